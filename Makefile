@@ -1,0 +1,61 @@
+# Every target works on a fresh machine with Python 3.11 or newer: it makes .venv and installs the hashed requirements first.
+PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3.14 python3; do \
+	$$p -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
+BIN := .venv/bin
+ARGS ?=
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.PHONY: help demo run test check format lint types contracts torture bench lock wheel clean
+help:           ## what there is to make
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 12
+
+.venv/made:
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer with venv is needed (on Debian: python3-venv)" >&2; exit 1; }
+	$(PYTHON) -m venv .venv
+	@touch $@
+
+.venv/run: .venv/made requirements/run.txt requirements/build.txt pyproject.toml
+	$(BIN)/pip install --quiet --require-hashes -r requirements/run.txt -r requirements/build.txt
+	$(BIN)/pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+.venv/dev: .venv/run requirements/dev.txt
+	$(BIN)/pip install --quiet --require-hashes -r requirements/dev.txt
+	@touch $@
+
+demo: .venv/run ## the main job on real data, with nothing configured: make demo [ARGS=--once]
+	@$(BIN)/monitor demo $(ARGS)
+
+run: .venv/run  ## the service, on ./config.toml or on defaults
+	@$(BIN)/monitor run $(ARGS)
+
+test: .venv/dev ## all tests
+	$(BIN)/pytest -n auto --dist loadgroup $(ARGS)
+
+check: .venv/dev ## what CI runs: format, lint, types, import contracts, tests
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(MAKE) test
+
+format: .venv/dev ## format and sort
+	$(BIN)/ruff check --fix-only --quiet .
+	$(BIN)/ruff format .
+
+bench: .venv/dev ## the benchmarks, each against its limit or peer
+	$(BIN)/python -m benchmarks $(ARGS)
+
+torture: .venv/dev ## the long kill and fault runs (minutes)
+	MONITOR_TORTURE=1 $(BIN)/pytest -n auto tests/torture $(ARGS)
+
+wheel: .venv/dev ## build the wheel into dist/
+	$(BIN)/python -m build --wheel --no-isolation
+
+lock: ## resolve the requirements anew (needs uv)
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate -o requirements/run.txt pyproject.toml
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate -c requirements/run.txt -o requirements/build.txt requirements/build.in
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate -c requirements/run.txt -c requirements/build.txt --extra dev -o requirements/dev.txt pyproject.toml
+
+clean:         ## remove what was made
+	rm -rf .venv build dist demo .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,0 +1,281 @@
+"""The frozen values that the pure functions take and give. No behaviour beyond what the value itself knows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from enum import StrEnum
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listing:
+    """One agency's entry in a source.
+
+    ``key`` is its identity within the source and is given by `identity.keyed`, never by a parser.
+    ``state`` is a USPS code or None; ``state_text`` is what stood there when it could not be read as a state.
+    ``since`` is the publisher's own date, the earliest of ``dates``; ``url`` the first of ``documents``. Both tuples are sorted
+    and hold all values of merged rows: they are evidence for renames and are not compared by themselves.
+    ``attributes`` are (column, text) pairs sorted by column; values of merged rows are sorted and joined by "; ".
+    ``point`` is (latitude, longitude) in degrees, WGS 84. ``folder`` and ``point`` are outside identity.
+    """
+
+    name: str
+    key: str = ""
+    source_id: str | None = None
+    city: str | None = None
+    county: str | None = None
+    state: str | None = None
+    state_text: str | None = None
+    since: date | None = None
+    dates: tuple[date, ...] = ()
+    url: str | None = None
+    documents: tuple[str, ...] = ()
+    attributes: tuple[tuple[str, str], ...] = ()
+    point: tuple[float, float] | None = None
+    folder: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Something wrong with one row of a publication. ``row`` counts rows or placemarks from 1, None if unknown."""
+
+    kind: str  # "unknown state", "state read as", "empty name", "duplicate key", "bad date", ...
+    message: str
+    row: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Publication:
+    """What one body says, before it has a time: a snapshot is a publication with a time.
+
+    ``columns`` names what the publication carries, in the words of `Listing` fields ("county", "since", "url", "city") and of attributes.
+    ``folders`` are all folders seen, also empty ones, in document order. ``damaged`` are rows that are not listings because their name
+    is unreadable (empty, "#VALUE!"): they keep the listing that they used to be from being taken for removed.
+    """
+
+    listings: tuple[Listing, ...]
+    problems: tuple[Problem, ...] = ()
+    columns: frozenset[str] = frozenset()
+    folders: tuple[str, ...] = ()
+    damaged: tuple[Listing, ...] = ()
+
+
+class Kind(StrEnum):
+    """What happened to a listing. A rename or a move is CHANGED."""
+
+    ADDED = "added"
+    REMOVED = "removed"
+    CHANGED = "changed"
+
+
+class State(StrEnum):
+    """Where a change stands. PUBLISHED, WITHDRAWN are ends; REJECTED stays while the change stands and then is WITHDRAWN."""
+
+    PENDING = "pending"
+    HELD = "held"
+    PUBLISHED = "published"
+    WITHDRAWN = "withdrawn"
+    REJECTED = "rejected"
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One difference between the baseline and a snapshot.
+
+    ADDED has only ``after``, REMOVED only ``before``, CHANGED both. ``fields`` of a CHANGED names what differs, in the words of
+    `Publication.columns` plus "name" and "state". ``quiet``: it differs only in what nobody is told about (silent fields, letter case);
+    it moves the baseline and is never announced. ``previous`` of an ADDED is the listing, announced as gone, that is back
+    (perhaps under another name).
+    """
+
+    kind: Kind
+    before: Listing | None = None
+    after: Listing | None = None
+    fields: tuple[str, ...] = ()
+    quiet: bool = False
+    previous: Listing | None = None
+
+    @property
+    def identity(self) -> tuple[Kind, str]:
+        """What makes it *this* change from poll to poll: its kind and the key of the listing it happened to."""
+        listing = self.before or self.after
+        assert listing is not None
+        return self.kind, listing.key
+
+    @property
+    def subject(self) -> Listing:
+        """The listing as people should read it now: after, or before when it is gone."""
+        listing = self.after or self.before
+        assert listing is not None
+        return listing
+
+    @property
+    def renamed(self) -> bool:
+        return self.kind is Kind.CHANGED and "name" in self.fields
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A change that was seen before and is not over: PENDING, HELD or REJECTED (silenced).
+
+    ``since``: the good poll that first saw it. ``release_at``: when a hold ends by itself (None: only a person can).
+    ``approved``: a person said yes.
+    """
+
+    change: Change
+    state: State
+    since: datetime
+    reason: str = ""
+    release_at: datetime | None = None
+    approved: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Released:
+    """A change that was published at ``at``; ``held`` if it had been held (then it does not count into later groups)."""
+
+    change: Change
+    at: datetime
+    held: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What the guard says of one change now: PUBLISHED, PENDING, HELD or REJECTED, since when, why in words, until when."""
+
+    change: Change
+    state: State
+    since: datetime
+    reason: str = ""
+    release_at: datetime | None = None
+    held: bool = False  # it is published out of a hold
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """The thresholds of `guard`, tuned on 15 months of the 287(g) list; each is a key of ``[guard]``. Shares are of the accepted listings."""
+
+    missing_share: float = 0.20
+    missing_floor: int = 2
+    stale_after: timedelta = timedelta(days=1)
+    stale_differences: int = 5
+    future_rows: int = 3
+    removal_wait: timedelta = timedelta(minutes=30)
+    group_window: timedelta = timedelta(hours=24)
+    removals: int = 5
+    removals_share: float = 0.03
+    additions: int = 50
+    additions_share: float = 0.10
+    renames: int = 20
+    renames_share: float = 0.03
+    others: int = 50
+    others_share: float = 0.10
+    whole_group: int = 3
+    hold_additions: timedelta = timedelta(days=1)
+    hold_others: timedelta = timedelta(days=5)
+    flap_window: timedelta = timedelta(days=7)
+    rename_memory: timedelta = timedelta(days=14)
+    silent: frozenset[str] = frozenset({"url", "point", "folder"})
+
+
+class Confidence(StrEnum):
+    """How far a placement can be trusted."""
+
+    EXACT = "exact"
+    APPROXIMATE = "approximate"
+    CONFLICT = "conflict"
+    STATE_ONLY = "state_only"
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """Which places an agency serves: ZIPs, or one state, or ("US",) when not even the state is known.
+
+    ``how`` names the rule, ``reason`` is for people ("covers Lake County"). ``statewide``: the agency serves the whole state, so
+    ZIP followers there hear of it; a STATE_ONLY placement is not statewide, only not placed.
+    """
+
+    places: tuple[str, ...]
+    how: str
+    confidence: Confidence
+    reason: str
+    statewide: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Meaning:
+    """What being listed means from ``since`` on, in the words of the configuration; ``reviewed`` is when somebody last checked it."""
+
+    since: date
+    en: str
+    es: str
+    citation: str = ""
+    reviewed: date | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """One published change as one person is told it: why they get it, and how sure the match is.
+
+    ``because`` are the person's own places that matched ("46320", "IN", "US"); ``reason`` the placement's words ("covers Lake County").
+    ``not_before``/``not_after`` bound the moment of the change: last good poll without it, first with it.
+    """
+
+    change: Change
+    because: tuple[str, ...]
+    reason: str
+    confidence: Confidence
+    not_before: datetime | None
+    not_after: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Alert:
+    """Everything that one distinct message says, without the person: the input of `render.alert`.
+
+    ``source`` is the configured name ("ring"), ``title`` its words ("Ring's Active Agency Map"), ``official_url`` its page for people.
+    ``late`` says that the change was detected more than 24 h ago. ``permalink`` is None until a site serves it.
+    """
+
+    source: str
+    title: str
+    publisher: str
+    official_url: str
+    told: tuple[Told, ...]
+    meaning: Meaning | None
+    site_name: str
+    contact: str
+    timezone: str
+    language: str = "en"
+    permalink: str | None = None
+    late: bool = False
+    sample: bool = False
+    held_until_now: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One distinct content. Recipient-specific words stand in it as marks (see `render.MARKS`) that a channel replaces per recipient.
+
+    ``blocks`` are Telegram-HTML pieces that may be sent together or apart, never cut inside.
+    """
+
+    subject: str
+    text: str
+    html: str
+    blocks: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """One delivery of a message: to whom and with which words in place of the marks.
+
+    ``address`` is the mail address or chat id in the clear: it never enters a log or an exception's text.
+    """
+
+    delivery: int
+    address: str
+    message_id: str
+    subscriber: int = 0
+    marks: Mapping[str, str] = field(default_factory=dict)

@@ -1,0 +1,128 @@
+"""Everything this program raises on purpose, as one tree.
+
+MonitorError
+├── ConfigError          exit 2
+├── UsageError           exit 2
+├── FetchError
+├── ParseError
+├── StoreError
+│   ├── BaselineMoved
+│   ├── MigrationError
+│   └── KeyFileError
+├── FencedError
+├── BusyError
+└── SendError
+    ├── Transient
+    └── Permanent
+
+A class's docstring is the message that is shown when none is given. Messages are one line for a person and say what to do.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+
+class MonitorError(Exception):
+    """Something failed."""
+
+    exit_code = 1
+
+    def __init__(self, message: str | None = None) -> None:
+        super().__init__(message or (type(self).__doc__ or "").strip().splitlines()[0])
+
+
+class ConfigError(MonitorError):
+    """The configuration is not valid."""
+
+    exit_code = 2
+
+    def __init__(self, problems: list[str] | None = None) -> None:
+        self.problems = problems or []
+        super().__init__("\n".join(self.problems) or None)
+
+
+class UsageError(MonitorError):
+    """That cannot be asked for."""
+
+    exit_code = 2
+
+
+class FetchError(MonitorError):
+    """The source's bytes could not be had."""
+
+
+class ParseError(MonitorError):
+    """The bytes are not a readable publication of this source."""
+
+
+class StoreError(MonitorError):
+    """The database refused."""
+
+
+class BaselineMoved(StoreError):
+    """Another process published a change of this source in the meantime; the next poll sees the rest."""
+
+
+class MigrationError(StoreError):
+    """The database could not be brought to this program's revision; it is as it was."""
+
+
+class KeyFileError(StoreError):
+    """The key file is missing or is not the one that encrypted this database; put the right one back."""
+
+
+class FencedError(MonitorError):
+    """This database looks like a copy or was restored: nothing is sent until `monitor resume` has been told yes."""
+
+
+class BusyError(MonitorError):
+    """Another `monitor run` works on this database; stop it first or use that one."""
+
+
+class SendError(MonitorError):
+    """A message was not accepted."""
+
+
+class Transient(SendError):
+    """Not accepted now; try again later.
+
+    ``retry_after`` is the wait the other side asked for. ``ambiguous`` says that the message may have arrived all the same
+    (the connection died after the body was handed over). ``lane`` names what has to pause with it (a mail domain, a chat);
+    None means only this delivery.
+    """
+
+    def __init__(
+        self,
+        message: str | None = None,
+        *,
+        retry_after: timedelta | None = None,
+        ambiguous: bool = False,
+        lane: str | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+        self.ambiguous = ambiguous
+        self.lane = lane
+
+
+class Permanent(SendError):
+    """Never going to be accepted.
+
+    ``address_gone``: the address itself is the reason, so it is suppressed and its subscriptions end.
+    ``strike``: the refusal counts against the address (three on two days suppress it) without being proof.
+    ``moved_to``: the address continues under another name (a Telegram group that became a supergroup).
+    """
+
+    def __init__(
+        self,
+        message: str | None = None,
+        *,
+        address_gone: bool = False,
+        strike: bool = False,
+        moved_to: str | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.address_gone = address_gone
+        self.strike = strike
+        self.moved_to = moved_to

@@ -1,0 +1,375 @@
+"""The rows, as SQLModel tables. They validate nothing and stay inside storage: `store` translates between rows and domain values.
+
+Times are aware UTC. JSON columns hold what only `store` reads back. Every constraint has a name by convention, so that a later
+migration can find it on SQLite and PostgreSQL alike.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlmodel import Field, SQLModel
+
+NAMING = {
+    "ix": "ix_%(column_0_N_label)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+    "pk": "pk_%(table_name)s",
+}
+SQLModel.metadata.naming_convention = NAMING
+metadata = SQLModel.metadata
+
+
+class UtcDateTime(sa.types.TypeDecorator[datetime]):
+    """An aware UTC datetime: ``timestamptz`` on PostgreSQL, text without a zone on SQLite. A naive value is a bug and raises."""
+
+    impl = sa.DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: sa.Dialect) -> datetime | None:
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("a time without a zone cannot be stored")
+        value = value.astimezone(UTC)
+        return value.replace(tzinfo=None) if dialect.name == "sqlite" else value
+
+    def process_result_value(self, value: datetime | None, dialect: sa.Dialect) -> datetime | None:
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+class Meta(SQLModel, table=True):
+    """Facts about this database as a whole: its identity (for the fence) and the fingerprint of its key."""
+
+    __tablename__ = "meta"
+    name: str = Field(primary_key=True)
+    value: str
+
+
+class Heartbeat(SQLModel, table=True):
+    """When a part of the running service (``sender``, ``poller``) was last seen working, by process."""
+
+    __tablename__ = "heartbeat"
+    part: str = Field(primary_key=True)
+    owner: str = Field(primary_key=True)
+    at: datetime = Field(sa_type=UtcDateTime)
+
+
+class Source(SQLModel, table=True):
+    """The moving state of one source. ``number`` counts moves of the baseline and is what pollers compare and swap.
+
+    ``fingerprint`` is the parser version and configuration under which the baseline was read; ``columns`` and ``folders`` those of the
+    last good snapshot.
+    """
+
+    __tablename__ = "source"
+    name: str = Field(primary_key=True)
+    number: int = 0
+    fingerprint: str = ""
+    columns: list[str] = Field(default_factory=list, sa_type=sa.JSON)
+    folders: list[str] = Field(default_factory=list, sa_type=sa.JSON)
+    last_good_fetch: int | None = None
+    last_good_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    last_good_hash: str | None = None
+    last_fetch_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    next_poll_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    blind_notified_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+
+
+class Validator(SQLModel, table=True):
+    """What a server gave with the last good body of one URL, to ask conditionally the next time."""
+
+    __tablename__ = "validator"
+    source: str = Field(primary_key=True)
+    url: str = Field(primary_key=True)
+    etag: str | None = None
+    last_modified: str | None = None
+    hash: str | None = None
+
+
+class Body(SQLModel, table=True):
+    """A raw body, once per SHA-256 of its decoded bytes. ``encoding`` is ``zstd`` or ``raw``; ``size`` the decoded bytes."""
+
+    __tablename__ = "body"
+    hash: str = Field(primary_key=True)
+    size: int
+    encoding: str
+    content: bytes
+    at: datetime = Field(sa_type=UtcDateTime)
+
+
+class Fetch(SQLModel, table=True):
+    """One attempt to get a source's bytes. ``outcome``: good, unchanged, failed, rejected. Headers are evidence and kept verbatim."""
+
+    __tablename__ = "fetch"
+    id: int | None = Field(default=None, primary_key=True)
+    source: str
+    at: datetime = Field(sa_type=UtcDateTime)
+    outcome: str
+    status: int | None = None
+    reason: str = ""
+    url: str | None = None
+    redirects: list[str] | None = Field(default=None, sa_type=sa.JSON)
+    headers: list[list[str]] | None = Field(default=None, sa_type=sa.JSON)
+    wire_bytes: int | None = None
+    bytes: int | None = None
+    hash: str | None = None
+    duration_ms: int | None = None
+
+    __table_args__ = (sa.Index("ix_fetch_source_at", "source", "at"),)
+
+
+class Snapshot(SQLModel, table=True):
+    """A parsed state of a source as it was published. Written when a body was parsed; a poll without new bytes writes none.
+
+    ``verdict``: accepted or rejected; ``digest`` is a hash over the set of its listings (order and folders apart).
+    """
+
+    __tablename__ = "snapshot"
+    id: int | None = Field(default=None, primary_key=True)
+    source: str
+    fetch_id: int = Field(foreign_key="fetch.id")
+    at: datetime = Field(sa_type=UtcDateTime)
+    last_seen_at: datetime = Field(sa_type=UtcDateTime)
+    hash: str
+    digest: str
+    fingerprint: str
+    listings: int
+    verdict: str
+    reason: str = ""
+    problems: list[list[Any]] | None = Field(default=None, sa_type=sa.JSON)
+
+    __table_args__ = (
+        sa.Index("ix_snapshot_source_at", "source", "at"),
+        sa.Index("ix_snapshot_source_digest", "source", "digest"),
+    )
+
+
+class Approval(SQLModel, table=True):
+    """A person believed this content of a source (by body hash) although the guard rejected it, or rejected it for good."""
+
+    __tablename__ = "approval"
+    source: str = Field(primary_key=True)
+    hash: str = Field(primary_key=True)
+    approved: bool
+    at: datetime = Field(sa_type=UtcDateTime)
+
+
+class ListingVersion(SQLModel, table=True):
+    """One accepted listing while it read like this: [from_at, to_at), ``to_at`` None while it is in the baseline.
+
+    ``agency`` is the key under which the agency was first accepted: it survives renames. ``content`` holds the other fields of
+    `domain.Listing` as JSON. ``from_number``/``to_number`` are baseline numbers, ``digest`` a hash of the whole listing.
+    """
+
+    __tablename__ = "listing"
+    id: int | None = Field(default=None, primary_key=True)
+    source: str
+    key: str
+    agency: str
+    name: str
+    state: str | None = None
+    digest: str
+    content: dict[str, Any] = Field(sa_type=sa.JSON)
+    from_number: int
+    to_number: int | None = None
+    from_at: datetime = Field(sa_type=UtcDateTime)
+    to_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+
+    __table_args__ = (
+        sa.Index("ix_listing_source_to_number", "source", "to_number"),
+        sa.Index("ix_listing_source_agency", "source", "agency"),
+        # one current version per key, whatever two pollers do
+        sa.Index(
+            "uq_listing_source_key_current",
+            "source",
+            "key",
+            unique=True,
+            sqlite_where=sa.text("to_number IS NULL"),
+            postgresql_where=sa.text("to_number IS NULL"),
+        ),
+    )
+
+
+class Changeset(SQLModel, table=True):
+    """The changes that one poll published together. ``fanned_out_at`` None: its deliveries are still to be written."""
+
+    __tablename__ = "changeset"
+    id: int | None = Field(default=None, primary_key=True)
+    source: str
+    number: int
+    at: datetime = Field(sa_type=UtcDateTime)
+    fetch_id: int | None = Field(default=None, foreign_key="fetch.id")
+    fanned_out_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+
+    __table_args__ = (
+        sa.UniqueConstraint("source", "number"),
+        sa.Index("ix_changeset_fanned_out_at", "fanned_out_at"),
+    )
+
+
+class Change(SQLModel, table=True):
+    """A difference between the baseline and what was published, with a state and a clock of its own.
+
+    ``not_before`` is the last good poll without it, ``first_seen_at`` the first with it (together: the interval in which it happened),
+    ``ended_at`` when it was published, withdrawn or went away after a rejection. ``before``/``after`` are whole listings as JSON.
+    """
+
+    __tablename__ = "change"
+    id: int | None = Field(default=None, primary_key=True)
+    source: str
+    kind: str
+    key: str
+    agency: str
+    state: str
+    reason: str = ""
+    fields: list[str] = Field(default_factory=list, sa_type=sa.JSON)
+    before: dict[str, Any] | None = Field(default=None, sa_type=sa.JSON)
+    after: dict[str, Any] | None = Field(default=None, sa_type=sa.JSON)
+    previous: dict[str, Any] | None = Field(default=None, sa_type=sa.JSON)
+    not_before: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    first_seen_at: datetime = Field(sa_type=UtcDateTime)
+    release_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    was_held: bool = False
+    approved: bool = False
+    ended_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    changeset_id: int | None = Field(default=None, foreign_key="changeset.id")
+    # set when the change is located, at fan-out
+    how: str | None = None
+    confidence: str | None = None
+    placement: str | None = None
+
+    __table_args__ = (
+        sa.Index("ix_change_source_state", "source", "state"),
+        sa.Index("ix_change_changeset_id", "changeset_id"),
+        sa.Index("ix_change_source_agency", "source", "agency"),
+    )
+
+
+class ChangePlace(SQLModel, table=True):
+    """A place that a published change concerns: its ZIPs, its state, and "US".
+
+    ``everyone``: on a state's row, the agency serves the whole state, so followers of any ZIP there hear of it too.
+    """
+
+    __tablename__ = "change_place"
+    change_id: int = Field(primary_key=True, foreign_key="change.id")
+    place: str = Field(primary_key=True)
+    everyone: bool = False
+
+    __table_args__ = (sa.Index("ix_change_place_place", "place"),)
+
+
+class Subscriber(SQLModel, table=True):
+    """An address on a channel. ``state``: pending, active, paused, ended. The row outlives an unsubscribe with its address erased.
+
+    ``address`` is AES-GCM sealed, ``address_hash`` a keyed hash to find it; both None once ended. ``origin``: operator, config, site, bot.
+    ``frequency``: at_once, daily, weekly; digests are sent at ``local_hour`` in ``timezone``.
+    """
+
+    __tablename__ = "subscriber"
+    id: int | None = Field(default=None, primary_key=True)
+    channel: str
+    address: bytes | None = None
+    address_hash: str | None = None
+    state: str
+    origin: str
+    language: str = "en"
+    frequency: str = "at_once"
+    timezone: str | None = None
+    local_hour: int | None = None
+    paused_until: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    nonce: str
+    created_at: datetime = Field(sa_type=UtcDateTime)
+    confirmed_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    ended_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    strikes: int = 0
+    last_strike_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+
+    __table_args__ = (
+        sa.UniqueConstraint("channel", "address_hash"),
+        sa.Index("ix_subscriber_state", "state"),
+    )
+
+
+class Subscription(SQLModel, table=True):
+    """What a subscriber asked for: one place of one source. ``within`` is the state of a ZIP (None for states and "US")."""
+
+    __tablename__ = "subscription"
+    id: int | None = Field(default=None, primary_key=True)
+    subscriber_id: int = Field(foreign_key="subscriber.id")
+    source: str
+    place: str
+    within: str | None = None
+    created_at: datetime = Field(sa_type=UtcDateTime)
+
+    __table_args__ = (
+        sa.UniqueConstraint("subscriber_id", "source", "place"),
+        sa.Index("ix_subscription_source_place", "source", "place"),
+        sa.Index("ix_subscription_source_within", "source", "within"),
+    )
+
+
+class Delivery(SQLModel, table=True):
+    """One row of the outbox: one message owed to one subscriber.
+
+    ``kind``: alert, digest, confirm, welcome, notice. ``state``: due, sent, failed, dropped (the subscriber left or was suppressed before).
+    A due row is claimable when ``due_at`` has come and ``lease_until`` has not. ``period`` is the key of a digest or notice
+    ("2026-W48"). ``ambiguous``: an earlier attempt may have arrived.
+    """
+
+    __tablename__ = "delivery"
+    id: int | None = Field(default=None, primary_key=True)
+    kind: str
+    changeset_id: int | None = Field(default=None, foreign_key="changeset.id")
+    period: str | None = None
+    subscriber_id: int = Field(foreign_key="subscriber.id")
+    state: str
+    created_at: datetime = Field(sa_type=UtcDateTime)
+    due_at: datetime = Field(sa_type=UtcDateTime)
+    attempts: int = 0
+    lease_until: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    owner: str | None = None
+    ambiguous: bool = False
+    last_error: str | None = None
+    settled_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+
+    __table_args__ = (
+        sa.UniqueConstraint("changeset_id", "subscriber_id"),
+        sa.UniqueConstraint("subscriber_id", "kind", "period"),
+        sa.Index("ix_delivery_due", "due_at", sqlite_where=sa.text("state = 'due'"), postgresql_where=sa.text("state = 'due'")),
+        sa.Index("ix_delivery_state", "state"),
+    )
+
+
+class Lane(SQLModel, table=True):
+    """A part of a channel that must pause: a mail domain that refuses us, a chat that said retry_after."""
+
+    __tablename__ = "lane"
+    channel: str = Field(primary_key=True)
+    name: str = Field(primary_key=True)
+    until: datetime = Field(sa_type=UtcDateTime)
+    reason: str
+
+
+class Suppression(SQLModel, table=True):
+    """An address that must not be written to again, by keyed hash only."""
+
+    __tablename__ = "suppression"
+    channel: str = Field(primary_key=True)
+    address_hash: str = Field(primary_key=True)
+    reason: str
+    at: datetime = Field(sa_type=UtcDateTime)
+
+
+class Progress(SQLModel, table=True):
+    """How far the last deliveries have been confirmed sent, one row: the database's side of the fence."""
+
+    __tablename__ = "progress"
+    id: int = Field(default=1, primary_key=True)
+    send_mark: int = 0

@@ -1,0 +1,1 @@
+"""Peers of the program that speak the real protocols on loopback."""
