@@ -1,0 +1,186 @@
+"""The commands. One module per group of commands, imported only when one of its commands is called: `--help` stays quick."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from functools import update_wrapper
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from monitor import __version__
+from monitor.errors import MonitorError
+
+if TYPE_CHECKING:
+    from monitor.config import Settings
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+# name -> (module, one line for the overview); the module holds a click command under the same name
+COMMANDS: dict[str, tuple[str, str]] = {
+    "demo": ("operate", "Show the whole job on real data, with nothing configured."),
+    "init": ("operate", "Write a commented configuration; create the database and the key."),
+    "check": ("operate", "Check the configuration, the sources and the channels; send a sample."),
+    "run": ("operate", "Run the service: poll, judge and deliver until stopped."),
+    "status": ("operate", "Say how sources, outbox and sender are."),
+    "poll": ("watch", "Poll the sources once, now."),
+    "listings": ("watch", "List a source's agencies, now or at a moment in the past."),
+    "changes": ("watch", "List what was published, with the interval in which it happened."),
+    "holds": ("watch", "Show what is not believed yet; approve or reject it."),
+    "parse": ("inspect", "Read one file as a source would and print its listings."),
+    "diff": ("inspect", "Compare two files as a source would; no database."),
+    "replay": ("inspect", "Simulate polling over a history of files; sends nothing."),
+    "deliver": ("outbox", "Send what is due and return."),
+    "resume": ("outbox", "Lift the fence after showing what would be sent."),
+    "failed": ("outbox", "List dead letters; queue them again."),
+    "subscribers": ("people", "Add, list and remove subscribers."),
+    "locate": ("places", "Say which places an agency serves, and why."),
+    "covers": ("places", "List the agencies that cover a ZIP today, and why."),
+    "unplaced": ("places", "List the agencies that could not be placed."),
+}
+
+
+class _Lazy(click.Group):
+    """A group whose commands are imported when they are called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        if name not in COMMANDS:
+            return None
+        module = importlib.import_module(f"monitor.cli.{COMMANDS[name][0]}")
+        command = getattr(module, name)
+        assert isinstance(command, click.Command)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()])
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        import difflib
+
+        if args and args[0] not in COMMANDS:
+            near = difflib.get_close_matches(args[0], COMMANDS, n=1)
+            hint = f" Did you mean {near[0]!r}?" if near else ""
+            ctx.fail(f"No such command {args[0]!r}.{hint}")
+        return super().resolve_command(ctx, args)
+
+
+@click.group(cls=_Lazy, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(__version__, prog_name="monitor")
+def root() -> None:
+    """Map Monitor watches official lists of law-enforcement agencies and tells people when an agency near them is listed or no
+    longer listed.
+
+    Start with `monitor demo`, then `monitor init`. Every command works on defaults, without a configuration file.
+    """
+
+
+class Session:
+    """What a command gets as its first argument: the settings, read when first asked for."""
+
+    def __init__(self, config: Path | None, debug: bool) -> None:
+        self.config = config
+        self.debug = debug
+        self._settings: Settings | None = None
+
+    @property
+    def settings(self) -> Settings:
+        if self._settings is None:
+            from monitor.config import load
+
+            self._settings = load(self.config)
+        return self._settings
+
+
+def command(**attributes: Any) -> Callable[[F], click.Command]:
+    """`click.command` with ``--config`` and ``--debug``; the function gets a `Session` first.
+
+    Errors of this program become one line on stderr and the exit code of their class; any other exception is a bug and is said to be
+    one (tracebacks only with ``--debug``).
+    """
+
+    return lambda function: _with_options(function, click.command, attributes)
+
+
+def subcommand(group: click.Group, **attributes: Any) -> Callable[[F], click.Command]:
+    """The same for a command within a group such as ``holds``."""
+    return lambda function: _with_options(function, group.command, attributes)
+
+
+def _with_options(function: Callable[..., Any], make: Any, attributes: dict[str, Any]) -> click.Command:
+    def call(config: Path | None, debug: bool, **arguments: Any) -> Any:
+        from monitor.cli.logs import configure
+
+        configure(debug)
+        with _errors_for_people(debug):
+            return function(Session(config, debug), **arguments)
+
+    update_wrapper(call, function)
+    wrapped = click.option("--debug", is_flag=True, help="Log everything and show tracebacks.")(call)
+    wrapped = click.option(
+        "--config",
+        type=click.Path(path_type=Path, dir_okay=False),
+        metavar="FILE",
+        help="Configuration file; by default ./config.toml, and defaults where there is none.",
+    )(wrapped)
+    made = make(**attributes)(wrapped)
+    assert isinstance(made, click.Command)
+    return made
+
+
+class _errors_for_people:
+    """Turn exceptions into one line and an exit code."""
+
+    def __init__(self, debug: bool) -> None:
+        self.debug = debug
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        if (
+            error is None
+            or self.debug
+            or isinstance(error, click.exceptions.Exit | click.ClickException | click.Abort)
+        ):
+            return
+        if isinstance(error, MonitorError):
+            for line in str(error).splitlines():
+                click.echo(f"monitor: {line}", err=True)
+            sys.exit(error.exit_code)
+        if isinstance(error, BrokenPipeError):
+            sys.stderr.close()
+            sys.exit(1)
+        if isinstance(error, Exception):
+            click.echo(
+                f"monitor: unexpected {type(error).__name__}; run again with --debug and report what it shows",
+                err=True,
+            )
+            sys.exit(1)
+
+
+def emit(value: object) -> None:
+    """Print one JSON object on a line of its own, keys in the order given."""
+    click.echo(json.dumps(value, ensure_ascii=False, default=str))
+
+
+def table(headers: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """Print a plain table with aligned columns; None is shown as a dash."""
+    cells = [[("-" if cell is None or cell == "" else str(cell)) for cell in row] for row in rows]
+    widths = [max([len(header), *(len(row[index]) for row in cells)]) for index, header in enumerate(headers)]
+    for line in ([*headers], *cells):
+        click.echo("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
+
+
+def main() -> None:
+    """The entry point ``monitor``."""
+    root(prog_name="monitor")

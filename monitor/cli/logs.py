@@ -1,0 +1,19 @@
+"""Logging of the commands: to stderr, one line each, never with an address, a token or a URL that carries one."""
+
+from __future__ import annotations
+
+import logging
+
+# these log request lines (with the bot token in them) or message content at INFO and DEBUG
+_LOUD = ("httpx", "httpcore", "telegram", "aiosmtplib", "apscheduler", "alembic", "asyncio", "stamina")
+
+
+def configure(debug: bool) -> None:
+    """Set up logging once for this process. With ``debug`` the program's own rooms log everything; libraries stay at WARNING."""
+    logging.basicConfig(
+        level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s", force=True
+    )
+    logging.captureWarnings(True)
+    logging.getLogger("monitor").setLevel(logging.DEBUG if debug else logging.INFO)
+    for name in _LOUD:
+        logging.getLogger(name).setLevel(logging.WARNING)

@@ -1,0 +1,106 @@
+"""What an operator needs to know now: how fresh each source is, what the outbox owes, and whether the sender is working."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Engine
+
+from monitor.db import reading
+from monitor.store import overview
+
+# a source is called blind when so many polls in a row brought nothing good; one lost poll is the ordinary life of the web
+BLIND_AFTER_POLLS = 3
+# the sender beats every few seconds; a container is called unhealthy when it was silent for this long
+SENDER_SILENT_AFTER = timedelta(minutes=2)
+
+
+def blind(
+    last_good_at: datetime | None, first_seen_at: datetime | None, every: timedelta, now: datetime
+) -> bool:
+    """Whether a source went unread for longer than `BLIND_AFTER_POLLS` polls. ``first_seen_at`` counts when it was never read."""
+    since = last_good_at or first_seen_at
+    return since is not None and now - since > BLIND_AFTER_POLLS * every
+
+
+def status(
+    engine: Engine,
+    sources: Mapping[str, timedelta],
+    *,
+    configured: Collection[str],
+    fenced: str | None,
+    now: datetime,
+) -> dict[str, Any]:
+    """The state of everything as one JSON-ready object.
+
+    ``sources`` gives each watched source's polling interval, ``configured`` the channels that have a transport, ``fenced`` why nothing
+    is sent (None: it is). Keys: ``now, ok, problems, sources, outbox, sender``; times are ISO 8601 in UTC, ages in seconds.
+    """
+    problems: list[str] = []
+    with reading(engine) as conn:
+        states = {name: overview.source_state(conn, name) for name in sources}
+        owed = overview.outbox(conn)
+        beat = overview.last_heartbeat(conn, "sender")
+    lines: dict[str, Any] = {}
+    for name, state in states.items():
+        is_blind = blind(state.last_good_at, state.last_fetch_at, sources[name], now)
+        lines[name] = {
+            "last_good_at": _iso(state.last_good_at),
+            "age": _age(state.last_good_at, now),
+            "blind": is_blind,
+            "baseline": state.baseline,
+            "pending": state.pending,
+            "held": state.held,
+            "last_fetch_at": _iso(state.last_fetch_at),
+            "last_outcome": state.last_outcome,
+            "last_reason": state.last_reason,
+            "next_poll_at": _iso(state.next_poll_at),
+            "rejected": state.rejected_hash[:12] if state.rejected_hash else None,
+        }
+        if is_blind:
+            problems.append(
+                f"{name} was not read since {_iso(state.last_good_at) or 'it was added'}: {state.last_reason}"
+            )
+        elif state.last_outcome == "rejected":
+            problems.append(f"{name}: a publication was rejected: {state.last_reason} (see `monitor holds`)")
+        elif state.last_outcome == "failed":
+            problems.append(f"{name}: the last poll failed: {state.last_reason}")
+    waiting = {channel: count for channel, count in owed.due.items() if channel not in configured}
+    for channel, count in sorted(waiting.items()):
+        problems.append(f"{count} deliveries wait for the channel {channel}, which is not configured")
+    if owed.failed:
+        problems.append(f"{owed.failed} deliveries have failed for good (see `monitor failed`)")
+    if fenced:
+        problems.append(fenced)
+    sending = beat is not None and now - beat <= SENDER_SILENT_AFTER
+    if not sending and (owed.unfanned or any(channel in configured for channel in owed.due)):
+        problems.append(
+            "deliveries are due and no sender is working; start `monitor run` or call `monitor deliver`"
+        )
+    return {
+        "now": _iso(now),
+        "ok": not problems,
+        "problems": problems,
+        "sources": lines,
+        "outbox": {
+            "due": sum(owed.due.values()),
+            "due_by_channel": owed.due,
+            "waiting_for_channel": waiting,
+            "oldest_due_at": _iso(owed.oldest_due_at),
+            "oldest_age": _age(owed.oldest_due_at, now),
+            "failed": owed.failed,
+            "to_fan_out": owed.unfanned,
+            "fenced": fenced is not None,
+        },
+        "sender": {"last_beat_at": _iso(beat), "age": _age(beat, now), "working": sending},
+    }
+
+
+def _iso(at: datetime | None) -> str | None:
+    return at.isoformat(timespec="seconds") if at else None
+
+
+def _age(at: datetime | None, now: datetime) -> int | None:
+    return int((now - at).total_seconds()) if at else None

@@ -1,0 +1,216 @@
+"""The configuration is checked whole before anything is touched."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from pydantic import BaseModel
+
+from monitor.config import Columns, MeaningEntry, Settings, Source, load
+from monitor.domain import Policy
+from monitor.errors import ConfigError, UsageError
+from tests.conftest import ROOT
+
+EXAMPLE = ROOT / "config.example.toml"
+
+
+def written(tmp_path: Path, text: str) -> Path:
+    path = tmp_path / "config.toml"
+    path.write_text(text, "utf-8")
+    return path
+
+
+def problems(tmp_path: Path, text: str, environment: dict[str, str] | None = None) -> list[str]:
+    with pytest.raises(ConfigError) as caught:
+        load(written(tmp_path, text), environment or {})
+    assert caught.value.exit_code == 2
+    return caught.value.problems
+
+
+def test_without_a_file_the_defaults_watch_two_lists_hourly(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    settings = load(None, {})
+    assert list(settings.watched) == ["ring", "ice-287g"]
+    assert all(source.every == timedelta(hours=1) for source in settings.watched.values())
+    assert settings.database_url == "sqlite:///data/monitor.db"
+    assert settings.policy("ring").silent >= {"url", "point", "folder", "Video Requests"}
+
+
+def test_every_source_of_the_box_says_what_a_listing_means_in_two_languages() -> None:
+    for source in load(None, {}).sources.values():
+        assert source.meanings()
+        for meaning in source.meanings():
+            assert meaning.en
+            assert meaning.es
+            assert meaning.en != meaning.es
+            assert meaning.citation
+            assert meaning.reviewed
+
+
+def test_a_file_that_was_asked_for_must_exist(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="monitor init"):
+        load(tmp_path / "none.toml", {})
+
+
+def test_every_problem_is_told_in_one_go_with_the_nearest_key(tmp_path: Path) -> None:
+    found = problems(
+        tmp_path,
+        """
+        [emial]
+        host = "x"
+        [email]
+        hots = "relay.example"
+        port = 99999
+        [site]
+        timezone = "Mars/Olympus"
+        [sources.ring]
+        evry = "1h"
+        format = "kml"
+        [sources.mine]
+        title = "Mine"
+        format = "table"
+        url = "https://x.example/a.csv"
+        page = "https://x.example/"
+        [telegram.channels]
+        XX = "@example_xx"
+        """,
+    )
+    text = "\n".join(found)
+    assert "emial: unknown key; did you mean email?" in text
+    assert "email.hots: unknown key; did you mean email.host?" in text
+    assert "email.port: " in text
+    assert "site.timezone: is not a time zone" in text
+    assert "sources.ring.evry: unknown key; did you mean sources.ring.every?" in text
+    assert "sources.ring.format: " in text
+    assert "sources.mine: give either url, or page together with link" in text
+    assert "sources.mine.columns.name: " in text
+    assert "telegram.channels: XX" in text
+
+
+def test_invalid_toml_is_one_problem_that_names_the_file(tmp_path: Path) -> None:
+    (problem,) = problems(tmp_path, "[email\nhost=")
+    assert "config.toml: not valid TOML" in problem
+
+
+def test_the_environment_wins_over_the_file(tmp_path: Path) -> None:
+    path = written(
+        tmp_path, '[email]\nhost = "a.example"\nfrom = "x@a.example"\n[sources.ring]\nevery = "2h"\n'
+    )
+    settings = load(
+        path,
+        {
+            "MONITOR_EMAIL__HOST": "b.example",
+            "MONITOR_EMAIL__CONNECTIONS": "9",
+            "MONITOR_SOURCES__ICE_287G__ENABLED": "false",
+            "MONITOR_SOURCES__RING__SILENT": "A, B",
+            "MONITOR_TELEGRAM__CHANNELS__IL": "@example_il",
+            "PATH": "/bin",
+        },
+    )
+    assert settings.email.host == "b.example"
+    assert settings.email.connections == 9
+    assert list(settings.watched) == ["ring"]
+    assert settings.sources["ring"].every == timedelta(hours=2)
+    assert settings.sources["ring"].silent == ("A", "B")
+    assert settings.telegram.channels == {"IL": "@example_il"}
+
+
+def test_an_unknown_variable_with_the_prefix_is_an_error(tmp_path: Path) -> None:
+    found = problems(tmp_path, "", {"MONITOR_EMAIL__HOTS": "x", "MONITOR_PORT": "1"})
+    assert any("email.hots: unknown key; did you mean email.host?" in line for line in found)
+    assert any(line.startswith("MONITOR_PORT: ") for line in found)
+
+
+def test_secrets_come_from_files_and_never_show(tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text("hunter2\n")
+    base = '[email]\nhost = "localhost"\nfrom = "a@b.example"\nusername = "u"\n'
+    by_key = load(written(tmp_path, base + 'password_file = "secret"\n'), {})
+    by_variable = load(written(tmp_path, base), {"MONITOR_EMAIL__PASSWORD_FILE": str(tmp_path / "secret")})
+    for settings in (by_key, by_variable):
+        assert settings.email.password is not None
+        assert settings.email.password.get_secret_value() == "hunter2"
+        assert "hunter2" not in repr(settings)
+
+
+def test_a_missing_secret_file_is_named_and_a_wrong_secret_is_not_shown(tmp_path: Path) -> None:
+    found = problems(tmp_path, '[telegram]\ntoken_file = "nowhere"\n')
+    assert any("telegram.token_file: " in line and "nowhere" in line for line in found)
+    found = problems(tmp_path, "[email]\npassword = [1, 2]\n", {"MONITOR_EMAIL__PASSWORD": '["hunter2"]'})
+    assert "hunter2" not in "\n".join(found)
+
+
+@pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "::1"])
+def test_clear_text_to_this_machine_is_allowed(tmp_path: Path, host: str) -> None:
+    settings = load(
+        written(tmp_path, f'[email]\nhost = "{host}"\nfrom = "a@b.example"\nsecurity = "none"\n'), {}
+    )
+    assert settings.email.service_port == 25
+
+
+def test_clear_text_to_another_machine_is_refused_unless_insisted(tmp_path: Path) -> None:
+    base = '[email]\nhost = "relay.example"\nfrom = "a@b.example"\nsecurity = "none"\n'
+    (problem,) = problems(tmp_path, base)
+    assert problem.startswith("email.security: ")
+    assert load(written(tmp_path, base + "allow_cleartext = true\n"), {}).email.host == "relay.example"
+
+
+def test_a_sources_own_thresholds_win_over_the_general_ones(tmp_path: Path) -> None:
+    settings = load(
+        written(tmp_path, '[guard]\nremovals = 7\nhold_others = "2d"\n[sources.ring.guard]\nremovals = 9\n'),
+        {},
+    )
+    assert settings.policy("ring").removals == 9
+    assert settings.policy("ring").hold_others == timedelta(days=2)
+    assert settings.policy("ice-287g").removals == 7
+
+
+def test_relative_paths_start_from_the_configuration_file(tmp_path: Path) -> None:
+    settings = load(written(tmp_path, '[data]\nfolder = "state"\n[mailbox]\nfolder = "mail"\n'), {})
+    assert settings.data.folder == tmp_path / "state"
+    assert settings.mailbox.folder == tmp_path / "mail"
+    assert settings.database_url == f"sqlite:///{tmp_path / 'state' / 'monitor.db'}"
+
+
+def test_an_unknown_source_is_a_usage_error_that_names_the_nearest() -> None:
+    with pytest.raises(UsageError, match="did you mean ring"):
+        load(None, {}).source("rinng")
+
+
+def keys(model: type[BaseModel]) -> list[str]:
+    return [field.alias or name for name, field in model.model_fields.items()]
+
+
+def test_the_example_explains_every_key_and_is_valid_as_it_stands_and_uncommented(tmp_path: Path) -> None:
+    text = EXAMPLE.read_text("utf-8")
+    assert load(EXAMPLE, {}).sources == load(None, {}).sources
+    assigned = set(re.findall(r"^#? ?([a-z_]+) = ", text, re.M))
+    for name, field in Settings.model_fields.items():
+        if name != "sources":
+            assert isinstance(field.annotation, type)
+            assert f"[{name}]" in text
+            missing = [key for key in keys(field.annotation) if key not in assigned and key != "channels"]
+            assert not missing, f"[{name}]: {missing}"
+    for model in (Source, Columns, MeaningEntry):
+        missing = [
+            key for key in keys(model) if key not in assigned and key not in {"columns", "guard", "meaning"}
+        ]
+        assert not missing, missing
+    live = "\n".join(
+        line.removeprefix("# ") if re.match(r'# (\[+[a-z].*\]+$|"?\w+"? = )', line) else line
+        for line in text.splitlines()
+    )
+    settings = load(written(tmp_path, live), {})
+    assert settings.sources["camera-registry"].columns.attributes == ("Kind",)
+    assert tomllib.loads(live)["guard"]["removals"] == Policy().removals
+
+
+def test_the_examples_thresholds_are_the_defaults(tmp_path: Path) -> None:
+    guard = EXAMPLE.read_text("utf-8").split("[guard]")[1].split("[sources.ring]")[0]
+    live = "[guard]\n" + "\n".join(re.findall(r"^# (\w+ = .+)$", guard, re.M))
+    assert load(written(tmp_path, live), {}).policy("ice-287g") == Policy()
