@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Engine
 
 from monitor.db import reading
-from monitor.store import overview
+from monitor.store import facts, overview
 
 # a source is called blind when so many polls in a row brought nothing good; one lost poll is the ordinary life of the web
 BLIND_AFTER_POLLS = 3
@@ -42,7 +42,7 @@ def status(
     with reading(engine) as conn:
         states = {name: overview.source_state(conn, name) for name in sources}
         owed = overview.outbox(conn)
-        beat = overview.last_heartbeat(conn, "sender")
+        beat = facts.heartbeat(conn, "sender")
     lines: dict[str, Any] = {}
     for name, state in states.items():
         is_blind = blind(state.last_good_at, state.last_fetch_at, sources[name], now)

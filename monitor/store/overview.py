@@ -119,8 +119,3 @@ def outbox(conn: Connection) -> Outbox:
         sa.select(sa.func.count()).select_from(Changeset).where(col(Changeset.fanned_out_at).is_(None))
     )
     return Outbox(due=due, oldest_due_at=oldest, failed=failed or 0, unfanned=unfanned or 0)
-
-
-def last_heartbeat(conn: Connection, part: str) -> datetime | None:
-    """When a part of the service was last seen working, by whichever process."""
-    return conn.scalar(sa.select(sa.func.max(col(Heartbeat.at))).where(col(Heartbeat.part) == part))

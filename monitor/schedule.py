@@ -1,0 +1,138 @@
+"""The running service: a timer that polls what is due, and a sender that drains the outbox. A timer, nothing more.
+
+When a source is due stands in the database (`next_poll_at`), not here: APScheduler's job store is in memory, and a tick that finds nothing
+due costs one query. The parts are given as functions, so that this room decides only *when*.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+import threading
+from collections.abc import Awaitable, Callable, Iterable
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+
+from apscheduler.executors.pool import ThreadPoolExecutor
+from apscheduler.schedulers.background import BackgroundScheduler
+
+log = logging.getLogger(__name__)
+
+TICK = timedelta(seconds=15)
+# so that many installations, and many sources of one, do not ask at the same second
+JITTER = timedelta(seconds=10)
+SENDER_PAUSE = timedelta(seconds=5)
+# a poll in the middle of a download gets this long at a stop; whatever it did not commit is asked for again
+POLL_GRACE = timedelta(seconds=20)
+
+
+class Timer:
+    """Calls ``poll_if_due(source)`` for every source about each `TICK`, one call per source at a time, in threads of its own."""
+
+    def __init__(
+        self,
+        sources: Iterable[str],
+        poll_if_due: Callable[[str], None],
+        *,
+        tick: timedelta = TICK,
+        jitter: timedelta = JITTER,
+    ) -> None:
+        names = list(sources)
+        self._poll_if_due = poll_if_due
+        self._busy = 0
+        self._idle = threading.Condition()
+        self._scheduler = BackgroundScheduler(
+            timezone=UTC,
+            executors={"default": ThreadPoolExecutor(max(1, len(names)))},
+            job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None},
+        )
+        for name in names:
+            self._scheduler.add_job(
+                self._fire,
+                "interval",
+                seconds=tick.total_seconds(),
+                jitter=int(jitter.total_seconds()) or None,
+                # what is due at the start is polled at once instead of after the first tick
+                next_run_time=datetime.now(UTC),
+                args=[name],
+                id=name,
+            )
+
+    def start(self) -> None:
+        """Begin, in threads of its own."""
+        self._scheduler.start()
+
+    def stop(self, grace: timedelta = POLL_GRACE) -> bool:
+        """No new polls; wait for the ones under way. False if some were still under way after ``grace``."""
+        self._scheduler.shutdown(wait=False)
+        with self._idle:
+            return self._idle.wait_for(lambda: self._busy == 0, grace.total_seconds())
+
+    def _fire(self, name: str) -> None:
+        with self._idle:
+            self._busy += 1
+        try:
+            self._poll_if_due(name)
+        except Exception:
+            # one source must not stop the others, nor its own next tick
+            log.exception("%s: the poll ended with an error of the program", name)
+        finally:
+            with self._idle:
+                self._busy -= 1
+                self._idle.notify_all()
+
+
+class Sender:
+    """Calls ``send(stop)`` again and again: at once when woken, otherwise every `SENDER_PAUSE`. ``beat`` says that it is alive."""
+
+    def __init__(self, send: Callable[[asyncio.Event], Awaitable[object]], beat: Callable[[], None]) -> None:
+        self._send = send
+        self._beat = beat
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._woken: asyncio.Event | None = None
+
+    def wake(self) -> None:
+        """Something was published; may be called from any thread, also before or after `run`."""
+        if self._loop is not None and self._woken is not None and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._woken.set)
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Until ``stop`` is set. An error of one round is logged; the next round is another chance."""
+        self._loop = asyncio.get_running_loop()
+        self._woken = asyncio.Event()
+        while not stop.is_set():
+            self._woken.clear()
+            try:
+                await asyncio.to_thread(self._beat)
+                await self._send(stop)
+            except Exception:
+                log.exception("a round of sending ended with an error")
+            await _first(stop, self._woken, SENDER_PAUSE)
+
+
+async def _first(stop: asyncio.Event, woken: asyncio.Event, pause: timedelta) -> None:
+    waits = [asyncio.ensure_future(event.wait()) for event in (stop, woken)]
+    try:
+        await asyncio.wait(waits, timeout=pause.total_seconds(), return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for wait in waits:
+            wait.cancel()
+        with suppress(asyncio.CancelledError):
+            await asyncio.gather(*waits, return_exceptions=True)
+
+
+def serve(timer: Timer, sender: Sender) -> bool:
+    """Run both until SIGTERM or SIGINT. True if everything under way came to its end."""
+
+    async def main() -> None:
+        stop = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, stop.set)
+        timer.start()
+        await sender.run(stop)
+        log.info("stopping")
+
+    asyncio.run(main())
+    return timer.stop()
