@@ -23,6 +23,7 @@ TICK = timedelta(seconds=15)
 # so that many installations, and many sources of one, do not ask at the same second
 JITTER = timedelta(seconds=10)
 SENDER_PAUSE = timedelta(seconds=5)
+BEAT = timedelta(seconds=20)
 # a poll in the middle of a download gets this long at a stop; whatever it did not commit is asked for again
 POLL_GRACE = timedelta(seconds=20)
 
@@ -84,7 +85,7 @@ class Timer:
 
 
 class Sender:
-    """Calls ``send(stop)`` again and again: at once when woken, otherwise every `SENDER_PAUSE`. ``beat`` says that it is alive."""
+    """Calls ``send(stop)`` again and again: at once when woken, otherwise every `SENDER_PAUSE`. ``beat`` is called every `BEAT` and says that it is alive."""
 
     def __init__(self, send: Callable[[asyncio.Event], Awaitable[object]], beat: Callable[[], None]) -> None:
         self._send = send
@@ -101,14 +102,27 @@ class Sender:
         """Until ``stop`` is set. An error of one round is logged; the next round is another chance."""
         self._loop = asyncio.get_running_loop()
         self._woken = asyncio.Event()
-        while not stop.is_set():
-            self._woken.clear()
+        beating = asyncio.create_task(self._beats())
+        try:
+            while not stop.is_set():
+                self._woken.clear()
+                try:
+                    await self._send(stop)
+                except Exception:
+                    log.exception("a round of sending ended with an error")
+                await _first(stop, self._woken, SENDER_PAUSE)
+        finally:
+            beating.cancel()
+            await asyncio.gather(beating, return_exceptions=True)
+
+    async def _beats(self) -> None:
+        """Beside the rounds, because one of them may send for hours."""
+        while True:
             try:
                 await asyncio.to_thread(self._beat)
-                await self._send(stop)
             except Exception:
-                log.exception("a round of sending ended with an error")
-            await _first(stop, self._woken, SENDER_PAUSE)
+                log.exception("the sender's heartbeat could not be written")
+            await asyncio.sleep(BEAT.total_seconds())
 
 
 async def _first(stop: asyncio.Event, woken: asyncio.Event, pause: timedelta) -> None:

@@ -43,6 +43,29 @@ class UtcDateTime(sa.types.TypeDecorator[datetime]):
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
+class Json(sa.types.TypeDecorator[Any]):
+    """JSON in which None is SQL's NULL, so that "not there" is one thing to every query; plain `sa.JSON` stores the text ``null``."""
+
+    impl = sa.JSON
+    cache_ok = True
+
+    def __init__(self) -> None:
+        super().__init__(none_as_null=True)
+
+
+class BigId(sa.types.TypeDecorator[int]):
+    """An id of 64 bits: at 600,000 deliveries a changeset the 32 of PostgreSQL's INTEGER are used up in some years.
+
+    SQLite's INTEGER has 64 anyway, and counts up only when it is called so.
+    """
+
+    impl = sa.BigInteger
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: sa.Dialect) -> sa.types.TypeEngine[Any]:
+        return sa.Integer() if dialect.name == "sqlite" else sa.BigInteger()
+
+
 class Meta(SQLModel, table=True):
     """Facts about this database as a whole: its identity (for the fence) and the fingerprint of its key."""
 
@@ -71,8 +94,8 @@ class Source(SQLModel, table=True):
     name: str = Field(primary_key=True)
     number: int = 0
     fingerprint: str = ""
-    columns: list[str] = Field(default_factory=list, sa_type=sa.JSON)
-    folders: list[str] = Field(default_factory=list, sa_type=sa.JSON)
+    columns: list[str] = Field(default_factory=list, sa_type=Json)
+    folders: list[str] = Field(default_factory=list, sa_type=Json)
     last_good_fetch: int | None = None
     last_good_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
     last_good_hash: str | None = None
@@ -114,8 +137,8 @@ class Fetch(SQLModel, table=True):
     status: int | None = None
     reason: str = ""
     url: str | None = None
-    redirects: list[str] | None = Field(default=None, sa_type=sa.JSON)
-    headers: list[list[str]] | None = Field(default=None, sa_type=sa.JSON)
+    redirects: list[str] | None = Field(default=None, sa_type=Json)
+    headers: list[list[str]] | None = Field(default=None, sa_type=Json)
     wire_bytes: int | None = None
     bytes: int | None = None
     hash: str | None = None
@@ -142,7 +165,7 @@ class Snapshot(SQLModel, table=True):
     listings: int
     verdict: str
     reason: str = ""
-    problems: list[list[Any]] | None = Field(default=None, sa_type=sa.JSON)
+    problems: list[list[Any]] | None = Field(default=None, sa_type=Json)
 
     __table_args__ = (
         sa.Index("ix_snapshot_source_at", "source", "at"),
@@ -175,7 +198,7 @@ class ListingVersion(SQLModel, table=True):
     name: str
     state: str | None = None
     digest: str
-    content: dict[str, Any] = Field(sa_type=sa.JSON)
+    content: dict[str, Any] = Field(sa_type=Json)
     from_number: int
     to_number: int | None = None
     from_at: datetime = Field(sa_type=UtcDateTime)
@@ -228,10 +251,10 @@ class Change(SQLModel, table=True):
     agency: str
     state: str
     reason: str = ""
-    fields: list[str] = Field(default_factory=list, sa_type=sa.JSON)
-    before: dict[str, Any] | None = Field(default=None, sa_type=sa.JSON)
-    after: dict[str, Any] | None = Field(default=None, sa_type=sa.JSON)
-    previous: dict[str, Any] | None = Field(default=None, sa_type=sa.JSON)
+    fields: list[str] = Field(default_factory=list, sa_type=Json)
+    before: dict[str, Any] | None = Field(default=None, sa_type=Json)
+    after: dict[str, Any] | None = Field(default=None, sa_type=Json)
+    previous: dict[str, Any] | None = Field(default=None, sa_type=Json)
     not_before: datetime | None = Field(default=None, sa_type=UtcDateTime)
     first_seen_at: datetime = Field(sa_type=UtcDateTime)
     release_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
@@ -289,11 +312,13 @@ class Subscriber(SQLModel, table=True):
     confirmed_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
     ended_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
     strikes: int = 0
-    last_strike_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    first_strike_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
 
     __table_args__ = (
         sa.UniqueConstraint("channel", "address_hash"),
         sa.Index("ix_subscriber_state", "state"),
+        # tokens and logs name subscribers by id: the id of a purged one is never given to somebody else
+        {"sqlite_autoincrement": True},
     )
 
 
@@ -324,7 +349,7 @@ class Delivery(SQLModel, table=True):
     """
 
     __tablename__ = "delivery"
-    id: int | None = Field(default=None, primary_key=True)
+    id: int | None = Field(default=None, primary_key=True, sa_type=BigId)
     kind: str
     changeset_id: int | None = Field(default=None, foreign_key="changeset.id")
     period: str | None = None
@@ -342,8 +367,15 @@ class Delivery(SQLModel, table=True):
     __table_args__ = (
         sa.UniqueConstraint("changeset_id", "subscriber_id"),
         sa.UniqueConstraint("subscriber_id", "kind", "period"),
-        sa.Index("ix_delivery_due", "due_at", sqlite_where=sa.text("state = 'due'"), postgresql_where=sa.text("state = 'due'")),
+        sa.Index(
+            "ix_delivery_due",
+            "due_at",
+            sqlite_where=sa.text("state = 'due'"),
+            postgresql_where=sa.text("state = 'due'"),
+        ),
         sa.Index("ix_delivery_state", "state"),
+        # Message-IDs are made from ids: never the same one twice
+        {"sqlite_autoincrement": True},
     )
 
 
@@ -372,4 +404,4 @@ class Progress(SQLModel, table=True):
 
     __tablename__ = "progress"
     id: int = Field(default=1, primary_key=True)
-    send_mark: int = 0
+    send_mark: int = Field(default=0, sa_type=sa.BigInteger)

@@ -1,13 +1,49 @@
-"""Fixtures that every room's tests share."""
+"""Fixtures that every room's tests share: input, time, keys, and a fresh migrated database on SQLite or PostgreSQL."""
 
 from __future__ import annotations
 
+import os
+import secrets
+import shutil
+import tempfile
+from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from sqlalchemy.engine import Engine
+
+from monitor import db, migrate
+from monitor.keys import KeyFile
+from tests.peers.postgres import Postgres
 
 ROOT = Path(__file__).resolve().parents[1]
 SHARED = ROOT.parent / "shared"
+NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
+_POSTGRES_FOLDER = "MONITOR_TEST_POSTGRES"
+_TEMPLATE = "monitor_template"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Name one folder for the PostgreSQL of this run, before pytest-xdist starts workers that inherit the name.
+
+    Not below pytest's own temporary folder: that is closed to the user under whom the server runs when the tests run as root.
+    """
+    if not hasattr(config, "workerinput"):
+        os.environ[_POSTGRES_FOLDER] = str(Path(tempfile.gettempdir()) / f"monitor-pg-{secrets.token_hex(4)}")
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Whoever named the folder stops the server in it, after the last worker."""
+    if not hasattr(config, "workerinput"):
+        Postgres(Path(os.environ.pop(_POSTGRES_FOLDER))).stop()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Whatever uses the shared folder is marked so, without saying it twice."""
+    for item in items:
+        if "shared" in getattr(item, "fixturenames", ()):
+            item.add_marker("shared")
 
 
 @pytest.fixture(scope="session")
@@ -18,8 +54,109 @@ def shared() -> Path:
     return SHARED
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Whatever uses the shared folder is marked so, without saying it twice."""
-    for item in items:
-        if "shared" in getattr(item, "fixturenames", ()):
-            item.add_marker("shared")
+@pytest.fixture
+def now() -> datetime:
+    """A fixed moment."""
+    return NOW
+
+
+@pytest.fixture(scope="session")
+def keys() -> KeyFile:
+    """A key that is the same in every run."""
+    return KeyFile.derived(bytes(range(32)))
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Postgres:
+    """The server of this run; started when the first test asks for it."""
+    server = Postgres(Path(os.environ[_POSTGRES_FOLDER]))
+    server.start()
+    return server
+
+
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A migrated SQLite file to copy from, made once per worker."""
+    path = tmp_path_factory.mktemp("template") / "monitor.db"
+    _migrated(f"sqlite:///{path}", path.parent)
+    return path
+
+
+@pytest.fixture(scope="session")
+def postgres_template(postgres: Postgres, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The name of a migrated database to copy from, made once per run."""
+    with postgres.lock():
+        if not postgres.has(_TEMPLATE):
+            try:
+                _migrated(postgres.create(_TEMPLATE), tmp_path_factory.mktemp("template"))
+            except BaseException:
+                postgres.drop(_TEMPLATE)
+                raise
+    return _TEMPLATE
+
+
+@pytest.fixture
+def sqlite_url(sqlite_template: Path, tmp_path: Path) -> str:
+    """The URL of a fresh migrated SQLite database, for tests that start a process of their own."""
+    path = tmp_path / "monitor.db"
+    shutil.copyfile(sqlite_template, path)
+    path.chmod(0o600)
+    return f"sqlite:///{path}"
+
+
+@pytest.fixture(scope="session")
+def postgres_spare() -> list[str]:
+    """Names of databases that a test of this worker is done with and that are as fresh as new."""
+    return []
+
+
+@pytest.fixture
+def postgres_url(postgres: Postgres, postgres_template: str, postgres_spare: list[str]) -> Iterator[str]:
+    """The URL of a fresh migrated PostgreSQL database."""
+    if postgres_spare:
+        name = postgres_spare.pop()
+    else:
+        name = f"test_{secrets.token_hex(8)}"
+        postgres.create(name, template=postgres_template)
+    yield postgres.url(name)
+    if postgres.emptied(name, like=postgres_template):
+        postgres_spare.append(name)
+    else:
+        postgres.drop(name)
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+def database_url(request: pytest.FixtureRequest) -> str:
+    """The URL of a fresh migrated database: every test that takes it runs on both."""
+    url: str = request.getfixturevalue(f"{request.param}_url")
+    return url
+
+
+@pytest.fixture
+def engine(database_url: str) -> Iterator[Engine]:
+    """A fresh migrated database: every test that takes it runs on SQLite and on PostgreSQL."""
+    engine = db.connect(database_url)
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture
+def sqlite_engine(sqlite_url: str) -> Iterator[Engine]:
+    """A fresh migrated SQLite database, for what does not depend on the kind."""
+    engine = db.connect(sqlite_url)
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture
+def postgres_engine(postgres_url: str) -> Iterator[Engine]:
+    """A fresh migrated PostgreSQL database; tests that take it are marked ``postgres``."""
+    engine = db.connect(postgres_url)
+    yield engine
+    engine.dispose()
+
+
+def _migrated(url: str, folder: Path) -> None:
+    engine = db.connect(url)
+    migrate.upgrade(engine, folder=folder, now=NOW)
+    engine.dispose()  # the last connection to a SQLite file folds its log into it; a template must have no clients

@@ -1,0 +1,38 @@
+"""How alembic reaches the database: on the connection that `monitor.migrate` hands over, or on a developer's own."""
+
+from __future__ import annotations
+
+import sqlmodel
+from alembic import context
+from sqlalchemy.engine import Connection
+
+from monitor import db, tables
+
+
+def render_type(kind: str, thing: object, _: object) -> str | bool:
+    """Write the column types of `monitor.tables` as that module names them."""
+    if kind == "type" and isinstance(thing, tables.UtcDateTime | tables.Json | tables.BigId):
+        return f"monitor.tables.{type(thing).__name__}()"
+    if kind == "type" and isinstance(thing, sqlmodel.AutoString):
+        return "sqlmodel.AutoString()"
+    return False
+
+
+def run(connection: Connection) -> None:
+    context.configure(
+        connection=connection,
+        target_metadata=tables.metadata,
+        render_as_batch=True,  # SQLite cannot alter a table: alembic copies it
+        render_item=render_type,
+        transactional_ddl=True,  # SQLite's DDL is transactional too, once the driver leaves transactions to us (monitor/db.py)
+    )
+    with context.begin_transaction():
+        context.run_migrations()
+
+
+given: Connection | None = context.config.attributes.get("connection")
+if given is not None:
+    run(given)
+else:
+    with db.transaction(db.connect(context.config.get_main_option("sqlalchemy.url") or "")) as own:
+        run(own)

@@ -1,0 +1,115 @@
+"""`monitor run`: the parts of the service put together."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from filelock import FileLock, Timeout
+from sqlalchemy import Engine
+
+from monitor.cli import wiring
+from monitor.config import Settings
+from monitor.db import reading, transaction, turn
+from monitor.dispatch import fan_out, fence
+from monitor.errors import BusyError, FencedError, MonitorError
+from monitor.poll import Result, poll
+from monitor.schedule import Sender, Timer
+from monitor.schedule import serve as serve_both
+from monitor.store import baseline, facts
+
+log = logging.getLogger(__name__)
+
+
+def serve(settings: Settings) -> bool:
+    """Run until stopped. False if a poll was still under way at the end. Raises BusyError, and whatever opening the parts raises."""
+    engine = wiring.open_database(settings)
+    with only_service(settings, engine):
+        keys = wiring.open_keys(settings, engine)
+        wiring.follow_channels(settings, engine, keys)
+        _tell_how_it_stands(settings, engine)
+        locate = wiring.locator(settings)
+        watches = {name: wiring.watch(settings, name) for name in settings.watched}
+        owner = f"{os.uname().nodename}/{os.getpid()}"
+        fenced = False
+
+        async def send(stop: asyncio.Event) -> None:
+            nonlocal fenced
+            await asyncio.to_thread(fan_out, engine, locate=locate, now=wiring.now())
+            try:
+                await wiring.send_due(settings, engine, keys, stop=stop, channels=channels)
+                fenced = False
+            except FencedError as error:
+                if (
+                    not fenced
+                ):  # it stays so until a person acts: saying it every five seconds would hide the rest
+                    log.error("%s", error)
+                fenced = True
+
+        def beat() -> None:
+            with transaction(engine) as conn:
+                facts.beat(conn, "sender", owner, wiring.now())
+
+        sender = Sender(send, beat)
+        with wiring.fetcher(settings) as fetcher:
+
+            def poll_if_due(name: str) -> None:
+                with turn(engine, f"poll {name}") as mine:
+                    if not mine:
+                        return
+                    now = wiring.now()
+                    with reading(engine) as conn:
+                        due_at = baseline.next_poll_at(conn, name)
+                    if due_at is not None and due_at > now:
+                        return
+                    try:
+                        outcome = poll(engine, watches[name], fetcher, now=now)
+                    except MonitorError as error:
+                        log.error("%s: %s", name, error)
+                        return
+                bad = outcome.outcome in {Result.FAILED, Result.REJECTED}
+                log.log(
+                    logging.WARNING if bad else logging.INFO,
+                    "%s: %s (%d added, %d removed, %d changed, %d pending, %d held)%s",
+                    name, outcome.outcome, outcome.added, outcome.removed, outcome.changed, outcome.pending, outcome.held,
+                    f": {outcome.reason}" if outcome.reason else "",
+                )  # fmt: skip
+                if outcome.outcome is Result.PUBLISHED:
+                    sender.wake()
+
+            channels = wiring.open_channels(settings)
+            return serve_both(Timer(watches, poll_if_due), sender)
+
+
+@contextmanager
+def only_service(settings: Settings, engine: Engine) -> Iterator[None]:
+    """On SQLite, one service per database: held by a lock on a file beside it. On PostgreSQL any number share the work."""
+    if engine.dialect.name != "sqlite":
+        yield
+        return
+    settings.data.folder.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(settings.data.folder / "service.lock", timeout=0)
+    try:
+        lock.acquire()
+    except Timeout:
+        raise BusyError from None
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _tell_how_it_stands(settings: Settings, engine: Engine) -> None:
+    """One look at the start, for the log of whoever started it."""
+    configured = wiring.configured_channels(settings)
+    log.info(
+        "watching %s; sending by %s",
+        ", ".join(settings.watched) or "nothing",
+        ", ".join(sorted(configured)) or "no channel yet: deliveries wait",
+    )
+    reason = fence.check(engine, settings.data.folder).reason
+    if reason:
+        log.error("%s", reason)

@@ -1,0 +1,281 @@
+"""The engine, and the two ways into it: `transaction` for whoever writes and `reading` for whoever only looks.
+
+Errors of the database leave here as `StoreError`, one line that says what to do; no message holds a password or a bound value.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import sqlite3
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.engine import URL, Connection, Engine, make_url
+from sqlalchemy.pool import StaticPool
+
+from monitor.errors import StoreError
+
+BUSY_TIMEOUT = timedelta(seconds=10)
+CONNECT_TIMEOUT = timedelta(seconds=10)
+_BEGIN = "sqlite_begin"  # the execution option that says how a SQLite transaction begins
+WRITING = {_BEGIN: "IMMEDIATE"}
+"""Execution options of a connection that is going to write; `transaction` sets them."""
+_FORMS = "sqlite:///PATH or postgresql://USER:PASSWORD@HOST/NAME"
+
+
+def connect(url: str, *, busy_timeout: timedelta = BUSY_TIMEOUT) -> Engine:
+    """An engine for ``sqlite:///path`` or ``postgresql://...``; a SQLite file and its folder are made if absent (0600, 0700).
+
+    ``busy_timeout`` is how long a SQLite writer waits for another. A URL of another kind, or a folder that cannot be made, is a
+    `StoreError`. A PostgreSQL server is not contacted yet.
+    """
+    try:
+        parsed = make_url(url)
+    except (sa.exc.ArgumentError, ValueError):
+        # "from None": their texts quote the URL, or what stands after an unescaped "@" in a password
+        raise StoreError(f"the database URL cannot be read: use {_FORMS}") from None
+    match parsed.drivername:
+        case "sqlite" | "sqlite+pysqlite":
+            return _connect_sqlite(parsed, busy_timeout)
+        case "postgres" | "postgresql" | "postgresql+psycopg":
+            return _connect_postgresql(parsed)
+    raise StoreError(f"a database of the kind {parsed.drivername!r} is not supported: use {_FORMS}")
+
+
+@contextmanager
+def transaction(engine: Engine) -> Iterator[Connection]:
+    """A connection in a writing transaction, committed at the end and rolled back on any exception.
+
+    On SQLite it holds the write lock from the start: a transaction that reads first and then wants to write fails at once when
+    another has written in between (BUSY_SNAPSHOT), whatever the busy timeout says.
+    """
+    with explained(engine), engine.connect().execution_options(**WRITING) as conn, conn.begin():
+        yield conn
+
+
+@contextmanager
+def reading(engine: Engine) -> Iterator[Connection]:
+    """A connection on which every query sees the same moment; what is written on it is not kept."""
+    options: dict[str, Any] = {_BEGIN: "DEFERRED"}
+    if engine.dialect.name == "postgresql":
+        # PostgreSQL's default level gives each statement a snapshot of its own
+        options |= {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
+    with explained(engine), engine.connect().execution_options(**options) as conn:
+        yield conn
+
+
+@contextmanager
+def explained(engine: Engine) -> Iterator[None]:
+    """Turn what the database refuses in this block into a `StoreError`; an `IntegrityError` passes, it is the caller's to expect."""
+    try:
+        yield
+    except sa.exc.DBAPIError as error:
+        message = _explanation(error, engine.url)
+        if message is None:
+            raise
+        # not "from error": its chain ends in a driver's text, which can name what the message must not
+        raise StoreError(message) from None
+
+
+def insert_for(conn: Connection, table: type[Any]) -> postgresql.Insert | sqlite.Insert:
+    """An INSERT that knows ON CONFLICT, which both databases spell alike and SQLAlchemy keeps in its dialects."""
+    rows = sa.inspect(table).local_table
+    return postgresql.insert(rows) if conn.dialect.name == "postgresql" else sqlite.insert(rows)
+
+
+def where(url: URL) -> str:
+    """The database in words for people: a path, or host and name; never a user or password."""
+    if url.get_backend_name() == "sqlite":
+        return f"the database {url.database or 'in memory'}"
+    host = url.host or url.query.get("host") or "localhost"
+    return f"the database {url.database or ''} on {host}" + (f":{url.port}" if url.port else "")
+
+
+def sqlite_path(engine: Engine) -> Path | None:
+    """The file of a SQLite database; None in memory or on PostgreSQL."""
+    url = engine.url
+    if url.get_backend_name() != "sqlite" or url.database in (None, "", ":memory:"):
+        return None
+    return Path(str(url.database))
+
+
+def _connect_sqlite(url: URL, busy_timeout: timedelta) -> Engine:
+    if url.query:
+        raise StoreError(f"a SQLite URL takes no options: use {_FORMS}")
+    in_memory = url.database in (None, "", ":memory:")
+    if not in_memory:
+        _create_private(Path(str(url.database)))
+    engine = sa.create_engine(
+        url.set(drivername="sqlite+pysqlite"),
+        hide_parameters=True,
+        json_serializer=_compact,
+        # one connection for all threads, or each thread would get an empty database of its own
+        **({"poolclass": StaticPool, "connect_args": {"check_same_thread": False}} if in_memory else {}),
+    )
+    pragmas = (
+        f"PRAGMA busy_timeout = {int(busy_timeout / timedelta(milliseconds=1))}",  # ms
+        # FULL, not NORMAL: a power cut must undo neither an unsubscribe nor a settle, for the mark of the last sends, which is
+        # kept beside the database, would then be ahead of it and close the fence. It costs one flush (about 0.5 ms) a commit.
+        "PRAGMA synchronous = FULL",
+        "PRAGMA foreign_keys = ON",
+        "PRAGMA secure_delete = ON",  # an erased address is overwritten, not only unlinked
+        "PRAGMA journal_size_limit = 67108864",  # a large fan-out does not leave a large WAL behind for ever
+    )
+
+    @sa.event.listens_for(engine, "connect")
+    def _prepare(connection: sqlite3.Connection, _: object) -> None:
+        # The driver's own transactions begin lazily, before writes only, and differ between Python versions. With None it begins
+        # none, so that `_begin` decides alone; commit() and rollback() still end them.
+        connection.isolation_level = None
+        _write_ahead(connection, busy_timeout)
+        for pragma in pragmas:
+            connection.execute(pragma).close()
+
+    @sa.event.listens_for(engine, "begin")
+    def _begin(conn: Connection) -> None:
+        conn.exec_driver_sql(f"BEGIN {conn.get_execution_options().get(_BEGIN, 'DEFERRED')}")
+
+    return engine
+
+
+def _connect_postgresql(url: URL) -> Engine:
+    defaults: dict[str, Any] = {
+        "connect_timeout": int(CONNECT_TIMEOUT.total_seconds()),
+        "application_name": "map-monitor",
+    }
+    engine = sa.create_engine(
+        url.set(drivername="postgresql+psycopg"),
+        pool_pre_ping=True,  # a server that was restarted costs a reconnect, not an error
+        hide_parameters=True,
+        json_serializer=_compact,
+        connect_args={name: value for name, value in defaults.items() if name not in url.query},
+    )
+
+    @sa.event.listens_for(engine, "connect")
+    def _prepare(connection: Any, _: object) -> None:
+        with connection.cursor() as cursor:
+            cursor.execute("SET TIME ZONE 'UTC'")
+        connection.commit()
+
+    return engine
+
+
+def _write_ahead(connection: sqlite3.Connection, patience: timedelta) -> None:
+    """Switch to write-ahead logging, in which readers do not wait for the writer, nor it for them.
+
+    Two processes that do it to the same new file at once meet "database is locked" whatever the busy timeout: SQLite does not wait
+    where that could be a deadlock. So this waits.
+    """
+    deadline = time.monotonic() + patience.total_seconds()
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL").close()
+            return
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                raise
+            time.sleep(0.01)
+
+
+def _create_private(path: Path) -> None:
+    """Make the file and its missing folders before SQLite does, which would let the umask decide who can read them."""
+    missing = [folder for folder in path.parents if not folder.exists()]
+    try:
+        for folder in reversed(missing):
+            folder.mkdir(mode=0o700, exist_ok=True)
+        with suppress(FileExistsError):
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
+    except OSError as error:
+        raise StoreError(
+            f"the database {path} cannot be created ({error.strerror}): check its folder"
+        ) from None
+
+
+def _compact(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+def _explanation(error: sa.exc.DBAPIError, url: URL) -> str | None:
+    """One line for a person, None for what only a programmer can mend."""
+    if isinstance(error, sa.exc.IntegrityError):
+        return None
+    place = where(url)
+    if isinstance(error.orig, sqlite3.Error):
+        return _sqlite_explanation(error.orig, place)
+    state = getattr(error.orig, "sqlstate", None)
+    if state is None and error.connection_invalidated:
+        return f"the connection to {place} was lost: check that the server runs, then try again"
+    if state is None and error.statement is None:
+        text = (str(error.orig).strip() or "no answer").splitlines()[0]
+        for secret in (url.password, url.query.get("password")):
+            text = text.replace(str(secret), "***") if secret else text
+        return f"cannot connect to {place}: {text}: check [database] url and that the server runs"
+    return next(
+        (text.format(place=place) for prefix, text in _SQLSTATES if (state or "").startswith(prefix)), None
+    )
+
+
+def _sqlite_explanation(error: sqlite3.Error, place: str) -> str | None:
+    if "no such table" in str(error) or "no such column" in str(error):
+        return f"{place} has not the tables of this version: run `monitor init`"
+    # the low byte is the kind of error, the others its detail; errors that Python itself raises have no code
+    return _SQLITE_CODES.get(getattr(error, "sqlite_errorcode", 0) & 0xFF, "").format(place=place) or None
+
+
+_SQLITE_CODES = {
+    sqlite3.SQLITE_FULL: "the disk that holds {place} is full: make room and try again; nothing was half-written",
+    sqlite3.SQLITE_BUSY: "{place} is locked by another program: let it finish or stop it, then try again",
+    sqlite3.SQLITE_LOCKED: "{place} is locked by another program: let it finish or stop it, then try again",
+    sqlite3.SQLITE_READONLY: "{place} cannot be written: check the owner and permissions of the file and its folder",
+    sqlite3.SQLITE_PERM: "{place} cannot be opened: check the owner and permissions of the file and its folder",
+    sqlite3.SQLITE_CANTOPEN: "{place} cannot be opened: check that the path is right and its folder can be written",
+    sqlite3.SQLITE_IOERR: "{place} could not be read or written: check the disk; nothing was half-written",
+    sqlite3.SQLITE_CORRUPT: "{place} is damaged: stop the program and put back a copy",
+    sqlite3.SQLITE_NOTADB: "{place} is not a SQLite database: check [database] url",
+}
+_SQLSTATES = (  # https://www.postgresql.org/docs/current/errcodes-appendix.html; the first prefix that fits
+    ("08", "the connection to {place} was lost: check that the server runs, then try again"),
+    ("25006", "{place} is read-only: connect to the primary server"),
+    ("28", "{place} refused the login: check user and password in [database] url"),
+    ("3D000", "{place} does not exist: create it, or check [database] url"),
+    ("40P01", "{place} is busy with other programs: try again"),
+    ("42501", "{place} refuses this user: grant it the tables, or check [database] url"),
+    ("42P01", "{place} has not the tables of this version: run `monitor init`"),
+    ("42703", "{place} has not the tables of this version: run `monitor init`"),
+    ("53100", "the disk that holds {place} is full: make room and try again; nothing was half-written"),
+    (
+        "53",
+        "{place} is out of connections or memory: lower the number of processes or raise the server's limits",
+    ),
+    ("55P03", "{place} is locked by another program: let it finish or stop it, then try again"),
+    ("57P", "{place} is shutting down or starting: try again when it runs"),
+    ("58", "{place} could not read or write its files: check the server's disk"),
+)
+
+
+@contextmanager
+def turn(engine: Engine, what: str) -> Iterator[bool]:
+    """Whether this process alone may do ``what`` now, among all processes on the database; True on SQLite, where only one works.
+
+    On PostgreSQL an advisory lock, held by a connection of its own for the block. It only spares work: what must not happen twice is
+    kept from it by what is written.
+    """
+    if engine.dialect.name != "postgresql":
+        yield True
+        return
+    key = int.from_bytes(hashlib.sha256(f"map-monitor {what}".encode()).digest()[:8], signed=True)
+    with explained(engine), engine.connect().execution_options(isolation_level="AUTOCOMMIT") as conn:
+        mine = bool(conn.scalar(sa.select(sa.func.pg_try_advisory_lock(key))))
+        try:
+            yield mine
+        finally:
+            if mine:
+                conn.execute(sa.select(sa.func.pg_advisory_unlock(key)))

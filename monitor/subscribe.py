@@ -1,0 +1,251 @@
+"""One door for subscribers: whoever comes in, changes or leaves does it here, each time in one transaction."""
+
+from __future__ import annotations
+
+import logging
+import re
+import secrets
+import unicodedata
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from email_validator import EmailNotValidError, validate_email
+from sqlalchemy.engine import Connection, Engine
+
+from monitor import db
+from monitor.errors import UsageError
+from monitor.gazetteer.places import parse_place, state_of_zip
+from monitor.keys import KeyFile
+from monitor.store import people
+from monitor.store.people import ACTIVE, Follow
+
+log = logging.getLogger(__name__)
+
+CONFIG = "config"
+"""The origin of subscribers that stand in the configuration and leave with it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Added:
+    """What `add` did: the subscriber, whether it is new, and how many places (times sources) it did not follow before."""
+
+    subscriber: int
+    masked: str
+    new: bool
+    follows: int
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """One subscriber for the operator's eyes, the address masked."""
+
+    subscriber: int
+    channel: str
+    masked: str
+    state: str
+    origin: str
+    language: str
+    created_at: datetime
+    follows: tuple[Follow, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Followed:
+    """What `follow_channels` did: chats that came and went, and places whose chat is suppressed and gets nothing."""
+
+    added: int
+    ended: int
+    suppressed: tuple[str, ...] = ()
+
+
+def add(
+    engine: Engine,
+    keys: KeyFile,
+    *,
+    channel: str,
+    address: str,
+    places: Collection[str],
+    sources: Collection[str],
+    origin: str,
+    now: datetime,
+    language: str = "en",
+    state_of_zip: Callable[[str], str | None] = state_of_zip,
+) -> Added:
+    """The operator's door: an address that is active at once, or one that is there already and follows more from now on.
+
+    An address or place that is none, or a suppressed address, is a `UsageError` with the reason.
+    """
+    address = checked(channel, address)
+    wanted = _wanted(places, sources, state_of_zip)
+    hashed = keys.lookup(channel, address)
+    with db.transaction(engine) as conn:
+        reason = people.suppression(conn, channel, hashed)
+        if reason is not None:
+            raise UsageError(f"this address must not be written to any more: {reason}")
+        subscriber, new = _admit(conn, keys, channel, address, origin, now, language)
+        follows = people.follow(conn, subscriber, wanted, now)
+    log.info(
+        "subscriber %d (%s): %s, %d places added", subscriber, channel, "new" if new else "known", follows
+    )
+    return Added(subscriber, mask(channel, address), new, follows)
+
+
+def remove(
+    engine: Engine,
+    keys: KeyFile,
+    *,
+    now: datetime,
+    channel: str | None = None,
+    address: str | None = None,
+    subscriber: int | None = None,
+) -> bool:
+    """End a subscriber, given by id or by channel and address: the address is erased and nothing due is sent. False: not there."""
+    with db.transaction(engine) as conn:
+        if subscriber is None:
+            if channel is None or address is None:
+                raise UsageError("give a subscriber's number, or a channel and an address")
+            found = people.find(conn, channel, keys.lookup(channel, address))
+            if found is None:
+                return False
+            subscriber = found.id
+        ended = people.end(conn, subscriber, now)
+    if ended:
+        log.info("subscriber %d ended", subscriber)
+    return ended
+
+
+def listed(engine: Engine, keys: KeyFile) -> tuple[Listed, ...]:
+    """Everybody who has not ended, with what they follow."""
+    with db.reading(engine) as conn:
+        living = people.living(conn)
+        follows = people.all_follows(conn)
+    return tuple(
+        Listed(
+            subscriber=each.id,
+            channel=each.channel,
+            masked=mask(each.channel, keys.open(each.channel, each.sealed)) if each.sealed else "",
+            state=each.state,
+            origin=each.origin,
+            language=each.language,
+            created_at=each.created_at,
+            follows=follows.get(each.id, ()),
+        )
+        for each in living
+    )
+
+
+def follow_channels(
+    engine: Engine,
+    keys: KeyFile,
+    channels: Mapping[str, str],
+    sources: Collection[str],
+    now: datetime,
+    *,
+    channel: str = "telegram",
+    language: str = "en",
+    state_of_zip: Callable[[str], str | None] = state_of_zip,
+) -> Followed:
+    """Make the operator's channels (place to chat) exactly the subscribers of origin "config"; run at every start.
+
+    A chat named for several places is one subscriber. A chat that somebody added by another door keeps what it follows.
+    """
+    chats: dict[str, set[str]] = {}
+    for place, chat in channels.items():
+        chats.setdefault(checked(channel, chat), set()).add(place)
+    hashes = {keys.lookup(channel, chat): (chat, places) for chat, places in chats.items()}
+    added = ended = 0
+    suppressed: list[str] = []
+    with db.transaction(engine) as conn:
+        for known in people.living(conn, channel=channel, origin=CONFIG):
+            if people.address_hash(conn, known.id) not in hashes:
+                ended += people.end(conn, known.id, now)
+        for hashed, (chat, places) in hashes.items():
+            if people.suppression(conn, channel, hashed) is not None:
+                suppressed += sorted(places)
+                continue
+            wanted = _wanted(places, sources, state_of_zip)
+            subscriber, new = _admit(conn, keys, channel, chat, CONFIG, now, language)
+            added += new
+            people.follow(conn, subscriber, wanted, now)
+            known_now = people.get(conn, subscriber)
+            if known_now is not None and known_now.origin == CONFIG:
+                for follow in set(people.follows(conn, subscriber)) - wanted:
+                    people.unfollow(conn, subscriber, follow.source, follow.place)
+    return Followed(added, ended, tuple(suppressed))
+
+
+def checked(channel: str, address: str) -> str:
+    """The address in the form in which it is written to; one that its channel cannot reach is a `UsageError` with the reason."""
+    address = address.strip()
+    # a line break in an address is a command to the relay; libraries have let it through
+    if not address or any(unicodedata.category(letter).startswith("C") for letter in address):
+        raise UsageError("the address is empty or has invisible characters in it")
+    match channel:
+        case "email":
+            try:
+                # no DNS: a look-up would be slow here and tell others who subscribes. ASCII only: not every relay speaks SMTPUTF8.
+                found = validate_email(address, check_deliverability=False, allow_smtputf8=False)
+            except EmailNotValidError as error:
+                raise UsageError(f"this is not a mail address: {error}") from None
+            assert found.ascii_email is not None
+            return found.ascii_email
+        case "telegram":
+            if not re.fullmatch(r"-?[1-9][0-9]{0,18}|@[A-Za-z][A-Za-z0-9_]{3,31}", address, re.ASCII):
+                raise UsageError(
+                    "this is not a Telegram chat: write its number (-1001234567890) or its @name"
+                )
+    return address
+
+
+def mask(channel: str, address: str) -> str:
+    """An address for people who may know that it is there but not what it is: ``a…@e….org``."""
+    local, at, domain = address.rpartition("@")
+    if channel == "telegram" or not at or not local:
+        shown = 2 if address.startswith("@") else 1
+        return f"{address[:shown]}…{address[-2:]}" if len(address) > shown + 2 else "…"
+    ending = domain.rpartition(".")[2]
+    return f"{local[0]}…@{domain[0]}….{ending}"
+
+
+def _admit(
+    conn: Connection, keys: KeyFile, channel: str, address: str, origin: str, now: datetime, language: str
+) -> tuple[int, bool]:
+    """The active subscriber with this address, and whether it is new; two doors opened at once let one in."""
+    hashed = keys.lookup(channel, address)
+    created = people.add(
+        conn,
+        channel=channel,
+        sealed=keys.seal(channel, address),
+        address_hash=hashed,
+        state=ACTIVE,
+        origin=origin,
+        nonce=secrets.token_hex(16),
+        now=now,
+        language=language,
+    )
+    if created is not None:
+        return created, True
+    known = people.find(conn, channel, hashed)
+    assert known is not None  # the insert has just met it
+    if known.state == people.PENDING:
+        people.activate(conn, known.id, now)
+    return known.id, False
+
+
+def _wanted(
+    places: Collection[str], sources: Collection[str], state_of_zip: Callable[[str], str | None]
+) -> frozenset[Follow]:
+    if not places or not sources:
+        raise UsageError(
+            "give at least one place: a ZIP (60601), a state (IL) or US"
+            if sources
+            else "give at least one source"
+        )
+    wanted = set()
+    for place in {parse_place(place) for place in places}:
+        within = state_of_zip(place) if place.isdigit() else None
+        if place.isdigit() and within is None:
+            raise UsageError(f"{place} is not a ZIP code that is in use")
+        wanted |= {Follow(source, place, within) for source in sources}
+    return frozenset(wanted)

@@ -1,0 +1,252 @@
+"""The engine: two ways in, what it promises, and how it refuses."""
+
+from __future__ import annotations
+
+import os
+import stat
+import traceback
+from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from sqlalchemy.engine import Engine
+
+from monitor import db, tables
+from monitor.errors import StoreError
+from monitor.tables import Change, Heartbeat, Meta
+
+COUNT = sa.select(sa.func.count()).select_from(Meta)
+
+
+def add(conn: sa.Connection, name: str, value: str = "") -> None:
+    conn.execute(sa.insert(Meta).values(name=name, value=value))
+
+
+def test_a_new_database_and_its_folders_are_private(tmp_path: Path) -> None:
+    path = tmp_path / "made" / "here" / "monitor.db"
+    with db.transaction(db.connect(f"sqlite:///{path}")) as conn:
+        conn.execute(sa.text("CREATE TABLE fact (x)"))
+    modes = {each.name: stat.S_IMODE(each.stat().st_mode) for each in (path, path.parent, path.parent.parent)}
+    assert modes == {"monitor.db": 0o600, "here": 0o700, "made": 0o700}
+    assert all(stat.S_IMODE(each.stat().st_mode) == 0o600 for each in path.parent.iterdir())
+
+
+def test_what_is_raised_inside_a_transaction_takes_everything_back(engine: Engine) -> None:
+    def half(engine: Engine) -> None:
+        with db.transaction(engine) as conn:
+            add(conn, "half")
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        half(engine)
+    with db.reading(engine) as conn:
+        assert conn.scalar(COUNT) == 0
+
+
+def test_ddl_is_taken_back_too(engine: Engine) -> None:
+    def half(engine: Engine) -> None:
+        with db.transaction(engine) as conn:
+            conn.execute(sa.text("CREATE TABLE half (x integer)"))
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        half(engine)
+    assert not sa.inspect(engine).has_table("half")
+
+
+def test_what_is_written_while_reading_is_not_kept(sqlite_engine: Engine) -> None:
+    with db.reading(sqlite_engine) as conn:
+        add(conn, "stray")
+    with db.reading(sqlite_engine) as conn:
+        assert conn.scalar(COUNT) == 0
+
+
+def test_a_reader_sees_one_moment_while_others_write(engine: Engine) -> None:
+    with db.reading(engine) as reader:
+        assert reader.scalar(COUNT) == 0
+        with db.transaction(engine) as writer:
+            add(writer, "later")
+        assert reader.scalar(COUNT) == 0
+    with db.reading(engine) as reader:
+        assert reader.scalar(COUNT) == 1
+
+
+def test_a_writer_that_reads_first_is_never_overtaken_on_sqlite(sqlite_url: str) -> None:
+    mine = db.connect(sqlite_url)
+    other = db.connect(sqlite_url, busy_timeout=timedelta(0))
+    with db.transaction(mine) as conn:
+        conn.scalar(COUNT)
+        with pytest.raises(StoreError, match="locked by another program"), db.transaction(other):
+            pass
+        add(conn, "first")
+    with db.transaction(other) as conn:
+        add(conn, "second")
+        assert conn.scalar(COUNT) == 2
+
+
+def test_a_full_disk_is_said_so_and_leaves_nothing_half_written(sqlite_engine: Engine) -> None:
+    with db.transaction(sqlite_engine) as conn:
+        pages = conn.exec_driver_sql("PRAGMA page_count").scalar_one()
+        conn.exec_driver_sql(f"PRAGMA max_page_count = {pages + 4}")  # what a full disk looks like to SQLite
+    with pytest.raises(StoreError, match="is full: make room"), db.transaction(sqlite_engine) as conn:
+        conn.execute(sa.insert(Meta), [{"name": str(number), "value": "x" * 4000} for number in range(1000)])
+    with db.transaction(sqlite_engine) as conn:
+        assert conn.scalar(COUNT) == 0
+        add(conn, "it goes on")
+
+
+def test_a_read_only_database_is_said_so(engine: Engine) -> None:
+    refuse = (
+        "PRAGMA query_only = ON"
+        if engine.dialect.name == "sqlite"
+        else "SET default_transaction_read_only = on"
+    )
+    with db.transaction(engine) as conn:
+        conn.exec_driver_sql(refuse)
+    with pytest.raises(StoreError, match=r"cannot be written|read-only"), db.transaction(engine) as conn:
+        add(conn, "refused")
+
+
+def test_missing_tables_name_the_command_that_makes_them(tmp_path: Path) -> None:
+    engine = db.connect(f"sqlite:///{tmp_path / 'empty.db'}")
+    with pytest.raises(StoreError, match="monitor init"), db.reading(engine) as conn:
+        conn.scalar(COUNT)
+
+
+def test_a_file_that_is_no_database_is_said_so_and_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "letter.db"
+    path.write_text("Dear reader, " * 500)
+    with (
+        pytest.raises(StoreError, match="not a SQLite database"),
+        db.reading(db.connect(f"sqlite:///{path}")),
+    ):
+        pass
+    assert path.read_text() == "Dear reader, " * 500
+
+
+def test_a_folder_that_cannot_be_made_is_said_so(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(StoreError, match="cannot be created"):
+        db.connect(f"sqlite:///{tmp_path / 'file' / 'monitor.db'}")
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://reader:s3cret@127.0.0.1:1/monitor",
+        "postgresql://reader:s3cret@127.0.0.1:1/monitor?connect_timeout=soon",
+        "postgresql://reader@127.0.0.1:1/monitor?password=s3cret",
+        "postgresql://reader:s@x:s3cret@127.0.0.1:1/monitor",
+        "mysql://reader:s3cret@127.0.0.1/monitor",
+        "sqlite:///x.db?password=s3cret",
+        "postgresql//reader:s3cret@nowhere",
+        "postgresql://reader:s3cret@host:port/monitor",
+    ],
+)
+def test_no_message_holds_the_password(url: str) -> None:
+    with pytest.raises(StoreError) as caught, db.reading(db.connect(url)):
+        pass
+    assert "s3cret" not in "".join(traceback.format_exception(caught.value))
+    assert "\n" not in str(caught.value)
+
+
+def test_no_message_holds_a_bound_value(engine: Engine) -> None:
+    with db.transaction(engine) as conn:
+        add(conn, "once", "person@example.org")
+    with pytest.raises(sa.exc.IntegrityError) as caught, db.transaction(engine) as conn:
+        add(conn, "once", "person@example.org")
+    assert "person@" not in str(caught.value)
+
+
+@pytest.mark.postgres
+@pytest.mark.parametrize("form", ["postgres", "postgresql", "postgresql+psycopg"])
+def test_every_spelling_of_a_postgresql_url_connects_in_utc(postgres_url: str, form: str) -> None:
+    engine = db.connect(postgres_url.replace("postgresql", form, 1))
+    with db.reading(engine) as conn:
+        assert conn.exec_driver_sql("SHOW timezone").scalar_one() == "UTC"
+    engine.dispose()
+
+
+@pytest.mark.postgres
+def test_a_lost_connection_is_said_so_and_the_next_one_works(postgres_engine: Engine) -> None:
+    with (
+        pytest.raises(StoreError, match=r"connection to .* lost|shutting down"),
+        db.transaction(postgres_engine) as conn,
+    ):
+        conn.exec_driver_sql("SELECT pg_terminate_backend(pg_backend_pid())")
+    with db.transaction(postgres_engine) as conn:
+        add(conn, "again")
+
+
+def test_sqlite_promises(sqlite_engine: Engine) -> None:
+    with db.reading(sqlite_engine) as conn:
+        found = {
+            name: conn.exec_driver_sql(f"PRAGMA {name}").scalar_one()
+            for name in ("journal_mode", "foreign_keys", "synchronous", "secure_delete")
+        }
+    assert found == {"journal_mode": "wal", "foreign_keys": 1, "synchronous": 2, "secure_delete": 1}
+
+
+def test_times_come_back_aware_and_in_utc(engine: Engine) -> None:
+    east = datetime(2026, 3, 1, 15, 0, tzinfo=timezone(timedelta(hours=3)))
+    with db.transaction(engine) as conn:
+        conn.execute(sa.insert(Heartbeat).values(part="sender", owner="a", at=east))
+        back = conn.scalar(sa.select(tables.metadata.tables["heartbeat"].c.at))
+    assert back == east
+    assert back.tzinfo is UTC
+
+
+def test_a_naive_time_is_refused(engine: Engine) -> None:
+    naive = datetime(2026, 3, 1)  # noqa: DTZ001  # the point of the test
+    with pytest.raises(sa.exc.StatementError, match="without a zone"), db.transaction(engine) as conn:
+        conn.execute(sa.insert(Heartbeat).values(part="sender", owner="a", at=naive))
+
+
+def test_absent_json_is_null_to_queries(engine: Engine, now: datetime) -> None:
+    rows = tables.metadata.tables["change"]
+    with db.transaction(engine) as conn:
+        conn.execute(
+            sa.insert(Change).values(
+                source="ring", kind="added", key="k", agency="k", state="pending", reason="", fields=["name"],
+                before=None, after={"name": "Café"}, first_seen_at=now, was_held=False, approved=False,
+            )
+        )  # fmt: skip
+        assert conn.execute(sa.select(rows.c.after).where(rows.c.before.is_(None))).scalar_one() == {
+            "name": "Café"
+        }
+
+
+def test_an_id_is_never_given_twice(sqlite_engine: Engine, now: datetime) -> None:
+    rows = tables.metadata.tables["subscriber"]
+    values = {
+        "channel": "email", "state": "ended", "origin": "site", "nonce": "", "created_at": now,
+        "language": "en", "frequency": "at_once", "strikes": 0,
+    }  # fmt: skip
+    with db.transaction(sqlite_engine) as conn:
+        first = conn.execute(sa.insert(rows).values(values)).inserted_primary_key
+        conn.execute(sa.delete(rows))
+        assert conn.execute(sa.insert(rows).values(values)).inserted_primary_key > first
+
+
+def test_a_database_in_memory_is_one_database() -> None:
+    engine = db.connect("sqlite://")
+    with db.transaction(engine) as conn:
+        conn.execute(sa.text("CREATE TABLE fact (x)"))
+    assert sa.inspect(engine).has_table("fact")
+    assert db.sqlite_path(engine) is None
+    engine.dispose()
+
+
+def test_foreign_keys_hold(engine: Engine) -> None:
+    with pytest.raises(sa.exc.IntegrityError), db.transaction(engine) as conn:
+        conn.execute(sa.insert(tables.ChangePlace).values(change_id=1, place="IL", everyone=False))
+
+
+def test_connecting_makes_no_file_readable_through_the_umask(tmp_path: Path) -> None:
+    before = os.umask(0)
+    try:
+        db.connect(f"sqlite:///{tmp_path / 'monitor.db'}")
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE((tmp_path / "monitor.db").stat().st_mode) == 0o600

@@ -1,0 +1,375 @@
+"""Migrations: every past revision with rows in it comes to head, or the database stays as it was."""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+import stat
+import subprocess
+import sys
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from alembic import command
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from filelock import FileLock
+from sqlalchemy.engine import Engine
+
+from monitor import db, migrate, tables
+from monitor.errors import MigrationError
+from tests.conftest import ROOT
+from tests.peers.postgres import Postgres
+
+SCRIPTS = ROOT / "alembic"
+REVISIONS = [str(script.revision) for script in ScriptDirectory(str(SCRIPTS)).walk_revisions()][::-1]
+
+NEXT = f'''
+import sqlalchemy as sa
+from alembic import op
+
+revision, down_revision, branch_labels, depends_on = "next", "{REVISIONS[-1]}", None, None
+
+
+def upgrade() -> None:
+    recreate = "always" if op.get_bind().dialect.name == "sqlite" else "never"
+    with op.batch_alter_table("subscriber", recreate=recreate, table_kwargs={{"sqlite_autoincrement": True}}) as batch:
+        batch.add_column(sa.Column("hue", sa.Integer(), nullable=False, server_default="7"))
+'''
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+def empty(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]:
+    """A database with nothing in it."""
+    if request.param == "sqlite":
+        engine = db.connect(f"sqlite:///{tmp_path / 'monitor.db'}")
+        yield engine
+        engine.dispose()
+        return
+    server: Postgres = request.getfixturevalue("postgres")
+    name = f"empty_{tmp_path.name}"
+    engine = db.connect(server.create(name))
+    yield engine
+    engine.dispose()
+    server.drop(name)
+
+
+def scripts_at(folder: Path, revision: str, **more: str) -> Path:
+    """The revisions up to this one, as the program had them then, and ``more`` by file name."""
+    shutil.copytree(SCRIPTS, folder, ignore=shutil.ignore_patterns("versions", "__pycache__"))
+    (folder / "versions").mkdir()
+    for script in ScriptDirectory(str(SCRIPTS)).iterate_revisions(revision, "base"):
+        shutil.copy(script.path, folder / "versions")
+    for name, text in more.items():
+        (folder / "versions" / f"{name}.py").write_text(text)
+    return folder
+
+
+def fill(engine: Engine, now: datetime) -> dict[str, list[dict[str, Any]]]:
+    """Put a row into every table there is, by what the database says of its columns; return all rows."""
+    reflected = sa.MetaData()
+    with db.transaction(engine) as conn:
+        reflected.reflect(conn)
+        for table in reflected.sorted_tables:
+            if table.name != "alembic_version":
+                conn.execute(
+                    table.insert().values({column.name: some(column, now) for column in table.columns})
+                )
+    return rows(engine)
+
+
+def some(column: sa.Column[Any], now: datetime) -> Any:
+    match column.type:
+        case sa.Boolean():
+            return True
+        case sa.Integer():
+            return 1  # also every id, so that foreign keys point to something
+        case sa.DateTime():
+            return now if column.type.timezone else now.replace(tzinfo=None)
+        case sa.JSON():
+            return ["a"]
+        case sa.LargeBinary():
+            return b"\x00\xff"
+        case sa.String():
+            return "text"
+    raise AssertionError(f"no value for {column} of type {column.type}")
+
+
+def rows(engine: Engine) -> dict[str, list[dict[str, Any]]]:
+    reflected = sa.MetaData()
+    with db.reading(engine) as conn:
+        reflected.reflect(conn)
+        return {
+            table.name: [dict(row) for row in conn.execute(table.select()).mappings()]
+            for table in reflected.sorted_tables
+            if table.name != "alembic_version"
+        }
+
+
+def differences(engine: Engine) -> list[Any]:
+    with db.reading(engine) as conn:
+        context = MigrationContext.configure(
+            conn, opts={"compare_type": True, "compare_server_default": True}
+        )
+        return list(compare_metadata(context, tables.metadata))
+
+
+def schema(path: Path) -> str:
+    with sqlite3.connect(path) as conn:
+        return "\n".join(
+            sorted(row[0] for row in conn.execute("SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL"))
+        )
+
+
+@pytest.mark.parametrize("revision", REVISIONS)
+def test_every_past_revision_comes_to_head_with_its_rows(
+    empty: Engine, tmp_path: Path, now: datetime, revision: str
+) -> None:
+    migrate.upgrade(empty, folder=tmp_path, now=now, scripts=scripts_at(tmp_path / "then", revision))
+    before = fill(empty, now)
+    assert len(before) > 10
+    assert all(len(each) == 1 for each in before.values())
+
+    report = migrate.upgrade(empty, folder=tmp_path, now=now)
+
+    assert (report.before, report.after, migrate.current(empty)) == (revision, migrate.head(), migrate.head())
+    after = rows(empty)
+    for table, was in before.items():
+        assert len(after[table]) >= len(was), table
+    assert differences(empty) == []
+
+
+def test_a_fresh_database_is_what_the_tables_say(engine: Engine) -> None:
+    assert differences(engine) == []
+
+
+def test_sqlite_has_the_indexes_and_counters_that_a_comparison_does_not_see(
+    sqlite_url: str, tmp_path: Path
+) -> None:
+    made = db.connect(f"sqlite:///{tmp_path / 'made.db'}")
+    tables.metadata.create_all(made)
+    made.dispose()
+
+    def hidden(path: Path) -> set[str]:
+        lines = (" ".join(line.split()) for line in schema(path).splitlines())
+        return {line for line in lines if " WHERE " in line or "AUTOINCREMENT" in line}
+
+    assert hidden(tmp_path / "monitor.db") == hidden(tmp_path / "made.db") != set()
+
+
+def test_a_table_that_others_point_to_is_replaced_without_losing_their_rows(
+    engine: Engine, tmp_path: Path, now: datetime
+) -> None:
+    before = fill(engine, now)
+    scripts = scripts_at(tmp_path / "later", REVISIONS[-1], next=NEXT)
+
+    report = migrate.upgrade(engine, folder=tmp_path, now=now, scripts=scripts)
+
+    assert report.changed
+    expected = before | {"subscriber": [before["subscriber"][0] | {"hue": 7}]}
+    assert rows(engine) == expected
+    with pytest.raises(sa.exc.IntegrityError), db.transaction(engine) as conn:
+        conn.execute(sa.delete(tables.Subscriber))  # foreign keys are on again
+
+
+def test_a_sqlite_file_is_copied_before_it_is_migrated(
+    sqlite_engine: Engine, tmp_path: Path, now: datetime
+) -> None:
+    before = fill(sqlite_engine, now)
+    scripts = scripts_at(tmp_path / "later", REVISIONS[-1], next=NEXT)
+
+    report = migrate.upgrade(sqlite_engine, folder=tmp_path / "copies", now=now, scripts=scripts)
+
+    assert report.copy == tmp_path / "copies" / f"monitor-{REVISIONS[-1]}-20260301T120000Z.db"
+    assert stat.S_IMODE(report.copy.stat().st_mode) == 0o600
+    assert [each.name for each in report.copy.parent.iterdir()] == [report.copy.name]
+    copy = db.connect(f"sqlite:///{report.copy}")
+    assert rows(copy) == before
+    assert migrate.current(copy) == REVISIONS[-1]
+    copy.dispose()
+
+
+def test_a_database_at_head_is_neither_copied_nor_touched(
+    engine: Engine, tmp_path: Path, now: datetime
+) -> None:
+    report = migrate.upgrade(engine, folder=tmp_path / "copies", now=now, free=lambda _: 0)
+    assert not report.changed
+    assert not (tmp_path / "copies").exists()
+
+
+def test_a_disk_too_small_for_the_copy_changes_nothing(
+    sqlite_engine: Engine, tmp_path: Path, now: datetime
+) -> None:
+    before = fill(sqlite_engine, now)
+    scripts = scripts_at(tmp_path / "later", REVISIONS[-1], next=NEXT)
+    with pytest.raises(MigrationError, match="disk is too small"):
+        migrate.upgrade(
+            sqlite_engine, folder=tmp_path / "copies", now=now, scripts=scripts, free=lambda _: 1_000_000
+        )
+    assert rows(sqlite_engine) == before
+    assert migrate.current(sqlite_engine) == REVISIONS[-1]
+    assert list((tmp_path / "copies").iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "failure",
+    [
+        "raise RuntimeError('it broke')",
+        "op.execute('SELECT no_such_column FROM meta')",
+        "op.drop_table('absent')",
+    ],
+)
+def test_a_failed_migration_leaves_the_database_as_it_was(
+    engine: Engine, tmp_path: Path, now: datetime, failure: str
+) -> None:
+    before = fill(engine, now)
+    half = (
+        NEXT
+        + f"    op.create_table('extra', sa.Column('x', sa.Integer()))\n    op.execute('DELETE FROM body')\n    {failure}\n"
+    )
+    with pytest.raises(MigrationError) as caught:
+        migrate.upgrade(
+            engine, folder=tmp_path, now=now, scripts=scripts_at(tmp_path / "later", REVISIONS[-1], next=half)
+        )
+    assert "\n" not in str(caught.value)
+    assert rows(engine) == before
+    assert differences(engine) == []
+    assert migrate.current(engine) == REVISIONS[-1]
+
+
+def test_a_migration_that_breaks_a_reference_is_taken_back(
+    sqlite_engine: Engine, tmp_path: Path, now: datetime
+) -> None:
+    before = fill(sqlite_engine, now)
+    broken = NEXT + "    op.execute('DELETE FROM subscriber')\n"
+    with pytest.raises(MigrationError, match="would point to no row of subscriber"):
+        migrate.upgrade(
+            sqlite_engine,
+            folder=tmp_path,
+            now=now,
+            scripts=scripts_at(tmp_path / "later", REVISIONS[-1], next=broken),
+        )
+    assert rows(sqlite_engine) == before
+
+
+def test_a_database_from_the_future_is_refused_with_the_way_back(
+    engine: Engine, tmp_path: Path, now: datetime
+) -> None:
+    before = fill(engine, now)
+    scripts = scripts_at(tmp_path / "later", REVISIONS[-1], next=NEXT)
+    copy = migrate.upgrade(engine, folder=tmp_path, now=now, scripts=scripts).copy
+    changed = rows(engine)
+
+    with pytest.raises(MigrationError, match="newer version") as caught:
+        migrate.upgrade(engine, folder=tmp_path, now=now)
+    assert rows(engine) == changed
+
+    if copy is None:
+        assert "restore the backup" in str(caught.value)
+        return
+    assert str(copy) in str(caught.value)
+    path = db.sqlite_path(engine)
+    assert path is not None
+    engine.dispose()
+    shutil.copyfile(copy, path)
+    assert not migrate.upgrade(engine, folder=tmp_path, now=now).changed
+    assert rows(engine) == before
+
+
+def developers(scripts: Path, database: Path) -> Config:
+    """What a developer's alembic command would read, with other folders."""
+    config = Config(str(ROOT / "alembic.ini"))
+    config.set_main_option("script_location", str(scripts))
+    config.set_main_option("sqlalchemy.url", f"sqlite:///{database}")
+    return config
+
+
+def test_a_developer_finds_the_revisions_complete(tmp_path: Path) -> None:
+    config = developers(SCRIPTS, tmp_path / "scratch" / "scratch.db")
+    command.upgrade(config, "head")
+    command.check(config)
+
+
+def test_a_generated_revision_runs_and_is_complete(tmp_path: Path, now: datetime) -> None:
+    scripts = scripts_at(tmp_path / "generated", "base")
+    command.revision(
+        developers(scripts, tmp_path / "scratch.db"), message="all of it", autogenerate=True, rev_id="made"
+    )
+    engine = db.connect(f"sqlite:///{tmp_path / 'monitor.db'}")
+    assert migrate.upgrade(engine, folder=tmp_path, now=now, scripts=scripts).after == "made"
+    assert differences(engine) == []
+    engine.dispose()
+
+
+def test_two_processes_migrate_once(empty: Engine, tmp_path: Path) -> None:
+    program = """
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from monitor import db, migrate
+report = migrate.upgrade(db.connect(sys.argv[1]), folder=Path(sys.argv[2]), now=datetime(2026, 3, 1, tzinfo=UTC))
+print(report.changed)
+"""
+    url = empty.url.render_as_string(hide_password=False)
+    start = [sys.executable, "-c", program, url, str(tmp_path)]
+    processes = [
+        subprocess.Popen(start, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for _ in range(2)
+    ]
+    outputs = [process.communicate(timeout=60) for process in processes]
+    assert [process.returncode for process in processes] == [0, 0], outputs
+    assert sorted(output.strip() for output, _ in outputs) == ["False", "True"]
+
+
+def test_whoever_waits_too_long_for_the_lock_is_told_so(empty: Engine, tmp_path: Path, now: datetime) -> None:
+    path = db.sqlite_path(empty)
+    wait = timedelta(milliseconds=50)
+    if path is not None:
+        with FileLock(f"{path}.migrate"), pytest.raises(MigrationError, match="still migrates"):
+            migrate.upgrade(empty, folder=tmp_path, now=now, wait=wait)
+    else:
+        with db.transaction(empty) as other:
+            other.execute(sa.text(f"SELECT pg_advisory_xact_lock({migrate.ADVISORY_LOCK})"))
+            with pytest.raises(MigrationError, match="locked by another program"):
+                migrate.upgrade(empty, folder=tmp_path, now=now, wait=wait)
+    assert migrate.upgrade(empty, folder=tmp_path, now=now).changed
+
+
+def test_an_installed_wheel_migrates_from_its_own_folder(tmp_path: Path) -> None:
+    def run(*words: str, **options: Any) -> str:
+        return subprocess.run(
+            words, check=True, capture_output=True, text=True, timeout=120, **options
+        ).stdout.strip()
+
+    python = sys.executable
+    run(python, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(tmp_path / "dist"), str(ROOT))
+    (wheel,) = (tmp_path / "dist").glob("*.whl")
+    site = tmp_path / "site"
+    run(
+        python,
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--no-deps",
+        "--no-index",
+        "--target",
+        str(site),
+        str(wheel),
+    )
+    program = """
+from datetime import UTC, datetime
+from pathlib import Path
+from monitor import db, migrate
+migrate.upgrade(db.connect("sqlite:///data/monitor.db"), folder=Path("data"), now=datetime(2026, 3, 1, tzinfo=UTC))
+print(migrate.current(db.connect("sqlite:///data/monitor.db")), migrate.scripts_folder(), sep="\\n")
+"""
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    output = run(python, "-c", program, cwd=elsewhere, env={"PYTHONPATH": str(site)})
+    assert output.splitlines() == [migrate.head(), str(site / "monitor" / "alembic")]
