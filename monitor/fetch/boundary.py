@@ -1,0 +1,63 @@
+"""Where a source may lead. A list that is answered from somewhere else is somebody else's list."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import httpx
+
+from monitor.fetch.values import Target
+
+# My Maps writes NetworkLinks to itself, whatever host served the file (sources.md).
+MY_MAPS_HOSTS = frozenset({"google.com", "www.google.com"})
+MY_MAPS_PATH = "/maps/d/"
+
+
+def host_of(url: httpx.URL) -> str:
+    """The host in lower case and ASCII, without a final dot."""
+    return url.raw_host.decode("ascii").lower().rstrip(".")
+
+
+@dataclass(frozen=True, slots=True)
+class Boundary:
+    """The rule for one source: its own host and those its operator named, by name, and never from https back to http.
+
+    Ports are the scheme's own or the configured one. ``network_link`` adds what a KML NetworkLink may do: lead to My Maps, and only by
+    https (http where the configured address is http and has the same host: tests and local networks).
+    """
+
+    home: httpx.URL
+    hosts: frozenset[str]
+    network_link: bool = False
+
+    @classmethod
+    def around(cls, target: Target, *, network_link: bool = False) -> Boundary:
+        """The boundary of a target; raises httpx.InvalidURL."""
+        home = httpx.URL(target.home)
+        named = (host_of(httpx.URL(scheme="https", host=host)) for host in target.hosts)
+        return cls(home, frozenset({host_of(home), *named}), network_link)
+
+    def objection(self, url: httpx.URL, came_from: httpx.URL | None = None) -> str | None:
+        """Why an address must not be fetched, in words that go after "redirected to" or "leads to"; None if it may."""
+        if url.scheme not in ("http", "https") or not url.host:
+            return "something that is not an http or https address"
+        if url.userinfo:
+            return "an address with a password in it"
+        host = host_of(url)
+        if host not in self.hosts and not (self.network_link and _is_my_maps(url)):
+            return f"{host}, which is not an allowed host"
+        if url.port not in (None, self.home.port):
+            return f"port {url.port} of {host}, which is not an allowed port"
+        if url.scheme == "http" and self._must_be_https(host, came_from):
+            return f"{host} without encryption"
+        return None
+
+    def _must_be_https(self, host: str, came_from: httpx.URL | None) -> bool:
+        if self.network_link and not (self.home.scheme == "http" and host == host_of(self.home)):
+            return True
+        return came_from is not None and came_from.scheme == "https"
+
+
+def _is_my_maps(url: httpx.URL) -> bool:
+    # ``path`` is unquoted and its dot segments are resolved; %2e%2e is not, and might be by the server
+    return host_of(url) in MY_MAPS_HOSTS and url.path.startswith(MY_MAPS_PATH) and ".." not in url.path

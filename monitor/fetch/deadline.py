@@ -1,0 +1,68 @@
+"""A bound on the whole time of a get.
+
+A socket's timeout starts anew with every byte, so a server that sends one byte a second, in its headers or its body, could hold a poll for
+hours. When the time is over a timer shuts the open connection down, and whoever reads it sees its end.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import threading
+from collections.abc import Callable
+from types import TracebackType
+from typing import Any, Self
+
+
+class Deadline:
+    """One get's time in seconds, running from the entry of the context; give `trace` to httpx as the request extension of that name."""
+
+    def __init__(self, total: float, clock: Callable[[], float]) -> None:
+        self.total = total
+        self._clock = clock
+        self._start = clock()
+        self._lock = threading.Lock()
+        self._socket: socket.socket | None = None
+        self._over = False
+        self._timer = threading.Timer(total, self._cut)
+        self._timer.daemon = True
+
+    def __enter__(self) -> Self:
+        self._timer.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._timer.cancel()
+
+    @property
+    def elapsed(self) -> float:
+        return self._clock() - self._start
+
+    @property
+    def remaining(self) -> float:
+        return self.total - self.elapsed
+
+    @property
+    def passed(self) -> bool:
+        return self._over or self.remaining <= 0
+
+    def trace(self, event: str, info: dict[str, Any]) -> None:
+        """Learns of each new connection (httpx's ``trace`` extension); TLS replaces the socket, so the last one counts."""
+        if event.endswith((".connect_tcp.complete", ".start_tls.complete")):
+            with self._lock:
+                self._socket = info["return_value"].get_extra_info("socket")
+                if self._over:
+                    self._shut()
+
+    def _cut(self) -> None:
+        with self._lock:
+            self._over = True
+            self._shut()
+
+    def _shut(self) -> None:
+        if self._socket is not None:
+            with contextlib.suppress(OSError):  # closed already
+                # not SSLSocket.shutdown: that one takes the TLS state away from under the reader
+                socket.socket.shutdown(self._socket, socket.SHUT_RDWR)

@@ -1,0 +1,116 @@
+"""What a fetch is given and what it gives back: frozen values and the one error."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from monitor.errors import FetchError
+
+MIB = 2**20
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where a source is: ``url``, or ``page`` and ``link``, a regular expression searched in the page's absolute hrefs.
+
+    ``hosts`` are further hosts to which redirects and links may lead; the host of ``url`` or ``page`` always is one.
+    """
+
+    url: str | None = None
+    page: str | None = None
+    link: str | None = None
+    hosts: frozenset[str] = frozenset()
+
+    def __post_init__(self) -> None:
+        if (self.url is None) == (self.page is None) or (self.page is None) != (self.link is None):
+            raise ValueError("a target is either a url or a page and a link")
+        if self.link is not None:
+            try:
+                re.compile(self.link)
+            except re.error as error:
+                raise ValueError(f"the link is not a regular expression: {error}") from error
+
+    @property
+    def home(self) -> str:
+        """The configured address, from which all others are judged."""
+        return self.url or self.page or ""
+
+
+@dataclass(frozen=True, slots=True)
+class Validators:
+    """What one URL was last answered with: ``etag`` and ``last_modified`` verbatim, ``hash`` the SHA-256 (hex) of the decoded body."""
+
+    etag: str | None = None
+    last_modified: str | None = None
+    hash: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one answer may be: bytes on the ``wire``, bytes ``decoded``, and decoded bytes per byte on the wire (sources.md)."""
+
+    wire: int = 16 * MIB
+    decoded: int = 64 * MIB
+    ratio: int = 100
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evidence:
+    """How the last attempt went; it cannot be had again later.
+
+    ``url`` is what was asked for (the configured one, or the one that the page links), ``redirects`` the addresses that followed it, in
+    order, ``final_url`` the one that answered. ``headers`` are that answer's, verbatim; ``wire_bytes`` its body as received, still
+    compressed. ``duration`` covers the whole get, with its page and its retries. ``status`` is None when nobody answered.
+    """
+
+    url: str
+    final_url: str
+    status: int | None
+    redirects: tuple[str, ...] = ()
+    headers: tuple[tuple[str, str], ...] = ()
+    wire_bytes: int = 0
+    duration: timedelta = timedelta()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fetched(Evidence):
+    """A whole body, decoded, and its SHA-256 (hex); ``validators`` belong to ``final_url``."""
+
+    body: bytes = field(repr=False)
+    sha256: str
+    validators: Validators
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NotModified(Evidence):
+    """The server says that ``final_url`` is as it was when the stored validators were given; ``validators`` are those, brought up to date."""
+
+    validators: Validators
+
+
+class Failed(FetchError):
+    """The source's bytes could not be had.
+
+    Its text is the reason for a person. ``retry_after`` is the wait that the server asked for, if it did. ``transient``: the next
+    poll may well succeed without anybody doing anything.
+    """
+
+    def __init__(
+        self,
+        reason: str,
+        *,
+        evidence: Evidence,
+        transient: bool = False,
+        retry_after: timedelta | None = None,
+    ) -> None:
+        super().__init__(reason)
+        self.evidence = evidence
+        self.transient = transient
+        self.retry_after = retry_after
+
+
+def in_words(size: int) -> str:
+    """A number of bytes for a person: "16 MiB", "1000 bytes"."""
+    return f"{size / MIB:g} MiB" if size >= MIB else f"{size} bytes"

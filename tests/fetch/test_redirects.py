@@ -1,0 +1,280 @@
+"""Redirects and NetworkLinks are followed where a source may lead, and nowhere else."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
+from pathlib import Path
+
+import httpx
+import pytest
+import respx
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from monitor.fetch import Failed, Fetched, Fetcher, Target, Validators
+from monitor.fetch.boundary import Boundary
+from tests.peers.http import Answer, Server
+
+BODY = b"<kml/>"
+
+
+def test_redirects_are_followed_and_recorded(server: Server, fetcher: Fetcher) -> None:
+    server.redirect("/a", "/b?x=1", 301)
+    server.redirect("/b", server.url("/c"), 307)
+    server.put("/c", BODY, etag='"c"')
+    asked: list[str] = []
+
+    def stored(url: str) -> None:
+        asked.append(url)
+
+    got = fetcher.get(Target(url=server.url("/a")), stored)
+    assert isinstance(got, Fetched)
+    assert got.url == server.url("/a")
+    assert got.redirects == (server.url("/b?x=1"), server.url("/c"))
+    assert got.final_url == server.url("/c")
+    assert asked == [server.url("/a"), server.url("/b?x=1"), server.url("/c")]
+
+
+def test_a_redirect_in_other_letters_than_ascii_is_followed(server: Server, fetcher: Fetcher) -> None:
+    server.redirect("/a", "/añade".encode().decode("latin-1"))
+    server.put("/a%C3%B1ade", BODY)
+    assert fetcher.get(Target(url=server.url("/a"))).final_url == server.url("/a%C3%B1ade")
+
+
+def test_validators_belong_to_the_address_that_answers(server: Server, fetcher: Fetcher) -> None:
+    server.redirect("/a", "/c")
+    server.put("/c", BODY, etag='"c"')
+    got = fetcher.get(Target(url=server.url("/a")), {server.url("/c"): Validators('"c"')}.get)
+    assert got.status == 304
+    assert server.asked("/a")[0].header("if-none-match") is None
+
+
+def test_five_redirects_are_the_limit(
+    server: Server, fetcher: Fetcher, failure: Callable[..., Failed]
+) -> None:
+    for step in range(6):
+        server.redirect(f"/{step}", f"/{step + 1}")
+    server.put("/6", BODY)
+    assert isinstance(fetcher.get(Target(url=server.url("/1"))), Fetched)
+    failed = failure(server.url("/0"))
+    assert str(failed) == "redirected more than 5 times"
+    assert len(failed.evidence.redirects) == 5
+
+
+def test_a_circle_of_redirects_ends(server: Server, failure: Callable[..., Failed]) -> None:
+    server.redirect("/a", "/a")
+    assert str(failure(server.url("/a"))) == "redirected more than 5 times"
+    assert len(server.requests) == 6
+
+
+def test_a_foreign_host_is_not_asked(server: Server, failure: Callable[..., Failed]) -> None:
+    server.redirect("/a", "https://login.example/?next=/a")
+    failed = failure(server.url("/a"))
+    assert str(failed) == "redirected to login.example, which is not an allowed host"
+    assert failed.evidence.status == 302
+    assert ("location", "https://login.example/?next=/a") in failed.evidence.headers
+    assert failed.evidence.redirects == ()
+    assert not failed.transient
+
+
+def test_a_host_that_the_operator_named_is_asked(
+    server: Server, fetcher: Fetcher, failure: Callable[..., Failed]
+) -> None:
+    server.redirect("/a", server.url("/b", host="localhost"))
+    server.put("/b", BODY)
+    assert "localhost, which is not" in str(failure(server.url("/a")))
+    got = fetcher.get(Target(url=server.url("/a"), hosts=frozenset({"LOCALHOST."})))
+    assert got.final_url == server.url("/b", host="localhost")
+
+
+@pytest.mark.parametrize(
+    ("location", "reason"),
+    [
+        ("file:///etc/passwd", "redirected to something that is not an http or https address"),
+        ("ftp://127.0.0.1/x", "redirected to something that is not an http or https address"),
+        ("http://user:secret@127.0.0.1/", "redirected to an address with a password in it"),
+        ("http://127.0.0.1:22/", "redirected to port 22 of 127.0.0.1, which is not an allowed port"),
+        ("http://127.0.0.1:x/", "redirected to something that is not an address"),
+        ("mailto:x", "redirected to something that is not an http or https address"),
+        (
+            "https://sub.127.0.0.1.example/",
+            "redirected to sub.127.0.0.1.example, which is not an allowed host",
+        ),
+        ("//evil.example/x", "redirected to evil.example, which is not an allowed host"),
+        ("", "answered 302 without saying where to go"),
+    ],
+)
+def test_a_redirect_to_what_may_not_be_fetched_is_a_failure(
+    server: Server, failure: Callable[..., Failed], location: str, reason: str
+) -> None:
+    server.redirect("/a", location)
+    failed = failure(server.url("/a"))
+    assert str(failed) == reason
+    assert len(server.requests) == 1
+
+
+def test_http_may_lead_to_https_and_never_back(fetcher: Fetcher) -> None:
+    with respx.mock:
+        respx.get("http://list.example/").respond(301, headers={"Location": "https://list.example/"})
+        respx.get("https://list.example/").respond(200, content=BODY)
+        assert fetcher.get(Target(url="http://list.example/")).final_url == "https://list.example/"
+    with respx.mock:
+        respx.get("https://list.example/").respond(301, headers={"Location": "http://list.example/"})
+        with pytest.raises(Failed, match=r"redirected to list\.example without encryption"):
+            fetcher.get(Target(url="https://list.example/"))
+
+
+# NetworkLinks
+
+
+def objection(href: str, configured: str, *hosts: str) -> str | None:
+    boundary = Boundary.around(Target(url=configured, hosts=frozenset(hosts)), network_link=True)
+    return boundary.objection(boundary.home.join(href), boundary.home)
+
+
+@pytest.mark.parametrize(
+    ("href", "configured"),
+    [
+        ("https://www.google.com/maps/d/kml?mid=1", "https://list.example/map.kml"),
+        ("https://google.com/maps/d/u/0/kml?mid=1", "http://list.example/map.kml"),
+        ("https://list.example/layer.kml", "https://list.example/map.kml"),
+        ("https://list.example/layer.kml", "http://list.example/map.kml"),
+        ("http://list.example/layer.kml", "http://list.example/map.kml"),
+        ("layer.kml", "https://list.example/map.kml"),
+        ("https://files.example/layer.kml", "https://list.example/map.kml"),
+    ],
+)
+def test_a_network_link_may_lead_to(href: str, configured: str) -> None:
+    assert objection(href, configured, "files.example") is None
+
+
+@pytest.mark.parametrize(
+    ("href", "configured"),
+    [
+        ("http://www.google.com/maps/d/kml?mid=1", "http://list.example/map.kml"),
+        ("http://www.google.com/maps/d/kml?mid=1", "https://list.example/map.kml"),
+        ("https://www.google.com/url?q=x", "https://list.example/map.kml"),
+        ("https://www.google.com/maps/d/../../url?q=x", "https://list.example/map.kml"),
+        ("https://www.google.com/maps/d/%2e%2e/%2E%2E/url?q=x", "https://list.example/map.kml"),
+        ("https://maps.google.com/maps/d/kml", "https://list.example/map.kml"),
+        ("https://google.com.example/maps/d/kml", "https://list.example/map.kml"),
+        ("https://www.google.com:8443/maps/d/kml", "https://list.example/map.kml"),
+        ("http://list.example/layer.kml", "https://list.example/map.kml"),
+        ("http://files.example/layer.kml", "http://list.example/map.kml"),
+        ("https://other.example/layer.kml", "https://list.example/map.kml"),
+        ("file:///etc/passwd", "https://list.example/map.kml"),
+        ("https://a:b@list.example/layer.kml", "https://list.example/map.kml"),
+    ],
+)
+def test_a_network_link_may_not_lead_to(href: str, configured: str) -> None:
+    assert objection(href, configured, "files.example") is not None
+
+
+def test_a_network_link_on_the_configured_host_is_fetched(server: Server, fetcher: Fetcher) -> None:
+    server.put("/layer.kml", BODY, etag='"1"')
+    target = Target(url=server.url("/map.kml"))
+    got = fetcher.fetch_link(f"\n {server.url('/layer.kml')}\n", target)
+    assert isinstance(got, Fetched)
+    assert (got.body, got.url) == (BODY, server.url("/layer.kml"))
+    assert fetcher.fetch_link("layer.kml", target, lambda url: got.validators).status == 304
+
+
+@pytest.mark.parametrize("href", ["https://other.example/x", "http://127.0.0.1:x/", "ftp://127.0.0.1/"])
+def test_a_network_link_to_elsewhere_is_a_failure_of_the_source(
+    server: Server, fetcher: Fetcher, href: str
+) -> None:
+    with pytest.raises(Failed, match="has a NetworkLink that leads to") as caught:
+        fetcher.fetch_link(href, Target(url=server.url("/map.kml")))
+    assert caught.value.evidence.url == server.url("/map.kml")
+    assert not server.requests
+
+
+def test_my_maps_may_not_redirect_a_network_link_out_of_my_maps(fetcher: Fetcher) -> None:
+    start = "https://www.google.com/maps/d/kml?mid=1"
+    with respx.mock:
+        respx.get(start).respond(302, headers={"Location": "https://www.google.com/sorry/"})
+        with pytest.raises(Failed, match=r"redirected to www\.google\.com, which is not an allowed host"):
+            fetcher.fetch_link(start, Target(url="https://list.example/map.kml"))
+
+
+# TLS
+
+
+@pytest.fixture
+def authority(tmp_path: Path) -> Path:
+    """A self-signed certificate for 127.0.0.1 with its key, as one PEM file."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "publisher")])
+    start = datetime.now(UTC) - timedelta(days=1)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(start)
+        .not_valid_after(start + timedelta(days=3))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    pem = tmp_path / "publisher.pem"
+    private = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    pem.write_bytes(private + certificate.public_bytes(serialization.Encoding.PEM))
+    return pem
+
+
+@pytest.fixture
+def secure(authority: Path) -> Iterator[Server]:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(authority)
+    with Server(tls=context) as server:
+        yield server
+
+
+def test_a_certificate_that_nobody_trusts_is_said_so_at_once(
+    secure: Server, failure: Callable[..., Failed], slept: list[float]
+) -> None:
+    failed = failure(secure.url("/x"))
+    assert str(failed).startswith("has a certificate that is not to be trusted: self")
+    assert not failed.transient
+    assert not slept
+
+
+def test_the_operators_certificate_bundle_is_trusted_and_a_drip_over_tls_is_cut_off(
+    secure: Server,
+    server: Server,
+    make: Callable[..., Fetcher],
+    failure: Callable[..., Failed],
+    authority: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(authority))
+    secure.put("/x", BODY)
+    assert isinstance(make(trust_env=True).get(Target(url=secure.url("/x"))), Fetched)
+    secure.redirect("/down", server.url("/x"))
+    assert "not an allowed port" in str(failure(secure.url("/down"), make(trust_env=True)))
+    for slow in (Answer(body=BODY * 100, drip=0.02), Answer(body=BODY, drip_headers=0.02)):
+        secure.script("/x", [slow])
+        fetcher = make(trust_env=True, timeout=timedelta(seconds=0.2))
+        assert str(failure(secure.url("/x"), fetcher)) == "did not finish within 0.2 s"
+
+
+def test_a_proxy_is_cut_off_as_well(
+    server: Server, make: Callable[..., Fetcher], failure: Callable[..., Failed]
+) -> None:
+    server.script("http://list.example/x", [Answer(body=BODY, drip_headers=0.02)])
+    fetcher = make(proxy=server.url(), timeout=timedelta(seconds=0.1))
+    assert str(failure("http://list.example/x", fetcher)) == "did not finish within 0.1 s"
+
+
+def test_hosts_are_compared_as_ascii() -> None:
+    boundary = Boundary.around(Target(url="https://Bücher.example/", hosts=frozenset({"WWW.bücher.example"})))
+    assert boundary.hosts == {"xn--bcher-kva.example", "www.xn--bcher-kva.example"}
+    assert boundary.objection(httpx.URL("https://xn--bcher-kva.example./")) is None
