@@ -1,0 +1,199 @@
+"""Parsing a map against expat with no handler, and other readers of KML beside it, in one run.
+
+python -m benchmarks.parse             2,600 placemarks, best of 20
+python -m benchmarks.parse --million   1,000,000 placemarks (650 MB), once: time, and memory above the listings
+"""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import importlib.util
+import io
+import os
+import random
+import resource
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from xml.etree import ElementTree
+from xml.parsers import expat
+
+from lxml import etree
+
+from monitor.sources import Limits, SourceSpec, parse
+from monitor.sources.kml import Document
+
+LAYER = 2000  # rows that a layer of Google My Maps holds at most
+CITIES = (
+    "Hammond",
+    "Naperville",
+    "Richmond",
+    "Saint Paul",
+    "Port Arthur",
+    "Bloomfield Township",
+    "Coeur d'Alene",
+)
+STATES = ("IN", "IL", "VA", "MN", "NJ", "ID", "Texas", "North Carolina")
+MIB = 1024 * 1024
+
+
+def ring(placemarks: int) -> Iterator[str]:
+    """A map in the shape of Ring's, in pieces: layers of addresses without points, the columns twice, one in four states in full."""
+    chance = random.Random(1)
+    yield '<?xml version="1.0" encoding="UTF-8"?>\n<kml xmlns="http://www.opengis.net/kml/2.2">\n  <Document>\n    <name>Active Agency Map</name>\n'
+    for number in range(placemarks):
+        if number % LAYER == 0:
+            yield (
+                "    </Folder>\n" if number else ""
+            ) + f"    <Folder>\n      <name>Agencies {number // LAYER + 1}</name>\n"
+        city, state = f"{chance.choice(CITIES)} {number}", chance.choice(STATES)
+        day = f"{chance.randint(1, 12)}/{chance.randint(1, 28)}/20{chance.randint(18, 25)}"
+        profile = f"https://agency.ring.com/agencies/{uuid.UUID(int=chance.getrandbits(128))}"
+        yield f"""      <Placemark>
+        <name>{city} Police Department</name>
+        <address>{city}, {state}</address>
+        <description><![CDATA[Active Date: {day}<br>Agency Profile: {profile}]]></description>
+        <styleUrl>#icon-1899-0288D1</styleUrl>
+        <ExtendedData>
+          <Data name="Active Date">
+            <value>{day}</value>
+          </Data>
+          <Data name="Agency Profile">
+            <value>{profile}</value>
+          </Data>
+        </ExtendedData>
+      </Placemark>
+"""
+    yield "    </Folder>\n  </Document>\n</kml>\n"
+
+
+def body_of(placemarks: int) -> bytes:
+    buffer = io.BytesIO()
+    for piece in ring(placemarks):
+        buffer.write(piece.encode())
+    return buffer.getvalue()
+
+
+def bare_expat(body: bytes) -> None:
+    expat.ParserCreate().Parse(body, True)
+
+
+def lxml_fromstring(body: bytes) -> None:
+    etree.fromstring(body)
+
+
+def lxml_iterparse(body: bytes) -> None:
+    """Raw texts only, by direct child access, the tree cleared behind."""
+    for _, element in etree.iterparse(io.BytesIO(body), tag="{*}Placemark"):
+        for child in element:
+            if child.tag.endswith("}ExtendedData"):
+                [(cell.get("name"), value.text) for cell in child for value in cell]
+            else:
+                _ = child.text
+        element.clear()
+        while element.getprevious() is not None:
+            del element.getparent()[0]
+
+
+def elementtree_iterparse(body: bytes) -> None:
+    for _, element in ElementTree.iterparse(io.BytesIO(body)):
+        if element.tag.endswith("}Placemark"):
+            for child in element:
+                _ = child.text
+            element.clear()
+
+
+def fastkml(body: bytes) -> None:
+    from fastkml import KML
+
+    KML.from_string(body.decode().split("?>", 1)[1])
+
+
+def pykml(body: bytes) -> None:
+    from pykml import parser
+
+    for placemark in parser.fromstring(body).iter("{*}Placemark"):
+        _ = (placemark.name.text, placemark.address.text)
+
+
+def only_placemarks(body: bytes) -> None:
+    for _ in Document(body).placemarks():
+        pass
+
+
+def whole(body: bytes) -> None:
+    parse(body, SPEC)
+
+
+SPEC = SourceSpec("ring", "mymaps", limits=Limits(decoded=2048 * MIB))
+READERS: tuple[tuple[str, Callable[[bytes], None]], ...] = (
+    ("expat, no handler (the limit)", bare_expat),
+    ("lxml fromstring, nothing read", lxml_fromstring),
+    ("lxml iterparse, raw texts", lxml_iterparse),
+    ("ElementTree iterparse, raw texts", elementtree_iterparse),
+    ("monitor: placemarks, raw texts", only_placemarks),
+    ("monitor: parse, checked and keyed listings", whole),
+)
+
+
+def best_of(repeat: int, read: Callable[[bytes], None], body: bytes) -> float:
+    times = []
+    for _ in range(repeat):
+        gc.collect()
+        start = time.perf_counter()
+        read(body)
+        times.append(time.perf_counter() - start)
+    return min(times)
+
+
+def small() -> None:
+    body = body_of(2600)
+    readers = list(READERS)
+    readers += [(name, globals()[name]) for name in ("fastkml", "pykml") if importlib.util.find_spec(name)]
+    limit = best_of(20, bare_expat, body)
+    print(f"2,600 placemarks, {len(body) / 1e6:.1f} MB, best of 20")
+    for name, read in readers:
+        seconds = best_of(20 if read is not globals().get("fastkml") else 3, read, body)
+        print(f"{name:<46}{seconds * 1000:9.1f} ms {seconds / limit:8.1f} x")
+
+
+def resident() -> int:
+    """Bytes of this process in memory now."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+def peak() -> int:
+    """The most bytes that this process had in memory."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
+def million() -> None:
+    body = body_of(1_000_000)
+    print(f"1,000,000 placemarks, {len(body) / 1e6:.0f} MB, once")
+    limit = best_of(1, bare_expat, body)
+    print(f"{'expat, no handler (the limit)':<46}{limit:9.1f} s  {1:8.1f} x")
+    before, peak_before = resident(), peak()
+    start = time.perf_counter()
+    publication = parse(body, SPEC)
+    seconds = time.perf_counter() - start
+    highest = peak()
+    held = resident() - before
+    print(f"{'monitor: parse, checked and keyed listings':<46}{seconds:9.1f} s  {seconds / limit:8.1f} x")
+    print(f"{len(publication.listings):,} listings take {held / MIB:,.0f} MiB")
+    if highest > peak_before:
+        print(f"above body and listings, at the highest: {(highest - before - held) / MIB:,.0f} MiB")
+    else:
+        print("above body and listings, at the highest: not seen (making the body took more)")
+
+
+if __name__ == "__main__":
+    arguments = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    arguments.add_argument("--million", action="store_true")
+    if arguments.parse_args().million:
+        million()
+    else:
+        small()

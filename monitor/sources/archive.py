@@ -1,0 +1,75 @@
+"""Reading a zip that a stranger made: how much comes out is counted while it comes out, whatever the zip declares."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from monitor.errors import ParseError
+from monitor.sources.spec import MIB, Limits
+
+_CHUNK = 64 * 1024
+_BROKEN = (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError, RuntimeError, NotImplementedError)
+"""What `zipfile` raises for a damaged, encrypted or exotic archive."""
+
+
+class Archive:
+    """An open zip and what may still be unpacked of it. One budget for all entries: overlapping ones are counted twice."""
+
+    def __init__(self, body: bytes, limits: Limits, entries: int) -> None:
+        self._size = len(body)
+        self._limits = limits
+        self._unpacked = 0
+        try:
+            self._zip = zipfile.ZipFile(io.BytesIO(body))
+        except _BROKEN:
+            raise ParseError(f"The zip is damaged or cut off at byte {len(body):,}.") from None
+        self._entries = self._zip.infolist()
+        if len(self._entries) > entries:
+            raise ParseError(f"The zip has {len(self._entries):,} entries; at most {entries} are read.")
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(entry.filename for entry in self._entries)
+
+    def read(self, name: str) -> bytes:
+        """The unpacked bytes of one entry; ParseError as soon as they are more than the limits allow."""
+        return b"".join(self.chunks(name))
+
+    def chunks(self, name: str) -> Iterator[bytes]:
+        try:
+            entry = self._zip.getinfo(name)
+            if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+                # The other methods hand out one input block as one output block of any size.
+                raise ParseError("The zip is packed by a method that neither KMZ nor XLSX uses.")
+            with self._zip.open(entry) as file:
+                while chunk := file.read(_CHUNK):
+                    self._count(len(chunk))
+                    yield chunk
+        except KeyError:
+            raise ParseError(f"The zip has no entry {name}.") from None
+        except _BROKEN:
+            raise ParseError(f"The zip's entry {name} is damaged.") from None
+
+    def _count(self, size: int) -> None:
+        self._unpacked += size
+        if self._unpacked > self._limits.decoded:
+            raise ParseError(f"The zip unpacks to more than {self._limits.decoded / MIB:g} MiB.")
+        if self._unpacked > _CHUNK and self._unpacked > self._limits.ratio * self._size:
+            raise ParseError(f"The zip unpacks to more than {self._limits.ratio} times its size.")
+
+    def close(self) -> None:
+        self._zip.close()
+
+
+@contextmanager
+def opened(body: bytes, limits: Limits, entries: int) -> Iterator[Archive]:
+    """The archive, closed afterwards."""
+    archive = Archive(body, limits, entries)
+    try:
+        yield archive
+    finally:
+        archive.close()

@@ -1,0 +1,167 @@
+"""Reading what publishers write in a cell: text, dates, addresses, links. Text from outside becomes harmless here."""
+
+from __future__ import annotations
+
+import re
+from datetime import date, datetime, timedelta
+from functools import lru_cache
+from typing import NamedTuple
+
+from monitor.states import STATES, read_state
+
+NAME_LENGTH, TEXT_LENGTH = 200, 2000
+"""Characters that are kept of a name, place or link's words, and of an attribute."""
+
+ERROR_VALUES = frozenset(
+    {
+        "#VALUE!",
+        "#REF!",
+        "#N/A",
+        "#NAME?",
+        "#NULL!",
+        "#DIV/0!",
+        "#NUM!",
+        "#ERROR!",
+        "#SPILL!",
+        "#CALC!",
+        "#GETTING_DATA",
+    }
+)
+"""What a spreadsheet shows in place of a value that it could not work out."""
+
+# Control characters (white space among them becomes a space first), invisible format characters and bidi controls: they could make a name
+# read as another one, or turn the rest of a line around. The joiners U+200C and U+200D stay: some scripts need them.
+_WHITE = re.compile(r"\s+")
+_UNSEEN = re.compile(
+    "[\x00-\x1f\x7f-\x9f\xad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]"
+)
+_SURROGATES = re.compile("[\ud800-\udfff]")
+
+
+def clean(text: str) -> str:
+    """The text on one line with single spaces, without control, invisible and bidi characters (delivery.md, "Text from outside")."""
+    if text.isprintable():
+        text = text.strip()
+        return _WHITE.sub(" ", text) if "  " in text else text
+    return _WHITE.sub(" ", _SURROGATES.sub("\ufffd", _UNSEEN.sub("", _WHITE.sub(" ", text)))).strip()
+
+
+def is_missing(text: str) -> bool:
+    """Whether a cleaned text says nothing: empty, or a spreadsheet's error value."""
+    return not text or (text[0] == "#" and text.upper() in ERROR_VALUES)
+
+
+_WHOLE = re.compile(r"(-?\d+)\.0+")
+
+
+def plain_number(text: str) -> str:
+    """ "1.0" as "1": a spreadsheet's integers come as floats or not from one export to the next."""
+    if "." in text and (whole := _WHOLE.fullmatch(text)):
+        return whole.group(1)
+    return text
+
+
+_US_DATE = re.compile(r"(\d{1,2})[/.-](\d{1,2})[/.-](\d{4}|\d{2})(?:[ ,T].*)?")
+_ISO_DATE = re.compile(r"(\d{4})[-/.](\d{1,2})[-/.](\d{1,2})(?:[ T].*)?")
+_WRITTEN = ("%B %d, %Y", "%b %d, %Y", "%B %d %Y", "%b %d %Y", "%d %B %Y", "%d %b %Y", "%d-%b-%Y", "%d-%b-%y")
+_SERIAL_EPOCH = date(1899, 12, 30)  # ECMA-376 part 1, 18.17.4.1: serial 61 is 1900-03-01
+_EARLIEST, _LATEST = date(1900, 1, 1), date(2199, 12, 31)
+
+
+@lru_cache(maxsize=8192)
+def read_date(text: str) -> date | None:
+    """An American date (month first), an ISO date, a written one or a spreadsheet's serial number; None if it is none."""
+    try:
+        if match := _US_DATE.fullmatch(text):
+            month, day, year = int(match[1]), int(match[2]), int(match[3])
+            return _likely(date(year + 2000 if len(match[3]) == 2 else year, month, day))
+        if match := _ISO_DATE.fullmatch(text):
+            return _likely(date(int(match[1]), int(match[2]), int(match[3])))
+        if text[:1].isdigit() and len(text) <= 12 and (number := float(text)) < 110_000:
+            return _likely(_SERIAL_EPOCH + timedelta(days=int(number))) if number >= 1000 else None
+    except ValueError:
+        pass
+    for form in _WRITTEN:
+        try:
+            return _likely(datetime.strptime(text.replace(".", ""), form).date())  # noqa: DTZ007  a day has no zone
+        except ValueError:
+            continue
+    return None
+
+
+def _likely(day: date) -> date | None:
+    return day if _EARLIEST <= day <= _LATEST else None
+
+
+_ADDRESS = re.compile(r"https?://[^\s/]+\S*", re.IGNORECASE)
+_PLAIN_ADDRESS = re.compile(r"https?://[\w.:-]+(?:/\S*)?")
+_SLIPS = re.compile(r"(?:chrome-extension://[a-z]+/)?(https?):/{1,2}(?=\w)", re.IGNORECASE)
+
+
+def web_address(text: str) -> str | None:
+    """The text if it is an http or https address, as it stands; else None.
+
+    Spaces become %20, and two slips of real publishers are undone: "https:/host", and a browser's PDF viewer in front of the address.
+    """
+    if not _PLAIN_ADDRESS.fullmatch(text):
+        text = _SLIPS.sub(r"\1://", text, count=1).replace(" ", "%20")
+        if not _ADDRESS.fullmatch(text):
+            return None
+    return text if len(text) <= TEXT_LENGTH else None
+
+
+class Address(NamedTuple):
+    """What an address says: ``state`` is a USPS code, ``state_text`` what stood in its place when it is none.
+
+    ``exact`` is False if the state is the near match of a misspelling, which then is ``state_text``.
+    """
+
+    city: str | None
+    state: str | None
+    state_text: str | None = None
+    exact: bool = True
+
+
+_COUNTRY = re.compile(r"u\.? ?s\.?(?: ?a\.?)?|united states(?: of america)?", re.IGNORECASE)
+_ZIP = re.compile(r"(?:^|\s+)\d{5}(?:-\d{4})?$")
+_WELL_KEPT = {code: code for code in STATES} | {name: code for code, name in STATES.items()}
+_TRAILING = {code.casefold(): code for code in STATES} | {
+    name.casefold(): code for code, name in STATES.items()
+}
+
+
+def read_address(text: str) -> Address:
+    """City and state of a cleaned American address: "City, ST", "1 Main St, City, ST 12345, USA", "City ST", "Kentucky", in any case."""
+    city, comma, tail = text.rpartition(", ")
+    if comma and (code := _WELL_KEPT.get(tail)) and "," not in city and not city[:1].isdigit():
+        return Address(city, code)  # what nearly every row writes
+    parts = [part for part in (piece.strip() for piece in text.split(",")) if part]
+    if len(parts) > 1 and _COUNTRY.fullmatch(parts[-1]):
+        parts.pop()
+    if parts:
+        parts[-1] = _ZIP.sub("", parts[-1])
+        if not parts[-1]:
+            parts.pop()
+    if not parts:
+        return Address(None, None)
+    *before, last = parts
+    reading = read_state(last)
+    if reading and reading.exact:
+        city = before[-1] if before else ""
+        if not city and reading.code == "DC":
+            city = "Washington"
+        return Address(_town(city), reading.code)
+    for words in (3, 2, 1):  # "Charleston West Virginia" is not in Virginia
+        pieces = last.rsplit(" ", words)
+        if len(pieces) > words and (code := _TRAILING.get(" ".join(pieces[1:]).replace(".", "").casefold())):
+            return Address(_town(pieces[0]), code)
+    if not before:
+        return Address(_town(last), None)
+    if reading:
+        return Address(_town(before[-1]), reading.code, last, exact=False)
+    return Address(_town(before[-1]), None, last)
+
+
+def _town(text: str) -> str | None:
+    """A street with its number is no town."""
+    return None if not text or text[0].isdigit() else text

@@ -1,0 +1,44 @@
+"""What a body is, by its content and never by its name; and what to tell a person when it is not a list at all."""
+
+from __future__ import annotations
+
+import re
+
+from monitor.errors import ParseError
+
+_ZIP = (b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08")
+_HTML = re.compile(rb"<(?:!doctype\s+html|html|head|body)\b", re.IGNORECASE)
+_TITLE = re.compile(rb"<title[^>]*>(.*?)</title", re.IGNORECASE | re.DOTALL)
+_PAGES = (
+    ("a login page", re.compile(rb"sign[\s-]?in|log[\s-]?in|accounts\.google|password", re.IGNORECASE)),
+    ("a consent page", re.compile(rb"consent|before you continue|cookie", re.IGNORECASE)),
+    (
+        "an error page",
+        re.compile(
+            rb"error|not found|denied|forbidden|unavailable|went wrong|too many|captcha", re.IGNORECASE
+        ),
+    ),
+)
+_HEAD = 4096  # a page says what it is within this many bytes
+
+
+def is_zip(body: bytes) -> bool:
+    return body.startswith(_ZIP)
+
+
+def refuse_empty_and_pages(body: bytes) -> None:
+    """Raise ParseError for a body with nothing in it or with a web page in place of a list."""
+    if not body.strip():
+        raise ParseError("The body is empty.")
+    head = body[:_HEAD]
+    if not _HTML.search(head) or is_zip(body):
+        return
+    if head.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] != b"<" or re.search(rb"<(?:\w+:)?kml[\s>]", head):
+        return  # a list that quotes HTML somewhere
+    title = _TITLE.search(body[: 16 * _HEAD])
+    # The title decides before the text does: nearly every page has a cookie banner and a way to sign in.
+    for where in (title.group(1) if title else b"", body[: 16 * _HEAD]):
+        for kind, words in _PAGES:
+            if words.search(where):
+                raise ParseError(f"The body is a web page (it looks like {kind}) instead of a list.")
+    raise ParseError("The body is a web page instead of a list.")

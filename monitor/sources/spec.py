@@ -1,0 +1,51 @@
+"""What a parser is told about a source: its format, which column holds what, and how much it may unpack."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+MIB = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """Which header of a table, or which ``Data`` name of a map, holds what. Letter case and white space do not matter.
+
+    ``attributes`` are taken under the words that stand here; on a map an empty tuple takes every column that nothing else names.
+    """
+
+    name: str | None = None
+    state: str | None = None
+    county: str | None = None
+    city: str | None = None
+    since: str | None = None
+    id: str | None = None
+    url: str | None = None
+    attributes: tuple[str, ...] = ()
+
+
+RING_COLUMNS = Columns(since="Active Date", url="Agency Profile")
+"""What Ring's Active Agency Map calls its columns: what a map is read by when nothing is configured."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How much a body may become: ``decoded`` bytes in all, ``ratio`` times its own size, ``entries`` files in a KMZ.
+
+    The ratio is measured from the first 64 KiB on; `parts` is the same as entries for a workbook, which has a file per sheet and picture.
+    """
+
+    decoded: int = 64 * MIB
+    ratio: int = 100
+    entries: int = 16
+    parts: int = 512
+
+
+@dataclass(frozen=True, slots=True)
+class SourceSpec:
+    """How one source is read. ``columns`` None takes the format's own (Ring's for a map)."""
+
+    name: str
+    format: str
+    columns: Columns | None = None
+    limits: Limits = field(default_factory=Limits)

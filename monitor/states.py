@@ -1,0 +1,190 @@
+"""The states that listings are in: USPS codes, English names, and reading whatever a publisher wrote for one."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import lru_cache
+from types import MappingProxyType
+
+from rapidfuzz import fuzz, process
+
+STATES: dict[str, str] = {
+    "AL": "Alabama",
+    "AK": "Alaska",
+    "AZ": "Arizona",
+    "AR": "Arkansas",
+    "CA": "California",
+    "CO": "Colorado",
+    "CT": "Connecticut",
+    "DE": "Delaware",
+    "FL": "Florida",
+    "GA": "Georgia",
+    "HI": "Hawaii",
+    "ID": "Idaho",
+    "IL": "Illinois",
+    "IN": "Indiana",
+    "IA": "Iowa",
+    "KS": "Kansas",
+    "KY": "Kentucky",
+    "LA": "Louisiana",
+    "ME": "Maine",
+    "MD": "Maryland",
+    "MA": "Massachusetts",
+    "MI": "Michigan",
+    "MN": "Minnesota",
+    "MS": "Mississippi",
+    "MO": "Missouri",
+    "MT": "Montana",
+    "NE": "Nebraska",
+    "NV": "Nevada",
+    "NH": "New Hampshire",
+    "NJ": "New Jersey",
+    "NM": "New Mexico",
+    "NY": "New York",
+    "NC": "North Carolina",
+    "ND": "North Dakota",
+    "OH": "Ohio",
+    "OK": "Oklahoma",
+    "OR": "Oregon",
+    "PA": "Pennsylvania",
+    "RI": "Rhode Island",
+    "SC": "South Carolina",
+    "SD": "South Dakota",
+    "TN": "Tennessee",
+    "TX": "Texas",
+    "UT": "Utah",
+    "VT": "Vermont",
+    "VA": "Virginia",
+    "WA": "Washington",
+    "WV": "West Virginia",
+    "WI": "Wisconsin",
+    "WY": "Wyoming",
+    "DC": "District of Columbia",
+    "PR": "Puerto Rico",
+    "GU": "Guam",
+    "VI": "Virgin Islands",
+    "AS": "American Samoa",
+    "MP": "Northern Mariana Islands",
+}
+"""USPS code -> English name: 50 states, the District and the five inhabited territories (USPS Publication 28, appendix B)."""
+
+SIMILARITY, LEAD = 88.0, 4.0
+"""A misspelling is read as its near match from this similarity on (0 to 100), if no other state comes closer than the lead.
+
+Tuned on real lists: "PENNSLYVANIA" is Pennsylvania at 91.7; "Carolina" is neither of the two.
+"""
+
+# Associated Press and older customary abbreviations, and the names that the places use of themselves. Dots are gone before look-up.
+_ABBREVIATIONS = {
+    "AL": "ala",
+    "AK": "alas",
+    "AZ": "ariz",
+    "AR": "ark",
+    "CA": "calif|cal",
+    "CO": "colo|col",
+    "CT": "conn",
+    "DE": "del",
+    "FL": "fla|flor",
+    "GA": "georgia state",
+    "HI": "haw|hawai'i|hawai\u02bbi",
+    "ID": "ida",
+    "IL": "ill|ills",
+    "IN": "ind",
+    "IA": "iowa state",
+    "KS": "kan|kans|kas",
+    "KY": "ken|kent",
+    "LA": "louis",
+    "MD": "mary",
+    "MA": "mass",
+    "MI": "mich",
+    "MN": "minn",
+    "MS": "miss",
+    "MO": "mizz",
+    "MT": "mont",
+    "NE": "neb|nebr",
+    "NV": "nev",
+    "NH": "n hamp|n hampshire",
+    "NJ": "n jersey",
+    "NM": "n mex|n mexico|new mex",
+    "NY": "n york|new york state",
+    "NC": "n car|n carolina|no carolina",
+    "ND": "n dak|n dakota|no dakota",
+    "OK": "okla",
+    "OR": "ore|oreg",
+    "PA": "penn|penna",
+    "RI": "r isl|state of rhode island and providence plantations",
+    "SC": "s car|s carolina|so carolina",
+    "SD": "s dak|s dakota|so dakota",
+    "TN": "tenn",
+    "TX": "tex",
+    "VA": "virg",
+    "WA": "wash|washington state",
+    "WV": "w va|w virginia|w virg",
+    "WI": "wis|wisc",
+    "WY": "wyo",
+    "DC": "washington dc|washington d c|dist of columbia|district of columbia (dc)",
+    "VI": "us virgin islands|u s virgin islands|united states virgin islands|usvi|virgin islands of the united states",
+    "AS": "amer samoa",
+    "MP": "cnmi|n mariana islands|northern marianas|commonwealth of the northern mariana islands|saipan",
+}
+
+_SPACES_AND_DOTS = re.compile(r"[\s.,_]+")
+_FORMAL = re.compile(r"^(?:the )?(?:state|commonwealth|territory) of (?:the )?")
+
+
+@dataclass(frozen=True, slots=True)
+class StateReading:
+    """A state as read: its USPS ``code``, and whether it stood there (``exact``) or is the near match of a misspelling."""
+
+    code: str
+    exact: bool
+
+
+def read_state(text: str) -> StateReading | None:
+    """The state that a text names, by code, name, customary abbreviation or unique near match; None if it names none.
+
+    Letter case, dots and spaces do not matter; a near match needs `SIMILARITY` and `LEAD`.
+    """
+    code = _EXACT.get(text)  # what well-kept lists write, without the cost of cleaning
+    return StateReading(code, exact=True) if code else _read(text)
+
+
+@lru_cache(maxsize=4096)
+def _read(text: str) -> StateReading | None:
+    plain = _plain(text)
+    if not plain:
+        return None
+    code = _EXACT.get(plain) or _EXACT.get(plain.replace(" ", "")) or _EXACT.get(_FORMAL.sub("", plain))
+    if code:
+        return StateReading(code, exact=True)
+    return _near(_FORMAL.sub("", plain))
+
+
+def _plain(text: str) -> str:
+    return _SPACES_AND_DOTS.sub(" ", text).strip().casefold()
+
+
+def _near(plain: str) -> StateReading | None:
+    """Full names only: among abbreviations and codes one letter makes another state."""
+    best, second = process.extract(plain, _NAMES, scorer=fuzz.ratio, limit=2)
+    if best[1] < SIMILARITY or best[1] - second[1] < LEAD:
+        return None
+    return StateReading(best[2], exact=False)
+
+
+_NAMES = MappingProxyType({code: name.casefold() for code, name in STATES.items()})
+
+_EXACT = MappingProxyType(
+    {code: code for code in STATES}
+    | {name: code for code, name in STATES.items()}
+    | {name.upper(): code for code, name in STATES.items()}
+    | {code.casefold(): code for code in STATES}
+    | {name.casefold(): code for code, name in STATES.items()}
+    | {name.casefold().replace(" ", ""): code for code, name in STATES.items()}
+    | {
+        abbreviation: code
+        for code, abbreviations in _ABBREVIATIONS.items()
+        for abbreviation in abbreviations.split("|")
+    }
+)

@@ -1,0 +1,64 @@
+"""The golden files: each input in `FOLDER` with the publication that it is, as JSON of the same name.
+
+``python -m tests.sources.golden`` writes the JSON again; read the difference before it is kept.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from monitor.domain import Listing, Publication
+from monitor.sources import Columns, SourceSpec, parse
+
+FOLDER = Path(__file__).parents[1] / "data" / "sources"
+
+TABLE = SourceSpec(
+    "agencies",
+    "table",
+    Columns(
+        name="Agency Name",
+        state="STATE",
+        county="County",
+        since="SIGNED",
+        url="MOA",
+        attributes=("Kind",),
+    ),
+)
+MAP = SourceSpec("ring", "mymaps")
+
+SPECS = {"map.kml": MAP, "described.kml": MAP, "semicolon.csv": TABLE}
+
+
+def as_json(publication: Publication) -> dict[str, Any]:
+    """The publication as plain JSON, without what is empty and without the keys, which are `identity`'s."""
+    return {
+        "columns": sorted(publication.columns),
+        "folders": list(publication.folders),
+        "listings": [_listing(listing) for listing in publication.listings],
+        "damaged": [_listing(listing) for listing in publication.damaged],
+        "problems": [[problem.row, problem.kind, problem.message] for problem in publication.problems],
+    }
+
+
+def _listing(listing: Listing) -> dict[str, Any]:
+    values = asdict(listing) | {
+        "dates": [day.isoformat() for day in listing.dates],
+        "documents": list(listing.documents),
+        "attributes": dict(listing.attributes),
+        "point": list(listing.point or ()),
+    }
+    return {
+        name: value.isoformat() if isinstance(value, date) else value
+        for name, value in values.items()
+        if value and name != "key"
+    }
+
+
+if __name__ == "__main__":
+    for name, spec in SPECS.items():
+        golden = json.dumps(as_json(parse((FOLDER / name).read_bytes(), spec)), indent=1, ensure_ascii=False)
+        (FOLDER / name).with_suffix(".json").write_text(golden + "\n", encoding="utf-8")

@@ -1,0 +1,160 @@
+"""What is not a readable publication is a ParseError with its reason, never an empty publication."""
+
+from __future__ import annotations
+
+import random
+import zipfile
+from contextlib import suppress
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from monitor.errors import ParseError
+from monitor.sources import Columns, Limits, SourceSpec, network_link, parse
+from tests.sources.bodies import kml, placemark, unzipped, xlsx, zipped
+from tests.sources.golden import FOLDER, MAP, TABLE
+
+ROWS = [["Agency Name", "State"], ["Hammond Police", "IN"], ["Gary Police", "IN"]]
+KML = (FOLDER / "map.kml").read_bytes()
+XLSX = xlsx(ROWS, {"A2": "https://example.org"})
+EVERYWHERE = [
+    (b"", "empty"),
+    (b" \r\n", "empty"),
+    (b"<!DOCTYPE html><html><head><title>Sign in - Google Accounts</title>", "login page"),
+    (b"\n<html><title>Before you continue</title></html>", "consent page"),
+    (b"<HTML><title>Error 404 (Not Found)!!1</title></HTML>", "error page"),
+    (b"<html><body>Hello</body></html>", "web page"),
+]
+
+
+@pytest.mark.parametrize("spec", [MAP, TABLE], ids=["map", "table"])
+@pytest.mark.parametrize(("body", "reason"), EVERYWHERE)
+def test_an_empty_body_or_a_web_page_is_refused(body: bytes, reason: str, spec: SourceSpec) -> None:
+    with pytest.raises(ParseError, match=reason):
+        parse(body, spec)
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        (KML[: len(KML) // 2], f"cut off at byte {len(KML) // 2:,}"),
+        (KML.replace(b"</Folder>", b"</Foldr>", 1), r"broken at byte [\d,]+ \(line \d+\)"),
+        (b"<!DOCTYPE kml [<!ENTITY a 'b'>]>" + kml(placemark()), "DOCTYPE"),
+        (b"<rss><channel/></rss>", "no KML: its root is <rss>"),
+        (b'{"type": "FeatureCollection"}', "neither XML nor a KMZ"),
+        (kml(), "no placemark: every layer"),
+        (kml("<NetworkLink><Link><href>https://x.org</href></Link></NetworkLink>"), "only a link"),
+        (kml(placemark(""), placemark("#VALUE!")), "None of the 2 placemarks"),
+        (b'<?xml version="1.0" encoding="klingon"?>' + kml(placemark()), "encoding|broken"),
+        (kml(placemark()) + b"<kml/>", "broken"),
+        (kml(placemark()).replace(b"Hammond", b"\xff\xfe"), "broken"),
+        (zipped({"image.png": b"x"}), r"no \.kml"),
+        (XLSX, r"no \.kml"),
+        (zipped({f"{n}.kml": b"x" for n in range(17)}), "17 entries; at most 16"),
+        (zipped({"doc.kml": kml(placemark())})[:-30], "damaged or cut off"),
+        (zipped({"doc.kml": kml(placemark())}, zipfile.ZIP_LZMA), "packed by a method"),
+        (zipped({"doc.kml": b" " * 10_000_000 + kml(placemark())}), "more than 100 times"),
+    ],
+)
+def test_a_map_that_cannot_be_read_says_why(body: bytes, reason: str) -> None:
+    with pytest.raises(ParseError, match=reason):
+        parse(body, MAP)
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        (
+            xlsx([["Agency", "State"], ["Hammond", "IN"]]),
+            'headed "Agency Name" and "STATE"; the headers are: Agency, State',
+        ),
+        (xlsx([["Agency Name", "Town"], ["Hammond", "IN"]]), "the headers are: Agency Name, Town"),
+        (xlsx([]), "the headers are: none"),
+        (xlsx([["Agency Name", "State"]]), "no row with a name"),
+        (b"Agency Name,State\n", "no row with a name"),
+        (b"Agency,Town\nHammond,IN\n", "the headers are: Agency, Town"),
+        (b"Agency Name,State,County\nHammond,IN,Lake\nGary,I", "cut off"),
+        (b'Agency Name,State\n"Hammond,IN\nGary,IN\n', "CSV is broken"),
+        (b"\x00\x01\x02\x03", "neither a workbook"),
+        (zipped({"doc.kml": kml(placemark())}), "no workbook"),
+        (XLSX[:-40], "damaged or cut off"),
+        (zipped(unzipped(XLSX) | {"xl/worksheets/sheet1.xml": b"<worksheet>"}), "damaged"),
+        (zipped(unzipped(XLSX) | {"xl/workbook.xml": b"<!DOCTYPE x><workbook/>"}), "DOCTYPE"),
+        (zipped(unzipped(XLSX) | {"xl/media/image.png": b"\0" * 10_000_000}), "more than 100 times"),
+    ],
+)
+def test_a_table_that_cannot_be_read_says_why(body: bytes, reason: str) -> None:
+    with pytest.raises(ParseError, match=reason):
+        parse(body, TABLE)
+
+
+def test_more_than_the_limit_is_refused_packed_or_not() -> None:
+    body = kml(*[placemark(f"Police {n}") for n in range(500)])
+    tight = SourceSpec("ring", "mymaps", limits=Limits(decoded=10_000))
+    for form in (body, zipped({"doc.kml": body})):
+        with pytest.raises(ParseError, match=r"more than|larger than"):
+            parse(form, tight)
+    assert network_link(body, tight.limits) is None
+
+
+def test_what_a_zip_declares_is_not_believed() -> None:
+    body = zipped({"doc.kml": b" " * 5_000_000 + kml(placemark())})
+    size = (5_000_000 + len(kml(placemark()))).to_bytes(4, "little")
+    assert body.count(size) == 2
+    with pytest.raises(ParseError):
+        parse(body.replace(size, (100).to_bytes(4, "little")), MAP)
+
+
+def test_a_format_or_name_column_that_is_not_there_is_said() -> None:
+    with pytest.raises(ParseError, match="no format"):
+        parse(KML, SourceSpec("x", "geojson"))
+    with pytest.raises(ParseError, match="names no column"):
+        parse(XLSX, SourceSpec("x", "table", Columns(state="State")))
+
+
+@pytest.mark.parametrize("percent", range(100))
+def test_a_map_cut_at_any_percent_never_publishes(percent: int) -> None:
+    with pytest.raises(ParseError):
+        parse(KML[: len(KML) * percent // 100], MAP)
+
+
+@given(
+    st.binary(max_size=300), st.sampled_from([b"", b"PK\x03\x04", b"<kml>", b"<?xml", b"Agency Name,State\n"])
+)
+def test_arbitrary_bytes_raise_nothing_else(body: bytes, start: bytes) -> None:
+    for spec in (MAP, TABLE):
+        read_or_refuse(start + body, spec)
+
+
+@given(st.integers(min_value=0, max_value=2**32))
+@settings(max_examples=150, deadline=None)
+def test_damaged_bodies_raise_nothing_else(seed: int) -> None:
+    chance = random.Random(seed)
+    for body, spec in ((KML, MAP), (zipped({"doc.kml": KML}), MAP), (XLSX, TABLE)):
+        read_or_refuse(mutated(body, chance), spec)
+    parts = unzipped(XLSX)
+    part = chance.choice(sorted(parts))
+    read_or_refuse(zipped(parts | {part: mutated(parts[part], chance)}), TABLE)
+
+
+def mutated(body: bytes, chance: random.Random) -> bytes:
+    changed = bytearray(body)
+    for _ in range(chance.randint(1, 8)):
+        at = chance.randrange(len(changed))
+        match chance.randrange(3):
+            case 0:
+                changed[at] = chance.randrange(256)
+            case 1:
+                del changed[at : at + chance.randint(1, 40)]
+            case _:
+                changed[at:at] = changed[at : at + chance.randint(1, 40)]
+        if not changed:
+            return b""
+    return bytes(changed)
+
+
+def read_or_refuse(body: bytes, spec: SourceSpec) -> None:
+    with suppress(ParseError):
+        assert parse(body, spec).listings
+    network_link(body)

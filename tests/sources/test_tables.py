@@ -1,0 +1,160 @@
+from __future__ import annotations
+
+from datetime import date, datetime
+
+import pytest
+
+from monitor.domain import Listing, Publication
+from monitor.sources import Columns, SourceSpec, parse
+from tests.sources.bodies import unzipped, xlsx, zipped
+from tests.sources.golden import FOLDER, TABLE
+
+HEADERS = ["Agency Name", "State", "County", "Signed", "MOA", "Kind"]
+ROW = ["Hammond Police", "INDIANA", "Lake", datetime(2025, 2, 26), "link", "Jail"]  # noqa: DTZ001  a cell has no zone
+
+
+def read(rows: list[list[object]], links: dict[str, str] | None = None) -> Publication:
+    return parse(xlsx([HEADERS, *rows], links), TABLE)
+
+
+def only(rows: list[list[object]], links: dict[str, str] | None = None) -> Listing:
+    (listing,) = read(rows, links).listings
+    return listing
+
+
+def test_a_link_is_its_cells_target_with_its_percent_escapes() -> None:
+    assert only([ROW], {"E2": "https://example.org/a%20b.pdf"}).url == "https://example.org/a%20b.pdf"
+
+
+def test_a_link_over_several_cells_is_each_cells() -> None:
+    body = xlsx([HEADERS, ROW, ["Gary Police", *ROW[1:]]], {"E2": "https://example.org/a"})
+    parts = unzipped(body)
+    sheet = "xl/worksheets/sheet1.xml"
+    parts[sheet] = parts[sheet].replace(b'ref="E2"', b'ref="E2:XFD1048576"')
+    assert [listing.url for listing in parse(zipped(parts), TABLE).listings] == ["https://example.org/a"] * 2
+
+
+def test_a_link_by_formula_is_a_link() -> None:
+    body = xlsx([HEADERS, [*ROW[:4], '=HYPERLINK("https://example.org/a","link")', "Jail"]])
+    assert parse(body, TABLE).listings[0].url == "https://example.org/a"
+
+
+def test_a_link_as_text_is_a_link_and_pending_is_none() -> None:
+    assert only([[*ROW[:4], "https://example.org/a", "x"]]).url == "https://example.org/a"
+    assert only([[*ROW[:4], "link pending ", "x"]]).url is None
+    assert only([ROW]).url is None
+
+
+def test_a_linked_word_in_an_attribute_says_its_link() -> None:
+    assert only([[*ROW[:5], "link"]], {"F2": "https://example.org/addendum"}).attributes == (
+        ("Kind", "https://example.org/addendum"),
+    )
+
+
+@pytest.mark.parametrize("signed", [datetime(2020, 7, 20), "2020-07-20", "7/20/2020", 44032, 44032.0])  # noqa: DTZ001
+def test_dates_come_as_dates_texts_and_serials(signed: object) -> None:
+    assert only([[*ROW[:3], signed, None, None]]).since == date(2020, 7, 20)
+
+
+def test_rows_of_one_agency_are_one_listing() -> None:
+    listing = only(
+        [
+            ["Kodiak Police ", "ALASKA", None, "2020-07-20", "https://example.org/b", "Warrant"],
+            ["Kodiak  Police", "Alaska", "Kodiak Island", "2019-01-02", "https://example.org/a", "Task"],
+            ["Kodiak Police", "AK", "Kodiak Island", "2020-07-20", None, "Task"],
+        ]
+    )
+    assert (listing.name, listing.state, listing.county) == ("Kodiak Police", "AK", "Kodiak Island")
+    assert (listing.since, listing.dates) == (date(2019, 1, 2), (date(2019, 1, 2), date(2020, 7, 20)))
+    assert (listing.url, listing.documents) == (
+        "https://example.org/a",
+        ("https://example.org/a", "https://example.org/b"),
+    )
+    assert listing.attributes == (("Kind", "Task; Warrant"),)
+
+
+def test_one_row_with_a_typo_in_the_county_changes_nothing_wherever_it_stands() -> None:
+    rows: list[list[object]] = [
+        ["A", "ALABAMA", county, None, None, kind]
+        for county, kind in (("Frankin", "x"), ("Franklin", "y"), ("Franklin", "z"))
+    ]
+    publication = read(rows)
+    assert publication.listings[0].county == "Franklin"
+    assert [problem.kind for problem in publication.problems] == ["rows differ"]
+    assert set(read(rows[::-1]).listings) == set(publication.listings)
+
+
+def test_rows_differ_by_city_only_where_it_is_mapped() -> None:
+    rows = [["Name", "State", "City"], ["Police", "IN", "Gary"], ["Police", "IN", "Hammond"]]
+    with_city = SourceSpec("x", "table", Columns(name="Name", state="State", city="City"))
+    without = SourceSpec("x", "table", Columns(name="Name", state="State"))
+    assert len(parse(xlsx(rows), with_city).listings) == 2
+    assert len(parse(xlsx(rows), without).listings) == 1
+
+
+def test_a_source_id_is_the_identity_where_there_is_one() -> None:
+    spec = SourceSpec("x", "table", Columns(name="Name", id="ORI"))
+    rows = [["Name", "ORI"], ["Police", 7.0], ["Police Dept", "7"], ["Police", "8"]]
+    assert [listing.source_id for listing in parse(xlsx(rows), spec).listings] == ["7", "8"]
+
+
+def test_the_header_may_stand_below_a_title_and_on_a_later_sheet() -> None:
+    body = xlsx([["List of agencies"], [], [None, *HEADERS], [None, *ROW]], before=["Totals"])
+    assert [listing.name for listing in parse(body, TABLE).listings] == ["Hammond Police"]
+
+
+def test_headers_do_not_mind_case_and_white_space_and_empty_ones_follow() -> None:
+    body = xlsx([["AGENCY  NAME ", "state", "", None, "Extra"], ["Hammond Police", "IN", None, None, "x"]])
+    publication = parse(body, TABLE)
+    assert publication.listings[0].name == "Hammond Police"
+    assert publication.columns == {"state"}
+
+
+def test_a_wrong_declared_extent_loses_no_row() -> None:
+    parts = unzipped(xlsx([HEADERS, ROW]))
+    sheet = "xl/worksheets/sheet1.xml"
+    parts[sheet] = parts[sheet].replace(b'ref="A1:F2"', b'ref="A1"')
+    assert parse(zipped(parts), TABLE).listings[0].county == "Lake"
+
+
+def test_a_damaged_row_keeps_what_it_has_beside_the_listings() -> None:
+    publication = read(
+        [ROW, ["#REF!", "OHIO", "Lake", None, None, None], [None, "OHIO", None, None, None, None], [None] * 6]
+    )
+    assert len(publication.listings) == 1
+    assert [(damaged.name, damaged.state) for damaged in publication.damaged] == [("#REF!", "OH"), ("", "OH")]
+    assert [(problem.kind, problem.row) for problem in publication.problems] == [
+        ("empty name", 3),
+        ("empty name", 4),
+    ]
+
+
+def test_a_state_that_is_none_stays_as_text() -> None:
+    publication = read([["Odd Police", "Ontario", None, None, None, None]])
+    assert (publication.listings[0].state, publication.listings[0].state_text) == (None, "Ontario")
+    assert [(problem.kind, problem.row) for problem in publication.problems] == [("unknown state", 2)]
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+def test_a_csv_is_read_by_the_delimiter_that_shows_its_headers(delimiter: str) -> None:
+    body = "\n".join(
+        delimiter.join(row) for row in (["Agency Name", "State"], ["Hammond Police", "IN"])
+    ).encode("utf-8-sig")
+    assert parse(body, TABLE).listings[0].state == "IN"
+
+
+def test_a_csv_in_windows_encoding_is_read_with_a_problem() -> None:
+    publication = parse("Agency Name,State\nCañon City Police,CO\n".encode("cp1252"), TABLE)
+    assert publication.listings[0].name == "Cañon City Police"
+    assert [problem.kind for problem in publication.problems] == ["wrong encoding"]
+
+
+def test_lines_may_break_inside_quotes() -> None:
+    assert parse(b'Agency Name,State\n"Hammond\nPolice",IN\n', TABLE).listings[0].name == "Hammond Police"
+
+
+def test_a_workbook_and_a_csv_of_the_same_rows_publish_the_same() -> None:
+    text = (FOLDER / "semicolon.csv").read_text(encoding="utf-8")
+    rows = [[cell.strip('"') for cell in line.split(";")] for line in text.splitlines() if '"' not in line]
+    plain = "\n".join(";".join(row) for row in rows).encode() + b"\n"
+    assert parse(xlsx(rows), TABLE) == parse(plain, TABLE)
