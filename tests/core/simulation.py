@@ -1,0 +1,135 @@
+"""A source that is polled, without database, network or waiting: the guard's verdicts applied to a baseline in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+
+from monitor import guard
+from monitor.diff import apply, diff
+from monitor.domain import Change, Judgement, Kind, Listing, Policy, Publication, Released, Standing, State
+from monitor.identity import digest, keyed
+
+START = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+
+
+def agency(name: str, state: str | None = "IL", **fields: object) -> Listing:
+    return Listing(name=name, state=state, **fields)  # type: ignore[arg-type]
+
+
+def publication(listings: Iterable[Listing], **fields: object) -> Publication:
+    listings = keyed(listings, by_city=False)
+    attributes = {column for listing in listings for column, _ in listing.attributes}
+    columns = (
+        {"name", "state"}
+        | attributes
+        | {f for f in ("county", "since", "city", "url") if any(getattr(x, f) for x in listings)}
+    )
+    folders = tuple(dict.fromkeys(listing.folder for listing in listings if listing.folder))
+    return Publication(listings=listings, **{"columns": frozenset(columns), "folders": folders, **fields})  # type: ignore[arg-type]
+
+
+@dataclass(frozen=True)
+class Event:
+    """A change when it was told."""
+
+    at: datetime
+    change: Change
+    judgement: Judgement
+
+
+@dataclass
+class Source:
+    """What is believed of one list, poll after poll. The first publication is the baseline."""
+
+    first: Publication
+    policy: Policy = field(default_factory=Policy)
+    now: datetime = START
+
+    def __post_init__(self) -> None:
+        self.accepted = self.first.listings
+        self.last = self.first
+        self.standing: tuple[Standing, ...] = ()
+        self.released: list[Released] = []
+        self.events: list[Event] = []
+        self.seen = {digest(self.first.listings): self.now}
+        self.judgements: tuple[Judgement, ...] = ()
+
+    def poll(self, published: Publication | None = None, *, after: timedelta = HOUR) -> str | None:
+        """Poll once, ``after`` the poll before; None finds the content of the last good poll. Answers why it was rejected, if it was."""
+        self.now += after
+        published = published or self.last
+        if published == self.last:
+            self.seen[digest(published.listings)] = self.now
+            self._judge(tuple(one.change for one in self.standing), ())
+            return None
+        changes = diff(
+            self.accepted,
+            published.listings,
+            silent=self.policy.silent,
+            new_columns=self.last.columns ^ published.columns,
+        )
+        mark, current = digest(published.listings), digest(self.last.listings)
+        reason = guard.reject(
+            published,
+            self.accepted,
+            changes,
+            self.standing,
+            columns=self.last.columns,
+            folders=self.last.folders,
+            last_seen=self.seen.get(mark) if mark != current else None,
+            now=self.now,
+            policy=self.policy,
+        )
+        self.seen[mark] = self.now
+        if reason is None:
+            self.last = published
+            self._judge(changes, published.damaged)
+        return reason
+
+    def wait(self, time: timedelta, *, every: timedelta = HOUR) -> None:
+        """Polls that find the same content."""
+        for _ in range(time // every):
+            self.poll(after=every)
+
+    def settle(self) -> None:
+        """Polls that find the same content until nothing can publish itself any more."""
+        while (time := guard.next_due(self.standing, self.policy)) is not None:
+            self.poll(after=max(time - self.now, timedelta(minutes=1)))
+
+    def answer(self, name: str, *, approve: bool) -> None:
+        """What a person says of the standing change about this agency."""
+        self.standing = tuple(
+            one
+            if one.change.subject.name != name
+            else replace(one, approved=True)
+            if approve
+            else replace(one, state=State.REJECTED)
+            for one in self.standing
+        )
+
+    def told(self, kind: Kind | None = None) -> list[str]:
+        """The names in what was published so far, in order."""
+        return [event.change.subject.name for event in self.events if kind in (None, event.change.kind)]
+
+    def stands(self, state: State) -> list[str]:
+        return [one.change.subject.name for one in self.standing if one.state is state]
+
+    def _judge(self, changes: tuple[Change, ...], damaged: tuple[Listing, ...]) -> None:
+        recent = [one for one in self.released if self.now - one.at <= self.policy.rename_memory]
+        judgements = guard.judge(
+            changes, self.accepted, self.standing, recent, now=self.now, policy=self.policy, damaged=damaged
+        )
+        published = [one for one in judgements if one.state is State.PUBLISHED]
+        self.accepted = apply([one.change for one in published], self.accepted)
+        told = [one for one in published if not one.change.quiet]
+        self.events += [Event(self.now, one.change, one) for one in told]
+        self.released += [Released(one.change, self.now, one.held) for one in told]
+        self.judgements = judgements
+        self.standing = tuple(
+            Standing(one.change, one.state, one.since, one.reason, one.release_at)
+            for one in judgements
+            if one.state is not State.PUBLISHED
+        )
