@@ -254,6 +254,11 @@ class Alert:
     held_until_now: bool = False
 
 
+def mark(name: str) -> str:
+    """What stands in a `Message` for a recipient's own word: private-use characters around a name, which no text from outside can hold."""
+    return f"\ue000{name}\ue001"
+
+
 @dataclass(frozen=True, slots=True)
 class Message:
     """One distinct content. Recipient-specific words stand in it as marks (see `render.MARKS`) that a channel replaces per recipient.

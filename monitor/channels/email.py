@@ -1,0 +1,311 @@
+"""Mail over SMTP: several persistent connections to one relay, one recipient per mail, every phase of a failure known.
+
+MAIL, RCPT and DATA are called one by one through aiosmtplib, and the body is handed to its protocol after the 354: so a connection that
+dies before that has certainly delivered nothing, and one that dies after it may have (`Transient.ambiguous`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+import ssl
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import datetime
+from functools import lru_cache
+from types import TracebackType
+from typing import Literal, Self
+
+import aiosmtplib
+from aiosmtplib import SMTPAuthenticationError, SMTPException, SMTPHeloError, SMTPResponse, SMTPTimeoutError
+
+from monitor.channels import EVERYTHING
+from monitor.channels.letter import Form, Letterhead, checked
+from monitor.channels.replies import domain, redacted, refusal
+from monitor.domain import Envelope, Message
+from monitor.errors import Transient
+
+log = logging.getLogger(__name__)
+
+Security = Literal["starttls", "tls", "none"]
+
+DATA_TIMEOUT = 600.0
+"""Seconds to wait for the answer to the end of DATA (RFC 5321, 4.5.3.2.6): giving up sooner makes copies."""
+
+IDLE_LIMIT = 60.0
+"""Seconds after which an idle connection is not trusted any more: relays and NATs drop them without a word."""
+
+_QUIT_TIMEOUT = 5.0
+_TOKEN = re.compile(r"[A-Za-z0-9_=.-]{1,64}")
+
+
+class _Lost(Exception):
+    """The connection broke, or nothing came back in time."""
+
+
+class _Client(aiosmtplib.SMTP):
+    """A connection that is gone when it is closed; over TLS the library would go on waiting for the other side's goodbye."""
+
+    def close(self) -> None:
+        transport = self.transport
+        super().close()
+        if isinstance(transport, asyncio.WriteTransport):
+            transport.abort()
+
+
+class Email:
+    """The mail channel.
+
+    ``security``: "starttls" (required, never a silent fall back to clear text), "tls" or "none". ``bounce_token`` gives what the envelope
+    sender carries for one delivery (VERP): "alerts+TOKEN@watch.example"; without it, or with ``verp`` False, bounces go to the plain
+    sender. ``timeout`` in seconds for everything but the answer to DATA's end. ``clock`` dates the mails.
+    """
+
+    name = "email"
+
+    def __init__(
+        self,
+        *,
+        host: str,
+        port: int,
+        sender: str,
+        clock: Callable[[], datetime],
+        security: Security = "starttls",
+        username: str | None = None,
+        password: str | None = None,
+        connections: int = 4,
+        verp: bool = True,
+        bounce_token: Callable[[Envelope], str] | None = None,
+        tls: ssl.SSLContext | None = None,
+        timeout: float = 60.0,
+        data_timeout: float = DATA_TIMEOUT,
+        idle_limit: float = IDLE_LIMIT,
+    ) -> None:
+        self.concurrency = connections
+        self._host, self._port, self._security = host, port, security
+        self._username, self._password = username, password
+        self._head = Letterhead.of(sender)
+        self._bounce_token = bounce_token if verp else None
+        self._tls = tls
+        self._timeout, self._data_timeout, self._idle_limit = timeout, data_timeout, idle_limit
+        self._clock = clock
+        self._slots = asyncio.Semaphore(connections)
+        self._idle: list[tuple[_Client, float]] = []
+        self._form = lru_cache(maxsize=64)(self._made)
+
+    async def __aenter__(self) -> Self:
+        self._slots = asyncio.Semaphore(self.concurrency)  # belongs to the event loop that opens the channel
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        idle, self._idle = self._idle, []
+        await asyncio.gather(*(self._farewell(client) for client, _ in idle))
+
+    def lane(self, address: str) -> str:
+        """The mail domain."""
+        return domain(address)
+
+    async def send(self, message: Message, envelope: Envelope) -> None:
+        """Hand one mail to the relay. Raises Transient or Permanent, see `replies.refusal`."""
+        address = checked(envelope.address)
+        mail = self._form(message).filled(envelope, self._clock())
+        sender = self._envelope_sender(envelope)
+        async with self._slots:
+            client = await self._begun(sender, address)
+            try:
+                await self._transferred(client, mail, address)
+            except BaseException:
+                await self._ended(client)
+                raise
+            self._keep(client)
+
+    async def check(self) -> str:
+        """Connect, secure and sign in without sending; says what was reached. Raises Transient with the reason."""
+        client = await self._connected()
+        secured = client.get_transport_info("ssl_object")
+        await self._farewell(client)
+        how = f"with {secured.version()}" if secured else "in clear text"
+        return f"{self._host}:{self._port} answers {how}" + (", signed in" if self._username else "")
+
+    def _made(self, message: Message) -> Form:
+        return Form(message, self._head)
+
+    def _envelope_sender(self, envelope: Envelope) -> str:
+        if self._bounce_token is None:
+            return self._head.address
+        token = self._bounce_token(envelope)
+        local = f"{self._head.local}+{token}"
+        if not _TOKEN.fullmatch(token) or len(local) > 64:  # RFC 5321, 4.5.3.1.1
+            raise Transient(
+                "the sender's address leaves no room for a bounce token; shorten it or set verp = false",
+                lane=EVERYTHING,
+            )
+        return f"{local}@{self._head.domain}"
+
+    async def _begun(self, sender: str, address: str) -> _Client:
+        """A connection on which MAIL was accepted: an idle one if it still lives, else a new one."""
+        mail = (b"MAIL", f"FROM:<{sender}>".encode("ascii"))
+        client = self._taken()
+        if client is not None:
+            with suppress(_Lost):
+                reply = await self._command(client, *mail)
+                if reply.code != 421:
+                    return await self._accepted(client, reply, address)
+            log.debug("the mail server had closed an idle connection; reconnecting")
+        client = await self._connected()
+        try:
+            reply = await self._command(client, *mail)
+        except _Lost:
+            raise Transient("the mail server closed the connection at MAIL", lane=EVERYTHING) from None
+        return await self._accepted(client, reply, address)
+
+    async def _accepted(self, client: _Client, reply: SMTPResponse, address: str) -> _Client:
+        if not 200 <= reply.code <= 299:
+            await self._ended(client)
+            raise refusal("MAIL", reply.code, reply.message, address)
+        return client
+
+    async def _transferred(self, client: _Client, mail: bytes, address: str) -> None:
+        try:
+            reply = await self._command(client, b"RCPT", f"TO:<{address}>".encode("ascii"))
+            if not 200 <= reply.code <= 299:
+                raise refusal("RCPT", reply.code, reply.message, address)
+            reply = await self._command(client, b"DATA")
+            if reply.code != 354:
+                raise refusal("DATA", reply.code, reply.message, address)
+        except _Lost:
+            raise Transient(
+                "the mail server closed the connection before the message was handed over"
+            ) from None
+        reply = await self._body(client, mail)
+        if not 200 <= reply.code <= 299:
+            if reply.code == 421:
+                client.close()
+            raise refusal("message", reply.code, reply.message, address)
+
+    async def _body(self, client: _Client, mail: bytes) -> SMTPResponse:
+        """Hand the body over. From the first byte on nobody knows what became of it until the answer is here."""
+        # a dot that begins a line is doubled (RFC 5321, 4.5.2); a mail begins with a header, never with a dot
+        stuffed = mail.replace(b"\r\n.", b"\r\n..") + b".\r\n"
+        protocol = client.protocol
+        try:
+            if protocol is None:
+                raise _Lost
+            protocol.write(stuffed)
+            reply = await protocol.read_response(timeout=self._data_timeout)
+            return reply
+        except BaseException as error:
+            client.close()
+            if isinstance(error, SMTPException | OSError | _Lost):
+                words = "the connection to the mail server broke after the message was handed over"
+                raise Transient(words, ambiguous=True) from None
+            raise
+
+    async def _command(self, client: _Client, *args: bytes) -> SMTPResponse:
+        """One command, one reply; the library itself closes the connection on a 421 (RFC 5321, 3.8). Raises _Lost."""
+        try:
+            return await client.execute_command(*args, timeout=self._timeout)
+        except BaseException as error:
+            client.close()
+            if isinstance(error, SMTPException | OSError):
+                raise _Lost from None
+            raise
+
+    def _taken(self) -> _Client | None:
+        """The connection that was used last, if it is fresh; older ones are let go."""
+        now = asyncio.get_running_loop().time()
+        while self._idle:
+            client, since = self._idle.pop()
+            if client.is_connected and now - since <= self._idle_limit:
+                return client
+            client.close()
+        return None
+
+    def _keep(self, client: _Client) -> None:
+        if client.is_connected:
+            self._idle.append((client, asyncio.get_running_loop().time()))
+
+    async def _ended(self, client: _Client) -> None:
+        """After a refusal: the same connection again if the server agrees to forget this mail, else none."""
+        task = asyncio.current_task()
+        if not client.is_connected or (task is not None and task.cancelling()):
+            client.close()
+            return
+        with suppress(_Lost):
+            reply = await self._command(client, b"RSET")
+            if reply.code == 250:
+                self._keep(client)
+            else:
+                client.close()
+
+    async def _connected(self) -> _Client:
+        """A new connection, secured and signed in. Raises Transient for the whole channel with the reason in words."""
+        where = f"{self._host}:{self._port}"
+        client = _Client(
+            hostname=self._host,
+            port=self._port,
+            local_hostname=self._head.domain,  # not this machine's name, which every recipient could read
+            timeout=self._timeout,
+            use_tls=self._security == "tls",
+            start_tls=False,  # done below, by hand: the library's own fall back would be clear text
+            tls_context=self._tls,
+        )
+        step = "reached"
+        try:
+            await client.connect()
+            await self._greeted(client)
+            if self._security == "starttls":
+                step = "secured"
+                if not client.supports_extension("starttls"):
+                    raise Transient(
+                        f"{where} offers no STARTTLS; nothing is sent in clear text", lane=EVERYTHING
+                    )
+                await client.starttls()
+                await self._greeted(client)
+            if self._username is not None:
+                step = "signed in to"
+                await client.login(self._username, self._password or "")
+        except BaseException as error:
+            client.close()
+            if isinstance(error, SMTPException | OSError):
+                raise Transient(f"{where} cannot be {step}: {self._why(error)}", lane=EVERYTHING) from None
+            raise
+        log.debug("connected to the mail server")
+        return client
+
+    async def _greeted(self, client: _Client) -> None:
+        try:
+            await client.ehlo()
+        except SMTPHeloError:
+            if not client.is_connected:
+                raise
+            await client.helo()
+
+    def _why(self, error: BaseException) -> str:
+        """A connection's failure in words that hold neither user name nor password."""
+        cause = error.__cause__ if isinstance(error.__cause__, OSError) else error
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            return f"its certificate is not trusted ({cause.verify_message})"
+        if isinstance(cause, ssl.SSLError):
+            return f"TLS failed ({cause.reason or 'no reason given'})"
+        if isinstance(error, SMTPAuthenticationError):
+            words = redacted(error.message, self._username or "")
+            return f"it refuses the user name or the password ({error.code} {words})"
+        if isinstance(error, aiosmtplib.SMTPResponseException):
+            return f"{error.code} {redacted(error.message, self._username or '')}"
+        if isinstance(error, SMTPTimeoutError | TimeoutError):
+            return f"no answer within {self._timeout:g} s"
+        if isinstance(cause, OSError) and cause.strerror:
+            return cause.strerror
+        return redacted(str(error), self._username or "")
+
+    async def _farewell(self, client: _Client) -> None:
+        try:
+            await client.quit(timeout=_QUIT_TIMEOUT)
+        except (SMTPException, OSError):
+            log.debug("the mail server did not say goodbye")
+        finally:
+            client.close()

@@ -1,0 +1,34 @@
+"""Blocks of Telegram HTML, joined into posts that Telegram takes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from monitor.errors import Permanent
+
+LIMIT = 4095
+"""Longest post, in UTF-16 units: Telegram takes 4,096 characters after it has read the tags, so counting them as well is on the safe side."""
+
+
+def posts(blocks: Iterable[str]) -> list[str]:
+    """As few posts as possible, split only between blocks, in order. A blank block is left out.
+
+    Raises Permanent for a block that alone is too long: it would have to be cut inside a tag or a sentence.
+    """
+    result: list[str] = []
+    for block in blocks:
+        if not block.strip():
+            continue
+        if length(block) > LIMIT:
+            raise Permanent("a part of this message is longer than a post can be")
+        joined = f"{result[-1]}\n\n{block}" if result else block
+        if result and length(joined) <= LIMIT:
+            result[-1] = joined
+        else:
+            result.append(block)
+    return result
+
+
+def length(text: str) -> int:
+    """The length as Telegram counts it: UTF-16 code units."""
+    return len(text.encode("utf-16-le")) // 2

@@ -1,0 +1,210 @@
+"""Posts through the Telegram Bot API, at Telegram's own pace.
+
+A long message is several posts. Which of them were made is remembered until the whole message is out, so a retry within this process
+repeats none; after a restart the posts of a message that was not finished are made again (at-least-once).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import html
+import logging
+import os
+import re
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Iterable
+from datetime import timedelta
+from types import TracebackType
+from typing import Self
+
+# the library's own switch: RetryAfter.retry_after is a timedelta, and no deprecation warning is raised where a 429 is read
+os.environ.setdefault("PTB_TIMEDELTA", "1")
+
+from telegram import Bot, LinkPreviewOptions
+from telegram.constants import ChatMemberStatus, ParseMode
+from telegram.error import (
+    BadRequest,
+    ChatMigrated,
+    Conflict,
+    Forbidden,
+    InvalidToken,
+    NetworkError,
+    RetryAfter,
+    TelegramError,
+    TimedOut,
+)
+from telegram.request import HTTPXRequest
+
+from monitor.channels import EVERYTHING
+from monitor.channels.marks import filled
+from monitor.channels.pace import Pace
+from monitor.channels.posts import posts
+from monitor.domain import Envelope, Message
+from monitor.errors import Permanent, SendError, Transient
+
+log = logging.getLogger(__name__)
+
+_CHAT = re.compile(r"@[A-Za-z]\w{3,31}|-?\d{1,20}")
+_REMEMBERED = 10_000  # unfinished messages whose posts are remembered
+_NO_PREVIEW = LinkPreviewOptions(is_disabled=True)
+
+# httpx's errors, by name, that come after the request was written: it may have been carried out. All others come before.
+_AFTER_WRITING = {"ReadTimeout", "ReadError", "RemoteProtocolError", "CloseError"}
+
+# these write the request's address, with the token in it, or chat ids and texts at INFO and DEBUG
+_TALKATIVE = (
+    "httpx",
+    "httpcore.connection",
+    "httpcore.http11",
+    "httpcore.proxy",
+    "telegram.Bot",
+    "telegram.request.BaseRequest",
+    "telegram.request.HTTPXRequest",
+)
+
+
+class Telegram:
+    """The Telegram channel. ``base_url`` is what the token is appended to; ``clock`` (seconds) and ``sleep`` are what the pace runs on.
+
+    ``pace`` is given when somebody else posts with the same token: then both keep the limits together.
+    """
+
+    name = "telegram"
+
+    def __init__(
+        self,
+        *,
+        token: str,
+        clock: Callable[[], float],
+        base_url: str = "https://api.telegram.org/bot",
+        concurrency: int = 8,
+        timeout: float = 30.0,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        pace: Pace | None = None,
+    ) -> None:
+        hush()
+        self.concurrency = concurrency
+        self._requests = [
+            HTTPXRequest(
+                connection_pool_size=concurrency,
+                read_timeout=timeout,
+                write_timeout=timeout,
+                connect_timeout=timeout,
+                pool_timeout=timeout,
+            )
+            for _ in range(2)
+        ]
+        self._bot = Bot(
+            token, base_url=base_url, request=self._requests[0], get_updates_request=self._requests[1]
+        )
+        self._pace = pace or Pace(clock, sleep)
+        self._made: OrderedDict[str, set[bytes]] = OrderedDict()
+
+    async def __aenter__(self) -> Self:
+        for request in self._requests:
+            await request.initialize()  # after an earlier close; connects to nothing
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for request in self._requests:
+            await request.shutdown()
+
+    def lane(self, address: str) -> str:
+        """The chat."""
+        return address
+
+    async def send(self, message: Message, envelope: Envelope) -> None:
+        """Post one message to one chat. Raises Transient or Permanent, see `meaning_of`."""
+        chat = envelope.address
+        if not _CHAT.fullmatch(chat):
+            raise Permanent("this is not a chat that Telegram knows", address_gone=True)
+        made = self._made.setdefault(envelope.message_id, set())
+        while len(self._made) > _REMEMBERED:
+            self._made.popitem(last=False)
+        for post in posts(filled(block, envelope.marks, html.escape) for block in message.blocks):
+            digest = hashlib.sha256(post.encode()).digest()
+            if digest not in made:
+                await self._post(chat, post)
+                made.add(digest)
+        self._made.pop(envelope.message_id, None)
+
+    async def check(self, chats: Iterable[str] = ()) -> str:
+        """Ask who the bot is and whether it may post in the chats; posts nothing. Raises Transient or Permanent with the reason."""
+        try:
+            me = await self._bot.get_me()
+            for chat in chats:
+                await self._bot.get_chat(chat)
+                member = await self._bot.get_chat_member(chat, me.id)
+                if member.status in {ChatMemberStatus.LEFT, ChatMemberStatus.BANNED}:
+                    raise Permanent("the bot is not a member of one of the configured chats")
+                if not getattr(member, "can_post_messages", True):
+                    raise Permanent(
+                        "the bot may not post in one of the configured channels; make it an administrator"
+                    )
+        except TelegramError as error:
+            raise meaning_of(error, "") from None
+        return f"Telegram answers as @{me.username}"
+
+    async def _post(self, chat: str, post: str) -> None:
+        await self._pace.turn(chat)
+        try:
+            await self._bot.send_message(
+                chat, post, parse_mode=ParseMode.HTML, link_preview_options=_NO_PREVIEW
+            )
+        except TelegramError as error:
+            raise meaning_of(error, chat) from None
+
+
+def meaning_of(error: TelegramError, chat: str) -> SendError:
+    """What an answer of the Bot API, or none, means for the delivery. The text holds neither chat nor token."""
+    # BadRequest and TimedOut derive from NetworkError: the order of the cases matters
+    match error:
+        case RetryAfter():
+            wait = error.retry_after
+            wait = wait if isinstance(wait, timedelta) else timedelta(seconds=wait)
+            return Transient(
+                "Telegram asks to wait before the next post in this chat",
+                retry_after=wait,
+                lane=chat or EVERYTHING,
+            )
+        case ChatMigrated():
+            return Permanent("the group became a supergroup with another id", moved_to=str(error.new_chat_id))
+        case Forbidden():
+            return Permanent(f"Telegram: {_words(error)}", address_gone=True)
+        case InvalidToken():
+            return Transient("Telegram does not know the bot's token", lane=EVERYTHING)
+        case Conflict():
+            return Transient("another process uses this bot's token", lane=EVERYTHING)
+        case BadRequest():
+            return Permanent(f"Telegram: {_words(error)}")
+        case TimedOut() | NetworkError():
+            after = type(error.__cause__).__name__ in _AFTER_WRITING
+            if after:
+                return Transient("Telegram took the post but gave no answer", ambiguous=True)
+            if error.__cause__ is not None:
+                return Transient("Telegram cannot be reached", lane=EVERYTHING)
+            return Transient(f"Telegram failed: {_words(error)}")
+    return Transient(f"Telegram: {_words(error)}")
+
+
+def _words(error: TelegramError) -> str:
+    """The API's description, without what could be an address: names of chats and long numbers."""
+    line = " ".join(error.message.split())
+    return re.sub(r"@\w+|-?\d{5,}|https?://\S+", "[...]", line)[:200]
+
+
+class _WarningsOnly(logging.Filter):
+    def filter(self, record: logging.LogRecord) -> bool:
+        return record.levelno >= logging.WARNING
+
+
+_warnings_only = _WarningsOnly()
+
+
+def hush() -> None:
+    """Keep the libraries below from writing the token, a chat or a text, whatever level their loggers are set to."""
+    for name in _TALKATIVE:
+        logging.getLogger(name).addFilter(_warnings_only)

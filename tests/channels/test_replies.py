@@ -1,0 +1,93 @@
+"""What a mail server's answer means."""
+
+from __future__ import annotations
+
+import pytest
+
+from monitor.channels import EVERYTHING
+from monitor.channels.replies import redacted, refusal
+from monitor.errors import Permanent, Transient
+
+ADDRESS = "ann.lee@People.example"
+
+
+@pytest.mark.parametrize("text", ["5.1.1 no such user", "5.1.2 no such host", "5.1.10 null MX"])
+@pytest.mark.parametrize("phase", ["RCPT", "message"])
+def test_an_address_that_does_not_exist_is_suppressed(phase: str, text: str) -> None:
+    error = refusal(phase, 550, text, ADDRESS)
+    assert isinstance(error, Permanent)
+    assert error.address_gone
+
+
+@pytest.mark.parametrize(
+    ("code", "text"), [(550, "no"), (552, "5.2.2 mailbox full"), (550, "5.1.3 bad syntax"), (554, "5.4.4 x")]
+)
+def test_another_refusal_of_an_address_is_a_strike_and_no_proof(code: int, text: str) -> None:
+    error = refusal("RCPT", code, text, ADDRESS)
+    assert isinstance(error, Permanent)
+    assert error.strike
+    assert not error.address_gone
+
+
+@pytest.mark.parametrize(("code", "text"), [(554, "5.6.0 bad content"), (552, "5.3.4 too big"), (554, "no")])
+def test_a_refused_content_is_nobodys_strike(code: int, text: str) -> None:
+    error = refusal("message", code, text, ADDRESS)
+    assert isinstance(error, Permanent)
+    assert not error.strike
+    assert not error.address_gone
+
+
+@pytest.mark.parametrize(
+    ("code", "text"),
+    [(550, "5.7.1 spf"), (550, "5.7.26 dmarc"), (451, "4.7.1 greylisted"), (421, "4.7.0 slow down")],
+)
+@pytest.mark.parametrize("phase", ["RCPT", "DATA", "message"])
+def test_policy_pauses_the_domain_and_never_suppresses_a_person(phase: str, code: int, text: str) -> None:
+    error = refusal(phase, code, text, ADDRESS)
+    assert isinstance(error, Transient)
+    assert error.lane == "people.example"
+    assert not error.ambiguous
+
+
+@pytest.mark.parametrize(
+    ("code", "text"), [(450, "4.2.0 busy"), (421, "4.3.2 bye"), (451, ""), (999, "?"), (354, "?")]
+)
+def test_everything_else_is_tried_again(code: int, text: str) -> None:
+    error = refusal("RCPT", code, text, ADDRESS)
+    assert isinstance(error, Transient)
+    assert error.lane is None
+
+
+@pytest.mark.parametrize(
+    ("phase", "code", "text"),
+    [
+        ("MAIL", 553, "5.7.1 not your sender"),
+        ("MAIL", 530, "log in first"),
+        ("RCPT", 553, "5.1.8 bad sender"),
+        ("RCPT", 530, "5.5.1 log in"),
+    ],
+)
+def test_a_refused_sender_pauses_the_whole_channel(phase: str, code: int, text: str) -> None:
+    error = refusal(phase, code, text, ADDRESS)
+    assert isinstance(error, Transient)
+    assert error.lane == EVERYTHING
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "5.1.1 <ann.lee@people.example>: unknown",
+        "5.1.1 ANN.LEE@PEOPLE.EXAMPLE unknown",
+        "5.1.1 user ann.lee unknown",
+        "bounced by alerts+TOKEN@watch.example\r\nfor ann.lee@people.example;",
+    ],
+)
+def test_no_error_repeats_the_address(text: str) -> None:
+    error = str(refusal("RCPT", 550, text, ADDRESS)).lower()
+    assert "ann.lee" not in error
+    assert "token" not in error
+    assert "\n" not in error
+
+
+def test_a_long_answer_is_cut() -> None:
+    assert len(redacted("x" * 5000, ADDRESS)) == 200

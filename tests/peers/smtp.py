@@ -1,0 +1,225 @@
+"""A mail server that does as it is told: answers scripted codes at chosen phases, drops, stalls, speaks STARTTLS with its own certificate."""
+
+from __future__ import annotations
+
+import socket
+import socketserver
+import ssl
+import tempfile
+import threading
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Self
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+DROP = "<drop>"
+"""Instead of an answer: close the connection."""
+
+STALL = "<stall>"
+"""Instead of an answer: say nothing until the server is closed."""
+
+_USUAL = {
+    "connect": "220 peer ESMTP",
+    "MAIL": "250 2.1.0 ok",
+    "RCPT": "250 2.1.5 ok",
+    "DATA": "354 go on",
+    "message": "250 2.0.0 taken",
+    "RSET": "250 2.0.0 ok",
+    "AUTH": "235 2.7.0 welcome",
+    "STARTTLS": "220 2.0.0 go on",
+    "QUIT": "221 2.0.0 bye",
+}
+
+
+@dataclass(frozen=True)
+class Mail:
+    """One mail that was handed over, with the dots taken out again."""
+
+    sender: str
+    recipient: str
+    content: bytes
+
+
+class SmtpPeer:
+    """A context manager; listens on 127.0.0.1 at ``port``.
+
+    ``script`` maps a phase ("connect", "EHLO", "STARTTLS", "AUTH", "MAIL", "RCPT", "DATA", "message", "RSET", "QUIT") to the answers of
+    its first occurrences; afterwards it answers as usual. An answer of several parts may end in DROP: "421 bye", DROP.
+    ``tls``: "none", "starttls" or "tls". ``mails``, ``commands`` and ``connections`` say what happened.
+    """
+
+    def __init__(
+        self,
+        script: Mapping[str, Iterable[str | tuple[str, ...]]] | None = None,
+        *,
+        tls: str = "none",
+        auth: bool = False,
+    ) -> None:
+        self.script = defaultdict(list, {phase: list(answers) for phase, answers in (script or {}).items()})
+        self.tls, self.auth = tls, auth
+        self.mails: list[Mail] = []
+        self.commands: list[str] = []
+        self.connections = 0
+        self._lock = threading.Lock()
+        self._over = threading.Event()
+        self._sockets: list[socket.socket] = []
+
+    def __enter__(self) -> Self:
+        peer = self
+
+        class Conversation(socketserver.BaseRequestHandler):
+            def handle(self) -> None:
+                with ExitStack() as closing:
+                    peer._converse(closing.enter_context(self.request), closing)
+
+        class Server(socketserver.ThreadingTCPServer):
+            allow_reuse_address = True
+            daemon_threads = True
+            request_queue_size = 64
+
+            def handle_error(self, request: object, client_address: object) -> None:
+                """A client that goes away or refuses the certificate is what the tests are about."""
+
+        self._server = Server(("127.0.0.1", 0), Conversation)
+        self.port: int = self._server.server_address[1]
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True)
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        self._server.shutdown()
+        self.drop_all()
+        self._server.server_close()
+        self._thread.join()
+
+    def drop_all(self) -> None:
+        """Close every connection from this side."""
+        with self._lock:
+            sockets, self._sockets = self._sockets, []
+        for each in sockets:
+            with suppress(OSError):
+                each.shutdown(socket.SHUT_RDWR)
+
+    def _converse(self, connection: socket.socket, closing: ExitStack) -> None:
+        with self._lock:
+            self.connections += 1
+            self._sockets.append(connection)
+        if self.tls == "tls":
+            connection = closing.enter_context(self._secured(connection))
+        sender = recipient = ""
+        secured = self.tls == "tls"
+        if not self._answer(connection, "connect"):
+            return
+        file = closing.enter_context(connection.makefile("rb"))
+        while line := file.readline():
+            command = line.decode("utf-8", "replace").strip()
+            verb = command.partition(" ")[0].upper()
+            with self._lock:
+                self.commands.append(command)
+            if verb in {"EHLO", "HELO"}:
+                offers = ["peer", *(["STARTTLS"] if self.tls == "starttls" and not secured else [])]
+                offers += ["AUTH PLAIN"] if self.auth else []
+                usual = "\r\n".join(
+                    f"250{' ' if n == len(offers) else '-'}{o}" for n, o in enumerate(offers, 1)
+                )
+                if not self._answer(connection, "EHLO", usual):
+                    return
+                continue
+            if verb == "MAIL":
+                sender = command.partition("<")[2].partition(">")[0]
+            if verb == "RCPT":
+                recipient = command.partition("<")[2].partition(">")[0]
+            if not (answer := self._answer(connection, verb)) or verb == "QUIT":
+                return
+            if verb == "STARTTLS" and answer.startswith("220"):
+                connection = closing.enter_context(self._secured(connection))
+                file, secured = closing.enter_context(connection.makefile("rb")), True
+            if verb == "DATA" and answer.startswith("354"):
+                content = bytearray()
+                while (part := file.readline()) != b".\r\n":
+                    if not part:
+                        return
+                    content += part[1:] if part.startswith(b".") else part
+                with self._lock:
+                    self.mails.append(Mail(sender, recipient, bytes(content)))
+                if not self._answer(connection, "message"):
+                    return
+
+    def _answer(self, connection: socket.socket, phase: str, usual: str | None = None) -> str:
+        """Answer; the answer's text, or nothing when the conversation is over."""
+        with self._lock:
+            scripted = self.script[phase].pop(0) if self.script[phase] else None
+        parts = (
+            (scripted,)
+            if isinstance(scripted, str)
+            else scripted or (usual or _USUAL.get(phase, "500 5.5.1 what?"),)
+        )
+        said = ""
+        for part in parts:
+            if part == STALL:
+                self._over.wait(30)
+                return ""
+            if part == DROP:
+                connection.shutdown(socket.SHUT_RDWR)
+                return ""
+            said = part
+            connection.sendall(f"{part}\r\n".encode())
+        return said
+
+    def _secured(self, connection: socket.socket) -> socket.socket:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        key_and_certificate, _ = _certificate()
+        with tempfile.NamedTemporaryFile() as file:
+            Path(file.name).write_bytes(key_and_certificate)
+            context.load_cert_chain(file.name)
+        secured = context.wrap_socket(connection, server_side=True, do_handshake_on_connect=False)
+        with self._lock:
+            self._sockets.append(secured)
+        try:
+            secured.do_handshake()
+        except OSError:
+            secured.close()
+            raise
+        return secured
+
+
+def trusting() -> ssl.SSLContext:
+    """A client's context that trusts the peer's certificate and nothing else."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.load_verify_locations(cadata=_certificate()[1].decode())
+    return context
+
+
+@cache
+def _certificate() -> tuple[bytes, bytes]:
+    """A key with its self-made certificate for 127.0.0.1, and the certificate alone, as PEM."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
+    now = datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(hours=1))
+        .not_valid_after(now + timedelta(hours=1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False)
+        .sign(key, hashes.SHA256())
+        .public_bytes(serialization.Encoding.PEM)
+    )
+    private = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    return private + certificate, certificate
