@@ -25,8 +25,8 @@ def init(session: Session, force: bool) -> None:
     The configuration goes to --config (by default ./config.toml); every key is explained in it and stands at its default. The database and
     the key that encrypts addresses are created in its data folder. Nothing that exists is changed, except with --force the configuration.
     """
-    from monitor.cli.wiring import open_database, open_keys
     from monitor.config import DEFAULT_PATH, example
+    from monitor.wiring import open_database, open_keys
 
     path = session.config or DEFAULT_PATH
     if path.exists() and not force:
@@ -134,7 +134,7 @@ def status(session: Session, as_json: bool, alive: bool) -> None:
     last_outcome, last_reason, next_poll_at, rejected; outbox: due, due_by_channel, waiting_for_channel, oldest_due_at, oldest_age (s),
     failed, to_fan_out, fenced; sender: last_beat_at, age (s), working.
     """
-    from monitor.cli.wiring import open_database
+    from monitor.wiring import open_database
 
     report = state(session.settings, open_database(session.settings))
     if alive:
@@ -148,9 +148,9 @@ def status(session: Session, as_json: bool, alive: bool) -> None:
 
 def state(settings: Settings, engine: Engine) -> dict[str, Any]:
     """`health.status` for the configured sources and channels."""
-    from monitor.cli.wiring import configured_channels, now
     from monitor.dispatch import fence
     from monitor.health import status as health_status
+    from monitor.wiring import configured_channels, now
 
     return health_status(
         engine,

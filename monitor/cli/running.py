@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from filelock import FileLock, Timeout
 from sqlalchemy import Engine
 
-from monitor.cli import wiring
+from monitor import wiring
 from monitor.config import Settings
 from monitor.db import reading, transaction, turn
 from monitor.dispatch import fan_out, fence

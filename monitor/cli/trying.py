@@ -9,8 +9,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, cast
 
-from monitor import sources, tokens
-from monitor.cli import wiring
+from monitor import sources, tokens, wiring
 from monitor.config import Settings
 from monitor.domain import Alert, Change, Confidence, Envelope, Kind, Listing, Told
 from monitor.errors import MonitorError, UsageError

@@ -14,7 +14,6 @@ from monitor.tables import (
     Changeset,
     Delivery,
     Fetch,
-    Heartbeat,
     ListingVersion,
     Snapshot,
     Source,
@@ -69,9 +68,7 @@ def source_state(conn: Connection, source: str) -> SourceState:
             sa.select(col(Change.state), sa.func.count())
             .where(col(Change.source) == source, col(Change.state).in_(["pending", "held"]))
             .group_by(col(Change.state))
-        )
-        .tuples()
-        .all()
+        ).all()
     )
     rejected = conn.execute(
         sa.select(col(Snapshot.last_seen_at), col(Snapshot.hash))
@@ -102,9 +99,7 @@ def outbox(conn: Connection) -> Outbox:
             .join(Delivery, col(Delivery.subscriber_id) == col(Subscriber.id))
             .where(col(Delivery.state) == "due")
             .group_by(col(Subscriber.channel))
-        )
-        .tuples()
-        .all()
+        ).all()
     )
     oldest = conn.scalar(
         sa.select(col(Delivery.created_at))

@@ -1,0 +1,3 @@
+"""Moved to `monitor.wiring`."""
+
+from monitor.wiring import *  # noqa: F403
