@@ -6,6 +6,7 @@ import importlib
 import json
 import sys
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import ExitStack
 from functools import update_wrapper
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -16,6 +17,8 @@ from monitor import __version__
 from monitor.errors import MonitorError
 
 if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
     from monitor.config import Settings
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -26,6 +29,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "init": ("operate", "Write a commented configuration; create the database and the key."),
     "check": ("operate", "Check the configuration, the sources and the channels; send a sample."),
     "run": ("operate", "Run the service: poll, judge and deliver until stopped."),
+    "web": ("site", "Serve the site alone, beside a running service or without one."),
     "status": ("operate", "Say how sources, outbox and sender are."),
     "poll": ("watch", "Poll the sources once, now."),
     "listings": ("watch", "List a source's agencies, now or at a moment in the past."),
@@ -90,6 +94,7 @@ class Session:
     def __init__(self, config: Path | None, debug: bool) -> None:
         self.config = config
         self.debug = debug
+        self.closing = ExitStack()
         self._settings: Settings | None = None
 
     @property
@@ -99,6 +104,14 @@ class Session:
 
             self._settings = load(self.config)
         return self._settings
+
+    def database(self) -> Engine:
+        """The configured database, brought to this program's revision; closed when the command ends."""
+        from monitor.wiring import open_database
+
+        engine = open_database(self.settings)
+        self.closing.callback(engine.dispose)
+        return engine
 
 
 def command(**attributes: Any) -> Callable[[F], click.Command]:
@@ -121,8 +134,9 @@ def _with_options(function: Callable[..., Any], make: Any, attributes: dict[str,
         from monitor.cli.logs import configure
 
         configure(debug)
-        with _errors_for_people(debug):
-            return function(Session(config, debug), **arguments)
+        session = Session(config, debug)
+        with _errors_for_people(debug), session.closing:
+            return function(session, **arguments)
 
     update_wrapper(call, function)
     wrapped = click.option("--debug", is_flag=True, help="Log everything and show tracebacks.")(call)

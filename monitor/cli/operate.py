@@ -26,7 +26,7 @@ def init(session: Session, force: bool) -> None:
     the key that encrypts addresses are created in its data folder. Nothing that exists is changed, except with --force the configuration.
     """
     from monitor.config import DEFAULT_PATH, example
-    from monitor.wiring import open_database, open_keys
+    from monitor.wiring import open_keys
 
     path = session.config or DEFAULT_PATH
     if path.exists() and not force:
@@ -39,7 +39,7 @@ def init(session: Session, force: bool) -> None:
             raise UsageError(f"{path} cannot be written: {error.strerror}") from None
         click.echo(f"wrote {path}: every key is explained there")
     session.config = path
-    engine = open_database(session.settings)
+    engine = session.database()
     open_keys(session.settings, engine)
     click.echo(f"database: {engine.url.render_as_string(hide_password=True)}")
     click.echo(
@@ -134,9 +134,7 @@ def status(session: Session, as_json: bool, alive: bool) -> None:
     last_outcome, last_reason, next_poll_at, rejected; outbox: due, due_by_channel, waiting_for_channel, oldest_due_at, oldest_age (s),
     failed, to_fan_out, fenced; sender: last_beat_at, age (s), working.
     """
-    from monitor.wiring import open_database
-
-    report = state(session.settings, open_database(session.settings))
+    report = state(session.settings, session.database())
     if alive:
         sys.exit(0 if report["sender"]["working"] else 1)
     if as_json:

@@ -47,7 +47,10 @@ def findings(settings: Settings, to: str | None) -> list[Finding]:
 def _stored(settings: Settings) -> Iterator[Finding]:
     try:
         engine = wiring.open_database(settings)
-        wiring.open_keys(settings, engine)
+        try:
+            wiring.open_keys(settings, engine)
+        finally:
+            engine.dispose()
         yield Finding("database", True, f"{engine.url.render_as_string(hide_password=True)}, with its key")
     except MonitorError as error:
         yield Finding("database", False, str(error))

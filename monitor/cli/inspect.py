@@ -1,0 +1,262 @@
+"""The commands that look at files: no database is opened, and nothing is sent."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from contextlib import nullcontext
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from monitor.cli import Session, command, emit, table
+from monitor.domain import Change, Judgement, Kind, Policy, Publication, State
+
+if TYPE_CHECKING:
+    from monitor.replay import Event, Summary
+
+_FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
+_NAMES = 3  # of agencies in a line of a replay
+
+
+@command(short_help="Read one file as a source would and print its listings.")
+@click.argument("file", type=_FILE)
+@click.option("--source", "name", metavar="NAME", required=True, help="The configured source to read it as.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
+def parse(session: Session, file: Path, name: str, as_json: bool) -> None:
+    """Read FILE as the source NAME would and print its listings; problems with single rows go to stderr.
+
+    Exit 1 when FILE is not a readable publication.
+
+    JSON keys: name, city, county, state, since, url, attributes (an object), folder, key.
+    """
+    from monitor.cli.showing import listing_json
+
+    publication = _read(session, file, name)
+    for problem in publication.problems:
+        row = f"row {problem.row}: " if problem.row is not None else ""
+        click.echo(f"{row}{problem.kind}: {problem.message}", err=True)
+    if as_json:
+        for listing in publication.listings:
+            emit(listing_json(listing))
+        return
+    table(
+        ("name", "city", "county", "state", "since"),
+        [
+            (listing.name, listing.city, listing.county, listing.state or listing.state_text, listing.since)
+            for listing in publication.listings
+        ],
+    )
+    click.echo(f"{len(publication.listings):,} listings, {len(publication.problems):,} problems")
+
+
+@command(short_help="Compare two files as a source would; no database.")
+@click.argument("before", type=_FILE)
+@click.argument("after", type=_FILE)
+@click.option(
+    "--source", "name", metavar="NAME", required=True, help="The configured source to read them as."
+)
+@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
+def diff(session: Session, before: Path, after: Path, name: str, as_json: bool) -> None:
+    """Say what the source NAME would announce if it published AFTER when BEFORE is all that is known of it.
+
+    Removals count as confirmed by a second look. The verdict is "publish"; "hold" when something would wait for time or a person; or
+    "reject" when AFTER would not be believed at all. Differences that nobody is told (links, letter case) are left out.
+
+    JSON keys: added and removed (listings as `monitor parse` prints them), changed (objects with before, after, fields), verdict, reason.
+    """
+    from monitor import wiring
+    from monitor.cli.showing import SIGNS, described, listing_json
+
+    found = compare(
+        _read(session, before, name),
+        _read(session, after, name),
+        session.settings.policy(name),
+        wiring.now(),
+    )
+    if as_json:
+        emit(
+            {
+                "added": [listing_json(change.subject) for change in found.of(Kind.ADDED)],
+                "removed": [listing_json(change.subject) for change in found.of(Kind.REMOVED)],
+                "changed": [
+                    {
+                        "before": listing_json(change.before),
+                        "after": listing_json(change.after),
+                        "fields": list(change.fields),
+                    }
+                    for change in found.of(Kind.CHANGED)
+                    if change.before is not None and change.after is not None
+                ],
+                "verdict": found.verdict,
+                "reason": found.reason,
+            }
+        )
+        return
+    if found.changes:
+        table(
+            ("", "change", "what", "held because"),
+            [
+                (SIGNS[change.kind], change.kind.value, described(change), found.held.get(change.identity))
+                for change in found.changes
+            ],
+        )
+    click.echo(
+        f"{len(found.of(Kind.ADDED))} added, {len(found.of(Kind.REMOVED))} removed, {len(found.of(Kind.CHANGED))} changed"
+    )
+    click.echo(f"verdict: {found.verdict}{f': {found.reason}' if found.reason else ''}")
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What is told of the way from one publication to the next, and what becomes of it; ``held`` is why, by a change's identity."""
+
+    changes: tuple[Change, ...]
+    verdict: str
+    reason: str
+    held: dict[tuple[Kind, str], str]
+
+    def of(self, kind: Kind) -> tuple[Change, ...]:
+        return tuple(change for change in self.changes if change.kind is kind)
+
+
+def compare(before: Publication, after: Publication, policy: Policy, now: datetime) -> Comparison:
+    """Judge ``after`` when ``before`` is the whole history: nothing stands, nothing was released, removals are confirmed."""
+    from monitor import diff as differences
+    from monitor import guard
+
+    changes = differences.diff(
+        before.listings, after.listings, silent=policy.silent, new_columns=before.columns ^ after.columns
+    )
+    loud = tuple(change for change in changes if not change.quiet)
+    refusal = guard.reject(
+        after,
+        before.listings,
+        changes,
+        (),
+        columns=before.columns,
+        folders=before.folders,
+        last_seen=None,
+        now=now,
+        policy=policy,
+    )
+    if refusal is not None:
+        return Comparison(loud, "reject", refusal, {})
+    judgements: tuple[Judgement, ...] = guard.judge(
+        changes, before.listings, (), (), now=now, policy=policy, damaged=after.damaged
+    )
+    held = {
+        judgement.change.identity: judgement.reason
+        for judgement in judgements
+        if judgement.state is State.HELD
+    }
+    reason = " ".join(dict.fromkeys(held.values()))
+    return Comparison(loud, "hold" if held else "publish", reason, held)
+
+
+@command(short_help="Simulate polling over a history of files; sends nothing.")
+@click.argument("source", metavar="SOURCE")
+@click.argument("manifest", type=_FILE)
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
+def replay(session: Session, source: str, manifest: Path, as_json: bool) -> None:
+    """Simulate polling SOURCE at its interval over a history of files, and say what would have been told, when.
+
+    MANIFEST is a CSV file with the header time,file: a time (ISO 8601, UTC) and a file, which is what the publisher served from then on;
+    file names are taken from the manifest's folder. The simulation goes on after the last file until nothing can release itself. It
+    works in a scratch database and sends nothing.
+
+    A line whenever changes are published, first held, or a publication is rejected; a summary at the end. JSON keys: time, verdict
+    ("published", "held", "rejected"), reason, added and removed (objects with name, state), changed (objects with before, after); the
+    last line is {"summary": {...}} with source, files, unseen, unreadable, first_poll, last_poll, polls, added, removed, changed, held,
+    rejected, waiting, listings, problems.
+    """
+    from monitor import wiring
+    from monitor.replay import Summary, read_manifest
+    from monitor.replay import replay as replayed
+
+    served = read_manifest(manifest)
+    watch = wiring.watch(session.settings, source)
+    bar: Any = (
+        click.progressbar(length=len(served), label=f"{len(served)} files", file=sys.stderr)
+        if sys.stderr.isatty()
+        else nullcontext()
+    )
+    with bar as shown:
+
+        def progress(files: int) -> None:
+            if shown is not None:
+                shown.update(files - shown.pos)
+
+        for value in replayed(served, watch, progress=progress):
+            if isinstance(value, Summary):
+                _show_summary(value, as_json)
+            elif as_json:
+                emit(_event_json(value))
+            else:
+                click.echo(_event_words(value))
+
+
+def _read(session: Session, file: Path, name: str) -> Publication:
+    """What a file publishes; ParseError if nothing readable, UsageError if it cannot be opened."""
+    from monitor import sources, wiring
+    from monitor.errors import ParseError, UsageError
+
+    spec = wiring.watch(session.settings, name).spec
+    try:
+        body = file.read_bytes()
+    except OSError as error:
+        raise UsageError(f"{file} cannot be read: {error.strerror}") from None
+    try:
+        return sources.parse(body, spec)
+    except ParseError as error:
+        raise ParseError(f"{file}: {error}") from None
+
+
+def _event_json(event: Event) -> dict[str, Any]:
+    from monitor.cli.showing import brief_json, iso
+
+    return {
+        "time": iso(event.time),
+        "verdict": event.verdict,
+        "reason": event.reason,
+        "added": [brief_json(change.after) for change in event.of(Kind.ADDED)],
+        "removed": [brief_json(change.before) for change in event.of(Kind.REMOVED)],
+        "changed": [
+            {"before": brief_json(change.before), "after": brief_json(change.after)}
+            for change in event.of(Kind.CHANGED)
+        ],
+    }
+
+
+def _event_words(event: Event) -> str:
+    counts = [f"{len(event.of(kind))} {kind.value}" for kind in Kind if event.of(kind)]
+    line = f"{event.time:%Y-%m-%d %H:%M} UTC  {event.verdict:<9}  {', '.join(counts)}"
+    if event.changes:
+        line += f": {_some(event.changes)}"
+    return f"{line.rstrip()}{f'  ({event.reason})' if event.reason else ''}"
+
+
+def _some(changes: Sequence[Change]) -> str:
+    from monitor.cli.showing import SIGNS, described
+
+    shown = [f"{SIGNS[change.kind]} {described(change)}" for change in changes[:_NAMES]]
+    return "; ".join(shown) + (f" and {len(changes) - _NAMES} more" if len(changes) > _NAMES else "")
+
+
+def _show_summary(summary: Summary, as_json: bool) -> None:
+    from monitor.cli.showing import iso
+
+    if as_json:
+        times = {"first_poll": iso(summary.first_poll), "last_poll": iso(summary.last_poll)}
+        emit({"summary": asdict(summary) | times})
+        return
+    for problem in summary.problems:
+        click.echo(f"not readable: {problem}", err=True)
+    click.echo(
+        f"{summary.polls:,} polls over {summary.files:,} files ({summary.unseen} unseen, {summary.unreadable} unreadable, "
+        f"{summary.rejected} rejected): {summary.added:,} added, {summary.removed:,} removed, {summary.changed:,} changed; "
+        f"{summary.held:,} were held, {summary.waiting:,} wait for a person; {summary.listings:,} listings at the end"
+    )

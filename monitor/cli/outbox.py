@@ -1,0 +1,191 @@
+"""The commands about the outbox: send what is due, lift the fence, look at what failed."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from dataclasses import asdict
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+import click
+
+from monitor.cli import Session, command, emit, subcommand, table
+from monitor.cli.grouping import ListByDefault
+
+if TYPE_CHECKING:
+    from monitor.dispatch import Drained
+    from monitor.keys import KeyFile
+    from monitor.store.outbox import DeadLetter
+
+
+@command(short_help="Send what is due and return.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object: sent, retried, failed, due.")
+def deliver(session: Session, as_json: bool) -> None:
+    """Send what is due and return; works beside a running service.
+
+    Counts deliveries: sent; retried (not accepted now, tried again later); failed (for good, see `monitor failed`); due (owed still: they
+    are to be tried later, or wait for a channel that is not configured).
+    """
+    drained = asyncio.run(_deliver(session))
+    if as_json:
+        emit(asdict(drained))
+    else:
+        click.echo(
+            f"{drained.sent} sent, {drained.retried} to be tried again, {drained.failed} failed, {drained.due} due"
+        )
+
+
+async def _deliver(session: Session) -> Drained:
+    from monitor import wiring
+    from monitor.dispatch import fan_out
+
+    engine = session.database()
+    keys = wiring.open_keys(session.settings, engine)
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    now = wiring.now()
+    # what a poll published before it was killed has no deliveries yet
+    await asyncio.to_thread(fan_out, engine, locate=wiring.locator(session.settings), now=now)
+    return await wiring.send_due(session.settings, engine, keys, until=wiring.now(), stop=stop)
+
+
+@command(short_help="Lift the fence after showing what would be sent.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def resume(session: Session, yes: bool) -> None:
+    """Lift the fence after showing what would be sent.
+
+    A database that looks copied or restored does not write to anybody by itself: what is due in it may have been sent already, by the
+    original or before the restore. Look at what is due, then say yes or no. Exit 1 when you say no.
+    """
+    from monitor.db import reading
+    from monitor.dispatch import fence
+    from monitor.store import outbox
+
+    engine = session.database()
+    folder = session.settings.data.folder
+    reason = fence.check(engine, folder).reason
+    if reason is None:
+        click.echo("nothing holds this database back: it sends")
+        return
+    click.echo(f"Nothing is sent: {reason.partition(';')[0]}.")
+    with reading(engine) as conn:
+        heaps = outbox.heaps(conn)
+    if heaps:
+        click.echo("Sending would begin with what is due here:")
+        table(
+            ("channel", "source", "messages", "oldest", "newest"),
+            [
+                (heap.channel, heap.source, heap.count, _when(heap.oldest), _when(heap.newest))
+                for heap in heaps
+            ],
+        )
+    else:
+        click.echo("Nothing is due here; what is published from now on would be sent.")
+    if not yes:
+        click.confirm("Send from this database from now on?", default=False, abort=True)
+    fence.lift(engine, folder)
+    click.echo("the fence is lifted: the next `monitor deliver`, or a running `monitor run`, sends")
+
+
+@click.group(cls=ListByDefault, short_help="List dead letters; queue them again.")
+def failed() -> None:
+    """List dead letters: messages that were given up. Queue them again when the reason is mended.
+
+    Without a command it lists them.
+    """
+
+
+@subcommand(failed, name="list", short_help="List the messages that were given up.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
+def failed_list(session: Session, as_json: bool) -> None:
+    """List the messages that were given up, the newest last.
+
+    JSON keys: id, kind, channel, address (masked), source, created_at, failed_at, attempts, error, ambiguous (it may have arrived).
+    """
+    from monitor import wiring
+    from monitor.db import reading
+    from monitor.store import outbox
+
+    engine = session.database()
+    keys = wiring.open_keys(session.settings, engine)
+    with reading(engine) as conn:
+        letters = outbox.dead_letters(conn)
+    if as_json:
+        for letter in letters:
+            emit(_shown(letter, keys))
+    elif letters:
+        table(
+            ("id", "channel", "address", "source", "since", "tried", "why"),
+            [
+                (
+                    letter.id,
+                    letter.channel,
+                    _masked(letter, keys),
+                    letter.source,
+                    _when(letter.created_at),
+                    letter.attempts,
+                    letter.error,
+                )
+                for letter in letters
+            ],
+        )
+    else:
+        click.echo("no message was given up")
+
+
+@subcommand(failed, name="retry", short_help="Queue dead letters again.")
+@click.argument("ids", metavar="[ID]...", nargs=-1, type=int)
+@click.option("--all", "everything", is_flag=True, help="All of them.")
+def failed_retry(session: Session, ids: tuple[int, ...], everything: bool) -> None:
+    """Queue dead letters again, by their ids or all: they are due now, with all their attempts before them.
+
+    Nothing is queued for somebody who has left since.
+    """
+    from monitor import wiring
+    from monitor.db import transaction
+    from monitor.store import outbox
+
+    if bool(ids) == everything:
+        raise click.UsageError("give the ids of dead letters, or --all")
+    engine = session.database()
+    with transaction(engine) as conn:
+        queued = outbox.requeue(conn, wiring.now(), None if everything else ids)
+    for id in sorted(set(ids) - set(queued)):
+        click.echo(f"{id}: not a dead letter, or its subscriber has left", err=True)
+    click.echo(f"{len(queued)} queued again")
+    if set(ids) - set(queued):
+        raise click.exceptions.Exit(1)
+
+
+def _shown(letter: DeadLetter, keys: KeyFile) -> dict[str, object]:
+    return {
+        "id": letter.id,
+        "kind": letter.kind,
+        "channel": letter.channel,
+        "address": _masked(letter, keys),
+        "source": letter.source,
+        "created_at": letter.created_at.isoformat(),
+        "failed_at": letter.failed_at.isoformat() if letter.failed_at else None,
+        "attempts": letter.attempts,
+        "error": letter.error,
+        "ambiguous": letter.ambiguous,
+    }
+
+
+def _masked(letter: DeadLetter, keys: KeyFile) -> str | None:
+    """The address for the operator's eyes; None once it was erased."""
+    from monitor.errors import KeyFileError
+    from monitor.subscribe import mask
+
+    if letter.sealed is None:
+        return None
+    try:
+        return mask(letter.channel, keys.open(letter.channel, letter.sealed))
+    except KeyFileError:
+        return "(cannot be read)"
+
+
+def _when(at: datetime) -> str:
+    return at.strftime("%Y-%m-%d %H:%M UTC")

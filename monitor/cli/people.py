@@ -1,0 +1,149 @@
+"""The operator's door for subscribers."""
+
+from __future__ import annotations
+
+import re
+
+import click
+
+from monitor.cli import Session, emit, subcommand, table
+from monitor.cli.grouping import ListByDefault
+
+
+@click.group(cls=ListByDefault, short_help="Add, list and remove subscribers.")
+def subscribers() -> None:
+    """Add, list and remove subscribers. Addresses are stored encrypted and shown masked.
+
+    Without a command it lists them.
+    """
+
+
+@subcommand(
+    subscribers,
+    name="add",
+    short_help="Add a subscriber, or places to one.",
+    # a chat's id may begin with a minus
+    context_settings={"ignore_unknown_options": True},
+)
+@click.argument("channel", type=click.Choice(["email", "telegram"]))
+@click.argument("address")
+@click.argument("places", metavar="PLACE...", nargs=-1, required=True)
+@click.option(
+    "--source",
+    "sources",
+    metavar="NAME",
+    multiple=True,
+    help="Only this list; may be repeated. All by default.",
+)
+@click.option(
+    "--language", type=click.Choice(["en", "es"]), default="en", show_default=True, help="Of the messages."
+)
+def add(
+    session: Session,
+    channel: str,
+    address: str,
+    places: tuple[str, ...],
+    sources: tuple[str, ...],
+    language: str,
+) -> None:
+    """Add a subscriber who is active at once, or more places to one who is there.
+
+    ADDRESS is a mail address, or a Telegram chat (@name or number). PLACE is a ZIP code, a state such as IL, or US for everything.
+    """
+    from monitor import subscribe, wiring
+
+    settings = session.settings
+    for name in sources:
+        settings.source(name)
+    engine = session.database()
+    added = subscribe.add(
+        engine,
+        wiring.open_keys(settings, engine),
+        channel=channel,
+        address=address,
+        places=places,
+        sources=sources or tuple(settings.watched),
+        origin="operator",
+        now=wiring.now(),
+        language=language,
+    )
+    what = "added" if added.new else "was there already"
+    click.echo(
+        f"subscriber {added.subscriber} ({added.masked}) {what}; {added.follows} new places, counted per list"
+    )
+
+
+@subcommand(subscribers, name="list", short_help="List subscribers and what they follow.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
+def list_(session: Session, as_json: bool) -> None:
+    """List subscribers and what they follow, addresses masked.
+
+    JSON keys: id, channel, address, state, origin, language, created_at, follows: [{source, place}].
+    """
+    from monitor import subscribe, wiring
+
+    engine = session.database()
+    people = subscribe.listed(engine, wiring.open_keys(session.settings, engine))
+    if as_json:
+        for each in people:
+            emit(
+                {
+                    "id": each.subscriber,
+                    "channel": each.channel,
+                    "address": each.masked,
+                    "state": each.state,
+                    "origin": each.origin,
+                    "language": each.language,
+                    "created_at": each.created_at.isoformat(),
+                    "follows": [{"source": follow.source, "place": follow.place} for follow in each.follows],
+                }
+            )
+    elif people:
+        table(
+            ("id", "channel", "address", "state", "origin", "since", "follows"),
+            [
+                (
+                    each.subscriber,
+                    each.channel,
+                    each.masked,
+                    each.state,
+                    each.origin,
+                    f"{each.created_at:%Y-%m-%d}",
+                    ", ".join(f"{follow.place} ({follow.source})" for follow in each.follows),
+                )
+                for each in people
+            ],
+        )
+    else:
+        click.echo("no subscribers")
+
+
+@subcommand(
+    subscribers,
+    name="remove",
+    short_help="End a subscriber and erase the address.",
+    context_settings={"ignore_unknown_options": True},
+)
+@click.argument("who", metavar="ADDRESS|ID")
+@click.option(
+    "--channel",
+    type=click.Choice(["email", "telegram"]),
+    help="Whose ADDRESS it is; without it a number is an ID, and any other address is told by its form.",
+)
+def remove(session: Session, who: str, channel: str | None) -> None:
+    """End a subscriber, by ADDRESS or by the ID that the list shows: the address is erased at once and nothing more is sent."""
+    from monitor import subscribe, wiring
+    from monitor.errors import UsageError
+
+    engine = session.database()
+    keys = wiring.open_keys(session.settings, engine)
+    if channel is None and re.fullmatch(r"[0-9]{1,18}", who):
+        removed = subscribe.remove(engine, keys, now=wiring.now(), subscriber=int(who))
+    else:
+        chat = who.startswith(("@", "-"))
+        removed = subscribe.remove(
+            engine, keys, now=wiring.now(), channel=channel or ("telegram" if chat else "email"), address=who
+        )
+    if not removed:
+        raise UsageError("there is no such subscriber")
+    click.echo("removed; the address is erased")

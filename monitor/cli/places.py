@@ -1,0 +1,294 @@
+"""The commands about places: ``locate``, ``covers``, ``unplaced``."""
+
+from __future__ import annotations
+
+import csv
+import io
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from monitor.cli import Session, command, emit, table
+from monitor.domain import Confidence, Listing, Placement
+from monitor.errors import UsageError
+from monitor.gazetteer.places import EVERYWHERE, parse_place
+from monitor.states import STATES, read_state
+
+if TYPE_CHECKING:
+    from monitor.gazetteer import Covers, Gazetteer
+
+COLUMNS = ("name", "city", "county", "state", "latitude", "longitude")
+_NOTHING_READ = "No list was read yet: run `monitor poll` first."
+BAR_EVERY = 200  # rows between two steps of the progress bar
+
+
+@command(short_help="Say which places an agency serves, and why.")
+@click.argument("name", required=False)
+@click.option("--city", help="The town in the agency's address.")
+@click.option("--county", help="Its county, where the list gives one.")
+@click.option("--state", help="Its state: IL or Illinois.")
+@click.option("--point", metavar="LAT,LON", help="Where it is, in degrees: 41.58,-87.50.")
+@click.option(
+    "--file",
+    "file",
+    type=click.Path(path_type=Path, dir_okay=False, exists=True),
+    metavar="CSV",
+    help=f"Many agencies: a CSV with the columns {', '.join(COLUMNS)}; all but name optional.",
+)
+@click.option("--source", help="Apply the overrides of this source too.")
+@click.option(
+    "--json", "as_json", is_flag=True, help="One JSON object a line: places, how, confidence, reason."
+)
+def locate(
+    session: Session,
+    name: str | None,
+    city: str | None,
+    county: str | None,
+    state: str | None,
+    point: str | None,
+    file: Path | None,
+    source: str | None,
+    as_json: bool,
+) -> None:
+    """Say which places an agency serves, and why.
+
+    The answer is ZIP codes, or one state when the agency serves all of it or could not be placed within it ("state_only"), or US when
+    it has no state that can be read. With --file the answers come in the order of the rows, one JSON object a line.
+    """
+    if (name is None) == (file is None):
+        raise UsageError("Give the name of one agency, or --file with many.")
+    gazetteer = _gazetteer(session)
+    if file is not None:
+        _locate_file(gazetteer, file, source)
+        return
+    assert name is not None
+    listing = Listing(name=name, city=city, county=county, state=_state(state), point=_point(point))
+    placement = gazetteer.locate(listing, source)
+    if as_json:
+        emit(_answer(placement))
+        return
+    click.echo(f"{name}: {placement.reason}")
+    click.echo(f"places:     {' '.join(placement.places)}")
+    click.echo(f"confidence: {placement.confidence} (rule: {placement.how})")
+
+
+@command(short_help="List the agencies that cover a ZIP today, and why.")
+@click.argument("zip_code", metavar="ZIP")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
+def covers(session: Session, zip_code: str, as_json: bool) -> None:
+    """List every agency of every source that covers a ZIP today, with the confidence and the reason of each match.
+
+    ZIP+4 is cut to its five digits. Agencies of the whole state are listed too; those of the state that could not be placed are named
+    apart, since nobody knows whether they serve this ZIP.
+
+    The JSON object has zip, kind (standard, PO box, unique, military, or null when the ZIP is unknown), towns, counties, state, states,
+    notices, and the lists agencies, statewide and not_placed, each with source, name, state, confidence, how, reason.
+    """
+    place = parse_place(zip_code)
+    if place in STATES or place == EVERYWHERE:
+        raise UsageError(
+            f'"{zip_code}" is not a ZIP code; `monitor changes --place {place}` says what changed there.'
+        )
+    gazetteer = _gazetteer(session)
+    found = gazetteer.covers(place, [])
+    by_source = {name: gazetteer.covers(place, placed) for name, placed in _placed(session, gazetteer)}
+    if as_json:
+        emit(_covers_answer(found, by_source))
+        return
+    _print_covers(found, by_source)
+
+
+@command(short_help="List the agencies that could not be placed.")
+@click.option(
+    "--json", "as_json", is_flag=True, help="One JSON object a line: source, key, name, state, reason."
+)
+def unplaced(session: Session, as_json: bool) -> None:
+    """List the accepted agencies that could not be placed within their state, or have no state.
+
+    Only the followers of the state (or of US) hear of them. Put a line for each into the file of `[places] overrides`; the columns are
+    source, key, name, state, places, note.
+    """
+    gazetteer = _gazetteer(session)
+    placed = list(_placed(session, gazetteer))
+    rows = [
+        {
+            "source": source,
+            "key": listing.key,
+            "name": listing.name,
+            "state": listing.state,
+            "reason": placement.reason,
+        }
+        for source, agencies in placed
+        for listing, placement in agencies
+        if placement.confidence is Confidence.STATE_ONLY
+    ]
+    if as_json:
+        for row in rows:
+            emit(row)
+    elif rows:
+        table(
+            ("source", "state", "name", "reason"),
+            [(r["source"], r["state"], r["name"], r["reason"]) for r in rows],
+        )
+    elif placed:
+        click.echo("Every accepted agency is placed.")
+    else:
+        click.echo(_NOTHING_READ)
+
+
+def _gazetteer(session: Session) -> Gazetteer:
+    from monitor.gazetteer import load, load_overrides
+
+    gazetteer = load()
+    overrides = session.settings.places.overrides
+    return gazetteer.with_overrides(load_overrides(overrides, gazetteer)) if overrides else gazetteer
+
+
+def _placed(session: Session, gazetteer: Gazetteer) -> Iterator[tuple[str, list[tuple[Listing, Placement]]]]:
+    """Each source with its accepted listings and where they belong."""
+    from monitor import db
+    from monitor.store import baseline
+
+    engine = session.database()
+    with db.reading(engine) as conn:
+        for source in baseline.sources(conn):
+            yield source, [(li, gazetteer.locate(li, source)) for li in baseline.listings(conn, source)]
+
+
+def _answer(placement: Placement) -> dict[str, object]:
+    return {
+        "places": list(placement.places),
+        "how": placement.how,
+        "confidence": str(placement.confidence),
+        "reason": placement.reason,
+    }
+
+
+def _state(text: str | None) -> str | None:
+    if text is None or not text.strip():
+        return None
+    reading = read_state(text)
+    if reading is None:
+        raise UsageError(f'"{text}" is not a state: write IL or Illinois.')
+    return reading.code
+
+
+def _point(text: str | None) -> tuple[float, float] | None:
+    if text is None:
+        return None
+    latitude, comma, longitude = text.partition(",")
+    point = _degrees(latitude, longitude) if comma else None
+    if point is None:
+        raise UsageError(
+            f'"{text}" is not a point: write latitude,longitude in degrees, such as 41.58,-87.50.'
+        )
+    return point
+
+
+def _degrees(latitude: str, longitude: str) -> tuple[float, float] | None:
+    try:
+        point = float(latitude), float(longitude)
+    except ValueError:
+        return None
+    return point if -90 <= point[0] <= 90 and -180 <= point[1] <= 180 else None
+
+
+def _locate_file(gazetteer: Gazetteer, path: Path, source: str | None) -> None:
+    listings = _rows(path)
+    bar = click.progressbar(
+        length=len(listings), label="locating", file=sys.stderr, hidden=not sys.stderr.isatty()
+    )
+    with bar:
+        for number, listing in enumerate(listings, 1):
+            emit(_answer(gazetteer.locate(listing, source)))
+            if number % BAR_EVERY == 0 or number == len(listings):
+                bar.update(number - bar.pos)
+
+
+def _rows(path: Path) -> list[Listing]:
+    """The agencies of a CSV; a state or a point that cannot be read is taken for none, a missing name column is an error."""
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError:
+        raise UsageError(f"{path} is not UTF-8 text; save it as CSV UTF-8.") from None
+    reader = csv.DictReader(io.StringIO(text, newline=""), strict=True)
+    try:
+        names = {(column or "").strip().casefold(): column for column in reader.fieldnames or ()}
+        if "name" not in names:
+            raise UsageError(f"{path} has no column called name; it may have {', '.join(COLUMNS)}.")
+        known = [(column, names[column]) for column in COLUMNS if column in names]
+        return [_listing({column: (row.get(head) or "").strip() for column, head in known}) for row in reader]
+    except csv.Error as error:
+        raise UsageError(f"{path}, line {reader.line_num}: not readable as CSV: {error}.") from None
+
+
+def _listing(cells: dict[str, str]) -> Listing:
+    reading = read_state(cells.get("state", ""))
+    return Listing(
+        name=cells["name"],
+        city=cells.get("city") or None,
+        county=cells.get("county") or None,
+        state=reading.code if reading else None,
+        state_text=None if reading else cells.get("state") or None,
+        point=_degrees(cells.get("latitude", ""), cells.get("longitude", "")),
+    )
+
+
+def _covers_answer(found: Covers, by_source: dict[str, Covers]) -> dict[str, object]:
+    area = found.area
+
+    def agencies(attribute: str) -> list[dict[str, object]]:
+        return [
+            {
+                "source": source,
+                "name": listing.name,
+                "state": listing.state,
+                "confidence": str(placement.confidence),
+                "how": placement.how,
+                "reason": placement.reason,
+            }
+            for source, covered in by_source.items()
+            for listing, placement in getattr(covered, attribute)
+        ]
+
+    return {
+        "zip": found.zip,
+        "kind": str(area.kind) if area else None,
+        "towns": list(area.towns) if area else [],
+        "counties": list(area.counties) if area else [],
+        "state": found.state,
+        "states": list(area.states) if area else [s for s in (found.state,) if s],
+        "notices": list(found.notices),
+        "agencies": agencies("agencies"),
+        "statewide": agencies("statewide"),
+        "not_placed": agencies("not_placed"),
+    }
+
+
+def _print_covers(found: Covers, by_source: dict[str, Covers]) -> None:
+    area = found.area
+    if area is not None:
+        click.echo(
+            f"{found.zip}: {', '.join(area.towns)}; {', '.join(area.counties) or 'no county'}; {', '.join(area.states)}"
+        )
+    for notice in found.notices:
+        click.echo(notice)
+    rows = [
+        (source, listing.name, placement.confidence, placement.reason)
+        for source, covered in by_source.items()
+        for listing, placement in (*covered.agencies, *covered.statewide)
+    ]
+    if rows:
+        table(("source", "agency", "confidence", "why"), rows)
+    elif by_source:
+        click.echo("No agency on the lists covers it, as far as they were read.")
+    else:
+        click.echo(_NOTHING_READ)
+    lost = sum(len(covered.not_placed) for covered in by_source.values())
+    if lost:
+        click.echo(
+            f"{lost} more in {found.state} could not be placed within the state: see `monitor unplaced`."
+        )

@@ -1,0 +1,35 @@
+"""The command ``web``: the site alone."""
+
+from __future__ import annotations
+
+import threading
+
+import click
+
+from monitor.cli import Session, command
+
+
+@command(short_help="Serve the site alone, beside a running service or without one.")
+@click.option(
+    "--host", default="127.0.0.1", show_default=True, help="The address to listen on; 0.0.0.0 for all."
+)
+@click.option(
+    "--port", default=8000, show_default=True, type=click.IntRange(0, 65535), help="The port to listen on."
+)
+def web(session: Session, host: str, port: int) -> None:
+    """Serve the site alone, until SIGTERM or Ctrl-C: `monitor run` serves it as well, and polls and sends besides.
+
+    It only answers to the host name of [site] public_url and on this machine. Any number of these may run on one database.
+    """
+    from monitor import wiring
+    from monitor.web import assembly, create_app
+
+    settings = session.settings
+    engine = wiring.open_database(settings)
+    site = assembly.site(settings, engine)
+    if assembly.is_local(settings):
+        click.echo("[site] public_url is not set: only this machine can use the site", err=True)
+    # the first visitor need not wait for the placements; nothing is lost if the process ends before
+    threading.Thread(target=site.coverage.prime, name="placements", daemon=True).start()
+    click.echo(f"the site: http://{host}:{port}", err=True)
+    assembly.server(create_app(site), host=host, port=port).run()

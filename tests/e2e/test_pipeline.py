@@ -1,0 +1,246 @@
+"""From the official map to an inbox: the real commands, the sender in a process of its own, real protocols on loopback, both databases."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from email import policy
+from email.parser import BytesParser
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+
+from monitor import db, wiring
+from monitor.cli import root
+from monitor.config import load
+from tests.peers.botapi import BotApi
+from tests.peers.http import Server
+from tests.peers.smtp import STALL, Mail, SmtpPeer
+
+PATIENCE = 30.0
+NAMES = [
+    f"{town} Police Department" for town in ("Gary", "Munster", "Highland", "Griffith", "Dyer", "Crown Point")
+]
+
+
+def kml(*names: str) -> bytes:
+    """A map as Ring's: addresses, no points."""
+    rows = "".join(
+        f"<Placemark><name>{name}</name><address>{name.removesuffix(' Police Department')}, IN</address></Placemark>"
+        for name in names
+    )
+    return (
+        '<?xml version="1.0" encoding="UTF-8"?><kml xmlns="http://www.opengis.net/kml/2.2"><Document><name>Map</name>'
+        f"<Folder><name>Agencies</name>{rows}</Folder></Document></kml>"
+    ).encode()
+
+
+class Installation:
+    """One operator's installation: a configuration, a database, and the commands run on it as processes."""
+
+    def __init__(self, folder: Path, database_url: str, server: Server, smtp: SmtpPeer, bot: BotApi) -> None:
+        self.config = folder / "config.toml"
+        self.config.write_text(
+            f"""
+            [database]
+            url = "{database_url}"
+            [site]
+            contact = "operator@watch.example"
+            timezone = "America/Chicago"
+            [email]
+            host = "127.0.0.1"
+            port = {smtp.port}
+            security = "none"
+            from = "Map Monitor <alerts@watch.example>"
+            connections = 2
+            [telegram]
+            token = "{bot.token}"
+            base_url = "{bot.base_url}"
+            [telegram.channels]
+            IN = "@example_indiana"
+            [sources.ring]
+            url = "{server.url("/map.kml")}"
+            [sources.ice-287g]
+            enabled = false
+            """,
+            "utf-8",
+        )
+
+    def start(self, *arguments: str) -> subprocess.Popen[str]:
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("MONITOR_")}
+        return subprocess.Popen(
+            [sys.executable, "-m", "monitor", *arguments, "--config", str(self.config)],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=environment,
+        )
+
+    def run(self, *arguments: str, code: int = 0) -> str:
+        """A command that returns, in this process: starting Python anew for each would be most of the test's time."""
+        result = CliRunner().invoke(root, [*arguments, "--config", str(self.config)])
+        assert result.exit_code == code, result.output
+        return result.stdout
+
+    def json(self, *arguments: str, code: int = 0) -> Any:
+        return json.loads(self.run(*arguments, "--json", code=code))
+
+    def status(self) -> Any:
+        """What `monitor status` says, whatever it exits with."""
+        return json.loads(CliRunner().invoke(root, ["status", "--json", "--config", str(self.config)]).stdout)
+
+    @contextmanager
+    def service(self) -> Iterator[subprocess.Popen[str]]:
+        process = self.start("run")
+        try:
+            yield process
+        finally:
+            process.kill()
+            process.communicate(timeout=PATIENCE)
+
+
+def until(condition: Callable[[], object], what: str) -> None:
+    """Wait, with a bound, for what another process does."""
+    deadline = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < deadline, f"{what} did not happen"
+        time.sleep(0.1)
+
+
+def headers(mail: Mail) -> dict[str, str]:
+    return dict(BytesParser(policy=policy.default).parsebytes(mail.content).items())
+
+
+@pytest.fixture
+def peers() -> Iterator[tuple[Server, SmtpPeer, BotApi]]:
+    with Server() as server, SmtpPeer() as smtp, BotApi() as bot:
+        server.put("/map.kml", kml(*NAMES), etag='"1"')
+        yield server, smtp, bot
+
+
+@pytest.fixture
+def here(tmp_path: Path, database_url: str, peers: tuple[Server, SmtpPeer, BotApi]) -> Installation:
+    return Installation(tmp_path, database_url, *peers)
+
+
+def test_a_change_of_the_official_map_reaches_the_mailbox_and_the_channel_once(
+    here: Installation, peers: tuple[Server, SmtpPeer, BotApi]
+) -> None:
+    server, smtp, bot = peers
+    assert here.json("poll")["outcome"] == "baseline"
+    here.run("subscribers", "add", "email", "ruth@reader.example", "46320", "IN")
+    here.run("subscribers", "add", "email", "else@reader.example", "10001")
+
+    with here.service() as service:
+        until(lambda: here.status()["sender"]["working"], "the sender's first beat")
+        server.put("/map.kml", kml(*NAMES, "Hammond Police Department"), etag='"2"')
+        # beside the running service: it polls again in an hour only
+        outcome = here.json("poll", "ring")
+        assert (outcome["outcome"], outcome["added"]) == ("published", 1)
+        until(lambda: smtp.mails and bot.made, "the alert")
+        until(lambda: here.status()["outbox"]["due"] == 0, "settling")
+        service.send_signal(signal.SIGTERM)
+        assert service.wait(PATIENCE) == 0
+
+    (mail,) = smtp.mails
+    assert mail.recipient == "ruth@reader.example"
+    assert headers(mail)["Subject"] == "Hammond Police Department (IN) added to Ring's Active Agency Map"
+    (post,) = bot.posts
+    assert post.chat == "@example_indiana"
+    assert "Hammond Police Department" in post.text
+    assert here.json("deliver") == {"sent": 0, "retried": 0, "failed": 0, "due": 0}
+
+
+def test_a_removal_is_told_after_a_second_look_and_an_unchanged_poll_parses_nothing(
+    here: Installation, peers: tuple[Server, SmtpPeer, BotApi]
+) -> None:
+    server, smtp, _ = peers
+    here.run("poll")
+    here.run("subscribers", "add", "email", "ruth@reader.example", "IN")
+    server.put("/map.kml", kml(*NAMES[1:]), etag='"2"')
+    assert here.json("poll")["outcome"] == "pending"
+    assert here.json("poll")["outcome"] == "pending"
+    assert server.requests[-1].header("if-none-match") == '"2"'
+    assert smtp.mails == []
+    settings = load(here.config, {})
+    engine = wiring.open_database(settings)
+    from monitor.poll import poll
+
+    with wiring.fetcher(settings) as fetcher:
+        later = datetime.now(UTC) + timedelta(minutes=31)
+        assert poll(engine, wiring.watch(settings, "ring"), fetcher, now=later).removed == 1
+    engine.dispose()
+
+
+def test_a_kill_between_claim_and_settle_loses_nothing_and_a_copy_has_the_same_message_id(
+    here: Installation, peers: tuple[Server, SmtpPeer, BotApi]
+) -> None:
+    server, smtp, _ = peers
+    here.run("poll")
+    for number in range(5):
+        here.run("subscribers", "add", "email", f"reader{number}@reader.example", "IN")
+    server.put("/map.kml", kml(*NAMES, "Hammond Police Department"), etag='"2"')
+    here.run("poll")
+
+    smtp.script["message"] += ["250 2.0.0 taken", STALL, STALL]
+    sender = here.start("deliver")
+    # one was answered, two connections are between the end of DATA and its answer
+    until(lambda: len(smtp.mails) >= 3, "the sending")
+    sender.kill()
+    sender.communicate(timeout=PATIENCE)
+    assert 0 < here.status()["outbox"]["due"] <= 5
+
+    settings = load(here.config, {})
+    engine = wiring.open_database(settings)
+    keys = wiring.open_keys(settings, engine)
+    later = datetime.now(UTC) + timedelta(minutes=5)  # the dead sender's leases have run out
+    result = asyncio.run(wiring.send_due(settings, engine, keys, clock=lambda: later))
+    assert (result.failed, result.due) == (0, 0)
+    with db.reading(engine) as conn:
+        assert conn.exec_driver_sql("SELECT count(*) FROM delivery WHERE state <> 'sent'").scalar() == 0
+    engine.dispose()
+
+    got: dict[str, list[str]] = {}
+    for mail in smtp.mails:
+        got.setdefault(mail.recipient, []).append(headers(mail)["Message-ID"])
+    assert sorted(got) == [f"reader{number}@reader.example" for number in range(5)]
+    assert all(len(set(identities)) == 1 for identities in got.values())
+    assert sum(len(identities) - 1 for identities in got.values()) <= 3
+
+
+def test_a_second_service_on_sqlite_is_refused_and_says_why(
+    tmp_path: Path, sqlite_url: str, peers: tuple[Server, SmtpPeer, BotApi]
+) -> None:
+    here = Installation(tmp_path, sqlite_url, *peers)
+    here.run("poll")
+    with here.service():
+        until(lambda: here.status()["sender"]["working"], "the sender's first beat")
+        second = here.start("run")
+        _, err = second.communicate(timeout=PATIENCE)
+        assert second.returncode == 1
+        assert "Another `monitor run` works on this database" in err
+
+
+def test_a_broken_answer_fails_the_poll_with_its_reason_and_the_baseline_stands(
+    here: Installation, peers: tuple[Server, SmtpPeer, BotApi]
+) -> None:
+    server, smtp, _ = peers
+    here.run("poll")
+    server.put("/map.kml", kml(*NAMES)[:-80])
+    outcome = here.json("poll", code=1)
+    assert outcome["outcome"] == "failed"
+    assert "cut off" in outcome["reason"]
+    status = here.status()
+    assert status["sources"]["ring"]["baseline"] == len(NAMES)
+    assert any("cut off" in problem for problem in status["problems"])
+    assert smtp.mails == []
