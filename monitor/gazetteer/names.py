@@ -1,0 +1,114 @@
+"""How names are made comparable: letter case, accents, the usual abbreviations, and spaces."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from functools import lru_cache
+
+# Both spellings of a pair become the same word; what is rare and ambiguous ("No" for North) stays as it is.
+_WORDS = {
+    "saint": "st",
+    "sainte": "ste",
+    "mount": "mt",
+    "mountain": "mtn",
+    "fort": "ft",
+    "township": "twp",
+    "townships": "twp",
+    "twnshp": "twp",
+    "charter": "",
+    "borough": "boro",
+    "department": "dept",
+    "departments": "dept",
+    "dpt": "dept",
+    "deptartment": "dept",
+    "departmnet": "dept",
+    "deparment": "dept",
+    "depart": "dept",
+    "co": "county",
+    "cty": "county",
+    "cnty": "county",
+    "counties": "county",
+    "n": "north",
+    "s": "south",
+    "e": "east",
+    "w": "west",
+    "univ": "university",
+    "u": "university",
+    "intl": "international",
+    "natl": "national",
+    "hts": "heights",
+    "spgs": "springs",
+    "spg": "spring",
+    "hgts": "heights",
+    "jct": "junction",
+    "pk": "park",
+    "bch": "beach",
+    "vlg": "village",
+    "vill": "village",
+    "isd": "independent school district",
+    "cisd": "consolidated independent school district",
+    "usd": "unified school district",
+    "pd": "police dept",
+    "so": "sheriff office",
+    "sheriffs": "sheriff",
+    "shrf": "sheriff",
+    "sherriff": "sheriff",
+    "sherriffs": "sheriff",
+    "sheriif": "sheriff",
+    "dps": "dept of public safety",
+    "lapd": "los angeles police dept",
+    "lasd": "los angeles county sheriff",
+    "sfpd": "san francisco police dept",
+    "sbi": "state bureau of investigation",
+    "gbi": "georgia bureau of investigation",
+    "tbi": "tennessee bureau of investigation",
+    "kbi": "kansas bureau of investigation",
+    "fdle": "florida dept of law enforcement",
+    "doc": "dept of corrections",
+    "dnr": "dept of natural resources",
+    "da": "district attorney",
+    "hosp": "hospital",
+    "sch": "school",
+    "schls": "schools",
+    "dist": "district",
+    "metro": "metropolitan",
+}
+_APOSTROPHES = re.compile("['\u2018\u2019\u02bb\u02bc`\u00b4.]")
+_NOT_WORD = re.compile(r"[^a-z0-9]+")
+
+
+def plain(text: str) -> str:
+    """Lower case without accents, apostrophes and dots: "Canon City", "Prince Georges", "O Fallon" kept as "ofallon"."""
+    if not text.isascii():
+        text = "".join(c for c in unicodedata.normalize("NFKD", text) if not unicodedata.combining(c))
+        text = text.replace("\u2018", "'")
+    return _APOSTROPHES.sub("", text.casefold()).replace("&", " and ")
+
+
+@lru_cache(maxsize=16384)
+def words(text: str) -> tuple[str, ...]:
+    """The words of a name in their comparable spelling."""
+    found: list[str] = []
+    for word in _NOT_WORD.split(plain(text)):
+        if word.endswith("borough") and word != "borough":
+            word = word.removesuffix("ugh")  # Hillsborough is Hillsboro
+        if word:
+            found.extend(_WORDS.get(word, word).split())
+    return tuple(found)
+
+
+@lru_cache(maxsize=65536)
+def key(text: str) -> str:
+    """A name as it is compared: its words without the spaces ("La Porte" is "Laporte", "Mt. Airy" is "Mount Airy")."""
+    return "".join(words(text))
+
+
+def word_set(text: str) -> frozenset[str]:
+    """The words of a list that is easier to read as one text."""
+    return frozenset(text.split())
+
+
+def squeeze(parts: tuple[str, ...]) -> str:
+    """Words, already in comparable spelling, as a key."""
+    return "".join(parts)

@@ -1,0 +1,22 @@
+"""Misspelt names: the nearest known name by a bounded edit distance."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from rapidfuzz.distance import OSA
+from rapidfuzz.process import extract
+
+SHORT = 9  # letters up to which one slip is allowed, above it two
+LEAST = 5  # shorter names have too many neighbours
+
+
+def near_keys(wanted: str, known: Iterable[str]) -> list[str]:
+    """The known keys nearest to a misspelt one: same first letter, at most one slip up to nine letters, two above."""
+    if len(wanted) < LEAST:
+        return []
+    allowed = 1 if len(wanted) <= SHORT else 2
+    choices = [k for k in known if k[:1] == wanted[:1] and abs(len(k) - len(wanted)) <= allowed]
+    found = extract(wanted, choices, scorer=OSA.distance, score_cutoff=allowed, limit=4)
+    best = min((distance for _, distance, _ in found), default=0)
+    return [k for k, distance, _ in found if distance == best]

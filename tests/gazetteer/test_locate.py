@@ -1,0 +1,259 @@
+"""The rule: which step decides, how sure it is, and what it says."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from monitor.domain import Confidence, Listing, Placement
+from monitor.gazetteer import STATES, load
+
+
+def locate(
+    name: str,
+    state: str | None,
+    city: str | None = None,
+    county: str | None = None,
+    point: tuple[float, float] | None = None,
+) -> Placement:
+    return load().locate(Listing(name=name, state=state, city=city, county=county, point=point))
+
+
+@pytest.mark.parametrize(
+    ("name", "state", "city", "how"),
+    [
+        ("New York State Police Troop K", "NY", "Poughkeepsie", "state_wide"),
+        ("Department of Corrections", "AK", None, "state_wide"),
+        ("Cook County Sheriff's Office", "IL", "Chicago", "county"),
+        ("Sheriff of Orleans Parish", "LA", None, "county"),
+        ("NYPD", "NY", "New York", "consolidated"),
+        ("Schiller Park Police", "IL", "Schiller Park", "name_is_city"),
+        ("University of California Davis Police", "CA", "Davis", "seat"),
+        ("Rockford Park District Police", "IL", "Rockford", "institution"),
+        ("Hammond Police Department", "IN", None, "name"),
+        ("Central Berks Regional Police", "PA", "Reading", "address_city"),
+        ("Albemarle-Charlottesville Regional Jail", "VA", None, "regional_jail"),
+        ("Drug Task Force - Hartsville", "TN", None, "name"),
+        ("North Hodge Police", "LA", None, "namesake"),
+        ("Neuces County Constable Precinct 5", "TX", None, "misspelt_county"),
+        ("Schaumberg Police Department", "IL", None, "misspelt_town"),
+        ("Anne Arundel Police Department", "MD", "Millersville", "county_by_name"),
+        ("Narcotics Task Force", "MO", None, "not_placed"),
+    ],
+)
+def test_how_names_the_step_that_decided(name: str, state: str, city: str | None, how: str) -> None:
+    assert locate(name, state, city).how == how
+
+
+def test_an_agency_without_a_state_goes_to_those_who_follow_everything() -> None:
+    for state in (None, "XX", ""):
+        placement = locate("Springfield Police", state)
+        assert placement.places == ("US",)
+        assert placement.confidence is Confidence.STATE_ONLY
+        assert not placement.statewide
+
+
+def test_an_agency_that_cannot_be_placed_stays_in_its_state_and_says_so() -> None:
+    placement = locate("Narcotics Enforcement Team", "MS")
+    assert placement.places == ("MS",)
+    assert placement.confidence is Confidence.STATE_ONLY
+    assert not placement.statewide
+    assert "could not be placed within Mississippi" in placement.reason
+
+
+def test_a_known_village_without_a_known_place_is_said_to_exist() -> None:
+    assert "exists, but it is not known where in Missouri" in locate("Champ Police Department", "MO").reason
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("Mount Vernon Police Department", "MT. VERNON PD"),
+        ("Saint Charles Police Department", "St Charles Police Dept."),
+        ("Ember Police", "ember police"),
+        ("City of Peoria Police Department", "Peoria, City of, Police"),
+        ("Lake County Sheriff's Office", "Lake Co. Sheriffs Office"),
+        ("LaSalle County Sheriff", "La Salle County Sheriff"),
+        ("O\u2019Fallon Police Department", "OFallon Police Department"),
+        ("Village of Schaumburg Police Department", "Schaumburg Police"),
+    ],
+)
+def test_spelling_does_not_decide_where_an_agency_is(one: str, other: str) -> None:
+    assert locate(one, "IL").places == locate(other, "IL").places
+
+
+def test_accents_do_not_decide_where_an_agency_is() -> None:
+    assert (
+        locate("Policía Municipal de Mayagüez", "PR").places
+        == locate("POLICIA MUNICIPAL DE MAYAGUEZ", "PR").places
+        == ("00680", "00682")
+    )
+
+
+def test_a_misspelt_place_is_never_more_than_approximate() -> None:
+    for name, state in (("Schaumberg Police Department", "IL"), ("Alleghany County Sheriff", "PA")):
+        assert locate(name, state).confidence is Confidence.APPROXIMATE
+
+
+def test_a_misspelling_near_two_names_is_not_guessed() -> None:
+    assert locate("Marien Police Department", "ZZ").how == "no_state"
+    assert (
+        locate("Hansen Police Department", "MA").how != "misspelt_town"
+        or len(locate("Hansen Police Department", "MA").places) > 0
+    )
+
+
+def test_an_independent_city_and_the_county_of_its_name_are_kept_apart() -> None:
+    city, county = locate("Roanoke City Sheriff's Office", "VA"), locate("Roanoke County Police", "VA")
+    assert "24011" in city.places
+    assert "24011" not in county.places
+    assert city.reason == "covers the city of Roanoke"
+    assert county.reason == "covers Roanoke County"
+
+
+def test_every_zip_with_two_percent_of_its_land_in_the_county_is_the_sheriffs() -> None:
+    gazetteer = load()
+    for zip_code in ("60010", "60126"):  # Barrington and Elmhurst reach into Cook County
+        area = gazetteer.zip(zip_code)
+        assert area is not None
+        assert "Cook County" in area.counties
+        assert zip_code in locate("Cook County Sheriff", "IL").places
+
+
+def test_same_named_townships_are_told_apart_by_county() -> None:
+    washington = locate("Union Township Police Department", "PA", county="Washington County")
+    assert washington.confidence is Confidence.APPROXIMATE
+    areas = [load().zip(z) for z in washington.places]
+    assert all(a is not None and "Washington County" in a.counties for a in areas)
+
+
+def test_a_far_address_wins_over_the_name_and_is_marked_as_conflict() -> None:
+    placement = locate("Abington Township Police", "PA", city="Erie")
+    assert placement.confidence is Confidence.CONFLICT
+    assert "16501" in placement.places
+
+
+def test_a_name_and_a_near_address_are_both_served_approximately() -> None:
+    placement = locate("Panama City Beach Police Department", "FL", city="Panama City")
+    assert placement.confidence is Confidence.APPROXIMATE
+    assert "32407" in placement.places
+
+
+def test_a_county_that_contradicts_the_name_is_marked_as_conflict() -> None:
+    assert locate("Peoria Police Department", "IL", county="Cook County").confidence is Confidence.CONFLICT
+
+
+def test_a_campus_never_takes_a_whole_big_city() -> None:
+    for name, city, state in (
+        ("Chicago Medical Hospital Police", "Chicago", "IL"),
+        ("Houston Independent School District Police", "Houston", "TX"),
+        ("Some University Police", "Los Angeles", "CA"),
+    ):
+        placement = locate(name, state, city)
+        assert 1 <= len(placement.places) <= 8
+        assert placement.confidence is Confidence.APPROXIMATE
+
+
+def test_a_point_places_an_institution_by_itself() -> None:
+    placement = locate("Riverside Hospital Police", "IL", "Chicago", point=(41.787, -87.588))
+    assert "60637" in placement.places
+    assert len(placement.places) <= 3
+
+
+def test_a_point_brings_a_town_the_zip_it_stands_in() -> None:
+    without = locate("Tinley Park Police", "IL", "Tinley Park").places
+    point = (41.556, -87.787)
+    assert set(without) <= set(locate("Tinley Park Police", "IL", "Tinley Park", point=point).places)
+
+
+def test_a_point_tells_two_towns_of_one_name_apart() -> None:
+    north = locate("Riverview Police", "MO", point=(38.748, -90.212))
+    south = locate("Riverview Police", "MO", point=(38.276, -93.07))
+    assert set(north.places).isdisjoint(south.places)
+
+
+def test_a_reason_reads_as_the_rest_of_a_sentence() -> None:
+    assert locate("Lake County Sheriff", "IN").reason == "covers Lake County"
+    assert locate("Hammond Police Department", "IN", "Hammond").reason == "covers Hammond"
+    assert locate("Illinois State Police", "IL").reason == "covers all of Illinois"
+
+
+def test_many_threads_get_the_same_answers() -> None:
+    listings = [
+        Listing(name="Springfield Police", state=s, city="Springfield") for s in ("IL", "MO", "OH", "MA")
+    ] * 50
+    gazetteer = load()
+    one_by_one = [gazetteer.locate(li) for li in listings]
+    with ThreadPoolExecutor(8) as pool:
+        assert list(pool.map(gazetteer.locate, listings)) == one_by_one
+
+
+TEXT = st.text(alphabet=st.characters(codec="utf-8"), max_size=40)
+WORDS = st.lists(
+    st.sampled_from(
+        [
+            "police",
+            "county",
+            "of",
+            "sheriff",
+            "city",
+            "university",
+            "state",
+            "the",
+            "-",
+            "/",
+            ",",
+            "lake",
+            "town",
+            "twp",
+            "department",
+            ".",
+            "'",
+            "and",
+            "'s",
+            "saint",
+        ]
+    ),
+    max_size=7,
+).map(" ".join)
+
+
+@given(
+    st.one_of(TEXT, WORDS),
+    st.one_of(st.none(), TEXT, WORDS),
+    st.one_of(st.none(), TEXT),
+    st.sampled_from([*STATES, None, "XX"]),
+    st.one_of(st.none(), st.tuples(st.floats(-90, 90), st.floats(-180, 180))),
+)
+def test_no_listing_is_ever_dropped_or_raises(
+    name: str, city: str | None, county: str | None, state: str | None, point: tuple[float, float] | None
+) -> None:
+    placement = locate(name, state, city, county, point)
+    assert placement.places == tuple(sorted(set(placement.places)))
+    assert placement.places
+    assert placement.how
+    assert placement.reason
+    zips = [p for p in placement.places if p.isdigit()]
+    assert zips == list(placement.places) or placement.places in ((state,), ("US",))
+    assert not (placement.statewide and zips)
+
+
+@given(
+    st.sampled_from(
+        [
+            "Hammond Police Department",
+            "Lake County Sheriff",
+            "Indiana State Police",
+            "Purdue University Police",
+        ]
+    )
+)
+def test_the_answer_depends_on_nothing_but_the_listing(name: str) -> None:
+    listing = Listing(name=name, state="IN")
+    first = load().locate(listing)
+    load().locate(replace(listing, name="Gary Police"))
+    assert load().locate(listing) == first
