@@ -18,7 +18,10 @@ from xml.sax.saxutils import escape
 
 COMPLETED = "Agency name completed from the municipality, which is all that the newspaper printed."
 STATE_IN_FULL = {"Lansdale": "Pennsylvania"}
-LAYERS = (("New Jersey", lambda state: state == "NJ"), ("Michigan and Pennsylvania", lambda state: state != "NJ"))
+LAYERS = (
+    ("New Jersey", lambda state: state == "NJ"),
+    ("Michigan and Pennsylvania", lambda state: state != "NJ"),
+)
 
 
 def text(value: str, cdata: bool) -> str:
@@ -75,7 +78,9 @@ def document(rows: Iterable[Mapping[str, str]]) -> str:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("csv", type=Path, help="ring_2019_news_lists.csv")
     parser.add_argument("folder", type=Path, help="where the exports go")
     arguments = parser.parse_args()

@@ -1,6 +1,6 @@
 """Builds the packaged table of places, byte for byte the same from the same raw files, and reports what two builds differ in.
 
-    python tools/build_gazetteer.py build --postal US.txt --counties FILE --places FILE --names FILE [--zcta-place FILE]
+    python tools/build_gazetteer.py build --postal US.txt --counties FILE --places FILE --names FILE [--zcta-place FILE] [--report]
     python tools/build_gazetteer.py report OLD NEW
 
 Raw files may be plain, .gz or .xz. The official downloads, each with its licence:
@@ -31,6 +31,7 @@ import io
 import lzma
 import math
 import sys
+import tempfile
 import zipfile
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
@@ -421,6 +422,9 @@ def main(arguments: list[str] | None = None) -> int:
         build.add_argument(name, type=Path, required=True)
     build.add_argument("--zcta-place", type=Path)
     build.add_argument("--out", type=Path, default=PACKAGED)
+    build.add_argument(
+        "--report", action="store_true", help="say what changed against the table that is replaced"
+    )
     differ = verbs.add_parser("report", help="say what changed between two tables")
     differ.add_argument("old", type=Path)
     differ.add_argument("new", type=Path)
@@ -437,7 +441,13 @@ def main(arguments: list[str] | None = None) -> int:
         read_zcta_place(given.zcta_place, raw)
     complete(raw)
     packed = pack(members(raw))
+    before = given.out.read_bytes() if given.report and given.out.is_file() else None
     given.out.write_bytes(packed)
+    if before is not None:
+        with tempfile.TemporaryDirectory() as folder:
+            replaced = Path(folder) / given.out.name
+            replaced.write_bytes(before)
+            print(report(replaced, given.out))
     print(
         f"{given.out}: {len(packed):,} bytes, {len(raw.zips):,} ZIPs, sha256 {hashlib.sha256(packed).hexdigest()}"
     )

@@ -140,10 +140,15 @@ def test_the_report_names_zips_gained_lost_and_moved(
     relation.write_text(
         "\n".join(line for line in relation.read_text().splitlines() if not line.startswith("60002")) + "\n"
     )
-    new = built(builder, small, "new.zip")
     capsys.readouterr()
+    replaced = built(builder, small, "replaced.zip").read_bytes()
+    (small / "replaced.zip").write_bytes(old.read_bytes())
+    new = built(builder, small, "replaced.zip", "--report")
+    assert new.read_bytes() == replaced
+    while_building = capsys.readouterr().out
     assert builder.main(["report", str(old), str(new)]) == 0
     said = capsys.readouterr().out
+    assert said.strip() in while_building
     assert "1 ZIPs gained\n  60009  Carver, IL (Beta County)" in said
     assert "1 ZIPs lost\n  60002  Alden, IL" in said
     assert "1 ZIPs moved\n  60001  Alden, IL (Alpha County)  ->  Newtown, IL (Alpha County)" in said
