@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -13,15 +13,16 @@ from sqlmodel import col
 
 from monitor import tables
 from monitor.db import insert_for
+from monitor.hours import AT_ONCE
 from monitor.tables import Delivery, Subscription, Suppression
 
-PENDING, ACTIVE, ENDED = "pending", "active", "ended"
+PENDING, ACTIVE, PAUSED, ENDED = "pending", "active", "paused", "ended"
 _ERASED = {"address": None, "address_hash": None}
 
 
 @dataclass(frozen=True, slots=True)
 class Subscriber:
-    """A subscriber's row. ``sealed`` is the encrypted address, None once it was erased."""
+    """A subscriber's row. ``sealed`` is the encrypted address, None once it was erased; the rest as in `tables.Subscriber`."""
 
     id: int
     channel: str
@@ -31,6 +32,14 @@ class Subscriber:
     language: str
     nonce: str
     created_at: datetime
+    frequency: str = AT_ONCE
+    timezone: str | None = None
+    local_hour: int | None = None
+    paused_until: datetime | None = None
+    digest_since: datetime | None = None
+    receipts: bool = True
+    confirm_until: datetime | None = None
+    confirmed_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -51,6 +60,14 @@ _COLUMNS: tuple[Any, ...] = (
     col(tables.Subscriber.language),
     col(tables.Subscriber.nonce),
     col(tables.Subscriber.created_at),
+    col(tables.Subscriber.frequency),
+    col(tables.Subscriber.timezone),
+    col(tables.Subscriber.local_hour),
+    col(tables.Subscriber.paused_until),
+    col(tables.Subscriber.digest_since),
+    col(tables.Subscriber.receipts),
+    col(tables.Subscriber.confirm_until),
+    col(tables.Subscriber.confirmed_at),
 )
 
 
@@ -79,7 +96,8 @@ def add(
             created_at=now,
             confirmed_at=now if state == ACTIVE else None,
             language=language,
-            frequency="at_once",
+            frequency=AT_ONCE,
+            receipts=True,
             strikes=0,
         )
         .on_conflict_do_nothing()
@@ -122,6 +140,23 @@ def activate(conn: Connection, subscriber: int, now: datetime) -> None:
     )
 
 
+def change(conn: Connection, subscriber: int, **new: Any) -> None:
+    """Give a subscriber who has not ended new values, by the names of `tables.Subscriber`."""
+    conn.execute(
+        sa.update(tables.Subscriber)
+        .where(col(tables.Subscriber.id) == subscriber, col(tables.Subscriber.state) != ENDED)
+        .values(**new)
+    )
+
+
+def refollow(conn: Connection, subscriber: int, wanted: Iterable[Follow], now: datetime) -> None:
+    """Make what a subscriber follows exactly this; what is followed already keeps the day on which it was asked for."""
+    wanted = set(wanted)
+    for each in set(follows(conn, subscriber)) - wanted:
+        unfollow(conn, subscriber, each.source, each.place)
+    follow(conn, subscriber, wanted, now)
+
+
 def readdress(conn: Connection, subscriber: int, sealed: bytes, address_hash: str) -> None:
     """Give a subscriber another address, as when a Telegram group becomes a supergroup."""
     conn.execute(
@@ -137,7 +172,7 @@ def end(conn: Connection, subscriber: int, now: datetime) -> bool:
     ended = conn.execute(
         sa.update(rows)
         .where(col(rows.id) == subscriber, col(rows.state) != ENDED)
-        .values(state=ENDED, ended_at=now, **_ERASED)
+        .values(state=ENDED, ended_at=now, digest_at=None, digest_since=None, paused_until=None, **_ERASED)
     )
     conn.execute(sa.delete(Subscription).where(col(Subscription.subscriber_id) == subscriber))
     conn.execute(
@@ -222,6 +257,40 @@ def suppression(conn: Connection, channel: str, address_hash: str) -> str | None
             col(Suppression.channel) == channel, col(Suppression.address_hash) == address_hash
         )
     )
+
+
+def suppressed_since(conn: Connection, channel: str, address_hash: str) -> datetime | None:
+    """Since when this address must not be written to; None if it may."""
+    return conn.scalar(
+        sa.select(col(Suppression.at)).where(
+            col(Suppression.channel) == channel, col(Suppression.address_hash) == address_hash
+        )
+    )
+
+
+def unsuppress(conn: Connection, channel: str, address_hash: str) -> None:
+    """Forget that an address refused mail: its owner asks again, and one new message will tell."""
+    conn.execute(
+        sa.delete(Suppression).where(
+            col(Suppression.channel) == channel, col(Suppression.address_hash) == address_hash
+        )
+    )
+
+
+def created_before(conn: Connection, hashes: Mapping[tuple[str, str], datetime]) -> tuple[int, ...]:
+    """Those who are here under one of these (channel, address hash) and came in no later than at its time."""
+    rows = tables.Subscriber
+    found: list[int] = []
+    wanted = list(hashes)
+    for start in range(0, len(wanted), 500):  # below what a statement may bind
+        query = sa.select(
+            col(rows.id), col(rows.channel), col(rows.address_hash), col(rows.created_at)
+        ).where(col(rows.address_hash).in_([hashed for _, hashed in wanted[start : start + 500]]))
+        for id, channel, hashed, created_at in conn.execute(query):
+            at = hashes.get((channel, hashed or ""))
+            if at is not None and created_at <= at and id is not None:
+                found.append(id)
+    return tuple(sorted(found))
 
 
 def address_hash(conn: Connection, subscriber: int) -> str | None:

@@ -1,0 +1,100 @@
+"""One sender's claims on the deliveries of one channel: plain functions over the database, called in threads."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from datetime import datetime, timedelta
+
+from sqlalchemy.engine import Engine
+
+from monitor.channels import EVERYTHING
+from monitor.db import reading, transaction
+from monitor.dispatch.fence import Fence
+from monitor.dispatch.parcels import SUMMARY_AFTER
+from monitor.dispatch.settling import Outcome, settle
+from monitor.errors import StoreError
+from monitor.keys import KeyFile
+from monitor.store import facts, outbox
+from monitor.store.outbox import Standing
+
+LEASE = timedelta(minutes=2)
+"""How long a claim lasts unless it is renewed: what a crash delays its messages by."""
+BATCH = 200
+"""How many deliveries are claimed at once."""
+
+
+class Claims:
+    """``owner`` is a name that nobody else ever claims under: a lease then says exactly who has a row in hand.
+
+    ``local``: the database is a file here, so that reading it waits for no network.
+    """
+
+    def __init__(self, engine: Engine, keys: KeyFile, fence: Fence, *, channel: str, owner: str) -> None:
+        self.owner = owner
+        self.local = engine.dialect.name == "sqlite"
+        self._engine, self._keys, self._fence, self._channel = engine, keys, fence, channel
+
+    def take(self, now: datetime, until: datetime) -> tuple[tuple[int, ...], dict[str, datetime]]:
+        """Claim a batch of what is due at ``until`` [T3]; returns its ids, and the lanes that pause with the end of each pause.
+
+        The mark of the fence goes up with the claim and is on the disk before this returns.
+        """
+        with reading(self._engine) as conn:
+            # most rounds find nothing, and then nobody is kept from writing
+            if not outbox.any_due(conn, self._channel, now, until):
+                return (), {}
+        with transaction(self._engine) as conn:
+            facts.beat(conn, "sender", self.owner, now)
+            facts.forget_lanes(conn, now)
+            paused = {
+                lane.name: lane.until for lane in facts.lanes(conn, now) if lane.channel == self._channel
+            }
+            if EVERYTHING in paused:
+                return (), paused
+            lease_until = now + LEASE
+            ids = outbox.claim(
+                conn,
+                channel=self._channel,
+                owner=self.owner,
+                now=now,
+                until=until,
+                lease_until=lease_until,
+                limit=BATCH,
+            )
+            ids += outbox.claim_older(
+                conn,
+                ids,
+                owner=self.owner,
+                now=now,
+                created_until=now - SUMMARY_AFTER,
+                lease_until=lease_until,
+            )
+            mark = facts.advance_send_mark(conn, len(ids)) if ids else 0
+        try:
+            self._fence.advance(mark)
+        except StoreError:
+            self.release(ids)
+            raise
+        return ids, paused
+
+    def standing(self, ids: Collection[int]) -> dict[int, Standing]:
+        """How claimed deliveries stand at this moment."""
+        with reading(self._engine) as conn:
+            return outbox.standing(conn, ids)
+
+    def settle(self, outcomes: Sequence[Outcome], now: datetime) -> None:
+        """Write a group of outcomes down in one transaction [T4]."""
+        with transaction(self._engine) as conn:
+            settle(conn, self._keys, self._channel, self.owner, outcomes, now)
+
+    def renew(self, ids: Collection[int], now: datetime) -> None:
+        """Keep these for longer, and say that the sender works."""
+        with transaction(self._engine) as conn:
+            facts.beat(conn, "sender", self.owner, now)
+            if ids:
+                outbox.renew(conn, self.owner, ids, now + LEASE)
+
+    def release(self, ids: Collection[int]) -> None:
+        """Give these back as they were."""
+        with transaction(self._engine) as conn:
+            outbox.release(conn, self.owner, ids)

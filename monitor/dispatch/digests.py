@@ -1,0 +1,60 @@
+"""Digests that fall due become deliveries: one per person and period, of everything that happened in their places since the last."""
+
+from __future__ import annotations
+
+import logging
+from datetime import datetime, timedelta
+
+from sqlalchemy.engine import Engine
+
+from monitor.db import reading, transaction
+from monitor.hours import AT_ONCE, next_digest, period
+from monitor.store import digests
+from monitor.store.digests import Due
+
+log = logging.getLogger(__name__)
+
+OVERLAP = timedelta(hours=1)
+"""How far a digest looks back before the one before it: a fan-out may be committed some time after the moment it names."""
+_AT_ONCE = 500  # subscribers in one transaction
+
+
+def digests_due(engine: Engine, now: datetime) -> int:
+    """Write the digests, and the summaries after a pause, that are due; returns how many. Nobody gets one without a change in it.
+
+    Running it twice, or in two processes at once, is harmless: a changeset is told to a person once.
+    """
+    written = 0
+    while True:
+        with reading(engine) as conn:
+            if not digests.any_due(conn, now):
+                break
+        with transaction(engine) as conn:
+            due = digests.due(conn, now, _AT_ONCE)
+            found = digests.collected(conn, [each.subscriber for each in due])
+            paused = [each.subscriber for each in due if each.was_paused]
+            waited = digests.take_alerts(conn, paused, now) if paused else {}
+            told = {
+                each.subscriber: (_period(each, now), tuple(sorted(changesets)))
+                for each in due
+                if (changesets := {*found.get(each.subscriber, ()), *waited.get(each.subscriber, ())})
+            }
+            written += digests.owe(conn, told, now)
+            if due:
+                digests.scheduled(conn, [_plan(each, now) for each in due])
+        if not due:  # another process has them in hand
+            break
+    if written:
+        log.info("%d digests are due", written)
+    return written
+
+
+def _period(due: Due, now: datetime) -> str:
+    if due.was_paused or due.frequency == AT_ONCE:
+        return f"summary {now:%Y-%m-%dT%H:%M:%S}"
+    return period(due.frequency, due.timezone or "UTC", now)
+
+
+def _plan(due: Due, now: datetime) -> tuple[int, datetime | None, datetime | None]:
+    at = next_digest(due.frequency, due.timezone or "UTC", due.local_hour or 0, now)
+    return due.subscriber, at, max(due.since, now - OVERLAP) if at else None

@@ -1,0 +1,169 @@
+"""What deliveries other than alerts say: confirmations, welcomes, digests and notices, loaded from what the database knows now."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+from sqlalchemy.engine import Connection
+
+from monitor.dispatch.contents import Letter, content
+from monitor.dispatch.notices import RECEIPT_AFTER
+from monitor.hours import AT_ONCE
+from monitor.store import digests, notices, people
+from monitor.store.fanout import Match, Published
+from monitor.store.notices import Checks
+from monitor.store.outbox import Claimed
+from monitor.store.people import PENDING, Follow, Subscriber
+
+CONFIRM, WELCOME, DIGEST, NOTICE = "confirm", "welcome", "digest", "notice"
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What the letters of one batch are made of, by delivery, subscriber or source."""
+
+    subscribers: Mapping[int, Subscriber] = field(default_factory=dict)
+    follows: Mapping[int, tuple[Follow, ...]] = field(default_factory=dict)
+    periods: Mapping[int, str] = field(default_factory=dict)
+    changesets: Mapping[int, tuple[int, ...]] = field(default_factory=dict)
+    sources: Mapping[int, str] = field(default_factory=dict)
+    matches: Mapping[int, list[Match]] = field(default_factory=dict)
+    checks: Mapping[str, Checks] = field(default_factory=dict)
+
+
+def load(conn: Connection, claimed: Iterable[Claimed], now: datetime) -> Facts:
+    """Everything that these deliveries need; alerts among them need nothing."""
+    letters = [each for each in claimed if each.kind in {CONFIRM, WELCOME, DIGEST, NOTICE}]
+    if not letters:
+        return Facts()
+    ids = [each.id for each in letters]
+    told = [each.id for each in letters if each.kind == DIGEST]
+    changesets = digests.told_by(conn, told) if told else {}
+    periods = digests.periods(conn, ids)
+    follows = {each.subscriber: people.follows(conn, each.subscriber) for each in letters}
+    checked: set[str] = set()
+    for each in letters:
+        if _about(each.kind, periods.get(each.id, "")) == "receipt":
+            checked |= {follow.source for follow in follows[each.subscriber]}
+    # by the day, so that what is sent together is one content
+    since = _day(now) - RECEIPT_AFTER
+    return Facts(
+        subscribers={
+            each.subscriber: one for each in letters if (one := people.get(conn, each.subscriber)) is not None
+        },
+        follows=follows,
+        periods=periods,
+        changesets=changesets,
+        sources=digests.sources_of(conn, {id for ids in changesets.values() for id in ids}),
+        matches=digests.matches(conn, told) if told else {},
+        checks={source: notices.checks(conn, source, since) for source in checked},
+    )
+
+
+def letter(
+    delivery: Claimed, facts: Facts, published: Mapping[int, Mapping[int, Published]], now: datetime
+) -> Letter | None:
+    """What a delivery says; None when there is nothing to say any more. ``published`` are the changes by changeset."""
+    one = facts.subscribers[delivery.subscriber]
+    follows = facts.follows[delivery.subscriber]
+    period = facts.periods.get(delivery.id, "")
+    about = _about(delivery.kind, period)
+    base = Letter(
+        kind=delivery.kind, about=about, language=one.language, at=_day(delivery.created_at), follows=follows
+    )  # fmt: skip
+    match delivery.kind, about:
+        case "confirm", _:
+            return _with(base, one, about="asked" if one.state == PENDING else "known")
+        case "welcome", _:
+            return _with(base, one)
+        case "digest", _:
+            return _digest(base, delivery, facts, published, one)
+        case "notice", "receipt":
+            checks = tuple((name, facts.checks[name]) for name in sorted({each.source for each in follows}))
+            return _with(base, one, since=_day(now) - RECEIPT_AFTER, checks=checks) if checks else None
+        case "notice", "blind" | "back":
+            return _with(base, one, source=period.split(" ")[1])
+        case "notice", "export":
+            return _with(base, one, facts=_known(one))
+    raise ValueError(f"a {delivery.kind} about {about!r} is none that this version writes")
+
+
+def asked_at(delivery: Claimed, facts: Facts) -> datetime:
+    """When the person of a letter asked for any of this."""
+    hits = facts.matches.get(delivery.id)
+    if hits:
+        return min(match.asked_at for match in hits)
+    return facts.subscribers[delivery.subscriber].created_at
+
+
+def _digest(
+    base: Letter,
+    delivery: Claimed,
+    facts: Facts,
+    published: Mapping[int, Mapping[int, Published]],
+    one: Subscriber,
+) -> Letter | None:
+    because: dict[int, set[str]] = {}
+    for match in facts.matches.get(delivery.id, ()):
+        because.setdefault(match.change, set()).add(match.place)
+    changes: dict[str, dict[int, Published]] = {}
+    for changeset in facts.changesets.get(delivery.id, ()):
+        changes.setdefault(facts.sources[changeset], {}).update(published[changeset])
+    contents = []
+    for source in sorted(changes):
+        told = [
+            (each, tuple(sorted(because[number])))
+            for number, each in sorted(changes[source].items())
+            if number in because
+        ]
+        if told:
+            contents.append(content(source, one.language, told, late=False))
+    return _with(base, one, contents=tuple(contents)) if contents else None
+
+
+def _about(kind: str, period: str) -> str:
+    """What a delivery is about, by its period: "summary ...", "2026-W48", "2026-11-24"; "blind ring 2026-11-24"."""
+    first = period.partition(" ")[0]
+    if kind == DIGEST:
+        return first if first == "summary" else "weekly" if "-W" in first else "daily"
+    return first if kind == NOTICE else ""
+
+
+def _known(one: Subscriber) -> tuple[tuple[str, str], ...]:
+    """Everything that is stored about a subscriber beside what they follow, by the names of the columns."""
+    stored = {
+        "channel": one.channel,
+        "state": one.state,
+        "origin": one.origin,
+        "language": one.language,
+        "frequency": one.frequency,
+        "timezone": one.timezone,
+        "local_hour": one.local_hour,
+        "paused_until": one.paused_until,
+        "receipts": one.receipts,
+        "created_at": one.created_at,
+        "confirmed_at": one.confirmed_at,
+    }
+    return tuple((name, _text(value)) for name, value in stored.items() if value is not None)
+
+
+def _text(value: object) -> str:
+    return value.isoformat(timespec="seconds") if isinstance(value, datetime) else str(value)
+
+
+def _with(base: Letter, one: Subscriber, **more: object) -> Letter:
+    own: dict[str, object] = {}
+    if one.frequency != AT_ONCE:
+        own = {"frequency": one.frequency, "timezone": one.timezone, "local_hour": one.local_hour}
+    return replace(base, **own, **more)  # type: ignore[arg-type]
+
+
+def _day(at: datetime) -> datetime:
+    return at.replace(hour=0, minute=0, second=0, microsecond=0)
+
+
+def changesets(facts: Facts) -> Collection[int]:
+    """All changesets that the letters tell."""
+    return set(facts.sources)

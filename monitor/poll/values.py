@@ -1,0 +1,69 @@
+"""What a poll is given and what it says."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import timedelta
+from enum import StrEnum
+from typing import Protocol
+
+from monitor import sources
+from monitor.domain import Policy
+from monitor.fetch import Fetched, NotModified, Target, Validators
+from monitor.sources import SourceSpec
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Watch:
+    """One configured source as the poll needs to know it: where it is, how it is read, how often, and what may be believed of it."""
+
+    name: str
+    title: str
+    every: timedelta
+    target: Target
+    spec: SourceSpec
+    policy: Policy = field(default_factory=Policy)
+
+    @property
+    def fingerprint(self) -> str:
+        """How its bytes are read: another fingerprint may read other listings from the same bytes."""
+        return sources.fingerprint(self.spec)
+
+
+class Result(StrEnum):
+    """What came of a poll; of several, the first that applies."""
+
+    BASELINE = "baseline"
+    FAILED = "failed"
+    REJECTED = "rejected"
+    PUBLISHED = "published"
+    HELD = "held"
+    PENDING = "pending"
+    UNCHANGED = "unchanged"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """One poll in one line. ``added``, ``removed``, ``changed`` count what was published; ``pending``, ``held`` what stands afterwards."""
+
+    source: str
+    outcome: Result
+    added: int = 0
+    removed: int = 0
+    changed: int = 0
+    pending: int = 0
+    held: int = 0
+    reason: str = ""
+
+
+class Publisher(Protocol):
+    """Whoever gives a source's bytes: `fetch.Fetcher`, or a history of files. Raises FetchError."""
+
+    def get(
+        self, target: Target, validators: Callable[[str], Validators | None] = ..., /
+    ) -> Fetched | NotModified: ...
+
+    def fetch_link(
+        self, href: str, target: Target, validators: Callable[[str], Validators | None] = ..., /
+    ) -> Fetched | NotModified: ...

@@ -1,0 +1,233 @@
+"""Changesets and the people they concern: where the changes are, who is owed a message, and what of it each of them is told."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+from sqlmodel import col
+
+from monitor import tables
+from monitor.db import insert_for
+from monitor.domain import Change, Confidence, Kind, Listing
+from monitor.store.codec import listing_from_json
+from monitor.tables import ChangePlace, Changeset, Delivery, Subscriber, Subscription, UtcDateTime
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A changeset whose deliveries are still to be written."""
+
+    id: int
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unplaced:
+    """A published change to locate: its listings, the one that people read of now last."""
+
+    id: int
+    listings: tuple[Listing, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Placed:
+    """Where a change is: every place that hears of it, those whose every follower does (states), and the placement's words."""
+
+    change: int
+    places: frozenset[str]
+    everyone: frozenset[str]
+    how: str
+    confidence: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Published:
+    """A published change as it is told; ``reason`` and ``confidence`` are its placement's."""
+
+    id: int
+    change: Change
+    reason: str
+    confidence: Confidence
+    not_before: datetime | None
+    not_after: datetime
+    was_held: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """A change of a delivery's changeset that its subscriber hears of, by which of their places, and since when they asked."""
+
+    change: int
+    place: str
+    asked_at: datetime
+
+
+def waiting(conn: Connection) -> tuple[Waiting, ...]:
+    """Changesets that were not fanned out yet, oldest first."""
+    rows: Any = conn.execute(
+        sa.select(col(Changeset.id), col(Changeset.source))
+        .where(col(Changeset.fanned_out_at).is_(None))
+        .order_by(col(Changeset.id))
+    )
+    return tuple(Waiting(*row) for row in rows)
+
+
+def changes(conn: Connection, changeset: int) -> tuple[Unplaced, ...]:
+    """The changes of a changeset, in the order in which they were written."""
+    rows = conn.execute(
+        sa.select(col(tables.Change.id), col(tables.Change.before), col(tables.Change.after))
+        .where(col(tables.Change.changeset_id) == changeset)
+        .order_by(col(tables.Change.id))
+    )
+    return tuple(
+        Unplaced(
+            change, tuple(listing_from_json(listing) for listing in (before, after) if listing is not None)
+        )
+        for change, before, after in rows
+    )
+
+
+def take(conn: Connection, changeset: int, now: datetime) -> bool:
+    """Mark a changeset as fanned out; False if somebody else has done it."""
+    taken = conn.execute(
+        sa.update(Changeset)
+        .where(col(Changeset.id) == changeset, col(Changeset.fanned_out_at).is_(None))
+        .values(fanned_out_at=now)
+    )
+    return taken.rowcount == 1
+
+
+def place(conn: Connection, placed: Iterable[Placed]) -> None:
+    """Write where changes are, over what was written of them before."""
+    placed = tuple(placed)
+    for each in placed:
+        conn.execute(
+            sa.update(tables.Change)
+            .where(col(tables.Change.id) == each.change)
+            .values(how=each.how, confidence=each.confidence, placement=each.reason)
+        )
+        conn.execute(sa.delete(ChangePlace).where(col(ChangePlace.change_id) == each.change))
+    if placed:
+        conn.execute(
+            sa.insert(ChangePlace),
+            [
+                {"change_id": each.change, "place": place, "everyone": place in each.everyone}
+                for each in placed
+                for place in sorted(each.places)
+            ],
+        )
+
+
+def owe(conn: Connection, changeset: int, source: str, now: datetime) -> int:
+    """Write one alert for everybody at once who follows a place of the changeset; returns how many were not owed it before.
+
+    Only those who are active and want alerts at once: digests get their row when their period ends, and whoever pauses gets one
+    summary afterwards.
+    """
+    places = (
+        sa.select(col(ChangePlace.place))
+        .join(tables.Change, col(tables.Change.id) == col(ChangePlace.change_id))
+        .where(col(tables.Change.changeset_id) == changeset)
+    )
+    # no common table expression: a statement that begins with WITH has no row count in Python's sqlite3
+    followers = sa.select(col(Subscription.subscriber_id)).where(
+        col(Subscription.source) == source, col(Subscription.place).in_(places)
+    )
+    neighbours = sa.select(col(Subscription.subscriber_id)).where(
+        col(Subscription.source) == source,
+        col(Subscription.within).in_(places.where(col(ChangePlace.everyone).is_(sa.true()))),
+    )
+    owed = sa.select(
+        sa.literal("alert"),
+        sa.literal(changeset),
+        col(Subscriber.id),
+        sa.literal("due"),
+        sa.literal(now, UtcDateTime()),
+        sa.literal(now, UtcDateTime()),
+        sa.literal(0),
+        sa.false(),
+    ).where(
+        col(Subscriber.id).in_(sa.union(followers, neighbours)),
+        col(Subscriber.state) == "active",
+        col(Subscriber.frequency) == "at_once",
+    )
+    columns = [
+        "kind",
+        "changeset_id",
+        "subscriber_id",
+        "state",
+        "created_at",
+        "due_at",
+        "attempts",
+        "ambiguous",
+    ]
+    return conn.execute(
+        insert_for(conn, Delivery)
+        .from_select(columns, owed, include_defaults=False)
+        .on_conflict_do_nothing(index_elements=["changeset_id", "subscriber_id"])
+        .execution_options(preserve_rowcount=True)
+    ).rowcount
+
+
+def published(conn: Connection, changeset: int) -> tuple[Published, ...]:
+    """The changes of a changeset as they are told, in the order in which they were written."""
+    rows = sa.inspect(tables.Change).local_table
+    return tuple(
+        Published(
+            id=row.id,
+            change=Change(
+                kind=Kind(row.kind),
+                before=listing_from_json(row.before) if row.before is not None else None,
+                after=listing_from_json(row.after) if row.after is not None else None,
+                fields=tuple(row.fields),
+                previous=listing_from_json(row.previous) if row.previous is not None else None,
+            ),
+            reason=row.placement or "",
+            confidence=Confidence(row.confidence),
+            not_before=row.not_before,
+            not_after=row.first_seen_at,
+            was_held=row.was_held,
+        )
+        for row in conn.execute(rows.select().where(rows.c.changeset_id == changeset).order_by(rows.c.id))
+    )
+
+
+def matches(conn: Connection, ids: Collection[int]) -> dict[int, list[Match]]:
+    """For each alert, which changes its subscriber hears of and why: their own subscriptions of that source, as of now."""
+    base = (
+        sa.select(
+            col(Delivery.id),
+            col(ChangePlace.change_id),
+            col(Subscription.place),
+            col(Subscription.created_at),
+        )
+        .join(Changeset, col(Changeset.id) == col(Delivery.changeset_id))
+        .join(tables.Change, col(tables.Change.changeset_id) == col(Changeset.id))
+        .join(
+            Subscription,
+            sa.and_(
+                col(Subscription.subscriber_id) == col(Delivery.subscriber_id),
+                col(Subscription.source) == col(Changeset.source),
+            ),
+        )
+        .join(ChangePlace, col(ChangePlace.change_id) == col(tables.Change.id))
+        .where(col(Delivery.id).in_(ids))
+    )
+    rows: Any = conn.execute(
+        sa.union_all(
+            base.where(col(ChangePlace.place) == col(Subscription.place)),
+            base.where(
+                col(ChangePlace.place) == col(Subscription.within), col(ChangePlace.everyone).is_(sa.true())
+            ),
+        )
+    )
+    found: dict[int, list[Match]] = {}
+    for delivery, change, place, asked_at in rows:
+        found.setdefault(delivery, []).append(Match(change, place, asked_at))
+    return found

@@ -1,0 +1,212 @@
+"""`monitor deliver`, `resume`, `failed` and `subscribers`, called as people call them."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from email import message_from_bytes
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from click.testing import CliRunner, Result
+
+from monitor import db, tables
+from monitor.cli import root
+from monitor.dispatch import fence
+from monitor.keys import KeyFile
+from monitor.migrate import upgrade
+from tests.dispatch.world import HAMMOND, World, locate
+
+
+class Installation:
+    """A configuration file with its data folder, and the commands run on it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.config = folder / "config.toml"
+        self.config.write_text(
+            '[data]\nfolder = "data"\n[mailbox]\nfolder = "mailbox"\n[site]\ncontact = "me@watch.example"\n'
+        )
+        engine = db.connect(f"sqlite:///{folder / 'data' / 'monitor.db'}")
+        upgrade(engine, folder=folder / "data", now=datetime.now(UTC))
+        self.world = World(
+            engine, KeyFile.load(folder / "data", create=True), folder / "data", datetime.now(UTC)
+        )
+
+    def monitor(self, *arguments: str, stdin: str | None = None) -> Result:
+        command, *rest = arguments
+        return CliRunner(env={"MONITOR_TEST_POSTGRES": None}).invoke(
+            root, [command, "--config", str(self.config), *rest], input=stdin
+        )
+
+    def unconfigured(self) -> None:
+        """Take the mailbox away: no channel is configured then."""
+        self.config.write_text('[data]\nfolder = "data"\n')
+
+    def letters(self) -> list[Path]:
+        return sorted((self.folder / "mailbox").glob("*.eml"))
+
+    def publish(self) -> None:
+        self.world.publish(HAMMOND)
+        self.world.fan_out(locate)
+
+
+@pytest.fixture
+def installed(tmp_path: Path) -> Installation:
+    return Installation(tmp_path)
+
+
+def deliver(installed: Installation) -> dict[str, int]:
+    result = installed.monitor("deliver", "--json")
+    assert result.exit_code == 0, result.output
+    counts: dict[str, int] = json.loads(result.stdout)
+    return counts
+
+
+def test_deliver_sends_what_is_due_and_says_what_it_did(installed: Installation) -> None:
+    installed.monitor("subscribers", "add", "email", "anna@example.org", "46320", "--source", "ring")
+    installed.publish()
+    assert deliver(installed) == {"sent": 1, "retried": 0, "failed": 0, "due": 0}
+    (letter,) = installed.letters()
+    mail = message_from_bytes(letter.read_bytes())
+    assert mail["To"] == "anna@example.org"
+    assert "Hammond Police Department" in mail["Subject"]
+    assert deliver(installed) == {"sent": 0, "retried": 0, "failed": 0, "due": 0}
+    assert "0 sent, 0 to be tried again, 0 failed, 0 due" in installed.monitor("deliver").output
+
+
+def test_deliver_writes_deliveries_that_a_killed_poll_left_unwritten(installed: Installation) -> None:
+    installed.monitor("subscribers", "add", "email", "anna@example.org", "IN", "--source", "ring")
+    installed.world.publish(HAMMOND)
+    assert deliver(installed)["sent"] == 1
+
+
+def test_deliver_without_a_transport_keeps_everything_due(installed: Installation) -> None:
+    installed.unconfigured()
+    installed.monitor("subscribers", "add", "email", "anna@example.org", "IN")
+    installed.publish()
+    assert deliver(installed) == {"sent": 0, "retried": 0, "failed": 0, "due": 1}
+
+
+def test_resume_shows_what_would_be_sent_and_waits_for_a_yes(installed: Installation) -> None:
+    installed.monitor("subscribers", "add", "email", "anna@example.org", "IN", "--source", "ring")
+    installed.publish()
+    deliver(installed)
+    (installed.folder / "data" / fence.NAME).unlink()
+    installed.publish()
+    refused = installed.monitor("deliver", "--json")
+    assert refused.exit_code == 1
+    assert "monitor resume" in refused.stderr
+    asked = installed.monitor("resume", stdin="n\n")
+    assert asked.exit_code == 1
+    assert "it looks like a copy" in asked.output
+    assert "email" in asked.output
+    assert "ring" in asked.output
+    assert installed.monitor("deliver").exit_code == 1
+    assert installed.monitor("resume", stdin="y\n").exit_code == 0
+    assert deliver(installed)["sent"] == 1
+    assert "nothing holds this database back" in installed.monitor("resume").output
+
+
+def test_resume_with_yes_asks_nothing(installed: Installation) -> None:
+    installed.monitor("subscribers", "add", "email", "anna@example.org", "IN", "--source", "ring")
+    installed.publish()
+    deliver(installed)
+    (installed.folder / "data" / fence.NAME).unlink()
+    result = installed.monitor("resume", "--yes")
+    assert result.exit_code == 0
+    assert "Nothing is due here" in result.output
+
+
+def test_failed_lists_dead_letters_masked_and_queues_them_again(installed: Installation) -> None:
+    installed.monitor("subscribers", "add", "email", "anna@example.org", "IN", "--source", "ring")
+    installed.publish()
+    installed.world.write(
+        sa.update(tables.Delivery).values(
+            state="failed", attempts=4, last_error="550 no", settled_at=installed.world.now
+        )
+    )
+    table = installed.monitor("failed")
+    assert "550 no" in table.output
+    assert "anna" not in table.output
+    (line,) = installed.monitor("failed", "--json").stdout.splitlines()
+    letter = json.loads(line)
+    assert list(letter) == [
+        "id", "kind", "channel", "address", "source", "created_at", "failed_at", "attempts", "error", "ambiguous",
+    ]  # fmt: skip
+    assert (letter["address"], letter["attempts"], letter["source"]) == ("a…@e….org", 4, "ring")
+    assert installed.monitor("failed", "retry").exit_code == 2
+    assert installed.monitor("failed", "retry", "1", "--all").exit_code == 2
+    assert installed.monitor("failed", "retry", "77").exit_code == 1
+    assert "1 queued again" in installed.monitor("failed", "retry", "1").output
+    assert "no message was given up" in installed.monitor("failed", "list").output
+    assert deliver(installed)["sent"] == 1
+
+
+def test_all_dead_letters_are_queued_again_at_once(installed: Installation) -> None:
+    for name in ("anna", "bert"):
+        installed.monitor("subscribers", "add", "email", f"{name}@example.org", "IN", "--source", "ring")
+    installed.publish()
+    installed.world.write(sa.update(tables.Delivery).values(state="failed", settled_at=installed.world.now))
+    assert "2 queued again" in installed.monitor("failed", "retry", "--all").output
+
+
+def test_subscribers_are_added_listed_masked_and_removed(installed: Installation) -> None:
+    added = installed.monitor(
+        "subscribers", "add", "email", "Anna@Example.org", "46320", "il", "--source", "ring"
+    )
+    assert added.exit_code == 0, added.output
+    assert "subscriber 1 (A…@e….org) added; 2 new places" in added.output
+    again = installed.monitor("subscribers", "add", "email", "anna@example.org", "US", "--source", "ring")
+    assert "was there already; 1 new places" in again.output
+    (line,) = installed.monitor("subscribers", "--json").stdout.splitlines()
+    listed = json.loads(line)
+    assert list(listed) == [
+        "id",
+        "channel",
+        "address",
+        "state",
+        "origin",
+        "language",
+        "created_at",
+        "follows",
+    ]
+    assert listed["address"] == "A…@e….org"
+    assert listed["follows"] == [{"source": "ring", "place": place} for place in ("46320", "IL", "US")]
+    assert "nna" not in installed.monitor("subscribers", "list").output
+    assert installed.monitor("subscribers", "remove", "ANNA@example.org").exit_code == 0
+    assert installed.monitor("subscribers", "remove", "1").exit_code == 2
+    assert "no subscribers" in installed.monitor("subscribers").output
+
+
+def test_a_chat_with_a_negative_number_is_an_address(installed: Installation) -> None:
+    added = installed.monitor("subscribers", "add", "telegram", "-1001234567890", "IN")
+    assert added.exit_code == 0, added.output
+    assert installed.monitor("subscribers", "remove", "-1001234567890").exit_code == 0
+
+
+def test_without_a_source_every_watched_list_is_followed(installed: Installation) -> None:
+    installed.monitor("subscribers", "add", "email", "anna@example.org", "IN")
+    (line,) = installed.monitor("subscribers", "--json").stdout.splitlines()
+    assert {follow["source"] for follow in json.loads(line)["follows"]} == {"ring", "ice-287g"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("email", "not an address", "IN"), "not a mail address"),
+        (("email", "a@example.org", "ZZ"), "ZZ"),
+        (("email", "a@example.org", "00000"), "00000"),
+        (("email", "a@example.org", "IN", "--source", "rign"), "did you mean ring"),
+        (("fax", "123", "IN"), "fax"),
+        (("email", "a@example.org"), "PLACE"),
+    ],
+)
+def test_a_wrong_subscriber_is_refused_with_the_reason(
+    installed: Installation, arguments: tuple[str, ...], words: str
+) -> None:
+    result = installed.monitor("subscribers", "add", *arguments)
+    assert result.exit_code == 2
+    assert words in result.stderr
+    assert "no subscribers" in installed.monitor("subscribers").output

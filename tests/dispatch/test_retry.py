@@ -1,0 +1,82 @@
+"""When a message is tried again: pure."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from monitor.errors import Transient
+from monitor.retry import (
+    CHANNEL_PAUSE,
+    LANE_PAUSE,
+    LIFETIME,
+    WAITS,
+    Attempts,
+    lane_until,
+    next_attempt,
+    struck_out,
+)
+
+START = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
+LATER = Transient("451")
+
+
+@pytest.mark.parametrize(("made", "wait"), [*enumerate(WAITS), (9, WAITS[-1])])
+def test_waits_grow_to_four_hours_and_stay_there(made: int, wait: timedelta) -> None:
+    before = Attempts(START, made)
+    assert next_attempt(before, LATER, START, chance=lambda: 1.0) == START + wait
+    assert next_attempt(before, LATER, START, chance=lambda: 0.5) == START + wait / 2
+
+
+@settings(max_examples=50)
+@given(made=st.integers(0, 40), chance=st.floats(0, 1, exclude_max=True), age=st.integers(0, 10 * 86400))
+def test_an_attempt_is_always_later_and_never_past_the_lifetime(made: int, chance: float, age: int) -> None:
+    now = START + timedelta(seconds=age)
+    again = next_attempt(Attempts(START, made), LATER, now, chance=lambda: chance)
+    if again is not None:
+        assert now < again <= now + WAITS[-1]
+        assert again <= START + LIFETIME or made < len(WAITS)
+    else:
+        assert made >= len(WAITS)
+
+
+@settings(max_examples=30)
+@given(draws=st.lists(st.floats(0, 1, exclude_max=True), min_size=400, max_size=400))
+def test_a_message_that_is_never_accepted_is_given_up_within_three_days(draws: list[float]) -> None:
+    now, made = START, 0
+    for draw in draws:
+        again = next_attempt(Attempts(START, made), LATER, now, chance=lambda draw=draw: draw)  # type: ignore[misc]
+        if again is None:
+            break
+        now, made = again, made + 1
+    assert now <= START + LIFETIME
+
+
+def test_the_wait_that_was_asked_for_is_a_minimum() -> None:
+    flood = Transient(retry_after=timedelta(hours=2))
+    assert next_attempt(Attempts(START), flood, START, chance=lambda: 0.5) == START + timedelta(hours=2)
+
+
+def test_what_may_have_arrived_twice_is_given_up_where_that_is_the_policy() -> None:
+    lost = Transient(ambiguous=True)
+    once, twice = Attempts(START), Attempts(START, 1, ambiguous=True)
+    for before, given_up in ((once, False), (twice, True)):
+        again = next_attempt(before, lost, START, chance=lambda: 0.5, resend_ambiguous=False)
+        assert (again is None) is given_up
+    assert next_attempt(twice, LATER, START, chance=lambda: 0.5, resend_ambiguous=False) is not None
+    assert next_attempt(twice, lost, START, chance=lambda: 0.5) is not None
+
+
+def test_a_lane_pauses_as_long_as_asked_or_as_is_usual() -> None:
+    assert lane_until(Transient(retry_after=timedelta(seconds=7)), START) == START + timedelta(seconds=7)
+    assert lane_until(LATER, START) == START + LANE_PAUSE
+    assert lane_until(LATER, START, whole_channel=True) == START + CHANNEL_PAUSE
+
+
+def test_three_strikes_need_two_days() -> None:
+    assert not struck_out(2, START, START + timedelta(days=5))
+    assert not struck_out(9, START, START + timedelta(hours=3))
+    assert struck_out(3, START, START + timedelta(days=1))

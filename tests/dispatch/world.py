@@ -1,0 +1,281 @@
+"""A small world around the outbox: people with places, changes that happen to agencies, and a channel that remembers what it was given."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections import defaultdict, deque
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Engine
+
+from monitor import tables
+from monitor.db import reading, transaction
+from monitor.dispatch import Content, Drained, Recipient, drain, fan_out
+from monitor.domain import Confidence, Envelope, Kind, Listing, Message, Placement
+from monitor.keys import KeyFile
+from monitor.store import people
+from monitor.store.codec import listing_to_json
+from monitor.store.people import Follow
+
+HAMMOND = Listing(name="Hammond Police Department", key="IN|hammond", city="Hammond", state="IN")
+GARY = Listing(name="Gary Police Department", key="IN|gary", city="Gary", state="IN")
+STATE_POLICE = Listing(name="Indiana State Police", key="IN|state police", state="IN")
+NOWHERE = Listing(name="Some Sheriff", key="IN|some sheriff", state="IN")
+NAMELESS = Listing(name="Unknown Agency", key="|unknown agency")
+CHICAGO = Listing(name="Chicago Police Department", key="IL|chicago", city="Chicago", state="IL")
+
+PLACEMENTS = {
+    HAMMOND.name: Placement(("46320", "46324"), "city", Confidence.EXACT, "covers Hammond"),
+    GARY.name: Placement(("46402",), "city", Confidence.EXACT, "covers Gary"),
+    STATE_POLICE.name: Placement(("IN",), "state", Confidence.EXACT, "serves all of Indiana", statewide=True),
+    NOWHERE.name: Placement(("IN",), "state only", Confidence.STATE_ONLY, "could not be placed in Indiana"),
+    NAMELESS.name: Placement(("US",), "none", Confidence.STATE_ONLY, "could not be placed"),
+    CHICAGO.name: Placement(("60601", "60602"), "city", Confidence.EXACT, "covers Chicago"),
+}
+WITHIN = {"46320": "IN", "46324": "IN", "46402": "IN", "60601": "IL", "60602": "IL"}
+
+
+def locate(source: str, listing: Listing) -> Placement:
+    return PLACEMENTS[listing.name]
+
+
+def compose(content: Content) -> Message:
+    """What is told, one line per change: enough to see who was told what, and why."""
+    lines = [
+        f"{told.change.kind} {told.change.subject.name} because {'+'.join(told.because)}"
+        for told in content.told
+    ]
+    return Message(
+        subject=f"{content.source}{' (late)' if content.late else ''}", text="\n".join(lines), html=""
+    )
+
+
+def marks(recipient: Recipient) -> dict[str, str]:
+    return {
+        "stop": f"mailto:stop@watch.example?subject={recipient.subscriber}",
+        "asked": str(recipient.asked_at),
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class Handed:
+    """A message that a channel was given and accepted."""
+
+    address: str
+    text: str
+    subject: str
+    message_id: str
+    delivery: int
+    marks: dict[str, str]
+
+
+@dataclass
+class Recorder:
+    """A channel that accepts, unless the next answer for an address, or for anybody ("*"), is an error to raise."""
+
+    name: str = "email"
+    concurrency: int = 4
+    accepted: list[Handed] = field(default_factory=list)
+    answers: dict[str, deque[Exception | None]] = field(default_factory=lambda: defaultdict(deque))
+    before: Callable[[Envelope], Awaitable[None]] | None = None
+    most_at_once: int = 0
+    attempts: int = 0
+    _at_once: int = 0
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        return None
+
+    def lane(self, address: str) -> str:
+        return address.rpartition("@")[2] if self.name == "email" else address
+
+    def will(self, address: str, *answers: Exception | None) -> None:
+        self.answers[address].extend(answers)
+
+    async def send(self, message: Message, envelope: Envelope) -> None:
+        self.attempts += 1
+        self._at_once += 1
+        self.most_at_once = max(self.most_at_once, self._at_once)
+        try:
+            if self.before is not None:
+                await self.before(envelope)
+            await asyncio.sleep(0)
+            for who in (envelope.address, "*"):
+                if self.answers[who]:
+                    answer = self.answers[who].popleft()
+                    if answer is not None:
+                        raise answer
+            self.accepted.append(
+                Handed(
+                    envelope.address,
+                    message.text,
+                    message.subject,
+                    envelope.message_id,
+                    envelope.delivery,
+                    dict(envelope.marks),
+                )
+            )
+        finally:
+            self._at_once -= 1
+
+    @property
+    def told(self) -> dict[str, list[str]]:
+        """What each address was told, sorted by address."""
+        result: dict[str, list[str]] = {}
+        for each in sorted(self.accepted, key=lambda each: each.address):
+            result.setdefault(each.address, []).append(each.text)
+        return result
+
+
+@dataclass
+class World:
+    """A database with people and changes, a clock that stands until it is moved, and a data folder."""
+
+    engine: Engine
+    keys: KeyFile
+    folder: Path
+    now: datetime
+
+    def clock(self) -> datetime:
+        return self.now
+
+    def later(self, **time: float) -> None:
+        self.now += timedelta(**time)
+
+    def person(
+        self,
+        address: str,
+        *places: str,
+        channel: str = "email",
+        sources: Iterable[str] = ("ring",),
+        origin: str = "operator",
+        **fields: Any,
+    ) -> int:
+        """An active subscriber; ``fields`` are written over the row."""
+        with transaction(self.engine) as conn:
+            subscriber = people.add(
+                conn,
+                channel=channel,
+                sealed=self.keys.seal(channel, address),
+                address_hash=self.keys.lookup(channel, address),
+                state="active",
+                origin=origin,
+                nonce=secrets.token_hex(4),
+                now=self.now,
+            )
+            assert subscriber is not None
+            people.follow(
+                conn,
+                subscriber,
+                [Follow(s, place, WITHIN.get(place)) for s in sources for place in places],
+                self.now,
+            )
+            if fields:
+                conn.execute(
+                    sa.update(tables.Subscriber).where(tables.Subscriber.id == subscriber).values(**fields)
+                )
+        return subscriber
+
+    def publish(
+        self, *changes: dict[str, Any] | Listing, source: str = "ring", was_held: bool = False
+    ) -> int:
+        """A changeset of additions (given as listings) or other changes (as column values), published now."""
+        with transaction(self.engine) as conn:
+            number = conn.scalar(sa.select(sa.func.count()).select_from(tables.Changeset))
+            changeset = conn.scalar(
+                sa.insert(tables.Changeset)
+                .values(source=source, number=number, at=self.now)
+                .returning(tables.Changeset.id)
+            )
+            for change in changes:
+                values = added(change) if isinstance(change, Listing) else change
+                conn.execute(
+                    sa.insert(tables.Change).values(
+                        source=source,
+                        agency=values["key"],
+                        state="published",
+                        reason="",
+                        not_before=self.now - timedelta(hours=1),
+                        first_seen_at=self.now,
+                        was_held=was_held,
+                        approved=False,
+                        changeset_id=changeset,
+                        **values,
+                    )
+                )
+        assert changeset is not None
+        return int(changeset)
+
+    def fan_out(self, locate: Callable[[str, Listing], Placement] = locate) -> int:
+        return fan_out(self.engine, locate=locate, now=self.now)
+
+    async def drain(self, *channels: Recorder, **more: Any) -> Drained:
+        given: dict[str, Any] = {
+            "compose": compose,
+            "marks": marks,
+            "folder": self.folder,
+            "domain": "watch.example",
+            "owner": "test",
+            "clock": self.clock,
+            "chance": lambda: 0.5,
+        }
+        return await drain(
+            self.engine, {channel.name: channel for channel in channels}, self.keys, **(given | more)
+        )
+
+    def send(self, *channels: Recorder, **more: Any) -> Drained:
+        """Drain to the end."""
+        return asyncio.run(self.drain(*channels, **more))
+
+    def rows(self, table: type[Any] = tables.Delivery) -> list[Any]:
+        with reading(self.engine) as conn:
+            order = list(sa.inspect(table).local_table.primary_key.columns)
+            return list(conn.execute(sa.select(sa.inspect(table).local_table).order_by(*order)))
+
+    def states(self) -> list[str]:
+        return [row.state for row in self.rows()]
+
+    def write(self, statement: Any) -> None:
+        with transaction(self.engine) as conn:
+            conn.execute(statement)
+
+
+def added(listing: Listing) -> dict[str, Any]:
+    return {"kind": Kind.ADDED, "key": listing.key, "fields": [], "after": listing_to_json(listing)}
+
+
+def removed(listing: Listing) -> dict[str, Any]:
+    return {"kind": Kind.REMOVED, "key": listing.key, "fields": [], "before": listing_to_json(listing)}
+
+
+def changed(before: Listing, after: Listing, *fields: str) -> dict[str, Any]:
+    return {
+        "kind": Kind.CHANGED,
+        "key": before.key,
+        "fields": list(fields),
+        "before": listing_to_json(before),
+        "after": listing_to_json(after),
+    }
+
+
+def named(listing: Listing, name: str) -> Listing:
+    return replace(listing, name=name)
+
+
+def one_due(world: World, address: str = "a@a.example", channel: str = "email", **fields: Any) -> int:
+    """Somebody who is owed one alert."""
+    person = world.person(address, "IN", channel=channel, **fields)
+    world.publish(HAMMOND)
+    world.fan_out()
+    return person
