@@ -8,12 +8,14 @@ import logging
 _LOUD = ("httpx", "httpcore", "telegram", "aiosmtplib", "apscheduler", "alembic", "asyncio", "stamina")
 
 
-def configure(debug: bool) -> None:
-    """Set up logging once for this process. With ``debug`` the program's own rooms log everything; libraries stay at WARNING."""
+def configure(debug: bool, *, service: bool = False) -> None:
+    """Set up logging for this process: warnings, of a ``service`` also what it does, with ``debug`` everything of the program's own rooms."""
     logging.basicConfig(
         level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s", force=True
     )
     logging.captureWarnings(True)
-    logging.getLogger("monitor").setLevel(logging.DEBUG if debug else logging.INFO)
+    logging.getLogger("monitor").setLevel(
+        logging.DEBUG if debug else logging.INFO if service else logging.WARNING
+    )
     for name in _LOUD:
         logging.getLogger(name).setLevel(logging.WARNING)

@@ -60,8 +60,10 @@ def run(session: Session, no_web: bool) -> None:
     A stop finishes what is under way (30 s at most) and exits 0. On SQLite only one service runs on a database; every other command
     works beside it. With PostgreSQL as many as wanted share the work.
     """
+    from monitor.cli.logs import configure
     from monitor.cli.running import serve
 
+    configure(session.debug, service=True)
     if not serve(session.settings):
         # a download that would not end: its thread must not keep the process; nothing of it was committed
         import os
@@ -156,6 +158,7 @@ def state(settings: Settings, engine: Engine) -> dict[str, Any]:
         configured=configured_channels(settings),
         fenced=fence.check(engine, settings.data.folder).reason,
         now=now(),
+        signups_an_hour=settings.signup.per_site,
     )
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, cast
 
-from monitor import sources, tokens, wiring
+from monitor import sources, subscribe, tokens, wiring
 from monitor.config import Settings
 from monitor.domain import Alert, Change, Confidence, Envelope, Kind, Listing, Told
 from monitor.errors import MonitorError, UsageError
@@ -123,6 +123,7 @@ async def _attempt(what: str, attempt: Callable[[], Awaitable[str]]) -> Finding:
 
 def _channel_of(settings: Settings, to: str) -> str:
     channel = "telegram" if re.fullmatch(r"@\w+|-?\d+", to) else "email"
+    subscribe.checked(channel, to)
     if channel not in wiring.configured_channels(settings):
         raise UsageError(f"no sample can be sent: {channel} is not configured")
     return channel
@@ -130,7 +131,7 @@ def _channel_of(settings: Settings, to: str) -> str:
 
 async def _send_sample(settings: Settings, channel: str, to: str) -> str:
     """Send one alert, marked as a sample, over the real channel with the real templates."""
-    from monitor import render, subscribe
+    from monitor import render
 
     now = wiring.now()
     name, source = next(iter(settings.watched.items()))
