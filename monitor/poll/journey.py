@@ -66,6 +66,7 @@ class _Seen:
     got: Fetched | NotModified
     now: datetime
     _publication: Publication | None = field(default=None, repr=False)
+    _digest: str = ""
 
     @property
     def hash(self) -> str:
@@ -88,7 +89,14 @@ class _Seen:
         """What the content says; parsed once, however often it has to be weighed. Raises ParseError."""
         if self._publication is None:
             self._publication = sources.parse(body, self.watch.spec)
+            self._digest = digest(self._publication.listings)
         return self._publication
+
+    @property
+    def digest(self) -> str:
+        """A hash of the set of its listings; once it is parsed."""
+        assert self._publication is not None
+        return self._digest
 
     def attempt(self, outcome: str, reason: str = "") -> Attempt:
         return _attempt(self.watch, self.now, outcome, reason, self.got, self.hash)
@@ -118,14 +126,13 @@ def _weigh(engine: Engine, seen: _Seen) -> Outcome:
     if seen.hash == believed.last_good_hash:
         return _unchanged(engine, seen, believed)
     if rejected and not answer and (rejected.hash, rejected.fingerprint) == (seen.hash, watch.fingerprint):
-        return _rejected_again(
-            engine, seen, rejected
-        )  # it never releases itself, whatever the clock makes of it
+        # it never releases itself, whatever the clock makes of it
+        return _rejected_again(engine, seen, rejected)
 
     publication = seen.publication(body)
     with reading(engine) as conn:
         view = belief.view(conn, watch, now)
-        last_seen = history.last_seen(conn, watch.name, digest=digest(publication.listings), sha256=seen.hash)
+        last_seen = history.last_seen(conn, watch.name, digest=seen.digest, sha256=seen.hash)
     if view.believed != believed:
         raise BaselineMoved
     if believed.last_good_hash is None:
@@ -316,7 +323,7 @@ def _write_snapshot(
         fetch_id=fetch_id,
         at=seen.now,
         hash=seen.hash,
-        digest=digest(publication.listings),
+        digest=seen.digest,
         fingerprint=seen.watch.fingerprint,
         listings=len(publication.listings),
         verdict=verdict,

@@ -17,6 +17,8 @@ from monitor.domain import Change, Confidence, Kind, Listing
 from monitor.store.codec import listing_from_json
 from monitor.tables import ChangePlace, Changeset, Delivery, Subscriber, Subscription, UtcDateTime
 
+_MANY = 1000  # deliveries of one changeset after which the outbox is another one to PostgreSQL's planner
+
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
@@ -167,12 +169,16 @@ def owe(conn: Connection, changeset: int, source: str, now: datetime) -> int:
         "attempts",
         "ambiguous",
     ]
-    return conn.execute(
+    written = conn.execute(
         insert_for(conn, Delivery)
         .from_select(columns, owed, include_defaults=False)
         .on_conflict_do_nothing(index_elements=["changeset_id", "subscriber_id"])
         .execution_options(preserve_rowcount=True)
     ).rowcount
+    if written >= _MANY and conn.dialect.name == "postgresql":
+        # until it looks again by itself, a minute later, the planner would sort all of them for each batch that is claimed
+        conn.execute(sa.text("ANALYZE delivery"))
+    return written
 
 
 def published(conn: Connection, changeset: int) -> tuple[Published, ...]:

@@ -114,7 +114,8 @@ def claim(
     """
     chosen = conn.scalars(
         _claimable(channel, now, until)
-        .order_by(col(Delivery.due_at), col(Delivery.id))
+        # by due_at alone, which the index gives: a second column would mean sorting everything that fell due at that moment
+        .order_by(col(Delivery.due_at))
         .limit(limit)
         .with_for_update(skip_locked=True, of=Delivery)
     ).all()

@@ -532,7 +532,7 @@ def test_a_body_that_cannot_be_compressed_is_kept_raw(engine: Engine) -> None:
 
 
 def test_an_unchanged_poll_keeps_only_the_headers_that_are_news(publication: Publication) -> None:
-    headers = {"Server": "a server", "X-Cache": "miss"}
+    headers = {"Server": "a server", "X-Cache": "miss", "Set-Cookie": "id=1"}
     publication.server.script(
         "/list.csv",
         [
@@ -545,6 +545,7 @@ def test_an_unchanged_poll_keeps_only_the_headers_that_are_news(publication: Pub
 
     good, unchanged = rows(publication.engine, "fetch")
     assert ["server", "a server"] in good["headers"]
+    assert "set-cookie" not in dict(good["headers"])
     assert unchanged["headers"] == [["x-cache", "hit"]]
     assert unchanged["url"] is None
 
