@@ -24,10 +24,12 @@ COPY --from=build /opt/monitor /opt/monitor
 ENV PATH=/opt/monitor/bin:$PATH \
     PYTHONUNBUFFERED=1 \
     PYTHONDONTWRITEBYTECODE=1 \
-    MONITOR_DATA__FOLDER=/data
+    MONITOR_DATA__FOLDER=/data \
+    MONITOR_SITE__LISTEN=0.0.0.0:8000
 USER 10001:10001
 WORKDIR /data
 VOLUME /data
+EXPOSE 8000
 STOPSIGNAL SIGTERM
 # the sender's heartbeat, not the source's freshness: a dead map is no reason to restart a healthy program
 HEALTHCHECK --interval=30s --timeout=10s --start-period=60s --retries=3 CMD ["monitor", "status", "--alive"]

@@ -116,6 +116,10 @@ class Site(_Section):
     name: str = Field(default="Map Monitor", min_length=1, max_length=100)
     contact: str = ""
     timezone: str = "UTC"
+    listen: str = "127.0.0.1:8000"
+    next_step: str = Field(default="", max_length=500)
+    next_step_es: str = Field(default="", max_length=500)
+    backups_kept: Duration | None = None
 
     @field_validator("timezone")
     @classmethod
@@ -125,6 +129,20 @@ class Site(_Section):
         except (ZoneInfoNotFoundError, ValueError, OSError):
             raise ValueError('is not a time zone; write one such as "America/Chicago"') from None
         return value
+
+
+    @field_validator("listen")
+    @classmethod
+    def _address_and_port(cls, value: str) -> str:
+        if not re.fullmatch(r"(?:[\w.-]+|\[[0-9A-Fa-f:.]+\]):\d{1,5}", value) or int(value.rpartition(":")[2]) > 65535:
+            raise ValueError('write an address and a port, such as "127.0.0.1:8000" or "0.0.0.0:8000"')
+        return value
+
+    @property
+    def listen_at(self) -> tuple[str, int]:
+        """The address and the port that the site listens on."""
+        host, _, port = self.listen.rpartition(":")
+        return host.strip("[]"), int(port)
 
 
 class MeaningEntry(_Section):
@@ -250,7 +268,17 @@ class Telegram(_Section):
 
     token: SecretStr | None = None
     base_url: WebAddress = "https://api.telegram.org/bot"
+    webhook_url: WebAddress | None = None
+    webhook_secret: SecretStr | None = None
     channels: dict[str, str] = Field(default_factory=dict)
+
+    @field_validator("webhook_secret")
+    @classmethod
+    def _hard_to_guess(cls, value: SecretStr | None) -> SecretStr | None:
+        # what the Bot API takes as a secret_token, and long enough that nobody tries them all
+        if value is not None and not re.fullmatch(r"[A-Za-z0-9_-]{16,256}", value.get_secret_value()):
+            raise ValueError("write 16 to 256 letters, digits, underscores and dashes")
+        return value
 
     @field_validator("channels")
     @classmethod
@@ -265,6 +293,31 @@ class Telegram(_Section):
                     f'{place}: write a channel such as "@example_il" or a chat id such as "-1001234567890"'
                 )
         return {parse_place(place): chat for place, chat in value.items()}
+
+
+class Signup(_Section):
+    """``[signup]``"""
+
+    per_network: Annotated[int, Field(ge=1)] = 20
+    per_site: Annotated[int, Field(ge=1)] = 500
+
+
+class Bounces(_Section):
+    """``[bounces]``"""
+
+    secret: SecretStr | None = None
+    imap_host: str | None = None
+    imap_port: Annotated[int, Field(ge=1, le=65535)] = 993
+    imap_user: str | None = None
+    imap_password: SecretStr | None = None
+    imap_folder: str = "INBOX"
+
+    @field_validator("secret")
+    @classmethod
+    def _hard_to_guess(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and len(value.get_secret_value()) < 16:
+            raise ValueError("write at least 16 characters that nobody can guess")
+        return value
 
 
 class Places(_Section):
@@ -286,6 +339,8 @@ class Settings(_Section):
     mailbox: Mailbox = Mailbox()
     telegram: Telegram = Telegram()
     places: Places = Places()
+    signup: Signup = Signup()
+    bounces: Bounces = Bounces()
 
     @property
     def database_url(self) -> str:
@@ -331,6 +386,13 @@ class Settings(_Section):
 def default_sources() -> dict[str, Any]:
     """The sources that are configured out of the box, as TOML read them."""
     return tomllib.loads(Path(__file__).with_name("sources.toml").read_text("utf-8"))
+
+
+def example() -> str:
+    """The commented configuration: from the checkout's top, or from beside this module once installed."""
+    here = Path(__file__).parent
+    places = (here / "config.example.toml", here.parent / "config.example.toml")
+    return next(path for path in places if path.is_file()).read_text("utf-8")
 
 
 def load(path: Path | None = None, environment: Mapping[str, str] | None = None) -> Settings:
@@ -403,7 +465,7 @@ def _from_environment(
 
 
 # variables with the prefix that are not configuration: they steer the test suite
-_ENVIRONMENT_APART = {"torture", "ci"}
+_ENVIRONMENT_APART = {"torture", "ci", "test_postgres"}
 
 
 def _value(text: str, path: list[str]) -> Any:
@@ -420,7 +482,15 @@ def _value(text: str, path: list[str]) -> Any:
     )
 
 
-_SECRETS = (("email", "password"), ("telegram", "token"), ("database", "url"), ("fetch", "proxy"))
+_SECRETS = (
+    ("email", "password"),
+    ("telegram", "token"),
+    ("telegram", "webhook_secret"),
+    ("database", "url"),
+    ("fetch", "proxy"),
+    ("bounces", "secret"),
+    ("bounces", "imap_password"),
+)
 
 
 def _read_secret_files(merged: dict[str, Any], problems: list[str], base: Path) -> None:
@@ -463,6 +533,16 @@ def _contradictions(merged: Mapping[str, Any]) -> Iterator[str]:
             yield 'email.security: mail in clear text to another machine needs allow_cleartext = true; better is "starttls"'
         if bool(email.get("username")) != bool(email.get("password")):
             yield "email.username: a user name and a password go together"
+    bounces = merged.get("bounces")
+    if isinstance(bounces, Mapping) and bounces.get("imap_host"):
+        for key in ("imap_user", "imap_password"):
+            if not bounces.get(key):
+                yield f"bounces.{key}: a mailbox needs a user name and a password"
+    telegram = merged.get("telegram")
+    if isinstance(telegram, Mapping) and bool(telegram.get("webhook_url")) != bool(
+        telegram.get("webhook_secret")
+    ):
+        yield "telegram.webhook_url: a webhook's address and its secret go together"
 
 
 def _tables(value: object) -> Iterator[tuple[str, Mapping[str, Any]]]:

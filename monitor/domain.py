@@ -235,7 +235,8 @@ class Alert:
     """Everything that one distinct message says, without the person: the input of `render.alert`.
 
     ``source`` is the configured name ("ring"), ``title`` its words ("Ring's Active Agency Map"), ``official_url`` its page for people.
-    ``late`` says that the change was detected more than 24 h ago. ``permalink`` is None until a site serves it.
+    ``late`` says that the change was detected more than 24 h ago. ``permalink`` is None until a site serves it; ``managed`` says that the
+    mark "stop" leads to a page on which everything can be changed, not to an address.
     """
 
     source: str
@@ -252,6 +253,7 @@ class Alert:
     late: bool = False
     sample: bool = False
     held_until_now: bool = False
+    managed: bool = False
 
 
 def mark(name: str) -> str:

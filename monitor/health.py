@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Engine
 
 from monitor.db import reading
-from monitor.store import facts, overview
+from monitor.store import facts, overview, signups
 
 # a source is called blind when so many polls in a row brought nothing good; one lost poll is the ordinary life of the web
 BLIND_AFTER_POLLS = 3
@@ -32,17 +32,19 @@ def status(
     configured: Collection[str],
     fenced: str | None,
     now: datetime,
+    signups_an_hour: int | None = None,
 ) -> dict[str, Any]:
     """The state of everything as one JSON-ready object.
 
     ``sources`` gives each watched source's polling interval, ``configured`` the channels that have a transport, ``fenced`` why nothing
-    is sent (None: it is). Keys: ``now, ok, problems, sources, outbox, sender``; times are ISO 8601 in UTC, ages in seconds.
+    is sent (None: it is), ``signups_an_hour`` the limit of sign-ups. Keys: ``now, ok, problems, sources, outbox, sender``; times are ISO 8601 in UTC, ages in seconds.
     """
     problems: list[str] = []
     with reading(engine) as conn:
         states = {name: overview.source_state(conn, name) for name in sources}
         owed = overview.outbox(conn)
         beat = facts.heartbeat(conn, "sender")
+        signed_up = signups.counted(conn, signups.SITE, now)
     lines: dict[str, Any] = {}
     for name, state in states.items():
         is_blind = blind(state.last_good_at, state.last_fetch_at, sources[name], now)
@@ -72,6 +74,8 @@ def status(
         problems.append(f"{count} deliveries wait for the channel {channel}, which is not configured")
     if owed.failed:
         problems.append(f"{owed.failed} deliveries have failed for good (see `monitor failed`)")
+    if signups_an_hour is not None and signed_up > signups_an_hour:
+        problems.append(f"sign-ups: {signed_up} came within this hour, and those above {signups_an_hour} were turned away")
     if fenced:
         problems.append(fenced)
     sending = beat is not None and now - beat <= SENDER_SILENT_AFTER

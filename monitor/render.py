@@ -276,6 +276,16 @@ def alert(alert: Alert) -> Message:
     )
 
 
+def page(alert: Alert) -> Page:
+    """What an alert says, for a layout that shows several."""
+    return _page(alert, _words(alert.language))
+
+
+def layout(template: str, **shown: object) -> str:
+    """A layout of ``monitor/templates`` as text, escaped for what it is."""
+    return _environment().get_template(template).render(**shown)
+
+
 def asked_on(when: datetime, timezone: str, language: str = "en") -> str:
     """The day on which somebody asked, for the mark "asked": "Feb 3, 2026"."""
     return _words(language)("day", Moment(when.astimezone(ZoneInfo(timezone))))
@@ -321,7 +331,7 @@ def _page(alert: Alert, words: Words) -> Page:
         permalink=alert.permalink,
         title=title,
         official_url=alert.official_url,
-        stop=words("stop"),
+        stop=words("manage" if alert.managed else "stop"),
         stop_link=MARKS["stop"],
         sender=words("sender", site, clean(alert.contact)),
         **_meaning(alert.meaning, alert.language, words, gone=any(each.what == "removed" for each in views)),

@@ -136,8 +136,11 @@ async def _first(stop: asyncio.Event, woken: asyncio.Event, pause: timedelta) ->
             await asyncio.gather(*waits, return_exceptions=True)
 
 
-def serve(timer: Timer, sender: Sender) -> bool:
-    """Run both until SIGTERM or SIGINT. True if everything under way came to its end."""
+def serve(timer: Timer, sender: Sender, *beside: Callable[[asyncio.Event], Awaitable[object]]) -> bool:
+    """Run timer and sender, and what runs ``beside`` them in the same loop, until SIGTERM or SIGINT.
+
+    Each of ``beside`` gets the event that says stop. True if everything under way came to its end.
+    """
 
     async def main() -> None:
         stop = asyncio.Event()
@@ -145,8 +148,13 @@ def serve(timer: Timer, sender: Sender) -> bool:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stop.set)
         timer.start()
-        await sender.run(stop)
-        log.info("stopping")
+        stopping = asyncio.create_task(stop.wait())
+        stopping.add_done_callback(lambda _: log.info("stopping"))
+        try:
+            await asyncio.gather(sender.run(stop), *(part(stop) for part in beside))
+        finally:
+            stop.set()
+            await stopping
 
     asyncio.run(main())
     return timer.stop()

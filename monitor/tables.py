@@ -292,7 +292,9 @@ class Subscriber(SQLModel, table=True):
     """An address on a channel. ``state``: pending, active, paused, ended. The row outlives an unsubscribe with its address erased.
 
     ``address`` is AES-GCM sealed, ``address_hash`` a keyed hash to find it; both None once ended. ``origin``: operator, config, site, bot.
-    ``frequency``: at_once, daily, weekly; digests are sent at ``local_hour`` in ``timezone``.
+    ``frequency``: at_once, daily, weekly; digests are sent at ``local_hour`` in ``timezone``. ``digest_at`` is when the next digest, or
+    the summary after a pause, falls due, and ``digest_since`` from when on its changes are collected; both None for whoever gets alerts
+    at once. ``confirm_until`` is when the link of the last confirmation expires. ``receipts``: wants the quarterly "still watching".
     """
 
     __tablename__ = "subscriber"
@@ -307,7 +309,11 @@ class Subscriber(SQLModel, table=True):
     timezone: str | None = None
     local_hour: int | None = None
     paused_until: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    digest_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    digest_since: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    receipts: bool = Field(default=True, sa_column_kwargs={"default": True})
     nonce: str
+    confirm_until: datetime | None = Field(default=None, sa_type=UtcDateTime)
     created_at: datetime = Field(sa_type=UtcDateTime)
     confirmed_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
     ended_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
@@ -317,6 +323,7 @@ class Subscriber(SQLModel, table=True):
     __table_args__ = (
         sa.UniqueConstraint("channel", "address_hash"),
         sa.Index("ix_subscriber_state", "state"),
+        sa.Index("ix_subscriber_digest_at", "digest_at"),
         # tokens and logs name subscribers by id: the id of a purged one is never given to somebody else
         {"sqlite_autoincrement": True},
     )
@@ -367,16 +374,52 @@ class Delivery(SQLModel, table=True):
     __table_args__ = (
         sa.UniqueConstraint("changeset_id", "subscriber_id"),
         sa.UniqueConstraint("subscriber_id", "kind", "period"),
-        sa.Index(
-            "ix_delivery_due",
-            "due_at",
-            sqlite_where=sa.text("state = 'due'"),
-            postgresql_where=sa.text("state = 'due'"),
-        ),
-        sa.Index("ix_delivery_state", "state"),
+        # for claims (what is due, the longest due first) and for counts by state
+        sa.Index("ix_delivery_state_due_at", "state", "due_at"),
+        # the unique key begins alike, but SQLite without statistics would rather go through everything that is due
+        sa.Index("ix_delivery_subscriber_id", "subscriber_id"),
         # Message-IDs are made from ids: never the same one twice
         {"sqlite_autoincrement": True},
     )
+
+
+class DigestChangeset(SQLModel, table=True):
+    """A changeset that a digest or summary tells: once per subscriber, as an alert is."""
+
+    __tablename__ = "digest_changeset"
+    subscriber_id: int = Field(primary_key=True, foreign_key="subscriber.id")
+    changeset_id: int = Field(primary_key=True, foreign_key="changeset.id")
+    delivery_id: int = Field(sa_type=BigId, foreign_key="delivery.id")
+
+    __table_args__ = (sa.Index("ix_digest_changeset_delivery_id", "delivery_id"),)
+
+
+class Signup(SQLModel, table=True):
+    """A sign-up as it came in, until the sender decides about it; what was typed is sealed as a whole."""
+
+    __tablename__ = "signup"
+    id: int | None = Field(default=None, primary_key=True)
+    sealed: bytes
+    at: datetime = Field(sa_type=UtcDateTime)
+
+
+class Confirmation(SQLModel, table=True):
+    """How often an address was written to because somebody typed it into the form, until its owner confirms; by keyed hash only."""
+
+    __tablename__ = "confirmation"
+    channel: str = Field(primary_key=True)
+    address_hash: str = Field(primary_key=True)
+    count: int
+    at: datetime = Field(sa_type=UtcDateTime)
+
+
+class RateWindow(SQLModel, table=True):
+    """How many sign-ups came from one network (a keyed hash of it), or in all (``who`` "site"), in the hour from ``start`` on."""
+
+    __tablename__ = "rate_window"
+    who: str = Field(primary_key=True)
+    start: datetime = Field(primary_key=True, sa_type=UtcDateTime)
+    count: int
 
 
 class Lane(SQLModel, table=True):

@@ -15,11 +15,14 @@ if TYPE_CHECKING:
 
     from monitor.channels import Channel
     from monitor.config import Settings
-    from monitor.dispatch import Content, Drained, Recipient
-    from monitor.domain import Listing, Message, Placement
+    from monitor.coverage import Coverage
+    from monitor.dispatch import Content, Drained, Letter, Recipient
+    from monitor.domain import Alert, Listing, Message, Placement
     from monitor.fetch import Fetcher
+    from monitor.gazetteer import Gazetteer
     from monitor.keys import KeyFile
     from monitor.poll import Watch
+    from monitor.subscribe import Tombstones
 
 
 def now() -> datetime:
@@ -38,12 +41,25 @@ def open_database(settings: Settings) -> Engine:
 
 
 def open_keys(settings: Settings, engine: Engine) -> KeyFile:
-    """The key that seals addresses; made at first start, never over rows that another key has sealed."""
+    """The key that seals addresses; made at first start, never over rows that another key has sealed.
+
+    With it in hand, whoever was erased since this copy of the database was made is erased from it again.
+    """
     from monitor.db import transaction
     from monitor.keys import unlock
+    from monitor.subscribe import bury
 
     with transaction(engine) as conn:
-        return unlock(conn, settings.data.folder)
+        keys = unlock(conn, settings.data.folder)
+    bury(engine, keys, tombstones(settings), now())
+    return keys
+
+
+def tombstones(settings: Settings) -> Tombstones:
+    """Who asked to be forgotten, beside the database."""
+    from monitor.subscribe import Tombstones
+
+    return Tombstones(settings.data.folder)
 
 
 def watch(settings: Settings, name: str) -> Watch:
@@ -78,18 +94,23 @@ def fetcher(settings: Settings) -> Fetcher:
     )
 
 
-def locator(settings: Settings) -> Callable[[str, Listing], Placement]:
-    """Where a listing of a source is: the gazetteer with the operator's overrides, loaded at the first call."""
-    from monitor.gazetteer import Gazetteer, load, load_overrides
+def gazetteer(settings: Settings) -> Gazetteer:
+    """The gazetteer that ships with the program, with the operator's overrides."""
+    from monitor.gazetteer import load, load_overrides
 
+    loaded = load()
+    if settings.places.overrides:
+        loaded = loaded.with_overrides(load_overrides(settings.places.overrides, loaded))
+    return loaded
+
+
+def locator(settings: Settings) -> Callable[[str, Listing], Placement]:
+    """Where a listing of a source is, by the gazetteer; loaded at the first call."""
     loaded: list[Gazetteer] = []
 
     def locate(source: str, listing: Listing) -> Placement:
         if not loaded:
-            gazetteer = load()
-            if settings.places.overrides:
-                gazetteer = gazetteer.with_overrides(load_overrides(settings.places.overrides, gazetteer))
-            loaded.append(gazetteer)
+            loaded.append(gazetteer(settings))
         return loaded[0].locate(listing, source=source)
 
     return locate
@@ -148,54 +169,108 @@ def sender_address(settings: Settings) -> str:
     return parseaddr(settings.email.sender or MAILBOX_SENDER)[1]
 
 
+def alerter(settings: Settings) -> Callable[[Content], Alert]:
+    """What is told of a configured source, with everything that stands around it."""
+    from monitor.domain import Alert
+
+    public = settings.site.public_url.rstrip("/") if settings.site.public_url else None
+
+    def alert(content: Content) -> Alert:
+        if public is None:
+            permalink = None
+        else:
+            permalink = f"{public}/changes/{content.changeset}" if content.changeset else f"{public}/changes"
+        source = settings.source(content.source)
+        meanings = [meaning for meaning in source.meanings() if meaning.since <= content.at.date()]
+        return Alert(
+            source=content.source,
+            title=source.title,
+            publisher=source.publisher,
+            official_url=source.official,
+            told=content.told,
+            meaning=meanings[-1] if meanings else None,
+            site_name=settings.site.name,
+            contact=settings.site.contact,
+            timezone=settings.site.timezone,
+            language=content.language,
+            late=content.late,
+            held_until_now=content.held_until_now,
+            permalink=permalink,
+            managed=public is not None,
+        )
+
+    return alert
+
+
 def composer(settings: Settings) -> Callable[[Content], Message]:
     """How changes of a configured source are put into words."""
     from monitor import render
-    from monitor.domain import Alert
 
-    def compose(content: Content) -> Message:
-        source = settings.source(content.source)
-        meanings = [meaning for meaning in source.meanings() if meaning.since <= content.at.date()]
-        return render.alert(
-            Alert(
-                source=content.source,
-                title=source.title,
-                publisher=source.publisher,
-                official_url=source.official,
-                told=content.told,
-                meaning=meanings[-1] if meanings else None,
-                site_name=settings.site.name,
-                contact=settings.site.contact,
-                timezone=settings.site.timezone,
-                language=content.language,
-                late=content.late,
-                held_until_now=content.held_until_now,
-            )
-        )
+    alert = alerter(settings)
+    return lambda content: render.alert(alert(content))
 
-    return compose
+
+def writer(
+    settings: Settings,
+    engine: Engine,
+    coverage: Coverage | None = None,
+    clock: Callable[[], datetime] = now,
+) -> Callable[[Letter], Message]:
+    """How everything that is no alert is put into words. ``coverage`` says who covers a place today, for welcomes."""
+    from monitor.coverage import Coverage
+    from monitor.writing import Writer
+
+    known = coverage or Coverage(engine, settings.watched, locator(settings))
+    return Writer(settings, engine, known, alerter(settings), clock)
 
 
 def marker(settings: Settings, keys: KeyFile) -> Callable[[Recipient], dict[str, str]]:
-    """A recipient's own words: when they asked, how to stop, and the token that a bounce comes back with."""
+    """A recipient's own words: when they asked, their links, and the token that a bounce comes back with.
+
+    Only what works is named: the pages and the one-click address (RFC 8058) come with the site that serves them.
+    """
     from monitor import tokens
     from monitor.render import asked_on
     from monitor.tokens import Purpose
 
     address = sender_address(settings)
+    site = settings.site.public_url.rstrip("/") if settings.site.public_url else None
 
     def marks(recipient: Recipient) -> dict[str, str]:
         def token(purpose: Purpose) -> str:
             return tokens.make(keys.token_key, purpose, recipient.subscriber, recipient.nonce)
 
-        return {
+        by_mail = f"mailto:{address}?subject=unsubscribe%20{token(Purpose.UNSUBSCRIBE)}"
+        words = {
             "asked": asked_on(recipient.asked_at, settings.site.timezone, recipient.language),
-            # only what works is named: the one-click address comes with the site that serves it (RFC 8058)
-            "stop": f"mailto:{address}?subject=unsubscribe%20{token(Purpose.UNSUBSCRIBE)}",
+            "stop": by_mail,
             "bounce": token(Purpose.BOUNCE),
         }
+        if site is not None:
+            links = {
+                "confirm": f"{site}/confirm/{token(Purpose.CONFIRM)}",
+                "manage": f"{site}/manage/{token(Purpose.MANAGE)}",
+                "unsubscribe": f"{site}/unsubscribe/{token(Purpose.UNSUBSCRIBE)}",
+            }
+            words |= links | {
+                "stop": links["manage"],
+                "stop-by-mail": by_mail,
+                "one-click": links["unsubscribe"],
+            }
+        return words
 
     return marks
+
+
+def queue_due(settings: Settings, engine: Engine, keys: KeyFile, now: datetime) -> None:
+    """Put into the outbox what time alone brings, answers to sign-ups, digests and notices; and forget what it takes away."""
+    from monitor.dispatch import digests_due, notices_due
+    from monitor.subscribe import admit, purge_in_turn
+
+    admit(engine, keys, now)
+    purge_in_turn(engine, now)
+    digests_due(engine, now)
+    notices_due(engine, settings.watched, now)
 
 
 async def send_due(
@@ -208,14 +283,16 @@ async def send_due(
     stop: asyncio.Event | None = None,
     channels: dict[str, Channel] | None = None,
 ) -> Drained:
-    """Drain the outbox on the configured channels. Raises FencedError."""
+    """Queue what has become due and drain the outbox on the configured channels. Raises FencedError."""
     from monitor.dispatch import drain
 
+    await asyncio.to_thread(queue_due, settings, engine, keys, until or clock())
     return await drain(
         engine,
         open_channels(settings, clock) if channels is None else channels,
         keys,
         compose=composer(settings),
+        write=writer(settings, engine, clock=clock),
         marks=marker(settings, keys),
         folder=settings.data.folder,
         domain=sender_address(settings).rpartition("@")[2],

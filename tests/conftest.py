@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import secrets
 import shutil
@@ -15,6 +16,7 @@ from sqlalchemy.engine import Engine
 
 from monitor import db, migrate
 from monitor.keys import KeyFile
+from tests.canaries import Canaries
 from tests.peers.postgres import Postgres
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -52,6 +54,16 @@ def shared() -> Path:
     if not SHARED.is_dir():
         pytest.skip("../shared is not here")
     return SHARED
+
+
+@pytest.fixture(autouse=True)
+def no_canary_in_the_log() -> Iterator[None]:
+    """In the whole suite no log line holds an address or a token, at any level."""
+    canaries = Canaries()
+    logging.getLogger().addHandler(canaries)
+    yield
+    logging.getLogger().removeHandler(canaries)
+    assert canaries.found == []
 
 
 @pytest.fixture

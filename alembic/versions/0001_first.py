@@ -33,6 +33,14 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("hash", name=op.f("pk_body")),
     )
     op.create_table(
+        "confirmation",
+        sa.Column("channel", sqlmodel.AutoString(), nullable=False),
+        sa.Column("address_hash", sqlmodel.AutoString(), nullable=False),
+        sa.Column("count", sa.Integer(), nullable=False),
+        sa.Column("at", monitor.tables.UtcDateTime(), nullable=False),
+        sa.PrimaryKeyConstraint("channel", "address_hash", name=op.f("pk_confirmation")),
+    )
+    op.create_table(
         "fetch",
         sa.Column("id", sa.Integer(), nullable=False),
         sa.Column("source", sqlmodel.AutoString(), nullable=False),
@@ -107,6 +115,20 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_progress")),
     )
     op.create_table(
+        "rate_window",
+        sa.Column("who", sqlmodel.AutoString(), nullable=False),
+        sa.Column("start", monitor.tables.UtcDateTime(), nullable=False),
+        sa.Column("count", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("who", "start", name=op.f("pk_rate_window")),
+    )
+    op.create_table(
+        "signup",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("sealed", sa.LargeBinary(), nullable=False),
+        sa.Column("at", monitor.tables.UtcDateTime(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_signup")),
+    )
+    op.create_table(
         "source",
         sa.Column("name", sqlmodel.AutoString(), nullable=False),
         sa.Column("number", sa.Integer(), nullable=False),
@@ -134,7 +156,11 @@ def upgrade() -> None:
         sa.Column("timezone", sqlmodel.AutoString(), nullable=True),
         sa.Column("local_hour", sa.Integer(), nullable=True),
         sa.Column("paused_until", monitor.tables.UtcDateTime(), nullable=True),
+        sa.Column("digest_at", monitor.tables.UtcDateTime(), nullable=True),
+        sa.Column("digest_since", monitor.tables.UtcDateTime(), nullable=True),
+        sa.Column("receipts", sa.Boolean(), nullable=False),
         sa.Column("nonce", sqlmodel.AutoString(), nullable=False),
+        sa.Column("confirm_until", monitor.tables.UtcDateTime(), nullable=True),
         sa.Column("created_at", monitor.tables.UtcDateTime(), nullable=False),
         sa.Column("confirmed_at", monitor.tables.UtcDateTime(), nullable=True),
         sa.Column("ended_at", monitor.tables.UtcDateTime(), nullable=True),
@@ -145,6 +171,7 @@ def upgrade() -> None:
         sqlite_autoincrement=True,
     )
     with op.batch_alter_table("subscriber", schema=None) as batch_op:
+        batch_op.create_index("ix_subscriber_digest_at", ["digest_at"], unique=False)
         batch_op.create_index("ix_subscriber_state", ["state"], unique=False)
 
     op.create_table(
@@ -279,14 +306,8 @@ def upgrade() -> None:
         sqlite_autoincrement=True,
     )
     with op.batch_alter_table("delivery", schema=None) as batch_op:
-        batch_op.create_index(
-            "ix_delivery_due",
-            ["due_at"],
-            unique=False,
-            sqlite_where=sa.text("state = 'due'"),
-            postgresql_where=sa.text("state = 'due'"),
-        )
-        batch_op.create_index("ix_delivery_state", ["state"], unique=False)
+        batch_op.create_index("ix_delivery_state_due_at", ["state", "due_at"], unique=False)
+        batch_op.create_index("ix_delivery_subscriber_id", ["subscriber_id"], unique=False)
 
     op.create_table(
         "change_place",
@@ -298,3 +319,20 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("change_place", schema=None) as batch_op:
         batch_op.create_index("ix_change_place_place", ["place"], unique=False)
+
+    op.create_table(
+        "digest_changeset",
+        sa.Column("subscriber_id", sa.Integer(), nullable=False),
+        sa.Column("changeset_id", sa.Integer(), nullable=False),
+        sa.Column("delivery_id", monitor.tables.BigId(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["changeset_id"], ["changeset.id"], name=op.f("fk_digest_changeset_changeset_id")
+        ),
+        sa.ForeignKeyConstraint(["delivery_id"], ["delivery.id"], name=op.f("fk_digest_changeset_delivery_id")),
+        sa.ForeignKeyConstraint(
+            ["subscriber_id"], ["subscriber.id"], name=op.f("fk_digest_changeset_subscriber_id")
+        ),
+        sa.PrimaryKeyConstraint("subscriber_id", "changeset_id", name=op.f("pk_digest_changeset")),
+    )
+    with op.batch_alter_table("digest_changeset", schema=None) as batch_op:
+        batch_op.create_index("ix_digest_changeset_delivery_id", ["delivery_id"], unique=False)

@@ -67,7 +67,7 @@ _TALKATIVE = (
 class Telegram:
     """The Telegram channel. ``base_url`` is what the token is appended to; ``clock`` (seconds) and ``sleep`` are what the pace runs on.
 
-    ``pace`` is given when somebody else posts with the same token: then both keep the limits together.
+    ``pace`` is for whoever else posts with the same token in this process: both keep the limits together then.
     """
 
     name = "telegram"
@@ -81,7 +81,6 @@ class Telegram:
         concurrency: int = 8,
         timeout: float = 30.0,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
-        pace: Pace | None = None,
     ) -> None:
         hush()
         self.concurrency = concurrency
@@ -98,7 +97,7 @@ class Telegram:
         self._bot = Bot(
             token, base_url=base_url, request=self._requests[0], get_updates_request=self._requests[1]
         )
-        self._pace = pace or Pace(clock, sleep)
+        self.pace = Pace(clock, sleep)
         self._made: OrderedDict[str, set[bytes]] = OrderedDict()
 
     async def __aenter__(self) -> Self:
@@ -149,7 +148,7 @@ class Telegram:
         return f"Telegram answers as @{me.username}"
 
     async def _post(self, chat: str, post: str) -> None:
-        await self._pace.turn(chat)
+        await self.pace.turn(chat)
         try:
             await self._bot.send_message(
                 chat, post, parse_mode=ParseMode.HTML, link_preview_options=_NO_PREVIEW

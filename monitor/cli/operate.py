@@ -52,10 +52,11 @@ def init(session: Session, force: bool) -> None:
 @click.option(
     "--no-web",
     is_flag=True,
-    help="Without the site (there is none yet: accepted so that scripts need not change).",
+    help="Without the site.",
 )
 def run(session: Session, no_web: bool) -> None:
-    """Run the service: poll every source when it is due, deliver what is published, until SIGTERM or Ctrl-C.
+    """Run the service: poll every source when it is due, deliver what is published, serve the site and talk as the Telegram bot, until
+    SIGTERM or Ctrl-C.
 
     A stop finishes what is under way (30 s at most) and exits 0. On SQLite only one service runs on a database; every other command
     works beside it. With PostgreSQL as many as wanted share the work.
@@ -64,7 +65,7 @@ def run(session: Session, no_web: bool) -> None:
     from monitor.cli.running import serve
 
     configure(session.debug, service=True)
-    if not serve(session.settings):
+    if not serve(session.settings, web=not no_web):
         # a download that would not end: its thread must not keep the process; nothing of it was committed
         import os
 

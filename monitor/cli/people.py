@@ -10,7 +10,7 @@ from monitor.cli import Session, emit, subcommand, table
 from monitor.cli.grouping import ListByDefault
 
 
-@click.group(cls=ListByDefault, short_help="Add, list and remove subscribers.")
+@click.group(cls=ListByDefault, short_help="Add, list, remove, export and erase subscribers.")
 def subscribers() -> None:
     """Add, list and remove subscribers. Addresses are stored encrypted and shown masked.
 
@@ -137,13 +137,59 @@ def remove(session: Session, who: str, channel: str | None) -> None:
 
     engine = session.database()
     keys = wiring.open_keys(session.settings, engine)
+    stones = wiring.tombstones(session.settings)
     if channel is None and re.fullmatch(r"[0-9]{1,18}", who):
-        removed = subscribe.remove(engine, keys, now=wiring.now(), subscriber=int(who))
+        removed = subscribe.remove(engine, keys, now=wiring.now(), subscriber=int(who), tombstones=stones)
     else:
         chat = who.startswith(("@", "-"))
         removed = subscribe.remove(
-            engine, keys, now=wiring.now(), channel=channel or ("telegram" if chat else "email"), address=who
+            engine,
+            keys,
+            now=wiring.now(),
+            channel=channel or ("telegram" if chat else "email"),
+            address=who,
+            tombstones=stones,
         )
     if not removed:
         raise UsageError("there is no such subscriber")
     click.echo("removed; the address is erased")
+
+
+@subcommand(subscribers, name="export", short_help="Send somebody what is stored about them.")
+@click.argument("address")
+@click.option("--channel", type=click.Choice(["email", "telegram"]), default="email", show_default=True)
+def export(session: Session, address: str, channel: str) -> None:
+    """Send everything that is stored about ADDRESS to that address itself, and show it to nobody else. It leaves with the next delivery."""
+    from monitor import subscribe, wiring
+    from monitor.errors import UsageError
+
+    engine = wiring.open_database(session.settings)
+    keys = wiring.open_keys(session.settings, engine)
+    address = subscribe.checked(channel, address)
+    if not subscribe.export(engine, keys, channel=channel, address=address, now=wiring.now()):
+        raise UsageError("this address is not subscribed: nothing is stored about it")
+    click.echo("queued; it goes to the address itself")
+
+
+@subcommand(subscribers, name="erase", short_help="Forget an address wholly.")
+@click.argument("address")
+@click.option("--channel", type=click.Choice(["email", "telegram"]), default="email", show_default=True)
+def erase(session: Session, address: str, channel: str) -> None:
+    """Forget ADDRESS wholly, subscribed or not: the subscriber ends, and messages to it in the mailbox folder are deleted.
+
+    A keyed hash stays in erasures.txt in the data folder, so that a restored backup forgets the address again.
+    """
+    from monitor import subscribe, wiring
+
+    settings = session.settings
+    engine = wiring.open_database(settings)
+    ended, files = subscribe.erase(
+        engine,
+        wiring.open_keys(settings, engine),
+        channel=channel,
+        address=address,
+        now=wiring.now(),
+        tombstones=wiring.tombstones(settings),
+        mailbox=settings.mailbox.folder,
+    )
+    click.echo(f"erased; it was {'' if ended else 'not '}subscribed; {files} files deleted")

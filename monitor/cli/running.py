@@ -5,29 +5,36 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import socket
+import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 from filelock import FileLock, Timeout
 from sqlalchemy import Engine
+from starlette.types import ASGIApp
 
 from monitor import wiring
+from monitor.bot import assembly as bots
 from monitor.config import Settings
 from monitor.db import reading, transaction, turn
 from monitor.dispatch import fan_out, fence
-from monitor.errors import BusyError, FencedError, MonitorError
+from monitor.errors import BusyError, FencedError, MonitorError, UsageError
 from monitor.poll import Result, poll
 from monitor.schedule import Sender, Timer
 from monitor.schedule import serve as serve_both
 from monitor.store import baseline, facts
+from monitor.web import assembly, joining
 
 log = logging.getLogger(__name__)
 
 
-def serve(settings: Settings) -> bool:
+def serve(settings: Settings, *, web: bool) -> bool:
     """Run until stopped. False if a poll was still under way at the end. Raises BusyError, and whatever opening the parts raises."""
     engine = wiring.open_database(settings)
-    with only_service(settings, engine):
+    with ExitStack() as closing:
+        closing.callback(engine.dispose)
+        closing.enter_context(only_service(settings, engine))
         keys = wiring.open_keys(settings, engine)
         wiring.follow_channels(settings, engine, keys)
         _tell_how_it_stands(settings, engine)
@@ -81,7 +88,37 @@ def serve(settings: Settings) -> bool:
                     sender.wake()
 
             channels = wiring.open_channels(settings)
-            return serve_both(Timer(watches, poll_if_due), sender)
+            app, site = joining.application(settings, engine, keys, wake=sender.wake)
+            talking = bots.bot(
+                settings, engine, keys, channels, gazetteer=site.gazetteer, coverage=site.coverage
+            )
+            beside = [talking.serve] if talking else []
+            if web:
+                closing.enter_context(served(app, *settings.site.listen_at))
+                threading.Thread(target=site.coverage.prime, name="placements", daemon=True).start()
+            return serve_both(Timer(watches, poll_if_due), sender, *beside)
+
+
+@contextmanager
+def served(app: ASGIApp, host: str, port: int) -> Iterator[None]:
+    """The site in a thread of its own, so that neither mail nor polls make a reader wait. Raises UsageError when it cannot listen."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        listening = socket.create_server((host, port), family=family)
+    except OSError as error:
+        raise UsageError(
+            f"the site cannot listen on {host}:{port} ({error.strerror}): set [site] listen, or use --no-web"
+        ) from None
+    server = assembly.server(app, host=host, port=port)
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, name="site")
+    thread.start()
+    log.info("the site: http://%s:%d", host, listening.getsockname()[1])
+    try:
+        yield
+    finally:
+        server.should_exit = True
+        thread.join()
+        listening.close()
 
 
 @contextmanager

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+import sys
 import threading
 
 import click
@@ -22,14 +24,17 @@ def web(session: Session, host: str, port: int) -> None:
     It only answers to the host name of [site] public_url and on this machine. Any number of these may run on one database.
     """
     from monitor import wiring
-    from monitor.web import assembly, create_app
+    from monitor.web import assembly, joining
 
     settings = session.settings
     engine = wiring.open_database(settings)
-    site = assembly.site(settings, engine)
+    app, site = joining.application(settings, engine, wiring.open_keys(settings, engine))
     if assembly.is_local(settings):
         click.echo("[site] public_url is not set: only this machine can use the site", err=True)
     # the first visitor need not wait for the placements; nothing is lost if the process ends before
     threading.Thread(target=site.coverage.prime, name="placements", daemon=True).start()
     click.echo(f"the site: http://{host}:{port}", err=True)
-    assembly.server(create_app(site), host=host, port=port).run()
+    # the server finishes what is under way and then raises the signal again, for whoever had it before
+    for each in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(each, lambda *_: sys.exit(0))
+    assembly.server(app, host=host, port=port).run()

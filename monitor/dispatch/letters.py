@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
@@ -162,8 +162,3 @@ def _with(base: Letter, one: Subscriber, **more: object) -> Letter:
 
 def _day(at: datetime) -> datetime:
     return at.replace(hour=0, minute=0, second=0, microsecond=0)
-
-
-def changesets(facts: Facts) -> Collection[int]:
-    """All changesets that the letters tell."""
-    return set(facts.sources)

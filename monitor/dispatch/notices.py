@@ -30,7 +30,9 @@ def notices_due(engine: Engine, sources: Iterable[str], now: datetime) -> int:
     written = 0
     for source, sight in sights.items():
         told, good = sight.told_blind_at, sight.last_good_at
-        if told is None and good is not None and now - good >= BLIND_FOR:
+        # whoever did not look has not gone blind: a service that was down looks first
+        failing = good is not None and sight.last_fetch_at is not None and sight.last_fetch_at > good
+        if told is None and failing and good is not None and now - good >= BLIND_FOR:
             with transaction(engine) as conn:
                 if notices.note_blind(conn, source, None, now):
                     written += notices.owe_followers(conn, source, blind_period(source, now), now)

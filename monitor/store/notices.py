@@ -19,9 +19,10 @@ NOTICE = "notice"
 
 @dataclass(frozen=True, slots=True)
 class Sight:
-    """How well a source could be seen: when it was last read, and since when its followers know that it could not be."""
+    """How well a source could be seen: when it was last read and last tried, and since when its followers know that it could not be."""
 
     last_good_at: datetime | None
+    last_fetch_at: datetime | None
     told_blind_at: datetime | None
 
 
@@ -37,11 +38,14 @@ class Checks:
 def sights(conn: Connection, sources: Iterable[str]) -> dict[str, Sight]:
     """How well these sources could be seen; those that were never polled are left out."""
     rows: Any = conn.execute(
-        sa.select(col(Source.name), col(Source.last_good_at), col(Source.blind_notified_at)).where(
-            col(Source.name).in_(list(sources))
-        )
+        sa.select(
+            col(Source.name),
+            col(Source.last_good_at),
+            col(Source.last_fetch_at),
+            col(Source.blind_notified_at),
+        ).where(col(Source.name).in_(list(sources)))
     )
-    return {name: Sight(last_good_at, told) for name, last_good_at, told in rows}
+    return {name: Sight(*rest) for name, *rest in rows}
 
 
 def note_blind(conn: Connection, source: str, before: datetime | None, after: datetime | None) -> bool:
@@ -73,7 +77,7 @@ def owe_followers(
 
 
 def owe_receipts(conn: Connection, period: str, now: datetime, silent_since: datetime) -> int:
-    """Owe a receipt to everybody by mail who wants them and was written to by none but this program's silence since then."""
+    """Owe a receipt to everybody who signed up by mail, wants them, and was owed no message since then."""
     heard = sa.exists().where(
         col(Delivery.subscriber_id) == col(Subscriber.id), col(Delivery.created_at) > silent_since
     )
@@ -83,6 +87,7 @@ def owe_receipts(conn: Connection, period: str, now: datetime, silent_since: dat
         now,
         col(Subscriber.state) == "active",
         col(Subscriber.channel) == "email",
+        col(Subscriber.origin) == "site",
         col(Subscriber.receipts).is_(sa.true()),
         col(Subscriber.confirmed_at) <= silent_since,
         ~heard,

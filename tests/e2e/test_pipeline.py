@@ -57,6 +57,7 @@ class Installation:
             [site]
             contact = "operator@watch.example"
             timezone = "America/Chicago"
+            listen = "127.0.0.1:0"
             [email]
             host = "127.0.0.1"
             port = {smtp.port}

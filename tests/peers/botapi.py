@@ -1,10 +1,14 @@
-"""A Bot API server over plain HTTP: what the Telegram channel talks to in the tests."""
+"""A Bot API server over plain HTTP: what the Telegram channel and the bot talk to in the tests.
+
+Updates are kept until a `getUpdates` with a higher offset confirms them, two that poll at once get a Conflict, and a webhook
+excludes polling, as with the real server (https://core.telegram.org/bots/api). `says`, `presses`, `removes` and `adds` are people.
+"""
 
 from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
@@ -44,19 +48,36 @@ def migrated(chat: int) -> Answer:
 
 @dataclass(frozen=True)
 class Post:
-    """One sendMessage that was read, whatever it was answered."""
+    """One sendMessage (or editMessageText: ``edits`` is the message) that was read, whatever it was answered.
+
+    ``buttons`` are (text, callback data or URL), all rows in one.
+    """
 
     chat: str
     text: str
     parse_mode: str
     preview_off: bool
     accepted: bool
+    buttons: tuple[tuple[str, str], ...] = ()
+    edits: int | None = None
+    thread: str | None = None
+
+
+@dataclass(frozen=True)
+class Notice:
+    """One answerCallbackQuery."""
+
+    query: str
+    text: str
+    alert: bool
 
 
 class BotApi:
     """A context manager; ``base_url`` is what a token is appended to. ``answers`` are used up by the first posts; then posts succeed.
 
-    ``posts`` are all posts that were read, ``made`` the texts of those that are now in the chats.
+    ``posts`` are all posts that were read, ``made`` the texts of those that are now in the chats. ``status`` is the bot's in every
+    chat, ``members`` says how others stand by (chat, user), ``chats`` what chats there are by number or @name. ``failures`` are
+    answers to methods by name, used up one by one.
     """
 
     def __init__(
@@ -68,9 +89,18 @@ class BotApi:
     ) -> None:
         self.token, self.status = token, status
         self.answers = list(answers)
+        self.failures: dict[str, list[Answer]] = {}
         self.posts: list[Post] = []
+        self.notices: list[Notice] = []
         self.calls: list[str] = []
-        self._lock = threading.Lock()
+        self.menus: dict[str, list[str]] = {}
+        self.members: dict[tuple[int, int], str] = {}
+        self.chats: dict[str, dict[str, Any]] = {}
+        self.webhook: dict[str, str] = {}
+        self.pending: list[dict[str, Any]] = []
+        self._number = 100  # of the last update
+        self._polls = 0  # how often somebody began to poll
+        self._lock = threading.Condition()
         self._over = threading.Event()
 
     @property
@@ -82,6 +112,9 @@ class BotApi:
 
         class Conversation(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
+            disable_nagle_algorithm = (
+                True  # or every answer, written in two pieces, waits 40 ms for the client
+            )
 
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers.get("Content-Length") or 0)).decode()
@@ -118,6 +151,8 @@ class BotApi:
 
     def __exit__(self, *_: object) -> None:
         self._over.set()
+        with self._lock:
+            self._lock.notify_all()
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()
@@ -128,19 +163,21 @@ class BotApi:
             self.calls.append(method)
             if token != self.token:
                 return _refused(Answer(401, "Unauthorized"))
-            if method != "sendMessage":
-                return _result(self._facts(method, fields))
-            answer = self.answers.pop(0) if self.answers else None
-            preview = json.loads(fields.get("link_preview_options", "{}"))
-            self.posts.append(
-                Post(
-                    fields["chat_id"],
-                    fields["text"],
-                    fields.get("parse_mode", ""),
-                    bool(preview.get("is_disabled")),
-                    answer is None,
+            if self.failures.get(method):
+                return _refused(self.failures[method].pop(0))
+            if method == "getUpdates":
+                return self._updates(
+                    int(fields.get("offset", 0)),
+                    int(fields.get("limit", 100)),
+                    float(fields.get("timeout", 0)),
                 )
-            )
+            if method not in {"sendMessage", "editMessageText"}:
+                answer = self._fact(method, fields)
+                self._lock.notify_all()
+                return _refused(answer) if isinstance(answer, Answer) else _result(answer)
+            answer = self.answers.pop(0) if self.answers else None
+            self.posts.append(_post(fields, method, accepted=answer is None))
+            self._lock.notify_all()
             if isinstance(answer, str):
                 return answer
             if answer is not None:
@@ -154,21 +191,206 @@ class BotApi:
                 }
             )
 
-    def _facts(self, method: str, fields: dict[str, str]) -> dict[str, Any]:
-        me = {"id": 12345, "is_bot": True, "first_name": "Monitor", "username": "monitor_bot"}
-        if method == "getMe":
-            return me
-        if method == "getChat":
-            return {
-                **_chat(fields["chat_id"]),
-                "accent_color_id": 0,
-                "max_reaction_count": 0,
-                "accepted_gift_types": _GIFTS,
+    def _updates(self, offset: int, limit: int, wait: float) -> tuple[int, dict[str, Any]]:
+        if self.webhook.get("url"):
+            return _refused(Answer(409, "Conflict: can't use getUpdates method while webhook is active"))
+        self._polls += 1
+        mine = self._polls
+        self.pending = [update for update in self.pending if update["update_id"] >= offset]
+        self._lock.notify_all()
+        self._lock.wait_for(lambda: self.pending or self._over.is_set() or self._polls != mine, wait)
+        if self._polls != mine:
+            return _refused(Answer(409, "Conflict: terminated by other getUpdates request"))
+        return _result(self.pending[:limit])
+
+    def _fact(self, method: str, fields: dict[str, str]) -> Any:
+        match method:
+            case "getMe":
+                return ME
+            case "getChat":
+                chat = self.chats.get(
+                    fields["chat_id"].lower(), None if self.chats else _chat(fields["chat_id"])
+                )
+                if chat is None:
+                    return NOT_FOUND
+                return {**chat, "accent_color_id": 0, "max_reaction_count": 0, "accepted_gift_types": _GIFTS}
+            case "getChatMember":
+                user = int(fields["user_id"])
+                if user == ME["id"]:
+                    return _member(ME, self.status)
+                status = self.members.get((int(fields["chat_id"]), user))
+                return (
+                    _member(_user(user), status) if status else Answer(400, "Bad Request: member not found")
+                )
+            case "getChatAdministrators":
+                people = [
+                    (user, how)
+                    for (chat, user), how in self.members.items()
+                    if str(chat) == fields["chat_id"]
+                ]
+                return [
+                    _member(_user(user), how) for user, how in people if how in {"creator", "administrator"}
+                ]
+            case "answerCallbackQuery":
+                query, text = fields["callback_query_id"], fields.get("text", "")
+                self.notices.append(Notice(query, text, fields.get("show_alert") == "true"))
+            case "setMyCommands":
+                self.menus[fields.get("language_code", "")] = [
+                    each["command"] for each in json.loads(fields["commands"])
+                ]
+            case "setWebhook":
+                self.webhook = fields
+            case "deleteWebhook":
+                self.webhook = {}
+            case _:
+                raise AssertionError(method)
+        return True
+
+    # --- people
+
+    def says(
+        self,
+        text: str,
+        *,
+        chat: int = 7,
+        user: int = 7,
+        kind: str = "private",
+        language: str = "en",
+        **more: Any,
+    ) -> None:
+        """Somebody writes a message, as one update."""
+        self._update({"message": message(text, chat=chat, user=user, kind=kind, language=language, **more)})
+
+    def presses(
+        self,
+        data: str,
+        *,
+        chat: int = 7,
+        user: int = 7,
+        kind: str = "private",
+        language: str = "en",
+        bears: int = 1,
+    ) -> None:
+        """Somebody presses a button under the message ``bears``."""
+        under = {**message("a post", chat=chat, user=ME["id"], kind=kind), "message_id": bears}
+        self._update(
+            {
+                "callback_query": {
+                    "id": f"q{self._number}",
+                    "from": _user(user, language),
+                    "message": under,
+                    "chat_instance": "1",
+                    "data": data,
+                }
             }
-        assert method == "getChatMember", method
-        if self.status == "administrator":
-            return {"user": me, "status": self.status, **dict.fromkeys(_RIGHTS, True)}
-        return {"user": me, "status": self.status}
+        )
+
+    def membership(
+        self,
+        old: str,
+        new: str,
+        *,
+        chat: int = 7,
+        user: int = 7,
+        kind: str = "private",
+        name: str | None = None,
+    ) -> None:
+        """The bot's own standing in a chat changes: it is blocked, removed, or added."""
+        self._update(
+            {
+                "my_chat_member": {
+                    "chat": _where(chat, kind, name),
+                    "from": _user(user),
+                    "date": 1,
+                    "old_chat_member": _member(ME, old),
+                    "new_chat_member": _member(ME, new),
+                }
+            }
+        )
+
+    def sends(self, update: dict[str, Any]) -> None:
+        """Any update, its number added."""
+        self._update(update)
+
+    def wait(self, condition: Callable[[], object], patience: float = 10.0) -> None:
+        """Wait until something has happened here."""
+        with self._lock:
+            assert self._lock.wait_for(lambda: bool(condition()), patience), (
+                f"waited in vain; calls: {self.calls[-20:]}"
+            )
+
+    def _update(self, content: dict[str, Any]) -> None:
+        with self._lock:
+            self._number += 1
+            self.pending.append({"update_id": self._number, **content})
+            self._lock.notify_all()
+
+
+ME: dict[str, Any] = {"id": 12345, "is_bot": True, "first_name": "Monitor", "username": "monitor_bot"}
+
+
+def message(
+    text: str,
+    *,
+    chat: int = 7,
+    user: int = 7,
+    kind: str = "private",
+    language: str = "en",
+    name: str | None = None,
+    **more: Any,
+) -> dict[str, Any]:
+    """A message as the API tells it."""
+    return {
+        "message_id": 1,
+        "date": 1,
+        "chat": _where(chat, kind, name),
+        "from": ME if user == ME["id"] else _user(user, language),
+        "text": text,
+        **more,
+    }
+
+
+def channel(chat: int, name: str) -> dict[str, Any]:
+    """A broadcast channel, for `BotApi.chats`."""
+    return _where(chat, "channel", name)
+
+
+def _where(chat: int, kind: str, name: str | None) -> dict[str, Any]:
+    title = {"first_name": "Ann"} if kind == "private" else {"title": "A channel"}
+    return {"id": chat, "type": kind, **title, **({"username": name} if name else {})}
+
+
+def _user(user: int, language: str = "en") -> dict[str, Any]:
+    return {"id": user, "is_bot": False, "first_name": "Ann", "language_code": language}
+
+
+def _member(user: dict[str, Any], status: str) -> dict[str, Any]:
+    rights: dict[str, Any] = {}
+    if status == "administrator":
+        rights = dict.fromkeys(_RIGHTS, True)
+    elif status == "creator":
+        rights = {"is_anonymous": False}
+    elif status == "kicked":
+        rights = {"until_date": 0}
+    return {"user": user, "status": status, **rights}
+
+
+def _post(fields: dict[str, str], method: str, *, accepted: bool) -> Post:
+    keyboard = json.loads(fields.get("reply_markup", "{}")).get("inline_keyboard", [])
+    return Post(
+        fields["chat_id"],
+        fields["text"],
+        fields.get("parse_mode", ""),
+        bool(json.loads(fields.get("link_preview_options", "{}")).get("is_disabled")),
+        accepted,
+        tuple(
+            (each["text"], each.get("callback_data") or each.get("url", ""))
+            for row in keyboard
+            for each in row
+        ),
+        int(fields["message_id"]) if method == "editMessageText" else None,
+        fields.get("message_thread_id"),
+    )
 
 
 _GIFTS = dict.fromkeys(
@@ -195,7 +417,7 @@ def _chat(chat: str) -> dict[str, Any]:
     return {"id": int(chat) if chat.lstrip("-").isdigit() else -1001, "type": "channel", "title": "A channel"}
 
 
-def _result(result: dict[str, Any]) -> tuple[int, dict[str, Any]]:
+def _result(result: Any) -> tuple[int, dict[str, Any]]:
     return 200, {"ok": True, "result": result}
 
 

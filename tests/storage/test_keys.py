@@ -150,7 +150,7 @@ def test_the_hash_needs_the_key() -> None:
 
 
 def test_every_use_has_a_key_of_its_own_and_none_is_shown() -> None:
-    uses = {KEY.token_key, KEY._address_key, KEY._lookup_key}
+    uses = {KEY.token_key, KEY._address_key, *KEY._lookup_keys}
     assert len(uses) == 3
     assert all(len(use) == 32 and use.hex() not in repr(KEY) and repr(use) not in repr(KEY) for use in uses)
 

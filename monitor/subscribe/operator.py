@@ -1,24 +1,24 @@
-"""One door for subscribers: whoever comes in, changes or leaves does it here, each time in one transaction."""
+"""The operator's door: subscribers added, listed and removed by command, and the channels of the configuration."""
 
 from __future__ import annotations
 
 import logging
-import re
 import secrets
-import unicodedata
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from email_validator import EmailNotValidError, validate_email
 from sqlalchemy.engine import Connection, Engine
 
 from monitor import db
 from monitor.errors import UsageError
-from monitor.gazetteer.places import parse_place, state_of_zip
+from monitor.gazetteer.places import state_of_zip
 from monitor.keys import KeyFile
 from monitor.store import people
 from monitor.store.people import ACTIVE, Follow
+from monitor.subscribe.asked import checked, mask, wanted
+from monitor.subscribe.leaving import depart
+from monitor.subscribe.tombstones import Tombstones
 
 log = logging.getLogger(__name__)
 
@@ -77,14 +77,14 @@ def add(
     An address or place that is none, or a suppressed address, is a `UsageError` with the reason.
     """
     address = checked(channel, address)
-    wanted = _wanted(places, sources, state_of_zip)
+    asked = wanted(places, sources, state_of_zip)
     hashed = keys.lookup(channel, address)
     with db.transaction(engine) as conn:
         reason = people.suppression(conn, channel, hashed)
         if reason is not None:
             raise UsageError(f"this address must not be written to any more: {reason}")
         subscriber, new = _admit(conn, keys, channel, address, origin, now, language)
-        follows = people.follow(conn, subscriber, wanted, now)
+        follows = people.follow(conn, subscriber, asked, now)
     log.info(
         "subscriber %d (%s): %s, %d places added", subscriber, channel, "new" if new else "known", follows
     )
@@ -99,19 +99,19 @@ def remove(
     channel: str | None = None,
     address: str | None = None,
     subscriber: int | None = None,
+    tombstones: Tombstones | None = None,
 ) -> bool:
     """End a subscriber, given by id or by channel and address: the address is erased and nothing due is sent. False: not there."""
     with db.transaction(engine) as conn:
-        if subscriber is None:
-            if channel is None or address is None:
-                raise UsageError("give a subscriber's number, or a channel and an address")
+        if subscriber is not None:
+            found = people.get(conn, subscriber)
+        elif channel is not None and address is not None:
             found = people.find(conn, channel, keys.lookup(channel, address))
-            if found is None:
-                return False
-            subscriber = found.id
-        ended = people.end(conn, subscriber, now)
-    if ended:
-        log.info("subscriber %d ended", subscriber)
+        else:
+            raise UsageError("give a subscriber's number, or a channel and an address")
+        ended = found is not None and depart(conn, keys, found, now, tombstones)
+    if found is not None and ended:
+        log.info("subscriber %d ended", found.id)
     return ended
 
 
@@ -164,48 +164,15 @@ def follow_channels(
             if people.suppression(conn, channel, hashed) is not None:
                 suppressed += sorted(places)
                 continue
-            wanted = _wanted(places, sources, state_of_zip)
+            asked = wanted(places, sources, state_of_zip)
             subscriber, new = _admit(conn, keys, channel, chat, CONFIG, now, language)
             added += new
-            people.follow(conn, subscriber, wanted, now)
+            people.follow(conn, subscriber, asked, now)
             known_now = people.get(conn, subscriber)
             if known_now is not None and known_now.origin == CONFIG:
-                for follow in set(people.follows(conn, subscriber)) - wanted:
+                for follow in set(people.follows(conn, subscriber)) - asked:
                     people.unfollow(conn, subscriber, follow.source, follow.place)
     return Followed(added, ended, tuple(suppressed))
-
-
-def checked(channel: str, address: str) -> str:
-    """The address in the form in which it is written to; one that its channel cannot reach is a `UsageError` with the reason."""
-    address = address.strip()
-    # a line break in an address is a command to the relay; libraries have let it through
-    if not address or any(unicodedata.category(letter).startswith("C") for letter in address):
-        raise UsageError("the address is empty or has invisible characters in it")
-    match channel:
-        case "email":
-            try:
-                # no DNS: a look-up would be slow here and tell others who subscribes. ASCII only: not every relay speaks SMTPUTF8.
-                found = validate_email(address, check_deliverability=False, allow_smtputf8=False)
-            except EmailNotValidError as error:
-                raise UsageError(f"this is not a mail address: {error}") from None
-            assert found.ascii_email is not None
-            return found.ascii_email
-        case "telegram":
-            if not re.fullmatch(r"-?[1-9][0-9]{0,18}|@[A-Za-z][A-Za-z0-9_]{3,31}", address, re.ASCII):
-                raise UsageError(
-                    "this is not a Telegram chat: write its number (-1001234567890) or its @name"
-                )
-    return address
-
-
-def mask(channel: str, address: str) -> str:
-    """An address for people who may know that it is there but not what it is: ``a…@e….org``."""
-    local, at, domain = address.rpartition("@")
-    if channel == "telegram" or not at or not local:
-        shown = 2 if address.startswith("@") else 1
-        return f"{address[:shown]}…{address[-2:]}" if len(address) > shown + 2 else "…"
-    ending = domain.rpartition(".")[2]
-    return f"{local[0]}…@{domain[0]}….{ending}"
 
 
 def _admit(
@@ -231,21 +198,3 @@ def _admit(
     if known.state == people.PENDING:
         people.activate(conn, known.id, now)
     return known.id, False
-
-
-def _wanted(
-    places: Collection[str], sources: Collection[str], state_of_zip: Callable[[str], str | None]
-) -> frozenset[Follow]:
-    if not places or not sources:
-        raise UsageError(
-            "give at least one place: a ZIP (60601), a state (IL) or US"
-            if sources
-            else "give at least one source"
-        )
-    wanted = set()
-    for place in {parse_place(place) for place in places}:
-        within = state_of_zip(place) if place.isdigit() else None
-        if place.isdigit() and within is None:
-            raise UsageError(f"{place} is not a ZIP code that is in use")
-        wanted |= {Follow(source, place, within) for source in sources}
-    return frozenset(wanted)

@@ -1,0 +1,268 @@
+"""The Bot API as the bot uses it: updates in, answers out at Telegram's pace, questions about chats. The only module here that calls it."""
+
+from __future__ import annotations
+
+import asyncio
+import html
+import json
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import timedelta
+from functools import cache
+from ssl import SSLContext
+from types import TracebackType
+from typing import Any, Self
+
+from httpx import create_ssl_context
+from telegram import (
+    Bot,
+    BotCommand,
+    ChatFullInfo,
+    ChatMember,
+    InlineKeyboardButton,
+    InlineKeyboardMarkup,
+    LinkPreviewOptions,
+    Update,
+)
+from telegram.constants import ParseMode, UpdateType
+from telegram.error import BadRequest, Forbidden, TelegramError
+from telegram.request import HTTPXRequest
+
+from monitor.bot.says import Reply
+from monitor.channels.pace import Pace
+from monitor.channels.posts import LIMIT, length
+from monitor.channels.telegram import hush, meaning_of
+from monitor.errors import Permanent, Transient
+
+log = logging.getLogger(__name__)
+
+KINDS = [UpdateType.MESSAGE, UpdateType.CALLBACK_QUERY, UpdateType.MY_CHAT_MEMBER]
+"""The kinds of updates that are asked for."""
+
+LONGEST_NOTICE = 200
+"""Characters of the notice that answers a button (Bot API, answerCallbackQuery)."""
+
+_NO_PREVIEW = LinkPreviewOptions(is_disabled=True)
+_TIMEOUT = 15.0  # s, for one request
+_TRIES = 3
+_SHORT = timedelta(seconds=5)  # a 429 that is waited for instead of leaving the answer out
+
+
+class Api:
+    """One bot. ``base_url`` is what the token is appended to; ``pace`` is shared with whoever else posts with the same token."""
+
+    def __init__(
+        self,
+        token: str,
+        *,
+        base_url: str,
+        pace: Pace,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        connections: int = 8,
+    ) -> None:
+        hush()
+        self._requests = [_request(2), _request(connections)]
+        self._bot = Bot(
+            token, base_url=base_url, get_updates_request=self._requests[0], request=self._requests[1]
+        )
+        self._pace, self._sleep = pace, sleep
+        self.id = 0
+        self.username = ""
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for request in self._requests:
+            await request.shutdown()
+
+    async def introduce(self) -> None:
+        """Learn who the bot is. Raises TelegramError, as every method does that does not say otherwise."""
+        me = await self._bot.get_me()
+        self.id, self.username = me.id, me.username or ""
+
+    async def updates(self, after: int | None, wait: int) -> tuple[Update, ...]:
+        """Updates that are not confirmed yet, waiting up to ``wait`` seconds for one. ``after`` confirms all up to it."""
+        offset = None if after is None else after + 1
+        return await self._bot.get_updates(offset=offset, timeout=wait, allowed_updates=KINDS)
+
+    async def confirm(self, after: int) -> None:
+        """Confirm all updates up to ``after``; what comes with the answer is left for whoever polls next."""
+        await self._bot.get_updates(offset=after + 1, limit=1, timeout=0, allowed_updates=KINDS)
+
+    def read(self, body: bytes) -> Update | None:
+        """An update as a webhook brings it; None for what is none, or cannot be read."""
+        try:
+            content = json.loads(body)
+            return Update.de_json(content, self._bot) if _readable(content) else None
+        except ValueError:
+            return None
+
+    async def listen_at(self, url: str, secret: str) -> None:
+        """Have updates sent to a webhook."""
+        await self._bot.set_webhook(url, allowed_updates=KINDS, secret_token=secret)
+
+    async def listen_by_polling(self) -> None:
+        """Have updates kept until they are asked for; none is lost by it."""
+        await self._bot.delete_webhook()
+
+    async def menu(self, commands: Mapping[str, str], language: str | None) -> None:
+        """The commands that Telegram shows to readers of a language; None for all others."""
+        await self._bot.set_my_commands(
+            [BotCommand(name, what) for name, what in commands.items()], language_code=language
+        )
+
+    async def chat(self, chat: int | str) -> ChatFullInfo | None:
+        """A chat by number or @name; None when the API does not show it."""
+        try:
+            return await self._bot.get_chat(chat)
+        except (BadRequest, Forbidden):
+            return None
+
+    async def member(self, chat: int | str, user: int) -> ChatMember | None:
+        """How somebody stands in a chat; None when the API does not tell."""
+        try:
+            return await self._bot.get_chat_member(chat, user)
+        except (BadRequest, Forbidden):
+            return None
+
+    async def post(self, chat: int, reply: Reply, *, thread: int | None = None) -> None:
+        """Post a reply. Raises Transient or Permanent."""
+
+        async def send() -> None:
+            await self._bot.send_message(
+                chat,
+                _cut(reply.text),
+                parse_mode=ParseMode.HTML,
+                link_preview_options=_NO_PREVIEW,
+                reply_markup=_keyboard(reply),
+                message_thread_id=thread,
+            )
+
+        await self._at_pace(chat, send)
+
+    async def edit(self, chat: int, message: int, reply: Reply) -> None:
+        """Put a reply in the place of one that was posted before. Raises Transient or Permanent."""
+
+        async def send() -> None:
+            try:
+                await self._bot.edit_message_text(
+                    _cut(reply.text),
+                    chat,
+                    message,
+                    parse_mode=ParseMode.HTML,
+                    link_preview_options=_NO_PREVIEW,
+                    reply_markup=_keyboard(reply),
+                )
+            except BadRequest as error:
+                if "not modified" not in error.message:  # it says this already: the update came twice
+                    raise
+
+        await self._at_pace(chat, send)
+
+    async def notice(self, query: str, text: str = "") -> None:
+        """Answer the pressing of a button: with nothing, or with a notice to whoever pressed it. A query that is too old is left."""
+        shown = html.unescape(text)[:LONGEST_NOTICE]
+        try:
+            await self._bot.answer_callback_query(query, shown or None, show_alert=bool(shown) or None)
+        except TelegramError as error:
+            log.info("a button could not be answered: %s", meaning_of(error, ""))
+
+    async def _at_pace(self, chat: int, send: Callable[[], Awaitable[None]]) -> None:
+        """Make a request that counts as a post, again when it surely was not carried out and a short wait may help."""
+        for tries in range(1, _TRIES + 1):
+            await self._pace.turn(str(chat))
+            try:
+                await send()
+                return
+            except TelegramError as error:
+                meaning = meaning_of(error, str(chat))
+                wait = _wait(meaning, tries)
+                if wait is None or tries == _TRIES:
+                    raise meaning from None
+                await self._sleep(wait)
+
+
+def _wait(meaning: Transient | Permanent | Exception, tries: int) -> float | None:
+    """Seconds until a failed request is made again; None: it is not."""
+    if not isinstance(meaning, Transient) or meaning.ambiguous:
+        return None
+    if meaning.retry_after is not None:
+        return meaning.retry_after.total_seconds() if meaning.retry_after <= _SHORT else None
+    return float(tries)
+
+
+def _keyboard(reply: Reply) -> InlineKeyboardMarkup | None:
+    if not reply.buttons:
+        return None
+    return InlineKeyboardMarkup(
+        [
+            [
+                InlineKeyboardButton(
+                    html.unescape(button.text), url=button.url or None, callback_data=button.asks or None
+                )
+                for button in row
+            ]
+            for row in reply.buttons
+        ]
+    )
+
+
+def _cut(text: str) -> str:
+    """A reply that is too long loses whole lines at its end: no tag reaches over a line."""
+    lines = text.split("\n")
+    while length(text) > LIMIT and len(lines) > 1:
+        lines.pop()
+        text = "\n".join([*lines, "…"])
+    return text
+
+
+class _Request(HTTPXRequest):
+    """Requests whose answers are read update by update: the library reads all updates of an answer or none, and writes what it could
+    not read into the log. One that cannot be read becomes an empty update here, and is passed over.
+    """
+
+    @staticmethod
+    def parse_json_payload(payload: bytes) -> dict[str, Any]:
+        try:
+            content: dict[str, Any] = json.loads(payload)
+            result = content.get("result")
+        except (ValueError, AttributeError):
+            raise TelegramError("the answer cannot be read") from None
+        if isinstance(result, list):
+            content["result"] = [
+                {"update_id": each["update_id"]} if _is_update(each) and not _readable(each) else each
+                for each in result
+            ]
+        return content
+
+
+def _request(connections: int) -> _Request:
+    return _Request(
+        connection_pool_size=connections,
+        read_timeout=_TIMEOUT,
+        write_timeout=_TIMEOUT,
+        connect_timeout=_TIMEOUT,
+        pool_timeout=_TIMEOUT,
+        httpx_kwargs={"verify": _trust()},
+    )
+
+
+@cache
+def _trust() -> SSLContext:
+    """The certificates that are trusted; reading them takes a tenth of a second, and there are two clients."""
+    return create_ssl_context()
+
+
+def _is_update(result: Any) -> bool:
+    return isinstance(result, dict) and "update_id" in result
+
+
+def _readable(update: Any) -> bool:
+    try:
+        return _is_update(update) and Update.de_json(update, None).update_id >= 0
+    except Exception:
+        log.warning("an update of the API cannot be read by this version of the library and is passed over")
+        return False

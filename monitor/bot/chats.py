@@ -1,0 +1,232 @@
+"""The bot's door to subscribers: what a chat watches, changed in one transaction each time.
+
+A chat proves itself by being where the command came from, so whoever watches is active at once. A chat that stands in the
+operator's configuration is not changed here: the configuration would win at the next start.
+"""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import Enum, auto
+
+from sqlalchemy.engine import Connection
+
+from monitor import db, subscribe
+from monitor.bot.parts import Parts
+from monitor.store import facts, people
+from monitor.store.people import Follow, Subscriber
+from monitor.subscribe import CONFIG, Tombstones
+
+log = logging.getLogger(__name__)
+
+CHANNEL = "telegram"
+ORIGIN = "bot"
+MOST_PLACES = 50
+REFUSED = "Telegram: Forbidden"
+"""How the reason of a suppression begins that a 403 brought about: the chat itself can undo it by talking to the bot again."""
+
+
+class Verdict(Enum):
+    """What became of a wish. FIXED: the operator's configuration decides for this chat. CLOSED: it is suppressed. FULL: too many
+    places. LAST: nothing would be left. NOTHING: nothing is watched here."""
+
+    DONE = auto()
+    FIXED = auto()
+    CLOSED = auto()
+    FULL = auto()
+    LAST = auto()
+    NOTHING = auto()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Watching:
+    """What a chat watches. ``fixed``: by the operator's configuration. ``paused_until`` is set while it pauses."""
+
+    places: tuple[str, ...] = ()
+    sources: frozenset[str] = frozenset()
+    fixed: bool = False
+    paused_until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of a wish, and what the chat watches now; ``added`` are the places that are new to it."""
+
+    verdict: Verdict
+    watching: Watching = Watching()
+    added: tuple[str, ...] = ()
+
+
+class Chats:
+    """Chats as subscribers. ``name`` is a chat's public @name: the operator may have written that instead of its number."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._engine, self._keys, self._watched = parts.engine, parts.keys, parts.watched
+        self._clock = parts.clock
+        self._tombstones = Tombstones(parts.folder)
+
+    def look(self, chat: int, name: str | None = None) -> Watching:
+        """What a chat watches; nothing when it is not known."""
+        with db.reading(self._engine) as conn:
+            return self._watching(conn, self._find(conn, chat, name))
+
+    def watch(self, chat: int, name: str | None, places: Mapping[str, str | None], language: str) -> Outcome:
+        """Watch places (each with the state of a ZIP), of the lists that the chat has chosen; of all that there are when it is new."""
+        now = self._clock()
+        with db.transaction(self._engine) as conn:
+            if not self._lift(conn, chat):
+                return Outcome(Verdict.CLOSED)
+            known = self._find(conn, chat, name)
+            before = self._watching(conn, known)
+            if before.fixed:
+                return Outcome(Verdict.FIXED, before)
+            added = tuple(place for place in places if place not in before.places)
+            if len(before.places) + len(added) > MOST_PLACES:
+                return Outcome(Verdict.FULL, before)
+            subscriber = known.id if known else self._admit(conn, chat, language, now)
+            if known is not None and known.state == people.PENDING:
+                people.activate(conn, subscriber, now)
+            sources = (before.sources & self._watched.keys()) or self._watched.keys()
+            wanted = {Follow(source, place, within) for place, within in places.items() for source in sources}
+            people.follow(conn, subscriber, wanted, now)
+            outcome = Outcome(Verdict.DONE, self._watching(conn, self._find(conn, chat, name)), added)
+        log.info("subscriber %d (telegram): %d places added", subscriber, len(added))
+        return outcome
+
+    def unwatch(self, chat: int, name: str | None, places: Collection[str]) -> Outcome:
+        """Watch places no longer; with the last one the chat is forgotten."""
+        with db.transaction(self._engine) as conn:
+            known = self._find(conn, chat, name)
+            before = self._watching(conn, known)
+            if known is None or before.fixed:
+                return Outcome(Verdict.FIXED if before.fixed else Verdict.NOTHING, before)
+            if set(before.places) - set(places):
+                for follow in people.follows(conn, known.id):
+                    if follow.place in places:
+                        people.unfollow(conn, known.id, follow.source, follow.place)
+                return Outcome(Verdict.DONE, self._watching(conn, known))
+        return self.stop(chat, name)
+
+    def choose(self, chat: int, name: str | None, source: str, *, on: bool) -> Outcome:
+        """Hear of one list, or not, for every place that the chat watches."""
+        with db.transaction(self._engine) as conn:
+            known = self._find(conn, chat, name)
+            before = self._watching(conn, known)
+            if known is None or before.fixed:
+                return Outcome(Verdict.FIXED if before.fixed else Verdict.NOTHING, before)
+            follows = people.follows(conn, known.id)
+            if on:
+                wanted = {Follow(source, each.place, each.within) for each in follows}
+                people.follow(conn, known.id, wanted, self._clock())
+            elif before.sources <= {source}:
+                return Outcome(Verdict.LAST, before)
+            else:
+                for each in follows:
+                    if each.source == source:
+                        people.unfollow(conn, known.id, each.source, each.place)
+            return Outcome(Verdict.DONE, self._watching(conn, known))
+
+    def stop(self, chat: int, name: str | None) -> Outcome:
+        """End it: nothing more is sent and the chat is forgotten."""
+        with db.reading(self._engine) as conn:
+            known = self._find(conn, chat, name)
+        if known is None:
+            return Outcome(Verdict.NOTHING)
+        if known.origin == CONFIG:
+            return Outcome(Verdict.FIXED)
+        ended = subscribe.remove(
+            self._engine,
+            self._keys,
+            now=self._clock(),
+            subscriber=known.id,
+            tombstones=self._tombstones,
+        )
+        return Outcome(Verdict.DONE if ended else Verdict.NOTHING)
+
+    def gone(self, chat: int, name: str | None) -> None:
+        """The chat has removed the bot."""
+        if self.stop(chat, name).verdict is Verdict.FIXED:
+            log.error("a chat of [telegram.channels] has removed the bot: add it there again, or take it out")
+
+    def welcome(self, chat: int) -> None:
+        """The chat has started the bot: what its refusal closed is open again."""
+        with db.transaction(self._engine) as conn:
+            self._lift(conn, chat)
+
+    def move(self, chat: int, to: int) -> None:
+        """A group has another id from now on; one that was known under both goes on as one."""
+        with db.transaction(self._engine) as conn:
+            known, other = self._find(conn, chat, None), self._find(conn, to, None)
+            if known is None:
+                return
+            if other is None:
+                address = str(to)
+                people.readdress(
+                    conn, known.id, self._keys.seal(CHANNEL, address), self._keys.lookup(CHANNEL, address)
+                )
+            elif other.id != known.id:
+                people.follow(conn, other.id, people.follows(conn, known.id), self._clock())
+                people.end(conn, known.id, self._clock())
+        log.info("subscriber %d (telegram): the group has another id", known.id)
+
+    def pause(self, chat: int, until: datetime, reason: str) -> None:
+        """Telegram wants no post in this chat before: for the sender too, and after a restart."""
+        with db.transaction(self._engine) as conn:
+            facts.set_lane(conn, CHANNEL, self._hash(chat), until, reason)
+
+    def pauses(self, chat: int) -> bool:
+        """Whether no post may be made in this chat now."""
+        with db.reading(self._engine) as conn:
+            lanes = facts.lanes(conn, self._clock())
+        return any(lane.channel == CHANNEL and lane.name == self._hash(chat) for lane in lanes)
+
+    def _hash(self, chat: int) -> str:
+        return self._keys.lookup(CHANNEL, str(chat))
+
+    def _find(self, conn: Connection, chat: int, name: str | None) -> Subscriber | None:
+        found = people.find(conn, CHANNEL, self._hash(chat))
+        if found is None and name is not None:
+            found = people.find(conn, CHANNEL, self._keys.lookup(CHANNEL, name))
+        return found
+
+    def _watching(self, conn: Connection, one: Subscriber | None) -> Watching:
+        if one is None:
+            return Watching()
+        follows = people.follows(conn, one.id)
+        return Watching(
+            places=tuple(dict.fromkeys(sorted(each.place for each in follows))),
+            sources=frozenset(each.source for each in follows),
+            fixed=one.origin == CONFIG,
+            paused_until=one.paused_until if one.state == people.PAUSED else None,
+        )
+
+    def _lift(self, conn: Connection, chat: int) -> bool:
+        """Undo a suppression that the chat itself brought about; False for any other."""
+        reason = people.suppression(conn, CHANNEL, self._hash(chat))
+        if reason is not None and reason.startswith(REFUSED):
+            people.unsuppress(conn, CHANNEL, self._hash(chat))
+            return True
+        return reason is None
+
+    def _admit(self, conn: Connection, chat: int, language: str, now: datetime) -> int:
+        address, hashed = str(chat), self._hash(chat)
+        created = people.add(
+            conn,
+            channel=CHANNEL,
+            sealed=self._keys.seal(CHANNEL, address),
+            address_hash=hashed,
+            state=people.ACTIVE,
+            origin=ORIGIN,
+            nonce=secrets.token_hex(16),
+            now=now,
+            language=language,
+        )
+        if created is not None:
+            return created
+        known = people.find(conn, CHANNEL, hashed)
+        assert known is not None  # the insert has just met it
+        return known.id

@@ -1,0 +1,214 @@
+"""Places as people write them to the bot, and what there is to say about one."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from monitor import db, health, i18n
+from monitor.bot.parts import Parts
+from monitor.bot.says import Html, Says, bullets, paragraphs, safe
+from monitor.domain import Listing, Placement
+from monitor.errors import UsageError
+from monitor.gazetteer import EVERYWHERE, MILITARY, STATES, ZipArea, ZipKind, parse_place
+from monitor.i18n import N_
+from monitor.render import clean
+from monitor.store import overview
+
+_MOST_AGENCIES = 8
+
+NO_PLACE = N_("Give a ZIP code or a state, such as /watch 60601 or /watch IL.")
+NOT_A_PLACE = N_(
+    "That is neither a ZIP code nor a state. Give five digits (60601), a state (IL), or US for everything."
+)
+DIGITS = N_("A ZIP code has five digits. If yours starts with zeros, write them: they are never guessed.")
+REGION = N_("That is a military region, not a state. Give the ZIP code of the base, or US for everything.")
+UNASSIGNED = N_("%(zip)s is not a ZIP code: its first digits belong to no state.")
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """Why words are no places: a sentence of the catalogue and its values."""
+
+    sentence: str
+    zip: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """When a list was last read, in words of ``language``; ``blind``: too long ago to say what it shows now. None: never."""
+
+    at: str | None
+    blind: bool
+
+
+def read(words: Sequence[str], parts: Parts) -> dict[str, str | None] | Refused:
+    """The places that words name, each with the state of a ZIP: one place of several words ("New York"), or several places."""
+    if not words:
+        return Refused(NO_PLACE)
+    whole = " ".join(words)
+    try:
+        found = [parse_place(whole)]
+    except UsageError:
+        try:
+            found = [parse_place(word) for word in words]
+        except UsageError:
+            return Refused(_why(words))
+    places: dict[str, str | None] = {}
+    for place in found:
+        within = parts.gazetteer.state_of_zip(place) if place.isdigit() else None
+        if place.isdigit() and within is None:
+            return Refused(UNASSIGNED, place)
+        places[place] = within
+    return places
+
+
+def named(place: str, parts: Parts, says: Says) -> Html:
+    """A place as people call it: "60601 (Chicago, IL)", "IL (Illinois)"."""
+    if place == EVERYWHERE:
+        return says("US (every change anywhere)")
+    if not place.isdigit():
+        return safe(f"{place} ({STATES[place]})" if place in STATES else place)
+    area = parts.gazetteer.zip(place)
+    if area is None:
+        return safe(place)
+    town = area.towns[0]  # that of a military post office has its region in it: "APO AE"
+    return safe(f"{place} ({town})" if town.endswith(f" {area.state}") else f"{place} ({town}, {area.state})")
+
+
+def notices(place: str, parts: Parts, says: Says) -> Html:
+    """What somebody should know who watches this place; mostly nothing."""
+    if not place.isdigit():
+        return Html()
+    area = parts.gazetteer.zip(place)
+    if area is not None:
+        return Html("\n".join(_of(area, says)))
+    state = parts.gazetteer.state_of_zip(place)
+    if state in MILITARY:
+        return says(_MILITARY, zip=place)
+    name = STATES.get(state or "", "")
+    return says(
+        "%(zip)s is not a ZIP code that we know. By its first digits it is in %(state)s: only agencies of the whole state match.",
+        zip=place,
+        state=name,
+    )
+
+
+def covered(place: str, sources: Sequence[str], parts: Parts, says: Says) -> Html:
+    """Which agencies cover a ZIP today by the lists that were chosen; three different sentences when none, or when it is not known."""
+    covering = parts.covering
+    if covering is None or not place.isdigit() or parts.gazetteer.state_of_zip(place) in MILITARY:
+        return Html()
+    told: list[Html] = []
+    any_agency = False
+    for source in sources:
+        seen, title = last_seen(source, parts, says), parts.watched[source].title
+        if seen.at is None:
+            told.append(
+                says(
+                    "%(title)s: not read yet, so what it shows for %(place)s is not known.",
+                    title=title,
+                    place=place,
+                )
+            )
+            continue
+        if seen.blind:
+            told.append(
+                says(
+                    "%(title)s: we cannot see this list right now; the last good check was %(at)s.",
+                    title=title,
+                    at=seen.at,
+                )
+            )
+            continue
+        found = tuple(covering(source, place))
+        local = tuple(pair for pair in found if not pair[1].statewide)
+        if not found:
+            sentence = N_("%(title)s: no agency for %(place)s at our check of %(at)s.")
+        elif not local:
+            sentence = N_("%(title)s: only agencies of the whole state for %(place)s at our check of %(at)s:")
+        else:
+            sentence = N_("%(title)s, for %(place)s at our check of %(at)s:")
+        statewide = tuple(pair for pair in found if pair[1].statewide)
+        head, agencies = (
+            says(sentence, title=title, place=place, at=seen.at),
+            _agencies(local + statewide, says),
+        )
+        told.append(Html(f"{head}\n{agencies}") if agencies else head)
+        any_agency = any_agency or bool(found)
+    if any_agency:
+        told.append(says("Which agency serves a ZIP code is an estimate from names, towns and counties."))
+    return paragraphs(*told)
+
+
+def last_seen(source: str, parts: Parts, says: Says) -> Seen:
+    """When a list was last read."""
+    with db.reading(parts.engine) as conn:
+        state = overview.source_state(conn, source)
+    if state.last_good_at is None:
+        return Seen(None, True)
+    blind = health.blind(state.last_good_at, state.last_fetch_at, parts.watched[source].every, parts.clock())
+    return Seen(_moment(state.last_good_at, parts, says), blind)
+
+
+def _moment(at: datetime, parts: Parts, says: Says) -> str:
+    return i18n.moment(at, parts.timezone, says.language)
+
+
+def _agencies(found: Sequence[tuple[Listing, Placement]], says: Says) -> Html:
+    shown = [
+        Html(f"<b>{safe(listing.name)}</b> {safe(i18n.placement(clean(placement.reason), says.language))}")
+        for listing, placement in found[:_MOST_AGENCIES]
+    ]
+    more = len(found) - len(shown)
+    if more:
+        shown.append(says.count("and %(count)s more", "and %(count)s more", more))
+    return bullets(shown)
+
+
+_MILITARY = N_("%(zip)s is a military or diplomatic post office: no local agency can be matched to it.")
+
+
+def _of(area: ZipArea, says: Says) -> list[Html]:
+    said = []
+    match area.kind:
+        case ZipKind.MILITARY:
+            said.append(says(_MILITARY, zip=area.zip))
+        case ZipKind.PO_BOX:
+            said.append(
+                says(
+                    "%(zip)s has no area of its own: PO boxes or one large receiver. Matches are those of its post office's town.",
+                    zip=area.zip,
+                )
+            )
+        case ZipKind.UNIQUE:
+            said.append(
+                says(
+                    "%(zip)s belongs to one large receiver and has no area of its own. Matches are those of its town.",
+                    zip=area.zip,
+                )
+            )
+        case ZipKind.STANDARD:
+            pass
+    if len(area.states) > 1:
+        said.append(
+            says(
+                "%(zip)s reaches into %(others)s; agencies of the whole state match for %(state)s only.",
+                zip=area.zip,
+                others=", ".join(STATES[state] for state in area.states[1:]),
+                state=STATES[area.state],
+            )
+        )
+    return said
+
+
+def _why(words: Sequence[str]) -> str:
+    """The sentence that helps most with words that are no place."""
+    for word in words:
+        if word.upper() in MILITARY:
+            return REGION
+        if re.fullmatch(r"[\d-]+", word) and not re.fullmatch(r"\d{5}(-?\d{4})?", word):
+            return DIGITS
+    return NOT_A_PLACE

@@ -1,0 +1,79 @@
+"""Trying the operator's channels: whether the bot is there and may post."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from telegram import ChatMember, ChatMemberRestricted
+from telegram.constants import ChatMemberStatus, ChatType
+from telegram.error import TelegramError
+
+from monitor.bot.api import Api
+from monitor.bot.rights import can_post
+from monitor.bot.says import Reply, safe
+from monitor.channels.telegram import meaning_of
+from monitor.errors import SendError
+
+_OUTSIDE = {ChatMemberStatus.LEFT, ChatMemberStatus.BANNED}
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """What was found of one configured chat."""
+
+    chat: str
+    places: tuple[str, ...]
+    ok: bool
+    message: str
+    posted: bool = False
+
+
+async def prove(api: Api, channels: Mapping[str, str], *, name: str, post: bool) -> tuple[Proof, ...]:
+    """Try each chat (place to chat) by itself; with ``post`` a message marked as a test is posted where it may be. Raises SendError
+    when the API cannot be asked at all."""
+    try:
+        await api.introduce()
+    except TelegramError as error:
+        raise meaning_of(error, "") from None
+    places: dict[str, list[str]] = {}
+    for place, chat in channels.items():
+        places.setdefault(chat, []).append(place)
+    return tuple([await _proof(api, chat, tuple(theirs), name, post) for chat, theirs in places.items()])
+
+
+async def _proof(api: Api, chat: str, places: tuple[str, ...], name: str, post: bool) -> Proof:
+    try:
+        known = await api.chat(chat if chat.startswith("@") else int(chat))
+        if known is None:
+            return Proof(
+                chat,
+                places,
+                False,
+                "Telegram shows no such chat to the bot: check the name, and add the bot there",
+            )
+        reason = _reason(known.type, await api.member(known.id, api.id))
+        if reason is not None:
+            return Proof(chat, places, False, reason)
+        if not post:
+            return Proof(chat, places, True, "the bot may post there")
+        text = f"<b>Test</b>: {safe(name)} tries whether it can post here. No agency has changed."
+        await api.post(known.id, Reply(text))
+    except TelegramError as error:
+        return Proof(chat, places, False, str(meaning_of(error, "")))
+    except SendError as failure:
+        return Proof(chat, places, False, str(failure))
+    return Proof(chat, places, True, "a test message was posted", posted=True)
+
+
+def _reason(kind: str, bot: ChatMember | None) -> str | None:
+    """Why the bot may not post in a chat of this kind; None if it may."""
+    if kind == ChatType.PRIVATE:
+        return None
+    if kind == ChatType.CHANNEL:
+        return None if can_post(bot) else "make the bot an administrator there who may post messages"
+    if bot is None or bot.status in _OUTSIDE:
+        return "add the bot to that group"
+    if isinstance(bot, ChatMemberRestricted) and not bot.can_send_messages:
+        return "the bot is restricted there: allow it to send messages"
+    return None

@@ -1,0 +1,177 @@
+"""The commands about the list of people: mail that came back, what is forgotten, and the key."""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from monitor.cli import Session, command, emit, subcommand
+
+if TYPE_CHECKING:
+    from monitor.config import Settings
+
+
+@command(short_help="Act on mail that came back, or that asks to unsubscribe.")
+@click.argument("files", metavar="[FILE|-]...", nargs=-1, type=click.Path(path_type=Path, allow_dash=True))
+@click.option("--imap", is_flag=True, help="Empty the mailbox of [bounces] instead.")
+@click.option(
+    "--json", "as_json", is_flag=True, help="One JSON object: left, suppressed, struck, passed, foreign."
+)
+def bounces(session: Session, files: tuple[Path, ...], imap: bool, as_json: bool) -> None:
+    """Act on mail that came back (RFC 3464), and on mail that asks to unsubscribe. FILE is one mail or an mbox, "-" is standard input.
+
+    Made for a pipe: in an aliases file, alerts: "|monitor --config ... bounces -". Only mails with a token of ours count. An address that
+    is gone is suppressed at once, one that refuses otherwise after three times on two days; delays and refusals for reasons of ours are
+    no fault of a person's.
+
+    Counts mails: left (asked to unsubscribe), suppressed, struck (refused, may do so twice more), passed (nothing about the address),
+    foreign (not ours).
+    """
+    from monitor import subscribe, wiring
+
+    if imap == bool(files):
+        raise click.UsageError("give files, - for standard input, or --imap")
+    settings = session.settings
+    engine = wiring.open_database(settings)
+    keys = wiring.open_keys(settings, engine)
+    stones = wiring.tombstones(settings)
+    counts = Counter[subscribe.Verdict]()
+
+    def act(mail: bytes) -> subscribe.Verdict:
+        verdict = subscribe.returned(engine, keys, mail, wiring.now(), tombstones=stones)
+        counts[verdict] += 1
+        return verdict
+
+    if imap:
+        _empty_mailbox(settings, act)
+    for mail in _mails(files):
+        act(mail)
+    if as_json:
+        emit({verdict.value: counts[verdict] for verdict in subscribe.Verdict})
+    else:
+        click.echo(", ".join(f"{counts[verdict]} {verdict.value}" for verdict in subscribe.Verdict))
+
+
+def _mails(files: tuple[Path, ...]) -> Iterator[bytes]:
+    from monitor.errors import UsageError
+    from monitor.subscribe import mails
+
+    for path in files:
+        try:
+            content = sys.stdin.buffer.read() if str(path) == "-" else path.read_bytes()
+        except OSError as error:
+            raise UsageError(f"{path} cannot be read: {error.strerror}") from None
+        yield from mails(content)
+
+
+def _empty_mailbox(settings: Settings, act: object) -> None:
+    import imaplib
+    import ssl
+    from typing import cast
+
+    from monitor.cli.mailbox import Act, empty
+    from monitor.errors import ConfigError, MonitorError
+
+    own = settings.bounces
+    if own.imap_host is None or own.imap_user is None or own.imap_password is None:
+        raise ConfigError(["bounces.imap_host: there is no mailbox to look into"])
+    try:
+        with imaplib.IMAP4_SSL(
+            own.imap_host, own.imap_port, ssl_context=ssl.create_default_context(), timeout=60
+        ) as mailbox:
+            mailbox.login(own.imap_user, own.imap_password.get_secret_value())
+            empty(mailbox, own.imap_folder, cast("Act", act))
+    except (imaplib.IMAP4.error, OSError) as error:
+        # the server's words may repeat the user name
+        raise MonitorError(
+            f"the mailbox at {own.imap_host} cannot be read ({type(error).__name__})"
+        ) from None
+
+
+@command(short_help="Forget what has been kept for long enough; prove that it is gone.")
+@click.option(
+    "--prove", is_flag=True, help="Search database and logs afterwards; exit 1 when something is found."
+)
+@click.option(
+    "--log",
+    "logs",
+    metavar="FILE",
+    multiple=True,
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="A log to search as well; may be repeated.",
+)
+@click.option(
+    "--word",
+    "words",
+    metavar="TEXT",
+    multiple=True,
+    help="Search for this as well, such as an address that was erased.",
+)
+@click.option(
+    "--json",
+    "as_json",
+    is_flag=True,
+    help="One JSON object: what was purged, and found (a list of where, what).",
+)
+def purge(
+    session: Session, prove: bool, logs: tuple[Path, ...], words: tuple[str, ...], as_json: bool
+) -> None:
+    """Forget what has been kept for long enough; `monitor run` does the same once an hour.
+
+    Sign-ups that nobody confirmed go after 48 hours, counts per network after a day, the rows of those who left after 180 days, and which
+    message was sent when after 400 days. --prove then searches the database (SQLite: its very bytes and its log) and the logs given for
+    addresses and tokens in the clear, hashes of the erased, the bot's token, and every --word.
+    """
+    from monitor import subscribe, wiring
+
+    settings = session.settings
+    engine = wiring.open_database(settings)
+    keys = wiring.open_keys(settings, engine)
+    purged = subscribe.purge(engine, wiring.now())
+    found: tuple[subscribe.Trace, ...] = ()
+    if prove:
+        token = settings.telegram.token
+        secrets = (*words, *((token.get_secret_value(),) if token else ()))
+        found = subscribe.prove(engine, keys, wiring.tombstones(settings), logs=logs, secrets=secrets)
+    if as_json:
+        emit({**asdict(purged), "found": [asdict(trace) for trace in found]})
+    else:
+        click.echo(
+            f"purged: {purged.unconfirmed} never confirmed, {purged.ended} who left long ago, {purged.deliveries} old deliveries,"
+            f" {purged.counts} counts, {purged.signups} forms"
+        )
+        for trace in found:
+            click.echo(f"found in {trace.where}: {trace.what}")
+        if prove and not found:
+            click.echo("proved: nothing that must be gone is there")
+    sys.exit(1 if found else 0)
+
+
+@click.group(short_help="Exchange the key that encrypts addresses.")
+def key() -> None:
+    """The key that encrypts addresses, finds them and signs links."""
+
+
+@subcommand(key, name="rotate", short_help="Exchange the key.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def rotate(session: Session, yes: bool) -> None:
+    """Exchange the key: every address is encrypted anew. Stop `monitor run` and `monitor web` before.
+
+    Links to confirm and to change in mails that were sent stop working; links to unsubscribe go on. Backups from before need the old key
+    file: keep it with them, apart from the database, or let them go.
+    """
+    from monitor import subscribe, wiring
+
+    settings = session.settings
+    engine = wiring.open_database(settings)
+    wiring.open_keys(settings, engine)
+    if not yes:
+        click.confirm("Exchange the key now?", default=False, abort=True)
+    count = subscribe.rotate(engine, settings.data.folder, wiring.now())
+    click.echo(f"the key is exchanged; {count} addresses are encrypted with the new one")

@@ -1,0 +1,66 @@
+"""The command ``telegram``: the operator's channels."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+
+import click
+
+from monitor.cli import Session, emit, subcommand, table
+
+
+@click.group(short_help="Try the configured Telegram channels.")
+def telegram() -> None:
+    """Try the configured Telegram channels."""
+
+
+@subcommand(telegram, name="test", short_help="Prove that the bot may post in each configured channel.")
+@click.option(
+    "--post", is_flag=True, help="Post a message marked as a test in each; everybody there sees it."
+)
+@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
+def test(session: Session, post: bool, as_json: bool) -> None:
+    """Prove for each chat of [telegram.channels] that the bot is there and may post. Exit 1 when it may not in one of them.
+
+    Nothing is posted without --post.
+
+    JSON keys: ok, bot, channels (a list of chat, places, ok, message, posted).
+    """
+    from monitor.bot import assembly, proof
+
+    settings = session.settings
+
+    async def run() -> tuple[str, tuple[proof.Proof, ...]]:
+        async with assembly.api(settings) as api:
+            channels = settings.telegram.channels
+            proofs = await proof.prove(api, channels, name=settings.site.name, post=post)
+            return api.username, proofs
+
+    bot, proofs = asyncio.run(run())
+    ok = all(each.ok for each in proofs)
+    if as_json:
+        channels = [
+            {
+                "chat": each.chat,
+                "places": each.places,
+                "ok": each.ok,
+                "message": each.message,
+                "posted": each.posted,
+            }
+            for each in proofs
+        ]
+        emit({"ok": ok, "bot": bot, "channels": channels})
+    else:
+        click.echo(f"Telegram answers as @{bot}")
+        if proofs:
+            table(
+                ("", "chat", "places", "what was found"),
+                [
+                    ("ok" if each.ok else "FAIL", each.chat, ", ".join(each.places), each.message)
+                    for each in proofs
+                ],
+            )
+        else:
+            click.echo("no channels are configured; people can talk to the bot all the same")
+    sys.exit(0 if ok else 1)

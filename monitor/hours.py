@@ -1,0 +1,84 @@
+"""When a digest falls due: a local hour in the subscriber's own time zone, whatever daylight saving does to it. Pure."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, time, timedelta
+from zoneinfo import ZoneInfo, available_timezones
+
+AT_ONCE, DAILY, WEEKLY = "at_once", "daily", "weekly"
+FREQUENCIES = (AT_ONCE, DAILY, WEEKLY)
+DEFAULT_HOUR = 8
+"""The local hour of a digest when nobody chose one."""
+MONDAY = 0
+"""The weekday of weekly digests."""
+
+ZONES = (
+    "America/New_York",
+    "America/Chicago",
+    "America/Denver",
+    "America/Phoenix",
+    "America/Los_Angeles",
+    "America/Anchorage",
+    "Pacific/Honolulu",
+    "America/Puerto_Rico",
+    "Pacific/Guam",
+    "Pacific/Pago_Pago",
+)
+"""The zones that a form offers, east to west and then overseas."""
+
+_STATES = {
+    "America/Chicago": "AL AR IA IL KS LA MN MO MS ND NE OK SD TN TX WI",
+    "America/Denver": "CO ID MT NM UT WY",
+    "America/Phoenix": "AZ",
+    "America/Los_Angeles": "CA NV OR WA",
+    "America/Anchorage": "AK",
+    "Pacific/Honolulu": "HI",
+    "America/Puerto_Rico": "PR VI",
+    "Pacific/Guam": "GU MP",
+    "Pacific/Pago_Pago": "AS",
+}
+_ZONE_OF = {state: zone for zone, states in _STATES.items() for state in states.split()}
+
+
+def zone_of_state(state: str | None) -> str:
+    """The zone in which most of a state lives: a first guess, to be changed by whoever knows better."""
+    return _ZONE_OF.get(state or "", "America/New_York")
+
+
+def is_zone(name: str) -> bool:
+    """Whether this names a time zone."""
+    return name in available_timezones()
+
+
+def next_digest(frequency: str, timezone: str, hour: int, after: datetime) -> datetime | None:
+    """The first moment later than ``after`` at which a digest of this frequency is due, in UTC; None for alerts at once.
+
+    An hour that daylight saving skips falls on the moment it is skipped to; one that comes twice counts the first time.
+    """
+    if frequency == AT_ONCE:
+        return None
+    zone = ZoneInfo(timezone)
+    day = after.astimezone(zone).date()
+    while True:
+        moment = _at(day, hour, zone)
+        if moment > after and (frequency == DAILY or day.weekday() == MONDAY):
+            return moment
+        day += timedelta(days=1)
+
+
+def period(frequency: str, timezone: str, at: datetime) -> str:
+    """The name of the period whose digest falls due at this moment: "2026-11-24", or "2026-W48" for weekly ones."""
+    day = at.astimezone(ZoneInfo(timezone)).date()
+    if frequency == WEEKLY:
+        year, week, _ = day.isocalendar()
+        return f"{year}-W{week:02d}"
+    return day.isoformat()
+
+
+def start_of(day: date, timezone: str) -> datetime:
+    """When a day begins there, in UTC."""
+    return _at(day, 0, ZoneInfo(timezone))
+
+
+def _at(day: date, hour: int, zone: ZoneInfo) -> datetime:
+    return datetime.combine(day, time(hour), zone).astimezone(UTC)

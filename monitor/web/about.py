@@ -1,0 +1,42 @@
+"""What being listed means, what is kept about people, and the files that pages are made with."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Request, Response
+
+from monitor.web import pages
+from monitor.web.errors import missing
+from monitor.web.pages import get, show, site_of
+
+router = APIRouter()
+
+_FILES = {"site.css": "text/css; charset=utf-8", "icon.svg": "image/svg+xml"}
+
+
+@get(router, "/about")
+def about(request: Request) -> Response:
+    """What this is, how it is known, and the dated meaning of each list."""
+    return show(request, "about.html")
+
+
+@get(router, "/privacy")
+def privacy(request: Request) -> Response:
+    """What is stored about a person, for how long, and how to have it gone."""
+    return show(request, "privacy.html", backups=site_of(request).backups_kept)
+
+
+@get(router, "/static/{version}/{name}")
+def static(request: Request, version: str, name: str) -> Response:
+    """The style sheet and the icon, for ever under the version of their content."""
+    if name not in _FILES:
+        return missing(request)
+    answer = Response(pages.asset(name), media_type=_FILES[name])
+    fresh = version == pages.asset_version(name)
+    answer.headers["Cache-Control"] = "public, max-age=31536000, immutable" if fresh else "no-cache"
+    return answer
+
+
+@get(router, "/robots.txt")
+def robots(request: Request) -> Response:
+    """Crawlers may read the public pages; those of one person are not named here and say noindex themselves."""
+    return Response("User-agent: *\nDisallow:\n", media_type="text/plain; charset=utf-8")

@@ -1,0 +1,56 @@
+"""One agency's page: since when it is listed, its history with the intervals between checks, and the places it covers."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Request, Response
+
+from monitor.db import reading
+from monitor.store import pages as store
+from monitor.web.errors import missing
+from monitor.web.lists import standing
+from monitor.web.pages import get, go, show, site_of
+from monitor.web.sentences import agency_mark, agency_path
+
+router = APIRouter()
+
+
+@get(router, "/agency/{source}/{key}")
+def agency_page(request: Request, source: str, key: str) -> Response:
+    """Everything that a list ever said of one agency while we watched. The words in the address may be others; its mark decides."""
+    site = site_of(request)
+    if source not in site.sources:
+        return missing(request)
+    mark = key.rpartition("-")[2]
+    now = site.clock()
+    cover = next(
+        (each for name, each in site.coverage.of(source).by_agency.items() if agency_mark(name) == mark), None
+    )
+    with reading(site.engine) as conn:
+        agency = cover.agency if cover else _past(store.agencies(conn, source), mark)
+        if agency is None:
+            return missing(request)
+        if agency_path(source, agency) != f"/agency/{source}/{key}":
+            return go(request, agency_path(source, agency), 301)
+        versions = store.versions(conn, source, agency)
+        history = store.history(conn, source, agency)
+        first_read = store.first_read(conn, source)
+        (listed,) = (each for each in standing(conn, site, now) if each.name == source)
+    if not versions:
+        return missing(request)
+    return show(
+        request,
+        "agency.html",
+        listed=listed,
+        listing=versions[-1].listing,
+        cover=cover,
+        began=versions[0].from_at,
+        ended=versions[-1].to_at,
+        from_the_start=versions[0].from_at == first_read,
+        history=history,
+        key=key,
+    )
+
+
+def _past(agencies: tuple[str, ...], mark: str) -> str | None:
+    """An agency that is on the list no longer."""
+    return next((agency for agency in agencies if agency_mark(agency) == mark), None)

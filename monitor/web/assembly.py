@@ -1,0 +1,77 @@
+"""From `Settings` to the site: its parts, and the server that it runs in. Only entry points come here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from urllib.parse import urlsplit
+
+import uvicorn
+from sqlalchemy.engine import Engine
+from starlette.types import ASGIApp
+
+from monitor import wiring
+from monitor.config import Settings
+from monitor.coverage import Coverage
+from monitor.web.parts import Site, Watched
+
+PORT = 8000
+LOCAL_URL = f"http://127.0.0.1:{PORT}"
+"""Where the site is while the operator has set no ``public_url``: on this machine only."""
+
+
+def site(settings: Settings, engine: Engine, clock: Callable[[], datetime] = wiring.now) -> Site:
+    """The parts of the site on an open database."""
+    gazetteer = wiring.gazetteer(settings)
+    own = settings.site
+    return Site(
+        engine=engine,
+        sources={
+            name: Watched(
+                name=name,
+                title=source.title,
+                publisher=source.publisher,
+                official_url=source.official,
+                every=source.every,
+                meanings=source.meanings(),
+            )
+            for name, source in settings.watched.items()
+        },
+        gazetteer=gazetteer,
+        coverage=Coverage(
+            engine, settings.watched, lambda source, listing: gazetteer.locate(listing, source=source)
+        ),
+        clock=clock,
+        public_url=own.public_url or LOCAL_URL,
+        name=own.name,
+        contact=own.contact,
+        timezone=own.timezone,
+        next_step={"en": own.next_step, "es": own.next_step_es},
+        backups_kept=own.backups_kept,
+        configured=wiring.configured_channels(settings),
+    )
+
+
+def server(app: ASGIApp, *, host: str, port: int) -> uvicorn.Server:
+    """A server for ``run()``, or ``serve()`` within a running loop. No access log: it would hold addresses with tokens, and who read what.
+
+    The address of a visitor is taken from a proxy's header only when the proxy is on this machine.
+    """
+    return uvicorn.Server(
+        uvicorn.Config(
+            app,
+            host=host,
+            port=port,
+            access_log=False,
+            log_config=None,
+            server_header=False,
+            forwarded_allow_ips="127.0.0.1",
+            timeout_graceful_shutdown=10,
+            lifespan="off",
+        )
+    )
+
+
+def is_local(settings: Settings) -> bool:
+    """Whether only this machine can use the site, because no other host name is known."""
+    return urlsplit(settings.site.public_url or LOCAL_URL).hostname in {"127.0.0.1", "localhost", "::1"}

@@ -1,0 +1,198 @@
+"""The forms of the people's pages as they were filled in: read with patience, checked, and shown again with nothing lost."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from fastapi import Request
+
+from monitor import subscribe
+from monitor.errors import UsageError
+from monitor.gazetteer.places import parse_place, state_of_zip
+from monitor.hours import AT_ONCE, DEFAULT_HOUR, ZONES, zone_of_state
+from monitor.store.people import Follow, Subscriber
+from monitor.subscribe.signup import MOST_PLACES
+from monitor.web.pages import language_of, say, site_of
+
+FASTEST = timedelta(seconds=2)
+"""Nobody reads and fills the form in less."""
+LONGEST = timedelta(days=2)
+"""A form that was left open for longer is shown again."""
+LONGEST_TEXT = 2000
+"""Characters of places that are read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """What the form offers, for the templates."""
+
+    closed: str | None
+    stamp: str
+    preview: str
+    frequencies: dict[str, str]
+    hours: tuple[tuple[int, str], ...]
+    zones: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Filled:
+    """A form as it was filled in, to be shown again: nothing is lost by a mistake."""
+
+    address: str = ""
+    places: str = ""
+    lists: tuple[str, ...] = ()
+    frequency: str = AT_ONCE
+    hour: int = DEFAULT_HOUR
+    zone: str = ""
+    language: str = "en"
+    pause: str = ""
+    receipts: bool = True
+
+
+def offer(request: Request, *, closed: str | None, stamp: str, preview: str) -> Offer:
+    """What the form offers to this reader."""
+    language = language_of(request)
+    clocks = tuple(
+        (
+            hour,
+            f"{(hour + 11) % 12 + 1}:00 {('a. m.', 'p. m.')[hour >= 12] if language == 'es' else ('am', 'pm')[hour >= 12]}",
+        )
+        for hour in range(24)
+    )
+    return Offer(
+        closed=closed,
+        stamp=stamp,
+        preview=preview,
+        frequencies={
+            "at_once": say(request, "At once, whenever our checks find a change"),
+            "daily": say(request, "Once a day, if something has changed"),
+            "weekly": say(request, "Once a week (on Mondays), if something has changed"),
+        },
+        hours=clocks,
+        zones=tuple((zone, zone.partition("/")[2].replace("_", " ")) for zone in ZONES),
+    )
+
+
+def as_it_is(one: Subscriber, follows: Iterable[Follow], timezone: str) -> Filled:
+    """A subscriber's preferences as a filled form."""
+    found = tuple(follows)
+    paused = one.paused_until if one.state == "paused" else None
+    return Filled(
+        places=", ".join(dict.fromkeys(each.place for each in found)),
+        lists=tuple(dict.fromkeys(each.source for each in found)),
+        frequency=one.frequency,
+        hour=DEFAULT_HOUR if one.local_hour is None else one.local_hour,
+        zone=one.timezone or "",
+        language=one.language,
+        pause=_day_at(paused, one.timezone or timezone) if paused else "",
+        receipts=one.receipts,
+    )
+
+
+def blank(request: Request, places: Iterable[str]) -> Filled:
+    """A form in which only places stand, with every list chosen."""
+    names = list(places)
+    first = names[0] if names else ""
+    zone = zone_of_state(state_of_zip(first) if first.isdigit() else first) if names else ""
+    return Filled(
+        places=", ".join(names),
+        lists=tuple(site_of(request).sources),
+        zone=zone,
+        language=language_of(request),
+    )
+
+
+def _day_at(at: datetime, timezone: str) -> str:
+    """A day as a date field wants it."""
+    return at.astimezone(ZoneInfo(timezone)).date().isoformat()
+
+
+def checked(
+    request: Request, filled: Filled, also: tuple[str, ...] = ()
+) -> tuple[dict[str, str], tuple[Follow, ...]]:
+    """What is wrong with places and lists, by field, and what they come to. ``also`` are lists that are followed but not offered."""
+    problems: dict[str, str] = {}
+    names: list[str] = []
+    for text in _split(filled.places):
+        name = place(text)
+        if name is None:
+            problems["places"] = say(
+                request,
+                "“%(place)s” is neither a ZIP code nor a state. Write five digits, or a state such as IL.",
+                place=text[:40],
+            )
+            break
+        names.append(name)
+    if not problems and not names:
+        problems["places"] = say(
+            request, "Write at least one place: a ZIP code, a state, or US for the whole country."
+        )
+    elif len(set(names)) > MOST_PLACES:
+        problems["places"] = say(
+            request, "At most %(most)d places fit; a state holds all of its ZIP codes.", most=MOST_PLACES
+        )
+    offered = {*site_of(request).sources, *also}
+    if not filled.lists or not set(filled.lists) <= offered:
+        problems["lists"] = say(request, "Choose at least one list.")
+    if problems:
+        return problems, ()
+    return problems, tuple(sorted(subscribe.wanted(names, filled.lists, state_of_zip)))
+
+
+def _split(text: str) -> list[str]:
+    """Places as people write them: by commas or lines; ZIP codes also by spaces."""
+    found: list[str] = []
+    for part in re.split(r"[,;\n]+", text):
+        words = part.split()
+        if len(words) > 1 and all(re.fullmatch(r"\d{5}(-\d{4})?|[A-Za-z]{2}", word) for word in words):
+            found += words
+        elif words:
+            found.append(" ".join(words))
+    return found
+
+
+def place(text: str) -> str | None:
+    """The place that somebody means; None for none."""
+    try:
+        name = parse_place(text[:100])
+    except UsageError:
+        return None
+    return None if name.isdigit() and state_of_zip(name) is None else name
+
+
+def hour(text: str) -> int:
+    """An hour of the day; the usual one for anything else."""
+    return int(text) if re.fullmatch(r"1?\d|2[0-3]", text, re.ASCII) else DEFAULT_HOUR
+
+
+def day(text: str) -> date | None:
+    """A day as a date field gives it; None for anything else."""
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        return None
+
+
+def stamped(key: bytes, now: datetime) -> str:
+    """When a form was made, signed: what comes back with it says how long it took."""
+    seconds = str(int(now.timestamp()))
+    return f"{seconds}.{_signed(key, seconds)}"
+
+
+def in_time(key: bytes, stamp: str, now: datetime, fastest: timedelta = FASTEST) -> bool:
+    """Whether a form comes back no sooner than a person could send it, and not days later."""
+    seconds, _, signature = stamp.partition(".")
+    if not hmac.compare_digest(signature.encode(), _signed(key, seconds).encode()):
+        return False
+    age = timedelta(seconds=now.timestamp() - int(seconds))
+    return fastest <= age <= LONGEST
+
+
+def _signed(key: bytes, text: str) -> str:
+    return hmac.new(key, f"form\0{text}".encode(), hashlib.sha256).hexdigest()[:32]

@@ -1,0 +1,129 @@
+"""From `Settings` to the people's pages: their parts on an open database. Only entry points come here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from datetime import datetime, timedelta
+from functools import cache
+
+from sqlalchemy.engine import Engine
+
+from monitor import letters, render, wiring
+from monitor.channels import EVERYTHING
+from monitor.config import Settings
+from monitor.db import reading
+from monitor.domain import Alert, Change, Confidence, Kind, Listing, Message, Told
+from monitor.keys import KeyFile
+from monitor.letters import Section
+from monitor.store import facts, overview
+from monitor.store.people import Follow
+from monitor.subscribe import Limits
+from monitor.web import assembly, create_app
+from monitor.web import people as pages
+from monitor.web.guarded import Guarded
+from monitor.web.parts import Site
+from monitor.web.people import People
+from monitor.writing import Writer
+
+STUCK_AFTER = timedelta(hours=1)
+"""Mail that waits for longer while the relay refuses everything means that a confirmation would not arrive either."""
+
+
+def application(
+    settings: Settings,
+    engine: Engine,
+    keys: KeyFile,
+    *,
+    wake: Callable[[], None] = lambda: None,
+    clock: Callable[[], datetime] = wiring.now,
+) -> tuple[Guarded, Site]:
+    """The whole site with the people's pages, and its parts. ``wake`` tells a sender in this process that something came in."""
+    site = assembly.site(settings, engine, clock)
+    site = replace(site, checks={**site.checks, "sign-up": lambda: reason(settings, engine, clock())})
+    joined = people(settings, engine, keys, site, wake)
+    return create_app(site, routers=[pages.routes(joined)], extras=pages.extras(joined)), site
+
+
+def people(
+    settings: Settings, engine: Engine, keys: KeyFile, site: Site, wake: Callable[[], None] = lambda: None
+) -> People:
+    """The parts of the pages on which people sign up, confirm, change and leave."""
+    writer = Writer(settings, engine, site.coverage, wiring.alerter(settings), site.clock)
+
+    def today(language: str, follows: Iterable[Follow]) -> tuple[Section, ...]:
+        voice = writer.voice(language)
+        return tuple(letters.standing(voice, each) for each in writer.today(follows))
+
+    @cache
+    def preview(language: str) -> str:
+        return (
+            sample(settings, language, site.clock())
+            .text.replace(render.MARKS["asked"], "…")
+            .replace(render.MARKS["stop"], site.public("/manage/…"))
+        )
+
+    return People(
+        keys=keys,
+        tombstones=wiring.tombstones(settings),
+        today=today,
+        preview=preview,
+        closed=lambda: closed(settings, engine, site.clock()),
+        limits=Limits(settings.signup.per_network, settings.signup.per_site),
+        bounce_secret=settings.bounces.secret.get_secret_value() if settings.bounces.secret else None,
+        wake=wake,
+    )
+
+
+def closed(settings: Settings, engine: Engine, now: datetime) -> str | None:
+    """Why nobody can sign up: "configuration" (mail or the public address is not set up), "mail" (it does not get through), or None."""
+    if "email" not in wiring.configured_channels(settings) or settings.site.public_url is None:
+        return "configuration"
+    with reading(engine) as conn:
+        paused = any(lane.channel == "email" and lane.name == EVERYTHING for lane in facts.lanes(conn, now))
+        oldest = overview.outbox(conn).oldest_due_at if paused else None
+    return "mail" if oldest is not None and now - oldest > STUCK_AFTER else None
+
+
+def reason(settings: Settings, engine: Engine, now: datetime) -> str | None:
+    """The same in words, for whoever asks whether the site is ready."""
+    return {
+        "configuration": "nobody can sign up: set up [email] and [site] public_url",
+        "mail": "nobody can sign up: the mail server refuses everything",
+        None: None,
+    }[closed(settings, engine, now)]
+
+
+def sample(settings: Settings, language: str, now: datetime) -> Message:
+    """An alert about nothing that has happened, to show what one looks like."""
+    name, source = next(iter(settings.watched.items()))
+    listing = Listing(
+        name="Hammond Police Department", city="Hammond", state="IN", since=now.date() - timedelta(days=1)
+    )
+    told = Told(
+        change=Change(Kind.ADDED, after=listing),
+        because=("46320",),
+        reason="covers Hammond",
+        confidence=Confidence.EXACT,
+        not_before=now - source.every,
+        not_after=now,
+    )
+    meanings = source.meanings()
+    public = settings.site.public_url
+    return render.alert(
+        Alert(
+            source=name,
+            title=source.title,
+            publisher=source.publisher,
+            official_url=source.official,
+            told=(told,),
+            meaning=meanings[-1] if meanings else None,
+            site_name=settings.site.name,
+            contact=settings.site.contact,
+            timezone=settings.site.timezone,
+            language=language,
+            permalink=f"{public.rstrip('/')}/changes/…" if public else None,
+            sample=True,
+            managed=public is not None,
+        )
+    )

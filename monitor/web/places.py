@@ -1,0 +1,153 @@
+"""The pages of a ZIP, of several, and of a state: who covers it today and why, what changed there, and how sure all that is."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from fastapi import APIRouter, Request, Response
+
+from monitor.coverage import Cover
+from monitor.db import reading
+from monitor.gazetteer import MILITARY, ZipArea
+from monitor.states import STATES, read_state
+from monitor.store import pages as store
+from monitor.web.errors import missing
+from monitor.web.lists import Standing, standing
+from monitor.web.pages import get, go, show, site_of
+from monitor.web.parts import Site
+from monitor.web.sentences import agency_path
+
+router = APIRouter()
+
+MOST_ZIPS = 150
+"""ZIPs on one page: the inhabited ones of any city fit, and the address stays below a kilobyte."""
+
+_NEWS = 10  # changes on a place's page
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """An agency on a place's page, and the ZIPs of the page that it serves when those are not all."""
+
+    cover: Cover
+    path: str
+    zips: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Board:
+    """One list on a place's page. ``local`` serve the very place, ``statewide`` its whole state, ``unplaced`` nobody knows which part."""
+
+    list: Standing
+    local: tuple[Entry, ...]
+    statewide: tuple[Entry, ...]
+    unplaced: tuple[Entry, ...]
+
+
+def zip_path(zips: Iterable[str]) -> str:
+    """The address of the page of one ZIP or of several."""
+    return f"/zip/{'+'.join(zips)}"
+
+
+def read_zips(text: str) -> tuple[str, ...] | None:
+    """The ZIPs of an address "60601+60602", sorted and each once; ZIP+4 is cut. None when it is not one, or one of too many."""
+    parts = text.split("+")
+    if len(parts) > MOST_ZIPS or not all(re.fullmatch(r"[0-9]{5}(?:-[0-9]{4})?", part) for part in parts):
+        return None
+    return tuple(sorted({part[:5] for part in parts}))
+
+
+@get(router, "/zip/{zips}")
+def zip_page(request: Request, zips: str) -> Response:
+    """Who covers these ZIPs today."""
+    codes = read_zips(zips)
+    if codes is None:
+        return missing(request)
+    if zips != "+".join(codes):
+        return go(request, zip_path(codes), 301)
+    site = site_of(request)
+    now = site.clock()
+    areas = {code: site.gazetteer.zip(code) for code in codes}
+    states = states_of(site, codes)
+    with reading(site.engine) as conn:
+        lists = standing(conn, site, now)
+        news = store.latest(conn, places=codes, within=states, limit=_NEWS)
+    return show(
+        request,
+        "zip.html",
+        zips=codes,
+        areas=areas,
+        states=states,
+        towns=_towns(areas.values()),
+        boards=[_zip_board(site, each, codes, states) for each in lists],
+        news=news,
+        military=MILITARY,
+        places=codes,
+    )
+
+
+@get(router, "/state/{state}")
+def state_page(request: Request, state: str) -> Response:
+    """Every agency of a state that is on a list today."""
+    reading_ = read_state(state)
+    if reading_ is None or not reading_.exact:
+        return missing(request)
+    code = reading_.code
+    if state != code:
+        return go(request, f"/state/{code}", 301)
+    site = site_of(request)
+    now = site.clock()
+    with reading(site.engine) as conn:
+        lists = standing(conn, site, now)
+        news = store.latest(conn, places=(code,), limit=_NEWS)
+    return show(
+        request,
+        "state.html",
+        code=code,
+        name=STATES[code],
+        boards=[_state_board(site, each, code) for each in lists],
+        news=news,
+        places=(code,),
+    )
+
+
+def states_of(site: Site, codes: Iterable[str]) -> tuple[str, ...]:
+    """The states of ZIPs, each once; a military region is one here, an unassigned ZIP has none."""
+    found = (site.gazetteer.state_of_zip(code) for code in codes)
+    return tuple(dict.fromkeys(state for state in found if state))
+
+
+def _zip_board(site: Site, listed: Standing, codes: tuple[str, ...], states: tuple[str, ...]) -> Board:
+    covered = site.coverage.of(listed.name)
+    serving: dict[str, tuple[Cover, list[str]]] = {}
+    for code in codes:
+        for cover in covered.by_zip.get(code, ()):
+            serving.setdefault(cover.agency, (cover, []))[1].append(code)
+    local = sorted(serving.values(), key=lambda pair: pair[0].listing.name.casefold())
+    return Board(
+        listed,
+        tuple(_entry(cover, () if len(found) == len(codes) else tuple(found)) for cover, found in local),
+        tuple(_entry(cover) for cover in covered.statewide(states)),
+        tuple(_entry(cover) for cover in covered.unplaced(states)),
+    )
+
+
+def _state_board(site: Site, listed: Standing, code: str) -> Board:
+    covered = site.coverage.of(listed.name)
+    statewide, unplaced = covered.statewide((code,)), covered.unplaced((code,))
+    apart = {cover.agency for cover in (*statewide, *unplaced)}
+    local = (cover for cover in covered.by_state.get(code, ()) if cover.agency not in apart)
+    return Board(
+        listed, tuple(map(_entry, local)), tuple(map(_entry, statewide)), tuple(map(_entry, unplaced))
+    )
+
+
+def _entry(cover: Cover, zips: tuple[str, ...] = ()) -> Entry:
+    return Entry(cover, agency_path(cover.source, cover.agency), zips)
+
+
+def _towns(areas: Iterable[ZipArea | None]) -> tuple[str, ...]:
+    """The post towns of ZIPs, each once, with their state."""
+    return tuple(dict.fromkeys(f"{area.towns[0]}, {area.state}" for area in areas if area))

@@ -1,0 +1,97 @@
+"""Alive and ready, for whoever runs the site: JSON with a reason for everything that is not as it should be."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import JSONResponse
+
+from monitor import __version__, health, migrate
+from monitor.db import reading
+from monitor.errors import MonitorError
+from monitor.store import pages as store
+from monitor.web.pages import get, site_of
+from monitor.web.parts import Site
+
+router = APIRouter()
+
+STUCK_AFTER = timedelta(minutes=15)
+"""A delivery that is due on a configured channel is taken within seconds; one that waits so long says that nobody sends: no sender
+works, or its fence is closed."""
+
+
+@get(router, "/healthz")
+def alive(request: Request) -> Response:
+    """The process answers. It says nothing of anything else, so that nobody restarts it for a publisher's fault."""
+    return _json({"alive": True, "version": __version__}, 200)
+
+
+@get(router, "/readyz")
+def ready(request: Request) -> Response:
+    """Whether all is as it should be: 200, or 503 with the reasons."""
+    site = site_of(request)
+    checks: dict[str, dict[str, Any]] = {}
+    try:
+        checks["migrations"] = _verdict(*_migrations(site))
+        if checks["migrations"]["ok"]:
+            checks |= _service(site)
+    except MonitorError as error:
+        checks["database"] = _verdict([str(error)])
+    for name, check in site.checks.items():
+        reason = check()
+        checks[name] = _verdict([reason] if reason else [])
+    reasons = [reason for check in checks.values() for reason in check["reasons"]]
+    return _json({"ready": not reasons, "reasons": reasons, "checks": checks}, 503 if reasons else 200)
+
+
+def _migrations(site: Site) -> tuple[list[str], dict[str, Any]]:
+    now, wanted = migrate.current(site.engine), migrate.head()
+    wrong = (
+        [] if now == wanted else [f"the database is at revision {now or 'none'}, this program needs {wanted}"]
+    )
+    return wrong, {"revision": now, "head": wanted}
+
+
+def _service(site: Site) -> dict[str, dict[str, Any]]:
+    """Sources and outbox, as `health.status` sees them."""
+    now = site.clock()
+    state = health.status(
+        site.engine,
+        {name: watched.every for name, watched in site.sources.items()},
+        configured=site.configured,
+        fenced=None,
+        now=now,
+    )
+    blind = [
+        f"{name} was not read since {line['last_good_at'] or 'it was added'}"
+        for name, line in state["sources"].items()
+        if line["blind"]
+    ]
+    outbox, sender = state["outbox"], state["sender"]
+    stuck: list[str] = []
+    with reading(site.engine) as conn:
+        waiting = store.overdue(conn, site.configured, before=now - STUCK_AFTER, now=now)
+    if waiting:
+        stuck.append(f"{waiting} deliveries are overdue and nobody sends them")
+    if outbox["to_fan_out"] and not sender["working"]:
+        stuck.append(f"{outbox['to_fan_out']} changesets wait to be fanned out and no sender is working")
+    shown = ("last_good_at", "age", "blind", "last_outcome")
+    return {
+        "sources": _verdict(
+            blind, {name: {key: line[key] for key in shown} for name, line in state["sources"].items()}
+        ),
+        "outbox": _verdict(
+            stuck,
+            {key: outbox[key] for key in ("due", "oldest_age", "failed", "to_fan_out")} | {"sender": sender},
+        ),
+    }
+
+
+def _verdict(reasons: list[str], facts: dict[str, Any] | None = None) -> dict[str, Any]:
+    return {"ok": not reasons, "reasons": reasons, **(facts or {})}
+
+
+def _json(content: dict[str, Any], status: int) -> Response:
+    return JSONResponse(content, status, headers={"Cache-Control": "no-store"})

@@ -1,0 +1,246 @@
+"""Changes, covers and lists in the words of one language: the same sentences that the mails use."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import unicodedata
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
+
+from monitor import i18n, render
+from monitor.coverage import Cover
+from monitor.domain import Change, Confidence, Kind, Listing, State, Told
+from monitor.render import Words, clean
+from monitor.store.changes import Row
+
+if TYPE_CHECKING:
+    from monitor.web.parts import Site, Watched
+
+_DIGITS = 10  # of an agency's hash in its address: at 10,000 agencies two alike are one chance in 20,000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """One change as a page shows it; every text is plain, cleaned and in the reader's language.
+
+    ``what``: added, again, removed, renamed, changed. ``status``: published, held, withdrawn. ``reach`` says where the agency is
+    ("covers Lake County"), ``estimate`` that this is one, ``unplaced`` that no more than its state is known. ``at`` is when it was
+    published, or else first seen.
+    """
+
+    id: int
+    what: str
+    status: str
+    source: str
+    title: str
+    name: str
+    state: str
+    code: str
+    headline: str
+    sentence: str
+    brief: str
+    interval: str
+    facts: tuple[str, ...]
+    reach: str
+    estimate: bool
+    unplaced: bool
+    agency: str
+    changeset: int | None
+    at: datetime
+
+
+class Sentences:
+    """What templates call as ``words``."""
+
+    def __init__(self, site: Site, language: str) -> None:
+        self._site = site
+        self._language = language
+        self._words = Words(language)
+        self._zone = ZoneInfo(site.timezone)
+
+    def line(self, row: Row) -> Line:
+        """A change, ready to be shown."""
+        words, watched = self._words, self._site.sources.get(row.source)
+        title = clean(watched.title if watched else row.source)
+        publisher = clean(watched.publisher if watched else row.source)
+        confidence = Confidence(row.confidence) if row.confidence else Confidence.EXACT
+        told = Told(row.change, (), row.placement or "", confidence, row.not_before, row.first_seen_at)
+        view = render.view(told, self._zone)
+        facts = [words("difference", difference, publisher) for difference in view.differences]
+        if view.own_date:
+            facts.insert(0, words("own_date", view, publisher))
+        if view.attributes:
+            facts.append(words("also", view.attributes, view.more, publisher))
+        assert row.id is not None
+        return Line(
+            id=row.id,
+            what=view.what,
+            status="held" if row.state in {State.HELD, State.REJECTED} else row.state.value,
+            source=row.source,
+            title=title,
+            name=view.name,
+            state=view.state,
+            code=view.code,
+            headline=words("headline", view, title),
+            sentence=words("sentence", view, title),
+            brief=words("brief", view),
+            interval=words("interval", view),
+            facts=tuple(facts),
+            reach=i18n.placement(view.reason, self._language),
+            estimate=view.estimate,
+            unplaced=confidence is Confidence.STATE_ONLY,
+            agency=agency_path(row.source, row.agency),
+            changeset=row.changeset,
+            at=row.ended_at or row.first_seen_at,
+        )
+
+    def lines(self, rows: Iterable[Row]) -> list[Line]:
+        """Changes, ready to be shown."""
+        return [self.line(row) for row in rows]
+
+    def facts(self, source: str, listing: Listing) -> list[Fact]:
+        """What a list says of an agency beside its name, the publisher's own date first."""
+        watched = self._site.sources.get(source)
+        publisher = clean(watched.publisher if watched else source)
+        as_told = Told(Change(Kind.ADDED, after=listing), (), "", Confidence.EXACT, None, self._site.clock())
+        view = render.view(as_told, self._zone)
+        raw = [value for _, value in listing.attributes if clean(value)]
+        found = [
+            Fact(self._words("field", name, publisher), value, safe_link(given))
+            for (name, value), given in zip(view.attributes, raw, strict=False)
+        ]
+        if view.own_date:
+            own_date = i18n.day(view.own_date, self._language)
+            found.insert(0, Fact(self._words("field", "since", publisher), own_date))
+        return found
+
+    def document(self, listing: Listing) -> str | None:
+        """The listing's own document, when it is on the web."""
+        return safe_link(listing.url)
+
+    def reach(self, cover: Cover) -> str:
+        """Where an agency is: "covers Lake County"."""
+        return i18n.placement(clean(cover.placement.reason), self._language)
+
+    def meaning(self, watched: Watched, at: datetime) -> Meant | None:
+        """What being on a list means at a moment; None when the configuration does not say."""
+        meaning = watched.meaning(at.astimezone(self._zone).date())
+        if meaning is None:
+            return None
+        text = meaning.es if self._language == "es" else meaning.en
+        return Meant(clean(text, 1500), self._words("reviewed", meaning))
+
+    def counts(self, counts: dict[Kind, int]) -> str:
+        """Counts of a changeset: "3 agencies added, 1 no longer listed"."""
+        what = {"added": Kind.ADDED, "removed": Kind.REMOVED, "changed": Kind.CHANGED}
+        number = {name: counts.get(kind, 0) for name, kind in what.items()} | {"again": 0, "renamed": 0}
+        return self._words("counts", number)
+
+    def age(self, since: datetime, now: datetime) -> str:
+        """How long ago: "23 minutes ago", "3 hours ago", "2 days ago"."""
+        minutes = max(int((now - since).total_seconds() // 60), 0)
+        ngettext = i18n.translations(self._language).ngettext
+        if minutes < 120:
+            return ngettext("%(count)d minute ago", "%(count)d minutes ago", minutes) % {"count": minutes}
+        hours = minutes // 60
+        if hours < 48:
+            return ngettext("%(count)d hour ago", "%(count)d hours ago", hours) % {"count": hours}
+        days = hours // 24
+        return ngettext("%(count)d day ago", "%(count)d days ago", days) % {"count": days}
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """Something that a list says of an agency; ``link`` when that is an address of the web."""
+
+    label: str
+    value: str
+    link: str | None = None
+
+    @property
+    def is_address(self) -> bool:
+        """Whether it is an address of the web, or several: nothing to read."""
+        return "://" in self.value
+
+
+@dataclass(frozen=True, slots=True)
+class Meant:
+    """The meaning of a listing, and when that text was reviewed and what it rests on."""
+
+    text: str
+    reviewed: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hold:
+    """Changes of one kind that one poll brought and nobody believes yet, or that went away unbelieved.
+
+    ``refused``: a person judged them to be an error.
+    """
+
+    source: str
+    kind: Kind
+    status: str
+    not_before: datetime | None
+    first_seen_at: datetime
+    release_at: datetime | None
+    ended_at: datetime | None
+    refused: bool
+    rows: tuple[Row, ...]
+
+
+def holds(rows: Sequence[Row]) -> tuple[Hold, ...]:
+    """Held or withdrawn changes by what they have in common, the newest first."""
+    groups: dict[tuple[object, ...], list[Row]] = {}
+    for row in rows:
+        alike = (
+            row.source,
+            row.change.kind,
+            row.state,
+            row.not_before,
+            row.first_seen_at,
+            row.release_at,
+            row.ended_at,
+        )
+        groups.setdefault(alike, []).append(row)
+    found = (
+        Hold(
+            source=members[0].source,
+            kind=members[0].change.kind,
+            status="withdrawn" if members[0].state is State.WITHDRAWN else "held",
+            not_before=members[0].not_before,
+            first_seen_at=members[0].first_seen_at,
+            release_at=members[0].release_at,
+            ended_at=members[0].ended_at,
+            refused=members[0].state is State.REJECTED,
+            rows=tuple(members),
+        )
+        for members in groups.values()
+    )
+    return tuple(sorted(found, key=lambda hold: hold.ended_at or hold.first_seen_at, reverse=True))
+
+
+def safe_link(text: str | None) -> str | None:
+    """An address of the web from outside; anything else is not made a link."""
+    parts = urlsplit(text or "")
+    return text if parts.scheme in {"http", "https"} and parts.netloc and " " not in (text or "") else None
+
+
+def agency_path(source: str, agency: str) -> str:
+    """The address of an agency's page within the site: words of its key for people, and a hash of the whole key.
+
+    The same for as long as the agency's key is, whatever is in it; names from outside cannot lengthen it or break out of it.
+    """
+    plain = unicodedata.normalize("NFKD", agency).encode("ascii", "ignore").decode()
+    slug = re.sub(r"[^a-z0-9]+", "-", plain.lower())[:60].strip("-") or "agency"
+    return f"/agency/{source}/{slug}-{agency_mark(agency)}"
+
+
+def agency_mark(agency: str) -> str:
+    """The part of an agency's address that finds it."""
+    return hashlib.sha256(agency.encode("utf-8", "surrogatepass")).hexdigest()[:_DIGITS]

@@ -1,0 +1,135 @@
+"""From a `Letter` of the outbox to a message, with what the configuration knows: titles of lists, pages, the voice of the site."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from datetime import datetime, timedelta
+
+from sqlalchemy.engine import Engine
+
+from monitor import letters
+from monitor.config import Settings
+from monitor.coverage import Cover, Coverage
+from monitor.db import reading
+from monitor.dispatch import Content, Letter
+from monitor.domain import Alert, Message
+from monitor.gazetteer.places import state_of_zip
+from monitor.letters import Today, Voice, Wanted, Watch
+from monitor.store import baseline
+from monitor.store.people import Follow
+
+_BLIND_AFTER_POLLS = 3
+
+
+class Writer:
+    """Makes a message of a letter; what `dispatch` calls as ``write``."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        engine: Engine,
+        coverage: Coverage,
+        alert: Callable[[Content], Alert],
+        clock: Callable[[], datetime],
+    ) -> None:
+        self._settings, self._engine, self._coverage, self._alert = settings, engine, coverage, alert
+        self._clock = clock
+
+    def __call__(self, letter: Letter) -> Message:
+        """The message. Raises ValueError for a kind that is none."""
+        voice = self.voice(letter.language)
+        wanted = self._wanted(letter.follows)
+        when = letters.schedule(voice, letter.frequency, letter.timezone, letter.local_hour)
+        match letter.kind, letter.about:
+            case "confirm", about:
+                if not voice.managed:
+                    raise ValueError(
+                        "a confirmation needs the site that serves its link: set [site] public_url"
+                    )
+                return letters.confirm(voice, wanted, when, known=about == "known")
+            case "welcome", _:
+                return letters.welcome(voice, wanted, when, self.today(letter.follows))
+            case "digest", about:
+                return letters.digest(voice, about, [self._alert(content) for content in letter.contents])
+            case "notice", "receipt":
+                watched = [
+                    Watch(self._title(name), seen.good, seen.last_good_at, _total(seen.gaps))
+                    for name, seen in letter.checks
+                ]
+                return letters.receipt(voice, wanted, when, watched)
+            case "notice", "export":
+                return letters.export(voice, wanted, letter.facts)
+            case "notice", "blind" | "back":
+                source = self._settings.source(letter.source)
+                return letters.sight(
+                    voice,
+                    source.title,
+                    source.official,
+                    self._seen_at(letter.source),
+                    back=letter.about == "back",
+                )
+        raise ValueError(f"a {letter.kind} about {letter.about!r} is not known")
+
+    def today(self, follows: Iterable[Follow]) -> tuple[Today, ...]:
+        """Who covers these places now, a list at a time."""
+        order = {name: number for number, name in enumerate(self._settings.sources)}
+        return tuple(
+            self._today(follow)
+            for follow in sorted(follows, key=lambda each: (each.place, order.get(each.source, len(order))))
+            if follow.source in self._settings.watched
+        )
+
+    def _today(self, follow: Follow) -> Today:
+        covered = self._coverage.of(follow.source)
+        own: tuple[Cover, ...] = ()
+        if follow.place == "US":
+            covers = covered.covers
+        elif follow.place.isdigit():
+            own = covered.by_zip.get(follow.place, ())
+            covers = covered.at(follow.place, follow.within or state_of_zip(follow.place))
+        else:
+            covers = covered.by_state.get(follow.place, ())
+        seen = self._seen_at(follow.source)
+        whole = follow.place == "US"
+        return Today(
+            place=follow.place,
+            title=self._title(follow.source),
+            # the whole country would be thousands of lines
+            agencies=() if whole else tuple((each.listing.name, each.placement.reason) for each in covers),
+            total=len(covers),
+            seen_at=seen,
+            state_only=follow.place.isdigit() and bool(covers) and not own,
+            blind=self._is_blind(follow.source, seen),
+        )
+
+    def _seen_at(self, source: str) -> datetime | None:
+        with reading(self._engine) as conn:
+            return baseline.believed(conn, source).last_good_at
+
+    def _is_blind(self, source: str, seen: datetime | None) -> bool:
+        return seen is None or self._clock() - seen > _BLIND_AFTER_POLLS * self._settings.source(source).every
+
+    def _wanted(self, follows: Iterable[Follow]) -> tuple[Wanted, ...]:
+        places: dict[str, list[str]] = {}
+        for follow in follows:
+            places.setdefault(follow.source, []).append(follow.place)
+        return tuple(Wanted(self._title(name), tuple(found)) for name, found in places.items())
+
+    def _title(self, source: str) -> str:
+        known = self._settings.sources.get(source)
+        return known.title if known else source
+
+    def voice(self, language: str) -> Voice:
+        """Who speaks, in a language."""
+        site = self._settings.site
+        return Voice(
+            site_name=site.name,
+            contact=site.contact,
+            timezone=site.timezone,
+            language=language,
+            managed=site.public_url is not None,
+        )
+
+
+def _total(gaps: Iterable[tuple[datetime, datetime]]) -> timedelta:
+    return sum((end - start for start, end in gaps), timedelta())

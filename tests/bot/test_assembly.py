@@ -1,0 +1,91 @@
+"""From the configuration to a bot."""
+
+from __future__ import annotations
+
+import queue
+from pathlib import Path
+
+import pytest
+from sqlalchemy.engine import Engine
+
+from monitor import wiring
+from monitor.bot import assembly
+from monitor.config import Settings, load
+from monitor.coverage import Coverage
+from monitor.db import transaction
+from monitor.errors import ConfigError
+from monitor.gazetteer import load as load_gazetteer
+from monitor.keys import KeyFile
+from monitor.store import facts
+from tests.bot.world import World
+
+SECRET = "0123456789abcdef"
+
+
+def settings(folder: Path, text: str) -> Settings:
+    (folder / "config.toml").write_text(f'[data]\nfolder = "{folder}"\n{text}')
+    return load(folder / "config.toml", {})
+
+
+@pytest.mark.parametrize("text", ["", '[telegram]\ntoken = "1:a"\n[mailbox]\nfolder = "mails"\n'])
+def test_without_telegram_there_is_no_bot(
+    sqlite_engine: Engine, keys: KeyFile, tmp_path: Path, text: str
+) -> None:
+    configured = settings(tmp_path, text)
+    channels = wiring.open_channels(configured)
+    assert assembly.bot(configured, sqlite_engine, keys, channels, gazetteer=load_gazetteer()) is None
+
+
+@pytest.mark.parametrize("copied", [False, True])
+def test_the_bot_of_a_configuration_answers_unless_its_database_is_a_copy(
+    still: World, tmp_path: Path, copied: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    api, engine = still.api, still.engine
+    configured = settings(tmp_path, f'[telegram]\ntoken = "{api.token}"\nbase_url = "{api.base_url}"\n')
+    if copied:
+        with transaction(engine) as conn:
+            facts.identity(conn)
+            facts.advance_send_mark(conn, 5)  # it has sent before, but there is no mark of it in this folder
+    gazetteer = load_gazetteer()
+    coverage = Coverage(
+        engine, configured.watched, lambda source, listing: gazetteer.locate(listing, source=source)
+    )
+    bot = assembly.bot(
+        configured,
+        engine,
+        still.keys,
+        wiring.open_channels(configured),
+        gazetteer=gazetteer,
+        coverage=coverage,
+    )
+    assert bot is not None
+    if not copied:
+        with still.running(bot):
+            assert "Ring" in still.ask("/watch 60601").text
+        return
+    said: queue.Queue[str] = queue.Queue()
+    monkeypatch.setattr(bot, "_complain", said.put)
+    with still.running(bot):
+        assert "looks like a copy" in said.get(timeout=5)
+    assert api.calls == []
+
+
+def test_a_webhook_needs_its_secret_and_a_secret_is_hard_to_guess(tmp_path: Path) -> None:
+    url = 'webhook_url = "https://watch.example/telegram"'
+    found = settings(tmp_path, f'[telegram]\n{url}\nwebhook_secret = "{SECRET}"\n').telegram
+    assert found.webhook_secret is not None
+    assert (found.webhook_url, found.webhook_secret.get_secret_value()) == (
+        "https://watch.example/telegram",
+        SECRET,
+    )
+    (tmp_path / "secret").write_text(f"{SECRET}\n")
+    assert settings(tmp_path, f'[telegram]\n{url}\nwebhook_secret_file = "secret"\n').telegram == found
+    for text in (
+        url,
+        f'webhook_secret = "{SECRET}"',
+        f'{url}\nwebhook_secret = "short"',
+        f'{url}\nwebhook_secret = "{SECRET} {SECRET}"',
+    ):
+        with pytest.raises(ConfigError, match="webhook") as caught:
+            settings(tmp_path, f"[telegram]\n{text}\n")
+        assert SECRET not in str(caught.value)

@@ -1,0 +1,222 @@
+"""A person and the bot in a private chat."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from monitor import subscribe
+from monitor.bot import Watched
+from monitor.subscribe import Tombstones
+from tests.bot.world import ICE, RING, World
+
+ILLINOIS = {("ring", "IL", None), ("ice-287g", "IL", None)}
+CHICAGO = {("ring", "60601", "IL"), ("ice-287g", "60601", "IL")}
+
+
+def test_whoever_watches_is_active_at_once_and_hears_of_every_list_there_is(both: World) -> None:
+    answer = both.ask("/watch 60601")
+    assert answer.chat == "7"
+    assert answer.text.startswith("Watching <b>60601 (Chicago, IL)</b>.")
+    assert RING in answer.text
+    assert ICE in answer.text
+    assert answer.parse_mode == "HTML"
+    assert answer.preview_off
+    assert both.follows() == CHICAGO
+    (listed,) = subscribe.listed(both.engine, both.keys)
+    assert (listed.state, listed.origin, listed.language) == ("active", "bot", "en")
+
+
+def test_a_deep_link_of_the_site_watches_its_zip(world: World) -> None:
+    assert "<b>60601 (Chicago, IL)</b>" in world.ask("/start 60601").text
+    assert "<b>IL (Illinois), 46320 (Hammond, IN)</b>" in world.ask("/start IL_46320").text
+    assert world.follows() == CHICAGO | ILLINOIS | {("ring", "46320", "IN"), ("ice-287g", "46320", "IN")}
+
+
+@pytest.mark.parametrize(
+    "text", ["/start", "/start hello", "hello", "hi", "OK", "/unknown", "thanks!", "everything"]
+)
+def test_nobody_subscribes_by_greeting(world: World, text: str) -> None:
+    world.ask(text)
+    assert world.follows() == set()
+
+
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        ("60601", "60601"),
+        (" 60601-1234 ", "60601"),
+        ("/WATCH il", "IL"),
+        ("/watch New York", "NY"),
+        ("Illinois", "IL"),
+        ("I live in 60601, thanks", "60601"),
+        ("1600 Main St, Chicago, IL 60601-1234", "60601"),
+    ],
+)
+def test_a_place_is_read_as_people_write_it(world: World, text: str, place: str) -> None:
+    world.ask(text)
+    assert {follow[1] for follow in world.follows()} == {place}
+
+
+def test_several_places_are_one_command(world: World) -> None:
+    world.ask("/watch 60601, IN US")
+    assert {follow[1] for follow in world.follows()} == {"60601", "IN", "US"}
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("/watch", "Give a ZIP code or a state"),
+        ("/watch 6060", "five digits"),
+        ("/watch 606011", "five digits"),
+        ("/watch Narnia", "neither a ZIP code nor a state"),
+        ("/watch AE", "military region"),
+        ("/watch 00000", "00000 is not a ZIP code"),
+        ("/watch <b>60601</b>", "neither a ZIP code nor a state"),
+    ],
+)
+def test_what_is_no_place_is_told_with_what_to_write_instead(world: World, text: str, says: str) -> None:
+    answer = world.ask(text)
+    assert says in answer.text
+    assert "Narnia" not in answer.text
+    assert world.follows() == set()
+
+
+@pytest.mark.parametrize(
+    ("place", "says"),
+    [
+        ("09001", "military or diplomatic post office"),
+        ("60699", "no area of its own"),
+        ("60600", "not a ZIP code that we know"),
+    ],
+)
+def test_a_zip_that_few_agencies_can_match_is_watched_with_a_notice(
+    world: World, place: str, says: str
+) -> None:
+    assert says in world.ask(f"/watch {place}").text
+    assert {follow[1] for follow in world.follows()} == {place}
+
+
+def test_the_same_command_twice_changes_nothing(both: World) -> None:
+    both.ask("/watch 60601")
+    assert "was watched already" in both.ask("/watch 60601").text
+    assert both.follows() == CHICAGO
+
+
+def test_a_list_that_was_left_out_stays_out_when_a_place_is_added(both: World) -> None:
+    both.ask("/watch 60601")
+    both.press("lists off ice-287g")
+    answer = both.ask("/watch IN")
+    assert ICE not in answer.text
+    assert both.follows() == {("ring", "60601", "IL"), ("ring", "IN", None)}
+
+
+def test_lists_are_chosen_by_buttons_that_say_what_they_do(both: World) -> None:
+    both.ask("/watch 60601")
+    answer = both.ask("/lists")
+    assert answer.buttons == ((f"✓ {RING}", "lists off ring"), (f"✓ {ICE}", "lists off ice-287g"))
+    answer = both.press("lists off ring", bears=4)
+    assert answer.edits == 4
+    assert answer.buttons == ((f"+ {RING}", "lists on ring"), (f"✓ {ICE}", "lists off ice-287g"))
+    assert both.follows() == {("ice-287g", "60601", "IL")}
+    both.press("lists on ring")
+    assert both.follows() == CHICAGO
+    assert all(notice.text == "" for notice in both.api.notices)
+
+
+def test_a_button_pressed_twice_does_what_it_did_once(world: World) -> None:
+    world.ask("/watch 60601")
+    for _ in range(2):
+        world.press("lists off ring")
+    assert world.follows() == {("ice-287g", "60601", "IL")}
+
+
+def test_the_last_list_cannot_be_left_out(world: World) -> None:
+    world.ask("/watch 60601")
+    world.press("lists off ring")
+    notice = world.refused("lists off ice-287g")
+    assert notice.alert
+    assert notice.text == "One list must stay. /stop ends everything."
+    assert world.follows() == {("ice-287g", "60601", "IL")}
+
+
+def test_what_is_watched_is_listed_with_a_button_to_end_each_place(both: World) -> None:
+    both.ask("/watch 60601 IN")
+    answer = both.ask("/list")
+    assert "60601 (Chicago, IL)" in answer.text
+    assert "IN (Indiana)" in answer.text
+    assert answer.buttons == (("Stop 60601", "stop 60601"), ("Stop IN", "stop IN"), ("Choose lists", "lists"))
+    answer = both.press("stop IN")
+    assert "Indiana" not in answer.text
+    assert both.follows() == CHICAGO
+
+
+@pytest.mark.parametrize("last", ["/stop", "/stop 60601"])
+def test_stopping_erases_the_chat_and_says_so_outside_the_database(
+    both: World, last: str, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    both.ask("/watch 60601")
+    assert "this chat is forgotten" in both.ask(last).text
+    assert subscribe.listed(both.engine, both.keys) == ()
+    assert ("telegram", both.keys.first_lookup("telegram", "7")) in Tombstones(both.parts.folder).read()
+    assert "Nothing is watched here" in both.ask("/stop").text
+    both.ask("/watch 60601")
+    assert both.follows() == CHICAGO
+
+
+def test_a_list_that_came_later_is_named_and_never_added(still: World) -> None:
+    ring = {"ring": still.parts.watched["ring"]}
+    still.parts = replace(still.parts, watched=ring)
+    with still.running():
+        still.ask("/watch 60601")
+    still.parts = replace(still.parts, watched=ring | {"later": Watched("A later list", timedelta(hours=1))})
+    with still.running():
+        assert "Not told here: A later list." in still.ask("/list").text
+        still.ask("/watch IN")
+    assert still.follows() == {("ring", "60601", "IL"), ("ring", "IN", None)}
+
+
+def test_too_many_places_are_refused(world: World) -> None:
+    world.ask("/watch " + " ".join(f"606{n:02}" for n in range(1, 41)))
+    before = world.follows()
+    assert "At most 50 places" in world.ask("/watch " + " ".join(f"463{n:02}" for n in range(1, 21))).text
+    assert world.follows() == before
+
+
+def test_answers_are_in_the_language_of_whoever_asks(both: World) -> None:
+    assert both.ask("/watch 60601", language="es").text.startswith("Se vigila <b>60601 (Chicago, IL)</b>.")
+    (listed,) = subscribe.listed(both.engine, both.keys)
+    assert listed.language == "es"
+    assert both.ask("/list", language="fr").text.startswith("Watched here:")
+
+
+def test_help_names_every_command_and_what_is_stored(world: World) -> None:
+    text = world.ask("/help").text
+    for command in ("/watch", "/list", "/lists", "/status", "/stop", "/help"):
+        assert command in text
+    assert "encrypted" in text
+
+
+@pytest.mark.parametrize("text", ["/start", "/watch 60601"])
+def test_starting_again_lifts_what_a_block_closed(both: World, text: str) -> None:
+    both.suppress("Telegram: Forbidden: bot was blocked by the user")
+    both.ask(text)
+    assert both.suppression() is None
+
+
+def test_what_an_operator_closed_stays_closed(both: World) -> None:
+    both.suppress("asked by letter")
+    both.ask("/start")
+    assert "closed this chat" in both.ask("/watch 60601").text
+    assert both.suppression() == "asked by letter"
+    assert both.follows() == set()
+
+
+def test_a_chat_of_the_configuration_is_not_changed_here(both: World) -> None:
+    both.configured("7")
+    for text in ("/watch 60601", "/stop", "/stop IL"):
+        assert "The operator of this service set this chat up" in both.ask(text).text
+    assert "IL (Illinois)" in both.ask("/list").text
+    assert both.follows() == {("ring", "IL", None)}

@@ -1,0 +1,73 @@
+"""Every sentence of the bot is there in Spanish, and fits where it goes."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from babel.messages.catalog import Catalog
+from babel.messages.extract import extract_from_file
+from babel.messages.pofile import read_po
+
+from monitor import bot
+from monitor.bot.api import LONGEST_NOTICE
+from monitor.bot.says import COMMANDS, Says
+from monitor.i18n import LANGUAGES
+
+ROOM = Path(bot.__file__).parent
+KEYWORDS = {"N_": None, "says": None, "refusal": None, "count": (1, 2)}
+
+
+def written() -> set[str | tuple[str, ...]]:
+    """The sentences in the code of the room."""
+    found = (
+        each for file in ROOM.glob("*.py") for each in extract_from_file("python", file, keywords=KEYWORDS)
+    )
+    return {message for _, message, _, _ in found}
+
+
+def spanish() -> Catalog:
+    with (ROOM.parent / "locale" / "es" / "bot.po").open("rb") as file:
+        return read_po(file, locale="es", abort_invalid=True)
+
+
+def test_every_sentence_is_translated_and_none_is_left_over() -> None:
+    translated = {
+        tuple(each.id) if each.pluralizable else each.id for each in spanish() if each.id and all(each.string)
+    }
+    assert written() - translated == set()
+    assert translated - written() == set()
+
+
+def test_a_translation_has_the_values_the_commands_and_the_tags_of_its_sentence() -> None:
+    for each in (message for message in spanish() if message.id):
+        ids = each.id if each.pluralizable else (each.id,)
+        strings = each.string if each.pluralizable else (each.string,)
+        for english, other in zip(ids, strings, strict=True):
+            for what in (r"%\(\w+\)s", r"/[a-z]+\b", r"</?b>"):
+                assert sorted(re.findall(what, english)) == sorted(re.findall(what, other)), english
+
+
+def test_no_sentence_holds_a_percent_sign_that_is_no_value() -> None:
+    for sentence in written():
+        for text in (sentence,) if isinstance(sentence, str) else sentence:
+            assert re.sub(r"%\(\w+\)s", "", text).count("%") == 0
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_what_a_button_or_the_menu_shows_fits(language: str) -> None:
+    says = Says(language)
+    refusals = {
+        message for message in written() if isinstance(message, str) and not re.search(r"%|<b>", message)
+    }
+    assert all(len(says(message)) <= LONGEST_NOTICE for message in refusals)
+    assert all(len(says(what)) <= 256 for what in COMMANDS.values())
+
+
+def test_values_from_outside_are_shown_and_nothing_more() -> None:
+    says = Says("en")
+    assert (
+        says("Watched for %(channel)s:", channel="<a href='x'>&\u202e\n")
+        == "Watched for &lt;a href='x'&gt;&amp;:"
+    )

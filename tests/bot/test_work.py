@@ -1,0 +1,385 @@
+"""How updates are taken: confirmed when handled, each for itself, by one process, at Telegram's pace; and what is never logged."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import re
+import threading
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy.engine import Engine
+
+from monitor.bot import Bot, Timing, Webhook
+from monitor.bot.flood import PER_MINUTE
+from monitor.bot.serving import TURN, USERNAME
+from monitor.channels.pace import Pace
+from monitor.db import reading, turn
+from monitor.errors import StoreError
+from monitor.keys import KeyFile
+from monitor.store import facts
+from tests.bot.world import PATIENCE, World
+from tests.peers.botapi import DROP, FORBIDDEN, Answer, flood, message, migrated
+
+SECRET = "a-secret-that-only-telegram-knows"
+MENU = ["watch", "list", "lists", "status", "stop", "help"]
+HOOK = Webhook("https://watch.example/telegram", SECRET)
+
+
+def test_the_menu_of_commands_is_set_in_both_languages(world: World) -> None:
+    world.ask("/help")
+    assert world.api.menus == {"": MENU, "es": MENU}
+
+
+def test_the_name_of_the_bot_is_kept_for_the_links_of_the_site(both: World) -> None:
+    both.ask("/help")
+    with reading(both.engine) as conn:
+        assert facts.get(conn, USERNAME) == "monitor_bot"
+
+
+def test_updates_that_came_while_the_bot_was_away_are_answered(quiet: World) -> None:
+    quiet.api.says("/watch 60601")
+    quiet.api.says("/watch IN")
+    with quiet.running():
+        quiet.api.wait(lambda: len(quiet.api.posts) == 2)
+    assert {place for _, place, _ in quiet.follows()} == {"60601", "IN"}
+    assert quiet.api.pending == [], "what was handled is confirmed at the stop"
+
+
+def test_an_update_is_confirmed_only_after_it_was_handled(
+    still: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bot = still.bot()
+    begun, go_on = threading.Event(), threading.Event()
+    watch = bot._chats.watch
+
+    def slowly(*arguments: Any) -> Any:
+        begun.set()
+        assert go_on.wait(PATIENCE)
+        return watch(*arguments)
+
+    monkeypatch.setattr(bot._chats, "watch", slowly)
+    with still.running(bot):
+        still.api.says("/watch 60601")
+        assert begun.wait(PATIENCE)
+        assert len(still.api.pending) == 1
+        go_on.set()
+        still.done()
+    assert len(still.api.posts) == 1
+
+
+def test_an_update_that_the_database_could_not_take_comes_again(
+    still: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bot = still.bot()
+    failures = 2
+    watch = bot._chats.watch
+
+    def sometimes(chat: int, *rest: Any) -> Any:
+        nonlocal failures
+        if chat == 7 and failures:
+            failures -= 1
+            raise StoreError("the disk is full")
+        return watch(chat, *rest)
+
+    monkeypatch.setattr(bot._chats, "watch", sometimes)
+    still.api.says("/watch 60601")
+    still.api.says("/watch IL", chat=8, user=8)
+    with still.running(bot):
+        still.done()
+    assert {place for _, place, _ in still.follows(7)} == {"60601"}
+    assert [post.chat for post in still.api.posts] == ["8", "7"], "who was answered is not answered again"
+
+
+def test_an_update_that_breaks_the_bot_stops_no_other(still: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    bot = still.bot()
+    monkeypatch.setattr(bot._chats, "look", lambda *_: 1 / 0)
+    still.api.says("/list")
+    still.api.says("/watch IL", chat=8, user=8)
+    still.api.says("/watch IN")
+    with still.running(bot):
+        still.done()
+    assert sorted(post.text.partition(".")[0] for post in still.api.posts) == [
+        "Something went wrong here", "Watching <b>IL (Illinois)</b>", "Watching <b>IN (Indiana)</b>",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        {"message": {"message_id": 1}},
+        {"message": 5},
+        {"callback_query": {"id": "1"}},
+        {"something_new": {"a": 1}},
+        {"message": {**message(""), "text": None}},
+    ],
+)
+def test_an_update_that_cannot_be_read_stops_no_other(still: World, content: dict[str, Any]) -> None:
+    still.api.sends(content)
+    still.api.says("/watch IL")
+    with still.running():
+        still.done()
+    assert len(still.api.posts) == 1
+
+
+def test_an_update_that_is_delivered_twice_is_answered_once(still: World) -> None:
+    still.api.says("/watch IL")
+    still.api.pending.append(dict(still.api.pending[0]))
+    with still.running():
+        still.done()
+    assert len(still.api.posts) == 1
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        Answer(409, "Conflict: terminated by other getUpdates request"),
+        Answer(500, "Internal Server Error"),
+        Answer(429, "Too Many Requests", {"retry_after": 1}),
+    ],
+)
+def test_polling_goes_on_after_an_error_of_the_api(still: World, answer: Answer) -> None:
+    still.api.failures = {"getUpdates": [answer], "getMe": [answer], "setMyCommands": [answer]}
+    with still.running():
+        still.ask("/help")
+
+
+def test_a_webhook_of_before_is_taken_away_when_the_bot_polls(still: World) -> None:
+    still.api.webhook = {"url": "https://old.example"}
+    with still.running():
+        still.ask("/help")
+
+
+def test_a_bot_that_may_not_speak_leaves_the_updates_alone(still: World) -> None:
+    reasons = ["this database looks like a copy", "this database looks like a copy", None]
+    still.api.says("/watch IL")
+    with still.running(still.bot(blocked=lambda: reasons.pop(0) if reasons[0] else None)):
+        still.done()
+    assert reasons == [None]
+
+
+@pytest.mark.postgres
+def test_one_process_of_many_polls(
+    postgres_engine: Engine, keys: KeyFile, tmp_path: Path, now: datetime
+) -> None:
+    world = World(postgres_engine, keys, tmp_path, now)
+    with world.api:
+        with turn(postgres_engine, TURN) as mine:
+            assert mine
+            looked = threading.Semaphore(0)
+            with world.running(world.bot(blocked=lambda: looked.release())):
+                for _ in range(3):  # rounds in which the other process has the turn
+                    assert looked.acquire(timeout=PATIENCE)
+            assert world.api.calls == []
+        with world.running(), world.running():
+            for _ in range(3):
+                world.ask("/list")
+        assert world.api.calls.count("getMe") == 1
+        assert len(world.api.posts) == 3
+        with turn(postgres_engine, TURN) as mine:
+            assert mine, "the turn is given back at the stop"
+
+
+# --- the webhook
+
+
+def given(world: World, act: Callable[[Bot], Any], **more: Any) -> None:
+    bot = world.bot(webhook=HOOK, **more)
+    with world.running(bot):
+        world.api.wait(lambda: world.api.webhook)
+        act(bot)
+
+
+def delivered(bot: Bot, content: dict[str, Any] | bytes, secret: str | None = SECRET) -> int:
+    """As a web server in a loop of its own does it."""
+    body = content if isinstance(content, bytes) else json.dumps(content).encode()
+    return asyncio.run(bot.handle_update(body, secret))
+
+
+def test_a_webhook_is_set_with_its_secret_and_its_updates_are_answered(quiet: World) -> None:
+    def act(bot: Bot) -> None:
+        update = {"update_id": 5, "message": message("/watch 60601")}
+        assert [delivered(bot, update), delivered(bot, update)] == [200, 200]
+
+    given(quiet, act)
+    assert quiet.api.webhook["url"] == HOOK.url
+    assert quiet.api.webhook["secret_token"] == SECRET
+    assert json.loads(quiet.api.webhook["allowed_updates"]) == ["message", "callback_query", "my_chat_member"]
+    assert "getUpdates" not in quiet.api.calls
+    assert len(quiet.api.posts) == 1
+    assert {place for _, place, _ in quiet.follows()} == {"60601"}
+
+
+@pytest.mark.parametrize("secret", [None, "", "a-secret", SECRET + "x", "é"])
+def test_an_update_without_the_secret_is_refused(still: World, secret: str | None) -> None:
+    def act(bot: Bot) -> None:
+        assert delivered(bot, {"update_id": 5, "message": message("/watch 60601")}, secret) == 403
+
+    given(still, act)
+    assert still.follows() == set()
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"{", b"[]", b"{}", b"\xff", b'{"update_id": "x"}', b'{"update_id": 1, "message": 2}']
+)
+def test_a_body_that_is_no_update_is_not_asked_for_again(still: World, body: bytes) -> None:
+    given(still, lambda bot: delivered(bot, body) == 200 or pytest.fail("not accepted"))
+
+
+def test_an_update_that_cannot_be_kept_now_is_asked_for_again(
+    still: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    update = {"update_id": 5, "message": message("/list")}
+
+    def act(bot: Bot) -> None:
+        with monkeypatch.context() as patch:
+            patch.setattr(bot._chats, "look", _full)
+            assert delivered(bot, update) == 503
+        assert delivered(bot, update) == 200
+
+    given(still, act)
+    assert len(still.api.posts) == 1
+
+
+def _full(*_: Any) -> None:
+    raise StoreError("the disk is full")
+
+
+def test_before_and_after_its_work_a_bot_asks_to_be_told_later(still: World) -> None:
+    bot = still.bot(webhook=HOOK)
+    assert delivered(bot, {"update_id": 5}) == 503
+    assert delivered(still.bot(), {"update_id": 5}) == 404
+
+
+# --- pace, and answers that fail
+
+
+def test_no_chat_gets_more_than_a_post_a_second_and_a_group_twenty_a_minute(still: World) -> None:
+    still.api.members[-500, 7] = "administrator"
+    for _ in range(PER_MINUTE):
+        still.api.says("/list", chat=-500, kind="group")
+    with still.running(still.bot(timing=Timing(answer=60.0))):
+        still.done()
+        still.api.says("/list", chat=-500, kind="group")
+        still.api.says("/help")
+        still.api.wait(lambda: any(post.chat == "7" for post in still.api.posts))
+    assert sum(still.seconds.slept) >= PER_MINUTE - 1
+    assert len([post for post in still.api.posts if post.chat == "-500"]) == PER_MINUTE, (
+        "one more in that minute is passed over"
+    )
+
+
+def test_the_pace_is_one_with_the_alerts(still: World) -> None:
+    pace = Pace(still.seconds, still.seconds.sleep)
+    asyncio.run(pace.turn("7"))
+    with still.running(still.bot(pace=pace)):
+        still.ask("/help")
+    assert still.seconds.slept == [pytest.approx(1.0)]
+
+
+def test_a_short_wait_that_telegram_asks_for_is_waited_for(still: World) -> None:
+    still.api.answers = [flood(3)]
+    with still.running():
+        still.api.says("/help")
+        still.api.wait(lambda: still.api.made)
+    assert 3.0 in still.seconds.slept
+
+
+def test_a_long_wait_is_kept_for_the_sender_and_leaves_answers_out(both: World) -> None:
+    both.api.answers = [flood(600)]
+    both.ask("/watch IL")
+    both.done()
+    with reading(both.engine) as conn:
+        (lane,) = facts.lanes(conn, both.now)
+    assert (lane.channel, lane.name, lane.until) == (
+        "telegram",
+        both.keys.lookup("telegram", "7"),
+        both.now + timedelta(seconds=600),
+    )
+    both.ask("/help", chat=8, user=8)
+    both.api.says("/watch IN")
+    both.done()
+    assert [post.chat for post in both.api.posts] == ["7", "8"]
+    assert {place for _, place, _ in both.follows()} == {"IL", "IN"}, "what was asked for is done"
+
+
+@pytest.mark.parametrize(("answer", "posts"), [(FORBIDDEN, 1), (DROP, 1), (Answer(502, "Bad Gateway"), 2)])
+def test_an_answer_is_made_again_only_when_it_was_surely_not_made(
+    still: World, answer: Answer | str, posts: int
+) -> None:
+    still.api.answers = [answer]
+    with still.running():
+        still.api.says("/watch IL")
+        still.done()
+    assert len(still.api.posts) == posts
+
+
+def test_an_answer_to_a_group_that_has_moved_goes_where_it_is_now(still: World) -> None:
+    still.api.members[-500, 7] = "administrator"
+    still.api.answers = [migrated(-1007)]
+    with still.running():
+        still.api.says("/watch IL", chat=-500, kind="group")
+        still.api.wait(lambda: still.api.made)
+    assert [post.chat for post in still.api.posts] == ["-500", "-1007"]
+    assert {place for _, place, _ in still.follows(-1007)} == {"IL"}
+
+
+def test_a_message_that_says_so_already_is_no_error(world: World, caplog: pytest.LogCaptureFixture) -> None:
+    world.ask("/watch IL")
+    world.api.answers = [Answer(400, "Bad Request: message is not modified")]
+    with caplog.at_level(logging.INFO, "monitor"):
+        world.press("list")
+        world.done()
+    assert "could not be given" not in caplog.text
+
+
+def test_nothing_that_was_said_nor_who_said_it_nor_the_token_is_logged(
+    still: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lines: list[str] = []
+
+    class Keep(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            # the database's library shows rows to whoever sets it to DEBUG; chats are sealed in them
+            if not record.name.startswith("sqlalchemy"):
+                lines.append(f"{self.format(record)} {record.args}")
+
+    keep = Keep(logging.DEBUG)
+    root = logging.getLogger()
+    loggers = [root, *(each for each in root.manager.loggerDict.values() if isinstance(each, logging.Logger))]
+    levels = [(each, each.level) for each in loggers]
+    root.addHandler(keep)
+    for each in loggers:
+        each.setLevel(logging.DEBUG)
+    bot = still.bot()
+    monkeypatch.setattr(
+        bot._chats, "stop", lambda chat, *_: (_ for _ in ()).throw(RuntimeError(f"canary {chat}"))
+    )
+    still.api.answers = [
+        FORBIDDEN,
+        Answer(400, "Bad Request: chat 987654321 @canary not found"),
+        flood(600),
+        DROP,
+    ]
+    still.api.failures = {"getUpdates": [Answer(409, "Conflict"), Answer(500, "at 987654321")]}
+    who = {"chat": 987654321, "user": 987654321}
+    try:
+        with still.running(bot):
+            still.api.sends({"message": {"message_id": "canary", "text": "canary"}})
+            for text in ("/watch 60601", "canary bird", "/help", "/list", "/stop", "/watch IL @canary"):
+                still.api.says(text, **who)
+            still.api.presses("stop canary", **who)
+            still.api.membership("member", "kicked", **who)
+            still.done()
+    finally:
+        root.removeHandler(keep)
+        for each, level in levels:
+            each.setLevel(level)
+    assert any("the bot polls" in line for line in lines)
+    assert any("an update was given up: RuntimeError at " in line for line in lines)
+    assert [line for line in lines if re.search(r"canary|987654321|60601", line)] == []

@@ -1,0 +1,82 @@
+"""The story's site: told once per worker, served on a loopback port, asked over HTTP."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+import httpx
+import pytest
+from sqlalchemy.engine import Engine
+
+from monitor import db
+from monitor.web import create_app
+from tests.peers.browser import chromium, served
+from tests.web.story import Clock, site, tell
+
+
+@dataclass
+class Running:
+    """A served site: its address, the clock that it goes by, its database, and a visitor without cookies."""
+
+    address: str
+    clock: Clock
+    engine: Engine
+    told_at: datetime
+    client: httpx.Client
+
+    def get(self, path: str, **headers: str) -> httpx.Response:
+        return self.ask("GET", path, headers=headers)
+
+    def find(self, text: str, **headers: str) -> httpx.Response:
+        return self.ask("POST", "/find", data={"q": text}, headers=headers)
+
+    def ask(self, method: str, path: str, **options: object) -> httpx.Response:
+        self.client.cookies.clear()
+        return self.client.request(method, self.address + path, **options)  # type: ignore[arg-type]
+
+
+@pytest.fixture(scope="session")
+def told(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, datetime]:
+    """A database in which the story was told, and when that ended."""
+    path = tmp_path_factory.mktemp("story") / "monitor.db"
+    shutil.copyfile(sqlite_template, path)
+    engine = db.connect(f"sqlite:///{path}")
+    ended = tell(engine)
+    engine.dispose()
+    return path, ended
+
+
+@pytest.fixture(scope="session")
+def client() -> Iterator[httpx.Client]:
+    """One for all requests: making a client costs more than most pages."""
+    with httpx.Client(verify=False, trust_env=False) as made:
+        yield made
+
+
+@pytest.fixture(scope="session")
+def _running(told: tuple[Path, datetime], client: httpx.Client) -> Iterator[Running]:
+    path, ended = told
+    engine = db.connect(f"sqlite:///{path}")
+    clock = Clock(ended)
+    with served(create_app(site(engine, clock))) as address:
+        yield Running(address, clock, engine, ended, client)
+    engine.dispose()
+
+
+@pytest.fixture
+def web(_running: Running) -> Iterator[Running]:
+    """The served story, at the time when it ended."""
+    _running.clock.now = _running.told_at
+    yield _running
+    _running.clock.now = _running.told_at
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[object]:
+    """A headless Chromium."""
+    with chromium() as found:
+        yield found

@@ -1,0 +1,53 @@
+"""`monitor web` as a process of its own."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import httpx
+
+
+def test_it_serves_writes_nothing_of_what_is_asked_and_ends_in_order(
+    sqlite_url: str, tmp_path: Path, client: httpx.Client
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    config = tmp_path / "config.toml"
+    config.write_text(f'[database]\nurl = "{sqlite_url}"\n[data]\nfolder = "{tmp_path / "data"}"\n')
+    address = f"http://127.0.0.1:{port}"
+    command = [sys.executable, "-m", "monitor", "web", "--config", str(config), "--port", str(port)]
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("MONITOR_")}
+    with subprocess.Popen(
+        command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
+    ) as process:
+        try:
+            deadline = time.monotonic() + 30
+            while True:
+                try:
+                    assert client.get(f"{address}/healthz").json()["alive"] is True
+                    break
+                except httpx.TransportError:
+                    assert process.poll() is None, process.communicate()
+                    assert time.monotonic() < deadline
+                    time.sleep(0.05)
+            assert (
+                client.post(f"{address}/find", data={"q": "742 Evergreen Terrace, Canary"}).status_code == 422
+            )
+            moved = client.post(f"{address}/find", data={"q": "9 Canary Row, Hammond, IN 46320"})
+            assert moved.headers["location"] == "/zip/46320"
+            assert (
+                "No agency" not in client.get(f"{address}/zip/46320").text
+            )  # it was never checked: nothing is claimed
+            assert client.get(f"{address}/find?q=canary").status_code == 303
+            process.send_signal(signal.SIGTERM)
+            out, err = process.communicate(timeout=20)
+        finally:
+            process.kill()
+    assert process.returncode == 0, err
+    assert not any(word in (out + err).lower() for word in ("canary", "evergreen", "46320", "/find"))

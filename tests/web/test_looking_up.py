@@ -1,0 +1,150 @@
+"""The one field: what it finds, and that nothing of what was typed stays anywhere."""
+
+from __future__ import annotations
+
+import logging
+from urllib.parse import unquote
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from monitor.gazetteer import load
+from monitor.states import STATES
+from monitor.web.search import find
+from tests.web.conftest import Running
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        ("60601", "60601"),
+        (" 60601-1234 ", "60601"),
+        ("1600 Main St, Springfield, IL 62701", "62701"),
+        ("1600 Pennsylvania Ave NW, Washington, DC 20500, USA", "20500"),
+        ("90210 Beverly Hills", "90210"),
+        ("Chicago IL 60601-1234.", "60601"),
+        ("APO AE 09012", "09012"),
+    ],
+)
+def test_a_zip_is_found_wherever_it_stands(text: str, code: str) -> None:
+    assert find(text, load()).zip == code
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "state"),
+    [
+        ("Hammond, IN", "Hammond", "IN"),
+        ("hammond indiana", "Hammond", "IN"),
+        ("12345 Main St, Springfield, IL", "Springfield", "IL"),
+        ("10 Oak Ave Saint Louis MO", "St. Louis", "MO"),
+        ("1 Main St, Apt 4, Hammond IN", "Hammond", "IN"),
+        ("Winston Salem, NC", "Winston-Salem", "NC"),
+        ("Washington DC", "Washington", "DC"),
+    ],
+)
+def test_a_town_is_found_and_a_house_number_is_no_zip(text: str, name: str, state: str) -> None:
+    found = find(text, load())
+    assert found.zip is None
+    assert (found.towns[0].name, found.towns[0].state) == (name, state)
+
+
+def test_a_name_in_several_states_is_offered_for_each_largest_first() -> None:
+    found = find("Springfield", load())
+    assert [town.state for town in found.towns[:3]] == ["MO", "MA", "IL"]
+    assert len({(town.state, town.zips) for town in found.towns}) == len(found.towns)
+
+
+def test_a_state_that_is_also_a_town_is_offered_as_both() -> None:
+    found = find("New York", load())
+    assert found.states == ("NY",)
+    assert [(town.name, town.state) for town in found.towns] == [("New York", "NY")]
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [("", "empty"), ("  ", "empty"), ("1234", "digits"), ("606011", "digits"), ("Qwxzt", "nothing")],
+)
+def test_what_cannot_be_found_says_why(text: str, problem: str) -> None:
+    assert find(text, load()).problem == problem
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.one_of(st.text(max_size=300), st.from_regex(r"[0-9 ,A-Za-z#-]{0,60}", fullmatch=True)))
+def test_whatever_is_typed_there_is_one_answer(text: str) -> None:
+    found = find(text, load())
+    assert sum(map(bool, (found.zip, found.problem, found.towns or found.states))) == 1
+    assert found.zip is None or (found.zip.isdigit() and len(found.zip) == 5)
+    assert set(found.states) <= set(STATES)
+
+
+def test_a_zip_leads_to_its_page(web: Running) -> None:
+    answer = web.find("1600 Main St, Springfield, IL 62701")
+    assert (answer.status_code, answer.headers["location"]) == (303, "/zip/62701")
+    assert answer.headers["cache-control"] == "no-store"
+
+
+def test_a_state_leads_to_its_page(web: Running) -> None:
+    assert web.find("Illinois").headers["location"] == "/state/IL"
+
+
+def test_a_town_of_one_zip_leads_to_its_page(web: Running) -> None:
+    assert web.find("Lafayette, CA").headers["location"] == "/zip/94549"
+
+
+def test_a_town_of_several_zips_is_one_tap_for_all_of_them(web: Running) -> None:
+    answer = web.find("Hammond, IN")
+    assert 'href="/zip/46320+46323+46324+46327">All of Hammond' in answer.text
+    assert 'href="/zip/46323"' in answer.text
+
+
+def test_a_town_in_several_states_is_a_chooser(web: Running) -> None:
+    answer = web.find("Springfield")
+    assert "Springfield, Missouri" in answer.text
+    assert "Springfield, Oregon" in answer.text
+
+
+def test_a_wrong_text_comes_back_on_the_form_with_the_error_beside_it(web: Running) -> None:
+    answer = web.find('1234" autofocus onfocus="x')
+    assert answer.status_code == 422
+    assert 'value="1234&#34; autofocus onfocus=&#34;x"' in answer.text
+    assert 'aria-invalid="true"' in answer.text
+    assert 'id="q-error"' in answer.text
+    assert answer.headers["cache-control"] == "no-store"
+
+
+def test_a_form_without_its_field_or_of_another_type_is_no_error_of_ours(web: Running) -> None:
+    assert web.ask("POST", "/find").status_code == 422
+    assert web.ask("POST", "/find", json={"q": "60601"}).status_code in {400, 422}
+    assert web.ask("POST", "/find", files={"q": ("a.txt", b"60601")}).status_code in {400, 422}
+
+
+def test_nothing_typed_is_in_a_log_an_address_or_a_header(
+    web: Running, caplog: pytest.LogCaptureFixture
+) -> None:
+    canaries = [
+        "742 Evergreen Terrace, Springfield, OR 97477",
+        "9 Canary Row",
+        "Zzyzx Canary, CA",
+        "canary 1234",
+    ]
+    with caplog.at_level(logging.DEBUG):
+        for text in canaries:
+            answer = web.find(text)
+            said = unquote(" ".join(f"{name}: {value}" for name, value in answer.headers.items())).lower()
+            assert "canary" not in said
+            assert "evergreen" not in said
+            assert "742" not in answer.headers.get("location", "")
+        web.ask(
+            "POST",
+            "/find",
+            content=b"q=\xff\xfe canary%ZZ&q=canary",
+            headers={"content-type": "application/x-www-form-urlencoded"},
+        )
+    said = " ".join(
+        record.getMessage() + str(record.exc_text)
+        for record in caplog.records
+        if record.name not in {"httpx", "httpcore"}
+    )
+    assert "anary" not in said
+    assert "Evergreen" not in said
