@@ -5,7 +5,17 @@ from __future__ import annotations
 import logging
 
 # these log request lines (with the bot token in them) or message content at INFO and DEBUG
-_LOUD = ("httpx", "httpcore", "telegram", "aiosmtplib", "apscheduler", "alembic", "asyncio", "stamina")
+_LOUD = (
+    "httpx",
+    "httpcore",
+    "telegram",
+    "aiosmtplib",
+    "apscheduler",
+    "alembic",
+    "asyncio",
+    "tenacity",
+    "uvicorn",
+)
 
 
 def configure(debug: bool, *, service: bool = False) -> None:

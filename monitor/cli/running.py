@@ -5,21 +5,19 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-import socket
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
 from filelock import FileLock, Timeout
 from sqlalchemy import Engine
-from starlette.types import ASGIApp
 
 from monitor import wiring
 from monitor.bot import assembly as bots
 from monitor.config import Settings
 from monitor.db import reading, transaction, turn
 from monitor.dispatch import fan_out, fence
-from monitor.errors import BusyError, FencedError, MonitorError, UsageError
+from monitor.errors import BusyError, FencedError, MonitorError
 from monitor.poll import Result, poll
 from monitor.schedule import Sender, Timer
 from monitor.schedule import serve as serve_both
@@ -94,31 +92,10 @@ def serve(settings: Settings, *, web: bool) -> bool:
             )
             beside = [talking.serve] if talking else []
             if web:
-                closing.enter_context(served(app, *settings.site.listen_at))
+                host, port = settings.site.listen_at
+                closing.enter_context(assembly.served(app, assembly.listening(host, port)))
                 threading.Thread(target=site.coverage.prime, name="placements", daemon=True).start()
             return serve_both(Timer(watches, poll_if_due), sender, *beside)
-
-
-@contextmanager
-def served(app: ASGIApp, host: str, port: int) -> Iterator[None]:
-    """The site in a thread of its own, so that neither mail nor polls make a reader wait. Raises UsageError when it cannot listen."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    try:
-        listening = socket.create_server((host, port), family=family)
-    except OSError as error:
-        raise UsageError(
-            f"the site cannot listen on {host}:{port} ({error.strerror}): set [site] listen, or use --no-web"
-        ) from None
-    server = assembly.server(app, host=host, port=port)
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, name="site")
-    thread.start()
-    log.info("the site: http://%s:%d", host, listening.getsockname()[1])
-    try:
-        yield
-    finally:
-        server.should_exit = True
-        thread.join()
-        listening.close()
 
 
 @contextmanager

@@ -10,10 +10,11 @@ from __future__ import annotations
 import asyncio
 import logging
 import shutil
+import socket
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import click
@@ -22,8 +23,9 @@ from sqlalchemy import Engine
 from monitor import guard, subscribe, wiring
 from monitor.config import Settings, load
 from monitor.db import reading
+from monitor.demo.live import watch_on
 from monitor.demo.publisher import Publisher
-from monitor.demo.story import STEPS, SUBSCRIBERS, TELEGRAM, Step
+from monitor.demo.story import LAST, STEPS, SUBSCRIBERS, TELEGRAM, Step
 from monitor.dispatch import fan_out
 from monitor.domain import Kind
 from monitor.errors import UsageError
@@ -32,15 +34,17 @@ from monitor.keys import KeyFile
 from monitor.poll import Outcome, Result, Watch, poll
 from monitor.store import baseline, changes
 from monitor.store.changes import Row
+from monitor.web import assembly
 
 FILES = Path(__file__).with_name("files")
 MARK = ".map-monitor-demo"
-WATCH_EVERY = timedelta(seconds=2)
+PORT = 8000
 _SHOWN = 6  # changes named per step; the rest is counted
 
 _CONFIGURATION = """# Written by `monitor demo`: the publishers are played by the demo itself, on a loopback port, while it runs.
 [site]
 name = "Map Monitor demo"
+public_url = "{site}"
 contact = "operator@watch.example"
 timezone = "America/New_York"
 
@@ -81,17 +85,28 @@ class _Stage:
         return self.now
 
 
-def play(folder: Path, *, once: bool, say: Callable[[str], None] = click.echo) -> None:
-    """Tell the story into ``folder``, which is made anew; then, unless ``once``, watch the served files until Ctrl-C.
+def play(
+    folder: Path,
+    *,
+    once: bool,
+    say: Callable[[str], None] = click.echo,
+    until: Callable[[], bool] = lambda: False,
+) -> None:
+    """Tell the story into ``folder``, which is made anew; then, unless ``once``, go on live with the site until Ctrl-C or ``until``.
 
     Raises UsageError when the folder holds something that is not an earlier demo.
     """
     _made_anew(folder)
     logging.getLogger("monitor").setLevel(logging.WARNING)  # the story says it better
-    with Publisher(folder / "served") as publisher:
+    with Publisher(folder / "served") as publisher, _site_socket() as at:
         config = folder / "config.toml"
         channels = "\n".join(f'{place} = "{chat}"' for place, chat in TELEGRAM.items())
-        config.write_text(_CONFIGURATION.format(address=publisher.address, channels=channels), "utf-8")
+        config.write_text(
+            _CONFIGURATION.format(
+                address=publisher.address, channels=channels, site=f"http://127.0.0.1:{at.getsockname()[1]}"
+            ),
+            "utf-8",
+        )
         settings = load(config, {})
         began = time.monotonic()
         engine = wiring.open_database(settings)
@@ -107,13 +122,34 @@ def play(folder: Path, *, once: bool, say: Callable[[str], None] = click.echo) -
                     now=STEPS[0].at - timedelta(days=1),
                 )
                 _introduce(stage, say)
-                for step, following in zip(STEPS, [*STEPS[1:], None], strict=True):
+                steps = [*STEPS, LAST] if once else STEPS
+                for step, following in zip(steps, [*steps[1:], None], strict=True):
                     _tell(stage, step, following, say)
                 _conclude(stage, folder, time.monotonic() - began, say)
                 if not once:
-                    _watch_on(stage, folder, say)
+                    watch_on(
+                        settings,
+                        engine,
+                        stage.keys,
+                        fetcher,
+                        stage.watches,
+                        publisher,
+                        at,
+                        FILES,
+                        say=say,
+                        tell=lambda outcome: _say_outcome(stage, outcome, say),
+                        until=until,
+                    )
         finally:
             engine.dispose()
+
+
+def _site_socket() -> socket.socket:
+    """Where the site will be: port 8000 of this machine, or any free one if that is taken."""
+    try:
+        return assembly.listening("127.0.0.1", PORT)
+    except UsageError:
+        return assembly.listening("127.0.0.1", 0)
 
 
 def _made_anew(folder: Path) -> None:
@@ -150,10 +186,12 @@ def _introduce(stage: _Stage, say: Callable[[str], None]) -> None:
 def _tell(stage: _Stage, step: Step, following: Step | None, say: Callable[[str], None]) -> None:
     """One thing that a publisher did, and all that follows from it before the next."""
     watch = stage.watches[step.source]
-    if stage.publisher.serves(step.source) and step.at - watch.every > stage.now:
+    if step.at - watch.every > stage.now:
         # of the hourly polls since then, the last one: it bounds the moment of what comes now
         stage.now = step.at - watch.every
-        poll(stage.engine, watch, stage.fetcher, now=stage.now)
+        for name, each in stage.watches.items():
+            if stage.publisher.serves(name):
+                poll(stage.engine, each, stage.fetcher, now=stage.now)
     stage.now = step.at
     stage.publisher.serve(step.source, step.content(FILES), name=step.file)
     say(click.style(f"\n{_when(stage.now)}  {watch.title}", bold=True))
@@ -265,28 +303,6 @@ def _conclude(stage: _Stage, folder: Path, seconds: float, say: Callable[[str], 
         f"  monitor listings ice-287g --config {config}  the list as believed; add --at 2026-03-01 for an earlier day"
     )
     say(f"  monitor status --config {config}             how everything is")
-
-
-def _watch_on(stage: _Stage, folder: Path, say: Callable[[str], None]) -> None:
-    """Poll the served files again and again in real time, so that an edit of one becomes an alert."""
-    say(
-        f"\nStill watching {folder / 'served'} as it is now, every {WATCH_EVERY.seconds} seconds; Ctrl-C ends it."
-    )
-    say("Copy a Placemark in ring.kml, give it another name and a town, save, and see what happens here.")
-    try:
-        while True:
-            time.sleep(WATCH_EVERY.total_seconds())
-            stage.now = datetime.now(UTC)
-            for watch in stage.watches.values():
-                outcome = poll(stage.engine, watch, stage.fetcher, now=stage.now)
-                if outcome.outcome is not Result.UNCHANGED and (
-                    outcome.reason or outcome.outcome is Result.PUBLISHED
-                ):
-                    say(f"{_when(stage.now)}  {watch.title}")
-                    _say_outcome(stage, outcome, say)
-            _deliver(stage, say)
-    except KeyboardInterrupt:
-        say("\nended")
 
 
 def _when(at: datetime) -> str:

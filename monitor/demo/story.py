@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -24,13 +24,17 @@ _LOGIN_PAGE = b"<!DOCTYPE html><html><head><title>Sign in - Google Accounts</tit
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """From ``at`` on the publisher of ``source`` serves ``file``. ``spoilt``: "" as it was, "cut" after two thirds, "login" a page instead."""
+    """From ``at`` on the publisher of ``source`` serves ``file``. ``spoilt``: "" as it was, "cut" after two thirds, "login" a page instead.
+
+    ``suggested``: places that it has news for, as a person would read them.
+    """
 
     at: datetime
     source: str
     file: str
     says: str
     spoilt: str = ""
+    suggested: str = ""
 
     def content(self, folder: Path) -> bytes:
         """The bytes that are served."""
@@ -74,5 +78,10 @@ STEPS: tuple[Step, ...] = (
     _workbook("03122026am", _at(2026, 3, 12), "Ten days of growth."),
     _workbook("03132026am", _at(2026, 3, 13), "Two agencies are missing."),
     _workbook("05142026am", _at(2026, 5, 14), "Two months later, very many at once."),
-    _workbook("05182026am", _at(2026, 5, 18), "Four days later."),
+)
+
+# what is kept back for whoever signs up in the demo
+LAST = replace(
+    _workbook("05182026am", _at(2026, 5, 18), "ICE's list as released on May 18, 2026, four days later."),
+    suggested="NE, OK, NH or ZIP code 68310 (Beatrice, Nebraska)",
 )

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import logging
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from urllib.parse import urlsplit
 
@@ -13,7 +17,10 @@ from starlette.types import ASGIApp
 from monitor import wiring
 from monitor.config import Settings
 from monitor.coverage import Coverage
+from monitor.errors import UsageError
 from monitor.web.parts import Site, Watched
+
+log = logging.getLogger(__name__)
 
 PORT = 8000
 LOCAL_URL = f"http://127.0.0.1:{PORT}"
@@ -70,6 +77,33 @@ def server(app: ASGIApp, *, host: str, port: int) -> uvicorn.Server:
             lifespan="off",
         )
     )
+
+
+def listening(host: str, port: int) -> socket.socket:
+    """A socket that listens there; port 0 is any free one. Raises UsageError with the way out."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family)
+    except OSError as error:
+        raise UsageError(
+            f"the site cannot listen on {host}:{port} ({error.strerror}): set [site] listen, or use --no-web"
+        ) from None
+
+
+@contextmanager
+def served(app: ASGIApp, at: socket.socket) -> Iterator[None]:
+    """The site in a thread of its own, so that neither mail nor polls make a reader wait; closes the socket at the end."""
+    host, port = at.getsockname()[:2]
+    running = server(app, host=host, port=port)
+    thread = threading.Thread(target=running.run, kwargs={"sockets": [at]}, name="site")
+    thread.start()
+    log.info("the site: http://%s:%d", host, port)
+    try:
+        yield
+    finally:
+        running.should_exit = True
+        thread.join()
+        at.close()
 
 
 def is_local(settings: Settings) -> bool:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import hashlib
 import hmac
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from functools import cached_property
 from zoneinfo import ZoneInfo
 
 from fastapi import Request
@@ -28,16 +29,50 @@ LONGEST_TEXT = 2000
 """Characters of places that are read."""
 
 
-@dataclass(frozen=True, slots=True)
 class Offer:
-    """What the form offers, for the templates."""
+    """What the form offers to one reader. Every page has one at hand, so nothing of it is made before a template asks for it."""
 
-    closed: str | None
-    stamp: str
-    preview: str
-    frequencies: dict[str, str]
-    hours: tuple[tuple[int, str], ...]
-    zones: tuple[tuple[str, str], ...]
+    def __init__(
+        self,
+        request: Request,
+        *,
+        closed: Callable[[], str | None],
+        stamp: Callable[[], str],
+        preview: Callable[[], str],
+    ) -> None:
+        self._request, self._closed, self._stamp, self._preview = request, closed, stamp, preview
+
+    @cached_property
+    def closed(self) -> str | None:
+        """Why nobody can sign up, in words."""
+        return self._closed()
+
+    @cached_property
+    def stamp(self) -> str:
+        """When this form was made, signed."""
+        return self._stamp()
+
+    @cached_property
+    def preview(self) -> str:
+        """What an alert looks like."""
+        return self._preview()
+
+    @property
+    def frequencies(self) -> dict[str, str]:
+        return {
+            "at_once": say(self._request, "At once, whenever our checks find a change"),
+            "daily": say(self._request, "Once a day, if something has changed"),
+            "weekly": say(self._request, "Once a week (on Mondays), if something has changed"),
+        }
+
+    @property
+    def hours(self) -> tuple[tuple[int, str], ...]:
+        halves = ("a. m.", "p. m.") if language_of(self._request) == "es" else ("am", "pm")
+        return tuple((hour, f"{(hour + 11) % 12 + 1}:00 {halves[hour >= 12]}") for hour in range(24))
+
+    @property
+    def zones(self) -> tuple[tuple[str, str], ...]:
+        return tuple((zone, zone.partition("/")[2].replace("_", " ")) for zone in ZONES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,30 +88,6 @@ class Filled:
     language: str = "en"
     pause: str = ""
     receipts: bool = True
-
-
-def offer(request: Request, *, closed: str | None, stamp: str, preview: str) -> Offer:
-    """What the form offers to this reader."""
-    language = language_of(request)
-    clocks = tuple(
-        (
-            hour,
-            f"{(hour + 11) % 12 + 1}:00 {('a. m.', 'p. m.')[hour >= 12] if language == 'es' else ('am', 'pm')[hour >= 12]}",
-        )
-        for hour in range(24)
-    )
-    return Offer(
-        closed=closed,
-        stamp=stamp,
-        preview=preview,
-        frequencies={
-            "at_once": say(request, "At once, whenever our checks find a change"),
-            "daily": say(request, "Once a day, if something has changed"),
-            "weekly": say(request, "Once a week (on Mondays), if something has changed"),
-        },
-        hours=clocks,
-        zones=tuple((zone, zone.partition("/")[2].replace("_", " ")) for zone in ZONES),
-    )
 
 
 def as_it_is(one: Subscriber, follows: Iterable[Follow], timezone: str) -> Filled:

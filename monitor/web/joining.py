@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import cache
 
+from fastapi import APIRouter
 from sqlalchemy.engine import Engine
 
 from monitor import letters, render, wiring
@@ -37,12 +38,16 @@ def application(
     *,
     wake: Callable[[], None] = lambda: None,
     clock: Callable[[], datetime] = wiring.now,
+    routers: Iterable[APIRouter] = (),
 ) -> tuple[Guarded, Site]:
-    """The whole site with the people's pages, and its parts. ``wake`` tells a sender in this process that something came in."""
+    """The whole site with the people's pages, and its parts. ``wake`` tells a sender in this process that something came in.
+
+    ``routers`` are further pages.
+    """
     site = assembly.site(settings, engine, clock)
     site = replace(site, checks={**site.checks, "sign-up": lambda: reason(settings, engine, clock())})
     joined = people(settings, engine, keys, site, wake)
-    return create_app(site, routers=[pages.routes(joined)], extras=pages.extras(joined)), site
+    return create_app(site, routers=[*routers, pages.routes(joined)], extras=pages.extras(joined)), site
 
 
 def people(

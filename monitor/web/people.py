@@ -65,11 +65,11 @@ def routes(people: People) -> APIRouter:
 def extras(people: People) -> dict[str, Callable[[Request], object]]:
     """What every template of the site sees beside its own: the form, as ``signup``."""
     return {
-        "signup": lambda request: forms.offer(
+        "signup": lambda request: forms.Offer(
             request,
-            closed=_closed(request, people),
-            stamp=forms.stamped(people.keys.token_key, site_of(request).clock()),
-            preview=people.preview(language_of(request)),
+            closed=lambda: _closed(request, people),
+            stamp=lambda: forms.stamped(people.keys.token_key, site_of(request).clock()),
+            preview=lambda: people.preview(language_of(request)),
         )
     }
 

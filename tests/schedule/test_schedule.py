@@ -27,7 +27,9 @@ def test_every_source_is_asked_at_the_start_and_again_at_every_tick() -> None:
         assert timer.stop()
 
 
-def test_an_error_of_one_source_stops_neither_the_others_nor_its_own_next_tick(caplog: pytest.LogCaptureFixture) -> None:
+def test_an_error_of_one_source_stops_neither_the_others_nor_its_own_next_tick(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     good, bad = threading.Semaphore(0), threading.Semaphore(0)
 
     def poll(name: str) -> None:

@@ -1,3 +1,0 @@
-"""Moved to `monitor.wiring`."""
-
-from monitor.wiring import *  # noqa: F403

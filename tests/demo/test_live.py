@@ -1,0 +1,97 @@
+"""After the story: a stranger signs up on the demo's site and gets an alert from the next real release."""
+
+from __future__ import annotations
+
+import re
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import TypeVar
+
+import httpx
+import pytest
+
+from monitor.demo import play
+from monitor.web.forms import FASTEST
+
+PATIENCE = 60.0
+T = TypeVar("T")
+
+
+def until(look: Callable[[], T | None], what: str) -> T:
+    """Wait, with a bound, for what the demo's own threads do."""
+    deadline = time.monotonic() + PATIENCE
+    while (found := look()) is None:
+        assert time.monotonic() < deadline, f"{what} did not happen"
+        time.sleep(0.1)
+    return found
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
+    """The live demo in a thread, and a browser's view of its site."""
+    said: list[str] = []
+    over = threading.Event()
+    thread = threading.Thread(
+        target=play,
+        args=(tmp_path_factory.mktemp("live") / "demo",),
+        kwargs={"once": False, "say": said.append, "until": over.is_set},
+    )
+    thread.start()
+    try:
+        site = until(
+            lambda: next(
+                (found[1] for line in said if (found := re.search(r"The site:.*?(http://[\d.:]+)", line))),
+                None,
+            ),
+            "the site",
+        )
+        with httpx.Client(base_url=site, timeout=PATIENCE) as client:
+            yield client
+    finally:
+        over.set()
+        thread.join(PATIENCE)
+
+
+def mail(client: httpx.Client, to: str, word: str) -> str:
+    """The page of the mail to somebody whose subject holds a word, once it is there."""
+
+    def look() -> str | None:
+        page = client.get("/mailbox").text
+        letters = re.findall(r'href="(/mailbox/[^"]+)">([^<]*)</a><br><span class="fine">to ([^,<]*),', page)
+        return next((path for path, subject, whom in letters if whom == to and word in subject), None)
+
+    return client.get(until(look, f"a mail about {word}")).text
+
+
+def test_a_stranger_signs_up_confirms_and_gets_an_alert_from_a_real_release(demo: httpx.Client) -> None:
+    stamp = re.search(r'name="stamp"[^>]*value="([^"]*)"', demo.get("/zip/68310").text)
+    assert stamp is not None
+    time.sleep(
+        FASTEST.total_seconds()
+    )  # a person needs at least this long; a program that is faster is not believed
+    form = {
+        "address": "visitor@home.example",
+        "places": "68310",
+        "lists": ["ring", "ice-287g"],
+        "frequency": "at_once",
+        "hour": "8",
+        "zone": "",
+        "website": "",
+        "stamp": stamp[1],
+    }
+    assert "Look into your mailbox" in demo.post("/subscribe", data=form).text
+    link = re.search(r'href="[^"]*(/confirm/[^"]+)"', mail(demo, "visitor@home.example", "onfirm"))
+    assert link is not None
+    assert "Yes, send me these alerts" in demo.get(link[1]).text  # looking confirms nothing
+    assert "You are subscribed" in demo.post(link[1]).text
+    alert = mail(demo, "visitor@home.example", "Beatrice Police Department (NE) added")
+    assert "You follow 68310; this agency covers Beatrice." in alert
+    permalink = re.search(r'href="[^"]*(/changes/\d+)"', alert)
+    assert permalink is not None
+    assert "Beatrice Police Department" in demo.get(permalink[1]).text
+
+
+def test_the_mailbox_gives_no_other_file(demo: httpx.Client) -> None:
+    assert demo.get("/mailbox/..%2Fconfig.toml").status_code == 404
+    assert demo.get("/mailbox/none.eml").status_code == 404
