@@ -130,11 +130,13 @@ class Site(_Section):
             raise ValueError('is not a time zone; write one such as "America/Chicago"') from None
         return value
 
-
     @field_validator("listen")
     @classmethod
     def _address_and_port(cls, value: str) -> str:
-        if not re.fullmatch(r"(?:[\w.-]+|\[[0-9A-Fa-f:.]+\]):\d{1,5}", value) or int(value.rpartition(":")[2]) > 65535:
+        if (
+            not re.fullmatch(r"(?:[\w.-]+|\[[0-9A-Fa-f:.]+\]):\d{1,5}", value)
+            or int(value.rpartition(":")[2]) > 65535
+        ):
             raise ValueError('write an address and a port, such as "127.0.0.1:8000" or "0.0.0.0:8000"')
         return value
 

@@ -75,7 +75,9 @@ def status(
     if owed.failed:
         problems.append(f"{owed.failed} deliveries have failed for good (see `monitor failed`)")
     if signups_an_hour is not None and signed_up > signups_an_hour:
-        problems.append(f"sign-ups: {signed_up} came within this hour, and those above {signups_an_hour} were turned away")
+        problems.append(
+            f"sign-ups: {signed_up} came within this hour, and those above {signups_an_hour} were turned away"
+        )
     if fenced:
         problems.append(fenced)
     sending = beat is not None and now - beat <= SENDER_SILENT_AFTER

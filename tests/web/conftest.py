@@ -75,7 +75,7 @@ def web(_running: Running) -> Iterator[Running]:
     _running.clock.now = _running.told_at
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[object]:
     """A headless Chromium."""
     with chromium() as found:

@@ -1,0 +1,221 @@
+"""Leaving is immediate, complete, and outlives a restored copy; what is not confirmed or long gone is forgotten."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import date, datetime, timedelta
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from sqlalchemy.engine import Engine
+
+from monitor import db, subscribe
+from monitor.dispatch import fan_out
+from monitor.domain import Confidence, Placement
+from monitor.errors import StoreError, UsageError
+from monitor.keys import KeyFile
+from monitor.store import people
+from monitor.subscribe import Found, Preferences, Tombstones
+from monitor.subscribe.retention import purge
+from monitor.tables import Delivery, RateWindow, Subscriber, Subscription
+from monitor.tokens import Purpose
+from tests.people.conftest import ANN, ask, count, deliveries, member, token, who
+
+DAY = timedelta(days=1)
+
+
+def test_leaving_erases_and_drops_what_is_due_at_once(
+    engine: Engine, keys: KeyFile, now: datetime, tmp_path: Path
+) -> None:
+    one = member(engine, keys, now)
+    link = token(keys, Purpose.UNSUBSCRIBE, one)
+    assert subscribe.look(engine, keys, Purpose.UNSUBSCRIBE, link, now).found is Found.OPEN
+    assert who(engine, keys) is not None
+
+    left = subscribe.leave(engine, keys, link, now, tombstones=Tombstones(tmp_path))
+
+    assert left.found is Found.OPEN
+    assert who(engine, keys) is None
+    assert count(engine, Subscription) == 0
+    assert {state for _, state, _ in deliveries(engine)} == {"dropped"}
+    with db.reading(engine) as conn:
+        row = conn.execute(sa.select(Subscriber.__table__)).mappings().one()  # type: ignore[attr-defined]
+    assert (row["state"], row["address"], row["address_hash"]) == ("ended", None, None)
+    assert subscribe.leave(engine, keys, link, now).found is Found.DONE
+    assert keys.lookup("email", ANN) not in repr(dict(row))
+
+
+def test_a_link_for_managing_does_not_unsubscribe(
+    sqlite_engine: Engine, keys: KeyFile, now: datetime
+) -> None:
+    one = member(sqlite_engine, keys, now)
+    for purpose in (Purpose.MANAGE, Purpose.CONFIRM, Purpose.BOUNCE):
+        assert subscribe.leave(sqlite_engine, keys, token(keys, purpose, one), now).found is Found.UNKNOWN
+    assert who(sqlite_engine, keys) is not None
+
+
+def test_a_tombstone_buries_whoever_a_restored_copy_brings_back(
+    engine: Engine, keys: KeyFile, now: datetime, tmp_path: Path
+) -> None:
+    stones = Tombstones(tmp_path)
+    one = member(engine, keys, now)
+    member(engine, keys, now, "bob@example.org")
+    stones.add(keys, "email", "ANN@example.org", now + DAY)  # left in the database that is not here any more
+    with (tmp_path / "erasures.txt").open("a") as file:
+        file.write("2026-03-02T1")  # torn by a crash
+    assert "ann" not in (tmp_path / "erasures.txt").read_text().lower()
+
+    assert subscribe.bury(engine, keys, stones, now + 2 * DAY) == 1
+    assert who(engine, keys) is None
+    assert who(engine, keys, "bob@example.org") is not None
+    assert subscribe.bury(engine, keys, stones, now + 2 * DAY) == 0
+
+    again = member(engine, keys, now + 3 * DAY)
+    assert subscribe.bury(engine, keys, stones, now + 4 * DAY) == 0
+    assert who(engine, keys) is not None
+    assert again.id != one.id
+
+
+def test_nobody_leaves_without_a_tombstone(
+    sqlite_engine: Engine, keys: KeyFile, now: datetime, tmp_path: Path
+) -> None:
+    one = member(sqlite_engine, keys, now)
+    blocked = tmp_path / "file"
+    blocked.write_text("")
+    with pytest.raises(StoreError):
+        subscribe.leave(
+            sqlite_engine, keys, token(keys, Purpose.UNSUBSCRIBE, one), now, tombstones=Tombstones(blocked)
+        )
+    assert who(sqlite_engine, keys) is not None
+
+
+def test_erasing_clears_the_mailbox_of_that_address_only(
+    sqlite_engine: Engine, keys: KeyFile, now: datetime, tmp_path: Path
+) -> None:
+    member(sqlite_engine, keys, now)
+    for name, to in (("1.eml", "Ann@example.org"), ("2.eml", "bob@example.org")):
+        (tmp_path / name).write_text(f"To: {to}\nSubject: x\n\nann@example.org\n")
+    done = subscribe.erase(
+        sqlite_engine,
+        keys,
+        channel="email",
+        address=ANN,
+        now=now,
+        tombstones=Tombstones(tmp_path),
+        mailbox=tmp_path,
+    )
+    assert done == (True, 1)
+    assert [path.name for path in tmp_path.glob("*.eml")] == ["2.eml"]
+    assert who(sqlite_engine, keys) is None
+    again = subscribe.erase(
+        sqlite_engine,
+        keys,
+        channel="email",
+        address="unknown@example.org",
+        now=now,
+        tombstones=Tombstones(tmp_path),
+    )
+    assert again == (False, 0)
+    assert len(Tombstones(tmp_path).read()) == 2
+
+
+def test_purging_keeps_to_the_times(engine: Engine, keys: KeyFile, now: datetime) -> None:
+    ask(engine, keys, now, "late@example.org")
+    ask(engine, keys, now + timedelta(hours=1), "waits@example.org")
+    member(engine, keys, now, ANN)
+    gone = member(engine, keys, now, "gone@example.org")
+    subscribe.leave(engine, keys, token(keys, Purpose.UNSUBSCRIBE, gone), now)
+
+    done = purge(engine, now + timedelta(hours=48))
+    assert (done.unconfirmed, done.ended) == (1, 0)
+    assert who(engine, keys, "late@example.org") is None
+    assert who(engine, keys, "waits@example.org") is not None
+    assert count(engine, RateWindow) == 0
+    done = purge(engine, now + timedelta(days=180))
+    assert (done.unconfirmed, done.ended) == (1, 1)
+    assert count(engine, Subscriber) == 1
+    assert subscribe.leave(engine, keys, token(keys, Purpose.UNSUBSCRIBE, gone), now).found is Found.UNKNOWN
+    assert who(engine, keys) is not None
+
+
+def new(**changes: object) -> Preferences:
+    given: dict[str, object] = {
+        "places": ("60601",), "sources": ("ring",), "language": "en", "frequency": "at_once",
+    }  # fmt: skip
+    return Preferences(**(given | changes))  # type: ignore[arg-type]
+
+
+def test_preferences_become_exactly_what_the_page_says(engine: Engine, keys: KeyFile, now: datetime) -> None:
+    one = member(engine, keys, now, ANN, "60601", "IL")
+    link = token(keys, Purpose.MANAGE, one)
+    wanted = new(
+        places=("IL", "46320"),
+        sources=("ring", "ice-287g"),
+        language="es",
+        frequency="weekly",
+        local_hour=18,
+        receipts=False,
+    )
+    changed = subscribe.change(engine, keys, link, wanted, now + DAY)
+    assert changed.found is Found.OPEN
+    assert changed.subscriber is not None
+    assert (changed.subscriber.language, changed.subscriber.frequency, changed.subscriber.local_hour) == (
+        "es",
+        "weekly",
+        18,
+    )
+    assert not changed.subscriber.receipts
+    assert {(f.source, f.place) for f in changed.follows} == {
+        (source, place) for source in ("ring", "ice-287g") for place in ("IL", "46320")
+    }
+    with db.reading(engine) as conn:
+        dates = dict(
+            conn.execute(
+                sa.select(Subscription.place, Subscription.created_at).where(Subscription.source == "ring")
+            ).all()
+        )  # type: ignore[call-overload, arg-type]
+    assert dates == {"IL": now, "46320": now + DAY}  # what is kept keeps its day
+
+
+def test_a_pause_ends_on_a_day_to_come(sqlite_engine: Engine, keys: KeyFile, now: datetime) -> None:
+    link = token(keys, Purpose.MANAGE, member(sqlite_engine, keys, now))
+    for day in (date(2026, 3, 1), date(2020, 1, 1), date(2028, 1, 1)):
+        with pytest.raises(UsageError):
+            subscribe.change(sqlite_engine, keys, link, new(pause_until=day), now)
+    paused = subscribe.change(
+        sqlite_engine, keys, link, new(pause_until=date(2026, 3, 9)), now, default_timezone="America/Chicago"
+    )
+    assert paused.subscriber is not None
+    # the clocks go forward on March 8, 2026
+    assert (paused.subscriber.state, paused.subscriber.paused_until) == (
+        "paused", datetime.fromisoformat("2026-03-09T08:00-05:00"),
+    )  # fmt: skip
+
+
+def test_a_place_that_is_none_changes_nothing(sqlite_engine: Engine, keys: KeyFile, now: datetime) -> None:
+    one = member(sqlite_engine, keys, now)
+    with pytest.raises(UsageError):
+        subscribe.change(sqlite_engine, keys, token(keys, Purpose.MANAGE, one), new(places=("00000",)), now)
+    with db.reading(sqlite_engine) as conn:
+        assert [f.place for f in people.follows(conn, one.id)] == ["60601"]
+
+
+def test_whoever_left_manages_nothing(sqlite_engine: Engine, keys: KeyFile, now: datetime) -> None:
+    one = member(sqlite_engine, keys, now)
+    subscribe.leave(sqlite_engine, keys, token(keys, Purpose.UNSUBSCRIBE, one), now)
+    changed = subscribe.change(sqlite_engine, keys, token(keys, Purpose.MANAGE, one), new(), now)
+    assert changed.found is Found.UNKNOWN
+    assert count(sqlite_engine, Subscription) == 0
+
+
+def test_nothing_is_owed_to_whoever_left_before_a_fan_out(
+    engine: Engine, keys: KeyFile, now: datetime, publish: Callable[..., int]
+) -> None:
+    one = member(engine, keys, now)
+    subscribe.leave(engine, keys, token(keys, Purpose.UNSUBSCRIBE, one), now)
+    publish("Chicago Police Department", now + DAY)
+    placement = Placement(("60601",), "municipal", Confidence.EXACT, "covers Chicago")
+    assert fan_out(engine, locate=lambda *_: placement, now=now + DAY) == 0
+    assert deliveries(engine, "alert") == []
+    assert count(engine, Delivery) == 2

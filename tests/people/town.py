@@ -1,0 +1,193 @@
+"""A whole small service for one test: configuration, database, site, and a real mail server on loopback, with a clock that is moved."""
+
+from __future__ import annotations
+
+import asyncio
+import email
+import email.policy
+import re
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from email.message import EmailMessage
+from pathlib import Path
+from typing import Any
+
+import httpx
+from aiosmtpd.controller import Controller
+from aiosmtpd.smtp import SMTP, Envelope, Session
+from sqlalchemy.engine import Engine
+from starlette.types import ASGIApp
+
+from monitor import config, wiring
+from monitor.config import Settings
+from monitor.dispatch import Drained
+from monitor.keys import KeyFile
+from monitor.web import joining
+from tests.peers.browser import served
+
+CONFIGURATION = """
+[data]
+folder = "data"
+[database]
+url = "{url}"
+[site]
+public_url = "https://watch.example"
+timezone = "America/Chicago"
+contact = "alerts@watch.example"
+[email]
+host = "127.0.0.1"
+port = {port}
+security = "none"
+from = "Watch <alerts@watch.example>"
+[bounces]
+secret = "a secret that nobody guesses"
+[sources.ice-287g]
+enabled = true
+"""
+
+
+class Postbox:
+    """aiosmtpd's handler: what arrived, and answers for addresses that refuse."""
+
+    def __init__(self) -> None:
+        self.mails: list[tuple[str, EmailMessage]] = []
+        self.senders: list[str] = []
+        self.refused: dict[str, str] = {}
+
+    async def handle_RCPT(
+        self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
+    ) -> str:
+        if address in self.refused:
+            return self.refused[address]
+        envelope.rcpt_tos.append(address)
+        return "250 2.1.5 ok"
+
+    async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:
+        assert isinstance(envelope.content, bytes)
+        mail = email.message_from_bytes(envelope.content, policy=email.policy.default)
+        assert isinstance(mail, EmailMessage)
+        self.mails.append((envelope.rcpt_tos[0], mail))
+        self.senders.append(envelope.mail_from or "")
+        return "250 2.0.0 taken"
+
+
+class Visitor:
+    """Somebody with a browser that keeps no cookies; paths and absolute links of the site are the same to it."""
+
+    def __init__(self, address: str) -> None:
+        self.headers = {"Host": "watch.example"}
+        self._address = address
+
+    def request(self, method: str, url: str, **more: Any) -> httpx.Response:
+        path = url.removeprefix("https://watch.example")
+        return httpx.request(
+            method,
+            self._address + path,
+            headers=self.headers,
+            follow_redirects=False,
+            trust_env=False,
+            timeout=30,
+            **more,
+        )
+
+    def get(self, url: str) -> httpx.Response:
+        return self.request("GET", url)
+
+    def post(self, url: str, **more: Any) -> httpx.Response:
+        return self.request("POST", url, **more)
+
+
+@dataclass
+class Town:
+    """``client`` visits the site; ``deliver`` sends what is due at the clock's time."""
+
+    settings: Settings
+    engine: Engine
+    keys: KeyFile
+    postbox: Postbox
+    now: datetime
+    client: Visitor = field(init=False)
+    address: str = field(init=False)
+
+    def open(self) -> AbstractContextManager[str]:
+        """Serve the site until the end of the block."""
+        return served(self._app())
+
+    def _app(self) -> ASGIApp:
+        app, _ = joining.application(self.settings, self.engine, self.keys, clock=lambda: self.now)
+        return app
+
+    def later(self, **time: float) -> None:
+        self.now += timedelta(**time)
+
+    def deliver(self) -> Drained:
+        sending = wiring.send_due(self.settings, self.engine, self.keys, clock=lambda: self.now)
+        with ThreadPoolExecutor(1) as pool:  # a browser's driver has an event loop in this thread
+            return pool.submit(asyncio.run, sending).result()
+
+    def stamp(self) -> str:
+        """A form that is old enough to be sent."""
+        found = re.search(r'name="stamp" value="([^"]+)"', self.client.get("/subscribe").text)
+        assert found
+        self.later(seconds=5)
+        return found[1]
+
+    def sign_up(self, address: str = "ann@example.org", **more: Any) -> httpx.Response:
+        form = {
+            "address": address,
+            "places": "60601",
+            "lists": ["ring"],
+            "frequency": "at_once",
+            "stamp": self.stamp(),
+        } | more
+        return self.client.post("/subscribe", data=form)
+
+    def mail(self, number: int = -1) -> EmailMessage:
+        return self.postbox.mails[number][1]
+
+    def member(self, address: str = "ann@example.org", **more: Any) -> None:
+        self.sign_up(address, **more)
+        self.deliver()
+        answer = self.client.post(link(self.mail(), "confirm"))
+        assert answer.status_code == 200, answer.text
+        self.deliver()
+
+
+def settled(folder: Path, url: str, port: int) -> Settings:
+    path = folder / "config.toml"
+    path.write_text(CONFIGURATION.format(url=url, port=port))
+    return config.load(path, {})
+
+
+class Server(Controller):
+    """aiosmtpd on a port that the system chooses: known only once the server listens."""
+
+    def _trigger_server(self) -> None:
+        assert self.server is not None
+        self.port = self.server.sockets[0].getsockname()[1]
+        super()._trigger_server()
+
+
+def mail_server(postbox: Postbox) -> Server:
+    return Server(postbox, hostname="127.0.0.1", port=0, ready_timeout=10)
+
+
+def text(mail: EmailMessage, kind: str = "plain") -> str:
+    body = mail.get_body((kind,))
+    assert body is not None
+    return str(body.get_content())
+
+
+def links(mail: EmailMessage) -> set[str]:
+    """Every link of a mail: in its text, its HTML and its headers."""
+    found = set(re.findall(r"https://[^\s\"<>]+", text(mail) + text(mail, "html")))
+    return found | set(re.findall(r"<(https://[^>]+)>", mail.get("List-Unsubscribe", "")))
+
+
+def link(mail: EmailMessage, page: str) -> str:
+    """The path of the link to one page."""
+    found = re.search(rf"https://watch\.example(/{page}/\S+)", text(mail))
+    assert found, text(mail)
+    return found[1]
