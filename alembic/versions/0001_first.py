@@ -328,7 +328,9 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(
             ["changeset_id"], ["changeset.id"], name=op.f("fk_digest_changeset_changeset_id")
         ),
-        sa.ForeignKeyConstraint(["delivery_id"], ["delivery.id"], name=op.f("fk_digest_changeset_delivery_id")),
+        sa.ForeignKeyConstraint(
+            ["delivery_id"], ["delivery.id"], name=op.f("fk_digest_changeset_delivery_id")
+        ),
         sa.ForeignKeyConstraint(
             ["subscriber_id"], ["subscriber.id"], name=op.f("fk_digest_changeset_subscriber_id")
         ),
