@@ -1,0 +1,130 @@
+"""The operator's first hour: init, check, status; and that every command explains itself to a stranger."""
+
+from __future__ import annotations
+
+import json
+import stat
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from monitor.cli import COMMANDS, root
+from monitor.config import example
+from tests.peers.http import Server
+from tests.peers.smtp import SmtpPeer
+
+KML = (
+    b'<?xml version="1.0"?><kml xmlns="http://www.opengis.net/kml/2.2"><Document><Placemark><name>Gary Police Department</name>'
+    b"<address>Gary, IN</address></Placemark></Document></kml>"
+)
+
+
+def run(*arguments: str) -> Result:
+    return CliRunner().invoke(root, arguments)
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty folder to work in."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_has_a_help_that_names_its_configuration(name: str) -> None:
+    shown = run(name, "--help")
+    assert shown.exit_code == 0
+    assert len(shown.output.splitlines()) > 8
+    if "Commands:" not in shown.output:
+        assert "--config FILE" in shown.output
+
+
+def test_an_unknown_command_is_wrong_usage_and_names_the_nearest() -> None:
+    result = run("statsu")
+    assert result.exit_code == 2
+    assert "Did you mean 'status'?" in result.output
+
+
+def test_init_writes_the_example_the_database_and_a_private_key_and_changes_nothing_the_second_time(
+    here: Path,
+) -> None:
+    assert run("init").exit_code == 0
+    assert (here / "config.toml").read_text("utf-8") == example()
+    key = here / "data" / "monitor.key"
+    assert stat.S_IMODE(key.stat().st_mode) == 0o600
+    before = key.read_bytes()
+    (here / "config.toml").write_text('[site]\nname = "Ours"\n')
+    again = run("init")
+    assert again.exit_code == 0
+    assert "stays as it is" in again.output
+    assert key.read_bytes() == before
+    assert "Ours" in (here / "config.toml").read_text("utf-8")
+
+
+def test_a_broken_configuration_is_told_whole_with_exit_2_and_nothing_is_touched(here: Path) -> None:
+    (here / "config.toml").write_text('[email]\nhots = 1\n[site]\ntimezone = "Nowhere"\n')
+    for command in (["poll"], ["status"], ["check"], ["deliver"], ["run"], ["subscribers", "list"]):
+        result = run(*command)
+        assert result.exit_code == 2, command
+        assert "email.hots: unknown key; did you mean email.host?" in result.stderr
+        assert "site.timezone: " in result.stderr
+    assert [path.name for path in here.iterdir()] == ["config.toml"]
+
+
+def test_status_works_on_defaults_and_says_what_needs_attention_only_by_exit_code_when_asked(
+    here: Path,
+) -> None:
+    fresh = run("status", "--json")
+    assert fresh.exit_code == 0
+    report = json.loads(fresh.stdout)
+    assert report["ok"] is True
+    assert list(report) == ["now", "ok", "problems", "sources", "outbox", "sender"]
+    assert list(report["sources"]) == ["ring", "ice-287g"]
+    assert run("status", "--alive").exit_code == 1
+    (here / "config.toml").write_text(
+        '[fetch]\nattempts = 1\n[sources.ring]\nurl = "http://127.0.0.1:9/x"\n[sources.ice-287g]\nenabled = false\n'
+    )
+    assert run("poll").exit_code == 1
+    assert run("status").exit_code == 0
+    assert "the last poll failed" in run("status").output
+    assert run("status", "--check").exit_code == 1
+
+
+def test_check_tries_sources_and_relay_and_sends_a_marked_sample(here: Path) -> None:
+    with Server() as server, SmtpPeer() as smtp:
+        server.put("/map.kml", KML)
+        (here / "config.toml").write_text(
+            f"""
+            [email]
+            host = "127.0.0.1"
+            port = {smtp.port}
+            security = "none"
+            from = "Map Monitor <alerts@watch.example>"
+            [sources.ring]
+            url = "{server.url("/map.kml")}"
+            [sources.ice-287g]
+            page = "{server.url("/none")}"
+            """
+        )
+        result = run("check", "--json", "--to", "me@reader.example")
+        assert result.exit_code == 1
+        found = {check["what"]: check for check in json.loads(result.stdout)["checks"]}
+        assert found["ring"] == {"what": "ring", "ok": True, "message": "1 listings"}
+        assert not found["ice-287g"]["ok"]
+        assert "404" in found["ice-287g"]["message"]
+        assert found["email"]["ok"]
+        assert found["sample by email"]["ok"]
+        (mail,) = smtp.mails
+        assert mail.recipient == "me@reader.example"
+        assert b"sample" in mail.content.lower()
+        refused = run("check", "--to", "nobody")
+        assert refused.exit_code == 2
+        assert "not a mail address" in refused.stderr
+        assert len(smtp.mails) == 1
+
+
+def test_a_sample_needs_a_configured_channel(here: Path) -> None:
+    result = run("check", "--to", "me@reader.example")
+    assert result.exit_code == 2
+    assert "email is not configured" in result.stderr
