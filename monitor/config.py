@@ -206,6 +206,7 @@ class Source(_Section):
 
     enabled: bool = True
     title: str = Field(min_length=1, max_length=200)
+    title_es: str | None = Field(default=None, min_length=1, max_length=200)
     publisher: str = Field(default="The publisher", max_length=100)
     official_url: WebAddress | None = None
     format: Literal["mymaps", "table"]
@@ -213,7 +214,7 @@ class Source(_Section):
     page: WebAddress | None = None
     link: Annotated[str, AfterValidator(_expression)] | None = None
     hosts: tuple[str, ...] = ()
-    every: Annotated[Duration, Field(ge=timedelta(minutes=1))] = timedelta(hours=1)
+    every: Annotated[Duration, Field(ge=timedelta(seconds=1))] = timedelta(hours=1)
     silent: tuple[str, ...] = ()
     meaning: tuple[MeaningEntry, ...] = ()
     columns: Columns = Columns()
@@ -225,6 +226,10 @@ class Source(_Section):
         address = self.official_url or self.page or self.url
         assert address is not None
         return address
+
+    def titled(self, language: str) -> str:
+        """What readers of a language are told that the list is called."""
+        return (self.title_es if language == "es" else None) or self.title
 
     def meanings(self) -> tuple[Meaning, ...]:
         return tuple(sorted((entry.meaning() for entry in self.meaning), key=lambda meaning: meaning.since))
@@ -285,16 +290,20 @@ class Telegram(_Section):
     @field_validator("channels")
     @classmethod
     def _places(cls, value: dict[str, str]) -> dict[str, str]:
+        read: dict[str, str] = {}
+        wrong: list[str] = []
         for place, chat in value.items():
             try:
-                parse_place(place)
+                read[parse_place(place)] = chat
             except UsageError as error:
-                raise ValueError(f"{place}: {error}") from None
+                wrong.append(f"{place}: {error}")
             if not re.fullmatch(r"@[A-Za-z]\w{3,31}|-?\d{1,20}", chat):
-                raise ValueError(
+                wrong.append(
                     f'{place}: write a channel such as "@example_il" or a chat id such as "-1001234567890"'
                 )
-        return {parse_place(place): chat for place, chat in value.items()}
+        if wrong:
+            raise ValueError("; ".join(wrong))
+        return read
 
 
 class Signup(_Section):
@@ -343,6 +352,17 @@ class Settings(_Section):
     places: Places = Places()
     signup: Signup = Signup()
     bounces: Bounces = Bounces()
+
+    @field_validator("sources", mode="before")
+    @classmethod
+    def _titled(cls, value: object) -> object:
+        """A list that is given no title is called by its name."""
+        if not isinstance(value, Mapping):
+            return value
+        return {
+            name: {"title": name, **source} if isinstance(source, Mapping) else source
+            for name, source in value.items()
+        }
 
     @property
     def database_url(self) -> str:
@@ -415,9 +435,9 @@ def load(path: Path | None = None, environment: Mapping[str, str] | None = None)
             raise ConfigError([f"{chosen}: cannot be read: {error.strerror}"]) from None
     elif path is not None:
         raise ConfigError([f"{path}: there is no such file; `monitor init` writes one"])
-    merged = _merged(default_sources(), given)
+    merged = _laid_over(default_sources(), given)
     overlay = _from_environment(os.environ if environment is None else environment, merged, problems)
-    merged = _merged(merged, overlay)
+    merged = _laid_over(merged, overlay)
     _read_secret_files(merged, problems, chosen.parent)
     settings: Settings | None = None
     try:
@@ -439,6 +459,19 @@ def _merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any
             _merged(old, value) if isinstance(old, Mapping) and isinstance(value, Mapping) else value
         )
     return result
+
+
+def _laid_over(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    """One configuration over another. A source's own address takes the place of the one below it, be it a url or a page with its link."""
+    merged = _merged(below, above)
+    for name, source in _tables(above.get("sources")):
+        if "url" in source:
+            replaced = {"page", "link"} - source.keys()
+        else:
+            replaced = {"url"} if source.keys() & {"page", "link"} else set()
+        for key in replaced:
+            merged["sources"][name].pop(key, None)
+    return merged
 
 
 def _from_environment(

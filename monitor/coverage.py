@@ -7,6 +7,7 @@ import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from sqlalchemy.engine import Engine
 
@@ -74,11 +75,13 @@ class Coverage:
         self._locate = locate
         self._locks = {name: threading.Lock() for name in sources}
         self._covered: dict[str, Covered] = {}
+        self._placements = lru_cache(maxsize=4096)(self._place)
 
-    def of(self, source: str) -> Covered:
-        """One list, as it is believed now. Raises StoreError."""
-        with reading(self._engine) as conn:
-            number = baseline.believed(conn, source).number
+    def of(self, source: str, number: int | None = None) -> Covered:
+        """One list, as it is believed now; ``number`` when the caller knows what that is. Raises StoreError."""
+        if number is None:
+            with reading(self._engine) as conn:
+                number = baseline.believed(conn, source).number
         known = self._covered.get(source)
         if known is not None and known.number == number:
             return known
@@ -87,6 +90,10 @@ class Coverage:
             if known is None or known.number < number:
                 known = self._covered[source] = self._placed(source, known)
             return known
+
+    def placement(self, source: str, listing: Listing) -> Placement:
+        """Where a listing is that is not believed yet, or no longer; kept for a while."""
+        return self._placements(source, listing)
 
     def prime(self) -> None:
         """Place every list now, so that the first visitor does not wait for it. For a thread of its own."""

@@ -9,12 +9,14 @@ import hashlib
 import json
 import os
 import sqlite3
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
@@ -27,6 +29,8 @@ BUSY_TIMEOUT = timedelta(seconds=10)
 CONNECT_TIMEOUT = timedelta(seconds=10)
 _BEGIN = "sqlite_begin"  # the execution option that says how a SQLite transaction begins
 WRITING = {_BEGIN: "IMMEDIATE"}
+_THREADS = 40  # of the site (anyio's limit): each keeps its connection, for making one costs more than most transactions
+_queues: WeakKeyDictionary[Engine, tuple[threading.Lock, timedelta]] = WeakKeyDictionary()
 """Execution options of a connection that is going to write; `transaction` sets them."""
 _FORMS = "sqlite:///PATH or postgresql://USER:PASSWORD@HOST/NAME"
 
@@ -57,8 +61,32 @@ def transaction(engine: Engine) -> Iterator[Connection]:
     On SQLite it holds the write lock from the start: a transaction that reads first and then wants to write fails at once when
     another has written in between (BUSY_SNAPSHOT), whatever the busy timeout says.
     """
-    with explained(engine), engine.connect().execution_options(**WRITING) as conn, conn.begin():
+    with (
+        explained(engine),
+        _queued(engine),
+        engine.connect().execution_options(**WRITING) as conn,
+        conn.begin(),
+    ):
         yield conn
+
+
+@contextmanager
+def _queued(engine: Engine) -> Iterator[None]:
+    """One writer of this process after the other. SQLite itself lets each of them sleep and look again, ever longer: some starve.
+
+    Whoever has waited for the busy timeout in vain goes on, and meets SQLite's own refusal.
+    """
+    queue = _queues.get(engine)
+    if queue is None:
+        yield
+        return
+    lock, patience = queue
+    mine = lock.acquire(timeout=patience.total_seconds())
+    try:
+        yield
+    finally:
+        if mine:
+            lock.release()
 
 
 @contextmanager
@@ -87,8 +115,13 @@ def explained(engine: Engine) -> Iterator[None]:
 
 def insert_for(conn: Connection, table: type[Any]) -> postgresql.Insert | sqlite.Insert:
     """An INSERT that knows ON CONFLICT, which both databases spell alike and SQLAlchemy keeps in its dialects."""
+    return insert_in(conn.dialect.name, table)
+
+
+def insert_in(dialect: str, table: type[Any]) -> postgresql.Insert | sqlite.Insert:
+    """The same for a dialect by name, for a statement that is built once."""
     rows = sa.inspect(table).local_table
-    return postgresql.insert(rows) if conn.dialect.name == "postgresql" else sqlite.insert(rows)
+    return postgresql.insert(rows) if dialect == "postgresql" else sqlite.insert(rows)
 
 
 def where(url: URL) -> str:
@@ -118,7 +151,11 @@ def _connect_sqlite(url: URL, busy_timeout: timedelta) -> Engine:
         hide_parameters=True,
         json_serializer=_compact,
         # one connection for all threads, or each thread would get an empty database of its own
-        **({"poolclass": StaticPool, "connect_args": {"check_same_thread": False}} if in_memory else {}),
+        **(
+            {"poolclass": StaticPool, "connect_args": {"check_same_thread": False}}
+            if in_memory
+            else {"pool_size": _THREADS, "pool_use_lifo": True}
+        ),
     )
     pragmas = (
         f"PRAGMA busy_timeout = {int(busy_timeout / timedelta(milliseconds=1))}",  # ms
@@ -129,6 +166,8 @@ def _connect_sqlite(url: URL, busy_timeout: timedelta) -> Engine:
         "PRAGMA secure_delete = ON",  # an erased address is overwritten, not only unlinked
         "PRAGMA journal_size_limit = 67108864",  # a large fan-out does not leave a large WAL behind for ever
     )
+
+    _queues[engine] = threading.Lock(), busy_timeout
 
     @sa.event.listens_for(engine, "connect")
     def _prepare(connection: sqlite3.Connection, _: object) -> None:
@@ -237,7 +276,7 @@ _SQLITE_CODES = {
     sqlite3.SQLITE_READONLY: "{place} cannot be written: check the owner and permissions of the file and its folder",
     sqlite3.SQLITE_PERM: "{place} cannot be opened: check the owner and permissions of the file and its folder",
     sqlite3.SQLITE_CANTOPEN: "{place} cannot be opened: check that the path is right and its folder can be written",
-    sqlite3.SQLITE_IOERR: "{place} could not be read or written: check the disk; nothing was half-written",
+    sqlite3.SQLITE_IOERR: "{place} could not be read or written: check that the disk works and is not full; nothing was half-written",
     sqlite3.SQLITE_CORRUPT: "{place} is damaged: stop the program and put back a copy",
     sqlite3.SQLITE_NOTADB: "{place} is not a SQLite database: check [database] url",
 }

@@ -13,8 +13,8 @@ from monitor.store import facts, overview, signups
 
 # a source is called blind when so many polls in a row brought nothing good; one lost poll is the ordinary life of the web
 BLIND_AFTER_POLLS = 3
-# the sender beats every few seconds; a container is called unhealthy when it was silent for this long
-SENDER_SILENT_AFTER = timedelta(minutes=2)
+# sender and bot give a sign of life every 20 seconds; a container is called unhealthy when it was silent for this long
+SILENT_AFTER = timedelta(minutes=2)
 
 
 def blind(
@@ -33,17 +33,19 @@ def status(
     fenced: str | None,
     now: datetime,
     signups_an_hour: int | None = None,
+    bot: bool = False,
 ) -> dict[str, Any]:
     """The state of everything as one JSON-ready object.
 
     ``sources`` gives each watched source's polling interval, ``configured`` the channels that have a transport, ``fenced`` why nothing
-    is sent (None: it is), ``signups_an_hour`` the limit of sign-ups. Keys: ``now, ok, problems, sources, outbox, sender``; times are ISO 8601 in UTC, ages in seconds.
+    is sent (None: it is), ``signups_an_hour`` the limit of sign-ups, ``bot`` whether one is configured. Keys: ``now, ok, problems,
+    sources, outbox, sender``, and ``bot`` where one is configured; times are ISO 8601 in UTC, ages in seconds.
     """
     problems: list[str] = []
     with reading(engine) as conn:
         states = {name: overview.source_state(conn, name) for name in sources}
         owed = overview.outbox(conn)
-        beat = facts.heartbeat(conn, "sender")
+        beat, bot_beat = facts.heartbeat(conn, "sender"), facts.heartbeat(conn, "bot")
         signed_up = signups.counted(conn, signups.SITE, now)
     lines: dict[str, Any] = {}
     for name, state in states.items():
@@ -80,11 +82,16 @@ def status(
         )
     if fenced:
         problems.append(fenced)
-    sending = beat is not None and now - beat <= SENDER_SILENT_AFTER
+    sending, talking = _alive(beat, now), _alive(bot_beat, now)
     if not sending and (owed.unfanned or any(channel in configured for channel in owed.due)):
         problems.append(
             "deliveries are due and no sender is working; start `monitor run` or call `monitor deliver`"
         )
+    # whoever only calls `monitor deliver` now and then never had a bot at work, and behind a closed fence it keeps silent
+    silent = bot and not talking and not fenced and (sending or bot_beat is not None)
+    bot_problem = f"the bot answers nobody, last seen {_iso(bot_beat) or 'never'}" if silent else None
+    if bot_problem:
+        problems.append(bot_problem)
     return {
         "now": _iso(now),
         "ok": not problems,
@@ -101,7 +108,22 @@ def status(
             "fenced": fenced is not None,
         },
         "sender": {"last_beat_at": _iso(beat), "age": _age(beat, now), "working": sending},
-    }
+    } | (
+        {
+            "bot": {
+                "last_beat_at": _iso(bot_beat),
+                "age": _age(bot_beat, now),
+                "working": talking,
+                "problem": bot_problem,
+            }
+        }
+        if bot
+        else {}
+    )
+
+
+def _alive(beat: datetime | None, now: datetime) -> bool:
+    return beat is not None and now - beat <= SILENT_AFTER
 
 
 def _iso(at: datetime | None) -> str | None:

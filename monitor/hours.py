@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, time, timedelta
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 AT_ONCE, DAILY, WEEKLY = "at_once", "daily", "weekly"
 FREQUENCIES = (AT_ONCE, DAILY, WEEKLY)
@@ -48,6 +48,14 @@ def zone_of_state(state: str | None) -> str:
 def is_zone(name: str) -> bool:
     """Whether this names a time zone."""
     return name in available_timezones()
+
+
+def zone_or_utc(name: str | None) -> str:
+    """This zone, or UTC where this machine does not know it: a digest at another hour is better than none."""
+    try:
+        return ZoneInfo(name or "UTC").key
+    except (ZoneInfoNotFoundError, ValueError):
+        return "UTC"
 
 
 def next_digest(frequency: str, timezone: str, hour: int, after: datetime) -> datetime | None:

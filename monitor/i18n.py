@@ -89,6 +89,9 @@ _PLACEMENTS = tuple(
     for pattern, replacement in (
         (r"^covers all of ", "cubre todo el territorio de "),
         (r"^covers a precinct of ", "cubre un distrito de "),
+        (r"^covers a part of ", "cubre una parte de "),
+        (r", about (.+?): an estimate", r", cerca de \1: es una estimación"),
+        (r", though its point is far from there", ", aunque su punto está lejos de allí"),
         (
             r"^covers the five boroughs of New York City",
             "cubre los cinco distritos de la ciudad de Nueva York",

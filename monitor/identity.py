@@ -131,7 +131,9 @@ _plain_marks = str.maketrans("|~", "  ")  # they part the pieces of a key
 
 
 def _plain(text: str) -> str:
-    return " ".join(text.casefold().translate(_plain_marks).split())
+    if "|" in text or "~" in text:
+        text = text.translate(_plain_marks)
+    return " ".join(text.casefold().split())
 
 
 def keyed(listings: Iterable[Listing], *, by_city: bool) -> tuple[Listing, ...]:
@@ -229,13 +231,33 @@ _PLACE_WEIGHT = (
 )
 
 
+def _named_place(expanded: str) -> frozenset[str]:
+    return frozenset(expanded.split()) - _AGENCY_WORDS
+
+
+def may_be_one(one: Listing, other: Listing) -> bool:
+    """Whether two rows to which the publisher gave one id are one agency: of one state, and not plainly named after two places."""
+    if one.state != other.state or one.name == other.name:
+        return one.state == other.state
+    here, there = (_named_place(expand(x.name, None)) for x in (one, other))
+    return (
+        here <= there
+        or there <= here
+        or fuzz.ratio(" ".join(sorted(here)), " ".join(sorted(there))) >= 100 * _EVIDENCE
+    )
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class _Candidate:
-    """A listing with all that `pair` compares, worked out once. ``words`` are those of ``text`` sorted."""
+    """A listing with all that `pair` compares, worked out once.
+
+    ``text`` is its name without its own state's, ``words`` are those of it sorted; ``whole`` is the name that it would have in any state.
+    """
 
     listing: Listing
     text: str
     words: str
+    whole: str
     state: str
     dates: frozenset[date]
     documents: frozenset[str]
@@ -258,11 +280,13 @@ def _candidate(listing: Listing, widespread: frozenset[str]) -> _Candidate:
     words = sorted(text.split())
     county = normalise(listing.county or "").removesuffix(" county")
     city = normalise(listing.city or "")
-    named_place = frozenset(_expanded(name, None).split()) - _AGENCY_WORDS
+    whole = _expanded(name, None)
+    named_place = _named_place(whole)
     return _Candidate(
         listing=listing,
         text=text,
         words=" ".join(words),
+        whole=whole,
         state=listing.state or normalise(listing.state_text or ""),
         dates=frozenset(dates_of(listing)),
         documents=frozenset(documents_of(listing)) - widespread,
@@ -374,9 +398,9 @@ def _resembling(
         undated = [x for x in was if not x.dates]
         yield from _close(undated, now, _NO_EVIDENCE)
         yield from _close([x for x in was if x.dates], [x for x in now if not x.dates], _NO_EVIDENCE)
-    for was, now in _sharing(gone, come, lambda x: ((x.text, mark) for mark in x.dates | x.documents)):
+    for was, now in _sharing(gone, come, lambda x: ((x.whole, mark) for mark in x.dates | x.documents)):
         yield from ((old, new, 1.0) for old, new in product(was, now) if old.state != new.state)
-    for was, now in _sharing(gone, come, lambda x: (x.text,)):
+    for was, now in _sharing(gone, come, lambda x: (x.whole,)):
         if len(was) == len(now) == 1 and was[0].state != now[0].state:
             yield was[0], now[0], 1.0
 

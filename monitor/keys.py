@@ -41,6 +41,7 @@ _COMMENT = (
 _EARLIER = "earlier"
 _MASTER_BYTES = 32
 _NONCE_BYTES = 12  # what AES-GCM is specified for (NIST SP 800-38D, 5.2.1.1)
+_LARGEST_FILE = 2**20  # bytes; every rotation adds a line of about 100
 _VERSION = b"\x01"  # of the sealed form, its first byte
 
 # keys stands beside tables, not above it: these are the few columns that it has to see
@@ -257,7 +258,7 @@ def _read(path: Path) -> tuple[bytes, tuple[Earlier, ...]]:
     try:
         with path.open("rb") as file:
             mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
-            text = file.read(4096)
+            text = file.read(_LARGEST_FILE)
     except FileNotFoundError:
         raise KeyFileError(
             f"the key file {path} is missing: put back the one that encrypted this database"

@@ -318,7 +318,8 @@ def standing(voice: Voice, today: Today) -> Section:
     """Who covers a place today, in words: three different sentences for none, only state-wide ones, and a list that cannot be seen."""
     _ = _said(voice)
     seen = i18n.moment(today.seen_at, voice.timezone, voice.language) if today.seen_at else ""
-    title = f"{place(today.place, voice.language)} · {clean(today.title)}"
+    where = place(today.place, voice.language)
+    title = f"{where[:1].upper()}{where[1:]} · {clean(today.title)}"
     lines: list[str] = []
     if today.blind:
         lines.append(
@@ -398,7 +399,7 @@ def _blocks(sheet: Sheet) -> Iterator[str]:
     """The same for Telegram; without the links, which belong to mails."""
     yield "\n".join([f"<b>{html.escape(sheet.heading)}</b>", *map(html.escape, sheet.paragraphs)])
     for section in sheet.sections:
-        yield "\n".join([f"<u>{html.escape(section.title)}</u>", *map(html.escape, section.lines)])
+        yield _piece(f"<u>{html.escape(section.title)}</u>", section.lines)
     for page in sheet.alerts:
         yield f"<u>{html.escape(page.title)}</u>"
         yield from (_post(page.headline, page.facts) if not page.groups else _entries(page))
@@ -411,7 +412,12 @@ def _entries(page: Page) -> Iterable[str]:
 
 
 def _post(headline: str, facts: Sequence[str]) -> Iterable[str]:
-    return ["\n".join([f"<b>{html.escape(headline)}</b>", *map(html.escape, facts)])]
+    return [_piece(f"<b>{html.escape(headline)}</b>", facts)]
+
+
+def _piece(title: str, lines: Sequence[str]) -> str:
+    """A title, already escaped, and lines below it, as many as a post can hold."""
+    return render.fitting(lambda kept: "\n".join([title, *map(html.escape, kept)]), tuple(lines))
 
 
 def _said(voice: Voice) -> Callable[..., str]:

@@ -10,8 +10,8 @@ import re
 import textwrap
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from functools import cache
 from itertools import groupby
@@ -39,6 +39,7 @@ _DIFFERENCES = 10
 _MEANING = 1500
 _GIST = 400
 _WIDTH = 76
+_PIECE = 4000  # UTF-16 units of a piece of a post, which is never cut: below the 4,096 of a whole one
 _SENTENCE_END = re.compile(r"(?<=[.!?])\s+(?=[^\W\d_a-z])")
 _ORDER = ("added", "again", "removed", "renamed", "changed")
 
@@ -215,7 +216,10 @@ class Group:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Page:
-    """Everything that a layout shows, as plain text in one language, in reading order."""
+    """Everything that a layout shows, as plain text in one language, in reading order.
+
+    ``why`` this person gets it, ``because`` of which place, where that is the same for all of it, and since when.
+    """
 
     language: str
     subject: str
@@ -233,6 +237,7 @@ class Page:
     gist: str
     caveat: str
     reviewed: str
+    because: str
     why: str
     details: str
     permalink: str | None
@@ -315,6 +320,7 @@ def _page(alert: Alert, words: Words) -> Page:
         )
         reach = ""
     left = len(views) - SHOWN
+    because = whys.pop() if len(whys) == 1 else ""
     return Page(
         language=words.language,
         subject=words("sample_subject", subject) if alert.sample else subject,
@@ -326,7 +332,8 @@ def _page(alert: Alert, words: Words) -> Page:
         groups=groups,
         rest=words("rest", left) if left > 0 else "",
         rest_url=alert.permalink or alert.official_url,
-        why=" ".join([*(whys if len(whys) == 1 else ()), words("asked", MARKS["asked"])]),
+        because=because,
+        why=f"{because} {words('asked', MARKS['asked'])}".strip(),
         details=words("details"),
         permalink=alert.permalink,
         title=title,
@@ -407,11 +414,27 @@ def _meaning(meaning: Meaning | None, language: str, words: Words, *, gone: bool
 def _blocks(page: Page) -> Iterator[str]:
     """The posts' pieces: the opening, one per change where there are several, and the closing."""
     posts: Any = _environment().get_template("telegram/alert.html").module
-    yield str(posts.opening(page))
+    lines = (*page.facts, page.reach) if page.reach else page.facts
+    yield fitting(lambda kept: str(posts.opening(replace(page, facts=kept, reach=""))), lines)
     for group in page.groups:
         for number, entry in enumerate(group.entries):
-            yield str(posts.entry(entry, "" if number else group.state))
+            yield _entry_block(posts, entry, "" if number else group.state)
     yield str(posts.closing(page))
+
+
+def _entry_block(posts: Any, entry: Entry, state: str) -> str:
+    lines = (*entry.facts, entry.reach) if entry.reach else entry.facts
+    return fitting(lambda kept: str(posts.entry(replace(entry, facts=kept, reach=""), state)), lines)
+
+
+def fitting(piece: Callable[[tuple[str, ...]], str], lines: tuple[str, ...]) -> str:
+    """A piece of a post with as many of its lines as one can hold: what is left out stands on the page that the post links to."""
+    whole = piece(lines)
+    kept = len(lines)
+    while kept and len(whole.encode("utf-16-le")) // 2 > _PIECE:
+        kept -= 1
+        whole = piece((*lines[:kept], "…"))
+    return whole
 
 
 @cache

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from email.utils import parseaddr
 from typing import TYPE_CHECKING
+
+from monitor.errors import MonitorError
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -24,19 +27,32 @@ if TYPE_CHECKING:
     from monitor.poll import Watch
     from monitor.subscribe import Tombstones
 
+log = logging.getLogger(__name__)
+
 
 def now() -> datetime:
     """The clock of the entry points."""
     return datetime.now(UTC)
 
 
+def owner() -> str:
+    """This process, as heartbeats and leases name it."""
+    return f"{os.uname().nodename}/{os.getpid()}"
+
+
 def open_database(settings: Settings) -> Engine:
-    """The database, brought to this program's revision (created when it is not there)."""
+    """The database, brought to this program's revision (created when it is not there), and known to its data folder."""
     from monitor.db import connect
+    from monitor.dispatch import fence
     from monitor.migrate import upgrade
 
     engine = connect(settings.database_url)
-    upgrade(engine, folder=settings.data.folder, now=now())
+    try:
+        upgrade(engine, folder=settings.data.folder, now=now())
+        fence.settle_in(engine, settings.data.folder)
+    except BaseException:
+        engine.dispose()
+        raise
     return engine
 
 
@@ -127,6 +143,11 @@ def configured_channels(settings: Settings) -> frozenset[str]:
     return frozenset(name for name, transport in found.items() if transport)
 
 
+def has_bot(settings: Settings) -> bool:
+    """Whether people can talk to a bot: there is a token, and files do not stand in for Telegram."""
+    return settings.telegram.token is not None and settings.mailbox.folder is None
+
+
 def open_channels(settings: Settings, clock: Callable[[], datetime] = now) -> dict[str, Channel]:
     """The configured channels by name, not connected yet. ``[mailbox] folder`` replaces them all by files."""
     channels: dict[str, Channel] = {}
@@ -184,7 +205,7 @@ def alerter(settings: Settings) -> Callable[[Content], Alert]:
         meanings = [meaning for meaning in source.meanings() if meaning.since <= content.at.date()]
         return Alert(
             source=content.source,
-            title=source.title,
+            title=source.titled(content.language),
             publisher=source.publisher,
             official_url=source.official,
             told=content.told,
@@ -263,14 +284,26 @@ def marker(settings: Settings, keys: KeyFile) -> Callable[[Recipient], dict[str,
 
 
 def queue_due(settings: Settings, engine: Engine, keys: KeyFile, now: datetime) -> None:
-    """Put into the outbox what time alone brings, answers to sign-ups, digests and notices; and forget what it takes away."""
+    """Put into the outbox what time alone brings, answers to sign-ups, digests and notices; and forget what it takes away.
+
+    An unforeseen error in one of them is logged: it must not keep the alerts from leaving.
+    """
     from monitor.dispatch import digests_due, notices_due
     from monitor.subscribe import admit, purge_in_turn
 
-    admit(engine, keys, now)
-    purge_in_turn(engine, now)
-    digests_due(engine, now)
-    notices_due(engine, settings.watched, now)
+    verbs: tuple[tuple[str, Callable[[], object]], ...] = (
+        ("sign-ups", lambda: admit(engine, keys, now)),
+        ("purging", lambda: purge_in_turn(engine, now)),
+        ("digests", lambda: digests_due(engine, now)),
+        ("notices", lambda: notices_due(engine, settings.watched, now)),
+    )
+    for what, verb in verbs:
+        try:
+            verb()
+        except MonitorError:
+            raise
+        except Exception:
+            log.exception("%s: an error of the program; everything else goes on", what)
 
 
 async def send_due(
@@ -296,7 +329,7 @@ async def send_due(
         marks=marker(settings, keys),
         folder=settings.data.folder,
         domain=sender_address(settings).rpartition("@")[2],
-        owner=f"{os.uname().nodename}/{os.getpid()}",
+        owner=owner(),
         clock=clock,
         until=until,
         stop=stop,

@@ -16,6 +16,7 @@ from monitor.domain import Alert, Message
 from monitor.gazetteer.places import state_of_zip
 from monitor.letters import Today, Voice, Wanted, Watch
 from monitor.store import baseline
+from monitor.store.baseline import Believed
 from monitor.store.people import Follow
 
 _BLIND_AFTER_POLLS = 3
@@ -38,7 +39,7 @@ class Writer:
     def __call__(self, letter: Letter) -> Message:
         """The message. Raises ValueError for a kind that is none."""
         voice = self.voice(letter.language)
-        wanted = self._wanted(letter.follows)
+        wanted = self._wanted(letter.follows, letter.language)
         when = letters.schedule(voice, letter.frequency, letter.timezone, letter.local_hour)
         match letter.kind, letter.about:
             case "confirm", about:
@@ -48,12 +49,12 @@ class Writer:
                     )
                 return letters.confirm(voice, wanted, when, known=about == "known")
             case "welcome", _:
-                return letters.welcome(voice, wanted, when, self.today(letter.follows))
+                return letters.welcome(voice, wanted, when, self.today(letter.follows, letter.language))
             case "digest", about:
                 return letters.digest(voice, about, [self._alert(content) for content in letter.contents])
             case "notice", "receipt":
                 watched = [
-                    Watch(self._title(name), seen.good, seen.last_good_at, _total(seen.gaps))
+                    Watch(self._title(name, letter.language), seen.good, seen.last_good_at, _total(seen.gaps))
                     for name, seen in letter.checks
                 ]
                 return letters.receipt(voice, wanted, when, watched)
@@ -63,24 +64,26 @@ class Writer:
                 source = self._settings.source(letter.source)
                 return letters.sight(
                     voice,
-                    source.title,
+                    source.titled(letter.language),
                     source.official,
                     self._seen_at(letter.source),
                     back=letter.about == "back",
                 )
         raise ValueError(f"a {letter.kind} about {letter.about!r} is not known")
 
-    def today(self, follows: Iterable[Follow]) -> tuple[Today, ...]:
-        """Who covers these places now, a list at a time."""
-        order = {name: number for number, name in enumerate(self._settings.sources)}
-        return tuple(
-            self._today(follow)
-            for follow in sorted(follows, key=lambda each: (each.place, order.get(each.source, len(order))))
-            if follow.source in self._settings.watched
+    def today(self, follows: Iterable[Follow], language: str) -> tuple[Today, ...]:
+        """Who covers these places now, a list at a time, its title in ``language``."""
+        order = {name: number for number, name in enumerate(self._settings.watched)}
+        wanted = sorted(
+            (each for each in follows if each.source in order),
+            key=lambda each: (each.place, order[each.source]),
         )
+        with reading(self._engine) as conn:
+            stand = {name: baseline.believed(conn, name) for name in {each.source for each in wanted}}
+        return tuple(self._today(follow, stand[follow.source], language) for follow in wanted)
 
-    def _today(self, follow: Follow) -> Today:
-        covered = self._coverage.of(follow.source)
+    def _today(self, follow: Follow, stands: Believed, language: str) -> Today:
+        covered = self._coverage.of(follow.source, stands.number)
         own: tuple[Cover, ...] = ()
         if follow.place == "US":
             covers = covered.covers
@@ -89,11 +92,11 @@ class Writer:
             covers = covered.at(follow.place, follow.within or state_of_zip(follow.place))
         else:
             covers = covered.by_state.get(follow.place, ())
-        seen = self._seen_at(follow.source)
+        seen = stands.last_good_at
         whole = follow.place == "US"
         return Today(
             place=follow.place,
-            title=self._title(follow.source),
+            title=self._title(follow.source, language),
             # the whole country would be thousands of lines
             agencies=() if whole else tuple((each.listing.name, each.placement.reason) for each in covers),
             total=len(covers),
@@ -109,15 +112,15 @@ class Writer:
     def _is_blind(self, source: str, seen: datetime | None) -> bool:
         return seen is None or self._clock() - seen > _BLIND_AFTER_POLLS * self._settings.source(source).every
 
-    def _wanted(self, follows: Iterable[Follow]) -> tuple[Wanted, ...]:
+    def _wanted(self, follows: Iterable[Follow], language: str) -> tuple[Wanted, ...]:
         places: dict[str, list[str]] = {}
         for follow in follows:
             places.setdefault(follow.source, []).append(follow.place)
-        return tuple(Wanted(self._title(name), tuple(found)) for name, found in places.items())
+        return tuple(Wanted(self._title(name, language), tuple(found)) for name, found in places.items())
 
-    def _title(self, source: str) -> str:
+    def _title(self, source: str, language: str) -> str:
         known = self._settings.sources.get(source)
-        return known.title if known else source
+        return known.titled(language) if known else source
 
     def voice(self, language: str) -> Voice:
         """Who speaks, in a language."""

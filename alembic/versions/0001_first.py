@@ -83,7 +83,6 @@ def upgrade() -> None:
         sa.Column("agency", sqlmodel.AutoString(), nullable=False),
         sa.Column("name", sqlmodel.AutoString(), nullable=False),
         sa.Column("state", sqlmodel.AutoString(), nullable=True),
-        sa.Column("digest", sqlmodel.AutoString(), nullable=False),
         sa.Column("content", monitor.tables.Json(), nullable=False),
         sa.Column("from_number", sa.Integer(), nullable=False),
         sa.Column("to_number", sa.Integer(), nullable=True),
@@ -93,7 +92,6 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("listing", schema=None) as batch_op:
         batch_op.create_index("ix_listing_source_agency", ["source", "agency"], unique=False)
-        batch_op.create_index("ix_listing_source_to_number", ["source", "to_number"], unique=False)
         batch_op.create_index(
             "uq_listing_source_key_current",
             ["source", "key"],
@@ -224,8 +222,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_snapshot")),
     )
     with op.batch_alter_table("snapshot", schema=None) as batch_op:
-        batch_op.create_index("ix_snapshot_source_at", ["source", "at"], unique=False)
-        batch_op.create_index("ix_snapshot_source_digest", ["source", "digest"], unique=False)
+        batch_op.create_index("ix_snapshot_source_id", ["source", "id"], unique=False)
 
     op.create_table(
         "subscription",
@@ -252,7 +249,6 @@ def upgrade() -> None:
         sa.Column("id", sa.Integer(), nullable=False),
         sa.Column("source", sqlmodel.AutoString(), nullable=False),
         sa.Column("kind", sqlmodel.AutoString(), nullable=False),
-        sa.Column("key", sqlmodel.AutoString(), nullable=False),
         sa.Column("agency", sqlmodel.AutoString(), nullable=False),
         sa.Column("state", sqlmodel.AutoString(), nullable=False),
         sa.Column("reason", sqlmodel.AutoString(), nullable=False),
@@ -294,20 +290,34 @@ def upgrade() -> None:
         sa.Column("ambiguous", sa.Boolean(), nullable=False),
         sa.Column("last_error", sqlmodel.AutoString(), nullable=True),
         sa.Column("settled_at", monitor.tables.UtcDateTime(), nullable=True),
-        sa.ForeignKeyConstraint(["changeset_id"], ["changeset.id"], name=op.f("fk_delivery_changeset_id")),
-        sa.ForeignKeyConstraint(["subscriber_id"], ["subscriber.id"], name=op.f("fk_delivery_subscriber_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_delivery")),
         sa.UniqueConstraint(
-            "changeset_id", "subscriber_id", name=op.f("uq_delivery_changeset_id_subscriber_id")
-        ),
-        sa.UniqueConstraint(
-            "subscriber_id", "kind", "period", name=op.f("uq_delivery_subscriber_id_kind_period")
+            "subscriber_id", "changeset_id", name=op.f("uq_delivery_subscriber_id_changeset_id")
         ),
         sqlite_autoincrement=True,
     )
     with op.batch_alter_table("delivery", schema=None) as batch_op:
-        batch_op.create_index("ix_delivery_state_due_at", ["state", "due_at"], unique=False)
-        batch_op.create_index("ix_delivery_subscriber_id", ["subscriber_id"], unique=False)
+        batch_op.create_index(
+            "uq_delivery_subscriber_id_kind_period",
+            ["subscriber_id", "kind", "period"],
+            unique=True,
+            sqlite_where=sa.text("period IS NOT NULL"),
+            postgresql_where=sa.text("period IS NOT NULL"),
+        )
+        batch_op.create_index(
+            "ix_delivery_due_at",
+            ["due_at"],
+            unique=False,
+            sqlite_where=sa.text("state = 'due'"),
+            postgresql_where=sa.text("state = 'due'"),
+        )
+        batch_op.create_index(
+            "ix_delivery_settled_at_failed",
+            ["settled_at"],
+            unique=False,
+            sqlite_where=sa.text("state = 'failed'"),
+            postgresql_where=sa.text("state = 'failed'"),
+        )
 
     op.create_table(
         "change_place",

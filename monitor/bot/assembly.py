@@ -48,7 +48,10 @@ def bot(
     parts = Parts(
         engine=engine,
         keys=keys,
-        watched={name: Watched(source.title, source.every) for name, source in settings.watched.items()},
+        watched={
+            name: Watched(source.title, source.every, source.title_es)
+            for name, source in settings.watched.items()
+        },
         gazetteer=gazetteer,
         clock=clock,
         folder=settings.data.folder,
@@ -65,6 +68,7 @@ def bot(
         base_url=settings.telegram.base_url,
         webhook=Webhook(url, secret.get_secret_value()) if url and secret else None,
         pace=telegram.pace,
+        owner=wiring.owner(),
         # a copied database answers nobody, and takes no update from the one that it was copied from
         blocked=lambda: fence.check(engine, settings.data.folder).reason,
     )

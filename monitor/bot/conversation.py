@@ -99,7 +99,7 @@ class Conversation:
         return self._greeting(subject, says)
 
     def _greeting(self, subject: Subject, says: Says) -> Reply:
-        titles = bullets(safe(each.title) for each in self._parts.watched.values())
+        titles = bullets(safe(each.titled(says.language)) for each in self._parts.watched.values())
         what = says(
             "<b>%(name)s</b> watches official lists of law-enforcement agencies and tells you when an agency near you is listed or no longer listed:",
             name=self._parts.name,
@@ -135,7 +135,7 @@ class Conversation:
         sources = self._chosen(watching)
         told = [
             says(sentence, places=names, channel=subject.title),
-            says("Lists: %(lists)s.", lists=self._titles(sources)),
+            says("Lists: %(lists)s.", lists=self._titles(sources, says)),
         ]
         for place in list(wanted)[:_COVERED_AT_ONCE]:
             told += [
@@ -176,14 +176,14 @@ class Conversation:
         if not watching.places:
             return self._not_done(Outcome(Verdict.NOTHING), says)
         buttons = [
-            Button(f"✓ {each.title}", f"lists off {name}{subject.mark}")
+            Button(f"✓ {each.titled(says.language)}", f"lists off {name}{subject.mark}")
             if name in watching.sources
-            else Button(f"+ {each.title}", f"lists on {name}{subject.mark}")
+            else Button(f"+ {each.titled(says.language)}", f"lists on {name}{subject.mark}")
             for name, each in self._parts.watched.items()
         ]
         text = paragraphs(
             self._head(subject, says) if subject.title else "",
-            says("Told here: %(lists)s.", lists=self._titles(self._chosen(watching))),
+            says("Told here: %(lists)s.", lists=self._titles(self._chosen(watching), says)),
             says("Tap a list to choose it or to leave it out."),
         )
         return Reply(text, rows(buttons, wide=1))
@@ -215,17 +215,19 @@ class Conversation:
         for source, each in self._parts.watched.items():
             seen = places.last_seen(source, self._parts, says)
             if seen.at is None:
-                told.append(says("%(title)s: not read yet.", title=each.title))
+                told.append(says("%(title)s: not read yet.", title=each.titled(says.language)))
             elif seen.blind:
                 told.append(
                     says(
                         "%(title)s: we cannot see this list right now; the last good check was %(at)s. Nothing is known of changes since then.",
-                        title=each.title,
+                        title=each.titled(says.language),
                         at=seen.at,
                     )
                 )
             else:
-                told.append(says("%(title)s: last good check %(at)s.", title=each.title, at=seen.at))
+                told.append(
+                    says("%(title)s: last good check %(at)s.", title=each.titled(says.language), at=seen.at)
+                )
         watching = self._chats.look(subject.chat, subject.name)
         here = says.count(
             "%(count)s place is watched here.", "%(count)s places are watched here.", len(watching.places)
@@ -256,7 +258,7 @@ class Conversation:
         text = paragraphs(
             self._head(subject, says),
             bullets(places.named(place, self._parts, says) for place in watching.places),
-            says("Lists: %(lists)s.", lists=self._titles(self._chosen(watching))),
+            says("Lists: %(lists)s.", lists=self._titles(self._chosen(watching), says)),
             self._left_out(watching, says),
             self._paused(watching, says),
             says("The operator of this service set this up; it cannot be changed here.")
@@ -284,7 +286,7 @@ class Conversation:
         """Lists that are not told here, be it by choice or because they came later: nobody gets one without asking for it."""
         others = [name for name in self._parts.watched if name not in watching.sources]
         return (
-            says("Not told here: %(lists)s. /lists changes that.", lists=self._titles(others))
+            says("Not told here: %(lists)s. /lists changes that.", lists=self._titles(others, says))
             if others
             else Html()
         )
@@ -298,8 +300,8 @@ class Conversation:
     def _chosen(self, watching: Watching) -> list[str]:
         return [name for name in self._parts.watched if name in watching.sources]
 
-    def _titles(self, sources: list[str]) -> Html:
-        return joined((self._parts.watched[name].title for name in sources), "; ")
+    def _titles(self, sources: list[str], says: Says) -> Html:
+        return joined((self._parts.watched[name].titled(says.language) for name in sources), "; ")
 
     def _not_done(self, outcome: Outcome, says: Says) -> Reply:
         match outcome.verdict:

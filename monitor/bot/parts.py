@@ -23,6 +23,11 @@ class Watched:
 
     title: str
     every: timedelta
+    title_es: str | None = None
+
+    def titled(self, language: str) -> str:
+        """What readers of a language are told that the list is called."""
+        return (self.title_es if language == "es" else None) or self.title
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -104,7 +104,7 @@ def covered(place: str, sources: Sequence[str], parts: Parts, says: Says) -> Htm
     told: list[Html] = []
     any_agency = False
     for source in sources:
-        seen, title = last_seen(source, parts, says), parts.watched[source].title
+        seen, title = last_seen(source, parts, says), parts.watched[source].titled(says.language)
         if seen.at is None:
             told.append(
                 says(

@@ -5,17 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from telegram import ChatMember, ChatMemberRestricted
-from telegram.constants import ChatMemberStatus, ChatType
 from telegram.error import TelegramError
 
 from monitor.bot.api import Api
-from monitor.bot.rights import can_post
 from monitor.bot.says import Reply, safe
-from monitor.channels.telegram import meaning_of
+from monitor.channels.telegram import meaning_of, mute
 from monitor.errors import SendError
-
-_OUTSIDE = {ChatMemberStatus.LEFT, ChatMemberStatus.BANNED}
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +47,7 @@ async def _proof(api: Api, chat: str, places: tuple[str, ...], name: str, post: 
                 False,
                 "Telegram shows no such chat to the bot: check the name, and add the bot there",
             )
-        reason = _reason(known.type, await api.member(known.id, api.id))
+        reason = mute(known.type, await api.member(known.id, api.id))
         if reason is not None:
             return Proof(chat, places, False, reason)
         if not post:
@@ -64,16 +59,3 @@ async def _proof(api: Api, chat: str, places: tuple[str, ...], name: str, post: 
     except SendError as failure:
         return Proof(chat, places, False, str(failure))
     return Proof(chat, places, True, "a test message was posted", posted=True)
-
-
-def _reason(kind: str, bot: ChatMember | None) -> str | None:
-    """Why the bot may not post in a chat of this kind; None if it may."""
-    if kind == ChatType.PRIVATE:
-        return None
-    if kind == ChatType.CHANNEL:
-        return None if can_post(bot) else "make the bot an administrator there who may post messages"
-    if bot is None or bot.status in _OUTSIDE:
-        return "add the bot to that group"
-    if isinstance(bot, ChatMemberRestricted) and not bot.can_send_messages:
-        return "the bot is restricted there: allow it to send messages"
-    return None

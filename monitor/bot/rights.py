@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol
 
-from telegram import ChatFullInfo, ChatMember, ChatMemberAdministrator
+from telegram import ChatFullInfo, ChatMember
 from telegram.constants import ChatMemberStatus, ChatType
 
 from monitor.bot.asked import Asked
+from monitor.channels.telegram import can_post
 from monitor.i18n import N_
 
 _ADMINISTRATORS = {ChatMemberStatus.OWNER, ChatMemberStatus.ADMINISTRATOR}
@@ -78,8 +79,3 @@ async def channel(questions: Questions, asked: Asked) -> Channel | Denied:
     if asker is None or asker.status not in _ADMINISTRATORS:
         return Denied.NOT_YOURS
     return Channel(chat.id, f"@{chat.username}" if chat.username else None, chat.title or "")
-
-
-def can_post(bot: ChatMember | None) -> bool:
-    """Whether a bot with this membership may post in a channel."""
-    return isinstance(bot, ChatMemberAdministrator) and bool(bot.can_post_messages)

@@ -33,10 +33,8 @@ log = logging.getLogger(__name__)
 TURN = "telegram updates"
 """What `db.turn` is asked for: one process polls, whatever their number."""
 
-USERNAME = "telegram username"
-"""The fact under which the bot's name is kept, for the site's links to it."""
-
 _REMEMBERED = 10_000  # updates that were taken, so that one that comes again is passed over
+_BEAT = 20.0  # s between signs of life
 _CONFIRMING = 5.0  # s, for the last word to the API at a stop
 
 
@@ -44,7 +42,8 @@ class Bot:
     """The bot of one token.
 
     ``webhook`` None: it polls. ``blocked`` gives the reason why it must not speak now (the fence), or None. ``pace`` is the one of the
-    Telegram channel of this process, whose posts count to the same limits.
+    Telegram channel of this process, whose posts count to the same limits. ``owner`` names this process in the signs of life that it
+    gives while it hears of updates.
     """
 
     def __init__(
@@ -56,6 +55,7 @@ class Bot:
         webhook: Webhook | None = None,
         pace: Pace | None = None,
         blocked: Callable[[], str | None] = lambda: None,
+        owner: str = "",
         timing: Timing = Timing(),  # noqa: B008 - frozen
         seconds: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
@@ -65,6 +65,7 @@ class Bot:
         self._chats = Chats(parts)
         self._conversation = Conversation(parts, self._chats, self._api)
         self._webhook, self._blocked, self._timing = webhook, blocked, timing
+        self._owner, self._beaten = owner, float("-inf")
         self._flood = Flood(seconds)
         self._taken: OrderedDict[int, None] = OrderedDict()
         self._locks: WeakValueDictionary[int, asyncio.Lock] = WeakValueDictionary()
@@ -133,7 +134,9 @@ class Bot:
         self._loop = asyncio.get_running_loop()
         await self._api.listen_at(webhook.url, webhook.secret)
         self._rejoice("the bot is told of updates by its webhook")
-        await stop.wait()
+        while not stop.is_set():
+            await self._beat()
+            await _until(stop, _BEAT)
 
     async def _poll_in_turn(self, stop: asyncio.Event) -> None:
         """Poll until ``stop`` while this process has the turn; do nothing when another has it."""
@@ -155,6 +158,7 @@ class Bot:
         handled: int | None = None
         try:
             while not stop.is_set():
+                await self._beat()
                 updates = await _unless(stop, self._api.updates(handled, self._timing.poll))
                 if updates is None:
                     return
@@ -255,9 +259,22 @@ class Bot:
 
         def keep() -> None:
             with db.transaction(self._engine) as conn:
-                facts.put(conn, USERNAME, self._api.username)
+                facts.put(conn, facts.BOT_USERNAME, self._api.username)
 
         await asyncio.to_thread(keep)
+
+    async def _beat(self) -> None:
+        """Give a sign of life, unless one was given just now."""
+        now = time.monotonic()
+        if now - self._beaten < _BEAT:
+            return
+
+        def keep() -> None:
+            with db.transaction(self._engine) as conn:
+                facts.beat(conn, "bot", self._owner, self._clock())
+
+        await asyncio.to_thread(keep)
+        self._beaten = now
 
     async def _show_menu(self) -> None:
         """The commands by language; a bot without its menu works as well."""

@@ -21,8 +21,8 @@ from typing import Self
 # the library's own switch: RetryAfter.retry_after is a timedelta, and no deprecation warning is raised where a 429 is read
 os.environ.setdefault("PTB_TIMEDELTA", "1")
 
-from telegram import Bot, LinkPreviewOptions
-from telegram.constants import ChatMemberStatus, ParseMode
+from telegram import Bot, ChatMember, ChatMemberAdministrator, ChatMemberRestricted, LinkPreviewOptions
+from telegram.constants import ChatMemberStatus, ChatType, ParseMode
 from telegram.error import (
     BadRequest,
     ChatMigrated,
@@ -47,6 +47,7 @@ log = logging.getLogger(__name__)
 
 _CHAT = re.compile(r"@[A-Za-z]\w{3,31}|-?\d{1,20}")
 _REMEMBERED = 10_000  # unfinished messages whose posts are remembered
+_OUTSIDE = {ChatMemberStatus.LEFT, ChatMemberStatus.BANNED}
 _NO_PREVIEW = LinkPreviewOptions(is_disabled=True)
 
 # httpx's errors, by name, that come after the request was written: it may have been carried out. All others come before.
@@ -135,13 +136,11 @@ class Telegram:
         try:
             me = await self._bot.get_me()
             for chat in chats:
-                await self._bot.get_chat(chat)
-                member = await self._bot.get_chat_member(chat, me.id)
-                if member.status in {ChatMemberStatus.LEFT, ChatMemberStatus.BANNED}:
-                    raise Permanent("the bot is not a member of one of the configured chats")
-                if not getattr(member, "can_post_messages", True):
+                known = await self._bot.get_chat(chat)
+                reason = mute(known.type, await self._bot.get_chat_member(chat, me.id))
+                if reason is not None:
                     raise Permanent(
-                        "the bot may not post in one of the configured channels; make it an administrator"
+                        f"one of the configured chats: {reason} (`monitor telegram test` says which)"
                     )
         except TelegramError as error:
             raise meaning_of(error, "") from None
@@ -155,6 +154,24 @@ class Telegram:
             )
         except TelegramError as error:
             raise meaning_of(error, chat) from None
+
+
+def mute(kind: str, bot: ChatMember | None) -> str | None:
+    """Why a bot with this membership may not post in a chat of this kind; None if it may."""
+    if kind == ChatType.PRIVATE:
+        return None
+    if kind == ChatType.CHANNEL:
+        return None if can_post(bot) else "make the bot an administrator there who may post messages"
+    if bot is None or bot.status in _OUTSIDE:
+        return "add the bot to that group"
+    if isinstance(bot, ChatMemberRestricted) and not bot.can_send_messages:
+        return "the bot is restricted there: allow it to send messages"
+    return None
+
+
+def can_post(bot: ChatMember | None) -> bool:
+    """Whether a bot with this membership may post in a channel; in a group the API says nothing of this right."""
+    return isinstance(bot, ChatMemberAdministrator) and bool(bot.can_post_messages)
 
 
 def meaning_of(error: TelegramError, chat: str) -> SendError:

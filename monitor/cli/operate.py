@@ -136,7 +136,7 @@ def status(session: Session, as_json: bool, alive: bool, strict: bool) -> None:
 
     JSON keys: now, ok, problems (sentences); sources.NAME: last_good_at, age (s), blind, baseline, pending, held, last_fetch_at,
     last_outcome, last_reason, next_poll_at, rejected; outbox: due, due_by_channel, waiting_for_channel, oldest_due_at, oldest_age (s),
-    failed, to_fan_out, fenced; sender: last_beat_at, age (s), working.
+    failed, to_fan_out, fenced; sender: last_beat_at, age (s), working; bot (where one is configured): the same, and problem.
     """
     report = state(session.settings, session.database())
     if alive:
@@ -153,7 +153,7 @@ def state(settings: Settings, engine: Engine) -> dict[str, Any]:
     """`health.status` for the configured sources and channels."""
     from monitor.dispatch import fence
     from monitor.health import status as health_status
-    from monitor.wiring import configured_channels, now
+    from monitor.wiring import configured_channels, has_bot, now
 
     return health_status(
         engine,
@@ -162,6 +162,7 @@ def state(settings: Settings, engine: Engine) -> dict[str, Any]:
         fenced=fence.check(engine, settings.data.folder).reason,
         now=now(),
         signups_an_hour=settings.signup.per_site,
+        bot=has_bot(settings),
     )
 
 
@@ -177,10 +178,10 @@ def _show(report: dict[str, Any]) -> None:
     outbox = report["outbox"]
     oldest = f", the oldest {_ago(outbox['oldest_age'])}" if outbox["due"] else ""
     click.echo(f"outbox: {outbox['due']} due{oldest}, {outbox['failed']} failed for good")
-    sender = report["sender"]
-    click.echo(
-        f"sender: {'working' if sender['working'] else 'not running'}, last seen {_ago(sender['age'])}"
-    )
+    for part in ("sender", "bot"):
+        if (seen := report.get(part)) is not None:
+            working = "working" if seen["working"] else "not running"
+            click.echo(f"{part}: {working}, last seen {_ago(seen['age'])}")
     for problem in report["problems"]:
         click.echo(f"! {problem}")
 

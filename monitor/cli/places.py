@@ -214,7 +214,7 @@ def _rows(path: Path) -> list[Listing]:
         text = path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError:
         raise UsageError(f"{path} is not UTF-8 text; save it as CSV UTF-8.") from None
-    reader = csv.DictReader(io.StringIO(text, newline=""), strict=True)
+    reader = csv.DictReader(io.StringIO(text, newline=""), strict=_reads_strictly(text))
     try:
         names = {(column or "").strip().casefold(): column for column in reader.fieldnames or ()}
         if "name" not in names:
@@ -223,6 +223,16 @@ def _rows(path: Path) -> list[Listing]:
         return [_listing({column: (row.get(head) or "").strip() for column, head in known}) for row in reader]
     except csv.Error as error:
         raise UsageError(f"{path}, line {reader.line_num}: not readable as CSV: {error}.") from None
+
+
+def _reads_strictly(text: str) -> bool:
+    """Whether to read strictly: not when a quote stands within a cell, but when one is never closed and would swallow rows."""
+    try:
+        for _ in csv.reader(io.StringIO(text, newline=""), strict=True):
+            pass
+    except csv.Error as error:
+        return "unexpected end" in str(error)
+    return True
 
 
 def _listing(cells: dict[str, str]) -> Listing:

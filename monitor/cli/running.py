@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -14,6 +13,7 @@ from sqlalchemy import Engine
 
 from monitor import wiring
 from monitor.bot import assembly as bots
+from monitor.bot import webhook
 from monitor.config import Settings
 from monitor.db import reading, transaction, turn
 from monitor.dispatch import fan_out, fence
@@ -38,7 +38,6 @@ def serve(settings: Settings, *, web: bool) -> bool:
         _tell_how_it_stands(settings, engine)
         locate = wiring.locator(settings)
         watches = {name: wiring.watch(settings, name) for name in settings.watched}
-        owner = f"{os.uname().nodename}/{os.getpid()}"
         fenced = False
 
         async def send(stop: asyncio.Event) -> None:
@@ -56,7 +55,7 @@ def serve(settings: Settings, *, web: bool) -> bool:
 
         def beat() -> None:
             with transaction(engine) as conn:
-                facts.beat(conn, "sender", owner, wiring.now())
+                facts.beat(conn, "sender", wiring.owner(), wiring.now())
 
         sender = Sender(send, beat)
         with wiring.fetcher(settings) as fetcher:
@@ -86,12 +85,22 @@ def serve(settings: Settings, *, web: bool) -> bool:
                     sender.wake()
 
             channels = wiring.open_channels(settings)
-            app, site = joining.application(settings, engine, keys, wake=sender.wake)
+            site = assembly.site(settings, engine)
+            hook = settings.telegram.webhook_url
             talking = bots.bot(
                 settings, engine, keys, channels, gazetteer=site.gazetteer, coverage=site.coverage
             )
+            if talking and hook and not web:
+                log.warning("the bot is left to a process that serves the site: it is told by its webhook")
+                talking = None
             beside = [talking.serve] if talking else []
             if web:
+                routers = []
+                if talking and hook:
+                    routers = [webhook.routes(talking, webhook.path_within(hook, settings.site.public_url))]
+                app, _ = joining.application(
+                    settings, engine, keys, wake=sender.wake, site=site, routers=routers
+                )
                 host, port = settings.site.listen_at
                 closing.enter_context(assembly.served(app, assembly.listening(host, port)))
                 threading.Thread(target=site.coverage.prime, name="placements", daemon=True).start()

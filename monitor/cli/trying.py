@@ -76,18 +76,21 @@ def _sources(settings: Settings) -> Iterator[Finding]:
 
 
 def _meanings(settings: Settings) -> Iterator[Finding]:
+    """Texts that are missing or were not reviewed for long: a warning, for everything works without them."""
     today = wiring.now().date()
     for name, source in settings.watched.items():
         current = [meaning for meaning in source.meanings() if meaning.since <= today]
         if not current:
             yield Finding(
                 f"{name} meaning",
-                False,
-                f"nothing says what being listed means; write [[sources.{name}.meaning]]",
+                True,
+                f"warning: nothing says what being listed means; write [[sources.{name}.meaning]]",
             )
         elif current[-1].reviewed is None or today - current[-1].reviewed > REVIEW_AFTER:
             yield Finding(
-                f"{name} meaning", False, "nobody reviewed the text for a year; read it and set reviewed"
+                f"{name} meaning",
+                True,
+                "warning: nobody reviewed the text for a year; read it and set reviewed",
             )
 
 

@@ -94,6 +94,12 @@ class Claims:
             if ids:
                 outbox.renew(conn, self.owner, ids, now + LEASE)
 
+    def finish(self) -> None:
+        """Raise the mark of the fence over everything that was settled: a copy of the database from the midst of it is an older one."""
+        with transaction(self._engine) as conn:
+            mark = facts.advance_send_mark(conn, 1)
+        self._fence.advance(mark)
+
     def release(self, ids: Collection[int]) -> None:
         """Give these back as they were."""
         with transaction(self._engine) as conn:

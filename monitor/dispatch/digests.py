@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from sqlalchemy.engine import Engine
 
 from monitor.db import reading, transaction
-from monitor.hours import AT_ONCE, next_digest, period
+from monitor.hours import AT_ONCE, next_digest, period, zone_or_utc
 from monitor.store import digests
 from monitor.store.digests import Due
 
@@ -39,9 +39,11 @@ def digests_due(engine: Engine, now: datetime) -> int:
                 for each in due
                 if (changesets := {*found.get(each.subscriber, ()), *waited.get(each.subscriber, ())})
             }
-            written += digests.owe(conn, told, now)
+            owed = digests.owe(conn, told, now)
+            left = told.keys() - owed
             if due:
-                digests.scheduled(conn, [_plan(each, now) for each in due])
+                digests.scheduled(conn, [_plan(each, now, left=each.subscriber in left) for each in due])
+        written += len(owed)
         if not due:  # another process has them in hand
             break
     if written:
@@ -52,9 +54,13 @@ def digests_due(engine: Engine, now: datetime) -> int:
 def _period(due: Due, now: datetime) -> str:
     if due.was_paused or due.frequency == AT_ONCE:
         return f"summary {now:%Y-%m-%dT%H:%M:%S}"
-    return period(due.frequency, due.timezone or "UTC", now)
+    return period(due.frequency, zone_or_utc(due.timezone), now)
 
 
-def _plan(due: Due, now: datetime) -> tuple[int, datetime | None, datetime | None]:
-    at = next_digest(due.frequency, due.timezone or "UTC", due.local_hour or 0, now)
-    return due.subscriber, at, max(due.since, now - OVERLAP) if at else None
+def _plan(due: Due, now: datetime, *, left: bool) -> tuple[int, datetime | None, datetime | None]:
+    """When the next one is due and from when on it looks; with ``left`` this one's period was told already, as after a change of the
+    hour, and the next one looks as far back as this one did.
+    """
+    at = next_digest(due.frequency, zone_or_utc(due.timezone), due.local_hour or 0, now)
+    since = due.since if left else max(due.since, now - OVERLAP)
+    return due.subscriber, at, since if at else None

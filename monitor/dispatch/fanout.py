@@ -10,8 +10,9 @@ from sqlalchemy.engine import Engine
 
 from monitor.db import reading, transaction
 from monitor.domain import Confidence, Listing, Placement
+from monitor.errors import MonitorError
 from monitor.store import fanout
-from monitor.store.fanout import Placed, Unplaced
+from monitor.store.fanout import Placed, Unplaced, Waiting
 
 log = logging.getLogger(__name__)
 
@@ -24,30 +25,35 @@ EVERYWHERE = "US"
 def fan_out(engine: Engine, *, locate: Locate, now: datetime) -> int:
     """Write the deliveries of every changeset that has none yet [T2]; returns how many.
 
-    Each changeset is one transaction of its own, and locating happens before it. Running it twice, or in two processes at once, is
-    harmless.
+    Each changeset is one transaction of its own, and locating happens before it; one that cannot be read waits and holds up no other.
+    Running it twice, or in two processes at once, is harmless.
     """
     with reading(engine) as conn:
         waiting = fanout.waiting(conn)
     written = 0
     for changeset in waiting:
-        with reading(engine) as conn:
-            changes = fanout.changes(conn, changeset.id)
-        placed = [_placed(change, changeset.source, locate) for change in changes]
-        with transaction(engine) as conn:
-            if not fanout.take(conn, changeset.id, now):
-                continue
-            fanout.place(conn, placed)
-            owed = fanout.owe(conn, changeset.id, changeset.source, now)
-        log.info(
-            "changeset %d of %s: %d changes, %d deliveries",
-            changeset.id,
-            changeset.source,
-            len(changes),
-            owed,
-        )
-        written += owed
+        try:
+            written += _fanned_out(engine, changeset, locate, now)
+        except MonitorError:
+            raise  # the database's, and the next one would meet it as well
+        except Exception:
+            log.exception("changeset %d of %s cannot be fanned out", changeset.id, changeset.source)
     return written
+
+
+def _fanned_out(engine: Engine, changeset: Waiting, locate: Locate, now: datetime) -> int:
+    with reading(engine) as conn:
+        changes = fanout.changes(conn, changeset.id)
+    placed = [_placed(change, changeset.source, locate) for change in changes]
+    with transaction(engine) as conn:
+        if not fanout.take(conn, changeset.id, now):
+            return 0
+        fanout.place(conn, placed)
+        owed = fanout.owe(conn, changeset.id, changeset.source, now)
+    log.info(
+        "changeset %d of %s: %d changes, %d deliveries", changeset.id, changeset.source, len(changes), owed
+    )
+    return owed
 
 
 def _placed(change: Unplaced, source: str, locate: Locate) -> Placed:

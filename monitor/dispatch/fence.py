@@ -1,8 +1,9 @@
 """The fence: a copied or restored database does not write to real people by itself.
 
-Each time deliveries are claimed, the database counts its mark up and then ``fence.json`` in the data folder is written with that mark
-and the database's identity. Whoever brings an older database, or one without its folder, has a pair that does not fit. Host
-name, credentials and tuning are outside: a recreated container on its own volume goes on.
+A database gets its identity when it is first opened, and ``fence.json`` in the data folder names it. Each time deliveries are claimed,
+and once more when the last of them is settled, the database counts its mark up and then the file is written with that mark. Whoever
+brings an older database, or one without its folder, has a pair that does not fit. Host name, credentials and tuning are outside: a
+recreated container on its own volume goes on.
 """
 
 from __future__ import annotations
@@ -42,16 +43,16 @@ class Mark:
 def check(engine: Engine, folder: Path) -> FenceState:
     """Whether this database is the one that sent from this data folder, and not older than it was then."""
     with reading(engine) as conn:
-        identity, sends = facts.get(conn, "identity"), facts.send_mark(conn)
+        identity, sends = facts.known_identity(conn), facts.send_mark(conn)
     try:
         mark = _read(folder / NAME)
     except (OSError, ValueError, KeyError, TypeError):
         return FenceState(f"{folder / NAME} cannot be read; {_WAY_OUT}")
+    if identity is None and sends == 0 and (mark is None or mark.sends == 0):
+        return FenceState()  # nobody has opened it yet
     if mark is None:
-        if sends == 0:
-            return FenceState()
         return FenceState(
-            f"this database has sent before, but not from {folder}: it looks like a copy; {_WAY_OUT}"
+            f"this database was in use before, but not from {folder}: it looks like a copy; {_WAY_OUT}"
         )
     if mark.identity != identity:
         return FenceState(f"another database has sent from {folder} before; {_WAY_OUT}")
@@ -60,6 +61,25 @@ def check(engine: Engine, folder: Path) -> FenceState:
             f"this database is older than its last sends: it looks restored from a backup; {_WAY_OUT}"
         )
     return FenceState()
+
+
+def settle_in(engine: Engine, folder: Path) -> None:
+    """Give a database that has none its identity, and name it in its data folder: a copy elsewhere is known for one from then on.
+
+    Raises StoreError when the folder cannot be written.
+    """
+    with reading(engine) as conn:
+        if facts.known_identity(conn) is not None:
+            return
+    with transaction(engine) as conn:
+        identity = facts.identity(conn)
+        try:
+            before = _read(folder / NAME)
+        except (OSError, ValueError, KeyError, TypeError):
+            return  # `check` says so
+        if before is None or before.sends == 0:
+            # before the commit: after a crash in between this is done again
+            _write(folder / NAME, Mark(identity, facts.send_mark(conn)))
 
 
 def lift(engine: Engine, folder: Path) -> None:
@@ -77,12 +97,9 @@ class Fence:
         reason = check(engine, folder).reason
         if reason is not None:
             raise FencedError(reason)
+        settle_in(engine, folder)
         with reading(engine) as conn:
-            known = facts.get(conn, "identity")
-        if known is None:
-            with transaction(engine) as conn:
-                known = facts.identity(conn)
-        self.identity = known
+            self.identity = facts.known_identity(conn) or ""
         self._path = folder / NAME
         self._sends = 0
         self._lock = threading.Lock()

@@ -109,8 +109,10 @@ def _digest(
     for match in facts.matches.get(delivery.id, ()):
         because.setdefault(match.change, set()).add(match.place)
     changes: dict[str, dict[int, Published]] = {}
+    changesets: dict[str, list[int]] = {}
     for changeset in facts.changesets.get(delivery.id, ()):
         changes.setdefault(facts.sources[changeset], {}).update(published[changeset])
+        changesets.setdefault(facts.sources[changeset], []).append(changeset)
     contents = []
     for source in sorted(changes):
         told = [
@@ -119,7 +121,10 @@ def _digest(
             if number in because
         ]
         if told:
-            contents.append(content(source, one.language, told, late=False))
+            (only, *others) = changesets[source]
+            contents.append(
+                content(source, one.language, told, late=False, changeset=None if others else only)
+            )
     return _with(base, one, contents=tuple(contents)) if contents else None
 
 

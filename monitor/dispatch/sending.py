@@ -81,7 +81,7 @@ class Line:
             self._closing = True
             self._changed.set()
             await asyncio.wait({supply})
-            await self._give_back()
+            await self._leave()
             for task in background:
                 task.cancel()
             await asyncio.gather(*background, return_exceptions=True)
@@ -101,8 +101,10 @@ class Line:
                 self._paused.update(paused)
                 if not ids:
                     return
-                self._in_hand.update(ids)
-                results = await asyncio.to_thread(self._composer.parcels, ids, now)
+                # after a jump of the clock our own leases look as if they had run out: what is in hand is not begun twice
+                fresh = [id for id in ids if id not in self._in_hand]
+                self._in_hand.update(fresh)
+                results = await asyncio.to_thread(self._composer.parcels, fresh, now)
                 outcomes = [
                     self._outcome_of(result, now) for result in results if not isinstance(result, Parcel)
                 ]
@@ -301,13 +303,17 @@ class Line:
             task.cancel()
         await self._when(lambda: not self._begun)
 
-    async def _give_back(self) -> None:
-        """What was claimed and not begun is due as before."""
-        if self._in_hand:
-            try:
+    async def _leave(self) -> None:
+        """What was claimed and not begun is due as before; what was sent is behind the fence's mark."""
+        try:
+            if self._in_hand:
                 await asyncio.to_thread(self._claims.release, tuple(self._in_hand))
-            except StoreError as error:
-                log.warning("%s: leases were not given back and will run out: %s", self._name, error)
+            if self.counts[Fate.SENT]:
+                await asyncio.to_thread(self._claims.finish)
+        except StoreError as error:
+            log.warning(
+                "%s: the end could not be written down, and leases will run out: %s", self._name, error
+            )
 
     async def _when(self, condition: Callable[[], bool]) -> None:
         while not condition():

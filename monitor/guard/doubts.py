@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from monitor.domain import Change, Kind, Listing
 from monitor.guard.memory import Identity
@@ -31,6 +31,7 @@ def doubts_of(
     nowhere = {
         normalise(x.subject.name): x for x in arrived if not x.subject.state and not x.subject.state_text
     }
+    doubts |= _rows_astray(changes, accepted, nowhere, broken)
     shared = Counter(document for change in removed for document in documents_of(change.subject))
     alive = _namesakes(changes, accepted) if removed else frozenset()
     for change in removed:
@@ -46,6 +47,32 @@ def doubts_of(
         elif named_key(gone, by_city=True) in alive:
             doubts[change.identity] = (
                 f"One listing of {title(gone)} is missing, but the list still has another of that name."
+            )
+    return doubts
+
+
+def _rows_astray(
+    changes: Sequence[Change],
+    accepted: Collection[Listing],
+    nowhere: Mapping[str, Change],
+    broken: Iterable[Listing],
+) -> dict[Identity, str]:
+    """Doubts where one row of several of an agency has lost its state: it is no new agency, and the others do not say all of the old one."""
+    astray = nowhere.keys() | {normalise(row.name) for row in broken if not row.state}
+    if not astray:
+        return {}
+    there = {name for listing in accepted if listing.state and (name := normalise(listing.name)) in astray}
+    doubts = {
+        nowhere[
+            name
+        ].identity: f"{title(nowhere[name].subject)} is published without a state, and one of that name is on the list."
+        for name in there & nowhere.keys()
+    }
+    for change in changes:
+        before, after = change.before, change.after
+        if before and after and after.state and not change.quiet and normalise(before.name) in there:
+            doubts[change.identity] = (
+                f"{title(before)} reads differently, and a row of that name has no state that can be read."
             )
     return doubts
 

@@ -82,8 +82,9 @@ def _wholly_gone(
     memory: Memory,
     policy: Policy,
 ) -> dict[Identity, str]:
-    """Removals that leave a state or folder without a listing, with those lately published: it was misspelt or lost, not emptied.
+    """What leaves a state or folder without a listing, with what lately left it: it was misspelt or lost, not emptied.
 
+    A state that is written as another one takes its listings away, by changes; a folder that is renamed takes them along.
     Looked at when a removal comes that was not there before; else a folder that was renamed would be gone at the next poll, when only
     the missing listings still bear its old name.
     """
@@ -91,15 +92,20 @@ def _wholly_gone(
     def where(listing: Listing | None) -> str | None:
         return getattr(listing, field) if listing else None
 
-    removed = [change for change in changes if change.kind is Kind.REMOVED]
-    touched = {where(change.before) for change in removed if change.identity not in known} - {None}
+    def leaves(change: Change) -> bool:
+        if change.kind is Kind.CHANGED:
+            return field == "state" and where(change.before) != where(change.after)
+        return change.kind is Kind.REMOVED
+
+    leaving = [change for change in changes if leaves(change)]
+    touched = {where(change.before) for change in leaving if change.identity not in known} - {None}
     if not touched:
         return {}
     left = Counter(map(where, accepted))
-    left.subtract(where(change.before) for change in removed)
-    left.update(where(change.after) for change in changes if change.kind is Kind.ADDED)
-    lately = Counter(where(change.before) for change in memory.counted if change.kind is Kind.REMOVED)
-    sizes = Counter(where(change.before) for change in removed) + lately
+    left.subtract(where(change.before) for change in leaving)
+    left.update(where(change.after) for change in changes if change.kind is Kind.ADDED or leaves(change))
+    lately = Counter(where(change.before) for change in memory.counted if leaves(change))
+    sizes = Counter(where(change.before) for change in leaving) + lately
     empty = {place for place in touched if left[place] <= 0 and sizes[place] >= policy.whole_group}
     return {
         change.identity: (
@@ -107,5 +113,5 @@ def _wholly_gone(
             f"a whole {field} waits {span(policy.hold_others)}."
         )
         for change in group
-        if change.kind is Kind.REMOVED and (place := where(change.before)) in empty and place
+        if leaves(change) and (place := where(change.before)) in empty and place
     }

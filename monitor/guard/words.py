@@ -18,6 +18,7 @@ def span(time: timedelta) -> str:
         ("day", timedelta(days=1)),
         ("hour", timedelta(hours=1)),
         ("minute", timedelta(minutes=1)),
+        ("second", timedelta(seconds=1)),
     ):
         count, rest = divmod(time, one)
         if count and not rest:

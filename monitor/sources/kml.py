@@ -1,22 +1,28 @@
 """KML and KMZ bytes to placemarks, streaming: the part that knows XML, and nothing of what a listing is.
 
-expat with handlers and not lxml: it is as fast as `lxml.etree.iterparse` with direct child access (benchmarks/parse.py prints both), holds one
-placemark at a time without any clearing of a tree, never opens a file or a link by itself, and knows the byte at which a body
-breaks. A DOCTYPE is refused where it begins, so no entity is ever declared; a broken document is never recovered.
+expat proves that a document is whole and well-formed, holds one placemark at a time without any clearing of a tree, never opens a file or
+a link by itself, and knows the byte at which a body breaks. Its handlers in Python are four times as slow as expat itself, so the
+placemarks that look like nearly all do are read by `plain` and never come to it. A DOCTYPE is refused where it begins, so
+no entity is ever declared; a broken document is never recovered.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
+from itertools import count, repeat
 from typing import NamedTuple
 from xml.parsers import expat
 
 from monitor.errors import ParseError
+from monitor.sources import plain
 from monitor.sources.archive import opened
+from monitor.sources.reading import clean
 from monitor.sources.recognise import is_zip, refuse_empty_and_pages
 from monitor.sources.spec import MIB, Limits
 
-_CHUNK = 64 * 1024
+_STAND_IN = b"<Placemark/>"
+"""What expat reads in place of placemarks that were cut out: so it proves that one may stand there, and tells its number and folder."""
 
 _LEAVES = frozenset({"name", "address", "description", "value", "SimpleData", "coordinates", "href"})
 _SCOPES = frozenset(
@@ -29,16 +35,34 @@ _SCOPES = frozenset(
 
 
 class Placemark(NamedTuple):
-    """One placemark as it stands, texts untouched. ``number`` counts from 1 in document order.
+    """One placemark. ``number`` counts from 1 in document order.
 
-    ``texts`` are its own leaves ("name", "address", "description", and "point" with a Point's coordinates), ``columns`` its
-    `ExtendedData` by name, ``folder`` the name of the nearest folder that has one.
+    Texts are cleaned, ``description`` and ``point`` as they stand; "" where the element is empty or not there. ``point`` is a Point's
+    coordinates, None without a Point; ``titles`` and ``values`` are the columns of the `ExtendedData`, the first where a title repeats;
+    ``folder`` is the name of the nearest folder that has one.
     """
 
     number: int
-    texts: dict[str, str]
-    columns: dict[str, str]
+    name: str
+    address: str
+    description: str
+    point: str | None
+    titles: tuple[str, ...]
+    values: tuple[str, ...]
     folder: str | None
+
+
+# `Placemark._make` would call Python once more for every placemark.
+_of_tuple: Callable[[tuple[object, ...]], Placemark] = partial(tuple.__new__, Placemark)
+
+
+def _instead_of(stand_in: Placemark, rows: plain.Rows) -> Iterator[Placemark]:
+    """The placemarks that one stood in for."""
+    columns = zip(
+        count(stand_in.number), rows.names, rows.addresses, rows.descriptions, rows.points, repeat(rows.titles), rows.values,
+        repeat(stand_in.folder), strict=False,
+    )  # fmt: skip
+    return map(_of_tuple, columns)
 
 
 def _local(tag: str) -> str:
@@ -64,26 +88,27 @@ class Document:
         """Every placemark of every folder and outside folders; ParseError where the document is not whole, well-formed KML."""
         parser = expat.ParserCreate()
         parser.buffer_text = True
-        parser.buffer_size = _CHUNK
+        parser.buffer_size = 64 * 1024
         parser.ordered_attributes = True
         parser.StartDoctypeDeclHandler = _refuse_doctype
         parser.StartElementHandler = self._root(parser)
-        view, ready = memoryview(self._body), self._ready
+        ready = self._ready
         try:
-            for start in range(0, len(view), _CHUNK):
-                parser.Parse(view[start : start + _CHUNK], False)
+            for stretch, rows in plain.pieces(self._body):
+                parser.Parse(stretch + _STAND_IN if rows else stretch, False)
+                stand_in = ready.pop() if rows else None
                 yield from ready
                 ready.clear()
+                if rows and stand_in:
+                    self.count += len(rows.names) - 1
+                    yield from _instead_of(stand_in, rows)
             parser.Parse(b"", True)
-        except expat.ExpatError as error:
-            raise ParseError(_broken(error, parser.ErrorByteIndex, len(view))) from None
-        except (
-            LookupError,
-            ValueError,
-        ):  # an encoding that Python does not know, or a text that is not in it
+            yield from ready
+        except expat.ExpatError:
+            raise ParseError(_broken(self._body)) from None
+        except (LookupError, ValueError):
+            # An encoding that Python does not know, or a text that is not in it.
             raise ParseError("The XML is in an encoding that cannot be read.") from None
-        yield from ready
-        ready.clear()
 
     def _root(self, parser: expat.XMLParserType) -> Callable[[str, list[str]], None]:
         def root(tag: str, _attributes: list[str]) -> None:
@@ -94,7 +119,7 @@ class Document:
         return root
 
     def _listen(self, parser: expat.XMLParserType) -> None:
-        """Set the handlers: closures that do little for the many elements of no interest, for nearly all time is spent in them.
+        """Set the handlers: closures that do little for the many elements of no interest, for most of the time is spent in them.
 
         ``leaves``, ``data``, ``scopes`` and ``ignored`` hold qualified names as they are met, so that a prefix costs nothing.
         """
@@ -109,6 +134,7 @@ class Document:
         folders: list[dict[str, str]] = []
         columns: dict[str, str] = {}
         column = ""
+        around: list[dict[str, str]] = []
         ready = self._ready.append
 
         def start(tag: str, attributes: list[str]) -> None:
@@ -148,23 +174,32 @@ class Document:
                 leave(scopes[tag])
 
         def enter(name: str) -> None:
-            nonlocal scope, columns
+            nonlocal scope, columns, column
             scope = {}
             opened.append(scope)
-            if name == "Placemark":
-                columns = {}
+            if name == "Placemark":  # nothing of what it stands in gets into it, wherever it stands
+                parser.CharacterDataHandler = None
+                pieces.clear()
+                around.append(columns)
+                columns, column = {}, ""
             elif name == "Folder":
                 folders.append(scope)
                 self._folders.append(scope)
 
         def leave(name: str) -> None:
-            nonlocal scope
+            nonlocal scope, columns, column
             ended = opened.pop()
             scope = opened[-1]
             if name == "Placemark":
                 self.count += 1
-                folder = folders[-1].get("name") if folders else None
-                ready(Placemark(self.count, ended, columns, folder or _name_of(folders)))
+                text = ended.get
+                ready(
+                    Placemark(
+                        self.count, clean(text("name", "")), clean(text("address", "")), text("description", ""),
+                        text("point"), tuple(columns), tuple(map(clean, columns.values())), _name_of(folders),
+                    )
+                )  # fmt: skip
+                columns, column = around.pop(), ""
             elif name == "Folder":
                 folders.pop()
             elif name == "Point":
@@ -204,10 +239,15 @@ _UNFINISHED = frozenset(
 )
 
 
-def _broken(error: expat.ExpatError, at: int, size: int) -> str:
-    if error.code in _UNFINISHED:
-        return f"The XML is cut off at byte {size:,}."
-    return f"The XML is broken at byte {at:,} (line {error.lineno:,}): {expat.ErrorString(error.code)}."
+def _broken(body: bytes) -> str:
+    """Where and why a document breaks, found by expat alone: the reader leaves out of it what it knows to be whole."""
+    parser = expat.ParserCreate()
+    try:
+        parser.Parse(body, True)
+    except expat.ExpatError as error:
+        if error.code not in _UNFINISHED:
+            return f"The XML is broken at byte {parser.ErrorByteIndex:,} (line {error.lineno:,}): {expat.ErrorString(error.code)}."
+    return f"The XML is cut off at byte {len(body):,}."
 
 
 def unpacked(body: bytes, limits: Limits) -> bytes:

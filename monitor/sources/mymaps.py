@@ -10,11 +10,11 @@ from html import unescape
 from monitor import identity
 from monitor.domain import Listing, Problem, Publication
 from monitor.errors import ParseError
+from monitor.sources.draft import drafted
 from monitor.sources.kml import Document, Placemark, unpacked
 from monitor.sources.reading import (
     NAME_LENGTH,
     TEXT_LENGTH,
-    Address,
     clean,
     is_missing,
     plain_number,
@@ -26,9 +26,7 @@ from monitor.sources.spec import RING_COLUMNS, Columns, SourceSpec
 from monitor.states import read_state
 
 _IGNORED = frozenset({"gx_media_links"})  # Google's own, about pictures
-_UUID = re.compile(
-    r"/([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})(?=[/?#]|$)", re.IGNORECASE
-)
+_UUID = re.compile(r"/([0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12})(?=[/?#]|$)")
 _BREAK = re.compile(r"<br\s*/?>|\n", re.IGNORECASE)
 _TAG = re.compile(r"<[^>]*>")
 
@@ -70,52 +68,55 @@ class _Reader:
         self._fields = {_folded(title): field for field, title in mapped.items() if title}
         self._wanted = {_folded(title): title for title in columns.attributes}
         self._meant: dict[str, tuple[str, str]] = {}
+        self._titles: tuple[str, ...] = ()
+        self._columns: list[tuple[int, str, str]] = []
         self._folders: dict[str, str | None] = {}
         self.listings: list[Listing] = []
         self.damaged: list[Listing] = []
         self.problems: list[Problem] = []
-        self._addresses = self._states = self._points = self._ids = False
+        self._addresses = self._points = self._ids = False
 
     def read(self, placemark: Placemark) -> None:
-        number, texts, columns, _ = placemark
-        if not columns and "description" in texts:
-            columns = self._described(texts["description"])
+        number, name, written, description, point, titles, values, folder = placemark
+        if description and not titles:
+            titles, values = self._described(description)
+        if titles != self._titles:
+            self._titles, self._columns = titles, self._read_as(titles)
         fields: dict[str, str] = {}
         attributes: list[tuple[str, str]] = []
-        for title, text in columns.items():
-            field, title = self._meant.get(title) or self._meaning(title)
-            if not field:
-                continue
-            text = plain_number(clean(text))
+        for at, field, title in self._columns:
+            text = values[at]
             if not text:
                 continue
+            if text[-1] == "0":  # "1.0"
+                text = plain_number(text)
             if field == "attribute":
                 attributes.append((title, self._cut(text, TEXT_LENGTH, title, number)))
             else:
                 fields[field] = text
 
-        name = clean(fields.get("name") or texts.get("name", ""))
-        written = clean(texts["address"]) if "address" in texts else ""
-        address = self._address(written, fields, number)
-        day = self._day(fields["since"], number) if "since" in fields else None
-        url = self._link(fields["url"], number) if "url" in fields else None
-        listing = Listing(
+        name = fields.get("name") or name
+        city, state, state_text = self._address(written, fields, number)
+        since, link = fields.get("since"), fields.get("url")
+        day = (read_date(since) or self._no_date(since, number)) if since else None
+        url = (web_address(link) or self._no_link(link, number)) if link else None
+        listing = drafted(
             name=self._cut(name, NAME_LENGTH, "name", number),
             source_id=self._id(fields.get("id"), url, number),
-            city=self._cut(address.city, NAME_LENGTH, "city", number) if address.city else None,
+            city=self._cut(city, NAME_LENGTH, "city", number) if city else None,
             county=self._cut(fields["county"], NAME_LENGTH, "county", number) if "county" in fields else None,
-            state=address.state,
-            state_text=(address.state_text or "")[:NAME_LENGTH] or None if not address.state else None,
+            state=state,
+            state_text=state_text,
             since=day,
             dates=(day,) if day else (),
             url=url,
             documents=(url,) if url else (),
             attributes=tuple(sorted(attributes)) if attributes else (),
-            point=self._point(texts["point"], number) if "point" in texts else None,
-            folder=self._folder(placemark.folder) if placemark.folder else None,
+            point=None if point is None else self._point(point, number),
+            folder=self._folder(folder) if folder else None,
         )
         if not is_missing(name):
-            # Nobody else has the listing yet; `dataclasses.replace` here would double the cost of a placemark's listing.
+            # Nobody else has the listing yet, so that its key may still be set.
             object.__setattr__(listing, "key", identity.natural_key(listing, by_city=True))
             self.listings.append(listing)
         elif written or fields or attributes or listing.point:
@@ -153,8 +154,15 @@ class _Reader:
         for key, more in shared.items():
             self._report("duplicate key", f"{more + 1} placemarks share the key {key[:NAME_LENGTH]}", None)
 
+    def _read_as(self, titles: tuple[str, ...]) -> list[tuple[int, str, str]]:
+        """Where a column stands, the field it stands for and its title; without those to ignore."""
+        meanings = [(at, *self._meaning(title)) for at, title in enumerate(titles)]
+        return [meaning for meaning in meanings if meaning[1]]
+
     def _meaning(self, title: str) -> tuple[str, str]:
         """The field a column stands for, "attribute" or "" to ignore it, and the name of the attribute; worked out once per title."""
+        if title in self._meant:
+            return self._meant[title]
         folded = _folded(title)
         if folded in self._fields:
             meaning = (self._fields[folded], "")
@@ -166,8 +174,8 @@ class _Reader:
         self._meant[title] = meaning
         return meaning
 
-    def _described(self, description: str) -> dict[str, str]:
-        """The columns that Google repeats in the description, where `ExtendedData` is missing.
+    def _described(self, description: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """The titles and values of the columns that Google repeats in the description, where `ExtendedData` is missing.
 
         Only if every line reads "Column: value" and one of the columns is a mapped one: free text has colons too.
         """
@@ -177,51 +185,51 @@ class _Reader:
             if not line.strip():
                 continue
             if not colon:
-                return {}
+                return (), ()
             columns.setdefault(unescape(title).strip(), unescape(text))
         known = self._fields.keys() | self._wanted.keys()
-        return columns if any(_folded(title) in known for title in columns) else {}
+        if not any(_folded(title) in known for title in columns):
+            return (), ()
+        return tuple(columns), tuple(map(clean, columns.values()))
 
-    def _address(self, written: str, fields: dict[str, str], number: int) -> Address:
-        address = read_address(written) if written else Address(None, None)
+    def _address(
+        self, written: str, fields: dict[str, str], number: int
+    ) -> tuple[str | None, str | None, str | None]:
+        """City, state and, where that cannot be read, what stood in its place."""
+        city, state, state_text, exact = read_address(written)
         if written:
             self._addresses = True
         if "state" in fields:
-            reading = read_state(fields["state"])
-            code, exact = (reading.code, reading.exact) if reading else (None, True)
-            address = Address(address.city, code, fields["state"], exact)
-        if "city" in fields:
-            address = Address(fields["city"], address.state, address.state_text, address.exact)
-        if not address.exact:
+            state_text = fields["state"]
+            reading = read_state(state_text)
+            state, exact = (reading.code, reading.exact) if reading else (None, True)
+        city = fields.get("city", city)
+        if not exact:
+            self._report("state read as", f'"{_brief(state_text)}" is read as {state}', number)
+        elif not state and (written or "state" in fields):
             self._report(
-                "state read as", f'"{_brief(address.state_text)}" is read as {address.state}', number
+                "unknown state", f'no state can be read in "{_brief(state_text or written)}"', number
             )
-        elif not address.state and (written or "state" in fields):
-            self._report(
-                "unknown state", f'no state can be read in "{_brief(address.state_text or written)}"', number
-            )
-        return address
+        return city, state, None if state or not state_text else state_text[:NAME_LENGTH]
 
-    def _day(self, text: str, number: int) -> date | None:
-        day = read_date(text)
-        if day is None and not is_missing(text):
+    def _no_date(self, text: str, number: int) -> date | None:
+        if not is_missing(text):
             self._report("bad date", f'"{_brief(text)}" is no date', number)
-        return day
+        return None
 
-    def _link(self, text: str, number: int) -> str | None:
-        url = web_address(text)
-        if url is None:
-            self._report("bad url", f'"{_brief(text)}" is no web address', number)
-        return url
+    def _no_link(self, text: str, number: int) -> str | None:
+        self._report("bad url", f'"{_brief(text)}" is no web address', number)
+        return None
 
     def _id(self, text: str | None, url: str | None, number: int) -> str | None:
         """The source's own id: the column that is mapped to it, or else the UUID at which a link ends."""
-        if text is None and url and (match := _UUID.match(url, url.rfind("/"))):
-            text = match.group(1).lower()
-        if not text:
-            return None
-        self._ids = True
-        return self._cut(text, NAME_LENGTH, "id", number)
+        if text:
+            self._ids = True
+            return self._cut(text, NAME_LENGTH, "id", number)
+        if url and (match := _UUID.match(url, url.rfind("/"))):
+            self._ids = True
+            return match[1].lower()
+        return None
 
     def _point(self, text: str, number: int) -> tuple[float, float] | None:
         """KML writes longitude, latitude and perhaps altitude; a listing has latitude first."""

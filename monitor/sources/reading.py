@@ -46,6 +46,14 @@ def clean(text: str) -> str:
     return _WHITE.sub(" ", _SURROGATES.sub("\ufffd", _UNSEEN.sub("", _WHITE.sub(" ", text)))).strip()
 
 
+def clean_all(texts: list[str]) -> list[str]:
+    """The texts cleaned, at a fraction of the cost where most are clean already."""
+    together = "".join(texts)
+    if together.isprintable() and "  " not in together:
+        return list(map(str.strip, texts))
+    return list(map(clean, texts))
+
+
 def is_missing(text: str) -> bool:
     """Whether a cleaned text says nothing: empty, or a spreadsheet's error value."""
     return not text or (text[0] == "#" and text.upper() in ERROR_VALUES)
@@ -56,7 +64,7 @@ _WHOLE = re.compile(r"(-?\d+)\.0+")
 
 def plain_number(text: str) -> str:
     """ "1.0" as "1": a spreadsheet's integers come as floats or not from one export to the next."""
-    if "." in text and (whole := _WHOLE.fullmatch(text)):
+    if text.endswith("0") and "." in text and (whole := _WHOLE.fullmatch(text)):
         return whole.group(1)
     return text
 
@@ -94,6 +102,7 @@ def _likely(day: date) -> date | None:
 
 
 _ADDRESS = re.compile(r"https?://[^\s/]+\S*", re.IGNORECASE)
+_ASCII_ADDRESS = re.compile(r"https?://[A-Za-z0-9_.:-]+(?:/[!-~]*)?")  # what nearly all are, in half the time
 _PLAIN_ADDRESS = re.compile(r"https?://[\w.:-]+(?:/\S*)?")
 _SLIPS = re.compile(r"(?:chrome-extension://[a-z]+/)?(https?):/{1,2}(?=\w)", re.IGNORECASE)
 
@@ -103,7 +112,7 @@ def web_address(text: str) -> str | None:
 
     Spaces become %20, and two slips of real publishers are undone: "https:/host", and a browser's PDF viewer in front of the address.
     """
-    if not _PLAIN_ADDRESS.fullmatch(text):
+    if not (_ASCII_ADDRESS.fullmatch(text) or _PLAIN_ADDRESS.fullmatch(text)):
         text = _SLIPS.sub(r"\1://", text, count=1).replace(" ", "%20")
         if not _ADDRESS.fullmatch(text):
             return None
@@ -134,7 +143,7 @@ def read_address(text: str) -> Address:
     """City and state of a cleaned American address: "City, ST", "1 Main St, City, ST 12345, USA", "City ST", "Kentucky", in any case."""
     city, comma, tail = text.rpartition(", ")
     if comma and (code := _WELL_KEPT.get(tail)) and "," not in city and not city[:1].isdigit():
-        return Address(city, code)  # what nearly every row writes
+        return tuple.__new__(Address, (city.rstrip(), code, None, True))  # what nearly every row writes
     parts = [part for part in (piece.strip() for piece in text.split(",")) if part]
     if len(parts) > 1 and _COUNTRY.fullmatch(parts[-1]):
         parts.pop()

@@ -41,10 +41,10 @@ class _Cell:
 
     @property
     def text(self) -> str:
-        """The cell on one line: a whole float without its ".0", a moment at midnight as its day."""
+        """The cell on one line: a whole number without its ".0", a moment at midnight as its day."""
         value = self.value
         if isinstance(value, str):
-            return clean(value)
+            return plain_number(clean(value))
         if isinstance(value, datetime):
             return (
                 value.date().isoformat()
@@ -308,12 +308,23 @@ class _Reader:
 
 
 def _merged(rows: list[tuple[int, Listing]], by_city: bool, problems: list[Problem]) -> Iterator[Listing]:
-    """One listing per natural key, in the order of their first rows."""
-    groups: dict[str, list[tuple[int, Listing]]] = {}
+    """One listing per natural key, in the order of their first rows; rows that share an id by mistake stay apart."""
+    groups: dict[str, list[list[tuple[int, Listing]]]] = {}
     for number, listing in rows:
-        groups.setdefault(identity.natural_key(listing, by_city=by_city), []).append((number, listing))
-    for group in groups.values():
-        yield group[0][1] if len(group) == 1 else _one(group, problems)
+        agencies = groups.setdefault(identity.natural_key(listing, by_city=by_city), [])
+        for group in agencies:
+            if not listing.source_id or identity.may_be_one(group[0][1], listing):
+                group.append((number, listing))
+                break
+        else:
+            agencies.append([(number, listing)])
+    for agencies in groups.values():
+        if len(agencies) > 1:
+            number, first = agencies[0][0]
+            message = f"{len(agencies)} agencies share the id {first.source_id}"
+            problems.append(Problem("duplicate key", message, number))
+        for group in agencies:
+            yield group[0][1] if len(group) == 1 else _one(group, problems)
 
 
 def _one(group: list[tuple[int, Listing]], problems: list[Problem]) -> Listing:

@@ -12,8 +12,8 @@ from sqlalchemy.engine import Connection
 from sqlmodel import col
 
 from monitor import tables
-from monitor.domain import Change, Kind, Listing, Released, Standing, State
-from monitor.store.codec import listing_from_json, listing_to_json
+from monitor.domain import Change, Released, Standing, State
+from monitor.store.codec import CHANGE, change_from_row, change_to_columns
 from monitor.tables import ChangePlace, Changeset
 
 OPEN = (State.PENDING, State.HELD, State.REJECTED)
@@ -138,14 +138,14 @@ def last_changeset(conn: Connection, source: str) -> int | None:
 def _select() -> sa.Select[Any]:
     table = tables.Change
     return sa.select(
+        *CHANGE,
         *(
             col(column)
             for column in (
-                table.id, table.source, table.kind, table.agency, table.state, table.reason, table.fields, table.before,
-                table.after, table.previous, table.not_before, table.first_seen_at, table.release_at, table.was_held,
-                table.approved, table.ended_at, table.changeset_id, table.how, table.confidence, table.placement,
+                table.id, table.source, table.state, table.reason, table.not_before, table.first_seen_at, table.release_at,
+                table.was_held, table.approved, table.ended_at, table.changeset_id, table.how, table.confidence, table.placement,
             )
-        )
+        ),
     )  # fmt: skip
 
 
@@ -157,13 +157,7 @@ def _row(row: Any) -> Row:
     return Row(
         id=row.id,
         source=row.source,
-        change=Change(
-            kind=Kind(row.kind),
-            before=_listing(row.before),
-            after=_listing(row.after),
-            fields=tuple(row.fields),
-            previous=_listing(row.previous),
-        ),
+        change=change_from_row(row),
         agency=row.agency,
         state=State(row.state),
         reason=row.reason,
@@ -181,18 +175,10 @@ def _row(row: Any) -> Row:
 
 
 def _values(row: Row) -> dict[str, Any]:
-    kind, key = row.change.identity
-    return {
+    return change_to_columns(row.change, row.agency) | {
         "source": row.source,
-        "kind": kind.value,
-        "key": key,
-        "agency": row.agency,
         "state": row.state.value,
         "reason": row.reason,
-        "fields": list(row.change.fields),
-        "before": _json(row.change.before),
-        "after": _json(row.change.after),
-        "previous": _json(row.change.previous),
         "not_before": row.not_before,
         "first_seen_at": row.first_seen_at,
         "release_at": row.release_at,
@@ -201,11 +187,3 @@ def _values(row: Row) -> dict[str, Any]:
         "ended_at": row.ended_at,
         "changeset_id": row.changeset,
     }
-
-
-def _listing(stored: dict[str, Any] | None) -> Listing | None:
-    return None if stored is None else listing_from_json(stored)
-
-
-def _json(listing: Listing | None) -> dict[str, Any] | None:
-    return None if listing is None else listing_to_json(listing)

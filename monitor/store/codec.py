@@ -1,4 +1,4 @@
-"""A whole listing as JSON and back, exactly: what `Change.before`, ``after`` and ``previous`` hold."""
+"""Listings as JSON, and the listings of a change as columns of its row, and back, exactly."""
 
 from __future__ import annotations
 
@@ -6,7 +6,10 @@ from dataclasses import fields
 from datetime import date
 from typing import Any
 
-from monitor.domain import Listing
+from sqlmodel import col
+
+from monitor import tables
+from monitor.domain import Change, Kind, Listing
 
 
 def listing_to_json(listing: Listing) -> dict[str, Any]:
@@ -31,6 +34,49 @@ def listing_from_json(content: dict[str, Any]) -> Listing:
     return Listing(**read)
 
 
+def change_to_columns(change: Change, agency: str) -> dict[str, Any]:
+    """What happened as the columns `CHANGE`; ``quiet`` apart, which is never written.
+
+    No word stands there twice, for a year has thousands of these rows: no key that is the agency's, and in the ``after`` of a CHANGED
+    only what is not as in ``before`` (None: it is there no more).
+    """
+    before, after = _told(change.before, agency), _told(change.after, agency)
+    if before is not None and after is not None:
+        gone = {name: None for name in before if name not in after}
+        after = {name: value for name, value in after.items() if before.get(name) != value} | gone
+    return {
+        "kind": change.kind.value,
+        "agency": agency,
+        "fields": list(change.fields),
+        "before": before,
+        "after": after,
+        "previous": _told(change.previous, agency),
+    }
+
+
+def change_from_row(row: Any) -> Change:
+    """The change that `change_to_columns` was given, from a row with the columns `CHANGE`."""
+    after = row.after
+    if row.before is not None and after is not None:
+        after = {name: value for name, value in (row.before | after).items() if value is not None}
+    before, after, previous = (
+        None if told is None else listing_from_json({"key": row.agency} | told)
+        for told in (row.before, after, row.previous)
+    )
+    return Change(Kind(row.kind), before=before, after=after, fields=tuple(row.fields), previous=previous)
+
+
+CHANGE: tuple[Any, ...] = tuple(
+    col(column)
+    for column in (
+        tables.Change.kind,
+        tables.Change.agency,
+        tables.Change.fields,
+        tables.Change.before,
+        tables.Change.after,
+        tables.Change.previous,
+    )
+)
 _NAMES = tuple(field.name for field in fields(Listing))
 _EMPTY = (None, ())  # the defaults of every field but the name
 _EVIDENCE = (("dates", "since"), ("documents", "url"))
@@ -38,6 +84,15 @@ _EVIDENCE = (("dates", "since"), ("documents", "url"))
 
 def _alone(value: Any) -> tuple[Any, ...]:
     return () if value is None else (value,)
+
+
+def _told(listing: Listing | None, agency: str) -> dict[str, Any] | None:
+    if listing is None:
+        return None
+    content = listing_to_json(listing)
+    if listing.key == agency:
+        del content["key"]
+    return content
 
 
 def _plain(value: Any) -> Any:

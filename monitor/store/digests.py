@@ -136,13 +136,13 @@ def take_alerts(conn: Connection, subscribers: Collection[int], now: datetime) -
     return {subscriber: tuple(sorted(changesets)) for subscriber, changesets in found.items()}
 
 
-def owe(conn: Connection, told: Mapping[int, tuple[str, tuple[int, ...]]], now: datetime) -> int:
-    """Owe each subscriber one digest of a period that tells these changesets; returns how many were not owed it before.
+def owe(conn: Connection, told: Mapping[int, tuple[str, tuple[int, ...]]], now: datetime) -> frozenset[int]:
+    """Owe each subscriber one digest of a period that tells these changesets; returns those who were not owed it before.
 
-    A period that was told already takes nothing more: what it would have told stays collected for the next one.
+    A period that was told already takes nothing more: what it would have told is for the next one.
     """
     if not told:
-        return 0
+        return frozenset()
     rows = [
         {
             "kind": DIGEST,
@@ -159,7 +159,9 @@ def owe(conn: Connection, told: Mapping[int, tuple[str, tuple[int, ...]]], now: 
     written = conn.execute(
         insert_for(conn, Delivery)
         .values(rows)
-        .on_conflict_do_nothing(index_elements=["subscriber_id", "kind", "period"])
+        .on_conflict_do_nothing(
+            index_elements=["subscriber_id", "kind", "period"], index_where=col(Delivery.period).is_not(None)
+        )
         .returning(col(Delivery.id), col(Delivery.subscriber_id))
     ).all()
     entries = [
@@ -169,7 +171,7 @@ def owe(conn: Connection, told: Mapping[int, tuple[str, tuple[int, ...]]], now: 
     ]
     if entries:
         conn.execute(sa.insert(DigestChangeset), entries)
-    return len(written)
+    return frozenset(subscriber for _, subscriber in written)
 
 
 def scheduled(conn: Connection, plans: Sequence[tuple[int, datetime | None, datetime | None]]) -> None:

@@ -13,6 +13,9 @@ from sqlmodel import col
 from monitor.db import insert_for
 from monitor.tables import Heartbeat, Lane, Meta, Progress
 
+BOT_USERNAME = "telegram username"
+"""The fact under which the bot keeps its name, for the site's links to it."""
+
 _IDENTITY = "identity"
 
 
@@ -56,7 +59,7 @@ def known_identity(conn: Connection) -> str | None:
 
 
 def beat(conn: Connection, part: str, owner: str, now: datetime) -> None:
-    """Note that ``part`` ("sender", "poller") of the process ``owner`` is at work."""
+    """Note that ``part`` ("sender", "bot") of the process ``owner`` is at work."""
     conn.execute(
         insert_for(conn, Heartbeat)
         .values(part=part, owner=owner, at=now)
@@ -103,14 +106,17 @@ def set_lane(conn: Connection, channel: str, name: str, until: datetime, reason:
     )
 
 
+# every sign-up asks it, and building the statement costs ten times what running it does
+_LANES = (
+    sa.select(col(Lane.channel), col(Lane.name), col(Lane.until), col(Lane.reason))
+    .where(col(Lane.until) > sa.bindparam("now"))
+    .order_by(col(Lane.channel), col(Lane.name))
+)
+
+
 def lanes(conn: Connection, now: datetime) -> tuple[Pause, ...]:
     """The parts of channels that pause at this moment, by channel and name."""
-    rows = conn.execute(
-        sa.select(col(Lane.channel), col(Lane.name), col(Lane.until), col(Lane.reason))
-        .where(col(Lane.until) > now)
-        .order_by(col(Lane.channel), col(Lane.name))
-    )
-    return tuple(Pause(*row) for row in rows)
+    return tuple(Pause(*row) for row in conn.execute(_LANES, {"now": now}))
 
 
 def forget_lanes(conn: Connection, now: datetime) -> None:

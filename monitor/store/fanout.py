@@ -13,8 +13,8 @@ from sqlmodel import col
 
 from monitor import tables
 from monitor.db import insert_for
-from monitor.domain import Change, Confidence, Kind, Listing
-from monitor.store.codec import listing_from_json
+from monitor.domain import Change, Confidence, Listing
+from monitor.store.codec import CHANGE, change_from_row
 from monitor.tables import ChangePlace, Changeset, Delivery, Subscriber, Subscription, UtcDateTime
 
 _MANY = 1000  # deliveries of one changeset after which the outbox is another one to PostgreSQL's planner
@@ -83,15 +83,14 @@ def waiting(conn: Connection) -> tuple[Waiting, ...]:
 def changes(conn: Connection, changeset: int) -> tuple[Unplaced, ...]:
     """The changes of a changeset, in the order in which they were written."""
     rows = conn.execute(
-        sa.select(col(tables.Change.id), col(tables.Change.before), col(tables.Change.after))
+        sa.select(col(tables.Change.id), *CHANGE)
         .where(col(tables.Change.changeset_id) == changeset)
         .order_by(col(tables.Change.id))
     )
     return tuple(
-        Unplaced(
-            change, tuple(listing_from_json(listing) for listing in (before, after) if listing is not None)
-        )
-        for change, before, after in rows
+        Unplaced(row.id, tuple(each for each in (change.before, change.after) if each is not None))
+        for row in rows
+        for change in (change_from_row(row),)
     )
 
 
@@ -145,19 +144,23 @@ def owe(conn: Connection, changeset: int, source: str, now: datetime) -> int:
         col(Subscription.source) == source,
         col(Subscription.within).in_(places.where(col(ChangePlace.everyone).is_(sa.true()))),
     )
-    owed = sa.select(
-        sa.literal("alert"),
-        sa.literal(changeset),
-        col(Subscriber.id),
-        sa.literal("due"),
-        sa.literal(now, UtcDateTime()),
-        sa.literal(now, UtcDateTime()),
-        sa.literal(0),
-        sa.false(),
-    ).where(
-        col(Subscriber.id).in_(sa.union(followers, neighbours)),
-        col(Subscriber.state) == "active",
-        col(Subscriber.frequency) == "at_once",
+    owed = (
+        sa.select(
+            sa.literal("alert"),
+            sa.literal(changeset),
+            col(Subscriber.id),
+            sa.literal("due"),
+            sa.literal(now, UtcDateTime()),
+            sa.literal(now, UtcDateTime()),
+            sa.literal(0),
+            sa.false(),
+        )
+        .where(
+            col(Subscriber.id).in_(sa.union(followers, neighbours)),
+            col(Subscriber.state) == "active",
+            col(Subscriber.frequency) == "at_once",
+        )
+        .order_by(col(Subscriber.id))  # the index of the unique key is then written from one end to the other
     )
     columns = [
         "kind",
@@ -172,7 +175,7 @@ def owe(conn: Connection, changeset: int, source: str, now: datetime) -> int:
     written = conn.execute(
         insert_for(conn, Delivery)
         .from_select(columns, owed, include_defaults=False)
-        .on_conflict_do_nothing(index_elements=["changeset_id", "subscriber_id"])
+        .on_conflict_do_nothing(index_elements=["subscriber_id", "changeset_id"])
         .execution_options(preserve_rowcount=True)
     ).rowcount
     if written >= _MANY and conn.dialect.name == "postgresql":
@@ -187,13 +190,7 @@ def published(conn: Connection, changeset: int) -> tuple[Published, ...]:
     return tuple(
         Published(
             id=row.id,
-            change=Change(
-                kind=Kind(row.kind),
-                before=listing_from_json(row.before) if row.before is not None else None,
-                after=listing_from_json(row.after) if row.after is not None else None,
-                fields=tuple(row.fields),
-                previous=listing_from_json(row.previous) if row.previous is not None else None,
-            ),
+            change=change_from_row(row),
             reason=row.placement or "",
             confidence=Confidence(row.confidence),
             not_before=row.not_before,

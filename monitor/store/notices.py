@@ -131,6 +131,8 @@ def _owe_notice(conn: Connection, period: str, now: datetime, *wanted: Any) -> i
     return conn.execute(
         insert_for(conn, Delivery)
         .from_select(columns, owed, include_defaults=False)
-        .on_conflict_do_nothing(index_elements=["subscriber_id", "kind", "period"]),
+        .on_conflict_do_nothing(
+            index_elements=["subscriber_id", "kind", "period"], index_where=col(Delivery.period).is_not(None)
+        ),
         execution_options={"preserve_rowcount": True},
     ).rowcount

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy import Connection
 from sqlmodel import col
 
+from monitor.store.outbox import IS_DUE, IS_FAILED
 from monitor.tables import (
     Change,
     Changeset,
@@ -97,19 +98,14 @@ def outbox(conn: Connection) -> Outbox:
         conn.execute(
             sa.select(col(Subscriber.channel), sa.func.count())
             .join(Delivery, col(Delivery.subscriber_id) == col(Subscriber.id))
-            .where(col(Delivery.state) == "due")
+            .where(IS_DUE)
             .group_by(col(Subscriber.channel))
         ).all()
     )
     oldest = conn.scalar(
-        sa.select(col(Delivery.created_at))
-        .where(col(Delivery.state) == "due")
-        .order_by(col(Delivery.created_at))
-        .limit(1)
+        sa.select(col(Delivery.created_at)).where(IS_DUE).order_by(col(Delivery.created_at)).limit(1)
     )
-    failed = conn.scalar(
-        sa.select(sa.func.count()).select_from(Delivery).where(col(Delivery.state) == "failed")
-    )
+    failed = conn.scalar(sa.select(sa.func.count()).select_from(Delivery).where(IS_FAILED))
     unfanned = conn.scalar(
         sa.select(sa.func.count()).select_from(Changeset).where(col(Changeset.fanned_out_at).is_(None))
     )

@@ -19,6 +19,7 @@ from monitor.domain import Kind, Listing, State
 from monitor.store import changes
 from monitor.store.changes import Row
 from monitor.store.codec import listing_from_json
+from monitor.store.outbox import IS_DUE
 from monitor.tables import ChangePlace, Changeset, Delivery, Fetch, ListingVersion, Subscriber
 
 _GOOD = ("good", "unchanged")
@@ -279,14 +280,18 @@ def gaps(
 
 def overdue(conn: Connection, channels: Collection[str], *, before: datetime, now: datetime) -> int:
     """Deliveries on these channels that were due before a moment and that nobody has taken, while nobody sends anything at all."""
-    due = col(Delivery.state) == "due"
-    if conn.scalar(sa.select(sa.exists().where(due, col(Delivery.lease_until) > now))):
+    if conn.scalar(sa.select(sa.exists().where(IS_DUE, col(Delivery.lease_until) > now))):
         return 0
     waiting = (
         sa.select(sa.func.count())
         .select_from(Delivery)
-        .join(Subscriber, col(Subscriber.id) == col(Delivery.subscriber_id))
-        .where(due, col(Delivery.due_at) < before, col(Subscriber.channel).in_(channels))
+        .where(
+            IS_DUE,
+            col(Delivery.due_at) < before,
+            sa.exists().where(
+                col(Subscriber.id) == col(Delivery.subscriber_id), col(Subscriber.channel).in_(channels)
+            ),
+        )
     )
     return conn.scalar(waiting) or 0
 

@@ -14,9 +14,10 @@ from sqlmodel import col
 from monitor import tables
 from monitor.db import insert_for
 from monitor.hours import AT_ONCE
-from monitor.tables import Delivery, Subscription, Suppression
+from monitor.tables import Delivery, Subscription, Suppression, UtcDateTime
 
 PENDING, ACTIVE, PAUSED, ENDED = "pending", "active", "paused", "ended"
+_LARGEST_ID = 2**31 - 1  # of an INTEGER of PostgreSQL, which takes a larger number for an error
 _ERASED = {"address": None, "address_hash": None}
 
 
@@ -113,7 +114,9 @@ def find(conn: Connection, channel: str, address_hash: str) -> Subscriber | None
 
 
 def get(conn: Connection, subscriber: int) -> Subscriber | None:
-    """The subscriber with this id, in whatever state."""
+    """The subscriber with this id, in whatever state; a number from outside may be of any size."""
+    if not 0 < subscriber <= _LARGEST_ID:
+        return None
     return _one(conn, col(tables.Subscriber.id) == subscriber)
 
 
@@ -136,7 +139,11 @@ def activate(conn: Connection, subscriber: int, now: datetime) -> None:
     conn.execute(
         sa.update(rows)
         .where(col(rows.id) == subscriber, col(rows.state) != ENDED)
-        .values(state=ACTIVE, paused_until=None, confirmed_at=sa.func.coalesce(col(rows.confirmed_at), now))
+        .values(
+            state=ACTIVE,
+            paused_until=None,
+            confirmed_at=sa.func.coalesce(col(rows.confirmed_at), sa.literal(now, UtcDateTime())),
+        )
     )
 
 

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 from sqlmodel import col
 
+from monitor.store.outbox import IS_DUE
 from monitor.store.people import ENDED, PENDING
 from monitor.tables import (
     Confirmation,
@@ -48,8 +49,14 @@ def forget(conn: Connection, subscribers: Collection[int]) -> None:
 
 
 def forget_deliveries(conn: Connection, settled_before: datetime) -> int:
-    """Delete deliveries that were settled before then; returns how many."""
-    old = sa.and_(col(Delivery.state) != "due", col(Delivery.settled_at) <= settled_before)
+    """Delete deliveries that were settled before then; returns how many.
+
+    With them goes what came to be owed to somebody while they were forgotten: no foreign key keeps that out (see `tables.Delivery`).
+    """
+    old = sa.or_(
+        sa.and_(col(Delivery.state) != "due", col(Delivery.settled_at) <= settled_before),
+        sa.and_(IS_DUE, ~sa.exists().where(col(Subscriber.id) == col(Delivery.subscriber_id))),
+    )
     conn.execute(
         sa.delete(DigestChangeset).where(
             col(DigestChangeset.delivery_id).in_(sa.select(col(Delivery.id)).where(old))

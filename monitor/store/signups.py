@@ -4,17 +4,21 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import cache
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 from sqlmodel import col
 
-from monitor.db import insert_for
+from monitor.db import insert_for, insert_in
 from monitor.tables import Confirmation, Delivery, RateWindow, Signup
 
 SITE = "site"
 """The name under which all sign-ups together are counted."""
 WINDOW = timedelta(hours=1)
+
+# what a sign-up runs is built once: building a statement costs ten times what running it does
+_PUT = sa.insert(Signup)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +40,7 @@ class Asked:
 
 def put(conn: Connection, sealed: bytes, now: datetime) -> None:
     """Take a sign-up in."""
-    conn.execute(sa.insert(Signup).values(sealed=sealed, at=now))
+    conn.execute(_PUT, {"sealed": sealed, "at": now})
 
 
 def waiting(conn: Connection, limit: int) -> tuple[Waiting, ...]:
@@ -111,22 +115,28 @@ def queue(
             attempts=0,
             ambiguous=False,
         )
-        .on_conflict_do_nothing(index_elements=["subscriber_id", "kind", "period"])
+        .on_conflict_do_nothing(
+            index_elements=["subscriber_id", "kind", "period"], index_where=col(Delivery.period).is_not(None)
+        )
         .returning(col(Delivery.id))
     )
     return delivery
 
 
-def count(conn: Connection, who: str, now: datetime) -> int:
-    """Count one more sign-up of ``who`` in the hour of ``now``; returns how many there are now."""
-    row = insert_for(conn, RateWindow).values(who=who, start=_hour(now), count=1)
-    counted = conn.scalar(
-        row.on_conflict_do_update(
-            index_elements=["who", "start"], set_={"count": col(RateWindow.count) + 1}
-        ).returning(col(RateWindow.count))
-    )
+def count(conn: Connection, who: str, now: datetime, *, by_day: bool = False) -> int:
+    """Count one more sign-up of ``who`` in the hour (or UTC day) of ``now``; returns how many there are now."""
+    start = _hour(now).replace(hour=0) if by_day else _hour(now)
+    counted = conn.scalar(_one_more(conn.dialect.name), {"who": who, "start": start})
     assert counted is not None
     return int(counted)
+
+
+@cache
+def _one_more(dialect: str) -> sa.Executable:
+    row = insert_in(dialect, RateWindow).values(who=sa.bindparam("who"), start=sa.bindparam("start"), count=1)
+    return row.on_conflict_do_update(
+        index_elements=["who", "start"], set_={"count": col(RateWindow.count) + 1}
+    ).returning(col(RateWindow.count))
 
 
 def counted(conn: Connection, who: str, since: datetime) -> int:

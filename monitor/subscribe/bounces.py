@@ -21,7 +21,7 @@ from enum import StrEnum
 from sqlalchemy.engine import Connection, Engine
 
 from monitor import db
-from monitor.channels.replies import refusal
+from monitor.channels.replies import domain, refusal
 from monitor.errors import Permanent, Transient
 from monitor.keys import KeyFile
 from monitor.retry import lane_until, struck_out
@@ -104,8 +104,9 @@ def _counted(
             continue
         error = refusal("RCPT", 550, f"{report.status} {report.diagnosis}", address)
         if isinstance(error, Transient) and error.lane is not None:
-            # reputation, DKIM, policy: that domain would refuse everybody else's mail as well
-            facts.set_lane(conn, one.channel, error.lane, lane_until(error, now), str(error)[:300])
+            # reputation, DKIM, policy: that domain would refuse everybody else's mail as well. Never the whole channel, whatever the
+            # report says: a subscriber knows the token in their own mail, and could stop everybody's with it
+            facts.set_lane(conn, one.channel, domain(address), lane_until(error, now), str(error)[:300])
             log.warning("%s: a domain refuses our mail and pauses: %s", one.channel, error)
         if not isinstance(error, Permanent):
             continue

@@ -35,6 +35,8 @@ CONFIRM_WITHIN = timedelta(hours=48)
 ONE_CONFIRMATION_IN = timedelta(hours=24)
 MOST_CONFIRMATIONS = 3
 """How many confirmations an address is ever sent until its owner confirms one."""
+MOST_IN_A_MAILBOX = 10
+"""How many confirmations go to one mailbox in a day, under however many spellings: a+1@b.example and a+2@b.example are one."""
 ASK_AGAIN_AFTER = timedelta(days=30)
 """When an address that refused mail may ask again."""
 REMINDED_ANEW_AFTER = timedelta(days=30)
@@ -166,7 +168,7 @@ def renew(engine: Engine, keys: KeyFile, token: str, now: datetime) -> Link:
         if link.found is Found.EXPIRED and link.subscriber is not None:
             hashed = people.address_hash(conn, link.subscriber.id)
             if hashed is not None:
-                _ask(conn, link.subscriber.channel, hashed, link.subscriber, now)
+                _ask(conn, keys, hashed, link.subscriber, now)
     return link
 
 
@@ -213,6 +215,15 @@ def network_of(client: str | None) -> str:
     if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
         address = address.ipv4_mapped
     return str(ip_network((address, 24 if address.version == 4 else 56), strict=False))
+
+
+def mailbox_of(address: str) -> str:
+    """The mailbox behind an address, as far as its spelling tells: without a tag, and at Gmail without dots."""
+    local, _, domain = address.rpartition("@")
+    local = local.partition("+")[0]
+    if domain.lower() in {"gmail.com", "googlemail.com"}:
+        local, domain = local.replace(".", ""), "gmail.com"
+    return f"{local}@{domain}"
 
 
 def _sealed(keys: KeyFile, channel: str, wish: Wish, state_of_zip: Callable[[str], str | None]) -> bytes:
@@ -296,7 +307,7 @@ def _decide(conn: Connection, keys: KeyFile, sealed: bytes, now: datetime) -> No
     if one.state == PENDING:
         people.change(conn, one.id, **choices)
         people.refollow(conn, one.id, [Follow(*each) for each in form["follows"]], now)
-        _ask(conn, channel, hashed, one, now)
+        _ask(conn, keys, hashed, one, now)
     else:
         _remind(conn, channel, hashed, one, now)
 
@@ -305,10 +316,17 @@ def _may_ask(asked: signups.Asked | None, now: datetime) -> bool:
     return asked is None or (asked.count < MOST_CONFIRMATIONS and now - asked.at >= ONE_CONFIRMATION_IN)
 
 
-def _ask(conn: Connection, channel: str, hashed: str, one: Subscriber, now: datetime) -> None:
-    """Queue a confirmation, unless the address was sent its share."""
+def _ask(conn: Connection, keys: KeyFile, hashed: str, one: Subscriber, now: datetime) -> None:
+    """Queue a confirmation, unless the address, or its mailbox under other spellings, was sent its share."""
+    channel = one.channel
     asked = signups.asked(conn, channel, hashed)
-    if not _may_ask(asked, now):
+    if not _may_ask(asked, now) or one.sealed is None:
+        return
+    mailbox = keys.lookup("mailbox", mailbox_of(keys.open(channel, one.sealed)))
+    written = signups.count(conn, mailbox, now, by_day=True)
+    if written > MOST_IN_A_MAILBOX:
+        if written == MOST_IN_A_MAILBOX + 1:
+            log.warning("sign-ups: somebody fills a mailbox under many spellings; it gets no more today")
         return
     count = (asked.count if asked else 0) + 1
     signups.note_asked(conn, channel, hashed, count, now)

@@ -6,6 +6,7 @@ that a rotation of the key does not touch the file), the channel, and when. It o
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import re
@@ -38,9 +39,15 @@ class Tombstones:
         path = self.folder / NAME
         try:
             self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+            handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
             try:
-                os.write(handle, line.encode("ascii"))
+                size = os.fstat(handle).st_size
+                if size and os.pread(handle, 1, size - 1) != b"\n":
+                    line = (
+                        "\n" + line
+                    )  # the line before was torn by a crash, and must not take this one with it
+                if os.write(handle, line.encode("ascii")) < len(line):
+                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
                 os.fsync(handle)
             finally:
                 os.close(handle)

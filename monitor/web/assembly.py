@@ -17,6 +17,7 @@ from starlette.types import ASGIApp
 from monitor import wiring
 from monitor.config import Settings
 from monitor.coverage import Coverage
+from monitor.dispatch import fence
 from monitor.errors import UsageError
 from monitor.web.parts import Site, Watched
 
@@ -37,6 +38,7 @@ def site(settings: Settings, engine: Engine, clock: Callable[[], datetime] = wir
             name: Watched(
                 name=name,
                 title=source.title,
+                title_es=source.title_es,
                 publisher=source.publisher,
                 official_url=source.official,
                 every=source.every,
@@ -56,6 +58,8 @@ def site(settings: Settings, engine: Engine, clock: Callable[[], datetime] = wir
         next_step={"en": own.next_step, "es": own.next_step_es},
         backups_kept=own.backups_kept,
         configured=wiring.configured_channels(settings),
+        bot=wiring.has_bot(settings),
+        fenced=lambda: fence.check(engine, settings.data.folder).reason,
     )
 
 

@@ -14,9 +14,11 @@ from zoneinfo import ZoneInfo
 from fastapi import Request
 
 from monitor import subscribe
+from monitor.db import reading
 from monitor.errors import UsageError
 from monitor.gazetteer.places import parse_place, state_of_zip
 from monitor.hours import AT_ONCE, DEFAULT_HOUR, ZONES, zone_of_state
+from monitor.store import facts
 from monitor.store.people import Follow, Subscriber
 from monitor.subscribe.signup import MOST_PLACES
 from monitor.web.pages import language_of, say, site_of
@@ -27,6 +29,7 @@ LONGEST = timedelta(days=2)
 """A form that was left open for longer is shown again."""
 LONGEST_TEXT = 2000
 """Characters of places that are read."""
+_LONGEST_START = 64  # characters that a deep link may carry (Bot API, deep linking)
 
 
 class Offer:
@@ -56,6 +59,19 @@ class Offer:
     def preview(self) -> str:
         """What an alert looks like."""
         return self._preview()
+
+    def telegram(self, places: str) -> str | None:
+        """The link that opens the bot and asks it for these places; None where there is no bot, or its name is not known yet."""
+        site = site_of(self._request)
+        if not site.bot:
+            return None
+        with reading(site.engine) as conn:
+            username = facts.get(conn, facts.BOT_USERNAME) or ""
+        if not re.fullmatch(r"\w{5,32}", username, re.ASCII):
+            return None
+        # the bot takes underscores for what stands between places: a deep link may hold neither blanks nor commas
+        start = "_".join(dict.fromkeys(name for text in _split(places) if (name := place(text))))
+        return f"https://t.me/{username}" + (f"?start={start}" if 0 < len(start) <= _LONGEST_START else "")
 
     @property
     def frequencies(self) -> dict[str, str]:

@@ -38,13 +38,14 @@ def application(
     *,
     wake: Callable[[], None] = lambda: None,
     clock: Callable[[], datetime] = wiring.now,
+    site: Site | None = None,
     routers: Iterable[APIRouter] = (),
 ) -> tuple[Guarded, Site]:
     """The whole site with the people's pages, and its parts. ``wake`` tells a sender in this process that something came in.
 
-    ``routers`` are further pages.
+    ``site`` are parts that were made before (``assembly.site``), ``routers`` further pages.
     """
-    site = assembly.site(settings, engine, clock)
+    site = site or assembly.site(settings, engine, clock)
     site = replace(site, checks={**site.checks, "sign-up": lambda: reason(settings, engine, clock())})
     joined = people(settings, engine, keys, site, wake)
     return create_app(site, routers=[*routers, pages.routes(joined)], extras=pages.extras(joined)), site
@@ -58,7 +59,7 @@ def people(
 
     def today(language: str, follows: Iterable[Follow]) -> tuple[Section, ...]:
         voice = writer.voice(language)
-        return tuple(letters.standing(voice, each) for each in writer.today(follows))
+        return tuple(letters.standing(voice, each) for each in writer.today(follows, language))
 
     @cache
     def preview(language: str) -> str:
@@ -118,7 +119,7 @@ def sample(settings: Settings, language: str, now: datetime) -> Message:
     return render.alert(
         Alert(
             source=name,
-            title=source.title,
+            title=source.titled(language),
             publisher=source.publisher,
             official_url=source.official,
             told=(told,),

@@ -160,13 +160,16 @@ def remember(request: Request, answer: Response) -> Response:
 
 
 def _here(request: Request) -> str:
-    """The page itself, for its language links; of a query only the page number is carried on."""
+    """The page itself, for its language links; of a query only the page number is carried on.
+
+    It begins with one slash, whatever was asked for: behind two a browser would look for another host.
+    """
     kept = "".join(
         f"?{name}={value}"
         for name in ("page", "before")
         if (value := request.query_params.get(name, "")).isdecimal() and len(value) < 20
     )
-    return site_of(request).url(quote(request.scope["path"])) + kept
+    return site_of(request).url("/" + quote(request.scope["path"].lstrip("/"))) + kept
 
 
 @cache

@@ -24,6 +24,11 @@ class Watched:
     official_url: str
     every: timedelta
     meanings: tuple[Meaning, ...] = ()
+    title_es: str | None = None
+
+    def titled(self, language: str) -> str:
+        """What readers of a language are told that the list is called."""
+        return (self.title_es if language == "es" else None) or self.title
 
     def meaning(self, on: date) -> Meaning | None:
         """What being listed means on a day; None before anything is known."""
@@ -38,7 +43,8 @@ class Site:
     ``public_url`` is where people reach it: every absolute link starts with it. ``sources`` are the watched lists by name, in the order
     in which they are shown. ``gazetteer`` finds places, ``coverage`` knows which agencies serve a place today. ``next_step`` is the
     operator's neutral advice by language. ``backups_kept`` is how long copies of the database live, None when nobody said.
-    ``configured`` are the channels with a transport, ``checks`` further reasons not to be ready: by name, a function that gives the
+    ``configured`` are the channels with a transport, ``bot`` says whether people can talk to one, ``fenced`` why nothing is sent from this
+    database (None: it is), ``checks`` are further reasons not to be ready: by name, a function that gives the
     reason or None.
     """
 
@@ -54,6 +60,8 @@ class Site:
     next_step: Mapping[str, str] = field(default_factory=dict)
     backups_kept: timedelta | None = None
     configured: frozenset[str] = frozenset()
+    bot: bool = False
+    fenced: Callable[[], str | None] = lambda: None
     checks: Mapping[str, Callable[[], str | None]] = field(default_factory=dict)
 
     def url(self, path: str) -> str:

@@ -397,5 +397,7 @@ def _by_list(request: Request, follows: Iterable[Follow]) -> list[tuple[str, lis
     found: dict[str, list[str]] = {}
     for each in follows:
         found.setdefault(each.source, []).append(each.place)
-    known = site_of(request).sources
-    return [(known[name].title if name in known else name, places) for name, places in found.items()]
+    known, language = site_of(request).sources, language_of(request)
+    return [
+        (known[name].titled(language) if name in known else name, places) for name, places in found.items()
+    ]

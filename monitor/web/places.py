@@ -10,14 +10,17 @@ from fastapi import APIRouter, Request, Response
 
 from monitor.coverage import Cover
 from monitor.db import reading
+from monitor.domain import State
 from monitor.gazetteer import MILITARY, ZipArea
 from monitor.states import STATES, read_state
+from monitor.store import changes
 from monitor.store import pages as store
+from monitor.store.changes import Row
 from monitor.web.errors import missing
 from monitor.web.lists import Standing, standing
 from monitor.web.pages import get, go, show, site_of
 from monitor.web.parts import Site
-from monitor.web.sentences import agency_path
+from monitor.web.sentences import Hold, agency_path, holds
 
 router = APIRouter()
 
@@ -44,6 +47,14 @@ class Board:
     local: tuple[Entry, ...]
     statewide: tuple[Entry, ...]
     unplaced: tuple[Entry, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class HeldHere:
+    """Changes that nobody believes yet, and those among them that would concern the place of a page."""
+
+    hold: Hold
+    rows: tuple[Row, ...]
 
 
 def zip_path(zips: Iterable[str]) -> str:
@@ -74,6 +85,7 @@ def zip_page(request: Request, zips: str) -> Response:
     with reading(site.engine) as conn:
         lists = standing(conn, site, now)
         news = store.latest(conn, places=codes, within=states, limit=_NEWS)
+        standing_rows = changes.standing(conn)
     return show(
         request,
         "zip.html",
@@ -83,6 +95,7 @@ def zip_page(request: Request, zips: str) -> Response:
         towns=_towns(areas.values()),
         boards=[_zip_board(site, each, codes, states) for each in lists],
         news=news,
+        held=_held(site, standing_rows, codes, states),
         military=MILITARY,
         places=codes,
     )
@@ -102,6 +115,7 @@ def state_page(request: Request, state: str) -> Response:
     with reading(site.engine) as conn:
         lists = standing(conn, site, now)
         news = store.latest(conn, places=(code,), limit=_NEWS)
+        standing_rows = changes.standing(conn)
     return show(
         request,
         "state.html",
@@ -109,6 +123,7 @@ def state_page(request: Request, state: str) -> Response:
         name=STATES[code],
         boards=[_state_board(site, each, code) for each in lists],
         news=news,
+        held=_held(site, standing_rows, (code,)),
         places=(code,),
     )
 
@@ -117,6 +132,30 @@ def states_of(site: Site, codes: Iterable[str]) -> tuple[str, ...]:
     """The states of ZIPs, each once; a military region is one here, an unassigned ZIP has none."""
     found = (site.gazetteer.state_of_zip(code) for code in codes)
     return tuple(dict.fromkeys(state for state in found if state))
+
+
+def _held(
+    site: Site, rows: Iterable[Row], places: Iterable[str], within: Iterable[str] = ()
+) -> tuple[HeldHere, ...]:
+    """What of the standing changes is held and would be told to whoever follows these places, as it would be fanned out.
+
+    ``within`` are the states of ZIPs: what concerns the whole of one concerns its ZIPs too.
+    """
+    own, whole = set(places), set(within)
+
+    def concerns(row: Row) -> bool:
+        for listing in (row.change.before, row.change.after):
+            if listing is not None:
+                found = site.coverage.placement(row.source, listing)
+                heard = {*found.places, listing.state}
+                if heard & own or (found.statewide and heard & whole):
+                    return True
+        return False
+
+    shown = holds([row for row in rows if row.state in {State.HELD, State.REJECTED}])
+    return tuple(
+        HeldHere(hold, here) for hold in shown if (here := tuple(row for row in hold.rows if concerns(row)))
+    )
 
 
 def _zip_board(site: Site, listed: Standing, codes: tuple[str, ...], states: tuple[str, ...]) -> Board:

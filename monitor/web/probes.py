@@ -21,6 +21,8 @@ STUCK_AFTER = timedelta(minutes=15)
 """A delivery that is due on a configured channel is taken within seconds; one that waits so long says that nobody sends: no sender
 works, or its fence is closed."""
 
+_FENCED = "nothing is sent: the fence is closed until `monitor resume` has been told yes"
+
 
 @get(router, "/healthz")
 def alive(request: Request) -> Response:
@@ -55,14 +57,16 @@ def _migrations(site: Site) -> tuple[list[str], dict[str, Any]]:
 
 
 def _service(site: Site) -> dict[str, dict[str, Any]]:
-    """Sources and outbox, as `health.status` sees them."""
+    """Sources, outbox, fence and bot, as `health.status` sees them."""
     now = site.clock()
+    fenced = site.fenced()
     state = health.status(
         site.engine,
         {name: watched.every for name, watched in site.sources.items()},
         configured=site.configured,
-        fenced=None,
+        fenced=fenced,
         now=now,
+        bot=site.bot,
     )
     blind = [
         f"{name} was not read since {line['last_good_at'] or 'it was added'}"
@@ -77,6 +81,7 @@ def _service(site: Site) -> dict[str, dict[str, Any]]:
         stuck.append(f"{waiting} deliveries are overdue and nobody sends them")
     if outbox["to_fan_out"] and not sender["working"]:
         stuck.append(f"{outbox['to_fan_out']} changesets wait to be fanned out and no sender is working")
+    bot = state.get("bot")
     shown = ("last_good_at", "age", "blind", "last_outcome")
     return {
         "sources": _verdict(
@@ -86,7 +91,9 @@ def _service(site: Site) -> dict[str, dict[str, Any]]:
             stuck,
             {key: outbox[key] for key in ("due", "oldest_age", "failed", "to_fan_out")} | {"sender": sender},
         ),
-    }
+        # the reason itself names folders of this machine: it is in `monitor status`
+        "fence": _verdict([_FENCED] if fenced else []),
+    } | ({"bot": _verdict([bot["problem"]] if bot["problem"] else [], {"age": bot["age"]})} if bot else {})
 
 
 def _verdict(reasons: list[str], facts: dict[str, Any] | None = None) -> dict[str, Any]:

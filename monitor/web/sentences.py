@@ -66,7 +66,7 @@ class Sentences:
     def line(self, row: Row) -> Line:
         """A change, ready to be shown."""
         words, watched = self._words, self._site.sources.get(row.source)
-        title = clean(watched.title if watched else row.source)
+        title = clean(watched.titled(self._language) if watched else row.source)
         publisher = clean(watched.publisher if watched else row.source)
         confidence = Confidence(row.confidence) if row.confidence else Confidence.EXACT
         told = Told(row.change, (), row.placement or "", confidence, row.not_before, row.first_seen_at)

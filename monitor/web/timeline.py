@@ -21,6 +21,7 @@ router = APIRouter()
 
 _PAGE = 20  # changesets
 _CHANGES = 500  # on one page of a changeset
+_LARGEST_ID = 2**31 - 1  # of a changeset, on PostgreSQL
 _GAPS_SINCE = timedelta(days=90)  # on the first page, which may hold few changesets
 _NEXT_STEP = N_(
     "If you want to know more, ask the agency, or those who oversee it, what this listing is used for."
@@ -101,9 +102,8 @@ def changeset_page(request: Request, number: str) -> Response:
 
 
 def _number(text: str | None) -> int | None:
-    """A positive number of a bounded length, as it stands in an address; None for anything else."""
-    return (
-        int(text)
-        if text and text.isascii() and text.isdecimal() and len(text) < 16 and int(text) > 0
-        else None
-    )
+    """A number that a changeset may have, as it stands in an address; None for anything else."""
+    if not text or not text.isascii() or not text.isdecimal() or len(text) > len(str(_LARGEST_ID)):
+        return None
+    number = int(text)
+    return number if 0 < number <= _LARGEST_ID else None

@@ -61,7 +61,8 @@ def test_the_bot_of_a_configuration_answers_unless_its_database_is_a_copy(
     assert bot is not None
     if not copied:
         with still.running(bot):
-            assert "Ring" in still.ask("/watch 60601").text
+            assert "Ring's Active Agency Map" in still.ask("/watch 60601").text
+            assert "Mapa de agencias activas de Ring" in still.ask("/list", language="es").text
         return
     said: queue.Queue[str] = queue.Queue()
     monkeypatch.setattr(bot, "_complain", said.put)

@@ -17,7 +17,7 @@ from sqlalchemy.engine import Engine
 
 from monitor.bot import Bot, Timing, Webhook
 from monitor.bot.flood import PER_MINUTE
-from monitor.bot.serving import TURN, USERNAME
+from monitor.bot.serving import TURN
 from monitor.channels.pace import Pace
 from monitor.db import reading, turn
 from monitor.errors import StoreError
@@ -39,7 +39,7 @@ def test_the_menu_of_commands_is_set_in_both_languages(world: World) -> None:
 def test_the_name_of_the_bot_is_kept_for_the_links_of_the_site(both: World) -> None:
     both.ask("/help")
     with reading(both.engine) as conn:
-        assert facts.get(conn, USERNAME) == "monitor_bot"
+        assert facts.get(conn, facts.BOT_USERNAME) == "monitor_bot"
 
 
 def test_updates_that_came_while_the_bot_was_away_are_answered(quiet: World) -> None:

@@ -196,20 +196,39 @@ def test_no_error_names_a_chat() -> None:
     assert "TOKEN" not in str(error)
 
 
-def checked(api: BotApi) -> str:
+def checked(api: BotApi, *chats: str) -> str:
     async def run() -> str:
         async with telegram(api) as channel:
-            return await channel.check(["@example_in"])
+            return await channel.check(chats)
 
     return asyncio.run(run())
 
 
 def test_a_check_asks_for_the_bot_and_its_rights_and_posts_nothing(api: BotApi) -> None:
-    said = checked(api)
+    said = checked(api, "@example_in")
     assert said == "Telegram answers as @monitor_bot"
     assert api.calls == ["getMe", "getChat", "getChatMember"]
 
 
 def test_a_bot_outside_the_channel_is_found_by_a_check() -> None:
-    with BotApi(status="left") as api, pytest.raises(Permanent, match="not a member"):
-        checked(api)
+    with BotApi(status="left") as api, pytest.raises(Permanent, match="make the bot an administrator"):
+        checked(api, "@example_in")
+
+
+GROUP = {"id": -500, "type": "supergroup", "title": "A group"}
+
+
+@pytest.mark.parametrize("status", ["administrator", "creator", "member"])
+def test_in_a_group_every_member_may_post(api: BotApi, status: str) -> None:
+    api.chats, api.status = {"-500": GROUP}, status
+    assert checked(api, "-500") == "Telegram answers as @monitor_bot"
+
+
+def test_a_bot_outside_a_group_and_a_mere_member_of_a_channel_may_not_post(api: BotApi) -> None:
+    api.chats, api.status = {"-500": GROUP}, "left"
+    with pytest.raises(Permanent, match="add the bot to that group"):
+        checked(api, "-500")
+    api.chats, api.status = {}, "member"
+    with pytest.raises(Permanent, match="who may post messages") as caught:
+        checked(api, "-500", "@example_in")
+    assert "example_in" not in str(caught.value)

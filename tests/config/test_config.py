@@ -24,6 +24,10 @@ def written(tmp_path: Path, text: str) -> Path:
     return path
 
 
+def read(tmp_path: Path, text: str) -> Settings:
+    return load(written(tmp_path, text), {})
+
+
 def problems(tmp_path: Path, text: str, environment: dict[str, str] | None = None) -> list[str]:
     with pytest.raises(ConfigError) as caught:
         load(written(tmp_path, text), environment or {})
@@ -91,6 +95,50 @@ def test_every_problem_is_told_in_one_go_with_the_nearest_key(tmp_path: Path) ->
     assert "sources.mine: give either url, or page together with link" in text
     assert "sources.mine.columns.name: " in text
     assert "telegram.channels: XX" in text
+
+
+def test_every_channel_that_is_wrong_is_told(tmp_path: Path) -> None:
+    (problem,) = problems(tmp_path, '[telegram.channels]\nXX = "@example_xx"\nIN = "example"\n')
+    assert "XX: " in problem
+    assert 'IN: write a channel such as "@example_il"' in problem
+
+
+def test_a_list_without_a_title_is_called_by_its_name(tmp_path: Path) -> None:
+    settings = read(
+        tmp_path,
+        """
+        [sources.registry]
+        format = "table"
+        url = "https://city.example/registry.csv"
+        every = "30s"
+        [sources.registry.columns]
+        name = "Agency"
+        """,
+    )
+    assert settings.sources["registry"].title == "registry"
+    assert settings.sources["ring"].title == "Ring's Active Agency Map"
+
+
+def test_an_address_of_ones_own_takes_the_place_of_the_one_in_the_box(tmp_path: Path) -> None:
+    settings = read(
+        tmp_path,
+        """
+        [sources.ice-287g]
+        url = "https://mirror.example/list.xlsx"
+        [sources.ring]
+        page = "https://mirror.example/"
+        link = "ring[^/]*[.]kml"
+        """,
+    )
+    table, ring = settings.sources["ice-287g"], settings.sources["ring"]
+    assert (table.url, table.page, table.link) == ("https://mirror.example/list.xlsx", None, None)
+    assert (ring.url, ring.page, ring.link) == (None, "https://mirror.example/", "ring[^/]*[.]kml")
+    assert (
+        load(tmp_path / "config.toml", {"MONITOR_SOURCES__RING__URL": "https://other.example/a.kml"})
+        .sources["ring"]
+        .page
+        is None
+    )
 
 
 def test_invalid_toml_is_one_problem_that_names_the_file(tmp_path: Path) -> None:

@@ -279,6 +279,28 @@ def test_a_state_of_two_and_a_state_in_which_others_stay_are_no_group() -> None:
     assert len(source.stands(State.PENDING)) == 5
 
 
+def test_a_state_that_is_written_as_another_one_is_wholly_gone() -> None:
+    kansas = [
+        agency(f"{tree} Creek Police", "KS", since=date(2020, 1, n + 1)) for n, tree in enumerate(TREES[:3])
+    ]
+    bureau = agency("Kansas Bureau of Investigation", "KS", since=date(2021, 1, 1))
+    source = Source(publication([*ROWS, *kansas, bureau]))
+    source.poll(publication([*ROWS, *(replace(listing, state="AR") for listing in (*kansas, bureau))]))
+    source.wait(3 * DAY, every=DAY)
+    assert not source.events
+    assert {one.reason for one in source.standing} == {
+        "All 4 listings of Kansas are gone; a whole state waits 5 days."
+    }
+    source.poll(source.first)
+    assert not source.standing
+
+
+def test_an_agency_that_moves_to_another_state_alone_is_told_at_once() -> None:
+    source = Source(publication([*ROWS, agency("Wisteria Creek Police", "KS", since=date(2020, 1, 1))]))
+    source.poll(publication([*ROWS, agency("Wisteria Creek Police", "AR", since=date(2020, 1, 1))]))
+    assert source.told(Kind.CHANGED) == ["Wisteria Creek Police"]
+
+
 def test_a_folder_wholly_gone_waits_five_days() -> None:
     fire = [replace(x, folder="Fire") for x in agencies(8)[:4]]
     rest = [replace(x, folder="Police") for x in ROWS[8:]]
@@ -390,6 +412,24 @@ def test_a_listing_whose_state_was_blanked_waits_for_a_person() -> None:
     source.wait(10 * DAY)
     assert not source.events
     assert set(source.stands(State.HELD)) == {"Wisteria Police"}
+
+
+@pytest.mark.parametrize("written", [None, "Pxx"])
+def test_one_row_of_several_that_loses_its_state_is_neither_a_new_agency_nor_a_change(
+    written: str | None,
+) -> None:
+    whole = agency("Wisteria Police", "PA", attributes=(("SUPPORT TYPE", "Jail; Task Force"),))
+    rest = replace(whole, attributes=(("SUPPORT TYPE", "Jail"),))
+    astray = agency(
+        "Wisteria  POLICE", None, state_text=written, attributes=(("SUPPORT TYPE", "Task Force"),)
+    )
+    source = Source(publication([*ROWS, whole]))
+    source.poll(publication([*ROWS, rest, astray]))
+    source.wait(10 * DAY, every=DAY)
+    assert not source.events
+    assert len(source.stands(State.HELD)) == 2
+    source.poll(source.first)
+    assert not source.standing
 
 
 @pytest.mark.parametrize(

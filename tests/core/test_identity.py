@@ -203,6 +203,13 @@ def test_across_states_only_an_identical_name_with_the_same_date_pairs() -> None
     assert not paired(was, agency("Wichita County Sheriffs Department", "TX", since=DAY))
 
 
+def test_across_states_a_name_keeps_its_state() -> None:
+    was = agency("Kansas Bureau of Investigation", "KS", since=DAY)
+    assert paired(was, agency("Kansas Bureau of Investigation", "AR", since=DAY))
+    assert paired(was, agency("Kansas Bureau of Investigation", None, state_text="KANASS", since=DAY))
+    assert not paired(was, agency("Arkansas Bureau of Investigation", "AR", since=DAY))
+
+
 def test_a_state_left_blank_is_no_other_state_if_nobody_else_has_the_name() -> None:
     was, now = (
         agency("Hammond Police Department", "IN", key="a"),

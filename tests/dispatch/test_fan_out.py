@@ -206,3 +206,15 @@ def test_nobody_gets_a_change_outside_their_places_and_everybody_gets_theirs(
         if lines:
             expected[address] = ["\n".join(lines)]
     assert channel.told == expected
+
+
+def test_a_changeset_that_cannot_be_read_holds_up_no_other(world: World) -> None:
+    world.person("a@a.example", "IN")
+    broken = world.publish(HAMMOND)
+    world.publish(GARY)
+    world.write(
+        sa.update(tables.Change).where(tables.Change.changeset_id == broken).values(after={"no": "listing"})
+    )
+    assert world.fan_out() == 1
+    assert world.fan_out() == 0
+    assert [row.fanned_out_at is None for row in world.rows(tables.Changeset)] == [True, False]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -55,7 +57,9 @@ def test_the_mark_is_on_the_disk_before_the_first_message_leaves(world: World) -
     channel.before = look
     world.send(channel)
     assert seen == [1]
-    assert world.rows(tables.Progress)[0].send_mark == 1
+    # one for the claim, one for the end
+    assert world.rows(tables.Progress)[0].send_mark == 2
+    assert json.loads((world.folder / fence.NAME).read_text())["sends"] == 2
 
 
 def test_a_database_without_its_data_folder_does_not_send(world: World) -> None:
@@ -132,3 +136,74 @@ def test_a_mark_that_cannot_be_written_sends_nothing_and_gives_the_claim_back(
         world.send(channel)
     assert len(channel.accepted) == 1
     assert [(row.state, row.owner) for row in world.rows()] == [("sent", None), ("due", None)]
+
+
+def copied(world: World, to: Path) -> Path:
+    """A consistent copy of the database as it is at this moment, as a backup makes it."""
+    path = db.sqlite_path(world.engine)
+    assert path is not None
+    with closing(sqlite3.connect(path)) as source, closing(sqlite3.connect(to)) as target:
+        source.backup(target)
+    return to
+
+
+def test_a_copy_made_before_the_first_send_does_not_send(sqlite_world: World, tmp_path: Path) -> None:
+    world = sqlite_world
+    fence.settle_in(world.engine, world.folder)
+    world.person("a@a.example", "IN")
+    due(world)
+    engine = db.connect(f"sqlite:///{copied(world, tmp_path / 'copy.db')}")
+    copy = World(engine, world.keys, tmp_path / "elsewhere", world.now)
+    assert copy.states() == ["due"]
+    channel = Recorder()
+    with pytest.raises(FencedError, match="looks like a copy"):
+        copy.send(channel)
+    assert channel.accepted == []
+    engine.dispose()
+    assert world.send(channel).sent == 1
+
+
+def test_a_backup_from_the_midst_of_the_last_sending_does_not_send(
+    sqlite_world: World, tmp_path: Path
+) -> None:
+    world = sqlite_world
+    world.person("a@a.example", "IN")
+    due(world)
+    channel = Recorder()
+
+    async def back_up(_: object) -> None:
+        copied(world, tmp_path / "backup.db")
+
+    channel.before = back_up
+    assert world.send(channel).sent == 1
+    world.engine.dispose()
+    path = db.sqlite_path(world.engine)
+    assert path is not None
+    shutil.copy(tmp_path / "backup.db", path)
+    channel.before = None
+    world.later(hours=1)
+    refuses(world, channel, "restored from a backup")
+
+
+def test_a_database_is_named_in_its_folder_when_it_is_first_opened(world: World) -> None:
+    fence.settle_in(world.engine, world.folder)
+    named = (world.folder / fence.NAME).read_text()
+    assert json.loads(named)["sends"] == 0
+    fence.settle_in(world.engine, world.folder)
+    assert (world.folder / fence.NAME).read_text() == named
+    sent_once(world)
+
+
+def test_a_crash_while_it_is_named_changes_nothing(world: World) -> None:
+    fence.settle_in(world.engine, world.folder)
+    world.write(sa.delete(tables.Meta).where(tables.Meta.name == "identity"))
+    sent_once(world)
+
+
+def test_a_new_database_does_not_take_the_folder_of_another_one(world: World) -> None:
+    world.folder.mkdir()
+    (world.folder / fence.NAME).write_text(json.dumps({"identity": "of another one", "sends": 7}))
+    fence.settle_in(world.engine, world.folder)
+    assert json.loads((world.folder / fence.NAME).read_text())["sends"] == 7
+    world.person("a@a.example", "IN")
+    refuses(world, Recorder(), "another database has sent")

@@ -18,10 +18,10 @@ from sqlalchemy.engine import Engine
 from monitor import tables
 from monitor.db import reading, transaction
 from monitor.dispatch import Content, Drained, Recipient, drain, fan_out
-from monitor.domain import Confidence, Envelope, Kind, Listing, Message, Placement
+from monitor.domain import Change, Confidence, Envelope, Kind, Listing, Message, Placement
 from monitor.keys import KeyFile
 from monitor.store import people
-from monitor.store.codec import listing_to_json
+from monitor.store.codec import change_to_columns
 from monitor.store.people import Follow
 
 HAMMOND = Listing(name="Hammond Police Department", key="IN|hammond", city="Hammond", state="IN")
@@ -203,7 +203,6 @@ class World:
                 conn.execute(
                     sa.insert(tables.Change).values(
                         source=source,
-                        agency=values["key"],
                         state="published",
                         reason="",
                         not_before=self.now - timedelta(hours=1),
@@ -252,21 +251,15 @@ class World:
 
 
 def added(listing: Listing) -> dict[str, Any]:
-    return {"kind": Kind.ADDED, "key": listing.key, "fields": [], "after": listing_to_json(listing)}
+    return change_to_columns(Change(Kind.ADDED, after=listing), listing.key)
 
 
 def removed(listing: Listing) -> dict[str, Any]:
-    return {"kind": Kind.REMOVED, "key": listing.key, "fields": [], "before": listing_to_json(listing)}
+    return change_to_columns(Change(Kind.REMOVED, before=listing), listing.key)
 
 
 def changed(before: Listing, after: Listing, *fields: str) -> dict[str, Any]:
-    return {
-        "kind": Kind.CHANGED,
-        "key": before.key,
-        "fields": list(fields),
-        "before": listing_to_json(before),
-        "after": listing_to_json(after),
-    }
+    return change_to_columns(Change(Kind.CHANGED, before, after, fields), before.key)
 
 
 def named(listing: Listing, name: str) -> Listing:

@@ -217,7 +217,10 @@ class BotApi:
             case "getChatMember":
                 user = int(fields["user_id"])
                 if user == ME["id"]:
-                    return _member(ME, self.status)
+                    mine = _member(ME, self.status)
+                    if self._is_group(fields["chat_id"]):
+                        mine.pop("can_post_messages", None)  # a right of channels alone
+                    return mine
                 status = self.members.get((int(fields["chat_id"]), user))
                 return (
                     _member(_user(user), status) if status else Answer(400, "Bad Request: member not found")
@@ -245,6 +248,12 @@ class BotApi:
             case _:
                 raise AssertionError(method)
         return True
+
+    def _is_group(self, chat: str) -> bool:
+        return any(
+            str(each["id"]) == chat and each["type"] in {"group", "supergroup"}
+            for each in self.chats.values()
+        )
 
     # --- people
 

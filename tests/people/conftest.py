@@ -11,7 +11,7 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
 
-from monitor import db, subscribe, tokens, wiring
+from monitor import db, subscribe, tokens
 from monitor.domain import Listing
 from monitor.keys import KeyFile
 from monitor.store import people
@@ -20,7 +20,7 @@ from monitor.store.people import Subscriber
 from monitor.subscribe import Wish
 from monitor.tables import Change, ChangePlace, Changeset, Delivery
 from monitor.tokens import Purpose
-from tests.people.town import Postbox, Town, Visitor, mail_server, settled
+from tests.people.town import Town, opened
 
 ANN = "ann@example.org"
 
@@ -93,7 +93,7 @@ def _published(
     change = conn.scalar(
         sa.insert(Change)
         .values(
-            source=source, kind="added", key=listing.key, agency=listing.key, state="published", reason="", fields=[],
+            source=source, kind="added", agency=listing.key, state="published", reason="", fields=[],
             after=listing_to_json(listing), first_seen_at=at, was_held=False, approved=False, changeset_id=changeset,
             how="municipal", confidence="exact", placement="covers Chicago",
         )
@@ -113,24 +113,10 @@ def _published(
 @pytest.fixture
 def town(engine: Engine, database_url: str, now: datetime, tmp_path: Path) -> Iterator[Town]:
     """A service of its own, on SQLite and on PostgreSQL, with a mail server that listens."""
-    yield from _town(engine, database_url, now, tmp_path)
+    yield from opened(engine, database_url, now, tmp_path)
 
 
 @pytest.fixture
 def small_town(sqlite_engine: Engine, sqlite_url: str, now: datetime, tmp_path: Path) -> Iterator[Town]:
     """The same on SQLite, for what does not depend on the kind of database."""
-    yield from _town(sqlite_engine, sqlite_url, now, tmp_path)
-
-
-def _town(engine: Engine, url: str, now: datetime, folder: Path) -> Iterator[Town]:
-    postbox = Postbox()
-    controller = mail_server(postbox)
-    controller.start()
-    try:
-        settings = settled(folder, url, controller.port)
-        town = Town(settings, engine, wiring.open_keys(settings, engine), postbox, now)
-        with town.open() as address:
-            town.address, town.client = address, Visitor(address)
-            yield town
-    finally:
-        controller.stop()
+    yield from opened(sqlite_engine, sqlite_url, now, tmp_path)

@@ -271,3 +271,12 @@ def test_a_mailbox_is_emptied_of_what_is_ours(
         with pytest.raises(MonitorError, match="no folder"):
             empty(mailbox, "Elsewhere", lambda _: Verdict.FOREIGN)
     assert who(sqlite_engine, keys) is None
+
+
+def test_a_report_never_stops_the_mail_of_everybody(engine: Engine, keys: KeyFile, now: datetime) -> None:
+    one = member(engine, keys, now)  # knows the token in their own mail, and writes the report by hand
+    for status in ("5.1.7", "5.1.8", "5.7.1"):
+        assert subscribe.returned(engine, keys, report(back(keys, one), status), now) is Verdict.PASSED
+    with db.reading(engine) as conn:
+        assert {lane.name for lane in facts.lanes(conn, now)} == {"example.org"}
+    assert who(engine, keys) is not None

@@ -18,7 +18,7 @@ from monitor import db, subscribe
 from monitor.dispatch import digests_due, notices_due
 from monitor.hours import DAILY, WEEKLY, ZONES, next_digest, period
 from monitor.keys import KeyFile
-from monitor.store import fanout
+from monitor.store import fanout, people
 from monitor.store.people import Subscriber
 from monitor.subscribe import Preferences
 from monitor.tables import DigestChangeset, Fetch, Source
@@ -279,3 +279,28 @@ def test_digests_go_on_each_in_a_period_of_its_own(
     assert len(set(periods)) == len(periods)
     step = DAY if frequency == DAILY else 7 * DAY
     assert all(abs(b - a - step) <= HOUR for a, b in pairwise(times[1:]))
+
+
+def test_a_second_digest_on_one_day_waits_for_the_next_and_loses_nothing(
+    engine: Engine, keys: KeyFile, now: datetime, publish: Publish
+) -> None:
+    one = daily(engine, keys, now)
+    first = out(engine, publish, "In the morning", now + HOUR)
+    assert digests_due(engine, now + 2 * HOUR) == 1
+    second = out(engine, publish, "At noon", now + 6 * HOUR)
+    prefer(engine, keys, one, now + 7 * HOUR, frequency="daily", timezone="America/Chicago", local_hour=20)
+    assert digests_due(engine, now + 15 * HOUR) == 0  # 9 pm in Chicago, and this day was told
+    assert digests_due(engine, now + DAY + 15 * HOUR) == 1
+    assert told(engine) == [("2026-03-01", first), ("2026-03-02", second)]
+
+
+def test_a_zone_that_this_machine_does_not_know_stops_nobody_elses_digest(
+    engine: Engine, keys: KeyFile, now: datetime, publish: Publish
+) -> None:
+    one = daily(engine, keys, now)
+    member(engine, keys, now, "other@example.org", frequency="daily", timezone="UTC", local_hour=8)
+    with db.transaction(engine) as conn:
+        people.change(conn, one.id, timezone="Mars/Olympus_Mons")
+    out(engine, publish, "One", now + HOUR)
+    assert digests_due(engine, now + DAY) == 2
+    assert digests_due(engine, now + DAY) == 0

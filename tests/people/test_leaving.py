@@ -15,7 +15,7 @@ from monitor.dispatch import fan_out
 from monitor.domain import Confidence, Placement
 from monitor.errors import StoreError, UsageError
 from monitor.keys import KeyFile
-from monitor.store import people
+from monitor.store import people, signups
 from monitor.subscribe import Found, Preferences, Tombstones
 from monitor.subscribe.retention import purge
 from monitor.tables import Delivery, RateWindow, Subscriber, Subscription
@@ -219,3 +219,33 @@ def test_nothing_is_owed_to_whoever_left_before_a_fan_out(
     assert fan_out(engine, locate=lambda *_: placement, now=now + DAY) == 0
     assert deliveries(engine, "alert") == []
     assert count(engine, Delivery) == 2
+
+
+def test_a_torn_tombstone_does_not_take_the_next_one_with_it(
+    keys: KeyFile, now: datetime, tmp_path: Path
+) -> None:
+    stones = Tombstones(tmp_path)
+    stones.add(keys, "email", "first@example.org", now)
+    path = tmp_path / "erasures.txt"
+    path.write_bytes(path.read_bytes()[:-20])  # the machine lost its power in the midst of the line
+    stones.add(keys, "email", ANN, now)
+    assert set(stones.read()) == {("email", keys.first_lookup("email", ANN))}
+
+
+def test_a_tombstone_that_was_written_in_part_is_an_error(
+    keys: KeyFile, now: datetime, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("monitor.subscribe.tombstones.os.write", lambda handle, line: len(line) - 1)
+    with pytest.raises(StoreError, match=r"erasures\.txt cannot be written"):
+        Tombstones(tmp_path).add(keys, "email", ANN, now)
+
+
+def test_what_came_to_be_owed_to_somebody_while_they_were_forgotten_goes_as_well(
+    engine: Engine, keys: KeyFile, now: datetime
+) -> None:
+    member(engine, keys, now)
+    kept = deliveries(engine)
+    with db.transaction(engine) as conn:
+        signups.queue(conn, "confirm", 99, now, period="of nobody")
+    assert purge(engine, now).deliveries == 1
+    assert deliveries(engine) == kept

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 import sqlalchemy as sa
+from pydantic import SecretStr
 
 from monitor import db, health
 from monitor.store import facts, fanout, people, signups
 from monitor.tables import Delivery, RateWindow, Signup, Subscriber
 from tests.people.conftest import ANN, count, member, who
-from tests.people.town import Town, link, links, text
+from tests.people.town import Town, Visitor, link, links, text
 
 Publish = Callable[..., int]
 
@@ -304,3 +306,45 @@ def test_the_operator_sees_that_the_sites_limit_was_reached(small_town: Town) ->
             town.engine, {}, configured=["email"], fenced=None, now=town.now, signups_an_hour=limit
         )
         assert any("sign-ups: 3 came within this hour" in problem for problem in report["problems"]) is told
+
+
+def test_a_database_that_looks_like_a_copy_is_not_ready(small_town: Town) -> None:
+    with db.transaction(small_town.engine) as conn:
+        facts.identity(conn)
+        facts.advance_send_mark(conn, 5)  # it has sent before, but there is no mark of it in this folder
+    ready = small_town.client.get("/readyz")
+    assert ready.status_code == 503
+    assert any("the fence is closed" in reason for reason in ready.json()["reasons"])
+    assert str(small_town.settings.data.folder) not in ready.text
+
+
+def test_a_list_is_called_by_its_spanish_title_in_spanish(small_town: Town) -> None:
+    town, spanish = small_town, "Mapa de agencias activas de Ring"
+    for path in ("/", "/zip/60601", "/state/IL", "/about", "/subscribe"):
+        assert spanish in town.client.get(f"{path}?lang=es").text, path
+        assert spanish not in town.client.get(path).text, path
+    town.client.headers["Accept-Language"] = "es"
+    town.sign_up()
+    town.deliver()
+    assert spanish in text(town.mail())
+
+
+def test_the_bot_is_offered_with_the_places_once_its_name_is_known(small_town: Town) -> None:
+    town = small_town
+    telegram = town.settings.telegram.model_copy(update={"token": SecretStr("1:a")})
+    offering = replace(town, settings=town.settings.model_copy(update={"telegram": telegram}))
+    with offering.open() as address:
+        client = Visitor(address)
+        assert "t.me/" not in client.get("/zip/60601").text
+        with db.transaction(town.engine) as conn:
+            facts.put(conn, facts.BOT_USERNAME, "watch_bot")
+        for path, start in (
+            ("/zip/60601", "?start=60601"),
+            ("/zip/60601+60602", "?start=60601_60602"),
+            ("/state/IL", "?start=IL"),
+            ("/subscribe?place=60601&place=il", "?start=60601_IL"),
+            ("/subscribe", ""),
+            ("/zip/" + "+".join(f"606{n:02}" for n in range(1, 20)), ""),  # longer than a link may be
+        ):
+            assert f'href="https://t.me/watch_bot{start}" rel="noopener' in client.get(path).text, path
+    assert "t.me/" not in town.client.get("/zip/60601").text  # here no bot is configured

@@ -17,7 +17,7 @@ from monitor.errors import UsageError
 from monitor.keys import KeyFile
 from monitor.store import people
 from monitor.subscribe import Answer, Found, Limits
-from monitor.subscribe.signup import network_of
+from monitor.subscribe.signup import MOST_IN_A_MAILBOX, mailbox_of, network_of
 from monitor.tables import Confirmation, Delivery, RateWindow, Signup, Subscriber
 from monitor.tokens import Purpose
 from tests.people.conftest import ANN, ask, count, deliveries, member, token, who, wish
@@ -288,3 +288,22 @@ def test_a_client_counts_by_its_network(client: str | None, network: str) -> Non
 @given(st.text() | st.ip_addresses().map(str))
 def test_any_client_has_a_network(client: str) -> None:
     assert network_of(client)
+
+
+def test_one_mailbox_is_not_bombed_under_many_spellings(
+    sqlite_engine: Engine, keys: KeyFile, now: datetime
+) -> None:
+    for number in range(15):
+        dotted = "a.n.n" if number % 2 else "ann"
+        ask(sqlite_engine, keys, now, f"{dotted}+{number}@gmail.com")
+    assert len(deliveries(sqlite_engine, "confirm")) == MOST_IN_A_MAILBOX
+    ask(sqlite_engine, keys, now, "bob+1@gmail.com")
+    assert len(deliveries(sqlite_engine, "confirm")) == MOST_IN_A_MAILBOX + 1
+    ask(sqlite_engine, keys, now + DAY, "ann+x@gmail.com")
+    assert len(deliveries(sqlite_engine, "confirm")) == MOST_IN_A_MAILBOX + 2
+
+
+@given(st.text(), st.text())
+def test_any_address_has_a_mailbox(local: str, domain: str) -> None:
+    mailbox = mailbox_of(f"{local}@{domain}")
+    assert mailbox_of(mailbox) == mailbox

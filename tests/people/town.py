@@ -6,6 +6,7 @@ import asyncio
 import email
 import email.policy
 import re
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
@@ -172,6 +173,21 @@ class Server(Controller):
 
 def mail_server(postbox: Postbox) -> Server:
     return Server(postbox, hostname="127.0.0.1", port=0, ready_timeout=10)
+
+
+def opened(engine: Engine, url: str, now: datetime, folder: Path) -> Iterator[Town]:
+    """A town whose site and mail server listen; for fixtures."""
+    postbox = Postbox()
+    controller = mail_server(postbox)
+    controller.start()
+    try:
+        settings = settled(folder, url, controller.port)
+        town = Town(settings, engine, wiring.open_keys(settings, engine), postbox, now)
+        with town.open() as address:
+            town.address, town.client = address, Visitor(address)
+            yield town
+    finally:
+        controller.stop()
 
 
 def text(mail: EmailMessage, kind: str = "plain") -> str:

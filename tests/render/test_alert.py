@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from monitor import render
+from monitor.channels.posts import LIMIT, length, posts
 from monitor.domain import Alert, Change, Confidence, Kind, Listing, Meaning, Message, Told, mark
 
 AFTER = datetime(2026, 11, 24, 20, 7, tzinfo=UTC)
@@ -487,3 +488,32 @@ def test_a_mail_loads_nothing_and_knows_light_and_dark() -> None:
 def test_lines_of_plain_text_fit_a_narrow_window() -> None:
     for message in everything():
         assert all(len(line) <= 76 or "://" in line for line in message.text.splitlines())
+
+
+@pytest.mark.parametrize("letter", ["&", "<", '"', "a", "😀"])
+def test_what_is_too_long_for_a_post_is_told_as_far_as_it_fits(letter: str) -> None:
+    name = letter * 10_000
+    cells = tuple((f"Column {number} {name}", name) for number in range(10))
+    after = listing(name, city=name, county=name, attributes=cells)
+    before = listing("x" + name, "IL", city="y", county="z", attributes=cells[:1])
+    changes = [
+        added(name, attributes=cells, previous=before),
+        added(name, state=None, state_text=name, attributes=cells),
+        removed(name),
+        changed(before, after, "name", "city", "county", *(column for column, _ in cells)),
+    ]
+    for several in (*([change] for change in changes), changes):
+        message = written(*(told(change, reason=f"covers {name}") for change in several))
+        made = posts(message.blocks)
+        assert all(length(post) <= LIMIT for post in made)
+        text = "".join(made)
+        assert text.count("<b>") == text.count("</b>") >= len(several)
+
+
+def test_a_spanish_sentence_has_one_full_stop_and_its_article_fits_the_hour() -> None:
+    def words(*tellings: Told) -> str:
+        return " ".join(written(*tellings, language="es").text.split())
+
+    assert "estaba a las 2:07 p.m. Qué significa" in words(told(added()))
+    at_one = told(added(), not_before=BEFORE - timedelta(hours=1), not_after=BEFORE)
+    assert "estaba a la 1:07 p.m. Qué significa" in words(at_one)

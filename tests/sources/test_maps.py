@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import copy
 import dataclasses
+import pickle
 
 import pytest
 from hypothesis import given, settings
@@ -116,6 +118,15 @@ def test_a_fingerprint_moves_with_what_decides_the_reading() -> None:
     assert fingerprint(MAP) == fingerprint(dataclasses.replace(MAP, name="another"))
     assert fingerprint(MAP) != fingerprint(dataclasses.replace(MAP, format="table"))
     assert fingerprint(MAP) != fingerprint(dataclasses.replace(MAP, columns=Columns(since="Joined")))
+
+
+def test_a_listing_of_a_map_is_one_like_any_other() -> None:
+    listing = only(kml(placemark()))
+    assert listing == dataclasses.replace(listing)
+    assert hash(listing) == hash(dataclasses.replace(listing))
+    assert pickle.loads(pickle.dumps(listing)) == copy.copy(listing) == listing
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        listing.name = "Gary Police"  # type: ignore[misc]
 
 
 PLACEMARKS = st.builds(

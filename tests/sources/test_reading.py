@@ -23,6 +23,7 @@ from monitor.sources.reading import (
         ("Hammond, IN", "Hammond", "IN"),
         ("Hammond, Indiana", "Hammond", "IN"),
         ("hammond, in", "hammond", "IN"),
+        ("Gary , IN", "Gary", "IN"),
         ("Richmond va", "Richmond", "VA"),
         ("Charleston West Virginia", "Charleston", "WV"),
         ("Salisbury, North Carolina", "Salisbury", "NC"),

@@ -98,6 +98,25 @@ def test_a_source_id_is_the_identity_where_there_is_one() -> None:
     assert [listing.source_id for listing in parse(xlsx(rows), spec).listings] == ["7", "8"]
 
 
+def test_agencies_that_share_an_id_by_mistake_stay_apart() -> None:
+    spec = SourceSpec("x", "table", Columns(name="Name", state="State", id="ID"))
+    names = [
+        "Gary Police Department",
+        "Lima Police Department",
+        "Limma Police Dept",
+        "Gary Police Department",
+    ]
+    rows = [["Name", "State", "ID"], *([name, "IN", "7"] for name in names), [names[0], "OH", "7"]]
+    publication = parse(xlsx(rows), spec)
+    assert [(x.name, x.state) for x in publication.listings] == [
+        ("Gary Police Department", "IN"),
+        ("Lima Police Department", "IN"),
+        ("Gary Police Department", "OH"),
+    ]
+    assert len({listing.key for listing in publication.listings}) == 3
+    assert "3 agencies share the id 7" in [problem.message for problem in publication.problems]
+
+
 def test_the_header_may_stand_below_a_title_and_on_a_later_sheet() -> None:
     body = xlsx([["List of agencies"], [], [None, *HEADERS], [None, *ROW]], before=["Totals"])
     assert [listing.name for listing in parse(body, TABLE).listings] == ["Hammond Police"]
@@ -141,6 +160,11 @@ def test_a_csv_is_read_by_the_delimiter_that_shows_its_headers(delimiter: str) -
         delimiter.join(row) for row in (["Agency Name", "State"], ["Hammond Police", "IN"])
     ).encode("utf-8-sig")
     assert parse(body, TABLE).listings[0].state == "IN"
+
+
+def test_a_whole_number_written_as_a_float_is_the_same_text() -> None:
+    written = parse(b"Agency Name,State,Kind\nHammond Police,IN,1.0\n", TABLE)
+    assert written.listings == parse(b"Agency Name,State,Kind\nHammond Police,IN,1\n", TABLE).listings
 
 
 def test_a_csv_in_windows_encoding_is_read_with_a_problem() -> None:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import stat
 import traceback
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -83,6 +85,36 @@ def test_a_writer_that_reads_first_is_never_overtaken_on_sqlite(sqlite_url: str)
     with db.transaction(other) as conn:
         add(conn, "second")
         assert conn.scalar(COUNT) == 2
+
+
+def test_writers_of_one_process_take_turns_without_sqlites_own_waiting(sqlite_url: str) -> None:
+    engine = db.connect(sqlite_url, busy_timeout=timedelta(seconds=20))
+    refusals: list[str] = []
+
+    @sa.event.listens_for(engine, "before_cursor_execute")
+    def impatient(conn: Any, cursor: Any, statement: str, *_: Any) -> None:
+        if statement == "BEGIN IMMEDIATE":
+            cursor.execute("PRAGMA busy_timeout = 0")  # whoever met another writer would be refused at once
+
+    def write(number: int) -> None:
+        try:
+            with db.transaction(engine) as conn:
+                add(conn, f"writer{number}")
+        except StoreError as error:
+            refusals.append(str(error))
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(write, range(80)))
+    with db.reading(engine) as conn:
+        assert (refusals, conn.scalar(COUNT)) == ([], 80)
+
+
+def test_a_writer_that_waits_in_vain_is_refused_and_nobody_hangs(sqlite_url: str) -> None:
+    engine = db.connect(sqlite_url, busy_timeout=timedelta(milliseconds=50))
+    with db.transaction(engine), pytest.raises(StoreError, match="locked"), db.transaction(engine):
+        pytest.fail("a transaction within another")
+    with db.transaction(engine) as conn:
+        add(conn, "after")
 
 
 def test_a_full_disk_is_said_so_and_leaves_nothing_half_written(sqlite_engine: Engine) -> None:
@@ -208,7 +240,7 @@ def test_absent_json_is_null_to_queries(engine: Engine, now: datetime) -> None:
     with db.transaction(engine) as conn:
         conn.execute(
             sa.insert(Change).values(
-                source="ring", kind="added", key="k", agency="k", state="pending", reason="", fields=["name"],
+                source="ring", kind="added", agency="k", state="pending", reason="", fields=["name"],
                 before=None, after={"name": "Café"}, first_seen_at=now, was_held=False, approved=False,
             )
         )  # fmt: skip

@@ -212,3 +212,14 @@ def test_a_database_that_holds_nothing_sealed_takes_another_key(engine: Engine, 
         keys.bind(conn, OTHER)
     with db.transaction(engine) as conn:
         keys.bind(conn, OTHER)
+
+
+def test_a_key_that_was_exchanged_a_hundred_times_still_opens_and_finds(tmp_path: Path) -> None:
+    first = KeyFile.load(tmp_path, create=True)
+    for _ in range(100):
+        _, new = keys.begin_rotation(tmp_path)
+        keys.finish_rotation(tmp_path)
+    last = KeyFile.load(tmp_path, create=False)
+    assert last == new
+    assert len(last.earlier_token_keys) == 100
+    assert last.first_lookup("email", "a@b.example") == first.first_lookup("email", "a@b.example")

@@ -15,6 +15,7 @@ from sqlalchemy.engine import Engine
 
 from monitor import db
 from monitor.db import transaction
+from monitor.store import facts
 from monitor.tables import Changeset
 from monitor.web import create_app
 from tests.peers.browser import served
@@ -129,3 +130,32 @@ def test_work_that_nobody_does_and_a_part_that_says_no_are_reasons(
     assert said["reasons"] == (
         ["1 changesets wait to be fanned out and no sender is working"] if stuck else ["no mail transport"]
     )
+
+
+def test_a_closed_fence_is_not_ready_and_names_no_folder(
+    sqlite_engine: Engine, now: datetime, client: httpx.Client
+) -> None:
+    parts = replace(site(sqlite_engine, Clock(now)), fenced=lambda: "another database sent from /srv/data")
+    with served(create_app(parts)) as address:
+        status, said = ready(Running(address, Clock(now), sqlite_engine, now, client))
+    assert status == 503
+    assert said["reasons"] == [
+        "nothing is sent: the fence is closed until `monitor resume` has been told yes"
+    ]
+    assert said["checks"]["fence"]["ok"] is False
+
+
+def test_a_bot_that_falls_silent_is_not_ready(
+    sqlite_engine: Engine, now: datetime, client: httpx.Client
+) -> None:
+    clock = Clock(now)
+    with served(create_app(replace(site(sqlite_engine, clock), bot=True))) as address:
+        web = Running(address, clock, sqlite_engine, now, client)
+        assert ready(web)[0] == 200  # it never was at work, and nothing else is
+        with transaction(sqlite_engine) as conn:
+            facts.beat(conn, "bot", "here/1", now)
+        assert ready(web)[0] == 200
+        clock.now += timedelta(minutes=3)
+        status, said = ready(web)
+        assert status == 503
+        assert said["reasons"] == [f"the bot answers nobody, last seen {now.isoformat()}"]

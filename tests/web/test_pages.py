@@ -224,6 +224,23 @@ def test_the_timeline_tells_changes_holds_withdrawals_and_gaps(web: Running) -> 
     assert "1 agency no longer listed Springfield Police Department (IL)" in said
 
 
+def test_a_place_names_what_is_held_and_would_concern_it(web: Running) -> None:
+    for zip_code, town, other in (("44308", "Akron", "Canton"), ("44702", "Canton", "Akron")):
+        said = page(web, f"/zip/{zip_code}")
+        assert (
+            f"Not confirmed: 4 agencies appeared at once, {town} Police Department, OH, among them, between"
+            in said
+        )
+        assert "That may be a publisher's error; nobody was alerted." in said
+        assert other not in said
+    assert "Canton Police Department" in page(web, "/zip/44308+44702")
+    state = page(web, "/state/OH")
+    assert "Not confirmed: 4 agencies appeared at once" in state
+    assert "Show the 4 that concern this place" in state
+    for path in ("/zip/46320", "/state/IN", "/zip/43215"):
+        assert "Not confirmed" not in page(web, path)
+
+
 def test_a_permalink_says_what_when_whose_date_what_it_means_where_and_what_next(web: Running) -> None:
     said = page(web, "/changes/1")
     assert "Gary Police Department (IN) added to The camera list" in said

@@ -1,0 +1,101 @@
+"""`monitor run` as a process: the bot's webhook on its site, and what the outside sees of the bot."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from click.testing import CliRunner
+
+from monitor.cli import root
+from tests.peers.botapi import BotApi, message
+
+SECRET = "0123456789abcdef"
+PATIENCE = 30.0  # s
+
+
+def until(condition: Callable[[], Any], running: subprocess.Popen[str]) -> Any:
+    deadline = time.monotonic() + PATIENCE
+    while not (found := condition()):
+        assert running.poll() is None, running.communicate()
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    return found
+
+
+@pytest.mark.parametrize("mounted", ["/telegram", "/watch/telegram"])
+def test_updates_reach_the_bot_by_the_site_and_only_with_the_secret(tmp_path: Path, mounted: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    with BotApi() as api:
+        public = "https://watch.example" + mounted.removesuffix("/telegram")
+        config = tmp_path / "config.toml"
+        config.write_text(
+            f"""
+            [data]
+            folder = "data"
+            [site]
+            public_url = "{public}"
+            listen = "127.0.0.1:{port}"
+            [telegram]
+            token = "{api.token}"
+            base_url = "{api.base_url}"
+            webhook_url = "{public}/telegram"
+            webhook_secret = "{SECRET}"
+            [sources.ice-287g]
+            enabled = false
+            [sources.ring]
+            url = "http://127.0.0.1:9/none"
+            [fetch]
+            attempts = 1
+            """
+        )
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("MONITOR_")}
+        command = [sys.executable, "-m", "monitor", "run", "--config", str(config)]
+        with subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
+        ) as running:
+            try:
+
+                def post(secret: str | None) -> int | None:
+                    """The status of one update to the webhook; None while nobody listens."""
+                    given = {"X-Telegram-Bot-Api-Secret-Token": secret} if secret else {}
+                    try:
+                        return httpx.post(
+                            f"http://127.0.0.1:{port}/telegram",  # the proxy takes the path of public_url off
+                            json={"update_id": 5, "message": message("/watch 60601")},
+                            headers={"Host": "watch.example"} | given,
+                            trust_env=False,
+                        ).status_code
+                    except httpx.TransportError:
+                        return None
+
+                until(lambda: api.webhook and post(None), running)
+                assert api.webhook["url"] == f"{public}/telegram"
+                assert [post(None), post("x" * 20), post(SECRET), post(SECRET)] == [403, 403, 200, 200]
+                assert len(api.posts) == 1
+                assert "getUpdates" not in api.calls
+
+                def bot() -> Any:
+                    shown = CliRunner().invoke(root, ["status", "--json", "--config", str(config)])
+                    return json.loads(shown.stdout)["bot"]
+
+                assert until(lambda: (found := bot())["working"] and found, running)["problem"] is None
+                ready = httpx.get(f"http://127.0.0.1:{port}/readyz", trust_env=False)
+                assert ready.json()["checks"]["bot"]["ok"]
+                running.send_signal(signal.SIGTERM)
+                _, err = running.communicate(timeout=PATIENCE)
+            finally:
+                running.kill()
+    assert running.returncode == 0, err
+    assert SECRET not in err

@@ -1,0 +1,177 @@
+"""What is cut out of a map is read as expat would have read it: a body in UTF-16 is never cut, so it shows what expat reads."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from monitor.domain import Publication
+from monitor.errors import ParseError
+from monitor.sources import parse, plain
+from monitor.sources.kml import Document, Placemark
+from tests.sources.bodies import kml, placemark
+from tests.sources.golden import MAP
+
+PLAIN = "<Placemark><name>Hammond Police</name><address>Hammond, IN</address></Placemark>"
+OTHER = "<Placemark><name>Gary &amp; Lake Police</name></Placemark>"
+
+
+def cut(body: bytes) -> int:
+    """How many placemarks never come to expat."""
+    return sum(len(rows.names) for _, rows in plain.pieces(body) if rows)
+
+
+def read(body: bytes) -> tuple[list[Placemark], tuple[str, ...], str | None] | None:
+    """All that a document holds; None if it is broken."""
+    document = Document(body)
+    try:
+        placemarks = list(document.placemarks())
+    except ParseError:
+        return None
+    assert document.count == len(placemarks)
+    return placemarks, document.folders, document.link
+
+
+def published(body: bytes) -> Publication:
+    return parse(body, MAP)
+
+
+TEXTS = [
+    "Hammond Police",
+    " Gary,  IN ",
+    "Cañon City",
+    "two\nlines",
+    "1.0",
+    "",
+    "<![CDATA[A & <b>]]>",
+    "<![CDATA[]]>",
+]
+ODD_TEXTS = [
+    "a\rb", "x]", "]]&gt;", "A &amp; B", "<![CDATA[a]b]]>", "<![CDATA[[]]>", "<![CDATA[a]]><![CDATA[b]]>", "a<!-- b -->c",
+    f"<![CDATA[{PLAIN}]]>", f"a<!-- {PLAIN} -->", "a<b/>c", "&#65;",
+]  # fmt: skip
+BROKEN_TEXTS = ["]]>", "\x01", "\ufffe", "&no;", "<", "<![CDATA[", "<!--"]
+AROUND = [
+    "<Folder><name>North</name>{}</Folder>", "<Folder>{}<name>late</name></Folder>", "<!-- {} -->", "<?pi {}?>", "<Placemark/>{}",
+    "<name>a{}b</name>", "<Placemark>{}<name>outer</name></Placemark>", "<k:Folder>{}</k:Folder>", "<value>1</value>{}",
+    "<description><![CDATA[{}]]></description>", "<ExtendedData><Data name='z'>{}<value>1</value></Data></ExtendedData>",
+]  # fmt: skip
+BROKEN_AROUND = [
+    "<!-- {}",
+    "{} -->",
+    "<?pi {}",
+    "</Document>{}",
+    '<x a="{}"/>',
+    "]]{}>",
+    "<![CDATA[{}",
+    "<x {}/>",
+]
+TITLES = [[], ["Active Date"], ["Active Date", "x.*("], ["A", "A"], ["A &amp; B"]]
+
+
+def a_document(chance: random.Random) -> str:
+    """A map in the shape that Google writes, of which more or less is odd and, one time in three, something is broken."""
+    odd, broken = chance.choice([0, 0.02, 0.2]), chance.choice([0, 0, 0.02])
+
+    def either(usual: list[str], unusual: list[str], wrong: list[str]) -> str:
+        number = chance.random()
+        return chance.choice(wrong if number < broken else unusual if number < broken + odd else usual)
+
+    def leaf(name: str) -> str:
+        form = either(
+            ["<{0}>{1}</{0}>"] * 8 + ["<{0}/>", ""], ["<{0} >{1}</{0}>", "<k:{0}>{1}</k:{0}>"], ["<{0}>{1}"]
+        )
+        space = chance.choice(["", "\n  ", "\r\n"])
+        return form.format(name, either(TEXTS, ODD_TEXTS, BROKEN_TEXTS)) + space
+
+    def a_placemark() -> str:
+        data = "".join(f'<Data name="{title}">{leaf("value")}</Data>' for title in titles)
+        children = [leaf(name) for name in ("name", "address", "description")]
+        children.append(chance.choice(["", "<styleUrl>#icon</styleUrl>\n"]))
+        children.append(f"<ExtendedData>{data}</ExtendedData>" if titles else "")
+        children.append(chance.choice(["", f"<Point>{leaf('coordinates')}</Point>"]))
+        if chance.random() < odd:
+            chance.shuffle(children)
+        start = either(["<Placemark>"], ['<Placemark id="a">'], ['<Placemark id="<">'])
+        return start + "".join(children) + "</Placemark>"
+
+    titles = chance.choice(TITLES)
+    inside = "".join(
+        either(["{}"], AROUND, BROKEN_AROUND).format(a_placemark()) for _ in range(chance.randint(1, 12))
+    )
+    return either(["{}"], ["{}<!-- end -->"], [PLAIN + "{}", "{}" + PLAIN, "<!-- {}"]).format(
+        f"<kml><Document>{inside}</Document></kml>"
+    )
+
+
+@given(st.integers(min_value=0, max_value=2**32), st.sampled_from([100, 400, 128 * 1024]))
+@settings(max_examples=300, deadline=None)
+def test_what_is_cut_out_is_what_expat_reads(seed: int, window: int) -> None:
+    text = a_document(random.Random(seed))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(plain, "_WINDOW", window)
+        assert read(text.encode()) == read(text.encode("utf-16")), text
+
+
+def test_plain_placemarks_never_come_to_expat() -> None:
+    assert cut(kml(PLAIN, OTHER, PLAIN)) == 2
+    assert cut(kml(placemark(**{"Active Date": "5/8/2018", "Video Requests": "1.0"}))) == 1
+    assert cut(kml(PLAIN).decode().encode("utf-16")) == 0
+
+
+@pytest.mark.parametrize(
+    "around",
+    ["<!-- {} -->", "<description><![CDATA[{}]]></description>", "<?note {}?>", "<!-- <![CDATA[ {} -->"],
+)
+def test_a_placemark_that_is_no_markup_is_none(around: str) -> None:
+    publication = published(kml(PLAIN, around.format(OTHER + PLAIN.replace("Hammond", "Gary")), OTHER))
+    assert [listing.name for listing in publication.listings] == ["Hammond Police", "Gary & Lake Police"]
+
+
+@pytest.mark.parametrize("text", ["a ]]> b", "a \x01 b", "a \ufffe b", "a & b", "a &no; b", "a < b"])
+def test_a_text_that_is_not_well_formed_breaks_the_map(text: str) -> None:
+    with pytest.raises(ParseError, match="broken"):
+        published(kml(PLAIN, PLAIN.replace("Hammond", text), PLAIN))
+
+
+def test_a_placemark_outside_the_document_breaks_the_map() -> None:
+    for body in (kml(PLAIN) + PLAIN.encode(), b'<kml a="' + PLAIN.encode() + b'"/>'):
+        with pytest.raises(ParseError, match="broken"):
+            published(body)
+    with pytest.raises(ParseError, match="root is <Placemark>"):
+        published(PLAIN.encode() + kml(PLAIN))
+
+
+def test_the_byte_at_which_a_map_breaks_counts_what_was_cut_out() -> None:
+    body = kml(*[PLAIN] * 3).replace(b"</Folder>", b"</Foldr>")
+    with pytest.raises(ParseError, match=rf"broken at byte {body.index(b'</Foldr>') + 2} "):
+        published(body)
+
+
+def test_numbers_and_folders_go_on_over_what_was_cut_out() -> None:
+    body = kml(
+        PLAIN,
+        PLAIN,
+        OTHER,
+        "</Folder><Folder><name>Second</name>",
+        PLAIN,
+        "<Folder>",
+        OTHER,
+        PLAIN,
+        "</Folder>",
+    )
+    found = read(body)
+    assert found
+    assert [(place.number, place.folder) for place in found[0]] == [
+        (1, "L"), (2, "L"), (3, "L"), (4, "Second"), (5, "Second"), (6, "Second")
+    ]  # fmt: skip
+
+
+def test_layers_with_other_columns_are_read_as_well() -> None:
+    one = [placemark(f"A {n}", **{"Active Date": "5/8/2018"}) for n in range(3)]
+    two = [placemark(f"B {n}", Note="x") for n in range(3)]
+    publication = published(kml(*one, *two))
+    assert [listing.attributes for listing in publication.listings] == [()] * 3 + [(("Note", "x"),)] * 3
