@@ -110,9 +110,7 @@ class Raw:
     counties: dict[str, str] = field(default_factory=dict)  # five-digit FIPS -> legal name
     places: dict[str, list[tuple[str, int, float, float]]] = field(default_factory=lambda: defaultdict(list))
     subdivisions: dict[str, list[tuple[str, str, str]]] = field(default_factory=lambda: defaultdict(list))
-    municipalities: dict[str, list[str]] = field(
-        default_factory=lambda: defaultdict(list)
-    )  # names without any place
+    incorporated: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
     shares: dict[str, list[tuple[str, dict[str, int]]]] = field(default_factory=lambda: defaultdict(list))
 
 
@@ -211,7 +209,7 @@ def read_names(path: Path, raw: Raw) -> None:
             )
         elif len(geoid) == 7 and geoid[:2] in FIPS:
             name, _, kind = row["name"].rpartition(" ")
-            raw.municipalities[FIPS[geoid[:2]]].append(name if kind in KINDS else row["name"])
+            raw.incorporated[FIPS[geoid[:2]]].append(name if kind in KINDS else row["name"])
 
 
 def read_zcta_place(path: Path, raw: Raw) -> None:
@@ -321,6 +319,8 @@ def member(raw: Raw, state: str, fips: str | None) -> str:
     columns["population"] = joined(t[1] for t in towns)
     columns["place-lat"] = joined(milli(t[2]) for t in towns)
     columns["place-lon"] = joined(milli(t[3]) for t in towns)
+    governed = {key(name) for name in raw.incorporated.get(state, ())}
+    columns["incorporated"] = joined((int(key(t[0]) in governed) for t in towns), "")
     by_county: dict[str, list[str]] = defaultdict(list)
     for county, name, kind in sorted(set(raw.subdivisions.get(state, []))):
         by_county[county].append(kind + name)
@@ -332,7 +332,7 @@ def member(raw: Raw, state: str, fips: str | None) -> str:
         for name in (*cities, *(t[0] for t in towns), *(n for _, n, _ in raw.subdivisions.get(state, [])))
     }
     columns["municipalities"] = joined(
-        sorted({m for m in raw.municipalities.get(state, []) if key(m) not in located}), "|"
+        sorted({m for m in raw.incorporated.get(state, []) if key(m) not in located}), "|"
     )
     columns["shares"] = joined(
         (

@@ -46,6 +46,7 @@ async def _deliver(session: Session) -> Drained:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     now = wiring.now()
+    wiring.follow_channels(session.settings, engine, keys)
     # what a poll published before it was killed has no deliveries yet
     await asyncio.to_thread(fan_out, engine, locate=wiring.locator(session.settings), now=now)
     return await wiring.send_due(session.settings, engine, keys, until=wiring.now(), stop=stop)

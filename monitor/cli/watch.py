@@ -306,6 +306,9 @@ def _fan_out(settings: Settings, engine: Engine) -> None:
     from monitor import wiring
     from monitor.dispatch import fan_out
 
+    if settings.telegram.channels:
+        # where nobody runs the service, this is where they begin to follow
+        wiring.follow_channels(settings, engine, wiring.open_keys(settings, engine))
     fan_out(engine, locate=wiring.locator(settings), now=wiring.now())
 
 

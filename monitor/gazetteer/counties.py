@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from monitor.domain import Confidence, Placement
 from monitor.gazetteer import kinds
-from monitor.gazetteer.areas import counties_of, sites
+from monitor.gazetteer.areas import counties_of, main_counties, sites, town_rows
 from monitor.gazetteer.names import squeeze
 from monitor.gazetteer.query import Query, counties_by_key, counties_said, county_rows, place, titles
 from monitor.gazetteer.spelling import near_keys
@@ -35,13 +35,25 @@ def _covers(query: Query, counties: Iterable[int]) -> Placement | None:
     table, said = query.table, query.name.words
     chosen = list(counties)
     rows = county_rows(table, chosen)
-    if any(w in said for w in ("constable", "constables")) and any(
-        w in said for w in ("precinct", "pct", "district", "ward")
-    ):
+    if any(w in said for w in ("constable", "constables")) and any(w in said for w in kinds.PRECINCTS):
         return place(
             query, rows, "county", Confidence.APPROXIMATE, f"covers a precinct of {titles(table, chosen)}"
         )
+    if kinds.is_part_of_county(said):
+        return _covers_part(query, rows, f"covers a part of {titles(table, chosen)}")
     return place(query, rows, "county", Confidence.EXACT, f"covers {titles(table, chosen)}")
+
+
+def _covers_part(query: Query, rows: set[int], reason: str) -> Placement | None:
+    """One of a county's districts ("King County Fire District 2"): about its address, else anywhere in the county."""
+    address = query.address
+    near = rows & set(town_rows(query.table, address)) if address is not None else set()
+    about = (
+        f"{reason}, about {address.name}: an estimate"
+        if address is not None and near
+        else f"{reason}: an estimate"
+    )
+    return place(query, near or rows, "county_part", Confidence.APPROXIMATE, about)
 
 
 def _office_without_the_word(query: Query) -> Placement | None:
@@ -53,10 +65,17 @@ def _office_without_the_word(query: Query) -> Placement | None:
         if hit:
             if city and "attorney" in name.words and not any(table.counties[c].independent for c in hit):
                 return None  # "Los Angeles City Attorney"
-            given = [c for c in hit if c in query.counties]
+            given = [c for c in hit if c in query.counties] or [c for c in hit if c == _seat(query)]
             chosen = given or [c for c in hit if table.counties[c].independent == city] or hit
             return _covers(query, chosen[:1])
+    if not name.core and query.counties:
+        return _covers(query, sorted(query.counties))
     return None
+
+
+def _seat(query: Query) -> int | None:
+    """The county or independent city that the address lies in for the most part: Richmond, Virginia, is not in Richmond County."""
+    return main_counties(query.table, query.address)[0] if query.address and query.address.located else None
 
 
 def county_by_name(query: Query) -> Placement | None:

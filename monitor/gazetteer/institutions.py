@@ -143,5 +143,5 @@ def _named_towns(query: Query) -> Iterator[Site]:
     own = kinds.state_words(query.state)
     for part in (*query.name.parts[1:], *query.name.parts[:1]):
         for run in _runs(part):
-            if run != own:
+            if not kinds.contains(own, run):
                 yield from (s for s in query.fit(sites(query.table, squeeze(run))) if s.located)

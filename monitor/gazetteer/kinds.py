@@ -11,8 +11,8 @@ from monitor.states import STATES
 Words = tuple[str, ...]
 
 
-def _phrases(text: str) -> frozenset[Words]:
-    return frozenset(tuple(line.split()) for line in text.strip().splitlines())
+def _phrases(text: str) -> tuple[str, ...]:
+    return tuple(f" {line.strip()} " for line in text.strip().splitlines())
 
 
 ALWAYS_STATE = _phrases(
@@ -37,6 +37,11 @@ ALWAYS_STATE = _phrases(
     parks and wildlife
     wildlife resources
     state fire marshal
+    state fire marshals
+    natural resources police
+    game wardens
+    warden service
+    marine patrol bureau
     alcohol law enforcement
     """
 )
@@ -45,8 +50,9 @@ ALWAYS_STATE = _phrases(
 STATE_FUNCTIONS = word_set(
     "state dept fire division bureau office board commission attorney highway game fish wildlife army air alcoholic "
     "alcohol marine capitol conservation forest forestry law gaming lottery racing rangers agency secretary inspector "
-    "correctional corrections environmental parole probation narcotics mounted executive supreme legislative governor governors motor drug gang "
-    "park parks livestock agriculture insurance dot transportation task criminal judicial military senate house"
+    "correctional corrections correction environmental parole probation narcotics mounted executive supreme legislative governor governors motor drug gang "
+    "park parks livestock agriculture insurance dot transportation task criminal judicial military senate house warden wardens natural marshal abc ale atf commerce customs deep encon general land dci dec dem bca bci sbi doc dps excise liquor tobacco cannabis casino youth "
+    "vehicle vehicles investigative investigation crime health human trial court courts juvenile lottery racing parks tax revenue labor"
 )
 """What follows the own state's name in the name of one of its agencies."""
 
@@ -67,6 +73,9 @@ SURE_INSTITUTION_WORDS = word_set(
     "university universidad college colleges school schools airport airports hospital hospitals medical transit railroad railway "
     "institute polytechnic seminary campus housing preserve preserves zoo museum turnpike isd"
 )
+
+PRECINCTS = word_set("precinct pct district ward")
+"""What a part of a county is called, beside its number."""
 
 TRIBAL_WORDS = word_set("tribal tribe tribes nation indian pueblo rancheria reservation")
 
@@ -89,6 +98,7 @@ _LEADERS = word_set(
 DESIGNATORS = word_set(
     "city town twp village boro municipality area regional metropolitan metro consolidated joint local"
 )
+LONGEST = 400  # characters of a name that are read
 _ARTICLES = word_set("la las los el")
 _SPANISH = word_set("de del la el los las municipal municipio general area estatal nueva zona")
 _BEFORE_ATTORNEY = word_set("state prosecuting circuit county")
@@ -116,14 +126,18 @@ def contains(where: Words, what: Words) -> bool:
     return any(where[i : i + n] == what for i in range(len(where) - n + 1))
 
 
-def read_name(text: str) -> AgencyName:
-    """A name as parts and core; never fails."""
+def read_name(text: str, state: str = "") -> AgencyName:
+    """A name as parts and core, without the ``state`` that may follow the place ("Kansas City Kansas Police"); never fails."""
+    text = text[:LONGEST]
     inverted = _INVERTED.match(text)
     if inverted:
         text = f"{inverted['name']} {inverted['kind']} {inverted['rest']}"
     parts = tuple(p for p in (words(piece) for piece in _SPLIT.split(text)) if p)
     whole = tuple(w for p in parts for w in p)
     core, designator = next((c for c in map(core_of, parts) if c[0]), ((), ""))
+    own = _STATE_WORDS.get(state, ())
+    if own and len(core) > len(own) and core[-len(own) :] == own:
+        core = core[: -len(own)]
     return AgencyName(text, whole, parts, core, designator)
 
 
@@ -182,7 +196,10 @@ _ALSO_CALLED: dict[str, tuple[Words, ...]] = {
     "MP": (("cnmi",), ("commonwealth", "of", "the", "northern", "mariana", "islands")),
     "VI": (("usvi",), ("us", "virgin", "islands"), ("united", "states", "virgin", "islands")),
     "DC": (("dc",),),
+    "NY": (("nys",),),
 }
+_CODES_LIKE_WORDS = frozenset(("CO", "LA", "MT"))  # "co" is read as county; La Salle and Mt. Airy are towns
+
 _STATE_WORDS = {code: words(name) for code, name in STATES.items()}
 
 
@@ -191,7 +208,8 @@ def state_led(name: AgencyName, state: str) -> Words | None:
     first = name.parts[0] if name.parts else ()
     while first and first[0] in ("the", "state", "commonwealth", "of"):
         first = first[1:]
-    for own in (_STATE_WORDS[state], *_ALSO_CALLED.get(state, ())):
+    code = () if state in _CODES_LIKE_WORDS else (words(state),)
+    for own in (_STATE_WORDS[state], *_ALSO_CALLED.get(state, ()), *code):
         if first[: len(own)] == own:
             return first[len(own) :]
     return None
@@ -210,6 +228,14 @@ def is_institution(part: Words) -> bool:
 def is_surely_institution(part: Words) -> bool:
     """Whether words are there that rarely belong to the name of a town."""
     return any(w in SURE_INSTITUTION_WORDS for w in part)
+
+
+def is_part_of_county(said: Words) -> bool:
+    """Whether one of several districts of a county is named ("King County Fire District 2", "Fire Protection District")."""
+    if any(w in COUNTY_OFFICES for w in said) or "police" in said:
+        return False
+    numbered = any(w.isdigit() and w != "911" for w in said)
+    return "district" in said and (numbered or "protection" in said)
 
 
 def is_tribal(part: Words) -> bool:

@@ -71,6 +71,11 @@ def mailing(state: str, name_key: str) -> tuple[tuple[str, tuple[str, ...]], ...
     return _mailing().get((state, name_key), ())
 
 
+def mailing_of(state: str) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """Every municipality of a state on that list, by the key of its name, with its ZIPs or post towns."""
+    return ((name, mail) for (where, name), rows in _mailing().items() if where == state for _, mail in rows)
+
+
 @cache
 def _campuses() -> dict[str, tuple[Campus, ...]]:
     found: dict[str, list[Campus]] = defaultdict(list)

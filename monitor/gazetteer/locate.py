@@ -48,7 +48,7 @@ STEPS: tuple[Step, ...] = (
 
 def locate_in(listing: Listing, table: StateTable) -> Placement:
     """The placement of a listing whose state is known; what no step can place stays in its state, in words that say so."""
-    query = Query(listing, table, read_name(listing.name))
+    query = Query(listing, table, read_name(listing.name, table.state))
     for step in STEPS:
         found = step(query)
         if found is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 
 from monitor.errors import UsageError
 from monitor.states import STATES, read_state
@@ -12,7 +13,7 @@ MILITARY = {"AA": "Armed Forces Americas", "AE": "Armed Forces Europe", "AP": "A
 
 EVERYWHERE = "US"
 
-_ZIP = re.compile(r"(\d{5})(?:[-\s]?\d{4})?")
+_ZIP = re.compile(r"([0-9]{5})(?:[-\s]?[0-9]{4})?")
 _PREFIXES = (
     "005:NY 006-007:PR 008:VI 009:PR 010-027:MA 028-029:RI 030-038:NH 039-049:ME 050-054:VT 055:MA 056-059:VT 060-069:CT "
     "070-089:NJ 090-098:AE 100-149:NY 150-196:PA 197-199:DE 200:DC 201:VA 202-205:DC 206-212:MD 214-219:MD 220-246:VA "
@@ -47,7 +48,7 @@ def state_of_zip(code: str) -> str | None:
 
 def parse_place(text: str) -> str:
     """The place that a person asks for: a ZIP (ZIP+4 is cut), a USPS state code, or "US"; UsageError says what is wrong."""
-    asked = " ".join(text.split())
+    asked = " ".join(unicodedata.normalize("NFKC", text).split())
     if not asked:
         raise UsageError("Give a place: a ZIP code such as 60601, a state such as IL, or US for everything.")
     match = _ZIP.fullmatch(asked)

@@ -12,6 +12,7 @@ from monitor.gazetteer.kinds import DESIGNATORS, AgencyName, variants
 from monitor.gazetteer.names import key, squeeze, words
 from monitor.gazetteer.table import Point, StateTable, distance
 
+STRAY_KM = 100.0  # a point so far from every ZIP of its state is a slip
 _NO_COUNTY = frozenset(("", "na", "none", "unknown", "notavailable", "null", "statewide"))
 _COUNTY_WORDS = frozenset(("county", "parish", "boro", "municipio", "municipality", "area"))
 _OLD_COUNTIES = {
@@ -35,14 +36,20 @@ class Query:
     def state(self) -> str:
         return self.table.state
 
-    @property
+    @cached_property
     def point(self) -> Point | None:
-        return self.listing.point
+        """The listing's point, None when it cannot be: (0, 0), another hemisphere, nowhere near the state."""
+        point = self.listing.point
+        if point is None or not (-90 <= point[0] <= 90 and -180 <= point[1] <= 180):
+            return None
+        return point if next(self.table.near(point, STRAY_KM), None) is not None else None
 
     @cached_property
     def city(self) -> str:
         """The address city in comparable words, without "City of"."""
         parts = words(self.listing.city or "")
+        if squeeze(parts) in self.table.by_city:
+            return " ".join(parts)  # "Township Of Washington" is a post town
         while len(parts) > 2 and parts[1] == "of" and parts[0] in DESIGNATORS:
             parts = parts[2:]
         return " ".join(parts)
@@ -52,27 +59,37 @@ class Query:
         """The place that the address city is, when it is known with ZIPs or a point."""
         said = tuple(self.city.split())
         for city in variants(said) if said[-1:] != ("twp",) else [said]:
-            for site in self.fit(sites(self.table, squeeze(city))):
+            for site in self._fit(sites(self.table, squeeze(city)), self._county_given):
                 if site.located:
                     return site
         return None
 
     @cached_property
-    def counties(self) -> frozenset[int]:
-        """The counties that the listing itself gives."""
+    def _county_given(self) -> frozenset[int]:
         text = self.listing.county or ""
         if key(text) in _NO_COUNTY or not any(c.isalpha() for c in text):
             return frozenset()
         return frozenset(county_named(self.table, text))
 
+    @cached_property
+    def counties(self) -> frozenset[int]:
+        """The counties that the listing itself gives, also in the place of a town ("Norfolk County")."""
+        last = words(self.listing.city or "")[-1:]
+        if self._county_given or last not in (("county",), ("parish",)) or self.address is not None:
+            return self._county_given
+        return frozenset(county_named(self.table, self.listing.city or ""))
+
     def fit(self, found: Iterable[Site]) -> list[Site]:
         """Places in the order in which they fit the listing's point or county."""
+        return self._fit(found, self.counties)
+
+    def _fit(self, found: Iterable[Site], counties: frozenset[int]) -> list[Site]:
         given = list(found)
         point = self.point
         if point is not None:
             return sorted(given, key=lambda s: distance(s.point, point) if s.point else 1e4)
-        if self.counties:
-            return sorted(given, key=lambda s: not counties_of(self.table, s) & self.counties)
+        if counties:
+            return sorted(given, key=lambda s: not counties_of(self.table, s) & counties)
         return given
 
 

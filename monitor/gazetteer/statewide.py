@@ -6,12 +6,27 @@ from monitor.domain import Confidence, Placement
 from monitor.gazetteer import kinds
 from monitor.gazetteer.areas import sites
 from monitor.gazetteer.known import consolidated
-from monitor.gazetteer.names import key, squeeze
+from monitor.gazetteer.names import key, squeeze, word_set
 from monitor.gazetteer.query import Query, counties_said, county_rows, place
 from monitor.states import STATES
 
 _TERRITORIES = frozenset(("AS", "GU", "MP", "PR", "VI"))
 _OFFICES = frozenset(("dept", "state", "division", "bureau", "office", "board", "commission"))
+
+
+ACRONYMS: dict[str, frozenset[str]] = {
+    state: word_set(text)
+    for state, text in {
+        "AL": "alea", "AK": "ast", "AZ": "azdps", "AR": "asp", "CA": "chp cdcr cdfw", "CO": "csp cbi cpw", "CT": "csp",
+        "DE": "dsp", "FL": "fhp fwc fdle", "GA": "gsp gbi", "ID": "isp", "IL": "isp idnr", "IN": "isp", "IA": "isp dci",
+        "KS": "khp kbi", "KY": "ksp", "LA": "lsp", "ME": "msp", "MD": "msp mdta", "MA": "msp", "MI": "msp",
+        "MN": "msp bca", "MS": "mhp mbi", "MO": "mshp", "MT": "mhp", "NE": "nsp", "NV": "nhp nsp", "NH": "nhsp",
+        "NJ": "njsp", "NM": "nmsp", "NY": "nysp", "NC": "ncshp ncdps", "ND": "ndhp", "OH": "oshp bci", "OK": "ohp osbi obn",
+        "OR": "osp", "PA": "psp", "RI": "risp", "SC": "schp sled scdnr", "SD": "sdhp", "TN": "thp tbi twra",
+        "TX": "txdps tpwd tabc", "UT": "uhp", "VT": "vsp", "VA": "vsp", "WA": "wsp wdfw", "WV": "wvsp", "WI": "wsp", "WY": "whp",
+    }.items()
+}  # fmt: skip
+"""Letters by which a state's own agencies are known."""
 
 
 def known_government(query: Query) -> Placement | None:
@@ -41,7 +56,7 @@ def _says_state(query: Query, first: kinds.Words) -> bool:
         return False
     if kinds.contains(first, ("community", "college")) or counties_said(query.table, first):
         return False
-    if _always(first):
+    if _always(first) or first[0] in ACRONYMS.get(query.state, ()):
         return True
     after = kinds.state_led(query.name, query.state)
     if after is not None:
@@ -53,7 +68,8 @@ def _says_state(query: Query, first: kinds.Words) -> bool:
 
 
 def _always(part: kinds.Words) -> bool:
-    return any(kinds.contains(part, phrase) for phrase in kinds.ALWAYS_STATE)
+    said = f" {' '.join(part)} "
+    return any(phrase in said for phrase in kinds.ALWAYS_STATE)
 
 
 def _after_the_state(query: Query, after: kinds.Words) -> bool:

@@ -32,11 +32,15 @@ def distance(a: Point, b: Point) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Town:
-    """A populated place with a point: (latitude, longitude) in degrees; population 0 when it is not known."""
+    """A populated place with a point: (latitude, longitude) in degrees; population 0 when it is not known.
+
+    ``governed`` tells a municipality or township from a neighbourhood, which has no government of its own.
+    """
 
     name: str
     point: Point
     population: int
+    governed: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,13 +190,25 @@ def parse(state: str, text: str) -> StateTable:
     row_of = {code: n for n, code in enumerate(zips)}
     keys = tuple(key(name) for name in cities)
     here = len(zips) - len(column["home"].split())
+    subdivisions = _gather(
+        (key(name[1:]), (own[prefix + county], name[0]))
+        for county, *named in (part.split("|") for part in column["subdivisions"].split("||") if part)
+        for name in named
+        if prefix + county in own
+    )
     towns = tuple(
-        Town(name, (int(lat) / 1000, int(lon) / 1000), int(population))
-        for name, population, lat, lon in zip(
+        Town(
+            name,
+            (int(lat) / 1000, int(lon) / 1000),
+            int(population),
+            incorporated == "1" or key(name) in subdivisions,
+        )
+        for name, population, lat, lon, incorporated in zip(
             column["places"].split("|"),
             column["population"].split(),
             column["place-lat"].split(),
             column["place-lon"].split(),
+            column["incorporated"],
             strict=False,  # a state without places has one empty name
         )
     )
@@ -211,12 +227,7 @@ def parse(state: str, text: str) -> StateTable:
         by_city=_gather((keys[city[n]], n) for n in range(here)),
         towns=_gather((key(town.name), town) for town in towns),
         grid=_gather(((int(t.point[0] * 10), int(t.point[1] * 10)), t) for t in towns),
-        subdivisions=_gather(
-            (key(name[1:]), (own[prefix + county], name[0]))
-            for county, *named in (part.split("|") for part in column["subdivisions"].split("||") if part)
-            for name in named
-            if prefix + county in own
-        ),
+        subdivisions=subdivisions,
         by_county=_gather(
             (key(county_stem(c.name)), n) for n, c in enumerate(counties) if c.fips[:2] == prefix
         ),

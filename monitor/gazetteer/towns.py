@@ -6,7 +6,7 @@ import math
 
 from monitor.domain import Confidence, Placement
 from monitor.gazetteer import kinds
-from monitor.gazetteer.areas import Site, closest, counties_of, main_counties, sites, town_rows
+from monitor.gazetteer.areas import Site, closest, counties_of, main_counties, radius_km, sites, town_rows
 from monitor.gazetteer.names import key, squeeze, word_set
 from monitor.gazetteer.query import Query, counties_by_key, county_rows, place, titles
 from monitor.gazetteer.spelling import near_keys
@@ -15,6 +15,7 @@ from monitor.gazetteer.table import distance
 BOTH_KM = 25.0  # up to this distance a department may serve the place it is named after and its address's
 PARTNERS_KM = 30.0  # farther apart two towns do not share a police department
 GOOD_PART = 20  # percent of its land
+GOOD_PIECE = 0.1  # of an independent city's land that a ZIP holds: Charlottesville lies in ZIPs that are mostly countryside
 TOWN_PEOPLE = 5000  # a town of so many is meant before a township that is known by its county only
 MUCH = 10  # times as many people make another place of the name unlikely
 LONGER = 5  # letters that a village may have more than its township: "ville", "burg"
@@ -36,12 +37,26 @@ def name_is_city(query: Query) -> Placement | None:
         return None
     city = tuple(query.city.split())
     keys = {squeeze(v) for v in kinds.variants(city)}
-    if not any(squeeze(core) in keys for core in kinds.variants(query.name.core)):
+    cores = kinds.variants(query.name.core)
+    begins = city[1:2] == ("of",) and query.name.parts[0][: len(city)] == city  # "Township of Washington"
+    if not begins and not any(squeeze(core) in keys for core in cores):
         return None
+    if (
+        not begins
+        and query.name.designator == "twp"
+        and site.name != (own := _township_beside(query, site, cores)).name
+    ):
+        return _town(query, own, "name")
     if query.counties and not query.counties & counties_of(query.table, site):
         return _town(query, site, "name_is_city", Confidence.CONFLICT, ", though another county is given")
     unsure = _rivals(query, site) if not site.rows else _post_towns(query) > 1
     return _town(query, site, "name_is_city", Confidence.APPROXIMATE if unsure else Confidence.EXACT)
+
+
+def _township_beside(query: Query, city: Site, cores: list[kinds.Words]) -> Site:
+    """The township about a city of the same name, where the hand-kept list knows it ("Bethlehem Township"); else the city."""
+    whole = sites(query.table, squeeze(cores[0])) if cores else ()
+    return next((s for s in whole if s.known and s != city), city)
 
 
 def municipal(query: Query) -> Placement | None:
@@ -267,6 +282,8 @@ def _town(
 ) -> Placement | None:
     """A town's ZIPs: an independent city's by its land, any other's by mailing city, distance and population."""
     table = query.table
+    if confidence is Confidence.EXACT and _is_astray(query, site):
+        confidence, note = Confidence.CONFLICT, f"{note}, though its point is far from there"
     independent = [c for c in table.by_county.get(key(site.name), ()) if table.counties[c].independent]
     if independent:
         rows = _city_rows(query, independent[0])
@@ -277,11 +294,21 @@ def _town(
     return place(query, rows, how, confidence, f"covers {site.name}{note}")
 
 
+def _is_astray(query: Query, site: Site) -> bool:
+    """Whether the listing's point lies farther from the town than one of its stations could."""
+    if query.point is None or site.point is None:
+        return False
+    return distance(query.point, site.point) > BOTH_KM + radius_km(site.population)
+
+
 def _city_rows(query: Query, city: int) -> set[int]:
-    """The ZIPs of an independent city: those that lie in it for a good part, all when none does."""
+    """The ZIPs of an independent city: those that lie in it for a good part, and those that are a good part of it; all when none is."""
     table = query.table
     rows = table.counties[city].zips
-    main = {r for r in rows if dict(table.shares[r])[city] >= GOOD_PART}
+    shares = {r: dict(table.shares[r])[city] for r in rows}
+    land = {r: shares[r] * max(table.radius[r], 0) ** 2 for r in rows}
+    least = sum(land.values()) * GOOD_PIECE
+    main = {r for r in rows if shares[r] >= GOOD_PART or land[r] > least}
     return main or set(rows)
 
 

@@ -124,6 +124,25 @@ def test_check_tries_sources_and_relay_and_sends_a_marked_sample(here: Path) -> 
         assert len(smtp.mails) == 1
 
 
+def test_a_list_of_ones_own_without_a_meaning_is_a_warning_of_check(here: Path) -> None:
+    with Server() as server:
+        server.put("/map.kml", KML)
+        (here / "config.toml").write_text(
+            f"""
+            [sources.mine]
+            format = "mymaps"
+            url = "{server.url("/map.kml")}"
+            [sources.ring]
+            enabled = false
+            [sources.ice-287g]
+            enabled = false
+            """
+        )
+        result = run("check")
+    assert result.exit_code == 0
+    assert "mine meaning: warning: nothing says what being listed means" in result.output
+
+
 def test_a_sample_needs_a_configured_channel(here: Path) -> None:
     result = run("check", "--to", "me@reader.example")
     assert result.exit_code == 2

@@ -245,3 +245,21 @@ def test_a_broken_answer_fails_the_poll_with_its_reason_and_the_baseline_stands(
     assert status["sources"]["ring"]["baseline"] == len(NAMES)
     assert any("cut off" in problem for problem in status["problems"])
     assert smtp.mails == []
+
+
+def test_a_configured_channel_is_told_where_only_the_commands_run_and_no_more_once_it_is_taken_out(
+    here: Installation, peers: tuple[Server, SmtpPeer, BotApi]
+) -> None:
+    server, _, bot = peers
+    here.run("poll")
+    server.put("/map.kml", kml(*NAMES, "Hammond Police Department"), etag='"2"')
+    here.run("poll")
+    assert here.json("deliver")["sent"] == 1
+    (post,) = bot.posts
+    assert (post.chat, "Hammond Police Department" in post.text) == ("@example_indiana", True)
+
+    server.put("/map.kml", kml(*NAMES, "Hammond Police Department", "Whiting Police Department"), etag='"3"')
+    here.run("poll")
+    here.config.write_text(here.config.read_text().replace('IN = "@example_indiana"', ""))
+    assert here.json("deliver") == {"sent": 0, "retried": 0, "failed": 0, "due": 0}
+    assert len(bot.posts) == 1

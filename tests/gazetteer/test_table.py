@@ -20,7 +20,7 @@ from monitor.gazetteer.table import Table, distance
 
 ROOT = Path(__file__).parents[2]
 TABLE = ROOT / "monitor" / "gazetteer" / "table.zip"
-SHA256 = "7591145942098d0f5d9fac55c31777beb35c4e188286c657edd45b73f0db781c"
+SHA256 = "67987e6b34deefef9c340c5f447bc822a9a692a276ad4dd81590dbd7d211dd06"
 RAW = {
     "--postal": "geonames_postal_US.txt.xz",
     "--counties": "zcta520_county20.csv.xz",
