@@ -16,6 +16,7 @@ SAME_PLACE_KM = 16.0  # so far the post town may lie from the populated place of
 WITHIN = 0.7  # of a ZIP's own radius: the town lies inside it
 INSIDE = 0.8  # of the radius: nearer to the middle a ZIP is the town's whatever its mailing city
 ABOUT_KM = 12.0  # where the ZIPs about the middle of a town are looked for
+BUILDING = 10  # tenths of a kilometre: the radius of a ZIP below which it is a building or a campus
 BY_HAND_KM = 5.0  # the ZIP nearest to a town's middle is its own also where the list does not name it
 BESIDE_KM = 1.0  # a ZIP whose centre is hardly farther than the nearest one's
 
@@ -120,7 +121,7 @@ def _with_mailing_names(table: StateTable, name_key: str, found: list[Site]) -> 
         same = next((s for s in found if s.point and middle and _is_near(s, s.point, middle)), None)
         same = same or next((s for s in found if not s.population and not _areal(table, s.rows)), None)
         if same is not None:
-            boxes = (r for r in same.rows if table.radius[r] < 0)
+            boxes = (r for r in same.rows if _is_one_receivers(table, r, same))
             found[found.index(same)] = replace(
                 same,
                 point=same.point if same.population else middle,
@@ -130,6 +131,14 @@ def _with_mailing_names(table: StateTable, name_key: str, found: list[Site]) -> 
         elif rows:
             found.append(Site(name, middle, 0, rows, known=True))
     return found
+
+
+def _is_one_receivers(table: StateTable, row: int, site: Site) -> bool:
+    """Whether a ZIP is PO boxes, or one building or campus within the town."""
+    size, here = table.radius[row], table.point(row)
+    if size < 0 or here is None or site.point is None:
+        return size < 0
+    return size < BUILDING and distance(here, site.point) <= radius_km(site.population)
 
 
 def _areal(table: StateTable, rows: tuple[int, ...]) -> list[int]:

@@ -108,6 +108,13 @@ def test_the_columns_may_be_few_and_in_any_order(run: Run, tmp_path: Path) -> No
     assert "no column called name" in result.stderr
 
 
+def test_a_quote_within_a_cell_does_not_stop_the_other_rows(run: Run, tmp_path: Path) -> None:
+    file = tmp_path / "agencies.csv"
+    file.write_bytes(b'\xef\xbb\xbfname,state\r\n"Bob" Police,IN\r\nGary PD,IN,too,many\r\nGary PD\r\n')
+    rows = [json.loads(line) for line in run("locate", "--file", file).stdout.splitlines()]
+    assert [row["how"] for row in rows] == ["not_placed", "name", "no_state"]
+
+
 def test_a_quote_that_is_never_closed_is_said_and_not_swallowed(run: Run, tmp_path: Path) -> None:
     file = tmp_path / "agencies.csv"
     file.write_text('name,state\n"Hammond Police,IN\nGary Police,IN\n')

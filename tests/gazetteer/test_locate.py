@@ -147,6 +147,116 @@ def test_a_county_that_contradicts_the_name_is_marked_as_conflict() -> None:
     assert locate("Peoria Police Department", "IL", county="Cook County").confidence is Confidence.CONFLICT
 
 
+@pytest.mark.parametrize(
+    ("name", "state", "city", "far", "neighbours"),
+    [
+        ("Omaha Police", "NE", "Omaha", "68144 68137 68164", "68046"),  # 12 to 16 km out; Papillion
+        ("Wichita Police", "KS", "Wichita", "67206 67226 67235", "67037"),  # Derby
+        ("Henderson PD", "NV", "Henderson", "89011 89014 89052 89074", "89109"),
+        ("Overland Park PD", "KS", "Overland Park", "66213 66221 66223 66224", "66206"),  # Leawood
+        ("Colorado Springs PD", "CO", "Colorado Springs", "80919 80920 80923", "80911"),  # Security-Widefield
+        ("Phoenix PD", "AZ", "Phoenix", "85022 85024 85032", "85281"),  # Tempe
+        ("Billings PD", "MT", "Billings", "59105", "59301"),  # a wide ZIP across the river
+        ("Charlottesville PD", "VA", "Charlottesville", "22901 22902 22903", "22932"),  # mostly countryside
+    ],
+)
+def test_a_city_has_its_own_zips_far_from_its_middle_and_not_its_suburbs(
+    name: str, state: str, city: str, far: str, neighbours: str
+) -> None:
+    places = set(locate(name, state, city).places)
+    assert set(far.split()) <= places
+    assert not set(neighbours.split()) & places
+
+
+def test_a_city_does_not_take_what_lies_deeper_in_the_larger_city_beside_it() -> None:
+    assert "60644" not in locate("Oak Park Police", "IL", "Oak Park").places  # Austin, in Chicago
+    assert "71101" not in locate("Bossier City Police", "LA", "Bossier City").places  # Shreveport
+
+
+def test_a_suburb_without_a_post_office_takes_what_lies_deepest_in_it() -> None:
+    places = locate("St. Louis Park Police", "MN", "St. Louis Park").places
+    assert {"55416", "55426"} <= set(places)
+    assert "55403" not in places
+
+
+def test_a_township_beside_the_city_of_its_name_is_not_the_city() -> None:
+    city = locate("Bethlehem Police Department", "PA", "Bethlehem")
+    township = locate("Bethlehem Township Police Department", "PA", "Bethlehem")
+    assert {"18015", "18018"} <= set(city.places)
+    assert not {"18015", "18018"} & set(township.places)
+
+
+def test_a_district_of_a_county_is_not_the_whole_county() -> None:
+    known = locate("King County Fire District 2", "WA", "Burien")
+    assert "98052" not in known.places
+    assert known.reason == "covers a part of King County, about Burien: an estimate"
+    unknown = locate("King County Fire Protection District No. 44", "WA")
+    assert unknown.confidence is Confidence.APPROXIMATE
+    assert unknown.reason == "covers a part of King County: an estimate"
+
+
+@pytest.mark.parametrize(
+    ("name", "state"),
+    [
+        ("AZ DPS", "AZ"),
+        ("NYS DEC Police", "NY"),
+        ("N.J. State Police", "NJ"),
+        ("SLED", "SC"),
+        ("CHP - Golden Gate Division", "CA"),
+        ("Maine Warden Service", "ME"),
+        ("Maryland Natural Resources Police", "MD"),
+        ("Virginia ABC", "VA"),
+        ("Ohio Investigative Unit", "OH"),
+    ],
+)
+def test_a_state_agency_is_known_by_its_letters_and_its_function(name: str, state: str) -> None:
+    assert locate(name, state).statewide
+
+
+def test_letters_of_another_state_say_nothing() -> None:
+    assert not locate("SLED", "OH").statewide
+    assert not locate("La Salle Police", "LA").statewide
+    assert not locate("Mt. Vernon Police", "MT").statewide
+
+
+def test_the_state_after_the_place_is_not_part_of_its_name() -> None:
+    assert "66101" in locate("Kansas City Kansas Police Department", "KS").places
+
+
+def test_a_county_in_the_place_of_the_town_is_read_as_the_county() -> None:
+    placement = locate("District Attorney's Office", "MA", "Norfolk County")
+    assert placement.reason == "covers Norfolk County"
+
+
+def test_a_sheriff_named_like_a_city_and_a_county_is_told_apart_by_the_address() -> None:
+    assert "23219" in locate("Richmond Sheriff's Office", "VA", "Richmond").places
+    assert "22572" in locate("Richmond Sheriff's Office", "VA", "Warsaw").places
+    assert "22101" in locate("Fairfax Sheriff's Office", "VA", "Fairfax").places
+
+
+@pytest.mark.parametrize(
+    "point",
+    [(0.0, 0.0), (41.6, 87.5), (-41.6, -87.5), (float("nan"), -87.5), (float("inf"), 1e9), (91.0, -87.5)],
+)
+def test_a_point_that_cannot_be_is_not_used(point: tuple[float, float]) -> None:
+    for name in ("Hammond Police", "Mercy Hospital Police"):
+        assert locate(name, "IN", "Hammond", point=point) == locate(name, "IN", "Hammond")
+
+
+def test_a_point_just_over_the_border_is_used() -> None:
+    assert locate("Mercy Hospital Police", "IN", point=(41.62, -87.53)).how == "institution"
+
+
+def test_a_point_far_from_the_town_named_is_a_conflict() -> None:
+    placement = locate("Gary Police", "IN", point=(39.77, -86.16))  # Indianapolis
+    assert placement.confidence is Confidence.CONFLICT
+    assert placement.reason == "covers Gary, though its point is far from there"
+
+
+def test_an_endless_name_is_read_in_no_time() -> None:
+    assert locate("police and " * 30_000, "IL").places == ("IL",)
+
+
 def test_a_campus_never_takes_a_whole_big_city() -> None:
     for name, city, state in (
         ("Chicago Medical Hospital Police", "Chicago", "IL"),

@@ -20,6 +20,7 @@ from monitor.gazetteer import MILITARY, STATES, ZipKind, load, parse_place, stat
         ("60601", "60601"),
         (" 60601 ", "60601"),
         ("60601-1234", "60601"),
+        ("\uff16\uff10\uff16\uff10\uff11", "60601"),  # full-width digits
         ("606011234", "60601"),
         ("00501", "00501"),
         ("IL", "IL"),
@@ -43,6 +44,7 @@ def test_a_place_is_read_as_people_write_it(text: str, place: str) -> None:
         ("606", "has 3 digits"),
         ("2138", "has 4 digits"),
         ("606011", "is not a ZIP code"),
+        ("\u0666\u0660\u0666\u0660\u0661", "is not a ZIP code"),  # digits of another script
         ("60601-12", "is not a ZIP code"),
         ("Ilinois", 'write "Illinois"'),
         ("Chicago", "neither a ZIP code nor a state"),
