@@ -7,7 +7,7 @@ CRC-32; the figures are of the other half. Agencies' points are what the answers
 them unless --with-points says so.
 
 "surplus %" is the share of all matched ZIPs whose centre is farther than 15 km from the agency's point, pooled: stations of large cities
-dominate it. "surplus per agency %" is the mean of the agencies' own shares. "municipal hq" leaves out stations and precincts ("... -
+dominate it, and a wide city's own outlying ZIPs and PO boxes count as surplus too. "surplus per agency %" is the mean of the agencies' own shares. "municipal hq" leaves out stations and precincts ("... -
 PRECINCT 5"), "consolidated" are the governments known by hand, "other" is neither police nor any of these.
 """
 

@@ -17,6 +17,7 @@ CAMPUS_ZIPS = 8  # of a big city, when it is not known where in it an institutio
 SEAT_KM = 6.0  # an address in another town, farther from the main seat than that, is another campus
 BESIDE_KM = 3.0  # ZIPs whose centres are so near to a campus are near it
 SHORT_NAME = 4  # letters below which a word is no evidence of a town
+BRANCH_KM = 30.0  # farther from its town a branch is another town's ("Austin Community College - Riverside")
 BRANCH_PEOPLE = 2000  # smaller places are more often the name of a hall or a founder
 
 _COMMON = word_set(
@@ -40,6 +41,8 @@ def institution(query: Query) -> Placement | None:
 
 
 def _is_municipality(query: Query) -> bool:
+    if kinds.is_named_after_a_town(query.name):
+        return False
     cores = [squeeze(core) for core in kinds.variants(query.name.core)]
     return named_site(query) is not None or any(core in query.table.unlocated for core in cores)
 
@@ -120,7 +123,13 @@ def _near_name(query: Query) -> Placement | None:
         if site is not None:
             return _in_town(query, site)
         counties = next(
-            (hit for run in _runs(query.name.parts[0]) if (hit := counties_by_key(table, squeeze(run)))), []
+            (
+                hit
+                for run in _runs(query.name.parts[0])
+                if not kinds.contains(kinds.state_words(query.state), run)
+                and (hit := counties_by_key(table, squeeze(run)))
+            ),
+            [],
         )[:1]
     if not counties:
         return None
@@ -140,8 +149,15 @@ def _runs(part: kinds.Words) -> Iterator[kinds.Words]:
 
 
 def _named_towns(query: Query) -> Iterator[Site]:
+    """The towns in the name, those of a branch first: near the town that the institution is named after, if it is."""
     own = kinds.state_words(query.state)
+    home = named_site(query) if kinds.is_named_after_a_town(query.name) else None
+    middle = home.point if home is not None and home.located else None
     for part in (*query.name.parts[1:], *query.name.parts[:1]):
         for run in _runs(part):
-            if not kinds.contains(own, run):
-                yield from (s for s in query.fit(sites(query.table, squeeze(run))) if s.located)
+            if kinds.contains(own, run):
+                continue
+            for site in query.fit(sites(query.table, squeeze(run))):
+                far = middle and site.point and distance(middle, site.point) > BRANCH_KM
+                if site.located and not far:
+                    yield site

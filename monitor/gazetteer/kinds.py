@@ -101,6 +101,10 @@ DESIGNATORS = word_set(
 LONGEST = 400  # characters of a name that are read
 _ARTICLES = word_set("la las los el")
 _SPANISH = word_set("de del la el los las municipal municipio general area estatal nueva zona")
+_REGIONS = word_set(
+    "north south east west central northern southern eastern western northeast northwest southeast southwest northeastern northwestern "
+    "southeastern southwestern upper lower middle of"
+)
 _BEFORE_ATTORNEY = word_set("state prosecuting circuit county")
 _SPLIT = re.compile(r"\s+[-\u2010-\u2015]+\s*|\s*[-\u2010-\u2015]+\s+|\s*[/,;:|@()\[\]]\s*")
 _INVERTED = re.compile(
@@ -136,7 +140,7 @@ def read_name(text: str, state: str = "") -> AgencyName:
     whole = tuple(w for p in parts for w in p)
     core, designator = next((c for c in map(core_of, parts) if c[0]), ((), ""))
     own = _STATE_WORDS.get(state, ())
-    if own and len(core) > len(own) and core[-len(own) :] == own:
+    if own and len(core) > len(own) and core[-len(own) :] == own and core[-len(own) - 1] not in _REGIONS:
         core = core[: -len(own)]
     return AgencyName(text, whole, parts, core, designator)
 
@@ -236,6 +240,14 @@ def is_part_of_county(said: Words) -> bool:
         return False
     numbered = any(w.isdigit() and w != "911" for w in said)
     return "district" in said and (numbered or "protection" in said)
+
+
+def is_named_after_a_town(name: AgencyName) -> bool:
+    """Whether an institution follows the place in the name ("El Paso Community College"): it is not the town's government."""
+    first = next((part for part in name.parts if contains(part, name.core)), ())
+    if "police" in first:
+        first = first[: first.index("police")]  # "Yakima Police Department Airport Substation" is the city's
+    return bool(name.core) and any(w in SURE_INSTITUTION_WORDS for w in first if w not in name.core)
 
 
 def is_tribal(part: Words) -> bool:

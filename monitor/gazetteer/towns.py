@@ -33,7 +33,7 @@ _DIRECTIONS = word_set("north south east west upper lower new old little great m
 def name_is_city(query: Query) -> Placement | None:
     """The agency's name without its kind equals the address city: that city, whatever other words it holds."""
     site = query.address
-    if site is None or not query.city:
+    if site is None or not query.city or kinds.is_named_after_a_town(query.name):
         return None
     city = tuple(query.city.split())
     keys = {squeeze(v) for v in kinds.variants(city)}

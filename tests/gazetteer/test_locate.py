@@ -221,6 +221,7 @@ def test_letters_of_another_state_say_nothing() -> None:
 
 def test_the_state_after_the_place_is_not_part_of_its_name() -> None:
     assert "66101" in locate("Kansas City Kansas Police Department", "KS").places
+    assert locate("Eastern Kentucky Task Force", "KY").how == "not_placed"  # not the village of Eastern
 
 
 def test_a_county_in_the_place_of_the_town_is_read_as_the_county() -> None:
@@ -255,6 +256,19 @@ def test_a_point_far_from_the_town_named_is_a_conflict() -> None:
 
 def test_an_endless_name_is_read_in_no_time() -> None:
     assert locate("police and " * 30_000, "IL").places == ("IL",)
+
+
+@pytest.mark.parametrize("city", ["El Paso", None])
+def test_an_institution_named_after_a_big_city_is_not_its_government(city: str | None) -> None:
+    placement = locate("El Paso Community College Police", "TX", city)
+    assert placement.confidence is Confidence.APPROXIMATE
+    assert len(placement.places) <= 8
+    assert locate("El Paso Police Airport Substation", "TX", "El Paso").confidence is Confidence.EXACT
+
+
+def test_a_branch_far_from_the_town_of_its_institution_is_not_believed() -> None:
+    campus = locate("Austin Community College - Riverside Campus", "TX")
+    assert campus.places[0].startswith("787")
 
 
 def test_a_campus_never_takes_a_whole_big_city() -> None:
