@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import runpy
+import subprocess
 import sys
 from pathlib import Path
 
@@ -15,8 +15,9 @@ def main() -> None:
         sys.exit(f"there is no benchmark {', '.join(unknown)}; known: {', '.join(known)}")
     for name in names:
         print(f"\n== {name}", flush=True)
-        sys.argv = [name]
-        runpy.run_module(f"benchmarks.{name}", run_name="__main__")
+        # a process of its own: what one leaves in memory must not weigh on the next, and some start processes themselves
+        if subprocess.run([sys.executable, "-m", f"benchmarks.{name}"], check=False).returncode:
+            sys.exit(f"the benchmark {name} failed")
 
 
 if __name__ == "__main__":

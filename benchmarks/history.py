@@ -234,7 +234,7 @@ def a_year(months: int, *, etags: bool, profiles: bool) -> None:
     rows = sum(size for table, size in grown.items() if table != "body")
     whole = sum(size for table, size in before.items() if table == "listing") * polls
     print(
-        f"rows grown by {rows / 1e6:.2f} MB ({'limit 5' if months == 12 else 'its first changes also split the pages that the first poll filled'}); "
+        f"rows grown by {rows / 1e6:.2f} MB ({'limit 5' if months == 12 else 'the limit of 5 is for a whole year: pages fill and split unevenly'}); "
         f"bodies {grown['body'] / 1e6:.1f} MB (goal {50 * months / 12:.1f})"
     )
     print(f"every row of every snapshot would be {whole / 1e6:,.0f} MB")

@@ -209,6 +209,6 @@ def _why(words: Sequence[str]) -> str:
     for word in words:
         if word.upper() in MILITARY:
             return REGION
-        if re.fullmatch(r"[\d-]+", word) and not re.fullmatch(r"\d{5}(-?\d{4})?", word):
+        if re.fullmatch(r"[\d-]+", word) and not re.fullmatch(r"\d{5}(-?\d{4})?", word, re.ASCII):
             return DIGITS
     return NOT_A_PLACE

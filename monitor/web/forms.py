@@ -177,7 +177,9 @@ def _split(text: str) -> list[str]:
     found: list[str] = []
     for part in re.split(r"[,;\n]+", text):
         words = part.split()
-        if len(words) > 1 and all(re.fullmatch(r"\d{5}(-\d{4})?|[A-Za-z]{2}", word) for word in words):
+        if len(words) > 1 and all(
+            re.fullmatch(r"\d{5}(-\d{4})?|[A-Za-z]{2}", word, re.ASCII) for word in words
+        ):
             found += words
         elif words:
             found.append(" ".join(words))

@@ -16,8 +16,8 @@ LONGEST = 200
 CHOICES = 60
 """Towns that a chooser shows, the largest first."""
 
-_ZIP_AT_THE_END = re.compile(r"(?<![\d-])(\d{5})(?:-\d{4})?\W*$")
-_ZIP_ALONE = re.compile(r"(\d{5})(?:[-\s]?\d{4})?")
+_ZIP_AT_THE_END = re.compile(r"(?<![\d-])(\d{5})(?:-\d{4})?\W*$", re.ASCII)
+_ZIP_ALONE = re.compile(r"(\d{5})(?:[-\s]?\d{4})?", re.ASCII)
 _COUNTRY = re.compile(
     r"[\s,]*\b(?:USA|U\.S\.A\.|US|U\.S\.|United States(?: of America)?|Estados Unidos|EE\. ?UU\.)\W*$",
     re.IGNORECASE,
