@@ -29,9 +29,11 @@ BUSY_TIMEOUT = timedelta(seconds=10)
 CONNECT_TIMEOUT = timedelta(seconds=10)
 _BEGIN = "sqlite_begin"  # the execution option that says how a SQLite transaction begins
 WRITING = {_BEGIN: "IMMEDIATE"}
-_THREADS = 40  # of the site (anyio's limit): each keeps its connection, for making one costs more than most transactions
-_queues: WeakKeyDictionary[Engine, tuple[threading.Lock, timedelta]] = WeakKeyDictionary()
 """Execution options of a connection that is going to write; `transaction` sets them."""
+_KEPT = (
+    16  # connections: every thread of a process keeps one, for making one costs more than most transactions
+)
+_queues: WeakKeyDictionary[Engine, tuple[threading.Lock, timedelta]] = WeakKeyDictionary()
 _FORMS = "sqlite:///PATH or postgresql://USER:PASSWORD@HOST/NAME"
 
 
@@ -154,7 +156,7 @@ def _connect_sqlite(url: URL, busy_timeout: timedelta) -> Engine:
         **(
             {"poolclass": StaticPool, "connect_args": {"check_same_thread": False}}
             if in_memory
-            else {"pool_size": _THREADS, "pool_use_lifo": True}
+            else {"pool_size": _KEPT, "pool_use_lifo": True}
         ),
     )
     pragmas = (

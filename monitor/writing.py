@@ -79,8 +79,11 @@ class Writer:
             key=lambda each: (each.place, order[each.source]),
         )
         with reading(self._engine) as conn:
-            stand = {name: baseline.believed(conn, name) for name in {each.source for each in wanted}}
-        return tuple(self._today(follow, stand[follow.source], language) for follow in wanted)
+            stand = baseline.all_believed(conn)
+        return tuple(
+            self._today(follow, stand.get(follow.source, Believed(follow.source)), language)
+            for follow in wanted
+        )
 
     def _today(self, follow: Follow, stands: Believed, language: str) -> Today:
         covered = self._coverage.of(follow.source, stands.number)

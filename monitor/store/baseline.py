@@ -55,7 +55,8 @@ class Version:
 
 
 # every page of a place asks it, and building the statement costs ten times what running it does
-_BELIEVED = sa.select(
+_STANDS = sa.select(
+    col(Source.name),
     col(Source.number),
     col(Source.fingerprint),
     col(Source.columns),
@@ -63,16 +64,24 @@ _BELIEVED = sa.select(
     col(Source.last_good_fetch),
     col(Source.last_good_at),
     col(Source.last_good_hash),
-).where(col(Source.name) == sa.bindparam("source"))
+)
+_BELIEVED = _STANDS.where(col(Source.name) == sa.bindparam("source"))
 
 
 def believed(conn: Connection, source: str) -> Believed:
     """Where a source stands; a source that was never polled stands at number 0."""
     row = conn.execute(_BELIEVED, {"source": source}).first()
-    if row is None:
-        return Believed(source)
+    return Believed(source) if row is None else _read(row)
+
+
+def all_believed(conn: Connection) -> dict[str, Believed]:
+    """Where every source stands that was ever polled, by name: one question instead of one for each."""
+    return {row.name: _read(row) for row in conn.execute(_STANDS)}
+
+
+def _read(row: Any) -> Believed:
     return Believed(
-        name=source,
+        name=row.name,
         number=row.number,
         fingerprint=row.fingerprint,
         columns=frozenset(row.columns or ()),

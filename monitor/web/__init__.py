@@ -30,9 +30,11 @@ such as ``("60601",)`` or ``("IL",)``); the sign-up form belongs there.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
+from anyio.to_thread import current_default_thread_limiter
 from fastapi import APIRouter, FastAPI, Request
 
 from monitor.coverage import Coverage
@@ -48,6 +50,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Coverage", "Site", "Watched", "create_app"]
 
+THREADS = 4
+"""Worker threads of the site. Pages are made by the processor, of which a thread in Python has its turn and not its own: with forty of them
+they and the loop that serves them mostly wait for each other (``benchmarks/signup.py``)."""
 
 # whoever installs exporters beside us gets no addresses with tokens in them, nor what was typed
 _NO_TELEMETRY: TelemetryConfig = {
@@ -74,6 +79,7 @@ def create_app(
         openapi_url=None,
         redirect_slashes=False,
         telemetry=_NO_TELEMETRY,
+        lifespan=_with_few_threads,
     )
     app.state.site = site
     app.state.look = Look(site, extras or {})
@@ -86,3 +92,9 @@ def create_app(
     answer_errors(app)
     # around the whole application and not among its middleware: the framework answers its own errors outside of those
     return Guarded(app, site.public_url)
+
+
+@asynccontextmanager
+async def _with_few_threads(_: FastAPI) -> AsyncIterator[None]:
+    current_default_thread_limiter().total_tokens = THREADS
+    yield

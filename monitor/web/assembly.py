@@ -78,7 +78,7 @@ def server(app: ASGIApp, *, host: str, port: int) -> uvicorn.Server:
             server_header=False,
             forwarded_allow_ips="127.0.0.1",
             timeout_graceful_shutdown=10,
-            lifespan="off",
+            lifespan="on",
         )
     )
 
