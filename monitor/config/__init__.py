@@ -1,0 +1,82 @@
+"""config.toml, ``MONITOR_*`` environment over it and secrets from files, read into one frozen `Settings`.
+
+Nothing here is believed before everything was checked: `load` reports every problem at once, each with the key it is about and, for an
+unknown key, the nearest known one. Only entry points see `Settings`; a part gets what it needs as arguments.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from monitor.config.layers import from_environment, laid_over, read_secret_files
+from monitor.config.problems import contradictions, in_words
+from monitor.config.sections import Columns, MeaningEntry, Source
+from monitor.config.settings import Settings
+from monitor.errors import ConfigError
+
+__all__ = [
+    "DEFAULT_PATH",
+    "Columns",
+    "MeaningEntry",
+    "Settings",
+    "Source",
+    "default_sources",
+    "example",
+    "load",
+]
+
+DEFAULT_PATH = Path("config.toml")
+
+
+@cache
+def default_sources() -> dict[str, Any]:
+    """The sources that are configured out of the box, as TOML read them."""
+    return tomllib.loads(Path(__file__).with_name("sources.toml").read_text("utf-8"))
+
+
+def example() -> str:
+    """The commented configuration: from the checkout's top, or from the package once installed."""
+    here = Path(__file__).parent.parent
+    places = (here / "config.example.toml", here.parent / "config.example.toml")
+    return next(path for path in places if path.is_file()).read_text("utf-8")
+
+
+def load(path: Path | None = None, environment: Mapping[str, str] | None = None) -> Settings:
+    """Read and check the configuration.
+
+    ``path`` None means ``./config.toml`` if it is there, else only defaults; a path that was asked for must exist. Raises ConfigError
+    with every problem found, one line each.
+    """
+    problems: list[str] = []
+    given: dict[str, Any] = {}
+    chosen = path or DEFAULT_PATH
+    if chosen.is_file():
+        try:
+            given = tomllib.loads(chosen.read_text("utf-8"))
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            raise ConfigError([f"{chosen}: not valid TOML: {error}"]) from None
+        except OSError as error:
+            raise ConfigError([f"{chosen}: cannot be read: {error.strerror}"]) from None
+    elif path is not None:
+        raise ConfigError([f"{path}: there is no such file; `monitor init` writes one"])
+    merged = laid_over(default_sources(), given)
+    overlay = from_environment(os.environ if environment is None else environment, merged, problems)
+    merged = laid_over(merged, overlay)
+    read_secret_files(merged, problems, chosen.parent)
+    settings: Settings | None = None
+    try:
+        settings = Settings.model_validate(merged)
+    except ValidationError as error:
+        problems += [in_words(detail) for detail in error.errors(include_url=False)]
+    problems += contradictions(merged)
+    if problems:
+        raise ConfigError(list(dict.fromkeys(problems)))
+    assert settings is not None
+    return settings.beside(chosen)

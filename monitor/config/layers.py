@@ -1,0 +1,110 @@
+"""Defaults, file, environment and secret files laid over each other, as plain tables that nobody has checked yet."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+ENVIRONMENT_PREFIX = "MONITOR_"
+
+
+def _merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    result = dict(below)
+    for key, value in above.items():
+        old = result.get(key)
+        result[key] = (
+            _merged(old, value) if isinstance(old, Mapping) and isinstance(value, Mapping) else value
+        )
+    return result
+
+
+def laid_over(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    """One configuration over another. A source's own address takes the place of the one below it, be it a url or a page with its link."""
+    merged = _merged(below, above)
+    for name, source in tables(above.get("sources")):
+        if "url" in source:
+            replaced = {"page", "link"} - source.keys()
+        else:
+            replaced = {"url"} if source.keys() & {"page", "link"} else set()
+        for key in replaced:
+            merged["sources"][name].pop(key, None)
+    return merged
+
+
+def from_environment(
+    environment: Mapping[str, str], known: Mapping[str, Any], problems: list[str]
+) -> dict[str, Any]:
+    """``MONITOR_EMAIL__HOST=x`` as ``{"email": {"host": "x"}}``. A dash in a source's name is written as an underscore."""
+    result: dict[str, Any] = {}
+    for variable, text in sorted(environment.items()):
+        if not variable.startswith(ENVIRONMENT_PREFIX):
+            continue
+        path = [part.lower() for part in variable.removeprefix(ENVIRONMENT_PREFIX).split("__")]
+        if len(path) == 1:
+            if path[0] not in _ENVIRONMENT_APART:
+                problems.append(f"{variable}: unknown; a key is written as MONITOR_SECTION__KEY")
+            continue
+        if path[0] == "sources":
+            names = {name.replace("-", "_").lower(): name for name in known.get("sources", {})}
+            path[1] = names.get(path[1], path[1])
+        if path[:2] == ["telegram", "channels"] and len(path) == 3:
+            path[2] = path[2].upper()
+        target = result
+        for part in path[:-1]:
+            target = target.setdefault(part, {})
+        target[path[-1]] = _value(text, path)
+    return result
+
+
+# variables with the prefix that are not configuration: they steer the test suite
+_ENVIRONMENT_APART = {"torture", "ci", "test_postgres"}
+
+
+def _value(text: str, path: list[str]) -> Any:
+    """An environment variable's text; a list or table is written as JSON, a list of words also with commas."""
+    if text[:1] in "[{":
+        try:
+            return json.loads(text)
+        except ValueError:
+            return text
+    return (
+        [word.strip() for word in text.split(",") if word.strip()]
+        if path[-1] in {"silent", "attributes", "hosts"}
+        else text
+    )
+
+
+SECRETS = (  # section and key: each may be given as KEY_file instead
+    ("email", "password"),
+    ("telegram", "token"),
+    ("telegram", "webhook_secret"),
+    ("database", "url"),
+    ("fetch", "proxy"),
+    ("bounces", "secret"),
+    ("bounces", "imap_password"),
+)
+
+
+def read_secret_files(merged: dict[str, Any], problems: list[str], base: Path) -> None:
+    """Replace ``password_file = "..."`` by ``password`` with the file's first line, for every key that may hold a secret."""
+    for section, key in SECRETS:
+        table = merged.get(section)
+        if not isinstance(table, dict) or f"{key}_file" not in table:
+            continue
+        table = merged[section] = dict(table)
+        path = base / str(table.pop(f"{key}_file"))
+        try:
+            table[key] = path.read_text("utf-8").splitlines()[0].strip()
+        except (OSError, UnicodeDecodeError, IndexError) as error:
+            why = error.strerror if isinstance(error, OSError) else "it holds no line of text"
+            problems.append(f"{section}.{key}_file: {path} cannot be used: {why}")
+
+
+def tables(value: object) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """The tables within a table, by name; nothing of what is none."""
+    if isinstance(value, Mapping):
+        for name, table in value.items():
+            if isinstance(table, Mapping):
+                yield str(name), table

@@ -1,0 +1,91 @@
+"""What is wrong with a configuration, one line each for the operator."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from ipaddress import ip_address
+from typing import Any
+
+from pydantic import BaseModel
+
+from monitor.config.layers import SECRETS, tables
+from monitor.config.sections import MeaningEntry, Source
+from monitor.config.settings import Settings
+from monitor.config.values import nearest
+
+
+def contradictions(merged: Mapping[str, Any]) -> Iterator[str]:
+    """What no single key is wrong about. Reads the raw tables, so that it also speaks when single keys are wrong."""
+    for name, source in tables(merged.get("sources")):
+        where = f"sources.{name}"
+        if not re.fullmatch(r"[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?", name):
+            yield f"{where}: a source's name is made of a-z, 0-9 and dashes"
+        has_url, has_page, has_link = (bool(source.get(key)) for key in ("url", "page", "link"))
+        if has_url == (has_page or has_link) or has_page != has_link:
+            yield f"{where}: give either url, or page together with link"
+        columns = source.get("columns")
+        named = columns.get("name") if isinstance(columns, Mapping) else None
+        if source.get("format") == "table" and not named:
+            yield f"{where}.columns.name: a table needs the header of the column with the agency's name"
+    email = merged.get("email")
+    if isinstance(email, Mapping) and email.get("host"):
+        sender = email.get("from") or email.get("sender")
+        if not sender:
+            yield 'email.from: mail needs a sender, such as "Map Monitor <alerts@watch.example>"'
+        elif not re.search(r"[^\s<>@]+@[^\s<>@]+\.?[^\s<>@]*>?$", str(sender)):
+            yield f"email.from: {sender!r} holds no address"
+        clear = str(email.get("allow_cleartext", False)).lower() in {"true", "1", "yes", "on"}
+        if email.get("security") == "none" and not clear and not _loopback(str(email["host"])):
+            yield 'email.security: mail in clear text to another machine needs allow_cleartext = true; better is "starttls"'
+        if bool(email.get("username")) != bool(email.get("password")):
+            yield "email.username: a user name and a password go together"
+    bounces = merged.get("bounces")
+    if isinstance(bounces, Mapping) and bounces.get("imap_host"):
+        for key in ("imap_user", "imap_password"):
+            if not bounces.get(key):
+                yield f"bounces.{key}: a mailbox needs a user name and a password"
+    telegram = merged.get("telegram")
+    if isinstance(telegram, Mapping) and bool(telegram.get("webhook_url")) != bool(
+        telegram.get("webhook_secret")
+    ):
+        yield "telegram.webhook_url: a webhook's address and its secret go together"
+
+
+def _loopback(host: str) -> bool:
+    if host in {"localhost", "localhost."}:
+        return True
+    try:
+        return ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
+
+
+def in_words(detail: Any) -> str:
+    """One of pydantic's findings as a line for the operator. Never shows the value: it may be a secret."""
+    path = [str(part) for part in detail["loc"]]
+    where = ".".join(path)
+    if detail["type"] == "extra_forbidden":
+        return f"{where}: unknown key{nearest(path[-1], _known_keys(path[:-1]), '.'.join(path[:-1]))}"
+    if detail["type"] == "missing":
+        return f"{where}: is missing"
+    message = str(detail["msg"]).removeprefix("Value error, ")
+    return f"{where}: {message[:1].lower() + message[1:] if message[1:2].islower() else message}"
+
+
+def _known_keys(path: list[str]) -> list[str]:
+    """The keys that a table may have: walks the models along the path."""
+    model: Any = Settings
+    for index, part in enumerate(path):
+        if model is Settings and part == "sources":
+            model = Source
+            continue
+        if index and path[index - 1] == "sources":
+            continue
+        if part.isdigit():
+            continue
+        model = {"meaning": MeaningEntry}.get(part) or model.model_fields[part].annotation
+    if not (isinstance(model, type) and issubclass(model, BaseModel)):
+        return []
+    names = [field.alias or name for name, field in model.model_fields.items()]
+    return names + [f"{key}_file" for section, key in SECRETS if path == [section]]

@@ -1,0 +1,271 @@
+"""The sections of config.toml, frozen and checked; config.example.toml explains every key."""
+
+from __future__ import annotations
+
+import re
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, field_validator
+
+from monitor.config.values import Count, Duration, Share, Wait, WebAddress, expression
+from monitor.domain import Meaning
+from monitor.errors import UsageError
+from monitor.gazetteer.places import parse_place
+
+
+class Section(BaseModel):
+    """What all sections have in common: nothing changes them, and nothing unknown is in them."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True, validate_default=False)
+
+
+class Database(Section):
+    """``[database]``"""
+
+    url: str | None = None
+
+    @field_validator("url")
+    @classmethod
+    def _known(cls, value: str | None) -> str | None:
+        if value is not None and not value.startswith(
+            ("sqlite:///", "postgresql://", "postgres://", "postgresql+psycopg://")
+        ):
+            raise ValueError("must start with sqlite:/// or postgresql://")
+        return value
+
+
+class Data(Section):
+    """``[data]``"""
+
+    folder: Path = Path("data")
+
+
+class Site(Section):
+    """``[site]``"""
+
+    public_url: WebAddress | None = None
+    name: str = Field(default="Map Monitor", min_length=1, max_length=100)
+    contact: str = ""
+    timezone: str = "UTC"
+    listen: str = "127.0.0.1:8000"
+    next_step: str = Field(default="", max_length=500)
+    next_step_es: str = Field(default="", max_length=500)
+    backups_kept: Duration | None = None
+
+    @field_validator("timezone")
+    @classmethod
+    def _exists(cls, value: str) -> str:
+        try:
+            ZoneInfo(value)
+        except (ZoneInfoNotFoundError, ValueError, OSError):
+            raise ValueError('is not a time zone; write one such as "America/Chicago"') from None
+        return value
+
+    @field_validator("listen")
+    @classmethod
+    def _address_and_port(cls, value: str) -> str:
+        if (
+            not re.fullmatch(r"(?:[\w.-]+|\[[0-9A-Fa-f:.]+\]):\d{1,5}", value)
+            or int(value.rpartition(":")[2]) > 65535
+        ):
+            raise ValueError('write an address and a port, such as "127.0.0.1:8000" or "0.0.0.0:8000"')
+        return value
+
+    @property
+    def listen_at(self) -> tuple[str, int]:
+        """The address and the port that the site listens on."""
+        host, _, port = self.listen.rpartition(":")
+        return host.strip("[]"), int(port)
+
+
+class MeaningEntry(Section):
+    """``[[sources.NAME.meaning]]``"""
+
+    since: date = Field(alias="from")
+    en: str = Field(min_length=1)
+    es: str = Field(min_length=1)
+    citation: str = ""
+    reviewed: date | None = None
+
+    def meaning(self) -> Meaning:
+        return Meaning(self.since, self.en, self.es, self.citation, self.reviewed)
+
+
+class Columns(Section):
+    """``[sources.NAME.columns]``: which header (or KML ``Data`` name) holds what."""
+
+    name: str | None = None
+    state: str | None = None
+    county: str | None = None
+    city: str | None = None
+    since: str | None = None
+    id: str | None = None
+    url: str | None = None
+    attributes: tuple[str, ...] = ()
+
+
+class Guard(Section):
+    """``[guard]`` and ``[sources.NAME.guard]``: what is given here replaces the threshold of that name in `domain.Policy`."""
+
+    missing_share: Share | None = None
+    missing_floor: Count | None = None
+    stale_after: Wait | None = None
+    stale_differences: Count | None = None
+    future_rows: Annotated[int, Field(ge=1)] | None = None
+    removal_wait: Wait | None = None
+    group_window: Duration | None = None
+    removals: Count | None = None
+    removals_share: Share | None = None
+    additions: Count | None = None
+    additions_share: Share | None = None
+    renames: Count | None = None
+    renames_share: Share | None = None
+    others: Count | None = None
+    others_share: Share | None = None
+    whole_group: Annotated[int, Field(ge=1)] | None = None
+    hold_additions: Wait | None = None
+    hold_others: Wait | None = None
+    flap_window: Wait | None = None
+    rename_memory: Wait | None = None
+
+    def given(self) -> dict[str, Any]:
+        return {name: value for name, value in self if value is not None}
+
+
+class Source(Section):
+    """``[sources.NAME]``"""
+
+    enabled: bool = True
+    title: str = Field(min_length=1, max_length=200)
+    title_es: str | None = Field(default=None, min_length=1, max_length=200)
+    publisher: str = Field(default="The publisher", max_length=100)
+    official_url: WebAddress | None = None
+    format: Literal["mymaps", "table"]
+    url: WebAddress | None = None
+    page: WebAddress | None = None
+    link: Annotated[str, AfterValidator(expression)] | None = None
+    hosts: tuple[str, ...] = ()
+    every: Annotated[Duration, Field(ge=timedelta(seconds=1))] = timedelta(hours=1)
+    silent: tuple[str, ...] = ()
+    meaning: tuple[MeaningEntry, ...] = ()
+    columns: Columns = Columns()
+    guard: Guard = Guard()
+
+    @property
+    def official(self) -> str:
+        """The page of the list for people."""
+        address = self.official_url or self.page or self.url
+        assert address is not None
+        return address
+
+    def titled(self, language: str) -> str:
+        """What readers of a language are told that the list is called."""
+        return (self.title_es if language == "es" else None) or self.title
+
+    def meanings(self) -> tuple[Meaning, ...]:
+        return tuple(sorted((entry.meaning() for entry in self.meaning), key=lambda meaning: meaning.since))
+
+
+class Fetching(Section):
+    """``[fetch]``"""
+
+    timeout: Duration = timedelta(seconds=60)
+    attempts: Annotated[int, Field(ge=1, le=10)] = 4
+    proxy: SecretStr | None = None
+    wire_bytes: Annotated[int, Field(ge=1024)] = 16 * 1024 * 1024
+    decoded_bytes: Annotated[int, Field(ge=1024)] = 64 * 1024 * 1024
+    ratio: Annotated[int, Field(ge=2)] = 100
+
+
+class Email(Section):
+    """``[email]``"""
+
+    host: str | None = None
+    port: Annotated[int, Field(ge=1, le=65535)] | None = None
+    security: Literal["starttls", "tls", "none"] = "starttls"
+    allow_cleartext: bool = False
+    username: str | None = None
+    password: SecretStr | None = None
+    sender: str | None = Field(default=None, alias="from")
+    connections: Annotated[int, Field(ge=1, le=50)] = 4
+    verp: bool = True
+
+    @property
+    def service_port(self) -> int:
+        return self.port or {"starttls": 587, "tls": 465, "none": 25}[self.security]
+
+
+class Mailbox(Section):
+    """``[mailbox]``"""
+
+    folder: Path | None = None
+
+
+class Telegram(Section):
+    """``[telegram]``"""
+
+    token: SecretStr | None = None
+    base_url: WebAddress = "https://api.telegram.org/bot"
+    webhook_url: WebAddress | None = None
+    webhook_secret: SecretStr | None = None
+    channels: dict[str, str] = Field(default_factory=dict)
+
+    @field_validator("webhook_secret")
+    @classmethod
+    def _hard_to_guess(cls, value: SecretStr | None) -> SecretStr | None:
+        # what the Bot API takes as a secret_token, and long enough that nobody tries them all
+        if value is not None and not re.fullmatch(r"[A-Za-z0-9_-]{16,256}", value.get_secret_value()):
+            raise ValueError("write 16 to 256 letters, digits, underscores and dashes")
+        return value
+
+    @field_validator("channels")
+    @classmethod
+    def _places(cls, value: dict[str, str]) -> dict[str, str]:
+        read: dict[str, str] = {}
+        wrong: list[str] = []
+        for place, chat in value.items():
+            try:
+                read[parse_place(place)] = chat
+            except UsageError as error:
+                wrong.append(f"{place}: {error}")
+            if not re.fullmatch(r"@[A-Za-z]\w{3,31}|-?\d{1,20}", chat):
+                wrong.append(
+                    f'{place}: write a channel such as "@example_il" or a chat id such as "-1001234567890"'
+                )
+        if wrong:
+            raise ValueError("; ".join(wrong))
+        return read
+
+
+class Signup(Section):
+    """``[signup]``"""
+
+    per_network: Annotated[int, Field(ge=1)] = 20
+    per_site: Annotated[int, Field(ge=1)] = 500
+
+
+class Bounces(Section):
+    """``[bounces]``"""
+
+    secret: SecretStr | None = None
+    imap_host: str | None = None
+    imap_port: Annotated[int, Field(ge=1, le=65535)] = 993
+    imap_user: str | None = None
+    imap_password: SecretStr | None = None
+    imap_folder: str = "INBOX"
+
+    @field_validator("secret")
+    @classmethod
+    def _hard_to_guess(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and len(value.get_secret_value()) < 16:
+            raise ValueError("write at least 16 characters that nobody can guess")
+        return value
+
+
+class Places(Section):
+    """``[places]``"""
+
+    overrides: Path | None = None

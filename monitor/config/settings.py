@@ -1,0 +1,95 @@
+"""The whole configuration as one frozen object."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Self
+
+from pydantic import Field, field_validator
+
+from monitor.config.sections import (
+    Bounces,
+    Data,
+    Database,
+    Email,
+    Fetching,
+    Guard,
+    Mailbox,
+    Places,
+    Section,
+    Signup,
+    Site,
+    Source,
+    Telegram,
+)
+from monitor.config.values import nearest
+from monitor.domain import Policy
+from monitor.errors import UsageError
+
+
+class Settings(Section):
+    """The whole configuration, checked and frozen."""
+
+    database: Database = Database()
+    data: Data = Data()
+    site: Site = Site()
+    sources: dict[str, Source] = Field(default_factory=dict)
+    guard: Guard = Guard()
+    fetch: Fetching = Fetching()
+    email: Email = Email()
+    mailbox: Mailbox = Mailbox()
+    telegram: Telegram = Telegram()
+    places: Places = Places()
+    signup: Signup = Signup()
+    bounces: Bounces = Bounces()
+
+    @field_validator("sources", mode="before")
+    @classmethod
+    def _titled(cls, value: object) -> object:
+        """A list that is given no title is called by its name."""
+        if not isinstance(value, Mapping):
+            return value
+        return {
+            name: {"title": name, **source} if isinstance(source, Mapping) else source
+            for name, source in value.items()
+        }
+
+    @property
+    def database_url(self) -> str:
+        """The database; by default a SQLite file in the data folder."""
+        return self.database.url or f"sqlite:///{self.data.folder / 'monitor.db'}"
+
+    @property
+    def watched(self) -> dict[str, Source]:
+        """The sources that are polled, by name."""
+        return {name: source for name, source in self.sources.items() if source.enabled}
+
+    def source(self, name: str) -> Source:
+        """One source by name. Raises UsageError that names the known ones."""
+        if name not in self.sources:
+            raise UsageError(
+                f"there is no source {name!r}{nearest(name, self.sources)}; known: {', '.join(self.sources)}"
+            )
+        return self.sources[name]
+
+    def policy(self, name: str) -> Policy:
+        """The guard's thresholds for one source: its own over ``[guard]`` over the defaults."""
+        source = self.source(name)
+        given = self.guard.given() | source.guard.given()
+        return Policy(**given, silent=Policy().silent | frozenset(source.silent))
+
+    def beside(self, path: Path) -> Self:
+        """The same settings with every relative path taken from the folder of the configuration file."""
+        base = path.parent
+
+        def anchored(value: Path | None) -> Path | None:
+            return value if value is None or value.is_absolute() else base / value
+
+        return self.model_copy(
+            update={
+                "data": self.data.model_copy(update={"folder": anchored(self.data.folder)}),
+                "mailbox": self.mailbox.model_copy(update={"folder": anchored(self.mailbox.folder)}),
+                "places": self.places.model_copy(update={"overrides": anchored(self.places.overrides)}),
+            }
+        )

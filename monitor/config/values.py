@@ -1,0 +1,64 @@
+"""The kinds of values that a configuration holds, read with patience and refused with a reason."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterable
+from datetime import timedelta
+from typing import Annotated
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BeforeValidator, Field
+
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
+
+
+def duration(text: object) -> object:
+    """Read "30m", "1h", "5d", "1h 30m" or a number of seconds as a timedelta."""
+    if isinstance(text, timedelta):
+        return text
+    if isinstance(text, int | float) and not isinstance(text, bool):
+        return timedelta(seconds=text)
+    if isinstance(text, str):
+        pieces = re.findall(r"(\d+(?:\.\d+)?)\s*([smhdw])", text.strip().lower())
+        if pieces and re.fullmatch(r"(?:\s*\d+(?:\.\d+)?\s*[smhdw])+\s*", text.strip().lower()):
+            return timedelta(seconds=sum(float(number) * _UNITS[unit] for number, unit in pieces))
+    raise ValueError('write a time such as "30m", "1h" or "5d"')
+
+
+def _positive(value: timedelta) -> timedelta:
+    if value <= timedelta(0):
+        raise ValueError("must be longer than nothing")
+    return value
+
+
+def _web_address(value: str) -> str:
+    parts = urlsplit(value)
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise ValueError("must be a web address that starts with https:// (or http://)")
+    if parts.username or parts.password:
+        raise ValueError("must not carry a user name or a password")
+    return value
+
+
+def expression(value: str) -> str:
+    """A regular expression that can be compiled. Raises ValueError with what is wrong with it."""
+    try:
+        re.compile(value)
+    except re.error as error:
+        raise ValueError(f"is not a regular expression: {error}") from None
+    return value
+
+
+Duration = Annotated[timedelta, BeforeValidator(duration), AfterValidator(_positive)]
+Wait = Annotated[timedelta, BeforeValidator(duration)]
+WebAddress = Annotated[str, AfterValidator(_web_address)]
+Share = Annotated[float, Field(ge=0, le=1)]
+Count = Annotated[int, Field(ge=0)]
+
+
+def nearest(word: str, known: Iterable[str], where: str = "") -> str:
+    """The end of an error about an unknown word: the known one that it is most like, or nothing."""
+    near = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
+    return f"; did you mean {where + '.' if where else ''}{near[0]}?" if near else ""
