@@ -38,7 +38,8 @@ _ATTRIBUTES = 6
 _DIFFERENCES = 10
 _MEANING = 1500
 _GIST = 400
-_WIDTH = 76
+WIDTH = 76
+"""Columns of a plain text."""
 _PIECE = 4000  # UTF-16 units of a piece of a post, which is never cut: below the 4,096 of a whole one
 _SENTENCE_END = re.compile(r"(?<=[.!?])\s+(?=[^\W\d_a-z])")
 _ORDER = ("added", "again", "removed", "renamed", "changed")
@@ -459,7 +460,7 @@ def _wrap(text: str, first: str = "", later: str = "") -> str:
     """A paragraph of plain text at 76 columns; a link or a long word is never broken."""
     return textwrap.fill(
         text,
-        _WIDTH,
+        WIDTH,
         initial_indent=first,
         subsequent_indent=later,
         break_long_words=False,

@@ -90,7 +90,7 @@ def _loop(
         if waiting is not None and _active(engine) > known:
             say(f"\nSomebody confirmed. {waiting.says}")
             publisher.serve(waiting.source, waiting.content(files), name=waiting.file)
-            waiting, rounds = None, 0
+            waiting, rounds = None, 1  # not polled in this very round: the welcome goes out first
         if rounds % rounds_per_poll == 0:
             for watch in watches.values():
                 outcome = poll(engine, watch, fetcher, now=wiring.now())

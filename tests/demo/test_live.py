@@ -87,6 +87,12 @@ def test_a_stranger_signs_up_confirms_and_gets_an_alert_from_a_real_release(demo
     assert "You are subscribed" in demo.post(link[1]).text
     alert = mail(demo, "visitor@home.example", "Beatrice Police Department (NE) added")
     assert "You follow 68310; this agency covers Beatrice." in alert
+    drawn = re.search(r'href="[^"]*(/mailbox/[^"]+/html)"', alert)
+    assert drawn is not None
+    answer = demo.get(drawn[1])
+    assert "Beatrice Police Department, Nebraska, is now on" in answer.text
+    assert "<script" not in answer.text
+    assert "style-src 'unsafe-inline'" in answer.headers["content-security-policy"]
     permalink = re.search(r'href="[^"]*(/changes/\d+)"', alert)
     assert permalink is not None
     assert "Beatrice Police Department" in demo.get(permalink[1]).text
