@@ -1,0 +1,163 @@
+"""What happened to one listing, in neutral terms that the sentences of any language are made of."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date, datetime
+from zoneinfo import ZoneInfo
+
+from monitor.domain import Change, Confidence, Kind, Listing, Told
+from monitor.states import STATES
+
+LONGEST = 200
+"""Characters of a text from outside that anybody is shown."""
+
+_SUBJECT_NAME = 80
+_ATTRIBUTES = 6
+_DIFFERENCES = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """A time in the reader's zone."""
+
+    local: datetime
+
+    year = property(lambda self: self.local.year)
+    month = property(lambda self: self.local.month)
+    day = property(lambda self: self.local.day)
+    hour = property(lambda self: self.local.hour)
+    minute = property(lambda self: self.local.minute)
+
+    @property
+    def zone(self) -> str:
+        """ "CST"; zones without an abbreviation are written as "UTC+03"."""
+        name = self.local.tzname() or "UTC"
+        return f"UTC{name}" if name[:1] in "+-" else name
+
+    def same_day(self, other: Moment) -> bool:
+        return self.local.date() == other.local.date()
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One field of a changed listing, before and after, as shown."""
+
+    field: str
+    before: str
+    after: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class View:
+    """One told change, in terms that the sentences of any language are made of.
+
+    ``what``: added, again, removed, renamed or changed. ``short`` is the name for a subject line. ``own_date_age``: days from the
+    publisher's own date to the check that found the listing. ``reach_matters``: the placement's reason says why this person is told.
+    """
+
+    what: str
+    name: str
+    was: str
+    short: str
+    short_was: str
+    code: str
+    state: str
+    not_before: Moment | None
+    not_after: Moment
+    own_date: date | None
+    own_date_age: int
+    differences: tuple[Difference, ...]
+    attributes: tuple[tuple[str, str], ...]
+    more: int
+    because: tuple[str, ...]
+    reason: str
+    estimate: bool
+    uncertain: bool
+    reach_matters: bool
+
+
+def clean(text: str, limit: int = LONGEST) -> str:
+    """Text from outside as it may be shown: one line, no control, bidi, private-use or invisible characters, at most ``limit`` long."""
+    composed = unicodedata.normalize("NFC", text)
+    kept = "".join(
+        " " if c.isspace() else c for c in composed if c.isspace() or unicodedata.category(c)[0] != "C"
+    )
+    line = " ".join(kept.split())
+    return line if len(line) <= limit else line[: limit - 1].rstrip() + "…"
+
+
+def view(told: Told, zone: ZoneInfo, whole_country: str = "US") -> View:
+    """What one told change comes down to."""
+    change, listing = told.change, told.change.subject
+    old = change.before if change.renamed else change.previous
+    was = clean(old.name) if old and (change.renamed or clean(old.name) != clean(listing.name)) else ""
+    found = Moment(told.not_after.astimezone(zone))
+    own = listing.since if change.kind is Kind.ADDED else None
+    attributes = _attributes(listing) if change.kind is Kind.ADDED else ()
+    uncertain = told.confidence is not Confidence.EXACT
+    return View(
+        what=_what(change),
+        name=clean(listing.name),
+        was=was,
+        short=clean(listing.name, _SUBJECT_NAME),
+        short_was=clean(old.name, _SUBJECT_NAME) if old else "",
+        code=listing.state or "",
+        state=STATES.get(listing.state or "", listing.state or clean(listing.state_text or "")),
+        not_before=Moment(told.not_before.astimezone(zone)) if told.not_before else None,
+        not_after=found,
+        own_date=own,
+        own_date_age=(found.local.date() - own).days if own else 0,
+        differences=tuple(_differences(change))[:_DIFFERENCES],
+        attributes=attributes[:_ATTRIBUTES],
+        more=max(len(attributes) - _ATTRIBUTES, 0),
+        because=tuple(whole_country if place == "US" else STATES.get(place, place) for place in told.because),
+        reason=clean(told.reason),
+        estimate=told.confidence in {Confidence.APPROXIMATE, Confidence.CONFLICT},
+        uncertain=uncertain,
+        # who follows a whole state is not told how the agency was placed within it, unless that is in doubt
+        reach_matters=any(place[:1].isdigit() for place in told.because)
+        or told.confidence in {Confidence.CONFLICT, Confidence.STATE_ONLY},
+    )
+
+
+def _what(change: Change) -> str:
+    if change.kind is Kind.ADDED:
+        return "again" if change.previous else "added"
+    if change.kind is Kind.REMOVED:
+        return "removed"
+    return "renamed" if change.renamed else "changed"
+
+
+def _attributes(listing: Listing) -> tuple[tuple[str, str], ...]:
+    return tuple((_spoken(name), clean(value)) for name, value in listing.attributes if clean(value))
+
+
+def _differences(change: Change) -> Iterator[Difference]:
+    """What differs beside the name, which the headline says."""
+    if change.before is None or change.after is None:
+        return
+    for name in change.fields:
+        before, after = _shown(change.before, name), _shown(change.after, name)
+        if name != "name" and before != after:
+            yield Difference(_spoken(name), before, after)
+
+
+def _shown(listing: Listing, field: str) -> str:
+    """One field of a listing in words: a field of `Listing`, or the column of an attribute."""
+    attributes = dict(listing.attributes)
+    if field in attributes or not hasattr(listing, field):
+        return clean(attributes.get(field, ""))
+    value = getattr(listing, field)
+    if field == "state":
+        return STATES.get(value or "", value or clean(listing.state_text or ""))
+    values = value if isinstance(value, tuple) else (value,)
+    return clean("; ".join(str(each) for each in values if each is not None))
+
+
+def _spoken(column: str) -> str:
+    """A column's header as a word in a sentence: "SUPPORT TYPE" as "Support type"; short ones and mixed case as they are."""
+    name = clean(column, 60)
+    return name.capitalize() if name.isupper() and len(name) > 3 else name

@@ -1,0 +1,71 @@
+"""The types of the columns, and the names of the constraints."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+from sqlmodel import SQLModel
+
+NAMING = {
+    "ix": "ix_%(column_0_N_label)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+    "pk": "pk_%(table_name)s",
+}
+SQLModel.metadata.naming_convention = NAMING
+metadata = SQLModel.metadata
+
+
+class UtcDateTime(sa.types.TypeDecorator[datetime]):
+    """An aware UTC datetime: ``timestamptz`` on PostgreSQL, microseconds since 1970 on SQLite. A naive value is a bug and raises.
+
+    SQLite has no type for times: as text each would take 26 bytes instead of 8, in its row and in every index on it.
+    """
+
+    impl = sa.DateTime(timezone=True)
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: sa.Dialect) -> sa.types.TypeEngine[Any]:
+        return sa.BigInteger() if dialect.name == "sqlite" else sa.DateTime(timezone=True)
+
+    def process_bind_param(self, value: datetime | None, dialect: sa.Dialect) -> Any:
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("a time without a zone cannot be stored")
+        return (value - _EPOCH) // _TICK if dialect.name == "sqlite" else value.astimezone(UTC)
+
+    def process_result_value(self, value: Any, dialect: sa.Dialect) -> datetime | None:
+        if value is None:
+            return None
+        at: datetime = _EPOCH + value * _TICK if dialect.name == "sqlite" else value.astimezone(UTC)
+        return at
+
+
+_EPOCH, _TICK = datetime(1970, 1, 1, tzinfo=UTC), timedelta(microseconds=1)
+
+
+class Json(sa.types.TypeDecorator[Any]):
+    """JSON in which None is SQL's NULL, so that "not there" is one thing to every query; plain `sa.JSON` stores the text ``null``."""
+
+    impl = sa.JSON
+    cache_ok = True
+
+    def __init__(self) -> None:
+        super().__init__(none_as_null=True)
+
+
+class BigId(sa.types.TypeDecorator[int]):
+    """An id of 64 bits: at 600,000 deliveries a changeset the 32 of PostgreSQL's INTEGER are used up in some years.
+
+    SQLite's INTEGER has 64 anyway, and counts up only when it is called so.
+    """
+
+    impl = sa.BigInteger
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: sa.Dialect) -> sa.types.TypeEngine[Any]:
+        return sa.Integer() if dialect.name == "sqlite" else sa.BigInteger()
