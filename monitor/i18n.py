@@ -138,7 +138,7 @@ def day(when: date, language: str) -> str:
 
 
 def moment(when: datetime, timezone: str, language: str) -> str:
-    """A time with its zone: "Nov 24, 2026, 2:07 pm CST", "24 nov 2026, 2:07 p. m. CST"."""
+    """A time with its zone: "Nov 24, 2026, 2:07 pm CST", "24 nov 2026, 2:07 p.m. CST"."""
     local = when.astimezone(ZoneInfo(timezone))
     return f"{day(local.date(), language)}, {clock(when, timezone, language)}"
 

@@ -297,8 +297,8 @@ def place(name: str, language: str) -> str:
 
 
 def _hour(hour: int, language: str) -> str:
-    """An hour of the day: "8 am", "8 a. m."."""
-    half = ("a. m.", "p. m.") if language == "es" else ("am", "pm")
+    """An hour of the day: "8 am", "8 a.m."."""
+    half = ("a.m.", "p.m.") if language == "es" else ("am", "pm")
     return f"{(hour + 11) % 12 + 1} {half[hour >= 12]}"
 
 

@@ -83,7 +83,7 @@ class Offer:
 
     @property
     def hours(self) -> tuple[tuple[int, str], ...]:
-        halves = ("a. m.", "p. m.") if language_of(self._request) == "es" else ("am", "pm")
+        halves = ("a.m.", "p.m.") if language_of(self._request) == "es" else ("am", "pm")
         return tuple((hour, f"{(hour + 11) % 12 + 1}:00 {halves[hour >= 12]}") for hour in range(24))
 
     @property

@@ -387,9 +387,16 @@ def _preferences(
         saved=saved,
         token=token,
         asked_at=one.created_at,
-        paused_until=one.paused_until if one.state == "paused" else None,
+        paused_until=_paused_until(request, one),
         unsubscribe=_token(people, Purpose.UNSUBSCRIBE, one),
     )
+
+
+def _paused_until(request: Request, one: Subscriber) -> str | None:
+    """When a pause ends, on the clock that it was chosen by."""
+    if one.state != "paused" or one.paused_until is None:
+        return None
+    return i18n.moment(one.paused_until, one.timezone or site_of(request).timezone, language_of(request))
 
 
 def _by_list(request: Request, follows: Iterable[Follow]) -> list[tuple[str, list[str]]]:
