@@ -17,12 +17,13 @@ from pydantic import ValidationError
 
 from monitor.config.layers import from_environment, laid_over, read_secret_files
 from monitor.config.problems import contradictions, in_words
-from monitor.config.sections import Columns, MeaningEntry, Source
+from monitor.config.sections import LOOPBACK, Columns, MeaningEntry, Source
 from monitor.config.settings import Settings
 from monitor.errors import ConfigError
 
 __all__ = [
     "DEFAULT_PATH",
+    "LOOPBACK",
     "Columns",
     "MeaningEntry",
     "Settings",

@@ -71,7 +71,7 @@ def _value(text: str, path: list[str]) -> Any:
             return text
     return (
         [word.strip() for word in text.split(",") if word.strip()]
-        if path[-1] in {"silent", "attributes", "hosts"}
+        if path[-1] in {"silent", "attributes", "hosts", "trusted_proxies"}
         else text
     )
 

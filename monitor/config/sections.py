@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, field_validator
 
-from monitor.config.values import Count, Duration, Share, Wait, WebAddress, expression
+from monitor.config.values import Count, Duration, Network, Share, Wait, WebAddress, expression
 from monitor.domain import Meaning
 from monitor.errors import UsageError
 from monitor.gazetteer.places import parse_place
@@ -43,6 +43,10 @@ class Data(Section):
     folder: Path = Path("data")
 
 
+LOOPBACK = ("127.0.0.0/8", "::1/128")
+"""The networks of this machine itself."""
+
+
 class Site(Section):
     """``[site]``"""
 
@@ -51,6 +55,7 @@ class Site(Section):
     contact: str = ""
     timezone: str = "UTC"
     listen: str = "127.0.0.1:8000"
+    trusted_proxies: tuple[Network, ...] = LOOPBACK
     next_step: str = Field(default="", max_length=500)
     next_step_es: str = Field(default="", max_length=500)
     backups_kept: Duration | None = None

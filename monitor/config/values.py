@@ -6,6 +6,7 @@ import difflib
 import re
 from collections.abc import Iterable
 from datetime import timedelta
+from ipaddress import ip_network
 from typing import Annotated
 from urllib.parse import urlsplit
 
@@ -51,9 +52,22 @@ def expression(value: str) -> str:
     return value
 
 
+def _network(value: str) -> str:
+    try:
+        network = ip_network(value)
+    except ValueError:
+        raise ValueError(
+            f'"{value[:60]}" is no address and no network; write them as "10.0.0.5" and "172.16.0.0/12"'
+        ) from None
+    if not network.prefixlen:
+        raise ValueError(f'"{value}" is everybody: whoever visits could then say that they are somebody else')
+    return str(network)
+
+
 Duration = Annotated[timedelta, BeforeValidator(duration), AfterValidator(_positive)]
 Wait = Annotated[timedelta, BeforeValidator(duration)]
 WebAddress = Annotated[str, AfterValidator(_web_address)]
+Network = Annotated[str, AfterValidator(_network)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=0)]
 

@@ -169,6 +169,17 @@ def test_the_environment_wins_over_the_file(tmp_path: Path) -> None:
     assert settings.telegram.channels == {"IL": "@example_il"}
 
 
+def test_proxies_are_trusted_by_address_and_network_and_never_everybody(tmp_path: Path) -> None:
+    path = written(tmp_path, '[site]\ntrusted_proxies = ["10.0.0.5", "fd00::/8"]\n')
+    assert load(path, {}).site.trusted_proxies == ("10.0.0.5/32", "fd00::/8")
+    environment = {"MONITOR_SITE__TRUSTED_PROXIES": "172.16.0.0/12, 192.168.0.0/16"}
+    assert load(path, environment).site.trusted_proxies == ("172.16.0.0/12", "192.168.0.0/16")
+    for wrong, why in (("proxy.example", "no address"), ("10.0.0.5/8", "no network"), ("::/0", "everybody")):
+        (problem,) = problems(tmp_path, f'[site]\ntrusted_proxies = ["{wrong}"]\n')
+        assert problem.startswith("site.trusted_proxies")
+        assert why in problem
+
+
 def test_an_unknown_variable_with_the_prefix_is_an_error(tmp_path: Path) -> None:
     found = problems(tmp_path, "", {"MONITOR_EMAIL__HOTS": "x", "MONITOR_PORT": "1"})
     assert any("email.hots: unknown key; did you mean email.host?" in line for line in found)
