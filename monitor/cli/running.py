@@ -102,7 +102,8 @@ def serve(settings: Settings, *, web: bool) -> bool:
                     settings, engine, keys, wake=sender.wake, site=site, routers=routers
                 )
                 host, port = settings.site.listen_at
-                closing.enter_context(assembly.served(app, assembly.listening(host, port)))
+                listening = assembly.listening(host, port)
+                closing.enter_context(assembly.served(app, listening, settings.site.trusted_proxies))
                 threading.Thread(target=site.coverage.prime, name="placements", daemon=True).start()
             return serve_both(Timer(watches, poll_if_due), sender, *beside)
 

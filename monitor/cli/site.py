@@ -37,4 +37,4 @@ def web(session: Session, host: str, port: int) -> None:
     # the server finishes what is under way and then raises the signal again, for whoever had it before
     for each in (signal.SIGTERM, signal.SIGINT):
         signal.signal(each, lambda *_: sys.exit(0))
-    assembly.server(app, host=host, port=port).run()
+    assembly.server(app, host=host, port=port, trusted=settings.site.trusted_proxies).run()

@@ -10,7 +10,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, cast
 
 from monitor import sources, subscribe, tokens, wiring
-from monitor.config import Settings
+from monitor.config import LOOPBACK, Settings
 from monitor.domain import Alert, Change, Confidence, Envelope, Kind, Listing, Told
 from monitor.errors import MonitorError, UsageError
 from monitor.fetch import Fetched
@@ -36,7 +36,13 @@ class Finding:
 def findings(settings: Settings, to: str | None) -> list[Finding]:
     """Everything that was tried, in order. A part that does not work stops no other. Raises UsageError for a sample to nowhere."""
     channel = _channel_of(settings, to) if to else None
-    found = [*_stored(settings), *_sources(settings), *_meanings(settings), *asyncio.run(_channels(settings))]
+    found = [
+        *_stored(settings),
+        *_site(settings),
+        *_sources(settings),
+        *_meanings(settings),
+        *asyncio.run(_channels(settings)),
+    ]
     if to and channel:
         found.append(
             asyncio.run(_attempt(f"sample by {channel}", lambda: _send_sample(settings, channel, to)))
@@ -54,6 +60,23 @@ def _stored(settings: Settings) -> Iterator[Finding]:
         yield Finding("database", True, f"{engine.url.render_as_string(hide_password=True)}, with its key")
     except MonitorError as error:
         yield Finding("database", False, str(error))
+
+
+def _site(settings: Settings) -> Iterator[Finding]:
+    """A site that is reached by https has a proxy before it; one that listens for other machines has it on another, most likely."""
+    host, _ = settings.site.listen_at
+    address = settings.site.public_url or ""
+    if (
+        address.startswith("https:")
+        and host not in {"localhost", "127.0.0.1", "::1"}
+        and settings.site.trusted_proxies == LOOPBACK
+    ):
+        yield Finding(
+            "site",
+            True,
+            f"warning: it listens on {host}; name a proxy on another machine in [site] trusted_proxies, or all visitors are one network to the "
+            "limits of the sign-up",
+        )
 
 
 def _sources(settings: Settings) -> Iterator[Finding]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from urllib.parse import urlsplit
@@ -15,11 +15,12 @@ from sqlalchemy.engine import Engine
 from starlette.types import ASGIApp
 
 from monitor import wiring
-from monitor.config import Settings
+from monitor.config import LOOPBACK, Settings
 from monitor.coverage import Coverage
 from monitor.dispatch import fence
 from monitor.errors import UsageError
 from monitor.web.parts import Site, Watched
+from monitor.web.proxied import Proxied
 
 log = logging.getLogger(__name__)
 
@@ -63,20 +64,20 @@ def site(settings: Settings, engine: Engine, clock: Callable[[], datetime] = wir
     )
 
 
-def server(app: ASGIApp, *, host: str, port: int) -> uvicorn.Server:
+def server(app: ASGIApp, *, host: str, port: int, trusted: Iterable[str] = LOOPBACK) -> uvicorn.Server:
     """A server for ``run()``, or ``serve()`` within a running loop. No access log: it would hold addresses with tokens, and who read what.
 
-    The address of a visitor is taken from a proxy's header only when the proxy is on this machine.
+    The address of a visitor is taken from a proxy's header only when the proxy is in one of the ``trusted`` networks.
     """
     return uvicorn.Server(
         uvicorn.Config(
-            app,
+            Proxied(app, trusted),
             host=host,
             port=port,
             access_log=False,
             log_config=None,
             server_header=False,
-            forwarded_allow_ips="127.0.0.1",
+            proxy_headers=False,  # `Proxied` reads them
             timeout_graceful_shutdown=10,
             lifespan="on",
         )
@@ -95,10 +96,10 @@ def listening(host: str, port: int) -> socket.socket:
 
 
 @contextmanager
-def served(app: ASGIApp, at: socket.socket) -> Iterator[None]:
+def served(app: ASGIApp, at: socket.socket, trusted: Iterable[str] = LOOPBACK) -> Iterator[None]:
     """The site in a thread of its own, so that neither mail nor polls make a reader wait; closes the socket at the end."""
     host, port = at.getsockname()[:2]
-    running = server(app, host=host, port=port)
+    running = server(app, host=host, port=port, trusted=trusted)
     thread = threading.Thread(target=running.run, kwargs={"sockets": [at]}, name="site")
     thread.start()
     log.info("the site: http://%s:%d", host, port)

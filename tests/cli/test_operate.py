@@ -96,6 +96,9 @@ def test_check_tries_sources_and_relay_and_sends_a_marked_sample(here: Path) -> 
         server.put("/map.kml", KML)
         (here / "config.toml").write_text(
             f"""
+            [site]
+            public_url = "https://watch.example"
+            listen = "0.0.0.0:8000"
             [email]
             host = "127.0.0.1"
             port = {smtp.port}
@@ -110,6 +113,7 @@ def test_check_tries_sources_and_relay_and_sends_a_marked_sample(here: Path) -> 
         result = run("check", "--json", "--to", "me@reader.example")
         assert result.exit_code == 1
         found = {check["what"]: check for check in json.loads(result.stdout)["checks"]}
+        assert "name a proxy on another machine in [site] trusted_proxies" in found["site"]["message"]
         assert found["ring"] == {"what": "ring", "ok": True, "message": "1 listings"}
         assert not found["ice-287g"]["ok"]
         assert "404" in found["ice-287g"]["message"]
