@@ -1,4 +1,4 @@
-"""What the pages of the site ask: the newest changes of a place, one agency's whole history, counts over time, and gaps.
+"""What the pages of the site ask: the newest changes of a place, one agency's whole history, and counts over time.
 
 Everything here only reads, and every answer is bounded.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
@@ -15,29 +15,12 @@ from sqlalchemy.engine import Connection
 from sqlmodel import col
 
 from monitor import tables
-from monitor.domain import Kind, Listing, State
-from monitor.store import changes
+from monitor.domain import Listing, State
 from monitor.store.changes import Row
 from monitor.store.codec import listing_from_json
 from monitor.store.outbox import IS_DUE
-from monitor.tables import ChangePlace, Changeset, Delivery, Fetch, ListingVersion, Subscriber
-
-_GOOD = ("good", "unchanged")
-
-
-@dataclass(frozen=True, slots=True)
-class Summary:
-    """A changeset in one line: how many changes of each kind, and the first of them."""
-
-    id: int
-    source: str
-    at: datetime
-    counts: dict[Kind, int]
-    first: tuple[Row, ...]
-
-    @property
-    def total(self) -> int:
-        return sum(self.counts.values())
+from monitor.store.timeline import in_order
+from monitor.tables import ChangePlace, Delivery, ListingVersion, Subscriber
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,20 +30,6 @@ class Version:
     listing: Listing
     from_at: datetime
     to_at: datetime | None
-
-
-@dataclass(frozen=True, slots=True)
-class Gap:
-    """A time in which a source was not seen: ``since`` is the last good poll before, ``until`` the first after (None: it goes on).
-
-    ``failed`` and ``rejected`` count the polls within it that brought nothing, or nothing that could be believed.
-    """
-
-    source: str
-    since: datetime
-    until: datetime | None
-    failed: int
-    rejected: int
 
 
 def latest(
@@ -84,75 +53,7 @@ def latest(
             )
         query = query.where(sa.exists().where(col(ChangePlace.change_id) == col(change.id), here))
     ids = conn.scalars(query.order_by(col(change.ended_at).desc(), col(change.id).desc()).limit(limit)).all()
-    return _in_order(conn, ids)
-
-
-def summaries(
-    conn: Connection, *, before: int | None = None, limit: int = 20, named: int = 5
-) -> tuple[Summary, ...]:
-    """Changesets, newest first, those with a smaller id than ``before``; each with its first ``named`` changes."""
-    change = tables.Change
-    query = sa.select(col(Changeset.id), col(Changeset.source), col(Changeset.at))
-    if before is not None:
-        query = query.where(col(Changeset.id) < before)
-    found = conn.execute(query.order_by(col(Changeset.id).desc()).limit(limit)).all()
-    ids = [row.id for row in found]
-    counts: dict[int, dict[Kind, int]] = {number: {} for number in ids}
-    grouped = sa.select(col(change.changeset_id), col(change.kind), sa.func.count()).where(
-        col(change.changeset_id).in_(ids)
-    )
-    for changeset, kind, count in conn.execute(grouped.group_by(col(change.changeset_id), col(change.kind))):
-        assert changeset is not None
-        counts[changeset][Kind(kind)] = count
-    ranked = (
-        sa.select(
-            col(change.id),
-            sa.func.row_number()
-            .over(partition_by=col(change.changeset_id), order_by=col(change.id))
-            .label("rank"),
-        )
-        .where(col(change.changeset_id).in_(ids))
-        .subquery()
-    )
-    first = changes.by_ids(conn, conn.scalars(sa.select(ranked.c.id).where(ranked.c.rank <= named)).all())
-    return tuple(
-        Summary(
-            row.id,
-            row.source,
-            row.at,
-            counts[row.id],
-            tuple(each for each in first if each.changeset == row.id),
-        )
-        for row in found
-    )
-
-
-def changeset(conn: Connection, number: int, *, skip: int = 0, limit: int = 500) -> Summary | None:
-    """One changeset with ``limit`` of its changes from ``skip`` on, in the order in which they were written; None when there is none."""
-    row = conn.execute(
-        sa.select(col(Changeset.id), col(Changeset.source), col(Changeset.at)).where(
-            col(Changeset.id) == number
-        )
-    ).first()
-    if row is None:
-        return None
-    change = tables.Change
-    counts = {
-        Kind(kind): count
-        for kind, count in conn.execute(
-            sa.select(col(change.kind), sa.func.count())
-            .where(col(change.changeset_id) == number)
-            .group_by(col(change.kind))
-        )
-    }
-    ids = conn.scalars(
-        sa.select(col(change.id))
-        .where(col(change.changeset_id) == number)
-        .order_by(col(change.id))
-        .offset(skip)
-        .limit(limit)
-    ).all()
-    return Summary(row.id, row.source, row.at, counts, _in_order(conn, ids))
+    return in_order(conn, ids)
 
 
 def places_of(conn: Connection, ids: Sequence[int]) -> dict[int, tuple[str, ...]]:
@@ -166,18 +67,6 @@ def places_of(conn: Connection, ids: Sequence[int]) -> dict[int, tuple[str, ...]
     for change, place in rows:
         found.setdefault(change, []).append(place)
     return {change: tuple(named) for change, named in found.items()}
-
-
-def withdrawn(conn: Connection, *, limit: int = 50) -> tuple[Row, ...]:
-    """Changes that were held, shown as held, and then went away, newest first. What was never shown is not in it."""
-    change = tables.Change
-    ids = conn.scalars(
-        sa.select(col(change.id))
-        .where(col(change.state) == State.WITHDRAWN.value, col(change.was_held).is_(sa.true()))
-        .order_by(col(change.ended_at).desc(), col(change.id))
-        .limit(limit)
-    ).all()
-    return _in_order(conn, ids)
 
 
 def agencies(conn: Connection, source: str) -> tuple[str, ...]:
@@ -219,7 +108,7 @@ def history(conn: Connection, source: str, agency: str) -> tuple[Row, ...]:
         .order_by(col(change.first_seen_at).desc(), col(change.id).desc())
         .limit(200)
     ).all()
-    return _in_order(conn, ids)
+    return in_order(conn, ids)
 
 
 def first_read(conn: Connection, source: str) -> datetime | None:
@@ -251,33 +140,6 @@ def counts(conn: Connection, source: str) -> tuple[tuple[datetime, int], ...]:
     return tuple(found)
 
 
-def gaps(
-    conn: Connection, source: str, *, since: datetime, longest: timedelta, now: datetime
-) -> tuple[Gap, ...]:
-    """Times longer than ``longest`` between good polls that ended after ``since``, newest first."""
-    last = conn.scalar(
-        sa.select(sa.func.max(col(Fetch.at))).where(
-            col(Fetch.source) == source, col(Fetch.at) < since, col(Fetch.outcome).in_(_GOOD)
-        )
-    )
-    query = sa.select(col(Fetch.at), col(Fetch.outcome)).where(col(Fetch.source) == source)
-    rows = conn.execute(query.where(col(Fetch.at) >= (last or since)).order_by(col(Fetch.at), col(Fetch.id)))
-    found: list[Gap] = []
-    failed = rejected = 0
-    for at, outcome in rows:
-        if outcome in _GOOD:
-            if last is not None and at - last > longest:
-                found.append(Gap(source, last, at, failed, rejected))
-            last, failed, rejected = at, 0, 0
-        elif outcome == "rejected":
-            rejected += 1
-        else:
-            failed += 1
-    if last is not None and now - last > longest:
-        found.append(Gap(source, last, None, failed, rejected))
-    return tuple(reversed(found))
-
-
 def overdue(conn: Connection, channels: Collection[str], *, before: datetime, now: datetime) -> int:
     """Deliveries on these channels that were due before a moment and that nobody has taken, while nobody sends anything at all."""
     if conn.scalar(sa.select(sa.exists().where(IS_DUE, col(Delivery.lease_until) > now))):
@@ -294,11 +156,6 @@ def overdue(conn: Connection, channels: Collection[str], *, before: datetime, no
         )
     )
     return conn.scalar(waiting) or 0
-
-
-def _in_order(conn: Connection, ids: Sequence[Any]) -> tuple[Row, ...]:
-    rows = {row.id: row for row in changes.by_ids(conn, ids)}
-    return tuple(rows[number] for number in ids)
 
 
 def _listing(row: Any) -> Listing:

@@ -43,7 +43,8 @@ from monitor.web.errors import answer_errors
 from monitor.web.guarded import Guarded
 from monitor.web.pages import Look
 from monitor.web.parts import Site, Watched
-from monitor.web.pictures import Pictures
+from monitor.web.pictures import Pictures, Sights
+from monitor.web.waiting import Waiting
 
 if TYPE_CHECKING:
     from fastapi.telemetry import TelemetryConfig  # older versions have none, and need none
@@ -83,7 +84,9 @@ def create_app(
     )
     app.state.site = site
     app.state.look = Look(site, extras or {})
-    app.state.pictures = Pictures(site.timezone)
+    app.state.sights = Sights()
+    app.state.pictures = Pictures(site.timezone, app.state.sights)
+    app.state.waiting = Waiting(site.sources, site.coverage)
     for router in (
         *routers,
         *(room.router for room in (home, places, agencies, timeline, feeds, about, probes)),

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Form, Request, Response
 from monitor.db import reading
 from monitor.gazetteer import Gazetteer, TownZips, ZipKind
 from monitor.i18n import N_
-from monitor.store import pages as store
+from monitor.store import timeline as store
 from monitor.web.lists import standing
 from monitor.web.pages import get, go, language_of, post, remember, say, show, site_of
 from monitor.web.pictures import Pictures

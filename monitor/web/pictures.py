@@ -1,4 +1,4 @@
-"""The pictures of counts, drawn anew once an hour: they read a whole history."""
+"""When each list could not be seen, and the pictures of counts: both read a whole history, so what was read is kept."""
 
 from __future__ import annotations
 
@@ -8,17 +8,35 @@ from datetime import datetime
 from sqlalchemy.engine import Connection
 
 from monitor.health import BLIND_AFTER_POLLS
-from monitor.store import baseline
+from monitor.store import baseline, timeline
 from monitor.store import pages as store
+from monitor.store.timeline import Gap, Sight
 from monitor.web.chart import Chart, chart
 from monitor.web.parts import Watched
+
+
+class Sights:
+    """The gaps of each list; after the first time only polls that are new are read. Safe for several threads."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._seen: dict[str, Sight] = {}
+
+    def of(self, conn: Connection, watched: Watched, now: datetime) -> tuple[Gap, ...]:
+        """When a list was not seen, newest first, with the gap that goes on."""
+        longest = BLIND_AFTER_POLLS * watched.every
+        with self._lock:
+            before = self._seen.get(watched.name) or Sight(watched.name)
+            seen = self._seen[watched.name] = timeline.look(conn, before, longest)
+        return seen.until(now, longest)
 
 
 class Pictures:
     """One picture per list, kept for as long as its baseline and the hour are the same. Safe for several threads."""
 
-    def __init__(self, timezone: str) -> None:
+    def __init__(self, timezone: str, sights: Sights) -> None:
         self._timezone = timezone
+        self._sights = sights
         self._lock = threading.Lock()
         self._drawn: dict[str, tuple[tuple[int, datetime], Chart | None]] = {}
 
@@ -35,6 +53,5 @@ class Pictures:
         counts = store.counts(conn, watched.name)
         if not counts:
             return None
-        longest = BLIND_AFTER_POLLS * watched.every
-        gaps = store.gaps(conn, watched.name, since=counts[0][0], longest=longest, now=now)
+        gaps = self._sights.of(conn, watched, now)
         return chart(counts, now, self._timezone, [(gap.since, gap.until or now) for gap in gaps])

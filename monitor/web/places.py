@@ -10,17 +10,15 @@ from fastapi import APIRouter, Request, Response
 
 from monitor.coverage import Cover
 from monitor.db import reading
-from monitor.domain import State
 from monitor.gazetteer import MILITARY, ZipArea
 from monitor.states import STATES, read_state
-from monitor.store import changes
 from monitor.store import pages as store
-from monitor.store.changes import Row
 from monitor.web.errors import missing
 from monitor.web.lists import Standing, standing
 from monitor.web.pages import get, go, show, site_of
 from monitor.web.parts import Site
-from monitor.web.sentences import Hold, agency_path, holds
+from monitor.web.sentences import agency_path
+from monitor.web.waiting import Waiting
 
 router = APIRouter()
 
@@ -49,14 +47,6 @@ class Board:
     unplaced: tuple[Entry, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class HeldHere:
-    """Changes that nobody believes yet, and those among them that would concern the place of a page."""
-
-    hold: Hold
-    rows: tuple[Row, ...]
-
-
 def zip_path(zips: Iterable[str]) -> str:
     """The address of the page of one ZIP or of several."""
     return f"/zip/{'+'.join(zips)}"
@@ -78,14 +68,14 @@ def zip_page(request: Request, zips: str) -> Response:
         return missing(request)
     if zips != "+".join(codes):
         return go(request, zip_path(codes), 301)
-    site = site_of(request)
+    site, waiting = site_of(request), waiting_of(request)
     now = site.clock()
     areas = {code: site.gazetteer.zip(code) for code in codes}
     states = states_of(site, codes)
     with reading(site.engine) as conn:
         lists = standing(conn, site, now)
         news = store.latest(conn, places=codes, within=states, limit=_NEWS)
-        standing_rows = changes.standing(conn)
+        held = waiting.here(conn, codes, states)
     return show(
         request,
         "zip.html",
@@ -95,7 +85,7 @@ def zip_page(request: Request, zips: str) -> Response:
         towns=_towns(areas.values()),
         boards=[_zip_board(site, each, codes, states) for each in lists],
         news=news,
-        held=_held(site, standing_rows, codes, states),
+        held=held,
         military=MILITARY,
         places=codes,
     )
@@ -110,12 +100,12 @@ def state_page(request: Request, state: str) -> Response:
     code = reading_.code
     if state != code:
         return go(request, f"/state/{code}", 301)
-    site = site_of(request)
+    site, waiting = site_of(request), waiting_of(request)
     now = site.clock()
     with reading(site.engine) as conn:
         lists = standing(conn, site, now)
         news = store.latest(conn, places=(code,), limit=_NEWS)
-        standing_rows = changes.standing(conn)
+        held = waiting.here(conn, (code,))
     return show(
         request,
         "state.html",
@@ -123,39 +113,21 @@ def state_page(request: Request, state: str) -> Response:
         name=STATES[code],
         boards=[_state_board(site, each, code) for each in lists],
         news=news,
-        held=_held(site, standing_rows, (code,)),
+        held=held,
         places=(code,),
     )
+
+
+def waiting_of(request: Request) -> Waiting:
+    """What is held."""
+    waiting: Waiting = request.app.state.waiting
+    return waiting
 
 
 def states_of(site: Site, codes: Iterable[str]) -> tuple[str, ...]:
     """The states of ZIPs, each once; a military region is one here, an unassigned ZIP has none."""
     found = (site.gazetteer.state_of_zip(code) for code in codes)
     return tuple(dict.fromkeys(state for state in found if state))
-
-
-def _held(
-    site: Site, rows: Iterable[Row], places: Iterable[str], within: Iterable[str] = ()
-) -> tuple[HeldHere, ...]:
-    """What of the standing changes is held and would be told to whoever follows these places, as it would be fanned out.
-
-    ``within`` are the states of ZIPs: what concerns the whole of one concerns its ZIPs too.
-    """
-    own, whole = set(places), set(within)
-
-    def concerns(row: Row) -> bool:
-        for listing in (row.change.before, row.change.after):
-            if listing is not None:
-                found = site.coverage.placement(row.source, listing)
-                heard = {*found.places, listing.state}
-                if heard & own or (found.statewide and heard & whole):
-                    return True
-        return False
-
-    shown = holds([row for row in rows if row.state in {State.HELD, State.REJECTED}])
-    return tuple(
-        HeldHere(hold, here) for hold in shown if (here := tuple(row for row in hold.rows if concerns(row)))
-    )
 
 
 def _zip_board(site: Site, listed: Standing, codes: tuple[str, ...], states: tuple[str, ...]) -> Board:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import re
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -15,7 +16,8 @@ from zoneinfo import ZoneInfo
 from monitor import i18n, render
 from monitor.coverage import Cover
 from monitor.domain import Change, Confidence, Kind, Listing, State, Told
-from monitor.render import Words, clean
+from monitor.render import Moment, Words, clean
+from monitor.states import STATES
 from monitor.store.changes import Row
 
 if TYPE_CHECKING:
@@ -103,6 +105,28 @@ class Sentences:
         """Changes, ready to be shown."""
         return [self.line(row) for row in rows]
 
+    def names(self, rows: Iterable[Row]) -> list[str]:
+        """The agencies of changes with their states, and nothing else of them: "Hammond Police Department, Indiana"."""
+        return [_named(row, STATES) for row in rows]
+
+    def name(self, row: Row) -> str:
+        """The same with the state's code: "Hammond Police Department, IN"."""
+        return _named(row, {})
+
+    def by_state(self, rows: Iterable[Row]) -> list[tuple[str, int]]:
+        """How many changes are in each state, by code in the order of the states' names, for whoever has one."""
+        counts = Counter(row.change.subject.state for row in rows)
+        return [(code, counts[code]) for code in sorted(STATES, key=STATES.__getitem__) if counts[code]]
+
+    def between(self, before: datetime | None, after: datetime) -> str:
+        """The interval of several changes: the last check without them and the first with them."""
+        first = Moment(before.astimezone(self._zone)) if before else None
+        return self._words("between", first, Moment(after.astimezone(self._zone)))
+
+    def held(self) -> str:
+        """That something was announced after a wait."""
+        return self._words("held")
+
     def facts(self, source: str, listing: Listing) -> list[Fact]:
         """What a list says of an agency beside its name, the publisher's own date first."""
         watched = self._site.sources.get(source)
@@ -176,53 +200,10 @@ class Meant:
     reviewed: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Hold:
-    """Changes of one kind that one poll brought and nobody believes yet, or that went away unbelieved.
-
-    ``refused``: a person judged them to be an error.
-    """
-
-    source: str
-    kind: Kind
-    status: str
-    not_before: datetime | None
-    first_seen_at: datetime
-    release_at: datetime | None
-    ended_at: datetime | None
-    refused: bool
-    rows: tuple[Row, ...]
-
-
-def holds(rows: Sequence[Row]) -> tuple[Hold, ...]:
-    """Held or withdrawn changes by what they have in common, the newest first."""
-    groups: dict[tuple[object, ...], list[Row]] = {}
-    for row in rows:
-        alike = (
-            row.source,
-            row.change.kind,
-            row.state,
-            row.not_before,
-            row.first_seen_at,
-            row.release_at,
-            row.ended_at,
-        )
-        groups.setdefault(alike, []).append(row)
-    found = (
-        Hold(
-            source=members[0].source,
-            kind=members[0].change.kind,
-            status="withdrawn" if members[0].state is State.WITHDRAWN else "held",
-            not_before=members[0].not_before,
-            first_seen_at=members[0].first_seen_at,
-            release_at=members[0].release_at,
-            ended_at=members[0].ended_at,
-            refused=members[0].state is State.REJECTED,
-            rows=tuple(members),
-        )
-        for members in groups.values()
-    )
-    return tuple(sorted(found, key=lambda hold: hold.ended_at or hold.first_seen_at, reverse=True))
+def _named(row: Row, states: Mapping[str, str]) -> str:
+    listing = row.change.subject
+    state = states.get(listing.state or "", listing.state or clean(listing.state_text or ""))
+    return clean(listing.name) + (f", {state}" if state else "")
 
 
 def safe_link(text: str | None) -> str | None:

@@ -2,27 +2,30 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from fastapi import APIRouter, Request, Response
 
 from monitor.db import reading
-from monitor.domain import State
-from monitor.health import BLIND_AFTER_POLLS
 from monitor.i18n import N_
-from monitor.store import changes
-from monitor.store import pages as store
+from monitor.states import STATES
+from monitor.store import pages as places
+from monitor.store import timeline as store
+from monitor.store.changes import Row
 from monitor.web.errors import missing
 from monitor.web.lists import standing
 from monitor.web.pages import get, language_of, say, show, site_of
-from monitor.web.sentences import holds
+from monitor.web.pictures import Sights
+from monitor.web.places import waiting_of
 
 router = APIRouter()
 
-_PAGE = 20  # changesets
+_PAGE = 20  # events
 _CHANGES = 500  # on one page of a changeset
+_FEW = 40  # changes that are told one by one; of more, each state has its names first and the rest folded
 _LARGEST_ID = 2**31 - 1  # of a changeset, on PostgreSQL
-_GAPS_SINCE = timedelta(days=90)  # on the first page, which may hold few changesets
+_LARGEST_MOMENT = 10**16 - 1  # microseconds since 1970, in the year 2286
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _NEXT_STEP = N_(
     "If you want to know more, ask the agency, or those who oversee it, what this listing is used for."
 )
@@ -30,45 +33,39 @@ _NEXT_STEP = N_(
 
 @get(router, "/changes")
 def timeline(request: Request) -> Response:
-    """What was published, what is held, what was withdrawn, and when a list could not be read; newest first."""
+    """What was published, what is held, what was withdrawn, and when a list could not be read; newest first.
+
+    ``?before=`` is the moment, in microseconds since 1970, before which a page's events are.
+    """
     site = site_of(request)
+    sights: Sights = request.app.state.sights
     now = site.clock()
-    before = _number(request.query_params.get("before"))
+    asked = _number(request.query_params.get("before"), _LARGEST_MOMENT)
+    before = None if asked is None else _EPOCH + timedelta(microseconds=asked)
     with reading(site.engine) as conn:
         lists = standing(conn, site, now)
-        shown = store.summaries(conn, before=before, limit=_PAGE + 1)
-        more, shown = len(shown) > _PAGE, shown[:_PAGE]
-        oldest = shown[-1].at if shown else now
-        newest = now if before is None else (shown[0].at if shown else now)
-        since = oldest if more else datetime.min.replace(tzinfo=now.tzinfo)
-        if before is None and not more:
-            since = min(oldest, now - _GAPS_SINCE)
-        gaps = [
-            gap
-            for each in lists
-            for gap in store.gaps(
-                conn, each.name, since=since, longest=BLIND_AFTER_POLLS * each.watched.every, now=now
-            )
-            if gap.since < newest or before is None
+        events: list[tuple[datetime, str, object]] = [
+            (each.at, "changeset", each) for each in store.summaries(conn, before=before, limit=_PAGE + 1)
         ]
-        first = before is None
-        standing_rows = changes.standing(conn) if first else ()
-        held = holds([row for row in standing_rows if row.state in {State.HELD, State.REJECTED}])
-        withdrawn = holds(store.withdrawn(conn)) if first else ()
-    events = sorted(
-        [("changeset", each.at, each) for each in shown] + [("gap", gap.until or now, gap) for gap in gaps],
-        key=lambda event: event[1],
-        reverse=True,
-    )
+        for hold in store.withdrawn(conn, before=before, limit=_PAGE + 1):
+            assert hold.ended_at is not None
+            events.append((hold.ended_at, "withdrawn", hold))
+        for each in lists:
+            gaps = [(gap.until or now, "gap", gap) for gap in sights.of(conn, each.watched, now)]
+            events += [gap for gap in gaps if before is None or gap[0] < before][: _PAGE + 1]
+        held = waiting_of(request).all(conn) if before is None else ()
+    events.sort(key=lambda event: event[0], reverse=True)
+    # what happened in one moment is never torn apart: the next page begins before it
+    cut = events[_PAGE - 1][0] if len(events) > _PAGE else None
+    shown = [event for event in events if cut is None or event[0] >= cut]
     return show(
         request,
         "changes.html",
         lists=lists,
-        events=events,
+        events=shown,
         held=held,
-        withdrawn=withdrawn,
         before=before,
-        older=shown[-1].id if more else None,
+        older=(cut - _EPOCH) // timedelta(microseconds=1) if cut and len(shown) < len(events) else None,
     )
 
 
@@ -81,29 +78,31 @@ def changeset_page(request: Request, number: str) -> Response:
     if identity is None:
         return missing(request)
     with reading(site.engine) as conn:
-        shown = store.changeset(conn, identity, skip=(page - 1) * _CHANGES, limit=_CHANGES)
-        if shown is None or (page > 1 and not shown.first):
+        whole = store.changeset(conn, identity, page=page, size=_CHANGES)
+        if whole is None:
             return missing(request)
-        places = store.places_of(conn, [row.id for row in shown.first if row.id is not None])
-    intervals = {(row.not_before, row.first_seen_at) for row in shown.first}
+        where = places.places_of(conn, [row.id for row in whole.rows if row.id is not None])
+    by_state: dict[str | None, list[Row]] = {}
+    for row in whole.rows:
+        by_state.setdefault(store.state_of(row), []).append(row)
     return show(
         request,
         "changeset.html",
-        changeset=shown,
-        places=places,
-        watched=site.sources.get(shown.source),
-        one_interval=intervals.pop() if len(intervals) == 1 and len(shown.first) > 1 else None,
-        held_before=any(row.was_held for row in shown.first),
-        removed=any(row.change.after is None for row in shown.first),
+        whole=whole,
+        by_state=by_state,
+        few=whole.total <= _FEW,
+        known=STATES,
+        places=where,
+        watched=site.sources.get(whole.source),
         next_step=site.next_step.get(language_of(request)) or say(request, _NEXT_STEP),
         page=page,
-        pages=-(-shown.total // _CHANGES),
+        pages=-(-whole.total // _CHANGES),
     )
 
 
-def _number(text: str | None) -> int | None:
-    """A number that a changeset may have, as it stands in an address; None for anything else."""
-    if not text or not text.isascii() or not text.isdecimal() or len(text) > len(str(_LARGEST_ID)):
+def _number(text: str | None, largest: int = _LARGEST_ID) -> int | None:
+    """A number as it stands in an address; None for anything else."""
+    if not text or not text.isascii() or not text.isdecimal() or len(text) > len(str(largest)):
         return None
     number = int(text)
-    return number if 0 < number <= _LARGEST_ID else None
+    return number if 0 < number <= largest else None

@@ -9,7 +9,7 @@ from sqlalchemy.engine import Engine
 
 from monitor.db import reading, transaction
 from monitor.domain import Kind
-from monitor.store import pages
+from monitor.store import pages, timeline
 from monitor.tables import Delivery, Subscriber
 from tests.web.story import HOUR, SOURCE, START, tell
 
@@ -28,29 +28,34 @@ def test_the_story_is_the_same_on_both_databases(engine: Engine) -> None:
             row.change.subject.name.split()[0] for row in pages.latest(conn, places=["46402"], within=["IN"])
         ] == ["Gary"]
         assert [row.changeset for row in pages.latest(conn, places=["IL"], limit=1)] == [3]
-        found = pages.summaries(conn, before=4, limit=2)
+        (newest, *_) = timeline.summaries(conn)
+        found = timeline.summaries(conn, before=newest.at, limit=2)
         assert [(each.id, each.counts, each.total, len(each.first)) for each in found] == [
             (3, {Kind.CHANGED: 1}, 1, 1),
             (2, {Kind.REMOVED: 1}, 1, 1),
         ]
-        one = pages.changeset(conn, 1)
+        one = timeline.changeset(conn, 1)
         assert one is not None
-        (gary,) = one.first
+        (gary,) = one.rows
+        assert (one.states, one.interval, one.held) == ({"IN": 1}, (START + HOUR, START + 2 * HOUR), 0)
         assert "46402" in pages.places_of(conn, [gary.id or 0])[gary.id or 0]
-        assert pages.changeset(conn, 99) is None
-        assert pages.changeset(conn, 1, skip=1) is not None
-        assert len(pages.withdrawn(conn)) == 2
+        assert timeline.changeset(conn, 99) is None
+        assert timeline.changeset(conn, 1, page=2) is None
+        (gone,) = timeline.withdrawn(conn, named=1)
+        assert (gone.count, len(gone.rows), gone.ended_at) == (2, 1, START + 8 * HOUR)
+        assert timeline.withdrawn(conn, before=gone.ended_at) == ()
         assert len(pages.agencies(conn, SOURCE)) == 7
         (was, now) = pages.versions(conn, SOURCE, latest[1].agency)
         assert (was.listing.name, was.to_at) == ("Chicago Police Department", now.from_at)
         assert [row.change.kind for row in pages.history(conn, SOURCE, latest[1].agency)] == [Kind.CHANGED]
         assert pages.first_read(conn, SOURCE) == START + HOUR
         assert [count for _, count in pages.counts(conn, SOURCE)] == [6, 7, 6]
-        gaps = pages.gaps(conn, SOURCE, since=START, longest=3 * HOUR, now=ended)
-        assert [(gap.since, gap.until, gap.failed, gap.rejected) for gap in gaps] == [
+        seen = timeline.look(conn, timeline.Sight(SOURCE), 3 * HOUR)
+        assert [(gap.since, gap.until, gap.failed, gap.rejected) for gap in seen.until(ended, 3 * HOUR)] == [
             (START + 8 * HOUR, START + 14 * HOUR, 5, 0)
         ]
-        (later, *_) = pages.gaps(conn, SOURCE, since=ended, longest=3 * HOUR, now=ended + 9 * HOUR)
+        assert timeline.look(conn, seen, 3 * HOUR) == seen  # what is known is not found again
+        (later, *_) = seen.until(ended + 9 * HOUR, 3 * HOUR)
         assert (later.since, later.until) == (START + 14 * HOUR, None)
 
 
