@@ -46,8 +46,10 @@ def look_up(request: Request, q: Annotated[str, Form()] = "") -> Response:
     """From what was typed to the page of its place. The text is in no address, log or row; a wrong one comes back on the form."""
     site = site_of(request)
     found = find(q, site.gazetteer)
-    if found.zip:
-        return go(request, zip_path((found.zip,)))
+    if found.zips:
+        return go(request, zip_path(found.zips))
+    if found.country:
+        return go(request, "/changes")
     if found.problem:
         problem = say(request, _PROBLEMS[found.problem])
         return show(request, "find.html", private=True, status=422, asked=q[:LONGEST], problem=problem)

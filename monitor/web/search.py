@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -22,18 +23,30 @@ _COUNTRY = re.compile(
     r"[\s,]*\b(?:USA|U\.S\.A\.|US|U\.S\.|United States(?: of America)?|Estados Unidos|EE\. ?UU\.)\W*$",
     re.IGNORECASE,
 )
+_ZIPS = re.compile(r"\d{5}(?:-\d{4})?(?:[\s,;+]+\d{5}(?:-\d{4})?)+", re.ASCII)
 _UNIT = re.compile(r"^(?:#|apt|apartment|suite|ste|unit|floor|fl|room|rm)\b", re.IGNORECASE)
+_IN_SPANISH = {
+    "nueva york": "New York", "nueva jersey": "New Jersey", "nuevo mexico": "New Mexico", "nuevo hampshire": "New Hampshire",
+    "nueva hampshire": "New Hampshire", "carolina del norte": "North Carolina", "carolina del sur": "South Carolina",
+    "dakota del norte": "North Dakota", "dakota del sur": "South Dakota", "virginia occidental": "West Virginia",
+    "luisiana": "Louisiana", "misisipi": "Mississippi", "misuri": "Missouri", "pensilvania": "Pennsylvania", "tejas": "Texas",
+    "distrito de columbia": "District of Columbia", "islas virgenes": "Virgin Islands", "nueva orleans": "New Orleans",
+    "filadelfia": "Philadelphia",
+}  # fmt: skip
+_SPANISH_NAME = re.compile(rf"\b(?:{'|'.join(_IN_SPANISH)})\b", re.IGNORECASE)
 _LONGEST_NAME = 5  # words of a town's name: "Village of Oak Creek" and the like
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What was found: exactly one of ``zip`` and ``problem``, or ``towns`` and ``states`` to choose from.
+    """What was found: exactly one of ``zips`` (what was typed is ZIPs and nothing else, or an address with its own), ``country`` and
+    ``problem``, or ``towns`` and ``states`` to choose from.
 
     ``problem``: empty, digits, unknown_zip, nothing.
     """
 
-    zip: str | None = None
+    zips: tuple[str, ...] = ()
+    country: bool = False
     towns: tuple[TownZips, ...] = ()
     states: tuple[str, ...] = ()
     problem: str | None = None
@@ -47,22 +60,32 @@ def find(text: str, gazetteer: Gazetteer) -> Found:
         return Found(problem="empty")
     alone = _ZIP_ALONE.fullmatch(asked)
     if alone:
-        return _zip(alone[1], gazetteer)
+        return _zips([alone[1]], gazetteer)
+    if _ZIPS.fullmatch(asked):
+        return _zips(re.findall(r"\d{5}(?=-|\D|$)", asked, re.ASCII), gazetteer)
     if re.fullmatch(r"[\d\s-]+", asked):
         return Found(problem="digits")
-    asked = _COUNTRY.sub("", asked) or asked
+    asked = _COUNTRY.sub("", asked)
+    if not asked:
+        return Found(country=True)
+    asked = _SPANISH_NAME.sub(lambda match: _IN_SPANISH[match[0].lower()], _without_accents(asked))
     at_the_end = _ZIP_AT_THE_END.search(asked)
     if at_the_end:
-        found = _zip(at_the_end[1], gazetteer)
+        found = _zips([at_the_end[1]], gazetteer)
         asked = asked[: at_the_end.start()].strip(" ,")
-        if found.zip or not asked:
+        if found.zips or not asked:
             return found
     return _zip_in_front(asked, gazetteer) or _named(asked, gazetteer)
 
 
-def _zip(code: str, gazetteer: Gazetteer) -> Found:
-    known = gazetteer.zip(code) is not None or gazetteer.state_of_zip(code) is not None
-    return Found(zip=code) if known else Found(problem="unknown_zip")
+def _without_accents(text: str) -> str:
+    """No name of a place here is told from another by an accent alone."""
+    return "".join(c for c in unicodedata.normalize("NFKD", text) if not unicodedata.combining(c))
+
+
+def _zips(codes: list[str], gazetteer: Gazetteer) -> Found:
+    known = all(gazetteer.zip(code) is not None or gazetteer.state_of_zip(code) is not None for code in codes)
+    return Found(zips=tuple(sorted(set(codes)))) if known else Found(problem="unknown_zip")
 
 
 def _zip_in_front(asked: str, gazetteer: Gazetteer) -> Found | None:
@@ -73,7 +96,7 @@ def _zip_in_front(asked: str, gazetteer: Gazetteer) -> Found | None:
         return None
     town, state = _state_at_the_end(rest)
     if state in (None, area.state) and (_state(rest) == area.state or key(town) in map(key, area.towns)):
-        return Found(zip=area.zip)
+        return Found(zips=(area.zip,))
     return None
 
 
@@ -85,7 +108,8 @@ def _named(asked: str, gazetteer: Gazetteer) -> Found:
         towns = _towns(asked, None, gazetteer)
     else:
         towns = _towns(rest, state, gazetteer)
-        if whole:  # "New York" and "Washington" are both
+        # "New York" and "Washington" are both, and the end of "Port Washington" and of "St. Louis" reads like a state
+        if whole or not towns or not re.search(r"[\d,]", asked):
             towns = _distinct(towns + _towns(asked, None, gazetteer))
     if not towns and not whole:
         return Found(problem="nothing")

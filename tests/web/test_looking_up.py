@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from monitor.gazetteer import load
 from monitor.states import STATES
+from monitor.web.home import served
 from monitor.web.search import find
 from tests.web.conftest import Running
 
@@ -25,10 +26,11 @@ from tests.web.conftest import Running
         ("90210 Beverly Hills", "90210"),
         ("Chicago IL 60601-1234.", "60601"),
         ("APO AE 09012", "09012"),
+        ("60601\0", "60601"),
     ],
 )
 def test_a_zip_is_found_wherever_it_stands(text: str, code: str) -> None:
-    assert find(text, load()).zip == code
+    assert find(text, load()).zips == (code,)
 
 
 @pytest.mark.parametrize(
@@ -41,11 +43,16 @@ def test_a_zip_is_found_wherever_it_stands(text: str, code: str) -> None:
         ("1 Main St, Apt 4, Hammond IN", "Hammond", "IN"),
         ("Winston Salem, NC", "Winston-Salem", "NC"),
         ("Washington DC", "Washington", "DC"),
+        ("St. Louis", "St. Louis", "MO"),
+        ("100 Main St, Saint Louis", "St. Louis", "MO"),
+        ("Port Washington", "Port Washington", "NY"),
+        ("Añasco, Puerto Rico", "Añasco", "PR"),
+        ("Filadelfia, Pensilvania", "Philadelphia", "PA"),
     ],
 )
 def test_a_town_is_found_and_a_house_number_is_no_zip(text: str, name: str, state: str) -> None:
     found = find(text, load())
-    assert found.zip is None
+    assert not found.zips
     assert (found.towns[0].name, found.towns[0].state) == (name, state)
 
 
@@ -73,8 +80,8 @@ def test_what_cannot_be_found_says_why(text: str, problem: str) -> None:
 @given(st.one_of(st.text(max_size=300), st.from_regex(r"[0-9 ,A-Za-z#-]{0,60}", fullmatch=True)))
 def test_whatever_is_typed_there_is_one_answer(text: str) -> None:
     found = find(text, load())
-    assert sum(map(bool, (found.zip, found.problem, found.towns or found.states))) == 1
-    assert found.zip is None or (found.zip.isdigit() and len(found.zip) == 5)
+    assert sum(map(bool, (found.zips, found.country, found.problem, found.towns or found.states))) == 1
+    assert all(code.isdigit() and len(code) == 5 for code in found.zips)
     assert set(found.states) <= set(STATES)
 
 
@@ -86,6 +93,26 @@ def test_a_zip_leads_to_its_page(web: Running) -> None:
 
 def test_a_state_leads_to_its_page(web: Running) -> None:
     assert web.find("Illinois").headers["location"] == "/state/IL"
+
+
+@pytest.mark.parametrize(
+    ("text", "path"),
+    [
+        ("60602, 60601-1234", "/zip/60601+60602"),
+        ("USA", "/changes"),
+        ("Nueva York 10001", "/zip/10001"),
+        ("Nuevo México", "/state/NM"),
+    ],
+)
+def test_several_zips_the_country_and_spanish_names_lead_somewhere(
+    web: Running, text: str, path: str
+) -> None:
+    assert web.find(text).headers["location"] == path
+
+
+def test_every_zip_of_the_largest_city_is_offered() -> None:
+    (city, *_) = find("New York City", load()).towns
+    assert {"10001", "11692"} <= set(served(city, load()))
 
 
 def test_a_town_of_one_zip_leads_to_its_page(web: Running) -> None:
