@@ -105,6 +105,16 @@ class Sentences:
         """Changes, ready to be shown."""
         return [self.line(row) for row in rows]
 
+    def sorted(self, rows: Mapping[str | None, Iterable[Row]]) -> dict[str | None, list[Line]]:
+        """The same of changes that are sorted by state."""
+        return {state: self.lines(members) for state, members in rows.items()}
+
+    def same(self, lines: Mapping[str | None, Iterable[Line]]) -> tuple[str, ...]:
+        """The facts that are the same for every one of several changes."""
+        first, *others = (line for members in lines.values() for line in members)
+        common = set(first.facts).intersection(*(line.facts for line in others)) if others else set()
+        return tuple(fact for fact in first.facts if fact in common)
+
     def names(self, rows: Iterable[Row]) -> list[str]:
         """The agencies of changes with their states, and nothing else of them: "Hammond Police Department, Indiana"."""
         return [_named(row, STATES) for row in rows]

@@ -90,7 +90,12 @@ NEWCOMERS = [
 ]
 
 MEANINGS = (
-    Meaning(date(2019, 1, 1), "It was a partnership.", "Era una asociación.", "An old page"),
+    Meaning(
+        date(2019, 1, 1),
+        f"It was a partnership. {'Its terms were told in many words. ' * 8}They ended.",
+        "Era una asociación.",
+        "An old page",
+    ),
     Meaning(
         date(2026, 1, 1),
         "The list names it. Listing alone gives no access.",

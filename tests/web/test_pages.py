@@ -267,6 +267,7 @@ def test_the_meaning_is_the_one_of_that_time(web: Running) -> None:
     assert said.index("Since Jan 1, 2026: The list names it.") < said.index(
         "Since Jan 1, 2019: It was a partnership."
     )
+    assert "They ended." in said  # no text of ours is cut like one from outside
 
 
 # --- languages --------------------------------------------------------------------------------------------------------------------

@@ -33,7 +33,11 @@ def rows(
     codes = [*STATES, None]
     found = []
     for number in range(count):
-        listing = Listing(name=f"Town {number:03} Police Department", state=codes[number % len(codes)])
+        listing = Listing(
+            name=f"Town {number:03} Police Department",
+            state=codes[number % len(codes)],
+            attributes=(("Type", "Jail"),),
+        )
         found.append(
             Row(
                 SOURCE,
@@ -102,6 +106,8 @@ def test_a_changeset_of_hundreds_is_an_index_of_states_whose_every_link_leads_to
     assert said.count("All this happened between our checks") == 1
     assert "Not there at our check" not in said
     assert client.get(f"{large}/changes/1?page=3").status_code == 404
+    shorter = words(client.get(f"{large}/changes/2").text)
+    assert shorter.count("Type: Jail") == shorter.count("For each of them: Camera Co adds: Type: Jail.") == 1
 
 
 def test_a_hold_of_hundreds_is_told_by_state_and_named_on_each_state_s_page(
