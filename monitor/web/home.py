@@ -11,7 +11,7 @@ from monitor.gazetteer import Gazetteer, TownZips, ZipKind
 from monitor.i18n import N_
 from monitor.store import timeline as store
 from monitor.web.lists import standing
-from monitor.web.pages import get, go, language_of, post, remember, say, show, site_of
+from monitor.web.pages import get, go, language_of, post, say, show, site_of
 from monitor.web.pictures import Pictures
 from monitor.web.places import MOST_ZIPS, zip_path
 from monitor.web.search import LONGEST, find
@@ -64,9 +64,7 @@ def look_up(request: Request, q: Annotated[str, Form()] = "") -> Response:
 @get(router, "/find")
 def start_again(request: Request) -> Response:
     """Where a language link or a bookmark of a search's answer leads."""
-    return remember(
-        request, go(request, f"/?lang={language_of(request)}" if "lang" in request.query_params else "/")
-    )
+    return go(request, f"/?lang={language_of(request)}" if "lang" in request.query_params else "/")
 
 
 def served(town: TownZips, gazetteer: Gazetteer) -> tuple[str, ...]:

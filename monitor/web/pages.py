@@ -136,10 +136,10 @@ def show(
 
 
 def go(request: Request, path: str, status: int = 303) -> Response:
-    """A redirect within the site: 303 after a POST, 301 to the one true address of a page."""
+    """A redirect within the site: 303 after a POST, 301 to the one true address of a page. A language that was asked for is kept."""
     answer = RedirectResponse(site_of(request).url(path), status)
     answer.headers["Cache-Control"] = "no-store" if status == 303 else "no-cache"
-    return answer
+    return remember(request, answer)
 
 
 def remember(request: Request, answer: Response) -> Response:

@@ -81,6 +81,7 @@ def zip_page(request: Request, zips: str) -> Response:
         "zip.html",
         zips=codes,
         areas=areas,
+        state_by_zip={code: site.gazetteer.state_of_zip(code) for code in codes},
         states=states,
         towns=_towns(areas.values()),
         boards=[_zip_board(site, each, codes, states) for each in lists],
@@ -163,4 +164,7 @@ def _entry(cover: Cover, zips: tuple[str, ...] = ()) -> Entry:
 
 def _towns(areas: Iterable[ZipArea | None]) -> tuple[str, ...]:
     """The post towns of ZIPs, each once, with their state."""
-    return tuple(dict.fromkeys(f"{area.towns[0]}, {area.state}" for area in areas if area))
+    pairs = ((area.towns[0], area.state) for area in areas if area)
+    return tuple(
+        dict.fromkeys(town if town.endswith(f" {state}") else f"{town}, {state}" for town, state in pairs)
+    )

@@ -145,7 +145,8 @@ def test_an_unknown_and_a_military_zip_say_what_they_are(web: Running) -> None:
     assert "00000 is not a ZIP code that we know, and its first digits belong to no state." in page(
         web, "/zip/00000"
     )
-    assert "military or diplomatic post office" in page(web, "/zip/09012")
+    assert "APO AE 09012 09012 is a military or diplomatic post office" in page(web, "/zip/09012")
+    assert "00000 is not a ZIP code that we know" in page(web, "/zip/00000+60601")
 
 
 def test_a_state_lists_its_agencies_by_what_they_serve(web: Running) -> None:
@@ -279,6 +280,7 @@ def test_spanish_by_link_is_remembered_by_a_cookie_and_by_nothing_else(web: Runn
     assert re.fullmatch(r"lang=es; HttpOnly; Max-Age=31536000; Path=/; SameSite=lax; Secure", cookie)
     assert '<html lang="es">' in answer.text
     assert '<html lang="es">' in web.get("/changes", cookie="lang=es").text
+    assert web.get("/state/indiana?lang=es").headers["set-cookie"].startswith("lang=es;")
     assert "set-cookie" not in web.get("/changes").headers
 
 
