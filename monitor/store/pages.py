@@ -37,14 +37,17 @@ def latest(
     *,
     places: Collection[str] = (),
     within: Collection[str] = (),
+    changeset: int | None = None,
     limit: int = 20,
 ) -> tuple[Row, ...]:
-    """The newest published changes, newest first; for places only those that concern one of them.
+    """The newest published changes, newest first; for places only those that concern one of them, and only those of a changeset.
 
     ``within`` are the states of ZIPs: what concerns every ZIP there concerns them too. A change has no place before it is fanned out.
     """
     change = tables.Change
     query = sa.select(col(change.id)).where(col(change.state) == State.PUBLISHED.value)
+    if changeset is not None:
+        query = query.where(col(change.changeset_id) == changeset)
     if places:
         here: sa.ColumnElement[bool] = col(ChangePlace.place).in_(places)
         if within:

@@ -17,6 +17,7 @@ from monitor.web.places import read_zips, states_of, zip_path
 router = APIRouter()
 
 _ENTRIES = 50
+_MOST = 500  # of one changeset: a feed that ended within one would keep its rest from every reader
 
 
 @get(router, "/feed.atom")
@@ -52,6 +53,9 @@ def _feed(
     language = language_of(request)
     with reading(site.engine) as conn:
         rows = store.latest(conn, places=places, within=within, limit=_ENTRIES)
+        if len(rows) == _ENTRIES:
+            last = store.latest(conn, places=places, within=within, changeset=rows[-1].changeset, limit=_MOST)
+            rows = (*(row for row in rows if row.changeset != rows[-1].changeset), *last)
         began = min(
             filter(None, (store.first_read(conn, name) for name in site.sources)), default=site.clock()
         )

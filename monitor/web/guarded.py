@@ -32,6 +32,8 @@ class Guarded:
     def __init__(self, app: ASGIApp, public_url: str) -> None:
         self._app = app
         host = urlsplit(public_url).hostname or "localhost"
+        if not host.isascii():  # a browser asks for the name's letters in ASCII
+            host = host.encode("idna").decode()
         self._hosts = _LOOPBACK | {f"[{host}]" if ":" in host else host}
         self._headers = dict(HEADERS)
         if public_url.startswith("https:"):

@@ -12,7 +12,10 @@ import sqlalchemy as sa
 
 from monitor.db import reading
 from monitor.tables import metadata
+from monitor.web import create_app
+from tests.peers.browser import served
 from tests.web.conftest import Running
+from tests.web.story import site
 
 PATHS = (
     "/", "/zip/46320", "/zip/46320+46323", "/zip/99999", "/state/IN", "/changes", "/changes/1", "/about", "/privacy", "/feed.atom",
@@ -69,6 +72,12 @@ def test_our_own_hosts_are_served_and_links_come_from_the_configuration(web: Run
     assert set(re.findall(r"https?://([^/\"<]+)", feed.text)) == {"watch.example", "www.w3.org"}
     moved = web.get("/state/indiana", host=host, **{"x-forwarded-host": "evil.example"})
     assert moved.headers["location"] == "/state/IN"
+
+
+def test_a_name_with_letters_that_ascii_lacks_is_served_as_browsers_ask_for_it(web: Running) -> None:
+    with served(create_app(site(web.engine, web.clock, "https://años.example"))) as address:
+        for host, status in (("xn--aos-7ma.example", 200), ("watch.example", 421)):
+            assert web.client.get(f"{address}/about", headers={"host": host}).status_code == status
 
 
 def test_a_slash_too_many_does_not_repeat_the_host(web: Running) -> None:

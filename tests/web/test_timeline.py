@@ -110,6 +110,12 @@ def test_a_changeset_of_hundreds_is_an_index_of_states_whose_every_link_leads_to
     assert shorter.count("Type: Jail") == shorter.count("For each of them: Camera Co adds: Type: Jail.") == 1
 
 
+def test_a_feed_does_not_end_within_a_changeset(large: str, client: httpx.Client) -> None:
+    newest = client.get(f"{large}/feed.atom").text
+    assert set(re.findall(r"<id>https://watch.example/changes/(\d)#c\d+", newest)) == {"1", "2"}
+    assert newest.count("<entry>") == 45 + 500
+
+
 def test_a_hold_of_hundreds_is_told_by_state_and_named_on_each_state_s_page(
     large: str, client: httpx.Client
 ) -> None:
