@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from functools import cache
@@ -116,13 +117,15 @@ def show(
     """A page as an answer. ``private`` is for what concerns one person: nobody keeps a copy and no search engine lists it."""
     look: Look = request.app.state.look
     language = language_of(request)
+    site, path = site_of(request), _path(request)
     extras = {name: extra(request) for name, extra in look.extras.items()}
     body = look.render(
         language,
         template,
         **extras,
-        here=_here(request),
-        now=site_of(request).clock(),
+        here=site.url(path),
+        address=None if private else site.public(path),
+        now=site.clock(),
         private=private,
         **context,
     )
@@ -159,17 +162,20 @@ def remember(request: Request, answer: Response) -> Response:
     return answer
 
 
-def _here(request: Request) -> str:
-    """The page itself, for its language links; of a query only the page number is carried on.
+def _path(request: Request) -> str:
+    """The page itself, for its language links and for paper; of a query only the number of a page is carried on.
 
     It begins with one slash, whatever was asked for: behind two a browser would look for another host.
     """
-    kept = "".join(
-        f"?{name}={value}"
-        for name in ("page", "before")
-        if (value := request.query_params.get(name, "")).isdecimal() and len(value) < 20
+    kept = next(
+        (
+            f"?{name}={value}"
+            for name in ("page", "before")
+            if re.fullmatch(r"[0-9]{1,19}", value := request.query_params.get(name, ""))
+        ),
+        "",
     )
-    return site_of(request).url("/" + quote(request.scope["path"].lstrip("/"))) + kept
+    return "/" + quote(request.scope["path"].lstrip("/")) + kept
 
 
 @cache

@@ -152,6 +152,7 @@ def test_an_unknown_and_a_military_zip_say_what_they_are(web: Running) -> None:
 def test_a_state_lists_its_agencies_by_what_they_serve(web: Running) -> None:
     said = page(web, "/state/IN")
     assert "5 agencies of Indiana are listed." in said
+    assert "The list names it. Listing alone gives no access." in said
     assert said.index("For the whole state") < said.index("Indiana State Police") < said.index("Local")
     assert said.index("Could not be placed more exactly") < said.index("Zyxwv Task Force")
 
@@ -257,6 +258,11 @@ def test_a_permalink_says_what_when_whose_date_what_it_means_where_and_what_next
     assert "What you can do If you want to know more, ask the agency" in said
     assert "joined" not in said
     assert "left" not in said.replace("left-hand", "")
+
+
+def test_on_paper_a_page_says_where_it_is(web: Running) -> None:
+    assert '<p class="paper">https://watch.example/changes/1</p>' in web.get("/changes/1?lang=en").text
+    assert '<p class="paper">' not in web.get("/nowhere").text
 
 
 def test_a_removal_says_that_it_does_not_say_why(web: Running) -> None:
