@@ -111,9 +111,11 @@ class Sentences:
 
     def same(self, lines: Mapping[str | None, Iterable[Line]]) -> tuple[str, ...]:
         """The facts that are the same for every one of several changes."""
-        first, *others = (line for members in lines.values() for line in members)
-        common = set(first.facts).intersection(*(line.facts for line in others)) if others else set()
-        return tuple(fact for fact in first.facts if fact in common)
+        every = [line for members in lines.values() for line in members]
+        if len(every) < 2:
+            return ()
+        common = set.intersection(*(set(line.facts) for line in every))
+        return tuple(fact for fact in every[0].facts if fact in common)
 
     def names(self, rows: Iterable[Row]) -> list[str]:
         """The agencies of changes with their states, and nothing else of them: "Hammond Police Department, Indiana"."""
