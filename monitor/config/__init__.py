@@ -17,7 +17,7 @@ from pydantic import ValidationError
 
 from monitor.config.layers import from_environment, laid_over, read_secret_files
 from monitor.config.problems import contradictions, in_words
-from monitor.config.sections import LOOPBACK, Columns, MeaningEntry, Source
+from monitor.config.sections import LOOPBACK, Columns, Database, MeaningEntry, Source
 from monitor.config.settings import Settings
 from monitor.errors import ConfigError
 
@@ -25,6 +25,7 @@ __all__ = [
     "DEFAULT_PATH",
     "LOOPBACK",
     "Columns",
+    "Database",
     "MeaningEntry",
     "Settings",
     "Source",
