@@ -150,7 +150,9 @@ class Chats:
     def gone(self, chat: int, name: str | None) -> None:
         """The chat has removed the bot."""
         if self.stop(chat, name).verdict is Verdict.FIXED:
-            log.error("a chat of [telegram.channels] has removed the bot: add it there again, or take it out")
+            log.error(
+                "a chat of [telegram.channels] has removed the bot (`monitor telegram test` says which): add it there again, or take it out"
+            )
 
     def welcome(self, chat: int) -> None:
         """The chat has started the bot: what its refusal closed is open again."""
@@ -163,14 +165,18 @@ class Chats:
             known, other = self._find(conn, chat, None), self._find(conn, to, None)
             if known is None:
                 return
+            if known.origin == CONFIG:
+                log.error(
+                    "a group of [telegram.channels] has another id now: `monitor telegram test` says which"
+                )
+                return
             if other is None:
                 address = str(to)
                 people.readdress(
                     conn, known.id, self._keys.seal(CHANNEL, address), self._keys.lookup(CHANNEL, address)
                 )
             elif other.id != known.id:
-                people.follow(conn, other.id, people.follows(conn, known.id), self._clock())
-                people.end(conn, known.id, self._clock())
+                people.merge(conn, known.id, other.id, self._clock())
         log.info("subscriber %d (telegram): the group has another id", known.id)
 
     def pause(self, chat: int, until: datetime, reason: str) -> None:

@@ -190,6 +190,24 @@ def end(conn: Connection, subscriber: int, now: datetime) -> bool:
     return ended.rowcount > 0
 
 
+def merge(conn: Connection, subscriber: int, into: int, now: datetime) -> None:
+    """End a subscriber whose address turned out to be another's: that one takes over the places, and the alerts that are still due."""
+    follow(conn, into, follows(conn, subscriber), now)
+    theirs = sa.select(col(Delivery.changeset_id)).where(
+        col(Delivery.subscriber_id) == into, col(Delivery.changeset_id).is_not(None)
+    )
+    conn.execute(
+        sa.update(Delivery)
+        .where(
+            col(Delivery.subscriber_id) == subscriber,
+            col(Delivery.state) == "due",
+            col(Delivery.changeset_id).not_in(theirs),
+        )
+        .values(subscriber_id=into)
+    )
+    end(conn, subscriber, now)
+
+
 def follow(conn: Connection, subscriber: int, wanted: Iterable[Follow], now: datetime) -> int:
     """Add what is asked for and not followed yet; returns how many were new."""
     rows = [

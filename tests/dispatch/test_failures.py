@@ -5,8 +5,9 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+import sqlalchemy as sa
 
-from monitor import tables
+from monitor import subscribe, tables
 from monitor.db import reading, transaction
 from monitor.domain import Envelope
 from monitor.errors import Permanent, Transient
@@ -146,6 +147,43 @@ def test_a_chat_that_moves_to_one_that_is_subscribed_already_leaves_it_what_it_f
         assert gone is not None
         assert gone.state == "ended"
         assert [follow.place for follow in people.follows(conn, new)] == ["46320", "46402"]
+
+
+def test_what_a_chat_was_owed_is_owed_to_the_one_that_it_moved_to(world: World) -> None:
+    world.person("-100", "IN", channel="telegram")
+    world.publish(HAMMOND)
+    world.fan_out()
+    world.publish(GARY)
+    world.fan_out()
+    world.write(sa.update(tables.Delivery).where(tables.Delivery.id == 2).values(due_at=world.now + HOUR))
+    world.person("-100200", "46402", channel="telegram")
+    channel = Recorder(name="telegram")
+    channel.will("-100", Permanent("migrated", moved_to="-100200"))
+    assert world.send(channel).sent == 1
+    world.later(hours=1)
+    assert world.send(channel).sent == 1
+    assert {chat: len(told) for chat, told in channel.told.items()} == {"-100200": 2}
+
+
+def test_a_configured_group_that_moved_is_followed_there_and_stays_as_it_is_configured(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    subscribe.follow_channels(world.engine, world.keys, {"IN": "-100"}, ["ring"], world.now)
+    world.publish(HAMMOND)
+    world.publish(GARY)
+    world.fan_out()
+    channel = Recorder(name="telegram", concurrency=1)
+    moved = Permanent("migrated", moved_to="-100200")
+    channel.will("-100", moved, moved)
+    channel.will("-100200", None, Transient("flood"))
+    assert world.send(channel).retried == 1
+    subscribe.follow_channels(world.engine, world.keys, {"IN": "-100"}, ["ring"], world.now)  # a restart
+    world.later(hours=1)
+    channel.will("-100", moved)
+    assert world.send(channel).sent == 1, "the restart has not lost it"
+    assert len(channel.told["-100200"]) == 2
+    assert "a configured group has another id now (subscriber 1)" in caplog.text
+    assert "100200" not in caplog.text
 
 
 def test_a_chat_that_must_wait_holds_up_nobody_else_and_waits_also_after_a_restart(world: World) -> None:
