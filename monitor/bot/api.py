@@ -26,12 +26,11 @@ from telegram import (
 )
 from telegram.constants import ParseMode, UpdateType
 from telegram.error import BadRequest, Forbidden, TelegramError
-from telegram.request import HTTPXRequest
 
 from monitor.bot.says import Reply
 from monitor.channels.pace import Pace
 from monitor.channels.posts import LIMIT, length
-from monitor.channels.telegram import hush, meaning_of
+from monitor.channels.telegram import Quiet, hush, meaning_of
 from monitor.errors import Permanent, Transient
 
 log = logging.getLogger(__name__)
@@ -219,18 +218,15 @@ def _cut(text: str) -> str:
     return text
 
 
-class _Request(HTTPXRequest):
-    """Requests whose answers are read update by update: the library reads all updates of an answer or none, and writes what it could
-    not read into the log. One that cannot be read becomes an empty update here, and is passed over.
+class _Request(Quiet):
+    """Requests whose answers are read update by update: the library reads all updates of an answer or none. One that cannot be read
+    becomes an empty update here, and is passed over.
     """
 
     @staticmethod
     def parse_json_payload(payload: bytes) -> dict[str, Any]:
-        try:
-            content: dict[str, Any] = json.loads(payload)
-            result = content.get("result")
-        except (ValueError, AttributeError):
-            raise TelegramError("the answer cannot be read") from None
+        content = Quiet.parse_json_payload(payload)
+        result = content.get("result")
         if isinstance(result, list):
             content["result"] = [
                 {"update_id": each["update_id"]} if _is_update(each) and not _readable(each) else each

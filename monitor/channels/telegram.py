@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import html
+import json
 import logging
 import os
 import re
@@ -16,7 +17,7 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Iterable
 from datetime import timedelta
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 # the library's own switch: RetryAfter.retry_after is a timedelta, and no deprecation warning is raised where a 429 is read
 os.environ.setdefault("PTB_TIMEDELTA", "1")
@@ -65,6 +66,24 @@ _TALKATIVE = (
 )
 
 
+class Unreadable(TelegramError):
+    """An answer that is not Telegram's: what stands in between, a proxy or a portal, has answered instead."""
+
+
+class Quiet(HTTPXRequest):
+    """Requests that do not write an answer which cannot be read into the log, as the library does: it may name chats."""
+
+    @staticmethod
+    def parse_json_payload(payload: bytes) -> dict[str, Any]:
+        try:
+            content = json.loads(payload)
+        except ValueError:
+            content = None
+        if not isinstance(content, dict) or "ok" not in content:
+            raise Unreadable("the answer is not Telegram's")
+        return content
+
+
 class Telegram:
     """The Telegram channel. ``base_url`` is what the token is appended to; ``clock`` (seconds) and ``sleep`` are what the pace runs on.
 
@@ -86,7 +105,7 @@ class Telegram:
         hush()
         self.concurrency = concurrency
         self._requests = [
-            HTTPXRequest(
+            Quiet(
                 connection_pool_size=concurrency,
                 read_timeout=timeout,
                 write_timeout=timeout,
@@ -176,6 +195,11 @@ def can_post(bot: ChatMember | None) -> bool:
 
 def meaning_of(error: TelegramError, chat: str) -> SendError:
     """What an answer of the Bot API, or none, means for the delivery. The text holds neither chat nor token."""
+    if isinstance(error, Unreadable) or isinstance(error.__cause__, Unreadable):
+        # first, whatever its status: the 403 of a firewall ends nobody's subscription
+        return Transient(
+            "Telegram cannot be reached: something in between answers in its place", lane=EVERYTHING
+        )
     # BadRequest and TimedOut derive from NetworkError: the order of the cases matters
     match error:
         case RetryAfter():

@@ -16,7 +16,7 @@ from monitor.channels.telegram import Telegram, meaning_of
 from monitor.domain import Envelope, Message
 from monitor.errors import Permanent, SendError, Transient
 from tests.channels.examples import MESSAGE, envelope
-from tests.peers.botapi import DROP, FORBIDDEN, NOT_FOUND, STALL, Answer, BotApi, flood, migrated
+from tests.peers.botapi import DROP, FORBIDDEN, NOT_FOUND, STALL, Answer, BotApi, Portal, flood, migrated
 
 LONG = Message(subject="s", text="t", html="h", blocks=tuple(f"<b>{n}</b> " + "x" * 1500 for n in range(5)))
 
@@ -51,7 +51,7 @@ def outcomes(channel: Telegram, message: Message, *to: Envelope) -> list[SendErr
     return asyncio.run(run())
 
 
-def failure(answer: Answer | str, **options: Any) -> SendError:
+def failure(answer: Answer | Portal | str, **options: Any) -> SendError:
     with BotApi([answer]) as api:
         (error,) = outcomes(telegram(api, **options), MESSAGE, envelope("@example_in"))
     assert error is not None
@@ -149,6 +149,17 @@ def test_a_server_error_is_tried_again(answer: Answer) -> None:
     error = failure(answer)
     assert isinstance(error, Transient)
     assert not error.ambiguous
+
+
+@pytest.mark.parametrize("status", [200, 302, 400, 401, 403, 502])
+def test_an_answer_that_is_not_telegrams_ends_and_fails_nothing(
+    status: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    error = failure(Portal(status))
+    assert isinstance(error, Transient)
+    assert error.lane == EVERYTHING
+    assert not error.ambiguous
+    assert "7654321" not in caplog.text + str(error), "what it says may name chats"
 
 
 def test_a_server_that_is_away_pauses_the_channel() -> None:

@@ -10,6 +10,7 @@ import json
 import threading
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from html.parser import HTMLParser
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
 from urllib.parse import parse_qs
@@ -28,6 +29,13 @@ class Answer:
     status: int
     description: str
     parameters: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Portal:
+    """What a proxy or a firewall in between says instead of Telegram."""
+
+    status: int
 
 
 FORBIDDEN = Answer(403, "Forbidden: bot was blocked by the user")
@@ -76,21 +84,22 @@ class BotApi:
     """A context manager; ``base_url`` is what a token is appended to. ``answers`` are used up by the first posts; then posts succeed.
 
     ``posts`` are all posts that were read, ``made`` the texts of those that are now in the chats. ``status`` is the bot's in every
-    chat, ``members`` says how others stand by (chat, user), ``chats`` what chats there are by number or @name. ``failures`` are
+    chat, ``refusals`` what no Bot API would have taken, ``members`` says how others stand by (chat, user), ``chats`` what chats there are by number or @name. ``failures`` are
     answers to methods by name, used up one by one.
     """
 
     def __init__(
         self,
-        answers: Iterable[Answer | str] = (),
+        answers: Iterable[Answer | Portal | str] = (),
         *,
         token: str = "12345:canary-token",
         status: str = "administrator",
     ) -> None:
         self.token, self.status = token, status
         self.answers = list(answers)
-        self.failures: dict[str, list[Answer]] = {}
+        self.failures: dict[str, list[Answer | Portal]] = {}
         self.posts: list[Post] = []
+        self.refusals: list[str] = []
         self.notices: list[Notice] = []
         self.calls: list[str] = []
         self.menus: dict[str, list[str]] = {}
@@ -126,7 +135,9 @@ class BotApi:
                     self.close_connection = True
                     return
                 status, content = answer
-                encoded = json.dumps(content).encode()
+                encoded = (
+                    json.dumps(content) if content is not None else "<html>7654321 Access denied</html>"
+                ).encode()
                 self.send_response(status)
                 self.send_header("Content-Type", "application/json")
                 self.send_header("Content-Length", str(len(encoded)))
@@ -157,7 +168,7 @@ class BotApi:
         self._server.server_close()
         self._thread.join()
 
-    def _answer(self, path: str, fields: dict[str, str]) -> tuple[int, dict[str, Any]] | str:
+    def _answer(self, path: str, fields: dict[str, str]) -> tuple[int, dict[str, Any] | None] | str:
         token, _, method = path.removeprefix("/bot").partition("/")
         with self._lock:
             self.calls.append(method)
@@ -165,6 +176,10 @@ class BotApi:
                 return _refused(Answer(401, "Unauthorized"))
             if self.failures.get(method):
                 return _refused(self.failures[method].pop(0))
+            refusal = _refusal(method, fields)
+            if refusal:
+                self.refusals.append(refusal)
+                return _refused(Answer(400, f"Bad Request: {refusal}"))
             if method == "getUpdates":
                 return self._updates(
                     int(fields.get("offset", 0)),
@@ -191,7 +206,7 @@ class BotApi:
                 }
             )
 
-    def _updates(self, offset: int, limit: int, wait: float) -> tuple[int, dict[str, Any]]:
+    def _updates(self, offset: int, limit: int, wait: float) -> tuple[int, dict[str, Any] | None]:
         if self.webhook.get("url"):
             return _refused(Answer(409, "Conflict: can't use getUpdates method while webhook is active"))
         self._polls += 1
@@ -430,6 +445,72 @@ def _result(result: Any) -> tuple[int, dict[str, Any]]:
     return 200, {"ok": True, "result": result}
 
 
-def _refused(answer: Answer) -> tuple[int, dict[str, Any]]:
+def _refusal(method: str, fields: dict[str, str]) -> str | None:
+    """Why the real server would not take a request, whatever chat it is for: sizes and markup as the Bot API describes them."""
+    if method == "answerCallbackQuery" and _units(fields.get("text", "")) > 200:
+        return "MESSAGE_TOO_LONG"
+    if method not in {"sendMessage", "editMessageText"}:
+        return None
+    text = _Markup()
+    if fields.get("parse_mode") == "HTML":
+        text.feed(fields["text"])
+        text.close()
+    else:
+        text.text = fields["text"]
+    if text.wrong or text.open:
+        return f"can't parse entities: {text.wrong or text.open}"
+    if not text.text.strip():
+        return "message text is empty"
+    if _units(text.text) > 4096:
+        return "message is too long"
+    rows = json.loads(fields.get("reply_markup", "{}")).get("inline_keyboard", [])
+    for button in (button for row in rows for button in row):
+        if not button["text"].strip() or len(button) != 2:
+            return "inline keyboard button is invalid"
+        if not 1 <= len(button.get("callback_data", "x").encode()) <= 64:
+            return "BUTTON_DATA_INVALID"
+    if len([button for row in rows for button in row]) > 100:
+        return "REPLY_MARKUP_TOO_LONG"
+    return None
+
+
+class _Markup(HTMLParser):
+    """Telegram's HTML: its own few tags, closed in order, and four named entities."""
+
+    def __init__(self) -> None:
+        super().__init__(convert_charrefs=False)
+        self.text, self.wrong = "", ""
+        self.open: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag not in {"b", "i", "u", "s", "a", "code", "pre", "blockquote"}:
+            self.wrong = tag
+        self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        if not self.open or self.open.pop() != tag:
+            self.wrong = tag
+
+    def handle_data(self, data: str) -> None:
+        if "<" in data:
+            self.wrong = data
+        self.text += data
+
+    def handle_entityref(self, name: str) -> None:
+        if name not in {"lt", "gt", "amp", "quot"}:
+            self.wrong = name
+        self.text += "&"
+
+    def handle_charref(self, name: str) -> None:
+        self.text += "&"
+
+
+def _units(text: str) -> int:
+    return len(text.encode("utf-16-le")) // 2
+
+
+def _refused(answer: Answer | Portal) -> tuple[int, dict[str, Any] | None]:
+    if isinstance(answer, Portal):
+        return answer.status, None
     content: dict[str, Any] = {"ok": False, "error_code": answer.status, "description": answer.description}
     return answer.status, content | ({"parameters": answer.parameters} if answer.parameters else {})
