@@ -23,6 +23,7 @@ from telegram import (
     InlineKeyboardMarkup,
     LinkPreviewOptions,
     Update,
+    WebhookInfo,
 )
 from telegram.constants import ParseMode, UpdateType
 from telegram.error import BadRequest, Forbidden, TelegramError
@@ -30,7 +31,7 @@ from telegram.error import BadRequest, Forbidden, TelegramError
 from monitor.bot.says import Reply
 from monitor.channels.pace import Pace
 from monitor.channels.posts import LIMIT, length
-from monitor.channels.telegram import Quiet, hush, meaning_of
+from monitor.channels.telegram import Checked, hush, meaning_of, obstacle
 from monitor.errors import Permanent, Transient
 
 log = logging.getLogger(__name__)
@@ -103,6 +104,10 @@ class Api:
         """Have updates sent to a webhook."""
         await self._bot.set_webhook(url, allowed_updates=KINDS, secret_token=secret)
 
+    async def hook(self) -> WebhookInfo:
+        """Where updates are sent to, and whether they arrive."""
+        return await self._bot.get_webhook_info()
+
     async def listen_by_polling(self) -> None:
         """Have updates kept until they are asked for; none is lost by it."""
         await self._bot.delete_webhook()
@@ -127,7 +132,11 @@ class Api:
         except (BadRequest, Forbidden):
             return None
 
-    async def post(self, chat: int, reply: Reply, *, thread: int | None = None) -> None:
+    async def obstacle(self, chat: str) -> str | None:
+        """Why the bot may not post in a chat, and what to do; None if it may."""
+        return await obstacle(self._bot, chat, self.id)
+
+    async def post(self, chat: int | str, reply: Reply, *, thread: int | None = None) -> None:
         """Post a reply. Raises Transient or Permanent."""
 
         async def send() -> None:
@@ -169,7 +178,7 @@ class Api:
         except TelegramError as error:
             log.info("a button could not be answered: %s", meaning_of(error, ""))
 
-    async def _at_pace(self, chat: int, send: Callable[[], Awaitable[None]]) -> None:
+    async def _at_pace(self, chat: int | str, send: Callable[[], Awaitable[None]]) -> None:
         """Make a request that counts as a post, again when it surely was not carried out and a short wait may help."""
         for tries in range(1, _TRIES + 1):
             await self._pace.turn(str(chat))
@@ -218,14 +227,14 @@ def _cut(text: str) -> str:
     return text
 
 
-class _Request(Quiet):
+class _Request(Checked):
     """Requests whose answers are read update by update: the library reads all updates of an answer or none. One that cannot be read
     becomes an empty update here, and is passed over.
     """
 
     @staticmethod
     def parse_json_payload(payload: bytes) -> dict[str, Any]:
-        content = Quiet.parse_json_payload(payload)
+        content: dict[str, Any] = json.loads(payload)
         result = content.get("result")
         if isinstance(result, list):
             content["result"] = [

@@ -9,7 +9,7 @@ from telegram.error import TelegramError
 
 from monitor.bot.api import Api
 from monitor.bot.says import Reply, safe
-from monitor.channels.telegram import meaning_of, mute
+from monitor.channels.telegram import meaning_of
 from monitor.errors import SendError
 
 
@@ -39,21 +39,13 @@ async def prove(api: Api, channels: Mapping[str, str], *, name: str, post: bool)
 
 async def _proof(api: Api, chat: str, places: tuple[str, ...], name: str, post: bool) -> Proof:
     try:
-        known = await api.chat(chat if chat.startswith("@") else int(chat))
-        if known is None:
-            return Proof(
-                chat,
-                places,
-                False,
-                "Telegram shows no such chat to the bot: check the name, and add the bot there",
-            )
-        reason = mute(known.type, await api.member(known.id, api.id))
+        reason = await api.obstacle(chat)
         if reason is not None:
             return Proof(chat, places, False, reason)
         if not post:
             return Proof(chat, places, True, "the bot may post there")
         text = f"<b>Test</b>: {safe(name)} tries whether it can post here. No agency has changed."
-        await api.post(known.id, Reply(text))
+        await api.post(chat, Reply(text))
     except TelegramError as error:
         return Proof(chat, places, False, str(meaning_of(error, "")))
     except SendError as failure:

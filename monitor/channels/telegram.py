@@ -22,8 +22,16 @@ from typing import Any, Self
 # the library's own switch: RetryAfter.retry_after is a timedelta, and no deprecation warning is raised where a 429 is read
 os.environ.setdefault("PTB_TIMEDELTA", "1")
 
-from telegram import Bot, ChatMember, ChatMemberAdministrator, ChatMemberRestricted, LinkPreviewOptions
-from telegram.constants import ChatMemberStatus, ChatType, ParseMode
+from telegram import (
+    Bot,
+    ChatMember,
+    ChatMemberAdministrator,
+    ChatMemberMember,
+    ChatMemberRestricted,
+    ChatPermissions,
+    LinkPreviewOptions,
+)
+from telegram.constants import ChatAction, ChatMemberStatus, ChatType, ParseMode
 from telegram.error import (
     BadRequest,
     ChatMigrated,
@@ -70,18 +78,20 @@ class Unreadable(TelegramError):
     """An answer that is not Telegram's: what stands in between, a proxy or a portal, has answered instead."""
 
 
-class Quiet(HTTPXRequest):
-    """Requests that do not write an answer which cannot be read into the log, as the library does: it may name chats."""
+class Checked(HTTPXRequest):
+    """Requests that take only Telegram's own answers, whatever their status: the library makes a refusal of any page with a 403, and
+    writes what it cannot read into the log.
+    """
 
-    @staticmethod
-    def parse_json_payload(payload: bytes) -> dict[str, Any]:
+    async def do_request(self, *given: Any, **more: Any) -> tuple[int, bytes]:
+        status, payload = await super().do_request(*given, **more)
         try:
-            content = json.loads(payload)
+            answer = json.loads(payload)
         except ValueError:
-            content = None
-        if not isinstance(content, dict) or "ok" not in content:
+            answer = None
+        if not isinstance(answer, dict) or "ok" not in answer:
             raise Unreadable("the answer is not Telegram's")
-        return content
+        return status, payload
 
 
 class Telegram:
@@ -105,7 +115,7 @@ class Telegram:
         hush()
         self.concurrency = concurrency
         self._requests = [
-            Quiet(
+            Checked(
                 connection_pool_size=concurrency,
                 read_timeout=timeout,
                 write_timeout=timeout,
@@ -155,11 +165,10 @@ class Telegram:
         try:
             me = await self._bot.get_me()
             for chat in chats:
-                known = await self._bot.get_chat(chat)
-                reason = mute(known.type, await self._bot.get_chat_member(chat, me.id))
+                reason = await obstacle(self._bot, chat, me.id)
                 if reason is not None:
                     raise Permanent(
-                        f"one of the configured chats: {reason} (`monitor telegram test` says which)"
+                        f"one of the configured chats: {words(reason)} (`monitor telegram test` says which)"
                     )
         except TelegramError as error:
             raise meaning_of(error, "") from None
@@ -175,16 +184,41 @@ class Telegram:
             raise meaning_of(error, chat) from None
 
 
-def mute(kind: str, bot: ChatMember | None) -> str | None:
-    """Why a bot with this membership may not post in a chat of this kind; None if it may."""
-    if kind == ChatType.PRIVATE:
-        return None
-    if kind == ChatType.CHANNEL:
-        return None if can_post(bot) else "make the bot an administrator there who may post messages"
-    if bot is None or bot.status in _OUTSIDE:
+async def obstacle(bot: Bot, chat: str, me: int) -> str | None:
+    """Why a bot may not post in a chat, and what to do; None if it may. Raises TelegramError when the API cannot be asked.
+
+    Nothing is posted. In a group or a private chat the bot is seen typing: of a group with another id, or a person who has blocked the
+    bot, the API tells only whoever is about to write (`check_chat_access` in Telegram's telegram-bot-api).
+    """
+    try:
+        known = await bot.get_chat(chat)
+        if known.type == ChatType.CHANNEL:
+            post = can_post(await bot.get_chat_member(known.id, me))
+            return None if post else "make the bot an administrator there who may post messages"
+        await bot.send_chat_action(known.id, ChatAction.TYPING)
+        if known.type != ChatType.PRIVATE:
+            return _mute(await bot.get_chat_member(known.id, me), known.permissions)
+    except ChatMigrated as error:
+        return f"the group became a supergroup: write {error.new_chat_id} instead"
+    except Forbidden as error:
+        return f"{words(error.message)}: add the bot there"
+    except BadRequest as error:
+        if "not found" in error.message:
+            return "Telegram shows no such chat to the bot: check the name, and add the bot there"
+        if "admin" in error.message.lower():  # CHAT_ADMIN_REQUIRED
+            return "make the bot an administrator there who may post messages"
+        return words(error.message)
+    return None
+
+
+def _mute(bot: ChatMember, everybody: ChatPermissions | None) -> str | None:
+    """The same for a group, by the bot's membership and by what its members may do."""
+    if bot.status in _OUTSIDE:
         return "add the bot to that group"
     if isinstance(bot, ChatMemberRestricted) and not bot.can_send_messages:
         return "the bot is restricted there: allow it to send messages"
+    if isinstance(bot, ChatMemberMember) and everybody is not None and not everybody.can_send_messages:
+        return "only administrators may write there: make the bot one"
     return None
 
 
@@ -195,11 +229,6 @@ def can_post(bot: ChatMember | None) -> bool:
 
 def meaning_of(error: TelegramError, chat: str) -> SendError:
     """What an answer of the Bot API, or none, means for the delivery. The text holds neither chat nor token."""
-    if isinstance(error, Unreadable) or isinstance(error.__cause__, Unreadable):
-        # first, whatever its status: the 403 of a firewall ends nobody's subscription
-        return Transient(
-            "Telegram cannot be reached: something in between answers in its place", lane=EVERYTHING
-        )
     # BadRequest and TimedOut derive from NetworkError: the order of the cases matters
     match error:
         case RetryAfter():
@@ -213,26 +242,36 @@ def meaning_of(error: TelegramError, chat: str) -> SendError:
         case ChatMigrated():
             return Permanent("the group became a supergroup with another id", moved_to=str(error.new_chat_id))
         case Forbidden():
-            return Permanent(f"Telegram: {_words(error)}", address_gone=True)
+            return Permanent(f"Telegram: {words(error.message)}", address_gone=True)
         case InvalidToken():
-            return Transient("Telegram does not know the bot's token", lane=EVERYTHING)
+            return Transient(
+                "Telegram does not know the bot's token: give @BotFather's as [telegram] token",
+                lane=EVERYTHING,
+            )
+        case Unreadable():
+            return Transient(
+                "Telegram cannot be reached: something in between answers in its place", lane=EVERYTHING
+            )
         case Conflict():
-            return Transient("another process uses this bot's token", lane=EVERYTHING)
+            return Transient(
+                "another process uses this bot's token: stop it, or give it a bot of its own",
+                lane=EVERYTHING,
+            )
         case BadRequest():
-            return Permanent(f"Telegram: {_words(error)}")
+            return Permanent(f"Telegram: {words(error.message)}")
         case TimedOut() | NetworkError():
             after = type(error.__cause__).__name__ in _AFTER_WRITING
             if after:
                 return Transient("Telegram took the post but gave no answer", ambiguous=True)
             if error.__cause__ is not None:
                 return Transient("Telegram cannot be reached", lane=EVERYTHING)
-            return Transient(f"Telegram failed: {_words(error)}")
-    return Transient(f"Telegram: {_words(error)}")
+            return Transient(f"Telegram failed: {words(error.message)}")
+    return Transient(f"Telegram: {words(error.message)}")
 
 
-def _words(error: TelegramError) -> str:
-    """The API's description, without what could be an address: names of chats and long numbers."""
-    line = " ".join(error.message.split())
+def words(description: str) -> str:
+    """A description of the API's, without what could be an address: names of chats and long numbers."""
+    line = " ".join(description.split())
     return re.sub(r"@\w+|-?\d{5,}|https?://\S+", "[...]", line)[:200]
 
 

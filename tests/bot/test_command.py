@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from monitor.cli import root
-from tests.peers.botapi import NOT_FOUND, Answer, BotApi, channel
+from tests.peers.botapi import NOT_FOUND, PERMISSIONS, Answer, BotApi, Portal, channel, flood, migrated
 
 Run = Callable[..., Result]
 
@@ -53,7 +53,7 @@ def test_a_marked_message_is_posted_when_asked_for(api: BotApi, run: Run) -> Non
     report = json.loads(run("--post", "--json").output)
     assert report["ok"]
     assert [each["posted"] for each in report["channels"]] == [True, True]
-    assert [post.chat for post in api.posts] == ["-1009", "-500"]
+    assert [post.chat for post in api.posts] == ["@lakes", "-500"]
     assert all(post.text.startswith("<b>Test</b>: Map Monitor") for post in api.posts)
 
 
@@ -77,6 +77,36 @@ def test_a_chat_that_telegram_does_not_know_and_a_post_that_it_refuses_are_told(
     assert result.exit_code == 1
     assert "shows no such chat" in result.output
     assert "Chat not found" in result.output
+
+
+@pytest.mark.parametrize(
+    ("method", "answer", "found"),
+    [
+        ("getChat", NOT_FOUND, "@lakes  IL, WI  Telegram shows no such chat to the bot: check the name, and add the bot there"),
+        ("getChat", Answer(403, "Forbidden: bot was kicked from the channel chat"), "@lakes  IL, WI  Forbidden: bot was kicked from the channel chat: add the bot there"),
+        ("getChatMember", Answer(400, "Bad Request: CHAT_ADMIN_REQUIRED"), "@lakes  IL, WI  make the bot an administrator there who may post messages"),
+        ("sendChatAction", migrated(-1007), "-500    IN      the group became a supergroup: write -1007 instead"),
+        ("sendChatAction", Answer(400, "Bad Request: group chat was deactivated"), "-500    IN      Group chat was deactivated"),
+        ("getChat", flood(9), "@lakes  IL, WI  Telegram asks to wait before the next post in this chat"),
+        ("getChat", Answer(500, "Internal Server Error"), "@lakes  IL, WI  Telegram failed: Internal Server Error"),
+        ("getChat", Portal(403), "@lakes  IL, WI  Telegram cannot be reached: something in between answers in its place"),
+    ],
+)  # fmt: skip
+def test_each_reason_why_the_bot_may_not_post_is_a_line_that_helps(
+    api: BotApi, run: Run, method: str, answer: Answer | Portal, found: str
+) -> None:
+    api.failures = {method: [answer]}
+    result = run("--post")
+    assert result.exit_code == 1
+    assert [line for line in result.output.splitlines() if line.startswith("FAIL")] == [f"FAIL  {found}"]
+    assert len(api.posts) == 1, "the other chat is tried all the same"
+
+
+def test_a_group_in_which_only_administrators_write_needs_the_bot_to_be_one(api: BotApi, run: Run) -> None:
+    del api.chats["@lakes"]
+    api.status = "member"
+    api.chats["-500"]["permissions"] = dict.fromkeys(PERMISSIONS, False)
+    assert "only administrators may write there: make the bot one" in run().output
 
 
 def test_a_wrong_token_and_no_token_are_one_line_without_it(api: BotApi, run: Run, tmp_path: Path) -> None:

@@ -106,7 +106,9 @@ class BotApi:
         self.members: dict[tuple[int, int], str] = {}
         self.chats: dict[str, dict[str, Any]] = {}
         self.webhook: dict[str, str] = {}
+        self.undelivered: dict[str, Any] = {}  # what getWebhookInfo says of failures
         self.pending: list[dict[str, Any]] = []
+        self.rivals = 0  # how many long polls another process ends; short ones come between its own
         self._number = 100  # of the last update
         self._polls = 0  # how often somebody began to poll
         self._lock = threading.Condition()
@@ -172,6 +174,7 @@ class BotApi:
         token, _, method = path.removeprefix("/bot").partition("/")
         with self._lock:
             self.calls.append(method)
+            self._lock.notify_all()
             if token != self.token:
                 return _refused(Answer(401, "Unauthorized"))
             if self.failures.get(method):
@@ -209,6 +212,9 @@ class BotApi:
     def _updates(self, offset: int, limit: int, wait: float) -> tuple[int, dict[str, Any] | None]:
         if self.webhook.get("url"):
             return _refused(Answer(409, "Conflict: can't use getUpdates method while webhook is active"))
+        if wait and self.rivals:
+            self.rivals -= 1
+            return _refused(Answer(409, "Conflict: terminated by other getUpdates request"))
         self._polls += 1
         mine = self._polls
         self.pending = [update for update in self.pending if update["update_id"] >= offset]
@@ -249,6 +255,8 @@ class BotApi:
                 return [
                     _member(_user(user), how) for user, how in people if how in {"creator", "administrator"}
                 ]
+            case "sendChatAction":
+                pass
             case "answerCallbackQuery":
                 query, text = fields["callback_query_id"], fields.get("text", "")
                 self.notices.append(Notice(query, text, fields.get("show_alert") == "true"))
@@ -260,6 +268,13 @@ class BotApi:
                 self.webhook = fields
             case "deleteWebhook":
                 self.webhook = {}
+            case "getWebhookInfo":
+                return {
+                    "url": self.webhook.get("url", ""),
+                    "has_custom_certificate": False,
+                    "pending_update_count": len(self.pending),
+                    **self.undelivered,
+                }
             case _:
                 raise AssertionError(method)
         return True
@@ -434,6 +449,18 @@ _RIGHTS = (
     "can_edit_stories",
     "can_delete_stories",
     "can_post_messages",
+)
+
+
+PERMISSIONS = (
+    "can_send_messages",
+    "can_send_polls",
+    "can_send_other_messages",
+    "can_add_web_page_previews",
+    "can_change_info",
+    "can_invite_users",
+    "can_pin_messages",
+    "can_manage_topics",
 )
 
 
