@@ -46,6 +46,7 @@ def status(
         states = {name: overview.source_state(conn, name) for name in sources}
         owed = overview.outbox(conn)
         beat, bot_beat = facts.heartbeat(conn, "sender"), facts.heartbeat(conn, "bot")
+        trouble = facts.get(conn, facts.BOT_TROUBLE)
         signed_up = signups.counted(conn, signups.SITE, now)
     lines: dict[str, Any] = {}
     for name, state in states.items():
@@ -90,6 +91,8 @@ def status(
     # whoever only calls `monitor deliver` now and then never had a bot at work, and behind a closed fence it keeps silent
     silent = bot and not talking and not fenced and (sending or bot_beat is not None)
     bot_problem = f"the bot answers nobody, last seen {_iso(bot_beat) or 'never'}" if silent else None
+    if bot_problem and trouble:
+        bot_problem += f": {trouble}"
     if bot_problem:
         problems.append(bot_problem)
     return {

@@ -23,7 +23,11 @@ WELCOME = "welcome"
 _COMMAND = re.compile(r"/([a-z]{1,32})(?:@(\w{1,64}))?(?:\s+(.*))?", re.IGNORECASE | re.DOTALL | re.ASCII)
 _TARGET = re.compile(r"@[A-Za-z]\w{3,31}|-\d{1,20}", re.ASCII)
 _ZIP = re.compile(r"(?<![\d-])\d{5}(?:-\d{4})?(?![\d-])", re.ASCII)
-_LONGEST = 400  # characters of a command that are read
+_LONGEST = 4096  # characters of a command that are read: as many as a message has
+_WORDS = {name: name for name in COMMANDS} | dict.fromkeys(
+    ("end", "cancel", "quit", "unsubscribe", "unwatch", "parar", "alto", "baja", "cancelar"), "stop"
+)
+"""What people write without a slash, to the command that it is; how one leaves a list of text messages must end it here too."""
 _AWAY = {ChatMemberStatus.LEFT, ChatMemberStatus.BANNED}
 
 
@@ -50,6 +54,14 @@ class Asked:
 
 
 @dataclass(frozen=True, slots=True)
+class Stale:
+    """A button was pressed that stands for nothing, such as one of an older version; Telegram waits for an answer all the same."""
+
+    query: str
+    language: str
+
+
+@dataclass(frozen=True, slots=True)
 class Gone:
     """The bot was blocked, or removed from a group or channel."""
 
@@ -65,7 +77,7 @@ class Moved:
     to: int
 
 
-def read(update: Update, username: str) -> Asked | Gone | Moved | None:
+def read(update: Update, username: str) -> Asked | Stale | Gone | Moved | None:
     """What an update asks for; None for what this bot has nothing to do with. ``username`` is the bot's own, without @."""
     if update.my_chat_member is not None:
         return _membership(update.my_chat_member)
@@ -92,13 +104,11 @@ def _membership(change: ChatMemberUpdated) -> Asked | Gone | None:
     return None
 
 
-def _pressed(query: CallbackQuery) -> Asked | None:
-    if query.message is None or not query.data:
-        return None
+def _pressed(query: CallbackQuery) -> Asked | Stale:
+    command, *words = (query.data or "").split() or [""]
+    if query.message is None or command not in COMMANDS:
+        return Stale(query.id, _language(query.from_user.language_code))
     chat = query.message.chat
-    command, *words = query.data.split()
-    if command not in COMMANDS:
-        return None
     target, rest = _split(words)
     return Asked(
         chat=chat.id,
@@ -128,7 +138,7 @@ def _message(message: Message, username: str) -> Asked | Moved | None:
         return None
     found = _COMMAND.fullmatch(message.text.strip()[:_LONGEST])
     if found is None:
-        if not private or message.text.lstrip().startswith("/"):
+        if not private:
             return None
         command, rest = _plain(message.text[:_LONGEST])
     else:
@@ -157,16 +167,34 @@ def _message(message: Message, username: str) -> Asked | Moved | None:
 def _plain(text: str) -> tuple[str, str]:
     """Words without a command: whoever sends a ZIP or the name of a state wants to watch it. "hi" is no Hawaii, and "OK" no Oklahoma."""
     words = text.strip()
+    first, _, rest = words.partition(" ")
+    command, rest = _WORDS.get(first.casefold().strip(".!")), rest.strip()
+    if command is not None and (not rest or _has_place(rest)):
+        return command, rest
+    if words.startswith("/"):
+        return "help", ""
     zips = _ZIP.findall(words)
     if len(zips) == 1:
         return "watch", zips[0]  # also out of an address or a sentence
     if re.search(r"\d", words):
         return "watch", words
+    return ("watch", words) if len(words) > 3 and _has_place(words) and not _is_all(words) else ("help", "")
+
+
+def _has_place(words: str) -> bool:
+    """Whether a place is meant; "unsubscribe me" is not about Maine."""
+    if _ZIP.search(words):
+        return True
     try:
-        place = parse_place(words)
+        parse_place(words)
     except UsageError:
-        return "help", ""
-    return ("watch", words) if len(words) > 3 and place != EVERYWHERE else ("help", "")
+        return False
+    return len(words) > 3 or words.isupper()
+
+
+def _is_all(words: str) -> bool:
+    """ "all" and "everything" are said in passing as well."""
+    return parse_place(words) == EVERYWHERE
 
 
 def _split(words: list[str]) -> tuple[str | None, tuple[str, ...]]:
@@ -180,7 +208,8 @@ def _language(code: str | None) -> str:
 
 
 def _name(chat: Chat) -> str | None:
-    return f"@{chat.username}" if chat.username else None
+    """Its public name. Not a person's: nothing can be sent to one, and it may have been a channel's before."""
+    return f"@{chat.username}" if chat.username and chat.type != ChatType.PRIVATE else None
 
 
 def _is_group(chat: Chat) -> bool:

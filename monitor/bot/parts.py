@@ -61,11 +61,14 @@ class Webhook:
 
 @dataclass(frozen=True, slots=True)
 class Timing:
-    """How long things take, in seconds: a long poll, the wait for a turn to poll, the first and the longest pause after a failure, and
-    how long an answer may wait for its place among the posts."""
+    """How long things take, in seconds: a long poll, the wait for a turn to poll, the first and the longest pause after a failure, how
+    long an answer may wait for its place among the posts, how long one chat's answers hold up the next question for updates, and the
+    time between signs of life."""
 
     poll: int = 25
     standby: float = 30.0
     pause: float = 1.0
     longest_pause: float = 60.0
     answer: float = 20.0
+    patience: float = 2.0
+    beat: float = 20.0

@@ -13,6 +13,8 @@ from monitor.render import clean
 ADMINISTRATORS = N_("Only administrators of this group can change that.")
 BUSY = N_("Telegram does not answer my questions at the moment. Please try again in a minute.")
 SORRY = N_("Something went wrong here. Please try again later.")
+ENOUGH = N_("That is a lot at once, so this was not done. Please try again in a minute.")
+STALE = N_("This button no longer works. /help shows what I understand.")
 
 COMMANDS = {
     "watch": N_("Watch a ZIP code or a state: /watch 60601"),

@@ -7,24 +7,27 @@ import hmac
 import logging
 import time
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from contextlib import suppress
+from datetime import timedelta
 from pathlib import Path
+from typing import Any
 from weakref import WeakValueDictionary
 
 from telegram import Update
-from telegram.error import TelegramError
+from telegram.error import Conflict, TelegramError
 
 from monitor import db, i18n
 from monitor.bot.api import Api
-from monitor.bot.asked import Asked, Gone, Moved, read
+from monitor.bot.asked import Asked, Gone, Moved, Stale, read
 from monitor.bot.chats import Chats
+from monitor.bot.condition import Condition
 from monitor.bot.conversation import Conversation
-from monitor.bot.flood import Flood
+from monitor.bot.flood import Flood, Lets
 from monitor.bot.parts import Parts, Timing, Webhook
-from monitor.bot.says import COMMANDS, SORRY, Reply, Says
+from monitor.bot.says import COMMANDS, ENOUGH, SORRY, STALE, Reply, Says
 from monitor.channels.pace import Pace
-from monitor.channels.telegram import meaning_of
+from monitor.channels.telegram import meaning_of, words
 from monitor.errors import Permanent, SendError, StoreError, Transient
 from monitor.store import facts
 
@@ -34,7 +37,7 @@ TURN = "telegram updates"
 """What `db.turn` is asked for: one process polls, whatever their number."""
 
 _REMEMBERED = 10_000  # updates that were taken, so that one that comes again is passed over
-_BEAT = 20.0  # s between signs of life
+_LATELY = timedelta(minutes=2)  # Telegram remembers a failure of the webhook also when it is over
 _CONFIRMING = 5.0  # s, for the last word to the API at a stop
 
 
@@ -65,39 +68,45 @@ class Bot:
         self._chats = Chats(parts)
         self._conversation = Conversation(parts, self._chats, self._api)
         self._webhook, self._blocked, self._timing = webhook, blocked, timing
-        self._owner, self._beaten = owner, float("-inf")
         self._flood = Flood(seconds)
         self._taken: OrderedDict[int, None] = OrderedDict()
-        self._locks: WeakValueDictionary[int, asyncio.Lock] = WeakValueDictionary()
+        self._locks: WeakValueDictionary[tuple[str, int], asyncio.Lock] = WeakValueDictionary()
+        # answers that are not given yet, and updates of the webhook
+        self._busy: set[asyncio.Future[Any]] = set()
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._said: str | None = None
-        self._pause = timing.pause
+        self._condition = Condition(parts.engine, parts.clock, owner, timing)
 
     async def serve(self, stop: asyncio.Event) -> None:
         """Work until ``stop`` is set. What fails on the way is logged and tried again; nothing is raised but a cancellation."""
         async with self._api:
-            while not stop.is_set():
-                pause = self._timing.standby
-                try:
-                    reason = await asyncio.to_thread(self._blocked)
-                    if reason is not None:
-                        self._complain(reason)
-                    elif self._webhook is not None:
-                        await self._hear(self._webhook, stop)
-                    else:
-                        await self._poll_in_turn(stop)
-                except TelegramError as error:
-                    self._complain(str(meaning_of(error, "")))
-                    pause = self._next_pause()
-                except StoreError as error:
-                    self._complain(str(error))
-                    pause = self._next_pause()
-                except Exception as error:
-                    log.error("the bot stumbled: %s", _where(error))
-                    pause = self._timing.longest_pause
-                finally:
-                    self._loop = None
-                await _until(stop, pause)
+            try:
+                while not stop.is_set():
+                    await _until(stop, await self._round(stop))
+            finally:
+                if self._busy:
+                    await asyncio.wait(self._busy, timeout=self._timing.answer)
+
+    async def _round(self, stop: asyncio.Event) -> float:
+        """Hear of updates until ``stop`` or a failure; returns the seconds until the next round."""
+        try:
+            reason = await asyncio.to_thread(self._blocked)
+            if reason is not None:
+                await self._condition.complain(reason)
+            elif self._webhook is not None:
+                await self._hear(self._webhook, stop)
+            else:
+                await self._poll_in_turn(stop)
+        except TelegramError as error:
+            return await self._condition.failed(error)
+        except StoreError as error:
+            await self._condition.complain(str(error))
+            return self._condition.pause()
+        except Exception as error:
+            log.error("the bot stumbled: %s", _where(error))
+            return self._timing.longest_pause
+        finally:
+            self._loop = None
+        return self._timing.standby
 
     async def handle_update(self, body: bytes, secret: str | None) -> int:
         """Take the body of one request to the webhook, from any thread's loop; returns the HTTP status to answer.
@@ -120,23 +129,43 @@ class Bot:
         update = self._api.read(body)
         if update is None:
             return 200  # asking for it again would not make it readable
+        taking = asyncio.ensure_future(self._take([update]))
+        self._busy.add(taking)
+        taking.add_done_callback(self._busy.discard)
         try:
-            await self._take([update])
+            await taking
         except StoreError as error:
-            self._complain(str(error))
+            await self._condition.complain(str(error))
             return 503
         return 200
 
     async def _hear(self, webhook: Webhook, stop: asyncio.Event) -> None:
-        """Be told of updates by `handle_update` until ``stop``."""
+        """Be told of updates by `handle_update` until ``stop``, and see to it that they are sent there."""
         await self._introduce()
         await self._show_menu()
         self._loop = asyncio.get_running_loop()
         await self._api.listen_at(webhook.url, webhook.secret)
-        self._rejoice("the bot is told of updates by its webhook")
+        looked = False
         while not stop.is_set():
-            await self._beat()
-            await _until(stop, _BEAT)
+            reason = await self._unheard(webhook)
+            if reason is not None:
+                await self._condition.complain(reason)
+            elif looked or not self._condition.contested:
+                await self._condition.well("the bot is told of updates by its webhook")
+            looked = True
+            await _until(stop, self._timing.beat)
+
+    async def _unheard(self, webhook: Webhook) -> str | None:
+        """Why Telegram's updates do not arrive; None when they do. Raises Conflict when somebody else has turned them away."""
+        hook = await self._api.hook()
+        if hook.url != webhook.url:
+            raise Conflict("the webhook was changed")
+        failed_at = hook.last_error_date
+        lately = failed_at is not None and self._clock() - failed_at < _LATELY
+        if not (lately and hook.pending_update_count):
+            return None
+        reason = words(hook.last_error_message or "no reason given")
+        return f"Telegram cannot deliver to the webhook: {reason}"
 
     async def _poll_in_turn(self, stop: asyncio.Event) -> None:
         """Poll until ``stop`` while this process has the turn; do nothing when another has it."""
@@ -154,14 +183,17 @@ class Bot:
         await self._introduce()
         await self._api.listen_by_polling()
         await self._show_menu()
-        self._rejoice("the bot polls for updates")
         handled: int | None = None
+        wait = 0  # the first question shows whether questions are answered at all
         try:
             while not stop.is_set():
-                await self._beat()
-                updates = await _unless(stop, self._api.updates(handled, self._timing.poll))
+                updates = await _unless(stop, self._api.updates(handled, wait))
                 if updates is None:
                     return
+                # another process that polls lets a short question through and ends a long one: against it only that one counts
+                if wait or not self._condition.contested:
+                    await self._condition.well("the bot polls for updates")
+                wait = self._timing.poll
                 # an answer confirms what came before it; and numbers may begin anew after a quiet week
                 handled = None
                 if updates:
@@ -174,29 +206,36 @@ class Bot:
                         await self._api.confirm(handled)
 
     async def _take(self, updates: Iterable[Update]) -> None:
-        """Handle updates: those of one chat in their order, chats beside each other. Raises StoreError when some must come again."""
+        """Handle updates: those of one chat in their order, chats beside each other. Raises StoreError when some must come again.
+
+        Answers wait for their place among the posts; one chat's long line of them holds up the others only for a moment.
+        """
         deadline = asyncio.get_running_loop().time() + self._timing.answer
         by_chat: dict[int, list[Update]] = {}
         for update in updates:
             if update.update_id not in self._taken:
                 chat = update.effective_chat
                 by_chat.setdefault(chat.id if chat else 0, []).append(update)
+        answers: list[asyncio.Task[None]] = []
         results = await asyncio.gather(
-            *(self._take_of(chat, theirs, deadline) for chat, theirs in by_chat.items()),
+            *(self._take_of(chat, theirs, deadline, answers) for chat, theirs in by_chat.items()),
             return_exceptions=True,
         )
+        if answers:
+            await asyncio.wait(answers, timeout=self._timing.patience)
         for result in results:
             if isinstance(result, BaseException):
                 raise result
 
-    async def _take_of(self, chat: int, updates: Iterable[Update], deadline: float) -> None:
-        lock = self._locks.setdefault(chat, asyncio.Lock())
-        async with lock:
+    async def _take_of(
+        self, chat: int, updates: Iterable[Update], deadline: float, answers: list[asyncio.Task[None]]
+    ) -> None:
+        async with self._lock("work", chat):
             for update in updates:
                 if update.update_id in self._taken:
                     continue
                 try:
-                    await self._handle(update, deadline)
+                    answers += [self._begin(answer) for answer in await self._handle(update, deadline)]
                 except StoreError:
                     raise  # nothing was changed, and the others will meet the same: it comes again
                 except Exception as error:
@@ -205,41 +244,72 @@ class Bot:
                 while len(self._taken) > _REMEMBERED:
                     self._taken.popitem(last=False)
 
-    async def _handle(self, update: Update, deadline: float) -> None:
+    async def _handle(self, update: Update, deadline: float) -> list[Coroutine[None, None, None]]:
+        """Do what an update asks for; returns what is left: to answer it."""
         match read(update, self._api.username):
             case Moved(chat, to):
                 await asyncio.to_thread(self._chats.move, chat, to)
             case Gone(chat, name):
                 await asyncio.to_thread(self._chats.gone, chat, name)
-            case Asked() as asked if self._flood.lets(asked.chat):
-                try:
-                    reply = await self._conversation.reply(asked)
-                except StoreError:
-                    raise
-                except Exception:
-                    await self._answer(asked, Says(asked.language).refusal(SORRY), deadline)
-                    raise
-                await self._answer(asked, reply, deadline)
+            case Stale(query, language):
+                return [self._api.notice(query, Says(language)(STALE))]
+            case Asked() as asked:
+                reply = await self._reply(asked)
+                if reply is None:
+                    return []
+                if asked.query is None:
+                    return [self._answer(asked, reply, deadline)]
+                if reply.refusal:
+                    return [self._api.notice(asked.query, reply.text)]
+                return [self._api.notice(asked.query), self._answer(asked, reply, deadline)]
+        return []
+
+    async def _reply(self, asked: Asked) -> Reply | None:
+        """What to say to a command that is done now; None: nothing any more."""
+        lets = self._flood.lets((asked.chat, asked.user))
+        if lets is not Lets.YES:
+            # a button waits for an answer each time, a message is told once
+            told = lets is Lets.ENOUGH or asked.query is not None
+            return Says(asked.language).refusal(ENOUGH) if told else None
+        try:
+            return await self._conversation.reply(asked)
+        except StoreError:
+            raise
+        except Exception as error:
+            log.error("an update was given up: %s", _where(error))
+            return Says(asked.language).refusal(SORRY)
+
+    def _begin(self, answer: Coroutine[None, None, None]) -> asyncio.Task[None]:
+        task = asyncio.create_task(answer)
+        self._busy.add(task)
+        task.add_done_callback(self._busy.discard)
+        return task
 
     async def _answer(self, asked: Asked, reply: Reply, deadline: float) -> None:
-        """Say it where it was asked. An answer that cannot be given is left out: what was asked for is done all the same."""
-        if asked.query is not None:
-            await self._api.notice(asked.query, reply.text if reply.refusal else "")
-            if reply.refusal:
-                return
+        """Say it where it was asked, in its turn among the answers there. One that cannot be given is left out: what was asked for is
+        done all the same."""
+        try:
+            async with asyncio.timeout_at(deadline), self._lock("answers", asked.chat):
+                await self._say(asked, reply)
+        except TimeoutError:
+            log.info("an answer was left out: it would have come too late")
+        except Exception as error:
+            log.error("an answer was given up: %s", _where(error))
+
+    async def _say(self, asked: Asked, reply: Reply) -> None:
         if await asyncio.to_thread(self._chats.pauses, asked.chat):
             log.info("an answer was left out: its chat pauses")
             return
         try:
-            async with asyncio.timeout_at(deadline):
-                await self._post(asked, reply)
-        except TimeoutError:
-            log.info("an answer was left out: it would have come too late")
+            await self._post(asked, reply)
         except SendError as failure:
             log.info("an answer could not be given: %s", failure)
             if isinstance(failure, Transient) and failure.retry_after is not None:
                 until = self._clock() + failure.retry_after
                 await asyncio.to_thread(self._chats.pause, asked.chat, until, str(failure))
+
+    def _lock(self, what: str, chat: int) -> asyncio.Lock:
+        return self._locks.setdefault((what, chat), asyncio.Lock())
 
     async def _post(self, asked: Asked, reply: Reply) -> None:
         try:
@@ -263,19 +333,6 @@ class Bot:
 
         await asyncio.to_thread(keep)
 
-    async def _beat(self) -> None:
-        """Give a sign of life, unless one was given just now."""
-        now = time.monotonic()
-        if now - self._beaten < _BEAT:
-            return
-
-        def keep() -> None:
-            with db.transaction(self._engine) as conn:
-                facts.beat(conn, "bot", self._owner, self._clock())
-
-        await asyncio.to_thread(keep)
-        self._beaten = now
-
     async def _show_menu(self) -> None:
         """The commands by language; a bot without its menu works as well."""
         try:
@@ -285,21 +342,6 @@ class Bot:
                 await self._api.menu(menu, None if language == i18n.DEFAULT else language)
         except TelegramError as error:
             log.warning("the menu of commands could not be set: %s", meaning_of(error, ""))
-
-    def _complain(self, reason: str) -> None:
-        """A reason that stays is said once: a line every minute would hide the rest."""
-        if reason != self._said:
-            log.warning("the bot waits: %s", reason)
-        self._said = reason
-
-    def _rejoice(self, what: str) -> None:
-        log.info(what)
-        self._said, self._pause = None, self._timing.pause
-
-    def _next_pause(self) -> float:
-        """Each failure in a row doubles the pause."""
-        pause, self._pause = self._pause, min(2 * self._pause, self._timing.longest_pause)
-        return pause
 
 
 async def _until(stop: asyncio.Event, seconds: float) -> None:

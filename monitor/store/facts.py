@@ -16,6 +16,9 @@ from monitor.tables import Heartbeat, Lane, Meta, Progress
 BOT_USERNAME = "telegram username"
 """The fact under which the bot keeps its name, for the site's links to it."""
 
+BOT_TROUBLE = "bot trouble"
+"""The fact that says why the bot hears nothing; empty when it does."""
+
 _IDENTITY = "identity"
 
 

@@ -36,6 +36,15 @@ def test_a_deep_link_of_the_site_watches_its_zip(world: World) -> None:
 
 
 @pytest.mark.parametrize(
+    "payload", ["stop", "lists_off_ring", "-1001234", "welcome", "A" * 64, "__", "60601_stop", "watch_60601"]
+)
+def test_a_deep_link_does_nothing_but_watch(world: World, payload: str) -> None:
+    world.ask("/watch IL")
+    world.ask(f"/start {payload}")
+    assert world.follows() == ILLINOIS
+
+
+@pytest.mark.parametrize(
     "text", ["/start", "/start hello", "hello", "hi", "OK", "/unknown", "thanks!", "everything"]
 )
 def test_nobody_subscribes_by_greeting(world: World, text: str) -> None:
@@ -58,6 +67,29 @@ def test_nobody_subscribes_by_greeting(world: World, text: str) -> None:
 def test_a_place_is_read_as_people_write_it(world: World, text: str, place: str) -> None:
     world.ask(text)
     assert {follow[1] for follow in world.follows()} == {place}
+
+
+@pytest.mark.parametrize(
+    ("text", "begins", "left"),
+    [
+        ("stop 60601", "Watched here:", {"IN"}),
+        ("unsubscribe IN.", "Watched here:", {"60601"}),
+        ("STOP", "Ended:", set()),
+        ("Cancelar", "Ended:", set()),
+        ("list", "Watched here:", {"60601", "IN"}),
+        ("watch 46320", "Watching", {"60601", "IN", "46320"}),
+        ("unsubscribe me", "/watch:", {"60601", "IN"}),
+        ("end of the world", "/watch:", {"60601", "IN"}),
+        ("/watch46320", "/watch:", {"60601", "IN"}),
+        ("/", "/watch:", {"60601", "IN"}),
+    ],
+)
+def test_a_command_is_understood_without_its_slash_and_nothing_else_is_taken_for_one(
+    world: World, text: str, begins: str, left: set[str]
+) -> None:
+    world.ask("/watch 60601 IN")
+    assert world.ask(text).text.replace("<b>", "").startswith(begins)
+    assert {follow[1] for follow in world.follows()} == left
 
 
 def test_several_places_are_one_command(world: World) -> None:
@@ -176,6 +208,13 @@ def test_a_list_that_came_later_is_named_and_never_added(still: World) -> None:
         assert "Not told here: A later list." in still.ask("/list").text
         still.ask("/watch IN")
     assert still.follows() == {("ring", "60601", "IL"), ("ring", "IN", None)}
+
+
+def test_as_many_places_as_fit_into_a_message_are_read(world: World) -> None:
+    zips = [f"606{n:02}" for n in range(1, 51)]
+    world.ask("/watch " + " ".join(f"{zip}-1234" for zip in zips))
+    assert {follow[1] for follow in world.follows()} == set(zips)
+    assert "At most 50 places" in world.ask("/watch " + " ".join(f"{n}" for n in range(46300, 46400))).text
 
 
 def test_too_many_places_are_refused(world: World) -> None:

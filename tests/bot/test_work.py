@@ -8,6 +8,7 @@ import logging
 import re
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -15,15 +16,16 @@ from typing import Any
 import pytest
 from sqlalchemy.engine import Engine
 
-from monitor.bot import Bot, Timing, Webhook
+from monitor.bot import Bot, Timing, Webhook, serving
 from monitor.bot.flood import PER_MINUTE
 from monitor.bot.serving import TURN
 from monitor.channels.pace import Pace
 from monitor.db import reading, turn
 from monitor.errors import StoreError
+from monitor.health import status
 from monitor.keys import KeyFile
 from monitor.store import facts
-from tests.bot.world import PATIENCE, World
+from tests.bot.world import PATIENCE, TIMING, World
 from tests.peers.botapi import DROP, FORBIDDEN, Answer, flood, message, migrated
 
 SECRET = "a-secret-that-only-telegram-knows"
@@ -135,18 +137,77 @@ def test_an_update_that_is_delivered_twice_is_answered_once(still: World) -> Non
     assert len(still.api.posts) == 1
 
 
+@pytest.fixture
+def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """What the bot would have waited between its rounds."""
+    waited: list[float] = []
+    until = serving._until
+
+    async def at_once(stop: asyncio.Event, seconds: float) -> None:
+        waited.append(seconds)
+        await until(stop, 0)
+
+    monkeypatch.setattr(serving, "_until", at_once)
+    return waited
+
+
 @pytest.mark.parametrize(
-    "answer",
+    ("answer", "waited"),
     [
-        Answer(409, "Conflict: terminated by other getUpdates request"),
-        Answer(500, "Internal Server Error"),
-        Answer(429, "Too Many Requests", {"retry_after": 1}),
+        (Answer(409, "Conflict: terminated by other getUpdates request"), [1, 2]),
+        (Answer(500, "Internal Server Error"), [1, 2]),
+        (flood(77), [77, 77]),
     ],
 )
-def test_polling_goes_on_after_an_error_of_the_api(still: World, answer: Answer) -> None:
+def test_polling_goes_on_after_an_error_of_the_api(
+    still: World, answer: Answer, waited: list[float], pauses: list[float]
+) -> None:
     still.api.failures = {"getUpdates": [answer], "getMe": [answer], "setMyCommands": [answer]}
+    with still.running(still.bot(timing=Timing())):
+        still.ask("/help")
+    assert pauses[:-1] == waited
+
+
+def test_two_that_poll_with_one_token_get_slower_and_say_so_once(
+    still: World, pauses: list[float], caplog: pytest.LogCaptureFixture
+) -> None:
+    still.api.rivals = 4
+    with caplog.at_level(logging.INFO, "monitor"), still.running(still.bot(timing=Timing())):
+        still.api.wait(lambda: not still.api.rivals)
+        with reading(still.engine) as conn:
+            assert facts.get(conn, facts.BOT_TROUBLE) == (
+                "another process uses this bot's token: stop it, or give it a bot of its own"
+            )
+        still.ask("/help")
+        still.ask("/list")
+    assert pauses[:-1] == [1, 2, 4, 8]
+    assert caplog.text.count("another process uses this bot's token") == 1
+    assert caplog.text.count("the bot polls for updates") == 2, "before the other came, and after"
+
+
+def test_an_operator_is_told_why_the_bot_hears_nothing(still: World) -> None:
+    def problem() -> str | None:
+        found = status(still.engine, {}, configured=(), fenced=None, now=still.now, bot=True)["bot"][
+            "problem"
+        ]
+        assert found is None or isinstance(found, str)
+        return found
+
     with still.running():
         still.ask("/help")
+    assert problem() is None
+    still.now += timedelta(minutes=5)
+    token, still.api.token = still.api.token, "12345:another-token"
+    bot = still.bot()
+    still.api.token = token
+    with still.running(bot):
+        still.api.wait(lambda: still.api.calls.count("getMe") > 2)
+        assert (problem() or "").endswith(
+            "Telegram does not know the bot's token: give @BotFather's as [telegram] token"
+        )
+    with still.running():
+        still.ask("/help")
+    assert problem() is None
 
 
 def test_a_webhook_of_before_is_taken_away_when_the_bot_polls(still: World) -> None:
@@ -256,22 +317,93 @@ def test_before_and_after_its_work_a_bot_asks_to_be_told_later(still: World) -> 
     assert delivered(still.bot(), {"update_id": 5}) == 404
 
 
+def test_a_webhook_that_somebody_takes_away_is_put_back(
+    still: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    def act(bot: Bot) -> None:
+        still.api.webhook = {"url": "https://elsewhere.example"}
+        still.api.wait(lambda: still.api.webhook.get("url") == HOOK.url)
+
+    given(still, act, timing=replace(TIMING, beat=0.02))
+    assert "another process uses this bot's token" in caplog.text
+
+
+def test_updates_that_do_not_arrive_are_told_to_the_operator(still: World) -> None:
+    def act(bot: Bot) -> None:
+        still.api.says("/help")  # stays with Telegram
+        still.api.undelivered = {
+            "last_error_date": int(still.now.timestamp()) - 10,
+            "last_error_message": "SSL error {certificate verify failed} at https://watch.example",
+        }
+        seen = len(still.api.calls)
+        still.api.wait(lambda: len(still.api.calls) > seen + 2)
+        with reading(still.engine) as conn:
+            trouble = facts.get(conn, facts.BOT_TROUBLE)
+        assert (
+            trouble
+            == "Telegram cannot deliver to the webhook: SSL error {certificate verify failed} at [...]"
+        )
+        still.api.undelivered = {}
+        seen = len(still.api.calls)
+        still.api.wait(lambda: len(still.api.calls) > seen + 2)
+        with reading(still.engine) as conn:
+            assert facts.get(conn, facts.BOT_TROUBLE) == ""
+
+    given(still, act, timing=replace(TIMING, beat=0.02))
+
+
 # --- pace, and answers that fail
 
 
 def test_no_chat_gets_more_than_a_post_a_second_and_a_group_twenty_a_minute(still: World) -> None:
     still.api.members[-500, 7] = "administrator"
-    for _ in range(PER_MINUTE):
+    for _ in range(PER_MINUTE + 2):
         still.api.says("/list", chat=-500, kind="group")
     with still.running(still.bot(timing=Timing(answer=60.0))):
         still.done()
-        still.api.says("/list", chat=-500, kind="group")
-        still.api.says("/help")
-        still.api.wait(lambda: any(post.chat == "7" for post in still.api.posts))
-    assert sum(still.seconds.slept) >= PER_MINUTE - 1
-    assert len([post for post in still.api.posts if post.chat == "-500"]) == PER_MINUTE, (
-        "one more in that minute is passed over"
-    )
+    assert sum(still.seconds.slept) >= 60
+    posts = [post.text for post in still.api.posts]
+    assert len(posts) == PER_MINUTE + 1, "what is more than enough is said once"
+    assert "That is a lot at once" in posts[-1]
+
+
+def test_whoever_writes_a_lot_neither_silences_nor_holds_up_others(still: World) -> None:
+    async def for_ever(_: float) -> None:
+        await asyncio.Event().wait()
+
+    still.api.members |= {(-500, 7): "administrator", (-500, 8): "member"}
+    for _ in range(PER_MINUTE + 1):
+        still.api.says("/watch IL", chat=-500, user=8, kind="group")
+    still.api.says("/watch IN", chat=-500, user=7, kind="group")
+    bot = still.bot(timing=Timing(answer=0.5, patience=0.01), sleep=for_ever)
+    with still.running(bot):
+        still.api.wait(lambda: still.api.posts)
+        still.ask("/help", chat=9, user=9)
+        still.done()
+    assert {place for _, place, _ in still.follows(-500)} == {"IN"}
+    assert [post.chat for post in still.api.posts] == ["-500", "9"], "those that come too late are left out"
+
+
+def test_every_button_is_answered(still: World) -> None:
+    for data in ("", " ", "delete 5", "lists", *["status"] * PER_MINUTE, "\u202e" * 20):
+        still.api.presses(data)
+    with still.running():
+        still.done()
+    assert len(still.api.notices) == PER_MINUTE + 5
+    texts = [notice.text for notice in still.api.notices]
+    assert sum(text.startswith("This button no longer works") for text in texts) == 4
+    assert sum(text.startswith("That is a lot at once") for text in texts) == 1
+
+
+def test_a_stop_waits_for_the_answers_that_are_due(still: World) -> None:
+    async def a_moment(_: float) -> None:
+        await asyncio.sleep(0.2)
+
+    with still.running(still.bot(timing=replace(TIMING, patience=0.01), sleep=a_moment)):
+        still.api.says("/watch IL")
+        still.api.says("/list")
+        still.done()
+    assert len(still.api.posts) == 2
 
 
 def test_the_pace_is_one_with_the_alerts(still: World) -> None:
