@@ -16,7 +16,7 @@ from monitor import i18n
 from monitor.errors import UsageError
 from monitor.gazetteer import EVERYWHERE, parse_place
 
-COMMANDS = ("start", "watch", "list", "lists", "stop", "status", "help")
+COMMANDS = ("start", "watch", "list", "lists", "language", "stop", "status", "help")
 WELCOME = "welcome"
 """Asked for by whoever adds the bot to a group; nobody can write it as a command."""
 
@@ -178,6 +178,9 @@ def _plain(text: str) -> tuple[str, str]:
         return "watch", zips[0]  # also out of an address or a sentence
     if re.search(r"\d", words):
         return "watch", words
+    town, comma, state = words.rpartition(",")
+    if town and comma and _has_place(state.strip()):
+        return "watch", words  # "Hammond, IN"
     return ("watch", words) if len(words) > 3 and _has_place(words) and not _is_all(words) else ("help", "")
 
 

@@ -9,13 +9,13 @@ from __future__ import annotations
 import logging
 import secrets
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import Enum, auto
 
 from sqlalchemy.engine import Connection
 
-from monitor import db, subscribe
+from monitor import db, i18n, subscribe
 from monitor.bot.parts import Parts
 from monitor.store import facts, people
 from monitor.store.people import Follow, Subscriber
@@ -44,21 +44,25 @@ class Verdict(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Watching:
-    """What a chat watches. ``fixed``: by the operator's configuration. ``paused_until`` is set while it pauses."""
+    """What a chat watches, and the language of its messages. ``fixed``: by the operator's configuration. ``paused_until`` is set while
+    it pauses."""
 
     places: tuple[str, ...] = ()
     sources: frozenset[str] = frozenset()
+    language: str = i18n.DEFAULT
     fixed: bool = False
     paused_until: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of a wish, and what the chat watches now; ``added`` are the places that are new to it."""
+    """What became of a wish, and what the chat watches now; ``added`` are the places that are new to it, ``gone`` those that it watched
+    before."""
 
     verdict: Verdict
     watching: Watching = Watching()
     added: tuple[str, ...] = ()
+    gone: tuple[str, ...] = ()
 
 
 class Chats:
@@ -108,7 +112,8 @@ class Chats:
                 for follow in people.follows(conn, known.id):
                     if follow.place in places:
                         people.unfollow(conn, known.id, follow.source, follow.place)
-                return Outcome(Verdict.DONE, self._watching(conn, known))
+                gone = tuple(place for place in before.places if place in places)
+                return Outcome(Verdict.DONE, self._watching(conn, known), gone=gone)
         return self.stop(chat, name)
 
     def choose(self, chat: int, name: str | None, source: str, *, on: bool) -> Outcome:
@@ -129,6 +134,16 @@ class Chats:
                     if each.source == source:
                         people.unfollow(conn, known.id, each.source, each.place)
             return Outcome(Verdict.DONE, self._watching(conn, known))
+
+    def speak(self, chat: int, name: str | None, language: str) -> Outcome:
+        """Have messages in a language from now on."""
+        with db.transaction(self._engine) as conn:
+            known = self._find(conn, chat, name)
+            before = self._watching(conn, known)
+            if known is None or before.fixed:
+                return Outcome(Verdict.FIXED if before.fixed else Verdict.NOTHING, before)
+            people.change(conn, known.id, language=language)
+            return Outcome(Verdict.DONE, replace(before, language=language))
 
     def stop(self, chat: int, name: str | None) -> Outcome:
         """End it: nothing more is sent and the chat is forgotten."""
@@ -206,6 +221,7 @@ class Chats:
         return Watching(
             places=tuple(dict.fromkeys(sorted(each.place for each in follows))),
             sources=frozenset(each.source for each in follows),
+            language=i18n.known(one.language) or i18n.DEFAULT,
             fixed=one.origin == CONFIG,
             paused_until=one.paused_until if one.state == people.PAUSED else None,
         )

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from telegram.error import TelegramError
 
 from monitor import i18n
-from monitor.bot import places, rights
+from monitor.bot import places, rights, towns
 from monitor.bot.asked import Asked
 from monitor.bot.chats import MOST_PLACES, Chats, Outcome, Verdict, Watching
 from monitor.bot.parts import Parts
@@ -82,6 +82,8 @@ class Conversation:
                 return self._shown(self._chats.look(subject.chat, subject.name), subject, says)
             case "lists":
                 return self._lists(asked, subject, says)
+            case "language":
+                return self._language(asked, subject, says)
             case "stop":
                 return self._stop(asked, subject, says)
             case "status":
@@ -105,16 +107,20 @@ class Conversation:
             name=self._parts.name,
         )
         how = (
-            says("Send me your ZIP code, or a state: 60601, /watch IL. /help shows what else I understand.")
+            says("Send me your ZIP code, or the name of your state. /help shows what else I can do.")
             if subject.private
             else says(
-                "An administrator of this group writes /watch 60601 or /watch IL. /help shows what else I understand."
+                "To begin, an administrator of this group writes /watch 60601 or /watch IL. /help shows what else I can do."
             )
         )
         return Reply(paragraphs(what, titles, how))
 
     def _watch(self, words: tuple[str, ...], asked: Asked, subject: Subject, says: Says) -> Reply:
         wanted = places.read(words, self._parts)
+        if towns.is_town_rather_than_states(words) or wanted == Refused(places.NOT_A_PLACE):
+            found = towns.named(words, self._parts)
+            if found:
+                return towns.offer(found, subject.mark, says)
         if isinstance(wanted, Refused):
             return says.refusal(wanted.sentence, zip=wanted.zip)
         outcome = self._chats.watch(subject.chat, subject.name, wanted, asked.language)
@@ -143,18 +149,30 @@ class Conversation:
                 places.covered(place, sources, self._parts, says),
             ]
         told.append(self._paused(watching, says))
-        if outcome.added and not subject.title:
-            told.append(
-                says(
-                    "From now on changes are told here as they are detected. /list shows what is watched, /stop ends it."
-                )
-            )
+        if outcome.added:
+            told.append(self._from_now_on(asked, subject, says))
         first = next(iter(wanted))
         stop = Button(says("Stop %(place)s", place=first), f"stop {first}{subject.mark}")
         page = (
             self._page(f"/zip/{first}", says("More about %(place)s", place=first)) if first.isdigit() else ()
         )
         return Reply(paragraphs(*told), rows([stop, *page, *self._lists_button(subject, says)]))
+
+    def _from_now_on(self, asked: Asked, subject: Subject, says: Says) -> Html:
+        """Where messages come, which is not always where that was asked for."""
+        if subject.title:
+            return says(
+                "From now on a message is posted in %(title)s when our checks find a change. /list %(channel)s shows what is watched, /stop %(channel)s ends it.",
+                title=subject.title,
+                channel=subject.name or subject.chat,
+            )
+        if asked.thread is not None and not asked.private:
+            return says(
+                "From now on a message comes in this group's General topic when our checks find a change. /list shows what is watched, /stop ends it."
+            )
+        return says(
+            "From now on a message comes here when our checks find a change. /list shows what is watched, /stop ends it."
+        )
 
     def _page(self, path: str, text: str) -> tuple[Button, ...]:
         """A link into the site; Telegram refuses a message with a link that is not a public one."""
@@ -183,23 +201,48 @@ class Conversation:
         ]
         text = paragraphs(
             self._head(subject, says) if subject.title else "",
-            says("Told here: %(lists)s.", lists=self._titles(self._chosen(watching), says)),
+            says("Lists: %(lists)s.", lists=self._titles(self._chosen(watching), says)),
             says("Tap a list to choose it or to leave it out."),
         )
         return Reply(text, rows(buttons, wide=1))
 
+    def _language(self, asked: Asked, subject: Subject, says: Says) -> Reply:
+        """Without words: which language messages come in. "es" and "en" choose, as the buttons do."""
+        match asked.words:
+            case (code,) if code in i18n.LANGUAGES:
+                outcome = self._chats.speak(subject.chat, subject.name, code)
+                if outcome.verdict is not Verdict.DONE:
+                    return self._not_done(outcome, says)
+                watching = outcome.watching
+                says = Says(code)
+            case _:
+                watching = self._chats.look(subject.chat, subject.name)
+        if watching.fixed or not watching.places:
+            return self._not_done(Outcome(Verdict.FIXED if watching.fixed else Verdict.NOTHING), says)
+        text = says("Language of messages: %(language)s.", language=i18n.LANGUAGES[watching.language])
+        buttons = [
+            Button(f"{'✓' if code == watching.language else '+'} {name}", f"language {code}{subject.mark}")
+            for code, name in i18n.LANGUAGES.items()
+        ]
+        return Reply(paragraphs(self._head(subject, says) if subject.title else "", text), rows(buttons))
+
     def _stop(self, asked: Asked, subject: Subject, says: Says) -> Reply:
-        if not asked.words:
-            outcome = self._chats.stop(subject.chat, subject.name)
-        else:
-            wanted = places.read(asked.words, self._parts)
-            if isinstance(wanted, Refused):
-                return says.refusal(wanted.sentence, zip=wanted.zip)
+        wanted = places.read(asked.words, self._parts) if asked.words else {}
+        if isinstance(wanted, Refused):
+            return says.refusal(wanted.sentence, zip=wanted.zip)
+        if wanted:
             outcome = self._chats.unwatch(subject.chat, subject.name, tuple(wanted))
+        else:
+            outcome = self._chats.stop(subject.chat, subject.name)
         if outcome.verdict is not Verdict.DONE:
             return self._not_done(outcome, says)
         if outcome.watching.places:
-            return self._shown(outcome.watching, subject, says)
+            shown = self._shown(outcome.watching, subject, says)
+            if outcome.gone:
+                return shown
+            names = joined((places.named(place, self._parts, says) for place in wanted), ", ")
+            missed = says("<b>%(places)s</b> was not watched.", places=names)
+            return Reply(paragraphs(missed, shown.text), shown.buttons)
         if subject.title:
             return Reply(
                 says(
@@ -207,7 +250,9 @@ class Conversation:
                 )
             )
         return Reply(
-            says("Ended: nothing more is sent here, and this chat is forgotten. /watch 60601 begins again.")
+            says(
+                "Ended: nothing more is sent here, and this chat is forgotten. To begin again, write /watch."
+            )
         )
 
     def _status(self, subject: Subject, says: Says) -> Reply:
@@ -230,7 +275,7 @@ class Conversation:
                 )
         watching = self._chats.look(subject.chat, subject.name)
         here = says.count(
-            "%(count)s place is watched here.", "%(count)s places are watched here.", len(watching.places)
+            "%(count)s place is watched.", "%(count)s places are watched.", len(watching.places)
         )
         return Reply(paragraphs(bullets(told), here, self._paused(watching, says)))
 
@@ -244,7 +289,7 @@ class Conversation:
             else says("Only administrators of this group can change what is watched.")
         )
         privacy = says(
-            "Stored are this chat's number, encrypted, what it watches since when, and its language. Nothing else about you is."
+            "We store this chat's number, encrypted, what it watches since when, and its language. Nothing else about you."
         )
         contact = (
             says("The operator: %(contact)s", contact=self._parts.contact) if self._parts.contact else ""
@@ -276,7 +321,7 @@ class Conversation:
     def _head(self, subject: Subject, says: Says) -> Html:
         if subject.title:
             return says("Watched for %(channel)s:", channel=subject.title)
-        return says("Watched here:")
+        return says("This chat watches:")
 
     def _lists_button(self, subject: Subject, says: Says) -> tuple[Button, ...]:
         """With one list there is nothing to choose."""
@@ -286,7 +331,7 @@ class Conversation:
         """Lists that are not told here, be it by choice or because they came later: nobody gets one without asking for it."""
         others = [name for name in self._parts.watched if name not in watching.sources]
         return (
-            says("Not told here: %(lists)s. /lists changes that.", lists=self._titles(others, says))
+            says("Left out: %(lists)s. /lists changes that.", lists=self._titles(others, says))
             if others
             else Html()
         )
@@ -319,12 +364,16 @@ class Conversation:
             case Verdict.LAST:
                 return says.refusal("One list must stay. /stop ends everything.")
             case _:
-                return says.refusal("Nothing is watched here. /watch 60601 begins.")
+                return says.refusal(
+                    "Nothing is watched yet. To begin, write /watch and a ZIP code or a state."
+                )
 
 
 def _changes(asked: Asked) -> bool:
     """Whether a command can change what a chat watches; looking is everybody's."""
-    return asked.command in {"watch", "stop"} or (asked.command in {"start", "lists"} and bool(asked.words))
+    return asked.command in {"watch", "stop"} or (
+        asked.command in {"start", "lists", "language"} and bool(asked.words)
+    )
 
 
 def _title(channel: Channel) -> str:

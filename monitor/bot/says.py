@@ -14,15 +14,16 @@ ADMINISTRATORS = N_("Only administrators of this group can change that.")
 BUSY = N_("Telegram does not answer my questions at the moment. Please try again in a minute.")
 SORRY = N_("Something went wrong here. Please try again later.")
 ENOUGH = N_("That is a lot at once, so this was not done. Please try again in a minute.")
-STALE = N_("This button no longer works. /help shows what I understand.")
+STALE = N_("This button no longer works. /help shows what I can do.")
 
 COMMANDS = {
     "watch": N_("Watch a ZIP code or a state: /watch 60601"),
     "list": N_("What is watched here"),
     "lists": N_("Choose the official lists"),
-    "status": N_("How fresh the lists are"),
-    "stop": N_("End it, and forget this chat"),
-    "help": N_("What I understand"),
+    "language": N_("English or Spanish"),
+    "status": N_("When the lists were last read"),
+    "stop": N_("End all messages and forget this chat"),
+    "help": N_("What I can do"),
 }
 """The menu of commands that Telegram shows."""
 

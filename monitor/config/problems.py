@@ -19,8 +19,9 @@ def contradictions(merged: Mapping[str, Any]) -> Iterator[str]:
     """What no single key is wrong about. Reads the raw tables, so that it also speaks when single keys are wrong."""
     for name, source in tables(merged.get("sources")):
         where = f"sources.{name}"
-        if not re.fullmatch(r"[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?", name):
-            yield f"{where}: a source's name is made of a-z, 0-9 and dashes"
+        # no longer, so that it fits behind a button of the bot beside a channel's number (64 bytes)
+        if not re.fullmatch(r"[a-z0-9](?:[a-z0-9-]{0,30}[a-z0-9])?", name):
+            yield f"{where}: a source's name is made of a-z, 0-9 and dashes, 32 at most"
         has_url, has_page, has_link = (bool(source.get(key)) for key in ("url", "page", "link"))
         if has_url == (has_page or has_link) or has_page != has_link:
             yield f"{where}: give either url, or page together with link"

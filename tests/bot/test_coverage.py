@@ -90,7 +90,7 @@ def test_the_status_says_how_fresh_each_list_is(seeing: World) -> None:
     text = seeing.ask("/status").text
     assert f"• {RING}: last good check Mar 1, 2026, 5:50 am CST." in text
     assert f"• {ICE}: not read yet." in text
-    assert "0 places are watched here." in text
+    assert "0 places are watched." in text
     assert "última comprobación buena" in seeing.ask("/status", language="es").text
 
 

@@ -40,7 +40,9 @@ def test_an_administrator_makes_the_group_watch(group: World, user: int) -> None
     assert group.follows(user) == set()
 
 
-@pytest.mark.parametrize("text", ["/watch IL", "/stop", "/stop 60601", "/start IL", "/lists off ring"])
+@pytest.mark.parametrize(
+    "text", ["/watch IL", "/stop", "/stop 60601", "/start IL", "/lists off ring", "/language es"]
+)
 @pytest.mark.parametrize("user", [8, 10])
 def test_nobody_else_changes_what_a_group_watches(group: World, text: str, user: int) -> None:
     group.ask("/watch 60601", **IN_GROUP)
@@ -63,7 +65,7 @@ def test_a_button_under_a_groups_message_is_the_administrators_too(group: World)
 def test_everybody_in_a_group_may_look(group: World) -> None:
     group.ask("/watch IL", **IN_GROUP)
     assert "IL (Illinois)" in group.ask("/list", user=8, **IN_GROUP).text
-    assert "1 place is watched here." in group.ask("/status", user=8, **IN_GROUP).text
+    assert "1 place is watched." in group.ask("/status", user=8, **IN_GROUP).text
 
 
 def test_an_anonymous_administrator_speaks_as_the_group(group: World) -> None:
@@ -93,14 +95,16 @@ def test_an_api_that_does_not_tell_who_is_administrator_lets_nobody_in(group: Wo
 
 
 def test_an_answer_in_a_forum_stays_in_its_topic(group: World) -> None:
-    answer = group.ask("/list", chat=GROUP, kind="supergroup", message_thread_id=44, is_topic_message=True)
+    topic: dict[str, Any] = {"kind": "supergroup", "message_thread_id": 44, "is_topic_message": True}
+    answer = group.ask("/watch IL", chat=GROUP, **topic)
     assert answer.thread == "44"
+    assert "a message comes in this group's General topic" in answer.text, "alerts name no topic"
 
 
 def test_a_group_that_adds_the_bot_is_told_how_to_begin(group: World) -> None:
     group.api.membership("left", "member", **IN_GROUP)
     group.api.wait(lambda: group.api.posts)
-    assert "An administrator of this group writes /watch 60601" in group.api.posts[0].text
+    assert "an administrator of this group writes /watch 60601" in group.api.posts[0].text
 
 
 @pytest.mark.parametrize("how", ["left", "kicked"])
@@ -151,6 +155,7 @@ def test_a_channel_is_watched_for_once_the_asker_and_the_bot_are_its_administrat
     answer = broadcast.ask(f"/watch IL {named}")
     assert answer.chat == "7"
     assert answer.text.startswith("Watching <b>IL (Illinois)</b> for @lakes.")
+    assert "/stop @lakes ends it" in answer.text
     assert broadcast.follows(CHANNEL) == ILLINOIS
     assert broadcast.follows(7) == set()
 
@@ -168,7 +173,8 @@ def test_a_channel_is_managed_by_the_same_commands_and_buttons(broadcast: World)
 
 
 @pytest.mark.parametrize(
-    "text", ["/watch IN @lakes", "/stop @lakes", "/list @lakes", "/lists off ring @lakes"]
+    "text",
+    ["/watch IN @lakes", "/stop @lakes", "/list @lakes", "/lists off ring @lakes", "/language es @lakes"],
 )
 def test_nobody_else_manages_a_channel(broadcast: World, text: str) -> None:
     broadcast.ask("/watch IL @lakes")

@@ -72,11 +72,11 @@ def test_a_place_is_read_as_people_write_it(world: World, text: str, place: str)
 @pytest.mark.parametrize(
     ("text", "begins", "left"),
     [
-        ("stop 60601", "Watched here:", {"IN"}),
-        ("unsubscribe IN.", "Watched here:", {"60601"}),
+        ("stop 60601", "This chat watches:", {"IN"}),
+        ("unsubscribe IN.", "This chat watches:", {"60601"}),
         ("STOP", "Ended:", set()),
         ("Cancelar", "Ended:", set()),
-        ("list", "Watched here:", {"60601", "IN"}),
+        ("list", "This chat watches:", {"60601", "IN"}),
         ("watch 46320", "Watching", {"60601", "IN", "46320"}),
         ("unsubscribe me", "/watch:", {"60601", "IN"}),
         ("end of the world", "/watch:", {"60601", "IN"}),
@@ -103,7 +103,7 @@ def test_several_places_are_one_command(world: World) -> None:
         ("/watch", "Give a ZIP code or a state"),
         ("/watch 6060", "five digits"),
         ("/watch 606011", "five digits"),
-        ("/watch Narnia", "neither a ZIP code nor a state"),
+        ("/watch Narnia, IN", "neither a ZIP code nor a state"),
         ("/watch AE", "military region"),
         ("/watch 00000", "00000 is not a ZIP code"),
         ("/watch <b>60601</b>", "neither a ZIP code nor a state"),
@@ -114,6 +114,29 @@ def test_what_is_no_place_is_told_with_what_to_write_instead(world: World, text:
     assert says in answer.text
     assert "Narnia" not in answer.text
     assert world.follows() == set()
+
+
+@pytest.mark.parametrize(
+    ("text", "says", "buttons"),
+    [
+        ("Hammond, IN", "Choose a ZIP code of <b>Hammond, IN</b>:", 5),
+        ("/watch hammond indiana", "Choose a ZIP code of <b>Hammond, IN</b>:", 5),
+        ("/watch Indiana, PA", "Choose a ZIP code of <b>Indiana, PA</b>:", 3),
+        ("/watch Hammond", "Write it with its state: /watch Hammond, IN.", 0),
+        ("/watch Chicago, IL", "Send me yours, such as /watch 60601.", 0),
+    ],
+)
+def test_a_town_is_answered_with_its_zip_codes_and_watched_by_a_tap(
+    world: World, text: str, says: str, buttons: int
+) -> None:
+    answer = world.ask(text)
+    assert says in answer.text
+    assert len(answer.buttons) == buttons
+    assert world.follows() == set()
+    if answer.buttons:
+        zips = {words for words, _ in answer.buttons[:-1]}
+        world.press(answer.buttons[-1][1])
+        assert {follow[1] for follow in world.follows()} == zips
 
 
 @pytest.mark.parametrize(
@@ -193,7 +216,7 @@ def test_stopping_erases_the_chat_and_says_so_outside_the_database(
     assert "this chat is forgotten" in both.ask(last).text
     assert subscribe.listed(both.engine, both.keys) == ()
     assert ("telegram", both.keys.first_lookup("telegram", "7")) in Tombstones(both.parts.folder).read()
-    assert "Nothing is watched here" in both.ask("/stop").text
+    assert "Nothing is watched yet" in both.ask("/stop").text
     both.ask("/watch 60601")
     assert both.follows() == CHICAGO
 
@@ -205,7 +228,7 @@ def test_a_list_that_came_later_is_named_and_never_added(still: World) -> None:
         still.ask("/watch 60601")
     still.parts = replace(still.parts, watched=ring | {"later": Watched("A later list", timedelta(hours=1))})
     with still.running():
-        assert "Not told here: A later list." in still.ask("/list").text
+        assert "Left out: A later list." in still.ask("/list").text
         still.ask("/watch IN")
     assert still.follows() == {("ring", "60601", "IL"), ("ring", "IN", None)}
 
@@ -228,7 +251,26 @@ def test_answers_are_in_the_language_of_whoever_asks(both: World) -> None:
     assert both.ask("/watch 60601", language="es").text.startswith("Se vigila <b>60601 (Chicago, IL)</b>.")
     (listed,) = subscribe.listed(both.engine, both.keys)
     assert listed.language == "es"
-    assert both.ask("/list", language="fr").text.startswith("Watched here:")
+    assert both.ask("/list", language="fr").text.startswith("This chat watches:")
+
+
+def test_the_language_of_messages_is_chosen_by_whoever_wants_another(both: World) -> None:
+    assert "Nothing is watched yet" in both.ask("/language").text
+    both.ask("/watch 60601")
+    answer = both.ask("/language")
+    assert answer.buttons == (("✓ English", "language en"), ("+ Español", "language es"))
+    assert "Idioma de los mensajes: Español." in both.press("language es").text
+    (listed,) = subscribe.listed(both.engine, both.keys)
+    assert listed.language == "es"
+    both.ask("/watch IN")
+    assert subscribe.listed(both.engine, both.keys)[0].language == "es", "what was chosen stays"
+
+
+def test_a_place_that_is_not_watched_cannot_be_stopped_and_that_is_said(world: World) -> None:
+    world.ask("/watch 60601")
+    text = world.ask("/stop IN").text
+    assert text.startswith("<b>IN (Indiana)</b> was not watched.")
+    assert "60601" in text
 
 
 def test_help_names_every_command_and_what_is_stored(world: World) -> None:

@@ -13,6 +13,8 @@ from babel.messages.pofile import read_po
 from monitor import bot
 from monitor.bot.api import LONGEST_NOTICE
 from monitor.bot.says import COMMANDS, Says
+from monitor.config import load
+from monitor.errors import ConfigError
 from monitor.i18n import LANGUAGES
 
 ROOM = Path(bot.__file__).parent
@@ -63,6 +65,16 @@ def test_what_a_button_or_the_menu_shows_fits(language: str) -> None:
     }
     assert all(len(says(message)) <= LONGEST_NOTICE for message in refusals)
     assert all(len(says(what)) <= 256 for what in COMMANDS.values())
+
+
+def test_the_longest_command_behind_a_button_fits(tmp_path: Path) -> None:
+    """A source's name has 32 characters at most, a chat's number 52 significant bits (Bot API, Chat)."""
+    assert len(f"lists off {'a' * 32} {-(2**52)}") <= 64
+    for length, refused in ((32, False), (33, True)):
+        (tmp_path / "config.toml").write_text(f'[sources.{"a" * length}]\nformat = "table"\n')
+        with pytest.raises(ConfigError) as caught:
+            load(tmp_path / "config.toml", {})
+        assert ("32 at most" in str(caught.value)) is refused
 
 
 def test_values_from_outside_are_shown_and_nothing_more() -> None:

@@ -29,7 +29,7 @@ from tests.bot.world import PATIENCE, TIMING, World
 from tests.peers.botapi import DROP, FORBIDDEN, Answer, flood, message, migrated
 
 SECRET = "a-secret-that-only-telegram-knows"
-MENU = ["watch", "list", "lists", "status", "stop", "help"]
+MENU = ["watch", "list", "lists", "language", "status", "stop", "help"]
 HOOK = Webhook("https://watch.example/telegram", SECRET)
 
 
@@ -237,9 +237,11 @@ def test_one_process_of_many_polls(
                 for _ in range(3):  # rounds in which the other process has the turn
                     assert looked.acquire(timeout=PATIENCE)
             assert world.api.calls == []
-        with world.running(), world.running():
-            for _ in range(3):
-                world.ask("/list")
+        with world.running():
+            world.api.wait(lambda: "getUpdates" in world.api.calls)
+            with world.running():
+                for _ in range(3):
+                    world.ask("/list")
         assert world.api.calls.count("getMe") == 1
         assert len(world.api.posts) == 3
         with turn(postgres_engine, TURN) as mine:
