@@ -9,7 +9,15 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from telegram import CallbackQuery, Chat, ChatMemberRestricted, ChatMemberUpdated, Message, Update
+from telegram import (
+    CallbackQuery,
+    Chat,
+    ChatMemberRestricted,
+    ChatMemberUpdated,
+    MaybeInaccessibleMessage,
+    Message,
+    Update,
+)
 from telegram.constants import ChatMemberStatus, ChatType
 
 from monitor import i18n
@@ -119,6 +127,7 @@ def _pressed(query: CallbackQuery) -> Asked | Stale:
         words=rest,
         target=target,
         name=_name(chat),
+        thread=_thread(query.message),
         query=query.id,
         message=query.message.message_id if isinstance(query.message, Message) else None,
     )
@@ -160,7 +169,7 @@ def _message(message: Message, username: str) -> Asked | Moved | None:
         words=words,
         target=target,
         name=_name(chat),
-        thread=message.message_thread_id if message.is_topic_message else None,
+        thread=_thread(message),
     )
 
 
@@ -213,6 +222,10 @@ def _language(code: str | None) -> str:
 def _name(chat: Chat) -> str | None:
     """Its public name. Not a person's: nothing can be sent to one, and it may have been a channel's before."""
     return f"@{chat.username}" if chat.username and chat.type != ChatType.PRIVATE else None
+
+
+def _thread(message: MaybeInaccessibleMessage) -> int | None:
+    return message.message_thread_id if isinstance(message, Message) and message.is_topic_message else None
 
 
 def _is_group(chat: Chat) -> bool:

@@ -314,7 +314,13 @@ class Bot:
     async def _post(self, asked: Asked, reply: Reply) -> None:
         try:
             if asked.message is not None:
-                await self._api.edit(asked.chat, asked.message, reply)
+                try:
+                    await self._api.edit(asked.chat, asked.message, reply)
+                except Permanent as failure:
+                    if failure.moved_to is not None or failure.address_gone:
+                        raise
+                    # the message was deleted or is too old to be changed
+                    await self._api.post(asked.chat, reply, thread=asked.thread)
             else:
                 await self._api.post(asked.chat, reply, thread=asked.thread)
         except Permanent as failure:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from ipaddress import ip_address
 from typing import Any
+from urllib.parse import urlsplit
 
 from pydantic import BaseModel
 
@@ -51,6 +52,19 @@ def contradictions(merged: Mapping[str, Any]) -> Iterator[str]:
         telegram.get("webhook_secret")
     ):
         yield "telegram.webhook_url: a webhook's address and its secret go together"
+    site = merged.get("site")
+    hook = _host(telegram.get("webhook_url")) if isinstance(telegram, Mapping) else None
+    public = _host(site.get("public_url")) if isinstance(site, Mapping) else None
+    if hook and hook != public and not _loopback(hook):
+        # the site refuses any other host
+        yield "telegram.webhook_url: its host is not the one of [site] public_url, so no update would be let in"
+
+
+def _host(url: object) -> str | None:
+    try:
+        return urlsplit(str(url or "")).hostname
+    except ValueError:
+        return None
 
 
 def _loopback(host: str) -> bool:

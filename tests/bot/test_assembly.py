@@ -79,14 +79,18 @@ def test_the_bot_of_a_configuration_answers_unless_its_database_is_a_copy(
 
 def test_a_webhook_needs_its_secret_and_a_secret_is_hard_to_guess(tmp_path: Path) -> None:
     url = 'webhook_url = "https://watch.example/telegram"'
-    found = settings(tmp_path, f'[telegram]\n{url}\nwebhook_secret = "{SECRET}"\n').telegram
+    site = '[site]\npublic_url = "https://watch.example/monitor"\n'
+    found = settings(tmp_path, f'{site}[telegram]\n{url}\nwebhook_secret = "{SECRET}"\n').telegram
     assert found.webhook_secret is not None
     assert (found.webhook_url, found.webhook_secret.get_secret_value()) == (
         "https://watch.example/telegram",
         SECRET,
     )
     (tmp_path / "secret").write_text(f"{SECRET}\n")
-    assert settings(tmp_path, f'[telegram]\n{url}\nwebhook_secret_file = "secret"\n').telegram == found
+    assert settings(tmp_path, f'{site}[telegram]\n{url}\nwebhook_secret_file = "secret"\n').telegram == found
+    for elsewhere in ("", site.replace("watch", "other")):
+        with pytest.raises(ConfigError, match="no update would be let in"):
+            settings(tmp_path, f'{elsewhere}[telegram]\n{url}\nwebhook_secret = "{SECRET}"\n')
     for text in (
         url,
         f'webhook_secret = "{SECRET}"',
@@ -94,5 +98,5 @@ def test_a_webhook_needs_its_secret_and_a_secret_is_hard_to_guess(tmp_path: Path
         f'{url}\nwebhook_secret = "{SECRET} {SECRET}"',
     ):
         with pytest.raises(ConfigError, match="webhook") as caught:
-            settings(tmp_path, f"[telegram]\n{text}\n")
+            settings(tmp_path, f"{site}[telegram]\n{text}\n")
         assert SECRET not in str(caught.value)

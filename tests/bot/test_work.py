@@ -472,6 +472,15 @@ def test_a_message_that_says_so_already_is_no_error(world: World, caplog: pytest
     assert "could not be given" not in caplog.text
 
 
+def test_a_message_that_cannot_be_changed_is_answered_by_a_new_one(still: World) -> None:
+    still.api.answers = [Answer(400, "Bad Request: message can't be edited")]
+    with still.running():
+        still.api.presses("status", bears=4)
+        still.done()
+    assert [post.edits for post in still.api.posts] == [4, None]
+    assert "0 places are watched." in still.api.made[0]
+
+
 def test_nothing_that_was_said_nor_who_said_it_nor_the_token_is_logged(
     still: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
