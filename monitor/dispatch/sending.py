@@ -218,7 +218,8 @@ class Line:
         if not self._sending:
             self._groups.hurry()
         self._changed.set()
-        if outcome.gone:
+        # of a configured chat each refusal is a dead letter of its own: it stays subscribed, and all can be sent once it is mended
+        if outcome.gone and parcel.deliveries[0].origin != "config":
             self._refused.add(parcel.envelope.subscriber)
         if outcome.pause is not None:
             log.warning(

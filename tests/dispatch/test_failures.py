@@ -186,6 +186,20 @@ def test_a_configured_group_that_moved_is_followed_there_and_stays_as_it_is_conf
     assert "100200" not in caplog.text
 
 
+def test_each_alert_that_a_configured_chat_refuses_is_a_dead_letter(world: World) -> None:
+    subscribe.follow_channels(world.engine, world.keys, {"IN": "@lakes"}, ["ring"], world.now)
+    world.publish(HAMMOND)
+    world.publish(GARY)
+    world.fan_out()
+    channel = Recorder(name="telegram", concurrency=1)
+    refused = Permanent("Telegram: Forbidden: bot was kicked from the channel chat", address_gone=True)
+    channel.will("@lakes", refused, refused)
+    assert world.send(channel).failed == 2
+    with transaction(world.engine) as conn:
+        assert outbox.requeue(conn, world.now) == (1, 2), "once the bot is back, nothing is lost"
+    assert world.send(channel).sent == 2
+
+
 def test_a_chat_that_must_wait_holds_up_nobody_else_and_waits_also_after_a_restart(world: World) -> None:
     world.person("-1", "IN", channel="telegram")
     world.person("-2", "IN", channel="telegram")
