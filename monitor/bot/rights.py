@@ -61,7 +61,8 @@ async def may_change(questions: Questions, asked: Asked) -> bool:
 
 
 async def channel(questions: Questions, asked: Asked) -> Channel | Denied:
-    """The channel that a command names, once it is sure that the asker and the bot are its administrators."""
+    """The channel that a command names, once it is sure that the asker and the bot are its administrators, and, for a channel that
+    wants to watch, that the bot may post there."""
     assert asked.target is not None
     if not asked.private or asked.user is None:
         return Denied.ELSEWHERE
@@ -72,8 +73,8 @@ async def channel(questions: Questions, asked: Asked) -> Channel | Denied:
     if chat.type != ChatType.CHANNEL:
         return Denied.NOT_A_CHANNEL
     bot = await questions.member(chat.id, questions.id)
-    if not can_post(bot):
-        # before the asker's rights: the API tells them only to a bot that is an administrator
+    # before the asker's rights: the API tells them only to a bot that is an administrator. Ending it needs no right to post.
+    if bot is None or bot.status not in _ADMINISTRATORS or (asked.command == "watch" and not can_post(bot)):
         return Denied.MUTE
     asker = await questions.member(chat.id, asked.user)
     if asker is None or asker.status not in _ADMINISTRATORS:

@@ -206,6 +206,28 @@ def test_a_channel_in_which_the_bot_may_not_post_is_refused(broadcast: World, st
     assert broadcast.follows(CHANNEL) == set()
 
 
+def test_a_channel_in_which_the_bot_may_not_post_any_more_can_still_end_it(broadcast: World) -> None:
+    broadcast.ask("/watch IL @lakes")
+    broadcast.api.rights = {"can_post_messages": False}
+    assert "may not post" in broadcast.ask("/watch IN @lakes").text
+    assert "IL (Illinois)" in broadcast.ask("/list @lakes").text
+    broadcast.ask("/stop @lakes")
+    assert broadcast.follows(CHANNEL) == set()
+
+
+def test_a_group_never_hears_what_its_members_follow_in_private(group: World) -> None:
+    group.ask("/watch 60601")
+    for text in ("/list", "/list 7", "/status", "/lists", "/stop 60601", "/list @ann", "/start"):
+        answer = group.ask(text, **IN_GROUP)
+        assert answer.chat == str(GROUP)
+        assert "60601" not in answer.text.replace("/watch 60601", "")
+    for data in ("list", "list 7", "status 7"):
+        group.api.presses(data, **IN_GROUP)
+    group.done()
+    assert not any("Chicago" in post.text for post in group.api.posts[1:])
+    assert {place for _, place, _ in group.follows(7)} == {"60601"}
+
+
 def test_a_channel_is_not_managed_from_a_group(broadcast: World) -> None:
     assert "private chat" in broadcast.ask("/watch IL @lakes", **IN_GROUP).text
     assert broadcast.follows(CHANNEL) == set()

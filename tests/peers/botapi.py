@@ -106,6 +106,7 @@ class BotApi:
         self.members: dict[tuple[int, int], str] = {}
         self.chats: dict[str, dict[str, Any]] = {}
         self.webhook: dict[str, str] = {}
+        self.rights: dict[str, bool] = {}  # of the bot, where they differ from all that an administrator has
         self.undelivered: dict[str, Any] = {}  # what getWebhookInfo says of failures
         self.pending: list[dict[str, Any]] = []
         self.rivals = 0  # how many long polls another process ends; short ones come between its own
@@ -238,7 +239,7 @@ class BotApi:
             case "getChatMember":
                 user = int(fields["user_id"])
                 if user == ME["id"]:
-                    mine = _member(ME, self.status)
+                    mine = {**_member(ME, self.status), **self.rights}
                     if self._is_group(fields["chat_id"]):
                         mine.pop("can_post_messages", None)  # a right of channels alone
                     return mine
