@@ -8,12 +8,9 @@ import json
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import timedelta
-from functools import cache
-from ssl import SSLContext
 from types import TracebackType
 from typing import Any, Self
 
-from httpx import create_ssl_context
 from telegram import (
     Bot,
     BotCommand,
@@ -31,7 +28,7 @@ from telegram.error import BadRequest, Forbidden, TelegramError
 from monitor.bot.says import Reply
 from monitor.channels.pace import Pace
 from monitor.channels.posts import LIMIT, length
-from monitor.channels.telegram import Checked, hush, meaning_of, obstacle
+from monitor.channels.telegram import Checked, hush, meaning_of, obstacle, trusted
 from monitor.errors import Permanent, Transient
 
 log = logging.getLogger(__name__)
@@ -251,14 +248,8 @@ def _request(connections: int) -> _Request:
         write_timeout=_TIMEOUT,
         connect_timeout=_TIMEOUT,
         pool_timeout=_TIMEOUT,
-        httpx_kwargs={"verify": _trust()},
+        httpx_kwargs={"verify": trusted()},
     )
-
-
-@cache
-def _trust() -> SSLContext:
-    """The certificates that are trusted; reading them takes a tenth of a second, and there are two clients."""
-    return create_ssl_context()
 
 
 def _is_update(result: Any) -> bool:

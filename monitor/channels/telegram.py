@@ -16,12 +16,15 @@ import re
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Iterable
 from datetime import timedelta
+from functools import cache
+from ssl import SSLContext
 from types import TracebackType
 from typing import Any, Self
 
 # the library's own switch: RetryAfter.retry_after is a timedelta, and no deprecation warning is raised where a 429 is read
 os.environ.setdefault("PTB_TIMEDELTA", "1")
 
+from httpx import create_ssl_context
 from telegram import (
     Bot,
     ChatMember,
@@ -74,6 +77,12 @@ _TALKATIVE = (
 )
 
 
+@cache
+def trusted() -> SSLContext:
+    """The certificates that are trusted, read once for all clients: it takes longer than a post."""
+    return create_ssl_context()
+
+
 class Unreadable(TelegramError):
     """An answer that is not Telegram's: what stands in between, a proxy or a portal, has answered instead."""
 
@@ -121,6 +130,7 @@ class Telegram:
                 write_timeout=timeout,
                 connect_timeout=timeout,
                 pool_timeout=timeout,
+                httpx_kwargs={"verify": trusted()},
             )
             for _ in range(2)
         ]

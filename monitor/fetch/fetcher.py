@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import os
 import time
 from collections.abc import Callable, Iterator
 from datetime import timedelta
+from functools import cache
 from http.cookiejar import CookieJar, DefaultCookiePolicy
+from ssl import SSLContext
 from types import TracebackType
 from typing import Self, TypeVar
 
@@ -88,6 +91,7 @@ class Fetcher:
                 },
                 proxy=proxy,
                 trust_env=trust_env,
+                verify=_trusted(trust_env),
                 follow_redirects=False,
                 event_hooks={"response": [_take_over]},
                 # None is kept: no poll depends on an earlier one.
@@ -221,6 +225,18 @@ def _take_over(response: httpx.Response) -> None:
     """Notes the answer, and hides its Location: httpx reads one even if it is not to follow it, and raises InvalidURL for "mailto:x"."""
     response.request.extensions["trail"].answered(response)
     response.headers.pop("location", None)
+
+
+def _trusted(trust_env: bool) -> SSLContext:
+    """The certificates that are trusted: the packaged ones, or those that the environment names instead."""
+    named = (os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR")) if trust_env else (None, None)
+    return _certificates(*named)
+
+
+@cache
+def _certificates(file: str | None, folder: str | None) -> SSLContext:
+    """Read once for all fetchers, for it takes longer than a small poll; ``file`` and ``folder`` are what httpx goes by."""
+    return httpx.create_ssl_context(trust_env=bool(file or folder))
 
 
 def _user_agent(contact: str) -> str:
