@@ -115,7 +115,7 @@ def until(condition: Callable[[], object], what: str) -> None:
     deadline = time.monotonic() + PATIENCE
     while not condition():
         assert time.monotonic() < deadline, f"{what} did not happen"
-        time.sleep(0.1)
+        time.sleep(0.25)  # asking costs more than waiting
 
 
 def headers(mail: Mail) -> dict[str, str]:
