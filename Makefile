@@ -30,7 +30,7 @@ run: .venv/run  ## the service, on ./config.toml or on defaults
 	@$(BIN)/monitor run $(ARGS)
 
 test: .venv/dev ## all tests
-	$(BIN)/pytest -n auto --dist loadgroup $(ARGS)
+	$(BIN)/pytest -n auto $(ARGS)
 
 check: .venv/dev ## what CI runs: format, lint, types, import contracts, tests
 	$(BIN)/ruff format --check .

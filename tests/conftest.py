@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import secrets
@@ -13,6 +14,8 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy.engine import Engine
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
 
 from monitor import db, migrate
 from monitor.keys import KeyFile
@@ -24,14 +27,26 @@ SHARED = ROOT.parent / "shared"
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 _POSTGRES_FOLDER = "MONITOR_TEST_POSTGRES"
 _TEMPLATE = "monitor_template"
+MEMORY = Path("/dev/shm")
+ENOUGH = 2 << 30  # bytes; a whole run keeps a tenth of it
+TOGETHER = {
+    "tests/demo/test_demo.py",
+    "tests/demo/test_live.py",
+    "tests/people/test_browser.py",
+    "tests/web/test_browser.py",
+}
+"""Files whose tests share what is dear to make: a browser, a story told. pytest-xdist's own groups are silently none with pytest 9.2."""
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Name one folder for the PostgreSQL of this run, before pytest-xdist starts workers that inherit the name.
+    """Name the folders of this run, before pytest-xdist starts workers that inherit the names.
 
-    Not below pytest's own temporary folder: that is closed to the user under whom the server runs when the tests run as root.
+    Temporary files go to memory where there is plenty: nothing in a test outlives a power cut, and each commit waits for the disk.
+    PostgreSQL's folder is not below pytest's own temporary folder: that is closed to the user under whom the server runs when the tests run as root.
     """
     if not hasattr(config, "workerinput"):
+        if MEMORY.is_dir() and shutil.disk_usage(MEMORY).free >= ENOUGH:
+            os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(MEMORY))
         os.environ[_POSTGRES_FOLDER] = str(Path(tempfile.gettempdir()) / f"monitor-pg-{secrets.token_hex(4)}")
 
 
@@ -46,6 +61,24 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if "shared" in getattr(item, "fixturenames", ()):
             item.add_marker("shared")
+
+
+@pytest.hookimpl(optionalhook=True)  # without pytest-xdist nobody asks
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadScopeScheduling:
+    """One test at a time to whichever worker is free, but files of `TOGETHER` whole, and first, for they take longest."""
+    return Together(config, log)
+
+
+class Together(LoadScopeScheduling):
+    def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.partition("::")[0]
+        return file if file in TOGETHER else nodeid
+
+
+def pytest_collection_finish() -> None:
+    """What was imported and collected is there to stay: the garbage collector need not look through it again and again."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")

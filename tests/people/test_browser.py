@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
+from playwright.sync_api import Browser
 
 from tests.peers.browser import chromium, visit
 from tests.people.conftest import who
@@ -11,15 +14,21 @@ from tests.people.town import Town, link
 pytestmark = pytest.mark.browser
 
 
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """A headless Chromium."""
+    with chromium() as found:
+        yield found
+
+
 @pytest.mark.parametrize("language", ["en", "es"])
-def test_signing_up_to_leaving_in_a_browser_without_scripts(small_town: Town, language: str) -> None:
+def test_signing_up_to_leaving_in_a_browser_without_scripts(
+    small_town: Town, browser: Browser, language: str
+) -> None:
     town = small_town
-    with (
-        chromium() as browser,
-        visit(
-            browser, f"{town.address}/subscribe?place=60601", language=language, phone=True, scripts=False
-        ) as seen,
-    ):
+    with visit(
+        browser, f"{town.address}/subscribe?place=60601", language=language, phone=True, scripts=False
+    ) as seen:
         page = seen.page
         town.later(seconds=5)
         page.fill("#address", "ann@example.org")
@@ -41,7 +50,7 @@ def test_signing_up_to_leaving_in_a_browser_without_scripts(small_town: Town, la
         assert who(town.engine, town.keys) is None
 
 
-def test_every_page_can_be_used_by_everybody(small_town: Town) -> None:
+def test_every_page_can_be_used_by_everybody(small_town: Town, browser: Browser) -> None:
     town = small_town
     town.member()
     manage, leave = link(town.mail(), "manage"), link(town.mail(), "unsubscribe")
@@ -49,33 +58,31 @@ def test_every_page_can_be_used_by_everybody(small_town: Town) -> None:
     town.deliver()
     confirm = link(town.mail(), "confirm")
     paths = ("/subscribe", "/zip/60601", confirm, manage, leave, "/confirm/1xaaaaaaaaaaaaaaaaaaaaaaaaaa")
-    with chromium() as browser:
-        for path in paths:
-            with visit(browser, town.address + path, language="es" if path == manage else "en") as seen:
-                assert seen.violations() == [], path
-                assert not seen.overflows(), path
-                assert [each for each in seen.complaints if "404" not in each] == [], path
-                assert all(each.startswith(town.address) for each in seen.requests), path
-        with visit(browser, f"{town.address}/subscribe") as seen:
-            town.later(seconds=5)
-            seen.page.fill("#places", "Narnia")
-            seen.page.fill("#address", "ann@example.org")
-            seen.page.click("form button")
-            assert seen.page.get_attribute("#places", "aria-invalid") == "true"
-            assert "places-error" in (seen.page.get_attribute("#places", "aria-describedby") or "")
-            assert seen.violations() == []
+    for path in paths:
+        with visit(browser, town.address + path, language="es" if path == manage else "en") as seen:
+            assert seen.violations() == [], path
+            assert not seen.overflows(), path
+            assert [each for each in seen.complaints if "404" not in each] == [], path
+            assert all(each.startswith(town.address) for each in seen.requests), path
+    with visit(browser, f"{town.address}/subscribe") as seen:
+        town.later(seconds=5)
+        seen.page.fill("#places", "Narnia")
+        seen.page.fill("#address", "ann@example.org")
+        seen.page.click("form button")
+        assert seen.page.get_attribute("#places", "aria-invalid") == "true"
+        assert "places-error" in (seen.page.get_attribute("#places", "aria-describedby") or "")
+        assert seen.violations() == []
 
 
-def test_a_scanner_with_a_browser_changes_nothing(small_town: Town) -> None:
+def test_a_scanner_with_a_browser_changes_nothing(small_town: Town, browser: Browser) -> None:
     town = small_town
     town.member()
     manage, leave = link(town.mail(), "manage"), link(town.mail(), "unsubscribe")
     town.sign_up("bob@example.org")
     town.deliver()
-    with chromium() as browser:
-        for path in (link(town.mail(), "confirm"), manage, leave):
-            with visit(browser, town.address + path) as seen:
-                seen.page.wait_for_load_state("networkidle")
-                assert seen.page.evaluate("document.scripts.length") == 0
+    for path in (link(town.mail(), "confirm"), manage, leave):
+        with visit(browser, town.address + path) as seen:
+            seen.page.wait_for_load_state("networkidle")
+            assert seen.page.evaluate("document.scripts.length") == 0
     assert who(town.engine, town.keys, "bob@example.org").state == "pending"  # type: ignore[union-attr]
     assert who(town.engine, town.keys).state == "active"  # type: ignore[union-attr]

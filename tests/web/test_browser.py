@@ -18,7 +18,7 @@ from tests.peers.http import Server
 from tests.web.conftest import Running
 from tests.web.story import Clock, Publisher, site
 
-pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
+pytestmark = pytest.mark.browser
 
 PAGES = (
     "/",
