@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 from sqlalchemy.engine import Engine
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
@@ -21,6 +22,9 @@ from monitor import db, migrate
 from monitor.keys import KeyFile
 from tests.canaries import Canaries
 from tests.peers.postgres import Postgres
+
+settings.register_profile("suite", deadline=None)  # no test asserts an absolute time
+settings.load_profile("suite")
 
 ROOT = Path(__file__).resolve().parents[1]
 SHARED = ROOT.parent / "shared"

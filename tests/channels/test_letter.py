@@ -13,7 +13,7 @@ from email.message import EmailMessage
 from email.utils import format_datetime
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from monitor.channels.letter import Form, Letterhead, checked
@@ -68,7 +68,6 @@ lines = st.lists(
 ).map(lambda each: "\n".join([*each, ""]))
 
 
-@settings(deadline=None)
 @given(text=lines, markup=lines, asked=words)
 def test_any_text_survives_encoding_with_its_marks_filled(text: str, markup: str, asked: str) -> None:
     message = Message(subject="A subject", text=text, html=markup)
@@ -82,7 +81,6 @@ def test_any_text_survives_encoding_with_its_marks_filled(text: str, markup: str
     assert plain.get_content().replace("\r", "").rstrip("\n") == filled(text, to.marks).rstrip("\n")
 
 
-@settings(deadline=None)
 @given(words)
 @example("Hammond Police Department (IN) added to Ring's map — señal — " + "ñ" * 150)
 @example("=?utf-8?b?4oCu?= an encoded word that decodes to a bidi override")

@@ -82,7 +82,7 @@ def test_a_channel_that_waits_for_its_minute_holds_up_nobody_else() -> None:
     assert max(at for at, chat in taken if chat == "@channel") > 1060
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.lists(st.sampled_from(["1", "2", "@a", "-9"]), max_size=60))
 def test_the_limits_hold_whatever_is_asked(chats: list[str]) -> None:
     taken = turns(chats)

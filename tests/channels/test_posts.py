@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from monitor.channels.posts import LIMIT, length, posts
 from monitor.errors import Permanent
 
 
-@settings(deadline=None)
 @given(st.lists(st.text(min_size=1, max_size=1500).filter(str.strip), max_size=30))
 def test_no_block_is_cut_lost_or_moved_and_no_post_is_too_long(blocks: list[str]) -> None:
     made = posts(blocks)

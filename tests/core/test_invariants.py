@@ -50,7 +50,7 @@ def played(steps: Iterable[tuple[list[Listing], timedelta, tuple[str, bool] | No
 
 
 @given(polls(plain))
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 def test_a_listing_alternates_in_and_out_and_no_change_is_published_twice(steps: list) -> None:  # type: ignore[type-arg]
     source = played(steps)
     listed = {listing.name for listing in source.first.listings}
@@ -62,7 +62,7 @@ def test_a_listing_alternates_in_and_out_and_no_change_is_published_twice(steps:
 
 
 @given(polls(st.lists(listings, min_size=1, max_size=7)))
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 def test_whatever_is_published_the_baseline_follows_and_a_rejected_snapshot_changes_nothing(
     steps: list,
 ) -> None:  # type: ignore[type-arg]
@@ -72,14 +72,14 @@ def test_whatever_is_published_the_baseline_follows_and_a_rejected_snapshot_chan
 
 
 @given(polls(st.lists(listings, min_size=1, max_size=7)))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_the_baseline_and_what_stands_make_up_the_last_good_snapshot(steps: list) -> None:  # type: ignore[type-arg]
     source = played(steps)
     assert set(apply([one.change for one in source.standing], source.accepted)) == set(source.last.listings)
 
 
 @given(polls(st.lists(listings, min_size=1, max_size=7)))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_what_can_publish_itself_does_and_then_only_a_person_can(steps: list) -> None:  # type: ignore[type-arg]
     source = played(steps)
     source.settle()

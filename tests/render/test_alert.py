@@ -430,7 +430,7 @@ nasty = st.one_of(
 )
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(name=nasty, old=nasty, value=nasty, reason=nasty, column=nasty, title=nasty)
 def test_text_from_outside_is_only_ever_text(
     name: str, old: str, value: str, reason: str, column: str, title: str
@@ -460,7 +460,6 @@ def test_text_from_outside_is_only_ever_text(
 
 
 @given(nasty)
-@settings(deadline=None)
 def test_cleaned_text_is_one_short_line_of_visible_characters(raw: str) -> None:
     shown = render.clean(raw)
     assert len(shown) <= 200

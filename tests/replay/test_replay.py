@@ -150,7 +150,7 @@ bodies = st.sampled_from(
 gaps = st.sampled_from([0.4, 1, 1.5, 3, 7, 26.25])  # hours
 
 
-@settings(max_examples=4, deadline=None)
+@settings(max_examples=4)
 @given(st.lists(st.tuples(gaps, bodies), min_size=2, max_size=6))
 def test_skipping_idle_polls_tells_exactly_the_same(steps: list[tuple[float, bytes]]) -> None:
     watch = Watch(

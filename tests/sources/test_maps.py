@@ -142,7 +142,7 @@ PLACEMARKS = st.builds(
         lambda them: st.tuples(st.just(them), st.permutations(them))
     )
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_the_order_of_placemarks_does_not_matter(lists: tuple[list[str], list[str]]) -> None:
     always = placemark("Always Police", "Gary, IN")
     one, other = (parse(kml(always, *placemarks), MAP) for placemarks in lists)

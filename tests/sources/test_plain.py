@@ -108,7 +108,7 @@ def a_document(chance: random.Random) -> str:
 
 
 @given(st.integers(min_value=0, max_value=2**32), st.sampled_from([100, 400, 128 * 1024]))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_what_is_cut_out_is_what_expat_reads(seed: int, window: int) -> None:
     text = a_document(random.Random(seed))
     with pytest.MonkeyPatch.context() as patch:

@@ -128,7 +128,7 @@ def test_arbitrary_bytes_raise_nothing_else(body: bytes, start: bytes) -> None:
 
 
 @given(st.integers(min_value=0, max_value=2**32))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_damaged_bodies_raise_nothing_else(seed: int) -> None:
     chance = random.Random(seed)
     for body, spec in ((KML, MAP), (zipped({"doc.kml": KML}), MAP), (XLSX, TABLE)):

@@ -76,7 +76,7 @@ def test_what_cannot_be_found_says_why(text: str, problem: str) -> None:
     assert find(text, load()).problem == problem
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.one_of(st.text(max_size=300), st.from_regex(r"[0-9 ,A-Za-z#-]{0,60}", fullmatch=True)))
 def test_whatever_is_typed_there_is_one_answer(text: str) -> None:
     found = find(text, load())

@@ -49,7 +49,7 @@ def test_a_gap_is_shaded_where_it_was() -> None:
     assert abs(left - (8 + width)) < 0.2
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     st.lists(st.tuples(st.integers(1, 10**7), st.integers(0, 50_000)), min_size=1, max_size=400),
     st.timedeltas(timedelta(seconds=1), timedelta(days=3000)),
@@ -71,7 +71,7 @@ def test_a_picture_stays_in_its_frame_whatever_the_counts(
     assert len(drawn.rows) <= 120
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.text(max_size=500))
 def test_an_agency_s_address_is_short_safe_and_its_own(key: str) -> None:
     path = agency_path("list", key)
