@@ -117,9 +117,11 @@ def settle(
     conn: Connection, keys: KeyFile, channel: str, owner: str, outcomes: Iterable[Outcome], now: datetime
 ) -> None:
     """Write a group of outcomes down, with what they say about addresses and lanes."""
+    outcomes = tuple(outcomes)
     by_fate: dict[Fate, list[Outcome]] = {fate: [] for fate in Fate}
     for outcome in outcomes:
         by_fate[outcome.fate].append(outcome)
+    people.lock(conn, {each for outcome in outcomes for each in _touched(outcome)})
     accepted = [delivery for outcome in by_fate[Fate.SENT] for delivery in outcome.deliveries]
     if accepted:
         outbox.sent(conn, [delivery.id for delivery in accepted], now)
@@ -159,6 +161,12 @@ def settle(
         _address(conn, keys, channel, outcome, now)
         if outcome.pause is not None:
             facts.set_lane(conn, channel, outcome.pause.lane, outcome.pause.until, outcome.pause.reason)
+
+
+def _touched(outcome: Outcome) -> Iterable[int]:
+    """The subscribers whose own rows an outcome may change."""
+    refused = outcome.gone or outcome.strike or outcome.moved_to is not None
+    return (each.subscriber for each in outcome.deliveries if refused or each.strikes)
 
 
 def _address(conn: Connection, keys: KeyFile, channel: str, outcome: Outcome, now: datetime) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
@@ -20,6 +20,7 @@ BOT_TROUBLE = "bot trouble"
 """The fact that says why the bot hears nothing; empty when it does."""
 
 _IDENTITY = "identity"
+_BEATS_KEPT = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,22 +63,24 @@ def known_identity(conn: Connection) -> str | None:
 
 
 def beat(conn: Connection, part: str, owner: str, now: datetime) -> None:
-    """Note that ``part`` ("sender", "bot") of the process ``owner`` is at work."""
+    """Note that ``part`` ("sender", "bot") of the process ``owner`` is at work, and forget processes that ended long ago.
+
+    Each has a name of its own, and each drain within it: without that the table would grow for ever. What has just been noted stays, so
+    it is always known when a part was last at work.
+    """
     conn.execute(
         insert_for(conn, Heartbeat)
         .values(part=part, owner=owner, at=now)
         .on_conflict_do_update(index_elements=["part", "owner"], set_={"at": now})
+    )
+    conn.execute(
+        sa.delete(Heartbeat).where(col(Heartbeat.part) == part, col(Heartbeat.at) < now - _BEATS_KEPT)
     )
 
 
 def heartbeat(conn: Connection, part: str) -> datetime | None:
     """When any process was last seen at work as ``part``."""
     return conn.scalar(sa.select(sa.func.max(col(Heartbeat.at))).where(col(Heartbeat.part) == part))
-
-
-def forget_heartbeats(conn: Connection, before: datetime) -> None:
-    """Remove the beats of processes that ended long ago, each of which had a name of its own."""
-    conn.execute(sa.delete(Heartbeat).where(col(Heartbeat.at) < before))
 
 
 def send_mark(conn: Connection) -> int:

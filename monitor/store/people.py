@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -171,6 +171,15 @@ def readdress(conn: Connection, subscriber: int, sealed: bytes, address_hash: st
         .where(col(tables.Subscriber.id) == subscriber, col(tables.Subscriber.state) != ENDED)
         .values(address=sealed, address_hash=address_hash)
     )
+
+
+def lock(conn: Connection, subscribers: Collection[int]) -> None:
+    """Keep other writers from these until the transaction ends. Whoever changes deliveries and subscribers takes the subscribers first,
+    as `end` does, and by id: on PostgreSQL two who took them in different orders would wait for each other. SQLite has one writer.
+    """
+    rows = col(tables.Subscriber.id)
+    if subscribers:
+        conn.execute(sa.select(rows).where(rows.in_(subscribers)).order_by(rows).with_for_update()).close()
 
 
 def end(conn: Connection, subscriber: int, now: datetime) -> bool:

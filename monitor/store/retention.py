@@ -86,5 +86,8 @@ def hashes(conn: Connection) -> set[str]:
 
 
 def _ids(conn: Connection, *where: sa.ColumnElement[bool]) -> tuple[int, ...]:
-    found = conn.scalars(sa.select(col(Subscriber.id)).where(*where).order_by(col(Subscriber.id)).limit(500))
+    # locked before anything of theirs is touched (see `people.lock`): whoever confirms in this moment is seen to have done so
+    found = conn.scalars(
+        sa.select(col(Subscriber.id)).where(*where).order_by(col(Subscriber.id)).limit(500).with_for_update()
+    )
     return tuple(id for id in found if id is not None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date, datetime, timedelta
 from pathlib import Path
 
@@ -12,10 +13,11 @@ from sqlalchemy.engine import Engine
 
 from monitor import db, subscribe
 from monitor.dispatch import fan_out
+from monitor.dispatch.settling import Fate, Outcome, settle
 from monitor.domain import Confidence, Placement
 from monitor.errors import StoreError, UsageError
 from monitor.keys import KeyFile
-from monitor.store import people, signups
+from monitor.store import outbox, people, signups
 from monitor.subscribe import Found, Preferences, Tombstones
 from monitor.subscribe.retention import purge
 from monitor.tables import Delivery, RateWindow, Subscriber, Subscription
@@ -44,6 +46,37 @@ def test_leaving_erases_and_drops_what_is_due_at_once(
     assert (row["state"], row["address"], row["address_hash"]) == ("ended", None, None)
     assert subscribe.leave(engine, keys, link, now).found is Found.DONE
     assert keys.lookup("email", ANN) not in repr(dict(row))
+
+
+@pytest.mark.postgres
+def test_leaving_and_settling_never_wait_for_each_other(
+    postgres_engine: Engine, keys: KeyFile, now: datetime
+) -> None:
+    """Whoever leaves holds their own row and wants what is due; the sender must not hold that and want the row."""
+    one = member(postgres_engine, keys, now)
+    with db.transaction(postgres_engine) as conn:
+        claims = {"channel": "email", "owner": "o", "now": now, "until": now, "lease_until": now + DAY}
+        claimed = outbox.claimed(conn, outbox.claim(conn, limit=9, **claims))  # type: ignore[arg-type]
+    refused = [Outcome(fate=Fate.FAILED, ids=(each.id,), deliveries=(each,), strike=True) for each in claimed]
+
+    def settled() -> None:
+        with db.transaction(postgres_engine) as conn:
+            settle(conn, keys, "email", "o", refused, now)
+
+    waits = sa.text(
+        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    )
+    with ThreadPoolExecutor(1) as pool:
+        with db.transaction(postgres_engine) as conn:
+            people.lock(conn, [one.id])
+            settling = pool.submit(settled)
+            while not settling.done():
+                with db.reading(postgres_engine) as looking:
+                    if looking.scalar(waits):
+                        break
+            assert people.end(conn, one.id, now)
+        settling.result(timeout=10)
+    assert {state for _, state, _ in deliveries(postgres_engine)} == {"dropped"}
 
 
 def test_a_link_for_managing_does_not_unsubscribe(

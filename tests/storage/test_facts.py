@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
 from monitor import db
 from monitor.store import facts
+from monitor.tables import Heartbeat
 
 MINUTE = timedelta(minutes=1)
 
@@ -41,8 +43,17 @@ def test_the_heartbeat_of_a_part_is_the_newest_of_its_processes(engine: Engine, 
         assert facts.heartbeat(conn, "sender") == now
         facts.beat(conn, "sender", "b", now + MINUTE)
         assert facts.heartbeat(conn, "sender") == now + MINUTE
-        facts.forget_heartbeats(conn, now + 2 * MINUTE)
-        assert facts.heartbeat(conn, "sender") is None
+
+
+def test_heartbeats_of_processes_that_ended_do_not_pile_up(engine: Engine, now: datetime) -> None:
+    with db.transaction(engine) as conn:
+        facts.beat(conn, "bot", "long ago", now)
+        for n in range(200):  # every drain has a name of its own
+            facts.beat(conn, "sender", f"here/{n}", now + n * MINUTE)
+    with db.reading(engine) as conn:
+        assert conn.scalar(sa.select(sa.func.count()).select_from(Heartbeat)) == 62
+        assert facts.heartbeat(conn, "bot") == now
+        assert facts.heartbeat(conn, "sender") == now + 199 * MINUTE
 
 
 def test_the_send_mark_only_grows(engine: Engine) -> None:
