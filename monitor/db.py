@@ -11,7 +11,7 @@ import os
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
@@ -33,6 +33,7 @@ WRITING = {_BEGIN: "IMMEDIATE"}
 _KEPT = (
     16  # connections: every thread of a process keeps one, for making one costs more than most transactions
 )
+_heeds: WeakKeyDictionary[Engine, list[Callable[[Connection | None], None]]] = WeakKeyDictionary()
 _queues: WeakKeyDictionary[Engine, tuple[threading.Lock, timedelta]] = WeakKeyDictionary()
 _FORMS = "sqlite:///PATH or postgresql://USER:PASSWORD@HOST/NAME"
 
@@ -69,7 +70,16 @@ def transaction(engine: Engine) -> Iterator[Connection]:
         engine.connect().execution_options(**WRITING) as conn,
         conn.begin(),
     ):
+        for check in _heeds.get(engine, ()):
+            check(conn)
         yield conn
+
+
+def heed(engine: Engine, check: Callable[[Connection | None], None]) -> None:
+    """Have ``check`` called before anything else in every `transaction` of an engine, with its connection, and with None before every
+    `reading`. What it raises, the transaction raises.
+    """
+    _heeds.setdefault(engine, []).append(check)
 
 
 @contextmanager
@@ -98,6 +108,8 @@ def reading(engine: Engine) -> Iterator[Connection]:
     if engine.dialect.name == "postgresql":
         # PostgreSQL's default level gives each statement a snapshot of its own
         options |= {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
+    for check in _heeds.get(engine, ()):
+        check(None)
     with explained(engine), engine.connect().execution_options(**options) as conn:
         yield conn
 

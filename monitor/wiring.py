@@ -57,16 +57,18 @@ def open_database(settings: Settings) -> Engine:
 
 
 def open_keys(settings: Settings, engine: Engine) -> KeyFile:
-    """The key that seals addresses; made at first start, never over rows that another key has sealed.
+    """The key that seals addresses; made at first start, never over rows that another key has sealed. When another process exchanges it
+    (`monitor key rotate`), everything on this engine goes on with the new one.
 
     With it in hand, whoever was erased since this copy of the database was made is erased from it again.
     """
-    from monitor.db import transaction
+    from monitor.db import heed, transaction
     from monitor.keys import unlock
     from monitor.subscribe import bury
 
     with transaction(engine) as conn:
         keys = unlock(conn, settings.data.folder)
+    heed(engine, keys.heed)
     bury(engine, keys, tombstones(settings), now())
     return keys
 

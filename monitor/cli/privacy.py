@@ -159,12 +159,16 @@ def key() -> None:
 
 
 @subcommand(key, name="rotate", short_help="Exchange the key.")
+@click.option(
+    "--leaked", is_flag=True, help="Do not honour links that the old key signed, but to unsubscribe."
+)
 @click.option("--yes", is_flag=True, help="Do not ask.")
-def rotate(session: Session, yes: bool) -> None:
-    """Exchange the key: every address is encrypted anew. Stop `monitor run` and `monitor web` before.
+def rotate(session: Session, leaked: bool, yes: bool) -> None:
+    """Exchange the key: every address is encrypted anew. Whatever runs beside waits for that, some seconds for 100,000 addresses, and goes
+    on with the new key; on another machine only after the new monitor.key was copied there.
 
-    Links to confirm and to change in mails that were sent stop working; links to unsubscribe go on. Backups from before need the old key
-    file: keep it with them, apart from the database, or let them go.
+    Links in mails that were sent work for 100 days more, those to unsubscribe for ever. Should it be interrupted, call it again. Backups
+    from before need the old key file: copy it first and keep it with them, apart from the database, or let them go.
     """
     from monitor import subscribe, wiring
 
@@ -173,5 +177,5 @@ def rotate(session: Session, yes: bool) -> None:
     wiring.open_keys(settings, engine)
     if not yes:
         click.confirm("Exchange the key now?", default=False, abort=True)
-    count = subscribe.rotate(engine, settings.data.folder, wiring.now())
+    count = subscribe.rotate(engine, settings.data.folder, wiring.now(), leaked=leaked)
     click.echo(f"the key is exchanged; {count} addresses are encrypted with the new one")

@@ -217,9 +217,10 @@ class Composer:
         return message
 
     def _message_id(self, delivery: int) -> str:
-        """Made from the delivery and the database it is in, so that every copy of a message carries the same (RFC 5322, 3.6.4)."""
+        """Made from the delivery and the database it is in, so that every copy of a message carries the same (RFC 5322, 3.6.4),
+        also one that is sent after the key was exchanged."""
         signed = hmac.new(
-            self._keys.token_key, f"message-id\0{self._identity}\0{delivery}".encode(), hashlib.sha256
+            self._keys.first_token_key, f"message-id\0{self._identity}\0{delivery}".encode(), hashlib.sha256
         )
         return f"<{delivery}.{signed.hexdigest()[:20]}@{self._domain}>"
 

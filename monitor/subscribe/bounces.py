@@ -77,7 +77,7 @@ def returned(
     if token is None or not reports:
         return Verdict.FOREIGN
     with db.transaction(engine) as conn:
-        one = owner(conn, keys, Purpose.BOUNCE, token)
+        one = owner(conn, keys, Purpose.BOUNCE, token, now)
         if one is None:
             return Verdict.FOREIGN
         if one.state == ENDED:
@@ -130,7 +130,7 @@ def _stopped(
     engine: Engine, keys: KeyFile, token: str, now: datetime, tombstones: Tombstones | None
 ) -> Verdict:
     with db.transaction(engine) as conn:
-        one = owner(conn, keys, Purpose.UNSUBSCRIBE, token)
+        one = owner(conn, keys, Purpose.UNSUBSCRIBE, token, now)
         if one is None:
             return Verdict.FOREIGN
         if depart(conn, keys, one, now, tombstones):

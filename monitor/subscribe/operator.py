@@ -78,8 +78,8 @@ def add(
     """
     address = checked(channel, address)
     asked = wanted(places, sources, state_of_zip)
-    hashed = keys.lookup(channel, address)
     with db.transaction(engine) as conn:
+        hashed = keys.lookup(channel, address)
         reason = people.suppression(conn, channel, hashed)
         if reason is not None:
             raise UsageError(f"this address must not be written to any more: {reason}")
@@ -153,10 +153,10 @@ def follow_channels(
     chats: dict[str, set[str]] = {}
     for place, chat in channels.items():
         chats.setdefault(checked(channel, chat), set()).add(place)
-    hashes = {keys.lookup(channel, chat): (chat, places) for chat, places in chats.items()}
     added = ended = 0
     suppressed: list[str] = []
     with db.transaction(engine) as conn:
+        hashes = {keys.lookup(channel, chat): (chat, places) for chat, places in chats.items()}
         for known in people.living(conn, channel=channel, origin=CONFIG):
             if people.address_hash(conn, known.id) not in hashes:
                 ended += people.end(conn, known.id, now)

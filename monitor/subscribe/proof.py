@@ -81,7 +81,8 @@ def _wanted(engine: Engine, keys: KeyFile, tombstones: Tombstones, secrets: Iter
         kept = retention.hashes(conn)
     addresses = {keys.open(each.channel, each.sealed).casefold().encode() for each in living if each.sealed}
     codes = {
-        tokens.make(keys.token_key, purpose, each.id, each.nonce).encode()
+        tokens.make(key, purpose, each.id, each.nonce).encode()
+        for key in keys.trusted_token_keys(None)
         for each in living
         for purpose in Purpose
     }

@@ -9,34 +9,33 @@ from pathlib import Path
 from sqlalchemy.engine import Engine
 
 from monitor import db, keys
-from monitor.errors import BusyError
-from monitor.store import facts, resealing
+from monitor.store import resealing
 
 log = logging.getLogger(__name__)
 
-SILENT_FOR = timedelta(minutes=2)
-"""A sender that has been silent for so long does not run."""
+LINKS_KEPT = timedelta(days=100)
+"""How long links in mails from before a rotation go on working: the rarest mail is the quarterly receipt, and the next one has new links."""
 
 
-def rotate(engine: Engine, folder: Path, now: datetime) -> int:
-    """Exchange the master in the key file; returns how many addresses were sealed anew.
+def rotate(engine: Engine, folder: Path, now: datetime, *, leaked: bool = False) -> int:
+    """Exchange the master in the key file, beside whatever else works on the database; returns how many addresses were sealed anew.
 
-    Raises BusyError while a sender works: it would go on with the old key in its memory. A crash at any point leaves a database and
-    a key that belong together, or is set right when the key is next read. Backups from before need the old key file.
+    Whoever writes waits until it is done and goes on with the new key (`KeyFile.heed`). Links in mails that were sent go on working for
+    `LINKS_KEPT`, those to unsubscribe for ever; with ``leaked`` only those to unsubscribe. Raises BusyError while another rotation is at
+    work. A crash at any point leaves a database and a key that belong together, or is set right when the key is next read. Backups
+    from before need the old key file.
     """
-    with db.reading(engine) as conn:
-        beat = facts.heartbeat(conn, "sender")
-    if beat is not None and now - beat < SILENT_FOR:
-        raise BusyError(
-            "a service works on this database: stop `monitor run` and `monitor web`, and try again in two minutes"
-        )
-    old, new = keys.begin_rotation(folder)
-    with db.transaction(engine) as conn:
-        keys.bind(conn, old)
-        sealed = resealing.reseal(
-            conn, lambda channel, address: new.seal(channel, old.open(channel, address)), new.succeeded
-        )
-        keys.rebind(conn, new)
-    keys.finish_rotation(folder)
+    with keys.rotating(folder):
+        with db.reading(engine) as conn:
+            keys.finish_what_was_cut_off(conn, folder)
+        old, new = keys.begin_rotation(folder, now if leaked else now + LINKS_KEPT)
+        with db.transaction(engine) as conn:
+            keys.exclude(conn)
+            keys.bind(conn, old)
+            sealed = resealing.reseal(
+                conn, lambda channel, address: new.seal(channel, old.open(channel, address)), new.succeeded
+            )
+            keys.rebind(conn, new)
+        keys.finish_rotation(folder)
     log.info("the key was exchanged: %d addresses are sealed with the new one", sealed)
     return sealed

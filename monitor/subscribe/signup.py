@@ -109,16 +109,17 @@ def request(
 
     Raises UsageError for an address or a place that is none. Nothing is looked up about the address here, and nothing is sent.
     """
-    sealed = _sealed(keys, channel, wish, state_of_zip)
-    network = keys.lookup("network", network_of(client))
+    form = _form(channel, wish, state_of_zip)
+    network = network_of(client)
     with db.transaction(engine) as conn:
-        from_network = signups.count(conn, network, now)
+        # sealed and hashed in here and not before: until the transaction ends the key stays what it is
+        from_network = signups.count(conn, keys.lookup("network", network), now)
         if from_network > limits.network:
             return _refused(Answer.NETWORK_BUSY, from_network == limits.network + 1)
         in_all = signups.count(conn, SITE, now)
         if in_all > limits.site:
             return _refused(Answer.SITE_BUSY, in_all == limits.site + 1)
-        signups.put(conn, sealed, now)
+        signups.put(conn, keys.seal(_SIGNUP, form), now)
     return Answer.TAKEN
 
 
@@ -174,7 +175,7 @@ def renew(engine: Engine, keys: KeyFile, token: str, now: datetime) -> Link:
 
 def read(conn: Connection, keys: KeyFile, purpose: Purpose, token: str, now: datetime) -> Link:
     """What a link leads to, for whoever is about to act on it."""
-    one = owner(conn, keys, purpose, token)
+    one = owner(conn, keys, purpose, token, now)
     if one is None:
         return Link(Found.UNKNOWN)
     if one.state == ENDED:
@@ -188,14 +189,16 @@ def read(conn: Connection, keys: KeyFile, purpose: Purpose, token: str, now: dat
     return Link(Found.OPEN, one, people.follows(conn, one.id))
 
 
-def owner(conn: Connection, keys: KeyFile, purpose: Purpose, token: str) -> Subscriber | None:
-    """Whose token this is, if it is ours and for this purpose. What only ends something is also believed of a key before this one."""
+def owner(conn: Connection, keys: KeyFile, purpose: Purpose, token: str, now: datetime) -> Subscriber | None:
+    """Whose token this is, if it is ours and for this purpose. After a rotation of the key what was signed before is believed for a time
+    (`keys.Earlier`), and what only ends something for ever.
+    """
     number = tokens.subscriber_of(token)
     one = people.get(conn, number) if number is not None else None
     if one is None:
         return None
     ends = purpose in {Purpose.UNSUBSCRIBE, Purpose.BOUNCE}
-    trusted = (keys.token_key, *(keys.earlier_token_keys if ends else ()))
+    trusted = keys.trusted_token_keys(None if ends else now)
     return one if any(tokens.check(key, purpose, token, one.id, one.nonce) for key in trusted) else None
 
 
@@ -226,8 +229,8 @@ def mailbox_of(address: str) -> str:
     return f"{local}@{domain}"
 
 
-def _sealed(keys: KeyFile, channel: str, wish: Wish, state_of_zip: Callable[[str], str | None]) -> bytes:
-    """A form, checked, as it is kept until it is decided about: unreadable, and of a size that does not give it away."""
+def _form(channel: str, wish: Wish, state_of_zip: Callable[[str], str | None]) -> str:
+    """A form, checked, as it is sealed and kept until it is decided about: of a size that does not give it away."""
     if len(set(wish.places)) > MOST_PLACES:
         raise UsageError(f"choose at most {MOST_PLACES} places; a state holds all of its ZIP codes")
     follows = wanted(wish.places, wish.sources, state_of_zip)
@@ -242,7 +245,7 @@ def _sealed(keys: KeyFile, channel: str, wish: Wish, state_of_zip: Callable[[str
         "local_hour": hour,
     }
     text = json.dumps(content, separators=(",", ":"))
-    return keys.seal(_SIGNUP, text.ljust(-(-len(text) // 512) * 512))
+    return text.ljust(-(-len(text) // 512) * 512)
 
 
 def schedule(
@@ -275,7 +278,7 @@ def _decide(conn: Connection, keys: KeyFile, sealed: bytes, now: datetime) -> No
     try:
         form = json.loads(keys.open(_SIGNUP, sealed))
     except KeyFileError:
-        log.warning("a sign-up could not be read and is lost: the key was changed in the meantime")
+        log.warning("a sign-up could not be read and is lost: it was sealed with another key, or is damaged")
         return
     channel, address = form["channel"], form["address"]
     hashed = keys.lookup(channel, address)

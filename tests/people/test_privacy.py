@@ -13,107 +13,14 @@ import sqlalchemy as sa
 from click.testing import CliRunner
 from sqlalchemy.engine import Engine
 
-from monitor import config, db, keys, subscribe, wiring
+from monitor import config, db, subscribe, wiring
 from monitor.cli import root
-from monitor.errors import BusyError, KeyFileError
 from monitor.keys import KeyFile
-from monitor.store import facts, people
-from monitor.subscribe import Found, Tombstones
+from monitor.subscribe import Tombstones
 from monitor.tables import Delivery, Subscriber
 from monitor.tokens import Purpose
-from tests.people.conftest import ANN, ask, member, token, who
+from tests.people.conftest import ANN, member, token, who
 from tests.people.town import Town, link, text
-
-
-@pytest.fixture
-def sealed(engine: Engine, tmp_path: Path) -> KeyFile:
-    """The key of this database, in a file."""
-    with db.transaction(engine) as conn:
-        return keys.unlock(conn, tmp_path)
-
-
-def unlocked(engine: Engine, folder: Path) -> KeyFile:
-    with db.transaction(engine) as conn:
-        return keys.unlock(conn, folder)
-
-
-def test_a_rotated_key_opens_and_finds_everything(
-    engine: Engine, sealed: KeyFile, now: datetime, tmp_path: Path
-) -> None:
-    one = member(engine, sealed, now)
-    ask(engine, sealed, now, "asked@example.org")
-    subscribe.request(
-        engine,
-        sealed,
-        subscribe.Wish(address="waits@example.org", places=("IL",), sources=("ring",)),
-        client=None,
-        now=now,
-    )
-    with db.transaction(engine) as conn:
-        people.suppress(conn, "email", sealed.lookup("email", "gone@example.org"), "gone", now)
-    stones = Tombstones(tmp_path)
-    stones.add(sealed, "email", "erased@example.org", now + timedelta(days=9))
-
-    for _ in range(2):  # once more: a chain of three keys
-        assert subscribe.rotate(engine, tmp_path, now) == 2
-    new = unlocked(engine, tmp_path)
-
-    assert new.fingerprint != sealed.fingerprint
-    assert (tmp_path / "monitor.key").stat().st_mode & 0o777 == 0o600
-    again = who(engine, new)
-    assert again is not None
-    assert again.sealed is not None
-    assert (again.id, new.open("email", again.sealed)) == (one.id, ANN)
-    assert who(engine, sealed) is None
-    with pytest.raises(KeyFileError):
-        sealed.open("email", again.sealed)
-    with db.reading(engine) as conn:
-        assert people.suppression(conn, "email", new.lookup("email", "gone@example.org")) == "gone"
-    assert subscribe.admit(engine, new, now) == 1
-    assert who(engine, new, "waits@example.org") is not None
-    member(engine, new, now, "erased@example.org")
-    assert subscribe.bury(engine, new, stones, now) == 1
-
-    # links that only end something go on; all others are made anew
-    assert (
-        subscribe.look(engine, new, Purpose.MANAGE, token(sealed, Purpose.MANAGE, one), now).found
-        is Found.UNKNOWN
-    )
-    assert subscribe.leave(engine, new, token(sealed, Purpose.UNSUBSCRIBE, one), now).found is Found.OPEN
-
-
-@pytest.mark.parametrize("crash", ["before the database", "after the database"])
-def test_a_crash_in_a_rotation_leaves_a_key_that_fits(
-    engine: Engine,
-    sealed: KeyFile,
-    now: datetime,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    crash: str,
-) -> None:
-    member(engine, sealed, now)
-    with monkeypatch.context() as broken:
-        broken.setattr(keys, "rebind" if crash == "before the database" else "finish_rotation", _power_cut)
-        with pytest.raises(ConnectionAbortedError):
-            subscribe.rotate(engine, tmp_path, now)
-    found = who(engine, unlocked(engine, tmp_path))
-    assert found is not None
-    assert subscribe.rotate(engine, tmp_path, now) == 1
-
-
-def _power_cut(*_: object) -> None:
-    raise ConnectionAbortedError
-
-
-def test_the_key_is_not_exchanged_under_a_running_service(
-    sqlite_engine: Engine, now: datetime, tmp_path: Path
-) -> None:
-    unlocked(sqlite_engine, tmp_path)
-    with db.transaction(sqlite_engine) as conn:
-        facts.beat(conn, "sender", "here", now - timedelta(minutes=1))
-    with pytest.raises(BusyError):
-        subscribe.rotate(sqlite_engine, tmp_path, now)
-    assert subscribe.rotate(sqlite_engine, tmp_path, now + timedelta(minutes=5)) == 0
 
 
 def test_an_export_goes_to_the_address_itself(small_town: Town, tmp_path: Path) -> None:

@@ -150,7 +150,7 @@ def test_the_hash_needs_the_key() -> None:
 
 
 def test_every_use_has_a_key_of_its_own_and_none_is_shown() -> None:
-    uses = {KEY.token_key, KEY._address_key, *KEY._lookup_keys}
+    uses = {KEY._own.token, KEY._own.address, *KEY._own.lookups}
     assert len(uses) == 3
     assert all(len(use) == 32 and use.hex() not in repr(KEY) and repr(use) not in repr(KEY) for use in uses)
 
@@ -214,12 +214,16 @@ def test_a_database_that_holds_nothing_sealed_takes_another_key(engine: Engine, 
         keys.bind(conn, OTHER)
 
 
-def test_a_key_that_was_exchanged_a_hundred_times_still_opens_and_finds(tmp_path: Path) -> None:
+def test_a_key_that_was_exchanged_a_hundred_times_still_opens_and_finds(
+    tmp_path: Path, now: datetime
+) -> None:
     first = KeyFile.load(tmp_path, create=True)
     for _ in range(100):
-        _, new = keys.begin_rotation(tmp_path)
+        _, new = keys.begin_rotation(tmp_path, now)
         keys.finish_rotation(tmp_path)
     last = KeyFile.load(tmp_path, create=False)
     assert last == new
-    assert len(last.earlier_token_keys) == 100
+    assert len(last.trusted_token_keys(None)) == 101
+    assert last.trusted_token_keys(now) == (last.token_key,)
+    assert last.first_token_key == first.token_key
     assert last.first_lookup("email", "a@b.example") == first.first_lookup("email", "a@b.example")

@@ -1,0 +1,119 @@
+"""Which key a database belongs to, and exchanging it."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+
+import sqlalchemy as sa
+from filelock import FileLock, Timeout
+from sqlalchemy.engine import Connection
+
+from monitor.errors import BusyError, KeyFileError
+from monitor.keys.files import MASTER_BYTES, NAME, NEXT, Earlier, flush, read, write_new
+from monitor.keys.keyfile import FINGERPRINT, META, KeyFile, derive, named, subkey
+
+_subscriber = sa.table("subscriber", sa.column("address"))
+_suppression = sa.table("suppression", sa.column("address_hash"))
+_signup = sa.table("signup", sa.column("sealed"))
+
+
+def unlock(conn: Connection, folder: Path) -> KeyFile:
+    """The key of this database: made on a fresh one, and otherwise the very key that sealed it or a `KeyFileError`."""
+    settle_rotation(conn, folder)
+    keyfile = KeyFile.load(folder, create=not _holds_sealed(conn))
+    with suppress(KeyFileError):  # `bind` refuses it if there is anything that needs another
+        keyfile.heed(conn)
+    bind(conn, keyfile)
+    return keyfile
+
+
+def bind(conn: Connection, keyfile: KeyFile) -> None:
+    """Write the key's fingerprint into a database that holds nothing sealed yet; refuse one that another key sealed."""
+    if named(conn) == keyfile.fingerprint:
+        return
+    if _holds_sealed(conn):
+        raise KeyFileError
+    conn.execute(META.delete().where(META.c.name == FINGERPRINT, META.c.value != keyfile.fingerprint))
+    conn.execute(
+        sa.text("INSERT INTO meta (name, value) VALUES (:name, :value) ON CONFLICT (name) DO NOTHING"),
+        {"name": FINGERPRINT, "value": keyfile.fingerprint},
+    )
+    if named(conn) != keyfile.fingerprint:  # another process was first, with another key
+        raise KeyFileError
+
+
+@contextmanager
+def rotating(folder: Path) -> Iterator[None]:
+    """Be the only one who rotates the key in ``folder``. Raises BusyError at once when another does; a dead process holds nothing."""
+    try:
+        with FileLock(folder / f"{NAME}.lock", timeout=0, mode=0o600):
+            yield
+    except Timeout:
+        raise BusyError("another `monitor key rotate` is at work: let it finish") from None
+
+
+def begin_rotation(folder: Path, links_until: datetime) -> tuple[KeyFile, KeyFile]:
+    """The key of now, and a new one that is written beside it and takes its place with `finish_rotation`.
+
+    Links that the key of now has signed work until ``links_until``, and those of earlier ones no longer. Only within `rotating`, and
+    after `finish_what_was_cut_off`: a key that is written beside already is taken for one that came to nothing.
+    """
+    master, earlier = read(folder / NAME)
+    new_master = secrets.token_bytes(MASTER_BYTES)
+    new_earlier = (
+        *(replace(each, links_until=min(each.links_until, links_until)) for each in earlier),
+        Earlier(subkey(master, "lookup"), subkey(master, "token"), links_until),
+    )
+    (folder / NEXT).unlink(missing_ok=True)
+    write_new(folder / NEXT, new_master, new_earlier)
+    return KeyFile.derived(master, earlier), KeyFile.derived(new_master, new_earlier)
+
+
+def exclude(conn: Connection) -> None:
+    """Wait until every transaction that has asked for the key (`KeyFile.heed`) is over, and let none begin before this one ends.
+
+    On SQLite there is one writer anyway. On PostgreSQL asking leaves a lock on the table until the transaction ends. Raises StoreError,
+    by way of `db`, when somebody holds it for longer than 10 s, such as a backup: everybody else would have to wait as well.
+    """
+    if conn.dialect.name == "postgresql":
+        conn.execute(sa.text("SET LOCAL lock_timeout = '10s'"))
+        conn.execute(sa.text("LOCK TABLE meta IN ACCESS EXCLUSIVE MODE"))
+        conn.execute(sa.text("SET LOCAL lock_timeout = DEFAULT"))
+
+
+def rebind(conn: Connection, keyfile: KeyFile) -> None:
+    """Write the key's fingerprint over another: everything in this database is sealed with it now."""
+    conn.execute(META.delete().where(META.c.name == FINGERPRINT))
+    conn.execute(META.insert().values(name=FINGERPRINT, value=keyfile.fingerprint))
+
+
+def finish_rotation(folder: Path) -> None:
+    """Put the new key in the old one's place: from here on only the new one opens the database."""
+    (folder / NEXT).replace(folder / NAME)
+    flush(folder)
+
+
+def settle_rotation(conn: Connection, folder: Path) -> None:
+    """Finish a rotation that was cut off after the database had its new key; one that is under way finishes itself."""
+    if (folder / NEXT).exists():
+        with suppress(BusyError), rotating(folder):
+            finish_what_was_cut_off(conn, folder)
+
+
+def finish_what_was_cut_off(conn: Connection, folder: Path) -> None:
+    """The same for whoever is within `rotating`."""
+    if (folder / NEXT).exists() and derive(*read(folder / NEXT)).fingerprint == named(conn):
+        finish_rotation(folder)
+
+
+def _holds_sealed(conn: Connection) -> bool:
+    """Whether anything here needs its key. Suppressions do: under another key they would no longer be found, and be written to."""
+    sealed = sa.exists(sa.select(_subscriber.c.address).where(_subscriber.c.address.is_not(None)))
+    hashed = sa.exists(sa.select(_suppression.c.address_hash))
+    waiting = sa.exists(sa.select(_signup.c.sealed))
+    return bool(conn.scalar(sa.select(sa.or_(sealed, hashed, waiting))))
