@@ -173,6 +173,12 @@ def upgrade() -> None:
         batch_op.create_index("ix_subscriber_state", ["state"], unique=False)
 
     op.create_table(
+        "returned_mail",
+        sa.Column("digest", sqlmodel.AutoString(), nullable=False),
+        sa.Column("at", monitor.tables.UtcDateTime(), nullable=False),
+        sa.PrimaryKeyConstraint("digest", name=op.f("pk_returned_mail")),
+    )
+    op.create_table(
         "suppression",
         sa.Column("channel", sqlmodel.AutoString(), nullable=False),
         sa.Column("address_hash", sqlmodel.AutoString(), nullable=False),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,6 +15,7 @@ from monitor.cli import Session, command, emit, subcommand
 
 if TYPE_CHECKING:
     from monitor.config import Settings
+    from monitor.subscribe import Verdict
 
 
 @command(short_help="Act on mail that came back, or that asks to unsubscribe.")
@@ -24,14 +25,15 @@ if TYPE_CHECKING:
     "--json", "as_json", is_flag=True, help="One JSON object: left, suppressed, struck, passed, foreign."
 )
 def bounces(session: Session, files: tuple[Path, ...], imap: bool, as_json: bool) -> None:
-    """Act on mail that came back (RFC 3464), and on mail that asks to unsubscribe. FILE is one mail or an mbox, "-" is standard input.
+    """Act on mail that came back (RFC 3464), on complaints (RFC 5965), and on mail that asks to unsubscribe. FILE is one mail or an mbox, "-"
+    is standard input.
 
-    Made for a pipe: in an aliases file, alerts: "|monitor --config ... bounces -". Only mails with a token of ours count. An address that
-    is gone is suppressed at once, one that refuses otherwise after three times on two days; delays and refusals for reasons of ours are
-    no fault of a person's.
+    Made for a pipe: in an aliases file, alerts: "|monitor bounces --config ... -". Only mails with a token of ours count, and each once. An
+    address that is gone is suppressed at once, one that refuses otherwise after three times on two days. Delays are no fault of a
+    person's, nor are refusals for reasons of ours, about which the log warns.
 
-    Counts mails: left (asked to unsubscribe), suppressed, struck (refused, may do so twice more), passed (nothing about the address),
-    foreign (not ours).
+    Counts mails: left (asked to unsubscribe, or complained), suppressed, struck (refused, may do so twice more), passed (nothing about the
+    address), foreign (not ours).
     """
     from monitor import subscribe, wiring
 
@@ -70,28 +72,15 @@ def _mails(files: tuple[Path, ...]) -> Iterator[bytes]:
         yield from mails(content)
 
 
-def _empty_mailbox(settings: Settings, act: object) -> None:
-    import imaplib
-    import ssl
-    from typing import cast
-
-    from monitor.cli.mailbox import Act, empty
-    from monitor.errors import ConfigError, MonitorError
+def _empty_mailbox(settings: Settings, act: Callable[[bytes], Verdict]) -> None:
+    from monitor.cli.mailbox import empty
+    from monitor.errors import ConfigError
 
     own = settings.bounces
     if own.imap_host is None or own.imap_user is None or own.imap_password is None:
         raise ConfigError(["bounces.imap_host: there is no mailbox to look into"])
-    try:
-        with imaplib.IMAP4_SSL(
-            own.imap_host, own.imap_port, ssl_context=ssl.create_default_context(), timeout=60
-        ) as mailbox:
-            mailbox.login(own.imap_user, own.imap_password.get_secret_value())
-            empty(mailbox, own.imap_folder, cast("Act", act))
-    except (imaplib.IMAP4.error, OSError) as error:
-        # the server's words may repeat the user name
-        raise MonitorError(
-            f"the mailbox at {own.imap_host} cannot be read ({type(error).__name__})"
-        ) from None
+    password = own.imap_password.get_secret_value()
+    empty(own.imap_host, own.imap_port, own.imap_user, password, own.imap_folder, act, ca=own.imap_ca)
 
 
 @command(short_help="Forget what has been kept for long enough; prove that it is gone.")

@@ -261,6 +261,7 @@ class Bounces(Section):
     imap_user: str | None = None
     imap_password: SecretStr | None = None
     imap_folder: str = "INBOX"
+    imap_ca: Path | None = None
 
     @field_validator("secret")
     @classmethod

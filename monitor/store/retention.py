@@ -16,6 +16,7 @@ from monitor.tables import (
     Delivery,
     DigestChangeset,
     RateWindow,
+    ReturnedMail,
     Signup,
     Subscriber,
     Subscription,
@@ -73,6 +74,11 @@ def forget_windows(conn: Connection, started_before: datetime) -> int:
 def forget_signups(conn: Connection, before: datetime) -> int:
     """Delete forms that nobody decided about; returns how many."""
     return conn.execute(sa.delete(Signup).where(col(Signup.at) <= before)).rowcount
+
+
+def forget_returns(conn: Connection, before: datetime) -> int:
+    """Delete which mails came back before then; returns how many."""
+    return conn.execute(sa.delete(ReturnedMail).where(col(ReturnedMail.at) <= before)).rowcount
 
 
 def hashes(conn: Connection) -> set[str]:

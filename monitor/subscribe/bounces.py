@@ -1,31 +1,33 @@
-"""Mail that came back: reports that a message could not be delivered, and mails to the unsubscribe address.
+"""Mail that came back: reports that a message could not be delivered, complaints, and mails to the unsubscribe address.
 
-Nothing in such a mail is believed but a token that we have made: the bounce token in the address that it came back to (VERP), or the
-unsubscribe token in a subject. So nobody can have somebody else suppressed.
+Nothing in such a mail is believed but a token that we have made: the bounce token in the address that it came back to (VERP), the
+unsubscribe token in a subject, or either in what a report returns of our message, for relays that give every mail one envelope sender. So
+nobody can have somebody else suppressed. All else in it was written by others: it is read in bounded time, whatever it is.
 """
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from email import policy
-from email.errors import MessageError
-from email.message import EmailMessage, Message
-from email.parser import BytesParser
-from email.utils import getaddresses
+from email import message_from_bytes, message_from_string
+from email.errors import HeaderParseError
+from email.header import decode_header, make_header
+from email.message import Message
 from enum import StrEnum
+from itertools import islice
 
 from sqlalchemy.engine import Connection, Engine
 
 from monitor import db
-from monitor.channels.replies import domain, refusal
+from monitor.channels.replies import refusal
 from monitor.errors import Permanent, Transient
 from monitor.keys import KeyFile
-from monitor.retry import lane_until, struck_out
-from monitor.store import facts, outbox, people
+from monitor.retry import struck_out
+from monitor.store import outbox, people
 from monitor.store.people import ENDED, Subscriber
 from monitor.subscribe.leaving import depart
 from monitor.subscribe.signup import owner
@@ -34,22 +36,40 @@ from monitor.tokens import Purpose
 
 log = logging.getLogger(__name__)
 
-LARGEST = 2 * 1024 * 1024
-"""Bytes of one mail that are read."""
+LARGEST = 512 * 1024
+"""Bytes of one mail that are read: what is said stands before what is returned."""
+_LONGEST = 1000  # characters of a header
+_PARTS = 30  # of one mail
 _VERP = re.compile(r"\+([0-9]{1,19}x[a-z2-7]{16})@", re.IGNORECASE)
 _STOP = re.compile(r"unsubscribe\s+([0-9]{1,19}x[a-z2-7]{26})\b", re.IGNORECASE)
+_LINK = re.compile(r"/unsubscribe/([0-9]{1,19}x[a-z2-7]{26})\b", re.IGNORECASE)
 _STATUS = re.compile(r"\s*([245])\.(\d{1,3})\.(\d{1,3})")
+_STATUS_WITHIN = re.compile(r"(?<![\d.])([245])\.(\d{1,3})\.(\d{1,3})(?![\d.])")
 _RETURNED_TO = ("Delivered-To", "X-Original-To", "Envelope-To", "X-Envelope-To", "To")
+_COMPLAINTS = frozenset({"abuse", "fraud", "opt-out"})
+# what follows "From " where a mail begins in an mbox (RFC 4155): a sender and a date; a sentence that begins so is none
+_BEGINNING = re.compile(rb"(?:\A|\r?\n\r?\n)From \S+ +\w{3} +\w{3} +\d{1,2} [^\r\n]*\d{4}[^\r\n]*\r?\n")
 
 
 class Verdict(StrEnum):
     """What one mail came to."""
 
-    LEFT = "left"  # they wrote to stop
+    LEFT = "left"  # they wrote to stop, or told their provider that they do not want it
     SUPPRESSED = "suppressed"  # the address is gone, or has refused for the third time
     STRUCK = "struck"  # it has refused, and may do so twice more
-    PASSED = "passed"  # nothing about the address: a delay, or our own fault
+    PASSED = "passed"  # nothing about the address: a delay, our own fault, an automatic answer, or a mail that was counted already
     FOREIGN = "foreign"  # no token of ours, or nothing that we read
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What a mail says, still without belief in any of it. ``claims`` are tokens and what each would be for."""
+
+    stop: str | None
+    claims: tuple[tuple[Purpose, str], ...]
+    reports: tuple[Report, ...]
+    complaint: bool
+    automatic: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,25 +84,31 @@ class Report:
 def returned(
     engine: Engine, keys: KeyFile, mail: bytes, now: datetime, *, tombstones: Tombstones | None = None
 ) -> Verdict:
-    """Act on one mail that came back, by the rules for refusals: 5.1.1, 5.1.2, 5.1.10 at once; other 5xx strike; all else passes."""
+    """Act on one mail that came back, by the rules for refusals: 5.1.1, 5.1.2, 5.1.10 at once; other 5xx strike; all else passes.
+
+    A complaint (RFC 5965) is taken as a wish to leave: whoever calls our mail abuse must not get more of it. A mail that was counted is not
+    counted again, whichever way it comes in a second time.
+    """
     try:
-        message = BytesParser(policy=policy.default).parsebytes(mail[:LARGEST])
-        stop = _stop_token(message)
-        token, reports = _bounce_token(message), tuple(_reports(message))
-    except (MessageError, ValueError, LookupError, AttributeError, IndexError, TypeError):
-        # the parser stumbles over what senders of junk think up
+        said = _read(message_from_bytes(mail[:LARGEST]))
+    except Exception:
+        # the parser stumbles over what senders of junk think up, RecursionError among it; nothing has been done yet
         return Verdict.FOREIGN
-    if stop is not None:
-        return _stopped(engine, keys, stop, now, tombstones)
-    if token is None or not reports:
+    if said.stop is not None:
+        return _stopped(engine, keys, Purpose.UNSUBSCRIBE, said.stop, now, tombstones)
+    if not (said.reports or said.complaint or said.automatic):
         return Verdict.FOREIGN
-    with db.transaction(engine) as conn:
-        one = owner(conn, keys, Purpose.BOUNCE, token, now)
-        if one is None:
-            return Verdict.FOREIGN
-        if one.state == ENDED:
-            return Verdict.PASSED
-        return _counted(conn, keys, one, reports, now)
+    for purpose, token in said.claims:
+        with db.transaction(engine) as conn:
+            one = owner(conn, keys, purpose, token, now)
+            if one is None:
+                continue
+            if not said.complaint:
+                if one.state == ENDED:
+                    return Verdict.PASSED
+                return _counted(conn, keys, one, said.reports, hashlib.sha256(mail).hexdigest(), now)
+        return _stopped(engine, keys, purpose, token, now, tombstones)
+    return Verdict.FOREIGN
 
 
 def mails(content: bytes) -> Iterator[bytes]:
@@ -90,28 +116,29 @@ def mails(content: bytes) -> Iterator[bytes]:
     if not content.startswith(b"From "):
         yield content
         return
-    for part in re.split(rb"(?:\A|\r?\n)From [^\r\n]*\r?\n", content):
+    for part in _BEGINNING.split(content):
         if part.strip():
             yield re.sub(rb"(?m)^>(>*From )", rb"\1", part)
 
 
 def _counted(
-    conn: Connection, keys: KeyFile, one: Subscriber, reports: tuple[Report, ...], now: datetime
+    conn: Connection, keys: KeyFile, one: Subscriber, reports: tuple[Report, ...], digest: str, now: datetime
 ) -> Verdict:
     address = keys.open(one.channel, one.sealed) if one.sealed else ""
     for report in reports:
-        if report.action != "failed" or not report.status.startswith("5"):
+        if not report.action.startswith("failed") or not report.status.startswith("5"):
             continue
         error = refusal("RCPT", 550, f"{report.status} {report.diagnosis}", address)
         if isinstance(error, Transient) and error.lane is not None:
-            # reputation, DKIM, policy: that domain would refuse everybody else's mail as well. Never the whole channel, whatever the
-            # report says: a subscriber knows the token in their own mail, and could stop everybody's with it
-            facts.set_lane(conn, one.channel, domain(address), lane_until(error, now), str(error)[:300])
-            log.warning("%s: a domain refuses our mail and pauses: %s", one.channel, error)
+            # Reputation, DKIM, policy: the operator's to mend. No lane pauses, as it would if the server had told us itself: a
+            # subscriber knows the token in their own mail, and could stop the mail of everybody at their provider with such reports.
+            log.warning("%s: mail came back because a domain refuses us: %s", one.channel, error)
         if not isinstance(error, Permanent):
             continue
         gone = error.address_gone
         if error.strike:
+            if not outbox.count_return(conn, digest, now):
+                return Verdict.PASSED
             gone = struck_out(*outbox.strike(conn, one.id, now), now)
         if gone:
             hashed = people.address_hash(conn, one.id)
@@ -127,10 +154,15 @@ def _counted(
 
 
 def _stopped(
-    engine: Engine, keys: KeyFile, token: str, now: datetime, tombstones: Tombstones | None
+    engine: Engine,
+    keys: KeyFile,
+    purpose: Purpose,
+    token: str,
+    now: datetime,
+    tombstones: Tombstones | None,
 ) -> Verdict:
     with db.transaction(engine) as conn:
-        one = owner(conn, keys, Purpose.UNSUBSCRIBE, token, now)
+        one = owner(conn, keys, purpose, token, now)
         if one is None:
             return Verdict.FOREIGN
         if depart(conn, keys, one, now, tombstones):
@@ -138,37 +170,72 @@ def _stopped(
     return Verdict.LEFT
 
 
-def _stop_token(message: EmailMessage) -> str | None:
-    """The token of a mail that somebody wrote to stop; reports about mails of ours, which may quote one, are none."""
-    if message.get_content_type() == "multipart/report":
-        return None
-    found = _STOP.search(str(message.get("Subject", "")))
-    return found[1] if found else None
+def _read(message: Message) -> Said:
+    parts = list(islice(message.walk(), _PARTS))
+    reported = message.get_content_type() == "multipart/report"
+    feedback = [_first(part) for part in parts if part.get_content_type() == "message/feedback-report"]
+    originals = [inner for part in parts if (inner := _original(part)) is not None] if reported else []
+    # a report about a mail of ours may quote the subject of one to the unsubscribe address
+    stop = None if reported else _STOP.search(_decoded(message, "Subject"))
+    places = [
+        *((_VERP, Purpose.BOUNCE, _text(message, name)) for name in _RETURNED_TO),
+        *((_VERP, Purpose.BOUNCE, _text(each, "Original-Mail-From")) for each in feedback),
+        *((_VERP, Purpose.BOUNCE, _text(each, "Return-Path")) for each in originals),
+        *((_LINK, Purpose.UNSUBSCRIBE, _text(each, "List-Unsubscribe")) for each in originals),
+    ]
+    return Said(
+        stop=stop[1] if stop else None,
+        claims=tuple((purpose, found[1]) for form, purpose, text in places if (found := form.search(text))),
+        reports=tuple(report for part in parts for report in _reports(part)) if reported else (),
+        complaint=reported
+        and any(_text(each, "Feedback-Type").strip().lower() in _COMPLAINTS for each in feedback),
+        automatic=_text(message, "Auto-Submitted").strip().lower() not in {"", "no"},
+    )
 
 
-def _bounce_token(message: EmailMessage) -> str | None:
-    """The token in the address that the mail came back to."""
-    for header in _RETURNED_TO:
-        for _, address in getaddresses([str(value) for value in message.get_all(header, [])]):
-            found = _VERP.search(address)
-            if found:
-                return found[1]
+def _reports(part: Message) -> Iterator[Report]:
+    """The recipients of a delivery status. What is told without a status has it in the server's words, or only their code."""
+    groups = part.get_payload()
+    if part.get_content_type() != "message/delivery-status" or not isinstance(groups, list):
+        return
+    for group in groups[:_PARTS]:
+        if not isinstance(group, Message) or group.get("Action") is None:
+            continue
+        diagnosis = " ".join(_text(group, "Diagnostic-Code").partition(";")[2].split())
+        given, within = _STATUS.match(_text(group, "Status")), _STATUS_WITHIN.search(diagnosis)
+        vague = given is None or given.group(2, 3) == ("0", "0")
+        if within is not None and vague and (given is None or given[1] == within[1]):
+            given = within
+        if given is not None:
+            status = ".".join(given.groups())
+        else:
+            status = f"{diagnosis[:1]}.0.0" if re.match(r"[245]\d\d\b", diagnosis) else "5.0.0"
+        yield Report(_text(group, "Action").strip().lower(), status, diagnosis[:500])
+
+
+def _original(part: Message) -> Message | None:
+    """What a report returns of the message that it is about, as far as its headers."""
+    match part.get_content_type():
+        case "message/rfc822":
+            return _first(part)
+        case "text/rfc822-headers":
+            return message_from_string(str(part.get_payload())[:LARGEST])
     return None
 
 
-def _reports(message: EmailMessage) -> Iterator[Report]:
-    """The recipients of a multipart/report's delivery status."""
-    if message.get_content_type() != "multipart/report":
-        return
-    for part in message.walk():
-        if part.get_content_type() != "message/delivery-status":
-            continue
-        groups = part.get_payload()
-        for group in groups if isinstance(groups, list) else ():
-            if not isinstance(group, Message):
-                continue
-            status = _STATUS.match(str(group.get("Status", "")))
-            if group.get("Action") is None or status is None:
-                continue
-            diagnosis = str(group.get("Diagnostic-Code", "")).partition(";")[2].strip()
-            yield Report(str(group["Action"]).strip().lower(), ".".join(status.groups()), diagnosis[:500])
+def _first(part: Message) -> Message:
+    inner = part.get_payload()
+    return inner[0] if isinstance(inner, list) and inner and isinstance(inner[0], Message) else Message()
+
+
+def _text(message: Message, name: str) -> str:
+    """The beginning of all headers of a name."""
+    return " ".join(str(value)[:_LONGEST] for value in message.get_all(name, [])[:5])
+
+
+def _decoded(message: Message, name: str) -> str:
+    text = _text(message, name)[:_LONGEST]
+    try:
+        return str(make_header(decode_header(text)))
+    except (HeaderParseError, LookupError, ValueError):
+        return text

@@ -20,7 +20,8 @@ ENDED_KEPT = timedelta(days=180)
 """How long the row of somebody who left is kept, without address and places, so that an old link is answered kindly."""
 DELIVERIES_KEPT = timedelta(days=400)
 """How long it is kept which message was sent when."""
-
+RETURNS_KEPT = timedelta(days=30)
+"""How long it is kept which mails came back and counted, so that none counts twice."""
 
 PURGE_EVERY = timedelta(hours=1)
 _PURGED = "purged at"
@@ -56,6 +57,7 @@ def purge(engine: Engine, now: datetime) -> Purged:
             counts=retention.forget_windows(conn, now - COUNTS_KEPT),
             signups=retention.forget_signups(conn, now - CONFIRM_WITHIN),
         )
+        retention.forget_returns(conn, now - RETURNS_KEPT)
     if any((purged.unconfirmed, purged.ended, purged.deliveries, purged.signups)):
         log.info(
             "purged: %d never confirmed, %d who left long ago, %d old deliveries, %d forms",

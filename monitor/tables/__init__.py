@@ -20,7 +20,15 @@ from monitor.tables.lists import (
     Validator,
 )
 from monitor.tables.outbox import Delivery, DigestChangeset, Lane
-from monitor.tables.people import Confirmation, RateWindow, Signup, Subscriber, Subscription, Suppression
+from monitor.tables.people import (
+    Confirmation,
+    RateWindow,
+    ReturnedMail,
+    Signup,
+    Subscriber,
+    Subscription,
+    Suppression,
+)
 from monitor.tables.running import Heartbeat, Meta, Progress
 
 __all__ = [
@@ -42,6 +50,7 @@ __all__ = [
     "Meta",
     "Progress",
     "RateWindow",
+    "ReturnedMail",
     "Signup",
     "Snapshot",
     "Source",

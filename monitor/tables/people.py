@@ -105,3 +105,11 @@ class Suppression(SQLModel, table=True):
     address_hash: str = Field(primary_key=True)
     reason: str
     at: datetime = Field(sa_type=UtcDateTime)
+
+
+class ReturnedMail(SQLModel, table=True):
+    """A mail that came back and counted against its address, by its SHA-256: relays post a mail twice, and a mailbox is read again."""
+
+    __tablename__ = "returned_mail"
+    digest: str = Field(primary_key=True)
+    at: datetime = Field(sa_type=UtcDateTime)

@@ -178,12 +178,7 @@ class SmtpPeer:
         return said
 
     def _secured(self, connection: socket.socket) -> socket.socket:
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        key_and_certificate, _ = _certificate()
-        with tempfile.NamedTemporaryFile() as file:
-            Path(file.name).write_bytes(key_and_certificate)
-            context.load_cert_chain(file.name)
-        secured = context.wrap_socket(connection, server_side=True, do_handshake_on_connect=False)
+        secured = presenting().wrap_socket(connection, server_side=True, do_handshake_on_connect=False)
         with self._lock:
             self._sockets.append(secured)
         try:
@@ -192,6 +187,20 @@ class SmtpPeer:
             secured.close()
             raise
         return secured
+
+
+def presenting() -> ssl.SSLContext:
+    """A server's context with the peer's certificate."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    with tempfile.NamedTemporaryFile() as file:
+        Path(file.name).write_bytes(_certificate()[0])
+        context.load_cert_chain(file.name)
+    return context
+
+
+def certificate() -> bytes:
+    """The peer's certificate, which signs itself, as PEM."""
+    return _certificate()[1]
 
 
 def trusting() -> ssl.SSLContext:
