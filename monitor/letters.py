@@ -260,7 +260,7 @@ def export(voice: Voice, wanted: Sequence[Wanted], facts: Sequence[tuple[str, st
             heading=_("What we store about you"),
             paragraphs=(
                 _(
-                    "This is everything, beside this address itself (stored encrypted) and a keyed hash to find it."
+                    "This is everything, beside this address itself (stored encrypted), a keyed hash to find it, the random number that your links are made with, and which messages were sent to you when."
                 ),
             ),
             sections=(

@@ -11,7 +11,7 @@ import os
 import shutil
 import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -221,6 +221,19 @@ def _copies(path: Path, folder: Path, revisions: set[str]) -> list[Path]:
         if revision in revisions:
             found.append((time, copy))
     return [copy for _, copy in sorted(found)]
+
+
+def forget_copies(engine: Engine, folder: Path, before: datetime) -> int:
+    """Delete copies that were made before an upgrade and before this time: whoever left since is still in them. Returns how many."""
+    path = db.sqlite_path(engine)
+    deleted = 0
+    for copy in folder.glob(f"{path.stem}-*-*{path.suffix}") if path is not None else ():
+        with suppress(ValueError):  # a file of somebody else's
+            made = datetime.strptime(copy.stem.rpartition("-")[2], _TIME).replace(tzinfo=UTC)
+            if made < before:
+                copy.unlink(missing_ok=True)
+                deleted += 1
+    return deleted
 
 
 def _copy(path: Path, folder: Path, revision: str, now: datetime, free: Callable[[Path], int]) -> Path:

@@ -285,6 +285,14 @@ def marker(settings: Settings, keys: KeyFile) -> Callable[[Recipient], dict[str,
     return marks
 
 
+def forget_copies(settings: Settings, engine: Engine, now: datetime) -> int:
+    """Delete copies that were made before an upgrade and are older than people are told that copies live; returns how many."""
+    from monitor import migrate
+
+    kept = settings.site.backups_kept
+    return 0 if kept is None else migrate.forget_copies(engine, settings.data.folder, now - kept)
+
+
 def queue_due(settings: Settings, engine: Engine, keys: KeyFile, now: datetime) -> None:
     """Put into the outbox what time alone brings, answers to sign-ups, digests and notices; and forget what it takes away.
 
@@ -293,9 +301,13 @@ def queue_due(settings: Settings, engine: Engine, keys: KeyFile, now: datetime) 
     from monitor.dispatch import digests_due, notices_due
     from monitor.subscribe import admit, purge_in_turn
 
+    def purging() -> None:
+        if purge_in_turn(engine, now):
+            forget_copies(settings, engine, now)
+
     verbs: tuple[tuple[str, Callable[[], object]], ...] = (
         ("sign-ups", lambda: admit(engine, keys, now)),
-        ("purging", lambda: purge_in_turn(engine, now)),
+        ("purging", purging),
         ("digests", lambda: digests_due(engine, now)),
         ("notices", lambda: notices_due(engine, settings.watched, now)),
     )

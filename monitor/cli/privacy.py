@@ -106,16 +106,19 @@ def _empty_mailbox(settings: Settings, act: Callable[[bytes], Verdict]) -> None:
     "--json",
     "as_json",
     is_flag=True,
-    help="One JSON object: what was purged, and found (a list of where, what).",
+    help="One JSON object: what was purged, found (a list of where, what), and with --prove searched and unseen.",
 )
 def purge(
     session: Session, prove: bool, logs: tuple[Path, ...], words: tuple[str, ...], as_json: bool
 ) -> None:
     """Forget what has been kept for long enough; `monitor run` does the same once an hour.
 
-    Sign-ups that nobody confirmed go after 48 hours, counts per network after a day, the rows of those who left after 180 days, and which
-    message was sent when after 400 days. --prove then searches the database (SQLite: its very bytes and its log) and the logs given for
-    addresses and tokens in the clear, hashes of the erased, the bot's token, and every --word.
+    Sign-ups that nobody confirmed go after 48 hours, counts per network after a day, which mails came back after 30 days, the rows of those
+    who left after 180 days, which message was sent when after 400 days, and copies from before an upgrade after [site] backups_kept.
+
+    --prove then searches the database (SQLite: its very bytes and its log), the data folder and the logs given for addresses and tokens in
+    the clear, hashes of the erased, the bot's token, and every --word. A PostgreSQL server shows its rows only: what it keeps of deleted
+    ones, in its files, its write-ahead log and its backups, is for whoever runs it to look after.
     """
     from monitor import subscribe, wiring
 
@@ -123,22 +126,31 @@ def purge(
     engine = wiring.open_database(settings)
     keys = wiring.open_keys(settings, engine)
     purged = subscribe.purge(engine, wiring.now())
-    found: tuple[subscribe.Trace, ...] = ()
+    copies = wiring.forget_copies(settings, engine, wiring.now())
+    proof = None
     if prove:
         token = settings.telegram.token
         secrets = (*words, *((token.get_secret_value(),) if token else ()))
-        found = subscribe.prove(engine, keys, wiring.tombstones(settings), logs=logs, secrets=secrets)
+        proof = subscribe.prove(engine, keys, wiring.tombstones(settings), logs=logs, secrets=secrets)
+    found = proof.found if proof else ()
     if as_json:
-        emit({**asdict(purged), "found": [asdict(trace) for trace in found]})
+        more = {"searched": proof.searched, "unseen": proof.unseen} if proof else {}
+        emit({**asdict(purged), "copies": copies, "found": [asdict(trace) for trace in found], **more})
     else:
         click.echo(
             f"purged: {purged.unconfirmed} never confirmed, {purged.ended} who left long ago, {purged.deliveries} old deliveries,"
-            f" {purged.counts} counts, {purged.signups} forms"
+            f" {purged.counts} counts, {purged.signups} forms, {copies} copies"
         )
         for trace in found:
             click.echo(f"found in {trace.where}: {trace.what}")
-        if prove and not found:
-            click.echo("proved: nothing that must be gone is there")
+        if proof and not found:
+            where = ", ".join(proof.searched)
+            if proof.unseen is None:
+                click.echo(f"proved: nothing that must be gone is in {where}")
+            else:
+                click.echo(f"nothing that must be gone is in the rows and files: {where}")
+        if proof and proof.unseen:
+            click.echo(f"not searched, so not proved: {proof.unseen}")
     sys.exit(1 if found else 0)
 
 

@@ -150,6 +150,11 @@ def _known(one: Subscriber) -> tuple[tuple[str, str], ...]:
         "receipts": one.receipts,
         "created_at": one.created_at,
         "confirmed_at": one.confirmed_at,
+        "confirm_until": one.confirm_until,
+        "digest_at": one.digest_at,
+        "digest_since": one.digest_since,
+        "strikes": one.strikes or None,
+        "first_strike_at": one.first_strike_at,
     }
     return tuple((name, _text(value)) for name, value in stored.items() if value is not None)
 

@@ -121,9 +121,14 @@ class KeyFile:
 
     def carried(self, first: str) -> str:
         """The hash of today to a hash of `first_lookup`."""
+        return self.stages(first)[-1]
+
+    def stages(self, first: str) -> tuple[str, ...]:
+        """What a hash of `first_lookup` was carried through: the hashes under which older copies of the database have it, and today's."""
+        found = [first]
         for key in self._own.lookups[1:]:
-            first = _hashed(key, first)
-        return first
+            found.append(_hashed(key, found[-1]))
+        return tuple(found)
 
     def succeeded(self, hashed: str) -> str:
         """The hash under this key to the hash that the key before it gave."""

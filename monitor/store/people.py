@@ -41,6 +41,9 @@ class Subscriber:
     receipts: bool = True
     confirm_until: datetime | None = None
     confirmed_at: datetime | None = None
+    digest_at: datetime | None = None
+    strikes: int = 0
+    first_strike_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -69,6 +72,9 @@ _COLUMNS: tuple[Any, ...] = (
     col(tables.Subscriber.receipts),
     col(tables.Subscriber.confirm_until),
     col(tables.Subscriber.confirmed_at),
+    col(tables.Subscriber.digest_at),
+    col(tables.Subscriber.strikes),
+    col(tables.Subscriber.first_strike_at),
 )
 
 

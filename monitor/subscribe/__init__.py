@@ -15,7 +15,7 @@ from monitor.subscribe.operator import (
     remove,
 )
 from monitor.subscribe.preferences import Preferences, change
-from monitor.subscribe.proof import Trace, prove
+from monitor.subscribe.proof import Proof, Trace, prove
 from monitor.subscribe.retention import Purged, purge, purge_in_turn
 from monitor.subscribe.rotation import rotate
 from monitor.subscribe.signup import Answer, Found, Limits, Link, Wish, admit, confirm, look, renew, request
@@ -31,6 +31,7 @@ __all__ = [
     "Link",
     "Listed",
     "Preferences",
+    "Proof",
     "Purged",
     "Tombstones",
     "Trace",

@@ -1,10 +1,10 @@
-"""Proving that what must be gone is gone: the bytes of the database, its log and the program's logs are searched for it."""
+"""Proving that what must be gone is gone: the bytes of the database, its log, the data folder and the program's logs are searched for it."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,8 +12,10 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
 from monitor import db, tokens
+from monitor import keys as keyfiles
 from monitor.keys import KeyFile
 from monitor.store import people, retention
+from monitor.subscribe import tombstones as tombs
 from monitor.subscribe.tombstones import Tombstones
 from monitor.tokens import Purpose
 
@@ -23,6 +25,7 @@ _TOKEN = re.compile(
     rb"(?=([1-9][0-9]{0,18}x[a-z2-7]{26}))|(?=([1-9][0-9]{0,18}x[a-z2-7]{16}))", re.IGNORECASE
 )
 _HASH = re.compile(rb"(?=([0-9a-f]{64}))")
+_UNSEEN = "the server's own files: deleted rows until VACUUM FULL, its write-ahead log, its backups"
 _BLOCK = 16 * 2**20
 _OVERLAP = 1024
 
@@ -33,6 +36,15 @@ class Trace:
 
     where: str
     what: str
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """What was searched (files, or tables of a server), what was found there, and what could not be searched (None: nothing more here)."""
+
+    searched: tuple[str, ...]
+    found: tuple[Trace, ...]
+    unseen: str | None = None
 
 
 @dataclass(frozen=True)
@@ -51,34 +63,47 @@ def prove(
     *,
     logs: Iterable[Path] = (),
     secrets: Iterable[str] = (),
-) -> tuple[Trace, ...]:
-    """Search the database (on SQLite its very bytes, with its log) and ``logs`` for subscribers' addresses and tokens in the clear, for
-    hashes of the erased, and for ``secrets``. Nothing found is an empty result.
+) -> Proof:
+    """Search the database, the data folder and ``logs`` for subscribers' addresses and tokens in the clear, for hashes of the erased, and for
+    ``secrets`` in any case.
+
+    On SQLite the very bytes are searched: the file with its free pages, its log, and copies that were made before an upgrade. A server
+    shows its rows and no more: what it says is no proof for the rest, and `Proof.unseen` names that.
     """
     wanted = _wanted(engine, keys, tombstones, secrets)
     path = db.sqlite_path(engine)
-    found: set[Trace] = set()
+    searched: dict[str, set[Trace]] = {}
     if path is None:
         for where, content in _rows(engine):
-            found |= _traces(where, content, wanted)
+            searched.setdefault(where, set()).update(_traces(where, content, wanted))
     else:
         with db.explained(engine), closing(engine.raw_connection()) as conn:
             # outside of a transaction, or it would do nothing; busy readers only make it do less
             conn.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        for file in (path, path.with_name(f"{path.name}-wal")):
-            if file.exists():
-                for content in _blocks(file):
-                    found |= _traces(file.name, content, wanted)
-    for log in logs:
-        for content in _blocks(log):
-            found |= _traces(log.name, content, wanted)
-    return tuple(sorted(found, key=lambda trace: (trace.where, trace.what)))
+    ours = [path, path.with_name(f"{path.name}-wal")] if path is not None else []
+    for file in dict.fromkeys((*ours, *_kept(tombstones.folder), *logs)):
+        with suppress(FileNotFoundError):  # a log that was folded into its database
+            for content in _blocks(file):
+                searched.setdefault(file.name, set()).update(_traces(file.name, content, wanted))
+    found = {trace for traces in searched.values() for trace in traces}
+    return Proof(
+        searched=tuple(searched),
+        found=tuple(sorted(found, key=lambda trace: (trace.where, trace.what))),
+        unseen=None if path is not None else _UNSEEN,
+    )
+
+
+def _kept(folder: Path) -> Iterator[Path]:
+    """The files of the data folder, but for those whose purpose it is to hold a key or the hashes of the erased."""
+    for file in sorted(folder.glob("*")):
+        if file.is_file() and not file.name.startswith(keyfiles.NAME) and file.name != tombs.NAME:
+            yield file
 
 
 def _wanted(engine: Engine, keys: KeyFile, tombstones: Tombstones, secrets: Iterable[str]) -> _Wanted:
     with db.reading(engine) as conn:
         living = people.living(conn)
-        kept = retention.hashes(conn)
+        kept = retention.hashes(conn)  # of somebody who came back, for instance
     addresses = {keys.open(each.channel, each.sealed).casefold().encode() for each in living if each.sealed}
     codes = {
         tokens.make(key, purpose, each.id, each.nonce).encode()
@@ -86,13 +111,13 @@ def _wanted(engine: Engine, keys: KeyFile, tombstones: Tombstones, secrets: Iter
         for each in living
         for purpose in Purpose
     }
-    erased = {keys.carried(first) for _, first in tombstones.read()}
+    erased = {each for _, first in tombstones.read() for each in keys.stages(first)}
     return _Wanted(
         addresses=frozenset(each for each in addresses if b"@" in each),
         domains=frozenset(each.rpartition(b"@")[2] for each in addresses if b"@" in each),
         tokens=frozenset(codes),
         hashes=frozenset(each.encode() for each in erased - kept),
-        words=tuple(word.encode() for word in secrets if word),
+        words=tuple(word.lower().encode() for word in secrets if word),
     )
 
 
@@ -104,7 +129,8 @@ def _traces(where: str, content: bytes, wanted: _Wanted) -> set[Trace]:
         found.add(Trace(where, "a token"))
     if any(each in wanted.hashes for each in _HASH.findall(content)):
         found.add(Trace(where, "the hash of an erased address"))
-    if any(word in content for word in wanted.words):
+    lowered = content.lower() if wanted.words else b""
+    if any(word in lowered for word in wanted.words):
         found.add(Trace(where, "a word that must not be there"))
     return found
 
@@ -127,6 +153,8 @@ def _blocks(path: Path) -> Iterator[bytes]:
         while block := file.read(_BLOCK):
             yield before + block
             before = block[-_OVERLAP:]
+    if not before:
+        yield b""  # an empty file was searched as well
 
 
 def _rows(engine: Engine) -> Iterator[tuple[str, bytes]]:

@@ -66,12 +66,13 @@ def purge(engine: Engine, now: datetime) -> Purged:
     return purged
 
 
-def purge_in_turn(engine: Engine, now: datetime) -> None:
-    """`purge`, once in `PURGE_EVERY`, whoever calls and however often."""
+def purge_in_turn(engine: Engine, now: datetime) -> bool:
+    """`purge`, once in `PURGE_EVERY`, whoever calls and however often. Whether it was its turn."""
     with db.reading(engine) as conn:
         before = facts.get(conn, _PURGED)
     if before is not None and now - datetime.fromisoformat(before) < PURGE_EVERY:
-        return
+        return False
     with db.transaction(engine) as conn:
         facts.put(conn, _PURGED, now.isoformat())
     purge(engine, now)
+    return True

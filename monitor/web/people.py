@@ -353,6 +353,10 @@ def _form(
 
 
 def _confirmation(request: Request, people: People, link: Link, token: str) -> Response:
+    """What a link to confirm leads to. One that has expired is renewed with one tap while the row is there, until the next purge; after
+    that nothing is known any more, for an address that nobody confirmed is kept for 48 hours and no longer. So the form itself stands
+    there: it is not kept longer for the sake of those who come days later.
+    """
     one = link.subscriber
     return show(
         request,
@@ -362,6 +366,8 @@ def _confirmation(request: Request, people: People, link: Link, token: str) -> R
         found=link.found.value,
         token=token,
         follows=_by_list(request, link.follows),
+        filled=forms.blank(request, []),
+        problems={},
         manage=_token(people, Purpose.MANAGE, one) if one is not None and link.found is Found.DONE else None,
     )
 

@@ -219,6 +219,29 @@ def test_an_expired_link_starts_again_in_one_tap(small_town: Town) -> None:
     assert "You are subscribed" in town.client.post(path).text
 
 
+def test_a_link_that_is_days_old_has_the_form_beside_it_and_the_address_is_gone(small_town: Town) -> None:
+    town = small_town
+    town.sign_up()
+    town.deliver()
+    town.later(hours=49)
+    town.deliver()  # purges
+    assert who(town.engine, town.keys) is None
+    path = link(town.mail(), "confirm")
+    for method in ("GET", "POST"):
+        page = town.client.request(method, path)
+        assert page.status_code == 404
+        assert "more than 48 hours old" in page.text
+        assert ANN not in page.text
+    stamp = re.search(r'name="stamp" value="([^"]+)"', page.text)
+    assert stamp
+    town.later(seconds=5)
+    form = {"address": ANN, "places": "60601", "lists": ["ring"], "frequency": "at_once", "stamp": stamp[1]}
+    assert town.client.post("/subscribe", data=form).status_code == 200
+    town.deliver()
+    assert town.client.post(link(town.mail(), "confirm")).status_code == 200
+    assert who(town.engine, town.keys).state == "active"  # type: ignore[union-attr]
+
+
 def test_no_link_of_somebody_elses_making_leads_anywhere(small_town: Town) -> None:
     for page in ("confirm", "manage", "unsubscribe"):
         for token in ("1xaaaaaaaaaaaaaaaaaaaaaaaaaa", "x", "999999x" + "a" * 26, "%00"):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from contextlib import closing
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -13,9 +13,9 @@ import sqlalchemy as sa
 from click.testing import CliRunner
 from sqlalchemy.engine import Engine
 
-from monitor import config, db, subscribe, wiring
+from monitor import config, db, migrate, subscribe, wiring
 from monitor.cli import root
-from monitor.keys import KeyFile
+from monitor.keys import KeyFile, unlock
 from monitor.subscribe import Tombstones
 from monitor.tables import Delivery, Subscriber
 from monitor.tokens import Purpose
@@ -78,7 +78,7 @@ def test_what_is_erased_is_proved_to_be_gone_from_the_very_bytes(small_town: Tow
                 "--log",
                 str(log),
                 "--word",
-                "zuzanna",
+                "Zuzanna",
                 "--config",
                 config_file,
                 "--json",
@@ -90,7 +90,9 @@ def test_what_is_erased_is_proved_to_be_gone_from_the_very_bytes(small_town: Tow
         assert run.exit_code == (1 if found["found"] else 0)
         return dict(found)
 
-    assert purge()["found"] == []
+    clean = purge()
+    assert clean["found"] == []
+    assert {"monitor.db", "monitor.db-wal", "monitor.log"} <= set(clean["searched"])  # type: ignore[call-overload]
     log.write_text(f"GET {url} by xStays@Example.org;\n")
     assert purge()["found"] == [
         {"where": "monitor.log", "what": "a subscriber's address in the clear"},
@@ -102,6 +104,46 @@ def test_what_is_erased_is_proved_to_be_gone_from_the_very_bytes(small_town: Tow
             sa.update(Delivery).values(last_error=town.keys.lookup("email", "zuzanna.canary@example.org"))
         )
     assert purge()["found"] == [{"where": "monitor.db", "what": "the hash of an erased address"}]
+    with db.transaction(town.engine) as conn:
+        conn.execute(sa.update(Delivery).values(last_error=None))
+    assert purge()["found"] == []
+    # another program has deleted a row, and its bytes stay on a free page
+    path = db.sqlite_path(town.engine)
+    assert path is not None
+    with closing(sqlite3.connect(path)) as other:
+        other.execute("PRAGMA secure_delete = OFF")
+        other.execute("CREATE TABLE other (text)")
+        other.execute("INSERT INTO other VALUES (?)", ["to zuzanna " * 1000])
+        other.execute("DROP TABLE other")
+        other.commit()
+    assert purge()["found"] == [{"where": "monitor.db", "what": "a word that must not be there"}]
+
+
+def test_a_copy_that_still_holds_somebody_erased_is_found_also_after_a_rotation(
+    sqlite_engine: Engine, now: datetime, tmp_path: Path
+) -> None:
+    with db.transaction(sqlite_engine) as conn:
+        key = unlock(conn, tmp_path)
+    member(sqlite_engine, key, now)
+    path = db.sqlite_path(sqlite_engine)
+    assert path is not None
+    copy = tmp_path / "monitor-0001-20260301T120000Z.db"
+    with closing(sqlite3.connect(path)) as conn_:
+        conn_.execute(f"VACUUM INTO '{copy}'")
+    stones = Tombstones(tmp_path)
+    subscribe.erase(sqlite_engine, key, channel="email", address=ANN, now=now, tombstones=stones)
+    for _ in range(2):
+        found = subscribe.prove(sqlite_engine, key, stones).found
+        assert [(trace.where, trace.what) for trace in found] == [
+            (copy.name, "the hash of an erased address")
+        ]
+        subscribe.rotate(sqlite_engine, tmp_path, now)
+        key = KeyFile.load(tmp_path, create=False)
+    # people are told how long copies live
+    made = datetime(2026, 3, 1, 12, tzinfo=UTC)
+    assert migrate.forget_copies(sqlite_engine, tmp_path, made) == 0
+    assert migrate.forget_copies(sqlite_engine, tmp_path, made + timedelta(days=1)) == 1
+    assert subscribe.prove(sqlite_engine, key, stones).found == ()
 
 
 def test_the_proof_reads_a_server_as_well(
@@ -109,12 +151,16 @@ def test_the_proof_reads_a_server_as_well(
 ) -> None:
     one = member(postgres_engine, keys, now)
     stones = Tombstones(tmp_path)
-    assert subscribe.prove(postgres_engine, keys, stones) == ()
+    proof = subscribe.prove(postgres_engine, keys, stones)
+    assert proof.found == ()
+    assert {"subscriber", "delivery", "rate_window"} <= set(proof.searched)
+    assert "write-ahead log" in (proof.unseen or "")  # a server shows its rows: it is not called proved
     with db.transaction(postgres_engine) as conn:
         conn.execute(
             sa.update(Delivery).values(last_error=f"to {ANN} with {token(keys, Purpose.CONFIRM, one)}")
         )
-    assert {(trace.where, trace.what) for trace in subscribe.prove(postgres_engine, keys, stones)} == {
+    found = subscribe.prove(postgres_engine, keys, stones).found
+    assert {(trace.where, trace.what) for trace in found} == {
         ("delivery", "a subscriber's address in the clear"),
         ("delivery", "a token"),
     }
