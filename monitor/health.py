@@ -9,12 +9,15 @@ from typing import Any
 from sqlalchemy import Engine
 
 from monitor.db import reading
-from monitor.store import facts, overview, signups
+from monitor.store import facts, overview, people, signups
 
 # a source is called blind when so many polls in a row brought nothing good; one lost poll is the ordinary life of the web
 BLIND_AFTER_POLLS = 3
 # sender and bot give a sign of life every 20 seconds; a container is called unhealthy when it was silent for this long
 SILENT_AFTER = timedelta(minutes=2)
+# when so many addresses, and such a share of all, close within a day, something may be wrong with the mail server and not with them
+WAVE, WAVE_SHARE = 10, 0.05
+DAY = timedelta(days=1)
 
 
 def blind(
@@ -48,6 +51,8 @@ def status(
         beat, bot_beat = facts.heartbeat(conn, "sender"), facts.heartbeat(conn, "bot")
         trouble = facts.get(conn, facts.BOT_TROUBLE)
         signed_up = signups.counted(conn, signups.SITE, now)
+        suppressed = people.lately_suppressed(conn, now - DAY)
+        living = people.count_living(conn) if suppressed >= WAVE else 0
     lines: dict[str, Any] = {}
     for name, state in states.items():
         is_blind = blind(state.last_good_at, state.last_fetch_at, sources[name], now)
@@ -80,6 +85,11 @@ def status(
     if signups_an_hour is not None and signed_up > signups_an_hour:
         problems.append(
             f"sign-ups: {signed_up} came within this hour, and those above {signups_an_hour} were turned away"
+        )
+    if suppressed >= WAVE and suppressed > (suppressed + living) * WAVE_SHARE:
+        problems.append(
+            f"{suppressed} addresses of {suppressed + living} were closed within a day because they refuse mail:"
+            " see in the mail server's log whether that is so"
         )
     if fenced:
         problems.append(fenced)

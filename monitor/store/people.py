@@ -299,6 +299,17 @@ def suppression(conn: Connection, channel: str, address_hash: str) -> str | None
     )
 
 
+def lately_suppressed(conn: Connection, since: datetime) -> int:
+    """How many addresses were suppressed since then."""
+    return conn.scalar(sa.select(sa.func.count()).where(col(Suppression.at) >= since)) or 0
+
+
+def count_living(conn: Connection) -> int:
+    """How many have not ended."""
+    rows = col(tables.Subscriber.state)
+    return conn.scalar(sa.select(sa.func.count()).where(rows.in_((PENDING, ACTIVE, PAUSED)))) or 0
+
+
 def suppressed_since(conn: Connection, channel: str, address_hash: str) -> datetime | None:
     """Since when this address must not be written to; None if it may."""
     return conn.scalar(

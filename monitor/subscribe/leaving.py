@@ -17,7 +17,7 @@ from monitor.keys import KeyFile
 from monitor.store import people
 from monitor.store.people import Subscriber
 from monitor.subscribe.asked import checked
-from monitor.subscribe.signup import Found, Link, read
+from monitor.subscribe.signup import Found, Link, read, withdraw
 from monitor.subscribe.tombstones import Tombstones
 from monitor.tokens import Purpose
 
@@ -64,17 +64,20 @@ def erase(
     tombstones: Tombstones,
     mailbox: Path | None = None,
 ) -> tuple[bool, int]:
-    """Forget an address wholly, subscribed or not: its subscriber ends, a tombstone stays, and files in ``mailbox`` that went to it go.
+    """Forget an address wholly, subscribed or not: its subscriber ends, a form of theirs that waits is forgotten, a tombstone stays, and files in
+    ``mailbox`` that went to it go.
 
     Returns whether it was subscribed, and how many files were deleted. A suppression stays: it is a keyed hash, and keeps the
     address from being written to. Raises UsageError for an address that is none.
     """
     address = checked(channel, address)
     with db.transaction(engine) as conn:
-        one = people.find(conn, channel, keys.lookup(channel, address))
+        wanted = keys.lookup(channel, address)
+        one = people.find(conn, channel, wanted)
         if one is None:
             tombstones.add(keys, channel, address, now)
         ended = one is not None and depart(conn, keys, one, now, tombstones)
+        withdraw(conn, keys, lambda where, to, _: where == channel and keys.lookup(channel, to) == wanted)
     wanted = keys.lookup(channel, address)
     return ended, _clear(mailbox, lambda to: keys.lookup(channel, to) == wanted) if mailbox else 0
 

@@ -10,6 +10,7 @@ import json
 import logging
 import secrets
 from collections.abc import Callable, Collection
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -45,6 +46,7 @@ MOST_PLACES = 50
 """How many places one form may name."""
 _SIGNUP = "signup"  # what a form is sealed as
 _AT_ONCE = 100  # forms in one transaction
+_ALL = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +140,18 @@ def admit(engine: Engine, keys: KeyFile, now: datetime) -> int:
         if not waiting:  # another process has them in hand
             return decided
         decided += len(waiting)
+
+
+def withdraw(conn: Connection, keys: KeyFile, theirs: Callable[[str, str, datetime], bool]) -> int:
+    """Forget forms that nobody has decided about; returns how many. ``theirs`` is asked with channel, address, and when one came in."""
+    withdrawn = 0
+    for each in signups.waiting(conn, _ALL):
+        with suppress(KeyFileError):  # `admit` passes over it and says so
+            form = json.loads(keys.open(_SIGNUP, each.sealed))
+            if theirs(form["channel"], form["address"], each.at):
+                signups.done(conn, each.id)
+                withdrawn += 1
+    return withdrawn
 
 
 def look(engine: Engine, keys: KeyFile, purpose: Purpose, token: str, now: datetime) -> Link:

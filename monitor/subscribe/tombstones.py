@@ -19,7 +19,8 @@ from sqlalchemy.engine import Engine
 from monitor import db
 from monitor.errors import StoreError
 from monitor.keys import KeyFile
-from monitor.store import people
+from monitor.store import people, signups
+from monitor.subscribe.signup import withdraw
 
 log = logging.getLogger(__name__)
 
@@ -69,17 +70,26 @@ class Tombstones:
 
 
 def bury(engine: Engine, keys: KeyFile, tombstones: Tombstones, now: datetime) -> int:
-    """End everybody in this database who was erased after they had come in, as after a restore; returns how many. Run at every start."""
+    """End everybody in this database who was erased after they had come in, as after a restore, and forget their forms; returns how many.
+    Run at every start.
+    """
     erased = tombstones.read()
     if not erased:
         return 0
     hashes = {(channel, keys.carried(first)): at for (channel, first), at in erased.items()}
     with db.reading(engine) as conn:
-        risen = people.created_before(conn, hashes)
-    if not risen:
+        risen, waiting = people.created_before(conn, hashes), signups.any_waiting(conn)
+    if not risen and not waiting:
         return 0
+
+    def theirs(channel: str, address: str, came_at: datetime) -> bool:
+        at = erased.get((channel, keys.first_lookup(channel, address)))
+        return at is not None and came_at <= at
+
     with db.transaction(engine) as conn:
-        ended = sum(people.end(conn, subscriber, now) for subscriber in risen)
+        ended = sum(people.end(conn, subscriber, now) for subscriber in risen) + withdraw(conn, keys, theirs)
+    if not ended:
+        return 0
     log.warning(
         "%d subscribers of this database had been erased since it was copied, and are so again", ended
     )

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy.engine import Engine
 
-from monitor import db, subscribe
+from monitor import db, health, subscribe
 from monitor.cli import root
 from monitor.keys import KeyFile
 from monitor.store import facts, people
@@ -102,6 +102,23 @@ def test_a_refusal_for_our_own_faults_is_the_operators_and_nobody_elses(
     assert who(engine, keys) is not None
     assert "DMARC" in caplog.text
     assert ANN not in caplog.text
+
+
+def test_a_wave_of_refusals_alarms_the_operator(sqlite_engine: Engine, keys: KeyFile, now: datetime) -> None:
+    """A relay that refuses everybody by mistake would close the whole list."""
+
+    def problems(at: datetime) -> list[str]:
+        state = health.status(sqlite_engine, {}, configured=["email"], fenced=None, now=at)
+        return [problem for problem in state["problems"] if "refuse mail" in problem]
+
+    one = member(sqlite_engine, keys, now)
+    with db.transaction(sqlite_engine) as conn:
+        for number in range(9):
+            people.suppress(conn, "email", f"{number}", "gone", now)
+    assert problems(now) == []
+    assert subscribe.returned(sqlite_engine, keys, report(back(keys, one)), now) is Verdict.SUPPRESSED
+    assert len(problems(now)) == 1
+    assert problems(now + 2 * DAY) == []
 
 
 def test_without_a_token_of_ours_nothing_happens(sqlite_engine: Engine, keys: KeyFile, now: datetime) -> None:

@@ -22,7 +22,7 @@ from monitor.subscribe import Found, Preferences, Tombstones
 from monitor.subscribe.retention import purge
 from monitor.tables import Delivery, RateWindow, Subscriber, Subscription
 from monitor.tokens import Purpose
-from tests.people.conftest import ANN, ask, count, deliveries, member, token, who
+from tests.people.conftest import ANN, ask, count, deliveries, member, token, who, wish
 
 DAY = timedelta(days=1)
 
@@ -151,6 +151,24 @@ def test_erasing_clears_the_mailbox_of_that_address_only(
     )
     assert again == (False, 0)
     assert len(Tombstones(tmp_path).read()) == 2
+
+
+@pytest.mark.parametrize("restored", [False, True])
+def test_a_form_that_still_waits_is_forgotten_with_its_address(
+    engine: Engine, keys: KeyFile, now: datetime, tmp_path: Path, restored: bool
+) -> None:
+    """No sender runs, or a copy is put back that was made in between."""
+    for address in ("Ann@Example.org", "bob@example.org"):
+        subscribe.request(engine, keys, wish(address), client=None, now=now)
+    stones = Tombstones(tmp_path)
+    if restored:
+        stones.add(keys, "email", ANN, now + DAY)
+        subscribe.bury(engine, keys, stones, now + DAY)
+    else:
+        subscribe.erase(engine, keys, channel="email", address=ANN, now=now, tombstones=stones)
+    subscribe.admit(engine, keys, now)
+    assert who(engine, keys) is None
+    assert who(engine, keys, "bob@example.org") is not None
 
 
 def test_purging_keeps_to_the_times(engine: Engine, keys: KeyFile, now: datetime) -> None:
