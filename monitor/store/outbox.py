@@ -11,8 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 from sqlmodel import col
 
-from monitor.db import insert_for
-from monitor.tables import Changeset, Delivery, ReturnedMail, Subscriber, Suppression, UtcDateTime
+from monitor.tables import Changeset, Delivery, Subscriber, Suppression, UtcDateTime
 
 DUE, SENT, FAILED, DROPPED = "due", "sent", "failed", "dropped"
 ALERT, CONFIRM = "alert", "confirm"
@@ -263,12 +262,6 @@ def strike(conn: Connection, subscriber: int, now: datetime) -> tuple[int, datet
         .returning(col(Subscriber.strikes), col(Subscriber.first_strike_at))
     ).one()
     return row.strikes, row.first_strike_at
-
-
-def count_return(conn: Connection, digest: str, now: datetime) -> bool:
-    """Note that a mail which came back was counted; False if it was before."""
-    row = insert_for(conn, ReturnedMail).values(digest=digest, at=now).on_conflict_do_nothing()
-    return conn.scalar(row.returning(col(ReturnedMail.digest))) is not None
 
 
 def clear_strikes(conn: Connection, subscribers: Collection[int]) -> None:

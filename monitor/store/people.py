@@ -14,7 +14,7 @@ from sqlmodel import col
 from monitor import tables
 from monitor.db import insert_for
 from monitor.hours import AT_ONCE
-from monitor.tables import Delivery, Subscription, Suppression, UtcDateTime
+from monitor.tables import Delivery, ReturnedMail, Subscription, Suppression, UtcDateTime
 
 PENDING, ACTIVE, PAUSED, ENDED = "pending", "active", "paused", "ended"
 _LARGEST_ID = 2**31 - 1  # of an INTEGER of PostgreSQL, which takes a larger number for an error
@@ -279,6 +279,12 @@ def all_follows(conn: Connection) -> dict[int, tuple[Follow, ...]]:
     for subscriber, source, place, within in rows:
         found.setdefault(subscriber, []).append(Follow(source, place, within))
     return {subscriber: tuple(wanted) for subscriber, wanted in found.items()}
+
+
+def count_return(conn: Connection, digest: str, now: datetime) -> bool:
+    """Note that a mail which came back was counted; False if it was before."""
+    row = insert_for(conn, ReturnedMail).values(digest=digest, at=now).on_conflict_do_nothing()
+    return conn.scalar(row.returning(col(ReturnedMail.digest))) is not None
 
 
 def suppress(conn: Connection, channel: str, address_hash: str, reason: str, now: datetime) -> None:

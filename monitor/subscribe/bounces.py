@@ -137,7 +137,7 @@ def _counted(
             continue
         gone = error.address_gone
         if error.strike:
-            if not outbox.count_return(conn, digest, now):
+            if not people.count_return(conn, digest, now):
                 return Verdict.PASSED
             gone = struck_out(*outbox.strike(conn, one.id, now), now)
         if gone:
