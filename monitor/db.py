@@ -30,9 +30,7 @@ CONNECT_TIMEOUT = timedelta(seconds=10)
 _BEGIN = "sqlite_begin"  # the execution option that says how a SQLite transaction begins
 WRITING = {_BEGIN: "IMMEDIATE"}
 """Execution options of a connection that is going to write; `transaction` sets them."""
-_KEPT = (
-    16  # connections: every thread of a process keeps one, for making one costs more than most transactions
-)
+_KEPT = 16  # connections, one for every thread of a process: making one costs more than most transactions
 _heeds: WeakKeyDictionary[Engine, list[Callable[[Connection | None], None]]] = WeakKeyDictionary()
 _queues: WeakKeyDictionary[Engine, tuple[threading.Lock, timedelta]] = WeakKeyDictionary()
 _FORMS = "sqlite:///PATH or postgresql://USER:PASSWORD@HOST/NAME"
