@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import cache
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Depends, Request
 from sqlalchemy.engine import Engine
 
 from monitor import letters, render, wiring
@@ -20,8 +20,7 @@ from monitor.letters import Section
 from monitor.store import facts, overview
 from monitor.store.people import Follow
 from monitor.subscribe import Limits
-from monitor.web import assembly, create_app
-from monitor.web import people as pages
+from monitor.web import assembly, create_app, leaving, preferences, signup
 from monitor.web.guarded import Guarded
 from monitor.web.parts import Site
 from monitor.web.people import People
@@ -48,7 +47,19 @@ def application(
     site = site or assembly.site(settings, engine, clock)
     site = replace(site, checks={**site.checks, "sign-up": lambda: reason(settings, engine, clock())})
     joined = people(settings, engine, keys, site, wake)
-    return create_app(site, routers=[*routers, pages.routes(joined)], extras=pages.extras(joined)), site
+    return create_app(site, routers=[*routers, routes(joined)], extras=signup.extras(joined)), site
+
+
+def routes(people: People) -> APIRouter:
+    """The people's pages, given their parts; without them the site has no sign-up."""
+
+    async def give(request: Request) -> None:
+        request.state.people = people
+
+    whole = APIRouter(dependencies=[Depends(give)])
+    for page in (signup, preferences, leaving):
+        whole.include_router(page.router)
+    return whole
 
 
 def people(

@@ -1,0 +1,64 @@
+"""Leaving: by a page with a button, by a mail program's one click, or because mail comes back."""
+
+from __future__ import annotations
+
+import hmac
+from typing import Annotated
+
+from fastapi import APIRouter, Form, Request, Response
+from fastapi.responses import PlainTextResponse
+from starlette.concurrency import run_in_threadpool
+
+from monitor import subscribe
+from monitor.subscribe import Found
+from monitor.tokens import Purpose
+from monitor.web.pages import get, post, show, site_of
+from monitor.web.people import look, people_of
+
+router = APIRouter()
+
+
+@get(router, "/unsubscribe/{token}")
+def ask_to_leave(request: Request, token: str) -> Response:
+    """The page with the button."""
+    link = look(request, Purpose.UNSUBSCRIBE, token)
+    return show(
+        request,
+        "people/leave.html",
+        private=True,
+        status=404 if link.found is Found.UNKNOWN else 200,
+        found=link.found.value,
+        token=token,
+    )
+
+
+@post(router, "/unsubscribe/{token}")
+def leave(
+    request: Request, token: str, one_click: Annotated[str, Form(alias="List-Unsubscribe")] = ""
+) -> Response:
+    """Leave, at once. A mail program's one click (RFC 8058) is answered in plain words: no cookie, no redirect."""
+    people, site = people_of(request), site_of(request)
+    link = subscribe.leave(site.engine, people.keys, token, site.clock(), tombstones=people.tombstones)
+    status = 404 if link.found is Found.UNKNOWN else 200
+    if one_click:
+        return PlainTextResponse(
+            "Unsubscribed.\n" if status == 200 else "There is no such subscription.\n",
+            status,
+            {"Cache-Control": "no-store"},
+        )
+    left = "left" if link.found is Found.OPEN else link.found.value
+    return show(request, "people/leave.html", private=True, status=status, found=left, token=token)
+
+
+@router.post("/bounces", response_model=None, include_in_schema=False)
+async def bounced(request: Request) -> Response:
+    """Take in a mail that came back, as it is, from a relay that knows the secret."""
+    people, site = people_of(request), site_of(request)
+    given = request.headers.get("authorization", "").removeprefix("Bearer ")
+    if people.bounce_secret is None or not hmac.compare_digest(given.encode(), people.bounce_secret.encode()):
+        return PlainTextResponse("Not for you.\n", 403, {"Cache-Control": "no-store"})
+    mail = await request.body()
+    await run_in_threadpool(
+        subscribe.returned, site.engine, people.keys, mail, site.clock(), tombstones=people.tombstones
+    )
+    return Response(status_code=204)

@@ -1,0 +1,136 @@
+"""The page behind the link in every mail: everything that can be changed, as it is."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Annotated
+
+from fastapi import APIRouter, Form, Request, Response
+
+from monitor import i18n, subscribe
+from monitor.errors import UsageError
+from monitor.hours import AT_ONCE, FREQUENCIES, ZONES
+from monitor.store.people import Subscriber
+from monitor.subscribe import Found, Preferences
+from monitor.tokens import Purpose
+from monitor.web import forms
+from monitor.web.forms import LONGEST_TEXT, Filled
+from monitor.web.pages import get, language_of, post, say, show, site_of
+from monitor.web.people import People, look, people_of, token_for
+
+router = APIRouter()
+
+
+@get(router, "/manage/{token}")
+def preferences(request: Request, token: str) -> Response:
+    """Everything that can be changed, as it is."""
+    people = people_of(request)
+    link = look(request, Purpose.MANAGE, token)
+    if link.found is not Found.OPEN or link.subscriber is None:
+        return show(request, "people/gone.html", private=True, status=404)
+    return _preferences(
+        request,
+        people,
+        link.subscriber,
+        forms.as_it_is(link.subscriber, link.follows, site_of(request).timezone),
+        token,
+    )
+
+
+@post(router, "/manage/{token}")
+def change(
+    request: Request,
+    token: str,
+    places: Annotated[str, Form()] = "",
+    lists: Annotated[list[str], Form()] = [],  # noqa: B006 - read only
+    frequency: Annotated[str, Form()] = AT_ONCE,
+    hour: Annotated[str, Form()] = "",
+    zone: Annotated[str, Form()] = "",
+    language: Annotated[str, Form()] = "",
+    pause: Annotated[str, Form()] = "",
+    receipts: Annotated[str, Form()] = "",
+) -> Response:
+    """Make it exactly so."""
+    people, site = people_of(request), site_of(request)
+    link = look(request, Purpose.MANAGE, token)
+    if link.found is not Found.OPEN or link.subscriber is None:
+        return show(request, "people/gone.html", private=True, status=404)
+    filled = Filled(
+        places=places[:LONGEST_TEXT],
+        lists=tuple(lists),
+        frequency=frequency if frequency in FREQUENCIES else AT_ONCE,
+        hour=forms.hour(hour),
+        zone=zone if zone in ZONES else "",
+        language=i18n.known(language) or link.subscriber.language,
+        pause=pause[:10],
+        receipts=bool(receipts),
+    )
+    problems, follows = forms.checked(request, filled, also=tuple({each.source for each in link.follows}))
+    until = forms.day(filled.pause)
+    if filled.pause and (
+        until is None or until <= site.clock().date() or until > site.clock().date() + timedelta(days=365)
+    ):
+        problems["pause"] = say(request, "Choose a day to come, within a year; or leave it empty.")
+    if problems:
+        return _preferences(request, people, link.subscriber, filled, token, problems)
+    wanted = Preferences(
+        places=tuple(dict.fromkeys(each.place for each in follows)),
+        sources=filled.lists,
+        language=filled.language,
+        frequency=filled.frequency,
+        timezone=filled.zone or None,
+        local_hour=filled.hour,
+        pause_until=until,
+        receipts=filled.receipts,
+    )
+    try:
+        changed = subscribe.change(
+            site.engine, people.keys, token, wanted, site.clock(), default_timezone=site.timezone
+        )
+    except UsageError:
+        problems["pause"] = say(request, "Choose a day to come, within a year; or leave it empty.")
+        return _preferences(request, people, link.subscriber, filled, token, problems)
+    if changed.subscriber is None:
+        return show(request, "people/gone.html", private=True, status=404)
+    people.wake()
+    return _preferences(
+        request,
+        people,
+        changed.subscriber,
+        forms.as_it_is(changed.subscriber, changed.follows, site.timezone),
+        token,
+        saved=True,
+    )
+
+
+def _preferences(
+    request: Request,
+    people: People,
+    one: Subscriber,
+    filled: Filled,
+    token: str,
+    problems: dict[str, str] | None = None,
+    *,
+    saved: bool = False,
+) -> Response:
+    found = problems or {}
+    return show(
+        request,
+        "people/manage.html",
+        private=True,
+        status=422 if found else 200,
+        filled=filled,
+        problems=found,
+        saved=saved,
+        token=token,
+        asked_at=one.created_at,
+        paused_until=_paused_until(request, one),
+        unsubscribe=token_for(people, Purpose.UNSUBSCRIBE, one),
+    )
+
+
+def _paused_until(request: Request, one: Subscriber) -> str | None:
+    """When a pause ends, on the clock that it was chosen by."""
+    if one.state != "paused" or one.paused_until is None:
+        return None
+    return i18n.moment(one.paused_until, one.timezone or site_of(request).timezone, language_of(request))
