@@ -68,9 +68,9 @@ def next_digest(frequency: str, timezone: str, hour: int, after: datetime) -> da
     zone = ZoneInfo(timezone)
     day = after.astimezone(zone).date()
     while True:
-        moment = _at(day, hour, zone)
-        if moment > after and (frequency == DAILY or day.weekday() == MONDAY):
-            return moment
+        due = _at(day, hour, zone)
+        if due > after and (frequency == DAILY or day.weekday() == MONDAY):
+            return due
         day += timedelta(days=1)
 
 
@@ -83,9 +83,9 @@ def period(frequency: str, timezone: str, at: datetime) -> str:
     return day.isoformat()
 
 
-def start_of(day: date, timezone: str) -> datetime:
-    """When a day begins there, in UTC."""
-    return _at(day, 0, ZoneInfo(timezone))
+def moment(day: date, hour: int, timezone: str) -> datetime:
+    """When it is this hour of a day there, in UTC."""
+    return _at(day, hour, ZoneInfo(timezone))
 
 
 def _at(day: date, hour: int, zone: ZoneInfo) -> datetime:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from sqlalchemy.engine import Engine
@@ -20,6 +21,8 @@ from monitor.store.baseline import Believed
 from monitor.store.people import Follow
 
 _BLIND_AFTER_POLLS = 3
+_NAMED = 40  # agencies that are named for one place; the others are counted
+_NAMED_IN_ALL = 400  # a letter about many places must not become so long that mail programs cut it off
 
 
 class Writer:
@@ -72,7 +75,7 @@ class Writer:
         raise ValueError(f"a {letter.kind} about {letter.about!r} is not known")
 
     def today(self, follows: Iterable[Follow], language: str) -> tuple[Today, ...]:
-        """Who covers these places now, a list at a time, its title in ``language``."""
+        """Who covers these places now, a list at a time, its title in ``language``; ZIP codes of which the same is true stand together."""
         order = {name: number for number, name in enumerate(self._settings.watched)}
         wanted = sorted(
             (each for each in follows if each.source in order),
@@ -80,9 +83,15 @@ class Writer:
         )
         with reading(self._engine) as conn:
             stand = baseline.all_believed(conn)
+        together: dict[Today, list[str]] = {}
+        for follow in wanted:
+            found = self._today(follow, stand.get(follow.source, Believed(follow.source)), language)
+            apart = () if follow.place.isdigit() else (follow.place,)
+            together.setdefault(replace(found, places=apart), []).append(follow.place)
+        named = min(_NAMED, _NAMED_IN_ALL // max(len(together), 1))
         return tuple(
-            self._today(follow, stand.get(follow.source, Believed(follow.source)), language)
-            for follow in wanted
+            replace(each, places=tuple(places), agencies=each.agencies[:named])
+            for each, places in together.items()
         )
 
     def _today(self, follow: Follow, stands: Believed, language: str) -> Today:
@@ -98,7 +107,7 @@ class Writer:
         seen = stands.last_good_at
         whole = follow.place == "US"
         return Today(
-            place=follow.place,
+            places=(follow.place,),
             title=self._title(follow.source, language),
             # the whole country would be thousands of lines
             agencies=() if whole else tuple((each.listing.name, each.placement.reason) for each in covers),

@@ -15,8 +15,8 @@ from monitor.states import STATES
 LINKS = {name: mark(name) for name in ("confirm", "manage", "unsubscribe", "stop", "asked")}
 """The recipient's own links, as they stand in a message until it is sent."""
 
-SHOWN = 40
-"""Agencies that a welcome names for one place; it counts the others."""
+NAMED = 6
+"""ZIP codes that a heading names; it counts the others, which stand in what somebody follows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,12 +29,13 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Today:
-    """Who covers a place today, on one list: (name, why) each. ``total`` counts all; ``seen_at`` is the last good check.
+    """Who covers a place today, or several of which the same is true, on one list: (name, why) each. ``total`` counts all, also those
+    that are not named; ``seen_at`` is the last good check.
 
     ``state_only``: none of them is the place's own, they cover its whole state. ``blind``: the list cannot be read right now.
     """
 
-    place: str
+    places: tuple[str, ...]
     title: str
     agencies: tuple[tuple[str, str], ...]
     total: int
@@ -98,7 +99,9 @@ def standing(voice: Voice, today: Today) -> Section:
     """Who covers a place today, in words: three different sentences for none, only state-wide ones, and a list that cannot be seen."""
     _ = said(voice)
     seen = i18n.moment(today.seen_at, voice.timezone, voice.language) if today.seen_at else ""
-    where = place(today.place, voice.language)
+    where = ", ".join(place(each, voice.language) for each in today.places[:NAMED])
+    if len(today.places) > NAMED:
+        where = _("%(places)s and %(count)d more", places=where, count=len(today.places) - NAMED)
     title = f"{where[:1].upper()}{where[1:]} · {clean(today.title)}"
     lines: list[str] = []
     if today.blind:
@@ -114,9 +117,9 @@ def standing(voice: Voice, today: Today) -> Section:
             lines.append(_("No agency of this place is listed; these cover the whole state:"))
         lines += [
             f"{clean(name)}: {i18n.placement(clean(why), voice.language)}" if why else clean(name)
-            for name, why in today.agencies[:SHOWN]
+            for name, why in today.agencies
         ]
-        left = today.total - min(len(today.agencies), SHOWN)
+        left = today.total - len(today.agencies)
         if left:
             lines.append(
                 i18n.translations(voice.language).ngettext(

@@ -12,12 +12,12 @@ from sqlalchemy.engine import Engine
 from monitor import db
 from monitor.errors import UsageError
 from monitor.gazetteer.places import state_of_zip
-from monitor.hours import next_digest, start_of
+from monitor.hours import DEFAULT_HOUR, moment, next_digest
 from monitor.keys import KeyFile
 from monitor.store import people
 from monitor.store.people import ACTIVE, PAUSED
 from monitor.subscribe.asked import wanted
-from monitor.subscribe.signup import MOST_PLACES, Found, Link, read, schedule
+from monitor.subscribe.signup import MOST_PLACES, Found, Link, read, schedule, zone_of_place
 from monitor.tokens import Purpose
 
 log = logging.getLogger(__name__)
@@ -62,7 +62,8 @@ def change(
         one = link.subscriber
         if link.found is not Found.OPEN or one is None:
             return link
-        zone, hour = schedule(new.frequency, new.timezone or one.timezone, new.local_hour, asked)
+        usual = zone_of_place(new.places[0], state_of_zip)
+        zone, hour = schedule(new.frequency, new.timezone or one.timezone, new.local_hour, usual)
         pause = _pause_end(new.pause_until, zone or one.timezone or default_timezone, now)
         collected = one.digest_since
         due_at = pause or next_digest(new.frequency, zone or "UTC", hour or 0, now)
@@ -89,10 +90,10 @@ def change(
 
 
 def _pause_end(until: date | None, timezone: str, now: datetime) -> datetime | None:
-    """When a pause ends: at the start of its last day's morning, local time; a day that has begun is no pause."""
+    """When a pause ends: at eight o'clock on its last day, local time; a day of which that is past is no pause."""
     if until is None:
         return None
-    end = start_of(until, timezone) + timedelta(hours=8)
+    end = moment(until, DEFAULT_HOUR, timezone)
     if end <= now:
         raise UsageError("the pause must end on a day that is still to come")
     if end - now > LONGEST_PAUSE:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import logging
 import secrets
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -20,7 +20,7 @@ from sqlalchemy.engine import Connection, Engine
 
 from monitor import db, tokens
 from monitor.errors import KeyFileError, UsageError
-from monitor.gazetteer.places import state_of_zip
+from monitor.gazetteer.places import parse_place, state_of_zip
 from monitor.hours import AT_ONCE, DEFAULT_HOUR, FREQUENCIES, is_zone, next_digest, zone_of_state
 from monitor.keys import KeyFile
 from monitor.store import people, signups
@@ -42,8 +42,8 @@ ASK_AGAIN_AFTER = timedelta(days=30)
 """When an address that refused mail may ask again."""
 REMINDED_ANEW_AFTER = timedelta(days=30)
 """When the count begins anew for somebody who is subscribed already and is only told so."""
-MOST_PLACES = 50
-"""How many places one form may name."""
+MOST_PLACES = 250
+"""How many places one form may name: the inhabited ZIP codes of any one city fit."""
 _SIGNUP = "signup"  # what a form is sealed as
 _AT_ONCE = 100  # forms in one transaction
 _ALL = 1_000_000
@@ -248,7 +248,9 @@ def _form(channel: str, wish: Wish, state_of_zip: Callable[[str], str | None]) -
     if len(set(wish.places)) > MOST_PLACES:
         raise UsageError(f"choose at most {MOST_PLACES} places; a state holds all of its ZIP codes")
     follows = wanted(wish.places, wish.sources, state_of_zip)
-    zone, hour = schedule(wish.frequency, wish.timezone, wish.local_hour, follows)
+    zone, hour = schedule(
+        wish.frequency, wish.timezone, wish.local_hour, zone_of_place(wish.places[0], state_of_zip)
+    )
     content = {
         "channel": channel,
         "address": checked(channel, wish.address),
@@ -262,17 +264,23 @@ def _form(channel: str, wish: Wish, state_of_zip: Callable[[str], str | None]) -
     return text.ljust(-(-len(text) // 512) * 512)
 
 
+def zone_of_place(place: str, state_of_zip: Callable[[str], str | None] = state_of_zip) -> str:
+    """The time zone of a place, as far as its state tells."""
+    name = parse_place(place)
+    return zone_of_state(state_of_zip(name) if name.isdigit() else name)
+
+
 def schedule(
-    frequency: str, timezone: str | None, hour: int | None, follows: Collection[Follow]
+    frequency: str, timezone: str | None, hour: int | None, usual: str
 ) -> tuple[str | None, int | None]:
-    """The zone and hour to keep for a frequency, with what was left open filled in. Raises UsageError for what does not exist."""
+    """The zone and hour to keep for a frequency, with what was left open filled in: ``usual`` is the zone of the first place that was
+    asked for. Raises UsageError for what does not exist.
+    """
     if frequency not in FREQUENCIES:
         raise UsageError(f"choose one of {', '.join(FREQUENCIES)}")
     if frequency == AT_ONCE:
         return None, None
-    if timezone is None:
-        first = min(follows, key=lambda each: each.place)
-        timezone = zone_of_state(first.within or first.place)
+    timezone = usual if timezone is None else timezone
     hour = DEFAULT_HOUR if hour is None else hour
     if not is_zone(timezone) or not 0 <= hour <= 23:
         raise UsageError("choose a time zone and an hour from 0 to 23")

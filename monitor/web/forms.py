@@ -17,10 +17,11 @@ from monitor import subscribe
 from monitor.db import reading
 from monitor.errors import UsageError
 from monitor.gazetteer.places import parse_place, state_of_zip
-from monitor.hours import AT_ONCE, DEFAULT_HOUR, ZONES, zone_of_state
+from monitor.hours import AT_ONCE, DEFAULT_HOUR, ZONES
+from monitor.render import clean
 from monitor.store import facts
 from monitor.store.people import Follow, Subscriber
-from monitor.subscribe.signup import MOST_PLACES
+from monitor.subscribe.signup import MOST_PLACES, zone_of_place
 from monitor.web.pages import language_of, say, site_of
 
 FASTEST = timedelta(seconds=2)
@@ -125,8 +126,7 @@ def as_it_is(one: Subscriber, follows: Iterable[Follow], timezone: str) -> Fille
 def blank(request: Request, places: Iterable[str]) -> Filled:
     """A form in which only places stand, with every list chosen."""
     names = list(places)
-    first = names[0] if names else ""
-    zone = zone_of_state(state_of_zip(first) if first.isdigit() else first) if names else ""
+    zone = zone_of_place(names[0]) if names else ""
     return Filled(
         places=", ".join(names),
         lists=tuple(site_of(request).sources),
@@ -143,7 +143,9 @@ def _day_at(at: datetime, timezone: str) -> str:
 def checked(
     request: Request, filled: Filled, also: tuple[str, ...] = ()
 ) -> tuple[dict[str, str], tuple[Follow, ...]]:
-    """What is wrong with places and lists, by field, and what they come to. ``also`` are lists that are followed but not offered."""
+    """What is wrong with places and lists, by field, and what they come to, in the order in which the places were written. ``also`` are
+    lists that are followed but not offered.
+    """
     problems: dict[str, str] = {}
     names: list[str] = []
     for text in _split(filled.places):
@@ -151,8 +153,8 @@ def checked(
         if name is None:
             problems["places"] = say(
                 request,
-                "“%(place)s” is neither a ZIP code nor a state. Write five digits, or a state such as IL.",
-                place=text[:40],
+                "“%(place)s” is neither a ZIP code nor a state. Write five digits, or a state such as IL; our first page finds the ZIP codes of a town.",
+                place=clean(text, 40),
             )
             break
         names.append(name)
@@ -169,14 +171,18 @@ def checked(
         problems["lists"] = say(request, "Choose at least one list.")
     if problems:
         return problems, ()
-    return problems, tuple(sorted(subscribe.wanted(names, filled.lists, state_of_zip)))
+    order = {name: number for number, name in reversed([*enumerate(names)])}
+    follows = subscribe.wanted(names, filled.lists, state_of_zip)
+    return problems, tuple(sorted(follows, key=lambda each: (order[each.place], each.source)))
 
 
 def _split(text: str) -> list[str]:
-    """Places as people write them: by commas or lines; ZIP codes also by spaces."""
+    """Places as people write them: by commas or lines; ZIP codes also by spaces. "IL 60601" is one ZIP code, as on an envelope."""
     found: list[str] = []
-    for part in re.split(r"[,;\n]+", text):
+    for part in re.split(r"[,;/&+\n]+", text):
         words = part.split()
+        if len(words) == 2 and words[1].isdigit() and words[0].upper() == state_of_zip(words[1]):
+            del words[0]
         if len(words) > 1 and all(
             re.fullmatch(r"\d{5}(-\d{4})?|[A-Za-z]{2}", word, re.ASCII) for word in words
         ):

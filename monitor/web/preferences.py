@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import Annotated
 
 from fastapi import APIRouter, Form, Request, Response
@@ -12,6 +11,7 @@ from monitor.errors import UsageError
 from monitor.hours import AT_ONCE, FREQUENCIES, ZONES
 from monitor.store.people import Subscriber
 from monitor.subscribe import Found, Preferences
+from monitor.subscribe.preferences import LONGEST_PAUSE
 from monitor.tokens import Purpose
 from monitor.web import forms
 from monitor.web.forms import LONGEST_TEXT, Filled
@@ -67,9 +67,8 @@ def change(
     )
     problems, follows = forms.checked(request, filled, also=tuple({each.source for each in link.follows}))
     until = forms.day(filled.pause)
-    if filled.pause and (
-        until is None or until <= site.clock().date() or until > site.clock().date() + timedelta(days=365)
-    ):
+    # which days are to come depends on where somebody lives: `change` knows
+    if filled.pause and (until is None or abs(until - site.clock().date()) > LONGEST_PAUSE):
         problems["pause"] = say(request, "Choose a day to come, within a year; or leave it empty.")
     if problems:
         return _preferences(request, people, link.subscriber, filled, token, problems)

@@ -70,6 +70,7 @@ def test_every_page_can_be_used_by_everybody(small_town: Town, browser: Browser)
         seen.page.fill("#address", "ann@example.org")
         seen.page.click("form button")
         assert seen.page.get_attribute("#places", "aria-invalid") == "true"
+        assert seen.page.evaluate("document.activeElement.id") == "places"
         assert "places-error" in (seen.page.get_attribute("#places", "aria-describedby") or "")
         assert seen.violations() == []
 

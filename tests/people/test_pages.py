@@ -12,10 +12,13 @@ import sqlalchemy as sa
 from pydantic import SecretStr
 
 from monitor import db, health
+from monitor.fetch import Fetcher
 from monitor.store import facts, fanout, people, signups
 from monitor.tables import Delivery, RateWindow, Signup, Subscriber
+from tests.peers.http import Server
 from tests.people.conftest import ANN, count, member, who
 from tests.people.town import Town, Visitor, link, links, text
+from tests.web.story import CHICAGO, HAMMOND, STATE_POLICE, Publisher
 
 Publish = Callable[..., int]
 
@@ -156,6 +159,27 @@ def test_a_mistake_comes_back_beside_its_field_with_nothing_lost(small_town: Tow
     assert count(town.engine, Signup) == count(town.engine, RateWindow) == 0
 
 
+def test_a_whole_city_is_followed_in_one_and_told_of_in_few_words(small_town: Town) -> None:
+    town = small_town
+    with Server() as server, Fetcher(attempts=1) as fetcher:
+        Publisher(server, town.engine, fetcher, name="ring").says([CHICAGO, HAMMOND, STATE_POLICE])
+    choice = town.client.post("/find", data={"q": "Chicago, IL"}).text
+    page = town.client.get(max(re.findall(r'href="(/zip/[^"]+)"', choice), key=len)).text
+    found = re.search(r'id="places"[^>]* value="([^"]+)"', page)
+    assert found
+    zips = found[1].split(", ")
+    assert len(zips) > 50
+    answer = town.sign_up(places=found[1], frequency="weekly")
+    assert answer.status_code == 200
+    (heading,) = re.findall(r"<h3>(.*?)</h3>", answer.text)
+    assert heading.startswith(f"{', '.join(zips[:6])} and {len(zips) - 6} more · ")
+    town.deliver()
+    town.client.post(link(town.mail(), "confirm"))
+    town.deliver()
+    assert text(town.mail()).count("Chicago Police Department") == 1
+    assert " ".join(text(town.mail()).split()).count(found[1]) == 1
+
+
 @pytest.mark.parametrize("field", ["address", "places"])
 def test_markup_in_a_field_is_shown_and_not_run(small_town: Town, field: str) -> None:
     answer = small_town.sign_up(**{field: '"><script>alert(1)</script>'})
@@ -267,6 +291,40 @@ def test_managing_says_what_is_wrong_and_keeps_what_was_typed(small_town: Town) 
     assert 'value="2026-03-20"' in paused.text
     resumed = town.client.post(path, data={"places": "60601", "lists": ["ring"]})
     assert "Paused until" not in resumed.text
+
+
+def test_a_pause_until_tomorrow_is_one_also_in_the_evening(small_town: Town) -> None:
+    town = small_town
+    town.member()
+    town.later(hours=14)  # March 2 in Greenwich and still March 1 in Chicago
+    form = {"places": "60601", "lists": ["ring"]}
+    answer = town.client.post(link(town.mail(), "manage"), data=form | {"pause": "2026-03-02"})
+    assert "Paused until Mar 2, 2026, 8:00 am CST" in re.sub(r"<[^>]+>", "", answer.text)
+    for day in ("2026-03-01", "0001-01-01", "9999-12-31"):
+        assert town.client.post(link(town.mail(), "manage"), data=form | {"pause": day}).status_code == 422
+
+
+def test_digests_keep_the_time_of_the_place_that_was_written_first(small_town: Town) -> None:
+    town = small_town
+    town.member(places="NY, 10001, 60601", frequency="daily")
+    assert who(town.engine, town.keys).timezone == "America/New_York"  # type: ignore[union-attr]
+    town.member("bob@example.org", places="96813, 10001", frequency="daily")
+    assert who(town.engine, town.keys, "bob@example.org").timezone == "Pacific/Honolulu"  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("IL 60601, IN 46320", {"60601", "46320"}),
+        ("NY 60601", {"New York", "60601"}),
+        ("60601/60602 IL", {"60601", "60602", "Illinois"}),
+        ("60601-1234; 60601 & indiana", {"60601", "Indiana"}),
+    ],
+)
+def test_places_are_read_as_people_write_them(small_town: Town, written: str, meant: set[str]) -> None:
+    answer = small_town.sign_up(places=written)
+    headings = re.findall(r"<h3>(.*?) · ", answer.text)
+    assert {place for heading in headings for place in heading.split(", ")} == meant
 
 
 def test_a_digest_arrives_at_the_local_hour(town: Town, publish: Publish) -> None:

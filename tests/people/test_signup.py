@@ -247,7 +247,7 @@ def into(engine: Engine, keys: KeyFile, now: datetime, state: str) -> None:
         {"frequency": "hourly"},
         {"frequency": "daily", "timezone": "Mars/Olympus"},
         {"frequency": "daily", "local_hour": 24},
-        {"places": tuple(f"606{n:02d}" for n in range(60))},
+        {"places": tuple(f"60{n:03d}" for n in range(251))},
     ],
 )
 def test_what_cannot_be_asked_for_changes_nothing(

@@ -109,14 +109,16 @@ MEANINGS = (
 class Publisher:
     """The list on a loopback server, polled hour by hour into a database."""
 
-    def __init__(self, server: Server, engine: Engine, fetcher: Fetcher, policy: Policy = POLICY) -> None:
+    def __init__(
+        self, server: Server, engine: Engine, fetcher: Fetcher, policy: Policy = POLICY, name: str = SOURCE
+    ) -> None:
         self._server, self._engine, self._fetcher = server, engine, fetcher
         self._watch = Watch(
-            name=SOURCE,
+            name=name,
             title="The camera list",
             every=HOUR,
             target=Target(url=server.url("/list.csv")),
-            spec=SourceSpec(name=SOURCE, format="table", columns=COLUMNS),
+            spec=SourceSpec(name=name, format="table", columns=COLUMNS),
             policy=policy,
         )
         self.now = START
