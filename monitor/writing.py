@@ -18,9 +18,11 @@ from monitor.gazetteer.places import state_of_zip
 from monitor.letters import Today, Voice, Wanted, Watch
 from monitor.store import baseline
 from monitor.store.baseline import Believed
+from monitor.store.notices import Checks
 from monitor.store.people import Follow
 
 _BLIND_AFTER_POLLS = 3
+_MISSED = 1.5  # times the usual interval between two checks: one of them was missed
 _NAMED = 40  # agencies that are named for one place; the others are counted
 _NAMED_IN_ALL = 400  # a letter about many places must not become so long that mail programs cut it off
 
@@ -57,20 +59,26 @@ class Writer:
                 return letters.digest(voice, about, [self._alert(content) for content in letter.contents])
             case "notice", "receipt":
                 watched = [
-                    Watch(self._title(name, letter.language), seen.good, seen.last_good_at, _total(seen.gaps))
+                    Watch(
+                        self.title(name, letter.language),
+                        seen.good,
+                        seen.last_good_at,
+                        self._blind(name, seen),
+                    )
                     for name, seen in letter.checks
                 ]
                 return letters.receipt(voice, wanted, when, watched)
             case "notice", "export":
                 return letters.export(voice, wanted, letter.facts)
             case "notice", "blind" | "back":
-                source = self._settings.source(letter.source)
+                source = self._settings.sources.get(letter.source)
                 return letters.sight(
                     voice,
-                    source.titled(letter.language),
-                    source.official,
+                    self.title(letter.source, letter.language),
+                    source.official if source else "",
                     self._seen_at(letter.source),
                     back=letter.about == "back",
+                    watched=letter.source in self._settings.watched,
                 )
         raise ValueError(f"a {letter.kind} about {letter.about!r} is not known")
 
@@ -108,7 +116,7 @@ class Writer:
         whole = follow.place == "US"
         return Today(
             places=(follow.place,),
-            title=self._title(follow.source, language),
+            title=self.title(follow.source, language),
             # the whole country would be thousands of lines
             agencies=() if whole else tuple((each.listing.name, each.placement.reason) for each in covers),
             total=len(covers),
@@ -128,9 +136,17 @@ class Writer:
         places: dict[str, list[str]] = {}
         for follow in follows:
             places.setdefault(follow.source, []).append(follow.place)
-        return tuple(Wanted(self._title(name, language), tuple(found)) for name, found in places.items())
+        return tuple(Wanted(self.title(name, language), tuple(found)) for name, found in places.items())
 
-    def _title(self, source: str, language: str) -> str:
+    def _blind(self, source: str, seen: Checks) -> timedelta:
+        """The time without a good check, but for what is usual between two of them."""
+        known = self._settings.sources.get(source)
+        usual = known.every if known else timedelta(hours=1)
+        gaps = (end - start for start, end in seen.gaps)
+        return sum((gap for gap in gaps if gap > _MISSED * usual), timedelta())
+
+    def title(self, source: str, language: str) -> str:
+        """What readers of a language are told that a list is called, also one that is not configured any more."""
         known = self._settings.sources.get(source)
         return known.titled(language) if known else source
 
@@ -144,7 +160,3 @@ class Writer:
             language=language,
             managed=site.public_url is not None,
         )
-
-
-def _total(gaps: Iterable[tuple[datetime, datetime]]) -> timedelta:
-    return sum((end - start for start, end in gaps), timedelta())

@@ -22,7 +22,9 @@ CONFIRM, WELCOME, DIGEST, NOTICE = "confirm", "welcome", "digest", "notice"
 
 @dataclass(frozen=True)
 class Facts:
-    """What the letters of one batch are made of, by delivery, subscriber or source."""
+    """What the letters of one batch are made of, by delivery, subscriber or source; ``unseen`` are sources whose followers know that they
+    cannot be seen.
+    """
 
     subscribers: Mapping[int, Subscriber] = field(default_factory=dict)
     follows: Mapping[int, tuple[Follow, ...]] = field(default_factory=dict)
@@ -31,6 +33,7 @@ class Facts:
     sources: Mapping[int, str] = field(default_factory=dict)
     matches: Mapping[int, list[Match]] = field(default_factory=dict)
     checks: Mapping[str, Checks] = field(default_factory=dict)
+    unseen: frozenset[str] = frozenset()
 
 
 def load(conn: Connection, claimed: Iterable[Claimed], now: datetime) -> Facts:
@@ -58,7 +61,10 @@ def load(conn: Connection, claimed: Iterable[Claimed], now: datetime) -> Facts:
         changesets=changesets,
         sources=digests.sources_of(conn, {id for ids in changesets.values() for id in ids}),
         matches=digests.matches(conn, told) if told else {},
-        checks={source: notices.checks(conn, source, since) for source in checked},
+        checks={source: notices.checks(conn, source, since, _day(now)) for source in checked},
+        unseen=frozenset(
+            name for name, sight in notices.sights(conn).items() if sight.told_blind_at is not None
+        ),
     )
 
 
@@ -84,7 +90,9 @@ def letter(
             checks = tuple((name, facts.checks[name]) for name in sorted({each.source for each in follows}))
             return _with(base, one, since=_day(now) - RECEIPT_AFTER, checks=checks) if checks else None
         case "notice", "blind" | "back":
-            return _with(base, one, source=period.split(" ")[1])
+            source = period.split(" ")[1]
+            # a notice that waited, for a pause or for the mail, may have been overtaken
+            return _with(base, one, source=source) if (source in facts.unseen) == (about == "blind") else None
         case "notice", "export":
             return _with(base, one, facts=_known(one))
     raise ValueError(f"a {delivery.kind} about {about!r} is none that this version writes")

@@ -23,22 +23,23 @@ _LOOKED = "receipts looked for at"
 
 
 def notices_due(engine: Engine, sources: Iterable[str], now: datetime) -> int:
-    """Write the notices that are due about these sources, and the quarterly receipts; returns how many."""
-    sources = tuple(sources)
+    """Write the notices that are due, and the quarterly receipts; returns how many. ``sources`` are those that are watched: of others
+    nothing is seen, and their followers are told so like those of one that cannot be read.
+    """
+    watched = frozenset(sources)
     with reading(engine) as conn:
-        sights = notices.sights(conn, sources)
+        sights = notices.sights(conn)
     written = 0
     for source, sight in sights.items():
         told, good = sight.told_blind_at, sight.last_good_at
         # whoever did not look has not gone blind: a service that was down looks first
-        failing = good is not None and sight.last_fetch_at is not None and sight.last_fetch_at > good
-        if told is None and failing and good is not None and now - good >= BLIND_FOR:
+        looked = good is not None and sight.last_fetch_at is not None and sight.last_fetch_at > good
+        unseen = looked or source not in watched
+        if told is None and unseen and good is not None and now - good >= BLIND_FOR:
             with transaction(engine) as conn:
                 if notices.note_blind(conn, source, None, now):
                     written += notices.owe_followers(conn, source, blind_period(source, now), now)
-                    log.warning(
-                        "%s could not be read for %d days: its followers are told", source, BLIND_FOR.days
-                    )
+                    log.warning("%s was not read for %d days: its followers are told", source, BLIND_FOR.days)
         elif told is not None and good is not None and good > told:
             with transaction(engine) as conn:
                 if notices.note_blind(conn, source, told, None):
@@ -46,8 +47,8 @@ def notices_due(engine: Engine, sources: Iterable[str], now: datetime) -> int:
                         conn, source, f"back {source} {now:%Y-%m-%d}", now, told=blind_period(source, told)
                     )
     with reading(engine) as conn:
-        looked = facts.get(conn, _LOOKED)
-    if looked is not None and now - datetime.fromisoformat(looked) < LOOK_EVERY:
+        before = facts.get(conn, _LOOKED)
+    if before is not None and now - datetime.fromisoformat(before) < LOOK_EVERY:
         return written
     with transaction(engine) as conn:
         facts.put(conn, _LOOKED, now.isoformat())

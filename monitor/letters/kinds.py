@@ -108,8 +108,10 @@ def digest(voice: Voice, about: str, alerts: Sequence[Alert]) -> Message:
     )
 
 
-def sight(voice: Voice, title: str, official_url: str, seen_at: datetime | None, *, back: bool) -> Message:
-    """One list could not be read for long, or can be again."""
+def sight(
+    voice: Voice, title: str, official_url: str, seen_at: datetime | None, *, back: bool, watched: bool = True
+) -> Message:
+    """One list could not be read for long, or is not watched any more, or can be read again."""
     _ = said(voice)
     title = clean(title)
     when = i18n.moment(seen_at, voice.timezone, voice.language) if seen_at else ""
@@ -117,9 +119,18 @@ def sight(voice: Voice, title: str, official_url: str, seen_at: datetime | None,
         heading = _("We can read it again: %(title)s", title=title)
         paragraphs: tuple[str, ...] = (
             _(
-                "The list can be read again since %(when)s. What changed in the meantime and still stands is told in alerts, with the times of our checks.",
+                "The list can be read again; our last good check was on %(when)s. What changed in the meantime and still stands is told in alerts, with the times of our checks.",
                 when=when,
             ),
+        )
+    elif not watched:
+        heading = _("We do not watch it any more: %(title)s", title=title)
+        paragraphs = (
+            _(
+                "Our last good check of this list was on %(when)s. Whoever runs this service has switched it off since, so you get no alerts about it.",
+                when=when,
+            ),
+            _("You need not do anything: should it be watched again, we write once more."),
         )
     else:
         heading = _("We cannot read it at the moment: %(title)s", title=title)
@@ -138,7 +149,7 @@ def sight(voice: Voice, title: str, official_url: str, seen_at: datetime | None,
             heading=heading,
             paragraphs=paragraphs,
             why=_("You follow this list; you asked on %(date)s.", date=LINKS["asked"]),
-            links=((title, official_url), *links(voice)),
+            links=(*(((title, official_url),) if official_url else ()), *links(voice)),
         ),
     )
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
+from itertools import pairwise
 from typing import Any
 
 import sqlalchemy as sa
@@ -15,6 +15,8 @@ from monitor.db import insert_for
 from monitor.tables import Delivery, Fetch, Source, Subscriber, Subscription, UtcDateTime
 
 NOTICE = "notice"
+UNNOTED = timedelta(minutes=75)
+"""Hourly checks are that far apart at most, with their jitter."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,22 +30,24 @@ class Sight:
 
 @dataclass(frozen=True, slots=True)
 class Checks:
-    """The checks of a source since some day: how many were good, the last good one, and the time without one, as (from, to)."""
+    """The checks of a source since some day: how many were good, the last good one, and the times without one that were longer than
+    `UNNOTED`, as (from, to).
+    """
 
     good: int
     last_good_at: datetime | None
     gaps: tuple[tuple[datetime, datetime], ...]
 
 
-def sights(conn: Connection, sources: Iterable[str]) -> dict[str, Sight]:
-    """How well these sources could be seen; those that were never polled are left out."""
+def sights(conn: Connection) -> dict[str, Sight]:
+    """How well each source that was ever polled could be seen, also one that is not watched any more."""
     rows: Any = conn.execute(
         sa.select(
             col(Source.name),
             col(Source.last_good_at),
             col(Source.last_fetch_at),
             col(Source.blind_notified_at),
-        ).where(col(Source.name).in_(list(sources)))
+        )
     )
     return {name: Sight(*rest) for name, *rest in rows}
 
@@ -62,15 +66,18 @@ def note_blind(conn: Connection, source: str, before: datetime | None, after: da
 def owe_followers(
     conn: Connection, source: str, period: str, now: datetime, *, told: str | None = None
 ) -> int:
-    """Owe a notice to every active follower of a source; with ``told`` only to those who had the notice of that period."""
+    """Owe a notice to every follower of a source, to those who pause for afterwards; with ``told`` only to those who were sent the notice
+    of that period.
+    """
     followers = sa.select(col(Subscription.subscriber_id)).where(col(Subscription.source) == source)
-    wanted = [col(Subscriber.id).in_(followers), col(Subscriber.state) == "active"]
+    wanted: list[Any] = [col(Subscriber.id).in_(followers), col(Subscriber.state).in_(["active", "paused"])]
     if told is not None:
         wanted.append(
             sa.exists().where(
                 col(Delivery.subscriber_id) == col(Subscriber.id),
                 col(Delivery.kind) == NOTICE,
                 col(Delivery.period) == told,
+                col(Delivery.state) == "sent",
             )
         )
     return _owe_notice(conn, period, now, *wanted)
@@ -94,26 +101,20 @@ def owe_receipts(conn: Connection, period: str, now: datetime, silent_since: dat
     )
 
 
-def checks(conn: Connection, source: str, since: datetime) -> Checks:
-    """The checks of a source since then; a gap is from the last good check before failures to the next good one after them."""
-    rows = conn.execute(
-        sa.select(col(Fetch.at), col(Fetch.outcome))
-        .where(col(Fetch.source) == source, col(Fetch.at) >= since)
-        .order_by(col(Fetch.at), col(Fetch.id))
-    )
-    good, last_good, failing = 0, None, False
-    gaps: list[tuple[datetime, datetime]] = []
-    at = since
-    for at, outcome in rows:
-        if outcome in ("good", "unchanged"):
-            if failing:
-                gaps.append((last_good or since, at))
-            good, last_good, failing = good + 1, at, False
-        else:
-            failing = True
-    if failing:
-        gaps.append((last_good or since, at))
-    return Checks(good, last_good, tuple(gaps))
+def checks(conn: Connection, source: str, since: datetime, until: datetime) -> Checks:
+    """The checks of a source in that time, or since its first. Time in which nobody looked is without one like that in which all failed."""
+    at = col(Fetch.at)
+    of_source = col(Fetch.source) == source
+    first = conn.scalar(sa.select(sa.func.min(at)).where(of_source))
+    good = conn.scalars(
+        sa.select(at)
+        .where(of_source, at >= since, col(Fetch.outcome).in_(["good", "unchanged"]))
+        .order_by(at, col(Fetch.id))
+    ).all()
+    begin = since if first is None else max(since, first)
+    times = [begin, *good, until]
+    gaps = tuple((start, end) for start, end in pairwise(times) if end - start > UNNOTED)
+    return Checks(len(good), good[-1] if good else None, gaps)
 
 
 def _owe_notice(conn: Connection, period: str, now: datetime, *wanted: Any) -> int:

@@ -85,6 +85,7 @@ def people(
         tombstones=wiring.tombstones(settings),
         today=today,
         preview=preview,
+        title=writer.title,
         closed=lambda: closed(settings, engine, site.clock()),
         limits=Limits(settings.signup.per_network, settings.signup.per_site),
         bounce_secret=settings.bounces.secret.get_secret_value() if settings.bounces.secret else None,

@@ -23,13 +23,14 @@ class People:
     """What the pages need of the program.
 
     ``closed`` says why nobody can sign up now (None: they can), as a key of `CLOSED`. ``today`` says who covers places today, and
-    ``preview`` what an alert looks like, in a language. ``wake`` tells the sender that something came in.
+    ``preview`` what an alert looks like, in a language; ``title`` what a list is called in a language, also one that is not watched. ``wake`` tells the sender that something came in.
     """
 
     keys: KeyFile
     tombstones: Tombstones
     today: Callable[[str, Iterable[Follow]], tuple[Section, ...]]
     preview: Callable[[str], str]
+    title: Callable[[str, str], str]
     closed: Callable[[], str | None]
     limits: Limits = Limits()  # noqa: RUF009 - frozen
     fastest: timedelta = FASTEST

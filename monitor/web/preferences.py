@@ -10,7 +10,7 @@ from monitor import i18n, subscribe
 from monitor.errors import UsageError
 from monitor.hours import AT_ONCE, FREQUENCIES, ZONES
 from monitor.store.people import Subscriber
-from monitor.subscribe import Found, Preferences
+from monitor.subscribe import Found, Link, Preferences
 from monitor.subscribe.preferences import LONGEST_PAUSE
 from monitor.tokens import Purpose
 from monitor.web import forms
@@ -29,11 +29,7 @@ def preferences(request: Request, token: str) -> Response:
     if link.found is not Found.OPEN or link.subscriber is None:
         return show(request, "people/gone.html", private=True, status=404)
     return _preferences(
-        request,
-        people,
-        link.subscriber,
-        forms.as_it_is(link.subscriber, link.follows, site_of(request).timezone),
-        token,
+        request, people, link, forms.as_it_is(link.subscriber, link.follows, site_of(request).timezone), token
     )
 
 
@@ -71,7 +67,7 @@ def change(
     if filled.pause and (until is None or abs(until - site.clock().date()) > LONGEST_PAUSE):
         problems["pause"] = say(request, "Choose a day to come, within a year; or leave it empty.")
     if problems:
-        return _preferences(request, people, link.subscriber, filled, token, problems)
+        return _preferences(request, people, link, filled, token, problems)
     wanted = Preferences(
         places=tuple(dict.fromkeys(each.place for each in follows)),
         sources=filled.lists,
@@ -88,14 +84,14 @@ def change(
         )
     except UsageError:
         problems["pause"] = say(request, "Choose a day to come, within a year; or leave it empty.")
-        return _preferences(request, people, link.subscriber, filled, token, problems)
+        return _preferences(request, people, link, filled, token, problems)
     if changed.subscriber is None:
         return show(request, "people/gone.html", private=True, status=404)
     people.wake()
     return _preferences(
         request,
         people,
-        changed.subscriber,
+        changed,
         forms.as_it_is(changed.subscriber, changed.follows, site.timezone),
         token,
         saved=True,
@@ -105,7 +101,7 @@ def change(
 def _preferences(
     request: Request,
     people: People,
-    one: Subscriber,
+    link: Link,
     filled: Filled,
     token: str,
     problems: dict[str, str] | None = None,
@@ -113,6 +109,9 @@ def _preferences(
     saved: bool = False,
 ) -> Response:
     found = problems or {}
+    one = link.subscriber
+    assert one is not None
+    followed = dict.fromkeys(each.source for each in link.follows)
     return show(
         request,
         "people/manage.html",
@@ -122,6 +121,11 @@ def _preferences(
         problems=found,
         saved=saved,
         token=token,
+        besides={
+            name: people.title(name, language_of(request))
+            for name in followed
+            if name not in site_of(request).sources
+        },
         asked_at=one.created_at,
         paused_until=_paused_until(request, one),
         unsubscribe=token_for(people, Purpose.UNSUBSCRIBE, one),

@@ -185,7 +185,7 @@ def _confirmation(request: Request, people: People, link: Link, token: str) -> R
         status=404 if link.found is Found.UNKNOWN else 200,
         found=link.found.value,
         token=token,
-        follows=_by_list(request, link.follows),
+        follows=_by_list(people, link.follows, language_of(request)),
         filled=forms.blank(request, []),
         problems={},
         manage=token_for(people, Purpose.MANAGE, one)
@@ -194,12 +194,9 @@ def _confirmation(request: Request, people: People, link: Link, token: str) -> R
     )
 
 
-def _by_list(request: Request, follows: Iterable[Follow]) -> list[tuple[str, list[str]]]:
+def _by_list(people: People, follows: Iterable[Follow], language: str) -> list[tuple[str, list[str]]]:
     """(title, places) of each list that is followed."""
     found: dict[str, list[str]] = {}
     for each in follows:
         found.setdefault(each.source, []).append(each.place)
-    known, language = site_of(request).sources, language_of(request)
-    return [
-        (known[name].titled(language) if name in known else name, places) for name, places in found.items()
-    ]
+    return [(people.title(name, language), places) for name, places in found.items()]

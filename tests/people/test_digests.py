@@ -21,7 +21,7 @@ from monitor.keys import KeyFile
 from monitor.store import fanout, people
 from monitor.store.people import Subscriber
 from monitor.subscribe import Preferences
-from monitor.tables import DigestChangeset, Fetch, Source
+from monitor.tables import DigestChangeset
 from monitor.tokens import Purpose
 from tests.people.conftest import ANN, deliveries, member, token
 
@@ -177,41 +177,6 @@ def test_ending_a_pause_early_brings_its_summary_now(
     assert [each for _, each in told(engine)] == [changeset]
 
 
-def test_followers_hear_once_that_a_list_is_blind_and_once_that_it_is_back(
-    engine: Engine, keys: KeyFile, now: datetime
-) -> None:
-    member(engine, keys, now)
-    member(engine, keys, now, "other@example.org", sources=("ice-287g",))
-
-    def good(at: datetime) -> None:
-        with db.transaction(engine) as conn:
-            conn.execute(sa.update(Source).where(Source.name == "ring").values(last_good_at=at))  # type: ignore[arg-type]
-
-    def failed(at: datetime) -> None:
-        with db.transaction(engine) as conn:
-            conn.execute(sa.update(Source).where(Source.name == "ring").values(last_fetch_at=at))  # type: ignore[arg-type]
-
-    with db.transaction(engine) as conn:
-        conn.execute(
-            sa.insert(Source).values(
-                name="ring", number=1, fingerprint="", columns=[], folders=[], last_good_at=now
-            )
-        )
-    assert notices_due(engine, ["ring"], now + 8 * DAY) == 0  # nobody has looked
-    failed(now + DAY)
-    for days in (1, 6):
-        assert notices_due(engine, ["ring", "ice-287g"], now + days * DAY) == 0
-    assert [notices_due(engine, ["ring"], now + days * DAY) for days in (7, 8, 9)] == [1, 0, 0]
-    good(now + 10 * DAY)
-    late = member(engine, keys, now + 9 * DAY, "late@example.org")
-    assert late
-    assert [notices_due(engine, ["ring"], now + days * DAY) for days in (10, 11)] == [1, 0]
-    assert [period for *_, period in deliveries(engine, "notice")] == [
-        "blind ring 2026-03-08",
-        "back ring 2026-03-11",
-    ]
-
-
 def test_a_quarter_of_silence_brings_a_receipt_unless_it_is_not_wanted(
     engine: Engine, keys: KeyFile, now: datetime, publish: Publish
 ) -> None:
@@ -223,22 +188,6 @@ def test_a_quarter_of_silence_brings_a_receipt_unless_it_is_not_wanted(
     out(engine, publish, "Hammond", now + 60 * DAY, "46320", "IN")
     receipts = [notices_due(engine, [], now + days * DAY) for days in (1, 90, 91, 92, 120, 152, 182)]
     assert receipts == [0, 0, 1, 0, 0, 1, 1]
-
-
-def test_a_receipt_counts_checks_and_the_time_without_one(engine: Engine, now: datetime) -> None:
-    from monitor.store import notices
-
-    def fetch(hours: int, outcome: str) -> dict[str, object]:
-        return {"source": "ring", "at": now + hours * HOUR, "outcome": outcome, "reason": ""}
-
-    outcomes = ["good", "unchanged", "failed", "failed", "unchanged", "good", "rejected"]
-    with db.transaction(engine) as conn:
-        conn.execute(sa.insert(Fetch), [fetch(n, outcome) for n, outcome in enumerate(outcomes)])
-    with db.reading(engine) as conn:
-        found = notices.checks(conn, "ring", now)
-    assert found.good == 4
-    assert found.last_good_at == now + 5 * HOUR
-    assert [to - start for start, to in found.gaps] == [3 * HOUR, HOUR]
 
 
 @pytest.mark.parametrize(
