@@ -94,7 +94,7 @@ def digest(voice: Voice, about: str, alerts: Sequence[Alert]) -> Message:
         "daily": _("Your daily digest: %(changes)s", changes=changes),
         "weekly": _("Your weekly digest: %(changes)s", changes=changes),
     }.get(about) or _("While you paused: %(changes)s", changes=changes)
-    pages = tuple(render.page(alert) for alert in alerts)
+    pages = tuple(render.page(alert, render.ROOM // len(alerts)) for alert in alerts)
     return message(
         voice,
         Sheet(

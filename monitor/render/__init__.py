@@ -6,13 +6,14 @@ as text and HTML, posts for Telegram) put them in their place, escaping for wher
 
 from __future__ import annotations
 
-from monitor.render.alerts import MARKS, SHOWN, Entry, Group, Page, alert, fitting, page
+from monitor.render.alerts import MARKS, ROOM, SHOWN, Entry, Group, Page, alert, fitting, page
 from monitor.render.views import LONGEST, Difference, Moment, View, clean, view
 from monitor.render.words import WIDTH, Words, asked_on, layout
 
 __all__ = [
     "LONGEST",
     "MARKS",
+    "ROOM",
     "SHOWN",
     "WIDTH",
     "Difference",

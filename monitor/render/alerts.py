@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -20,8 +21,12 @@ MARKS: Mapping[str, str] = {"stop": mark("stop"), "asked": mark("asked")}
 SHOWN = 200
 """Changes that one message spells out; it counts the others and says where they are."""
 
+ROOM = 85_000
+"""Bytes of HTML that the changes of one mail may take: beyond some 100 kB Gmail cuts a mail off, and at its end is the link to stop it."""
+
 _MEANING = 1500
 _GIST = 400
+_MARKUP = 24  # bytes around a line
 _PIECE = 4000  # UTF-16 units of a piece of a post, which is never cut: below the 4,096 of a whole one
 _SENTENCE_END = re.compile(r"(?<=[.!?])\s+(?=[^\W\d_a-z])")
 _ORDER = ("added", "again", "removed", "renamed", "changed")
@@ -97,12 +102,12 @@ def alert(alert: Alert) -> Message:
     )
 
 
-def page(alert: Alert) -> Page:
-    """What an alert says, for a layout that shows several."""
-    return _page(alert, words_of(alert.language))
+def page(alert: Alert, room: int = ROOM) -> Page:
+    """What an alert says, for a layout that shows several; ``room`` in bytes is its share of `ROOM`."""
+    return _page(alert, words_of(alert.language), room)
 
 
-def _page(alert: Alert, words: Words) -> Page:
+def _page(alert: Alert, words: Words, room: int = ROOM) -> Page:
     zone = ZoneInfo(alert.timezone)
     views = sorted((view(told, zone, words("whole_country")) for told in alert.told), key=_reading_order)
     title, publisher, site = (clean(text) for text in (alert.title, alert.publisher, alert.site_name))
@@ -121,11 +126,11 @@ def _page(alert: Alert, words: Words) -> Page:
         subject = words("summary_subject", number, title, codes if len(codes) <= 3 else [])
         headline = opening = words("summary_subject", number, title, [])
         facts = (words("between", views[0].not_before, views[0].not_after),) if same_interval else ()
-        groups = tuple(
-            _groups(views[:SHOWN], publisher, words, interval=not same_interval, why=len(whys) > 1)
+        groups = _within(
+            room, _groups(views[:SHOWN], publisher, words, interval=not same_interval, why=len(whys) > 1)
         )
         reach = ""
-    left = len(views) - SHOWN
+    left = len(views) - sum(len(group.entries) for group in groups) if groups else 0
     because = whys.pop() if len(whys) == 1 else ""
     return Page(
         language=words.language,
@@ -190,6 +195,24 @@ def _groups(
             for each, reason in zip(members, whys, strict=True)
         )
         yield Group(state or words("unknown_state"), whys[0] if shared else "", entries)
+
+
+def _within(room: int, groups: Iterable[Group]) -> tuple[Group, ...]:
+    """The groups with as many entries as there is room for, and one at least."""
+    fitting: list[Group] = []
+    for group in groups:
+        kept: list[Entry] = []
+        for entry in group.entries:
+            lines = (entry.name, entry.brief, *entry.facts, entry.why or group.why)
+            room -= sum(len(html.escape(line).encode()) + _MARKUP for line in lines)
+            if room < 0 and (fitting or kept):
+                break
+            kept.append(entry)
+        if kept:
+            fitting.append(replace(group, entries=tuple(kept)))
+        if len(kept) < len(group.entries):
+            break
+    return tuple(fitting)
 
 
 def _notes(alert: Alert, views: Iterable[View], words: Words) -> Iterator[str]:

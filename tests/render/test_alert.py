@@ -340,6 +340,16 @@ def test_changes_beyond_two_hundred_are_counted_and_pointed_to() -> None:
         assert "57 more changes do not fit into this message" in part
 
 
+def test_a_mail_is_never_so_large_that_its_end_is_cut_off() -> None:
+    longest = [told(added("<&" * 90 + f" Agency {n:03d}"), because=(f"{46300 + n}",)) for n in range(300)]
+    message = written(*longest)
+    assert len(message.html.encode()) < 100_000
+    shown = len(set(re.findall(r"Agency \d{3}", message.html)))
+    for part in (message.text, message.html):
+        assert f"{300 - shown} more changes do not fit into this message" in part
+        assert mark("stop") in part
+
+
 def test_an_agency_without_a_readable_state_comes_last_under_those_words() -> None:
     body = written(told(added("A", state=None)), told(added("B"))).text
     assert body.index("Indiana") < body.index("State not known") < body.index("- A: added.")
