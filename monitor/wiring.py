@@ -8,7 +8,6 @@ import os
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
-from email.utils import parseaddr
 from typing import TYPE_CHECKING
 
 from monitor.errors import MonitorError
@@ -189,7 +188,9 @@ def open_channels(settings: Settings, clock: Callable[[], datetime] = now) -> di
 
 def sender_address(settings: Settings) -> str:
     """The bare address that mails come from."""
-    return parseaddr(settings.email.sender or MAILBOX_SENDER)[1]
+    from monitor.channels.letter import Letterhead
+
+    return Letterhead.of(settings.email.sender or MAILBOX_SENDER).address
 
 
 def alerter(settings: Settings) -> Callable[[Content], Alert]:

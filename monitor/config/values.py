@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from datetime import timedelta
 from ipaddress import ip_network
 from typing import Annotated
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, quote, urlsplit, urlunsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
@@ -34,13 +34,28 @@ def _positive(value: timedelta) -> timedelta:
     return value
 
 
+_PLAIN = re.compile(r"[!-;=?-~]+")
+
+
 def _web_address(value: str) -> str:
     parts = urlsplit(value)
     if parts.scheme not in {"http", "https"} or not parts.hostname:
         raise ValueError("must be a web address that starts with https:// (or http://)")
     if parts.username or parts.password:
         raise ValueError("must not carry a user name or a password")
-    return value
+    return value if re.fullmatch(_PLAIN, value) else _plain(parts)
+
+
+def _plain(parts: SplitResult) -> str:
+    """The same address in the letters that a mail's header may hold: a browser shows the others all the same."""
+    assert parts.hostname is not None
+    try:
+        host = parts.hostname.encode("idna").decode()
+        port = f":{parts.port}" if parts.port else ""
+    except ValueError:
+        raise ValueError("must be a web address with a host name that exists") from None
+    path, query, fragment = (quote(each, safe="/%:@!$&'()*+,;=~?") for each in parts[2:])
+    return urlunsplit((parts.scheme, host + port, path, query, fragment))
 
 
 def expression(value: str) -> str:

@@ -4,8 +4,42 @@ from __future__ import annotations
 
 import re
 
+import pytest
+
+from monitor import config
 from tests.dispatch.world import CHICAGO, STATE_POLICE, World, removed
 from tests.people.town import Town, text
+
+
+@pytest.mark.parametrize(
+    ("sender", "site", "links"),
+    [
+        (
+            "Watch, Müller & Co. <alerts@watch.example>",
+            "https://watch.example:8443/a",
+            "https://watch.example:8443/a",
+        ),
+        ("alerts@bücher.example", "https://watch.example/päth", "https://watch.example/p%C3%A4th"),
+        ("Watch <alerts@watch.example>", "https://Bücher.example", "https://xn--bcher-kva.example"),
+    ],
+)
+def test_mail_leaves_whatever_the_sender_and_the_site_are_called(
+    small_town: Town, sender: str, site: str, links: str
+) -> None:
+    town = small_town
+    path = town.settings.data.folder.parent / "config.toml"
+    written = (
+        path.read_text()
+        .replace("https://watch.example", site)
+        .replace("Watch <alerts@watch.example>", sender)
+    )
+    path.write_text(written)
+    town.settings = config.load(path, {})
+    town.sign_up()
+    assert town.deliver().sent == 1
+    assert f"\n{links}/confirm/" in text(town.mail())
+    assert town.mail()["List-Unsubscribe"].startswith(f"<{links}/unsubscribe/")
+    assert town.mail()["From"].addresses[0].display_name == sender.rpartition(" <")[0]
 
 
 def test_a_digest_says_of_each_list_why_it_is_told_and_where_the_proof_is(small_town: Town) -> None:
