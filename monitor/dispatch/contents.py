@@ -34,9 +34,9 @@ class Letter:
     """What `Write` makes a message of.
 
     ``kind`` and ``about``: confirm "asked" (somebody is to say yes) or "known" (they are subscribed already); welcome; digest "daily",
-    "weekly" or "summary" (after a pause), with ``contents``; notice "blind" or "back" (of ``source``), "receipt" with ``checks`` by
-    source since ``since``, or "export" with ``facts``. ``follows``, ``frequency``, ``timezone`` and ``local_hour`` are the subscriber's
-    as of now.
+    "weekly", "summary" (after a pause) or "last" (before alerts at once), with ``contents``; notice "blind" or "back" (of ``source``),
+    "receipt" with ``checks`` by source since ``since``, or "export" with ``facts``. ``follows``, ``frequency``, ``timezone`` and
+    ``local_hour`` are the subscriber's as of now.
     """
 
     kind: str

@@ -52,8 +52,10 @@ def digests_due(engine: Engine, now: datetime) -> int:
 
 
 def _period(due: Due, now: datetime) -> str:
-    if due.was_paused or due.frequency == AT_ONCE:
-        return f"summary {now:%Y-%m-%dT%H:%M:%S}"
+    if (
+        due.was_paused or due.frequency == AT_ONCE
+    ):  # the latter went over from digests, whose last one this is
+        return f"{'summary' if due.was_paused else 'last'} {now:%Y-%m-%dT%H:%M:%S}"
     return period(due.frequency, zone_or_utc(due.timezone), now)
 
 

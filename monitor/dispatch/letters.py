@@ -137,10 +137,10 @@ def _digest(
 
 
 def _about(kind: str, period: str) -> str:
-    """What a delivery is about, by its period: "summary ...", "2026-W48", "2026-11-24"; "blind ring 2026-11-24"."""
+    """What a delivery is about, by its period: "summary ...", "last ...", "2026-W48", "2026-11-24"; "blind ring 2026-11-24"."""
     first = period.partition(" ")[0]
     if kind == DIGEST:
-        return first if first == "summary" else "weekly" if "-W" in first else "daily"
+        return first if first in {"summary", "last"} else "weekly" if "-W" in first else "daily"
     return first if kind == NOTICE else ""
 
 

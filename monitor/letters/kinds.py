@@ -82,7 +82,7 @@ def welcome(voice: Voice, wanted: Sequence[Wanted], schedule: str, today: Sequen
 
 
 def digest(voice: Voice, about: str, alerts: Sequence[Alert]) -> Message:
-    """All changes of a day, a week or a pause. Raises ValueError when there is none: no digest without a change in it."""
+    """All changes of a day, a week or a pause, or since the last digest. Raises ValueError when there is none: no digest without a change in it."""
     if not alerts:
         raise ValueError("a digest without a change")
     _ = said(voice)
@@ -93,6 +93,7 @@ def digest(voice: Voice, about: str, alerts: Sequence[Alert]) -> Message:
     heading = {
         "daily": _("Your daily digest: %(changes)s", changes=changes),
         "weekly": _("Your weekly digest: %(changes)s", changes=changes),
+        "last": _("Since your last digest: %(changes)s", changes=changes),
     }.get(about) or _("While you paused: %(changes)s", changes=changes)
     pages = tuple(render.page(alert, render.ROOM // len(alerts)) for alert in alerts)
     return message(

@@ -340,6 +340,11 @@ def test_a_digest_arrives_at_the_local_hour(town: Town, publish: Publish) -> Non
     assert "Chicago Police Department" in text(mail)
     assert "Cook County Sheriff" in text(mail, "html")
     assert "manage/" in text(mail)
+    out(town, publish, "Illinois State Police")
+    form = {"places": "60601", "lists": ["ring"], "frequency": "at_once"}
+    assert town.client.post(link(mail, "manage"), data=form).status_code == 200
+    town.deliver()
+    assert town.mail()["Subject"] == "Since your last digest: 1 change · Map Monitor"
 
 
 def test_a_spanish_reader_gets_spanish(small_town: Town, publish: Publish) -> None:
