@@ -249,11 +249,11 @@ def writer(
 
 
 def marker(settings: Settings, keys: KeyFile) -> Callable[[Recipient], dict[str, str]]:
-    """A recipient's own words: when they asked, their links, and the token that a bounce comes back with.
+    """A recipient's own words: when they asked, until when they may confirm, their links, and the token that a bounce comes back with.
 
     Only what works is named: the pages and the one-click address (RFC 8058) come with the site that serves them.
     """
-    from monitor import tokens
+    from monitor import i18n, tokens
     from monitor.render import asked_on
     from monitor.tokens import Purpose
 
@@ -270,6 +270,8 @@ def marker(settings: Settings, keys: KeyFile) -> Callable[[Recipient], dict[str,
             "stop": by_mail,
             "bounce": token(Purpose.BOUNCE),
         }
+        if recipient.confirm_until is not None:
+            words["until"] = i18n.moment(recipient.confirm_until, settings.site.timezone, recipient.language)
         if site is not None:
             links = {
                 "confirm": f"{site}/confirm/{token(Purpose.CONFIRM)}",

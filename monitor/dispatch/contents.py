@@ -56,13 +56,16 @@ class Letter:
 
 @dataclass(frozen=True, slots=True)
 class Recipient:
-    """Whom a message is for, as far as its own words need it; ``asked_at`` is when they asked for what they are told of."""
+    """Whom a message is for, as far as its own words need it; ``asked_at`` is when they asked for what they are told of, ``confirm_until``
+    how long their link to confirm works.
+    """
 
     subscriber: int
     channel: str
     language: str
     nonce: str
     asked_at: datetime
+    confirm_until: datetime | None = None
 
 
 Compose = Callable[[Content], Message]

@@ -159,6 +159,7 @@ class Composer:
             delivery.language,
             delivery.nonce,
             letters.asked_at(delivery, facts),
+            facts.subscribers[delivery.subscriber].confirm_until,
         )
         return self._addressed(group, recipient, lambda: self._rendered(said, lambda: write(said)))
 

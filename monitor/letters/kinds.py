@@ -51,7 +51,10 @@ def confirm(voice: Voice, wanted: Sequence[Wanted], schedule: str, *, known: boo
             button=_("See it and say yes"),
             button_link=LINKS["confirm"],
             after=(
-                _("The link works for 48 hours. Nothing is sent before you say yes on that page."),
+                _(
+                    "The link works until %(until)s. Nothing is sent before you say yes on that page.",
+                    until=LINKS["until"],
+                ),
                 _("If it was not you, do nothing: the request and your address are deleted after 48 hours."),
             ),
             sections=follows(voice, wanted, schedule, _("Asked for")),

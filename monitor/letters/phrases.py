@@ -12,7 +12,7 @@ from monitor.letters.sheet import Section, Voice
 from monitor.render import clean
 from monitor.states import STATES
 
-LINKS = {name: mark(name) for name in ("confirm", "manage", "unsubscribe", "stop", "asked")}
+LINKS = {name: mark(name) for name in ("confirm", "manage", "unsubscribe", "stop", "asked", "until")}
 """The recipient's own links, as they stand in a message until it is sent."""
 
 NAMED = 6

@@ -243,6 +243,20 @@ def test_an_expired_link_starts_again_in_one_tap(small_town: Town) -> None:
     assert "You are subscribed" in town.client.post(path).text
 
 
+def test_a_confirmation_that_comes_late_says_until_when_its_link_works(small_town: Town) -> None:
+    town = small_town
+    town.postbox.refused["ann@example.org"] = "451 4.3.0 later"
+    town.sign_up()
+    town.deliver()
+    town.postbox.refused.clear()
+    town.later(hours=40)
+    town.deliver()
+    for part in ("plain", "html"):
+        assert "The link works until Mar 3, 2026, 6:00 am CST." in " ".join(text(town.mail(), part).split())
+    town.later(hours=7, minutes=59)
+    assert "You are subscribed" in town.client.post(link(town.mail(), "confirm")).text
+
+
 def test_a_link_that_is_days_old_has_the_form_beside_it_and_the_address_is_gone(small_town: Town) -> None:
     town = small_town
     town.sign_up()
