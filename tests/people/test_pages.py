@@ -91,6 +91,32 @@ def test_from_the_form_to_the_last_mail(town: Town, publish: Publish) -> None:
     assert town.client.post(one_click, data={"List-Unsubscribe": "One-Click"}).status_code == 200
 
 
+@pytest.mark.parametrize(
+    ("kind", "body"),
+    [
+        (
+            "multipart/form-data; boundary=b",
+            b'--b\r\nContent-Disposition: form-data; name="List-Unsubscribe"\r\n\r\nOne-Click\r\n--b--\r\n',
+        ),
+        (
+            "multipart/form-data; boundary=b",
+            b'--b\nContent-Disposition: form-data; name="List-Unsubscribe"\n\nOne-Click\n--b--',
+        ),
+        ("multipart/form-data", b"List-Unsubscribe=One-Click"),
+        ("text/plain", b"List-Unsubscribe=One-Click"),
+    ],
+)
+def test_one_click_is_understood_however_a_program_writes_it(
+    small_town: Town, kind: str, body: bytes
+) -> None:
+    town = small_town
+    town.member()
+    town.client.headers["Content-Type"] = kind
+    gone = town.client.post(link(town.mail(), "unsubscribe"), content=body)
+    assert (gone.status_code, gone.text) == (200, "Unsubscribed.\n")
+    assert who(town.engine, town.keys) is None
+
+
 def test_scanners_change_nothing(town: Town, publish: Publish) -> None:
     town.sign_up()
     town.deliver()
