@@ -201,6 +201,10 @@ def test_an_alert_that_is_late_or_was_held_or_is_a_sample_says_so_first() -> Non
             "You follow 46320, Indiana and the whole country; this agency covers Hammond.",
         ),
         (
+            {"because": tuple(f"{46320 + n}" for n in range(56)), "language": "es"},
+            "Usted sigue 46320, 46321, 46322, 46323, 46324, 46325 y 50 más; esta agencia cubre Hammond.",
+        ),
+        (
             {"reason": "covers Lake County", "confidence": Confidence.APPROXIMATE},
             "this agency covers Lake County (an estimate).",
         ),
@@ -221,7 +225,9 @@ def test_an_alert_that_is_late_or_was_held_or_is_a_sample_says_so_first() -> Non
 def test_the_reason_for_this_person_is_given_and_an_estimate_called_one(
     fields: dict[str, Any], why: str
 ) -> None:
-    assert why in text(told(added(), **fields))
+    fields = dict(fields)
+    language = fields.pop("language", "en")
+    assert why in text(told(added(), **fields), language=language)
 
 
 def test_a_post_says_how_sure_the_place_is_and_nothing_about_a_person() -> None:
