@@ -194,7 +194,7 @@ def sender_address(settings: Settings) -> str:
 
 
 def alerter(settings: Settings) -> Callable[[Content], Alert]:
-    """What is told of a configured source, with everything that stands around it."""
+    """What is told of a source, with everything that stands around it; of one that is not configured any more, what is left."""
     from monitor.domain import Alert
 
     public = settings.site.public_url.rstrip("/") if settings.site.public_url else None
@@ -204,13 +204,14 @@ def alerter(settings: Settings) -> Callable[[Content], Alert]:
             permalink = None
         else:
             permalink = f"{public}/changes/{content.changeset}" if content.changeset else f"{public}/changes"
-        source = settings.source(content.source)
-        meanings = [meaning for meaning in source.meanings() if meaning.since <= content.at.date()]
+        source = settings.sources.get(content.source)
+        known = source.meanings() if source else ()
+        meanings = [meaning for meaning in known if meaning.since <= content.at.date()]
         return Alert(
             source=content.source,
-            title=source.titled(content.language),
-            publisher=source.publisher,
-            official_url=source.official,
+            title=source.titled(content.language) if source else content.source,
+            publisher=source.publisher if source else "The publisher",
+            official_url=source.official if source else permalink or "",
             told=content.told,
             meaning=meanings[-1] if meanings else None,
             site_name=settings.site.name,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 
 import pytest
 
@@ -40,6 +41,21 @@ def test_mail_leaves_whatever_the_sender_and_the_site_are_called(
     assert f"\n{links}/confirm/" in text(town.mail())
     assert town.mail()["List-Unsubscribe"].startswith(f"<{links}/unsubscribe/")
     assert town.mail()["From"].addresses[0].display_name == sender.rpartition(" <")[0]
+
+
+def test_what_happened_on_a_list_is_told_also_when_its_configuration_is_deleted(small_town: Town) -> None:
+    town = small_town
+    world = World(town.engine, town.keys, town.settings.data.folder, town.now)
+    daily = {"frequency": "daily", "timezone": "UTC", "local_hour": 8, "digest_since": town.now}
+    for name, fields in (("at-once", {}), ("daily", daily | {"digest_at": town.now + timedelta(days=1)})):
+        world.person(f"{name}@example.org", "60601", sources=("ring", "deleted"), **fields)
+    world.publish(CHICAGO)
+    world.publish(CHICAGO, source="deleted")
+    world.fan_out()
+    town.later(days=1)
+    assert town.deliver().sent == 3
+    for address, mail in town.postbox.mails:
+        assert ("https://watch.example/changes/2" in text(mail)) == ("deleted" in text(mail).lower()), address
 
 
 def test_a_digest_says_of_each_list_why_it_is_told_and_where_the_proof_is(small_town: Town) -> None:
