@@ -153,7 +153,7 @@ def serve_framework(folder: Path, pipe: Connection) -> None:
 def _serve(app: object, pipe: Connection) -> None:
     at = assembly.listening("127.0.0.1", 0)
     pipe.send(at.getsockname()[1])
-    assembly.server(app, host="127.0.0.1", port=0).run(sockets=[at])  # type: ignore[arg-type]
+    assembly.server(app).run(sockets=[at])  # type: ignore[arg-type]
 
 
 @contextmanager

@@ -8,13 +8,16 @@ from typing import Any
 
 from sqlalchemy import Engine
 
+from monitor.channels import EVERYTHING
 from monitor.db import reading
 from monitor.store import facts, overview, people, signups
+from monitor.store.overview import OFTEN
 
 # a source is called blind when so many polls in a row brought nothing good; one lost poll is the ordinary life of the web
 BLIND_AFTER_POLLS = 3
 # sender and bot give a sign of life every 20 seconds; a container is called unhealthy when it was silent for this long
 SILENT_AFTER = timedelta(minutes=2)
+_POLL = "start `monitor run` or call `monitor poll`"
 # when so many addresses, and such a share of all, close within a day, something may be wrong with the mail server and not with them
 WAVE, WAVE_SHARE = 10, 0.05
 DAY = timedelta(days=1)
@@ -50,6 +53,7 @@ def status(
         owed = overview.outbox(conn)
         beat, bot_beat = facts.heartbeat(conn, "sender"), facts.heartbeat(conn, "bot")
         trouble = facts.get(conn, facts.BOT_TROUBLE)
+        pausing = facts.lanes(conn, now)
         signed_up = signups.counted(conn, signups.SITE, now)
         suppressed = people.lately_suppressed(conn, now - DAY)
         living = people.count_living(conn) if suppressed >= WAVE else 0
@@ -69,15 +73,33 @@ def status(
             "next_poll_at": _iso(state.next_poll_at),
             "rejected": state.rejected_hash[:12] if state.rejected_hash else None,
         }
+        why = {
+            "rejected": f"a publication was rejected: {state.last_reason} (see `monitor holds`)",
+            "failed": f"the last poll failed: {state.last_reason}",
+        }.get(state.last_outcome or "")
         if is_blind:
-            problems.append(
-                f"{name} was not read since {_iso(state.last_good_at) or 'it was added'}: {state.last_reason}"
-            )
-        elif state.last_outcome == "rejected":
-            problems.append(f"{name}: a publication was rejected: {state.last_reason} (see `monitor holds`)")
-        elif state.last_outcome == "failed":
-            problems.append(f"{name}: the last poll failed: {state.last_reason}")
+            since = _iso(state.last_good_at) or "it was added"
+            problems.append(f"{name} was not read since {since}: {why or f'nobody polls it; {_POLL}'}")
+        elif state.last_outcome is None:
+            problems.append(f"{name} was never polled; {_POLL}")
+        elif why:
+            problems.append(f"{name}: {why}")
     waiting = {channel: count for channel, count in owed.due.items() if channel not in configured}
+    pauses = [pause for pause in pausing if pause.channel in configured]
+    for pause in pauses:
+        if pause.name == EVERYTHING:
+            problems.append(f"{pause.channel}: nothing is sent before {_iso(pause.until)}: {pause.reason}")
+    # a chat asks for a pause in the ordinary course of things, a mail domain because it mistrusts the sender
+    domains = [pause for pause in pauses if pause.channel == "email" and pause.name != EVERYTHING]
+    if domains:
+        problems.append(
+            f"email: {len(domains)} mail domains refuse us for now, one with: {domains[0].reason}"
+        )
+    for channel, (count, error) in sorted(owed.refused.items()):
+        if channel in configured:
+            problems.append(
+                f"{channel}: {count} deliveries were tried {OFTEN} times or more, the last answer: {error}"
+            )
     for channel, count in sorted(waiting.items()):
         problems.append(f"{count} deliveries wait for the channel {channel}, which is not configured")
     if owed.failed:
@@ -116,6 +138,12 @@ def status(
             "waiting_for_channel": waiting,
             "oldest_due_at": _iso(owed.oldest_due_at),
             "oldest_age": _age(owed.oldest_due_at, now),
+            "paused": [
+                {"channel": pause.channel, "until": _iso(pause.until), "reason": pause.reason}
+                for pause in pauses
+                if pause.name == EVERYTHING
+            ],
+            "refused_often": {channel: count for channel, (count, _) in sorted(owed.refused.items())},
             "failed": owed.failed,
             "to_fan_out": owed.unfanned,
             "fenced": fenced is not None,

@@ -17,6 +17,8 @@ from datetime import UTC, datetime, timedelta
 from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.schedulers.background import BackgroundScheduler
 
+from monitor.errors import MonitorError
+
 log = logging.getLogger(__name__)
 
 TICK = timedelta(seconds=15)
@@ -26,6 +28,31 @@ SENDER_PAUSE = timedelta(seconds=5)
 BEAT = timedelta(seconds=20)
 # a poll in the middle of a download gets this long at a stop; whatever it did not commit is asked for again
 POLL_GRACE = timedelta(seconds=20)
+
+
+class _Trouble:
+    """What goes wrong in one part again and again, for the log: said once, until it is something else or is over.
+
+    A database that is away would otherwise fill the log every few seconds and hide the rest.
+    """
+
+    def __init__(self, what: str) -> None:
+        self._what = what
+        self._said: str | None = None
+
+    def met(self, error: Exception) -> None:
+        """An error of ours is a line for the operator; any other is a mistake of the program, with its traceback."""
+        if not isinstance(error, MonitorError):
+            log.error("%s: an error of the program", self._what, exc_info=error)
+        elif str(error) != self._said:
+            log.error("%s: %s", self._what, error)
+            self._said = str(error)
+
+    def over(self) -> None:
+        """It went well."""
+        if self._said is not None:
+            log.info("%s: works again", self._what)
+            self._said = None
 
 
 class Timer:
@@ -41,6 +68,7 @@ class Timer:
     ) -> None:
         names = list(sources)
         self._poll_if_due = poll_if_due
+        self._troubles = {name: _Trouble(name) for name in names}
         self._busy = 0
         self._idle = threading.Condition()
         self._scheduler = BackgroundScheduler(
@@ -75,9 +103,10 @@ class Timer:
             self._busy += 1
         try:
             self._poll_if_due(name)
-        except Exception:
+            self._troubles[name].over()
+        except Exception as error:
             # one source must not stop the others, nor its own next tick
-            log.exception("%s: the poll ended with an error of the program", name)
+            self._troubles[name].met(error)
         finally:
             with self._idle:
                 self._busy -= 1
@@ -103,13 +132,15 @@ class Sender:
         self._loop = asyncio.get_running_loop()
         self._woken = asyncio.Event()
         beating = asyncio.create_task(self._beats())
+        trouble = _Trouble("sending")
         try:
             while not stop.is_set():
                 self._woken.clear()
                 try:
                     await self._send(stop)
-                except Exception:
-                    log.exception("a round of sending ended with an error")
+                    trouble.over()
+                except Exception as error:
+                    trouble.met(error)
                 await _first(stop, self._woken, SENDER_PAUSE)
         finally:
             beating.cancel()
@@ -117,11 +148,13 @@ class Sender:
 
     async def _beats(self) -> None:
         """Beside the rounds, because one of them may send for hours."""
+        trouble = _Trouble("the sender's sign of life")
         while True:
             try:
                 await asyncio.to_thread(self._beat)
-            except Exception:
-                log.exception("the sender's heartbeat could not be written")
+                trouble.over()
+            except Exception as error:
+                trouble.met(error)
             await asyncio.sleep(BEAT.total_seconds())
 
 

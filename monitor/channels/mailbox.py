@@ -99,8 +99,9 @@ class Mailbox:
     def _write(self, name: str, mail: bytes) -> None:
         part = self._folder / f".{name}.part"
         try:
-            self._folder.mkdir(parents=True, exist_ok=True)
-            with part.open("wb") as file:
+            # addresses and links that act for their readers are in there
+            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            with open(part, "wb", opener=lambda path, flags: os.open(path, flags, 0o600)) as file:
                 file.write(mail)
                 file.flush()
                 os.fsync(file.fileno())

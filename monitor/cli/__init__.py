@@ -41,7 +41,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "deliver": ("outbox", "Send what is due and return."),
     "resume": ("outbox", "Lift the fence after showing what would be sent."),
     "failed": ("outbox", "List dead letters; queue them again."),
-    "subscribers": ("people", "Add, list and remove subscribers."),
+    "subscribers": ("people", "Add, list, remove, export and erase subscribers."),
     "telegram": ("telegram", "Try the configured Telegram channels."),
     "bounces": ("privacy", "Act on mail that came back, or that asks to unsubscribe."),
     "purge": ("privacy", "Forget what has been kept for long enough; prove that it is gone."),

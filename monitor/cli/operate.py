@@ -136,7 +136,7 @@ def status(session: Session, as_json: bool, alive: bool, strict: bool) -> None:
 
     JSON keys: now, ok, problems (sentences); sources.NAME: last_good_at, age (s), blind, baseline, pending, held, last_fetch_at,
     last_outcome, last_reason, next_poll_at, rejected; outbox: due, due_by_channel, waiting_for_channel, oldest_due_at, oldest_age (s),
-    failed, to_fan_out, fenced; sender: last_beat_at, age (s), working; bot (where one is configured): the same, and problem.
+    paused (channels that send nothing now: channel, until, reason), refused_often (by channel), failed, to_fan_out, fenced; sender: last_beat_at, age (s), working; bot (where one is configured): the same, and problem.
     """
     report = state(session.settings, session.database())
     if alive:

@@ -12,7 +12,7 @@ from monitor.cli.grouping import ListByDefault
 
 @click.group(cls=ListByDefault, short_help="Add, list, remove, export and erase subscribers.")
 def subscribers() -> None:
-    """Add, list and remove subscribers. Addresses are stored encrypted and shown masked.
+    """Add, list, remove, export and erase subscribers. Addresses are stored encrypted and shown masked.
 
     Without a command it lists them.
     """

@@ -16,8 +16,8 @@ from monitor.bot import assembly as bots
 from monitor.bot import webhook
 from monitor.config import Settings
 from monitor.db import reading, transaction, turn
-from monitor.dispatch import fan_out, fence
-from monitor.errors import BusyError, FencedError, MonitorError
+from monitor.dispatch import fan_out
+from monitor.errors import BusyError
 from monitor.poll import Result, poll
 from monitor.schedule import Sender, Timer
 from monitor.schedule import serve as serve_both
@@ -35,23 +35,13 @@ def serve(settings: Settings, *, web: bool) -> bool:
         closing.enter_context(only_service(settings, engine))
         keys = wiring.open_keys(settings, engine)
         wiring.follow_channels(settings, engine, keys)
-        _tell_how_it_stands(settings, engine)
+        _tell_how_it_stands(settings)
         locate = wiring.locator(settings)
         watches = {name: wiring.watch(settings, name) for name in settings.watched}
-        fenced = False
 
         async def send(stop: asyncio.Event) -> None:
-            nonlocal fenced
             await asyncio.to_thread(fan_out, engine, locate=locate, now=wiring.now())
-            try:
-                await wiring.send_due(settings, engine, keys, stop=stop, channels=channels)
-                fenced = False
-            except FencedError as error:
-                if (
-                    not fenced
-                ):  # it stays so until a person acts: saying it every five seconds would hide the rest
-                    log.error("%s", error)
-                fenced = True
+            await wiring.send_due(settings, engine, keys, stop=stop, channels=channels)
 
         def beat() -> None:
             with transaction(engine) as conn:
@@ -69,11 +59,7 @@ def serve(settings: Settings, *, web: bool) -> bool:
                         due_at = baseline.next_poll_at(conn, name)
                     if due_at is not None and due_at > now:
                         return
-                    try:
-                        outcome = poll(engine, watches[name], fetcher, now=now)
-                    except MonitorError as error:
-                        log.error("%s: %s", name, error)
-                        return
+                    outcome = poll(engine, watches[name], fetcher, now=now)
                 bad = outcome.outcome in {Result.FAILED, Result.REJECTED}
                 log.log(
                     logging.WARNING if bad else logging.INFO,
@@ -126,7 +112,7 @@ def only_service(settings: Settings, engine: Engine) -> Iterator[None]:
         lock.release()
 
 
-def _tell_how_it_stands(settings: Settings, engine: Engine) -> None:
+def _tell_how_it_stands(settings: Settings) -> None:
     """One look at the start, for the log of whoever started it."""
     configured = wiring.configured_channels(settings)
     log.info(
@@ -134,6 +120,3 @@ def _tell_how_it_stands(settings: Settings, engine: Engine) -> None:
         ", ".join(settings.watched) or "nothing",
         ", ".join(sorted(configured)) or "no channel yet: deliveries wait",
     )
-    reason = fence.check(engine, settings.data.folder).reason
-    if reason:
-        log.error("%s", reason)

@@ -12,7 +12,7 @@ from monitor.cli import Session, command, emit, subcommand, table
 from monitor.cli.grouping import ListByDefault
 
 if TYPE_CHECKING:
-    from sqlalchemy.engine import Engine
+    from sqlalchemy.engine import Connection, Engine
 
     from monitor.config import Settings
     from monitor.poll import Hold, Outcome
@@ -66,19 +66,27 @@ def listings(session: Session, source: str, at: str | None, form: str) -> None:
     JSON is one object a line with the keys name, city, county, state, since, url, attributes (an object), folder, key. CSV has the same
     columns, with one for each attribute; cells that a spreadsheet would take for a formula stand behind an apostrophe.
     """
-    from monitor.cli.showing import LISTING_KEYS, listing_json, moment, write_csv
+    from monitor.cli.showing import LISTING_KEYS, listing_json, moment, when, write_csv
     from monitor.db import reading
-    from monitor.store import baseline
+    from monitor.store import baseline, pages
 
     settings = session.settings
     moment_at = moment(at, settings.site.timezone) if at is not None else None
     with _database(settings) as engine, reading(engine) as conn:
-        if source not in baseline.sources(conn):
-            settings.source(source)
+        _must_be_known(settings, conn, source)
         found = sorted(
             baseline.listings(conn, source, moment_at),
             key=lambda listing: (listing.state or "", listing.name),
         )
+        first = pages.first_read(conn, source) if not found else None
+    if not found:
+        # a list that nobody read is not an empty list
+        seen = (
+            f"was read for the first time on {when(first, settings.site.timezone)}"
+            if first
+            else "was never read"
+        )
+        click.echo(f"{source} {seen}", err=True)
     if form == "json":
         for listing in found:
             emit(listing_json(listing))
@@ -135,6 +143,8 @@ def changes(
     asked = parse_place(place) if place is not None else None
     moment_since = moment(since, timezone) if since is not None else None
     with _database(settings) as engine, reading(engine) as conn:
+        if source is not None:
+            _must_be_known(settings, conn, source)
         found = kept.published(
             conn,
             source=source,
@@ -195,10 +205,14 @@ def list_(session: Session, source: str | None, as_json: bool) -> None:
     JSON keys of a change: id, type ("change"), source, kind, before, after, fields, reason, since, release_at (null: only a person can);
     of a publication: id, type ("publication"), source, hash, listings, reason, since, last_seen_at, release_at (always null).
     """
+    from monitor.db import reading
     from monitor.poll import standing
 
     timezone = session.settings.site.timezone
     with _database(session.settings) as engine:
+        if source is not None:
+            with reading(engine) as conn:
+                _must_be_known(session.settings, conn, source)
         found = [hold for hold in standing(engine) if source in (None, hold.source)]
     if as_json:
         for hold in found:
@@ -277,6 +291,14 @@ def _database(settings: Settings) -> Iterator[Engine]:
         yield engine
     finally:
         engine.dispose()
+
+
+def _must_be_known(settings: Settings, conn: Connection, source: str) -> None:
+    """UsageError unless the source is configured, or was polled once: "nothing" about a misspelt one would be believed."""
+    from monitor.store import baseline
+
+    if source not in baseline.sources(conn):
+        settings.source(source)
 
 
 def _ids(

@@ -153,12 +153,15 @@ def _site_socket() -> socket.socket:
 
 
 def _made_anew(folder: Path) -> None:
-    if folder.exists() and any(folder.iterdir()):
-        if not (folder / MARK).is_file():
-            raise UsageError(f"{folder} holds other things; name another --folder")
-        shutil.rmtree(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / MARK).touch()
+    try:
+        if folder.exists() and any(folder.iterdir()):
+            if not (folder / MARK).is_file():
+                raise UsageError(f"{folder} holds other things; name another --folder")
+            shutil.rmtree(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / MARK).touch()
+    except OSError as error:
+        raise UsageError(f"{folder} cannot be written ({error.strerror}); name another --folder") from None
 
 
 def _introduce(stage: _Stage, say: Callable[[str], None]) -> None:

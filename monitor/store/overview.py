@@ -21,6 +21,9 @@ from monitor.tables import (
     Subscriber,
 )
 
+OFTEN = 3
+"""Attempts after which somebody should look: a server that asks new senders to come back later has taken the mail by then."""
+
 
 @dataclass(frozen=True, slots=True)
 class SourceState:
@@ -40,9 +43,13 @@ class SourceState:
 
 @dataclass(frozen=True, slots=True)
 class Outbox:
-    """What the outbox owes, by channel: due rows, and the age of the oldest; failed are dead letters."""
+    """What the outbox owes, by channel: due rows, and the age of the oldest; failed are dead letters.
+
+    ``refused``: how many due rows were tried `OFTEN` times or more, and the answer to one of them, by channel.
+    """
 
     due: dict[str, int]
+    refused: dict[str, tuple[int, str]]
     oldest_due_at: datetime | None
     failed: int
     unfanned: int
@@ -105,8 +112,17 @@ def outbox(conn: Connection) -> Outbox:
     oldest = conn.scalar(
         sa.select(col(Delivery.created_at)).where(IS_DUE).order_by(col(Delivery.created_at)).limit(1)
     )
+    refused = {
+        channel: (count, error or "")
+        for channel, count, error in conn.execute(
+            sa.select(col(Subscriber.channel), sa.func.count(), sa.func.max(col(Delivery.last_error)))
+            .join(Delivery, col(Delivery.subscriber_id) == col(Subscriber.id))
+            .where(IS_DUE, col(Delivery.attempts) >= OFTEN)
+            .group_by(col(Subscriber.channel))
+        )
+    }
     failed = conn.scalar(sa.select(sa.func.count()).select_from(Delivery).where(IS_FAILED))
     unfanned = conn.scalar(
         sa.select(sa.func.count()).select_from(Changeset).where(col(Changeset.fanned_out_at).is_(None))
     )
-    return Outbox(due=due, oldest_due_at=oldest, failed=failed or 0, unfanned=unfanned or 0)
+    return Outbox(due=due, refused=refused, oldest_due_at=oldest, failed=failed or 0, unfanned=unfanned or 0)

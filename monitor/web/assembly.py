@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import socket
 import threading
 from collections.abc import Callable, Iterable, Iterator
@@ -24,9 +25,10 @@ from monitor.web.proxied import Proxied
 
 log = logging.getLogger(__name__)
 
-PORT = 8000
-LOCAL_URL = f"http://127.0.0.1:{PORT}"
-"""Where the site is while the operator has set no ``public_url``: on this machine only."""
+
+def local_url(settings: Settings) -> str:
+    """Where the site is while the operator has set no ``public_url``: on this machine only."""
+    return f"http://127.0.0.1:{settings.site.listen_at[1]}"
 
 
 def site(settings: Settings, engine: Engine, clock: Callable[[], datetime] = wiring.now) -> Site:
@@ -52,7 +54,7 @@ def site(settings: Settings, engine: Engine, clock: Callable[[], datetime] = wir
             engine, settings.watched, lambda source, listing: gazetteer.locate(listing, source=source)
         ),
         clock=clock,
-        public_url=own.public_url or LOCAL_URL,
+        public_url=own.public_url or local_url(settings),
         name=own.name,
         contact=own.contact,
         timezone=own.timezone,
@@ -64,16 +66,14 @@ def site(settings: Settings, engine: Engine, clock: Callable[[], datetime] = wir
     )
 
 
-def server(app: ASGIApp, *, host: str, port: int, trusted: Iterable[str] = LOOPBACK) -> uvicorn.Server:
-    """A server for ``run()``, or ``serve()`` within a running loop. No access log: it would hold addresses with tokens, and who read what.
+def server(app: ASGIApp, *, trusted: Iterable[str] = LOOPBACK) -> uvicorn.Server:
+    """A server for ``run(sockets=[listening(...)])``. No access log: it would hold addresses with tokens, and who read what.
 
     The address of a visitor is taken from a proxy's header only when the proxy is in one of the ``trusted`` networks.
     """
     return uvicorn.Server(
         uvicorn.Config(
             Proxied(app, trusted),
-            host=host,
-            port=port,
             access_log=False,
             log_config=None,
             server_header=False,
@@ -90,19 +90,30 @@ def listening(host: str, port: int) -> socket.socket:
     try:
         return socket.create_server((host, port), family=family)
     except OSError as error:
+        # the library's own words repeat the address
+        why = (
+            os.strerror(error.errno)
+            if error.errno and not isinstance(error, socket.gaierror)
+            else error.strerror
+        )
         raise UsageError(
-            f"the site cannot listen on {host}:{port} ({error.strerror}): set [site] listen, or use --no-web"
+            f"the site cannot listen on {host}:{port} ({why}): set another [site] listen, or --no-web for `monitor run`"
         ) from None
+
+
+def address(at: socket.socket) -> str:
+    """Where a socket listens, as ``[site] listen`` writes it."""
+    host, port = at.getsockname()[:2]
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 @contextmanager
 def served(app: ASGIApp, at: socket.socket, trusted: Iterable[str] = LOOPBACK) -> Iterator[None]:
     """The site in a thread of its own, so that neither mail nor polls make a reader wait; closes the socket at the end."""
-    host, port = at.getsockname()[:2]
-    running = server(app, host=host, port=port, trusted=trusted)
+    running = server(app, trusted=trusted)
     thread = threading.Thread(target=running.run, kwargs={"sockets": [at]}, name="site")
     thread.start()
-    log.info("the site: http://%s:%d", host, port)
+    log.info("the site: http://%s", address(at))
     try:
         yield
     finally:
@@ -113,4 +124,8 @@ def served(app: ASGIApp, at: socket.socket, trusted: Iterable[str] = LOOPBACK) -
 
 def is_local(settings: Settings) -> bool:
     """Whether only this machine can use the site, because no other host name is known."""
-    return urlsplit(settings.site.public_url or LOCAL_URL).hostname in {"127.0.0.1", "localhost", "::1"}
+    return urlsplit(settings.site.public_url or local_url(settings)).hostname in {
+        "127.0.0.1",
+        "localhost",
+        "::1",
+    }

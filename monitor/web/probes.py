@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from datetime import timedelta
 from typing import Any
 
@@ -15,12 +16,16 @@ from monitor.store import pages as store
 from monitor.web.pages import get, site_of
 from monitor.web.parts import Site
 
+log = logging.getLogger(__name__)
+
 router = APIRouter()
 
 STUCK_AFTER = timedelta(minutes=15)
 """A delivery that is due on a configured channel is taken within seconds; one that waits so long says that nobody sends: no sender
 works, or its fence is closed."""
 
+# the reasons themselves name folders and hosts: they are in the log and in `monitor status`
+_NO_DATABASE = "the database cannot be read"
 _FENCED = "nothing is sent: the fence is closed until `monitor resume` has been told yes"
 
 
@@ -39,11 +44,12 @@ def ready(request: Request) -> Response:
         checks["migrations"] = _verdict(*_migrations(site))
         if checks["migrations"]["ok"]:
             checks |= _service(site)
+            for name, check in site.checks.items():
+                reason = check()
+                checks[name] = _verdict([reason] if reason else [])
     except MonitorError as error:
-        checks["database"] = _verdict([str(error)])
-    for name, check in site.checks.items():
-        reason = check()
-        checks[name] = _verdict([reason] if reason else [])
+        log.error("the database: %s", error)
+        checks["database"] = _verdict([_NO_DATABASE])
     reasons = [reason for check in checks.values() for reason in check["reasons"]]
     return _json({"ready": not reasons, "reasons": reasons, "checks": checks}, 503 if reasons else 200)
 
@@ -91,7 +97,6 @@ def _service(site: Site) -> dict[str, dict[str, Any]]:
             stuck,
             {key: outbox[key] for key in ("due", "oldest_age", "failed", "to_fan_out")} | {"sender": sender},
         ),
-        # the reason itself names folders of this machine: it is in `monitor status`
         "fence": _verdict([_FENCED] if fenced else []),
     } | ({"bot": _verdict([bot["problem"]] if bot["problem"] else [], {"age": bot["age"]})} if bot else {})
 

@@ -131,8 +131,14 @@ def test_poll_exits_with_1_when_a_source_failed_or_was_rejected_and_polls_the_ot
     assert run("poll", "list").exit_code == 1
 
 
-def test_a_source_that_is_not_configured_is_refused_with_the_nearest_one(run: Run) -> None:
-    result = run("poll", "lst")
+@pytest.mark.parametrize(
+    "words",
+    [("poll", "lst"), ("listings", "lst"), ("changes", "--source", "lst"), ("holds", "--source", "lst")],
+)
+def test_a_source_that_is_not_configured_is_refused_with_the_nearest_one(
+    run: Run, words: tuple[str, ...]
+) -> None:
+    result = run(*words)
     assert result.exit_code == 2
     assert "list" in result.stderr
 
@@ -152,6 +158,14 @@ def test_listings_are_those_of_now_or_of_a_moment(run: Run, publication: Publica
     assert lines(run("listings", "list", "--at", "2026-03-01", "--format", "json")) == []
     assert len(lines(run("listings", "list", "--at", "2026-03-02", "--format", "json"))) == 4
     assert "4 listings" in run("listings", "list").stdout
+
+
+def test_a_list_that_was_not_read_yet_is_not_said_to_be_empty(run: Run, publication: Publication) -> None:
+    assert run("listings", "list").stderr == "list was never read\n"
+    publication.seen(agencies(3))
+    early = run("listings", "list", "--at", "2026-03-01")
+    assert early.stderr.startswith("list was read for the first time on 2026-03-01 ")
+    assert run("listings", "list").stderr == ""
 
 
 def test_listings_as_csv_are_no_formulas(run: Run, publication: Publication) -> None:

@@ -241,32 +241,47 @@ def test_an_unknown_source_is_a_usage_error_that_names_the_nearest() -> None:
         load(None, {}).source("rinng")
 
 
-def keys(model: type[BaseModel]) -> list[str]:
-    return [field.alias or name for name, field in model.model_fields.items()]
-
-
-def test_the_example_explains_every_key_and_is_valid_as_it_stands_and_uncommented(tmp_path: Path) -> None:
-    text = EXAMPLE.read_text("utf-8")
-    assert load(EXAMPLE, {}).sources == load(None, {}).sources
-    assigned = set(re.findall(r"^#? ?([a-z_]+) = ", text, re.M))
-    for name, field in Settings.model_fields.items():
-        if name != "sources":
-            assert isinstance(field.annotation, type)
-            assert f"[{name}]" in text
-            missing = [key for key in keys(field.annotation) if key not in assigned and key != "channels"]
-            assert not missing, f"[{name}]: {missing}"
-    for model in (Source, Columns, MeaningEntry):
-        missing = [
-            key for key in keys(model) if key not in assigned and key not in {"columns", "guard", "meaning"}
-        ]
-        assert not missing, missing
-    live = "\n".join(
+def uncommented(text: str) -> str:
+    """The example with every key live."""
+    return "\n".join(
         line.removeprefix("# ") if re.match(r'# (\[+[a-z].*\]+$|"?\w+"? = )', line) else line
         for line in text.splitlines()
     )
-    settings = load(written(tmp_path, live), {})
+
+
+def test_the_example_is_valid_as_it_stands_and_uncommented(tmp_path: Path) -> None:
+    text = EXAMPLE.read_text("utf-8")
+    assert load(EXAMPLE, {}).sources == load(None, {}).sources
+    settings = load(written(tmp_path, uncommented(text)), {})
     assert settings.sources["camera-registry"].columns.attributes == ("Kind",)
-    assert tomllib.loads(live)["guard"]["removals"] == Policy().removals
+
+
+def test_the_example_explains_each_key_in_its_section_and_shows_its_default() -> None:
+    shown = tomllib.loads(uncommented(EXAMPLE.read_text("utf-8")))
+    sources = shown.pop("sources")
+    lists = [*sources.values(), {"guard": shown["guard"]}]
+    sections = [
+        (name, field.annotation, [shown[name]])
+        for name, field in Settings.model_fields.items()
+        if name != "sources"
+    ]
+    sections += [
+        ("source", Source, lists),
+        ("columns", Columns, [source["columns"] for source in sources.values()]),
+        ("meaning", MeaningEntry, sources["camera-registry"]["meaning"]),
+    ]
+    assert shown.keys() <= Settings.model_fields.keys()
+    for name, model, tables in sections:
+        assert isinstance(model, type)
+        assert issubclass(model, BaseModel)
+        fields = {field.alias or key: field for key, field in model.model_fields.items()}
+        assert fields.keys() == {key for table in tables for key in table}, name
+        if name in {"source", "columns", "meaning"}:
+            continue  # theirs are examples
+        for key, value in tables[0].items():
+            default = fields[key].get_default(call_default_factory=True)
+            if default not in (None, "", {}):
+                assert getattr(model.model_validate({key: value}), key) == default, f"[{name}] {key}"
 
 
 def test_the_examples_thresholds_are_the_defaults(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from datetime import timedelta
 
 import pytest
 
+from monitor.errors import StoreError
 from monitor.schedule import Sender, Timer
 
 SOON = timedelta(milliseconds=20)
@@ -45,7 +46,7 @@ def test_an_error_of_one_source_stops_neither_the_others_nor_its_own_next_tick(
         assert bad.acquire(timeout=PATIENCE)
         assert good.acquire(timeout=PATIENCE)
         assert timer.stop()
-    assert "bad: the poll ended with an error" in caplog.text
+    assert "bad: an error of the program" in caplog.text
 
 
 def test_one_source_is_never_polled_twice_at_a_time_and_a_stop_waits_for_it() -> None:
@@ -95,3 +96,32 @@ def test_the_sender_goes_on_after_an_error_and_is_woken_before_its_pause_is_over
 
     asyncio.run(main())
     assert rounds == 3
+
+
+def test_what_keeps_going_wrong_is_a_line_once_and_its_end_another(caplog: pytest.LogCaptureFixture) -> None:
+    away = StoreError("the database is away: check that it runs")
+    rounds: list[Exception | None] = [away, away, away, None, None, StoreError("the disk is full: make room")]
+
+    async def main() -> None:
+        stop = asyncio.Event()
+
+        async def send(_: asyncio.Event) -> None:
+            asyncio.get_running_loop().call_soon(sender.wake)
+            error = rounds.pop(0)
+            if not rounds:
+                stop.set()
+            if error is not None:
+                raise error
+
+        sender = Sender(send, lambda: None)
+        async with asyncio.timeout(PATIENCE):
+            await sender.run(stop)
+
+    with caplog.at_level(logging.INFO, "monitor.schedule"):
+        asyncio.run(main())
+    assert [(record.levelname, record.getMessage()) for record in caplog.records] == [
+        ("ERROR", f"sending: {away}"),
+        ("INFO", "sending: works again"),
+        ("ERROR", "sending: the disk is full: make room"),
+    ]
+    assert not any(record.exc_info for record in caplog.records)
