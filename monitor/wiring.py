@@ -5,14 +5,17 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import ssl
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from monitor.errors import MonitorError
+from monitor.errors import ConfigError, MonitorError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from sqlalchemy import Engine
 
     from monitor.channels import Channel
@@ -150,7 +153,10 @@ def has_bot(settings: Settings) -> bool:
 
 
 def open_channels(settings: Settings, clock: Callable[[], datetime] = now) -> dict[str, Channel]:
-    """The configured channels by name, not connected yet. ``[mailbox] folder`` replaces them all by files."""
+    """The configured channels by name, not connected yet. ``[mailbox] folder`` replaces them all by files.
+
+    Raises ConfigError when the relay's authority cannot be read.
+    """
     channels: dict[str, Channel] = {}
     if settings.mailbox.folder:
         from monitor.channels.mailbox import Mailbox
@@ -173,6 +179,7 @@ def open_channels(settings: Settings, clock: Callable[[], datetime] = now) -> di
             password=email.password.get_secret_value() if email.password else None,
             connections=email.connections,
             verp=email.verp,
+            tls=_trusting(email.ca) if email.ca else None,
             bounce_token=lambda envelope: envelope.marks["bounce"],
         )
     if settings.telegram.token:
@@ -184,6 +191,13 @@ def open_channels(settings: Settings, clock: Callable[[], datetime] = now) -> di
             clock=time.monotonic,
         )
     return channels
+
+
+def _trusting(authority: Path) -> ssl.SSLContext:
+    try:
+        return ssl.create_default_context(cafile=authority)
+    except OSError:
+        raise ConfigError([f"email.ca: {authority} is no file of PEM certificates"]) from None
 
 
 def sender_address(settings: Settings) -> str:

@@ -288,7 +288,7 @@ class Email:
         """A connection's failure in words that hold neither user name nor password."""
         cause = error.__cause__ if isinstance(error.__cause__, OSError) else error
         if isinstance(cause, ssl.SSLCertVerificationError):
-            return f"its certificate is not trusted ({cause.verify_message})"
+            return f"its certificate is not trusted ({cause.verify_message}): check [email] host, or give its authority as ca"
         if isinstance(cause, ssl.SSLError):
             return f"TLS failed ({cause.reason or 'no reason given'})"
         if isinstance(error, SMTPAuthenticationError):

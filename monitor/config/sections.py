@@ -195,6 +195,7 @@ class Email(Section):
     username: str | None = None
     password: SecretStr | None = None
     sender: str | None = Field(default=None, alias="from")
+    ca: Path | None = None
     connections: Annotated[int, Field(ge=1, le=50)] = 4
     verp: bool = True
 

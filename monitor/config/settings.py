@@ -91,6 +91,7 @@ class Settings(Section):
                 "data": self.data.model_copy(update={"folder": anchored(self.data.folder)}),
                 "mailbox": self.mailbox.model_copy(update={"folder": anchored(self.mailbox.folder)}),
                 "places": self.places.model_copy(update={"overrides": anchored(self.places.overrides)}),
+                "email": self.email.model_copy(update={"ca": anchored(self.email.ca)}),
                 "bounces": self.bounces.model_copy(update={"imap_ca": anchored(self.bounces.imap_ca)}),
             }
         )

@@ -226,7 +226,7 @@ class Line:
                 "%s: %s pauses until %s: %s",
                 self._name,
                 _part(outcome.pause.lane),
-                outcome.pause.until,
+                outcome.pause.until.isoformat(timespec="seconds"),
                 outcome.error,
             )
             self._paused[outcome.pause.lane] = outcome.pause.until

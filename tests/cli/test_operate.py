@@ -12,7 +12,7 @@ from click.testing import CliRunner, Result
 from monitor.cli import COMMANDS, root
 from monitor.config import example
 from tests.peers.http import Server
-from tests.peers.smtp import SmtpPeer
+from tests.peers.smtp import SmtpPeer, certificate
 
 KML = (
     b'<?xml version="1.0"?><kml xmlns="http://www.opengis.net/kml/2.2"><Document><Placemark><name>Gary Police Department</name>'
@@ -129,6 +129,35 @@ def test_check_tries_sources_and_relay_and_sends_a_marked_sample(here: Path) -> 
         assert refused.exit_code == 2
         assert "not a mail address" in refused.stderr
         assert len(smtp.mails) == 1
+
+
+def test_a_relay_with_an_authority_of_its_own_is_trusted_when_that_is_named(here: Path) -> None:
+    with SmtpPeer(tls="starttls", auth=True) as smtp:
+        relay = f"""
+            [sources.ring]
+            enabled = false
+            [sources.ice-287g]
+            enabled = false
+            [email]
+            host = "127.0.0.1"
+            port = {smtp.port}
+            username = "alerts"
+            password = "secret"
+            from = "alerts@watch.example"
+            """
+        (here / "config.toml").write_text(relay)
+        untrusted = run("check")
+        assert untrusted.exit_code == 1
+        assert "is not trusted" in untrusted.stdout
+        assert "give its authority as ca" in untrusted.stdout
+        (here / "config.toml").write_text(relay + 'ca = "authority.pem"\n')
+        missing = run("check")
+        assert missing.exit_code == 2
+        assert "authority.pem is no file of PEM certificates" in missing.stderr
+        (here / "authority.pem").write_bytes(certificate())
+        trusted = run("check")
+        assert trusted.exit_code == 0
+        assert "signed in" in trusted.stdout
 
 
 def test_a_list_of_ones_own_without_a_meaning_is_a_warning_of_check(here: Path) -> None:

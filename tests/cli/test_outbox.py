@@ -17,6 +17,7 @@ from monitor.dispatch import fence
 from monitor.keys import KeyFile
 from monitor.migrate import upgrade
 from tests.dispatch.world import HAMMOND, World, locate
+from tests.peers.smtp import SmtpPeer
 
 
 class Installation:
@@ -87,6 +88,38 @@ def test_deliver_without_a_transport_keeps_everything_due(installed: Installatio
     installed.monitor("subscribers", "add", "email", "anna@example.org", "IN")
     installed.publish()
     assert deliver(installed) == {"sent": 0, "retried": 0, "failed": 0, "due": 1}
+
+
+def test_status_says_why_a_relay_takes_nothing_and_what_is_refused_again_and_again(
+    installed: Installation,
+) -> None:
+    installed.monitor("subscribers", "add", "email", "anna@example.org", "IN", "--source", "ring")
+    installed.publish()
+    with SmtpPeer({"AUTH": ["535 5.7.8 no"] * 9}, auth=True) as smtp:
+        installed.config.write_text(
+            f"""
+            [data]
+            folder = "data"
+            [email]
+            host = "127.0.0.1"
+            port = {smtp.port}
+            security = "none"
+            username = "alerts"
+            password = "canary"
+            from = "alerts@watch.example"
+            """
+        )
+        assert deliver(installed)["retried"] == 1
+    report = json.loads(installed.monitor("status", "--json").stdout)
+    (pause,) = report["outbox"]["paused"]
+    assert pause["channel"] == "email"
+    assert "refuses the user name or the password" in pause["reason"]
+    assert f"email: nothing is sent before {pause['until']}: {pause['reason']}" in report["problems"]
+    assert report["outbox"]["refused_often"] == {}
+    installed.world.write(sa.update(tables.Delivery).values(attempts=3))
+    installed.world.write(sa.delete(tables.Lane))
+    shown = installed.monitor("status").stdout
+    assert "! email: 1 deliveries were tried 3 times or more, the last answer: 127.0.0.1:" in shown
 
 
 def test_resume_shows_what_would_be_sent_and_waits_for_a_yes(installed: Installation) -> None:

@@ -11,6 +11,9 @@ import time
 from pathlib import Path
 
 import httpx
+from click.testing import CliRunner
+
+from monitor.cli import root
 
 
 def test_it_serves_writes_nothing_of_what_is_asked_and_ends_in_order(
@@ -19,9 +22,11 @@ def test_it_serves_writes_nothing_of_what_is_asked_and_ends_in_order(
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     config = tmp_path / "config.toml"
-    config.write_text(f'[database]\nurl = "{sqlite_url}"\n[data]\nfolder = "{tmp_path / "data"}"\n')
+    config.write_text(
+        f'[database]\nurl = "{sqlite_url}"\n[data]\nfolder = "{tmp_path / "data"}"\n[site]\nlisten = "127.0.0.1:{port}"\n'
+    )
     address = f"http://127.0.0.1:{port}"
-    command = [sys.executable, "-m", "monitor", "web", "--config", str(config), "--port", str(port)]
+    command = [sys.executable, "-m", "monitor", "web", "--config", str(config)]
     environment = {name: value for name, value in os.environ.items() if not name.startswith("MONITOR_")}
     with subprocess.Popen(
         command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
@@ -45,6 +50,14 @@ def test_it_serves_writes_nothing_of_what_is_asked_and_ends_in_order(
                 "No agency" not in client.get(f"{address}/zip/46320").text
             )  # it was never checked: nothing is claimed
             assert client.get(f"{address}/find?q=canary").status_code == 303
+            # without a public_url, links lead to where it listens
+            assert f'href="{address}/?lang=en"' in client.get(f"{address}/feed.atom").text
+            second = CliRunner().invoke(root, ["web", "--config", str(config)])
+            assert second.exit_code == 2
+            assert second.stderr == (
+                f"monitor: the site cannot listen on 127.0.0.1:{port} (Address already in use):"
+                " set another [site] listen, or --no-web for `monitor run`\n"
+            )
             process.send_signal(signal.SIGTERM)
             out, err = process.communicate(timeout=20)
         finally:

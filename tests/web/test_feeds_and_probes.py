@@ -14,7 +14,7 @@ from lxml import etree
 from sqlalchemy.engine import Engine
 
 from monitor import db
-from monitor.db import transaction
+from monitor.db import reading, transaction
 from monitor.store import facts
 from monitor.tables import Changeset
 from monitor.web import create_app
@@ -113,6 +113,20 @@ def test_a_database_without_migrations_is_not_ready(
         assert page.status_code == 503
         assert "We cannot read our own records right now" in page.text
     engine.dispose()
+
+
+def test_a_database_that_is_away_is_a_reason_in_json_that_names_no_host(
+    client: httpx.Client, now: datetime
+) -> None:
+    engine = db.connect("postgresql://watch@127.0.0.1:1/records")  # nobody listens there
+
+    def signing_up() -> str | None:
+        with reading(engine) as conn:
+            return facts.get(conn, "anything")
+
+    with served(create_app(replace(site(engine, Clock(now)), checks={"sign-up": signing_up}))) as address:
+        status, said = ready(Running(address, Clock(now), engine, now, client))
+    assert (status, said["ready"], said["reasons"]) == (503, False, ["the database cannot be read"])
 
 
 @pytest.mark.parametrize("stuck", [True, False])
