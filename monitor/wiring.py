@@ -8,10 +8,11 @@ import os
 import ssl
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from monitor.errors import ConfigError, MonitorError
+from monitor.errors import ConfigError, MonitorError, UsageError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -239,6 +240,29 @@ def alerter(settings: Settings) -> Callable[[Content], Alert]:
         )
 
     return alert
+
+
+def sample(settings: Settings, language: str, now: datetime) -> Alert:
+    """An alert about nothing that has happened, marked as such, to show what one looks like. Raises UsageError where no list is watched."""
+    from monitor.dispatch import Content
+    from monitor.domain import Change, Confidence, Kind, Listing, Told
+
+    if not settings.watched:
+        raise UsageError("no list is watched: write a [sources.NAME], or take enabled = false away")
+    name, source = next(iter(settings.watched.items()))
+    listing = Listing(
+        name="Hammond Police Department", city="Hammond", state="IN", since=now.date() - timedelta(days=1)
+    )
+    told = Told(
+        change=Change(Kind.ADDED, after=listing),
+        because=("46320",),
+        reason="covers Hammond",
+        confidence=Confidence.EXACT,
+        not_before=now - source.every,
+        not_after=now,
+    )
+    content = Content(source=name, language=language, told=(told,), at=now)
+    return replace(alerter(settings)(content), sample=True)
 
 
 def composer(settings: Settings) -> Callable[[Content], Message]:

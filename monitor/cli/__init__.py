@@ -34,7 +34,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "poll": ("watch", "Poll the sources once, now."),
     "listings": ("watch", "List a source's agencies, now or at a moment in the past."),
     "changes": ("watch", "List what was published, with the interval in which it happened."),
-    "holds": ("watch", "Show what is not believed yet; approve or reject it."),
+    "holds": ("holds", "Show what is not believed yet; approve or reject it."),
     "parse": ("inspect", "Read one file as a source would and print its listings."),
     "diff": ("inspect", "Compare two files as a source would; no database."),
     "replay": ("inspect", "Simulate polling over a history of files; sends nothing."),

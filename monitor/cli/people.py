@@ -163,7 +163,7 @@ def export(session: Session, address: str, channel: str) -> None:
     from monitor import subscribe, wiring
     from monitor.errors import UsageError
 
-    engine = wiring.open_database(session.settings)
+    engine = session.database()
     keys = wiring.open_keys(session.settings, engine)
     address = subscribe.checked(channel, address)
     if not subscribe.export(engine, keys, channel=channel, address=address, now=wiring.now()):
@@ -182,7 +182,7 @@ def erase(session: Session, address: str, channel: str) -> None:
     from monitor import subscribe, wiring
 
     settings = session.settings
-    engine = wiring.open_database(settings)
+    engine = session.database()
     ended, files = subscribe.erase(
         engine,
         wiring.open_keys(settings, engine),

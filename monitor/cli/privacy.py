@@ -40,7 +40,7 @@ def bounces(session: Session, files: tuple[Path, ...], imap: bool, as_json: bool
     if imap == bool(files):
         raise click.UsageError("give files, - for standard input, or --imap")
     settings = session.settings
-    engine = wiring.open_database(settings)
+    engine = session.database()
     keys = wiring.open_keys(settings, engine)
     stones = wiring.tombstones(settings)
     counts = Counter[subscribe.Verdict]()
@@ -123,7 +123,7 @@ def purge(
     from monitor import subscribe, wiring
 
     settings = session.settings
-    engine = wiring.open_database(settings)
+    engine = session.database()
     keys = wiring.open_keys(settings, engine)
     purged = subscribe.purge(engine, wiring.now())
     copies = wiring.forget_copies(settings, engine, wiring.now())
@@ -174,7 +174,7 @@ def rotate(session: Session, leaked: bool, yes: bool) -> None:
     from monitor import subscribe, wiring
 
     settings = session.settings
-    engine = wiring.open_database(settings)
+    engine = session.database()
     wiring.open_keys(settings, engine)
     if not yes:
         click.confirm("Exchange the key now?", default=False, abort=True)

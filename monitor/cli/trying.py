@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Awaitable, Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, cast
 
 from monitor import sources, subscribe, tokens, wiring
 from monitor.config import LOOPBACK, Settings
-from monitor.domain import Alert, Change, Confidence, Envelope, Kind, Listing, Told
+from monitor.domain import Envelope
 from monitor.errors import MonitorError, UsageError
 from monitor.fetch import Fetched
 from monitor.tokens import Purpose
@@ -160,34 +160,8 @@ async def _send_sample(settings: Settings, channel: str, to: str) -> str:
     from monitor import render
 
     now = wiring.now()
-    name, source = next(iter(settings.watched.items()))
-    listing = Listing(
-        name="Hammond Police Department", city="Hammond", state="IN", since=(now - timedelta(days=1)).date()
-    )
-    placement = wiring.locator(settings)(name, listing)
-    told = Told(
-        change=Change(Kind.ADDED, after=listing),
-        because=("46320",),
-        reason=placement.reason,
-        confidence=Confidence(placement.confidence),
-        not_before=now - source.every,
-        not_after=now,
-    )
-    meanings = source.meanings()
-    message = render.alert(
-        Alert(
-            source=name,
-            title=source.title,
-            publisher=source.publisher,
-            official_url=source.official,
-            told=(told,),
-            meaning=meanings[-1] if meanings else None,
-            site_name=settings.site.name,
-            contact=settings.site.contact,
-            timezone=settings.site.timezone,
-            sample=True,
-        )
-    )
+    # it belongs to nobody: there is nothing to change or to look up behind its links
+    message = render.alert(replace(wiring.sample(settings, "en", now), permalink=None, managed=False))
     address = wiring.sender_address(settings)
     envelope = Envelope(
         delivery=0,

@@ -1,21 +1,18 @@
-"""The commands about sources: poll them, list what is believed, what was published, and what is not believed yet."""
+"""The commands about sources: poll them, list what is believed, and what was published."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from monitor.cli import Session, command, emit, subcommand, table
-from monitor.cli.grouping import ListByDefault
+from monitor.cli import Session, command, emit, table
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection, Engine
 
     from monitor.config import Settings
-    from monitor.poll import Hold, Outcome
+    from monitor.poll import Outcome
     from monitor.store.changes import Row
 
 
@@ -39,15 +36,16 @@ def poll(session: Session, source: str | None, as_json: bool) -> None:
     names = [source] if source is not None else list(settings.watched)
     watches = [wiring.watch(settings, name) for name in names]
     outcomes = []
-    with _database(settings) as engine, wiring.fetcher(settings) as fetcher:
+    engine = session.database()
+    with wiring.fetcher(settings) as fetcher:
         for watch in watches:
             try:
                 outcome = poll_once(engine, watch, fetcher, now=wiring.now())
             except MonitorError as error:  # one bad source does not stop the others
                 outcome = Outcome(watch.name, Result.FAILED, reason=str(error))
             outcomes.append(outcome)
-            _show_outcome(outcome, as_json)
-        _fan_out(settings, engine)
+            show_outcome(outcome, as_json)
+        fan_out(settings, engine)
     if any(outcome.outcome in (Result.FAILED, Result.REJECTED) for outcome in outcomes):
         click.get_current_context().exit(1)
 
@@ -72,8 +70,8 @@ def listings(session: Session, source: str, at: str | None, form: str) -> None:
 
     settings = session.settings
     moment_at = moment(at, settings.site.timezone) if at is not None else None
-    with _database(settings) as engine, reading(engine) as conn:
-        _must_be_known(settings, conn, source)
+    with reading(session.database()) as conn:
+        must_be_known(settings, conn, source)
         found = sorted(
             baseline.listings(conn, source, moment_at),
             key=lambda listing: (listing.state or "", listing.name),
@@ -142,9 +140,9 @@ def changes(
     timezone = settings.site.timezone
     asked = parse_place(place) if place is not None else None
     moment_since = moment(since, timezone) if since is not None else None
-    with _database(settings) as engine, reading(engine) as conn:
+    with reading(session.database()) as conn:
         if source is not None:
-            _must_be_known(settings, conn, source)
+            must_be_known(settings, conn, source)
         found = kept.published(
             conn,
             source=source,
@@ -156,7 +154,7 @@ def changes(
         for row in found:
             emit(
                 {
-                    **_change_json(row),
+                    **change_json(row),
                     "not_before": iso(row.not_before),
                     "not_after": iso(row.first_seen_at),
                     "published_at": iso(row.ended_at),
@@ -188,112 +186,7 @@ def changes(
         click.echo("nothing was published")
 
 
-@click.group(cls=ListByDefault, short_help="Show what is not believed yet; approve or reject it.")
-def holds() -> None:
-    """Show what is not believed yet, and why; approve or reject it.
-
-    Without a command it lists.
-    """
-
-
-@subcommand(holds, name="list", short_help="List what is not believed yet.")
-@click.option("--source", "source", metavar="NAME", help="Only of this source.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
-def list_(session: Session, source: str | None, as_json: bool) -> None:
-    """List held changes and rejected publications: why, since when, and when they release themselves, if they do.
-
-    JSON keys of a change: id, type ("change"), source, kind, before, after, fields, reason, since, release_at (null: only a person can);
-    of a publication: id, type ("publication"), source, hash, listings, reason, since, last_seen_at, release_at (always null).
-    """
-    from monitor.db import reading
-    from monitor.poll import standing
-
-    timezone = session.settings.site.timezone
-    with _database(session.settings) as engine:
-        if source is not None:
-            with reading(engine) as conn:
-                _must_be_known(session.settings, conn, source)
-        found = [hold for hold in standing(engine) if source in (None, hold.source)]
-    if as_json:
-        for hold in found:
-            emit(_hold_json(hold))
-    elif found:
-        table(
-            ("id", "source", "what", "since", "released", "because"),
-            [_hold_cells(hold, timezone) for hold in found],
-        )
-    else:
-        click.echo("nothing is held")
-
-
-def _chosen(function: Any) -> Any:
-    function = click.option("--all", "everything", is_flag=True, help="All that is held of the source.")(
-        function
-    )
-    function = click.option("--source", "source", metavar="NAME", help="With --all: of this source.")(
-        function
-    )
-    return click.argument("ids", metavar="[ID]...", nargs=-1)(function)
-
-
-@subcommand(holds, name="approve", short_help="Believe it and publish it now.")
-@_chosen
-@click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
-def approve(
-    session: Session, ids: tuple[str, ...], source: str | None, everything: bool, as_json: bool
-) -> None:
-    """Believe what the IDs of `monitor holds` name and publish it now, deliveries included.
-
-    A rejected publication is taken with all its changes; one that is no longer served is believed when it comes back.
-
-    JSON keys: source, outcome, added, removed, changed, pending, held, reason.
-    """
-    from monitor import wiring
-    from monitor.poll import approve as approve_now
-
-    settings = session.settings
-    watches = {name: wiring.watch(settings, name) for name in settings.sources}
-    with _database(settings) as engine:
-        chosen = _ids(settings, engine, ids, source, everything)
-        for outcome in approve_now(engine, watches, chosen, now=wiring.now()):
-            _show_outcome(outcome, as_json)
-        _fan_out(settings, engine)
-
-
-@subcommand(holds, name="reject", short_help="Do not believe it while it stands.")
-@_chosen
-@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
-def reject(
-    session: Session, ids: tuple[str, ...], source: str | None, everything: bool, as_json: bool
-) -> None:
-    """Silence the changes that the IDs of `monitor holds` name for as long as they stand; refuse publications for good.
-
-    JSON keys: rejected (the IDs).
-    """
-    from monitor import wiring
-    from monitor.poll import reject as reject_now
-
-    with _database(session.settings) as engine:
-        chosen = _ids(session.settings, engine, ids, source, everything)
-        reject_now(engine, chosen, now=wiring.now())
-    if as_json:
-        emit({"rejected": list(chosen)})
-    else:
-        click.echo(f"rejected: {', '.join(chosen)}")
-
-
-@contextmanager
-def _database(settings: Settings) -> Iterator[Engine]:
-    from monitor import wiring
-
-    engine = wiring.open_database(settings)
-    try:
-        yield engine
-    finally:
-        engine.dispose()
-
-
-def _must_be_known(settings: Settings, conn: Connection, source: str) -> None:
+def must_be_known(settings: Settings, conn: Connection, source: str) -> None:
     """UsageError unless the source is configured, or was polled once: "nothing" about a misspelt one would be believed."""
     from monitor.store import baseline
 
@@ -301,40 +194,18 @@ def _must_be_known(settings: Settings, conn: Connection, source: str) -> None:
         settings.source(source)
 
 
-def _ids(
-    settings: Settings, engine: Engine, ids: Iterable[str], source: str | None, everything: bool
-) -> tuple[str, ...]:
-    """The ids that were given, or all of a source; UsageError when that is none."""
-    from monitor.errors import UsageError
-    from monitor.poll import standing
-
-    given = tuple(ids)
-    if everything and given:
-        raise UsageError("give either IDs or --all")
-    if everything:
-        if source is None:
-            raise UsageError("--all needs --source NAME")
-        settings.source(source)
-        given = tuple(hold.id for hold in standing(engine) if hold.source == source)
-        if not given:
-            raise UsageError(f"nothing is held of {source}")
-    if not given:
-        raise UsageError("give the ID of what is meant; `monitor holds` lists them")
-    return given
-
-
-def _fan_out(settings: Settings, engine: Engine) -> None:
-    """Also takes up what an earlier poll published before it was killed."""
-    from monitor import wiring
-    from monitor.dispatch import fan_out
+def fan_out(settings: Settings, engine: Engine) -> None:
+    """Write the deliveries of what was published. Also takes up what an earlier poll published before it was killed."""
+    from monitor import dispatch, wiring
 
     if settings.telegram.channels:
         # where nobody runs the service, this is where they begin to follow
         wiring.follow_channels(settings, engine, wiring.open_keys(settings, engine))
-    fan_out(engine, locate=wiring.locator(settings), now=wiring.now())
+    dispatch.fan_out(engine, locate=wiring.locator(settings), now=wiring.now())
 
 
-def _show_outcome(outcome: Outcome, as_json: bool) -> None:
+def show_outcome(outcome: Outcome, as_json: bool) -> None:
+    """Print what became of one source: a line for people, or an object."""
     found: dict[str, Any] = {
         "source": outcome.source,
         "outcome": outcome.outcome.value,
@@ -356,7 +227,8 @@ def _show_outcome(outcome: Outcome, as_json: bool) -> None:
     click.echo(line + (f": {outcome.reason}" if outcome.reason else ""))
 
 
-def _change_json(row: Row) -> dict[str, Any]:
+def change_json(row: Row) -> dict[str, Any]:
+    """What every command says of a change, published or held."""
     from monitor.cli.showing import listing_json
 
     change = row.change
@@ -368,51 +240,3 @@ def _change_json(row: Row) -> dict[str, Any]:
         "after": listing_json(change.after) if change.after else None,
         "fields": list(change.fields),
     }
-
-
-def _hold_json(hold: Hold) -> dict[str, Any]:
-    from monitor.cli.showing import iso
-    from monitor.store.changes import Row
-
-    what = hold.what
-    if isinstance(what, Row):
-        return {
-            "id": hold.id,
-            "type": "change",
-            **{key: value for key, value in _change_json(what).items() if key != "id"},
-            "reason": what.reason,
-            "since": iso(what.first_seen_at),
-            "release_at": iso(what.release_at),
-        }
-    return {
-        "id": hold.id,
-        "type": "publication",
-        "source": what.source,
-        "hash": what.hash,
-        "listings": what.listings,
-        "reason": what.reason,
-        "since": iso(what.at),
-        "last_seen_at": iso(what.last_seen_at),
-        "release_at": None,
-    }
-
-
-def _hold_cells(hold: Hold, timezone: str) -> tuple[object, ...]:
-    from monitor.cli.showing import SIGNS, described, when
-    from monitor.store.changes import Row
-
-    what = hold.what
-    if isinstance(what, Row):
-        words = f"{SIGNS[what.change.kind]} {described(what.change)}"
-        since, released = what.first_seen_at, what.release_at
-    else:
-        words = f"a publication of {what.listings:,} listings, rejected"
-        since, released = what.at, None
-    return (
-        hold.id,
-        hold.source,
-        words,
-        when(since, timezone),
-        when(released, timezone) if released else "by a person",
-        what.reason,
-    )

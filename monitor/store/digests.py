@@ -13,7 +13,7 @@ from sqlmodel import col
 
 from monitor import tables
 from monitor.db import insert_for
-from monitor.store.fanout import Match
+from monitor.store.fanout import Match, heard
 from monitor.tables import (
     ChangePlace,
     Changeset,
@@ -212,37 +212,7 @@ def sources_of(conn: Connection, changesets: Collection[int]) -> dict[int, str]:
 
 def matches(conn: Connection, deliveries: Collection[int]) -> dict[int, list[Match]]:
     """For each digest, which changes its subscriber hears of and why: their own subscriptions, as of now."""
-    base = (
-        sa.select(
-            col(DigestChangeset.delivery_id),
-            col(ChangePlace.change_id),
-            col(Subscription.place),
-            col(Subscription.created_at),
-        )
-        .join(Changeset, col(Changeset.id) == col(DigestChangeset.changeset_id))
-        .join(tables.Change, col(tables.Change.changeset_id) == col(Changeset.id))
-        .join(
-            Subscription,
-            sa.and_(
-                col(Subscription.subscriber_id) == col(DigestChangeset.subscriber_id),
-                col(Subscription.source) == col(Changeset.source),
-            ),
-        )
-        .join(ChangePlace, col(ChangePlace.change_id) == col(tables.Change.id))
-        .where(col(DigestChangeset.delivery_id).in_(deliveries))
-    )
-    rows: Any = conn.execute(
-        sa.union_all(
-            base.where(col(ChangePlace.place) == col(Subscription.place)),
-            base.where(
-                col(ChangePlace.place) == col(Subscription.within), col(ChangePlace.everyone).is_(sa.true())
-            ),
-        )
-    )
-    found: dict[int, list[Match]] = {}
-    for delivery, change, place, asked_at in rows:
-        found.setdefault(delivery, []).append(Match(change, place, asked_at))
-    return found
+    return heard(conn, DigestChangeset, col(DigestChangeset.delivery_id), deliveries)
 
 
 def periods(conn: Connection, deliveries: Collection[int]) -> dict[int, str]:

@@ -15,7 +15,15 @@ from monitor import tables
 from monitor.db import insert_for
 from monitor.domain import Change, Confidence, Listing
 from monitor.store.codec import CHANGE, change_from_row
-from monitor.tables import ChangePlace, Changeset, Delivery, Subscriber, Subscription, UtcDateTime
+from monitor.tables import (
+    ChangePlace,
+    Changeset,
+    Delivery,
+    DigestChangeset,
+    Subscriber,
+    Subscription,
+    UtcDateTime,
+)
 
 _MANY = 1000  # deliveries of one changeset after which the outbox is another one to PostgreSQL's planner
 
@@ -203,24 +211,31 @@ def published(conn: Connection, changeset: int) -> tuple[Published, ...]:
 
 def matches(conn: Connection, ids: Collection[int]) -> dict[int, list[Match]]:
     """For each alert, which changes its subscriber hears of and why: their own subscriptions of that source, as of now."""
+    return heard(conn, Delivery, col(Delivery.id), ids)
+
+
+def heard(
+    conn: Connection, told: type[Delivery] | type[DigestChangeset], delivery: Any, ids: Collection[int]
+) -> dict[int, list[Match]]:
+    """The same for whatever names a changeset and a subscriber; ``delivery`` is its column with the delivery's id."""
     base = (
         sa.select(
-            col(Delivery.id),
+            delivery,
             col(ChangePlace.change_id),
             col(Subscription.place),
             col(Subscription.created_at),
         )
-        .join(Changeset, col(Changeset.id) == col(Delivery.changeset_id))
+        .join(Changeset, col(Changeset.id) == col(told.changeset_id))
         .join(tables.Change, col(tables.Change.changeset_id) == col(Changeset.id))
         .join(
             Subscription,
             sa.and_(
-                col(Subscription.subscriber_id) == col(Delivery.subscriber_id),
+                col(Subscription.subscriber_id) == col(told.subscriber_id),
                 col(Subscription.source) == col(Changeset.source),
             ),
         )
         .join(ChangePlace, col(ChangePlace.change_id) == col(tables.Change.id))
-        .where(col(Delivery.id).in_(ids))
+        .where(delivery.in_(ids))
     )
     rows: Any = conn.execute(
         sa.union_all(
@@ -231,6 +246,6 @@ def matches(conn: Connection, ids: Collection[int]) -> dict[int, list[Match]]:
         )
     )
     found: dict[int, list[Match]] = {}
-    for delivery, change, place, asked_at in rows:
-        found.setdefault(delivery, []).append(Match(change, place, asked_at))
+    for owner, change, place, asked_at in rows:
+        found.setdefault(owner, []).append(Match(change, place, asked_at))
     return found

@@ -14,7 +14,6 @@ from monitor import letters, render, wiring
 from monitor.channels import EVERYTHING
 from monitor.config import Settings
 from monitor.db import reading
-from monitor.domain import Alert, Change, Confidence, Kind, Listing, Message, Told
 from monitor.keys import KeyFile
 from monitor.letters import Section
 from monitor.store import facts, overview
@@ -75,7 +74,7 @@ def people(
     @cache
     def preview(language: str) -> str:
         return (
-            sample(settings, language, site.clock())
+            render.alert(wiring.sample(settings, language, site.clock()))
             .text.replace(render.MARKS["asked"], "…")
             .replace(render.MARKS["stop"], site.public("/manage/…"))
         )
@@ -110,38 +109,3 @@ def reason(settings: Settings, engine: Engine, now: datetime) -> str | None:
         "mail": "nobody can sign up: the mail server refuses everything",
         None: None,
     }[closed(settings, engine, now)]
-
-
-def sample(settings: Settings, language: str, now: datetime) -> Message:
-    """An alert about nothing that has happened, to show what one looks like."""
-    name, source = next(iter(settings.watched.items()))
-    listing = Listing(
-        name="Hammond Police Department", city="Hammond", state="IN", since=now.date() - timedelta(days=1)
-    )
-    told = Told(
-        change=Change(Kind.ADDED, after=listing),
-        because=("46320",),
-        reason="covers Hammond",
-        confidence=Confidence.EXACT,
-        not_before=now - source.every,
-        not_after=now,
-    )
-    meanings = source.meanings()
-    public = settings.site.public_url
-    return render.alert(
-        Alert(
-            source=name,
-            title=source.titled(language),
-            publisher=source.publisher,
-            official_url=source.official,
-            told=(told,),
-            meaning=meanings[-1] if meanings else None,
-            site_name=settings.site.name,
-            contact=settings.site.contact,
-            timezone=settings.site.timezone,
-            language=language,
-            permalink=f"{public.rstrip('/')}/changes/…" if public else None,
-            sample=True,
-            managed=public is not None,
-        )
-    )

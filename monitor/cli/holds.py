@@ -1,0 +1,182 @@
+"""The commands about what is not believed yet: show it, approve it, reject it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from monitor.cli import Session, emit, subcommand, table
+from monitor.cli.grouping import ListByDefault
+from monitor.cli.watch import change_json, fan_out, must_be_known, show_outcome
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import Engine
+
+    from monitor.config import Settings
+    from monitor.poll import Hold
+
+
+@click.group(cls=ListByDefault, short_help="Show what is not believed yet; approve or reject it.")
+def holds() -> None:
+    """Show what is not believed yet, and why; approve or reject it.
+
+    Without a command it lists.
+    """
+
+
+@subcommand(holds, name="list", short_help="List what is not believed yet.")
+@click.option("--source", "source", metavar="NAME", help="Only of this source.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
+def list_(session: Session, source: str | None, as_json: bool) -> None:
+    """List held changes and rejected publications: why, since when, and when they release themselves, if they do.
+
+    JSON keys of a change: id, type ("change"), source, kind, before, after, fields, reason, since, release_at (null: only a person can);
+    of a publication: id, type ("publication"), source, hash, listings, reason, since, last_seen_at, release_at (always null).
+    """
+    from monitor.db import reading
+    from monitor.poll import standing
+
+    timezone = session.settings.site.timezone
+    engine = session.database()
+    if source is not None:
+        with reading(engine) as conn:
+            must_be_known(session.settings, conn, source)
+    found = [hold for hold in standing(engine) if source in (None, hold.source)]
+    if as_json:
+        for hold in found:
+            emit(_hold_json(hold))
+    elif found:
+        table(
+            ("id", "source", "what", "since", "released", "because"),
+            [_hold_cells(hold, timezone) for hold in found],
+        )
+    else:
+        click.echo("nothing is held")
+
+
+def _chosen(function: Any) -> Any:
+    function = click.option("--all", "everything", is_flag=True, help="All that is held of the source.")(
+        function
+    )
+    function = click.option("--source", "source", metavar="NAME", help="With --all: of this source.")(
+        function
+    )
+    return click.argument("ids", metavar="[ID]...", nargs=-1)(function)
+
+
+@subcommand(holds, name="approve", short_help="Believe it and publish it now.")
+@_chosen
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
+def approve(
+    session: Session, ids: tuple[str, ...], source: str | None, everything: bool, as_json: bool
+) -> None:
+    """Believe what the IDs of `monitor holds` name and publish it now, deliveries included.
+
+    A rejected publication is taken with all its changes; one that is no longer served is believed when it comes back.
+
+    JSON keys: source, outcome, added, removed, changed, pending, held, reason.
+    """
+    from monitor import wiring
+    from monitor.poll import approve as approve_now
+
+    settings = session.settings
+    watches = {name: wiring.watch(settings, name) for name in settings.sources}
+    engine = session.database()
+    chosen = _ids(settings, engine, ids, source, everything)
+    for outcome in approve_now(engine, watches, chosen, now=wiring.now()):
+        show_outcome(outcome, as_json)
+    fan_out(settings, engine)
+
+
+@subcommand(holds, name="reject", short_help="Do not believe it while it stands.")
+@_chosen
+@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
+def reject(
+    session: Session, ids: tuple[str, ...], source: str | None, everything: bool, as_json: bool
+) -> None:
+    """Silence the changes that the IDs of `monitor holds` name for as long as they stand; refuse publications for good.
+
+    JSON keys: rejected (the IDs).
+    """
+    from monitor import wiring
+    from monitor.poll import reject as reject_now
+
+    engine = session.database()
+    chosen = _ids(session.settings, engine, ids, source, everything)
+    reject_now(engine, chosen, now=wiring.now())
+    if as_json:
+        emit({"rejected": list(chosen)})
+    else:
+        click.echo(f"rejected: {', '.join(chosen)}")
+
+
+def _ids(
+    settings: Settings, engine: Engine, ids: Iterable[str], source: str | None, everything: bool
+) -> tuple[str, ...]:
+    """The ids that were given, or all of a source; UsageError when that is none."""
+    from monitor.errors import UsageError
+    from monitor.poll import standing
+
+    given = tuple(ids)
+    if everything and given:
+        raise UsageError("give either IDs or --all")
+    if everything:
+        if source is None:
+            raise UsageError("--all needs --source NAME")
+        settings.source(source)
+        given = tuple(hold.id for hold in standing(engine) if hold.source == source)
+        if not given:
+            raise UsageError(f"nothing is held of {source}")
+    if not given:
+        raise UsageError("give the ID of what is meant; `monitor holds` lists them")
+    return given
+
+
+def _hold_json(hold: Hold) -> dict[str, Any]:
+    from monitor.cli.showing import iso
+    from monitor.store.changes import Row
+
+    what = hold.what
+    if isinstance(what, Row):
+        return {
+            "id": hold.id,
+            "type": "change",
+            **{key: value for key, value in change_json(what).items() if key != "id"},
+            "reason": what.reason,
+            "since": iso(what.first_seen_at),
+            "release_at": iso(what.release_at),
+        }
+    return {
+        "id": hold.id,
+        "type": "publication",
+        "source": what.source,
+        "hash": what.hash,
+        "listings": what.listings,
+        "reason": what.reason,
+        "since": iso(what.at),
+        "last_seen_at": iso(what.last_seen_at),
+        "release_at": None,
+    }
+
+
+def _hold_cells(hold: Hold, timezone: str) -> tuple[object, ...]:
+    from monitor.cli.showing import SIGNS, described, when
+    from monitor.store.changes import Row
+
+    what = hold.what
+    if isinstance(what, Row):
+        words = f"{SIGNS[what.change.kind]} {described(what.change)}"
+        since, released = what.first_seen_at, what.release_at
+    else:
+        words = f"a publication of {what.listings:,} listings, rejected"
+        since, released = what.at, None
+    return (
+        hold.id,
+        hold.source,
+        words,
+        when(since, timezone),
+        when(released, timezone) if released else "by a person",
+        what.reason,
+    )
