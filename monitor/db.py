@@ -246,7 +246,7 @@ def _create_private(path: Path) -> None:
             os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
     except OSError as error:
         raise StoreError(
-            f"the database {path} cannot be created ({error.strerror}): check its folder"
+            f"the database {path} cannot be created or opened ({error.strerror}): check its folder"
         ) from None
 
 

@@ -86,7 +86,7 @@ def check(session: Session, to: str | None, as_json: bool) -> None:
     """
     from monitor.cli.trying import findings
 
-    results = findings(session.settings, to)
+    results = findings(session.settings, to, session.config)
     if as_json:
         emit(
             {

@@ -7,10 +7,11 @@ import re
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from monitor import sources, subscribe, tokens, wiring
-from monitor.config import LOOPBACK, Settings
+from monitor.config import DEFAULT_PATH, LOOPBACK, Settings, exposed
 from monitor.domain import Envelope
 from monitor.errors import MonitorError, UsageError
 from monitor.fetch import Fetched
@@ -33,10 +34,11 @@ class Finding:
     message: str
 
 
-def findings(settings: Settings, to: str | None) -> list[Finding]:
-    """Everything that was tried, in order. A part that does not work stops no other. Raises UsageError for a sample to nowhere."""
+def findings(settings: Settings, to: str | None, path: Path | None = None) -> list[Finding]:
+    """Everything that was tried, in order; ``path`` is that of the configuration file, if another than ``./config.toml``. A part that does not work stops no other. Raises UsageError for a sample to nowhere."""
     channel = _channel_of(settings, to) if to else None
     found = [
+        *_written(path),
         *_stored(settings),
         *_site(settings),
         *_sources(settings),
@@ -48,6 +50,16 @@ def findings(settings: Settings, to: str | None) -> list[Finding]:
             asyncio.run(_attempt(f"sample by {channel}", lambda: _send_sample(settings, channel, to)))
         )
     return found
+
+
+def _written(path: Path | None) -> Iterator[Finding]:
+    if keys := exposed(path):
+        yield Finding(
+            "configuration",
+            True,
+            f"warning: other users of this machine can read {', '.join(keys)} in {path or DEFAULT_PATH}; move secrets into files of their"
+            f" own ({keys[0].partition('.')[2]}_file), or run chmod 600",
+        )
 
 
 def _stored(settings: Settings) -> Iterator[Finding]:

@@ -15,7 +15,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from monitor.config.layers import from_environment, laid_over, read_secret_files
+from monitor.config.layers import from_environment, laid_over, read_secret_files, written_secrets
 from monitor.config.problems import contradictions, in_words
 from monitor.config.sections import LOOPBACK, Columns, Database, MeaningEntry, Source
 from monitor.config.settings import Settings
@@ -31,10 +31,19 @@ __all__ = [
     "Source",
     "default_sources",
     "example",
+    "exposed",
     "load",
 ]
 
 DEFAULT_PATH = Path("config.toml")
+
+
+def exposed(path: Path | None = None) -> list[str]:
+    """The keys of secrets in the configuration file at ``path`` (or ``./config.toml``), when other users of this machine may read it."""
+    chosen = path or DEFAULT_PATH
+    if not chosen.is_file() or not chosen.stat().st_mode & 0o077:
+        return []
+    return written_secrets(tomllib.loads(chosen.read_text("utf-8")))
 
 
 @cache

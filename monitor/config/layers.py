@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -100,6 +101,20 @@ def read_secret_files(merged: dict[str, Any], problems: list[str], base: Path) -
         except (OSError, UnicodeDecodeError, IndexError) as error:
             why = error.strerror if isinstance(error, OSError) else "it holds no line of text"
             problems.append(f"{section}.{key}_file: {path} cannot be used: {why}")
+            if key != "url":
+                table[key] = "secret-not-readable"  # it was given: what it goes together with is not wrong
+
+
+def written_secrets(given: Mapping[str, Any]) -> list[str]:
+    """The keys of the secrets that stand in a configuration itself rather than in files of their own."""
+    sections = dict(tables(given))
+    values = ((section, key, str(sections.get(section, {}).get(key, ""))) for section, key in SECRETS)
+    return [
+        f"{section}.{key}"
+        for section, key, value in values
+        # an address is a secret when there is a password in it
+        if (re.search(r"//[^/@]*:[^/@]+@", value) if key in {"url", "proxy"} else value)
+    ]
 
 
 def tables(value: object) -> Iterator[tuple[str, Mapping[str, Any]]]:

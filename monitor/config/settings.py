@@ -69,7 +69,7 @@ class Settings(Section):
         """One source by name. Raises UsageError that names the known ones."""
         if name not in self.sources:
             raise UsageError(
-                f"there is no source {name!r}{nearest(name, self.sources)}; known: {', '.join(self.sources)}"
+                f"there is no source {name!r}; known: {', '.join(self.sources)}{nearest(name, self.sources)}"
             )
         return self.sources[name]
 

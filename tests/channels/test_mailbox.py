@@ -33,6 +33,7 @@ def email(folder: Path) -> Mailbox:
 def test_a_file_holds_exactly_the_bytes_of_the_mail(tmp_path: Path) -> None:
     write(email(tmp_path / "new" / "folder"), envelope())
     (file,) = (tmp_path / "new" / "folder").iterdir()
+    assert [path.stat().st_mode & 0o777 for path in (file.parent, file)] == [0o700, 0o600]
     assert file.read_bytes() == Form(MESSAGE, Letterhead.of(SENDER)).filled(envelope(), NOW)
 
 

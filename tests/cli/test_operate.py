@@ -155,9 +155,13 @@ def test_a_relay_with_an_authority_of_its_own_is_trusted_when_that_is_named(here
         assert missing.exit_code == 2
         assert "authority.pem is no file of PEM certificates" in missing.stderr
         (here / "authority.pem").write_bytes(certificate())
+        (here / "config.toml").chmod(0o644)
         trusted = run("check")
         assert trusted.exit_code == 0
         assert "signed in" in trusted.stdout
+        assert "other users of this machine can read email.password in config.toml" in trusted.stdout
+        (here / "config.toml").chmod(0o600)
+        assert "other users" not in run("check").stdout
 
 
 def test_a_list_of_ones_own_without_a_meaning_is_a_warning_of_check(here: Path) -> None:

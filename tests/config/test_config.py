@@ -198,6 +198,10 @@ def test_secrets_come_from_files_and_never_show(tmp_path: Path) -> None:
 
 
 def test_a_missing_secret_file_is_named_and_a_wrong_secret_is_not_shown(tmp_path: Path) -> None:
+    relay = '[email]\nhost = "localhost"\nfrom = "a@b.example"\nusername = "u"\n'
+    # and not that a user name and a password go together
+    (only,) = problems(tmp_path, relay + 'password_file = "nowhere"\n')
+    assert only.startswith("email.password_file: ")
     found = problems(tmp_path, '[telegram]\ntoken_file = "nowhere"\n')
     assert any("telegram.token_file: " in line and "nowhere" in line for line in found)
     found = problems(tmp_path, "[email]\npassword = [1, 2]\n", {"MONITOR_EMAIL__PASSWORD": '["hunter2"]'})
