@@ -26,9 +26,8 @@ from monitor.store.history import ACCEPTED, FAILED, GOOD, REJECTED, UNCHANGED, A
 
 log = logging.getLogger(__name__)
 
-_TRIES = (
-    3  # against other pollers of the same source: each loss means that another one has written what it saw
-)
+_TRIES = 6
+"""Against other pollers of the same source: each loss means that another one has written what it saw, which it does once."""
 
 
 def poll(engine: Engine, watch: Watch, fetcher: Publisher, *, now: datetime) -> Outcome:
