@@ -125,6 +125,29 @@ def explained(engine: Engine) -> Iterator[None]:
         raise StoreError(message) from None
 
 
+class Commits:
+    """Tells whether anybody has committed to a SQLite file since one looked last, at a hundredth of what a query costs. One thread.
+
+    ``PRAGMA data_version`` (https://www.sqlite.org/pragma.html#pragma_data_version) speaks of the *other* connections. So this keeps one
+    of its own, until `close`.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        if sqlite_path(engine) is None:
+            raise ValueError("only a SQLite file counts its commits")
+        self._pooled = engine.raw_connection()
+        self._driver: Any = self._pooled.driver_connection
+
+    def number(self) -> int:
+        """A number that is another one after a commit."""
+        ((number,),) = self._driver.execute("PRAGMA data_version")
+        return int(number)
+
+    def close(self) -> None:
+        """Give the connection back."""
+        self._pooled.close()
+
+
 def insert_for(conn: Connection, table: type[Any]) -> postgresql.Insert | sqlite.Insert:
     """An INSERT that knows ON CONFLICT, which both databases spell alike and SQLAlchemy keeps in its dialects."""
     return insert_in(conn.dialect.name, table)

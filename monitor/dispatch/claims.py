@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime, timedelta
 
 from sqlalchemy.engine import Engine
 
 from monitor.channels import EVERYTHING
-from monitor.db import reading, transaction
+from monitor.db import Commits, reading, sqlite_path, transaction
 from monitor.dispatch.fence import Fence
 from monitor.dispatch.parcels import SUMMARY_AFTER
 from monitor.dispatch.settling import Outcome, settle
@@ -26,13 +26,16 @@ BATCH = 200
 class Claims:
     """``owner`` is a name that nobody else ever claims under: a lease then says exactly who has a row in hand.
 
-    ``local``: the database is a file here, so that reading it waits for no network.
+    ``local``: the database is a file here, so that reading it waits for no network. `close` ends it.
     """
 
     def __init__(self, engine: Engine, keys: KeyFile, fence: Fence, *, channel: str, owner: str) -> None:
         self.owner = owner
         self.local = engine.dialect.name == "sqlite"
         self._engine, self._keys, self._fence, self._channel = engine, keys, fence, channel
+        self._commits = Commits(engine) if sqlite_path(engine) is not None else None
+        self._known: dict[int, Standing] = {}
+        self._known_at: int | None = None  # the number of `Commits` under which that was read
 
     def take(self, now: datetime, until: datetime) -> tuple[tuple[int, ...], dict[str, datetime]]:
         """Claim a batch of what is due at ``until`` [T3]; returns its ids, and the lanes that pause with the end of each pause.
@@ -77,10 +80,25 @@ class Claims:
             raise
         return ids, paused
 
-    def standing(self, ids: Collection[int]) -> dict[int, Standing]:
-        """How claimed deliveries stand at this moment."""
-        with reading(self._engine) as conn:
-            return outbox.standing(conn, ids)
+    def standing(self, ids: Collection[int], ahead: Iterable[int] = ()) -> dict[int, Standing]:
+        """How claimed deliveries stand at this moment. ``ahead`` are those that will be asked for next.
+
+        On a SQLite file what was read stands until somebody commits, so one query serves all messages between two commits.
+        """
+        if self._commits is None:
+            with reading(self._engine) as conn:
+                return outbox.standing(conn, ids)
+        number = self._commits.number()  # before the rows: what is committed in between is seen next time
+        if number != self._known_at or not self._known.keys() >= set(ids):
+            with reading(self._engine) as conn:
+                self._known = outbox.standing(conn, [*ids, *ahead])
+            self._known_at = number
+        return {id: self._known[id] for id in ids if id in self._known}
+
+    def close(self) -> None:
+        """Nothing is claimed any more."""
+        if self._commits is not None:
+            self._commits.close()
 
     def settle(self, outcomes: Sequence[Outcome], now: datetime) -> None:
         """Write a group of outcomes down in one transaction [T4]."""

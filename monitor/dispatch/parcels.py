@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import logging
-from collections import OrderedDict
+from collections import ChainMap, OrderedDict
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -186,12 +186,10 @@ class Composer:
             return Unready(group, f"no message could be made of it: {type(error).__name__}")
 
     def _message(self, group: tuple[Claimed, ...], hits: Sequence[Match], now: datetime) -> Message:
-        published = {
-            change: each
-            for delivery in group
-            if delivery.changeset is not None
-            for change, each in self._published[delivery.changeset].items()
-        }
+        # looked up and not copied: a changeset may hold hundreds of changes, and most people hear of one
+        published = ChainMap(
+            *(self._published[delivery.changeset] for delivery in group if delivery.changeset is not None)
+        )
         because: dict[int, set[str]] = {}
         for match in hits:
             because.setdefault(match.change, set()).add(match.place)

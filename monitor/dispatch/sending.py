@@ -13,6 +13,7 @@ from collections import Counter, deque
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from itertools import islice
 
 from monitor.channels import EVERYTHING, Channel
 from monitor.dispatch.claims import BATCH, LEASE, Claims
@@ -26,6 +27,7 @@ from monitor.store.outbox import Standing
 
 log = logging.getLogger(__name__)
 
+_AHEAD = 50  # parcels whose standing is read together with that of those that begin
 STOP_GRACE = timedelta(seconds=30)
 """How long messages under way may take to finish at a stop."""
 
@@ -85,6 +87,7 @@ class Line:
             for task in background:
                 task.cancel()
             await asyncio.gather(*background, return_exceptions=True)
+            self._claims.close()
         if self._failure is not None:
             raise self._failure
 
@@ -190,7 +193,8 @@ class Line:
     async def _standing(self, ids: Sequence[int]) -> dict[int, Standing]:
         # reading a few rows of a local file takes less than handing that to a thread, and never waits for a writer
         if self._claims.local:
-            return self._claims.standing(ids)
+            ahead = (id for parcel in islice(self._ready, _AHEAD) for id in parcel.ids)
+            return self._claims.standing(ids, ahead)
         return await asyncio.to_thread(self._claims.standing, ids)
 
     def _is_ours(self, standing: Standing) -> bool:

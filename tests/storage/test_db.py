@@ -6,6 +6,7 @@ import os
 import stat
 import traceback
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
@@ -259,6 +260,26 @@ def test_an_id_is_never_given_twice(sqlite_engine: Engine, now: datetime) -> Non
         first = conn.execute(sa.insert(rows).values(values)).inserted_primary_key
         conn.execute(sa.delete(rows))
         assert conn.execute(sa.insert(rows).values(values)).inserted_primary_key > first
+
+
+def test_a_commit_of_whomever_is_noticed_and_nothing_else(sqlite_engine: Engine) -> None:
+    commits = db.Commits(sqlite_engine)
+    before = commits.number()
+    with db.reading(sqlite_engine) as conn:
+        conn.scalar(COUNT)
+    with suppress(ZeroDivisionError), db.transaction(sqlite_engine) as conn:
+        add(conn, "taken back")
+        raise ZeroDivisionError
+    assert commits.number() == before
+    with db.transaction(sqlite_engine) as conn:
+        add(conn, "here")
+    assert (here := commits.number()) != before
+    other = db.connect(str(sqlite_engine.url))
+    with db.transaction(other) as conn:
+        add(conn, "elsewhere")
+    assert commits.number() != here
+    commits.close()
+    other.dispose()
 
 
 def test_a_database_in_memory_is_one_database() -> None:
