@@ -17,7 +17,8 @@ RUN /opt/builder/bin/python -c "import hatchling.build as b; print(b.build_wheel
     && /opt/monitor/bin/monitor --version
 
 FROM ${BASE}
-RUN groupadd --gid 10001 monitor \
+RUN PATH="$PATH:/usr/sbin:/sbin" \
+    && groupadd --gid 10001 monitor \
     && useradd --uid 10001 --gid 10001 --no-create-home --home-dir /data --shell /usr/sbin/nologin monitor \
     && install --directory --owner 10001 --group 10001 --mode 0700 /data
 COPY --from=build /opt/monitor /opt/monitor
