@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from functools import cache
 
 import sqlalchemy as sa
@@ -15,7 +15,6 @@ from monitor.tables import Confirmation, Delivery, RateWindow, Signup
 
 SITE = "site"
 """The name under which all sign-ups together are counted."""
-WINDOW = timedelta(hours=1)
 
 # what a sign-up runs is built once: building a statement costs ten times what running it does
 _PUT = sa.insert(Signup)

@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 import socketserver
 import ssl
-import threading
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import BinaryIO, Self
 
 from tests.peers.smtp import presenting
+from tests.peers.tcp import Listening
 
 
 @dataclass
@@ -56,22 +56,12 @@ class ImapPeer:
                 ):
                     _Session(peer, line, file).run()
 
-        class Server(socketserver.ThreadingTCPServer):
-            daemon_threads = True
-
-            def handle_error(self, request: object, client_address: object) -> None:
-                """A client that refuses the certificate is what the tests are about."""
-
-        self._server = Server(("127.0.0.1", 0), Conversation)
-        self.port: int = self._server.server_address[1]
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True)
-        self._thread.start()
+        self._server = Listening(Conversation)
+        self.port = self._server.port
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
+        self._server.stop()
 
     def flags(self) -> dict[int, set[str]]:
         return {uid: kept.flags for uid, kept in self.messages.items()}

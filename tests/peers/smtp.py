@@ -22,6 +22,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from tests.peers.tcp import Listening
+
 DROP = "<drop>"
 """Instead of an answer: close the connection."""
 
@@ -82,26 +84,15 @@ class SmtpPeer:
                 with ExitStack() as closing:
                     peer._converse(closing.enter_context(self.request), closing)
 
-        class Server(socketserver.ThreadingTCPServer):
-            allow_reuse_address = True
-            daemon_threads = True
-            request_queue_size = 64
-
-            def handle_error(self, request: object, client_address: object) -> None:
-                """A client that goes away or refuses the certificate is what the tests are about."""
-
-        self._server = Server(("127.0.0.1", 0), Conversation)
-        self.port: int = self._server.server_address[1]
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True)
-        self._thread.start()
+        self._server = Listening(Conversation)
+        self.port = self._server.port
         return self
 
     def __exit__(self, *_: object) -> None:
         self._over.set()
-        self._server.shutdown()
+        self._server.shutdown()  # before: a connection that came in between would not be dropped
         self.drop_all()
-        self._server.server_close()
-        self._thread.join()
+        self._server.stop()
 
     def drop_all(self) -> None:
         """Close every connection from this side."""
