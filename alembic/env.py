@@ -1,4 +1,4 @@
-"""How alembic reaches the database: on the connection that `monitor.migrate` hands over, or on a developer's own."""
+"""How alembic reaches the database: on the connection that `monitor.storage.migrate` hands over, or on a developer's own."""
 
 from __future__ import annotations
 
@@ -6,13 +6,14 @@ import sqlmodel
 from alembic import context
 from sqlalchemy.engine import Connection
 
-from monitor import db, tables
+from monitor.storage import engine as db
+from monitor.storage import schema
 
 
 def render_type(kind: str, thing: object, _: object) -> str | bool:
-    """Write the column types of `monitor.tables` as that module names them."""
-    if kind == "type" and isinstance(thing, tables.UtcDateTime | tables.Json | tables.BigId):
-        return f"monitor.tables.{type(thing).__name__}()"
+    """Write the column types of `monitor.storage.schema` as that module names them."""
+    if kind == "type" and isinstance(thing, schema.UtcDateTime | schema.Json | schema.BigId):
+        return f"columns.{type(thing).__name__}()"
     if kind == "type" and isinstance(thing, sqlmodel.AutoString):
         return "sqlmodel.AutoString()"
     return False
@@ -21,10 +22,10 @@ def render_type(kind: str, thing: object, _: object) -> str | bool:
 def run(connection: Connection) -> None:
     context.configure(
         connection=connection,
-        target_metadata=tables.metadata,
+        target_metadata=schema.metadata,
         render_as_batch=True,  # SQLite cannot alter a table: alembic copies it
         render_item=render_type,
-        transactional_ddl=True,  # SQLite's DDL is transactional too, once the driver leaves transactions to us (monitor/db.py)
+        transactional_ddl=True,  # SQLite's DDL is transactional too, once the driver leaves transactions to us (monitor/storage/engine.py)
     )
     with context.begin_transaction():
         context.run_migrations()

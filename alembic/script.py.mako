@@ -6,7 +6,7 @@ import sqlalchemy as sa
 import sqlmodel  # noqa: F401
 from alembic import op
 
-import monitor.tables  # noqa: F401
+from monitor.storage import columns  # noqa: F401
 ${imports if imports else ""}
 
 revision = ${repr(up_revision)}

@@ -14,9 +14,9 @@ from functools import partial
 
 import csv_diff
 
-from monitor.diff import apply, diff
+from monitor.core.diff import apply, diff
+from monitor.core.identity import content_digest, keyed
 from monitor.domain import Listing
-from monitor.identity import content_digest, keyed
 from monitor.states import STATES
 
 PLACES = [

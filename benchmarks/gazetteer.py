@@ -30,9 +30,9 @@ from pathlib import Path
 import openpyxl
 
 from monitor.domain import Confidence, Listing, Placement
-from monitor.gazetteer import Gazetteer, load
-from monitor.gazetteer.names import key
-from monitor.gazetteer.table import county_stem, distance
+from monitor.places import Gazetteer, load
+from monitor.places.names import key
+from monitor.places.table import county_stem, distance
 from monitor.states import read_state
 
 SHARED = Path(__file__).parents[1] / ".." / "shared" / "data"

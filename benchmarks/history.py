@@ -25,17 +25,17 @@ from zipfile import ZipFile
 import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
-from monitor.db import connect, reading, transaction
+from monitor.core.identity import keyed
 from monitor.domain import Listing
 from monitor.fetch import Fetched, NotModified, Target, Validators
-from monitor.identity import keyed
-from monitor.poll import Outcome, Watch, poll
-from monitor.replay import Served, Summary, replay
+from monitor.history.replay import Served, Summary, replay
+from monitor.polling import Outcome, Watch, poll
 from monitor.sources import Columns, SourceSpec
-from monitor.store import baseline
-from monitor.store.baseline import Version
-from monitor.store.codec import listing_to_json
-from monitor.tables import metadata
+from monitor.storage.columns import metadata
+from monitor.storage.engine import connect, reading, transaction
+from monitor.storage.lists import baseline
+from monitor.storage.lists.baseline import Version
+from monitor.storage.lists.codec import listing_to_json
 
 START = datetime(2025, 1, 1, tzinfo=UTC)
 HOUR = timedelta(hours=1)

@@ -23,14 +23,14 @@ import psutil
 import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
-from monitor import tables
-from monitor.db import connect, transaction
-from monitor.dispatch import Content, Recipient, drain, fan_out
 from monitor.domain import Change, Confidence, Envelope, Kind, Listing, Message, Placement
 from monitor.keys import KeyFile
-from monitor.migrate import upgrade
-from monitor.store import outbox
-from monitor.store.codec import change_to_columns
+from monitor.outbox import Content, Recipient, drain, fan_out
+from monitor.storage import schema
+from monitor.storage.deliveries import queue
+from monitor.storage.engine import connect, transaction
+from monitor.storage.lists.codec import change_to_columns
+from monitor.storage.migrate import upgrade
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 STATES = 50
@@ -75,7 +75,7 @@ def populate(engine: Engine, subscriptions: int) -> None:
             sa.text(
                 "INSERT INTO subscriber (id, channel, address, address_hash, state, origin, language, frequency, nonce, created_at, strikes, receipts) "
                 f"{numbers} SELECT n, 'email', :sealed, 'hash' || n, 'active', 'site', 'en', 'at_once', 'x', :now, 0, true FROM numbers"
-            ).bindparams(sa.bindparam("now", NOW, tables.UtcDateTime())),
+            ).bindparams(sa.bindparam("now", NOW, schema.UtcDateTime())),
             {"n": people, "sealed": sealed},
         )
         for suffix, place, within, count in (
@@ -86,7 +86,7 @@ def populate(engine: Engine, subscriptions: int) -> None:
                 sa.text(
                     "INSERT INTO subscription (subscriber_id, source, place, within, created_at) "
                     f"{numbers} SELECT n, 'ring', {place}, {within}, :now FROM numbers -- {suffix}"
-                ).bindparams(sa.bindparam("now", NOW, tables.UtcDateTime())),
+                ).bindparams(sa.bindparam("now", NOW, schema.UtcDateTime())),
                 {"n": count},
             )
     with engine.connect() as conn:
@@ -97,12 +97,12 @@ def publish(engine: Engine, states: int) -> int:
     """One changeset of agencies that serve a whole state each, in so many states."""
     with transaction(engine) as conn:
         changeset = conn.scalar(
-            sa.insert(tables.Changeset).values(source="ring", number=1, at=NOW).returning(tables.Changeset.id)
+            sa.insert(schema.Changeset).values(source="ring", number=1, at=NOW).returning(schema.Changeset.id)
         )
         for number in range(states):
             listing = Listing(name=f"State Police {number}", key=f"k{number}", state=f"S{number}")
             conn.execute(
-                sa.insert(tables.Change).values(
+                sa.insert(schema.Change).values(
                     source="ring", state="published", reason="", first_seen_at=NOW, was_held=False, approved=False,
                     changeset_id=changeset, **change_to_columns(Change(Kind.ADDED, after=listing), listing.key),
                 )
@@ -141,7 +141,7 @@ def bare(engine: Engine, changeset: int) -> int:
                 "SELECT s.subscriber_id FROM change_place p JOIN subscription s ON s.source = 'ring' AND s.within = p.place AND p.everyone"
                 ") AS followers"
             )
-            .bindparams(sa.bindparam("now", NOW, tables.UtcDateTime()))
+            .bindparams(sa.bindparam("now", NOW, schema.UtcDateTime()))
             .execution_options(preserve_rowcount=True),
             {"changeset": changeset},
         ).rowcount
@@ -152,7 +152,7 @@ def fanned_out(engine: Engine) -> tuple[int, Time]:
     emptied = "TRUNCATE delivery CASCADE" if engine.dialect.name == "postgresql" else "DELETE FROM delivery"
     with transaction(engine) as conn:
         conn.execute(sa.text(emptied))  # on PostgreSQL deleted rows would stay in the way
-        conn.execute(sa.update(tables.Changeset).values(fanned_out_at=None))
+        conn.execute(sa.update(schema.Changeset).values(fanned_out_at=None))
     return timed(lambda: fan_out(engine, locate=locate, now=NOW), server(engine))
 
 
@@ -192,7 +192,7 @@ def claim_and_settle(engine: Engine, batches: int, size: int = 200) -> tuple[flo
 
         def claim() -> tuple[int, ...]:
             with transaction(engine) as conn:
-                return outbox.claim(
+                return queue.claim(
                     conn, channel="email", owner="bench", now=NOW, until=NOW, lease_until=NOW + timedelta(minutes=2), limit=size
                 )  # fmt: skip
 
@@ -202,7 +202,7 @@ def claim_and_settle(engine: Engine, batches: int, size: int = 200) -> tuple[flo
         def settle(ids: tuple[int, ...] = ids) -> None:
             for start in range(0, len(ids), 50):
                 with transaction(engine) as conn:
-                    outbox.sent(conn, ids[start : start + 50], NOW)
+                    queue.sent(conn, ids[start : start + 50], NOW)
 
         settling += timed(settle)[1].wall
     return batches * size / claiming, batches * size / settling

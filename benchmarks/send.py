@@ -28,12 +28,12 @@ import sqlalchemy as sa
 from benchmarks import outbox
 from monitor import render
 from monitor.channels.email import Email
-from monitor.channels.letter import Form, Letterhead
-from monitor.channels.marks import filled
-from monitor.db import connect, transaction
-from monitor.dispatch import drain, fan_out
+from monitor.channels.mime import Form, Letterhead
+from monitor.channels.placeholders import filled
 from monitor.domain import Alert, Change, Confidence, Envelope, Kind, Listing, Meaning, Message, Told
-from monitor.migrate import upgrade
+from monitor.outbox import drain, fan_out
+from monitor.storage.engine import connect, transaction
+from monitor.storage.migrate import upgrade
 
 NOW = datetime(2026, 11, 24, 20, 7, tzinfo=UTC)
 SENDER = "Map Monitor <alerts@watch.example>"

@@ -31,14 +31,16 @@ from urllib.parse import urlencode
 from fastapi import FastAPI, Form
 from sqlalchemy.engine import Engine
 
-from monitor import config, db, subscribe, tokens, wiring
+from monitor import config, subscribers, wiring
 from monitor.config import Settings
+from monitor.core import tokens
+from monitor.core.tokens import Purpose
 from monitor.fetch import Fetched, Validators
 from monitor.keys import KeyFile
-from monitor.poll import poll
-from monitor.store import people
-from monitor.subscribe import Wish
-from monitor.tokens import Purpose
+from monitor.polling import poll
+from monitor.storage import engine as db
+from monitor.storage import people
+from monitor.subscribers import Wish
 from monitor.web import assembly, forms, joining
 
 STATES = ("unknown", "pending", "active", "suppressed", "undeliverable")
@@ -95,13 +97,15 @@ def _bring(engine: Engine, keys: KeyFile, state: str, now: datetime) -> None:
         with db.transaction(engine) as conn:
             people.suppress(conn, "email", hashed, "gone", now)
         return
-    subscribe.request(engine, keys, Wish(address=address, places=("60601",), sources=("ring",)), client=None, now=now)  # fmt: skip
-    subscribe.admit(engine, keys, now)
+    subscribers.request(engine, keys, Wish(address=address, places=("60601",), sources=("ring",)), client=None, now=now)  # fmt: skip
+    subscribers.admit(engine, keys, now)
     with db.reading(engine) as conn:
         one = people.find(conn, "email", hashed)
     assert one is not None
     if state != "pending":
-        subscribe.confirm(engine, keys, tokens.make(keys.token_key, Purpose.CONFIRM, one.id, one.nonce), now)
+        subscribers.confirm(
+            engine, keys, tokens.make(keys.token_key, Purpose.CONFIRM, one.id, one.nonce), now
+        )
     if state == "undeliverable":
         with db.transaction(engine) as conn:
             people.change(conn, one.id, strikes=2)

@@ -31,7 +31,7 @@ def main() -> None:
         ("monitor --help (goal: under 0.3 s)", shown),
     ):
         print(f"| {what} | {seconds:.3f} | {seconds / bare:.1f} |")
-    from monitor.gazetteer import load
+    from monitor.places import load
 
     began = time.perf_counter()
     load()

@@ -21,14 +21,14 @@ if TYPE_CHECKING:
 
     from monitor.channels import Channel
     from monitor.config import Settings
-    from monitor.coverage import Coverage
-    from monitor.dispatch import Content, Drained, Letter, Recipient
     from monitor.domain import Alert, Listing, Message, Placement
     from monitor.fetch import Fetcher
-    from monitor.gazetteer import Gazetteer
     from monitor.keys import KeyFile
-    from monitor.poll import Watch
-    from monitor.subscribe import Tombstones
+    from monitor.outbox import Content, Drained, Letter, Recipient
+    from monitor.places import Gazetteer
+    from monitor.polling import Watch
+    from monitor.storage.lists.coverage import Coverage
+    from monitor.subscribers import Tombstones
 
 log = logging.getLogger(__name__)
 
@@ -45,14 +45,14 @@ def owner() -> str:
 
 def open_database(settings: Settings) -> Engine:
     """The database, brought to this program's revision (created when it is not there), and known to its data folder."""
-    from monitor.db import connect
-    from monitor.dispatch import fence
-    from monitor.migrate import upgrade
+    from monitor.outbox import clone_guard
+    from monitor.storage.engine import connect
+    from monitor.storage.migrate import upgrade
 
     engine = connect(settings.database_url)
     try:
         upgrade(engine, folder=settings.data.folder, now=now())
-        fence.settle_in(engine, settings.data.folder)
+        clone_guard.settle_in(engine, settings.data.folder)
     except BaseException:
         engine.dispose()
         raise
@@ -65,9 +65,9 @@ def open_keys(settings: Settings, engine: Engine) -> KeyFile:
 
     With it in hand, whoever was erased since this copy of the database was made is erased from it again.
     """
-    from monitor.db import heed, transaction
-    from monitor.keys import unlock
-    from monitor.subscribe import bury
+    from monitor.storage.engine import heed, transaction
+    from monitor.storage.key_exchange import unlock
+    from monitor.subscribers import bury
 
     with transaction(engine) as conn:
         keys = unlock(conn, settings.data.folder)
@@ -78,7 +78,7 @@ def open_keys(settings: Settings, engine: Engine) -> KeyFile:
 
 def tombstones(settings: Settings) -> Tombstones:
     """Who asked to be forgotten, beside the database."""
-    from monitor.subscribe import Tombstones
+    from monitor.subscribers import Tombstones
 
     return Tombstones(settings.data.folder)
 
@@ -86,7 +86,7 @@ def tombstones(settings: Settings) -> Tombstones:
 def watch(settings: Settings, name: str) -> Watch:
     """What the poll needs to know of one configured source."""
     from monitor.fetch import Target
-    from monitor.poll import Watch
+    from monitor.polling import Watch
     from monitor.sources import Columns, SourceSpec
 
     source = settings.source(name)
@@ -117,7 +117,7 @@ def fetcher(settings: Settings) -> Fetcher:
 
 def gazetteer(settings: Settings) -> Gazetteer:
     """The gazetteer that ships with the program, with the operator's overrides."""
-    from monitor.gazetteer import load, load_overrides
+    from monitor.places import load, load_overrides
 
     loaded = load()
     if settings.places.overrides:
@@ -203,7 +203,7 @@ def _trusting(authority: Path) -> ssl.SSLContext:
 
 def sender_address(settings: Settings) -> str:
     """The bare address that mails come from."""
-    from monitor.channels.letter import Letterhead
+    from monitor.channels.mime import Letterhead
 
     return Letterhead.of(settings.email.sender or MAILBOX_SENDER).address
 
@@ -244,8 +244,8 @@ def alerter(settings: Settings) -> Callable[[Content], Alert]:
 
 def sample(settings: Settings, language: str, now: datetime) -> Alert:
     """An alert about nothing that has happened, marked as such, to show what one looks like. Raises UsageError where no list is watched."""
-    from monitor.dispatch import Content
     from monitor.domain import Change, Confidence, Kind, Listing, Told
+    from monitor.outbox import Content
 
     if not settings.watched:
         raise UsageError("no list is watched: write a [sources.NAME], or take enabled = false away")
@@ -280,7 +280,7 @@ def writer(
     clock: Callable[[], datetime] = now,
 ) -> Callable[[Letter], Message]:
     """How everything that is no alert is put into words. ``coverage`` says who covers a place today, for welcomes."""
-    from monitor.coverage import Coverage
+    from monitor.storage.lists.coverage import Coverage
     from monitor.writing import Writer
 
     known = coverage or Coverage(engine, settings.watched, locator(settings))
@@ -292,9 +292,10 @@ def marker(settings: Settings, keys: KeyFile) -> Callable[[Recipient], dict[str,
 
     Only what works is named: the pages and the one-click address (RFC 8058) come with the site that serves them.
     """
-    from monitor import i18n, tokens
+    from monitor.core import tokens
+    from monitor.core.tokens import Purpose
+    from monitor.messages import locale
     from monitor.render import asked_on
-    from monitor.tokens import Purpose
 
     address = sender_address(settings)
     site = settings.site.public_url.rstrip("/") if settings.site.public_url else None
@@ -310,7 +311,9 @@ def marker(settings: Settings, keys: KeyFile) -> Callable[[Recipient], dict[str,
             "bounce": token(Purpose.BOUNCE),
         }
         if recipient.confirm_until is not None:
-            words["until"] = i18n.moment(recipient.confirm_until, settings.site.timezone, recipient.language)
+            words["until"] = locale.moment(
+                recipient.confirm_until, settings.site.timezone, recipient.language
+            )
         if site is not None:
             links = {
                 "confirm": f"{site}/confirm/{token(Purpose.CONFIRM)}",
@@ -329,7 +332,7 @@ def marker(settings: Settings, keys: KeyFile) -> Callable[[Recipient], dict[str,
 
 def forget_copies(settings: Settings, engine: Engine, now: datetime) -> int:
     """Delete copies that were made before an upgrade and are older than people are told that copies live; returns how many."""
-    from monitor import migrate
+    from monitor.storage import migrate
 
     kept = settings.site.backups_kept
     return 0 if kept is None else migrate.forget_copies(engine, settings.data.folder, now - kept)
@@ -340,8 +343,8 @@ def queue_due(settings: Settings, engine: Engine, keys: KeyFile, now: datetime) 
 
     An unforeseen error in one of them is logged: it must not keep the alerts from leaving.
     """
-    from monitor.dispatch import digests_due, notices_due
-    from monitor.subscribe import admit, purge_in_turn
+    from monitor.outbox import digests_due, notices_due
+    from monitor.subscribers import admit, purge_in_turn
 
     def purging() -> None:
         if purge_in_turn(engine, now):
@@ -373,7 +376,7 @@ async def send_due(
     channels: dict[str, Channel] | None = None,
 ) -> Drained:
     """Queue what has become due and drain the outbox on the configured channels. Raises FencedError."""
-    from monitor.dispatch import drain
+    from monitor.outbox import drain
 
     await asyncio.to_thread(queue_due, settings, engine, keys, until or clock())
     return await drain(
@@ -396,8 +399,8 @@ def follow_channels(
     settings: Settings, engine: Engine, keys: KeyFile, clock: Callable[[], datetime] = now
 ) -> None:
     """Make the operator's Telegram channels subscribers, as they stand in the configuration now."""
-    from monitor import subscribe
+    from monitor import subscribers
 
-    subscribe.follow_channels(
+    subscribers.follow_channels(
         engine, keys, channels=settings.telegram.channels, sources=list(settings.watched), now=clock()
     )

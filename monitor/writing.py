@@ -10,16 +10,16 @@ from sqlalchemy.engine import Engine
 
 from monitor import letters
 from monitor.config import Settings
-from monitor.coverage import Cover, Coverage
-from monitor.db import reading
-from monitor.dispatch import Content, Letter
 from monitor.domain import Alert, Message
-from monitor.gazetteer.places import state_of_zip
 from monitor.letters import Today, Voice, Wanted, Watch
-from monitor.store import baseline
-from monitor.store.baseline import Believed
-from monitor.store.notices import Checks
-from monitor.store.people import Follow
+from monitor.outbox import Content, Letter
+from monitor.places.codes import state_of_zip
+from monitor.storage.deliveries.notices import Checks
+from monitor.storage.engine import reading
+from monitor.storage.lists import baseline
+from monitor.storage.lists.baseline import Believed
+from monitor.storage.lists.coverage import Cover, Coverage
+from monitor.storage.people import Follow
 
 _BLIND_AFTER_POLLS = 3
 _MISSED = 1.5  # times the usual interval between two checks: one of them was missed

@@ -18,8 +18,9 @@ from sqlalchemy.engine import Engine
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
-from monitor import db, migrate
 from monitor.keys import KeyFile
+from monitor.storage import engine as db
+from monitor.storage import migrate
 from tests.canaries import Canaries
 from tests.peers.postgres import Postgres
 

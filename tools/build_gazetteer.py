@@ -34,8 +34,8 @@ from collections.abc import Iterable
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-from monitor.gazetteer.fips import STATE_OF_FIPS as FIPS
-from monitor.gazetteer.names import key
+from monitor.places.fips import STATE_OF_FIPS as FIPS
+from monitor.places.names import key
 from tools.raw_places import (
     Raw,
     complete,
@@ -46,7 +46,7 @@ from tools.raw_places import (
     read_zcta_place,
 )
 
-PACKAGED = Path(__file__).parents[1] / "monitor" / "gazetteer" / "table.zip"
+PACKAGED = Path(__file__).parents[1] / "monitor" / "places" / "table.zip"
 
 
 def milli(degrees: float) -> str:

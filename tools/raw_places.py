@@ -11,9 +11,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from monitor.gazetteer.fips import FIPS as FIPS_OF_STATE
-from monitor.gazetteer.fips import STATE_OF_FIPS as FIPS
-from monitor.gazetteer.places import state_of_zip
+from monitor.places.codes import state_of_zip
+from monitor.places.fips import FIPS as FIPS_OF_STATE
+from monitor.places.fips import STATE_OF_FIPS as FIPS
 
 LEAST_SHARE = 2  # percent of a ZIP's land that makes it a county's or a place's ZIP
 # The territories' county equivalents and post towns: in none of the raw files.

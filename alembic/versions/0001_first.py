@@ -6,7 +6,7 @@ import sqlalchemy as sa
 import sqlmodel
 from alembic import op
 
-import monitor.tables
+from monitor.storage import columns
 
 revision = "0001"
 down_revision = None
@@ -20,7 +20,7 @@ def upgrade() -> None:
         sa.Column("source", sqlmodel.AutoString(), nullable=False),
         sa.Column("hash", sqlmodel.AutoString(), nullable=False),
         sa.Column("approved", sa.Boolean(), nullable=False),
-        sa.Column("at", monitor.tables.UtcDateTime(), nullable=False),
+        sa.Column("at", columns.UtcDateTime(), nullable=False),
         sa.PrimaryKeyConstraint("source", "hash", name=op.f("pk_approval")),
     )
     op.create_table(
@@ -29,7 +29,7 @@ def upgrade() -> None:
         sa.Column("size", sa.Integer(), nullable=False),
         sa.Column("encoding", sqlmodel.AutoString(), nullable=False),
         sa.Column("content", sa.LargeBinary(), nullable=False),
-        sa.Column("at", monitor.tables.UtcDateTime(), nullable=False),
+        sa.Column("at", columns.UtcDateTime(), nullable=False),
         sa.PrimaryKeyConstraint("hash", name=op.f("pk_body")),
     )
     op.create_table(
@@ -37,20 +37,20 @@ def upgrade() -> None:
         sa.Column("channel", sqlmodel.AutoString(), nullable=False),
         sa.Column("address_hash", sqlmodel.AutoString(), nullable=False),
         sa.Column("count", sa.Integer(), nullable=False),
-        sa.Column("at", monitor.tables.UtcDateTime(), nullable=False),
+        sa.Column("at", columns.UtcDateTime(), nullable=False),
         sa.PrimaryKeyConstraint("channel", "address_hash", name=op.f("pk_confirmation")),
     )
     op.create_table(
         "fetch",
         sa.Column("id", sa.Integer(), nullable=False),
         sa.Column("source", sqlmodel.AutoString(), nullable=False),
-        sa.Column("at", monitor.tables.UtcDateTime(), nullable=False),
+        sa.Column("at", columns.UtcDateTime(), nullable=False),
         sa.Column("outcome", sqlmodel.AutoString(), nullable=False),
         sa.Column("status", sa.Integer(), nullable=True),
         sa.Column("reason", sqlmodel.AutoString(), nullable=False),
         sa.Column("url", sqlmodel.AutoString(), nullable=True),
-        sa.Column("redirects", monitor.tables.Json(), nullable=True),
-        sa.Column("headers", monitor.tables.Json(), nullable=True),
+        sa.Column("redirects", columns.Json(), nullable=True),
+        sa.Column("headers", columns.Json(), nullable=True),
         sa.Column("wire_bytes", sa.Integer(), nullable=True),
         sa.Column("bytes", sa.Integer(), nullable=True),
         sa.Column("hash", sqlmodel.AutoString(), nullable=True),
@@ -64,14 +64,14 @@ def upgrade() -> None:
         "heartbeat",
         sa.Column("part", sqlmodel.AutoString(), nullable=False),
         sa.Column("owner", sqlmodel.AutoString(), nullable=False),
-        sa.Column("at", monitor.tables.UtcDateTime(), nullable=False),
+        sa.Column("at", columns.UtcDateTime(), nullable=False),
         sa.PrimaryKeyConstraint("part", "owner", name=op.f("pk_heartbeat")),
     )
     op.create_table(
         "lane",
         sa.Column("channel", sqlmodel.AutoString(), nullable=False),
         sa.Column("name", sqlmodel.AutoString(), nullable=False),
-        sa.Column("until", monitor.tables.UtcDateTime(), nullable=False),
+        sa.Column("until", columns.UtcDateTime(), nullable=False),
         sa.Column("reason", sqlmodel.AutoString(), nullable=False),
         sa.PrimaryKeyConstraint("channel", "name", name=op.f("pk_lane")),
     )
@@ -83,11 +83,11 @@ def upgrade() -> None:
         sa.Column("agency", sqlmodel.AutoString(), nullable=False),
         sa.Column("name", sqlmodel.AutoString(), nullable=False),
         sa.Column("state", sqlmodel.AutoString(), nullable=True),
-        sa.Column("content", monitor.tables.Json(), nullable=False),
+        sa.Column("content", columns.Json(), nullable=False),
         sa.Column("from_number", sa.Integer(), nullable=False),
         sa.Column("to_number", sa.Integer(), nullable=True),
-        sa.Column("from_at", monitor.tables.UtcDateTime(), nullable=False),
-        sa.Column("to_at", monitor.tables.UtcDateTime(), nullable=True),
+        sa.Column("from_at", columns.UtcDateTime(), nullable=False),
+        sa.Column("to_at", columns.UtcDateTime(), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_listing")),
     )
     with op.batch_alter_table("listing", schema=None) as batch_op:
@@ -115,7 +115,7 @@ def upgrade() -> None:
     op.create_table(
         "rate_window",
         sa.Column("who", sqlmodel.AutoString(), nullable=False),
-        sa.Column("start", monitor.tables.UtcDateTime(), nullable=False),
+        sa.Column("start", columns.UtcDateTime(), nullable=False),
         sa.Column("count", sa.Integer(), nullable=False),
         sa.PrimaryKeyConstraint("who", "start", name=op.f("pk_rate_window")),
     )
@@ -123,7 +123,7 @@ def upgrade() -> None:
         "signup",
         sa.Column("id", sa.Integer(), nullable=False),
         sa.Column("sealed", sa.LargeBinary(), nullable=False),
-        sa.Column("at", monitor.tables.UtcDateTime(), nullable=False),
+        sa.Column("at", columns.UtcDateTime(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_signup")),
     )
     op.create_table(
@@ -131,14 +131,14 @@ def upgrade() -> None:
         sa.Column("name", sqlmodel.AutoString(), nullable=False),
         sa.Column("number", sa.Integer(), nullable=False),
         sa.Column("fingerprint", sqlmodel.AutoString(), nullable=False),
-        sa.Column("columns", monitor.tables.Json(), nullable=False),
-        sa.Column("folders", monitor.tables.Json(), nullable=False),
+        sa.Column("columns", columns.Json(), nullable=False),
+        sa.Column("folders", columns.Json(), nullable=False),
         sa.Column("last_good_fetch", sa.Integer(), nullable=True),
-        sa.Column("last_good_at", monitor.tables.UtcDateTime(), nullable=True),
+        sa.Column("last_good_at", columns.UtcDateTime(), nullable=True),
         sa.Column("last_good_hash", sqlmodel.AutoString(), nullable=True),
-        sa.Column("last_fetch_at", monitor.tables.UtcDateTime(), nullable=True),
-        sa.Column("next_poll_at", monitor.tables.UtcDateTime(), nullable=True),
-        sa.Column("blind_notified_at", monitor.tables.UtcDateTime(), nullable=True),
+        sa.Column("last_fetch_at", columns.UtcDateTime(), nullable=True),
+        sa.Column("next_poll_at", columns.UtcDateTime(), nullable=True),
+        sa.Column("blind_notified_at", columns.UtcDateTime(), nullable=True),
         sa.PrimaryKeyConstraint("name", name=op.f("pk_source")),
     )
     op.create_table(
@@ -153,17 +153,17 @@ def upgrade() -> None:
         sa.Column("frequency", sqlmodel.AutoString(), nullable=False),
         sa.Column("timezone", sqlmodel.AutoString(), nullable=True),
         sa.Column("local_hour", sa.Integer(), nullable=True),
-        sa.Column("paused_until", monitor.tables.UtcDateTime(), nullable=True),
-        sa.Column("digest_at", monitor.tables.UtcDateTime(), nullable=True),
-        sa.Column("digest_since", monitor.tables.UtcDateTime(), nullable=True),
+        sa.Column("paused_until", columns.UtcDateTime(), nullable=True),
+        sa.Column("digest_at", columns.UtcDateTime(), nullable=True),
+        sa.Column("digest_since", columns.UtcDateTime(), nullable=True),
         sa.Column("receipts", sa.Boolean(), nullable=False),
         sa.Column("nonce", sqlmodel.AutoString(), nullable=False),
-        sa.Column("confirm_until", monitor.tables.UtcDateTime(), nullable=True),
-        sa.Column("created_at", monitor.tables.UtcDateTime(), nullable=False),
-        sa.Column("confirmed_at", monitor.tables.UtcDateTime(), nullable=True),
-        sa.Column("ended_at", monitor.tables.UtcDateTime(), nullable=True),
+        sa.Column("confirm_until", columns.UtcDateTime(), nullable=True),
+        sa.Column("created_at", columns.UtcDateTime(), nullable=False),
+        sa.Column("confirmed_at", columns.UtcDateTime(), nullable=True),
+        sa.Column("ended_at", columns.UtcDateTime(), nullable=True),
         sa.Column("strikes", sa.Integer(), nullable=False),
-        sa.Column("first_strike_at", monitor.tables.UtcDateTime(), nullable=True),
+        sa.Column("first_strike_at", columns.UtcDateTime(), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_subscriber")),
         sa.UniqueConstraint("channel", "address_hash", name=op.f("uq_subscriber_channel_address_hash")),
         sqlite_autoincrement=True,
@@ -175,7 +175,7 @@ def upgrade() -> None:
     op.create_table(
         "returned_mail",
         sa.Column("digest", sqlmodel.AutoString(), nullable=False),
-        sa.Column("at", monitor.tables.UtcDateTime(), nullable=False),
+        sa.Column("at", columns.UtcDateTime(), nullable=False),
         sa.PrimaryKeyConstraint("digest", name=op.f("pk_returned_mail")),
     )
     op.create_table(
@@ -183,7 +183,7 @@ def upgrade() -> None:
         sa.Column("channel", sqlmodel.AutoString(), nullable=False),
         sa.Column("address_hash", sqlmodel.AutoString(), nullable=False),
         sa.Column("reason", sqlmodel.AutoString(), nullable=False),
-        sa.Column("at", monitor.tables.UtcDateTime(), nullable=False),
+        sa.Column("at", columns.UtcDateTime(), nullable=False),
         sa.PrimaryKeyConstraint("channel", "address_hash", name=op.f("pk_suppression")),
     )
     op.create_table(
@@ -200,9 +200,9 @@ def upgrade() -> None:
         sa.Column("id", sa.Integer(), nullable=False),
         sa.Column("source", sqlmodel.AutoString(), nullable=False),
         sa.Column("number", sa.Integer(), nullable=False),
-        sa.Column("at", monitor.tables.UtcDateTime(), nullable=False),
+        sa.Column("at", columns.UtcDateTime(), nullable=False),
         sa.Column("fetch_id", sa.Integer(), nullable=True),
-        sa.Column("fanned_out_at", monitor.tables.UtcDateTime(), nullable=True),
+        sa.Column("fanned_out_at", columns.UtcDateTime(), nullable=True),
         sa.ForeignKeyConstraint(["fetch_id"], ["fetch.id"], name=op.f("fk_changeset_fetch_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_changeset")),
         sa.UniqueConstraint("source", "number", name=op.f("uq_changeset_source_number")),
@@ -215,15 +215,15 @@ def upgrade() -> None:
         sa.Column("id", sa.Integer(), nullable=False),
         sa.Column("source", sqlmodel.AutoString(), nullable=False),
         sa.Column("fetch_id", sa.Integer(), nullable=False),
-        sa.Column("at", monitor.tables.UtcDateTime(), nullable=False),
-        sa.Column("last_seen_at", monitor.tables.UtcDateTime(), nullable=False),
+        sa.Column("at", columns.UtcDateTime(), nullable=False),
+        sa.Column("last_seen_at", columns.UtcDateTime(), nullable=False),
         sa.Column("hash", sqlmodel.AutoString(), nullable=False),
         sa.Column("digest", sqlmodel.AutoString(), nullable=False),
         sa.Column("fingerprint", sqlmodel.AutoString(), nullable=False),
         sa.Column("listings", sa.Integer(), nullable=False),
         sa.Column("verdict", sqlmodel.AutoString(), nullable=False),
         sa.Column("reason", sqlmodel.AutoString(), nullable=False),
-        sa.Column("problems", monitor.tables.Json(), nullable=True),
+        sa.Column("problems", columns.Json(), nullable=True),
         sa.ForeignKeyConstraint(["fetch_id"], ["fetch.id"], name=op.f("fk_snapshot_fetch_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_snapshot")),
     )
@@ -237,7 +237,7 @@ def upgrade() -> None:
         sa.Column("source", sqlmodel.AutoString(), nullable=False),
         sa.Column("place", sqlmodel.AutoString(), nullable=False),
         sa.Column("within", sqlmodel.AutoString(), nullable=True),
-        sa.Column("created_at", monitor.tables.UtcDateTime(), nullable=False),
+        sa.Column("created_at", columns.UtcDateTime(), nullable=False),
         sa.ForeignKeyConstraint(
             ["subscriber_id"], ["subscriber.id"], name=op.f("fk_subscription_subscriber_id")
         ),
@@ -258,16 +258,16 @@ def upgrade() -> None:
         sa.Column("agency", sqlmodel.AutoString(), nullable=False),
         sa.Column("state", sqlmodel.AutoString(), nullable=False),
         sa.Column("reason", sqlmodel.AutoString(), nullable=False),
-        sa.Column("fields", monitor.tables.Json(), nullable=False),
-        sa.Column("before", monitor.tables.Json(), nullable=True),
-        sa.Column("after", monitor.tables.Json(), nullable=True),
-        sa.Column("previous", monitor.tables.Json(), nullable=True),
-        sa.Column("not_before", monitor.tables.UtcDateTime(), nullable=True),
-        sa.Column("first_seen_at", monitor.tables.UtcDateTime(), nullable=False),
-        sa.Column("release_at", monitor.tables.UtcDateTime(), nullable=True),
+        sa.Column("fields", columns.Json(), nullable=False),
+        sa.Column("before", columns.Json(), nullable=True),
+        sa.Column("after", columns.Json(), nullable=True),
+        sa.Column("previous", columns.Json(), nullable=True),
+        sa.Column("not_before", columns.UtcDateTime(), nullable=True),
+        sa.Column("first_seen_at", columns.UtcDateTime(), nullable=False),
+        sa.Column("release_at", columns.UtcDateTime(), nullable=True),
         sa.Column("was_held", sa.Boolean(), nullable=False),
         sa.Column("approved", sa.Boolean(), nullable=False),
-        sa.Column("ended_at", monitor.tables.UtcDateTime(), nullable=True),
+        sa.Column("ended_at", columns.UtcDateTime(), nullable=True),
         sa.Column("changeset_id", sa.Integer(), nullable=True),
         sa.Column("how", sqlmodel.AutoString(), nullable=True),
         sa.Column("confidence", sqlmodel.AutoString(), nullable=True),
@@ -282,20 +282,20 @@ def upgrade() -> None:
 
     op.create_table(
         "delivery",
-        sa.Column("id", monitor.tables.BigId(), nullable=False),
+        sa.Column("id", columns.BigId(), nullable=False),
         sa.Column("kind", sqlmodel.AutoString(), nullable=False),
         sa.Column("changeset_id", sa.Integer(), nullable=True),
         sa.Column("period", sqlmodel.AutoString(), nullable=True),
         sa.Column("subscriber_id", sa.Integer(), nullable=False),
         sa.Column("state", sqlmodel.AutoString(), nullable=False),
-        sa.Column("created_at", monitor.tables.UtcDateTime(), nullable=False),
-        sa.Column("due_at", monitor.tables.UtcDateTime(), nullable=False),
+        sa.Column("created_at", columns.UtcDateTime(), nullable=False),
+        sa.Column("due_at", columns.UtcDateTime(), nullable=False),
         sa.Column("attempts", sa.Integer(), nullable=False),
-        sa.Column("lease_until", monitor.tables.UtcDateTime(), nullable=True),
+        sa.Column("lease_until", columns.UtcDateTime(), nullable=True),
         sa.Column("owner", sqlmodel.AutoString(), nullable=True),
         sa.Column("ambiguous", sa.Boolean(), nullable=False),
         sa.Column("last_error", sqlmodel.AutoString(), nullable=True),
-        sa.Column("settled_at", monitor.tables.UtcDateTime(), nullable=True),
+        sa.Column("settled_at", columns.UtcDateTime(), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_delivery")),
         sa.UniqueConstraint(
             "subscriber_id", "changeset_id", name=op.f("uq_delivery_subscriber_id_changeset_id")
@@ -340,7 +340,7 @@ def upgrade() -> None:
         "digest_changeset",
         sa.Column("subscriber_id", sa.Integer(), nullable=False),
         sa.Column("changeset_id", sa.Integer(), nullable=False),
-        sa.Column("delivery_id", monitor.tables.BigId(), nullable=False),
+        sa.Column("delivery_id", columns.BigId(), nullable=False),
         sa.ForeignKeyConstraint(
             ["changeset_id"], ["changeset.id"], name=op.f("fk_digest_changeset_changeset_id")
         ),

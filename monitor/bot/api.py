@@ -25,9 +25,9 @@ from telegram import (
 from telegram.constants import ParseMode, UpdateType
 from telegram.error import BadRequest, Forbidden, TelegramError
 
-from monitor.bot.says import Reply
-from monitor.channels.pace import Pace
+from monitor.bot.text import Reply
 from monitor.channels.posts import LIMIT, length
+from monitor.channels.rate import Pace
 from monitor.channels.telegram import Checked, hush, meaning_of, obstacle, trusted
 from monitor.errors import Permanent, Transient
 

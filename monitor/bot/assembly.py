@@ -11,18 +11,18 @@ from sqlalchemy.engine import Engine
 
 from monitor import wiring
 from monitor.bot.api import Api
-from monitor.bot.parts import Parts, Watched, Webhook
-from monitor.bot.serving import Bot
+from monitor.bot.context import Parts, Watched, Webhook
+from monitor.bot.runner import Bot
 from monitor.channels import Channel
-from monitor.channels.pace import Pace
+from monitor.channels.rate import Pace
 from monitor.channels.telegram import Telegram
 from monitor.config import Settings
-from monitor.coverage import Coverage
-from monitor.dispatch import fence
 from monitor.domain import Listing, Placement
 from monitor.errors import UsageError
-from monitor.gazetteer import Gazetteer
 from monitor.keys import KeyFile
+from monitor.outbox import clone_guard
+from monitor.places import Gazetteer
+from monitor.storage.lists.coverage import Coverage
 
 
 def bot(
@@ -70,7 +70,7 @@ def bot(
         pace=telegram.pace,
         owner=wiring.owner(),
         # a copied database answers nobody, and takes no update from the one that it was copied from
-        blocked=lambda: fence.check(engine, settings.data.folder).reason,
+        blocked=lambda: clone_guard.check(engine, settings.data.folder).reason,
     )
 
 

@@ -15,11 +15,13 @@ from enum import Enum, auto
 
 from sqlalchemy.engine import Connection
 
-from monitor import db, i18n, subscribe
-from monitor.bot.parts import Parts
-from monitor.store import facts, people
-from monitor.store.people import Follow, Subscriber
-from monitor.subscribe import CONFIG, Tombstones
+from monitor import subscribers
+from monitor.bot.context import Parts
+from monitor.messages import locale
+from monitor.storage import engine as db
+from monitor.storage import facts, people
+from monitor.storage.people import Follow, Subscriber
+from monitor.subscribers import CONFIG, Tombstones
 
 log = logging.getLogger(__name__)
 
@@ -49,7 +51,7 @@ class Watching:
 
     places: tuple[str, ...] = ()
     sources: frozenset[str] = frozenset()
-    language: str = i18n.DEFAULT
+    language: str = locale.DEFAULT
     fixed: bool = False
     paused_until: datetime | None = None
 
@@ -153,7 +155,7 @@ class Chats:
             return Outcome(Verdict.NOTHING)
         if known.origin == CONFIG:
             return Outcome(Verdict.FIXED)
-        ended = subscribe.remove(
+        ended = subscribers.remove(
             self._engine,
             self._keys,
             now=self._clock(),
@@ -221,7 +223,7 @@ class Chats:
         return Watching(
             places=tuple(dict.fromkeys(sorted(each.place for each in follows))),
             sources=frozenset(each.source for each in follows),
-            language=i18n.known(one.language) or i18n.DEFAULT,
+            language=locale.known(one.language) or locale.DEFAULT,
             fixed=one.origin == CONFIG,
             paused_until=one.paused_until if one.state == people.PAUSED else None,
         )

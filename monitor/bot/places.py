@@ -7,15 +7,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from monitor import db, health, i18n
-from monitor.bot.parts import Parts
-from monitor.bot.says import Html, Says, bullets, paragraphs, safe
+from monitor.bot.context import Parts
+from monitor.bot.text import Html, Says, bullets, paragraphs, safe
 from monitor.domain import Listing, Placement
 from monitor.errors import UsageError
-from monitor.gazetteer import EVERYWHERE, MILITARY, STATES, ZipArea, ZipKind, parse_place
-from monitor.i18n import N_
+from monitor.messages import locale
+from monitor.messages.locale import N_
+from monitor.ops import health
+from monitor.places import EVERYWHERE, MILITARY, STATES, ZipArea, ZipKind, parse_place
 from monitor.render import clean
-from monitor.store import overview
+from monitor.storage import engine as db
+from monitor.storage.lists import overview
 
 _MOST_AGENCIES = 8
 
@@ -154,12 +156,12 @@ def last_seen(source: str, parts: Parts, says: Says) -> Seen:
 
 
 def _moment(at: datetime, parts: Parts, says: Says) -> str:
-    return i18n.moment(at, parts.timezone, says.language)
+    return locale.moment(at, parts.timezone, says.language)
 
 
 def _agencies(found: Sequence[tuple[Listing, Placement]], says: Says) -> Html:
     shown = [
-        Html(f"<b>{safe(listing.name)}</b> {safe(i18n.placement(clean(placement.reason), says.language))}")
+        Html(f"<b>{safe(listing.name)}</b> {safe(locale.placement(clean(placement.reason), says.language))}")
         for listing, placement in found[:_MOST_AGENCIES]
     ]
     more = len(found) - len(shown)

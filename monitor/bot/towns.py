@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from monitor.bot.parts import Parts
-from monitor.bot.says import Button, Reply, Says, paragraphs, rows
+from monitor.bot.context import Parts
+from monitor.bot.text import Button, Reply, Says, paragraphs, rows
 from monitor.errors import UsageError
-from monitor.gazetteer import EVERYWHERE, TownZips, ZipKind, parse_place
+from monitor.places import EVERYWHERE, TownZips, ZipKind, parse_place
 
 _MOST_ZIPS = 24  # buttons; whoever lives in a larger town knows the ZIP code better than a wall of them
 _MOST_STATES = 8

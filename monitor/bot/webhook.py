@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 from fastapi import APIRouter, Request, Response
 
-from monitor.bot.serving import Bot
+from monitor.bot.runner import Bot
 
 
 def routes(bot: Bot, path: str) -> APIRouter:

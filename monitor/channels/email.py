@@ -21,7 +21,7 @@ import aiosmtplib
 from aiosmtplib import SMTPAuthenticationError, SMTPException, SMTPHeloError, SMTPResponse, SMTPTimeoutError
 
 from monitor.channels import EVERYTHING
-from monitor.channels.letter import Form, Letterhead, checked
+from monitor.channels.mime import Form, Letterhead, checked
 from monitor.channels.replies import domain, redacted, refusal
 from monitor.domain import Envelope, Message
 from monitor.errors import Transient

@@ -21,8 +21,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Literal, Self
 
-from monitor.channels.letter import POLICY, Form, Letterhead, message_id, unstructured
-from monitor.channels.marks import filled
+from monitor.channels.mime import POLICY, Form, Letterhead, message_id, unstructured
+from monitor.channels.placeholders import filled
 from monitor.channels.posts import posts
 from monitor.channels.replies import domain
 from monitor.domain import Envelope, Message

@@ -49,9 +49,9 @@ from telegram.error import (
 from telegram.request import HTTPXRequest
 
 from monitor.channels import EVERYTHING
-from monitor.channels.marks import filled
-from monitor.channels.pace import Pace
+from monitor.channels.placeholders import filled
 from monitor.channels.posts import posts
+from monitor.channels.rate import Pace
 from monitor.domain import Envelope, Message
 from monitor.errors import Permanent, SendError, Transient
 

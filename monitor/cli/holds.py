@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from monitor.cli import Session, emit, subcommand, table
-from monitor.cli.grouping import ListByDefault
+from monitor.cli.group import ListByDefault
 from monitor.cli.watch import change_json, fan_out, must_be_known, show_outcome
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Engine
 
     from monitor.config import Settings
-    from monitor.poll import Hold
+    from monitor.polling import Hold
 
 
 @click.group(cls=ListByDefault, short_help="Show what is not believed yet; approve or reject it.")
@@ -35,8 +35,8 @@ def list_(session: Session, source: str | None, as_json: bool) -> None:
     JSON keys of a change: id, type ("change"), source, kind, before, after, fields, reason, since, release_at (null: only a person can);
     of a publication: id, type ("publication"), source, hash, listings, reason, since, last_seen_at, release_at (always null).
     """
-    from monitor.db import reading
-    from monitor.poll import standing
+    from monitor.polling import standing
+    from monitor.storage.engine import reading
 
     timezone = session.settings.site.timezone
     engine = session.database()
@@ -79,7 +79,7 @@ def approve(
     JSON keys: source, outcome, added, removed, changed, pending, held, reason.
     """
     from monitor import wiring
-    from monitor.poll import approve as approve_now
+    from monitor.polling import approve as approve_now
 
     settings = session.settings
     watches = {name: wiring.watch(settings, name) for name in settings.sources}
@@ -101,7 +101,7 @@ def reject(
     JSON keys: rejected (the IDs).
     """
     from monitor import wiring
-    from monitor.poll import reject as reject_now
+    from monitor.polling import reject as reject_now
 
     engine = session.database()
     chosen = _ids(session.settings, engine, ids, source, everything)
@@ -117,7 +117,7 @@ def _ids(
 ) -> tuple[str, ...]:
     """The ids that were given, or all of a source; UsageError when that is none."""
     from monitor.errors import UsageError
-    from monitor.poll import standing
+    from monitor.polling import standing
 
     given = tuple(ids)
     if everything and given:
@@ -135,8 +135,8 @@ def _ids(
 
 
 def _hold_json(hold: Hold) -> dict[str, Any]:
-    from monitor.cli.showing import iso
-    from monitor.store.changes import Row
+    from monitor.cli.output import iso
+    from monitor.storage.lists.changes import Row
 
     what = hold.what
     if isinstance(what, Row):
@@ -162,8 +162,8 @@ def _hold_json(hold: Hold) -> dict[str, Any]:
 
 
 def _hold_cells(hold: Hold, timezone: str) -> tuple[object, ...]:
-    from monitor.cli.showing import SIGNS, described, when
-    from monitor.store.changes import Row
+    from monitor.cli.output import SIGNS, described, when
+    from monitor.storage.lists.changes import Row
 
     what = hold.what
     if isinstance(what, Row):

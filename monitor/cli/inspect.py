@@ -16,7 +16,7 @@ from monitor.cli import Session, command, emit, table
 from monitor.domain import Change, Judgement, Kind, Policy, Publication, State
 
 if TYPE_CHECKING:
-    from monitor.replay import Event, Summary
+    from monitor.history.replay import Event, Summary
 
 _FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
 _NAMES = 3  # of agencies in a line of a replay
@@ -33,7 +33,7 @@ def parse(session: Session, file: Path, name: str, as_json: bool) -> None:
 
     JSON keys: name, city, county, state, since, url, attributes (an object), folder, key.
     """
-    from monitor.cli.showing import listing_json
+    from monitor.cli.output import listing_json
 
     publication = _read(session, file, name)
     for problem in publication.problems:
@@ -69,7 +69,7 @@ def diff(session: Session, before: Path, after: Path, name: str, as_json: bool) 
     JSON keys: added and removed (listings as `monitor parse` prints them), changed (objects with before, after, fields), verdict, reason.
     """
     from monitor import wiring
-    from monitor.cli.showing import SIGNS, described, listing_json
+    from monitor.cli.output import SIGNS, described, listing_json
 
     found = compare(
         _read(session, before, name),
@@ -125,8 +125,8 @@ class Comparison:
 
 def compare(before: Publication, after: Publication, policy: Policy, now: datetime) -> Comparison:
     """Judge ``after`` when ``before`` is the whole history: nothing stands, nothing was released, removals are confirmed."""
-    from monitor import diff as differences
-    from monitor import guard
+    from monitor.core import diff as differences
+    from monitor.core import guard
 
     changes = differences.diff(
         before.listings, after.listings, silent=policy.silent, new_columns=before.columns ^ after.columns
@@ -174,8 +174,8 @@ def replay(session: Session, source: str, manifest: Path, as_json: bool) -> None
     rejected, waiting, listings, problems.
     """
     from monitor import wiring
-    from monitor.replay import Summary, read_manifest
-    from monitor.replay import replay as replayed
+    from monitor.history.replay import Summary, read_manifest
+    from monitor.history.replay import replay as replayed
 
     served = read_manifest(manifest)
     watch = wiring.watch(session.settings, source)
@@ -216,7 +216,7 @@ def _read(session: Session, file: Path, name: str) -> Publication:
 
 
 def _event_json(event: Event) -> dict[str, Any]:
-    from monitor.cli.showing import brief_json, iso
+    from monitor.cli.output import brief_json, iso
 
     return {
         "time": iso(event.time),
@@ -240,14 +240,14 @@ def _event_words(event: Event) -> str:
 
 
 def _some(changes: Sequence[Change]) -> str:
-    from monitor.cli.showing import SIGNS, described
+    from monitor.cli.output import SIGNS, described
 
     shown = [f"{SIGNS[change.kind]} {described(change)}" for change in changes[:_NAMES]]
     return "; ".join(shown) + (f" and {len(changes) - _NAMES} more" if len(changes) > _NAMES else "")
 
 
 def _show_summary(summary: Summary, as_json: bool) -> None:
-    from monitor.cli.showing import iso
+    from monitor.cli.output import iso
 
     if as_json:
         times = {"first_poll": iso(summary.first_poll), "last_poll": iso(summary.last_poll)}

@@ -10,8 +10,8 @@ from contextlib import suppress
 from pathlib import Path
 
 from monitor.errors import MonitorError
-from monitor.subscribe import Verdict
-from monitor.subscribe.bounces import LARGEST
+from monitor.subscribers import Verdict
+from monitor.subscribers.bounces import LARGEST
 
 log = logging.getLogger(__name__)
 

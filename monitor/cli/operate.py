@@ -62,7 +62,7 @@ def run(session: Session, no_web: bool) -> None:
     works beside it. With PostgreSQL as many as wanted share the work.
     """
     from monitor.cli.logs import configure
-    from monitor.cli.running import serve
+    from monitor.cli.run import serve
 
     configure(session.debug, service=True)
     if not serve(session.settings, web=not no_web):
@@ -84,7 +84,7 @@ def check(session: Session, to: str | None, as_json: bool) -> None:
 
     JSON keys: ok, checks (a list of what, ok, message).
     """
-    from monitor.cli.trying import findings
+    from monitor.cli.check import findings
 
     results = findings(session.settings, to, session.config)
     if as_json:
@@ -151,15 +151,15 @@ def status(session: Session, as_json: bool, alive: bool, strict: bool) -> None:
 
 def state(settings: Settings, engine: Engine) -> dict[str, Any]:
     """`health.status` for the configured sources and channels."""
-    from monitor.dispatch import fence
-    from monitor.health import status as health_status
+    from monitor.ops.health import status as health_status
+    from monitor.outbox import clone_guard
     from monitor.wiring import configured_channels, has_bot, now
 
     return health_status(
         engine,
         {name: source.every for name, source in settings.watched.items()},
         configured=configured_channels(settings),
-        fenced=fence.check(engine, settings.data.folder).reason,
+        fenced=clone_guard.check(engine, settings.data.folder).reason,
         now=now(),
         signups_an_hour=settings.signup.per_site,
         bot=has_bot(settings),

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 import click
 
 from monitor.cli import Session, command, emit, subcommand, table
-from monitor.cli.grouping import ListByDefault
+from monitor.cli.group import ListByDefault
 
 if TYPE_CHECKING:
-    from monitor.dispatch import Drained
     from monitor.keys import KeyFile
-    from monitor.store.outbox import DeadLetter
+    from monitor.outbox import Drained
+    from monitor.storage.deliveries.queue import DeadLetter
 
 
 @command(short_help="Send what is due and return.")
@@ -38,7 +38,7 @@ def deliver(session: Session, as_json: bool) -> None:
 
 async def _deliver(session: Session) -> Drained:
     from monitor import wiring
-    from monitor.dispatch import fan_out
+    from monitor.outbox import fan_out
 
     engine = session.database()
     keys = wiring.open_keys(session.settings, engine)
@@ -60,19 +60,19 @@ def resume(session: Session, yes: bool) -> None:
     A database that looks copied or restored does not write to anybody by itself: what is due in it may have been sent already, by the
     original or before the restore. Look at what is due, then say yes or no. Exit 1 when you say no.
     """
-    from monitor.db import reading
-    from monitor.dispatch import fence
-    from monitor.store import outbox
+    from monitor.outbox import clone_guard
+    from monitor.storage.deliveries import queue
+    from monitor.storage.engine import reading
 
     engine = session.database()
     folder = session.settings.data.folder
-    reason = fence.check(engine, folder).reason
+    reason = clone_guard.check(engine, folder).reason
     if reason is None:
         click.echo("nothing holds this database back: it sends")
         return
     click.echo(f"Nothing is sent: {reason.partition(';')[0]}.")
     with reading(engine) as conn:
-        heaps = outbox.heaps(conn)
+        heaps = queue.heaps(conn)
     if heaps:
         click.echo("Sending would begin with what is due here:")
         table(
@@ -86,7 +86,7 @@ def resume(session: Session, yes: bool) -> None:
         click.echo("Nothing is due here; what is published from now on would be sent.")
     if not yes:
         click.confirm("Send from this database from now on?", default=False, abort=True)
-    fence.lift(engine, folder)
+    clone_guard.lift(engine, folder)
     click.echo("the fence is lifted: the next `monitor deliver`, or a running `monitor run`, sends")
 
 
@@ -106,13 +106,13 @@ def failed_list(session: Session, as_json: bool) -> None:
     JSON keys: id, kind, channel, address (masked), source, created_at, failed_at, attempts, error, ambiguous (it may have arrived).
     """
     from monitor import wiring
-    from monitor.db import reading
-    from monitor.store import outbox
+    from monitor.storage.deliveries import queue
+    from monitor.storage.engine import reading
 
     engine = session.database()
     keys = wiring.open_keys(session.settings, engine)
     with reading(engine) as conn:
-        letters = outbox.dead_letters(conn)
+        letters = queue.dead_letters(conn)
     if as_json:
         for letter in letters:
             emit(_shown(letter, keys))
@@ -145,14 +145,14 @@ def failed_retry(session: Session, ids: tuple[int, ...], everything: bool) -> No
     Nothing is queued for somebody who has left since.
     """
     from monitor import wiring
-    from monitor.db import transaction
-    from monitor.store import outbox
+    from monitor.storage.deliveries import queue
+    from monitor.storage.engine import transaction
 
     if bool(ids) == everything:
         raise click.UsageError("give the ids of dead letters, or --all")
     engine = session.database()
     with transaction(engine) as conn:
-        queued = outbox.requeue(conn, wiring.now(), None if everything else ids)
+        queued = queue.requeue(conn, wiring.now(), None if everything else ids)
     for id in sorted(set(ids) - set(queued)):
         click.echo(f"{id}: not a dead letter, or its subscriber has left", err=True)
     click.echo(f"{len(queued)} queued again")
@@ -178,7 +178,7 @@ def _shown(letter: DeadLetter, keys: KeyFile) -> dict[str, object]:
 def _masked(letter: DeadLetter, keys: KeyFile) -> str | None:
     """The address for the operator's eyes; None once it was erased."""
     from monitor.errors import KeyFileError
-    from monitor.subscribe import mask
+    from monitor.subscribers import mask
 
     if letter.sealed is None:
         return None

@@ -7,7 +7,7 @@ import re
 import click
 
 from monitor.cli import Session, emit, subcommand, table
-from monitor.cli.grouping import ListByDefault
+from monitor.cli.group import ListByDefault
 
 
 @click.group(cls=ListByDefault, short_help="Add, list, remove, export and erase subscribers.")
@@ -50,13 +50,13 @@ def add(
 
     ADDRESS is a mail address, or a Telegram chat (@name or number). PLACE is a ZIP code, a state such as IL, or US for everything.
     """
-    from monitor import subscribe, wiring
+    from monitor import subscribers, wiring
 
     settings = session.settings
     for name in sources:
         settings.source(name)
     engine = session.database()
-    added = subscribe.add(
+    added = subscribers.add(
         engine,
         wiring.open_keys(settings, engine),
         channel=channel,
@@ -80,10 +80,10 @@ def list_(session: Session, as_json: bool) -> None:
 
     JSON keys: id, channel, address, state, origin, language, created_at, follows: [{source, place}].
     """
-    from monitor import subscribe, wiring
+    from monitor import subscribers, wiring
 
     engine = session.database()
-    people = subscribe.listed(engine, wiring.open_keys(session.settings, engine))
+    people = subscribers.listed(engine, wiring.open_keys(session.settings, engine))
     if as_json:
         for each in people:
             emit(
@@ -132,17 +132,17 @@ def list_(session: Session, as_json: bool) -> None:
 )
 def remove(session: Session, who: str, channel: str | None) -> None:
     """End a subscriber, by ADDRESS or by the ID that the list shows: the address is erased at once and nothing more is sent."""
-    from monitor import subscribe, wiring
+    from monitor import subscribers, wiring
     from monitor.errors import UsageError
 
     engine = session.database()
     keys = wiring.open_keys(session.settings, engine)
     stones = wiring.tombstones(session.settings)
     if channel is None and re.fullmatch(r"[0-9]{1,18}", who):
-        removed = subscribe.remove(engine, keys, now=wiring.now(), subscriber=int(who), tombstones=stones)
+        removed = subscribers.remove(engine, keys, now=wiring.now(), subscriber=int(who), tombstones=stones)
     else:
         chat = who.startswith(("@", "-"))
-        removed = subscribe.remove(
+        removed = subscribers.remove(
             engine,
             keys,
             now=wiring.now(),
@@ -160,13 +160,13 @@ def remove(session: Session, who: str, channel: str | None) -> None:
 @click.option("--channel", type=click.Choice(["email", "telegram"]), default="email", show_default=True)
 def export(session: Session, address: str, channel: str) -> None:
     """Send everything that is stored about ADDRESS to that address itself, and show it to nobody else. It leaves with the next delivery."""
-    from monitor import subscribe, wiring
+    from monitor import subscribers, wiring
     from monitor.errors import UsageError
 
     engine = session.database()
     keys = wiring.open_keys(session.settings, engine)
-    address = subscribe.checked(channel, address)
-    if not subscribe.export(engine, keys, channel=channel, address=address, now=wiring.now()):
+    address = subscribers.checked(channel, address)
+    if not subscribers.export(engine, keys, channel=channel, address=address, now=wiring.now()):
         raise UsageError("this address is not subscribed: nothing is stored about it")
     click.echo("queued; it goes to the address itself")
 
@@ -179,11 +179,11 @@ def erase(session: Session, address: str, channel: str) -> None:
 
     A keyed hash stays in erasures.txt in the data folder, so that a restored backup forgets the address again.
     """
-    from monitor import subscribe, wiring
+    from monitor import subscribers, wiring
 
     settings = session.settings
     engine = session.database()
-    ended, files = subscribe.erase(
+    ended, files = subscribers.erase(
         engine,
         wiring.open_keys(settings, engine),
         channel=channel,

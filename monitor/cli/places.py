@@ -14,11 +14,11 @@ import click
 from monitor.cli import Session, command, emit, table
 from monitor.domain import Confidence, Listing, Placement
 from monitor.errors import UsageError
-from monitor.gazetteer.places import EVERYWHERE, parse_place
+from monitor.places.codes import EVERYWHERE, parse_place
 from monitor.states import STATES, read_state
 
 if TYPE_CHECKING:
-    from monitor.gazetteer import Covers, Gazetteer
+    from monitor.places import Covers, Gazetteer
 
 COLUMNS = ("name", "city", "county", "state", "latitude", "longitude")
 _NOTHING_READ = "No list was read yet: run `monitor poll` first."
@@ -140,7 +140,7 @@ def unplaced(session: Session, as_json: bool) -> None:
 
 
 def _gazetteer(session: Session) -> Gazetteer:
-    from monitor.gazetteer import load, load_overrides
+    from monitor.places import load, load_overrides
 
     gazetteer = load()
     overrides = session.settings.places.overrides
@@ -149,8 +149,8 @@ def _gazetteer(session: Session) -> Gazetteer:
 
 def _placed(session: Session, gazetteer: Gazetteer) -> Iterator[tuple[str, list[tuple[Listing, Placement]]]]:
     """Each source with its accepted listings and where they belong."""
-    from monitor import db
-    from monitor.store import baseline
+    from monitor.storage import engine as db
+    from monitor.storage.lists import baseline
 
     engine = session.database()
     with db.reading(engine) as conn:

@@ -15,7 +15,7 @@ from monitor.cli import Session, command, emit, subcommand
 
 if TYPE_CHECKING:
     from monitor.config import Settings
-    from monitor.subscribe import Verdict
+    from monitor.subscribers import Verdict
 
 
 @command(short_help="Act on mail that came back, or that asks to unsubscribe.")
@@ -35,7 +35,7 @@ def bounces(session: Session, files: tuple[Path, ...], imap: bool, as_json: bool
     Counts mails: left (asked to unsubscribe, or complained), suppressed, struck (refused, may do so twice more), passed (nothing about the
     address), foreign (not ours).
     """
-    from monitor import subscribe, wiring
+    from monitor import subscribers, wiring
 
     if imap == bool(files):
         raise click.UsageError("give files, - for standard input, or --imap")
@@ -43,10 +43,10 @@ def bounces(session: Session, files: tuple[Path, ...], imap: bool, as_json: bool
     engine = session.database()
     keys = wiring.open_keys(settings, engine)
     stones = wiring.tombstones(settings)
-    counts = Counter[subscribe.Verdict]()
+    counts = Counter[subscribers.Verdict]()
 
-    def act(mail: bytes) -> subscribe.Verdict:
-        verdict = subscribe.returned(engine, keys, mail, wiring.now(), tombstones=stones)
+    def act(mail: bytes) -> subscribers.Verdict:
+        verdict = subscribers.returned(engine, keys, mail, wiring.now(), tombstones=stones)
         counts[verdict] += 1
         return verdict
 
@@ -55,14 +55,14 @@ def bounces(session: Session, files: tuple[Path, ...], imap: bool, as_json: bool
     for mail in _mails(files):
         act(mail)
     if as_json:
-        emit({verdict.value: counts[verdict] for verdict in subscribe.Verdict})
+        emit({verdict.value: counts[verdict] for verdict in subscribers.Verdict})
     else:
-        click.echo(", ".join(f"{counts[verdict]} {verdict.value}" for verdict in subscribe.Verdict))
+        click.echo(", ".join(f"{counts[verdict]} {verdict.value}" for verdict in subscribers.Verdict))
 
 
 def _mails(files: tuple[Path, ...]) -> Iterator[bytes]:
     from monitor.errors import UsageError
-    from monitor.subscribe import mails
+    from monitor.subscribers import mails
 
     for path in files:
         try:
@@ -120,18 +120,18 @@ def purge(
     the clear, hashes of the erased, the bot's token, and every --word. A PostgreSQL server shows its rows only: what it keeps of deleted
     ones, in its files, its write-ahead log and its backups, is for whoever runs it to look after.
     """
-    from monitor import subscribe, wiring
+    from monitor import subscribers, wiring
 
     settings = session.settings
     engine = session.database()
     keys = wiring.open_keys(settings, engine)
-    purged = subscribe.purge(engine, wiring.now())
+    purged = subscribers.purge(engine, wiring.now())
     copies = wiring.forget_copies(settings, engine, wiring.now())
     proof = None
     if prove:
         token = settings.telegram.token
         secrets = (*words, *((token.get_secret_value(),) if token else ()))
-        proof = subscribe.prove(engine, keys, wiring.tombstones(settings), logs=logs, secrets=secrets)
+        proof = subscribers.prove(engine, keys, wiring.tombstones(settings), logs=logs, secrets=secrets)
     found = proof.found if proof else ()
     if as_json:
         more = {"searched": proof.searched, "unseen": proof.unseen} if proof else {}
@@ -171,12 +171,12 @@ def rotate(session: Session, leaked: bool, yes: bool) -> None:
     Links in mails that were sent work for 100 days more, those to unsubscribe for ever. Should it be interrupted, call it again. Backups
     from before need the old key file: copy it first and keep it with them, apart from the database, or let them go.
     """
-    from monitor import subscribe, wiring
+    from monitor import subscribers, wiring
 
     settings = session.settings
     engine = session.database()
     wiring.open_keys(settings, engine)
     if not yes:
         click.confirm("Exchange the key now?", default=False, abort=True)
-    count = subscribe.rotate(engine, settings.data.folder, wiring.now(), leaked=leaked)
+    count = subscribers.rotate(engine, settings.data.folder, wiring.now(), leaked=leaked)
     click.echo(f"the key is exchanged; {count} addresses are encrypted with the new one")

@@ -27,14 +27,14 @@ def test(session: Session, post: bool, as_json: bool) -> None:
 
     JSON keys: ok, bot, channels (a list of chat, places, ok, message, posted).
     """
-    from monitor.bot import assembly, proof
+    from monitor.bot import assembly, channel_test
 
     settings = session.settings
 
-    async def run() -> tuple[str, tuple[proof.Proof, ...]]:
+    async def run() -> tuple[str, tuple[channel_test.Proof, ...]]:
         async with assembly.api(settings) as api:
             channels = settings.telegram.channels
-            proofs = await proof.prove(api, channels, name=settings.site.name, post=post)
+            proofs = await channel_test.prove(api, channels, name=settings.site.name, post=post)
             return api.username, proofs
 
     bot, proofs = asyncio.run(run())

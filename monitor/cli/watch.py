@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Connection, Engine
 
     from monitor.config import Settings
-    from monitor.poll import Outcome
-    from monitor.store.changes import Row
+    from monitor.polling import Outcome
+    from monitor.storage.lists.changes import Row
 
 
 @command(short_help="Poll the sources once, now.")
@@ -29,8 +29,8 @@ def poll(session: Session, source: str | None, as_json: bool) -> None:
     """
     from monitor import wiring
     from monitor.errors import MonitorError
-    from monitor.poll import Outcome, Result
-    from monitor.poll import poll as poll_once
+    from monitor.polling import Outcome, Result
+    from monitor.polling import poll as poll_once
 
     settings = session.settings
     names = [source] if source is not None else list(settings.watched)
@@ -64,9 +64,9 @@ def listings(session: Session, source: str, at: str | None, form: str) -> None:
     JSON is one object a line with the keys name, city, county, state, since, url, attributes (an object), folder, key. CSV has the same
     columns, with one for each attribute; cells that a spreadsheet would take for a formula stand behind an apostrophe.
     """
-    from monitor.cli.showing import LISTING_KEYS, listing_json, moment, when, write_csv
-    from monitor.db import reading
-    from monitor.store import baseline, pages
+    from monitor.cli.output import LISTING_KEYS, listing_json, moment, when, write_csv
+    from monitor.storage.engine import reading
+    from monitor.storage.lists import baseline, pages
 
     settings = session.settings
     moment_at = moment(at, settings.site.timezone) if at is not None else None
@@ -131,10 +131,10 @@ def changes(
     JSON keys: id, source, kind ("added", "removed", "changed"), before, after (listings as `monitor listings` prints them, or null),
     fields, not_before, not_after, published_at, was_held, reason, changeset, how, confidence, placement.
     """
-    from monitor.cli.showing import SIGNS, described, iso, moment, when
-    from monitor.db import reading
-    from monitor.gazetteer.places import parse_place, state_of_zip
-    from monitor.store import changes as kept
+    from monitor.cli.output import SIGNS, described, iso, moment, when
+    from monitor.places.codes import parse_place, state_of_zip
+    from monitor.storage.engine import reading
+    from monitor.storage.lists import changes as kept
 
     settings = session.settings
     timezone = settings.site.timezone
@@ -188,7 +188,7 @@ def changes(
 
 def must_be_known(settings: Settings, conn: Connection, source: str) -> None:
     """UsageError unless the source is configured, or was polled once: "nothing" about a misspelt one would be believed."""
-    from monitor.store import baseline
+    from monitor.storage.lists import baseline
 
     if source not in baseline.sources(conn):
         settings.source(source)
@@ -196,12 +196,12 @@ def must_be_known(settings: Settings, conn: Connection, source: str) -> None:
 
 def fan_out(settings: Settings, engine: Engine) -> None:
     """Write the deliveries of what was published. Also takes up what an earlier poll published before it was killed."""
-    from monitor import dispatch, wiring
+    from monitor import outbox, wiring
 
     if settings.telegram.channels:
         # where nobody runs the service, this is where they begin to follow
         wiring.follow_channels(settings, engine, wiring.open_keys(settings, engine))
-    dispatch.fan_out(engine, locate=wiring.locator(settings), now=wiring.now())
+    outbox.fan_out(engine, locate=wiring.locator(settings), now=wiring.now())
 
 
 def show_outcome(outcome: Outcome, as_json: bool) -> None:
@@ -229,7 +229,7 @@ def show_outcome(outcome: Outcome, as_json: bool) -> None:
 
 def change_json(row: Row) -> dict[str, Any]:
     """What every command says of a change, published or held."""
-    from monitor.cli.showing import listing_json
+    from monitor.cli.output import listing_json
 
     change = row.change
     return {

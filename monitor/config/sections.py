@@ -13,7 +13,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, fi
 from monitor.config.values import Count, Duration, Network, Share, Wait, WebAddress, expression
 from monitor.domain import Meaning
 from monitor.errors import UsageError
-from monitor.gazetteer.places import parse_place
+from monitor.places.codes import parse_place
 
 
 class Section(BaseModel):

@@ -20,20 +20,21 @@ from pathlib import Path
 import click
 from sqlalchemy import Engine
 
-from monitor import guard, subscribe, wiring
+from monitor import subscribers, wiring
 from monitor.config import Settings, load
-from monitor.db import reading
+from monitor.core import guard
 from monitor.demo.live import watch_on
 from monitor.demo.publisher import Publisher
 from monitor.demo.story import LAST, STEPS, SUBSCRIBERS, TELEGRAM, Step
-from monitor.dispatch import fan_out
 from monitor.domain import Kind
 from monitor.errors import UsageError
 from monitor.fetch import Fetcher
 from monitor.keys import KeyFile
-from monitor.poll import Outcome, Result, Watch, poll
-from monitor.store import baseline, changes
-from monitor.store.changes import Row
+from monitor.outbox import fan_out
+from monitor.polling import Outcome, Result, Watch, poll
+from monitor.storage.engine import reading
+from monitor.storage.lists import baseline, changes
+from monitor.storage.lists.changes import Row
 from monitor.web import assembly
 
 FILES = Path(__file__).with_name("files")
@@ -170,7 +171,7 @@ def _introduce(stage: _Stage, say: Callable[[str], None]) -> None:
     )
     say("Who follows what:")
     for address, places, sources, who in SUBSCRIBERS:
-        subscribe.add(
+        subscribers.add(
             stage.engine,
             stage.keys,
             channel="email",

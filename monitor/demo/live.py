@@ -17,15 +17,15 @@ from sqlalchemy import Engine
 
 from monitor import wiring
 from monitor.config import Settings
-from monitor.db import reading
 from monitor.demo.mailbox import mailbox
 from monitor.demo.publisher import Publisher
 from monitor.demo.story import LAST, Step
-from monitor.dispatch import fan_out
 from monitor.fetch import Fetcher
 from monitor.keys import KeyFile
-from monitor.poll import Outcome, Result, Watch, poll
-from monitor.store import people
+from monitor.outbox import fan_out
+from monitor.polling import Outcome, Result, Watch, poll
+from monitor.storage import people
+from monitor.storage.engine import reading
 from monitor.web import assembly, joining
 
 POLL_EVERY = 5.0  # seconds

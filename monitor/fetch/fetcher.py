@@ -19,21 +19,12 @@ import tenacity
 
 from monitor import __version__
 from monitor.errors import ConfigError
-from monitor.fetch.boundary import Boundary
+from monitor.fetch.attempt import Trail
 from monitor.fetch.deadline import Deadline
 from monitor.fetch.pages import first_link
-from monitor.fetch.trail import Trail
+from monitor.fetch.redirects import Boundary
 from monitor.fetch.unpack import IDENTITY, Body, Unacceptable, coding
-from monitor.fetch.values import (
-    MIB,
-    Failed,
-    Fetched,
-    Limits,
-    NotModified,
-    Target,
-    Validators,
-    in_words,
-)
+from monitor.fetch.values import MIB, Failed, Fetched, Limits, NotModified, Target, Validators, in_words
 
 PAGE = Limits(wire=4 * MIB, decoded=4 * MIB)
 REDIRECTS = 5

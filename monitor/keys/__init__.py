@@ -13,17 +13,6 @@ hash, hashed with the second key, and so on; stored hashes are carried along by 
 must go on working. So the file keeps the earlier look-up and token keys, and nothing that opens an address.
 """
 
-from monitor.keys.exchange import (
-    begin_rotation,
-    bind,
-    exclude,
-    finish_rotation,
-    finish_what_was_cut_off,
-    rebind,
-    rotating,
-    settle_rotation,
-    unlock,
-)
 from monitor.keys.files import NAME, NEXT, Earlier
 from monitor.keys.keyfile import KeyFile
 
@@ -32,13 +21,4 @@ __all__ = [
     "NEXT",
     "Earlier",
     "KeyFile",
-    "begin_rotation",
-    "bind",
-    "exclude",
-    "finish_rotation",
-    "finish_what_was_cut_off",
-    "rebind",
-    "rotating",
-    "settle_rotation",
-    "unlock",
 ]

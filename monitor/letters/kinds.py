@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from monitor import i18n, render
+from monitor import render
 from monitor.domain import Alert, Message
 from monitor.letters.phrases import LINKS, Today, Wanted, Watch, follows, links, said, standing, watch
 from monitor.letters.sheet import Section, Sheet, Voice, message
+from monitor.messages import locale
 from monitor.render import clean
 
 
@@ -90,7 +91,7 @@ def digest(voice: Voice, about: str, alerts: Sequence[Alert]) -> Message:
         raise ValueError("a digest without a change")
     _ = said(voice)
     count = sum(len(alert.told) for alert in alerts)
-    changes = i18n.translations(voice.language).ngettext("%(count)d change", "%(count)d changes", count) % {
+    changes = locale.translations(voice.language).ngettext("%(count)d change", "%(count)d changes", count) % {
         "count": count
     }
     heading = {
@@ -118,7 +119,7 @@ def sight(
     """One list could not be read for long, or is not watched any more, or can be read again."""
     _ = said(voice)
     title = clean(title)
-    when = i18n.moment(seen_at, voice.timezone, voice.language) if seen_at else ""
+    when = locale.moment(seen_at, voice.timezone, voice.language) if seen_at else ""
     if back:
         heading = _("We can read it again: %(title)s", title=title)
         paragraphs: tuple[str, ...] = (

@@ -6,9 +6,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from monitor import i18n
 from monitor.domain import mark
 from monitor.letters.sheet import Section, Voice
+from monitor.messages import locale
 from monitor.render import clean
 from monitor.states import STATES
 
@@ -73,7 +73,7 @@ def schedule(voice: Voice, frequency: str, timezone: str | None, hour: int | Non
 def place(name: str, language: str) -> str:
     """A place as it is called: "60601", "Illinois", "the whole country"."""
     return (
-        i18n.translations(language).gettext("the whole country") if name == "US" else STATES.get(name, name)
+        locale.translations(language).gettext("the whole country") if name == "US" else STATES.get(name, name)
     )
 
 
@@ -98,7 +98,7 @@ def follows(
 def standing(voice: Voice, today: Today) -> Section:
     """Who covers a place today, in words: three different sentences for none, only state-wide ones, and a list that cannot be seen."""
     _ = said(voice)
-    seen = i18n.moment(today.seen_at, voice.timezone, voice.language) if today.seen_at else ""
+    seen = locale.moment(today.seen_at, voice.timezone, voice.language) if today.seen_at else ""
     where = ", ".join(place(each, voice.language) for each in today.places[:NAMED])
     if len(today.places) > NAMED:
         where = _("%(places)s and %(count)d more", places=where, count=len(today.places) - NAMED)
@@ -116,21 +116,21 @@ def standing(voice: Voice, today: Today) -> Section:
         elif today.state_only:
             lines.append(_("No agency of this place is listed; these cover the whole state:"))
         lines += [
-            f"{clean(name)}: {i18n.placement(clean(why), voice.language)}" if why else clean(name)
+            f"{clean(name)}: {locale.placement(clean(why), voice.language)}" if why else clean(name)
             for name, why in today.agencies
         ]
         left = today.total - len(today.agencies)
         if left:
             lines.append(
-                i18n.translations(voice.language).ngettext(
+                locale.translations(voice.language).ngettext(
                     "%(count)d more agency", "%(count)d more agencies", left
                 )
                 % {"count": left}
                 if today.agencies
-                else i18n.translations(voice.language).ngettext(
+                else locale.translations(voice.language).ngettext(
                     "%(count)s agency is listed", "%(count)s agencies are listed", left
                 )
-                % {"count": i18n.number(left, voice.language)}
+                % {"count": locale.number(left, voice.language)}
             )
     return Section(title, tuple(lines))
 
@@ -139,16 +139,18 @@ def watch(voice: Voice, one: Watch) -> Section:
     """How well one list was looked at."""
     _ = said(voice)
     lines = [
-        i18n.translations(voice.language).ngettext("%(count)s good check", "%(count)s good checks", one.good)
-        % {"count": i18n.number(one.good, voice.language)}
+        locale.translations(voice.language).ngettext(
+            "%(count)s good check", "%(count)s good checks", one.good
+        )
+        % {"count": locale.number(one.good, voice.language)}
     ]
     if one.last_good_at is not None:
         lines.append(
-            _("The last one: %(when)s", when=i18n.moment(one.last_good_at, voice.timezone, voice.language))
+            _("The last one: %(when)s", when=locale.moment(one.last_good_at, voice.timezone, voice.language))
         )
     hours = round(one.blind / timedelta(hours=1))
     lines.append(
-        i18n.translations(voice.language).ngettext(
+        locale.translations(voice.language).ngettext(
             "%(count)d hour without one", "%(count)d hours without one", hours
         )
         % {"count": hours}
@@ -168,7 +170,7 @@ def links(voice: Voice) -> tuple[tuple[str, str], ...]:
 
 def said(voice: Voice) -> Callable[..., str]:
     """Says a sentence in the voice's language; words stand in it as ``%(name)s``."""
-    gettext = i18n.translations(voice.language).gettext
+    gettext = locale.translations(voice.language).gettext
 
     def say(sentence: str, **words: object) -> str:
         return gettext(sentence) % words if words else gettext(sentence)

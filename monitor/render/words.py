@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, TemplateNotFound, select_autoescape
 
-from monitor import i18n
+from monitor.messages import locale
 from monitor.render.views import Moment
 
 WIDTH = 76
@@ -50,7 +50,7 @@ def environment() -> Environment:
         keep_trailing_newline=True,
     )
     made.filters["wrap"] = _wrap
-    made.filters["placement"] = i18n.placement
+    made.filters["placement"] = locale.placement
     return made
 
 

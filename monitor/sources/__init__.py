@@ -13,8 +13,8 @@ from hashlib import blake2b
 from monitor.domain import Publication
 from monitor.errors import ParseError
 from monitor.sources import mymaps, table
+from monitor.sources.columns import Columns, Limits, SourceSpec
 from monitor.sources.kml import network_link
-from monitor.sources.spec import Columns, Limits, SourceSpec
 
 __all__ = ["PARSER_VERSION", "Columns", "Limits", "SourceSpec", "fingerprint", "network_link", "parse"]
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from monitor.errors import ParseError
-from monitor.sources.spec import MIB, Limits
+from monitor.sources.columns import MIB, Limits
 
 _CHUNK = 64 * 1024
 _BROKEN = (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError, RuntimeError, NotImplementedError)

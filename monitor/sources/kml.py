@@ -17,9 +17,9 @@ from xml.parsers import expat
 from monitor.errors import ParseError
 from monitor.sources import plain
 from monitor.sources.archive import opened
-from monitor.sources.reading import clean
-from monitor.sources.recognise import is_zip, refuse_empty_and_pages
-from monitor.sources.spec import MIB, Limits
+from monitor.sources.cells import clean
+from monitor.sources.columns import MIB, Limits
+from monitor.sources.sniff import is_zip, refuse_empty_and_pages
 
 _STAND_IN = b"<Placemark/>"
 """What expat reads in place of placemarks that were cut out: so it proves that one may stand there, and tells its number and folder."""

@@ -7,12 +7,10 @@ from collections import Counter
 from datetime import date
 from html import unescape
 
-from monitor import identity
+from monitor.core import identity
 from monitor.domain import Listing, Problem, Publication
 from monitor.errors import ParseError
-from monitor.sources.draft import drafted
-from monitor.sources.kml import Document, Placemark, unpacked
-from monitor.sources.reading import (
+from monitor.sources.cells import (
     NAME_LENGTH,
     TEXT_LENGTH,
     clean,
@@ -22,7 +20,9 @@ from monitor.sources.reading import (
     read_date,
     web_address,
 )
-from monitor.sources.spec import RING_COLUMNS, Columns, SourceSpec
+from monitor.sources.columns import RING_COLUMNS, Columns, SourceSpec
+from monitor.sources.draft import drafted
+from monitor.sources.kml import Document, Placemark, unpacked
 from monitor.states import read_state
 
 _IGNORED = frozenset({"gx_media_links"})  # Google's own, about pictures

@@ -17,7 +17,7 @@ from functools import lru_cache
 from itertools import pairwise
 from typing import NamedTuple
 
-from monitor.sources.reading import clean_all
+from monitor.sources.cells import clean_all
 
 _WINDOW = 128 * 1024  # bytes that are looked at together: some 200 placemarks
 _END = b"</Placemark>"

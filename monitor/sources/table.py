@@ -11,10 +11,10 @@ from dataclasses import dataclass, fields, replace
 from datetime import date, datetime
 from itertools import islice
 
-from monitor import identity
+from monitor.core import identity
 from monitor.domain import Listing, Problem, Publication
 from monitor.errors import ParseError
-from monitor.sources.reading import (
+from monitor.sources.cells import (
     NAME_LENGTH,
     TEXT_LENGTH,
     clean,
@@ -23,8 +23,8 @@ from monitor.sources.reading import (
     read_date,
     web_address,
 )
-from monitor.sources.recognise import is_zip, refuse_empty_and_pages
-from monitor.sources.spec import MIB, Columns, Limits, SourceSpec
+from monitor.sources.columns import MIB, Columns, Limits, SourceSpec
+from monitor.sources.sniff import is_zip, refuse_empty_and_pages
 from monitor.sources.workbook import sheets
 from monitor.states import read_state
 

@@ -16,7 +16,7 @@ from openpyxl.utils.cell import get_column_letter, range_boundaries
 
 from monitor.errors import ParseError
 from monitor.sources.archive import Archive, opened
-from monitor.sources.spec import Limits
+from monitor.sources.columns import Limits
 
 MAX_ROWS, MAX_COLUMNS = 1_048_576, 100
 """More rows than this no XLSX has; columns after these are not looked at, so that one stray cell does not widen a million rows."""

@@ -37,14 +37,14 @@ from typing import TYPE_CHECKING
 from anyio.to_thread import current_default_thread_limiter
 from fastapi import APIRouter, FastAPI, Request
 
-from monitor.coverage import Coverage
+from monitor.storage.lists.coverage import Coverage
 from monitor.web import about, agencies, feeds, home, places, probes, timeline
+from monitor.web.charts import Pictures, Sights
+from monitor.web.context import Site, Watched
 from monitor.web.errors import answer_errors
-from monitor.web.guarded import Guarded
+from monitor.web.held import Waiting
+from monitor.web.middleware import Guarded
 from monitor.web.pages import Look
-from monitor.web.parts import Site, Watched
-from monitor.web.pictures import Pictures, Sights
-from monitor.web.waiting import Waiting
 
 if TYPE_CHECKING:
     from fastapi.telemetry import TelemetryConfig  # older versions have none, and need none

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from fastapi import APIRouter, Request, Response
 
-from monitor.db import reading
-from monitor.store import pages as store
+from monitor.storage.engine import reading
+from monitor.storage.lists import pages as store
 from monitor.web.errors import missing
 from monitor.web.lists import standing
 from monitor.web.pages import get, go, show, site_of
-from monitor.web.sentences import agency_mark, agency_path
+from monitor.web.presenters import agency_mark, agency_path
 
 router = APIRouter()
 

@@ -17,11 +17,11 @@ from starlette.types import ASGIApp
 
 from monitor import wiring
 from monitor.config import LOOPBACK, Settings
-from monitor.coverage import Coverage
-from monitor.dispatch import fence
 from monitor.errors import UsageError
-from monitor.web.parts import Site, Watched
-from monitor.web.proxied import Proxied
+from monitor.outbox import clone_guard
+from monitor.storage.lists.coverage import Coverage
+from monitor.web.context import Site, Watched
+from monitor.web.proxy import Proxied
 
 log = logging.getLogger(__name__)
 
@@ -62,7 +62,7 @@ def site(settings: Settings, engine: Engine, clock: Callable[[], datetime] = wir
         backups_kept=own.backups_kept,
         configured=wiring.configured_channels(settings),
         bot=wiring.has_bot(settings),
-        fenced=lambda: fence.check(engine, settings.data.folder).reason,
+        fenced=lambda: clone_guard.check(engine, settings.data.folder).reason,
     )
 
 

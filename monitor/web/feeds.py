@@ -6,10 +6,10 @@ import hashlib
 
 from fastapi import APIRouter, Request, Response
 
-from monitor.db import reading
 from monitor.states import STATES
-from monitor.store import pages as store
-from monitor.store.changes import Row
+from monitor.storage.engine import reading
+from monitor.storage.lists import pages as store
+from monitor.storage.lists.changes import Row
 from monitor.web.errors import missing
 from monitor.web.pages import Look, get, language_of, site_of
 from monitor.web.places import read_zips, states_of, zip_path

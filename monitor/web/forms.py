@@ -13,15 +13,15 @@ from zoneinfo import ZoneInfo
 
 from fastapi import Request
 
-from monitor import subscribe
-from monitor.db import reading
+from monitor import subscribers
+from monitor.core.due import AT_ONCE, DEFAULT_HOUR, ZONES
 from monitor.errors import UsageError
-from monitor.gazetteer.places import parse_place, state_of_zip
-from monitor.hours import AT_ONCE, DEFAULT_HOUR, ZONES
+from monitor.places.codes import parse_place, state_of_zip
 from monitor.render import clean
-from monitor.store import facts
-from monitor.store.people import Follow, Subscriber
-from monitor.subscribe.signup import MOST_PLACES, zone_of_place
+from monitor.storage import facts
+from monitor.storage.engine import reading
+from monitor.storage.people import Follow, Subscriber
+from monitor.subscribers.signup import MOST_PLACES, zone_of_place
 from monitor.web.pages import language_of, say, site_of
 
 FASTEST = timedelta(seconds=2)
@@ -172,7 +172,7 @@ def checked(
     if problems:
         return problems, ()
     order = {name: number for number, name in reversed([*enumerate(names)])}
-    follows = subscribe.wanted(names, filled.lists, state_of_zip)
+    follows = subscribers.wanted(names, filled.lists, state_of_zip)
     return problems, tuple(sorted(follows, key=lambda each: (order[each.place], each.source)))
 
 

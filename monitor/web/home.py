@@ -6,15 +6,15 @@ from typing import Annotated
 
 from fastapi import APIRouter, Form, Request, Response
 
-from monitor.db import reading
-from monitor.gazetteer import Gazetteer, TownZips, ZipKind
-from monitor.i18n import N_
-from monitor.store import timeline as store
+from monitor.messages.locale import N_
+from monitor.places import Gazetteer, TownZips, ZipKind
+from monitor.storage.engine import reading
+from monitor.storage.lists import timeline as store
+from monitor.web.charts import Pictures
+from monitor.web.finder import LONGEST, find
 from monitor.web.lists import standing
 from monitor.web.pages import get, go, language_of, post, say, show, site_of
-from monitor.web.pictures import Pictures
 from monitor.web.places import MOST_ZIPS, zip_path
-from monitor.web.search import LONGEST, find
 
 router = APIRouter()
 

@@ -13,15 +13,16 @@ from sqlalchemy.engine import Engine
 from monitor import letters, render, wiring
 from monitor.channels import EVERYTHING
 from monitor.config import Settings
-from monitor.db import reading
 from monitor.keys import KeyFile
 from monitor.letters import Section
-from monitor.store import facts, overview
-from monitor.store.people import Follow
-from monitor.subscribe import Limits
+from monitor.storage import facts
+from monitor.storage.engine import reading
+from monitor.storage.lists import overview
+from monitor.storage.people import Follow
+from monitor.subscribers import Limits
 from monitor.web import assembly, create_app, leaving, preferences, signup
-from monitor.web.guarded import Guarded
-from monitor.web.parts import Site
+from monitor.web.context import Site
+from monitor.web.middleware import Guarded
 from monitor.web.people import People
 from monitor.writing import Writer
 

@@ -8,9 +8,9 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import PlainTextResponse
 from starlette.concurrency import run_in_threadpool
 
-from monitor import subscribe
-from monitor.subscribe import Found
-from monitor.tokens import Purpose
+from monitor import subscribers
+from monitor.core.tokens import Purpose
+from monitor.subscribers import Found
 from monitor.web.pages import get, post, show, site_of
 from monitor.web.people import look, people_of
 
@@ -43,7 +43,7 @@ async def leave(request: Request, token: str) -> Response:
 
 def _left(request: Request, token: str, *, one_click: bool) -> Response:
     people, site = people_of(request), site_of(request)
-    link = subscribe.leave(site.engine, people.keys, token, site.clock(), tombstones=people.tombstones)
+    link = subscribers.leave(site.engine, people.keys, token, site.clock(), tombstones=people.tombstones)
     status = 404 if link.found is Found.UNKNOWN else 200
     if one_click:
         return PlainTextResponse(
@@ -64,6 +64,6 @@ async def bounced(request: Request) -> Response:
         return PlainTextResponse("Not for you.\n", 403, {"Cache-Control": "no-store"})
     mail = await request.body()
     await run_in_threadpool(
-        subscribe.returned, site.engine, people.keys, mail, site.clock(), tombstones=people.tombstones
+        subscribers.returned, site.engine, people.keys, mail, site.clock(), tombstones=people.tombstones
     )
     return Response(status_code=204)

@@ -7,9 +7,9 @@ from datetime import datetime
 
 from sqlalchemy.engine import Connection
 
-from monitor.health import blind
-from monitor.store import overview
-from monitor.web.parts import Site, Watched
+from monitor.ops.health import blind
+from monitor.storage.lists import overview
+from monitor.web.context import Site, Watched
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,11 +16,11 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from monitor import i18n
+from monitor.messages import locale
 from monitor.render import clean
 from monitor.states import STATES
-from monitor.web.parts import Site
-from monitor.web.sentences import Sentences
+from monitor.web.context import Site
+from monitor.web.presenters import Sentences
 
 COOKIE = "lang"
 """The only cookie of the public pages: the language that somebody chose by a link. Nothing else is in it."""
@@ -44,7 +44,7 @@ class Look:
 
     def __init__(self, site: Site, extras: Mapping[str, Callable[[Request], object]]) -> None:
         self.extras = dict(extras)
-        self._environments = {code: self._environment(site, code) for code in i18n.LANGUAGES}
+        self._environments = {code: self._environment(site, code) for code in locale.LANGUAGES}
 
     def render(self, language: str, template: str, **context: object) -> str:
         """A template of ``monitor/web/templates`` as text."""
@@ -59,23 +59,23 @@ class Look:
             undefined=StrictUndefined,
             lstrip_blocks=True,
         )
-        catalogue = i18n.translations(language)
+        catalogue = locale.translations(language)
         environment.install_gettext_callables(  # type: ignore[attr-defined]
             catalogue.gettext, catalogue.ngettext, newstyle=True
         )
         environment.filters |= {
             "outside": clean,
-            "day": lambda when: i18n.day(when, language),
-            "moment": lambda when: _time(when, i18n.moment(when, site.timezone, language)),
-            "clock": lambda when: _time(when, i18n.clock(when, site.timezone, language)),
-            "number": lambda count: i18n.number(count, language),
+            "day": lambda when: locale.day(when, language),
+            "moment": lambda when: _time(when, locale.moment(when, site.timezone, language)),
+            "clock": lambda when: _time(when, locale.clock(when, site.timezone, language)),
+            "number": lambda count: locale.number(count, language),
             "state": lambda code: STATES.get(code, code),
         }
         environment.tests["match_zip"] = str.isdigit
         environment.policies["ext.i18n.trimmed"] = True
         environment.globals |= {
             "language": language,
-            "languages": i18n.LANGUAGES,
+            "languages": locale.LANGUAGES,
             "public": site.public,
             "site": site,
             "stylesheet": site.url(f"/static/{asset_version('site.css')}/site.css"),
@@ -100,15 +100,15 @@ def site_of(request: Request) -> Site:
 def language_of(request: Request) -> str:
     """The reader's language: asked for in the link, chosen before, or what the browser prefers."""
     return (
-        i18n.known(request.query_params.get("lang"))
-        or i18n.known(request.cookies.get(COOKIE))
-        or i18n.negotiate(request.headers.get("accept-language", ""))
+        locale.known(request.query_params.get("lang"))
+        or locale.known(request.cookies.get(COOKIE))
+        or locale.negotiate(request.headers.get("accept-language", ""))
     )
 
 
 def say(request: Request, sentence: str, **words: object) -> str:
     """A sentence in the reader's language; ``words`` stand in it as ``%(name)s``. Plain text: templates escape it."""
-    return i18n.translations(language_of(request)).gettext(sentence) % words
+    return locale.translations(language_of(request)).gettext(sentence) % words
 
 
 def show(
@@ -147,7 +147,7 @@ def go(request: Request, path: str, status: int = 303) -> Response:
 
 def remember(request: Request, answer: Response) -> Response:
     """Keep a language that was chosen by a link, in the functional cookie."""
-    asked = i18n.known(request.query_params.get("lang"))
+    asked = locale.known(request.query_params.get("lang"))
     if asked and asked != request.cookies.get(COOKIE):
         site = site_of(request)
         answer.set_cookie(

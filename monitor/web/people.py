@@ -8,12 +8,13 @@ from datetime import timedelta
 
 from fastapi import Request
 
-from monitor import subscribe, tokens
+from monitor import subscribers
+from monitor.core import tokens
+from monitor.core.tokens import Purpose
 from monitor.keys import KeyFile
 from monitor.letters import Section
-from monitor.store.people import Follow, Subscriber
-from monitor.subscribe import Limits, Link, Tombstones
-from monitor.tokens import Purpose
+from monitor.storage.people import Follow, Subscriber
+from monitor.subscribers import Limits, Link, Tombstones
 from monitor.web.forms import FASTEST
 from monitor.web.pages import site_of
 
@@ -47,7 +48,7 @@ def people_of(request: Request) -> People:
 def look(request: Request, purpose: Purpose, token: str) -> Link:
     """What a link leads to; changes nothing."""
     site = site_of(request)
-    return subscribe.look(site.engine, people_of(request).keys, purpose, token, site.clock())
+    return subscribers.look(site.engine, people_of(request).keys, purpose, token, site.clock())
 
 
 def token_for(people: People, purpose: Purpose, one: Subscriber) -> str:

@@ -8,17 +8,17 @@ from dataclasses import dataclass
 
 from fastapi import APIRouter, Request, Response
 
-from monitor.coverage import Cover
-from monitor.db import reading
-from monitor.gazetteer import MILITARY, ZipArea
+from monitor.places import MILITARY, ZipArea
 from monitor.states import STATES, read_state
-from monitor.store import pages as store
+from monitor.storage.engine import reading
+from monitor.storage.lists import pages as store
+from monitor.storage.lists.coverage import Cover
+from monitor.web.context import Site
 from monitor.web.errors import missing
+from monitor.web.held import Waiting
 from monitor.web.lists import Standing, standing
 from monitor.web.pages import get, go, show, site_of
-from monitor.web.parts import Site
-from monitor.web.sentences import agency_path
-from monitor.web.waiting import Waiting
+from monitor.web.presenters import agency_path
 
 router = APIRouter()
 

@@ -6,13 +6,14 @@ from typing import Annotated
 
 from fastapi import APIRouter, Form, Request, Response
 
-from monitor import i18n, subscribe
+from monitor import subscribers
+from monitor.core.due import AT_ONCE, FREQUENCIES, ZONES
+from monitor.core.tokens import Purpose
 from monitor.errors import UsageError
-from monitor.hours import AT_ONCE, FREQUENCIES, ZONES
-from monitor.store.people import Subscriber
-from monitor.subscribe import Found, Link, Preferences
-from monitor.subscribe.preferences import LONGEST_PAUSE
-from monitor.tokens import Purpose
+from monitor.messages import locale
+from monitor.storage.people import Subscriber
+from monitor.subscribers import Found, Link, Preferences
+from monitor.subscribers.preferences import LONGEST_PAUSE
 from monitor.web import forms
 from monitor.web.forms import LONGEST_TEXT, Filled
 from monitor.web.pages import get, language_of, post, say, show, site_of
@@ -57,7 +58,7 @@ def change(
         frequency=frequency if frequency in FREQUENCIES else AT_ONCE,
         hour=forms.hour(hour),
         zone=zone if zone in ZONES else "",
-        language=i18n.known(language) or link.subscriber.language,
+        language=locale.known(language) or link.subscriber.language,
         pause=pause[:10],
         receipts=bool(receipts),
     )
@@ -79,7 +80,7 @@ def change(
         receipts=filled.receipts,
     )
     try:
-        changed = subscribe.change(
+        changed = subscribers.change(
             site.engine, people.keys, token, wanted, site.clock(), default_timezone=site.timezone
         )
     except UsageError:
@@ -136,4 +137,4 @@ def _paused_until(request: Request, one: Subscriber) -> str | None:
     """When a pause ends, on the clock that it was chosen by."""
     if one.state != "paused" or one.paused_until is None:
         return None
-    return i18n.moment(one.paused_until, one.timezone or site_of(request).timezone, language_of(request))
+    return locale.moment(one.paused_until, one.timezone or site_of(request).timezone, language_of(request))

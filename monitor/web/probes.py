@@ -9,12 +9,14 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
 
-from monitor import __version__, health, migrate
-from monitor.db import reading
+from monitor import __version__
 from monitor.errors import MonitorError
-from monitor.store import pages as store
+from monitor.ops import health
+from monitor.storage import migrate
+from monitor.storage.engine import reading
+from monitor.storage.lists import pages as store
+from monitor.web.context import Site
 from monitor.web.pages import get, site_of
-from monitor.web.parts import Site
 
 log = logging.getLogger(__name__)
 

@@ -10,13 +10,13 @@ from typing import Annotated
 
 from fastapi import APIRouter, Form, Request, Response
 
-from monitor import subscribe
+from monitor import subscribers
+from monitor.core.due import AT_ONCE, FREQUENCIES, ZONES
+from monitor.core.tokens import Purpose
 from monitor.errors import UsageError
-from monitor.hours import AT_ONCE, FREQUENCIES, ZONES
-from monitor.store.people import Follow
-from monitor.subscribe import Answer, Found, Link, Wish
-from monitor.subscribe.signup import MOST_PLACES
-from monitor.tokens import Purpose
+from monitor.storage.people import Follow
+from monitor.subscribers import Answer, Found, Link, Wish
+from monitor.subscribers.signup import MOST_PLACES
 from monitor.web import forms
 from monitor.web.forms import LONGEST_TEXT, Filled
 from monitor.web.pages import get, language_of, post, say, show, site_of
@@ -73,7 +73,7 @@ def sign_up(
     )
     problems, follows = forms.checked(request, filled)
     try:
-        subscribe.checked("email", filled.address)
+        subscribers.checked("email", filled.address)
     except UsageError:
         problems["address"] = say(request, "Write a mail address such as name@example.org.")
     if (
@@ -96,7 +96,7 @@ def sign_up(
             local_hour=filled.hour,
         )
         client = request.client.host if request.client else None
-        answer = subscribe.request(
+        answer = subscribers.request(
             site_of(request).engine,
             people.keys,
             wish,
@@ -126,12 +126,12 @@ def confirm(request: Request, token: str, again: Annotated[str, Form()] = "") ->
     """Say yes; or, with ``again``, ask for another link in place of one that has expired."""
     people, site = people_of(request), site_of(request)
     if again:
-        link = subscribe.renew(site.engine, people.keys, token, site.clock())
+        link = subscribers.renew(site.engine, people.keys, token, site.clock())
         people.wake()
         if link.found is Found.EXPIRED:
             return show(request, "people/sent.html", private=True, places=(), today=())
     else:
-        link = subscribe.confirm(site.engine, people.keys, token, site.clock())
+        link = subscribers.confirm(site.engine, people.keys, token, site.clock())
         people.wake()
         if link.found is Found.OPEN and link.subscriber is not None:
             return show(

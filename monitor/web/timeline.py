@@ -6,16 +6,16 @@ from datetime import UTC, datetime, timedelta
 
 from fastapi import APIRouter, Request, Response
 
-from monitor.db import reading
-from monitor.i18n import N_
+from monitor.messages.locale import N_
 from monitor.states import STATES
-from monitor.store import pages as places
-from monitor.store import timeline as store
-from monitor.store.changes import Row
+from monitor.storage.engine import reading
+from monitor.storage.lists import pages as places
+from monitor.storage.lists import timeline as store
+from monitor.storage.lists.changes import Row
+from monitor.web.charts import Sights
 from monitor.web.errors import missing
 from monitor.web.lists import standing
 from monitor.web.pages import get, language_of, say, show, site_of
-from monitor.web.pictures import Sights
 from monitor.web.places import waiting_of
 
 router = APIRouter()

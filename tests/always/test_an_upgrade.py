@@ -12,8 +12,9 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
-from monitor import db, wiring
+from monitor import wiring
 from monitor.errors import MigrationError
+from monitor.storage import engine as db
 from tests.dispatch.world import HAMMOND, World
 from tests.people.town import settled
 

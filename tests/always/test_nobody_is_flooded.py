@@ -12,17 +12,18 @@ from typing import Any
 import pytest
 
 from monitor import sources
-from monitor.db import reading, transaction
-from monitor.dispatch import digests_due, fan_out
-from monitor.dispatch.claims import Claims
-from monitor.dispatch.groups import GROUP
 from monitor.domain import Confidence, Listing, Placement
 from monitor.errors import StoreError, Transient
 from monitor.keys import KeyFile
-from monitor.poll import Outcome, Result, poll
+from monitor.outbox import digests_due, fan_out
+from monitor.outbox.commit import GROUP
+from monitor.outbox.leases import Claims
+from monitor.polling import Outcome, Result, poll
 from monitor.sources import SourceSpec
-from monitor.store import changes, people
-from monitor.store.people import Follow
+from monitor.storage import people
+from monitor.storage.engine import reading, transaction
+from monitor.storage.lists import changes
+from monitor.storage.people import Follow
 from tests.dispatch.world import GARY, HAMMOND, STATE_POLICE, Recorder, World, changed, removed
 from tests.poll.publisher import Publication, agencies, agency
 
@@ -205,7 +206,7 @@ def test_a_settle_that_is_refused_for_good_stops_the_sending_and_not_only_says_s
         raise StoreError("the disk is full")
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("monitor.dispatch.groups._TRIES", ())
+        patch.setattr("monitor.outbox.commit._TRIES", ())
         patch.setattr(Claims, "settle", never)
         with pytest.raises(StoreError):
             world.send(channel)

@@ -14,12 +14,13 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
-from monitor import db, health, tables
-from monitor.dispatch import Content
 from monitor.domain import Message
 from monitor.errors import Permanent, Transient
+from monitor.ops import health
+from monitor.outbox import Content
 from monitor.schedule import Timer
-from monitor.store import facts
+from monitor.storage import engine as db
+from monitor.storage import facts, schema
 from tests.dispatch.world import CHICAGO, GARY, HAMMOND, Recorder, World, compose, locate
 from tests.e2e.test_pipeline import NAMES, Installation, kml, until
 from tests.peers.botapi import BotApi
@@ -38,15 +39,15 @@ DAY = timedelta(days=1)
 def seen(town: Town, *, good: datetime) -> None:
     """The list was read at ``good`` for the last time, and tried now."""
     with db.transaction(town.engine) as conn:
-        conn.execute(sa.delete(tables.Source))
+        conn.execute(sa.delete(schema.Source))
         conn.execute(
-            sa.insert(tables.Source).values(
+            sa.insert(schema.Source).values(
                 name="ring", number=1, fingerprint="", columns=[], folders=[], last_good_at=good, last_fetch_at=town.now,
                 blind_notified_at=None,
             )
         )  # fmt: skip
         conn.execute(
-            sa.insert(tables.Fetch).values(
+            sa.insert(schema.Fetch).values(
                 source="ring",
                 at=town.now,
                 outcome="good" if good == town.now else "failed",
@@ -86,7 +87,7 @@ def test_nobody_stops_getting_alerts_without_being_told(town: Town) -> None:
     assert "no alert does not mean that nothing has changed" in " ".join(text(notice).split())
 
     with db.transaction(town.engine) as conn:
-        conn.execute(sa.update(tables.Source).values(last_good_at=town.now, last_fetch_at=town.now))
+        conn.execute(sa.update(schema.Source).values(last_good_at=town.now, last_fetch_at=town.now))
     town.deliver()
     assert "can read it again" in town.mail()["Subject"]
 
@@ -204,7 +205,7 @@ def test_one_bad_listing_does_not_stop_the_others(world: World) -> None:
         return locate(source, listing)
 
     broken = world.publish(HAMMOND)
-    world.write(sa.update(tables.Change).where(tables.Change.changeset_id == broken).values(after={"x": 1}))
+    world.write(sa.update(schema.Change).where(schema.Change.changeset_id == broken).values(after={"x": 1}))
     world.publish(HAMMOND, GARY)
     assert world.fan_out(stumbling) == 1
     channel = Recorder()
@@ -227,7 +228,7 @@ def test_one_bad_address_or_template_does_not_stop_the_others(world: World) -> N
         world.person(f"{name}@a.example", "IN")
     world.person("spanish@a.example", "IN", language="es")
     world.write(
-        sa.update(tables.Subscriber).where(tables.Subscriber.id == 1).values(address=b"sealed by nobody")
+        sa.update(schema.Subscriber).where(schema.Subscriber.id == 1).values(address=b"sealed by nobody")
     )
     world.publish(HAMMOND)
     world.fan_out()
@@ -270,8 +271,8 @@ def test_one_bad_thing_that_time_brings_does_not_stop_the_alerts(
     def broken(*_: object) -> int:
         raise ZeroDivisionError
 
-    monkeypatch.setattr("monitor.dispatch.digests_due", broken)
-    monkeypatch.setattr("monitor.subscribe.admit", broken)
+    monkeypatch.setattr("monitor.outbox.digests_due", broken)
+    monkeypatch.setattr("monitor.subscribers.admit", broken)
     world = World(town.engine, town.keys, town.settings.data.folder, town.now)
     world.publish(CHICAGO)
     world.fan_out()

@@ -13,11 +13,13 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from monitor import config, db, subscribe, wiring
-from monitor.dispatch import FenceState, fence
+from monitor import config, subscribers, wiring
 from monitor.errors import FencedError, KeyFileError
-from monitor.store import people
-from monitor.tables import Delivery, Signup, Subscriber
+from monitor.outbox import FenceState, clone_guard
+from monitor.storage import engine as db
+from monitor.storage import people
+from monitor.storage.deliveries.tables import Delivery
+from monitor.storage.people.tables import Signup, Subscriber
 from tests.dispatch.world import CHICAGO, World
 from tests.people.conftest import ANN, ask, deliveries, member, who
 from tests.people.town import Postbox, Town, link, links, mail_server, settled
@@ -95,7 +97,9 @@ def test_a_restored_database_does_not_mail_real_people_by_itself(small_town: Tow
     with pytest.raises(FencedError):
         town.deliver()
     assert len(town.postbox.mails) == mails
-    fence.lift(town.engine, town.settings.data.folder)  # what `monitor resume` does once it was told yes
+    clone_guard.lift(
+        town.engine, town.settings.data.folder
+    )  # what `monitor resume` does once it was told yes
     town.deliver()
     assert len(town.postbox.mails) == mails + 1
 
@@ -119,7 +123,7 @@ def test_a_container_that_was_recreated_on_its_own_volume_mails(
     )
     assert isinstance(settings, config.Settings)
     engine = wiring.open_database(settings)
-    assert fence.check(engine, settings.data.folder) == FenceState()
+    assert clone_guard.check(engine, settings.data.folder) == FenceState()
     before = len(town.postbox.mails)
     Town(settings, engine, wiring.open_keys(settings, engine), town.postbox, town.now).deliver()
     assert len(town.postbox.mails) == before + 1
@@ -132,7 +136,7 @@ def test_whoever_was_erased_stays_so_in_an_old_copy_of_the_database(small_town: 
     town.member("bob@example.org")
     backup(town, tmp_path / "backup.db")
     town.later(days=1)
-    subscribe.erase(
+    subscribers.erase(
         town.engine, town.keys, channel="email", address=ANN, now=town.now, tombstones=wiring.tombstones(town.settings)
     )  # fmt: skip
     town.engine.dispose()
@@ -207,8 +211,8 @@ def test_the_form_cannot_be_used_to_bomb_a_mailbox(small_town: Town) -> None:
     town = small_town
     for day in range(30):
         for spelling in (ANN, ANN.upper(), f" {ANN} ", "Ann@EXAMPLE.org"):
-            subscribe.request(
-                town.engine, town.keys, subscribe.Wish(address=spelling, places=("60601",), sources=("ring",)),
+            subscribers.request(
+                town.engine, town.keys, subscribers.Wish(address=spelling, places=("60601",), sources=("ring",)),
                 client=f"192.0.{day}.7", now=town.now,
             )  # fmt: skip
         town.deliver()
@@ -261,5 +265,5 @@ def test_only_the_owner_of_a_mailbox_can_say_yes(small_town: Town) -> None:
     town.later(hours=48)
     assert town.client.post(link(town.mail(), "confirm")).status_code in {200, 404}
     assert deliveries(town.engine, "welcome") == []
-    subscribe.purge(town.engine, town.now + timedelta(hours=1))
+    subscribers.purge(town.engine, town.now + timedelta(hours=1))
     assert who(town.engine, town.keys) is None

@@ -6,14 +6,16 @@ from datetime import timedelta
 
 import pytest
 
-from monitor import health, render
-from monitor.db import reading, transaction
-from monitor.dispatch import fan_out
+from monitor import render
 from monitor.domain import Alert, Confidence, Listing, Placement, Told
 from monitor.keys import KeyFile
-from monitor.poll import Result
-from monitor.store import changes, people
-from monitor.store.people import Follow
+from monitor.ops import health
+from monitor.outbox import fan_out
+from monitor.polling import Result
+from monitor.storage import people
+from monitor.storage.engine import reading, transaction
+from monitor.storage.lists import changes
+from monitor.storage.people import Follow
 from tests.peers.http import Answer
 from tests.poll.publisher import HOUR, Publication, agencies, agency, csv
 

@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 from telegram import Update
 
 from monitor.bot import places
-from monitor.bot.asked import COMMANDS, Asked, read
-from monitor.bot.parts import Parts
-from monitor.bot.says import Says, safe
+from monitor.bot.context import Parts
+from monitor.bot.text import Says, safe
+from monitor.bot.updates import COMMANDS, Asked, read
 from monitor.domain import Listing
-from monitor.gazetteer import load
+from monitor.places import load
 from tests.peers.botapi import ME, message
 
 WORDS = st.text(max_size=60) | st.sampled_from(

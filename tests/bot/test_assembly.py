@@ -11,12 +11,12 @@ from sqlalchemy.engine import Engine
 from monitor import wiring
 from monitor.bot import assembly
 from monitor.config import Settings, load
-from monitor.coverage import Coverage
-from monitor.db import transaction
 from monitor.errors import ConfigError
-from monitor.gazetteer import load as load_gazetteer
 from monitor.keys import KeyFile
-from monitor.store import facts
+from monitor.places import load as load_gazetteer
+from monitor.storage import facts
+from monitor.storage.engine import transaction
+from monitor.storage.lists.coverage import Coverage
 from tests.bot.world import World
 
 SECRET = "0123456789abcdef"

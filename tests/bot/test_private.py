@@ -7,9 +7,9 @@ from datetime import timedelta
 
 import pytest
 
-from monitor import subscribe
+from monitor import subscribers
 from monitor.bot import Watched
-from monitor.subscribe import Tombstones
+from monitor.subscribers import Tombstones
 from tests.bot.world import ICE, RING, World
 
 ILLINOIS = {("ring", "IL", None), ("ice-287g", "IL", None)}
@@ -25,7 +25,7 @@ def test_whoever_watches_is_active_at_once_and_hears_of_every_list_there_is(both
     assert answer.parse_mode == "HTML"
     assert answer.preview_off
     assert both.follows() == CHICAGO
-    (listed,) = subscribe.listed(both.engine, both.keys)
+    (listed,) = subscribers.listed(both.engine, both.keys)
     assert (listed.state, listed.origin, listed.language) == ("active", "bot", "en")
 
 
@@ -214,7 +214,7 @@ def test_stopping_erases_the_chat_and_says_so_outside_the_database(
 ) -> None:
     both.ask("/watch 60601")
     assert "this chat is forgotten" in both.ask(last).text
-    assert subscribe.listed(both.engine, both.keys) == ()
+    assert subscribers.listed(both.engine, both.keys) == ()
     assert ("telegram", both.keys.first_lookup("telegram", "7")) in Tombstones(both.parts.folder).read()
     assert "Nothing is watched yet" in both.ask("/stop").text
     both.ask("/watch 60601")
@@ -249,7 +249,7 @@ def test_too_many_places_are_refused(world: World) -> None:
 
 def test_answers_are_in_the_language_of_whoever_asks(both: World) -> None:
     assert both.ask("/watch 60601", language="es").text.startswith("Se vigila <b>60601 (Chicago, IL)</b>.")
-    (listed,) = subscribe.listed(both.engine, both.keys)
+    (listed,) = subscribers.listed(both.engine, both.keys)
     assert listed.language == "es"
     assert both.ask("/list", language="fr").text.startswith("This chat watches:")
 
@@ -260,10 +260,10 @@ def test_the_language_of_messages_is_chosen_by_whoever_wants_another(both: World
     answer = both.ask("/language")
     assert answer.buttons == (("✓ English", "language en"), ("+ Español", "language es"))
     assert "Idioma de los mensajes: Español." in both.press("language es").text
-    (listed,) = subscribe.listed(both.engine, both.keys)
+    (listed,) = subscribers.listed(both.engine, both.keys)
     assert listed.language == "es"
     both.ask("/watch IN")
-    assert subscribe.listed(both.engine, both.keys)[0].language == "es", "what was chosen stays"
+    assert subscribers.listed(both.engine, both.keys)[0].language == "es", "what was chosen stays"
 
 
 def test_a_place_that_is_not_watched_cannot_be_stopped_and_that_is_said(world: World) -> None:

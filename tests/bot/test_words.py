@@ -12,10 +12,10 @@ from babel.messages.pofile import read_po
 
 from monitor import bot
 from monitor.bot.api import LONGEST_NOTICE
-from monitor.bot.says import COMMANDS, Says
+from monitor.bot.text import COMMANDS, Says
 from monitor.config import load
 from monitor.errors import ConfigError
-from monitor.i18n import LANGUAGES
+from monitor.messages.locale import LANGUAGES
 
 ROOM = Path(bot.__file__).parent
 KEYWORDS = {"N_": None, "says": None, "refusal": None, "count": (1, 2)}

@@ -16,15 +16,15 @@ from typing import Any
 import pytest
 from sqlalchemy.engine import Engine
 
-from monitor.bot import Bot, Timing, Webhook, serving
-from monitor.bot.flood import PER_MINUTE
-from monitor.bot.serving import TURN
-from monitor.channels.pace import Pace
-from monitor.db import reading, turn
+from monitor.bot import Bot, Timing, Webhook, runner
+from monitor.bot.runner import TURN
+from monitor.bot.throttle import PER_MINUTE
+from monitor.channels.rate import Pace
 from monitor.errors import StoreError
-from monitor.health import status
 from monitor.keys import KeyFile
-from monitor.store import facts
+from monitor.ops.health import status
+from monitor.storage import facts
+from monitor.storage.engine import reading, turn
 from tests.bot.world import PATIENCE, TIMING, World
 from tests.peers.botapi import DROP, FORBIDDEN, Answer, flood, message, migrated
 
@@ -141,13 +141,13 @@ def test_an_update_that_is_delivered_twice_is_answered_once(still: World) -> Non
 def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """What the bot would have waited between its rounds."""
     waited: list[float] = []
-    until = serving._until
+    until = runner._until
 
     async def at_once(stop: asyncio.Event, seconds: float) -> None:
         waited.append(seconds)
         await until(stop, 0)
 
-    monkeypatch.setattr(serving, "_until", at_once)
+    monkeypatch.setattr(runner, "_until", at_once)
     return waited
 
 

@@ -13,12 +13,13 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
-from monitor import db, subscribe
+from monitor import subscribers
 from monitor.bot import Bot, Parts, Timing, Watched
-from monitor.gazetteer import load
 from monitor.keys import KeyFile
-from monitor.store import people
-from monitor.tables import Source
+from monitor.places import load
+from monitor.storage import engine as db
+from monitor.storage import people
+from monitor.storage.lists.tables import Source
 from tests.peers.botapi import BotApi, Notice, Post
 
 RING, ICE = "Ring's Active Agency Map", "ICE 287(g) agreements"
@@ -135,7 +136,7 @@ class World:
 
     def configured(self, chat: str, place: str = "IL") -> None:
         """The operator's channels are exactly this chat."""
-        subscribe.follow_channels(self.engine, self.keys, {place: chat}, ["ring"], self.now)
+        subscribers.follow_channels(self.engine, self.keys, {place: chat}, ["ring"], self.now)
 
     def read_well(self, source: str, at: datetime) -> None:
         """A source whose last good check was then."""

@@ -14,7 +14,7 @@ from aiosmtpd.smtp import SMTP, Envelope, Session
 
 from monitor.channels import EVERYTHING, Channel
 from monitor.channels.email import Email
-from monitor.channels.letter import Form, Letterhead
+from monitor.channels.mime import Form, Letterhead
 from monitor.errors import Permanent, SendError, Transient
 from tests.channels.examples import MESSAGE, NOW, SENDER, clock, envelope
 from tests.peers.smtp import DROP, STALL, SmtpPeer, trusting

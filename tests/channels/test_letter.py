@@ -16,8 +16,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from monitor.channels.letter import Form, Letterhead, checked
-from monitor.channels.marks import filled
+from monitor.channels.mime import Form, Letterhead, checked
+from monitor.channels.placeholders import filled
 from monitor.domain import Envelope, Message, mark
 from monitor.errors import Permanent
 from tests.channels.examples import MESSAGE, NOW, SENDER, envelope

@@ -9,7 +9,7 @@ import itertools
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from monitor.channels.pace import Pace
+from monitor.channels.rate import Pace
 
 
 class Time:

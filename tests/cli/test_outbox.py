@@ -11,11 +11,12 @@ import pytest
 import sqlalchemy as sa
 from click.testing import CliRunner, Result
 
-from monitor import db, tables
 from monitor.cli import root
-from monitor.dispatch import fence
 from monitor.keys import KeyFile
-from monitor.migrate import upgrade
+from monitor.outbox import clone_guard
+from monitor.storage import engine as db
+from monitor.storage import schema
+from monitor.storage.migrate import upgrade
 from tests.dispatch.world import HAMMOND, World, locate
 from tests.peers.smtp import SmtpPeer
 
@@ -116,8 +117,8 @@ def test_status_says_why_a_relay_takes_nothing_and_what_is_refused_again_and_aga
     assert "refuses the user name or the password" in pause["reason"]
     assert f"email: nothing is sent before {pause['until']}: {pause['reason']}" in report["problems"]
     assert report["outbox"]["refused_often"] == {}
-    installed.world.write(sa.update(tables.Delivery).values(attempts=3))
-    installed.world.write(sa.delete(tables.Lane))
+    installed.world.write(sa.update(schema.Delivery).values(attempts=3))
+    installed.world.write(sa.delete(schema.Lane))
     shown = installed.monitor("status").stdout
     assert "! email: 1 deliveries were tried 3 times or more, the last answer: 127.0.0.1:" in shown
 
@@ -126,7 +127,7 @@ def test_resume_shows_what_would_be_sent_and_waits_for_a_yes(installed: Installa
     installed.monitor("subscribers", "add", "email", "anna@example.org", "IN", "--source", "ring")
     installed.publish()
     deliver(installed)
-    (installed.folder / "data" / fence.NAME).unlink()
+    (installed.folder / "data" / clone_guard.NAME).unlink()
     installed.publish()
     refused = installed.monitor("deliver", "--json")
     assert refused.exit_code == 1
@@ -146,7 +147,7 @@ def test_resume_with_yes_asks_nothing(installed: Installation) -> None:
     installed.monitor("subscribers", "add", "email", "anna@example.org", "IN", "--source", "ring")
     installed.publish()
     deliver(installed)
-    (installed.folder / "data" / fence.NAME).unlink()
+    (installed.folder / "data" / clone_guard.NAME).unlink()
     result = installed.monitor("resume", "--yes")
     assert result.exit_code == 0
     assert "Nothing is due here" in result.output
@@ -156,7 +157,7 @@ def test_failed_lists_dead_letters_masked_and_queues_them_again(installed: Insta
     installed.monitor("subscribers", "add", "email", "anna@example.org", "IN", "--source", "ring")
     installed.publish()
     installed.world.write(
-        sa.update(tables.Delivery).values(
+        sa.update(schema.Delivery).values(
             state="failed", attempts=4, last_error="550 no", settled_at=installed.world.now
         )
     )
@@ -181,7 +182,7 @@ def test_all_dead_letters_are_queued_again_at_once(installed: Installation) -> N
     for name in ("anna", "bert"):
         installed.monitor("subscribers", "add", "email", f"{name}@example.org", "IN", "--source", "ring")
     installed.publish()
-    installed.world.write(sa.update(tables.Delivery).values(state="failed", settled_at=installed.world.now))
+    installed.world.write(sa.update(schema.Delivery).values(state="failed", settled_at=installed.world.now))
     assert "2 queued again" in installed.monitor("failed", "retry", "--all").output
 
 

@@ -14,11 +14,11 @@ import pytest
 import sqlalchemy as sa
 from click.testing import CliRunner, Result
 
-from monitor import db
 from monitor.cli import root
 from monitor.fetch import Fetcher
-from monitor.poll import poll
-from monitor.tables import metadata
+from monitor.polling import poll
+from monitor.storage import engine as db
+from monitor.storage.columns import metadata
 from tests.peers.http import Answer, Server
 from tests.poll.publisher import START, Publication, agencies, agency
 from tests.poll.publisher import csv as table

@@ -6,10 +6,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
-from monitor import guard
-from monitor.diff import apply, diff
+from monitor.core import guard
+from monitor.core.diff import apply, diff
+from monitor.core.identity import digest, keyed
 from monitor.domain import Change, Judgement, Kind, Listing, Policy, Publication, Released, Standing, State
-from monitor.identity import digest, keyed
 
 START = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)

@@ -6,8 +6,8 @@ from datetime import date
 
 from hypothesis import strategies as st
 
+from monitor.core.identity import keyed
 from monitor.domain import Listing
-from monitor.identity import keyed
 
 NAMES = (
     "Ash Police Department", "Ash Police Dept", "ash police department", "Ashe Police Department", "Bay County Sheriff's Office",

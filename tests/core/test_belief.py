@@ -7,7 +7,7 @@ from datetime import date, timedelta
 
 import pytest
 
-from monitor import guard
+from monitor.core import guard
 from monitor.domain import Kind, Listing, Policy, Released, State
 from tests.core.simulation import DAY, HOUR, START, Source, agency, publication
 

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from monitor.diff import apply, diff, value_of
+from monitor.core.diff import apply, diff, value_of
+from monitor.core.identity import keyed
 from monitor.domain import Change, Kind, Listing
-from monitor.identity import keyed
 from tests.core.simulation import agency
 from tests.core.strategies import lists
 

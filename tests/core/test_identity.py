@@ -8,8 +8,8 @@ from datetime import date
 
 import pytest
 
+from monitor.core.identity import content_digest, digest, expand, keyed, natural_key, normalise, pair
 from monitor.domain import Listing
-from monitor.identity import content_digest, digest, expand, keyed, natural_key, normalise, pair
 from tests.core.simulation import agency
 
 DAY, OTHER_DAY = date(2025, 4, 14), date(2025, 4, 15)

@@ -9,7 +9,7 @@ from datetime import timedelta
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from monitor.diff import apply
+from monitor.core.diff import apply
 from monitor.domain import Kind, Listing, Policy, State
 from tests.core.simulation import Source, publication
 from tests.core.strategies import listings

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from monitor import guard
+from monitor.core import guard
 from monitor.domain import Kind, Publication, State
 from monitor.sources import Columns, SourceSpec, parse
 from tests.core.simulation import DAY, HOUR, Source

@@ -10,7 +10,7 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
-from monitor.dispatch.groups import GROUP
+from monitor.outbox.commit import GROUP
 from tests.dispatch.victim import CONCURRENCY
 from tests.dispatch.world import HAMMOND, World
 

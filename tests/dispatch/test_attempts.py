@@ -8,11 +8,11 @@ from datetime import datetime, timedelta
 import pytest
 import sqlalchemy as sa
 
-from monitor import tables
-from monitor.db import reading
+from monitor.core.retry import WAITS
 from monitor.errors import Permanent, StoreError, Transient
-from monitor.retry import WAITS
-from monitor.store import outbox, people
+from monitor.storage import people, schema
+from monitor.storage.deliveries import queue
+from monitor.storage.engine import reading
 from tests.dispatch.world import GARY, HAMMOND, Recorder, World, one_due
 
 
@@ -51,7 +51,7 @@ def test_a_message_is_given_up_after_three_days_and_kept_as_a_dead_letter(world:
     assert drained.failed == 1
     assert timedelta(days=2, hours=20) < world.now - start <= timedelta(days=3, seconds=1)
     with reading(world.engine) as conn:
-        (letter,) = outbox.dead_letters(conn)
+        (letter,) = queue.dead_letters(conn)
     assert (letter.error, letter.channel, letter.source) == ("451 later", "email", "ring")
 
 
@@ -122,7 +122,7 @@ def test_a_lane_that_is_a_chat_is_stored_without_its_id(world: World) -> None:
     channel = Recorder(name="telegram")
     channel.will("-100777", Transient("flood", retry_after=timedelta(hours=1), lane="-100777"))
     world.send(channel)
-    (lane,) = world.rows(tables.Lane)
+    (lane,) = world.rows(schema.Lane)
     assert lane.name == world.keys.lookup("telegram", "-100777")
 
 
@@ -139,8 +139,8 @@ def test_a_message_that_cannot_be_settled_stops_the_sending(
     def full(*_: object) -> None:
         raise StoreError("the disk is full")
 
-    monkeypatch.setattr("monitor.dispatch.claims.settle", full)
-    monkeypatch.setattr("monitor.dispatch.groups._TRIES", ())
+    monkeypatch.setattr("monitor.outbox.leases.settle", full)
+    monkeypatch.setattr("monitor.outbox.commit._TRIES", ())
     channel = Recorder(concurrency=4)
     with pytest.raises(StoreError, match="the disk is full"):
         world.send(channel)
@@ -151,17 +151,17 @@ def test_a_message_that_cannot_be_settled_stops_the_sending(
 def test_a_settle_that_meets_a_locked_database_is_repeated(
     sqlite_world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from monitor.dispatch import claims
+    from monitor.outbox import leases
 
-    settle, refusals = claims.settle, [StoreError("locked"), StoreError("locked")]
+    settle, refusals = leases.settle, [StoreError("locked"), StoreError("locked")]
 
     def reluctant(*arguments: object) -> None:
         if refusals:
             raise refusals.pop()
         settle(*arguments)  # type: ignore[arg-type]
 
-    monkeypatch.setattr("monitor.dispatch.claims.settle", reluctant)
-    monkeypatch.setattr("monitor.dispatch.groups._TRIES", (timedelta(0), timedelta(0)))
+    monkeypatch.setattr("monitor.outbox.leases.settle", reluctant)
+    monkeypatch.setattr("monitor.outbox.commit._TRIES", (timedelta(0), timedelta(0)))
     one_due(sqlite_world)
     channel = Recorder()
     assert sqlite_world.send(channel).sent == 1
@@ -187,7 +187,7 @@ def test_one_channels_broken_transport_does_not_end_anothers_work(world: World) 
 
 def test_times_in_the_outbox_are_those_of_the_clock(world: World) -> None:
     one_due(world)
-    world.write(sa.update(tables.Delivery).values(due_at=world.now + timedelta(hours=1)))
+    world.write(sa.update(schema.Delivery).values(due_at=world.now + timedelta(hours=1)))
     channel = Recorder()
     assert world.send(channel).sent == 0
     world.later(hours=1)

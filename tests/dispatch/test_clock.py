@@ -8,9 +8,9 @@ from datetime import timedelta
 import pytest
 import sqlalchemy as sa
 
-from monitor import tables
-from monitor.dispatch.claims import LEASE
 from monitor.domain import Envelope
+from monitor.outbox.leases import LEASE
+from monitor.storage import schema
 from tests.dispatch.world import HAMMOND, Recorder, World
 
 
@@ -24,8 +24,8 @@ def crowd(world: World, number: int) -> None:
 def test_a_clock_that_jumps_over_the_leases_sends_nothing_twice(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("monitor.dispatch.claims.BATCH", 4)
-    monkeypatch.setattr("monitor.dispatch.sending.BATCH", 4)
+    monkeypatch.setattr("monitor.outbox.leases.BATCH", 4)
+    monkeypatch.setattr("monitor.outbox.send.BATCH", 4)
     crowd(world, 12)
     channel = Recorder(concurrency=4)
     leased: list[int] = []
@@ -81,8 +81,8 @@ def test_a_sender_whose_clock_is_ahead_takes_no_row_that_another_one_has_begun(w
 def test_six_hundred_deliveries_with_one_poison_row_are_599_messages(world: World) -> None:
     crowd(world, 600)
     world.write(
-        sa.update(tables.Subscriber)
-        .where(tables.Subscriber.id == world.rows(tables.Subscriber)[299].id)
+        sa.update(schema.Subscriber)
+        .where(schema.Subscriber.id == world.rows(schema.Subscriber)[299].id)
         .values(address=b"not what any key has sealed")
     )
     channel = Recorder(concurrency=8)

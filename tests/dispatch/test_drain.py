@@ -8,11 +8,10 @@ from datetime import timedelta
 import pytest
 import sqlalchemy as sa
 
-from monitor import tables
-from monitor.db import transaction
 from monitor.domain import Envelope
 from monitor.errors import Transient
-from monitor.store import people
+from monitor.storage import people, schema
+from monitor.storage.engine import transaction
 from tests.dispatch.world import (
     CHICAGO,
     GARY,
@@ -109,7 +108,7 @@ def test_whoever_pauses_meanwhile_keeps_the_row_for_afterwards(world: World) -> 
     person = world.person("a@a.example", "IN")
     world.publish(HAMMOND)
     world.fan_out()
-    world.write(sa.update(tables.Subscriber).values(state="paused"))
+    world.write(sa.update(schema.Subscriber).values(state="paused"))
     channel = Recorder()
     assert world.send(channel).due == 1
     with transaction(world.engine) as conn:
@@ -173,7 +172,7 @@ def test_alerts_older_than_7_days_go_out_as_one_message_and_none_is_swallowed(wo
 
 
 def test_old_alerts_beyond_the_batch_join_the_summary(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("monitor.dispatch.claims.BATCH", 2)
+    monkeypatch.setattr("monitor.outbox.leases.BATCH", 2)
     world.person("a@a.example", "IN")
     for _ in range(5):
         world.publish(HAMMOND)
@@ -253,7 +252,7 @@ def test_a_lease_that_ran_out_is_claimed_by_the_next_and_a_running_one_is_not(wo
     world.person("a@a.example", "IN")
     world.publish(HAMMOND)
     world.fan_out()
-    world.write(sa.update(tables.Delivery).values(owner="dead", lease_until=world.now + timedelta(minutes=1)))
+    world.write(sa.update(schema.Delivery).values(owner="dead", lease_until=world.now + timedelta(minutes=1)))
     channel = Recorder()
     assert world.send(channel).sent == 0
     world.later(minutes=2)
@@ -268,7 +267,7 @@ def test_a_row_that_somebody_else_took_over_is_not_sent(world: World) -> None:
     channel = Recorder(concurrency=1)
 
     async def taken_over(envelope: Envelope) -> None:
-        world.write(sa.update(tables.Delivery).where(tables.Delivery.id == 2).values(owner="other"))
+        world.write(sa.update(schema.Delivery).where(schema.Delivery.id == 2).values(owner="other"))
 
     channel.before = taken_over
     assert world.send(channel).sent == 1
@@ -276,7 +275,7 @@ def test_a_row_that_somebody_else_took_over_is_not_sent(world: World) -> None:
 
 
 def test_leases_are_renewed_while_a_message_takes_long(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("monitor.dispatch.sending.LEASE", timedelta(milliseconds=40))
+    monkeypatch.setattr("monitor.outbox.send.LEASE", timedelta(milliseconds=40))
     world.person("a@a.example", "IN")
     world.publish(HAMMOND)
     world.fan_out()
@@ -291,13 +290,13 @@ def test_leases_are_renewed_while_a_message_takes_long(world: World, monkeypatch
 
     channel.before = long
     assert world.send(channel).sent == 1
-    assert world.rows(tables.Heartbeat)[0].part == "sender"
+    assert world.rows(schema.Heartbeat)[0].part == "sender"
 
 
 def test_a_kind_of_message_that_this_version_does_not_know_is_kept(world: World) -> None:
     person = world.person("a@a.example", "IN")
     world.write(
-        sa.insert(tables.Delivery).values(
+        sa.insert(schema.Delivery).values(
             kind="digest",
             period="2026-W09",
             subscriber_id=person,

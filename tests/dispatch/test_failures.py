@@ -7,11 +7,12 @@ from datetime import timedelta
 import pytest
 import sqlalchemy as sa
 
-from monitor import subscribe, tables
-from monitor.db import reading, transaction
+from monitor import subscribers
 from monitor.domain import Envelope
 from monitor.errors import Permanent, Transient
-from monitor.store import outbox, people
+from monitor.storage import people, schema
+from monitor.storage.deliveries import queue
+from monitor.storage.engine import reading, transaction
 from tests.dispatch.world import GARY, HAMMOND, STATE_POLICE, Recorder, World, one_due
 
 HOUR = timedelta(hours=1)
@@ -23,8 +24,8 @@ def test_a_dead_letter_can_be_queued_again_with_all_its_attempts(world: World) -
     channel.will("a@a.example", Permanent("554 no"))
     assert world.send(channel).failed == 1
     with transaction(world.engine) as conn:
-        assert outbox.requeue(conn, world.now, [1, 99]) == (1,)
-        assert outbox.requeue(conn, world.now) == ()
+        assert queue.requeue(conn, world.now, [1, 99]) == (1,)
+        assert queue.requeue(conn, world.now) == ()
     assert world.rows()[0].attempts == 0
     assert world.send(channel).sent == 1
 
@@ -36,7 +37,7 @@ def test_nothing_is_queued_again_for_somebody_who_has_left(world: World) -> None
     world.send(channel)
     with transaction(world.engine) as conn:
         people.end(conn, person, world.now)
-        assert outbox.requeue(conn, world.now) == ()
+        assert queue.requeue(conn, world.now) == ()
 
 
 def test_an_ambiguous_failure_is_marked_before_it_is_tried_again(world: World) -> None:
@@ -74,8 +75,8 @@ def test_the_operators_own_chat_is_never_suppressed_for_a_mistake_in_its_rights(
     channel = Recorder(name="telegram")
     channel.will("@indiana", Permanent("403 the bot is not a member", address_gone=True))
     assert world.send(channel).failed == 1
-    assert world.rows(tables.Suppression) == []
-    assert world.rows(tables.Subscriber)[0].state == "active"
+    assert world.rows(schema.Suppression) == []
+    assert world.rows(schema.Subscriber)[0].state == "active"
     assert "a configured chat refuses messages" in caplog.text
     assert "@indiana" not in caplog.text
 
@@ -89,21 +90,21 @@ def strike_on(world: World, channel: Recorder, *days: int) -> str:
         world.fan_out()
         channel.will("a@a.example", Permanent("550 5.2.1 disabled", strike=True))
         world.send(channel)
-    return str(world.rows(tables.Subscriber)[0].state)
+    return str(world.rows(schema.Subscriber)[0].state)
 
 
 @pytest.mark.parametrize("days", [(0, 0, 1), (0, 1, 1), (0, 1, 2), (0, 0, 0, 0, 3)])
 def test_three_strikes_on_two_days_suppress_the_address(world: World, days: tuple[int, ...]) -> None:
     world.person("a@a.example", "IN")
     assert strike_on(world, Recorder(), *days) == "ended"
-    assert len(world.rows(tables.Suppression)) == 1
+    assert len(world.rows(schema.Suppression)) == 1
 
 
 @pytest.mark.parametrize("days", [(0, 1), (0, 0, 0), (0, 0, 0, 0, 0)])
 def test_fewer_strikes_or_strikes_on_one_day_do_not(sqlite_world: World, days: tuple[int, ...]) -> None:
     sqlite_world.person("a@a.example", "IN")
     assert strike_on(sqlite_world, Recorder(), *days) == "active"
-    assert sqlite_world.rows(tables.Suppression) == []
+    assert sqlite_world.rows(schema.Suppression) == []
 
 
 def test_an_accepted_message_clears_the_strikes(world: World) -> None:
@@ -113,7 +114,7 @@ def test_an_accepted_message_clears_the_strikes(world: World) -> None:
     world.publish(HAMMOND)
     world.fan_out()
     assert world.send(channel).sent == 1
-    assert (world.rows(tables.Subscriber)[0].strikes, world.rows(tables.Subscriber)[0].first_strike_at) == (
+    assert (world.rows(schema.Subscriber)[0].strikes, world.rows(schema.Subscriber)[0].first_strike_at) == (
         0,
         None,
     )
@@ -155,7 +156,7 @@ def test_what_a_chat_was_owed_is_owed_to_the_one_that_it_moved_to(world: World) 
     world.fan_out()
     world.publish(GARY)
     world.fan_out()
-    world.write(sa.update(tables.Delivery).where(tables.Delivery.id == 2).values(due_at=world.now + HOUR))
+    world.write(sa.update(schema.Delivery).where(schema.Delivery.id == 2).values(due_at=world.now + HOUR))
     world.person("-100200", "46402", channel="telegram")
     channel = Recorder(name="telegram")
     channel.will("-100", Permanent("migrated", moved_to="-100200"))
@@ -168,7 +169,7 @@ def test_what_a_chat_was_owed_is_owed_to_the_one_that_it_moved_to(world: World) 
 def test_a_configured_group_that_moved_is_followed_there_and_stays_as_it_is_configured(
     world: World, caplog: pytest.LogCaptureFixture
 ) -> None:
-    subscribe.follow_channels(world.engine, world.keys, {"IN": "-100"}, ["ring"], world.now)
+    subscribers.follow_channels(world.engine, world.keys, {"IN": "-100"}, ["ring"], world.now)
     world.publish(HAMMOND)
     world.publish(GARY)
     world.fan_out()
@@ -177,7 +178,7 @@ def test_a_configured_group_that_moved_is_followed_there_and_stays_as_it_is_conf
     channel.will("-100", moved, moved)
     channel.will("-100200", None, Transient("flood"))
     assert world.send(channel).retried == 1
-    subscribe.follow_channels(world.engine, world.keys, {"IN": "-100"}, ["ring"], world.now)  # a restart
+    subscribers.follow_channels(world.engine, world.keys, {"IN": "-100"}, ["ring"], world.now)  # a restart
     world.later(hours=1)
     channel.will("-100", moved)
     assert world.send(channel).sent == 1, "the restart has not lost it"
@@ -187,7 +188,7 @@ def test_a_configured_group_that_moved_is_followed_there_and_stays_as_it_is_conf
 
 
 def test_each_alert_that_a_configured_chat_refuses_is_a_dead_letter(world: World) -> None:
-    subscribe.follow_channels(world.engine, world.keys, {"IN": "@lakes"}, ["ring"], world.now)
+    subscribers.follow_channels(world.engine, world.keys, {"IN": "@lakes"}, ["ring"], world.now)
     world.publish(HAMMOND)
     world.publish(GARY)
     world.fan_out()
@@ -196,7 +197,7 @@ def test_each_alert_that_a_configured_chat_refuses_is_a_dead_letter(world: World
     channel.will("@lakes", refused, refused)
     assert world.send(channel).failed == 2
     with transaction(world.engine) as conn:
-        assert outbox.requeue(conn, world.now) == (1, 2), "once the bot is back, nothing is lost"
+        assert queue.requeue(conn, world.now) == (1, 2), "once the bot is back, nothing is lost"
     assert world.send(channel).sent == 2
 
 
@@ -233,12 +234,12 @@ def test_a_mail_domain_that_refuses_us_pauses_and_nobody_is_suppressed(world: Wo
     drained = world.send(channel)
     assert (drained.sent, drained.retried, drained.due) == (1, 1, 3)
     assert channel.attempts == 2
-    (lane,) = world.rows(tables.Lane)
+    (lane,) = world.rows(schema.Lane)
     assert (lane.name, lane.reason) == ("big.example", "421 4.7.0 too much from you")
-    assert world.rows(tables.Suppression) == []
+    assert world.rows(schema.Suppression) == []
     world.later(minutes=20)
     assert world.send(channel).sent == 3
-    assert world.rows(tables.Lane) == []
+    assert world.rows(schema.Lane) == []
 
 
 def test_a_server_that_is_away_costs_few_attempts_and_loses_nothing(world: World) -> None:

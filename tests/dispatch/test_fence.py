@@ -11,9 +11,10 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from monitor import db, tables
-from monitor.dispatch import fence
 from monitor.errors import FencedError, StoreError
+from monitor.outbox import clone_guard
+from monitor.storage import engine as db
+from monitor.storage import schema
 from tests.dispatch.world import HAMMOND, Recorder, World
 
 
@@ -41,7 +42,7 @@ def refuses(world: World, channel: Recorder, words: str) -> None:
 
 
 def test_a_fresh_database_sends(world: World) -> None:
-    assert fence.check(world.engine, world.folder).reason is None
+    assert clone_guard.check(world.engine, world.folder).reason is None
     sent_once(world)
 
 
@@ -52,25 +53,25 @@ def test_the_mark_is_on_the_disk_before_the_first_message_leaves(world: World) -
     seen: list[int] = []
 
     async def look(_: object) -> None:
-        seen.append(json.loads((world.folder / fence.NAME).read_text())["sends"])
+        seen.append(json.loads((world.folder / clone_guard.NAME).read_text())["sends"])
 
     channel.before = look
     world.send(channel)
     assert seen == [1]
     # one for the claim, one for the end
-    assert world.rows(tables.Progress)[0].send_mark == 2
-    assert json.loads((world.folder / fence.NAME).read_text())["sends"] == 2
+    assert world.rows(schema.Progress)[0].send_mark == 2
+    assert json.loads((world.folder / clone_guard.NAME).read_text())["sends"] == 2
 
 
 def test_a_database_without_its_data_folder_does_not_send(world: World) -> None:
     channel = sent_once(world)
-    (world.folder / fence.NAME).unlink()
+    (world.folder / clone_guard.NAME).unlink()
     refuses(world, channel, "looks like a copy")
 
 
 def test_a_database_in_another_ones_data_folder_does_not_send(world: World) -> None:
     channel = sent_once(world)
-    world.write(sa.update(tables.Meta).where(tables.Meta.name == "identity").values(value="another"))
+    world.write(sa.update(schema.Meta).where(schema.Meta.name == "identity").values(value="another"))
     refuses(world, channel, "another database has sent")
 
 
@@ -92,15 +93,15 @@ def test_a_database_restored_from_before_its_last_sends_does_not_send(
 
 def test_a_mark_that_cannot_be_read_closes_the_fence(world: World) -> None:
     channel = sent_once(world)
-    (world.folder / fence.NAME).write_text("{")
+    (world.folder / clone_guard.NAME).write_text("{")
     refuses(world, channel, "cannot be read")
 
 
 def test_a_lifted_fence_lets_what_is_due_go_and_stays_lifted(world: World) -> None:
     channel = sent_once(world)
-    (world.folder / fence.NAME).unlink()
+    (world.folder / clone_guard.NAME).unlink()
     refuses(world, channel, "looks like a copy")
-    fence.lift(world.engine, world.folder)
+    clone_guard.lift(world.engine, world.folder)
     assert world.send(channel).sent == 1
     due(world)
     assert world.send(channel).sent == 1
@@ -116,7 +117,7 @@ def test_a_recreated_container_on_its_own_volume_goes_on(world: World) -> None:
 
 def test_a_kill_between_the_claim_and_its_mark_does_not_close_the_fence(world: World) -> None:
     channel = sent_once(world)
-    world.write(sa.update(tables.Progress).values(send_mark=500))
+    world.write(sa.update(schema.Progress).values(send_mark=500))
     due(world)
     assert world.send(channel).sent == 1
 
@@ -131,7 +132,7 @@ def test_a_mark_that_cannot_be_written_sends_nothing_and_gives_the_claim_back(
     def full(*_: object) -> None:
         raise StoreError("the disk is full")
 
-    monkeypatch.setattr("monitor.dispatch.fence._write", full)
+    monkeypatch.setattr("monitor.outbox.clone_guard._write", full)
     with pytest.raises(StoreError, match="the disk is full"):
         world.send(channel)
     assert len(channel.accepted) == 1
@@ -149,7 +150,7 @@ def copied(world: World, to: Path) -> Path:
 
 def test_a_copy_made_before_the_first_send_does_not_send(sqlite_world: World, tmp_path: Path) -> None:
     world = sqlite_world
-    fence.settle_in(world.engine, world.folder)
+    clone_guard.settle_in(world.engine, world.folder)
     world.person("a@a.example", "IN")
     due(world)
     engine = db.connect(f"sqlite:///{copied(world, tmp_path / 'copy.db')}")
@@ -186,24 +187,24 @@ def test_a_backup_from_the_midst_of_the_last_sending_does_not_send(
 
 
 def test_a_database_is_named_in_its_folder_when_it_is_first_opened(world: World) -> None:
-    fence.settle_in(world.engine, world.folder)
-    named = (world.folder / fence.NAME).read_text()
+    clone_guard.settle_in(world.engine, world.folder)
+    named = (world.folder / clone_guard.NAME).read_text()
     assert json.loads(named)["sends"] == 0
-    fence.settle_in(world.engine, world.folder)
-    assert (world.folder / fence.NAME).read_text() == named
+    clone_guard.settle_in(world.engine, world.folder)
+    assert (world.folder / clone_guard.NAME).read_text() == named
     sent_once(world)
 
 
 def test_a_crash_while_it_is_named_changes_nothing(world: World) -> None:
-    fence.settle_in(world.engine, world.folder)
-    world.write(sa.delete(tables.Meta).where(tables.Meta.name == "identity"))
+    clone_guard.settle_in(world.engine, world.folder)
+    world.write(sa.delete(schema.Meta).where(schema.Meta.name == "identity"))
     sent_once(world)
 
 
 def test_a_new_database_does_not_take_the_folder_of_another_one(world: World) -> None:
     world.folder.mkdir()
-    (world.folder / fence.NAME).write_text(json.dumps({"identity": "of another one", "sends": 7}))
-    fence.settle_in(world.engine, world.folder)
-    assert json.loads((world.folder / fence.NAME).read_text())["sends"] == 7
+    (world.folder / clone_guard.NAME).write_text(json.dumps({"identity": "of another one", "sends": 7}))
+    clone_guard.settle_in(world.engine, world.folder)
+    assert json.loads((world.folder / clone_guard.NAME).read_text())["sends"] == 7
     world.person("a@a.example", "IN")
     refuses(world, Recorder(), "another database has sent")

@@ -9,12 +9,11 @@ from datetime import timedelta
 import pytest
 import sqlalchemy as sa
 
-from monitor import tables
-from monitor.db import transaction
-from monitor.dispatch import Content
 from monitor.domain import Envelope, Message
 from monitor.errors import Transient
-from monitor.store import people
+from monitor.outbox import Content
+from monitor.storage import people, schema
+from monitor.storage.engine import transaction
 from tests.dispatch.world import (
     CHICAGO,
     GARY,
@@ -156,7 +155,7 @@ def test_one_address_that_cannot_be_read_holds_up_no_other(world: World) -> None
     world.publish(HAMMOND)
     world.fan_out()
     world.write(
-        sa.update(tables.Subscriber).where(tables.Subscriber.id == broken).values(address=b"\1garbage")
+        sa.update(schema.Subscriber).where(schema.Subscriber.id == broken).values(address=b"\1garbage")
     )
     channel = Recorder()
     drained = world.send(channel)
@@ -168,7 +167,7 @@ def test_one_changeset_that_cannot_be_read_holds_up_no_other(world: World) -> No
     world.publish(HAMMOND)
     world.publish(GARY)
     world.fan_out()
-    world.write(sa.update(tables.Change).where(tables.Change.id == 1).values(kind="exploded"))
+    world.write(sa.update(schema.Change).where(schema.Change.id == 1).values(kind="exploded"))
     channel = Recorder()
     drained = world.send(channel)
     assert (drained.sent, drained.retried) == (1, 1)
@@ -203,7 +202,7 @@ def test_what_becomes_due_later_is_left_when_a_moment_is_given(world: World) -> 
 def test_what_does_not_end_in_time_at_a_stop_is_known_to_be_ambiguous(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("monitor.dispatch.sending.STOP_GRACE", timedelta(milliseconds=20))
+    monkeypatch.setattr("monitor.outbox.send.STOP_GRACE", timedelta(milliseconds=20))
     world.person("a@a.example", "IN")
     world.publish(HAMMOND)
     world.fan_out()

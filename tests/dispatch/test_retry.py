@@ -8,8 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from monitor.errors import Transient
-from monitor.retry import (
+from monitor.core.retry import (
     CHANNEL_PAUSE,
     LANE_PAUSE,
     LIFETIME,
@@ -19,6 +18,7 @@ from monitor.retry import (
     next_attempt,
     struck_out,
 )
+from monitor.errors import Transient
 
 START = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 LATER = Transient("451")

@@ -14,10 +14,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from monitor import db
-from monitor.dispatch import drain
 from monitor.domain import Envelope, Message
 from monitor.keys import KeyFile
+from monitor.outbox import drain
+from monitor.storage import engine as db
 from tests.conftest import NOW
 from tests.dispatch.world import compose, marks
 

@@ -15,14 +15,13 @@ from typing import Any, Self
 import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
-from monitor import tables
-from monitor.db import reading, transaction
-from monitor.dispatch import Content, Drained, Recipient, drain, fan_out
 from monitor.domain import Change, Confidence, Envelope, Kind, Listing, Message, Placement
 from monitor.keys import KeyFile
-from monitor.store import people
-from monitor.store.codec import change_to_columns
-from monitor.store.people import Follow
+from monitor.outbox import Content, Drained, Recipient, drain, fan_out
+from monitor.storage import people, schema
+from monitor.storage.engine import reading, transaction
+from monitor.storage.lists.codec import change_to_columns
+from monitor.storage.people import Follow
 
 HAMMOND = Listing(name="Hammond Police Department", key="IN|hammond", city="Hammond", state="IN")
 GARY = Listing(name="Gary Police Department", key="IN|gary", city="Gary", state="IN")
@@ -183,7 +182,7 @@ class World:
             )
             if fields:
                 conn.execute(
-                    sa.update(tables.Subscriber).where(tables.Subscriber.id == subscriber).values(**fields)
+                    sa.update(schema.Subscriber).where(schema.Subscriber.id == subscriber).values(**fields)
                 )
         return subscriber
 
@@ -192,16 +191,16 @@ class World:
     ) -> int:
         """A changeset of additions (given as listings) or other changes (as column values), published now."""
         with transaction(self.engine) as conn:
-            number = conn.scalar(sa.select(sa.func.count()).select_from(tables.Changeset))
+            number = conn.scalar(sa.select(sa.func.count()).select_from(schema.Changeset))
             changeset = conn.scalar(
-                sa.insert(tables.Changeset)
+                sa.insert(schema.Changeset)
                 .values(source=source, number=number, at=self.now)
-                .returning(tables.Changeset.id)
+                .returning(schema.Changeset.id)
             )
             for change in changes:
                 values = added(change) if isinstance(change, Listing) else change
                 conn.execute(
-                    sa.insert(tables.Change).values(
+                    sa.insert(schema.Change).values(
                         source=source,
                         state="published",
                         reason="",
@@ -237,7 +236,7 @@ class World:
         """Drain to the end."""
         return asyncio.run(self.drain(*channels, **more))
 
-    def rows(self, table: type[Any] = tables.Delivery) -> list[Any]:
+    def rows(self, table: type[Any] = schema.Delivery) -> list[Any]:
         with reading(self.engine) as conn:
             order = list(sa.inspect(table).local_table.primary_key.columns)
             return list(conn.execute(sa.select(sa.inspect(table).local_table).order_by(*order)))

@@ -20,9 +20,10 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from monitor import db, wiring
+from monitor import wiring
 from monitor.cli import root
 from monitor.config import load
+from monitor.storage import engine as db
 from tests.peers.botapi import BotApi
 from tests.peers.http import Server
 from tests.peers.smtp import STALL, Mail, SmtpPeer
@@ -175,7 +176,7 @@ def test_a_removal_is_told_after_a_second_look_and_an_unchanged_poll_parses_noth
     assert smtp.mails == []
     settings = load(here.config, {})
     engine = wiring.open_database(settings)
-    from monitor.poll import poll
+    from monitor.polling import poll
 
     with wiring.fetcher(settings) as fetcher:
         later = datetime.now(UTC) + timedelta(minutes=31)

@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from monitor.fetch import Failed, Fetched, Fetcher, Target, Validators
-from monitor.fetch.boundary import Boundary
+from monitor.fetch.redirects import Boundary
 from tests.peers.http import Answer, Server
 
 BODY = b"<kml/>"

@@ -11,10 +11,10 @@ import pytest
 from click.testing import CliRunner, Result
 from sqlalchemy.engine import Engine
 
-from monitor import db
 from monitor.cli import root
 from monitor.domain import Listing
-from monitor.store import baseline
+from monitor.storage import engine as db
+from monitor.storage.lists import baseline
 from tests.conftest import NOW
 
 Run = Callable[..., Result]

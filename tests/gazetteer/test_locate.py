@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from monitor.domain import Confidence, Listing, Placement
-from monitor.gazetteer import STATES, load
+from monitor.places import STATES, load
 
 
 def locate(

@@ -8,7 +8,7 @@ import pytest
 
 from monitor.domain import Confidence, Listing
 from monitor.errors import ConfigError
-from monitor.gazetteer import Gazetteer, load, load_overrides
+from monitor.places import Gazetteer, load, load_overrides
 
 HEAD = "source,key,name,state,places,note\n"
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from monitor.domain import Confidence, Listing, Placement
 from monitor.errors import UsageError
-from monitor.gazetteer import MILITARY, STATES, ZipKind, load, parse_place, state_of_zip
+from monitor.places import MILITARY, STATES, ZipKind, load, parse_place, state_of_zip
 
 
 @pytest.mark.parametrize(
@@ -72,7 +72,7 @@ def test_a_short_zip_is_never_padded() -> None:
 
 def test_reading_a_place_does_not_load_the_table() -> None:
     script = (
-        "import sys; import monitor.gazetteer.places; print(any('gazetteer.table' in m for m in sys.modules))"
+        "import sys; import monitor.places.codes; print(any('gazetteer.table' in m for m in sys.modules))"
     )
     ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert ran.stdout.strip() == "False"

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from monitor.domain import Confidence, Listing
-from monitor.gazetteer import STATES, load
+from monitor.places import STATES, load
 
 PATH = Path(__file__).parents[1] / "data" / "places" / "agencies.csv"
 ROWS = list(csv.DictReader(PATH.read_text(encoding="utf-8").splitlines()))

@@ -13,13 +13,13 @@ from types import ModuleType
 import pytest
 
 from monitor.domain import Listing
-from monitor.gazetteer import STATES, Gazetteer, load
-from monitor.gazetteer.known import _campuses, _consolidated, _mailing
-from monitor.gazetteer.names import key
-from monitor.gazetteer.table import Table, distance
+from monitor.places import STATES, Gazetteer, load
+from monitor.places.known import _campuses, _consolidated, _mailing
+from monitor.places.names import key
+from monitor.places.table import Table, distance
 
 ROOT = Path(__file__).parents[2]
-TABLE = ROOT / "monitor" / "gazetteer" / "table.zip"
+TABLE = ROOT / "monitor" / "places" / "table.zip"
 SHA256 = "67987e6b34deefef9c340c5f447bc822a9a692a276ad4dd81590dbd7d211dd06"
 RAW = {
     "--postal": "geonames_postal_US.txt.xz",

@@ -11,15 +11,18 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
 
-from monitor import db, subscribe, tokens
+from monitor import subscribers
+from monitor.core import tokens
+from monitor.core.tokens import Purpose
 from monitor.domain import Listing
 from monitor.keys import KeyFile
-from monitor.store import people
-from monitor.store.codec import listing_to_json
-from monitor.store.people import Subscriber
-from monitor.subscribe import Wish
-from monitor.tables import Change, ChangePlace, Changeset, Delivery
-from monitor.tokens import Purpose
+from monitor.storage import engine as db
+from monitor.storage import people
+from monitor.storage.deliveries.tables import Delivery
+from monitor.storage.lists.codec import listing_to_json
+from monitor.storage.lists.tables import Change, ChangePlace, Changeset
+from monitor.storage.people import Subscriber
+from monitor.subscribers import Wish
 from tests.people.town import Town, opened
 
 ANN = "ann@example.org"
@@ -31,10 +34,10 @@ def wish(address: str = ANN, *places: str, **more: Any) -> Wish:
 
 def ask(
     engine: Engine, keys: KeyFile, now: datetime, address: str = ANN, *places: str, **more: Any
-) -> subscribe.Answer:
+) -> subscribers.Answer:
     """A form is sent, and the sender looks at it."""
-    answer = subscribe.request(engine, keys, wish(address, *places, **more), client="192.0.2.7", now=now)
-    subscribe.admit(engine, keys, now)
+    answer = subscribers.request(engine, keys, wish(address, *places, **more), client="192.0.2.7", now=now)
+    subscribers.admit(engine, keys, now)
     return answer
 
 
@@ -53,7 +56,7 @@ def member(
 ) -> Subscriber:
     """Somebody who asked and confirmed."""
     ask(engine, keys, now, address, *places, **more)
-    subscribe.confirm(engine, keys, token(keys, Purpose.CONFIRM, who(engine, keys, address)), now)
+    subscribers.confirm(engine, keys, token(keys, Purpose.CONFIRM, who(engine, keys, address)), now)
     one = who(engine, keys, address)
     assert one is not None
     return one

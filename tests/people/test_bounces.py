@@ -12,12 +12,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy.engine import Engine
 
-from monitor import db, health, subscribe
+from monitor import subscribers
 from monitor.cli import root
+from monitor.core.tokens import Purpose
 from monitor.keys import KeyFile
-from monitor.store import facts, people
-from monitor.subscribe import Tombstones, Verdict
-from monitor.tokens import Purpose
+from monitor.ops import health
+from monitor.storage import engine as db
+from monitor.storage import facts, people
+from monitor.subscribers import Tombstones, Verdict
 from tests.people.conftest import ANN, member, token, who
 from tests.people.town import Town
 
@@ -47,7 +49,7 @@ def back(keys: KeyFile, one: people.Subscriber) -> str:
 def test_an_address_that_is_gone_is_suppressed_at_once(engine: Engine, keys: KeyFile, now: datetime) -> None:
     one = member(engine, keys, now)
     for status in ("5.1.1", "5.1.2", "5.1.10"):
-        assert subscribe.returned(engine, keys, report(back(keys, one), status), now) in {
+        assert subscribers.returned(engine, keys, report(back(keys, one), status), now) in {
             Verdict.SUPPRESSED,
             Verdict.PASSED,
         }
@@ -67,12 +69,12 @@ def test_other_refusals_strike_and_the_third_on_a_second_day_suppresses(
 
     for number in range(4):
         at = now + number * timedelta(hours=1)
-        assert subscribe.returned(engine, keys, full(number), at) is Verdict.STRUCK
+        assert subscribers.returned(engine, keys, full(number), at) is Verdict.STRUCK
     # a relay that posts it once more, a mailbox that is read again
-    assert subscribe.returned(engine, keys, full(3), now + DAY) is Verdict.PASSED
-    subscribe.purge(engine, now + DAY)
-    assert subscribe.returned(engine, keys, full(0), now + 2 * DAY) is Verdict.PASSED
-    assert subscribe.returned(engine, keys, full(4), now + 2 * DAY) is Verdict.SUPPRESSED
+    assert subscribers.returned(engine, keys, full(3), now + DAY) is Verdict.PASSED
+    subscribers.purge(engine, now + DAY)
+    assert subscribers.returned(engine, keys, full(0), now + 2 * DAY) is Verdict.PASSED
+    assert subscribers.returned(engine, keys, full(4), now + 2 * DAY) is Verdict.SUPPRESSED
 
 
 @pytest.mark.parametrize(
@@ -84,7 +86,7 @@ def test_a_delay_says_nothing_about_the_address(
 ) -> None:
     one = member(sqlite_engine, keys, now)
     assert (
-        subscribe.returned(sqlite_engine, keys, report(back(keys, one), status, action), now)
+        subscribers.returned(sqlite_engine, keys, report(back(keys, one), status, action), now)
         is Verdict.PASSED
     )
 
@@ -96,7 +98,7 @@ def test_a_refusal_for_our_own_faults_is_the_operators_and_nobody_elses(
     one = member(engine, keys, now)
     for status in ("5.1.7", "5.1.8", "5.7.1", "5.7.26"):
         mail = report(back(keys, one), status, diagnosis=f"smtp; 550 mail to {ANN} fails DMARC")
-        assert subscribe.returned(engine, keys, mail, now) is Verdict.PASSED
+        assert subscribers.returned(engine, keys, mail, now) is Verdict.PASSED
     with db.reading(engine) as conn:
         assert facts.lanes(conn, now) == ()
     assert who(engine, keys) is not None
@@ -116,7 +118,7 @@ def test_a_wave_of_refusals_alarms_the_operator(sqlite_engine: Engine, keys: Key
         for number in range(9):
             people.suppress(conn, "email", f"{number}", "gone", now)
     assert problems(now) == []
-    assert subscribe.returned(sqlite_engine, keys, report(back(keys, one)), now) is Verdict.SUPPRESSED
+    assert subscribers.returned(sqlite_engine, keys, report(back(keys, one)), now) is Verdict.SUPPRESSED
     assert len(problems(now)) == 1
     assert problems(now + 2 * DAY) == []
 
@@ -131,9 +133,9 @@ def test_without_a_token_of_ours_nothing_happens(sqlite_engine: Engine, keys: Ke
         f"alerts+999{token(keys, Purpose.BOUNCE, one)}@watch.example",
     ]
     for to in wrong:
-        assert subscribe.returned(sqlite_engine, keys, report(to), now) is Verdict.FOREIGN
+        assert subscribers.returned(sqlite_engine, keys, report(to), now) is Verdict.FOREIGN
     plain = f"To: {back(keys, one)}\r\nSubject: 5.1.1\r\n\r\nStatus: 5.1.1\r\nAction: failed\r\n".encode()
-    assert subscribe.returned(sqlite_engine, keys, plain, now) is Verdict.FOREIGN
+    assert subscribers.returned(sqlite_engine, keys, plain, now) is Verdict.FOREIGN
     assert who(sqlite_engine, keys) is not None
 
 
@@ -141,7 +143,9 @@ def test_a_token_survives_whatever_case_a_relay_gives_it(
     sqlite_engine: Engine, keys: KeyFile, now: datetime
 ) -> None:
     one = member(sqlite_engine, keys, now)
-    assert subscribe.returned(sqlite_engine, keys, report(back(keys, one).upper()), now) is Verdict.SUPPRESSED
+    assert (
+        subscribers.returned(sqlite_engine, keys, report(back(keys, one).upper()), now) is Verdict.SUPPRESSED
+    )
 
 
 @pytest.mark.parametrize("subject", ["unsubscribe {}", "Re: Unsubscribe {}", "UNSUBSCRIBE  {}"])
@@ -155,7 +159,7 @@ def test_a_mail_to_the_unsubscribe_address_ends_it(
     mail.set_content("")
     for _ in range(2):
         assert (
-            subscribe.returned(engine, keys, bytes(mail), now, tombstones=Tombstones(tmp_path))
+            subscribers.returned(engine, keys, bytes(mail), now, tombstones=Tombstones(tmp_path))
             is Verdict.LEFT
         )
     assert who(engine, keys) is None
@@ -241,7 +245,7 @@ def test_reports_are_read_as_servers_write_them(
     fields, verdict = FIELDS[server]
     one = member(sqlite_engine, keys, now)
     mail = dsn(fields, to="alerts@watch.example", Delivered_To=back(keys, one))
-    assert subscribe.returned(sqlite_engine, keys, mail, now) is verdict
+    assert subscribers.returned(sqlite_engine, keys, mail, now) is verdict
     assert (who(sqlite_engine, keys) is None) is (verdict is Verdict.SUPPRESSED)
 
 
@@ -256,9 +260,9 @@ def test_a_relay_without_envelope_addresses_of_ours_returns_the_token_in_the_mes
         return dsn(fields, to="alerts@watch.example", returned=returned)
 
     forged = mail(f"{one.id}x{'a' * 26}")
-    assert subscribe.returned(sqlite_engine, keys, forged, now) is Verdict.FOREIGN
+    assert subscribers.returned(sqlite_engine, keys, forged, now) is Verdict.FOREIGN
     ours = mail(token(keys, Purpose.UNSUBSCRIBE, one))
-    assert subscribe.returned(sqlite_engine, keys, ours, now) is Verdict.SUPPRESSED
+    assert subscribers.returned(sqlite_engine, keys, ours, now) is Verdict.SUPPRESSED
 
 
 @pytest.mark.parametrize(
@@ -274,7 +278,7 @@ def test_a_complaint_is_a_wish_to_leave(
         to="fbl@watch.example", kind="feedback-report",
     )  # fmt: skip
     stones = Tombstones(tmp_path)
-    assert subscribe.returned(engine, keys, mail, now, tombstones=stones) is verdict
+    assert subscribers.returned(engine, keys, mail, now, tombstones=stones) is verdict
     assert (who(engine, keys) is None) is (verdict is Verdict.LEFT)
     assert len(stones.read()) == (verdict is Verdict.LEFT)
 
@@ -285,9 +289,9 @@ def test_an_automatic_answer_says_nothing_about_the_address(
     one = member(sqlite_engine, keys, now)
     answer = f"To: {back(keys, one)}\r\nSubject: Away until 5.1.1\r\n%s\r\nI am away. Status: 5.1.1\r\n"
     automatic = (answer % "Auto-Submitted: auto-replied\r\n").encode()
-    assert subscribe.returned(sqlite_engine, keys, automatic, now) is Verdict.PASSED
+    assert subscribers.returned(sqlite_engine, keys, automatic, now) is Verdict.PASSED
     # what a person wrote is left for a person
-    assert subscribe.returned(sqlite_engine, keys, (answer % "").encode(), now) is Verdict.FOREIGN
+    assert subscribers.returned(sqlite_engine, keys, (answer % "").encode(), now) is Verdict.FOREIGN
     assert who(sqlite_engine, keys) is not None
 
 
@@ -305,9 +309,9 @@ def test_whatever_was_written_is_read_or_left_in_bounded_time(
         f"Subject: {'=?utf-8?q?a?= ' * 50_000}\r\n\r\n",
         f"Subject: =?x-no-such?q?unsubscribe?=\r\nTo: =?utf-8?b?////?= {back(keys, one)}\r\n\r\n",
     ):
-        assert subscribe.returned(sqlite_engine, keys, junk.encode(), now) is Verdict.FOREIGN
+        assert subscribers.returned(sqlite_engine, keys, junk.encode(), now) is Verdict.FOREIGN
     large = report(back(keys, one)) + b"x" * 10 * 2**20
-    assert subscribe.returned(sqlite_engine, keys, large, now) is Verdict.SUPPRESSED
+    assert subscribers.returned(sqlite_engine, keys, large, now) is Verdict.SUPPRESSED
 
 
 def test_a_mailbox_file_is_cut_where_mails_begin() -> None:
@@ -315,11 +319,11 @@ def test_a_mailbox_file_is_cut_where_mails_begin() -> None:
         b"From MAILER-DAEMON Mon Mar  2 00:00:00 2026\nTo: a\n\nFrom now on it is full.\n\nFrom 2026 on as well.\n>From me\n"
         b"\nFrom x@y.example  Tue Mar 10 00:00:00 UTC 2026\nTo: b\n\nb\n"
     )
-    assert list(subscribe.mails(box)) == [
+    assert list(subscribers.mails(box)) == [
         b"To: a\n\nFrom now on it is full.\n\nFrom 2026 on as well.\nFrom me",
         b"To: b\n\nb\n",
     ]
-    assert list(subscribe.mails(b"To: a\n\nFrom x Mon Mar  2 00:00:00 2026\n")) == [
+    assert list(subscribers.mails(b"To: a\n\nFrom x Mon Mar  2 00:00:00 2026\n")) == [
         b"To: a\n\nFrom x Mon Mar  2 00:00:00 2026\n"
     ]
 
@@ -330,13 +334,13 @@ def test_a_mailbox_file_is_cut_where_mails_begin() -> None:
 def test_any_bytes_are_read_or_foreign(content: bytes) -> None:
     engine = _EMPTY.setdefault("engine", db.connect("sqlite://"))
     if "ready" not in _EMPTY:
-        from monitor.tables import metadata
+        from monitor.storage.columns import metadata
 
         metadata.create_all(engine)
         _EMPTY["ready"] = engine
     keys = KeyFile.derived(bytes(32))
     assert (
-        subscribe.returned(engine, keys, content, datetime.fromisoformat("2026-03-01T12:00Z"))
+        subscribers.returned(engine, keys, content, datetime.fromisoformat("2026-03-01T12:00Z"))
         is Verdict.FOREIGN
     )
 

@@ -14,15 +14,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy.engine import Engine
 
-from monitor import db, subscribe
-from monitor.dispatch import digests_due, notices_due
-from monitor.hours import DAILY, WEEKLY, ZONES, next_digest, period
+from monitor import subscribers
+from monitor.core.due import DAILY, WEEKLY, ZONES, next_digest, period
+from monitor.core.tokens import Purpose
 from monitor.keys import KeyFile
-from monitor.store import fanout, people
-from monitor.store.people import Subscriber
-from monitor.subscribe import Preferences
-from monitor.tables import DigestChangeset
-from monitor.tokens import Purpose
+from monitor.outbox import digests_due, notices_due
+from monitor.storage import engine as db
+from monitor.storage import people
+from monitor.storage.deliveries import fanout
+from monitor.storage.deliveries.tables import DigestChangeset
+from monitor.storage.people import Subscriber
+from monitor.subscribers import Preferences
 from tests.people.conftest import ANN, deliveries, member, token
 
 Publish = Callable[..., int]
@@ -41,7 +43,7 @@ def out(engine: Engine, publish: Publish, name: str, at: datetime, *places: str,
 
 def told(engine: Engine) -> list[tuple[str | None, int]]:
     """(period, changeset) of every digest."""
-    from monitor.tables import Delivery
+    from monitor.storage.deliveries.tables import Delivery
 
     with db.reading(engine) as conn:
         rows = conn.execute(
@@ -62,7 +64,7 @@ def prefer(engine: Engine, keys: KeyFile, one: Subscriber, now: datetime, **chan
     given: dict[str, object] = {
         "places": ("60601",), "sources": ("ring",), "language": "en", "frequency": "at_once",
     }  # fmt: skip
-    subscribe.change(engine, keys, token(keys, Purpose.MANAGE, one), Preferences(**(given | changes)), now)  # type: ignore[arg-type]
+    subscribers.change(engine, keys, token(keys, Purpose.MANAGE, one), Preferences(**(given | changes)), now)  # type: ignore[arg-type]
 
 
 def test_a_daily_digest_tells_a_days_changes_once_at_the_local_hour(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from monitor.tokens import Purpose
+from monitor.core.tokens import Purpose
 from tests.people.conftest import member, token
 from tests.people.town import Town
 

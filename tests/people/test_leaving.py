@@ -11,17 +11,21 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
-from monitor import db, subscribe
-from monitor.dispatch import fan_out
-from monitor.dispatch.settling import Fate, Outcome, settle
+from monitor import subscribers
+from monitor.core.tokens import Purpose
 from monitor.domain import Confidence, Placement
 from monitor.errors import StoreError, UsageError
 from monitor.keys import KeyFile
-from monitor.store import outbox, people, signups
-from monitor.subscribe import Found, Preferences, Tombstones
-from monitor.subscribe.retention import purge
-from monitor.tables import Delivery, RateWindow, Subscriber, Subscription
-from monitor.tokens import Purpose
+from monitor.outbox import fan_out
+from monitor.outbox.settle import Fate, Outcome, settle
+from monitor.storage import engine as db
+from monitor.storage import people
+from monitor.storage.deliveries import queue
+from monitor.storage.deliveries.tables import Delivery
+from monitor.storage.people import signups
+from monitor.storage.people.tables import RateWindow, Subscriber, Subscription
+from monitor.subscribers import Found, Preferences, Tombstones
+from monitor.subscribers.retention import purge
 from tests.people.conftest import ANN, ask, count, deliveries, member, token, who, wish
 
 DAY = timedelta(days=1)
@@ -32,10 +36,10 @@ def test_leaving_erases_and_drops_what_is_due_at_once(
 ) -> None:
     one = member(engine, keys, now)
     link = token(keys, Purpose.UNSUBSCRIBE, one)
-    assert subscribe.look(engine, keys, Purpose.UNSUBSCRIBE, link, now).found is Found.OPEN
+    assert subscribers.look(engine, keys, Purpose.UNSUBSCRIBE, link, now).found is Found.OPEN
     assert who(engine, keys) is not None
 
-    left = subscribe.leave(engine, keys, link, now, tombstones=Tombstones(tmp_path))
+    left = subscribers.leave(engine, keys, link, now, tombstones=Tombstones(tmp_path))
 
     assert left.found is Found.OPEN
     assert who(engine, keys) is None
@@ -44,7 +48,7 @@ def test_leaving_erases_and_drops_what_is_due_at_once(
     with db.reading(engine) as conn:
         row = conn.execute(sa.select(Subscriber.__table__)).mappings().one()  # type: ignore[attr-defined]
     assert (row["state"], row["address"], row["address_hash"]) == ("ended", None, None)
-    assert subscribe.leave(engine, keys, link, now).found is Found.DONE
+    assert subscribers.leave(engine, keys, link, now).found is Found.DONE
     assert keys.lookup("email", ANN) not in repr(dict(row))
 
 
@@ -56,7 +60,7 @@ def test_leaving_and_settling_never_wait_for_each_other(
     one = member(postgres_engine, keys, now)
     with db.transaction(postgres_engine) as conn:
         claims = {"channel": "email", "owner": "o", "now": now, "until": now, "lease_until": now + DAY}
-        claimed = outbox.claimed(conn, outbox.claim(conn, limit=9, **claims))  # type: ignore[arg-type]
+        claimed = queue.claimed(conn, queue.claim(conn, limit=9, **claims))  # type: ignore[arg-type]
     refused = [Outcome(fate=Fate.FAILED, ids=(each.id,), deliveries=(each,), strike=True) for each in claimed]
 
     def settled() -> None:
@@ -84,7 +88,7 @@ def test_a_link_for_managing_does_not_unsubscribe(
 ) -> None:
     one = member(sqlite_engine, keys, now)
     for purpose in (Purpose.MANAGE, Purpose.CONFIRM, Purpose.BOUNCE):
-        assert subscribe.leave(sqlite_engine, keys, token(keys, purpose, one), now).found is Found.UNKNOWN
+        assert subscribers.leave(sqlite_engine, keys, token(keys, purpose, one), now).found is Found.UNKNOWN
     assert who(sqlite_engine, keys) is not None
 
 
@@ -99,13 +103,13 @@ def test_a_tombstone_buries_whoever_a_restored_copy_brings_back(
         file.write("2026-03-02T1")  # torn by a crash
     assert "ann" not in (tmp_path / "erasures.txt").read_text().lower()
 
-    assert subscribe.bury(engine, keys, stones, now + 2 * DAY) == 1
+    assert subscribers.bury(engine, keys, stones, now + 2 * DAY) == 1
     assert who(engine, keys) is None
     assert who(engine, keys, "bob@example.org") is not None
-    assert subscribe.bury(engine, keys, stones, now + 2 * DAY) == 0
+    assert subscribers.bury(engine, keys, stones, now + 2 * DAY) == 0
 
     again = member(engine, keys, now + 3 * DAY)
-    assert subscribe.bury(engine, keys, stones, now + 4 * DAY) == 0
+    assert subscribers.bury(engine, keys, stones, now + 4 * DAY) == 0
     assert who(engine, keys) is not None
     assert again.id != one.id
 
@@ -117,7 +121,7 @@ def test_nobody_leaves_without_a_tombstone(
     blocked = tmp_path / "file"
     blocked.write_text("")
     with pytest.raises(StoreError):
-        subscribe.leave(
+        subscribers.leave(
             sqlite_engine, keys, token(keys, Purpose.UNSUBSCRIBE, one), now, tombstones=Tombstones(blocked)
         )
     assert who(sqlite_engine, keys) is not None
@@ -129,7 +133,7 @@ def test_erasing_clears_the_mailbox_of_that_address_only(
     member(sqlite_engine, keys, now)
     for name, to in (("1.eml", "Ann@example.org"), ("2.eml", "bob@example.org")):
         (tmp_path / name).write_text(f"To: {to}\nSubject: x\n\nann@example.org\n")
-    done = subscribe.erase(
+    done = subscribers.erase(
         sqlite_engine,
         keys,
         channel="email",
@@ -141,7 +145,7 @@ def test_erasing_clears_the_mailbox_of_that_address_only(
     assert done == (True, 1)
     assert [path.name for path in tmp_path.glob("*.eml")] == ["2.eml"]
     assert who(sqlite_engine, keys) is None
-    again = subscribe.erase(
+    again = subscribers.erase(
         sqlite_engine,
         keys,
         channel="email",
@@ -159,14 +163,14 @@ def test_a_form_that_still_waits_is_forgotten_with_its_address(
 ) -> None:
     """No sender runs, or a copy is put back that was made in between."""
     for address in ("Ann@Example.org", "bob@example.org"):
-        subscribe.request(engine, keys, wish(address), client=None, now=now)
+        subscribers.request(engine, keys, wish(address), client=None, now=now)
     stones = Tombstones(tmp_path)
     if restored:
         stones.add(keys, "email", ANN, now + DAY)
-        subscribe.bury(engine, keys, stones, now + DAY)
+        subscribers.bury(engine, keys, stones, now + DAY)
     else:
-        subscribe.erase(engine, keys, channel="email", address=ANN, now=now, tombstones=stones)
-    subscribe.admit(engine, keys, now)
+        subscribers.erase(engine, keys, channel="email", address=ANN, now=now, tombstones=stones)
+    subscribers.admit(engine, keys, now)
     assert who(engine, keys) is None
     assert who(engine, keys, "bob@example.org") is not None
 
@@ -176,7 +180,7 @@ def test_purging_keeps_to_the_times(engine: Engine, keys: KeyFile, now: datetime
     ask(engine, keys, now + timedelta(hours=1), "waits@example.org")
     member(engine, keys, now, ANN)
     gone = member(engine, keys, now, "gone@example.org")
-    subscribe.leave(engine, keys, token(keys, Purpose.UNSUBSCRIBE, gone), now)
+    subscribers.leave(engine, keys, token(keys, Purpose.UNSUBSCRIBE, gone), now)
 
     done = purge(engine, now + timedelta(hours=48))
     assert (done.unconfirmed, done.ended) == (1, 0)
@@ -186,7 +190,7 @@ def test_purging_keeps_to_the_times(engine: Engine, keys: KeyFile, now: datetime
     done = purge(engine, now + timedelta(days=180))
     assert (done.unconfirmed, done.ended) == (1, 1)
     assert count(engine, Subscriber) == 1
-    assert subscribe.leave(engine, keys, token(keys, Purpose.UNSUBSCRIBE, gone), now).found is Found.UNKNOWN
+    assert subscribers.leave(engine, keys, token(keys, Purpose.UNSUBSCRIBE, gone), now).found is Found.UNKNOWN
     assert who(engine, keys) is not None
 
 
@@ -208,7 +212,7 @@ def test_preferences_become_exactly_what_the_page_says(engine: Engine, keys: Key
         local_hour=18,
         receipts=False,
     )
-    changed = subscribe.change(engine, keys, link, wanted, now + DAY)
+    changed = subscribers.change(engine, keys, link, wanted, now + DAY)
     assert changed.found is Found.OPEN
     assert changed.subscriber is not None
     assert (changed.subscriber.language, changed.subscriber.frequency, changed.subscriber.local_hour) == (
@@ -233,9 +237,9 @@ def test_a_pause_ends_on_a_day_to_come(sqlite_engine: Engine, keys: KeyFile, now
     link = token(keys, Purpose.MANAGE, member(sqlite_engine, keys, now))
     for day in (date(2026, 3, 1), date(2020, 1, 1), date(2028, 1, 1)):
         with pytest.raises(UsageError):
-            subscribe.change(sqlite_engine, keys, link, new(pause_until=day), now)
+            subscribers.change(sqlite_engine, keys, link, new(pause_until=day), now)
     for day in (8, 9):  # the clocks go forward on March 8, 2026
-        paused = subscribe.change(
+        paused = subscribers.change(
             sqlite_engine,
             keys,
             link,
@@ -252,15 +256,15 @@ def test_a_pause_ends_on_a_day_to_come(sqlite_engine: Engine, keys: KeyFile, now
 def test_a_place_that_is_none_changes_nothing(sqlite_engine: Engine, keys: KeyFile, now: datetime) -> None:
     one = member(sqlite_engine, keys, now)
     with pytest.raises(UsageError):
-        subscribe.change(sqlite_engine, keys, token(keys, Purpose.MANAGE, one), new(places=("00000",)), now)
+        subscribers.change(sqlite_engine, keys, token(keys, Purpose.MANAGE, one), new(places=("00000",)), now)
     with db.reading(sqlite_engine) as conn:
         assert [f.place for f in people.follows(conn, one.id)] == ["60601"]
 
 
 def test_whoever_left_manages_nothing(sqlite_engine: Engine, keys: KeyFile, now: datetime) -> None:
     one = member(sqlite_engine, keys, now)
-    subscribe.leave(sqlite_engine, keys, token(keys, Purpose.UNSUBSCRIBE, one), now)
-    changed = subscribe.change(sqlite_engine, keys, token(keys, Purpose.MANAGE, one), new(), now)
+    subscribers.leave(sqlite_engine, keys, token(keys, Purpose.UNSUBSCRIBE, one), now)
+    changed = subscribers.change(sqlite_engine, keys, token(keys, Purpose.MANAGE, one), new(), now)
     assert changed.found is Found.UNKNOWN
     assert count(sqlite_engine, Subscription) == 0
 
@@ -269,7 +273,7 @@ def test_nothing_is_owed_to_whoever_left_before_a_fan_out(
     engine: Engine, keys: KeyFile, now: datetime, publish: Callable[..., int]
 ) -> None:
     one = member(engine, keys, now)
-    subscribe.leave(engine, keys, token(keys, Purpose.UNSUBSCRIBE, one), now)
+    subscribers.leave(engine, keys, token(keys, Purpose.UNSUBSCRIBE, one), now)
     publish("Chicago Police Department", now + DAY)
     placement = Placement(("60601",), "municipal", Confidence.EXACT, "covers Chicago")
     assert fan_out(engine, locate=lambda *_: placement, now=now + DAY) == 0
@@ -291,7 +295,7 @@ def test_a_torn_tombstone_does_not_take_the_next_one_with_it(
 def test_a_tombstone_that_was_written_in_part_is_an_error(
     keys: KeyFile, now: datetime, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("monitor.subscribe.tombstones.os.write", lambda handle, line: len(line) - 1)
+    monkeypatch.setattr("monitor.subscribers.erasures.os.write", lambda handle, line: len(line) - 1)
     with pytest.raises(StoreError, match=r"erasures\.txt cannot be written"):
         Tombstones(tmp_path).add(keys, "email", ANN, now)
 

@@ -9,10 +9,11 @@ import pytest
 import sqlalchemy as sa
 from click.testing import CliRunner, Result
 
-from monitor import db, subscribe, wiring
+from monitor import subscribers, wiring
 from monitor.cli import root
-from monitor.tables import Subscriber
-from monitor.tokens import Purpose
+from monitor.core.tokens import Purpose
+from monitor.storage import engine as db
+from monitor.storage.people.tables import Subscriber
 from tests.peers.imap import ImapPeer
 from tests.peers.smtp import certificate
 from tests.people.conftest import ANN, token, who
@@ -35,7 +36,7 @@ class Operator:
         self._keys = wiring.open_keys(settings, self._engine)
         back = []
         for address in (ANN, BOB):
-            subscribe.add(
+            subscribers.add(
                 self._engine, self._keys, channel="email", address=address, places=["IL"], sources=["ring"], origin="operator",
                 now=wiring.now(),
             )  # fmt: skip

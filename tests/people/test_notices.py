@@ -7,8 +7,9 @@ from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 
-from monitor import config, db
-from monitor.tables import Fetch, Source
+from monitor import config
+from monitor.storage import engine as db
+from monitor.storage.lists.tables import Fetch, Source
 from tests.people.town import Town, Visitor, link, text
 
 BLIND = "We cannot read it at the moment: Ring's Active Agency Map"

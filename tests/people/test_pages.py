@@ -11,10 +11,14 @@ import pytest
 import sqlalchemy as sa
 from pydantic import SecretStr
 
-from monitor import db, health
 from monitor.fetch import Fetcher
-from monitor.store import facts, fanout, people, signups
-from monitor.tables import Delivery, RateWindow, Signup, Subscriber
+from monitor.ops import health
+from monitor.storage import engine as db
+from monitor.storage import facts, people
+from monitor.storage.deliveries import fanout
+from monitor.storage.deliveries.tables import Delivery
+from monitor.storage.people import signups
+from monitor.storage.people.tables import RateWindow, Signup, Subscriber
 from tests.peers.http import Server
 from tests.people.conftest import ANN, count, member, who
 from tests.people.town import Town, Visitor, link, links, text

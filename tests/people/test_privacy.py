@@ -13,12 +13,16 @@ import sqlalchemy as sa
 from click.testing import CliRunner
 from sqlalchemy.engine import Engine
 
-from monitor import config, db, migrate, subscribe, wiring
+from monitor import config, subscribers, wiring
 from monitor.cli import root
-from monitor.keys import KeyFile, unlock
-from monitor.subscribe import Tombstones
-from monitor.tables import Delivery, Subscriber
-from monitor.tokens import Purpose
+from monitor.core.tokens import Purpose
+from monitor.keys import KeyFile
+from monitor.storage import engine as db
+from monitor.storage import migrate
+from monitor.storage.deliveries.tables import Delivery
+from monitor.storage.key_exchange import unlock
+from monitor.storage.people.tables import Subscriber
+from monitor.subscribers import Tombstones
 from tests.people.conftest import ANN, member, token, who
 from tests.people.town import Town, link, text
 
@@ -131,19 +135,19 @@ def test_a_copy_that_still_holds_somebody_erased_is_found_also_after_a_rotation(
     with closing(sqlite3.connect(path)) as conn_:
         conn_.execute(f"VACUUM INTO '{copy}'")
     stones = Tombstones(tmp_path)
-    subscribe.erase(sqlite_engine, key, channel="email", address=ANN, now=now, tombstones=stones)
+    subscribers.erase(sqlite_engine, key, channel="email", address=ANN, now=now, tombstones=stones)
     for _ in range(2):
-        found = subscribe.prove(sqlite_engine, key, stones).found
+        found = subscribers.prove(sqlite_engine, key, stones).found
         assert [(trace.where, trace.what) for trace in found] == [
             (copy.name, "the hash of an erased address")
         ]
-        subscribe.rotate(sqlite_engine, tmp_path, now)
+        subscribers.rotate(sqlite_engine, tmp_path, now)
         key = KeyFile.load(tmp_path, create=False)
     # people are told how long copies live
     made = datetime(2026, 3, 1, 12, tzinfo=UTC)
     assert migrate.forget_copies(sqlite_engine, tmp_path, made) == 0
     assert migrate.forget_copies(sqlite_engine, tmp_path, made + timedelta(days=1)) == 1
-    assert subscribe.prove(sqlite_engine, key, stones).found == ()
+    assert subscribers.prove(sqlite_engine, key, stones).found == ()
 
 
 def test_the_proof_reads_a_server_as_well(
@@ -151,7 +155,7 @@ def test_the_proof_reads_a_server_as_well(
 ) -> None:
     one = member(postgres_engine, keys, now)
     stones = Tombstones(tmp_path)
-    proof = subscribe.prove(postgres_engine, keys, stones)
+    proof = subscribers.prove(postgres_engine, keys, stones)
     assert proof.found == ()
     assert {"subscriber", "delivery", "rate_window"} <= set(proof.searched)
     assert "write-ahead log" in (proof.unseen or "")  # a server shows its rows: it is not called proved
@@ -159,7 +163,7 @@ def test_the_proof_reads_a_server_as_well(
         conn.execute(
             sa.update(Delivery).values(last_error=f"to {ANN} with {token(keys, Purpose.CONFIRM, one)}")
         )
-    found = subscribe.prove(postgres_engine, keys, stones).found
+    found = subscribers.prove(postgres_engine, keys, stones).found
     assert {(trace.where, trace.what) for trace in found} == {
         ("delivery", "a subscriber's address in the clear"),
         ("delivery", "a token"),

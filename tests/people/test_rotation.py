@@ -16,15 +16,17 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
-from monitor import db, keys, subscribe
-from monitor.dispatch.parcels import Composer
+from monitor import subscribers
+from monitor.core.tokens import Purpose
 from monitor.errors import BusyError, KeyFileError
 from monitor.keys import KeyFile
-from monitor.store import people, signups
-from monitor.subscribe import Answer, Found, Tombstones
-from monitor.subscribe.rotation import LINKS_KEPT
-from monitor.tables import RateWindow, Signup
-from monitor.tokens import Purpose
+from monitor.outbox.prepare import Composer
+from monitor.storage import engine as db
+from monitor.storage import key_exchange, people
+from monitor.storage.people import signups
+from monitor.storage.people.tables import RateWindow, Signup
+from monitor.subscribers import Answer, Found, Tombstones
+from monitor.subscribers.key_rotation import LINKS_KEPT
 from tests.people.conftest import ANN, ask, member, token, who, wish
 
 
@@ -36,7 +38,7 @@ def sealed(engine: Engine, tmp_path: Path) -> KeyFile:
 
 def unlocked(engine: Engine, folder: Path) -> KeyFile:
     with db.transaction(engine) as conn:
-        return keys.unlock(conn, folder)
+        return key_exchange.unlock(conn, folder)
 
 
 @contextmanager
@@ -54,7 +56,7 @@ def test_a_rotated_key_opens_and_finds_everything(
 ) -> None:
     one = member(engine, sealed, now)
     ask(engine, sealed, now, "asked@example.org")
-    subscribe.request(engine, sealed, wish("waits@example.org", "IL"), client="192.0.2.9", now=now)
+    subscribers.request(engine, sealed, wish("waits@example.org", "IL"), client="192.0.2.9", now=now)
     with db.transaction(engine) as conn:
         people.suppress(conn, "email", sealed.lookup("email", "gone@example.org"), "gone", now)
     stones = Tombstones(tmp_path)
@@ -63,7 +65,7 @@ def test_a_rotated_key_opens_and_finds_everything(
         windows = conn.scalar(sa.select(sa.func.count()).select_from(RateWindow))
 
     for _ in range(2):  # once more: a chain of three keys
-        assert subscribe.rotate(engine, tmp_path, now) == 2
+        assert subscribers.rotate(engine, tmp_path, now) == 2
     new = unlocked(engine, tmp_path)
 
     assert new.fingerprint != sealed.fingerprint
@@ -79,10 +81,10 @@ def test_a_rotated_key_opens_and_finds_everything(
         assert people.suppression(conn, "email", new.lookup("email", "gone@example.org")) == "gone"
         assert conn.scalar(sa.select(sa.func.count()).select_from(RateWindow)) == windows
         assert signups.count(conn, new.lookup("network", "192.0.2.0/24"), now) == 4
-    assert subscribe.admit(engine, new, now) == 1
+    assert subscribers.admit(engine, new, now) == 1
     assert who(engine, new, "waits@example.org") is not None
     member(engine, new, now, "erased@example.org")
-    assert subscribe.bury(engine, new, stones, now) == 1
+    assert subscribers.bury(engine, new, stones, now) == 1
 
 
 @pytest.mark.parametrize("leaked", [False, True])
@@ -97,11 +99,11 @@ def test_links_in_mails_that_were_sent_go_on_working(
     links = {purpose: token(old, purpose, one) for purpose in Purpose}
     confirm = token(old, Purpose.CONFIRM, asked)
 
-    subscribe.rotate(engine, tmp_path, now, leaked=leaked)
+    subscribers.rotate(engine, tmp_path, now, leaked=leaked)
     new = unlocked(engine, tmp_path)
 
     def found(purpose: Purpose, link: str, at: datetime) -> Found:
-        return subscribe.look(engine, new, purpose, link, at).found
+        return subscribers.look(engine, new, purpose, link, at).found
 
     works, later = Found.UNKNOWN if leaked else Found.OPEN, now + LINKS_KEPT
     assert found(Purpose.CONFIRM, confirm, now + timedelta(hours=1)) is works
@@ -111,7 +113,7 @@ def test_links_in_mails_that_were_sent_go_on_working(
     years = now + timedelta(days=2000)
     for purpose in (Purpose.UNSUBSCRIBE, Purpose.BOUNCE):
         assert found(purpose, links[purpose], years) is Found.OPEN
-    assert subscribe.leave(engine, new, links[Purpose.UNSUBSCRIBE], years).found is Found.OPEN
+    assert subscribers.leave(engine, new, links[Purpose.UNSUBSCRIBE], years).found is Found.OPEN
 
 
 def test_a_copy_of_a_message_keeps_its_id_after_a_rotation(tmp_path: Path, now: datetime) -> None:
@@ -123,8 +125,8 @@ def test_a_copy_of_a_message_keeps_its_id_after_a_rotation(tmp_path: Path, now: 
 
     old = KeyFile.load(tmp_path, create=True)
     before = message_id(old)
-    keys.begin_rotation(tmp_path, now)
-    keys.finish_rotation(tmp_path)
+    key_exchange.begin_rotation(tmp_path, now)
+    key_exchange.finish_rotation(tmp_path)
     assert message_id(KeyFile.load(tmp_path, create=False)) == before
 
 
@@ -133,12 +135,12 @@ def test_processes_that_run_go_over_to_the_new_key(
 ) -> None:
     one = member(engine, sealed, now)
     with process(database_url, tmp_path) as (their_engine, theirs):
-        subscribe.rotate(engine, tmp_path, now)
+        subscribers.rotate(engine, tmp_path, now)
         new = unlocked(engine, tmp_path)
         # whoever only reads
         manage = token(new, Purpose.MANAGE, one)
-        assert subscribe.look(their_engine, theirs, Purpose.MANAGE, manage, now).found is Found.OPEN
-        subscribe.rotate(engine, tmp_path, now)
+        assert subscribers.look(their_engine, theirs, Purpose.MANAGE, manage, now).found is Found.OPEN
+        subscribers.rotate(engine, tmp_path, now)
         new = unlocked(engine, tmp_path)
         # whoever writes
         ask(their_engine, theirs, now, "bob@example.org")
@@ -148,7 +150,7 @@ def test_processes_that_run_go_over_to_the_new_key(
         assert one.sealed is not None
         assert theirs.open("email", one.sealed) == ANN
         stones = Tombstones(tmp_path)
-        left = subscribe.leave(
+        left = subscribers.leave(
             their_engine, theirs, token(sealed, Purpose.UNSUBSCRIBE, one), now, tombstones=stones
         )
         assert left.found is Found.OPEN
@@ -169,28 +171,28 @@ def test_a_rotation_amid_sign_ups_and_leavings_loses_nobody(
             while not over.is_set() and taken < 100:
                 form = wish(f"new{number}.{taken}@example.org")
                 client = f"10.{number}.{taken}.1"
-                assert subscribe.request(theirs, key, form, client=client, now=now) is Answer.TAKEN
-                subscribe.admit(theirs, key, now)
+                assert subscribers.request(theirs, key, form, client=client, now=now) is Answer.TAKEN
+                subscribers.admit(theirs, key, now)
                 taken += 1
         return taken
 
     def leaving() -> None:
         with process(database_url, tmp_path) as (theirs, key):
             for link in links:
-                left = subscribe.leave(theirs, key, link, now, tombstones=Tombstones(tmp_path))
+                left = subscribers.leave(theirs, key, link, now, tombstones=Tombstones(tmp_path))
                 assert left.found is Found.OPEN
 
     with ThreadPoolExecutor(3) as pool:
         taken = [pool.submit(signing_up, number) for number in range(2)]
         left = pool.submit(leaving)
         for _ in range(4):
-            subscribe.rotate(engine, tmp_path, now)
+            subscribers.rotate(engine, tmp_path, now)
         left.result(timeout=60)
         over.set()
         counts = [each.result(timeout=60) for each in taken]
 
     new = unlocked(engine, tmp_path)
-    assert subscribe.bury(engine, new, Tombstones(tmp_path), now) == 0
+    assert subscribers.bury(engine, new, Tombstones(tmp_path), now) == 0
     with db.reading(engine) as conn:
         living = people.living(conn)
         assert conn.scalar(sa.select(sa.func.count()).select_from(Signup)) == 0
@@ -211,19 +213,21 @@ def test_a_key_that_was_exchanged_elsewhere_is_asked_for(
     (there / "monitor.key").write_bytes((here / "monitor.key").read_bytes())
     (there / "monitor.key").chmod(0o600)
     with process(sqlite_url, there) as (theirs, key):
-        subscribe.rotate(sqlite_engine, here, now)
+        subscribers.rotate(sqlite_engine, here, now)
         for write in (
             lambda: ask(theirs, key, now, "bob@example.org"),
-            lambda: subscribe.rotate(theirs, there, now),
+            lambda: subscribers.rotate(theirs, there, now),
         ):
             with pytest.raises(KeyFileError):
                 write()
         (there / "monitor.key").write_bytes((here / "monitor.key").read_bytes())
         ask(theirs, key, now, "bob@example.org")
-        assert len(subscribe.listed(theirs, key)) == 2
+        assert len(subscribers.listed(theirs, key)) == 2
 
 
-@pytest.mark.parametrize("step", ["keys.exclude", "keys.rebind", "keys.finish_rotation"])
+@pytest.mark.parametrize(
+    "step", ["key_exchange.exclude", "key_exchange.rebind", "key_exchange.finish_rotation"]
+)
 def test_a_rotation_that_is_killed_leaves_a_key_that_fits(
     engine: Engine, database_url: str, sealed: KeyFile, now: datetime, tmp_path: Path, step: str
 ) -> None:
@@ -232,8 +236,9 @@ def test_a_rotation_that_is_killed_leaves_a_key_that_fits(
 import os, signal
 from datetime import datetime
 from pathlib import Path
-from monitor import db, keys
-from monitor.subscribe import rotation
+from monitor.storage import key_exchange
+from monitor.storage import engine as db
+from monitor.subscribers import key_rotation as rotation
 {step} = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
 rotation.rotate(db.connect({database_url!r}), Path({str(tmp_path)!r}), datetime.fromisoformat({now.isoformat()!r}))
 """
@@ -242,14 +247,14 @@ rotation.rotate(db.connect({database_url!r}), Path({str(tmp_path)!r}), datetime.
         assert killed.returncode == -signal.SIGKILL
         # a process that ran on, before anybody has set anything right
         member(their_engine, theirs, now, "bob@example.org")
-    assert len(subscribe.listed(engine, unlocked(engine, tmp_path))) == 2
-    assert subscribe.rotate(engine, tmp_path, now) == 2
+    assert len(subscribers.listed(engine, unlocked(engine, tmp_path))) == 2
+    assert subscribers.rotate(engine, tmp_path, now) == 2
     assert not (tmp_path / "monitor.key.next").exists()
-    assert len(subscribe.listed(engine, unlocked(engine, tmp_path))) == 2
+    assert len(subscribers.listed(engine, unlocked(engine, tmp_path))) == 2
 
 
 def test_two_rotations_do_not_meet(sqlite_engine: Engine, tmp_path: Path, now: datetime) -> None:
     unlocked(sqlite_engine, tmp_path)
-    with keys.rotating(tmp_path), pytest.raises(BusyError, match="at work"):
-        subscribe.rotate(sqlite_engine, tmp_path, now)
-    assert subscribe.rotate(sqlite_engine, tmp_path, now) == 0
+    with key_exchange.rotating(tmp_path), pytest.raises(BusyError, match="at work"):
+        subscribers.rotate(sqlite_engine, tmp_path, now)
+    assert subscribers.rotate(sqlite_engine, tmp_path, now) == 0

@@ -12,14 +12,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy.engine import Engine
 
-from monitor import db, subscribe
+from monitor import subscribers
+from monitor.core.tokens import Purpose
 from monitor.errors import UsageError
 from monitor.keys import KeyFile
-from monitor.store import people
-from monitor.subscribe import Answer, Found, Limits
-from monitor.subscribe.signup import MOST_IN_A_MAILBOX, mailbox_of, network_of
-from monitor.tables import Confirmation, Delivery, RateWindow, Signup, Subscriber
-from monitor.tokens import Purpose
+from monitor.storage import engine as db
+from monitor.storage import people
+from monitor.storage.deliveries.tables import Delivery
+from monitor.storage.people.tables import Confirmation, RateWindow, Signup, Subscriber
+from monitor.subscribers import Answer, Found, Limits
+from monitor.subscribers.signup import MOST_IN_A_MAILBOX, mailbox_of, network_of
 from tests.people.conftest import ANN, ask, count, deliveries, member, token, who, wish
 
 DAY = timedelta(days=1)
@@ -41,7 +43,7 @@ def test_a_form_makes_somebody_pending_who_is_asked_once(
 
 
 def test_nothing_is_decided_within_the_request(engine: Engine, keys: KeyFile, now: datetime) -> None:
-    subscribe.request(engine, keys, wish(), client="192.0.2.7", now=now)
+    subscribers.request(engine, keys, wish(), client="192.0.2.7", now=now)
     assert who(engine, keys) is None
     assert deliveries(engine) == []
     with db.reading(engine) as conn:
@@ -52,11 +54,11 @@ def test_nothing_is_decided_within_the_request(engine: Engine, keys: KeyFile, no
 def test_a_yes_makes_active_and_welcomes_once(engine: Engine, keys: KeyFile, now: datetime) -> None:
     ask(engine, keys, now)
     link = token(keys, Purpose.CONFIRM, who(engine, keys))
-    assert subscribe.look(engine, keys, Purpose.CONFIRM, link, now).found is Found.OPEN
+    assert subscribers.look(engine, keys, Purpose.CONFIRM, link, now).found is Found.OPEN
     assert who(engine, keys).state == "pending"  # type: ignore[union-attr]
 
-    first = subscribe.confirm(engine, keys, link, now + timedelta(hours=47))
-    again = subscribe.confirm(engine, keys, link.upper(), now + timedelta(hours=49))
+    first = subscribers.confirm(engine, keys, link, now + timedelta(hours=47))
+    again = subscribers.confirm(engine, keys, link.upper(), now + timedelta(hours=49))
 
     assert (first.found, again.found) == (Found.OPEN, Found.DONE)
     assert who(engine, keys).state == "active"  # type: ignore[union-attr]
@@ -68,7 +70,7 @@ def test_two_clicks_at_once_welcome_once(engine: Engine, keys: KeyFile, now: dat
     ask(engine, keys, now)
     link = token(keys, Purpose.CONFIRM, who(engine, keys))
     with ThreadPoolExecutor(4) as pool:
-        list(pool.map(lambda _: subscribe.confirm(engine, keys, link, now), range(6)))
+        list(pool.map(lambda _: subscribers.confirm(engine, keys, link, now), range(6)))
     assert len(deliveries(engine, "welcome")) == 1
 
 
@@ -76,10 +78,10 @@ def test_a_link_that_has_expired_starts_again(engine: Engine, keys: KeyFile, now
     ask(engine, keys, now)
     link = token(keys, Purpose.CONFIRM, who(engine, keys))
     later = now + timedelta(hours=48)
-    assert subscribe.confirm(engine, keys, link, later).found is Found.EXPIRED
-    assert subscribe.renew(engine, keys, link, later).found is Found.EXPIRED
+    assert subscribers.confirm(engine, keys, link, later).found is Found.EXPIRED
+    assert subscribers.renew(engine, keys, link, later).found is Found.EXPIRED
     assert len(deliveries(engine, "confirm")) == 2
-    assert subscribe.confirm(engine, keys, link, later).found is Found.OPEN
+    assert subscribers.confirm(engine, keys, link, later).found is Found.OPEN
 
 
 @pytest.mark.parametrize("purpose", [Purpose.MANAGE, Purpose.UNSUBSCRIBE, Purpose.BOUNCE])
@@ -88,9 +90,11 @@ def test_a_link_for_something_else_confirms_nothing(
 ) -> None:
     ask(sqlite_engine, keys, now)
     link = token(keys, purpose, who(sqlite_engine, keys))
-    assert subscribe.confirm(sqlite_engine, keys, link, now).found is Found.UNKNOWN
-    assert subscribe.confirm(sqlite_engine, keys, "1xaaaaaaaaaaaaaaaaaaaaaaaaaa", now).found is Found.UNKNOWN
-    assert subscribe.confirm(sqlite_engine, keys, "", now).found is Found.UNKNOWN
+    assert subscribers.confirm(sqlite_engine, keys, link, now).found is Found.UNKNOWN
+    assert (
+        subscribers.confirm(sqlite_engine, keys, "1xaaaaaaaaaaaaaaaaaaaaaaaaaa", now).found is Found.UNKNOWN
+    )
+    assert subscribers.confirm(sqlite_engine, keys, "", now).found is Found.UNKNOWN
 
 
 def test_an_address_is_asked_once_a_day_and_three_times_ever(
@@ -113,7 +117,7 @@ def _ever_asked(engine: Engine) -> int:
 
 
 def _purge(engine: Engine, now: datetime) -> None:
-    from monitor.subscribe.retention import purge
+    from monitor.subscribers.retention import purge
 
     purge(engine, now)
 
@@ -165,7 +169,7 @@ def test_limits_hold_per_network_and_for_the_site_and_raise_an_alarm_once(
     limits = Limits(network=5, site=12)
 
     def post(number: int, client: str) -> Answer:
-        return subscribe.request(
+        return subscribers.request(
             engine, keys, wish(f"victim{number}@example.org"), client=client, now=now, limits=limits
         )
 
@@ -173,14 +177,14 @@ def test_limits_hold_per_network_and_for_the_site_and_raise_an_alarm_once(
     assert first == [Answer.TAKEN] * 5 + [Answer.NETWORK_BUSY] * 3
     others = [post(n, f"203.0.{n}.9") for n in range(10)]
     assert others == [Answer.TAKEN] * 7 + [Answer.SITE_BUSY] * 3
-    subscribe.admit(engine, keys, now)
+    subscribers.admit(engine, keys, now)
     assert len(deliveries(engine, "confirm")) == 7  # of 12 forms for 7 addresses
     alarms = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
     assert len(alarms) == 2
     assert not any("198.51" in text or "victim" in text for text in caplog.messages)
     later = now + timedelta(hours=1)
     assert (
-        subscribe.request(engine, keys, wish(), client="198.51.100.7", now=later, limits=limits)
+        subscribers.request(engine, keys, wish(), client="198.51.100.7", now=later, limits=limits)
         is Answer.TAKEN
     )
     with db.reading(engine) as conn:
@@ -190,11 +194,11 @@ def test_limits_hold_per_network_and_for_the_site_and_raise_an_alarm_once(
 def test_ten_thousand_posts_cannot_bomb_anybody(sqlite_engine: Engine, keys: KeyFile, now: datetime) -> None:
     limits = Limits(network=10_000, site=120)
     for n in range(1_000):
-        subscribe.request(
+        subscribers.request(
             sqlite_engine, keys, wish(f"victim{n % 7}@example.org"), client=f"10.{n % 250}.1.1",
             now=now + timedelta(seconds=n), limits=limits,
         )  # fmt: skip
-    subscribe.admit(sqlite_engine, keys, now + timedelta(hours=1))
+    subscribers.admit(sqlite_engine, keys, now + timedelta(hours=1))
     with db.reading(sqlite_engine) as conn:
         per_victim = conn.execute(
             sa.select(sa.func.count()).select_from(Delivery).group_by(Delivery.subscriber_id)  # type: ignore[arg-type]
@@ -215,7 +219,7 @@ def test_the_same_work_is_done_for_every_state_of_an_address(
     def note(_: Any, __: Any, statement: str, *___: Any) -> None:
         statements.append(statement)
 
-    answer = subscribe.request(engine, keys, wish(), client="192.0.2.7", now=later)
+    answer = subscribers.request(engine, keys, wish(), client="192.0.2.7", now=later)
     assert answer is Answer.TAKEN
     assert [text.split()[0] for text in statements] == ["BEGIN", "INSERT", "INSERT", "INSERT"]
 
@@ -255,7 +259,7 @@ def test_what_cannot_be_asked_for_changes_nothing(
 ) -> None:
     arguments = {"address": ANN, "places": ("60601",), "sources": ("ring",)} | bad
     with pytest.raises(UsageError):
-        subscribe.request(sqlite_engine, keys, subscribe.Wish(**arguments), client="192.0.2.7", now=now)
+        subscribers.request(sqlite_engine, keys, subscribers.Wish(**arguments), client="192.0.2.7", now=now)
     assert count(sqlite_engine, Signup) == count(sqlite_engine, RateWindow) == 0
 
 
@@ -263,9 +267,9 @@ def test_forms_taken_in_by_two_processes_are_decided_once(
     engine: Engine, keys: KeyFile, now: datetime
 ) -> None:
     for n in range(30):
-        subscribe.request(engine, keys, wish(f"p{n}@example.org"), client=f"10.{n}.0.1", now=now)
+        subscribers.request(engine, keys, wish(f"p{n}@example.org"), client=f"10.{n}.0.1", now=now)
     with ThreadPoolExecutor(3) as pool:
-        decided = list(pool.map(lambda _: subscribe.admit(engine, keys, now), range(3)))
+        decided = list(pool.map(lambda _: subscribers.admit(engine, keys, now), range(3)))
     assert sum(decided) == 30
     assert count(engine, Subscriber) == len(deliveries(engine, "confirm")) == 30
 

@@ -16,16 +16,17 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
-from monitor import subscribe, tokens
-from monitor.db import connect
-from monitor.dispatch import Content, Letter, digests_due
+from monitor import subscribers
+from monitor.core import tokens
+from monitor.core.due import FREQUENCIES
+from monitor.core.tokens import Purpose
 from monitor.domain import Listing, Message, Placement
 from monitor.errors import UsageError
-from monitor.hours import FREQUENCIES
 from monitor.keys import KeyFile
-from monitor.subscribe import Preferences
-from monitor.tables import Subscriber
-from monitor.tokens import Purpose
+from monitor.outbox import Content, Letter, digests_due
+from monitor.storage.engine import connect
+from monitor.storage.people.tables import Subscriber
+from monitor.subscribers import Preferences
 from tests.conftest import NOW
 from tests.dispatch.world import CHICAGO, GARY, HAMMOND, PLACEMENTS, STATE_POLICE, WITHIN, Recorder, World
 
@@ -82,7 +83,10 @@ class Life(RuleBasedStateMachine):
         shutil.copyfile(self.template, self.folder / "monitor.db")
         (self.folder / "monitor.db").chmod(0o600)
         self.world = World(
-            connect(f"sqlite:///{self.folder / 'monitor.db'}"), self.keys, self.folder / "data", NOW
+            connect(f"sqlite:///{self.folder / 'monitor.db'}"),
+            self.keys,
+            self.folder / "data",
+            NOW,
         )
         self.mail = Recorder()
         self.arrives = True
@@ -126,7 +130,7 @@ class Life(RuleBasedStateMachine):
             pause_until=None if pause is None else self.world.now.date() + timedelta(days=pause),
         )
         try:
-            subscribe.change(
+            subscribers.change(
                 self.world.engine, self.keys, self.token, wanted, self.world.now, state_of_zip=WITHIN.get
             )
         except UsageError:

@@ -23,8 +23,8 @@ from starlette.types import ASGIApp
 
 from monitor import config, wiring
 from monitor.config import Settings
-from monitor.dispatch import Drained
 from monitor.keys import KeyFile
+from monitor.outbox import Drained
 from monitor.web import joining
 from tests.peers.browser import served
 

@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy.engine import Engine
 
 from monitor.fetch import Fetcher, Target
-from monitor.poll import Outcome, Watch, poll
+from monitor.polling import Outcome, Watch, poll
 from monitor.sources import Columns, SourceSpec
 from tests.peers.http import Answer, Server
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import pytest
 import sqlalchemy as sa
 
-from monitor.db import reading
 from monitor.domain import State
 from monitor.errors import UsageError
-from monitor.poll import Hold, Outcome, approve, reject, standing
-from monitor.store import baseline, changes
-from monitor.store.changes import Row
-from monitor.store.history import Seen
+from monitor.polling import Hold, Outcome, approve, reject, standing
+from monitor.storage.engine import reading
+from monitor.storage.lists import baseline, changes
+from monitor.storage.lists.changes import Row
+from monitor.storage.lists.history import Seen
 from tests.poll.publisher import HOUR, Publication, agencies, agency
 
 

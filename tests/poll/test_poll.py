@@ -11,13 +11,13 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
 from monitor import sources
-from monitor.db import reading
 from monitor.domain import Kind, Policy, State
 from monitor.fetch import Target
-from monitor.poll import Outcome, poll
+from monitor.polling import Outcome, poll
 from monitor.sources import SourceSpec
-from monitor.store import baseline, changes, history
-from monitor.tables import metadata
+from monitor.storage.columns import metadata
+from monitor.storage.engine import reading
+from monitor.storage.lists import baseline, changes, history
 from tests.peers.http import Answer
 from tests.poll.publisher import HOUR, START, Publication, agencies, agency, csv
 

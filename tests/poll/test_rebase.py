@@ -7,10 +7,10 @@ from dataclasses import replace
 import pytest
 
 from monitor import sources
-from monitor.db import reading
 from monitor.domain import Kind, State
 from monitor.sources import SourceSpec
-from monitor.store import baseline, changes
+from monitor.storage.engine import reading
+from monitor.storage.lists import baseline, changes
 from tests.poll.publisher import COLUMNS, HOUR, Publication, agencies, agency
 
 WITHOUT_TYPE = SourceSpec(name="list", format="table", columns=replace(COLUMNS, attributes=()))

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from monitor.domain import Change, Kind, Listing
-from monitor.store.codec import change_from_row, change_to_columns, listing_from_json, listing_to_json
+from monitor.storage.lists.codec import change_from_row, change_to_columns, listing_from_json, listing_to_json
 
 texts = st.none() | st.text(min_size=1, max_size=8)
 days = st.dates(date(1990, 1, 1), date(2030, 1, 1))

@@ -11,12 +11,12 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
-from monitor.db import reading, transaction
 from monitor.domain import Kind
 from monitor.errors import BaselineMoved
-from monitor.poll import Outcome, Result, poll
-from monitor.store import baseline, changes
-from monitor.tables import metadata
+from monitor.polling import Outcome, Result, poll
+from monitor.storage.columns import metadata
+from monitor.storage.engine import reading, transaction
+from monitor.storage.lists import baseline, changes
 from tests.poll.publisher import HOUR, Publication, agencies, agency
 
 

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from monitor.domain import Kind, Policy
 from monitor.errors import UsageError
 from monitor.fetch import Target
-from monitor.poll import Watch
-from monitor.replay import Event, Served, Summary, read_manifest, replay
+from monitor.history.replay import Event, Served, Summary, read_manifest, replay
+from monitor.polling import Watch
 from monitor.sources import Columns, SourceSpec
 from tests.poll.publisher import COLUMNS, HOUR, START, agencies, agency, csv
 
@@ -120,7 +120,7 @@ def test_a_file_that_cannot_be_read_confirms_nothing(tmp_path: Path) -> None:
 
 
 def test_the_idle_polls_are_skipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from monitor import replay as module
+    from monitor.history import replay as module
 
     made = []
     poll = module.poll

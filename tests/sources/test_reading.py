@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor.sources.reading import (
+from monitor.sources.cells import (
     Address,
     clean,
     is_missing,

@@ -15,9 +15,11 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
-from monitor import db, tables
 from monitor.errors import StoreError
-from monitor.tables import Change, Heartbeat, Meta
+from monitor.storage import engine as db
+from monitor.storage import schema
+from monitor.storage.lists.tables import Change
+from monitor.storage.tables import Heartbeat, Meta
 
 COUNT = sa.select(sa.func.count()).select_from(Meta)
 
@@ -225,7 +227,7 @@ def test_times_come_back_aware_and_in_utc(engine: Engine) -> None:
     east = datetime(2026, 3, 1, 15, 0, tzinfo=timezone(timedelta(hours=3)))
     with db.transaction(engine) as conn:
         conn.execute(sa.insert(Heartbeat).values(part="sender", owner="a", at=east))
-        back = conn.scalar(sa.select(tables.metadata.tables["heartbeat"].c.at))
+        back = conn.scalar(sa.select(schema.metadata.tables["heartbeat"].c.at))
     assert back == east
     assert back.tzinfo is UTC
 
@@ -237,7 +239,7 @@ def test_a_naive_time_is_refused(engine: Engine) -> None:
 
 
 def test_absent_json_is_null_to_queries(engine: Engine, now: datetime) -> None:
-    rows = tables.metadata.tables["change"]
+    rows = schema.metadata.tables["change"]
     with db.transaction(engine) as conn:
         conn.execute(
             sa.insert(Change).values(
@@ -251,7 +253,7 @@ def test_absent_json_is_null_to_queries(engine: Engine, now: datetime) -> None:
 
 
 def test_an_id_is_never_given_twice(sqlite_engine: Engine, now: datetime) -> None:
-    rows = tables.metadata.tables["subscriber"]
+    rows = schema.metadata.tables["subscriber"]
     values = {
         "channel": "email", "state": "ended", "origin": "site", "nonce": "", "created_at": now,
         "language": "en", "frequency": "at_once", "strikes": 0,
@@ -293,7 +295,7 @@ def test_a_database_in_memory_is_one_database() -> None:
 
 def test_foreign_keys_hold(engine: Engine) -> None:
     with pytest.raises(sa.exc.IntegrityError), db.transaction(engine) as conn:
-        conn.execute(sa.insert(tables.ChangePlace).values(change_id=1, place="IL", everyone=False))
+        conn.execute(sa.insert(schema.ChangePlace).values(change_id=1, place="IL", everyone=False))
 
 
 def test_connecting_makes_no_file_readable_through_the_umask(tmp_path: Path) -> None:

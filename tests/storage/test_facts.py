@@ -7,9 +7,9 @@ from datetime import datetime, timedelta
 import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
-from monitor import db
-from monitor.store import facts
-from monitor.tables import Heartbeat
+from monitor.storage import engine as db
+from monitor.storage import facts
+from monitor.storage.tables import Heartbeat
 
 MINUTE = timedelta(minutes=1)
 

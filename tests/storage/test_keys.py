@@ -13,10 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy.engine import Engine
 
-from monitor import db, keys
 from monitor.errors import KeyFileError
 from monitor.keys import KeyFile
-from monitor.store import people
+from monitor.storage import engine as db
+from monitor.storage import key_exchange, people
 
 KEY = KeyFile.derived(bytes(range(32)))
 OTHER = KeyFile.derived(bytes(32))
@@ -157,16 +157,16 @@ def test_every_use_has_a_key_of_its_own_and_none_is_shown() -> None:
 
 def test_a_fresh_database_gets_a_key_and_keeps_it(engine: Engine, tmp_path: Path, now: datetime) -> None:
     with db.transaction(engine) as conn:
-        made = keys.unlock(conn, tmp_path / "keys")
+        made = key_exchange.unlock(conn, tmp_path / "keys")
     admit(engine, made, now)
     with db.transaction(engine) as conn:
-        assert keys.unlock(conn, tmp_path / "keys") == made
+        assert key_exchange.unlock(conn, tmp_path / "keys") == made
 
 
 def test_processes_that_start_together_agree_on_one_key(engine: Engine, tmp_path: Path) -> None:
     def unlock(_: int) -> KeyFile:
         with db.transaction(engine) as conn:
-            return keys.unlock(conn, tmp_path / "keys")
+            return key_exchange.unlock(conn, tmp_path / "keys")
 
     with ThreadPoolExecutor(8) as pool:
         assert len({each.fingerprint for each in pool.map(unlock, range(16))}) == 1
@@ -177,41 +177,41 @@ def test_sealed_rows_without_their_key_refuse_and_no_new_key_is_made(
 ) -> None:
     folder = tmp_path / "keys"
     with db.transaction(engine) as conn:
-        made = keys.unlock(conn, folder)
+        made = key_exchange.unlock(conn, folder)
     admit(engine, made, now)
     (folder / "monitor.key").unlink()
     with pytest.raises(KeyFileError, match="is missing"), db.transaction(engine) as conn:
-        keys.unlock(conn, folder)
+        key_exchange.unlock(conn, folder)
     assert list(folder.iterdir()) == []
 
 
 def test_another_key_over_sealed_rows_is_refused(engine: Engine, now: datetime) -> None:
     with db.transaction(engine) as conn:
-        keys.bind(conn, KEY)
+        key_exchange.bind(conn, KEY)
     admit(engine, KEY, now)
     with pytest.raises(KeyFileError, match="not the one"), db.transaction(engine) as conn:
-        keys.bind(conn, OTHER)
+        key_exchange.bind(conn, OTHER)
     with db.transaction(engine) as conn:
-        keys.bind(conn, KEY)
+        key_exchange.bind(conn, KEY)
 
 
 def test_suppressions_hold_their_key_too(engine: Engine, now: datetime) -> None:
     with db.transaction(engine) as conn:
-        keys.bind(conn, KEY)
+        key_exchange.bind(conn, KEY)
         people.suppress(conn, "email", KEY.lookup("email", "ann@example.org"), "bounced", now)
     with pytest.raises(KeyFileError), db.transaction(engine) as conn:
-        keys.bind(conn, OTHER)
+        key_exchange.bind(conn, OTHER)
 
 
 def test_a_database_that_holds_nothing_sealed_takes_another_key(engine: Engine, now: datetime) -> None:
     with db.transaction(engine) as conn:
-        keys.bind(conn, KEY)
+        key_exchange.bind(conn, KEY)
     subscriber = admit(engine, KEY, now)
     with db.transaction(engine) as conn:
         people.end(conn, subscriber, now)
-        keys.bind(conn, OTHER)
+        key_exchange.bind(conn, OTHER)
     with db.transaction(engine) as conn:
-        keys.bind(conn, OTHER)
+        key_exchange.bind(conn, OTHER)
 
 
 def test_a_key_that_was_exchanged_a_hundred_times_still_opens_and_finds(
@@ -219,8 +219,8 @@ def test_a_key_that_was_exchanged_a_hundred_times_still_opens_and_finds(
 ) -> None:
     first = KeyFile.load(tmp_path, create=True)
     for _ in range(100):
-        _, new = keys.begin_rotation(tmp_path, now)
-        keys.finish_rotation(tmp_path)
+        _, new = key_exchange.begin_rotation(tmp_path, now)
+        key_exchange.finish_rotation(tmp_path)
     last = KeyFile.load(tmp_path, create=False)
     assert last == new
     assert len(last.trusted_token_keys(None)) == 101

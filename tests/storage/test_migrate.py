@@ -22,8 +22,9 @@ from alembic.script import ScriptDirectory
 from filelock import FileLock
 from sqlalchemy.engine import Engine
 
-from monitor import db, migrate, tables
 from monitor.errors import MigrationError
+from monitor.storage import engine as db
+from monitor.storage import migrate, schema
 from tests.conftest import ROOT
 from tests.peers.postgres import Postgres
 
@@ -117,10 +118,10 @@ def differences(engine: Engine) -> list[Any]:
         context = MigrationContext.configure(
             conn, opts={"compare_type": True, "compare_server_default": True}
         )
-        return list(compare_metadata(context, tables.metadata))
+        return list(compare_metadata(context, schema.metadata))
 
 
-def schema(path: Path) -> str:
+def schema_of(path: Path) -> str:
     with sqlite3.connect(path) as conn:
         return "\n".join(
             sorted(row[0] for row in conn.execute("SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL"))
@@ -153,11 +154,11 @@ def test_sqlite_has_the_indexes_and_counters_that_a_comparison_does_not_see(
     sqlite_url: str, tmp_path: Path
 ) -> None:
     made = db.connect(f"sqlite:///{tmp_path / 'made.db'}")
-    tables.metadata.create_all(made)
+    schema.metadata.create_all(made)
     made.dispose()
 
     def hidden(path: Path) -> set[str]:
-        lines = (" ".join(line.split()) for line in schema(path).splitlines())
+        lines = (" ".join(line.split()) for line in schema_of(path).splitlines())
         return {line for line in lines if " WHERE " in line or "AUTOINCREMENT" in line}
 
     assert hidden(tmp_path / "monitor.db") == hidden(tmp_path / "made.db") != set()
@@ -175,7 +176,7 @@ def test_a_table_that_others_point_to_is_replaced_without_losing_their_rows(
     expected = before | {"subscriber": [before["subscriber"][0] | {"hue": 7}]}
     assert rows(engine) == expected
     with pytest.raises(sa.exc.IntegrityError), db.transaction(engine) as conn:
-        conn.execute(sa.delete(tables.Subscriber))  # foreign keys are on again
+        conn.execute(sa.delete(schema.Subscriber))  # foreign keys are on again
 
 
 def test_a_sqlite_file_is_copied_before_it_is_migrated(
@@ -312,7 +313,8 @@ def test_two_processes_migrate_once(empty: Engine, tmp_path: Path) -> None:
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
-from monitor import db, migrate
+from monitor.storage import migrate
+from monitor.storage import engine as db
 report = migrate.upgrade(db.connect(sys.argv[1]), folder=Path(sys.argv[2]), now=datetime(2026, 3, 1, tzinfo=UTC))
 print(report.changed)
 """
@@ -365,7 +367,8 @@ def test_an_installed_wheel_migrates_from_its_own_folder(tmp_path: Path) -> None
     program = """
 from datetime import UTC, datetime
 from pathlib import Path
-from monitor import db, migrate
+from monitor.storage import migrate
+from monitor.storage import engine as db
 migrate.upgrade(db.connect("sqlite:///data/monitor.db"), folder=Path("data"), now=datetime(2026, 3, 1, tzinfo=UTC))
 print(migrate.current(db.connect("sqlite:///data/monitor.db")), migrate.scripts_folder(), sep="\\n")
 """

@@ -12,13 +12,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy.engine import Engine
 
-from monitor import db, subscribe
+from monitor import subscribers
 from monitor.errors import UsageError
 from monitor.keys import KeyFile
-from monitor.store import people
-from monitor.store.people import Follow
-from monitor.subscribe import Added
-from monitor.tables import Delivery, Subscriber, Subscription
+from monitor.storage import engine as db
+from monitor.storage import people
+from monitor.storage.deliveries.tables import Delivery
+from monitor.storage.people import Follow
+from monitor.storage.people.tables import Subscriber, Subscription
+from monitor.subscribers import Added
 
 
 def add(
@@ -30,7 +32,7 @@ def add(
         "origin": "operator",
         "now": now,
     } | more
-    return subscribe.add(engine, keys, address=address, places=places or ("IL",), **arguments)
+    return subscribers.add(engine, keys, address=address, places=places or ("IL",), **arguments)
 
 
 def follows(engine: Engine, subscriber: int) -> set[tuple[str, str, str | None]]:
@@ -51,7 +53,7 @@ def owe(engine: Engine, subscriber: int, state: str, now: datetime, period: str)
 def test_the_operators_door_makes_active_at_once(engine: Engine, keys: KeyFile, now: datetime) -> None:
     added = add(engine, keys, now, "Ann@Example.org", "60601-1234", "il", sources=["ring", "ice-287g"])
     assert (added.new, added.follows, added.masked) == (True, 4, "A…@e….org")
-    (listed,) = subscribe.listed(engine, keys)
+    (listed,) = subscribers.listed(engine, keys)
     assert (listed.state, listed.origin, listed.created_at) == ("active", "operator", now)
     assert {(each.source, each.place, each.within) for each in listed.follows} == {
         ("ring", "60601", "IL"), ("ring", "IL", None), ("ice-287g", "60601", "IL"), ("ice-287g", "IL", None),
@@ -107,7 +109,7 @@ def test_an_address_that_is_none_is_refused(
 ) -> None:
     with pytest.raises(UsageError):
         add(sqlite_engine, keys, now, address, channel=channel)
-    assert subscribe.listed(sqlite_engine, keys) == ()
+    assert subscribers.listed(sqlite_engine, keys) == ()
 
 
 @pytest.mark.parametrize("places", [("60",), ("Narnia",), ("IL", "00000"), ("AE",)])
@@ -116,7 +118,7 @@ def test_a_place_that_is_none_is_refused(
 ) -> None:
     with pytest.raises(UsageError):
         add(sqlite_engine, keys, now, "ann@example.org", *places)
-    assert subscribe.listed(sqlite_engine, keys) == ()
+    assert subscribers.listed(sqlite_engine, keys) == ()
 
 
 def test_a_suppressed_address_is_refused_with_the_reason(
@@ -130,7 +132,7 @@ def test_a_suppressed_address_is_refused_with_the_reason(
     with pytest.raises(UsageError, match=r"no such mailbox \(5\.1\.1\)") as caught:
         add(engine, keys, now, "Ann@example.org")
     assert "ann" not in str(caught.value).lower()
-    assert subscribe.listed(engine, keys) == ()
+    assert subscribers.listed(engine, keys) == ()
 
 
 @pytest.mark.parametrize("by", ["address", "number"])
@@ -146,7 +148,7 @@ def test_leaving_erases_the_address_and_drops_what_was_due(
         else {"channel": "email", "address": "ANN@example.org"}
     )
 
-    assert subscribe.remove(engine, keys, now=now, **who)
+    assert subscribers.remove(engine, keys, now=now, **who)
 
     with db.reading(engine) as conn:
         row = conn.execute(sa.select(Subscriber.__table__)).mappings().one()  # type: ignore[attr-defined]
@@ -156,12 +158,12 @@ def test_leaving_erases_the_address_and_drops_what_was_due(
     assert (row["state"], row["address"], row["address_hash"], row["ended_at"]) == ("ended", None, None, now)
     assert [each["state"] for each in deliveries] == ["dropped", "sent"]
     assert deliveries[0]["owner"] is None
-    assert not subscribe.remove(engine, keys, now=now, **who)
+    assert not subscribers.remove(engine, keys, now=now, **who)
 
 
 def test_whoever_left_may_come_back_as_somebody_new(engine: Engine, keys: KeyFile, now: datetime) -> None:
     first = add(engine, keys, now, "ann@example.org", "IL")
-    subscribe.remove(engine, keys, now=now, subscriber=first.subscriber)
+    subscribers.remove(engine, keys, now=now, subscriber=first.subscriber)
     again = add(engine, keys, now, "ann@example.org", "IN")
     assert again.new
     assert again.subscriber != first.subscriber
@@ -170,8 +172,8 @@ def test_whoever_left_may_come_back_as_somebody_new(engine: Engine, keys: KeyFil
 
 def test_removing_needs_to_know_whom(sqlite_engine: Engine, keys: KeyFile, now: datetime) -> None:
     with pytest.raises(UsageError):
-        subscribe.remove(sqlite_engine, keys, now=now, address="ann@example.org")
-    assert not subscribe.remove(sqlite_engine, keys, now=now, subscriber=99)
+        subscribers.remove(sqlite_engine, keys, now=now, address="ann@example.org")
+    assert not subscribers.remove(sqlite_engine, keys, now=now, subscriber=99)
 
 
 def test_a_pending_subscriber_is_made_active_by_the_operator(
@@ -183,25 +185,26 @@ def test_a_pending_subscriber_is_made_active_by_the_operator(
             address_hash=keys.lookup("email", "ann@example.org"), state="pending", origin="site", nonce="n", now=now,
         )  # fmt: skip
     assert add(engine, keys, now).subscriber == pending
-    assert [each.state for each in subscribe.listed(engine, keys)] == ["active"]
+    assert [each.state for each in subscribers.listed(engine, keys)] == ["active"]
 
 
 def channels(engine: Engine, keys: KeyFile) -> dict[int, set[str]]:
     return {
-        each.subscriber: {follow.place for follow in each.follows} for each in subscribe.listed(engine, keys)
+        each.subscriber: {follow.place for follow in each.follows}
+        for each in subscribers.listed(engine, keys)
     }
 
 
 def test_configured_channels_come_and_go_with_the_configuration(
     engine: Engine, keys: KeyFile, now: datetime
 ) -> None:
-    both = subscribe.follow_channels(engine, keys, {"IL": "@illinois", "IN": "@indiana"}, ["ring"], now)
+    both = subscribers.follow_channels(engine, keys, {"IL": "@illinois", "IN": "@indiana"}, ["ring"], now)
     assert (both.added, both.ended) == (2, 0)
-    again = subscribe.follow_channels(engine, keys, {"IL": "@Illinois", "IN": "@indiana"}, ["ring"], now)
+    again = subscribers.follow_channels(engine, keys, {"IL": "@Illinois", "IN": "@indiana"}, ["ring"], now)
     assert (again.added, again.ended) == (0, 0)
     before = channels(engine, keys)
 
-    one = subscribe.follow_channels(engine, keys, {"IL": "@illinois"}, ["ring"], now)
+    one = subscribers.follow_channels(engine, keys, {"IL": "@illinois"}, ["ring"], now)
     assert (one.added, one.ended) == (0, 1)
     assert channels(engine, keys) == {number: places for number, places in before.items() if places == {"IL"}}
 
@@ -210,10 +213,10 @@ def test_one_chat_for_several_places_is_one_subscriber_and_follows_exactly_them(
     engine: Engine, keys: KeyFile, now: datetime
 ) -> None:
     first = {"IL": "@lakes", "WI": "@lakes", "60601": "@lakes"}
-    subscribe.follow_channels(engine, keys, first, ["ring", "ice-287g"], now)
+    subscribers.follow_channels(engine, keys, first, ["ring", "ice-287g"], now)
     assert list(channels(engine, keys).values()) == [{"IL", "WI", "60601"}]
-    subscribe.follow_channels(engine, keys, {"IL": "@lakes", "MI": "@lakes"}, ["ring"], now)
-    (listed,) = subscribe.listed(engine, keys)
+    subscribers.follow_channels(engine, keys, {"IL": "@lakes", "MI": "@lakes"}, ["ring"], now)
+    (listed,) = subscribers.listed(engine, keys)
     assert listed.follows == (Follow("ring", "IL"), Follow("ring", "MI"))
 
 
@@ -221,15 +224,15 @@ def test_a_chat_added_by_hand_keeps_what_it_follows_when_it_leaves_the_configura
     engine: Engine, keys: KeyFile, now: datetime
 ) -> None:
     by_hand = add(engine, keys, now, "@lakes", "MI", channel="telegram")
-    subscribe.follow_channels(engine, keys, {"IL": "@lakes"}, ["ring"], now)
-    subscribe.follow_channels(engine, keys, {}, ["ring"], now)
+    subscribers.follow_channels(engine, keys, {"IL": "@lakes"}, ["ring"], now)
+    subscribers.follow_channels(engine, keys, {}, ["ring"], now)
     assert follows(engine, by_hand.subscriber) >= {("ring", "MI", None)}
 
 
 def test_a_suppressed_chat_is_reported_and_stays_out(engine: Engine, keys: KeyFile, now: datetime) -> None:
     with db.transaction(engine) as conn:
         people.suppress(conn, "telegram", keys.lookup("telegram", "@gone"), "the bot was removed", now)
-    followed = subscribe.follow_channels(engine, keys, {"IL": "@gone", "IN": "@here"}, ["ring"], now)
+    followed = subscribers.follow_channels(engine, keys, {"IL": "@gone", "IN": "@here"}, ["ring"], now)
     assert (followed.added, followed.suppressed) == (1, ("IL",))
 
 
@@ -237,8 +240,8 @@ def test_a_wrong_chat_in_the_configuration_changes_nothing(
     sqlite_engine: Engine, keys: KeyFile, now: datetime
 ) -> None:
     with pytest.raises(UsageError):
-        subscribe.follow_channels(sqlite_engine, keys, {"IN": "@here", "IL": "not a chat"}, ["ring"], now)
-    assert subscribe.listed(sqlite_engine, keys) == ()
+        subscribers.follow_channels(sqlite_engine, keys, {"IN": "@here", "IL": "not a chat"}, ["ring"], now)
+    assert subscribers.listed(sqlite_engine, keys) == ()
 
 
 def test_a_moved_chat_keeps_its_subscriber(engine: Engine, keys: KeyFile, now: datetime) -> None:
@@ -265,20 +268,20 @@ def test_a_moved_chat_keeps_its_subscriber(engine: Engine, keys: KeyFile, now: d
     ],
 )
 def test_a_mask_shows_that_but_not_what(channel: str, address: str, masked: str) -> None:
-    assert subscribe.mask(channel, address) == masked
+    assert subscribers.mask(channel, address) == masked
 
 
 @given(st.sampled_from(["email", "telegram", "mailbox"]), st.text())
 def test_any_text_is_masked_or_refused(channel: str, text: str) -> None:
     try:
-        address = subscribe.checked(channel, text)
+        address = subscribers.checked(channel, text)
     except UsageError:
         return
-    masked = subscribe.mask(channel, address)
+    masked = subscribers.mask(channel, address)
     assert "…" in masked
     assert len(address) <= 4 or address not in masked
-    assert subscribe.checked(channel, address) == address
+    assert subscribers.checked(channel, address) == address
 
 
 def test_an_international_domain_is_written_to_in_ascii() -> None:
-    assert subscribe.checked("email", "ann@bücher.de") == "ann@xn--bcher-kva.de"
+    assert subscribers.checked("email", "ann@bücher.de") == "ann@xn--bcher-kva.de"

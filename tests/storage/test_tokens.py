@@ -7,8 +7,8 @@ import re
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor import tokens
-from monitor.tokens import Purpose
+from monitor.core import tokens
+from monitor.core.tokens import Purpose
 
 purposes = st.sampled_from(Purpose)
 subscribers = st.integers(min_value=1, max_value=2**63 - 1)

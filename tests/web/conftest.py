@@ -12,7 +12,7 @@ import httpx
 import pytest
 from sqlalchemy.engine import Engine
 
-from monitor import db
+from monitor.storage import engine as db
 from monitor.web import create_app
 from tests.peers.browser import chromium, served
 from tests.web.story import Clock, site, tell

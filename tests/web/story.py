@@ -12,14 +12,14 @@ from io import StringIO
 
 from sqlalchemy.engine import Engine
 
-from monitor.db import reading
-from monitor.dispatch import fan_out
 from monitor.domain import Listing, Meaning, Placement, Policy
 from monitor.fetch import Fetcher, Target
-from monitor.gazetteer import load
-from monitor.poll import Watch, poll
+from monitor.outbox import fan_out
+from monitor.places import load
+from monitor.polling import Watch, poll
 from monitor.sources import Columns, SourceSpec
-from monitor.store import changes
+from monitor.storage.engine import reading
+from monitor.storage.lists import changes
 from monitor.web import Coverage, Site, Watched
 from tests.peers.http import Answer, Server
 

@@ -13,10 +13,10 @@ import sqlalchemy as sa
 from lxml import etree
 from sqlalchemy.engine import Engine
 
-from monitor import db
-from monitor.db import reading, transaction
-from monitor.store import facts
-from monitor.tables import Changeset
+from monitor.storage import engine as db
+from monitor.storage import facts
+from monitor.storage.engine import reading, transaction
+from monitor.storage.lists.tables import Changeset
 from monitor.web import create_app
 from tests.peers.browser import served
 from tests.web.conftest import Running

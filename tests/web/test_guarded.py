@@ -10,8 +10,8 @@ from urllib.parse import urlsplit
 import pytest
 import sqlalchemy as sa
 
-from monitor.db import reading
-from monitor.tables import metadata
+from monitor.storage.columns import metadata
+from monitor.storage.engine import reading
 from monitor.web import create_app
 from tests.peers.browser import served
 from tests.web.conftest import Running

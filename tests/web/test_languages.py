@@ -13,8 +13,8 @@ from babel.messages.extract import DEFAULT_KEYWORDS, extract_from_dir
 from babel.messages.pofile import read_po
 from jinja2 import Environment, PackageLoader
 
-from monitor import i18n
-from monitor.gazetteer import load
+from monitor.messages import locale
+from monitor.places import load
 from monitor.sources import Columns, SourceSpec, parse
 from tests.conftest import ROOT
 
@@ -37,7 +37,7 @@ def sentences() -> Iterator[tuple[str, tuple[str, ...]]]:
 
 
 def test_every_sentence_of_the_site_is_there_in_spanish() -> None:
-    spanish = i18n.translations("es")
+    spanish = locale.translations("es")
     missing = [
         (where, message[0])
         for where, message in sentences()
@@ -93,19 +93,19 @@ def test_the_words_of_alerts_are_the_same_macros_in_both_languages() -> None:
     ],
 )  # fmt: skip
 def test_the_browser_s_wish_decides(header: str, language: str) -> None:
-    assert i18n.negotiate(header) == language
+    assert locale.negotiate(header) == language
 
 
 def test_times_and_dates_in_both_languages() -> None:
     at = datetime(2026, 11, 24, 20, 7, tzinfo=UTC)
-    assert i18n.moment(at, "America/Chicago", "en") == "Nov 24, 2026, 2:07 pm CST"
-    assert i18n.moment(at, "America/Chicago", "es").replace("\xa0", " ") == "24 nov 2026, 2:07 p.m. CST"
-    assert i18n.clock(at, "Asia/Kathmandu", "en") == "1:52 am UTC+0545"
-    assert (i18n.day(date(2026, 1, 2), "en"), i18n.day(date(2026, 1, 2), "es")) == (
+    assert locale.moment(at, "America/Chicago", "en") == "Nov 24, 2026, 2:07 pm CST"
+    assert locale.moment(at, "America/Chicago", "es").replace("\xa0", " ") == "24 nov 2026, 2:07 p.m. CST"
+    assert locale.clock(at, "Asia/Kathmandu", "en") == "1:52 am UTC+0545"
+    assert (locale.day(date(2026, 1, 2), "en"), locale.day(date(2026, 1, 2), "es")) == (
         "Jan 2, 2026",
         "2 ene 2026",
     )
-    assert i18n.number(2640, "en") == "2,640"
+    assert locale.number(2640, "en") == "2,640"
 
 
 @pytest.mark.parametrize(
@@ -129,8 +129,8 @@ def test_times_and_dates_in_both_languages() -> None:
     ],
 )
 def test_where_an_agency_is_in_spanish(english: str, spanish: str) -> None:
-    assert i18n.placement(english, "es") == spanish
-    assert i18n.placement(english, "en") == english
+    assert locale.placement(english, "es") == spanish
+    assert locale.placement(english, "en") == english
 
 
 @pytest.mark.shared
@@ -141,6 +141,6 @@ def test_every_reason_of_the_real_lists_is_said_in_spanish(shared: Path) -> None
     left = {
         spanish
         for listing in listings
-        if ENGLISH.search(spanish := i18n.placement(load().locate(listing).reason, "es"))
+        if ENGLISH.search(spanish := locale.placement(load().locate(listing).reason, "es"))
     }
     assert left == set()

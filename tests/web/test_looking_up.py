@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from monitor.gazetteer import load
+from monitor.places import load
 from monitor.states import STATES
+from monitor.web.finder import find
 from monitor.web.home import served
-from monitor.web.search import find
 from tests.web.conftest import Running
 
 

@@ -54,7 +54,7 @@ def test_a_trusted_proxy_is_believed_up_to_the_last_hop_that_is_none(client: htt
 def test_who_is_not_trusted_is_taken_for_who_it_is_and_told_of_once(
     client: httpx.Client, caplog: pytest.LogCaptureFixture, host: str, other: str
 ) -> None:
-    with caplog.at_level(logging.WARNING, "monitor.web.proxied"), proxied(host, other) as address:
+    with caplog.at_level(logging.WARNING, "monitor.web.proxy"), proxied(host, other) as address:
         assert seen(client, address) == host
         assert not caplog.records
         for _ in range(3):

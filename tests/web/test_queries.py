@@ -7,10 +7,11 @@ from datetime import timedelta
 import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
-from monitor.db import reading, transaction
 from monitor.domain import Kind
-from monitor.store import pages, timeline
-from monitor.tables import Delivery, Subscriber
+from monitor.storage.deliveries.tables import Delivery
+from monitor.storage.engine import reading, transaction
+from monitor.storage.lists import pages, timeline
+from monitor.storage.people.tables import Subscriber
 from tests.web.story import HOUR, SOURCE, START, tell
 
 

@@ -13,14 +13,14 @@ import sqlalchemy as sa
 from playwright.sync_api import Browser
 from sqlalchemy.engine import Connection, Engine
 
-from monitor.db import reading, transaction
 from monitor.domain import Change, Kind, Listing, Placement, State
 from monitor.states import STATES
-from monitor.store import changes, timeline
-from monitor.store.changes import Row
-from monitor.tables import Changeset, Fetch, Source
+from monitor.storage.engine import reading, transaction
+from monitor.storage.lists import changes, timeline
+from monitor.storage.lists.changes import Row
+from monitor.storage.lists.tables import Changeset, Fetch, Source
 from monitor.web import Coverage, create_app
-from monitor.web.waiting import Waiting
+from monitor.web.held import Waiting
 from tests.peers.browser import served, visit
 from tests.web.story import HOUR, SOURCE, Clock, locate, site
 from tests.web.test_pages import words

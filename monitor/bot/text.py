@@ -1,0 +1,101 @@
+"""How the bot puts things: sentences from the catalogue as Telegram HTML, and buttons."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from monitor.messages import locale
+from monitor.messages.locale import N_
+from monitor.render import clean
+
+ADMINISTRATORS = N_("Only administrators of this group can change that.")
+BUSY = N_("Telegram does not answer my questions at the moment. Please try again in a minute.")
+SORRY = N_("Something went wrong here. Please try again later.")
+ENOUGH = N_("That is a lot at once, so this was not done. Please try again in a minute.")
+STALE = N_("This button no longer works. /help shows what I can do.")
+
+COMMANDS = {
+    "watch": N_("Watch a ZIP code or a state: /watch 60601"),
+    "list": N_("What is watched here"),
+    "lists": N_("Choose the official lists"),
+    "language": N_("English or Spanish"),
+    "status": N_("When the lists were last read"),
+    "stop": N_("End all messages and forget this chat"),
+    "help": N_("What I can do"),
+}
+"""The menu of commands that Telegram shows."""
+
+
+@dataclass(frozen=True, slots=True)
+class Button:
+    """``asks`` is the command that it stands for, without the slash (64 bytes at most); or ``url`` where it leads."""
+
+    text: str
+    asks: str = ""
+    url: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What is said: Telegram HTML, with rows of buttons. ``refusal``: whoever pressed a button gets it as a notice, and the message
+    with the button stays as it was."""
+
+    text: str
+    buttons: tuple[tuple[Button, ...], ...] = ()
+    refusal: bool = False
+
+
+class Html(str):
+    """Text that is Telegram HTML already."""
+
+    __slots__ = ()
+
+
+class Says:
+    """Sentences in one language. Values are cleaned and escaped unless they are `Html`: they may come from anywhere."""
+
+    def __init__(self, language: str) -> None:
+        self.language = language
+        self._catalogue = locale.translations(language)
+
+    def __call__(self, sentence: str, **values: object) -> Html:
+        """A sentence of the catalogue."""
+        return Html(self._catalogue.gettext(sentence) % {name: safe(value) for name, value in values.items()})
+
+    def count(self, one: str, many: str, count: int) -> Html:
+        """A sentence with a number in it, as ``%(count)s``."""
+        return Html(
+            self._catalogue.ngettext(one, many, count) % {"count": locale.number(count, self.language)}
+        )
+
+    def refusal(self, sentence: str, **values: object) -> Reply:
+        """A sentence that says why something was not done."""
+        return Reply(self(sentence, **values), refusal=True)
+
+
+def paragraphs(*texts: str) -> Html:
+    """Texts with an empty line between them; empty ones are left out."""
+    return Html("\n\n".join(text for text in texts if text))
+
+
+def bullets(texts: Iterable[Html]) -> Html:
+    """One line each."""
+    return Html("\n".join(f"• {text}" for text in texts))
+
+
+def joined(texts: Iterable[object], between: str) -> Html:
+    """Texts side by side."""
+    return Html(between.join(safe(text) for text in texts))
+
+
+def rows(buttons: Iterable[Button], wide: int = 3) -> tuple[tuple[Button, ...], ...]:
+    """Buttons in rows of ``wide``."""
+    every = tuple(buttons)
+    return tuple(every[at : at + wide] for at in range(0, len(every), wide))
+
+
+def safe(value: object) -> Html:
+    """A value as Telegram HTML that shows it and is nothing more."""
+    return value if isinstance(value, Html) else Html(html.escape(clean(str(value)), quote=False))

@@ -1,0 +1,218 @@
+"""What is different between two sets of listings, as changes that lead exactly from one to the other."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Hashable, Iterable, Iterator
+from operator import attrgetter
+
+from monitor.core.identity import documents_of, named_key, normalise, pair
+from monitor.domain import Change, Kind, Listing, Policy
+
+_SILENT = Policy().silent
+_by_key = attrgetter("key")
+
+
+def diff(
+    before: Iterable[Listing],
+    after: Iterable[Listing],
+    *,
+    silent: frozenset[str] = _SILENT,
+    new_columns: frozenset[str] = frozenset(),
+) -> tuple[Change, ...]:
+    """The changes that make ``after`` of ``before``, sorted by state and name; both come from `identity.keyed`.
+
+    Who is who: first by key; then by state and name, so that an id or a city column which appears, disappears or is made anew is no
+    event; then by the rename rule of `identity.pair`. A change is ``quiet`` when nothing differs but ``silent`` fields or attributes,
+    letter case, accents, punctuation and white space, or ``new_columns`` (those that appeared or disappeared with this publication);
+    quiet changes are part of the answer, because `apply` needs them. ``fields`` names what is told; of a quiet change, whatever differs.
+    A ValueError says that two listings of one side have the same key.
+    """
+    old, new = _indexed(before), _indexed(after)
+    changed: list[tuple[Listing, Listing]] = []
+    removed: list[Listing] = []
+    find = new.get
+    for key, listing in old.items():
+        now = find(key)
+        if now is None:
+            removed.append(listing)
+        elif now is not listing and now != listing:
+            changed.append((listing, now))
+    added = [new[key] for key in new.keys() - old.keys()]
+
+    if removed and added:
+        renamed = _namesakes(removed, added)
+        removed, added = _without(renamed, removed, added)
+        changed += renamed
+        renamed = pair(removed, added, widespread=_widespread(removed, added, old.values(), new.values()))
+        removed, added = _without(renamed, removed, added)
+        changed += renamed
+
+    untold = silent | new_columns
+    changes = [_changed(was, now, untold) for was, now in changed]
+    changes += [Change(Kind.REMOVED, before=listing) for listing in removed]
+    changes += [Change(Kind.ADDED, after=listing) for listing in added]
+    changes.sort(key=_order)
+    return tuple(changes)
+
+
+def apply(changes: Iterable[Change], before: Iterable[Listing]) -> tuple[Listing, ...]:
+    """``before`` with the changes made: what stays keeps its place, what is new stands at the end.
+
+    A ValueError says that a change does not fit: the listing that it starts from is not there as it was, or its key is taken.
+    """
+    listings = _indexed(before)
+    put: list[Listing] = []
+    for change in changes:
+        if change.before is not None and listings.pop(change.before.key, None) != change.before:
+            raise ValueError(f"{change.before.key!r} is not there as this change knew it")
+        if change.after is not None:
+            put.append(change.after)
+    for listing in put:
+        if listing.key in listings:
+            raise ValueError(f"{listing.key!r} is there already")
+        listings[listing.key] = listing
+    return tuple(listings.values())
+
+
+def value_of(listing: Listing, field: str) -> object:
+    """What a listing says in a field, named as in `Publication.columns`: a field of `Listing` or an attribute; None if nothing."""
+    if field in Listing.__dataclass_fields__:
+        return getattr(listing, field) or None
+    return next((text for column, text in listing.attributes if column == field), None)
+
+
+def _indexed(listings: Iterable[Listing]) -> dict[str, Listing]:
+    listings = tuple(listings)
+    index = dict(zip(map(_by_key, listings), listings, strict=True))
+    if len(index) != len(listings):
+        key = next(key for key, count in Counter(map(_by_key, listings)).items() if count > 1)
+        raise ValueError(f"two listings have the key {key!r}")
+    return index
+
+
+def _order(change: Change) -> tuple[str, str, str, str]:
+    subject = change.subject
+    return subject.state or "", normalise(subject.name), change.kind, change.identity[1]
+
+
+def _changed(before: Listing, after: Listing, untold: frozenset[str]) -> Change:
+    differences = tuple(_differences(before, after))
+    told = tuple(field for field, trivial in differences if not trivial and field not in untold)
+    return Change(
+        Kind.CHANGED,
+        before=before,
+        after=after,
+        fields=told or tuple(field for field, _ in differences),
+        quiet=not told,
+    )
+
+
+def _differences(before: Listing, after: Listing) -> Iterator[tuple[str, bool]]:
+    """Every field that differs, and whether only in what people do not read as a difference.
+
+    ``dates`` and ``documents`` are evidence for renames and never a difference of their own; an id is outside what people are told.
+    """
+    if before.name != after.name:
+        yield "name", normalise(before.name) == normalise(after.name)
+    if (before.state, before.state_text) != (after.state, after.state_text):
+        yield "state", _state(before) == _state(after)
+    if before.city != after.city:
+        yield "city", _alike(before.city, after.city)
+    if before.county != after.county:
+        yield "county", _alike(before.county, after.county)
+    if before.since != after.since:
+        yield "since", False
+    if before.url != after.url:
+        yield "url", False
+    if before.point != after.point:
+        yield "point", False
+    if before.folder != after.folder:
+        yield "folder", _alike(before.folder, after.folder)
+    if before.source_id != after.source_id:
+        yield "source_id", True
+    if before.attributes != after.attributes:
+        old, new = dict(before.attributes), dict(after.attributes)
+        for column in sorted(old.keys() | new.keys()):
+            if old.get(column) != new.get(column):
+                yield column, _alike(old.get(column), new.get(column))
+
+
+def _alike(one: str | None, other: str | None) -> bool:
+    return normalise(one or "") == normalise(other or "")
+
+
+def _state(listing: Listing) -> str:
+    return listing.state or normalise(listing.state_text or "")
+
+
+def _without(
+    pairs: Iterable[tuple[Listing, Listing]], removed: list[Listing], added: list[Listing]
+) -> tuple[list[Listing], list[Listing]]:
+    was, now = {old.key for old, _ in pairs}, {new.key for _, new in pairs}
+    return [x for x in removed if x.key not in was], [x for x in added if x.key not in now]
+
+
+def _namesakes(removed: list[Listing], added: list[Listing]) -> list[tuple[Listing, Listing]]:
+    """Pairs of one state and name whose cities do not speak against it; of several, those that are most alike."""
+    groups: dict[str, tuple[list[Listing], list[Listing]]] = defaultdict(lambda: ([], []))
+    for side, listings in enumerate((removed, added)):
+        for listing in listings:
+            groups[named_key(listing)][side].append(listing)
+    pairs: list[tuple[Listing, Listing]] = []
+    for gone, come in groups.values():
+        for signature in _SIGNATURES:
+            if not (gone and come):
+                break
+            matched = list(_matched(signature, gone, come))
+            gone, come = _without(matched, gone, come)
+            pairs += matched
+        # what is left differs in its city: no contradiction where one side has none (at most one side has such listings left)
+        nowhere_gone, nowhere_come = [x for x in gone if not _city(x)], [x for x in come if not _city(x)]
+        pairs += (
+            zip(
+                sorted(nowhere_gone or gone, key=_by_key),
+                sorted(nowhere_come or come, key=_by_key),
+                strict=False,
+            )
+            if nowhere_gone or nowhere_come
+            else ()
+        )
+    return pairs
+
+
+def _city(listing: Listing) -> str:
+    return normalise(listing.city or "")
+
+
+_SIGNATURES: tuple[Callable[[Listing], Hashable], ...] = (
+    lambda x: (_city(x), x.county, x.since, x.url, x.point, x.attributes),
+    lambda x: x.url and (_city(x), x.url),
+    lambda x: x.point and (_city(x), x.point),
+    lambda x: x.since and (_city(x), x.since),
+    lambda x: (_city(x),),
+)
+"""By what namesakes are matched, the surest first; None matches nothing. What is then left on a side has no city, or other cities."""
+
+
+def _matched(
+    signature: Callable[[Listing], Hashable], gone: list[Listing], come: list[Listing]
+) -> Iterator[tuple[Listing, Listing]]:
+    buckets: dict[Hashable, list[Listing]] = defaultdict(list)
+    for listing in sorted(come, key=_by_key, reverse=True):
+        buckets[signature(listing)].append(listing)
+    for listing in sorted(gone, key=_by_key):
+        mark = signature(listing)
+        if mark is not None and buckets.get(mark):
+            yield listing, buckets[mark].pop()
+
+
+def _widespread(
+    removed: Iterable[Listing], added: Iterable[Listing], before: Iterable[Listing], after: Iterable[Listing]
+) -> frozenset[str]:
+    """Documents that more than one listing of a side names, a page of the publisher for instance: evidence of nothing."""
+    shared = {x for y in removed for x in documents_of(y)} & {x for y in added for x in documents_of(y)}
+    if not shared:
+        return frozenset()
+    counts = (Counter(x for y in side for x in documents_of(y) if x in shared) for side in (before, after))
+    return frozenset(document for count in counts for document, times in count.items() if times > 1)

@@ -1,0 +1,117 @@
+"""Changes that wait because there are too many of their kind at once."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Sequence
+from datetime import datetime, timedelta
+
+from monitor.core.guard.reasons import span
+from monitor.core.guard.recent import Identity, Memory
+from monitor.domain import Change, Kind, Listing, Policy, Standing, State
+from monitor.states import STATES
+
+
+def _group(change: Change) -> str:
+    if change.kind is Kind.CHANGED:
+        return "renames" if change.renamed else "changes"
+    return "additions" if change.kind is Kind.ADDED else "removals"
+
+
+_DONE = {"additions": "appeared", "removals": "vanished", "renames": "were renamed", "changes": "changed"}
+
+
+def group_holds(
+    changes: Sequence[Change],
+    accepted: Collection[Listing],
+    known: dict[Identity, Standing],
+    memory: Memory,
+    doubts: dict[Identity, str],
+    now: datetime,
+    policy: Policy,
+) -> dict[Identity, str]:
+    """The changes that wait because there are too many of their kind, with the reason.
+
+    A publisher's accident is many changes at once, a day's work a few; on the real history more than this within 24 hours was either
+    (the misspelt state stood for 72 hours, so five days) or a bulk of genuine additions, which a day's wait does not hurt. What was
+    published in that time without a hold counts in, what was held and then believed does not; nor does what a person has answered
+    or must. A change that was first seen earlier is not part of the group.
+    """
+
+    def counts(change: Change) -> bool:
+        stood = known.get(change.identity)
+        if change.quiet or change.identity in doubts:
+            return False
+        if stood is None:
+            return True
+        answered = (
+            stood.approved
+            or stood.state is State.REJECTED
+            or (stood.state is State.HELD and not stood.release_at)
+        )
+        return not answered and now - stood.since < policy.group_window
+
+    group = [change for change in changes if counts(change)]
+    sizes = Counter(map(_group, group)) + Counter(map(_group, memory.counted))
+    limits = {
+        "additions": max(policy.additions, policy.additions_share * len(accepted)),
+        "removals": max(policy.removals, policy.removals_share * len(accepted)),
+        "renames": max(policy.renames, policy.renames_share * len(accepted)),
+        "changes": max(policy.others, policy.others_share * len(accepted)),
+    }
+    holds: dict[Identity, str] = {}
+    for change in group:
+        kind = _group(change)
+        if sizes[kind] > limits[kind]:
+            wait = policy.hold_additions if kind == "additions" else policy.hold_others
+            holds[change.identity] = (
+                f"{sizes[kind]:,} agencies {_DONE[kind]} at once; more than {int(limits[kind]):,} {kind} "
+                f"in {policy.group_window / timedelta(hours=1):g} hours wait {span(wait)}."
+            )
+    for field in ("state", "folder"):
+        holds |= _wholly_gone(field, group, changes, accepted, known, memory, policy)
+    return holds
+
+
+def _wholly_gone(
+    field: str,
+    group: Sequence[Change],
+    changes: Sequence[Change],
+    accepted: Collection[Listing],
+    known: dict[Identity, Standing],
+    memory: Memory,
+    policy: Policy,
+) -> dict[Identity, str]:
+    """What leaves a state or folder without a listing, with what lately left it: it was misspelt or lost, not emptied.
+
+    A state that is written as another one takes its listings away, by changes; a folder that is renamed takes them along.
+    Looked at when a removal comes that was not there before; else a folder that was renamed would be gone at the next poll, when only
+    the missing listings still bear its old name.
+    """
+
+    def where(listing: Listing | None) -> str | None:
+        return getattr(listing, field) if listing else None
+
+    def leaves(change: Change) -> bool:
+        if change.kind is Kind.CHANGED:
+            return field == "state" and where(change.before) != where(change.after)
+        return change.kind is Kind.REMOVED
+
+    leaving = [change for change in changes if leaves(change)]
+    touched = {where(change.before) for change in leaving if change.identity not in known} - {None}
+    if not touched:
+        return {}
+    left = Counter(map(where, accepted))
+    left.subtract(where(change.before) for change in leaving)
+    left.update(where(change.after) for change in changes if change.kind is Kind.ADDED or leaves(change))
+    lately = Counter(where(change.before) for change in memory.counted if leaves(change))
+    sizes = Counter(where(change.before) for change in leaving) + lately
+    empty = {place for place in touched if left[place] <= 0 and sizes[place] >= policy.whole_group}
+    return {
+        change.identity: (
+            f"All {sizes[place]:,} listings of {STATES.get(place, place)} are gone; "
+            f"a whole {field} waits {span(policy.hold_others)}."
+        )
+        for change in group
+        if leaves(change) and (place := where(change.before)) in empty and place
+    }

@@ -1,0 +1,127 @@
+"""Tier 2: what is done with each change of a snapshot that is believed, and when."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from dataclasses import replace
+from datetime import datetime
+
+from monitor.core.diff import diff
+from monitor.core.guard.groups import group_holds
+from monitor.core.guard.reasons import span, title
+from monitor.core.guard.recent import Identity, Memory
+from monitor.core.guard.unreadable import doubts_of
+from monitor.domain import Change, Judgement, Kind, Listing, Policy, Released, Standing, State
+
+
+def judge(
+    changes: Iterable[Change],
+    accepted: Collection[Listing],
+    standing: Iterable[Standing],
+    released: Iterable[Released],
+    *,
+    now: datetime,
+    policy: Policy,
+    damaged: Iterable[Listing] = (),
+) -> tuple[Judgement, ...]:
+    """What happens now with each change, in their order; a quiet one is published, which nobody is told.
+
+    ``changes`` lead from ``accepted``, the baseline, to a good snapshot; on a poll that finds the same content they are those of
+    ``standing``, and the answers are the same. ``standing`` is what was pending, held or rejected before this poll, ``released`` what
+    was published within ``policy.rename_memory``, ``damaged`` the rows whose name cannot be read.
+
+    A change keeps its clock and its hold while its identity stands, whatever is published around it and even if it reads differently
+    now. An addition that is renamed before it was told is still that addition: it inherits clock and hold, so that neither does a
+    typo fix make people wait again nor does a new name slip out of a hold. A person's answer does not pass on to a name which that
+    person did not see: after a no, the new name waits for a person again.
+    """
+    changes = tuple(changes)
+    known = _known(changes, standing)
+    memory = Memory.of(released, now, policy)
+    changes = memory.with_previous(changes, known)
+    doubts = doubts_of(changes, accepted, damaged)
+    holds = group_holds(changes, accepted, known, memory, doubts, now, policy)
+
+    def verdict(change: Change) -> Judgement:
+        if change.quiet:
+            return Judgement(change, State.PUBLISHED, now)
+        stood = known.get(change.identity)
+        since = stood.since if stood else now
+        if stood and stood.state is State.REJECTED:
+            return Judgement(change, State.REJECTED, since, stood.reason)
+        if stood and stood.approved:
+            return Judgement(change, State.PUBLISHED, since, stood.reason, held=stood.state is State.HELD)
+        if stood and stood.state is State.HELD:
+            if stood.release_at and stood.release_at <= now:
+                return Judgement(change, State.PUBLISHED, since, stood.reason, held=True)
+            return Judgement(change, State.HELD, since, stood.reason, stood.release_at)
+        if doubt := doubts.get(change.identity):
+            return Judgement(change, State.HELD, since, doubt)
+        if flapping := memory.flapping(change):
+            words = f"It was announced as listed again less than {span(policy.flap_window)} ago; what changes back and forth is told once it lasts."
+            return Judgement(change, State.PENDING, since, words, max(flapping, since + policy.removal_wait))
+        if hold := holds.get(change.identity):
+            wait = policy.hold_additions if change.kind is Kind.ADDED else policy.hold_others
+            return Judgement(change, State.HELD, since, hold, since + wait)
+        # a poll can meet a file half written or a server that lags behind: a removal needs a second look, half an hour later
+        if change.kind is Kind.REMOVED and (not stood or now - since < policy.removal_wait):
+            words = f"Missing; announced if it is still missing {span(policy.removal_wait)} later."
+            return Judgement(change, State.PENDING, since, words, since + policy.removal_wait)
+        return Judgement(change, State.PUBLISHED, since)
+
+    return tuple(map(verdict, changes))
+
+
+def withdrawn(changes: Iterable[Change], standing: Iterable[Standing]) -> tuple[Standing, ...]:
+    """What stood and is no longer there, so that it ends in silence. A change that is only quiet now is not there."""
+    there = {change.identity for change in changes if not change.quiet}
+    return tuple(one for one in standing if one.change.identity not in there)
+
+
+def next_due(standing: Iterable[Standing], policy: Policy) -> datetime | None:
+    """The first moment at which a good poll would publish something of this, if nothing new comes; None if only a person can."""
+    times = (_due_at(one, policy) for one in standing)
+    return min((time for time in times if time), default=None)
+
+
+def due(standing: Iterable[Standing], now: datetime, policy: Policy | None = None) -> bool:
+    """Whether a good poll now publishes something of this although the source has not changed."""
+    time = next_due(standing, policy or Policy())
+    return time is not None and time <= now
+
+
+def _due_at(standing: Standing, policy: Policy) -> datetime | None:
+    if standing.state is State.REJECTED:
+        return None
+    if standing.approved:
+        return standing.since
+    if standing.state is State.PENDING:
+        return standing.release_at or standing.since + policy.removal_wait
+    return standing.release_at
+
+
+def _known(changes: Iterable[Change], standing: Iterable[Standing]) -> dict[Identity, Standing]:
+    """What stood, by the identity under which it stands now: an addition may have got another name or key in the meantime."""
+    known = {one.change.identity: one for one in standing}
+    new = (
+        {change.identity: change.subject for change in changes if change.kind is Kind.ADDED} if known else {}
+    )
+    lost = [
+        one.change.subject
+        for identity, one in known.items()
+        if identity[0] is Kind.ADDED and identity not in new
+    ]
+    fresh = [listing for identity, listing in new.items() if identity not in known]
+    for heir in diff(lost, fresh) if lost and fresh else ():
+        if heir.before and heir.after:
+            known[Kind.ADDED, heir.after.key] = _inherited(known[Kind.ADDED, heir.before.key], heir)
+    return known
+
+
+def _inherited(stood: Standing, heir: Change) -> Standing:
+    if heir.quiet or not (stood.approved or stood.state is State.REJECTED):
+        return stood
+    if stood.approved:
+        return replace(stood, approved=False)
+    reason = f"It was rejected by a person as {title(stood.change.subject)} and reads differently now."
+    return Standing(heir, State.HELD, stood.since, reason)

@@ -1,0 +1,104 @@
+"""Changes that no waiting makes believable: what seems to be gone or there for a row that cannot be read."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
+
+from monitor.core.guard.reasons import title
+from monitor.core.guard.recent import Identity
+from monitor.core.identity import dates_of, documents_of, named_key, normalise
+from monitor.domain import Change, Kind, Listing
+
+
+def doubts_of(
+    changes: Sequence[Change], accepted: Collection[Listing], damaged: Iterable[Listing]
+) -> dict[Identity, str]:
+    """The changes that only a person can decide, with the reason: what seems to be there or gone for a row that cannot be read."""
+    removed = [change for change in changes if change.kind is Kind.REMOVED]
+    arrived = [change for change in changes if change.kind is Kind.ADDED]
+    doubts: dict[Identity, str] = {}
+    broken = list(damaged)
+    for change in changes:
+        after = change.after
+        if after is None or after.state or change.quiet:
+            continue
+        if after.state_text:
+            broken.append(after)
+            doubts[change.identity] = f'"{after.state_text}" is not the name of a state.'
+        elif change.before and change.before.state:
+            doubts[change.identity] = f"{title(change.before)} is published without its state."
+    nowhere = {
+        normalise(x.subject.name): x for x in arrived if not x.subject.state and not x.subject.state_text
+    }
+    doubts |= _rows_astray(changes, accepted, nowhere, broken)
+    shared = Counter(document for change in removed for document in documents_of(change.subject))
+    alive = _namesakes(changes, accepted) if removed else frozenset()
+    for change in removed:
+        gone = change.subject
+        if (blank := nowhere.get(normalise(gone.name))) is not None:
+            doubts[change.identity] = doubts[blank.identity] = (
+                f"{title(gone)} is missing, and one of that name is published without a state."
+            )
+        elif any(_explains(row, gone, shared) for row in broken):
+            doubts[change.identity] = (
+                f"{title(gone)} is missing, but a row that cannot be read may be the one."
+            )
+        elif named_key(gone, by_city=True) in alive:
+            doubts[change.identity] = (
+                f"One listing of {title(gone)} is missing, but the list still has another of that name."
+            )
+    return doubts
+
+
+def _rows_astray(
+    changes: Sequence[Change],
+    accepted: Collection[Listing],
+    nowhere: Mapping[str, Change],
+    broken: Iterable[Listing],
+) -> dict[Identity, str]:
+    """Doubts where one row of several of an agency has lost its state: it is no new agency, and the others do not say all of the old one."""
+    astray = nowhere.keys() | {normalise(row.name) for row in broken if not row.state}
+    if not astray:
+        return {}
+    there = {name for listing in accepted if listing.state and (name := normalise(listing.name)) in astray}
+    doubts = {
+        nowhere[
+            name
+        ].identity: f"{title(nowhere[name].subject)} is published without a state, and one of that name is on the list."
+        for name in there & nowhere.keys()
+    }
+    for change in changes:
+        before, after = change.before, change.after
+        if before and after and after.state and not change.quiet and normalise(before.name) in there:
+            doubts[change.identity] = (
+                f"{title(before)} reads differently, and a row of that name has no state that can be read."
+            )
+    return doubts
+
+
+def _explains(row: Listing, gone: Listing, shared: Counter[str]) -> bool:
+    """Whether a row that cannot be read may be the listing that is missing; a document that several of the missing name says nothing."""
+    if row.source_id and row.source_id == gone.source_id:
+        return True
+    if any(shared[document] == 1 for document in set(documents_of(row)) & set(documents_of(gone))):
+        return True
+    if (
+        normalise(row.name)
+        and normalise(row.name) == normalise(gone.name)
+        and row.state in (None, gone.state)
+    ):
+        return True
+    places = [(row.state, gone.state), (row.county, gone.county), (row.city, gone.city)]
+    known = [normalise(one) == normalise(other) for one, other in places if one and other]
+    return bool(set(dates_of(row)) & set(dates_of(gone))) and bool(known) and all(known)
+
+
+def _namesakes(changes: Sequence[Change], accepted: Collection[Listing]) -> frozenset[str]:
+    """The names of the missing listings that the snapshot still has: a publisher who writes one agency in two ways tidies up."""
+    missing = {change.subject.key: change.subject for change in changes if change.kind is Kind.REMOVED}
+    wanted = {named_key(listing, by_city=True) for listing in missing.values()}
+    states = {listing.state for listing in missing.values()}
+    there = [listing for listing in accepted if listing.state in states and listing.key not in missing]
+    there += [change.after for change in changes if change.after]
+    return frozenset(wanted.intersection(named_key(listing, by_city=True) for listing in there))

@@ -1,0 +1,1 @@
+"""What is said: messages as values, and the words of each language."""

@@ -1,0 +1,1 @@
+"""What an operator needs to know: whether each part of the service is healthy."""

@@ -1,0 +1,107 @@
+"""`drain`: every configured channel at once, each by a `Line` of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import secrets
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from sqlalchemy.engine import Engine
+
+from monitor.channels import Channel
+from monitor.keys import KeyFile
+from monitor.outbox.clone_guard import Fence
+from monitor.outbox.contents import Compose, Marks, Write
+from monitor.outbox.leases import Claims
+from monitor.outbox.prepare import Composer
+from monitor.outbox.send import Line
+from monitor.outbox.settle import Fate
+from monitor.storage.deliveries import queue
+from monitor.storage.engine import reading
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Drained:
+    """What a drain did, in deliveries. ``due`` are owed still, now or later, on whatever channel."""
+
+    sent: int = 0
+    retried: int = 0
+    failed: int = 0
+    due: int = 0
+
+
+async def drain(
+    engine: Engine,
+    channels: Mapping[str, Channel],
+    keys: KeyFile,
+    *,
+    compose: Compose,
+    marks: Marks,
+    folder: Path,
+    domain: str,
+    owner: str,
+    clock: Callable[[], datetime],
+    until: datetime | None = None,
+    stop: asyncio.Event | None = None,
+    chance: Callable[[], float] = random.random,
+    write: Write | None = None,
+) -> Drained:
+    """Send what is due on these channels and return when nothing is left to claim.
+
+    Deliveries of other channels stay due. ``until`` leaves what becomes due later for another time; without it, what becomes due
+    while this works is sent too. ``compose`` makes alerts and ``write`` all other kinds, which wait without it. ``folder`` holds the
+    fence, ``domain`` is that of the Message-IDs. Setting ``stop`` ends it early: nothing more is claimed, what is under way gets
+    `sending.STOP_GRACE`, the rest is given back. Raises FencedError before anything is sent.
+    """
+    fence = await asyncio.to_thread(Fence, engine, folder)
+    stopped = stop or asyncio.Event()
+    lines = [
+        Line(
+            name,
+            channel,
+            keys,
+            claims=Claims(engine, keys, fence, channel=name, owner=f"{owner}/{name}/{secrets.token_hex(4)}"),
+            composer=Composer(
+                engine, keys, compose, marks, identity=fence.identity, domain=domain, write=write
+            ),
+            clock=clock,
+            until=until,
+            stop=stopped,
+            chance=chance,
+        )
+        for name, channel in channels.items()
+    ]
+    # one channel's trouble does not end another's work
+    for error in await asyncio.gather(*(line.run() for line in lines), return_exceptions=True):
+        if error is not None:
+            raise error
+    counts = sum((line.counts for line in lines), Counter[Fate]())
+    result = Drained(
+        sent=counts[Fate.SENT],
+        retried=counts[Fate.AGAIN],
+        failed=counts[Fate.FAILED],
+        due=await asyncio.to_thread(_due, engine),
+    )
+    if counts:
+        log.info(
+            "deliveries: %d sent, %d to be tried again, %d failed, %d dropped, %d due",
+            result.sent,
+            result.retried,
+            result.failed,
+            counts[Fate.DROPPED],
+            result.due,
+        )
+    return result
+
+
+def _due(engine: Engine) -> int:
+    with reading(engine) as conn:
+        return queue.due(conn)

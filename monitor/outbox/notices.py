@@ -1,0 +1,64 @@
+"""Notices: that a list could not be read for long and can be again, and once a quarter, to whom nothing happened, that we still watch."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+
+from sqlalchemy.engine import Engine
+
+from monitor.storage import facts
+from monitor.storage.deliveries import notices
+from monitor.storage.engine import reading, transaction
+
+log = logging.getLogger(__name__)
+
+BLIND_FOR = timedelta(days=7)
+"""After how long without a good check the followers of a list are told."""
+RECEIPT_AFTER = timedelta(days=91)
+"""After how long without any message a subscriber is told that the watch goes on."""
+LOOK_EVERY = timedelta(hours=6)
+"""How often everybody is looked through for who has heard nothing."""
+_LOOKED = "receipts looked for at"
+
+
+def notices_due(engine: Engine, sources: Iterable[str], now: datetime) -> int:
+    """Write the notices that are due, and the quarterly receipts; returns how many. ``sources`` are those that are watched: of others
+    nothing is seen, and their followers are told so like those of one that cannot be read.
+    """
+    watched = frozenset(sources)
+    with reading(engine) as conn:
+        sights = notices.sights(conn)
+    written = 0
+    for source, sight in sights.items():
+        told, good = sight.told_blind_at, sight.last_good_at
+        # whoever did not look has not gone blind: a service that was down looks first
+        looked = good is not None and sight.last_fetch_at is not None and sight.last_fetch_at > good
+        unseen = looked or source not in watched
+        if told is None and unseen and good is not None and now - good >= BLIND_FOR:
+            with transaction(engine) as conn:
+                if notices.note_blind(conn, source, None, now):
+                    written += notices.owe_followers(conn, source, blind_period(source, now), now)
+                    log.warning("%s was not read for %d days: its followers are told", source, BLIND_FOR.days)
+        elif told is not None and good is not None and good > told:
+            with transaction(engine) as conn:
+                if notices.note_blind(conn, source, told, None):
+                    written += notices.owe_followers(
+                        conn, source, f"back {source} {now:%Y-%m-%d}", now, told=blind_period(source, told)
+                    )
+    with reading(engine) as conn:
+        before = facts.get(conn, _LOOKED)
+    if before is not None and now - datetime.fromisoformat(before) < LOOK_EVERY:
+        return written
+    with transaction(engine) as conn:
+        facts.put(conn, _LOOKED, now.isoformat())
+        written += notices.owe_receipts(conn, f"receipt {now:%Y-%m-%d}", now, now - RECEIPT_AFTER)
+    if written:
+        log.info("%d notices are due", written)
+    return written
+
+
+def blind_period(source: str, told_at: datetime) -> str:
+    """The period of the notice that a source is blind."""
+    return f"blind {source} {told_at:%Y-%m-%d}"

@@ -1,0 +1,234 @@
+"""From claimed deliveries to parcels: for whom, to which address, saying what. Loads in a few queries, renders each content once."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import logging
+from collections import ChainMap, OrderedDict
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from sqlalchemy.engine import Engine
+
+from monitor.domain import Envelope, Message
+from monitor.errors import KeyFileError
+from monitor.keys import KeyFile
+from monitor.outbox import load
+from monitor.outbox.contents import Compose, Marks, Recipient, Write, content
+from monitor.outbox.load import Facts
+from monitor.storage.deliveries import fanout, queue
+from monitor.storage.deliveries.fanout import Match, Published
+from monitor.storage.deliveries.queue import ALERT, Claimed
+from monitor.storage.engine import reading
+
+log = logging.getLogger(__name__)
+
+LATE_AFTER = timedelta(hours=24)
+"""A change that was detected longer ago than this is told with the words that say so."""
+SUMMARY_AFTER = timedelta(days=7)
+"""Alerts of one person that are older than this go out together, as one message."""
+_CONTENTS = 4096  # rendered messages kept at hand, some 10 kB each
+_CHANGESETS = 64
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parcel:
+    """One message for one person: one delivery, or several where old alerts are told together."""
+
+    deliveries: tuple[Claimed, ...]
+    message: Message = field(repr=False)
+    envelope: Envelope = field(repr=False)
+
+    @property
+    def ids(self) -> tuple[int, ...]:
+        return tuple(delivery.id for delivery in self.deliveries)
+
+
+@dataclass(frozen=True, slots=True)
+class Unready:
+    """Deliveries of which no message could be made now, and why."""
+
+    deliveries: tuple[Claimed, ...]
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unwanted:
+    """Deliveries that nobody wants any more, and why."""
+
+    ids: tuple[int, ...]
+    reason: str
+
+
+class Composer:
+    """Makes parcels, and remembers what it has rendered. One thread at a time."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        keys: KeyFile,
+        compose: Compose,
+        marks: Marks,
+        *,
+        identity: str,
+        domain: str,
+        write: Write | None = None,
+    ) -> None:
+        self._engine = engine
+        self._keys = keys
+        self._compose = compose
+        self._write = write
+        self._marks = marks
+        self._identity = identity
+        self._domain = domain
+        self._messages: OrderedDict[object, Message] = OrderedDict()
+        self._published: OrderedDict[int, dict[int, Published]] = OrderedDict()
+
+    def parcels(self, ids: Collection[int], now: datetime) -> Iterable[Parcel | Unready | Unwanted]:
+        """One result per delivery, or per group of deliveries that become one message. One that fails holds up no other."""
+        with reading(self._engine) as conn:
+            claimed = queue.claimed(conn, ids)
+            matches = fanout.matches(conn, ids)
+            facts = load.load(conn, claimed, now)
+            wanted = {delivery.changeset for delivery in claimed if delivery.changeset is not None}
+            wanted |= set(facts.sources)
+            broken: dict[int, str] = {}
+            for changeset in wanted - self._published.keys():
+                try:
+                    self._published[changeset] = {each.id: each for each in fanout.published(conn, changeset)}
+                except Exception as error:
+                    log.exception("the changes of changeset %d cannot be read", changeset)
+                    broken[changeset] = f"its changes cannot be read: {type(error).__name__}"
+        results = [self._parcel(group, matches, facts, broken, now) for group in _together(claimed, now)]
+        while len(self._published) > _CHANGESETS:
+            self._published.popitem(last=False)
+        return results
+
+    def _parcel(
+        self,
+        group: tuple[Claimed, ...],
+        matches: dict[int, list[Match]],
+        facts: Facts,
+        broken: dict[int, str],
+        now: datetime,
+    ) -> Parcel | Unready | Unwanted:
+        first = group[0]
+        ids = tuple(delivery.id for delivery in group)
+        if first.sealed is None:
+            return Unwanted(ids, "the subscriber has left")
+        if first.subscriber in facts.subscribers and first.id in facts.periods:
+            return self._letter(first, facts, broken, now)
+        for delivery in group:
+            if delivery.kind != ALERT or delivery.changeset is None or delivery.source is None:
+                return Unready(group, f"this version cannot write messages of the kind {delivery.kind!r}")
+            if delivery.changeset in broken:
+                return Unready(group, broken[delivery.changeset])
+        hits = [match for delivery in group for match in matches.get(delivery.id, ())]
+        if not hits:
+            return Unwanted(ids, "the subscriber follows none of its places any more")
+        recipient = Recipient(
+            first.subscriber,
+            first.channel,
+            first.language,
+            first.nonce,
+            min(match.asked_at for match in hits),
+        )
+        return self._addressed(group, recipient, lambda: self._message(group, hits, now))
+
+    def _letter(
+        self, delivery: Claimed, facts: Facts, broken: dict[int, str], now: datetime
+    ) -> Parcel | Unready | Unwanted:
+        """A delivery that is no alert."""
+        group = (delivery,)
+        failed = next((broken[id] for id in facts.changesets.get(delivery.id, ()) if id in broken), None)
+        if failed is not None or self._write is None:
+            return Unready(group, failed or "nothing writes messages of this kind here")
+        write = self._write
+        try:
+            said = load.letter(delivery, facts, self._published, now)
+        except Exception as error:
+            log.exception("no message could be made of delivery %d", delivery.id)
+            return Unready(group, f"no message could be made of it: {type(error).__name__}")
+        if said is None:
+            return Unwanted((delivery.id,), "there is nothing to say any more")
+        recipient = Recipient(
+            delivery.subscriber,
+            delivery.channel,
+            delivery.language,
+            delivery.nonce,
+            load.asked_at(delivery, facts),
+            facts.subscribers[delivery.subscriber].confirm_until,
+        )
+        return self._addressed(group, recipient, lambda: self._rendered(said, lambda: write(said)))
+
+    def _addressed(
+        self, group: tuple[Claimed, ...], recipient: Recipient, message: Callable[[], Message]
+    ) -> Parcel | Unready:
+        first = group[0]
+        assert first.sealed is not None
+        try:
+            address = self._keys.open(first.channel, first.sealed)
+            envelope = Envelope(
+                delivery=first.id,
+                address=address,
+                message_id=self._message_id(first.id),
+                subscriber=first.subscriber,
+                marks=self._marks(recipient),
+            )
+            return Parcel(deliveries=group, message=message(), envelope=envelope)
+        except KeyFileError as error:
+            return Unready(group, str(error))
+        except Exception as error:
+            # the template's or the program's fault: an upgrade may mend it before the message is given up
+            log.exception("no message could be made of delivery %d", first.id)
+            return Unready(group, f"no message could be made of it: {type(error).__name__}")
+
+    def _message(self, group: tuple[Claimed, ...], hits: Sequence[Match], now: datetime) -> Message:
+        # looked up and not copied: a changeset may hold hundreds of changes, and most people hear of one
+        published = ChainMap(
+            *(self._published[delivery.changeset] for delivery in group if delivery.changeset is not None)
+        )
+        because: dict[int, set[str]] = {}
+        for match in hits:
+            because.setdefault(match.change, set()).add(match.place)
+        told = tuple((change, tuple(sorted(because[change]))) for change in sorted(because))
+        late = any(now - published[change].not_after > LATE_AFTER for change, _ in told)
+        source, language = group[0].source, group[0].language
+        changeset = group[0].changeset if len(group) == 1 else None
+        assert source is not None
+        changes = [(published[change], places) for change, places in told]
+        return self._rendered(
+            (source, language, late, told, changeset),
+            lambda: self._compose(content(source, language, changes, late=late, changeset=changeset)),
+        )
+
+    def _rendered(self, key: object, render: Callable[[], Message]) -> Message:
+        """A message, rendered once per distinct content."""
+        known = self._messages.get(key)
+        if known is not None:
+            self._messages.move_to_end(key)
+            return known
+        message = self._messages[key] = render()
+        if len(self._messages) > _CONTENTS:
+            self._messages.popitem(last=False)
+        return message
+
+    def _message_id(self, delivery: int) -> str:
+        """Made from the delivery and the database it is in, so that every copy of a message carries the same (RFC 5322, 3.6.4),
+        also one that is sent after the key was exchanged."""
+        signed = hmac.new(
+            self._keys.first_token_key, f"message-id\0{self._identity}\0{delivery}".encode(), hashlib.sha256
+        )
+        return f"<{delivery}.{signed.hexdigest()[:20]}@{self._domain}>"
+
+
+def _together(claimed: Iterable[Claimed], now: datetime) -> Iterable[tuple[Claimed, ...]]:
+    """Each delivery by itself, but one person's old alerts about one source as a group, the oldest first."""
+    groups: dict[object, list[Claimed]] = {}
+    for delivery in claimed:
+        old = delivery.kind == ALERT and now - delivery.created_at >= SUMMARY_AFTER
+        key = (delivery.subscriber, delivery.source) if old else delivery.id
+        groups.setdefault(key, []).append(delivery)
+    return [tuple(sorted(group, key=lambda each: each.id)) for group in groups.values()]

@@ -1,0 +1,341 @@
+"""One channel's share of a drain: claim [T3], send with no transaction open, settle [T4].
+
+Each channel drains by itself, so that a slow one holds up no other. At any moment at most ``concurrency + GROUP`` messages of a channel
+are between their hand-over and their settling: so many copies can a kill cause, and no more. Database calls are plain functions in
+threads; there is no async session.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import Counter, deque
+from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from itertools import islice
+
+from monitor.channels import EVERYTHING, Channel
+from monitor.errors import Permanent, StoreError, Transient
+from monitor.keys import KeyFile
+from monitor.outbox.commit import GROUP, Groups
+from monitor.outbox.leases import BATCH, LEASE, Claims
+from monitor.outbox.prepare import Composer, Parcel, Unready, Unwanted
+from monitor.outbox.settle import Fate, Outcome, refused_for_good, refused_now
+from monitor.storage.deliveries import queue
+from monitor.storage.deliveries.queue import Standing
+
+log = logging.getLogger(__name__)
+
+_AHEAD = 50  # parcels whose standing is read together with that of those that begin
+STOP_GRACE = timedelta(seconds=30)
+"""How long messages under way may take to finish at a stop."""
+
+
+class Line:
+    """One channel's share of a drain: a supply of composed parcels, messages under way, and their settling.
+
+    Everything in here happens in the event loop; `Claims` and `Composer` work in threads.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        channel: Channel,
+        keys: KeyFile,
+        *,
+        claims: Claims,
+        composer: Composer,
+        clock: Callable[[], datetime],
+        until: datetime | None,
+        stop: asyncio.Event,
+        chance: Callable[[], float],
+    ) -> None:
+        self.counts: Counter[Fate] = Counter()
+        self._name, self._channel, self._keys = name, channel, keys
+        self._claims, self._composer = claims, composer
+        self._clock, self._until, self._stop, self._chance = clock, until, stop, chance
+        self._groups = Groups(lambda outcomes: claims.settle(outcomes, clock()))
+        self._in_hand: set[int] = set()  # claimed and not settled
+        self._ready: deque[Parcel] = deque()  # composed and not begun
+        self._begun: set[asyncio.Task[None]] = set()  # not settled
+        self._sending: set[asyncio.Task[None]] = set()  # of these, those with the channel
+        self._paused: dict[str, datetime] = {}
+        self._refused: set[int] = set()  # subscribers whose address is gone, also before that is settled
+        self._supplied = self._closing = False
+        self._failure: BaseException | None = None
+        self._changed = asyncio.Event()
+
+    async def run(self) -> None:
+        """Until nothing is left to claim, or the stop."""
+        stopping = asyncio.create_task(self._stop.wait())
+        stopping.add_done_callback(lambda _: self._changed.set())
+        background = [stopping, asyncio.create_task(self._groups.run()), asyncio.create_task(self._renew())]
+        supply = asyncio.create_task(self._supply())
+        try:
+            async with self._channel:
+                try:
+                    await self._feed()
+                    await self._when(lambda: self._stop.is_set() or not self._begun)
+                finally:
+                    await self._wind_up()
+        finally:
+            self._closing = True
+            self._changed.set()
+            await asyncio.wait({supply})
+            await self._leave()
+            for task in background:
+                task.cancel()
+            await asyncio.gather(*background, return_exceptions=True)
+            self._claims.close()
+        if self._failure is not None:
+            raise self._failure
+
+    # --- the supply: claim and compose, one batch ahead of the sending
+
+    async def _supply(self) -> None:
+        try:
+            while not self._over():
+                if len(self._ready) > BATCH // 2:
+                    await self._when(lambda: self._over() or len(self._ready) <= BATCH // 2)
+                    continue
+                now = self._clock()
+                ids, paused = await asyncio.to_thread(self._claims.take, now, self._until or now)
+                self._paused.update(paused)
+                if not ids:
+                    return
+                # after a jump of the clock our own leases look as if they had run out: what is in hand is not begun twice
+                fresh = [id for id in ids if id not in self._in_hand]
+                self._in_hand.update(fresh)
+                results = await asyncio.to_thread(self._composer.parcels, fresh, now)
+                outcomes = [
+                    self._outcome_of(result, now) for result in results if not isinstance(result, Parcel)
+                ]
+                self._ready.extend(result for result in results if isinstance(result, Parcel))
+                self._changed.set()
+                await self._settled(outcomes)
+        except Exception as error:
+            self._failure = self._failure or error
+        finally:
+            self._supplied = True
+            self._changed.set()
+
+    def _outcome_of(self, result: Unready | Unwanted, now: datetime) -> Outcome:
+        match result:
+            case Unready(deliveries, error):
+                return refused_now(self._name, deliveries, Transient(error), now, chance=self._chance)
+            case Unwanted(ids, reason):
+                return Outcome(fate=Fate.DROPPED, ids=ids, error=reason)
+
+    async def _renew(self) -> None:
+        """Keep what is in hand for as long as this works; whoever finds a lease run out may take its row for lost."""
+        while True:
+            await asyncio.sleep(LEASE.total_seconds() / 4)
+            try:
+                await asyncio.to_thread(self._claims.renew, tuple(self._in_hand), self._clock())
+            except StoreError as error:
+                log.warning("%s: leases could not be renewed: %s", self._name, error)
+
+    # --- sending: as many messages under way as the channel takes, each checked in the moment before
+
+    async def _feed(self) -> None:
+        while True:
+            await self._when(
+                lambda: self._over() or (self._room() > 0 and (bool(self._ready) or self._supplied))
+            )
+            if self._over() or not self._ready:
+                return
+            parcels = [self._ready.popleft() for _ in range(min(self._room(), len(self._ready)))]
+            self._changed.set()
+            for parcel in await self._wanted_still(parcels):
+                self._sending.add(self._begin(self._carry(parcel)))
+
+    def _room(self) -> int:
+        under_way, limit = len(self._sending), self._channel.concurrency
+        return min(limit - under_way, limit + GROUP - len(self._begun))
+
+    def _over(self) -> bool:
+        """Whether nothing new may begin."""
+        return (
+            self._closing
+            or self._stop.is_set()
+            or self._failure is not None
+            or self._pauses(EVERYTHING) is not None
+        )
+
+    def _pauses(self, lane: str) -> datetime | None:
+        until = self._paused.get(lane)
+        return until if until is not None and until > self._clock() else None
+
+    async def _wanted_still(self, parcels: Sequence[Parcel]) -> list[Parcel]:
+        """Those that may be sent now. An unsubscribe, a suppression or another owner of the row wins over the claim."""
+        ids = [id for parcel in parcels for id in parcel.ids]
+        standing = await self._standing(ids)
+        go: list[Parcel] = []
+        stay: list[Outcome] = []
+        for parcel in parcels:
+            pause = self._pauses(self._lane(parcel.envelope.address))
+            left = next((why for id in parcel.ids if (why := _left(standing.get(id)))), None)
+            if parcel.envelope.subscriber in self._refused:
+                left = "the address is gone"
+            if left is not None:
+                stay.append(Outcome(fate=Fate.DROPPED, ids=parcel.ids, error=left))
+            elif not all(self._is_ours(standing[id]) for id in parcel.ids):
+                stay.append(Outcome(fate=Fate.RELEASED, ids=parcel.ids))
+            elif pause is not None:
+                stay.append(Outcome(fate=Fate.POSTPONED, ids=parcel.ids, at=pause))
+            else:
+                go.append(parcel)
+        if stay:
+            self._begin(self._settled(stay))
+        return go
+
+    async def _standing(self, ids: Sequence[int]) -> dict[int, Standing]:
+        # reading a few rows of a local file takes less than handing that to a thread, and never waits for a writer
+        if self._claims.local:
+            ahead = (id for parcel in islice(self._ready, _AHEAD) for id in parcel.ids)
+            return self._claims.standing(ids, ahead)
+        return await asyncio.to_thread(self._claims.standing, ids)
+
+    def _is_ours(self, standing: Standing) -> bool:
+        """Whether nobody else has taken the row over, as happens when this machine has slept through its lease."""
+        return standing.owner == self._claims.owner and not standing.waits
+
+    def _begin(self, life: Coroutine[None, None, None]) -> asyncio.Task[None]:
+        task = asyncio.create_task(life)
+        self._begun.add(task)
+        task.add_done_callback(self._ended)
+        return task
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._begun.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._failure = self._failure or error
+        self._changed.set()
+
+    async def _carry(self, parcel: Parcel) -> None:
+        """A parcel's life: with the channel, then settled."""
+        task = asyncio.current_task()
+        assert task is not None
+        outcome = await self._attempt(parcel)
+        self._sending.discard(task)
+        if not self._sending:
+            self._groups.hurry()
+        self._changed.set()
+        # of a configured chat each refusal is a dead letter of its own: it stays subscribed, and all can be sent once it is mended
+        if outcome.gone and parcel.deliveries[0].origin != "config":
+            self._refused.add(parcel.envelope.subscriber)
+        if outcome.pause is not None:
+            log.warning(
+                "%s: %s pauses until %s: %s",
+                self._name,
+                _part(outcome.pause.lane),
+                outcome.pause.until.isoformat(timespec="seconds"),
+                outcome.error,
+            )
+            self._paused[outcome.pause.lane] = outcome.pause.until
+        await self._settled([outcome])
+
+    async def _attempt(self, parcel: Parcel) -> Outcome:
+        envelope, moved_to = parcel.envelope, None
+        while True:
+            try:
+                await self._channel.send(parcel.message, envelope)
+            except Permanent as failure:
+                if failure.moved_to is None or moved_to is not None:
+                    return refused_for_good(parcel.deliveries, failure, moved_to=moved_to)
+                moved_to = failure.moved_to
+                envelope = replace(envelope, address=moved_to)
+                continue
+            except Transient as failure:
+                return self._later(parcel, failure, envelope.address, moved_to)
+            except asyncio.CancelledError:
+                # only `_wind_up` cancels, and what has been handed over may arrive
+                stopped = Transient("the program was stopped before the answer came", ambiguous=True)
+                return self._later(parcel, stopped, envelope.address, moved_to)
+            except Exception as error:
+                # its text may hold the address
+                log.error(
+                    "%s: delivery %d failed with an unforeseen %s",
+                    self._name,
+                    envelope.delivery,
+                    type(error).__name__,
+                )
+                unforeseen = Transient(f"unforeseen {type(error).__name__}", ambiguous=True)
+                return self._later(parcel, unforeseen, envelope.address, moved_to)
+            return Outcome(fate=Fate.SENT, ids=parcel.ids, deliveries=parcel.deliveries, moved_to=moved_to)
+
+    def _later(self, parcel: Parcel, failure: Transient, address: str, moved_to: str | None) -> Outcome:
+        return refused_now(
+            self._name,
+            parcel.deliveries,
+            failure,
+            self._clock(),
+            chance=self._chance,
+            lane=None if failure.lane is None else self._lane(address, failure.lane),
+            moved_to=moved_to,
+        )
+
+    def _lane(self, address: str, lane: str | None = None) -> str:
+        """The name under which a lane is stored: a lane that is an address of its own, as a chat is, by keyed hash only."""
+        lane = self._channel.lane(address) if lane is None else lane
+        return self._keys.lookup(self._name, address) if lane == address else lane
+
+    # --- settling, and the end
+
+    async def _settled(self, outcomes: Sequence[Outcome]) -> None:
+        if not outcomes:
+            return
+        await self._groups.settled(outcomes)
+        for outcome in outcomes:
+            self.counts[outcome.fate] += len(outcome.ids)
+            self._in_hand.difference_update(outcome.ids)
+
+    async def _wind_up(self) -> None:
+        """Nothing new begins; what is with the channel gets its time, and everything begun is settled."""
+        self._closing = True
+        self._changed.set()
+        try:
+            async with asyncio.timeout(STOP_GRACE.total_seconds()):
+                await self._when(lambda: not self._sending)
+        except TimeoutError:
+            log.warning(
+                "%s: %d messages were under way at the stop and may arrive twice",
+                self._name,
+                len(self._sending),
+            )
+        for task in self._sending:
+            task.cancel()
+        await self._when(lambda: not self._begun)
+
+    async def _leave(self) -> None:
+        """What was claimed and not begun is due as before; what was sent is behind the fence's mark."""
+        try:
+            if self._in_hand:
+                await asyncio.to_thread(self._claims.release, tuple(self._in_hand))
+            if self.counts[Fate.SENT]:
+                await asyncio.to_thread(self._claims.finish)
+        except StoreError as error:
+            log.warning(
+                "%s: the end could not be written down, and leases will run out: %s", self._name, error
+            )
+
+    async def _when(self, condition: Callable[[], bool]) -> None:
+        while not condition():
+            self._changed.clear()
+            await self._changed.wait()
+
+
+def _left(standing: Standing | None) -> str | None:
+    """Why the person of a delivery must not get it any more; None if they may."""
+    if standing is None or standing.state == queue.DROPPED or standing.subscriber == "ended":
+        return "the subscriber has left"
+    if standing.suppressed:
+        return "the address is suppressed"
+    if standing.subscriber == "pending" and standing.kind != queue.CONFIRM:
+        return "the subscriber has not confirmed"
+    return None
+
+
+def _part(lane: str) -> str:
+    return "the channel" if lane == EVERYTHING else "a part of it"

@@ -1,0 +1,133 @@
+"""The gazetteer itself: the table and the rule, with an operator's overrides."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from functools import cache
+
+from monitor.domain import Confidence, Listing, Placement
+from monitor.places.areas import sites, town_rows
+from monitor.places.codes import EVERYWHERE, MILITARY, state_of_zip
+from monitor.places.locate import locate_in
+from monitor.places.names import key
+from monitor.places.overrides import Overrides
+from monitor.places.table import Table, packaged
+from monitor.places.zips import ZipArea, area, unknown_notice
+from monitor.states import STATES, read_state
+
+_NO_STATE = Placement(
+    (EVERYWHERE,),
+    "no_state",
+    Confidence.STATE_ONLY,
+    "has no state that could be read, so only those who follow US hear of it",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Covers:
+    """Who covers a ZIP: ``agencies`` by the ZIP itself, ``statewide`` by its state, ``not_placed`` are in the state, nobody knows where.
+
+    ``area`` is None for a ZIP that the table does not have; ``state`` is then read from its prefix.
+    """
+
+    zip: str
+    area: ZipArea | None
+    state: str | None
+    notices: tuple[str, ...]
+    agencies: tuple[tuple[Listing, Placement], ...]
+    statewide: tuple[tuple[Listing, Placement], ...]
+    not_placed: tuple[tuple[Listing, Placement], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TownZips:
+    """A town found by name: its state, its ZIPs, and its population (0 when it is not known)."""
+
+    name: str
+    state: str
+    zips: tuple[str, ...]
+    population: int
+
+
+@dataclass(frozen=True, slots=True)
+class Gazetteer:
+    """Which places an agency serves, and which agencies serve a place. Pure and safe for several threads."""
+
+    table: Table
+    overrides: Overrides = field(default_factory=Overrides)
+
+    def with_overrides(self, overrides: Overrides) -> Gazetteer:
+        """The same gazetteer with an operator's corrections in the place of the ones it had."""
+        return replace(self, overrides=overrides)
+
+    def locate(self, listing: Listing, source: str | None = None) -> Placement:
+        """The places of a listing: ZIPs, or its state, or ("US",); never raises and never drops one."""
+        given = self.overrides.find(listing, source)
+        if given is not None:
+            return given
+        if listing.state is None or listing.state not in STATES:
+            return _NO_STATE
+        return locate_in(listing, self.table.state(listing.state))
+
+    def zip(self, zip_code: str) -> ZipArea | None:
+        """What is known of a five-digit ZIP, None when the table does not have it."""
+        return area(self.table, zip_code)
+
+    def state_of_zip(self, zip_code: str) -> str | None:
+        """The state, territory or military region of a ZIP: by the table, else by its prefix."""
+        found = self.table.find(zip_code)
+        return found[0].state if found is not None else state_of_zip(zip_code)
+
+    def notices(self, zip_code: str) -> tuple[str, ...]:
+        """What a resident should be told about a ZIP: PO box, military, unknown, several states."""
+        found = self.zip(zip_code)
+        return found.notices if found is not None else (unknown_notice(zip_code),)
+
+    def covers(self, zip_code: str, placed: Iterable[tuple[Listing, Placement]]) -> Covers:
+        """Which of the placed agencies cover a ZIP, and why; each list in the order of names."""
+        found = self.zip(zip_code)
+        state = found.state if found is not None else state_of_zip(zip_code)
+        agencies: list[tuple[Listing, Placement]] = []
+        statewide: list[tuple[Listing, Placement]] = []
+        not_placed: list[tuple[Listing, Placement]] = []
+        for listing, placement in placed:
+            if zip_code in placement.places:
+                agencies.append((listing, placement))
+            elif state is not None and state not in MILITARY and state in placement.places:
+                (statewide if placement.statewide else not_placed).append((listing, placement))
+        return Covers(
+            zip=zip_code,
+            area=found,
+            state=state,
+            notices=found.notices if found is not None else (unknown_notice(zip_code),),
+            agencies=_by_name(agencies),
+            statewide=_by_name(statewide),
+            not_placed=_by_name(not_placed),
+        )
+
+    def towns(self, text: str, state: str | None = None) -> tuple[TownZips, ...]:
+        """The towns of that name ("Hammond", "Hammond, IN"), the largest first, each with its ZIPs."""
+        name, _, tail = text.partition(",")
+        reading = read_state(tail) if tail.strip() else None
+        wanted = state or (reading.code if reading else None)
+        found = [
+            TownZips(
+                site.name, code, tuple(sorted(table.zips[r] for r in town_rows(table, site))), site.population
+            )
+            for code in ((wanted,) if wanted else STATES)
+            for table in (self.table.state(code),)
+            for site in sites(table, key(name))
+            if site.located
+        ]
+        return tuple(sorted(found, key=lambda t: (-t.population, t.state, t.zips)))
+
+
+def _by_name(pairs: list[tuple[Listing, Placement]]) -> tuple[tuple[Listing, Placement], ...]:
+    return tuple(sorted(pairs, key=lambda pair: (pair[0].name.casefold(), pair[0].state or "", pair[0].key)))
+
+
+@cache
+def load() -> Gazetteer:
+    """The gazetteer that ships with the program; its states are read when first asked for."""
+    return Gazetteer(packaged())

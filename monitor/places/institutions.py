@@ -1,0 +1,163 @@
+"""Universities, schools, airports, transit, hospitals, parks and tribal nations: where they are, not the whole city."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from monitor.domain import Confidence, Placement
+from monitor.places import kinds
+from monitor.places.areas import Site, closest, sites, town_rows
+from monitor.places.known import campus
+from monitor.places.names import key, squeeze, word_set
+from monitor.places.query import Query, counties_by_key, counties_said, county_rows, place, titles
+from monitor.places.table import distance
+from monitor.places.towns import named_site
+
+CAMPUS_ZIPS = 8  # of a big city, when it is not known where in it an institution is
+SEAT_KM = 6.0  # an address in another town, farther from the main seat than that, is another campus
+BESIDE_KM = 3.0  # ZIPs whose centres are so near to a campus are near it
+SHORT_NAME = 4  # letters below which a word is no evidence of a town
+BRANCH_KM = 30.0  # farther from its town a branch is another town's ("Austin Community College - Riverside")
+BRANCH_PEOPLE = 2000  # smaller places are more often the name of a hall or a founder
+
+_COMMON = word_set(
+    "north south east west central northern southern eastern western state national united american saint valley county city "
+    "independent unified consolidated community technical university college school police union junior public safety "
+    "southwest southeast northwest northeast texas lake center health science campus system board trustees main"
+)
+_NOT_ALONE = _COMMON | kinds.KIND_WORDS | kinds.INSTITUTION_WORDS
+_NEVER = kinds.SURE_INSTITUTION_WORDS | word_set("of at and the for")
+
+
+def institution(query: Query) -> Placement | None:
+    """Universities, schools, airports, transit, hospitals, parks, tribal nations: the ZIPs near their point, seat or address."""
+    said = query.name.words
+    known = campus(said, query.state)
+    if known is None and not kinds.is_institution(said) and not kinds.is_tribal(said):
+        return None
+    if known is None and _is_municipality(query):
+        return None  # "Schiller Park Police", "Port Orange Police", "Indian Head Police"
+    return _near_point(query) or _seat(query) or _near_address(query) or _near_name(query)
+
+
+def _is_municipality(query: Query) -> bool:
+    if kinds.is_named_after_a_town(query.name):
+        return False
+    cores = [squeeze(core) for core in kinds.variants(query.name.core)]
+    return named_site(query) is not None or any(core in query.table.unlocated for core in cores)
+
+
+def near_point(query: Query) -> Placement | None:
+    """Nothing that is named is known, but there is a point."""
+    return _near_point(query, "point")
+
+
+def _near_point(query: Query, how: str = "institution") -> Placement | None:
+    if query.point is None:
+        return None
+    table = query.table
+    rows = [r for _, r in closest(table, query.point, 1)]
+    rows += [
+        r for away, r in closest(table, query.point, 2, 8.0, areal=True) if away <= BESIDE_KM or not rows
+    ]
+    rows += [r for _, r in closest(table, query.point, 1, areal=True)]
+    return place(query, rows, how, Confidence.APPROXIMATE, "is an estimate: the ZIPs nearest to its point")
+
+
+def _seat(query: Query) -> Placement | None:
+    """The main seat from the hand-kept list, unless the address is a town far from it."""
+    known = campus(query.name.words, query.state)
+    if known is None:
+        return None
+    table = query.table
+    rows = [table.row[z] for z in known.zips if z in table.row]
+    seat = next((p for r in rows if (p := table.point(r))), None)
+    if seat is None:
+        return place(query, rows, "seat", Confidence.APPROXIMATE, f"is in {known.town}: an estimate")
+    address = query.address
+    if address is not None and key(address.name) != key(known.town):
+        if address.point is None or distance(address.point, seat) > SEAT_KM:
+            return None
+    elif address is None:
+        branch = _branch(query, known.name)
+        if branch is not None and branch.point is not None and distance(branch.point, seat) > SEAT_KM:
+            return _in_town(query, branch)
+    rows += [r for _, r in closest(table, seat, 1, areal=True)]
+    rows += [r for away, r in closest(table, seat, 3, BESIDE_KM, areal=True)]
+    return place(query, rows, "seat", Confidence.APPROXIMATE, f"is in {known.town}: an estimate")
+
+
+def _branch(query: Query, own: kinds.Words) -> Site | None:
+    """The town of a branch that the name speaks of, beside its ``own`` words: "... - Loudoun", "... Newark Campus"."""
+    said = query.name.parts[0]
+    at = said.index("campus") if "campus" in said else 0
+    for part in (*query.name.parts[1:], said[max(0, at - 3) : at]):
+        for run in (r for r in _runs(part) if not kinds.contains(own, r)):
+            for site in query.fit(sites(query.table, squeeze(run))):
+                if site.located and site.population >= BRANCH_PEOPLE:
+                    return site
+    return None
+
+
+def _near_address(query: Query) -> Placement | None:
+    return _in_town(query, query.address) if query.address is not None else None
+
+
+def _in_town(query: Query, site: Site) -> Placement | None:
+    """The town's ZIPs, those nearest to its middle when it is a big one."""
+    table = query.table
+    rows = list(town_rows(table, site))
+    middle = site.point
+    if len(rows) > CAMPUS_ZIPS and middle is not None:
+        rows.sort(key=lambda r: (table.radius[r] < 0, distance(table.point(r) or middle, middle)))
+        del rows[CAMPUS_ZIPS:]
+    return place(query, rows, "institution", Confidence.APPROXIMATE, f"is in {site.name}: an estimate")
+
+
+def _near_name(query: Query) -> Placement | None:
+    """The county or the town that the institution is named after."""
+    table = query.table
+    counties = [c for part in query.name.parts for c in counties_said(table, part)]
+    if not counties:
+        site = next(_named_towns(query), None)
+        if site is not None:
+            return _in_town(query, site)
+        counties = next(
+            (
+                hit
+                for run in _runs(query.name.parts[0])
+                if not kinds.contains(kinds.state_words(query.state), run)
+                and (hit := counties_by_key(table, squeeze(run)))
+            ),
+            [],
+        )[:1]
+    if not counties:
+        return None
+    reason = f"is in {titles(table, counties)}: an estimate"
+    return place(query, county_rows(table, counties), "institution_county", Confidence.APPROXIMATE, reason)
+
+
+def _runs(part: kinds.Words) -> Iterator[kinds.Words]:
+    """Runs of words that may be a place, the longest first, later ones before earlier ("... at San Antonio")."""
+    for length in range(min(4, len(part)), 0, -1):
+        for at in range(len(part) - length, -1, -1):
+            run = part[at : at + length]
+            if length == 1 and (run[0] in _NOT_ALONE or len(run[0]) < SHORT_NAME):
+                continue
+            if not any(w in _NEVER for w in run):
+                yield run
+
+
+def _named_towns(query: Query) -> Iterator[Site]:
+    """The towns in the name, those of a branch first: near the town that the institution is named after, if it is."""
+    own = kinds.state_words(query.state)
+    home = named_site(query) if kinds.is_named_after_a_town(query.name) else None
+    middle = home.point if home is not None and home.located else None
+    for part in (*query.name.parts[1:], *query.name.parts[:1]):
+        for run in _runs(part):
+            if kinds.contains(own, run):
+                continue
+            for site in query.fit(sites(query.table, squeeze(run))):
+                far = middle and site.point and distance(middle, site.point) > BRANCH_KM
+                if site.located and not far:
+                    yield site

@@ -1,0 +1,260 @@
+"""What kind of agency a name speaks of, and the words of the name that say where it is."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from monitor.places.names import word_set, words
+from monitor.states import STATES
+
+Words = tuple[str, ...]
+
+
+def _phrases(text: str) -> tuple[str, ...]:
+    return tuple(f" {line.strip()} " for line in text.strip().splitlines())
+
+
+ALWAYS_STATE = _phrases(
+    """
+    state police
+    state patrol
+    highway patrol
+    highway police
+    state trooper
+    state troopers
+    state bureau of investigation
+    state capitol police
+    attorney general
+    attorney generals
+    national guard
+    dept of natural resources
+    alcoholic beverage control
+    game and fish
+    fish and game
+    fish and wildlife
+    wildlife and fisheries
+    parks and wildlife
+    wildlife resources
+    state fire marshal
+    state fire marshals
+    natural resources police
+    game wardens
+    warden service
+    marine patrol bureau
+    alcohol law enforcement
+    """
+)
+"""Phrases that no town or county uses of itself."""
+
+STATE_FUNCTIONS = word_set(
+    "state dept fire division bureau office board commission attorney highway game fish wildlife army air alcoholic "
+    "alcohol marine capitol conservation forest forestry law gaming lottery racing rangers agency secretary inspector "
+    "correctional corrections correction environmental parole probation narcotics mounted executive supreme legislative governor governors motor drug gang "
+    "park parks livestock agriculture insurance dot transportation task criminal judicial military senate house warden wardens natural marshal abc ale atf commerce customs deep encon general land dci dec dem bca bci sbi doc dps excise liquor tobacco cannabis casino youth "
+    "vehicle vehicles investigative investigation crime health human trial court courts juvenile lottery racing parks tax revenue labor"
+)
+"""What follows the own state's name in the name of one of its agencies."""
+
+STATE_SUBJECTS = word_set(
+    "correction corrections correctional justice revenue insurance agriculture forestry conservation wildlife lottery gaming "
+    "parole probation environmental natural investigation investigations veterans labor taxation commerce juvenile "
+    "transportation motor health human mental inspector agricultural"
+)
+"""What a department without any place in its name is of ("Department of Corrections")."""
+
+INSTITUTION_WORDS = word_set(
+    "university universidad college colleges school schools airport airports hospital hospitals medical transit transportation "
+    "railroad railway rail institute polytechnic seminary campus academy park parks housing port ports harbor zoo museum "
+    "authority preserve preserves recreation library clinic healthcare health turnpike expressway bridge tunnel lake "
+    "waterway water utility utilities mall casino community ranch dam reservoir isd"
+)
+SURE_INSTITUTION_WORDS = word_set(
+    "university universidad college colleges school schools airport airports hospital hospitals medical transit railroad railway "
+    "institute polytechnic seminary campus housing preserve preserves zoo museum turnpike isd"
+)
+
+PRECINCTS = word_set("precinct pct district ward")
+"""What a part of a county is called, beside its number."""
+
+TRIBAL_WORDS = word_set("tribal tribe tribes nation indian pueblo rancheria reservation")
+
+COUNTY_OFFICES = word_set("sheriff constable constables sheriffs prosecutor prosecutors attorney attorneys")
+"""Offices that a county has even when the word "county" is not in the name."""
+
+KIND_WORDS = word_set(
+    "police policia policing sheriff marshal marshals constable constables dept fire jail detention prison penitentiary law ranger rangers "
+    "patrol security court courts prosecutor prosecutors attorney attorneys correctional corrections correction bureau division "
+    "office headquarters safety public station substation deputies enforcement narcotics investigations investigation "
+    "sheriffs commonwealths states district districts probation parole coroner animal dispatch communications emergency 911 traffic "
+    "services service unit task force cuartel comandancia departamento distrito precinto precinct agency board commission drug "
+    "criminal special officers officer protection gang violent crimes municipal community"
+)
+"""Where one of these stands, the place of the name is over."""
+
+_LEADERS = word_set(
+    "the city town village twp boro county municipality parish of and commonwealth state greater"
+)
+DESIGNATORS = word_set(
+    "city town twp village boro municipality area regional metropolitan metro consolidated joint local"
+)
+LONGEST = 400  # characters of a name that are read
+_ARTICLES = word_set("la las los el")
+_SPANISH = word_set("de del la el los las municipal municipio general area estatal nueva zona")
+_REGIONS = word_set(
+    "north south east west central northern southern eastern western northeast northwest southeast southwest northeastern northwestern "
+    "southeastern southwestern upper lower middle of"
+)
+_BEFORE_ATTORNEY = word_set("state prosecuting circuit county")
+_SPLIT = re.compile(r"\s+[-\u2010-\u2015]+\s*|\s*[-\u2010-\u2015]+\s+|\s*[/,;:|@()\[\]]\s*")
+_INVERTED = re.compile(
+    r"^(?P<name>[^,/]+?),\s*(?:the\s+)?(?P<kind>city|town|village|township|twp\.?|borough|boro|county|parish)\s+of\b(?P<rest>.*)$",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class AgencyName:
+    """An agency's name taken apart. ``core`` is what its first part says before the word for its kind: where it is."""
+
+    text: str
+    words: Words
+    parts: tuple[Words, ...]
+    core: Words
+    designator: str = ""  # "twp", "boro", "city", ... when the name gives one
+
+
+def contains(where: Words, what: Words) -> bool:
+    """Whether the words stand in the name one after the other."""
+    n = len(what)
+    return any(where[i : i + n] == what for i in range(len(where) - n + 1))
+
+
+def read_name(text: str, state: str = "") -> AgencyName:
+    """A name as parts and core, without the ``state`` that may follow the place ("Kansas City Kansas Police"); never fails."""
+    text = text[:LONGEST]
+    inverted = _INVERTED.match(text)
+    if inverted:
+        text = f"{inverted['name']} {inverted['kind']} {inverted['rest']}"
+    parts = tuple(p for p in (words(piece) for piece in _SPLIT.split(text)) if p)
+    whole = tuple(w for p in parts for w in p)
+    core, designator = next((c for c in map(core_of, parts) if c[0]), ((), ""))
+    own = _STATE_WORDS.get(state, ())
+    if own and len(core) > len(own) and core[-len(own) :] == own and core[-len(own) - 1] not in _REGIONS:
+        core = core[: -len(own)]
+    return AgencyName(text, whole, parts, core, designator)
+
+
+def core_of(part: Words) -> tuple[Words, str]:
+    """The words before the kind ("schiller park" of "Schiller Park Police Dept"), or after it ("Police of Pinesdale")."""
+    start = 0
+    designator = ""
+    while start < len(part) and part[start] in _LEADERS:
+        if part[start] in DESIGNATORS and start + 1 < len(part) and part[start + 1] == "of":
+            designator = part[start]
+        if part[start] in DESIGNATORS and part[start + 1 : start + 2] != ("of",) and designator == "":
+            break  # "City Point Police", "Village Mills"
+        start += 1
+    end = start
+    while end < len(part) and part[end] not in KIND_WORDS:
+        end += 1
+    core = part[start:end]
+    if (
+        len(core) > 1
+        and core[-1] in _BEFORE_ATTORNEY
+        and part[end : end + 1] in (("attorney",), ("attorneys",))
+    ):
+        core = core[:-1]  # "Broward State Attorney"
+    if not core and "of" in part:
+        after = part[len(part) - part[::-1].index("of") :]
+        core, inner = core_of(after) if after != part else ((), "")
+        designator = designator or inner
+    elif not core and any(w in _SPANISH for w in part):
+        rest = list(part)
+        while rest and (rest[0] in _SPANISH or rest[0] in KIND_WORDS):
+            if rest[0] in _ARTICLES and not any(w in KIND_WORDS for w in rest):
+                break  # "Policia Municipal de Las Piedras"
+            del rest[0]
+        core = tuple(rest)
+    if not core and part[start : start + 1] and part[start] in KIND_WORDS and "of" not in part:
+        return core_of(part[start + 1 :])  # "Constable Unity Township"
+    if len(core) == 1 and core[0] in DESIGNATORS:
+        core = ()  # "Village/Town of Mount Kisco"
+    if len(core) > 1 and core[-1] in DESIGNATORS:
+        designator = designator or core[-1]
+    return core, designator
+
+
+def variants(core: Words) -> list[Words]:
+    """The core, and the core without what only designates ("lower merion twp" -> "lower merion"), longest first."""
+    if len(core) > 2 and core[-1] == "ward":
+        core = core[:-2]  # "Lower Burrell Fourth Ward Constable"
+    found = [core]
+    while len(core) > 1 and core[-1] in DESIGNATORS:
+        core = core[:-1]
+        found.append(core)
+    return [c for c in found if c]
+
+
+_ALSO_CALLED: dict[str, tuple[Words, ...]] = {
+    "MP": (("cnmi",), ("commonwealth", "of", "the", "northern", "mariana", "islands")),
+    "VI": (("usvi",), ("us", "virgin", "islands"), ("united", "states", "virgin", "islands")),
+    "DC": (("dc",),),
+    "NY": (("nys",),),
+}
+_CODES_LIKE_WORDS = frozenset(("CO", "LA", "MT"))  # "co" is read as county; La Salle and Mt. Airy are towns
+
+_STATE_WORDS = {code: words(name) for code, name in STATES.items()}
+
+
+def state_led(name: AgencyName, state: str) -> Words | None:
+    """What follows the own state's name at the head of the agency's name, None when it does not stand there."""
+    first = name.parts[0] if name.parts else ()
+    while first and first[0] in ("the", "state", "commonwealth", "of"):
+        first = first[1:]
+    code = () if state in _CODES_LIKE_WORDS else (words(state),)
+    for own in (_STATE_WORDS[state], *_ALSO_CALLED.get(state, ()), *code):
+        if first[: len(own)] == own:
+            return first[len(own) :]
+    return None
+
+
+def state_words(state: str) -> Words:
+    """A state's name in comparable words."""
+    return _STATE_WORDS[state]
+
+
+def is_institution(part: Words) -> bool:
+    """Whether a school, hospital, airport, transit system, park or the like is named."""
+    return any(w in INSTITUTION_WORDS for w in part)
+
+
+def is_surely_institution(part: Words) -> bool:
+    """Whether words are there that rarely belong to the name of a town."""
+    return any(w in SURE_INSTITUTION_WORDS for w in part)
+
+
+def is_part_of_county(said: Words) -> bool:
+    """Whether one of several districts of a county is named ("King County Fire District 2", "Fire Protection District")."""
+    if any(w in COUNTY_OFFICES for w in said) or "police" in said:
+        return False
+    numbered = any(w.isdigit() and w != "911" for w in said)
+    return "district" in said and (numbered or "protection" in said)
+
+
+def is_named_after_a_town(name: AgencyName) -> bool:
+    """Whether an institution follows the place in the name ("El Paso Community College"): it is not the town's government."""
+    first = next((part for part in name.parts if contains(part, name.core)), ())
+    if "police" in first:
+        first = first[: first.index("police")]  # "Yakima Police Department Airport Substation" is the city's
+    return bool(name.core) and any(w in SURE_INSTITUTION_WORDS for w in first if w not in name.core)
+
+
+def is_tribal(part: Words) -> bool:
+    """Whether a tribal nation's agency is named."""
+    return any(w in TRIBAL_WORDS for w in part)
+
+
+def spoken(core: Words) -> str:
+    """Words for people: "Schiller Park"."""
+    return " ".join(w.capitalize() for w in core)

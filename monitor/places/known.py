@@ -1,0 +1,91 @@
+"""Hand-kept knowledge, each in a CSV beside this module: governments, mailing names and campuses that no rule can guess."""
+
+from __future__ import annotations
+
+import csv
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+
+from monitor.places.kinds import AgencyName
+from monitor.places.names import key, squeeze, words
+
+
+@dataclass(frozen=True, slots=True)
+class Consolidated:
+    """A force whose area is whole counties, by name; one of the phrases must head a part of the agency's name."""
+
+    phrases: tuple[tuple[str, ...], ...]
+    counties: tuple[str, ...]
+    area: str  # for people: "the five boroughs of New York City"
+
+
+@dataclass(frozen=True, slots=True)
+class Campus:
+    """An institution's main seat: its town's name and a ZIP there."""
+
+    name: tuple[str, ...]
+    town: str
+    zips: tuple[str, ...]
+
+
+def _rows(name: str) -> Iterator[dict[str, str]]:
+    text = files("monitor.places").joinpath(name).read_text(encoding="utf-8")
+    yield from csv.DictReader(text.splitlines())
+
+
+def _list(cell: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in cell.split(";") if part.strip())
+
+
+@cache
+def _consolidated() -> dict[str, tuple[Consolidated, ...]]:
+    found: dict[str, list[Consolidated]] = defaultdict(list)
+    for row in _rows("consolidated.csv"):
+        phrases = tuple(words(phrase) for phrase in _list(row["phrases"]))
+        found[row["state"]].append(Consolidated(phrases, _list(row["counties"]), row["area"]))
+    return {state: tuple(rows) for state, rows in found.items()}
+
+
+def consolidated(name: AgencyName, state: str) -> Consolidated | None:
+    """The known force that a name speaks of, if it is one."""
+    for row in _consolidated().get(state, ()):
+        for phrase in row.phrases:
+            if any(part[: len(phrase)] == phrase for part in name.parts):
+                return row
+    return None
+
+
+@cache
+def _mailing() -> dict[tuple[str, str], tuple[tuple[str, tuple[str, ...]], ...]]:
+    found: dict[tuple[str, str], list[tuple[str, tuple[str, ...]]]] = defaultdict(list)
+    for row in _rows("mailing.csv"):
+        found[row["state"], key(row["municipality"])].append((row["municipality"], _list(row["mail"])))
+    return {where: tuple(rows) for where, rows in found.items()}
+
+
+def mailing(state: str, name_key: str) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    """Municipalities of that name whose mail goes by other names: each with its name and its ZIPs or post towns."""
+    return _mailing().get((state, name_key), ())
+
+
+def mailing_of(state: str) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """Every municipality of a state on that list, by the key of its name, with its ZIPs or post towns."""
+    return ((name, mail) for (where, name), rows in _mailing().items() if where == state for _, mail in rows)
+
+
+@cache
+def _campuses() -> dict[str, tuple[Campus, ...]]:
+    found: dict[str, list[Campus]] = defaultdict(list)
+    for row in _rows("campuses.csv"):
+        for name in _list(row["names"]):
+            found[row["state"]].append(Campus(words(name), row["town"], _list(row["zips"])))
+    return {state: tuple(sorted(rows, key=lambda c: -len(squeeze(c.name)))) for state, rows in found.items()}
+
+
+def campus(said: tuple[str, ...], state: str) -> Campus | None:
+    """The institution with the longest name that the words contain."""
+    whole = f" {' '.join(said)} "
+    return next((c for c in _campuses().get(state, ()) if f" {' '.join(c.name)} " in whole), None)

@@ -1,0 +1,70 @@
+"""The rule: from a listing to its places, step by step; the first step that answers decides."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from monitor.domain import Confidence, Listing, Placement
+from monitor.places.counties import county_agency, county_by_name, county_given, misspelt_county
+from monitor.places.institutions import institution, near_point
+from monitor.places.kinds import read_name, spoken, variants
+from monitor.places.names import squeeze
+from monitor.places.query import Query
+from monitor.places.statewide import known_government, state_wide
+from monitor.places.table import StateTable
+from monitor.places.towns import (
+    address_city,
+    branch,
+    joint,
+    misspelt_town,
+    municipal,
+    name_is_city,
+    namesake,
+    regional_jail,
+)
+from monitor.states import STATES
+
+Step = Callable[[Query], Placement | None]
+
+STEPS: tuple[Step, ...] = (
+    known_government,
+    state_wide,
+    county_agency,
+    name_is_city,
+    regional_jail,
+    institution,
+    municipal,
+    county_by_name,
+    misspelt_county,
+    address_city,
+    near_point,
+    joint,
+    branch,
+    namesake,
+    misspelt_town,
+    county_given,
+)
+
+
+def locate_in(listing: Listing, table: StateTable) -> Placement:
+    """The placement of a listing whose state is known; what no step can place stays in its state, in words that say so."""
+    query = Query(listing, table, read_name(listing.name, table.state))
+    for step in STEPS:
+        found = step(query)
+        if found is not None:
+            return found
+    return _state_only(query)
+
+
+def _state_only(query: Query) -> Placement:
+    state = query.state
+    core = query.name.core
+    exists = any(squeeze(c) in query.table.unlocated for c in variants(core))
+    why = (
+        f"{spoken(core)} exists, but it is not known where in {STATES[state]}"
+        if exists
+        else f"could not be placed within {STATES[state]}"
+    )
+    return Placement(
+        (state,), "not_placed", Confidence.STATE_ONLY, f"{why}; those who follow {state} hear of it"
+    )

@@ -1,0 +1,151 @@
+"""A listing taken apart once, so that each step of the rule only asks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from monitor.domain import Confidence, Listing, Placement
+from monitor.places.areas import Site, counties_of, sites
+from monitor.places.kinds import DESIGNATORS, AgencyName, variants
+from monitor.places.names import key, squeeze, words
+from monitor.places.table import Point, StateTable, distance
+
+STRAY_KM = 100.0  # a point so far from every ZIP of its state is a slip
+_NO_COUNTY = frozenset(("", "na", "none", "unknown", "notavailable", "null", "statewide"))
+_COUNTY_WORDS = frozenset(("county", "parish", "boro", "municipio", "municipality", "area"))
+_OLD_COUNTIES = {
+    ("AK", "wadehampton"): ("kusilvak",),
+    ("AK", "valdezcordova"): ("chugach", "copperriver"),
+    ("SD", "shannon"): ("oglalalakota",),
+    ("FL", "dade"): ("miamidade",),
+}
+"""Counties renamed or divided since 1990, by the keys of their names."""
+
+
+@dataclass(frozen=True, eq=False)
+class Query:
+    """One listing in its state's table."""
+
+    listing: Listing
+    table: StateTable
+    name: AgencyName = field(repr=False)
+
+    @property
+    def state(self) -> str:
+        return self.table.state
+
+    @cached_property
+    def point(self) -> Point | None:
+        """The listing's point, None when it cannot be: (0, 0), another hemisphere, nowhere near the state."""
+        point = self.listing.point
+        if point is None or not (-90 <= point[0] <= 90 and -180 <= point[1] <= 180):
+            return None
+        return point if next(self.table.near(point, STRAY_KM), None) is not None else None
+
+    @cached_property
+    def city(self) -> str:
+        """The address city in comparable words, without "City of"."""
+        parts = words(self.listing.city or "")
+        if squeeze(parts) in self.table.by_city:
+            return " ".join(parts)  # "Township Of Washington" is a post town
+        while len(parts) > 2 and parts[1] == "of" and parts[0] in DESIGNATORS:
+            parts = parts[2:]
+        return " ".join(parts)
+
+    @cached_property
+    def address(self) -> Site | None:
+        """The place that the address city is, when it is known with ZIPs or a point."""
+        said = tuple(self.city.split())
+        for city in variants(said) if said[-1:] != ("twp",) else [said]:
+            for site in self._fit(sites(self.table, squeeze(city)), self._county_given):
+                if site.located:
+                    return site
+        return None
+
+    @cached_property
+    def _county_given(self) -> frozenset[int]:
+        text = self.listing.county or ""
+        if key(text) in _NO_COUNTY or not any(c.isalpha() for c in text):
+            return frozenset()
+        return frozenset(county_named(self.table, text))
+
+    @cached_property
+    def counties(self) -> frozenset[int]:
+        """The counties that the listing itself gives, also in the place of a town ("Norfolk County")."""
+        last = words(self.listing.city or "")[-1:]
+        if self._county_given or last not in (("county",), ("parish",)) or self.address is not None:
+            return self._county_given
+        return frozenset(county_named(self.table, self.listing.city or ""))
+
+    def fit(self, found: Iterable[Site]) -> list[Site]:
+        """Places in the order in which they fit the listing's point or county."""
+        return self._fit(found, self.counties)
+
+    def _fit(self, found: Iterable[Site], counties: frozenset[int]) -> list[Site]:
+        given = list(found)
+        point = self.point
+        if point is not None:
+            return sorted(given, key=lambda s: distance(s.point, point) if s.point else 1e4)
+        if counties:
+            return sorted(given, key=lambda s: not counties_of(self.table, s) & counties)
+        return given
+
+
+def county_named(table: StateTable, text: str) -> list[int]:
+    """The counties that a text names, with or without the word "county"; independent cities by "city"."""
+    said = words(text)
+    stem = tuple(w for w in said if w not in ("county", "parish", "municipio", "of", "census", "area"))
+    found = counties_by_key(table, squeeze(stem))
+    if not found and stem and stem[-1] in ("city", "boro", "municipality"):
+        found = counties_by_key(table, squeeze(stem[:-1]))
+    if len(found) > 1:
+        city = "city" in said
+        found = [c for c in found if table.counties[c].independent == city] or found
+    return found
+
+
+def counties_by_key(table: StateTable, stem: str) -> list[int]:
+    """The counties of that name, old names included."""
+    found = list(table.by_county.get(stem, ()))
+    for later in _OLD_COUNTIES.get((table.state, stem), ()):
+        found.extend(table.by_county.get(later, ()))
+    return found
+
+
+def counties_said(table: StateTable, part: tuple[str, ...]) -> list[int]:
+    """The counties before the word county, parish, borough or municipio in a part of a name, or after "county of"."""
+    found: list[int] = []
+    for at, word in enumerate(part):
+        if word not in _COUNTY_WORDS:
+            continue
+        before = [part[at - n : at] for n in range(min(4, at), 0, -1)]
+        after = (
+            [part[at + 2 : at + 2 + n] for n in range(4, 0, -1)] if part[at + 1 : at + 2] == ("of",) else []
+        )
+        for run in before + after:
+            hit = counties_by_key(table, squeeze(run))
+            if hit:
+                counties = [c for c in hit if not table.counties[c].independent]
+                found.extend(counties or hit)
+                break
+    return list(dict.fromkeys(found))
+
+
+def titles(table: StateTable, counties: Iterable[int]) -> str:
+    """Counties for people: "Kings County and Queens County"."""
+    return " and ".join(table.counties[c].title for c in counties)
+
+
+def county_rows(table: StateTable, counties: Iterable[int]) -> set[int]:
+    """The ZIPs with at least 2 % of their land in the counties."""
+    return {r for c in counties for r in table.counties[c].zips}
+
+
+def place(
+    query: Query, rows: Iterable[int], how: str, confidence: Confidence, reason: str
+) -> Placement | None:
+    """A placement of ZIP rows; None when there are none, so that the next step is tried."""
+    zips = tuple(sorted({query.table.zips[r] for r in rows}))
+    return Placement(zips, how, confidence, reason) if zips else None

@@ -1,0 +1,84 @@
+"""Agencies of a whole state, and governments whose area is known by hand."""
+
+from __future__ import annotations
+
+from monitor.domain import Confidence, Placement
+from monitor.places import kinds
+from monitor.places.areas import sites
+from monitor.places.known import consolidated
+from monitor.places.names import key, squeeze, word_set
+from monitor.places.query import Query, counties_said, county_rows, place
+from monitor.states import STATES
+
+_TERRITORIES = frozenset(("AS", "GU", "MP", "PR", "VI"))
+_OFFICES = frozenset(("dept", "state", "division", "bureau", "office", "board", "commission"))
+
+
+ACRONYMS: dict[str, frozenset[str]] = {
+    state: word_set(text)
+    for state, text in {
+        "AL": "alea", "AK": "ast", "AZ": "azdps", "AR": "asp", "CA": "chp cdcr cdfw", "CO": "csp cbi cpw", "CT": "csp",
+        "DE": "dsp", "FL": "fhp fwc fdle", "GA": "gsp gbi", "ID": "isp", "IL": "isp idnr", "IN": "isp", "IA": "isp dci",
+        "KS": "khp kbi", "KY": "ksp", "LA": "lsp", "ME": "msp", "MD": "msp mdta", "MA": "msp", "MI": "msp",
+        "MN": "msp bca", "MS": "mhp mbi", "MO": "mshp", "MT": "mhp", "NE": "nsp", "NV": "nhp nsp", "NH": "nhsp",
+        "NJ": "njsp", "NM": "nmsp", "NY": "nysp", "NC": "ncshp ncdps", "ND": "ndhp", "OH": "oshp bci", "OK": "ohp osbi obn",
+        "OR": "osp", "PA": "psp", "RI": "risp", "SC": "schp sled scdnr", "SD": "sdhp", "TN": "thp tbi twra",
+        "TX": "txdps tpwd tabc", "UT": "uhp", "VT": "vsp", "VA": "vsp", "WA": "wsp wdfw", "WV": "wvsp", "WI": "wsp", "WY": "whp",
+    }.items()
+}  # fmt: skip
+"""Letters by which a state's own agencies are known."""
+
+
+def known_government(query: Query) -> Placement | None:
+    """The hand-kept table of consolidated governments: whole counties."""
+    row = consolidated(query.name, query.state)
+    if row is None or kinds.is_surely_institution(query.name.parts[0]):
+        return None
+    table = query.table
+    found = [c for stem in row.counties for c in table.by_county.get(key(stem), ())]
+    return place(query, county_rows(table, found), "consolidated", Confidence.EXACT, f"covers {row.area}")
+
+
+def state_wide(query: Query) -> Placement | None:
+    """State police, highway patrol, department of corrections, attorney general and the like: the state."""
+    parts = query.name.parts
+    branch = not query.name.core and any(_always(part) for part in parts[1:])
+    if not parts or not (branch or _says_state(query, parts[0])):
+        return None
+    state = query.state
+    return Placement(
+        (state,), "state_wide", Confidence.EXACT, f"covers all of {STATES[state]}", statewide=True
+    )
+
+
+def _says_state(query: Query, first: kinds.Words) -> bool:
+    if kinds.is_surely_institution(first) and not kinds.contains(first, ("dept", "of")):
+        return False
+    if kinds.contains(first, ("community", "college")) or counties_said(query.table, first):
+        return False
+    if _always(first) or first[0] in ACRONYMS.get(query.state, ()):
+        return True
+    after = kinds.state_led(query.name, query.state)
+    if after is not None:
+        return _after_the_state(query, after)
+    if query.state in _TERRITORIES and query.name.core in ((), kinds.state_words(query.state)):
+        return kinds.contains(first, ("public", "safety")) or query.name.core != ()
+    bare = not query.name.core and first[:1] in (("dept",), ("division",), ("office",), ("bureau",))
+    return bare and any(w in kinds.STATE_SUBJECTS for w in first)
+
+
+def _always(part: kinds.Words) -> bool:
+    said = f" {' '.join(part)} "
+    return any(phrase in said for phrase in kinds.ALWAYS_STATE)
+
+
+def _after_the_state(query: Query, after: kinds.Words) -> bool:
+    """Whether what follows the own state's name is one of its offices: not "New York City Police", "Iowa City Police"."""
+    if not after:
+        return True
+    if after[0] == "state" and kinds.is_surely_institution(after):
+        return False
+    if after[0] in _OFFICES or (after[0] == "police" and query.state in _TERRITORIES):
+        return True
+    named_like_a_town = any(sites(query.table, squeeze(core)) for core in kinds.variants(query.name.core))
+    return after[0] in kinds.STATE_FUNCTIONS and not named_like_a_town

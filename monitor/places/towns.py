@@ -1,0 +1,360 @@
+"""Municipalities, townships, boroughs and joint departments."""
+
+from __future__ import annotations
+
+import math
+
+from monitor.domain import Confidence, Placement
+from monitor.places import kinds
+from monitor.places.areas import Site, closest, counties_of, main_counties, radius_km, sites, town_rows
+from monitor.places.names import key, squeeze, word_set
+from monitor.places.query import Query, counties_by_key, county_rows, place, titles
+from monitor.places.spelling import near_keys
+from monitor.places.table import distance
+
+BOTH_KM = 25.0  # up to this distance a department may serve the place it is named after and its address's
+PARTNERS_KM = 30.0  # farther apart two towns do not share a police department
+GOOD_PART = 20  # percent of its land
+GOOD_PIECE = 0.1  # of an independent city's land that a ZIP holds: Charlottesville lies in ZIPs that are mostly countryside
+TOWN_PEOPLE = 5000  # a town of so many is meant before a township that is known by its county only
+MUCH = 10  # times as many people make another place of the name unlikely
+LONGER = 5  # letters that a village may have more than its township: "ville", "burg"
+BESIDE_KM = 8.0  # ZIPs of the address city so near to the place named are served as well
+COUNTY_KM, BESIDE_COUNTY_KM = (
+    15.0,
+    40.0,
+)  # taken for the distance of a township in the county of the address, or in one beside
+FEW = 3  # a post town of so few ZIPs is taken whole for a township around it
+_COUNTY_WORK = frozenset(("jail", "jails", "court", "detention", "juvenile"))
+_JOINTS = frozenset(("and", "regional", "joint", "tri", "area", "twp", "boro", "consolidated"))
+_DIRECTIONS = word_set("north south east west upper lower new old little great middle")
+
+
+def name_is_city(query: Query) -> Placement | None:
+    """The agency's name without its kind equals the address city: that city, whatever other words it holds."""
+    site = query.address
+    if site is None or not query.city or kinds.is_named_after_a_town(query.name):
+        return None
+    city = tuple(query.city.split())
+    keys = {squeeze(v) for v in kinds.variants(city)}
+    cores = kinds.variants(query.name.core)
+    begins = city[1:2] == ("of",) and query.name.parts[0][: len(city)] == city  # "Township of Washington"
+    if not begins and not any(squeeze(core) in keys for core in cores):
+        return None
+    if (
+        not begins
+        and query.name.designator == "twp"
+        and site.name != (own := _township_beside(query, site, cores)).name
+    ):
+        return _town(query, own, "name")
+    if query.counties and not query.counties & counties_of(query.table, site):
+        return _town(query, site, "name_is_city", Confidence.CONFLICT, ", though another county is given")
+    unsure = _rivals(query, site) if not site.rows else _post_towns(query) > 1
+    return _town(query, site, "name_is_city", Confidence.APPROXIMATE if unsure else Confidence.EXACT)
+
+
+def _township_beside(query: Query, city: Site, cores: list[kinds.Words]) -> Site:
+    """The township about a city of the same name, where the hand-kept list knows it ("Bethlehem Township"); else the city."""
+    whole = sites(query.table, squeeze(cores[0])) if cores else ()
+    return next((s for s in whole if s.known and s != city), city)
+
+
+def municipal(query: Query) -> Placement | None:
+    """The place named in the agency's name, checked against the address city."""
+    site = named_site(query)
+    if site is None:
+        return None
+    address = query.address
+    if address is None or address == site:
+        return _named_only(query, site)
+    if not site.located:
+        return _township(query, site) or _address_instead(query, address)
+    table = query.table
+    own, theirs = set(town_rows(table, site)), set(town_rows(table, address))
+    if own & theirs:
+        return _town(query, site, "name")
+    here, there = site.point, address.point
+    if site.known and here and there and distance(here, there) <= BOTH_KM:
+        return _town(query, site, "name")
+    if here is None or there is None:
+        return place(
+            query,
+            own | theirs,
+            "name_and_address",
+            Confidence.APPROXIMATE,
+            f"covers {site.name} or {address.name}: an estimate",
+        )
+    if distance(here, there) > BOTH_KM:
+        return _address_instead(query, address)
+    beside = sorted(theirs, key=lambda r: distance(table.point(r) or there, here))
+    if query.name.designator != "twp" or len(beside) > FEW:
+        beside = [r for r in beside[:2] if distance(table.point(r) or there, here) <= BESIDE_KM] or beside[:1]
+    reason = f"covers {site.name}, with its address in {address.name}: an estimate"
+    return place(query, own | set(beside), "name_and_address", Confidence.APPROXIMATE, reason)
+
+
+def address_city(query: Query) -> Placement | None:
+    """The address city, when the name says nothing of another place."""
+    address = query.address
+    return _town(query, address, "address_city", Confidence.APPROXIMATE, ", its address") if address else None
+
+
+def branch(query: Query) -> Placement | None:
+    """A later part of the name that is a town ("Cuartel de la Policia - Patillas", "Drug Task Force - Hartsville")."""
+    for part in query.name.parts[1:]:
+        for core in (part, *kinds.variants(kinds.core_of(part)[0])):
+            site = next((s for s in query.fit(sites(query.table, squeeze(core))) if s.located), None)
+            if site is not None:
+                return _town(query, site, "branch", Confidence.APPROXIMATE, ", where this branch is")
+    return None
+
+
+def namesake(query: Query) -> Placement | None:
+    """A village that is known to exist, not where, beside the town it is named after: North Hodge by Hodge."""
+    table = query.table
+    for core in kinds.variants(query.name.core):
+        if squeeze(core) in table.unlocated and core[0] in _DIRECTIONS:
+            site = next((s for s in query.fit(sites(table, squeeze(core[1:]))) if s.located), None)
+            if site is not None:
+                note = f", beside which {kinds.spoken(core)} lies by its name"
+                return _town(query, site, "namesake", Confidence.APPROXIMATE, note)
+    return None
+
+
+def regional_jail(query: Query) -> Placement | None:
+    """A jail or court of several counties ("Albemarle-Charlottesville Regional Jail")."""
+    said = query.name.words
+    if "police" in said or not any(w in _COUNTY_WORK for w in said):
+        return None
+    counties = list(dict.fromkeys(c for piece in _all_pieces(query) for c in _counties_in(query, piece)))
+    reason = f"covers {titles(query.table, counties)}: an estimate"
+    return place(query, county_rows(query.table, counties), "regional_jail", Confidence.APPROXIMATE, reason)
+
+
+def joint(query: Query) -> Placement | None:
+    """The name split at "and", "regional", commas and hyphens: every part that is a town near the others."""
+    found: list[Site] = []
+    pieces = _all_pieces(query)
+    if len(pieces) == 1:
+        found = _hyphenated(query, pieces[0])
+    else:
+        for piece in pieces:
+            site = _nearest_of_name(query, piece, found)
+            found += [site] if site is not None else []
+    if not found:
+        return None
+    rows = {r for s in found for r in town_rows(query.table, s)}
+    said = " and ".join(dict.fromkeys(s.name for s in found))
+    return place(query, rows, "joint", Confidence.APPROXIMATE, f"covers {said}: an estimate")
+
+
+def _all_pieces(query: Query) -> list[kinds.Words]:
+    return [piece for part in query.name.parts for piece in _pieces(kinds.core_of(part)[0])]
+
+
+def _counties_in(query: Query, piece: kinds.Words) -> list[int]:
+    """The counties that a piece is, or that two halves of it are ("Albemarle-Charlottesville")."""
+    table = query.table
+    whole = counties_by_key(table, squeeze(piece))
+    if whole:
+        return whole[:1]
+    for at in range(1, len(piece)):
+        first, second = (counties_by_key(table, squeeze(half)) for half in (piece[:at], piece[at:]))
+        if first and second:
+            return [first[0], second[0]]
+    return []
+
+
+def _pieces(core: kinds.Words) -> list[kinds.Words]:
+    found: list[list[str]] = [[]]
+    for word in core:
+        if word in _JOINTS:
+            found.append([])
+        else:
+            found[-1].append(word)
+    return [tuple(piece) for piece in found if piece]
+
+
+def _hyphenated(query: Query, piece: kinds.Words) -> list[Site]:
+    """Two towns in one name ("Batesburg-Leesville"): both must be known, and near each other."""
+    for at in range(1, len(piece)):
+        first = _nearest_of_name(query, piece[:at], [])
+        second = _nearest_of_name(query, piece[at:], [first]) if first else None
+        if first is not None and second is not None and first != second:
+            return [first, second]
+    return []
+
+
+def _nearest_of_name(query: Query, piece: kinds.Words, beside: list[Site]) -> Site | None:
+    """The place of that name that fits the listing and lies near the first of the others."""
+    anchor = next((s.point for s in (*beside, query.address) if s is not None and s.point), None)
+    for core in kinds.variants(piece):
+        for site in query.fit(sites(query.table, squeeze(core))):
+            if site.located and (
+                anchor is None or site.point is None or distance(site.point, anchor) <= PARTNERS_KM
+            ):
+                return site
+    return None
+
+
+def misspelt_town(query: Query) -> Placement | None:
+    """A misspelt town, by a bounded edit distance inside the state; only when one name alone comes near."""
+    table = query.table
+    for text in (*kinds.variants(query.name.core), tuple(query.city.split())):
+        wanted = squeeze(text)
+        if wanted in table.unlocated:
+            return None  # it is spelt right: such a place exists
+        near = sorted(set(near_keys(wanted, table.towns)) | set(near_keys(wanted, table.by_city)))
+        if len(near) != 1:
+            continue
+        site = next((s for s in query.fit(sites(table, near[0])) if s.located), None)
+        if site is not None:
+            return _town(query, site, "misspelt_town", Confidence.APPROXIMATE, ", if that is meant")
+    return None
+
+
+def named_site(query: Query) -> Site | None:
+    """The place in the agency's name that fits the listing best."""
+    found: list[Site] = []
+    for core in kinds.variants(query.name.core):
+        found.extend(s for s in sites(query.table, squeeze(core)) if s not in found)
+    if not found:
+        return None
+    found = query.fit(found)
+    if query.point is not None:
+        return found[0]
+    address = query.address
+    if address is not None and address.point is not None:
+        return min(found, key=lambda s: _away_from(query, s, address))
+    if query.counties:
+        return found[0]
+    twp = query.name.designator == "twp"
+    return min(found, key=lambda s: not s.known if twp else not s.located)
+
+
+def _away_from(query: Query, site: Site, address: Site) -> float:
+    """Kilometres from the address to a place; a township known by its county counts as near in the county of the address."""
+    if site.point is not None and address.point is not None:
+        return distance(site.point, address.point)
+    main, *others = main_counties(query.table, address)
+    if site.county == main:
+        return COUNTY_KM
+    return BESIDE_COUNTY_KM if site.county in others else math.inf
+
+
+def _named_only(query: Query, site: Site) -> Placement | None:
+    """There is nothing but the name, a county at most, to say which place is meant."""
+    if query.counties and site.located and not counties_of(query.table, site) & query.counties:
+        return _town(query, site, "name", Confidence.CONFLICT, ", though another county is given")
+    if not site.located:
+        return _township(query, site)
+    sure = not _rivals(query, site) and not (query.listing.city and query.address is None)
+    return _town(query, site, "name", Confidence.EXACT if sure else Confidence.APPROXIMATE)
+
+
+def _post_towns(query: Query) -> int:
+    """How many places of the address city's name have ZIPs of their own."""
+    if query.point is not None or query.counties:
+        return 1
+    return sum(bool(s.rows) for s in sites(query.table, squeeze(tuple(query.city.split()))))
+
+
+def _rivals(query: Query, site: Site) -> bool:
+    """Whether another place of the same name in the state could be meant as well: not a much smaller one than a town that is known to
+    the post, unless the name says township."""
+    if query.point is not None or query.counties:
+        return False
+    others = {s for core in kinds.variants(query.name.core) for s in sites(query.table, squeeze(core))} - {
+        site
+    }
+    if site.rows and site.population >= TOWN_PEOPLE and query.name.designator != "twp":
+        return any(s.population * MUCH >= site.population for s in others)
+    return bool(others)
+
+
+def _address_instead(query: Query, address: Site) -> Placement | None:
+    note = f", its address; {kinds.spoken(query.name.core)} is not near it"
+    return _town(query, address, "address_city", Confidence.CONFLICT, note)
+
+
+def _town(
+    query: Query, site: Site, how: str, confidence: Confidence = Confidence.EXACT, note: str = ""
+) -> Placement | None:
+    """A town's ZIPs: an independent city's by its land, any other's by mailing city, distance and population."""
+    table = query.table
+    if confidence is Confidence.EXACT and _is_astray(query, site):
+        confidence, note = Confidence.CONFLICT, f"{note}, though its point is far from there"
+    independent = [c for c in table.by_county.get(key(site.name), ()) if table.counties[c].independent]
+    if independent:
+        rows = _city_rows(query, independent[0])
+        return place(query, rows, how, confidence, f"covers {table.counties[independent[0]].title}{note}")
+    rows = set(town_rows(table, site))
+    if query.point is not None and site.point is not None and distance(query.point, site.point) <= BOTH_KM:
+        rows.update(r for _, r in closest(table, query.point, 1))
+    return place(query, rows, how, confidence, f"covers {site.name}{note}")
+
+
+def _is_astray(query: Query, site: Site) -> bool:
+    """Whether the listing's point lies farther from the town than one of its stations could."""
+    if query.point is None or site.point is None:
+        return False
+    return distance(query.point, site.point) > BOTH_KM + radius_km(site.population)
+
+
+def _city_rows(query: Query, city: int) -> set[int]:
+    """The ZIPs of an independent city: those that lie in it for a good part, and those that are a good part of it; all when none is."""
+    table = query.table
+    rows = table.counties[city].zips
+    shares = {r: dict(table.shares[r])[city] for r in rows}
+    land = {r: shares[r] * max(table.radius[r], 0) ** 2 for r in rows}
+    least = sum(land.values()) * GOOD_PIECE
+    main = {r for r in rows if shares[r] >= GOOD_PART or land[r] > least}
+    return main or set(rows)
+
+
+def _township(query: Query, site: Site) -> Placement | None:
+    """A township known by its county only: what is near the point, the part of the address city in the county, the village that bears
+    its name there, or else the county."""
+    table, county = query.table, site.county
+    assert county is not None
+    title = table.counties[county].title
+    inside = set(table.counties[county].zips)
+    if query.point is not None:
+        rows = [r for _, r in closest(table, query.point, 2, 12.0, areal=True)]
+        return place(
+            query,
+            rows,
+            "township",
+            Confidence.APPROXIMATE,
+            f"is in {title}: the ZIPs nearest to its point are an estimate",
+        )
+    address = query.address
+    if address is not None:
+        rows = [r for r in town_rows(table, address) if r in inside]
+        if rows:
+            reason = f"is in {title} with its address in {address.name}: an estimate"
+            return place(query, rows, "township", Confidence.APPROXIMATE, reason)
+        return None
+    village = _namesake(query, county)
+    if village is not None:
+        rows = [r for r in town_rows(table, village) if r in inside]
+        reason = f"is in {title}, near {village.name} by its name: an estimate"
+        return place(query, rows, "township", Confidence.APPROXIMATE, reason)
+    return place(
+        query, inside, "township_county", Confidence.APPROXIMATE, f"is in {title}; where in it is not known"
+    )
+
+
+def _namesake(query: Query, county: int) -> Site | None:
+    """A village in the county that bears the township's name: Lampeter for West Lampeter, Plumsteadville for Plumstead."""
+    core = kinds.variants(query.name.core)[-1]
+    while len(core) > 1 and core[0] in _DIRECTIONS:
+        core = core[1:]
+    stem = squeeze(core)
+    table = query.table
+    names = (n for known in (table.by_city, table.towns) for n in known)
+    for name in (n for n in names if n.startswith(stem) and len(n) <= len(stem) + LONGER):
+        site = next((s for s in sites(table, name) if s.located and county in counties_of(table, s)), None)
+        if site is not None:
+            return site
+    return None

@@ -1,0 +1,184 @@
+"""What is known when a judgement is made, and how what was judged is written: the inside of T1."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from sqlalchemy.engine import Connection
+
+from monitor.domain import Change, Judgement, Kind, Released, Standing, State
+from monitor.polling.values import Outcome, Result, Watch
+from monitor.storage.lists import baseline, changes
+from monitor.storage.lists.baseline import Accepted, Believed, Version
+from monitor.storage.lists.changes import Row
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """All that was known of a source at one moment."""
+
+    believed: Believed
+    accepted: Accepted
+    rows: tuple[Row, ...]
+    released: tuple[Released, ...]
+
+    @property
+    def standing(self) -> tuple[Standing, ...]:
+        return tuple(row.standing for row in self.rows)
+
+
+@dataclass(frozen=True, slots=True)
+class Moves:
+    """What a judgement makes of the store: versions that end and begin, changes to write, and what stands afterwards."""
+
+    closed: tuple[str, ...] = ()
+    opened: tuple[Version, ...] = ()
+    rows: tuple[Row, ...] = ()
+    standing: tuple[Row, ...] = ()
+
+    @property
+    def published(self) -> tuple[Row, ...]:
+        return tuple(row for row in self.rows if row.state is State.PUBLISHED)
+
+    def __bool__(self) -> bool:
+        return bool(self.closed or self.opened or self.rows)
+
+
+def view(conn: Connection, watch: Watch, now: datetime) -> View:
+    """What is known of the source now, as far back as any rule of the guard looks."""
+    policy = watch.policy
+    window = max(policy.group_window, policy.flap_window, policy.rename_memory)
+    return View(
+        baseline.believed(conn, watch.name),
+        baseline.accepted(conn, watch.name),
+        changes.standing(conn, watch.name),
+        changes.released(conn, watch.name, now - window),
+    )
+
+
+def glance(conn: Connection, watch: Watch) -> View:
+    """What stands, without the baseline: enough to see whether anything is due."""
+    return View(baseline.believed(conn, watch.name), Accepted((), {}), changes.standing(conn, watch.name), ())
+
+
+def approved(differences: Iterable[Change], since: datetime, reason: str = "") -> tuple[Judgement, ...]:
+    """Everything published, because a person said so. It counts as held: what people let through is no flood of the publisher's."""
+    return tuple(Judgement(change, State.PUBLISHED, since, reason, held=True) for change in differences)
+
+
+def moves(
+    conn: Connection,
+    view: View,
+    judgements: Iterable[Judgement],
+    now: datetime,
+    *,
+    all_judged: bool = True,
+    approved: bool = False,
+) -> Moves:
+    """What the judgements make of the store; writes nothing. A quiet change moves the baseline and leaves no row.
+
+    ``all_judged``: what stood and was not judged is no longer there, and is withdrawn. ``approved``: a person decided these.
+    """
+    source, number = view.believed.name, view.believed.number + 1
+    known = {row.change.identity: row for row in view.rows}
+    taken = set(view.accepted.agencies.values())
+    # an addition renamed before it was told goes on with its clock under another identity
+    not_before = {row.first_seen_at: row.not_before for row in view.rows} | {now: view.believed.last_good_at}
+    taking: list[tuple[Change, str]] = []
+    rows: list[Row] = []
+    standing: list[Row] = []
+    for judgement in judgements:
+        change, published = judgement.change, judgement.state is State.PUBLISHED
+        agency = _agency(conn, view, change, taken, number)
+        if published:
+            taking.append((change, agency))
+        if change.quiet:
+            continue
+        old = known.pop(change.identity, None)
+        row = replace(
+            old
+            or Row(
+                source,
+                change,
+                agency,
+                judgement.state,
+                judgement.since,
+                not_before=not_before.get(judgement.since, view.believed.last_good_at),
+            ),
+            change=change,
+            state=judgement.state,
+            reason=judgement.reason,
+            release_at=judgement.release_at,
+            was_held=judgement.held or judgement.state is State.HELD or (old is not None and old.was_held),
+            approved=approved or (old is not None and old.approved),
+            ended_at=now if published else None,
+        )
+        if row != old:
+            rows.append(row)
+        if not published:
+            standing.append(row)
+    if all_judged:
+        rows += [replace(row, state=State.WITHDRAWN, ended_at=now) for row in known.values()]
+    else:
+        standing += known.values()
+    return Moves(
+        closed=tuple(change.before.key for change, _ in taking if change.before is not None),
+        opened=tuple(Version(change.after, agency) for change, agency in taking if change.after is not None),
+        rows=tuple(rows),
+        standing=tuple(standing),
+    )
+
+
+def write(conn: Connection, believed: Believed, moved: Moves, fetch_id: int | None, now: datetime) -> None:
+    """Write the moves under the number after ``believed``; the caller has advanced the source to it."""
+    number = believed.number + 1
+    baseline.close(conn, believed.name, moved.closed, number, now)
+    baseline.open_(conn, believed.name, moved.opened, number, now)
+    rows: Sequence[Row] = moved.rows
+    if moved.published:
+        changeset = changes.add_changeset(conn, believed.name, number, now, fetch_id)
+        rows = [replace(row, changeset=changeset) if row.state is State.PUBLISHED else row for row in rows]
+    changes.write(conn, rows)
+
+
+def outcome(source: str, moved: Moves) -> Outcome:
+    """What the moves amount to, in one line."""
+    pending = [row for row in moved.standing if row.state is State.PENDING]
+    held = [row for row in moved.standing if row.state is State.HELD]
+    if moved.published:
+        result = Result.PUBLISHED
+    else:
+        result = Result.HELD if held else Result.PENDING if pending else Result.UNCHANGED
+    kinds = [row.change.kind for row in moved.published]
+    return Outcome(
+        source,
+        result,
+        added=kinds.count(Kind.ADDED),
+        removed=kinds.count(Kind.REMOVED),
+        changed=kinds.count(Kind.CHANGED),
+        pending=len(pending),
+        held=len(held),
+        reason=reasons(held or pending),
+    )
+
+
+def reasons(rows: Iterable[Row]) -> str:
+    """The reasons of changes, each once."""
+    return " ".join(dict.fromkeys(row.reason for row in rows if row.reason))
+
+
+def _agency(conn: Connection, view: View, change: Change, taken: Collection[str], number: int) -> str:
+    """The agency that a change is about: that of the listing it continues, or for a new one its key."""
+    agencies = view.accepted.agencies
+    if change.before is not None:
+        return agencies.get(change.before.key, change.before.key)
+    assert change.after is not None
+    if change.previous is not None:
+        past = baseline.past_agency(conn, view.believed.name, change.previous.key)
+        if past is not None:
+            return past
+    key = change.after.key
+    # another agency that has since been renamed was first accepted under this key
+    return key if key not in taken else f"{key}@{number}"

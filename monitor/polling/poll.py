@@ -1,0 +1,370 @@
+"""A poll, from top to bottom."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+
+from sqlalchemy.engine import Connection, Engine
+
+from monitor import sources
+from monitor.core import guard
+from monitor.core.diff import diff
+from monitor.core.identity import digest
+from monitor.domain import Judgement, Publication
+from monitor.errors import BaselineMoved, FetchError, ParseError
+from monitor.fetch import Evidence, Failed, Fetched, NotModified, Validators
+from monitor.polling import apply
+from monitor.polling.apply import Moves, View
+from monitor.polling.reparse import rebase
+from monitor.polling.values import Outcome, Publisher, Result, Watch
+from monitor.storage.engine import reading, transaction
+from monitor.storage.lists import baseline, changes, history
+from monitor.storage.lists.baseline import Believed, Version
+from monitor.storage.lists.history import ACCEPTED, FAILED, GOOD, REJECTED, UNCHANGED, Attempt, Remembered
+
+log = logging.getLogger(__name__)
+
+_TRIES = 6
+"""Against other pollers of the same source: each loss means that another one has written what it saw, which it does once."""
+
+
+def poll(engine: Engine, watch: Watch, fetcher: Publisher, *, now: datetime) -> Outcome:
+    """Ask for the source once and believe what may be believed of it; ``now`` is the time of everything that this poll writes.
+
+    A publication that cannot be had or read is an Outcome, and the baseline stands. Raises StoreError; its BaselineMoved means that other
+    pollers were faster again and again.
+    """
+    with reading(engine) as conn:
+        known = {
+            url: Validators(given.etag, given.last_modified, given.hash)
+            for url, given in history.validators(conn, watch.name).items()
+        }
+    try:
+        got = _get(watch, fetcher, known.get)
+    except FetchError as error:
+        return _failed(engine, watch, error, now)
+    seen = _Seen(watch, got, now)
+    for _ in range(_TRIES):
+        try:
+            rebase(engine, watch, now)
+            return _weigh(engine, seen)
+        except ParseError as error:
+            return _failed(engine, watch, error, now, got)
+        except BaselineMoved:
+            log.info("%s: another process was faster; weighing again", watch.name)
+    raise BaselineMoved
+
+
+@dataclass
+class _Seen:
+    """What one poll was given. ``hash`` names the content, also where the server only said that it is as it was."""
+
+    watch: Watch
+    got: Fetched | NotModified
+    now: datetime
+    _publication: Publication | None = field(default=None, repr=False)
+    _digest: str = ""
+
+    @property
+    def hash(self) -> str:
+        known = self.got.sha256 if isinstance(self.got, Fetched) else self.got.validators.hash
+        assert known is not None  # only validators with a kept body are sent
+        return known
+
+    def body(self, conn: Connection) -> bytes:
+        """The content, from the store where the server did not send it."""
+        if isinstance(self.got, Fetched):
+            return self.got.body
+        kept = history.body(conn, self.hash)
+        if kept is None:
+            raise ParseError(
+                "the server says that nothing changed, and what it gave before is no longer kept"
+            )
+        return kept
+
+    def publication(self, body: bytes) -> Publication:
+        """What the content says; parsed once, however often it has to be weighed. Raises ParseError."""
+        if self._publication is None:
+            self._publication = sources.parse(body, self.watch.spec)
+            self._digest = digest(self._publication.listings)
+        return self._publication
+
+    @property
+    def digest(self) -> str:
+        """A hash of the set of its listings; once it is parsed."""
+        assert self._publication is not None
+        return self._digest
+
+    def attempt(self, outcome: str, reason: str = "") -> Attempt:
+        return _attempt(self.watch, self.now, outcome, reason, self.got, self.hash)
+
+
+def _get(
+    watch: Watch, fetcher: Publisher, known: Callable[[str], Validators | None]
+) -> Fetched | NotModified:
+    got = fetcher.get(watch.target, known)
+    if isinstance(got, Fetched) and (href := sources.network_link(got.body)) is not None:
+        return fetcher.fetch_link(href, watch.target, known)
+    return got
+
+
+def _weigh(engine: Engine, seen: _Seen) -> Outcome:
+    """Compare what was seen with what is believed, and do what follows from it. Raises ParseError, BaselineMoved."""
+    watch, now = seen.watch, seen.now
+    with reading(engine) as conn:
+        believed = baseline.believed(conn, watch.name)
+        rejected = history.rejected_now(conn, watch.name)
+        answer = history.approval(conn, watch.name, seen.hash)
+        body = b"" if seen.hash == believed.last_good_hash else seen.body(conn)
+    if believed.last_good_at is not None and believed.last_good_at > now:
+        return _late(engine, seen)
+    if believed.last_good_hash is not None and believed.fingerprint != watch.fingerprint:
+        raise BaselineMoved  # by a process with another configuration, since it was rebased
+    if seen.hash == believed.last_good_hash:
+        return _unchanged(engine, seen, believed)
+    if rejected and not answer and (rejected.hash, rejected.fingerprint) == (seen.hash, watch.fingerprint):
+        # it never releases itself, whatever the clock makes of it
+        return _rejected_again(engine, seen, rejected)
+
+    publication = seen.publication(body)
+    with reading(engine) as conn:
+        view = apply.view(conn, watch, now)
+        last_seen = history.last_seen(conn, watch.name, digest=seen.digest, sha256=seen.hash)
+    if view.believed != believed:
+        raise BaselineMoved
+    if believed.last_good_hash is None:
+        return _baseline(engine, seen, view, publication, body)
+    differences = diff(
+        view.accepted.listings,
+        publication.listings,
+        silent=watch.policy.silent,
+        new_columns=view.believed.columns ^ publication.columns,
+    )
+    if answer:
+        judgements = apply.approved(differences, now)
+        return _believe(engine, seen, view, publication, body, judgements, approved=True)
+    reason = "a person rejected this publication" if answer is False else None
+    reason = reason or guard.reject(
+        publication,
+        view.accepted.listings,
+        differences,
+        view.standing,
+        columns=view.believed.columns,
+        folders=view.believed.folders,
+        last_seen=last_seen,
+        now=now,
+        policy=watch.policy,
+    )
+    if reason is not None:
+        return _rejected(engine, seen, publication, body, reason)
+    judgements = guard.judge(
+        differences,
+        view.accepted.listings,
+        view.standing,
+        view.released,
+        now=now,
+        policy=watch.policy,
+        damaged=publication.damaged,
+    )
+    return _believe(engine, seen, view, publication, body, judgements)
+
+
+def _believe(
+    engine: Engine,
+    seen: _Seen,
+    view: View,
+    publication: Publication,
+    body: bytes,
+    judgements: tuple[Judgement, ...],
+    *,
+    approved: bool = False,
+) -> Outcome:
+    """T1 of new bytes."""
+    with transaction(engine) as conn:
+        moved = apply.moves(conn, view, judgements, seen.now, approved=approved)
+        fetch_id = _write_good(conn, seen, view.believed, publication, body, moved)
+        apply.write(conn, view.believed, moved, fetch_id, seen.now)
+    return apply.outcome(seen.watch.name, moved)
+
+
+def _baseline(engine: Engine, seen: _Seen, view: View, publication: Publication, body: bytes) -> Outcome:
+    """T1 of the first publication ever: taken as it is, announced to nobody."""
+    moved = Moves(opened=tuple(Version(listing, listing.key) for listing in publication.listings))
+    with transaction(engine) as conn:
+        fetch_id = _write_good(conn, seen, view.believed, publication, body, moved)
+        apply.write(conn, view.believed, moved, fetch_id, seen.now)
+    return Outcome(seen.watch.name, Result.BASELINE)
+
+
+def _unchanged(engine: Engine, seen: _Seen, believed: Believed) -> Outcome:
+    """T1 of a content that is believed already: one fetch row. What waited for a second look, or for its time, is judged as it is stored."""
+    watch, now = seen.watch, seen.now
+    with reading(engine) as conn:
+        view = apply.glance(conn, watch)
+        if guard.due(view.standing, now, watch.policy):
+            view = apply.view(conn, watch, now)
+            judgements = guard.judge(
+                tuple(row.change for row in view.rows),
+                view.accepted.listings,
+                view.standing,
+                view.released,
+                now=now,
+                policy=watch.policy,
+            )
+        else:
+            judgements = ()
+        snapshot = history.snapshot(conn, watch.name, seen.hash, ACCEPTED)
+    if view.believed != believed:
+        raise BaselineMoved
+    with transaction(engine) as conn:
+        moved = apply.moves(conn, view, judgements, now, all_judged=False)
+        fetch_id = history.add_fetch(conn, seen.attempt(UNCHANGED))
+        baseline.advance(
+            conn,
+            view.believed,
+            number=view.believed.number + bool(moved),
+            last_good_fetch=fetch_id,
+            last_good_at=now,
+        )
+        if snapshot is not None:
+            history.saw_again(conn, snapshot.id, now)
+        apply.write(conn, view.believed, moved, fetch_id, now)
+        _remember(conn, seen)
+    return apply.outcome(watch.name, moved)
+
+
+def _rejected(engine: Engine, seen: _Seen, publication: Publication, body: bytes, reason: str) -> Outcome:
+    """A publication that is not believed is kept, with the reason, and moves nothing."""
+    with transaction(engine) as conn:
+        fetch_id = history.add_fetch(conn, seen.attempt(REJECTED, reason))
+        history.add_body(conn, seen.hash, body, seen.now)
+        _write_snapshot(conn, seen, fetch_id, publication, REJECTED, reason)
+        return _nothing_moved(conn, seen.watch, seen.now, Result.REJECTED, reason)
+
+
+def _rejected_again(engine: Engine, seen: _Seen, rejected: history.Seen) -> Outcome:
+    """The same publication is still there, and still not believed. Nothing is parsed."""
+    with transaction(engine) as conn:
+        history.add_fetch(conn, seen.attempt(REJECTED, rejected.reason))
+        history.saw_again(conn, rejected.id, seen.now)
+        return _nothing_moved(conn, seen.watch, seen.now, Result.REJECTED, rejected.reason)
+
+
+def _late(engine: Engine, seen: _Seen) -> Outcome:
+    """A later poll was believed while this one was under way: what it saw is old news, and would undo newer."""
+    reason = "a later poll was believed before this one"
+    with transaction(engine) as conn:
+        history.add_fetch(conn, seen.attempt(FAILED, reason))
+        rows = changes.standing(conn, seen.watch.name)
+    return replace(apply.outcome(seen.watch.name, Moves(standing=rows)), reason=reason)
+
+
+def _failed(
+    engine: Engine, watch: Watch, error: FetchError | ParseError, now: datetime, got: Evidence | None = None
+) -> Outcome:
+    """The bytes could not be had, or not read: a row with the reason and all evidence."""
+    reason, wait = str(error), watch.every
+    if isinstance(error, Failed):
+        got = error.evidence
+        wait = max(wait, error.retry_after or wait)
+    with transaction(engine) as conn:
+        if isinstance(got, Fetched) and not history.is_unreadable(conn, watch.name):
+            # the first of a row is kept as evidence: an error page can be another one each time
+            history.add_body(conn, got.sha256, got.body, now)
+        history.add_fetch(conn, _attempt(watch, now, FAILED, reason, got))
+        return _nothing_moved(conn, watch, now, Result.FAILED, reason, wait)
+
+
+def _nothing_moved(
+    conn: Connection,
+    watch: Watch,
+    now: datetime,
+    result: Result,
+    reason: str,
+    wait: timedelta | None = None,
+) -> Outcome:
+    baseline.note_poll(conn, watch.name, now, now + (wait or watch.every))
+    stands = apply.outcome(watch.name, Moves(standing=changes.standing(conn, watch.name)))
+    return replace(stands, outcome=result, reason=reason)
+
+
+def _write_good(
+    conn: Connection, seen: _Seen, believed: Believed, publication: Publication, body: bytes, moved: Moves
+) -> int:
+    """Everything that T1 writes of new bytes but the moves themselves; the id of the fetch."""
+    watch = seen.watch
+    fetch_id = history.add_fetch(conn, seen.attempt(GOOD))
+    history.add_body(conn, seen.hash, body, seen.now)
+    _write_snapshot(conn, seen, fetch_id, publication, ACCEPTED)
+    baseline.advance(
+        conn,
+        believed,
+        number=believed.number + bool(moved),
+        fingerprint=watch.fingerprint,
+        columns=sorted(publication.columns),
+        folders=list(publication.folders),
+        last_good_fetch=fetch_id,
+        last_good_at=seen.now,
+        last_good_hash=seen.hash,
+    )
+    _remember(conn, seen)
+    return fetch_id
+
+
+def _write_snapshot(
+    conn: Connection, seen: _Seen, fetch_id: int, publication: Publication, verdict: str, reason: str = ""
+) -> None:
+    history.add_snapshot(
+        conn,
+        source=seen.watch.name,
+        fetch_id=fetch_id,
+        at=seen.now,
+        hash=seen.hash,
+        digest=seen.digest,
+        fingerprint=seen.watch.fingerprint,
+        listings=len(publication.listings),
+        verdict=verdict,
+        reason=reason,
+        problems=publication.problems,
+    )
+
+
+def _remember(conn: Connection, seen: _Seen) -> None:
+    """What goes with every good poll: the validators of what was seen, and when the source is due again."""
+    given = seen.got.validators
+    history.put_validators(
+        conn, seen.watch.name, seen.got.final_url, Remembered(given.etag, given.last_modified, seen.hash)
+    )
+    baseline.note_poll(conn, seen.watch.name, seen.now, seen.now + seen.watch.every)
+
+
+def _attempt(
+    watch: Watch,
+    now: datetime,
+    outcome: str,
+    reason: str,
+    got: Evidence | None,
+    sha256: str | None = None,
+) -> Attempt:
+    if got is None:
+        return Attempt(source=watch.name, at=now, outcome=outcome, reason=reason)
+    fetched = got if isinstance(got, Fetched) else None
+    # the addresses that led to the one that answered
+    passed = (got.url, *got.redirects[:-1]) if got.redirects else ()
+    return Attempt(
+        source=watch.name,
+        at=now,
+        outcome=outcome,
+        reason=reason,
+        status=got.status,
+        url=got.final_url,
+        redirects=passed,
+        headers=got.headers,
+        wire_bytes=got.wire_bytes,
+        size=len(fetched.body) if fetched else None,
+        hash=fetched.sha256 if fetched else sha256,
+        duration=got.duration,
+    )

@@ -1,0 +1,131 @@
+"""The same bytes read otherwise: after a change of the parser or the configuration the baseline moves along in silence."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from sqlalchemy.engine import Engine
+
+from monitor import sources
+from monitor.core.diff import diff
+from monitor.core.identity import digest
+from monitor.domain import Change, Listing
+from monitor.errors import ParseError
+from monitor.polling.values import Watch
+from monitor.storage.engine import reading, transaction
+from monitor.storage.lists import baseline, changes, history
+from monitor.storage.lists.baseline import Accepted, Version
+from monitor.storage.lists.changes import Row
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class _Shift:
+    """How the baseline, and what stands against it, read now."""
+
+    closed: tuple[str, ...]
+    opened: tuple[Version, ...]
+    rows: tuple[Row, ...]
+
+
+def rebase(engine: Engine, watch: Watch, now: datetime) -> None:
+    """If the source was read otherwise when it was last believed, read its last good body again and take quietly what that changes.
+
+    What stands against the baseline goes on standing against it. Nothing is announced, and no poll is counted. A last good body that
+    cannot be read so (a new format of the publisher has just been configured) leaves the baseline as it is: the next publication is
+    compared with it as usual. Raises BaselineMoved.
+    """
+    with reading(engine) as conn:
+        believed = baseline.believed(conn, watch.name)
+        if believed.last_good_hash is None or believed.fingerprint == watch.fingerprint:
+            return
+        body = history.body(conn, believed.last_good_hash)
+        accepted = baseline.accepted(conn, watch.name)
+        rows = changes.standing(conn, watch.name)
+    try:
+        publication = None if body is None else sources.parse(body, watch.spec)
+    except ParseError as error:
+        publication = None
+        log.warning("%s: what was last believed cannot be read as now configured: %s", watch.name, error)
+    if publication is None:
+        with transaction(engine) as conn:
+            baseline.advance(conn, believed, fingerprint=watch.fingerprint)
+        return
+
+    differences = diff(
+        _observed(accepted.listings, rows),
+        publication.listings,
+        silent=watch.policy.silent,
+        new_columns=believed.columns ^ publication.columns,
+    )
+    shift = _shift(accepted, rows, differences)
+    number = believed.number + 1
+    with transaction(engine) as conn:
+        baseline.advance(
+            conn,
+            believed,
+            number=number,
+            fingerprint=watch.fingerprint,
+            columns=sorted(publication.columns),
+            folders=list(publication.folders),
+        )
+        baseline.close(conn, watch.name, shift.closed, number, now)
+        baseline.open_(conn, watch.name, shift.opened, number, now)
+        changes.write(conn, shift.rows)
+        assert believed.last_good_fetch is not None
+        assert believed.last_good_at is not None
+        history.add_snapshot(
+            conn,
+            source=watch.name,
+            fetch_id=believed.last_good_fetch,
+            at=believed.last_good_at,
+            hash=believed.last_good_hash,
+            digest=digest(publication.listings),
+            fingerprint=watch.fingerprint,
+            listings=len(publication.listings),
+            verdict=history.ACCEPTED,
+            problems=publication.problems,
+        )
+    log.info("%s: read anew, %d listings were taken silently", watch.name, len(shift.opened))
+
+
+def _observed(accepted: Iterable[Listing], rows: Iterable[Row]) -> tuple[Listing, ...]:
+    """What was published last, as it was read then: the baseline and all that stands against it."""
+    listings = {listing.key: listing for listing in accepted}
+    rows = tuple(rows)
+    for row in rows:
+        if row.change.before is not None:
+            listings.pop(row.change.before.key, None)
+    for row in rows:
+        if row.change.after is not None:
+            listings[row.change.after.key] = row.change.after
+    return tuple(listings.values())
+
+
+def _shift(accepted: Accepted, rows: Iterable[Row], differences: Iterable[Change]) -> _Shift:
+    """Apply the differences to what is accepted; what stands against it is only described anew."""
+    awaited = {row.change.after.key: row for row in rows if row.change.after is not None}
+    kept = {row.change.before.key for row in rows if row.change.before is not None}
+    closed: list[str] = []
+    opened: list[Version] = []
+    described: list[Row] = []
+    for difference in differences:
+        before, after = difference.before, difference.after
+        if before is not None and before.key in awaited:
+            row = awaited[before.key]
+            # one that is not read any more is withdrawn by the next poll, as ever
+            if after is not None:
+                described.append(replace(row, change=replace(row.change, after=after)))
+            continue
+        if after is not None and after.key in kept:
+            continue  # a removal that waits is read again: the next poll withdraws it
+        if before is not None:
+            closed.append(before.key)
+        if after is not None:
+            key = after.key if before is None else before.key
+            opened.append(Version(after, accepted.agencies.get(key, key)))
+    return _Shift(tuple(closed), tuple(opened), tuple(described))

@@ -1,0 +1,207 @@
+"""What a person says of what is not believed: changes that are held, and publications that were rejected."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any, TypeVar
+
+from sqlalchemy.engine import Connection, Engine
+
+from monitor import sources
+from monitor.core.diff import diff
+from monitor.domain import Judgement, State
+from monitor.errors import BaselineMoved, UsageError
+from monitor.polling import apply
+from monitor.polling.apply import Moves
+from monitor.polling.reparse import rebase
+from monitor.polling.values import Outcome, Result, Watch
+from monitor.storage.engine import reading, transaction
+from monitor.storage.lists import baseline, changes, history
+from monitor.storage.lists.changes import Row
+from monitor.storage.lists.history import Seen
+
+_Done = TypeVar("_Done")
+REFUSED = "A person rejected it."
+_DIGITS = 12  # of a body's hash, as people are shown it
+_TRIES = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """Something that is not believed: ``what`` is a held change, or a rejected snapshot that is still served. ``id`` is for people."""
+
+    id: str
+    what: Row | Seen
+
+    @property
+    def source(self) -> str:
+        return self.what.source
+
+
+def standing(engine: Engine) -> tuple[Hold, ...]:
+    """What is not believed and waits for time or a person, by source; what a person has already said no to is not in it."""
+    with reading(engine) as conn:
+        held = [row for row in changes.standing(conn) if row.state is State.HELD]
+        rejected = [
+            seen
+            for source in baseline.sources(conn)
+            if (seen := history.rejected_now(conn, source)) is not None
+            and history.approval(conn, source, seen.hash) is None
+        ]
+    holds = [Hold(seen.hash[:_DIGITS], seen) for seen in rejected] + [Hold(str(row.id), row) for row in held]
+    return tuple(sorted(holds, key=lambda hold: hold.source))
+
+
+def approve(
+    engine: Engine, watches: Mapping[str, Watch], ids: Iterable[str], *, now: datetime
+) -> tuple[Outcome, ...]:
+    """Believe changes (by number) and rejected publications (by at least 12 digits of their hash); one Outcome per source and publication.
+
+    What still stands is published at once. A publication that was replaced in the meantime is believed when it comes back.
+    Raises UsageError, before anything is done, if an id means nothing or nothing any more.
+    """
+    with reading(engine) as conn:
+        rows, rejected = _named(conn, ids)
+    unknown = {row.source for row in rows} | {seen.source for seen in rejected}
+    for source in sorted(unknown - watches.keys()):
+        raise UsageError(f"the source {source!r} is not configured any more")
+    outcomes = []
+    for seen in rejected:
+        outcomes.append(_settled(_take, engine, watches[seen.source], seen, now))
+    for source, chosen in _by_source(rows).items():
+        outcomes.append(_settled(_publish, engine, watches[source], chosen, now))
+    return tuple(outcomes)
+
+
+def reject(engine: Engine, ids: Iterable[str], *, now: datetime) -> None:
+    """Silence changes for as long as they stand, and refuse publications for good. Raises UsageError as `approve` does."""
+    with reading(engine) as conn:
+        rows, rejected = _named(conn, ids)
+    for source, chosen in _by_source(rows).items():
+        _settled(_silence, engine, source, chosen, now)
+    if rejected:
+        with transaction(engine) as conn:
+            for seen in rejected:
+                history.put_approval(conn, seen.source, seen.hash, approved=False, now=now)
+
+
+def _named(conn: Connection, ids: Iterable[str]) -> tuple[tuple[Row, ...], tuple[Seen, ...]]:
+    """The changes that stand, and the rejected snapshots, that the ids name; UsageError if one does not."""
+    numbers: list[int] = []
+    rejected: list[Seen] = []
+    for text in dict.fromkeys(ids):
+        if text.isascii() and text.isdecimal() and len(text) < _DIGITS:
+            numbers.append(int(text))
+        elif re.fullmatch(rf"[0-9a-f]{{{_DIGITS},64}}", text.lower()):
+            found = history.snapshots_by_prefix(conn, text.lower(), history.REJECTED)
+            if not found:
+                raise UsageError(f"no rejected publication has a hash that begins with {text}")
+            rejected += found
+        else:
+            raise UsageError(
+                f"{text!r} is neither the number of a change nor {_DIGITS} digits of a publication's hash; see `monitor holds`"
+            )
+    rows = changes.by_ids(conn, numbers)
+    for number in sorted(set(numbers) - {row.id for row in rows}):
+        raise UsageError(f"there is no change {number}; see `monitor holds`")
+    for row in rows:
+        if row.state not in changes.OPEN:
+            raise UsageError(f"change {row.id} does not stand any more: it was {row.state.value}")
+    return rows, tuple(rejected)
+
+
+def _by_source(rows: Iterable[Row]) -> dict[str, frozenset[int]]:
+    numbers: dict[str, set[int]] = defaultdict(set)
+    for row in rows:
+        assert row.id is not None
+        numbers[row.source].add(row.id)
+    return {source: frozenset(chosen) for source, chosen in numbers.items()}
+
+
+def _settled(act: Callable[..., _Done], *arguments: Any) -> _Done:
+    """What ``act`` gives, tried again when a poll moved the baseline in between."""
+    for _ in range(_TRIES):
+        try:
+            return act(*arguments)
+        except BaselineMoved:
+            continue
+    raise BaselineMoved
+
+
+def _publish(engine: Engine, watch: Watch, chosen: frozenset[int], now: datetime) -> Outcome:
+    """Publish these changes as they are stored; the others go on waiting."""
+    with reading(engine) as conn:
+        view = apply.view(conn, watch, now)
+    judgements = [
+        Judgement(row.change, State.PUBLISHED, row.first_seen_at, row.reason, held=True)
+        for row in view.rows
+        if row.id in chosen
+    ]
+    if not judgements:
+        raise UsageError("none of these changes stands any more")
+    with transaction(engine) as conn:
+        moved = apply.moves(conn, view, judgements, now, all_judged=False, approved=True)
+        baseline.advance(conn, view.believed, number=view.believed.number + 1)
+        apply.write(conn, view.believed, moved, view.believed.last_good_fetch, now)
+    return apply.outcome(watch.name, moved)
+
+
+def _silence(engine: Engine, source: str, chosen: frozenset[int], now: datetime) -> None:
+    with reading(engine) as conn:
+        believed = baseline.believed(conn, source)
+        rows = changes.standing(conn, source)
+    silenced = [
+        replace(row, state=State.REJECTED, approved=False, release_at=None, reason=REFUSED)
+        for row in rows
+        if row.id in chosen
+    ]
+    with transaction(engine) as conn:
+        # also moves the number: a poll that has read the old answer must read again
+        baseline.advance(conn, believed, number=believed.number + 1)
+        changes.write(conn, silenced)
+
+
+def _take(engine: Engine, watch: Watch, seen: Seen, now: datetime) -> Outcome:
+    """Believe a rejected publication; if it is still the one that is served, with all its changes now."""
+    rebase(engine, watch, now)
+    with reading(engine) as conn:
+        served = history.rejected_now(conn, watch.name)
+        body = history.body(conn, seen.hash)
+        view = apply.view(conn, watch, now)
+    if body is None or served is None or served.hash != seen.hash:
+        with transaction(engine) as conn:
+            history.put_approval(conn, watch.name, seen.hash, approved=True, now=now)
+        stands = apply.outcome(watch.name, Moves(standing=view.rows))
+        return replace(
+            stands, outcome=Result.UNCHANGED, reason="it is no longer served; it is believed if it comes back"
+        )
+    publication = sources.parse(body, watch.spec)
+    differences = diff(
+        view.accepted.listings,
+        publication.listings,
+        silent=watch.policy.silent,
+        new_columns=view.believed.columns ^ publication.columns,
+    )
+    # it was there when it was first refused, not when a person looked
+    judgements = apply.approved(differences, served.at, served.reason)
+    with transaction(engine) as conn:
+        moved = apply.moves(conn, view, judgements, now, approved=True)
+        history.put_approval(conn, watch.name, seen.hash, approved=True, now=now)
+        history.accept(conn, served.id)
+        baseline.advance(
+            conn,
+            view.believed,
+            number=view.believed.number + bool(moved),
+            fingerprint=watch.fingerprint,
+            columns=sorted(publication.columns),
+            folders=list(publication.folders),
+            last_good_fetch=served.fetch_id,
+            last_good_at=served.last_seen_at,
+            last_good_hash=served.hash,
+        )
+        apply.write(conn, view.believed, moved, served.fetch_id, now)
+    return apply.outcome(watch.name, moved)

@@ -1,0 +1,246 @@
+"""Changesets and the people they concern: where the changes are, who is owed a message, and what of it each of them is told."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+from sqlmodel import col
+
+from monitor.domain import Change, Confidence, Listing
+from monitor.storage.columns import UtcDateTime
+from monitor.storage.deliveries.tables import Delivery, DigestChangeset
+from monitor.storage.engine import insert_for
+from monitor.storage.lists import tables
+from monitor.storage.lists.codec import CHANGE, change_from_row
+from monitor.storage.lists.tables import ChangePlace, Changeset
+from monitor.storage.people.tables import Subscriber, Subscription
+
+_MANY = 1000  # deliveries of one changeset after which the outbox is another one to PostgreSQL's planner
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A changeset whose deliveries are still to be written."""
+
+    id: int
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unplaced:
+    """A published change to locate: its listings, the one that people read of now last."""
+
+    id: int
+    listings: tuple[Listing, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Placed:
+    """Where a change is: every place that hears of it, those whose every follower does (states), and the placement's words."""
+
+    change: int
+    places: frozenset[str]
+    everyone: frozenset[str]
+    how: str
+    confidence: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Published:
+    """A published change as it is told; ``reason`` and ``confidence`` are its placement's."""
+
+    id: int
+    change: Change
+    reason: str
+    confidence: Confidence
+    not_before: datetime | None
+    not_after: datetime
+    was_held: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """A change of a delivery's changeset that its subscriber hears of, by which of their places, and since when they asked."""
+
+    change: int
+    place: str
+    asked_at: datetime
+
+
+def waiting(conn: Connection) -> tuple[Waiting, ...]:
+    """Changesets that were not fanned out yet, oldest first."""
+    rows: Any = conn.execute(
+        sa.select(col(Changeset.id), col(Changeset.source))
+        .where(col(Changeset.fanned_out_at).is_(None))
+        .order_by(col(Changeset.id))
+    )
+    return tuple(Waiting(*row) for row in rows)
+
+
+def changes(conn: Connection, changeset: int) -> tuple[Unplaced, ...]:
+    """The changes of a changeset, in the order in which they were written."""
+    rows = conn.execute(
+        sa.select(col(tables.Change.id), *CHANGE)
+        .where(col(tables.Change.changeset_id) == changeset)
+        .order_by(col(tables.Change.id))
+    )
+    return tuple(
+        Unplaced(row.id, tuple(each for each in (change.before, change.after) if each is not None))
+        for row in rows
+        for change in (change_from_row(row),)
+    )
+
+
+def take(conn: Connection, changeset: int, now: datetime) -> bool:
+    """Mark a changeset as fanned out; False if somebody else has done it."""
+    taken = conn.execute(
+        sa.update(Changeset)
+        .where(col(Changeset.id) == changeset, col(Changeset.fanned_out_at).is_(None))
+        .values(fanned_out_at=now)
+    )
+    return taken.rowcount == 1
+
+
+def place(conn: Connection, placed: Iterable[Placed]) -> None:
+    """Write where changes are, over what was written of them before."""
+    placed = tuple(placed)
+    for each in placed:
+        conn.execute(
+            sa.update(tables.Change)
+            .where(col(tables.Change.id) == each.change)
+            .values(how=each.how, confidence=each.confidence, placement=each.reason)
+        )
+        conn.execute(sa.delete(ChangePlace).where(col(ChangePlace.change_id) == each.change))
+    if placed:
+        conn.execute(
+            sa.insert(ChangePlace),
+            [
+                {"change_id": each.change, "place": place, "everyone": place in each.everyone}
+                for each in placed
+                for place in sorted(each.places)
+            ],
+        )
+
+
+def owe(conn: Connection, changeset: int, source: str, now: datetime) -> int:
+    """Write one alert for everybody at once who follows a place of the changeset; returns how many were not owed it before.
+
+    Only those who are active and want alerts at once: digests get their row when their period ends, and whoever pauses gets one
+    summary afterwards.
+    """
+    places = (
+        sa.select(col(ChangePlace.place))
+        .join(tables.Change, col(tables.Change.id) == col(ChangePlace.change_id))
+        .where(col(tables.Change.changeset_id) == changeset)
+    )
+    # no common table expression: a statement that begins with WITH has no row count in Python's sqlite3
+    followers = sa.select(col(Subscription.subscriber_id)).where(
+        col(Subscription.source) == source, col(Subscription.place).in_(places)
+    )
+    neighbours = sa.select(col(Subscription.subscriber_id)).where(
+        col(Subscription.source) == source,
+        col(Subscription.within).in_(places.where(col(ChangePlace.everyone).is_(sa.true()))),
+    )
+    owed = (
+        sa.select(
+            sa.literal("alert"),
+            sa.literal(changeset),
+            col(Subscriber.id),
+            sa.literal("due"),
+            sa.literal(now, UtcDateTime()),
+            sa.literal(now, UtcDateTime()),
+            sa.literal(0),
+            sa.false(),
+        )
+        .where(
+            col(Subscriber.id).in_(sa.union(followers, neighbours)),
+            col(Subscriber.state) == "active",
+            col(Subscriber.frequency) == "at_once",
+        )
+        .order_by(col(Subscriber.id))  # the index of the unique key is then written from one end to the other
+    )
+    columns = [
+        "kind",
+        "changeset_id",
+        "subscriber_id",
+        "state",
+        "created_at",
+        "due_at",
+        "attempts",
+        "ambiguous",
+    ]
+    written = conn.execute(
+        insert_for(conn, Delivery)
+        .from_select(columns, owed, include_defaults=False)
+        .on_conflict_do_nothing(index_elements=["subscriber_id", "changeset_id"])
+        .execution_options(preserve_rowcount=True)
+    ).rowcount
+    if written >= _MANY and conn.dialect.name == "postgresql":
+        # until it looks again by itself, a minute later, the planner would sort all of them for each batch that is claimed
+        conn.execute(sa.text("ANALYZE delivery"))
+    return written
+
+
+def published(conn: Connection, changeset: int) -> tuple[Published, ...]:
+    """The changes of a changeset as they are told, in the order in which they were written."""
+    rows = sa.inspect(tables.Change).local_table
+    return tuple(
+        Published(
+            id=row.id,
+            change=change_from_row(row),
+            reason=row.placement or "",
+            confidence=Confidence(row.confidence),
+            not_before=row.not_before,
+            not_after=row.first_seen_at,
+            was_held=row.was_held,
+        )
+        for row in conn.execute(rows.select().where(rows.c.changeset_id == changeset).order_by(rows.c.id))
+    )
+
+
+def matches(conn: Connection, ids: Collection[int]) -> dict[int, list[Match]]:
+    """For each alert, which changes its subscriber hears of and why: their own subscriptions of that source, as of now."""
+    return heard(conn, Delivery, col(Delivery.id), ids)
+
+
+def heard(
+    conn: Connection, told: type[Delivery] | type[DigestChangeset], delivery: Any, ids: Collection[int]
+) -> dict[int, list[Match]]:
+    """The same for whatever names a changeset and a subscriber; ``delivery`` is its column with the delivery's id."""
+    base = (
+        sa.select(
+            delivery,
+            col(ChangePlace.change_id),
+            col(Subscription.place),
+            col(Subscription.created_at),
+        )
+        .join(Changeset, col(Changeset.id) == col(told.changeset_id))
+        .join(tables.Change, col(tables.Change.changeset_id) == col(Changeset.id))
+        .join(
+            Subscription,
+            sa.and_(
+                col(Subscription.subscriber_id) == col(told.subscriber_id),
+                col(Subscription.source) == col(Changeset.source),
+            ),
+        )
+        .join(ChangePlace, col(ChangePlace.change_id) == col(tables.Change.id))
+        .where(delivery.in_(ids))
+    )
+    rows: Any = conn.execute(
+        sa.union_all(
+            base.where(col(ChangePlace.place) == col(Subscription.place)),
+            base.where(
+                col(ChangePlace.place) == col(Subscription.within), col(ChangePlace.everyone).is_(sa.true())
+            ),
+        )
+    )
+    found: dict[int, list[Match]] = {}
+    for owner, change, place, asked_at in rows:
+        found.setdefault(owner, []).append(Match(change, place, asked_at))
+    return found

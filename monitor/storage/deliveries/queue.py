@@ -1,0 +1,403 @@
+"""The outbox: deliveries claimed with a lease, and settled as sent, to be tried again, failed or dropped."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+from sqlmodel import col
+
+from monitor.storage.columns import UtcDateTime
+from monitor.storage.deliveries.tables import Delivery
+from monitor.storage.lists.tables import Changeset
+from monitor.storage.people.tables import Subscriber, Suppression
+
+DUE, SENT, FAILED, DROPPED = "due", "sent", "failed", "dropped"
+ALERT, CONFIRM = "alert", "confirm"
+IS_DUE = col(Delivery.state) == sa.literal(DUE, literal_execute=True)
+"""Written out, not bound: only so a database sees that the index of what is due answers it."""
+IS_FAILED = col(Delivery.state) == sa.literal(FAILED, literal_execute=True)
+"""As `IS_DUE`, of the dead letters."""
+_AMBIGUOUS = sa.true()
+_FREE: dict[str, Any] = {"lease_until": None, "owner": None}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claimed:
+    """A delivery in hand and whom it is for. ``sealed`` is the encrypted address; ``attempts`` and ``ambiguous`` are of before."""
+
+    id: int
+    kind: str
+    changeset: int | None
+    source: str | None
+    created_at: datetime
+    attempts: int
+    ambiguous: bool
+    subscriber: int
+    channel: str
+    sealed: bytes | None
+    language: str
+    nonce: str
+    strikes: int
+    origin: str
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How a claimed delivery stands at the moment of sending: its row, and the person it is for."""
+
+    state: str
+    owner: str | None
+    subscriber: str
+    suppressed: bool
+    kind: str = ALERT
+
+    @property
+    def waits(self) -> bool:
+        """Whether it is kept for after a pause; only what somebody asks for at this moment is not."""
+        return self.subscriber == "paused" and self.kind != CONFIRM
+
+
+@dataclass(frozen=True, slots=True)
+class Again:
+    """A delivery that was not accepted now: when it is tried again, why, and whether it may have arrived."""
+
+    id: int
+    due_at: datetime
+    error: str
+    ambiguous: bool
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """A delivery that was given up, with the sealed address (None: erased since)."""
+
+    id: int
+    kind: str
+    channel: str
+    source: str | None
+    sealed: bytes | None
+    created_at: datetime
+    failed_at: datetime | None
+    attempts: int
+    error: str
+    ambiguous: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Heap:
+    """What lies due in the outbox for one channel and source: how many messages, and from when to when they are."""
+
+    channel: str
+    source: str | None
+    count: int
+    oldest: datetime
+    newest: datetime
+
+
+def any_due(conn: Connection, channel: str, now: datetime, until: datetime) -> bool:
+    """Whether there is anything to claim, see `claim`."""
+    return bool(conn.scalar(sa.select(sa.exists(_claimable(channel, now, until)))))
+
+
+def claim(
+    conn: Connection,
+    *,
+    channel: str,
+    owner: str,
+    now: datetime,
+    until: datetime,
+    lease_until: datetime,
+    limit: int,
+) -> tuple[int, ...]:
+    """Take up to ``limit`` deliveries of a channel that are due at ``until``, the longest due first; returns their ids.
+
+    ``now`` decides which leases have run out. On PostgreSQL rows that another process is taking are passed over; on SQLite there
+    is one writer at a time.
+    """
+    chosen = conn.scalars(
+        _claimable(channel, now, until)
+        # by due_at alone, which the index gives: a second column would mean sorting everything that fell due at that moment
+        .order_by(col(Delivery.due_at))
+        .limit(limit)
+        .with_for_update(skip_locked=True, of=Delivery)
+    ).all()
+    return _lease(conn, chosen, owner, lease_until)
+
+
+def claim_older(
+    conn: Connection,
+    among: Collection[int],
+    *,
+    owner: str,
+    now: datetime,
+    created_until: datetime,
+    lease_until: datetime,
+) -> tuple[int, ...]:
+    """Take as well every other due alert from before ``created_until`` of those for whom one such is ``among`` the claimed."""
+    people = sa.select(col(Delivery.subscriber_id)).where(
+        col(Delivery.id).in_(among), col(Delivery.kind) == ALERT, col(Delivery.created_at) <= created_until
+    )
+    chosen = conn.scalars(
+        sa.select(col(Delivery.id))
+        .where(
+            col(Delivery.subscriber_id).in_(people),
+            col(Delivery.state) == DUE,
+            col(Delivery.kind) == ALERT,
+            col(Delivery.created_at) <= created_until,
+            _free(now),
+            col(Delivery.id).not_in(among),
+        )
+        .order_by(col(Delivery.id))
+        .with_for_update(skip_locked=True)
+    ).all()
+    return _lease(conn, chosen, owner, lease_until)
+
+
+def claimed(conn: Connection, ids: Collection[int]) -> tuple[Claimed, ...]:
+    """The deliveries with these ids, by age."""
+    rows: Any = conn.execute(
+        sa.select(
+            col(Delivery.id),
+            col(Delivery.kind),
+            col(Delivery.changeset_id).label("changeset"),
+            col(Changeset.source),
+            col(Delivery.created_at),
+            col(Delivery.attempts),
+            col(Delivery.ambiguous),
+            col(Subscriber.id).label("subscriber"),
+            col(Subscriber.channel),
+            col(Subscriber.address).label("sealed"),
+            col(Subscriber.language),
+            col(Subscriber.nonce),
+            col(Subscriber.strikes),
+            col(Subscriber.origin),
+        )
+        .join(Subscriber, col(Subscriber.id) == col(Delivery.subscriber_id))
+        .outerjoin(Changeset, col(Changeset.id) == col(Delivery.changeset_id))
+        .where(col(Delivery.id).in_(ids))
+        .order_by(col(Delivery.due_at), col(Delivery.id))
+    )
+    return tuple(Claimed(**row) for row in rows.mappings())
+
+
+def renew(conn: Connection, owner: str, ids: Collection[int], lease_until: datetime) -> None:
+    """Keep what an owner has in hand for longer."""
+    conn.execute(_in_hand(owner).where(col(Delivery.id).in_(ids)).values(lease_until=lease_until))
+
+
+def release(conn: Connection, owner: str, ids: Collection[int]) -> None:
+    """Give back what an owner has in hand, as it was before the claim."""
+    conn.execute(_in_hand(owner).where(col(Delivery.id).in_(ids)).values(**_FREE))
+
+
+def postpone(conn: Connection, owner: str, ids: Collection[int], due_at: datetime) -> None:
+    """Give deliveries back that cannot be tried before ``due_at``; it counts as no attempt."""
+    conn.execute(_in_hand(owner).where(col(Delivery.id).in_(ids)).values(due_at=due_at, **_FREE))
+
+
+def standing(conn: Connection, ids: Collection[int]) -> dict[int, Standing]:
+    """How claimed deliveries stand now."""
+    rows: Any = conn.execute(_STANDING, {"ids": list(ids)})
+    return {delivery: Standing(*rest) for delivery, *rest in rows}
+
+
+def sent(conn: Connection, ids: Collection[int], now: datetime) -> None:
+    """Settle deliveries that were accepted, whoever has them in hand by now, also if their subscriber has left since."""
+    conn.execute(_SENT, {"ids": list(ids), "now": now})
+
+
+def try_again(conn: Connection, owner: str, again: Iterable[Again]) -> None:
+    """Settle deliveries that were not accepted now; one that may have arrived stays known for that."""
+    for each in again:
+        conn.execute(
+            _in_hand(owner)
+            .where(col(Delivery.id) == each.id)
+            .values(
+                due_at=each.due_at,
+                attempts=col(Delivery.attempts) + 1,
+                ambiguous=_AMBIGUOUS if each.ambiguous else col(Delivery.ambiguous),
+                last_error=each.error,
+                **_FREE,
+            )
+        )
+
+
+def failed(conn: Connection, owner: str, again: Iterable[Again], now: datetime) -> None:
+    """Give deliveries up: they become dead letters."""
+    for each in again:
+        conn.execute(
+            _in_hand(owner)
+            .where(col(Delivery.id) == each.id)
+            .values(
+                state=FAILED,
+                attempts=col(Delivery.attempts) + 1,
+                ambiguous=_AMBIGUOUS if each.ambiguous else col(Delivery.ambiguous),
+                last_error=each.error,
+                settled_at=now,
+                **_FREE,
+            )
+        )
+
+
+def drop(conn: Connection, ids: Collection[int], reason: str, now: datetime) -> None:
+    """Settle deliveries that nobody wants any more."""
+    conn.execute(
+        sa.update(Delivery)
+        .where(col(Delivery.id).in_(ids), col(Delivery.state) == DUE)
+        .values(state=DROPPED, last_error=reason, settled_at=now, **_FREE)
+    )
+
+
+def strike(conn: Connection, subscriber: int, now: datetime) -> tuple[int, datetime]:
+    """Count a refusal against an address; returns how many there are and when the first was."""
+    row = conn.execute(
+        sa.update(Subscriber)
+        .where(col(Subscriber.id) == subscriber)
+        .values(
+            strikes=col(Subscriber.strikes) + 1,
+            first_strike_at=sa.func.coalesce(col(Subscriber.first_strike_at), sa.literal(now, UtcDateTime())),
+        )
+        .returning(col(Subscriber.strikes), col(Subscriber.first_strike_at))
+    ).one()
+    return row.strikes, row.first_strike_at
+
+
+def clear_strikes(conn: Connection, subscribers: Collection[int]) -> None:
+    """Forget refusals: the address has accepted a message."""
+    conn.execute(
+        sa.update(Subscriber)
+        .where(col(Subscriber.id).in_(subscribers))
+        .values(strikes=0, first_strike_at=None)
+    )
+
+
+def due(conn: Connection) -> int:
+    """How many messages are owed, now or later, on whatever channel."""
+    return conn.scalar(sa.select(sa.func.count()).select_from(Delivery).where(IS_DUE)) or 0
+
+
+def heaps(conn: Connection) -> tuple[Heap, ...]:
+    """What lies due, by channel and source."""
+    rows = conn.execute(
+        sa.select(
+            col(Subscriber.channel),
+            col(Changeset.source),
+            sa.func.count(),
+            sa.func.min(col(Delivery.created_at)),
+            sa.func.max(col(Delivery.created_at)),
+        )
+        .select_from(Delivery)
+        .join(Subscriber, col(Subscriber.id) == col(Delivery.subscriber_id))
+        .outerjoin(Changeset, col(Changeset.id) == col(Delivery.changeset_id))
+        .where(IS_DUE)
+        .group_by(col(Subscriber.channel), col(Changeset.source))
+        .order_by(col(Subscriber.channel), col(Changeset.source))
+    )
+    return tuple(Heap(*row) for row in rows)
+
+
+def dead_letters(conn: Connection) -> tuple[DeadLetter, ...]:
+    """Deliveries that were given up, the newest last."""
+    rows: Any = conn.execute(
+        sa.select(
+            col(Delivery.id),
+            col(Delivery.kind),
+            col(Subscriber.channel),
+            col(Changeset.source),
+            col(Subscriber.address),
+            col(Delivery.created_at),
+            col(Delivery.settled_at),
+            col(Delivery.attempts),
+            sa.func.coalesce(col(Delivery.last_error), ""),
+            col(Delivery.ambiguous),
+        )
+        .join(Subscriber, col(Subscriber.id) == col(Delivery.subscriber_id))
+        .outerjoin(Changeset, col(Changeset.id) == col(Delivery.changeset_id))
+        .where(IS_FAILED)
+        .order_by(col(Delivery.settled_at), col(Delivery.id))
+    )
+    return tuple(DeadLetter(*row) for row in rows)
+
+
+def requeue(conn: Connection, now: datetime, ids: Collection[int] | None = None) -> tuple[int, ...]:
+    """Make dead letters due again, with all their attempts before them; None means all. Returns which.
+
+    Nothing is queued for somebody who has left: there is no address to send it to.
+    """
+    living = sa.exists().where(
+        col(Subscriber.id) == col(Delivery.subscriber_id), col(Subscriber.address).is_not(None)
+    )
+    statement = sa.update(Delivery).where(IS_FAILED, living)
+    if ids is not None:
+        statement = statement.where(col(Delivery.id).in_(ids))
+    queued: Any = conn.scalars(
+        statement.values(state=DUE, due_at=now, attempts=0, settled_at=None).returning(col(Delivery.id))
+    )
+    return tuple(sorted(queued))
+
+
+def _claimable(channel: str, now: datetime, until: datetime) -> sa.Select[Any]:
+    """Due rows that nobody has in hand. Whoever pauses keeps theirs for afterwards.
+
+    EXISTS and not a join: SQLite without statistics would begin with everybody on the channel.
+    """
+    return sa.select(col(Delivery.id)).where(
+        IS_DUE,
+        col(Delivery.due_at) <= until,
+        _free(now),
+        sa.exists().where(
+            col(Subscriber.id) == col(Delivery.subscriber_id),
+            col(Subscriber.channel) == channel,
+            sa.or_(col(Subscriber.state) != "paused", col(Delivery.kind) == CONFIRM),
+        ),
+    )
+
+
+def _free(now: datetime) -> sa.ColumnElement[bool]:
+    return sa.or_(col(Delivery.lease_until).is_(None), col(Delivery.lease_until) <= now)
+
+
+def _lease(conn: Connection, ids: Collection[Any], owner: str, lease_until: datetime) -> tuple[int, ...]:
+    if ids:
+        conn.execute(
+            sa.update(Delivery).where(col(Delivery.id).in_(ids)).values(lease_until=lease_until, owner=owner)
+        )
+    return tuple(ids)
+
+
+def _in_hand(owner: str) -> sa.Update:
+    return sa.update(Delivery).where(col(Delivery.owner) == owner, col(Delivery.state) == DUE)
+
+
+# These two run for every few messages, and building them takes several times as long as running them.
+_STANDING = (
+    sa.select(
+        col(Delivery.id),
+        col(Delivery.state),
+        col(Delivery.owner),
+        col(Subscriber.state),
+        sa.exists().where(
+            col(Suppression.channel) == col(Subscriber.channel),
+            col(Suppression.address_hash) == col(Subscriber.address_hash),
+        ),
+        col(Delivery.kind),
+    )
+    .join(Subscriber, col(Subscriber.id) == col(Delivery.subscriber_id))
+    .where(col(Delivery.id).in_(sa.bindparam("ids", expanding=True)))
+)
+_SENT = (
+    sa.update(Delivery)
+    .where(col(Delivery.id).in_(sa.bindparam("ids", expanding=True)))
+    .values(
+        state=SENT,
+        attempts=col(Delivery.attempts) + 1,
+        settled_at=sa.bindparam("now", type_=UtcDateTime()),
+        last_error=None,
+        **_FREE,
+    )
+)

@@ -1,0 +1,90 @@
+"""What is owed to whom."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import sqlalchemy as sa
+from sqlmodel import Field, SQLModel
+
+from monitor.storage.columns import BigId, UtcDateTime
+
+
+class Delivery(SQLModel, table=True):
+    """One row of the outbox: one message owed to one subscriber.
+
+    ``kind``: alert, digest, confirm, welcome, notice. ``state``: due, sent, failed, dropped (the subscriber left or was suppressed before).
+    A due row is claimable when ``due_at`` has come and ``lease_until`` has not. ``period`` is the key of a digest or notice
+    ("2026-W48"). ``ambiguous``: an earlier attempt may have arrived.
+
+    There are 600,000 of a large changeset, so a row is kept cheap. ``changeset_id`` and ``subscriber_id`` are no foreign keys: PostgreSQL
+    would check each by itself and lock its parent, twice the price of the row. Rows are written in transactions that read both
+    parents; changesets are never deleted, subscribers together with their deliveries, and `store.retention` removes what was
+    written for one at that very moment. The indexes hold only the rows that are asked for by them.
+    """
+
+    __tablename__ = "delivery"
+    id: int | None = Field(default=None, primary_key=True, sa_type=BigId)
+    kind: str
+    changeset_id: int | None = None
+    period: str | None = None
+    subscriber_id: int
+    state: str
+    created_at: datetime = Field(sa_type=UtcDateTime)
+    due_at: datetime = Field(sa_type=UtcDateTime)
+    attempts: int = 0
+    lease_until: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    owner: str | None = None
+    ambiguous: bool = False
+    last_error: str | None = None
+    settled_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+
+    __table_args__ = (
+        # in this order it also finds what somebody is owed
+        sa.UniqueConstraint("subscriber_id", "changeset_id"),
+        sa.Index(
+            "uq_delivery_subscriber_id_kind_period",
+            "subscriber_id",
+            "kind",
+            "period",
+            unique=True,
+            sqlite_where=sa.text("period IS NOT NULL"),
+            postgresql_where=sa.text("period IS NOT NULL"),
+        ),
+        # for claims (what is due, the longest due first), and for the dead letters; see `store.outbox.IS_DUE`
+        sa.Index(
+            "ix_delivery_due_at",
+            "due_at",
+            sqlite_where=sa.text("state = 'due'"),
+            postgresql_where=sa.text("state = 'due'"),
+        ),
+        sa.Index(
+            "ix_delivery_settled_at_failed",
+            "settled_at",
+            sqlite_where=sa.text("state = 'failed'"),
+            postgresql_where=sa.text("state = 'failed'"),
+        ),
+        # Message-IDs are made from ids: never the same one twice
+        {"sqlite_autoincrement": True},
+    )
+
+
+class DigestChangeset(SQLModel, table=True):
+    """A changeset that a digest or summary tells: once per subscriber, as an alert is."""
+
+    __tablename__ = "digest_changeset"
+    subscriber_id: int = Field(primary_key=True, foreign_key="subscriber.id")
+    changeset_id: int = Field(primary_key=True, foreign_key="changeset.id")
+    delivery_id: int = Field(sa_type=BigId, foreign_key="delivery.id")
+
+    __table_args__ = (sa.Index("ix_digest_changeset_delivery_id", "delivery_id"),)
+
+
+class Lane(SQLModel, table=True):
+    """A part of a channel that must pause: a mail domain that refuses us, a chat that said retry_after."""
+
+    __tablename__ = "lane"
+    channel: str = Field(primary_key=True)
+    name: str = Field(primary_key=True)
+    until: datetime = Field(sa_type=UtcDateTime)
+    reason: str

@@ -1,0 +1,218 @@
+"""What is believed of a source: its moving state, and its accepted listings as versions [from, to)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+from sqlmodel import col
+
+from monitor.domain import Listing
+from monitor.errors import BaselineMoved
+from monitor.storage.engine import insert_for
+from monitor.storage.lists.codec import listing_from_json, listing_to_json
+from monitor.storage.lists.tables import ListingVersion, Source
+
+_BESIDE = ("key", "name", "state")  # fields of a listing with a column of their own
+
+
+@dataclass(frozen=True, slots=True)
+class Believed:
+    """A source's row; as it is before the first poll when only ``name`` is given.
+
+    ``number`` counts the moves of the baseline and of what stands against it. ``columns`` and ``folders`` are those of the last good
+    snapshot, ``fingerprint`` how it was read; ``last_good_*`` name the last fetch that brought it or confirmed it.
+    """
+
+    name: str
+    number: int = 0
+    fingerprint: str = ""
+    columns: frozenset[str] = frozenset()
+    folders: tuple[str, ...] = ()
+    last_good_fetch: int | None = None
+    last_good_at: datetime | None = None
+    last_good_hash: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """The baseline: its listings, sorted by key, and each one's agency by key."""
+
+    listings: tuple[Listing, ...]
+    agencies: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """A listing that becomes part of the baseline, and the agency that it continues."""
+
+    listing: Listing
+    agency: str
+
+
+# every page of a place asks it, and building the statement costs ten times what running it does
+_STANDS = sa.select(
+    col(Source.name),
+    col(Source.number),
+    col(Source.fingerprint),
+    col(Source.columns),
+    col(Source.folders),
+    col(Source.last_good_fetch),
+    col(Source.last_good_at),
+    col(Source.last_good_hash),
+)
+_BELIEVED = _STANDS.where(col(Source.name) == sa.bindparam("source"))
+
+
+def believed(conn: Connection, source: str) -> Believed:
+    """Where a source stands; a source that was never polled stands at number 0."""
+    row = conn.execute(_BELIEVED, {"source": source}).first()
+    return Believed(source) if row is None else _read(row)
+
+
+def all_believed(conn: Connection) -> dict[str, Believed]:
+    """Where every source stands that was ever polled, by name: one question instead of one for each."""
+    return {row.name: _read(row) for row in conn.execute(_STANDS)}
+
+
+def _read(row: Any) -> Believed:
+    return Believed(
+        name=row.name,
+        number=row.number,
+        fingerprint=row.fingerprint,
+        columns=frozenset(row.columns or ()),
+        folders=tuple(row.folders or ()),
+        last_good_fetch=row.last_good_fetch,
+        last_good_at=row.last_good_at,
+        last_good_hash=row.last_good_hash,
+    )
+
+
+def advance(conn: Connection, known: Believed, **new: Any) -> None:
+    """Compare and swap: give the source's row ``new`` values if it is still as it was ``known``; BaselineMoved if not.
+
+    On PostgreSQL this also locks the row, so that whoever comes second waits here, compares, and loses.
+    """
+    conn.execute(
+        insert_for(conn, Source).values(name=known.name, columns=[], folders=[]).on_conflict_do_nothing()
+    )
+    hash_is = col(Source.last_good_hash)
+    moved = conn.execute(
+        sa.update(Source)
+        .where(
+            col(Source.name) == known.name,
+            col(Source.number) == known.number,
+            hash_is.is_(None) if known.last_good_hash is None else hash_is == known.last_good_hash,
+        )
+        .values(**new)
+    )
+    if moved.rowcount != 1:
+        raise BaselineMoved
+
+
+def note_poll(conn: Connection, source: str, at: datetime, next_poll_at: datetime) -> None:
+    """Note that a source was polled, whatever came of it, and when it is due again."""
+    given = {"last_fetch_at": at, "next_poll_at": next_poll_at}
+    conn.execute(
+        insert_for(conn, Source)
+        .values(name=source, columns=[], folders=[], **given)
+        .on_conflict_do_update(index_elements=["name"], set_=given)
+    )
+
+
+def sources(conn: Connection) -> tuple[str, ...]:
+    """The sources that were ever polled, by name."""
+    return tuple(conn.scalars(sa.select(col(Source.name)).order_by(col(Source.name))))
+
+
+def next_poll_at(conn: Connection, source: str) -> datetime | None:
+    """When the source is due; None when it was never polled."""
+    return conn.scalar(sa.select(col(Source.next_poll_at)).where(col(Source.name) == source))
+
+
+def accepted(conn: Connection, source: str) -> Accepted:
+    """The baseline as it is now."""
+    rows = conn.execute(
+        sa.select(*_VERSION, col(ListingVersion.agency))
+        .where(col(ListingVersion.source) == source, col(ListingVersion.to_number).is_(None))
+        .order_by(col(ListingVersion.key))
+    ).all()
+    return Accepted(tuple(_listing(row) for row in rows), {row.key: row.agency for row in rows})
+
+
+def listings(conn: Connection, source: str, at: datetime | None = None) -> tuple[Listing, ...]:
+    """The listings that were believed at a moment, or are now, sorted by key; exactly as they were published."""
+    if at is None:
+        return accepted(conn, source).listings
+    rows = conn.execute(
+        sa.select(*_VERSION)
+        .where(
+            col(ListingVersion.source) == source,
+            col(ListingVersion.from_at) <= at,
+            sa.or_(col(ListingVersion.to_at).is_(None), col(ListingVersion.to_at) > at),
+        )
+        .order_by(col(ListingVersion.key))
+    )
+    return tuple(_listing(row) for row in rows)
+
+
+def past_agency(conn: Connection, source: str, key: str) -> str | None:
+    """The agency of the listing that last had this key; None if none ever had."""
+    return conn.scalar(
+        sa.select(col(ListingVersion.agency))
+        .where(col(ListingVersion.source) == source, col(ListingVersion.key) == key)
+        .order_by(col(ListingVersion.from_number).desc(), col(ListingVersion.id).desc())
+        .limit(1)
+    )
+
+
+def close(conn: Connection, source: str, keys: Sequence[str], number: int, at: datetime) -> None:
+    """End the current versions under these keys."""
+    if not keys:
+        return
+    conn.execute(
+        sa.update(ListingVersion)
+        .where(
+            col(ListingVersion.source) == source,
+            col(ListingVersion.key) == sa.bindparam("closed"),
+            col(ListingVersion.to_number).is_(None),
+        )
+        .values(to_number=number, to_at=at),
+        [{"closed": key} for key in keys],
+    )
+
+
+def open_(conn: Connection, source: str, versions: Iterable[Version], number: int, at: datetime) -> None:
+    """Begin new current versions; an IntegrityError says that a key has one already."""
+    rows = [
+        {
+            "source": source,
+            "key": version.listing.key,
+            "agency": version.agency,
+            "name": version.listing.name,
+            "state": version.listing.state,
+            "content": {k: v for k, v in listing_to_json(version.listing).items() if k not in _BESIDE},
+            "from_number": number,
+            "from_at": at,
+        }
+        for version in versions
+    ]
+    if rows:
+        conn.execute(sa.insert(ListingVersion), rows)
+
+
+_VERSION: tuple[Any, ...] = (
+    col(ListingVersion.key),
+    col(ListingVersion.name),
+    col(ListingVersion.state),
+    col(ListingVersion.content),
+)
+
+
+def _listing(row: Any) -> Listing:
+    beside = {"key": row.key, "name": row.name, "state": row.state}
+    return listing_from_json({**row.content, **{k: v for k, v in beside.items() if v is not None}})

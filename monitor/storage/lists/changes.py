@@ -1,0 +1,189 @@
+"""Changes and changesets: what stands against the baseline, and what was published."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+from sqlmodel import col
+
+from monitor.domain import Change, Released, Standing, State
+from monitor.storage.lists import tables
+from monitor.storage.lists.codec import CHANGE, change_from_row, change_to_columns
+from monitor.storage.lists.tables import ChangePlace, Changeset
+
+OPEN = (State.PENDING, State.HELD, State.REJECTED)
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A change as it is kept. ``id`` is None until it is written.
+
+    ``not_before`` is the last good poll without it, ``first_seen_at`` the first with it, ``ended_at`` when it was published or
+    withdrawn; ``changeset`` and the ``placement`` words exist once it is published and located.
+    """
+
+    source: str
+    change: Change
+    agency: str
+    state: State
+    first_seen_at: datetime
+    not_before: datetime | None = None
+    reason: str = ""
+    release_at: datetime | None = None
+    was_held: bool = False
+    approved: bool = False
+    ended_at: datetime | None = None
+    changeset: int | None = None
+    how: str | None = None
+    confidence: str | None = None
+    placement: str | None = None
+    id: int | None = None
+
+    @property
+    def standing(self) -> Standing:
+        return Standing(
+            self.change, self.state, self.first_seen_at, self.reason, self.release_at, self.approved
+        )
+
+
+def standing(conn: Connection, source: str | None = None) -> tuple[Row, ...]:
+    """What stands against the baseline of a source, or of all, oldest first: pending, held, and what a person rejected."""
+    query = _select().where(col(tables.Change.state).in_([state.value for state in OPEN]))
+    if source is not None:
+        query = query.where(col(tables.Change.source) == source)
+    return _rows(conn, query.order_by(col(tables.Change.id)))
+
+
+def by_ids(conn: Connection, ids: Sequence[int]) -> tuple[Row, ...]:
+    """Changes by id, in whatever state; unknown ids are missing in the answer."""
+    return _rows(conn, _select().where(col(tables.Change.id).in_(ids)).order_by(col(tables.Change.id)))
+
+
+def released(conn: Connection, source: str, since: datetime) -> tuple[Released, ...]:
+    """What was published of a source from a moment on, in that order."""
+    rows = _rows(
+        conn,
+        _select()
+        .where(
+            col(tables.Change.source) == source,
+            col(tables.Change.state) == State.PUBLISHED.value,
+            col(tables.Change.ended_at) >= since,
+        )
+        .order_by(col(tables.Change.ended_at), col(tables.Change.id)),
+    )
+    return tuple(Released(row.change, row.ended_at, row.was_held) for row in rows if row.ended_at is not None)
+
+
+def published(
+    conn: Connection,
+    *,
+    source: str | None = None,
+    since: datetime | None = None,
+    changeset: int | None = None,
+    place: str | None = None,
+    within: str | None = None,
+) -> tuple[Row, ...]:
+    """What was published, oldest first; of a source, from a moment on, in one changeset, for one place.
+
+    ``within`` is the state of a ZIP ``place``: what concerns the whole state concerns the ZIP too. A change has no place before it is
+    fanned out.
+    """
+    query = _select().where(col(tables.Change.state) == State.PUBLISHED.value)
+    if source is not None:
+        query = query.where(col(tables.Change.source) == source)
+    if since is not None:
+        query = query.where(col(tables.Change.ended_at) >= since)
+    if changeset is not None:
+        query = query.where(col(tables.Change.changeset_id) == changeset)
+    if place is not None:
+        here = col(ChangePlace.place) == place
+        if within is not None:
+            here = sa.or_(
+                here, sa.and_(col(ChangePlace.place) == within, col(ChangePlace.everyone).is_(True))
+            )
+        query = query.where(sa.exists().where(col(ChangePlace.change_id) == col(tables.Change.id), here))
+    return _rows(conn, query.order_by(col(tables.Change.ended_at), col(tables.Change.id)))
+
+
+def write(conn: Connection, rows: Iterable[Row]) -> None:
+    """Insert the rows without an id, and bring those with one up to date."""
+    rows = tuple(rows)
+    new = [_values(row) for row in rows if row.id is None]
+    old = [_values(row) | {"row_id": row.id} for row in rows if row.id is not None]
+    if new:
+        conn.execute(sa.insert(tables.Change), new)
+    if old:
+        conn.execute(sa.update(tables.Change).where(col(tables.Change.id) == sa.bindparam("row_id")), old)
+
+
+def add_changeset(conn: Connection, source: str, number: int, at: datetime, fetch_id: int | None) -> int:
+    """Write a changeset, unique by source and number, and return its id."""
+    key = conn.execute(
+        sa.insert(Changeset).values(source=source, number=number, at=at, fetch_id=fetch_id)
+    ).inserted_primary_key
+    assert key is not None
+    return int(key[0])
+
+
+def last_changeset(conn: Connection, source: str) -> int | None:
+    """The id of the source's latest changeset."""
+    return conn.scalar(sa.select(sa.func.max(col(Changeset.id))).where(col(Changeset.source) == source))
+
+
+def _select() -> sa.Select[Any]:
+    table = tables.Change
+    return sa.select(
+        *CHANGE,
+        *(
+            col(column)
+            for column in (
+                table.id, table.source, table.state, table.reason, table.not_before, table.first_seen_at, table.release_at,
+                table.was_held, table.approved, table.ended_at, table.changeset_id, table.how, table.confidence, table.placement,
+            )
+        ),
+    )  # fmt: skip
+
+
+def _rows(conn: Connection, query: sa.Select[Any]) -> tuple[Row, ...]:
+    return tuple(_row(row) for row in conn.execute(query))
+
+
+def _row(row: Any) -> Row:
+    return Row(
+        id=row.id,
+        source=row.source,
+        change=change_from_row(row),
+        agency=row.agency,
+        state=State(row.state),
+        reason=row.reason,
+        not_before=row.not_before,
+        first_seen_at=row.first_seen_at,
+        release_at=row.release_at,
+        was_held=row.was_held,
+        approved=row.approved,
+        ended_at=row.ended_at,
+        changeset=row.changeset_id,
+        how=row.how,
+        confidence=row.confidence,
+        placement=row.placement,
+    )
+
+
+def _values(row: Row) -> dict[str, Any]:
+    return change_to_columns(row.change, row.agency) | {
+        "source": row.source,
+        "state": row.state.value,
+        "reason": row.reason,
+        "not_before": row.not_before,
+        "first_seen_at": row.first_seen_at,
+        "release_at": row.release_at,
+        "was_held": row.was_held,
+        "approved": row.approved,
+        "ended_at": row.ended_at,
+        "changeset_id": row.changeset,
+    }

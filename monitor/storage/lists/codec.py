@@ -1,0 +1,116 @@
+"""Listings as JSON, and the listings of a change as columns of its row, and back, exactly."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from datetime import date
+from typing import Any
+
+from sqlmodel import col
+
+from monitor.domain import Change, Kind, Listing
+from monitor.storage.lists import tables
+
+
+def listing_to_json(listing: Listing) -> dict[str, Any]:
+    """The listing's fields that are not empty; dates as ISO text, tuples as lists.
+
+    ``dates`` and ``documents`` only where they say more than ``since`` and ``url``, which most never do: a year of changes is a third smaller.
+    """
+    content = {name: _plain(value) for name in _NAMES if (value := getattr(listing, name)) not in _EMPTY}
+    for many, one in _EVIDENCE:
+        if getattr(listing, many) == _alone(getattr(listing, one)):
+            content.pop(many, None)
+        else:
+            content[many] = _plain(getattr(listing, many))
+    return content
+
+
+def listing_from_json(content: dict[str, Any]) -> Listing:
+    """The very listing that `listing_to_json` was given; a field that a later version added is ignored."""
+    read = {name: _READ.get(name, _same)(content[name]) for name in _NAMES if name in content}
+    for many, one in _EVIDENCE:
+        read.setdefault(many, _alone(read.get(one)))
+    return Listing(**read)
+
+
+def change_to_columns(change: Change, agency: str) -> dict[str, Any]:
+    """What happened as the columns `CHANGE`; ``quiet`` apart, which is never written.
+
+    No word stands there twice, for a year has thousands of these rows: no key that is the agency's, and in the ``after`` of a CHANGED
+    only what is not as in ``before`` (None: it is there no more).
+    """
+    before, after = _told(change.before, agency), _told(change.after, agency)
+    if before is not None and after is not None:
+        gone = {name: None for name in before if name not in after}
+        after = {name: value for name, value in after.items() if before.get(name) != value} | gone
+    return {
+        "kind": change.kind.value,
+        "agency": agency,
+        "fields": list(change.fields),
+        "before": before,
+        "after": after,
+        "previous": _told(change.previous, agency),
+    }
+
+
+def change_from_row(row: Any) -> Change:
+    """The change that `change_to_columns` was given, from a row with the columns `CHANGE`."""
+    after = row.after
+    if row.before is not None and after is not None:
+        after = {name: value for name, value in (row.before | after).items() if value is not None}
+    before, after, previous = (
+        None if told is None else listing_from_json({"key": row.agency} | told)
+        for told in (row.before, after, row.previous)
+    )
+    return Change(Kind(row.kind), before=before, after=after, fields=tuple(row.fields), previous=previous)
+
+
+CHANGE: tuple[Any, ...] = tuple(
+    col(column)
+    for column in (
+        tables.Change.kind,
+        tables.Change.agency,
+        tables.Change.fields,
+        tables.Change.before,
+        tables.Change.after,
+        tables.Change.previous,
+    )
+)
+_NAMES = tuple(field.name for field in fields(Listing))
+_EMPTY = (None, ())  # the defaults of every field but the name
+_EVIDENCE = (("dates", "since"), ("documents", "url"))
+
+
+def _alone(value: Any) -> tuple[Any, ...]:
+    return () if value is None else (value,)
+
+
+def _told(listing: Listing | None, agency: str) -> dict[str, Any] | None:
+    if listing is None:
+        return None
+    content = listing_to_json(listing)
+    if listing.key == agency:
+        del content["key"]
+    return content
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, date):
+        return value.isoformat()
+    if isinstance(value, tuple):
+        return [_plain(part) for part in value]
+    return value
+
+
+def _same(value: Any) -> Any:
+    return value
+
+
+_READ: dict[str, Any] = {
+    "since": date.fromisoformat,
+    "dates": lambda texts: tuple(map(date.fromisoformat, texts)),
+    "documents": tuple,
+    "attributes": lambda pairs: tuple((column, text) for column, text in pairs),
+    "point": tuple,
+}

@@ -1,0 +1,144 @@
+"""Which agencies cover a place today: the placement of every listing that is believed now, kept until the list moves."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from functools import lru_cache
+
+from sqlalchemy.engine import Engine
+
+from monitor.domain import Confidence, Listing, Placement
+from monitor.storage.engine import reading
+from monitor.storage.lists import baseline
+
+log = logging.getLogger(__name__)
+
+Locate = Callable[[str, Listing], Placement]
+"""Where a listing of a source is: (source's name, listing) to placement."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cover:
+    """An agency that is listed now, and the places that it serves."""
+
+    source: str
+    agency: str
+    listing: Listing
+    placement: Placement
+
+
+@dataclass(frozen=True, slots=True)
+class Covered:
+    """One list as it is believed under ``number``. Sorted by name.
+
+    ``by_state`` holds every agency of a state: those that serve all of it, those with ZIPs in it, and those that could not be placed
+    within it.
+    """
+
+    number: int
+    covers: tuple[Cover, ...] = ()
+    by_zip: dict[str, tuple[Cover, ...]] = field(default_factory=dict)
+    by_state: dict[str, tuple[Cover, ...]] = field(default_factory=dict)
+    by_agency: dict[str, Cover] = field(default_factory=dict)
+
+    def at(self, zip_code: str, state: str | None) -> tuple[Cover, ...]:
+        """The agencies that serve a ZIP: its own, then those of its whole state. What a resident there is told about."""
+        return self.by_zip.get(zip_code, ()) + self.statewide((state,) if state else ())
+
+    def statewide(self, states: Iterable[str]) -> tuple[Cover, ...]:
+        """Agencies that serve the whole of a state."""
+        return tuple(c for state in states for c in self.by_state.get(state, ()) if c.placement.statewide)
+
+    def unplaced(self, states: Iterable[str]) -> tuple[Cover, ...]:
+        """Agencies of which no more than the state is known."""
+        state_only = Confidence.STATE_ONLY
+        return tuple(
+            cover
+            for state in states
+            for cover in self.by_state.get(state, ())
+            if cover.placement.confidence is state_only and not cover.placement.statewide
+        )
+
+
+class Coverage:
+    """The covered places of each source. Safe for several threads: whoever comes first after a move places what is new, others wait.
+
+    A placement costs about 0.3 ms, a list of 4,000 about a second once; after that only listings that were not there before.
+    """
+
+    def __init__(self, engine: Engine, sources: Iterable[str], locate: Locate) -> None:
+        self._engine = engine
+        self._locate = locate
+        self._locks = {name: threading.Lock() for name in sources}
+        self._covered: dict[str, Covered] = {}
+        self._placements = lru_cache(maxsize=4096)(self._place)
+
+    def of(self, source: str, number: int | None = None) -> Covered:
+        """One list, as it is believed now; ``number`` when the caller knows what that is. Raises StoreError."""
+        if number is None:
+            with reading(self._engine) as conn:
+                number = baseline.believed(conn, source).number
+        known = self._covered.get(source)
+        if known is not None and known.number == number:
+            return known
+        with self._locks[source]:
+            known = self._covered.get(source)
+            if known is None or known.number < number:
+                known = self._covered[source] = self._placed(source, known)
+            return known
+
+    def placement(self, source: str, listing: Listing) -> Placement:
+        """Where a listing is that is not believed yet, or no longer; kept for a while."""
+        return self._placements(source, listing)
+
+    def prime(self) -> None:
+        """Place every list now, so that the first visitor does not wait for it. For a thread of its own."""
+        for source in self._locks:
+            self.of(source)
+
+    def _placed(self, source: str, before: Covered | None) -> Covered:
+        with reading(self._engine) as conn:
+            number = baseline.believed(conn, source).number
+            accepted = baseline.accepted(conn, source)
+        placements = {cover.listing: cover.placement for cover in before.covers} if before else {}
+        covers = tuple(
+            Cover(
+                source,
+                accepted.agencies[listing.key],
+                listing,
+                placements.get(listing) or self._place(source, listing),
+            )
+            for listing in sorted(accepted.listings, key=lambda each: (each.name.casefold(), each.key))
+        )
+        by_zip: dict[str, list[Cover]] = defaultdict(list)
+        by_state: dict[str, list[Cover]] = defaultdict(list)
+        for cover in covers:
+            states = {cover.listing.state} if cover.listing.state else set()
+            for place in cover.placement.places:
+                if place.isdigit():
+                    by_zip[place].append(cover)
+                else:
+                    states.add(place)
+            for state in states:
+                by_state[state].append(cover)
+        return Covered(
+            number,
+            covers,
+            {place: tuple(found) for place, found in by_zip.items()},
+            {place: tuple(found) for place, found in by_state.items()},
+            {cover.agency: cover for cover in covers},
+        )
+
+    def _place(self, source: str, listing: Listing) -> Placement:
+        """One listing that the gazetteer stumbles over hides no other."""
+        try:
+            return self._locate(source, listing)
+        except Exception:
+            log.exception("a listing of %s could not be placed", source)
+            return Placement(
+                (listing.state or "US",), "not located", Confidence.STATE_ONLY, "could not be placed"
+            )

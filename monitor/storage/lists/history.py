@@ -1,0 +1,322 @@
+"""What was fetched, and what it said: fetches, bodies, snapshots, validators, and what people approved by hash."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+import zstandard
+from sqlalchemy.engine import Connection
+from sqlmodel import col
+
+from monitor.domain import Problem
+from monitor.storage.engine import insert_for
+from monitor.storage.lists.tables import Approval, Body, Fetch, Snapshot, Validator
+
+GOOD, UNCHANGED, FAILED, REJECTED = "good", "unchanged", "failed", "rejected"
+ACCEPTED = "accepted"
+_LEVEL = 9  # of zstd: 1.7 MB of KML in about 25 ms to a tenth of its size; the highest levels take 20 times that for 8 % less
+
+# Cookies are nobody's business later, and what only tells a browser how to behave can be new each time (nonces) and longer than the row.
+_NOISE = re.compile(
+    r"set-cookie|content-security-policy|permissions-policy|feature-policy|referrer-policy|cross-origin-|x-frame-|x-xss-"
+    r"|x-content-type-|strict-transport-|report|nel$|p3p$|alt-svc|accept-ch|origin-trial",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """One attempt to get a source's bytes: evidence that cannot be had again later.
+
+    ``url`` is the address that answered, ``redirects`` those that led to it, in order. ``wire_bytes`` are as received, ``size``
+    decoded; ``hash`` is the SHA-256 of the decoded body, also where the server only said that it is as it was.
+    """
+
+    source: str
+    at: datetime
+    outcome: str
+    reason: str = ""
+    status: int | None = None
+    url: str | None = None
+    redirects: tuple[str, ...] = ()
+    headers: tuple[tuple[str, str], ...] = ()
+    wire_bytes: int | None = None
+    size: int | None = None
+    hash: str | None = None
+    duration: timedelta | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A snapshot's row. ``at`` is the first poll that saw this content, ``last_seen_at`` the last one in a row with it."""
+
+    id: int
+    source: str
+    fetch_id: int
+    at: datetime
+    last_seen_at: datetime
+    hash: str
+    digest: str
+    fingerprint: str
+    listings: int
+    verdict: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Remembered:
+    """What a server gave with the last good body of one URL."""
+
+    etag: str | None
+    last_modified: str | None
+    hash: str | None
+
+
+def add_fetch(conn: Connection, attempt: Attempt) -> int:
+    """Write one fetch and return its id. Headers are kept as they came, but for those that say nothing of what was served (`_NOISE`).
+
+    Of an unchanged poll only the news is written: the headers that the last good fetch of the source did not have just so (but the
+    date, which the row has itself), and URL and hash where they are others. There are 9,000 such rows a year, and a server says nearly
+    the same each time.
+    """
+    attempt = replace(
+        attempt, headers=tuple(header for header in attempt.headers if not _NOISE.match(header[0]))
+    )
+    if attempt.outcome == UNCHANGED:
+        attempt = _news(conn, attempt)
+    values: dict[str, Any] = {
+        "source": attempt.source,
+        "at": attempt.at,
+        "outcome": attempt.outcome,
+        "reason": attempt.reason,
+        "status": attempt.status,
+        "url": attempt.url,
+        "redirects": list(attempt.redirects) or None,
+        "headers": [list(header) for header in attempt.headers] or None,
+        "wire_bytes": attempt.wire_bytes or None,
+        "bytes": attempt.size,
+        "hash": attempt.hash,
+        "duration_ms": None
+        if attempt.duration is None
+        else round(attempt.duration / timedelta(milliseconds=1)),
+    }
+    return _inserted(conn, sa.insert(Fetch).values(values))
+
+
+def rejected_now(conn: Connection, source: str) -> Seen | None:
+    """The rejected snapshot that the publisher still serves; None when the last content that came was believed. Failures are passed over."""
+    row = conn.execute(
+        sa.select(col(Fetch.outcome), col(Fetch.hash))
+        .where(col(Fetch.source) == source, col(Fetch.outcome) != FAILED)
+        .order_by(col(Fetch.at).desc(), col(Fetch.id).desc())
+        .limit(1)
+    ).first()
+    if row is None or row.outcome != REJECTED:
+        return None
+    return snapshot(conn, source, row.hash, REJECTED)
+
+
+def is_unreadable(conn: Connection, source: str) -> bool:
+    """Whether the last fetch brought bytes that could not be read."""
+    row = conn.execute(
+        sa.select(col(Fetch.outcome), col(Fetch.hash))
+        .where(col(Fetch.source) == source)
+        .order_by(col(Fetch.at).desc(), col(Fetch.id).desc())
+        .limit(1)
+    ).first()
+    return row is not None and row.outcome == FAILED and row.hash is not None
+
+
+def add_body(conn: Connection, sha256: str, body: bytes, now: datetime) -> None:
+    """Keep a body, once per hash; compressed unless it is so already."""
+    if conn.scalar(sa.select(sa.exists().where(col(Body.hash) == sha256))):
+        return
+    packed = zstandard.ZstdCompressor(level=_LEVEL).compress(body)
+    encoding, content = ("zstd", packed) if len(packed) < len(body) else ("raw", body)
+    conn.execute(
+        insert_for(conn, Body)
+        .values(hash=sha256, size=len(body), encoding=encoding, content=content, at=now)
+        .on_conflict_do_nothing()
+    )
+
+
+def body(conn: Connection, sha256: str) -> bytes | None:
+    """A kept body as it was fetched; None when it is not (or no longer) kept."""
+    row = conn.execute(
+        sa.select(col(Body.encoding), col(Body.content), col(Body.size)).where(col(Body.hash) == sha256)
+    ).first()
+    if row is None:
+        return None
+    content = bytes(row.content)
+    if row.encoding == "raw":
+        return content
+    return zstandard.ZstdDecompressor().decompress(content, max_output_size=row.size)
+
+
+def add_snapshot(
+    conn: Connection,
+    *,
+    source: str,
+    fetch_id: int,
+    at: datetime,
+    hash: str,
+    digest: str,
+    fingerprint: str,
+    listings: int,
+    verdict: str,
+    reason: str = "",
+    problems: Iterable[Problem] = (),
+) -> int:
+    """Write one snapshot and return its id."""
+    kept = [[problem.kind, problem.message, problem.row] for problem in problems]
+    return _inserted(
+        conn,
+        sa.insert(Snapshot).values(
+            source=source,
+            fetch_id=fetch_id,
+            at=at,
+            last_seen_at=at,
+            hash=hash,
+            digest=digest,
+            fingerprint=fingerprint,
+            listings=listings,
+            verdict=verdict,
+            reason=reason,
+            problems=kept or None,
+        ),
+    )
+
+
+def snapshot(conn: Connection, source: str, sha256: str, verdict: str | None = None) -> Seen | None:
+    """The latest snapshot of a source with this body, of this verdict if one is given."""
+    query = sa.select(*_SNAPSHOT).where(col(Snapshot.source) == source, col(Snapshot.hash) == sha256)
+    if verdict is not None:
+        query = query.where(col(Snapshot.verdict) == verdict)
+    row = conn.execute(query.order_by(col(Snapshot.id).desc()).limit(1)).first()
+    return None if row is None else Seen(*row)
+
+
+def snapshots_by_prefix(conn: Connection, prefix: str, verdict: str) -> tuple[Seen, ...]:
+    """The latest snapshot of each source and body whose hash begins so."""
+    latest = (
+        sa.select(sa.func.max(col(Snapshot.id)))
+        .where(col(Snapshot.hash).startswith(prefix, autoescape=True), col(Snapshot.verdict) == verdict)
+        .group_by(col(Snapshot.source), col(Snapshot.hash))
+    )
+    rows = conn.execute(sa.select(*_SNAPSHOT).where(col(Snapshot.id).in_(latest)).order_by(col(Snapshot.id)))
+    return tuple(Seen(*row) for row in rows)
+
+
+def saw_again(conn: Connection, snapshot_id: int, now: datetime) -> None:
+    """Note that a poll found the same content once more."""
+    conn.execute(sa.update(Snapshot).where(col(Snapshot.id) == snapshot_id).values(last_seen_at=now))
+
+
+def accept(conn: Connection, snapshot_id: int) -> None:
+    """A person believed a snapshot that had been rejected."""
+    conn.execute(sa.update(Snapshot).where(col(Snapshot.id) == snapshot_id).values(verdict=ACCEPTED))
+
+
+def last_seen(conn: Connection, source: str, *, digest: str, sha256: str) -> datetime | None:
+    """When this very set of listings, or this body, was last the accepted publication; None if it never was, or still is.
+
+    A rejected snapshot does not count: it would make itself familiar by being looked at. The body counts because a digest is that of
+    one parser version.
+    """
+    rows = conn.execute(
+        sa.select(col(Snapshot.digest), col(Snapshot.hash), col(Snapshot.last_seen_at))
+        .where(col(Snapshot.source) == source, col(Snapshot.verdict) == ACCEPTED)
+        .order_by(col(Snapshot.last_seen_at).desc(), col(Snapshot.id).desc())
+    )
+    for place, row in enumerate(rows):
+        if row.digest == digest or row.hash == sha256:
+            return None if place == 0 else row.last_seen_at
+    return None
+
+
+def validators(conn: Connection, source: str) -> dict[str, Remembered]:
+    """What to ask conditionally with, by URL: only where "as it was" would name a body that is kept."""
+    rows = conn.execute(
+        sa.select(col(Validator.url), col(Validator.etag), col(Validator.last_modified), col(Validator.hash))
+        .join(Body, col(Body.hash) == col(Validator.hash))
+        .where(col(Validator.source) == source)
+    )
+    return {row.url: Remembered(row.etag, row.last_modified, row.hash) for row in rows}
+
+
+def put_validators(conn: Connection, source: str, url: str, given: Remembered) -> None:
+    """Keep what a server gave with a good body, over what it gave before; nothing to ask with removes it."""
+    if given.etag is None and given.last_modified is None:
+        conn.execute(sa.delete(Validator).where(col(Validator.source) == source, col(Validator.url) == url))
+        return
+    values = {"etag": given.etag, "last_modified": given.last_modified, "hash": given.hash}
+    conn.execute(
+        insert_for(conn, Validator)
+        .values(source=source, url=url, **values)
+        .on_conflict_do_update(index_elements=["source", "url"], set_=values)
+    )
+
+
+def put_approval(conn: Connection, source: str, sha256: str, *, approved: bool, now: datetime) -> None:
+    """Keep what a person said of a content, over what was said before."""
+    said = {"approved": approved, "at": now}
+    conn.execute(
+        insert_for(conn, Approval)
+        .values(source=source, hash=sha256, **said)
+        .on_conflict_do_update(index_elements=["source", "hash"], set_=said)
+    )
+
+
+def approval(conn: Connection, source: str, sha256: str) -> bool | None:
+    """What a person said of a content; None if nobody did."""
+    return conn.scalar(
+        sa.select(col(Approval.approved)).where(col(Approval.source) == source, col(Approval.hash) == sha256)
+    )
+
+
+_SNAPSHOT: tuple[Any, ...] = (
+    col(Snapshot.id),
+    col(Snapshot.source),
+    col(Snapshot.fetch_id),
+    col(Snapshot.at),
+    col(Snapshot.last_seen_at),
+    col(Snapshot.hash),
+    col(Snapshot.digest),
+    col(Snapshot.fingerprint),
+    col(Snapshot.listings),
+    col(Snapshot.verdict),
+    col(Snapshot.reason),
+)
+
+
+def _news(conn: Connection, attempt: Attempt) -> Attempt:
+    good = conn.execute(
+        sa.select(col(Fetch.url), col(Fetch.hash), col(Fetch.headers))
+        .where(col(Fetch.source) == attempt.source, col(Fetch.outcome) == GOOD)
+        .order_by(col(Fetch.at).desc(), col(Fetch.id).desc())
+        .limit(1)
+    ).first()
+    if good is None:
+        return attempt
+    known = {(name, value) for name, value in good.headers or ()}
+    return replace(
+        attempt,
+        url=None if attempt.url == good.url else attempt.url,
+        hash=None if attempt.hash == good.hash else attempt.hash,
+        headers=tuple(
+            (name, value)
+            for name, value in attempt.headers
+            if (name, value) not in known and name.lower() != "date"
+        ),
+    )
+
+
+def _inserted(conn: Connection, statement: sa.Insert) -> int:
+    key = conn.execute(statement).inserted_primary_key
+    assert key is not None
+    return int(key[0])

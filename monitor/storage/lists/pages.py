@@ -1,0 +1,168 @@
+"""What the pages of the site ask: the newest changes of a place, one agency's whole history, and counts over time.
+
+Everything here only reads, and every answer is bounded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+from sqlmodel import col
+
+from monitor.domain import Listing, State
+from monitor.storage.deliveries.queue import IS_DUE
+from monitor.storage.deliveries.tables import Delivery
+from monitor.storage.lists import tables
+from monitor.storage.lists.changes import Row
+from monitor.storage.lists.codec import listing_from_json
+from monitor.storage.lists.tables import ChangePlace, ListingVersion
+from monitor.storage.lists.timeline import in_order
+from monitor.storage.people.tables import Subscriber
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """A listing while it read like this; ``to_at`` None while it is believed."""
+
+    listing: Listing
+    from_at: datetime
+    to_at: datetime | None
+
+
+def latest(
+    conn: Connection,
+    *,
+    places: Collection[str] = (),
+    within: Collection[str] = (),
+    changeset: int | None = None,
+    limit: int = 20,
+) -> tuple[Row, ...]:
+    """The newest published changes, newest first; for places only those that concern one of them, and only those of a changeset.
+
+    ``within`` are the states of ZIPs: what concerns every ZIP there concerns them too. A change has no place before it is fanned out.
+    """
+    change = tables.Change
+    query = sa.select(col(change.id)).where(col(change.state) == State.PUBLISHED.value)
+    if changeset is not None:
+        query = query.where(col(change.changeset_id) == changeset)
+    if places:
+        here: sa.ColumnElement[bool] = col(ChangePlace.place).in_(places)
+        if within:
+            here = sa.or_(
+                here, sa.and_(col(ChangePlace.place).in_(within), col(ChangePlace.everyone).is_(sa.true()))
+            )
+        query = query.where(sa.exists().where(col(ChangePlace.change_id) == col(change.id), here))
+    ids = conn.scalars(query.order_by(col(change.ended_at).desc(), col(change.id).desc()).limit(limit)).all()
+    return in_order(conn, ids)
+
+
+def places_of(conn: Connection, ids: Sequence[int]) -> dict[int, tuple[str, ...]]:
+    """The places of changes by change, ZIPs and states, sorted; without "US", which every change has."""
+    found: dict[int, list[str]] = {}
+    rows = conn.execute(
+        sa.select(col(ChangePlace.change_id), col(ChangePlace.place))
+        .where(col(ChangePlace.change_id).in_(ids), col(ChangePlace.place) != "US")
+        .order_by(col(ChangePlace.place))
+    )
+    for change, place in rows:
+        found.setdefault(change, []).append(place)
+    return {change: tuple(named) for change, named in found.items()}
+
+
+def agencies(conn: Connection, source: str) -> tuple[str, ...]:
+    """The keys of all agencies that were ever accepted in a source."""
+    return tuple(
+        conn.scalars(
+            sa.select(col(ListingVersion.agency)).where(col(ListingVersion.source) == source).distinct()
+        )
+    )
+
+
+def versions(conn: Connection, source: str, agency: str) -> tuple[Version, ...]:
+    """How an agency's listing read over time, oldest first."""
+    rows = conn.execute(
+        sa.select(
+            col(ListingVersion.key),
+            col(ListingVersion.name),
+            col(ListingVersion.state),
+            col(ListingVersion.content),
+            col(ListingVersion.from_at),
+            col(ListingVersion.to_at),
+        )
+        .where(col(ListingVersion.source) == source, col(ListingVersion.agency) == agency)
+        .order_by(col(ListingVersion.from_number), col(ListingVersion.id))
+    )
+    return tuple(Version(_listing(row), row.from_at, row.to_at) for row in rows)
+
+
+def history(conn: Connection, source: str, agency: str) -> tuple[Row, ...]:
+    """What happened to an agency, newest first: published, held now, or held and withdrawn. What only waited is nobody's news."""
+    change = tables.Change
+    shown = sa.or_(
+        col(change.state).in_([State.PUBLISHED.value, State.HELD.value]),
+        sa.and_(col(change.state) == State.WITHDRAWN.value, col(change.was_held).is_(sa.true())),
+    )
+    ids = conn.scalars(
+        sa.select(col(change.id))
+        .where(col(change.source) == source, col(change.agency) == agency, shown)
+        .order_by(col(change.first_seen_at).desc(), col(change.id).desc())
+        .limit(200)
+    ).all()
+    return in_order(conn, ids)
+
+
+def first_read(conn: Connection, source: str) -> datetime | None:
+    """When a source was first read: what was on it then may have been there for long."""
+    return conn.scalar(
+        sa.select(sa.func.min(col(ListingVersion.from_at))).where(col(ListingVersion.source) == source)
+    )
+
+
+def counts(conn: Connection, source: str) -> tuple[tuple[datetime, int], ...]:
+    """How many listings were believed from each moment on at which the number moved, oldest first."""
+    began: Any = sa.select(col(ListingVersion.from_at).label("at"), sa.func.count().label("step")).where(
+        col(ListingVersion.source) == source
+    )
+    ended: Any = sa.select(col(ListingVersion.to_at).label("at"), (-sa.func.count()).label("step")).where(
+        col(ListingVersion.source) == source, col(ListingVersion.to_at).is_not(None)
+    )
+    steps = sa.union_all(
+        began.group_by(col(ListingVersion.from_at)), ended.group_by(col(ListingVersion.to_at))
+    ).subquery()
+    rows = conn.execute(
+        sa.select(steps.c.at, sa.func.sum(steps.c.step)).group_by(steps.c.at).order_by(steps.c.at)
+    )
+    total, found = 0, []
+    for at, step in rows:
+        if step:
+            total += int(step)
+            found.append((at, total))
+    return tuple(found)
+
+
+def overdue(conn: Connection, channels: Collection[str], *, before: datetime, now: datetime) -> int:
+    """Deliveries on these channels that were due before a moment and that nobody has taken, while nobody sends anything at all."""
+    if conn.scalar(sa.select(sa.exists().where(IS_DUE, col(Delivery.lease_until) > now))):
+        return 0
+    waiting = (
+        sa.select(sa.func.count())
+        .select_from(Delivery)
+        .where(
+            IS_DUE,
+            col(Delivery.due_at) < before,
+            sa.exists().where(
+                col(Subscriber.id) == col(Delivery.subscriber_id), col(Subscriber.channel).in_(channels)
+            ),
+        )
+    )
+    return conn.scalar(waiting) or 0
+
+
+def _listing(row: Any) -> Listing:
+    beside = {"key": row.key, "name": row.name}
+    return listing_from_json({**row.content, **beside, **({"state": row.state} if row.state else {})})

@@ -1,0 +1,211 @@
+"""What was fetched, what is believed, and what changed."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlmodel import Field, SQLModel
+
+from monitor.storage.columns import Json, UtcDateTime
+
+
+class Source(SQLModel, table=True):
+    """The moving state of one source. ``number`` counts moves of the baseline and is what pollers compare and swap.
+
+    ``fingerprint`` is the parser version and configuration under which the baseline was read; ``columns`` and ``folders`` those of the
+    last good snapshot.
+    """
+
+    __tablename__ = "source"
+    name: str = Field(primary_key=True)
+    number: int = 0
+    fingerprint: str = ""
+    columns: list[str] = Field(default_factory=list, sa_type=Json)
+    folders: list[str] = Field(default_factory=list, sa_type=Json)
+    last_good_fetch: int | None = None
+    last_good_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    last_good_hash: str | None = None
+    last_fetch_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    next_poll_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    blind_notified_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+
+
+class Validator(SQLModel, table=True):
+    """What a server gave with the last good body of one URL, to ask conditionally the next time."""
+
+    __tablename__ = "validator"
+    source: str = Field(primary_key=True)
+    url: str = Field(primary_key=True)
+    etag: str | None = None
+    last_modified: str | None = None
+    hash: str | None = None
+
+
+class Body(SQLModel, table=True):
+    """A raw body, once per SHA-256 of its decoded bytes. ``encoding`` is ``zstd`` or ``raw``; ``size`` the decoded bytes."""
+
+    __tablename__ = "body"
+    hash: str = Field(primary_key=True)
+    size: int
+    encoding: str
+    content: bytes
+    at: datetime = Field(sa_type=UtcDateTime)
+
+
+class Fetch(SQLModel, table=True):
+    """One attempt to get a source's bytes. ``outcome``: good, unchanged, failed, rejected. Headers are evidence and kept verbatim."""
+
+    __tablename__ = "fetch"
+    id: int | None = Field(default=None, primary_key=True)
+    source: str
+    at: datetime = Field(sa_type=UtcDateTime)
+    outcome: str
+    status: int | None = None
+    reason: str = ""
+    url: str | None = None
+    redirects: list[str] | None = Field(default=None, sa_type=Json)
+    headers: list[list[str]] | None = Field(default=None, sa_type=Json)
+    wire_bytes: int | None = None
+    bytes: int | None = None
+    hash: str | None = None
+    duration_ms: int | None = None
+
+    __table_args__ = (sa.Index("ix_fetch_source_at", "source", "at"),)
+
+
+class Snapshot(SQLModel, table=True):
+    """A parsed state of a source as it was published. Written when a body was parsed; a poll without new bytes writes none.
+
+    ``verdict``: accepted or rejected; ``digest`` is a hash over the set of its listings (order and folders apart).
+    """
+
+    __tablename__ = "snapshot"
+    id: int | None = Field(default=None, primary_key=True)
+    source: str
+    fetch_id: int = Field(foreign_key="fetch.id")
+    at: datetime = Field(sa_type=UtcDateTime)
+    last_seen_at: datetime = Field(sa_type=UtcDateTime)
+    hash: str
+    digest: str
+    fingerprint: str
+    listings: int
+    verdict: str
+    reason: str = ""
+    problems: list[list[Any]] | None = Field(default=None, sa_type=Json)
+
+    __table_args__ = (sa.Index("ix_snapshot_source_id", "source", "id"),)
+
+
+class Approval(SQLModel, table=True):
+    """A person believed this content of a source (by body hash) although the guard rejected it, or rejected it for good."""
+
+    __tablename__ = "approval"
+    source: str = Field(primary_key=True)
+    hash: str = Field(primary_key=True)
+    approved: bool
+    at: datetime = Field(sa_type=UtcDateTime)
+
+
+class ListingVersion(SQLModel, table=True):
+    """One accepted listing while it read like this: [from_at, to_at), ``to_at`` None while it is in the baseline.
+
+    ``agency`` is the key under which the agency was first accepted: it survives renames. ``content`` holds the other fields of
+    `domain.Listing` as JSON. ``from_number``/``to_number`` are baseline numbers.
+    """
+
+    __tablename__ = "listing"
+    id: int | None = Field(default=None, primary_key=True)
+    source: str
+    key: str
+    agency: str
+    name: str
+    state: str | None = None
+    content: dict[str, Any] = Field(sa_type=Json)
+    from_number: int
+    to_number: int | None = None
+    from_at: datetime = Field(sa_type=UtcDateTime)
+    to_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+
+    __table_args__ = (
+        sa.Index("ix_listing_source_agency", "source", "agency"),
+        # one current version per key, whatever two pollers do; also how the baseline is read
+        sa.Index(
+            "uq_listing_source_key_current",
+            "source",
+            "key",
+            unique=True,
+            sqlite_where=sa.text("to_number IS NULL"),
+            postgresql_where=sa.text("to_number IS NULL"),
+        ),
+    )
+
+
+class Changeset(SQLModel, table=True):
+    """The changes that one poll published together. ``fanned_out_at`` None: its deliveries are still to be written."""
+
+    __tablename__ = "changeset"
+    id: int | None = Field(default=None, primary_key=True)
+    source: str
+    number: int
+    at: datetime = Field(sa_type=UtcDateTime)
+    fetch_id: int | None = Field(default=None, foreign_key="fetch.id")
+    fanned_out_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+
+    __table_args__ = (
+        sa.UniqueConstraint("source", "number"),
+        sa.Index("ix_changeset_fanned_out_at", "fanned_out_at"),
+    )
+
+
+class Change(SQLModel, table=True):
+    """A difference between the baseline and what was published, with a state and a clock of its own.
+
+    ``not_before`` is the last good poll without it, ``first_seen_at`` the first with it (together: the interval in which it happened),
+    ``ended_at`` when it was published, withdrawn or went away after a rejection. ``before``, ``after`` and ``previous`` are listings as
+    JSON in which nothing stands that the row says already, see `store.codec`.
+    """
+
+    __tablename__ = "change"
+    id: int | None = Field(default=None, primary_key=True)
+    source: str
+    kind: str
+    agency: str
+    state: str
+    reason: str = ""
+    fields: list[str] = Field(default_factory=list, sa_type=Json)
+    before: dict[str, Any] | None = Field(default=None, sa_type=Json)
+    after: dict[str, Any] | None = Field(default=None, sa_type=Json)
+    previous: dict[str, Any] | None = Field(default=None, sa_type=Json)
+    not_before: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    first_seen_at: datetime = Field(sa_type=UtcDateTime)
+    release_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    was_held: bool = False
+    approved: bool = False
+    ended_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    changeset_id: int | None = Field(default=None, foreign_key="changeset.id")
+    # set when the change is located, at fan-out
+    how: str | None = None
+    confidence: str | None = None
+    placement: str | None = None
+
+    __table_args__ = (
+        sa.Index("ix_change_source_state", "source", "state"),
+        sa.Index("ix_change_changeset_id", "changeset_id"),
+        sa.Index("ix_change_source_agency", "source", "agency"),
+    )
+
+
+class ChangePlace(SQLModel, table=True):
+    """A place that a published change concerns: its ZIPs, its state, and "US".
+
+    ``everyone``: on a state's row, the agency serves the whole state, so followers of any ZIP there hear of it too.
+    """
+
+    __tablename__ = "change_place"
+    change_id: int = Field(primary_key=True, foreign_key="change.id")
+    place: str = Field(primary_key=True)
+    everyone: bool = False
+
+    __table_args__ = (sa.Index("ix_change_place_place", "place"),)

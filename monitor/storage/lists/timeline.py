@@ -1,0 +1,304 @@
+"""What happened, in order of time: what was published, what was held and went away, and when a source was not seen.
+
+Everything here only reads, and every answer is bounded.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+from sqlmodel import col
+
+from monitor.domain import Kind, State
+from monitor.states import STATES
+from monitor.storage.lists import changes, tables
+from monitor.storage.lists.changes import Row
+from monitor.storage.lists.tables import Changeset, Fetch
+
+_GOOD = ("good", "unchanged")
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """A changeset in one line: how many changes of each kind, and some of them in the order of its page."""
+
+    id: int
+    source: str
+    at: datetime
+    counts: dict[Kind, int]
+    first: tuple[Row, ...]
+
+    @property
+    def total(self) -> int:
+        return sum(self.counts.values())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Whole:
+    """A changeset with one page of its changes, sorted by the state's name and the agency; all but ``rows`` is of the whole of it.
+
+    ``states`` counts changes by state, None for those without one, and ``pages`` says on which page each begins; both in the order of
+    the pages. ``interval`` is that of all changes, None when they have several. ``held`` says how many were held before.
+    """
+
+    id: int
+    source: str
+    at: datetime
+    counts: dict[Kind, int]
+    states: dict[str | None, int]
+    pages: dict[str | None, int]
+    interval: tuple[datetime | None, datetime] | None
+    held: int
+    rows: tuple[Row, ...]
+
+    @property
+    def total(self) -> int:
+        return sum(self.counts.values())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hold:
+    """Changes of one kind that one poll brought and nobody believes yet, or that went away unbelieved: ``count`` in all, and some of them.
+
+    ``state`` is held, rejected (a person judged them to be an error) or withdrawn.
+    """
+
+    source: str
+    kind: Kind
+    state: State
+    not_before: datetime | None
+    first_seen_at: datetime
+    release_at: datetime | None
+    ended_at: datetime | None
+    count: int
+    rows: tuple[Row, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """A time in which a source was not seen: ``since`` is the last good poll before, ``until`` the first after (None: it goes on).
+
+    ``failed`` and ``rejected`` count the polls within it that brought nothing, or nothing that could be believed.
+    """
+
+    source: str
+    since: datetime
+    until: datetime | None
+    failed: int
+    rejected: int
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """All gaps of a source that are over, oldest first, up to its ``last`` good poll; and the bad polls since."""
+
+    source: str
+    gaps: tuple[Gap, ...] = ()
+    last: datetime | None = None
+    failed: int = 0
+    rejected: int = 0
+
+    def until(self, now: datetime, longest: timedelta) -> tuple[Gap, ...]:
+        """The gaps, newest first, with the one that goes on."""
+        over = self.gaps[::-1]
+        if self.last is None or now - self.last <= longest:
+            return over
+        return (Gap(self.source, self.last, None, self.failed, self.rejected), *over)
+
+
+def summaries(
+    conn: Connection, *, before: datetime | None = None, limit: int = 20, named: int = 5
+) -> tuple[Summary, ...]:
+    """Changesets, newest first, those that are older than ``before``; each with its first ``named`` changes."""
+    change = tables.Change
+    query = sa.select(col(Changeset.id), col(Changeset.source), col(Changeset.at))
+    if before is not None:
+        query = query.where(col(Changeset.at) < before)
+    found = conn.execute(
+        query.order_by(col(Changeset.at).desc(), col(Changeset.id).desc()).limit(limit)
+    ).all()
+    ids = [row.id for row in found]
+    counts: dict[int, dict[Kind, int]] = {number: {} for number in ids}
+    grouped = sa.select(col(change.changeset_id), col(change.kind), sa.func.count()).where(
+        col(change.changeset_id).in_(ids)
+    )
+    for changeset, kind, count in conn.execute(grouped.group_by(col(change.changeset_id), col(change.kind))):
+        assert changeset is not None
+        counts[changeset][Kind(kind)] = count
+    first = _first(conn, col(change.changeset_id).in_(ids), (col(change.changeset_id),), named)
+    return tuple(
+        Summary(
+            row.id,
+            row.source,
+            row.at,
+            counts[row.id],
+            tuple(each for each in first if each.changeset == row.id),
+        )
+        for row in found
+    )
+
+
+def changeset(conn: Connection, number: int, *, page: int = 1, size: int = 500) -> Whole | None:
+    """One changeset with a page of its changes; None when there is no such changeset or page."""
+    row = conn.execute(
+        sa.select(col(Changeset.source), col(Changeset.at)).where(col(Changeset.id) == number)
+    ).first()
+    if row is None:
+        return None
+    change = tables.Change
+    found = conn.execute(
+        sa.select(
+            col(change.id),
+            col(change.kind),
+            col(change.agency),
+            col(change.not_before),
+            col(change.first_seen_at),
+            col(change.was_held),
+            *(col(told)["state"].as_string().label(name) for told, name in _TOLD),
+        ).where(col(change.changeset_id) == number)
+    ).all()
+    ranked = sorted(found, key=lambda each: (_place(each.after or each.before), each.agency, each.id))
+    here = ranked[(page - 1) * size : page * size]
+    if page > 1 and not here:
+        return None
+    states: dict[str | None, int] = {}
+    for index, each in enumerate(ranked):
+        states.setdefault(each.after or each.before, index // size + 1)
+    intervals = {(each.not_before, each.first_seen_at) for each in found}
+    return Whole(
+        id=number,
+        source=row.source,
+        at=row.at,
+        counts=dict(Counter(Kind(each.kind) for each in found)),
+        states=dict(Counter(each.after or each.before for each in ranked)),
+        pages=states,
+        interval=intervals.pop() if len(intervals) == 1 else None,
+        held=sum(each.was_held for each in found),
+        rows=in_order(conn, [each.id for each in here]),
+    )
+
+
+def state_of(row: Row) -> str | None:
+    """The state that a change is sorted under."""
+    listings = (row.change.after, row.change.before)
+    return next((listing.state for listing in listings if listing and listing.state), None)
+
+
+def holds(rows: Sequence[Row]) -> tuple[Hold, ...]:
+    """Held or rejected changes by what they have in common, the newest first."""
+    groups: dict[tuple[object, ...], list[Row]] = {}
+    for row in rows:
+        alike = (row.source, row.change.kind, row.state, row.not_before, row.first_seen_at, row.release_at)
+        groups.setdefault(alike, []).append(row)
+    found = (
+        Hold(
+            source=members[0].source,
+            kind=members[0].change.kind,
+            state=members[0].state,
+            not_before=members[0].not_before,
+            first_seen_at=members[0].first_seen_at,
+            release_at=members[0].release_at,
+            ended_at=None,
+            count=len(members),
+            rows=tuple(members),
+        )
+        for members in groups.values()
+    )
+    return tuple(sorted(found, key=lambda hold: hold.first_seen_at, reverse=True))
+
+
+def withdrawn(
+    conn: Connection, *, before: datetime | None = None, limit: int = 20, named: int = 200
+) -> tuple[Hold, ...]:
+    """Changes that were held, shown as held, and then went away, newest first; what was never shown is not in it."""
+    change = tables.Change
+    alike = (
+        col(change.source),
+        col(change.kind),
+        col(change.not_before),
+        col(change.first_seen_at),
+        col(change.ended_at),
+    )
+    gone = sa.and_(col(change.state) == State.WITHDRAWN.value, col(change.was_held).is_(sa.true()))
+    if before is not None:
+        gone = sa.and_(gone, col(change.ended_at) < before)
+    groups = conn.execute(
+        sa.select(*alike, sa.func.count().label("changes"))
+        .where(gone)
+        .group_by(*alike)
+        .order_by(col(change.ended_at).desc(), col(change.first_seen_at).desc())
+        .limit(limit)
+    ).all()
+    if not groups:
+        return ()
+    oldest = min(group.ended_at for group in groups)
+    rows = _first(conn, sa.and_(gone, col(change.ended_at) >= oldest), alike, named)
+    return tuple(
+        Hold(
+            source=group.source,
+            kind=Kind(group.kind),
+            state=State.WITHDRAWN,
+            not_before=group.not_before,
+            first_seen_at=group.first_seen_at,
+            release_at=None,
+            ended_at=group.ended_at,
+            count=group.changes,
+            rows=tuple(row for row in rows if _alike(row) == tuple(group)[: len(alike)]),
+        )
+        for group in groups
+    )
+
+
+def look(conn: Connection, before: Sight, longest: timedelta) -> Sight:
+    """The gaps of a source, times longer than ``longest`` between good polls: those that are known ``before``, and what came since."""
+    query = sa.select(col(Fetch.at), col(Fetch.outcome)).where(col(Fetch.source) == before.source)
+    if before.last is not None:
+        query = query.where(col(Fetch.at) > before.last)
+    last, found = before.last, list(before.gaps)
+    failed = rejected = 0
+    for at, outcome in conn.execute(query.order_by(col(Fetch.at), col(Fetch.id))):
+        if outcome in _GOOD:
+            if last is not None and at - last > longest:
+                found.append(Gap(before.source, last, at, failed, rejected))
+            last, failed, rejected = at, 0, 0
+        elif outcome == "rejected":
+            rejected += 1
+        else:
+            failed += 1
+    return replace(before, gaps=tuple(found), last=last, failed=failed, rejected=rejected)
+
+
+def in_order(conn: Connection, ids: Iterable[Any]) -> tuple[Row, ...]:
+    """Changes by id, in the order of the ids."""
+    wanted = tuple(ids)
+    rows = {row.id: row for row in changes.by_ids(conn, wanted)}
+    return tuple(rows[number] for number in wanted)
+
+
+_TOLD = ((tables.Change.after, "after"), (tables.Change.before, "before"))
+_RANK = {code: rank for rank, code in enumerate(sorted(STATES, key=lambda code: STATES[code]))}
+
+
+def _place(state: str | None) -> tuple[bool, int, str]:
+    """Where a state stands in the order of its name; what has none is last."""
+    return state is None, _RANK.get(state or "", len(_RANK)), state or ""
+
+
+def _first(
+    conn: Connection, which: sa.ColumnElement[bool], groups: Iterable[Any], count: int
+) -> tuple[Row, ...]:
+    """The first changes of each group, in the order in which they were written."""
+    rank = sa.func.row_number().over(partition_by=tuple(groups), order_by=col(tables.Change.id))
+    ranked = sa.select(col(tables.Change.id), rank.label("rank")).where(which).subquery()
+    query = sa.select(ranked.c.id).where(ranked.c.rank <= count).order_by(ranked.c.id)
+    return in_order(conn, conn.scalars(query))
+
+
+def _alike(row: Row) -> tuple[object, ...]:
+    return (row.source, row.change.kind.value, row.not_before, row.first_seen_at, row.ended_at)

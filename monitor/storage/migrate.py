@@ -1,0 +1,277 @@
+"""Bring a database to this program's revision, or leave it exactly as it was.
+
+The revisions are alembic's, from the folder that travels with the program. All pending ones run in a single transaction, under a
+lock, after a verified copy of a SQLite file; both databases take DDL back on a rollback.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import sqlalchemy as sa
+from filelock import FileLock, Timeout
+from sqlalchemy.engine import Connection, Engine
+
+from monitor.errors import MigrationError, StoreError
+from monitor.storage import engine as db
+
+if TYPE_CHECKING:
+    from alembic.script import ScriptDirectory
+
+log = logging.getLogger(__name__)
+
+WAIT = timedelta(minutes=5)
+"""How long a second process waits for the first to finish migrating."""
+ADVISORY_LOCK = 0x6D6F6E69746F72  # "monitor": any number that no other program on the same server takes
+_MARGIN = 16 * 2**20  # bytes that stay free whatever the size of the database
+_TIME = "%Y%m%dT%H%M%SZ"
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What `upgrade` did: the revision before (None: the database was empty) and after, and the copy that was made."""
+
+    before: str | None
+    after: str
+    copy: Path | None = None
+
+    @property
+    def changed(self) -> bool:
+        return self.before != self.after
+
+
+def upgrade(
+    engine: Engine,
+    *,
+    folder: Path,
+    now: datetime,
+    scripts: Path | None = None,
+    free: Callable[[Path], int] = lambda folder: shutil.disk_usage(folder).free,
+    wait: timedelta = WAIT,
+) -> Report:
+    """Migrate to `head`; several processes may call it at once and one does the work.
+
+    ``folder`` takes the copy of a SQLite file, ``free`` gives the bytes free there, ``scripts`` is another folder of revisions.
+    A database of a newer program, too little room, a failed revision: `MigrationError`, and the database is as it was.
+    """
+    revisions = _revisions(scripts)
+    target = str(revisions.get_current_head())
+    before = current(engine)
+    if before == target:
+        return Report(before, target)
+    copy = None
+    try:
+        with _alone(engine, wait), _migrating(engine, wait) as conn:
+            before = _revision(conn)  # again, now that nobody else can move it
+            if before == target:
+                return Report(before, target)
+            _refuse_unknown(before, revisions, engine, folder)
+            path = db.sqlite_path(engine)
+            if before is not None and path is not None:
+                copy = _copy(path, folder, before, now, free)
+                log.info("copied the database to %s before migrating it", copy)
+            _run(conn, revisions, target)
+    except MigrationError:
+        raise
+    except StoreError as error:
+        raise MigrationError(f"{error}; the database is still at revision {before or 'none'}") from error
+    except Exception as error:  # a revision is code: whatever it raises, the transaction is gone and the person must hear of it
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise MigrationError(
+            f"{db.where(engine.url)} could not be brought from revision {before or 'none'} to {target} and is as it was: {reason}"
+        ) from error
+    log.info("migrated the database from revision %s to %s", before, target)
+    return Report(before, target, copy)
+
+
+def current(engine: Engine) -> str | None:
+    """The revision that the database is at; None when it has no tables of this program."""
+    with db.reading(engine) as conn:
+        return _revision(conn)
+
+
+def head(scripts: Path | None = None) -> str:
+    """The newest revision that this program knows."""
+    return str(_revisions(scripts).get_current_head())
+
+
+def scripts_folder() -> Path:
+    """Where the revisions are: beside the package in a checkout, inside it when installed."""
+    package = Path(__file__).resolve().parent.parent
+    installed = package / "alembic"
+    return installed if installed.is_dir() else package.parent / "alembic"
+
+
+def _revisions(scripts: Path | None) -> ScriptDirectory:
+    from alembic.config import (
+        Config,
+    )  # here, not above: it takes a tenth of a second that most commands need not spend
+    from alembic.script import ScriptDirectory
+
+    config = Config()
+    config.set_main_option("script_location", str(scripts or scripts_folder()).replace("%", "%%"))
+    config.set_main_option("path_separator", "os")
+    return ScriptDirectory.from_config(config)
+
+
+def _run(conn: Connection, revisions: ScriptDirectory, target: str) -> None:
+    from alembic import command
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", str(revisions.dir).replace("%", "%%"))
+    config.set_main_option("path_separator", "os")
+    config.attributes["connection"] = conn
+    command.upgrade(config, target)
+    if conn.dialect.name == "sqlite":
+        broken = conn.exec_driver_sql("PRAGMA foreign_key_check").first()
+        if broken is not None:
+            raise MigrationError(
+                f"a row of {broken[0]} would point to no row of {broken[2]}; the database is as it was"
+            )
+
+
+def _revision(conn: Connection) -> str | None:
+    if not sa.inspect(conn).has_table("alembic_version"):
+        return None
+    revision: str | None = conn.scalar(sa.text("SELECT version_num FROM alembic_version"))
+    return revision
+
+
+@contextmanager
+def _alone(engine: Engine, wait: timedelta) -> Iterator[None]:
+    """Hold the migration lock of a SQLite database, a file next to it. PostgreSQL's is taken in the transaction itself."""
+    path = db.sqlite_path(engine)
+    if path is None:
+        yield
+        return
+    lock = FileLock(path.with_name(path.name + ".migrate"), timeout=wait.total_seconds(), mode=0o600)
+    try:
+        lock.acquire()
+    except Timeout:
+        raise MigrationError(
+            f"another program still migrates {db.where(engine.url)}: let it finish, then try again"
+        ) from None
+    except OSError as error:
+        raise MigrationError(
+            f"{lock.lock_file} cannot be created ({error.strerror}): check its folder"
+        ) from None
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+@contextmanager
+def _migrating(engine: Engine, wait: timedelta) -> Iterator[Connection]:
+    """The one transaction of a migration.
+
+    On SQLite foreign keys are off in it: batch mode replaces a table by a copy of itself, which would else delete the rows that
+    point to the old one. The pragma works outside a transaction only. PostgreSQL alters tables in place.
+    """
+    if engine.dialect.name == "postgresql":
+        with db.transaction(engine) as conn:
+            conn.execute(sa.text(f"SET LOCAL lock_timeout = {int(wait / timedelta(milliseconds=1))}"))
+            # ends with the transaction, also through a pooler and when this process is killed
+            conn.execute(sa.text(f"SELECT pg_advisory_xact_lock({ADVISORY_LOCK})"))
+            yield conn
+        return
+    with db.explained(engine), engine.connect().execution_options(**db.WRITING) as conn:
+        driver = conn.connection.driver_connection
+        assert driver is not None
+        driver.execute("PRAGMA foreign_keys = OFF").close()
+        try:
+            with conn.begin():
+                yield conn
+        finally:
+            driver.execute("PRAGMA foreign_keys = ON").close()
+
+
+def _refuse_unknown(before: str | None, revisions: ScriptDirectory, engine: Engine, folder: Path) -> None:
+    known = {script.revision for script in revisions.walk_revisions()}
+    if before is None or before in known:
+        return
+    way_back = "install the newer version again"
+    path = db.sqlite_path(engine)
+    copies = _copies(path, folder, known) if path is not None else []
+    if copies:
+        way_back += f", or put the copy {copies[-1]}, made before it was upgraded, in the place of {path}"
+    elif path is None:
+        way_back += ", or restore the backup made before it was upgraded"
+    raise MigrationError(
+        f"{db.where(engine.url)} belongs to a newer version of this program (revision {before}; "
+        f"this one knows {revisions.get_current_head()}): {way_back}"
+    )
+
+
+def _copies(path: Path, folder: Path, revisions: set[str]) -> list[Path]:
+    """The copies that this program could open, oldest first."""
+    found = []
+    for copy in folder.glob(f"{path.stem}-*-*{path.suffix}"):
+        revision, _, time = copy.stem.removeprefix(f"{path.stem}-").rpartition("-")
+        if revision in revisions:
+            found.append((time, copy))
+    return [copy for _, copy in sorted(found)]
+
+
+def forget_copies(engine: Engine, folder: Path, before: datetime) -> int:
+    """Delete copies that were made before an upgrade and before this time: whoever left since is still in them. Returns how many."""
+    path = db.sqlite_path(engine)
+    deleted = 0
+    for copy in folder.glob(f"{path.stem}-*-*{path.suffix}") if path is not None else ():
+        with suppress(ValueError):  # a file of somebody else's
+            made = datetime.strptime(copy.stem.rpartition("-")[2], _TIME).replace(tzinfo=UTC)
+            if made < before:
+                copy.unlink(missing_ok=True)
+                deleted += 1
+    return deleted
+
+
+def _copy(path: Path, folder: Path, revision: str, now: datetime, free: Callable[[Path], int]) -> Path:
+    """A consistent, checked and flushed copy, ``monitor-0001-20260101T120000Z.db``; the caller holds the write lock."""
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    size = sum(part.stat().st_size for part in (path, path.with_name(f"{path.name}-wal")) if part.exists())
+    # the copy, and then as much again in the write-ahead log, for a revision may rewrite every table
+    need, room = 2 * size + _MARGIN, free(folder)
+    if room < need:
+        raise MigrationError(
+            f"the disk is too small to copy the database before migrating it: {need / 1e6:.0f} MB are needed in {folder} "
+            f"and {room / 1e6:.0f} MB are free; make room and start again, nothing was changed"
+        )
+    copy = folder / f"{path.stem}-{revision}-{now.astimezone(UTC).strftime(_TIME)}{path.suffix}"
+    aside = copy.with_name(copy.name + ".part")
+    aside.unlink(missing_ok=True)
+    try:
+        os.close(os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+        with closing(sqlite3.connect(path)) as source, closing(sqlite3.connect(aside)) as target:
+            source.backup(target)
+            target.execute("PRAGMA journal_mode = DELETE")  # one file, complete by itself
+            _verify(source, target)
+        with aside.open("rb+") as file:
+            os.fsync(file.fileno())
+        aside.replace(copy)
+    except (OSError, sqlite3.Error) as error:
+        raise MigrationError(f"the copy {copy} could not be made ({error}); nothing was changed") from error
+    finally:
+        aside.unlink(missing_ok=True)
+    return copy
+
+
+def _verify(source: sqlite3.Connection, target: sqlite3.Connection) -> None:
+    verdict = [row[0] for row in target.execute("PRAGMA integrity_check")]
+    if verdict != ["ok"]:
+        raise sqlite3.DatabaseError(f"it is damaged: {verdict[0]}")
+    tables = [row[0] for row in source.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")]
+    for table in tables:
+        count = f'SELECT count(*) FROM "{table}"'  # noqa: S608  # a name from the schema itself
+        if source.execute(count).fetchone() != target.execute(count).fetchone():
+            raise sqlite3.DatabaseError(f"it lacks rows of {table}")

@@ -1,0 +1,63 @@
+"""Writing every sealed and hashed column anew, when the key is exchanged."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+from sqlmodel import col
+
+from monitor.storage.deliveries.tables import Lane
+from monitor.storage.people.tables import Confirmation, RateWindow, Signup, Subscriber, Suppression
+
+_HASH = re.compile(r"[0-9a-f]{64}")
+
+
+def reseal(conn: Connection, sealed: Callable[[str, bytes], bytes], hashed: Callable[[str], str]) -> int:
+    """Put what ``sealed`` and ``hashed`` make of it in the place of every sealed address and every keyed hash; returns how many addresses.
+
+    ``sealed`` takes what it was sealed as (a channel, or "signup").
+    """
+    people: Any = conn.execute(
+        sa.select(
+            col(Subscriber.id), col(Subscriber.channel), col(Subscriber.address), col(Subscriber.address_hash)
+        ).where(col(Subscriber.address).is_not(None))
+    ).all()
+    _write(
+        conn,
+        sa.update(Subscriber).where(col(Subscriber.id) == sa.bindparam("which")),
+        (
+            {"which": id, "address": sealed(channel, address), "address_hash": hashed(address_hash)}
+            for id, channel, address, address_hash in people
+        ),
+    )
+    forms: Any = conn.execute(sa.select(col(Signup.id), col(Signup.sealed))).all()
+    _write(
+        conn,
+        sa.update(Signup).where(col(Signup.id) == sa.bindparam("which")),
+        ({"which": id, "sealed": sealed("signup", content)} for id, content in forms),
+    )
+    for table, name in (
+        (Suppression, "address_hash"),
+        (Confirmation, "address_hash"),
+        (Lane, "name"),  # a mail domain, or the hash of a chat
+        (RateWindow, "who"),  # the hash of a network or mailbox, or the whole site
+    ):
+        column: Any = getattr(table, name)
+        found = conn.scalars(sa.select(column).distinct()).all()
+        _write(
+            conn,
+            sa.update(table).where(column == sa.bindparam("which")),
+            ({"which": each, name: hashed(each)} for each in found if _HASH.fullmatch(each)),
+        )
+    return len(people)
+
+
+def _write(conn: Connection, update: sa.Update, rows: Iterable[Mapping[str, Any]]) -> None:
+    """Run an update of whatever is named beside ``which`` for every row."""
+    given = [dict(row) for row in rows]
+    if given:
+        conn.execute(update, given)

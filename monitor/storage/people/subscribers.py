@@ -1,0 +1,364 @@
+"""Subscribers, what they asked for, and addresses that must not be written to. Addresses come and go sealed."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+from sqlmodel import col
+
+from monitor.core.due import AT_ONCE
+from monitor.storage.columns import UtcDateTime
+from monitor.storage.deliveries.tables import Delivery
+from monitor.storage.engine import insert_for
+from monitor.storage.people import tables
+from monitor.storage.people.tables import ReturnedMail, Subscription, Suppression
+
+PENDING, ACTIVE, PAUSED, ENDED = "pending", "active", "paused", "ended"
+_LARGEST_ID = 2**31 - 1  # of an INTEGER of PostgreSQL, which takes a larger number for an error
+_ERASED = {"address": None, "address_hash": None}
+
+
+@dataclass(frozen=True, slots=True)
+class Subscriber:
+    """A subscriber's row. ``sealed`` is the encrypted address, None once it was erased; the rest as in `tables.Subscriber`."""
+
+    id: int
+    channel: str
+    sealed: bytes | None
+    state: str
+    origin: str
+    language: str
+    nonce: str
+    created_at: datetime
+    frequency: str = AT_ONCE
+    timezone: str | None = None
+    local_hour: int | None = None
+    paused_until: datetime | None = None
+    digest_since: datetime | None = None
+    receipts: bool = True
+    confirm_until: datetime | None = None
+    confirmed_at: datetime | None = None
+    digest_at: datetime | None = None
+    strikes: int = 0
+    first_strike_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Follow:
+    """One thing asked for: a place of one source. ``within`` is the state of a ZIP, None for other places."""
+
+    source: str
+    place: str
+    within: str | None = None
+
+
+_COLUMNS: tuple[Any, ...] = (
+    col(tables.Subscriber.id),
+    col(tables.Subscriber.channel),
+    col(tables.Subscriber.address),
+    col(tables.Subscriber.state),
+    col(tables.Subscriber.origin),
+    col(tables.Subscriber.language),
+    col(tables.Subscriber.nonce),
+    col(tables.Subscriber.created_at),
+    col(tables.Subscriber.frequency),
+    col(tables.Subscriber.timezone),
+    col(tables.Subscriber.local_hour),
+    col(tables.Subscriber.paused_until),
+    col(tables.Subscriber.digest_since),
+    col(tables.Subscriber.receipts),
+    col(tables.Subscriber.confirm_until),
+    col(tables.Subscriber.confirmed_at),
+    col(tables.Subscriber.digest_at),
+    col(tables.Subscriber.strikes),
+    col(tables.Subscriber.first_strike_at),
+)
+
+
+def add(
+    conn: Connection,
+    *,
+    channel: str,
+    sealed: bytes,
+    address_hash: str,
+    state: str,
+    origin: str,
+    nonce: str,
+    now: datetime,
+    language: str = "en",
+) -> int | None:
+    """Write a new subscriber and return its id; None, and nothing written, when this address is there already."""
+    subscriber: int | None = conn.scalar(
+        insert_for(conn, tables.Subscriber)
+        .values(
+            channel=channel,
+            address=sealed,
+            address_hash=address_hash,
+            state=state,
+            origin=origin,
+            nonce=nonce,
+            created_at=now,
+            confirmed_at=now if state == ACTIVE else None,
+            language=language,
+            frequency=AT_ONCE,
+            receipts=True,
+            strikes=0,
+        )
+        .on_conflict_do_nothing()
+        .returning(col(tables.Subscriber.id))
+    )
+    return subscriber
+
+
+def find(conn: Connection, channel: str, address_hash: str) -> Subscriber | None:
+    """The subscriber with this address; nobody who has ended is found, for their address is erased."""
+    rows = tables.Subscriber
+    return _one(conn, col(rows.channel) == channel, col(rows.address_hash) == address_hash)
+
+
+def get(conn: Connection, subscriber: int) -> Subscriber | None:
+    """The subscriber with this id, in whatever state; a number from outside may be of any size."""
+    if not 0 < subscriber <= _LARGEST_ID:
+        return None
+    return _one(conn, col(tables.Subscriber.id) == subscriber)
+
+
+def living(
+    conn: Connection, *, channel: str | None = None, origin: str | None = None
+) -> tuple[Subscriber, ...]:
+    """Everybody who has not ended, by id; of one channel or origin where given."""
+    rows = tables.Subscriber
+    query = sa.select(*_COLUMNS).where(col(rows.state) != ENDED).order_by(col(rows.id))
+    if channel is not None:
+        query = query.where(col(rows.channel) == channel)
+    if origin is not None:
+        query = query.where(col(rows.origin) == origin)
+    return tuple(Subscriber(*row) for row in conn.execute(query))
+
+
+def activate(conn: Connection, subscriber: int, now: datetime) -> None:
+    """Make a pending or paused subscriber active."""
+    rows = tables.Subscriber
+    conn.execute(
+        sa.update(rows)
+        .where(col(rows.id) == subscriber, col(rows.state) != ENDED)
+        .values(
+            state=ACTIVE,
+            paused_until=None,
+            confirmed_at=sa.func.coalesce(col(rows.confirmed_at), sa.literal(now, UtcDateTime())),
+        )
+    )
+
+
+def change(conn: Connection, subscriber: int, **new: Any) -> None:
+    """Give a subscriber who has not ended new values, by the names of `tables.Subscriber`."""
+    conn.execute(
+        sa.update(tables.Subscriber)
+        .where(col(tables.Subscriber.id) == subscriber, col(tables.Subscriber.state) != ENDED)
+        .values(**new)
+    )
+
+
+def refollow(conn: Connection, subscriber: int, wanted: Iterable[Follow], now: datetime) -> None:
+    """Make what a subscriber follows exactly this; what is followed already keeps the day on which it was asked for."""
+    wanted = set(wanted)
+    for each in set(follows(conn, subscriber)) - wanted:
+        unfollow(conn, subscriber, each.source, each.place)
+    follow(conn, subscriber, wanted, now)
+
+
+def readdress(conn: Connection, subscriber: int, sealed: bytes, address_hash: str) -> None:
+    """Give a subscriber another address, as when a Telegram group becomes a supergroup."""
+    conn.execute(
+        sa.update(tables.Subscriber)
+        .where(col(tables.Subscriber.id) == subscriber, col(tables.Subscriber.state) != ENDED)
+        .values(address=sealed, address_hash=address_hash)
+    )
+
+
+def lock(conn: Connection, subscribers: Collection[int]) -> None:
+    """Keep other writers from these until the transaction ends. Whoever changes deliveries and subscribers takes the subscribers first,
+    as `end` does, and by id: on PostgreSQL two who took them in different orders would wait for each other. SQLite has one writer.
+    """
+    rows = col(tables.Subscriber.id)
+    if subscribers:
+        conn.execute(sa.select(rows).where(rows.in_(subscribers)).order_by(rows).with_for_update()).close()
+
+
+def end(conn: Connection, subscriber: int, now: datetime) -> bool:
+    """End a subscriber: address and places are erased and what was due is dropped, all in this transaction. False: had ended."""
+    rows = tables.Subscriber
+    ended = conn.execute(
+        sa.update(rows)
+        .where(col(rows.id) == subscriber, col(rows.state) != ENDED)
+        .values(state=ENDED, ended_at=now, digest_at=None, digest_since=None, paused_until=None, **_ERASED)
+    )
+    conn.execute(sa.delete(Subscription).where(col(Subscription.subscriber_id) == subscriber))
+    conn.execute(
+        sa.update(Delivery)
+        .where(col(Delivery.subscriber_id) == subscriber, col(Delivery.state) == "due")
+        .values(state="dropped", settled_at=now, lease_until=None, owner=None)
+    )
+    return ended.rowcount > 0
+
+
+def merge(conn: Connection, subscriber: int, into: int, now: datetime) -> None:
+    """End a subscriber whose address turned out to be another's: that one takes over the places, and the alerts that are still due."""
+    follow(conn, into, follows(conn, subscriber), now)
+    theirs = sa.select(col(Delivery.changeset_id)).where(
+        col(Delivery.subscriber_id) == into, col(Delivery.changeset_id).is_not(None)
+    )
+    conn.execute(
+        sa.update(Delivery)
+        .where(
+            col(Delivery.subscriber_id) == subscriber,
+            col(Delivery.state) == "due",
+            col(Delivery.changeset_id).not_in(theirs),
+        )
+        .values(subscriber_id=into)
+    )
+    end(conn, subscriber, now)
+
+
+def follow(conn: Connection, subscriber: int, wanted: Iterable[Follow], now: datetime) -> int:
+    """Add what is asked for and not followed yet; returns how many were new."""
+    rows = [
+        {
+            "subscriber_id": subscriber,
+            "source": each.source,
+            "place": each.place,
+            "within": each.within,
+            "created_at": now,
+        }
+        for each in sorted(set(wanted), key=lambda each: (each.source, each.place))
+    ]
+    if not rows:
+        return 0
+    added = conn.scalars(
+        insert_for(conn, Subscription).values(rows).on_conflict_do_nothing().returning(col(Subscription.id))
+    )
+    return len(added.all())
+
+
+def unfollow(conn: Connection, subscriber: int, source: str, place: str) -> bool:
+    """Remove one place of one source; False if it was not followed."""
+    result = conn.execute(
+        sa.delete(Subscription).where(
+            col(Subscription.subscriber_id) == subscriber,
+            col(Subscription.source) == source,
+            col(Subscription.place) == place,
+        )
+    )
+    return result.rowcount > 0
+
+
+def follows(conn: Connection, subscriber: int) -> tuple[Follow, ...]:
+    """What a subscriber asked for, by source and place."""
+    rows = conn.execute(
+        sa.select(col(Subscription.source), col(Subscription.place), col(Subscription.within))
+        .where(col(Subscription.subscriber_id) == subscriber)
+        .order_by(col(Subscription.source), col(Subscription.place))
+    )
+    return tuple(Follow(*row) for row in rows)
+
+
+def all_follows(conn: Connection) -> dict[int, tuple[Follow, ...]]:
+    """What everybody asked for, by subscriber, in one query."""
+    found: dict[int, list[Follow]] = {}
+    rows = conn.execute(
+        sa.select(
+            col(Subscription.subscriber_id),
+            col(Subscription.source),
+            col(Subscription.place),
+            col(Subscription.within),
+        ).order_by(col(Subscription.source), col(Subscription.place))
+    )
+    for subscriber, source, place, within in rows:
+        found.setdefault(subscriber, []).append(Follow(source, place, within))
+    return {subscriber: tuple(wanted) for subscriber, wanted in found.items()}
+
+
+def count_return(conn: Connection, digest: str, now: datetime) -> bool:
+    """Note that a mail which came back was counted; False if it was before."""
+    row = insert_for(conn, ReturnedMail).values(digest=digest, at=now).on_conflict_do_nothing()
+    return conn.scalar(row.returning(col(ReturnedMail.digest))) is not None
+
+
+def suppress(conn: Connection, channel: str, address_hash: str, reason: str, now: datetime) -> None:
+    """Never write to this address again; the first reason stays."""
+    conn.execute(
+        insert_for(conn, Suppression)
+        .values(channel=channel, address_hash=address_hash, reason=reason, at=now)
+        .on_conflict_do_nothing()
+    )
+
+
+def suppression(conn: Connection, channel: str, address_hash: str) -> str | None:
+    """Why this address must not be written to; None if it may."""
+    return conn.scalar(
+        sa.select(col(Suppression.reason)).where(
+            col(Suppression.channel) == channel, col(Suppression.address_hash) == address_hash
+        )
+    )
+
+
+def lately_suppressed(conn: Connection, since: datetime) -> int:
+    """How many addresses were suppressed since then."""
+    return conn.scalar(sa.select(sa.func.count()).where(col(Suppression.at) >= since)) or 0
+
+
+def count_living(conn: Connection) -> int:
+    """How many have not ended."""
+    rows = col(tables.Subscriber.state)
+    return conn.scalar(sa.select(sa.func.count()).where(rows.in_((PENDING, ACTIVE, PAUSED)))) or 0
+
+
+def suppressed_since(conn: Connection, channel: str, address_hash: str) -> datetime | None:
+    """Since when this address must not be written to; None if it may."""
+    return conn.scalar(
+        sa.select(col(Suppression.at)).where(
+            col(Suppression.channel) == channel, col(Suppression.address_hash) == address_hash
+        )
+    )
+
+
+def unsuppress(conn: Connection, channel: str, address_hash: str) -> None:
+    """Forget that an address refused mail: its owner asks again, and one new message will tell."""
+    conn.execute(
+        sa.delete(Suppression).where(
+            col(Suppression.channel) == channel, col(Suppression.address_hash) == address_hash
+        )
+    )
+
+
+def created_before(conn: Connection, hashes: Mapping[tuple[str, str], datetime]) -> tuple[int, ...]:
+    """Those who are here under one of these (channel, address hash) and came in no later than at its time."""
+    rows = tables.Subscriber
+    found: list[int] = []
+    wanted = list(hashes)
+    for start in range(0, len(wanted), 500):  # below what a statement may bind
+        query = sa.select(
+            col(rows.id), col(rows.channel), col(rows.address_hash), col(rows.created_at)
+        ).where(col(rows.address_hash).in_([hashed for _, hashed in wanted[start : start + 500]]))
+        for id, channel, hashed, created_at in conn.execute(query):
+            at = hashes.get((channel, hashed or ""))
+            if at is not None and created_at <= at and id is not None:
+                found.append(id)
+    return tuple(sorted(found))
+
+
+def address_hash(conn: Connection, subscriber: int) -> str | None:
+    """The look-up hash of a subscriber, for a suppression; None once the address was erased."""
+    return conn.scalar(
+        sa.select(col(tables.Subscriber.address_hash)).where(col(tables.Subscriber.id) == subscriber)
+    )
+
+
+def _one(conn: Connection, *where: sa.ColumnElement[bool]) -> Subscriber | None:
+    row = conn.execute(sa.select(*_COLUMNS).where(*where)).first()
+    return Subscriber(*row) if row is not None else None

@@ -1,0 +1,115 @@
+"""Who is told what: subscribers, their sign-ups, and the addresses that are never written to again."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import sqlalchemy as sa
+from sqlmodel import Field, SQLModel
+
+from monitor.storage.columns import UtcDateTime
+
+
+class Subscriber(SQLModel, table=True):
+    """An address on a channel. ``state``: pending, active, paused, ended. The row outlives an unsubscribe with its address erased.
+
+    ``address`` is AES-GCM sealed, ``address_hash`` a keyed hash to find it; both None once ended. ``origin``: operator, config, site, bot.
+    ``frequency``: at_once, daily, weekly; digests are sent at ``local_hour`` in ``timezone``. ``digest_at`` is when the next digest, or
+    the summary after a pause, falls due, and ``digest_since`` from when on its changes are collected; both None for whoever gets alerts
+    at once. ``confirm_until`` is when the link of the last confirmation expires. ``receipts``: wants the quarterly "still watching".
+    """
+
+    __tablename__ = "subscriber"
+    id: int | None = Field(default=None, primary_key=True)
+    channel: str
+    address: bytes | None = None
+    address_hash: str | None = None
+    state: str
+    origin: str
+    language: str = "en"
+    frequency: str = "at_once"
+    timezone: str | None = None
+    local_hour: int | None = None
+    paused_until: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    digest_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    digest_since: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    receipts: bool = Field(default=True, sa_column_kwargs={"default": True})
+    nonce: str
+    confirm_until: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    created_at: datetime = Field(sa_type=UtcDateTime)
+    confirmed_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    ended_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    strikes: int = 0
+    first_strike_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+
+    __table_args__ = (
+        sa.UniqueConstraint("channel", "address_hash"),
+        sa.Index("ix_subscriber_state", "state"),
+        sa.Index("ix_subscriber_digest_at", "digest_at"),
+        # tokens and logs name subscribers by id: the id of a purged one is never given to somebody else
+        {"sqlite_autoincrement": True},
+    )
+
+
+class Subscription(SQLModel, table=True):
+    """What a subscriber asked for: one place of one source. ``within`` is the state of a ZIP (None for states and "US")."""
+
+    __tablename__ = "subscription"
+    id: int | None = Field(default=None, primary_key=True)
+    subscriber_id: int = Field(foreign_key="subscriber.id")
+    source: str
+    place: str
+    within: str | None = None
+    created_at: datetime = Field(sa_type=UtcDateTime)
+
+    __table_args__ = (
+        sa.UniqueConstraint("subscriber_id", "source", "place"),
+        sa.Index("ix_subscription_source_place", "source", "place"),
+        sa.Index("ix_subscription_source_within", "source", "within"),
+    )
+
+
+class Signup(SQLModel, table=True):
+    """A sign-up as it came in, until the sender decides about it; what was typed is sealed as a whole."""
+
+    __tablename__ = "signup"
+    id: int | None = Field(default=None, primary_key=True)
+    sealed: bytes
+    at: datetime = Field(sa_type=UtcDateTime)
+
+
+class Confirmation(SQLModel, table=True):
+    """How often an address was written to because somebody typed it into the form, until its owner confirms; by keyed hash only."""
+
+    __tablename__ = "confirmation"
+    channel: str = Field(primary_key=True)
+    address_hash: str = Field(primary_key=True)
+    count: int
+    at: datetime = Field(sa_type=UtcDateTime)
+
+
+class RateWindow(SQLModel, table=True):
+    """How many sign-ups came from one network (a keyed hash of it), or in all (``who`` "site"), in the hour from ``start`` on."""
+
+    __tablename__ = "rate_window"
+    who: str = Field(primary_key=True)
+    start: datetime = Field(primary_key=True, sa_type=UtcDateTime)
+    count: int
+
+
+class Suppression(SQLModel, table=True):
+    """An address that must not be written to again, by keyed hash only."""
+
+    __tablename__ = "suppression"
+    channel: str = Field(primary_key=True)
+    address_hash: str = Field(primary_key=True)
+    reason: str
+    at: datetime = Field(sa_type=UtcDateTime)
+
+
+class ReturnedMail(SQLModel, table=True):
+    """A mail that came back and counted against its address, by its SHA-256: relays post a mail twice, and a mailbox is read again."""
+
+    __tablename__ = "returned_mail"
+    digest: str = Field(primary_key=True)
+    at: datetime = Field(sa_type=UtcDateTime)

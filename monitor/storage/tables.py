@@ -1,0 +1,35 @@
+"""How the program itself stands."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import sqlalchemy as sa
+from sqlmodel import Field, SQLModel
+
+from monitor.storage.columns import UtcDateTime
+
+
+class Meta(SQLModel, table=True):
+    """Facts about this database as a whole: its identity (for the fence) and the fingerprint of its key."""
+
+    __tablename__ = "meta"
+    name: str = Field(primary_key=True)
+    value: str
+
+
+class Heartbeat(SQLModel, table=True):
+    """When a part of the running service (``sender``, ``poller``) was last seen working, by process."""
+
+    __tablename__ = "heartbeat"
+    part: str = Field(primary_key=True)
+    owner: str = Field(primary_key=True)
+    at: datetime = Field(sa_type=UtcDateTime)
+
+
+class Progress(SQLModel, table=True):
+    """How far the last deliveries have been confirmed sent, one row: the database's side of the fence."""
+
+    __tablename__ = "progress"
+    id: int = Field(default=1, primary_key=True)
+    send_mark: int = Field(default=0, sa_type=sa.BigInteger)

@@ -1,0 +1,242 @@
+"""Mail that came back: reports that a message could not be delivered, complaints, and mails to the unsubscribe address.
+
+Nothing in such a mail is believed but a token that we have made: the bounce token in the address that it came back to (VERP), the
+unsubscribe token in a subject, or either in what a report returns of our message, for relays that give every mail one envelope sender. So
+nobody can have somebody else suppressed. All else in it was written by others: it is read in bounded time, whatever it is.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from email import message_from_bytes, message_from_string
+from email.errors import HeaderParseError
+from email.header import decode_header, make_header
+from email.message import Message
+from enum import StrEnum
+from itertools import islice
+
+from sqlalchemy.engine import Connection, Engine
+
+from monitor.channels.replies import refusal
+from monitor.core.retry import struck_out
+from monitor.core.tokens import Purpose
+from monitor.errors import Permanent, Transient
+from monitor.keys import KeyFile
+from monitor.storage import engine as db
+from monitor.storage import people
+from monitor.storage.deliveries import queue
+from monitor.storage.people import ENDED, Subscriber
+from monitor.subscribers.erasures import Tombstones
+from monitor.subscribers.signup import owner
+from monitor.subscribers.unsubscribe import depart
+
+log = logging.getLogger(__name__)
+
+LARGEST = 512 * 1024
+"""Bytes of one mail that are read: what is said stands before what is returned."""
+_LONGEST = 1000  # characters of a header
+_PARTS = 30  # of one mail
+_VERP = re.compile(r"\+([0-9]{1,19}x[a-z2-7]{16})@", re.IGNORECASE)
+_STOP = re.compile(r"unsubscribe\s+([0-9]{1,19}x[a-z2-7]{26})\b", re.IGNORECASE)
+_LINK = re.compile(r"/unsubscribe/([0-9]{1,19}x[a-z2-7]{26})\b", re.IGNORECASE)
+_STATUS = re.compile(r"\s*([245])\.(\d{1,3})\.(\d{1,3})")
+_STATUS_WITHIN = re.compile(r"(?<![\d.])([245])\.(\d{1,3})\.(\d{1,3})(?![\d.])")
+_RETURNED_TO = ("Delivered-To", "X-Original-To", "Envelope-To", "X-Envelope-To", "To")
+_COMPLAINTS = frozenset({"abuse", "fraud", "opt-out"})
+# what follows "From " where a mail begins in an mbox (RFC 4155): a sender and a date; a sentence that begins so is none
+_BEGINNING = re.compile(rb"(?:\A|\r?\n\r?\n)From \S+ +\w{3} +\w{3} +\d{1,2} [^\r\n]*\d{4}[^\r\n]*\r?\n")
+
+
+class Verdict(StrEnum):
+    """What one mail came to."""
+
+    LEFT = "left"  # they wrote to stop, or told their provider that they do not want it
+    SUPPRESSED = "suppressed"  # the address is gone, or has refused for the third time
+    STRUCK = "struck"  # it has refused, and may do so twice more
+    PASSED = "passed"  # nothing about the address: a delay, our own fault, an automatic answer, or a mail that was counted already
+    FOREIGN = "foreign"  # no token of ours, or nothing that we read
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What a mail says, still without belief in any of it. ``claims`` are tokens and what each would be for."""
+
+    stop: str | None
+    claims: tuple[tuple[Purpose, str], ...]
+    reports: tuple[Report, ...]
+    complaint: bool
+    automatic: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What a delivery status notification (RFC 3464) says of one recipient."""
+
+    action: str
+    status: str
+    diagnosis: str
+
+
+def returned(
+    engine: Engine, keys: KeyFile, mail: bytes, now: datetime, *, tombstones: Tombstones | None = None
+) -> Verdict:
+    """Act on one mail that came back, by the rules for refusals: 5.1.1, 5.1.2, 5.1.10 at once; other 5xx strike; all else passes.
+
+    A complaint (RFC 5965) is taken as a wish to leave: whoever calls our mail abuse must not get more of it. A mail that was counted is not
+    counted again, whichever way it comes in a second time.
+    """
+    try:
+        said = _read(message_from_bytes(mail[:LARGEST]))
+    except Exception:
+        # the parser stumbles over what senders of junk think up, RecursionError among it; nothing has been done yet
+        return Verdict.FOREIGN
+    if said.stop is not None:
+        return _stopped(engine, keys, Purpose.UNSUBSCRIBE, said.stop, now, tombstones)
+    if not (said.reports or said.complaint or said.automatic):
+        return Verdict.FOREIGN
+    for purpose, token in said.claims:
+        with db.transaction(engine) as conn:
+            one = owner(conn, keys, purpose, token, now)
+            if one is None:
+                continue
+            if not said.complaint:
+                if one.state == ENDED:
+                    return Verdict.PASSED
+                return _counted(conn, keys, one, said.reports, hashlib.sha256(mail).hexdigest(), now)
+        return _stopped(engine, keys, purpose, token, now, tombstones)
+    return Verdict.FOREIGN
+
+
+def mails(content: bytes) -> Iterator[bytes]:
+    """The mails of a file: one, or a whole mbox."""
+    if not content.startswith(b"From "):
+        yield content
+        return
+    for part in _BEGINNING.split(content):
+        if part.strip():
+            yield re.sub(rb"(?m)^>(>*From )", rb"\1", part)
+
+
+def _counted(
+    conn: Connection, keys: KeyFile, one: Subscriber, reports: tuple[Report, ...], digest: str, now: datetime
+) -> Verdict:
+    address = keys.open(one.channel, one.sealed) if one.sealed else ""
+    for report in reports:
+        if not report.action.startswith("failed") or not report.status.startswith("5"):
+            continue
+        error = refusal("RCPT", 550, f"{report.status} {report.diagnosis}", address)
+        if isinstance(error, Transient) and error.lane is not None:
+            # Reputation, DKIM, policy: the operator's to mend. No lane pauses, as it would if the server had told us itself: a
+            # subscriber knows the token in their own mail, and could stop the mail of everybody at their provider with such reports.
+            log.warning("%s: mail came back because a domain refuses us: %s", one.channel, error)
+        if not isinstance(error, Permanent):
+            continue
+        gone = error.address_gone
+        if error.strike:
+            if not people.count_return(conn, digest, now):
+                return Verdict.PASSED
+            gone = struck_out(*queue.strike(conn, one.id, now), now)
+        if gone:
+            hashed = people.address_hash(conn, one.id)
+            if hashed is not None:
+                people.suppress(conn, one.channel, hashed, f"mail came back: {report.status}", now)
+            people.end(conn, one.id, now)
+            log.info("subscriber %d ended: mail came back (%s)", one.id, report.status)
+            return Verdict.SUPPRESSED
+        if error.strike:
+            log.info("subscriber %d: a mail came back (%s)", one.id, report.status)
+            return Verdict.STRUCK
+    return Verdict.PASSED
+
+
+def _stopped(
+    engine: Engine,
+    keys: KeyFile,
+    purpose: Purpose,
+    token: str,
+    now: datetime,
+    tombstones: Tombstones | None,
+) -> Verdict:
+    with db.transaction(engine) as conn:
+        one = owner(conn, keys, purpose, token, now)
+        if one is None:
+            return Verdict.FOREIGN
+        if depart(conn, keys, one, now, tombstones):
+            log.info("subscriber %d left by mail", one.id)
+    return Verdict.LEFT
+
+
+def _read(message: Message) -> Said:
+    parts = list(islice(message.walk(), _PARTS))
+    reported = message.get_content_type() == "multipart/report"
+    feedback = [_first(part) for part in parts if part.get_content_type() == "message/feedback-report"]
+    originals = [inner for part in parts if (inner := _original(part)) is not None] if reported else []
+    # a report about a mail of ours may quote the subject of one to the unsubscribe address
+    stop = None if reported else _STOP.search(_decoded(message, "Subject"))
+    places = [
+        *((_VERP, Purpose.BOUNCE, _text(message, name)) for name in _RETURNED_TO),
+        *((_VERP, Purpose.BOUNCE, _text(each, "Original-Mail-From")) for each in feedback),
+        *((_VERP, Purpose.BOUNCE, _text(each, "Return-Path")) for each in originals),
+        *((_LINK, Purpose.UNSUBSCRIBE, _text(each, "List-Unsubscribe")) for each in originals),
+    ]
+    return Said(
+        stop=stop[1] if stop else None,
+        claims=tuple((purpose, found[1]) for form, purpose, text in places if (found := form.search(text))),
+        reports=tuple(report for part in parts for report in _reports(part)) if reported else (),
+        complaint=reported
+        and any(_text(each, "Feedback-Type").strip().lower() in _COMPLAINTS for each in feedback),
+        automatic=_text(message, "Auto-Submitted").strip().lower() not in {"", "no"},
+    )
+
+
+def _reports(part: Message) -> Iterator[Report]:
+    """The recipients of a delivery status. What is told without a status has it in the server's words, or only their code."""
+    groups = part.get_payload()
+    if part.get_content_type() != "message/delivery-status" or not isinstance(groups, list):
+        return
+    for group in groups[:_PARTS]:
+        if not isinstance(group, Message) or group.get("Action") is None:
+            continue
+        diagnosis = " ".join(_text(group, "Diagnostic-Code").partition(";")[2].split())
+        given, within = _STATUS.match(_text(group, "Status")), _STATUS_WITHIN.search(diagnosis)
+        vague = given is None or given.group(2, 3) == ("0", "0")
+        if within is not None and vague and (given is None or given[1] == within[1]):
+            given = within
+        if given is not None:
+            status = ".".join(given.groups())
+        else:
+            status = f"{diagnosis[:1]}.0.0" if re.match(r"[245]\d\d\b", diagnosis) else "5.0.0"
+        yield Report(_text(group, "Action").strip().lower(), status, diagnosis[:500])
+
+
+def _original(part: Message) -> Message | None:
+    """What a report returns of the message that it is about, as far as its headers."""
+    match part.get_content_type():
+        case "message/rfc822":
+            return _first(part)
+        case "text/rfc822-headers":
+            return message_from_string(str(part.get_payload())[:LARGEST])
+    return None
+
+
+def _first(part: Message) -> Message:
+    inner = part.get_payload()
+    return inner[0] if isinstance(inner, list) and inner and isinstance(inner[0], Message) else Message()
+
+
+def _text(message: Message, name: str) -> str:
+    """The beginning of all headers of a name."""
+    return " ".join(str(value)[:_LONGEST] for value in message.get_all(name, [])[:5])
+
+
+def _decoded(message: Message, name: str) -> str:
+    text = _text(message, name)[:_LONGEST]
+    try:
+        return str(make_header(decode_header(text)))
+    except (HeaderParseError, LookupError, ValueError):
+        return text

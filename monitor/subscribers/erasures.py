@@ -1,0 +1,97 @@
+"""Who asked to be forgotten, as keyed hashes in a file outside the database: a restored copy of it forgets them again.
+
+``erasures.txt`` in the data folder has one line per erasure: the hash under the first look-up key there was (`KeyFile.first_lookup`, so
+that a rotation of the key does not touch the file), the channel, and when. It only grows, by one flushed line at a time.
+"""
+
+from __future__ import annotations
+
+import errno
+import logging
+import os
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from sqlalchemy.engine import Engine
+
+from monitor.errors import StoreError
+from monitor.keys import KeyFile
+from monitor.storage import engine as db
+from monitor.storage import people
+from monitor.storage.people import signups
+from monitor.subscribers.signup import withdraw
+
+log = logging.getLogger(__name__)
+
+NAME = "erasures.txt"
+_LINE = re.compile(r"(\S+) ([a-z]+) ([0-9a-f]{64})")
+
+
+@dataclass(frozen=True, slots=True)
+class Tombstones:
+    """The file in a data folder."""
+
+    folder: Path
+
+    def add(self, keys: KeyFile, channel: str, address: str, now: datetime) -> None:
+        """Note an erasure, on the disk when this returns. Raises StoreError when the file cannot be written."""
+        line = f"{now.astimezone(UTC).isoformat()} {channel} {keys.first_lookup(channel, address)}\n"
+        path = self.folder / NAME
+        try:
+            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
+            try:
+                size = os.fstat(handle).st_size
+                if size and os.pread(handle, 1, size - 1) != b"\n":
+                    line = (
+                        "\n" + line
+                    )  # the line before was torn by a crash, and must not take this one with it
+                if os.write(handle, line.encode("ascii")) < len(line):
+                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+                os.fsync(handle)
+            finally:
+                os.close(handle)
+        except OSError as error:
+            raise StoreError(f"{path} cannot be written ({error.strerror}): check the data folder") from None
+
+    def read(self) -> dict[tuple[str, str], datetime]:
+        """The last erasure of each (channel, first hash). A line that was torn by a crash is passed over."""
+        try:
+            text = (self.folder / NAME).read_text("ascii")
+        except FileNotFoundError:
+            return {}
+        except (OSError, UnicodeDecodeError):
+            raise StoreError(
+                f"{self.folder / NAME} cannot be read: it says who must stay forgotten, so put it back in order"
+            ) from None
+        found = (_LINE.fullmatch(line) for line in text.splitlines())
+        return {(each[2], each[3]): datetime.fromisoformat(each[1]) for each in found if each}
+
+
+def bury(engine: Engine, keys: KeyFile, tombstones: Tombstones, now: datetime) -> int:
+    """End everybody in this database who was erased after they had come in, as after a restore, and forget their forms; returns how many.
+    Run at every start.
+    """
+    erased = tombstones.read()
+    if not erased:
+        return 0
+    hashes = {(channel, keys.carried(first)): at for (channel, first), at in erased.items()}
+    with db.reading(engine) as conn:
+        risen, waiting = people.created_before(conn, hashes), signups.any_waiting(conn)
+    if not risen and not waiting:
+        return 0
+
+    def theirs(channel: str, address: str, came_at: datetime) -> bool:
+        at = erased.get((channel, keys.first_lookup(channel, address)))
+        return at is not None and came_at <= at
+
+    with db.transaction(engine) as conn:
+        ended = sum(people.end(conn, subscriber, now) for subscriber in risen) + withdraw(conn, keys, theirs)
+    if not ended:
+        return 0
+    log.warning(
+        "%d subscribers of this database had been erased since it was copied, and are so again", ended
+    )
+    return ended

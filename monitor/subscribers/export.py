@@ -1,0 +1,26 @@
+"""What is stored about somebody, sent to themselves and to nobody else."""
+
+from __future__ import annotations
+
+import logging
+from datetime import datetime
+
+from sqlalchemy.engine import Engine
+
+from monitor.keys import KeyFile
+from monitor.storage import engine as db
+from monitor.storage import people
+from monitor.storage.people import PENDING, signups
+
+log = logging.getLogger(__name__)
+
+
+def export(engine: Engine, keys: KeyFile, *, channel: str, address: str, now: datetime) -> bool:
+    """Queue a message to this very address with everything that is stored about it; False if it is not subscribed."""
+    with db.transaction(engine) as conn:
+        one = people.find(conn, channel, keys.lookup(channel, address))
+        if one is None or one.state == PENDING:
+            return False
+        signups.queue(conn, "notice", one.id, now, period=f"export {now:%Y-%m-%dT%H:%M:%S}")
+    log.info("subscriber %d is sent what is stored about them", one.id)
+    return True

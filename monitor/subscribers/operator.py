@@ -1,0 +1,200 @@
+"""The operator's door: subscribers added, listed and removed by command, and the channels of the configuration."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy.engine import Connection, Engine
+
+from monitor.errors import UsageError
+from monitor.keys import KeyFile
+from monitor.places.codes import state_of_zip
+from monitor.storage import engine as db
+from monitor.storage import people
+from monitor.storage.people import ACTIVE, Follow
+from monitor.subscribers.erasures import Tombstones
+from monitor.subscribers.unsubscribe import depart
+from monitor.subscribers.validation import checked, mask, wanted
+
+log = logging.getLogger(__name__)
+
+CONFIG = "config"
+"""The origin of subscribers that stand in the configuration and leave with it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Added:
+    """What `add` did: the subscriber, whether it is new, and how many places (times sources) it did not follow before."""
+
+    subscriber: int
+    masked: str
+    new: bool
+    follows: int
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """One subscriber for the operator's eyes, the address masked."""
+
+    subscriber: int
+    channel: str
+    masked: str
+    state: str
+    origin: str
+    language: str
+    created_at: datetime
+    follows: tuple[Follow, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Followed:
+    """What `follow_channels` did: chats that came and went, and places whose chat is suppressed and gets nothing."""
+
+    added: int
+    ended: int
+    suppressed: tuple[str, ...] = ()
+
+
+def add(
+    engine: Engine,
+    keys: KeyFile,
+    *,
+    channel: str,
+    address: str,
+    places: Collection[str],
+    sources: Collection[str],
+    origin: str,
+    now: datetime,
+    language: str = "en",
+    state_of_zip: Callable[[str], str | None] = state_of_zip,
+) -> Added:
+    """The operator's door: an address that is active at once, or one that is there already and follows more from now on.
+
+    An address or place that is none, or a suppressed address, is a `UsageError` with the reason.
+    """
+    address = checked(channel, address)
+    asked = wanted(places, sources, state_of_zip)
+    with db.transaction(engine) as conn:
+        hashed = keys.lookup(channel, address)
+        reason = people.suppression(conn, channel, hashed)
+        if reason is not None:
+            raise UsageError(f"this address must not be written to any more: {reason}")
+        subscriber, new = _admit(conn, keys, channel, address, origin, now, language)
+        follows = people.follow(conn, subscriber, asked, now)
+    log.info(
+        "subscriber %d (%s): %s, %d places added", subscriber, channel, "new" if new else "known", follows
+    )
+    return Added(subscriber, mask(channel, address), new, follows)
+
+
+def remove(
+    engine: Engine,
+    keys: KeyFile,
+    *,
+    now: datetime,
+    channel: str | None = None,
+    address: str | None = None,
+    subscriber: int | None = None,
+    tombstones: Tombstones | None = None,
+) -> bool:
+    """End a subscriber, given by id or by channel and address: the address is erased and nothing due is sent. False: not there."""
+    with db.transaction(engine) as conn:
+        if subscriber is not None:
+            found = people.get(conn, subscriber)
+        elif channel is not None and address is not None:
+            found = people.find(conn, channel, keys.lookup(channel, address))
+        else:
+            raise UsageError("give a subscriber's number, or a channel and an address")
+        ended = found is not None and depart(conn, keys, found, now, tombstones)
+    if found is not None and ended:
+        log.info("subscriber %d ended", found.id)
+    return ended
+
+
+def listed(engine: Engine, keys: KeyFile) -> tuple[Listed, ...]:
+    """Everybody who has not ended, with what they follow."""
+    with db.reading(engine) as conn:
+        living = people.living(conn)
+        follows = people.all_follows(conn)
+    return tuple(
+        Listed(
+            subscriber=each.id,
+            channel=each.channel,
+            masked=mask(each.channel, keys.open(each.channel, each.sealed)) if each.sealed else "",
+            state=each.state,
+            origin=each.origin,
+            language=each.language,
+            created_at=each.created_at,
+            follows=follows.get(each.id, ()),
+        )
+        for each in living
+    )
+
+
+def follow_channels(
+    engine: Engine,
+    keys: KeyFile,
+    channels: Mapping[str, str],
+    sources: Collection[str],
+    now: datetime,
+    *,
+    channel: str = "telegram",
+    language: str = "en",
+    state_of_zip: Callable[[str], str | None] = state_of_zip,
+) -> Followed:
+    """Make the operator's channels (place to chat) exactly the subscribers of origin "config"; run at every start.
+
+    A chat named for several places is one subscriber. A chat that somebody added by another door keeps what it follows.
+    """
+    chats: dict[str, set[str]] = {}
+    for place, chat in channels.items():
+        chats.setdefault(checked(channel, chat), set()).add(place)
+    added = ended = 0
+    suppressed: list[str] = []
+    with db.transaction(engine) as conn:
+        hashes = {keys.lookup(channel, chat): (chat, places) for chat, places in chats.items()}
+        for known in people.living(conn, channel=channel, origin=CONFIG):
+            if people.address_hash(conn, known.id) not in hashes:
+                ended += people.end(conn, known.id, now)
+        for hashed, (chat, places) in hashes.items():
+            if people.suppression(conn, channel, hashed) is not None:
+                suppressed += sorted(places)
+                continue
+            asked = wanted(places, sources, state_of_zip)
+            subscriber, new = _admit(conn, keys, channel, chat, CONFIG, now, language)
+            added += new
+            people.follow(conn, subscriber, asked, now)
+            known_now = people.get(conn, subscriber)
+            if known_now is not None and known_now.origin == CONFIG:
+                for follow in set(people.follows(conn, subscriber)) - asked:
+                    people.unfollow(conn, subscriber, follow.source, follow.place)
+    return Followed(added, ended, tuple(suppressed))
+
+
+def _admit(
+    conn: Connection, keys: KeyFile, channel: str, address: str, origin: str, now: datetime, language: str
+) -> tuple[int, bool]:
+    """The active subscriber with this address, and whether it is new; two doors opened at once let one in."""
+    hashed = keys.lookup(channel, address)
+    created = people.add(
+        conn,
+        channel=channel,
+        sealed=keys.seal(channel, address),
+        address_hash=hashed,
+        state=ACTIVE,
+        origin=origin,
+        nonce=secrets.token_hex(16),
+        now=now,
+        language=language,
+    )
+    if created is not None:
+        return created, True
+    known = people.find(conn, channel, hashed)
+    assert known is not None  # the insert has just met it
+    if known.state == people.PENDING:
+        people.activate(conn, known.id, now)
+    return known.id, False

@@ -1,0 +1,79 @@
+"""How long what is known of people is kept, and keeping to it."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy.engine import Engine
+
+from monitor.storage import engine as db
+from monitor.storage import facts
+from monitor.storage.deliveries import retention
+from monitor.subscribers.signup import CONFIRM_WITHIN
+
+log = logging.getLogger(__name__)
+
+COUNTS_KEPT = timedelta(hours=24)
+"""How long the counts per network are kept: they are what the limits are measured with."""
+ENDED_KEPT = timedelta(days=180)
+"""How long the row of somebody who left is kept, without address and places, so that an old link is answered kindly."""
+DELIVERIES_KEPT = timedelta(days=400)
+"""How long it is kept which message was sent when."""
+RETURNS_KEPT = timedelta(days=30)
+"""How long it is kept which mails came back and counted, so that none counts twice."""
+
+PURGE_EVERY = timedelta(hours=1)
+_PURGED = "purged at"
+
+
+@dataclass(frozen=True, slots=True)
+class Purged:
+    """What `purge` deleted."""
+
+    unconfirmed: int = 0
+    ended: int = 0
+    deliveries: int = 0
+    counts: int = 0
+    signups: int = 0
+
+
+def purge(engine: Engine, now: datetime) -> Purged:
+    """Delete what has been kept for long enough; on SQLite what is deleted is also overwritten (`db` sets ``secure_delete``)."""
+    unconfirmed = ended = 0
+    while True:
+        with db.transaction(engine) as conn:
+            late = retention.unconfirmed(conn, now, now - CONFIRM_WITHIN)
+            gone = retention.long_gone(conn, now - ENDED_KEPT)
+            retention.forget(conn, (*late, *gone))
+        unconfirmed, ended = unconfirmed + len(late), ended + len(gone)
+        if not late and not gone:
+            break
+    with db.transaction(engine) as conn:
+        purged = Purged(
+            unconfirmed=unconfirmed,
+            ended=ended,
+            deliveries=retention.forget_deliveries(conn, now - DELIVERIES_KEPT),
+            counts=retention.forget_windows(conn, now - COUNTS_KEPT),
+            signups=retention.forget_signups(conn, now - CONFIRM_WITHIN),
+        )
+        retention.forget_returns(conn, now - RETURNS_KEPT)
+    if any((purged.unconfirmed, purged.ended, purged.deliveries, purged.signups)):
+        log.info(
+            "purged: %d never confirmed, %d who left long ago, %d old deliveries, %d forms",
+            purged.unconfirmed, purged.ended, purged.deliveries, purged.signups,
+        )  # fmt: skip
+    return purged
+
+
+def purge_in_turn(engine: Engine, now: datetime) -> bool:
+    """`purge`, once in `PURGE_EVERY`, whoever calls and however often. Whether it was its turn."""
+    with db.reading(engine) as conn:
+        before = facts.get(conn, _PURGED)
+    if before is not None and now - datetime.fromisoformat(before) < PURGE_EVERY:
+        return False
+    with db.transaction(engine) as conn:
+        facts.put(conn, _PURGED, now.isoformat())
+    purge(engine, now)
+    return True

@@ -1,0 +1,372 @@
+"""Signing up: a form comes in, its address is asked whether it wants this, and a person says yes.
+
+`request` does the same work for every address: it counts and takes the form in, sealed. What becomes of it is decided afterwards by
+`admit`, which the sender calls, so that neither the answer nor its time says anything about an address. `confirm` is the yes.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import secrets
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from ipaddress import IPv6Address, ip_address, ip_network
+
+from sqlalchemy.engine import Connection, Engine
+
+from monitor.core import tokens
+from monitor.core.due import AT_ONCE, DEFAULT_HOUR, FREQUENCIES, is_zone, next_digest, zone_of_state
+from monitor.core.tokens import Purpose
+from monitor.errors import KeyFileError, UsageError
+from monitor.keys import KeyFile
+from monitor.places.codes import parse_place, state_of_zip
+from monitor.storage import engine as db
+from monitor.storage import people
+from monitor.storage.people import ENDED, PENDING, Follow, Subscriber, signups
+from monitor.storage.people.signups import SITE
+from monitor.subscribers.validation import checked, wanted
+
+log = logging.getLogger(__name__)
+
+CONFIRM_WITHIN = timedelta(hours=48)
+"""How long a confirmation's link works; what is not confirmed by then is purged."""
+ONE_CONFIRMATION_IN = timedelta(hours=24)
+MOST_CONFIRMATIONS = 3
+"""How many confirmations an address is ever sent until its owner confirms one."""
+MOST_IN_A_MAILBOX = 10
+"""How many confirmations go to one mailbox in a day, under however many spellings: a+1@b.example and a+2@b.example are one."""
+ASK_AGAIN_AFTER = timedelta(days=30)
+"""When an address that refused mail may ask again."""
+REMINDED_ANEW_AFTER = timedelta(days=30)
+"""When the count begins anew for somebody who is subscribed already and is only told so."""
+MOST_PLACES = 250
+"""How many places one form may name: the inhabited ZIP codes of any one city fit."""
+_SIGNUP = "signup"  # what a form is sealed as
+_AT_ONCE = 100  # forms in one transaction
+_ALL = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How many sign-ups an hour are taken from one network (/24, or /56 of IPv6) and by the whole site."""
+
+    network: int = 20
+    site: int = 500
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wish:
+    """What a form asks for. ``timezone`` and ``local_hour`` matter to digests; None takes what the first place suggests."""
+
+    address: str
+    places: tuple[str, ...]
+    sources: tuple[str, ...]
+    language: str = "en"
+    frequency: str = AT_ONCE
+    timezone: str | None = None
+    local_hour: int | None = None
+
+
+class Answer(StrEnum):
+    """What became of a request, whoever's address it names."""
+
+    TAKEN = "taken"
+    NETWORK_BUSY = "network busy"
+    SITE_BUSY = "site busy"
+
+
+class Found(StrEnum):
+    """What a link leads to."""
+
+    OPEN = "open"  # it can be acted upon
+    DONE = "done"  # it was used, or its subscriber is past it
+    EXPIRED = "expired"
+    UNKNOWN = "unknown"  # never made here, or its subscriber is purged
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A link and whom it is about; ``subscriber`` is None where it leads to nobody."""
+
+    found: Found
+    subscriber: Subscriber | None = None
+    follows: tuple[Follow, ...] = ()
+
+
+def request(
+    engine: Engine,
+    keys: KeyFile,
+    wish: Wish,
+    *,
+    client: str | None,
+    now: datetime,
+    limits: Limits = Limits(),
+    channel: str = "email",
+    state_of_zip: Callable[[str], str | None] = state_of_zip,
+) -> Answer:
+    """Take a sign-up in. ``client`` is the asker's IP address, of which only a keyed hash of its network is kept, for a day.
+
+    Raises UsageError for an address or a place that is none. Nothing is looked up about the address here, and nothing is sent.
+    """
+    form = _form(channel, wish, state_of_zip)
+    network = network_of(client)
+    with db.transaction(engine) as conn:
+        # sealed and hashed in here and not before: until the transaction ends the key stays what it is
+        from_network = signups.count(conn, keys.lookup("network", network), now)
+        if from_network > limits.network:
+            return _refused(Answer.NETWORK_BUSY, from_network == limits.network + 1)
+        in_all = signups.count(conn, SITE, now)
+        if in_all > limits.site:
+            return _refused(Answer.SITE_BUSY, in_all == limits.site + 1)
+        signups.put(conn, keys.seal(_SIGNUP, form), now)
+    return Answer.TAKEN
+
+
+def admit(engine: Engine, keys: KeyFile, now: datetime) -> int:
+    """Decide about every sign-up that came in; returns how many. Confirmations are queued and leave by the outbox."""
+    decided = 0
+    while True:
+        with db.reading(engine) as conn:
+            if not signups.any_waiting(conn):
+                return decided
+        with db.transaction(engine) as conn:
+            waiting = signups.waiting(conn, _AT_ONCE)
+            for each in waiting:
+                _decide(conn, keys, each.sealed, now)
+                signups.done(conn, each.id)
+        if not waiting:  # another process has them in hand
+            return decided
+        decided += len(waiting)
+
+
+def withdraw(conn: Connection, keys: KeyFile, theirs: Callable[[str, str, datetime], bool]) -> int:
+    """Forget forms that nobody has decided about; returns how many. ``theirs`` is asked with channel, address, and when one came in."""
+    withdrawn = 0
+    for each in signups.waiting(conn, _ALL):
+        with suppress(KeyFileError):  # `admit` passes over it and says so
+            form = json.loads(keys.open(_SIGNUP, each.sealed))
+            if theirs(form["channel"], form["address"], each.at):
+                signups.done(conn, each.id)
+                withdrawn += 1
+    return withdrawn
+
+
+def look(engine: Engine, keys: KeyFile, purpose: Purpose, token: str, now: datetime) -> Link:
+    """What a link leads to; changes nothing."""
+    with db.reading(engine) as conn:
+        return read(conn, keys, purpose, token, now)
+
+
+def confirm(engine: Engine, keys: KeyFile, token: str, now: datetime) -> Link:
+    """The owner of an address says yes: active from now on, with a welcome queued. DONE if that was so already."""
+    with db.transaction(engine) as conn:
+        link = read(conn, keys, Purpose.CONFIRM, token, now)
+        if link.found is not Found.OPEN or link.subscriber is None:
+            return link
+        one = link.subscriber
+        begin(conn, one, now)
+        hashed = people.address_hash(conn, one.id)
+        if hashed is not None:
+            signups.forget_asked(conn, one.channel, hashed)
+        signups.queue(conn, "welcome", one.id, now, period="welcome")
+    log.info("subscriber %d (%s) confirmed", one.id, one.channel)
+    return Link(Found.OPEN, one, link.follows)
+
+
+def renew(engine: Engine, keys: KeyFile, token: str, now: datetime) -> Link:
+    """Send another confirmation in place of one whose link has expired, within the same limits. EXPIRED: it will come, if it may."""
+    with db.transaction(engine) as conn:
+        link = read(conn, keys, Purpose.CONFIRM, token, now)
+        if link.found is Found.EXPIRED and link.subscriber is not None:
+            hashed = people.address_hash(conn, link.subscriber.id)
+            if hashed is not None:
+                _ask(conn, keys, hashed, link.subscriber, now)
+    return link
+
+
+def read(conn: Connection, keys: KeyFile, purpose: Purpose, token: str, now: datetime) -> Link:
+    """What a link leads to, for whoever is about to act on it."""
+    one = owner(conn, keys, purpose, token, now)
+    if one is None:
+        return Link(Found.UNKNOWN)
+    if one.state == ENDED:
+        return Link(Found.DONE if purpose is Purpose.UNSUBSCRIBE else Found.UNKNOWN, one)
+    if purpose is Purpose.CONFIRM and one.state != PENDING:
+        return Link(Found.DONE, one)
+    if purpose is Purpose.CONFIRM and (one.confirm_until is None or one.confirm_until <= now):
+        return Link(Found.EXPIRED, one)
+    if purpose is Purpose.MANAGE and one.state == PENDING:
+        return Link(Found.UNKNOWN)
+    return Link(Found.OPEN, one, people.follows(conn, one.id))
+
+
+def owner(conn: Connection, keys: KeyFile, purpose: Purpose, token: str, now: datetime) -> Subscriber | None:
+    """Whose token this is, if it is ours and for this purpose. After a rotation of the key what was signed before is believed for a time
+    (`keys.Earlier`), and what only ends something for ever.
+    """
+    number = tokens.subscriber_of(token)
+    one = people.get(conn, number) if number is not None else None
+    if one is None:
+        return None
+    ends = purpose in {Purpose.UNSUBSCRIBE, Purpose.BOUNCE}
+    trusted = keys.trusted_token_keys(None if ends else now)
+    return one if any(tokens.check(key, purpose, token, one.id, one.nonce) for key in trusted) else None
+
+
+def begin(conn: Connection, one: Subscriber, now: datetime) -> None:
+    """Make a subscriber active, and let digests begin with what happens from now on."""
+    people.activate(conn, one.id, now)
+    due_at = next_digest(one.frequency, one.timezone or "UTC", one.local_hour or 0, now)
+    people.change(conn, one.id, digest_at=due_at, digest_since=now if due_at else None, confirm_until=None)
+
+
+def network_of(client: str | None) -> str:
+    """The network that an IP address is counted under: its /24, or the /56 that one IPv6 household gets. No address is one network."""
+    try:
+        address = ip_address((client or "").partition("%")[0])
+    except ValueError:
+        return "unknown"
+    if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
+        address = address.ipv4_mapped
+    return str(ip_network((address, 24 if address.version == 4 else 56), strict=False))
+
+
+def mailbox_of(address: str) -> str:
+    """The mailbox behind an address, as far as its spelling tells: without a tag, and at Gmail without dots."""
+    local, _, domain = address.rpartition("@")
+    local = local.partition("+")[0]
+    if domain.lower() in {"gmail.com", "googlemail.com"}:
+        local, domain = local.replace(".", ""), "gmail.com"
+    return f"{local}@{domain}"
+
+
+def _form(channel: str, wish: Wish, state_of_zip: Callable[[str], str | None]) -> str:
+    """A form, checked, as it is sealed and kept until it is decided about: of a size that does not give it away."""
+    if len(set(wish.places)) > MOST_PLACES:
+        raise UsageError(f"choose at most {MOST_PLACES} places; a state holds all of its ZIP codes")
+    follows = wanted(wish.places, wish.sources, state_of_zip)
+    zone, hour = schedule(
+        wish.frequency, wish.timezone, wish.local_hour, zone_of_place(wish.places[0], state_of_zip)
+    )
+    content = {
+        "channel": channel,
+        "address": checked(channel, wish.address),
+        "follows": sorted([each.source, each.place, each.within] for each in follows),
+        "language": wish.language,
+        "frequency": wish.frequency,
+        "timezone": zone,
+        "local_hour": hour,
+    }
+    text = json.dumps(content, separators=(",", ":"))
+    return text.ljust(-(-len(text) // 512) * 512)
+
+
+def zone_of_place(place: str, state_of_zip: Callable[[str], str | None] = state_of_zip) -> str:
+    """The time zone of a place, as far as its state tells."""
+    name = parse_place(place)
+    return zone_of_state(state_of_zip(name) if name.isdigit() else name)
+
+
+def schedule(
+    frequency: str, timezone: str | None, hour: int | None, usual: str
+) -> tuple[str | None, int | None]:
+    """The zone and hour to keep for a frequency, with what was left open filled in: ``usual`` is the zone of the first place that was
+    asked for. Raises UsageError for what does not exist.
+    """
+    if frequency not in FREQUENCIES:
+        raise UsageError(f"choose one of {', '.join(FREQUENCIES)}")
+    if frequency == AT_ONCE:
+        return None, None
+    timezone = usual if timezone is None else timezone
+    hour = DEFAULT_HOUR if hour is None else hour
+    if not is_zone(timezone) or not 0 <= hour <= 23:
+        raise UsageError("choose a time zone and an hour from 0 to 23")
+    return timezone, hour
+
+
+def _refused(answer: Answer, first: bool) -> Answer:
+    """Say once an hour that a limit was reached: it is either a wave of sign-ups or somebody's attack."""
+    if first:
+        where = "one network" if answer is Answer.NETWORK_BUSY else "the whole site"
+        log.warning("sign-ups: the hourly limit of %s was reached; further ones are turned away", where)
+    return answer
+
+
+def _decide(conn: Connection, keys: KeyFile, sealed: bytes, now: datetime) -> None:
+    """What becomes of one form: a new pending subscriber, a changed pending one, or only a reminder that they are subscribed."""
+    try:
+        form = json.loads(keys.open(_SIGNUP, sealed))
+    except KeyFileError:
+        log.warning("a sign-up could not be read and is lost: it was sealed with another key, or is damaged")
+        return
+    channel, address = form["channel"], form["address"]
+    hashed = keys.lookup(channel, address)
+    since = people.suppressed_since(conn, channel, hashed)
+    if since is not None and now - since < ASK_AGAIN_AFTER:
+        return
+    choices = {name: form[name] for name in ("frequency", "timezone", "local_hour", "language")}
+    one = people.find(conn, channel, hashed)
+    if one is None:
+        if since is not None:
+            # one new confirmation, and no second one: if it comes back, the address is suppressed again
+            people.unsuppress(conn, channel, hashed)
+            signups.note_asked(conn, channel, hashed, MOST_CONFIRMATIONS - 1, now - ONE_CONFIRMATION_IN)
+        if not _may_ask(signups.asked(conn, channel, hashed), now):
+            return
+        number = people.add(
+            conn,
+            channel=channel,
+            sealed=keys.seal(channel, address),
+            address_hash=hashed,
+            state=PENDING,
+            origin="site",
+            nonce=secrets.token_hex(16),
+            now=now,
+            language=choices["language"],
+        )
+        one = people.get(conn, number) if number is not None else people.find(conn, channel, hashed)
+        assert one is not None
+    if one.state == PENDING:
+        people.change(conn, one.id, **choices)
+        people.refollow(conn, one.id, [Follow(*each) for each in form["follows"]], now)
+        _ask(conn, keys, hashed, one, now)
+    else:
+        _remind(conn, channel, hashed, one, now)
+
+
+def _may_ask(asked: signups.Asked | None, now: datetime) -> bool:
+    return asked is None or (asked.count < MOST_CONFIRMATIONS and now - asked.at >= ONE_CONFIRMATION_IN)
+
+
+def _ask(conn: Connection, keys: KeyFile, hashed: str, one: Subscriber, now: datetime) -> None:
+    """Queue a confirmation, unless the address, or its mailbox under other spellings, was sent its share."""
+    channel = one.channel
+    asked = signups.asked(conn, channel, hashed)
+    if not _may_ask(asked, now) or one.sealed is None:
+        return
+    mailbox = keys.lookup("mailbox", mailbox_of(keys.open(channel, one.sealed)))
+    written = signups.count(conn, mailbox, now, by_day=True)
+    if written > MOST_IN_A_MAILBOX:
+        if written == MOST_IN_A_MAILBOX + 1:
+            log.warning("sign-ups: somebody fills a mailbox under many spellings; it gets no more today")
+        return
+    count = (asked.count if asked else 0) + 1
+    signups.note_asked(conn, channel, hashed, count, now)
+    people.change(conn, one.id, confirm_until=now + CONFIRM_WITHIN)
+    signups.queue(conn, "confirm", one.id, now, period=f"{now:%Y-%m-%dT%H:%M:%S}")
+    log.info("subscriber %d (%s) is asked to confirm", one.id, channel)
+
+
+def _remind(conn: Connection, channel: str, hashed: str, one: Subscriber, now: datetime) -> None:
+    """Tell somebody who is subscribed already that they are, and where to change it."""
+    asked = signups.asked(conn, channel, hashed)
+    if asked is not None and now - asked.at >= REMINDED_ANEW_AFTER:
+        asked = None
+    if not _may_ask(asked, now):
+        return
+    signups.note_asked(conn, channel, hashed, (asked.count if asked else 0) + 1, now)
+    signups.queue(conn, "confirm", one.id, now, period=f"{now:%Y-%m-%dT%H:%M:%S}")

@@ -1,0 +1,96 @@
+"""Leaving: effective at once, the address erased in the same transaction, and remembered outside the database as a keyed hash."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from datetime import datetime
+from email import policy
+from email.parser import BytesParser
+from email.utils import getaddresses
+from pathlib import Path
+
+from sqlalchemy.engine import Connection, Engine
+
+from monitor.core.tokens import Purpose
+from monitor.keys import KeyFile
+from monitor.storage import engine as db
+from monitor.storage import people
+from monitor.storage.people import Subscriber
+from monitor.subscribers.erasures import Tombstones
+from monitor.subscribers.signup import Found, Link, read, withdraw
+from monitor.subscribers.validation import checked
+
+log = logging.getLogger(__name__)
+
+
+def leave(
+    engine: Engine,
+    keys: KeyFile,
+    token: str,
+    now: datetime,
+    *,
+    tombstones: Tombstones | None = None,
+    purpose: Purpose = Purpose.UNSUBSCRIBE,
+) -> Link:
+    """Unsubscribe the owner of a link. OPEN: they were subscribed and are not any more; DONE: that was so already."""
+    with db.transaction(engine) as conn:
+        link = read(conn, keys, purpose, token, now)
+        if link.found is not Found.OPEN or link.subscriber is None:
+            return link
+        depart(conn, keys, link.subscriber, now, tombstones)
+    log.info("subscriber %d left", link.subscriber.id)
+    return link
+
+
+def depart(
+    conn: Connection, keys: KeyFile, one: Subscriber, now: datetime, tombstones: Tombstones | None
+) -> bool:
+    """End a subscriber in an open transaction. The tombstone is on the disk before the transaction commits: the other way round, a
+    crash in between would let a restored copy write to them again. False: had ended.
+    """
+    if tombstones is not None and one.sealed is not None:
+        tombstones.add(keys, one.channel, keys.open(one.channel, one.sealed), now)
+    return people.end(conn, one.id, now)
+
+
+def erase(
+    engine: Engine,
+    keys: KeyFile,
+    *,
+    channel: str,
+    address: str,
+    now: datetime,
+    tombstones: Tombstones,
+    mailbox: Path | None = None,
+) -> tuple[bool, int]:
+    """Forget an address wholly, subscribed or not: its subscriber ends, a form of theirs that waits is forgotten, a tombstone stays, and files in
+    ``mailbox`` that went to it go.
+
+    Returns whether it was subscribed, and how many files were deleted. A suppression stays: it is a keyed hash, and keeps the
+    address from being written to. Raises UsageError for an address that is none.
+    """
+    address = checked(channel, address)
+    with db.transaction(engine) as conn:
+        wanted = keys.lookup(channel, address)
+        one = people.find(conn, channel, wanted)
+        if one is None:
+            tombstones.add(keys, channel, address, now)
+        ended = one is not None and depart(conn, keys, one, now, tombstones)
+        withdraw(conn, keys, lambda where, to, _: where == channel and keys.lookup(channel, to) == wanted)
+    wanted = keys.lookup(channel, address)
+    return ended, _clear(mailbox, lambda to: keys.lookup(channel, to) == wanted) if mailbox else 0
+
+
+def _clear(mailbox: Path, theirs: Callable[[str], bool]) -> int:
+    """Delete the mails in a folder that went to an address."""
+    deleted = 0
+    parser = BytesParser(policy=policy.default)
+    for path in sorted(mailbox.glob("*.eml")):
+        with path.open("rb") as file:
+            heads = parser.parse(file, headersonly=True)
+        recipients = getaddresses([str(value) for value in heads.get_all("To", [])])
+        if any(theirs(address) or theirs(name) for name, address in recipients):
+            path.unlink(missing_ok=True)
+            deleted += 1
+    return deleted

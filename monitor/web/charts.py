@@ -1,0 +1,57 @@
+"""When each list could not be seen, and the pictures of counts: both read a whole history, so what was read is kept."""
+
+from __future__ import annotations
+
+import threading
+from datetime import datetime
+
+from sqlalchemy.engine import Connection
+
+from monitor.ops.health import BLIND_AFTER_POLLS
+from monitor.pictures.bars import Chart, chart
+from monitor.storage.lists import baseline, timeline
+from monitor.storage.lists import pages as store
+from monitor.storage.lists.timeline import Gap, Sight
+from monitor.web.context import Watched
+
+
+class Sights:
+    """The gaps of each list; after the first time only polls that are new are read. Safe for several threads."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._seen: dict[str, Sight] = {}
+
+    def of(self, conn: Connection, watched: Watched, now: datetime) -> tuple[Gap, ...]:
+        """When a list was not seen, newest first, with the gap that goes on."""
+        longest = BLIND_AFTER_POLLS * watched.every
+        with self._lock:
+            before = self._seen.get(watched.name) or Sight(watched.name)
+            seen = self._seen[watched.name] = timeline.look(conn, before, longest)
+        return seen.until(now, longest)
+
+
+class Pictures:
+    """One picture per list, kept for as long as its baseline and the hour are the same. Safe for several threads."""
+
+    def __init__(self, timezone: str, sights: Sights) -> None:
+        self._timezone = timezone
+        self._sights = sights
+        self._lock = threading.Lock()
+        self._drawn: dict[str, tuple[tuple[int, datetime], Chart | None]] = {}
+
+    def of(self, conn: Connection, watched: Watched, now: datetime) -> Chart | None:
+        """The picture of a list; None while there is nothing to show over time."""
+        key = (baseline.believed(conn, watched.name).number, now.replace(minute=0, second=0, microsecond=0))
+        known = self._drawn.get(watched.name)
+        if known is None or known[0] != key:
+            with self._lock:
+                known = self._drawn[watched.name] = (key, self._draw(conn, watched, now))
+        return known[1]
+
+    def _draw(self, conn: Connection, watched: Watched, now: datetime) -> Chart | None:
+        counts = store.counts(conn, watched.name)
+        if not counts:
+            return None
+        gaps = self._sights.of(conn, watched, now)
+        return chart(counts, now, self._timezone, [(gap.since, gap.until or now) for gap in gaps])

@@ -1,0 +1,77 @@
+"""What the site is made of: plain values and the parts that it asks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from urllib.parse import urlsplit
+
+from sqlalchemy.engine import Engine
+
+from monitor.domain import Meaning
+from monitor.places import Gazetteer
+from monitor.storage.lists.coverage import Coverage
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Watched:
+    """One list that is watched, as people are told of it. ``every`` is its polling interval; ``meanings`` are sorted by ``since``."""
+
+    name: str
+    title: str
+    publisher: str
+    official_url: str
+    every: timedelta
+    meanings: tuple[Meaning, ...] = ()
+    title_es: str | None = None
+
+    def titled(self, language: str) -> str:
+        """What readers of a language are told that the list is called."""
+        return (self.title_es if language == "es" else None) or self.title
+
+    def meaning(self, on: date) -> Meaning | None:
+        """What being listed means on a day; None before anything is known."""
+        found = [meaning for meaning in self.meanings if meaning.since <= on]
+        return found[-1] if found else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Site:
+    """The parts of the site.
+
+    ``public_url`` is where people reach it: every absolute link starts with it. ``sources`` are the watched lists by name, in the order
+    in which they are shown. ``gazetteer`` finds places, ``coverage`` knows which agencies serve a place today. ``next_step`` is the
+    operator's neutral advice by language. ``backups_kept`` is how long copies of the database live, None when nobody said.
+    ``configured`` are the channels with a transport, ``bot`` says whether people can talk to one, ``fenced`` why nothing is sent from this
+    database (None: it is), ``checks`` are further reasons not to be ready: by name, a function that gives the
+    reason or None.
+    """
+
+    engine: Engine
+    sources: Mapping[str, Watched]
+    gazetteer: Gazetteer
+    coverage: Coverage
+    clock: Callable[[], datetime]
+    public_url: str
+    name: str = "Map Monitor"
+    contact: str = ""
+    timezone: str = "UTC"
+    next_step: Mapping[str, str] = field(default_factory=dict)
+    backups_kept: timedelta | None = None
+    configured: frozenset[str] = frozenset()
+    bot: bool = False
+    fenced: Callable[[], str | None] = lambda: None
+    checks: Mapping[str, Callable[[], str | None]] = field(default_factory=dict)
+
+    def url(self, path: str) -> str:
+        """A link within the site: the path behind whatever path ``public_url`` has."""
+        return urlsplit(self.public_url).path.rstrip("/") + path
+
+    def public(self, path: str) -> str:
+        """The same link for a reader who is elsewhere: a mail, a feed."""
+        return self.public_url.rstrip("/") + path
+
+    @property
+    def secure(self) -> bool:
+        return self.public_url.startswith("https:")

@@ -1,0 +1,240 @@
+"""Changes, covers and lists in the words of one language: the same sentences that the mails use."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
+
+from monitor import render
+from monitor.domain import Change, Confidence, Kind, Listing, State, Told
+from monitor.messages import locale
+from monitor.render import Moment, Words, clean
+from monitor.states import STATES
+from monitor.storage.lists.changes import Row
+from monitor.storage.lists.coverage import Cover
+
+if TYPE_CHECKING:
+    from monitor.web.context import Site, Watched
+
+_DIGITS = 10  # of an agency's hash in its address: at 10,000 agencies two alike are one chance in 20,000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """One change as a page shows it; every text is plain, cleaned and in the reader's language.
+
+    ``what``: added, again, removed, renamed, changed. ``status``: published, held, withdrawn. ``reach`` says where the agency is
+    ("covers Lake County"), ``estimate`` that this is one, ``unplaced`` that no more than its state is known. ``at`` is when it was
+    published, or else first seen.
+    """
+
+    id: int
+    what: str
+    status: str
+    source: str
+    title: str
+    name: str
+    state: str
+    code: str
+    headline: str
+    sentence: str
+    brief: str
+    interval: str
+    facts: tuple[str, ...]
+    reach: str
+    estimate: bool
+    unplaced: bool
+    agency: str
+    changeset: int | None
+    at: datetime
+
+
+class Sentences:
+    """What templates call as ``words``."""
+
+    def __init__(self, site: Site, language: str) -> None:
+        self._site = site
+        self._language = language
+        self._words = Words(language)
+        self._zone = ZoneInfo(site.timezone)
+
+    def line(self, row: Row) -> Line:
+        """A change, ready to be shown."""
+        words, watched = self._words, self._site.sources.get(row.source)
+        title = clean(watched.titled(self._language) if watched else row.source)
+        publisher = clean(watched.publisher if watched else row.source)
+        confidence = Confidence(row.confidence) if row.confidence else Confidence.EXACT
+        told = Told(row.change, (), row.placement or "", confidence, row.not_before, row.first_seen_at)
+        view = render.view(told, self._zone)
+        facts = [words("difference", difference, publisher) for difference in view.differences]
+        if view.own_date:
+            facts.insert(0, words("own_date", view, publisher))
+        if view.attributes:
+            facts.append(words("also", view.attributes, view.more, publisher))
+        assert row.id is not None
+        return Line(
+            id=row.id,
+            what=view.what,
+            status="held" if row.state in {State.HELD, State.REJECTED} else row.state.value,
+            source=row.source,
+            title=title,
+            name=view.name,
+            state=view.state,
+            code=view.code,
+            headline=words("headline", view, title),
+            sentence=words("sentence", view, title),
+            brief=words("brief", view),
+            interval=words("interval", view),
+            facts=tuple(facts),
+            reach=locale.placement(view.reason, self._language),
+            estimate=view.estimate,
+            unplaced=confidence is Confidence.STATE_ONLY,
+            agency=agency_path(row.source, row.agency),
+            changeset=row.changeset,
+            at=row.ended_at or row.first_seen_at,
+        )
+
+    def lines(self, rows: Iterable[Row]) -> list[Line]:
+        """Changes, ready to be shown."""
+        return [self.line(row) for row in rows]
+
+    def sorted(self, rows: Mapping[str | None, Iterable[Row]]) -> dict[str | None, list[Line]]:
+        """The same of changes that are sorted by state."""
+        return {state: self.lines(members) for state, members in rows.items()}
+
+    def same(self, lines: Mapping[str | None, Iterable[Line]]) -> tuple[str, ...]:
+        """The facts that are the same for every one of several changes."""
+        every = [line for members in lines.values() for line in members]
+        if len(every) < 2:
+            return ()
+        common = set.intersection(*(set(line.facts) for line in every))
+        return tuple(fact for fact in every[0].facts if fact in common)
+
+    def names(self, rows: Iterable[Row]) -> list[str]:
+        """The agencies of changes with their states, and nothing else of them: "Hammond Police Department, Indiana"."""
+        return [_named(row, STATES) for row in rows]
+
+    def name(self, row: Row) -> str:
+        """The same with the state's code: "Hammond Police Department, IN"."""
+        return _named(row, {})
+
+    def by_state(self, rows: Iterable[Row]) -> list[tuple[str, int]]:
+        """How many changes are in each state, by code in the order of the states' names, for whoever has one."""
+        counts = Counter(row.change.subject.state for row in rows)
+        return [(code, counts[code]) for code in sorted(STATES, key=STATES.__getitem__) if counts[code]]
+
+    def between(self, before: datetime | None, after: datetime) -> str:
+        """The interval of several changes: the last check without them and the first with them."""
+        first = Moment(before.astimezone(self._zone)) if before else None
+        return self._words("between", first, Moment(after.astimezone(self._zone)))
+
+    def held(self) -> str:
+        """That something was announced after a wait."""
+        return self._words("held")
+
+    def facts(self, source: str, listing: Listing) -> list[Fact]:
+        """What a list says of an agency beside its name, the publisher's own date first."""
+        watched = self._site.sources.get(source)
+        publisher = clean(watched.publisher if watched else source)
+        as_told = Told(Change(Kind.ADDED, after=listing), (), "", Confidence.EXACT, None, self._site.clock())
+        view = render.view(as_told, self._zone)
+        raw = [value for _, value in listing.attributes if clean(value)]
+        found = [
+            Fact(self._words("field", name, publisher), value, safe_link(given))
+            for (name, value), given in zip(view.attributes, raw, strict=False)
+        ]
+        if view.own_date:
+            own_date = locale.day(view.own_date, self._language)
+            found.insert(0, Fact(self._words("field", "since", publisher), own_date))
+        return found
+
+    def document(self, listing: Listing) -> str | None:
+        """The listing's own document, when it is on the web."""
+        return safe_link(listing.url)
+
+    def reach(self, cover: Cover) -> str:
+        """Where an agency is: "covers Lake County"."""
+        return locale.placement(clean(cover.placement.reason), self._language)
+
+    def meaning(self, watched: Watched, at: datetime) -> Meant | None:
+        """What being on a list means at a moment; None when the configuration does not say."""
+        meaning = watched.meaning(at.astimezone(self._zone).date())
+        if meaning is None:
+            return None
+        text = meaning.es if self._language == "es" else meaning.en
+        return Meant(clean(text, 1500), self._words("reviewed", meaning))
+
+    def counts(self, counts: dict[Kind, int]) -> str:
+        """Counts of a changeset: "3 agencies added, 1 no longer listed"."""
+        what = {"added": Kind.ADDED, "removed": Kind.REMOVED, "changed": Kind.CHANGED}
+        number = {name: counts.get(kind, 0) for name, kind in what.items()} | {"again": 0, "renamed": 0}
+        return self._words("counts", number)
+
+    def age(self, since: datetime, now: datetime) -> str:
+        """How long ago: "23 minutes ago", "3 hours ago", "2 days ago"."""
+        minutes = max(int((now - since).total_seconds() // 60), 0)
+        ngettext = locale.translations(self._language).ngettext
+        if minutes < 120:
+            return ngettext("%(count)d minute ago", "%(count)d minutes ago", minutes) % {"count": minutes}
+        hours = minutes // 60
+        if hours < 48:
+            return ngettext("%(count)d hour ago", "%(count)d hours ago", hours) % {"count": hours}
+        days = hours // 24
+        return ngettext("%(count)d day ago", "%(count)d days ago", days) % {"count": days}
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """Something that a list says of an agency; ``link`` when that is an address of the web."""
+
+    label: str
+    value: str
+    link: str | None = None
+
+    @property
+    def is_address(self) -> bool:
+        """Whether it is an address of the web, or several: nothing to read."""
+        return "://" in self.value
+
+
+@dataclass(frozen=True, slots=True)
+class Meant:
+    """The meaning of a listing, and when that text was reviewed and what it rests on."""
+
+    text: str
+    reviewed: str
+
+
+def _named(row: Row, states: Mapping[str, str]) -> str:
+    listing = row.change.subject
+    state = states.get(listing.state or "", listing.state or clean(listing.state_text or ""))
+    return clean(listing.name) + (f", {state}" if state else "")
+
+
+def safe_link(text: str | None) -> str | None:
+    """An address of the web from outside; anything else is not made a link."""
+    parts = urlsplit(text or "")
+    return text if parts.scheme in {"http", "https"} and parts.netloc and " " not in (text or "") else None
+
+
+def agency_path(source: str, agency: str) -> str:
+    """The address of an agency's page within the site: words of its key for people, and a hash of the whole key.
+
+    The same for as long as the agency's key is, whatever is in it; names from outside cannot lengthen it or break out of it.
+    """
+    plain = unicodedata.normalize("NFKD", agency).encode("ascii", "ignore").decode()
+    slug = re.sub(r"[^a-z0-9]+", "-", plain.lower())[:60].strip("-") or "agency"
+    return f"/agency/{source}/{slug}-{agency_mark(agency)}"
+
+
+def agency_mark(agency: str) -> str:
+    """The part of an agency's address that finds it."""
+    return hashlib.sha256(agency.encode("utf-8", "surrogatepass")).hexdigest()[:_DIGITS]
