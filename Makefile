@@ -47,7 +47,7 @@ bench: .venv/dev ## the benchmarks, each against its limit or peer
 	$(BIN)/python -m benchmarks $(ARGS)
 
 torture: .venv/dev ## the long kill and fault runs (minutes)
-	MONITOR_TORTURE=1 $(BIN)/pytest -n auto tests/torture tests/people/test_told_once.py $(ARGS)
+	MONITOR_TORTURE=1 $(BIN)/pytest -n auto tests/torture tests/subscribers/test_told_once.py $(ARGS)
 
 wheel: .venv/dev ## build the wheel into dist/
 	$(BIN)/python -m build --wheel --no-isolation

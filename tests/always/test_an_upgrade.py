@@ -15,8 +15,8 @@ from sqlalchemy.engine import Engine
 from monitor import wiring
 from monitor.errors import MigrationError
 from monitor.storage import engine as db
-from tests.dispatch.world import HAMMOND, World
-from tests.people.town import settled
+from tests.outbox.world import HAMMOND, World
+from tests.subscribers.town import settled
 
 
 def rows(engine: Engine) -> dict[str, list[Any]]:

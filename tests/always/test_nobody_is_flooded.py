@@ -24,8 +24,8 @@ from monitor.storage import people
 from monitor.storage.engine import reading, transaction
 from monitor.storage.lists import changes
 from monitor.storage.people import Follow
-from tests.dispatch.world import GARY, HAMMOND, STATE_POLICE, Recorder, World, changed, removed
-from tests.poll.publisher import Publication, agencies, agency
+from tests.outbox.world import GARY, HAMMOND, STATE_POLICE, Recorder, World, changed, removed
+from tests.polling.publisher import Publication, agencies, agency
 
 # 3. Nobody gets the same message many times: copies only in the window between a relay's "250" and our settle.
 

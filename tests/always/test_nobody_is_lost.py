@@ -21,14 +21,14 @@ from monitor.outbox import Content
 from monitor.schedule import Timer
 from monitor.storage import engine as db
 from monitor.storage import facts, schema
-from tests.dispatch.world import CHICAGO, GARY, HAMMOND, Recorder, World, compose, locate
 from tests.e2e.test_pipeline import NAMES, Installation, kml, until
+from tests.outbox.world import CHICAGO, GARY, HAMMOND, Recorder, World, compose, locate
 from tests.peers.botapi import BotApi
 from tests.peers.http import Server
 from tests.peers.smtp import SmtpPeer
-from tests.people.conftest import deliveries
-from tests.people.town import Town, text
-from tests.poll.publisher import Publication, agencies
+from tests.polling.publisher import Publication, agencies
+from tests.subscribers.conftest import deliveries
+from tests.subscribers.town import Town, text
 
 DAY = timedelta(days=1)
 

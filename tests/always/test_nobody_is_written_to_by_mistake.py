@@ -20,9 +20,9 @@ from monitor.storage import engine as db
 from monitor.storage import people
 from monitor.storage.deliveries.tables import Delivery
 from monitor.storage.people.tables import Signup, Subscriber
-from tests.dispatch.world import CHICAGO, World
-from tests.people.conftest import ANN, ask, deliveries, member, who
-from tests.people.town import Postbox, Town, link, links, mail_server, settled
+from tests.outbox.world import CHICAGO, World
+from tests.subscribers.conftest import ANN, ask, deliveries, member, who
+from tests.subscribers.town import Postbox, Town, link, links, mail_server, settled
 
 
 def happens(town: Town) -> None:

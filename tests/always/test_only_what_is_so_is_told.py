@@ -17,7 +17,7 @@ from monitor.storage.engine import reading, transaction
 from monitor.storage.lists import changes
 from monitor.storage.people import Follow
 from tests.peers.http import Answer
-from tests.poll.publisher import HOUR, Publication, agencies, agency, csv
+from tests.polling.publisher import HOUR, Publication, agencies, agency, csv
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from monitor.cli import root
-from tests.poll.publisher import agencies, agency, csv
+from tests.polling.publisher import agencies, agency, csv
 
 CONFIG = """
 [sources.list]

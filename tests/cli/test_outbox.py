@@ -17,7 +17,7 @@ from monitor.outbox import clone_guard
 from monitor.storage import engine as db
 from monitor.storage import schema
 from monitor.storage.migrate import upgrade
-from tests.dispatch.world import HAMMOND, World, locate
+from tests.outbox.world import HAMMOND, World, locate
 from tests.peers.smtp import SmtpPeer
 
 

@@ -20,8 +20,8 @@ from monitor.polling import poll
 from monitor.storage import engine as db
 from monitor.storage.columns import metadata
 from tests.peers.http import Answer, Server
-from tests.poll.publisher import START, Publication, agencies, agency
-from tests.poll.publisher import csv as table
+from tests.polling.publisher import START, Publication, agencies, agency
+from tests.polling.publisher import csv as table
 
 CONFIG = """
 [data]

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy.engine import Engine
 
-from tests.people.siege import besiege, check
-from tests.people.town import Town, opened
+from tests.subscribers.siege import besiege, check
+from tests.subscribers.town import Town, opened
 
 pytestmark = pytest.mark.skipif(
     not os.environ.get("MONITOR_TORTURE"), reason="minutes long: set MONITOR_TORTURE=1"

@@ -12,8 +12,8 @@ import pytest
 from sqlalchemy.engine import Engine
 
 from monitor.keys import KeyFile
-from tests.dispatch.killing import check, kill_again_and_again
-from tests.dispatch.world import World
+from tests.outbox.killing import check, kill_again_and_again
+from tests.outbox.world import World
 
 pytestmark = pytest.mark.skipif(
     not os.environ.get("MONITOR_TORTURE"), reason="minutes long: set MONITOR_TORTURE=1"

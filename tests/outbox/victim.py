@@ -1,0 +1,70 @@
+"""A sender in a process of its own, to be killed: ``python -m tests.outbox.victim URL FOLDER LOG HOURS``.
+
+Its channel's relay is a file: a line in it is a message that the relay has accepted ("250"). ``HOURS`` moves the clock, past the
+leases of whoever was killed before.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from datetime import timedelta
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from monitor.domain import Envelope, Message
+from monitor.keys import KeyFile
+from monitor.outbox import drain
+from monitor.storage import engine as db
+from tests.conftest import NOW
+from tests.outbox.world import compose, marks
+
+CONCURRENCY = 4
+
+
+class FileRelay:
+    name = "email"
+    concurrency = CONCURRENCY
+
+    def __init__(self, path: Path) -> None:
+        self._file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        os.close(self._file)
+
+    def lane(self, address: str) -> str:
+        return address.rpartition("@")[2]
+
+    async def send(self, message: Message, envelope: Envelope) -> None:
+        await asyncio.sleep(0.001)
+        os.write(self._file, f"{envelope.delivery} {envelope.address} {envelope.message_id}\n".encode())
+        await asyncio.sleep(0.001)
+
+
+def main(url: str, folder: str, log: str, hours: str) -> None:
+    now = NOW + timedelta(hours=int(hours))
+    engine = db.connect(url)
+    asyncio.run(
+        drain(
+            engine,
+            {"email": FileRelay(Path(log))},
+            KeyFile.derived(bytes(range(32))),
+            compose=compose,
+            marks=marks,
+            folder=Path(folder),
+            domain="watch.example",
+            owner=f"victim/{os.getpid()}",
+            clock=lambda: now,
+        )
+    )
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

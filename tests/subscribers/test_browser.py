@@ -1,0 +1,89 @@
+"""The people's pages in a real browser: without scripts, on a phone, in both languages, for people who cannot see them, and watched by scanners."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser
+
+from tests.peers.browser import chromium, visit
+from tests.subscribers.conftest import who
+from tests.subscribers.town import Town, link
+
+pytestmark = pytest.mark.browser
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """A headless Chromium."""
+    with chromium() as found:
+        yield found
+
+
+@pytest.mark.parametrize("language", ["en", "es"])
+def test_signing_up_to_leaving_in_a_browser_without_scripts(
+    small_town: Town, browser: Browser, language: str
+) -> None:
+    town = small_town
+    with visit(
+        browser, f"{town.address}/subscribe?place=60601", language=language, phone=True, scripts=False
+    ) as seen:
+        page = seen.page
+        town.later(seconds=5)
+        page.fill("#address", "ann@example.org")
+        page.check("input[name=frequency][value=daily]")
+        page.click("form button")
+        assert page.locator("h1").inner_text() in {"Look into your mailbox", "Mire en su buzón"}
+        town.deliver()
+        page.goto(town.address + link(town.mail(), "confirm"))
+        page.click("form button")
+        town.deliver()
+        assert who(town.engine, town.keys).state == "active"  # type: ignore[union-attr]
+        page.goto(town.address + link(town.mail(), "manage"))
+        page.fill("#places", "46320, IN")
+        page.click("form button")
+        assert page.locator("[role=status]").count() == 1
+        assert page.input_value("#places") == "46320, IN"
+        page.goto(town.address + link(town.mail(), "unsubscribe"))
+        page.click("form button")
+        assert who(town.engine, town.keys) is None
+
+
+def test_every_page_can_be_used_by_everybody(small_town: Town, browser: Browser) -> None:
+    town = small_town
+    town.member()
+    manage, leave = link(town.mail(), "manage"), link(town.mail(), "unsubscribe")
+    town.sign_up("bob@example.org")
+    town.deliver()
+    confirm = link(town.mail(), "confirm")
+    paths = ("/subscribe", "/zip/60601", confirm, manage, leave, "/confirm/1xaaaaaaaaaaaaaaaaaaaaaaaaaa")
+    for path in paths:
+        with visit(browser, town.address + path, language="es" if path == manage else "en") as seen:
+            assert seen.violations() == [], path
+            assert not seen.overflows(), path
+            assert [each for each in seen.complaints if "404" not in each] == [], path
+            assert all(each.startswith(town.address) for each in seen.requests), path
+    with visit(browser, f"{town.address}/subscribe") as seen:
+        town.later(seconds=5)
+        seen.page.fill("#places", "Narnia")
+        seen.page.fill("#address", "ann@example.org")
+        seen.page.click("form button")
+        assert seen.page.get_attribute("#places", "aria-invalid") == "true"
+        assert seen.page.evaluate("document.activeElement.id") == "places"
+        assert "places-error" in (seen.page.get_attribute("#places", "aria-describedby") or "")
+        assert seen.violations() == []
+
+
+def test_a_scanner_with_a_browser_changes_nothing(small_town: Town, browser: Browser) -> None:
+    town = small_town
+    town.member()
+    manage, leave = link(town.mail(), "manage"), link(town.mail(), "unsubscribe")
+    town.sign_up("bob@example.org")
+    town.deliver()
+    for path in (link(town.mail(), "confirm"), manage, leave):
+        with visit(browser, town.address + path) as seen:
+            seen.page.wait_for_load_state("networkidle")
+            assert seen.page.evaluate("document.scripts.length") == 0
+    assert who(town.engine, town.keys, "bob@example.org").state == "pending"  # type: ignore[union-attr]
+    assert who(town.engine, town.keys).state == "active"  # type: ignore[union-attr]

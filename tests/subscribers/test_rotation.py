@@ -1,0 +1,260 @@
+"""The key is exchanged beside a running service: nothing is lost, nothing stops working, and a crash leaves a key that fits."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from sqlalchemy.engine import Engine
+
+from monitor import subscribers
+from monitor.core.tokens import Purpose
+from monitor.errors import BusyError, KeyFileError
+from monitor.keys import KeyFile
+from monitor.outbox.prepare import Composer
+from monitor.storage import engine as db
+from monitor.storage import key_exchange, people
+from monitor.storage.people import signups
+from monitor.storage.people.tables import RateWindow, Signup
+from monitor.subscribers import Answer, Found, Tombstones
+from monitor.subscribers.key_rotation import LINKS_KEPT
+from tests.subscribers.conftest import ANN, ask, member, token, who, wish
+
+
+@pytest.fixture
+def sealed(engine: Engine, tmp_path: Path) -> KeyFile:
+    """The key of this database, in a file."""
+    return unlocked(engine, tmp_path)
+
+
+def unlocked(engine: Engine, folder: Path) -> KeyFile:
+    with db.transaction(engine) as conn:
+        return key_exchange.unlock(conn, folder)
+
+
+@contextmanager
+def process(url: str, folder: Path) -> Iterator[tuple[Engine, KeyFile]]:
+    """What another process has in its memory: an engine, and the key as it is now."""
+    engine = db.connect(url)
+    own = unlocked(engine, folder)
+    db.heed(engine, own.heed)
+    yield engine, own
+    engine.dispose()
+
+
+def test_a_rotated_key_opens_and_finds_everything(
+    engine: Engine, sealed: KeyFile, now: datetime, tmp_path: Path
+) -> None:
+    one = member(engine, sealed, now)
+    ask(engine, sealed, now, "asked@example.org")
+    subscribers.request(engine, sealed, wish("waits@example.org", "IL"), client="192.0.2.9", now=now)
+    with db.transaction(engine) as conn:
+        people.suppress(conn, "email", sealed.lookup("email", "gone@example.org"), "gone", now)
+    stones = Tombstones(tmp_path)
+    stones.add(sealed, "email", "erased@example.org", now + timedelta(days=9))
+    with db.reading(engine) as conn:
+        windows = conn.scalar(sa.select(sa.func.count()).select_from(RateWindow))
+
+    for _ in range(2):  # once more: a chain of three keys
+        assert subscribers.rotate(engine, tmp_path, now) == 2
+    new = unlocked(engine, tmp_path)
+
+    assert new.fingerprint != sealed.fingerprint
+    assert (tmp_path / "monitor.key").stat().st_mode & 0o777 == 0o600
+    again = who(engine, new)
+    assert again is not None
+    assert again.sealed is not None
+    assert (again.id, new.open("email", again.sealed)) == (one.id, ANN)
+    assert who(engine, sealed) is None
+    with pytest.raises(KeyFileError):
+        sealed.open("email", again.sealed)
+    with db.transaction(engine) as conn:
+        assert people.suppression(conn, "email", new.lookup("email", "gone@example.org")) == "gone"
+        assert conn.scalar(sa.select(sa.func.count()).select_from(RateWindow)) == windows
+        assert signups.count(conn, new.lookup("network", "192.0.2.0/24"), now) == 4
+    assert subscribers.admit(engine, new, now) == 1
+    assert who(engine, new, "waits@example.org") is not None
+    member(engine, new, now, "erased@example.org")
+    assert subscribers.bury(engine, new, stones, now) == 1
+
+
+@pytest.mark.parametrize("leaked", [False, True])
+def test_links_in_mails_that_were_sent_go_on_working(
+    sqlite_engine: Engine, tmp_path: Path, now: datetime, leaked: bool
+) -> None:
+    engine = sqlite_engine
+    old = unlocked(engine, tmp_path)
+    one = member(engine, old, now)
+    ask(engine, old, now, "asked@example.org")
+    asked = who(engine, old, "asked@example.org")
+    links = {purpose: token(old, purpose, one) for purpose in Purpose}
+    confirm = token(old, Purpose.CONFIRM, asked)
+
+    subscribers.rotate(engine, tmp_path, now, leaked=leaked)
+    new = unlocked(engine, tmp_path)
+
+    def found(purpose: Purpose, link: str, at: datetime) -> Found:
+        return subscribers.look(engine, new, purpose, link, at).found
+
+    works, later = Found.UNKNOWN if leaked else Found.OPEN, now + LINKS_KEPT
+    assert found(Purpose.CONFIRM, confirm, now + timedelta(hours=1)) is works
+    assert found(Purpose.MANAGE, links[Purpose.MANAGE], later - timedelta(days=1)) is works
+    assert found(Purpose.MANAGE, links[Purpose.MANAGE], later) is Found.UNKNOWN
+    assert found(Purpose.MANAGE, token(new, Purpose.MANAGE, one), later) is Found.OPEN
+    years = now + timedelta(days=2000)
+    for purpose in (Purpose.UNSUBSCRIBE, Purpose.BOUNCE):
+        assert found(purpose, links[purpose], years) is Found.OPEN
+    assert subscribers.leave(engine, new, links[Purpose.UNSUBSCRIBE], years).found is Found.OPEN
+
+
+def test_a_copy_of_a_message_keeps_its_id_after_a_rotation(tmp_path: Path, now: datetime) -> None:
+    def message_id(key: KeyFile) -> str:
+        composer = Composer(
+            db.connect("sqlite://"), key, lambda _: None, lambda _: {}, identity="i", domain="watch.example"  # type: ignore[arg-type, return-value]
+        )  # fmt: skip
+        return composer._message_id(7)
+
+    old = KeyFile.load(tmp_path, create=True)
+    before = message_id(old)
+    key_exchange.begin_rotation(tmp_path, now)
+    key_exchange.finish_rotation(tmp_path)
+    assert message_id(KeyFile.load(tmp_path, create=False)) == before
+
+
+def test_processes_that_run_go_over_to_the_new_key(
+    engine: Engine, database_url: str, sealed: KeyFile, now: datetime, tmp_path: Path
+) -> None:
+    one = member(engine, sealed, now)
+    with process(database_url, tmp_path) as (their_engine, theirs):
+        subscribers.rotate(engine, tmp_path, now)
+        new = unlocked(engine, tmp_path)
+        # whoever only reads
+        manage = token(new, Purpose.MANAGE, one)
+        assert subscribers.look(their_engine, theirs, Purpose.MANAGE, manage, now).found is Found.OPEN
+        subscribers.rotate(engine, tmp_path, now)
+        new = unlocked(engine, tmp_path)
+        # whoever writes
+        ask(their_engine, theirs, now, "bob@example.org")
+        assert who(engine, new, "bob@example.org") is not None
+        assert theirs == new
+        # what they had read before can still be opened
+        assert one.sealed is not None
+        assert theirs.open("email", one.sealed) == ANN
+        stones = Tombstones(tmp_path)
+        left = subscribers.leave(
+            their_engine, theirs, token(sealed, Purpose.UNSUBSCRIBE, one), now, tombstones=stones
+        )
+        assert left.found is Found.OPEN
+        assert len(stones.read()) == 1
+
+
+def test_a_rotation_amid_sign_ups_and_leavings_loses_nobody(
+    engine: Engine, database_url: str, sealed: KeyFile, now: datetime, tmp_path: Path
+) -> None:
+    stays = [member(engine, sealed, now, f"stays{n}@example.org") for n in range(3)]
+    leavers = [member(engine, sealed, now, f"leaves{n}@example.org") for n in range(8)]
+    links = [token(sealed, Purpose.UNSUBSCRIBE, one) for one in leavers]
+    over = threading.Event()
+
+    def signing_up(number: int) -> int:
+        taken = 0
+        with process(database_url, tmp_path) as (theirs, key):
+            while not over.is_set() and taken < 100:
+                form = wish(f"new{number}.{taken}@example.org")
+                client = f"10.{number}.{taken}.1"
+                assert subscribers.request(theirs, key, form, client=client, now=now) is Answer.TAKEN
+                subscribers.admit(theirs, key, now)
+                taken += 1
+        return taken
+
+    def leaving() -> None:
+        with process(database_url, tmp_path) as (theirs, key):
+            for link in links:
+                left = subscribers.leave(theirs, key, link, now, tombstones=Tombstones(tmp_path))
+                assert left.found is Found.OPEN
+
+    with ThreadPoolExecutor(3) as pool:
+        taken = [pool.submit(signing_up, number) for number in range(2)]
+        left = pool.submit(leaving)
+        for _ in range(4):
+            subscribers.rotate(engine, tmp_path, now)
+        left.result(timeout=60)
+        over.set()
+        counts = [each.result(timeout=60) for each in taken]
+
+    new = unlocked(engine, tmp_path)
+    assert subscribers.bury(engine, new, Tombstones(tmp_path), now) == 0
+    with db.reading(engine) as conn:
+        living = people.living(conn)
+        assert conn.scalar(sa.select(sa.func.count()).select_from(Signup)) == 0
+        for each in living:
+            assert each.sealed is not None
+            found = people.find(conn, "email", new.lookup("email", new.open("email", each.sealed)))
+            assert found == each
+    assert len(living) == len(stays) + sum(counts)
+
+
+def test_a_key_that_was_exchanged_elsewhere_is_asked_for(
+    sqlite_engine: Engine, sqlite_url: str, tmp_path: Path, now: datetime
+) -> None:
+    """A second machine has a copy of the key file in a folder of its own."""
+    here, there = tmp_path / "here", tmp_path / "there"
+    member(sqlite_engine, unlocked(sqlite_engine, here), now)
+    there.mkdir()
+    (there / "monitor.key").write_bytes((here / "monitor.key").read_bytes())
+    (there / "monitor.key").chmod(0o600)
+    with process(sqlite_url, there) as (theirs, key):
+        subscribers.rotate(sqlite_engine, here, now)
+        for write in (
+            lambda: ask(theirs, key, now, "bob@example.org"),
+            lambda: subscribers.rotate(theirs, there, now),
+        ):
+            with pytest.raises(KeyFileError):
+                write()
+        (there / "monitor.key").write_bytes((here / "monitor.key").read_bytes())
+        ask(theirs, key, now, "bob@example.org")
+        assert len(subscribers.listed(theirs, key)) == 2
+
+
+@pytest.mark.parametrize(
+    "step", ["key_exchange.exclude", "key_exchange.rebind", "key_exchange.finish_rotation"]
+)
+def test_a_rotation_that_is_killed_leaves_a_key_that_fits(
+    engine: Engine, database_url: str, sealed: KeyFile, now: datetime, tmp_path: Path, step: str
+) -> None:
+    member(engine, sealed, now)
+    code = f"""
+import os, signal
+from datetime import datetime
+from pathlib import Path
+from monitor.storage import key_exchange
+from monitor.storage import engine as db
+from monitor.subscribers import key_rotation as rotation
+{step} = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
+rotation.rotate(db.connect({database_url!r}), Path({str(tmp_path)!r}), datetime.fromisoformat({now.isoformat()!r}))
+"""
+    with process(database_url, tmp_path) as (their_engine, theirs):
+        killed = subprocess.run([sys.executable, "-c", code], check=False, timeout=60)
+        assert killed.returncode == -signal.SIGKILL
+        # a process that ran on, before anybody has set anything right
+        member(their_engine, theirs, now, "bob@example.org")
+    assert len(subscribers.listed(engine, unlocked(engine, tmp_path))) == 2
+    assert subscribers.rotate(engine, tmp_path, now) == 2
+    assert not (tmp_path / "monitor.key.next").exists()
+    assert len(subscribers.listed(engine, unlocked(engine, tmp_path))) == 2
+
+
+def test_two_rotations_do_not_meet(sqlite_engine: Engine, tmp_path: Path, now: datetime) -> None:
+    unlocked(sqlite_engine, tmp_path)
+    with key_exchange.rotating(tmp_path), pytest.raises(BusyError, match="at work"):
+        subscribers.rotate(sqlite_engine, tmp_path, now)
+    assert subscribers.rotate(sqlite_engine, tmp_path, now) == 0
