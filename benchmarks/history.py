@@ -28,13 +28,13 @@ from sqlalchemy.engine import Engine
 from monitor.core.identity import keyed
 from monitor.domain import Listing
 from monitor.fetch import Fetched, NotModified, Target, Validators
-from monitor.history.replay import Served, Summary, replay
-from monitor.polling import Outcome, Watch, poll
-from monitor.sources import Columns, SourceSpec
+from monitor.history.replay import ReplaySummary, Served, replay
+from monitor.polling import PolledSource, poll
+from monitor.sources import ColumnMap, SourceSpec
 from monitor.storage.columns import metadata
 from monitor.storage.engine import connect, reading, transaction
 from monitor.storage.lists import baseline
-from monitor.storage.lists.baseline import Version
+from monitor.storage.lists.baseline import NewVersion
 from monitor.storage.lists.codec import listing_to_json
 
 START = datetime(2025, 1, 1, tzinfo=UTC)
@@ -47,14 +47,14 @@ RELEASES = {
     "03022026": date(2026, 3, 2), "03122026": date(2026, 3, 12), "03132026": date(2026, 3, 13), "05142026": date(2026, 5, 14),
     "05182026": date(2026, 5, 18),
 }  # fmt: skip
-WATCH = Watch(
+WATCH = PolledSource(
     name="ring",
     title="A map",
     every=HOUR,
     target=Target(url="https://map.example/kml"),
     spec=SourceSpec(name="ring", format="mymaps"),
 )
-ICE = Watch(
+ICE = PolledSource(
     name="ice-287g",
     title="A table",
     every=HOUR,
@@ -62,7 +62,7 @@ ICE = Watch(
     spec=SourceSpec(
         name="ice-287g",
         format="table",
-        columns=Columns(
+        columns=ColumnMap(
             name="LAW ENFORCEMENT AGENCY", state="STATE", county="COUNTY", since="SIGNED", url="MOA",
             attributes=("SUPPORT TYPE", "TYPE", "ADDENDUM"),
         ),
@@ -217,7 +217,7 @@ def a_year(months: int, *, etags: bool, profiles: bool) -> None:
             if number and number % (polls // changed) == 0:
                 publisher.change()
             start = time.perf_counter()
-            outcome: Outcome = poll(engine, WATCH, publisher, now=publisher.now)
+            outcome = poll(engine, WATCH, publisher, now=publisher.now)
             seconds.setdefault(outcome.outcome.value, []).append(time.perf_counter() - start)
             told += outcome.added + outcome.removed + outcome.changed
             if number == 0:
@@ -254,7 +254,7 @@ def bulk_insert() -> None:
         for _ in range(5):
             start = time.perf_counter()
             with transaction(engine) as conn:
-                baseline.open_(conn, "ring", (Version(x, x.key) for x in listings), 1, START)
+                baseline.open_(conn, "ring", (NewVersion(x, x.key) for x in listings), 1, START)
             ours = min(ours, time.perf_counter() - start)
             with transaction(engine) as conn:
                 conn.execute(sa.text("DELETE FROM listing"))
@@ -307,7 +307,7 @@ def fifteen_months(files: int) -> None:
         start, worked = time.perf_counter(), time.process_time()
         *events, summary = replay(served, ICE)
         seconds, worked = time.perf_counter() - start, time.process_time() - worked
-    assert isinstance(summary, Summary)
+    assert isinstance(summary, ReplaySummary)
     print(
         f"\nreplay of {files} files over 15 months, {summary.polls:,} hourly polls: {seconds:.0f} s, {worked:.0f} s of them "
         f"computing (limit 120 s for 300 files), "

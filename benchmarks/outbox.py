@@ -97,12 +97,14 @@ def publish(engine: Engine, states: int) -> int:
     """One changeset of agencies that serve a whole state each, in so many states."""
     with transaction(engine) as conn:
         changeset = conn.scalar(
-            sa.insert(schema.Changeset).values(source="ring", number=1, at=NOW).returning(schema.Changeset.id)
+            sa.insert(schema.ChangesetRow)
+            .values(source="ring", number=1, at=NOW)
+            .returning(schema.ChangesetRow.id)
         )
         for number in range(states):
             listing = Listing(name=f"State Police {number}", key=f"k{number}", state=f"S{number}")
             conn.execute(
-                sa.insert(schema.Change).values(
+                sa.insert(schema.ChangeRow).values(
                     source="ring", state="published", reason="", first_seen_at=NOW, was_held=False, approved=False,
                     changeset_id=changeset, **change_to_columns(Change(Kind.ADDED, after=listing), listing.key),
                 )
@@ -152,7 +154,7 @@ def fanned_out(engine: Engine) -> tuple[int, Time]:
     emptied = "TRUNCATE delivery CASCADE" if engine.dialect.name == "postgresql" else "DELETE FROM delivery"
     with transaction(engine) as conn:
         conn.execute(sa.text(emptied))  # on PostgreSQL deleted rows would stay in the way
-        conn.execute(sa.update(schema.Changeset).values(fanned_out_at=None))
+        conn.execute(sa.update(schema.ChangesetRow).values(fanned_out_at=None))
     return timed(lambda: fan_out(engine, locate=locate, now=NOW), server(engine))
 
 

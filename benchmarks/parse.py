@@ -22,7 +22,7 @@ from xml.parsers import expat
 
 from lxml import etree
 
-from monitor.sources import Limits, SourceSpec, parse
+from monitor.sources import ParseLimits, SourceSpec, parse
 from monitor.sources.kml import Document
 
 ROUNDS = 60
@@ -128,7 +128,7 @@ def whole(body: bytes) -> None:
     parse(body, SPEC)
 
 
-SPEC = SourceSpec("ring", "mymaps", limits=Limits(decoded=2048 * MIB))
+SPEC = SourceSpec("ring", "mymaps", limits=ParseLimits(decoded=2048 * MIB))
 READERS: tuple[tuple[str, Callable[[bytes], None]], ...] = (
     ("expat, no handler (the limit)", bare_expat),
     ("lxml fromstring, nothing read", lxml_fromstring),

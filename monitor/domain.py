@@ -116,7 +116,7 @@ class Change:
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class OpenChange:
     """A change that was seen before and is not over: PENDING, HELD or REJECTED (silenced).
 
     ``since``: the good poll that first saw it. ``release_at``: when a hold ends by itself (None: only a person can).

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from monitor.keys import KeyFile
     from monitor.outbox import Content, Drained, Letter, Recipient
     from monitor.places import Gazetteer
-    from monitor.polling import Watch
+    from monitor.polling import PolledSource
     from monitor.storage.lists.coverage import Coverage
     from monitor.subscribers import Tombstones
 
@@ -83,26 +83,26 @@ def tombstones(settings: Settings) -> Tombstones:
     return Tombstones(settings.data.folder)
 
 
-def watch(settings: Settings, name: str) -> Watch:
+def watch(settings: Settings, name: str) -> PolledSource:
     """What the poll needs to know of one configured source."""
     from monitor.fetch import Target
-    from monitor.polling import Watch
-    from monitor.sources import Columns, SourceSpec
+    from monitor.polling import PolledSource
+    from monitor.sources import ColumnMap, SourceSpec
 
     source = settings.source(name)
-    return Watch(
+    return PolledSource(
         name=name,
         title=source.title,
         every=source.every,
         target=Target(url=source.url, page=source.page, link=source.link, hosts=frozenset(source.hosts)),
-        spec=SourceSpec(name=name, format=source.format, columns=Columns(**source.columns.model_dump())),
+        spec=SourceSpec(name=name, format=source.format, columns=ColumnMap(**source.columns.model_dump())),
         policy=settings.policy(name),
     )
 
 
 def fetcher(settings: Settings) -> Fetcher:
     """The fetcher for the configured limits, proxy and contact; a context manager."""
-    from monitor.fetch import Fetcher, Limits
+    from monitor.fetch import Fetcher, FetchLimits
 
     fetch = settings.fetch
     return Fetcher(
@@ -110,7 +110,7 @@ def fetcher(settings: Settings) -> Fetcher:
         timeout=fetch.timeout,
         attempts=fetch.attempts,
         proxy=fetch.proxy.get_secret_value() if fetch.proxy else None,
-        limits=Limits(wire=fetch.wire_bytes, decoded=fetch.decoded_bytes, ratio=fetch.ratio),
+        limits=FetchLimits(wire=fetch.wire_bytes, decoded=fetch.decoded_bytes, ratio=fetch.ratio),
         trust_env=True,
     )
 

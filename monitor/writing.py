@@ -17,7 +17,7 @@ from monitor.places.codes import state_of_zip
 from monitor.storage.deliveries.notices import Checks
 from monitor.storage.engine import reading
 from monitor.storage.lists import baseline
-from monitor.storage.lists.baseline import Believed
+from monitor.storage.lists.baseline import BaselineInfo
 from monitor.storage.lists.coverage import Cover, Coverage
 from monitor.storage.people import Follow
 
@@ -93,7 +93,7 @@ class Writer:
             stand = baseline.all_believed(conn)
         together: dict[Today, list[str]] = {}
         for follow in wanted:
-            found = self._today(follow, stand.get(follow.source, Believed(follow.source)), language)
+            found = self._today(follow, stand.get(follow.source, BaselineInfo(follow.source)), language)
             apart = () if follow.place.isdigit() else (follow.place,)
             together.setdefault(replace(found, places=apart), []).append(follow.place)
         named = min(_NAMED, _NAMED_IN_ALL // max(len(together), 1))
@@ -102,7 +102,7 @@ class Writer:
             for each, places in together.items()
         )
 
-    def _today(self, follow: Follow, stands: Believed, language: str) -> Today:
+    def _today(self, follow: Follow, stands: BaselineInfo, language: str) -> Today:
         covered = self._coverage.of(follow.source, stands.number)
         own: tuple[Cover, ...] = ()
         if follow.place == "US":

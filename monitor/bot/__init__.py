@@ -4,7 +4,7 @@ An entry point beside the site. Alerts themselves are the sender's: this room on
 with a webhook, whoever serves HTTP gives the body of each request to `Bot.handle_update`.
 """
 
-from monitor.bot.context import Covering, Parts, Timing, Watched, Webhook
+from monitor.bot.context import BotContext, BotList, Covering, Timing, Webhook
 from monitor.bot.runner import Bot
 
-__all__ = ["Bot", "Covering", "Parts", "Timing", "Watched", "Webhook"]
+__all__ = ["Bot", "BotContext", "BotList", "Covering", "Timing", "Webhook"]

@@ -11,7 +11,7 @@ from sqlalchemy.engine import Engine
 
 from monitor import wiring
 from monitor.bot.api import Api
-from monitor.bot.context import Parts, Watched, Webhook
+from monitor.bot.context import BotContext, BotList, Webhook
 from monitor.bot.runner import Bot
 from monitor.channels import Channel
 from monitor.channels.rate import Pace
@@ -45,11 +45,11 @@ def bot(
         found = coverage.of(source).at(place, gazetteer.state_of_zip(place))
         return [(cover.listing, cover.placement) for cover in found]
 
-    parts = Parts(
+    parts = BotContext(
         engine=engine,
         keys=keys,
         watched={
-            name: Watched(source.title, source.every, source.title_es)
+            name: BotList(source.title, source.every, source.title_es)
             for name, source in settings.watched.items()
         },
         gazetteer=gazetteer,

@@ -14,7 +14,7 @@ from monitor.errors import SendError
 
 
 @dataclass(frozen=True, slots=True)
-class Proof:
+class ChannelTestResult:
     """What was found of one configured chat."""
 
     chat: str
@@ -24,7 +24,9 @@ class Proof:
     posted: bool = False
 
 
-async def prove(api: Api, channels: Mapping[str, str], *, name: str, post: bool) -> tuple[Proof, ...]:
+async def prove(
+    api: Api, channels: Mapping[str, str], *, name: str, post: bool
+) -> tuple[ChannelTestResult, ...]:
     """Try each chat (place to chat) by itself; with ``post`` a message marked as a test is posted where it may be. Raises SendError
     when the API cannot be asked at all."""
     try:
@@ -37,17 +39,17 @@ async def prove(api: Api, channels: Mapping[str, str], *, name: str, post: bool)
     return tuple([await _proof(api, chat, tuple(theirs), name, post) for chat, theirs in places.items()])
 
 
-async def _proof(api: Api, chat: str, places: tuple[str, ...], name: str, post: bool) -> Proof:
+async def _proof(api: Api, chat: str, places: tuple[str, ...], name: str, post: bool) -> ChannelTestResult:
     try:
         reason = await api.obstacle(chat)
         if reason is not None:
-            return Proof(chat, places, False, reason)
+            return ChannelTestResult(chat, places, False, reason)
         if not post:
-            return Proof(chat, places, True, "the bot may post there")
+            return ChannelTestResult(chat, places, True, "the bot may post there")
         text = f"<b>Test</b>: {safe(name)} tries whether it can post here. No agency has changed."
         await api.post(chat, Reply(text))
     except TelegramError as error:
-        return Proof(chat, places, False, str(meaning_of(error, "")))
+        return ChannelTestResult(chat, places, False, str(meaning_of(error, "")))
     except SendError as failure:
-        return Proof(chat, places, False, str(failure))
-    return Proof(chat, places, True, "a test message was posted", posted=True)
+        return ChannelTestResult(chat, places, False, str(failure))
+    return ChannelTestResult(chat, places, True, "a test message was posted", posted=True)

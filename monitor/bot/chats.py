@@ -16,7 +16,7 @@ from enum import Enum, auto
 from sqlalchemy.engine import Connection
 
 from monitor import subscribers
-from monitor.bot.context import Parts
+from monitor.bot.context import BotContext
 from monitor.messages import locale
 from monitor.storage import engine as db
 from monitor.storage import facts, people
@@ -32,7 +32,7 @@ REFUSED = "Telegram: Forbidden"
 """How the reason of a suppression begins that a 403 brought about: the chat itself can undo it by talking to the bot again."""
 
 
-class Verdict(Enum):
+class FollowVerdict(Enum):
     """What became of a wish. FIXED: the operator's configuration decides for this chat. CLOSED: it is suppressed. FULL: too many
     places. LAST: nothing would be left. NOTHING: nothing is watched here."""
 
@@ -57,11 +57,11 @@ class Watching:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class FollowResult:
     """What became of a wish, and what the chat watches now; ``added`` are the places that are new to it, ``gone`` those that it watched
     before."""
 
-    verdict: Verdict
+    verdict: FollowVerdict
     watching: Watching = Watching()
     added: tuple[str, ...] = ()
     gone: tuple[str, ...] = ()
@@ -70,7 +70,7 @@ class Outcome:
 class Chats:
     """Chats as subscribers. ``name`` is a chat's public @name: the operator may have written that instead of its number."""
 
-    def __init__(self, parts: Parts) -> None:
+    def __init__(self, parts: BotContext) -> None:
         self._engine, self._keys, self._watched = parts.engine, parts.keys, parts.watched
         self._clock = parts.clock
         self._tombstones = Tombstones(parts.folder)
@@ -80,81 +80,85 @@ class Chats:
         with db.reading(self._engine) as conn:
             return self._watching(conn, self._find(conn, chat, name))
 
-    def watch(self, chat: int, name: str | None, places: Mapping[str, str | None], language: str) -> Outcome:
+    def watch(
+        self, chat: int, name: str | None, places: Mapping[str, str | None], language: str
+    ) -> FollowResult:
         """Watch places (each with the state of a ZIP), of the lists that the chat has chosen; of all that there are when it is new."""
         now = self._clock()
         with db.transaction(self._engine) as conn:
             if not self._lift(conn, chat):
-                return Outcome(Verdict.CLOSED)
+                return FollowResult(FollowVerdict.CLOSED)
             known = self._find(conn, chat, name)
             before = self._watching(conn, known)
             if before.fixed:
-                return Outcome(Verdict.FIXED, before)
+                return FollowResult(FollowVerdict.FIXED, before)
             added = tuple(place for place in places if place not in before.places)
             if len(before.places) + len(added) > MOST_PLACES:
-                return Outcome(Verdict.FULL, before)
+                return FollowResult(FollowVerdict.FULL, before)
             subscriber = known.id if known else self._admit(conn, chat, language, now)
             if known is not None and known.state == people.PENDING:
                 people.activate(conn, subscriber, now)
             sources = (before.sources & self._watched.keys()) or self._watched.keys()
             wanted = {Follow(source, place, within) for place, within in places.items() for source in sources}
             people.follow(conn, subscriber, wanted, now)
-            outcome = Outcome(Verdict.DONE, self._watching(conn, self._find(conn, chat, name)), added)
+            outcome = FollowResult(
+                FollowVerdict.DONE, self._watching(conn, self._find(conn, chat, name)), added
+            )
         log.info("subscriber %d (telegram): %d places added", subscriber, len(added))
         return outcome
 
-    def unwatch(self, chat: int, name: str | None, places: Collection[str]) -> Outcome:
+    def unwatch(self, chat: int, name: str | None, places: Collection[str]) -> FollowResult:
         """Watch places no longer; with the last one the chat is forgotten."""
         with db.transaction(self._engine) as conn:
             known = self._find(conn, chat, name)
             before = self._watching(conn, known)
             if known is None or before.fixed:
-                return Outcome(Verdict.FIXED if before.fixed else Verdict.NOTHING, before)
+                return FollowResult(FollowVerdict.FIXED if before.fixed else FollowVerdict.NOTHING, before)
             if set(before.places) - set(places):
                 for follow in people.follows(conn, known.id):
                     if follow.place in places:
                         people.unfollow(conn, known.id, follow.source, follow.place)
                 gone = tuple(place for place in before.places if place in places)
-                return Outcome(Verdict.DONE, self._watching(conn, known), gone=gone)
+                return FollowResult(FollowVerdict.DONE, self._watching(conn, known), gone=gone)
         return self.stop(chat, name)
 
-    def choose(self, chat: int, name: str | None, source: str, *, on: bool) -> Outcome:
+    def choose(self, chat: int, name: str | None, source: str, *, on: bool) -> FollowResult:
         """Hear of one list, or not, for every place that the chat watches."""
         with db.transaction(self._engine) as conn:
             known = self._find(conn, chat, name)
             before = self._watching(conn, known)
             if known is None or before.fixed:
-                return Outcome(Verdict.FIXED if before.fixed else Verdict.NOTHING, before)
+                return FollowResult(FollowVerdict.FIXED if before.fixed else FollowVerdict.NOTHING, before)
             follows = people.follows(conn, known.id)
             if on:
                 wanted = {Follow(source, each.place, each.within) for each in follows}
                 people.follow(conn, known.id, wanted, self._clock())
             elif before.sources <= {source}:
-                return Outcome(Verdict.LAST, before)
+                return FollowResult(FollowVerdict.LAST, before)
             else:
                 for each in follows:
                     if each.source == source:
                         people.unfollow(conn, known.id, each.source, each.place)
-            return Outcome(Verdict.DONE, self._watching(conn, known))
+            return FollowResult(FollowVerdict.DONE, self._watching(conn, known))
 
-    def speak(self, chat: int, name: str | None, language: str) -> Outcome:
+    def speak(self, chat: int, name: str | None, language: str) -> FollowResult:
         """Have messages in a language from now on."""
         with db.transaction(self._engine) as conn:
             known = self._find(conn, chat, name)
             before = self._watching(conn, known)
             if known is None or before.fixed:
-                return Outcome(Verdict.FIXED if before.fixed else Verdict.NOTHING, before)
+                return FollowResult(FollowVerdict.FIXED if before.fixed else FollowVerdict.NOTHING, before)
             people.change(conn, known.id, language=language)
-            return Outcome(Verdict.DONE, replace(before, language=language))
+            return FollowResult(FollowVerdict.DONE, replace(before, language=language))
 
-    def stop(self, chat: int, name: str | None) -> Outcome:
+    def stop(self, chat: int, name: str | None) -> FollowResult:
         """End it: nothing more is sent and the chat is forgotten."""
         with db.reading(self._engine) as conn:
             known = self._find(conn, chat, name)
         if known is None:
-            return Outcome(Verdict.NOTHING)
+            return FollowResult(FollowVerdict.NOTHING)
         if known.origin == CONFIG:
-            return Outcome(Verdict.FIXED)
+            return FollowResult(FollowVerdict.FIXED)
         ended = subscribers.remove(
             self._engine,
             self._keys,
@@ -162,11 +166,11 @@ class Chats:
             subscriber=known.id,
             tombstones=self._tombstones,
         )
-        return Outcome(Verdict.DONE if ended else Verdict.NOTHING)
+        return FollowResult(FollowVerdict.DONE if ended else FollowVerdict.NOTHING)
 
     def gone(self, chat: int, name: str | None) -> None:
         """The chat has removed the bot."""
-        if self.stop(chat, name).verdict is Verdict.FIXED:
+        if self.stop(chat, name).verdict is FollowVerdict.FIXED:
             log.error(
                 "a chat of [telegram.channels] has removed the bot (`monitor telegram test` says which): add it there again, or take it out"
             )

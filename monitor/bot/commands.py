@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from telegram.error import TelegramError
 
 from monitor.bot import permissions, places, towns
-from monitor.bot.chats import MOST_PLACES, Chats, Outcome, Verdict, Watching
-from monitor.bot.context import Parts
-from monitor.bot.permissions import Channel, Denied, Questions
+from monitor.bot.chats import MOST_PLACES, Chats, FollowResult, FollowVerdict, Watching
+from monitor.bot.context import BotContext
+from monitor.bot.permissions import BroadcastChannel, Denied, Questions
 from monitor.bot.places import Refused
 from monitor.bot.text import (
     ADMINISTRATORS,
@@ -26,7 +26,7 @@ from monitor.bot.text import (
     rows,
     safe,
 )
-from monitor.bot.updates import Asked
+from monitor.bot.updates import Command
 from monitor.messages import locale
 from monitor.messages.locale import N_
 
@@ -51,10 +51,10 @@ class Subject:
 class Conversation:
     """Answers commands. Whatever waits for the database does so in a thread."""
 
-    def __init__(self, parts: Parts, chats: Chats, questions: Questions) -> None:
+    def __init__(self, parts: BotContext, chats: Chats, questions: Questions) -> None:
         self._parts, self._chats, self._questions = parts, chats, questions
 
-    async def reply(self, asked: Asked) -> Reply:
+    async def reply(self, asked: Command) -> Reply:
         """The answer to a command. Raises StoreError, and nothing was changed then."""
         says = Says(asked.language)
         changes = _changes(asked)
@@ -72,7 +72,7 @@ class Conversation:
             return says.refusal(BUSY)
         return await asyncio.to_thread(self._answer, asked, subject, says)
 
-    def _answer(self, asked: Asked, subject: Subject, says: Says) -> Reply:
+    def _answer(self, asked: Command, subject: Subject, says: Says) -> Reply:
         match asked.command:
             case "start":
                 return self._start(asked, subject, says)
@@ -92,7 +92,7 @@ class Conversation:
                 return self._greeting(subject, says)
         return self._help(subject, says)
 
-    def _start(self, asked: Asked, subject: Subject, says: Says) -> Reply:
+    def _start(self, asked: Command, subject: Subject, says: Says) -> Reply:
         """A deep link carries places, joined by underscores: a ZIP's page leads here."""
         words = tuple(word for given in asked.words for word in given.split("_"))
         if words and not isinstance(places.read(words, self._parts), Refused):
@@ -115,7 +115,7 @@ class Conversation:
         )
         return Reply(paragraphs(what, titles, how))
 
-    def _watch(self, words: tuple[str, ...], asked: Asked, subject: Subject, says: Says) -> Reply:
+    def _watch(self, words: tuple[str, ...], asked: Command, subject: Subject, says: Says) -> Reply:
         wanted = places.read(words, self._parts)
         if towns.is_town_rather_than_states(words) or wanted == Refused(places.NOT_A_PLACE):
             found = towns.named(words, self._parts)
@@ -124,7 +124,7 @@ class Conversation:
         if isinstance(wanted, Refused):
             return says.refusal(wanted.sentence, zip=wanted.zip)
         outcome = self._chats.watch(subject.chat, subject.name, wanted, asked.language)
-        if outcome.verdict is not Verdict.DONE:
+        if outcome.verdict is not FollowVerdict.DONE:
             return self._not_done(outcome, says)
         watching = outcome.watching
         names = joined((places.named(place, self._parts, says) for place in wanted), ", ")
@@ -158,7 +158,7 @@ class Conversation:
         )
         return Reply(paragraphs(*told), rows([stop, *page, *self._lists_button(subject, says)]))
 
-    def _from_now_on(self, asked: Asked, subject: Subject, says: Says) -> Html:
+    def _from_now_on(self, asked: Command, subject: Subject, says: Says) -> Html:
         """Where messages come, which is not always where that was asked for."""
         if subject.title:
             return says(
@@ -179,20 +179,20 @@ class Conversation:
         url = self._parts.public_url or ""
         return (Button(text, url=url.rstrip("/") + path),) if url.startswith("https://") else ()
 
-    def _lists(self, asked: Asked, subject: Subject, says: Says) -> Reply:
+    def _lists(self, asked: Command, subject: Subject, says: Says) -> Reply:
         """Without words: which lists there are. "on ring" and "off ring" choose, as the buttons do."""
         match asked.words:
             case ("on" | "off") as way, source if source in self._parts.watched:
                 outcome = self._chats.choose(subject.chat, subject.name, source, on=way == "on")
-                if outcome.verdict is not Verdict.DONE:
+                if outcome.verdict is not FollowVerdict.DONE:
                     return self._not_done(outcome, says)
                 watching = outcome.watching
             case _:
                 watching = self._chats.look(subject.chat, subject.name)
         if watching.fixed:
-            return self._not_done(Outcome(Verdict.FIXED), says)
+            return self._not_done(FollowResult(FollowVerdict.FIXED), says)
         if not watching.places:
-            return self._not_done(Outcome(Verdict.NOTHING), says)
+            return self._not_done(FollowResult(FollowVerdict.NOTHING), says)
         buttons = [
             Button(f"✓ {each.titled(says.language)}", f"lists off {name}{subject.mark}")
             if name in watching.sources
@@ -206,19 +206,21 @@ class Conversation:
         )
         return Reply(text, rows(buttons, wide=1))
 
-    def _language(self, asked: Asked, subject: Subject, says: Says) -> Reply:
+    def _language(self, asked: Command, subject: Subject, says: Says) -> Reply:
         """Without words: which language messages come in. "es" and "en" choose, as the buttons do."""
         match asked.words:
             case (code,) if code in locale.LANGUAGES:
                 outcome = self._chats.speak(subject.chat, subject.name, code)
-                if outcome.verdict is not Verdict.DONE:
+                if outcome.verdict is not FollowVerdict.DONE:
                     return self._not_done(outcome, says)
                 watching = outcome.watching
                 says = Says(code)
             case _:
                 watching = self._chats.look(subject.chat, subject.name)
         if watching.fixed or not watching.places:
-            return self._not_done(Outcome(Verdict.FIXED if watching.fixed else Verdict.NOTHING), says)
+            return self._not_done(
+                FollowResult(FollowVerdict.FIXED if watching.fixed else FollowVerdict.NOTHING), says
+            )
         text = says("Language of messages: %(language)s.", language=locale.LANGUAGES[watching.language])
         buttons = [
             Button(f"{'✓' if code == watching.language else '+'} {name}", f"language {code}{subject.mark}")
@@ -226,7 +228,7 @@ class Conversation:
         ]
         return Reply(paragraphs(self._head(subject, says) if subject.title else "", text), rows(buttons))
 
-    def _stop(self, asked: Asked, subject: Subject, says: Says) -> Reply:
+    def _stop(self, asked: Command, subject: Subject, says: Says) -> Reply:
         wanted = places.read(asked.words, self._parts) if asked.words else {}
         if isinstance(wanted, Refused):
             return says.refusal(wanted.sentence, zip=wanted.zip)
@@ -234,7 +236,7 @@ class Conversation:
             outcome = self._chats.unwatch(subject.chat, subject.name, tuple(wanted))
         else:
             outcome = self._chats.stop(subject.chat, subject.name)
-        if outcome.verdict is not Verdict.DONE:
+        if outcome.verdict is not FollowVerdict.DONE:
             return self._not_done(outcome, says)
         if outcome.watching.places:
             shown = self._shown(outcome.watching, subject, says)
@@ -299,7 +301,7 @@ class Conversation:
     def _shown(self, watching: Watching, subject: Subject, says: Says) -> Reply:
         """What is watched, with a button to end each place."""
         if not watching.places:
-            return self._not_done(Outcome(Verdict.NOTHING), says)
+            return self._not_done(FollowResult(FollowVerdict.NOTHING), says)
         text = paragraphs(
             self._head(subject, says),
             bullets(places.named(place, self._parts, says) for place in watching.places),
@@ -348,20 +350,20 @@ class Conversation:
     def _titles(self, sources: list[str], says: Says) -> Html:
         return joined((self._parts.watched[name].titled(says.language) for name in sources), "; ")
 
-    def _not_done(self, outcome: Outcome, says: Says) -> Reply:
+    def _not_done(self, outcome: FollowResult, says: Says) -> Reply:
         match outcome.verdict:
-            case Verdict.FIXED:
+            case FollowVerdict.FIXED:
                 return says.refusal(
                     "The operator of this service set this chat up, so it cannot be changed here."
                 )
-            case Verdict.CLOSED:
+            case FollowVerdict.CLOSED:
                 return says.refusal("The operator of this service has closed this chat to messages.")
-            case Verdict.FULL:
+            case FollowVerdict.FULL:
                 return says.refusal(
                     "At most %(most)s places can be watched here; a state holds all of its ZIP codes.",
                     most=MOST_PLACES,
                 )
-            case Verdict.LAST:
+            case FollowVerdict.LAST:
                 return says.refusal("One list must stay. /stop ends everything.")
             case _:
                 return says.refusal(
@@ -369,12 +371,12 @@ class Conversation:
                 )
 
 
-def _changes(asked: Asked) -> bool:
+def _changes(asked: Command) -> bool:
     """Whether a command can change what a chat watches; looking is everybody's."""
     return asked.command in {"watch", "stop"} or (
         asked.command in {"start", "lists", "language"} and bool(asked.words)
     )
 
 
-def _title(channel: Channel) -> str:
+def _title(channel: BroadcastChannel) -> str:
     return channel.name or channel.title or "?"

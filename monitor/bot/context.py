@@ -18,7 +18,7 @@ Covering = Callable[[str, str], Iterable[tuple[Listing, Placement]]]
 
 
 @dataclass(frozen=True, slots=True)
-class Watched:
+class BotList:
     """One list that is watched: what people are told that it is called, and its polling interval."""
 
     title: str
@@ -31,7 +31,7 @@ class Watched:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Parts:
+class BotContext:
     """The parts of the bot.
 
     ``watched`` are the lists by name, in the order in which they are shown. ``covering`` None: what covers a ZIP today is not told.
@@ -40,7 +40,7 @@ class Parts:
 
     engine: Engine
     keys: KeyFile
-    watched: Mapping[str, Watched]
+    watched: Mapping[str, BotList]
     gazetteer: Gazetteer
     clock: Callable[[], datetime]
     folder: Path

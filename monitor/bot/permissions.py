@@ -9,7 +9,7 @@ from typing import Protocol
 from telegram import ChatFullInfo, ChatMember
 from telegram.constants import ChatMemberStatus, ChatType
 
-from monitor.bot.updates import Asked
+from monitor.bot.updates import Command
 from monitor.channels.telegram import can_post
 from monitor.messages.locale import N_
 
@@ -44,7 +44,7 @@ class Denied(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Channel:
+class BroadcastChannel:
     """A broadcast channel that the asker and the bot administer."""
 
     chat: int
@@ -52,7 +52,7 @@ class Channel:
     title: str
 
 
-async def may_change(questions: Questions, asked: Asked) -> bool:
+async def may_change(questions: Questions, asked: Command) -> bool:
     """Whether the asker may change what the chat watches in which they ask: in a group its administrators only."""
     if asked.private or asked.user is None:  # a group speaks for itself only through an administrator
         return True
@@ -60,7 +60,7 @@ async def may_change(questions: Questions, asked: Asked) -> bool:
     return member is not None and member.status in _ADMINISTRATORS
 
 
-async def channel(questions: Questions, asked: Asked) -> Channel | Denied:
+async def channel(questions: Questions, asked: Command) -> BroadcastChannel | Denied:
     """The channel that a command names, once it is sure that the asker and the bot are its administrators, and, for a channel that
     wants to watch, that the bot may post there."""
     assert asked.target is not None
@@ -79,4 +79,4 @@ async def channel(questions: Questions, asked: Asked) -> Channel | Denied:
     asker = await questions.member(chat.id, asked.user)
     if asker is None or asker.status not in _ADMINISTRATORS:
         return Denied.NOT_YOURS
-    return Channel(chat.id, f"@{chat.username}" if chat.username else None, chat.title or "")
+    return BroadcastChannel(chat.id, f"@{chat.username}" if chat.username else None, chat.title or "")

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from monitor.bot.context import Parts
+from monitor.bot.context import BotContext
 from monitor.bot.text import Html, Says, bullets, paragraphs, safe
 from monitor.domain import Listing, Placement
 from monitor.errors import UsageError
@@ -39,14 +39,14 @@ class Refused:
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class LastRead:
     """When a list was last read, in words of ``language``; ``blind``: too long ago to say what it shows now. None: never."""
 
     at: str | None
     blind: bool
 
 
-def read(words: Sequence[str], parts: Parts) -> dict[str, str | None] | Refused:
+def read(words: Sequence[str], parts: BotContext) -> dict[str, str | None] | Refused:
     """The places that words name, each with the state of a ZIP: one place of several words ("New York"), or several places."""
     if not words:
         return Refused(NO_PLACE)
@@ -67,7 +67,7 @@ def read(words: Sequence[str], parts: Parts) -> dict[str, str | None] | Refused:
     return places
 
 
-def named(place: str, parts: Parts, says: Says) -> Html:
+def named(place: str, parts: BotContext, says: Says) -> Html:
     """A place as people call it: "60601 (Chicago, IL)", "IL (Illinois)"."""
     if place == EVERYWHERE:
         return says("US (every change anywhere)")
@@ -80,7 +80,7 @@ def named(place: str, parts: Parts, says: Says) -> Html:
     return safe(f"{place} ({town})" if town.endswith(f" {area.state}") else f"{place} ({town}, {area.state})")
 
 
-def notices(place: str, parts: Parts, says: Says) -> Html:
+def notices(place: str, parts: BotContext, says: Says) -> Html:
     """What somebody should know who watches this place; mostly nothing."""
     if not place.isdigit():
         return Html()
@@ -98,7 +98,7 @@ def notices(place: str, parts: Parts, says: Says) -> Html:
     )
 
 
-def covered(place: str, sources: Sequence[str], parts: Parts, says: Says) -> Html:
+def covered(place: str, sources: Sequence[str], parts: BotContext, says: Says) -> Html:
     """Which agencies cover a ZIP today by the lists that were chosen; three different sentences when none, or when it is not known."""
     covering = parts.covering
     if covering is None or not place.isdigit() or parts.gazetteer.state_of_zip(place) in MILITARY:
@@ -145,17 +145,17 @@ def covered(place: str, sources: Sequence[str], parts: Parts, says: Says) -> Htm
     return paragraphs(*told)
 
 
-def last_seen(source: str, parts: Parts, says: Says) -> Seen:
+def last_seen(source: str, parts: BotContext, says: Says) -> LastRead:
     """When a list was last read."""
     with db.reading(parts.engine) as conn:
         state = overview.source_state(conn, source)
     if state.last_good_at is None:
-        return Seen(None, True)
+        return LastRead(None, True)
     blind = health.blind(state.last_good_at, state.last_fetch_at, parts.watched[source].every, parts.clock())
-    return Seen(_moment(state.last_good_at, parts, says), blind)
+    return LastRead(_moment(state.last_good_at, parts, says), blind)
 
 
-def _moment(at: datetime, parts: Parts, says: Says) -> str:
+def _moment(at: datetime, parts: BotContext, says: Says) -> str:
     return locale.moment(at, parts.timezone, says.language)
 
 

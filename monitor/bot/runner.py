@@ -20,11 +20,11 @@ from telegram.error import Conflict, TelegramError
 from monitor.bot.api import Api
 from monitor.bot.chats import Chats
 from monitor.bot.commands import Conversation
-from monitor.bot.context import Parts, Timing, Webhook
+from monitor.bot.context import BotContext, Timing, Webhook
 from monitor.bot.health import Condition
 from monitor.bot.text import COMMANDS, ENOUGH, SORRY, STALE, Reply, Says
 from monitor.bot.throttle import Flood, Lets
-from monitor.bot.updates import Asked, Gone, Moved, Stale, read
+from monitor.bot.updates import Command, Gone, Moved, Stale, read
 from monitor.channels.rate import Pace
 from monitor.channels.telegram import meaning_of, words
 from monitor.errors import Permanent, SendError, StoreError, Transient
@@ -53,7 +53,7 @@ class Bot:
     def __init__(
         self,
         token: str,
-        parts: Parts,
+        parts: BotContext,
         *,
         base_url: str = "https://api.telegram.org/bot",
         webhook: Webhook | None = None,
@@ -254,7 +254,7 @@ class Bot:
                 await asyncio.to_thread(self._chats.gone, chat, name)
             case Stale(query, language):
                 return [self._api.notice(query, Says(language)(STALE))]
-            case Asked() as asked:
+            case Command() as asked:
                 reply = await self._reply(asked)
                 if reply is None:
                     return []
@@ -265,7 +265,7 @@ class Bot:
                 return [self._api.notice(asked.query), self._answer(asked, reply, deadline)]
         return []
 
-    async def _reply(self, asked: Asked) -> Reply | None:
+    async def _reply(self, asked: Command) -> Reply | None:
         """What to say to a command that is done now; None: nothing any more."""
         lets = self._flood.lets((asked.chat, asked.user))
         if lets is not Lets.YES:
@@ -286,7 +286,7 @@ class Bot:
         task.add_done_callback(self._busy.discard)
         return task
 
-    async def _answer(self, asked: Asked, reply: Reply, deadline: float) -> None:
+    async def _answer(self, asked: Command, reply: Reply, deadline: float) -> None:
         """Say it where it was asked, in its turn among the answers there. One that cannot be given is left out: what was asked for is
         done all the same."""
         try:
@@ -297,7 +297,7 @@ class Bot:
         except Exception as error:
             log.error("an answer was given up: %s", _where(error))
 
-    async def _say(self, asked: Asked, reply: Reply) -> None:
+    async def _say(self, asked: Command, reply: Reply) -> None:
         if await asyncio.to_thread(self._chats.pauses, asked.chat):
             log.info("an answer was left out: its chat pauses")
             return
@@ -312,7 +312,7 @@ class Bot:
     def _lock(self, what: str, chat: int) -> asyncio.Lock:
         return self._locks.setdefault((what, chat), asyncio.Lock())
 
-    async def _post(self, asked: Asked, reply: Reply) -> None:
+    async def _post(self, asked: Command, reply: Reply) -> None:
         try:
             if asked.message is not None:
                 try:

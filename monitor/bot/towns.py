@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from monitor.bot.context import Parts
+from monitor.bot.context import BotContext
 from monitor.bot.text import Button, Reply, Says, paragraphs, rows
 from monitor.errors import UsageError
 from monitor.places import EVERYWHERE, TownZips, ZipKind, parse_place
@@ -14,7 +14,7 @@ _MOST_STATES = 8
 _LONGEST_DATA = 64  # bytes behind a button (Bot API, InlineKeyboardButton)
 
 
-def named(words: Sequence[str], parts: Parts) -> tuple[TownZips, ...]:
+def named(words: Sequence[str], parts: BotContext) -> tuple[TownZips, ...]:
     """The towns that words name ("Hammond IN", "Hammond"), the largest first, each with the ZIPs in which people live."""
     name, state = " ".join(words), None
     for count in (3, 2, 1):  # "District of Columbia"
@@ -71,6 +71,6 @@ def _state(text: str) -> str | None:
     return None if place.isdigit() or place == EVERYWHERE else place
 
 
-def _lived_in(zip: str, parts: Parts) -> bool:
+def _lived_in(zip: str, parts: BotContext) -> bool:
     area = parts.gazetteer.zip(zip)
     return area is not None and area.kind is ZipKind.STANDARD

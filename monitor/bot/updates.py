@@ -40,7 +40,7 @@ _AWAY = {ChatMemberStatus.LEFT, ChatMemberStatus.BANNED}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
+class Command:
     """A command, from whom and where.
 
     ``name`` is the chat's public name with its @, if it has one. ``user`` is None when the group itself speaks (an anonymous
@@ -85,7 +85,7 @@ class Moved:
     to: int
 
 
-def read(update: Update, username: str) -> Asked | Stale | Gone | Moved | None:
+def read(update: Update, username: str) -> Command | Stale | Gone | Moved | None:
     """What an update asks for; None for what this bot has nothing to do with. ``username`` is the bot's own, without @."""
     if update.my_chat_member is not None:
         return _membership(update.my_chat_member)
@@ -96,12 +96,12 @@ def read(update: Update, username: str) -> Asked | Stale | Gone | Moved | None:
     return None
 
 
-def _membership(change: ChatMemberUpdated) -> Asked | Gone | None:
+def _membership(change: ChatMemberUpdated) -> Command | Gone | None:
     chat, old, new = change.chat, change.old_chat_member, change.new_chat_member
     if new.status in _AWAY or (isinstance(new, ChatMemberRestricted) and not new.is_member):
         return Gone(chat.id, _name(chat))
     if old.status in _AWAY and _is_group(chat):
-        return Asked(
+        return Command(
             chat=chat.id,
             private=False,
             user=change.from_user.id,
@@ -112,13 +112,13 @@ def _membership(change: ChatMemberUpdated) -> Asked | Gone | None:
     return None
 
 
-def _pressed(query: CallbackQuery) -> Asked | Stale:
+def _pressed(query: CallbackQuery) -> Command | Stale:
     command, *words = (query.data or "").split() or [""]
     if query.message is None or command not in COMMANDS:
         return Stale(query.id, _language(query.from_user.language_code))
     chat = query.message.chat
     target, rest = _split(words)
-    return Asked(
+    return Command(
         chat=chat.id,
         private=chat.type == ChatType.PRIVATE,
         user=query.from_user.id,
@@ -133,7 +133,7 @@ def _pressed(query: CallbackQuery) -> Asked | Stale:
     )
 
 
-def _message(message: Message, username: str) -> Asked | Moved | None:
+def _message(message: Message, username: str) -> Command | Moved | None:
     chat, sender = message.chat, message.from_user
     if message.migrate_to_chat_id is not None:
         return Moved(chat.id, message.migrate_to_chat_id)
@@ -160,7 +160,7 @@ def _message(message: Message, username: str) -> Asked | Moved | None:
                 return None  # in a group it may be meant for another bot
             command = "help"
     target, words = _split(re.split(r"[\s,;]+", rest.strip()))
-    return Asked(
+    return Command(
         chat=chat.id,
         private=private,
         user=None if as_group or sender is None else sender.id,

@@ -16,7 +16,7 @@ from monitor.cli import Session, command, emit, table
 from monitor.domain import Change, Judgement, Kind, Policy, Publication, State
 
 if TYPE_CHECKING:
-    from monitor.history.replay import Event, Summary
+    from monitor.history.replay import Event, ReplaySummary
 
 _FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
 _NAMES = 3  # of agencies in a line of a replay
@@ -174,7 +174,7 @@ def replay(session: Session, source: str, manifest: Path, as_json: bool) -> None
     rejected, waiting, listings, problems.
     """
     from monitor import wiring
-    from monitor.history.replay import Summary, read_manifest
+    from monitor.history.replay import ReplaySummary, read_manifest
     from monitor.history.replay import replay as replayed
 
     served = read_manifest(manifest)
@@ -191,7 +191,7 @@ def replay(session: Session, source: str, manifest: Path, as_json: bool) -> None
                 shown.update(files - shown.pos)
 
         for value in replayed(served, watch, progress=progress):
-            if isinstance(value, Summary):
+            if isinstance(value, ReplaySummary):
                 _show_summary(value, as_json)
             elif as_json:
                 emit(_event_json(value))
@@ -246,7 +246,7 @@ def _some(changes: Sequence[Change]) -> str:
     return "; ".join(shown) + (f" and {len(changes) - _NAMES} more" if len(changes) > _NAMES else "")
 
 
-def _show_summary(summary: Summary, as_json: bool) -> None:
+def _show_summary(summary: ReplaySummary, as_json: bool) -> None:
     from monitor.cli.output import iso
 
     if as_json:

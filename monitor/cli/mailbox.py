@@ -10,12 +10,12 @@ from contextlib import suppress
 from pathlib import Path
 
 from monitor.errors import MonitorError
-from monitor.subscribers import Verdict
+from monitor.subscribers import BounceVerdict
 from monitor.subscribers.bounces import LARGEST
 
 log = logging.getLogger(__name__)
 
-Act = Callable[[bytes], Verdict]
+Act = Callable[[bytes], BounceVerdict]
 _TIMEOUT = 60  # s, for one answer
 
 
@@ -77,7 +77,7 @@ def _empty(mailbox: imaplib.IMAP4, folder: str, act: Act) -> None:
         if content is None:
             # in its place, for whoever looks after the mailbox; not tried again every time
             log.warning("a mail in the mailbox (UID %s) cannot be read and is left, marked as seen", uid)
-        ours = content is not None and act(content) is not Verdict.FOREIGN
+        ours = content is not None and act(content) is not BounceVerdict.FOREIGN
         mailbox.uid("STORE", uid, "+FLAGS", r"(\Seen \Deleted)" if ours else r"(\Seen)")
         if ours and precise:
             mailbox.uid("EXPUNGE", uid)

@@ -15,7 +15,7 @@ from monitor.cli import Session, command, emit, subcommand
 
 if TYPE_CHECKING:
     from monitor.config import Settings
-    from monitor.subscribers import Verdict
+    from monitor.subscribers import BounceVerdict
 
 
 @command(short_help="Act on mail that came back, or that asks to unsubscribe.")
@@ -43,9 +43,9 @@ def bounces(session: Session, files: tuple[Path, ...], imap: bool, as_json: bool
     engine = session.database()
     keys = wiring.open_keys(settings, engine)
     stones = wiring.tombstones(settings)
-    counts = Counter[subscribers.Verdict]()
+    counts = Counter[subscribers.BounceVerdict]()
 
-    def act(mail: bytes) -> subscribers.Verdict:
+    def act(mail: bytes) -> subscribers.BounceVerdict:
         verdict = subscribers.returned(engine, keys, mail, wiring.now(), tombstones=stones)
         counts[verdict] += 1
         return verdict
@@ -55,9 +55,9 @@ def bounces(session: Session, files: tuple[Path, ...], imap: bool, as_json: bool
     for mail in _mails(files):
         act(mail)
     if as_json:
-        emit({verdict.value: counts[verdict] for verdict in subscribers.Verdict})
+        emit({verdict.value: counts[verdict] for verdict in subscribers.BounceVerdict})
     else:
-        click.echo(", ".join(f"{counts[verdict]} {verdict.value}" for verdict in subscribers.Verdict))
+        click.echo(", ".join(f"{counts[verdict]} {verdict.value}" for verdict in subscribers.BounceVerdict))
 
 
 def _mails(files: tuple[Path, ...]) -> Iterator[bytes]:
@@ -72,7 +72,7 @@ def _mails(files: tuple[Path, ...]) -> Iterator[bytes]:
         yield from mails(content)
 
 
-def _empty_mailbox(settings: Settings, act: Callable[[bytes], Verdict]) -> None:
+def _empty_mailbox(settings: Settings, act: Callable[[bytes], BounceVerdict]) -> None:
     from monitor.cli.mailbox import empty
     from monitor.errors import ConfigError
 

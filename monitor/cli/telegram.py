@@ -31,7 +31,7 @@ def test(session: Session, post: bool, as_json: bool) -> None:
 
     settings = session.settings
 
-    async def run() -> tuple[str, tuple[channel_test.Proof, ...]]:
+    async def run() -> tuple[str, tuple[channel_test.ChannelTestResult, ...]]:
         async with assembly.api(settings) as api:
             channels = settings.telegram.channels
             proofs = await channel_test.prove(api, channels, name=settings.site.name, post=post)

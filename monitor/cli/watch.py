@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Connection, Engine
 
     from monitor.config import Settings
-    from monitor.polling import Outcome
+    from monitor.polling import PollResult
     from monitor.storage.lists.changes import Row
 
 
@@ -29,7 +29,7 @@ def poll(session: Session, source: str | None, as_json: bool) -> None:
     """
     from monitor import wiring
     from monitor.errors import MonitorError
-    from monitor.polling import Outcome, Result
+    from monitor.polling import PollResult, Result
     from monitor.polling import poll as poll_once
 
     settings = session.settings
@@ -42,7 +42,7 @@ def poll(session: Session, source: str | None, as_json: bool) -> None:
             try:
                 outcome = poll_once(engine, watch, fetcher, now=wiring.now())
             except MonitorError as error:  # one bad source does not stop the others
-                outcome = Outcome(watch.name, Result.FAILED, reason=str(error))
+                outcome = PollResult(watch.name, Result.FAILED, reason=str(error))
             outcomes.append(outcome)
             show_outcome(outcome, as_json)
         fan_out(settings, engine)
@@ -204,7 +204,7 @@ def fan_out(settings: Settings, engine: Engine) -> None:
     outbox.fan_out(engine, locate=wiring.locator(settings), now=wiring.now())
 
 
-def show_outcome(outcome: Outcome, as_json: bool) -> None:
+def show_outcome(outcome: PollResult, as_json: bool) -> None:
     """Print what became of one source: a line for people, or an object."""
     found: dict[str, Any] = {
         "source": outcome.source,

@@ -17,18 +17,18 @@ from pydantic import ValidationError
 
 from monitor.config.layers import from_environment, laid_over, read_secret_files, written_secrets
 from monitor.config.problems import contradictions, in_words
-from monitor.config.sections import LOOPBACK, Columns, Database, MeaningEntry, Source
+from monitor.config.sections import LOOPBACK, ColumnsSection, DatabaseSection, MeaningEntry, SourceSection
 from monitor.config.settings import Settings
 from monitor.errors import ConfigError
 
 __all__ = [
     "DEFAULT_PATH",
     "LOOPBACK",
-    "Columns",
-    "Database",
+    "ColumnsSection",
+    "DatabaseSection",
     "MeaningEntry",
     "Settings",
-    "Source",
+    "SourceSection",
     "default_sources",
     "example",
     "exposed",

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel
 
 from monitor.config.layers import SECRETS, tables
-from monitor.config.sections import MeaningEntry, Source
+from monitor.config.sections import MeaningEntry, SourceSection
 from monitor.config.settings import Settings
 from monitor.config.values import nearest
 
@@ -93,7 +93,7 @@ def _known_keys(path: list[str]) -> list[str]:
     model: Any = Settings
     for index, part in enumerate(path):
         if model is Settings and part == "sources":
-            model = Source
+            model = SourceSection
             continue
         if index and path[index - 1] == "sources":
             continue

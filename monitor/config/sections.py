@@ -22,7 +22,7 @@ class Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True, validate_default=False)
 
 
-class Database(Section):
+class DatabaseSection(Section):
     """``[database]``"""
 
     url: str | None = None
@@ -37,7 +37,7 @@ class Database(Section):
         return value
 
 
-class Data(Section):
+class DataSection(Section):
     """``[data]``"""
 
     folder: Path = Path("data")
@@ -47,7 +47,7 @@ LOOPBACK = ("127.0.0.0/8", "::1/128")
 """The networks of this machine itself."""
 
 
-class Site(Section):
+class SiteSection(Section):
     """``[site]``"""
 
     public_url: WebAddress | None = None
@@ -99,8 +99,8 @@ class MeaningEntry(Section):
         return Meaning(self.since, self.en, self.es, self.citation, self.reviewed)
 
 
-class Columns(Section):
-    """``[sources.NAME.columns]``: which header (or KML ``Data`` name) holds what."""
+class ColumnsSection(Section):
+    """``[sources.NAME.columns]``: which header (or KML ``DataSection`` name) holds what."""
 
     name: str | None = None
     state: str | None = None
@@ -112,7 +112,7 @@ class Columns(Section):
     attributes: tuple[str, ...] = ()
 
 
-class Guard(Section):
+class GuardSection(Section):
     """``[guard]`` and ``[sources.NAME.guard]``: what is given here replaces the threshold of that name in `domain.Policy`."""
 
     missing_share: Share | None = None
@@ -140,7 +140,7 @@ class Guard(Section):
         return {name: value for name, value in self if value is not None}
 
 
-class Source(Section):
+class SourceSection(Section):
     """``[sources.NAME]``"""
 
     enabled: bool = True
@@ -156,8 +156,8 @@ class Source(Section):
     every: Annotated[Duration, Field(ge=timedelta(seconds=1))] = timedelta(hours=1)
     silent: tuple[str, ...] = ()
     meaning: tuple[MeaningEntry, ...] = ()
-    columns: Columns = Columns()
-    guard: Guard = Guard()
+    columns: ColumnsSection = ColumnsSection()
+    guard: GuardSection = GuardSection()
 
     @property
     def official(self) -> str:
@@ -174,7 +174,7 @@ class Source(Section):
         return tuple(sorted((entry.meaning() for entry in self.meaning), key=lambda meaning: meaning.since))
 
 
-class Fetching(Section):
+class FetchSection(Section):
     """``[fetch]``"""
 
     timeout: Duration = timedelta(seconds=60)
@@ -185,7 +185,7 @@ class Fetching(Section):
     ratio: Annotated[int, Field(ge=2)] = 100
 
 
-class Email(Section):
+class EmailSection(Section):
     """``[email]``"""
 
     host: str | None = None
@@ -204,13 +204,13 @@ class Email(Section):
         return self.port or {"starttls": 587, "tls": 465, "none": 25}[self.security]
 
 
-class Mailbox(Section):
+class MailboxSection(Section):
     """``[mailbox]``"""
 
     folder: Path | None = None
 
 
-class Telegram(Section):
+class TelegramSection(Section):
     """``[telegram]``"""
 
     token: SecretStr | None = None
@@ -246,14 +246,14 @@ class Telegram(Section):
         return read
 
 
-class Signup(Section):
+class SignupSection(Section):
     """``[signup]``"""
 
     per_network: Annotated[int, Field(ge=1)] = 20
     per_site: Annotated[int, Field(ge=1)] = 500
 
 
-class Bounces(Section):
+class BouncesSection(Section):
     """``[bounces]``"""
 
     secret: SecretStr | None = None
@@ -272,7 +272,7 @@ class Bounces(Section):
         return value
 
 
-class Places(Section):
+class PlacesSection(Section):
     """``[places]``"""
 
     overrides: Path | None = None

@@ -9,19 +9,19 @@ from typing import Self
 from pydantic import Field, field_validator
 
 from monitor.config.sections import (
-    Bounces,
-    Data,
-    Database,
-    Email,
-    Fetching,
-    Guard,
-    Mailbox,
-    Places,
+    BouncesSection,
+    DatabaseSection,
+    DataSection,
+    EmailSection,
+    FetchSection,
+    GuardSection,
+    MailboxSection,
+    PlacesSection,
     Section,
-    Signup,
-    Site,
-    Source,
-    Telegram,
+    SignupSection,
+    SiteSection,
+    SourceSection,
+    TelegramSection,
 )
 from monitor.config.values import nearest
 from monitor.domain import Policy
@@ -31,18 +31,18 @@ from monitor.errors import UsageError
 class Settings(Section):
     """The whole configuration, checked and frozen."""
 
-    database: Database = Database()
-    data: Data = Data()
-    site: Site = Site()
-    sources: dict[str, Source] = Field(default_factory=dict)
-    guard: Guard = Guard()
-    fetch: Fetching = Fetching()
-    email: Email = Email()
-    mailbox: Mailbox = Mailbox()
-    telegram: Telegram = Telegram()
-    places: Places = Places()
-    signup: Signup = Signup()
-    bounces: Bounces = Bounces()
+    database: DatabaseSection = DatabaseSection()
+    data: DataSection = DataSection()
+    site: SiteSection = SiteSection()
+    sources: dict[str, SourceSection] = Field(default_factory=dict)
+    guard: GuardSection = GuardSection()
+    fetch: FetchSection = FetchSection()
+    email: EmailSection = EmailSection()
+    mailbox: MailboxSection = MailboxSection()
+    telegram: TelegramSection = TelegramSection()
+    places: PlacesSection = PlacesSection()
+    signup: SignupSection = SignupSection()
+    bounces: BouncesSection = BouncesSection()
 
     @field_validator("sources", mode="before")
     @classmethod
@@ -61,11 +61,11 @@ class Settings(Section):
         return self.database.url or f"sqlite:///{self.data.folder / 'monitor.db'}"
 
     @property
-    def watched(self) -> dict[str, Source]:
+    def watched(self) -> dict[str, SourceSection]:
         """The sources that are polled, by name."""
         return {name: source for name, source in self.sources.items() if source.enabled}
 
-    def source(self, name: str) -> Source:
+    def source(self, name: str) -> SourceSection:
         """One source by name. Raises UsageError that names the known ones."""
         if name not in self.sources:
             raise UsageError(

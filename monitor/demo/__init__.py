@@ -24,14 +24,14 @@ from monitor import subscribers, wiring
 from monitor.config import Settings, load
 from monitor.core import guard
 from monitor.demo.live import watch_on
-from monitor.demo.publisher import Publisher
+from monitor.demo.publisher import DemoPublisher
 from monitor.demo.story import LAST, STEPS, SUBSCRIBERS, TELEGRAM, Step
 from monitor.domain import Kind
 from monitor.errors import UsageError
 from monitor.fetch import Fetcher
 from monitor.keys import KeyFile
 from monitor.outbox import fan_out
-from monitor.polling import Outcome, Result, Watch, poll
+from monitor.polling import PolledSource, PollResult, Result, poll
 from monitor.storage.engine import reading
 from monitor.storage.lists import baseline, changes
 from monitor.storage.lists.changes import Row
@@ -77,8 +77,8 @@ class _Stage:
     engine: Engine
     keys: KeyFile
     fetcher: Fetcher
-    publisher: Publisher
-    watches: dict[str, Watch]
+    publisher: DemoPublisher
+    watches: dict[str, PolledSource]
     now: datetime
     sent: int = 0
 
@@ -99,7 +99,7 @@ def play(
     """
     _made_anew(folder)
     logging.getLogger("monitor").setLevel(logging.WARNING)  # the story says it better
-    with Publisher(folder / "served") as publisher, _site_socket() as at:
+    with DemoPublisher(folder / "served") as publisher, _site_socket() as at:
         config = folder / "config.toml"
         channels = "\n".join(f'{place} = "{chat}"' for place, chat in TELEGRAM.items())
         config.write_text(
@@ -211,7 +211,7 @@ def _tell(stage: _Stage, step: Step, following: Step | None, say: Callable[[str]
         _deliver(stage, say)
 
 
-def _next(stage: _Stage, watch: Watch) -> datetime | None:
+def _next(stage: _Stage, watch: PolledSource) -> datetime | None:
     """When something that waits can end by itself, at the next hourly poll after that."""
     with reading(stage.engine) as conn:
         rows = changes.standing(conn, watch.name)
@@ -222,7 +222,9 @@ def _next(stage: _Stage, watch: Watch) -> datetime | None:
     return stage.now + max(polls, 1) * watch.every
 
 
-def _say_outcome(stage: _Stage, outcome: Outcome, say: Callable[[str], None], *, again: bool = False) -> None:
+def _say_outcome(
+    stage: _Stage, outcome: PollResult, say: Callable[[str], None], *, again: bool = False
+) -> None:
     good = click.style("believed", fg="green")
     match outcome.outcome:
         case Result.BASELINE:

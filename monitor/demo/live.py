@@ -18,12 +18,12 @@ from sqlalchemy import Engine
 from monitor import wiring
 from monitor.config import Settings
 from monitor.demo.mailbox import mailbox
-from monitor.demo.publisher import Publisher
+from monitor.demo.publisher import DemoPublisher
 from monitor.demo.story import LAST, Step
 from monitor.fetch import Fetcher
 from monitor.keys import KeyFile
 from monitor.outbox import fan_out
-from monitor.polling import Outcome, Result, Watch, poll
+from monitor.polling import PolledSource, PollResult, Result, poll
 from monitor.storage import people
 from monitor.storage.engine import reading
 from monitor.web import assembly, joining
@@ -37,13 +37,13 @@ def watch_on(
     engine: Engine,
     keys: KeyFile,
     fetcher: Fetcher,
-    watches: Mapping[str, Watch],
-    publisher: Publisher,
+    watches: Mapping[str, PolledSource],
+    publisher: DemoPublisher,
     at: socket.socket,
     files: Path,
     *,
     say: Callable[[str], None],
-    tell: Callable[[Outcome], None],
+    tell: Callable[[PollResult], None],
     until: Callable[[], bool] = lambda: False,
 ) -> None:
     """Serve the site on ``at``, poll and send in real time. Ends when ``until`` says so, or by KeyboardInterrupt."""
@@ -72,12 +72,12 @@ def _loop(
     engine: Engine,
     keys: KeyFile,
     fetcher: Fetcher,
-    watches: Mapping[str, Watch],
-    publisher: Publisher,
+    watches: Mapping[str, PolledSource],
+    publisher: DemoPublisher,
     files: Path,
     *,
     say: Callable[[str], None],
-    tell: Callable[[Outcome], None],
+    tell: Callable[[PollResult], None],
     until: Callable[[], bool],
 ) -> None:
     locate = wiring.locator(settings)

@@ -30,7 +30,7 @@ class Piece:
 
 
 @dataclass(frozen=True, slots=True)
-class Letter:
+class DemoMail:
     """One mail: its headers for a list, its plain text as paragraphs of lines, and its markup."""
 
     name: str
@@ -41,7 +41,7 @@ class Letter:
     markup: str
 
 
-def letter(path: Path) -> Letter:
+def letter(path: Path) -> DemoMail:
     """Read one .eml file."""
     mail = BytesParser(EmailMessage, policy=policy.default).parsebytes(path.read_bytes())
     to = mail["To"].addresses[0]
@@ -49,7 +49,7 @@ def letter(path: Path) -> Letter:
         body.get_content() if (body := mail.get_body((kind,))) is not None else ""
         for kind in ("plain", "html")
     )
-    return Letter(
+    return DemoMail(
         name=path.name,
         to=to.display_name or to.addr_spec,
         subject=str(mail["Subject"]),

@@ -18,7 +18,7 @@ _PAGE = """<!DOCTYPE html><title>287(g)</title><h1>Participating agencies</h1>
 """
 
 
-class Publisher:
+class DemoPublisher:
     """A small web server for ``folder``; what was served stays there as files that may be edited while it runs.
 
     ``/ring-link.kml`` is a KML with only a NetworkLink to ``/ring.kml``; ``/287g.html`` links to the workbook under its name of the day.

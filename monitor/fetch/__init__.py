@@ -5,14 +5,14 @@ link on a page. What the bytes say is not this room's business: an HTML page wit
 """
 
 from monitor.fetch.fetcher import Fetcher
-from monitor.fetch.values import Evidence, Failed, Fetched, Limits, NotModified, Target, Validators
+from monitor.fetch.values import Evidence, Failed, Fetched, FetchLimits, NotModified, Target, Validators
 
 __all__ = [
     "Evidence",
     "Failed",
+    "FetchLimits",
     "Fetched",
     "Fetcher",
-    "Limits",
     "NotModified",
     "Target",
     "Validators",

@@ -23,10 +23,10 @@ from monitor.fetch.attempt import Trail
 from monitor.fetch.deadline import Deadline
 from monitor.fetch.pages import first_link
 from monitor.fetch.redirects import Boundary
-from monitor.fetch.unpack import IDENTITY, Body, Unacceptable, coding
-from monitor.fetch.values import MIB, Failed, Fetched, Limits, NotModified, Target, Validators, in_words
+from monitor.fetch.unpack import IDENTITY, BodyReader, Unacceptable, coding
+from monitor.fetch.values import MIB, Failed, Fetched, FetchLimits, NotModified, Target, Validators, in_words
 
-PAGE = Limits(wire=4 * MIB, decoded=4 * MIB)
+PAGE = FetchLimits(wire=4 * MIB, decoded=4 * MIB)
 REDIRECTS = 5
 REDIRECTING = frozenset({301, 302, 303, 307, 308})
 
@@ -55,7 +55,7 @@ class Fetcher:
         timeout: timedelta = timedelta(seconds=60),
         connect: timedelta = timedelta(seconds=10),
         read: timedelta = timedelta(seconds=30),
-        limits: Limits = Limits(),  # noqa: B008 - frozen
+        limits: FetchLimits = FetchLimits(),  # noqa: B008 - frozen
         proxy: str | None = None,
         trust_env: bool = False,
         attempts: int = 3,
@@ -175,7 +175,7 @@ class Fetcher:
         return self._follow(link, Trail(str(link), deadline), boundary, validators, self._limits)
 
     def _follow(
-        self, url: httpx.URL, trail: Trail, boundary: Boundary, validators: Known, limits: Limits
+        self, url: httpx.URL, trail: Trail, boundary: Boundary, validators: Known, limits: FetchLimits
     ) -> Fetched | NotModified:
         for _ in range(REDIRECTS + 1):
             trail.asks(str(url))
@@ -274,7 +274,7 @@ def _redirection(response: httpx.Response, url: httpx.URL, trail: Trail, boundar
 
 
 def _answer(
-    response: httpx.Response, known: Validators | None, trail: Trail, limits: Limits
+    response: httpx.Response, known: Validators | None, trail: Trail, limits: FetchLimits
 ) -> Fetched | NotModified:
     if response.status_code == httpx.codes.NOT_MODIFIED:
         if known is None or not _conditions(known):
@@ -297,7 +297,7 @@ def _validators(response: httpx.Response, sha256: str | None) -> Validators:
     return Validators(sendable("etag"), sendable("last-modified"), sha256)
 
 
-def _read(response: httpx.Response, trail: Trail, limits: Limits) -> bytes:
+def _read(response: httpx.Response, trail: Trail, limits: FetchLimits) -> bytes:
     """The whole body, or a failure: never a part of it."""
     try:
         named = coding(response.headers.get("content-encoding", ""))
@@ -306,7 +306,7 @@ def _read(response: httpx.Response, trail: Trail, limits: Limits) -> bytes:
             raise Unacceptable(f"answered more than {in_words(limits.wire)}")
         if named == IDENTITY and not _has_an_end(response):
             raise Unacceptable("gave an answer that does not say where it ends")
-        body = Body(named, limits)
+        body = BodyReader(named, limits)
         for chunk in response.iter_raw():
             trail.wire_bytes += len(chunk)
             body.feed(chunk)

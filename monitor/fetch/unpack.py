@@ -9,7 +9,7 @@ from __future__ import annotations
 import io
 import zlib
 
-from monitor.fetch.values import MIB, Limits, in_words
+from monitor.fetch.values import MIB, FetchLimits, in_words
 
 STEP = 65_536
 
@@ -37,10 +37,10 @@ def coding(content_encoding: str) -> str:
     return codings[0]
 
 
-class Body:
+class BodyReader:
     """Collects one answer's body: `feed` it what arrives, `close` it at the end; both raise `Unacceptable`."""
 
-    def __init__(self, coding: str, limits: Limits) -> None:
+    def __init__(self, coding: str, limits: FetchLimits) -> None:
         self._coding = coding
         self._limits = limits
         self._wire = 0

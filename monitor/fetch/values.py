@@ -48,7 +48,7 @@ class Validators:
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class FetchLimits:
     """What one answer may be: bytes on the ``wire``, bytes ``decoded``, and decoded bytes per byte on the wire (sources.md)."""
 
     wire: int = 16 * MIB

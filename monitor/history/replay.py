@@ -23,7 +23,7 @@ from monitor.core import guard
 from monitor.domain import Change, Kind, State
 from monitor.errors import FetchError, UsageError
 from monitor.fetch import Fetched, NotModified, Target, Validators
-from monitor.polling import Outcome, Result, Watch, poll
+from monitor.polling import PolledSource, PollResult, Result, poll
 from monitor.storage.columns import metadata
 from monitor.storage.engine import connect, reading
 from monitor.storage.lists import baseline, changes
@@ -52,7 +52,7 @@ class Event:
 
 
 @dataclass
-class Summary:
+class ReplaySummary:
     """The whole replay. Counts of changes are of published ones; ``held`` of those ever held, ``rejected`` and ``unreadable`` of files.
 
     ``unseen`` files were replaced before a poll came by. ``waiting`` changes are left, which only a person can release.
@@ -94,16 +94,16 @@ def read_manifest(path: Path) -> tuple[Served, ...]:
 
 def replay(
     served: Sequence[Served],
-    watch: Watch,
+    watch: PolledSource,
     *,
     engine: Engine | None = None,
     progress: Callable[[int], None] = lambda files: None,
     skip_idle: bool = True,
-) -> Iterator[Event | Summary]:
+) -> Iterator[Event | ReplaySummary]:
     """Poll at the source's interval from the first file on; goes on after the last one until nothing can release itself.
 
     ``engine`` is an empty database to work in, a scratch one by default. ``progress`` is told how many files are behind.
-    ``skip_idle`` False makes every single poll; the events are the same. The last value is the Summary.
+    ``skip_idle`` False makes every single poll; the events are the same. The last value is the ReplaySummary.
     """
     with _scratch(engine) as scratch:
         yield from _Replay(tuple(served), watch, scratch, progress).run(skip_idle)
@@ -111,7 +111,7 @@ def replay(
 
 class _Replay:
     def __init__(
-        self, served: tuple[Served, ...], watch: Watch, engine: Engine, progress: Callable[[int], None]
+        self, served: tuple[Served, ...], watch: PolledSource, engine: Engine, progress: Callable[[int], None]
     ) -> None:
         self._watch = watch
         self._engine = engine
@@ -123,9 +123,9 @@ class _Replay:
         self._seen: set[int] = set()
         self._unreadable: set[int] = set()
         self._changeset: int | None = None
-        self._summary = Summary(watch.name, files=len(served), first_poll=self._start)
+        self._summary = ReplaySummary(watch.name, files=len(served), first_poll=self._start)
 
-    def run(self, skip_idle: bool) -> Iterator[Event | Summary]:
+    def run(self, skip_idle: bool) -> Iterator[Event | ReplaySummary]:
         every, now = self._watch.every, self._start
         while True:
             self._publisher.now = now
@@ -140,7 +140,7 @@ class _Replay:
             now = max(now + every, following - every) if skip_idle else now + every
         yield self._summed_up(now)
 
-    def _next(self, outcome: Outcome, now: datetime) -> datetime | None:
+    def _next(self, outcome: PollResult, now: datetime) -> datetime | None:
         """The next poll from which anything can follow; None if there is none."""
         moments = [self._publisher.next_at]
         if outcome.outcome not in (Result.FAILED, Result.REJECTED):  # which confirm nothing
@@ -154,7 +154,7 @@ class _Replay:
         every = self._watch.every
         return max(self._start + -((self._start - moment) // every) * every, now + every)
 
-    def _events(self, outcome: Outcome, now: datetime) -> Iterator[Event]:
+    def _events(self, outcome: PollResult, now: datetime) -> Iterator[Event]:
         summary, source = self._summary, self._watch.name
         with reading(self._engine) as conn:
             changeset = changes.last_changeset(conn, source)
@@ -182,7 +182,7 @@ class _Replay:
             self._unreadable.add(self._publisher.place)
             summary.problems.append(f"{self._publisher.current.path.name}: {outcome.reason}")
 
-    def _summed_up(self, now: datetime) -> Summary:
+    def _summed_up(self, now: datetime) -> ReplaySummary:
         summary, source = self._summary, self._watch.name
         with reading(self._engine) as conn:
             summary.listings = len(baseline.listings(conn, source))

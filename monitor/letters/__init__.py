@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from monitor.letters.kinds import confirm, digest, export, receipt, sight, welcome
 from monitor.letters.phrases import Today, Wanted, Watch, place, schedule, standing
-from monitor.letters.sheet import Section, Voice
+from monitor.letters.sheet import MailSection, Voice
 
 __all__ = [
-    "Section",
+    "MailSection",
     "Today",
     "Voice",
     "Wanted",

@@ -8,7 +8,7 @@ from datetime import datetime
 from monitor import render
 from monitor.domain import Alert, Message
 from monitor.letters.phrases import LINKS, Today, Wanted, Watch, follows, links, said, standing, watch
-from monitor.letters.sheet import Section, Sheet, Voice, message
+from monitor.letters.sheet import MailSection, Sheet, Voice, message
 from monitor.messages import locale
 from monitor.render import clean
 
@@ -199,7 +199,7 @@ def export(voice: Voice, wanted: Sequence[Wanted], facts: Sequence[tuple[str, st
                 ),
             ),
             sections=(
-                Section(_("Stored"), tuple(f"{name}: {value}" for name, value in facts)),
+                MailSection(_("Stored"), tuple(f"{name}: {value}" for name, value in facts)),
                 *follows(voice, wanted, ""),
             ),
             why=_("You asked on %(date)s.", date=LINKS["asked"]),

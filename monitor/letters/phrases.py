@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from monitor.domain import mark
-from monitor.letters.sheet import Section, Voice
+from monitor.letters.sheet import MailSection, Voice
 from monitor.messages import locale
 from monitor.render import clean
 from monitor.states import STATES
@@ -85,17 +85,17 @@ def _hour(hour: int, language: str) -> str:
 
 def follows(
     voice: Voice, wanted: Sequence[Wanted], when: str, title: str | None = None
-) -> tuple[Section, ...]:
+) -> tuple[MailSection, ...]:
     """What somebody follows, a list a line, and when they are written to."""
     _ = said(voice)
     lines = [
         f"{clean(each.title)}: {', '.join(place(name, voice.language) for name in each.places)}"
         for each in wanted
     ]
-    return (Section(title or _("What you follow"), (*lines, *((when,) if when else ()))),)
+    return (MailSection(title or _("What you follow"), (*lines, *((when,) if when else ()))),)
 
 
-def standing(voice: Voice, today: Today) -> Section:
+def standing(voice: Voice, today: Today) -> MailSection:
     """Who covers a place today, in words: three different sentences for none, only state-wide ones, and a list that cannot be seen."""
     _ = said(voice)
     seen = locale.moment(today.seen_at, voice.timezone, voice.language) if today.seen_at else ""
@@ -132,10 +132,10 @@ def standing(voice: Voice, today: Today) -> Section:
                 )
                 % {"count": locale.number(left, voice.language)}
             )
-    return Section(title, tuple(lines))
+    return MailSection(title, tuple(lines))
 
 
-def watch(voice: Voice, one: Watch) -> Section:
+def watch(voice: Voice, one: Watch) -> MailSection:
     """How well one list was looked at."""
     _ = said(voice)
     lines = [
@@ -157,7 +157,7 @@ def watch(voice: Voice, one: Watch) -> Section:
         if hours
         else _("Never longer without one than between two checks")
     )
-    return Section(clean(one.title), tuple(lines))
+    return MailSection(clean(one.title), tuple(lines))
 
 
 def links(voice: Voice) -> tuple[tuple[str, str], ...]:

@@ -23,7 +23,7 @@ class Voice:
 
 
 @dataclass(frozen=True, slots=True)
-class Section:
+class MailSection:
     """A heading and what stands under it, a line each."""
 
     title: str
@@ -41,7 +41,7 @@ class Sheet:
     button: str = ""
     button_link: str = ""
     after: tuple[str, ...] = ()
-    sections: tuple[Section, ...] = ()
+    sections: tuple[MailSection, ...] = ()
     alerts: tuple[Page, ...] = ()
     why: str = ""
     links: tuple[tuple[str, str], ...] = ()

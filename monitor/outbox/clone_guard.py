@@ -89,7 +89,7 @@ def lift(engine: Engine, folder: Path) -> None:
     _write(folder / NAME, mark)
 
 
-class Fence:
+class CloneGuard:
     """The fence of one running sender."""
 
     def __init__(self, engine: Engine, folder: Path) -> None:

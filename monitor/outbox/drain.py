@@ -1,4 +1,4 @@
-"""`drain`: every configured channel at once, each by a `Line` of its own."""
+"""`drain`: every configured channel at once, each by a `ChannelSender` of its own."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from sqlalchemy.engine import Engine
 
 from monitor.channels import Channel
 from monitor.keys import KeyFile
-from monitor.outbox.clone_guard import Fence
+from monitor.outbox.clone_guard import CloneGuard
 from monitor.outbox.contents import Compose, Marks, Write
-from monitor.outbox.leases import Claims
+from monitor.outbox.leases import Leases
 from monitor.outbox.prepare import Composer
-from monitor.outbox.send import Line
-from monitor.outbox.settle import Fate
+from monitor.outbox.send import ChannelSender
+from monitor.outbox.settle import OutcomeKind
 from monitor.storage.deliveries import queue
 from monitor.storage.engine import reading
 
@@ -61,14 +61,14 @@ async def drain(
     fence, ``domain`` is that of the Message-IDs. Setting ``stop`` ends it early: nothing more is claimed, what is under way gets
     `sending.STOP_GRACE`, the rest is given back. Raises FencedError before anything is sent.
     """
-    fence = await asyncio.to_thread(Fence, engine, folder)
+    fence = await asyncio.to_thread(CloneGuard, engine, folder)
     stopped = stop or asyncio.Event()
     lines = [
-        Line(
+        ChannelSender(
             name,
             channel,
             keys,
-            claims=Claims(engine, keys, fence, channel=name, owner=f"{owner}/{name}/{secrets.token_hex(4)}"),
+            claims=Leases(engine, keys, fence, channel=name, owner=f"{owner}/{name}/{secrets.token_hex(4)}"),
             composer=Composer(
                 engine, keys, compose, marks, identity=fence.identity, domain=domain, write=write
             ),
@@ -83,11 +83,11 @@ async def drain(
     for error in await asyncio.gather(*(line.run() for line in lines), return_exceptions=True):
         if error is not None:
             raise error
-    counts = sum((line.counts for line in lines), Counter[Fate]())
+    counts = sum((line.counts for line in lines), Counter[OutcomeKind]())
     result = Drained(
-        sent=counts[Fate.SENT],
-        retried=counts[Fate.AGAIN],
-        failed=counts[Fate.FAILED],
+        sent=counts[OutcomeKind.SENT],
+        retried=counts[OutcomeKind.AGAIN],
+        failed=counts[OutcomeKind.FAILED],
         due=await asyncio.to_thread(_due, engine),
     )
     if counts:
@@ -96,7 +96,7 @@ async def drain(
             result.sent,
             result.retried,
             result.failed,
-            counts[Fate.DROPPED],
+            counts[OutcomeKind.DROPPED],
             result.due,
         )
     return result

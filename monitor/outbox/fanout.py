@@ -11,7 +11,7 @@ from sqlalchemy.engine import Engine
 from monitor.domain import Confidence, Listing, Placement
 from monitor.errors import MonitorError
 from monitor.storage.deliveries import fanout
-from monitor.storage.deliveries.fanout import Placed, Unplaced, Waiting
+from monitor.storage.deliveries.fanout import PendingFanOut, Placed, Unplaced
 from monitor.storage.engine import reading, transaction
 
 log = logging.getLogger(__name__)
@@ -41,7 +41,7 @@ def fan_out(engine: Engine, *, locate: Locate, now: datetime) -> int:
     return written
 
 
-def _fanned_out(engine: Engine, changeset: Waiting, locate: Locate, now: datetime) -> int:
+def _fanned_out(engine: Engine, changeset: PendingFanOut, locate: Locate, now: datetime) -> int:
     with reading(engine) as conn:
         changes = fanout.changes(conn, changeset.id)
     placed = [_placed(change, changeset.source, locate) for change in changes]

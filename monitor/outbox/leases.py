@@ -10,12 +10,12 @@ from sqlalchemy.engine import Engine
 from monitor.channels import EVERYTHING
 from monitor.errors import StoreError
 from monitor.keys import KeyFile
-from monitor.outbox.clone_guard import Fence
+from monitor.outbox.clone_guard import CloneGuard
 from monitor.outbox.prepare import SUMMARY_AFTER
 from monitor.outbox.settle import Outcome, settle
 from monitor.storage import facts
 from monitor.storage.deliveries import queue
-from monitor.storage.deliveries.queue import Standing
+from monitor.storage.deliveries.queue import DeliveryStatus
 from monitor.storage.engine import Commits, reading, sqlite_path, transaction
 
 LEASE = timedelta(minutes=2)
@@ -24,18 +24,18 @@ BATCH = 200
 """How many deliveries are claimed at once."""
 
 
-class Claims:
+class Leases:
     """``owner`` is a name that nobody else ever claims under: a lease then says exactly who has a row in hand.
 
     ``local``: the database is a file here, so that reading it waits for no network. `close` ends it.
     """
 
-    def __init__(self, engine: Engine, keys: KeyFile, fence: Fence, *, channel: str, owner: str) -> None:
+    def __init__(self, engine: Engine, keys: KeyFile, fence: CloneGuard, *, channel: str, owner: str) -> None:
         self.owner = owner
         self.local = engine.dialect.name == "sqlite"
         self._engine, self._keys, self._fence, self._channel = engine, keys, fence, channel
         self._commits = Commits(engine) if sqlite_path(engine) is not None else None
-        self._known: dict[int, Standing] = {}
+        self._known: dict[int, DeliveryStatus] = {}
         self._known_at: int | None = None  # the number of `Commits` under which that was read
 
     def take(self, now: datetime, until: datetime) -> tuple[tuple[int, ...], dict[str, datetime]]:
@@ -81,7 +81,7 @@ class Claims:
             raise
         return ids, paused
 
-    def standing(self, ids: Collection[int], ahead: Iterable[int] = ()) -> dict[int, Standing]:
+    def standing(self, ids: Collection[int], ahead: Iterable[int] = ()) -> dict[int, DeliveryStatus]:
         """How claimed deliveries stand at this moment. ``ahead`` are those that will be asked for next.
 
         On a SQLite file what was read stands until somebody commits, so one query serves all messages between two commits.

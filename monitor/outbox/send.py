@@ -19,11 +19,11 @@ from monitor.channels import EVERYTHING, Channel
 from monitor.errors import Permanent, StoreError, Transient
 from monitor.keys import KeyFile
 from monitor.outbox.commit import GROUP, Groups
-from monitor.outbox.leases import BATCH, LEASE, Claims
+from monitor.outbox.leases import BATCH, LEASE, Leases
 from monitor.outbox.prepare import Composer, Parcel, Unready, Unwanted
-from monitor.outbox.settle import Fate, Outcome, refused_for_good, refused_now
+from monitor.outbox.settle import Outcome, OutcomeKind, refused_for_good, refused_now
 from monitor.storage.deliveries import queue
-from monitor.storage.deliveries.queue import Standing
+from monitor.storage.deliveries.queue import DeliveryStatus
 
 log = logging.getLogger(__name__)
 
@@ -32,10 +32,10 @@ STOP_GRACE = timedelta(seconds=30)
 """How long messages under way may take to finish at a stop."""
 
 
-class Line:
+class ChannelSender:
     """One channel's share of a drain: a supply of composed parcels, messages under way, and their settling.
 
-    Everything in here happens in the event loop; `Claims` and `Composer` work in threads.
+    Everything in here happens in the event loop; `Leases` and `Composer` work in threads.
     """
 
     def __init__(
@@ -44,14 +44,14 @@ class Line:
         channel: Channel,
         keys: KeyFile,
         *,
-        claims: Claims,
+        claims: Leases,
         composer: Composer,
         clock: Callable[[], datetime],
         until: datetime | None,
         stop: asyncio.Event,
         chance: Callable[[], float],
     ) -> None:
-        self.counts: Counter[Fate] = Counter()
+        self.counts: Counter[OutcomeKind] = Counter()
         self._name, self._channel, self._keys = name, channel, keys
         self._claims, self._composer = claims, composer
         self._clock, self._until, self._stop, self._chance = clock, until, stop, chance
@@ -125,7 +125,7 @@ class Line:
             case Unready(deliveries, error):
                 return refused_now(self._name, deliveries, Transient(error), now, chance=self._chance)
             case Unwanted(ids, reason):
-                return Outcome(fate=Fate.DROPPED, ids=ids, error=reason)
+                return Outcome(fate=OutcomeKind.DROPPED, ids=ids, error=reason)
 
     async def _renew(self) -> None:
         """Keep what is in hand for as long as this works; whoever finds a lease run out may take its row for lost."""
@@ -179,25 +179,25 @@ class Line:
             if parcel.envelope.subscriber in self._refused:
                 left = "the address is gone"
             if left is not None:
-                stay.append(Outcome(fate=Fate.DROPPED, ids=parcel.ids, error=left))
+                stay.append(Outcome(fate=OutcomeKind.DROPPED, ids=parcel.ids, error=left))
             elif not all(self._is_ours(standing[id]) for id in parcel.ids):
-                stay.append(Outcome(fate=Fate.RELEASED, ids=parcel.ids))
+                stay.append(Outcome(fate=OutcomeKind.RELEASED, ids=parcel.ids))
             elif pause is not None:
-                stay.append(Outcome(fate=Fate.POSTPONED, ids=parcel.ids, at=pause))
+                stay.append(Outcome(fate=OutcomeKind.POSTPONED, ids=parcel.ids, at=pause))
             else:
                 go.append(parcel)
         if stay:
             self._begin(self._settled(stay))
         return go
 
-    async def _standing(self, ids: Sequence[int]) -> dict[int, Standing]:
+    async def _standing(self, ids: Sequence[int]) -> dict[int, DeliveryStatus]:
         # reading a few rows of a local file takes less than handing that to a thread, and never waits for a writer
         if self._claims.local:
             ahead = (id for parcel in islice(self._ready, _AHEAD) for id in parcel.ids)
             return self._claims.standing(ids, ahead)
         return await asyncio.to_thread(self._claims.standing, ids)
 
-    def _is_ours(self, standing: Standing) -> bool:
+    def _is_ours(self, standing: DeliveryStatus) -> bool:
         """Whether nobody else has taken the row over, as happens when this machine has slept through its lease."""
         return standing.owner == self._claims.owner and not standing.waits
 
@@ -263,7 +263,9 @@ class Line:
                 )
                 unforeseen = Transient(f"unforeseen {type(error).__name__}", ambiguous=True)
                 return self._later(parcel, unforeseen, envelope.address, moved_to)
-            return Outcome(fate=Fate.SENT, ids=parcel.ids, deliveries=parcel.deliveries, moved_to=moved_to)
+            return Outcome(
+                fate=OutcomeKind.SENT, ids=parcel.ids, deliveries=parcel.deliveries, moved_to=moved_to
+            )
 
     def _later(self, parcel: Parcel, failure: Transient, address: str, moved_to: str | None) -> Outcome:
         return refused_now(
@@ -313,7 +315,7 @@ class Line:
         try:
             if self._in_hand:
                 await asyncio.to_thread(self._claims.release, tuple(self._in_hand))
-            if self.counts[Fate.SENT]:
+            if self.counts[OutcomeKind.SENT]:
                 await asyncio.to_thread(self._claims.finish)
         except StoreError as error:
             log.warning(
@@ -326,7 +328,7 @@ class Line:
             await self._changed.wait()
 
 
-def _left(standing: Standing | None) -> str | None:
+def _left(standing: DeliveryStatus | None) -> str | None:
     """Why the person of a delivery must not get it any more; None if they may."""
     if standing is None or standing.state == queue.DROPPED or standing.subscriber == "ended":
         return "the subscriber has left"

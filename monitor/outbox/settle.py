@@ -16,7 +16,7 @@ from monitor.errors import Permanent, Transient
 from monitor.keys import KeyFile
 from monitor.storage import facts, people
 from monitor.storage.deliveries import queue
-from monitor.storage.deliveries.queue import Again, Claimed
+from monitor.storage.deliveries.queue import Claimed, Retry
 
 log = logging.getLogger(__name__)
 
@@ -25,7 +25,7 @@ RESENDS_AMBIGUOUS = {"telegram": False}
 _ERROR_LENGTH = 300
 
 
-class Fate(StrEnum):
+class OutcomeKind(StrEnum):
     """What becomes of deliveries at their settling."""
 
     SENT = "sent"
@@ -37,7 +37,7 @@ class Fate(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Pause:
+class PauseRequest:
     """A lane that has to wait, under the name that is stored for it."""
 
     lane: str
@@ -53,13 +53,13 @@ class Outcome:
     refusal says of the address, ``moved_to`` is its new form.
     """
 
-    fate: Fate
+    fate: OutcomeKind
     ids: tuple[int, ...]
     deliveries: tuple[Claimed, ...] = ()
     error: str = ""
     at: datetime | None = None
     ambiguous: bool = False
-    pause: Pause | None = None
+    pause: PauseRequest | None = None
     gone: bool = False
     strike: bool = False
     moved_to: str | None = None
@@ -86,13 +86,13 @@ def refused_now(
     )
     error = str(failure)[:_ERROR_LENGTH]
     return Outcome(
-        fate=Fate.FAILED if again_at is None else Fate.AGAIN,
+        fate=OutcomeKind.FAILED if again_at is None else OutcomeKind.AGAIN,
         ids=tuple(delivery.id for delivery in deliveries),
         deliveries=tuple(deliveries),
         error=error,
         at=again_at,
         ambiguous=failure.ambiguous,
-        pause=Pause(lane, lane_until(failure, now, whole_channel=lane == EVERYTHING), error)
+        pause=PauseRequest(lane, lane_until(failure, now, whole_channel=lane == EVERYTHING), error)
         if lane
         else None,
         moved_to=moved_to,
@@ -104,7 +104,7 @@ def refused_for_good(
 ) -> Outcome:
     """The outcome of a permanent failure."""
     return Outcome(
-        fate=Fate.FAILED,
+        fate=OutcomeKind.FAILED,
         ids=tuple(delivery.id for delivery in deliveries),
         deliveries=tuple(deliveries),
         error=str(failure)[:_ERROR_LENGTH],
@@ -119,11 +119,11 @@ def settle(
 ) -> None:
     """Write a group of outcomes down, with what they say about addresses and lanes."""
     outcomes = tuple(outcomes)
-    by_fate: dict[Fate, list[Outcome]] = {fate: [] for fate in Fate}
+    by_fate: dict[OutcomeKind, list[Outcome]] = {fate: [] for fate in OutcomeKind}
     for outcome in outcomes:
         by_fate[outcome.fate].append(outcome)
     people.lock(conn, {each for outcome in outcomes for each in _touched(outcome)})
-    accepted = [delivery for outcome in by_fate[Fate.SENT] for delivery in outcome.deliveries]
+    accepted = [delivery for outcome in by_fate[OutcomeKind.SENT] for delivery in outcome.deliveries]
     if accepted:
         queue.sent(conn, [delivery.id for delivery in accepted], now)
         recovered = {delivery.subscriber for delivery in accepted if delivery.strikes}
@@ -133,8 +133,8 @@ def settle(
         conn,
         owner,
         [
-            Again(id, outcome.at, outcome.error, outcome.ambiguous)
-            for outcome in by_fate[Fate.AGAIN]
+            Retry(id, outcome.at, outcome.error, outcome.ambiguous)
+            for outcome in by_fate[OutcomeKind.AGAIN]
             if outcome.at is not None
             for id in outcome.ids
         ],
@@ -143,22 +143,22 @@ def settle(
         conn,
         owner,
         [
-            Again(id, now, outcome.error, outcome.ambiguous)
-            for outcome in by_fate[Fate.FAILED]
+            Retry(id, now, outcome.error, outcome.ambiguous)
+            for outcome in by_fate[OutcomeKind.FAILED]
             for id in outcome.ids
         ],
         now,
     )
-    for outcome in by_fate[Fate.DROPPED]:
+    for outcome in by_fate[OutcomeKind.DROPPED]:
         queue.drop(conn, outcome.ids, outcome.error, now)
-    for at in {outcome.at for outcome in by_fate[Fate.POSTPONED]}:
+    for at in {outcome.at for outcome in by_fate[OutcomeKind.POSTPONED]}:
         assert at is not None
-        ids = [id for outcome in by_fate[Fate.POSTPONED] if outcome.at == at for id in outcome.ids]
+        ids = [id for outcome in by_fate[OutcomeKind.POSTPONED] if outcome.at == at for id in outcome.ids]
         queue.postpone(conn, owner, ids, at)
-    released = [id for outcome in by_fate[Fate.RELEASED] for id in outcome.ids]
+    released = [id for outcome in by_fate[OutcomeKind.RELEASED] for id in outcome.ids]
     if released:
         queue.release(conn, owner, released)
-    for outcome in (*by_fate[Fate.SENT], *by_fate[Fate.AGAIN], *by_fate[Fate.FAILED]):
+    for outcome in (*by_fate[OutcomeKind.SENT], *by_fate[OutcomeKind.AGAIN], *by_fate[OutcomeKind.FAILED]):
         _address(conn, keys, channel, outcome, now)
         if outcome.pause is not None:
             facts.set_lane(conn, channel, outcome.pause.lane, outcome.pause.until, outcome.pause.reason)

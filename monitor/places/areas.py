@@ -48,7 +48,7 @@ _HALF = 0.5
 
 
 @dataclass(frozen=True, slots=True)
-class Site:
+class NamedPlace:
     """One place that a name may mean: with a point, or known only to lie in a county (a township)."""
 
     name: str
@@ -83,7 +83,7 @@ def centre(table: StateTable, rows: tuple[int, ...]) -> Point | None:
 
 
 @lru_cache(maxsize=16384)
-def sites(table: StateTable, name_key: str) -> tuple[Site, ...]:
+def sites(table: StateTable, name_key: str) -> tuple[NamedPlace, ...]:
     """Every place of that name in the state: the post town first, then by population; townships known by county last."""
     towns = table.towns.get(name_key, ())
     shared: dict[Town, list[int]] = {t: [] for t in towns}
@@ -95,25 +95,25 @@ def sites(table: StateTable, name_key: str) -> tuple[Site, ...]:
             shared[nearest].append(row)
         else:
             astray.append(row)
-    found = [Site(t.name, t.point, t.population, tuple(shared[t])) for t in towns]
+    found = [NamedPlace(t.name, t.point, t.population, tuple(shared[t])) for t in towns]
     if astray and not any(s.rows for s in found):
         rows = tuple(astray)
-        found.append(Site(table.cities[table.city[rows[0]]], centre(table, rows), 0, rows))
+        found.append(NamedPlace(table.cities[table.city[rows[0]]], centre(table, rows), 0, rows))
     found = _with_mailing_names(table, name_key, found)
     found.sort(key=_rank)
     for county, _ in table.subdivisions.get(name_key, ()):
         if not any(county in counties_of(table, s) for s in found):
-            found.append(Site(name_key.capitalize(), None, 0, (), county))
+            found.append(NamedPlace(name_key.capitalize(), None, 0, (), county))
     return tuple(found)
 
 
-def _rank(site: Site) -> tuple[bool, bool, int, Point]:
+def _rank(site: NamedPlace) -> tuple[bool, bool, int, Point]:
     """Post towns first, then what is known by hand, then the larger before the smaller."""
     people = site.population or PEOPLE_PER_ZIP * len(site.rows)
     return not site.rows, site.known and not site.population, -people, site.point or (0.0, 0.0)
 
 
-def _with_mailing_names(table: StateTable, name_key: str, found: list[Site]) -> list[Site]:
+def _with_mailing_names(table: StateTable, name_key: str, found: list[NamedPlace]) -> list[NamedPlace]:
     """Puts the hand-kept areas in the place of what they describe better, or before it."""
     for name, mail in mailing(table.state, name_key):
         rows = tuple(dict.fromkeys(r for m in mail for r in _mail_rows(table, m)))
@@ -129,11 +129,11 @@ def _with_mailing_names(table: StateTable, name_key: str, found: list[Site]) -> 
                 known=True,
             )
         elif rows:
-            found.append(Site(name, middle, 0, rows, known=True))
+            found.append(NamedPlace(name, middle, 0, rows, known=True))
     return found
 
 
-def _is_one_receivers(table: StateTable, row: int, site: Site) -> bool:
+def _is_one_receivers(table: StateTable, row: int, site: NamedPlace) -> bool:
     """Whether a ZIP is PO boxes, or one building or campus within the town."""
     size, here = table.radius[row], table.point(row)
     if size < 0 or here is None or site.point is None:
@@ -145,7 +145,7 @@ def _areal(table: StateTable, rows: tuple[int, ...]) -> list[int]:
     return [r for r in rows if table.radius[r] >= 0]
 
 
-def _is_near(site: Site, point: Point, middle: Point) -> bool:
+def _is_near(site: NamedPlace, point: Point, middle: Point) -> bool:
     return distance(point, middle) <= max(ABOUT_KM, radius_km(site.population))
 
 
@@ -162,7 +162,7 @@ def _same_place_km(town: Town, zip_radius: int) -> float:
     return max(SAME_PLACE_KM, reach + beyond, 1.2 * zip_radius / 10)
 
 
-def counties_of(table: StateTable, site: Site) -> frozenset[int]:
+def counties_of(table: StateTable, site: NamedPlace) -> frozenset[int]:
     """The counties that a place lies in, as far as is known."""
     if site.county is not None:
         return frozenset((site.county,))
@@ -170,7 +170,7 @@ def counties_of(table: StateTable, site: Site) -> frozenset[int]:
     return frozenset(c for r in rows for c, _ in table.shares[r])
 
 
-def main_counties(table: StateTable, site: Site) -> list[int]:
+def main_counties(table: StateTable, site: NamedPlace) -> list[int]:
     """The counties of a located place, the one that holds most of its ZIPs first."""
     rows = site.rows or tuple(r for _, r in closest(table, site.point, 1))
     weight: dict[int, int] = {}
@@ -193,7 +193,7 @@ def closest(
 
 
 @lru_cache(maxsize=8192)
-def town_rows(table: StateTable, site: Site) -> tuple[int, ...]:
+def town_rows(table: StateTable, site: NamedPlace) -> tuple[int, ...]:
     """The ZIPs of a town: as listed by hand; or those of its mailing city that lie near enough for its size, those about its middle, and the
     post office nearest to it."""
     if site.point is None:
@@ -237,7 +237,7 @@ def town_rows(table: StateTable, site: Site) -> tuple[int, ...]:
     return tuple(sorted(chosen))
 
 
-def _related(table: StateTable, site: Site, near: list[tuple[float, int]]) -> tuple[int, ...]:
+def _related(table: StateTable, site: NamedPlace, near: list[tuple[float, int]]) -> tuple[int, ...]:
     """What the Census relation says, where the table was built with it: the land decides, and the town's own PO boxes come with it."""
     rows = {row for row, _ in table.relation.get(key(site.name), ())}
     if not rows & {row for _, row in near}:
@@ -255,7 +255,7 @@ def reach_km(limit: float) -> float:
     return max(REACH_KM, min(limit * REACH, limit + REACH_KM))
 
 
-def _belongs(table: StateTable, row: int, site: Site, limit: float) -> bool:
+def _belongs(table: StateTable, row: int, site: NamedPlace, limit: float) -> bool:
     """Whether a ZIP of the mailing city is the town's: near enough for its size, and not rather a neighbour's."""
     here = table.point(row)
     if here is None or site.point is None:
@@ -291,7 +291,7 @@ def _listed(table: StateTable) -> dict[int, frozenset[str]]:
     return found
 
 
-def _has_enclave(table: StateTable, town: Town, row: int, km: float, site: Site, depth: float) -> bool:
+def _has_enclave(table: StateTable, town: Town, row: int, km: float, site: NamedPlace, depth: float) -> bool:
     """Whether a municipality without ZIPs of its own fills a ZIP inside the town's radius (Midwest City in Oklahoma City)."""
     theirs = km / radius_km(town.population)
     return (
@@ -303,7 +303,7 @@ def _has_enclave(table: StateTable, town: Town, row: int, km: float, site: Site,
     )
 
 
-def _has(table: StateTable, town: Town, row: int, km: float, site: Site, depth: float) -> bool:
+def _has(table: StateTable, town: Town, row: int, km: float, site: NamedPlace, depth: float) -> bool:
     """Whether a neighbour rather than the town has a ZIP outside the town's radius, by how deep it lies in each."""
     theirs = km / radius_km(town.population)
     posted = key(town.name) in table.by_city
@@ -328,7 +328,7 @@ def _fills(table: StateTable, town: Town, row: int) -> bool:
     return radius_km(town.population) >= table.radius[row] / 10 * FILLS
 
 
-def _is_its_own_citys(table: StateTable, row: int, site: Site, limit: float) -> bool:
+def _is_its_own_citys(table: StateTable, row: int, site: NamedPlace, limit: float) -> bool:
     """Whether a ZIP of another mailing city lies deeper in that city than in the town ("60644" for Oak Park is Chicago's)."""
     name, here = key(table.cities[table.city[row]]), table.point(row)
     if here is None or site.point is None or name == key(site.name) or row in site.rows:
@@ -352,7 +352,7 @@ def _is_near_its_own_city(table: StateTable, row: int) -> bool:
     )
 
 
-def _is_deeper_elsewhere(table: StateTable, row: int, site: Site, depth: float) -> bool:
+def _is_deeper_elsewhere(table: StateTable, row: int, site: NamedPlace, depth: float) -> bool:
     """Whether a ZIP lies deeper in another municipality than in the town, which has none of its own."""
     here = table.point(row)
     return here is None or any(
@@ -362,7 +362,7 @@ def _is_deeper_elsewhere(table: StateTable, row: int, site: Site, depth: float) 
     )
 
 
-def _other_town_nearer(table: StateTable, row: int, site: Site, km: float) -> bool:
+def _other_town_nearer(table: StateTable, row: int, site: NamedPlace, km: float) -> bool:
     here = table.point(row)
     assert here is not None
     return any(town.point != site.point for town in table.towns_near(here, km))

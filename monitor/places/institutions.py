@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from monitor.domain import Confidence, Placement
 from monitor.places import kinds
-from monitor.places.areas import Site, closest, sites, town_rows
+from monitor.places.areas import NamedPlace, closest, sites, town_rows
 from monitor.places.known import campus
 from monitor.places.names import key, squeeze, word_set
 from monitor.places.query import Query, counties_by_key, counties_said, county_rows, place, titles
@@ -87,7 +87,7 @@ def _seat(query: Query) -> Placement | None:
     return place(query, rows, "seat", Confidence.APPROXIMATE, f"is in {known.town}: an estimate")
 
 
-def _branch(query: Query, own: kinds.Words) -> Site | None:
+def _branch(query: Query, own: kinds.Words) -> NamedPlace | None:
     """The town of a branch that the name speaks of, beside its ``own`` words: "... - Loudoun", "... Newark Campus"."""
     said = query.name.parts[0]
     at = said.index("campus") if "campus" in said else 0
@@ -103,7 +103,7 @@ def _near_address(query: Query) -> Placement | None:
     return _in_town(query, query.address) if query.address is not None else None
 
 
-def _in_town(query: Query, site: Site) -> Placement | None:
+def _in_town(query: Query, site: NamedPlace) -> Placement | None:
     """The town's ZIPs, those nearest to its middle when it is a big one."""
     table = query.table
     rows = list(town_rows(table, site))
@@ -148,7 +148,7 @@ def _runs(part: kinds.Words) -> Iterator[kinds.Words]:
                 yield run
 
 
-def _named_towns(query: Query) -> Iterator[Site]:
+def _named_towns(query: Query) -> Iterator[NamedPlace]:
     """The towns in the name, those of a branch first: near the town that the institution is named after, if it is."""
     own = kinds.state_words(query.state)
     home = named_site(query) if kinds.is_named_after_a_town(query.name) else None

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from monitor.domain import Confidence, Listing, Placement
-from monitor.places.areas import Site, counties_of, sites
+from monitor.places.areas import NamedPlace, counties_of, sites
 from monitor.places.kinds import DESIGNATORS, AgencyName, variants
 from monitor.places.names import key, squeeze, words
 from monitor.places.table import Point, StateTable, distance
@@ -55,7 +55,7 @@ class Query:
         return " ".join(parts)
 
     @cached_property
-    def address(self) -> Site | None:
+    def address(self) -> NamedPlace | None:
         """The place that the address city is, when it is known with ZIPs or a point."""
         said = tuple(self.city.split())
         for city in variants(said) if said[-1:] != ("twp",) else [said]:
@@ -79,11 +79,11 @@ class Query:
             return self._county_given
         return frozenset(county_named(self.table, self.listing.city or ""))
 
-    def fit(self, found: Iterable[Site]) -> list[Site]:
+    def fit(self, found: Iterable[NamedPlace]) -> list[NamedPlace]:
         """Places in the order in which they fit the listing's point or county."""
         return self._fit(found, self.counties)
 
-    def _fit(self, found: Iterable[Site], counties: frozenset[int]) -> list[Site]:
+    def _fit(self, found: Iterable[NamedPlace], counties: frozenset[int]) -> list[NamedPlace]:
         given = list(found)
         point = self.point
         if point is not None:

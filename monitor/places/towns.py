@@ -6,7 +6,7 @@ import math
 
 from monitor.domain import Confidence, Placement
 from monitor.places import kinds
-from monitor.places.areas import Site, closest, counties_of, main_counties, radius_km, sites, town_rows
+from monitor.places.areas import NamedPlace, closest, counties_of, main_counties, radius_km, sites, town_rows
 from monitor.places.names import key, squeeze, word_set
 from monitor.places.query import Query, counties_by_key, county_rows, place, titles
 from monitor.places.spelling import near_keys
@@ -53,7 +53,7 @@ def name_is_city(query: Query) -> Placement | None:
     return _town(query, site, "name_is_city", Confidence.APPROXIMATE if unsure else Confidence.EXACT)
 
 
-def _township_beside(query: Query, city: Site, cores: list[kinds.Words]) -> Site:
+def _township_beside(query: Query, city: NamedPlace, cores: list[kinds.Words]) -> NamedPlace:
     """The township about a city of the same name, where the hand-kept list knows it ("Bethlehem Township"); else the city."""
     whole = sites(query.table, squeeze(cores[0])) if cores else ()
     return next((s for s in whole if s.known and s != city), city)
@@ -133,7 +133,7 @@ def regional_jail(query: Query) -> Placement | None:
 
 def joint(query: Query) -> Placement | None:
     """The name split at "and", "regional", commas and hyphens: every part that is a town near the others."""
-    found: list[Site] = []
+    found: list[NamedPlace] = []
     pieces = _all_pieces(query)
     if len(pieces) == 1:
         found = _hyphenated(query, pieces[0])
@@ -175,7 +175,7 @@ def _pieces(core: kinds.Words) -> list[kinds.Words]:
     return [tuple(piece) for piece in found if piece]
 
 
-def _hyphenated(query: Query, piece: kinds.Words) -> list[Site]:
+def _hyphenated(query: Query, piece: kinds.Words) -> list[NamedPlace]:
     """Two towns in one name ("Batesburg-Leesville"): both must be known, and near each other."""
     for at in range(1, len(piece)):
         first = _nearest_of_name(query, piece[:at], [])
@@ -185,7 +185,7 @@ def _hyphenated(query: Query, piece: kinds.Words) -> list[Site]:
     return []
 
 
-def _nearest_of_name(query: Query, piece: kinds.Words, beside: list[Site]) -> Site | None:
+def _nearest_of_name(query: Query, piece: kinds.Words, beside: list[NamedPlace]) -> NamedPlace | None:
     """The place of that name that fits the listing and lies near the first of the others."""
     anchor = next((s.point for s in (*beside, query.address) if s is not None and s.point), None)
     for core in kinds.variants(piece):
@@ -213,9 +213,9 @@ def misspelt_town(query: Query) -> Placement | None:
     return None
 
 
-def named_site(query: Query) -> Site | None:
+def named_site(query: Query) -> NamedPlace | None:
     """The place in the agency's name that fits the listing best."""
-    found: list[Site] = []
+    found: list[NamedPlace] = []
     for core in kinds.variants(query.name.core):
         found.extend(s for s in sites(query.table, squeeze(core)) if s not in found)
     if not found:
@@ -232,7 +232,7 @@ def named_site(query: Query) -> Site | None:
     return min(found, key=lambda s: not s.known if twp else not s.located)
 
 
-def _away_from(query: Query, site: Site, address: Site) -> float:
+def _away_from(query: Query, site: NamedPlace, address: NamedPlace) -> float:
     """Kilometres from the address to a place; a township known by its county counts as near in the county of the address."""
     if site.point is not None and address.point is not None:
         return distance(site.point, address.point)
@@ -242,7 +242,7 @@ def _away_from(query: Query, site: Site, address: Site) -> float:
     return BESIDE_COUNTY_KM if site.county in others else math.inf
 
 
-def _named_only(query: Query, site: Site) -> Placement | None:
+def _named_only(query: Query, site: NamedPlace) -> Placement | None:
     """There is nothing but the name, a county at most, to say which place is meant."""
     if query.counties and site.located and not counties_of(query.table, site) & query.counties:
         return _town(query, site, "name", Confidence.CONFLICT, ", though another county is given")
@@ -259,7 +259,7 @@ def _post_towns(query: Query) -> int:
     return sum(bool(s.rows) for s in sites(query.table, squeeze(tuple(query.city.split()))))
 
 
-def _rivals(query: Query, site: Site) -> bool:
+def _rivals(query: Query, site: NamedPlace) -> bool:
     """Whether another place of the same name in the state could be meant as well: not a much smaller one than a town that is known to
     the post, unless the name says township."""
     if query.point is not None or query.counties:
@@ -272,13 +272,13 @@ def _rivals(query: Query, site: Site) -> bool:
     return bool(others)
 
 
-def _address_instead(query: Query, address: Site) -> Placement | None:
+def _address_instead(query: Query, address: NamedPlace) -> Placement | None:
     note = f", its address; {kinds.spoken(query.name.core)} is not near it"
     return _town(query, address, "address_city", Confidence.CONFLICT, note)
 
 
 def _town(
-    query: Query, site: Site, how: str, confidence: Confidence = Confidence.EXACT, note: str = ""
+    query: Query, site: NamedPlace, how: str, confidence: Confidence = Confidence.EXACT, note: str = ""
 ) -> Placement | None:
     """A town's ZIPs: an independent city's by its land, any other's by mailing city, distance and population."""
     table = query.table
@@ -294,7 +294,7 @@ def _town(
     return place(query, rows, how, confidence, f"covers {site.name}{note}")
 
 
-def _is_astray(query: Query, site: Site) -> bool:
+def _is_astray(query: Query, site: NamedPlace) -> bool:
     """Whether the listing's point lies farther from the town than one of its stations could."""
     if query.point is None or site.point is None:
         return False
@@ -312,7 +312,7 @@ def _city_rows(query: Query, city: int) -> set[int]:
     return main or set(rows)
 
 
-def _township(query: Query, site: Site) -> Placement | None:
+def _township(query: Query, site: NamedPlace) -> Placement | None:
     """A township known by its county only: what is near the point, the part of the address city in the county, the village that bears
     its name there, or else the county."""
     table, county = query.table, site.county
@@ -345,7 +345,7 @@ def _township(query: Query, site: Site) -> Placement | None:
     )
 
 
-def _namesake(query: Query, county: int) -> Site | None:
+def _namesake(query: Query, county: int) -> NamedPlace | None:
     """A village in the county that bears the township's name: Lampeter for West Lampeter, Plumsteadville for Plumstead."""
     core = kinds.variants(query.name.core)[-1]
     while len(core) > 1 and core[0] in _DIRECTIONS:

@@ -6,6 +6,16 @@ otherwise, `holds` what a person says of it.
 
 from monitor.polling.poll import poll
 from monitor.polling.review import Hold, approve, reject, standing
-from monitor.polling.values import Outcome, Publisher, Result, Watch
+from monitor.polling.values import BodySource, PolledSource, PollResult, Result
 
-__all__ = ["Hold", "Outcome", "Publisher", "Result", "Watch", "approve", "poll", "reject", "standing"]
+__all__ = [
+    "BodySource",
+    "Hold",
+    "PollResult",
+    "PolledSource",
+    "Result",
+    "approve",
+    "poll",
+    "reject",
+    "standing",
+]

@@ -8,24 +8,24 @@ from datetime import datetime
 
 from sqlalchemy.engine import Connection
 
-from monitor.domain import Change, Judgement, Kind, Released, Standing, State
-from monitor.polling.values import Outcome, Result, Watch
+from monitor.domain import Change, Judgement, Kind, OpenChange, Released, State
+from monitor.polling.values import PolledSource, PollResult, Result
 from monitor.storage.lists import baseline, changes
-from monitor.storage.lists.baseline import Accepted, Believed, Version
+from monitor.storage.lists.baseline import Accepted, BaselineInfo, NewVersion
 from monitor.storage.lists.changes import Row
 
 
 @dataclass(frozen=True, slots=True)
-class View:
+class SourceState:
     """All that was known of a source at one moment."""
 
-    believed: Believed
+    believed: BaselineInfo
     accepted: Accepted
     rows: tuple[Row, ...]
     released: tuple[Released, ...]
 
     @property
-    def standing(self) -> tuple[Standing, ...]:
+    def standing(self) -> tuple[OpenChange, ...]:
         return tuple(row.standing for row in self.rows)
 
 
@@ -34,7 +34,7 @@ class Moves:
     """What a judgement makes of the store: versions that end and begin, changes to write, and what stands afterwards."""
 
     closed: tuple[str, ...] = ()
-    opened: tuple[Version, ...] = ()
+    opened: tuple[NewVersion, ...] = ()
     rows: tuple[Row, ...] = ()
     standing: tuple[Row, ...] = ()
 
@@ -46,11 +46,11 @@ class Moves:
         return bool(self.closed or self.opened or self.rows)
 
 
-def view(conn: Connection, watch: Watch, now: datetime) -> View:
+def view(conn: Connection, watch: PolledSource, now: datetime) -> SourceState:
     """What is known of the source now, as far back as any rule of the guard looks."""
     policy = watch.policy
     window = max(policy.group_window, policy.flap_window, policy.rename_memory)
-    return View(
+    return SourceState(
         baseline.believed(conn, watch.name),
         baseline.accepted(conn, watch.name),
         changes.standing(conn, watch.name),
@@ -58,9 +58,11 @@ def view(conn: Connection, watch: Watch, now: datetime) -> View:
     )
 
 
-def glance(conn: Connection, watch: Watch) -> View:
+def glance(conn: Connection, watch: PolledSource) -> SourceState:
     """What stands, without the baseline: enough to see whether anything is due."""
-    return View(baseline.believed(conn, watch.name), Accepted((), {}), changes.standing(conn, watch.name), ())
+    return SourceState(
+        baseline.believed(conn, watch.name), Accepted((), {}), changes.standing(conn, watch.name), ()
+    )
 
 
 def approved(differences: Iterable[Change], since: datetime, reason: str = "") -> tuple[Judgement, ...]:
@@ -70,7 +72,7 @@ def approved(differences: Iterable[Change], since: datetime, reason: str = "") -
 
 def moves(
     conn: Connection,
-    view: View,
+    view: SourceState,
     judgements: Iterable[Judgement],
     now: datetime,
     *,
@@ -125,13 +127,17 @@ def moves(
         standing += known.values()
     return Moves(
         closed=tuple(change.before.key for change, _ in taking if change.before is not None),
-        opened=tuple(Version(change.after, agency) for change, agency in taking if change.after is not None),
+        opened=tuple(
+            NewVersion(change.after, agency) for change, agency in taking if change.after is not None
+        ),
         rows=tuple(rows),
         standing=tuple(standing),
     )
 
 
-def write(conn: Connection, believed: Believed, moved: Moves, fetch_id: int | None, now: datetime) -> None:
+def write(
+    conn: Connection, believed: BaselineInfo, moved: Moves, fetch_id: int | None, now: datetime
+) -> None:
     """Write the moves under the number after ``believed``; the caller has advanced the source to it."""
     number = believed.number + 1
     baseline.close(conn, believed.name, moved.closed, number, now)
@@ -143,7 +149,7 @@ def write(conn: Connection, believed: Believed, moved: Moves, fetch_id: int | No
     changes.write(conn, rows)
 
 
-def outcome(source: str, moved: Moves) -> Outcome:
+def outcome(source: str, moved: Moves) -> PollResult:
     """What the moves amount to, in one line."""
     pending = [row for row in moved.standing if row.state is State.PENDING]
     held = [row for row in moved.standing if row.state is State.HELD]
@@ -152,7 +158,7 @@ def outcome(source: str, moved: Moves) -> Outcome:
     else:
         result = Result.HELD if held else Result.PENDING if pending else Result.UNCHANGED
     kinds = [row.change.kind for row in moved.published]
-    return Outcome(
+    return PollResult(
         source,
         result,
         added=kinds.count(Kind.ADDED),
@@ -169,7 +175,7 @@ def reasons(rows: Iterable[Row]) -> str:
     return " ".join(dict.fromkeys(row.reason for row in rows if row.reason))
 
 
-def _agency(conn: Connection, view: View, change: Change, taken: Collection[str], number: int) -> str:
+def _agency(conn: Connection, view: SourceState, change: Change, taken: Collection[str], number: int) -> str:
     """The agency that a change is about: that of the listing it continues, or for a new one its key."""
     agencies = view.accepted.agencies
     if change.before is not None:

@@ -17,12 +17,12 @@ from monitor.domain import Judgement, Publication
 from monitor.errors import BaselineMoved, FetchError, ParseError
 from monitor.fetch import Evidence, Failed, Fetched, NotModified, Validators
 from monitor.polling import apply
-from monitor.polling.apply import Moves, View
+from monitor.polling.apply import Moves, SourceState
 from monitor.polling.reparse import rebase
-from monitor.polling.values import Outcome, Publisher, Result, Watch
+from monitor.polling.values import BodySource, PolledSource, PollResult, Result
 from monitor.storage.engine import reading, transaction
 from monitor.storage.lists import baseline, changes, history
-from monitor.storage.lists.baseline import Believed, Version
+from monitor.storage.lists.baseline import BaselineInfo, NewVersion
 from monitor.storage.lists.history import ACCEPTED, FAILED, GOOD, REJECTED, UNCHANGED, Attempt, Remembered
 
 log = logging.getLogger(__name__)
@@ -31,10 +31,10 @@ _TRIES = 6
 """Against other pollers of the same source: each loss means that another one has written what it saw, which it does once."""
 
 
-def poll(engine: Engine, watch: Watch, fetcher: Publisher, *, now: datetime) -> Outcome:
+def poll(engine: Engine, watch: PolledSource, fetcher: BodySource, *, now: datetime) -> PollResult:
     """Ask for the source once and believe what may be believed of it; ``now`` is the time of everything that this poll writes.
 
-    A publication that cannot be had or read is an Outcome, and the baseline stands. Raises StoreError; its BaselineMoved means that other
+    A publication that cannot be had or read is an PollResult, and the baseline stands. Raises StoreError; its BaselineMoved means that other
     pollers were faster again and again.
     """
     with reading(engine) as conn:
@@ -62,7 +62,7 @@ def poll(engine: Engine, watch: Watch, fetcher: Publisher, *, now: datetime) -> 
 class _Seen:
     """What one poll was given. ``hash`` names the content, also where the server only said that it is as it was."""
 
-    watch: Watch
+    watch: PolledSource
     got: Fetched | NotModified
     now: datetime
     _publication: Publication | None = field(default=None, repr=False)
@@ -103,7 +103,7 @@ class _Seen:
 
 
 def _get(
-    watch: Watch, fetcher: Publisher, known: Callable[[str], Validators | None]
+    watch: PolledSource, fetcher: BodySource, known: Callable[[str], Validators | None]
 ) -> Fetched | NotModified:
     got = fetcher.get(watch.target, known)
     if isinstance(got, Fetched) and (href := sources.network_link(got.body)) is not None:
@@ -111,7 +111,7 @@ def _get(
     return got
 
 
-def _weigh(engine: Engine, seen: _Seen) -> Outcome:
+def _weigh(engine: Engine, seen: _Seen) -> PollResult:
     """Compare what was seen with what is believed, and do what follows from it. Raises ParseError, BaselineMoved."""
     watch, now = seen.watch, seen.now
     with reading(engine) as conn:
@@ -175,13 +175,13 @@ def _weigh(engine: Engine, seen: _Seen) -> Outcome:
 def _believe(
     engine: Engine,
     seen: _Seen,
-    view: View,
+    view: SourceState,
     publication: Publication,
     body: bytes,
     judgements: tuple[Judgement, ...],
     *,
     approved: bool = False,
-) -> Outcome:
+) -> PollResult:
     """T1 of new bytes."""
     with transaction(engine) as conn:
         moved = apply.moves(conn, view, judgements, seen.now, approved=approved)
@@ -190,16 +190,18 @@ def _believe(
     return apply.outcome(seen.watch.name, moved)
 
 
-def _baseline(engine: Engine, seen: _Seen, view: View, publication: Publication, body: bytes) -> Outcome:
+def _baseline(
+    engine: Engine, seen: _Seen, view: SourceState, publication: Publication, body: bytes
+) -> PollResult:
     """T1 of the first publication ever: taken as it is, announced to nobody."""
-    moved = Moves(opened=tuple(Version(listing, listing.key) for listing in publication.listings))
+    moved = Moves(opened=tuple(NewVersion(listing, listing.key) for listing in publication.listings))
     with transaction(engine) as conn:
         fetch_id = _write_good(conn, seen, view.believed, publication, body, moved)
         apply.write(conn, view.believed, moved, fetch_id, seen.now)
-    return Outcome(seen.watch.name, Result.BASELINE)
+    return PollResult(seen.watch.name, Result.BASELINE)
 
 
-def _unchanged(engine: Engine, seen: _Seen, believed: Believed) -> Outcome:
+def _unchanged(engine: Engine, seen: _Seen, believed: BaselineInfo) -> PollResult:
     """T1 of a content that is believed already: one fetch row. What waited for a second look, or for its time, is judged as it is stored."""
     watch, now = seen.watch, seen.now
     with reading(engine) as conn:
@@ -236,7 +238,7 @@ def _unchanged(engine: Engine, seen: _Seen, believed: Believed) -> Outcome:
     return apply.outcome(watch.name, moved)
 
 
-def _rejected(engine: Engine, seen: _Seen, publication: Publication, body: bytes, reason: str) -> Outcome:
+def _rejected(engine: Engine, seen: _Seen, publication: Publication, body: bytes, reason: str) -> PollResult:
     """A publication that is not believed is kept, with the reason, and moves nothing."""
     with transaction(engine) as conn:
         fetch_id = history.add_fetch(conn, seen.attempt(REJECTED, reason))
@@ -245,7 +247,7 @@ def _rejected(engine: Engine, seen: _Seen, publication: Publication, body: bytes
         return _nothing_moved(conn, seen.watch, seen.now, Result.REJECTED, reason)
 
 
-def _rejected_again(engine: Engine, seen: _Seen, rejected: history.Seen) -> Outcome:
+def _rejected_again(engine: Engine, seen: _Seen, rejected: history.SnapshotInfo) -> PollResult:
     """The same publication is still there, and still not believed. Nothing is parsed."""
     with transaction(engine) as conn:
         history.add_fetch(conn, seen.attempt(REJECTED, rejected.reason))
@@ -253,7 +255,7 @@ def _rejected_again(engine: Engine, seen: _Seen, rejected: history.Seen) -> Outc
         return _nothing_moved(conn, seen.watch, seen.now, Result.REJECTED, rejected.reason)
 
 
-def _late(engine: Engine, seen: _Seen) -> Outcome:
+def _late(engine: Engine, seen: _Seen) -> PollResult:
     """A later poll was believed while this one was under way: what it saw is old news, and would undo newer."""
     reason = "a later poll was believed before this one"
     with transaction(engine) as conn:
@@ -263,8 +265,12 @@ def _late(engine: Engine, seen: _Seen) -> Outcome:
 
 
 def _failed(
-    engine: Engine, watch: Watch, error: FetchError | ParseError, now: datetime, got: Evidence | None = None
-) -> Outcome:
+    engine: Engine,
+    watch: PolledSource,
+    error: FetchError | ParseError,
+    now: datetime,
+    got: Evidence | None = None,
+) -> PollResult:
     """The bytes could not be had, or not read: a row with the reason and all evidence."""
     reason, wait = str(error), watch.every
     if isinstance(error, Failed):
@@ -280,19 +286,19 @@ def _failed(
 
 def _nothing_moved(
     conn: Connection,
-    watch: Watch,
+    watch: PolledSource,
     now: datetime,
     result: Result,
     reason: str,
     wait: timedelta | None = None,
-) -> Outcome:
+) -> PollResult:
     baseline.note_poll(conn, watch.name, now, now + (wait or watch.every))
     stands = apply.outcome(watch.name, Moves(standing=changes.standing(conn, watch.name)))
     return replace(stands, outcome=result, reason=reason)
 
 
 def _write_good(
-    conn: Connection, seen: _Seen, believed: Believed, publication: Publication, body: bytes, moved: Moves
+    conn: Connection, seen: _Seen, believed: BaselineInfo, publication: Publication, body: bytes, moved: Moves
 ) -> int:
     """Everything that T1 writes of new bytes but the moves themselves; the id of the fetch."""
     watch = seen.watch
@@ -342,7 +348,7 @@ def _remember(conn: Connection, seen: _Seen) -> None:
 
 
 def _attempt(
-    watch: Watch,
+    watch: PolledSource,
     now: datetime,
     outcome: str,
     reason: str,

@@ -14,10 +14,10 @@ from monitor.core.diff import diff
 from monitor.core.identity import digest
 from monitor.domain import Change, Listing
 from monitor.errors import ParseError
-from monitor.polling.values import Watch
+from monitor.polling.values import PolledSource
 from monitor.storage.engine import reading, transaction
 from monitor.storage.lists import baseline, changes, history
-from monitor.storage.lists.baseline import Accepted, Version
+from monitor.storage.lists.baseline import Accepted, NewVersion
 from monitor.storage.lists.changes import Row
 
 log = logging.getLogger(__name__)
@@ -28,11 +28,11 @@ class _Shift:
     """How the baseline, and what stands against it, read now."""
 
     closed: tuple[str, ...]
-    opened: tuple[Version, ...]
+    opened: tuple[NewVersion, ...]
     rows: tuple[Row, ...]
 
 
-def rebase(engine: Engine, watch: Watch, now: datetime) -> None:
+def rebase(engine: Engine, watch: PolledSource, now: datetime) -> None:
     """If the source was read otherwise when it was last believed, read its last good body again and take quietly what that changes.
 
     What stands against the baseline goes on standing against it. Nothing is announced, and no poll is counted. A last good body that
@@ -111,7 +111,7 @@ def _shift(accepted: Accepted, rows: Iterable[Row], differences: Iterable[Change
     awaited = {row.change.after.key: row for row in rows if row.change.after is not None}
     kept = {row.change.before.key for row in rows if row.change.before is not None}
     closed: list[str] = []
-    opened: list[Version] = []
+    opened: list[NewVersion] = []
     described: list[Row] = []
     for difference in differences:
         before, after = difference.before, difference.after
@@ -127,5 +127,5 @@ def _shift(accepted: Accepted, rows: Iterable[Row], differences: Iterable[Change
             closed.append(before.key)
         if after is not None:
             key = after.key if before is None else before.key
-            opened.append(Version(after, accepted.agencies.get(key, key)))
+            opened.append(NewVersion(after, accepted.agencies.get(key, key)))
     return _Shift(tuple(closed), tuple(opened), tuple(described))

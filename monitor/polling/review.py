@@ -18,11 +18,11 @@ from monitor.errors import BaselineMoved, UsageError
 from monitor.polling import apply
 from monitor.polling.apply import Moves
 from monitor.polling.reparse import rebase
-from monitor.polling.values import Outcome, Result, Watch
+from monitor.polling.values import PolledSource, PollResult, Result
 from monitor.storage.engine import reading, transaction
 from monitor.storage.lists import baseline, changes, history
 from monitor.storage.lists.changes import Row
-from monitor.storage.lists.history import Seen
+from monitor.storage.lists.history import SnapshotInfo
 
 _Done = TypeVar("_Done")
 REFUSED = "A person rejected it."
@@ -35,7 +35,7 @@ class Hold:
     """Something that is not believed: ``what`` is a held change, or a rejected snapshot that is still served. ``id`` is for people."""
 
     id: str
-    what: Row | Seen
+    what: Row | SnapshotInfo
 
     @property
     def source(self) -> str:
@@ -57,9 +57,9 @@ def standing(engine: Engine) -> tuple[Hold, ...]:
 
 
 def approve(
-    engine: Engine, watches: Mapping[str, Watch], ids: Iterable[str], *, now: datetime
-) -> tuple[Outcome, ...]:
-    """Believe changes (by number) and rejected publications (by at least 12 digits of their hash); one Outcome per source and publication.
+    engine: Engine, watches: Mapping[str, PolledSource], ids: Iterable[str], *, now: datetime
+) -> tuple[PollResult, ...]:
+    """Believe changes (by number) and rejected publications (by at least 12 digits of their hash); one PollResult per source and publication.
 
     What still stands is published at once. A publication that was replaced in the meantime is believed when it comes back.
     Raises UsageError, before anything is done, if an id means nothing or nothing any more.
@@ -89,10 +89,10 @@ def reject(engine: Engine, ids: Iterable[str], *, now: datetime) -> None:
                 history.put_approval(conn, seen.source, seen.hash, approved=False, now=now)
 
 
-def _named(conn: Connection, ids: Iterable[str]) -> tuple[tuple[Row, ...], tuple[Seen, ...]]:
+def _named(conn: Connection, ids: Iterable[str]) -> tuple[tuple[Row, ...], tuple[SnapshotInfo, ...]]:
     """The changes that stand, and the rejected snapshots, that the ids name; UsageError if one does not."""
     numbers: list[int] = []
-    rejected: list[Seen] = []
+    rejected: list[SnapshotInfo] = []
     for text in dict.fromkeys(ids):
         if text.isascii() and text.isdecimal() and len(text) < _DIGITS:
             numbers.append(int(text))
@@ -132,7 +132,7 @@ def _settled(act: Callable[..., _Done], *arguments: Any) -> _Done:
     raise BaselineMoved
 
 
-def _publish(engine: Engine, watch: Watch, chosen: frozenset[int], now: datetime) -> Outcome:
+def _publish(engine: Engine, watch: PolledSource, chosen: frozenset[int], now: datetime) -> PollResult:
     """Publish these changes as they are stored; the others go on waiting."""
     with reading(engine) as conn:
         view = apply.view(conn, watch, now)
@@ -165,7 +165,7 @@ def _silence(engine: Engine, source: str, chosen: frozenset[int], now: datetime)
         changes.write(conn, silenced)
 
 
-def _take(engine: Engine, watch: Watch, seen: Seen, now: datetime) -> Outcome:
+def _take(engine: Engine, watch: PolledSource, seen: SnapshotInfo, now: datetime) -> PollResult:
     """Believe a rejected publication; if it is still the one that is served, with all its changes now."""
     rebase(engine, watch, now)
     with reading(engine) as conn:

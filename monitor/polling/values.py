@@ -15,7 +15,7 @@ from monitor.sources import SourceSpec
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Watch:
+class PolledSource:
     """One configured source as the poll needs to know it: where it is, how it is read, how often, and what may be believed of it."""
 
     name: str
@@ -44,7 +44,7 @@ class Result(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class PollResult:
     """One poll in one line. ``added``, ``removed``, ``changed`` count what was published; ``pending``, ``held`` what stands afterwards."""
 
     source: str
@@ -57,7 +57,7 @@ class Outcome:
     reason: str = ""
 
 
-class Publisher(Protocol):
+class BodySource(Protocol):
     """Whoever gives a source's bytes: `fetch.Fetcher`, or a history of files. Raises FetchError."""
 
     def get(

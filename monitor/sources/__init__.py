@@ -13,10 +13,10 @@ from hashlib import blake2b
 from monitor.domain import Publication
 from monitor.errors import ParseError
 from monitor.sources import mymaps, table
-from monitor.sources.columns import Columns, Limits, SourceSpec
+from monitor.sources.columns import ColumnMap, ParseLimits, SourceSpec
 from monitor.sources.kml import network_link
 
-__all__ = ["PARSER_VERSION", "Columns", "Limits", "SourceSpec", "fingerprint", "network_link", "parse"]
+__all__ = ["PARSER_VERSION", "ColumnMap", "ParseLimits", "SourceSpec", "fingerprint", "network_link", "parse"]
 
 PARSER_VERSION = 1
 """Raised whenever the same body would be read as other listings: the stored body is then read again in silence."""

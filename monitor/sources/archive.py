@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from monitor.errors import ParseError
-from monitor.sources.columns import MIB, Limits
+from monitor.sources.columns import MIB, ParseLimits
 
 _CHUNK = 64 * 1024
 _BROKEN = (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError, RuntimeError, NotImplementedError)
@@ -19,7 +19,7 @@ _BROKEN = (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError, Runtim
 class Archive:
     """An open zip and what may still be unpacked of it. One budget for all entries: overlapping ones are counted twice."""
 
-    def __init__(self, body: bytes, limits: Limits, entries: int) -> None:
+    def __init__(self, body: bytes, limits: ParseLimits, entries: int) -> None:
         self._size = len(body)
         self._limits = limits
         self._unpacked = 0
@@ -66,7 +66,7 @@ class Archive:
 
 
 @contextmanager
-def opened(body: bytes, limits: Limits, entries: int) -> Iterator[Archive]:
+def opened(body: bytes, limits: ParseLimits, entries: int) -> Iterator[Archive]:
     """The archive, closed afterwards."""
     archive = Archive(body, limits, entries)
     try:

@@ -8,7 +8,7 @@ MIB = 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
-class Columns:
+class ColumnMap:
     """Which header of a table, or which ``Data`` name of a map, holds what. Letter case and white space do not matter.
 
     ``attributes`` are taken under the words that stand here; on a map an empty tuple takes every column that nothing else names.
@@ -24,12 +24,12 @@ class Columns:
     attributes: tuple[str, ...] = ()
 
 
-RING_COLUMNS = Columns(since="Active Date", url="Agency Profile")
+RING_COLUMNS = ColumnMap(since="Active Date", url="Agency Profile")
 """What Ring's Active Agency Map calls its columns: what a map is read by when nothing is configured."""
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class ParseLimits:
     """How much a body may become: ``decoded`` bytes in all, ``ratio`` times its own size, ``entries`` files in a KMZ.
 
     The ratio is measured from the first 64 KiB on; `parts` is the same as entries for a workbook, which has a file per sheet and picture.
@@ -47,5 +47,5 @@ class SourceSpec:
 
     name: str
     format: str
-    columns: Columns | None = None
-    limits: Limits = field(default_factory=Limits)
+    columns: ColumnMap | None = None
+    limits: ParseLimits = field(default_factory=ParseLimits)

@@ -18,7 +18,7 @@ from monitor.errors import ParseError
 from monitor.sources import plain
 from monitor.sources.archive import opened
 from monitor.sources.cells import clean
-from monitor.sources.columns import MIB, Limits
+from monitor.sources.columns import MIB, ParseLimits
 from monitor.sources.sniff import is_zip, refuse_empty_and_pages
 
 _STAND_IN = b"<Placemark/>"
@@ -250,7 +250,7 @@ def _broken(body: bytes) -> str:
     return f"The XML is cut off at byte {len(body):,}."
 
 
-def unpacked(body: bytes, limits: Limits) -> bytes:
+def unpacked(body: bytes, limits: ParseLimits) -> bytes:
     """The KML bytes of a KML or KMZ body, within the limits; ParseError for what is neither."""
     refuse_empty_and_pages(body)
     if not is_zip(body):
@@ -269,10 +269,10 @@ def unpacked(body: bytes, limits: Limits) -> bytes:
         return archive.read(min(documents, key=lambda name: (name.lower() != "doc.kml", name.count("/"))))
 
 
-def network_link(body: bytes, limits: Limits | None = None) -> str | None:
+def network_link(body: bytes, limits: ParseLimits | None = None) -> str | None:
     """The address in a KML or KMZ whose only content is a NetworkLink; None for one with placemarks and for anything else."""
     try:
-        document = Document(unpacked(body, limits or Limits()))
+        document = Document(unpacked(body, limits or ParseLimits()))
         for _ in document.placemarks():
             return None
     except ParseError:

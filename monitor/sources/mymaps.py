@@ -20,7 +20,7 @@ from monitor.sources.cells import (
     read_date,
     web_address,
 )
-from monitor.sources.columns import RING_COLUMNS, Columns, SourceSpec
+from monitor.sources.columns import RING_COLUMNS, ColumnMap, SourceSpec
 from monitor.sources.draft import drafted
 from monitor.sources.kml import Document, Placemark, unpacked
 from monitor.states import read_state
@@ -34,7 +34,7 @@ _TAG = re.compile(r"<[^>]*>")
 def parse(body: bytes, spec: SourceSpec) -> Publication:
     """The publication that a KML or KMZ is; ParseError if it is none or has no placemark that could be a listing."""
     document = Document(unpacked(body, spec.limits))
-    reader = _Reader(spec.columns or Columns())
+    reader = _Reader(spec.columns or ColumnMap())
     for placemark in document.placemarks():
         reader.read(placemark)
     if not document.count:
@@ -58,7 +58,7 @@ def parse(body: bytes, spec: SourceSpec) -> Publication:
 class _Reader:
     """Turns placemarks into listings, one by one, and keeps what is wrong with them beside."""
 
-    def __init__(self, columns: Columns) -> None:
+    def __init__(self, columns: ColumnMap) -> None:
         self.columns = columns
         since, url = columns.since or RING_COLUMNS.since, columns.url or RING_COLUMNS.url
         mapped = {

@@ -23,7 +23,7 @@ from monitor.sources.cells import (
     read_date,
     web_address,
 )
-from monitor.sources.columns import MIB, Columns, Limits, SourceSpec
+from monitor.sources.columns import MIB, ColumnMap, ParseLimits, SourceSpec
 from monitor.sources.sniff import is_zip, refuse_empty_and_pages
 from monitor.sources.workbook import sheets
 from monitor.states import read_state
@@ -97,7 +97,7 @@ def _folded(header: object) -> str:
     return "".join(str(header).split()).casefold() if header is not None else ""
 
 
-def _mapped(columns: Columns) -> dict[str, str]:
+def _mapped(columns: ColumnMap) -> dict[str, str]:
     """Header as it is compared, to the key of `_Row` that it fills."""
     named = {f.name: getattr(columns, f.name) for f in fields(columns) if f.name != "attributes"}
     mapped = {
@@ -108,7 +108,7 @@ def _mapped(columns: Columns) -> dict[str, str]:
     }
 
 
-def _header(row: Iterable[object], columns: Columns) -> dict[int, str] | None:
+def _header(row: Iterable[object], columns: ColumnMap) -> dict[int, str] | None:
     """Position to key of `_Row`, if this row holds the headers of name and state; the first of two like headers counts."""
     mapped = _mapped(columns)
     found: dict[str, int] = {}
@@ -120,7 +120,7 @@ def _header(row: Iterable[object], columns: Columns) -> dict[int, str] | None:
     return {position: key for key, position in found.items()}
 
 
-def _no_headers(columns: Columns, rows: Iterable[Iterable[object]]) -> ParseError:
+def _no_headers(columns: ColumnMap, rows: Iterable[Iterable[object]]) -> ParseError:
     wanted = " and ".join(f'"{header}"' for header in (columns.name, columns.state) if header)
     widest = max(
         ([clean(str(cell)) for cell in row if cell is not None] for row in rows), key=len, default=[]
@@ -129,7 +129,7 @@ def _no_headers(columns: Columns, rows: Iterable[Iterable[object]]) -> ParseErro
     return ParseError(f"No column is headed {wanted}; the headers are: {there}.")
 
 
-def _from_workbook(body: bytes, columns: Columns, limits: Limits) -> _Table:
+def _from_workbook(body: bytes, columns: ColumnMap, limits: ParseLimits) -> _Table:
     tops: list[tuple[object, ...]] = []
     for sheet in sheets(body, limits):
         top = sheet.rows[:_HEADER_ROWS]
@@ -153,7 +153,7 @@ def _from_workbook(body: bytes, columns: Columns, limits: Limits) -> _Table:
     raise _no_headers(columns, tops)
 
 
-def _from_csv(body: bytes, columns: Columns, limits: Limits, problems: list[Problem]) -> _Table:
+def _from_csv(body: bytes, columns: ColumnMap, limits: ParseLimits, problems: list[Problem]) -> _Table:
     """The delimiter is the one by which the headers are found."""
     if len(body) > limits.decoded:
         raise ParseError(f"The body is larger than {limits.decoded / MIB:g} MiB.")

@@ -16,7 +16,7 @@ from openpyxl.utils.cell import get_column_letter, range_boundaries
 
 from monitor.errors import ParseError
 from monitor.sources.archive import Archive, opened
-from monitor.sources.columns import Limits
+from monitor.sources.columns import ParseLimits
 
 MAX_ROWS, MAX_COLUMNS = 1_048_576, 100
 """More rows than this no XLSX has; columns after these are not looked at, so that one stray cell does not widen a million rows."""
@@ -28,7 +28,7 @@ _FORMULA = re.compile(r'HYPERLINK\(\s*"([^"]+)"', re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
-class Sheet:
+class WorkbookSheet:
     """One sheet: rows of cell values as openpyxl gives them, and the link of a cell by its name ("G2")."""
 
     title: str
@@ -40,7 +40,7 @@ class Sheet:
         return self.links.get(f"{get_column_letter(column)}{row}")
 
 
-def sheets(body: bytes, limits: Limits) -> Iterator[Sheet]:
+def sheets(body: bytes, limits: ParseLimits) -> Iterator[WorkbookSheet]:
     """The sheets of a workbook in their order; ParseError where it is damaged, too much, or no workbook.
 
     All parts are unpacked once within the limits before openpyxl, which has none, may see them.
@@ -69,7 +69,7 @@ def sheets(body: bytes, limits: Limits) -> Iterator[Sheet]:
         raise ParseError("The workbook is damaged.") from None
     for title, rows in read:
         path = paths.get(title, "")
-        yield Sheet(title, rows, _links(parts, path) if path in parts else {})
+        yield WorkbookSheet(title, rows, _links(parts, path) if path in parts else {})
 
 
 def _unpack_rest(archive: Archive, parts: dict[str, bytes]) -> None:

@@ -10,9 +10,9 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 from sqlmodel import col
 
-from monitor.storage.deliveries.tables import Lane
+from monitor.storage.deliveries.tables import LaneRow
 from monitor.storage.engine import insert_for
-from monitor.storage.tables import Heartbeat, Meta, Progress
+from monitor.storage.tables import HeartbeatRow, MetaRow, ProgressRow
 
 BOT_USERNAME = "telegram username"
 """The fact under which the bot keeps its name, for the site's links to it."""
@@ -36,13 +36,13 @@ class Pause:
 
 def get(conn: Connection, name: str) -> str | None:
     """A fact of this database by name."""
-    return conn.scalar(sa.select(col(Meta.value)).where(col(Meta.name) == name))
+    return conn.scalar(sa.select(col(MetaRow.value)).where(col(MetaRow.name) == name))
 
 
 def put(conn: Connection, name: str, value: str) -> None:
     """Write a fact, over an older one of that name."""
     conn.execute(
-        insert_for(conn, Meta)
+        insert_for(conn, MetaRow)
         .values(name=name, value=value)
         .on_conflict_do_update(index_elements=["name"], set_={"value": value})
     )
@@ -51,7 +51,7 @@ def put(conn: Connection, name: str, value: str) -> None:
 def identity(conn: Connection) -> str:
     """What tells this database from every other, given to it at the first call; a copy has the same."""
     conn.execute(
-        insert_for(conn, Meta).values(name=_IDENTITY, value=secrets.token_hex(16)).on_conflict_do_nothing()
+        insert_for(conn, MetaRow).values(name=_IDENTITY, value=secrets.token_hex(16)).on_conflict_do_nothing()
     )
     known = known_identity(conn)
     assert known is not None
@@ -70,32 +70,34 @@ def beat(conn: Connection, part: str, owner: str, now: datetime) -> None:
     it is always known when a part was last at work.
     """
     conn.execute(
-        insert_for(conn, Heartbeat)
+        insert_for(conn, HeartbeatRow)
         .values(part=part, owner=owner, at=now)
         .on_conflict_do_update(index_elements=["part", "owner"], set_={"at": now})
     )
     conn.execute(
-        sa.delete(Heartbeat).where(col(Heartbeat.part) == part, col(Heartbeat.at) < now - _BEATS_KEPT)
+        sa.delete(HeartbeatRow).where(
+            col(HeartbeatRow.part) == part, col(HeartbeatRow.at) < now - _BEATS_KEPT
+        )
     )
 
 
 def heartbeat(conn: Connection, part: str) -> datetime | None:
     """When any process was last seen at work as ``part``."""
-    return conn.scalar(sa.select(sa.func.max(col(Heartbeat.at))).where(col(Heartbeat.part) == part))
+    return conn.scalar(sa.select(sa.func.max(col(HeartbeatRow.at))).where(col(HeartbeatRow.part) == part))
 
 
 def send_mark(conn: Connection) -> int:
     """How many sends this database knows of: its side of the fence."""
-    return conn.scalar(sa.select(col(Progress.send_mark)).where(col(Progress.id) == 1)) or 0
+    return conn.scalar(sa.select(col(ProgressRow.send_mark)).where(col(ProgressRow.id) == 1)) or 0
 
 
 def advance_send_mark(conn: Connection, sends: int) -> int:
     """Count ``sends`` more, with the settle that they belong to, and return the new mark."""
-    row = insert_for(conn, Progress).values(id=1, send_mark=sends)
+    row = insert_for(conn, ProgressRow).values(id=1, send_mark=sends)
     mark = conn.scalar(
         row.on_conflict_do_update(
-            index_elements=["id"], set_={"send_mark": col(Progress.send_mark) + row.excluded.send_mark}
-        ).returning(col(Progress.send_mark))
+            index_elements=["id"], set_={"send_mark": col(ProgressRow.send_mark) + row.excluded.send_mark}
+        ).returning(col(ProgressRow.send_mark))
     )
     assert mark is not None
     return int(mark)
@@ -103,21 +105,21 @@ def advance_send_mark(conn: Connection, sends: int) -> int:
 
 def set_lane(conn: Connection, channel: str, name: str, until: datetime, reason: str) -> None:
     """Pause a part of a channel; the later end counts when it pauses already."""
-    row = insert_for(conn, Lane).values(channel=channel, name=name, until=until, reason=reason)
+    row = insert_for(conn, LaneRow).values(channel=channel, name=name, until=until, reason=reason)
     conn.execute(
         row.on_conflict_do_update(
             index_elements=["channel", "name"],
             set_={"until": row.excluded.until, "reason": row.excluded.reason},
-            where=col(Lane.until) < row.excluded.until,
+            where=col(LaneRow.until) < row.excluded.until,
         )
     )
 
 
 # every sign-up asks it, and building the statement costs ten times what running it does
 _LANES = (
-    sa.select(col(Lane.channel), col(Lane.name), col(Lane.until), col(Lane.reason))
-    .where(col(Lane.until) > sa.bindparam("now"))
-    .order_by(col(Lane.channel), col(Lane.name))
+    sa.select(col(LaneRow.channel), col(LaneRow.name), col(LaneRow.until), col(LaneRow.reason))
+    .where(col(LaneRow.until) > sa.bindparam("now"))
+    .order_by(col(LaneRow.channel), col(LaneRow.name))
 )
 
 
@@ -128,4 +130,4 @@ def lanes(conn: Connection, now: datetime) -> tuple[Pause, ...]:
 
 def forget_lanes(conn: Connection, now: datetime) -> None:
     """Remove pauses that are over."""
-    conn.execute(sa.delete(Lane).where(col(Lane.until) <= now))
+    conn.execute(sa.delete(LaneRow).where(col(LaneRow.until) <= now))

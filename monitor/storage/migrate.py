@@ -37,7 +37,7 @@ _TIME = "%Y%m%dT%H%M%SZ"
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class MigrationReport:
     """What `upgrade` did: the revision before (None: the database was empty) and after, and the copy that was made."""
 
     before: str | None
@@ -57,7 +57,7 @@ def upgrade(
     scripts: Path | None = None,
     free: Callable[[Path], int] = lambda folder: shutil.disk_usage(folder).free,
     wait: timedelta = WAIT,
-) -> Report:
+) -> MigrationReport:
     """Migrate to `head`; several processes may call it at once and one does the work.
 
     ``folder`` takes the copy of a SQLite file, ``free`` gives the bytes free there, ``scripts`` is another folder of revisions.
@@ -67,13 +67,13 @@ def upgrade(
     target = str(revisions.get_current_head())
     before = current(engine)
     if before == target:
-        return Report(before, target)
+        return MigrationReport(before, target)
     copy = None
     try:
         with _alone(engine, wait), _migrating(engine, wait) as conn:
             before = _revision(conn)  # again, now that nobody else can move it
             if before == target:
-                return Report(before, target)
+                return MigrationReport(before, target)
             _refuse_unknown(before, revisions, engine, folder)
             path = db.sqlite_path(engine)
             if before is not None and path is not None:
@@ -90,7 +90,7 @@ def upgrade(
             f"{db.where(engine.url)} could not be brought from revision {before or 'none'} to {target} and is as it was: {reason}"
         ) from error
     log.info("migrated the database from revision %s to %s", before, target)
-    return Report(before, target, copy)
+    return MigrationReport(before, target, copy)
 
 
 def current(engine: Engine) -> str | None:

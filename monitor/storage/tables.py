@@ -10,7 +10,7 @@ from sqlmodel import Field, SQLModel
 from monitor.storage.columns import UtcDateTime
 
 
-class Meta(SQLModel, table=True):
+class MetaRow(SQLModel, table=True):
     """Facts about this database as a whole: its identity (for the fence) and the fingerprint of its key."""
 
     __tablename__ = "meta"
@@ -18,7 +18,7 @@ class Meta(SQLModel, table=True):
     value: str
 
 
-class Heartbeat(SQLModel, table=True):
+class HeartbeatRow(SQLModel, table=True):
     """When a part of the running service (``sender``, ``poller``) was last seen working, by process."""
 
     __tablename__ = "heartbeat"
@@ -27,7 +27,7 @@ class Heartbeat(SQLModel, table=True):
     at: datetime = Field(sa_type=UtcDateTime)
 
 
-class Progress(SQLModel, table=True):
+class ProgressRow(SQLModel, table=True):
     """How far the last deliveries have been confirmed sent, one row: the database's side of the fence."""
 
     __tablename__ = "progress"

@@ -1,14 +1,25 @@
 """One door for subscribers: whoever comes in, changes or leaves does it here, each time in one transaction."""
 
-from monitor.subscribers.bounces import Verdict, mails, returned
+from monitor.subscribers.bounces import BounceVerdict, mails, returned
 from monitor.subscribers.erasures import Tombstones, bury
 from monitor.subscribers.export import export
 from monitor.subscribers.key_rotation import rotate
-from monitor.subscribers.leak_scan import Proof, Trace, prove
+from monitor.subscribers.leak_scan import LeakScanResult, Trace, prove
 from monitor.subscribers.operator import CONFIG, Added, Followed, Listed, add, follow_channels, listed, remove
 from monitor.subscribers.preferences import Preferences, change
 from monitor.subscribers.retention import Purged, purge, purge_in_turn
-from monitor.subscribers.signup import Answer, Found, Limits, Link, Wish, admit, confirm, look, renew, request
+from monitor.subscribers.signup import (
+    Answer,
+    Link,
+    LinkState,
+    SignupLimits,
+    Wish,
+    admit,
+    confirm,
+    look,
+    renew,
+    request,
+)
 from monitor.subscribers.unsubscribe import erase, leave
 from monitor.subscribers.validation import checked, mask, wanted
 
@@ -16,17 +27,17 @@ __all__ = [
     "CONFIG",
     "Added",
     "Answer",
+    "BounceVerdict",
     "Followed",
-    "Found",
-    "Limits",
+    "LeakScanResult",
     "Link",
+    "LinkState",
     "Listed",
     "Preferences",
-    "Proof",
     "Purged",
+    "SignupLimits",
     "Tombstones",
     "Trace",
-    "Verdict",
     "Wish",
     "add",
     "admit",

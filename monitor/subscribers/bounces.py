@@ -52,7 +52,7 @@ _COMPLAINTS = frozenset({"abuse", "fraud", "opt-out"})
 _BEGINNING = re.compile(rb"(?:\A|\r?\n\r?\n)From \S+ +\w{3} +\w{3} +\d{1,2} [^\r\n]*\d{4}[^\r\n]*\r?\n")
 
 
-class Verdict(StrEnum):
+class BounceVerdict(StrEnum):
     """What one mail came to."""
 
     LEFT = "left"  # they wrote to stop, or told their provider that they do not want it
@@ -68,13 +68,13 @@ class Said:
 
     stop: str | None
     claims: tuple[tuple[Purpose, str], ...]
-    reports: tuple[Report, ...]
+    reports: tuple[DeliveryReport, ...]
     complaint: bool
     automatic: bool
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class DeliveryReport:
     """What a delivery status notification (RFC 3464) says of one recipient."""
 
     action: str
@@ -84,7 +84,7 @@ class Report:
 
 def returned(
     engine: Engine, keys: KeyFile, mail: bytes, now: datetime, *, tombstones: Tombstones | None = None
-) -> Verdict:
+) -> BounceVerdict:
     """Act on one mail that came back, by the rules for refusals: 5.1.1, 5.1.2, 5.1.10 at once; other 5xx strike; all else passes.
 
     A complaint (RFC 5965) is taken as a wish to leave: whoever calls our mail abuse must not get more of it. A mail that was counted is not
@@ -94,11 +94,11 @@ def returned(
         said = _read(message_from_bytes(mail[:LARGEST]))
     except Exception:
         # the parser stumbles over what senders of junk think up, RecursionError among it; nothing has been done yet
-        return Verdict.FOREIGN
+        return BounceVerdict.FOREIGN
     if said.stop is not None:
         return _stopped(engine, keys, Purpose.UNSUBSCRIBE, said.stop, now, tombstones)
     if not (said.reports or said.complaint or said.automatic):
-        return Verdict.FOREIGN
+        return BounceVerdict.FOREIGN
     for purpose, token in said.claims:
         with db.transaction(engine) as conn:
             one = owner(conn, keys, purpose, token, now)
@@ -106,10 +106,10 @@ def returned(
                 continue
             if not said.complaint:
                 if one.state == ENDED:
-                    return Verdict.PASSED
+                    return BounceVerdict.PASSED
                 return _counted(conn, keys, one, said.reports, hashlib.sha256(mail).hexdigest(), now)
         return _stopped(engine, keys, purpose, token, now, tombstones)
-    return Verdict.FOREIGN
+    return BounceVerdict.FOREIGN
 
 
 def mails(content: bytes) -> Iterator[bytes]:
@@ -123,8 +123,13 @@ def mails(content: bytes) -> Iterator[bytes]:
 
 
 def _counted(
-    conn: Connection, keys: KeyFile, one: Subscriber, reports: tuple[Report, ...], digest: str, now: datetime
-) -> Verdict:
+    conn: Connection,
+    keys: KeyFile,
+    one: Subscriber,
+    reports: tuple[DeliveryReport, ...],
+    digest: str,
+    now: datetime,
+) -> BounceVerdict:
     address = keys.open(one.channel, one.sealed) if one.sealed else ""
     for report in reports:
         if not report.action.startswith("failed") or not report.status.startswith("5"):
@@ -139,7 +144,7 @@ def _counted(
         gone = error.address_gone
         if error.strike:
             if not people.count_return(conn, digest, now):
-                return Verdict.PASSED
+                return BounceVerdict.PASSED
             gone = struck_out(*queue.strike(conn, one.id, now), now)
         if gone:
             hashed = people.address_hash(conn, one.id)
@@ -147,11 +152,11 @@ def _counted(
                 people.suppress(conn, one.channel, hashed, f"mail came back: {report.status}", now)
             people.end(conn, one.id, now)
             log.info("subscriber %d ended: mail came back (%s)", one.id, report.status)
-            return Verdict.SUPPRESSED
+            return BounceVerdict.SUPPRESSED
         if error.strike:
             log.info("subscriber %d: a mail came back (%s)", one.id, report.status)
-            return Verdict.STRUCK
-    return Verdict.PASSED
+            return BounceVerdict.STRUCK
+    return BounceVerdict.PASSED
 
 
 def _stopped(
@@ -161,14 +166,14 @@ def _stopped(
     token: str,
     now: datetime,
     tombstones: Tombstones | None,
-) -> Verdict:
+) -> BounceVerdict:
     with db.transaction(engine) as conn:
         one = owner(conn, keys, purpose, token, now)
         if one is None:
-            return Verdict.FOREIGN
+            return BounceVerdict.FOREIGN
         if depart(conn, keys, one, now, tombstones):
             log.info("subscriber %d left by mail", one.id)
-    return Verdict.LEFT
+    return BounceVerdict.LEFT
 
 
 def _read(message: Message) -> Said:
@@ -194,7 +199,7 @@ def _read(message: Message) -> Said:
     )
 
 
-def _reports(part: Message) -> Iterator[Report]:
+def _reports(part: Message) -> Iterator[DeliveryReport]:
     """The recipients of a delivery status. What is told without a status has it in the server's words, or only their code."""
     groups = part.get_payload()
     if part.get_content_type() != "message/delivery-status" or not isinstance(groups, list):
@@ -211,7 +216,7 @@ def _reports(part: Message) -> Iterator[Report]:
             status = ".".join(given.groups())
         else:
             status = f"{diagnosis[:1]}.0.0" if re.match(r"[245]\d\d\b", diagnosis) else "5.0.0"
-        yield Report(_text(group, "Action").strip().lower(), status, diagnosis[:500])
+        yield DeliveryReport(_text(group, "Action").strip().lower(), status, diagnosis[:500])
 
 
 def _original(part: Message) -> Message | None:

@@ -41,7 +41,7 @@ class Trace:
 
 
 @dataclass(frozen=True, slots=True)
-class Proof:
+class LeakScanResult:
     """What was searched (files, or tables of a server), what was found there, and what could not be searched (None: nothing more here)."""
 
     searched: tuple[str, ...]
@@ -65,12 +65,12 @@ def prove(
     *,
     logs: Iterable[Path] = (),
     secrets: Iterable[str] = (),
-) -> Proof:
+) -> LeakScanResult:
     """Search the database, the data folder and ``logs`` for subscribers' addresses and tokens in the clear, for hashes of the erased, and for
     ``secrets`` in any case.
 
     On SQLite the very bytes are searched: the file with its free pages, its log, and copies that were made before an upgrade. A server
-    shows its rows and no more: what it says is no proof for the rest, and `Proof.unseen` names that.
+    shows its rows and no more: what it says is no proof for the rest, and `LeakScanResult.unseen` names that.
     """
     wanted = _wanted(engine, keys, tombstones, secrets)
     path = db.sqlite_path(engine)
@@ -88,7 +88,7 @@ def prove(
             for content in _blocks(file):
                 searched.setdefault(file.name, set()).update(_traces(file.name, content, wanted))
     found = {trace for traces in searched.values() for trace in traces}
-    return Proof(
+    return LeakScanResult(
         searched=tuple(searched),
         found=tuple(sorted(found, key=lambda trace: (trace.where, trace.what))),
         unseen=None if path is not None else _UNSEEN,

@@ -17,7 +17,7 @@ from monitor.places.codes import state_of_zip
 from monitor.storage import engine as db
 from monitor.storage import people
 from monitor.storage.people import ACTIVE, PAUSED
-from monitor.subscribers.signup import MOST_PLACES, Found, Link, read, schedule, zone_of_place
+from monitor.subscribers.signup import MOST_PLACES, Link, LinkState, read, schedule, zone_of_place
 from monitor.subscribers.validation import wanted
 
 log = logging.getLogger(__name__)
@@ -60,7 +60,7 @@ def change(
     with db.transaction(engine) as conn:
         link = read(conn, keys, Purpose.MANAGE, token, now)
         one = link.subscriber
-        if link.found is not Found.OPEN or one is None:
+        if link.found is not LinkState.OPEN or one is None:
             return link
         usual = zone_of_place(new.places[0], state_of_zip)
         zone, hour = schedule(new.frequency, new.timezone or one.timezone, new.local_hour, usual)

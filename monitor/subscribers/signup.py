@@ -51,7 +51,7 @@ _ALL = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class SignupLimits:
     """How many sign-ups an hour are taken from one network (/24, or /56 of IPv6) and by the whole site."""
 
     network: int = 20
@@ -79,7 +79,7 @@ class Answer(StrEnum):
     SITE_BUSY = "site busy"
 
 
-class Found(StrEnum):
+class LinkState(StrEnum):
     """What a link leads to."""
 
     OPEN = "open"  # it can be acted upon
@@ -92,7 +92,7 @@ class Found(StrEnum):
 class Link:
     """A link and whom it is about; ``subscriber`` is None where it leads to nobody."""
 
-    found: Found
+    found: LinkState
     subscriber: Subscriber | None = None
     follows: tuple[Follow, ...] = ()
 
@@ -104,7 +104,7 @@ def request(
     *,
     client: str | None,
     now: datetime,
-    limits: Limits = Limits(),
+    limits: SignupLimits = SignupLimits(),
     channel: str = "email",
     state_of_zip: Callable[[str], str | None] = state_of_zip,
 ) -> Answer:
@@ -165,7 +165,7 @@ def confirm(engine: Engine, keys: KeyFile, token: str, now: datetime) -> Link:
     """The owner of an address says yes: active from now on, with a welcome queued. DONE if that was so already."""
     with db.transaction(engine) as conn:
         link = read(conn, keys, Purpose.CONFIRM, token, now)
-        if link.found is not Found.OPEN or link.subscriber is None:
+        if link.found is not LinkState.OPEN or link.subscriber is None:
             return link
         one = link.subscriber
         begin(conn, one, now)
@@ -174,14 +174,14 @@ def confirm(engine: Engine, keys: KeyFile, token: str, now: datetime) -> Link:
             signups.forget_asked(conn, one.channel, hashed)
         signups.queue(conn, "welcome", one.id, now, period="welcome")
     log.info("subscriber %d (%s) confirmed", one.id, one.channel)
-    return Link(Found.OPEN, one, link.follows)
+    return Link(LinkState.OPEN, one, link.follows)
 
 
 def renew(engine: Engine, keys: KeyFile, token: str, now: datetime) -> Link:
     """Send another confirmation in place of one whose link has expired, within the same limits. EXPIRED: it will come, if it may."""
     with db.transaction(engine) as conn:
         link = read(conn, keys, Purpose.CONFIRM, token, now)
-        if link.found is Found.EXPIRED and link.subscriber is not None:
+        if link.found is LinkState.EXPIRED and link.subscriber is not None:
             hashed = people.address_hash(conn, link.subscriber.id)
             if hashed is not None:
                 _ask(conn, keys, hashed, link.subscriber, now)
@@ -192,16 +192,16 @@ def read(conn: Connection, keys: KeyFile, purpose: Purpose, token: str, now: dat
     """What a link leads to, for whoever is about to act on it."""
     one = owner(conn, keys, purpose, token, now)
     if one is None:
-        return Link(Found.UNKNOWN)
+        return Link(LinkState.UNKNOWN)
     if one.state == ENDED:
-        return Link(Found.DONE if purpose is Purpose.UNSUBSCRIBE else Found.UNKNOWN, one)
+        return Link(LinkState.DONE if purpose is Purpose.UNSUBSCRIBE else LinkState.UNKNOWN, one)
     if purpose is Purpose.CONFIRM and one.state != PENDING:
-        return Link(Found.DONE, one)
+        return Link(LinkState.DONE, one)
     if purpose is Purpose.CONFIRM and (one.confirm_until is None or one.confirm_until <= now):
-        return Link(Found.EXPIRED, one)
+        return Link(LinkState.EXPIRED, one)
     if purpose is Purpose.MANAGE and one.state == PENDING:
-        return Link(Found.UNKNOWN)
-    return Link(Found.OPEN, one, people.follows(conn, one.id))
+        return Link(LinkState.UNKNOWN)
+    return Link(LinkState.OPEN, one, people.follows(conn, one.id))
 
 
 def owner(conn: Connection, keys: KeyFile, purpose: Purpose, token: str, now: datetime) -> Subscriber | None:
@@ -338,7 +338,7 @@ def _decide(conn: Connection, keys: KeyFile, sealed: bytes, now: datetime) -> No
         _remind(conn, channel, hashed, one, now)
 
 
-def _may_ask(asked: signups.Asked | None, now: datetime) -> bool:
+def _may_ask(asked: signups.ConfirmationCount | None, now: datetime) -> bool:
     return asked is None or (asked.count < MOST_CONFIRMATIONS and now - asked.at >= ONE_CONFIRMATION_IN)
 
 

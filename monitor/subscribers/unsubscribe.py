@@ -18,7 +18,7 @@ from monitor.storage import engine as db
 from monitor.storage import people
 from monitor.storage.people import Subscriber
 from monitor.subscribers.erasures import Tombstones
-from monitor.subscribers.signup import Found, Link, read, withdraw
+from monitor.subscribers.signup import Link, LinkState, read, withdraw
 from monitor.subscribers.validation import checked
 
 log = logging.getLogger(__name__)
@@ -36,7 +36,7 @@ def leave(
     """Unsubscribe the owner of a link. OPEN: they were subscribed and are not any more; DONE: that was so already."""
     with db.transaction(engine) as conn:
         link = read(conn, keys, purpose, token, now)
-        if link.found is not Found.OPEN or link.subscriber is None:
+        if link.found is not LinkState.OPEN or link.subscriber is None:
             return link
         depart(conn, keys, link.subscriber, now, tombstones)
     log.info("subscriber %d left", link.subscriber.id)

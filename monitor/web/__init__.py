@@ -40,16 +40,16 @@ from fastapi import APIRouter, FastAPI, Request
 from monitor.storage.lists.coverage import Coverage
 from monitor.web import about, agencies, feeds, home, places, probes, timeline
 from monitor.web.charts import Pictures, Sights
-from monitor.web.context import Site, Watched
+from monitor.web.context import Site, SiteList
 from monitor.web.errors import answer_errors
-from monitor.web.held import Waiting
+from monitor.web.held import HeldChanges
 from monitor.web.middleware import Guarded
 from monitor.web.pages import Look
 
 if TYPE_CHECKING:
     from fastapi.telemetry import TelemetryConfig  # older versions have none, and need none
 
-__all__ = ["Coverage", "Site", "Watched", "create_app"]
+__all__ = ["Coverage", "Site", "SiteList", "create_app"]
 
 THREADS = 4
 """Worker threads of the site. Pages are made by the processor, of which a thread in Python has its turn and not its own: with forty of them
@@ -86,7 +86,7 @@ def create_app(
     app.state.look = Look(site, extras or {})
     app.state.sights = Sights()
     app.state.pictures = Pictures(site.timezone, app.state.sights)
-    app.state.waiting = Waiting(site.sources, site.coverage)
+    app.state.waiting = HeldChanges(site.sources, site.coverage)
     for router in (
         *routers,
         *(room.router for room in (home, places, agencies, timeline, feeds, about, probes)),

@@ -20,7 +20,7 @@ from monitor.config import LOOPBACK, Settings
 from monitor.errors import UsageError
 from monitor.outbox import clone_guard
 from monitor.storage.lists.coverage import Coverage
-from monitor.web.context import Site, Watched
+from monitor.web.context import Site, SiteList
 from monitor.web.proxy import Proxied
 
 log = logging.getLogger(__name__)
@@ -38,7 +38,7 @@ def site(settings: Settings, engine: Engine, clock: Callable[[], datetime] = wir
     return Site(
         engine=engine,
         sources={
-            name: Watched(
+            name: SiteList(
                 name=name,
                 title=source.title,
                 title_es=source.title_es,

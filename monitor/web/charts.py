@@ -11,8 +11,8 @@ from monitor.ops.health import BLIND_AFTER_POLLS
 from monitor.pictures.bars import Chart, chart
 from monitor.storage.lists import baseline, timeline
 from monitor.storage.lists import pages as store
-from monitor.storage.lists.timeline import Gap, Sight
-from monitor.web.context import Watched
+from monitor.storage.lists.timeline import Gap, SourceGaps
+from monitor.web.context import SiteList
 
 
 class Sights:
@@ -20,13 +20,13 @@ class Sights:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._seen: dict[str, Sight] = {}
+        self._seen: dict[str, SourceGaps] = {}
 
-    def of(self, conn: Connection, watched: Watched, now: datetime) -> tuple[Gap, ...]:
+    def of(self, conn: Connection, watched: SiteList, now: datetime) -> tuple[Gap, ...]:
         """When a list was not seen, newest first, with the gap that goes on."""
         longest = BLIND_AFTER_POLLS * watched.every
         with self._lock:
-            before = self._seen.get(watched.name) or Sight(watched.name)
+            before = self._seen.get(watched.name) or SourceGaps(watched.name)
             seen = self._seen[watched.name] = timeline.look(conn, before, longest)
         return seen.until(now, longest)
 
@@ -40,7 +40,7 @@ class Pictures:
         self._lock = threading.Lock()
         self._drawn: dict[str, tuple[tuple[int, datetime], Chart | None]] = {}
 
-    def of(self, conn: Connection, watched: Watched, now: datetime) -> Chart | None:
+    def of(self, conn: Connection, watched: SiteList, now: datetime) -> Chart | None:
         """The picture of a list; None while there is nothing to show over time."""
         key = (baseline.believed(conn, watched.name).number, now.replace(minute=0, second=0, microsecond=0))
         known = self._drawn.get(watched.name)
@@ -49,7 +49,7 @@ class Pictures:
                 known = self._drawn[watched.name] = (key, self._draw(conn, watched, now))
         return known[1]
 
-    def _draw(self, conn: Connection, watched: Watched, now: datetime) -> Chart | None:
+    def _draw(self, conn: Connection, watched: SiteList, now: datetime) -> Chart | None:
         counts = store.counts(conn, watched.name)
         if not counts:
             return None

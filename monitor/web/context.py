@@ -15,7 +15,7 @@ from monitor.storage.lists.coverage import Coverage
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Watched:
+class SiteList:
     """One list that is watched, as people are told of it. ``every`` is its polling interval; ``meanings`` are sorted by ``since``."""
 
     name: str
@@ -49,7 +49,7 @@ class Site:
     """
 
     engine: Engine
-    sources: Mapping[str, Watched]
+    sources: Mapping[str, SiteList]
     gazetteer: Gazetteer
     coverage: Coverage
     clock: Callable[[], datetime]

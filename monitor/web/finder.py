@@ -38,7 +38,7 @@ _LONGEST_NAME = 5  # words of a town's name: "Village of Oak Creek" and the like
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class FinderResult:
     """What was found: exactly one of ``zips`` (what was typed is ZIPs and nothing else, or an address with its own), ``country`` and
     ``problem``, or ``towns`` and ``states`` to choose from.
 
@@ -53,21 +53,21 @@ class Found:
     more: bool = False
 
 
-def find(text: str, gazetteer: Gazetteer) -> Found:
+def find(text: str, gazetteer: Gazetteer) -> FinderResult:
     """The places that a text names; a ZIP wins over a town, a house number is never taken for a ZIP."""
     asked = " ".join(text[:LONGEST].split())
     if not asked:
-        return Found(problem="empty")
+        return FinderResult(problem="empty")
     alone = _ZIP_ALONE.fullmatch(asked)
     if alone:
         return _zips([alone[1]], gazetteer)
     if _ZIPS.fullmatch(asked):
         return _zips(re.findall(r"\d{5}(?=-|\D|$)", asked, re.ASCII), gazetteer)
     if re.fullmatch(r"[\d\s-]+", asked):
-        return Found(problem="digits")
+        return FinderResult(problem="digits")
     asked = _COUNTRY.sub("", asked)
     if not asked:
-        return Found(country=True)
+        return FinderResult(country=True)
     asked = _SPANISH_NAME.sub(lambda match: _IN_SPANISH[match[0].lower()], _without_accents(asked))
     at_the_end = _ZIP_AT_THE_END.search(asked)
     if at_the_end:
@@ -83,12 +83,12 @@ def _without_accents(text: str) -> str:
     return "".join(c for c in unicodedata.normalize("NFKD", text) if not unicodedata.combining(c))
 
 
-def _zips(codes: list[str], gazetteer: Gazetteer) -> Found:
+def _zips(codes: list[str], gazetteer: Gazetteer) -> FinderResult:
     known = all(gazetteer.zip(code) is not None or gazetteer.state_of_zip(code) is not None for code in codes)
-    return Found(zips=tuple(sorted(set(codes)))) if known else Found(problem="unknown_zip")
+    return FinderResult(zips=tuple(sorted(set(codes)))) if known else FinderResult(problem="unknown_zip")
 
 
-def _zip_in_front(asked: str, gazetteer: Gazetteer) -> Found | None:
+def _zip_in_front(asked: str, gazetteer: Gazetteer) -> FinderResult | None:
     """ "90210 Beverly Hills": a ZIP that is before its own town or state; before anything else five digits are a house number."""
     code, _, rest = asked.partition(" ")
     area = gazetteer.zip(code) if _ZIP_ALONE.fullmatch(code) else None
@@ -96,11 +96,11 @@ def _zip_in_front(asked: str, gazetteer: Gazetteer) -> Found | None:
         return None
     town, state = _state_at_the_end(rest)
     if state in (None, area.state) and (_state(rest) == area.state or key(town) in map(key, area.towns)):
-        return Found(zips=(area.zip,))
+        return FinderResult(zips=(area.zip,))
     return None
 
 
-def _named(asked: str, gazetteer: Gazetteer) -> Found:
+def _named(asked: str, gazetteer: Gazetteer) -> FinderResult:
     """A state, a town, or an address without a usable ZIP."""
     whole = _state(asked)
     rest, state = _state_at_the_end(asked)
@@ -112,8 +112,8 @@ def _named(asked: str, gazetteer: Gazetteer) -> Found:
         if whole or not towns or not re.search(r"[\d,]", asked):
             towns = _distinct(towns + _towns(asked, None, gazetteer))
     if not towns and not whole:
-        return Found(problem="nothing")
-    return Found(towns=towns[:CHOICES], states=(whole,) if whole else (), more=len(towns) > CHOICES)
+        return FinderResult(problem="nothing")
+    return FinderResult(towns=towns[:CHOICES], states=(whole,) if whole else (), more=len(towns) > CHOICES)
 
 
 def _state(text: str) -> str | None:

@@ -15,14 +15,14 @@ from monitor.storage.lists import baseline, changes
 from monitor.storage.lists import timeline as store
 from monitor.storage.lists.changes import Row
 from monitor.storage.lists.coverage import Coverage
-from monitor.storage.lists.timeline import Hold
+from monitor.storage.lists.timeline import HeldGroup
 
 
 @dataclass(frozen=True, slots=True)
 class HeldHere:
     """Changes that nobody believes yet, and those among them that would concern the place of a page."""
 
-    hold: Hold
+    hold: HeldGroup
     rows: tuple[Row, ...]
 
 
@@ -34,12 +34,12 @@ class _Placed:
     """
 
     number: int = -1
-    holds: tuple[Hold, ...] = ()
+    holds: tuple[HeldGroup, ...] = ()
     places: Mapping[str, list[tuple[int, int]]] = field(default_factory=dict)
     whole: Mapping[str, list[tuple[int, int]]] = field(default_factory=dict)
 
 
-class Waiting:
+class HeldChanges:
     """The holds of the watched lists. Safe for several threads. A placement costs about 0.3 ms, and is made once per held change."""
 
     def __init__(self, sources: Iterable[str], coverage: Coverage) -> None:
@@ -47,7 +47,7 @@ class Waiting:
         self._locks = {name: threading.Lock() for name in sources}
         self._placed: dict[str, _Placed] = {name: _Placed() for name in self._locks}
 
-    def all(self, conn: Connection) -> tuple[Hold, ...]:
+    def all(self, conn: Connection) -> tuple[HeldGroup, ...]:
         """Every hold, the newest first."""
         found = (hold for source in self._locks for hold in self._of(conn, source).holds)
         return tuple(sorted(found, key=lambda hold: hold.first_seen_at, reverse=True))

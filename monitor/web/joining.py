@@ -14,12 +14,12 @@ from monitor import letters, render, wiring
 from monitor.channels import EVERYTHING
 from monitor.config import Settings
 from monitor.keys import KeyFile
-from monitor.letters import Section
+from monitor.letters import MailSection
 from monitor.storage import facts
 from monitor.storage.engine import reading
 from monitor.storage.lists import overview
 from monitor.storage.people import Follow
-from monitor.subscribers import Limits
+from monitor.subscribers import SignupLimits
 from monitor.web import assembly, create_app, leaving, preferences, signup
 from monitor.web.context import Site
 from monitor.web.middleware import Guarded
@@ -68,7 +68,7 @@ def people(
     """The parts of the pages on which people sign up, confirm, change and leave."""
     writer = Writer(settings, engine, site.coverage, wiring.alerter(settings), site.clock)
 
-    def today(language: str, follows: Iterable[Follow]) -> tuple[Section, ...]:
+    def today(language: str, follows: Iterable[Follow]) -> tuple[MailSection, ...]:
         voice = writer.voice(language)
         return tuple(letters.standing(voice, each) for each in writer.today(follows, language))
 
@@ -87,7 +87,7 @@ def people(
         preview=preview,
         title=writer.title,
         closed=lambda: closed(settings, engine, site.clock()),
-        limits=Limits(settings.signup.per_network, settings.signup.per_site),
+        limits=SignupLimits(settings.signup.per_network, settings.signup.per_site),
         bounce_secret=settings.bounces.secret.get_secret_value() if settings.bounces.secret else None,
         wake=wake,
     )

@@ -10,7 +10,7 @@ from starlette.concurrency import run_in_threadpool
 
 from monitor import subscribers
 from monitor.core.tokens import Purpose
-from monitor.subscribers import Found
+from monitor.subscribers import LinkState
 from monitor.web.pages import get, post, show, site_of
 from monitor.web.people import look, people_of
 
@@ -25,7 +25,7 @@ def ask_to_leave(request: Request, token: str) -> Response:
         request,
         "people/leave.html",
         private=True,
-        status=404 if link.found is Found.UNKNOWN else 200,
+        status=404 if link.found is LinkState.UNKNOWN else 200,
         found=link.found.value,
         token=token,
     )
@@ -44,14 +44,14 @@ async def leave(request: Request, token: str) -> Response:
 def _left(request: Request, token: str, *, one_click: bool) -> Response:
     people, site = people_of(request), site_of(request)
     link = subscribers.leave(site.engine, people.keys, token, site.clock(), tombstones=people.tombstones)
-    status = 404 if link.found is Found.UNKNOWN else 200
+    status = 404 if link.found is LinkState.UNKNOWN else 200
     if one_click:
         return PlainTextResponse(
             "Unsubscribed.\n" if status == 200 else "There is no such subscription.\n",
             status,
             {"Cache-Control": "no-store"},
         )
-    left = "left" if link.found is Found.OPEN else link.found.value
+    left = "left" if link.found is LinkState.OPEN else link.found.value
     return show(request, "people/leave.html", private=True, status=status, found=left, token=token)
 
 

@@ -9,17 +9,17 @@ from sqlalchemy.engine import Connection
 
 from monitor.ops.health import blind
 from monitor.storage.lists import overview
-from monitor.web.context import Site, Watched
+from monitor.web.context import Site, SiteList
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class ListStatus:
     """A list and how fresh what we know of it is. ``seen_at`` is the last good check, ``blind`` that it is too long ago to be relied on.
 
     A list that was never read is blind too, once ``seen_at`` should be there; before the first check it is ``new``.
     """
 
-    watched: Watched
+    watched: SiteList
     seen_at: datetime | None
     blind: bool
     new: bool
@@ -31,13 +31,13 @@ class Standing:
         return self.watched.name
 
 
-def standing(conn: Connection, site: Site, now: datetime) -> tuple[Standing, ...]:
+def standing(conn: Connection, site: Site, now: datetime) -> tuple[ListStatus, ...]:
     """Every watched list, in the order of the configuration."""
     found = []
     for watched in site.sources.values():
         state = overview.source_state(conn, watched.name)
         found.append(
-            Standing(
+            ListStatus(
                 watched=watched,
                 seen_at=state.last_good_at,
                 blind=blind(state.last_good_at, state.last_fetch_at, watched.every, now)

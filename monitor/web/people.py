@@ -12,9 +12,9 @@ from monitor import subscribers
 from monitor.core import tokens
 from monitor.core.tokens import Purpose
 from monitor.keys import KeyFile
-from monitor.letters import Section
+from monitor.letters import MailSection
 from monitor.storage.people import Follow, Subscriber
-from monitor.subscribers import Limits, Link, Tombstones
+from monitor.subscribers import Link, SignupLimits, Tombstones
 from monitor.web.forms import FASTEST
 from monitor.web.pages import site_of
 
@@ -29,11 +29,11 @@ class People:
 
     keys: KeyFile
     tombstones: Tombstones
-    today: Callable[[str, Iterable[Follow]], tuple[Section, ...]]
+    today: Callable[[str, Iterable[Follow]], tuple[MailSection, ...]]
     preview: Callable[[str], str]
     title: Callable[[str, str], str]
     closed: Callable[[], str | None]
-    limits: Limits = Limits()  # noqa: RUF009 - frozen
+    limits: SignupLimits = SignupLimits()  # noqa: RUF009 - frozen
     fastest: timedelta = FASTEST
     bounce_secret: str | None = None
     wake: Callable[[], None] = lambda: None

@@ -15,8 +15,8 @@ from monitor.storage.lists import pages as store
 from monitor.storage.lists.coverage import Cover
 from monitor.web.context import Site
 from monitor.web.errors import missing
-from monitor.web.held import Waiting
-from monitor.web.lists import Standing, standing
+from monitor.web.held import HeldChanges
+from monitor.web.lists import ListStatus, standing
 from monitor.web.pages import get, go, show, site_of
 from monitor.web.presenters import agency_path
 
@@ -29,7 +29,7 @@ _NEWS = 10  # changes on a place's page
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class PlaceEntry:
     """An agency on a place's page, and the ZIPs of the page that it serves when those are not all."""
 
     cover: Cover
@@ -41,10 +41,10 @@ class Entry:
 class Board:
     """One list on a place's page. ``local`` serve the very place, ``statewide`` its whole state, ``unplaced`` nobody knows which part."""
 
-    list: Standing
-    local: tuple[Entry, ...]
-    statewide: tuple[Entry, ...]
-    unplaced: tuple[Entry, ...]
+    list: ListStatus
+    local: tuple[PlaceEntry, ...]
+    statewide: tuple[PlaceEntry, ...]
+    unplaced: tuple[PlaceEntry, ...]
 
 
 def zip_path(zips: Iterable[str]) -> str:
@@ -121,9 +121,9 @@ def state_page(request: Request, state: str) -> Response:
     )
 
 
-def waiting_of(request: Request) -> Waiting:
+def waiting_of(request: Request) -> HeldChanges:
     """What is held."""
-    waiting: Waiting = request.app.state.waiting
+    waiting: HeldChanges = request.app.state.waiting
     return waiting
 
 
@@ -133,7 +133,7 @@ def states_of(site: Site, codes: Iterable[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(state for state in found if state))
 
 
-def _zip_board(site: Site, listed: Standing, codes: tuple[str, ...], states: tuple[str, ...]) -> Board:
+def _zip_board(site: Site, listed: ListStatus, codes: tuple[str, ...], states: tuple[str, ...]) -> Board:
     covered = site.coverage.of(listed.name)
     serving: dict[str, tuple[Cover, list[str]]] = {}
     for code in codes:
@@ -148,7 +148,7 @@ def _zip_board(site: Site, listed: Standing, codes: tuple[str, ...], states: tup
     )
 
 
-def _state_board(site: Site, listed: Standing, code: str) -> Board:
+def _state_board(site: Site, listed: ListStatus, code: str) -> Board:
     covered = site.coverage.of(listed.name)
     statewide, unplaced = covered.statewide((code,)), covered.unplaced((code,))
     apart = {cover.agency for cover in (*statewide, *unplaced)}
@@ -158,8 +158,8 @@ def _state_board(site: Site, listed: Standing, code: str) -> Board:
     )
 
 
-def _entry(cover: Cover, zips: tuple[str, ...] = ()) -> Entry:
-    return Entry(cover, agency_path(cover.source, cover.agency), zips)
+def _entry(cover: Cover, zips: tuple[str, ...] = ()) -> PlaceEntry:
+    return PlaceEntry(cover, agency_path(cover.source, cover.agency), zips)
 
 
 def _towns(areas: Iterable[ZipArea | None]) -> tuple[str, ...]:

@@ -12,7 +12,7 @@ from monitor.core.tokens import Purpose
 from monitor.errors import UsageError
 from monitor.messages import locale
 from monitor.storage.people import Subscriber
-from monitor.subscribers import Found, Link, Preferences
+from monitor.subscribers import Link, LinkState, Preferences
 from monitor.subscribers.preferences import LONGEST_PAUSE
 from monitor.web import forms
 from monitor.web.forms import LONGEST_TEXT, Filled
@@ -27,7 +27,7 @@ def preferences(request: Request, token: str) -> Response:
     """Everything that can be changed, as it is."""
     people = people_of(request)
     link = look(request, Purpose.MANAGE, token)
-    if link.found is not Found.OPEN or link.subscriber is None:
+    if link.found is not LinkState.OPEN or link.subscriber is None:
         return show(request, "people/gone.html", private=True, status=404)
     return _preferences(
         request, people, link, forms.as_it_is(link.subscriber, link.follows, site_of(request).timezone), token
@@ -50,7 +50,7 @@ def change(
     """Make it exactly so."""
     people, site = people_of(request), site_of(request)
     link = look(request, Purpose.MANAGE, token)
-    if link.found is not Found.OPEN or link.subscriber is None:
+    if link.found is not LinkState.OPEN or link.subscriber is None:
         return show(request, "people/gone.html", private=True, status=404)
     filled = Filled(
         places=places[:LONGEST_TEXT],

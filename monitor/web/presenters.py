@@ -22,13 +22,13 @@ from monitor.storage.lists.changes import Row
 from monitor.storage.lists.coverage import Cover
 
 if TYPE_CHECKING:
-    from monitor.web.context import Site, Watched
+    from monitor.web.context import Site, SiteList
 
 _DIGITS = 10  # of an agency's hash in its address: at 10,000 agencies two alike are one chance in 20,000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Line:
+class ChangeView:
     """One change as a page shows it; every text is plain, cleaned and in the reader's language.
 
     ``what``: added, again, removed, renamed, changed. ``status``: published, held, withdrawn. ``reach`` says where the agency is
@@ -66,7 +66,7 @@ class Sentences:
         self._words = Words(language)
         self._zone = ZoneInfo(site.timezone)
 
-    def line(self, row: Row) -> Line:
+    def line(self, row: Row) -> ChangeView:
         """A change, ready to be shown."""
         words, watched = self._words, self._site.sources.get(row.source)
         title = clean(watched.titled(self._language) if watched else row.source)
@@ -80,7 +80,7 @@ class Sentences:
         if view.attributes:
             facts.append(words("also", view.attributes, view.more, publisher))
         assert row.id is not None
-        return Line(
+        return ChangeView(
             id=row.id,
             what=view.what,
             status="held" if row.state in {State.HELD, State.REJECTED} else row.state.value,
@@ -102,15 +102,15 @@ class Sentences:
             at=row.ended_at or row.first_seen_at,
         )
 
-    def lines(self, rows: Iterable[Row]) -> list[Line]:
+    def lines(self, rows: Iterable[Row]) -> list[ChangeView]:
         """Changes, ready to be shown."""
         return [self.line(row) for row in rows]
 
-    def sorted(self, rows: Mapping[str | None, Iterable[Row]]) -> dict[str | None, list[Line]]:
+    def sorted(self, rows: Mapping[str | None, Iterable[Row]]) -> dict[str | None, list[ChangeView]]:
         """The same of changes that are sorted by state."""
         return {state: self.lines(members) for state, members in rows.items()}
 
-    def same(self, lines: Mapping[str | None, Iterable[Line]]) -> tuple[str, ...]:
+    def same(self, lines: Mapping[str | None, Iterable[ChangeView]]) -> tuple[str, ...]:
         """The facts that are the same for every one of several changes."""
         every = [line for members in lines.values() for line in members]
         if len(every) < 2:
@@ -164,7 +164,7 @@ class Sentences:
         """Where an agency is: "covers Lake County"."""
         return locale.placement(clean(cover.placement.reason), self._language)
 
-    def meaning(self, watched: Watched, at: datetime) -> Meant | None:
+    def meaning(self, watched: SiteList, at: datetime) -> Meant | None:
         """What being on a list means at a moment; None when the configuration does not say."""
         meaning = watched.meaning(at.astimezone(self._zone).date())
         if meaning is None:

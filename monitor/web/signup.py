@@ -15,7 +15,7 @@ from monitor.core.due import AT_ONCE, FREQUENCIES, ZONES
 from monitor.core.tokens import Purpose
 from monitor.errors import UsageError
 from monitor.storage.people import Follow
-from monitor.subscribers import Answer, Found, Link, Wish
+from monitor.subscribers import Answer, Link, LinkState, Wish
 from monitor.subscribers.signup import MOST_PLACES
 from monitor.web import forms
 from monitor.web.forms import LONGEST_TEXT, Filled
@@ -128,12 +128,12 @@ def confirm(request: Request, token: str, again: Annotated[str, Form()] = "") ->
     if again:
         link = subscribers.renew(site.engine, people.keys, token, site.clock())
         people.wake()
-        if link.found is Found.EXPIRED:
+        if link.found is LinkState.EXPIRED:
             return show(request, "people/sent.html", private=True, places=(), today=())
     else:
         link = subscribers.confirm(site.engine, people.keys, token, site.clock())
         people.wake()
-        if link.found is Found.OPEN and link.subscriber is not None:
+        if link.found is LinkState.OPEN and link.subscriber is not None:
             return show(
                 request,
                 "people/confirmed.html",
@@ -182,14 +182,14 @@ def _confirmation(request: Request, people: People, link: Link, token: str) -> R
         request,
         "people/confirm.html",
         private=True,
-        status=404 if link.found is Found.UNKNOWN else 200,
+        status=404 if link.found is LinkState.UNKNOWN else 200,
         found=link.found.value,
         token=token,
         follows=_by_list(people, link.follows, language_of(request)),
         filled=forms.blank(request, []),
         problems={},
         manage=token_for(people, Purpose.MANAGE, one)
-        if one is not None and link.found is Found.DONE
+        if one is not None and link.found is LinkState.DONE
         else None,
     )
 

@@ -17,8 +17,8 @@ from monitor.errors import StoreError, Transient
 from monitor.keys import KeyFile
 from monitor.outbox import digests_due, fan_out
 from monitor.outbox.commit import GROUP
-from monitor.outbox.leases import Claims
-from monitor.polling import Outcome, Result, poll
+from monitor.outbox.leases import Leases
+from monitor.polling import PollResult, Result, poll
 from monitor.sources import SourceSpec
 from monitor.storage import people
 from monitor.storage.engine import reading, transaction
@@ -39,15 +39,15 @@ def test_nobody_gets_the_same_message_many_times(world: World, monkeypatch: pyte
     channel = Recorder(concurrency=4)
     for address in sorted(people_)[:20]:
         channel.will(address, Transient("busy"), Transient("busy"), None)
-    settle, settled = Claims.settle, Counter[str]()
+    settle, settled = Leases.settle, Counter[str]()
 
-    def dies_once(self: Claims, outcomes: Any, now: Any) -> None:
+    def dies_once(self: Leases, outcomes: Any, now: Any) -> None:
         settled["groups"] += 1
         if settled["groups"] == 2:
             raise RuntimeError("killed between a 250 and its settle")
         settle(self, outcomes, now)
 
-    monkeypatch.setattr(Claims, "settle", dies_once)
+    monkeypatch.setattr(Leases, "settle", dies_once)
     with pytest.raises(RuntimeError, match="killed"):
         world.send(channel)
     monkeypatch.undo()
@@ -162,7 +162,7 @@ def test_two_replicas_do_not_announce_twice(publication: Publication, keys: KeyF
     publication.publish([*agencies(40), agency(77)])
     publication.now += timedelta(hours=1)
 
-    def replica(_: int) -> Outcome:
+    def replica(_: int) -> PollResult:
         outcome = poll(publication.engine, publication.watch, publication.fetcher, now=publication.now)
         fan_out(publication.engine, locate=everywhere, now=publication.now)
         return outcome
@@ -207,7 +207,7 @@ def test_a_settle_that_is_refused_for_good_stops_the_sending_and_not_only_says_s
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("monitor.outbox.commit._TRIES", ())
-        patch.setattr(Claims, "settle", never)
+        patch.setattr(Leases, "settle", never)
         with pytest.raises(StoreError):
             world.send(channel)
     assert len(channel.accepted) <= channel.concurrency + GROUP

@@ -39,15 +39,15 @@ DAY = timedelta(days=1)
 def seen(town: Town, *, good: datetime) -> None:
     """The list was read at ``good`` for the last time, and tried now."""
     with db.transaction(town.engine) as conn:
-        conn.execute(sa.delete(schema.Source))
+        conn.execute(sa.delete(schema.SourceRow))
         conn.execute(
-            sa.insert(schema.Source).values(
+            sa.insert(schema.SourceRow).values(
                 name="ring", number=1, fingerprint="", columns=[], folders=[], last_good_at=good, last_fetch_at=town.now,
                 blind_notified_at=None,
             )
         )  # fmt: skip
         conn.execute(
-            sa.insert(schema.Fetch).values(
+            sa.insert(schema.FetchRow).values(
                 source="ring",
                 at=town.now,
                 outcome="good" if good == town.now else "failed",
@@ -87,7 +87,7 @@ def test_nobody_stops_getting_alerts_without_being_told(town: Town) -> None:
     assert "no alert does not mean that nothing has changed" in " ".join(text(notice).split())
 
     with db.transaction(town.engine) as conn:
-        conn.execute(sa.update(schema.Source).values(last_good_at=town.now, last_fetch_at=town.now))
+        conn.execute(sa.update(schema.SourceRow).values(last_good_at=town.now, last_fetch_at=town.now))
     town.deliver()
     assert "can read it again" in town.mail()["Subject"]
 
@@ -205,7 +205,9 @@ def test_one_bad_listing_does_not_stop_the_others(world: World) -> None:
         return locate(source, listing)
 
     broken = world.publish(HAMMOND)
-    world.write(sa.update(schema.Change).where(schema.Change.changeset_id == broken).values(after={"x": 1}))
+    world.write(
+        sa.update(schema.ChangeRow).where(schema.ChangeRow.changeset_id == broken).values(after={"x": 1})
+    )
     world.publish(HAMMOND, GARY)
     assert world.fan_out(stumbling) == 1
     channel = Recorder()
@@ -228,7 +230,9 @@ def test_one_bad_address_or_template_does_not_stop_the_others(world: World) -> N
         world.person(f"{name}@a.example", "IN")
     world.person("spanish@a.example", "IN", language="es")
     world.write(
-        sa.update(schema.Subscriber).where(schema.Subscriber.id == 1).values(address=b"sealed by nobody")
+        sa.update(schema.SubscriberRow)
+        .where(schema.SubscriberRow.id == 1)
+        .values(address=b"sealed by nobody")
     )
     world.publish(HAMMOND)
     world.fan_out()

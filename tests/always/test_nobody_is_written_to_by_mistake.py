@@ -18,8 +18,8 @@ from monitor.errors import FencedError, KeyFileError
 from monitor.outbox import FenceState, clone_guard
 from monitor.storage import engine as db
 from monitor.storage import people
-from monitor.storage.deliveries.tables import Delivery
-from monitor.storage.people.tables import Signup, Subscriber
+from monitor.storage.deliveries.tables import DeliveryRow
+from monitor.storage.people.tables import SignupRow, SubscriberRow
 from tests.outbox.world import CHICAGO, World
 from tests.subscribers.conftest import ANN, ask, deliveries, member, who
 from tests.subscribers.town import Postbox, Town, link, links, mail_server, settled
@@ -158,7 +158,7 @@ def everything(town: Town) -> list[object]:
     with db.reading(town.engine) as conn:
         return [
             conn.execute(sa.select(sa.inspect(table).local_table)).all()
-            for table in (Subscriber, Delivery, Signup)
+            for table in (SubscriberRow, DeliveryRow, SignupRow)
         ]
 
 

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from telegram import Update
 
 from monitor.bot import places
-from monitor.bot.context import Parts
+from monitor.bot.context import BotContext
 from monitor.bot.text import Says, safe
-from monitor.bot.updates import COMMANDS, Asked, read
+from monitor.bot.updates import COMMANDS, Command, read
 from monitor.domain import Listing
 from monitor.places import load
 from tests.peers.botapi import ME, message
@@ -42,7 +42,7 @@ def test_only_commands_are_read_in_a_group(text: str) -> None:
 
 @given(TEXTS)
 def test_words_are_places_or_refused_with_a_sentence(text: str) -> None:
-    parts = Parts.__new__(Parts)
+    parts = BotContext.__new__(BotContext)
     object.__setattr__(parts, "gazetteer", load())
     found = places.read(tuple(text.split()), parts)
     if isinstance(found, places.Refused):
@@ -67,7 +67,7 @@ def test_a_command_is_its_name_its_words_and_a_channel(
     text: str, command: str, words: tuple[str, ...], target: str | None
 ) -> None:
     found = asked(text)
-    assert isinstance(found, Asked)
+    assert isinstance(found, Command)
     assert (found.command, found.words, found.target) == (command, words, target)
 
 

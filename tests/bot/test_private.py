@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 
 from monitor import subscribers
-from monitor.bot import Watched
+from monitor.bot import BotList
 from monitor.subscribers import Tombstones
 from tests.bot.world import ICE, RING, World
 
@@ -226,7 +226,7 @@ def test_a_list_that_came_later_is_named_and_never_added(still: World) -> None:
     still.parts = replace(still.parts, watched=ring)
     with still.running():
         still.ask("/watch 60601")
-    still.parts = replace(still.parts, watched=ring | {"later": Watched("A later list", timedelta(hours=1))})
+    still.parts = replace(still.parts, watched=ring | {"later": BotList("A later list", timedelta(hours=1))})
     with still.running():
         assert "Left out: A later list." in still.ask("/list").text
         still.ask("/watch IN")

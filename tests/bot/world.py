@@ -14,16 +14,16 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
 from monitor import subscribers
-from monitor.bot import Bot, Parts, Timing, Watched
+from monitor.bot import Bot, BotContext, BotList, Timing
 from monitor.keys import KeyFile
 from monitor.places import load
 from monitor.storage import engine as db
 from monitor.storage import people
-from monitor.storage.lists.tables import Source
+from monitor.storage.lists.tables import SourceRow
 from tests.peers.botapi import BotApi, Notice, Post
 
 RING, ICE = "Ring's Active Agency Map", "ICE 287(g) agreements"
-WATCHED = {"ring": Watched(RING, timedelta(hours=1)), "ice-287g": Watched(ICE, timedelta(hours=1))}
+WATCHED = {"ring": BotList(RING, timedelta(hours=1)), "ice-287g": BotList(ICE, timedelta(hours=1))}
 TIMING = Timing(poll=20, standby=0.05, pause=0.02, longest_pause=0.05, answer=5.0)
 PATIENCE = 10.0
 
@@ -50,7 +50,7 @@ class World:
         self.engine, self.keys, self.now = engine, keys, now
         self.seconds = Seconds()
         given: dict[str, Any] = {"watched": WATCHED, "gazetteer": load()} | parts
-        self.parts = Parts(engine=engine, keys=keys, folder=folder, clock=lambda: self.now, **given)
+        self.parts = BotContext(engine=engine, keys=keys, folder=folder, clock=lambda: self.now, **given)
         self.api = BotApi()
 
     def bot(self, **more: Any) -> Bot:
@@ -142,7 +142,7 @@ class World:
         """A source whose last good check was then."""
         with db.transaction(self.engine) as conn:
             conn.execute(
-                sa.insert(Source).values(
+                sa.insert(SourceRow).values(
                     name=source, number=1, fingerprint="", columns=[], folders=[], last_good_at=at
                 )
             )

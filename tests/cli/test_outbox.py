@@ -117,8 +117,8 @@ def test_status_says_why_a_relay_takes_nothing_and_what_is_refused_again_and_aga
     assert "refuses the user name or the password" in pause["reason"]
     assert f"email: nothing is sent before {pause['until']}: {pause['reason']}" in report["problems"]
     assert report["outbox"]["refused_often"] == {}
-    installed.world.write(sa.update(schema.Delivery).values(attempts=3))
-    installed.world.write(sa.delete(schema.Lane))
+    installed.world.write(sa.update(schema.DeliveryRow).values(attempts=3))
+    installed.world.write(sa.delete(schema.LaneRow))
     shown = installed.monitor("status").stdout
     assert "! email: 1 deliveries were tried 3 times or more, the last answer: 127.0.0.1:" in shown
 
@@ -157,7 +157,7 @@ def test_failed_lists_dead_letters_masked_and_queues_them_again(installed: Insta
     installed.monitor("subscribers", "add", "email", "anna@example.org", "IN", "--source", "ring")
     installed.publish()
     installed.world.write(
-        sa.update(schema.Delivery).values(
+        sa.update(schema.DeliveryRow).values(
             state="failed", attempts=4, last_error="550 no", settled_at=installed.world.now
         )
     )
@@ -182,7 +182,9 @@ def test_all_dead_letters_are_queued_again_at_once(installed: Installation) -> N
     for name in ("anna", "bert"):
         installed.monitor("subscribers", "add", "email", f"{name}@example.org", "IN", "--source", "ring")
     installed.publish()
-    installed.world.write(sa.update(schema.Delivery).values(state="failed", settled_at=installed.world.now))
+    installed.world.write(
+        sa.update(schema.DeliveryRow).values(state="failed", settled_at=installed.world.now)
+    )
     assert "2 queued again" in installed.monitor("failed", "retry", "--all").output
 
 

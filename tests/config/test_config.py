@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel
 
-from monitor.config import Columns, MeaningEntry, Settings, Source, load
+from monitor.config import ColumnsSection, MeaningEntry, Settings, SourceSection, load
 from monitor.domain import Policy
 from monitor.errors import ConfigError, UsageError
 from tests.conftest import ROOT
@@ -270,8 +270,8 @@ def test_the_example_explains_each_key_in_its_section_and_shows_its_default() ->
         if name != "sources"
     ]
     sections += [
-        ("source", Source, lists),
-        ("columns", Columns, [source["columns"] for source in sources.values()]),
+        ("source", SourceSection, lists),
+        ("columns", ColumnsSection, [source["columns"] for source in sources.values()]),
         ("meaning", MeaningEntry, sources["camera-registry"]["meaning"]),
     ]
     assert shown.keys() <= Settings.model_fields.keys()

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from monitor.core import guard
 from monitor.core.diff import apply, diff
 from monitor.core.identity import digest, keyed
-from monitor.domain import Change, Judgement, Kind, Listing, Policy, Publication, Released, Standing, State
+from monitor.domain import Change, Judgement, Kind, Listing, OpenChange, Policy, Publication, Released, State
 
 START = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
@@ -51,7 +51,7 @@ class Source:
     def __post_init__(self) -> None:
         self.accepted = self.first.listings
         self.last = self.first
-        self.standing: tuple[Standing, ...] = ()
+        self.standing: tuple[OpenChange, ...] = ()
         self.released: list[Released] = []
         self.events: list[Event] = []
         self.seen = {digest(self.first.listings): self.now}
@@ -129,7 +129,7 @@ class Source:
         self.released += [Released(one.change, self.now, one.held) for one in told]
         self.judgements = judgements
         self.standing = tuple(
-            Standing(one.change, one.state, one.since, one.reason, one.release_at)
+            OpenChange(one.change, one.state, one.since, one.reason, one.release_at)
             for one in judgements
             if one.state is not State.PUBLISHED
         )

@@ -11,13 +11,13 @@ import pytest
 
 from monitor.core import guard
 from monitor.domain import Kind, Publication, State
-from monitor.sources import Columns, SourceSpec, parse
+from monitor.sources import ColumnMap, SourceSpec, parse
 from tests.core.simulation import DAY, HOUR, Source
 
 SPEC = SourceSpec(
     "ice-287g",
     "table",
-    Columns(
+    ColumnMap(
         name="LAW ENFORCEMENT AGENCY",
         state="STATE",
         county="COUNTY",

@@ -11,15 +11,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor.fetch.unpack import DEFLATE, GZIP, IDENTITY, STEP, Body, Unacceptable, coding
-from monitor.fetch.values import MIB, Limits
+from monitor.fetch.unpack import DEFLATE, GZIP, IDENTITY, STEP, BodyReader, Unacceptable, coding
+from monitor.fetch.values import MIB, FetchLimits
 from tests.peers.http import bomb, encode
 
-LIMITS = Limits()
+LIMITS = FetchLimits()
 
 
-def unpack(wire: bytes, named: str, piece: int = 1000, limits: Limits = LIMITS) -> bytes:
-    body = Body(named, limits)
+def unpack(wire: bytes, named: str, piece: int = 1000, limits: FetchLimits = LIMITS) -> bytes:
+    body = BodyReader(named, limits)
     for start in range(0, len(wire), piece):
         body.feed(wire[start : start + piece])
     return body.close()
@@ -90,7 +90,7 @@ def test_what_zlib_still_holds_when_all_input_is_taken_is_not_forgotten() -> Non
 
 
 def test_the_limits_are_inclusive() -> None:
-    limits = Limits(wire=1000, decoded=1000)
+    limits = FetchLimits(wire=1000, decoded=1000)
     assert len(unpack(b"x" * 1000, IDENTITY, limits=limits)) == 1000
     with pytest.raises(Unacceptable, match="answered more than 1000 bytes"):
         unpack(b"x" * 1001, IDENTITY, limits=limits)

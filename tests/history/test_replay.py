@@ -15,19 +15,19 @@ from hypothesis import strategies as st
 from monitor.domain import Kind, Policy
 from monitor.errors import UsageError
 from monitor.fetch import Target
-from monitor.history.replay import Event, Served, Summary, read_manifest, replay
-from monitor.polling import Watch
-from monitor.sources import Columns, SourceSpec
+from monitor.history.replay import Event, ReplaySummary, Served, read_manifest, replay
+from monitor.polling import PolledSource
+from monitor.sources import ColumnMap, SourceSpec
 from tests.polling.publisher import COLUMNS, HOUR, START, agencies, agency, csv
 
-WATCH = Watch(
+WATCH = PolledSource(
     name="list",
     title="The list",
     every=HOUR,
     target=Target(url="https://list.example/list.csv"),
     spec=SourceSpec(name="list", format="table", columns=COLUMNS),
 )
-ICE = Watch(
+ICE = PolledSource(
     name="ice-287g",
     title="ICE's list of 287(g) agencies",
     every=HOUR,
@@ -35,7 +35,7 @@ ICE = Watch(
     spec=SourceSpec(
         name="ice-287g",
         format="table",
-        columns=Columns(
+        columns=ColumnMap(
             name="LAW ENFORCEMENT AGENCY", state="STATE", county="COUNTY", since="SIGNED", url="MOA",
             attributes=("SUPPORT TYPE", "TYPE", "ADDENDUM"),
         ),
@@ -57,9 +57,11 @@ def served(folder: Path, *files: tuple[float, bytes]) -> tuple[Served, ...]:
     return tuple(made)
 
 
-def told(files: Sequence[Served], watch: Watch = WATCH, **options: bool) -> tuple[list[Event], Summary]:
+def told(
+    files: Sequence[Served], watch: PolledSource = WATCH, **options: bool
+) -> tuple[list[Event], ReplaySummary]:
     *events, summary = replay(files, watch, **options)
-    assert isinstance(summary, Summary)
+    assert isinstance(summary, ReplaySummary)
     return [event for event in events if isinstance(event, Event)], summary
 
 
@@ -153,7 +155,7 @@ gaps = st.sampled_from([0.4, 1, 1.5, 3, 7, 26.25])  # hours
 @settings(max_examples=4)
 @given(st.lists(st.tuples(gaps, bodies), min_size=2, max_size=6))
 def test_skipping_idle_polls_tells_exactly_the_same(steps: list[tuple[float, bytes]]) -> None:
-    watch = Watch(
+    watch = PolledSource(
         name="list", title="The list", every=HOUR, target=WATCH.target, spec=WATCH.spec, policy=HASTY
     )
     with TemporaryDirectory() as folder:

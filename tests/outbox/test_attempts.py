@@ -122,7 +122,7 @@ def test_a_lane_that_is_a_chat_is_stored_without_its_id(world: World) -> None:
     channel = Recorder(name="telegram")
     channel.will("-100777", Transient("flood", retry_after=timedelta(hours=1), lane="-100777"))
     world.send(channel)
-    (lane,) = world.rows(schema.Lane)
+    (lane,) = world.rows(schema.LaneRow)
     assert lane.name == world.keys.lookup("telegram", "-100777")
 
 
@@ -187,7 +187,7 @@ def test_one_channels_broken_transport_does_not_end_anothers_work(world: World) 
 
 def test_times_in_the_outbox_are_those_of_the_clock(world: World) -> None:
     one_due(world)
-    world.write(sa.update(schema.Delivery).values(due_at=world.now + timedelta(hours=1)))
+    world.write(sa.update(schema.DeliveryRow).values(due_at=world.now + timedelta(hours=1)))
     channel = Recorder()
     assert world.send(channel).sent == 0
     world.later(hours=1)

@@ -81,8 +81,8 @@ def test_a_sender_whose_clock_is_ahead_takes_no_row_that_another_one_has_begun(w
 def test_six_hundred_deliveries_with_one_poison_row_are_599_messages(world: World) -> None:
     crowd(world, 600)
     world.write(
-        sa.update(schema.Subscriber)
-        .where(schema.Subscriber.id == world.rows(schema.Subscriber)[299].id)
+        sa.update(schema.SubscriberRow)
+        .where(schema.SubscriberRow.id == world.rows(schema.SubscriberRow)[299].id)
         .values(address=b"not what any key has sealed")
     )
     channel = Recorder(concurrency=8)

@@ -108,7 +108,7 @@ def test_whoever_pauses_meanwhile_keeps_the_row_for_afterwards(world: World) -> 
     person = world.person("a@a.example", "IN")
     world.publish(HAMMOND)
     world.fan_out()
-    world.write(sa.update(schema.Subscriber).values(state="paused"))
+    world.write(sa.update(schema.SubscriberRow).values(state="paused"))
     channel = Recorder()
     assert world.send(channel).due == 1
     with transaction(world.engine) as conn:
@@ -252,7 +252,9 @@ def test_a_lease_that_ran_out_is_claimed_by_the_next_and_a_running_one_is_not(wo
     world.person("a@a.example", "IN")
     world.publish(HAMMOND)
     world.fan_out()
-    world.write(sa.update(schema.Delivery).values(owner="dead", lease_until=world.now + timedelta(minutes=1)))
+    world.write(
+        sa.update(schema.DeliveryRow).values(owner="dead", lease_until=world.now + timedelta(minutes=1))
+    )
     channel = Recorder()
     assert world.send(channel).sent == 0
     world.later(minutes=2)
@@ -267,7 +269,7 @@ def test_a_row_that_somebody_else_took_over_is_not_sent(world: World) -> None:
     channel = Recorder(concurrency=1)
 
     async def taken_over(envelope: Envelope) -> None:
-        world.write(sa.update(schema.Delivery).where(schema.Delivery.id == 2).values(owner="other"))
+        world.write(sa.update(schema.DeliveryRow).where(schema.DeliveryRow.id == 2).values(owner="other"))
 
     channel.before = taken_over
     assert world.send(channel).sent == 1
@@ -290,13 +292,13 @@ def test_leases_are_renewed_while_a_message_takes_long(world: World, monkeypatch
 
     channel.before = long
     assert world.send(channel).sent == 1
-    assert world.rows(schema.Heartbeat)[0].part == "sender"
+    assert world.rows(schema.HeartbeatRow)[0].part == "sender"
 
 
 def test_a_kind_of_message_that_this_version_does_not_know_is_kept(world: World) -> None:
     person = world.person("a@a.example", "IN")
     world.write(
-        sa.insert(schema.Delivery).values(
+        sa.insert(schema.DeliveryRow).values(
             kind="digest",
             period="2026-W09",
             subscriber_id=person,

@@ -75,8 +75,8 @@ def test_the_operators_own_chat_is_never_suppressed_for_a_mistake_in_its_rights(
     channel = Recorder(name="telegram")
     channel.will("@indiana", Permanent("403 the bot is not a member", address_gone=True))
     assert world.send(channel).failed == 1
-    assert world.rows(schema.Suppression) == []
-    assert world.rows(schema.Subscriber)[0].state == "active"
+    assert world.rows(schema.SuppressionRow) == []
+    assert world.rows(schema.SubscriberRow)[0].state == "active"
     assert "a configured chat refuses messages" in caplog.text
     assert "@indiana" not in caplog.text
 
@@ -90,21 +90,21 @@ def strike_on(world: World, channel: Recorder, *days: int) -> str:
         world.fan_out()
         channel.will("a@a.example", Permanent("550 5.2.1 disabled", strike=True))
         world.send(channel)
-    return str(world.rows(schema.Subscriber)[0].state)
+    return str(world.rows(schema.SubscriberRow)[0].state)
 
 
 @pytest.mark.parametrize("days", [(0, 0, 1), (0, 1, 1), (0, 1, 2), (0, 0, 0, 0, 3)])
 def test_three_strikes_on_two_days_suppress_the_address(world: World, days: tuple[int, ...]) -> None:
     world.person("a@a.example", "IN")
     assert strike_on(world, Recorder(), *days) == "ended"
-    assert len(world.rows(schema.Suppression)) == 1
+    assert len(world.rows(schema.SuppressionRow)) == 1
 
 
 @pytest.mark.parametrize("days", [(0, 1), (0, 0, 0), (0, 0, 0, 0, 0)])
 def test_fewer_strikes_or_strikes_on_one_day_do_not(sqlite_world: World, days: tuple[int, ...]) -> None:
     sqlite_world.person("a@a.example", "IN")
     assert strike_on(sqlite_world, Recorder(), *days) == "active"
-    assert sqlite_world.rows(schema.Suppression) == []
+    assert sqlite_world.rows(schema.SuppressionRow) == []
 
 
 def test_an_accepted_message_clears_the_strikes(world: World) -> None:
@@ -114,7 +114,10 @@ def test_an_accepted_message_clears_the_strikes(world: World) -> None:
     world.publish(HAMMOND)
     world.fan_out()
     assert world.send(channel).sent == 1
-    assert (world.rows(schema.Subscriber)[0].strikes, world.rows(schema.Subscriber)[0].first_strike_at) == (
+    assert (
+        world.rows(schema.SubscriberRow)[0].strikes,
+        world.rows(schema.SubscriberRow)[0].first_strike_at,
+    ) == (
         0,
         None,
     )
@@ -156,7 +159,9 @@ def test_what_a_chat_was_owed_is_owed_to_the_one_that_it_moved_to(world: World) 
     world.fan_out()
     world.publish(GARY)
     world.fan_out()
-    world.write(sa.update(schema.Delivery).where(schema.Delivery.id == 2).values(due_at=world.now + HOUR))
+    world.write(
+        sa.update(schema.DeliveryRow).where(schema.DeliveryRow.id == 2).values(due_at=world.now + HOUR)
+    )
     world.person("-100200", "46402", channel="telegram")
     channel = Recorder(name="telegram")
     channel.will("-100", Permanent("migrated", moved_to="-100200"))
@@ -234,12 +239,12 @@ def test_a_mail_domain_that_refuses_us_pauses_and_nobody_is_suppressed(world: Wo
     drained = world.send(channel)
     assert (drained.sent, drained.retried, drained.due) == (1, 1, 3)
     assert channel.attempts == 2
-    (lane,) = world.rows(schema.Lane)
+    (lane,) = world.rows(schema.LaneRow)
     assert (lane.name, lane.reason) == ("big.example", "421 4.7.0 too much from you")
-    assert world.rows(schema.Suppression) == []
+    assert world.rows(schema.SuppressionRow) == []
     world.later(minutes=20)
     assert world.send(channel).sent == 3
-    assert world.rows(schema.Lane) == []
+    assert world.rows(schema.LaneRow) == []
 
 
 def test_a_server_that_is_away_costs_few_attempts_and_loses_nothing(world: World) -> None:

@@ -114,7 +114,7 @@ def test_fanning_out_twice_is_once(world: World) -> None:
     world.publish(HAMMOND)
     assert world.fan_out() == 1
     assert world.fan_out() == 0
-    world.write(sa.update(schema.Changeset).values(fanned_out_at=None))
+    world.write(sa.update(schema.ChangesetRow).values(fanned_out_at=None))
     assert world.fan_out() == 0
     assert len(world.rows()) == 1
 
@@ -133,10 +133,10 @@ def test_two_processes_that_fan_out_at_once_write_one_row_each_person(world: Wor
 def test_the_place_and_its_reason_are_kept_with_the_change(world: World) -> None:
     world.publish(STATE_POLICE, HAMMOND)
     world.fan_out()
-    first, second = world.rows(schema.Change)
+    first, second = world.rows(schema.ChangeRow)
     assert (first.how, first.confidence, first.placement) == ("state", "exact", "serves all of Indiana")
     assert second.placement == "covers Hammond"
-    places = {(row.change_id, row.place, bool(row.everyone)) for row in world.rows(schema.ChangePlace)}
+    places = {(row.change_id, row.place, bool(row.everyone)) for row in world.rows(schema.ChangePlaceRow)}
     assert places == {
         (first.id, "IN", True),
         (first.id, "US", False),
@@ -159,7 +159,7 @@ def test_a_listing_that_the_gazetteer_stumbles_over_is_told_to_its_state(world: 
     world.publish(GARY, HAMMOND)
     world.fan_out(stumbling)
     assert owed(world) == {state, hammond}
-    assert world.rows(schema.Change)[0].confidence == Confidence.STATE_ONLY
+    assert world.rows(schema.ChangeRow)[0].confidence == Confidence.STATE_ONLY
 
 
 AGENCIES = (HAMMOND, GARY, STATE_POLICE, NOWHERE, NAMELESS, CHICAGO)
@@ -185,9 +185,9 @@ def test_nobody_gets_a_change_outside_their_places_and_everybody_gets_theirs(
     sqlite_world: World, wanted: list[set[str]], changes: list[Listing]
 ) -> None:
     world = sqlite_world
-    for table in (schema.Delivery, schema.ChangePlace, schema.Change, schema.Changeset):
+    for table in (schema.DeliveryRow, schema.ChangePlaceRow, schema.ChangeRow, schema.ChangesetRow):
         world.write(sa.delete(table))
-    for table in (schema.Subscription, schema.Subscriber):
+    for table in (schema.SubscriptionRow, schema.SubscriberRow):
         world.write(sa.delete(table))
     addresses = {f"p{number}@a.example": places for number, places in enumerate(wanted)}
     for address, places in addresses.items():
@@ -213,8 +213,10 @@ def test_a_changeset_that_cannot_be_read_holds_up_no_other(world: World) -> None
     broken = world.publish(HAMMOND)
     world.publish(GARY)
     world.write(
-        sa.update(schema.Change).where(schema.Change.changeset_id == broken).values(after={"no": "listing"})
+        sa.update(schema.ChangeRow)
+        .where(schema.ChangeRow.changeset_id == broken)
+        .values(after={"no": "listing"})
     )
     assert world.fan_out() == 1
     assert world.fan_out() == 0
-    assert [row.fanned_out_at is None for row in world.rows(schema.Changeset)] == [True, False]
+    assert [row.fanned_out_at is None for row in world.rows(schema.ChangesetRow)] == [True, False]

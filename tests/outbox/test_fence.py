@@ -59,7 +59,7 @@ def test_the_mark_is_on_the_disk_before_the_first_message_leaves(world: World) -
     world.send(channel)
     assert seen == [1]
     # one for the claim, one for the end
-    assert world.rows(schema.Progress)[0].send_mark == 2
+    assert world.rows(schema.ProgressRow)[0].send_mark == 2
     assert json.loads((world.folder / clone_guard.NAME).read_text())["sends"] == 2
 
 
@@ -71,7 +71,7 @@ def test_a_database_without_its_data_folder_does_not_send(world: World) -> None:
 
 def test_a_database_in_another_ones_data_folder_does_not_send(world: World) -> None:
     channel = sent_once(world)
-    world.write(sa.update(schema.Meta).where(schema.Meta.name == "identity").values(value="another"))
+    world.write(sa.update(schema.MetaRow).where(schema.MetaRow.name == "identity").values(value="another"))
     refuses(world, channel, "another database has sent")
 
 
@@ -117,7 +117,7 @@ def test_a_recreated_container_on_its_own_volume_goes_on(world: World) -> None:
 
 def test_a_kill_between_the_claim_and_its_mark_does_not_close_the_fence(world: World) -> None:
     channel = sent_once(world)
-    world.write(sa.update(schema.Progress).values(send_mark=500))
+    world.write(sa.update(schema.ProgressRow).values(send_mark=500))
     due(world)
     assert world.send(channel).sent == 1
 
@@ -197,7 +197,7 @@ def test_a_database_is_named_in_its_folder_when_it_is_first_opened(world: World)
 
 def test_a_crash_while_it_is_named_changes_nothing(world: World) -> None:
     clone_guard.settle_in(world.engine, world.folder)
-    world.write(sa.delete(schema.Meta).where(schema.Meta.name == "identity"))
+    world.write(sa.delete(schema.MetaRow).where(schema.MetaRow.name == "identity"))
     sent_once(world)
 
 

@@ -155,7 +155,7 @@ def test_one_address_that_cannot_be_read_holds_up_no_other(world: World) -> None
     world.publish(HAMMOND)
     world.fan_out()
     world.write(
-        sa.update(schema.Subscriber).where(schema.Subscriber.id == broken).values(address=b"\1garbage")
+        sa.update(schema.SubscriberRow).where(schema.SubscriberRow.id == broken).values(address=b"\1garbage")
     )
     channel = Recorder()
     drained = world.send(channel)
@@ -167,7 +167,7 @@ def test_one_changeset_that_cannot_be_read_holds_up_no_other(world: World) -> No
     world.publish(HAMMOND)
     world.publish(GARY)
     world.fan_out()
-    world.write(sa.update(schema.Change).where(schema.Change.id == 1).values(kind="exploded"))
+    world.write(sa.update(schema.ChangeRow).where(schema.ChangeRow.id == 1).values(kind="exploded"))
     channel = Recorder()
     drained = world.send(channel)
     assert (drained.sent, drained.retried) == (1, 1)

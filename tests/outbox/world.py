@@ -182,7 +182,9 @@ class World:
             )
             if fields:
                 conn.execute(
-                    sa.update(schema.Subscriber).where(schema.Subscriber.id == subscriber).values(**fields)
+                    sa.update(schema.SubscriberRow)
+                    .where(schema.SubscriberRow.id == subscriber)
+                    .values(**fields)
                 )
         return subscriber
 
@@ -191,16 +193,16 @@ class World:
     ) -> int:
         """A changeset of additions (given as listings) or other changes (as column values), published now."""
         with transaction(self.engine) as conn:
-            number = conn.scalar(sa.select(sa.func.count()).select_from(schema.Changeset))
+            number = conn.scalar(sa.select(sa.func.count()).select_from(schema.ChangesetRow))
             changeset = conn.scalar(
-                sa.insert(schema.Changeset)
+                sa.insert(schema.ChangesetRow)
                 .values(source=source, number=number, at=self.now)
-                .returning(schema.Changeset.id)
+                .returning(schema.ChangesetRow.id)
             )
             for change in changes:
                 values = added(change) if isinstance(change, Listing) else change
                 conn.execute(
-                    sa.insert(schema.Change).values(
+                    sa.insert(schema.ChangeRow).values(
                         source=source,
                         state="published",
                         reason="",
@@ -236,7 +238,7 @@ class World:
         """Drain to the end."""
         return asyncio.run(self.drain(*channels, **more))
 
-    def rows(self, table: type[Any] = schema.Delivery) -> list[Any]:
+    def rows(self, table: type[Any] = schema.DeliveryRow) -> list[Any]:
         with reading(self.engine) as conn:
             order = list(sa.inspect(table).local_table.primary_key.columns)
             return list(conn.execute(sa.select(sa.inspect(table).local_table).order_by(*order)))

@@ -11,13 +11,13 @@ from typing import Any
 from sqlalchemy.engine import Engine
 
 from monitor.fetch import Fetcher, Target
-from monitor.polling import Outcome, Watch, poll
-from monitor.sources import Columns, SourceSpec
+from monitor.polling import PolledSource, PollResult, poll
+from monitor.sources import ColumnMap, SourceSpec
 from tests.peers.http import Answer, Server
 
 START = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 HOUR = timedelta(hours=1)
-COLUMNS = Columns(name="Agency", state="State", county="County", since="Since", attributes=("Type",))
+COLUMNS = ColumnMap(name="Agency", state="State", county="County", since="Since", attributes=("Type",))
 
 
 def agency(number: int, **cells: str) -> dict[str, str]:
@@ -61,7 +61,7 @@ class Publication:
         self.engine = engine
         self.fetcher = fetcher
         self.now = START
-        self.watch = Watch(
+        self.watch = PolledSource(
             name="list",
             title="The list",
             every=HOUR,
@@ -76,12 +76,12 @@ class Publication:
         body = rows if isinstance(rows, bytes) else csv(rows)
         self.server.script("/list.csv", [Answer(body=body, **({"etag": f'"{self._versions}"'} | answer))])
 
-    def poll(self, after: timedelta = HOUR) -> Outcome:
+    def poll(self, after: timedelta = HOUR) -> PollResult:
         """The next poll, so long after the last one."""
         self.now += after
         return poll(self.engine, self.watch, self.fetcher, now=self.now)
 
-    def seen(self, rows: Iterable[dict[str, str]] | bytes, after: timedelta = HOUR) -> Outcome:
+    def seen(self, rows: Iterable[dict[str, str]] | bytes, after: timedelta = HOUR) -> PollResult:
         """Publish and poll."""
         self.publish(rows)
         return self.poll(after)

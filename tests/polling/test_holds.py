@@ -7,15 +7,15 @@ import sqlalchemy as sa
 
 from monitor.domain import State
 from monitor.errors import UsageError
-from monitor.polling import Hold, Outcome, approve, reject, standing
+from monitor.polling import Hold, PollResult, approve, reject, standing
 from monitor.storage.engine import reading
 from monitor.storage.lists import baseline, changes
 from monitor.storage.lists.changes import Row
-from monitor.storage.lists.history import Seen
+from monitor.storage.lists.history import SnapshotInfo
 from tests.polling.publisher import HOUR, Publication, agencies, agency
 
 
-def approved(publication: Publication, *ids: str) -> tuple[Outcome, ...]:
+def approved(publication: Publication, *ids: str) -> tuple[PollResult, ...]:
     return approve(publication.engine, {"list": publication.watch}, ids, now=publication.now + HOUR / 2)
 
 
@@ -123,7 +123,7 @@ def test_a_rejected_publication_that_is_approved_is_taken_with_all_its_changes(
     publication: Publication,
 ) -> None:
     hold = refused(publication)
-    assert isinstance(hold.what, Seen)
+    assert isinstance(hold.what, SnapshotInfo)
     assert hold.id == hold.what.hash[:12]
     first_seen = publication.now
     publication.poll()

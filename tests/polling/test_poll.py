@@ -13,7 +13,7 @@ from sqlalchemy.engine import Engine
 from monitor import sources
 from monitor.domain import Kind, Policy, State
 from monitor.fetch import Target
-from monitor.polling import Outcome, poll
+from monitor.polling import PollResult, poll
 from monitor.sources import SourceSpec
 from monitor.storage.columns import metadata
 from monitor.storage.engine import reading
@@ -38,7 +38,7 @@ def told(publication: Publication) -> list[tuple[Kind, str]]:
         return [(row.change.kind, row.change.subject.name) for row in changes.published(conn)]
 
 
-def counts(outcome: Outcome) -> tuple[str, int, int, int, int, int]:
+def counts(outcome: PollResult) -> tuple[str, int, int, int, int, int]:
     return (
         outcome.outcome.value,
         outcome.added,

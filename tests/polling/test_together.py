@@ -13,7 +13,7 @@ from sqlalchemy.engine import Engine
 
 from monitor.domain import Kind
 from monitor.errors import BaselineMoved
-from monitor.polling import Outcome, Result, poll
+from monitor.polling import PollResult, Result, poll
 from monitor.storage.columns import metadata
 from monitor.storage.engine import reading, transaction
 from monitor.storage.lists import baseline, changes
@@ -28,11 +28,11 @@ def dump(engine: Engine) -> dict[str, list[tuple[Any, ...]]]:
         }
 
 
-def at_once(publication: Publication, pollers: int) -> list[Outcome]:
+def at_once(publication: Publication, pollers: int) -> list[PollResult]:
     """Polls in threads that start together, at the same moment of the clock."""
     publication.now += HOUR
     barrier = threading.Barrier(pollers)
-    outcomes: list[Outcome] = []
+    outcomes: list[PollResult] = []
     errors: list[BaseException] = []
 
     def one() -> None:
@@ -68,7 +68,7 @@ def test_pollers_at_once_publish_a_change_once(publication: Publication) -> None
     assert told == [(Kind.ADDED, agency(77)["Agency"]), (Kind.REMOVED, agency(39)["Agency"])]
 
 
-def at_once_with(publication: Publication, rows: list[dict[str, str]]) -> list[Outcome]:
+def at_once_with(publication: Publication, rows: list[dict[str, str]]) -> list[PollResult]:
     publication.publish(rows)
     return at_once(publication, 4)
 

@@ -12,14 +12,14 @@ from pathlib import Path
 from typing import Any
 
 from monitor.domain import Listing, Publication
-from monitor.sources import Columns, SourceSpec, parse
+from monitor.sources import ColumnMap, SourceSpec, parse
 
 FOLDER = Path(__file__).parents[1] / "data" / "sources"
 
 TABLE = SourceSpec(
     "agencies",
     "table",
-    Columns(
+    ColumnMap(
         name="Agency Name",
         state="STATE",
         county="County",

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from monitor.domain import Listing
-from monitor.sources import Columns, SourceSpec, fingerprint, network_link, parse
+from monitor.sources import ColumnMap, SourceSpec, fingerprint, network_link, parse
 from tests.sources.bodies import kml, placemark, zipped
 from tests.sources.golden import FOLDER, MAP
 
@@ -40,7 +40,7 @@ def test_columns_are_read_by_name_wherever_they_stand() -> None:
 
 def test_columns_that_a_source_maps_replace_the_usual_ones() -> None:
     spec = SourceSpec(
-        "other", "mymaps", Columns(since="Joined", id="No", county="County", state="State", city="Town")
+        "other", "mymaps", ColumnMap(since="Joined", id="No", county="County", state="State", city="Town")
     )
     columns = {
         "Joined": "1/2/2020",
@@ -60,7 +60,7 @@ def test_columns_that_a_source_maps_replace_the_usual_ones() -> None:
 
 
 def test_named_attributes_leave_the_others_out() -> None:
-    spec = SourceSpec("ring", "mymaps", Columns(attributes=("Video Requests",)))
+    spec = SourceSpec("ring", "mymaps", ColumnMap(attributes=("Video Requests",)))
     assert only(kml(placemark(**{"VIDEO requests": "3.0", "Other": "x"})), spec).attributes == (
         ("Video Requests", "3"),
     )
@@ -117,7 +117,7 @@ def test_a_network_link_is_handed_out_only_without_placemarks() -> None:
 def test_a_fingerprint_moves_with_what_decides_the_reading() -> None:
     assert fingerprint(MAP) == fingerprint(dataclasses.replace(MAP, name="another"))
     assert fingerprint(MAP) != fingerprint(dataclasses.replace(MAP, format="table"))
-    assert fingerprint(MAP) != fingerprint(dataclasses.replace(MAP, columns=Columns(since="Joined")))
+    assert fingerprint(MAP) != fingerprint(dataclasses.replace(MAP, columns=ColumnMap(since="Joined")))
 
 
 def test_a_listing_of_a_map_is_one_like_any_other() -> None:

@@ -8,13 +8,13 @@ import pytest
 
 from monitor.domain import Publication
 from monitor.errors import ParseError
-from monitor.sources import Columns, SourceSpec, network_link, parse
+from monitor.sources import ColumnMap, SourceSpec, network_link, parse
 from tests.sources.golden import MAP
 
 ICE = SourceSpec(
     "ice-287g",
     "table",
-    Columns(
+    ColumnMap(
         name="LAW ENFORCEMENT AGENCY",
         state="STATE",
         county="COUNTY",

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from monitor.errors import ParseError
-from monitor.sources import Columns, Limits, SourceSpec, network_link, parse
+from monitor.sources import ColumnMap, ParseLimits, SourceSpec, network_link, parse
 from tests.sources.bodies import kml, placemark, unzipped, xlsx, zipped
 from tests.sources.golden import FOLDER, MAP, TABLE
 
@@ -91,7 +91,7 @@ def test_a_table_that_cannot_be_read_says_why(body: bytes, reason: str) -> None:
 
 def test_more_than_the_limit_is_refused_packed_or_not() -> None:
     body = kml(*[placemark(f"Police {n}") for n in range(500)])
-    tight = SourceSpec("ring", "mymaps", limits=Limits(decoded=10_000))
+    tight = SourceSpec("ring", "mymaps", limits=ParseLimits(decoded=10_000))
     for form in (body, zipped({"doc.kml": body})):
         with pytest.raises(ParseError, match=r"more than|larger than"):
             parse(form, tight)
@@ -110,7 +110,7 @@ def test_a_format_or_name_column_that_is_not_there_is_said() -> None:
     with pytest.raises(ParseError, match="no format"):
         parse(KML, SourceSpec("x", "geojson"))
     with pytest.raises(ParseError, match="names no column"):
-        parse(XLSX, SourceSpec("x", "table", Columns(state="State")))
+        parse(XLSX, SourceSpec("x", "table", ColumnMap(state="State")))
 
 
 @pytest.mark.parametrize("percent", range(100))

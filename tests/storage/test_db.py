@@ -18,14 +18,14 @@ from sqlalchemy.engine import Engine
 from monitor.errors import StoreError
 from monitor.storage import engine as db
 from monitor.storage import schema
-from monitor.storage.lists.tables import Change
-from monitor.storage.tables import Heartbeat, Meta
+from monitor.storage.lists.tables import ChangeRow
+from monitor.storage.tables import HeartbeatRow, MetaRow
 
-COUNT = sa.select(sa.func.count()).select_from(Meta)
+COUNT = sa.select(sa.func.count()).select_from(MetaRow)
 
 
 def add(conn: sa.Connection, name: str, value: str = "") -> None:
-    conn.execute(sa.insert(Meta).values(name=name, value=value))
+    conn.execute(sa.insert(MetaRow).values(name=name, value=value))
 
 
 def test_a_new_database_and_its_folders_are_private(tmp_path: Path) -> None:
@@ -125,7 +125,9 @@ def test_a_full_disk_is_said_so_and_leaves_nothing_half_written(sqlite_engine: E
         pages = conn.exec_driver_sql("PRAGMA page_count").scalar_one()
         conn.exec_driver_sql(f"PRAGMA max_page_count = {pages + 4}")  # what a full disk looks like to SQLite
     with pytest.raises(StoreError, match="is full: make room"), db.transaction(sqlite_engine) as conn:
-        conn.execute(sa.insert(Meta), [{"name": str(number), "value": "x" * 4000} for number in range(1000)])
+        conn.execute(
+            sa.insert(MetaRow), [{"name": str(number), "value": "x" * 4000} for number in range(1000)]
+        )
     with db.transaction(sqlite_engine) as conn:
         assert conn.scalar(COUNT) == 0
         add(conn, "it goes on")
@@ -226,7 +228,7 @@ def test_sqlite_promises(sqlite_engine: Engine) -> None:
 def test_times_come_back_aware_and_in_utc(engine: Engine) -> None:
     east = datetime(2026, 3, 1, 15, 0, tzinfo=timezone(timedelta(hours=3)))
     with db.transaction(engine) as conn:
-        conn.execute(sa.insert(Heartbeat).values(part="sender", owner="a", at=east))
+        conn.execute(sa.insert(HeartbeatRow).values(part="sender", owner="a", at=east))
         back = conn.scalar(sa.select(schema.metadata.tables["heartbeat"].c.at))
     assert back == east
     assert back.tzinfo is UTC
@@ -235,14 +237,14 @@ def test_times_come_back_aware_and_in_utc(engine: Engine) -> None:
 def test_a_naive_time_is_refused(engine: Engine) -> None:
     naive = datetime(2026, 3, 1)  # noqa: DTZ001  # the point of the test
     with pytest.raises(sa.exc.StatementError, match="without a zone"), db.transaction(engine) as conn:
-        conn.execute(sa.insert(Heartbeat).values(part="sender", owner="a", at=naive))
+        conn.execute(sa.insert(HeartbeatRow).values(part="sender", owner="a", at=naive))
 
 
 def test_absent_json_is_null_to_queries(engine: Engine, now: datetime) -> None:
     rows = schema.metadata.tables["change"]
     with db.transaction(engine) as conn:
         conn.execute(
-            sa.insert(Change).values(
+            sa.insert(ChangeRow).values(
                 source="ring", kind="added", agency="k", state="pending", reason="", fields=["name"],
                 before=None, after={"name": "Café"}, first_seen_at=now, was_held=False, approved=False,
             )
@@ -295,7 +297,7 @@ def test_a_database_in_memory_is_one_database() -> None:
 
 def test_foreign_keys_hold(engine: Engine) -> None:
     with pytest.raises(sa.exc.IntegrityError), db.transaction(engine) as conn:
-        conn.execute(sa.insert(schema.ChangePlace).values(change_id=1, place="IL", everyone=False))
+        conn.execute(sa.insert(schema.ChangePlaceRow).values(change_id=1, place="IL", everyone=False))
 
 
 def test_connecting_makes_no_file_readable_through_the_umask(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from sqlalchemy.engine import Engine
 
 from monitor.storage import engine as db
 from monitor.storage import facts
-from monitor.storage.tables import Heartbeat
+from monitor.storage.tables import HeartbeatRow
 
 MINUTE = timedelta(minutes=1)
 
@@ -51,7 +51,7 @@ def test_heartbeats_of_processes_that_ended_do_not_pile_up(engine: Engine, now: 
         for n in range(200):  # every drain has a name of its own
             facts.beat(conn, "sender", f"here/{n}", now + n * MINUTE)
     with db.reading(engine) as conn:
-        assert conn.scalar(sa.select(sa.func.count()).select_from(Heartbeat)) == 62
+        assert conn.scalar(sa.select(sa.func.count()).select_from(HeartbeatRow)) == 62
         assert facts.heartbeat(conn, "bot") == now
         assert facts.heartbeat(conn, "sender") == now + 199 * MINUTE
 

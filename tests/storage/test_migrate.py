@@ -176,7 +176,7 @@ def test_a_table_that_others_point_to_is_replaced_without_losing_their_rows(
     expected = before | {"subscriber": [before["subscriber"][0] | {"hue": 7}]}
     assert rows(engine) == expected
     with pytest.raises(sa.exc.IntegrityError), db.transaction(engine) as conn:
-        conn.execute(sa.delete(schema.Subscriber))  # foreign keys are on again
+        conn.execute(sa.delete(schema.SubscriberRow))  # foreign keys are on again
 
 
 def test_a_sqlite_file_is_copied_before_it_is_migrated(

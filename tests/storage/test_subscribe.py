@@ -17,9 +17,9 @@ from monitor.errors import UsageError
 from monitor.keys import KeyFile
 from monitor.storage import engine as db
 from monitor.storage import people
-from monitor.storage.deliveries.tables import Delivery
+from monitor.storage.deliveries.tables import DeliveryRow
 from monitor.storage.people import Follow
-from monitor.storage.people.tables import Subscriber, Subscription
+from monitor.storage.people.tables import SubscriberRow, SubscriptionRow
 from monitor.subscribers import Added
 
 
@@ -43,7 +43,7 @@ def follows(engine: Engine, subscriber: int) -> set[tuple[str, str, str | None]]
 def owe(engine: Engine, subscriber: int, state: str, now: datetime, period: str) -> None:
     with db.transaction(engine) as conn:
         conn.execute(
-            sa.insert(Delivery).values(
+            sa.insert(DeliveryRow).values(
                 kind="notice", period=period, subscriber_id=subscriber, state=state, created_at=now, due_at=now,
                 attempts=0, ambiguous=False, owner="a sender", lease_until=now,
             )
@@ -63,7 +63,7 @@ def test_the_operators_door_makes_active_at_once(engine: Engine, keys: KeyFile, 
 def test_the_database_holds_no_address_in_the_clear(engine: Engine, keys: KeyFile, now: datetime) -> None:
     add(engine, keys, now, "zuzanna@example.org")
     with db.reading(engine) as conn:
-        (row,) = conn.execute(sa.select(Subscriber.__table__)).mappings()  # type: ignore[attr-defined]
+        (row,) = conn.execute(sa.select(SubscriberRow.__table__)).mappings()  # type: ignore[attr-defined]
     assert "zuzanna" not in repr(dict(row)).lower()
     assert keys.open("email", row["address"]) == "zuzanna@example.org"
 
@@ -151,9 +151,9 @@ def test_leaving_erases_the_address_and_drops_what_was_due(
     assert subscribers.remove(engine, keys, now=now, **who)
 
     with db.reading(engine) as conn:
-        row = conn.execute(sa.select(Subscriber.__table__)).mappings().one()  # type: ignore[attr-defined]
-        deliveries = conn.execute(sa.select(Delivery.__table__).order_by(Delivery.id)).mappings().all()  # type: ignore[attr-defined, arg-type]
-        assert conn.scalar(sa.select(sa.func.count()).select_from(Subscription)) == 0
+        row = conn.execute(sa.select(SubscriberRow.__table__)).mappings().one()  # type: ignore[attr-defined]
+        deliveries = conn.execute(sa.select(DeliveryRow.__table__).order_by(DeliveryRow.id)).mappings().all()  # type: ignore[attr-defined, arg-type]
+        assert conn.scalar(sa.select(sa.func.count()).select_from(SubscriptionRow)) == 0
         assert people.suppression(conn, "email", keys.lookup("email", "ann@example.org")) is None
     assert (row["state"], row["address"], row["address_hash"], row["ended_at"]) == ("ended", None, None, now)
     assert [each["state"] for each in deliveries] == ["dropped", "sent"]

@@ -18,9 +18,9 @@ from monitor.domain import Listing
 from monitor.keys import KeyFile
 from monitor.storage import engine as db
 from monitor.storage import people
-from monitor.storage.deliveries.tables import Delivery
+from monitor.storage.deliveries.tables import DeliveryRow
 from monitor.storage.lists.codec import listing_to_json
-from monitor.storage.lists.tables import Change, ChangePlace, Changeset
+from monitor.storage.lists.tables import ChangePlaceRow, ChangeRow, ChangesetRow
 from monitor.storage.people import Subscriber
 from monitor.subscribers import Wish
 from tests.subscribers.town import Town, opened
@@ -65,7 +65,9 @@ def member(
 def deliveries(engine: Engine, *kinds: str) -> list[tuple[str, str, str | None]]:
     """(kind, state, period) of what the outbox holds, oldest first."""
     with db.reading(engine) as conn:
-        rows = conn.execute(sa.select(Delivery.kind, Delivery.state, Delivery.period).order_by(Delivery.id))  # type: ignore[call-overload]
+        rows = conn.execute(
+            sa.select(DeliveryRow.kind, DeliveryRow.state, DeliveryRow.period).order_by(DeliveryRow.id)
+        )  # type: ignore[call-overload]
         return [tuple(row) for row in rows if not kinds or row.kind in kinds]
 
 
@@ -88,22 +90,22 @@ def publish(engine: Engine) -> Callable[..., int]:
 def _published(
     conn: Connection, name: str, at: datetime, places: tuple[str, ...], source: str, everyone: bool
 ) -> int:
-    number = (conn.scalar(sa.select(sa.func.count()).select_from(Changeset)) or 0) + 1
+    number = (conn.scalar(sa.select(sa.func.count()).select_from(ChangesetRow)) or 0) + 1
     changeset = conn.scalar(
-        sa.insert(Changeset).values(source=source, number=number, at=at).returning(Changeset.id)  # type: ignore[call-overload]
+        sa.insert(ChangesetRow).values(source=source, number=number, at=at).returning(ChangesetRow.id)  # type: ignore[call-overload]
     )
     listing = Listing(name=name, key=f"IL|{name}", state="IL", city="Chicago")
     change = conn.scalar(
-        sa.insert(Change)
+        sa.insert(ChangeRow)
         .values(
             source=source, kind="added", agency=listing.key, state="published", reason="", fields=[],
             after=listing_to_json(listing), first_seen_at=at, was_held=False, approved=False, changeset_id=changeset,
             how="municipal", confidence="exact", placement="covers Chicago",
         )
-        .returning(Change.id)  # type: ignore[call-overload]
+        .returning(ChangeRow.id)  # type: ignore[call-overload]
     )  # fmt: skip
     conn.execute(
-        sa.insert(ChangePlace),
+        sa.insert(ChangePlaceRow),
         [
             {"change_id": change, "place": place, "everyone": everyone and not place.isdigit()}
             for place in places

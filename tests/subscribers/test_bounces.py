@@ -19,7 +19,7 @@ from monitor.keys import KeyFile
 from monitor.ops import health
 from monitor.storage import engine as db
 from monitor.storage import facts, people
-from monitor.subscribers import Tombstones, Verdict
+from monitor.subscribers import BounceVerdict, Tombstones
 from tests.subscribers.conftest import ANN, member, token, who
 from tests.subscribers.town import Town
 
@@ -50,8 +50,8 @@ def test_an_address_that_is_gone_is_suppressed_at_once(engine: Engine, keys: Key
     one = member(engine, keys, now)
     for status in ("5.1.1", "5.1.2", "5.1.10"):
         assert subscribers.returned(engine, keys, report(back(keys, one), status), now) in {
-            Verdict.SUPPRESSED,
-            Verdict.PASSED,
+            BounceVerdict.SUPPRESSED,
+            BounceVerdict.PASSED,
         }
     assert who(engine, keys) is None
     with db.reading(engine) as conn:
@@ -69,12 +69,12 @@ def test_other_refusals_strike_and_the_third_on_a_second_day_suppresses(
 
     for number in range(4):
         at = now + number * timedelta(hours=1)
-        assert subscribers.returned(engine, keys, full(number), at) is Verdict.STRUCK
+        assert subscribers.returned(engine, keys, full(number), at) is BounceVerdict.STRUCK
     # a relay that posts it once more, a mailbox that is read again
-    assert subscribers.returned(engine, keys, full(3), now + DAY) is Verdict.PASSED
+    assert subscribers.returned(engine, keys, full(3), now + DAY) is BounceVerdict.PASSED
     subscribers.purge(engine, now + DAY)
-    assert subscribers.returned(engine, keys, full(0), now + 2 * DAY) is Verdict.PASSED
-    assert subscribers.returned(engine, keys, full(4), now + 2 * DAY) is Verdict.SUPPRESSED
+    assert subscribers.returned(engine, keys, full(0), now + 2 * DAY) is BounceVerdict.PASSED
+    assert subscribers.returned(engine, keys, full(4), now + 2 * DAY) is BounceVerdict.SUPPRESSED
 
 
 @pytest.mark.parametrize(
@@ -87,7 +87,7 @@ def test_a_delay_says_nothing_about_the_address(
     one = member(sqlite_engine, keys, now)
     assert (
         subscribers.returned(sqlite_engine, keys, report(back(keys, one), status, action), now)
-        is Verdict.PASSED
+        is BounceVerdict.PASSED
     )
 
 
@@ -98,7 +98,7 @@ def test_a_refusal_for_our_own_faults_is_the_operators_and_nobody_elses(
     one = member(engine, keys, now)
     for status in ("5.1.7", "5.1.8", "5.7.1", "5.7.26"):
         mail = report(back(keys, one), status, diagnosis=f"smtp; 550 mail to {ANN} fails DMARC")
-        assert subscribers.returned(engine, keys, mail, now) is Verdict.PASSED
+        assert subscribers.returned(engine, keys, mail, now) is BounceVerdict.PASSED
     with db.reading(engine) as conn:
         assert facts.lanes(conn, now) == ()
     assert who(engine, keys) is not None
@@ -118,7 +118,7 @@ def test_a_wave_of_refusals_alarms_the_operator(sqlite_engine: Engine, keys: Key
         for number in range(9):
             people.suppress(conn, "email", f"{number}", "gone", now)
     assert problems(now) == []
-    assert subscribers.returned(sqlite_engine, keys, report(back(keys, one)), now) is Verdict.SUPPRESSED
+    assert subscribers.returned(sqlite_engine, keys, report(back(keys, one)), now) is BounceVerdict.SUPPRESSED
     assert len(problems(now)) == 1
     assert problems(now + 2 * DAY) == []
 
@@ -133,9 +133,9 @@ def test_without_a_token_of_ours_nothing_happens(sqlite_engine: Engine, keys: Ke
         f"alerts+999{token(keys, Purpose.BOUNCE, one)}@watch.example",
     ]
     for to in wrong:
-        assert subscribers.returned(sqlite_engine, keys, report(to), now) is Verdict.FOREIGN
+        assert subscribers.returned(sqlite_engine, keys, report(to), now) is BounceVerdict.FOREIGN
     plain = f"To: {back(keys, one)}\r\nSubject: 5.1.1\r\n\r\nStatus: 5.1.1\r\nAction: failed\r\n".encode()
-    assert subscribers.returned(sqlite_engine, keys, plain, now) is Verdict.FOREIGN
+    assert subscribers.returned(sqlite_engine, keys, plain, now) is BounceVerdict.FOREIGN
     assert who(sqlite_engine, keys) is not None
 
 
@@ -144,7 +144,8 @@ def test_a_token_survives_whatever_case_a_relay_gives_it(
 ) -> None:
     one = member(sqlite_engine, keys, now)
     assert (
-        subscribers.returned(sqlite_engine, keys, report(back(keys, one).upper()), now) is Verdict.SUPPRESSED
+        subscribers.returned(sqlite_engine, keys, report(back(keys, one).upper()), now)
+        is BounceVerdict.SUPPRESSED
     )
 
 
@@ -160,7 +161,7 @@ def test_a_mail_to_the_unsubscribe_address_ends_it(
     for _ in range(2):
         assert (
             subscribers.returned(engine, keys, bytes(mail), now, tombstones=Tombstones(tmp_path))
-            is Verdict.LEFT
+            is BounceVerdict.LEFT
         )
     assert who(engine, keys) is None
     assert len(Tombstones(tmp_path).read()) == 1
@@ -184,57 +185,60 @@ FIELDS = {
         "Reporting-MTA: dns; mx.watch.example\nX-Postfix-Queue-ID: 4F1\n\nFinal-Recipient: rfc822; ann@example.org\n"
         "Original-Recipient: rfc822;ann@example.org\nAction: failed\nStatus: 5.1.1\nRemote-MTA: dns; mx.example.org\n"
         "Diagnostic-Code: smtp; 550 5.1.1 <ann@example.org>: Recipient address rejected:\n    User unknown in local recipient table",
-        Verdict.SUPPRESSED,
+        BounceVerdict.SUPPRESSED,
     ),
     "Postfix, delayed": (
         "Reporting-MTA: dns; mx.watch.example\n\nFinal-Recipient: rfc822; ann@example.org\nAction: delayed\nStatus: 4.4.1\n"
         "Diagnostic-Code: X-Postfix; connect to mx.example.org[192.0.2.1]:25: Connection timed out\n"
         "Will-Retry-Until: Tue, 3 Mar 2026 00:00:00 +0000",
-        Verdict.PASSED,
+        BounceVerdict.PASSED,
     ),
     "Exim": (
         "Reporting-MTA: dns; mx.watch.example\n\nAction: failed\nFinal-Recipient: rfc822;ann@example.org\nStatus: 5.0.0\n"
         "Remote-MTA: dns; mx.example.org\nDiagnostic-Code: smtp; 550 5.1.1 No such user here",
-        Verdict.SUPPRESSED,
+        BounceVerdict.SUPPRESSED,
     ),
     "Exim, an old server behind it": (
         "Reporting-MTA: dns; mx.watch.example\n\nAction: failed\nFinal-Recipient: rfc822;ann@example.org\nStatus: 5.0.0\n"
         "Diagnostic-Code: smtp; 550 No such user here, asked by 5.9.1.2",
-        Verdict.STRUCK,
+        BounceVerdict.STRUCK,
     ),
     "Exchange": (
         "Reporting-MTA: dns;EX01.example.org\n\nFinal-recipient: RFC822;ann@example.org\nAction: failed\nStatus: 5.1.10\n"
         "Diagnostic-Code: smtp;550 5.1.10 RESOLVER.ADR.RecipientNotFound; not found by SMTP address lookup\n"
         "X-Display-Name: Ann",
-        Verdict.SUPPRESSED,
+        BounceVerdict.SUPPRESSED,
     ),
     "Outlook": (
         "Reporting-MTA: dns;AM0.prod.example.com\n\nFinal-Recipient: rfc822;ann@example.org\nAction: failed\nStatus: 5.7.1\n"
         "Diagnostic-Code: smtp;550 5.7.1 Service unavailable, client host [192.0.2.1] blocked using a list",
-        Verdict.PASSED,
+        BounceVerdict.PASSED,
     ),
     "Gmail": (
         "Reporting-MTA: dns; googlemail.com\nArrival-Date: Sun, 01 Mar 2026 00:00:00 -0800 (PST)\n\n"
         "Final-Recipient: rfc822; ann@example.org\nAction: failed\nStatus: 5.2.2\n"
         "Diagnostic-Code: smtp; 552-5.2.2 The recipient's inbox is out of storage space. Please direct\n"
         " 552 5.2.2 the recipient to https://support.example.com/",
-        Verdict.STRUCK,
+        BounceVerdict.STRUCK,
     ),
     "no status": (
         "Reporting-MTA: dns; old.example\n\nFinal-Recipient: rfc822; ann@example.org\nAction: failed\n"
         "Diagnostic-Code: smtp; 550-5.1.1 unknown",
-        Verdict.SUPPRESSED,
+        BounceVerdict.SUPPRESSED,
     ),
     "no status, for now": (
         "Reporting-MTA: dns; old.example\n\nAction: failed\nDiagnostic-Code: smtp; 451 greylisted",
-        Verdict.PASSED,
+        BounceVerdict.PASSED,
     ),
-    "neither status nor diagnosis": ("Reporting-MTA: dns; old.example\n\nAction: failed", Verdict.STRUCK),
+    "neither status nor diagnosis": (
+        "Reporting-MTA: dns; old.example\n\nAction: failed",
+        BounceVerdict.STRUCK,
+    ),
     "one of several": (
         "Reporting-MTA: dns; x.example\n\nAction: relayed\nStatus: 2.0.0\n\nAction: failed (unknown)\nStatus: 5.1.2 (no host)",
-        Verdict.SUPPRESSED,
+        BounceVerdict.SUPPRESSED,
     ),
-    "no action": ("Reporting-MTA: dns; x.example\n\nStatus: 5.1.1", Verdict.FOREIGN),
+    "no action": ("Reporting-MTA: dns; x.example\n\nStatus: 5.1.1", BounceVerdict.FOREIGN),
 }
 
 
@@ -246,7 +250,7 @@ def test_reports_are_read_as_servers_write_them(
     one = member(sqlite_engine, keys, now)
     mail = dsn(fields, to="alerts@watch.example", Delivered_To=back(keys, one))
     assert subscribers.returned(sqlite_engine, keys, mail, now) is verdict
-    assert (who(sqlite_engine, keys) is None) is (verdict is Verdict.SUPPRESSED)
+    assert (who(sqlite_engine, keys) is None) is (verdict is BounceVerdict.SUPPRESSED)
 
 
 def test_a_relay_without_envelope_addresses_of_ours_returns_the_token_in_the_message(
@@ -260,16 +264,17 @@ def test_a_relay_without_envelope_addresses_of_ours_returns_the_token_in_the_mes
         return dsn(fields, to="alerts@watch.example", returned=returned)
 
     forged = mail(f"{one.id}x{'a' * 26}")
-    assert subscribers.returned(sqlite_engine, keys, forged, now) is Verdict.FOREIGN
+    assert subscribers.returned(sqlite_engine, keys, forged, now) is BounceVerdict.FOREIGN
     ours = mail(token(keys, Purpose.UNSUBSCRIBE, one))
-    assert subscribers.returned(sqlite_engine, keys, ours, now) is Verdict.SUPPRESSED
+    assert subscribers.returned(sqlite_engine, keys, ours, now) is BounceVerdict.SUPPRESSED
 
 
 @pytest.mark.parametrize(
-    ("kind", "verdict"), [("abuse", Verdict.LEFT), ("not-spam", Verdict.FOREIGN), ("virus", Verdict.FOREIGN)]
+    ("kind", "verdict"),
+    [("abuse", BounceVerdict.LEFT), ("not-spam", BounceVerdict.FOREIGN), ("virus", BounceVerdict.FOREIGN)],
 )
 def test_a_complaint_is_a_wish_to_leave(
-    engine: Engine, keys: KeyFile, now: datetime, tmp_path: Path, kind: str, verdict: Verdict
+    engine: Engine, keys: KeyFile, now: datetime, tmp_path: Path, kind: str, verdict: BounceVerdict
 ) -> None:
     """RFC 5965: the provider of somebody who called it abuse tells us, with the address blacked out."""
     one = member(engine, keys, now)
@@ -279,8 +284,8 @@ def test_a_complaint_is_a_wish_to_leave(
     )  # fmt: skip
     stones = Tombstones(tmp_path)
     assert subscribers.returned(engine, keys, mail, now, tombstones=stones) is verdict
-    assert (who(engine, keys) is None) is (verdict is Verdict.LEFT)
-    assert len(stones.read()) == (verdict is Verdict.LEFT)
+    assert (who(engine, keys) is None) is (verdict is BounceVerdict.LEFT)
+    assert len(stones.read()) == (verdict is BounceVerdict.LEFT)
 
 
 def test_an_automatic_answer_says_nothing_about_the_address(
@@ -289,9 +294,9 @@ def test_an_automatic_answer_says_nothing_about_the_address(
     one = member(sqlite_engine, keys, now)
     answer = f"To: {back(keys, one)}\r\nSubject: Away until 5.1.1\r\n%s\r\nI am away. Status: 5.1.1\r\n"
     automatic = (answer % "Auto-Submitted: auto-replied\r\n").encode()
-    assert subscribers.returned(sqlite_engine, keys, automatic, now) is Verdict.PASSED
+    assert subscribers.returned(sqlite_engine, keys, automatic, now) is BounceVerdict.PASSED
     # what a person wrote is left for a person
-    assert subscribers.returned(sqlite_engine, keys, (answer % "").encode(), now) is Verdict.FOREIGN
+    assert subscribers.returned(sqlite_engine, keys, (answer % "").encode(), now) is BounceVerdict.FOREIGN
     assert who(sqlite_engine, keys) is not None
 
 
@@ -309,9 +314,9 @@ def test_whatever_was_written_is_read_or_left_in_bounded_time(
         f"Subject: {'=?utf-8?q?a?= ' * 50_000}\r\n\r\n",
         f"Subject: =?x-no-such?q?unsubscribe?=\r\nTo: =?utf-8?b?////?= {back(keys, one)}\r\n\r\n",
     ):
-        assert subscribers.returned(sqlite_engine, keys, junk.encode(), now) is Verdict.FOREIGN
+        assert subscribers.returned(sqlite_engine, keys, junk.encode(), now) is BounceVerdict.FOREIGN
     large = report(back(keys, one)) + b"x" * 10 * 2**20
-    assert subscribers.returned(sqlite_engine, keys, large, now) is Verdict.SUPPRESSED
+    assert subscribers.returned(sqlite_engine, keys, large, now) is BounceVerdict.SUPPRESSED
 
 
 def test_a_mailbox_file_is_cut_where_mails_begin() -> None:
@@ -341,7 +346,7 @@ def test_any_bytes_are_read_or_foreign(content: bytes) -> None:
     keys = KeyFile.derived(bytes(32))
     assert (
         subscribers.returned(engine, keys, content, datetime.fromisoformat("2026-03-01T12:00Z"))
-        is Verdict.FOREIGN
+        is BounceVerdict.FOREIGN
     )
 
 

@@ -22,7 +22,7 @@ from monitor.outbox import digests_due, notices_due
 from monitor.storage import engine as db
 from monitor.storage import people
 from monitor.storage.deliveries import fanout
-from monitor.storage.deliveries.tables import DigestChangeset
+from monitor.storage.deliveries.tables import DigestChangesetRow
 from monitor.storage.people import Subscriber
 from monitor.subscribers import Preferences
 from tests.subscribers.conftest import ANN, deliveries, member, token
@@ -43,13 +43,13 @@ def out(engine: Engine, publish: Publish, name: str, at: datetime, *places: str,
 
 def told(engine: Engine) -> list[tuple[str | None, int]]:
     """(period, changeset) of every digest."""
-    from monitor.storage.deliveries.tables import Delivery
+    from monitor.storage.deliveries.tables import DeliveryRow
 
     with db.reading(engine) as conn:
         rows = conn.execute(
-            sa.select(Delivery.period, DigestChangeset.changeset_id)  # type: ignore[call-overload]
-            .join(DigestChangeset, DigestChangeset.delivery_id == Delivery.id)
-            .order_by(Delivery.id, DigestChangeset.changeset_id)
+            sa.select(DeliveryRow.period, DigestChangesetRow.changeset_id)  # type: ignore[call-overload]
+            .join(DigestChangesetRow, DigestChangesetRow.delivery_id == DeliveryRow.id)
+            .order_by(DeliveryRow.id, DigestChangesetRow.changeset_id)
         )
         return [tuple(row) for row in rows]
 

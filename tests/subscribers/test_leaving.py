@@ -17,14 +17,14 @@ from monitor.domain import Confidence, Placement
 from monitor.errors import StoreError, UsageError
 from monitor.keys import KeyFile
 from monitor.outbox import fan_out
-from monitor.outbox.settle import Fate, Outcome, settle
+from monitor.outbox.settle import Outcome, OutcomeKind, settle
 from monitor.storage import engine as db
 from monitor.storage import people
 from monitor.storage.deliveries import queue
-from monitor.storage.deliveries.tables import Delivery
+from monitor.storage.deliveries.tables import DeliveryRow
 from monitor.storage.people import signups
-from monitor.storage.people.tables import RateWindow, Subscriber, Subscription
-from monitor.subscribers import Found, Preferences, Tombstones
+from monitor.storage.people.tables import RateWindowRow, SubscriberRow, SubscriptionRow
+from monitor.subscribers import LinkState, Preferences, Tombstones
 from monitor.subscribers.retention import purge
 from tests.subscribers.conftest import ANN, ask, count, deliveries, member, token, who, wish
 
@@ -36,19 +36,19 @@ def test_leaving_erases_and_drops_what_is_due_at_once(
 ) -> None:
     one = member(engine, keys, now)
     link = token(keys, Purpose.UNSUBSCRIBE, one)
-    assert subscribers.look(engine, keys, Purpose.UNSUBSCRIBE, link, now).found is Found.OPEN
+    assert subscribers.look(engine, keys, Purpose.UNSUBSCRIBE, link, now).found is LinkState.OPEN
     assert who(engine, keys) is not None
 
     left = subscribers.leave(engine, keys, link, now, tombstones=Tombstones(tmp_path))
 
-    assert left.found is Found.OPEN
+    assert left.found is LinkState.OPEN
     assert who(engine, keys) is None
-    assert count(engine, Subscription) == 0
+    assert count(engine, SubscriptionRow) == 0
     assert {state for _, state, _ in deliveries(engine)} == {"dropped"}
     with db.reading(engine) as conn:
-        row = conn.execute(sa.select(Subscriber.__table__)).mappings().one()  # type: ignore[attr-defined]
+        row = conn.execute(sa.select(SubscriberRow.__table__)).mappings().one()  # type: ignore[attr-defined]
     assert (row["state"], row["address"], row["address_hash"]) == ("ended", None, None)
-    assert subscribers.leave(engine, keys, link, now).found is Found.DONE
+    assert subscribers.leave(engine, keys, link, now).found is LinkState.DONE
     assert keys.lookup("email", ANN) not in repr(dict(row))
 
 
@@ -61,7 +61,9 @@ def test_leaving_and_settling_never_wait_for_each_other(
     with db.transaction(postgres_engine) as conn:
         claims = {"channel": "email", "owner": "o", "now": now, "until": now, "lease_until": now + DAY}
         claimed = queue.claimed(conn, queue.claim(conn, limit=9, **claims))  # type: ignore[arg-type]
-    refused = [Outcome(fate=Fate.FAILED, ids=(each.id,), deliveries=(each,), strike=True) for each in claimed]
+    refused = [
+        Outcome(fate=OutcomeKind.FAILED, ids=(each.id,), deliveries=(each,), strike=True) for each in claimed
+    ]
 
     def settled() -> None:
         with db.transaction(postgres_engine) as conn:
@@ -88,7 +90,9 @@ def test_a_link_for_managing_does_not_unsubscribe(
 ) -> None:
     one = member(sqlite_engine, keys, now)
     for purpose in (Purpose.MANAGE, Purpose.CONFIRM, Purpose.BOUNCE):
-        assert subscribers.leave(sqlite_engine, keys, token(keys, purpose, one), now).found is Found.UNKNOWN
+        assert (
+            subscribers.leave(sqlite_engine, keys, token(keys, purpose, one), now).found is LinkState.UNKNOWN
+        )
     assert who(sqlite_engine, keys) is not None
 
 
@@ -186,11 +190,14 @@ def test_purging_keeps_to_the_times(engine: Engine, keys: KeyFile, now: datetime
     assert (done.unconfirmed, done.ended) == (1, 0)
     assert who(engine, keys, "late@example.org") is None
     assert who(engine, keys, "waits@example.org") is not None
-    assert count(engine, RateWindow) == 0
+    assert count(engine, RateWindowRow) == 0
     done = purge(engine, now + timedelta(days=180))
     assert (done.unconfirmed, done.ended) == (1, 1)
-    assert count(engine, Subscriber) == 1
-    assert subscribers.leave(engine, keys, token(keys, Purpose.UNSUBSCRIBE, gone), now).found is Found.UNKNOWN
+    assert count(engine, SubscriberRow) == 1
+    assert (
+        subscribers.leave(engine, keys, token(keys, Purpose.UNSUBSCRIBE, gone), now).found
+        is LinkState.UNKNOWN
+    )
     assert who(engine, keys) is not None
 
 
@@ -213,7 +220,7 @@ def test_preferences_become_exactly_what_the_page_says(engine: Engine, keys: Key
         receipts=False,
     )
     changed = subscribers.change(engine, keys, link, wanted, now + DAY)
-    assert changed.found is Found.OPEN
+    assert changed.found is LinkState.OPEN
     assert changed.subscriber is not None
     assert (changed.subscriber.language, changed.subscriber.frequency, changed.subscriber.local_hour) == (
         "es",
@@ -227,7 +234,9 @@ def test_preferences_become_exactly_what_the_page_says(engine: Engine, keys: Key
     with db.reading(engine) as conn:
         dates = dict(
             conn.execute(
-                sa.select(Subscription.place, Subscription.created_at).where(Subscription.source == "ring")
+                sa.select(SubscriptionRow.place, SubscriptionRow.created_at).where(
+                    SubscriptionRow.source == "ring"
+                )
             ).all()
         )  # type: ignore[call-overload, arg-type]
     assert dates == {"IL": now, "46320": now + DAY}  # what is kept keeps its day
@@ -265,8 +274,8 @@ def test_whoever_left_manages_nothing(sqlite_engine: Engine, keys: KeyFile, now:
     one = member(sqlite_engine, keys, now)
     subscribers.leave(sqlite_engine, keys, token(keys, Purpose.UNSUBSCRIBE, one), now)
     changed = subscribers.change(sqlite_engine, keys, token(keys, Purpose.MANAGE, one), new(), now)
-    assert changed.found is Found.UNKNOWN
-    assert count(sqlite_engine, Subscription) == 0
+    assert changed.found is LinkState.UNKNOWN
+    assert count(sqlite_engine, SubscriptionRow) == 0
 
 
 def test_nothing_is_owed_to_whoever_left_before_a_fan_out(
@@ -278,7 +287,7 @@ def test_nothing_is_owed_to_whoever_left_before_a_fan_out(
     placement = Placement(("60601",), "municipal", Confidence.EXACT, "covers Chicago")
     assert fan_out(engine, locate=lambda *_: placement, now=now + DAY) == 0
     assert deliveries(engine, "alert") == []
-    assert count(engine, Delivery) == 2
+    assert count(engine, DeliveryRow) == 2
 
 
 def test_a_torn_tombstone_does_not_take_the_next_one_with_it(

@@ -13,7 +13,7 @@ from monitor import subscribers, wiring
 from monitor.cli import root
 from monitor.core.tokens import Purpose
 from monitor.storage import engine as db
-from monitor.storage.people.tables import Subscriber
+from monitor.storage.people.tables import SubscriberRow
 from tests.peers.imap import ImapPeer
 from tests.peers.smtp import certificate
 from tests.subscribers.conftest import ANN, token, who
@@ -62,7 +62,7 @@ class Operator:
     def strikes(self) -> dict[str, int]:
         """How often whoever is still there has refused."""
         with db.reading(self._engine) as conn:
-            rows = conn.execute(sa.select(Subscriber.strikes, Subscriber.address)).all()  # type: ignore[call-overload]
+            rows = conn.execute(sa.select(SubscriberRow.strikes, SubscriberRow.address)).all()  # type: ignore[call-overload]
         return {self._keys.open("email", sealed): strikes for strikes, sealed in rows if sealed}
 
     def close(self) -> None:

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from monitor import config
 from monitor.storage import engine as db
-from monitor.storage.lists.tables import Fetch, Source
+from monitor.storage.lists.tables import FetchRow, SourceRow
 from tests.subscribers.town import Town, Visitor, link, text
 
 BLIND = "We cannot read it at the moment: Ring's Active Agency Map"
@@ -19,12 +19,14 @@ BACK = "We can read it again: Ring's Active Agency Map"
 def checked(town: Town, *, good: bool, name: str = "ring") -> None:
     """A list is polled now."""
     with db.transaction(town.engine) as conn:
-        known = conn.execute(sa.update(Source).where(Source.name == name).values(last_fetch_at=town.now))  # type: ignore[arg-type]
+        known = conn.execute(
+            sa.update(SourceRow).where(SourceRow.name == name).values(last_fetch_at=town.now)
+        )  # type: ignore[arg-type]
         if not known.rowcount:
             first = {"name": name, "number": 1, "fingerprint": "", "columns": [], "folders": []}
-            conn.execute(sa.insert(Source).values(**first, last_fetch_at=town.now))
+            conn.execute(sa.insert(SourceRow).values(**first, last_fetch_at=town.now))
         if good:
-            conn.execute(sa.update(Source).where(Source.name == name).values(last_good_at=town.now))  # type: ignore[arg-type]
+            conn.execute(sa.update(SourceRow).where(SourceRow.name == name).values(last_good_at=town.now))  # type: ignore[arg-type]
 
 
 def on(town: Town, *days: float, since: datetime) -> list[tuple[str, str]]:
@@ -107,7 +109,7 @@ def test_a_receipt_counts_checks_and_the_time_without_one(town: Town) -> None:
     with db.transaction(town.engine) as conn:
         for hour, outcome in outcomes:
             at = town.now + timedelta(hours=hour)
-            conn.execute(sa.insert(Fetch).values(source="ring", at=at, outcome=outcome, reason=""))
+            conn.execute(sa.insert(FetchRow).values(source="ring", at=at, outcome=outcome, reason=""))
     town.deliver()
     said = " ".join(text(town.mail()).split())
     assert "79 good checks - The last one: May 31, 2026, 7:00 pm CDT - 8 hours without one" in said

@@ -16,9 +16,9 @@ from monitor.ops import health
 from monitor.storage import engine as db
 from monitor.storage import facts, people
 from monitor.storage.deliveries import fanout
-from monitor.storage.deliveries.tables import Delivery
+from monitor.storage.deliveries.tables import DeliveryRow
 from monitor.storage.people import signups
-from monitor.storage.people.tables import RateWindow, Signup, Subscriber
+from monitor.storage.people.tables import RateWindowRow, SignupRow, SubscriberRow
 from tests.peers.http import Server
 from tests.subscribers.conftest import ANN, count, member, who
 from tests.subscribers.town import Town, Visitor, link, links, text
@@ -141,7 +141,7 @@ def _everything(town: Town) -> list[object]:
     with db.reading(town.engine) as conn:
         return [
             conn.execute(sa.select(table.__table__)).all()  # type: ignore[attr-defined]
-            for table in (Subscriber, Delivery, Signup)
+            for table in (SubscriberRow, DeliveryRow, SignupRow)
         ]
 
 
@@ -186,7 +186,7 @@ def test_a_mistake_comes_back_beside_its_field_with_nothing_lost(small_town: Tow
         assert text_ in answer.text
     assert re.search(r'value="weekly" checked', answer.text)
     assert re.search(r'value="18" selected', answer.text)
-    assert count(town.engine, Signup) == count(town.engine, RateWindow) == 0
+    assert count(town.engine, SignupRow) == count(town.engine, RateWindowRow) == 0
 
 
 def test_a_whole_city_is_followed_in_one_and_told_of_in_few_words(small_town: Town) -> None:
@@ -221,13 +221,13 @@ def test_markup_in_a_field_is_shown_and_not_run(small_town: Town, field: str) ->
 def test_programs_that_fill_in_everything_get_nowhere(small_town: Town) -> None:
     town = small_town
     assert town.sign_up(website="https://spam.example").status_code == 200
-    assert count(town.engine, Signup) == 0
+    assert count(town.engine, SignupRow) == 0
     quick = town.client.get("/subscribe")
     stamp = re.search(r'name="stamp" value="([^"]+)"', quick.text)[1]  # type: ignore[index]
     for bad in (stamp, "", "1.2", stamp.replace(".", ".0"), f"9{stamp}"):
         form = {"address": ANN, "places": "60601", "lists": ["ring"], "stamp": bad}
         assert town.client.post("/subscribe", data=form).status_code == 422
-    assert count(town.engine, Signup) == 0
+    assert count(town.engine, SignupRow) == 0
 
 
 def test_too_many_from_one_network_are_asked_to_come_back(small_town: Town) -> None:

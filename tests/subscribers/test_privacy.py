@@ -19,9 +19,9 @@ from monitor.core.tokens import Purpose
 from monitor.keys import KeyFile
 from monitor.storage import engine as db
 from monitor.storage import migrate
-from monitor.storage.deliveries.tables import Delivery
+from monitor.storage.deliveries.tables import DeliveryRow
 from monitor.storage.key_exchange import unlock
-from monitor.storage.people.tables import Subscriber
+from monitor.storage.people.tables import SubscriberRow
 from monitor.subscribers import Tombstones
 from tests.subscribers.conftest import ANN, member, token, who
 from tests.subscribers.town import Town, link, text
@@ -57,7 +57,7 @@ def test_erasing_by_command_outlives_a_restored_copy(small_town: Town, tmp_path:
     assert run.exit_code == 0, run.output
     restored = db.connect(f"sqlite:///{copy}")
     assert who(restored, town.keys) is not None
-    settings = town.settings.model_copy(update={"database": config.Database(url=f"sqlite:///{copy}")})
+    settings = town.settings.model_copy(update={"database": config.DatabaseSection(url=f"sqlite:///{copy}")})
     wiring.open_keys(settings, restored)
     assert who(restored, town.keys) is None
     restored.dispose()
@@ -105,11 +105,11 @@ def test_what_is_erased_is_proved_to_be_gone_from_the_very_bytes(small_town: Tow
     log.write_text("")
     with db.transaction(town.engine) as conn:
         conn.execute(
-            sa.update(Delivery).values(last_error=town.keys.lookup("email", "zuzanna.canary@example.org"))
+            sa.update(DeliveryRow).values(last_error=town.keys.lookup("email", "zuzanna.canary@example.org"))
         )
     assert purge()["found"] == [{"where": "monitor.db", "what": "the hash of an erased address"}]
     with db.transaction(town.engine) as conn:
-        conn.execute(sa.update(Delivery).values(last_error=None))
+        conn.execute(sa.update(DeliveryRow).values(last_error=None))
     assert purge()["found"] == []
     # another program has deleted a row, and its bytes stay on a free page
     path = db.sqlite_path(town.engine)
@@ -161,7 +161,7 @@ def test_the_proof_reads_a_server_as_well(
     assert "write-ahead log" in (proof.unseen or "")  # a server shows its rows: it is not called proved
     with db.transaction(postgres_engine) as conn:
         conn.execute(
-            sa.update(Delivery).values(last_error=f"to {ANN} with {token(keys, Purpose.CONFIRM, one)}")
+            sa.update(DeliveryRow).values(last_error=f"to {ANN} with {token(keys, Purpose.CONFIRM, one)}")
         )
     found = subscribers.prove(postgres_engine, keys, stones).found
     assert {(trace.where, trace.what) for trace in found} == {
@@ -177,7 +177,7 @@ def test_nothing_about_a_person_is_stored_but_what_the_page_says(
     engine: Engine, keys: KeyFile, now: datetime
 ) -> None:
     member(engine, keys, now)
-    stored = {column.name for column in Subscriber.__table__.columns}  # type: ignore[attr-defined]
+    stored = {column.name for column in SubscriberRow.__table__.columns}  # type: ignore[attr-defined]
     assert stored == {
         "id", "channel", "address", "address_hash", "state", "origin", "language", "frequency", "timezone", "local_hour",
         "paused_until", "digest_at", "digest_since", "receipts", "nonce", "confirm_until", "created_at", "confirmed_at",

@@ -24,8 +24,8 @@ from monitor.outbox.prepare import Composer
 from monitor.storage import engine as db
 from monitor.storage import key_exchange, people
 from monitor.storage.people import signups
-from monitor.storage.people.tables import RateWindow, Signup
-from monitor.subscribers import Answer, Found, Tombstones
+from monitor.storage.people.tables import RateWindowRow, SignupRow
+from monitor.subscribers import Answer, LinkState, Tombstones
 from monitor.subscribers.key_rotation import LINKS_KEPT
 from tests.subscribers.conftest import ANN, ask, member, token, who, wish
 
@@ -62,7 +62,7 @@ def test_a_rotated_key_opens_and_finds_everything(
     stones = Tombstones(tmp_path)
     stones.add(sealed, "email", "erased@example.org", now + timedelta(days=9))
     with db.reading(engine) as conn:
-        windows = conn.scalar(sa.select(sa.func.count()).select_from(RateWindow))
+        windows = conn.scalar(sa.select(sa.func.count()).select_from(RateWindowRow))
 
     for _ in range(2):  # once more: a chain of three keys
         assert subscribers.rotate(engine, tmp_path, now) == 2
@@ -79,7 +79,7 @@ def test_a_rotated_key_opens_and_finds_everything(
         sealed.open("email", again.sealed)
     with db.transaction(engine) as conn:
         assert people.suppression(conn, "email", new.lookup("email", "gone@example.org")) == "gone"
-        assert conn.scalar(sa.select(sa.func.count()).select_from(RateWindow)) == windows
+        assert conn.scalar(sa.select(sa.func.count()).select_from(RateWindowRow)) == windows
         assert signups.count(conn, new.lookup("network", "192.0.2.0/24"), now) == 4
     assert subscribers.admit(engine, new, now) == 1
     assert who(engine, new, "waits@example.org") is not None
@@ -102,18 +102,18 @@ def test_links_in_mails_that_were_sent_go_on_working(
     subscribers.rotate(engine, tmp_path, now, leaked=leaked)
     new = unlocked(engine, tmp_path)
 
-    def found(purpose: Purpose, link: str, at: datetime) -> Found:
+    def found(purpose: Purpose, link: str, at: datetime) -> LinkState:
         return subscribers.look(engine, new, purpose, link, at).found
 
-    works, later = Found.UNKNOWN if leaked else Found.OPEN, now + LINKS_KEPT
+    works, later = LinkState.UNKNOWN if leaked else LinkState.OPEN, now + LINKS_KEPT
     assert found(Purpose.CONFIRM, confirm, now + timedelta(hours=1)) is works
     assert found(Purpose.MANAGE, links[Purpose.MANAGE], later - timedelta(days=1)) is works
-    assert found(Purpose.MANAGE, links[Purpose.MANAGE], later) is Found.UNKNOWN
-    assert found(Purpose.MANAGE, token(new, Purpose.MANAGE, one), later) is Found.OPEN
+    assert found(Purpose.MANAGE, links[Purpose.MANAGE], later) is LinkState.UNKNOWN
+    assert found(Purpose.MANAGE, token(new, Purpose.MANAGE, one), later) is LinkState.OPEN
     years = now + timedelta(days=2000)
     for purpose in (Purpose.UNSUBSCRIBE, Purpose.BOUNCE):
-        assert found(purpose, links[purpose], years) is Found.OPEN
-    assert subscribers.leave(engine, new, links[Purpose.UNSUBSCRIBE], years).found is Found.OPEN
+        assert found(purpose, links[purpose], years) is LinkState.OPEN
+    assert subscribers.leave(engine, new, links[Purpose.UNSUBSCRIBE], years).found is LinkState.OPEN
 
 
 def test_a_copy_of_a_message_keeps_its_id_after_a_rotation(tmp_path: Path, now: datetime) -> None:
@@ -139,7 +139,7 @@ def test_processes_that_run_go_over_to_the_new_key(
         new = unlocked(engine, tmp_path)
         # whoever only reads
         manage = token(new, Purpose.MANAGE, one)
-        assert subscribers.look(their_engine, theirs, Purpose.MANAGE, manage, now).found is Found.OPEN
+        assert subscribers.look(their_engine, theirs, Purpose.MANAGE, manage, now).found is LinkState.OPEN
         subscribers.rotate(engine, tmp_path, now)
         new = unlocked(engine, tmp_path)
         # whoever writes
@@ -153,7 +153,7 @@ def test_processes_that_run_go_over_to_the_new_key(
         left = subscribers.leave(
             their_engine, theirs, token(sealed, Purpose.UNSUBSCRIBE, one), now, tombstones=stones
         )
-        assert left.found is Found.OPEN
+        assert left.found is LinkState.OPEN
         assert len(stones.read()) == 1
 
 
@@ -180,7 +180,7 @@ def test_a_rotation_amid_sign_ups_and_leavings_loses_nobody(
         with process(database_url, tmp_path) as (theirs, key):
             for link in links:
                 left = subscribers.leave(theirs, key, link, now, tombstones=Tombstones(tmp_path))
-                assert left.found is Found.OPEN
+                assert left.found is LinkState.OPEN
 
     with ThreadPoolExecutor(3) as pool:
         taken = [pool.submit(signing_up, number) for number in range(2)]
@@ -195,7 +195,7 @@ def test_a_rotation_amid_sign_ups_and_leavings_loses_nobody(
     assert subscribers.bury(engine, new, Tombstones(tmp_path), now) == 0
     with db.reading(engine) as conn:
         living = people.living(conn)
-        assert conn.scalar(sa.select(sa.func.count()).select_from(Signup)) == 0
+        assert conn.scalar(sa.select(sa.func.count()).select_from(SignupRow)) == 0
         for each in living:
             assert each.sealed is not None
             found = people.find(conn, "email", new.lookup("email", new.open("email", each.sealed)))

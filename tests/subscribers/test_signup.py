@@ -18,9 +18,9 @@ from monitor.errors import UsageError
 from monitor.keys import KeyFile
 from monitor.storage import engine as db
 from monitor.storage import people
-from monitor.storage.deliveries.tables import Delivery
-from monitor.storage.people.tables import Confirmation, RateWindow, Signup, Subscriber
-from monitor.subscribers import Answer, Found, Limits
+from monitor.storage.deliveries.tables import DeliveryRow
+from monitor.storage.people.tables import ConfirmationRow, RateWindowRow, SignupRow, SubscriberRow
+from monitor.subscribers import Answer, LinkState, SignupLimits
 from monitor.subscribers.signup import MOST_IN_A_MAILBOX, mailbox_of, network_of
 from tests.subscribers.conftest import ANN, ask, count, deliveries, member, token, who, wish
 
@@ -39,7 +39,7 @@ def test_a_form_makes_somebody_pending_who_is_asked_once(
             ("ring", "60601"), ("ring", "IL"), ("ice-287g", "60601"), ("ice-287g", "IL"),
         }  # fmt: skip
     assert [kind for kind, *_ in deliveries(engine)] == ["confirm"]
-    assert count(engine, Signup) == 0
+    assert count(engine, SignupRow) == 0
 
 
 def test_nothing_is_decided_within_the_request(engine: Engine, keys: KeyFile, now: datetime) -> None:
@@ -47,23 +47,23 @@ def test_nothing_is_decided_within_the_request(engine: Engine, keys: KeyFile, no
     assert who(engine, keys) is None
     assert deliveries(engine) == []
     with db.reading(engine) as conn:
-        row = conn.execute(sa.select(Signup.__table__)).mappings().one()  # type: ignore[attr-defined]
+        row = conn.execute(sa.select(SignupRow.__table__)).mappings().one()  # type: ignore[attr-defined]
     assert b"ann" not in row["sealed"]
 
 
 def test_a_yes_makes_active_and_welcomes_once(engine: Engine, keys: KeyFile, now: datetime) -> None:
     ask(engine, keys, now)
     link = token(keys, Purpose.CONFIRM, who(engine, keys))
-    assert subscribers.look(engine, keys, Purpose.CONFIRM, link, now).found is Found.OPEN
+    assert subscribers.look(engine, keys, Purpose.CONFIRM, link, now).found is LinkState.OPEN
     assert who(engine, keys).state == "pending"  # type: ignore[union-attr]
 
     first = subscribers.confirm(engine, keys, link, now + timedelta(hours=47))
     again = subscribers.confirm(engine, keys, link.upper(), now + timedelta(hours=49))
 
-    assert (first.found, again.found) == (Found.OPEN, Found.DONE)
+    assert (first.found, again.found) == (LinkState.OPEN, LinkState.DONE)
     assert who(engine, keys).state == "active"  # type: ignore[union-attr]
     assert deliveries(engine, "welcome") == [("welcome", "due", "welcome")]
-    assert count(engine, Confirmation) == 0
+    assert count(engine, ConfirmationRow) == 0
 
 
 def test_two_clicks_at_once_welcome_once(engine: Engine, keys: KeyFile, now: datetime) -> None:
@@ -78,10 +78,10 @@ def test_a_link_that_has_expired_starts_again(engine: Engine, keys: KeyFile, now
     ask(engine, keys, now)
     link = token(keys, Purpose.CONFIRM, who(engine, keys))
     later = now + timedelta(hours=48)
-    assert subscribers.confirm(engine, keys, link, later).found is Found.EXPIRED
-    assert subscribers.renew(engine, keys, link, later).found is Found.EXPIRED
+    assert subscribers.confirm(engine, keys, link, later).found is LinkState.EXPIRED
+    assert subscribers.renew(engine, keys, link, later).found is LinkState.EXPIRED
     assert len(deliveries(engine, "confirm")) == 2
-    assert subscribers.confirm(engine, keys, link, later).found is Found.OPEN
+    assert subscribers.confirm(engine, keys, link, later).found is LinkState.OPEN
 
 
 @pytest.mark.parametrize("purpose", [Purpose.MANAGE, Purpose.UNSUBSCRIBE, Purpose.BOUNCE])
@@ -90,11 +90,12 @@ def test_a_link_for_something_else_confirms_nothing(
 ) -> None:
     ask(sqlite_engine, keys, now)
     link = token(keys, purpose, who(sqlite_engine, keys))
-    assert subscribers.confirm(sqlite_engine, keys, link, now).found is Found.UNKNOWN
+    assert subscribers.confirm(sqlite_engine, keys, link, now).found is LinkState.UNKNOWN
     assert (
-        subscribers.confirm(sqlite_engine, keys, "1xaaaaaaaaaaaaaaaaaaaaaaaaaa", now).found is Found.UNKNOWN
+        subscribers.confirm(sqlite_engine, keys, "1xaaaaaaaaaaaaaaaaaaaaaaaaaa", now).found
+        is LinkState.UNKNOWN
     )
-    assert subscribers.confirm(sqlite_engine, keys, "", now).found is Found.UNKNOWN
+    assert subscribers.confirm(sqlite_engine, keys, "", now).found is LinkState.UNKNOWN
 
 
 def test_an_address_is_asked_once_a_day_and_three_times_ever(
@@ -113,7 +114,7 @@ def test_an_address_is_asked_once_a_day_and_three_times_ever(
 
 def _ever_asked(engine: Engine) -> int:
     with db.reading(engine) as conn:
-        return conn.scalar(sa.select(sa.func.sum(Confirmation.count))) or 0
+        return conn.scalar(sa.select(sa.func.sum(ConfirmationRow.count))) or 0
 
 
 def _purge(engine: Engine, now: datetime) -> None:
@@ -166,7 +167,7 @@ def test_a_suppressed_address_may_ask_again_after_30_days_and_is_asked_once(
 def test_limits_hold_per_network_and_for_the_site_and_raise_an_alarm_once(
     engine: Engine, keys: KeyFile, now: datetime, caplog: pytest.LogCaptureFixture
 ) -> None:
-    limits = Limits(network=5, site=12)
+    limits = SignupLimits(network=5, site=12)
 
     def post(number: int, client: str) -> Answer:
         return subscribers.request(
@@ -188,11 +189,11 @@ def test_limits_hold_per_network_and_for_the_site_and_raise_an_alarm_once(
         is Answer.TAKEN
     )
     with db.reading(engine) as conn:
-        assert "198.51" not in repr(conn.execute(sa.select(RateWindow.__table__)).all())  # type: ignore[attr-defined]
+        assert "198.51" not in repr(conn.execute(sa.select(RateWindowRow.__table__)).all())  # type: ignore[attr-defined]
 
 
 def test_ten_thousand_posts_cannot_bomb_anybody(sqlite_engine: Engine, keys: KeyFile, now: datetime) -> None:
-    limits = Limits(network=10_000, site=120)
+    limits = SignupLimits(network=10_000, site=120)
     for n in range(1_000):
         subscribers.request(
             sqlite_engine, keys, wish(f"victim{n % 7}@example.org"), client=f"10.{n % 250}.1.1",
@@ -201,10 +202,10 @@ def test_ten_thousand_posts_cannot_bomb_anybody(sqlite_engine: Engine, keys: Key
     subscribers.admit(sqlite_engine, keys, now + timedelta(hours=1))
     with db.reading(sqlite_engine) as conn:
         per_victim = conn.execute(
-            sa.select(sa.func.count()).select_from(Delivery).group_by(Delivery.subscriber_id)  # type: ignore[arg-type]
+            sa.select(sa.func.count()).select_from(DeliveryRow).group_by(DeliveryRow.subscriber_id)  # type: ignore[arg-type]
         )
         assert [row[0] for row in per_victim] == [1] * 7
-        assert conn.scalar(sa.select(sa.func.max(RateWindow.count))) <= 1_000  # type: ignore[operator]
+        assert conn.scalar(sa.select(sa.func.max(RateWindowRow.count))) <= 1_000  # type: ignore[operator]
 
 
 @pytest.mark.parametrize("state", ["unknown", "pending", "active", "suppressed", "undeliverable"])
@@ -260,7 +261,7 @@ def test_what_cannot_be_asked_for_changes_nothing(
     arguments = {"address": ANN, "places": ("60601",), "sources": ("ring",)} | bad
     with pytest.raises(UsageError):
         subscribers.request(sqlite_engine, keys, subscribers.Wish(**arguments), client="192.0.2.7", now=now)
-    assert count(sqlite_engine, Signup) == count(sqlite_engine, RateWindow) == 0
+    assert count(sqlite_engine, SignupRow) == count(sqlite_engine, RateWindowRow) == 0
 
 
 def test_forms_taken_in_by_two_processes_are_decided_once(
@@ -271,7 +272,7 @@ def test_forms_taken_in_by_two_processes_are_decided_once(
     with ThreadPoolExecutor(3) as pool:
         decided = list(pool.map(lambda _: subscribers.admit(engine, keys, now), range(3)))
     assert sum(decided) == 30
-    assert count(engine, Subscriber) == len(deliveries(engine, "confirm")) == 30
+    assert count(engine, SubscriberRow) == len(deliveries(engine, "confirm")) == 30
 
 
 @pytest.mark.parametrize(

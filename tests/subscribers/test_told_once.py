@@ -25,7 +25,7 @@ from monitor.errors import UsageError
 from monitor.keys import KeyFile
 from monitor.outbox import Content, Letter, digests_due
 from monitor.storage.engine import connect
-from monitor.storage.people.tables import Subscriber
+from monitor.storage.people.tables import SubscriberRow
 from monitor.subscribers import Preferences
 from tests.conftest import NOW
 from tests.outbox.world import CHICAGO, GARY, HAMMOND, PLACEMENTS, STATE_POLICE, WITHIN, Recorder, World
@@ -97,7 +97,7 @@ class Life(RuleBasedStateMachine):
     def begin(self, places: set[str]) -> None:
         self.follows = {("ring", place) for place in places}
         self.who = self.world.person("ann@example.org", *sorted(places))
-        (row,) = (row for row in self.world.rows(Subscriber) if row.id == self.who)
+        (row,) = (row for row in self.world.rows(SubscriberRow) if row.id == self.who)
         self.token = tokens.make(self.keys.token_key, Purpose.MANAGE, self.who, row.nonce)
 
     @rule(agency=st.sampled_from(sorted(AGENCIES)), source=st.sampled_from(LISTS))

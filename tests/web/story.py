@@ -16,17 +16,17 @@ from monitor.domain import Listing, Meaning, Placement, Policy
 from monitor.fetch import Fetcher, Target
 from monitor.outbox import fan_out
 from monitor.places import load
-from monitor.polling import Watch, poll
-from monitor.sources import Columns, SourceSpec
+from monitor.polling import PolledSource, poll
+from monitor.sources import ColumnMap, SourceSpec
 from monitor.storage.engine import reading
 from monitor.storage.lists import changes
-from monitor.web import Coverage, Site, Watched
+from monitor.web import Coverage, Site, SiteList
 from tests.peers.http import Answer, Server
 
 SOURCE = "list"
 START = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 HOUR = timedelta(hours=1)
-COLUMNS = Columns(name="Agency", state="State", county="County", since="Since", attributes=("Type",))
+COLUMNS = ColumnMap(name="Agency", state="State", county="County", since="Since", attributes=("Type",))
 POLICY = Policy(additions=3, additions_share=0.0, whole_group=10)
 
 HAMMOND = {
@@ -113,7 +113,7 @@ class Publisher:
         self, server: Server, engine: Engine, fetcher: Fetcher, policy: Policy = POLICY, name: str = SOURCE
     ) -> None:
         self._server, self._engine, self._fetcher = server, engine, fetcher
-        self._watch = Watch(
+        self._watch = PolledSource(
             name=name,
             title="The camera list",
             every=HOUR,
@@ -189,7 +189,7 @@ def site(engine: Engine, clock: Clock, public_url: str = "https://watch.example"
     return Site(
         engine=engine,
         sources={
-            SOURCE: Watched(
+            SOURCE: SiteList(
                 name=SOURCE,
                 title="The camera list",
                 publisher="Camera Co",

@@ -16,7 +16,7 @@ from sqlalchemy.engine import Engine
 from monitor.storage import engine as db
 from monitor.storage import facts
 from monitor.storage.engine import reading, transaction
-from monitor.storage.lists.tables import Changeset
+from monitor.storage.lists.tables import ChangesetRow
 from monitor.web import create_app
 from tests.peers.browser import served
 from tests.web.conftest import Running
@@ -135,7 +135,7 @@ def test_work_that_nobody_does_and_a_part_that_says_no_are_reasons(
 ) -> None:
     if stuck:
         with transaction(sqlite_engine) as conn:
-            conn.execute(sa.insert(Changeset).values(source="list", number=1, at=now))
+            conn.execute(sa.insert(ChangesetRow).values(source="list", number=1, at=now))
     parts = site(sqlite_engine, Clock(now))
     parts = replace(parts, checks={"mail": lambda: None if stuck else "no mail transport"})
     with served(create_app(parts)) as address:

@@ -8,10 +8,10 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
 from monitor.domain import Kind
-from monitor.storage.deliveries.tables import Delivery
+from monitor.storage.deliveries.tables import DeliveryRow
 from monitor.storage.engine import reading, transaction
 from monitor.storage.lists import pages, timeline
-from monitor.storage.people.tables import Subscriber
+from monitor.storage.people.tables import SubscriberRow
 from tests.web.story import HOUR, SOURCE, START, tell
 
 
@@ -51,7 +51,7 @@ def test_the_story_is_the_same_on_both_databases(engine: Engine) -> None:
         assert [row.change.kind for row in pages.history(conn, SOURCE, latest[1].agency)] == [Kind.CHANGED]
         assert pages.first_read(conn, SOURCE) == START + HOUR
         assert [count for _, count in pages.counts(conn, SOURCE)] == [6, 7, 6]
-        seen = timeline.look(conn, timeline.Sight(SOURCE), 3 * HOUR)
+        seen = timeline.look(conn, timeline.SourceGaps(SOURCE), 3 * HOUR)
         assert [(gap.since, gap.until, gap.failed, gap.rejected) for gap in seen.until(ended, 3 * HOUR)] == [
             (START + 8 * HOUR, START + 14 * HOUR, 5, 0)
         ]
@@ -64,13 +64,15 @@ def test_a_delivery_is_overdue_only_while_nobody_sends(engine: Engine) -> None:
     minute = timedelta(minutes=1)
     with transaction(engine) as conn:
         conn.execute(
-            sa.insert(Subscriber).values(
+            sa.insert(SubscriberRow).values(
                 id=1, channel="email", state="active", origin="site", nonce="x", created_at=START
             )
         )
         row = {"kind": "notice", "subscriber_id": 1, "state": "due", "created_at": START, "due_at": START}
-        conn.execute(sa.insert(Delivery).values(id=1, period="a", **row))
-        conn.execute(sa.insert(Delivery).values(id=2, period="b", **{**row, "due_at": START + 30 * minute}))
+        conn.execute(sa.insert(DeliveryRow).values(id=1, period="a", **row))
+        conn.execute(
+            sa.insert(DeliveryRow).values(id=2, period="b", **{**row, "due_at": START + 30 * minute})
+        )
 
     def overdue(*channels: str) -> int:
         with reading(engine) as conn:
@@ -78,5 +80,7 @@ def test_a_delivery_is_overdue_only_while_nobody_sends(engine: Engine) -> None:
 
     assert (overdue("email"), overdue("telegram"), overdue()) == (1, 0, 0)
     with transaction(engine) as conn:
-        conn.execute(sa.update(Delivery).where(sa.column("id") == 2).values(lease_until=START + 40 * minute))
+        conn.execute(
+            sa.update(DeliveryRow).where(sa.column("id") == 2).values(lease_until=START + 40 * minute)
+        )
     assert overdue("email") == 0

@@ -18,9 +18,9 @@ from monitor.states import STATES
 from monitor.storage.engine import reading, transaction
 from monitor.storage.lists import changes, timeline
 from monitor.storage.lists.changes import Row
-from monitor.storage.lists.tables import Changeset, Fetch, Source
+from monitor.storage.lists.tables import ChangesetRow, FetchRow, SourceRow
 from monitor.web import Coverage, create_app
-from monitor.web.held import Waiting
+from monitor.web.held import HeldChanges
 from tests.peers.browser import served, visit
 from tests.web.story import HOUR, SOURCE, Clock, locate, site
 from tests.web.test_pages import words
@@ -57,7 +57,7 @@ def rows(
 
 def publish(conn: Connection, number: int, at: datetime, count: int, *, held: bool = False) -> int:
     conn.execute(
-        sa.insert(Changeset).values(id=number, source=SOURCE, number=number, at=at, fanned_out_at=at)
+        sa.insert(ChangesetRow).values(id=number, source=SOURCE, number=number, at=at, fanned_out_at=at)
     )
     changes.write(conn, rows(count, State.PUBLISHED, at, changeset=number, held=held))
     return number
@@ -68,11 +68,11 @@ def large(sqlite_engine: Engine, now: datetime) -> Iterator[str]:
     """A site with a changeset of 600 and a hold of 300."""
     with transaction(sqlite_engine) as conn:
         conn.execute(
-            sa.insert(Source).values(
+            sa.insert(SourceRow).values(
                 name=SOURCE, number=1, fingerprint="", columns=[], folders=[], last_good_at=now
             )
         )
-        conn.execute(sa.insert(Fetch).values(source=SOURCE, at=now, outcome="good", reason=""))
+        conn.execute(sa.insert(FetchRow).values(source=SOURCE, at=now, outcome="good", reason=""))
         publish(conn, 1, now, 600, held=True)
         publish(conn, 2, now, 45)  # enough to be sorted by state, and quick to examine
         changes.write(conn, rows(300, State.HELD, now))
@@ -153,9 +153,11 @@ def test_what_is_held_is_placed_once_and_again_when_the_list_moves(
         return locate(source, listing)
 
     with transaction(sqlite_engine) as conn:
-        conn.execute(sa.insert(Source).values(name=SOURCE, number=1, fingerprint="", columns=[], folders=[]))
+        conn.execute(
+            sa.insert(SourceRow).values(name=SOURCE, number=1, fingerprint="", columns=[], folders=[])
+        )
         changes.write(conn, rows(60, State.HELD, now))
-    waiting = Waiting([SOURCE], Coverage(sqlite_engine, [SOURCE], counting))
+    waiting = HeldChanges([SOURCE], Coverage(sqlite_engine, [SOURCE], counting))
     with reading(sqlite_engine) as conn:
         (texas,) = waiting.here(conn, ["TX"])
         for code in STATES:
@@ -166,9 +168,9 @@ def test_what_is_held_is_placed_once_and_again_when_the_list_moves(
     with transaction(sqlite_engine) as conn:
         (row,) = texas.rows
         conn.execute(
-            sa.update(changes.tables.Change).where(sa.column("id") == row.id).values(state="withdrawn")
+            sa.update(changes.tables.ChangeRow).where(sa.column("id") == row.id).values(state="withdrawn")
         )
-        conn.execute(sa.update(Source).values(number=2))
+        conn.execute(sa.update(SourceRow).values(number=2))
     with reading(sqlite_engine) as conn:
         assert waiting.here(conn, ["TX"]) == ()
         assert waiting.all(conn)[0].count == 59
@@ -180,7 +182,7 @@ def test_a_past_of_many_pages_is_walked_without_a_repetition_or_a_loss(
     day = timedelta(days=1)
     with transaction(sqlite_engine) as conn:
         conn.execute(
-            sa.insert(Source).values(
+            sa.insert(SourceRow).values(
                 name=SOURCE, number=1, fingerprint="", columns=[], folders=[], last_good_at=now
             )
         )
@@ -191,7 +193,9 @@ def test_a_past_of_many_pages_is_walked_without_a_repetition_or_a_loss(
             changes.write(conn, rows(number + 1, State.WITHDRAWN, now - (3 * number + 1) * HOUR))
         for number in range(8):
             conn.execute(
-                sa.insert(Fetch).values(source=SOURCE, at=now - 3 * number * day, outcome="good", reason="")
+                sa.insert(FetchRow).values(
+                    source=SOURCE, at=now - 3 * number * day, outcome="good", reason=""
+                )
             )
     found: list[str] = []
     pages = 0

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from monitor.core.guard.reasons import span
 from monitor.core.guard.recent import Identity, Memory
-from monitor.domain import Change, Kind, Listing, Policy, Standing, State
+from monitor.domain import Change, Kind, Listing, OpenChange, Policy, State
 from monitor.states import STATES
 
 
@@ -24,7 +24,7 @@ _DONE = {"additions": "appeared", "removals": "vanished", "renames": "were renam
 def group_holds(
     changes: Sequence[Change],
     accepted: Collection[Listing],
-    known: dict[Identity, Standing],
+    known: dict[Identity, OpenChange],
     memory: Memory,
     doubts: dict[Identity, str],
     now: datetime,
@@ -78,7 +78,7 @@ def _wholly_gone(
     group: Sequence[Change],
     changes: Sequence[Change],
     accepted: Collection[Listing],
-    known: dict[Identity, Standing],
+    known: dict[Identity, OpenChange],
     memory: Memory,
     policy: Policy,
 ) -> dict[Identity, str]:

@@ -11,13 +11,13 @@ from monitor.core.guard.groups import group_holds
 from monitor.core.guard.reasons import span, title
 from monitor.core.guard.recent import Identity, Memory
 from monitor.core.guard.unreadable import doubts_of
-from monitor.domain import Change, Judgement, Kind, Listing, Policy, Released, Standing, State
+from monitor.domain import Change, Judgement, Kind, Listing, OpenChange, Policy, Released, State
 
 
 def judge(
     changes: Iterable[Change],
     accepted: Collection[Listing],
-    standing: Iterable[Standing],
+    standing: Iterable[OpenChange],
     released: Iterable[Released],
     *,
     now: datetime,
@@ -72,25 +72,25 @@ def judge(
     return tuple(map(verdict, changes))
 
 
-def withdrawn(changes: Iterable[Change], standing: Iterable[Standing]) -> tuple[Standing, ...]:
+def withdrawn(changes: Iterable[Change], standing: Iterable[OpenChange]) -> tuple[OpenChange, ...]:
     """What stood and is no longer there, so that it ends in silence. A change that is only quiet now is not there."""
     there = {change.identity for change in changes if not change.quiet}
     return tuple(one for one in standing if one.change.identity not in there)
 
 
-def next_due(standing: Iterable[Standing], policy: Policy) -> datetime | None:
+def next_due(standing: Iterable[OpenChange], policy: Policy) -> datetime | None:
     """The first moment at which a good poll would publish something of this, if nothing new comes; None if only a person can."""
     times = (_due_at(one, policy) for one in standing)
     return min((time for time in times if time), default=None)
 
 
-def due(standing: Iterable[Standing], now: datetime, policy: Policy | None = None) -> bool:
+def due(standing: Iterable[OpenChange], now: datetime, policy: Policy | None = None) -> bool:
     """Whether a good poll now publishes something of this although the source has not changed."""
     time = next_due(standing, policy or Policy())
     return time is not None and time <= now
 
 
-def _due_at(standing: Standing, policy: Policy) -> datetime | None:
+def _due_at(standing: OpenChange, policy: Policy) -> datetime | None:
     if standing.state is State.REJECTED:
         return None
     if standing.approved:
@@ -100,7 +100,7 @@ def _due_at(standing: Standing, policy: Policy) -> datetime | None:
     return standing.release_at
 
 
-def _known(changes: Iterable[Change], standing: Iterable[Standing]) -> dict[Identity, Standing]:
+def _known(changes: Iterable[Change], standing: Iterable[OpenChange]) -> dict[Identity, OpenChange]:
     """What stood, by the identity under which it stands now: an addition may have got another name or key in the meantime."""
     known = {one.change.identity: one for one in standing}
     new = (
@@ -118,10 +118,10 @@ def _known(changes: Iterable[Change], standing: Iterable[Standing]) -> dict[Iden
     return known
 
 
-def _inherited(stood: Standing, heir: Change) -> Standing:
+def _inherited(stood: OpenChange, heir: Change) -> OpenChange:
     if heir.quiet or not (stood.approved or stood.state is State.REJECTED):
         return stood
     if stood.approved:
         return replace(stood, approved=False)
     reason = f"It was rejected by a person as {title(stood.change.subject)} and reads differently now."
-    return Standing(heir, State.HELD, stood.since, reason)
+    return OpenChange(heir, State.HELD, stood.since, reason)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from monitor.core.diff import diff
-from monitor.domain import Change, Kind, Listing, Policy, Released, Standing
+from monitor.domain import Change, Kind, Listing, OpenChange, Policy, Released
 
 Identity = tuple[Kind, str]
 """`Change.identity`."""
@@ -43,7 +43,7 @@ class Memory:
         return cls(gone, returned, tuple(counted))
 
     def with_previous(
-        self, changes: tuple[Change, ...], known: dict[Identity, Standing]
+        self, changes: tuple[Change, ...], known: dict[Identity, OpenChange]
     ) -> tuple[Change, ...]:
         """The changes, additions of a listing that was announced as gone marked so: by key, name or the rename rule."""
         was = {

@@ -8,14 +8,14 @@ from datetime import datetime, timedelta
 from monitor.core.diff import value_of
 from monitor.core.guard.reasons import title
 from monitor.core.identity import dates_of, named_key
-from monitor.domain import Change, Kind, Listing, Policy, Publication, Standing
+from monitor.domain import Change, Kind, Listing, OpenChange, Policy, Publication
 
 
 def reject(
     publication: Publication,
     accepted: Collection[Listing],
     changes: Iterable[Change],
-    standing: Iterable[Standing],
+    standing: Iterable[OpenChange],
     *,
     columns: frozenset[str],
     folders: Collection[str],

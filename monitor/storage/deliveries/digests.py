@@ -13,11 +13,11 @@ from sqlmodel import col
 
 from monitor.storage.columns import UtcDateTime
 from monitor.storage.deliveries.fanout import Match, heard
-from monitor.storage.deliveries.tables import Delivery, DigestChangeset
+from monitor.storage.deliveries.tables import DeliveryRow, DigestChangesetRow
 from monitor.storage.engine import insert_for
 from monitor.storage.lists import tables
-from monitor.storage.lists.tables import ChangePlace, Changeset
-from monitor.storage.people.tables import Subscriber, Subscription
+from monitor.storage.lists.tables import ChangePlaceRow, ChangesetRow
+from monitor.storage.people.tables import SubscriberRow, SubscriptionRow
 
 DIGEST = "digest"
 
@@ -38,15 +38,15 @@ def due(conn: Connection, now: datetime, limit: int) -> tuple[Due, ...]:
     """Those whose digest is due, taken for this transaction: on PostgreSQL nobody else gets them meanwhile."""
     rows: Any = conn.execute(
         sa.select(
-            col(Subscriber.id),
-            col(Subscriber.frequency),
-            col(Subscriber.timezone),
-            col(Subscriber.local_hour),
-            sa.func.coalesce(col(Subscriber.digest_since), col(Subscriber.created_at)),
-            col(Subscriber.paused_until).is_not(None),
+            col(SubscriberRow.id),
+            col(SubscriberRow.frequency),
+            col(SubscriberRow.timezone),
+            col(SubscriberRow.local_hour),
+            sa.func.coalesce(col(SubscriberRow.digest_since), col(SubscriberRow.created_at)),
+            col(SubscriberRow.paused_until).is_not(None),
         )
-        .where(col(Subscriber.digest_at) <= now, col(Subscriber.state).in_(["active", "paused"]))
-        .order_by(col(Subscriber.digest_at), col(Subscriber.id))
+        .where(col(SubscriberRow.digest_at) <= now, col(SubscriberRow.state).in_(["active", "paused"]))
+        .order_by(col(SubscriberRow.digest_at), col(SubscriberRow.id))
         .limit(limit)
         .with_for_update(skip_locked=True)
     )
@@ -56,7 +56,7 @@ def due(conn: Connection, now: datetime, limit: int) -> tuple[Due, ...]:
 def any_due(conn: Connection, now: datetime) -> bool:
     """Whether a digest is due."""
     found = sa.exists().where(
-        col(Subscriber.digest_at) <= now, col(Subscriber.state).in_(["active", "paused"])
+        col(SubscriberRow.digest_at) <= now, col(SubscriberRow.state).in_(["active", "paused"])
     )
     return bool(conn.scalar(sa.select(found)))
 
@@ -66,37 +66,38 @@ def collected(conn: Connection, subscribers: Collection[int]) -> dict[int, tuple
     and that neither an alert nor a digest has told them.
     """
     base = (
-        sa.select(col(Subscription.subscriber_id), col(Changeset.id))
-        .select_from(Subscription)
-        .join(Subscriber, col(Subscriber.id) == col(Subscription.subscriber_id))
+        sa.select(col(SubscriptionRow.subscriber_id), col(ChangesetRow.id))
+        .select_from(SubscriptionRow)
+        .join(SubscriberRow, col(SubscriberRow.id) == col(SubscriptionRow.subscriber_id))
         .join(
-            Changeset,
+            ChangesetRow,
             sa.and_(
-                col(Changeset.source) == col(Subscription.source),
-                col(Changeset.fanned_out_at) >= col(Subscriber.digest_since),
-                col(Changeset.fanned_out_at) >= col(Subscription.created_at),
+                col(ChangesetRow.source) == col(SubscriptionRow.source),
+                col(ChangesetRow.fanned_out_at) >= col(SubscriberRow.digest_since),
+                col(ChangesetRow.fanned_out_at) >= col(SubscriptionRow.created_at),
             ),
         )
-        .join(tables.Change, col(tables.Change.changeset_id) == col(Changeset.id))
-        .join(ChangePlace, col(ChangePlace.change_id) == col(tables.Change.id))
+        .join(tables.ChangeRow, col(tables.ChangeRow.changeset_id) == col(ChangesetRow.id))
+        .join(ChangePlaceRow, col(ChangePlaceRow.change_id) == col(tables.ChangeRow.id))
         .where(
-            col(Subscription.subscriber_id).in_(subscribers),
+            col(SubscriptionRow.subscriber_id).in_(subscribers),
             ~sa.exists().where(
-                col(Delivery.subscriber_id) == col(Subscriber.id),
-                col(Delivery.changeset_id) == col(Changeset.id),
+                col(DeliveryRow.subscriber_id) == col(SubscriberRow.id),
+                col(DeliveryRow.changeset_id) == col(ChangesetRow.id),
             ),
             ~sa.exists().where(
-                col(DigestChangeset.subscriber_id) == col(Subscriber.id),
-                col(DigestChangeset.changeset_id) == col(Changeset.id),
+                col(DigestChangesetRow.subscriber_id) == col(SubscriberRow.id),
+                col(DigestChangesetRow.changeset_id) == col(ChangesetRow.id),
             ),
         )
     )
     found: dict[int, list[int]] = {}
     pairs: Any = conn.execute(
         sa.union(
-            base.where(col(ChangePlace.place) == col(Subscription.place)),
+            base.where(col(ChangePlaceRow.place) == col(SubscriptionRow.place)),
             base.where(
-                col(ChangePlace.place) == col(Subscription.within), col(ChangePlace.everyone).is_(sa.true())
+                col(ChangePlaceRow.place) == col(SubscriptionRow.within),
+                col(ChangePlaceRow.everyone).is_(sa.true()),
             ),
         )
     )
@@ -108,12 +109,12 @@ def collected(conn: Connection, subscribers: Collection[int]) -> dict[int, tuple
 def take_alerts(conn: Connection, subscribers: Collection[int], now: datetime) -> dict[int, tuple[int, ...]]:
     """Alerts that lay due through a pause and that nobody has in hand: settled as told in its summary; their changesets."""
     rows = conn.execute(
-        sa.update(Delivery)
+        sa.update(DeliveryRow)
         .where(
-            col(Delivery.subscriber_id).in_(subscribers),
-            col(Delivery.kind) == "alert",
-            col(Delivery.state) == "due",
-            sa.or_(col(Delivery.lease_until).is_(None), col(Delivery.lease_until) <= now),
+            col(DeliveryRow.subscriber_id).in_(subscribers),
+            col(DeliveryRow.kind) == "alert",
+            col(DeliveryRow.state) == "due",
+            sa.or_(col(DeliveryRow.lease_until).is_(None), col(DeliveryRow.lease_until) <= now),
         )
         .values(
             state="dropped",
@@ -122,7 +123,7 @@ def take_alerts(conn: Connection, subscribers: Collection[int], now: datetime) -
             lease_until=None,
             owner=None,
         )
-        .returning(col(Delivery.subscriber_id), col(Delivery.changeset_id))
+        .returning(col(DeliveryRow.subscriber_id), col(DeliveryRow.changeset_id))
     )
     found: dict[int, list[int]] = {}
     for subscriber, changeset in rows:
@@ -152,12 +153,13 @@ def owe(conn: Connection, told: Mapping[int, tuple[str, tuple[int, ...]]], now: 
         for subscriber, (period, _) in told.items()
     ]
     written = conn.execute(
-        insert_for(conn, Delivery)
+        insert_for(conn, DeliveryRow)
         .values(rows)
         .on_conflict_do_nothing(
-            index_elements=["subscriber_id", "kind", "period"], index_where=col(Delivery.period).is_not(None)
+            index_elements=["subscriber_id", "kind", "period"],
+            index_where=col(DeliveryRow.period).is_not(None),
         )
-        .returning(col(Delivery.id), col(Delivery.subscriber_id))
+        .returning(col(DeliveryRow.id), col(DeliveryRow.subscriber_id))
     ).all()
     entries = [
         {"subscriber_id": subscriber, "changeset_id": changeset, "delivery_id": delivery}
@@ -165,15 +167,15 @@ def owe(conn: Connection, told: Mapping[int, tuple[str, tuple[int, ...]]], now: 
         for changeset in told[subscriber][1]
     ]
     if entries:
-        conn.execute(sa.insert(DigestChangeset), entries)
+        conn.execute(sa.insert(DigestChangesetRow), entries)
     return frozenset(subscriber for _, subscriber in written)
 
 
 def scheduled(conn: Connection, plans: Sequence[tuple[int, datetime | None, datetime | None]]) -> None:
     """Write when each subscriber's next digest is due and from when on it collects; a pause is over with that."""
     conn.execute(
-        sa.update(Subscriber)
-        .where(col(Subscriber.id) == sa.bindparam("who"), col(Subscriber.state) != "ended")
+        sa.update(SubscriberRow)
+        .where(col(SubscriberRow.id) == sa.bindparam("who"), col(SubscriberRow.state) != "ended")
         .values(
             digest_at=sa.bindparam("at", type_=UtcDateTime()),
             digest_since=sa.bindparam("since", type_=UtcDateTime()),
@@ -187,9 +189,9 @@ def scheduled(conn: Connection, plans: Sequence[tuple[int, datetime | None, date
 def told_by(conn: Connection, deliveries: Collection[int]) -> dict[int, tuple[int, ...]]:
     """The changesets of digests, by delivery."""
     rows = conn.execute(
-        sa.select(col(DigestChangeset.delivery_id), col(DigestChangeset.changeset_id))
-        .where(col(DigestChangeset.delivery_id).in_(deliveries))
-        .order_by(col(DigestChangeset.changeset_id))
+        sa.select(col(DigestChangesetRow.delivery_id), col(DigestChangesetRow.changeset_id))
+        .where(col(DigestChangesetRow.delivery_id).in_(deliveries))
+        .order_by(col(DigestChangesetRow.changeset_id))
     )
     found: dict[int, list[int]] = {}
     for delivery, changeset in rows:
@@ -200,21 +202,21 @@ def told_by(conn: Connection, deliveries: Collection[int]) -> dict[int, tuple[in
 def sources_of(conn: Connection, changesets: Collection[int]) -> dict[int, str]:
     """The source of each changeset."""
     rows: Any = conn.execute(
-        sa.select(col(Changeset.id), col(Changeset.source)).where(col(Changeset.id).in_(changesets))
+        sa.select(col(ChangesetRow.id), col(ChangesetRow.source)).where(col(ChangesetRow.id).in_(changesets))
     )
     return dict(rows.all())
 
 
 def matches(conn: Connection, deliveries: Collection[int]) -> dict[int, list[Match]]:
     """For each digest, which changes its subscriber hears of and why: their own subscriptions, as of now."""
-    return heard(conn, DigestChangeset, col(DigestChangeset.delivery_id), deliveries)
+    return heard(conn, DigestChangesetRow, col(DigestChangesetRow.delivery_id), deliveries)
 
 
 def periods(conn: Connection, deliveries: Collection[int]) -> dict[int, str]:
     """The period of each delivery that has one."""
     rows: Any = conn.execute(
-        sa.select(col(Delivery.id), col(Delivery.period)).where(
-            col(Delivery.id).in_(deliveries), col(Delivery.period).is_not(None)
+        sa.select(col(DeliveryRow.id), col(DeliveryRow.period)).where(
+            col(DeliveryRow.id).in_(deliveries), col(DeliveryRow.period).is_not(None)
         )
     )
     return dict(rows.all())

@@ -13,18 +13,18 @@ from sqlmodel import col
 
 from monitor.domain import Change, Confidence, Listing
 from monitor.storage.columns import UtcDateTime
-from monitor.storage.deliveries.tables import Delivery, DigestChangeset
+from monitor.storage.deliveries.tables import DeliveryRow, DigestChangesetRow
 from monitor.storage.engine import insert_for
 from monitor.storage.lists import tables
 from monitor.storage.lists.codec import CHANGE, change_from_row
-from monitor.storage.lists.tables import ChangePlace, Changeset
-from monitor.storage.people.tables import Subscriber, Subscription
+from monitor.storage.lists.tables import ChangePlaceRow, ChangesetRow
+from monitor.storage.people.tables import SubscriberRow, SubscriptionRow
 
 _MANY = 1000  # deliveries of one changeset after which the outbox is another one to PostgreSQL's planner
 
 
 @dataclass(frozen=True, slots=True)
-class Waiting:
+class PendingFanOut:
     """A changeset whose deliveries are still to be written."""
 
     id: int
@@ -73,22 +73,22 @@ class Match:
     asked_at: datetime
 
 
-def waiting(conn: Connection) -> tuple[Waiting, ...]:
+def waiting(conn: Connection) -> tuple[PendingFanOut, ...]:
     """Changesets that were not fanned out yet, oldest first."""
     rows: Any = conn.execute(
-        sa.select(col(Changeset.id), col(Changeset.source))
-        .where(col(Changeset.fanned_out_at).is_(None))
-        .order_by(col(Changeset.id))
+        sa.select(col(ChangesetRow.id), col(ChangesetRow.source))
+        .where(col(ChangesetRow.fanned_out_at).is_(None))
+        .order_by(col(ChangesetRow.id))
     )
-    return tuple(Waiting(*row) for row in rows)
+    return tuple(PendingFanOut(*row) for row in rows)
 
 
 def changes(conn: Connection, changeset: int) -> tuple[Unplaced, ...]:
     """The changes of a changeset, in the order in which they were written."""
     rows = conn.execute(
-        sa.select(col(tables.Change.id), *CHANGE)
-        .where(col(tables.Change.changeset_id) == changeset)
-        .order_by(col(tables.Change.id))
+        sa.select(col(tables.ChangeRow.id), *CHANGE)
+        .where(col(tables.ChangeRow.changeset_id) == changeset)
+        .order_by(col(tables.ChangeRow.id))
     )
     return tuple(
         Unplaced(row.id, tuple(each for each in (change.before, change.after) if each is not None))
@@ -100,8 +100,8 @@ def changes(conn: Connection, changeset: int) -> tuple[Unplaced, ...]:
 def take(conn: Connection, changeset: int, now: datetime) -> bool:
     """Mark a changeset as fanned out; False if somebody else has done it."""
     taken = conn.execute(
-        sa.update(Changeset)
-        .where(col(Changeset.id) == changeset, col(Changeset.fanned_out_at).is_(None))
+        sa.update(ChangesetRow)
+        .where(col(ChangesetRow.id) == changeset, col(ChangesetRow.fanned_out_at).is_(None))
         .values(fanned_out_at=now)
     )
     return taken.rowcount == 1
@@ -112,14 +112,14 @@ def place(conn: Connection, placed: Iterable[Placed]) -> None:
     placed = tuple(placed)
     for each in placed:
         conn.execute(
-            sa.update(tables.Change)
-            .where(col(tables.Change.id) == each.change)
+            sa.update(tables.ChangeRow)
+            .where(col(tables.ChangeRow.id) == each.change)
             .values(how=each.how, confidence=each.confidence, placement=each.reason)
         )
-        conn.execute(sa.delete(ChangePlace).where(col(ChangePlace.change_id) == each.change))
+        conn.execute(sa.delete(ChangePlaceRow).where(col(ChangePlaceRow.change_id) == each.change))
     if placed:
         conn.execute(
-            sa.insert(ChangePlace),
+            sa.insert(ChangePlaceRow),
             [
                 {"change_id": each.change, "place": place, "everyone": place in each.everyone}
                 for each in placed
@@ -135,23 +135,23 @@ def owe(conn: Connection, changeset: int, source: str, now: datetime) -> int:
     summary afterwards.
     """
     places = (
-        sa.select(col(ChangePlace.place))
-        .join(tables.Change, col(tables.Change.id) == col(ChangePlace.change_id))
-        .where(col(tables.Change.changeset_id) == changeset)
+        sa.select(col(ChangePlaceRow.place))
+        .join(tables.ChangeRow, col(tables.ChangeRow.id) == col(ChangePlaceRow.change_id))
+        .where(col(tables.ChangeRow.changeset_id) == changeset)
     )
     # no common table expression: a statement that begins with WITH has no row count in Python's sqlite3
-    followers = sa.select(col(Subscription.subscriber_id)).where(
-        col(Subscription.source) == source, col(Subscription.place).in_(places)
+    followers = sa.select(col(SubscriptionRow.subscriber_id)).where(
+        col(SubscriptionRow.source) == source, col(SubscriptionRow.place).in_(places)
     )
-    neighbours = sa.select(col(Subscription.subscriber_id)).where(
-        col(Subscription.source) == source,
-        col(Subscription.within).in_(places.where(col(ChangePlace.everyone).is_(sa.true()))),
+    neighbours = sa.select(col(SubscriptionRow.subscriber_id)).where(
+        col(SubscriptionRow.source) == source,
+        col(SubscriptionRow.within).in_(places.where(col(ChangePlaceRow.everyone).is_(sa.true()))),
     )
     owed = (
         sa.select(
             sa.literal("alert"),
             sa.literal(changeset),
-            col(Subscriber.id),
+            col(SubscriberRow.id),
             sa.literal("due"),
             sa.literal(now, UtcDateTime()),
             sa.literal(now, UtcDateTime()),
@@ -159,11 +159,13 @@ def owe(conn: Connection, changeset: int, source: str, now: datetime) -> int:
             sa.false(),
         )
         .where(
-            col(Subscriber.id).in_(sa.union(followers, neighbours)),
-            col(Subscriber.state) == "active",
-            col(Subscriber.frequency) == "at_once",
+            col(SubscriberRow.id).in_(sa.union(followers, neighbours)),
+            col(SubscriberRow.state) == "active",
+            col(SubscriberRow.frequency) == "at_once",
         )
-        .order_by(col(Subscriber.id))  # the index of the unique key is then written from one end to the other
+        .order_by(
+            col(SubscriberRow.id)
+        )  # the index of the unique key is then written from one end to the other
     )
     columns = [
         "kind",
@@ -176,7 +178,7 @@ def owe(conn: Connection, changeset: int, source: str, now: datetime) -> int:
         "ambiguous",
     ]
     written = conn.execute(
-        insert_for(conn, Delivery)
+        insert_for(conn, DeliveryRow)
         .from_select(columns, owed, include_defaults=False)
         .on_conflict_do_nothing(index_elements=["subscriber_id", "changeset_id"])
         .execution_options(preserve_rowcount=True)
@@ -189,7 +191,7 @@ def owe(conn: Connection, changeset: int, source: str, now: datetime) -> int:
 
 def published(conn: Connection, changeset: int) -> tuple[Published, ...]:
     """The changes of a changeset as they are told, in the order in which they were written."""
-    rows = sa.inspect(tables.Change).local_table
+    rows = sa.inspect(tables.ChangeRow).local_table
     return tuple(
         Published(
             id=row.id,
@@ -206,37 +208,38 @@ def published(conn: Connection, changeset: int) -> tuple[Published, ...]:
 
 def matches(conn: Connection, ids: Collection[int]) -> dict[int, list[Match]]:
     """For each alert, which changes its subscriber hears of and why: their own subscriptions of that source, as of now."""
-    return heard(conn, Delivery, col(Delivery.id), ids)
+    return heard(conn, DeliveryRow, col(DeliveryRow.id), ids)
 
 
 def heard(
-    conn: Connection, told: type[Delivery] | type[DigestChangeset], delivery: Any, ids: Collection[int]
+    conn: Connection, told: type[DeliveryRow] | type[DigestChangesetRow], delivery: Any, ids: Collection[int]
 ) -> dict[int, list[Match]]:
     """The same for whatever names a changeset and a subscriber; ``delivery`` is its column with the delivery's id."""
     base = (
         sa.select(
             delivery,
-            col(ChangePlace.change_id),
-            col(Subscription.place),
-            col(Subscription.created_at),
+            col(ChangePlaceRow.change_id),
+            col(SubscriptionRow.place),
+            col(SubscriptionRow.created_at),
         )
-        .join(Changeset, col(Changeset.id) == col(told.changeset_id))
-        .join(tables.Change, col(tables.Change.changeset_id) == col(Changeset.id))
+        .join(ChangesetRow, col(ChangesetRow.id) == col(told.changeset_id))
+        .join(tables.ChangeRow, col(tables.ChangeRow.changeset_id) == col(ChangesetRow.id))
         .join(
-            Subscription,
+            SubscriptionRow,
             sa.and_(
-                col(Subscription.subscriber_id) == col(told.subscriber_id),
-                col(Subscription.source) == col(Changeset.source),
+                col(SubscriptionRow.subscriber_id) == col(told.subscriber_id),
+                col(SubscriptionRow.source) == col(ChangesetRow.source),
             ),
         )
-        .join(ChangePlace, col(ChangePlace.change_id) == col(tables.Change.id))
+        .join(ChangePlaceRow, col(ChangePlaceRow.change_id) == col(tables.ChangeRow.id))
         .where(delivery.in_(ids))
     )
     rows: Any = conn.execute(
         sa.union_all(
-            base.where(col(ChangePlace.place) == col(Subscription.place)),
+            base.where(col(ChangePlaceRow.place) == col(SubscriptionRow.place)),
             base.where(
-                col(ChangePlace.place) == col(Subscription.within), col(ChangePlace.everyone).is_(sa.true())
+                col(ChangePlaceRow.place) == col(SubscriptionRow.within),
+                col(ChangePlaceRow.everyone).is_(sa.true()),
             ),
         )
     )

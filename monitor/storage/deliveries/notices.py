@@ -12,10 +12,10 @@ from sqlalchemy.engine import Connection
 from sqlmodel import col
 
 from monitor.storage.columns import UtcDateTime
-from monitor.storage.deliveries.tables import Delivery
+from monitor.storage.deliveries.tables import DeliveryRow
 from monitor.storage.engine import insert_for
-from monitor.storage.lists.tables import Fetch, Source
-from monitor.storage.people.tables import Subscriber, Subscription
+from monitor.storage.lists.tables import FetchRow, SourceRow
+from monitor.storage.people.tables import SubscriberRow, SubscriptionRow
 
 NOTICE = "notice"
 UNNOTED = timedelta(minutes=75)
@@ -23,7 +23,7 @@ UNNOTED = timedelta(minutes=75)
 
 
 @dataclass(frozen=True, slots=True)
-class Sight:
+class SourceVisibility:
     """How well a source could be seen: when it was last read and last tried, and since when its followers know that it could not be."""
 
     last_good_at: datetime | None
@@ -42,25 +42,25 @@ class Checks:
     gaps: tuple[tuple[datetime, datetime], ...]
 
 
-def sights(conn: Connection) -> dict[str, Sight]:
+def sights(conn: Connection) -> dict[str, SourceVisibility]:
     """How well each source that was ever polled could be seen, also one that is not watched any more."""
     rows: Any = conn.execute(
         sa.select(
-            col(Source.name),
-            col(Source.last_good_at),
-            col(Source.last_fetch_at),
-            col(Source.blind_notified_at),
+            col(SourceRow.name),
+            col(SourceRow.last_good_at),
+            col(SourceRow.last_fetch_at),
+            col(SourceRow.blind_notified_at),
         )
     )
-    return {name: Sight(*rest) for name, *rest in rows}
+    return {name: SourceVisibility(*rest) for name, *rest in rows}
 
 
 def note_blind(conn: Connection, source: str, before: datetime | None, after: datetime | None) -> bool:
     """Note that followers were told, or told that it is over; False if another process was first."""
-    known = col(Source.blind_notified_at)
+    known = col(SourceRow.blind_notified_at)
     moved = conn.execute(
-        sa.update(Source)
-        .where(col(Source.name) == source, known.is_(None) if before is None else known == before)
+        sa.update(SourceRow)
+        .where(col(SourceRow.name) == source, known.is_(None) if before is None else known == before)
         .values(blind_notified_at=after)
     )
     return moved.rowcount == 1
@@ -72,15 +72,18 @@ def owe_followers(
     """Owe a notice to every follower of a source, to those who pause for afterwards; with ``told`` only to those who were sent the notice
     of that period.
     """
-    followers = sa.select(col(Subscription.subscriber_id)).where(col(Subscription.source) == source)
-    wanted: list[Any] = [col(Subscriber.id).in_(followers), col(Subscriber.state).in_(["active", "paused"])]
+    followers = sa.select(col(SubscriptionRow.subscriber_id)).where(col(SubscriptionRow.source) == source)
+    wanted: list[Any] = [
+        col(SubscriberRow.id).in_(followers),
+        col(SubscriberRow.state).in_(["active", "paused"]),
+    ]
     if told is not None:
         wanted.append(
             sa.exists().where(
-                col(Delivery.subscriber_id) == col(Subscriber.id),
-                col(Delivery.kind) == NOTICE,
-                col(Delivery.period) == told,
-                col(Delivery.state) == "sent",
+                col(DeliveryRow.subscriber_id) == col(SubscriberRow.id),
+                col(DeliveryRow.kind) == NOTICE,
+                col(DeliveryRow.period) == told,
+                col(DeliveryRow.state) == "sent",
             )
         )
     return _owe_notice(conn, period, now, *wanted)
@@ -89,30 +92,30 @@ def owe_followers(
 def owe_receipts(conn: Connection, period: str, now: datetime, silent_since: datetime) -> int:
     """Owe a receipt to everybody who signed up by mail, wants them, and was owed no message since then."""
     heard = sa.exists().where(
-        col(Delivery.subscriber_id) == col(Subscriber.id), col(Delivery.created_at) > silent_since
+        col(DeliveryRow.subscriber_id) == col(SubscriberRow.id), col(DeliveryRow.created_at) > silent_since
     )
     return _owe_notice(
         conn,
         period,
         now,
-        col(Subscriber.state) == "active",
-        col(Subscriber.channel) == "email",
-        col(Subscriber.origin) == "site",
-        col(Subscriber.receipts).is_(sa.true()),
-        col(Subscriber.confirmed_at) <= silent_since,
+        col(SubscriberRow.state) == "active",
+        col(SubscriberRow.channel) == "email",
+        col(SubscriberRow.origin) == "site",
+        col(SubscriberRow.receipts).is_(sa.true()),
+        col(SubscriberRow.confirmed_at) <= silent_since,
         ~heard,
     )
 
 
 def checks(conn: Connection, source: str, since: datetime, until: datetime) -> Checks:
     """The checks of a source in that time, or since its first. Time in which nobody looked is without one like that in which all failed."""
-    at = col(Fetch.at)
-    of_source = col(Fetch.source) == source
+    at = col(FetchRow.at)
+    of_source = col(FetchRow.source) == source
     first = conn.scalar(sa.select(sa.func.min(at)).where(of_source))
     good = conn.scalars(
         sa.select(at)
-        .where(of_source, at >= since, col(Fetch.outcome).in_(["good", "unchanged"]))
-        .order_by(at, col(Fetch.id))
+        .where(of_source, at >= since, col(FetchRow.outcome).in_(["good", "unchanged"]))
+        .order_by(at, col(FetchRow.id))
     ).all()
     begin = since if first is None else max(since, first)
     times = [begin, *good, until]
@@ -124,7 +127,7 @@ def _owe_notice(conn: Connection, period: str, now: datetime, *wanted: Any) -> i
     owed = sa.select(
         sa.literal(NOTICE),
         sa.literal(period),
-        col(Subscriber.id),
+        col(SubscriberRow.id),
         sa.literal("due"),
         sa.literal(now, UtcDateTime()),
         sa.literal(now, UtcDateTime()),
@@ -133,10 +136,11 @@ def _owe_notice(conn: Connection, period: str, now: datetime, *wanted: Any) -> i
     ).where(*wanted)
     columns = ["kind", "period", "subscriber_id", "state", "created_at", "due_at", "attempts", "ambiguous"]
     return conn.execute(
-        insert_for(conn, Delivery)
+        insert_for(conn, DeliveryRow)
         .from_select(columns, owed, include_defaults=False)
         .on_conflict_do_nothing(
-            index_elements=["subscriber_id", "kind", "period"], index_where=col(Delivery.period).is_not(None)
+            index_elements=["subscriber_id", "kind", "period"],
+            index_where=col(DeliveryRow.period).is_not(None),
         ),
         execution_options={"preserve_rowcount": True},
     ).rowcount

@@ -12,15 +12,15 @@ from sqlalchemy.engine import Connection
 from sqlmodel import col
 
 from monitor.storage.columns import UtcDateTime
-from monitor.storage.deliveries.tables import Delivery
-from monitor.storage.lists.tables import Changeset
-from monitor.storage.people.tables import Subscriber, Suppression
+from monitor.storage.deliveries.tables import DeliveryRow
+from monitor.storage.lists.tables import ChangesetRow
+from monitor.storage.people.tables import SubscriberRow, SuppressionRow
 
 DUE, SENT, FAILED, DROPPED = "due", "sent", "failed", "dropped"
 ALERT, CONFIRM = "alert", "confirm"
-IS_DUE = col(Delivery.state) == sa.literal(DUE, literal_execute=True)
+IS_DUE = col(DeliveryRow.state) == sa.literal(DUE, literal_execute=True)
 """Written out, not bound: only so a database sees that the index of what is due answers it."""
-IS_FAILED = col(Delivery.state) == sa.literal(FAILED, literal_execute=True)
+IS_FAILED = col(DeliveryRow.state) == sa.literal(FAILED, literal_execute=True)
 """As `IS_DUE`, of the dead letters."""
 _AMBIGUOUS = sa.true()
 _FREE: dict[str, Any] = {"lease_until": None, "owner": None}
@@ -47,7 +47,7 @@ class Claimed:
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class DeliveryStatus:
     """How a claimed delivery stands at the moment of sending: its row, and the person it is for."""
 
     state: str
@@ -63,7 +63,7 @@ class Standing:
 
 
 @dataclass(frozen=True, slots=True)
-class Again:
+class Retry:
     """A delivery that was not accepted now: when it is tried again, why, and whether it may have arrived."""
 
     id: int
@@ -122,9 +122,9 @@ def claim(
     chosen = conn.scalars(
         _claimable(channel, now, until)
         # by due_at alone, which the index gives: a second column would mean sorting everything that fell due at that moment
-        .order_by(col(Delivery.due_at))
+        .order_by(col(DeliveryRow.due_at))
         .limit(limit)
-        .with_for_update(skip_locked=True, of=Delivery)
+        .with_for_update(skip_locked=True, of=DeliveryRow)
     ).all()
     return _lease(conn, chosen, owner, lease_until)
 
@@ -139,20 +139,22 @@ def claim_older(
     lease_until: datetime,
 ) -> tuple[int, ...]:
     """Take as well every other due alert from before ``created_until`` of those for whom one such is ``among`` the claimed."""
-    people = sa.select(col(Delivery.subscriber_id)).where(
-        col(Delivery.id).in_(among), col(Delivery.kind) == ALERT, col(Delivery.created_at) <= created_until
+    people = sa.select(col(DeliveryRow.subscriber_id)).where(
+        col(DeliveryRow.id).in_(among),
+        col(DeliveryRow.kind) == ALERT,
+        col(DeliveryRow.created_at) <= created_until,
     )
     chosen = conn.scalars(
-        sa.select(col(Delivery.id))
+        sa.select(col(DeliveryRow.id))
         .where(
-            col(Delivery.subscriber_id).in_(people),
-            col(Delivery.state) == DUE,
-            col(Delivery.kind) == ALERT,
-            col(Delivery.created_at) <= created_until,
+            col(DeliveryRow.subscriber_id).in_(people),
+            col(DeliveryRow.state) == DUE,
+            col(DeliveryRow.kind) == ALERT,
+            col(DeliveryRow.created_at) <= created_until,
             _free(now),
-            col(Delivery.id).not_in(among),
+            col(DeliveryRow.id).not_in(among),
         )
-        .order_by(col(Delivery.id))
+        .order_by(col(DeliveryRow.id))
         .with_for_update(skip_locked=True)
     ).all()
     return _lease(conn, chosen, owner, lease_until)
@@ -162,48 +164,48 @@ def claimed(conn: Connection, ids: Collection[int]) -> tuple[Claimed, ...]:
     """The deliveries with these ids, by age."""
     rows: Any = conn.execute(
         sa.select(
-            col(Delivery.id),
-            col(Delivery.kind),
-            col(Delivery.changeset_id).label("changeset"),
-            col(Changeset.source),
-            col(Delivery.created_at),
-            col(Delivery.attempts),
-            col(Delivery.ambiguous),
-            col(Subscriber.id).label("subscriber"),
-            col(Subscriber.channel),
-            col(Subscriber.address).label("sealed"),
-            col(Subscriber.language),
-            col(Subscriber.nonce),
-            col(Subscriber.strikes),
-            col(Subscriber.origin),
+            col(DeliveryRow.id),
+            col(DeliveryRow.kind),
+            col(DeliveryRow.changeset_id).label("changeset"),
+            col(ChangesetRow.source),
+            col(DeliveryRow.created_at),
+            col(DeliveryRow.attempts),
+            col(DeliveryRow.ambiguous),
+            col(SubscriberRow.id).label("subscriber"),
+            col(SubscriberRow.channel),
+            col(SubscriberRow.address).label("sealed"),
+            col(SubscriberRow.language),
+            col(SubscriberRow.nonce),
+            col(SubscriberRow.strikes),
+            col(SubscriberRow.origin),
         )
-        .join(Subscriber, col(Subscriber.id) == col(Delivery.subscriber_id))
-        .outerjoin(Changeset, col(Changeset.id) == col(Delivery.changeset_id))
-        .where(col(Delivery.id).in_(ids))
-        .order_by(col(Delivery.due_at), col(Delivery.id))
+        .join(SubscriberRow, col(SubscriberRow.id) == col(DeliveryRow.subscriber_id))
+        .outerjoin(ChangesetRow, col(ChangesetRow.id) == col(DeliveryRow.changeset_id))
+        .where(col(DeliveryRow.id).in_(ids))
+        .order_by(col(DeliveryRow.due_at), col(DeliveryRow.id))
     )
     return tuple(Claimed(**row) for row in rows.mappings())
 
 
 def renew(conn: Connection, owner: str, ids: Collection[int], lease_until: datetime) -> None:
     """Keep what an owner has in hand for longer."""
-    conn.execute(_in_hand(owner).where(col(Delivery.id).in_(ids)).values(lease_until=lease_until))
+    conn.execute(_in_hand(owner).where(col(DeliveryRow.id).in_(ids)).values(lease_until=lease_until))
 
 
 def release(conn: Connection, owner: str, ids: Collection[int]) -> None:
     """Give back what an owner has in hand, as it was before the claim."""
-    conn.execute(_in_hand(owner).where(col(Delivery.id).in_(ids)).values(**_FREE))
+    conn.execute(_in_hand(owner).where(col(DeliveryRow.id).in_(ids)).values(**_FREE))
 
 
 def postpone(conn: Connection, owner: str, ids: Collection[int], due_at: datetime) -> None:
     """Give deliveries back that cannot be tried before ``due_at``; it counts as no attempt."""
-    conn.execute(_in_hand(owner).where(col(Delivery.id).in_(ids)).values(due_at=due_at, **_FREE))
+    conn.execute(_in_hand(owner).where(col(DeliveryRow.id).in_(ids)).values(due_at=due_at, **_FREE))
 
 
-def standing(conn: Connection, ids: Collection[int]) -> dict[int, Standing]:
+def standing(conn: Connection, ids: Collection[int]) -> dict[int, DeliveryStatus]:
     """How claimed deliveries stand now."""
     rows: Any = conn.execute(_STANDING, {"ids": list(ids)})
-    return {delivery: Standing(*rest) for delivery, *rest in rows}
+    return {delivery: DeliveryStatus(*rest) for delivery, *rest in rows}
 
 
 def sent(conn: Connection, ids: Collection[int], now: datetime) -> None:
@@ -211,32 +213,32 @@ def sent(conn: Connection, ids: Collection[int], now: datetime) -> None:
     conn.execute(_SENT, {"ids": list(ids), "now": now})
 
 
-def try_again(conn: Connection, owner: str, again: Iterable[Again]) -> None:
+def try_again(conn: Connection, owner: str, again: Iterable[Retry]) -> None:
     """Settle deliveries that were not accepted now; one that may have arrived stays known for that."""
     for each in again:
         conn.execute(
             _in_hand(owner)
-            .where(col(Delivery.id) == each.id)
+            .where(col(DeliveryRow.id) == each.id)
             .values(
                 due_at=each.due_at,
-                attempts=col(Delivery.attempts) + 1,
-                ambiguous=_AMBIGUOUS if each.ambiguous else col(Delivery.ambiguous),
+                attempts=col(DeliveryRow.attempts) + 1,
+                ambiguous=_AMBIGUOUS if each.ambiguous else col(DeliveryRow.ambiguous),
                 last_error=each.error,
                 **_FREE,
             )
         )
 
 
-def failed(conn: Connection, owner: str, again: Iterable[Again], now: datetime) -> None:
+def failed(conn: Connection, owner: str, again: Iterable[Retry], now: datetime) -> None:
     """Give deliveries up: they become dead letters."""
     for each in again:
         conn.execute(
             _in_hand(owner)
-            .where(col(Delivery.id) == each.id)
+            .where(col(DeliveryRow.id) == each.id)
             .values(
                 state=FAILED,
-                attempts=col(Delivery.attempts) + 1,
-                ambiguous=_AMBIGUOUS if each.ambiguous else col(Delivery.ambiguous),
+                attempts=col(DeliveryRow.attempts) + 1,
+                ambiguous=_AMBIGUOUS if each.ambiguous else col(DeliveryRow.ambiguous),
                 last_error=each.error,
                 settled_at=now,
                 **_FREE,
@@ -247,8 +249,8 @@ def failed(conn: Connection, owner: str, again: Iterable[Again], now: datetime) 
 def drop(conn: Connection, ids: Collection[int], reason: str, now: datetime) -> None:
     """Settle deliveries that nobody wants any more."""
     conn.execute(
-        sa.update(Delivery)
-        .where(col(Delivery.id).in_(ids), col(Delivery.state) == DUE)
+        sa.update(DeliveryRow)
+        .where(col(DeliveryRow.id).in_(ids), col(DeliveryRow.state) == DUE)
         .values(state=DROPPED, last_error=reason, settled_at=now, **_FREE)
     )
 
@@ -256,13 +258,15 @@ def drop(conn: Connection, ids: Collection[int], reason: str, now: datetime) -> 
 def strike(conn: Connection, subscriber: int, now: datetime) -> tuple[int, datetime]:
     """Count a refusal against an address; returns how many there are and when the first was."""
     row = conn.execute(
-        sa.update(Subscriber)
-        .where(col(Subscriber.id) == subscriber)
+        sa.update(SubscriberRow)
+        .where(col(SubscriberRow.id) == subscriber)
         .values(
-            strikes=col(Subscriber.strikes) + 1,
-            first_strike_at=sa.func.coalesce(col(Subscriber.first_strike_at), sa.literal(now, UtcDateTime())),
+            strikes=col(SubscriberRow.strikes) + 1,
+            first_strike_at=sa.func.coalesce(
+                col(SubscriberRow.first_strike_at), sa.literal(now, UtcDateTime())
+            ),
         )
-        .returning(col(Subscriber.strikes), col(Subscriber.first_strike_at))
+        .returning(col(SubscriberRow.strikes), col(SubscriberRow.first_strike_at))
     ).one()
     return row.strikes, row.first_strike_at
 
@@ -270,33 +274,33 @@ def strike(conn: Connection, subscriber: int, now: datetime) -> tuple[int, datet
 def clear_strikes(conn: Connection, subscribers: Collection[int]) -> None:
     """Forget refusals: the address has accepted a message."""
     conn.execute(
-        sa.update(Subscriber)
-        .where(col(Subscriber.id).in_(subscribers))
+        sa.update(SubscriberRow)
+        .where(col(SubscriberRow.id).in_(subscribers))
         .values(strikes=0, first_strike_at=None)
     )
 
 
 def due(conn: Connection) -> int:
     """How many messages are owed, now or later, on whatever channel."""
-    return conn.scalar(sa.select(sa.func.count()).select_from(Delivery).where(IS_DUE)) or 0
+    return conn.scalar(sa.select(sa.func.count()).select_from(DeliveryRow).where(IS_DUE)) or 0
 
 
 def heaps(conn: Connection) -> tuple[Heap, ...]:
     """What lies due, by channel and source."""
     rows = conn.execute(
         sa.select(
-            col(Subscriber.channel),
-            col(Changeset.source),
+            col(SubscriberRow.channel),
+            col(ChangesetRow.source),
             sa.func.count(),
-            sa.func.min(col(Delivery.created_at)),
-            sa.func.max(col(Delivery.created_at)),
+            sa.func.min(col(DeliveryRow.created_at)),
+            sa.func.max(col(DeliveryRow.created_at)),
         )
-        .select_from(Delivery)
-        .join(Subscriber, col(Subscriber.id) == col(Delivery.subscriber_id))
-        .outerjoin(Changeset, col(Changeset.id) == col(Delivery.changeset_id))
+        .select_from(DeliveryRow)
+        .join(SubscriberRow, col(SubscriberRow.id) == col(DeliveryRow.subscriber_id))
+        .outerjoin(ChangesetRow, col(ChangesetRow.id) == col(DeliveryRow.changeset_id))
         .where(IS_DUE)
-        .group_by(col(Subscriber.channel), col(Changeset.source))
-        .order_by(col(Subscriber.channel), col(Changeset.source))
+        .group_by(col(SubscriberRow.channel), col(ChangesetRow.source))
+        .order_by(col(SubscriberRow.channel), col(ChangesetRow.source))
     )
     return tuple(Heap(*row) for row in rows)
 
@@ -305,21 +309,21 @@ def dead_letters(conn: Connection) -> tuple[DeadLetter, ...]:
     """Deliveries that were given up, the newest last."""
     rows: Any = conn.execute(
         sa.select(
-            col(Delivery.id),
-            col(Delivery.kind),
-            col(Subscriber.channel),
-            col(Changeset.source),
-            col(Subscriber.address),
-            col(Delivery.created_at),
-            col(Delivery.settled_at),
-            col(Delivery.attempts),
-            sa.func.coalesce(col(Delivery.last_error), ""),
-            col(Delivery.ambiguous),
+            col(DeliveryRow.id),
+            col(DeliveryRow.kind),
+            col(SubscriberRow.channel),
+            col(ChangesetRow.source),
+            col(SubscriberRow.address),
+            col(DeliveryRow.created_at),
+            col(DeliveryRow.settled_at),
+            col(DeliveryRow.attempts),
+            sa.func.coalesce(col(DeliveryRow.last_error), ""),
+            col(DeliveryRow.ambiguous),
         )
-        .join(Subscriber, col(Subscriber.id) == col(Delivery.subscriber_id))
-        .outerjoin(Changeset, col(Changeset.id) == col(Delivery.changeset_id))
+        .join(SubscriberRow, col(SubscriberRow.id) == col(DeliveryRow.subscriber_id))
+        .outerjoin(ChangesetRow, col(ChangesetRow.id) == col(DeliveryRow.changeset_id))
         .where(IS_FAILED)
-        .order_by(col(Delivery.settled_at), col(Delivery.id))
+        .order_by(col(DeliveryRow.settled_at), col(DeliveryRow.id))
     )
     return tuple(DeadLetter(*row) for row in rows)
 
@@ -330,13 +334,13 @@ def requeue(conn: Connection, now: datetime, ids: Collection[int] | None = None)
     Nothing is queued for somebody who has left: there is no address to send it to.
     """
     living = sa.exists().where(
-        col(Subscriber.id) == col(Delivery.subscriber_id), col(Subscriber.address).is_not(None)
+        col(SubscriberRow.id) == col(DeliveryRow.subscriber_id), col(SubscriberRow.address).is_not(None)
     )
-    statement = sa.update(Delivery).where(IS_FAILED, living)
+    statement = sa.update(DeliveryRow).where(IS_FAILED, living)
     if ids is not None:
-        statement = statement.where(col(Delivery.id).in_(ids))
+        statement = statement.where(col(DeliveryRow.id).in_(ids))
     queued: Any = conn.scalars(
-        statement.values(state=DUE, due_at=now, attempts=0, settled_at=None).returning(col(Delivery.id))
+        statement.values(state=DUE, due_at=now, attempts=0, settled_at=None).returning(col(DeliveryRow.id))
     )
     return tuple(sorted(queued))
 
@@ -346,56 +350,58 @@ def _claimable(channel: str, now: datetime, until: datetime) -> sa.Select[Any]:
 
     EXISTS and not a join: SQLite without statistics would begin with everybody on the channel.
     """
-    return sa.select(col(Delivery.id)).where(
+    return sa.select(col(DeliveryRow.id)).where(
         IS_DUE,
-        col(Delivery.due_at) <= until,
+        col(DeliveryRow.due_at) <= until,
         _free(now),
         sa.exists().where(
-            col(Subscriber.id) == col(Delivery.subscriber_id),
-            col(Subscriber.channel) == channel,
-            sa.or_(col(Subscriber.state) != "paused", col(Delivery.kind) == CONFIRM),
+            col(SubscriberRow.id) == col(DeliveryRow.subscriber_id),
+            col(SubscriberRow.channel) == channel,
+            sa.or_(col(SubscriberRow.state) != "paused", col(DeliveryRow.kind) == CONFIRM),
         ),
     )
 
 
 def _free(now: datetime) -> sa.ColumnElement[bool]:
-    return sa.or_(col(Delivery.lease_until).is_(None), col(Delivery.lease_until) <= now)
+    return sa.or_(col(DeliveryRow.lease_until).is_(None), col(DeliveryRow.lease_until) <= now)
 
 
 def _lease(conn: Connection, ids: Collection[Any], owner: str, lease_until: datetime) -> tuple[int, ...]:
     if ids:
         conn.execute(
-            sa.update(Delivery).where(col(Delivery.id).in_(ids)).values(lease_until=lease_until, owner=owner)
+            sa.update(DeliveryRow)
+            .where(col(DeliveryRow.id).in_(ids))
+            .values(lease_until=lease_until, owner=owner)
         )
     return tuple(ids)
 
 
 def _in_hand(owner: str) -> sa.Update:
-    return sa.update(Delivery).where(col(Delivery.owner) == owner, col(Delivery.state) == DUE)
+    return sa.update(DeliveryRow).where(col(DeliveryRow.owner) == owner, col(DeliveryRow.state) == DUE)
 
 
 # These two run for every few messages, and building them takes several times as long as running them.
 _STANDING = (
     sa.select(
-        col(Delivery.id),
-        col(Delivery.state),
-        col(Delivery.owner),
-        col(Subscriber.state),
+        col(DeliveryRow.id),
+        col(DeliveryRow.state),
+        col(DeliveryRow.owner),
+        col(SubscriberRow.state),
         sa.exists().where(
-            col(Suppression.channel) == col(Subscriber.channel),
-            col(Suppression.address_hash) == col(Subscriber.address_hash),
+            col(SuppressionRow.channel) == col(SubscriberRow.channel),
+            col(SuppressionRow.address_hash) == col(SubscriberRow.address_hash),
         ),
-        col(Delivery.kind),
+        col(DeliveryRow.kind),
     )
-    .join(Subscriber, col(Subscriber.id) == col(Delivery.subscriber_id))
-    .where(col(Delivery.id).in_(sa.bindparam("ids", expanding=True)))
+    .join(SubscriberRow, col(SubscriberRow.id) == col(DeliveryRow.subscriber_id))
+    .where(col(DeliveryRow.id).in_(sa.bindparam("ids", expanding=True)))
 )
 _SENT = (
-    sa.update(Delivery)
-    .where(col(Delivery.id).in_(sa.bindparam("ids", expanding=True)))
+    sa.update(DeliveryRow)
+    .where(col(DeliveryRow.id).in_(sa.bindparam("ids", expanding=True)))
     .values(
         state=SENT,
-        attempts=col(Delivery.attempts) + 1,
+        attempts=col(DeliveryRow.attempts) + 1,
         settled_at=sa.bindparam("now", type_=UtcDateTime()),
         last_error=None,
         **_FREE,

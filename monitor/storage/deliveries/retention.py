@@ -10,16 +10,16 @@ from sqlalchemy.engine import Connection
 from sqlmodel import col
 
 from monitor.storage.deliveries.queue import IS_DUE
-from monitor.storage.deliveries.tables import Delivery, DigestChangeset
+from monitor.storage.deliveries.tables import DeliveryRow, DigestChangesetRow
 from monitor.storage.people import ENDED, PENDING
 from monitor.storage.people.tables import (
-    Confirmation,
-    RateWindow,
-    ReturnedMail,
-    Signup,
-    Subscriber,
-    Subscription,
-    Suppression,
+    ConfirmationRow,
+    RateWindowRow,
+    ReturnedMailRow,
+    SignupRow,
+    SubscriberRow,
+    SubscriptionRow,
+    SuppressionRow,
 )
 
 
@@ -27,25 +27,27 @@ def unconfirmed(conn: Connection, now: datetime, created_before: datetime) -> tu
     """Those who never said yes and whose last link has expired."""
     return _ids(
         conn,
-        col(Subscriber.state) == PENDING,
+        col(SubscriberRow.state) == PENDING,
         sa.or_(
-            col(Subscriber.confirm_until) <= now,
-            sa.and_(col(Subscriber.confirm_until).is_(None), col(Subscriber.created_at) <= created_before),
+            col(SubscriberRow.confirm_until) <= now,
+            sa.and_(
+                col(SubscriberRow.confirm_until).is_(None), col(SubscriberRow.created_at) <= created_before
+            ),
         ),
     )
 
 
 def long_gone(conn: Connection, ended_before: datetime) -> tuple[int, ...]:
     """Those who ended before then."""
-    return _ids(conn, col(Subscriber.state) == ENDED, col(Subscriber.ended_at) <= ended_before)
+    return _ids(conn, col(SubscriberRow.state) == ENDED, col(SubscriberRow.ended_at) <= ended_before)
 
 
 def forget(conn: Connection, subscribers: Collection[int]) -> None:
     """Delete subscribers with everything that was owed or sent to them."""
     theirs = list(subscribers)
-    for table in (DigestChangeset, Delivery, Subscription):
+    for table in (DigestChangesetRow, DeliveryRow, SubscriptionRow):
         conn.execute(sa.delete(table).where(col(table.subscriber_id).in_(theirs)))
-    conn.execute(sa.delete(Subscriber).where(col(Subscriber.id).in_(theirs)))
+    conn.execute(sa.delete(SubscriberRow).where(col(SubscriberRow.id).in_(theirs)))
 
 
 def forget_deliveries(conn: Connection, settled_before: datetime) -> int:
@@ -54,37 +56,37 @@ def forget_deliveries(conn: Connection, settled_before: datetime) -> int:
     With them goes what came to be owed to somebody while they were forgotten: no foreign key keeps that out (see `tables.Delivery`).
     """
     old = sa.or_(
-        sa.and_(col(Delivery.state) != "due", col(Delivery.settled_at) <= settled_before),
-        sa.and_(IS_DUE, ~sa.exists().where(col(Subscriber.id) == col(Delivery.subscriber_id))),
+        sa.and_(col(DeliveryRow.state) != "due", col(DeliveryRow.settled_at) <= settled_before),
+        sa.and_(IS_DUE, ~sa.exists().where(col(SubscriberRow.id) == col(DeliveryRow.subscriber_id))),
     )
     conn.execute(
-        sa.delete(DigestChangeset).where(
-            col(DigestChangeset.delivery_id).in_(sa.select(col(Delivery.id)).where(old))
+        sa.delete(DigestChangesetRow).where(
+            col(DigestChangesetRow.delivery_id).in_(sa.select(col(DeliveryRow.id)).where(old))
         )
     )
-    return conn.execute(sa.delete(Delivery).where(old)).rowcount
+    return conn.execute(sa.delete(DeliveryRow).where(old)).rowcount
 
 
 def forget_windows(conn: Connection, started_before: datetime) -> int:
     """Delete the counts of hours before then; returns how many."""
-    return conn.execute(sa.delete(RateWindow).where(col(RateWindow.start) <= started_before)).rowcount
+    return conn.execute(sa.delete(RateWindowRow).where(col(RateWindowRow.start) <= started_before)).rowcount
 
 
 def forget_signups(conn: Connection, before: datetime) -> int:
     """Delete forms that nobody decided about; returns how many."""
-    return conn.execute(sa.delete(Signup).where(col(Signup.at) <= before)).rowcount
+    return conn.execute(sa.delete(SignupRow).where(col(SignupRow.at) <= before)).rowcount
 
 
 def forget_returns(conn: Connection, before: datetime) -> int:
     """Delete which mails came back before then; returns how many."""
-    return conn.execute(sa.delete(ReturnedMail).where(col(ReturnedMail.at) <= before)).rowcount
+    return conn.execute(sa.delete(ReturnedMailRow).where(col(ReturnedMailRow.at) <= before)).rowcount
 
 
 def hashes(conn: Connection) -> set[str]:
     """Every keyed hash of an address that is kept for a reason: of those who are here, suppressions, and addresses that were asked."""
     return {
         hashed
-        for table in (Subscriber, Suppression, Confirmation)
+        for table in (SubscriberRow, SuppressionRow, ConfirmationRow)
         for hashed in conn.scalars(sa.select(col(table.address_hash)))
         if hashed is not None
     }
@@ -93,6 +95,10 @@ def hashes(conn: Connection) -> set[str]:
 def _ids(conn: Connection, *where: sa.ColumnElement[bool]) -> tuple[int, ...]:
     # locked before anything of theirs is touched (see `people.lock`): whoever confirms in this moment is seen to have done so
     found = conn.scalars(
-        sa.select(col(Subscriber.id)).where(*where).order_by(col(Subscriber.id)).limit(500).with_for_update()
+        sa.select(col(SubscriberRow.id))
+        .where(*where)
+        .order_by(col(SubscriberRow.id))
+        .limit(500)
+        .with_for_update()
     )
     return tuple(id for id in found if id is not None)

@@ -10,7 +10,7 @@ from sqlmodel import Field, SQLModel
 from monitor.storage.columns import BigId, UtcDateTime
 
 
-class Delivery(SQLModel, table=True):
+class DeliveryRow(SQLModel, table=True):
     """One row of the outbox: one message owed to one subscriber.
 
     ``kind``: alert, digest, confirm, welcome, notice. ``state``: due, sent, failed, dropped (the subscriber left or was suppressed before).
@@ -69,7 +69,7 @@ class Delivery(SQLModel, table=True):
     )
 
 
-class DigestChangeset(SQLModel, table=True):
+class DigestChangesetRow(SQLModel, table=True):
     """A changeset that a digest or summary tells: once per subscriber, as an alert is."""
 
     __tablename__ = "digest_changeset"
@@ -80,7 +80,7 @@ class DigestChangeset(SQLModel, table=True):
     __table_args__ = (sa.Index("ix_digest_changeset_delivery_id", "delivery_id"),)
 
 
-class Lane(SQLModel, table=True):
+class LaneRow(SQLModel, table=True):
     """A part of a channel that must pause: a mail domain that refuses us, a chat that said retry_after."""
 
     __tablename__ = "lane"

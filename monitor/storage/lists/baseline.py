@@ -15,13 +15,13 @@ from monitor.domain import Listing
 from monitor.errors import BaselineMoved
 from monitor.storage.engine import insert_for
 from monitor.storage.lists.codec import listing_from_json, listing_to_json
-from monitor.storage.lists.tables import ListingVersion, Source
+from monitor.storage.lists.tables import ListingVersionRow, SourceRow
 
 _BESIDE = ("key", "name", "state")  # fields of a listing with a column of their own
 
 
 @dataclass(frozen=True, slots=True)
-class Believed:
+class BaselineInfo:
     """A source's row; as it is before the first poll when only ``name`` is given.
 
     ``number`` counts the moves of the baseline and of what stands against it. ``columns`` and ``folders`` are those of the last good
@@ -47,7 +47,7 @@ class Accepted:
 
 
 @dataclass(frozen=True, slots=True)
-class Version:
+class NewVersion:
     """A listing that becomes part of the baseline, and the agency that it continues."""
 
     listing: Listing
@@ -56,31 +56,31 @@ class Version:
 
 # every page of a place asks it, and building the statement costs ten times what running it does
 _STANDS = sa.select(
-    col(Source.name),
-    col(Source.number),
-    col(Source.fingerprint),
-    col(Source.columns),
-    col(Source.folders),
-    col(Source.last_good_fetch),
-    col(Source.last_good_at),
-    col(Source.last_good_hash),
+    col(SourceRow.name),
+    col(SourceRow.number),
+    col(SourceRow.fingerprint),
+    col(SourceRow.columns),
+    col(SourceRow.folders),
+    col(SourceRow.last_good_fetch),
+    col(SourceRow.last_good_at),
+    col(SourceRow.last_good_hash),
 )
-_BELIEVED = _STANDS.where(col(Source.name) == sa.bindparam("source"))
+_BELIEVED = _STANDS.where(col(SourceRow.name) == sa.bindparam("source"))
 
 
-def believed(conn: Connection, source: str) -> Believed:
+def believed(conn: Connection, source: str) -> BaselineInfo:
     """Where a source stands; a source that was never polled stands at number 0."""
     row = conn.execute(_BELIEVED, {"source": source}).first()
-    return Believed(source) if row is None else _read(row)
+    return BaselineInfo(source) if row is None else _read(row)
 
 
-def all_believed(conn: Connection) -> dict[str, Believed]:
+def all_believed(conn: Connection) -> dict[str, BaselineInfo]:
     """Where every source stands that was ever polled, by name: one question instead of one for each."""
     return {row.name: _read(row) for row in conn.execute(_STANDS)}
 
 
-def _read(row: Any) -> Believed:
-    return Believed(
+def _read(row: Any) -> BaselineInfo:
+    return BaselineInfo(
         name=row.name,
         number=row.number,
         fingerprint=row.fingerprint,
@@ -92,20 +92,20 @@ def _read(row: Any) -> Believed:
     )
 
 
-def advance(conn: Connection, known: Believed, **new: Any) -> None:
+def advance(conn: Connection, known: BaselineInfo, **new: Any) -> None:
     """Compare and swap: give the source's row ``new`` values if it is still as it was ``known``; BaselineMoved if not.
 
     On PostgreSQL this also locks the row, so that whoever comes second waits here, compares, and loses.
     """
     conn.execute(
-        insert_for(conn, Source).values(name=known.name, columns=[], folders=[]).on_conflict_do_nothing()
+        insert_for(conn, SourceRow).values(name=known.name, columns=[], folders=[]).on_conflict_do_nothing()
     )
-    hash_is = col(Source.last_good_hash)
+    hash_is = col(SourceRow.last_good_hash)
     moved = conn.execute(
-        sa.update(Source)
+        sa.update(SourceRow)
         .where(
-            col(Source.name) == known.name,
-            col(Source.number) == known.number,
+            col(SourceRow.name) == known.name,
+            col(SourceRow.number) == known.number,
             hash_is.is_(None) if known.last_good_hash is None else hash_is == known.last_good_hash,
         )
         .values(**new)
@@ -118,7 +118,7 @@ def note_poll(conn: Connection, source: str, at: datetime, next_poll_at: datetim
     """Note that a source was polled, whatever came of it, and when it is due again."""
     given = {"last_fetch_at": at, "next_poll_at": next_poll_at}
     conn.execute(
-        insert_for(conn, Source)
+        insert_for(conn, SourceRow)
         .values(name=source, columns=[], folders=[], **given)
         .on_conflict_do_update(index_elements=["name"], set_=given)
     )
@@ -126,20 +126,20 @@ def note_poll(conn: Connection, source: str, at: datetime, next_poll_at: datetim
 
 def sources(conn: Connection) -> tuple[str, ...]:
     """The sources that were ever polled, by name."""
-    return tuple(conn.scalars(sa.select(col(Source.name)).order_by(col(Source.name))))
+    return tuple(conn.scalars(sa.select(col(SourceRow.name)).order_by(col(SourceRow.name))))
 
 
 def next_poll_at(conn: Connection, source: str) -> datetime | None:
     """When the source is due; None when it was never polled."""
-    return conn.scalar(sa.select(col(Source.next_poll_at)).where(col(Source.name) == source))
+    return conn.scalar(sa.select(col(SourceRow.next_poll_at)).where(col(SourceRow.name) == source))
 
 
 def accepted(conn: Connection, source: str) -> Accepted:
     """The baseline as it is now."""
     rows = conn.execute(
-        sa.select(*_VERSION, col(ListingVersion.agency))
-        .where(col(ListingVersion.source) == source, col(ListingVersion.to_number).is_(None))
-        .order_by(col(ListingVersion.key))
+        sa.select(*_VERSION, col(ListingVersionRow.agency))
+        .where(col(ListingVersionRow.source) == source, col(ListingVersionRow.to_number).is_(None))
+        .order_by(col(ListingVersionRow.key))
     ).all()
     return Accepted(tuple(_listing(row) for row in rows), {row.key: row.agency for row in rows})
 
@@ -151,11 +151,11 @@ def listings(conn: Connection, source: str, at: datetime | None = None) -> tuple
     rows = conn.execute(
         sa.select(*_VERSION)
         .where(
-            col(ListingVersion.source) == source,
-            col(ListingVersion.from_at) <= at,
-            sa.or_(col(ListingVersion.to_at).is_(None), col(ListingVersion.to_at) > at),
+            col(ListingVersionRow.source) == source,
+            col(ListingVersionRow.from_at) <= at,
+            sa.or_(col(ListingVersionRow.to_at).is_(None), col(ListingVersionRow.to_at) > at),
         )
-        .order_by(col(ListingVersion.key))
+        .order_by(col(ListingVersionRow.key))
     )
     return tuple(_listing(row) for row in rows)
 
@@ -163,9 +163,9 @@ def listings(conn: Connection, source: str, at: datetime | None = None) -> tuple
 def past_agency(conn: Connection, source: str, key: str) -> str | None:
     """The agency of the listing that last had this key; None if none ever had."""
     return conn.scalar(
-        sa.select(col(ListingVersion.agency))
-        .where(col(ListingVersion.source) == source, col(ListingVersion.key) == key)
-        .order_by(col(ListingVersion.from_number).desc(), col(ListingVersion.id).desc())
+        sa.select(col(ListingVersionRow.agency))
+        .where(col(ListingVersionRow.source) == source, col(ListingVersionRow.key) == key)
+        .order_by(col(ListingVersionRow.from_number).desc(), col(ListingVersionRow.id).desc())
         .limit(1)
     )
 
@@ -175,18 +175,18 @@ def close(conn: Connection, source: str, keys: Sequence[str], number: int, at: d
     if not keys:
         return
     conn.execute(
-        sa.update(ListingVersion)
+        sa.update(ListingVersionRow)
         .where(
-            col(ListingVersion.source) == source,
-            col(ListingVersion.key) == sa.bindparam("closed"),
-            col(ListingVersion.to_number).is_(None),
+            col(ListingVersionRow.source) == source,
+            col(ListingVersionRow.key) == sa.bindparam("closed"),
+            col(ListingVersionRow.to_number).is_(None),
         )
         .values(to_number=number, to_at=at),
         [{"closed": key} for key in keys],
     )
 
 
-def open_(conn: Connection, source: str, versions: Iterable[Version], number: int, at: datetime) -> None:
+def open_(conn: Connection, source: str, versions: Iterable[NewVersion], number: int, at: datetime) -> None:
     """Begin new current versions; an IntegrityError says that a key has one already."""
     rows = [
         {
@@ -202,14 +202,14 @@ def open_(conn: Connection, source: str, versions: Iterable[Version], number: in
         for version in versions
     ]
     if rows:
-        conn.execute(sa.insert(ListingVersion), rows)
+        conn.execute(sa.insert(ListingVersionRow), rows)
 
 
 _VERSION: tuple[Any, ...] = (
-    col(ListingVersion.key),
-    col(ListingVersion.name),
-    col(ListingVersion.state),
-    col(ListingVersion.content),
+    col(ListingVersionRow.key),
+    col(ListingVersionRow.name),
+    col(ListingVersionRow.state),
+    col(ListingVersionRow.content),
 )
 
 

@@ -11,10 +11,10 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 from sqlmodel import col
 
-from monitor.domain import Change, Released, Standing, State
+from monitor.domain import Change, OpenChange, Released, State
 from monitor.storage.lists import tables
 from monitor.storage.lists.codec import CHANGE, change_from_row, change_to_columns
-from monitor.storage.lists.tables import ChangePlace, Changeset
+from monitor.storage.lists.tables import ChangePlaceRow, ChangesetRow
 
 OPEN = (State.PENDING, State.HELD, State.REJECTED)
 
@@ -45,23 +45,23 @@ class Row:
     id: int | None = None
 
     @property
-    def standing(self) -> Standing:
-        return Standing(
+    def standing(self) -> OpenChange:
+        return OpenChange(
             self.change, self.state, self.first_seen_at, self.reason, self.release_at, self.approved
         )
 
 
 def standing(conn: Connection, source: str | None = None) -> tuple[Row, ...]:
     """What stands against the baseline of a source, or of all, oldest first: pending, held, and what a person rejected."""
-    query = _select().where(col(tables.Change.state).in_([state.value for state in OPEN]))
+    query = _select().where(col(tables.ChangeRow.state).in_([state.value for state in OPEN]))
     if source is not None:
-        query = query.where(col(tables.Change.source) == source)
-    return _rows(conn, query.order_by(col(tables.Change.id)))
+        query = query.where(col(tables.ChangeRow.source) == source)
+    return _rows(conn, query.order_by(col(tables.ChangeRow.id)))
 
 
 def by_ids(conn: Connection, ids: Sequence[int]) -> tuple[Row, ...]:
     """Changes by id, in whatever state; unknown ids are missing in the answer."""
-    return _rows(conn, _select().where(col(tables.Change.id).in_(ids)).order_by(col(tables.Change.id)))
+    return _rows(conn, _select().where(col(tables.ChangeRow.id).in_(ids)).order_by(col(tables.ChangeRow.id)))
 
 
 def released(conn: Connection, source: str, since: datetime) -> tuple[Released, ...]:
@@ -70,11 +70,11 @@ def released(conn: Connection, source: str, since: datetime) -> tuple[Released, 
         conn,
         _select()
         .where(
-            col(tables.Change.source) == source,
-            col(tables.Change.state) == State.PUBLISHED.value,
-            col(tables.Change.ended_at) >= since,
+            col(tables.ChangeRow.source) == source,
+            col(tables.ChangeRow.state) == State.PUBLISHED.value,
+            col(tables.ChangeRow.ended_at) >= since,
         )
-        .order_by(col(tables.Change.ended_at), col(tables.Change.id)),
+        .order_by(col(tables.ChangeRow.ended_at), col(tables.ChangeRow.id)),
     )
     return tuple(Released(row.change, row.ended_at, row.was_held) for row in rows if row.ended_at is not None)
 
@@ -93,21 +93,23 @@ def published(
     ``within`` is the state of a ZIP ``place``: what concerns the whole state concerns the ZIP too. A change has no place before it is
     fanned out.
     """
-    query = _select().where(col(tables.Change.state) == State.PUBLISHED.value)
+    query = _select().where(col(tables.ChangeRow.state) == State.PUBLISHED.value)
     if source is not None:
-        query = query.where(col(tables.Change.source) == source)
+        query = query.where(col(tables.ChangeRow.source) == source)
     if since is not None:
-        query = query.where(col(tables.Change.ended_at) >= since)
+        query = query.where(col(tables.ChangeRow.ended_at) >= since)
     if changeset is not None:
-        query = query.where(col(tables.Change.changeset_id) == changeset)
+        query = query.where(col(tables.ChangeRow.changeset_id) == changeset)
     if place is not None:
-        here = col(ChangePlace.place) == place
+        here = col(ChangePlaceRow.place) == place
         if within is not None:
             here = sa.or_(
-                here, sa.and_(col(ChangePlace.place) == within, col(ChangePlace.everyone).is_(True))
+                here, sa.and_(col(ChangePlaceRow.place) == within, col(ChangePlaceRow.everyone).is_(True))
             )
-        query = query.where(sa.exists().where(col(ChangePlace.change_id) == col(tables.Change.id), here))
-    return _rows(conn, query.order_by(col(tables.Change.ended_at), col(tables.Change.id)))
+        query = query.where(
+            sa.exists().where(col(ChangePlaceRow.change_id) == col(tables.ChangeRow.id), here)
+        )
+    return _rows(conn, query.order_by(col(tables.ChangeRow.ended_at), col(tables.ChangeRow.id)))
 
 
 def write(conn: Connection, rows: Iterable[Row]) -> None:
@@ -116,15 +118,17 @@ def write(conn: Connection, rows: Iterable[Row]) -> None:
     new = [_values(row) for row in rows if row.id is None]
     old = [_values(row) | {"row_id": row.id} for row in rows if row.id is not None]
     if new:
-        conn.execute(sa.insert(tables.Change), new)
+        conn.execute(sa.insert(tables.ChangeRow), new)
     if old:
-        conn.execute(sa.update(tables.Change).where(col(tables.Change.id) == sa.bindparam("row_id")), old)
+        conn.execute(
+            sa.update(tables.ChangeRow).where(col(tables.ChangeRow.id) == sa.bindparam("row_id")), old
+        )
 
 
 def add_changeset(conn: Connection, source: str, number: int, at: datetime, fetch_id: int | None) -> int:
     """Write a changeset, unique by source and number, and return its id."""
     key = conn.execute(
-        sa.insert(Changeset).values(source=source, number=number, at=at, fetch_id=fetch_id)
+        sa.insert(ChangesetRow).values(source=source, number=number, at=at, fetch_id=fetch_id)
     ).inserted_primary_key
     assert key is not None
     return int(key[0])
@@ -132,11 +136,11 @@ def add_changeset(conn: Connection, source: str, number: int, at: datetime, fetc
 
 def last_changeset(conn: Connection, source: str) -> int | None:
     """The id of the source's latest changeset."""
-    return conn.scalar(sa.select(sa.func.max(col(Changeset.id))).where(col(Changeset.source) == source))
+    return conn.scalar(sa.select(sa.func.max(col(ChangesetRow.id))).where(col(ChangesetRow.source) == source))
 
 
 def _select() -> sa.Select[Any]:
-    table = tables.Change
+    table = tables.ChangeRow
     return sa.select(
         *CHANGE,
         *(

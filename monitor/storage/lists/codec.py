@@ -69,12 +69,12 @@ def change_from_row(row: Any) -> Change:
 CHANGE: tuple[Any, ...] = tuple(
     col(column)
     for column in (
-        tables.Change.kind,
-        tables.Change.agency,
-        tables.Change.fields,
-        tables.Change.before,
-        tables.Change.after,
-        tables.Change.previous,
+        tables.ChangeRow.kind,
+        tables.ChangeRow.agency,
+        tables.ChangeRow.fields,
+        tables.ChangeRow.before,
+        tables.ChangeRow.after,
+        tables.ChangeRow.previous,
     )
 )
 _NAMES = tuple(field.name for field in fields(Listing))

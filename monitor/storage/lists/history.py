@@ -15,7 +15,7 @@ from sqlmodel import col
 
 from monitor.domain import Problem
 from monitor.storage.engine import insert_for
-from monitor.storage.lists.tables import Approval, Body, Fetch, Snapshot, Validator
+from monitor.storage.lists.tables import ApprovalRow, BodyRow, FetchRow, SnapshotRow, ValidatorRow
 
 GOOD, UNCHANGED, FAILED, REJECTED = "good", "unchanged", "failed", "rejected"
 ACCEPTED = "accepted"
@@ -52,7 +52,7 @@ class Attempt:
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class SnapshotInfo:
     """A snapshot's row. ``at`` is the first poll that saw this content, ``last_seen_at`` the last one in a row with it."""
 
     id: int
@@ -105,15 +105,15 @@ def add_fetch(conn: Connection, attempt: Attempt) -> int:
         if attempt.duration is None
         else round(attempt.duration / timedelta(milliseconds=1)),
     }
-    return _inserted(conn, sa.insert(Fetch).values(values))
+    return _inserted(conn, sa.insert(FetchRow).values(values))
 
 
-def rejected_now(conn: Connection, source: str) -> Seen | None:
+def rejected_now(conn: Connection, source: str) -> SnapshotInfo | None:
     """The rejected snapshot that the publisher still serves; None when the last content that came was believed. Failures are passed over."""
     row = conn.execute(
-        sa.select(col(Fetch.outcome), col(Fetch.hash))
-        .where(col(Fetch.source) == source, col(Fetch.outcome) != FAILED)
-        .order_by(col(Fetch.at).desc(), col(Fetch.id).desc())
+        sa.select(col(FetchRow.outcome), col(FetchRow.hash))
+        .where(col(FetchRow.source) == source, col(FetchRow.outcome) != FAILED)
+        .order_by(col(FetchRow.at).desc(), col(FetchRow.id).desc())
         .limit(1)
     ).first()
     if row is None or row.outcome != REJECTED:
@@ -124,9 +124,9 @@ def rejected_now(conn: Connection, source: str) -> Seen | None:
 def is_unreadable(conn: Connection, source: str) -> bool:
     """Whether the last fetch brought bytes that could not be read."""
     row = conn.execute(
-        sa.select(col(Fetch.outcome), col(Fetch.hash))
-        .where(col(Fetch.source) == source)
-        .order_by(col(Fetch.at).desc(), col(Fetch.id).desc())
+        sa.select(col(FetchRow.outcome), col(FetchRow.hash))
+        .where(col(FetchRow.source) == source)
+        .order_by(col(FetchRow.at).desc(), col(FetchRow.id).desc())
         .limit(1)
     ).first()
     return row is not None and row.outcome == FAILED and row.hash is not None
@@ -134,12 +134,12 @@ def is_unreadable(conn: Connection, source: str) -> bool:
 
 def add_body(conn: Connection, sha256: str, body: bytes, now: datetime) -> None:
     """Keep a body, once per hash; compressed unless it is so already."""
-    if conn.scalar(sa.select(sa.exists().where(col(Body.hash) == sha256))):
+    if conn.scalar(sa.select(sa.exists().where(col(BodyRow.hash) == sha256))):
         return
     packed = zstandard.ZstdCompressor(level=_LEVEL).compress(body)
     encoding, content = ("zstd", packed) if len(packed) < len(body) else ("raw", body)
     conn.execute(
-        insert_for(conn, Body)
+        insert_for(conn, BodyRow)
         .values(hash=sha256, size=len(body), encoding=encoding, content=content, at=now)
         .on_conflict_do_nothing()
     )
@@ -148,7 +148,9 @@ def add_body(conn: Connection, sha256: str, body: bytes, now: datetime) -> None:
 def body(conn: Connection, sha256: str) -> bytes | None:
     """A kept body as it was fetched; None when it is not (or no longer) kept."""
     row = conn.execute(
-        sa.select(col(Body.encoding), col(Body.content), col(Body.size)).where(col(Body.hash) == sha256)
+        sa.select(col(BodyRow.encoding), col(BodyRow.content), col(BodyRow.size)).where(
+            col(BodyRow.hash) == sha256
+        )
     ).first()
     if row is None:
         return None
@@ -176,7 +178,7 @@ def add_snapshot(
     kept = [[problem.kind, problem.message, problem.row] for problem in problems]
     return _inserted(
         conn,
-        sa.insert(Snapshot).values(
+        sa.insert(SnapshotRow).values(
             source=source,
             fetch_id=fetch_id,
             at=at,
@@ -192,34 +194,36 @@ def add_snapshot(
     )
 
 
-def snapshot(conn: Connection, source: str, sha256: str, verdict: str | None = None) -> Seen | None:
+def snapshot(conn: Connection, source: str, sha256: str, verdict: str | None = None) -> SnapshotInfo | None:
     """The latest snapshot of a source with this body, of this verdict if one is given."""
-    query = sa.select(*_SNAPSHOT).where(col(Snapshot.source) == source, col(Snapshot.hash) == sha256)
+    query = sa.select(*_SNAPSHOT).where(col(SnapshotRow.source) == source, col(SnapshotRow.hash) == sha256)
     if verdict is not None:
-        query = query.where(col(Snapshot.verdict) == verdict)
-    row = conn.execute(query.order_by(col(Snapshot.id).desc()).limit(1)).first()
-    return None if row is None else Seen(*row)
+        query = query.where(col(SnapshotRow.verdict) == verdict)
+    row = conn.execute(query.order_by(col(SnapshotRow.id).desc()).limit(1)).first()
+    return None if row is None else SnapshotInfo(*row)
 
 
-def snapshots_by_prefix(conn: Connection, prefix: str, verdict: str) -> tuple[Seen, ...]:
+def snapshots_by_prefix(conn: Connection, prefix: str, verdict: str) -> tuple[SnapshotInfo, ...]:
     """The latest snapshot of each source and body whose hash begins so."""
     latest = (
-        sa.select(sa.func.max(col(Snapshot.id)))
-        .where(col(Snapshot.hash).startswith(prefix, autoescape=True), col(Snapshot.verdict) == verdict)
-        .group_by(col(Snapshot.source), col(Snapshot.hash))
+        sa.select(sa.func.max(col(SnapshotRow.id)))
+        .where(col(SnapshotRow.hash).startswith(prefix, autoescape=True), col(SnapshotRow.verdict) == verdict)
+        .group_by(col(SnapshotRow.source), col(SnapshotRow.hash))
     )
-    rows = conn.execute(sa.select(*_SNAPSHOT).where(col(Snapshot.id).in_(latest)).order_by(col(Snapshot.id)))
-    return tuple(Seen(*row) for row in rows)
+    rows = conn.execute(
+        sa.select(*_SNAPSHOT).where(col(SnapshotRow.id).in_(latest)).order_by(col(SnapshotRow.id))
+    )
+    return tuple(SnapshotInfo(*row) for row in rows)
 
 
 def saw_again(conn: Connection, snapshot_id: int, now: datetime) -> None:
     """Note that a poll found the same content once more."""
-    conn.execute(sa.update(Snapshot).where(col(Snapshot.id) == snapshot_id).values(last_seen_at=now))
+    conn.execute(sa.update(SnapshotRow).where(col(SnapshotRow.id) == snapshot_id).values(last_seen_at=now))
 
 
 def accept(conn: Connection, snapshot_id: int) -> None:
     """A person believed a snapshot that had been rejected."""
-    conn.execute(sa.update(Snapshot).where(col(Snapshot.id) == snapshot_id).values(verdict=ACCEPTED))
+    conn.execute(sa.update(SnapshotRow).where(col(SnapshotRow.id) == snapshot_id).values(verdict=ACCEPTED))
 
 
 def last_seen(conn: Connection, source: str, *, digest: str, sha256: str) -> datetime | None:
@@ -229,9 +233,9 @@ def last_seen(conn: Connection, source: str, *, digest: str, sha256: str) -> dat
     one parser version.
     """
     rows = conn.execute(
-        sa.select(col(Snapshot.digest), col(Snapshot.hash), col(Snapshot.last_seen_at))
-        .where(col(Snapshot.source) == source, col(Snapshot.verdict) == ACCEPTED)
-        .order_by(col(Snapshot.last_seen_at).desc(), col(Snapshot.id).desc())
+        sa.select(col(SnapshotRow.digest), col(SnapshotRow.hash), col(SnapshotRow.last_seen_at))
+        .where(col(SnapshotRow.source) == source, col(SnapshotRow.verdict) == ACCEPTED)
+        .order_by(col(SnapshotRow.last_seen_at).desc(), col(SnapshotRow.id).desc())
     )
     for place, row in enumerate(rows):
         if row.digest == digest or row.hash == sha256:
@@ -242,9 +246,14 @@ def last_seen(conn: Connection, source: str, *, digest: str, sha256: str) -> dat
 def validators(conn: Connection, source: str) -> dict[str, Remembered]:
     """What to ask conditionally with, by URL: only where "as it was" would name a body that is kept."""
     rows = conn.execute(
-        sa.select(col(Validator.url), col(Validator.etag), col(Validator.last_modified), col(Validator.hash))
-        .join(Body, col(Body.hash) == col(Validator.hash))
-        .where(col(Validator.source) == source)
+        sa.select(
+            col(ValidatorRow.url),
+            col(ValidatorRow.etag),
+            col(ValidatorRow.last_modified),
+            col(ValidatorRow.hash),
+        )
+        .join(BodyRow, col(BodyRow.hash) == col(ValidatorRow.hash))
+        .where(col(ValidatorRow.source) == source)
     )
     return {row.url: Remembered(row.etag, row.last_modified, row.hash) for row in rows}
 
@@ -252,11 +261,13 @@ def validators(conn: Connection, source: str) -> dict[str, Remembered]:
 def put_validators(conn: Connection, source: str, url: str, given: Remembered) -> None:
     """Keep what a server gave with a good body, over what it gave before; nothing to ask with removes it."""
     if given.etag is None and given.last_modified is None:
-        conn.execute(sa.delete(Validator).where(col(Validator.source) == source, col(Validator.url) == url))
+        conn.execute(
+            sa.delete(ValidatorRow).where(col(ValidatorRow.source) == source, col(ValidatorRow.url) == url)
+        )
         return
     values = {"etag": given.etag, "last_modified": given.last_modified, "hash": given.hash}
     conn.execute(
-        insert_for(conn, Validator)
+        insert_for(conn, ValidatorRow)
         .values(source=source, url=url, **values)
         .on_conflict_do_update(index_elements=["source", "url"], set_=values)
     )
@@ -266,7 +277,7 @@ def put_approval(conn: Connection, source: str, sha256: str, *, approved: bool, 
     """Keep what a person said of a content, over what was said before."""
     said = {"approved": approved, "at": now}
     conn.execute(
-        insert_for(conn, Approval)
+        insert_for(conn, ApprovalRow)
         .values(source=source, hash=sha256, **said)
         .on_conflict_do_update(index_elements=["source", "hash"], set_=said)
     )
@@ -275,30 +286,32 @@ def put_approval(conn: Connection, source: str, sha256: str, *, approved: bool, 
 def approval(conn: Connection, source: str, sha256: str) -> bool | None:
     """What a person said of a content; None if nobody did."""
     return conn.scalar(
-        sa.select(col(Approval.approved)).where(col(Approval.source) == source, col(Approval.hash) == sha256)
+        sa.select(col(ApprovalRow.approved)).where(
+            col(ApprovalRow.source) == source, col(ApprovalRow.hash) == sha256
+        )
     )
 
 
 _SNAPSHOT: tuple[Any, ...] = (
-    col(Snapshot.id),
-    col(Snapshot.source),
-    col(Snapshot.fetch_id),
-    col(Snapshot.at),
-    col(Snapshot.last_seen_at),
-    col(Snapshot.hash),
-    col(Snapshot.digest),
-    col(Snapshot.fingerprint),
-    col(Snapshot.listings),
-    col(Snapshot.verdict),
-    col(Snapshot.reason),
+    col(SnapshotRow.id),
+    col(SnapshotRow.source),
+    col(SnapshotRow.fetch_id),
+    col(SnapshotRow.at),
+    col(SnapshotRow.last_seen_at),
+    col(SnapshotRow.hash),
+    col(SnapshotRow.digest),
+    col(SnapshotRow.fingerprint),
+    col(SnapshotRow.listings),
+    col(SnapshotRow.verdict),
+    col(SnapshotRow.reason),
 )
 
 
 def _news(conn: Connection, attempt: Attempt) -> Attempt:
     good = conn.execute(
-        sa.select(col(Fetch.url), col(Fetch.hash), col(Fetch.headers))
-        .where(col(Fetch.source) == attempt.source, col(Fetch.outcome) == GOOD)
-        .order_by(col(Fetch.at).desc(), col(Fetch.id).desc())
+        sa.select(col(FetchRow.url), col(FetchRow.hash), col(FetchRow.headers))
+        .where(col(FetchRow.source) == attempt.source, col(FetchRow.outcome) == GOOD)
+        .order_by(col(FetchRow.at).desc(), col(FetchRow.id).desc())
         .limit(1)
     ).first()
     if good is None:

@@ -10,16 +10,23 @@ from sqlalchemy import Connection
 from sqlmodel import col
 
 from monitor.storage.deliveries.queue import IS_DUE, IS_FAILED
-from monitor.storage.deliveries.tables import Delivery
-from monitor.storage.lists.tables import Change, Changeset, Fetch, ListingVersion, Snapshot, Source
-from monitor.storage.people.tables import Subscriber
+from monitor.storage.deliveries.tables import DeliveryRow
+from monitor.storage.lists.tables import (
+    ChangeRow,
+    ChangesetRow,
+    FetchRow,
+    ListingVersionRow,
+    SnapshotRow,
+    SourceRow,
+)
+from monitor.storage.people.tables import SubscriberRow
 
 OFTEN = 3
 """Attempts after which somebody should look: a server that asks new senders to come back later has taken the mail by then."""
 
 
 @dataclass(frozen=True, slots=True)
-class SourceState:
+class SourceOverview:
     """Where one source stands in the database; times are None where it never happened."""
 
     last_good_at: datetime | None
@@ -48,37 +55,39 @@ class Outbox:
     unfanned: int
 
 
-def source_state(conn: Connection, source: str) -> SourceState:
+def source_state(conn: Connection, source: str) -> SourceOverview:
     """The state of one source; all None and 0 when it was never polled."""
     row = conn.execute(
-        sa.select(col(Source.last_good_at), col(Source.next_poll_at)).where(col(Source.name) == source)
+        sa.select(col(SourceRow.last_good_at), col(SourceRow.next_poll_at)).where(
+            col(SourceRow.name) == source
+        )
     ).first()
     last = conn.execute(
-        sa.select(col(Fetch.outcome), col(Fetch.reason), col(Fetch.at), col(Fetch.hash))
-        .where(col(Fetch.source) == source)
-        .order_by(col(Fetch.at).desc(), col(Fetch.id).desc())
+        sa.select(col(FetchRow.outcome), col(FetchRow.reason), col(FetchRow.at), col(FetchRow.hash))
+        .where(col(FetchRow.source) == source)
+        .order_by(col(FetchRow.at).desc(), col(FetchRow.id).desc())
         .limit(1)
     ).first()
     baseline = conn.scalar(
         sa.select(sa.func.count())
-        .select_from(ListingVersion)
-        .where(col(ListingVersion.source) == source, col(ListingVersion.to_number).is_(None))
+        .select_from(ListingVersionRow)
+        .where(col(ListingVersionRow.source) == source, col(ListingVersionRow.to_number).is_(None))
     )
     standing: dict[str, int] = dict(
         conn.execute(
-            sa.select(col(Change.state), sa.func.count())
-            .where(col(Change.source) == source, col(Change.state).in_(["pending", "held"]))
-            .group_by(col(Change.state))
+            sa.select(col(ChangeRow.state), sa.func.count())
+            .where(col(ChangeRow.source) == source, col(ChangeRow.state).in_(["pending", "held"]))
+            .group_by(col(ChangeRow.state))
         ).all()
     )
     rejected = conn.execute(
-        sa.select(col(Snapshot.last_seen_at), col(Snapshot.hash))
-        .where(col(Snapshot.source) == source, col(Snapshot.verdict) == "rejected")
-        .order_by(col(Snapshot.id).desc())
+        sa.select(col(SnapshotRow.last_seen_at), col(SnapshotRow.hash))
+        .where(col(SnapshotRow.source) == source, col(SnapshotRow.verdict) == "rejected")
+        .order_by(col(SnapshotRow.id).desc())
         .limit(1)
     ).first()
     still_rejected = rejected is not None and last is not None and last.outcome == "rejected"
-    return SourceState(
+    return SourceOverview(
         last_good_at=row.last_good_at if row else None,
         last_fetch_at=last.at if last else None,
         last_outcome=last.outcome if last else None,
@@ -96,26 +105,26 @@ def outbox(conn: Connection) -> Outbox:
     """Depth and age of the outbox."""
     due = dict(
         conn.execute(
-            sa.select(col(Subscriber.channel), sa.func.count())
-            .join(Delivery, col(Delivery.subscriber_id) == col(Subscriber.id))
+            sa.select(col(SubscriberRow.channel), sa.func.count())
+            .join(DeliveryRow, col(DeliveryRow.subscriber_id) == col(SubscriberRow.id))
             .where(IS_DUE)
-            .group_by(col(Subscriber.channel))
+            .group_by(col(SubscriberRow.channel))
         ).all()
     )
     oldest = conn.scalar(
-        sa.select(col(Delivery.created_at)).where(IS_DUE).order_by(col(Delivery.created_at)).limit(1)
+        sa.select(col(DeliveryRow.created_at)).where(IS_DUE).order_by(col(DeliveryRow.created_at)).limit(1)
     )
     refused = {
         channel: (count, error or "")
         for channel, count, error in conn.execute(
-            sa.select(col(Subscriber.channel), sa.func.count(), sa.func.max(col(Delivery.last_error)))
-            .join(Delivery, col(Delivery.subscriber_id) == col(Subscriber.id))
-            .where(IS_DUE, col(Delivery.attempts) >= OFTEN)
-            .group_by(col(Subscriber.channel))
+            sa.select(col(SubscriberRow.channel), sa.func.count(), sa.func.max(col(DeliveryRow.last_error)))
+            .join(DeliveryRow, col(DeliveryRow.subscriber_id) == col(SubscriberRow.id))
+            .where(IS_DUE, col(DeliveryRow.attempts) >= OFTEN)
+            .group_by(col(SubscriberRow.channel))
         )
     }
-    failed = conn.scalar(sa.select(sa.func.count()).select_from(Delivery).where(IS_FAILED))
+    failed = conn.scalar(sa.select(sa.func.count()).select_from(DeliveryRow).where(IS_FAILED))
     unfanned = conn.scalar(
-        sa.select(sa.func.count()).select_from(Changeset).where(col(Changeset.fanned_out_at).is_(None))
+        sa.select(sa.func.count()).select_from(ChangesetRow).where(col(ChangesetRow.fanned_out_at).is_(None))
     )
     return Outbox(due=due, refused=refused, oldest_due_at=oldest, failed=failed or 0, unfanned=unfanned or 0)

@@ -16,17 +16,17 @@ from sqlmodel import col
 
 from monitor.domain import Listing, State
 from monitor.storage.deliveries.queue import IS_DUE
-from monitor.storage.deliveries.tables import Delivery
+from monitor.storage.deliveries.tables import DeliveryRow
 from monitor.storage.lists import tables
 from monitor.storage.lists.changes import Row
 from monitor.storage.lists.codec import listing_from_json
-from monitor.storage.lists.tables import ChangePlace, ListingVersion
+from monitor.storage.lists.tables import ChangePlaceRow, ListingVersionRow
 from monitor.storage.lists.timeline import in_order
-from monitor.storage.people.tables import Subscriber
+from monitor.storage.people.tables import SubscriberRow
 
 
 @dataclass(frozen=True, slots=True)
-class Version:
+class ListingLife:
     """A listing while it read like this; ``to_at`` None while it is believed."""
 
     listing: Listing
@@ -46,17 +46,18 @@ def latest(
 
     ``within`` are the states of ZIPs: what concerns every ZIP there concerns them too. A change has no place before it is fanned out.
     """
-    change = tables.Change
+    change = tables.ChangeRow
     query = sa.select(col(change.id)).where(col(change.state) == State.PUBLISHED.value)
     if changeset is not None:
         query = query.where(col(change.changeset_id) == changeset)
     if places:
-        here: sa.ColumnElement[bool] = col(ChangePlace.place).in_(places)
+        here: sa.ColumnElement[bool] = col(ChangePlaceRow.place).in_(places)
         if within:
             here = sa.or_(
-                here, sa.and_(col(ChangePlace.place).in_(within), col(ChangePlace.everyone).is_(sa.true()))
+                here,
+                sa.and_(col(ChangePlaceRow.place).in_(within), col(ChangePlaceRow.everyone).is_(sa.true())),
             )
-        query = query.where(sa.exists().where(col(ChangePlace.change_id) == col(change.id), here))
+        query = query.where(sa.exists().where(col(ChangePlaceRow.change_id) == col(change.id), here))
     ids = conn.scalars(query.order_by(col(change.ended_at).desc(), col(change.id).desc()).limit(limit)).all()
     return in_order(conn, ids)
 
@@ -65,9 +66,9 @@ def places_of(conn: Connection, ids: Sequence[int]) -> dict[int, tuple[str, ...]
     """The places of changes by change, ZIPs and states, sorted; without "US", which every change has."""
     found: dict[int, list[str]] = {}
     rows = conn.execute(
-        sa.select(col(ChangePlace.change_id), col(ChangePlace.place))
-        .where(col(ChangePlace.change_id).in_(ids), col(ChangePlace.place) != "US")
-        .order_by(col(ChangePlace.place))
+        sa.select(col(ChangePlaceRow.change_id), col(ChangePlaceRow.place))
+        .where(col(ChangePlaceRow.change_id).in_(ids), col(ChangePlaceRow.place) != "US")
+        .order_by(col(ChangePlaceRow.place))
     )
     for change, place in rows:
         found.setdefault(change, []).append(place)
@@ -78,31 +79,31 @@ def agencies(conn: Connection, source: str) -> tuple[str, ...]:
     """The keys of all agencies that were ever accepted in a source."""
     return tuple(
         conn.scalars(
-            sa.select(col(ListingVersion.agency)).where(col(ListingVersion.source) == source).distinct()
+            sa.select(col(ListingVersionRow.agency)).where(col(ListingVersionRow.source) == source).distinct()
         )
     )
 
 
-def versions(conn: Connection, source: str, agency: str) -> tuple[Version, ...]:
+def versions(conn: Connection, source: str, agency: str) -> tuple[ListingLife, ...]:
     """How an agency's listing read over time, oldest first."""
     rows = conn.execute(
         sa.select(
-            col(ListingVersion.key),
-            col(ListingVersion.name),
-            col(ListingVersion.state),
-            col(ListingVersion.content),
-            col(ListingVersion.from_at),
-            col(ListingVersion.to_at),
+            col(ListingVersionRow.key),
+            col(ListingVersionRow.name),
+            col(ListingVersionRow.state),
+            col(ListingVersionRow.content),
+            col(ListingVersionRow.from_at),
+            col(ListingVersionRow.to_at),
         )
-        .where(col(ListingVersion.source) == source, col(ListingVersion.agency) == agency)
-        .order_by(col(ListingVersion.from_number), col(ListingVersion.id))
+        .where(col(ListingVersionRow.source) == source, col(ListingVersionRow.agency) == agency)
+        .order_by(col(ListingVersionRow.from_number), col(ListingVersionRow.id))
     )
-    return tuple(Version(_listing(row), row.from_at, row.to_at) for row in rows)
+    return tuple(ListingLife(_listing(row), row.from_at, row.to_at) for row in rows)
 
 
 def history(conn: Connection, source: str, agency: str) -> tuple[Row, ...]:
     """What happened to an agency, newest first: published, held now, or held and withdrawn. What only waited is nobody's news."""
-    change = tables.Change
+    change = tables.ChangeRow
     shown = sa.or_(
         col(change.state).in_([State.PUBLISHED.value, State.HELD.value]),
         sa.and_(col(change.state) == State.WITHDRAWN.value, col(change.was_held).is_(sa.true())),
@@ -119,20 +120,20 @@ def history(conn: Connection, source: str, agency: str) -> tuple[Row, ...]:
 def first_read(conn: Connection, source: str) -> datetime | None:
     """When a source was first read: what was on it then may have been there for long."""
     return conn.scalar(
-        sa.select(sa.func.min(col(ListingVersion.from_at))).where(col(ListingVersion.source) == source)
+        sa.select(sa.func.min(col(ListingVersionRow.from_at))).where(col(ListingVersionRow.source) == source)
     )
 
 
 def counts(conn: Connection, source: str) -> tuple[tuple[datetime, int], ...]:
     """How many listings were believed from each moment on at which the number moved, oldest first."""
-    began: Any = sa.select(col(ListingVersion.from_at).label("at"), sa.func.count().label("step")).where(
-        col(ListingVersion.source) == source
+    began: Any = sa.select(col(ListingVersionRow.from_at).label("at"), sa.func.count().label("step")).where(
+        col(ListingVersionRow.source) == source
     )
-    ended: Any = sa.select(col(ListingVersion.to_at).label("at"), (-sa.func.count()).label("step")).where(
-        col(ListingVersion.source) == source, col(ListingVersion.to_at).is_not(None)
+    ended: Any = sa.select(col(ListingVersionRow.to_at).label("at"), (-sa.func.count()).label("step")).where(
+        col(ListingVersionRow.source) == source, col(ListingVersionRow.to_at).is_not(None)
     )
     steps = sa.union_all(
-        began.group_by(col(ListingVersion.from_at)), ended.group_by(col(ListingVersion.to_at))
+        began.group_by(col(ListingVersionRow.from_at)), ended.group_by(col(ListingVersionRow.to_at))
     ).subquery()
     rows = conn.execute(
         sa.select(steps.c.at, sa.func.sum(steps.c.step)).group_by(steps.c.at).order_by(steps.c.at)
@@ -147,16 +148,17 @@ def counts(conn: Connection, source: str) -> tuple[tuple[datetime, int], ...]:
 
 def overdue(conn: Connection, channels: Collection[str], *, before: datetime, now: datetime) -> int:
     """Deliveries on these channels that were due before a moment and that nobody has taken, while nobody sends anything at all."""
-    if conn.scalar(sa.select(sa.exists().where(IS_DUE, col(Delivery.lease_until) > now))):
+    if conn.scalar(sa.select(sa.exists().where(IS_DUE, col(DeliveryRow.lease_until) > now))):
         return 0
     waiting = (
         sa.select(sa.func.count())
-        .select_from(Delivery)
+        .select_from(DeliveryRow)
         .where(
             IS_DUE,
-            col(Delivery.due_at) < before,
+            col(DeliveryRow.due_at) < before,
             sa.exists().where(
-                col(Subscriber.id) == col(Delivery.subscriber_id), col(Subscriber.channel).in_(channels)
+                col(SubscriberRow.id) == col(DeliveryRow.subscriber_id),
+                col(SubscriberRow.channel).in_(channels),
             ),
         )
     )

@@ -11,7 +11,7 @@ from sqlmodel import Field, SQLModel
 from monitor.storage.columns import Json, UtcDateTime
 
 
-class Source(SQLModel, table=True):
+class SourceRow(SQLModel, table=True):
     """The moving state of one source. ``number`` counts moves of the baseline and is what pollers compare and swap.
 
     ``fingerprint`` is the parser version and configuration under which the baseline was read; ``columns`` and ``folders`` those of the
@@ -32,7 +32,7 @@ class Source(SQLModel, table=True):
     blind_notified_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
 
 
-class Validator(SQLModel, table=True):
+class ValidatorRow(SQLModel, table=True):
     """What a server gave with the last good body of one URL, to ask conditionally the next time."""
 
     __tablename__ = "validator"
@@ -43,7 +43,7 @@ class Validator(SQLModel, table=True):
     hash: str | None = None
 
 
-class Body(SQLModel, table=True):
+class BodyRow(SQLModel, table=True):
     """A raw body, once per SHA-256 of its decoded bytes. ``encoding`` is ``zstd`` or ``raw``; ``size`` the decoded bytes."""
 
     __tablename__ = "body"
@@ -54,7 +54,7 @@ class Body(SQLModel, table=True):
     at: datetime = Field(sa_type=UtcDateTime)
 
 
-class Fetch(SQLModel, table=True):
+class FetchRow(SQLModel, table=True):
     """One attempt to get a source's bytes. ``outcome``: good, unchanged, failed, rejected. Headers are evidence and kept verbatim."""
 
     __tablename__ = "fetch"
@@ -75,7 +75,7 @@ class Fetch(SQLModel, table=True):
     __table_args__ = (sa.Index("ix_fetch_source_at", "source", "at"),)
 
 
-class Snapshot(SQLModel, table=True):
+class SnapshotRow(SQLModel, table=True):
     """A parsed state of a source as it was published. Written when a body was parsed; a poll without new bytes writes none.
 
     ``verdict``: accepted or rejected; ``digest`` is a hash over the set of its listings (order and folders apart).
@@ -98,7 +98,7 @@ class Snapshot(SQLModel, table=True):
     __table_args__ = (sa.Index("ix_snapshot_source_id", "source", "id"),)
 
 
-class Approval(SQLModel, table=True):
+class ApprovalRow(SQLModel, table=True):
     """A person believed this content of a source (by body hash) although the guard rejected it, or rejected it for good."""
 
     __tablename__ = "approval"
@@ -108,7 +108,7 @@ class Approval(SQLModel, table=True):
     at: datetime = Field(sa_type=UtcDateTime)
 
 
-class ListingVersion(SQLModel, table=True):
+class ListingVersionRow(SQLModel, table=True):
     """One accepted listing while it read like this: [from_at, to_at), ``to_at`` None while it is in the baseline.
 
     ``agency`` is the key under which the agency was first accepted: it survives renames. ``content`` holds the other fields of
@@ -142,7 +142,7 @@ class ListingVersion(SQLModel, table=True):
     )
 
 
-class Changeset(SQLModel, table=True):
+class ChangesetRow(SQLModel, table=True):
     """The changes that one poll published together. ``fanned_out_at`` None: its deliveries are still to be written."""
 
     __tablename__ = "changeset"
@@ -159,7 +159,7 @@ class Changeset(SQLModel, table=True):
     )
 
 
-class Change(SQLModel, table=True):
+class ChangeRow(SQLModel, table=True):
     """A difference between the baseline and what was published, with a state and a clock of its own.
 
     ``not_before`` is the last good poll without it, ``first_seen_at`` the first with it (together: the interval in which it happened),
@@ -197,7 +197,7 @@ class Change(SQLModel, table=True):
     )
 
 
-class ChangePlace(SQLModel, table=True):
+class ChangePlaceRow(SQLModel, table=True):
     """A place that a published change concerns: its ZIPs, its state, and "US".
 
     ``everyone``: on a state's row, the agency serves the whole state, so followers of any ZIP there hear of it too.

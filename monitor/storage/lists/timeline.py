@@ -19,13 +19,13 @@ from monitor.domain import Kind, State
 from monitor.states import STATES
 from monitor.storage.lists import changes, tables
 from monitor.storage.lists.changes import Row
-from monitor.storage.lists.tables import Changeset, Fetch
+from monitor.storage.lists.tables import ChangesetRow, FetchRow
 
 _GOOD = ("good", "unchanged")
 
 
 @dataclass(frozen=True, slots=True)
-class Summary:
+class ChangesetSummary:
     """A changeset in one line: how many changes of each kind, and some of them in the order of its page."""
 
     id: int
@@ -63,7 +63,7 @@ class Whole:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Hold:
+class HeldGroup:
     """Changes of one kind that one poll brought and nobody believes yet, or that went away unbelieved: ``count`` in all, and some of them.
 
     ``state`` is held, rejected (a person judged them to be an error) or withdrawn.
@@ -95,7 +95,7 @@ class Gap:
 
 
 @dataclass(frozen=True, slots=True)
-class Sight:
+class SourceGaps:
     """All gaps of a source that are over, oldest first, up to its ``last`` good poll; and the bad polls since."""
 
     source: str
@@ -114,14 +114,14 @@ class Sight:
 
 def summaries(
     conn: Connection, *, before: datetime | None = None, limit: int = 20, named: int = 5
-) -> tuple[Summary, ...]:
+) -> tuple[ChangesetSummary, ...]:
     """Changesets, newest first, those that are older than ``before``; each with its first ``named`` changes."""
-    change = tables.Change
-    query = sa.select(col(Changeset.id), col(Changeset.source), col(Changeset.at))
+    change = tables.ChangeRow
+    query = sa.select(col(ChangesetRow.id), col(ChangesetRow.source), col(ChangesetRow.at))
     if before is not None:
-        query = query.where(col(Changeset.at) < before)
+        query = query.where(col(ChangesetRow.at) < before)
     found = conn.execute(
-        query.order_by(col(Changeset.at).desc(), col(Changeset.id).desc()).limit(limit)
+        query.order_by(col(ChangesetRow.at).desc(), col(ChangesetRow.id).desc()).limit(limit)
     ).all()
     ids = [row.id for row in found]
     counts: dict[int, dict[Kind, int]] = {number: {} for number in ids}
@@ -133,7 +133,7 @@ def summaries(
         counts[changeset][Kind(kind)] = count
     first = _first(conn, col(change.changeset_id).in_(ids), (col(change.changeset_id),), named)
     return tuple(
-        Summary(
+        ChangesetSummary(
             row.id,
             row.source,
             row.at,
@@ -147,11 +147,11 @@ def summaries(
 def changeset(conn: Connection, number: int, *, page: int = 1, size: int = 500) -> Whole | None:
     """One changeset with a page of its changes; None when there is no such changeset or page."""
     row = conn.execute(
-        sa.select(col(Changeset.source), col(Changeset.at)).where(col(Changeset.id) == number)
+        sa.select(col(ChangesetRow.source), col(ChangesetRow.at)).where(col(ChangesetRow.id) == number)
     ).first()
     if row is None:
         return None
-    change = tables.Change
+    change = tables.ChangeRow
     found = conn.execute(
         sa.select(
             col(change.id),
@@ -190,14 +190,14 @@ def state_of(row: Row) -> str | None:
     return next((listing.state for listing in listings if listing and listing.state), None)
 
 
-def holds(rows: Sequence[Row]) -> tuple[Hold, ...]:
+def holds(rows: Sequence[Row]) -> tuple[HeldGroup, ...]:
     """Held or rejected changes by what they have in common, the newest first."""
     groups: dict[tuple[object, ...], list[Row]] = {}
     for row in rows:
         alike = (row.source, row.change.kind, row.state, row.not_before, row.first_seen_at, row.release_at)
         groups.setdefault(alike, []).append(row)
     found = (
-        Hold(
+        HeldGroup(
             source=members[0].source,
             kind=members[0].change.kind,
             state=members[0].state,
@@ -215,9 +215,9 @@ def holds(rows: Sequence[Row]) -> tuple[Hold, ...]:
 
 def withdrawn(
     conn: Connection, *, before: datetime | None = None, limit: int = 20, named: int = 200
-) -> tuple[Hold, ...]:
+) -> tuple[HeldGroup, ...]:
     """Changes that were held, shown as held, and then went away, newest first; what was never shown is not in it."""
-    change = tables.Change
+    change = tables.ChangeRow
     alike = (
         col(change.source),
         col(change.kind),
@@ -240,7 +240,7 @@ def withdrawn(
     oldest = min(group.ended_at for group in groups)
     rows = _first(conn, sa.and_(gone, col(change.ended_at) >= oldest), alike, named)
     return tuple(
-        Hold(
+        HeldGroup(
             source=group.source,
             kind=Kind(group.kind),
             state=State.WITHDRAWN,
@@ -255,14 +255,14 @@ def withdrawn(
     )
 
 
-def look(conn: Connection, before: Sight, longest: timedelta) -> Sight:
+def look(conn: Connection, before: SourceGaps, longest: timedelta) -> SourceGaps:
     """The gaps of a source, times longer than ``longest`` between good polls: those that are known ``before``, and what came since."""
-    query = sa.select(col(Fetch.at), col(Fetch.outcome)).where(col(Fetch.source) == before.source)
+    query = sa.select(col(FetchRow.at), col(FetchRow.outcome)).where(col(FetchRow.source) == before.source)
     if before.last is not None:
-        query = query.where(col(Fetch.at) > before.last)
+        query = query.where(col(FetchRow.at) > before.last)
     last, found = before.last, list(before.gaps)
     failed = rejected = 0
-    for at, outcome in conn.execute(query.order_by(col(Fetch.at), col(Fetch.id))):
+    for at, outcome in conn.execute(query.order_by(col(FetchRow.at), col(FetchRow.id))):
         if outcome in _GOOD:
             if last is not None and at - last > longest:
                 found.append(Gap(before.source, last, at, failed, rejected))
@@ -281,7 +281,7 @@ def in_order(conn: Connection, ids: Iterable[Any]) -> tuple[Row, ...]:
     return tuple(rows[number] for number in wanted)
 
 
-_TOLD = ((tables.Change.after, "after"), (tables.Change.before, "before"))
+_TOLD = ((tables.ChangeRow.after, "after"), (tables.ChangeRow.before, "before"))
 _RANK = {code: rank for rank, code in enumerate(sorted(STATES, key=lambda code: STATES[code]))}
 
 
@@ -294,8 +294,8 @@ def _first(
     conn: Connection, which: sa.ColumnElement[bool], groups: Iterable[Any], count: int
 ) -> tuple[Row, ...]:
     """The first changes of each group, in the order in which they were written."""
-    rank = sa.func.row_number().over(partition_by=tuple(groups), order_by=col(tables.Change.id))
-    ranked = sa.select(col(tables.Change.id), rank.label("rank")).where(which).subquery()
+    rank = sa.func.row_number().over(partition_by=tuple(groups), order_by=col(tables.ChangeRow.id))
+    ranked = sa.select(col(tables.ChangeRow.id), rank.label("rank")).where(which).subquery()
     query = sa.select(ranked.c.id).where(ranked.c.rank <= count).order_by(ranked.c.id)
     return in_order(conn, conn.scalars(query))
 

@@ -10,8 +10,14 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 from sqlmodel import col
 
-from monitor.storage.deliveries.tables import Lane
-from monitor.storage.people.tables import Confirmation, RateWindow, Signup, Subscriber, Suppression
+from monitor.storage.deliveries.tables import LaneRow
+from monitor.storage.people.tables import (
+    ConfirmationRow,
+    RateWindowRow,
+    SignupRow,
+    SubscriberRow,
+    SuppressionRow,
+)
 
 _HASH = re.compile(r"[0-9a-f]{64}")
 
@@ -23,28 +29,31 @@ def reseal(conn: Connection, sealed: Callable[[str, bytes], bytes], hashed: Call
     """
     people: Any = conn.execute(
         sa.select(
-            col(Subscriber.id), col(Subscriber.channel), col(Subscriber.address), col(Subscriber.address_hash)
-        ).where(col(Subscriber.address).is_not(None))
+            col(SubscriberRow.id),
+            col(SubscriberRow.channel),
+            col(SubscriberRow.address),
+            col(SubscriberRow.address_hash),
+        ).where(col(SubscriberRow.address).is_not(None))
     ).all()
     _write(
         conn,
-        sa.update(Subscriber).where(col(Subscriber.id) == sa.bindparam("which")),
+        sa.update(SubscriberRow).where(col(SubscriberRow.id) == sa.bindparam("which")),
         (
             {"which": id, "address": sealed(channel, address), "address_hash": hashed(address_hash)}
             for id, channel, address, address_hash in people
         ),
     )
-    forms: Any = conn.execute(sa.select(col(Signup.id), col(Signup.sealed))).all()
+    forms: Any = conn.execute(sa.select(col(SignupRow.id), col(SignupRow.sealed))).all()
     _write(
         conn,
-        sa.update(Signup).where(col(Signup.id) == sa.bindparam("which")),
+        sa.update(SignupRow).where(col(SignupRow.id) == sa.bindparam("which")),
         ({"which": id, "sealed": sealed("signup", content)} for id, content in forms),
     )
     for table, name in (
-        (Suppression, "address_hash"),
-        (Confirmation, "address_hash"),
-        (Lane, "name"),  # a mail domain, or the hash of a chat
-        (RateWindow, "who"),  # the hash of a network or mailbox, or the whole site
+        (SuppressionRow, "address_hash"),
+        (ConfirmationRow, "address_hash"),
+        (LaneRow, "name"),  # a mail domain, or the hash of a chat
+        (RateWindowRow, "who"),  # the hash of a network or mailbox, or the whole site
     ):
         column: Any = getattr(table, name)
         found = conn.scalars(sa.select(column).distinct()).all()

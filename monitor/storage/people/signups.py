@@ -10,19 +10,19 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 from sqlmodel import col
 
-from monitor.storage.deliveries.tables import Delivery
+from monitor.storage.deliveries.tables import DeliveryRow
 from monitor.storage.engine import insert_for, insert_in
-from monitor.storage.people.tables import Confirmation, RateWindow, Signup
+from monitor.storage.people.tables import ConfirmationRow, RateWindowRow, SignupRow
 
 SITE = "site"
 """The name under which all sign-ups together are counted."""
 
 # what a sign-up runs is built once: building a statement costs ten times what running it does
-_PUT = sa.insert(Signup)
+_PUT = sa.insert(SignupRow)
 
 
 @dataclass(frozen=True, slots=True)
-class Waiting:
+class PendingSignup:
     """A sign-up that nobody has decided about yet, sealed as it came in."""
 
     id: int
@@ -31,7 +31,7 @@ class Waiting:
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class ConfirmationCount:
     """How many confirmations an address was sent that nobody confirmed, and when the last of them was."""
 
     count: int
@@ -43,42 +43,42 @@ def put(conn: Connection, sealed: bytes, now: datetime) -> None:
     conn.execute(_PUT, {"sealed": sealed, "at": now})
 
 
-def waiting(conn: Connection, limit: int) -> tuple[Waiting, ...]:
+def waiting(conn: Connection, limit: int) -> tuple[PendingSignup, ...]:
     """The oldest sign-ups that wait; on PostgreSQL those that another process is deciding about are passed over."""
     rows = conn.execute(
-        sa.select(col(Signup.id), col(Signup.sealed), col(Signup.at))
-        .order_by(col(Signup.id))
+        sa.select(col(SignupRow.id), col(SignupRow.sealed), col(SignupRow.at))
+        .order_by(col(SignupRow.id))
         .limit(limit)
         .with_for_update(skip_locked=True)
     )
-    return tuple(Waiting(id or 0, sealed, at) for id, sealed, at in rows)
+    return tuple(PendingSignup(id or 0, sealed, at) for id, sealed, at in rows)
 
 
 def any_waiting(conn: Connection) -> bool:
     """Whether there is anything to decide about."""
-    return bool(conn.scalar(sa.select(sa.exists(sa.select(col(Signup.id))))))
+    return bool(conn.scalar(sa.select(sa.exists(sa.select(col(SignupRow.id))))))
 
 
 def done(conn: Connection, signup: int) -> None:
     """Forget a sign-up that was decided about."""
-    conn.execute(sa.delete(Signup).where(col(Signup.id) == signup))
+    conn.execute(sa.delete(SignupRow).where(col(SignupRow.id) == signup))
 
 
-def asked(conn: Connection, channel: str, address_hash: str) -> Asked | None:
+def asked(conn: Connection, channel: str, address_hash: str) -> ConfirmationCount | None:
     """What an address was sent already because somebody typed it in; None if nothing since its owner last confirmed."""
     row = conn.execute(
-        sa.select(col(Confirmation.count), col(Confirmation.at)).where(
-            col(Confirmation.channel) == channel, col(Confirmation.address_hash) == address_hash
+        sa.select(col(ConfirmationRow.count), col(ConfirmationRow.at)).where(
+            col(ConfirmationRow.channel) == channel, col(ConfirmationRow.address_hash) == address_hash
         )
     ).first()
-    return Asked(*row) if row is not None else None
+    return ConfirmationCount(*row) if row is not None else None
 
 
 def note_asked(conn: Connection, channel: str, address_hash: str, count: int, now: datetime) -> None:
     """Keep that an address has now been written to ``count`` times."""
     given = {"count": count, "at": now}
     conn.execute(
-        insert_for(conn, Confirmation)
+        insert_for(conn, ConfirmationRow)
         .values(channel=channel, address_hash=address_hash, **given)
         .on_conflict_do_update(index_elements=["channel", "address_hash"], set_=given)
     )
@@ -87,8 +87,8 @@ def note_asked(conn: Connection, channel: str, address_hash: str, count: int, no
 def forget_asked(conn: Connection, channel: str, address_hash: str) -> None:
     """The owner of the address has confirmed: the count begins anew."""
     conn.execute(
-        sa.delete(Confirmation).where(
-            col(Confirmation.channel) == channel, col(Confirmation.address_hash) == address_hash
+        sa.delete(ConfirmationRow).where(
+            col(ConfirmationRow.channel) == channel, col(ConfirmationRow.address_hash) == address_hash
         )
     )
 
@@ -104,7 +104,7 @@ def queue(
 ) -> int | None:
     """Owe a subscriber one message of a kind; None, and nothing written, if it is owed or was sent already for this period."""
     delivery: int | None = conn.scalar(
-        insert_for(conn, Delivery)
+        insert_for(conn, DeliveryRow)
         .values(
             kind=kind,
             period=period,
@@ -116,9 +116,10 @@ def queue(
             ambiguous=False,
         )
         .on_conflict_do_nothing(
-            index_elements=["subscriber_id", "kind", "period"], index_where=col(Delivery.period).is_not(None)
+            index_elements=["subscriber_id", "kind", "period"],
+            index_where=col(DeliveryRow.period).is_not(None),
         )
-        .returning(col(Delivery.id))
+        .returning(col(DeliveryRow.id))
     )
     return delivery
 
@@ -133,18 +134,20 @@ def count(conn: Connection, who: str, now: datetime, *, by_day: bool = False) ->
 
 @cache
 def _one_more(dialect: str) -> sa.Executable:
-    row = insert_in(dialect, RateWindow).values(who=sa.bindparam("who"), start=sa.bindparam("start"), count=1)
+    row = insert_in(dialect, RateWindowRow).values(
+        who=sa.bindparam("who"), start=sa.bindparam("start"), count=1
+    )
     return row.on_conflict_do_update(
-        index_elements=["who", "start"], set_={"count": col(RateWindow.count) + 1}
-    ).returning(col(RateWindow.count))
+        index_elements=["who", "start"], set_={"count": col(RateWindowRow.count) + 1}
+    ).returning(col(RateWindowRow.count))
 
 
 def counted(conn: Connection, who: str, since: datetime) -> int:
     """The most sign-ups of ``who`` in one hour since then."""
     return (
         conn.scalar(
-            sa.select(sa.func.max(col(RateWindow.count))).where(
-                col(RateWindow.who) == who, col(RateWindow.start) >= _hour(since)
+            sa.select(sa.func.max(col(RateWindowRow.count))).where(
+                col(RateWindowRow.who) == who, col(RateWindowRow.start) >= _hour(since)
             )
         )
         or 0

@@ -13,10 +13,10 @@ from sqlmodel import col
 
 from monitor.core.due import AT_ONCE
 from monitor.storage.columns import UtcDateTime
-from monitor.storage.deliveries.tables import Delivery
+from monitor.storage.deliveries.tables import DeliveryRow
 from monitor.storage.engine import insert_for
 from monitor.storage.people import tables
-from monitor.storage.people.tables import ReturnedMail, Subscription, Suppression
+from monitor.storage.people.tables import ReturnedMailRow, SubscriptionRow, SuppressionRow
 
 PENDING, ACTIVE, PAUSED, ENDED = "pending", "active", "paused", "ended"
 _LARGEST_ID = 2**31 - 1  # of an INTEGER of PostgreSQL, which takes a larger number for an error
@@ -25,7 +25,7 @@ _ERASED = {"address": None, "address_hash": None}
 
 @dataclass(frozen=True, slots=True)
 class Subscriber:
-    """A subscriber's row. ``sealed`` is the encrypted address, None once it was erased; the rest as in `tables.Subscriber`."""
+    """A subscriber's row. ``sealed`` is the encrypted address, None once it was erased; the rest as in `tables.SubscriberRow`."""
 
     id: int
     channel: str
@@ -58,25 +58,25 @@ class Follow:
 
 
 _COLUMNS: tuple[Any, ...] = (
-    col(tables.Subscriber.id),
-    col(tables.Subscriber.channel),
-    col(tables.Subscriber.address),
-    col(tables.Subscriber.state),
-    col(tables.Subscriber.origin),
-    col(tables.Subscriber.language),
-    col(tables.Subscriber.nonce),
-    col(tables.Subscriber.created_at),
-    col(tables.Subscriber.frequency),
-    col(tables.Subscriber.timezone),
-    col(tables.Subscriber.local_hour),
-    col(tables.Subscriber.paused_until),
-    col(tables.Subscriber.digest_since),
-    col(tables.Subscriber.receipts),
-    col(tables.Subscriber.confirm_until),
-    col(tables.Subscriber.confirmed_at),
-    col(tables.Subscriber.digest_at),
-    col(tables.Subscriber.strikes),
-    col(tables.Subscriber.first_strike_at),
+    col(tables.SubscriberRow.id),
+    col(tables.SubscriberRow.channel),
+    col(tables.SubscriberRow.address),
+    col(tables.SubscriberRow.state),
+    col(tables.SubscriberRow.origin),
+    col(tables.SubscriberRow.language),
+    col(tables.SubscriberRow.nonce),
+    col(tables.SubscriberRow.created_at),
+    col(tables.SubscriberRow.frequency),
+    col(tables.SubscriberRow.timezone),
+    col(tables.SubscriberRow.local_hour),
+    col(tables.SubscriberRow.paused_until),
+    col(tables.SubscriberRow.digest_since),
+    col(tables.SubscriberRow.receipts),
+    col(tables.SubscriberRow.confirm_until),
+    col(tables.SubscriberRow.confirmed_at),
+    col(tables.SubscriberRow.digest_at),
+    col(tables.SubscriberRow.strikes),
+    col(tables.SubscriberRow.first_strike_at),
 )
 
 
@@ -94,7 +94,7 @@ def add(
 ) -> int | None:
     """Write a new subscriber and return its id; None, and nothing written, when this address is there already."""
     subscriber: int | None = conn.scalar(
-        insert_for(conn, tables.Subscriber)
+        insert_for(conn, tables.SubscriberRow)
         .values(
             channel=channel,
             address=sealed,
@@ -110,14 +110,14 @@ def add(
             strikes=0,
         )
         .on_conflict_do_nothing()
-        .returning(col(tables.Subscriber.id))
+        .returning(col(tables.SubscriberRow.id))
     )
     return subscriber
 
 
 def find(conn: Connection, channel: str, address_hash: str) -> Subscriber | None:
     """The subscriber with this address; nobody who has ended is found, for their address is erased."""
-    rows = tables.Subscriber
+    rows = tables.SubscriberRow
     return _one(conn, col(rows.channel) == channel, col(rows.address_hash) == address_hash)
 
 
@@ -125,14 +125,14 @@ def get(conn: Connection, subscriber: int) -> Subscriber | None:
     """The subscriber with this id, in whatever state; a number from outside may be of any size."""
     if not 0 < subscriber <= _LARGEST_ID:
         return None
-    return _one(conn, col(tables.Subscriber.id) == subscriber)
+    return _one(conn, col(tables.SubscriberRow.id) == subscriber)
 
 
 def living(
     conn: Connection, *, channel: str | None = None, origin: str | None = None
 ) -> tuple[Subscriber, ...]:
     """Everybody who has not ended, by id; of one channel or origin where given."""
-    rows = tables.Subscriber
+    rows = tables.SubscriberRow
     query = sa.select(*_COLUMNS).where(col(rows.state) != ENDED).order_by(col(rows.id))
     if channel is not None:
         query = query.where(col(rows.channel) == channel)
@@ -143,7 +143,7 @@ def living(
 
 def activate(conn: Connection, subscriber: int, now: datetime) -> None:
     """Make a pending or paused subscriber active."""
-    rows = tables.Subscriber
+    rows = tables.SubscriberRow
     conn.execute(
         sa.update(rows)
         .where(col(rows.id) == subscriber, col(rows.state) != ENDED)
@@ -156,10 +156,10 @@ def activate(conn: Connection, subscriber: int, now: datetime) -> None:
 
 
 def change(conn: Connection, subscriber: int, **new: Any) -> None:
-    """Give a subscriber who has not ended new values, by the names of `tables.Subscriber`."""
+    """Give a subscriber who has not ended new values, by the names of `tables.SubscriberRow`."""
     conn.execute(
-        sa.update(tables.Subscriber)
-        .where(col(tables.Subscriber.id) == subscriber, col(tables.Subscriber.state) != ENDED)
+        sa.update(tables.SubscriberRow)
+        .where(col(tables.SubscriberRow.id) == subscriber, col(tables.SubscriberRow.state) != ENDED)
         .values(**new)
     )
 
@@ -175,8 +175,8 @@ def refollow(conn: Connection, subscriber: int, wanted: Iterable[Follow], now: d
 def readdress(conn: Connection, subscriber: int, sealed: bytes, address_hash: str) -> None:
     """Give a subscriber another address, as when a Telegram group becomes a supergroup."""
     conn.execute(
-        sa.update(tables.Subscriber)
-        .where(col(tables.Subscriber.id) == subscriber, col(tables.Subscriber.state) != ENDED)
+        sa.update(tables.SubscriberRow)
+        .where(col(tables.SubscriberRow.id) == subscriber, col(tables.SubscriberRow.state) != ENDED)
         .values(address=sealed, address_hash=address_hash)
     )
 
@@ -185,23 +185,23 @@ def lock(conn: Connection, subscribers: Collection[int]) -> None:
     """Keep other writers from these until the transaction ends. Whoever changes deliveries and subscribers takes the subscribers first,
     as `end` does, and by id: on PostgreSQL two who took them in different orders would wait for each other. SQLite has one writer.
     """
-    rows = col(tables.Subscriber.id)
+    rows = col(tables.SubscriberRow.id)
     if subscribers:
         conn.execute(sa.select(rows).where(rows.in_(subscribers)).order_by(rows).with_for_update()).close()
 
 
 def end(conn: Connection, subscriber: int, now: datetime) -> bool:
     """End a subscriber: address and places are erased and what was due is dropped, all in this transaction. False: had ended."""
-    rows = tables.Subscriber
+    rows = tables.SubscriberRow
     ended = conn.execute(
         sa.update(rows)
         .where(col(rows.id) == subscriber, col(rows.state) != ENDED)
         .values(state=ENDED, ended_at=now, digest_at=None, digest_since=None, paused_until=None, **_ERASED)
     )
-    conn.execute(sa.delete(Subscription).where(col(Subscription.subscriber_id) == subscriber))
+    conn.execute(sa.delete(SubscriptionRow).where(col(SubscriptionRow.subscriber_id) == subscriber))
     conn.execute(
-        sa.update(Delivery)
-        .where(col(Delivery.subscriber_id) == subscriber, col(Delivery.state) == "due")
+        sa.update(DeliveryRow)
+        .where(col(DeliveryRow.subscriber_id) == subscriber, col(DeliveryRow.state) == "due")
         .values(state="dropped", settled_at=now, lease_until=None, owner=None)
     )
     return ended.rowcount > 0
@@ -210,15 +210,15 @@ def end(conn: Connection, subscriber: int, now: datetime) -> bool:
 def merge(conn: Connection, subscriber: int, into: int, now: datetime) -> None:
     """End a subscriber whose address turned out to be another's: that one takes over the places, and the alerts that are still due."""
     follow(conn, into, follows(conn, subscriber), now)
-    theirs = sa.select(col(Delivery.changeset_id)).where(
-        col(Delivery.subscriber_id) == into, col(Delivery.changeset_id).is_not(None)
+    theirs = sa.select(col(DeliveryRow.changeset_id)).where(
+        col(DeliveryRow.subscriber_id) == into, col(DeliveryRow.changeset_id).is_not(None)
     )
     conn.execute(
-        sa.update(Delivery)
+        sa.update(DeliveryRow)
         .where(
-            col(Delivery.subscriber_id) == subscriber,
-            col(Delivery.state) == "due",
-            col(Delivery.changeset_id).not_in(theirs),
+            col(DeliveryRow.subscriber_id) == subscriber,
+            col(DeliveryRow.state) == "due",
+            col(DeliveryRow.changeset_id).not_in(theirs),
         )
         .values(subscriber_id=into)
     )
@@ -240,7 +240,10 @@ def follow(conn: Connection, subscriber: int, wanted: Iterable[Follow], now: dat
     if not rows:
         return 0
     added = conn.scalars(
-        insert_for(conn, Subscription).values(rows).on_conflict_do_nothing().returning(col(Subscription.id))
+        insert_for(conn, SubscriptionRow)
+        .values(rows)
+        .on_conflict_do_nothing()
+        .returning(col(SubscriptionRow.id))
     )
     return len(added.all())
 
@@ -248,10 +251,10 @@ def follow(conn: Connection, subscriber: int, wanted: Iterable[Follow], now: dat
 def unfollow(conn: Connection, subscriber: int, source: str, place: str) -> bool:
     """Remove one place of one source; False if it was not followed."""
     result = conn.execute(
-        sa.delete(Subscription).where(
-            col(Subscription.subscriber_id) == subscriber,
-            col(Subscription.source) == source,
-            col(Subscription.place) == place,
+        sa.delete(SubscriptionRow).where(
+            col(SubscriptionRow.subscriber_id) == subscriber,
+            col(SubscriptionRow.source) == source,
+            col(SubscriptionRow.place) == place,
         )
     )
     return result.rowcount > 0
@@ -260,9 +263,9 @@ def unfollow(conn: Connection, subscriber: int, source: str, place: str) -> bool
 def follows(conn: Connection, subscriber: int) -> tuple[Follow, ...]:
     """What a subscriber asked for, by source and place."""
     rows = conn.execute(
-        sa.select(col(Subscription.source), col(Subscription.place), col(Subscription.within))
-        .where(col(Subscription.subscriber_id) == subscriber)
-        .order_by(col(Subscription.source), col(Subscription.place))
+        sa.select(col(SubscriptionRow.source), col(SubscriptionRow.place), col(SubscriptionRow.within))
+        .where(col(SubscriptionRow.subscriber_id) == subscriber)
+        .order_by(col(SubscriptionRow.source), col(SubscriptionRow.place))
     )
     return tuple(Follow(*row) for row in rows)
 
@@ -272,11 +275,11 @@ def all_follows(conn: Connection) -> dict[int, tuple[Follow, ...]]:
     found: dict[int, list[Follow]] = {}
     rows = conn.execute(
         sa.select(
-            col(Subscription.subscriber_id),
-            col(Subscription.source),
-            col(Subscription.place),
-            col(Subscription.within),
-        ).order_by(col(Subscription.source), col(Subscription.place))
+            col(SubscriptionRow.subscriber_id),
+            col(SubscriptionRow.source),
+            col(SubscriptionRow.place),
+            col(SubscriptionRow.within),
+        ).order_by(col(SubscriptionRow.source), col(SubscriptionRow.place))
     )
     for subscriber, source, place, within in rows:
         found.setdefault(subscriber, []).append(Follow(source, place, within))
@@ -285,14 +288,14 @@ def all_follows(conn: Connection) -> dict[int, tuple[Follow, ...]]:
 
 def count_return(conn: Connection, digest: str, now: datetime) -> bool:
     """Note that a mail which came back was counted; False if it was before."""
-    row = insert_for(conn, ReturnedMail).values(digest=digest, at=now).on_conflict_do_nothing()
-    return conn.scalar(row.returning(col(ReturnedMail.digest))) is not None
+    row = insert_for(conn, ReturnedMailRow).values(digest=digest, at=now).on_conflict_do_nothing()
+    return conn.scalar(row.returning(col(ReturnedMailRow.digest))) is not None
 
 
 def suppress(conn: Connection, channel: str, address_hash: str, reason: str, now: datetime) -> None:
     """Never write to this address again; the first reason stays."""
     conn.execute(
-        insert_for(conn, Suppression)
+        insert_for(conn, SuppressionRow)
         .values(channel=channel, address_hash=address_hash, reason=reason, at=now)
         .on_conflict_do_nothing()
     )
@@ -301,28 +304,28 @@ def suppress(conn: Connection, channel: str, address_hash: str, reason: str, now
 def suppression(conn: Connection, channel: str, address_hash: str) -> str | None:
     """Why this address must not be written to; None if it may."""
     return conn.scalar(
-        sa.select(col(Suppression.reason)).where(
-            col(Suppression.channel) == channel, col(Suppression.address_hash) == address_hash
+        sa.select(col(SuppressionRow.reason)).where(
+            col(SuppressionRow.channel) == channel, col(SuppressionRow.address_hash) == address_hash
         )
     )
 
 
 def lately_suppressed(conn: Connection, since: datetime) -> int:
     """How many addresses were suppressed since then."""
-    return conn.scalar(sa.select(sa.func.count()).where(col(Suppression.at) >= since)) or 0
+    return conn.scalar(sa.select(sa.func.count()).where(col(SuppressionRow.at) >= since)) or 0
 
 
 def count_living(conn: Connection) -> int:
     """How many have not ended."""
-    rows = col(tables.Subscriber.state)
+    rows = col(tables.SubscriberRow.state)
     return conn.scalar(sa.select(sa.func.count()).where(rows.in_((PENDING, ACTIVE, PAUSED)))) or 0
 
 
 def suppressed_since(conn: Connection, channel: str, address_hash: str) -> datetime | None:
     """Since when this address must not be written to; None if it may."""
     return conn.scalar(
-        sa.select(col(Suppression.at)).where(
-            col(Suppression.channel) == channel, col(Suppression.address_hash) == address_hash
+        sa.select(col(SuppressionRow.at)).where(
+            col(SuppressionRow.channel) == channel, col(SuppressionRow.address_hash) == address_hash
         )
     )
 
@@ -330,15 +333,15 @@ def suppressed_since(conn: Connection, channel: str, address_hash: str) -> datet
 def unsuppress(conn: Connection, channel: str, address_hash: str) -> None:
     """Forget that an address refused mail: its owner asks again, and one new message will tell."""
     conn.execute(
-        sa.delete(Suppression).where(
-            col(Suppression.channel) == channel, col(Suppression.address_hash) == address_hash
+        sa.delete(SuppressionRow).where(
+            col(SuppressionRow.channel) == channel, col(SuppressionRow.address_hash) == address_hash
         )
     )
 
 
 def created_before(conn: Connection, hashes: Mapping[tuple[str, str], datetime]) -> tuple[int, ...]:
     """Those who are here under one of these (channel, address hash) and came in no later than at its time."""
-    rows = tables.Subscriber
+    rows = tables.SubscriberRow
     found: list[int] = []
     wanted = list(hashes)
     for start in range(0, len(wanted), 500):  # below what a statement may bind
@@ -355,7 +358,7 @@ def created_before(conn: Connection, hashes: Mapping[tuple[str, str], datetime])
 def address_hash(conn: Connection, subscriber: int) -> str | None:
     """The look-up hash of a subscriber, for a suppression; None once the address was erased."""
     return conn.scalar(
-        sa.select(col(tables.Subscriber.address_hash)).where(col(tables.Subscriber.id) == subscriber)
+        sa.select(col(tables.SubscriberRow.address_hash)).where(col(tables.SubscriberRow.id) == subscriber)
     )
 
 

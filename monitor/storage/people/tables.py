@@ -10,7 +10,7 @@ from sqlmodel import Field, SQLModel
 from monitor.storage.columns import UtcDateTime
 
 
-class Subscriber(SQLModel, table=True):
+class SubscriberRow(SQLModel, table=True):
     """An address on a channel. ``state``: pending, active, paused, ended. The row outlives an unsubscribe with its address erased.
 
     ``address`` is AES-GCM sealed, ``address_hash`` a keyed hash to find it; both None once ended. ``origin``: operator, config, site, bot.
@@ -51,7 +51,7 @@ class Subscriber(SQLModel, table=True):
     )
 
 
-class Subscription(SQLModel, table=True):
+class SubscriptionRow(SQLModel, table=True):
     """What a subscriber asked for: one place of one source. ``within`` is the state of a ZIP (None for states and "US")."""
 
     __tablename__ = "subscription"
@@ -69,7 +69,7 @@ class Subscription(SQLModel, table=True):
     )
 
 
-class Signup(SQLModel, table=True):
+class SignupRow(SQLModel, table=True):
     """A sign-up as it came in, until the sender decides about it; what was typed is sealed as a whole."""
 
     __tablename__ = "signup"
@@ -78,7 +78,7 @@ class Signup(SQLModel, table=True):
     at: datetime = Field(sa_type=UtcDateTime)
 
 
-class Confirmation(SQLModel, table=True):
+class ConfirmationRow(SQLModel, table=True):
     """How often an address was written to because somebody typed it into the form, until its owner confirms; by keyed hash only."""
 
     __tablename__ = "confirmation"
@@ -88,7 +88,7 @@ class Confirmation(SQLModel, table=True):
     at: datetime = Field(sa_type=UtcDateTime)
 
 
-class RateWindow(SQLModel, table=True):
+class RateWindowRow(SQLModel, table=True):
     """How many sign-ups came from one network (a keyed hash of it), or in all (``who`` "site"), in the hour from ``start`` on."""
 
     __tablename__ = "rate_window"
@@ -97,7 +97,7 @@ class RateWindow(SQLModel, table=True):
     count: int
 
 
-class Suppression(SQLModel, table=True):
+class SuppressionRow(SQLModel, table=True):
     """An address that must not be written to again, by keyed hash only."""
 
     __tablename__ = "suppression"
@@ -107,7 +107,7 @@ class Suppression(SQLModel, table=True):
     at: datetime = Field(sa_type=UtcDateTime)
 
 
-class ReturnedMail(SQLModel, table=True):
+class ReturnedMailRow(SQLModel, table=True):
     """A mail that came back and counted against its address, by its SHA-256: relays post a mail twice, and a mailbox is read again."""
 
     __tablename__ = "returned_mail"
