@@ -1,7 +1,7 @@
-"""The Telegram bot: people and groups say which places they watch, and are answered in English or Spanish.
+"""The Telegram bot: people and groups choose the places they watch, in English or Spanish.
 
-An entry point beside the site. Alerts themselves are the sender's: this room only talks. `Bot.serve` runs in the loop of the service;
-with a webhook, whoever serves HTTP gives the body of each request to `Bot.handle_update`.
+A face beside the site. It does not send alerts: the outbox does. `Bot.serve` runs in the loop of the service;
+with a webhook, the HTTP server passes the body of each request to `Bot.handle_update`.
 """
 
 from monitor.bot.context import BotContext, BotList, Covering, Timing, Webhook

@@ -1,4 +1,7 @@
-"""The Bot API as the bot uses it: updates in, answers out at Telegram's pace, questions about chats. The only module here that calls it."""
+"""The client of the Bot API: updates in, answers out within Telegram's limits, queries about chats.
+
+No other module of the bot calls the API.
+"""
 
 from __future__ import annotations
 
@@ -34,7 +37,7 @@ from monitor.errors import Permanent, Transient
 log = logging.getLogger(__name__)
 
 KINDS = [UpdateType.MESSAGE, UpdateType.CALLBACK_QUERY, UpdateType.MY_CHAT_MEMBER]
-"""The kinds of updates that are asked for."""
+"""The kinds of updates that the bot requests."""
 
 LONGEST_NOTICE = 200
 """Characters of the notice that answers a button (Bot API, answerCallbackQuery)."""
@@ -42,11 +45,14 @@ LONGEST_NOTICE = 200
 _NO_PREVIEW = LinkPreviewOptions(is_disabled=True)
 _TIMEOUT = 15.0  # s, for one request
 _TRIES = 3
-_SHORT = timedelta(seconds=5)  # a 429 that is waited for instead of leaving the answer out
+_SHORT = timedelta(seconds=5)  # a 429 up to this long is waited for; beyond it the answer is dropped
 
 
 class Api:
-    """One bot. ``base_url`` is what the token is appended to; ``pace`` is shared with whoever else posts with the same token."""
+    """One bot.
+
+    The token is appended to ``base_url``; ``pace`` is shared with everything that posts with the same token.
+    """
 
     def __init__(
         self,
@@ -76,21 +82,24 @@ class Api:
             await request.shutdown()
 
     async def introduce(self) -> None:
-        """Learn who the bot is. Raises TelegramError, as every method does that does not say otherwise."""
+        """Fetch the bot's id and name. Raises TelegramError, as do all methods that do not say otherwise."""
         me = await self._bot.get_me()
         self.id, self.username = me.id, me.username or ""
 
     async def updates(self, after: int | None, wait: int) -> tuple[Update, ...]:
-        """Updates that are not confirmed yet, waiting up to ``wait`` seconds for one. ``after`` confirms all up to it."""
+        """Fetch unconfirmed updates, waiting up to ``wait`` seconds for one.
+
+        ``after`` confirms all up to it.
+        """
         offset = None if after is None else after + 1
         return await self._bot.get_updates(offset=offset, timeout=wait, allowed_updates=KINDS)
 
     async def confirm(self, after: int) -> None:
-        """Confirm all updates up to ``after``; what comes with the answer is left for whoever polls next."""
+        """Confirm all updates up to ``after``. Updates in the answer stay unconfirmed for the next poll."""
         await self._bot.get_updates(offset=after + 1, limit=1, timeout=0, allowed_updates=KINDS)
 
     def read(self, body: bytes) -> Update | None:
-        """An update as a webhook brings it; None for what is none, or cannot be read."""
+        """Parse an update from a webhook request; None if it is not one or cannot be read."""
         try:
             content = json.loads(body)
             return Update.de_json(content, self._bot) if _readable(content) else None
@@ -98,39 +107,39 @@ class Api:
             return None
 
     async def listen_at(self, url: str, secret: str) -> None:
-        """Have updates sent to a webhook."""
+        """Set the webhook."""
         await self._bot.set_webhook(url, allowed_updates=KINDS, secret_token=secret)
 
     async def hook(self) -> WebhookInfo:
-        """Where updates are sent to, and whether they arrive."""
+        """Fetch the webhook's address and its last delivery error."""
         return await self._bot.get_webhook_info()
 
     async def listen_by_polling(self) -> None:
-        """Have updates kept until they are asked for; none is lost by it."""
+        """Remove the webhook. Telegram keeps the updates until the next poll; none is lost."""
         await self._bot.delete_webhook()
 
     async def menu(self, commands: Mapping[str, str], language: str | None) -> None:
-        """The commands that Telegram shows to readers of a language; None for all others."""
+        """Set the command menu for a language; None sets the default."""
         await self._bot.set_my_commands(
             [BotCommand(name, what) for name, what in commands.items()], language_code=language
         )
 
     async def chat(self, chat: int | str) -> ChatFullInfo | None:
-        """A chat by number or @name; None when the API does not show it."""
+        """Fetch a chat by number or @name; None when the API does not show it."""
         try:
             return await self._bot.get_chat(chat)
         except (BadRequest, Forbidden):
             return None
 
     async def member(self, chat: int | str, user: int) -> ChatMember | None:
-        """How somebody stands in a chat; None when the API does not tell."""
+        """Fetch somebody's membership in a chat; None when the API does not show it."""
         try:
             return await self._bot.get_chat_member(chat, user)
         except (BadRequest, Forbidden):
             return None
 
     async def obstacle(self, chat: str) -> str | None:
-        """Why the bot may not post in a chat, and what to do; None if it may."""
+        """Fetch the reason why the bot may not post in a chat, with what to do; None if it may."""
         return await obstacle(self._bot, chat, self.id)
 
     async def post(self, chat: int | str, reply: Reply, *, thread: int | None = None) -> None:
@@ -149,7 +158,7 @@ class Api:
         await self._at_pace(chat, send)
 
     async def edit(self, chat: int, message: int, reply: Reply) -> None:
-        """Put a reply in the place of one that was posted before. Raises Transient or Permanent."""
+        """Replace a reply that was posted before. Raises Transient or Permanent."""
 
         async def send() -> None:
             try:
@@ -162,13 +171,16 @@ class Api:
                     reply_markup=_keyboard(reply),
                 )
             except BadRequest as error:
-                if "not modified" not in error.message:  # it says this already: the update came twice
+                if "not modified" not in error.message:  # the text is the same: the update arrived twice
                     raise
 
         await self._at_pace(chat, send)
 
     async def notice(self, query: str, text: str = "") -> None:
-        """Answer the pressing of a button: with nothing, or with a notice to whoever pressed it. A query that is too old is left."""
+        """Answer a press of a button, with a notice if there is ``text``.
+
+        Queries that are too old are skipped.
+        """
         shown = html.unescape(text)[:LONGEST_NOTICE]
         try:
             await self._bot.answer_callback_query(query, shown or None, show_alert=bool(shown) or None)
@@ -176,7 +188,10 @@ class Api:
             log.info("a button could not be answered: %s", meaning_of(error, ""))
 
     async def _at_pace(self, chat: int | str, send: Callable[[], Awaitable[None]]) -> None:
-        """Make a request that counts as a post, again when it surely was not carried out and a short wait may help."""
+        """Make a request that counts as a post.
+
+        Retry it if it certainly was not carried out and the wait is short.
+        """
         for tries in range(1, _TRIES + 1):
             await self._pace.turn(str(chat))
             try:
@@ -191,7 +206,7 @@ class Api:
 
 
 def _wait(meaning: Transient | Permanent | Exception, tries: int) -> float | None:
-    """Seconds until a failed request is made again; None: it is not."""
+    """Seconds until a failed request is retried; None: it is not."""
     if not isinstance(meaning, Transient) or meaning.ambiguous:
         return None
     if meaning.retry_after is not None:
@@ -206,7 +221,7 @@ def _keyboard(reply: Reply) -> InlineKeyboardMarkup | None:
         [
             [
                 InlineKeyboardButton(
-                    html.unescape(button.text), url=button.url or None, callback_data=button.asks or None
+                    html.unescape(button.text), url=button.url or None, callback_data=button.command or None
                 )
                 for button in row
             ]
@@ -216,7 +231,7 @@ def _keyboard(reply: Reply) -> InlineKeyboardMarkup | None:
 
 
 def _cut(text: str) -> str:
-    """A reply that is too long loses whole lines at its end: no tag reaches over a line."""
+    """Cut whole lines off the end of a reply that is too long: no tag spans lines."""
     lines = text.split("\n")
     while length(text) > LIMIT and len(lines) > 1:
         lines.pop()
@@ -225,8 +240,10 @@ def _cut(text: str) -> str:
 
 
 class _Request(Checked):
-    """Requests whose answers are read update by update: the library reads all updates of an answer or none. One that cannot be read
-    becomes an empty update here, and is passed over.
+    """Requests whose answers are parsed update by update.
+
+    The library parses all updates of an answer or none. An update that cannot be parsed becomes an empty one
+    here, and is skipped.
     """
 
     @staticmethod

@@ -35,7 +35,7 @@ def bot(
     coverage: Coverage | None = None,
     clock: Callable[[], datetime] = wiring.now,
 ) -> Bot | None:
-    """The bot of an open database; None where Telegram is not among the open channels, or replaced by files."""
+    """Create the bot of an open database; None without an open Telegram channel, or when files replace it."""
     telegram, token = channels.get("telegram"), settings.telegram.token
     if token is None or not isinstance(telegram, Telegram):
         return None
@@ -45,7 +45,7 @@ def bot(
         found = coverage.of(source).at(place, gazetteer.state_of_zip(place))
         return [(cover.listing, cover.placement) for cover in found]
 
-    parts = BotContext(
+    context = BotContext(
         engine=engine,
         keys=keys,
         watched={
@@ -64,7 +64,7 @@ def bot(
     url, secret = settings.telegram.webhook_url, settings.telegram.webhook_secret
     return Bot(
         token.get_secret_value(),
-        parts,
+        context,
         base_url=settings.telegram.base_url,
         webhook=Webhook(url, secret.get_secret_value()) if url and secret else None,
         pace=telegram.pace,

@@ -1,4 +1,4 @@
-"""Trying the operator's channels: whether the bot is there and may post."""
+"""Tests the operator's channels: whether the bot is a member and may post."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from monitor.errors import SendError
 
 @dataclass(frozen=True, slots=True)
 class ChannelTestResult:
-    """What was found of one configured chat."""
+    """The result for one configured chat."""
 
     chat: str
     places: tuple[str, ...]
@@ -27,8 +27,11 @@ class ChannelTestResult:
 async def prove(
     api: Api, channels: Mapping[str, str], *, name: str, post: bool
 ) -> tuple[ChannelTestResult, ...]:
-    """Try each chat (place to chat) by itself; with ``post`` a message marked as a test is posted where it may be. Raises SendError
-    when the API cannot be asked at all."""
+    """Test each chat of ``channels`` (place to chat) separately; with ``post`` also post a message marked as
+    a test.
+
+    Raises SendError when the API does not answer at all.
+    """
     try:
         await api.introduce()
     except TelegramError as error:

@@ -1,7 +1,7 @@
-"""The bot's door to subscribers: what a chat watches, changed in one transaction each time.
+"""Chats as subscribers: reads and changes what a chat watches, each change in one transaction.
 
-A chat proves itself by being where the command came from, so whoever watches is active at once. A chat that stands in the
-operator's configuration is not changed here: the configuration would win at the next start.
+A command proves that it comes from its chat, so a new subscriber is active at once. A chat of the operator's
+configuration is not changed here: the configuration would win at the next start.
 """
 
 from __future__ import annotations
@@ -29,12 +29,17 @@ CHANNEL = "telegram"
 ORIGIN = "bot"
 MOST_PLACES = 50
 REFUSED = "Telegram: Forbidden"
-"""How the reason of a suppression begins that a 403 brought about: the chat itself can undo it by talking to the bot again."""
+"""The prefix of a suppression's reason that came from a 403: the chat can undo it by talking to the bot
+again.
+"""
 
 
 class FollowVerdict(Enum):
-    """What became of a wish. FIXED: the operator's configuration decides for this chat. CLOSED: it is suppressed. FULL: too many
-    places. LAST: nothing would be left. NOTHING: nothing is watched here."""
+    """The outcome of a request.
+
+    FIXED: the operator's configuration decides for this chat. CLOSED: the chat is suppressed. FULL: too many
+    places. LAST: the last list cannot be removed. NOTHING: the chat watches nothing.
+    """
 
     DONE = auto()
     FIXED = auto()
@@ -46,8 +51,10 @@ class FollowVerdict(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Watching:
-    """What a chat watches, and the language of its messages. ``fixed``: by the operator's configuration. ``paused_until`` is set while
-    it pauses."""
+    """What a chat watches, and the language of its messages.
+
+    ``fixed``: set by the operator's configuration. ``paused_until`` is set during a pause.
+    """
 
     places: tuple[str, ...] = ()
     sources: frozenset[str] = frozenset()
@@ -58,8 +65,9 @@ class Watching:
 
 @dataclass(frozen=True, slots=True)
 class FollowResult:
-    """What became of a wish, and what the chat watches now; ``added`` are the places that are new to it, ``gone`` those that it watched
-    before."""
+    """The outcome of a request and what the chat watches now; ``added`` and ``gone`` are the places that
+    changed.
+    """
 
     verdict: FollowVerdict
     watching: Watching = Watching()
@@ -68,22 +76,25 @@ class FollowResult:
 
 
 class Chats:
-    """Chats as subscribers. ``name`` is a chat's public @name: the operator may have written that instead of its number."""
+    """Chats as subscribers.
 
-    def __init__(self, parts: BotContext) -> None:
-        self._engine, self._keys, self._watched = parts.engine, parts.keys, parts.watched
-        self._clock = parts.clock
-        self._tombstones = Tombstones(parts.folder)
+    ``name`` is a chat's public @name, which the configuration may hold instead of its number.
+    """
 
-    def look(self, chat: int, name: str | None = None) -> Watching:
-        """What a chat watches; nothing when it is not known."""
+    def __init__(self, context: BotContext) -> None:
+        self._engine, self._keys, self._watched = context.engine, context.keys, context.watched
+        self._clock = context.clock
+        self._tombstones = Tombstones(context.folder)
+
+    def read_watching(self, chat: int, name: str | None = None) -> Watching:
+        """Read what a chat watches; empty for an unknown chat."""
         with db.reading(self._engine) as conn:
             return self._watching(conn, self._find(conn, chat, name))
 
     def watch(
         self, chat: int, name: str | None, places: Mapping[str, str | None], language: str
     ) -> FollowResult:
-        """Watch places (each with the state of a ZIP), of the lists that the chat has chosen; of all that there are when it is new."""
+        """Add places (each with the state of a ZIP) on the chat's lists; a new chat gets all lists."""
         now = self._clock()
         with db.transaction(self._engine) as conn:
             if not self._lift(conn, chat):
@@ -108,7 +119,7 @@ class Chats:
         return outcome
 
     def unwatch(self, chat: int, name: str | None, places: Collection[str]) -> FollowResult:
-        """Watch places no longer; with the last one the chat is forgotten."""
+        """Remove places; removing the last one erases the chat."""
         with db.transaction(self._engine) as conn:
             known = self._find(conn, chat, name)
             before = self._watching(conn, known)
@@ -122,8 +133,8 @@ class Chats:
                 return FollowResult(FollowVerdict.DONE, self._watching(conn, known), gone=gone)
         return self.stop(chat, name)
 
-    def choose(self, chat: int, name: str | None, source: str, *, on: bool) -> FollowResult:
-        """Hear of one list, or not, for every place that the chat watches."""
+    def set_source(self, chat: int, name: str | None, source: str, *, on: bool) -> FollowResult:
+        """Add or remove one list for every place that the chat watches."""
         with db.transaction(self._engine) as conn:
             known = self._find(conn, chat, name)
             before = self._watching(conn, known)
@@ -141,8 +152,8 @@ class Chats:
                         people.unfollow(conn, known.id, each.source, each.place)
             return FollowResult(FollowVerdict.DONE, self._watching(conn, known))
 
-    def speak(self, chat: int, name: str | None, language: str) -> FollowResult:
-        """Have messages in a language from now on."""
+    def set_language(self, chat: int, name: str | None, language: str) -> FollowResult:
+        """Set the language of messages."""
         with db.transaction(self._engine) as conn:
             known = self._find(conn, chat, name)
             before = self._watching(conn, known)
@@ -152,7 +163,7 @@ class Chats:
             return FollowResult(FollowVerdict.DONE, replace(before, language=language))
 
     def stop(self, chat: int, name: str | None) -> FollowResult:
-        """End it: nothing more is sent and the chat is forgotten."""
+        """End all messages and erase the chat."""
         with db.reading(self._engine) as conn:
             known = self._find(conn, chat, name)
         if known is None:
@@ -168,20 +179,21 @@ class Chats:
         )
         return FollowResult(FollowVerdict.DONE if ended else FollowVerdict.NOTHING)
 
-    def gone(self, chat: int, name: str | None) -> None:
-        """The chat has removed the bot."""
+    def note_removal(self, chat: int, name: str | None) -> None:
+        """Handle the removal of the bot from a chat."""
         if self.stop(chat, name).verdict is FollowVerdict.FIXED:
             log.error(
-                "a chat of [telegram.channels] has removed the bot (`monitor telegram test` says which): add it there again, or take it out"
+                "a chat of [telegram.channels] has removed the bot (`monitor telegram test` says which): "
+                "add it there again, or take it out"
             )
 
     def welcome(self, chat: int) -> None:
-        """The chat has started the bot: what its refusal closed is open again."""
+        """Handle a start of the bot: lift the suppression that the chat's own block caused."""
         with db.transaction(self._engine) as conn:
             self._lift(conn, chat)
 
-    def move(self, chat: int, to: int) -> None:
-        """A group has another id from now on; one that was known under both goes on as one."""
+    def migrate(self, chat: int, to: int) -> None:
+        """Give a group its new id; two subscribers under both ids are merged."""
         with db.transaction(self._engine) as conn:
             known, other = self._find(conn, chat, None), self._find(conn, to, None)
             if known is None:
@@ -201,12 +213,12 @@ class Chats:
         log.info("subscriber %d (telegram): the group has another id", known.id)
 
     def pause(self, chat: int, until: datetime, reason: str) -> None:
-        """Telegram wants no post in this chat before: for the sender too, and after a restart."""
+        """Store a pause of posts in a chat; the sender and later processes obey it too."""
         with db.transaction(self._engine) as conn:
             facts.set_lane(conn, CHANNEL, self._hash(chat), until, reason)
 
     def pauses(self, chat: int) -> bool:
-        """Whether no post may be made in this chat now."""
+        """Read whether posts in this chat are paused now."""
         with db.reading(self._engine) as conn:
             lanes = facts.lanes(conn, self._clock())
         return any(lane.channel == CHANNEL and lane.name == self._hash(chat) for lane in lanes)
@@ -233,7 +245,7 @@ class Chats:
         )
 
     def _lift(self, conn: Connection, chat: int) -> bool:
-        """Undo a suppression that the chat itself brought about; False for any other."""
+        """Delete a suppression that the chat itself caused; False if there is another one."""
         reason = people.suppression(conn, CHANNEL, self._hash(chat))
         if reason is not None and reason.startswith(REFUSED):
             people.unsuppress(conn, CHANNEL, self._hash(chat))
@@ -256,5 +268,5 @@ class Chats:
         if created is not None:
             return created
         known = people.find(conn, CHANNEL, hashed)
-        assert known is not None  # the insert has just met it
+        assert known is not None  # the insert conflicted with it
         return known.id

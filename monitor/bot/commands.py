@@ -1,4 +1,4 @@
-"""What the bot answers: from a command to a reply, with what it changes on the way."""
+"""Runs commands: from a command to a reply, with the changes it makes."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from telegram.error import TelegramError
 from monitor.bot import permissions, places, towns
 from monitor.bot.chats import MOST_PLACES, Chats, FollowResult, FollowVerdict, Watching
 from monitor.bot.context import BotContext
-from monitor.bot.permissions import BroadcastChannel, Denied, Questions
-from monitor.bot.places import Refused
+from monitor.bot.permissions import BroadcastChannel, ChatQueries, Denied
+from monitor.bot.places import NotAPlace
 from monitor.bot.text import (
     ADMINISTRATORS,
     BUSY,
@@ -19,7 +19,7 @@ from monitor.bot.text import (
     Button,
     Html,
     Reply,
-    Says,
+    Translator,
     bullets,
     joined,
     paragraphs,
@@ -30,7 +30,7 @@ from monitor.bot.updates import Command
 from monitor.messages import locale
 from monitor.messages.locale import N_
 
-_COVERED_AT_ONCE = 3  # ZIPs of one command whose agencies are told, so that an answer stays one message
+_COVERED_AT_ONCE = 3  # ZIPs of one command whose agencies are named, so that an answer stays one message
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,91 +43,97 @@ class Subject:
     private: bool = True
 
     @property
-    def mark(self) -> str:
-        """What a button adds to its command to be about the same chat."""
+    def suffix(self) -> str:
+        """What a button adds to its command so that it concerns the same chat."""
         return f" {self.chat}" if self.title else ""
 
 
-class Conversation:
-    """Answers commands. Whatever waits for the database does so in a thread."""
+class Commands:
+    """Answers commands. Database work runs in a thread."""
 
-    def __init__(self, parts: BotContext, chats: Chats, questions: Questions) -> None:
-        self._parts, self._chats, self._questions = parts, chats, questions
+    def __init__(self, context: BotContext, chats: Chats, queries: ChatQueries) -> None:
+        self._context, self._chats, self._queries = context, chats, queries
 
-    async def reply(self, asked: Command) -> Reply:
-        """The answer to a command. Raises StoreError, and nothing was changed then."""
-        says = Says(asked.language)
-        changes = _changes(asked)
+    async def reply(self, command: Command) -> Reply:
+        """Run a command and return its reply. Raises StoreError, with nothing changed."""
+        translate = Translator(command.language)
+        changes = _changes(command)
         try:
-            if asked.target is not None:
-                found = await permissions.channel(self._questions, asked)
+            if command.target is not None:
+                found = await permissions.channel(self._queries, command)
                 if isinstance(found, Denied):
-                    return says.refusal(found.value)
+                    return translate.refusal(found.value)
                 subject = Subject(found.chat, found.name, _title(found))
-            elif changes and not await permissions.may_change(self._questions, asked):
-                return says.refusal(ADMINISTRATORS)
+            elif changes and not await permissions.may_change(self._queries, command):
+                return translate.refusal(ADMINISTRATORS)
             else:
-                subject = Subject(asked.chat, asked.name, private=asked.private)
+                subject = Subject(command.chat, command.name, private=command.private)
         except TelegramError:
-            return says.refusal(BUSY)
-        return await asyncio.to_thread(self._answer, asked, subject, says)
+            return translate.refusal(BUSY)
+        return await asyncio.to_thread(self._answer, command, subject, translate)
 
-    def _answer(self, asked: Command, subject: Subject, says: Says) -> Reply:
-        match asked.command:
+    def _answer(self, command: Command, subject: Subject, translate: Translator) -> Reply:
+        match command.verb:
             case "start":
-                return self._start(asked, subject, says)
+                return self._start(command, subject, translate)
             case "watch":
-                return self._watch(asked.words, asked, subject, says)
+                return self._watch(command.arguments, command, subject, translate)
             case "list":
-                return self._shown(self._chats.look(subject.chat, subject.name), subject, says)
+                return self._render_watching(
+                    self._chats.read_watching(subject.chat, subject.name), subject, translate
+                )
             case "lists":
-                return self._lists(asked, subject, says)
+                return self._lists(command, subject, translate)
             case "language":
-                return self._language(asked, subject, says)
+                return self._language(command, subject, translate)
             case "stop":
-                return self._stop(asked, subject, says)
+                return self._stop(command, subject, translate)
             case "status":
-                return self._status(subject, says)
+                return self._status(subject, translate)
             case "welcome":
-                return self._greeting(subject, says)
-        return self._help(subject, says)
+                return self._greeting(subject, translate)
+        return self._help(subject, translate)
 
-    def _start(self, asked: Command, subject: Subject, says: Says) -> Reply:
-        """A deep link carries places, joined by underscores: a ZIP's page leads here."""
-        words = tuple(word for given in asked.words for word in given.split("_"))
-        if words and not isinstance(places.read(words, self._parts), Refused):
-            return self._watch(words, asked, subject, says)
+    def _start(self, command: Command, subject: Subject, translate: Translator) -> Reply:
+        """A deep link, as on a ZIP's page, carries places joined by underscores."""
+        words = tuple(word for given in command.arguments for word in given.split("_"))
+        if words and not isinstance(places.read(words, self._context), NotAPlace):
+            return self._watch(words, command, subject, translate)
         self._chats.welcome(subject.chat)
-        return self._greeting(subject, says)
+        return self._greeting(subject, translate)
 
-    def _greeting(self, subject: Subject, says: Says) -> Reply:
-        titles = bullets(safe(each.titled(says.language)) for each in self._parts.watched.values())
-        what = says(
-            "<b>%(name)s</b> watches official lists of law-enforcement agencies and tells you when an agency near you is listed or no longer listed:",
-            name=self._parts.name,
+    def _greeting(self, subject: Subject, translate: Translator) -> Reply:
+        titles = bullets(safe(each.titled(translate.language)) for each in self._context.watched.values())
+        what = translate(
+            "<b>%(name)s</b> watches official lists of law-enforcement agencies and tells you when an "
+            "agency near you is listed or no longer listed:",
+            name=self._context.name,
         )
         how = (
-            says("Send me your ZIP code, or the name of your state. /help shows what else I can do.")
+            translate("Send me your ZIP code, or the name of your state. /help shows what else I can do.")
             if subject.private
-            else says(
-                "To begin, an administrator of this group writes /watch 60601 or /watch IL. /help shows what else I can do."
+            else translate(
+                "To begin, an administrator of this group writes /watch 60601 or /watch IL. /help shows "
+                "what else I can do."
             )
         )
         return Reply(paragraphs(what, titles, how))
 
-    def _watch(self, words: tuple[str, ...], asked: Command, subject: Subject, says: Says) -> Reply:
-        wanted = places.read(words, self._parts)
-        if towns.is_town_rather_than_states(words) or wanted == Refused(places.NOT_A_PLACE):
-            found = towns.named(words, self._parts)
+    def _watch(
+        self, words: tuple[str, ...], command: Command, subject: Subject, translate: Translator
+    ) -> Reply:
+        wanted = places.read(words, self._context)
+        if towns.is_town_rather_than_states(words) or wanted == NotAPlace(places.NOT_A_PLACE):
+            found = towns.named(words, self._context)
             if found:
-                return towns.offer(found, subject.mark, says)
-        if isinstance(wanted, Refused):
-            return says.refusal(wanted.sentence, zip=wanted.zip)
-        outcome = self._chats.watch(subject.chat, subject.name, wanted, asked.language)
+                return towns.offer(found, subject.suffix, translate)
+        if isinstance(wanted, NotAPlace):
+            return translate.refusal(wanted.sentence, zip=wanted.zip)
+        outcome = self._chats.watch(subject.chat, subject.name, wanted, command.language)
         if outcome.verdict is not FollowVerdict.DONE:
-            return self._not_done(outcome, says)
+            return self._render_refusal(outcome, translate)
         watching = outcome.watching
-        names = joined((places.named(place, self._parts, says) for place in wanted), ", ")
+        names = joined((places.named(place, self._context, translate) for place in wanted), ", ")
         if outcome.added:
             sentence = (
                 N_("Watching <b>%(places)s</b> for %(channel)s.")
@@ -138,243 +144,267 @@ class Conversation:
             sentence = N_("<b>%(places)s</b> was watched for %(channel)s already.")
         else:
             sentence = N_("<b>%(places)s</b> was watched already.")
-        sources = self._chosen(watching)
+        sources = self._chosen_sources(watching)
         told = [
-            says(sentence, places=names, channel=subject.title),
-            says("Lists: %(lists)s.", lists=self._titles(sources, says)),
+            translate(sentence, places=names, channel=subject.title),
+            translate("Lists: %(lists)s.", lists=self._titles(sources, translate)),
         ]
         for place in list(wanted)[:_COVERED_AT_ONCE]:
             told += [
-                places.notices(place, self._parts, says),
-                places.covered(place, sources, self._parts, says),
+                places.notices(place, self._context, translate),
+                places.covered(place, sources, self._context, translate),
             ]
-        told.append(self._paused(watching, says))
+        told.append(self._render_pause(watching, translate))
         if outcome.added:
-            told.append(self._from_now_on(asked, subject, says))
+            told.append(self._render_where(command, subject, translate))
         first = next(iter(wanted))
-        stop = Button(says("Stop %(place)s", place=first), f"stop {first}{subject.mark}")
+        stop = Button(translate("Stop %(place)s", place=first), f"stop {first}{subject.suffix}")
         page = (
-            self._page(f"/zip/{first}", says("More about %(place)s", place=first)) if first.isdigit() else ()
+            self._page_button(f"/zip/{first}", translate("More about %(place)s", place=first))
+            if first.isdigit()
+            else ()
         )
-        return Reply(paragraphs(*told), rows([stop, *page, *self._lists_button(subject, says)]))
+        return Reply(paragraphs(*told), rows([stop, *page, *self._lists_button(subject, translate)]))
 
-    def _from_now_on(self, asked: Command, subject: Subject, says: Says) -> Html:
-        """Where messages come, which is not always where that was asked for."""
+    def _render_where(self, command: Command, subject: Subject, translate: Translator) -> Html:
+        """Say where messages will appear, which is not always where the command was sent."""
         if subject.title:
-            return says(
-                "From now on a message is posted in %(title)s when our checks find a change. /list %(channel)s shows what is watched, /stop %(channel)s ends it.",
+            return translate(
+                "From now on a message is posted in %(title)s when our checks find a change. /list "
+                "%(channel)s shows what is watched, /stop %(channel)s ends it.",
                 title=subject.title,
                 channel=subject.name or subject.chat,
             )
-        if asked.thread is not None and not asked.private:
-            return says(
-                "From now on a message comes in this group's General topic when our checks find a change. /list shows what is watched, /stop ends it."
+        if command.thread is not None and not command.private:
+            return translate(
+                "From now on a message comes in this group's General topic when our checks find a change. "
+                "/list shows what is watched, /stop ends it."
             )
-        return says(
-            "From now on a message comes here when our checks find a change. /list shows what is watched, /stop ends it."
+        return translate(
+            "From now on a message comes here when our checks find a change. /list shows what is watched, "
+            "/stop ends it."
         )
 
-    def _page(self, path: str, text: str) -> tuple[Button, ...]:
-        """A link into the site; Telegram refuses a message with a link that is not a public one."""
-        url = self._parts.public_url or ""
+    def _page_button(self, path: str, text: str) -> tuple[Button, ...]:
+        """A button with a link to the site; Telegram refuses messages with links that are not public."""
+        url = self._context.public_url or ""
         return (Button(text, url=url.rstrip("/") + path),) if url.startswith("https://") else ()
 
-    def _lists(self, asked: Command, subject: Subject, says: Says) -> Reply:
-        """Without words: which lists there are. "on ring" and "off ring" choose, as the buttons do."""
-        match asked.words:
-            case ("on" | "off") as way, source if source in self._parts.watched:
-                outcome = self._chats.choose(subject.chat, subject.name, source, on=way == "on")
+    def _lists(self, command: Command, subject: Subject, translate: Translator) -> Reply:
+        """Without arguments, show the lists; "on ring" and "off ring" choose, as the buttons do."""
+        match command.arguments:
+            case ("on" | "off") as way, source if source in self._context.watched:
+                outcome = self._chats.set_source(subject.chat, subject.name, source, on=way == "on")
                 if outcome.verdict is not FollowVerdict.DONE:
-                    return self._not_done(outcome, says)
+                    return self._render_refusal(outcome, translate)
                 watching = outcome.watching
             case _:
-                watching = self._chats.look(subject.chat, subject.name)
+                watching = self._chats.read_watching(subject.chat, subject.name)
         if watching.fixed:
-            return self._not_done(FollowResult(FollowVerdict.FIXED), says)
+            return self._render_refusal(FollowResult(FollowVerdict.FIXED), translate)
         if not watching.places:
-            return self._not_done(FollowResult(FollowVerdict.NOTHING), says)
+            return self._render_refusal(FollowResult(FollowVerdict.NOTHING), translate)
         buttons = [
-            Button(f"✓ {each.titled(says.language)}", f"lists off {name}{subject.mark}")
+            Button(f"✓ {each.titled(translate.language)}", f"lists off {name}{subject.suffix}")
             if name in watching.sources
-            else Button(f"+ {each.titled(says.language)}", f"lists on {name}{subject.mark}")
-            for name, each in self._parts.watched.items()
+            else Button(f"+ {each.titled(translate.language)}", f"lists on {name}{subject.suffix}")
+            for name, each in self._context.watched.items()
         ]
         text = paragraphs(
-            self._head(subject, says) if subject.title else "",
-            says("Lists: %(lists)s.", lists=self._titles(self._chosen(watching), says)),
-            says("Tap a list to choose it or to leave it out."),
+            self._render_heading(subject, translate) if subject.title else "",
+            translate("Lists: %(lists)s.", lists=self._titles(self._chosen_sources(watching), translate)),
+            translate("Tap a list to choose it or to leave it out."),
         )
         return Reply(text, rows(buttons, wide=1))
 
-    def _language(self, asked: Command, subject: Subject, says: Says) -> Reply:
-        """Without words: which language messages come in. "es" and "en" choose, as the buttons do."""
-        match asked.words:
+    def _language(self, command: Command, subject: Subject, translate: Translator) -> Reply:
+        """Without arguments, show the language of messages; "es" and "en" choose, as the buttons do."""
+        match command.arguments:
             case (code,) if code in locale.LANGUAGES:
-                outcome = self._chats.speak(subject.chat, subject.name, code)
+                outcome = self._chats.set_language(subject.chat, subject.name, code)
                 if outcome.verdict is not FollowVerdict.DONE:
-                    return self._not_done(outcome, says)
+                    return self._render_refusal(outcome, translate)
                 watching = outcome.watching
-                says = Says(code)
+                translate = Translator(code)
             case _:
-                watching = self._chats.look(subject.chat, subject.name)
+                watching = self._chats.read_watching(subject.chat, subject.name)
         if watching.fixed or not watching.places:
-            return self._not_done(
-                FollowResult(FollowVerdict.FIXED if watching.fixed else FollowVerdict.NOTHING), says
+            return self._render_refusal(
+                FollowResult(FollowVerdict.FIXED if watching.fixed else FollowVerdict.NOTHING), translate
             )
-        text = says("Language of messages: %(language)s.", language=locale.LANGUAGES[watching.language])
+        text = translate("Language of messages: %(language)s.", language=locale.LANGUAGES[watching.language])
         buttons = [
-            Button(f"{'✓' if code == watching.language else '+'} {name}", f"language {code}{subject.mark}")
+            Button(f"{'✓' if code == watching.language else '+'} {name}", f"language {code}{subject.suffix}")
             for code, name in locale.LANGUAGES.items()
         ]
-        return Reply(paragraphs(self._head(subject, says) if subject.title else "", text), rows(buttons))
+        return Reply(
+            paragraphs(self._render_heading(subject, translate) if subject.title else "", text), rows(buttons)
+        )
 
-    def _stop(self, asked: Command, subject: Subject, says: Says) -> Reply:
-        wanted = places.read(asked.words, self._parts) if asked.words else {}
-        if isinstance(wanted, Refused):
-            return says.refusal(wanted.sentence, zip=wanted.zip)
+    def _stop(self, command: Command, subject: Subject, translate: Translator) -> Reply:
+        wanted = places.read(command.arguments, self._context) if command.arguments else {}
+        if isinstance(wanted, NotAPlace):
+            return translate.refusal(wanted.sentence, zip=wanted.zip)
         if wanted:
             outcome = self._chats.unwatch(subject.chat, subject.name, tuple(wanted))
         else:
             outcome = self._chats.stop(subject.chat, subject.name)
         if outcome.verdict is not FollowVerdict.DONE:
-            return self._not_done(outcome, says)
+            return self._render_refusal(outcome, translate)
         if outcome.watching.places:
-            shown = self._shown(outcome.watching, subject, says)
+            shown = self._render_watching(outcome.watching, subject, translate)
             if outcome.gone:
                 return shown
-            names = joined((places.named(place, self._parts, says) for place in wanted), ", ")
-            missed = says("<b>%(places)s</b> was not watched.", places=names)
+            names = joined((places.named(place, self._context, translate) for place in wanted), ", ")
+            missed = translate("<b>%(places)s</b> was not watched.", places=names)
             return Reply(paragraphs(missed, shown.text), shown.buttons)
         if subject.title:
             return Reply(
-                says(
+                translate(
                     "Ended: nothing more is sent to %(channel)s, and it is forgotten.", channel=subject.title
                 )
             )
         return Reply(
-            says(
+            translate(
                 "Ended: nothing more is sent here, and this chat is forgotten. To begin again, write /watch."
             )
         )
 
-    def _status(self, subject: Subject, says: Says) -> Reply:
+    def _status(self, subject: Subject, translate: Translator) -> Reply:
         told = []
-        for source, each in self._parts.watched.items():
-            seen = places.last_seen(source, self._parts, says)
+        for source, each in self._context.watched.items():
+            seen = places.last_seen(source, self._context, translate)
             if seen.at is None:
-                told.append(says("%(title)s: not read yet.", title=each.titled(says.language)))
+                told.append(translate("%(title)s: not read yet.", title=each.titled(translate.language)))
             elif seen.blind:
                 told.append(
-                    says(
-                        "%(title)s: we cannot see this list right now; the last good check was %(at)s. Nothing is known of changes since then.",
-                        title=each.titled(says.language),
+                    translate(
+                        "%(title)s: we cannot see this list right now; the last good check was %(at)s. "
+                        "Nothing is known of changes since then.",
+                        title=each.titled(translate.language),
                         at=seen.at,
                     )
                 )
             else:
                 told.append(
-                    says("%(title)s: last good check %(at)s.", title=each.titled(says.language), at=seen.at)
+                    translate(
+                        "%(title)s: last good check %(at)s.",
+                        title=each.titled(translate.language),
+                        at=seen.at,
+                    )
                 )
-        watching = self._chats.look(subject.chat, subject.name)
-        here = says.count(
+        watching = self._chats.read_watching(subject.chat, subject.name)
+        here = translate.count(
             "%(count)s place is watched.", "%(count)s places are watched.", len(watching.places)
         )
-        return Reply(paragraphs(bullets(told), here, self._paused(watching, says)))
+        return Reply(paragraphs(bullets(told), here, self._render_pause(watching, translate)))
 
-    def _help(self, subject: Subject, says: Says) -> Reply:
-        commands = "\n".join(f"/{name}: {says(what)}" for name, what in COMMANDS.items())
+    def _help(self, subject: Subject, translate: Translator) -> Reply:
+        commands = "\n".join(f"/{name}: {translate(what)}" for name, what in COMMANDS.items())
         more = (
-            says(
-                "For a channel of yours, write to me here: /watch IN @channel. We must both be administrators there."
+            translate(
+                "For a channel of yours, write to me here: /watch IN @channel. We must both be "
+                "administrators there."
             )
             if subject.private
-            else says("Only administrators of this group can change what is watched.")
+            else translate("Only administrators of this group can change what is watched.")
         )
-        privacy = says(
-            "We store this chat's number, encrypted, what it watches since when, and its language. Nothing else about you."
+        privacy = translate(
+            "We store this chat's number, encrypted, what it watches since when, and its language. Nothing "
+            "else about you."
         )
         contact = (
-            says("The operator: %(contact)s", contact=self._parts.contact) if self._parts.contact else ""
+            translate("The operator: %(contact)s", contact=self._context.contact)
+            if self._context.contact
+            else ""
         )
-        return Reply(paragraphs(commands, more, privacy, contact), rows(self._page("/", self._parts.name)))
+        return Reply(
+            paragraphs(commands, more, privacy, contact), rows(self._page_button("/", self._context.name))
+        )
 
-    def _shown(self, watching: Watching, subject: Subject, says: Says) -> Reply:
-        """What is watched, with a button to end each place."""
+    def _render_watching(self, watching: Watching, subject: Subject, translate: Translator) -> Reply:
+        """Show what is watched, with a button that removes each place."""
         if not watching.places:
-            return self._not_done(FollowResult(FollowVerdict.NOTHING), says)
+            return self._render_refusal(FollowResult(FollowVerdict.NOTHING), translate)
         text = paragraphs(
-            self._head(subject, says),
-            bullets(places.named(place, self._parts, says) for place in watching.places),
-            says("Lists: %(lists)s.", lists=self._titles(self._chosen(watching), says)),
-            self._left_out(watching, says),
-            self._paused(watching, says),
-            says("The operator of this service set this up; it cannot be changed here.")
+            self._render_heading(subject, translate),
+            bullets(places.named(place, self._context, translate) for place in watching.places),
+            translate("Lists: %(lists)s.", lists=self._titles(self._chosen_sources(watching), translate)),
+            self._render_left_out(watching, translate),
+            self._render_pause(watching, translate),
+            translate("The operator of this service set this up; it cannot be changed here.")
             if watching.fixed
             else "",
         )
         if watching.fixed:
             return Reply(text)
         stops = [
-            Button(says("Stop %(place)s", place=place), f"stop {place}{subject.mark}")
+            Button(translate("Stop %(place)s", place=place), f"stop {place}{subject.suffix}")
             for place in watching.places
         ]
-        return Reply(text, (*rows(stops), *rows(self._lists_button(subject, says))))
+        return Reply(text, (*rows(stops), *rows(self._lists_button(subject, translate))))
 
-    def _head(self, subject: Subject, says: Says) -> Html:
+    def _render_heading(self, subject: Subject, translate: Translator) -> Html:
         if subject.title:
-            return says("Watched for %(channel)s:", channel=subject.title)
-        return says("This chat watches:")
+            return translate("Watched for %(channel)s:", channel=subject.title)
+        return translate("This chat watches:")
 
-    def _lists_button(self, subject: Subject, says: Says) -> tuple[Button, ...]:
-        """With one list there is nothing to choose."""
-        return (Button(says("Choose lists"), f"lists{subject.mark}"),) if len(self._parts.watched) > 1 else ()
-
-    def _left_out(self, watching: Watching, says: Says) -> Html:
-        """Lists that are not told here, be it by choice or because they came later: nobody gets one without asking for it."""
-        others = [name for name in self._parts.watched if name not in watching.sources]
+    def _lists_button(self, subject: Subject, translate: Translator) -> tuple[Button, ...]:
+        """A button to choose lists; none when there is only one list."""
         return (
-            says("Left out: %(lists)s. /lists changes that.", lists=self._titles(others, says))
+            (Button(translate("Choose lists"), f"lists{subject.suffix}"),)
+            if len(self._context.watched) > 1
+            else ()
+        )
+
+    def _render_left_out(self, watching: Watching, translate: Translator) -> Html:
+        """Name the lists that this chat does not get, by choice or because they were added later (nobody is
+        signed up silently).
+        """
+        others = [name for name in self._context.watched if name not in watching.sources]
+        return (
+            translate("Left out: %(lists)s. /lists changes that.", lists=self._titles(others, translate))
             if others
             else Html()
         )
 
-    def _paused(self, watching: Watching, says: Says) -> Html:
+    def _render_pause(self, watching: Watching, translate: Translator) -> Html:
         if watching.paused_until is None:
             return Html()
-        until = locale.moment(watching.paused_until, self._parts.timezone, says.language)
-        return says("Paused until %(until)s; one summary comes then.", until=until)
+        until = locale.moment(watching.paused_until, self._context.timezone, translate.language)
+        return translate("Paused until %(until)s; one summary comes then.", until=until)
 
-    def _chosen(self, watching: Watching) -> list[str]:
-        return [name for name in self._parts.watched if name in watching.sources]
+    def _chosen_sources(self, watching: Watching) -> list[str]:
+        return [name for name in self._context.watched if name in watching.sources]
 
-    def _titles(self, sources: list[str], says: Says) -> Html:
-        return joined((self._parts.watched[name].titled(says.language) for name in sources), "; ")
+    def _titles(self, sources: list[str], translate: Translator) -> Html:
+        return joined((self._context.watched[name].titled(translate.language) for name in sources), "; ")
 
-    def _not_done(self, outcome: FollowResult, says: Says) -> Reply:
+    def _render_refusal(self, outcome: FollowResult, translate: Translator) -> Reply:
         match outcome.verdict:
             case FollowVerdict.FIXED:
-                return says.refusal(
+                return translate.refusal(
                     "The operator of this service set this chat up, so it cannot be changed here."
                 )
             case FollowVerdict.CLOSED:
-                return says.refusal("The operator of this service has closed this chat to messages.")
+                return translate.refusal("The operator of this service has closed this chat to messages.")
             case FollowVerdict.FULL:
-                return says.refusal(
+                return translate.refusal(
                     "At most %(most)s places can be watched here; a state holds all of its ZIP codes.",
                     most=MOST_PLACES,
                 )
             case FollowVerdict.LAST:
-                return says.refusal("One list must stay. /stop ends everything.")
+                return translate.refusal("One list must stay. /stop ends everything.")
             case _:
-                return says.refusal(
+                return translate.refusal(
                     "Nothing is watched yet. To begin, write /watch and a ZIP code or a state."
                 )
 
 
-def _changes(asked: Command) -> bool:
-    """Whether a command can change what a chat watches; looking is everybody's."""
-    return asked.command in {"watch", "stop"} or (
-        asked.command in {"start", "lists", "language"} and bool(asked.words)
+def _changes(command: Command) -> bool:
+    """Whether a command can change what a chat watches; anybody may look."""
+    return command.verb in {"watch", "stop"} or (
+        command.verb in {"start", "lists", "language"} and bool(command.arguments)
     )
 
 

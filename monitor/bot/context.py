@@ -1,4 +1,4 @@
-"""What the bot is made of: plain values and the parts that it asks."""
+"""The values and parts that the bot is made of."""
 
 from __future__ import annotations
 
@@ -14,19 +14,21 @@ from monitor.keys import KeyFile
 from monitor.places import Gazetteer
 
 Covering = Callable[[str, str], Iterable[tuple[Listing, Placement]]]
-"""The agencies of a source that are listed now and serve a ZIP, those of its whole state included: (source, ZIP) to pairs."""
+"""The agencies of a source that are listed now and serve a ZIP, those of its whole state included: (source,
+ZIP) to pairs.
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class BotList:
-    """One list that is watched: what people are told that it is called, and its polling interval."""
+    """One watched list: its title and its polling interval."""
 
     title: str
     every: timedelta
     title_es: str | None = None
 
     def titled(self, language: str) -> str:
-        """What readers of a language are told that the list is called."""
+        """The list's title in a language."""
         return (self.title_es if language == "es" else None) or self.title
 
 
@@ -34,8 +36,9 @@ class BotList:
 class BotContext:
     """The parts of the bot.
 
-    ``watched`` are the lists by name, in the order in which they are shown. ``covering`` None: what covers a ZIP today is not told.
-    ``folder`` is the data folder, where erasures are noted. ``public_url`` None: no link to a page is given.
+    ``watched`` holds the lists by name, in display order. ``covering`` None: answers do not say which
+    agencies cover a ZIP. ``folder`` is the data folder, where erasures are noted. ``public_url`` None:
+    answers contain no links to pages.
     """
 
     engine: Engine
@@ -61,9 +64,13 @@ class Webhook:
 
 @dataclass(frozen=True, slots=True)
 class Timing:
-    """How long things take, in seconds: a long poll, the wait for a turn to poll, the first and the longest pause after a failure, how
-    long an answer may wait for its place among the posts, how long one chat's answers hold up the next question for updates, and the
-    time between signs of life."""
+    """Durations in seconds.
+
+    ``poll``: a long poll. ``standby``: between tries to become the process that polls. ``pause``,
+    ``longest_pause``: after a failure. ``answer``: how long an answer may wait for its turn to be posted.
+    ``patience``: how long one chat's answers delay the next request for updates. ``beat``: between
+    heartbeats.
+    """
 
     poll: int = 25
     standby: float = 30.0

@@ -1,4 +1,6 @@
-"""How the bot is: whether it hears of updates, what keeps it from that, and how long it waits before it tries again."""
+"""Bot health and back-off: whether updates arrive, what prevents it, and how long to wait before the next
+try.
+"""
 
 from __future__ import annotations
 
@@ -20,51 +22,54 @@ from monitor.storage import facts
 log = logging.getLogger(__name__)
 
 
-class Condition:
-    """Written into the log once each time it changes, and into the database for `monitor status`. ``owner`` names this process."""
+class BotHealth:
+    """Logs each change of health once, and stores it for `monitor status`. ``owner`` names this process."""
 
     def __init__(self, engine: Engine, clock: Callable[[], datetime], owner: str, timing: Timing) -> None:
         self._engine, self._clock, self._owner, self._timing = engine, clock, owner, timing
-        self.contested = False
-        """Whether another process was in the way, at the last failure or since."""
+        self.has_rival = False
+        """Whether another process used the same token, at the last failure or since."""
         self._trouble: str | None = None
-        self._well = False
-        self._beaten: datetime | None = None
+        self._working = False
+        self._beat_at: datetime | None = None
         self._pause = timing.pause
 
-    async def well(self, what: str) -> None:
-        """It hears: give a sign of life, unless one was given just now."""
-        if not self._well:
+    async def report_working(self, what: str) -> None:
+        """Record that updates arrive, and write a heartbeat if the last one is old enough."""
+        if not self._working:
             log.info(what)
-            self._trouble, self._well, self._pause = None, True, self._timing.pause
-            self.contested = False
+            self._trouble, self._working, self._pause = None, True, self._timing.pause
+            self.has_rival = False
             await self._note("")
         now = self._clock()
-        if self._beaten is None or now - self._beaten >= timedelta(seconds=self._timing.beat):
+        if self._beat_at is None or now - self._beat_at >= timedelta(seconds=self._timing.beat):
             await asyncio.to_thread(self._beat, now)
-            self._beaten = now
+            self._beat_at = now
 
-    async def complain(self, reason: str) -> None:
-        """It does not hear. A reason that stays is said once: a line every minute would hide the rest."""
-        self._well = False
+    async def report_problem(self, reason: str) -> None:
+        """Record why updates do not arrive.
+
+        The same reason is logged once, so that it does not flood the log.
+        """
+        self._working = False
         if reason != self._trouble:
             log.warning("the bot waits: %s", reason)
             self._trouble = reason
             await self._note(reason)
 
-    async def failed(self, error: TelegramError) -> float:
-        """An answer of the API was a failure, or none came; returns the seconds to wait."""
+    async def note_failure(self, error: TelegramError) -> float:
+        """Record a failed request; returns the seconds to wait."""
         meaning = meaning_of(error, "")
-        pause, self.contested = self.pause(), isinstance(error, Conflict)
+        pause, self.has_rival = self.pause(), isinstance(error, Conflict)
         if isinstance(meaning, Transient) and meaning.retry_after is not None:
-            await self.complain("Telegram asks to wait before the next question")
+            await self.report_problem("Telegram asks to wait before the next question")
             return max(pause, meaning.retry_after.total_seconds())
         ambiguous = isinstance(meaning, Transient) and meaning.ambiguous
-        await self.complain("Telegram gives no answer" if ambiguous else str(meaning))
+        await self.report_problem("Telegram gives no answer" if ambiguous else str(meaning))
         return pause
 
     def pause(self) -> float:
-        """Seconds to wait after a failure: twice as long after each in a row."""
+        """Return the seconds to wait after a failure, and double them for the next one in a row."""
         pause, self._pause = self._pause, min(2 * self._pause, self._timing.longest_pause)
         return pause
 

@@ -1,4 +1,4 @@
-"""Who may change what a chat watches, by the word of the API alone."""
+"""Who may change what a chat watches. Only the Bot API decides."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from monitor.messages.locale import N_
 _ADMINISTRATORS = {ChatMemberStatus.OWNER, ChatMemberStatus.ADMINISTRATOR}
 
 
-class Questions(Protocol):
-    """What is asked of the API. None: it knows no such chat, or tells this bot nothing about it."""
+class ChatQueries(Protocol):
+    """Queries about chats. None: the API does not know the chat, or does not show it to this bot."""
 
     @property
     def id(self) -> int: ...
@@ -28,7 +28,7 @@ class Questions(Protocol):
 
 
 class Denied(Enum):
-    """Why a channel cannot be changed by whoever asks; each value is a sentence of the catalogue."""
+    """Why the sender may not change a channel; each value is a sentence of the catalogue."""
 
     UNSEEN = N_(
         "I cannot see that channel. Make me an administrator there who may post messages, then ask again."
@@ -38,45 +38,49 @@ class Denied(Enum):
     )
     NOT_YOURS = N_("Only administrators of that channel can do that.")
     MUTE = N_(
-        "I may not post in that channel. Make me an administrator there who may post messages, then ask again."
+        "I may not post in that channel. Make me an administrator there who may post messages, then ask "
+        "again."
     )
     ELSEWHERE = N_("Ask me about a channel in our private chat, not here.")
 
 
 @dataclass(frozen=True, slots=True)
 class BroadcastChannel:
-    """A broadcast channel that the asker and the bot administer."""
+    """A broadcast channel that both the sender and the bot administer."""
 
     chat: int
     name: str | None
     title: str
 
 
-async def may_change(questions: Questions, asked: Command) -> bool:
-    """Whether the asker may change what the chat watches in which they ask: in a group its administrators only."""
-    if asked.private or asked.user is None:  # a group speaks for itself only through an administrator
+async def may_change(queries: ChatQueries, command: Command) -> bool:
+    """Whether the sender may change what this chat watches; in a group only its administrators may."""
+    if command.private or command.user is None:  # only an administrator can write as the group
         return True
-    member = await questions.member(asked.chat, asked.user)
+    member = await queries.member(command.chat, command.user)
     return member is not None and member.status in _ADMINISTRATORS
 
 
-async def channel(questions: Questions, asked: Command) -> BroadcastChannel | Denied:
-    """The channel that a command names, once it is sure that the asker and the bot are its administrators, and, for a channel that
-    wants to watch, that the bot may post there."""
-    assert asked.target is not None
-    if not asked.private or asked.user is None:
+async def channel(queries: ChatQueries, command: Command) -> BroadcastChannel | Denied:
+    """Look up the channel that a command names, and check that the sender and the bot administer it.
+
+    For ``watch`` the bot must also have the right to post there.
+    """
+    assert command.target is not None
+    if not command.private or command.user is None:
         return Denied.ELSEWHERE
-    wanted = int(asked.target) if asked.target.startswith("-") else asked.target
-    chat = await questions.chat(wanted)
+    wanted = int(command.target) if command.target.startswith("-") else command.target
+    chat = await queries.chat(wanted)
     if chat is None:
         return Denied.UNSEEN
     if chat.type != ChatType.CHANNEL:
         return Denied.NOT_A_CHANNEL
-    bot = await questions.member(chat.id, questions.id)
-    # before the asker's rights: the API tells them only to a bot that is an administrator. Ending it needs no right to post.
-    if bot is None or bot.status not in _ADMINISTRATORS or (asked.command == "watch" and not can_post(bot)):
+    bot = await queries.member(chat.id, queries.id)
+    # Before the sender's rights: the API shows them only to an administrator. Stopping needs no right to
+    # post.
+    if bot is None or bot.status not in _ADMINISTRATORS or (command.verb == "watch" and not can_post(bot)):
         return Denied.MUTE
-    asker = await questions.member(chat.id, asked.user)
+    asker = await queries.member(chat.id, command.user)
     if asker is None or asker.status not in _ADMINISTRATORS:
         return Denied.NOT_YOURS
     return BroadcastChannel(chat.id, f"@{chat.username}" if chat.username else None, chat.title or "")

@@ -1,4 +1,4 @@
-"""Places as people write them to the bot, and what there is to say about one."""
+"""Reads the places that people type, and describes a place."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from monitor.bot.context import BotContext
-from monitor.bot.text import Html, Says, bullets, paragraphs, safe
+from monitor.bot.text import Html, Translator, bullets, paragraphs, safe
 from monitor.domain import Listing, Placement
 from monitor.errors import UsageError
 from monitor.messages import locale
@@ -31,8 +31,8 @@ UNASSIGNED = N_("%(zip)s is not a ZIP code: its first digits belong to no state.
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
-    """Why words are no places: a sentence of the catalogue and its values."""
+class NotAPlace:
+    """Why words are not places: a sentence of the catalogue and its value."""
 
     sentence: str
     zip: str = ""
@@ -40,16 +40,18 @@ class Refused:
 
 @dataclass(frozen=True, slots=True)
 class LastRead:
-    """When a list was last read, in words of ``language``; ``blind``: too long ago to say what it shows now. None: never."""
+    """When a list was last read, as text; None: never. ``blind``: too long ago to say what it shows now."""
 
     at: str | None
     blind: bool
 
 
-def read(words: Sequence[str], parts: BotContext) -> dict[str, str | None] | Refused:
-    """The places that words name, each with the state of a ZIP: one place of several words ("New York"), or several places."""
+def read(words: Sequence[str], context: BotContext) -> dict[str, str | None] | NotAPlace:
+    """Parse the places that words name, each with the state of a ZIP: one place of several words, or several
+    places.
+    """
     if not words:
-        return Refused(NO_PLACE)
+        return NotAPlace(NO_PLACE)
     whole = " ".join(words)
     try:
         found = [parse_place(whole)]
@@ -57,59 +59,66 @@ def read(words: Sequence[str], parts: BotContext) -> dict[str, str | None] | Ref
         try:
             found = [parse_place(word) for word in words]
         except UsageError:
-            return Refused(_why(words))
+            return NotAPlace(_why(words))
     places: dict[str, str | None] = {}
     for place in found:
-        within = parts.gazetteer.state_of_zip(place) if place.isdigit() else None
+        within = context.gazetteer.state_of_zip(place) if place.isdigit() else None
         if place.isdigit() and within is None:
-            return Refused(UNASSIGNED, place)
+            return NotAPlace(UNASSIGNED, place)
         places[place] = within
     return places
 
 
-def named(place: str, parts: BotContext, says: Says) -> Html:
+def named(place: str, context: BotContext, translate: Translator) -> Html:
     """A place as people call it: "60601 (Chicago, IL)", "IL (Illinois)"."""
     if place == EVERYWHERE:
-        return says("US (every change anywhere)")
+        return translate("US (every change anywhere)")
     if not place.isdigit():
         return safe(f"{place} ({STATES[place]})" if place in STATES else place)
-    area = parts.gazetteer.zip(place)
+    area = context.gazetteer.zip(place)
     if area is None:
         return safe(place)
     town = area.towns[0]  # that of a military post office has its region in it: "APO AE"
     return safe(f"{place} ({town})" if town.endswith(f" {area.state}") else f"{place} ({town}, {area.state})")
 
 
-def notices(place: str, parts: BotContext, says: Says) -> Html:
-    """What somebody should know who watches this place; mostly nothing."""
+def notices(place: str, context: BotContext, translate: Translator) -> Html:
+    """Notices about a place for those who watch it; usually none."""
     if not place.isdigit():
         return Html()
-    area = parts.gazetteer.zip(place)
+    area = context.gazetteer.zip(place)
     if area is not None:
-        return Html("\n".join(_of(area, says)))
-    state = parts.gazetteer.state_of_zip(place)
+        return Html("\n".join(_of(area, translate)))
+    state = context.gazetteer.state_of_zip(place)
     if state in MILITARY:
-        return says(_MILITARY, zip=place)
+        return translate(_MILITARY, zip=place)
     name = STATES.get(state or "", "")
-    return says(
-        "%(zip)s is not a ZIP code that we know. By its first digits it is in %(state)s: only agencies of the whole state match.",
+    return translate(
+        "%(zip)s is not a ZIP code that we know. By its first digits it is in %(state)s: only agencies of "
+        "the whole state match.",
         zip=place,
         state=name,
     )
 
 
-def covered(place: str, sources: Sequence[str], parts: BotContext, says: Says) -> Html:
-    """Which agencies cover a ZIP today by the lists that were chosen; three different sentences when none, or when it is not known."""
-    covering = parts.covering
-    if covering is None or not place.isdigit() or parts.gazetteer.state_of_zip(place) in MILITARY:
+def covered(place: str, sources: Sequence[str], context: BotContext, translate: Translator) -> Html:
+    """Say which agencies cover a ZIP today on the chosen lists.
+
+    "None", "only statewide agencies" and "not known" are three different sentences.
+    """
+    covering = context.covering
+    if covering is None or not place.isdigit() or context.gazetteer.state_of_zip(place) in MILITARY:
         return Html()
     told: list[Html] = []
     any_agency = False
     for source in sources:
-        seen, title = last_seen(source, parts, says), parts.watched[source].titled(says.language)
+        seen, title = (
+            last_seen(source, context, translate),
+            context.watched[source].titled(translate.language),
+        )
         if seen.at is None:
             told.append(
-                says(
+                translate(
                     "%(title)s: not read yet, so what it shows for %(place)s is not known.",
                     title=title,
                     place=place,
@@ -118,7 +127,7 @@ def covered(place: str, sources: Sequence[str], parts: BotContext, says: Says) -
             continue
         if seen.blind:
             told.append(
-                says(
+                translate(
                     "%(title)s: we cannot see this list right now; the last good check was %(at)s.",
                     title=title,
                     at=seen.at,
@@ -135,60 +144,69 @@ def covered(place: str, sources: Sequence[str], parts: BotContext, says: Says) -
             sentence = N_("%(title)s, for %(place)s at our check of %(at)s:")
         statewide = tuple(pair for pair in found if pair[1].statewide)
         head, agencies = (
-            says(sentence, title=title, place=place, at=seen.at),
-            _agencies(local + statewide, says),
+            translate(sentence, title=title, place=place, at=seen.at),
+            _agencies(local + statewide, translate),
         )
         told.append(Html(f"{head}\n{agencies}") if agencies else head)
         any_agency = any_agency or bool(found)
     if any_agency:
-        told.append(says("Which agency serves a ZIP code is an estimate from names, towns and counties."))
+        told.append(
+            translate("Which agency serves a ZIP code is an estimate from names, towns and counties.")
+        )
     return paragraphs(*told)
 
 
-def last_seen(source: str, parts: BotContext, says: Says) -> LastRead:
-    """When a list was last read."""
-    with db.reading(parts.engine) as conn:
+def last_seen(source: str, context: BotContext, translate: Translator) -> LastRead:
+    """Read when a list was last read."""
+    with db.reading(context.engine) as conn:
         state = overview.source_state(conn, source)
     if state.last_good_at is None:
         return LastRead(None, True)
-    blind = health.blind(state.last_good_at, state.last_fetch_at, parts.watched[source].every, parts.clock())
-    return LastRead(_moment(state.last_good_at, parts, says), blind)
+    blind = health.blind(
+        state.last_good_at, state.last_fetch_at, context.watched[source].every, context.clock()
+    )
+    return LastRead(_moment(state.last_good_at, context, translate), blind)
 
 
-def _moment(at: datetime, parts: BotContext, says: Says) -> str:
-    return locale.moment(at, parts.timezone, says.language)
+def _moment(at: datetime, context: BotContext, translate: Translator) -> str:
+    return locale.moment(at, context.timezone, translate.language)
 
 
-def _agencies(found: Sequence[tuple[Listing, Placement]], says: Says) -> Html:
+def _agencies(found: Sequence[tuple[Listing, Placement]], translate: Translator) -> Html:
     shown = [
-        Html(f"<b>{safe(listing.name)}</b> {safe(locale.placement(clean(placement.reason), says.language))}")
+        Html(
+            f"<b>{safe(listing.name)}</b> "
+            f"{safe(locale.placement(clean(placement.reason), translate.language))}"
+        )
         for listing, placement in found[:_MOST_AGENCIES]
     ]
     more = len(found) - len(shown)
     if more:
-        shown.append(says.count("and %(count)s more", "and %(count)s more", more))
+        shown.append(translate.count("and %(count)s more", "and %(count)s more", more))
     return bullets(shown)
 
 
 _MILITARY = N_("%(zip)s is a military or diplomatic post office: no local agency can be matched to it.")
 
 
-def _of(area: ZipArea, says: Says) -> list[Html]:
+def _of(area: ZipArea, translate: Translator) -> list[Html]:
     said = []
     match area.kind:
         case ZipKind.MILITARY:
-            said.append(says(_MILITARY, zip=area.zip))
+            said.append(translate(_MILITARY, zip=area.zip))
         case ZipKind.PO_BOX:
             said.append(
-                says(
-                    "%(zip)s has no area of its own: PO boxes or one large receiver. Matches are those of its post office's town.",
+                translate(
+                    "%(zip)s has no area of its own: PO boxes or one large receiver. Matches are those of "
+                    "its post office's town.",
                     zip=area.zip,
                 )
             )
         case ZipKind.UNIQUE:
             said.append(
-                says(
-                    "%(zip)s belongs to one large receiver and has no area of its own. Matches are those of its town.",
+                translate(
+                    "%(zip)s belongs to one large receiver and has no area of its own. Matches are those "
+                    "of its town.",
                     zip=area.zip,
                 )
             )
@@ -196,7 +214,7 @@ def _of(area: ZipArea, says: Says) -> list[Html]:
             pass
     if len(area.states) > 1:
         said.append(
-            says(
+            translate(
                 "%(zip)s reaches into %(others)s; agencies of the whole state match for %(state)s only.",
                 zip=area.zip,
                 others=", ".join(STATES[state] for state in area.states[1:]),
@@ -207,7 +225,7 @@ def _of(area: ZipArea, says: Says) -> list[Html]:
 
 
 def _why(words: Sequence[str]) -> str:
-    """The sentence that helps most with words that are no place."""
+    """Choose the sentence that helps most with words that are not a place."""
     for word in words:
         if word.upper() in MILITARY:
             return REGION

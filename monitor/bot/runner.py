@@ -1,4 +1,4 @@
-"""The bot at work: it takes updates, each once and never without the others, and answers them."""
+"""The bot's loop: receives updates, handles each exactly once, and answers them."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from telegram.error import Conflict, TelegramError
 
 from monitor.bot.api import Api
 from monitor.bot.chats import Chats
-from monitor.bot.commands import Conversation
+from monitor.bot.commands import Commands
 from monitor.bot.context import BotContext, Timing, Webhook
-from monitor.bot.health import Condition
-from monitor.bot.text import COMMANDS, ENOUGH, SORRY, STALE, Reply, Says
-from monitor.bot.throttle import Flood, Lets
-from monitor.bot.updates import Command, Gone, Moved, Stale, read
+from monitor.bot.health import BotHealth
+from monitor.bot.text import COMMANDS, ENOUGH, SORRY, STALE, Reply, Translator
+from monitor.bot.throttle import Admission, Throttle
+from monitor.bot.updates import BotRemoved, Command, GroupMigrated, StaleButton, read
 from monitor.channels.rate import Pace
 from monitor.channels.telegram import meaning_of, words
 from monitor.errors import Permanent, SendError, StoreError, Transient
@@ -35,25 +35,25 @@ from monitor.storage import facts
 log = logging.getLogger(__name__)
 
 TURN = "telegram updates"
-"""What `db.turn` is asked for: one process polls, whatever their number."""
+"""The name of the lock (`db.turn`) that lets one process poll, however many run."""
 
-_REMEMBERED = 10_000  # updates that were taken, so that one that comes again is passed over
-_LATELY = timedelta(minutes=2)  # Telegram remembers a failure of the webhook also when it is over
-_CONFIRMING = 5.0  # s, for the last word to the API at a stop
+_REMEMBERED = 10_000  # handled updates that are remembered, so that a repeated one is skipped
+_LATELY = timedelta(minutes=2)  # Telegram still reports a failure of the webhook after it is over
+_CONFIRMING = 5.0  # s, for the last confirmation when the bot stops
 
 
 class Bot:
     """The bot of one token.
 
-    ``webhook`` None: it polls. ``blocked`` gives the reason why it must not speak now (the fence), or None. ``pace`` is the one of the
-    Telegram channel of this process, whose posts count to the same limits. ``owner`` names this process in the signs of life that it
-    gives while it hears of updates.
+    ``webhook`` None: the bot polls. ``blocked`` returns the reason why it must not answer now (the clone
+    guard), or None. ``pace`` is shared with this process's Telegram channel, whose posts count toward the
+    same limits. ``owner`` names this process in its heartbeats.
     """
 
     def __init__(
         self,
         token: str,
-        parts: BotContext,
+        context: BotContext,
         *,
         base_url: str = "https://api.telegram.org/bot",
         webhook: Webhook | None = None,
@@ -64,21 +64,24 @@ class Bot:
         seconds: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
-        self._engine, self._clock = parts.engine, parts.clock
+        self._engine, self._clock = context.engine, context.clock
         self._api = Api(token, base_url=base_url, pace=pace or Pace(seconds, sleep), sleep=sleep)
-        self._chats = Chats(parts)
-        self._conversation = Conversation(parts, self._chats, self._api)
+        self._chats = Chats(context)
+        self._commands = Commands(context, self._chats, self._api)
         self._webhook, self._blocked, self._timing = webhook, blocked, timing
-        self._flood = Flood(seconds)
-        self._taken: OrderedDict[int, None] = OrderedDict()
+        self._throttle = Throttle(seconds)
+        self._seen_updates: OrderedDict[int, None] = OrderedDict()
         self._locks: WeakValueDictionary[tuple[str, int], asyncio.Lock] = WeakValueDictionary()
-        # answers that are not given yet, and updates of the webhook
+        # answers in progress, and updates from the webhook
         self._busy: set[asyncio.Future[Any]] = set()
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._condition = Condition(parts.engine, parts.clock, owner, timing)
+        self._health = BotHealth(context.engine, context.clock, owner, timing)
 
     async def serve(self, stop: asyncio.Event) -> None:
-        """Work until ``stop`` is set. What fails on the way is logged and tried again; nothing is raised but a cancellation."""
+        """Run until ``stop`` is set.
+
+        Failures are logged and retried; nothing is raised but a cancellation.
+        """
         async with self._api:
             try:
                 while not stop.is_set():
@@ -88,32 +91,33 @@ class Bot:
                     await asyncio.wait(self._busy, timeout=self._timing.answer)
 
     async def _round(self, stop: asyncio.Event) -> float:
-        """Hear of updates until ``stop`` or a failure; returns the seconds until the next round."""
+        """Receive updates until ``stop`` or a failure; returns the seconds until the next round."""
         try:
             reason = await asyncio.to_thread(self._blocked)
             if reason is not None:
-                await self._condition.complain(reason)
+                await self._health.report_problem(reason)
             elif self._webhook is not None:
-                await self._hear(self._webhook, stop)
+                await self._serve_webhook(self._webhook, stop)
             else:
                 await self._poll_in_turn(stop)
         except TelegramError as error:
-            return await self._condition.failed(error)
+            return await self._health.note_failure(error)
         except StoreError as error:
-            await self._condition.complain(str(error))
-            return self._condition.pause()
+            await self._health.report_problem(str(error))
+            return self._health.pause()
         except Exception as error:
-            log.error("the bot stumbled: %s", _where(error))
+            log.error("the bot failed: %s", _where(error))
             return self._timing.longest_pause
         finally:
             self._loop = None
         return self._timing.standby
 
     async def handle_update(self, body: bytes, secret: str | None) -> int:
-        """Take the body of one request to the webhook, from any thread's loop; returns the HTTP status to answer.
+        """Handle the body of one webhook request, from any thread's loop; returns the HTTP status of the
+        answer.
 
-        ``secret`` is the header X-Telegram-Bot-Api-Secret-Token. 200: it was handled, or never can be. 403: not Telegram's.
-        404: no webhook is configured. 503: not now, Telegram sends it again.
+        ``secret`` is the header X-Telegram-Bot-Api-Secret-Token. 200: it was handled, or never can be. 403:
+        not Telegram's. 404: no webhook is configured. 503: not now, Telegram sends it again.
         """
         if self._webhook is None:
             return 404
@@ -129,35 +133,38 @@ class Bot:
     async def _from_webhook(self, body: bytes) -> int:
         update = self._api.read(body)
         if update is None:
-            return 200  # asking for it again would not make it readable
-        taking = asyncio.ensure_future(self._take([update]))
+            return 200  # a repeated delivery would be just as unreadable
+        taking = asyncio.ensure_future(self._process([update]))
         self._busy.add(taking)
         taking.add_done_callback(self._busy.discard)
         try:
             await taking
         except StoreError as error:
-            await self._condition.complain(str(error))
+            await self._health.report_problem(str(error))
             return 503
         return 200
 
-    async def _hear(self, webhook: Webhook, stop: asyncio.Event) -> None:
-        """Be told of updates by `handle_update` until ``stop``, and see to it that they are sent there."""
+    async def _serve_webhook(self, webhook: Webhook, stop: asyncio.Event) -> None:
+        """Set the webhook, then check it until ``stop`` while `handle_update` receives the updates."""
         await self._introduce()
         await self._show_menu()
         self._loop = asyncio.get_running_loop()
         await self._api.listen_at(webhook.url, webhook.secret)
         looked = False
         while not stop.is_set():
-            reason = await self._unheard(webhook)
+            reason = await self._read_webhook_problem(webhook)
             if reason is not None:
-                await self._condition.complain(reason)
-            elif looked or not self._condition.contested:
-                await self._condition.well("the bot is told of updates by its webhook")
+                await self._health.report_problem(reason)
+            elif looked or not self._health.has_rival:
+                await self._health.report_working("the bot receives updates by its webhook")
             looked = True
             await _until(stop, self._timing.beat)
 
-    async def _unheard(self, webhook: Webhook) -> str | None:
-        """Why Telegram's updates do not arrive; None when they do. Raises Conflict when somebody else has turned them away."""
+    async def _read_webhook_problem(self, webhook: Webhook) -> str | None:
+        """Read why Telegram's updates do not arrive; None when they do.
+
+        Raises Conflict when the webhook was changed.
+        """
         hook = await self._api.hook()
         if hook.url != webhook.url:
             raise Conflict("the webhook was changed")
@@ -169,36 +176,40 @@ class Bot:
         return f"Telegram cannot deliver to the webhook: {reason}"
 
     async def _poll_in_turn(self, stop: asyncio.Event) -> None:
-        """Poll until ``stop`` while this process has the turn; do nothing when another has it."""
+        """Poll until ``stop`` if this process gets the lock; return at once if another process has it."""
         turn = db.turn(self._engine, TURN)
         mine = await asyncio.to_thread(turn.__enter__)
         try:
             if mine:
                 await self._poll(stop)
         finally:
-            # shielded: a cancelled bot must not leave the lock to a connection that goes back to the pool
+            # Shielded: a cancelled bot must not return a connection that holds the lock to the pool.
             await asyncio.shield(asyncio.to_thread(turn.__exit__, None, None, None))
 
     async def _poll(self, stop: asyncio.Event) -> None:
-        """Ask for updates until ``stop``. They are confirmed with the next question, which is asked when all of them are handled."""
+        """Request updates until ``stop``.
+
+        Each request confirms the updates before it, after all of them were handled.
+        """
         await self._introduce()
         await self._api.listen_by_polling()
         await self._show_menu()
         handled: int | None = None
-        wait = 0  # the first question shows whether questions are answered at all
+        wait = 0  # the first request shows whether the API answers at all
         try:
             while not stop.is_set():
                 updates = await _unless(stop, self._api.updates(handled, wait))
                 if updates is None:
                     return
-                # another process that polls lets a short question through and ends a long one: against it only that one counts
-                if wait or not self._condition.contested:
-                    await self._condition.well("the bot polls for updates")
+                # A rival process lets a short request through and ends a long one, so only a long one proves
+                # there is no rival.
+                if wait or not self._health.has_rival:
+                    await self._health.report_working("the bot polls for updates")
                 wait = self._timing.poll
-                # an answer confirms what came before it; and numbers may begin anew after a quiet week
+                # This answer confirmed the updates before it, and numbers may restart after a quiet week.
                 handled = None
                 if updates:
-                    await self._take(updates)
+                    await self._process(updates)
                     handled = updates[-1].update_id
         finally:
             if handled is not None:
@@ -206,20 +217,21 @@ class Bot:
                     async with asyncio.timeout(_CONFIRMING):
                         await self._api.confirm(handled)
 
-    async def _take(self, updates: Iterable[Update]) -> None:
-        """Handle updates: those of one chat in their order, chats beside each other. Raises StoreError when some must come again.
+    async def _process(self, updates: Iterable[Update]) -> None:
+        """Handle updates: those of one chat in order, chats in parallel. Raises StoreError when some must be
+        delivered again.
 
-        Answers wait for their place among the posts; one chat's long line of them holds up the others only for a moment.
+        Answers wait for their turn to be posted; many answers of one chat delay the others only for a moment.
         """
         deadline = asyncio.get_running_loop().time() + self._timing.answer
         by_chat: dict[int, list[Update]] = {}
         for update in updates:
-            if update.update_id not in self._taken:
+            if update.update_id not in self._seen_updates:
                 chat = update.effective_chat
                 by_chat.setdefault(chat.id if chat else 0, []).append(update)
         answers: list[asyncio.Task[None]] = []
         results = await asyncio.gather(
-            *(self._take_of(chat, theirs, deadline, answers) for chat, theirs in by_chat.items()),
+            *(self._process_chat(chat, theirs, deadline, answers) for chat, theirs in by_chat.items()),
             return_exceptions=True,
         )
         if answers:
@@ -228,57 +240,57 @@ class Bot:
             if isinstance(result, BaseException):
                 raise result
 
-    async def _take_of(
+    async def _process_chat(
         self, chat: int, updates: Iterable[Update], deadline: float, answers: list[asyncio.Task[None]]
     ) -> None:
         async with self._lock("work", chat):
             for update in updates:
-                if update.update_id in self._taken:
+                if update.update_id in self._seen_updates:
                     continue
                 try:
                     answers += [self._begin(answer) for answer in await self._handle(update, deadline)]
                 except StoreError:
-                    raise  # nothing was changed, and the others will meet the same: it comes again
+                    raise  # nothing was changed, and the next update would fail too: have it delivered again
                 except Exception as error:
-                    log.error("an update was given up: %s", _where(error))
-                self._taken[update.update_id] = None
-                while len(self._taken) > _REMEMBERED:
-                    self._taken.popitem(last=False)
+                    log.error("an update was dropped: %s", _where(error))
+                self._seen_updates[update.update_id] = None
+                while len(self._seen_updates) > _REMEMBERED:
+                    self._seen_updates.popitem(last=False)
 
     async def _handle(self, update: Update, deadline: float) -> list[Coroutine[None, None, None]]:
-        """Do what an update asks for; returns what is left: to answer it."""
+        """Handle an update; returns the answers that are still to be posted."""
         match read(update, self._api.username):
-            case Moved(chat, to):
-                await asyncio.to_thread(self._chats.move, chat, to)
-            case Gone(chat, name):
-                await asyncio.to_thread(self._chats.gone, chat, name)
-            case Stale(query, language):
-                return [self._api.notice(query, Says(language)(STALE))]
-            case Command() as asked:
-                reply = await self._reply(asked)
+            case GroupMigrated(chat, to):
+                await asyncio.to_thread(self._chats.migrate, chat, to)
+            case BotRemoved(chat, name):
+                await asyncio.to_thread(self._chats.note_removal, chat, name)
+            case StaleButton(query, language):
+                return [self._api.notice(query, Translator(language)(STALE))]
+            case Command() as command:
+                reply = await self._reply(command)
                 if reply is None:
                     return []
-                if asked.query is None:
-                    return [self._answer(asked, reply, deadline)]
+                if command.query is None:
+                    return [self._answer(command, reply, deadline)]
                 if reply.refusal:
-                    return [self._api.notice(asked.query, reply.text)]
-                return [self._api.notice(asked.query), self._answer(asked, reply, deadline)]
+                    return [self._api.notice(command.query, reply.text)]
+                return [self._api.notice(command.query), self._answer(command, reply, deadline)]
         return []
 
-    async def _reply(self, asked: Command) -> Reply | None:
-        """What to say to a command that is done now; None: nothing any more."""
-        lets = self._flood.lets((asked.chat, asked.user))
-        if lets is not Lets.YES:
-            # a button waits for an answer each time, a message is told once
-            told = lets is Lets.ENOUGH or asked.query is not None
-            return Says(asked.language).refusal(ENOUGH) if told else None
+    async def _reply(self, command: Command) -> Reply | None:
+        """Run a command and return its reply; None: no answer."""
+        admission = self._throttle.admit((command.chat, command.user))
+        if admission is not Admission.ALLOWED:
+            # Each press of a button needs an answer; a message gets one only once.
+            told = admission is Admission.ENOUGH or command.query is not None
+            return Translator(command.language).refusal(ENOUGH) if told else None
         try:
-            return await self._conversation.reply(asked)
+            return await self._commands.reply(command)
         except StoreError:
             raise
         except Exception as error:
-            log.error("an update was given up: %s", _where(error))
-            return Says(asked.language).refusal(SORRY)
+            log.error("a command failed: %s", _where(error))
+            return Translator(command.language).refusal(SORRY)
 
     def _begin(self, answer: Coroutine[None, None, None]) -> asyncio.Task[None]:
         task = asyncio.create_task(answer)
@@ -286,49 +298,51 @@ class Bot:
         task.add_done_callback(self._busy.discard)
         return task
 
-    async def _answer(self, asked: Command, reply: Reply, deadline: float) -> None:
-        """Say it where it was asked, in its turn among the answers there. One that cannot be given is left out: what was asked for is
-        done all the same."""
-        try:
-            async with asyncio.timeout_at(deadline), self._lock("answers", asked.chat):
-                await self._say(asked, reply)
-        except TimeoutError:
-            log.info("an answer was left out: it would have come too late")
-        except Exception as error:
-            log.error("an answer was given up: %s", _where(error))
+    async def _answer(self, command: Command, reply: Reply, deadline: float) -> None:
+        """Post a reply in its chat, in order.
 
-    async def _say(self, asked: Command, reply: Reply) -> None:
-        if await asyncio.to_thread(self._chats.pauses, asked.chat):
-            log.info("an answer was left out: its chat pauses")
+        A reply that cannot be posted is dropped; the command has run all the same.
+        """
+        try:
+            async with asyncio.timeout_at(deadline), self._lock("answers", command.chat):
+                await self._post_when_allowed(command, reply)
+        except TimeoutError:
+            log.info("an answer was dropped: it is too late")
+        except Exception as error:
+            log.error("an answer was dropped: %s", _where(error))
+
+    async def _post_when_allowed(self, command: Command, reply: Reply) -> None:
+        if await asyncio.to_thread(self._chats.pauses, command.chat):
+            log.info("an answer was dropped: its chat is paused")
             return
         try:
-            await self._post(asked, reply)
+            await self._post(command, reply)
         except SendError as failure:
-            log.info("an answer could not be given: %s", failure)
+            log.info("an answer could not be posted: %s", failure)
             if isinstance(failure, Transient) and failure.retry_after is not None:
                 until = self._clock() + failure.retry_after
-                await asyncio.to_thread(self._chats.pause, asked.chat, until, str(failure))
+                await asyncio.to_thread(self._chats.pause, command.chat, until, str(failure))
 
     def _lock(self, what: str, chat: int) -> asyncio.Lock:
         return self._locks.setdefault((what, chat), asyncio.Lock())
 
-    async def _post(self, asked: Command, reply: Reply) -> None:
+    async def _post(self, command: Command, reply: Reply) -> None:
         try:
-            if asked.message is not None:
+            if command.message is not None:
                 try:
-                    await self._api.edit(asked.chat, asked.message, reply)
+                    await self._api.edit(command.chat, command.message, reply)
                 except Permanent as failure:
                     if failure.moved_to is not None or failure.address_gone:
                         raise
                     # the message was deleted or is too old to be changed
-                    await self._api.post(asked.chat, reply, thread=asked.thread)
+                    await self._api.post(command.chat, reply, thread=command.thread)
             else:
-                await self._api.post(asked.chat, reply, thread=asked.thread)
+                await self._api.post(command.chat, reply, thread=command.thread)
         except Permanent as failure:
             if failure.moved_to is None:
                 raise
             to = int(failure.moved_to)
-            await asyncio.to_thread(self._chats.move, asked.chat, to)
+            await asyncio.to_thread(self._chats.migrate, command.chat, to)
             await self._api.post(to, reply)
 
     async def _introduce(self) -> None:
@@ -341,11 +355,11 @@ class Bot:
         await asyncio.to_thread(keep)
 
     async def _show_menu(self) -> None:
-        """The commands by language; a bot without its menu works as well."""
+        """Set the command menu by language; the bot works without it."""
         try:
             for language in locale.LANGUAGES:
-                says = Says(language)
-                menu = {name: str(says(what)) for name, what in COMMANDS.items()}
+                translate = Translator(language)
+                menu = {name: str(translate(what)) for name, what in COMMANDS.items()}
                 await self._api.menu(menu, None if language == locale.DEFAULT else language)
         except TelegramError as error:
             log.warning("the menu of commands could not be set: %s", meaning_of(error, ""))
@@ -358,7 +372,7 @@ async def _until(stop: asyncio.Event, seconds: float) -> None:
 
 
 async def _unless(stop: asyncio.Event, question: Awaitable[tuple[Update, ...]]) -> tuple[Update, ...] | None:
-    """The answer; None when ``stop`` comes first: what was not confirmed stays with Telegram."""
+    """Await the request; None when ``stop`` comes first. Unconfirmed updates stay with Telegram."""
     asking, stopping = asyncio.ensure_future(question), asyncio.ensure_future(stop.wait())
     try:
         await asyncio.wait([asking, stopping], return_when=asyncio.FIRST_COMPLETED)
@@ -370,7 +384,7 @@ async def _unless(stop: asyncio.Event, question: Awaitable[tuple[Update, ...]]) 
 
 
 def _where(error: BaseException) -> str:
-    """The kind of an error and where it was raised; its text may hold what must not be logged."""
+    """The type of an error and where it was raised, without its text, which may hold secrets."""
     trace = error.__traceback__
     while trace is not None and trace.tb_next is not None:
         trace = trace.tb_next

@@ -1,4 +1,4 @@
-"""How the bot puts things: sentences from the catalogue as Telegram HTML, and buttons."""
+"""The bot's replies: sentences of the catalogue as Telegram HTML, and buttons."""
 
 from __future__ import annotations
 
@@ -30,17 +30,23 @@ COMMANDS = {
 
 @dataclass(frozen=True, slots=True)
 class Button:
-    """``asks`` is the command that it stands for, without the slash (64 bytes at most); or ``url`` where it leads."""
+    """A button.
+
+    ``command``: what it sends, without the slash, at most 64 bytes; or ``url``: where it leads.
+    """
 
     text: str
-    asks: str = ""
+    command: str = ""
     url: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What is said: Telegram HTML, with rows of buttons. ``refusal``: whoever pressed a button gets it as a notice, and the message
-    with the button stays as it was."""
+    """A reply: Telegram HTML with rows of buttons.
+
+    ``refusal``: after a press of a button it is shown as a notice, and the message with the button stays as
+    it was.
+    """
 
     text: str
     buttons: tuple[tuple[Button, ...], ...] = ()
@@ -48,30 +54,33 @@ class Reply:
 
 
 class Html(str):
-    """Text that is Telegram HTML already."""
+    """Text that already is Telegram HTML."""
 
     __slots__ = ()
 
 
-class Says:
-    """Sentences in one language. Values are cleaned and escaped unless they are `Html`: they may come from anywhere."""
+class Translator:
+    """Sentences in one language.
+
+    Values are untrusted: they are cleaned and escaped unless they are `Html`.
+    """
 
     def __init__(self, language: str) -> None:
         self.language = language
         self._catalogue = locale.translations(language)
 
     def __call__(self, sentence: str, **values: object) -> Html:
-        """A sentence of the catalogue."""
+        """Translate a sentence of the catalogue."""
         return Html(self._catalogue.gettext(sentence) % {name: safe(value) for name, value in values.items()})
 
     def count(self, one: str, many: str, count: int) -> Html:
-        """A sentence with a number in it, as ``%(count)s``."""
+        """Translate a sentence with a number in it, as ``%(count)s``."""
         return Html(
             self._catalogue.ngettext(one, many, count) % {"count": locale.number(count, self.language)}
         )
 
     def refusal(self, sentence: str, **values: object) -> Reply:
-        """A sentence that says why something was not done."""
+        """Translate a sentence that says why something was not done."""
         return Reply(self(sentence, **values), refusal=True)
 
 
@@ -97,5 +106,5 @@ def rows(buttons: Iterable[Button], wide: int = 3) -> tuple[tuple[Button, ...], 
 
 
 def safe(value: object) -> Html:
-    """A value as Telegram HTML that shows it and is nothing more."""
+    """Clean and escape a value for Telegram HTML."""
     return value if isinstance(value, Html) else Html(html.escape(clean(str(value)), quote=False))

@@ -1,4 +1,4 @@
-"""Nobody keeps the bot busy for others: so many commands a minute of one person are done, and what comes on top is passed over."""
+"""Limits the commands a minute of one person in one chat, so that nobody keeps the bot busy for others."""
 
 from __future__ import annotations
 
@@ -7,36 +7,36 @@ from collections.abc import Callable, Hashable
 from enum import Enum, auto
 
 PER_MINUTE = 20
-"""As many as the API lets a bot post in a group."""
+"""The number of posts a minute that the API allows a bot in a group."""
 _MINUTE = 60.0
 
 
-class Lets(Enum):
-    """YES: the command is done. ENOUGH: it is not, and this is said once. NO: nothing more is said in this minute."""
+class Admission(Enum):
+    """ALLOWED: run the command. ENOUGH: reject it and say so, once a minute. NO: reject it in silence."""
 
-    YES = auto()
+    ALLOWED = auto()
     ENOUGH = auto()
     NO = auto()
 
 
-class Flood:
-    """``clock`` gives seconds and never goes back. Who a command comes from is one person in one chat: nobody's flood silences another."""
+class Throttle:
+    """A sliding window of one minute per (chat, person). ``clock`` returns seconds and never goes back."""
 
     def __init__(self, clock: Callable[[], float], limit: int = PER_MINUTE) -> None:
         self._clock, self._limit = clock, limit
         self._times: OrderedDict[Hashable, deque[float]] = OrderedDict()
 
-    def lets(self, who: Hashable) -> Lets:
-        """Whether one more command is done now; counts it."""
+    def admit(self, who: Hashable) -> Admission:
+        """Count one more command and decide whether it runs."""
         now = self._clock()
         while self._times and next(iter(self._times.values()))[-1] <= now - _MINUTE:
             self._times.popitem(last=False)
         times = self._times.setdefault(who, deque(maxlen=self._limit + 1))
         full = len(times) == self._limit + 1
         if full and times[0] > now - _MINUTE:
-            return Lets.NO
-        # one above the limit is counted as well: it is the one that is told
+            return Admission.NO
+        # The first command above the limit is counted too: it is the one that gets an answer.
         above = len(times) >= self._limit and times[-self._limit] > now - _MINUTE
         times.append(now)
         self._times.move_to_end(who)
-        return Lets.ENOUGH if above else Lets.YES
+        return Admission.ENOUGH if above else Admission.ALLOWED

@@ -1,7 +1,8 @@
-"""What an update asks for, as a value. Nothing else of an update is kept, and nothing of it is ever logged.
+"""Reads an update of the Bot API into a value. The rest of the update is dropped, and nothing of it is
+logged.
 
-Commands and buttons speak one language: the text behind a button is a command without its slash, so that `/stop 60601` and the button
-under it are the same thing. No command toggles: an update that comes twice leaves what it left the first time.
+The text behind a button is a command without its slash, so `/stop 60601` and its button take the same path.
+No command toggles: handling an update twice has the same result as handling it once.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from monitor.places import EVERYWHERE, parse_place
 
 COMMANDS = ("start", "watch", "list", "lists", "language", "stop", "status", "help")
 WELCOME = "welcome"
-"""Asked for by whoever adds the bot to a group; nobody can write it as a command."""
+"""The command that stands for adding the bot to a group; nobody can type it."""
 
 _COMMAND = re.compile(r"/([a-z]{1,32})(?:@(\w{1,64}))?(?:\s+(.*))?", re.IGNORECASE | re.DOTALL | re.ASCII)
 _TARGET = re.compile(r"@[A-Za-z]\w{3,31}|-\d{1,20}", re.ASCII)
@@ -35,25 +36,29 @@ _LONGEST = 4096  # characters of a command that are read: as many as a message h
 _WORDS = {name: name for name in COMMANDS} | dict.fromkeys(
     ("end", "cancel", "quit", "unsubscribe", "unwatch", "parar", "alto", "baja", "cancelar"), "stop"
 )
-"""What people write without a slash, to the command that it is; how one leaves a list of text messages must end it here too."""
+"""Words without a slash, by the command they mean.
+
+The words that stop a list of text messages stop this bot too.
+"""
 _AWAY = {ChatMemberStatus.LEFT, ChatMemberStatus.BANNED}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Command:
-    """A command, from whom and where.
+    """A command: who sent it, and where.
 
-    ``name`` is the chat's public name with its @, if it has one. ``user`` is None when the group itself speaks (an anonymous
-    administrator). ``target`` is a channel named in the command. ``query`` and ``message`` are set when a button was pressed:
-    what to answer, and the message that bears it (None when it is too old to be changed).
+    ``name`` is the chat's public name with its @, if it has one. ``user`` is None when the group itself
+    speaks (an anonymous administrator). ``target`` is a channel named in the command. ``query`` and
+    ``message`` are set when a button was pressed: what to answer, and the message that bears it (None when it
+    is too old to be changed).
     """
 
     chat: int
     private: bool
     user: int | None
     language: str
-    command: str
-    words: tuple[str, ...] = ()
+    verb: str
+    arguments: tuple[str, ...] = ()
     target: str | None = None
     name: str | None = None
     thread: int | None = None
@@ -62,15 +67,18 @@ class Command:
 
 
 @dataclass(frozen=True, slots=True)
-class Stale:
-    """A button was pressed that stands for nothing, such as one of an older version; Telegram waits for an answer all the same."""
+class StaleButton:
+    """A press of a button that no longer works, such as one of an older version.
+
+    Telegram still waits for an answer.
+    """
 
     query: str
     language: str
 
 
 @dataclass(frozen=True, slots=True)
-class Gone:
+class BotRemoved:
     """The bot was blocked, or removed from a group or channel."""
 
     chat: int
@@ -78,15 +86,15 @@ class Gone:
 
 
 @dataclass(frozen=True, slots=True)
-class Moved:
+class GroupMigrated:
     """A group became a supergroup, with another id."""
 
     chat: int
     to: int
 
 
-def read(update: Update, username: str) -> Command | Stale | Gone | Moved | None:
-    """What an update asks for; None for what this bot has nothing to do with. ``username`` is the bot's own, without @."""
+def read(update: Update, username: str) -> Command | StaleButton | BotRemoved | GroupMigrated | None:
+    """Read an update; None if it does not concern this bot. ``username`` is the bot's own, without @."""
     if update.my_chat_member is not None:
         return _membership(update.my_chat_member)
     if update.callback_query is not None:
@@ -96,26 +104,26 @@ def read(update: Update, username: str) -> Command | Stale | Gone | Moved | None
     return None
 
 
-def _membership(change: ChatMemberUpdated) -> Command | Gone | None:
+def _membership(change: ChatMemberUpdated) -> Command | BotRemoved | None:
     chat, old, new = change.chat, change.old_chat_member, change.new_chat_member
     if new.status in _AWAY or (isinstance(new, ChatMemberRestricted) and not new.is_member):
-        return Gone(chat.id, _name(chat))
+        return BotRemoved(chat.id, _name(chat))
     if old.status in _AWAY and _is_group(chat):
         return Command(
             chat=chat.id,
             private=False,
             user=change.from_user.id,
             language=_language(change.from_user.language_code),
-            command=WELCOME,
+            verb=WELCOME,
             name=_name(chat),
         )
     return None
 
 
-def _pressed(query: CallbackQuery) -> Command | Stale:
+def _pressed(query: CallbackQuery) -> Command | StaleButton:
     command, *words = (query.data or "").split() or [""]
     if query.message is None or command not in COMMANDS:
-        return Stale(query.id, _language(query.from_user.language_code))
+        return StaleButton(query.id, _language(query.from_user.language_code))
     chat = query.message.chat
     target, rest = _split(words)
     return Command(
@@ -123,8 +131,8 @@ def _pressed(query: CallbackQuery) -> Command | Stale:
         private=chat.type == ChatType.PRIVATE,
         user=query.from_user.id,
         language=_language(query.from_user.language_code),
-        command=command,
-        words=rest,
+        verb=command,
+        arguments=rest,
         target=target,
         name=_name(chat),
         thread=_thread(query.message),
@@ -133,12 +141,12 @@ def _pressed(query: CallbackQuery) -> Command | Stale:
     )
 
 
-def _message(message: Message, username: str) -> Command | Moved | None:
+def _message(message: Message, username: str) -> Command | GroupMigrated | None:
     chat, sender = message.chat, message.from_user
     if message.migrate_to_chat_id is not None:
-        return Moved(chat.id, message.migrate_to_chat_id)
+        return GroupMigrated(chat.id, message.migrate_to_chat_id)
     if message.migrate_from_chat_id is not None:
-        return Moved(message.migrate_from_chat_id, chat.id)
+        return GroupMigrated(message.migrate_from_chat_id, chat.id)
     private = chat.type == ChatType.PRIVATE
     as_group = message.sender_chat is not None and message.sender_chat.id == chat.id
     if not message.text or message.forward_origin is not None or not (private or _is_group(chat)):
@@ -165,8 +173,8 @@ def _message(message: Message, username: str) -> Command | Moved | None:
         private=private,
         user=None if as_group or sender is None else sender.id,
         language=_language(sender.language_code if sender else None),
-        command=command,
-        words=words,
+        verb=command,
+        arguments=words,
         target=target,
         name=_name(chat),
         thread=_thread(message),
@@ -174,7 +182,10 @@ def _message(message: Message, username: str) -> Command | Moved | None:
 
 
 def _plain(text: str) -> tuple[str, str]:
-    """Words without a command: whoever sends a ZIP or the name of a state wants to watch it. "hi" is no Hawaii, and "OK" no Oklahoma."""
+    """Read text without a command: a ZIP code or the name of a state means "watch".
+
+    "hi" is not Hawaii, "OK" not Oklahoma.
+    """
     words = text.strip()
     first, _, rest = words.partition(" ")
     command, rest = _WORDS.get(first.casefold().strip(".!")), rest.strip()
@@ -194,7 +205,7 @@ def _plain(text: str) -> tuple[str, str]:
 
 
 def _has_place(words: str) -> bool:
-    """Whether a place is meant; "unsubscribe me" is not about Maine."""
+    """Whether the words name a place; "unsubscribe me" does not name Maine."""
     if _ZIP.search(words):
         return True
     try:
@@ -205,12 +216,12 @@ def _has_place(words: str) -> bool:
 
 
 def _is_all(words: str) -> bool:
-    """ "all" and "everything" are said in passing as well."""
+    """Whether the words mean the whole country; "all" and "everything" also occur in ordinary sentences."""
     return parse_place(words) == EVERYWHERE
 
 
 def _split(words: list[str]) -> tuple[str | None, tuple[str, ...]]:
-    """The channel among the words, and the others."""
+    """Split off the channel among the words."""
     targets = [word for word in words if _TARGET.fullmatch(word)]
     return (targets[0] if targets else None), tuple(word for word in words if word and word not in targets)
 
@@ -220,7 +231,7 @@ def _language(code: str | None) -> str:
 
 
 def _name(chat: Chat) -> str | None:
-    """Its public name. Not a person's: nothing can be sent to one, and it may have been a channel's before."""
+    """The chat's public name. A person's is not used: it may have belonged to a channel before."""
     return f"@{chat.username}" if chat.username and chat.type != ChatType.PRIVATE else None
 
 

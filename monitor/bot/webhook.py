@@ -1,4 +1,4 @@
-"""The bot's webhook as a page of the site: Telegram posts updates there, and only Telegram is listened to."""
+"""The bot's webhook as a route of the site. Only requests with Telegram's secret are accepted."""
 
 from __future__ import annotations
 
@@ -13,15 +13,17 @@ def routes(bot: Bot, path: str) -> APIRouter:
     """The webhook at a path of the site, for ``create_app(routers=[...])``."""
     router = APIRouter()
 
-    async def hear(request: Request) -> Response:
+    async def receive(request: Request) -> Response:
         secret = request.headers.get("X-Telegram-Bot-Api-Secret-Token")
         return Response(status_code=await bot.handle_update(await request.body(), secret))
 
-    router.add_api_route(path, hear, methods=["POST"], response_model=None, include_in_schema=False)
+    router.add_api_route(path, receive, methods=["POST"], response_model=None, include_in_schema=False)
     return router
 
 
 def path_within(webhook_url: str, public_url: str | None) -> str:
-    """Where the site meets what is sent to ``webhook_url``: a proxy takes the path that ``public_url`` may have off, as from every link."""
+    """The route that receives what is sent to ``webhook_url``: a proxy removes the path prefix of
+    ``public_url``.
+    """
     path, prefix = urlsplit(webhook_url).path or "/", urlsplit(public_url or "").path.rstrip("/")
     return path.removeprefix(prefix) if path.startswith(prefix + "/") else path

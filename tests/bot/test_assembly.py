@@ -65,13 +65,13 @@ def test_the_bot_of_a_configuration_answers_unless_its_database_is_a_copy(
             assert "Mapa de agencias activas de Ring" in still.ask("/list", language="es").text
         return
     said: queue.Queue[str] = queue.Queue()
-    complain = bot._condition.complain
+    complain = bot._health.report_problem
 
     async def overheard(reason: str) -> None:
         said.put(reason)
         await complain(reason)
 
-    monkeypatch.setattr(bot._condition, "complain", overheard)
+    monkeypatch.setattr(bot._health, "report_problem", overheard)
     with still.running(bot):
         assert "looks like a copy" in said.get(timeout=5)
     assert api.calls == []

@@ -82,9 +82,24 @@ def test_a_chat_that_telegram_does_not_know_and_a_post_that_it_refuses_are_told(
 @pytest.mark.parametrize(
     ("method", "answer", "found"),
     [
-        ("getChat", NOT_FOUND, "@lakes  IL, WI  Telegram shows no such chat to the bot: check the name, and add the bot there"),
-        ("getChat", Answer(403, "Forbidden: bot was kicked from the channel chat"), "@lakes  IL, WI  Forbidden: bot was kicked from the channel chat: add the bot there"),
-        ("getChatMember", Answer(400, "Bad Request: CHAT_ADMIN_REQUIRED"), "@lakes  IL, WI  make the bot an administrator there who may post messages"),
+        ("getChat", NOT_FOUND, (
+            "@lakes  IL, WI  Telegram shows no such chat to the bot: check the name, and add the bot "
+            "there"
+        )),
+        ("getChat", Answer(403, (
+            "Forbidden: "
+            "bot "
+            "was "
+            "kicked "
+            "from "
+            "the "
+            "channel "
+            "chat"
+        )), "@lakes  IL, WI  Forbidden: bot was kicked from the channel chat: add the bot there"),
+        ("getChatMember", Answer(400, (
+            "Bad Request: "
+            "CHAT_ADMIN_REQUIRED"
+        )), "@lakes  IL, WI  make the bot an administrator there who may post messages"),
         ("sendChatAction", migrated(-1007), "-500    IN      the group became a supergroup: write -1007 instead"),
         ("sendChatAction", Answer(400, "Bad Request: group chat was deactivated"), "-500    IN      Group chat was deactivated"),
         ("getChat", flood(9), "@lakes  IL, WI  Telegram asks to wait before the next post in this chat"),

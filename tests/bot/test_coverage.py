@@ -23,14 +23,16 @@ ILLINOIS = (
 
 @pytest.fixture
 def seeing(still: World) -> Iterator[World]:
-    """Ring's map was read ten minutes ago and lists two agencies that serve 60601; the other list was never read."""
+    """Ring's map was read ten minutes ago and lists two agencies that serve 60601; the other list was never
+    read.
+    """
     listed = {
         ("ring", "60601"): (ILLINOIS, CHICAGO),
         ("ring", "60699"): (ILLINOIS,),
         ("ring", "46320"): (CHICAGO,) * 12,
     }
-    still.parts = replace(
-        still.parts,
+    still.context = replace(
+        still.context,
         covering=lambda source, place: listed.get((source, place), ()),
         timezone="America/Chicago",
     )
@@ -43,8 +45,8 @@ def test_whoever_watches_is_told_who_covers_the_zip_today_local_agencies_first(s
     text = seeing.ask("/watch 60601").text
     assert f"{RING}, for 60601 at our check of Mar 1, 2026, 5:50 am CST:" in text
     assert (
-        "• <b>Chicago &lt;Police&gt;</b> covers Chicago\n• <b>Illinois State Police</b> covers all of Illinois"
-        in text
+        "• <b>Chicago &lt;Police&gt;</b> covers Chicago\n• <b>Illinois State Police</b> covers all of "
+        "Illinois" in text
     )
     assert "an estimate" in text
 
@@ -96,7 +98,7 @@ def test_the_status_says_how_fresh_each_list_is(seeing: World) -> None:
 
 def test_the_page_of_the_zip_is_a_button_where_telegram_can_link_to_it(still: World) -> None:
     for url, buttons in (("https://watch.example/", 3), ("http://localhost:8000", 2)):
-        still.parts = replace(still.parts, public_url=url)
+        still.context = replace(still.context, public_url=url)
         with still.running():
             assert len(still.ask("/watch 60601").buttons) == buttons
     assert ("More about 60601", "https://watch.example/zip/60601") in still.api.posts[0].buttons

@@ -193,10 +193,10 @@ def test_a_forged_button_does_not_reach_another_chat(broadcast: World) -> None:
 
 
 @pytest.mark.parametrize(
-    ("named", "says"), [("@nowhere", "cannot see that channel"), ("@agroup", "not a channel")]
+    ("named", "expected"), [("@nowhere", "cannot see that channel"), ("@agroup", "not a channel")]
 )
-def test_what_is_no_channel_is_told(broadcast: World, named: str, says: str) -> None:
-    assert says in broadcast.ask(f"/watch IL {named}").text
+def test_what_is_no_channel_is_told(broadcast: World, named: str, expected: str) -> None:
+    assert expected in broadcast.ask(f"/watch IL {named}").text
 
 
 @pytest.mark.parametrize("status", ["member", "left"])

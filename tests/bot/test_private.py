@@ -98,7 +98,7 @@ def test_several_places_are_one_command(world: World) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "says"),
+    ("text", "expected"),
     [
         ("/watch", "Give a ZIP code or a state"),
         ("/watch 6060", "five digits"),
@@ -109,15 +109,15 @@ def test_several_places_are_one_command(world: World) -> None:
         ("/watch <b>60601</b>", "neither a ZIP code nor a state"),
     ],
 )
-def test_what_is_no_place_is_told_with_what_to_write_instead(world: World, text: str, says: str) -> None:
+def test_what_is_no_place_is_told_with_what_to_write_instead(world: World, text: str, expected: str) -> None:
     answer = world.ask(text)
-    assert says in answer.text
+    assert expected in answer.text
     assert "Narnia" not in answer.text
     assert world.follows() == set()
 
 
 @pytest.mark.parametrize(
-    ("text", "says", "buttons"),
+    ("text", "expected", "buttons"),
     [
         ("Hammond, IN", "Choose a ZIP code of <b>Hammond, IN</b>:", 5),
         ("/watch hammond indiana", "Choose a ZIP code of <b>Hammond, IN</b>:", 5),
@@ -127,10 +127,10 @@ def test_what_is_no_place_is_told_with_what_to_write_instead(world: World, text:
     ],
 )
 def test_a_town_is_answered_with_its_zip_codes_and_watched_by_a_tap(
-    world: World, text: str, says: str, buttons: int
+    world: World, text: str, expected: str, buttons: int
 ) -> None:
     answer = world.ask(text)
-    assert says in answer.text
+    assert expected in answer.text
     assert len(answer.buttons) == buttons
     assert world.follows() == set()
     if answer.buttons:
@@ -140,7 +140,7 @@ def test_a_town_is_answered_with_its_zip_codes_and_watched_by_a_tap(
 
 
 @pytest.mark.parametrize(
-    ("place", "says"),
+    ("place", "expected"),
     [
         ("09001", "military or diplomatic post office"),
         ("60699", "no area of its own"),
@@ -148,9 +148,9 @@ def test_a_town_is_answered_with_its_zip_codes_and_watched_by_a_tap(
     ],
 )
 def test_a_zip_that_few_agencies_can_match_is_watched_with_a_notice(
-    world: World, place: str, says: str
+    world: World, place: str, expected: str
 ) -> None:
-    assert says in world.ask(f"/watch {place}").text
+    assert expected in world.ask(f"/watch {place}").text
     assert {follow[1] for follow in world.follows()} == {place}
 
 
@@ -215,18 +215,20 @@ def test_stopping_erases_the_chat_and_says_so_outside_the_database(
     both.ask("/watch 60601")
     assert "this chat is forgotten" in both.ask(last).text
     assert subscribers.listed(both.engine, both.keys) == ()
-    assert ("telegram", both.keys.first_lookup("telegram", "7")) in Tombstones(both.parts.folder).read()
+    assert ("telegram", both.keys.first_lookup("telegram", "7")) in Tombstones(both.context.folder).read()
     assert "Nothing is watched yet" in both.ask("/stop").text
     both.ask("/watch 60601")
     assert both.follows() == CHICAGO
 
 
 def test_a_list_that_came_later_is_named_and_never_added(still: World) -> None:
-    ring = {"ring": still.parts.watched["ring"]}
-    still.parts = replace(still.parts, watched=ring)
+    ring = {"ring": still.context.watched["ring"]}
+    still.context = replace(still.context, watched=ring)
     with still.running():
         still.ask("/watch 60601")
-    still.parts = replace(still.parts, watched=ring | {"later": BotList("A later list", timedelta(hours=1))})
+    still.context = replace(
+        still.context, watched=ring | {"later": BotList("A later list", timedelta(hours=1))}
+    )
     with still.running():
         assert "Left out: A later list." in still.ask("/list").text
         still.ask("/watch IN")

@@ -1,4 +1,6 @@
-"""How updates are taken: confirmed when handled, each for itself, by one process, at Telegram's pace; and what is never logged."""
+"""How updates are taken: confirmed when handled, each for itself, by one process, at Telegram's pace; and
+what is never logged.
+"""
 
 from __future__ import annotations
 
@@ -100,7 +102,7 @@ def test_an_update_that_the_database_could_not_take_comes_again(
 
 def test_an_update_that_breaks_the_bot_stops_no_other(still: World, monkeypatch: pytest.MonkeyPatch) -> None:
     bot = still.bot()
-    monkeypatch.setattr(bot._chats, "look", lambda *_: 1 / 0)
+    monkeypatch.setattr(bot._chats, "read_watching", lambda *_: 1 / 0)
     still.api.says("/list")
     still.api.says("/watch IL", chat=8, user=8)
     still.api.says("/watch IN")
@@ -301,7 +303,7 @@ def test_an_update_that_cannot_be_kept_now_is_asked_for_again(
 
     def act(bot: Bot) -> None:
         with monkeypatch.context() as patch:
-            patch.setattr(bot._chats, "look", _full)
+            patch.setattr(bot._chats, "read_watching", _full)
             assert delivered(bot, update) == 503
         assert delivered(bot, update) == 200
 
@@ -524,5 +526,5 @@ def test_nothing_that_was_said_nor_who_said_it_nor_the_token_is_logged(
         for each, level in levels:
             each.setLevel(level)
     assert any("the bot polls" in line for line in lines)
-    assert any("an update was given up: RuntimeError at " in line for line in lines)
+    assert any("a command failed: RuntimeError at " in line for line in lines)
     assert [line for line in lines if re.search(r"canary|987654321|60601", line)] == []

@@ -1,4 +1,6 @@
-"""A bot at work in a loop of its own, against a Bot API over HTTP, with time that passes only when something waits."""
+"""A bot at work in a loop of its own, against a Bot API over HTTP, with time that passes only when something
+waits.
+"""
 
 from __future__ import annotations
 
@@ -46,16 +48,16 @@ class Seconds:
 class World:
     """The bot between a database and `BotApi`. `ask` is a person who waits for the answer."""
 
-    def __init__(self, engine: Engine, keys: KeyFile, folder: Path, now: datetime, **parts: Any) -> None:
+    def __init__(self, engine: Engine, keys: KeyFile, folder: Path, now: datetime, **context: Any) -> None:
         self.engine, self.keys, self.now = engine, keys, now
         self.seconds = Seconds()
-        given: dict[str, Any] = {"watched": WATCHED, "gazetteer": load()} | parts
-        self.parts = BotContext(engine=engine, keys=keys, folder=folder, clock=lambda: self.now, **given)
+        given: dict[str, Any] = {"watched": WATCHED, "gazetteer": load()} | context
+        self.context = BotContext(engine=engine, keys=keys, folder=folder, clock=lambda: self.now, **given)
         self.api = BotApi()
 
     def bot(self, **more: Any) -> Bot:
         options: dict[str, Any] = {"timing": TIMING, "seconds": self.seconds, "sleep": self.seconds.sleep}
-        return Bot(self.api.token, self.parts, base_url=self.api.base_url, **options | more)
+        return Bot(self.api.token, self.context, base_url=self.api.base_url, **options | more)
 
     @contextmanager
     def running(self, bot: Bot | None = None) -> Iterator[Bot]:

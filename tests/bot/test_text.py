@@ -12,13 +12,13 @@ from babel.messages.pofile import read_po
 
 from monitor import bot
 from monitor.bot.api import LONGEST_NOTICE
-from monitor.bot.text import COMMANDS, Says
+from monitor.bot.text import COMMANDS, Translator
 from monitor.config import load
 from monitor.errors import ConfigError
 from monitor.messages.locale import LANGUAGES
 
 ROOM = Path(bot.__file__).parent
-KEYWORDS = {"N_": None, "says": None, "refusal": None, "count": (1, 2)}
+KEYWORDS = {"N_": None, "translate": None, "refusal": None, "count": (1, 2)}
 
 
 def written() -> set[str | tuple[str, ...]]:
@@ -59,12 +59,12 @@ def test_no_sentence_holds_a_percent_sign_that_is_no_value() -> None:
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_what_a_button_or_the_menu_shows_fits(language: str) -> None:
-    says = Says(language)
+    translate = Translator(language)
     refusals = {
         message for message in written() if isinstance(message, str) and not re.search(r"%|<b>", message)
     }
-    assert all(len(says(message)) <= LONGEST_NOTICE for message in refusals)
-    assert all(len(says(what)) <= 256 for what in COMMANDS.values())
+    assert all(len(translate(message)) <= LONGEST_NOTICE for message in refusals)
+    assert all(len(translate(what)) <= 256 for what in COMMANDS.values())
 
 
 def test_the_longest_command_behind_a_button_fits(tmp_path: Path) -> None:
@@ -78,8 +78,8 @@ def test_the_longest_command_behind_a_button_fits(tmp_path: Path) -> None:
 
 
 def test_values_from_outside_are_shown_and_nothing_more() -> None:
-    says = Says("en")
+    translate = Translator("en")
     assert (
-        says("Watched for %(channel)s:", channel="<a href='x'>&\u202e\n")
+        translate("Watched for %(channel)s:", channel="<a href='x'>&\u202e\n")
         == "Watched for &lt;a href='x'&gt;&amp;:"
     )

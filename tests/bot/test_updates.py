@@ -11,7 +11,7 @@ from telegram import Update
 
 from monitor.bot import places
 from monitor.bot.context import BotContext
-from monitor.bot.text import Says, safe
+from monitor.bot.text import Translator, safe
 from monitor.bot.updates import COMMANDS, Command, read
 from monitor.domain import Listing
 from monitor.places import load
@@ -23,36 +23,36 @@ WORDS = st.text(max_size=60) | st.sampled_from(
 TEXTS = st.lists(WORDS | st.sampled_from([f"/{command}" for command in COMMANDS]), max_size=5).map(" ".join)
 
 
-def asked(text: str, **more: Any) -> Any:
+def command(text: str, **more: Any) -> Any:
     update = Update.de_json({"update_id": 1, "message": message(text, **more)}, None)
     return read(update, ME["username"])
 
 
 @given(TEXTS)
 def test_any_text_in_private_is_a_command_or_nothing(text: str) -> None:
-    found = asked(text)
-    assert found is None or (found.command in COMMANDS and found.private and found.user == 7)
+    found = command(text)
+    assert found is None or (found.verb in COMMANDS and found.private and found.user == 7)
 
 
 @given(TEXTS)
 def test_only_commands_are_read_in_a_group(text: str) -> None:
-    found = asked(text, chat=-5, kind="supergroup")
+    found = command(text, chat=-5, kind="supergroup")
     assert found is None or (text.strip().startswith("/") and not found.private)
 
 
 @given(TEXTS)
 def test_words_are_places_or_refused_with_a_sentence(text: str) -> None:
-    parts = BotContext.__new__(BotContext)
-    object.__setattr__(parts, "gazetteer", load())
-    found = places.read(tuple(text.split()), parts)
-    if isinstance(found, places.Refused):
-        assert Says("es")(found.sentence, zip=found.zip)
+    context = BotContext.__new__(BotContext)
+    object.__setattr__(context, "gazetteer", load())
+    found = places.read(tuple(text.split()), context)
+    if isinstance(found, places.NotAPlace):
+        assert Translator("es")(found.sentence, zip=found.zip)
     else:
         assert all((within is not None) == place.isdigit() for place, within in found.items())
 
 
 @pytest.mark.parametrize(
-    ("text", "command", "words", "target"),
+    ("text", "verb", "arguments", "target"),
     [
         ("/watch 60601, IL;IN", "watch", ("60601", "IL", "IN"), None),
         ("/watch IN @Lakes_1", "watch", ("IN",), "@Lakes_1"),
@@ -64,11 +64,11 @@ def test_words_are_places_or_refused_with_a_sentence(text: str) -> None:
     ],
 )
 def test_a_command_is_its_name_its_words_and_a_channel(
-    text: str, command: str, words: tuple[str, ...], target: str | None
+    text: str, verb: str, arguments: tuple[str, ...], target: str | None
 ) -> None:
-    found = asked(text)
+    found = command(text)
     assert isinstance(found, Command)
-    assert (found.command, found.words, found.target) == (command, words, target)
+    assert (found.verb, found.arguments, found.target) == (verb, arguments, target)
 
 
 @pytest.mark.parametrize(
@@ -80,7 +80,7 @@ def test_a_command_is_its_name_its_words_and_a_channel(
     ],
 )
 def test_what_somebody_else_said_is_no_command(more: dict[str, Any]) -> None:
-    assert asked("/stop", **more) is None
+    assert command("/stop", **more) is None
 
 
 @given(st.text())
