@@ -31,7 +31,7 @@ from urllib.parse import urlencode
 from fastapi import FastAPI, Form
 from sqlalchemy.engine import Engine
 
-from monitor import config, subscribers, wiring
+from monitor import app, config, subscribers
 from monitor.config import Settings
 from monitor.core import tokens
 from monitor.core.tokens import Purpose
@@ -80,11 +80,11 @@ def installed(folder: Path) -> tuple[Settings, Engine, KeyFile]:
     """An installation that has read two lists, and knows an address in each of the five states."""
     (folder / "config.toml").write_text(CONFIGURATION)
     settings = config.load(folder / "config.toml", {})
-    engine = wiring.open_database(settings)
-    keys, now = wiring.open_keys(settings, engine), wiring.now()
+    engine = app.open_database(settings)
+    keys, now = app.open_keys(settings, engine), app.now()
     for name, file in LISTS.items():
         body = files("monitor.demo").joinpath("files", file).read_bytes()
-        poll(engine, wiring.watch(settings, name), Publisher(body), now=now)  # type: ignore[arg-type]
+        poll(engine, app.watch(settings, name), Publisher(body), now=now)  # type: ignore[arg-type]
     for state in STATES[1:]:
         _bring(engine, keys, state, now)
     return settings, engine, keys
@@ -114,16 +114,16 @@ def _bring(engine: Engine, keys: KeyFile, state: str, now: datetime) -> None:
 def serve_site(folder: Path, pipe: Connection) -> None:
     """The whole site, until the process is ended; tells its port."""
     settings = config.load(folder / "config.toml", {})
-    engine = wiring.open_database(settings)
-    app, site = joining.application(settings, engine, wiring.open_keys(settings, engine))
+    engine = app.open_database(settings)
+    site_app, site = joining.application(settings, engine, app.open_keys(settings, engine))
     site.coverage.prime()
-    _serve(app, pipe)
+    _serve(site_app, pipe)
 
 
 def serve_framework(folder: Path, pipe: Connection) -> None:
     """One endpoint that takes the same form and writes one row."""
     local = threading.local()
-    app = FastAPI(openapi_url=None)
+    site_app = FastAPI(openapi_url=None)
 
     def connection() -> sqlite3.Connection:
         if not hasattr(local, "connection"):
@@ -136,7 +136,7 @@ def serve_framework(folder: Path, pipe: Connection) -> None:
         found: sqlite3.Connection = local.connection
         return found
 
-    @app.post("/subscribe")
+    @site_app.post("/subscribe")
     def sign_up(
         address: Annotated[str, Form()] = "",
         places: Annotated[str, Form()] = "",
@@ -151,13 +151,13 @@ def serve_framework(folder: Path, pipe: Connection) -> None:
         conn.execute("COMMIT")
         return {"taken": True}
 
-    _serve(app, pipe)
+    _serve(site_app, pipe)
 
 
-def _serve(app: object, pipe: Connection) -> None:
+def _serve(site_app: object, pipe: Connection) -> None:
     at = assembly.listening("127.0.0.1", 0)
     pipe.send(at.getsockname()[1])
-    assembly.server(app).run(sockets=[at])  # type: ignore[arg-type]
+    assembly.server(site_app).run(sockets=[at])  # type: ignore[arg-type]
 
 
 @contextmanager
@@ -215,7 +215,7 @@ def main(posts: int = 1500, clients: int = 32, rounds: int = 3) -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         _, engine, keys = installed(folder)
-        stamp = forms.stamped(keys.token_key, wiring.now() - timedelta(seconds=10))
+        stamp = forms.stamped(keys.token_key, app.now() - timedelta(seconds=10))
         ways = {"the framework, one row": serve_framework, "sign-up, the whole site": serve_site}
         best: dict[str, tuple[float, list[float]]] = {}
         with running(serve_framework, folder) as framework, running(serve_site, folder) as site:

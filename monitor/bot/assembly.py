@@ -9,7 +9,7 @@ from datetime import datetime
 
 from sqlalchemy.engine import Engine
 
-from monitor import wiring
+from monitor import app
 from monitor.bot.api import Api
 from monitor.bot.context import BotContext, BotList, Webhook
 from monitor.bot.runner import Bot
@@ -33,7 +33,7 @@ def bot(
     *,
     gazetteer: Gazetteer,
     coverage: Coverage | None = None,
-    clock: Callable[[], datetime] = wiring.now,
+    clock: Callable[[], datetime] = app.now,
 ) -> Bot | None:
     """Create the bot of an open database; None without an open Telegram channel, or when files replace it."""
     telegram, token = channels.get("telegram"), settings.telegram.token
@@ -68,7 +68,7 @@ def bot(
         base_url=settings.telegram.base_url,
         webhook=Webhook(url, secret.get_secret_value()) if url and secret else None,
         pace=telegram.pace,
-        owner=wiring.owner(),
+        owner=app.owner(),
         # a copied database answers nobody, and takes no update from the one that it was copied from
         blocked=lambda: clone_guard.check(engine, settings.data.folder).reason,
     )

@@ -111,7 +111,7 @@ class Session:
 
     def database(self) -> Engine:
         """The configured database, brought to this program's revision; closed when the command ends."""
-        from monitor.wiring import open_database
+        from monitor.app import open_database
 
         engine = open_database(self.settings)
         self.closing.callback(engine.dispose)

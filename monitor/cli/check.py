@@ -10,7 +10,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-from monitor import sources, subscribers, wiring
+from monitor import app, sources, subscribers
 from monitor.config import DEFAULT_PATH, LOOPBACK, Settings, exposed
 from monitor.core import tokens
 from monitor.core.tokens import Purpose
@@ -65,9 +65,9 @@ def _written(path: Path | None) -> Iterator[Finding]:
 
 def _stored(settings: Settings) -> Iterator[Finding]:
     try:
-        engine = wiring.open_database(settings)
+        engine = app.open_database(settings)
         try:
-            wiring.open_keys(settings, engine)
+            app.open_keys(settings, engine)
         finally:
             engine.dispose()
         yield Finding("database", True, f"{engine.url.render_as_string(hide_password=True)}, with its key")
@@ -93,9 +93,9 @@ def _site(settings: Settings) -> Iterator[Finding]:
 
 
 def _sources(settings: Settings) -> Iterator[Finding]:
-    with wiring.fetcher(settings) as fetcher:
+    with app.fetcher(settings) as fetcher:
         for name in settings.watched:
-            watch = wiring.watch(settings, name)
+            watch = app.watch(settings, name)
             try:
                 fetched = fetcher.get(watch.target)
                 assert isinstance(fetched, Fetched)  # nothing was asked for conditionally
@@ -113,7 +113,7 @@ def _sources(settings: Settings) -> Iterator[Finding]:
 
 def _meanings(settings: Settings) -> Iterator[Finding]:
     """Texts that are missing or were not reviewed for long: a warning, for everything works without them."""
-    today = wiring.now().date()
+    today = app.now().date()
     for name, source in settings.watched.items():
         current = [meaning for meaning in source.meanings() if meaning.since <= today]
         if not current:
@@ -132,7 +132,7 @@ def _meanings(settings: Settings) -> Iterator[Finding]:
 
 async def _channels(settings: Settings) -> list[Finding]:
     found = []
-    channels = wiring.open_channels(settings)
+    channels = app.open_channels(settings)
     if settings.mailbox.folder:
         found.append(
             Finding("mailbox", True, f"every message is written into {settings.mailbox.folder}, none is sent")
@@ -163,7 +163,7 @@ async def _attempt(what: str, attempt: Callable[[], Awaitable[str]]) -> Finding:
 def _channel_of(settings: Settings, to: str) -> str:
     channel = "telegram" if re.fullmatch(r"@\w+|-?\d+", to) else "email"
     subscribers.checked(channel, to)
-    if channel not in wiring.configured_channels(settings):
+    if channel not in app.configured_channels(settings):
         raise UsageError(f"no sample can be sent: {channel} is not configured")
     return channel
 
@@ -172,10 +172,10 @@ async def _send_sample(settings: Settings, channel: str, to: str) -> str:
     """Send one alert, marked as a sample, over the real channel with the real templates."""
     from monitor import render
 
-    now = wiring.now()
+    now = app.now()
     # it belongs to nobody: there is nothing to change or to look up behind its links
-    message = render.alert(replace(wiring.sample(settings, "en", now), permalink=None, managed=False))
-    address = wiring.sender_address(settings)
+    message = render.alert(replace(app.sample(settings, "en", now), permalink=None, managed=False))
+    address = app.sender_address(settings)
     envelope = Envelope(
         delivery=0,
         address=subscribers.checked(channel, to),
@@ -186,6 +186,6 @@ async def _send_sample(settings: Settings, channel: str, to: str) -> str:
             "bounce": tokens.make(b"sample", Purpose.BOUNCE, 1, "sample"),
         },
     )
-    async with wiring.open_channels(settings)[channel] as open_channel:
+    async with app.open_channels(settings)[channel] as open_channel:
         await open_channel.send(message, envelope)
     return "sent"

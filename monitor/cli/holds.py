@@ -78,14 +78,14 @@ def approve(
 
     JSON keys: source, outcome, added, removed, changed, pending, held, reason.
     """
-    from monitor import wiring
+    from monitor import app
     from monitor.polling import approve as approve_now
 
     settings = session.settings
-    watches = {name: wiring.watch(settings, name) for name in settings.sources}
+    watches = {name: app.watch(settings, name) for name in settings.sources}
     engine = session.database()
     chosen = _ids(settings, engine, ids, source, everything)
-    for outcome in approve_now(engine, watches, chosen, now=wiring.now()):
+    for outcome in approve_now(engine, watches, chosen, now=app.now()):
         show_outcome(outcome, as_json)
     fan_out(settings, engine)
 
@@ -100,12 +100,12 @@ def reject(
 
     JSON keys: rejected (the IDs).
     """
-    from monitor import wiring
+    from monitor import app
     from monitor.polling import reject as reject_now
 
     engine = session.database()
     chosen = _ids(session.settings, engine, ids, source, everything)
-    reject_now(engine, chosen, now=wiring.now())
+    reject_now(engine, chosen, now=app.now())
     if as_json:
         emit({"rejected": list(chosen)})
     else:

@@ -68,14 +68,14 @@ def diff(session: Session, before: Path, after: Path, name: str, as_json: bool) 
 
     JSON keys: added and removed (listings as `monitor parse` prints them), changed (objects with before, after, fields), verdict, reason.
     """
-    from monitor import wiring
+    from monitor import app
     from monitor.cli.output import SIGNS, described, listing_json
 
     found = compare(
         _read(session, before, name),
         _read(session, after, name),
         session.settings.policy(name),
-        wiring.now(),
+        app.now(),
     )
     if as_json:
         emit(
@@ -173,12 +173,12 @@ def replay(session: Session, source: str, manifest: Path, as_json: bool) -> None
     last line is {"summary": {...}} with source, files, unseen, unreadable, first_poll, last_poll, polls, added, removed, changed, held,
     rejected, waiting, listings, problems.
     """
-    from monitor import wiring
+    from monitor import app
     from monitor.history.replay import ReplaySummary, read_manifest
     from monitor.history.replay import replay as replayed
 
     served = read_manifest(manifest)
-    watch = wiring.watch(session.settings, source)
+    watch = app.watch(session.settings, source)
     bar: Any = (
         click.progressbar(length=len(served), label=f"{len(served)} files", file=sys.stderr)
         if sys.stderr.isatty()
@@ -201,10 +201,10 @@ def replay(session: Session, source: str, manifest: Path, as_json: bool) -> None
 
 def _read(session: Session, file: Path, name: str) -> Publication:
     """What a file publishes; ParseError if nothing readable, UsageError if it cannot be opened."""
-    from monitor import sources, wiring
+    from monitor import app, sources
     from monitor.errors import ParseError, UsageError
 
-    spec = wiring.watch(session.settings, name).spec
+    spec = app.watch(session.settings, name).spec
     try:
         body = file.read_bytes()
     except OSError as error:

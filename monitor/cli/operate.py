@@ -25,8 +25,8 @@ def init(session: Session, force: bool) -> None:
     The configuration goes to --config (by default ./config.toml); every key is explained in it and stands at its default. The database and
     the key that encrypts addresses are created in its data folder. Nothing that exists is changed, except with --force the configuration.
     """
+    from monitor.app import open_keys
     from monitor.config import DEFAULT_PATH, example
-    from monitor.wiring import open_keys
 
     path = session.config or DEFAULT_PATH
     if path.exists() and not force:
@@ -151,9 +151,9 @@ def status(session: Session, as_json: bool, alive: bool, strict: bool) -> None:
 
 def state(settings: Settings, engine: Engine) -> dict[str, Any]:
     """`health.status` for the configured sources and channels."""
+    from monitor.app import configured_channels, has_bot, now
     from monitor.ops.health import status as health_status
     from monitor.outbox import clone_guard
-    from monitor.wiring import configured_channels, has_bot, now
 
     return health_status(
         engine,

@@ -37,19 +37,19 @@ def deliver(session: Session, as_json: bool) -> None:
 
 
 async def _deliver(session: Session) -> Drained:
-    from monitor import wiring
+    from monitor import app
     from monitor.outbox import fan_out
 
     engine = session.database()
-    keys = wiring.open_keys(session.settings, engine)
+    keys = app.open_keys(session.settings, engine)
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    now = wiring.now()
-    wiring.follow_channels(session.settings, engine, keys)
+    now = app.now()
+    app.follow_channels(session.settings, engine, keys)
     # what a poll published before it was killed has no deliveries yet
-    await asyncio.to_thread(fan_out, engine, locate=wiring.locator(session.settings), now=now)
-    return await wiring.send_due(session.settings, engine, keys, until=wiring.now(), stop=stop)
+    await asyncio.to_thread(fan_out, engine, locate=app.locator(session.settings), now=now)
+    return await app.send_due(session.settings, engine, keys, until=app.now(), stop=stop)
 
 
 @command(short_help="Lift the fence after showing what would be sent.")
@@ -105,12 +105,12 @@ def failed_list(session: Session, as_json: bool) -> None:
 
     JSON keys: id, kind, channel, address (masked), source, created_at, failed_at, attempts, error, ambiguous (it may have arrived).
     """
-    from monitor import wiring
+    from monitor import app
     from monitor.storage.deliveries import queue
     from monitor.storage.engine import reading
 
     engine = session.database()
-    keys = wiring.open_keys(session.settings, engine)
+    keys = app.open_keys(session.settings, engine)
     with reading(engine) as conn:
         letters = queue.dead_letters(conn)
     if as_json:
@@ -144,7 +144,7 @@ def failed_retry(session: Session, ids: tuple[int, ...], everything: bool) -> No
 
     Nothing is queued for somebody who has left since.
     """
-    from monitor import wiring
+    from monitor import app
     from monitor.storage.deliveries import queue
     from monitor.storage.engine import transaction
 
@@ -152,7 +152,7 @@ def failed_retry(session: Session, ids: tuple[int, ...], everything: bool) -> No
         raise click.UsageError("give the ids of dead letters, or --all")
     engine = session.database()
     with transaction(engine) as conn:
-        queued = queue.requeue(conn, wiring.now(), None if everything else ids)
+        queued = queue.requeue(conn, app.now(), None if everything else ids)
     for id in sorted(set(ids) - set(queued)):
         click.echo(f"{id}: not a dead letter, or its subscriber has left", err=True)
     click.echo(f"{len(queued)} queued again")

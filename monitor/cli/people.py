@@ -50,7 +50,7 @@ def add(
 
     ADDRESS is a mail address, or a Telegram chat (@name or number). PLACE is a ZIP code, a state such as IL, or US for everything.
     """
-    from monitor import subscribers, wiring
+    from monitor import app, subscribers
 
     settings = session.settings
     for name in sources:
@@ -58,13 +58,13 @@ def add(
     engine = session.database()
     added = subscribers.add(
         engine,
-        wiring.open_keys(settings, engine),
+        app.open_keys(settings, engine),
         channel=channel,
         address=address,
         places=places,
         sources=sources or tuple(settings.watched),
         origin="operator",
-        now=wiring.now(),
+        now=app.now(),
         language=language,
     )
     what = "added" if added.new else "was there already"
@@ -80,10 +80,10 @@ def list_(session: Session, as_json: bool) -> None:
 
     JSON keys: id, channel, address, state, origin, language, created_at, follows: [{source, place}].
     """
-    from monitor import subscribers, wiring
+    from monitor import app, subscribers
 
     engine = session.database()
-    people = subscribers.listed(engine, wiring.open_keys(session.settings, engine))
+    people = subscribers.listed(engine, app.open_keys(session.settings, engine))
     if as_json:
         for each in people:
             emit(
@@ -132,20 +132,20 @@ def list_(session: Session, as_json: bool) -> None:
 )
 def remove(session: Session, who: str, channel: str | None) -> None:
     """End a subscriber, by ADDRESS or by the ID that the list shows: the address is erased at once and nothing more is sent."""
-    from monitor import subscribers, wiring
+    from monitor import app, subscribers
     from monitor.errors import UsageError
 
     engine = session.database()
-    keys = wiring.open_keys(session.settings, engine)
-    stones = wiring.tombstones(session.settings)
+    keys = app.open_keys(session.settings, engine)
+    stones = app.tombstones(session.settings)
     if channel is None and re.fullmatch(r"[0-9]{1,18}", who):
-        removed = subscribers.remove(engine, keys, now=wiring.now(), subscriber=int(who), tombstones=stones)
+        removed = subscribers.remove(engine, keys, now=app.now(), subscriber=int(who), tombstones=stones)
     else:
         chat = who.startswith(("@", "-"))
         removed = subscribers.remove(
             engine,
             keys,
-            now=wiring.now(),
+            now=app.now(),
             channel=channel or ("telegram" if chat else "email"),
             address=who,
             tombstones=stones,
@@ -160,13 +160,13 @@ def remove(session: Session, who: str, channel: str | None) -> None:
 @click.option("--channel", type=click.Choice(["email", "telegram"]), default="email", show_default=True)
 def export(session: Session, address: str, channel: str) -> None:
     """Send everything that is stored about ADDRESS to that address itself, and show it to nobody else. It leaves with the next delivery."""
-    from monitor import subscribers, wiring
+    from monitor import app, subscribers
     from monitor.errors import UsageError
 
     engine = session.database()
-    keys = wiring.open_keys(session.settings, engine)
+    keys = app.open_keys(session.settings, engine)
     address = subscribers.checked(channel, address)
-    if not subscribers.export(engine, keys, channel=channel, address=address, now=wiring.now()):
+    if not subscribers.export(engine, keys, channel=channel, address=address, now=app.now()):
         raise UsageError("this address is not subscribed: nothing is stored about it")
     click.echo("queued; it goes to the address itself")
 
@@ -179,17 +179,17 @@ def erase(session: Session, address: str, channel: str) -> None:
 
     A keyed hash stays in erasures.txt in the data folder, so that a restored backup forgets the address again.
     """
-    from monitor import subscribers, wiring
+    from monitor import app, subscribers
 
     settings = session.settings
     engine = session.database()
     ended, files = subscribers.erase(
         engine,
-        wiring.open_keys(settings, engine),
+        app.open_keys(settings, engine),
         channel=channel,
         address=address,
-        now=wiring.now(),
-        tombstones=wiring.tombstones(settings),
+        now=app.now(),
+        tombstones=app.tombstones(settings),
         mailbox=settings.mailbox.folder,
     )
     click.echo(f"erased; it was {'' if ended else 'not '}subscribed; {files} files deleted")

@@ -35,18 +35,18 @@ def bounces(session: Session, files: tuple[Path, ...], imap: bool, as_json: bool
     Counts mails: left (asked to unsubscribe, or complained), suppressed, struck (refused, may do so twice more), passed (nothing about the
     address), foreign (not ours).
     """
-    from monitor import subscribers, wiring
+    from monitor import app, subscribers
 
     if imap == bool(files):
         raise click.UsageError("give files, - for standard input, or --imap")
     settings = session.settings
     engine = session.database()
-    keys = wiring.open_keys(settings, engine)
-    stones = wiring.tombstones(settings)
+    keys = app.open_keys(settings, engine)
+    stones = app.tombstones(settings)
     counts = Counter[subscribers.BounceVerdict]()
 
     def act(mail: bytes) -> subscribers.BounceVerdict:
-        verdict = subscribers.returned(engine, keys, mail, wiring.now(), tombstones=stones)
+        verdict = subscribers.returned(engine, keys, mail, app.now(), tombstones=stones)
         counts[verdict] += 1
         return verdict
 
@@ -120,18 +120,18 @@ def purge(
     the clear, hashes of the erased, the bot's token, and every --word. A PostgreSQL server shows its rows only: what it keeps of deleted
     ones, in its files, its write-ahead log and its backups, is for whoever runs it to look after.
     """
-    from monitor import subscribers, wiring
+    from monitor import app, subscribers
 
     settings = session.settings
     engine = session.database()
-    keys = wiring.open_keys(settings, engine)
-    purged = subscribers.purge(engine, wiring.now())
-    copies = wiring.forget_copies(settings, engine, wiring.now())
+    keys = app.open_keys(settings, engine)
+    purged = subscribers.purge(engine, app.now())
+    copies = app.forget_copies(settings, engine, app.now())
     proof = None
     if prove:
         token = settings.telegram.token
         secrets = (*words, *((token.get_secret_value(),) if token else ()))
-        proof = subscribers.prove(engine, keys, wiring.tombstones(settings), logs=logs, secrets=secrets)
+        proof = subscribers.prove(engine, keys, app.tombstones(settings), logs=logs, secrets=secrets)
     found = proof.found if proof else ()
     if as_json:
         more = {"searched": proof.searched, "unseen": proof.unseen} if proof else {}
@@ -171,12 +171,12 @@ def rotate(session: Session, leaked: bool, yes: bool) -> None:
     Links in mails that were sent work for 100 days more, those to unsubscribe for ever. Should it be interrupted, call it again. Backups
     from before need the old key file: copy it first and keep it with them, apart from the database, or let them go.
     """
-    from monitor import subscribers, wiring
+    from monitor import app, subscribers
 
     settings = session.settings
     engine = session.database()
-    wiring.open_keys(settings, engine)
+    app.open_keys(settings, engine)
     if not yes:
         click.confirm("Exchange the key now?", default=False, abort=True)
-    count = subscribers.rotate(engine, settings.data.folder, wiring.now(), leaked=leaked)
+    count = subscribers.rotate(engine, settings.data.folder, app.now(), leaked=leaked)
     click.echo(f"the key is exchanged; {count} addresses are encrypted with the new one")

@@ -11,7 +11,7 @@ from contextlib import ExitStack, contextmanager
 from filelock import FileLock, Timeout
 from sqlalchemy import Engine
 
-from monitor import wiring
+from monitor import app
 from monitor.bot import assembly as bots
 from monitor.bot import webhook
 from monitor.config import Settings
@@ -30,32 +30,32 @@ log = logging.getLogger(__name__)
 
 def serve(settings: Settings, *, web: bool) -> bool:
     """Run until stopped. False if a poll was still under way at the end. Raises BusyError, and whatever opening the parts raises."""
-    engine = wiring.open_database(settings)
+    engine = app.open_database(settings)
     with ExitStack() as closing:
         closing.callback(engine.dispose)
         closing.enter_context(only_service(settings, engine))
-        keys = wiring.open_keys(settings, engine)
-        wiring.follow_channels(settings, engine, keys)
+        keys = app.open_keys(settings, engine)
+        app.follow_channels(settings, engine, keys)
         _tell_how_it_stands(settings)
-        locate = wiring.locator(settings)
-        watches = {name: wiring.watch(settings, name) for name in settings.watched}
+        locate = app.locator(settings)
+        watches = {name: app.watch(settings, name) for name in settings.watched}
 
         async def send(stop: asyncio.Event) -> None:
-            await asyncio.to_thread(fan_out, engine, locate=locate, now=wiring.now())
-            await wiring.send_due(settings, engine, keys, stop=stop, channels=channels)
+            await asyncio.to_thread(fan_out, engine, locate=locate, now=app.now())
+            await app.send_due(settings, engine, keys, stop=stop, channels=channels)
 
         def beat() -> None:
             with transaction(engine) as conn:
-                facts.beat(conn, "sender", wiring.owner(), wiring.now())
+                facts.beat(conn, "sender", app.owner(), app.now())
 
         sender = Sender(send, beat)
-        with wiring.fetcher(settings) as fetcher:
+        with app.fetcher(settings) as fetcher:
 
             def poll_if_due(name: str) -> None:
                 with turn(engine, f"poll {name}") as mine:
                     if not mine:
                         return
-                    now = wiring.now()
+                    now = app.now()
                     with reading(engine) as conn:
                         due_at = baseline.next_poll_at(conn, name)
                     if due_at is not None and due_at > now:
@@ -71,7 +71,7 @@ def serve(settings: Settings, *, web: bool) -> bool:
                 if outcome.outcome is Result.PUBLISHED:
                     sender.wake()
 
-            channels = wiring.open_channels(settings)
+            channels = app.open_channels(settings)
             site = assembly.site(settings, engine)
             hook = settings.telegram.webhook_url
             talking = bots.bot(
@@ -85,12 +85,12 @@ def serve(settings: Settings, *, web: bool) -> bool:
                 routers = []
                 if talking and hook:
                     routers = [webhook.routes(talking, webhook.path_within(hook, settings.site.public_url))]
-                app, _ = joining.application(
+                site_app, _ = joining.application(
                     settings, engine, keys, wake=sender.wake, site=site, routers=routers
                 )
                 host, port = settings.site.listen_at
                 listening = assembly.listening(host, port)
-                closing.enter_context(assembly.served(app, listening, settings.site.trusted_proxies))
+                closing.enter_context(assembly.served(site_app, listening, settings.site.trusted_proxies))
                 threading.Thread(target=site.coverage.prime, name="placements", daemon=True).start()
             return serve_both(Timer(watches, poll_if_due), sender, *beside)
 
@@ -115,7 +115,7 @@ def only_service(settings: Settings, engine: Engine) -> Iterator[None]:
 
 def _tell_how_it_stands(settings: Settings) -> None:
     """One look at the start, for the log of whoever started it."""
-    configured = wiring.configured_channels(settings)
+    configured = app.configured_channels(settings)
     log.info(
         "watching %s; sending by %s",
         ", ".join(settings.watched) or "nothing",

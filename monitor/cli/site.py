@@ -21,7 +21,7 @@ def web(session: Session, host: str | None, port: int | None) -> None:
 
     It only answers to the host name of [site] public_url and on this machine. Any number of these may run on one database.
     """
-    from monitor import wiring
+    from monitor import app
     from monitor.web import assembly, joining
 
     settings = session.settings
@@ -30,8 +30,8 @@ def web(session: Session, host: str | None, port: int | None) -> None:
     # links of a site without a public_url lead to where it really listens
     own = settings.site.model_copy(update={"listen": assembly.address(listening)})
     settings = settings.model_copy(update={"site": own})
-    engine = wiring.open_database(settings)
-    app, site = joining.application(settings, engine, wiring.open_keys(settings, engine))
+    engine = app.open_database(settings)
+    site_app, site = joining.application(settings, engine, app.open_keys(settings, engine))
     if assembly.is_local(settings):
         click.echo("[site] public_url is not set: only this machine can use the site", err=True)
     # the first visitor need not wait for the placements; nothing is lost if the process ends before
@@ -40,4 +40,4 @@ def web(session: Session, host: str | None, port: int | None) -> None:
     # the server finishes what is under way and then raises the signal again, for whoever had it before
     for each in (signal.SIGTERM, signal.SIGINT):
         signal.signal(each, lambda *_: sys.exit(0))
-    assembly.server(app, trusted=settings.site.trusted_proxies).run(sockets=[listening])
+    assembly.server(site_app, trusted=settings.site.trusted_proxies).run(sockets=[listening])

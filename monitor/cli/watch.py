@@ -27,20 +27,20 @@ def poll(session: Session, source: str | None, as_json: bool) -> None:
 
     JSON keys: source, outcome, added, removed, changed, pending, held, reason.
     """
-    from monitor import wiring
+    from monitor import app
     from monitor.errors import MonitorError
     from monitor.polling import PollResult, Result
     from monitor.polling import poll as poll_once
 
     settings = session.settings
     names = [source] if source is not None else list(settings.watched)
-    watches = [wiring.watch(settings, name) for name in names]
+    watches = [app.watch(settings, name) for name in names]
     outcomes = []
     engine = session.database()
-    with wiring.fetcher(settings) as fetcher:
+    with app.fetcher(settings) as fetcher:
         for watch in watches:
             try:
-                outcome = poll_once(engine, watch, fetcher, now=wiring.now())
+                outcome = poll_once(engine, watch, fetcher, now=app.now())
             except MonitorError as error:  # one bad source does not stop the others
                 outcome = PollResult(watch.name, Result.FAILED, reason=str(error))
             outcomes.append(outcome)
@@ -196,12 +196,12 @@ def must_be_known(settings: Settings, conn: Connection, source: str) -> None:
 
 def fan_out(settings: Settings, engine: Engine) -> None:
     """Write the deliveries of what was published. Also takes up what an earlier poll published before it was killed."""
-    from monitor import outbox, wiring
+    from monitor import app, outbox
 
     if settings.telegram.channels:
         # where nobody runs the service, this is where they begin to follow
-        wiring.follow_channels(settings, engine, wiring.open_keys(settings, engine))
-    outbox.fan_out(engine, locate=wiring.locator(settings), now=wiring.now())
+        app.follow_channels(settings, engine, app.open_keys(settings, engine))
+    outbox.fan_out(engine, locate=app.locator(settings), now=app.now())
 
 
 def show_outcome(outcome: PollResult, as_json: bool) -> None:

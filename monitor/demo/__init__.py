@@ -20,7 +20,7 @@ from pathlib import Path
 import click
 from sqlalchemy import Engine
 
-from monitor import subscribers, wiring
+from monitor import app, subscribers
 from monitor.config import Settings, load
 from monitor.core import guard
 from monitor.demo.live import watch_on
@@ -110,16 +110,16 @@ def play(
         )
         settings = load(config, {})
         began = time.monotonic()
-        engine = wiring.open_database(settings)
+        engine = app.open_database(settings)
         try:
-            with wiring.fetcher(settings) as fetcher:
+            with app.fetcher(settings) as fetcher:
                 stage = _Stage(
                     settings=settings,
                     engine=engine,
-                    keys=wiring.open_keys(settings, engine),
+                    keys=app.open_keys(settings, engine),
                     fetcher=fetcher,
                     publisher=publisher,
-                    watches={name: wiring.watch(settings, name) for name in settings.watched},
+                    watches={name: app.watch(settings, name) for name in settings.watched},
                     now=STEPS[0].at - timedelta(days=1),
                 )
                 _introduce(stage, say)
@@ -182,7 +182,7 @@ def _introduce(stage: _Stage, say: Callable[[str], None]) -> None:
             now=stage.now,
         )
         say(f"  {address:<22} {', '.join(places):<14} {' and '.join(sources):<18} {who}")
-    wiring.follow_channels(stage.settings, stage.engine, stage.keys, stage.clock)
+    app.follow_channels(stage.settings, stage.engine, stage.keys, stage.clock)
     for place, chat in TELEGRAM.items():
         say(f"  {chat:<22} {place:<14} {'both':<18} a Telegram channel")
 
@@ -274,11 +274,11 @@ def _line(row: Row) -> str:
 
 def _deliver(stage: _Stage, say: Callable[[str], None]) -> None:
     """Fan out and send, and say to whom."""
-    fan_out(stage.engine, locate=wiring.locator(stage.settings), now=stage.now)
+    fan_out(stage.engine, locate=app.locator(stage.settings), now=stage.now)
     mailbox = stage.settings.mailbox.folder
     assert mailbox is not None
     before = set(mailbox.glob("*.eml")) if mailbox.is_dir() else set()
-    asyncio.run(wiring.send_due(stage.settings, stage.engine, stage.keys, clock=stage.clock))
+    asyncio.run(app.send_due(stage.settings, stage.engine, stage.keys, clock=stage.clock))
     for path in sorted(set(mailbox.glob("*.eml")) - before if mailbox.is_dir() else ()):
         stage.sent += 1
         to, subject = _headers(path)

@@ -15,7 +15,7 @@ from pathlib import Path
 import click
 from sqlalchemy import Engine
 
-from monitor import wiring
+from monitor import app
 from monitor.config import Settings
 from monitor.demo.mailbox import mailbox
 from monitor.demo.publisher import DemoPublisher
@@ -49,7 +49,7 @@ def watch_on(
     """Serve the site on ``at``, poll and send in real time. Ends when ``until`` says so, or by KeyboardInterrupt."""
     folder = settings.mailbox.folder
     assert folder is not None
-    app, site = joining.application(settings, engine, keys, routers=[mailbox(folder)])
+    site_app, site = joining.application(settings, engine, keys, routers=[mailbox(folder)])
     here = settings.site.public_url
     say(
         click.style(f"\nThe site: {here}", bold=True)
@@ -59,7 +59,7 @@ def watch_on(
     say(
         "The next real release of ICE's list is published then, and the alert is in the mailbox seconds later."
     )
-    with assembly.served(app, at):
+    with assembly.served(site_app, at):
         threading.Thread(target=site.coverage.prime, name="placements", daemon=True).start()
         try:
             _loop(settings, engine, keys, fetcher, watches, publisher, files, say=say, tell=tell, until=until)
@@ -80,7 +80,7 @@ def _loop(
     tell: Callable[[PollResult], None],
     until: Callable[[], bool],
 ) -> None:
-    locate = wiring.locator(settings)
+    locate = app.locator(settings)
     known = _active(engine)
     waiting: Step | None = LAST
     pause = threading.Event()
@@ -93,12 +93,12 @@ def _loop(
             waiting, rounds = None, 1  # not polled in this very round: the welcome goes out first
         if rounds % rounds_per_poll == 0:
             for watch in watches.values():
-                outcome = poll(engine, watch, fetcher, now=wiring.now())
+                outcome = poll(engine, watch, fetcher, now=app.now())
                 if outcome.outcome not in {Result.UNCHANGED, Result.PENDING}:
                     say(f"\n{watch.title}")
                     tell(outcome)
-        fan_out(engine, locate=locate, now=wiring.now())
-        asyncio.run(wiring.send_due(settings, engine, keys))
+        fan_out(engine, locate=locate, now=app.now())
+        asyncio.run(app.send_due(settings, engine, keys))
         rounds += 1
         pause.wait(SEND_EVERY)
 

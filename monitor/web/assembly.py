@@ -15,7 +15,7 @@ import uvicorn
 from sqlalchemy.engine import Engine
 from starlette.types import ASGIApp
 
-from monitor import wiring
+from monitor import app
 from monitor.config import LOOPBACK, Settings
 from monitor.errors import UsageError
 from monitor.outbox import clone_guard
@@ -31,9 +31,9 @@ def local_url(settings: Settings) -> str:
     return f"http://127.0.0.1:{settings.site.listen_at[1]}"
 
 
-def site(settings: Settings, engine: Engine, clock: Callable[[], datetime] = wiring.now) -> Site:
+def site(settings: Settings, engine: Engine, clock: Callable[[], datetime] = app.now) -> Site:
     """The parts of the site on an open database."""
-    gazetteer = wiring.gazetteer(settings)
+    gazetteer = app.gazetteer(settings)
     own = settings.site
     return Site(
         engine=engine,
@@ -60,20 +60,20 @@ def site(settings: Settings, engine: Engine, clock: Callable[[], datetime] = wir
         timezone=own.timezone,
         next_step={"en": own.next_step, "es": own.next_step_es},
         backups_kept=own.backups_kept,
-        configured=wiring.configured_channels(settings),
-        bot=wiring.has_bot(settings),
+        configured=app.configured_channels(settings),
+        bot=app.has_bot(settings),
         fenced=lambda: clone_guard.check(engine, settings.data.folder).reason,
     )
 
 
-def server(app: ASGIApp, *, trusted: Iterable[str] = LOOPBACK) -> uvicorn.Server:
+def server(site_app: ASGIApp, *, trusted: Iterable[str] = LOOPBACK) -> uvicorn.Server:
     """A server for ``run(sockets=[listening(...)])``. No access log: it would hold addresses with tokens, and who read what.
 
     The address of a visitor is taken from a proxy's header only when the proxy is in one of the ``trusted`` networks.
     """
     return uvicorn.Server(
         uvicorn.Config(
-            Proxied(app, trusted),
+            Proxied(site_app, trusted),
             access_log=False,
             log_config=None,
             server_header=False,
@@ -108,9 +108,9 @@ def address(at: socket.socket) -> str:
 
 
 @contextmanager
-def served(app: ASGIApp, at: socket.socket, trusted: Iterable[str] = LOOPBACK) -> Iterator[None]:
+def served(site_app: ASGIApp, at: socket.socket, trusted: Iterable[str] = LOOPBACK) -> Iterator[None]:
     """The site in a thread of its own, so that neither mail nor polls make a reader wait; closes the socket at the end."""
-    running = server(app, trusted=trusted)
+    running = server(site_app, trusted=trusted)
     thread = threading.Thread(target=running.run, kwargs={"sockets": [at]}, name="site")
     thread.start()
     log.info("the site: http://%s", address(at))

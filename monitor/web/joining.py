@@ -10,7 +10,7 @@ from functools import cache
 from fastapi import APIRouter, Depends, Request
 from sqlalchemy.engine import Engine
 
-from monitor import letters, render, wiring
+from monitor import app, letters, render
 from monitor.channels import EVERYTHING
 from monitor.config import Settings
 from monitor.keys import KeyFile
@@ -36,7 +36,7 @@ def application(
     keys: KeyFile,
     *,
     wake: Callable[[], None] = lambda: None,
-    clock: Callable[[], datetime] = wiring.now,
+    clock: Callable[[], datetime] = app.now,
     site: Site | None = None,
     routers: Iterable[APIRouter] = (),
 ) -> tuple[Guarded, Site]:
@@ -66,7 +66,7 @@ def people(
     settings: Settings, engine: Engine, keys: KeyFile, site: Site, wake: Callable[[], None] = lambda: None
 ) -> People:
     """The parts of the pages on which people sign up, confirm, change and leave."""
-    writer = Writer(settings, engine, site.coverage, wiring.alerter(settings), site.clock)
+    writer = Writer(settings, engine, site.coverage, app.alerter(settings), site.clock)
 
     def today(language: str, follows: Iterable[Follow]) -> tuple[MailSection, ...]:
         voice = writer.voice(language)
@@ -75,14 +75,14 @@ def people(
     @cache
     def preview(language: str) -> str:
         return (
-            render.alert(wiring.sample(settings, language, site.clock()))
+            render.alert(app.sample(settings, language, site.clock()))
             .text.replace(render.MARKS["asked"], "…")
             .replace(render.MARKS["stop"], site.public("/manage/…"))
         )
 
     return People(
         keys=keys,
-        tombstones=wiring.tombstones(settings),
+        tombstones=app.tombstones(settings),
         today=today,
         preview=preview,
         title=writer.title,
@@ -95,7 +95,7 @@ def people(
 
 def closed(settings: Settings, engine: Engine, now: datetime) -> str | None:
     """Why nobody can sign up: "configuration" (mail or the public address is not set up), "mail" (it does not get through), or None."""
-    if "email" not in wiring.configured_channels(settings) or settings.site.public_url is None:
+    if "email" not in app.configured_channels(settings) or settings.site.public_url is None:
         return "configuration"
     with reading(engine) as conn:
         paused = any(lane.channel == "email" and lane.name == EVERYTHING for lane in facts.lanes(conn, now))

@@ -12,7 +12,7 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
-from monitor import wiring
+from monitor import app
 from monitor.errors import MigrationError
 from monitor.storage import engine as db
 from tests.outbox.world import HAMMOND, World
@@ -30,12 +30,12 @@ def test_an_upgrade_keeps_every_row_or_refuses_and_changes_nothing(
     world: World, database_url: str, tmp_path: Path
 ) -> None:
     settings = settled(tmp_path, database_url, 2525)
-    wiring.open_database(settings).dispose()
+    app.open_database(settings).dispose()
     world.person("a@a.example", "IN")
     world.publish(HAMMOND)
     world.fan_out()
     before = rows(world.engine)
-    wiring.open_database(settings).dispose()  # a start of the same version
+    app.open_database(settings).dispose()  # a start of the same version
     assert rows(world.engine) == before
 
     version = sa.table("alembic_version", sa.column("version_num"))
@@ -43,8 +43,8 @@ def test_an_upgrade_keeps_every_row_or_refuses_and_changes_nothing(
     world.write(sa.update(version).values(version_num="of the future"))
     ahead = rows(world.engine)
     with pytest.raises(MigrationError, match="newer version"):
-        wiring.open_database(settings)
+        app.open_database(settings)
     assert rows(world.engine) == ahead
     world.write(sa.update(version).values(version_num=known))  # the next test is given this database
-    wiring.open_database(settings).dispose()
+    app.open_database(settings).dispose()
     assert rows(world.engine) == before

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from monitor import config, subscribers, wiring
+from monitor import app, config, subscribers
 from monitor.errors import FencedError, KeyFileError
 from monitor.outbox import FenceState, clone_guard
 from monitor.storage import engine as db
@@ -48,7 +48,7 @@ def test_a_copied_database_does_not_mail_real_people_by_itself(
 ) -> None:
     town = small_town
     # as the program opens it, which the fixture has done by hand
-    wiring.open_database(town.settings).dispose()
+    app.open_database(town.settings).dispose()
     if when == "after some mails":
         town.member()
     else:
@@ -62,11 +62,11 @@ def test_a_copied_database_does_not_mail_real_people_by_itself(
     server.start()
     try:
         settings = settled(elsewhere, f"sqlite:///{elsewhere}/data/monitor.db", server.port)
-        engine = wiring.open_database(settings)
+        engine = app.open_database(settings)
         with pytest.raises(KeyFileError):  # without the key nobody can even be named
-            wiring.open_keys(settings, engine)
+            app.open_keys(settings, engine)
         shutil.copy(town.settings.data.folder / "monitor.key", settings.data.folder / "monitor.key")
-        copy = Town(settings, engine, wiring.open_keys(settings, engine), postbox, town.now)
+        copy = Town(settings, engine, app.open_keys(settings, engine), postbox, town.now)
         with pytest.raises(FencedError):
             copy.deliver()
         assert postbox.mails == []
@@ -81,7 +81,7 @@ def test_a_copied_database_does_not_mail_real_people_by_itself(
 
 def test_a_restored_database_does_not_mail_real_people_by_itself(small_town: Town, tmp_path: Path) -> None:
     town = small_town
-    wiring.open_database(town.settings).dispose()
+    app.open_database(town.settings).dispose()
     town.member()
     happens(town)
     backup(town, tmp_path / "backup.db")
@@ -108,7 +108,7 @@ def test_a_container_that_was_recreated_on_its_own_volume_mails(
     small_town: Town, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     town = small_town
-    wiring.open_database(town.settings).dispose()
+    app.open_database(town.settings).dispose()
     town.member()
     happens(town)
     town.engine.dispose()
@@ -122,10 +122,10 @@ def test_a_container_that_was_recreated_on_its_own_volume_mails(
         }
     )
     assert isinstance(settings, config.Settings)
-    engine = wiring.open_database(settings)
+    engine = app.open_database(settings)
     assert clone_guard.check(engine, settings.data.folder) == FenceState()
     before = len(town.postbox.mails)
-    Town(settings, engine, wiring.open_keys(settings, engine), town.postbox, town.now).deliver()
+    Town(settings, engine, app.open_keys(settings, engine), town.postbox, town.now).deliver()
     assert len(town.postbox.mails) == before + 1
     engine.dispose()
 
@@ -137,7 +137,7 @@ def test_whoever_was_erased_stays_so_in_an_old_copy_of_the_database(small_town: 
     backup(town, tmp_path / "backup.db")
     town.later(days=1)
     subscribers.erase(
-        town.engine, town.keys, channel="email", address=ANN, now=town.now, tombstones=wiring.tombstones(town.settings)
+        town.engine, town.keys, channel="email", address=ANN, now=town.now, tombstones=app.tombstones(town.settings)
     )  # fmt: skip
     town.engine.dispose()
     path = db.sqlite_path(town.engine)
@@ -146,7 +146,7 @@ def test_whoever_was_erased_stays_so_in_an_old_copy_of_the_database(small_town: 
     for suffix in ("-wal", "-shm"):
         path.with_name(path.name + suffix).unlink(missing_ok=True)
     assert who(town.engine, town.keys) is not None
-    wiring.open_keys(town.settings, town.engine)
+    app.open_keys(town.settings, town.engine)
     assert who(town.engine, town.keys) is None
     assert who(town.engine, town.keys, "bob@example.org") is not None
 

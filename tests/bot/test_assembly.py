@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy.engine import Engine
 
-from monitor import wiring
+from monitor import app
 from monitor.bot import assembly
 from monitor.config import Settings, load
 from monitor.errors import ConfigError
@@ -32,7 +32,7 @@ def test_without_telegram_there_is_no_bot(
     sqlite_engine: Engine, keys: KeyFile, tmp_path: Path, text: str
 ) -> None:
     configured = settings(tmp_path, text)
-    channels = wiring.open_channels(configured)
+    channels = app.open_channels(configured)
     assert assembly.bot(configured, sqlite_engine, keys, channels, gazetteer=load_gazetteer()) is None
 
 
@@ -54,7 +54,7 @@ def test_the_bot_of_a_configuration_answers_unless_its_database_is_a_copy(
         configured,
         engine,
         still.keys,
-        wiring.open_channels(configured),
+        app.open_channels(configured),
         gazetteer=gazetteer,
         coverage=coverage,
     )

@@ -20,7 +20,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from monitor import wiring
+from monitor import app
 from monitor.cli import root
 from monitor.config import load
 from monitor.storage import engine as db
@@ -175,12 +175,12 @@ def test_a_removal_is_told_after_a_second_look_and_an_unchanged_poll_parses_noth
     assert server.requests[-1].header("if-none-match") == '"2"'
     assert smtp.mails == []
     settings = load(here.config, {})
-    engine = wiring.open_database(settings)
+    engine = app.open_database(settings)
     from monitor.polling import poll
 
-    with wiring.fetcher(settings) as fetcher:
+    with app.fetcher(settings) as fetcher:
         later = datetime.now(UTC) + timedelta(minutes=31)
-        assert poll(engine, wiring.watch(settings, "ring"), fetcher, now=later).removed == 1
+        assert poll(engine, app.watch(settings, "ring"), fetcher, now=later).removed == 1
     engine.dispose()
 
 
@@ -203,10 +203,10 @@ def test_a_kill_between_claim_and_settle_loses_nothing_and_a_copy_has_the_same_m
     assert 0 < here.status()["outbox"]["due"] <= 5
 
     settings = load(here.config, {})
-    engine = wiring.open_database(settings)
-    keys = wiring.open_keys(settings, engine)
+    engine = app.open_database(settings)
+    keys = app.open_keys(settings, engine)
     later = datetime.now(UTC) + timedelta(minutes=5)  # the dead sender's leases have run out
-    result = asyncio.run(wiring.send_due(settings, engine, keys, clock=lambda: later))
+    result = asyncio.run(app.send_due(settings, engine, keys, clock=lambda: later))
     assert (result.failed, result.due) == (0, 0)
     with db.reading(engine) as conn:
         assert conn.exec_driver_sql("SELECT count(*) FROM delivery WHERE state <> 'sent'").scalar() == 0

@@ -9,7 +9,7 @@ import pytest
 import sqlalchemy as sa
 from click.testing import CliRunner, Result
 
-from monitor import subscribers, wiring
+from monitor import app, subscribers
 from monitor.cli import root
 from monitor.core.tokens import Purpose
 from monitor.storage import engine as db
@@ -33,12 +33,12 @@ class Operator:
         settings = settled(folder, url, 25)
         self._plain = self._path.read_text()
         self._engine = db.connect(url)
-        self._keys = wiring.open_keys(settings, self._engine)
+        self._keys = app.open_keys(settings, self._engine)
         back = []
         for address in (ANN, BOB):
             subscribers.add(
                 self._engine, self._keys, channel="email", address=address, places=["IL"], sources=["ring"], origin="operator",
-                now=wiring.now(),
+                now=app.now(),
             )  # fmt: skip
             code = token(self._keys, Purpose.BOUNCE, who(self._engine, self._keys, address))
             back.append(f"alerts+{code}@watch.example")

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from click.testing import CliRunner
 from sqlalchemy.engine import Engine
 
-from monitor import config, subscribers, wiring
+from monitor import app, config, subscribers
 from monitor.cli import root
 from monitor.core.tokens import Purpose
 from monitor.keys import KeyFile
@@ -33,7 +33,7 @@ def test_an_export_goes_to_the_address_itself(small_town: Town, tmp_path: Path) 
     run = CliRunner().invoke(root, ["subscribers", "export", ANN, "--config", str(tmp_path / "config.toml")])
     assert run.exit_code == 0, run.output
     assert "60601" not in run.output
-    town.now = wiring.now() + timedelta(seconds=1)
+    town.now = app.now() + timedelta(seconds=1)
     town.deliver()
     address, mail = town.postbox.mails[-1]
     assert address == ANN
@@ -58,7 +58,7 @@ def test_erasing_by_command_outlives_a_restored_copy(small_town: Town, tmp_path:
     restored = db.connect(f"sqlite:///{copy}")
     assert who(restored, town.keys) is not None
     settings = town.settings.model_copy(update={"database": config.DatabaseSection(url=f"sqlite:///{copy}")})
-    wiring.open_keys(settings, restored)
+    app.open_keys(settings, restored)
     assert who(restored, town.keys) is None
     restored.dispose()
 

@@ -21,7 +21,7 @@ from aiosmtpd.smtp import SMTP, Envelope, Session
 from sqlalchemy.engine import Engine
 from starlette.types import ASGIApp
 
-from monitor import config, wiring
+from monitor import app, config
 from monitor.config import Settings
 from monitor.keys import KeyFile
 from monitor.outbox import Drained
@@ -118,14 +118,14 @@ class Town:
         return served(self._app())
 
     def _app(self) -> ASGIApp:
-        app, _ = joining.application(self.settings, self.engine, self.keys, clock=lambda: self.now)
-        return app
+        site_app, _ = joining.application(self.settings, self.engine, self.keys, clock=lambda: self.now)
+        return site_app
 
     def later(self, **time: float) -> None:
         self.now += timedelta(**time)
 
     def deliver(self) -> Drained:
-        sending = wiring.send_due(self.settings, self.engine, self.keys, clock=lambda: self.now)
+        sending = app.send_due(self.settings, self.engine, self.keys, clock=lambda: self.now)
         with ThreadPoolExecutor(1) as pool:  # a browser's driver has an event loop in this thread
             return pool.submit(asyncio.run, sending).result()
 
@@ -183,7 +183,7 @@ def opened(engine: Engine, url: str, now: datetime, folder: Path) -> Iterator[To
     controller.start()
     try:
         settings = settled(folder, url, controller.port)
-        town = Town(settings, engine, wiring.open_keys(settings, engine), postbox, now)
+        town = Town(settings, engine, app.open_keys(settings, engine), postbox, now)
         with town.open() as address:
             town.address, town.client = address, Visitor(address)
             yield town
