@@ -13,7 +13,7 @@ from fastapi import APIRouter, HTTPException, Request, Response
 from fastapi.responses import HTMLResponse
 
 from monitor.render import WIDTH
-from monitor.web.pages import get, show
+from monitor.web.pages import get, render_page
 
 _NAME = re.compile(r"[\w-]+\.eml", re.ASCII)
 _LINK = re.compile(r"(https?://[^\s<>]+)")
@@ -86,13 +86,13 @@ def mailbox(folder: Path) -> APIRouter:
     @get(router, "/mailbox")
     def listed(request: Request) -> Response:
         paths = sorted(folder.glob("*.eml"), key=lambda path: path.stat().st_mtime_ns, reverse=True)
-        return show(
+        return render_page(
             request, "demo/mailbox.html", private=True, letters=[letter(path) for path in paths[:100]]
         )
 
     @get(router, "/mailbox/{name}")
     def as_text(request: Request, name: str) -> Response:
-        return show(request, "demo/letter.html", private=True, letter=letter(found(name)))
+        return render_page(request, "demo/letter.html", private=True, letter=letter(found(name)))
 
     @get(router, "/mailbox/{name}/html")
     def as_a_mail_program_shows_it(name: str) -> Response:

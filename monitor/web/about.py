@@ -6,7 +6,7 @@ from fastapi import APIRouter, Request, Response
 
 from monitor.web import pages
 from monitor.web.errors import missing
-from monitor.web.pages import get, show, site_of
+from monitor.web.pages import get, render_page, site_of
 
 router = APIRouter()
 
@@ -16,13 +16,13 @@ _FILES = {"site.css": "text/css; charset=utf-8", "icon.svg": "image/svg+xml"}
 @get(router, "/about")
 def about(request: Request) -> Response:
     """What this is, how it is known, and the dated meaning of each list."""
-    return show(request, "about.html")
+    return render_page(request, "about.html")
 
 
 @get(router, "/privacy")
 def privacy(request: Request) -> Response:
     """What is stored about a person, for how long, and how to have it gone."""
-    return show(request, "privacy.html", backups=site_of(request).backups_kept)
+    return render_page(request, "privacy.html", backups=site_of(request).backups_kept)
 
 
 @get(router, "/static/{version}/{name}")

@@ -1,4 +1,6 @@
-"""One agency's page: since when it is listed, its history with the intervals between checks, and the places it covers."""
+"""One agency's page: since when it is listed, its history with the intervals between checks, and the places
+it covers.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +10,7 @@ from monitor.storage.engine import reading
 from monitor.storage.lists import pages as store
 from monitor.web.errors import missing
 from monitor.web.lists import standing
-from monitor.web.pages import get, go, show, site_of
+from monitor.web.pages import get, redirect, render_page, site_of
 from monitor.web.presenters import agency_mark, agency_path
 
 router = APIRouter()
@@ -16,7 +18,10 @@ router = APIRouter()
 
 @get(router, "/agency/{source}/{key}")
 def agency_page(request: Request, source: str, key: str) -> Response:
-    """Everything that a list ever said of one agency while we watched. The words in the address may be others; its mark decides."""
+    """Everything that a list ever said of one agency while we watched.
+
+    The words in the address may be others; its mark decides.
+    """
     site = site_of(request)
     if source not in site.sources:
         return missing(request)
@@ -30,14 +35,14 @@ def agency_page(request: Request, source: str, key: str) -> Response:
         if agency is None:
             return missing(request)
         if agency_path(source, agency) != f"/agency/{source}/{key}":
-            return go(request, agency_path(source, agency), 301)
+            return redirect(request, agency_path(source, agency), 301)
         versions = store.versions(conn, source, agency)
         history = store.history(conn, source, agency)
         first_read = store.first_read(conn, source)
         (listed,) = (each for each in standing(conn, site, now) if each.name == source)
     if not versions:
         return missing(request)
-    return show(
+    return render_page(
         request,
         "agency.html",
         listed=listed,

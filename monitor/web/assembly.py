@@ -21,7 +21,7 @@ from monitor.errors import UsageError
 from monitor.outbox import clone_guard
 from monitor.storage.lists.coverage import Coverage
 from monitor.web.context import Site, SiteList
-from monitor.web.proxy import Proxied
+from monitor.web.proxy import ProxyMiddleware
 
 log = logging.getLogger(__name__)
 
@@ -69,15 +69,16 @@ def site(settings: Settings, engine: Engine, clock: Callable[[], datetime] = app
 def server(site_app: ASGIApp, *, trusted: Iterable[str] = LOOPBACK) -> uvicorn.Server:
     """A server for ``run(sockets=[listening(...)])``. No access log: it would hold addresses with tokens, and who read what.
 
-    The address of a visitor is taken from a proxy's header only when the proxy is in one of the ``trusted`` networks.
+    The address of a visitor is taken from a proxy's header only when the proxy is in one of the ``trusted``
+    networks.
     """
     return uvicorn.Server(
         uvicorn.Config(
-            Proxied(site_app, trusted),
+            ProxyMiddleware(site_app, trusted),
             access_log=False,
             log_config=None,
             server_header=False,
-            proxy_headers=False,  # `Proxied` reads them
+            proxy_headers=False,  # `ProxyMiddleware` reads them
             timeout_graceful_shutdown=10,
             lifespan="on",
         )
@@ -97,7 +98,8 @@ def listening(host: str, port: int) -> socket.socket:
             else error.strerror
         )
         raise UsageError(
-            f"the site cannot listen on {host}:{port} ({why}): set another [site] listen, or --no-web for `monitor run`"
+            f"the site cannot listen on {host}:{port} ({why}): set another [site] listen, or --no-web for "
+            "`monitor run`"
         ) from None
 
 

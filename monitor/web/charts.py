@@ -1,4 +1,7 @@
-"""When each list could not be seen, and the pictures of counts: both read a whole history, so what was read is kept."""
+"""Gaps in which a list could not be read, and charts of counts.
+
+Both read a whole history, so results are cached.
+"""
 
 from __future__ import annotations
 
@@ -15,15 +18,15 @@ from monitor.storage.lists.timeline import Gap, SourceGaps
 from monitor.web.context import SiteList
 
 
-class Sights:
-    """The gaps of each list; after the first time only polls that are new are read. Safe for several threads."""
+class GapHistory:
+    """The gaps of each list. After the first call only new polls are read. Thread-safe."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._seen: dict[str, SourceGaps] = {}
 
     def of(self, conn: Connection, watched: SiteList, now: datetime) -> tuple[Gap, ...]:
-        """When a list was not seen, newest first, with the gap that goes on."""
+        """Read the gaps of a list, newest first, including one that is still open."""
         longest = BLIND_AFTER_POLLS * watched.every
         with self._lock:
             before = self._seen.get(watched.name) or SourceGaps(watched.name)
@@ -31,17 +34,17 @@ class Sights:
         return seen.until(now, longest)
 
 
-class Pictures:
-    """One picture per list, kept for as long as its baseline and the hour are the same. Safe for several threads."""
+class ChartCache:
+    """One chart per list, kept while its baseline and the hour stay the same. Thread-safe."""
 
-    def __init__(self, timezone: str, sights: Sights) -> None:
+    def __init__(self, timezone: str, sights: GapHistory) -> None:
         self._timezone = timezone
         self._sights = sights
         self._lock = threading.Lock()
         self._drawn: dict[str, tuple[tuple[int, datetime], Chart | None]] = {}
 
     def of(self, conn: Connection, watched: SiteList, now: datetime) -> Chart | None:
-        """The picture of a list; None while there is nothing to show over time."""
+        """The chart of a list; None while there is no history to show."""
         key = (baseline.believed(conn, watched.name).number, now.replace(minute=0, second=0, microsecond=0))
         known = self._drawn.get(watched.name)
         if known is None or known[0] != key:

@@ -16,7 +16,10 @@ from monitor.storage.lists.coverage import Coverage
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SiteList:
-    """One list that is watched, as people are told of it. ``every`` is its polling interval; ``meanings`` are sorted by ``since``."""
+    """One list that is watched, as people are told of it.
+
+    ``every`` is its polling interval; ``meanings`` are sorted by ``since``.
+    """
 
     name: str
     title: str
@@ -40,12 +43,13 @@ class SiteList:
 class Site:
     """The parts of the site.
 
-    ``public_url`` is where people reach it: every absolute link starts with it. ``sources`` are the watched lists by name, in the order
-    in which they are shown. ``gazetteer`` finds places, ``coverage`` knows which agencies serve a place today. ``next_step`` is the
-    operator's neutral advice by language. ``backups_kept`` is how long copies of the database live, None when nobody said.
-    ``configured`` are the channels with a transport, ``bot`` says whether people can talk to one, ``fenced`` why nothing is sent from this
-    database (None: it is), ``checks`` are further reasons not to be ready: by name, a function that gives the
-    reason or None.
+    ``public_url`` is where people reach it: every absolute link starts with it. ``sources`` are the watched
+    lists by name, in the order in which they are shown. ``gazetteer`` finds places, ``coverage`` knows which
+    agencies serve a place today. ``next_step`` is the operator's neutral advice by language. ``backups_kept``
+    is how long copies of the database live, None when nobody said. ``configured`` are the channels with a
+    transport, ``bot`` says whether people can talk to one, ``fenced`` why nothing is sent from this database
+    (None: it is), ``checks`` are further reasons not to be ready: by name, a function that gives the reason
+    or None.
     """
 
     engine: Engine

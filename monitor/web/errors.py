@@ -9,7 +9,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
 from monitor.errors import StoreError
-from monitor.web.pages import show
+from monitor.web.pages import render_page
 
 log = logging.getLogger(__name__)
 
@@ -24,13 +24,13 @@ def answer_errors(app: FastAPI) -> None:
 
 def missing(request: Request) -> Response:
     """The page for an address that leads nowhere."""
-    return show(request, "error.html", status=404, private=True, what="missing")
+    return render_page(request, "error.html", status=404, private=True, what="missing")
 
 
 def _refused(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     what = {404: "missing", 405: "method"}.get(error.status_code, "refused")
-    answer = show(request, "error.html", status=error.status_code, private=True, what=what)
+    answer = render_page(request, "error.html", status=error.status_code, private=True, what=what)
     for name, value in (error.headers or {}).items():
         answer.headers[name] = value
     return answer
@@ -38,14 +38,14 @@ def _refused(request: Request, error: Exception) -> Response:
 
 def _not_understood(request: Request, _: Exception) -> Response:
     """The framework's own answer would hold what was typed."""
-    return show(request, "error.html", status=400, private=True, what="refused")
+    return render_page(request, "error.html", status=400, private=True, what="refused")
 
 
 def _broken(request: Request, _: Exception) -> Response:
     """Our own mistake; the framework raises it again behind this, for the log."""
-    return show(request, "error.html", status=500, private=True, what="broken")
+    return render_page(request, "error.html", status=500, private=True, what="broken")
 
 
 def _without_database(request: Request, error: Exception) -> Response:
     log.error("a page could not be given: %s", error)
-    return show(request, "error.html", status=503, private=True, what="database")
+    return render_page(request, "error.html", status=503, private=True, what="database")

@@ -1,4 +1,6 @@
-"""Atom feeds (RFC 4287) of everything, of a state, of ZIPs: one entry per change, the same entry in every feed that it is in."""
+"""Atom feeds (RFC 4287) of everything, of a state, of ZIPs: one entry per change, the same entry in every
+feed that it is in.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +13,7 @@ from monitor.storage.engine import reading
 from monitor.storage.lists import pages as store
 from monitor.storage.lists.changes import Row
 from monitor.web.errors import missing
-from monitor.web.pages import Look, get, language_of, site_of
+from monitor.web.pages import Templates, get, language_of, site_of
 from monitor.web.places import read_zips, states_of, zip_path
 
 router = APIRouter()
@@ -49,7 +51,7 @@ def _feed(
     request: Request, page: str, *, places: tuple[str, ...], within: tuple[str, ...], what: str | None
 ) -> Response:
     site = site_of(request)
-    look: Look = request.app.state.look
+    templates: Templates = request.app.state.templates
     language = language_of(request)
     with reading(site.engine) as conn:
         rows = store.latest(conn, places=places, within=within, limit=_ENTRIES)
@@ -59,7 +61,7 @@ def _feed(
         began = min(
             filter(None, (store.first_read(conn, name) for name in site.sources)), default=site.clock()
         )
-    body = look.render(
+    body = templates.render(
         language,
         "feed.atom",
         page=page,

@@ -1,4 +1,7 @@
-"""From what somebody typed into the one field to places: a ZIP, a state, a town, an address. Offline; nothing of it is kept anywhere."""
+"""From what somebody typed into the one field to places: a ZIP, a state, a town, an address.
+
+Offline; nothing of it is kept anywhere.
+"""
 
 from __future__ import annotations
 
@@ -26,11 +29,27 @@ _COUNTRY = re.compile(
 _ZIPS = re.compile(r"\d{5}(?:-\d{4})?(?:[\s,;+]+\d{5}(?:-\d{4})?)+", re.ASCII)
 _UNIT = re.compile(r"^(?:#|apt|apartment|suite|ste|unit|floor|fl|room|rm)\b", re.IGNORECASE)
 _IN_SPANISH = {
-    "nueva york": "New York", "nueva jersey": "New Jersey", "nuevo mexico": "New Mexico", "nuevo hampshire": "New Hampshire",
-    "nueva hampshire": "New Hampshire", "carolina del norte": "North Carolina", "carolina del sur": "South Carolina",
-    "dakota del norte": "North Dakota", "dakota del sur": "South Dakota", "virginia occidental": "West Virginia",
+    (
+        "nueva "
+        "york"
+    ): (
+        "New "
+        "York"
+    ), "nueva jersey": "New Jersey", "nuevo mexico": "New Mexico", "nuevo hampshire": "New Hampshire",
+    (
+        "nueva "
+        "hampshire"
+    ): "New Hampshire", "carolina del norte": "North Carolina", "carolina del sur": "South Carolina",
+    (
+        "dakota del "
+        "norte"
+    ): "North Dakota", "dakota del sur": "South Dakota", "virginia occidental": "West Virginia",
     "luisiana": "Louisiana", "misisipi": "Mississippi", "misuri": "Missouri", "pensilvania": "Pennsylvania", "tejas": "Texas",
-    "distrito de columbia": "District of Columbia", "islas virgenes": "Virgin Islands", "nueva orleans": "New Orleans",
+    (
+        "distrito "
+        "de "
+        "columbia"
+    ): "District of Columbia", "islas virgenes": "Virgin Islands", "nueva orleans": "New Orleans",
     "filadelfia": "Philadelphia",
 }  # fmt: skip
 _SPANISH_NAME = re.compile(rf"\b(?:{'|'.join(_IN_SPANISH)})\b", re.IGNORECASE)
@@ -39,8 +58,8 @@ _LONGEST_NAME = 5  # words of a town's name: "Village of Oak Creek" and the like
 
 @dataclass(frozen=True, slots=True)
 class FinderResult:
-    """What was found: exactly one of ``zips`` (what was typed is ZIPs and nothing else, or an address with its own), ``country`` and
-    ``problem``, or ``towns`` and ``states`` to choose from.
+    """What was found: exactly one of ``zips`` (what was typed is ZIPs and nothing else, or an address with
+    its own), ``country`` and ``problem``, or ``towns`` and ``states`` to choose from.
 
     ``problem``: empty, digits, unknown_zip, nothing.
     """
@@ -89,7 +108,9 @@ def _zips(codes: list[str], gazetteer: Gazetteer) -> FinderResult:
 
 
 def _zip_in_front(asked: str, gazetteer: Gazetteer) -> FinderResult | None:
-    """ "90210 Beverly Hills": a ZIP that is before its own town or state; before anything else five digits are a house number."""
+    """ "90210 Beverly Hills": a ZIP that is before its own town or state; before anything else five digits are
+    a house number.
+    """
     code, _, rest = asked.partition(" ")
     area = gazetteer.zip(code) if _ZIP_ALONE.fullmatch(code) else None
     if area is None:
@@ -108,7 +129,8 @@ def _named(asked: str, gazetteer: Gazetteer) -> FinderResult:
         towns = _towns(asked, None, gazetteer)
     else:
         towns = _towns(rest, state, gazetteer)
-        # "New York" and "Washington" are both, and the end of "Port Washington" and of "St. Louis" reads like a state
+        # "New York" and "Washington" are both, and the end of "Port Washington" and of "St. Louis" reads like
+        # a state
         if whole or not towns or not re.search(r"[\d,]", asked):
             towns = _distinct(towns + _towns(asked, None, gazetteer))
     if not towns and not whole:
@@ -132,7 +154,9 @@ def _state_at_the_end(asked: str) -> tuple[str, str | None]:
 
 
 def _towns(text: str, state: str | None, gazetteer: Gazetteer) -> tuple[TownZips, ...]:
-    """The towns of the longest name that ends the text, or that ends one of its parts between commas, the last part first."""
+    """The towns of the longest name that ends the text, or that ends one of its parts between commas, the
+    last part first.
+    """
     for name in _names(text, within=state is not None):
         found = _distinct(gazetteer.towns(name, state))
         if found:
@@ -144,7 +168,8 @@ def _names(text: str, *, within: bool) -> Iterator[str]:
     parts = [part for part in map(str.strip, text.split(",")) if part and not _UNIT.match(part)]
     for part in reversed(parts[-3:]):
         words = part.split()
-        # an address ends in a town; without a number in it and no state behind it a part is a name as a whole, or none
+        # an address ends in a town; without a number in it and no state behind it a part is a name as a
+        # whole, or none
         shortest = 1 if within or any(c.isdigit() for c in part) else len(words)
         for count in range(min(len(words), _LONGEST_NAME), min(shortest, len(words)) - 1, -1):
             name = " ".join(words[-count:])

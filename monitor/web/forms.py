@@ -1,4 +1,4 @@
-"""The forms of the people's pages as they were filled in: read with patience, checked, and shown again with nothing lost."""
+"""The subscribers' forms: values as they were filled in, validated, and shown again without loss."""
 
 from __future__ import annotations
 
@@ -22,19 +22,22 @@ from monitor.storage import facts
 from monitor.storage.engine import reading
 from monitor.storage.people import Follow, Subscriber
 from monitor.subscribers.signup import MOST_PLACES, zone_of_place
-from monitor.web.pages import language_of, say, site_of
+from monitor.web.pages import language_of, site_of, translate
 
 FASTEST = timedelta(seconds=2)
-"""Nobody reads and fills the form in less."""
+"""The shortest time in which a person can fill in the form."""
 LONGEST = timedelta(days=2)
-"""A form that was left open for longer is shown again."""
+"""A form that was open for longer is shown again."""
 LONGEST_TEXT = 2000
-"""Characters of places that are read."""
+"""The most characters of the places field that are read."""
 _LONGEST_START = 64  # characters that a deep link may carry (Bot API, deep linking)
 
 
-class Offer:
-    """What the form offers to one reader. Every page has one at hand, so nothing of it is made before a template asks for it."""
+class SignupFormContext:
+    """The context of the sign-up form.
+
+    Every page has one, so its parts are computed only when a template uses them.
+    """
 
     def __init__(
         self,
@@ -48,7 +51,7 @@ class Offer:
 
     @cached_property
     def closed(self) -> str | None:
-        """Why nobody can sign up, in words."""
+        """Why nobody can sign up now, as a sentence; None if they can."""
         return self._closed()
 
     @cached_property
@@ -62,7 +65,7 @@ class Offer:
         return self._preview()
 
     def telegram(self, places: str) -> str | None:
-        """The link that opens the bot and asks it for these places; None where there is no bot, or its name is not known yet."""
+        """The link that opens the bot with these places; None without a bot or before its name is known."""
         site = site_of(self._request)
         if not site.bot:
             return None
@@ -70,16 +73,16 @@ class Offer:
             username = facts.get(conn, facts.BOT_USERNAME) or ""
         if not re.fullmatch(r"\w{5,32}", username, re.ASCII):
             return None
-        # the bot takes underscores for what stands between places: a deep link may hold neither blanks nor commas
+        # The bot reads underscores as separators: a deep link may contain neither spaces nor commas.
         start = "_".join(dict.fromkeys(name for text in _split(places) if (name := place(text))))
         return f"https://t.me/{username}" + (f"?start={start}" if 0 < len(start) <= _LONGEST_START else "")
 
     @property
     def frequencies(self) -> dict[str, str]:
         return {
-            "at_once": say(self._request, "At once, whenever our checks find a change"),
-            "daily": say(self._request, "Once a day, if something has changed"),
-            "weekly": say(self._request, "Once a week (on Mondays), if something has changed"),
+            "at_once": translate(self._request, "At once, whenever our checks find a change"),
+            "daily": translate(self._request, "Once a day, if something has changed"),
+            "weekly": translate(self._request, "Once a week (on Mondays), if something has changed"),
         }
 
     @property
@@ -93,8 +96,8 @@ class Offer:
 
 
 @dataclass(frozen=True, slots=True)
-class Filled:
-    """A form as it was filled in, to be shown again: nothing is lost by a mistake."""
+class FormValues:
+    """The values of a form as they were filled in, so that a mistake loses nothing."""
 
     address: str = ""
     places: str = ""
@@ -107,11 +110,11 @@ class Filled:
     receipts: bool = True
 
 
-def as_it_is(one: Subscriber, follows: Iterable[Follow], timezone: str) -> Filled:
-    """A subscriber's preferences as a filled form."""
+def values_of_subscriber(one: Subscriber, follows: Iterable[Follow], timezone: str) -> FormValues:
+    """A subscriber's preferences as form values."""
     found = tuple(follows)
     paused = one.paused_until if one.state == "paused" else None
-    return Filled(
+    return FormValues(
         places=", ".join(dict.fromkeys(each.place for each in found)),
         lists=tuple(dict.fromkeys(each.source for each in found)),
         frequency=one.frequency,
@@ -123,11 +126,11 @@ def as_it_is(one: Subscriber, follows: Iterable[Follow], timezone: str) -> Fille
     )
 
 
-def blank(request: Request, places: Iterable[str]) -> Filled:
-    """A form in which only places stand, with every list chosen."""
+def blank_values(request: Request, places: Iterable[str]) -> FormValues:
+    """Form values with these places and every list chosen."""
     names = list(places)
     zone = zone_of_place(names[0]) if names else ""
-    return Filled(
+    return FormValues(
         places=", ".join(names),
         lists=tuple(site_of(request).sources),
         zone=zone,
@@ -136,39 +139,42 @@ def blank(request: Request, places: Iterable[str]) -> Filled:
 
 
 def _day_at(at: datetime, timezone: str) -> str:
-    """A day as a date field wants it."""
+    """A day as an HTML date field expects it."""
     return at.astimezone(ZoneInfo(timezone)).date().isoformat()
 
 
-def checked(
-    request: Request, filled: Filled, also: tuple[str, ...] = ()
+def validate_places(
+    request: Request, filled: FormValues, also: tuple[str, ...] = ()
 ) -> tuple[dict[str, str], tuple[Follow, ...]]:
-    """What is wrong with places and lists, by field, and what they come to, in the order in which the places were written. ``also`` are
-    lists that are followed but not offered.
+    """Validate places and lists; returns problems by field, and the subscriptions in the order in which the
+    places were typed.
+
+    ``also`` names lists that are followed but not offered.
     """
     problems: dict[str, str] = {}
     names: list[str] = []
     for text in _split(filled.places):
         name = place(text)
         if name is None:
-            problems["places"] = say(
+            problems["places"] = translate(
                 request,
-                "“%(place)s” is neither a ZIP code nor a state. Write five digits, or a state such as IL; our first page finds the ZIP codes of a town.",
+                "“%(place)s” is neither a ZIP code nor a state. Write five digits, or a state such as IL; "
+                "our first page finds the ZIP codes of a town.",
                 place=clean(text, 40),
             )
             break
         names.append(name)
     if not problems and not names:
-        problems["places"] = say(
+        problems["places"] = translate(
             request, "Write at least one place: a ZIP code, a state, or US for the whole country."
         )
     elif len(set(names)) > MOST_PLACES:
-        problems["places"] = say(
+        problems["places"] = translate(
             request, "At most %(most)d places fit; a state holds all of its ZIP codes.", most=MOST_PLACES
         )
     offered = {*site_of(request).sources, *also}
     if not filled.lists or not set(filled.lists) <= offered:
-        problems["lists"] = say(request, "Choose at least one list.")
+        problems["lists"] = translate(request, "Choose at least one list.")
     if problems:
         return problems, ()
     order = {name: number for number, name in reversed([*enumerate(names)])}
@@ -177,7 +183,10 @@ def checked(
 
 
 def _split(text: str) -> list[str]:
-    """Places as people write them: by commas or lines; ZIP codes also by spaces. "IL 60601" is one ZIP code, as on an envelope."""
+    """Split places at commas or lines, ZIP codes also at spaces.
+
+    "IL 60601" is one ZIP code, as on an envelope.
+    """
     found: list[str] = []
     for part in re.split(r"[,;/&+\n]+", text):
         words = part.split()
@@ -193,7 +202,7 @@ def _split(text: str) -> list[str]:
 
 
 def place(text: str) -> str | None:
-    """The place that somebody means; None for none."""
+    """Parse one place; None if it is not one."""
     try:
         name = parse_place(text[:100])
     except UsageError:
@@ -202,26 +211,26 @@ def place(text: str) -> str | None:
 
 
 def hour(text: str) -> int:
-    """An hour of the day; the usual one for anything else."""
+    """Parse an hour of the day; the default for anything else."""
     return int(text) if re.fullmatch(r"1?\d|2[0-3]", text, re.ASCII) else DEFAULT_HOUR
 
 
 def day(text: str) -> date | None:
-    """A day as a date field gives it; None for anything else."""
+    """Parse a day from a date field; None for anything else."""
     try:
         return date.fromisoformat(text)
     except ValueError:
         return None
 
 
-def stamped(key: bytes, now: datetime) -> str:
-    """When a form was made, signed: what comes back with it says how long it took."""
+def sign_form_time(key: bytes, now: datetime) -> str:
+    """Sign the time at which a form was made, to measure how long filling it in took."""
     seconds = str(int(now.timestamp()))
     return f"{seconds}.{_signed(key, seconds)}"
 
 
-def in_time(key: bytes, stamp: str, now: datetime, fastest: timedelta = FASTEST) -> bool:
-    """Whether a form comes back no sooner than a person could send it, and not days later."""
+def is_in_time(key: bytes, stamp: str, now: datetime, fastest: timedelta = FASTEST) -> bool:
+    """Whether a form comes back neither faster than a person could fill it in nor days later."""
     seconds, _, signature = stamp.partition(".")
     if not hmac.compare_digest(signature.encode(), _signed(key, seconds).encode()):
         return False

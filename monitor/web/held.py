@@ -1,4 +1,6 @@
-"""What is held of each list, and whom it would concern: worked out once for every move of a list, not once for every reader."""
+"""Held changes of each list and the places they concern, computed once per move of a list, not once per
+reader.
+"""
 
 from __future__ import annotations
 
@@ -19,8 +21,8 @@ from monitor.storage.lists.timeline import HeldGroup
 
 
 @dataclass(frozen=True, slots=True)
-class HeldHere:
-    """Changes that nobody believes yet, and those among them that would concern the place of a page."""
+class HeldForPlace:
+    """A group of held changes, and those of them that concern the place of a page."""
 
     hold: HeldGroup
     rows: tuple[Row, ...]
@@ -28,9 +30,10 @@ class HeldHere:
 
 @dataclass(frozen=True, slots=True)
 class _Placed:
-    """The holds of one list under ``number``, newest first; ``places`` and ``whole`` are (hold, row) by their positions.
+    """The holds of one list at baseline ``number``, newest first.
 
-    ``whole`` are those of agencies that serve the whole of a state: they concern its ZIPs too.
+    ``places`` and ``whole`` map a place to positions (hold, row). ``whole`` holds changes of statewide
+    agencies, which also concern the ZIPs of the state.
     """
 
     number: int = -1
@@ -40,7 +43,10 @@ class _Placed:
 
 
 class HeldChanges:
-    """The holds of the watched lists. Safe for several threads. A placement costs about 0.3 ms, and is made once per held change."""
+    """The holds of the watched lists.
+
+    Thread-safe. Each held change is placed once, which takes about 0.3 ms.
+    """
 
     def __init__(self, sources: Iterable[str], coverage: Coverage) -> None:
         self._coverage = coverage
@@ -48,14 +54,14 @@ class HeldChanges:
         self._placed: dict[str, _Placed] = {name: _Placed() for name in self._locks}
 
     def all(self, conn: Connection) -> tuple[HeldGroup, ...]:
-        """Every hold, the newest first."""
+        """Read all holds, newest first."""
         found = (hold for source in self._locks for hold in self._of(conn, source).holds)
         return tuple(sorted(found, key=lambda hold: hold.first_seen_at, reverse=True))
 
     def here(
         self, conn: Connection, places: Iterable[str], within: Iterable[str] = ()
-    ) -> tuple[HeldHere, ...]:
-        """What is held and would be told to whoever follows these places, as it would be fanned out; ``within`` are the states of ZIPs."""
+    ) -> tuple[HeldForPlace, ...]:
+        """Read the held changes that followers of these places would get; ``within``: the states of ZIPs."""
         places, within = tuple(places), tuple(within)
         found = []
         for source in self._locks:
@@ -66,13 +72,11 @@ class HeldChanges:
             at |= {each for state in within for each in placed.whole.get(state, ())}
             for of, members in groupby(sorted(at), key=itemgetter(0)):
                 hold = placed.holds[of]
-                found.append(HeldHere(hold, tuple(hold.rows[row] for _, row in members)))
+                found.append(HeldForPlace(hold, tuple(hold.rows[row] for _, row in members)))
         return tuple(sorted(found, key=lambda each: each.hold.first_seen_at, reverse=True))
 
     def _of(self, conn: Connection, source: str) -> _Placed:
-        number = baseline.believed(
-            conn, source
-        ).number  # it moves with whatever stands against the baseline, too
+        number = baseline.believed(conn, source).number  # it also moves when held or pending changes do
         known = self._placed[source]
         if known.number == number:
             return known
@@ -97,7 +101,7 @@ class HeldChanges:
         return _Placed(number, holds, places, whole)
 
     def _heard(self, row: Row) -> tuple[set[str], set[str]]:
-        """The places whose followers would be told, and those of them whose every ZIP would."""
+        """The places whose followers would get the change, and those of them whose every ZIP would."""
         heard: set[str] = set()
         everywhere: set[str] = set()
         for listing in (row.change.before, row.change.after):

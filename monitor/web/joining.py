@@ -22,12 +22,14 @@ from monitor.storage.people import Follow
 from monitor.subscribers import SignupLimits
 from monitor.web import assembly, create_app, leaving, preferences, signup
 from monitor.web.context import Site
-from monitor.web.middleware import Guarded
-from monitor.web.people import People
+from monitor.web.middleware import SiteMiddleware
+from monitor.web.people import PeopleContext
 from monitor.writing import Writer
 
 STUCK_AFTER = timedelta(hours=1)
-"""Mail that waits for longer while the relay refuses everything means that a confirmation would not arrive either."""
+"""Mail that waits for longer while the relay refuses everything means that a confirmation would not arrive
+either.
+"""
 
 
 def application(
@@ -39,8 +41,9 @@ def application(
     clock: Callable[[], datetime] = app.now,
     site: Site | None = None,
     routers: Iterable[APIRouter] = (),
-) -> tuple[Guarded, Site]:
-    """The whole site with the people's pages, and its parts. ``wake`` tells a sender in this process that something came in.
+) -> tuple[SiteMiddleware, Site]:
+    """The whole site with the people's pages, and its parts. ``wake`` tells a sender in this process that
+    something came in.
 
     ``site`` are parts that were made before (``assembly.site``), ``routers`` further pages.
     """
@@ -50,7 +53,7 @@ def application(
     return create_app(site, routers=[*routers, routes(joined)], extras=signup.extras(joined)), site
 
 
-def routes(people: People) -> APIRouter:
+def routes(people: PeopleContext) -> APIRouter:
     """The people's pages, given their parts; without them the site has no sign-up."""
 
     async def give(request: Request) -> None:
@@ -64,7 +67,7 @@ def routes(people: People) -> APIRouter:
 
 def people(
     settings: Settings, engine: Engine, keys: KeyFile, site: Site, wake: Callable[[], None] = lambda: None
-) -> People:
+) -> PeopleContext:
     """The parts of the pages on which people sign up, confirm, change and leave."""
     writer = Writer(settings, engine, site.coverage, app.alerter(settings), site.clock)
 
@@ -80,7 +83,7 @@ def people(
             .replace(render.MARKS["stop"], site.public("/manage/…"))
         )
 
-    return People(
+    return PeopleContext(
         keys=keys,
         tombstones=app.tombstones(settings),
         today=today,

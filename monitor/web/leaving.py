@@ -1,4 +1,4 @@
-"""Leaving: by a page with a button, by a mail program's one click, or because mail comes back."""
+"""Unsubscribing by a page with a button or by a mail program's one click, and the webhook for bounces."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from starlette.concurrency import run_in_threadpool
 from monitor import subscribers
 from monitor.core.tokens import Purpose
 from monitor.subscribers import LinkState
-from monitor.web.pages import get, post, show, site_of
-from monitor.web.people import look, people_of
+from monitor.web.pages import get, post, render_page, site_of
+from monitor.web.people import people_of, read_link
 
 router = APIRouter()
 
 
 @get(router, "/unsubscribe/{token}")
 def ask_to_leave(request: Request, token: str) -> Response:
-    """The page with the button."""
-    link = look(request, Purpose.UNSUBSCRIBE, token)
-    return show(
+    """Show the page with the unsubscribe button."""
+    link = read_link(request, Purpose.UNSUBSCRIBE, token)
+    return render_page(
         request,
         "people/leave.html",
         private=True,
@@ -33,9 +33,10 @@ def ask_to_leave(request: Request, token: str) -> Response:
 
 @post(router, "/unsubscribe/{token}")
 async def leave(request: Request, token: str) -> Response:
-    """Leave, at once. A mail program's one click (RFC 8058) is answered in plain words: no cookie, no redirect.
+    """Unsubscribe at once. One-click requests (RFC 8058) get plain text: no cookie, no redirect.
 
-    The link alone says who leaves. So no form is read of the body, which would be refused where a program does not quite write one.
+    The link alone identifies the subscriber, so the body is not parsed as a form: some mail programs send one
+    that is not valid.
     """
     one_click = b"List-Unsubscribe" in await request.body()
     return await run_in_threadpool(_left, request, token, one_click=one_click)
@@ -52,12 +53,12 @@ def _left(request: Request, token: str, *, one_click: bool) -> Response:
             {"Cache-Control": "no-store"},
         )
     left = "left" if link.found is LinkState.OPEN else link.found.value
-    return show(request, "people/leave.html", private=True, status=status, found=left, token=token)
+    return render_page(request, "people/leave.html", private=True, status=status, found=left, token=token)
 
 
 @router.post("/bounces", response_model=None, include_in_schema=False)
 async def bounced(request: Request) -> Response:
-    """Take in a mail that came back, as it is, from a relay that knows the secret."""
+    """Process a bounced mail, posted by a relay that knows the secret."""
     people, site = people_of(request), site_of(request)
     given = request.headers.get("authorization", "").removeprefix("Bearer ")
     if people.bounce_secret is None or not hmac.compare_digest(given.encode(), people.bounce_secret.encode()):

@@ -14,9 +14,11 @@ from monitor.web.context import Site, SiteList
 
 @dataclass(frozen=True, slots=True)
 class ListStatus:
-    """A list and how fresh what we know of it is. ``seen_at`` is the last good check, ``blind`` that it is too long ago to be relied on.
+    """A list and how fresh what we know of it is. ``seen_at`` is the last good check, ``blind`` that it is
+    too long ago to be relied on.
 
-    A list that was never read is blind too, once ``seen_at`` should be there; before the first check it is ``new``.
+    A list that was never read is blind too, once ``seen_at`` should be there; before the first check it is
+    ``new``.
     """
 
     watched: SiteList

@@ -1,4 +1,4 @@
-"""What every answer has and every request must have, whatever page it is: headers, a known host, a body of bounded size."""
+"""Rules for every request and answer: security headers, a known host, a bounded body."""
 
 from __future__ import annotations
 
@@ -12,10 +12,13 @@ from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 LARGEST_BODY = 1024 * 1024
-"""Bytes of a request's body: a form is a few hundred, a returned mail at a bounce address up to this."""
+"""Bytes of a request's body: a form has a few hundred, a bounced mail up to this many."""
 
 HEADERS = {
-    "Content-Security-Policy": "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+    "Content-Security-Policy": (
+        "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; "
+        "frame-ancestors 'none'"
+    ),
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
@@ -26,13 +29,16 @@ HEADERS = {
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "[::1]"})
 
 
-class Guarded:
-    """ASGI middleware around the whole site. A host that is neither ``public_url``'s nor loopback is refused, and never repeated."""
+class SiteMiddleware:
+    """ASGI middleware around the whole site.
+
+    A host other than ``public_url``'s or loopback is refused and not echoed.
+    """
 
     def __init__(self, app: ASGIApp, public_url: str) -> None:
         self._app = app
         host = urlsplit(public_url).hostname or "localhost"
-        if not host.isascii():  # a browser asks for the name's letters in ASCII
+        if not host.isascii():  # a browser sends the name in ASCII
             host = host.encode("idna").decode()
         self._hosts = _LOOPBACK | {f"[{host}]" if ":" in host else host}
         self._headers = dict(HEADERS)
@@ -45,19 +51,19 @@ class Guarded:
             return
         headers = Headers(scope=scope)
 
-        async def guarded_send(message: Message) -> None:
+        async def protected_send(message: Message) -> None:
             if message["type"] == "http.response.start":
                 self._protect(message)
             await send(message)
 
         if _host(headers.get("host", "")) not in self._hosts:
             refusal = "This host name is not served here: the operator sets it as [site] public_url.\n"
-            await PlainTextResponse(refusal, 421)(scope, receive, guarded_send)
+            await PlainTextResponse(refusal, 421)(scope, receive, protected_send)
             return
-        if _says_too_much(headers.get("content-length", "0")):
-            await PlainTextResponse("Too much was sent.\n", 413)(scope, receive, guarded_send)
+        if _is_too_long(headers.get("content-length", "0")):
+            await PlainTextResponse("Too much was sent.\n", 413)(scope, receive, protected_send)
             return
-        await self._app(scope, _counted(receive), guarded_send)
+        await self._app(scope, _limit_body(receive), protected_send)
 
     def _protect(self, message: MutableMapping[str, Any]) -> None:
         headers = MutableHeaders(scope=message)
@@ -73,12 +79,12 @@ def _host(header: str) -> str:
     return header.partition(":")[0].lower().removesuffix(".")
 
 
-def _says_too_much(length: str) -> bool:
+def _is_too_long(length: str) -> bool:
     return not length.isdecimal() or int(length[:20]) > LARGEST_BODY
 
 
-def _counted(receive: Receive) -> Receive:
-    """The same body, until it is longer than its length said that it is or any may be."""
+def _limit_body(receive: Receive) -> Receive:
+    """Pass the body on until it exceeds `LARGEST_BODY`, whatever length it declared."""
     size = 0
 
     async def counted() -> Message:
@@ -86,7 +92,8 @@ def _counted(receive: Receive) -> Receive:
         message = await receive()
         size += len(message.get("body", b""))
         if size > LARGEST_BODY:
-            raise HTTPException(413)  # what the framework passes on; of any other it makes a 400
+            # the framework passes this one on; it turns any other exception into a 400
+            raise HTTPException(413)
         return message
 
     return counted

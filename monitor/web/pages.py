@@ -1,4 +1,4 @@
-"""How a page is made: the reader's language, the templates, and the answer."""
+"""Makes a page: the reader's language, the templates, the answer."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from monitor.messages import locale
 from monitor.render import clean
 from monitor.states import STATES
 from monitor.web.context import Site
-from monitor.web.presenters import Sentences
+from monitor.web.presenters import Presenter
 
 COOKIE = "lang"
-"""The only cookie of the public pages: the language that somebody chose by a link. Nothing else is in it."""
+"""The only cookie of public pages: the language that the reader chose. It holds nothing else."""
 
 _YEAR = 365 * 86400  # seconds
 _F = TypeVar("_F", bound=Callable[..., Any])
@@ -39,15 +39,15 @@ def post(router: APIRouter, path: str) -> Callable[[_F], _F]:
     return router.api_route(path, methods=["POST"], response_model=None, include_in_schema=False)
 
 
-class Look:
-    """The templates, once per language, with what they all can use."""
+class Templates:
+    """The templates of each language, with the filters and globals that they share."""
 
     def __init__(self, site: Site, extras: Mapping[str, Callable[[Request], object]]) -> None:
         self.extras = dict(extras)
         self._environments = {code: self._environment(site, code) for code in locale.LANGUAGES}
 
     def render(self, language: str, template: str, **context: object) -> str:
-        """A template of ``monitor/web/templates`` as text."""
+        """Render a template of ``monitor/web/templates``."""
         return self._environments[language].get_template(template).render(**context)
 
     @staticmethod
@@ -81,24 +81,24 @@ class Look:
             "stylesheet": site.url(f"/static/{asset_version('site.css')}/site.css"),
             "icon": site.url(f"/static/{asset_version('icon.svg')}/icon.svg"),
             "url": site.url,
-            "words": Sentences(site, language),
+            "words": Presenter(site, language),
         }
         return environment
 
 
 def _time(when: datetime, text: str) -> Markup:
-    """A time that machines can read as well."""
+    """A time as an HTML ``time`` element."""
     return Markup('<time datetime="{}">{}</time>').format(when.isoformat(timespec="minutes"), text)
 
 
 def site_of(request: Request) -> Site:
-    """The parts of the site that answers."""
+    """The parts of the site that handles the request."""
     site: Site = request.app.state.site
     return site
 
 
 def language_of(request: Request) -> str:
-    """The reader's language: asked for in the link, chosen before, or what the browser prefers."""
+    """The reader's language: from the link, else from the cookie, else from the browser's preferences."""
     return (
         locale.known(request.query_params.get("lang"))
         or locale.known(request.cookies.get(COOKIE))
@@ -106,20 +106,26 @@ def language_of(request: Request) -> str:
     )
 
 
-def say(request: Request, sentence: str, **words: object) -> str:
-    """A sentence in the reader's language; ``words`` stand in it as ``%(name)s``. Plain text: templates escape it."""
+def translate(request: Request, sentence: str, **words: object) -> str:
+    """Translate a sentence into the reader's language; ``words`` fill ``%(name)s``.
+
+    Plain text: templates escape it.
+    """
     return locale.translations(language_of(request)).gettext(sentence) % words
 
 
-def show(
+def render_page(
     request: Request, template: str, *, private: bool = False, status: int = 200, **context: object
 ) -> Response:
-    """A page as an answer. ``private`` is for what concerns one person: nobody keeps a copy and no search engine lists it."""
-    look: Look = request.app.state.look
+    """Render a template as an answer.
+
+    ``private``: it concerns one person, so it is neither cached nor indexed.
+    """
+    templates: Templates = request.app.state.templates
     language = language_of(request)
     site, path = site_of(request), _path(request)
-    extras = {name: extra(request) for name, extra in look.extras.items()}
-    body = look.render(
+    extras = {name: extra(request) for name, extra in templates.extras.items()}
+    body = templates.render(
         language,
         template,
         **extras,
@@ -135,18 +141,21 @@ def show(
     if private:
         answer.headers["Cache-Control"] = "no-store"
         answer.headers["X-Robots-Tag"] = "noindex, nofollow"
-    return remember(request, answer)
+    return set_language_cookie(request, answer)
 
 
-def go(request: Request, path: str, status: int = 303) -> Response:
-    """A redirect within the site: 303 after a POST, 301 to the one true address of a page. A language that was asked for is kept."""
+def redirect(request: Request, path: str, status: int = 303) -> Response:
+    """Redirect within the site: 303 after a POST, 301 to the canonical address of a page.
+
+    Keeps a chosen language.
+    """
     answer = RedirectResponse(site_of(request).url(path), status)
     answer.headers["Cache-Control"] = "no-store" if status == 303 else "no-cache"
-    return remember(request, answer)
+    return set_language_cookie(request, answer)
 
 
-def remember(request: Request, answer: Response) -> Response:
-    """Keep a language that was chosen by a link, in the functional cookie."""
+def set_language_cookie(request: Request, answer: Response) -> Response:
+    """Store a language that was chosen by a link in the cookie."""
     asked = locale.known(request.query_params.get("lang"))
     if asked and asked != request.cookies.get(COOKIE):
         site = site_of(request)
@@ -163,9 +172,9 @@ def remember(request: Request, answer: Response) -> Response:
 
 
 def _path(request: Request) -> str:
-    """The page itself, for its language links and for paper; of a query only the number of a page is carried on.
+    """The page's own path, for language links and print; of the query only a page number is kept.
 
-    It begins with one slash, whatever was asked for: behind two a browser would look for another host.
+    It begins with exactly one slash: after two, a browser would look for another host.
     """
     kept = next(
         (
@@ -180,11 +189,11 @@ def _path(request: Request) -> str:
 
 @cache
 def asset(name: str) -> bytes:
-    """A file of ``monitor/web/static``."""
+    """Read a file of ``monitor/web/static``."""
     return files("monitor.web").joinpath("static", name).read_bytes()
 
 
 @cache
 def asset_version(name: str) -> str:
-    """What stands in the link of a static file, so that a changed one is fetched anew."""
+    """The version in the link of a static file, so that browsers fetch a changed file again."""
     return hashlib.sha256(asset(name)).hexdigest()[:10]

@@ -1,4 +1,4 @@
-"""What the pages of people share: the parts that they are given, and the links that are somebody's own."""
+"""What the subscribers' pages share: their context, and personal links."""
 
 from __future__ import annotations
 
@@ -20,11 +20,12 @@ from monitor.web.pages import site_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class People:
-    """What the pages need of the program.
+class PeopleContext:
+    """The context of the subscribers' pages.
 
-    ``closed`` says why nobody can sign up now (None: they can), as a key of `CLOSED`. ``today`` says who covers places today, and
-    ``preview`` what an alert looks like, in a language; ``title`` what a list is called in a language, also one that is not watched. ``wake`` tells the sender that something came in.
+    ``closed`` returns why nobody can sign up now (None: they can). ``today`` returns which agencies cover
+    places today and ``preview`` a sample alert, in a language; ``title`` the title of a list in a language,
+    also of an unwatched one. ``wake`` wakes the sender.
     """
 
     keys: KeyFile
@@ -39,18 +40,18 @@ class People:
     wake: Callable[[], None] = lambda: None
 
 
-def people_of(request: Request) -> People:
-    """The parts that the pages were given (`joining.routes`)."""
-    people: People = request.state.people
+def people_of(request: Request) -> PeopleContext:
+    """The context of the subscribers' pages."""
+    people: PeopleContext = request.state.people
     return people
 
 
-def look(request: Request, purpose: Purpose, token: str) -> Link:
-    """What a link leads to; changes nothing."""
+def read_link(request: Request, purpose: Purpose, token: str) -> Link:
+    """Read what a personal link leads to; changes nothing."""
     site = site_of(request)
     return subscribers.look(site.engine, people_of(request).keys, purpose, token, site.clock())
 
 
-def token_for(people: People, purpose: Purpose, one: Subscriber) -> str:
-    """Somebody's own link for a purpose."""
+def token_for(people: PeopleContext, purpose: Purpose, one: Subscriber) -> str:
+    """A subscriber's token for a purpose."""
     return tokens.make(people.keys.token_key, purpose, one.id, one.nonce)

@@ -1,4 +1,4 @@
-"""The pages of a ZIP, of several, and of a state: who covers it today and why, what changed there, and how sure all that is."""
+"""The pages of ZIPs and states: which agencies cover them and why, what changed, and how certain it is."""
 
 from __future__ import annotations
 
@@ -17,20 +17,22 @@ from monitor.web.context import Site
 from monitor.web.errors import missing
 from monitor.web.held import HeldChanges
 from monitor.web.lists import ListStatus, standing
-from monitor.web.pages import get, go, show, site_of
+from monitor.web.pages import get, redirect, render_page, site_of
 from monitor.web.presenters import agency_path
 
 router = APIRouter()
 
 MOST_ZIPS = 250
-"""ZIPs on one page: the inhabited ones of any city fit (New York City has 223), and the address stays below two kilobytes."""
+"""The most ZIPs on one page: enough for any city (New York City has 223), with an address below two
+kilobytes.
+"""
 
 _NEWS = 10  # changes on a place's page
 
 
 @dataclass(frozen=True, slots=True)
 class PlaceEntry:
-    """An agency on a place's page, and the ZIPs of the page that it serves when those are not all."""
+    """An agency on a place's page; ``zips`` are those of the page that it serves, empty for all of them."""
 
     cover: Cover
     path: str
@@ -39,7 +41,11 @@ class PlaceEntry:
 
 @dataclass(frozen=True, slots=True)
 class Board:
-    """One list on a place's page. ``local`` serve the very place, ``statewide`` its whole state, ``unplaced`` nobody knows which part."""
+    """One list on a place's page.
+
+    ``local`` agencies serve the place itself, ``statewide`` ones its whole state, ``unplaced`` ones an
+    unknown part of the state.
+    """
 
     list: ListStatus
     local: tuple[PlaceEntry, ...]
@@ -48,12 +54,15 @@ class Board:
 
 
 def zip_path(zips: Iterable[str]) -> str:
-    """The address of the page of one ZIP or of several."""
+    """The path of the page of one or several ZIPs."""
     return f"/zip/{'+'.join(zips)}"
 
 
 def read_zips(text: str) -> tuple[str, ...] | None:
-    """The ZIPs of an address "60601+60602", sorted and each once; ZIP+4 is cut. None when it is not one, or one of too many."""
+    """Parse the ZIPs of a path such as "60601+60602": sorted, without duplicates, ZIP+4 cut.
+
+    None if invalid or too many.
+    """
     parts = text.split("+")
     if len(parts) > MOST_ZIPS or not all(re.fullmatch(r"[0-9]{5}(?:-[0-9]{4})?", part) for part in parts):
         return None
@@ -62,13 +71,13 @@ def read_zips(text: str) -> tuple[str, ...] | None:
 
 @get(router, "/zip/{zips}")
 def zip_page(request: Request, zips: str) -> Response:
-    """Who covers these ZIPs today."""
+    """Show which agencies cover these ZIPs today."""
     codes = read_zips(zips)
     if codes is None:
         return missing(request)
     if zips != "+".join(codes):
-        return go(request, zip_path(codes), 301)
-    site, waiting = site_of(request), waiting_of(request)
+        return redirect(request, zip_path(codes), 301)
+    site, waiting = site_of(request), held_changes_of(request)
     now = site.clock()
     areas = {code: site.gazetteer.zip(code) for code in codes}
     states = states_of(site, codes)
@@ -76,7 +85,7 @@ def zip_page(request: Request, zips: str) -> Response:
         lists = standing(conn, site, now)
         news = store.latest(conn, places=codes, within=states, limit=_NEWS)
         held = waiting.here(conn, codes, states)
-    return show(
+    return render_page(
         request,
         "zip.html",
         zips=codes,
@@ -94,22 +103,22 @@ def zip_page(request: Request, zips: str) -> Response:
 
 @get(router, "/state/{state}")
 def state_page(request: Request, state: str) -> Response:
-    """Every agency of a state that is on a list today. What concerns the whole country is every change."""
+    """Show every agency of a state that is on a list today. "US" leads to all changes."""
     if state.upper() == "US":
-        return go(request, "/changes", 301)
+        return redirect(request, "/changes", 301)
     reading_ = read_state(state)
     if reading_ is None or not reading_.exact:
         return missing(request)
     code = reading_.code
     if state != code:
-        return go(request, f"/state/{code}", 301)
-    site, waiting = site_of(request), waiting_of(request)
+        return redirect(request, f"/state/{code}", 301)
+    site, waiting = site_of(request), held_changes_of(request)
     now = site.clock()
     with reading(site.engine) as conn:
         lists = standing(conn, site, now)
         news = store.latest(conn, places=(code,), limit=_NEWS)
         held = waiting.here(conn, (code,))
-    return show(
+    return render_page(
         request,
         "state.html",
         code=code,
@@ -121,14 +130,14 @@ def state_page(request: Request, state: str) -> Response:
     )
 
 
-def waiting_of(request: Request) -> HeldChanges:
-    """What is held."""
-    waiting: HeldChanges = request.app.state.waiting
+def held_changes_of(request: Request) -> HeldChanges:
+    """The site's held changes."""
+    waiting: HeldChanges = request.app.state.held_changes
     return waiting
 
 
 def states_of(site: Site, codes: Iterable[str]) -> tuple[str, ...]:
-    """The states of ZIPs, each once; a military region is one here, an unassigned ZIP has none."""
+    """The states of ZIPs without duplicates; a military region counts as one, an unassigned ZIP has none."""
     found = (site.gazetteer.state_of_zip(code) for code in codes)
     return tuple(dict.fromkeys(state for state in found if state))
 
@@ -163,7 +172,7 @@ def _entry(cover: Cover, zips: tuple[str, ...] = ()) -> PlaceEntry:
 
 
 def _towns(areas: Iterable[ZipArea | None]) -> tuple[str, ...]:
-    """The post towns of ZIPs, each once, with their state."""
+    """The post towns of ZIPs with their state, without duplicates."""
     pairs = ((area.towns[0], area.state) for area in areas if area)
     return tuple(
         dict.fromkeys(town if town.endswith(f" {state}") else f"{town}, {state}" for town, state in pairs)

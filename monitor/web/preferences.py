@@ -1,4 +1,4 @@
-"""The page behind the link in every mail: everything that can be changed, as it is."""
+"""The preferences page behind the link in every mail."""
 
 from __future__ import annotations
 
@@ -15,22 +15,26 @@ from monitor.storage.people import Subscriber
 from monitor.subscribers import Link, LinkState, Preferences
 from monitor.subscribers.preferences import LONGEST_PAUSE
 from monitor.web import forms
-from monitor.web.forms import LONGEST_TEXT, Filled
-from monitor.web.pages import get, language_of, post, say, show, site_of
-from monitor.web.people import People, look, people_of, token_for
+from monitor.web.forms import LONGEST_TEXT, FormValues
+from monitor.web.pages import get, language_of, post, render_page, site_of, translate
+from monitor.web.people import PeopleContext, people_of, read_link, token_for
 
 router = APIRouter()
 
 
 @get(router, "/manage/{token}")
 def preferences(request: Request, token: str) -> Response:
-    """Everything that can be changed, as it is."""
+    """Show the current preferences."""
     people = people_of(request)
-    link = look(request, Purpose.MANAGE, token)
+    link = read_link(request, Purpose.MANAGE, token)
     if link.found is not LinkState.OPEN or link.subscriber is None:
-        return show(request, "people/gone.html", private=True, status=404)
+        return render_page(request, "people/gone.html", private=True, status=404)
     return _preferences(
-        request, people, link, forms.as_it_is(link.subscriber, link.follows, site_of(request).timezone), token
+        request,
+        people,
+        link,
+        forms.values_of_subscriber(link.subscriber, link.follows, site_of(request).timezone),
+        token,
     )
 
 
@@ -47,12 +51,12 @@ def change(
     pause: Annotated[str, Form()] = "",
     receipts: Annotated[str, Form()] = "",
 ) -> Response:
-    """Make it exactly so."""
+    """Save the preferences exactly as given."""
     people, site = people_of(request), site_of(request)
-    link = look(request, Purpose.MANAGE, token)
+    link = read_link(request, Purpose.MANAGE, token)
     if link.found is not LinkState.OPEN or link.subscriber is None:
-        return show(request, "people/gone.html", private=True, status=404)
-    filled = Filled(
+        return render_page(request, "people/gone.html", private=True, status=404)
+    filled = FormValues(
         places=places[:LONGEST_TEXT],
         lists=tuple(lists),
         frequency=frequency if frequency in FREQUENCIES else AT_ONCE,
@@ -62,11 +66,13 @@ def change(
         pause=pause[:10],
         receipts=bool(receipts),
     )
-    problems, follows = forms.checked(request, filled, also=tuple({each.source for each in link.follows}))
+    problems, follows = forms.validate_places(
+        request, filled, also=tuple({each.source for each in link.follows})
+    )
     until = forms.day(filled.pause)
-    # which days are to come depends on where somebody lives: `change` knows
+    # Which days are in the future depends on the time zone: `change` checks it.
     if filled.pause and (until is None or abs(until - site.clock().date()) > LONGEST_PAUSE):
-        problems["pause"] = say(request, "Choose a day to come, within a year; or leave it empty.")
+        problems["pause"] = translate(request, "Choose a day to come, within a year; or leave it empty.")
     if problems:
         return _preferences(request, people, link, filled, token, problems)
     wanted = Preferences(
@@ -84,16 +90,16 @@ def change(
             site.engine, people.keys, token, wanted, site.clock(), default_timezone=site.timezone
         )
     except UsageError:
-        problems["pause"] = say(request, "Choose a day to come, within a year; or leave it empty.")
+        problems["pause"] = translate(request, "Choose a day to come, within a year; or leave it empty.")
         return _preferences(request, people, link, filled, token, problems)
     if changed.subscriber is None:
-        return show(request, "people/gone.html", private=True, status=404)
+        return render_page(request, "people/gone.html", private=True, status=404)
     people.wake()
     return _preferences(
         request,
         people,
         changed,
-        forms.as_it_is(changed.subscriber, changed.follows, site.timezone),
+        forms.values_of_subscriber(changed.subscriber, changed.follows, site.timezone),
         token,
         saved=True,
     )
@@ -101,9 +107,9 @@ def change(
 
 def _preferences(
     request: Request,
-    people: People,
+    people: PeopleContext,
     link: Link,
-    filled: Filled,
+    filled: FormValues,
     token: str,
     problems: dict[str, str] | None = None,
     *,
@@ -113,7 +119,7 @@ def _preferences(
     one = link.subscriber
     assert one is not None
     followed = dict.fromkeys(each.source for each in link.follows)
-    return show(
+    return render_page(
         request,
         "people/manage.html",
         private=True,
@@ -134,7 +140,7 @@ def _preferences(
 
 
 def _paused_until(request: Request, one: Subscriber) -> str | None:
-    """When a pause ends, on the clock that it was chosen by."""
+    """When a pause ends, in the time zone in which it was chosen."""
     if one.state != "paused" or one.paused_until is None:
         return None
     return locale.moment(one.paused_until, one.timezone or site_of(request).timezone, language_of(request))

@@ -31,9 +31,9 @@ _DIGITS = 10  # of an agency's hash in its address: at 10,000 agencies two alike
 class ChangeView:
     """One change as a page shows it; every text is plain, cleaned and in the reader's language.
 
-    ``what``: added, again, removed, renamed, changed. ``status``: published, held, withdrawn. ``reach`` says where the agency is
-    ("covers Lake County"), ``estimate`` that this is one, ``unplaced`` that no more than its state is known. ``at`` is when it was
-    published, or else first seen.
+    ``what``: added, again, removed, renamed, changed. ``status``: published, held, withdrawn. ``reach`` says
+    where the agency is ("covers Lake County"), ``estimate`` that this is one, ``unplaced`` that no more than
+    its state is known. ``at`` is when it was published, or else first seen.
     """
 
     id: int
@@ -57,7 +57,7 @@ class ChangeView:
     at: datetime
 
 
-class Sentences:
+class Presenter:
     """What templates call as ``words``."""
 
     def __init__(self, site: Site, language: str) -> None:
@@ -119,7 +119,9 @@ class Sentences:
         return tuple(fact for fact in every[0].facts if fact in common)
 
     def names(self, rows: Iterable[Row]) -> list[str]:
-        """The agencies of changes with their states, and nothing else of them: "Hammond Police Department, Indiana"."""
+        """The agencies of changes with their states, and nothing else of them: "Hammond Police Department,
+        Indiana".
+        """
         return [_named(row, STATES) for row in rows]
 
     def name(self, row: Row) -> str:
@@ -164,13 +166,13 @@ class Sentences:
         """Where an agency is: "covers Lake County"."""
         return locale.placement(clean(cover.placement.reason), self._language)
 
-    def meaning(self, watched: SiteList, at: datetime) -> Meant | None:
+    def meaning(self, watched: SiteList, at: datetime) -> MeaningText | None:
         """What being on a list means at a moment; None when the configuration does not say."""
         meaning = watched.meaning(at.astimezone(self._zone).date())
         if meaning is None:
             return None
         text = meaning.es if self._language == "es" else meaning.en
-        return Meant(clean(text, 1500), self._words("reviewed", meaning))
+        return MeaningText(clean(text, 1500), self._words("reviewed", meaning))
 
     def counts(self, counts: dict[Kind, int]) -> str:
         """Counts of a changeset: "3 agencies added, 1 no longer listed"."""
@@ -206,7 +208,7 @@ class Fact:
 
 
 @dataclass(frozen=True, slots=True)
-class Meant:
+class MeaningText:
     """The meaning of a listing, and when that text was reviewed and what it rests on."""
 
     text: str
@@ -226,9 +228,11 @@ def safe_link(text: str | None) -> str | None:
 
 
 def agency_path(source: str, agency: str) -> str:
-    """The address of an agency's page within the site: words of its key for people, and a hash of the whole key.
+    """The address of an agency's page within the site: words of its key for people, and a hash of the whole
+    key.
 
-    The same for as long as the agency's key is, whatever is in it; names from outside cannot lengthen it or break out of it.
+    The same for as long as the agency's key is, whatever is in it; names from outside cannot lengthen it or
+    break out of it.
     """
     plain = unicodedata.normalize("NFKD", agency).encode("ascii", "ignore").decode()
     slug = re.sub(r"[^a-z0-9]+", "-", plain.lower())[:60].strip("-") or "agency"

@@ -1,4 +1,4 @@
-"""Alive and ready, for whoever runs the site: JSON with a reason for everything that is not as it should be."""
+"""Liveness and readiness for the operator: JSON with a reason for everything that is wrong."""
 
 from __future__ import annotations
 
@@ -23,23 +23,24 @@ log = logging.getLogger(__name__)
 router = APIRouter()
 
 STUCK_AFTER = timedelta(minutes=15)
-"""A delivery that is due on a configured channel is taken within seconds; one that waits so long says that nobody sends: no sender
-works, or its fence is closed."""
+"""A delivery that is due on a configured channel is claimed within seconds. One that waits this long means
+that no sender runs, or that the clone guard stops it.
+"""
 
-# the reasons themselves name folders and hosts: they are in the log and in `monitor status`
+# The full reasons name folders and hosts: they are in the log and in `monitor status`.
 _NO_DATABASE = "the database cannot be read"
 _FENCED = "nothing is sent: the fence is closed until `monitor resume` has been told yes"
 
 
 @get(router, "/healthz")
 def alive(request: Request) -> Response:
-    """The process answers. It says nothing of anything else, so that nobody restarts it for a publisher's fault."""
+    """Answer that the process runs, and nothing else, so that nothing restarts it for a publisher's fault."""
     return _json({"alive": True, "version": __version__}, 200)
 
 
 @get(router, "/readyz")
 def ready(request: Request) -> Response:
-    """Whether all is as it should be: 200, or 503 with the reasons."""
+    """Answer 200 when everything works, or 503 with the reasons."""
     site = site_of(request)
     checks: dict[str, dict[str, Any]] = {}
     try:
@@ -65,7 +66,7 @@ def _migrations(site: Site) -> tuple[list[str], dict[str, Any]]:
 
 
 def _service(site: Site) -> dict[str, dict[str, Any]]:
-    """Sources, outbox, fence and bot, as `health.status` sees them."""
+    """Check sources, outbox, clone guard and bot by `health.status`."""
     now = site.clock()
     fenced = site.fenced()
     state = health.status(

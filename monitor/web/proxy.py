@@ -1,4 +1,4 @@
-"""Which address a visitor has when a proxy stands before the site. Only the limits of the sign-up ask for it."""
+"""Finds the visitor's address behind a proxy. Only the sign-up's limits use it."""
 
 from __future__ import annotations
 
@@ -12,22 +12,23 @@ from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 log = logging.getLogger(__name__)
 
 
-class Proxied:
-    """ASGI middleware around the whole site. What ``X-Forwarded-For`` says counts only when a trusted proxy says it.
+class ProxyMiddleware:
+    """ASGI middleware around the whole site. ``X-Forwarded-For`` counts only when a trusted proxy sent it.
 
-    The visitor is then the last hop in it that is no trusted proxy itself: whatever stands before that hop, the visitor may have written.
-    ``trusted`` are networks. A proxy nearby that is not among them is named in the log once, for behind it everybody is one network.
+    The visitor is the last hop in it that is not a trusted proxy: everything before that hop may be made up.
+    ``trusted`` are networks. A private proxy outside them is logged once, because all visitors behind it
+    count as one network.
     """
 
     def __init__(self, app: ASGIApp, trusted: Iterable[str]) -> None:
         self._app = app
         networks = tuple(trusted)
         self._trusted = tuple(map(ip_network, networks))
-        self._told = not networks  # an operator who trusts nobody knows why
+        self._warned = not networks  # an empty setting is deliberate: no warning
         self._read: ASGIApp = ProxyHeadersMiddleware(app, list(networks))  # type: ignore[arg-type, assignment]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if not self._told:
+        if not self._warned:
             self._notice(scope)
         await self._read(scope, receive, send)
 
@@ -38,10 +39,11 @@ class Proxied:
             peer = ip_address((scope.get("client") or ("",))[0])
         except ValueError:
             return
-        # from anywhere else it is a visitor who makes things up, and whose address belongs in no log
+        # A public address is a visitor who made the header up; visitors' addresses are not logged.
         if peer.is_private and not any(peer in network for network in self._trusted):
-            self._told = True
+            self._warned = True
             log.warning(
-                "a proxy at %s passes visitors on and is not in [site] trusted_proxies: for the limits of the sign-up all of them are one network",
+                "the proxy at %s is not in [site] trusted_proxies: all visitors behind it count as one "
+                "network for the sign-up's limits",
                 peer,
             )

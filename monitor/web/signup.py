@@ -1,6 +1,6 @@
-"""Signing up and saying yes: a GET shows and a POST acts, and nothing typed is kept but by the verbs.
+"""Sign-up and confirmation: GET shows, POST acts.
 
-Whatever is answered to a sign-up depends on what was typed alone, never on what is known of the address.
+The answer to a sign-up depends only on what was typed, never on what is stored about the address.
 """
 
 from __future__ import annotations
@@ -18,20 +18,20 @@ from monitor.storage.people import Follow
 from monitor.subscribers import Answer, Link, LinkState, Wish
 from monitor.subscribers.signup import MOST_PLACES
 from monitor.web import forms
-from monitor.web.forms import LONGEST_TEXT, Filled
-from monitor.web.pages import get, language_of, post, say, show, site_of
-from monitor.web.people import People, look, people_of, token_for
+from monitor.web.forms import LONGEST_TEXT, FormValues
+from monitor.web.pages import get, language_of, post, render_page, site_of, translate
+from monitor.web.people import PeopleContext, people_of, read_link, token_for
 
 router = APIRouter()
 
 
-def extras(people: People) -> dict[str, Callable[[Request], object]]:
-    """What every template of the site sees beside its own: the form, as ``signup``."""
+def extras(people: PeopleContext) -> dict[str, Callable[[Request], object]]:
+    """The template global ``signup``: the context of the sign-up form."""
     return {
-        "signup": lambda request: forms.Offer(
+        "signup": lambda request: forms.SignupFormContext(
             request,
             closed=lambda: _closed(request, people),
-            stamp=lambda: forms.stamped(people.keys.token_key, site_of(request).clock()),
+            stamp=lambda: forms.sign_form_time(people.keys.token_key, site_of(request).clock()),
             preview=lambda: people.preview(language_of(request)),
         )
     }
@@ -39,11 +39,11 @@ def extras(people: People) -> dict[str, Callable[[Request], object]]:
 
 @get(router, "/subscribe")
 def form(request: Request) -> Response:
-    """The form by itself; ``?place=60601`` fills a place in."""
+    """Show the form by itself; ``?place=60601`` fills in a place."""
     places = [
         name for text in request.query_params.getlist("place")[:MOST_PLACES] if (name := forms.place(text))
     ]
-    return _form(request, forms.blank(request, places))
+    return _form(request, forms.blank_values(request, places))
 
 
 @post(router, "/subscribe")
@@ -58,11 +58,11 @@ def sign_up(
     website: Annotated[str, Form()] = "",
     stamp: Annotated[str, Form()] = "",
 ) -> Response:
-    """Take a sign-up in."""
+    """Validate and store a sign-up."""
     people = people_of(request)
     if people.closed() is not None:
-        return _form(request, forms.blank(request, []), status=503)
-    filled = Filled(
+        return _form(request, forms.blank_values(request, []), status=503)
+    filled = FormValues(
         address=address[:320],
         places=places[:LONGEST_TEXT],
         lists=tuple(lists),
@@ -71,21 +71,21 @@ def sign_up(
         zone=zone if zone in ZONES else "",
         language=language_of(request),
     )
-    problems, follows = forms.checked(request, filled)
+    problems, follows = forms.validate_places(request, filled)
     try:
         subscribers.checked("email", filled.address)
     except UsageError:
-        problems["address"] = say(request, "Write a mail address such as name@example.org.")
+        problems["address"] = translate(request, "Write a mail address such as name@example.org.")
     if (
         not problems
         and not website
-        and not forms.in_time(people.keys.token_key, stamp, site_of(request).clock(), people.fastest)
+        and not forms.is_in_time(people.keys.token_key, stamp, site_of(request).clock(), people.fastest)
     ):
-        problems["stamp"] = say(request, "Please look at it once more and press the button again.")
+        problems["stamp"] = translate(request, "Please look at it once more and press the button again.")
     if problems:
         return _form(request, filled, problems)
     names = tuple(dict.fromkeys(each.place for each in follows))
-    if not website:  # a field that people do not see: what is in it was filled in by a program, which is told what it expects
+    if not website:  # a honeypot: people do not see the field; a program that fills it gets the usual answer
         wish = Wish(
             address=filled.address,
             places=names,
@@ -105,36 +105,36 @@ def sign_up(
             limits=people.limits,
         )
         if answer is not Answer.TAKEN:
-            return show(
+            return render_page(
                 request, "people/busy.html", private=True, status=429, whole=answer is Answer.SITE_BUSY
             )
         people.wake()
-    return show(
+    return render_page(
         request, "people/sent.html", private=True, places=names, today=people.today(filled.language, follows)
     )
 
 
 @get(router, "/confirm/{token}")
 def ask_to_confirm(request: Request, token: str) -> Response:
-    """The page with the button."""
+    """Show the page with the confirm button."""
     people = people_of(request)
-    return _confirmation(request, people, look(request, Purpose.CONFIRM, token), token)
+    return _confirmation(request, people, read_link(request, Purpose.CONFIRM, token), token)
 
 
 @post(router, "/confirm/{token}")
 def confirm(request: Request, token: str, again: Annotated[str, Form()] = "") -> Response:
-    """Say yes; or, with ``again``, ask for another link in place of one that has expired."""
+    """Confirm; or, with ``again``, request a new link in place of an expired one."""
     people, site = people_of(request), site_of(request)
     if again:
         link = subscribers.renew(site.engine, people.keys, token, site.clock())
         people.wake()
         if link.found is LinkState.EXPIRED:
-            return show(request, "people/sent.html", private=True, places=(), today=())
+            return render_page(request, "people/sent.html", private=True, places=(), today=())
     else:
         link = subscribers.confirm(site.engine, people.keys, token, site.clock())
         people.wake()
         if link.found is LinkState.OPEN and link.subscriber is not None:
-            return show(
+            return render_page(
                 request,
                 "people/confirmed.html",
                 private=True,
@@ -144,25 +144,25 @@ def confirm(request: Request, token: str, again: Annotated[str, Form()] = "") ->
     return _confirmation(request, people, link, token)
 
 
-def _closed(request: Request, people: People) -> str | None:
-    """Why nobody can sign up, in words."""
+def _closed(request: Request, people: PeopleContext) -> str | None:
+    """Why nobody can sign up now, as a sentence; None if they can."""
     match people.closed():
         case None:
             return None
         case "configuration":
-            return say(request, "Nobody can sign up at the moment: this site cannot send mail yet.")
+            return translate(request, "Nobody can sign up at the moment: this site cannot send mail yet.")
         case _:
-            return say(
+            return translate(
                 request,
                 "Nobody can sign up at the moment: our mail is not getting through. Please try again later.",
             )
 
 
 def _form(
-    request: Request, filled: Filled, problems: dict[str, str] | None = None, status: int | None = None
+    request: Request, filled: FormValues, problems: dict[str, str] | None = None, status: int | None = None
 ) -> Response:
     found = problems or {}
-    return show(
+    return render_page(
         request,
         "people/subscribe.html",
         private=True,
@@ -172,13 +172,14 @@ def _form(
     )
 
 
-def _confirmation(request: Request, people: People, link: Link, token: str) -> Response:
-    """What a link to confirm leads to. One that has expired is renewed with one tap while the row is there, until the next purge; after
-    that nothing is known any more, for an address that nobody confirmed is kept for 48 hours and no longer. So the form itself stands
-    there: it is not kept longer for the sake of those who come days later.
+def _confirmation(request: Request, people: PeopleContext, link: Link, token: str) -> Response:
+    """Show the page behind a confirmation link.
+
+    An expired link is renewed with one tap until the next purge. After that nothing is stored any more (an
+    unconfirmed address is kept for 48 hours), so the page shows the sign-up form.
     """
     one = link.subscriber
-    return show(
+    return render_page(
         request,
         "people/confirm.html",
         private=True,
@@ -186,7 +187,7 @@ def _confirmation(request: Request, people: People, link: Link, token: str) -> R
         found=link.found.value,
         token=token,
         follows=_by_list(people, link.follows, language_of(request)),
-        filled=forms.blank(request, []),
+        filled=forms.blank_values(request, []),
         problems={},
         manage=token_for(people, Purpose.MANAGE, one)
         if one is not None and link.found is LinkState.DONE
@@ -194,8 +195,8 @@ def _confirmation(request: Request, people: People, link: Link, token: str) -> R
     )
 
 
-def _by_list(people: People, follows: Iterable[Follow], language: str) -> list[tuple[str, list[str]]]:
-    """(title, places) of each list that is followed."""
+def _by_list(people: PeopleContext, follows: Iterable[Follow], language: str) -> list[tuple[str, list[str]]]:
+    """(title, places) of each followed list."""
     found: dict[str, list[str]] = {}
     for each in follows:
         found.setdefault(each.source, []).append(each.place)

@@ -1,4 +1,4 @@
-"""What changed, when: the timeline, and the page of one changeset that every alert points to."""
+"""The timeline, and the page of one changeset that alerts link to."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from monitor.storage.engine import reading
 from monitor.storage.lists import pages as places
 from monitor.storage.lists import timeline as store
 from monitor.storage.lists.changes import Row
-from monitor.web.charts import Sights
+from monitor.web.charts import GapHistory
 from monitor.web.errors import missing
 from monitor.web.lists import standing
-from monitor.web.pages import get, language_of, say, show, site_of
-from monitor.web.places import waiting_of
+from monitor.web.pages import get, language_of, render_page, site_of, translate
+from monitor.web.places import held_changes_of
 
 router = APIRouter()
 
 _PAGE = 20  # events
 _CHANGES = 500  # on one page of a changeset
-_FEW = 40  # changes that are told one by one; of more, each state has its names first and the rest folded
+_FEW = 40  # changes shown one by one; beyond that, each state shows names first and folds the details
 _LARGEST_ID = 2**31 - 1  # of a changeset, on PostgreSQL
 _LARGEST_MOMENT = 10**16 - 1  # microseconds since 1970, in the year 2286
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -33,12 +33,12 @@ _NEXT_STEP = N_(
 
 @get(router, "/changes")
 def timeline(request: Request) -> Response:
-    """What was published, what is held, what was withdrawn, and when a list could not be read; newest first.
+    """Show what was published, held and withdrawn, and when a list could not be read; newest first.
 
-    ``?before=`` is the moment, in microseconds since 1970, before which a page's events are.
+    ``?before=``: show events before this moment, in microseconds since 1970.
     """
     site = site_of(request)
-    sights: Sights = request.app.state.sights
+    sights: GapHistory = request.app.state.gap_history
     now = site.clock()
     asked = _number(request.query_params.get("before"), _LARGEST_MOMENT)
     before = None if asked is None else _EPOCH + timedelta(microseconds=asked)
@@ -53,12 +53,12 @@ def timeline(request: Request) -> Response:
         for each in lists:
             gaps = [(gap.until or now, "gap", gap) for gap in sights.of(conn, each.watched, now)]
             events += [gap for gap in gaps if before is None or gap[0] < before][: _PAGE + 1]
-        held = waiting_of(request).all(conn) if before is None else ()
+        held = held_changes_of(request).all(conn) if before is None else ()
     events.sort(key=lambda event: event[0], reverse=True)
-    # what happened in one moment is never torn apart: the next page begins before it
+    # Events of one moment stay on one page: the next page begins before it.
     cut = events[_PAGE - 1][0] if len(events) > _PAGE else None
     shown = [event for event in events if cut is None or event[0] >= cut]
-    return show(
+    return render_page(
         request,
         "changes.html",
         lists=lists,
@@ -71,7 +71,9 @@ def timeline(request: Request) -> Response:
 
 @get(router, "/changes/{number}")
 def changeset_page(request: Request, number: str) -> Response:
-    """One changeset: what, when, what the publisher says, what it means, where and why, and what somebody may do next."""
+    """Show one changeset: what changed, when, what the publisher states, what it means, where, and what to do
+    next.
+    """
     site = site_of(request)
     identity = _number(number)
     page = _number(request.query_params.get("page")) or 1
@@ -85,7 +87,7 @@ def changeset_page(request: Request, number: str) -> Response:
     by_state: dict[str | None, list[Row]] = {}
     for row in whole.rows:
         by_state.setdefault(store.state_of(row), []).append(row)
-    return show(
+    return render_page(
         request,
         "changeset.html",
         whole=whole,
@@ -94,14 +96,14 @@ def changeset_page(request: Request, number: str) -> Response:
         known=STATES,
         places=where,
         watched=site.sources.get(whole.source),
-        next_step=site.next_step.get(language_of(request)) or say(request, _NEXT_STEP),
+        next_step=site.next_step.get(language_of(request)) or translate(request, _NEXT_STEP),
         page=page,
         pages=-(-whole.total // _CHANGES),
     )
 
 
 def _number(text: str | None, largest: int = _LARGEST_ID) -> int | None:
-    """A number as it stands in an address; None for anything else."""
+    """Parse a positive number from an address; None for anything else."""
     if not text or not text.isascii() or not text.isdecimal() or len(text) > len(str(largest)):
         return None
     number = int(text)

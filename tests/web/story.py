@@ -1,7 +1,8 @@
 """A small list with a past: told to a fresh database by real polls of a loopback server, hour by hour.
 
-It holds one of everything that a page can show: agencies that cover a town, a county, a whole state and nobody knows where; additions,
-a removal, a rename, a changed entry; changes that are held, some that were held and went away; and a night in which nothing could be read.
+It holds one of everything that a page can show: agencies that cover a town, a county, a whole state and
+nobody knows where; additions, a removal, a rename, a changed entry; changes that are held, some that were
+held and went away; and a night in which nothing could be read.
 """
 
 from __future__ import annotations

@@ -1,4 +1,6 @@
-"""The site in a real Chromium: accessible, on a phone and in the dark, in both languages, and deaf to hostile names."""
+"""The site in a real Chromium: accessible, on a phone and in the dark, in both languages, and deaf to hostile
+names.
+"""
 
 from __future__ import annotations
 

@@ -23,7 +23,8 @@ def test_it_serves_writes_nothing_of_what_is_asked_and_ends_in_order(
         port = free.getsockname()[1]
     config = tmp_path / "config.toml"
     config.write_text(
-        f'[database]\nurl = "{sqlite_url}"\n[data]\nfolder = "{tmp_path / "data"}"\n[site]\nlisten = "127.0.0.1:{port}"\n'
+        f'[database]\nurl = "{sqlite_url}"\n[data]\nfolder = "{tmp_path / "data"}"\n[site]\nlisten = '
+        f'"127.0.0.1:{port}"\n'
     )
     address = f"http://127.0.0.1:{port}"
     command = [sys.executable, "-m", "monitor", "web", "--config", str(config)]

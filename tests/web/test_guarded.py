@@ -29,7 +29,8 @@ def test_every_answer_is_guarded(web: Running, path: str) -> None:
     for method in ("GET", "HEAD", "POST", "DELETE", "OPTIONS"):
         headers = web.ask(method, path).headers
         assert headers["content-security-policy"] == (
-            "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+            "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; "
+            "frame-ancestors 'none'"
         )
         assert headers["referrer-policy"] == "no-referrer"
         assert headers["x-content-type-options"] == "nosniff"

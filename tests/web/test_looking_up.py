@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from monitor.places import load
 from monitor.states import STATES
 from monitor.web.finder import find
-from monitor.web.home import served
+from monitor.web.home import residential_zips
 from tests.web.conftest import Running
 
 
@@ -112,7 +112,7 @@ def test_several_zips_the_country_and_spanish_names_lead_somewhere(
 
 def test_every_zip_of_the_largest_city_is_offered() -> None:
     (city, *_) = find("New York City", load()).towns
-    assert {"10001", "11692"} <= set(served(city, load()))
+    assert {"10001", "11692"} <= set(residential_zips(city, load()))
 
 
 def test_a_town_of_one_zip_leads_to_its_page(web: Running) -> None:

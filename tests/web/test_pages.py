@@ -24,7 +24,8 @@ def page(web: Running, path: str, **headers: str) -> str:
     return words(answer.text)
 
 
-# --- home -------------------------------------------------------------------------------------------------------------------------
+# --- home
+# -------------------------------------------------------------------------------------------------------------------------
 
 
 def test_home_says_how_fresh_each_list_is(web: Running) -> None:
@@ -60,7 +61,8 @@ def test_home_with_its_style_sheet_and_icon_is_below_60_kilobytes(web: Running) 
     assert len(home.content) + sum(len(web.get(path).content) for path in set(linked)) < 60_000
 
 
-# --- places -----------------------------------------------------------------------------------------------------------------------
+# --- places
+# -----------------------------------------------------------------------------------------------------------------------
 
 
 def test_a_zip_shows_who_covers_it_with_reasons(web: Running) -> None:
@@ -165,7 +167,8 @@ def test_a_place_shows_what_changed_there(web: Running) -> None:
     assert "Springfield" not in news
 
 
-# --- agencies ---------------------------------------------------------------------------------------------------------------------
+# --- agencies
+# ---------------------------------------------------------------------------------------------------------------------
 
 
 def agency(web: Running, name: str, start: str = "/state/IN") -> str:
@@ -206,22 +209,26 @@ def test_an_agency_is_found_by_its_mark_whatever_words_stand_before_it(web: Runn
     assert (answer.status_code, answer.headers["location"]) == (301, path)
 
 
-# --- changes ----------------------------------------------------------------------------------------------------------------------
+# --- changes
+# ----------------------------------------------------------------------------------------------------------------------
 
 
 def test_the_timeline_tells_changes_holds_withdrawals_and_gaps(web: Running) -> None:
     said = page(web, "/changes")
     assert (
-        "Not confirmed: 4 agencies appeared at once, Akron Police Department, OH, among them, between Mar 1, 2026, 12:00 pm CST and "
-        "Mar 1, 2026, 1:00 pm CST. That may be a publisher's error; nobody was alerted. We check hourly. What still stands on "
-        "Mar 2, 2026, 1:00 pm CST is announced with these times, unless a person decides sooner. What disappears stays here, marked "
+        "Not confirmed: 4 agencies appeared at once, Akron Police Department, OH, among them, between Mar "
+        "1, 2026, 12:00 pm CST and "
+        "Mar 1, 2026, 1:00 pm CST. That may be a publisher's error; nobody was alerted. We check hourly. "
+        "What still stands on "
+        "Mar 2, 2026, 1:00 pm CST is announced with these times, unless a person decides sooner. What "
+        "disappears stays here, marked "
         "withdrawn." in said
     )
     assert "Withdrawn: 2 agencies appeared at once" in said
     assert "They were gone again at our check on Mar 1, 2026, 2:00 pm CST; nobody was alerted." in said
     assert (
-        "Between Mar 1, 2026, 2:00 pm CST and Mar 1, 2026, 8:00 pm CST we did not see this list. 5 checks failed."
-        in said
+        "Between Mar 1, 2026, 2:00 pm CST and Mar 1, 2026, 8:00 pm CST we did not see this list. 5 checks "
+        "failed." in said
     )
     assert "1 agency added Gary Police Department (IN)" in said
     assert "1 agency no longer listed Springfield Police Department (IL)" in said
@@ -252,8 +259,8 @@ def test_a_permalink_says_what_when_whose_date_what_it_means_where_and_what_next
     assert "This agency covers Gary." in said
     assert "46402" in said
     assert (
-        "The list names it. Listing alone gives no access. Text reviewed Feb 1, 2026. Source: The publisher's page."
-        in said
+        "The list names it. Listing alone gives no access. Text reviewed Feb 1, 2026. Source: The "
+        "publisher's page." in said
     )
     assert "What you can do If you want to know more, ask the agency" in said
     assert "joined" not in said
@@ -277,7 +284,8 @@ def test_the_meaning_is_the_one_of_that_time(web: Running) -> None:
     assert "They ended." in said  # no text of ours is cut like one from outside
 
 
-# --- languages --------------------------------------------------------------------------------------------------------------------
+# --- languages
+# --------------------------------------------------------------------------------------------------------------------
 
 
 def test_spanish_by_link_is_remembered_by_a_cookie_and_by_nothing_else(web: Running) -> None:

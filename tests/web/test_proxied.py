@@ -60,5 +60,5 @@ def test_who_is_not_trusted_is_taken_for_who_it_is_and_told_of_once(
         for _ in range(3):
             assert seen(client, address, "203.0.113.7") == host
     (told,) = (record.getMessage() for record in caplog.records)
-    assert told.startswith(f"a proxy at {host} passes visitors on and is not in [site] trusted_proxies")
+    assert told.startswith(f"the proxy at {host} is not in [site] trusted_proxies")
     assert "203.0.113.7" not in told
