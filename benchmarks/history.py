@@ -49,14 +49,12 @@ RELEASES = {
 }  # fmt: skip
 WATCH = PolledSource(
     name="ring",
-    title="A map",
     every=HOUR,
     target=Target(url="https://map.example/kml"),
     spec=SourceSpec(name="ring", format="mymaps"),
 )
 ICE = PolledSource(
     name="ice-287g",
-    title="A table",
     every=HOUR,
     target=Target(url="https://table.example/list.xlsx"),
     spec=SourceSpec(

@@ -92,7 +92,6 @@ def watch(settings: Settings, name: str) -> PolledSource:
     source = settings.source(name)
     return PolledSource(
         name=name,
-        title=source.title,
         every=source.every,
         target=Target(url=source.url, page=source.page, link=source.link, hosts=frozenset(source.hosts)),
         spec=SourceSpec(name=name, format=source.format, columns=ColumnMap(**source.columns.model_dump())),
@@ -214,21 +213,21 @@ def alerter(settings: Settings) -> Callable[[Content], Alert]:
 
     public = settings.site.public_url.rstrip("/") if settings.site.public_url else None
 
+    infos = settings.infos
+
     def alert(content: Content) -> Alert:
         if public is None:
             permalink = None
         else:
             permalink = f"{public}/changes/{content.changeset}" if content.changeset else f"{public}/changes"
-        source = settings.sources.get(content.source)
-        known = source.meanings() if source else ()
-        meanings = [meaning for meaning in known if meaning.since <= content.at.date()]
+        source = infos.get(content.source)
         return Alert(
             source=content.source,
-            title=source.titled(content.language) if source else content.source,
+            title=source.title(content.language) if source else content.source,
             publisher=source.publisher if source else "The publisher",
-            official_url=source.official if source else permalink or "",
+            official_url=source.official_url if source else permalink or "",
             told=content.told,
-            meaning=meanings[-1] if meanings else None,
+            meaning=source.meaning(content.at.date()) if source else None,
             site_name=settings.site.name,
             contact=settings.site.contact,
             timezone=settings.site.timezone,
@@ -354,7 +353,7 @@ def queue_due(settings: Settings, engine: Engine, keys: KeyFile, now: datetime) 
         ("sign-ups", lambda: admit(engine, keys, now)),
         ("purging", purging),
         ("digests", lambda: digests_due(engine, now)),
-        ("notices", lambda: notices_due(engine, settings.watched, now)),
+        ("notices", lambda: notices_due(engine, settings.watched_infos, now)),
     )
     for what, verb in verbs:
         try:

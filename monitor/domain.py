@@ -214,6 +214,32 @@ class Meaning:
     reviewed: date | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceInfo:
+    """What people are told of a configured source.
+
+    ``titles`` are by language code and hold "en". ``every`` is the polling interval. ``official_url`` is the
+    list's page for people. ``meanings`` are sorted by ``since``. ``enabled``: it is polled.
+    """
+
+    name: str
+    titles: Mapping[str, str]
+    every: timedelta
+    publisher: str = "The publisher"
+    official_url: str = ""
+    meanings: tuple[Meaning, ...] = ()
+    enabled: bool = True
+
+    def title(self, language: str = "en") -> str:
+        """The list's title in a language, in English where there is no translation."""
+        return self.titles.get(language) or self.titles["en"]
+
+    def meaning(self, on: date) -> Meaning | None:
+        """What being listed means on a day; None before the first meaning."""
+        known = [meaning for meaning in self.meanings if meaning.since <= on]
+        return known[-1] if known else None
+
+
 @dataclass(frozen=True, slots=True)
 class Told:
     """One published change as one person is told it: why they get it, and how sure the match is.

@@ -10,6 +10,7 @@ from sqlalchemy.engine import Engine
 
 from monitor import letters
 from monitor.config import Settings
+from monitor.core.freshness import freshness, late_after
 from monitor.domain import Alert, Message
 from monitor.letters import Today, Voice, Wanted, Watch
 from monitor.outbox import Content, Letter
@@ -21,8 +22,6 @@ from monitor.storage.lists.baseline import BaselineInfo
 from monitor.storage.lists.coverage import Cover, Coverage
 from monitor.storage.people import Follow
 
-_BLIND_AFTER_POLLS = 3
-_MISSED = 1.5  # times the usual interval between two checks: one of them was missed
 _NAMED = 40  # agencies that are named for one place; the others are counted
 _NAMED_IN_ALL = 400  # a letter about many places must not become so long that mail programs cut it off
 
@@ -130,7 +129,7 @@ class Writer:
             return baseline.believed(conn, source).last_good_at
 
     def _is_blind(self, source: str, seen: datetime | None) -> bool:
-        return seen is None or self._clock() - seen > _BLIND_AFTER_POLLS * self._settings.source(source).every
+        return not freshness(seen, None, self._settings.source(source).every, self._clock()).visible
 
     def _wanted(self, follows: Iterable[Follow], language: str) -> tuple[Wanted, ...]:
         places: dict[str, list[str]] = {}
@@ -143,12 +142,12 @@ class Writer:
         known = self._settings.sources.get(source)
         usual = known.every if known else timedelta(hours=1)
         gaps = (end - start for start, end in seen.gaps)
-        return sum((gap for gap in gaps if gap > _MISSED * usual), timedelta())
+        return sum((gap for gap in gaps if gap > late_after(usual)), timedelta())
 
     def title(self, source: str, language: str) -> str:
         """What readers of a language are told that a list is called, also one that is not configured any more."""
         known = self._settings.sources.get(source)
-        return known.titled(language) if known else source
+        return known.info(source).title(language) if known else source
 
     def voice(self, language: str) -> Voice:
         """Who speaks, in a language."""

@@ -11,7 +11,7 @@ from sqlalchemy.engine import Engine
 
 from monitor import app
 from monitor.bot.api import Api
-from monitor.bot.context import BotContext, BotList, Webhook
+from monitor.bot.context import BotContext, Webhook
 from monitor.bot.runner import Bot
 from monitor.channels import Channel
 from monitor.channels.rate import Pace
@@ -48,10 +48,7 @@ def bot(
     context = BotContext(
         engine=engine,
         keys=keys,
-        watched={
-            name: BotList(source.title, source.every, source.title_es)
-            for name, source in settings.watched.items()
-        },
+        watched=settings.watched_infos,
         gazetteer=gazetteer,
         clock=clock,
         folder=settings.data.folder,

@@ -103,7 +103,7 @@ class Commands:
         return self._greeting(subject, translate)
 
     def _greeting(self, subject: Subject, translate: Translator) -> Reply:
-        titles = bullets(safe(each.titled(translate.language)) for each in self._context.watched.values())
+        titles = bullets(safe(each.title(translate.language)) for each in self._context.watched.values())
         what = translate(
             "<b>%(name)s</b> watches official lists of law-enforcement agencies and tells you when an "
             "agency near you is listed or no longer listed:",
@@ -205,9 +205,9 @@ class Commands:
         if not watching.places:
             return self._render_refusal(FollowResult(FollowVerdict.NOTHING), translate)
         buttons = [
-            Button(f"✓ {each.titled(translate.language)}", f"lists off {name}{subject.suffix}")
+            Button(f"✓ {each.title(translate.language)}", f"lists off {name}{subject.suffix}")
             if name in watching.sources
-            else Button(f"+ {each.titled(translate.language)}", f"lists on {name}{subject.suffix}")
+            else Button(f"+ {each.title(translate.language)}", f"lists on {name}{subject.suffix}")
             for name, each in self._context.watched.items()
         ]
         text = paragraphs(
@@ -275,13 +275,13 @@ class Commands:
         for source, each in self._context.watched.items():
             seen = places.last_seen(source, self._context, translate)
             if seen.at is None:
-                told.append(translate("%(title)s: not read yet.", title=each.titled(translate.language)))
+                told.append(translate("%(title)s: not read yet.", title=each.title(translate.language)))
             elif seen.blind:
                 told.append(
                     translate(
                         "%(title)s: we cannot see this list right now; the last good check was %(at)s. "
                         "Nothing is known of changes since then.",
-                        title=each.titled(translate.language),
+                        title=each.title(translate.language),
                         at=seen.at,
                     )
                 )
@@ -289,7 +289,7 @@ class Commands:
                 told.append(
                     translate(
                         "%(title)s: last good check %(at)s.",
-                        title=each.titled(translate.language),
+                        title=each.title(translate.language),
                         at=seen.at,
                     )
                 )
@@ -378,7 +378,7 @@ class Commands:
         return [name for name in self._context.watched if name in watching.sources]
 
     def _titles(self, sources: list[str], translate: Translator) -> Html:
-        return joined((self._context.watched[name].titled(translate.language) for name in sources), "; ")
+        return joined((self._context.watched[name].title(translate.language) for name in sources), "; ")
 
     def _render_refusal(self, outcome: FollowResult, translate: Translator) -> Reply:
         match outcome.verdict:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 
 from sqlalchemy.engine import Engine
 
-from monitor.domain import Listing, Placement
+from monitor.domain import Listing, Placement, SourceInfo
 from monitor.keys import KeyFile
 from monitor.places import Gazetteer
 
@@ -17,19 +17,6 @@ Covering = Callable[[str, str], Iterable[tuple[Listing, Placement]]]
 """The agencies of a source that are listed now and serve a ZIP, those of its whole state included: (source,
 ZIP) to pairs.
 """
-
-
-@dataclass(frozen=True, slots=True)
-class BotList:
-    """One watched list: its title and its polling interval."""
-
-    title: str
-    every: timedelta
-    title_es: str | None = None
-
-    def titled(self, language: str) -> str:
-        """The list's title in a language."""
-        return (self.title_es if language == "es" else None) or self.title
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +30,7 @@ class BotContext:
 
     engine: Engine
     keys: KeyFile
-    watched: Mapping[str, BotList]
+    watched: Mapping[str, SourceInfo]
     gazetteer: Gazetteer
     clock: Callable[[], datetime]
     folder: Path

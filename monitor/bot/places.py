@@ -9,11 +9,11 @@ from datetime import datetime
 
 from monitor.bot.context import BotContext
 from monitor.bot.text import Html, Translator, bullets, paragraphs, safe
+from monitor.core.freshness import freshness
 from monitor.domain import Listing, Placement
 from monitor.errors import UsageError
 from monitor.messages import locale
 from monitor.messages.locale import N_
-from monitor.ops import health
 from monitor.places import EVERYWHERE, MILITARY, STATES, ZipArea, ZipKind, parse_place
 from monitor.render import clean
 from monitor.storage import engine as db
@@ -114,7 +114,7 @@ def covered(place: str, sources: Sequence[str], context: BotContext, translate: 
     for source in sources:
         seen, title = (
             last_seen(source, context, translate),
-            context.watched[source].titled(translate.language),
+            context.watched[source].title(translate.language),
         )
         if seen.at is None:
             told.append(
@@ -160,12 +160,10 @@ def last_seen(source: str, context: BotContext, translate: Translator) -> LastRe
     """Read when a list was last read."""
     with db.reading(context.engine) as conn:
         state = overview.source_state(conn, source)
-    if state.last_good_at is None:
-        return LastRead(None, True)
-    blind = health.blind(
-        state.last_good_at, state.last_fetch_at, context.watched[source].every, context.clock()
-    )
-    return LastRead(_moment(state.last_good_at, context, translate), blind)
+    every = context.watched[source].every
+    seen = freshness(state.last_good_at, state.last_fetch_at, every, context.clock())
+    at = _moment(seen.last_good_at, context, translate) if seen.last_good_at else None
+    return LastRead(at, not seen.visible)
 
 
 def _moment(at: datetime, context: BotContext, translate: Translator) -> str:

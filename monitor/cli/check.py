@@ -114,15 +114,15 @@ def _sources(settings: Settings) -> Iterator[Finding]:
 def _meanings(settings: Settings) -> Iterator[Finding]:
     """Texts that are missing or were not reviewed for long: a warning, for everything works without them."""
     today = app.now().date()
-    for name, source in settings.watched.items():
-        current = [meaning for meaning in source.meanings() if meaning.since <= today]
-        if not current:
+    for name, source in settings.watched_infos.items():
+        current = source.meaning(today)
+        if current is None:
             yield Finding(
                 f"{name} meaning",
                 True,
                 f"warning: nothing says what being listed means; write [[sources.{name}.meaning]]",
             )
-        elif current[-1].reviewed is None or today - current[-1].reviewed > REVIEW_AFTER:
+        elif current.reviewed is None or today - current.reviewed > REVIEW_AFTER:
             yield Finding(
                 f"{name} meaning",
                 True,

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, field_validator
 
 from monitor.config.values import Count, Duration, Network, Share, Wait, WebAddress, expression
-from monitor.domain import Meaning
+from monitor.domain import Meaning, SourceInfo
 from monitor.errors import UsageError
 from monitor.places.codes import parse_place
 
@@ -166,12 +166,19 @@ class SourceSection(Section):
         assert address is not None
         return address
 
-    def titled(self, language: str) -> str:
-        """What readers of a language are told that the list is called."""
-        return (self.title_es if language == "es" else None) or self.title
-
-    def meanings(self) -> tuple[Meaning, ...]:
-        return tuple(sorted((entry.meaning() for entry in self.meaning), key=lambda meaning: meaning.since))
+    def info(self, name: str) -> SourceInfo:
+        """What people are told of the source called ``name``."""
+        titles = {"en": self.title} | ({"es": self.title_es} if self.title_es else {})
+        meanings = sorted((entry.meaning() for entry in self.meaning), key=lambda meaning: meaning.since)
+        return SourceInfo(
+            name=name,
+            titles=titles,
+            every=self.every,
+            publisher=self.publisher,
+            official_url=self.official,
+            meanings=tuple(meanings),
+            enabled=self.enabled,
+        )
 
 
 class FetchSection(Section):

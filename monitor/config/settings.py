@@ -24,7 +24,7 @@ from monitor.config.sections import (
     TelegramSection,
 )
 from monitor.config.values import nearest
-from monitor.domain import Policy
+from monitor.domain import Policy, SourceInfo
 from monitor.errors import UsageError
 
 
@@ -64,6 +64,16 @@ class Settings(Section):
     def watched(self) -> dict[str, SourceSection]:
         """The sources that are polled, by name."""
         return {name: source for name, source in self.sources.items() if source.enabled}
+
+    @property
+    def infos(self) -> dict[str, SourceInfo]:
+        """What people are told of each configured source, by name, in the order of the configuration."""
+        return {name: source.info(name) for name, source in self.sources.items()}
+
+    @property
+    def watched_infos(self) -> dict[str, SourceInfo]:
+        """The same for the sources that are polled."""
+        return {name: source.info(name) for name, source in self.watched.items()}
 
     def source(self, name: str) -> SourceSection:
         """One source by name. Raises UsageError that names the known ones."""

@@ -198,7 +198,7 @@ def _tell(stage: _Stage, step: Step, following: Step | None, say: Callable[[str]
                 poll(stage.engine, each, stage.fetcher, now=stage.now)
     stage.now = step.at
     stage.publisher.serve(step.source, step.content(FILES), name=step.file)
-    say(click.style(f"\n{_when(stage.now)}  {watch.title}", bold=True))
+    say(click.style(f"\n{_when(stage.now)}  {stage.settings.infos[watch.name].title()}", bold=True))
     say(f"  {step.says}")
     _say_outcome(stage, poll(stage.engine, watch, stage.fetcher, now=stage.now), say)
     _deliver(stage, say)

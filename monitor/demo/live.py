@@ -95,7 +95,7 @@ def _loop(
             for watch in watches.values():
                 outcome = poll(engine, watch, fetcher, now=app.now())
                 if outcome.outcome not in {Result.UNCHANGED, Result.PENDING}:
-                    say(f"\n{watch.title}")
+                    say(f"\n{settings.infos[watch.name].title()}")
                     tell(outcome)
         fan_out(engine, locate=locate, now=app.now())
         asyncio.run(app.send_due(settings, engine, keys))

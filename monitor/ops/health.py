@@ -9,28 +9,19 @@ from typing import Any
 from sqlalchemy import Engine
 
 from monitor.channels import EVERYTHING
+from monitor.core.freshness import freshness
 from monitor.storage import facts, people
 from monitor.storage.engine import reading
 from monitor.storage.lists import overview
 from monitor.storage.lists.overview import OFTEN
 from monitor.storage.people import signups
 
-# a source is called blind when so many polls in a row brought nothing good; one lost poll is the ordinary life of the web
-BLIND_AFTER_POLLS = 3
 # sender and bot give a sign of life every 20 seconds; a container is called unhealthy when it was silent for this long
 SILENT_AFTER = timedelta(minutes=2)
 _POLL = "start `monitor run` or call `monitor poll`"
 # when so many addresses, and such a share of all, close within a day, something may be wrong with the mail server and not with them
 WAVE, WAVE_SHARE = 10, 0.05
 DAY = timedelta(days=1)
-
-
-def blind(
-    last_good_at: datetime | None, first_seen_at: datetime | None, every: timedelta, now: datetime
-) -> bool:
-    """Whether a source went unread for longer than `BLIND_AFTER_POLLS` polls. ``first_seen_at`` counts when it was never read."""
-    since = last_good_at or first_seen_at
-    return since is not None and now - since > BLIND_AFTER_POLLS * every
 
 
 def status(
@@ -61,7 +52,7 @@ def status(
         living = people.count_living(conn) if suppressed >= WAVE else 0
     lines: dict[str, Any] = {}
     for name, state in states.items():
-        is_blind = blind(state.last_good_at, state.last_fetch_at, sources[name], now)
+        is_blind = freshness(state.last_good_at, state.last_fetch_at, sources[name], now).blind
         lines[name] = {
             "last_good_at": _iso(state.last_good_at),
             "age": _age(state.last_good_at, now),

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 from sqlalchemy.engine import Engine
 
+from monitor.core.freshness import blind_after
+from monitor.domain import SourceInfo
 from monitor.storage import facts
 from monitor.storage.deliveries import notices
 from monitor.storage.engine import reading, transaction
@@ -15,7 +17,7 @@ from monitor.storage.engine import reading, transaction
 log = logging.getLogger(__name__)
 
 BLIND_FOR = timedelta(days=7)
-"""After how long without a good check the followers of a list are told."""
+"""After how long without a good check the followers of a list are told that it is blind."""
 RECEIPT_AFTER = timedelta(days=91)
 """After how long without any message a subscriber is told that the watch goes on."""
 LOOK_EVERY = timedelta(hours=6)
@@ -23,11 +25,11 @@ LOOK_EVERY = timedelta(hours=6)
 _LOOKED = "receipts looked for at"
 
 
-def notices_due(engine: Engine, sources: Iterable[str], now: datetime) -> int:
-    """Write the notices that are due, and the quarterly receipts; returns how many. ``sources`` are those that are watched: of others
-    nothing is seen, and their followers are told so like those of one that cannot be read.
+def notices_due(engine: Engine, watched: Mapping[str, SourceInfo], now: datetime) -> int:
+    """Write the notices that are due, and the quarterly receipts; returns how many.
+
+    ``watched`` are the sources that are polled. Followers of any other source are told that it is not seen.
     """
-    watched = frozenset(sources)
     with reading(engine) as conn:
         sights = notices.sights(conn)
     written = 0
@@ -36,11 +38,14 @@ def notices_due(engine: Engine, sources: Iterable[str], now: datetime) -> int:
         # whoever did not look has not gone blind: a service that was down looks first
         looked = good is not None and sight.last_fetch_at is not None and sight.last_fetch_at > good
         unseen = looked or source not in watched
-        if told is None and unseen and good is not None and now - good >= BLIND_FOR:
+        long = max(BLIND_FOR, blind_after(watched[source].every)) if source in watched else BLIND_FOR
+        if told is None and unseen and good is not None and now - good >= long:
             with transaction(engine) as conn:
                 if notices.note_blind(conn, source, None, now):
                     written += notices.owe_followers(conn, source, blind_period(source, now), now)
-                    log.warning("%s was not read for %d days: its followers are told", source, BLIND_FOR.days)
+                    log.warning(
+                        "%s was not read for %d days: its followers are told", source, (now - good).days
+                    )
         elif told is not None and good is not None and good > told:
             with transaction(engine) as conn:
                 if notices.note_blind(conn, source, told, None):

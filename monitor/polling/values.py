@@ -19,7 +19,6 @@ class PolledSource:
     """One configured source as the poll needs to know it: where it is, how it is read, how often, and what may be believed of it."""
 
     name: str
-    title: str
     every: timedelta
     target: Target
     spec: SourceSpec

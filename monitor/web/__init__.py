@@ -41,7 +41,7 @@ from fastapi import APIRouter, FastAPI, Request
 from monitor.storage.lists.coverage import Coverage
 from monitor.web import about, agencies, feeds, home, places, probes, timeline
 from monitor.web.charts import ChartCache, GapHistory
-from monitor.web.context import Site, SiteList
+from monitor.web.context import Site
 from monitor.web.errors import answer_errors
 from monitor.web.held import HeldChanges
 from monitor.web.middleware import SiteMiddleware
@@ -50,7 +50,7 @@ from monitor.web.pages import Templates
 if TYPE_CHECKING:
     from fastapi.telemetry import TelemetryConfig  # older versions have none, and need none
 
-__all__ = ["Coverage", "Site", "SiteList", "create_app"]
+__all__ = ["Coverage", "Site", "create_app"]
 
 THREADS = 4
 """Worker threads of the site. Rendering is bound by the processor, so with forty threads they and the event

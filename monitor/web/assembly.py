@@ -20,7 +20,7 @@ from monitor.config import LOOPBACK, Settings
 from monitor.errors import UsageError
 from monitor.outbox import clone_guard
 from monitor.storage.lists.coverage import Coverage
-from monitor.web.context import Site, SiteList
+from monitor.web.context import Site
 from monitor.web.proxy import ProxyMiddleware
 
 log = logging.getLogger(__name__)
@@ -37,18 +37,7 @@ def site(settings: Settings, engine: Engine, clock: Callable[[], datetime] = app
     own = settings.site
     return Site(
         engine=engine,
-        sources={
-            name: SiteList(
-                name=name,
-                title=source.title,
-                title_es=source.title_es,
-                publisher=source.publisher,
-                official_url=source.official,
-                every=source.every,
-                meanings=source.meanings(),
-            )
-            for name, source in settings.watched.items()
-        },
+        sources=settings.watched_infos,
         gazetteer=gazetteer,
         coverage=Coverage(
             engine, settings.watched, lambda source, listing: gazetteer.locate(listing, source=source)

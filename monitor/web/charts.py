@@ -10,12 +10,12 @@ from datetime import datetime
 
 from sqlalchemy.engine import Connection
 
-from monitor.ops.health import BLIND_AFTER_POLLS
+from monitor.core.freshness import blind_after
+from monitor.domain import SourceInfo
 from monitor.pictures.bars import Chart, chart
 from monitor.storage.lists import baseline, timeline
 from monitor.storage.lists import pages as store
 from monitor.storage.lists.timeline import Gap, SourceGaps
-from monitor.web.context import SiteList
 
 
 class GapHistory:
@@ -25,9 +25,9 @@ class GapHistory:
         self._lock = threading.Lock()
         self._seen: dict[str, SourceGaps] = {}
 
-    def of(self, conn: Connection, watched: SiteList, now: datetime) -> tuple[Gap, ...]:
+    def of(self, conn: Connection, watched: SourceInfo, now: datetime) -> tuple[Gap, ...]:
         """Read the gaps of a list, newest first, including one that is still open."""
-        longest = BLIND_AFTER_POLLS * watched.every
+        longest = blind_after(watched.every)
         with self._lock:
             before = self._seen.get(watched.name) or SourceGaps(watched.name)
             seen = self._seen[watched.name] = timeline.look(conn, before, longest)
@@ -43,7 +43,7 @@ class ChartCache:
         self._lock = threading.Lock()
         self._drawn: dict[str, tuple[tuple[int, datetime], Chart | None]] = {}
 
-    def of(self, conn: Connection, watched: SiteList, now: datetime) -> Chart | None:
+    def of(self, conn: Connection, watched: SourceInfo, now: datetime) -> Chart | None:
         """The chart of a list; None while there is no history to show."""
         key = (baseline.believed(conn, watched.name).number, now.replace(minute=0, second=0, microsecond=0))
         known = self._drawn.get(watched.name)
@@ -52,7 +52,7 @@ class ChartCache:
                 known = self._drawn[watched.name] = (key, self._draw(conn, watched, now))
         return known[1]
 
-    def _draw(self, conn: Connection, watched: SiteList, now: datetime) -> Chart | None:
+    def _draw(self, conn: Connection, watched: SourceInfo, now: datetime) -> Chart | None:
         counts = store.counts(conn, watched.name)
         if not counts:
             return None

@@ -4,39 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from urllib.parse import urlsplit
 
 from sqlalchemy.engine import Engine
 
-from monitor.domain import Meaning
+from monitor.domain import SourceInfo
 from monitor.places import Gazetteer
 from monitor.storage.lists.coverage import Coverage
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SiteList:
-    """One list that is watched, as people are told of it.
-
-    ``every`` is its polling interval; ``meanings`` are sorted by ``since``.
-    """
-
-    name: str
-    title: str
-    publisher: str
-    official_url: str
-    every: timedelta
-    meanings: tuple[Meaning, ...] = ()
-    title_es: str | None = None
-
-    def titled(self, language: str) -> str:
-        """What readers of a language are told that the list is called."""
-        return (self.title_es if language == "es" else None) or self.title
-
-    def meaning(self, on: date) -> Meaning | None:
-        """What being listed means on a day; None before anything is known."""
-        found = [meaning for meaning in self.meanings if meaning.since <= on]
-        return found[-1] if found else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +28,7 @@ class Site:
     """
 
     engine: Engine
-    sources: Mapping[str, SiteList]
+    sources: Mapping[str, SourceInfo]
     gazetteer: Gazetteer
     coverage: Coverage
     clock: Callable[[], datetime]

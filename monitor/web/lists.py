@@ -7,26 +7,32 @@ from datetime import datetime
 
 from sqlalchemy.engine import Connection
 
-from monitor.ops.health import blind
+from monitor.core.freshness import Freshness, freshness
+from monitor.domain import SourceInfo
 from monitor.storage.lists import overview
-from monitor.web.context import Site, SiteList
+from monitor.web.context import Site
 
 
 @dataclass(frozen=True, slots=True)
 class ListStatus:
-    """A list and how fresh what we know of it is. ``seen_at`` is the last good check, ``blind`` that it is
-    too long ago to be relied on.
+    """A list, how fresh what we know of it is, and how many listings and held changes it has."""
 
-    A list that was never read is blind too, once ``seen_at`` should be there; before the first check it is
-    ``new``.
-    """
-
-    watched: SiteList
-    seen_at: datetime | None
-    blind: bool
-    new: bool
+    watched: SourceInfo
+    freshness: Freshness
     count: int
     held: int
+
+    @property
+    def seen_at(self) -> datetime | None:
+        return self.freshness.last_good_at
+
+    @property
+    def blind(self) -> bool:
+        return self.freshness.blind
+
+    @property
+    def new(self) -> bool:
+        return self.freshness.new
 
     @property
     def name(self) -> str:
@@ -41,10 +47,7 @@ def standing(conn: Connection, site: Site, now: datetime) -> tuple[ListStatus, .
         found.append(
             ListStatus(
                 watched=watched,
-                seen_at=state.last_good_at,
-                blind=blind(state.last_good_at, state.last_fetch_at, watched.every, now)
-                or (state.last_good_at is None and state.last_fetch_at is not None),
-                new=state.last_fetch_at is None,
+                freshness=freshness(state.last_good_at, state.last_fetch_at, watched.every, now),
                 count=state.baseline,
                 held=state.held,
             )

@@ -22,7 +22,8 @@ from monitor.storage.lists.changes import Row
 from monitor.storage.lists.coverage import Cover
 
 if TYPE_CHECKING:
-    from monitor.web.context import Site, SiteList
+    from monitor.domain import SourceInfo
+    from monitor.web.context import Site
 
 _DIGITS = 10  # of an agency's hash in its address: at 10,000 agencies two alike are one chance in 20,000
 
@@ -69,7 +70,7 @@ class Presenter:
     def line(self, row: Row) -> ChangeView:
         """A change, ready to be shown."""
         words, watched = self._words, self._site.sources.get(row.source)
-        title = clean(watched.titled(self._language) if watched else row.source)
+        title = clean(watched.title(self._language) if watched else row.source)
         publisher = clean(watched.publisher if watched else row.source)
         confidence = Confidence(row.confidence) if row.confidence else Confidence.EXACT
         told = Told(row.change, (), row.placement or "", confidence, row.not_before, row.first_seen_at)
@@ -166,7 +167,7 @@ class Presenter:
         """Where an agency is: "covers Lake County"."""
         return locale.placement(clean(cover.placement.reason), self._language)
 
-    def meaning(self, watched: SiteList, at: datetime) -> MeaningText | None:
+    def meaning(self, watched: SourceInfo, at: datetime) -> MeaningText | None:
         """What being on a list means at a moment; None when the configuration does not say."""
         meaning = watched.meaning(at.astimezone(self._zone).date())
         if meaning is None:

@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 
 from monitor import subscribers
-from monitor.bot import BotList
+from monitor.domain import SourceInfo
 from monitor.subscribers import Tombstones
 from tests.bot.world import ICE, RING, World
 
@@ -226,9 +226,8 @@ def test_a_list_that_came_later_is_named_and_never_added(still: World) -> None:
     still.context = replace(still.context, watched=ring)
     with still.running():
         still.ask("/watch 60601")
-    still.context = replace(
-        still.context, watched=ring | {"later": BotList("A later list", timedelta(hours=1))}
-    )
+    later = SourceInfo(name="later", titles={"en": "A later list"}, every=timedelta(hours=1))
+    still.context = replace(still.context, watched=ring | {"later": later})
     with still.running():
         assert "Left out: A later list." in still.ask("/list").text
         still.ask("/watch IN")

@@ -16,7 +16,8 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
 from monitor import subscribers
-from monitor.bot import Bot, BotContext, BotList, Timing
+from monitor.bot import Bot, BotContext, Timing
+from monitor.domain import SourceInfo
 from monitor.keys import KeyFile
 from monitor.places import load
 from monitor.storage import engine as db
@@ -25,7 +26,10 @@ from monitor.storage.lists.tables import SourceRow
 from tests.peers.botapi import BotApi, Notice, Post
 
 RING, ICE = "Ring's Active Agency Map", "ICE 287(g) agreements"
-WATCHED = {"ring": BotList(RING, timedelta(hours=1)), "ice-287g": BotList(ICE, timedelta(hours=1))}
+WATCHED = {
+    name: SourceInfo(name=name, titles={"en": title}, every=timedelta(hours=1))
+    for name, title in (("ring", RING), ("ice-287g", ICE))
+}
 TIMING = Timing(poll=20, standby=0.05, pause=0.02, longest_pause=0.05, answer=5.0)
 PATIENCE = 10.0
 

@@ -47,9 +47,9 @@ def test_without_a_file_the_defaults_watch_two_lists_hourly(
 
 
 def test_every_source_of_the_box_says_what_a_listing_means_in_two_languages() -> None:
-    for source in load(None, {}).sources.values():
-        assert source.meanings()
-        for meaning in source.meanings():
+    for source in load(None, {}).infos.values():
+        assert source.meanings
+        for meaning in source.meanings:
             assert meaning.en
             assert meaning.es
             assert meaning.en != meaning.es

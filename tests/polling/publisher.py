@@ -63,7 +63,6 @@ class Publication:
         self.now = START
         self.watch = PolledSource(
             name="list",
-            title="The list",
             every=HOUR,
             target=Target(url=server.url("/list.csv")),
             spec=SourceSpec(name="list", format="table", columns=COLUMNS),

@@ -188,7 +188,7 @@ def test_a_quarter_of_silence_brings_a_receipt_unless_it_is_not_wanted(
     hears = member(engine, keys, now, "hears@example.org", "46320")
     assert hears
     out(engine, publish, "Hammond", now + 60 * DAY, "46320", "IN")
-    receipts = [notices_due(engine, [], now + days * DAY) for days in (1, 90, 91, 92, 120, 152, 182)]
+    receipts = [notices_due(engine, {}, now + days * DAY) for days in (1, 90, 91, 92, 120, 152, 182)]
     assert receipts == [0, 0, 1, 0, 0, 1, 1]
 
 

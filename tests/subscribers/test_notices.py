@@ -96,6 +96,22 @@ def test_followers_of_a_list_that_is_switched_off_are_told_and_stay_followers(sm
     assert on(town, 10, since=start) == [("ann@example.org", BACK)]
 
 
+def test_followers_of_a_list_that_is_polled_rarely_are_told_when_it_is_blind_and_not_before(
+    small_town: Town,
+) -> None:
+    town = small_town
+    town.member()
+    start = town.now
+    checked(town, good=True)
+    path = town.settings.data.folder.parent / "config.toml"
+    path.write_text(f'{path.read_text()}[sources.ring]\nevery = "5d"\n')
+    town.settings = config.load(path, {})
+    town.now = start + timedelta(days=5)
+    checked(town, good=False)
+    assert on(town, 8, 14.9, since=start) == []
+    assert on(town, 15.1, since=start) == [("ann@example.org", BLIND)]
+
+
 def test_a_receipt_counts_checks_and_the_time_without_one(town: Town) -> None:
     town.member()
     start = town.now

@@ -13,7 +13,7 @@ from io import StringIO
 
 from sqlalchemy.engine import Engine
 
-from monitor.domain import Listing, Meaning, Placement, Policy
+from monitor.domain import Listing, Meaning, Placement, Policy, SourceInfo
 from monitor.fetch import Fetcher, Target
 from monitor.outbox import fan_out
 from monitor.places import load
@@ -21,7 +21,7 @@ from monitor.polling import PolledSource, poll
 from monitor.sources import ColumnMap, SourceSpec
 from monitor.storage.engine import reading
 from monitor.storage.lists import changes
-from monitor.web import Coverage, Site, SiteList
+from monitor.web import Coverage, Site
 from tests.peers.http import Answer, Server
 
 SOURCE = "list"
@@ -116,7 +116,6 @@ class Publisher:
         self._server, self._engine, self._fetcher = server, engine, fetcher
         self._watch = PolledSource(
             name=name,
-            title="The camera list",
             every=HOUR,
             target=Target(url=server.url("/list.csv")),
             spec=SourceSpec(name=name, format="table", columns=COLUMNS),
@@ -190,9 +189,9 @@ def site(engine: Engine, clock: Clock, public_url: str = "https://watch.example"
     return Site(
         engine=engine,
         sources={
-            SOURCE: SiteList(
+            SOURCE: SourceInfo(
                 name=SOURCE,
-                title="The camera list",
+                titles={"en": "The camera list"},
                 publisher="Camera Co",
                 official_url="https://publisher.example/list",
                 every=HOUR,
