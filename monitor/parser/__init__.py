@@ -1,0 +1,54 @@
+"""Reads publications in a process of its own: publishers are not trusted, and every parser has its bomb.
+
+The child process has no database, no secrets and no environment, and limits of memory, processor and wall time. It
+gets a body, or listings to pair, and answers with plain JSON that is validated before anything uses it. When it
+breaks a limit or dies, the request ends as a `ParseError` with the reason, and the next request gets a new child.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Protocol
+
+from monitor import sources
+from monitor.core import identity
+from monitor.domain import Listing, Publication
+from monitor.parser.limits import ParserLimits
+from monitor.parser.process import ParserProcess
+from monitor.sources import SourceSpec
+
+__all__ = ["IN_PROCESS", "Parser", "ParserLimits", "ParserProcess"]
+
+
+class Parser(Protocol):
+    """Turns bytes into listings, and pairs listings of two publications. Every method raises ParseError."""
+
+    def parse(self, body: bytes, spec: SourceSpec) -> Publication:
+        """See `sources.parse`."""
+        ...
+
+    def pair(
+        self, removed: Iterable[Listing], added: Iterable[Listing], *, widespread: frozenset[str] = ...
+    ) -> list[tuple[Listing, Listing]]:
+        """See `identity.pair`."""
+        ...
+
+
+class _InProcess:
+    """The same without a child process, for files of the operator's own: `monitor replay`, `parse` and `diff`."""
+
+    def parse(self, body: bytes, spec: SourceSpec) -> Publication:
+        return sources.parse(body, spec)
+
+    def pair(
+        self,
+        removed: Iterable[Listing],
+        added: Iterable[Listing],
+        *,
+        widespread: frozenset[str] = frozenset(),
+    ) -> list[tuple[Listing, Listing]]:
+        return identity.pair(removed, added, widespread=widespread)
+
+
+IN_PROCESS: Parser = _InProcess()
+"""Parses in this process, without limits."""

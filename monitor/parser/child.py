@@ -1,0 +1,99 @@
+"""The child process: one request after the other from standard input, answers on standard output.
+
+Run as a script by `ParserProcess`, isolated (``python -I``), with its limits as arguments: bytes of address space and
+seconds of processor for each request.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import resource
+import sys
+import time
+from pathlib import Path
+from typing import Any, BinaryIO
+
+if __name__ == "__main__":  # isolated mode knows neither the working directory nor PYTHONPATH
+    sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+from pydantic import TypeAdapter
+
+from monitor import sources
+from monitor.core import identity
+from monitor.domain import Listing, Publication
+from monitor.errors import ParseError
+from monitor.parser.frames import frame, read_frame
+from monitor.sources import SourceSpec
+
+PUBLICATION: TypeAdapter[Publication] = TypeAdapter(Publication)
+SIDES: TypeAdapter[tuple[list[Listing], list[Listing]]] = TypeAdapter(tuple[list[Listing], list[Listing]])
+SPEC: TypeAdapter[SourceSpec] = TypeAdapter(SourceSpec)
+
+_FILES = 32  # descriptors: three streams, and what a library opens for a moment
+
+
+def limit(memory: int) -> None:
+    """Limit this process for good: address space, no core dumps, no written files, few descriptors."""
+    for what, most in (
+        (resource.RLIMIT_AS, memory),
+        (resource.RLIMIT_CORE, 0),
+        (resource.RLIMIT_FSIZE, 0),
+        (resource.RLIMIT_NOFILE, _FILES),
+    ):
+        resource.setrlimit(what, (most, most))
+
+
+def limit_processor(seconds: int) -> None:
+    """Let this process use so many more seconds of processor; the kernel ends it with SIGXCPU after that."""
+    until = math.ceil(time.process_time()) + seconds
+    resource.setrlimit(resource.RLIMIT_CPU, (until, resource.getrlimit(resource.RLIMIT_CPU)[1]))
+
+
+def answer(request: dict[str, Any], content: bytes) -> bytes:
+    """The JSON that answers a request."""
+    try:
+        if request["do"] == "parse":
+            publication = sources.parse(content, SPEC.validate_python(request["spec"]))
+            return b'{"publication":' + PUBLICATION.dump_json(publication) + b"}"
+        removed, added = SIDES.validate_json(content)
+        pairs = identity.pair(removed, added, widespread=frozenset(request["widespread"]))
+        return json.dumps({"pairs": [(was.key, now.key) for was, now in pairs]}).encode()
+    except ParseError as error:
+        return json.dumps({"refused": str(error)}).encode()
+    except MemoryError:
+        return b'{"memory": true}'
+    except Exception as error:  # a mistake of ours must not cost more than this request
+        return json.dumps({"broken": where(error)}).encode()
+
+
+def where(error: BaseException) -> str:
+    """The type of an error and the line that raised it. Its text may hold anything of the publisher's."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    at = f" at {Path(trace.tb_frame.f_code.co_filename).name}:{trace.tb_lineno}" if trace else ""
+    return f"{type(error).__name__}{at}"
+
+
+def main(memory: int, processor: int, incoming: BinaryIO, outgoing: BinaryIO) -> None:
+    """Answer until the parent closes the stream."""
+    limit(memory)
+    while (header := read_frame(incoming)) is not None:
+        content = read_frame(incoming)
+        if content is None:
+            return
+        limit_processor(processor)
+        outgoing.write(frame(answer(json.loads(header), content)))
+        outgoing.flush()
+        del content
+
+
+if __name__ == "__main__":
+    streams = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
+    # a library that prints or reads must not get between the frames
+    nothing = os.open(os.devnull, os.O_RDWR)
+    os.dup2(nothing, 0)
+    os.dup2(nothing, 1)
+    main(int(sys.argv[1]), int(sys.argv[2]), *streams)

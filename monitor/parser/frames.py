@@ -1,0 +1,28 @@
+"""What parent and child say to each other: frames of eight bytes of length (big-endian) and the content.
+
+A request is two frames: JSON ``{"do": "parse", "spec": ...}`` and the body, or JSON ``{"do": "pair", "widespread":
+[...]}`` and the two lists of listings as JSON. An answer is one frame of JSON: ``{"publication": ...}``, ``{"pairs":
+[[key, key], ...]}``, or ``{"refused": reason}`` for a `ParseError`, ``{"memory": true}``, ``{"broken": where}``.
+"""
+
+from __future__ import annotations
+
+import struct
+from typing import BinaryIO
+
+LENGTH = struct.Struct(">Q")
+
+
+def frame(content: bytes) -> bytes:
+    """The content behind its length."""
+    return LENGTH.pack(len(content)) + content
+
+
+def read_frame(stream: BinaryIO) -> bytes | None:
+    """The next frame of a blocking stream; None at its end, also in the middle of a frame."""
+    header = stream.read(LENGTH.size)
+    if len(header) < LENGTH.size:
+        return None
+    (length,) = LENGTH.unpack(header)
+    content = stream.read(length)
+    return content if len(content) == length else None

@@ -1,0 +1,277 @@
+"""The parent's side: children that are started when needed, asked, bounded, and ended."""
+
+from __future__ import annotations
+
+import json
+import logging
+import math
+import os
+import selectors
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import asdict
+from datetime import timedelta
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+from pydantic import TypeAdapter, ValidationError
+
+from monitor.domain import Listing, Publication
+from monitor.errors import ParseError
+from monitor.parser.frames import LENGTH, frame
+from monitor.parser.limits import MIB, ParserLimits
+from monitor.sources import SourceSpec
+
+log = logging.getLogger(__name__)
+
+CHILDREN = 2
+"""How many bodies are parsed at once: a hostile list may hold up one other, not all."""
+IDLE = timedelta(minutes=1)
+"""A child that nobody asks for so long is ended: most polls find nothing new, and it holds 60 MB."""
+
+_T = TypeVar("_T")
+_CHILD = Path(__file__).with_name("child.py")
+_PIECE = 1 << 16  # bytes, as many as a pipe holds
+_PUBLICATION: TypeAdapter[Publication] = TypeAdapter(Publication)
+_SIDES: TypeAdapter[tuple[list[Listing], list[Listing]]] = TypeAdapter(tuple[list[Listing], list[Listing]])
+
+
+class ParserProcess:
+    """A parser in child processes. Thread-safe; a context manager that ends the children.
+
+    ``script`` is what a child runs. ``idle`` is how long a child waits for another request before it is ended.
+    """
+
+    def __init__(
+        self,
+        limits: ParserLimits | None = None,
+        *,
+        children: int = CHILDREN,
+        idle: timedelta = IDLE,
+        script: Path = _CHILD,
+    ) -> None:
+        self._limits = limits or ParserLimits()
+        self._idle, self._script = idle, script
+        self._free = threading.Semaphore(children)
+        self._lock = threading.Lock()
+        self._waiting: list[_Child] = []
+        self._reaper: threading.Timer | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the children that nobody asks now."""
+        with self._lock:
+            children, self._waiting = self._waiting, []
+            if self._reaper is not None:
+                self._reaper.cancel()
+                self._reaper = None
+        for child in children:
+            child.end()
+
+    def parse(self, body: bytes, spec: SourceSpec) -> Publication:
+        """Parse a body in a child. Raises ParseError, also when the child breaks a limit or dies."""
+        answer = self._ask({"do": "parse", "spec": asdict(spec)}, body)
+        publication = _validated(_PUBLICATION, _content(answer, b'{"publication":'))
+        keys = {listing.key for listing in publication.listings}
+        if len(keys) != len(publication.listings) or "" in keys or not keys:
+            raise ParseError("the parser gave an answer that is not valid")
+        return publication
+
+    def pair(
+        self,
+        removed: Iterable[Listing],
+        added: Iterable[Listing],
+        *,
+        widespread: frozenset[str] = frozenset(),
+    ) -> list[tuple[Listing, Listing]]:
+        """Pair listings in a child, as `identity.pair` does. Raises ParseError."""
+        gone, come = list(removed), list(added)
+        request = {"do": "pair", "widespread": sorted(widespread)}
+        answer = _content(self._ask(request, _SIDES.dump_json((gone, come))), b'{"pairs":')
+        keys = _validated(_PAIRS, answer)
+        before, after = {listing.key: listing for listing in gone}, {listing.key: listing for listing in come}
+        try:
+            pairs = [(before.pop(was), after.pop(now)) for was, now in keys]
+        except KeyError:
+            raise ParseError("the parser answered with a listing that it was not given") from None
+        return pairs
+
+    def _ask(self, request: dict[str, Any], content: bytes) -> bytes:
+        with self._child() as child:
+            return child.ask(json.dumps(request).encode(), content)
+
+    @contextmanager
+    def _child(self) -> Iterator[_Child]:
+        """A child for one request, back among the waiting ones if it is still whole after it."""
+        with self._free:
+            with self._lock:
+                child = self._waiting.pop() if self._waiting else None
+            if child is None or not child.is_alive():
+                child = _Child(self._script, self._limits)
+            try:
+                yield child
+            except BaseException:
+                child.end()
+                raise
+            if child.is_whole:
+                with self._lock:
+                    self._waiting.append(child)
+                    self._end_idle_later()
+            else:
+                child.end()
+
+    def _end_idle_later(self) -> None:
+        if self._reaper is not None:
+            self._reaper.cancel()
+        self._reaper = threading.Timer(self._idle.total_seconds(), self.close)
+        self._reaper.daemon = True
+        self._reaper.start()
+
+
+class _Child:
+    """One child process. ``is_whole`` says that it answered and can be asked again."""
+
+    def __init__(self, script: Path, limits: ParserLimits) -> None:
+        self._limits = limits
+        self.is_whole = True
+        arguments = [str(limits.memory), str(math.ceil(limits.processor.total_seconds()))]
+        try:
+            self._process = subprocess.Popen(  # noqa: S603 - this interpreter and a file of the package
+                [sys.executable, "-I", str(script), *arguments],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                env={"LANG": "C.UTF-8", "MALLOC_ARENA_MAX": "1"},
+                cwd="/",
+                start_new_session=True,  # a Ctrl-C in the terminal is the parent's
+            )
+        except OSError as error:
+            raise ParseError(f"the parser could not be started: {error.strerror}") from None
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._in, self._out = self._process.stdin, self._process.stdout
+        os.set_blocking(self._in.fileno(), False)
+        os.set_blocking(self._out.fileno(), False)
+
+    def is_alive(self) -> bool:
+        """Whether it still runs; one that does not is cleaned up."""
+        if self._process.poll() is None:
+            return True
+        self.end()
+        return False
+
+    def ask(self, header: bytes, content: bytes) -> bytes:
+        """Send a request and wait for the answer. Raises ParseError when a limit is broken or the child dies."""
+        deadline = time.monotonic() + self._limits.wall.total_seconds()
+        self.is_whole = False
+        pending = [memoryview(frame(header)), memoryview(LENGTH.pack(len(content))), memoryview(content)]
+        got = bytearray()
+        needed: int | None = None
+        with selectors.DefaultSelector() as selector:
+            selector.register(self._in, selectors.EVENT_WRITE)
+            selector.register(self._out, selectors.EVENT_READ)
+            while needed is None or len(got) < needed:
+                left = deadline - time.monotonic()
+                if left <= 0:
+                    raise ParseError(f"the parser took longer than {_seconds(self._limits.wall)}")
+                for key, _ in selector.select(left):
+                    if key.fileobj is self._in:
+                        if not self._write(pending):
+                            selector.unregister(self._in)
+                    elif not self._read(got):
+                        raise ParseError(self._reason())
+                    elif needed is None and len(got) >= LENGTH.size:
+                        needed = LENGTH.size + LENGTH.unpack(got[: LENGTH.size])[0]
+                        if needed > self._limits.answer:
+                            raise ParseError(
+                                f"the publication is larger than {self._limits.answer // MIB} MiB when parsed"
+                            )
+        self.is_whole = len(got) == needed and not pending
+        return bytes(got[LENGTH.size :])
+
+    def _write(self, pending: list[memoryview]) -> bool:
+        """Hand over what the pipe takes; False when all is handed over or the child does not read any more."""
+        try:
+            sent = os.write(self._in.fileno(), pending[0][:_PIECE])
+        except BlockingIOError:
+            return True
+        except BrokenPipeError:
+            return False
+        pending[0] = pending[0][sent:]
+        while pending and not pending[0]:
+            del pending[0]
+        return bool(pending)
+
+    def _read(self, got: bytearray) -> bool:
+        """Take what there is; False at the end of the stream."""
+        try:
+            piece = os.read(self._out.fileno(), _PIECE)
+        except BlockingIOError:
+            return True
+        got += piece
+        return bool(piece)
+
+    def _reason(self) -> str:
+        """Why the child is gone, for people."""
+        code = self._process.wait()
+        if code == -signal.SIGXCPU:
+            return f"the parser used more than {_seconds(self._limits.processor)} of processor time"
+        if code < 0:
+            name = signal.Signals(-code).name
+            return f"the parser was ended by {name}; its limit of memory is {self._limits.memory // MIB} MiB"
+        return f"the parser ended by itself (exit code {code})"
+
+    def end(self) -> None:
+        """Kill it, if it still runs, and give everything back."""
+        if self._process.poll() is None:
+            self._process.kill()
+        for stream in (self._in, self._out):
+            with suppress(OSError):
+                stream.close()
+        self._process.wait()
+
+
+_PAIRS: TypeAdapter[list[tuple[str, str]]] = TypeAdapter(list[tuple[str, str]])
+
+
+def _content(answer: bytes, start: bytes) -> bytes:
+    """The value of an answer's only key. Raises ParseError for any other answer."""
+    if answer.startswith(start) and answer.endswith(b"}"):
+        return answer[len(start) : -1]
+    try:
+        other = json.loads(answer)
+        match other:
+            case {"refused": str(reason)}:
+                raise ParseError(reason)
+            case {"memory": True}:
+                raise ParseError("the parser needed more memory than it may use: [fetch] parser_memory")
+            case {"broken": str(where)}:
+                log.error("the parser failed: %s", where)
+                raise ParseError(f"the parser failed ({where}); please report it with this file")
+    except (ValueError, RecursionError):
+        pass
+    raise ParseError("the parser gave an answer that cannot be read")
+
+
+def _validated(adapter: TypeAdapter[_T], content: bytes) -> _T:
+    try:
+        return adapter.validate_json(content)
+    except ValidationError:
+        raise ParseError("the parser gave an answer that is not valid") from None
+
+
+def _seconds(duration: timedelta) -> str:
+    return f"{duration.total_seconds():g} s"
