@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from monitor.fetch import Fetcher
     from monitor.keys import KeyFile
     from monitor.outbox import Content, Drained, Letter, Recipient
+    from monitor.parser import ParserProcess
     from monitor.places import Gazetteer
     from monitor.polling import PolledSource
     from monitor.storage.lists.coverage import Coverage
@@ -111,6 +112,21 @@ def fetcher(settings: Settings) -> Fetcher:
         proxy=fetch.proxy.get_secret_value() if fetch.proxy else None,
         limits=FetchLimits(wire=fetch.wire_bytes, decoded=fetch.decoded_bytes, ratio=fetch.ratio),
         trust_env=True,
+    )
+
+
+def parser(settings: Settings) -> ParserProcess:
+    """The parser for the configured limits, in processes of its own; a context manager."""
+    from monitor.parser import ParserLimits, ParserProcess
+    from monitor.parser.limits import default_memory
+
+    fetch = settings.fetch
+    return ParserProcess(
+        ParserLimits(
+            wall=fetch.parser_time,
+            processor=fetch.parser_time,
+            memory=fetch.parser_memory or default_memory(),
+        )
     )
 
 

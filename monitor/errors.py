@@ -21,6 +21,7 @@ A class's docstring is the message that is shown when none is given. Messages ar
 from __future__ import annotations
 
 from datetime import timedelta
+from pathlib import Path
 
 
 class MonitorError(Exception):
@@ -126,3 +127,12 @@ class Permanent(SendError):
         self.address_gone = address_gone
         self.strike = strike
         self.moved_to = moved_to
+
+
+def location_of(error: BaseException) -> str:
+    """The type of an error and where it was raised: "TypeError at table.py:33". Without its text, which may hold secrets."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    at = f" at {Path(trace.tb_frame.f_code.co_filename).name}:{trace.tb_lineno}" if trace else ""
+    return f"{type(error).__name__}{at}"

@@ -10,7 +10,6 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from contextlib import suppress
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 from weakref import WeakValueDictionary
 
@@ -27,7 +26,7 @@ from monitor.bot.throttle import Admission, Throttle
 from monitor.bot.updates import BotRemoved, Command, GroupMigrated, StaleButton, read
 from monitor.channels.rate import Pace
 from monitor.channels.telegram import meaning_of, words
-from monitor.errors import Permanent, SendError, StoreError, Transient
+from monitor.errors import Permanent, SendError, StoreError, Transient, location_of
 from monitor.messages import locale
 from monitor.storage import engine as db
 from monitor.storage import facts
@@ -106,7 +105,7 @@ class Bot:
             await self._health.report_problem(str(error))
             return self._health.pause()
         except Exception as error:
-            log.error("the bot failed: %s", _where(error))
+            log.error("the bot failed: %s", location_of(error))
             return self._timing.longest_pause
         finally:
             self._loop = None
@@ -252,7 +251,7 @@ class Bot:
                 except StoreError:
                     raise  # nothing was changed, and the next update would fail too: have it delivered again
                 except Exception as error:
-                    log.error("an update was dropped: %s", _where(error))
+                    log.error("an update was dropped: %s", location_of(error))
                 self._seen_updates[update.update_id] = None
                 while len(self._seen_updates) > _REMEMBERED:
                     self._seen_updates.popitem(last=False)
@@ -289,7 +288,7 @@ class Bot:
         except StoreError:
             raise
         except Exception as error:
-            log.error("a command failed: %s", _where(error))
+            log.error("a command failed: %s", location_of(error))
             return Translator(command.language).refusal(SORRY)
 
     def _begin(self, answer: Coroutine[None, None, None]) -> asyncio.Task[None]:
@@ -309,7 +308,7 @@ class Bot:
         except TimeoutError:
             log.info("an answer was dropped: it is too late")
         except Exception as error:
-            log.error("an answer was dropped: %s", _where(error))
+            log.error("an answer was dropped: %s", location_of(error))
 
     async def _post_when_allowed(self, command: Command, reply: Reply) -> None:
         if await asyncio.to_thread(self._chats.pauses, command.chat):
@@ -381,12 +380,3 @@ async def _unless(stop: asyncio.Event, question: Awaitable[tuple[Update, ...]]) 
         for task in (asking, stopping):
             task.cancel()
         await asyncio.gather(asking, stopping, return_exceptions=True)
-
-
-def _where(error: BaseException) -> str:
-    """The type of an error and where it was raised, without its text, which may hold secrets."""
-    trace = error.__traceback__
-    while trace is not None and trace.tb_next is not None:
-        trace = trace.tb_next
-    at = f" at {Path(trace.tb_frame.f_code.co_filename).name}:{trace.tb_lineno}" if trace else ""
-    return f"{type(error).__name__}{at}"

@@ -10,7 +10,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-from monitor import app, sources, subscribers
+from monitor import app, subscribers
 from monitor.config import DEFAULT_PATH, LOOPBACK, Settings, exposed
 from monitor.core import tokens
 from monitor.core.tokens import Purpose
@@ -93,17 +93,17 @@ def _site(settings: Settings) -> Iterator[Finding]:
 
 
 def _sources(settings: Settings) -> Iterator[Finding]:
-    with app.fetcher(settings) as fetcher:
+    with app.fetcher(settings) as fetcher, app.parser(settings) as parser:
         for name in settings.watched:
             watch = app.watch(settings, name)
             try:
                 fetched = fetcher.get(watch.target)
                 assert isinstance(fetched, Fetched)  # nothing was asked for conditionally
-                link = sources.network_link(fetched.body)
+                link = parser.link(fetched.body)
                 if link is not None:
                     fetched = fetcher.fetch_link(link, watch.target)
                     assert isinstance(fetched, Fetched)
-                publication = sources.parse(fetched.body, watch.spec)
+                publication = parser.parse(fetched.body, watch.spec)
             except MonitorError as error:
                 yield Finding(name, False, str(error))
                 continue

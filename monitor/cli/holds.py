@@ -85,8 +85,9 @@ def approve(
     watches = {name: app.watch(settings, name) for name in settings.sources}
     engine = session.database()
     chosen = _ids(settings, engine, ids, source, everything)
-    for outcome in approve_now(engine, watches, chosen, now=app.now()):
-        show_outcome(outcome, as_json)
+    with app.parser(settings) as parser:
+        for outcome in approve_now(engine, watches, chosen, now=app.now(), parser=parser):
+            show_outcome(outcome, as_json)
     fan_out(settings, engine)
 
 

@@ -49,7 +49,7 @@ def serve(settings: Settings, *, web: bool) -> bool:
                 facts.beat(conn, "sender", app.owner(), app.now())
 
         sender = Sender(send, beat)
-        with app.fetcher(settings) as fetcher:
+        with app.fetcher(settings) as fetcher, app.parser(settings) as parser:
 
             def poll_if_due(name: str) -> None:
                 with turn(engine, f"poll {name}") as mine:
@@ -60,7 +60,7 @@ def serve(settings: Settings, *, web: bool) -> bool:
                         due_at = baseline.next_poll_at(conn, name)
                     if due_at is not None and due_at > now:
                         return
-                    outcome = poll(engine, watches[name], fetcher, now=now)
+                    outcome = poll(engine, watches[name], fetcher, now=now, parser=parser)
                 bad = outcome.outcome in {Result.FAILED, Result.REJECTED}
                 log.log(
                     logging.WARNING if bad else logging.INFO,

@@ -37,10 +37,10 @@ def poll(session: Session, source: str | None, as_json: bool) -> None:
     watches = [app.watch(settings, name) for name in names]
     outcomes = []
     engine = session.database()
-    with app.fetcher(settings) as fetcher:
+    with app.fetcher(settings) as fetcher, app.parser(settings) as parser:
         for watch in watches:
             try:
-                outcome = poll_once(engine, watch, fetcher, now=app.now())
+                outcome = poll_once(engine, watch, fetcher, now=app.now(), parser=parser)
             except MonitorError as error:  # one bad source does not stop the others
                 outcome = PollResult(watch.name, Result.FAILED, reason=str(error))
             outcomes.append(outcome)

@@ -190,6 +190,8 @@ class FetchSection(Section):
     wire_bytes: Annotated[int, Field(ge=1024)] = 16 * 1024 * 1024
     decoded_bytes: Annotated[int, Field(ge=1024)] = 64 * 1024 * 1024
     ratio: Annotated[int, Field(ge=2)] = 100
+    parser_time: Duration = timedelta(seconds=60)
+    parser_memory: Annotated[int, Field(ge=64 * 1024 * 1024)] | None = None
 
 
 class EmailSection(Section):

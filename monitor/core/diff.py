@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Callable, Hashable, Iterable, Iterator
 from operator import attrgetter
+from typing import Protocol
 
 from monitor.core.identity import documents_of, named_key, normalise, pair
 from monitor.domain import Change, Kind, Listing, Policy
@@ -13,12 +14,21 @@ _SILENT = Policy().silent
 _by_key = attrgetter("key")
 
 
+class Pairing(Protocol):
+    """Finds which removed listing is which added one, as `identity.pair` does; the parser does it in another process."""
+
+    def __call__(
+        self, removed: Iterable[Listing], added: Iterable[Listing], *, widespread: frozenset[str] = ...
+    ) -> list[tuple[Listing, Listing]]: ...
+
+
 def diff(
     before: Iterable[Listing],
     after: Iterable[Listing],
     *,
     silent: frozenset[str] = _SILENT,
     new_columns: frozenset[str] = frozenset(),
+    pairing: Pairing = pair,
 ) -> tuple[Change, ...]:
     """The changes that make ``after`` of ``before``, sorted by state and name; both come from `identity.keyed`.
 
@@ -44,7 +54,7 @@ def diff(
         renamed = _namesakes(removed, added)
         removed, added = _without(renamed, removed, added)
         changed += renamed
-        renamed = pair(removed, added, widespread=_widespread(removed, added, old.values(), new.values()))
+        renamed = pairing(removed, added, widespread=_widespread(removed, added, old.values(), new.values()))
         removed, added = _without(renamed, removed, added)
         changed += renamed
 

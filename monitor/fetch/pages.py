@@ -38,7 +38,7 @@ def _parser(content_type: str) -> html.HTMLParser:
     header["content-type"] = content_type
     try:
         return html.HTMLParser(encoding=header.get_content_charset(), no_network=True)
-    except LookupError:
+    except (LookupError, ValueError):  # a name that no codec has, or with a control character in it
         return html.HTMLParser(no_network=True)
 
 

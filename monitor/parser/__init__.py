@@ -23,6 +23,10 @@ __all__ = ["IN_PROCESS", "Parser", "ParserLimits", "ParserProcess"]
 class Parser(Protocol):
     """Turns bytes into listings, and pairs listings of two publications. Every method raises ParseError."""
 
+    def link(self, body: bytes) -> str | None:
+        """See `sources.network_link`."""
+        ...
+
     def parse(self, body: bytes, spec: SourceSpec) -> Publication:
         """See `sources.parse`."""
         ...
@@ -36,6 +40,9 @@ class Parser(Protocol):
 
 class _InProcess:
     """The same without a child process, for files of the operator's own: `monitor replay`, `parse` and `diff`."""
+
+    def link(self, body: bytes) -> str | None:
+        return sources.network_link(body)
 
     def parse(self, body: bytes, spec: SourceSpec) -> Publication:
         return sources.parse(body, spec)

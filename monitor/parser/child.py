@@ -23,7 +23,7 @@ from pydantic import TypeAdapter
 from monitor import sources
 from monitor.core import identity
 from monitor.domain import Listing, Publication
-from monitor.errors import ParseError
+from monitor.errors import ParseError, location_of
 from monitor.parser.frames import frame, read_frame
 from monitor.sources import SourceSpec
 
@@ -57,6 +57,8 @@ def answer(request: dict[str, Any], content: bytes) -> bytes:
         if request["do"] == "parse":
             publication = sources.parse(content, SPEC.validate_python(request["spec"]))
             return b'{"publication":' + PUBLICATION.dump_json(publication) + b"}"
+        if request["do"] == "link":
+            return b'{"link":' + json.dumps(sources.network_link(content)).encode() + b"}"
         removed, added = SIDES.validate_json(content)
         pairs = identity.pair(removed, added, widespread=frozenset(request["widespread"]))
         return json.dumps({"pairs": [(was.key, now.key) for was, now in pairs]}).encode()
@@ -65,16 +67,7 @@ def answer(request: dict[str, Any], content: bytes) -> bytes:
     except MemoryError:
         return b'{"memory": true}'
     except Exception as error:  # a mistake of ours must not cost more than this request
-        return json.dumps({"broken": where(error)}).encode()
-
-
-def where(error: BaseException) -> str:
-    """The type of an error and the line that raised it. Its text may hold anything of the publisher's."""
-    trace = error.__traceback__
-    while trace is not None and trace.tb_next is not None:
-        trace = trace.tb_next
-    at = f" at {Path(trace.tb_frame.f_code.co_filename).name}:{trace.tb_lineno}" if trace else ""
-    return f"{type(error).__name__}{at}"
+        return json.dumps({"broken": location_of(error)}).encode()
 
 
 def main(memory: int, processor: int, incoming: BinaryIO, outgoing: BinaryIO) -> None:

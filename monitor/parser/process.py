@@ -81,6 +81,10 @@ class ParserProcess:
         for child in children:
             child.end()
 
+    def link(self, body: bytes) -> str | None:
+        """Find the address in a body that is only a link to another one; None if it is not. Raises ParseError."""
+        return _validated(_LINK, _content(self._ask({"do": "link"}, body), b'{"link":'))
+
     def parse(self, body: bytes, spec: SourceSpec) -> Publication:
         """Parse a body in a child. Raises ParseError, also when the child breaks a limit or dies."""
         answer = self._ask({"do": "parse", "spec": asdict(spec)}, body)
@@ -244,6 +248,7 @@ class _Child:
         self._process.wait()
 
 
+_LINK: TypeAdapter[str | None] = TypeAdapter(str | None)
 _PAIRS: TypeAdapter[list[tuple[str, str]]] = TypeAdapter(list[tuple[str, str]])
 
 

@@ -9,13 +9,13 @@ from datetime import datetime, timedelta
 
 from sqlalchemy.engine import Connection, Engine
 
-from monitor import sources
 from monitor.core import guard
 from monitor.core.diff import diff
 from monitor.core.identity import digest
 from monitor.domain import Judgement, Publication
-from monitor.errors import BaselineMoved, FetchError, ParseError
+from monitor.errors import BaselineMoved, FetchError, ParseError, StoreError, location_of
 from monitor.fetch import Evidence, Failed, Fetched, NotModified, Validators
+from monitor.parser import IN_PROCESS, Parser
 from monitor.polling import apply
 from monitor.polling.apply import Moves, SourceState
 from monitor.polling.reparse import rebase
@@ -31,7 +31,14 @@ _TRIES = 6
 """Against other pollers of the same source: each loss means that another one has written what it saw, which it does once."""
 
 
-def poll(engine: Engine, watch: PolledSource, fetcher: BodySource, *, now: datetime) -> PollResult:
+def poll(
+    engine: Engine,
+    watch: PolledSource,
+    fetcher: BodySource,
+    *,
+    now: datetime,
+    parser: Parser = IN_PROCESS,
+) -> PollResult:
     """Ask for the source once and believe what may be believed of it; ``now`` is the time of everything that this poll writes.
 
     A publication that cannot be had or read is an PollResult, and the baseline stands. Raises StoreError; its BaselineMoved means that other
@@ -42,19 +49,24 @@ def poll(engine: Engine, watch: PolledSource, fetcher: BodySource, *, now: datet
             url: Validators(given.etag, given.last_modified, given.hash)
             for url, given in history.validators(conn, watch.name).items()
         }
+    got: Fetched | NotModified | None = None
     try:
-        got = _get(watch, fetcher, known.get)
-    except FetchError as error:
-        return _failed(engine, watch, error, now)
-    seen = _Seen(watch, got, now)
-    for _ in range(_TRIES):
-        try:
-            rebase(engine, watch, now)
-            return _weigh(engine, seen)
-        except ParseError as error:
-            return _failed(engine, watch, error, now, got)
-        except BaselineMoved:
-            log.info("%s: another process was faster; weighing again", watch.name)
+        got = _get(watch, fetcher, known.get, parser)
+        seen = _Seen(watch, got, now, parser)
+        for _ in range(_TRIES):
+            try:
+                rebase(engine, watch, now, parser)
+                return _weigh(engine, seen)
+            except BaselineMoved:
+                log.info("%s: another process was faster; weighing again", watch.name)
+    except (FetchError, ParseError) as error:
+        return _failed(engine, watch, error, now, got)
+    except StoreError:
+        raise  # without a database there is no row to write
+    except Exception as error:
+        # A mistake of ours must leave its trace too, and the next poll is an interval away.
+        log.exception("%s: an error of the program", watch.name)
+        return _failed(engine, watch, ParseError(f"an error of the program: {location_of(error)}"), now, got)
     raise BaselineMoved
 
 
@@ -65,6 +77,7 @@ class _Seen:
     watch: PolledSource
     got: Fetched | NotModified
     now: datetime
+    parser: Parser = IN_PROCESS
     _publication: Publication | None = field(default=None, repr=False)
     _digest: str = ""
 
@@ -88,7 +101,7 @@ class _Seen:
     def publication(self, body: bytes) -> Publication:
         """What the content says; parsed once, however often it has to be weighed. Raises ParseError."""
         if self._publication is None:
-            self._publication = sources.parse(body, self.watch.spec)
+            self._publication = self.parser.parse(body, self.watch.spec)
             self._digest = digest(self._publication.listings)
         return self._publication
 
@@ -103,12 +116,16 @@ class _Seen:
 
 
 def _get(
-    watch: PolledSource, fetcher: BodySource, known: Callable[[str], Validators | None]
+    watch: PolledSource, fetcher: BodySource, known: Callable[[str], Validators | None], parser: Parser
 ) -> Fetched | NotModified:
     got = fetcher.get(watch.target, known)
-    if isinstance(got, Fetched) and (href := sources.network_link(got.body)) is not None:
-        return fetcher.fetch_link(href, watch.target, known)
-    return got
+    if isinstance(got, NotModified):
+        return got
+    earlier = known(got.final_url)
+    if earlier is not None and earlier.hash == got.sha256:
+        return got  # it was parsed, so it is not a link
+    href = parser.link(got.body)
+    return got if href is None else fetcher.fetch_link(href, watch.target, known)
 
 
 def _weigh(engine: Engine, seen: _Seen) -> PollResult:
@@ -142,6 +159,7 @@ def _weigh(engine: Engine, seen: _Seen) -> PollResult:
         publication.listings,
         silent=watch.policy.silent,
         new_columns=view.believed.columns ^ publication.columns,
+        pairing=seen.parser.pair,
     )
     if answer:
         judgements = apply.approved(differences, now)

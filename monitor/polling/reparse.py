@@ -9,11 +9,11 @@ from datetime import datetime
 
 from sqlalchemy.engine import Engine
 
-from monitor import sources
 from monitor.core.diff import diff
 from monitor.core.identity import digest
 from monitor.domain import Change, Listing
 from monitor.errors import ParseError
+from monitor.parser import IN_PROCESS, Parser
 from monitor.polling.values import PolledSource
 from monitor.storage.engine import reading, transaction
 from monitor.storage.lists import baseline, changes, history
@@ -32,7 +32,7 @@ class _Shift:
     rows: tuple[Row, ...]
 
 
-def rebase(engine: Engine, watch: PolledSource, now: datetime) -> None:
+def rebase(engine: Engine, watch: PolledSource, now: datetime, parser: Parser = IN_PROCESS) -> None:
     """If the source was read otherwise when it was last believed, read its last good body again and take quietly what that changes.
 
     What stands against the baseline goes on standing against it. Nothing is announced, and no poll is counted. A last good body that
@@ -47,7 +47,7 @@ def rebase(engine: Engine, watch: PolledSource, now: datetime) -> None:
         accepted = baseline.accepted(conn, watch.name)
         rows = changes.standing(conn, watch.name)
     try:
-        publication = None if body is None else sources.parse(body, watch.spec)
+        publication = None if body is None else parser.parse(body, watch.spec)
     except ParseError as error:
         publication = None
         log.warning("%s: what was last believed cannot be read as now configured: %s", watch.name, error)
@@ -61,6 +61,7 @@ def rebase(engine: Engine, watch: PolledSource, now: datetime) -> None:
         publication.listings,
         silent=watch.policy.silent,
         new_columns=believed.columns ^ publication.columns,
+        pairing=parser.pair,
     )
     shift = _shift(accepted, rows, differences)
     number = believed.number + 1

@@ -11,10 +11,10 @@ from typing import Any, TypeVar
 
 from sqlalchemy.engine import Connection, Engine
 
-from monitor import sources
 from monitor.core.diff import diff
 from monitor.domain import Judgement, State
 from monitor.errors import BaselineMoved, UsageError
+from monitor.parser import IN_PROCESS, Parser
 from monitor.polling import apply
 from monitor.polling.apply import Moves
 from monitor.polling.reparse import rebase
@@ -57,7 +57,12 @@ def standing(engine: Engine) -> tuple[Hold, ...]:
 
 
 def approve(
-    engine: Engine, watches: Mapping[str, PolledSource], ids: Iterable[str], *, now: datetime
+    engine: Engine,
+    watches: Mapping[str, PolledSource],
+    ids: Iterable[str],
+    *,
+    now: datetime,
+    parser: Parser = IN_PROCESS,
 ) -> tuple[PollResult, ...]:
     """Believe changes (by number) and rejected publications (by at least 12 digits of their hash); one PollResult per source and publication.
 
@@ -71,7 +76,7 @@ def approve(
         raise UsageError(f"the source {source!r} is not configured any more")
     outcomes = []
     for seen in rejected:
-        outcomes.append(_settled(_take, engine, watches[seen.source], seen, now))
+        outcomes.append(_settled(_take, engine, watches[seen.source], seen, now, parser))
     for source, chosen in _by_source(rows).items():
         outcomes.append(_settled(_publish, engine, watches[source], chosen, now))
     return tuple(outcomes)
@@ -165,9 +170,11 @@ def _silence(engine: Engine, source: str, chosen: frozenset[int], now: datetime)
         changes.write(conn, silenced)
 
 
-def _take(engine: Engine, watch: PolledSource, seen: SnapshotInfo, now: datetime) -> PollResult:
+def _take(
+    engine: Engine, watch: PolledSource, seen: SnapshotInfo, now: datetime, parser: Parser
+) -> PollResult:
     """Believe a rejected publication; if it is still the one that is served, with all its changes now."""
-    rebase(engine, watch, now)
+    rebase(engine, watch, now, parser)
     with reading(engine) as conn:
         served = history.rejected_now(conn, watch.name)
         body = history.body(conn, seen.hash)
@@ -179,12 +186,13 @@ def _take(engine: Engine, watch: PolledSource, seen: SnapshotInfo, now: datetime
         return replace(
             stands, outcome=Result.UNCHANGED, reason="it is no longer served; it is believed if it comes back"
         )
-    publication = sources.parse(body, watch.spec)
+    publication = parser.parse(body, watch.spec)
     differences = diff(
         view.accepted.listings,
         publication.listings,
         silent=watch.policy.silent,
         new_columns=view.believed.columns ^ publication.columns,
+        pairing=parser.pair,
     )
     # it was there when it was first refused, not when a person looked
     judgements = apply.approved(differences, served.at, served.reason)
