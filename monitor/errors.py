@@ -74,7 +74,7 @@ class KeyFileError(StoreError):
 
 
 class FencedError(MonitorError):
-    """This database looks like a copy or was restored: nothing is sent until `monitor resume` has been told yes."""
+    """This database looks like a copy or was restored; run `monitor resume` and confirm to start sending."""
 
 
 class BusyError(MonitorError):

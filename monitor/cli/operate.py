@@ -157,7 +157,7 @@ def state(settings: Settings, engine: Engine) -> dict[str, Any]:
 
     return health_status(
         engine,
-        {name: source.every for name, source in settings.watched.items()},
+        settings.watched_infos,
         configured=configured_channels(settings),
         fenced=clone_guard.check(engine, settings.data.folder).reason,
         now=now(),

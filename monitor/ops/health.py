@@ -1,8 +1,13 @@
-"""What an operator needs to know now: how fresh each source is, what the outbox owes, and whether the sender is working."""
+"""The state of sources, outbox, sender and bot, and what needs an operator's attention.
+
+`load_facts` reads everything in one transaction. Each check is a pure function from these facts to findings, so a new
+check is one function and one line in `CHECKS`.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -10,23 +15,90 @@ from sqlalchemy import Engine
 
 from monitor.channels import EVERYTHING
 from monitor.core.freshness import freshness
+from monitor.domain import SourceInfo
 from monitor.storage import facts, people
 from monitor.storage.engine import reading
+from monitor.storage.facts import Pause
 from monitor.storage.lists import overview
-from monitor.storage.lists.overview import OFTEN
+from monitor.storage.lists.overview import OFTEN, Outbox, SourceOverview
 from monitor.storage.people import signups
 
-# sender and bot give a sign of life every 20 seconds; a container is called unhealthy when it was silent for this long
 SILENT_AFTER = timedelta(minutes=2)
-_POLL = "start `monitor run` or call `monitor poll`"
-# when so many addresses, and such a share of all, close within a day, something may be wrong with the mail server and not with them
+"""Sender and bot write a heartbeat every 20 seconds; after this long without one they count as not working."""
 WAVE, WAVE_SHARE = 10, 0.05
+"""Suppressions within a day, as a count and as a share of all addresses, that point at the mail server."""
 DAY = timedelta(days=1)
+_POLL = "start `monitor run` or call `monitor poll`"
+
+
+@dataclass(frozen=True, slots=True)
+class SourceFacts:
+    """One watched source: what is told of it, its state in the database, and whether it is blind now."""
+
+    info: SourceInfo
+    state: SourceOverview
+    blind: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HealthFacts:
+    """Everything that the checks look at.
+
+    ``configured`` are the channels with a transport; ``pauses`` those of configured channels. ``fenced`` says why
+    nothing is sent (None: it is). ``signups`` were counted within this hour, ``signups_an_hour`` is their limit.
+    ``suppressed`` addresses were closed within a day; ``living`` counts the others, read only during a wave.
+    """
+
+    now: datetime
+    sources: tuple[SourceFacts, ...]
+    outbox: Outbox
+    configured: frozenset[str]
+    pauses: tuple[Pause, ...]
+    fenced: str | None
+    signups: int
+    signups_an_hour: int | None
+    suppressed: int
+    living: int
+    sender_beat: datetime | None
+    has_bot: bool
+    bot_beat: datetime | None
+    bot_trouble: str | None
+
+    @property
+    def sending(self) -> bool:
+        return _is_alive(self.sender_beat, self.now)
+
+    @property
+    def talking(self) -> bool:
+        return _is_alive(self.bot_beat, self.now)
+
+    @property
+    def waiting(self) -> dict[str, int]:
+        """Due deliveries by channel, of channels without a transport."""
+        return {
+            channel: count for channel, count in self.outbox.due.items() if channel not in self.configured
+        }
+
+    @property
+    def paused(self) -> tuple[Pause, ...]:
+        """The pauses of whole channels."""
+        return tuple(pause for pause in self.pauses if pause.name == EVERYTHING)
+
+
+@dataclass(frozen=True, slots=True)
+class HealthFinding:
+    """Something that needs attention: the part of the program, and a sentence for the operator."""
+
+    part: str
+    problem: str
+
+
+Check = Callable[[HealthFacts], Iterator[HealthFinding]]
 
 
 def status(
     engine: Engine,
-    sources: Mapping[str, timedelta],
+    sources: Mapping[str, SourceInfo],
     *,
     configured: Collection[str],
     fenced: str | None,
@@ -34,129 +106,227 @@ def status(
     signups_an_hour: int | None = None,
     bot: bool = False,
 ) -> dict[str, Any]:
-    """The state of everything as one JSON-ready object.
+    """Read the state of everything as one JSON-ready object.
 
-    ``sources`` gives each watched source's polling interval, ``configured`` the channels that have a transport, ``fenced`` why nothing
-    is sent (None: it is), ``signups_an_hour`` the limit of sign-ups, ``bot`` whether one is configured. Keys: ``now, ok, problems,
-    sources, outbox, sender``, and ``bot`` where one is configured; times are ISO 8601 in UTC, ages in seconds.
+    ``sources`` are the watched ones, ``configured`` the channels that have a transport, ``fenced`` is why nothing is
+    sent (None: it is), ``signups_an_hour`` the limit of sign-ups, ``bot`` whether one is configured. Keys: ``now, ok,
+    problems, sources, outbox, sender``, and ``bot`` where one is configured; times are ISO 8601 in UTC, ages in
+    seconds.
     """
-    problems: list[str] = []
+    return report(
+        load_facts(
+            engine,
+            sources,
+            configured=configured,
+            fenced=fenced,
+            now=now,
+            signups_an_hour=signups_an_hour,
+            bot=bot,
+        )
+    )
+
+
+def load_facts(
+    engine: Engine,
+    sources: Mapping[str, SourceInfo],
+    *,
+    configured: Collection[str],
+    fenced: str | None,
+    now: datetime,
+    signups_an_hour: int | None = None,
+    bot: bool = False,
+) -> HealthFacts:
+    """Read what the checks look at, in one transaction. The parameters are those of `status`."""
     with reading(engine) as conn:
         states = {name: overview.source_state(conn, name) for name in sources}
-        owed = overview.outbox(conn)
-        beat, bot_beat = facts.heartbeat(conn, "sender"), facts.heartbeat(conn, "bot")
-        trouble = facts.get(conn, facts.BOT_TROUBLE)
-        pausing = facts.lanes(conn, now)
-        signed_up = signups.counted(conn, signups.SITE, now)
         suppressed = people.lately_suppressed(conn, now - DAY)
-        living = people.count_living(conn) if suppressed >= WAVE else 0
-    lines: dict[str, Any] = {}
-    for name, state in states.items():
-        is_blind = freshness(state.last_good_at, state.last_fetch_at, sources[name], now).blind
-        lines[name] = {
-            "last_good_at": _iso(state.last_good_at),
-            "age": _age(state.last_good_at, now),
-            "blind": is_blind,
-            "baseline": state.baseline,
-            "pending": state.pending,
-            "held": state.held,
-            "last_fetch_at": _iso(state.last_fetch_at),
-            "last_outcome": state.last_outcome,
-            "last_reason": state.last_reason,
-            "next_poll_at": _iso(state.next_poll_at),
-            "rejected": state.rejected_hash[:12] if state.rejected_hash else None,
-        }
+        return HealthFacts(
+            now=now,
+            sources=tuple(
+                SourceFacts(
+                    info, state, freshness(state.last_good_at, state.last_fetch_at, info.every, now).blind
+                )
+                for info, state in zip(sources.values(), states.values(), strict=True)
+            ),
+            outbox=overview.outbox(conn),
+            configured=frozenset(configured),
+            pauses=tuple(pause for pause in facts.lanes(conn, now) if pause.channel in configured),
+            fenced=fenced,
+            signups=signups.counted(conn, signups.SITE, now),
+            signups_an_hour=signups_an_hour,
+            suppressed=suppressed,
+            living=people.count_living(conn) if suppressed >= WAVE else 0,
+            sender_beat=facts.heartbeat(conn, "sender"),
+            has_bot=bot,
+            bot_beat=facts.heartbeat(conn, "bot"),
+            bot_trouble=facts.get(conn, facts.BOT_TROUBLE),
+        )
+
+
+def check_sources(seen: HealthFacts) -> Iterator[HealthFinding]:
+    """Find sources that are blind, were never polled, or whose last poll failed or was rejected."""
+    for source in seen.sources:
+        name, state = source.info.name, source.state
         why = {
             "rejected": f"a publication was rejected: {state.last_reason} (see `monitor holds`)",
             "failed": f"the last poll failed: {state.last_reason}",
         }.get(state.last_outcome or "")
-        if is_blind:
+        if source.blind:
             since = _iso(state.last_good_at) or "it was added"
-            problems.append(f"{name} was not read since {since}: {why or f'nobody polls it; {_POLL}'}")
+            reason = why or f"nobody polls it; {_POLL}"
+            yield HealthFinding("sources", f"{name} was not read since {since}: {reason}")
         elif state.last_outcome is None:
-            problems.append(f"{name} was never polled; {_POLL}")
+            yield HealthFinding("sources", f"{name} was never polled; {_POLL}")
         elif why:
-            problems.append(f"{name}: {why}")
-    waiting = {channel: count for channel, count in owed.due.items() if channel not in configured}
-    pauses = [pause for pause in pausing if pause.channel in configured]
-    for pause in pauses:
-        if pause.name == EVERYTHING:
-            problems.append(f"{pause.channel}: nothing is sent before {_iso(pause.until)}: {pause.reason}")
-    # a chat asks for a pause in the ordinary course of things, a mail domain because it mistrusts the sender
-    domains = [pause for pause in pauses if pause.channel == "email" and pause.name != EVERYTHING]
+            yield HealthFinding("sources", f"{name}: {why}")
+
+
+def check_pauses(seen: HealthFacts) -> Iterator[HealthFinding]:
+    """Find channels that send nothing for now, and mail domains that refuse us."""
+    for pause in seen.paused:
+        problem = f"{pause.channel}: nothing is sent before {_iso(pause.until)}: {pause.reason}"
+        yield HealthFinding("outbox", problem)
+    # A chat asks for pauses in normal operation; a mail domain does because it mistrusts the sender.
+    domains = [pause for pause in seen.pauses if pause.channel == "email" and pause.name != EVERYTHING]
     if domains:
-        problems.append(
-            f"email: {len(domains)} mail domains refuse us for now, one with: {domains[0].reason}"
+        problem = f"email: {len(domains)} mail domains refuse us for now, one with: {domains[0].reason}"
+        yield HealthFinding("outbox", problem)
+
+
+def check_deliveries(seen: HealthFacts) -> Iterator[HealthFinding]:
+    """Find deliveries that were refused often, wait for a channel, or have failed."""
+    outbox = seen.outbox
+    for channel, (count, error) in sorted(outbox.refused.items()):
+        if channel in seen.configured:
+            problem = f"{count} deliveries were tried {OFTEN} times or more, the last answer: {error}"
+            yield HealthFinding("outbox", f"{channel}: {problem}")
+    for channel, count in sorted(seen.waiting.items()):
+        problem = f"{count} deliveries wait for the channel {channel}, which is not configured"
+        yield HealthFinding("outbox", problem)
+    if outbox.failed:
+        problem = f"{outbox.failed} deliveries have failed for good (see `monitor failed`)"
+        yield HealthFinding("outbox", problem)
+
+
+def check_signups(seen: HealthFacts) -> Iterator[HealthFinding]:
+    """Find a limit of sign-ups that turns people away."""
+    limit = seen.signups_an_hour
+    if limit is not None and seen.signups > limit:
+        problem = f"{seen.signups} came within this hour, and those above {limit} were turned away"
+        yield HealthFinding("sign-ups", f"sign-ups: {problem}")
+
+
+def check_suppressions(seen: HealthFacts) -> Iterator[HealthFinding]:
+    """Find a wave of suppressions: so many at once point at the mail server and not at the addresses."""
+    suppressed, everybody = seen.suppressed, seen.suppressed + seen.living
+    if suppressed >= WAVE and suppressed > everybody * WAVE_SHARE:
+        yield HealthFinding(
+            "outbox",
+            f"{suppressed} addresses of {everybody} were closed within a day because they refuse mail:"
+            " see in the mail server's log whether that is so",
         )
-    for channel, (count, error) in sorted(owed.refused.items()):
-        if channel in configured:
-            problems.append(
-                f"{channel}: {count} deliveries were tried {OFTEN} times or more, the last answer: {error}"
-            )
-    for channel, count in sorted(waiting.items()):
-        problems.append(f"{count} deliveries wait for the channel {channel}, which is not configured")
-    if owed.failed:
-        problems.append(f"{owed.failed} deliveries have failed for good (see `monitor failed`)")
-    if signups_an_hour is not None and signed_up > signups_an_hour:
-        problems.append(
-            f"sign-ups: {signed_up} came within this hour, and those above {signups_an_hour} were turned away"
-        )
-    if suppressed >= WAVE and suppressed > (suppressed + living) * WAVE_SHARE:
-        problems.append(
-            f"{suppressed} addresses of {suppressed + living} were closed within a day because they refuse mail:"
-            " see in the mail server's log whether that is so"
-        )
-    if fenced:
-        problems.append(fenced)
-    sending, talking = _alive(beat, now), _alive(bot_beat, now)
-    if not sending and (owed.unfanned or any(channel in configured for channel in owed.due)):
-        problems.append(
-            "deliveries are due and no sender is working; start `monitor run` or call `monitor deliver`"
-        )
-    # whoever only calls `monitor deliver` now and then never had a bot at work, and behind a closed fence it keeps silent
-    silent = bot and not talking and not fenced and (sending or bot_beat is not None)
-    bot_problem = f"the bot answers nobody, last seen {_iso(bot_beat) or 'never'}" if silent else None
-    if bot_problem and trouble:
-        bot_problem += f": {trouble}"
-    if bot_problem:
-        problems.append(bot_problem)
+
+
+def check_fence(seen: HealthFacts) -> Iterator[HealthFinding]:
+    """Find a closed fence: the database looks copied or restored."""
+    if seen.fenced:
+        yield HealthFinding("fence", seen.fenced)
+
+
+def check_sender(seen: HealthFacts) -> Iterator[HealthFinding]:
+    """Find deliveries that are due while no sender works."""
+    due = seen.outbox.unfanned or any(channel in seen.configured for channel in seen.outbox.due)
+    if due and not seen.sending:
+        problem = "deliveries are due and no sender is working; start `monitor run` or call `monitor deliver`"
+        yield HealthFinding("sender", problem)
+
+
+def check_bot(seen: HealthFacts) -> Iterator[HealthFinding]:
+    """Find a bot that does not answer."""
+    if not seen.has_bot or seen.talking or seen.fenced:  # behind a closed fence it is silent on purpose
+        return
+    if not seen.sending and seen.bot_beat is None:
+        return  # an installation that only calls `monitor deliver` never runs the bot
+    problem = f"the bot answers nobody, last seen {_iso(seen.bot_beat) or 'never'}"
+    yield HealthFinding("bot", f"{problem}: {seen.bot_trouble}" if seen.bot_trouble else problem)
+
+
+CHECKS: tuple[Check, ...] = (
+    check_sources,
+    check_pauses,
+    check_deliveries,
+    check_signups,
+    check_suppressions,
+    check_fence,
+    check_sender,
+    check_bot,
+)
+"""The checks, in the order in which `monitor status` shows what they find."""
+
+
+def find_problems(seen: HealthFacts) -> tuple[HealthFinding, ...]:
+    """Run every check."""
+    return tuple(finding for check in CHECKS for finding in check(seen))
+
+
+def report(seen: HealthFacts) -> dict[str, Any]:
+    """Compute the JSON-ready object of `status` from the facts."""
+    found = find_problems(seen)
+    whole: dict[str, Any] = {
+        "now": _iso(seen.now),
+        "ok": not found,
+        "problems": [finding.problem for finding in found],
+        "sources": {source.info.name: _source_report(source, seen.now) for source in seen.sources},
+        "outbox": _outbox_report(seen),
+        "sender": _beat_report(seen.sender_beat, seen.now),
+    }
+    if seen.has_bot:
+        problem = next((finding.problem for finding in found if finding.part == "bot"), None)
+        whole["bot"] = {**_beat_report(seen.bot_beat, seen.now), "problem": problem}
+    return whole
+
+
+def _source_report(source: SourceFacts, now: datetime) -> dict[str, Any]:
+    state = source.state
     return {
-        "now": _iso(now),
-        "ok": not problems,
-        "problems": problems,
-        "sources": lines,
-        "outbox": {
-            "due": sum(owed.due.values()),
-            "due_by_channel": owed.due,
-            "waiting_for_channel": waiting,
-            "oldest_due_at": _iso(owed.oldest_due_at),
-            "oldest_age": _age(owed.oldest_due_at, now),
-            "paused": [
-                {"channel": pause.channel, "until": _iso(pause.until), "reason": pause.reason}
-                for pause in pauses
-                if pause.name == EVERYTHING
-            ],
-            "refused_often": {channel: count for channel, (count, _) in sorted(owed.refused.items())},
-            "failed": owed.failed,
-            "to_fan_out": owed.unfanned,
-            "fenced": fenced is not None,
-        },
-        "sender": {"last_beat_at": _iso(beat), "age": _age(beat, now), "working": sending},
-    } | (
-        {
-            "bot": {
-                "last_beat_at": _iso(bot_beat),
-                "age": _age(bot_beat, now),
-                "working": talking,
-                "problem": bot_problem,
-            }
-        }
-        if bot
-        else {}
-    )
+        "last_good_at": _iso(state.last_good_at),
+        "age": _age(state.last_good_at, now),
+        "blind": source.blind,
+        "baseline": state.baseline,
+        "pending": state.pending,
+        "held": state.held,
+        "last_fetch_at": _iso(state.last_fetch_at),
+        "last_outcome": state.last_outcome,
+        "last_reason": state.last_reason,
+        "next_poll_at": _iso(state.next_poll_at),
+        "rejected": state.rejected_hash[:12] if state.rejected_hash else None,
+    }
 
 
-def _alive(beat: datetime | None, now: datetime) -> bool:
+def _outbox_report(seen: HealthFacts) -> dict[str, Any]:
+    outbox = seen.outbox
+    return {
+        "due": sum(outbox.due.values()),
+        "due_by_channel": outbox.due,
+        "waiting_for_channel": seen.waiting,
+        "oldest_due_at": _iso(outbox.oldest_due_at),
+        "oldest_age": _age(outbox.oldest_due_at, seen.now),
+        "paused": [
+            {"channel": pause.channel, "until": _iso(pause.until), "reason": pause.reason}
+            for pause in seen.paused
+        ],
+        "refused_often": {channel: count for channel, (count, _) in sorted(outbox.refused.items())},
+        "failed": outbox.failed,
+        "to_fan_out": outbox.unfanned,
+        "fenced": seen.fenced is not None,
+    }
+
+
+def _beat_report(beat: datetime | None, now: datetime) -> dict[str, Any]:
+    return {"last_beat_at": _iso(beat), "age": _age(beat, now), "working": _is_alive(beat, now)}
+
+
+def _is_alive(beat: datetime | None, now: datetime) -> bool:
     return beat is not None and now - beat <= SILENT_AFTER
 
 

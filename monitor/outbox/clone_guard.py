@@ -22,7 +22,7 @@ from monitor.storage import facts
 from monitor.storage.engine import reading, transaction
 
 NAME = "fence.json"
-_WAY_OUT = "nothing is sent until `monitor resume` has been told yes"
+_WAY_OUT = "run `monitor resume` and confirm to start sending"
 
 
 @dataclass(frozen=True, slots=True)

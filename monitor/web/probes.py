@@ -29,7 +29,7 @@ that no sender runs, or that the clone guard stops it.
 
 # The full reasons name folders and hosts: they are in the log and in `monitor status`.
 _NO_DATABASE = "the database cannot be read"
-_FENCED = "nothing is sent: the fence is closed until `monitor resume` has been told yes"
+_FENCED = "nothing is sent: run `monitor resume` and confirm to start sending"
 
 
 @get(router, "/healthz")
@@ -71,7 +71,7 @@ def _service(site: Site) -> dict[str, dict[str, Any]]:
     fenced = site.fenced()
     state = health.status(
         site.engine,
-        {name: watched.every for name, watched in site.sources.items()},
+        site.sources,
         configured=site.configured,
         fenced=fenced,
         now=now,

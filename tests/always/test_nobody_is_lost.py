@@ -57,10 +57,9 @@ def seen(town: Town, *, good: datetime) -> None:
 
 
 def problems(town: Town) -> list[str]:
-    every = {name: source.every for name, source in town.settings.watched.items()}
-    found: list[str] = health.status(town.engine, every, configured={"email"}, fenced=None, now=town.now)[
-        "problems"
-    ]
+    watched = town.settings.watched_infos
+    report = health.status(town.engine, watched, configured={"email"}, fenced=None, now=town.now)
+    found: list[str] = report["problems"]
     return found
 
 

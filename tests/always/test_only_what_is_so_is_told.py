@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from monitor import render
-from monitor.domain import Alert, Confidence, Listing, Placement, Told
+from monitor.domain import Alert, Confidence, Listing, Placement, SourceInfo, Told
 from monitor.keys import KeyFile
 from monitor.ops import health
 from monitor.outbox import fan_out
@@ -130,8 +130,9 @@ def test_source_errors_reach_the_operator_and_never_the_audience(
     for _ in range(5):
         assert audience.poll().outcome in {Result.FAILED, Result.REJECTED}
         assert owed(audience) == 0
+    info = SourceInfo(name="list", titles={"en": "The list"}, every=HOUR)
     status = health.status(
-        audience.engine, {"list": HOUR}, configured={"email"}, fenced=None, now=audience.now
+        audience.engine, {"list": info}, configured={"email"}, fenced=None, now=audience.now
     )
     assert [line for line in status["problems"] if line.startswith("list")]
     assert status["sources"]["list"]["last_reason"]

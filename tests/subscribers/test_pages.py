@@ -444,7 +444,7 @@ def test_a_database_that_looks_like_a_copy_is_not_ready(small_town: Town) -> Non
         facts.advance_send_mark(conn, 5)  # it has sent before, but there is no mark of it in this folder
     ready = small_town.client.get("/readyz")
     assert ready.status_code == 503
-    assert any("the fence is closed" in reason for reason in ready.json()["reasons"])
+    assert any("nothing is sent: run `monitor resume`" in reason for reason in ready.json()["reasons"])
     assert str(small_town.settings.data.folder) not in ready.text
 
 

@@ -153,9 +153,7 @@ def test_a_closed_fence_is_not_ready_and_names_no_folder(
     with served(create_app(parts)) as address:
         status, said = ready(Running(address, Clock(now), sqlite_engine, now, client))
     assert status == 503
-    assert said["reasons"] == [
-        "nothing is sent: the fence is closed until `monitor resume` has been told yes"
-    ]
+    assert said["reasons"] == ["nothing is sent: run `monitor resume` and confirm to start sending"]
     assert said["checks"]["fence"]["ok"] is False
 
 

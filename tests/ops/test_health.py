@@ -1,0 +1,187 @@
+"""`monitor status`: its keys, and what each check finds, from facts alone."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from monitor.channels import EVERYTHING
+from monitor.domain import SourceInfo
+from monitor.ops.health import HealthFacts, SourceFacts, find_problems, report
+from monitor.storage.facts import Pause
+from monitor.storage.lists.overview import Outbox, SourceOverview
+
+NOW = datetime(2026, 11, 28, 3, tzinfo=UTC)
+MINUTE = timedelta(minutes=1)
+RING = SourceInfo(name="ring", titles={"en": "Ring's map"}, every=timedelta(hours=1))
+GOOD = SourceOverview(
+    last_good_at=NOW - MINUTE,
+    last_fetch_at=NOW - MINUTE,
+    last_outcome="unchanged",
+    last_reason="",
+    next_poll_at=NOW + 59 * MINUTE,
+    baseline=12,
+    pending=0,
+    held=0,
+    rejected_at=None,
+    rejected_hash=None,
+)
+FINE = HealthFacts(
+    now=NOW,
+    sources=(SourceFacts(RING, GOOD, blind=False),),
+    outbox=Outbox(due={}, refused={}, oldest_due_at=None, failed=0, unfanned=0),
+    configured=frozenset({"email"}),
+    pauses=(),
+    fenced=None,
+    signups=0,
+    signups_an_hour=500,
+    suppressed=0,
+    living=0,
+    sender_beat=NOW - MINUTE,
+    has_bot=True,
+    bot_beat=NOW - MINUTE,
+    bot_trouble=None,
+)
+
+
+def problems(seen: HealthFacts) -> list[str]:
+    return [finding.problem for finding in find_problems(seen)]
+
+
+def test_the_report_keeps_its_keys_in_order() -> None:
+    whole = report(FINE)
+    assert list(whole) == ["now", "ok", "problems", "sources", "outbox", "sender", "bot"]
+    assert list(whole["sources"]["ring"]) == [
+        "last_good_at", "age", "blind", "baseline", "pending", "held", "last_fetch_at", "last_outcome", "last_reason",
+        "next_poll_at", "rejected",
+    ]  # fmt: skip
+    assert list(whole["outbox"]) == [
+        "due", "due_by_channel", "waiting_for_channel", "oldest_due_at", "oldest_age", "paused", "refused_often",
+        "failed", "to_fan_out", "fenced",
+    ]  # fmt: skip
+    assert list(whole["sender"]) == ["last_beat_at", "age", "working"]
+    assert list(whole["bot"]) == ["last_beat_at", "age", "working", "problem"]
+    assert "bot" not in report(replace(FINE, has_bot=False))
+
+
+def test_a_service_in_order_has_no_problems() -> None:
+    whole = report(FINE)
+    assert (whole["ok"], whole["problems"], whole["bot"]["problem"]) == (True, [], None)
+    assert whole["now"] == "2026-11-28T03:00:00+00:00"
+    assert whole["sources"]["ring"]["age"] == 60
+
+
+@pytest.mark.parametrize(
+    ("state", "blind", "problem"),
+    [
+        (replace(GOOD, last_outcome=None), False, "ring was never polled; start `monitor run` or call `monitor poll`"),
+        (replace(GOOD, last_outcome="failed", last_reason="no answer"), False, "ring: the last poll failed: no answer"),
+        (
+            replace(GOOD, last_outcome="rejected", last_reason="too small"),
+            False,
+            "ring: a publication was rejected: too small (see `monitor holds`)",
+        ),
+        (
+            replace(GOOD, last_outcome="failed", last_reason="no answer", last_good_at=NOW - 300 * MINUTE),
+            True,
+            "ring was not read since 2026-11-27T22:00:00+00:00: the last poll failed: no answer",
+        ),
+        (
+            replace(GOOD, last_good_at=None),
+            True,
+            "ring was not read since it was added: nobody polls it; start `monitor run` or call `monitor poll`",
+        ),
+    ],
+)  # fmt: skip
+def test_a_source_says_one_thing(state: SourceOverview, blind: bool, problem: str) -> None:
+    assert problems(replace(FINE, sources=(SourceFacts(RING, state, blind),))) == [problem]
+
+
+def test_pauses_of_a_channel_and_of_mail_domains_are_two_findings() -> None:
+    pauses = (
+        Pause("email", EVERYTHING, NOW + MINUTE, "greylisted"),
+        Pause("email", "a.example", NOW, "not today"),
+        Pause("email", "b.example", NOW, "nor now"),
+        Pause("telegram", "-100", NOW, "slow down"),
+    )
+    assert problems(replace(FINE, pauses=pauses)) == [
+        "email: nothing is sent before 2026-11-28T03:01:00+00:00: greylisted",
+        "email: 2 mail domains refuse us for now, one with: not today",
+    ]
+    paused = report(replace(FINE, pauses=pauses))["outbox"]["paused"]
+    assert paused == [{"channel": "email", "until": "2026-11-28T03:01:00+00:00", "reason": "greylisted"}]
+
+
+def test_deliveries_that_do_not_get_on_are_found_by_channel() -> None:
+    outbox = Outbox(
+        due={"telegram": 2, "email": 3},
+        refused={"email": (4, "451 later"), "telegram": (1, "429")},
+        oldest_due_at=NOW - 90 * MINUTE,
+        failed=5,
+        unfanned=0,
+    )
+    seen = replace(FINE, outbox=outbox)
+    assert problems(seen) == [
+        "email: 4 deliveries were tried 3 times or more, the last answer: 451 later",
+        "2 deliveries wait for the channel telegram, which is not configured",
+        "5 deliveries have failed for good (see `monitor failed`)",
+    ]
+    shown = report(seen)["outbox"]
+    assert (shown["due"], shown["waiting_for_channel"], shown["oldest_age"]) == (5, {"telegram": 2}, 5400)
+    assert shown["refused_often"] == {"email": 4, "telegram": 1}
+
+
+def test_a_limit_that_turned_people_away_is_found_and_one_that_was_just_reached_is_not() -> None:
+    assert problems(replace(FINE, signups=500)) == []
+    assert problems(replace(FINE, signups=501)) == [
+        "sign-ups: 501 came within this hour, and those above 500 were turned away"
+    ]
+    assert problems(replace(FINE, signups=501, signups_an_hour=None)) == []
+
+
+@pytest.mark.parametrize(
+    ("suppressed", "living", "found"), [(10, 189, True), (10, 190, False), (9, 0, False), (11, 190, True)]
+)
+def test_a_wave_of_suppressions_counts_by_number_and_share(suppressed: int, living: int, found: bool) -> None:
+    wave = problems(replace(FINE, suppressed=suppressed, living=living))
+    assert bool(wave) is found
+    if found:
+        assert wave[0].startswith(f"{suppressed} addresses of {suppressed + living} were closed within a day")
+
+
+@pytest.mark.parametrize(
+    ("due", "unfanned", "silent", "found"),
+    [
+        ({"email": 1}, 0, True, True),
+        ({"email": 1}, 0, False, False),
+        ({"telegram": 1}, 0, True, False),
+        ({}, 1, True, True),
+        ({}, 0, True, False),
+    ],
+)
+def test_a_sender_is_missed_only_when_it_has_something_to_send(
+    due: dict[str, int], unfanned: int, silent: bool, found: bool
+) -> None:
+    outbox = replace(FINE.outbox, due=due, unfanned=unfanned)
+    beat = NOW - timedelta(minutes=2, seconds=1 if silent else 0)
+    seen = replace(FINE, outbox=outbox, sender_beat=beat, has_bot=False)
+    assert any("no sender is working" in problem for problem in problems(seen)) is found
+    assert report(seen)["sender"]["working"] is not silent
+
+
+def test_a_closed_fence_is_said_and_excuses_the_bot() -> None:
+    assert problems(replace(FINE, fenced="it looks like a copy", bot_beat=None)) == ["it looks like a copy"]
+    assert report(replace(FINE, fenced="it looks like a copy"))["outbox"]["fenced"] is True
+
+
+def test_a_silent_bot_says_since_when_and_why() -> None:
+    long_ago = NOW - 5 * MINUTE
+    silent = "the bot answers nobody, last seen 2026-11-28T02:55:00+00:00"
+    assert problems(replace(FINE, bot_beat=long_ago)) == [silent]
+    whole = report(replace(FINE, bot_beat=long_ago, bot_trouble="the token is refused"))
+    assert whole["problems"] == [f"{silent}: the token is refused"]
+    assert whole["bot"]["problem"] == f"{silent}: the token is refused"
+    assert problems(replace(FINE, bot_beat=None)) == ["the bot answers nobody, last seen never"]
+    assert problems(replace(FINE, bot_beat=None, sender_beat=None)) == []
