@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, ClassVar
 
 import sqlalchemy as sa
 from sqlmodel import SQLModel
@@ -17,6 +17,20 @@ NAMING = {
 }
 SQLModel.metadata.naming_convention = NAMING
 metadata = SQLModel.metadata
+
+
+class _Columns:
+    """Gives a table class its table's columns."""
+
+    def __get__(self, row: object, owner: type[Row]) -> sa.ColumnCollection[str, sa.Column[Any]]:
+        columns: sa.ColumnCollection[str, sa.Column[Any]] = sa.inspect(owner).local_table.c
+        return columns
+
+
+class Row(SQLModel):
+    """The base of every table. ``c`` holds the table's columns, for queries: ``DeliveryRow.c.state``."""
+
+    c: ClassVar[_Columns] = _Columns()
 
 
 class UtcDateTime(sa.types.TypeDecorator[datetime]):

@@ -8,7 +8,6 @@ from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
-from sqlmodel import col
 
 from monitor.storage.deliveries.tables import LaneRow
 from monitor.storage.engine import insert_for
@@ -36,7 +35,7 @@ class Pause:
 
 def get(conn: Connection, name: str) -> str | None:
     """A fact of this database by name."""
-    return conn.scalar(sa.select(col(MetaRow.value)).where(col(MetaRow.name) == name))
+    return conn.scalar(sa.select(MetaRow.c.value).where(MetaRow.c.name == name))
 
 
 def put(conn: Connection, name: str, value: str) -> None:
@@ -75,20 +74,21 @@ def beat(conn: Connection, part: str, owner: str, now: datetime) -> None:
         .on_conflict_do_update(index_elements=["part", "owner"], set_={"at": now})
     )
     conn.execute(
-        sa.delete(HeartbeatRow).where(
-            col(HeartbeatRow.part) == part, col(HeartbeatRow.at) < now - _BEATS_KEPT
-        )
+        sa.delete(HeartbeatRow).where(HeartbeatRow.c.part == part, HeartbeatRow.c.at < now - _BEATS_KEPT)
     )
 
 
 def heartbeat(conn: Connection, part: str) -> datetime | None:
     """When any process was last seen at work as ``part``."""
-    return conn.scalar(sa.select(sa.func.max(col(HeartbeatRow.at))).where(col(HeartbeatRow.part) == part))
+    newest: datetime | None = conn.scalar(
+        sa.select(sa.func.max(HeartbeatRow.c.at)).where(HeartbeatRow.c.part == part)
+    )
+    return newest
 
 
 def send_mark(conn: Connection) -> int:
     """How many sends this database knows of: its side of the fence."""
-    return conn.scalar(sa.select(col(ProgressRow.send_mark)).where(col(ProgressRow.id) == 1)) or 0
+    return conn.scalar(sa.select(ProgressRow.c.send_mark).where(ProgressRow.c.id == 1)) or 0
 
 
 def advance_send_mark(conn: Connection, sends: int) -> int:
@@ -96,8 +96,8 @@ def advance_send_mark(conn: Connection, sends: int) -> int:
     row = insert_for(conn, ProgressRow).values(id=1, send_mark=sends)
     mark = conn.scalar(
         row.on_conflict_do_update(
-            index_elements=["id"], set_={"send_mark": col(ProgressRow.send_mark) + row.excluded.send_mark}
-        ).returning(col(ProgressRow.send_mark))
+            index_elements=["id"], set_={"send_mark": ProgressRow.c.send_mark + row.excluded.send_mark}
+        ).returning(ProgressRow.c.send_mark)
     )
     assert mark is not None
     return int(mark)
@@ -110,16 +110,16 @@ def set_lane(conn: Connection, channel: str, name: str, until: datetime, reason:
         row.on_conflict_do_update(
             index_elements=["channel", "name"],
             set_={"until": row.excluded.until, "reason": row.excluded.reason},
-            where=col(LaneRow.until) < row.excluded.until,
+            where=LaneRow.c.until < row.excluded.until,
         )
     )
 
 
 # every sign-up asks it, and building the statement costs ten times what running it does
 _LANES = (
-    sa.select(col(LaneRow.channel), col(LaneRow.name), col(LaneRow.until), col(LaneRow.reason))
-    .where(col(LaneRow.until) > sa.bindparam("now"))
-    .order_by(col(LaneRow.channel), col(LaneRow.name))
+    sa.select(LaneRow.c.channel, LaneRow.c.name, LaneRow.c.until, LaneRow.c.reason)
+    .where(LaneRow.c.until > sa.bindparam("now"))
+    .order_by(LaneRow.c.channel, LaneRow.c.name)
 )
 
 
@@ -130,4 +130,4 @@ def lanes(conn: Connection, now: datetime) -> tuple[Pause, ...]:
 
 def forget_lanes(conn: Connection, now: datetime) -> None:
     """Remove pauses that are over."""
-    conn.execute(sa.delete(LaneRow).where(col(LaneRow.until) <= now))
+    conn.execute(sa.delete(LaneRow).where(LaneRow.c.until <= now))

@@ -5,12 +5,12 @@ from __future__ import annotations
 from datetime import datetime
 
 import sqlalchemy as sa
-from sqlmodel import Field, SQLModel
+from sqlmodel import Field
 
-from monitor.storage.columns import UtcDateTime
+from monitor.storage.columns import Row, UtcDateTime
 
 
-class MetaRow(SQLModel, table=True):
+class MetaRow(Row, table=True):
     """Facts about this database as a whole: its identity (for the fence) and the fingerprint of its key."""
 
     __tablename__ = "meta"
@@ -18,7 +18,7 @@ class MetaRow(SQLModel, table=True):
     value: str
 
 
-class HeartbeatRow(SQLModel, table=True):
+class HeartbeatRow(Row, table=True):
     """When a part of the running service (``sender``, ``poller``) was last seen working, by process."""
 
     __tablename__ = "heartbeat"
@@ -27,7 +27,7 @@ class HeartbeatRow(SQLModel, table=True):
     at: datetime = Field(sa_type=UtcDateTime)
 
 
-class ProgressRow(SQLModel, table=True):
+class ProgressRow(Row, table=True):
     """How far the last deliveries have been confirmed sent, one row: the database's side of the fence."""
 
     __tablename__ = "progress"

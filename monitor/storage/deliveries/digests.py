@@ -9,7 +9,6 @@ from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
-from sqlmodel import col
 
 from monitor.storage.columns import UtcDateTime
 from monitor.storage.deliveries.fanout import Match, heard
@@ -38,15 +37,15 @@ def due(conn: Connection, now: datetime, limit: int) -> tuple[Due, ...]:
     """Those whose digest is due, taken for this transaction: on PostgreSQL nobody else gets them meanwhile."""
     rows: Any = conn.execute(
         sa.select(
-            col(SubscriberRow.id),
-            col(SubscriberRow.frequency),
-            col(SubscriberRow.timezone),
-            col(SubscriberRow.local_hour),
-            sa.func.coalesce(col(SubscriberRow.digest_since), col(SubscriberRow.created_at)),
-            col(SubscriberRow.paused_until).is_not(None),
+            SubscriberRow.c.id,
+            SubscriberRow.c.frequency,
+            SubscriberRow.c.timezone,
+            SubscriberRow.c.local_hour,
+            sa.func.coalesce(SubscriberRow.c.digest_since, SubscriberRow.c.created_at),
+            SubscriberRow.c.paused_until.is_not(None),
         )
-        .where(col(SubscriberRow.digest_at) <= now, col(SubscriberRow.state).in_(["active", "paused"]))
-        .order_by(col(SubscriberRow.digest_at), col(SubscriberRow.id))
+        .where(SubscriberRow.c.digest_at <= now, SubscriberRow.c.state.in_(["active", "paused"]))
+        .order_by(SubscriberRow.c.digest_at, SubscriberRow.c.id)
         .limit(limit)
         .with_for_update(skip_locked=True)
     )
@@ -56,7 +55,7 @@ def due(conn: Connection, now: datetime, limit: int) -> tuple[Due, ...]:
 def any_due(conn: Connection, now: datetime) -> bool:
     """Whether a digest is due."""
     found = sa.exists().where(
-        col(SubscriberRow.digest_at) <= now, col(SubscriberRow.state).in_(["active", "paused"])
+        SubscriberRow.c.digest_at <= now, SubscriberRow.c.state.in_(["active", "paused"])
     )
     return bool(conn.scalar(sa.select(found)))
 
@@ -66,38 +65,38 @@ def collected(conn: Connection, subscribers: Collection[int]) -> dict[int, tuple
     and that neither an alert nor a digest has told them.
     """
     base = (
-        sa.select(col(SubscriptionRow.subscriber_id), col(ChangesetRow.id))
+        sa.select(SubscriptionRow.c.subscriber_id, ChangesetRow.c.id)
         .select_from(SubscriptionRow)
-        .join(SubscriberRow, col(SubscriberRow.id) == col(SubscriptionRow.subscriber_id))
+        .join(SubscriberRow, SubscriberRow.c.id == SubscriptionRow.c.subscriber_id)
         .join(
             ChangesetRow,
             sa.and_(
-                col(ChangesetRow.source) == col(SubscriptionRow.source),
-                col(ChangesetRow.fanned_out_at) >= col(SubscriberRow.digest_since),
-                col(ChangesetRow.fanned_out_at) >= col(SubscriptionRow.created_at),
+                ChangesetRow.c.source == SubscriptionRow.c.source,
+                ChangesetRow.c.fanned_out_at >= SubscriberRow.c.digest_since,
+                ChangesetRow.c.fanned_out_at >= SubscriptionRow.c.created_at,
             ),
         )
-        .join(tables.ChangeRow, col(tables.ChangeRow.changeset_id) == col(ChangesetRow.id))
-        .join(ChangePlaceRow, col(ChangePlaceRow.change_id) == col(tables.ChangeRow.id))
+        .join(tables.ChangeRow, tables.ChangeRow.c.changeset_id == ChangesetRow.c.id)
+        .join(ChangePlaceRow, ChangePlaceRow.c.change_id == tables.ChangeRow.c.id)
         .where(
-            col(SubscriptionRow.subscriber_id).in_(subscribers),
+            SubscriptionRow.c.subscriber_id.in_(subscribers),
             ~sa.exists().where(
-                col(DeliveryRow.subscriber_id) == col(SubscriberRow.id),
-                col(DeliveryRow.changeset_id) == col(ChangesetRow.id),
+                DeliveryRow.c.subscriber_id == SubscriberRow.c.id,
+                DeliveryRow.c.changeset_id == ChangesetRow.c.id,
             ),
             ~sa.exists().where(
-                col(DigestChangesetRow.subscriber_id) == col(SubscriberRow.id),
-                col(DigestChangesetRow.changeset_id) == col(ChangesetRow.id),
+                DigestChangesetRow.c.subscriber_id == SubscriberRow.c.id,
+                DigestChangesetRow.c.changeset_id == ChangesetRow.c.id,
             ),
         )
     )
     found: dict[int, list[int]] = {}
     pairs: Any = conn.execute(
         sa.union(
-            base.where(col(ChangePlaceRow.place) == col(SubscriptionRow.place)),
+            base.where(ChangePlaceRow.c.place == SubscriptionRow.c.place),
             base.where(
-                col(ChangePlaceRow.place) == col(SubscriptionRow.within),
-                col(ChangePlaceRow.everyone).is_(sa.true()),
+                ChangePlaceRow.c.place == SubscriptionRow.c.within,
+                ChangePlaceRow.c.everyone.is_(sa.true()),
             ),
         )
     )
@@ -111,10 +110,10 @@ def take_alerts(conn: Connection, subscribers: Collection[int], now: datetime) -
     rows = conn.execute(
         sa.update(DeliveryRow)
         .where(
-            col(DeliveryRow.subscriber_id).in_(subscribers),
-            col(DeliveryRow.kind) == "alert",
-            col(DeliveryRow.state) == "due",
-            sa.or_(col(DeliveryRow.lease_until).is_(None), col(DeliveryRow.lease_until) <= now),
+            DeliveryRow.c.subscriber_id.in_(subscribers),
+            DeliveryRow.c.kind == "alert",
+            DeliveryRow.c.state == "due",
+            sa.or_(DeliveryRow.c.lease_until.is_(None), DeliveryRow.c.lease_until <= now),
         )
         .values(
             state="dropped",
@@ -123,7 +122,7 @@ def take_alerts(conn: Connection, subscribers: Collection[int], now: datetime) -
             lease_until=None,
             owner=None,
         )
-        .returning(col(DeliveryRow.subscriber_id), col(DeliveryRow.changeset_id))
+        .returning(DeliveryRow.c.subscriber_id, DeliveryRow.c.changeset_id)
     )
     found: dict[int, list[int]] = {}
     for subscriber, changeset in rows:
@@ -157,9 +156,9 @@ def owe(conn: Connection, told: Mapping[int, tuple[str, tuple[int, ...]]], now: 
         .values(rows)
         .on_conflict_do_nothing(
             index_elements=["subscriber_id", "kind", "period"],
-            index_where=col(DeliveryRow.period).is_not(None),
+            index_where=DeliveryRow.c.period.is_not(None),
         )
-        .returning(col(DeliveryRow.id), col(DeliveryRow.subscriber_id))
+        .returning(DeliveryRow.c.id, DeliveryRow.c.subscriber_id)
     ).all()
     entries = [
         {"subscriber_id": subscriber, "changeset_id": changeset, "delivery_id": delivery}
@@ -175,7 +174,7 @@ def scheduled(conn: Connection, plans: Sequence[tuple[int, datetime | None, date
     """Write when each subscriber's next digest is due and from when on it collects; a pause is over with that."""
     conn.execute(
         sa.update(SubscriberRow)
-        .where(col(SubscriberRow.id) == sa.bindparam("who"), col(SubscriberRow.state) != "ended")
+        .where(SubscriberRow.c.id == sa.bindparam("who"), SubscriberRow.c.state != "ended")
         .values(
             digest_at=sa.bindparam("at", type_=UtcDateTime()),
             digest_since=sa.bindparam("since", type_=UtcDateTime()),
@@ -189,9 +188,9 @@ def scheduled(conn: Connection, plans: Sequence[tuple[int, datetime | None, date
 def told_by(conn: Connection, deliveries: Collection[int]) -> dict[int, tuple[int, ...]]:
     """The changesets of digests, by delivery."""
     rows = conn.execute(
-        sa.select(col(DigestChangesetRow.delivery_id), col(DigestChangesetRow.changeset_id))
-        .where(col(DigestChangesetRow.delivery_id).in_(deliveries))
-        .order_by(col(DigestChangesetRow.changeset_id))
+        sa.select(DigestChangesetRow.c.delivery_id, DigestChangesetRow.c.changeset_id)
+        .where(DigestChangesetRow.c.delivery_id.in_(deliveries))
+        .order_by(DigestChangesetRow.c.changeset_id)
     )
     found: dict[int, list[int]] = {}
     for delivery, changeset in rows:
@@ -202,21 +201,21 @@ def told_by(conn: Connection, deliveries: Collection[int]) -> dict[int, tuple[in
 def sources_of(conn: Connection, changesets: Collection[int]) -> dict[int, str]:
     """The source of each changeset."""
     rows: Any = conn.execute(
-        sa.select(col(ChangesetRow.id), col(ChangesetRow.source)).where(col(ChangesetRow.id).in_(changesets))
+        sa.select(ChangesetRow.c.id, ChangesetRow.c.source).where(ChangesetRow.c.id.in_(changesets))
     )
     return dict(rows.all())
 
 
 def matches(conn: Connection, deliveries: Collection[int]) -> dict[int, list[Match]]:
     """For each digest, which changes its subscriber hears of and why: their own subscriptions, as of now."""
-    return heard(conn, DigestChangesetRow, col(DigestChangesetRow.delivery_id), deliveries)
+    return heard(conn, DigestChangesetRow, DigestChangesetRow.c.delivery_id, deliveries)
 
 
 def periods(conn: Connection, deliveries: Collection[int]) -> dict[int, str]:
     """The period of each delivery that has one."""
     rows: Any = conn.execute(
-        sa.select(col(DeliveryRow.id), col(DeliveryRow.period)).where(
-            col(DeliveryRow.id).in_(deliveries), col(DeliveryRow.period).is_not(None)
+        sa.select(DeliveryRow.c.id, DeliveryRow.c.period).where(
+            DeliveryRow.c.id.in_(deliveries), DeliveryRow.c.period.is_not(None)
         )
     )
     return dict(rows.all())

@@ -9,7 +9,6 @@ from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
-from sqlmodel import col
 
 from monitor.domain import Change, Confidence, Listing
 from monitor.storage.columns import UtcDateTime
@@ -76,9 +75,9 @@ class Match:
 def waiting(conn: Connection) -> tuple[PendingFanOut, ...]:
     """Changesets that were not fanned out yet, oldest first."""
     rows: Any = conn.execute(
-        sa.select(col(ChangesetRow.id), col(ChangesetRow.source))
-        .where(col(ChangesetRow.fanned_out_at).is_(None))
-        .order_by(col(ChangesetRow.id))
+        sa.select(ChangesetRow.c.id, ChangesetRow.c.source)
+        .where(ChangesetRow.c.fanned_out_at.is_(None))
+        .order_by(ChangesetRow.c.id)
     )
     return tuple(PendingFanOut(*row) for row in rows)
 
@@ -86,9 +85,9 @@ def waiting(conn: Connection) -> tuple[PendingFanOut, ...]:
 def changes(conn: Connection, changeset: int) -> tuple[Unplaced, ...]:
     """The changes of a changeset, in the order in which they were written."""
     rows = conn.execute(
-        sa.select(col(tables.ChangeRow.id), *CHANGE)
-        .where(col(tables.ChangeRow.changeset_id) == changeset)
-        .order_by(col(tables.ChangeRow.id))
+        sa.select(tables.ChangeRow.c.id, *CHANGE)
+        .where(tables.ChangeRow.c.changeset_id == changeset)
+        .order_by(tables.ChangeRow.c.id)
     )
     return tuple(
         Unplaced(row.id, tuple(each for each in (change.before, change.after) if each is not None))
@@ -101,7 +100,7 @@ def take(conn: Connection, changeset: int, now: datetime) -> bool:
     """Mark a changeset as fanned out; False if somebody else has done it."""
     taken = conn.execute(
         sa.update(ChangesetRow)
-        .where(col(ChangesetRow.id) == changeset, col(ChangesetRow.fanned_out_at).is_(None))
+        .where(ChangesetRow.c.id == changeset, ChangesetRow.c.fanned_out_at.is_(None))
         .values(fanned_out_at=now)
     )
     return taken.rowcount == 1
@@ -113,10 +112,10 @@ def place(conn: Connection, placed: Iterable[Placed]) -> None:
     for each in placed:
         conn.execute(
             sa.update(tables.ChangeRow)
-            .where(col(tables.ChangeRow.id) == each.change)
+            .where(tables.ChangeRow.c.id == each.change)
             .values(how=each.how, confidence=each.confidence, placement=each.reason)
         )
-        conn.execute(sa.delete(ChangePlaceRow).where(col(ChangePlaceRow.change_id) == each.change))
+        conn.execute(sa.delete(ChangePlaceRow).where(ChangePlaceRow.c.change_id == each.change))
     if placed:
         conn.execute(
             sa.insert(ChangePlaceRow),
@@ -135,23 +134,23 @@ def owe(conn: Connection, changeset: int, source: str, now: datetime) -> int:
     summary afterwards.
     """
     places = (
-        sa.select(col(ChangePlaceRow.place))
-        .join(tables.ChangeRow, col(tables.ChangeRow.id) == col(ChangePlaceRow.change_id))
-        .where(col(tables.ChangeRow.changeset_id) == changeset)
+        sa.select(ChangePlaceRow.c.place)
+        .join(tables.ChangeRow, tables.ChangeRow.c.id == ChangePlaceRow.c.change_id)
+        .where(tables.ChangeRow.c.changeset_id == changeset)
     )
     # no common table expression: a statement that begins with WITH has no row count in Python's sqlite3
-    followers = sa.select(col(SubscriptionRow.subscriber_id)).where(
-        col(SubscriptionRow.source) == source, col(SubscriptionRow.place).in_(places)
+    followers = sa.select(SubscriptionRow.c.subscriber_id).where(
+        SubscriptionRow.c.source == source, SubscriptionRow.c.place.in_(places)
     )
-    neighbours = sa.select(col(SubscriptionRow.subscriber_id)).where(
-        col(SubscriptionRow.source) == source,
-        col(SubscriptionRow.within).in_(places.where(col(ChangePlaceRow.everyone).is_(sa.true()))),
+    neighbours = sa.select(SubscriptionRow.c.subscriber_id).where(
+        SubscriptionRow.c.source == source,
+        SubscriptionRow.c.within.in_(places.where(ChangePlaceRow.c.everyone.is_(sa.true()))),
     )
     owed = (
         sa.select(
             sa.literal("alert"),
             sa.literal(changeset),
-            col(SubscriberRow.id),
+            SubscriberRow.c.id,
             sa.literal("due"),
             sa.literal(now, UtcDateTime()),
             sa.literal(now, UtcDateTime()),
@@ -159,13 +158,11 @@ def owe(conn: Connection, changeset: int, source: str, now: datetime) -> int:
             sa.false(),
         )
         .where(
-            col(SubscriberRow.id).in_(sa.union(followers, neighbours)),
-            col(SubscriberRow.state) == "active",
-            col(SubscriberRow.frequency) == "at_once",
+            SubscriberRow.c.id.in_(sa.union(followers, neighbours)),
+            SubscriberRow.c.state == "active",
+            SubscriberRow.c.frequency == "at_once",
         )
-        .order_by(
-            col(SubscriberRow.id)
-        )  # the index of the unique key is then written from one end to the other
+        .order_by(SubscriberRow.c.id)  # the index of the unique key is then written from one end to the other
     )
     columns = [
         "kind",
@@ -208,7 +205,7 @@ def published(conn: Connection, changeset: int) -> tuple[Published, ...]:
 
 def matches(conn: Connection, ids: Collection[int]) -> dict[int, list[Match]]:
     """For each alert, which changes its subscriber hears of and why: their own subscriptions of that source, as of now."""
-    return heard(conn, DeliveryRow, col(DeliveryRow.id), ids)
+    return heard(conn, DeliveryRow, DeliveryRow.c.id, ids)
 
 
 def heard(
@@ -218,28 +215,28 @@ def heard(
     base = (
         sa.select(
             delivery,
-            col(ChangePlaceRow.change_id),
-            col(SubscriptionRow.place),
-            col(SubscriptionRow.created_at),
+            ChangePlaceRow.c.change_id,
+            SubscriptionRow.c.place,
+            SubscriptionRow.c.created_at,
         )
-        .join(ChangesetRow, col(ChangesetRow.id) == col(told.changeset_id))
-        .join(tables.ChangeRow, col(tables.ChangeRow.changeset_id) == col(ChangesetRow.id))
+        .join(ChangesetRow, ChangesetRow.c.id == told.c.changeset_id)
+        .join(tables.ChangeRow, tables.ChangeRow.c.changeset_id == ChangesetRow.c.id)
         .join(
             SubscriptionRow,
             sa.and_(
-                col(SubscriptionRow.subscriber_id) == col(told.subscriber_id),
-                col(SubscriptionRow.source) == col(ChangesetRow.source),
+                SubscriptionRow.c.subscriber_id == told.c.subscriber_id,
+                SubscriptionRow.c.source == ChangesetRow.c.source,
             ),
         )
-        .join(ChangePlaceRow, col(ChangePlaceRow.change_id) == col(tables.ChangeRow.id))
+        .join(ChangePlaceRow, ChangePlaceRow.c.change_id == tables.ChangeRow.c.id)
         .where(delivery.in_(ids))
     )
     rows: Any = conn.execute(
         sa.union_all(
-            base.where(col(ChangePlaceRow.place) == col(SubscriptionRow.place)),
+            base.where(ChangePlaceRow.c.place == SubscriptionRow.c.place),
             base.where(
-                col(ChangePlaceRow.place) == col(SubscriptionRow.within),
-                col(ChangePlaceRow.everyone).is_(sa.true()),
+                ChangePlaceRow.c.place == SubscriptionRow.c.within,
+                ChangePlaceRow.c.everyone.is_(sa.true()),
             ),
         )
     )

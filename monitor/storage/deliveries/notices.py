@@ -9,7 +9,6 @@ from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
-from sqlmodel import col
 
 from monitor.storage.columns import UtcDateTime
 from monitor.storage.deliveries.tables import DeliveryRow
@@ -46,10 +45,10 @@ def sights(conn: Connection) -> dict[str, SourceVisibility]:
     """How well each source that was ever polled could be seen, also one that is not watched any more."""
     rows: Any = conn.execute(
         sa.select(
-            col(SourceRow.name),
-            col(SourceRow.last_good_at),
-            col(SourceRow.last_fetch_at),
-            col(SourceRow.blind_notified_at),
+            SourceRow.c.name,
+            SourceRow.c.last_good_at,
+            SourceRow.c.last_fetch_at,
+            SourceRow.c.blind_notified_at,
         )
     )
     return {name: SourceVisibility(*rest) for name, *rest in rows}
@@ -57,10 +56,10 @@ def sights(conn: Connection) -> dict[str, SourceVisibility]:
 
 def note_blind(conn: Connection, source: str, before: datetime | None, after: datetime | None) -> bool:
     """Note that followers were told, or told that it is over; False if another process was first."""
-    known = col(SourceRow.blind_notified_at)
+    known = SourceRow.c.blind_notified_at
     moved = conn.execute(
         sa.update(SourceRow)
-        .where(col(SourceRow.name) == source, known.is_(None) if before is None else known == before)
+        .where(SourceRow.c.name == source, known.is_(None) if before is None else known == before)
         .values(blind_notified_at=after)
     )
     return moved.rowcount == 1
@@ -72,18 +71,18 @@ def owe_followers(
     """Owe a notice to every follower of a source, to those who pause for afterwards; with ``told`` only to those who were sent the notice
     of that period.
     """
-    followers = sa.select(col(SubscriptionRow.subscriber_id)).where(col(SubscriptionRow.source) == source)
+    followers = sa.select(SubscriptionRow.c.subscriber_id).where(SubscriptionRow.c.source == source)
     wanted: list[Any] = [
-        col(SubscriberRow.id).in_(followers),
-        col(SubscriberRow.state).in_(["active", "paused"]),
+        SubscriberRow.c.id.in_(followers),
+        SubscriberRow.c.state.in_(["active", "paused"]),
     ]
     if told is not None:
         wanted.append(
             sa.exists().where(
-                col(DeliveryRow.subscriber_id) == col(SubscriberRow.id),
-                col(DeliveryRow.kind) == NOTICE,
-                col(DeliveryRow.period) == told,
-                col(DeliveryRow.state) == "sent",
+                DeliveryRow.c.subscriber_id == SubscriberRow.c.id,
+                DeliveryRow.c.kind == NOTICE,
+                DeliveryRow.c.period == told,
+                DeliveryRow.c.state == "sent",
             )
         )
     return _owe_notice(conn, period, now, *wanted)
@@ -92,30 +91,30 @@ def owe_followers(
 def owe_receipts(conn: Connection, period: str, now: datetime, silent_since: datetime) -> int:
     """Owe a receipt to everybody who signed up by mail, wants them, and was owed no message since then."""
     heard = sa.exists().where(
-        col(DeliveryRow.subscriber_id) == col(SubscriberRow.id), col(DeliveryRow.created_at) > silent_since
+        DeliveryRow.c.subscriber_id == SubscriberRow.c.id, DeliveryRow.c.created_at > silent_since
     )
     return _owe_notice(
         conn,
         period,
         now,
-        col(SubscriberRow.state) == "active",
-        col(SubscriberRow.channel) == "email",
-        col(SubscriberRow.origin) == "site",
-        col(SubscriberRow.receipts).is_(sa.true()),
-        col(SubscriberRow.confirmed_at) <= silent_since,
+        SubscriberRow.c.state == "active",
+        SubscriberRow.c.channel == "email",
+        SubscriberRow.c.origin == "site",
+        SubscriberRow.c.receipts.is_(sa.true()),
+        SubscriberRow.c.confirmed_at <= silent_since,
         ~heard,
     )
 
 
 def checks(conn: Connection, source: str, since: datetime, until: datetime) -> Checks:
     """The checks of a source in that time, or since its first. Time in which nobody looked is without one like that in which all failed."""
-    at = col(FetchRow.at)
-    of_source = col(FetchRow.source) == source
+    at = FetchRow.c.at
+    of_source = FetchRow.c.source == source
     first = conn.scalar(sa.select(sa.func.min(at)).where(of_source))
     good = conn.scalars(
         sa.select(at)
-        .where(of_source, at >= since, col(FetchRow.outcome).in_(["good", "unchanged"]))
-        .order_by(at, col(FetchRow.id))
+        .where(of_source, at >= since, FetchRow.c.outcome.in_(["good", "unchanged"]))
+        .order_by(at, FetchRow.c.id)
     ).all()
     begin = since if first is None else max(since, first)
     times = [begin, *good, until]
@@ -127,7 +126,7 @@ def _owe_notice(conn: Connection, period: str, now: datetime, *wanted: Any) -> i
     owed = sa.select(
         sa.literal(NOTICE),
         sa.literal(period),
-        col(SubscriberRow.id),
+        SubscriberRow.c.id,
         sa.literal("due"),
         sa.literal(now, UtcDateTime()),
         sa.literal(now, UtcDateTime()),
@@ -140,7 +139,7 @@ def _owe_notice(conn: Connection, period: str, now: datetime, *wanted: Any) -> i
         .from_select(columns, owed, include_defaults=False)
         .on_conflict_do_nothing(
             index_elements=["subscriber_id", "kind", "period"],
-            index_where=col(DeliveryRow.period).is_not(None),
+            index_where=DeliveryRow.c.period.is_not(None),
         ),
         execution_options={"preserve_rowcount": True},
     ).rowcount

@@ -9,7 +9,6 @@ from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
-from sqlmodel import col
 
 from monitor.storage.columns import UtcDateTime
 from monitor.storage.deliveries.tables import DeliveryRow
@@ -18,9 +17,9 @@ from monitor.storage.people.tables import SubscriberRow, SuppressionRow
 
 DUE, SENT, FAILED, DROPPED = "due", "sent", "failed", "dropped"
 ALERT, CONFIRM = "alert", "confirm"
-IS_DUE = col(DeliveryRow.state) == sa.literal(DUE, literal_execute=True)
+IS_DUE = DeliveryRow.c.state == sa.literal(DUE, literal_execute=True)
 """Written out, not bound: only so a database sees that the index of what is due answers it."""
-IS_FAILED = col(DeliveryRow.state) == sa.literal(FAILED, literal_execute=True)
+IS_FAILED = DeliveryRow.c.state == sa.literal(FAILED, literal_execute=True)
 """As `IS_DUE`, of the dead letters."""
 _AMBIGUOUS = sa.true()
 _FREE: dict[str, Any] = {"lease_until": None, "owner": None}
@@ -122,7 +121,7 @@ def claim(
     chosen = conn.scalars(
         _claimable(channel, now, until)
         # by due_at alone, which the index gives: a second column would mean sorting everything that fell due at that moment
-        .order_by(col(DeliveryRow.due_at))
+        .order_by(DeliveryRow.c.due_at)
         .limit(limit)
         .with_for_update(skip_locked=True, of=DeliveryRow)
     ).all()
@@ -139,22 +138,22 @@ def claim_older(
     lease_until: datetime,
 ) -> tuple[int, ...]:
     """Take as well every other due alert from before ``created_until`` of those for whom one such is ``among`` the claimed."""
-    people = sa.select(col(DeliveryRow.subscriber_id)).where(
-        col(DeliveryRow.id).in_(among),
-        col(DeliveryRow.kind) == ALERT,
-        col(DeliveryRow.created_at) <= created_until,
+    people = sa.select(DeliveryRow.c.subscriber_id).where(
+        DeliveryRow.c.id.in_(among),
+        DeliveryRow.c.kind == ALERT,
+        DeliveryRow.c.created_at <= created_until,
     )
     chosen = conn.scalars(
-        sa.select(col(DeliveryRow.id))
+        sa.select(DeliveryRow.c.id)
         .where(
-            col(DeliveryRow.subscriber_id).in_(people),
-            col(DeliveryRow.state) == DUE,
-            col(DeliveryRow.kind) == ALERT,
-            col(DeliveryRow.created_at) <= created_until,
+            DeliveryRow.c.subscriber_id.in_(people),
+            DeliveryRow.c.state == DUE,
+            DeliveryRow.c.kind == ALERT,
+            DeliveryRow.c.created_at <= created_until,
             _free(now),
-            col(DeliveryRow.id).not_in(among),
+            DeliveryRow.c.id.not_in(among),
         )
-        .order_by(col(DeliveryRow.id))
+        .order_by(DeliveryRow.c.id)
         .with_for_update(skip_locked=True)
     ).all()
     return _lease(conn, chosen, owner, lease_until)
@@ -164,42 +163,42 @@ def claimed(conn: Connection, ids: Collection[int]) -> tuple[Claimed, ...]:
     """The deliveries with these ids, by age."""
     rows: Any = conn.execute(
         sa.select(
-            col(DeliveryRow.id),
-            col(DeliveryRow.kind),
-            col(DeliveryRow.changeset_id).label("changeset"),
-            col(ChangesetRow.source),
-            col(DeliveryRow.created_at),
-            col(DeliveryRow.attempts),
-            col(DeliveryRow.ambiguous),
-            col(SubscriberRow.id).label("subscriber"),
-            col(SubscriberRow.channel),
-            col(SubscriberRow.address).label("sealed"),
-            col(SubscriberRow.language),
-            col(SubscriberRow.nonce),
-            col(SubscriberRow.strikes),
-            col(SubscriberRow.origin),
+            DeliveryRow.c.id,
+            DeliveryRow.c.kind,
+            DeliveryRow.c.changeset_id.label("changeset"),
+            ChangesetRow.c.source,
+            DeliveryRow.c.created_at,
+            DeliveryRow.c.attempts,
+            DeliveryRow.c.ambiguous,
+            SubscriberRow.c.id.label("subscriber"),
+            SubscriberRow.c.channel,
+            SubscriberRow.c.address.label("sealed"),
+            SubscriberRow.c.language,
+            SubscriberRow.c.nonce,
+            SubscriberRow.c.strikes,
+            SubscriberRow.c.origin,
         )
-        .join(SubscriberRow, col(SubscriberRow.id) == col(DeliveryRow.subscriber_id))
-        .outerjoin(ChangesetRow, col(ChangesetRow.id) == col(DeliveryRow.changeset_id))
-        .where(col(DeliveryRow.id).in_(ids))
-        .order_by(col(DeliveryRow.due_at), col(DeliveryRow.id))
+        .join(SubscriberRow, SubscriberRow.c.id == DeliveryRow.c.subscriber_id)
+        .outerjoin(ChangesetRow, ChangesetRow.c.id == DeliveryRow.c.changeset_id)
+        .where(DeliveryRow.c.id.in_(ids))
+        .order_by(DeliveryRow.c.due_at, DeliveryRow.c.id)
     )
     return tuple(Claimed(**row) for row in rows.mappings())
 
 
 def renew(conn: Connection, owner: str, ids: Collection[int], lease_until: datetime) -> None:
     """Keep what an owner has in hand for longer."""
-    conn.execute(_in_hand(owner).where(col(DeliveryRow.id).in_(ids)).values(lease_until=lease_until))
+    conn.execute(_in_hand(owner).where(DeliveryRow.c.id.in_(ids)).values(lease_until=lease_until))
 
 
 def release(conn: Connection, owner: str, ids: Collection[int]) -> None:
     """Give back what an owner has in hand, as it was before the claim."""
-    conn.execute(_in_hand(owner).where(col(DeliveryRow.id).in_(ids)).values(**_FREE))
+    conn.execute(_in_hand(owner).where(DeliveryRow.c.id.in_(ids)).values(**_FREE))
 
 
 def postpone(conn: Connection, owner: str, ids: Collection[int], due_at: datetime) -> None:
     """Give deliveries back that cannot be tried before ``due_at``; it counts as no attempt."""
-    conn.execute(_in_hand(owner).where(col(DeliveryRow.id).in_(ids)).values(due_at=due_at, **_FREE))
+    conn.execute(_in_hand(owner).where(DeliveryRow.c.id.in_(ids)).values(due_at=due_at, **_FREE))
 
 
 def standing(conn: Connection, ids: Collection[int]) -> dict[int, DeliveryStatus]:
@@ -218,11 +217,11 @@ def try_again(conn: Connection, owner: str, again: Iterable[Retry]) -> None:
     for each in again:
         conn.execute(
             _in_hand(owner)
-            .where(col(DeliveryRow.id) == each.id)
+            .where(DeliveryRow.c.id == each.id)
             .values(
                 due_at=each.due_at,
-                attempts=col(DeliveryRow.attempts) + 1,
-                ambiguous=_AMBIGUOUS if each.ambiguous else col(DeliveryRow.ambiguous),
+                attempts=DeliveryRow.c.attempts + 1,
+                ambiguous=_AMBIGUOUS if each.ambiguous else DeliveryRow.c.ambiguous,
                 last_error=each.error,
                 **_FREE,
             )
@@ -234,11 +233,11 @@ def failed(conn: Connection, owner: str, again: Iterable[Retry], now: datetime) 
     for each in again:
         conn.execute(
             _in_hand(owner)
-            .where(col(DeliveryRow.id) == each.id)
+            .where(DeliveryRow.c.id == each.id)
             .values(
                 state=FAILED,
-                attempts=col(DeliveryRow.attempts) + 1,
-                ambiguous=_AMBIGUOUS if each.ambiguous else col(DeliveryRow.ambiguous),
+                attempts=DeliveryRow.c.attempts + 1,
+                ambiguous=_AMBIGUOUS if each.ambiguous else DeliveryRow.c.ambiguous,
                 last_error=each.error,
                 settled_at=now,
                 **_FREE,
@@ -250,7 +249,7 @@ def drop(conn: Connection, ids: Collection[int], reason: str, now: datetime) -> 
     """Settle deliveries that nobody wants any more."""
     conn.execute(
         sa.update(DeliveryRow)
-        .where(col(DeliveryRow.id).in_(ids), col(DeliveryRow.state) == DUE)
+        .where(DeliveryRow.c.id.in_(ids), DeliveryRow.c.state == DUE)
         .values(state=DROPPED, last_error=reason, settled_at=now, **_FREE)
     )
 
@@ -259,14 +258,12 @@ def strike(conn: Connection, subscriber: int, now: datetime) -> tuple[int, datet
     """Count a refusal against an address; returns how many there are and when the first was."""
     row = conn.execute(
         sa.update(SubscriberRow)
-        .where(col(SubscriberRow.id) == subscriber)
+        .where(SubscriberRow.c.id == subscriber)
         .values(
-            strikes=col(SubscriberRow.strikes) + 1,
-            first_strike_at=sa.func.coalesce(
-                col(SubscriberRow.first_strike_at), sa.literal(now, UtcDateTime())
-            ),
+            strikes=SubscriberRow.c.strikes + 1,
+            first_strike_at=sa.func.coalesce(SubscriberRow.c.first_strike_at, sa.literal(now, UtcDateTime())),
         )
-        .returning(col(SubscriberRow.strikes), col(SubscriberRow.first_strike_at))
+        .returning(SubscriberRow.c.strikes, SubscriberRow.c.first_strike_at)
     ).one()
     return row.strikes, row.first_strike_at
 
@@ -275,7 +272,7 @@ def clear_strikes(conn: Connection, subscribers: Collection[int]) -> None:
     """Forget refusals: the address has accepted a message."""
     conn.execute(
         sa.update(SubscriberRow)
-        .where(col(SubscriberRow.id).in_(subscribers))
+        .where(SubscriberRow.c.id.in_(subscribers))
         .values(strikes=0, first_strike_at=None)
     )
 
@@ -289,18 +286,18 @@ def heaps(conn: Connection) -> tuple[Heap, ...]:
     """What lies due, by channel and source."""
     rows = conn.execute(
         sa.select(
-            col(SubscriberRow.channel),
-            col(ChangesetRow.source),
+            SubscriberRow.c.channel,
+            ChangesetRow.c.source,
             sa.func.count(),
-            sa.func.min(col(DeliveryRow.created_at)),
-            sa.func.max(col(DeliveryRow.created_at)),
+            sa.func.min(DeliveryRow.c.created_at),
+            sa.func.max(DeliveryRow.c.created_at),
         )
         .select_from(DeliveryRow)
-        .join(SubscriberRow, col(SubscriberRow.id) == col(DeliveryRow.subscriber_id))
-        .outerjoin(ChangesetRow, col(ChangesetRow.id) == col(DeliveryRow.changeset_id))
+        .join(SubscriberRow, SubscriberRow.c.id == DeliveryRow.c.subscriber_id)
+        .outerjoin(ChangesetRow, ChangesetRow.c.id == DeliveryRow.c.changeset_id)
         .where(IS_DUE)
-        .group_by(col(SubscriberRow.channel), col(ChangesetRow.source))
-        .order_by(col(SubscriberRow.channel), col(ChangesetRow.source))
+        .group_by(SubscriberRow.c.channel, ChangesetRow.c.source)
+        .order_by(SubscriberRow.c.channel, ChangesetRow.c.source)
     )
     return tuple(Heap(*row) for row in rows)
 
@@ -309,21 +306,21 @@ def dead_letters(conn: Connection) -> tuple[DeadLetter, ...]:
     """Deliveries that were given up, the newest last."""
     rows: Any = conn.execute(
         sa.select(
-            col(DeliveryRow.id),
-            col(DeliveryRow.kind),
-            col(SubscriberRow.channel),
-            col(ChangesetRow.source),
-            col(SubscriberRow.address),
-            col(DeliveryRow.created_at),
-            col(DeliveryRow.settled_at),
-            col(DeliveryRow.attempts),
-            sa.func.coalesce(col(DeliveryRow.last_error), ""),
-            col(DeliveryRow.ambiguous),
+            DeliveryRow.c.id,
+            DeliveryRow.c.kind,
+            SubscriberRow.c.channel,
+            ChangesetRow.c.source,
+            SubscriberRow.c.address,
+            DeliveryRow.c.created_at,
+            DeliveryRow.c.settled_at,
+            DeliveryRow.c.attempts,
+            sa.func.coalesce(DeliveryRow.c.last_error, ""),
+            DeliveryRow.c.ambiguous,
         )
-        .join(SubscriberRow, col(SubscriberRow.id) == col(DeliveryRow.subscriber_id))
-        .outerjoin(ChangesetRow, col(ChangesetRow.id) == col(DeliveryRow.changeset_id))
+        .join(SubscriberRow, SubscriberRow.c.id == DeliveryRow.c.subscriber_id)
+        .outerjoin(ChangesetRow, ChangesetRow.c.id == DeliveryRow.c.changeset_id)
         .where(IS_FAILED)
-        .order_by(col(DeliveryRow.settled_at), col(DeliveryRow.id))
+        .order_by(DeliveryRow.c.settled_at, DeliveryRow.c.id)
     )
     return tuple(DeadLetter(*row) for row in rows)
 
@@ -334,13 +331,13 @@ def requeue(conn: Connection, now: datetime, ids: Collection[int] | None = None)
     Nothing is queued for somebody who has left: there is no address to send it to.
     """
     living = sa.exists().where(
-        col(SubscriberRow.id) == col(DeliveryRow.subscriber_id), col(SubscriberRow.address).is_not(None)
+        SubscriberRow.c.id == DeliveryRow.c.subscriber_id, SubscriberRow.c.address.is_not(None)
     )
     statement = sa.update(DeliveryRow).where(IS_FAILED, living)
     if ids is not None:
-        statement = statement.where(col(DeliveryRow.id).in_(ids))
+        statement = statement.where(DeliveryRow.c.id.in_(ids))
     queued: Any = conn.scalars(
-        statement.values(state=DUE, due_at=now, attempts=0, settled_at=None).returning(col(DeliveryRow.id))
+        statement.values(state=DUE, due_at=now, attempts=0, settled_at=None).returning(DeliveryRow.c.id)
     )
     return tuple(sorted(queued))
 
@@ -350,58 +347,58 @@ def _claimable(channel: str, now: datetime, until: datetime) -> sa.Select[Any]:
 
     EXISTS and not a join: SQLite without statistics would begin with everybody on the channel.
     """
-    return sa.select(col(DeliveryRow.id)).where(
+    return sa.select(DeliveryRow.c.id).where(
         IS_DUE,
-        col(DeliveryRow.due_at) <= until,
+        DeliveryRow.c.due_at <= until,
         _free(now),
         sa.exists().where(
-            col(SubscriberRow.id) == col(DeliveryRow.subscriber_id),
-            col(SubscriberRow.channel) == channel,
-            sa.or_(col(SubscriberRow.state) != "paused", col(DeliveryRow.kind) == CONFIRM),
+            SubscriberRow.c.id == DeliveryRow.c.subscriber_id,
+            SubscriberRow.c.channel == channel,
+            sa.or_(SubscriberRow.c.state != "paused", DeliveryRow.c.kind == CONFIRM),
         ),
     )
 
 
 def _free(now: datetime) -> sa.ColumnElement[bool]:
-    return sa.or_(col(DeliveryRow.lease_until).is_(None), col(DeliveryRow.lease_until) <= now)
+    return sa.or_(DeliveryRow.c.lease_until.is_(None), DeliveryRow.c.lease_until <= now)
 
 
 def _lease(conn: Connection, ids: Collection[Any], owner: str, lease_until: datetime) -> tuple[int, ...]:
     if ids:
         conn.execute(
             sa.update(DeliveryRow)
-            .where(col(DeliveryRow.id).in_(ids))
+            .where(DeliveryRow.c.id.in_(ids))
             .values(lease_until=lease_until, owner=owner)
         )
     return tuple(ids)
 
 
 def _in_hand(owner: str) -> sa.Update:
-    return sa.update(DeliveryRow).where(col(DeliveryRow.owner) == owner, col(DeliveryRow.state) == DUE)
+    return sa.update(DeliveryRow).where(DeliveryRow.c.owner == owner, DeliveryRow.c.state == DUE)
 
 
 # These two run for every few messages, and building them takes several times as long as running them.
 _STANDING = (
     sa.select(
-        col(DeliveryRow.id),
-        col(DeliveryRow.state),
-        col(DeliveryRow.owner),
-        col(SubscriberRow.state),
+        DeliveryRow.c.id,
+        DeliveryRow.c.state,
+        DeliveryRow.c.owner,
+        SubscriberRow.c.state,
         sa.exists().where(
-            col(SuppressionRow.channel) == col(SubscriberRow.channel),
-            col(SuppressionRow.address_hash) == col(SubscriberRow.address_hash),
+            SuppressionRow.c.channel == SubscriberRow.c.channel,
+            SuppressionRow.c.address_hash == SubscriberRow.c.address_hash,
         ),
-        col(DeliveryRow.kind),
+        DeliveryRow.c.kind,
     )
-    .join(SubscriberRow, col(SubscriberRow.id) == col(DeliveryRow.subscriber_id))
-    .where(col(DeliveryRow.id).in_(sa.bindparam("ids", expanding=True)))
+    .join(SubscriberRow, SubscriberRow.c.id == DeliveryRow.c.subscriber_id)
+    .where(DeliveryRow.c.id.in_(sa.bindparam("ids", expanding=True)))
 )
 _SENT = (
     sa.update(DeliveryRow)
-    .where(col(DeliveryRow.id).in_(sa.bindparam("ids", expanding=True)))
+    .where(DeliveryRow.c.id.in_(sa.bindparam("ids", expanding=True)))
     .values(
         state=SENT,
-        attempts=col(DeliveryRow.attempts) + 1,
+        attempts=DeliveryRow.c.attempts + 1,
         settled_at=sa.bindparam("now", type_=UtcDateTime()),
         last_error=None,
         **_FREE,

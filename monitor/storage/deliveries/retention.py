@@ -7,7 +7,6 @@ from datetime import datetime
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
-from sqlmodel import col
 
 from monitor.storage.deliveries.queue import IS_DUE
 from monitor.storage.deliveries.tables import DeliveryRow, DigestChangesetRow
@@ -27,27 +26,25 @@ def unconfirmed(conn: Connection, now: datetime, created_before: datetime) -> tu
     """Those who never said yes and whose last link has expired."""
     return _ids(
         conn,
-        col(SubscriberRow.state) == PENDING,
+        SubscriberRow.c.state == PENDING,
         sa.or_(
-            col(SubscriberRow.confirm_until) <= now,
-            sa.and_(
-                col(SubscriberRow.confirm_until).is_(None), col(SubscriberRow.created_at) <= created_before
-            ),
+            SubscriberRow.c.confirm_until <= now,
+            sa.and_(SubscriberRow.c.confirm_until.is_(None), SubscriberRow.c.created_at <= created_before),
         ),
     )
 
 
 def long_gone(conn: Connection, ended_before: datetime) -> tuple[int, ...]:
     """Those who ended before then."""
-    return _ids(conn, col(SubscriberRow.state) == ENDED, col(SubscriberRow.ended_at) <= ended_before)
+    return _ids(conn, SubscriberRow.c.state == ENDED, SubscriberRow.c.ended_at <= ended_before)
 
 
 def forget(conn: Connection, subscribers: Collection[int]) -> None:
     """Delete subscribers with everything that was owed or sent to them."""
     theirs = list(subscribers)
     for table in (DigestChangesetRow, DeliveryRow, SubscriptionRow):
-        conn.execute(sa.delete(table).where(col(table.subscriber_id).in_(theirs)))
-    conn.execute(sa.delete(SubscriberRow).where(col(SubscriberRow.id).in_(theirs)))
+        conn.execute(sa.delete(table).where(table.c.subscriber_id.in_(theirs)))
+    conn.execute(sa.delete(SubscriberRow).where(SubscriberRow.c.id.in_(theirs)))
 
 
 def forget_deliveries(conn: Connection, settled_before: datetime) -> int:
@@ -56,12 +53,12 @@ def forget_deliveries(conn: Connection, settled_before: datetime) -> int:
     With them goes what came to be owed to somebody while they were forgotten: no foreign key keeps that out (see `tables.Delivery`).
     """
     old = sa.or_(
-        sa.and_(col(DeliveryRow.state) != "due", col(DeliveryRow.settled_at) <= settled_before),
-        sa.and_(IS_DUE, ~sa.exists().where(col(SubscriberRow.id) == col(DeliveryRow.subscriber_id))),
+        sa.and_(DeliveryRow.c.state != "due", DeliveryRow.c.settled_at <= settled_before),
+        sa.and_(IS_DUE, ~sa.exists().where(SubscriberRow.c.id == DeliveryRow.c.subscriber_id)),
     )
     conn.execute(
         sa.delete(DigestChangesetRow).where(
-            col(DigestChangesetRow.delivery_id).in_(sa.select(col(DeliveryRow.id)).where(old))
+            DigestChangesetRow.c.delivery_id.in_(sa.select(DeliveryRow.c.id).where(old))
         )
     )
     return conn.execute(sa.delete(DeliveryRow).where(old)).rowcount
@@ -69,17 +66,17 @@ def forget_deliveries(conn: Connection, settled_before: datetime) -> int:
 
 def forget_windows(conn: Connection, started_before: datetime) -> int:
     """Delete the counts of hours before then; returns how many."""
-    return conn.execute(sa.delete(RateWindowRow).where(col(RateWindowRow.start) <= started_before)).rowcount
+    return conn.execute(sa.delete(RateWindowRow).where(RateWindowRow.c.start <= started_before)).rowcount
 
 
 def forget_signups(conn: Connection, before: datetime) -> int:
     """Delete forms that nobody decided about; returns how many."""
-    return conn.execute(sa.delete(SignupRow).where(col(SignupRow.at) <= before)).rowcount
+    return conn.execute(sa.delete(SignupRow).where(SignupRow.c.at <= before)).rowcount
 
 
 def forget_returns(conn: Connection, before: datetime) -> int:
     """Delete which mails came back before then; returns how many."""
-    return conn.execute(sa.delete(ReturnedMailRow).where(col(ReturnedMailRow.at) <= before)).rowcount
+    return conn.execute(sa.delete(ReturnedMailRow).where(ReturnedMailRow.c.at <= before)).rowcount
 
 
 def hashes(conn: Connection) -> set[str]:
@@ -87,7 +84,7 @@ def hashes(conn: Connection) -> set[str]:
     return {
         hashed
         for table in (SubscriberRow, SuppressionRow, ConfirmationRow)
-        for hashed in conn.scalars(sa.select(col(table.address_hash)))
+        for hashed in conn.scalars(sa.select(table.c.address_hash))
         if hashed is not None
     }
 
@@ -95,10 +92,6 @@ def hashes(conn: Connection) -> set[str]:
 def _ids(conn: Connection, *where: sa.ColumnElement[bool]) -> tuple[int, ...]:
     # locked before anything of theirs is touched (see `people.lock`): whoever confirms in this moment is seen to have done so
     found = conn.scalars(
-        sa.select(col(SubscriberRow.id))
-        .where(*where)
-        .order_by(col(SubscriberRow.id))
-        .limit(500)
-        .with_for_update()
+        sa.select(SubscriberRow.c.id).where(*where).order_by(SubscriberRow.c.id).limit(500).with_for_update()
     )
     return tuple(id for id in found if id is not None)

@@ -5,12 +5,12 @@ from __future__ import annotations
 from datetime import datetime
 
 import sqlalchemy as sa
-from sqlmodel import Field, SQLModel
+from sqlmodel import Field
 
-from monitor.storage.columns import BigId, UtcDateTime
+from monitor.storage.columns import BigId, Row, UtcDateTime
 
 
-class DeliveryRow(SQLModel, table=True):
+class DeliveryRow(Row, table=True):
     """One row of the outbox: one message owed to one subscriber.
 
     ``kind``: alert, digest, confirm, welcome, notice. ``state``: due, sent, failed, dropped (the subscriber left or was suppressed before).
@@ -69,7 +69,7 @@ class DeliveryRow(SQLModel, table=True):
     )
 
 
-class DigestChangesetRow(SQLModel, table=True):
+class DigestChangesetRow(Row, table=True):
     """A changeset that a digest or summary tells: once per subscriber, as an alert is."""
 
     __tablename__ = "digest_changeset"
@@ -80,7 +80,7 @@ class DigestChangesetRow(SQLModel, table=True):
     __table_args__ = (sa.Index("ix_digest_changeset_delivery_id", "delivery_id"),)
 
 
-class LaneRow(SQLModel, table=True):
+class LaneRow(Row, table=True):
     """A part of a channel that must pause: a mail domain that refuses us, a chat that said retry_after."""
 
     __tablename__ = "lane"

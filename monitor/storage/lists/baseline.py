@@ -9,7 +9,6 @@ from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
-from sqlmodel import col
 
 from monitor.domain import Listing
 from monitor.errors import BaselineMoved
@@ -56,16 +55,16 @@ class NewVersion:
 
 # every page of a place asks it, and building the statement costs ten times what running it does
 _STANDS = sa.select(
-    col(SourceRow.name),
-    col(SourceRow.number),
-    col(SourceRow.fingerprint),
-    col(SourceRow.columns),
-    col(SourceRow.folders),
-    col(SourceRow.last_good_fetch),
-    col(SourceRow.last_good_at),
-    col(SourceRow.last_good_hash),
+    SourceRow.c.name,
+    SourceRow.c.number,
+    SourceRow.c.fingerprint,
+    SourceRow.c.columns,
+    SourceRow.c.folders,
+    SourceRow.c.last_good_fetch,
+    SourceRow.c.last_good_at,
+    SourceRow.c.last_good_hash,
 )
-_BELIEVED = _STANDS.where(col(SourceRow.name) == sa.bindparam("source"))
+_BELIEVED = _STANDS.where(SourceRow.c.name == sa.bindparam("source"))
 
 
 def believed(conn: Connection, source: str) -> BaselineInfo:
@@ -100,12 +99,12 @@ def advance(conn: Connection, known: BaselineInfo, **new: Any) -> None:
     conn.execute(
         insert_for(conn, SourceRow).values(name=known.name, columns=[], folders=[]).on_conflict_do_nothing()
     )
-    hash_is = col(SourceRow.last_good_hash)
+    hash_is = SourceRow.c.last_good_hash
     moved = conn.execute(
         sa.update(SourceRow)
         .where(
-            col(SourceRow.name) == known.name,
-            col(SourceRow.number) == known.number,
+            SourceRow.c.name == known.name,
+            SourceRow.c.number == known.number,
             hash_is.is_(None) if known.last_good_hash is None else hash_is == known.last_good_hash,
         )
         .values(**new)
@@ -126,20 +125,20 @@ def note_poll(conn: Connection, source: str, at: datetime, next_poll_at: datetim
 
 def sources(conn: Connection) -> tuple[str, ...]:
     """The sources that were ever polled, by name."""
-    return tuple(conn.scalars(sa.select(col(SourceRow.name)).order_by(col(SourceRow.name))))
+    return tuple(conn.scalars(sa.select(SourceRow.c.name).order_by(SourceRow.c.name)))
 
 
 def next_poll_at(conn: Connection, source: str) -> datetime | None:
     """When the source is due; None when it was never polled."""
-    return conn.scalar(sa.select(col(SourceRow.next_poll_at)).where(col(SourceRow.name) == source))
+    return conn.scalar(sa.select(SourceRow.c.next_poll_at).where(SourceRow.c.name == source))
 
 
 def accepted(conn: Connection, source: str) -> Accepted:
     """The baseline as it is now."""
     rows = conn.execute(
-        sa.select(*_VERSION, col(ListingVersionRow.agency))
-        .where(col(ListingVersionRow.source) == source, col(ListingVersionRow.to_number).is_(None))
-        .order_by(col(ListingVersionRow.key))
+        sa.select(*_VERSION, ListingVersionRow.c.agency)
+        .where(ListingVersionRow.c.source == source, ListingVersionRow.c.to_number.is_(None))
+        .order_by(ListingVersionRow.c.key)
     ).all()
     return Accepted(tuple(_listing(row) for row in rows), {row.key: row.agency for row in rows})
 
@@ -151,11 +150,11 @@ def listings(conn: Connection, source: str, at: datetime | None = None) -> tuple
     rows = conn.execute(
         sa.select(*_VERSION)
         .where(
-            col(ListingVersionRow.source) == source,
-            col(ListingVersionRow.from_at) <= at,
-            sa.or_(col(ListingVersionRow.to_at).is_(None), col(ListingVersionRow.to_at) > at),
+            ListingVersionRow.c.source == source,
+            ListingVersionRow.c.from_at <= at,
+            sa.or_(ListingVersionRow.c.to_at.is_(None), ListingVersionRow.c.to_at > at),
         )
-        .order_by(col(ListingVersionRow.key))
+        .order_by(ListingVersionRow.c.key)
     )
     return tuple(_listing(row) for row in rows)
 
@@ -163,9 +162,9 @@ def listings(conn: Connection, source: str, at: datetime | None = None) -> tuple
 def past_agency(conn: Connection, source: str, key: str) -> str | None:
     """The agency of the listing that last had this key; None if none ever had."""
     return conn.scalar(
-        sa.select(col(ListingVersionRow.agency))
-        .where(col(ListingVersionRow.source) == source, col(ListingVersionRow.key) == key)
-        .order_by(col(ListingVersionRow.from_number).desc(), col(ListingVersionRow.id).desc())
+        sa.select(ListingVersionRow.c.agency)
+        .where(ListingVersionRow.c.source == source, ListingVersionRow.c.key == key)
+        .order_by(ListingVersionRow.c.from_number.desc(), ListingVersionRow.c.id.desc())
         .limit(1)
     )
 
@@ -177,9 +176,9 @@ def close(conn: Connection, source: str, keys: Sequence[str], number: int, at: d
     conn.execute(
         sa.update(ListingVersionRow)
         .where(
-            col(ListingVersionRow.source) == source,
-            col(ListingVersionRow.key) == sa.bindparam("closed"),
-            col(ListingVersionRow.to_number).is_(None),
+            ListingVersionRow.c.source == source,
+            ListingVersionRow.c.key == sa.bindparam("closed"),
+            ListingVersionRow.c.to_number.is_(None),
         )
         .values(to_number=number, to_at=at),
         [{"closed": key} for key in keys],
@@ -206,10 +205,10 @@ def open_(conn: Connection, source: str, versions: Iterable[NewVersion], number:
 
 
 _VERSION: tuple[Any, ...] = (
-    col(ListingVersionRow.key),
-    col(ListingVersionRow.name),
-    col(ListingVersionRow.state),
-    col(ListingVersionRow.content),
+    ListingVersionRow.c.key,
+    ListingVersionRow.c.name,
+    ListingVersionRow.c.state,
+    ListingVersionRow.c.content,
 )
 
 

@@ -9,7 +9,6 @@ from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
-from sqlmodel import col
 
 from monitor.domain import Change, OpenChange, Released, State
 from monitor.storage.lists import tables
@@ -53,15 +52,15 @@ class Row:
 
 def standing(conn: Connection, source: str | None = None) -> tuple[Row, ...]:
     """What stands against the baseline of a source, or of all, oldest first: pending, held, and what a person rejected."""
-    query = _select().where(col(tables.ChangeRow.state).in_([state.value for state in OPEN]))
+    query = _select().where(tables.ChangeRow.c.state.in_([state.value for state in OPEN]))
     if source is not None:
-        query = query.where(col(tables.ChangeRow.source) == source)
-    return _rows(conn, query.order_by(col(tables.ChangeRow.id)))
+        query = query.where(tables.ChangeRow.c.source == source)
+    return _rows(conn, query.order_by(tables.ChangeRow.c.id))
 
 
 def by_ids(conn: Connection, ids: Sequence[int]) -> tuple[Row, ...]:
     """Changes by id, in whatever state; unknown ids are missing in the answer."""
-    return _rows(conn, _select().where(col(tables.ChangeRow.id).in_(ids)).order_by(col(tables.ChangeRow.id)))
+    return _rows(conn, _select().where(tables.ChangeRow.c.id.in_(ids)).order_by(tables.ChangeRow.c.id))
 
 
 def released(conn: Connection, source: str, since: datetime) -> tuple[Released, ...]:
@@ -70,11 +69,11 @@ def released(conn: Connection, source: str, since: datetime) -> tuple[Released, 
         conn,
         _select()
         .where(
-            col(tables.ChangeRow.source) == source,
-            col(tables.ChangeRow.state) == State.PUBLISHED.value,
-            col(tables.ChangeRow.ended_at) >= since,
+            tables.ChangeRow.c.source == source,
+            tables.ChangeRow.c.state == State.PUBLISHED.value,
+            tables.ChangeRow.c.ended_at >= since,
         )
-        .order_by(col(tables.ChangeRow.ended_at), col(tables.ChangeRow.id)),
+        .order_by(tables.ChangeRow.c.ended_at, tables.ChangeRow.c.id),
     )
     return tuple(Released(row.change, row.ended_at, row.was_held) for row in rows if row.ended_at is not None)
 
@@ -93,23 +92,21 @@ def published(
     ``within`` is the state of a ZIP ``place``: what concerns the whole state concerns the ZIP too. A change has no place before it is
     fanned out.
     """
-    query = _select().where(col(tables.ChangeRow.state) == State.PUBLISHED.value)
+    query = _select().where(tables.ChangeRow.c.state == State.PUBLISHED.value)
     if source is not None:
-        query = query.where(col(tables.ChangeRow.source) == source)
+        query = query.where(tables.ChangeRow.c.source == source)
     if since is not None:
-        query = query.where(col(tables.ChangeRow.ended_at) >= since)
+        query = query.where(tables.ChangeRow.c.ended_at >= since)
     if changeset is not None:
-        query = query.where(col(tables.ChangeRow.changeset_id) == changeset)
+        query = query.where(tables.ChangeRow.c.changeset_id == changeset)
     if place is not None:
-        here = col(ChangePlaceRow.place) == place
+        here = ChangePlaceRow.c.place == place
         if within is not None:
             here = sa.or_(
-                here, sa.and_(col(ChangePlaceRow.place) == within, col(ChangePlaceRow.everyone).is_(True))
+                here, sa.and_(ChangePlaceRow.c.place == within, ChangePlaceRow.c.everyone.is_(True))
             )
-        query = query.where(
-            sa.exists().where(col(ChangePlaceRow.change_id) == col(tables.ChangeRow.id), here)
-        )
-    return _rows(conn, query.order_by(col(tables.ChangeRow.ended_at), col(tables.ChangeRow.id)))
+        query = query.where(sa.exists().where(ChangePlaceRow.c.change_id == tables.ChangeRow.c.id, here))
+    return _rows(conn, query.order_by(tables.ChangeRow.c.ended_at, tables.ChangeRow.c.id))
 
 
 def write(conn: Connection, rows: Iterable[Row]) -> None:
@@ -120,9 +117,7 @@ def write(conn: Connection, rows: Iterable[Row]) -> None:
     if new:
         conn.execute(sa.insert(tables.ChangeRow), new)
     if old:
-        conn.execute(
-            sa.update(tables.ChangeRow).where(col(tables.ChangeRow.id) == sa.bindparam("row_id")), old
-        )
+        conn.execute(sa.update(tables.ChangeRow).where(tables.ChangeRow.c.id == sa.bindparam("row_id")), old)
 
 
 def add_changeset(conn: Connection, source: str, number: int, at: datetime, fetch_id: int | None) -> int:
@@ -136,20 +131,19 @@ def add_changeset(conn: Connection, source: str, number: int, at: datetime, fetc
 
 def last_changeset(conn: Connection, source: str) -> int | None:
     """The id of the source's latest changeset."""
-    return conn.scalar(sa.select(sa.func.max(col(ChangesetRow.id))).where(col(ChangesetRow.source) == source))
+    newest: int | None = conn.scalar(
+        sa.select(sa.func.max(ChangesetRow.c.id)).where(ChangesetRow.c.source == source)
+    )
+    return newest
 
 
 def _select() -> sa.Select[Any]:
-    table = tables.ChangeRow
+    table = tables.ChangeRow.c
     return sa.select(
         *CHANGE,
-        *(
-            col(column)
-            for column in (
-                table.id, table.source, table.state, table.reason, table.not_before, table.first_seen_at, table.release_at,
-                table.was_held, table.approved, table.ended_at, table.changeset_id, table.how, table.confidence, table.placement,
-            )
-        ),
+        table.id, table.source, table.state, table.reason, table.not_before, table.first_seen_at, table.release_at,
+        table.was_held, table.approved, table.ended_at, table.changeset_id, table.how, table.confidence,
+        table.placement,
     )  # fmt: skip
 
 

@@ -6,8 +6,6 @@ from dataclasses import fields
 from datetime import date
 from typing import Any
 
-from sqlmodel import col
-
 from monitor.domain import Change, Kind, Listing
 from monitor.storage.lists import tables
 
@@ -66,17 +64,8 @@ def change_from_row(row: Any) -> Change:
     return Change(Kind(row.kind), before=before, after=after, fields=tuple(row.fields), previous=previous)
 
 
-CHANGE: tuple[Any, ...] = tuple(
-    col(column)
-    for column in (
-        tables.ChangeRow.kind,
-        tables.ChangeRow.agency,
-        tables.ChangeRow.fields,
-        tables.ChangeRow.before,
-        tables.ChangeRow.after,
-        tables.ChangeRow.previous,
-    )
-)
+_CHANGE = tables.ChangeRow.c
+CHANGE = (_CHANGE.kind, _CHANGE.agency, _CHANGE.fields, _CHANGE.before, _CHANGE.after, _CHANGE.previous)
 _NAMES = tuple(field.name for field in fields(Listing))
 _EMPTY = (None, ())  # the defaults of every field but the name
 _EVIDENCE = (("dates", "since"), ("documents", "url"))

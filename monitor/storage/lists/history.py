@@ -11,7 +11,6 @@ from typing import Any
 import sqlalchemy as sa
 import zstandard
 from sqlalchemy.engine import Connection
-from sqlmodel import col
 
 from monitor.domain import Problem
 from monitor.storage.engine import insert_for
@@ -111,9 +110,9 @@ def add_fetch(conn: Connection, attempt: Attempt) -> int:
 def rejected_now(conn: Connection, source: str) -> SnapshotInfo | None:
     """The rejected snapshot that the publisher still serves; None when the last content that came was believed. Failures are passed over."""
     row = conn.execute(
-        sa.select(col(FetchRow.outcome), col(FetchRow.hash))
-        .where(col(FetchRow.source) == source, col(FetchRow.outcome) != FAILED)
-        .order_by(col(FetchRow.at).desc(), col(FetchRow.id).desc())
+        sa.select(FetchRow.c.outcome, FetchRow.c.hash)
+        .where(FetchRow.c.source == source, FetchRow.c.outcome != FAILED)
+        .order_by(FetchRow.c.at.desc(), FetchRow.c.id.desc())
         .limit(1)
     ).first()
     if row is None or row.outcome != REJECTED:
@@ -124,9 +123,9 @@ def rejected_now(conn: Connection, source: str) -> SnapshotInfo | None:
 def is_unreadable(conn: Connection, source: str) -> bool:
     """Whether the last fetch brought bytes that could not be read."""
     row = conn.execute(
-        sa.select(col(FetchRow.outcome), col(FetchRow.hash))
-        .where(col(FetchRow.source) == source)
-        .order_by(col(FetchRow.at).desc(), col(FetchRow.id).desc())
+        sa.select(FetchRow.c.outcome, FetchRow.c.hash)
+        .where(FetchRow.c.source == source)
+        .order_by(FetchRow.c.at.desc(), FetchRow.c.id.desc())
         .limit(1)
     ).first()
     return row is not None and row.outcome == FAILED and row.hash is not None
@@ -134,7 +133,7 @@ def is_unreadable(conn: Connection, source: str) -> bool:
 
 def add_body(conn: Connection, sha256: str, body: bytes, now: datetime) -> None:
     """Keep a body, once per hash; compressed unless it is so already."""
-    if conn.scalar(sa.select(sa.exists().where(col(BodyRow.hash) == sha256))):
+    if conn.scalar(sa.select(sa.exists().where(BodyRow.c.hash == sha256))):
         return
     packed = zstandard.ZstdCompressor(level=_LEVEL).compress(body)
     encoding, content = ("zstd", packed) if len(packed) < len(body) else ("raw", body)
@@ -148,9 +147,7 @@ def add_body(conn: Connection, sha256: str, body: bytes, now: datetime) -> None:
 def body(conn: Connection, sha256: str) -> bytes | None:
     """A kept body as it was fetched; None when it is not (or no longer) kept."""
     row = conn.execute(
-        sa.select(col(BodyRow.encoding), col(BodyRow.content), col(BodyRow.size)).where(
-            col(BodyRow.hash) == sha256
-        )
+        sa.select(BodyRow.c.encoding, BodyRow.c.content, BodyRow.c.size).where(BodyRow.c.hash == sha256)
     ).first()
     if row is None:
         return None
@@ -196,34 +193,32 @@ def add_snapshot(
 
 def snapshot(conn: Connection, source: str, sha256: str, verdict: str | None = None) -> SnapshotInfo | None:
     """The latest snapshot of a source with this body, of this verdict if one is given."""
-    query = sa.select(*_SNAPSHOT).where(col(SnapshotRow.source) == source, col(SnapshotRow.hash) == sha256)
+    query = sa.select(*_SNAPSHOT).where(SnapshotRow.c.source == source, SnapshotRow.c.hash == sha256)
     if verdict is not None:
-        query = query.where(col(SnapshotRow.verdict) == verdict)
-    row = conn.execute(query.order_by(col(SnapshotRow.id).desc()).limit(1)).first()
+        query = query.where(SnapshotRow.c.verdict == verdict)
+    row = conn.execute(query.order_by(SnapshotRow.c.id.desc()).limit(1)).first()
     return None if row is None else SnapshotInfo(*row)
 
 
 def snapshots_by_prefix(conn: Connection, prefix: str, verdict: str) -> tuple[SnapshotInfo, ...]:
     """The latest snapshot of each source and body whose hash begins so."""
     latest = (
-        sa.select(sa.func.max(col(SnapshotRow.id)))
-        .where(col(SnapshotRow.hash).startswith(prefix, autoescape=True), col(SnapshotRow.verdict) == verdict)
-        .group_by(col(SnapshotRow.source), col(SnapshotRow.hash))
+        sa.select(sa.func.max(SnapshotRow.c.id))
+        .where(SnapshotRow.c.hash.startswith(prefix, autoescape=True), SnapshotRow.c.verdict == verdict)
+        .group_by(SnapshotRow.c.source, SnapshotRow.c.hash)
     )
-    rows = conn.execute(
-        sa.select(*_SNAPSHOT).where(col(SnapshotRow.id).in_(latest)).order_by(col(SnapshotRow.id))
-    )
+    rows = conn.execute(sa.select(*_SNAPSHOT).where(SnapshotRow.c.id.in_(latest)).order_by(SnapshotRow.c.id))
     return tuple(SnapshotInfo(*row) for row in rows)
 
 
 def saw_again(conn: Connection, snapshot_id: int, now: datetime) -> None:
     """Note that a poll found the same content once more."""
-    conn.execute(sa.update(SnapshotRow).where(col(SnapshotRow.id) == snapshot_id).values(last_seen_at=now))
+    conn.execute(sa.update(SnapshotRow).where(SnapshotRow.c.id == snapshot_id).values(last_seen_at=now))
 
 
 def accept(conn: Connection, snapshot_id: int) -> None:
     """A person believed a snapshot that had been rejected."""
-    conn.execute(sa.update(SnapshotRow).where(col(SnapshotRow.id) == snapshot_id).values(verdict=ACCEPTED))
+    conn.execute(sa.update(SnapshotRow).where(SnapshotRow.c.id == snapshot_id).values(verdict=ACCEPTED))
 
 
 def last_seen(conn: Connection, source: str, *, digest: str, sha256: str) -> datetime | None:
@@ -233,9 +228,9 @@ def last_seen(conn: Connection, source: str, *, digest: str, sha256: str) -> dat
     one parser version.
     """
     rows = conn.execute(
-        sa.select(col(SnapshotRow.digest), col(SnapshotRow.hash), col(SnapshotRow.last_seen_at))
-        .where(col(SnapshotRow.source) == source, col(SnapshotRow.verdict) == ACCEPTED)
-        .order_by(col(SnapshotRow.last_seen_at).desc(), col(SnapshotRow.id).desc())
+        sa.select(SnapshotRow.c.digest, SnapshotRow.c.hash, SnapshotRow.c.last_seen_at)
+        .where(SnapshotRow.c.source == source, SnapshotRow.c.verdict == ACCEPTED)
+        .order_by(SnapshotRow.c.last_seen_at.desc(), SnapshotRow.c.id.desc())
     )
     for place, row in enumerate(rows):
         if row.digest == digest or row.hash == sha256:
@@ -247,13 +242,13 @@ def validators(conn: Connection, source: str) -> dict[str, Remembered]:
     """What to ask conditionally with, by URL: only where "as it was" would name a body that is kept."""
     rows = conn.execute(
         sa.select(
-            col(ValidatorRow.url),
-            col(ValidatorRow.etag),
-            col(ValidatorRow.last_modified),
-            col(ValidatorRow.hash),
+            ValidatorRow.c.url,
+            ValidatorRow.c.etag,
+            ValidatorRow.c.last_modified,
+            ValidatorRow.c.hash,
         )
-        .join(BodyRow, col(BodyRow.hash) == col(ValidatorRow.hash))
-        .where(col(ValidatorRow.source) == source)
+        .join(BodyRow, BodyRow.c.hash == ValidatorRow.c.hash)
+        .where(ValidatorRow.c.source == source)
     )
     return {row.url: Remembered(row.etag, row.last_modified, row.hash) for row in rows}
 
@@ -262,7 +257,7 @@ def put_validators(conn: Connection, source: str, url: str, given: Remembered) -
     """Keep what a server gave with a good body, over what it gave before; nothing to ask with removes it."""
     if given.etag is None and given.last_modified is None:
         conn.execute(
-            sa.delete(ValidatorRow).where(col(ValidatorRow.source) == source, col(ValidatorRow.url) == url)
+            sa.delete(ValidatorRow).where(ValidatorRow.c.source == source, ValidatorRow.c.url == url)
         )
         return
     values = {"etag": given.etag, "last_modified": given.last_modified, "hash": given.hash}
@@ -286,32 +281,30 @@ def put_approval(conn: Connection, source: str, sha256: str, *, approved: bool, 
 def approval(conn: Connection, source: str, sha256: str) -> bool | None:
     """What a person said of a content; None if nobody did."""
     return conn.scalar(
-        sa.select(col(ApprovalRow.approved)).where(
-            col(ApprovalRow.source) == source, col(ApprovalRow.hash) == sha256
-        )
+        sa.select(ApprovalRow.c.approved).where(ApprovalRow.c.source == source, ApprovalRow.c.hash == sha256)
     )
 
 
 _SNAPSHOT: tuple[Any, ...] = (
-    col(SnapshotRow.id),
-    col(SnapshotRow.source),
-    col(SnapshotRow.fetch_id),
-    col(SnapshotRow.at),
-    col(SnapshotRow.last_seen_at),
-    col(SnapshotRow.hash),
-    col(SnapshotRow.digest),
-    col(SnapshotRow.fingerprint),
-    col(SnapshotRow.listings),
-    col(SnapshotRow.verdict),
-    col(SnapshotRow.reason),
+    SnapshotRow.c.id,
+    SnapshotRow.c.source,
+    SnapshotRow.c.fetch_id,
+    SnapshotRow.c.at,
+    SnapshotRow.c.last_seen_at,
+    SnapshotRow.c.hash,
+    SnapshotRow.c.digest,
+    SnapshotRow.c.fingerprint,
+    SnapshotRow.c.listings,
+    SnapshotRow.c.verdict,
+    SnapshotRow.c.reason,
 )
 
 
 def _news(conn: Connection, attempt: Attempt) -> Attempt:
     good = conn.execute(
-        sa.select(col(FetchRow.url), col(FetchRow.hash), col(FetchRow.headers))
-        .where(col(FetchRow.source) == attempt.source, col(FetchRow.outcome) == GOOD)
-        .order_by(col(FetchRow.at).desc(), col(FetchRow.id).desc())
+        sa.select(FetchRow.c.url, FetchRow.c.hash, FetchRow.c.headers)
+        .where(FetchRow.c.source == attempt.source, FetchRow.c.outcome == GOOD)
+        .order_by(FetchRow.c.at.desc(), FetchRow.c.id.desc())
         .limit(1)
     ).first()
     if good is None:

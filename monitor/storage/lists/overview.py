@@ -7,7 +7,6 @@ from datetime import datetime
 
 import sqlalchemy as sa
 from sqlalchemy import Connection
-from sqlmodel import col
 
 from monitor.storage.deliveries.queue import IS_DUE, IS_FAILED
 from monitor.storage.deliveries.tables import DeliveryRow
@@ -58,32 +57,30 @@ class Outbox:
 def source_state(conn: Connection, source: str) -> SourceOverview:
     """The state of one source; all None and 0 when it was never polled."""
     row = conn.execute(
-        sa.select(col(SourceRow.last_good_at), col(SourceRow.next_poll_at)).where(
-            col(SourceRow.name) == source
-        )
+        sa.select(SourceRow.c.last_good_at, SourceRow.c.next_poll_at).where(SourceRow.c.name == source)
     ).first()
     last = conn.execute(
-        sa.select(col(FetchRow.outcome), col(FetchRow.reason), col(FetchRow.at), col(FetchRow.hash))
-        .where(col(FetchRow.source) == source)
-        .order_by(col(FetchRow.at).desc(), col(FetchRow.id).desc())
+        sa.select(FetchRow.c.outcome, FetchRow.c.reason, FetchRow.c.at, FetchRow.c.hash)
+        .where(FetchRow.c.source == source)
+        .order_by(FetchRow.c.at.desc(), FetchRow.c.id.desc())
         .limit(1)
     ).first()
     baseline = conn.scalar(
         sa.select(sa.func.count())
         .select_from(ListingVersionRow)
-        .where(col(ListingVersionRow.source) == source, col(ListingVersionRow.to_number).is_(None))
+        .where(ListingVersionRow.c.source == source, ListingVersionRow.c.to_number.is_(None))
     )
     standing: dict[str, int] = dict(
         conn.execute(
-            sa.select(col(ChangeRow.state), sa.func.count())
-            .where(col(ChangeRow.source) == source, col(ChangeRow.state).in_(["pending", "held"]))
-            .group_by(col(ChangeRow.state))
+            sa.select(ChangeRow.c.state, sa.func.count())
+            .where(ChangeRow.c.source == source, ChangeRow.c.state.in_(["pending", "held"]))
+            .group_by(ChangeRow.c.state)
         ).all()
     )
     rejected = conn.execute(
-        sa.select(col(SnapshotRow.last_seen_at), col(SnapshotRow.hash))
-        .where(col(SnapshotRow.source) == source, col(SnapshotRow.verdict) == "rejected")
-        .order_by(col(SnapshotRow.id).desc())
+        sa.select(SnapshotRow.c.last_seen_at, SnapshotRow.c.hash)
+        .where(SnapshotRow.c.source == source, SnapshotRow.c.verdict == "rejected")
+        .order_by(SnapshotRow.c.id.desc())
         .limit(1)
     ).first()
     still_rejected = rejected is not None and last is not None and last.outcome == "rejected"
@@ -103,28 +100,28 @@ def source_state(conn: Connection, source: str) -> SourceOverview:
 
 def outbox(conn: Connection) -> Outbox:
     """Depth and age of the outbox."""
-    due = dict(
+    due: dict[str, int] = dict(
         conn.execute(
-            sa.select(col(SubscriberRow.channel), sa.func.count())
-            .join(DeliveryRow, col(DeliveryRow.subscriber_id) == col(SubscriberRow.id))
+            sa.select(SubscriberRow.c.channel, sa.func.count())
+            .join(DeliveryRow, DeliveryRow.c.subscriber_id == SubscriberRow.c.id)
             .where(IS_DUE)
-            .group_by(col(SubscriberRow.channel))
+            .group_by(SubscriberRow.c.channel)
         ).all()
     )
     oldest = conn.scalar(
-        sa.select(col(DeliveryRow.created_at)).where(IS_DUE).order_by(col(DeliveryRow.created_at)).limit(1)
+        sa.select(DeliveryRow.c.created_at).where(IS_DUE).order_by(DeliveryRow.c.created_at).limit(1)
     )
     refused = {
         channel: (count, error or "")
         for channel, count, error in conn.execute(
-            sa.select(col(SubscriberRow.channel), sa.func.count(), sa.func.max(col(DeliveryRow.last_error)))
-            .join(DeliveryRow, col(DeliveryRow.subscriber_id) == col(SubscriberRow.id))
-            .where(IS_DUE, col(DeliveryRow.attempts) >= OFTEN)
-            .group_by(col(SubscriberRow.channel))
+            sa.select(SubscriberRow.c.channel, sa.func.count(), sa.func.max(DeliveryRow.c.last_error))
+            .join(DeliveryRow, DeliveryRow.c.subscriber_id == SubscriberRow.c.id)
+            .where(IS_DUE, DeliveryRow.c.attempts >= OFTEN)
+            .group_by(SubscriberRow.c.channel)
         )
     }
     failed = conn.scalar(sa.select(sa.func.count()).select_from(DeliveryRow).where(IS_FAILED))
     unfanned = conn.scalar(
-        sa.select(sa.func.count()).select_from(ChangesetRow).where(col(ChangesetRow.fanned_out_at).is_(None))
+        sa.select(sa.func.count()).select_from(ChangesetRow).where(ChangesetRow.c.fanned_out_at.is_(None))
     )
     return Outbox(due=due, refused=refused, oldest_due_at=oldest, failed=failed or 0, unfanned=unfanned or 0)

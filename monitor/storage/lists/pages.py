@@ -12,7 +12,6 @@ from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
-from sqlmodel import col
 
 from monitor.domain import Listing, State
 from monitor.storage.deliveries.queue import IS_DUE
@@ -46,19 +45,19 @@ def latest(
 
     ``within`` are the states of ZIPs: what concerns every ZIP there concerns them too. A change has no place before it is fanned out.
     """
-    change = tables.ChangeRow
-    query = sa.select(col(change.id)).where(col(change.state) == State.PUBLISHED.value)
+    change = tables.ChangeRow.c
+    query = sa.select(change.id).where(change.state == State.PUBLISHED.value)
     if changeset is not None:
-        query = query.where(col(change.changeset_id) == changeset)
+        query = query.where(change.changeset_id == changeset)
     if places:
-        here: sa.ColumnElement[bool] = col(ChangePlaceRow.place).in_(places)
+        here: sa.ColumnElement[bool] = ChangePlaceRow.c.place.in_(places)
         if within:
             here = sa.or_(
                 here,
-                sa.and_(col(ChangePlaceRow.place).in_(within), col(ChangePlaceRow.everyone).is_(sa.true())),
+                sa.and_(ChangePlaceRow.c.place.in_(within), ChangePlaceRow.c.everyone.is_(sa.true())),
             )
-        query = query.where(sa.exists().where(col(ChangePlaceRow.change_id) == col(change.id), here))
-    ids = conn.scalars(query.order_by(col(change.ended_at).desc(), col(change.id).desc()).limit(limit)).all()
+        query = query.where(sa.exists().where(ChangePlaceRow.c.change_id == change.id, here))
+    ids = conn.scalars(query.order_by(change.ended_at.desc(), change.id.desc()).limit(limit)).all()
     return in_order(conn, ids)
 
 
@@ -66,9 +65,9 @@ def places_of(conn: Connection, ids: Sequence[int]) -> dict[int, tuple[str, ...]
     """The places of changes by change, ZIPs and states, sorted; without "US", which every change has."""
     found: dict[int, list[str]] = {}
     rows = conn.execute(
-        sa.select(col(ChangePlaceRow.change_id), col(ChangePlaceRow.place))
-        .where(col(ChangePlaceRow.change_id).in_(ids), col(ChangePlaceRow.place) != "US")
-        .order_by(col(ChangePlaceRow.place))
+        sa.select(ChangePlaceRow.c.change_id, ChangePlaceRow.c.place)
+        .where(ChangePlaceRow.c.change_id.in_(ids), ChangePlaceRow.c.place != "US")
+        .order_by(ChangePlaceRow.c.place)
     )
     for change, place in rows:
         found.setdefault(change, []).append(place)
@@ -79,7 +78,7 @@ def agencies(conn: Connection, source: str) -> tuple[str, ...]:
     """The keys of all agencies that were ever accepted in a source."""
     return tuple(
         conn.scalars(
-            sa.select(col(ListingVersionRow.agency)).where(col(ListingVersionRow.source) == source).distinct()
+            sa.select(ListingVersionRow.c.agency).where(ListingVersionRow.c.source == source).distinct()
         )
     )
 
@@ -88,30 +87,30 @@ def versions(conn: Connection, source: str, agency: str) -> tuple[ListingLife, .
     """How an agency's listing read over time, oldest first."""
     rows = conn.execute(
         sa.select(
-            col(ListingVersionRow.key),
-            col(ListingVersionRow.name),
-            col(ListingVersionRow.state),
-            col(ListingVersionRow.content),
-            col(ListingVersionRow.from_at),
-            col(ListingVersionRow.to_at),
+            ListingVersionRow.c.key,
+            ListingVersionRow.c.name,
+            ListingVersionRow.c.state,
+            ListingVersionRow.c.content,
+            ListingVersionRow.c.from_at,
+            ListingVersionRow.c.to_at,
         )
-        .where(col(ListingVersionRow.source) == source, col(ListingVersionRow.agency) == agency)
-        .order_by(col(ListingVersionRow.from_number), col(ListingVersionRow.id))
+        .where(ListingVersionRow.c.source == source, ListingVersionRow.c.agency == agency)
+        .order_by(ListingVersionRow.c.from_number, ListingVersionRow.c.id)
     )
     return tuple(ListingLife(_listing(row), row.from_at, row.to_at) for row in rows)
 
 
 def history(conn: Connection, source: str, agency: str) -> tuple[Row, ...]:
     """What happened to an agency, newest first: published, held now, or held and withdrawn. What only waited is nobody's news."""
-    change = tables.ChangeRow
+    change = tables.ChangeRow.c
     shown = sa.or_(
-        col(change.state).in_([State.PUBLISHED.value, State.HELD.value]),
-        sa.and_(col(change.state) == State.WITHDRAWN.value, col(change.was_held).is_(sa.true())),
+        change.state.in_([State.PUBLISHED.value, State.HELD.value]),
+        sa.and_(change.state == State.WITHDRAWN.value, change.was_held.is_(sa.true())),
     )
     ids = conn.scalars(
-        sa.select(col(change.id))
-        .where(col(change.source) == source, col(change.agency) == agency, shown)
-        .order_by(col(change.first_seen_at).desc(), col(change.id).desc())
+        sa.select(change.id)
+        .where(change.source == source, change.agency == agency, shown)
+        .order_by(change.first_seen_at.desc(), change.id.desc())
         .limit(200)
     ).all()
     return in_order(conn, ids)
@@ -119,21 +118,22 @@ def history(conn: Connection, source: str, agency: str) -> tuple[Row, ...]:
 
 def first_read(conn: Connection, source: str) -> datetime | None:
     """When a source was first read: what was on it then may have been there for long."""
-    return conn.scalar(
-        sa.select(sa.func.min(col(ListingVersionRow.from_at))).where(col(ListingVersionRow.source) == source)
+    earliest: datetime | None = conn.scalar(
+        sa.select(sa.func.min(ListingVersionRow.c.from_at)).where(ListingVersionRow.c.source == source)
     )
+    return earliest
 
 
 def counts(conn: Connection, source: str) -> tuple[tuple[datetime, int], ...]:
     """How many listings were believed from each moment on at which the number moved, oldest first."""
-    began: Any = sa.select(col(ListingVersionRow.from_at).label("at"), sa.func.count().label("step")).where(
-        col(ListingVersionRow.source) == source
+    began: Any = sa.select(ListingVersionRow.c.from_at.label("at"), sa.func.count().label("step")).where(
+        ListingVersionRow.c.source == source
     )
-    ended: Any = sa.select(col(ListingVersionRow.to_at).label("at"), (-sa.func.count()).label("step")).where(
-        col(ListingVersionRow.source) == source, col(ListingVersionRow.to_at).is_not(None)
+    ended: Any = sa.select(ListingVersionRow.c.to_at.label("at"), (-sa.func.count()).label("step")).where(
+        ListingVersionRow.c.source == source, ListingVersionRow.c.to_at.is_not(None)
     )
     steps = sa.union_all(
-        began.group_by(col(ListingVersionRow.from_at)), ended.group_by(col(ListingVersionRow.to_at))
+        began.group_by(ListingVersionRow.c.from_at), ended.group_by(ListingVersionRow.c.to_at)
     ).subquery()
     rows = conn.execute(
         sa.select(steps.c.at, sa.func.sum(steps.c.step)).group_by(steps.c.at).order_by(steps.c.at)
@@ -148,17 +148,17 @@ def counts(conn: Connection, source: str) -> tuple[tuple[datetime, int], ...]:
 
 def overdue(conn: Connection, channels: Collection[str], *, before: datetime, now: datetime) -> int:
     """Deliveries on these channels that were due before a moment and that nobody has taken, while nobody sends anything at all."""
-    if conn.scalar(sa.select(sa.exists().where(IS_DUE, col(DeliveryRow.lease_until) > now))):
+    if conn.scalar(sa.select(sa.exists().where(IS_DUE, DeliveryRow.c.lease_until > now))):
         return 0
     waiting = (
         sa.select(sa.func.count())
         .select_from(DeliveryRow)
         .where(
             IS_DUE,
-            col(DeliveryRow.due_at) < before,
+            DeliveryRow.c.due_at < before,
             sa.exists().where(
-                col(SubscriberRow.id) == col(DeliveryRow.subscriber_id),
-                col(SubscriberRow.channel).in_(channels),
+                SubscriberRow.c.id == DeliveryRow.c.subscriber_id,
+                SubscriberRow.c.channel.in_(channels),
             ),
         )
     )

@@ -6,12 +6,12 @@ from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
-from sqlmodel import Field, SQLModel
+from sqlmodel import Field
 
-from monitor.storage.columns import Json, UtcDateTime
+from monitor.storage.columns import Json, Row, UtcDateTime
 
 
-class SourceRow(SQLModel, table=True):
+class SourceRow(Row, table=True):
     """The moving state of one source. ``number`` counts moves of the baseline and is what pollers compare and swap.
 
     ``fingerprint`` is the parser version and configuration under which the baseline was read; ``columns`` and ``folders`` those of the
@@ -32,7 +32,7 @@ class SourceRow(SQLModel, table=True):
     blind_notified_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
 
 
-class ValidatorRow(SQLModel, table=True):
+class ValidatorRow(Row, table=True):
     """What a server gave with the last good body of one URL, to ask conditionally the next time."""
 
     __tablename__ = "validator"
@@ -43,7 +43,7 @@ class ValidatorRow(SQLModel, table=True):
     hash: str | None = None
 
 
-class BodyRow(SQLModel, table=True):
+class BodyRow(Row, table=True):
     """A raw body, once per SHA-256 of its decoded bytes. ``encoding`` is ``zstd`` or ``raw``; ``size`` the decoded bytes."""
 
     __tablename__ = "body"
@@ -54,7 +54,7 @@ class BodyRow(SQLModel, table=True):
     at: datetime = Field(sa_type=UtcDateTime)
 
 
-class FetchRow(SQLModel, table=True):
+class FetchRow(Row, table=True):
     """One attempt to get a source's bytes. ``outcome``: good, unchanged, failed, rejected. Headers are evidence and kept verbatim."""
 
     __tablename__ = "fetch"
@@ -75,7 +75,7 @@ class FetchRow(SQLModel, table=True):
     __table_args__ = (sa.Index("ix_fetch_source_at", "source", "at"),)
 
 
-class SnapshotRow(SQLModel, table=True):
+class SnapshotRow(Row, table=True):
     """A parsed state of a source as it was published. Written when a body was parsed; a poll without new bytes writes none.
 
     ``verdict``: accepted or rejected; ``digest`` is a hash over the set of its listings (order and folders apart).
@@ -98,7 +98,7 @@ class SnapshotRow(SQLModel, table=True):
     __table_args__ = (sa.Index("ix_snapshot_source_id", "source", "id"),)
 
 
-class ApprovalRow(SQLModel, table=True):
+class ApprovalRow(Row, table=True):
     """A person believed this content of a source (by body hash) although the guard rejected it, or rejected it for good."""
 
     __tablename__ = "approval"
@@ -108,7 +108,7 @@ class ApprovalRow(SQLModel, table=True):
     at: datetime = Field(sa_type=UtcDateTime)
 
 
-class ListingVersionRow(SQLModel, table=True):
+class ListingVersionRow(Row, table=True):
     """One accepted listing while it read like this: [from_at, to_at), ``to_at`` None while it is in the baseline.
 
     ``agency`` is the key under which the agency was first accepted: it survives renames. ``content`` holds the other fields of
@@ -142,7 +142,7 @@ class ListingVersionRow(SQLModel, table=True):
     )
 
 
-class ChangesetRow(SQLModel, table=True):
+class ChangesetRow(Row, table=True):
     """The changes that one poll published together. ``fanned_out_at`` None: its deliveries are still to be written."""
 
     __tablename__ = "changeset"
@@ -159,7 +159,7 @@ class ChangesetRow(SQLModel, table=True):
     )
 
 
-class ChangeRow(SQLModel, table=True):
+class ChangeRow(Row, table=True):
     """A difference between the baseline and what was published, with a state and a clock of its own.
 
     ``not_before`` is the last good poll without it, ``first_seen_at`` the first with it (together: the interval in which it happened),
@@ -197,7 +197,7 @@ class ChangeRow(SQLModel, table=True):
     )
 
 
-class ChangePlaceRow(SQLModel, table=True):
+class ChangePlaceRow(Row, table=True):
     """A place that a published change concerns: its ZIPs, its state, and "US".
 
     ``everyone``: on a state's row, the agency serves the whole state, so followers of any ZIP there hear of it too.

@@ -13,7 +13,6 @@ from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
-from sqlmodel import col
 
 from monitor.domain import Kind, State
 from monitor.states import STATES
@@ -116,22 +115,20 @@ def summaries(
     conn: Connection, *, before: datetime | None = None, limit: int = 20, named: int = 5
 ) -> tuple[ChangesetSummary, ...]:
     """Changesets, newest first, those that are older than ``before``; each with its first ``named`` changes."""
-    change = tables.ChangeRow
-    query = sa.select(col(ChangesetRow.id), col(ChangesetRow.source), col(ChangesetRow.at))
+    change = tables.ChangeRow.c
+    query = sa.select(ChangesetRow.c.id, ChangesetRow.c.source, ChangesetRow.c.at)
     if before is not None:
-        query = query.where(col(ChangesetRow.at) < before)
+        query = query.where(ChangesetRow.c.at < before)
     found = conn.execute(
-        query.order_by(col(ChangesetRow.at).desc(), col(ChangesetRow.id).desc()).limit(limit)
+        query.order_by(ChangesetRow.c.at.desc(), ChangesetRow.c.id.desc()).limit(limit)
     ).all()
     ids = [row.id for row in found]
     counts: dict[int, dict[Kind, int]] = {number: {} for number in ids}
-    grouped = sa.select(col(change.changeset_id), col(change.kind), sa.func.count()).where(
-        col(change.changeset_id).in_(ids)
-    )
-    for changeset, kind, count in conn.execute(grouped.group_by(col(change.changeset_id), col(change.kind))):
+    grouped = sa.select(change.changeset_id, change.kind, sa.func.count()).where(change.changeset_id.in_(ids))
+    for changeset, kind, count in conn.execute(grouped.group_by(change.changeset_id, change.kind)):
         assert changeset is not None
         counts[changeset][Kind(kind)] = count
-    first = _first(conn, col(change.changeset_id).in_(ids), (col(change.changeset_id),), named)
+    first = _first(conn, change.changeset_id.in_(ids), (change.changeset_id,), named)
     return tuple(
         ChangesetSummary(
             row.id,
@@ -147,21 +144,21 @@ def summaries(
 def changeset(conn: Connection, number: int, *, page: int = 1, size: int = 500) -> Whole | None:
     """One changeset with a page of its changes; None when there is no such changeset or page."""
     row = conn.execute(
-        sa.select(col(ChangesetRow.source), col(ChangesetRow.at)).where(col(ChangesetRow.id) == number)
+        sa.select(ChangesetRow.c.source, ChangesetRow.c.at).where(ChangesetRow.c.id == number)
     ).first()
     if row is None:
         return None
-    change = tables.ChangeRow
+    change = tables.ChangeRow.c
     found = conn.execute(
         sa.select(
-            col(change.id),
-            col(change.kind),
-            col(change.agency),
-            col(change.not_before),
-            col(change.first_seen_at),
-            col(change.was_held),
-            *(col(told)["state"].as_string().label(name) for told, name in _TOLD),
-        ).where(col(change.changeset_id) == number)
+            change.id,
+            change.kind,
+            change.agency,
+            change.not_before,
+            change.first_seen_at,
+            change.was_held,
+            *(told["state"].as_string().label(name) for told, name in _TOLD),
+        ).where(change.changeset_id == number)
     ).all()
     ranked = sorted(found, key=lambda each: (_place(each.after or each.before), each.agency, each.id))
     here = ranked[(page - 1) * size : page * size]
@@ -217,28 +214,28 @@ def withdrawn(
     conn: Connection, *, before: datetime | None = None, limit: int = 20, named: int = 200
 ) -> tuple[HeldGroup, ...]:
     """Changes that were held, shown as held, and then went away, newest first; what was never shown is not in it."""
-    change = tables.ChangeRow
+    change = tables.ChangeRow.c
     alike = (
-        col(change.source),
-        col(change.kind),
-        col(change.not_before),
-        col(change.first_seen_at),
-        col(change.ended_at),
+        change.source,
+        change.kind,
+        change.not_before,
+        change.first_seen_at,
+        change.ended_at,
     )
-    gone = sa.and_(col(change.state) == State.WITHDRAWN.value, col(change.was_held).is_(sa.true()))
+    gone = sa.and_(change.state == State.WITHDRAWN.value, change.was_held.is_(sa.true()))
     if before is not None:
-        gone = sa.and_(gone, col(change.ended_at) < before)
+        gone = sa.and_(gone, change.ended_at < before)
     groups = conn.execute(
         sa.select(*alike, sa.func.count().label("changes"))
         .where(gone)
         .group_by(*alike)
-        .order_by(col(change.ended_at).desc(), col(change.first_seen_at).desc())
+        .order_by(change.ended_at.desc(), change.first_seen_at.desc())
         .limit(limit)
     ).all()
     if not groups:
         return ()
     oldest = min(group.ended_at for group in groups)
-    rows = _first(conn, sa.and_(gone, col(change.ended_at) >= oldest), alike, named)
+    rows = _first(conn, sa.and_(gone, change.ended_at >= oldest), alike, named)
     return tuple(
         HeldGroup(
             source=group.source,
@@ -257,12 +254,12 @@ def withdrawn(
 
 def look(conn: Connection, before: SourceGaps, longest: timedelta) -> SourceGaps:
     """The gaps of a source, times longer than ``longest`` between good polls: those that are known ``before``, and what came since."""
-    query = sa.select(col(FetchRow.at), col(FetchRow.outcome)).where(col(FetchRow.source) == before.source)
+    query = sa.select(FetchRow.c.at, FetchRow.c.outcome).where(FetchRow.c.source == before.source)
     if before.last is not None:
-        query = query.where(col(FetchRow.at) > before.last)
+        query = query.where(FetchRow.c.at > before.last)
     last, found = before.last, list(before.gaps)
     failed = rejected = 0
-    for at, outcome in conn.execute(query.order_by(col(FetchRow.at), col(FetchRow.id))):
+    for at, outcome in conn.execute(query.order_by(FetchRow.c.at, FetchRow.c.id)):
         if outcome in _GOOD:
             if last is not None and at - last > longest:
                 found.append(Gap(before.source, last, at, failed, rejected))
@@ -281,7 +278,7 @@ def in_order(conn: Connection, ids: Iterable[Any]) -> tuple[Row, ...]:
     return tuple(rows[number] for number in wanted)
 
 
-_TOLD = ((tables.ChangeRow.after, "after"), (tables.ChangeRow.before, "before"))
+_TOLD = ((tables.ChangeRow.c.after, "after"), (tables.ChangeRow.c.before, "before"))
 _RANK = {code: rank for rank, code in enumerate(sorted(STATES, key=lambda code: STATES[code]))}
 
 
@@ -294,8 +291,8 @@ def _first(
     conn: Connection, which: sa.ColumnElement[bool], groups: Iterable[Any], count: int
 ) -> tuple[Row, ...]:
     """The first changes of each group, in the order in which they were written."""
-    rank = sa.func.row_number().over(partition_by=tuple(groups), order_by=col(tables.ChangeRow.id))
-    ranked = sa.select(col(tables.ChangeRow.id), rank.label("rank")).where(which).subquery()
+    rank = sa.func.row_number().over(partition_by=tuple(groups), order_by=tables.ChangeRow.c.id)
+    ranked = sa.select(tables.ChangeRow.c.id, rank.label("rank")).where(which).subquery()
     query = sa.select(ranked.c.id).where(ranked.c.rank <= count).order_by(ranked.c.id)
     return in_order(conn, conn.scalars(query))
 

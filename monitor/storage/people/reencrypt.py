@@ -8,7 +8,6 @@ from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
-from sqlmodel import col
 
 from monitor.storage.deliveries.tables import LaneRow
 from monitor.storage.people.tables import (
@@ -29,24 +28,24 @@ def reseal(conn: Connection, sealed: Callable[[str, bytes], bytes], hashed: Call
     """
     people: Any = conn.execute(
         sa.select(
-            col(SubscriberRow.id),
-            col(SubscriberRow.channel),
-            col(SubscriberRow.address),
-            col(SubscriberRow.address_hash),
-        ).where(col(SubscriberRow.address).is_not(None))
+            SubscriberRow.c.id,
+            SubscriberRow.c.channel,
+            SubscriberRow.c.address,
+            SubscriberRow.c.address_hash,
+        ).where(SubscriberRow.c.address.is_not(None))
     ).all()
     _write(
         conn,
-        sa.update(SubscriberRow).where(col(SubscriberRow.id) == sa.bindparam("which")),
+        sa.update(SubscriberRow).where(SubscriberRow.c.id == sa.bindparam("which")),
         (
             {"which": id, "address": sealed(channel, address), "address_hash": hashed(address_hash)}
             for id, channel, address, address_hash in people
         ),
     )
-    forms: Any = conn.execute(sa.select(col(SignupRow.id), col(SignupRow.sealed))).all()
+    forms: Any = conn.execute(sa.select(SignupRow.c.id, SignupRow.c.sealed)).all()
     _write(
         conn,
-        sa.update(SignupRow).where(col(SignupRow.id) == sa.bindparam("which")),
+        sa.update(SignupRow).where(SignupRow.c.id == sa.bindparam("which")),
         ({"which": id, "sealed": sealed("signup", content)} for id, content in forms),
     )
     for table, name in (

@@ -8,7 +8,6 @@ from functools import cache
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
-from sqlmodel import col
 
 from monitor.storage.deliveries.tables import DeliveryRow
 from monitor.storage.engine import insert_for, insert_in
@@ -46,8 +45,8 @@ def put(conn: Connection, sealed: bytes, now: datetime) -> None:
 def waiting(conn: Connection, limit: int) -> tuple[PendingSignup, ...]:
     """The oldest sign-ups that wait; on PostgreSQL those that another process is deciding about are passed over."""
     rows = conn.execute(
-        sa.select(col(SignupRow.id), col(SignupRow.sealed), col(SignupRow.at))
-        .order_by(col(SignupRow.id))
+        sa.select(SignupRow.c.id, SignupRow.c.sealed, SignupRow.c.at)
+        .order_by(SignupRow.c.id)
         .limit(limit)
         .with_for_update(skip_locked=True)
     )
@@ -56,19 +55,19 @@ def waiting(conn: Connection, limit: int) -> tuple[PendingSignup, ...]:
 
 def any_waiting(conn: Connection) -> bool:
     """Whether there is anything to decide about."""
-    return bool(conn.scalar(sa.select(sa.exists(sa.select(col(SignupRow.id))))))
+    return bool(conn.scalar(sa.select(sa.exists(sa.select(SignupRow.c.id)))))
 
 
 def done(conn: Connection, signup: int) -> None:
     """Forget a sign-up that was decided about."""
-    conn.execute(sa.delete(SignupRow).where(col(SignupRow.id) == signup))
+    conn.execute(sa.delete(SignupRow).where(SignupRow.c.id == signup))
 
 
 def asked(conn: Connection, channel: str, address_hash: str) -> ConfirmationCount | None:
     """What an address was sent already because somebody typed it in; None if nothing since its owner last confirmed."""
     row = conn.execute(
-        sa.select(col(ConfirmationRow.count), col(ConfirmationRow.at)).where(
-            col(ConfirmationRow.channel) == channel, col(ConfirmationRow.address_hash) == address_hash
+        sa.select(ConfirmationRow.c.count, ConfirmationRow.c.at).where(
+            ConfirmationRow.c.channel == channel, ConfirmationRow.c.address_hash == address_hash
         )
     ).first()
     return ConfirmationCount(*row) if row is not None else None
@@ -88,7 +87,7 @@ def forget_asked(conn: Connection, channel: str, address_hash: str) -> None:
     """The owner of the address has confirmed: the count begins anew."""
     conn.execute(
         sa.delete(ConfirmationRow).where(
-            col(ConfirmationRow.channel) == channel, col(ConfirmationRow.address_hash) == address_hash
+            ConfirmationRow.c.channel == channel, ConfirmationRow.c.address_hash == address_hash
         )
     )
 
@@ -117,9 +116,9 @@ def queue(
         )
         .on_conflict_do_nothing(
             index_elements=["subscriber_id", "kind", "period"],
-            index_where=col(DeliveryRow.period).is_not(None),
+            index_where=DeliveryRow.c.period.is_not(None),
         )
-        .returning(col(DeliveryRow.id))
+        .returning(DeliveryRow.c.id)
     )
     return delivery
 
@@ -138,16 +137,16 @@ def _one_more(dialect: str) -> sa.Executable:
         who=sa.bindparam("who"), start=sa.bindparam("start"), count=1
     )
     return row.on_conflict_do_update(
-        index_elements=["who", "start"], set_={"count": col(RateWindowRow.count) + 1}
-    ).returning(col(RateWindowRow.count))
+        index_elements=["who", "start"], set_={"count": RateWindowRow.c.count + 1}
+    ).returning(RateWindowRow.c.count)
 
 
 def counted(conn: Connection, who: str, since: datetime) -> int:
     """The most sign-ups of ``who`` in one hour since then."""
     return (
         conn.scalar(
-            sa.select(sa.func.max(col(RateWindowRow.count))).where(
-                col(RateWindowRow.who) == who, col(RateWindowRow.start) >= _hour(since)
+            sa.select(sa.func.max(RateWindowRow.c.count)).where(
+                RateWindowRow.c.who == who, RateWindowRow.c.start >= _hour(since)
             )
         )
         or 0

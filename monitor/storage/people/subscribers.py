@@ -9,7 +9,6 @@ from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
-from sqlmodel import col
 
 from monitor.core.due import AT_ONCE
 from monitor.storage.columns import UtcDateTime
@@ -58,25 +57,25 @@ class Follow:
 
 
 _COLUMNS: tuple[Any, ...] = (
-    col(tables.SubscriberRow.id),
-    col(tables.SubscriberRow.channel),
-    col(tables.SubscriberRow.address),
-    col(tables.SubscriberRow.state),
-    col(tables.SubscriberRow.origin),
-    col(tables.SubscriberRow.language),
-    col(tables.SubscriberRow.nonce),
-    col(tables.SubscriberRow.created_at),
-    col(tables.SubscriberRow.frequency),
-    col(tables.SubscriberRow.timezone),
-    col(tables.SubscriberRow.local_hour),
-    col(tables.SubscriberRow.paused_until),
-    col(tables.SubscriberRow.digest_since),
-    col(tables.SubscriberRow.receipts),
-    col(tables.SubscriberRow.confirm_until),
-    col(tables.SubscriberRow.confirmed_at),
-    col(tables.SubscriberRow.digest_at),
-    col(tables.SubscriberRow.strikes),
-    col(tables.SubscriberRow.first_strike_at),
+    tables.SubscriberRow.c.id,
+    tables.SubscriberRow.c.channel,
+    tables.SubscriberRow.c.address,
+    tables.SubscriberRow.c.state,
+    tables.SubscriberRow.c.origin,
+    tables.SubscriberRow.c.language,
+    tables.SubscriberRow.c.nonce,
+    tables.SubscriberRow.c.created_at,
+    tables.SubscriberRow.c.frequency,
+    tables.SubscriberRow.c.timezone,
+    tables.SubscriberRow.c.local_hour,
+    tables.SubscriberRow.c.paused_until,
+    tables.SubscriberRow.c.digest_since,
+    tables.SubscriberRow.c.receipts,
+    tables.SubscriberRow.c.confirm_until,
+    tables.SubscriberRow.c.confirmed_at,
+    tables.SubscriberRow.c.digest_at,
+    tables.SubscriberRow.c.strikes,
+    tables.SubscriberRow.c.first_strike_at,
 )
 
 
@@ -110,7 +109,7 @@ def add(
             strikes=0,
         )
         .on_conflict_do_nothing()
-        .returning(col(tables.SubscriberRow.id))
+        .returning(tables.SubscriberRow.c.id)
     )
     return subscriber
 
@@ -118,14 +117,14 @@ def add(
 def find(conn: Connection, channel: str, address_hash: str) -> Subscriber | None:
     """The subscriber with this address; nobody who has ended is found, for their address is erased."""
     rows = tables.SubscriberRow
-    return _one(conn, col(rows.channel) == channel, col(rows.address_hash) == address_hash)
+    return _one(conn, rows.c.channel == channel, rows.c.address_hash == address_hash)
 
 
 def get(conn: Connection, subscriber: int) -> Subscriber | None:
     """The subscriber with this id, in whatever state; a number from outside may be of any size."""
     if not 0 < subscriber <= _LARGEST_ID:
         return None
-    return _one(conn, col(tables.SubscriberRow.id) == subscriber)
+    return _one(conn, tables.SubscriberRow.c.id == subscriber)
 
 
 def living(
@@ -133,11 +132,11 @@ def living(
 ) -> tuple[Subscriber, ...]:
     """Everybody who has not ended, by id; of one channel or origin where given."""
     rows = tables.SubscriberRow
-    query = sa.select(*_COLUMNS).where(col(rows.state) != ENDED).order_by(col(rows.id))
+    query = sa.select(*_COLUMNS).where(rows.c.state != ENDED).order_by(rows.c.id)
     if channel is not None:
-        query = query.where(col(rows.channel) == channel)
+        query = query.where(rows.c.channel == channel)
     if origin is not None:
-        query = query.where(col(rows.origin) == origin)
+        query = query.where(rows.c.origin == origin)
     return tuple(Subscriber(*row) for row in conn.execute(query))
 
 
@@ -146,11 +145,11 @@ def activate(conn: Connection, subscriber: int, now: datetime) -> None:
     rows = tables.SubscriberRow
     conn.execute(
         sa.update(rows)
-        .where(col(rows.id) == subscriber, col(rows.state) != ENDED)
+        .where(rows.c.id == subscriber, rows.c.state != ENDED)
         .values(
             state=ACTIVE,
             paused_until=None,
-            confirmed_at=sa.func.coalesce(col(rows.confirmed_at), sa.literal(now, UtcDateTime())),
+            confirmed_at=sa.func.coalesce(rows.c.confirmed_at, sa.literal(now, UtcDateTime())),
         )
     )
 
@@ -159,7 +158,7 @@ def change(conn: Connection, subscriber: int, **new: Any) -> None:
     """Give a subscriber who has not ended new values, by the names of `tables.SubscriberRow`."""
     conn.execute(
         sa.update(tables.SubscriberRow)
-        .where(col(tables.SubscriberRow.id) == subscriber, col(tables.SubscriberRow.state) != ENDED)
+        .where(tables.SubscriberRow.c.id == subscriber, tables.SubscriberRow.c.state != ENDED)
         .values(**new)
     )
 
@@ -176,7 +175,7 @@ def readdress(conn: Connection, subscriber: int, sealed: bytes, address_hash: st
     """Give a subscriber another address, as when a Telegram group becomes a supergroup."""
     conn.execute(
         sa.update(tables.SubscriberRow)
-        .where(col(tables.SubscriberRow.id) == subscriber, col(tables.SubscriberRow.state) != ENDED)
+        .where(tables.SubscriberRow.c.id == subscriber, tables.SubscriberRow.c.state != ENDED)
         .values(address=sealed, address_hash=address_hash)
     )
 
@@ -185,7 +184,7 @@ def lock(conn: Connection, subscribers: Collection[int]) -> None:
     """Keep other writers from these until the transaction ends. Whoever changes deliveries and subscribers takes the subscribers first,
     as `end` does, and by id: on PostgreSQL two who took them in different orders would wait for each other. SQLite has one writer.
     """
-    rows = col(tables.SubscriberRow.id)
+    rows = tables.SubscriberRow.c.id
     if subscribers:
         conn.execute(sa.select(rows).where(rows.in_(subscribers)).order_by(rows).with_for_update()).close()
 
@@ -195,13 +194,13 @@ def end(conn: Connection, subscriber: int, now: datetime) -> bool:
     rows = tables.SubscriberRow
     ended = conn.execute(
         sa.update(rows)
-        .where(col(rows.id) == subscriber, col(rows.state) != ENDED)
+        .where(rows.c.id == subscriber, rows.c.state != ENDED)
         .values(state=ENDED, ended_at=now, digest_at=None, digest_since=None, paused_until=None, **_ERASED)
     )
-    conn.execute(sa.delete(SubscriptionRow).where(col(SubscriptionRow.subscriber_id) == subscriber))
+    conn.execute(sa.delete(SubscriptionRow).where(SubscriptionRow.c.subscriber_id == subscriber))
     conn.execute(
         sa.update(DeliveryRow)
-        .where(col(DeliveryRow.subscriber_id) == subscriber, col(DeliveryRow.state) == "due")
+        .where(DeliveryRow.c.subscriber_id == subscriber, DeliveryRow.c.state == "due")
         .values(state="dropped", settled_at=now, lease_until=None, owner=None)
     )
     return ended.rowcount > 0
@@ -210,15 +209,15 @@ def end(conn: Connection, subscriber: int, now: datetime) -> bool:
 def merge(conn: Connection, subscriber: int, into: int, now: datetime) -> None:
     """End a subscriber whose address turned out to be another's: that one takes over the places, and the alerts that are still due."""
     follow(conn, into, follows(conn, subscriber), now)
-    theirs = sa.select(col(DeliveryRow.changeset_id)).where(
-        col(DeliveryRow.subscriber_id) == into, col(DeliveryRow.changeset_id).is_not(None)
+    theirs = sa.select(DeliveryRow.c.changeset_id).where(
+        DeliveryRow.c.subscriber_id == into, DeliveryRow.c.changeset_id.is_not(None)
     )
     conn.execute(
         sa.update(DeliveryRow)
         .where(
-            col(DeliveryRow.subscriber_id) == subscriber,
-            col(DeliveryRow.state) == "due",
-            col(DeliveryRow.changeset_id).not_in(theirs),
+            DeliveryRow.c.subscriber_id == subscriber,
+            DeliveryRow.c.state == "due",
+            DeliveryRow.c.changeset_id.not_in(theirs),
         )
         .values(subscriber_id=into)
     )
@@ -243,7 +242,7 @@ def follow(conn: Connection, subscriber: int, wanted: Iterable[Follow], now: dat
         insert_for(conn, SubscriptionRow)
         .values(rows)
         .on_conflict_do_nothing()
-        .returning(col(SubscriptionRow.id))
+        .returning(SubscriptionRow.c.id)
     )
     return len(added.all())
 
@@ -252,9 +251,9 @@ def unfollow(conn: Connection, subscriber: int, source: str, place: str) -> bool
     """Remove one place of one source; False if it was not followed."""
     result = conn.execute(
         sa.delete(SubscriptionRow).where(
-            col(SubscriptionRow.subscriber_id) == subscriber,
-            col(SubscriptionRow.source) == source,
-            col(SubscriptionRow.place) == place,
+            SubscriptionRow.c.subscriber_id == subscriber,
+            SubscriptionRow.c.source == source,
+            SubscriptionRow.c.place == place,
         )
     )
     return result.rowcount > 0
@@ -263,9 +262,9 @@ def unfollow(conn: Connection, subscriber: int, source: str, place: str) -> bool
 def follows(conn: Connection, subscriber: int) -> tuple[Follow, ...]:
     """What a subscriber asked for, by source and place."""
     rows = conn.execute(
-        sa.select(col(SubscriptionRow.source), col(SubscriptionRow.place), col(SubscriptionRow.within))
-        .where(col(SubscriptionRow.subscriber_id) == subscriber)
-        .order_by(col(SubscriptionRow.source), col(SubscriptionRow.place))
+        sa.select(SubscriptionRow.c.source, SubscriptionRow.c.place, SubscriptionRow.c.within)
+        .where(SubscriptionRow.c.subscriber_id == subscriber)
+        .order_by(SubscriptionRow.c.source, SubscriptionRow.c.place)
     )
     return tuple(Follow(*row) for row in rows)
 
@@ -275,11 +274,11 @@ def all_follows(conn: Connection) -> dict[int, tuple[Follow, ...]]:
     found: dict[int, list[Follow]] = {}
     rows = conn.execute(
         sa.select(
-            col(SubscriptionRow.subscriber_id),
-            col(SubscriptionRow.source),
-            col(SubscriptionRow.place),
-            col(SubscriptionRow.within),
-        ).order_by(col(SubscriptionRow.source), col(SubscriptionRow.place))
+            SubscriptionRow.c.subscriber_id,
+            SubscriptionRow.c.source,
+            SubscriptionRow.c.place,
+            SubscriptionRow.c.within,
+        ).order_by(SubscriptionRow.c.source, SubscriptionRow.c.place)
     )
     for subscriber, source, place, within in rows:
         found.setdefault(subscriber, []).append(Follow(source, place, within))
@@ -289,7 +288,7 @@ def all_follows(conn: Connection) -> dict[int, tuple[Follow, ...]]:
 def count_return(conn: Connection, digest: str, now: datetime) -> bool:
     """Note that a mail which came back was counted; False if it was before."""
     row = insert_for(conn, ReturnedMailRow).values(digest=digest, at=now).on_conflict_do_nothing()
-    return conn.scalar(row.returning(col(ReturnedMailRow.digest))) is not None
+    return conn.scalar(row.returning(ReturnedMailRow.c.digest)) is not None
 
 
 def suppress(conn: Connection, channel: str, address_hash: str, reason: str, now: datetime) -> None:
@@ -304,28 +303,28 @@ def suppress(conn: Connection, channel: str, address_hash: str, reason: str, now
 def suppression(conn: Connection, channel: str, address_hash: str) -> str | None:
     """Why this address must not be written to; None if it may."""
     return conn.scalar(
-        sa.select(col(SuppressionRow.reason)).where(
-            col(SuppressionRow.channel) == channel, col(SuppressionRow.address_hash) == address_hash
+        sa.select(SuppressionRow.c.reason).where(
+            SuppressionRow.c.channel == channel, SuppressionRow.c.address_hash == address_hash
         )
     )
 
 
 def lately_suppressed(conn: Connection, since: datetime) -> int:
     """How many addresses were suppressed since then."""
-    return conn.scalar(sa.select(sa.func.count()).where(col(SuppressionRow.at) >= since)) or 0
+    return conn.scalar(sa.select(sa.func.count()).where(SuppressionRow.c.at >= since)) or 0
 
 
 def count_living(conn: Connection) -> int:
     """How many have not ended."""
-    rows = col(tables.SubscriberRow.state)
+    rows = tables.SubscriberRow.c.state
     return conn.scalar(sa.select(sa.func.count()).where(rows.in_((PENDING, ACTIVE, PAUSED)))) or 0
 
 
 def suppressed_since(conn: Connection, channel: str, address_hash: str) -> datetime | None:
     """Since when this address must not be written to; None if it may."""
     return conn.scalar(
-        sa.select(col(SuppressionRow.at)).where(
-            col(SuppressionRow.channel) == channel, col(SuppressionRow.address_hash) == address_hash
+        sa.select(SuppressionRow.c.at).where(
+            SuppressionRow.c.channel == channel, SuppressionRow.c.address_hash == address_hash
         )
     )
 
@@ -334,7 +333,7 @@ def unsuppress(conn: Connection, channel: str, address_hash: str) -> None:
     """Forget that an address refused mail: its owner asks again, and one new message will tell."""
     conn.execute(
         sa.delete(SuppressionRow).where(
-            col(SuppressionRow.channel) == channel, col(SuppressionRow.address_hash) == address_hash
+            SuppressionRow.c.channel == channel, SuppressionRow.c.address_hash == address_hash
         )
     )
 
@@ -345,9 +344,9 @@ def created_before(conn: Connection, hashes: Mapping[tuple[str, str], datetime])
     found: list[int] = []
     wanted = list(hashes)
     for start in range(0, len(wanted), 500):  # below what a statement may bind
-        query = sa.select(
-            col(rows.id), col(rows.channel), col(rows.address_hash), col(rows.created_at)
-        ).where(col(rows.address_hash).in_([hashed for _, hashed in wanted[start : start + 500]]))
+        query = sa.select(rows.c.id, rows.c.channel, rows.c.address_hash, rows.c.created_at).where(
+            rows.c.address_hash.in_([hashed for _, hashed in wanted[start : start + 500]])
+        )
         for id, channel, hashed, created_at in conn.execute(query):
             at = hashes.get((channel, hashed or ""))
             if at is not None and created_at <= at and id is not None:
@@ -358,7 +357,7 @@ def created_before(conn: Connection, hashes: Mapping[tuple[str, str], datetime])
 def address_hash(conn: Connection, subscriber: int) -> str | None:
     """The look-up hash of a subscriber, for a suppression; None once the address was erased."""
     return conn.scalar(
-        sa.select(col(tables.SubscriberRow.address_hash)).where(col(tables.SubscriberRow.id) == subscriber)
+        sa.select(tables.SubscriberRow.c.address_hash).where(tables.SubscriberRow.c.id == subscriber)
     )
 
 
