@@ -31,7 +31,7 @@ from urllib.parse import urlencode
 from fastapi import FastAPI, Form
 from sqlalchemy.engine import Engine
 
-from monitor import app, config, subscribers
+from monitor import app, config, subscribers, web
 from monitor.config import Settings
 from monitor.core import tokens
 from monitor.core.tokens import Purpose
@@ -41,7 +41,7 @@ from monitor.polling import poll
 from monitor.storage import engine as db
 from monitor.storage import people
 from monitor.subscribers import Wish
-from monitor.web import assembly, forms, joining
+from monitor.web import forms, server
 
 STATES = ("unknown", "pending", "active", "suppressed", "undeliverable")
 LISTS = {"ring": "ring-2019-09-09.kml", "ice-287g": "participatingAgencies05182026am.xlsx"}
@@ -84,7 +84,7 @@ def installed(folder: Path) -> tuple[Settings, Engine, KeyFile]:
     keys, now = app.open_keys(settings, engine), app.now()
     for name, file in LISTS.items():
         body = files("monitor.demo").joinpath("files", file).read_bytes()
-        poll(engine, app.watch(settings, name), Publisher(body), now=now)  # type: ignore[arg-type]
+        poll(engine, app.polled_source(settings, name), Publisher(body), now=now)  # type: ignore[arg-type]
     for state in STATES[1:]:
         _bring(engine, keys, state, now)
     return settings, engine, keys
@@ -114,9 +114,9 @@ def _bring(engine: Engine, keys: KeyFile, state: str, now: datetime) -> None:
 def serve_site(folder: Path, pipe: Connection) -> None:
     """The whole site, until the process is ended; tells its port."""
     settings = config.load(folder / "config.toml", {})
-    engine = app.open_database(settings)
-    site_app, site = joining.application(settings, engine, app.open_keys(settings, engine))
-    site.coverage.prime()
+    components = app.Components.open(settings)
+    site_app = web.create(components)
+    components.coverage.prime()
     _serve(site_app, pipe)
 
 
@@ -155,9 +155,9 @@ def serve_framework(folder: Path, pipe: Connection) -> None:
 
 
 def _serve(site_app: object, pipe: Connection) -> None:
-    at = assembly.listening("127.0.0.1", 0)
+    at = server.open_socket("127.0.0.1", 0)
     pipe.send(at.getsockname()[1])
-    assembly.server(site_app).run(sockets=[at])  # type: ignore[arg-type]
+    server.create_server(site_app).run(sockets=[at])  # type: ignore[arg-type]
 
 
 @contextmanager

@@ -1,4 +1,8 @@
-"""From `Settings` to the parts: the only place where the commands, the service and the demo build what the verbs take."""
+"""The composition root: from `Settings` to the parts that faces, loops and commands use.
+
+`Components` holds the parts of one configuration on one database; expensive ones are built on first use. Each face
+has `create(components)`, and the commands in `cli` tie faces, loops and processes together. This module imports no face.
+"""
 
 from __future__ import annotations
 
@@ -8,9 +12,10 @@ import os
 import ssl
 import time
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from functools import cached_property
+from typing import TYPE_CHECKING, Self
 
 from monitor.errors import ConfigError, MonitorError, UsageError
 
@@ -39,13 +44,13 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
-def owner() -> str:
-    """This process, as heartbeats and leases name it."""
+def process_name() -> str:
+    """The name of this process in heartbeats and leases."""
     return f"{os.uname().nodename}/{os.getpid()}"
 
 
 def open_database(settings: Settings) -> Engine:
-    """The database, brought to this program's revision (created when it is not there), and known to its data folder."""
+    """Open the database, created or migrated to this program's revision, and bound to its data folder."""
     from monitor.outbox import clone_guard
     from monitor.storage.engine import connect
     from monitor.storage.migrate import upgrade
@@ -61,10 +66,10 @@ def open_database(settings: Settings) -> Engine:
 
 
 def open_keys(settings: Settings, engine: Engine) -> KeyFile:
-    """The key that seals addresses; made at first start, never over rows that another key has sealed. When another process exchanges it
-    (`monitor key rotate`), everything on this engine goes on with the new one.
+    """Open the key that encrypts addresses, created at the first start and never beside rows of another key.
 
-    With it in hand, whoever was erased since this copy of the database was made is erased from it again.
+    When another process exchanges it (`monitor key rotate`), this engine goes on with the new one. Erasures that are
+    newer than this copy of the database are applied again. Raises KeyFileError.
     """
     from monitor.storage.engine import heed, transaction
     from monitor.storage.key_exchange import unlock
@@ -73,19 +78,19 @@ def open_keys(settings: Settings, engine: Engine) -> KeyFile:
     with transaction(engine) as conn:
         keys = unlock(conn, settings.data.folder)
     heed(engine, keys.heed)
-    bury(engine, keys, tombstones(settings), now())
+    bury(engine, keys, open_tombstones(settings), now())
     return keys
 
 
-def tombstones(settings: Settings) -> Tombstones:
-    """Who asked to be forgotten, beside the database."""
+def open_tombstones(settings: Settings) -> Tombstones:
+    """Open the list of erasures, a file beside the database."""
     from monitor.subscribers import Tombstones
 
     return Tombstones(settings.data.folder)
 
 
-def watch(settings: Settings, name: str) -> PolledSource:
-    """What the poll needs to know of one configured source."""
+def polled_source(settings: Settings, name: str) -> PolledSource:
+    """What the poll needs to know of one configured source. Raises UsageError for an unknown one."""
     from monitor.fetch import Target
     from monitor.polling import PolledSource
     from monitor.sources import ColumnMap, SourceSpec
@@ -100,8 +105,8 @@ def watch(settings: Settings, name: str) -> PolledSource:
     )
 
 
-def fetcher(settings: Settings) -> Fetcher:
-    """The fetcher for the configured limits, proxy and contact; a context manager."""
+def open_fetcher(settings: Settings) -> Fetcher:
+    """Create the fetcher for the configured limits, proxy and contact; a context manager."""
     from monitor.fetch import Fetcher, FetchLimits
 
     fetch = settings.fetch
@@ -115,8 +120,8 @@ def fetcher(settings: Settings) -> Fetcher:
     )
 
 
-def parser(settings: Settings) -> ParserProcess:
-    """The parser for the configured limits, in processes of its own; a context manager."""
+def open_parser(settings: Settings) -> ParserProcess:
+    """Create the parser for the configured limits, in processes of its own; a context manager."""
     from monitor.parser import ParserLimits, ParserProcess
     from monitor.parser.limits import default_memory
 
@@ -130,8 +135,8 @@ def parser(settings: Settings) -> ParserProcess:
     )
 
 
-def gazetteer(settings: Settings) -> Gazetteer:
-    """The gazetteer that ships with the program, with the operator's overrides."""
+def load_gazetteer(settings: Settings) -> Gazetteer:
+    """Load the gazetteer that ships with the program, with the operator's overrides."""
     from monitor.places import load, load_overrides
 
     loaded = load()
@@ -140,23 +145,11 @@ def gazetteer(settings: Settings) -> Gazetteer:
     return loaded
 
 
-def locator(settings: Settings) -> Callable[[str, Listing], Placement]:
-    """Where a listing of a source is, by the gazetteer; loaded at the first call."""
-    loaded: list[Gazetteer] = []
-
-    def locate(source: str, listing: Listing) -> Placement:
-        if not loaded:
-            loaded.append(gazetteer(settings))
-        return loaded[0].locate(listing, source=source)
-
-    return locate
-
-
 MAILBOX_SENDER = "Map Monitor <alerts@localhost>"  # when mail goes into files and no sender is configured
 
 
 def configured_channels(settings: Settings) -> frozenset[str]:
-    """The channels that have a transport: "email" with a relay, "telegram" with a token, both with a mailbox folder."""
+    """The channels with a transport: "email" with a relay, "telegram" with a token, both with a mailbox folder."""
     if settings.mailbox.folder:
         return frozenset({"email", "telegram"})
     found = {"email": settings.email.host, "telegram": settings.telegram.token}
@@ -289,17 +282,12 @@ def composer(settings: Settings) -> Callable[[Content], Message]:
 
 
 def writer(
-    settings: Settings,
-    engine: Engine,
-    coverage: Coverage | None = None,
-    clock: Callable[[], datetime] = now,
+    settings: Settings, engine: Engine, coverage: Coverage, clock: Callable[[], datetime]
 ) -> Callable[[Letter], Message]:
     """How everything that is no alert is put into words. ``coverage`` says who covers a place today, for welcomes."""
-    from monitor.storage.lists.coverage import Coverage
     from monitor.writing import Writer
 
-    known = coverage or Coverage(engine, settings.watched, locator(settings))
-    return Writer(settings, engine, known, alerter(settings), clock)
+    return Writer(settings, engine, coverage, alerter(settings), clock)
 
 
 def marker(settings: Settings, keys: KeyFile) -> Callable[[Recipient], dict[str, str]]:
@@ -345,31 +333,102 @@ def marker(settings: Settings, keys: KeyFile) -> Callable[[Recipient], dict[str,
     return marks
 
 
-def forget_copies(settings: Settings, engine: Engine, now: datetime) -> int:
-    """Delete copies that were made before an upgrade and are older than people are told that copies live; returns how many."""
+@dataclass(frozen=True)
+class Components:
+    """The parts of the program for one configuration, on one open database.
+
+    Parts that cost start-up time are built on first use and kept. ``opened_keys`` are used instead of opening the key
+    file. A context manager: it closes the database.
+    """
+
+    settings: Settings
+    engine: Engine
+    clock: Callable[[], datetime] = now
+    opened_keys: KeyFile | None = None
+
+    @classmethod
+    def open(cls, settings: Settings, clock: Callable[[], datetime] = now) -> Self:
+        """Open the configured database and build the rest on it."""
+        return cls(settings, open_database(settings), clock)
+
+    def close(self) -> None:
+        """Close the database."""
+        self.engine.dispose()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+    @cached_property
+    def keys(self) -> KeyFile:
+        """The key that encrypts addresses. Raises KeyFileError."""
+        return self.opened_keys or open_keys(self.settings, self.engine)
+
+    @cached_property
+    def gazetteer(self) -> Gazetteer:
+        return load_gazetteer(self.settings)
+
+    @cached_property
+    def coverage(self) -> Coverage:
+        """Which agencies cover a place today."""
+        from monitor.storage.lists.coverage import Coverage
+
+        return Coverage(self.engine, self.settings.watched, self.locate)
+
+    @cached_property
+    def channels(self) -> dict[str, Channel]:
+        """The configured channels by name, not connected yet. Raises ConfigError."""
+        return open_channels(self.settings, self.clock)
+
+    @cached_property
+    def polled_sources(self) -> dict[str, PolledSource]:
+        """The sources that are polled, by name."""
+        return {name: polled_source(self.settings, name) for name in self.settings.watched}
+
+    @property
+    def tombstones(self) -> Tombstones:
+        return open_tombstones(self.settings)
+
+    def locate(self, source: str, listing: Listing) -> Placement:
+        """Place a listing of a source; the first call loads the gazetteer."""
+        return self.gazetteer.locate(listing, source=source)
+
+    def fenced(self) -> str | None:
+        """Why nothing is sent from this database; None: it is."""
+        from monitor.outbox import clone_guard
+
+        return clone_guard.check(self.engine, self.settings.data.folder).reason
+
+
+def forget_copies(components: Components, now: datetime) -> int:
+    """Delete copies of the database from before upgrades, older than the privacy page says; returns how many."""
     from monitor.storage import migrate
 
-    kept = settings.site.backups_kept
-    return 0 if kept is None else migrate.forget_copies(engine, settings.data.folder, now - kept)
+    kept, folder = components.settings.site.backups_kept, components.settings.data.folder
+    return 0 if kept is None else migrate.forget_copies(components.engine, folder, now - kept)
 
 
-def queue_due(settings: Settings, engine: Engine, keys: KeyFile, now: datetime) -> None:
-    """Put into the outbox what time alone brings, answers to sign-ups, digests and notices; and forget what it takes away.
+def queue_due(components: Components, now: datetime) -> None:
+    """Queue what has become due (answers to sign-ups, digests, notices) and purge what has expired.
 
-    An unforeseen error in one of them is logged: it must not keep the alerts from leaving.
+    An unforeseen error in one of them is logged and does not stop the alerts.
     """
     from monitor.outbox import digests_due, notices_due
     from monitor.subscribers import admit, purge_in_turn
 
-    def purging() -> None:
+    engine = components.engine
+
+    def purge() -> None:
         if purge_in_turn(engine, now):
-            forget_copies(settings, engine, now)
+            forget_copies(components, now)
 
     verbs: tuple[tuple[str, Callable[[], object]], ...] = (
-        ("sign-ups", lambda: admit(engine, keys, now)),
-        ("purging", purging),
+        ("sign-ups", lambda: admit(engine, components.keys, now)),
+        ("purging", purge),
         ("digests", lambda: digests_due(engine, now)),
-        ("notices", lambda: notices_due(engine, settings.watched_infos, now)),
+        ("notices", lambda: notices_due(engine, components.settings.watched_infos, now)),
     )
     for what, verb in verbs:
         try:
@@ -377,45 +436,41 @@ def queue_due(settings: Settings, engine: Engine, keys: KeyFile, now: datetime) 
         except MonitorError:
             raise
         except Exception:
-            log.exception("%s: an error of the program; everything else goes on", what)
+            log.exception("%s: unexpected error; the rest goes on", what)
 
 
 async def send_due(
-    settings: Settings,
-    engine: Engine,
-    keys: KeyFile,
-    *,
-    clock: Callable[[], datetime] = now,
-    until: datetime | None = None,
-    stop: asyncio.Event | None = None,
-    channels: dict[str, Channel] | None = None,
+    components: Components, *, until: datetime | None = None, stop: asyncio.Event | None = None
 ) -> Drained:
     """Queue what has become due and drain the outbox on the configured channels. Raises FencedError."""
     from monitor.outbox import drain
 
-    await asyncio.to_thread(queue_due, settings, engine, keys, until or clock())
+    settings, engine, keys, clock = components.settings, components.engine, components.keys, components.clock
+    await asyncio.to_thread(queue_due, components, until or clock())
     return await drain(
         engine,
-        open_channels(settings, clock) if channels is None else channels,
+        components.channels,
         keys,
         compose=composer(settings),
-        write=writer(settings, engine, clock=clock),
+        write=writer(settings, engine, components.coverage, clock),
         marks=marker(settings, keys),
         folder=settings.data.folder,
         domain=sender_address(settings).rpartition("@")[2],
-        owner=owner(),
+        owner=process_name(),
         clock=clock,
         until=until,
         stop=stop,
     )
 
 
-def follow_channels(
-    settings: Settings, engine: Engine, keys: KeyFile, clock: Callable[[], datetime] = now
-) -> None:
-    """Make the operator's Telegram channels subscribers, as they stand in the configuration now."""
+def follow_channels(components: Components) -> None:
+    """Make the configured Telegram channels subscribers."""
     from monitor import subscribers
 
     subscribers.follow_channels(
-        engine, keys, channels=settings.telegram.channels, sources=list(settings.watched), now=clock()
+        components.engine,
+        components.keys,
+        channels=components.settings.telegram.channels,
+        sources=list(components.settings.watched),
+        now=components.clock(),
     )

@@ -169,7 +169,9 @@ async def _first(stop: asyncio.Event, woken: asyncio.Event, pause: timedelta) ->
             await asyncio.gather(*waits, return_exceptions=True)
 
 
-def serve(timer: Timer, sender: Sender, *beside: Callable[[asyncio.Event], Awaitable[object]]) -> bool:
+def run_until_stopped(
+    timer: Timer, sender: Sender, *beside: Callable[[asyncio.Event], Awaitable[object]]
+) -> bool:
     """Run timer and sender, and what runs ``beside`` them in the same loop, until SIGTERM or SIGINT.
 
     Each of ``beside`` gets the event that says stop. True if everything under way came to its end.

@@ -4,7 +4,8 @@ A face beside the site. It does not send alerts: the outbox does. `Bot.serve` ru
 with a webhook, the HTTP server passes the body of each request to `Bot.handle_update`.
 """
 
+from monitor.bot.composition import create
 from monitor.bot.context import BotContext, Covering, Timing, Webhook
 from monitor.bot.runner import Bot
 
-__all__ = ["Bot", "BotContext", "Covering", "Timing", "Webhook"]
+__all__ = ["Bot", "BotContext", "Covering", "Timing", "Webhook", "create"]

@@ -7,7 +7,7 @@ import json
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
-from functools import update_wrapper
+from functools import cached_property, update_wrapper
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -19,6 +19,7 @@ from monitor.errors import MonitorError
 if TYPE_CHECKING:
     from sqlalchemy import Engine
 
+    from monitor.app import Components
     from monitor.config import Settings
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -111,11 +112,14 @@ class Session:
 
     def database(self) -> Engine:
         """The configured database, brought to this program's revision; closed when the command ends."""
-        from monitor.app import open_database
+        return self.components.engine
 
-        engine = open_database(self.settings)
-        self.closing.callback(engine.dispose)
-        return engine
+    @cached_property
+    def components(self) -> Components:
+        """The parts of the program on the configured database, which is closed when the command ends."""
+        from monitor.app import Components
+
+        return self.closing.enter_context(Components.open(self.settings))
 
 
 def command(**attributes: Any) -> Callable[[F], click.Command]:

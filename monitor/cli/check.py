@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from monitor import app, subscribers
+from monitor.app import Components
 from monitor.config import DEFAULT_PATH, LOOPBACK, Settings, exposed
 from monitor.core import tokens
 from monitor.core.tokens import Purpose
@@ -65,12 +66,10 @@ def _written(path: Path | None) -> Iterator[Finding]:
 
 def _stored(settings: Settings) -> Iterator[Finding]:
     try:
-        engine = app.open_database(settings)
-        try:
-            app.open_keys(settings, engine)
-        finally:
-            engine.dispose()
-        yield Finding("database", True, f"{engine.url.render_as_string(hide_password=True)}, with its key")
+        with Components.open(settings) as components:
+            app.open_keys(settings, components.engine)
+            where = components.engine.url.render_as_string(hide_password=True)
+        yield Finding("database", True, f"{where}, with its key")
     except MonitorError as error:
         yield Finding("database", False, str(error))
 
@@ -93,17 +92,17 @@ def _site(settings: Settings) -> Iterator[Finding]:
 
 
 def _sources(settings: Settings) -> Iterator[Finding]:
-    with app.fetcher(settings) as fetcher, app.parser(settings) as parser:
+    with app.open_fetcher(settings) as fetcher, app.open_parser(settings) as parser:
         for name in settings.watched:
-            watch = app.watch(settings, name)
+            source = app.polled_source(settings, name)
             try:
-                fetched = fetcher.get(watch.target)
+                fetched = fetcher.get(source.target)
                 assert isinstance(fetched, Fetched)  # nothing was asked for conditionally
                 link = parser.link(fetched.body)
                 if link is not None:
-                    fetched = fetcher.fetch_link(link, watch.target)
+                    fetched = fetcher.fetch_link(link, source.target)
                     assert isinstance(fetched, Fetched)
-                publication = parser.parse(fetched.body, watch.spec)
+                publication = parser.parse(fetched.body, source.spec)
             except MonitorError as error:
                 yield Finding(name, False, str(error))
                 continue

@@ -81,14 +81,13 @@ def approve(
     from monitor import app
     from monitor.polling import approve as approve_now
 
-    settings = session.settings
-    watches = {name: app.watch(settings, name) for name in settings.sources}
-    engine = session.database()
+    settings, engine = session.settings, session.database()
+    watches = {name: app.polled_source(settings, name) for name in settings.sources}
     chosen = _ids(settings, engine, ids, source, everything)
-    with app.parser(settings) as parser:
+    with app.open_parser(settings) as parser:
         for outcome in approve_now(engine, watches, chosen, now=app.now(), parser=parser):
             show_outcome(outcome, as_json)
-    fan_out(settings, engine)
+    fan_out(session.components)
 
 
 @subcommand(holds, name="reject", short_help="Do not believe it while it stands.")

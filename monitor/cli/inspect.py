@@ -178,7 +178,7 @@ def replay(session: Session, source: str, manifest: Path, as_json: bool) -> None
     from monitor.history.replay import replay as replayed
 
     served = read_manifest(manifest)
-    watch = app.watch(session.settings, source)
+    polled = app.polled_source(session.settings, source)
     bar: Any = (
         click.progressbar(length=len(served), label=f"{len(served)} files", file=sys.stderr)
         if sys.stderr.isatty()
@@ -190,7 +190,7 @@ def replay(session: Session, source: str, manifest: Path, as_json: bool) -> None
             if shown is not None:
                 shown.update(files - shown.pos)
 
-        for value in replayed(served, watch, progress=progress):
+        for value in replayed(served, polled, progress=progress):
             if isinstance(value, ReplaySummary):
                 _show_summary(value, as_json)
             elif as_json:
@@ -204,7 +204,7 @@ def _read(session: Session, file: Path, name: str) -> Publication:
     from monitor import app, sources
     from monitor.errors import ParseError, UsageError
 
-    spec = app.watch(session.settings, name).spec
+    spec = app.polled_source(session.settings, name).spec
     try:
         body = file.read_bytes()
     except OSError as error:

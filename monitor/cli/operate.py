@@ -12,9 +12,7 @@ from monitor.cli import Session, command, emit
 from monitor.errors import UsageError
 
 if TYPE_CHECKING:
-    from sqlalchemy import Engine
-
-    from monitor.config import Settings
+    from monitor.app import Components
 
 
 @command(short_help="Write a commented configuration; create the database and the key.")
@@ -39,9 +37,9 @@ def init(session: Session, force: bool) -> None:
             raise UsageError(f"{path} cannot be written: {error.strerror}") from None
         click.echo(f"wrote {path}: every key is explained there")
     session.config = path
-    engine = session.database()
-    open_keys(session.settings, engine)
-    click.echo(f"database: {engine.url.render_as_string(hide_password=True)}")
+    components = session.components
+    open_keys(session.settings, components.engine)
+    click.echo(f"database: {components.engine.url.render_as_string(hide_password=True)}")
     click.echo(
         f"key file: {session.settings.data.folder / 'monitor.key'} (back it up apart from the database)"
     )
@@ -65,7 +63,7 @@ def run(session: Session, no_web: bool) -> None:
     from monitor.cli.run import serve
 
     configure(session.debug, service=True)
-    if not serve(session.settings, web=not no_web):
+    if not serve(session.settings, with_site=not no_web):
         # a download that would not end: its thread must not keep the process; nothing of it was committed
         import os
 
@@ -138,7 +136,7 @@ def status(session: Session, as_json: bool, alive: bool, strict: bool) -> None:
     last_outcome, last_reason, next_poll_at, rejected; outbox: due, due_by_channel, waiting_for_channel, oldest_due_at, oldest_age (s),
     paused (channels that send nothing now: channel, until, reason), refused_often (by channel), failed, to_fan_out, fenced; sender: last_beat_at, age (s), working; bot (where one is configured): the same, and problem.
     """
-    report = state(session.settings, session.database())
+    report = load_status(session.components)
     if alive:
         sys.exit(0 if report["sender"]["working"] else 1)
     if as_json:
@@ -149,18 +147,18 @@ def status(session: Session, as_json: bool, alive: bool, strict: bool) -> None:
         sys.exit(1)
 
 
-def state(settings: Settings, engine: Engine) -> dict[str, Any]:
-    """`health.status` for the configured sources and channels."""
-    from monitor.app import configured_channels, has_bot, now
+def load_status(components: Components) -> dict[str, Any]:
+    """Read `health.status` for the configured sources and channels."""
+    from monitor.app import configured_channels, has_bot
     from monitor.ops.health import status as health_status
-    from monitor.outbox import clone_guard
 
+    settings = components.settings
     return health_status(
-        engine,
+        components.engine,
         settings.watched_infos,
         configured=configured_channels(settings),
-        fenced=clone_guard.check(engine, settings.data.folder).reason,
-        now=now(),
+        fenced=components.fenced(),
+        now=components.clock(),
         signups_an_hour=settings.signup.per_site,
         bot=has_bot(settings),
     )

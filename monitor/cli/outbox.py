@@ -40,16 +40,15 @@ async def _deliver(session: Session) -> Drained:
     from monitor import app
     from monitor.outbox import fan_out
 
-    engine = session.database()
-    keys = app.open_keys(session.settings, engine)
+    components = session.components
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    now = app.now()
-    app.follow_channels(session.settings, engine, keys)
-    # what a poll published before it was killed has no deliveries yet
-    await asyncio.to_thread(fan_out, engine, locate=app.locator(session.settings), now=now)
-    return await app.send_due(session.settings, engine, keys, until=app.now(), stop=stop)
+    now = components.clock()
+    app.follow_channels(components)
+    # What a poll published before it was killed has no deliveries yet.
+    await asyncio.to_thread(fan_out, components.engine, locate=components.locate, now=now)
+    return await app.send_due(components, until=components.clock(), stop=stop)
 
 
 @command(short_help="Lift the fence after showing what would be sent.")
@@ -66,7 +65,7 @@ def resume(session: Session, yes: bool) -> None:
 
     engine = session.database()
     folder = session.settings.data.folder
-    reason = clone_guard.check(engine, folder).reason
+    reason = session.components.fenced()
     if reason is None:
         click.echo("nothing holds this database back: it sends")
         return
@@ -105,12 +104,10 @@ def failed_list(session: Session, as_json: bool) -> None:
 
     JSON keys: id, kind, channel, address (masked), source, created_at, failed_at, attempts, error, ambiguous (it may have arrived).
     """
-    from monitor import app
     from monitor.storage.deliveries import queue
     from monitor.storage.engine import reading
 
-    engine = session.database()
-    keys = app.open_keys(session.settings, engine)
+    engine, keys = session.database(), session.components.keys
     with reading(engine) as conn:
         letters = queue.dead_letters(conn)
     if as_json:

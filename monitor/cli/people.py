@@ -50,7 +50,7 @@ def add(
 
     ADDRESS is a mail address, or a Telegram chat (@name or number). PLACE is a ZIP code, a state such as IL, or US for everything.
     """
-    from monitor import app, subscribers
+    from monitor import subscribers
 
     settings = session.settings
     for name in sources:
@@ -58,13 +58,13 @@ def add(
     engine = session.database()
     added = subscribers.add(
         engine,
-        app.open_keys(settings, engine),
+        session.components.keys,
         channel=channel,
         address=address,
         places=places,
         sources=sources or tuple(settings.watched),
         origin="operator",
-        now=app.now(),
+        now=session.components.clock(),
         language=language,
     )
     what = "added" if added.new else "was there already"
@@ -80,10 +80,10 @@ def list_(session: Session, as_json: bool) -> None:
 
     JSON keys: id, channel, address, state, origin, language, created_at, follows: [{source, place}].
     """
-    from monitor import app, subscribers
+    from monitor import subscribers
 
     engine = session.database()
-    people = subscribers.listed(engine, app.open_keys(session.settings, engine))
+    people = subscribers.listed(engine, session.components.keys)
     if as_json:
         for each in people:
             emit(
@@ -132,20 +132,22 @@ def list_(session: Session, as_json: bool) -> None:
 )
 def remove(session: Session, who: str, channel: str | None) -> None:
     """End a subscriber, by ADDRESS or by the ID that the list shows: the address is erased at once and nothing more is sent."""
-    from monitor import app, subscribers
+    from monitor import subscribers
     from monitor.errors import UsageError
 
     engine = session.database()
-    keys = app.open_keys(session.settings, engine)
-    stones = app.tombstones(session.settings)
+    keys = session.components.keys
+    stones = session.components.tombstones
     if channel is None and re.fullmatch(r"[0-9]{1,18}", who):
-        removed = subscribers.remove(engine, keys, now=app.now(), subscriber=int(who), tombstones=stones)
+        removed = subscribers.remove(
+            engine, keys, now=session.components.clock(), subscriber=int(who), tombstones=stones
+        )
     else:
         chat = who.startswith(("@", "-"))
         removed = subscribers.remove(
             engine,
             keys,
-            now=app.now(),
+            now=session.components.clock(),
             channel=channel or ("telegram" if chat else "email"),
             address=who,
             tombstones=stones,
@@ -160,13 +162,13 @@ def remove(session: Session, who: str, channel: str | None) -> None:
 @click.option("--channel", type=click.Choice(["email", "telegram"]), default="email", show_default=True)
 def export(session: Session, address: str, channel: str) -> None:
     """Send everything that is stored about ADDRESS to that address itself, and show it to nobody else. It leaves with the next delivery."""
-    from monitor import app, subscribers
+    from monitor import subscribers
     from monitor.errors import UsageError
 
     engine = session.database()
-    keys = app.open_keys(session.settings, engine)
+    keys = session.components.keys
     address = subscribers.checked(channel, address)
-    if not subscribers.export(engine, keys, channel=channel, address=address, now=app.now()):
+    if not subscribers.export(engine, keys, channel=channel, address=address, now=session.components.clock()):
         raise UsageError("this address is not subscribed: nothing is stored about it")
     click.echo("queued; it goes to the address itself")
 
@@ -179,17 +181,17 @@ def erase(session: Session, address: str, channel: str) -> None:
 
     A keyed hash stays in erasures.txt in the data folder, so that a restored backup forgets the address again.
     """
-    from monitor import app, subscribers
+    from monitor import subscribers
 
     settings = session.settings
     engine = session.database()
     ended, files = subscribers.erase(
         engine,
-        app.open_keys(settings, engine),
+        session.components.keys,
         channel=channel,
         address=address,
-        now=app.now(),
-        tombstones=app.tombstones(settings),
+        now=session.components.clock(),
+        tombstones=session.components.tombstones,
         mailbox=settings.mailbox.folder,
     )
     click.echo(f"erased; it was {'' if ended else 'not '}subscribed; {files} files deleted")

@@ -35,18 +35,18 @@ def bounces(session: Session, files: tuple[Path, ...], imap: bool, as_json: bool
     Counts mails: left (asked to unsubscribe, or complained), suppressed, struck (refused, may do so twice more), passed (nothing about the
     address), foreign (not ours).
     """
-    from monitor import app, subscribers
+    from monitor import subscribers
 
     if imap == bool(files):
         raise click.UsageError("give files, - for standard input, or --imap")
     settings = session.settings
     engine = session.database()
-    keys = app.open_keys(settings, engine)
-    stones = app.tombstones(settings)
+    keys = session.components.keys
+    stones = session.components.tombstones
     counts = Counter[subscribers.BounceVerdict]()
 
     def act(mail: bytes) -> subscribers.BounceVerdict:
-        verdict = subscribers.returned(engine, keys, mail, app.now(), tombstones=stones)
+        verdict = subscribers.returned(engine, keys, mail, session.components.clock(), tombstones=stones)
         counts[verdict] += 1
         return verdict
 
@@ -124,14 +124,14 @@ def purge(
 
     settings = session.settings
     engine = session.database()
-    keys = app.open_keys(settings, engine)
-    purged = subscribers.purge(engine, app.now())
-    copies = app.forget_copies(settings, engine, app.now())
+    keys = session.components.keys
+    purged = subscribers.purge(engine, session.components.clock())
+    copies = app.forget_copies(session.components, session.components.clock())
     proof = None
     if prove:
         token = settings.telegram.token
         secrets = (*words, *((token.get_secret_value(),) if token else ()))
-        proof = subscribers.prove(engine, keys, app.tombstones(settings), logs=logs, secrets=secrets)
+        proof = subscribers.prove(engine, keys, session.components.tombstones, logs=logs, secrets=secrets)
     found = proof.found if proof else ()
     if as_json:
         more = {"searched": proof.searched, "unseen": proof.unseen} if proof else {}
@@ -178,5 +178,5 @@ def rotate(session: Session, leaked: bool, yes: bool) -> None:
     app.open_keys(settings, engine)
     if not yes:
         click.confirm("Exchange the key now?", default=False, abort=True)
-    count = subscribers.rotate(engine, settings.data.folder, app.now(), leaked=leaked)
+    count = subscribers.rotate(engine, settings.data.folder, session.components.clock(), leaked=leaked)
     click.echo(f"the key is exchanged; {count} addresses are encrypted with the new one")

@@ -1,103 +1,115 @@
-"""`monitor run`: the parts of the service put together."""
+"""`monitor run`: the faces and loops of the service, tied together."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 import threading
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import ExitStack, contextmanager
 
 from filelock import FileLock, Timeout
 from sqlalchemy import Engine
 
-from monitor import app
-from monitor.bot import assembly as bots
-from monitor.bot import webhook
+from monitor import app, bot, web
+from monitor.app import Components
+from monitor.bot import Bot, webhook
 from monitor.config import Settings
 from monitor.errors import BusyError
+from monitor.fetch import Fetcher
 from monitor.outbox import fan_out
-from monitor.polling import Result, poll
-from monitor.schedule import Sender, Timer
-from monitor.schedule import serve as serve_both
+from monitor.parser import ParserProcess
+from monitor.polling import PollResult, Result, poll
+from monitor.schedule import Sender, Timer, run_until_stopped
 from monitor.storage import facts
 from monitor.storage.engine import reading, transaction, turn
 from monitor.storage.lists import baseline
-from monitor.web import assembly, joining
+from monitor.web import server
 
 log = logging.getLogger(__name__)
 
 
-def serve(settings: Settings, *, web: bool) -> bool:
-    """Run until stopped. False if a poll was still under way at the end. Raises BusyError, and whatever opening the parts raises."""
-    engine = app.open_database(settings)
+def serve(settings: Settings, *, with_site: bool) -> bool:
+    """Run the service until it is stopped. False if a poll was still running at the end.
+
+    Raises BusyError, and whatever opening the parts raises.
+    """
     with ExitStack() as closing:
-        closing.callback(engine.dispose)
-        closing.enter_context(only_service(settings, engine))
-        keys = app.open_keys(settings, engine)
-        app.follow_channels(settings, engine, keys)
-        _tell_how_it_stands(settings)
-        locate = app.locator(settings)
-        watches = {name: app.watch(settings, name) for name in settings.watched}
+        components = closing.enter_context(Components.open(settings))
+        closing.enter_context(lock_service(settings, components.engine))
+        app.follow_channels(components)
+        _log_start(settings)
+        sender = create_sender(components)
+        fetcher = closing.enter_context(app.open_fetcher(settings))
+        parser = closing.enter_context(app.open_parser(settings))
+        timer = create_timer(components, fetcher, parser, sender.wake)
+        talking = bot.create(components)
+        if talking and settings.telegram.webhook_url and not with_site:
+            log.warning("the bot is not run here: its webhook needs a process that serves the site")
+            talking = None
+        if with_site:
+            closing.enter_context(serve_site(components, sender.wake, talking))
+        loops: list[Callable[[asyncio.Event], Awaitable[object]]] = [talking.serve] if talking else []
+        return run_until_stopped(timer, sender, *loops)
 
-        async def send(stop: asyncio.Event) -> None:
-            await asyncio.to_thread(fan_out, engine, locate=locate, now=app.now())
-            await app.send_due(settings, engine, keys, stop=stop, channels=channels)
 
-        def beat() -> None:
-            with transaction(engine) as conn:
-                facts.beat(conn, "sender", app.owner(), app.now())
+def create_sender(components: Components) -> Sender:
+    """Create the loop that fans out and drains the outbox."""
 
-        sender = Sender(send, beat)
-        with app.fetcher(settings) as fetcher, app.parser(settings) as parser:
+    async def send(stop: asyncio.Event) -> None:
+        await asyncio.to_thread(fan_out, components.engine, locate=components.locate, now=components.clock())
+        await app.send_due(components, stop=stop)
 
-            def poll_if_due(name: str) -> None:
-                with turn(engine, f"poll {name}") as mine:
-                    if not mine:
-                        return
-                    now = app.now()
-                    with reading(engine) as conn:
-                        due_at = baseline.next_poll_at(conn, name)
-                    if due_at is not None and due_at > now:
-                        return
-                    outcome = poll(engine, watches[name], fetcher, now=now, parser=parser)
-                bad = outcome.outcome in {Result.FAILED, Result.REJECTED}
-                log.log(
-                    logging.WARNING if bad else logging.INFO,
-                    "%s: %s (%d added, %d removed, %d changed, %d pending, %d held)%s",
-                    name, outcome.outcome, outcome.added, outcome.removed, outcome.changed, outcome.pending, outcome.held,
-                    f": {outcome.reason}" if outcome.reason else "",
-                )  # fmt: skip
-                if outcome.outcome is Result.PUBLISHED:
-                    sender.wake()
+    def beat() -> None:
+        with transaction(components.engine) as conn:
+            facts.beat(conn, "sender", app.process_name(), components.clock())
 
-            channels = app.open_channels(settings)
-            site = assembly.site(settings, engine)
-            hook = settings.telegram.webhook_url
-            talking = bots.bot(
-                settings, engine, keys, channels, gazetteer=site.gazetteer, coverage=site.coverage
-            )
-            if talking and hook and not web:
-                log.warning("the bot is left to a process that serves the site: it is told by its webhook")
-                talking = None
-            beside = [talking.serve] if talking else []
-            if web:
-                routers = []
-                if talking and hook:
-                    routers = [webhook.routes(talking, webhook.path_within(hook, settings.site.public_url))]
-                site_app, _ = joining.application(
-                    settings, engine, keys, wake=sender.wake, site=site, routers=routers
-                )
-                host, port = settings.site.listen_at
-                listening = assembly.listening(host, port)
-                closing.enter_context(assembly.served(site_app, listening, settings.site.trusted_proxies))
-                threading.Thread(target=site.coverage.prime, name="placements", daemon=True).start()
-            return serve_both(Timer(watches, poll_if_due), sender, *beside)
+    return Sender(send, beat)
+
+
+def create_timer(
+    components: Components, fetcher: Fetcher, parser: ParserProcess, wake: Callable[[], None]
+) -> Timer:
+    """Create the loop that polls each source when it is due; ``wake`` is called when a poll published changes."""
+    sources = components.polled_sources
+
+    def poll_if_due(name: str) -> None:
+        with turn(components.engine, f"poll {name}") as mine:
+            if not mine:
+                return
+            now = components.clock()
+            with reading(components.engine) as conn:
+                due_at = baseline.next_poll_at(conn, name)
+            if due_at is not None and due_at > now:
+                return
+            result = poll(components.engine, sources[name], fetcher, now=now, parser=parser)
+        _log_poll(result)
+        if result.outcome is Result.PUBLISHED:
+            wake()
+
+    return Timer(sources, poll_if_due)
 
 
 @contextmanager
-def only_service(settings: Settings, engine: Engine) -> Iterator[None]:
-    """On SQLite, one service per database: held by a lock on a file beside it. On PostgreSQL any number share the work."""
+def serve_site(components: Components, wake: Callable[[], None], talking: Bot | None) -> Iterator[None]:
+    """Serve the site, with the bot's webhook where it has one, until the end of the block."""
+    settings, routers = components.settings, []
+    if talking and (hook := settings.telegram.webhook_url):
+        routers = [webhook.routes(talking, webhook.path_within(hook, settings.site.public_url))]
+    site = web.create(components, wake=wake, routers=routers)
+    with server.serve_in_thread(
+        site, server.open_socket(*settings.site.listen_at), settings.site.trusted_proxies
+    ):
+        threading.Thread(target=components.coverage.prime, name="placements", daemon=True).start()
+        yield
+
+
+@contextmanager
+def lock_service(settings: Settings, engine: Engine) -> Iterator[None]:
+    """On SQLite, hold the lock file that allows one service per database. On PostgreSQL many share the work.
+
+    Raises BusyError.
+    """
     if engine.dialect.name != "sqlite":
         yield
         return
@@ -113,11 +125,26 @@ def only_service(settings: Settings, engine: Engine) -> Iterator[None]:
         lock.release()
 
 
-def _tell_how_it_stands(settings: Settings) -> None:
-    """One look at the start, for the log of whoever started it."""
-    configured = app.configured_channels(settings)
+def _log_poll(result: PollResult) -> None:
+    bad = result.outcome in {Result.FAILED, Result.REJECTED}
+    log.log(
+        logging.WARNING if bad else logging.INFO,
+        "%s: %s (%d added, %d removed, %d changed, %d pending, %d held)%s",
+        result.source,
+        result.outcome,
+        result.added,
+        result.removed,
+        result.changed,
+        result.pending,
+        result.held,
+        f": {result.reason}" if result.reason else "",
+    )
+
+
+def _log_start(settings: Settings) -> None:
+    channels = app.configured_channels(settings)
     log.info(
         "watching %s; sending by %s",
         ", ".join(settings.watched) or "nothing",
-        ", ".join(sorted(configured)) or "no channel yet: deliveries wait",
+        ", ".join(sorted(channels)) or "no channel yet: deliveries wait",
     )

@@ -21,23 +21,24 @@ def web(session: Session, host: str | None, port: int | None) -> None:
 
     It only answers to the host name of [site] public_url and on this machine. Any number of these may run on one database.
     """
-    from monitor import app
-    from monitor.web import assembly, joining
+    from monitor import web as site
+    from monitor.app import Components
+    from monitor.web import composition, server
 
     settings = session.settings
     configured = settings.site.listen_at
-    listening = assembly.listening(host or configured[0], configured[1] if port is None else port)
-    # links of a site without a public_url lead to where it really listens
-    own = settings.site.model_copy(update={"listen": assembly.address(listening)})
+    at = server.open_socket(host or configured[0], configured[1] if port is None else port)
+    # Without a public_url, links lead to where the site really listens.
+    own = settings.site.model_copy(update={"listen": server.socket_address(at)})
     settings = settings.model_copy(update={"site": own})
-    engine = app.open_database(settings)
-    site_app, site = joining.application(settings, engine, app.open_keys(settings, engine))
-    if assembly.is_local(settings):
+    components = session.closing.enter_context(Components.open(settings))
+    application = site.create(components)
+    if composition.is_local(settings):
         click.echo("[site] public_url is not set: only this machine can use the site", err=True)
-    # the first visitor need not wait for the placements; nothing is lost if the process ends before
-    threading.Thread(target=site.coverage.prime, name="placements", daemon=True).start()
+    # The first visitor need not wait for the placements; nothing is lost if the process ends before.
+    threading.Thread(target=components.coverage.prime, name="placements", daemon=True).start()
     click.echo(f"the site: http://{own.listen}", err=True)
-    # the server finishes what is under way and then raises the signal again, for whoever had it before
-    for each in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(each, lambda *_: sys.exit(0))
-    assembly.server(site_app, trusted=settings.site.trusted_proxies).run(sockets=[listening])
+    # The server finishes open requests and then raises the signal again, for its earlier handler.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: sys.exit(0))
+    server.create_server(application, trusted=settings.site.trusted_proxies).run(sockets=[at])

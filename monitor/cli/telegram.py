@@ -27,12 +27,12 @@ def test(session: Session, post: bool, as_json: bool) -> None:
 
     JSON keys: ok, bot, channels (a list of chat, places, ok, message, posted).
     """
-    from monitor.bot import assembly, channel_test
+    from monitor.bot import channel_test, composition
 
     settings = session.settings
 
     async def run() -> tuple[str, tuple[channel_test.ChannelTestResult, ...]]:
-        async with assembly.api(settings) as api:
+        async with composition.create_api(settings) as api:
             channels = settings.telegram.channels
             proofs = await channel_test.prove(api, channels, name=settings.site.name, post=post)
             return api.username, proofs

@@ -9,8 +9,9 @@ import click
 from monitor.cli import Session, command, emit, table
 
 if TYPE_CHECKING:
-    from sqlalchemy.engine import Connection, Engine
+    from sqlalchemy.engine import Connection
 
+    from monitor.app import Components
     from monitor.config import Settings
     from monitor.polling import PollResult
     from monitor.storage.lists.changes import Row
@@ -34,18 +35,18 @@ def poll(session: Session, source: str | None, as_json: bool) -> None:
 
     settings = session.settings
     names = [source] if source is not None else list(settings.watched)
-    watches = [app.watch(settings, name) for name in names]
+    sources = [app.polled_source(settings, name) for name in names]
     outcomes = []
     engine = session.database()
-    with app.fetcher(settings) as fetcher, app.parser(settings) as parser:
-        for watch in watches:
+    with app.open_fetcher(settings) as fetcher, app.open_parser(settings) as parser:
+        for polled in sources:
             try:
-                outcome = poll_once(engine, watch, fetcher, now=app.now(), parser=parser)
+                outcome = poll_once(engine, polled, fetcher, now=app.now(), parser=parser)
             except MonitorError as error:  # one bad source does not stop the others
-                outcome = PollResult(watch.name, Result.FAILED, reason=str(error))
+                outcome = PollResult(polled.name, Result.FAILED, reason=str(error))
             outcomes.append(outcome)
             show_outcome(outcome, as_json)
-        fan_out(settings, engine)
+        fan_out(session.components)
     if any(outcome.outcome in (Result.FAILED, Result.REJECTED) for outcome in outcomes):
         click.get_current_context().exit(1)
 
@@ -194,14 +195,13 @@ def must_be_known(settings: Settings, conn: Connection, source: str) -> None:
         settings.source(source)
 
 
-def fan_out(settings: Settings, engine: Engine) -> None:
-    """Write the deliveries of what was published. Also takes up what an earlier poll published before it was killed."""
+def fan_out(components: Components) -> None:
+    """Write the deliveries of published changes, including those of an earlier poll that was killed."""
     from monitor import app, outbox
 
-    if settings.telegram.channels:
-        # where nobody runs the service, this is where they begin to follow
-        app.follow_channels(settings, engine, app.open_keys(settings, engine))
-    outbox.fan_out(engine, locate=app.locator(settings), now=app.now())
+    if components.settings.telegram.channels:
+        app.follow_channels(components)  # where nobody runs the service, the channels begin to follow here
+    outbox.fan_out(components.engine, locate=components.locate, now=components.clock())
 
 
 def show_outcome(outcome: PollResult, as_json: bool) -> None:

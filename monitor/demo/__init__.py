@@ -13,7 +13,7 @@ import shutil
 import socket
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -21,21 +21,21 @@ import click
 from sqlalchemy import Engine
 
 from monitor import app, subscribers
-from monitor.config import Settings, load
+from monitor.app import Components
+from monitor.config import load
 from monitor.core import guard
-from monitor.demo.live import watch_on
+from monitor.demo.live import go_live
 from monitor.demo.publisher import DemoPublisher
 from monitor.demo.story import LAST, STEPS, SUBSCRIBERS, TELEGRAM, Step
 from monitor.domain import Kind
 from monitor.errors import UsageError
 from monitor.fetch import Fetcher
-from monitor.keys import KeyFile
 from monitor.outbox import fan_out
 from monitor.polling import PolledSource, PollResult, Result, poll
 from monitor.storage.engine import reading
 from monitor.storage.lists import baseline, changes
 from monitor.storage.lists.changes import Row
-from monitor.web import assembly
+from monitor.web import server
 
 FILES = Path(__file__).with_name("files")
 MARK = ".map-monitor-demo"
@@ -73,16 +73,28 @@ page = "{address}/287g.html"
 class _Stage:
     """Everything on the stage while the story is told."""
 
-    settings: Settings
-    engine: Engine
-    keys: KeyFile
+    components: Components
     fetcher: Fetcher
     publisher: DemoPublisher
-    watches: dict[str, PolledSource]
-    now: datetime
+    clock: _StoryClock
     sent: int = 0
 
-    def clock(self) -> datetime:
+    @property
+    def engine(self) -> Engine:
+        return self.components.engine
+
+    @property
+    def now(self) -> datetime:
+        return self.clock.now
+
+
+@dataclass
+class _StoryClock:
+    """The story's time."""
+
+    now: datetime
+
+    def __call__(self) -> datetime:
         return self.now
 
 
@@ -110,47 +122,33 @@ def play(
         )
         settings = load(config, {})
         began = time.monotonic()
-        engine = app.open_database(settings)
-        try:
-            with app.fetcher(settings) as fetcher:
-                stage = _Stage(
-                    settings=settings,
-                    engine=engine,
-                    keys=app.open_keys(settings, engine),
-                    fetcher=fetcher,
-                    publisher=publisher,
-                    watches={name: app.watch(settings, name) for name in settings.watched},
-                    now=STEPS[0].at - timedelta(days=1),
+        clock = _StoryClock(STEPS[0].at - timedelta(days=1))
+        with Components.open(settings, clock) as components, app.open_fetcher(settings) as fetcher:
+            stage = _Stage(components, fetcher, publisher, clock)
+            _introduce(stage, say)
+            steps = [*STEPS, LAST] if once else STEPS
+            for step, following in zip(steps, [*steps[1:], None], strict=True):
+                _tell(stage, step, following, say)
+            _conclude(stage, folder, time.monotonic() - began, say)
+            if not once:
+                go_live(
+                    replace(components, clock=app.now, opened_keys=components.keys),
+                    fetcher,
+                    publisher,
+                    at,
+                    FILES,
+                    say=say,
+                    tell=lambda outcome: _say_outcome(stage, outcome, say),
+                    until=until,
                 )
-                _introduce(stage, say)
-                steps = [*STEPS, LAST] if once else STEPS
-                for step, following in zip(steps, [*steps[1:], None], strict=True):
-                    _tell(stage, step, following, say)
-                _conclude(stage, folder, time.monotonic() - began, say)
-                if not once:
-                    watch_on(
-                        settings,
-                        engine,
-                        stage.keys,
-                        fetcher,
-                        stage.watches,
-                        publisher,
-                        at,
-                        FILES,
-                        say=say,
-                        tell=lambda outcome: _say_outcome(stage, outcome, say),
-                        until=until,
-                    )
-        finally:
-            engine.dispose()
 
 
 def _site_socket() -> socket.socket:
     """Where the site will be: port 8000 of this machine, or any free one if that is taken."""
     try:
-        return assembly.listening("127.0.0.1", PORT)
+        return server.open_socket("127.0.0.1", PORT)
     except UsageError:
-        return assembly.listening("127.0.0.1", 0)
+        return server.open_socket("127.0.0.1", 0)
 
 
 def _made_anew(folder: Path) -> None:
@@ -173,7 +171,7 @@ def _introduce(stage: _Stage, say: Callable[[str], None]) -> None:
     for address, places, sources, who in SUBSCRIBERS:
         subscribers.add(
             stage.engine,
-            stage.keys,
+            stage.components.keys,
             channel="email",
             address=address,
             places=places,
@@ -182,28 +180,30 @@ def _introduce(stage: _Stage, say: Callable[[str], None]) -> None:
             now=stage.now,
         )
         say(f"  {address:<22} {', '.join(places):<14} {' and '.join(sources):<18} {who}")
-    app.follow_channels(stage.settings, stage.engine, stage.keys, stage.clock)
+    app.follow_channels(stage.components)
     for place, chat in TELEGRAM.items():
         say(f"  {chat:<22} {place:<14} {'both':<18} a Telegram channel")
 
 
 def _tell(stage: _Stage, step: Step, following: Step | None, say: Callable[[str], None]) -> None:
     """One thing that a publisher did, and all that follows from it before the next."""
-    watch = stage.watches[step.source]
+    watch = stage.components.polled_sources[step.source]
     if step.at - watch.every > stage.now:
         # of the hourly polls since then, the last one: it bounds the moment of what comes now
-        stage.now = step.at - watch.every
-        for name, each in stage.watches.items():
+        stage.clock.now = step.at - watch.every
+        for name, each in stage.components.polled_sources.items():
             if stage.publisher.serves(name):
                 poll(stage.engine, each, stage.fetcher, now=stage.now)
-    stage.now = step.at
+    stage.clock.now = step.at
     stage.publisher.serve(step.source, step.content(FILES), name=step.file)
-    say(click.style(f"\n{_when(stage.now)}  {stage.settings.infos[watch.name].title()}", bold=True))
+    say(
+        click.style(f"\n{_when(stage.now)}  {stage.components.settings.infos[watch.name].title()}", bold=True)
+    )
     say(f"  {step.says}")
     _say_outcome(stage, poll(stage.engine, watch, stage.fetcher, now=stage.now), say)
     _deliver(stage, say)
     while (due := _next(stage, watch)) is not None and (following is None or due < following.at):
-        stage.now = max(due, stage.now + timedelta(minutes=1))
+        stage.clock.now = max(due, stage.now + timedelta(minutes=1))
         outcome = poll(stage.engine, watch, stage.fetcher, now=stage.now)
         if outcome.outcome is Result.PUBLISHED:
             say(f"  {_when(stage.now)}: the wait is over")
@@ -274,11 +274,11 @@ def _line(row: Row) -> str:
 
 def _deliver(stage: _Stage, say: Callable[[str], None]) -> None:
     """Fan out and send, and say to whom."""
-    fan_out(stage.engine, locate=app.locator(stage.settings), now=stage.now)
-    mailbox = stage.settings.mailbox.folder
+    fan_out(stage.engine, locate=stage.components.locate, now=stage.now)
+    mailbox = stage.components.settings.mailbox.folder
     assert mailbox is not None
     before = set(mailbox.glob("*.eml")) if mailbox.is_dir() else set()
-    asyncio.run(app.send_due(stage.settings, stage.engine, stage.keys, clock=stage.clock))
+    asyncio.run(app.send_due(stage.components))
     for path in sorted(set(mailbox.glob("*.eml")) - before if mailbox.is_dir() else ()):
         stage.sent += 1
         to, subject = _headers(path)

@@ -9,35 +9,31 @@ from __future__ import annotations
 import asyncio
 import socket
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 
 import click
 from sqlalchemy import Engine
 
-from monitor import app
-from monitor.config import Settings
+from monitor import app, web
+from monitor.app import Components
 from monitor.demo.mailbox import mailbox
 from monitor.demo.publisher import DemoPublisher
 from monitor.demo.story import LAST, Step
 from monitor.fetch import Fetcher
-from monitor.keys import KeyFile
 from monitor.outbox import fan_out
-from monitor.polling import PolledSource, PollResult, Result, poll
+from monitor.polling import PollResult, Result, poll
 from monitor.storage import people
 from monitor.storage.engine import reading
-from monitor.web import assembly, joining
+from monitor.web import server
 
 POLL_EVERY = 5.0  # seconds
 SEND_EVERY = 1.0
 
 
-def watch_on(
-    settings: Settings,
-    engine: Engine,
-    keys: KeyFile,
+def go_live(
+    components: Components,
     fetcher: Fetcher,
-    watches: Mapping[str, PolledSource],
     publisher: DemoPublisher,
     at: socket.socket,
     files: Path,
@@ -47,10 +43,10 @@ def watch_on(
     until: Callable[[], bool] = lambda: False,
 ) -> None:
     """Serve the site on ``at``, poll and send in real time. Ends when ``until`` says so, or by KeyboardInterrupt."""
-    folder = settings.mailbox.folder
+    folder = components.settings.mailbox.folder
     assert folder is not None
-    site_app, site = joining.application(settings, engine, keys, routers=[mailbox(folder)])
-    here = settings.site.public_url
+    site = web.create(components, routers=[mailbox(folder)])
+    here = components.settings.site.public_url
     say(
         click.style(f"\nThe site: {here}", bold=True)
         + f"   the mailbox: {here}/mailbox   (this machine only; Ctrl-C ends it)"
@@ -59,20 +55,17 @@ def watch_on(
     say(
         "The next real release of ICE's list is published then, and the alert is in the mailbox seconds later."
     )
-    with assembly.served(site_app, at):
-        threading.Thread(target=site.coverage.prime, name="placements", daemon=True).start()
+    with server.serve_in_thread(site, at):
+        threading.Thread(target=components.coverage.prime, name="placements", daemon=True).start()
         try:
-            _loop(settings, engine, keys, fetcher, watches, publisher, files, say=say, tell=tell, until=until)
+            _loop(components, fetcher, publisher, files, say=say, tell=tell, until=until)
         except KeyboardInterrupt:
             say("\nended")
 
 
 def _loop(
-    settings: Settings,
-    engine: Engine,
-    keys: KeyFile,
+    components: Components,
     fetcher: Fetcher,
-    watches: Mapping[str, PolledSource],
     publisher: DemoPublisher,
     files: Path,
     *,
@@ -80,7 +73,7 @@ def _loop(
     tell: Callable[[PollResult], None],
     until: Callable[[], bool],
 ) -> None:
-    locate = app.locator(settings)
+    engine = components.engine
     known = _active(engine)
     waiting: Step | None = LAST
     pause = threading.Event()
@@ -92,13 +85,13 @@ def _loop(
             publisher.serve(waiting.source, waiting.content(files), name=waiting.file)
             waiting, rounds = None, 1  # not polled in this very round: the welcome goes out first
         if rounds % rounds_per_poll == 0:
-            for watch in watches.values():
-                outcome = poll(engine, watch, fetcher, now=app.now())
+            for source in components.polled_sources.values():
+                outcome = poll(engine, source, fetcher, now=components.clock())
                 if outcome.outcome not in {Result.UNCHANGED, Result.PENDING}:
-                    say(f"\n{settings.infos[watch.name].title()}")
+                    say(f"\n{components.settings.infos[source.name].title()}")
                     tell(outcome)
-        fan_out(engine, locate=locate, now=app.now())
-        asyncio.run(app.send_due(settings, engine, keys))
+        fan_out(engine, locate=components.locate, now=components.clock())
+        asyncio.run(app.send_due(components))
         rounds += 1
         pause.wait(SEND_EVERY)
 

@@ -137,7 +137,7 @@ def test_whoever_was_erased_stays_so_in_an_old_copy_of_the_database(small_town: 
     backup(town, tmp_path / "backup.db")
     town.later(days=1)
     subscribers.erase(
-        town.engine, town.keys, channel="email", address=ANN, now=town.now, tombstones=app.tombstones(town.settings)
+        town.engine, town.keys, channel="email", address=ANN, now=town.now, tombstones=app.open_tombstones(town.settings)
     )  # fmt: skip
     town.engine.dispose()
     path = db.sqlite_path(town.engine)

@@ -21,6 +21,7 @@ import pytest
 from click.testing import CliRunner
 
 from monitor import app
+from monitor.app import Components
 from monitor.cli import root
 from monitor.config import load
 from monitor.storage import engine as db
@@ -178,9 +179,9 @@ def test_a_removal_is_told_after_a_second_look_and_an_unchanged_poll_parses_noth
     engine = app.open_database(settings)
     from monitor.polling import poll
 
-    with app.fetcher(settings) as fetcher:
+    with app.open_fetcher(settings) as fetcher:
         later = datetime.now(UTC) + timedelta(minutes=31)
-        assert poll(engine, app.watch(settings, "ring"), fetcher, now=later).removed == 1
+        assert poll(engine, app.polled_source(settings, "ring"), fetcher, now=later).removed == 1
     engine.dispose()
 
 
@@ -204,9 +205,8 @@ def test_a_kill_between_claim_and_settle_loses_nothing_and_a_copy_has_the_same_m
 
     settings = load(here.config, {})
     engine = app.open_database(settings)
-    keys = app.open_keys(settings, engine)
     later = datetime.now(UTC) + timedelta(minutes=5)  # the dead sender's leases have run out
-    result = asyncio.run(app.send_due(settings, engine, keys, clock=lambda: later))
+    result = asyncio.run(app.send_due(Components(settings, engine, lambda: later)))
     assert (result.failed, result.due) == (0, 0)
     with db.reading(engine) as conn:
         assert conn.exec_driver_sql("SELECT count(*) FROM delivery WHERE state <> 'sent'").scalar() == 0

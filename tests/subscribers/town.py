@@ -21,11 +21,11 @@ from aiosmtpd.smtp import SMTP, Envelope, Session
 from sqlalchemy.engine import Engine
 from starlette.types import ASGIApp
 
-from monitor import app, config
+from monitor import app, config, web
+from monitor.app import Components
 from monitor.config import Settings
 from monitor.keys import KeyFile
 from monitor.outbox import Drained
-from monitor.web import joining
 from tests.peers.browser import served
 
 CONFIGURATION = """
@@ -117,15 +117,18 @@ class Town:
         """Serve the site until the end of the block."""
         return served(self._app())
 
+    @property
+    def components(self) -> Components:
+        return Components(self.settings, self.engine, lambda: self.now, self.keys)
+
     def _app(self) -> ASGIApp:
-        site_app, _ = joining.application(self.settings, self.engine, self.keys, clock=lambda: self.now)
-        return site_app
+        return web.create(self.components)
 
     def later(self, **time: float) -> None:
         self.now += timedelta(**time)
 
     def deliver(self) -> Drained:
-        sending = app.send_due(self.settings, self.engine, self.keys, clock=lambda: self.now)
+        sending = app.send_due(self.components)
         with ThreadPoolExecutor(1) as pool:  # a browser's driver has an event loop in this thread
             return pool.submit(asyncio.run, sending).result()
 

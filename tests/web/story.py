@@ -21,7 +21,8 @@ from monitor.polling import PolledSource, poll
 from monitor.sources import ColumnMap, SourceSpec
 from monitor.storage.engine import reading
 from monitor.storage.lists import changes
-from monitor.web import Coverage, Site
+from monitor.storage.lists.coverage import Coverage
+from monitor.web import Site
 from tests.peers.http import Answer, Server
 
 SOURCE = "list"

@@ -13,7 +13,7 @@ from sqlalchemy.engine import Engine
 from monitor.domain import Confidence, Listing, Placement
 from monitor.fetch import Fetcher
 from monitor.pictures.bars import HEIGHT, WIDTH, chart
-from monitor.web import Coverage
+from monitor.storage.lists.coverage import Coverage
 from monitor.web.presenters import agency_mark, agency_path
 from tests.peers.http import Server
 from tests.web.story import GARY, HAMMOND, LAKE, SOURCE, STATE_POLICE, Publisher, locate

@@ -12,7 +12,7 @@ from fastapi import FastAPI, Request
 
 from monitor.config import LOOPBACK
 from monitor.errors import UsageError
-from monitor.web import assembly
+from monitor.web import server
 
 
 @contextmanager
@@ -25,10 +25,10 @@ def proxied(host: str, *trusted: str) -> Iterator[str]:
         return request.client.host if request.client else ""
 
     try:
-        listening = assembly.listening(host, 0)
+        listening = server.open_socket(host, 0)
     except UsageError:
         pytest.skip(f"this machine has no {host}")
-    with assembly.served(app, listening, trusted):
+    with server.serve_in_thread(app, listening, trusted):
         port = listening.getsockname()[1]
         yield f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 

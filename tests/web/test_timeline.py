@@ -18,8 +18,9 @@ from monitor.states import STATES
 from monitor.storage.engine import reading, transaction
 from monitor.storage.lists import changes, timeline
 from monitor.storage.lists.changes import Row
+from monitor.storage.lists.coverage import Coverage
 from monitor.storage.lists.tables import ChangesetRow, FetchRow, SourceRow
-from monitor.web import Coverage, create_app
+from monitor.web import create_app
 from monitor.web.held import HeldChanges
 from tests.peers.browser import served, visit
 from tests.web.story import HOUR, SOURCE, Clock, locate, site

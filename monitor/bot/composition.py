@@ -1,58 +1,42 @@
-"""From `Settings` to the bot. Only entry points come here."""
+"""From the program's components to the bot."""
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable, Mapping
-from datetime import datetime
-
-from sqlalchemy.engine import Engine
+from collections.abc import Iterable
 
 from monitor import app
+from monitor.app import Components
 from monitor.bot.api import Api
 from monitor.bot.context import BotContext, Webhook
 from monitor.bot.runner import Bot
-from monitor.channels import Channel
 from monitor.channels.rate import Pace
 from monitor.channels.telegram import Telegram
 from monitor.config import Settings
 from monitor.domain import Listing, Placement
 from monitor.errors import UsageError
-from monitor.keys import KeyFile
-from monitor.outbox import clone_guard
-from monitor.places import Gazetteer
-from monitor.storage.lists.coverage import Coverage
 
 
-def bot(
-    settings: Settings,
-    engine: Engine,
-    keys: KeyFile,
-    channels: Mapping[str, Channel],
-    *,
-    gazetteer: Gazetteer,
-    coverage: Coverage | None = None,
-    clock: Callable[[], datetime] = app.now,
-) -> Bot | None:
-    """Create the bot of an open database; None without an open Telegram channel, or when files replace it."""
-    telegram, token = channels.get("telegram"), settings.telegram.token
+def create(components: Components) -> Bot | None:
+    """Create the bot; None without an open Telegram channel, or when files replace it."""
+    settings = components.settings
+    telegram, token = components.channels.get("telegram"), settings.telegram.token
     if token is None or not isinstance(telegram, Telegram):
         return None
 
     def covering(source: str, place: str) -> Iterable[tuple[Listing, Placement]]:
-        assert coverage is not None
-        found = coverage.of(source).at(place, gazetteer.state_of_zip(place))
+        found = components.coverage.of(source).at(place, components.gazetteer.state_of_zip(place))
         return [(cover.listing, cover.placement) for cover in found]
 
     context = BotContext(
-        engine=engine,
-        keys=keys,
+        engine=components.engine,
+        keys=components.keys,
         watched=settings.watched_infos,
-        gazetteer=gazetteer,
-        clock=clock,
+        gazetteer=components.gazetteer,
+        clock=components.clock,
         folder=settings.data.folder,
-        covering=covering if coverage is not None else None,
+        covering=covering,
         name=settings.site.name,
         contact=settings.site.contact,
         timezone=settings.site.timezone,
@@ -65,14 +49,14 @@ def bot(
         base_url=settings.telegram.base_url,
         webhook=Webhook(url, secret.get_secret_value()) if url and secret else None,
         pace=telegram.pace,
-        owner=app.owner(),
-        # a copied database answers nobody, and takes no update from the one that it was copied from
-        blocked=lambda: clone_guard.check(engine, settings.data.folder).reason,
+        owner=app.process_name(),
+        # A copied database answers nobody and takes no updates from its original.
+        blocked=components.fenced,
     )
 
 
-def api(settings: Settings) -> Api:
-    """The Bot API by itself, for a command. Raises UsageError when no token is configured."""
+def create_api(settings: Settings) -> Api:
+    """Create a client of the Bot API, for a command. Raises UsageError when no token is configured."""
     if settings.telegram.token is None:
         raise UsageError("no bot is configured: write [telegram] token")
     return Api(

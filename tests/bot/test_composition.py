@@ -8,15 +8,13 @@ from pathlib import Path
 import pytest
 from sqlalchemy.engine import Engine
 
-from monitor import app
-from monitor.bot import assembly
+from monitor import bot
+from monitor.app import Components
 from monitor.config import Settings, load
 from monitor.errors import ConfigError
 from monitor.keys import KeyFile
-from monitor.places import load as load_gazetteer
 from monitor.storage import facts
 from monitor.storage.engine import transaction
-from monitor.storage.lists.coverage import Coverage
 from tests.bot.world import World
 
 SECRET = "0123456789abcdef"
@@ -32,8 +30,7 @@ def test_without_telegram_there_is_no_bot(
     sqlite_engine: Engine, keys: KeyFile, tmp_path: Path, text: str
 ) -> None:
     configured = settings(tmp_path, text)
-    channels = app.open_channels(configured)
-    assert assembly.bot(configured, sqlite_engine, keys, channels, gazetteer=load_gazetteer()) is None
+    assert bot.create(Components(configured, sqlite_engine, opened_keys=keys)) is None
 
 
 @pytest.mark.parametrize("copied", [False, True])
@@ -46,33 +43,22 @@ def test_the_bot_of_a_configuration_answers_unless_its_database_is_a_copy(
         with transaction(engine) as conn:
             facts.identity(conn)
             facts.advance_send_mark(conn, 5)  # it has sent before, but there is no mark of it in this folder
-    gazetteer = load_gazetteer()
-    coverage = Coverage(
-        engine, configured.watched, lambda source, listing: gazetteer.locate(listing, source=source)
-    )
-    bot = assembly.bot(
-        configured,
-        engine,
-        still.keys,
-        app.open_channels(configured),
-        gazetteer=gazetteer,
-        coverage=coverage,
-    )
-    assert bot is not None
+    talking = bot.create(Components(configured, engine, opened_keys=still.keys))
+    assert talking is not None
     if not copied:
-        with still.running(bot):
+        with still.running(talking):
             assert "Ring's Active Agency Map" in still.ask("/watch 60601").text
             assert "Mapa de agencias activas de Ring" in still.ask("/list", language="es").text
         return
     said: queue.Queue[str] = queue.Queue()
-    complain = bot._health.report_problem
+    complain = talking._health.report_problem
 
     async def overheard(reason: str) -> None:
         said.put(reason)
         await complain(reason)
 
-    monkeypatch.setattr(bot._health, "report_problem", overheard)
-    with still.running(bot):
+    monkeypatch.setattr(talking._health, "report_problem", overheard)
+    with still.running(talking):
         assert "looks like a copy" in said.get(timeout=5)
     assert api.calls == []
 

@@ -1,0 +1,144 @@
+"""From the program's components to the site: its parts on an open database."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from datetime import timedelta
+from functools import cache
+from urllib.parse import urlsplit
+
+from fastapi import APIRouter, Depends, Request
+
+from monitor import app, letters, render
+from monitor.app import Components
+from monitor.channels import EVERYTHING
+from monitor.config import Settings
+from monitor.letters import MailSection
+from monitor.storage import facts
+from monitor.storage.engine import reading
+from monitor.storage.lists import overview
+from monitor.storage.people import Follow
+from monitor.subscribers import SignupLimits
+from monitor.web import leaving, preferences, signup
+from monitor.web.application import create_app
+from monitor.web.context import Site
+from monitor.web.middleware import SiteMiddleware
+from monitor.web.people import PeopleContext
+from monitor.writing import Writer
+
+STUCK_AFTER = timedelta(hours=1)
+"""Mail that waits for longer while the relay refuses everything means that a confirmation would not arrive
+either.
+"""
+
+
+def create(
+    components: Components, *, wake: Callable[[], None] = lambda: None, routers: Iterable[APIRouter] = ()
+) -> SiteMiddleware:
+    """Create the site as an ASGI application.
+
+    ``wake`` tells a sender in this process that a form came in; ``routers`` are further pages.
+    """
+    site = create_site(components)
+    people = create_people_context(components, site, wake)
+    return create_app(site, routers=[*routers, people_router(people)], extras=signup.extras(people))
+
+
+def create_site(components: Components) -> Site:
+    """Create the parts of the public pages."""
+    settings, own = components.settings, components.settings.site
+    return Site(
+        engine=components.engine,
+        sources=settings.watched_infos,
+        gazetteer=components.gazetteer,
+        coverage=components.coverage,
+        clock=components.clock,
+        public_url=own.public_url or local_url(settings),
+        name=own.name,
+        contact=own.contact,
+        timezone=own.timezone,
+        next_step={"en": own.next_step, "es": own.next_step_es},
+        backups_kept=own.backups_kept,
+        configured=app.configured_channels(settings),
+        bot=app.has_bot(settings),
+        fenced=components.fenced,
+        checks={"sign-up": lambda: signup_problem(components)},
+    )
+
+
+def people_router(people: PeopleContext) -> APIRouter:
+    """Create the routes of the subscribers' pages."""
+
+    async def give(request: Request) -> None:
+        request.state.people = people
+
+    whole = APIRouter(dependencies=[Depends(give)])
+    for page in (signup, preferences, leaving):
+        whole.include_router(page.router)
+    return whole
+
+
+def create_people_context(
+    components: Components, site: Site, wake: Callable[[], None] = lambda: None
+) -> PeopleContext:
+    """Create the parts of the pages on which people sign up, confirm, change and leave."""
+    settings = components.settings
+    writer = Writer(settings, components.engine, site.coverage, app.alerter(settings), site.clock)
+
+    def today(language: str, follows: Iterable[Follow]) -> tuple[MailSection, ...]:
+        voice = writer.voice(language)
+        return tuple(letters.standing(voice, each) for each in writer.today(follows, language))
+
+    @cache
+    def preview(language: str) -> str:
+        return (
+            render.alert(app.sample(settings, language, site.clock()))
+            .text.replace(render.MARKS["asked"], "…")
+            .replace(render.MARKS["stop"], site.public("/manage/…"))
+        )
+
+    return PeopleContext(
+        keys=components.keys,
+        tombstones=components.tombstones,
+        today=today,
+        preview=preview,
+        title=writer.title,
+        closed=lambda: signup_closed(components),
+        limits=SignupLimits(settings.signup.per_network, settings.signup.per_site),
+        bounce_secret=settings.bounces.secret.get_secret_value() if settings.bounces.secret else None,
+        wake=wake,
+    )
+
+
+def signup_closed(components: Components) -> str | None:
+    """Read why nobody can sign up; None: they can.
+
+    "configuration": mail or the public address is not set up. "mail": the mail server refuses everything.
+    """
+    settings, now = components.settings, components.clock()
+    if "email" not in app.configured_channels(settings) or settings.site.public_url is None:
+        return "configuration"
+    with reading(components.engine) as conn:
+        paused = any(lane.channel == "email" and lane.name == EVERYTHING for lane in facts.lanes(conn, now))
+        oldest = overview.outbox(conn).oldest_due_at if paused else None
+    return "mail" if oldest is not None and now - oldest > STUCK_AFTER else None
+
+
+def signup_problem(components: Components) -> str | None:
+    """Read the same as a reason not to be ready."""
+    return {
+        "configuration": "nobody can sign up: set up [email] and [site] public_url",
+        "mail": "nobody can sign up: the mail server refuses everything",
+        None: None,
+    }[signup_closed(components)]
+
+
+def local_url(settings: Settings) -> str:
+    """The site's address while ``public_url`` is not set: on this machine only."""
+    return f"http://127.0.0.1:{settings.site.listen_at[1]}"
+
+
+def is_local(settings: Settings) -> bool:
+    """Whether only this machine can use the site, because no other host name is known."""
+    host = urlsplit(settings.site.public_url or local_url(settings)).hostname
+    return host in {"127.0.0.1", "localhost", "::1"}
