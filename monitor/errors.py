@@ -7,8 +7,10 @@ MonitorError
 ├── ParseError
 ├── StoreError
 │   ├── BaselineMoved
+│   ├── DamagedBody
 │   ├── MigrationError
 │   └── KeyFileError
+├── RecordError
 ├── FencedError
 ├── BusyError
 └── SendError
@@ -65,12 +67,20 @@ class BaselineMoved(StoreError):
     """Another process published a change of this source in the meantime; the next poll sees the rest."""
 
 
+class DamagedBody(StoreError):
+    """A stored publication does not match its hash; restore the database from a backup."""
+
+
 class MigrationError(StoreError):
     """The database could not be brought to this program's revision; it is as it was."""
 
 
 class KeyFileError(StoreError):
     """The key file is missing or is not the one that encrypted this database; put the right one back."""
+
+
+class RecordError(MonitorError):
+    """The record, or a proof of it, is not as it was published."""
 
 
 class FencedError(MonitorError):

@@ -284,9 +284,10 @@ def _answer(
         return NotModified(**trail.evidence(), validators=still)
     if response.status_code != httpx.codes.OK:
         raise trail.refused(response)
-    body = _read(response, trail, limits)
+    body, wire = _read(response, trail, limits)
     sha256 = hashlib.sha256(body).hexdigest()
-    return Fetched(**trail.evidence(), body=body, sha256=sha256, validators=_validators(response, sha256))
+    validators = _validators(response, sha256)
+    return Fetched(**trail.evidence(), body=body, sha256=sha256, validators=validators, wire=wire)
 
 
 def _validators(response: httpx.Response, sha256: str | None) -> Validators:
@@ -297,8 +298,8 @@ def _validators(response: httpx.Response, sha256: str | None) -> Validators:
     return Validators(sendable("etag"), sendable("last-modified"), sha256)
 
 
-def _read(response: httpx.Response, trail: Trail, limits: FetchLimits) -> bytes:
-    """The whole body, or a failure: never a part of it."""
+def _read(response: httpx.Response, trail: Trail, limits: FetchLimits) -> tuple[bytes, bytes | None]:
+    """The whole body and its gzip form, if it came in one, or a failure: never a part of it."""
     try:
         named = coding(response.headers.get("content-encoding", ""))
         length = response.headers.get("content-length", "")
@@ -314,7 +315,7 @@ def _read(response: httpx.Response, trail: Trail, limits: FetchLimits) -> bytes:
                 break
         if trail.deadline.passed:  # an answer that was cut off by it may look complete
             raise trail.out_of_time()
-        return body.close()
+        return body.close(), body.wire
     except Unacceptable as error:
         raise trail.failed(str(error)) from None
 

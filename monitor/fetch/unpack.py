@@ -44,6 +44,7 @@ class BodyReader:
         self._coding = coding
         self._limits = limits
         self._wire = 0
+        self._chunks: list[bytes] = []  # of a gzip form, which is evidence
         self._decoded = io.BytesIO()  # its getvalue() does not copy
         self._stream: zlib._Decompress | None = None
         self._members = 0
@@ -56,6 +57,8 @@ class BodyReader:
         if self._coding == IDENTITY:
             self._keep(chunk)
         else:
+            if self._coding == GZIP:
+                self._chunks.append(chunk)
             self._inflate(chunk)
 
     def close(self) -> bytes:
@@ -65,6 +68,11 @@ class BodyReader:
         if not self._decoded.tell():
             raise Unacceptable("answered with an empty body")
         return self._decoded.getvalue()
+
+    @property
+    def wire(self) -> bytes | None:
+        """The gzip form as received; None where the server sent another one."""
+        return b"".join(self._chunks) if self._chunks else None
 
     def _inflate(self, pending: bytes) -> None:
         while True:

@@ -76,11 +76,15 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fetched(Evidence):
-    """A whole body, decoded, and its SHA-256 (hex); ``validators`` belong to ``final_url``."""
+    """A whole body, decoded, and its SHA-256 (hex); ``validators`` belong to ``final_url``.
+
+    ``wire`` is the body as received where the server compressed it with gzip.
+    """
 
     body: bytes = field(repr=False)
     sha256: str
     validators: Validators
+    wire: bytes | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,7 +13,7 @@ from monitor.core import guard
 from monitor.core.diff import diff
 from monitor.core.identity import digest
 from monitor.domain import Judgement, Publication
-from monitor.errors import BaselineMoved, FetchError, ParseError, StoreError, location_of
+from monitor.errors import BaselineMoved, DamagedBody, FetchError, ParseError, StoreError, location_of
 from monitor.fetch import Evidence, Failed, Fetched, NotModified, Validators
 from monitor.parser import IN_PROCESS, Parser
 from monitor.polling import apply
@@ -21,7 +21,7 @@ from monitor.polling.apply import Moves, SourceState
 from monitor.polling.reparse import rebase
 from monitor.polling.values import BodySource, PolledSource, PollResult, Result
 from monitor.storage.engine import reading, transaction
-from monitor.storage.lists import baseline, changes, history
+from monitor.storage.lists import baseline, bodies, changes, history
 from monitor.storage.lists.baseline import BaselineInfo, NewVersion
 from monitor.storage.lists.history import ACCEPTED, FAILED, GOOD, REJECTED, UNCHANGED, Attempt, Remembered
 
@@ -61,6 +61,8 @@ def poll(
                 log.info("%s: another process was faster; weighing again", watch.name)
     except (FetchError, ParseError) as error:
         return _failed(engine, watch, error, now, got)
+    except DamagedBody as error:
+        return _failed(engine, watch, ParseError(str(error)), now, got)
     except StoreError:
         raise  # without a database there is no row to write
     except Exception as error:
@@ -91,7 +93,7 @@ class _Seen:
         """The content, from the store where the server did not send it."""
         if isinstance(self.got, Fetched):
             return self.got.body
-        kept = history.body(conn, self.hash)
+        kept = bodies.load_body(conn, self.hash)
         if kept is None:
             raise ParseError(
                 "the server says that nothing changed, and what it gave before is no longer kept"
@@ -260,7 +262,7 @@ def _rejected(engine: Engine, seen: _Seen, publication: Publication, body: bytes
     """A publication that is not believed is kept, with the reason, and moves nothing."""
     with transaction(engine) as conn:
         fetch_id = history.add_fetch(conn, seen.attempt(REJECTED, reason))
-        history.add_body(conn, seen.hash, body, seen.now)
+        _insert_body(conn, seen, baseline.believed(conn, seen.watch.name), body)
         _write_snapshot(conn, seen, fetch_id, publication, REJECTED, reason)
         return _nothing_moved(conn, seen.watch, seen.now, Result.REJECTED, reason)
 
@@ -297,7 +299,7 @@ def _failed(
     with transaction(engine) as conn:
         if isinstance(got, Fetched) and not history.is_unreadable(conn, watch.name):
             # the first of a row is kept as evidence: an error page can be another one each time
-            history.add_body(conn, got.sha256, got.body, now)
+            bodies.insert_body(conn, got.sha256, got.body, now, wire=got.wire)
         history.add_fetch(conn, _attempt(watch, now, FAILED, reason, got))
         return _nothing_moved(conn, watch, now, Result.FAILED, reason, wait)
 
@@ -321,7 +323,7 @@ def _write_good(
     """Everything that T1 writes of new bytes but the moves themselves; the id of the fetch."""
     watch = seen.watch
     fetch_id = history.add_fetch(conn, seen.attempt(GOOD))
-    history.add_body(conn, seen.hash, body, seen.now)
+    _insert_body(conn, seen, believed, body)
     _write_snapshot(conn, seen, fetch_id, publication, ACCEPTED)
     baseline.advance(
         conn,
@@ -336,6 +338,12 @@ def _write_good(
     )
     _remember(conn, seen)
     return fetch_id
+
+
+def _insert_body(conn: Connection, seen: _Seen, believed: BaselineInfo, body: bytes) -> None:
+    """Keep what was published, as the difference to what is believed."""
+    wire = seen.got.wire if isinstance(seen.got, Fetched) else None
+    bodies.insert_body(conn, seen.hash, body, seen.now, previous=believed.last_good_hash, wire=wire)
 
 
 def _write_snapshot(

@@ -16,7 +16,7 @@ from monitor.errors import ParseError
 from monitor.parser import IN_PROCESS, Parser
 from monitor.polling.values import PolledSource
 from monitor.storage.engine import reading, transaction
-from monitor.storage.lists import baseline, changes, history
+from monitor.storage.lists import baseline, bodies, changes, history
 from monitor.storage.lists.baseline import Accepted, NewVersion
 from monitor.storage.lists.changes import Row
 
@@ -43,7 +43,7 @@ def rebase(engine: Engine, watch: PolledSource, now: datetime, parser: Parser = 
         believed = baseline.believed(conn, watch.name)
         if believed.last_good_hash is None or believed.fingerprint == watch.fingerprint:
             return
-        body = history.body(conn, believed.last_good_hash)
+        body = bodies.load_body(conn, believed.last_good_hash)
         accepted = baseline.accepted(conn, watch.name)
         rows = changes.standing(conn, watch.name)
     try:

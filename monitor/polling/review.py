@@ -20,7 +20,7 @@ from monitor.polling.apply import Moves
 from monitor.polling.reparse import rebase
 from monitor.polling.values import PolledSource, PollResult, Result
 from monitor.storage.engine import reading, transaction
-from monitor.storage.lists import baseline, changes, history
+from monitor.storage.lists import baseline, bodies, changes, history
 from monitor.storage.lists.changes import Row
 from monitor.storage.lists.history import SnapshotInfo
 
@@ -177,7 +177,7 @@ def _take(
     rebase(engine, watch, now, parser)
     with reading(engine) as conn:
         served = history.rejected_now(conn, watch.name)
-        body = history.body(conn, seen.hash)
+        body = bodies.load_body(conn, seen.hash)
         view = apply.view(conn, watch, now)
     if body is None or served is None or served.hash != seen.hash:
         with transaction(engine) as conn:

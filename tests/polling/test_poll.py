@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -16,10 +17,11 @@ from monitor.fetch import Target
 from monitor.polling import PollResult, poll
 from monitor.sources import SourceSpec
 from monitor.storage.columns import metadata
-from monitor.storage.engine import reading
-from monitor.storage.lists import baseline, changes, history
+from monitor.storage.engine import reading, transaction
+from monitor.storage.lists import baseline, bodies, changes
+from monitor.storage.lists.tables import BodyRow
 from tests.peers.http import Answer
-from tests.polling.publisher import HOUR, START, Publication, agencies, agency, csv
+from tests.polling.publisher import COLUMNS, HOUR, START, Publication, agencies, agency, csv
 
 
 def rows(engine: Engine, table: str) -> list[dict[str, Any]]:
@@ -515,20 +517,46 @@ def test_a_body_is_given_back_as_it_was_fetched_and_takes_less_room(publication:
     assert (kept["encoding"], kept["size"]) == ("zstd", len(body))
     assert len(kept["content"]) < len(body) / 3
     with reading(publication.engine) as conn:
-        assert history.body(conn, kept["hash"]) == body
-        assert history.body(conn, "0" * 64) is None
+        assert bodies.load_body(conn, kept["hash"]) == body
+        assert bodies.load_body(conn, "0" * 64) is None
 
 
-def test_a_body_that_cannot_be_compressed_is_kept_raw(engine: Engine) -> None:
-    from hashlib import shake_128
+def test_a_changed_body_is_kept_by_its_difference_in_the_form_that_the_server_sent(
+    publication: Publication,
+) -> None:
+    first, second = csv(agencies(400)), csv(agencies(401))
+    for body in (first, second):
+        publication.publish(gzip.compress(body, mtime=0), headers={"Content-Encoding": "gzip"})
+        publication.poll()
 
-    noise = shake_128(b"noise").digest(5000)
-    with engine.begin() as conn:
-        history.add_body(conn, "a" * 64, noise, START)
-        history.add_body(conn, "a" * 64, noise, START)
-    assert [row["encoding"] for row in rows(engine, "body")] == ["raw"]
-    with reading(engine) as conn:
-        assert history.body(conn, "a" * 64) == noise
+    kept = rows(publication.engine, "body")
+    assert [(row["encoding"], row["size"]) for row in kept] == [
+        ("gzip", len(first)),
+        ("difference", len(second)),
+    ]
+    assert len(kept[1]["content"]) * 10 < len(kept[0]["content"])
+    with reading(publication.engine) as conn:
+        for row, body in zip(kept, (first, second), strict=True):
+            assert bodies.load_body(conn, row["hash"]) == body
+            assert bodies.load_wire(conn, row["hash"]) == gzip.compress(body, mtime=0)
+
+
+def test_a_damaged_body_is_a_failed_poll_that_says_so(sqlite_publication: Publication) -> None:
+    """A new configuration has the last body read again, and the disk has lost a bit of it."""
+    sqlite_publication.seen(agencies(400))
+    with transaction(sqlite_publication.engine) as conn:
+        content = bytearray(rows(sqlite_publication.engine, "body")[0]["content"])
+        content[100] ^= 1
+        conn.execute(sa.update(BodyRow).values(content=bytes(content)))
+    sqlite_publication.reconfigure(
+        spec=replace(sqlite_publication.watch.spec, columns=replace(COLUMNS, attributes=()))
+    )
+
+    outcome = sqlite_publication.poll()
+
+    assert outcome.outcome.value == "failed"
+    assert "restore the database from a backup" in outcome.reason.lower()
+    assert rows(sqlite_publication.engine, "fetch")[-1]["reason"] == outcome.reason
 
 
 def test_an_unchanged_poll_keeps_only_the_headers_that_are_news(publication: Publication) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import shutil
 import sqlite3
 import stat
@@ -54,7 +55,7 @@ def empty(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]:
         engine.dispose()
         return
     server: Postgres = request.getfixturevalue("postgres")
-    name = f"empty_{tmp_path.name}"
+    name = f"empty_{secrets.token_hex(6)}"  # pytest numbers folders by worker, the server is one for all
     engine = db.connect(server.create(name))
     yield engine
     engine.dispose()

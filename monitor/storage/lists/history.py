@@ -9,7 +9,6 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
-import zstandard
 from sqlalchemy.engine import Connection
 
 from monitor.domain import Problem
@@ -18,7 +17,6 @@ from monitor.storage.lists.tables import ApprovalRow, BodyRow, FetchRow, Snapsho
 
 GOOD, UNCHANGED, FAILED, REJECTED = "good", "unchanged", "failed", "rejected"
 ACCEPTED = "accepted"
-_LEVEL = 9  # of zstd: 1.7 MB of KML in about 25 ms to a tenth of its size; the highest levels take 20 times that for 8 % less
 
 # Cookies are nobody's business later, and what only tells a browser how to behave can be new each time (nonces) and longer than the row.
 _NOISE = re.compile(
@@ -129,32 +127,6 @@ def is_unreadable(conn: Connection, source: str) -> bool:
         .limit(1)
     ).first()
     return row is not None and row.outcome == FAILED and row.hash is not None
-
-
-def add_body(conn: Connection, sha256: str, body: bytes, now: datetime) -> None:
-    """Keep a body, once per hash; compressed unless it is so already."""
-    if conn.scalar(sa.select(sa.exists().where(BodyRow.c.hash == sha256))):
-        return
-    packed = zstandard.ZstdCompressor(level=_LEVEL).compress(body)
-    encoding, content = ("zstd", packed) if len(packed) < len(body) else ("raw", body)
-    conn.execute(
-        insert_for(conn, BodyRow)
-        .values(hash=sha256, size=len(body), encoding=encoding, content=content, at=now)
-        .on_conflict_do_nothing()
-    )
-
-
-def body(conn: Connection, sha256: str) -> bytes | None:
-    """A kept body as it was fetched; None when it is not (or no longer) kept."""
-    row = conn.execute(
-        sa.select(BodyRow.c.encoding, BodyRow.c.content, BodyRow.c.size).where(BodyRow.c.hash == sha256)
-    ).first()
-    if row is None:
-        return None
-    content = bytes(row.content)
-    if row.encoding == "raw":
-        return content
-    return zstandard.ZstdDecompressor().decompress(content, max_output_size=row.size)
 
 
 def add_snapshot(

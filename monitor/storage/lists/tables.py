@@ -44,7 +44,12 @@ class ValidatorRow(Row, table=True):
 
 
 class BodyRow(Row, table=True):
-    """A raw body, once per SHA-256 of its decoded bytes. ``encoding`` is ``zstd`` or ``raw``; ``size`` the decoded bytes."""
+    """A raw body, once per SHA-256 of its decoded bytes; see `storage.lists.bodies`. ``size`` counts the decoded bytes.
+
+    ``encoding`` is ``raw``, ``zstd``, ``gzip`` or ``difference``; ``base`` is the body that a difference starts from, ``position`` its
+    place in the chain (0: whole). ``wire_hash`` is the SHA-256 of the gzip form in which the server first sent it, and
+    ``wire_parameters`` what rebuilds that form where ``content`` is not it.
+    """
 
     __tablename__ = "body"
     hash: str = Field(primary_key=True)
@@ -52,6 +57,13 @@ class BodyRow(Row, table=True):
     encoding: str
     content: bytes
     at: datetime = Field(sa_type=UtcDateTime)
+    base: str | None = None
+    position: int = Field(default=0, sa_column_kwargs={"server_default": "0"})
+    wire_hash: str | None = None
+    wire_parameters: list[Any] | None = Field(default=None, sa_type=Json)
+
+    # the bodies that take one as their base: none of them may lose it
+    __table_args__ = (sa.Index("ix_body_base", "base"),)
 
 
 class FetchRow(Row, table=True):
