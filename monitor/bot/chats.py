@@ -19,7 +19,8 @@ from monitor import subscribers
 from monitor.bot.context import BotContext
 from monitor.messages import locale
 from monitor.storage import engine as db
-from monitor.storage import facts, people
+from monitor.storage import people
+from monitor.storage.deliveries import endings, pauses
 from monitor.storage.people import Follow, Subscriber
 from monitor.subscribers import CONFIG, Tombstones
 
@@ -209,18 +210,18 @@ class Chats:
                     conn, known.id, self._keys.seal(CHANNEL, address), self._keys.lookup(CHANNEL, address)
                 )
             elif other.id != known.id:
-                people.merge(conn, known.id, other.id, self._clock())
+                endings.merge(conn, known.id, other.id, self._clock())
         log.info("subscriber %d (telegram): the group has another id", known.id)
 
     def pause(self, chat: int, until: datetime, reason: str) -> None:
         """Store a pause of posts in a chat; the sender and later processes obey it too."""
         with db.transaction(self._engine) as conn:
-            facts.set_lane(conn, CHANNEL, self._hash(chat), until, reason)
+            pauses.set_pause(conn, CHANNEL, self._hash(chat), until, reason)
 
     def pauses(self, chat: int) -> bool:
         """Read whether posts in this chat are paused now."""
         with db.reading(self._engine) as conn:
-            lanes = facts.lanes(conn, self._clock())
+            lanes = pauses.read_pauses(conn, self._clock())
         return any(lane.channel == CHANNEL and lane.name == self._hash(chat) for lane in lanes)
 
     def _hash(self, chat: int) -> str:

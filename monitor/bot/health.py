@@ -17,7 +17,7 @@ from monitor.bot.context import Timing
 from monitor.channels.telegram import meaning_of
 from monitor.errors import StoreError, Transient
 from monitor.storage import engine as db
-from monitor.storage import facts
+from monitor.storage import heartbeats, meta
 
 log = logging.getLogger(__name__)
 
@@ -75,11 +75,11 @@ class BotHealth:
 
     def _beat(self, now: datetime) -> None:
         with db.transaction(self._engine) as conn:
-            facts.beat(conn, "bot", self._owner, now)
+            heartbeats.beat(conn, "bot", self._owner, now)
 
     async def _note(self, trouble: str) -> None:
         def keep() -> None:
             with suppress(StoreError), db.transaction(self._engine) as conn:
-                facts.put(conn, facts.BOT_TROUBLE, trouble)
+                meta.put(conn, meta.BOT_TROUBLE, trouble)
 
         await asyncio.to_thread(keep)

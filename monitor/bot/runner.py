@@ -29,7 +29,7 @@ from monitor.channels.telegram import meaning_of, words
 from monitor.errors import Permanent, SendError, StoreError, Transient, location_of
 from monitor.messages import locale
 from monitor.storage import engine as db
-from monitor.storage import facts
+from monitor.storage import meta
 
 log = logging.getLogger(__name__)
 
@@ -349,7 +349,7 @@ class Bot:
 
         def keep() -> None:
             with db.transaction(self._engine) as conn:
-                facts.put(conn, facts.BOT_USERNAME, self._api.username)
+                meta.put(conn, meta.BOT_USERNAME, self._api.username)
 
         await asyncio.to_thread(keep)
 

@@ -21,7 +21,7 @@ from monitor.outbox import fan_out
 from monitor.parser import ParserProcess
 from monitor.polling import PollResult, Result, poll
 from monitor.schedule import Sender, Timer, run_until_stopped
-from monitor.storage import facts
+from monitor.storage import heartbeats
 from monitor.storage.engine import reading, transaction, turn
 from monitor.storage.lists import baseline
 from monitor.web import server
@@ -62,7 +62,7 @@ def create_sender(components: Components) -> Sender:
 
     def beat() -> None:
         with transaction(components.engine) as conn:
-            facts.beat(conn, "sender", app.process_name(), components.clock())
+            heartbeats.beat(conn, "sender", app.process_name(), components.clock())
 
     return Sender(send, beat)
 

@@ -16,11 +16,13 @@ from sqlalchemy import Engine
 from monitor.channels import EVERYTHING
 from monitor.core.freshness import freshness
 from monitor.domain import SourceInfo
-from monitor.storage import facts, people
+from monitor.storage import heartbeats, meta, people
+from monitor.storage.deliveries import backlog, pauses
+from monitor.storage.deliveries.backlog import OFTEN, Backlog
+from monitor.storage.deliveries.pauses import Pause
 from monitor.storage.engine import reading
-from monitor.storage.facts import Pause
 from monitor.storage.lists import overview
-from monitor.storage.lists.overview import OFTEN, Outbox, SourceOverview
+from monitor.storage.lists.overview import SourceOverview
 from monitor.storage.people import signups
 
 SILENT_AFTER = timedelta(minutes=2)
@@ -51,7 +53,7 @@ class HealthFacts:
 
     now: datetime
     sources: tuple[SourceFacts, ...]
-    outbox: Outbox
+    outbox: Backlog
     configured: frozenset[str]
     pauses: tuple[Pause, ...]
     fenced: str | None
@@ -148,18 +150,18 @@ def load_facts(
                 )
                 for info, state in zip(sources.values(), states.values(), strict=True)
             ),
-            outbox=overview.outbox(conn),
+            outbox=backlog.read_backlog(conn),
             configured=frozenset(configured),
-            pauses=tuple(pause for pause in facts.lanes(conn, now) if pause.channel in configured),
+            pauses=tuple(pause for pause in pauses.read_pauses(conn, now) if pause.channel in configured),
             fenced=fenced,
             signups=signups.counted(conn, signups.SITE, now),
             signups_an_hour=signups_an_hour,
             suppressed=suppressed,
             living=people.count_living(conn) if suppressed >= WAVE else 0,
-            sender_beat=facts.heartbeat(conn, "sender"),
+            sender_beat=heartbeats.latest(conn, "sender"),
             has_bot=bot,
-            bot_beat=facts.heartbeat(conn, "bot"),
-            bot_trouble=facts.get(conn, facts.BOT_TROUBLE),
+            bot_beat=heartbeats.latest(conn, "bot"),
+            bot_trouble=meta.get(conn, meta.BOT_TROUBLE),
         )
 
 

@@ -18,7 +18,8 @@ from pathlib import Path
 from sqlalchemy.engine import Engine
 
 from monitor.errors import FencedError, StoreError
-from monitor.storage import facts
+from monitor.storage import meta
+from monitor.storage.deliveries import send_mark
 from monitor.storage.engine import reading, transaction
 
 NAME = "fence.json"
@@ -43,7 +44,7 @@ class Mark:
 def check(engine: Engine, folder: Path) -> FenceState:
     """Whether this database is the one that sent from this data folder, and not older than it was then."""
     with reading(engine) as conn:
-        identity, sends = facts.known_identity(conn), facts.send_mark(conn)
+        identity, sends = meta.known_identity(conn), send_mark.read(conn)
     try:
         mark = _read(folder / NAME)
     except (OSError, ValueError, KeyError, TypeError):
@@ -69,23 +70,23 @@ def settle_in(engine: Engine, folder: Path) -> None:
     Raises StoreError when the folder cannot be written.
     """
     with reading(engine) as conn:
-        if facts.known_identity(conn) is not None:
+        if meta.known_identity(conn) is not None:
             return
     with transaction(engine) as conn:
-        identity = facts.identity(conn)
+        identity = meta.identity(conn)
         try:
             before = _read(folder / NAME)
         except (OSError, ValueError, KeyError, TypeError):
             return  # `check` says so
         if before is None or before.sends == 0:
             # before the commit: after a crash in between this is done again
-            _write(folder / NAME, Mark(identity, facts.send_mark(conn)))
+            _write(folder / NAME, Mark(identity, send_mark.read(conn)))
 
 
 def lift(engine: Engine, folder: Path) -> None:
     """A person has seen what would be sent and said yes: from now on this database belongs to this folder."""
     with transaction(engine) as conn:
-        mark = Mark(facts.identity(conn), facts.send_mark(conn))
+        mark = Mark(meta.identity(conn), send_mark.read(conn))
     _write(folder / NAME, mark)
 
 
@@ -99,7 +100,7 @@ class CloneGuard:
             raise FencedError(reason)
         settle_in(engine, folder)
         with reading(engine) as conn:
-            self.identity = facts.known_identity(conn) or ""
+            self.identity = meta.known_identity(conn) or ""
         self._path = folder / NAME
         self._sends = 0
         self._lock = threading.Lock()

@@ -13,8 +13,8 @@ from monitor.keys import KeyFile
 from monitor.outbox.clone_guard import CloneGuard
 from monitor.outbox.prepare import SUMMARY_AFTER
 from monitor.outbox.settle import Outcome, settle
-from monitor.storage import facts
-from monitor.storage.deliveries import queue
+from monitor.storage import heartbeats
+from monitor.storage.deliveries import pauses, queue, send_mark
 from monitor.storage.deliveries.queue import DeliveryStatus
 from monitor.storage.engine import Commits, reading, sqlite_path, transaction
 
@@ -48,10 +48,12 @@ class Leases:
             if not queue.any_due(conn, self._channel, now, until):
                 return (), {}
         with transaction(self._engine) as conn:
-            facts.beat(conn, "sender", self.owner, now)
-            facts.forget_lanes(conn, now)
+            heartbeats.beat(conn, "sender", self.owner, now)
+            pauses.delete_expired(conn, now)
             paused = {
-                lane.name: lane.until for lane in facts.lanes(conn, now) if lane.channel == self._channel
+                lane.name: lane.until
+                for lane in pauses.read_pauses(conn, now)
+                if lane.channel == self._channel
             }
             if EVERYTHING in paused:
                 return (), paused
@@ -73,7 +75,7 @@ class Leases:
                 created_until=now - SUMMARY_AFTER,
                 lease_until=lease_until,
             )
-            mark = facts.advance_send_mark(conn, len(ids)) if ids else 0
+            mark = send_mark.advance(conn, len(ids)) if ids else 0
         try:
             self._fence.advance(mark)
         except StoreError:
@@ -109,14 +111,14 @@ class Leases:
     def renew(self, ids: Collection[int], now: datetime) -> None:
         """Keep these for longer, and say that the sender works."""
         with transaction(self._engine) as conn:
-            facts.beat(conn, "sender", self.owner, now)
+            heartbeats.beat(conn, "sender", self.owner, now)
             if ids:
                 queue.renew(conn, self.owner, ids, now + LEASE)
 
     def finish(self) -> None:
         """Raise the mark of the fence over everything that was settled: a copy of the database from the midst of it is an older one."""
         with transaction(self._engine) as conn:
-            mark = facts.advance_send_mark(conn, 1)
+            mark = send_mark.advance(conn, 1)
         self._fence.advance(mark)
 
     def release(self, ids: Collection[int]) -> None:

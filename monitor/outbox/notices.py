@@ -10,7 +10,7 @@ from sqlalchemy.engine import Engine
 
 from monitor.core.freshness import blind_after
 from monitor.domain import SourceInfo
-from monitor.storage import facts
+from monitor.storage import meta
 from monitor.storage.deliveries import notices
 from monitor.storage.engine import reading, transaction
 
@@ -53,11 +53,11 @@ def notices_due(engine: Engine, watched: Mapping[str, SourceInfo], now: datetime
                         conn, source, f"back {source} {now:%Y-%m-%d}", now, told=blind_period(source, told)
                     )
     with reading(engine) as conn:
-        before = facts.get(conn, _LOOKED)
+        before = meta.get(conn, _LOOKED)
     if before is not None and now - datetime.fromisoformat(before) < LOOK_EVERY:
         return written
     with transaction(engine) as conn:
-        facts.put(conn, _LOOKED, now.isoformat())
+        meta.put(conn, _LOOKED, now.isoformat())
         written += notices.owe_receipts(conn, f"receipt {now:%Y-%m-%d}", now, now - RECEIPT_AFTER)
     if written:
         log.info("%d notices are due", written)

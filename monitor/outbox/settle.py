@@ -14,8 +14,8 @@ from monitor.channels import EVERYTHING
 from monitor.core.retry import Attempts, lane_until, next_attempt, struck_out
 from monitor.errors import Permanent, Transient
 from monitor.keys import KeyFile
-from monitor.storage import facts, people
-from monitor.storage.deliveries import queue
+from monitor.storage import people
+from monitor.storage.deliveries import endings, pauses, queue
 from monitor.storage.deliveries.queue import Claimed, Retry
 
 log = logging.getLogger(__name__)
@@ -161,7 +161,7 @@ def settle(
     for outcome in (*by_fate[OutcomeKind.SENT], *by_fate[OutcomeKind.AGAIN], *by_fate[OutcomeKind.FAILED]):
         _address(conn, keys, channel, outcome, now)
         if outcome.pause is not None:
-            facts.set_lane(conn, channel, outcome.pause.lane, outcome.pause.until, outcome.pause.reason)
+            pauses.set_pause(conn, channel, outcome.pause.lane, outcome.pause.until, outcome.pause.reason)
 
 
 def _touched(outcome: Outcome) -> Iterable[int]:
@@ -198,7 +198,7 @@ def _address(conn: Connection, keys: KeyFile, channel: str, outcome: Outcome, no
     hashed = people.address_hash(conn, subscriber)
     if hashed is not None:
         people.suppress(conn, channel, hashed, outcome.error, now)
-    people.end(conn, subscriber, now)
+    endings.end(conn, subscriber, now)
     log.info("subscriber %d (%s) ended: %s", subscriber, channel, outcome.error)
 
 
@@ -210,4 +210,4 @@ def _moved(
     if known is None:
         people.readdress(conn, subscriber, keys.seal(channel, address), hashed)
     elif known.id != subscriber:
-        people.merge(conn, subscriber, known.id, now)
+        endings.merge(conn, subscriber, known.id, now)

@@ -29,7 +29,7 @@ from monitor.errors import Permanent, Transient
 from monitor.keys import KeyFile
 from monitor.storage import engine as db
 from monitor.storage import people
-from monitor.storage.deliveries import queue
+from monitor.storage.deliveries import endings, queue
 from monitor.storage.people import ENDED, Subscriber
 from monitor.subscribers.erasures import Tombstones
 from monitor.subscribers.signup import owner
@@ -150,7 +150,7 @@ def _counted(
             hashed = people.address_hash(conn, one.id)
             if hashed is not None:
                 people.suppress(conn, one.channel, hashed, f"mail came back: {report.status}", now)
-            people.end(conn, one.id, now)
+            endings.end(conn, one.id, now)
             log.info("subscriber %d ended: mail came back (%s)", one.id, report.status)
             return BounceVerdict.SUPPRESSED
         if error.strike:

@@ -20,6 +20,7 @@ from monitor.errors import StoreError
 from monitor.keys import KeyFile
 from monitor.storage import engine as db
 from monitor.storage import people
+from monitor.storage.deliveries import endings
 from monitor.storage.people import signups
 from monitor.subscribers.signup import withdraw
 
@@ -88,7 +89,7 @@ def bury(engine: Engine, keys: KeyFile, tombstones: Tombstones, now: datetime) -
         return at is not None and came_at <= at
 
     with db.transaction(engine) as conn:
-        ended = sum(people.end(conn, subscriber, now) for subscriber in risen) + withdraw(conn, keys, theirs)
+        ended = sum(endings.end(conn, subscriber, now) for subscriber in risen) + withdraw(conn, keys, theirs)
     if not ended:
         return 0
     log.warning(

@@ -10,7 +10,8 @@ from sqlalchemy.engine import Engine
 from monitor.keys import KeyFile
 from monitor.storage import engine as db
 from monitor.storage import people
-from monitor.storage.people import PENDING, signups
+from monitor.storage.deliveries import queue
+from monitor.storage.people import PENDING
 
 log = logging.getLogger(__name__)
 
@@ -21,6 +22,6 @@ def export(engine: Engine, keys: KeyFile, *, channel: str, address: str, now: da
         one = people.find(conn, channel, keys.lookup(channel, address))
         if one is None or one.state == PENDING:
             return False
-        signups.queue(conn, "notice", one.id, now, period=f"export {now:%Y-%m-%dT%H:%M:%S}")
+        queue.insert_message(conn, "notice", one.id, now, period=f"export {now:%Y-%m-%dT%H:%M:%S}")
     log.info("subscriber %d is sent what is stored about them", one.id)
     return True

@@ -9,8 +9,7 @@ from pathlib import Path
 from sqlalchemy.engine import Engine
 
 from monitor.storage import engine as db
-from monitor.storage import key_exchange
-from monitor.storage.people import reencrypt
+from monitor.storage import key_exchange, reencrypt
 
 log = logging.getLogger(__name__)
 

@@ -15,6 +15,7 @@ from monitor.keys import KeyFile
 from monitor.places.codes import state_of_zip
 from monitor.storage import engine as db
 from monitor.storage import people
+from monitor.storage.deliveries import endings
 from monitor.storage.people import ACTIVE, Follow
 from monitor.subscribers.erasures import Tombstones
 from monitor.subscribers.unsubscribe import depart
@@ -159,7 +160,7 @@ def follow_channels(
         hashes = {keys.lookup(channel, chat): (chat, places) for chat, places in chats.items()}
         for known in people.living(conn, channel=channel, origin=CONFIG):
             if people.address_hash(conn, known.id) not in hashes:
-                ended += people.end(conn, known.id, now)
+                ended += endings.end(conn, known.id, now)
         for hashed, (chat, places) in hashes.items():
             if people.suppression(conn, channel, hashed) is not None:
                 suppressed += sorted(places)

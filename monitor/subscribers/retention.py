@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from sqlalchemy.engine import Engine
 
 from monitor.storage import engine as db
-from monitor.storage import facts
+from monitor.storage import meta
 from monitor.storage.deliveries import retention
 from monitor.subscribers.signup import CONFIRM_WITHIN
 
@@ -70,10 +70,10 @@ def purge(engine: Engine, now: datetime) -> Purged:
 def purge_in_turn(engine: Engine, now: datetime) -> bool:
     """`purge`, once in `PURGE_EVERY`, whoever calls and however often. Whether it was its turn."""
     with db.reading(engine) as conn:
-        before = facts.get(conn, _PURGED)
+        before = meta.get(conn, _PURGED)
     if before is not None and now - datetime.fromisoformat(before) < PURGE_EVERY:
         return False
     with db.transaction(engine) as conn:
-        facts.put(conn, _PURGED, now.isoformat())
+        meta.put(conn, _PURGED, now.isoformat())
     purge(engine, now)
     return True

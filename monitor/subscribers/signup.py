@@ -26,6 +26,7 @@ from monitor.keys import KeyFile
 from monitor.places.codes import parse_place, state_of_zip
 from monitor.storage import engine as db
 from monitor.storage import people
+from monitor.storage.deliveries import queue
 from monitor.storage.people import ENDED, PENDING, Follow, Subscriber, signups
 from monitor.storage.people.signups import SITE
 from monitor.subscribers.validation import checked, wanted
@@ -172,7 +173,7 @@ def confirm(engine: Engine, keys: KeyFile, token: str, now: datetime) -> Link:
         hashed = people.address_hash(conn, one.id)
         if hashed is not None:
             signups.forget_asked(conn, one.channel, hashed)
-        signups.queue(conn, "welcome", one.id, now, period="welcome")
+        queue.insert_message(conn, "welcome", one.id, now, period="welcome")
     log.info("subscriber %d (%s) confirmed", one.id, one.channel)
     return Link(LinkState.OPEN, one, link.follows)
 
@@ -357,7 +358,7 @@ def _ask(conn: Connection, keys: KeyFile, hashed: str, one: Subscriber, now: dat
     count = (asked.count if asked else 0) + 1
     signups.note_asked(conn, channel, hashed, count, now)
     people.change(conn, one.id, confirm_until=now + CONFIRM_WITHIN)
-    signups.queue(conn, "confirm", one.id, now, period=f"{now:%Y-%m-%dT%H:%M:%S}")
+    queue.insert_message(conn, "confirm", one.id, now, period=f"{now:%Y-%m-%dT%H:%M:%S}")
     log.info("subscriber %d (%s) is asked to confirm", one.id, channel)
 
 
@@ -369,4 +370,4 @@ def _remind(conn: Connection, channel: str, hashed: str, one: Subscriber, now: d
     if not _may_ask(asked, now):
         return
     signups.note_asked(conn, channel, hashed, (asked.count if asked else 0) + 1, now)
-    signups.queue(conn, "confirm", one.id, now, period=f"{now:%Y-%m-%dT%H:%M:%S}")
+    queue.insert_message(conn, "confirm", one.id, now, period=f"{now:%Y-%m-%dT%H:%M:%S}")

@@ -16,6 +16,7 @@ from monitor.core.tokens import Purpose
 from monitor.keys import KeyFile
 from monitor.storage import engine as db
 from monitor.storage import people
+from monitor.storage.deliveries import endings
 from monitor.storage.people import Subscriber
 from monitor.subscribers.erasures import Tombstones
 from monitor.subscribers.signup import Link, LinkState, read, withdraw
@@ -51,7 +52,7 @@ def depart(
     """
     if tombstones is not None and one.sealed is not None:
         tombstones.add(keys, one.channel, keys.open(one.channel, one.sealed), now)
-    return people.end(conn, one.id, now)
+    return endings.end(conn, one.id, now)
 
 
 def erase(

@@ -14,9 +14,8 @@ from monitor.app import Components
 from monitor.channels import EVERYTHING
 from monitor.config import Settings
 from monitor.letters import MailSection
-from monitor.storage import facts
+from monitor.storage.deliveries import backlog, pauses
 from monitor.storage.engine import reading
-from monitor.storage.lists import overview
 from monitor.storage.people import Follow
 from monitor.subscribers import SignupLimits
 from monitor.web import leaving, preferences, signup
@@ -119,8 +118,10 @@ def signup_closed(components: Components) -> str | None:
     if "email" not in app.configured_channels(settings) or settings.site.public_url is None:
         return "configuration"
     with reading(components.engine) as conn:
-        paused = any(lane.channel == "email" and lane.name == EVERYTHING for lane in facts.lanes(conn, now))
-        oldest = overview.outbox(conn).oldest_due_at if paused else None
+        paused = any(
+            lane.channel == "email" and lane.name == EVERYTHING for lane in pauses.read_pauses(conn, now)
+        )
+        oldest = backlog.read_backlog(conn).oldest_due_at if paused else None
     return "mail" if oldest is not None and now - oldest > STUCK_AFTER else None
 
 

@@ -18,7 +18,7 @@ from monitor.core.due import AT_ONCE, DEFAULT_HOUR, ZONES
 from monitor.errors import UsageError
 from monitor.places.codes import parse_place, state_of_zip
 from monitor.render import clean
-from monitor.storage import facts
+from monitor.storage import meta
 from monitor.storage.engine import reading
 from monitor.storage.people import Follow, Subscriber
 from monitor.subscribers.signup import MOST_PLACES, zone_of_place
@@ -70,7 +70,7 @@ class SignupFormContext:
         if not site.bot:
             return None
         with reading(site.engine) as conn:
-            username = facts.get(conn, facts.BOT_USERNAME) or ""
+            username = meta.get(conn, meta.BOT_USERNAME) or ""
         if not re.fullmatch(r"\w{5,32}", username, re.ASCII):
             return None
         # The bot reads underscores as separators: a deep link may contain neither spaces nor commas.

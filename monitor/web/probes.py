@@ -13,8 +13,8 @@ from monitor import __version__
 from monitor.errors import MonitorError
 from monitor.ops import health
 from monitor.storage import migrate
+from monitor.storage.deliveries import backlog
 from monitor.storage.engine import reading
-from monitor.storage.lists import pages as store
 from monitor.web.context import Site
 from monitor.web.pages import get, site_of
 
@@ -85,7 +85,7 @@ def _service(site: Site) -> dict[str, dict[str, Any]]:
     outbox, sender = state["outbox"], state["sender"]
     stuck: list[str] = []
     with reading(site.engine) as conn:
-        waiting = store.overdue(conn, site.configured, before=now - STUCK_AFTER, now=now)
+        waiting = backlog.count_overdue(conn, site.configured, before=now - STUCK_AFTER, now=now)
     if waiting:
         stuck.append(f"{waiting} deliveries are overdue and nobody sends them")
     if outbox["to_fan_out"] and not sender["working"]:

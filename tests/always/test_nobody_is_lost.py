@@ -20,7 +20,7 @@ from monitor.ops import health
 from monitor.outbox import Content
 from monitor.schedule import Timer
 from monitor.storage import engine as db
-from monitor.storage import facts, schema
+from monitor.storage import heartbeats, schema
 from tests.e2e.test_pipeline import NAMES, Installation, kml, until
 from tests.outbox.world import CHICAGO, GARY, HAMMOND, Recorder, World, compose, locate
 from tests.peers.botapi import BotApi
@@ -180,7 +180,7 @@ def test_if_the_sender_is_not_running_health_says_so(world: World) -> None:
         return health.status(world.engine, {}, configured={"email"}, fenced=None, now=world.now)
 
     with db.transaction(world.engine) as conn:
-        facts.beat(conn, "sender", "host/1", world.now)
+        heartbeats.beat(conn, "sender", "host/1", world.now)
     assert status()["sender"]["working"]
     world.person("a@a.example", "IN")
     world.publish(HAMMOND)

@@ -25,7 +25,8 @@ from monitor.channels.rate import Pace
 from monitor.errors import StoreError
 from monitor.keys import KeyFile
 from monitor.ops.health import status
-from monitor.storage import facts
+from monitor.storage import meta
+from monitor.storage.deliveries import pauses as stored_pauses
 from monitor.storage.engine import reading, turn
 from tests.bot.world import PATIENCE, TIMING, World
 from tests.peers.botapi import DROP, FORBIDDEN, Answer, flood, message, migrated
@@ -43,7 +44,7 @@ def test_the_menu_of_commands_is_set_in_both_languages(world: World) -> None:
 def test_the_name_of_the_bot_is_kept_for_the_links_of_the_site(both: World) -> None:
     both.ask("/help")
     with reading(both.engine) as conn:
-        assert facts.get(conn, facts.BOT_USERNAME) == "monitor_bot"
+        assert meta.get(conn, meta.BOT_USERNAME) == "monitor_bot"
 
 
 def test_updates_that_came_while_the_bot_was_away_are_answered(quiet: World) -> None:
@@ -177,7 +178,7 @@ def test_two_that_poll_with_one_token_get_slower_and_say_so_once(
     with caplog.at_level(logging.INFO, "monitor"), still.running(still.bot(timing=Timing())):
         still.api.wait(lambda: not still.api.rivals)
         with reading(still.engine) as conn:
-            assert facts.get(conn, facts.BOT_TROUBLE) == (
+            assert meta.get(conn, meta.BOT_TROUBLE) == (
                 "another process uses this bot's token: stop it, or give it a bot of its own"
             )
         still.ask("/help")
@@ -342,7 +343,7 @@ def test_updates_that_do_not_arrive_are_told_to_the_operator(still: World) -> No
         seen = len(still.api.calls)
         still.api.wait(lambda: len(still.api.calls) > seen + 2)
         with reading(still.engine) as conn:
-            trouble = facts.get(conn, facts.BOT_TROUBLE)
+            trouble = meta.get(conn, meta.BOT_TROUBLE)
         assert (
             trouble
             == "Telegram cannot deliver to the webhook: SSL error {certificate verify failed} at [...]"
@@ -351,7 +352,7 @@ def test_updates_that_do_not_arrive_are_told_to_the_operator(still: World) -> No
         seen = len(still.api.calls)
         still.api.wait(lambda: len(still.api.calls) > seen + 2)
         with reading(still.engine) as conn:
-            assert facts.get(conn, facts.BOT_TROUBLE) == ""
+            assert meta.get(conn, meta.BOT_TROUBLE) == ""
 
     given(still, act, timing=replace(TIMING, beat=0.02))
 
@@ -431,7 +432,7 @@ def test_a_long_wait_is_kept_for_the_sender_and_leaves_answers_out(both: World) 
     both.ask("/watch IL")
     both.done()
     with reading(both.engine) as conn:
-        (lane,) = facts.lanes(conn, both.now)
+        (lane,) = stored_pauses.read_pauses(conn, both.now)
     assert (lane.channel, lane.name, lane.until) == (
         "telegram",
         both.keys.lookup("telegram", "7"),

@@ -10,7 +10,7 @@ import pytest
 from monitor.channels import EVERYTHING
 from monitor.domain import SourceInfo
 from monitor.ops.health import HealthFacts, SourceFacts, find_problems, report
-from monitor.storage.facts import Pause
+from monitor.storage.deliveries.pauses import Pause
 from monitor.storage.lists.overview import Outbox, SourceOverview
 
 NOW = datetime(2026, 11, 28, 3, tzinfo=UTC)

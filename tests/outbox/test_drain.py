@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from monitor.domain import Envelope
 from monitor.errors import Transient
 from monitor.storage import people, schema
+from monitor.storage.deliveries import endings
 from monitor.storage.engine import transaction
 from tests.outbox.world import (
     CHICAGO,
@@ -82,7 +83,7 @@ def test_an_unsubscribe_wins_over_a_claimed_row(world: World) -> None:
     async def meanwhile(envelope: Envelope) -> None:
         if envelope.address == "first@a.example":
             with transaction(world.engine) as conn:
-                people.end(conn, second, world.now)
+                endings.end(conn, second, world.now)
 
     channel.before = meanwhile
     assert world.send(channel).sent == 1

@@ -11,7 +11,7 @@ from monitor import subscribers
 from monitor.domain import Envelope
 from monitor.errors import Permanent, Transient
 from monitor.storage import people, schema
-from monitor.storage.deliveries import queue
+from monitor.storage.deliveries import endings, queue
 from monitor.storage.engine import reading, transaction
 from tests.outbox.world import GARY, HAMMOND, STATE_POLICE, Recorder, World, one_due
 
@@ -36,7 +36,7 @@ def test_nothing_is_queued_again_for_somebody_who_has_left(world: World) -> None
     channel.will("a@a.example", Permanent("554 no"))
     world.send(channel)
     with transaction(world.engine) as conn:
-        people.end(conn, person, world.now)
+        endings.end(conn, person, world.now)
         assert queue.requeue(conn, world.now) == ()
 
 
@@ -269,7 +269,7 @@ def test_a_message_accepted_after_its_subscriber_has_left_is_known_as_sent(world
 
     async def leave(envelope: Envelope) -> None:
         with transaction(world.engine) as conn:
-            people.end(conn, person, world.now)
+            endings.end(conn, person, world.now)
 
     channel.before = leave
     assert world.send(channel).sent == 1

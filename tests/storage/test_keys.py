@@ -17,6 +17,7 @@ from monitor.errors import KeyFileError
 from monitor.keys import KeyFile
 from monitor.storage import engine as db
 from monitor.storage import key_exchange, people
+from monitor.storage.deliveries import endings
 
 KEY = KeyFile.derived(bytes(range(32)))
 OTHER = KeyFile.derived(bytes(32))
@@ -208,7 +209,7 @@ def test_a_database_that_holds_nothing_sealed_takes_another_key(engine: Engine, 
         key_exchange.bind(conn, KEY)
     subscriber = admit(engine, KEY, now)
     with db.transaction(engine) as conn:
-        people.end(conn, subscriber, now)
+        endings.end(conn, subscriber, now)
         key_exchange.bind(conn, OTHER)
     with db.transaction(engine) as conn:
         key_exchange.bind(conn, OTHER)

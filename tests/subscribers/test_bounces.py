@@ -18,7 +18,8 @@ from monitor.core.tokens import Purpose
 from monitor.keys import KeyFile
 from monitor.ops import health
 from monitor.storage import engine as db
-from monitor.storage import facts, people
+from monitor.storage import people
+from monitor.storage.deliveries import pauses
 from monitor.subscribers import BounceVerdict, Tombstones
 from tests.subscribers.conftest import ANN, member, token, who
 from tests.subscribers.town import Town
@@ -100,7 +101,7 @@ def test_a_refusal_for_our_own_faults_is_the_operators_and_nobody_elses(
         mail = report(back(keys, one), status, diagnosis=f"smtp; 550 mail to {ANN} fails DMARC")
         assert subscribers.returned(engine, keys, mail, now) is BounceVerdict.PASSED
     with db.reading(engine) as conn:
-        assert facts.lanes(conn, now) == ()
+        assert pauses.read_pauses(conn, now) == ()
     assert who(engine, keys) is not None
     assert "DMARC" in caplog.text
     assert ANN not in caplog.text

@@ -20,9 +20,8 @@ from monitor.outbox import fan_out
 from monitor.outbox.settle import Outcome, OutcomeKind, settle
 from monitor.storage import engine as db
 from monitor.storage import people
-from monitor.storage.deliveries import queue
+from monitor.storage.deliveries import endings, queue
 from monitor.storage.deliveries.tables import DeliveryRow
-from monitor.storage.people import signups
 from monitor.storage.people.tables import RateWindowRow, SubscriberRow, SubscriptionRow
 from monitor.subscribers import LinkState, Preferences, Tombstones
 from monitor.subscribers.retention import purge
@@ -80,7 +79,7 @@ def test_leaving_and_settling_never_wait_for_each_other(
                 with db.reading(postgres_engine) as looking:
                     if looking.scalar(waits):
                         break
-            assert people.end(conn, one.id, now)
+            assert endings.end(conn, one.id, now)
         settling.result(timeout=10)
     assert {state for _, state, _ in deliveries(postgres_engine)} == {"dropped"}
 
@@ -315,6 +314,6 @@ def test_what_came_to_be_owed_to_somebody_while_they_were_forgotten_goes_as_well
     member(engine, keys, now)
     kept = deliveries(engine)
     with db.transaction(engine) as conn:
-        signups.queue(conn, "confirm", 99, now, period="of nobody")
+        queue.insert_message(conn, "confirm", 99, now, period="of nobody")
     assert purge(engine, now).deliveries == 1
     assert deliveries(engine) == kept

@@ -14,8 +14,8 @@ from pydantic import SecretStr
 from monitor.fetch import Fetcher
 from monitor.ops import health
 from monitor.storage import engine as db
-from monitor.storage import facts, people
-from monitor.storage.deliveries import fanout
+from monitor.storage import meta, people
+from monitor.storage.deliveries import fanout, pauses, send_mark
 from monitor.storage.deliveries.tables import DeliveryRow
 from monitor.storage.people import signups
 from monitor.storage.people.tables import RateWindowRow, SignupRow, SubscriberRow
@@ -245,7 +245,7 @@ def test_too_many_from_one_network_are_asked_to_come_back(small_town: Town) -> N
 def test_without_a_working_mail_server_sign_up_is_closed_and_says_why(small_town: Town) -> None:
     town = small_town
     with db.transaction(town.engine) as conn:
-        facts.set_lane(conn, "email", "*", town.now + timedelta(hours=5), "refused")
+        pauses.set_pause(conn, "email", "*", town.now + timedelta(hours=5), "refused")
     assert 'name="address"' in town.client.get("/subscribe").text
     town.sign_up()
     town.deliver()
@@ -417,7 +417,7 @@ def test_whoever_asks_whether_the_site_is_ready_hears_that_sign_up_is_closed(sma
     town = small_town
     assert "nobody can sign up" not in town.client.get("/readyz").text
     with db.transaction(town.engine) as conn:
-        facts.set_lane(conn, "email", "*", town.now + timedelta(hours=5), "refused")
+        pauses.set_pause(conn, "email", "*", town.now + timedelta(hours=5), "refused")
     town.sign_up()
     town.deliver()
     town.later(hours=2)
@@ -440,8 +440,8 @@ def test_the_operator_sees_that_the_sites_limit_was_reached(small_town: Town) ->
 
 def test_a_database_that_looks_like_a_copy_is_not_ready(small_town: Town) -> None:
     with db.transaction(small_town.engine) as conn:
-        facts.identity(conn)
-        facts.advance_send_mark(conn, 5)  # it has sent before, but there is no mark of it in this folder
+        meta.identity(conn)
+        send_mark.advance(conn, 5)  # it has sent before, but there is no mark of it in this folder
     ready = small_town.client.get("/readyz")
     assert ready.status_code == 503
     assert any("nothing is sent: run `monitor resume`" in reason for reason in ready.json()["reasons"])
@@ -467,7 +467,7 @@ def test_the_bot_is_offered_with_the_places_once_its_name_is_known(small_town: T
         client = Visitor(address)
         assert "t.me/" not in client.get("/zip/60601").text
         with db.transaction(town.engine) as conn:
-            facts.put(conn, facts.BOT_USERNAME, "watch_bot")
+            meta.put(conn, meta.BOT_USERNAME, "watch_bot")
         for path, start in (
             ("/zip/60601", "?start=60601"),
             ("/zip/60601+60602", "?start=60601_60602"),

@@ -14,7 +14,7 @@ from lxml import etree
 from sqlalchemy.engine import Engine
 
 from monitor.storage import engine as db
-from monitor.storage import facts
+from monitor.storage import heartbeats, meta
 from monitor.storage.engine import reading, transaction
 from monitor.storage.lists.tables import ChangesetRow
 from monitor.web import create_app
@@ -122,7 +122,7 @@ def test_a_database_that_is_away_is_a_reason_in_json_that_names_no_host(
 
     def signing_up() -> str | None:
         with reading(engine) as conn:
-            return facts.get(conn, "anything")
+            return meta.get(conn, "anything")
 
     with served(create_app(replace(site(engine, Clock(now)), checks={"sign-up": signing_up}))) as address:
         status, said = ready(Running(address, Clock(now), engine, now, client))
@@ -165,7 +165,7 @@ def test_a_bot_that_falls_silent_is_not_ready(
         web = Running(address, clock, sqlite_engine, now, client)
         assert ready(web)[0] == 200  # it never was at work, and nothing else is
         with transaction(sqlite_engine) as conn:
-            facts.beat(conn, "bot", "here/1", now)
+            heartbeats.beat(conn, "bot", "here/1", now)
         assert ready(web)[0] == 200
         clock.now += timedelta(minutes=3)
         status, said = ready(web)

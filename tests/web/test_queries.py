@@ -8,6 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
 from monitor.domain import Kind
+from monitor.storage.deliveries import backlog
 from monitor.storage.deliveries.tables import DeliveryRow
 from monitor.storage.engine import reading, transaction
 from monitor.storage.lists import pages, timeline
@@ -76,7 +77,7 @@ def test_a_delivery_is_overdue_only_while_nobody_sends(engine: Engine) -> None:
 
     def overdue(*channels: str) -> int:
         with reading(engine) as conn:
-            return pages.overdue(conn, channels, before=START + 15 * minute, now=START + 30 * minute)
+            return backlog.count_overdue(conn, channels, before=START + 15 * minute, now=START + 30 * minute)
 
     assert (overdue("email"), overdue("telegram"), overdue()) == (1, 0, 0)
     with transaction(engine) as conn:

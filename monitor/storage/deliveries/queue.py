@@ -12,6 +12,7 @@ from sqlalchemy.engine import Connection
 
 from monitor.storage.columns import UtcDateTime
 from monitor.storage.deliveries.tables import DeliveryRow
+from monitor.storage.engine import insert_for
 from monitor.storage.lists.tables import ChangesetRow
 from monitor.storage.people.tables import SubscriberRow, SuppressionRow
 
@@ -404,3 +405,34 @@ _SENT = (
         **_FREE,
     )
 )
+
+
+def insert_message(
+    conn: Connection,
+    kind: str,
+    subscriber: int,
+    now: datetime,
+    *,
+    period: str,
+    due_at: datetime | None = None,
+) -> int | None:
+    """Owe a subscriber one message of a kind; None, and nothing written, if it is owed or was sent already for this period."""
+    delivery: int | None = conn.scalar(
+        insert_for(conn, DeliveryRow)
+        .values(
+            kind=kind,
+            period=period,
+            subscriber_id=subscriber,
+            state="due",
+            created_at=now,
+            due_at=due_at or now,
+            attempts=0,
+            ambiguous=False,
+        )
+        .on_conflict_do_nothing(
+            index_elements=["subscriber_id", "kind", "period"],
+            index_where=DeliveryRow.c.period.is_not(None),
+        )
+        .returning(DeliveryRow.c.id)
+    )
+    return delivery

@@ -1,4 +1,4 @@
-"""Counts and ages over the whole database, for `health`."""
+"""Where each source stands in the database, for `ops.health`."""
 
 from __future__ import annotations
 
@@ -8,20 +8,13 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
-from monitor.storage.deliveries.queue import IS_DUE, IS_FAILED
-from monitor.storage.deliveries.tables import DeliveryRow
 from monitor.storage.lists.tables import (
     ChangeRow,
-    ChangesetRow,
     FetchRow,
     ListingVersionRow,
     SnapshotRow,
     SourceRow,
 )
-from monitor.storage.people.tables import SubscriberRow
-
-OFTEN = 3
-"""Attempts after which somebody should look: a server that asks new senders to come back later has taken the mail by then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,20 +31,6 @@ class SourceOverview:
     held: int
     rejected_at: datetime | None
     rejected_hash: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class Outbox:
-    """What the outbox owes, by channel: due rows, and the age of the oldest; failed are dead letters.
-
-    ``refused``: how many due rows were tried `OFTEN` times or more, and the answer to one of them, by channel.
-    """
-
-    due: dict[str, int]
-    refused: dict[str, tuple[int, str]]
-    oldest_due_at: datetime | None
-    failed: int
-    unfanned: int
 
 
 def source_state(conn: Connection, source: str) -> SourceOverview:
@@ -96,32 +75,3 @@ def source_state(conn: Connection, source: str) -> SourceOverview:
         rejected_at=rejected.last_seen_at if rejected and still_rejected else None,
         rejected_hash=rejected.hash if rejected and still_rejected else None,
     )
-
-
-def outbox(conn: Connection) -> Outbox:
-    """Depth and age of the outbox."""
-    due: dict[str, int] = dict(
-        conn.execute(
-            sa.select(SubscriberRow.c.channel, sa.func.count())
-            .join(DeliveryRow, DeliveryRow.c.subscriber_id == SubscriberRow.c.id)
-            .where(IS_DUE)
-            .group_by(SubscriberRow.c.channel)
-        ).all()
-    )
-    oldest = conn.scalar(
-        sa.select(DeliveryRow.c.created_at).where(IS_DUE).order_by(DeliveryRow.c.created_at).limit(1)
-    )
-    refused = {
-        channel: (count, error or "")
-        for channel, count, error in conn.execute(
-            sa.select(SubscriberRow.c.channel, sa.func.count(), sa.func.max(DeliveryRow.c.last_error))
-            .join(DeliveryRow, DeliveryRow.c.subscriber_id == SubscriberRow.c.id)
-            .where(IS_DUE, DeliveryRow.c.attempts >= OFTEN)
-            .group_by(SubscriberRow.c.channel)
-        )
-    }
-    failed = conn.scalar(sa.select(sa.func.count()).select_from(DeliveryRow).where(IS_FAILED))
-    unfanned = conn.scalar(
-        sa.select(sa.func.count()).select_from(ChangesetRow).where(ChangesetRow.c.fanned_out_at.is_(None))
-    )
-    return Outbox(due=due, refused=refused, oldest_due_at=oldest, failed=failed or 0, unfanned=unfanned or 0)

@@ -14,14 +14,11 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from monitor.domain import Listing, State
-from monitor.storage.deliveries.queue import IS_DUE
-from monitor.storage.deliveries.tables import DeliveryRow
 from monitor.storage.lists import tables
 from monitor.storage.lists.changes import Row
 from monitor.storage.lists.codec import listing_from_json
 from monitor.storage.lists.tables import ChangePlaceRow, ListingVersionRow
 from monitor.storage.lists.timeline import in_order
-from monitor.storage.people.tables import SubscriberRow
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,25 +141,6 @@ def counts(conn: Connection, source: str) -> tuple[tuple[datetime, int], ...]:
             total += int(step)
             found.append((at, total))
     return tuple(found)
-
-
-def overdue(conn: Connection, channels: Collection[str], *, before: datetime, now: datetime) -> int:
-    """Deliveries on these channels that were due before a moment and that nobody has taken, while nobody sends anything at all."""
-    if conn.scalar(sa.select(sa.exists().where(IS_DUE, DeliveryRow.c.lease_until > now))):
-        return 0
-    waiting = (
-        sa.select(sa.func.count())
-        .select_from(DeliveryRow)
-        .where(
-            IS_DUE,
-            DeliveryRow.c.due_at < before,
-            sa.exists().where(
-                SubscriberRow.c.id == DeliveryRow.c.subscriber_id,
-                SubscriberRow.c.channel.in_(channels),
-            ),
-        )
-    )
-    return conn.scalar(waiting) or 0
 
 
 def _listing(row: Any) -> Listing:

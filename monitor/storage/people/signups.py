@@ -9,7 +9,6 @@ from functools import cache
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from monitor.storage.deliveries.tables import DeliveryRow
 from monitor.storage.engine import insert_for, insert_in
 from monitor.storage.people.tables import ConfirmationRow, RateWindowRow, SignupRow
 
@@ -90,37 +89,6 @@ def forget_asked(conn: Connection, channel: str, address_hash: str) -> None:
             ConfirmationRow.c.channel == channel, ConfirmationRow.c.address_hash == address_hash
         )
     )
-
-
-def queue(
-    conn: Connection,
-    kind: str,
-    subscriber: int,
-    now: datetime,
-    *,
-    period: str,
-    due_at: datetime | None = None,
-) -> int | None:
-    """Owe a subscriber one message of a kind; None, and nothing written, if it is owed or was sent already for this period."""
-    delivery: int | None = conn.scalar(
-        insert_for(conn, DeliveryRow)
-        .values(
-            kind=kind,
-            period=period,
-            subscriber_id=subscriber,
-            state="due",
-            created_at=now,
-            due_at=due_at or now,
-            attempts=0,
-            ambiguous=False,
-        )
-        .on_conflict_do_nothing(
-            index_elements=["subscriber_id", "kind", "period"],
-            index_where=DeliveryRow.c.period.is_not(None),
-        )
-        .returning(DeliveryRow.c.id)
-    )
-    return delivery
 
 
 def count(conn: Connection, who: str, now: datetime, *, by_day: bool = False) -> int:

@@ -12,14 +12,13 @@ from sqlalchemy.engine import Connection
 
 from monitor.core.due import AT_ONCE
 from monitor.storage.columns import UtcDateTime
-from monitor.storage.deliveries.tables import DeliveryRow
 from monitor.storage.engine import insert_for
 from monitor.storage.people import tables
 from monitor.storage.people.tables import ReturnedMailRow, SubscriptionRow, SuppressionRow
 
 PENDING, ACTIVE, PAUSED, ENDED = "pending", "active", "paused", "ended"
 _LARGEST_ID = 2**31 - 1  # of an INTEGER of PostgreSQL, which takes a larger number for an error
-_ERASED = {"address": None, "address_hash": None}
+ERASED = {"address": None, "address_hash": None}
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,41 +186,6 @@ def lock(conn: Connection, subscribers: Collection[int]) -> None:
     rows = tables.SubscriberRow.c.id
     if subscribers:
         conn.execute(sa.select(rows).where(rows.in_(subscribers)).order_by(rows).with_for_update()).close()
-
-
-def end(conn: Connection, subscriber: int, now: datetime) -> bool:
-    """End a subscriber: address and places are erased and what was due is dropped, all in this transaction. False: had ended."""
-    rows = tables.SubscriberRow
-    ended = conn.execute(
-        sa.update(rows)
-        .where(rows.c.id == subscriber, rows.c.state != ENDED)
-        .values(state=ENDED, ended_at=now, digest_at=None, digest_since=None, paused_until=None, **_ERASED)
-    )
-    conn.execute(sa.delete(SubscriptionRow).where(SubscriptionRow.c.subscriber_id == subscriber))
-    conn.execute(
-        sa.update(DeliveryRow)
-        .where(DeliveryRow.c.subscriber_id == subscriber, DeliveryRow.c.state == "due")
-        .values(state="dropped", settled_at=now, lease_until=None, owner=None)
-    )
-    return ended.rowcount > 0
-
-
-def merge(conn: Connection, subscriber: int, into: int, now: datetime) -> None:
-    """End a subscriber whose address turned out to be another's: that one takes over the places, and the alerts that are still due."""
-    follow(conn, into, follows(conn, subscriber), now)
-    theirs = sa.select(DeliveryRow.c.changeset_id).where(
-        DeliveryRow.c.subscriber_id == into, DeliveryRow.c.changeset_id.is_not(None)
-    )
-    conn.execute(
-        sa.update(DeliveryRow)
-        .where(
-            DeliveryRow.c.subscriber_id == subscriber,
-            DeliveryRow.c.state == "due",
-            DeliveryRow.c.changeset_id.not_in(theirs),
-        )
-        .values(subscriber_id=into)
-    )
-    end(conn, subscriber, now)
 
 
 def follow(conn: Connection, subscriber: int, wanted: Iterable[Follow], now: datetime) -> int:

@@ -1,0 +1,80 @@
+"""Counts and ages of what is owed, for `ops.health` and the readiness probe."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from monitor.storage.deliveries.queue import IS_DUE, IS_FAILED
+from monitor.storage.deliveries.tables import DeliveryRow
+from monitor.storage.lists.tables import ChangesetRow
+from monitor.storage.people.tables import SubscriberRow
+
+OFTEN = 3
+"""Attempts after which somebody should look: a server that asks new senders to come back later has taken the mail by then."""
+
+
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """What the outbox owes, by channel: due rows, and the age of the oldest; failed are dead letters.
+
+    ``refused``: how many due rows were tried `OFTEN` times or more, and the answer to one of them, by channel.
+    """
+
+    due: dict[str, int]
+    refused: dict[str, tuple[int, str]]
+    oldest_due_at: datetime | None
+    failed: int
+    unfanned: int
+
+
+def read_backlog(conn: Connection) -> Backlog:
+    """Depth and age of the outbox."""
+    due: dict[str, int] = dict(
+        conn.execute(
+            sa.select(SubscriberRow.c.channel, sa.func.count())
+            .join(DeliveryRow, DeliveryRow.c.subscriber_id == SubscriberRow.c.id)
+            .where(IS_DUE)
+            .group_by(SubscriberRow.c.channel)
+        ).all()
+    )
+    oldest = conn.scalar(
+        sa.select(DeliveryRow.c.created_at).where(IS_DUE).order_by(DeliveryRow.c.created_at).limit(1)
+    )
+    refused = {
+        channel: (count, error or "")
+        for channel, count, error in conn.execute(
+            sa.select(SubscriberRow.c.channel, sa.func.count(), sa.func.max(DeliveryRow.c.last_error))
+            .join(DeliveryRow, DeliveryRow.c.subscriber_id == SubscriberRow.c.id)
+            .where(IS_DUE, DeliveryRow.c.attempts >= OFTEN)
+            .group_by(SubscriberRow.c.channel)
+        )
+    }
+    failed = conn.scalar(sa.select(sa.func.count()).select_from(DeliveryRow).where(IS_FAILED))
+    unfanned = conn.scalar(
+        sa.select(sa.func.count()).select_from(ChangesetRow).where(ChangesetRow.c.fanned_out_at.is_(None))
+    )
+    return Backlog(due=due, refused=refused, oldest_due_at=oldest, failed=failed or 0, unfanned=unfanned or 0)
+
+
+def count_overdue(conn: Connection, channels: Collection[str], *, before: datetime, now: datetime) -> int:
+    """Deliveries on these channels that were due before a moment and that nobody has taken, while nobody sends anything at all."""
+    if conn.scalar(sa.select(sa.exists().where(IS_DUE, DeliveryRow.c.lease_until > now))):
+        return 0
+    waiting = (
+        sa.select(sa.func.count())
+        .select_from(DeliveryRow)
+        .where(
+            IS_DUE,
+            DeliveryRow.c.due_at < before,
+            sa.exists().where(
+                SubscriberRow.c.id == DeliveryRow.c.subscriber_id,
+                SubscriberRow.c.channel.in_(channels),
+            ),
+        )
+    )
+    return conn.scalar(waiting) or 0

@@ -1,0 +1,48 @@
+"""Ending and merging subscribers, with what they are owed."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from monitor.storage.deliveries.tables import DeliveryRow
+from monitor.storage.people import ENDED, follow, follows
+from monitor.storage.people.subscribers import ERASED
+from monitor.storage.people.tables import SubscriberRow, SubscriptionRow
+
+
+def end(conn: Connection, subscriber: int, now: datetime) -> bool:
+    """End a subscriber: address and places are erased and what was due is dropped, all in this transaction. False: had ended."""
+    rows = SubscriberRow
+    ended = conn.execute(
+        sa.update(rows)
+        .where(rows.c.id == subscriber, rows.c.state != ENDED)
+        .values(state=ENDED, ended_at=now, digest_at=None, digest_since=None, paused_until=None, **ERASED)
+    )
+    conn.execute(sa.delete(SubscriptionRow).where(SubscriptionRow.c.subscriber_id == subscriber))
+    conn.execute(
+        sa.update(DeliveryRow)
+        .where(DeliveryRow.c.subscriber_id == subscriber, DeliveryRow.c.state == "due")
+        .values(state="dropped", settled_at=now, lease_until=None, owner=None)
+    )
+    return ended.rowcount > 0
+
+
+def merge(conn: Connection, subscriber: int, into: int, now: datetime) -> None:
+    """End a subscriber whose address turned out to be another's: that one takes over the places, and the alerts that are still due."""
+    follow(conn, into, follows(conn, subscriber), now)
+    theirs = sa.select(DeliveryRow.c.changeset_id).where(
+        DeliveryRow.c.subscriber_id == into, DeliveryRow.c.changeset_id.is_not(None)
+    )
+    conn.execute(
+        sa.update(DeliveryRow)
+        .where(
+            DeliveryRow.c.subscriber_id == subscriber,
+            DeliveryRow.c.state == "due",
+            DeliveryRow.c.changeset_id.not_in(theirs),
+        )
+        .values(subscriber_id=into)
+    )
+    end(conn, subscriber, now)

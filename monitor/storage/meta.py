@@ -1,0 +1,48 @@
+"""Facts about this database as a whole, by name: its identity, and what the bot stores for the site and for `monitor status`."""
+
+from __future__ import annotations
+
+import secrets
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from monitor.storage.engine import insert_for
+from monitor.storage.tables import MetaRow
+
+BOT_USERNAME = "telegram username"
+"""The fact under which the bot stores its name, for the site's links to it."""
+
+BOT_TROUBLE = "bot trouble"
+"""The fact that holds why the bot receives no updates; empty when it does."""
+
+_IDENTITY = "identity"
+
+
+def get(conn: Connection, name: str) -> str | None:
+    """A fact of this database by name."""
+    return conn.scalar(sa.select(MetaRow.c.value).where(MetaRow.c.name == name))
+
+
+def put(conn: Connection, name: str, value: str) -> None:
+    """Write a fact, over an older one of that name."""
+    conn.execute(
+        insert_for(conn, MetaRow)
+        .values(name=name, value=value)
+        .on_conflict_do_update(index_elements=["name"], set_={"value": value})
+    )
+
+
+def identity(conn: Connection) -> str:
+    """What tells this database from every other, given to it at the first call; a copy has the same."""
+    conn.execute(
+        insert_for(conn, MetaRow).values(name=_IDENTITY, value=secrets.token_hex(16)).on_conflict_do_nothing()
+    )
+    known = known_identity(conn)
+    assert known is not None
+    return known
+
+
+def known_identity(conn: Connection) -> str | None:
+    """The identity, for whoever only looks; None before it was given one."""
+    return get(conn, _IDENTITY)
