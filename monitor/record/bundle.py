@@ -1,0 +1,191 @@
+"""Evidence bundles: what was published, between which polls, with proofs that anybody can check offline.
+Pure.
+
+A bundle is a set of files that follows from its values alone: the same evidence gives the same bytes.
+`record.verify` checks one, and travels in it.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import io
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
+
+from monitor.record import statement
+from monitor.record.checkpoint import Signer, open_checkpoint, sign_note
+from monitor.record.leaf import LeafValue, dump_canonical
+
+_FORMAT = 1
+_EPOCH = (
+    1980,
+    1,
+    1,
+    0,
+    0,
+    0,
+)  # the earliest time that a ZIP file can hold: its entries have none of their own
+
+
+@dataclass(frozen=True, slots=True)
+class BundleEntry:
+    """An entry of the log with its proof. ``details`` is what the entry has only the hash of, under the name
+    given to it there.
+    """
+
+    number: int
+    entry: Mapping[str, LeafValue]
+    proof: Sequence[bytes]
+    details: Mapping[str, LeafValue] = field(default_factory=dict)
+
+    @property
+    def line(self) -> bytes:
+        return dump_canonical({"number": self.number, "entry": self.entry, **self.details}) + b"\n"
+
+
+@dataclass(frozen=True, slots=True)
+class BundleBody:
+    """A publication as it was received; ``content`` None: it was not kept. ``suffix`` is that of its format
+    (``kml``).
+    """
+
+    sha256: str
+    suffix: str
+    content: bytes | None = field(repr=False)
+
+    @property
+    def path(self) -> str:
+        return f"bodies/{self.sha256}.{self.suffix}"
+
+
+@dataclass(frozen=True, slots=True)
+class Quote:
+    """A text at its place in a publication, or (as ``absent``) one that it does not have. ``part`` names a
+    part of a workbook.
+    """
+
+    body: str
+    text: str
+    offset: int = 0
+    part: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evidence:
+    """What a bundle is to show. ``before`` and ``after`` are the bodies that the first and the last poll saw."""
+
+    title: str
+    sentence: str
+    sentence_es: str
+    source: str
+    publisher: str
+    operator: str
+    polls: Sequence[BundleEntry]
+    changes: Sequence[BundleEntry] = ()
+    bodies: Sequence[BundleBody] = ()
+    before: str | None = None
+    after: str | None = None
+    change: Mapping[str, LeafValue] | None = None
+    present: Sequence[Quote] = ()
+    absent: Sequence[Quote] = ()
+    checkpoint: str
+
+
+def build_bundle(evidence: Evidence, signer: Signer) -> dict[str, bytes]:
+    """The files of a bundle by path, the list of them signed."""
+    verifier = signer.verifier
+    head = open_checkpoint(evidence.checkpoint, verifier)
+    entries = [*evidence.polls, *evidence.changes]
+    readme, leeme = statement.render_readmes(evidence.sentence, evidence.sentence_es, str(verifier))
+    files = {
+        "README.txt": readme.encode(),
+        "LEEME.txt": leeme.encode(),
+        "statement.html": _render_statement(evidence, head.head, str(verifier)).encode(),
+        "claim.json": _pretty(_describe_claim(evidence, verifier.name)),
+        "polls.ndjson": b"".join(poll.line for poll in evidence.polls),
+        "changes.ndjson": b"".join(changes.line for changes in evidence.changes),
+        "proofs.json": _pretty(
+            {
+                str(entry.number): [base64.b64encode(step).decode() for step in entry.proof]
+                for entry in entries
+            }
+        ),
+        "checkpoint": evidence.checkpoint.encode(),
+        "key.txt": f"{verifier}\n".encode(),
+        "verify.py": read_verifier(),
+    }
+    files |= {body.path: body.content for body in evidence.bodies if body.content is not None}
+    sums = "".join(f"{hashlib.sha256(files[path]).hexdigest()}  {path}\n" for path in sorted(files)).encode()
+    seal = sign_note(f"{verifier.name}\nsha256 {hashlib.sha256(sums).hexdigest()}\n", [signer])
+    return files | {"SHA256SUMS": sums, "SHA256SUMS.sig": seal.encode()}
+
+
+def pack_bundle(files: Mapping[str, bytes], folder: str) -> bytes:
+    """The files as a ZIP in a folder of this name; the same bytes wherever zlib is the same."""
+    packed = io.BytesIO()
+    with ZipFile(packed, "w", ZIP_DEFLATED) as archive:
+        for path in sorted(files):
+            info = ZipInfo(f"{folder}/{path}", _EPOCH)
+            info.compress_type = ZIP_DEFLATED
+            info.create_system = 3  # Unix, wherever it is made
+            info.external_attr = 0o644 << 16
+            archive.writestr(info, files[path])
+    return packed.getvalue()
+
+
+@cache
+def read_verifier() -> bytes:
+    """The script that travels in every bundle."""
+    return (Path(__file__).parent / "verify.py").read_bytes()
+
+
+def _describe_claim(evidence: Evidence, origin: str) -> dict[str, object]:
+    claim: dict[str, object] = {
+        "format": _FORMAT,
+        "origin": origin,
+        "source": evidence.source,
+        "publisher": evidence.publisher,
+        "operator": evidence.operator,
+        "sentence": evidence.sentence,
+        "first_poll": evidence.polls[0].entry["poll"],
+        "last_poll": evidence.polls[-1].entry["poll"],
+        "not_kept": [body.sha256 for body in evidence.bodies if body.content is None],
+        "present": [_describe_quote(quote) for quote in evidence.present],
+        "absent": [_describe_quote(quote) for quote in evidence.absent],
+    }
+    optional = {"before": evidence.before, "after": evidence.after, "change": evidence.change}
+    return claim | {name: value for name, value in optional.items() if value is not None}
+
+
+def _describe_quote(quote: Quote) -> dict[str, object]:
+    return {"body": quote.body, "part": quote.part, "offset": quote.offset, "text": quote.text}
+
+
+def _render_statement(evidence: Evidence, head: str, key: str) -> str:
+    first, last = evidence.polls[0], evidence.polls[-1]
+    failed = sum(poll.entry["outcome"] == "failed" for poll in evidence.polls)
+    facts = [
+        ("List", f"{evidence.source}, published at {evidence.publisher}"),
+        ("Recorded by", evidence.operator),
+        ("First poll", f"{first.entry['at']}, entry {first.number} of the record"),
+        ("Last poll", f"{last.entry['at']}, entry {last.number} of the record"),
+        ("Polls between them", f"{len(evidence.polls)} in all, {failed} of them failed, none left out"),
+        ("State of the record", head),
+        ("Public key of the record", key),
+    ]
+    bodies = [
+        (body.sha256, "" if body.content is None else f"{len(body.content):,}", body.path)
+        if body.content is not None
+        else (body.sha256, "", "not kept: known by its hash only")
+        for body in evidence.bodies
+    ]
+    return statement.render_statement(evidence.title, evidence.sentence, facts, bodies)
+
+
+def _pretty(value: object) -> bytes:
+    return json.dumps(value, ensure_ascii=False, sort_keys=True, indent=1).encode() + b"\n"
