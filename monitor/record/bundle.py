@@ -77,7 +77,7 @@ class Quote:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
-    """What a bundle is to show. ``before`` and ``after`` are the bodies that the first and the last poll saw."""
+    """What a bundle shows. ``before`` and ``after`` are the bodies that the first and the last poll saw."""
 
     title: str
     sentence: str

@@ -191,14 +191,11 @@ class Bundle:
 
 
 def check_files(bundle: Bundle) -> str:
-    listed = {}
-    for line in bundle.text(SUMS).splitlines():
-        digest, _, name = line.partition("  ")
-        listed[name] = digest
+    listed = {line[66:]: line[:64] for line in bundle.text(SUMS).split("\n")[:-1]}
     for name in REQUIRED:
         require(name in listed, f"{name} is not in the list of files, although every bundle has it")
     for name, digest in listed.items():
-        require(name in bundle.files, f"the file {name} is missing")
+        require(name in bundle.files, f"the file {name!r}, which is in the list of files, is missing")
         require(
             sha256(bundle.files[name]) == digest, f"the file {name} was changed after the bundle was made"
         )

@@ -108,7 +108,7 @@ def resum(files: dict[str, bytes]) -> dict[str, bytes]:
 
 
 def resealed(files: dict[str, bytes]) -> dict[str, bytes]:
-    """What the operator could do, who has the key: everything fits but the record that was published before."""
+    """What the operator could do, who has the key: all fits but the record that was published before."""
     files = resum(files)
     seal = sign_note(f"{SIGNER.name}\nsha256 {sha(files['SHA256SUMS'])}\n", [SIGNER])
     return files | {"SHA256SUMS.sig": seal.encode()}
