@@ -1,7 +1,8 @@
 """The composition root: from `Settings` to the parts that faces, loops and commands use.
 
-`Components` holds the parts of one configuration on one database; expensive ones are built on first use. Each face
-has `create(components)`, and the commands in `cli` tie faces, loops and processes together. This module imports no face.
+`Components` holds the parts of one configuration on one database; expensive ones are built on first use. Each
+face has `create(components)`, and the commands in `cli` tie faces, loops and processes together. This module
+imports no face.
 """
 
 from __future__ import annotations
@@ -68,8 +69,8 @@ def open_database(settings: Settings) -> Engine:
 def open_keys(settings: Settings, engine: Engine) -> KeyFile:
     """Open the key that encrypts addresses, created at the first start and never beside rows of another key.
 
-    When another process exchanges it (`monitor key rotate`), this engine goes on with the new one. Erasures that are
-    newer than this copy of the database are applied again. Raises KeyFileError.
+    When another process exchanges it (`monitor key rotate`), this engine goes on with the new one. Erasures
+    that are newer than this copy of the database are applied again. Raises KeyFileError.
     """
     from monitor.storage.engine import heed, transaction
     from monitor.storage.key_exchange import unlock
@@ -149,7 +150,9 @@ MAILBOX_SENDER = "Map Monitor <alerts@localhost>"  # when mail goes into files a
 
 
 def configured_channels(settings: Settings) -> frozenset[str]:
-    """The channels with a transport: "email" with a relay, "telegram" with a token, both with a mailbox folder."""
+    """The channels with a transport: "email" with a relay, "telegram" with a token, both with a mailbox
+    folder.
+    """
     if settings.mailbox.folder:
         return frozenset({"email", "telegram"})
     found = {"email": settings.email.host, "telegram": settings.telegram.token}
@@ -217,7 +220,9 @@ def sender_address(settings: Settings) -> str:
 
 
 def alerter(settings: Settings) -> Callable[[Content], Alert]:
-    """What is told of a source, with everything that stands around it; of one that is not configured any more, what is left."""
+    """What is told of a source, with everything that stands around it; of one that is not configured any
+    more, what is left.
+    """
     from monitor.domain import Alert
 
     public = settings.site.public_url.rstrip("/") if settings.site.public_url else None
@@ -251,7 +256,9 @@ def alerter(settings: Settings) -> Callable[[Content], Alert]:
 
 
 def sample(settings: Settings, language: str, now: datetime) -> Alert:
-    """An alert about nothing that has happened, marked as such, to show what one looks like. Raises UsageError where no list is watched."""
+    """An alert about nothing that has happened, marked as such, to show what one looks like. Raises
+    UsageError where no list is watched.
+    """
     from monitor.domain import Change, Confidence, Kind, Listing, Told
     from monitor.outbox import Content
 
@@ -284,16 +291,20 @@ def composer(settings: Settings) -> Callable[[Content], Message]:
 def writer(
     settings: Settings, engine: Engine, coverage: Coverage, clock: Callable[[], datetime]
 ) -> Callable[[Letter], Message]:
-    """How everything that is no alert is put into words. ``coverage`` says who covers a place today, for welcomes."""
+    """How everything that is no alert is put into words. ``coverage`` says who covers a place today, for
+    welcomes.
+    """
     from monitor.writing import Writer
 
     return Writer(settings, engine, coverage, alerter(settings), clock)
 
 
 def marker(settings: Settings, keys: KeyFile) -> Callable[[Recipient], dict[str, str]]:
-    """A recipient's own words: when they asked, until when they may confirm, their links, and the token that a bounce comes back with.
+    """A recipient's own words: when they asked, until when they may confirm, their links, and the token that
+    a bounce comes back with.
 
-    Only what works is named: the pages and the one-click address (RFC 8058) come with the site that serves them.
+    Only what works is named: the pages and the one-click address (RFC 8058) come with the site that serves
+    them.
     """
     from monitor.core import tokens
     from monitor.core.tokens import Purpose
@@ -337,8 +348,8 @@ def marker(settings: Settings, keys: KeyFile) -> Callable[[Recipient], dict[str,
 class Components:
     """The parts of the program for one configuration, on one open database.
 
-    Parts that cost start-up time are built on first use and kept. ``opened_keys`` are used instead of opening the key
-    file. A context manager: it closes the database.
+    Parts that cost start-up time are built on first use and kept. ``opened_keys`` are used instead of opening
+    the key file. A context manager: it closes the database.
     """
 
     settings: Settings
@@ -403,7 +414,7 @@ class Components:
 
 
 def forget_copies(components: Components, now: datetime) -> int:
-    """Delete copies of the database from before upgrades, older than the privacy page says; returns how many."""
+    """Delete copies from before upgrades that are older than [site] backups_kept; returns how many."""
     from monitor.storage import migrate
 
     kept, folder = components.settings.site.backups_kept, components.settings.data.folder
@@ -436,7 +447,7 @@ def queue_due(components: Components, now: datetime) -> None:
         except MonitorError:
             raise
         except Exception:
-            log.exception("%s: unexpected error; the rest goes on", what)
+            log.exception("%s: an error of the program; the rest goes on", what)
 
 
 async def send_due(

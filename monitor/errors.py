@@ -17,7 +17,8 @@ MonitorError
     ├── Transient
     └── Permanent
 
-A class's docstring is the message that is shown when none is given. Messages are one line for a person and say what to do.
+A class's docstring is the message that is shown when none is given. Messages are one line for a person and
+say what to do.
 """
 
 from __future__ import annotations
@@ -98,9 +99,9 @@ class SendError(MonitorError):
 class Transient(SendError):
     """Not accepted now; try again later.
 
-    ``retry_after`` is the wait the other side asked for. ``ambiguous`` says that the message may have arrived all the same
-    (the connection died after the body was handed over). ``lane`` names what has to pause with it (a mail domain, a chat);
-    None means only this delivery.
+    ``retry_after`` is the wait the other side asked for. ``ambiguous`` says that the message may have arrived
+    all the same (the connection died after the body was handed over). ``lane`` names what has to pause with
+    it (a mail domain, a chat); None means only this delivery.
     """
 
     def __init__(
@@ -140,7 +141,9 @@ class Permanent(SendError):
 
 
 def location_of(error: BaseException) -> str:
-    """The type of an error and where it was raised: "TypeError at table.py:33". Without its text, which may hold secrets."""
+    """The type of an error and where it was raised: "TypeError at table.py:33". Without its text, which may
+    hold secrets.
+    """
     trace = error.__traceback__
     while trace is not None and trace.tb_next is not None:
         trace = trace.tb_next

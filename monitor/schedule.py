@@ -1,7 +1,7 @@
-"""The running service: a timer that polls what is due, and a sender that drains the outbox. A timer, nothing more.
+"""When things happen: a timer that polls due sources, and a loop that drains the outbox.
 
-When a source is due stands in the database (`next_poll_at`), not here: APScheduler's job store is in memory, and a tick that finds nothing
-due costs one query. The parts are given as functions, so that this room decides only *when*.
+A source's due time is in the database (`next_poll_at`), so APScheduler's job store is in memory and a tick
+with nothing due costs one query. What is done is given as functions; this module decides only when.
 """
 
 from __future__ import annotations
@@ -22,41 +22,41 @@ from monitor.errors import MonitorError
 log = logging.getLogger(__name__)
 
 TICK = timedelta(seconds=15)
-# so that many installations, and many sources of one, do not ask at the same second
+# So that many installations and sources do not send requests in the same second.
 JITTER = timedelta(seconds=10)
 SENDER_PAUSE = timedelta(seconds=5)
 BEAT = timedelta(seconds=20)
-# a poll in the middle of a download gets this long at a stop; whatever it did not commit is asked for again
+# The time that a running poll gets at a stop. What it did not commit is fetched again.
 POLL_GRACE = timedelta(seconds=20)
 
 
-class _Trouble:
-    """What goes wrong in one part again and again, for the log: said once, until it is something else or is over.
+class _ErrorLog:
+    """Logs the errors of one part, each once until it changes or ends.
 
-    A database that is away would otherwise fill the log every few seconds and hide the rest.
+    A database that is down would otherwise fill the log every few seconds and hide the rest.
     """
 
-    def __init__(self, what: str) -> None:
-        self._what = what
-        self._said: str | None = None
+    def __init__(self, part: str) -> None:
+        self._part = part
+        self._last: str | None = None
 
-    def met(self, error: Exception) -> None:
-        """An error of ours is a line for the operator; any other is a mistake of the program, with its traceback."""
+    def log_error(self, error: Exception) -> None:
+        """Log a MonitorError as one line, and any other with its traceback, because it is a bug."""
         if not isinstance(error, MonitorError):
-            log.error("%s: an error of the program", self._what, exc_info=error)
-        elif str(error) != self._said:
-            log.error("%s: %s", self._what, error)
-            self._said = str(error)
+            log.error("%s: an error of the program", self._part, exc_info=error)
+        elif str(error) != self._last:
+            log.error("%s: %s", self._part, error)
+            self._last = str(error)
 
-    def over(self) -> None:
-        """It went well."""
-        if self._said is not None:
-            log.info("%s: works again", self._what)
-            self._said = None
+    def log_success(self) -> None:
+        """Log that the part works again, if it had failed."""
+        if self._last is not None:
+            log.info("%s: works again", self._part)
+            self._last = None
 
 
 class Timer:
-    """Calls ``poll_if_due(source)`` for every source about each `TICK`, one call per source at a time, in threads of its own."""
+    """Calls ``poll_if_due(source)`` for every source every `TICK`, in threads, once at a time."""
 
     def __init__(
         self,
@@ -68,7 +68,7 @@ class Timer:
     ) -> None:
         names = list(sources)
         self._poll_if_due = poll_if_due
-        self._troubles = {name: _Trouble(name) for name in names}
+        self._errors = {name: _ErrorLog(name) for name in names}
         self._busy = 0
         self._idle = threading.Condition()
         self._scheduler = BackgroundScheduler(
@@ -82,18 +82,18 @@ class Timer:
                 "interval",
                 seconds=tick.total_seconds(),
                 jitter=int(jitter.total_seconds()) or None,
-                # what is due at the start is polled at once instead of after the first tick
+                # Sources that are due at the start are polled at once.
                 next_run_time=datetime.now(UTC),
                 args=[name],
                 id=name,
             )
 
     def start(self) -> None:
-        """Begin, in threads of its own."""
+        """Start the threads."""
         self._scheduler.start()
 
     def stop(self, grace: timedelta = POLL_GRACE) -> bool:
-        """No new polls; wait for the ones under way. False if some were still under way after ``grace``."""
+        """Start no new polls and wait for running ones. False if some still ran after ``grace``."""
         self._scheduler.shutdown(wait=False)
         with self._idle:
             return self._idle.wait_for(lambda: self._busy == 0, grace.total_seconds())
@@ -103,10 +103,10 @@ class Timer:
             self._busy += 1
         try:
             self._poll_if_due(name)
-            self._troubles[name].over()
+            self._errors[name].log_success()
         except Exception as error:
-            # one source must not stop the others, nor its own next tick
-            self._troubles[name].met(error)
+            # One source must not stop the others, nor its own next tick.
+            self._errors[name].log_error(error)
         finally:
             with self._idle:
                 self._busy -= 1
@@ -114,7 +114,10 @@ class Timer:
 
 
 class Sender:
-    """Calls ``send(stop)`` again and again: at once when woken, otherwise every `SENDER_PAUSE`. ``beat`` is called every `BEAT` and says that it is alive."""
+    """Calls ``send(stop)`` again and again: at once when woken, otherwise every `SENDER_PAUSE`.
+
+    ``beat`` writes a heartbeat and is called every `BEAT`.
+    """
 
     def __init__(self, send: Callable[[asyncio.Event], Awaitable[object]], beat: Callable[[], None]) -> None:
         self._send = send
@@ -123,42 +126,42 @@ class Sender:
         self._woken: asyncio.Event | None = None
 
     def wake(self) -> None:
-        """Something was published; may be called from any thread, also before or after `run`."""
+        """Send at once. May be called from any thread, also before or after `run`."""
         if self._loop is not None and self._woken is not None and not self._loop.is_closed():
             self._loop.call_soon_threadsafe(self._woken.set)
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Until ``stop`` is set. An error of one round is logged; the next round is another chance."""
+        """Run until ``stop`` is set. An error in one round is logged and does not end the loop."""
         self._loop = asyncio.get_running_loop()
         self._woken = asyncio.Event()
-        beating = asyncio.create_task(self._beats())
-        trouble = _Trouble("sending")
+        heart = asyncio.create_task(self._beat_forever())
+        errors = _ErrorLog("sending")
         try:
             while not stop.is_set():
                 self._woken.clear()
                 try:
                     await self._send(stop)
-                    trouble.over()
+                    errors.log_success()
                 except Exception as error:
-                    trouble.met(error)
-                await _first(stop, self._woken, SENDER_PAUSE)
+                    errors.log_error(error)
+                await _wait_for_either(stop, self._woken, SENDER_PAUSE)
         finally:
-            beating.cancel()
-            await asyncio.gather(beating, return_exceptions=True)
+            heart.cancel()
+            await asyncio.gather(heart, return_exceptions=True)
 
-    async def _beats(self) -> None:
-        """Beside the rounds, because one of them may send for hours."""
-        trouble = _Trouble("the sender's sign of life")
+    async def _beat_forever(self) -> None:
+        """Beat apart from the rounds, because one round may send for hours."""
+        errors = _ErrorLog("the sender's heartbeat")
         while True:
             try:
                 await asyncio.to_thread(self._beat)
-                trouble.over()
+                errors.log_success()
             except Exception as error:
-                trouble.met(error)
+                errors.log_error(error)
             await asyncio.sleep(BEAT.total_seconds())
 
 
-async def _first(stop: asyncio.Event, woken: asyncio.Event, pause: timedelta) -> None:
+async def _wait_for_either(stop: asyncio.Event, woken: asyncio.Event, pause: timedelta) -> None:
     waits = [asyncio.ensure_future(event.wait()) for event in (stop, woken)]
     try:
         await asyncio.wait(waits, timeout=pause.total_seconds(), return_when=asyncio.FIRST_COMPLETED)
@@ -170,11 +173,12 @@ async def _first(stop: asyncio.Event, woken: asyncio.Event, pause: timedelta) ->
 
 
 def run_until_stopped(
-    timer: Timer, sender: Sender, *beside: Callable[[asyncio.Event], Awaitable[object]]
+    timer: Timer, sender: Sender, *loops: Callable[[asyncio.Event], Awaitable[object]]
 ) -> bool:
-    """Run timer and sender, and what runs ``beside`` them in the same loop, until SIGTERM or SIGINT.
+    """Run timer, sender and further loops until SIGTERM or SIGINT.
 
-    Each of ``beside`` gets the event that says stop. True if everything under way came to its end.
+    Each of ``loops`` runs in the same event loop and gets the event that tells it to stop. Returns whether
+    everything under way was finished.
     """
 
     async def main() -> None:
@@ -186,7 +190,7 @@ def run_until_stopped(
         stopping = asyncio.create_task(stop.wait())
         stopping.add_done_callback(lambda _: log.info("stopping"))
         try:
-            await asyncio.gather(sender.run(stop), *(part(stop) for part in beside))
+            await asyncio.gather(sender.run(stop), *(loop_until(stop) for loop_until in loops))
         finally:
             stop.set()
             await stopping

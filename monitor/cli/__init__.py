@@ -1,4 +1,7 @@
-"""The commands. One module per group of commands, imported only when one of its commands is called: `--help` stays quick."""
+"""The commands, one module per group.
+
+A module is imported only when one of its commands is called, which keeps `--help` quick.
+"""
 
 from __future__ import annotations
 
@@ -24,37 +27,37 @@ if TYPE_CHECKING:
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-# name -> (module, one line for the overview); the module holds a click command under the same name
+# Name -> (module, line of the overview). The module holds a click command under the same name.
 COMMANDS: dict[str, tuple[str, str]] = {
-    "demo": ("operate", "Show the whole job on real data, with nothing configured."),
+    "demo": ("operate", "Show how everything works on real data, without configuration."),
     "init": ("operate", "Write a commented configuration; create the database and the key."),
     "check": ("operate", "Check the configuration, the sources and the channels; send a sample."),
     "run": ("operate", "Run the service: poll, judge and deliver until stopped."),
     "web": ("site", "Serve the site alone, beside a running service or without one."),
-    "status": ("operate", "Say how sources, outbox and sender are."),
+    "status": ("operate", "Show the state of sources, outbox and sender."),
     "poll": ("watch", "Poll the sources once, now."),
     "listings": ("watch", "List a source's agencies, now or at a moment in the past."),
-    "changes": ("watch", "List what was published, with the interval in which it happened."),
-    "holds": ("holds", "Show what is not believed yet; approve or reject it."),
-    "parse": ("inspect", "Read one file as a source would and print its listings."),
-    "diff": ("inspect", "Compare two files as a source would; no database."),
+    "changes": ("watch", "List published changes, each with the interval in which it happened."),
+    "holds": ("holds", "List held changes; approve or reject them."),
+    "parse": ("inspect", "Parse one file as a source and print its listings."),
+    "diff": ("inspect", "Compare two files as publications of a source."),
     "replay": ("inspect", "Simulate polling over a history of files; sends nothing."),
-    "deliver": ("outbox", "Send what is due and return."),
-    "resume": ("outbox", "Lift the fence after showing what would be sent."),
-    "failed": ("outbox", "List dead letters; queue them again."),
+    "deliver": ("outbox", "Send what is due and exit."),
+    "resume": ("outbox", "Start sending from a copied or restored database."),
+    "failed": ("outbox", "List failed messages; queue them again."),
     "subscribers": ("people", "Add, list, remove, export and erase subscribers."),
-    "telegram": ("telegram", "Try the configured Telegram channels."),
-    "bounces": ("privacy", "Act on mail that came back, or that asks to unsubscribe."),
-    "purge": ("privacy", "Forget what has been kept for long enough; prove that it is gone."),
-    "key": ("privacy", "Exchange the key that encrypts addresses."),
-    "locate": ("places", "Say which places an agency serves, and why."),
+    "telegram": ("telegram", "Test the configured Telegram channels."),
+    "bounces": ("privacy", "Process bounces, complaints and unsubscribe mails."),
+    "purge": ("privacy", "Delete expired personal data; prove that it is gone."),
+    "key": ("privacy", "Replace the key that encrypts addresses."),
+    "locate": ("places", "Show which places an agency serves, and why."),
     "covers": ("places", "List the agencies that cover a ZIP today, and why."),
     "unplaced": ("places", "List the agencies that could not be placed."),
 }
 
 
-class _Lazy(click.Group):
-    """A group whose commands are imported when they are called."""
+class _LazyGroup(click.Group):
+    """A group that imports a command when it is called."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)
@@ -83,18 +86,20 @@ class _Lazy(click.Group):
         return super().resolve_command(ctx, args)
 
 
-@click.group(cls=_Lazy, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.group(
+    cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110}
+)
 @click.version_option(__version__, prog_name="monitor")
 def root() -> None:
-    """Map Monitor watches official lists of law-enforcement agencies and tells people when an agency near them is listed or no
-    longer listed.
+    """Map Monitor watches official lists of law-enforcement agencies and tells people when an agency near
+    them is listed or no longer listed.
 
-    Start with `monitor demo`, then `monitor init`. Every command works on defaults, without a configuration file.
+    Start with `monitor demo`, then `monitor init`. Every command works without a configuration file.
     """
 
 
 class Session:
-    """What a command gets as its first argument: the settings, read when first asked for."""
+    """The first argument of a command: the settings and the components, each opened on first use."""
 
     def __init__(self, config: Path | None, debug: bool) -> None:
         self.config = config
@@ -111,7 +116,7 @@ class Session:
         return self._settings
 
     def database(self) -> Engine:
-        """The configured database, brought to this program's revision; closed when the command ends."""
+        """Open the configured database, migrated to this program's revision; closed when the command ends."""
         return self.components.engine
 
     @cached_property
@@ -125,8 +130,8 @@ class Session:
 def command(**attributes: Any) -> Callable[[F], click.Command]:
     """`click.command` with ``--config`` and ``--debug``; the function gets a `Session` first.
 
-    Errors of this program become one line on stderr and the exit code of their class; any other exception is a bug and is said to be
-    one (tracebacks only with ``--debug``).
+    A `MonitorError` becomes one line on stderr and the exit code of its class. Any other exception is
+    reported as a bug. Tracebacks are shown only with ``--debug``.
     """
 
     return lambda function: _with_options(function, click.command, attributes)
@@ -143,7 +148,7 @@ def _with_options(function: Callable[..., Any], make: Any, attributes: dict[str,
 
         configure(debug)
         session = Session(config, debug)
-        with _errors_for_people(debug), session.closing:
+        with _ExitOnError(debug), session.closing:
             return function(session, **arguments)
 
     update_wrapper(call, function)
@@ -152,15 +157,15 @@ def _with_options(function: Callable[..., Any], make: Any, attributes: dict[str,
         "--config",
         type=click.Path(path_type=Path, dir_okay=False),
         metavar="FILE",
-        help="Configuration file; by default ./config.toml, and defaults where there is none.",
+        help="Configuration file. Default: ./config.toml if it exists, else built-in defaults.",
     )(wrapped)
     made = make(**attributes)(wrapped)
     assert isinstance(made, click.Command)
     return made
 
 
-class _errors_for_people:
-    """Turn exceptions into one line and an exit code."""
+class _ExitOnError:
+    """Turns an exception into one line on stderr and an exit code."""
 
     def __init__(self, debug: bool) -> None:
         self.debug = debug
@@ -184,14 +189,14 @@ class _errors_for_people:
             sys.exit(1)
         if isinstance(error, Exception):
             click.echo(
-                f"monitor: unexpected {type(error).__name__}; run again with --debug and report what it shows",
+                f"monitor: unexpected {type(error).__name__}; run again with --debug and report the output",
                 err=True,
             )
             sys.exit(1)
 
 
 def emit(value: object) -> None:
-    """Print one JSON object on a line of its own, keys in the order given."""
+    """Print one JSON object on a line of its own, keys in the given order."""
     click.echo(json.dumps(value, ensure_ascii=False, default=str))
 
 

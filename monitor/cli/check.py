@@ -1,4 +1,4 @@
-"""`monitor check`: trying every part of a configuration without changing anything."""
+"""`monitor check`: tests every part of a configuration."""
 
 from __future__ import annotations
 
@@ -24,47 +24,51 @@ if TYPE_CHECKING:
     from monitor.channels.telegram import Telegram
 
 REVIEW_AFTER = timedelta(days=365)
-"""What a listing means changes over the years: a text that nobody looked at for longer is the operator's to review."""
+"""The meaning of a listing changes over the years: older texts are due for the operator's review."""
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What one look at one part found."""
+    """The result of testing one part."""
 
     what: str
     ok: bool
     message: str
 
 
-def findings(settings: Settings, to: str | None, path: Path | None = None) -> list[Finding]:
-    """Everything that was tried, in order; ``path`` is that of the configuration file, if another than ``./config.toml``. A part that does not work stops no other. Raises UsageError for a sample to nowhere."""
-    channel = _channel_of(settings, to) if to else None
+def run_checks(settings: Settings, to: str | None, path: Path | None = None) -> list[Finding]:
+    """Test every part in order; a part that fails does not stop the others.
+
+    ``to`` is an address or chat for a sample alert. ``path`` is the configuration file, None for
+    ``./config.toml``. Raises UsageError when no sample can be sent there.
+    """
+    channel = _sample_channel(settings, to) if to else None
     found = [
-        *_written(path),
-        *_stored(settings),
-        *_site(settings),
-        *_sources(settings),
-        *_meanings(settings),
-        *asyncio.run(_channels(settings)),
+        *_check_file(path),
+        *_check_database(settings),
+        *_check_site(settings),
+        *_check_sources(settings),
+        *_check_meanings(settings),
+        *asyncio.run(_check_channels(settings)),
     ]
     if to and channel:
         found.append(
-            asyncio.run(_attempt(f"sample by {channel}", lambda: _send_sample(settings, channel, to)))
+            asyncio.run(_check_part(f"sample by {channel}", lambda: _send_sample(settings, channel, to)))
         )
     return found
 
 
-def _written(path: Path | None) -> Iterator[Finding]:
+def _check_file(path: Path | None) -> Iterator[Finding]:
     if keys := exposed(path):
         yield Finding(
             "configuration",
             True,
-            f"warning: other users of this machine can read {', '.join(keys)} in {path or DEFAULT_PATH}; move secrets into files of their"
-            f" own ({keys[0].partition('.')[2]}_file), or run chmod 600",
+            f"warning: other users of this machine can read {', '.join(keys)} in {path or DEFAULT_PATH};"
+            f" move secrets into files of their own ({keys[0].partition('.')[2]}_file), or run chmod 600",
         )
 
 
-def _stored(settings: Settings) -> Iterator[Finding]:
+def _check_database(settings: Settings) -> Iterator[Finding]:
     try:
         with Components.open(settings) as components:
             app.open_keys(settings, components.engine)
@@ -74,8 +78,8 @@ def _stored(settings: Settings) -> Iterator[Finding]:
         yield Finding("database", False, str(error))
 
 
-def _site(settings: Settings) -> Iterator[Finding]:
-    """A site that is reached by https has a proxy before it; one that listens for other machines has it on another, most likely."""
+def _check_site(settings: Settings) -> Iterator[Finding]:
+    """Warn about a proxy that is probably on another machine and is not trusted."""
     host, _ = settings.site.listen_at
     address = settings.site.public_url or ""
     if (
@@ -86,18 +90,18 @@ def _site(settings: Settings) -> Iterator[Finding]:
         yield Finding(
             "site",
             True,
-            f"warning: it listens on {host}; name a proxy on another machine in [site] trusted_proxies, or all visitors are one network to the "
-            "limits of the sign-up",
+            f"warning: it listens on {host}; name a proxy on another machine in [site] trusted_proxies,"
+            " or the sign-up limits count all visitors as one network",
         )
 
 
-def _sources(settings: Settings) -> Iterator[Finding]:
+def _check_sources(settings: Settings) -> Iterator[Finding]:
     with app.open_fetcher(settings) as fetcher, app.open_parser(settings) as parser:
         for name in settings.watched:
             source = app.polled_source(settings, name)
             try:
                 fetched = fetcher.get(source.target)
-                assert isinstance(fetched, Fetched)  # nothing was asked for conditionally
+                assert isinstance(fetched, Fetched)  # the request was not conditional
                 link = parser.link(fetched.body)
                 if link is not None:
                     fetched = fetcher.fetch_link(link, source.target)
@@ -110,8 +114,8 @@ def _sources(settings: Settings) -> Iterator[Finding]:
             yield Finding(name, True, f"{len(publication.listings)} listings{problems}")
 
 
-def _meanings(settings: Settings) -> Iterator[Finding]:
-    """Texts that are missing or were not reviewed for long: a warning, for everything works without them."""
+def _check_meanings(settings: Settings) -> Iterator[Finding]:
+    """Warn about texts that are missing or were not reviewed for a year."""
     today = app.now().date()
     for name, source in settings.watched_infos.items():
         current = source.meaning(today)
@@ -119,47 +123,47 @@ def _meanings(settings: Settings) -> Iterator[Finding]:
             yield Finding(
                 f"{name} meaning",
                 True,
-                f"warning: nothing says what being listed means; write [[sources.{name}.meaning]]",
+                f"warning: no text says what being listed means; write [[sources.{name}.meaning]]",
             )
         elif current.reviewed is None or today - current.reviewed > REVIEW_AFTER:
             yield Finding(
                 f"{name} meaning",
                 True,
-                "warning: nobody reviewed the text for a year; read it and set reviewed",
+                "warning: the text was not reviewed for a year; check it and set reviewed",
             )
 
 
-async def _channels(settings: Settings) -> list[Finding]:
+async def _check_channels(settings: Settings) -> list[Finding]:
     found = []
     channels = app.open_channels(settings)
     if settings.mailbox.folder:
         found.append(
-            Finding("mailbox", True, f"every message is written into {settings.mailbox.folder}, none is sent")
+            Finding("mailbox", True, f"every message is written to {settings.mailbox.folder}, none is sent")
         )
         return found
     if "email" in channels:
-        found.append(await _attempt("email", cast("Email", channels["email"]).check))
+        found.append(await _check_part("email", cast("Email", channels["email"]).check))
     else:
-        found.append(Finding("email", True, "not configured; deliveries by email wait"))
+        found.append(Finding("email", True, "not configured; email deliveries wait"))
     if "telegram" in channels:
         telegram = cast("Telegram", channels["telegram"])
         async with telegram:
             found.append(
-                await _attempt("telegram", lambda: telegram.check(settings.telegram.channels.values()))
+                await _check_part("telegram", lambda: telegram.check(settings.telegram.channels.values()))
             )
     elif settings.telegram.channels:
-        found.append(Finding("telegram", False, "channels are configured but no token"))
+        found.append(Finding("telegram", False, "channels are configured, but no token"))
     return found
 
 
-async def _attempt(what: str, attempt: Callable[[], Awaitable[str]]) -> Finding:
+async def _check_part(what: str, test: Callable[[], Awaitable[str]]) -> Finding:
     try:
-        return Finding(what, True, await attempt())
+        return Finding(what, True, await test())
     except MonitorError as error:
         return Finding(what, False, str(error))
 
 
-def _channel_of(settings: Settings, to: str) -> str:
+def _sample_channel(settings: Settings, to: str) -> str:
     channel = "telegram" if re.fullmatch(r"@\w+|-?\d+", to) else "email"
     subscribers.checked(channel, to)
     if channel not in app.configured_channels(settings):
@@ -172,7 +176,7 @@ async def _send_sample(settings: Settings, channel: str, to: str) -> str:
     from monitor import render
 
     now = app.now()
-    # it belongs to nobody: there is nothing to change or to look up behind its links
+    # It belongs to no subscriber, so its links would lead nowhere.
     message = render.alert(replace(app.sample(settings, "en", now), permalink=None, managed=False))
     address = app.sender_address(settings)
     envelope = Envelope(

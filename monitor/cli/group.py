@@ -1,4 +1,4 @@
-"""Groups of commands about one kind of thing, of which the first is to list it."""
+"""Groups of commands whose default command is `list`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import click
 
 
 class ListByDefault(click.Group):
-    """``monitor failed`` is ``monitor failed list``; options may stand before the name of the command as well as after it."""
+    """Runs ``list`` when no command is named. Options may stand before or after the command's name."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         if not any(word in ctx.help_option_names for word in args) or any(

@@ -1,4 +1,4 @@
-"""The commands about what is not believed yet: show it, approve it, reject it."""
+"""The commands about held changes: list, approve, reject."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import click
 
 from monitor.cli import Session, emit, subcommand, table
 from monitor.cli.group import ListByDefault
-from monitor.cli.watch import change_json, fan_out, must_be_known, show_outcome
+from monitor.cli.watch import change_json, check_source, fan_out, print_result
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Engine
@@ -18,22 +18,23 @@ if TYPE_CHECKING:
     from monitor.polling import Hold
 
 
-@click.group(cls=ListByDefault, short_help="Show what is not believed yet; approve or reject it.")
+@click.group(cls=ListByDefault, short_help="List held changes; approve or reject them.")
 def holds() -> None:
-    """Show what is not believed yet, and why; approve or reject it.
+    """List held changes and rejected publications, and why; approve or reject them.
 
-    Without a command it lists.
+    Without a command it lists them.
     """
 
 
-@subcommand(holds, name="list", short_help="List what is not believed yet.")
-@click.option("--source", "source", metavar="NAME", help="Only of this source.")
+@subcommand(holds, name="list", short_help="List held changes and rejected publications.")
+@click.option("--source", "source", metavar="NAME", help="Only this source.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 def list_(session: Session, source: str | None, as_json: bool) -> None:
-    """List held changes and rejected publications: why, since when, and when they release themselves, if they do.
+    """List held changes and rejected publications: why, since when, and when they are released.
 
-    JSON keys of a change: id, type ("change"), source, kind, before, after, fields, reason, since, release_at (null: only a person can);
-    of a publication: id, type ("publication"), source, hash, listings, reason, since, last_seen_at, release_at (always null).
+    JSON keys of a change: id, type ("change"), source, kind, before, after, fields, reason, since, release_at
+    (null: only by a person). Of a publication: id, type ("publication"), source, hash, listings, reason,
+    since, last_seen_at, release_at (always null).
     """
     from monitor.polling import standing
     from monitor.storage.engine import reading
@@ -42,7 +43,7 @@ def list_(session: Session, source: str | None, as_json: bool) -> None:
     engine = session.database()
     if source is not None:
         with reading(engine) as conn:
-            must_be_known(session.settings, conn, source)
+            check_source(session.settings, conn, source)
     found = [hold for hold in standing(engine) if source in (None, hold.source)]
     if as_json:
         for hold in found:
@@ -56,25 +57,24 @@ def list_(session: Session, source: str | None, as_json: bool) -> None:
         click.echo("nothing is held")
 
 
-def _chosen(function: Any) -> Any:
-    function = click.option("--all", "everything", is_flag=True, help="All that is held of the source.")(
-        function
-    )
-    function = click.option("--source", "source", metavar="NAME", help="With --all: of this source.")(
-        function
-    )
+def _selection_options(function: Any) -> Any:
+    function = click.option(
+        "--all", "everything", is_flag=True, help="Everything that is held of the source."
+    )(function)
+    function = click.option("--source", "source", metavar="NAME", help="With --all: the source.")(function)
     return click.argument("ids", metavar="[ID]...", nargs=-1)(function)
 
 
-@subcommand(holds, name="approve", short_help="Believe it and publish it now.")
-@_chosen
+@subcommand(holds, name="approve", short_help="Publish held changes now.")
+@_selection_options
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 def approve(
     session: Session, ids: tuple[str, ...], source: str | None, everything: bool, as_json: bool
 ) -> None:
-    """Believe what the IDs of `monitor holds` name and publish it now, deliveries included.
+    """Publish the changes with these IDs of `monitor holds` now, and queue their deliveries.
 
-    A rejected publication is taken with all its changes; one that is no longer served is believed when it comes back.
+    A rejected publication is accepted with all its changes. One that is no longer served is accepted when it
+    comes back.
 
     JSON keys: source, outcome, added, removed, changed, pending, held, reason.
     """
@@ -86,17 +86,17 @@ def approve(
     chosen = _ids(settings, engine, ids, source, everything)
     with app.open_parser(settings) as parser:
         for outcome in approve_now(engine, watches, chosen, now=app.now(), parser=parser):
-            show_outcome(outcome, as_json)
+            print_result(outcome, as_json)
     fan_out(session.components)
 
 
-@subcommand(holds, name="reject", short_help="Do not believe it while it stands.")
-@_chosen
+@subcommand(holds, name="reject", short_help="Silence held changes.")
+@_selection_options
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
 def reject(
     session: Session, ids: tuple[str, ...], source: str | None, everything: bool, as_json: bool
 ) -> None:
-    """Silence the changes that the IDs of `monitor holds` name for as long as they stand; refuse publications for good.
+    """Silence the changes with these IDs of `monitor holds` while they last; reject a publication for good.
 
     JSON keys: rejected (the IDs).
     """
@@ -115,7 +115,7 @@ def reject(
 def _ids(
     settings: Settings, engine: Engine, ids: Iterable[str], source: str | None, everything: bool
 ) -> tuple[str, ...]:
-    """The ids that were given, or all of a source; UsageError when that is none."""
+    """The given IDs, or all of a source. Raises UsageError when there are none."""
     from monitor.errors import UsageError
     from monitor.polling import standing
 
@@ -130,7 +130,7 @@ def _ids(
         if not given:
             raise UsageError(f"nothing is held of {source}")
     if not given:
-        raise UsageError("give the ID of what is meant; `monitor holds` lists them")
+        raise UsageError("give an ID; `monitor holds` lists them")
     return given
 
 
@@ -162,12 +162,12 @@ def _hold_json(hold: Hold) -> dict[str, Any]:
 
 
 def _hold_cells(hold: Hold, timezone: str) -> tuple[object, ...]:
-    from monitor.cli.output import SIGNS, described, when
+    from monitor.cli.output import SIGNS, format_change, when
     from monitor.storage.lists.changes import Row
 
     what = hold.what
     if isinstance(what, Row):
-        words = f"{SIGNS[what.change.kind]} {described(what.change)}"
+        words = f"{SIGNS[what.change.kind]} {format_change(what.change)}"
         since, released = what.first_seen_at, what.release_at
     else:
         words = f"a publication of {what.listings:,} listings, rejected"

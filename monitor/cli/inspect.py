@@ -1,4 +1,4 @@
-"""The commands that look at files: no database is opened, and nothing is sent."""
+"""The commands that read files; they open no database and send nothing."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ if TYPE_CHECKING:
     from monitor.history.replay import Event, ReplaySummary
 
 _FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
-_NAMES = 3  # of agencies in a line of a replay
+_MAX_NAMES = 3  # changes named in a line of a replay
 
 
-@command(short_help="Read one file as a source would and print its listings.")
+@command(short_help="Parse one file as a source and print its listings.")
 @click.argument("file", type=_FILE)
-@click.option("--source", "name", metavar="NAME", required=True, help="The configured source to read it as.")
+@click.option("--source", "name", metavar="NAME", required=True, help="The configured source to parse it as.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 def parse(session: Session, file: Path, name: str, as_json: bool) -> None:
-    """Read FILE as the source NAME would and print its listings; problems with single rows go to stderr.
+    """Parse FILE as the source NAME and print its listings; problems with single rows go to stderr.
 
     Exit 1 when FILE is not a readable publication.
 
@@ -53,23 +53,25 @@ def parse(session: Session, file: Path, name: str, as_json: bool) -> None:
     click.echo(f"{len(publication.listings):,} listings, {len(publication.problems):,} problems")
 
 
-@command(short_help="Compare two files as a source would; no database.")
+@command(short_help="Compare two files as publications of a source.")
 @click.argument("before", type=_FILE)
 @click.argument("after", type=_FILE)
 @click.option(
-    "--source", "name", metavar="NAME", required=True, help="The configured source to read them as."
+    "--source", "name", metavar="NAME", required=True, help="The configured source to parse them as."
 )
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
 def diff(session: Session, before: Path, after: Path, name: str, as_json: bool) -> None:
-    """Say what the source NAME would announce if it published AFTER when BEFORE is all that is known of it.
+    """Show what would be announced if the source NAME published AFTER, with BEFORE as its whole history.
 
-    Removals count as confirmed by a second look. The verdict is "publish"; "hold" when something would wait for time or a person; or
-    "reject" when AFTER would not be believed at all. Differences that nobody is told (links, letter case) are left out.
+    Removals count as confirmed by a second poll. The verdict is "publish"; "hold" when something would wait
+    for time or a person; or "reject" when AFTER would not be accepted at all. Differences that are never
+    announced (links, letter case) are left out.
 
-    JSON keys: added and removed (listings as `monitor parse` prints them), changed (objects with before, after, fields), verdict, reason.
+    JSON keys: added and removed (listings as `monitor parse` prints them), changed (objects with before,
+    after, fields), verdict, reason.
     """
     from monitor import app
-    from monitor.cli.output import SIGNS, described, listing_json
+    from monitor.cli.output import SIGNS, format_change, listing_json
 
     found = compare(
         _read(session, before, name),
@@ -100,19 +102,28 @@ def diff(session: Session, before: Path, after: Path, name: str, as_json: bool) 
         table(
             ("", "change", "what", "held because"),
             [
-                (SIGNS[change.kind], change.kind.value, described(change), found.held.get(change.identity))
+                (
+                    SIGNS[change.kind],
+                    change.kind.value,
+                    format_change(change),
+                    found.held.get(change.identity),
+                )
                 for change in found.changes
             ],
         )
     click.echo(
-        f"{len(found.of(Kind.ADDED))} added, {len(found.of(Kind.REMOVED))} removed, {len(found.of(Kind.CHANGED))} changed"
+        f"{len(found.of(Kind.ADDED))} added, {len(found.of(Kind.REMOVED))} removed,"
+        f" {len(found.of(Kind.CHANGED))} changed"
     )
     click.echo(f"verdict: {found.verdict}{f': {found.reason}' if found.reason else ''}")
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """What is told of the way from one publication to the next, and what becomes of it; ``held`` is why, by a change's identity."""
+    """The changes between two publications that would be announced, and the verdict.
+
+    ``held`` maps the identity of a held change to the reason.
+    """
 
     changes: tuple[Change, ...]
     verdict: str
@@ -124,7 +135,7 @@ class Comparison:
 
 
 def compare(before: Publication, after: Publication, policy: Policy, now: datetime) -> Comparison:
-    """Judge ``after`` when ``before`` is the whole history: nothing stands, nothing was released, removals are confirmed."""
+    """Judge ``after`` with ``before`` as the whole history and removals as confirmed."""
     from monitor.core import diff as differences
     from monitor.core import guard
 
@@ -162,16 +173,18 @@ def compare(before: Publication, after: Publication, policy: Policy, now: dateti
 @click.argument("manifest", type=_FILE)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 def replay(session: Session, source: str, manifest: Path, as_json: bool) -> None:
-    """Simulate polling SOURCE at its interval over a history of files, and say what would have been told, when.
+    """Simulate polling SOURCE at its interval over a history of files,
+    and show what would have been announced, and when.
 
-    MANIFEST is a CSV file with the header time,file: a time (ISO 8601, UTC) and a file, which is what the publisher served from then on;
-    file names are taken from the manifest's folder. The simulation goes on after the last file until nothing can release itself. It
-    works in a scratch database and sends nothing.
+    MANIFEST is a CSV file with the header time,file: a time (ISO 8601, UTC) and the file that the publisher
+    served from then on, relative to the manifest's folder. The simulation continues after the last file until
+    no hold can end by itself. It uses a scratch database and sends nothing.
 
-    A line whenever changes are published, first held, or a publication is rejected; a summary at the end. JSON keys: time, verdict
-    ("published", "held", "rejected"), reason, added and removed (objects with name, state), changed (objects with before, after); the
-    last line is {"summary": {...}} with source, files, unseen, unreadable, first_poll, last_poll, polls, added, removed, changed, held,
-    rejected, waiting, listings, problems.
+    It prints a line whenever changes are published or first held, or a publication is rejected, and a summary
+    at the end. JSON keys: time, verdict ("published", "held", "rejected"), reason, added and removed (objects
+    with name, state), changed (objects with before, after); the last line is {"summary": {...}} with source,
+    files, unseen, unreadable, first_poll, last_poll, polls, added, removed, changed, held, rejected, waiting,
+    listings, problems.
     """
     from monitor import app
     from monitor.history.replay import ReplaySummary, read_manifest
@@ -196,11 +209,11 @@ def replay(session: Session, source: str, manifest: Path, as_json: bool) -> None
             elif as_json:
                 emit(_event_json(value))
             else:
-                click.echo(_event_words(value))
+                click.echo(_event_text(value))
 
 
 def _read(session: Session, file: Path, name: str) -> Publication:
-    """What a file publishes; ParseError if nothing readable, UsageError if it cannot be opened."""
+    """Parse a file. Raises ParseError, and UsageError when it cannot be read."""
     from monitor import app, sources
     from monitor.errors import ParseError, UsageError
 
@@ -231,19 +244,19 @@ def _event_json(event: Event) -> dict[str, Any]:
     }
 
 
-def _event_words(event: Event) -> str:
+def _event_text(event: Event) -> str:
     counts = [f"{len(event.of(kind))} {kind.value}" for kind in Kind if event.of(kind)]
     line = f"{event.time:%Y-%m-%d %H:%M} UTC  {event.verdict:<9}  {', '.join(counts)}"
     if event.changes:
-        line += f": {_some(event.changes)}"
+        line += f": {_summarize(event.changes)}"
     return f"{line.rstrip()}{f'  ({event.reason})' if event.reason else ''}"
 
 
-def _some(changes: Sequence[Change]) -> str:
-    from monitor.cli.output import SIGNS, described
+def _summarize(changes: Sequence[Change]) -> str:
+    from monitor.cli.output import SIGNS, format_change
 
-    shown = [f"{SIGNS[change.kind]} {described(change)}" for change in changes[:_NAMES]]
-    return "; ".join(shown) + (f" and {len(changes) - _NAMES} more" if len(changes) > _NAMES else "")
+    shown = [f"{SIGNS[change.kind]} {format_change(change)}" for change in changes[:_MAX_NAMES]]
+    return "; ".join(shown) + (f" and {len(changes) - _MAX_NAMES} more" if len(changes) > _MAX_NAMES else "")
 
 
 def _show_summary(summary: ReplaySummary, as_json: bool) -> None:
@@ -256,7 +269,8 @@ def _show_summary(summary: ReplaySummary, as_json: bool) -> None:
     for problem in summary.problems:
         click.echo(f"not readable: {problem}", err=True)
     click.echo(
-        f"{summary.polls:,} polls over {summary.files:,} files ({summary.unseen} unseen, {summary.unreadable} unreadable, "
-        f"{summary.rejected} rejected): {summary.added:,} added, {summary.removed:,} removed, {summary.changed:,} changed; "
-        f"{summary.held:,} were held, {summary.waiting:,} wait for a person; {summary.listings:,} listings at the end"
+        f"{summary.polls:,} polls over {summary.files:,} files ({summary.unseen} unseen,"
+        f" {summary.unreadable} unreadable, {summary.rejected} rejected): {summary.added:,} added,"
+        f" {summary.removed:,} removed, {summary.changed:,} changed; {summary.held:,} were held,"
+        f" {summary.waiting:,} wait for a person; {summary.listings:,} listings at the end"
     )

@@ -1,10 +1,10 @@
-"""Logging of the commands: to stderr, one line each, never with an address, a token or a URL that carries one."""
+"""Logging of the commands: to stderr, without addresses, tokens or URLs that hold one."""
 
 from __future__ import annotations
 
 import logging
 
-# these log request lines (with the bot token in them) or message content at INFO and DEBUG
+# At INFO and DEBUG these log request lines, which hold the bot token, or message content.
 _LOUD = (
     "httpx",
     "httpcore",
@@ -19,7 +19,9 @@ _LOUD = (
 
 
 def configure(debug: bool, *, service: bool = False) -> None:
-    """Set up logging for this process: warnings, of a ``service`` also what it does, with ``debug`` everything of the program's own rooms."""
+    """Set up logging for this process: warnings; INFO for a ``service``; DEBUG of this program with
+    ``debug``.
+    """
     logging.basicConfig(
         level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s", force=True
     )

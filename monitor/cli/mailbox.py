@@ -1,4 +1,4 @@
-"""A mailbox to which mail comes back, emptied over IMAP (RFC 3501) and TLS."""
+"""Reads and empties the bounce mailbox over IMAP (RFC 3501) and TLS."""
 
 from __future__ import annotations
 
@@ -19,36 +19,40 @@ Act = Callable[[bytes], BounceVerdict]
 _TIMEOUT = 60  # s, for one answer
 
 
-def empty(
+def process_mailbox(
     host: str, port: int, user: str, password: str, folder: str, act: Act, *, ca: Path | None = None
 ) -> None:
-    """Act on every mail in a folder that was not seen yet; ours are deleted, and what is not ours or cannot be read stays, marked as seen.
+    """Process every unseen mail of a folder. Ours are deleted; others and unreadable ones stay, marked as
+    seen.
 
-    A mail is marked only after it was acted upon: what an interruption leaves is read again, and `subscribe.returned` counts no mail twice.
-    ``ca`` is a PEM file with the authority to trust in place of the system's. Raises MonitorError, with what to do, when the mailbox
-    cannot be opened or is lost in the middle; a server's own words may repeat the user name and are never passed on.
+    A mail is marked after it was processed: an interrupted one is read again and is not counted twice. ``ca``
+    is a PEM file with the authority to trust instead of the system's. Raises MonitorError, with what to do,
+    when the mailbox cannot be opened or the connection is lost; the server's own text, which may repeat the
+    user name, is never passed on.
     """
     try:
         trusted = ssl.create_default_context(cafile=ca)
     except OSError:
-        raise MonitorError(f"{ca} is no file of PEM certificates: check [bounces] imap_ca") from None
+        raise MonitorError(f"{ca} is not a file of PEM certificates: check [bounces] imap_ca") from None
     try:
         mailbox = imaplib.IMAP4_SSL(host, port, ssl_context=trusted, timeout=_TIMEOUT)
         try:
             _log_in(mailbox, host, user, password)
-            _empty(mailbox, folder, act)
+            _process_folder(mailbox, folder, act)
         finally:
             with suppress(imaplib.IMAP4.error, OSError):
                 mailbox.logout()
             with suppress(OSError):
-                mailbox.shutdown()  # which `logout` leaves out when the connection is lost
+                mailbox.shutdown()  # `logout` does not do so when the connection is lost
     except ssl.SSLCertVerificationError as error:
         raise MonitorError(
-            f"the certificate of {host} is not trusted ({error.verify_message}): check [bounces] imap_host, or give its authority as imap_ca"
+            f"the certificate of {host} is not trusted ({error.verify_message}): check [bounces] imap_host,"
+            " or set imap_ca to its authority"
         ) from None
     except (imaplib.IMAP4.error, OSError) as error:
         raise MonitorError(
-            f"the connection to the mailbox at {host}:{port} failed ({type(error).__name__}): try again, nothing is counted twice"
+            f"the connection to the mailbox at {host}:{port} failed ({type(error).__name__}):"
+            " try again, nothing is counted twice"
         ) from None
 
 
@@ -63,20 +67,18 @@ def _log_in(mailbox: imaplib.IMAP4, host: str, user: str, password: str) -> None
         ) from None
 
 
-def _empty(mailbox: imaplib.IMAP4, folder: str, act: Act) -> None:
+def _process_folder(mailbox: imaplib.IMAP4, folder: str, act: Act) -> None:
     name = folder.replace("\\", "\\\\").replace('"', '\\"')
     if not name.isascii() or mailbox.select(f'"{name}"')[0] != "OK":
         raise MonitorError(f"the mailbox has no folder {folder!r}: check [bounces] imap_folder")
-    precise = (
-        "UIDPLUS" in mailbox.capabilities
-    )  # RFC 4315: expunges what it is told, and nothing that others marked
+    # RFC 4315: expunges only the given mail, not what others marked.
+    precise = "UIDPLUS" in mailbox.capabilities
     _, found = mailbox.uid("SEARCH", "UNSEEN")
     for number in (found[0] or b"").split():
         uid = number.decode("ascii")
-        content = _fetched(mailbox, uid)
+        content = _fetch(mailbox, uid)
         if content is None:
-            # in its place, for whoever looks after the mailbox; not tried again every time
-            log.warning("a mail in the mailbox (UID %s) cannot be read and is left, marked as seen", uid)
+            log.warning("a mail in the mailbox (UID %s) cannot be read; it stays, marked as seen", uid)
         ours = content is not None and act(content) is not BounceVerdict.FOREIGN
         mailbox.uid("STORE", uid, "+FLAGS", r"(\Seen \Deleted)" if ours else r"(\Seen)")
         if ours and precise:
@@ -85,8 +87,8 @@ def _empty(mailbox: imaplib.IMAP4, folder: str, act: Act) -> None:
         mailbox.expunge()
 
 
-def _fetched(mailbox: imaplib.IMAP4, uid: str) -> bytes | None:
-    """A mail as far as it is read; None when the server cannot give it."""
+def _fetch(mailbox: imaplib.IMAP4, uid: str) -> bytes | None:
+    """Fetch a mail, up to `LARGEST` bytes; None when the server cannot return it."""
     try:
         _, parts = mailbox.uid("FETCH", uid, f"(BODY.PEEK[]<0.{LARGEST}>)")
     except imaplib.IMAP4.abort:

@@ -16,33 +16,33 @@ if TYPE_CHECKING:
 
 
 @command(short_help="Write a commented configuration; create the database and the key.")
-@click.option("--force", is_flag=True, help="Overwrite a configuration file that is there.")
+@click.option("--force", is_flag=True, help="Overwrite an existing configuration file.")
 def init(session: Session, force: bool) -> None:
-    """Write a commented configuration, create the database and the key.
+    """Write a commented configuration; create the database and the key.
 
-    The configuration goes to --config (by default ./config.toml); every key is explained in it and stands at its default. The database and
-    the key that encrypts addresses are created in its data folder. Nothing that exists is changed, except with --force the configuration.
+    The configuration goes to --config (default: ./config.toml). It explains every key and holds its default.
+    The database and the key that encrypts addresses are created in its data folder. Existing files are not
+    changed, except the configuration with --force.
     """
     from monitor.app import open_keys
     from monitor.config import DEFAULT_PATH, example
 
     path = session.config or DEFAULT_PATH
     if path.exists() and not force:
-        click.echo(f"{path} is there already and stays as it is (--force overwrites it)")
+        click.echo(f"{path} exists and is not changed (--force overwrites it)")
     else:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(example(), "utf-8")
         except OSError as error:
             raise UsageError(f"{path} cannot be written: {error.strerror}") from None
-        click.echo(f"wrote {path}: every key is explained there")
+        click.echo(f"wrote {path}: it explains every key")
     session.config = path
     components = session.components
     open_keys(session.settings, components.engine)
     click.echo(f"database: {components.engine.url.render_as_string(hide_password=True)}")
-    click.echo(
-        f"key file: {session.settings.data.folder / 'monitor.key'} (back it up apart from the database)"
-    )
+    key = session.settings.data.folder / "monitor.key"
+    click.echo(f"key file: {key} (back it up, but not together with the database)")
     click.echo("next: edit the configuration, then `monitor check` and `monitor run`")
 
 
@@ -50,21 +50,21 @@ def init(session: Session, force: bool) -> None:
 @click.option(
     "--no-web",
     is_flag=True,
-    help="Without the site.",
+    help="Do not serve the site.",
 )
 def run(session: Session, no_web: bool) -> None:
-    """Run the service: poll every source when it is due, deliver what is published, serve the site and talk as the Telegram bot, until
-    SIGTERM or Ctrl-C.
+    """Run the service: poll every source when it is due, deliver what is published, serve the site and run
+    the Telegram bot, until SIGTERM or Ctrl-C.
 
-    A stop finishes what is under way (30 s at most) and exits 0. On SQLite only one service runs on a database; every other command
-    works beside it. With PostgreSQL as many as wanted share the work.
+    A stop finishes what is under way (at most 30 s) and exits 0. On SQLite one service runs per database;
+    every other command works beside it. On PostgreSQL any number share the work.
     """
     from monitor.cli.logs import configure
     from monitor.cli.run import serve
 
     configure(session.debug, service=True)
     if not serve(session.settings, with_site=not no_web):
-        # a download that would not end: its thread must not keep the process; nothing of it was committed
+        # A download did not end. Its thread must not keep the process alive; nothing of it was committed.
         import os
 
         os._exit(0)
@@ -72,19 +72,23 @@ def run(session: Session, no_web: bool) -> None:
 
 @command(short_help="Check the configuration, the sources and the channels; send a sample.")
 @click.option(
-    "--to", metavar="ADDRESS|CHAT", help="Send a marked sample alert there, over the configured channel."
+    "--to",
+    metavar="ADDRESS|CHAT",
+    help="Send an alert marked as a sample there, over the configured channel.",
 )
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
 def check(session: Session, to: str | None, as_json: bool) -> None:
-    """Check the configuration (all problems at once), try every source, the mail relay and Telegram; with --to send a sample.
+    """Check the configuration (all problems at once), every source, the mail relay and Telegram; with --to
+    send a sample.
 
-    Nothing is stored of what the sources answer. Exit 2 for a wrong configuration, 1 when something does not work.
+    Nothing that the sources answer is stored. Exit 2 for an invalid configuration, 1 when something does not
+    work.
 
     JSON keys: ok, checks (a list of what, ok, message).
     """
-    from monitor.cli.check import findings
+    from monitor.cli.check import run_checks
 
-    results = findings(session.settings, to, session.config)
+    results = run_checks(session.settings, to, session.config)
     if as_json:
         emit(
             {
@@ -100,28 +104,29 @@ def check(session: Session, to: str | None, as_json: bool) -> None:
     sys.exit(0 if all(result.ok for result in results) else 1)
 
 
-@command(short_help="Show the whole job on real data, with nothing configured.")
-@click.option("--once", is_flag=True, help="End after the story instead of watching on.")
+@command(short_help="Show how everything works on real data, without configuration.")
+@click.option("--once", is_flag=True, help="Exit after the story instead of going live.")
 @click.option(
     "--folder",
     type=click.Path(path_type=Path, file_okay=False),
     default=Path("demo"),
     show_default=True,
-    help="Where its database, its mailbox and the served files go; made anew.",
+    help="The folder for its database, mailbox and served files; an earlier demo there is deleted.",
 )
 def demo(session: Session, once: bool, folder: Path) -> None:
-    """Show the whole job on real data, with no internet and nothing configured.
+    """Show how everything works on real data, without internet or configuration.
 
-    Serves real publications of two official lists on a loopback port, polls them with their own dates as time, and prints step by step
-    what was seen, believed, held and sent. The alerts of three sample subscribers and one channel are written as .eml files into
-    FOLDER/mailbox. Without --once it then opens the site on this machine, with a page for the mailbox, until Ctrl-C: sign up there and see the alert come.
+    It serves real publications of two official lists on a loopback port, polls them with their own dates as
+    the time, and prints step by step what was seen, believed, held and sent. The alerts of three sample
+    subscribers and one channel are written as .eml files to FOLDER/mailbox. Without --once it then serves the
+    site on this machine, with a page for the mailbox, until Ctrl-C: sign up there and see the alert arrive.
     """
     from monitor.demo import play
 
     play(folder, once=once)
 
 
-@command(short_help="Say how sources, outbox and sender are.")
+@command(short_help="Show the state of sources, outbox and sender.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
 @click.option(
     "--alive",
@@ -130,11 +135,13 @@ def demo(session: Session, once: bool, folder: Path) -> None:
 )
 @click.option("--check", "strict", is_flag=True, help="Exit 1 when something needs attention.")
 def status(session: Session, as_json: bool, alive: bool, strict: bool) -> None:
-    """Say how sources, outbox and sender are, and what needs attention.
+    """Show the state of sources, outbox and sender, and what needs attention.
 
-    JSON keys: now, ok, problems (sentences); sources.NAME: last_good_at, age (s), blind, baseline, pending, held, last_fetch_at,
-    last_outcome, last_reason, next_poll_at, rejected; outbox: due, due_by_channel, waiting_for_channel, oldest_due_at, oldest_age (s),
-    paused (channels that send nothing now: channel, until, reason), refused_often (by channel), failed, to_fan_out, fenced; sender: last_beat_at, age (s), working; bot (where one is configured): the same, and problem.
+    JSON keys: now, ok, problems (sentences); sources.NAME: last_good_at, age (s), blind, baseline, pending,
+    held, last_fetch_at, last_outcome, last_reason, next_poll_at, rejected; outbox: due, due_by_channel,
+    waiting_for_channel, oldest_due_at, oldest_age (s), paused (channels that send nothing now: channel,
+    until, reason), refused_often (by channel), failed, to_fan_out, fenced; sender: last_beat_at, age (s),
+    working; bot (where one is configured): the same, and problem.
     """
     report = load_status(session.components)
     if alive:
@@ -142,7 +149,7 @@ def status(session: Session, as_json: bool, alive: bool, strict: bool) -> None:
     if as_json:
         emit(report)
     else:
-        _show(report)
+        _print_status(report)
     if strict and not report["ok"]:
         sys.exit(1)
 
@@ -164,9 +171,9 @@ def load_status(components: Components) -> dict[str, Any]:
     )
 
 
-def _show(report: dict[str, Any]) -> None:
+def _print_status(report: dict[str, Any]) -> None:
     for name, line in report["sources"].items():
-        age = _ago(line["age"])
+        age = _format_age(line["age"])
         click.echo(
             f"{name}: {line['baseline']} listings, last good check {age}"
             + (", BLIND" if line["blind"] else "")
@@ -174,17 +181,17 @@ def _show(report: dict[str, Any]) -> None:
             + (f", {line['held']} held" if line["held"] else "")
         )
     outbox = report["outbox"]
-    oldest = f", the oldest {_ago(outbox['oldest_age'])}" if outbox["due"] else ""
+    oldest = f", the oldest {_format_age(outbox['oldest_age'])}" if outbox["due"] else ""
     click.echo(f"outbox: {outbox['due']} due{oldest}, {outbox['failed']} failed for good")
     for part in ("sender", "bot"):
         if (seen := report.get(part)) is not None:
             working = "working" if seen["working"] else "not running"
-            click.echo(f"{part}: {working}, last seen {_ago(seen['age'])}")
+            click.echo(f"{part}: {working}, last seen {_format_age(seen['age'])}")
     for problem in report["problems"]:
         click.echo(f"! {problem}")
 
 
-def _ago(seconds: int | None) -> str:
+def _format_age(seconds: int | None) -> str:
     if seconds is None:
         return "never"
     for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):

@@ -1,4 +1,4 @@
-"""The commands about the outbox: send what is due, lift the fence, look at what failed."""
+"""The commands about the outbox: deliver, resume, failed."""
 
 from __future__ import annotations
 
@@ -19,20 +19,21 @@ if TYPE_CHECKING:
     from monitor.storage.deliveries.queue import DeadLetter
 
 
-@command(short_help="Send what is due and return.")
+@command(short_help="Send what is due and exit.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object: sent, retried, failed, due.")
 def deliver(session: Session, as_json: bool) -> None:
-    """Send what is due and return; works beside a running service.
+    """Send what is due and exit; works beside a running service.
 
-    Counts deliveries: sent; retried (not accepted now, tried again later); failed (for good, see `monitor failed`); due (owed still: they
-    are to be tried later, or wait for a channel that is not configured).
+    Counts deliveries: sent; retried (not accepted now, tried again later); failed (for good, see `monitor
+    failed`); due (tried later, or waiting for a channel that is not configured).
     """
     drained = asyncio.run(_deliver(session))
     if as_json:
         emit(asdict(drained))
     else:
         click.echo(
-            f"{drained.sent} sent, {drained.retried} to be tried again, {drained.failed} failed, {drained.due} due"
+            f"{drained.sent} sent, {drained.retried} to be tried again,"
+            f" {drained.failed} failed, {drained.due} due"
         )
 
 
@@ -51,13 +52,13 @@ async def _deliver(session: Session) -> Drained:
     return await app.send_due(components, until=components.clock(), stop=stop)
 
 
-@command(short_help="Lift the fence after showing what would be sent.")
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@command(short_help="Start sending from a copied or restored database.")
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 def resume(session: Session, yes: bool) -> None:
-    """Lift the fence after showing what would be sent.
+    """Start sending from a copied or restored database, after showing what would be sent.
 
-    A database that looks copied or restored does not write to anybody by itself: what is due in it may have been sent already, by the
-    original or before the restore. Look at what is due, then say yes or no. Exit 1 when you say no.
+    A database that looks copied or restored sends nothing by itself: what is due may have been sent already,
+    by the original or before the restore. Check what is due, then confirm. Exit 1 when you decline.
     """
     from monitor.outbox import clone_guard
     from monitor.storage.deliveries import queue
@@ -67,13 +68,13 @@ def resume(session: Session, yes: bool) -> None:
     folder = session.settings.data.folder
     reason = session.components.fenced()
     if reason is None:
-        click.echo("nothing holds this database back: it sends")
+        click.echo("nothing to do: this database sends")
         return
     click.echo(f"Nothing is sent: {reason.partition(';')[0]}.")
     with reading(engine) as conn:
         heaps = queue.heaps(conn)
     if heaps:
-        click.echo("Sending would begin with what is due here:")
+        click.echo("These messages are due and would be sent first:")
         table(
             ("channel", "source", "messages", "oldest", "newest"),
             [
@@ -82,27 +83,28 @@ def resume(session: Session, yes: bool) -> None:
             ],
         )
     else:
-        click.echo("Nothing is due here; what is published from now on would be sent.")
+        click.echo("Nothing is due; changes that are published from now on would be sent.")
     if not yes:
         click.confirm("Send from this database from now on?", default=False, abort=True)
     clone_guard.lift(engine, folder)
-    click.echo("the fence is lifted: the next `monitor deliver`, or a running `monitor run`, sends")
+    click.echo("sending is on: a running `monitor run` or the next `monitor deliver` sends")
 
 
-@click.group(cls=ListByDefault, short_help="List dead letters; queue them again.")
+@click.group(cls=ListByDefault, short_help="List failed messages; queue them again.")
 def failed() -> None:
-    """List dead letters: messages that were given up. Queue them again when the reason is mended.
+    """List failed messages, which are not tried again; queue them again once the cause is fixed.
 
     Without a command it lists them.
     """
 
 
-@subcommand(failed, name="list", short_help="List the messages that were given up.")
+@subcommand(failed, name="list", short_help="List failed messages.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 def failed_list(session: Session, as_json: bool) -> None:
-    """List the messages that were given up, the newest last.
+    """List failed messages, newest last.
 
-    JSON keys: id, kind, channel, address (masked), source, created_at, failed_at, attempts, error, ambiguous (it may have arrived).
+    JSON keys: id, kind, channel, address (masked), source, created_at, failed_at, attempts, error, ambiguous
+    (it may have arrived).
     """
     from monitor.storage.deliveries import queue
     from monitor.storage.engine import reading
@@ -112,7 +114,7 @@ def failed_list(session: Session, as_json: bool) -> None:
         letters = queue.dead_letters(conn)
     if as_json:
         for letter in letters:
-            emit(_shown(letter, keys))
+            emit(_dead_letter_json(letter, keys))
     elif letters:
         table(
             ("id", "channel", "address", "source", "since", "tried", "why"),
@@ -130,34 +132,34 @@ def failed_list(session: Session, as_json: bool) -> None:
             ],
         )
     else:
-        click.echo("no message was given up")
+        click.echo("no message has failed")
 
 
-@subcommand(failed, name="retry", short_help="Queue dead letters again.")
+@subcommand(failed, name="retry", short_help="Queue failed messages again.")
 @click.argument("ids", metavar="[ID]...", nargs=-1, type=int)
 @click.option("--all", "everything", is_flag=True, help="All of them.")
 def failed_retry(session: Session, ids: tuple[int, ...], everything: bool) -> None:
-    """Queue dead letters again, by their ids or all: they are due now, with all their attempts before them.
+    """Queue failed messages again, by ID or all: they are due now and get all their attempts again.
 
-    Nothing is queued for somebody who has left since.
+    Nothing is queued for a subscriber who has left since.
     """
     from monitor import app
     from monitor.storage.deliveries import queue
     from monitor.storage.engine import transaction
 
     if bool(ids) == everything:
-        raise click.UsageError("give the ids of dead letters, or --all")
+        raise click.UsageError("give the IDs of failed messages, or --all")
     engine = session.database()
     with transaction(engine) as conn:
         queued = queue.requeue(conn, app.now(), None if everything else ids)
     for id in sorted(set(ids) - set(queued)):
-        click.echo(f"{id}: not a dead letter, or its subscriber has left", err=True)
+        click.echo(f"{id}: not a failed message, or its subscriber has left", err=True)
     click.echo(f"{len(queued)} queued again")
     if set(ids) - set(queued):
         raise click.exceptions.Exit(1)
 
 
-def _shown(letter: DeadLetter, keys: KeyFile) -> dict[str, object]:
+def _dead_letter_json(letter: DeadLetter, keys: KeyFile) -> dict[str, object]:
     return {
         "id": letter.id,
         "kind": letter.kind,
@@ -173,7 +175,7 @@ def _shown(letter: DeadLetter, keys: KeyFile) -> dict[str, object]:
 
 
 def _masked(letter: DeadLetter, keys: KeyFile) -> str | None:
-    """The address for the operator's eyes; None once it was erased."""
+    """The masked address; None once it was erased."""
     from monitor.errors import KeyFileError
     from monitor.subscribers import mask
 

@@ -1,4 +1,4 @@
-"""How listings, changes and moments are written for programs and for people, the same in every command."""
+"""Formats listings, changes and times for programs and people, the same in every command."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SIGNS = {Kind.ADDED: "+", Kind.REMOVED: "-", Kind.CHANGED: "~"}
 
 
 def listing_json(listing: Listing) -> dict[str, Any]:
-    """A listing with the keys `LISTING_KEYS`; what it does not say is null, ``attributes`` is an object."""
+    """Format a listing with the keys `LISTING_KEYS`; missing values are null, ``attributes`` is an object."""
     return {
         "name": listing.name,
         "city": listing.city,
@@ -34,12 +34,12 @@ def listing_json(listing: Listing) -> dict[str, Any]:
 
 
 def brief_json(listing: Listing | None) -> dict[str, Any] | None:
-    """A listing by name and state."""
+    """Format a listing by name and state."""
     return None if listing is None else {"name": listing.name, "state": listing.state}
 
 
-def moment(text: str, timezone: str) -> datetime:
-    """The moment that a person means: ISO 8601 with a zone, or a date, which is its beginning in the site's time zone.
+def parse_time(text: str, timezone: str) -> datetime:
+    """Parse ISO 8601 with a zone, or a date, which is its beginning in ``timezone``, to a time in UTC.
 
     Raises UsageError.
     """
@@ -55,37 +55,39 @@ def moment(text: str, timezone: str) -> datetime:
 
 
 def iso(at: datetime | None) -> str | None:
-    """A moment for programs."""
+    """Format a time for programs."""
     return at.isoformat(timespec="seconds") if at else None
 
 
 def when(at: datetime | None, timezone: str) -> str:
-    """A moment for people, to the minute."""
+    """Format a time for people, to the minute."""
     return f"{at.astimezone(ZoneInfo(timezone)):%Y-%m-%d %H:%M %Z}" if at else "-"
 
 
-def titled(listing: Listing) -> str:
-    """A listing for people: "Hammond Police Department (IN)"."""
+def format_listing(listing: Listing) -> str:
+    """Format a listing for people: "Hammond Police Department (IN)"."""
     place = listing.state or listing.state_text
     return f"{listing.name} ({place})" if place else listing.name
 
 
-def described(change: Change) -> str:
-    """A change for people, in a line: what was, and what is."""
+def format_change(change: Change) -> str:
+    """Format a change for people on one line: before and after."""
     if change.kind is not Kind.CHANGED:
-        return titled(change.subject)
+        return format_listing(change.subject)
     assert change.before is not None
     assert change.after is not None
     if change.renamed or "state" in change.fields:
-        words = f"{titled(change.before)} -> {titled(change.after)}"
+        words = f"{format_listing(change.before)} -> {format_listing(change.after)}"
         others = [field for field in change.fields if field not in {"name", "state"}]
     else:
-        words, others = titled(change.after), list(change.fields)
+        words, others = format_listing(change.after), list(change.fields)
     return f"{words}: {', '.join(others)}" if others else words
 
 
 def write_csv(header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """A CSV table on stdout that a spreadsheet opens as text: what it would take for a formula stands behind an apostrophe."""
+    """Write a CSV table to stdout. Cells that a spreadsheet would read as formulas get an apostrophe in
+    front.
+    """
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerows([[_as_text(cell) for cell in row] for row in (header, *rows)])

@@ -1,4 +1,4 @@
-"""The operator's door for subscribers."""
+"""The commands about subscribers: add, list, remove, export, erase."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def subscribers() -> None:
     subscribers,
     name="add",
     short_help="Add a subscriber, or places to one.",
-    # a chat's id may begin with a minus
+    # A chat ID may begin with a minus.
     context_settings={"ignore_unknown_options": True},
 )
 @click.argument("channel", type=click.Choice(["email", "telegram"]))
@@ -33,10 +33,14 @@ def subscribers() -> None:
     "sources",
     metavar="NAME",
     multiple=True,
-    help="Only this list; may be repeated. All by default.",
+    help="Only this source; may be repeated. Default: all.",
 )
 @click.option(
-    "--language", type=click.Choice(["en", "es"]), default="en", show_default=True, help="Of the messages."
+    "--language",
+    type=click.Choice(["en", "es"]),
+    default="en",
+    show_default=True,
+    help="The language of the messages.",
 )
 def add(
     session: Session,
@@ -46,9 +50,10 @@ def add(
     sources: tuple[str, ...],
     language: str,
 ) -> None:
-    """Add a subscriber who is active at once, or more places to one who is there.
+    """Add a subscriber, active at once, or add places to an existing one.
 
-    ADDRESS is a mail address, or a Telegram chat (@name or number). PLACE is a ZIP code, a state such as IL, or US for everything.
+    ADDRESS is an email address or a Telegram chat (@name or number). PLACE is a ZIP code, a state such as IL,
+    or US for everything.
     """
     from monitor import subscribers
 
@@ -67,9 +72,10 @@ def add(
         now=session.components.clock(),
         language=language,
     )
-    what = "added" if added.new else "was there already"
+    what = "added" if added.new else "exists already"
     click.echo(
-        f"subscriber {added.subscriber} ({added.masked}) {what}; {added.follows} new places, counted per list"
+        f"subscriber {added.subscriber} ({added.masked}) {what};"
+        f" {added.follows} new places, counted per source"
     )
 
 
@@ -121,17 +127,19 @@ def list_(session: Session, as_json: bool) -> None:
 @subcommand(
     subscribers,
     name="remove",
-    short_help="End a subscriber and erase the address.",
+    short_help="Remove a subscriber and erase the address.",
     context_settings={"ignore_unknown_options": True},
 )
 @click.argument("who", metavar="ADDRESS|ID")
 @click.option(
     "--channel",
     type=click.Choice(["email", "telegram"]),
-    help="Whose ADDRESS it is; without it a number is an ID, and any other address is told by its form.",
+    help="The channel of ADDRESS. Default: a number is an ID; other addresses are recognized by their form.",
 )
 def remove(session: Session, who: str, channel: str | None) -> None:
-    """End a subscriber, by ADDRESS or by the ID that the list shows: the address is erased at once and nothing more is sent."""
+    """Remove a subscriber by ADDRESS or by the ID in the list. The address is erased at once; nothing more is
+    sent.
+    """
     from monitor import subscribers
     from monitor.errors import UsageError
 
@@ -157,11 +165,11 @@ def remove(session: Session, who: str, channel: str | None) -> None:
     click.echo("removed; the address is erased")
 
 
-@subcommand(subscribers, name="export", short_help="Send somebody what is stored about them.")
+@subcommand(subscribers, name="export", short_help="Send a subscriber what is stored about them.")
 @click.argument("address")
 @click.option("--channel", type=click.Choice(["email", "telegram"]), default="email", show_default=True)
 def export(session: Session, address: str, channel: str) -> None:
-    """Send everything that is stored about ADDRESS to that address itself, and show it to nobody else. It leaves with the next delivery."""
+    """Send everything that is stored about ADDRESS to that address only. It leaves with the next delivery."""
     from monitor import subscribers
     from monitor.errors import UsageError
 
@@ -170,16 +178,18 @@ def export(session: Session, address: str, channel: str) -> None:
     address = subscribers.checked(channel, address)
     if not subscribers.export(engine, keys, channel=channel, address=address, now=session.components.clock()):
         raise UsageError("this address is not subscribed: nothing is stored about it")
-    click.echo("queued; it goes to the address itself")
+    click.echo("queued; it is sent to that address only")
 
 
-@subcommand(subscribers, name="erase", short_help="Forget an address wholly.")
+@subcommand(subscribers, name="erase", short_help="Erase an address completely.")
 @click.argument("address")
 @click.option("--channel", type=click.Choice(["email", "telegram"]), default="email", show_default=True)
 def erase(session: Session, address: str, channel: str) -> None:
-    """Forget ADDRESS wholly, subscribed or not: the subscriber ends, and messages to it in the mailbox folder are deleted.
+    """Erase ADDRESS completely, subscribed or not: remove the subscriber and delete its messages in the
+    mailbox folder.
 
-    A keyed hash stays in erasures.txt in the data folder, so that a restored backup forgets the address again.
+    A keyed hash stays in erasures.txt in the data folder, so that the address is erased again from a restored
+    backup.
     """
     from monitor import subscribers
 

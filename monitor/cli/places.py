@@ -21,16 +21,16 @@ if TYPE_CHECKING:
     from monitor.places import Covers, Gazetteer
 
 COLUMNS = ("name", "city", "county", "state", "latitude", "longitude")
-_NOTHING_READ = "No list was read yet: run `monitor poll` first."
+_NOTHING_READ = "No source was read yet: run `monitor poll` first."
 BAR_EVERY = 200  # rows between two steps of the progress bar
 
 
-@command(short_help="Say which places an agency serves, and why.")
+@command(short_help="Show which places an agency serves, and why.")
 @click.argument("name", required=False)
 @click.option("--city", help="The town in the agency's address.")
-@click.option("--county", help="Its county, where the list gives one.")
-@click.option("--state", help="Its state: IL or Illinois.")
-@click.option("--point", metavar="LAT,LON", help="Where it is, in degrees: 41.58,-87.50.")
+@click.option("--county", help="The agency's county, if known.")
+@click.option("--state", help="The agency's state: IL or Illinois.")
+@click.option("--point", metavar="LAT,LON", help="The agency's position in degrees: 41.58,-87.50.")
 @click.option(
     "--file",
     "file",
@@ -38,7 +38,7 @@ BAR_EVERY = 200  # rows between two steps of the progress bar
     metavar="CSV",
     help=f"Many agencies: a CSV with the columns {', '.join(COLUMNS)}; all but name optional.",
 )
-@click.option("--source", help="Apply the overrides of this source too.")
+@click.option("--source", help="Also apply the overrides of this source.")
 @click.option(
     "--json", "as_json", is_flag=True, help="One JSON object a line: places, how, confidence, reason."
 )
@@ -53,10 +53,11 @@ def locate(
     source: str | None,
     as_json: bool,
 ) -> None:
-    """Say which places an agency serves, and why.
+    """Show which places an agency serves, and why.
 
-    The answer is ZIP codes, or one state when the agency serves all of it or could not be placed within it ("state_only"), or US when
-    it has no state that can be read. With --file the answers come in the order of the rows, one JSON object a line.
+    The places are ZIP codes; or one state when the agency serves all of it or could not be placed within it
+    ("state_only"); or US when its state is missing or unreadable. With --file the answers come in the order
+    of the rows, one JSON object a line.
     """
     if (name is None) == (file is None):
         raise UsageError("Give the name of one agency, or --file with many.")
@@ -79,18 +80,20 @@ def locate(
 @click.argument("zip_code", metavar="ZIP")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
 def covers(session: Session, zip_code: str, as_json: bool) -> None:
-    """List every agency of every source that covers a ZIP today, with the confidence and the reason of each match.
+    """List every agency of every source that covers a ZIP today, with the confidence and reason of each
+    match.
 
-    ZIP+4 is cut to its five digits. Agencies of the whole state are listed too; those of the state that could not be placed are named
-    apart, since nobody knows whether they serve this ZIP.
+    ZIP+4 is cut to five digits. Agencies that serve the whole state are included. Agencies of the state that
+    could not be placed are listed apart, because it is unknown whether they serve this ZIP.
 
-    The JSON object has zip, kind (standard, PO box, unique, military, or null when the ZIP is unknown), towns, counties, state, states,
-    notices, and the lists agencies, statewide and not_placed, each with source, name, state, confidence, how, reason.
+    The JSON object has zip, kind (standard, PO box, unique, military, or null when the ZIP is unknown),
+    towns, counties, state, states, notices, and the lists agencies, statewide and not_placed, each with
+    source, name, state, confidence, how, reason.
     """
     place = parse_place(zip_code)
     if place in STATES or place == EVERYWHERE:
         raise UsageError(
-            f'"{zip_code}" is not a ZIP code; `monitor changes --place {place}` says what changed there.'
+            f'"{zip_code}" is not a ZIP code; `monitor changes --place {place}` lists what changed there.'
         )
     gazetteer = _gazetteer(session)
     found = gazetteer.covers(place, [])
@@ -108,8 +111,8 @@ def covers(session: Session, zip_code: str, as_json: bool) -> None:
 def unplaced(session: Session, as_json: bool) -> None:
     """List the accepted agencies that could not be placed within their state, or have no state.
 
-    Only the followers of the state (or of US) hear of them. Put a line for each into the file of `[places] overrides`; the columns are
-    source, key, name, state, places, note.
+    Only followers of the state (or of US) are told about them. To place one, add a line to the file of
+    [places] overrides with the columns source, key, name, state, places, note.
     """
     gazetteer = _gazetteer(session)
     placed = list(_placed(session, gazetteer))
@@ -140,15 +143,13 @@ def unplaced(session: Session, as_json: bool) -> None:
 
 
 def _gazetteer(session: Session) -> Gazetteer:
-    from monitor.places import load, load_overrides
+    from monitor.app import load_gazetteer
 
-    gazetteer = load()
-    overrides = session.settings.places.overrides
-    return gazetteer.with_overrides(load_overrides(overrides, gazetteer)) if overrides else gazetteer
+    return load_gazetteer(session.settings)
 
 
 def _placed(session: Session, gazetteer: Gazetteer) -> Iterator[tuple[str, list[tuple[Listing, Placement]]]]:
-    """Each source with its accepted listings and where they belong."""
+    """Read the accepted listings of each source and place them."""
     from monitor.storage import engine as db
     from monitor.storage.lists import baseline
 
@@ -209,7 +210,9 @@ def _locate_file(gazetteer: Gazetteer, path: Path, source: str | None) -> None:
 
 
 def _rows(path: Path) -> list[Listing]:
-    """The agencies of a CSV; a state or a point that cannot be read is taken for none, a missing name column is an error."""
+    """Read the agencies of a CSV. An unreadable state or point counts as missing; a missing name column is an
+    error.
+    """
     try:
         text = path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError:
@@ -226,7 +229,9 @@ def _rows(path: Path) -> list[Listing]:
 
 
 def _reads_strictly(text: str) -> bool:
-    """Whether to read strictly: not when a quote stands within a cell, but when one is never closed and would swallow rows."""
+    """Whether to read strictly: not when a quote stands within a cell, but when one is never closed and would
+    swallow rows.
+    """
     try:
         for _ in csv.reader(io.StringIO(text, newline=""), strict=True):
             pass
@@ -282,7 +287,8 @@ def _print_covers(found: Covers, by_source: dict[str, Covers]) -> None:
     area = found.area
     if area is not None:
         click.echo(
-            f"{found.zip}: {', '.join(area.towns)}; {', '.join(area.counties) or 'no county'}; {', '.join(area.states)}"
+            f"{found.zip}: {', '.join(area.towns)}; {', '.join(area.counties) or 'no county'};"
+            f" {', '.join(area.states)}"
         )
     for notice in found.notices:
         click.echo(notice)
@@ -294,7 +300,7 @@ def _print_covers(found: Covers, by_source: dict[str, Covers]) -> None:
     if rows:
         table(("source", "agency", "confidence", "why"), rows)
     elif by_source:
-        click.echo("No agency on the lists covers it, as far as they were read.")
+        click.echo("No agency on the sources that were read covers it.")
     else:
         click.echo(_NOTHING_READ)
     lost = sum(len(covered.not_placed) for covered in by_source.values())

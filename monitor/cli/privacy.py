@@ -1,4 +1,4 @@
-"""The commands about the list of people: mail that came back, what is forgotten, and the key."""
+"""The commands about personal data: bounces, purge, key."""
 
 from __future__ import annotations
 
@@ -18,22 +18,23 @@ if TYPE_CHECKING:
     from monitor.subscribers import BounceVerdict
 
 
-@command(short_help="Act on mail that came back, or that asks to unsubscribe.")
+@command(short_help="Process bounces, complaints and unsubscribe mails.")
 @click.argument("files", metavar="[FILE|-]...", nargs=-1, type=click.Path(path_type=Path, allow_dash=True))
-@click.option("--imap", is_flag=True, help="Empty the mailbox of [bounces] instead.")
+@click.option("--imap", is_flag=True, help="Process the mailbox of [bounces] instead.")
 @click.option(
     "--json", "as_json", is_flag=True, help="One JSON object: left, suppressed, struck, passed, foreign."
 )
 def bounces(session: Session, files: tuple[Path, ...], imap: bool, as_json: bool) -> None:
-    """Act on mail that came back (RFC 3464), on complaints (RFC 5965), and on mail that asks to unsubscribe. FILE is one mail or an mbox, "-"
-    is standard input.
+    """Process bounces (RFC 3464), complaints (RFC 5965) and unsubscribe mails. FILE is one mail or an mbox,
+    "-" is standard input.
 
-    Made for a pipe: in an aliases file, alerts: "|monitor bounces --config ... -". Only mails with a token of ours count, and each once. An
-    address that is gone is suppressed at once, one that refuses otherwise after three times on two days. Delays are no fault of a
-    person's, nor are refusals for reasons of ours, about which the log warns.
+    It can stand in a pipe: in an aliases file, alerts: "|monitor bounces --config ... -". Only mails with one
+    of our tokens count, each once. An address that no longer exists is suppressed at once; one that refuses
+    for another reason is suppressed after three refusals on two days. Delays do not count, nor do refusals
+    that are our fault, about which the log warns.
 
-    Counts mails: left (asked to unsubscribe, or complained), suppressed, struck (refused, may do so twice more), passed (nothing about the
-    address), foreign (not ours).
+    Counts mails: left (unsubscribed or complained), suppressed, struck (refused, up to two more are allowed),
+    passed (nothing about the address), foreign (not ours).
     """
     from monitor import subscribers
 
@@ -51,7 +52,7 @@ def bounces(session: Session, files: tuple[Path, ...], imap: bool, as_json: bool
         return verdict
 
     if imap:
-        _empty_mailbox(settings, act)
+        _process_imap(settings, act)
     for mail in _mails(files):
         act(mail)
     if as_json:
@@ -72,53 +73,55 @@ def _mails(files: tuple[Path, ...]) -> Iterator[bytes]:
         yield from mails(content)
 
 
-def _empty_mailbox(settings: Settings, act: Callable[[bytes], BounceVerdict]) -> None:
-    from monitor.cli.mailbox import empty
+def _process_imap(settings: Settings, act: Callable[[bytes], BounceVerdict]) -> None:
+    from monitor.cli.mailbox import process_mailbox
     from monitor.errors import ConfigError
 
     own = settings.bounces
     if own.imap_host is None or own.imap_user is None or own.imap_password is None:
-        raise ConfigError(["bounces.imap_host: there is no mailbox to look into"])
+        raise ConfigError(["bounces.imap_host: no mailbox is configured"])
     password = own.imap_password.get_secret_value()
-    empty(own.imap_host, own.imap_port, own.imap_user, password, own.imap_folder, act, ca=own.imap_ca)
+    process_mailbox(
+        own.imap_host, own.imap_port, own.imap_user, password, own.imap_folder, act, ca=own.imap_ca
+    )
 
 
-@command(short_help="Forget what has been kept for long enough; prove that it is gone.")
-@click.option(
-    "--prove", is_flag=True, help="Search database and logs afterwards; exit 1 when something is found."
-)
+@command(short_help="Delete expired personal data; prove that it is gone.")
+@click.option("--prove", is_flag=True, help="Then search database and logs; exit 1 when something is found.")
 @click.option(
     "--log",
     "logs",
     metavar="FILE",
     multiple=True,
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
-    help="A log to search as well; may be repeated.",
+    help="Also search this log file; may be repeated.",
 )
 @click.option(
     "--word",
     "words",
     metavar="TEXT",
     multiple=True,
-    help="Search for this as well, such as an address that was erased.",
+    help="Also search for this, such as an erased address; may be repeated.",
 )
 @click.option(
     "--json",
     "as_json",
     is_flag=True,
-    help="One JSON object: what was purged, found (a list of where, what), and with --prove searched and unseen.",
+    help="One JSON object: what was purged; found (where, what); with --prove searched and unseen.",
 )
 def purge(
     session: Session, prove: bool, logs: tuple[Path, ...], words: tuple[str, ...], as_json: bool
 ) -> None:
-    """Forget what has been kept for long enough; `monitor run` does the same once an hour.
+    """Delete expired personal data; `monitor run` does the same once an hour.
 
-    Sign-ups that nobody confirmed go after 48 hours, counts per network after a day, which mails came back after 30 days, the rows of those
-    who left after 180 days, which message was sent when after 400 days, and copies from before an upgrade after [site] backups_kept.
+    Kept: unconfirmed sign-ups 48 hours, counts per network a day, processed bounces 30 days, rows of former
+    subscribers 180 days, which message was sent when 400 days, copies from before an upgrade [site]
+    backups_kept.
 
-    --prove then searches the database (SQLite: its very bytes and its log), the data folder and the logs given for addresses and tokens in
-    the clear, hashes of the erased, the bot's token, and every --word. A PostgreSQL server shows its rows only: what it keeps of deleted
-    ones, in its files, its write-ahead log and its backups, is for whoever runs it to look after.
+    --prove then searches the database (SQLite: the bytes of its files), the data folder and the given logs
+    for plain addresses and tokens, hashes of erased addresses, the bot's token, and every --word. On
+    PostgreSQL it can search rows only: what the server keeps of deleted rows in its files, write-ahead log
+    and backups is not searched.
     """
     from monitor import app, subscribers
 
@@ -138,8 +141,9 @@ def purge(
         emit({**asdict(purged), "copies": copies, "found": [asdict(trace) for trace in found], **more})
     else:
         click.echo(
-            f"purged: {purged.unconfirmed} never confirmed, {purged.ended} who left long ago, {purged.deliveries} old deliveries,"
-            f" {purged.counts} counts, {purged.signups} forms, {copies} copies"
+            f"purged: {purged.unconfirmed} never confirmed, {purged.ended} who left long ago,"
+            f" {purged.deliveries} old deliveries, {purged.counts} counts, {purged.signups} forms,"
+            f" {copies} copies"
         )
         for trace in found:
             click.echo(f"found in {trace.where}: {trace.what}")
@@ -154,22 +158,24 @@ def purge(
     sys.exit(1 if found else 0)
 
 
-@click.group(short_help="Exchange the key that encrypts addresses.")
+@click.group(short_help="Replace the key that encrypts addresses.")
 def key() -> None:
-    """The key that encrypts addresses, finds them and signs links."""
+    """Replace the key that encrypts addresses, finds them and signs links."""
 
 
-@subcommand(key, name="rotate", short_help="Exchange the key.")
+@subcommand(key, name="rotate", short_help="Replace the key.")
 @click.option(
-    "--leaked", is_flag=True, help="Do not honour links that the old key signed, but to unsubscribe."
+    "--leaked", is_flag=True, help="Refuse links that the old key signed, except those to unsubscribe."
 )
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 def rotate(session: Session, leaked: bool, yes: bool) -> None:
-    """Exchange the key: every address is encrypted anew. Whatever runs beside waits for that, some seconds for 100,000 addresses, and goes
-    on with the new key; on another machine only after the new monitor.key was copied there.
+    """Replace the key and encrypt every address again. A running service waits for it, some seconds for
+    100,000 addresses, and goes on with the new key; on another machine only after the new monitor.key was
+    copied there.
 
-    Links in mails that were sent work for 100 days more, those to unsubscribe for ever. Should it be interrupted, call it again. Backups
-    from before need the old key file: copy it first and keep it with them, apart from the database, or let them go.
+    Links in mails that were already sent work for another 100 days, those to unsubscribe forever. If it is
+    interrupted, call it again. Older backups need the old key file: copy it first and keep it with them,
+    apart from the database, or delete them.
     """
     from monitor import app, subscribers
 
@@ -177,6 +183,6 @@ def rotate(session: Session, leaked: bool, yes: bool) -> None:
     engine = session.database()
     app.open_keys(settings, engine)
     if not yes:
-        click.confirm("Exchange the key now?", default=False, abort=True)
+        click.confirm("Replace the key now?", default=False, abort=True)
     count = subscribers.rotate(engine, settings.data.folder, session.components.clock(), leaked=leaked)
-    click.echo(f"the key is exchanged; {count} addresses are encrypted with the new one")
+    click.echo(f"the key is replaced; {count} addresses are encrypted with the new one")

@@ -70,7 +70,9 @@ def create_sender(components: Components) -> Sender:
 def create_timer(
     components: Components, fetcher: Fetcher, parser: ParserProcess, wake: Callable[[], None]
 ) -> Timer:
-    """Create the loop that polls each source when it is due; ``wake`` is called when a poll published changes."""
+    """Create the loop that polls each source when it is due; ``wake`` is called when a poll published
+    changes.
+    """
     sources = components.polled_sources
 
     def poll_if_due(name: str) -> None:

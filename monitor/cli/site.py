@@ -12,14 +12,15 @@ from monitor.cli import Session, command
 
 
 @command(short_help="Serve the site alone, beside a running service or without one.")
-@click.option("--host", help="The address to listen on, instead of that of [site] listen; 0.0.0.0 for all.")
+@click.option("--host", help="The address to listen on instead of that in [site] listen; 0.0.0.0 for all.")
 @click.option(
-    "--port", type=click.IntRange(0, 65535), help="The port to listen on, instead of that of [site] listen."
+    "--port", type=click.IntRange(0, 65535), help="The port to listen on instead of that in [site] listen."
 )
 def web(session: Session, host: str | None, port: int | None) -> None:
-    """Serve the site alone, until SIGTERM or Ctrl-C: `monitor run` serves it as well, and polls and sends besides.
+    """Serve only the site, until SIGTERM or Ctrl-C. `monitor run` serves it too, and also polls and sends.
 
-    It only answers to the host name of [site] public_url and on this machine. Any number of these may run on one database.
+    It answers only to the host name in [site] public_url and on this machine. Any number may run on one
+    database.
     """
     from monitor import web as site
     from monitor.app import Components

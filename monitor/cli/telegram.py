@@ -10,18 +10,18 @@ import click
 from monitor.cli import Session, emit, subcommand, table
 
 
-@click.group(short_help="Try the configured Telegram channels.")
+@click.group(short_help="Test the configured Telegram channels.")
 def telegram() -> None:
-    """Try the configured Telegram channels."""
+    """Test the configured Telegram channels."""
 
 
-@subcommand(telegram, name="test", short_help="Prove that the bot may post in each configured channel.")
+@subcommand(telegram, name="test", short_help="Check that the bot may post in each configured channel.")
 @click.option(
-    "--post", is_flag=True, help="Post a message marked as a test in each; everybody there sees it."
+    "--post", is_flag=True, help="Post a message marked as a test in each channel; all its readers see it."
 )
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
 def test(session: Session, post: bool, as_json: bool) -> None:
-    """Prove for each chat of [telegram.channels] that the bot is there and may post. Exit 1 when it may not in one of them.
+    """Check for each chat of [telegram.channels] that the bot is a member and may post. Exit 1 if it may not.
 
     Nothing is posted without --post.
 
@@ -62,5 +62,5 @@ def test(session: Session, post: bool, as_json: bool) -> None:
                 ],
             )
         else:
-            click.echo("no channels are configured; people can talk to the bot all the same")
+            click.echo("no channels are configured; people can still talk to the bot")
     sys.exit(0 if ok else 1)

@@ -1,4 +1,4 @@
-"""The commands about sources: poll them, list what is believed, and what was published."""
+"""The commands about sources: poll, listings, changes."""
 
 from __future__ import annotations
 
@@ -21,10 +21,11 @@ if TYPE_CHECKING:
 @click.argument("source", metavar="[SOURCE]", required=False)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 def poll(session: Session, source: str | None, as_json: bool) -> None:
-    """Poll SOURCE, or every enabled source, once now, and write the deliveries of what is published.
+    """Poll SOURCE, or every enabled source, once now, and queue the deliveries of what is published.
 
-    A line per source: what was published (added, removed, changed), what waits (pending, held), and the outcome: baseline (the first
-    poll), unchanged, pending, published, held, rejected, failed. Exit 1 if any was rejected or failed. Works beside a running service.
+    A line per source: what was published (added, removed, changed), what waits (pending, held), and the
+    outcome: baseline (the first poll), unchanged, pending, published, held, rejected, failed. Exit 1 if any
+    was rejected or failed. Works beside a running service.
 
     JSON keys: source, outcome, added, removed, changed, pending, held, reason.
     """
@@ -42,10 +43,10 @@ def poll(session: Session, source: str | None, as_json: bool) -> None:
         for polled in sources:
             try:
                 outcome = poll_once(engine, polled, fetcher, now=app.now(), parser=parser)
-            except MonitorError as error:  # one bad source does not stop the others
+            except MonitorError as error:  # One bad source does not stop the others.
                 outcome = PollResult(polled.name, Result.FAILED, reason=str(error))
             outcomes.append(outcome)
-            show_outcome(outcome, as_json)
+            print_result(outcome, as_json)
         fan_out(session.components)
     if any(outcome.outcome in (Result.FAILED, Result.REJECTED) for outcome in outcomes):
         click.get_current_context().exit(1)
@@ -53,33 +54,32 @@ def poll(session: Session, source: str | None, as_json: bool) -> None:
 
 @command(short_help="List a source's agencies, now or at a moment in the past.")
 @click.argument("source", metavar="SOURCE")
-@click.option(
-    "--at", metavar="TIME", help="A date (its beginning), or an ISO time with zone; now by default."
-)
+@click.option("--at", metavar="TIME", help="A date (its beginning), or an ISO time with zone. Default: now.")
 @click.option(
     "--format", "form", type=click.Choice(["table", "json", "csv"]), default="table", show_default=True
 )
 def listings(session: Session, source: str, at: str | None, form: str) -> None:
-    """List the agencies that are believed to be on SOURCE, or were at TIME.
+    """List the agencies on SOURCE now, or at TIME.
 
-    JSON is one object a line with the keys name, city, county, state, since, url, attributes (an object), folder, key. CSV has the same
-    columns, with one for each attribute; cells that a spreadsheet would take for a formula stand behind an apostrophe.
+    JSON is one object a line with the keys name, city, county, state, since, url, attributes (an object),
+    folder, key. CSV has the same columns, and one for each attribute; cells that a spreadsheet would read as
+    formulas get an apostrophe in front.
     """
-    from monitor.cli.output import LISTING_KEYS, listing_json, moment, when, write_csv
+    from monitor.cli.output import LISTING_KEYS, listing_json, parse_time, when, write_csv
     from monitor.storage.engine import reading
     from monitor.storage.lists import baseline, pages
 
     settings = session.settings
-    moment_at = moment(at, settings.site.timezone) if at is not None else None
+    moment_at = parse_time(at, settings.site.timezone) if at is not None else None
     with reading(session.database()) as conn:
-        must_be_known(settings, conn, source)
+        check_source(settings, conn, source)
         found = sorted(
             baseline.listings(conn, source, moment_at),
             key=lambda listing: (listing.state or "", listing.name),
         )
         first = pages.first_read(conn, source) if not found else None
     if not found:
-        # a list that nobody read is not an empty list
+        # A list that was never read is not an empty list.
         seen = (
             f"was read for the first time on {when(first, settings.site.timezone)}"
             if first
@@ -117,39 +117,41 @@ def listings(session: Session, source: str, at: str | None, form: str) -> None:
         click.echo(f"{len(found):,} listings")
 
 
-@command(short_help="List what was published, with the interval in which it happened.")
+@command(short_help="List published changes, each with the interval in which it happened.")
 @click.option("--since", metavar="TIME", help="A date (its beginning), or an ISO time with zone.")
 @click.option("--place", metavar="PLACE", help="A ZIP code, a state such as IL, or US.")
-@click.option("--source", "source", metavar="NAME", help="Only of this source.")
+@click.option("--source", "source", metavar="NAME", help="Only this source.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 def changes(
     session: Session, since: str | None, place: str | None, source: str | None, as_json: bool
 ) -> None:
-    """List what was published, oldest first, with the interval in which it happened: the last good poll without it, the first with it.
+    """List published changes, oldest first, each with the interval in which it happened: from the last good
+    poll without it to the first with it.
 
-    With --place, what concerns a ZIP (the agencies of its whole state included), a state, or US.
+    With --place, only changes that concern a ZIP (agencies of its whole state included), a state, or US.
 
-    JSON keys: id, source, kind ("added", "removed", "changed"), before, after (listings as `monitor listings` prints them, or null),
-    fields, not_before, not_after, published_at, was_held, reason, changeset, how, confidence, placement.
+    JSON keys: id, source, kind ("added", "removed", "changed"), before, after (listings as `monitor listings`
+    prints them, or null), fields, not_before, not_after, published_at, was_held, reason, changeset, how,
+    confidence, placement.
     """
-    from monitor.cli.output import SIGNS, described, iso, moment, when
+    from monitor.cli.output import SIGNS, format_change, iso, parse_time, when
     from monitor.places.codes import parse_place, state_of_zip
     from monitor.storage.engine import reading
     from monitor.storage.lists import changes as kept
 
     settings = session.settings
     timezone = settings.site.timezone
-    asked = parse_place(place) if place is not None else None
-    moment_since = moment(since, timezone) if since is not None else None
+    wanted = parse_place(place) if place is not None else None
+    moment_since = parse_time(since, timezone) if since is not None else None
     with reading(session.database()) as conn:
         if source is not None:
-            must_be_known(settings, conn, source)
+            check_source(settings, conn, source)
         found = kept.published(
             conn,
             source=source,
             since=moment_since,
-            place=asked,
-            within=state_of_zip(asked) if asked is not None and asked.isdigit() else None,
+            place=wanted,
+            within=state_of_zip(wanted) if wanted is not None and wanted.isdigit() else None,
         )
     if as_json:
         for row in found:
@@ -175,7 +177,7 @@ def changes(
                     row.id,
                     row.source,
                     SIGNS[row.change.kind],
-                    described(row.change),
+                    format_change(row.change),
                     when(row.not_before, timezone),
                     when(row.first_seen_at, timezone),
                     when(row.ended_at, timezone),
@@ -187,8 +189,8 @@ def changes(
         click.echo("nothing was published")
 
 
-def must_be_known(settings: Settings, conn: Connection, source: str) -> None:
-    """UsageError unless the source is configured, or was polled once: "nothing" about a misspelt one would be believed."""
+def check_source(settings: Settings, conn: Connection, source: str) -> None:
+    """Raise UsageError unless the source is configured or was polled once."""
     from monitor.storage.lists import baseline
 
     if source not in baseline.sources(conn):
@@ -204,8 +206,8 @@ def fan_out(components: Components) -> None:
     outbox.fan_out(components.engine, locate=components.locate, now=components.clock())
 
 
-def show_outcome(outcome: PollResult, as_json: bool) -> None:
-    """Print what became of one source: a line for people, or an object."""
+def print_result(outcome: PollResult, as_json: bool) -> None:
+    """Print the result of one poll: a line for people, or a JSON object."""
     found: dict[str, Any] = {
         "source": outcome.source,
         "outcome": outcome.outcome.value,
@@ -228,7 +230,7 @@ def show_outcome(outcome: PollResult, as_json: bool) -> None:
 
 
 def change_json(row: Row) -> dict[str, Any]:
-    """What every command says of a change, published or held."""
+    """Format a change, published or held, as every command does."""
     from monitor.cli.output import listing_json
 
     change = row.change

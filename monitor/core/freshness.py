@@ -1,4 +1,6 @@
-"""Freshness: whether a source is seen now, and since when not. The one rule for status, pages, mails, bot and notices."""
+"""Freshness: whether a source is seen now, and since when not. The one rule for status, pages, mails, bot and
+notices.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +11,8 @@ from enum import StrEnum
 LATE_AFTER_POLLS = 1.5
 """Polling intervals without a good check after which one check was missed, jitter included."""
 BLIND_AFTER_POLLS = 3
-"""Polling intervals without a good check after which a source is blind; one lost poll is normal on the web."""
+"""Polling intervals without a good check after which a source is blind; one lost poll is normal on the web.
+"""
 
 
 class Sight(StrEnum):

@@ -1,8 +1,8 @@
-"""`monitor demo`: the main job on real data, told step by step.
+"""`monitor demo`: the program at work on real data, printed step by step.
 
-A loopback server plays the publishers; everything else is the program itself: the real fetcher, the real poll on a database of its own,
-the real gazetteer, the real outbox, with the mailbox channel in place of a relay. Only the clock is the story's: it jumps from one thing
-that can happen to the next.
+A server on loopback stands in for the publishers, and a mailbox folder for the mail relay. Everything else is
+the program itself: fetcher, poll, database, gazetteer, outbox. The clock is the story's: it jumps from one
+event to the next.
 """
 
 from __future__ import annotations
@@ -40,13 +40,13 @@ from monitor.web import server
 FILES = Path(__file__).with_name("files")
 MARK = ".map-monitor-demo"
 PORT = 8000
-_SHOWN = 6  # changes named per step; the rest is counted
+_MAX_SHOWN = 6  # changes named per step; the rest is counted
 
-_CONFIGURATION = """# Written by `monitor demo`: the publishers are played by the demo itself, on a loopback port, while it runs.
+_CONFIGURATION = """# Written by `monitor demo`, which plays the publishers on a loopback port.
 [site]
 name = "Map Monitor demo"
 public_url = "{site}"
-contact = "operator@watch.example"
+contact = "operator@source.example"
 timezone = "America/New_York"
 
 [data]
@@ -56,7 +56,7 @@ folder = "data"
 folder = "mailbox"
 
 [email]
-from = "Map Monitor <alerts@watch.example>"
+from = "Map Monitor <alerts@source.example>"
 
 [telegram.channels]
 {channels}
@@ -71,7 +71,7 @@ page = "{address}/287g.html"
 
 @dataclass
 class _Stage:
-    """Everything on the stage while the story is told."""
+    """The parts of the running story."""
 
     components: Components
     fetcher: Fetcher
@@ -105,13 +105,15 @@ def play(
     say: Callable[[str], None] = click.echo,
     until: Callable[[], bool] = lambda: False,
 ) -> None:
-    """Tell the story into ``folder``, which is made anew; then, unless ``once``, go on live with the site until Ctrl-C or ``until``.
+    """Play the story into ``folder``, which is created or emptied; then go live unless ``once``.
+
+    Live means the site and real time, until Ctrl-C or ``until``.
 
     Raises UsageError when the folder holds something that is not an earlier demo.
     """
-    _made_anew(folder)
-    logging.getLogger("monitor").setLevel(logging.WARNING)  # the story says it better
-    with DemoPublisher(folder / "served") as publisher, _site_socket() as at:
+    _prepare_folder(folder)
+    logging.getLogger("monitor").setLevel(logging.WARNING)  # the story prints the same
+    with DemoPublisher(folder / "served") as publisher, _open_site_socket() as at:
         config = folder / "config.toml"
         channels = "\n".join(f'{place} = "{chat}"' for place, chat in TELEGRAM.items())
         config.write_text(
@@ -125,11 +127,11 @@ def play(
         clock = _StoryClock(STEPS[0].at - timedelta(days=1))
         with Components.open(settings, clock) as components, app.open_fetcher(settings) as fetcher:
             stage = _Stage(components, fetcher, publisher, clock)
-            _introduce(stage, say)
+            _print_start(stage, say)
             steps = [*STEPS, LAST] if once else STEPS
             for step, following in zip(steps, [*steps[1:], None], strict=True):
-                _tell(stage, step, following, say)
-            _conclude(stage, folder, time.monotonic() - began, say)
+                _play_step(stage, step, following, say)
+            _print_end(stage, folder, time.monotonic() - began, say)
             if not once:
                 go_live(
                     replace(components, clock=app.now, opened_keys=components.keys),
@@ -138,20 +140,20 @@ def play(
                     at,
                     FILES,
                     say=say,
-                    tell=lambda outcome: _say_outcome(stage, outcome, say),
+                    tell=lambda outcome: _print_result(stage, outcome, say),
                     until=until,
                 )
 
 
-def _site_socket() -> socket.socket:
-    """Where the site will be: port 8000 of this machine, or any free one if that is taken."""
+def _open_site_socket() -> socket.socket:
+    """Open port 8000 of this machine for the site, or any free one if it is taken."""
     try:
         return server.open_socket("127.0.0.1", PORT)
     except UsageError:
         return server.open_socket("127.0.0.1", 0)
 
 
-def _made_anew(folder: Path) -> None:
+def _prepare_folder(folder: Path) -> None:
     try:
         if folder.exists() and any(folder.iterdir()):
             if not (folder / MARK).is_file():
@@ -163,9 +165,10 @@ def _made_anew(folder: Path) -> None:
         raise UsageError(f"{folder} cannot be written ({error.strerror}); name another --folder") from None
 
 
-def _introduce(stage: _Stage, say: Callable[[str], None]) -> None:
+def _print_start(stage: _Stage, say: Callable[[str], None]) -> None:
     say(
-        "Two official lists as they really were published, served on this machine and polled with their own dates as time.\n"
+        "Two official lists as they really were published, served on this machine"
+        " and polled with their own dates as time.\n"
     )
     say("Who follows what:")
     for address, places, sources, who in SUBSCRIBERS:
@@ -185,44 +188,46 @@ def _introduce(stage: _Stage, say: Callable[[str], None]) -> None:
         say(f"  {chat:<22} {place:<14} {'both':<18} a Telegram channel")
 
 
-def _tell(stage: _Stage, step: Step, following: Step | None, say: Callable[[str], None]) -> None:
-    """One thing that a publisher did, and all that follows from it before the next."""
-    watch = stage.components.polled_sources[step.source]
-    if step.at - watch.every > stage.now:
-        # of the hourly polls since then, the last one: it bounds the moment of what comes now
-        stage.clock.now = step.at - watch.every
+def _play_step(stage: _Stage, step: Step, following: Step | None, say: Callable[[str], None]) -> None:
+    """Play one event of a publisher, and everything that follows from it before the next."""
+    source = stage.components.polled_sources[step.source]
+    if step.at - source.every > stage.now:
+        # The last hourly poll before the event bounds the interval in which it happened.
+        stage.clock.now = step.at - source.every
         for name, each in stage.components.polled_sources.items():
             if stage.publisher.serves(name):
                 poll(stage.engine, each, stage.fetcher, now=stage.now)
     stage.clock.now = step.at
     stage.publisher.serve(step.source, step.content(FILES), name=step.file)
     say(
-        click.style(f"\n{_when(stage.now)}  {stage.components.settings.infos[watch.name].title()}", bold=True)
+        click.style(
+            f"\n{_format_time(stage.now)}  {stage.components.settings.infos[source.name].title()}", bold=True
+        )
     )
-    say(f"  {step.says}")
-    _say_outcome(stage, poll(stage.engine, watch, stage.fetcher, now=stage.now), say)
+    say(f"  {step.text}")
+    _print_result(stage, poll(stage.engine, source, stage.fetcher, now=stage.now), say)
     _deliver(stage, say)
-    while (due := _next(stage, watch)) is not None and (following is None or due < following.at):
+    while (due := _next_release(stage, source)) is not None and (following is None or due < following.at):
         stage.clock.now = max(due, stage.now + timedelta(minutes=1))
-        outcome = poll(stage.engine, watch, stage.fetcher, now=stage.now)
+        outcome = poll(stage.engine, source, stage.fetcher, now=stage.now)
         if outcome.outcome is Result.PUBLISHED:
-            say(f"  {_when(stage.now)}: the wait is over")
-            _say_outcome(stage, outcome, say, again=True)
+            say(f"  {_format_time(stage.now)}: the wait is over")
+            _print_result(stage, outcome, say, again=True)
         _deliver(stage, say)
 
 
-def _next(stage: _Stage, watch: PolledSource) -> datetime | None:
-    """When something that waits can end by itself, at the next hourly poll after that."""
+def _next_release(stage: _Stage, source: PolledSource) -> datetime | None:
+    """Compute the first hourly poll at which a wait can end by itself; None: nothing waits."""
     with reading(stage.engine) as conn:
-        rows = changes.standing(conn, watch.name)
-    due = guard.next_due([row.standing for row in rows], watch.policy)
+        rows = changes.standing(conn, source.name)
+    due = guard.next_due([row.standing for row in rows], source.policy)
     if due is None:
         return None
-    polls = -((stage.now - due) // watch.every) if due > stage.now else 1
-    return stage.now + max(polls, 1) * watch.every
+    polls = -((stage.now - due) // source.every) if due > stage.now else 1
+    return stage.now + max(polls, 1) * source.every
 
 
-def _say_outcome(
+def _print_result(
     stage: _Stage, outcome: PollResult, say: Callable[[str], None], *, again: bool = False
 ) -> None:
     good = click.style("believed", fg="green")
@@ -233,33 +238,36 @@ def _say_outcome(
             say(f"  {good}: {count} listings seen for the first time. This is the baseline; nobody is told.")
         case Result.PUBLISHED:
             say(
-                f"  {good}: {outcome.added} added, {outcome.removed} no longer listed, {outcome.changed} changed"
+                f"  {good}: {outcome.added} added, {outcome.removed} no longer listed,"
+                f" {outcome.changed} changed"
             )
-            for line in _named(stage, outcome.source):
+            for line in _change_lines(stage, outcome.source):
                 say(f"      {line}")
             if outcome.pending or (outcome.held and not again):
                 say(
-                    f"  {click.style('waiting', fg='yellow')}: {outcome.pending} pending, {outcome.held} held. {outcome.reason}"
+                    f"  {click.style('waiting', fg='yellow')}: {outcome.pending} pending,"
+                    f" {outcome.held} held. {outcome.reason}"
                 )
         case Result.PENDING | Result.HELD:
             word = click.style("waiting" if outcome.outcome is Result.PENDING else "held", fg="yellow")
             say(f"  {word}: {outcome.pending} pending, {outcome.held} held. {outcome.reason}")
         case Result.FAILED | Result.REJECTED:
             say(
-                f"  {click.style('not believed', fg='red')}: {outcome.reason.rstrip('.')}. What is known stands; nobody is told."
+                f"  {click.style('not believed', fg='red')}: {outcome.reason.rstrip('.')}."
+                " What is known stands; nobody is told."
             )
         case Result.UNCHANGED:
             say("  seen: nothing that anybody needs to be told")
 
 
-def _named(stage: _Stage, source: str) -> list[str]:
+def _change_lines(stage: _Stage, source: str) -> list[str]:
     with reading(stage.engine) as conn:
         rows = changes.published(conn, changeset=changes.last_changeset(conn, source))
-    lines = [_line(row) for row in rows[:_SHOWN]]
-    return lines + ([f"... and {len(rows) - _SHOWN} more"] if len(rows) > _SHOWN else [])
+    lines = [_format_change(row) for row in rows[:_MAX_SHOWN]]
+    return lines + ([f"... and {len(rows) - _MAX_SHOWN} more"] if len(rows) > _MAX_SHOWN else [])
 
 
-def _line(row: Row) -> str:
+def _format_change(row: Row) -> str:
     change, listing = row.change, row.change.subject
     where = listing.state or "state unknown"
     if change.kind is Kind.ADDED:
@@ -273,7 +281,7 @@ def _line(row: Row) -> str:
 
 
 def _deliver(stage: _Stage, say: Callable[[str], None]) -> None:
-    """Fan out and send, and say to whom."""
+    """Fan out and send, and print to whom."""
     fan_out(stage.engine, locate=stage.components.locate, now=stage.now)
     mailbox = stage.components.settings.mailbox.folder
     assert mailbox is not None
@@ -281,11 +289,11 @@ def _deliver(stage: _Stage, say: Callable[[str], None]) -> None:
     asyncio.run(app.send_due(stage.components))
     for path in sorted(set(mailbox.glob("*.eml")) - before if mailbox.is_dir() else ()):
         stage.sent += 1
-        to, subject = _headers(path)
+        to, subject = _read_headers(path)
         say(f"  {click.style('sent', fg='cyan')}: {to:<22} {subject}")
 
 
-def _headers(path: Path) -> tuple[str, str]:
+def _read_headers(path: Path) -> tuple[str, str]:
     from email import policy
     from email.parser import BytesParser
 
@@ -295,21 +303,23 @@ def _headers(path: Path) -> tuple[str, str]:
     return to.display_name or to.addr_spec, str(mail["Subject"])
 
 
-def _conclude(stage: _Stage, folder: Path, seconds: float, say: Callable[[str], None]) -> None:
+def _print_end(stage: _Stage, folder: Path, seconds: float, say: Callable[[str], None]) -> None:
     config = folder / "config.toml"
     say(
         click.style(f"\n{stage.sent} messages in {seconds:.0f} s.", bold=True)
         + " Look at them, and at what is behind them:"
     )
     say(
-        f"  {folder / 'mailbox'}                                     the alerts, one .eml file each: open one in a mail program"
+        f"  {folder / 'mailbox'}                                     the alerts, one .eml file each:"
+        " open one in a mail program"
     )
     say(f"  monitor changes --config {config}            what was published, with its interval")
     say(
-        f"  monitor listings ice-287g --config {config}  the list as believed; add --at 2026-03-01 for an earlier day"
+        f"  monitor listings ice-287g --config {config}  the list as believed;"
+        " add --at 2026-03-01 for an earlier day"
     )
     say(f"  monitor status --config {config}             how everything is")
 
 
-def _when(at: datetime) -> str:
+def _format_time(at: datetime) -> str:
     return at.strftime("%Y-%m-%d %H:%M UTC")

@@ -1,7 +1,7 @@
-"""After the story: the site, a mailbox page, and the publishers as they are now, in real time, until Ctrl-C.
+"""The live part of the demo: the site, a mailbox page and the publishers in real time, until Ctrl-C.
 
-The last real release of the story is kept back for it: it arrives once somebody new has signed up and confirmed, so that a stranger sees
-the whole way from the form to the alert.
+The last release of the story is published once a new subscriber has confirmed, so that a visitor sees the
+whole way from the form to the alert.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from sqlalchemy import Engine
 
 from monitor import app, web
 from monitor.app import Components
-from monitor.demo.mailbox import mailbox
+from monitor.demo.mailbox import mailbox_router
 from monitor.demo.publisher import DemoPublisher
 from monitor.demo.story import LAST, Step
 from monitor.fetch import Fetcher
@@ -42,10 +42,10 @@ def go_live(
     tell: Callable[[PollResult], None],
     until: Callable[[], bool] = lambda: False,
 ) -> None:
-    """Serve the site on ``at``, poll and send in real time. Ends when ``until`` says so, or by KeyboardInterrupt."""
+    """Serve the site on ``at``, poll and send in real time, until Ctrl-C or until ``until`` returns True."""
     folder = components.settings.mailbox.folder
     assert folder is not None
-    site = web.create(components, routers=[mailbox(folder)])
+    site = web.create(components, routers=[mailbox_router(folder)])
     here = components.settings.site.public_url
     say(
         click.style(f"\nThe site: {here}", bold=True)
@@ -53,7 +53,8 @@ def go_live(
     )
     say(f"Sign up there with any address, for {LAST.suggested}, and confirm in the mailbox.")
     say(
-        "The next real release of ICE's list is published then, and the alert is in the mailbox seconds later."
+        "The next real release of ICE's list is published then,"
+        " and the alert is in the mailbox seconds later."
     )
     with server.serve_in_thread(site, at):
         threading.Thread(target=components.coverage.prime, name="placements", daemon=True).start()
@@ -74,16 +75,16 @@ def _loop(
     until: Callable[[], bool],
 ) -> None:
     engine = components.engine
-    known = _active(engine)
+    known = _count_active(engine)
     waiting: Step | None = LAST
     pause = threading.Event()
     rounds_per_poll = int(POLL_EVERY / SEND_EVERY)
     rounds = 0
     while not until():
-        if waiting is not None and _active(engine) > known:
-            say(f"\nSomebody confirmed. {waiting.says}")
+        if waiting is not None and _count_active(engine) > known:
+            say(f"\nSomebody confirmed. {waiting.text}")
             publisher.serve(waiting.source, waiting.content(files), name=waiting.file)
-            waiting, rounds = None, 1  # not polled in this very round: the welcome goes out first
+            waiting, rounds = None, 1  # not polled in this round, so that the welcome is sent first
         if rounds % rounds_per_poll == 0:
             for source in components.polled_sources.values():
                 outcome = poll(engine, source, fetcher, now=components.clock())
@@ -96,6 +97,6 @@ def _loop(
         pause.wait(SEND_EVERY)
 
 
-def _active(engine: Engine) -> int:
+def _count_active(engine: Engine) -> int:
     with reading(engine) as conn:
         return sum(1 for each in people.living(conn) if each.state == people.ACTIVE)

@@ -1,4 +1,4 @@
-"""The demo's mailbox as a page: what the mailbox channel wrote, for whoever signs up in the demo. It exists nowhere else."""
+"""The demo's mailbox folder as pages. Only the demo has them."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from monitor.web.pages import get, render_page
 
 _NAME = re.compile(r"[\w-]+\.eml", re.ASCII)
 _LINK = re.compile(r"(https?://[^\s<>]+)")
-_AS_A_MAIL = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; frame-ancestors 'none'"
-"""What a mail's own markup may do: carry its style, and nothing else."""
+_MAIL_POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; frame-ancestors 'none'"
+"""The content security policy of a mail's own HTML: inline styles and nothing else."""
 
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """A part of a line; a ``link`` can be followed."""
+    """A part of a line; ``link``: it is a URL."""
 
     text: str
     link: bool
@@ -31,7 +31,7 @@ class Piece:
 
 @dataclass(frozen=True, slots=True)
 class DemoMail:
-    """One mail: its headers for a list, its plain text as paragraphs of lines, and its markup."""
+    """One mail: headers, plain text as paragraphs of lines, and HTML."""
 
     name: str
     to: str
@@ -41,7 +41,7 @@ class DemoMail:
     markup: str
 
 
-def letter(path: Path) -> DemoMail:
+def read_mail(path: Path) -> DemoMail:
     """Read one .eml file."""
     mail = BytesParser(EmailMessage, policy=policy.default).parsebytes(path.read_bytes())
     to = mail["To"].addresses[0]
@@ -57,7 +57,7 @@ def letter(path: Path) -> DemoMail:
         paragraphs=tuple(
             tuple(
                 tuple(Piece(piece, bool(_LINK.fullmatch(piece))) for piece in _LINK.split(line))
-                for line in unwrapped(paragraph)
+                for line in unwrap(paragraph)
             )
             for paragraph in re.split(r"\n\s*\n", text.strip())
         ),
@@ -65,8 +65,8 @@ def letter(path: Path) -> DemoMail:
     )
 
 
-def unwrapped(paragraph: str) -> list[str]:
-    """The lines of a paragraph without the breaks that only keep a mail narrow: those before a word that did not fit any more."""
+def unwrap(paragraph: str) -> list[str]:
+    """Split a paragraph into lines, joining those that were only wrapped to keep the mail narrow."""
     first, *others = paragraph.splitlines()
     lines, before = [first], first
     for line in others:
@@ -79,27 +79,27 @@ def unwrapped(paragraph: str) -> list[str]:
     return lines
 
 
-def mailbox(folder: Path) -> APIRouter:
-    """The pages of a mailbox folder, newest mail first."""
+def mailbox_router(folder: Path) -> APIRouter:
+    """Create the pages of a mailbox folder, newest mail first."""
     router = APIRouter()
 
     @get(router, "/mailbox")
-    def listed(request: Request) -> Response:
+    def show_mails(request: Request) -> Response:
         paths = sorted(folder.glob("*.eml"), key=lambda path: path.stat().st_mtime_ns, reverse=True)
         return render_page(
-            request, "demo/mailbox.html", private=True, letters=[letter(path) for path in paths[:100]]
+            request, "demo/mailbox.html", private=True, letters=[read_mail(path) for path in paths[:100]]
         )
 
     @get(router, "/mailbox/{name}")
-    def as_text(request: Request, name: str) -> Response:
-        return render_page(request, "demo/letter.html", private=True, letter=letter(found(name)))
+    def show_mail(request: Request, name: str) -> Response:
+        return render_page(request, "demo/letter.html", private=True, letter=read_mail(find(name)))
 
     @get(router, "/mailbox/{name}/html")
-    def as_a_mail_program_shows_it(name: str) -> Response:
-        headers = {"Content-Security-Policy": _AS_A_MAIL, "Cache-Control": "no-store"}
-        return HTMLResponse(letter(found(name)).markup, headers=headers)
+    def show_html(name: str) -> Response:
+        headers = {"Content-Security-Policy": _MAIL_POLICY, "Cache-Control": "no-store"}
+        return HTMLResponse(read_mail(find(name)).markup, headers=headers)
 
-    def found(name: str) -> Path:
+    def find(name: str) -> Path:
         path = folder / name
         if not _NAME.fullmatch(name) or not path.is_file():
             raise HTTPException(404)

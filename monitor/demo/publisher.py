@@ -1,4 +1,4 @@
-"""Plays the publishers on a loopback port: serves a folder's files with validators, as real servers do."""
+"""A stand-in for the publishers on a loopback port; serves files with validators, as real servers do."""
 
 from __future__ import annotations
 
@@ -19,9 +19,11 @@ _PAGE = """<!DOCTYPE html><title>287(g)</title><h1>Participating agencies</h1>
 
 
 class DemoPublisher:
-    """A small web server for ``folder``; what was served stays there as files that may be edited while it runs.
+    """A small web server for ``folder``; what was served stays there as files that may be edited while it
+    runs.
 
-    ``/ring-link.kml`` is a KML with only a NetworkLink to ``/ring.kml``; ``/287g.html`` links to the workbook under its name of the day.
+    ``/ring-link.kml`` is a KML with only a NetworkLink to ``/ring.kml``; ``/287g.html`` links to the workbook
+    under its name of the day.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -34,7 +36,7 @@ class DemoPublisher:
             protocol_version = "HTTP/1.1"
 
             def do_GET(self) -> None:
-                kind, body = publisher._found(self.path)
+                kind, body = publisher._find(self.path)
                 etag = f'"{hashlib.sha256(body).hexdigest()[:16]}"' if body is not None else ""
                 if body is None:
                     self.send_error(404)
@@ -51,7 +53,7 @@ class DemoPublisher:
                     self.wfile.write(body)
 
             def log_message(self, *_: object) -> None:
-                """The story is told elsewhere."""
+                """Log nothing: the demo prints the story."""
 
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self._server.daemon_threads = True
@@ -59,11 +61,11 @@ class DemoPublisher:
 
     @property
     def address(self) -> str:
-        """Where it listens, without a trailing slash."""
+        """The base URL, without a trailing slash."""
         return f"http://127.0.0.1:{self._server.server_address[1]}"
 
     def serve(self, source: str, body: bytes, *, name: str) -> None:
-        """From now on, this is what the publisher of a source gives."""
+        """Set what the publisher of a source serves from now on."""
         if source == "ring":
             (self._folder / "ring.kml").write_bytes(body)
         else:
@@ -71,7 +73,7 @@ class DemoPublisher:
             self._workbook = name
 
     def serves(self, source: str) -> bool:
-        """Whether that publisher has given anything yet."""
+        """Whether the publisher of a source serves anything yet."""
         return (self._folder / "ring.kml").exists() if source == "ring" else bool(self._workbook)
 
     def __enter__(self) -> Self:
@@ -85,7 +87,7 @@ class DemoPublisher:
         self._server.server_close()
         self._thread.join()
 
-    def _found(self, path: str) -> tuple[str, bytes | None]:
+    def _find(self, path: str) -> tuple[str, bytes | None]:
         if path == "/ring-link.kml":
             return "application/vnd.google-earth.kml+xml", _LINK.format(address=self.address).encode()
         if path == "/287g.html" and self._workbook:

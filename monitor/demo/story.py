@@ -1,4 +1,4 @@
-"""The demo's story: who follows what, and what the publishers really published, when."""
+"""The demo's story: subscribers, and what the publishers really published, and when."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-# address, places, sources, who this is
+# Address, places, sources, and who this is.
 SUBSCRIBERS: tuple[tuple[str, tuple[str, ...], tuple[str, ...], str], ...] = (
     ("dana@detroit.example", ("48226",), ("ring", "ice-287g"), "lives in Detroit"),
     ("ruth@carroll.example", ("21157",), ("ring", "ice-287g"), "lives in Westminster, Maryland"),
@@ -19,37 +19,41 @@ SUBSCRIBERS: tuple[tuple[str, tuple[str, ...], tuple[str, ...], str], ...] = (
 )
 TELEGRAM = {"MI": "@example_michigan"}
 
-_LOGIN_PAGE = b"<!DOCTYPE html><html><head><title>Sign in - Google Accounts</title></head><body><form>Sign in</form></body></html>"
+_LOGIN_PAGE = (
+    b"<!DOCTYPE html><html><head><title>Sign in - Google Accounts</title></head>"
+    b"<body><form>Sign in</form></body></html>"
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """From ``at`` on the publisher of ``source`` serves ``file``. ``spoilt``: "" as it was, "cut" after two thirds, "login" a page instead.
+    """An event: from ``at`` on, the publisher of ``source`` serves ``file``.
 
-    ``suggested``: places that it has news for, as a person would read them.
+    ``text`` tells it. ``damage``: "" serves it unchanged, "cut" its first two thirds, "login" a sign-in page
+    instead. ``suggested`` names places that it has news for.
     """
 
     at: datetime
     source: str
     file: str
-    says: str
-    spoilt: str = ""
+    text: str
+    damage: str = ""
     suggested: str = ""
 
     def content(self, folder: Path) -> bytes:
-        """The bytes that are served."""
+        """Read the bytes to serve."""
         body = (folder / self.file).read_bytes()
-        if self.spoilt == "cut":
+        if self.damage == "cut":
             return body[: len(body) * 2 // 3]
-        return _LOGIN_PAGE if self.spoilt == "login" else body
+        return _LOGIN_PAGE if self.damage == "login" else body
 
 
 def _at(year: int, month: int, day: int, hour: int = 14) -> datetime:
     return datetime(year, month, day, hour, tzinfo=UTC)
 
 
-def _workbook(name: str, at: datetime, says: str) -> Step:
-    return Step(at, "ice-287g", f"participatingAgencies{name}.xlsx", says)
+def _workbook(name: str, at: datetime, text: str) -> Step:
+    return Step(at, "ice-287g", f"participatingAgencies{name}.xlsx", text)
 
 
 STEPS: tuple[Step, ...] = (
@@ -80,7 +84,7 @@ STEPS: tuple[Step, ...] = (
     _workbook("05142026am", _at(2026, 5, 14), "Two months later, very many at once."),
 )
 
-# what is kept back for whoever signs up in the demo
+# Kept back for people who sign up in the live demo.
 LAST = replace(
     _workbook("05182026am", _at(2026, 5, 18), "ICE's list as released on May 18, 2026, four days later."),
     suggested="NE, OK, NH or ZIP code 68310 (Beatrice, Nebraska)",

@@ -1,7 +1,7 @@
 """The state of sources, outbox, sender and bot, and what needs an operator's attention.
 
-`load_facts` reads everything in one transaction. Each check is a pure function from these facts to findings, so a new
-check is one function and one line in `CHECKS`.
+`load_facts` reads everything in one transaction. Each check is a pure function from these facts to findings,
+so a new check is one function and one line in `CHECKS`.
 """
 
 from __future__ import annotations
@@ -26,7 +26,8 @@ from monitor.storage.lists.overview import SourceOverview
 from monitor.storage.people import signups
 
 SILENT_AFTER = timedelta(minutes=2)
-"""Sender and bot write a heartbeat every 20 seconds; after this long without one they count as not working."""
+"""Sender and bot write a heartbeat every 20 seconds; after this long without one they count as not working.
+"""
 WAVE, WAVE_SHARE = 10, 0.05
 """Suppressions within a day, as a count and as a share of all addresses, that point at the mail server."""
 DAY = timedelta(days=1)
@@ -46,9 +47,10 @@ class SourceFacts:
 class HealthFacts:
     """Everything that the checks look at.
 
-    ``configured`` are the channels with a transport; ``pauses`` those of configured channels. ``fenced`` says why
-    nothing is sent (None: it is). ``signups`` were counted within this hour, ``signups_an_hour`` is their limit.
-    ``suppressed`` addresses were closed within a day; ``living`` counts the others, read only during a wave.
+    ``configured`` are the channels with a transport; ``pauses`` those of configured channels. ``fenced`` says
+    why nothing is sent (None: it is). ``signups`` were counted within this hour, ``signups_an_hour`` is their
+    limit. ``suppressed`` addresses were closed within a day; ``living`` counts the others, read only during a
+    wave.
     """
 
     now: datetime
@@ -110,10 +112,10 @@ def status(
 ) -> dict[str, Any]:
     """Read the state of everything as one JSON-ready object.
 
-    ``sources`` are the watched ones, ``configured`` the channels that have a transport, ``fenced`` is why nothing is
-    sent (None: it is), ``signups_an_hour`` the limit of sign-ups, ``bot`` whether one is configured. Keys: ``now, ok,
-    problems, sources, outbox, sender``, and ``bot`` where one is configured; times are ISO 8601 in UTC, ages in
-    seconds.
+    ``sources`` are the watched ones, ``configured`` the channels that have a transport, ``fenced`` is why
+    nothing is sent (None: it is), ``signups_an_hour`` the limit of sign-ups, ``bot`` whether one is
+    configured. Keys: ``now, ok, problems, sources, outbox, sender``, and ``bot`` where one is configured;
+    times are ISO 8601 in UTC, ages in seconds.
     """
     return report(
         load_facts(

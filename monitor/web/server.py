@@ -22,8 +22,8 @@ log = logging.getLogger(__name__)
 def create_server(app: ASGIApp, *, trusted: Iterable[str] = LOOPBACK) -> uvicorn.Server:
     """Create a server for ``run(sockets=[open_socket(...)])``.
 
-    It writes no access log, which would hold tokens and show who read what. A visitor's address is taken from a
-    proxy's header only when the proxy is in one of the ``trusted`` networks.
+    It writes no access log, which would hold tokens and show who read what. A visitor's address is taken from
+    a proxy's header only when the proxy is in one of the ``trusted`` networks.
     """
     return uvicorn.Server(
         uvicorn.Config(

@@ -57,7 +57,7 @@ def test_init_writes_the_example_the_database_and_a_private_key_and_changes_noth
     (here / "config.toml").write_text('[site]\nname = "Ours"\n')
     again = run("init")
     assert again.exit_code == 0
-    assert "stays as it is" in again.output
+    assert "exists and is not changed" in again.output
     assert key.read_bytes() == before
     assert "Ours" in (here / "config.toml").read_text("utf-8")
 
@@ -180,7 +180,7 @@ def test_a_list_of_ones_own_without_a_meaning_is_a_warning_of_check(here: Path) 
         )
         result = run("check")
     assert result.exit_code == 0
-    assert "mine meaning: warning: nothing says what being listed means" in result.output
+    assert "mine meaning: warning: no text says what being listed means" in result.output
 
 
 def test_a_sample_needs_a_configured_channel(here: Path) -> None:
