@@ -10,8 +10,9 @@ import pytest
 from monitor.channels import EVERYTHING
 from monitor.domain import SourceInfo
 from monitor.ops.health import HealthFacts, SourceFacts, find_problems, report
+from monitor.storage.deliveries.backlog import Backlog
 from monitor.storage.deliveries.pauses import Pause
-from monitor.storage.lists.overview import Outbox, SourceOverview
+from monitor.storage.lists.overview import SourceOverview
 
 NOW = datetime(2026, 11, 28, 3, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
@@ -31,7 +32,7 @@ GOOD = SourceOverview(
 FINE = HealthFacts(
     now=NOW,
     sources=(SourceFacts(RING, GOOD, blind=False),),
-    outbox=Outbox(due={}, refused={}, oldest_due_at=None, failed=0, unfanned=0),
+    outbox=Backlog(due={}, refused={}, oldest_due_at=None, failed=0, unfanned=0),
     configured=frozenset({"email"}),
     pauses=(),
     fenced=None,
@@ -115,7 +116,7 @@ def test_pauses_of_a_channel_and_of_mail_domains_are_two_findings() -> None:
 
 
 def test_deliveries_that_do_not_get_on_are_found_by_channel() -> None:
-    outbox = Outbox(
+    outbox = Backlog(
         due={"telegram": 2, "email": 3},
         refused={"email": (4, "451 later"), "telegram": (1, "429")},
         oldest_due_at=NOW - 90 * MINUTE,
