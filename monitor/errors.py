@@ -1,4 +1,4 @@
-"""Everything this program raises on purpose, as one tree.
+"""The exceptions of this program, as one tree.
 
 MonitorError
 ├── ConfigError          exit 2
@@ -47,13 +47,13 @@ class ConfigError(MonitorError):
 
 
 class UsageError(MonitorError):
-    """That cannot be asked for."""
+    """The request is not valid."""
 
     exit_code = 2
 
 
 class FetchError(MonitorError):
-    """The source's bytes could not be had."""
+    """The source could not be fetched."""
 
 
 class ParseError(MonitorError):
@@ -61,7 +61,7 @@ class ParseError(MonitorError):
 
 
 class StoreError(MonitorError):
-    """The database refused."""
+    """The database refused the operation."""
 
 
 class BaselineMoved(StoreError):
@@ -73,7 +73,7 @@ class DamagedBody(StoreError):
 
 
 class MigrationError(StoreError):
-    """The database could not be brought to this program's revision; it is as it was."""
+    """The database could not be migrated to this program's revision; it is unchanged."""
 
 
 class KeyFileError(StoreError):
@@ -89,7 +89,7 @@ class FencedError(MonitorError):
 
 
 class BusyError(MonitorError):
-    """Another `monitor run` works on this database; stop it first or use that one."""
+    """Another `monitor run` uses this database; stop it first."""
 
 
 class SendError(MonitorError):

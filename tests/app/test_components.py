@@ -85,8 +85,8 @@ def test_help_loads_no_database_no_site_and_no_configuration(arguments: list[str
         "import sys\n"
         "from monitor.cli import root\n"
         f"root({arguments!r}, standalone_mode=False)\n"
-        "heavy = {'sqlalchemy', 'pydantic', 'fastapi', 'httpx', 'telegram', 'jinja2', 'lxml'} & set(sys.modules)\n"
-        "print('loaded:', sorted(heavy))\n"
+        "heavy = {'sqlalchemy', 'pydantic', 'fastapi', 'httpx', 'telegram', 'jinja2', 'lxml'}\n"
+        "print('loaded:', sorted(heavy & set(sys.modules)))\n"
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert run.stdout.splitlines()[-1] == "loaded: []"

@@ -63,7 +63,7 @@ def names(listings: list[dict[str, Any]]) -> list[tuple[str, str]]:
     return [(listing["name"], listing["state"]) for listing in listings]
 
 
-# --- parse ----------------------------------------------------------------------------------------------------------------------
+# --- parse ----------------------------------------------------------------------------------------
 
 
 def test_parse_prints_a_listing_a_line_and_problems_on_stderr(run: Run, files: Files) -> None:
@@ -75,7 +75,8 @@ def test_parse_prints_a_listing_a_line_and_problems_on_stderr(run: Run, files: F
     found = lines(result)
     assert len(found) == 4
     assert found[0] == {
-        "name": agency(0)["Agency"], "city": None, "county": "County 0", "state": "IL", "since": "2015-01-01", "url": None,
+        "name": agency(0)["Agency"], "city": None, "county": "County 0", "state": "IL",
+        "since": "2015-01-01", "url": None,
         "attributes": {"Type": "Jail"}, "folder": None, "key": f"IL|{agency(0)['Agency'].lower()}",
     }  # fmt: skip
     assert list(found[0]) == [
@@ -111,7 +112,7 @@ def test_parse_reads_real_maps_to_the_last_placemark(run: Run, shared: Path) -> 
         assert len({listing["key"] for listing in found}) == count
 
 
-# --- diff -----------------------------------------------------------------------------------------------------------------------
+# --- diff -----------------------------------------------------------------------------------------
 
 
 def test_diff_says_what_would_be_announced(run: Run, files: Files) -> None:
@@ -172,7 +173,7 @@ def test_diff_of_real_workbooks(
     assert (*counts, found["verdict"]) == (added, removed, changed, verdict)
 
 
-# --- replay ---------------------------------------------------------------------------------------------------------------------
+# --- replay ---------------------------------------------------------------------------------------
 
 
 def test_replay_prints_a_line_for_what_became_known_and_a_summary(
@@ -212,7 +213,8 @@ def test_replay_prints_a_line_for_what_became_known_and_a_summary(
     assert all(event["reason"] for event in events[2:4])
     assert list(last) == ["summary"]
     summary = last["summary"]
-    assert {key: summary[key] for key in ("source", "files", "unreadable", "rejected", "waiting", "polls")} == {
+    keys = ("source", "files", "unreadable", "rejected", "waiting", "polls")
+    assert {key: summary[key] for key in keys} == {
         "source": "list", "files": 5, "unreadable": 1, "rejected": 1, "waiting": 0, "polls": 5 * 24 + 1,
     }  # fmt: skip
     assert (summary["added"], summary["removed"], summary["changed"], summary["held"]) == (101, 1, 1, 100)

@@ -15,8 +15,8 @@ from tests.peers.http import Server
 from tests.peers.smtp import SmtpPeer, certificate
 
 KML = (
-    b'<?xml version="1.0"?><kml xmlns="http://www.opengis.net/kml/2.2"><Document><Placemark><name>Gary Police Department</name>'
-    b"<address>Gary, IN</address></Placemark></Document></kml>"
+    b'<?xml version="1.0"?><kml xmlns="http://www.opengis.net/kml/2.2"><Document><Placemark>'
+    b"<name>Gary Police Department</name><address>Gary, IN</address></Placemark></Document></kml>"
 )
 
 
@@ -86,7 +86,8 @@ def test_status_works_on_defaults_and_says_what_needs_attention_only_by_exit_cod
     assert list(report["sources"]) == ["ring", "ice-287g"]
     assert run("status", "--alive").exit_code == 1
     (here / "config.toml").write_text(
-        '[fetch]\nattempts = 1\n[sources.ring]\nurl = "http://127.0.0.1:9/x"\n[sources.ice-287g]\nenabled = false\n'
+        '[fetch]\nattempts = 1\n[sources.ring]\nurl = "http://127.0.0.1:9/x"\n'
+        "[sources.ice-287g]\nenabled = false\n"
     )
     assert run("poll").exit_code == 1
     assert run("status").exit_code == 0

@@ -167,7 +167,8 @@ def test_failed_lists_dead_letters_masked_and_queues_them_again(installed: Insta
     (line,) = installed.monitor("failed", "--json").stdout.splitlines()
     letter = json.loads(line)
     assert list(letter) == [
-        "id", "kind", "channel", "address", "source", "created_at", "failed_at", "attempts", "error", "ambiguous",
+        "id", "kind", "channel", "address", "source", "created_at", "failed_at", "attempts", "error",
+        "ambiguous",
     ]  # fmt: skip
     assert (letter["address"], letter["attempts"], letter["source"]) == ("a…@e….org", 4, "ring")
     assert installed.monitor("failed", "retry").exit_code == 2

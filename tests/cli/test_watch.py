@@ -92,7 +92,8 @@ def test_poll_says_a_line_per_source_with_these_keys_and_writes_the_deliveries(
     assert (first.exit_code, second.exit_code) == (0, 0)
     assert lines(first) == [
         {
-            "source": "list", "outcome": "baseline", "added": 0, "removed": 0, "changed": 0, "pending": 0, "held": 0, "reason": "",
+            "source": "list", "outcome": "baseline", "added": 0, "removed": 0, "changed": 0, "pending": 0,
+            "held": 0, "reason": "",
         }
     ]  # fmt: skip
     (line,) = lines(second)
@@ -154,7 +155,8 @@ def test_listings_are_those_of_now_or_of_a_moment(run: Run, publication: Publica
     assert [len(now), len(before)] == [4, 3]
     assert list(now[0]) == ["name", "city", "county", "state", "since", "url", "attributes", "folder", "key"]
     assert now[0]["attributes"] == {"Type": "Jail"}
-    # a date is its beginning in the zone of the site: March 1 in Chicago begins before the first poll, March 2 after the last
+    # A date is its beginning in the zone of the site: March 1 in Chicago begins before the first poll,
+    # March 2 after the last.
     assert lines(run("listings", "list", "--at", "2026-03-01", "--format", "json")) == []
     assert len(lines(run("listings", "list", "--at", "2026-03-02", "--format", "json"))) == 4
     assert "4 listings" in run("listings", "list").stdout
@@ -198,7 +200,8 @@ def test_changes_carry_the_interval_in_which_they_happened(run: Run, publication
     found = lines(run("changes", "--json"))
 
     assert list(found[0]) == [
-        "id", "source", "kind", "before", "after", "fields", "not_before", "not_after", "published_at", "was_held", "reason",
+        "id", "source", "kind", "before", "after", "fields", "not_before", "not_after", "published_at",
+        "was_held", "reason",
         "changeset", "how", "confidence", "placement",
     ]  # fmt: skip
     assert [change["kind"] for change in found] == ["added", "removed"]

@@ -1,4 +1,4 @@
-"""From the official map to an inbox: the real commands, the sender in a process of its own, real protocols on loopback, both databases."""
+"""From the official map to an inbox: real commands, real protocols on loopback, both databases."""
 
 from __future__ import annotations
 
@@ -38,7 +38,8 @@ NAMES = [
 def kml(*names: str) -> bytes:
     """A map as Ring's: addresses, no points."""
     rows = "".join(
-        f"<Placemark><name>{name}</name><address>{name.removesuffix(' Police Department')}, IN</address></Placemark>"
+        f"<Placemark><name>{name}</name>"
+        f"<address>{name.removesuffix(' Police Department')}, IN</address></Placemark>"
         for name in names
     )
     return (
@@ -90,7 +91,7 @@ class Installation:
         )
 
     def run(self, *arguments: str, code: int = 0) -> str:
-        """A command that returns, in this process: starting Python anew for each would be most of the test's time."""
+        """Run a command in this process: starting Python for each would take most of the test's time."""
         result = CliRunner().invoke(root, [*arguments, "--config", str(self.config)])
         assert result.exit_code == code, result.output
         return result.stdout
@@ -230,7 +231,7 @@ def test_a_second_service_on_sqlite_is_refused_and_says_why(
         second = here.start("run")
         _, err = second.communicate(timeout=PATIENCE)
         assert second.returncode == 1
-        assert "Another `monitor run` works on this database" in err
+        assert "Another `monitor run` uses this database" in err
 
 
 def test_a_broken_answer_fails_the_poll_with_its_reason_and_the_baseline_stands(

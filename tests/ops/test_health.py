@@ -55,11 +55,13 @@ def test_the_report_keeps_its_keys_in_order() -> None:
     whole = report(FINE)
     assert list(whole) == ["now", "ok", "problems", "sources", "outbox", "sender", "bot"]
     assert list(whole["sources"]["ring"]) == [
-        "last_good_at", "age", "blind", "baseline", "pending", "held", "last_fetch_at", "last_outcome", "last_reason",
+        "last_good_at", "age", "blind", "baseline", "pending", "held", "last_fetch_at", "last_outcome",
+        "last_reason",
         "next_poll_at", "rejected",
     ]  # fmt: skip
     assert list(whole["outbox"]) == [
-        "due", "due_by_channel", "waiting_for_channel", "oldest_due_at", "oldest_age", "paused", "refused_often",
+        "due", "due_by_channel", "waiting_for_channel", "oldest_due_at", "oldest_age", "paused",
+        "refused_often",
         "failed", "to_fan_out", "fenced",
     ]  # fmt: skip
     assert list(whole["sender"]) == ["last_beat_at", "age", "working"]
@@ -77,8 +79,10 @@ def test_a_service_in_order_has_no_problems() -> None:
 @pytest.mark.parametrize(
     ("state", "blind", "problem"),
     [
-        (replace(GOOD, last_outcome=None), False, "ring was never polled; start `monitor run` or call `monitor poll`"),
-        (replace(GOOD, last_outcome="failed", last_reason="no answer"), False, "ring: the last poll failed: no answer"),
+        (replace(GOOD, last_outcome=None), False,
+        "ring was never polled; start `monitor run` or call `monitor poll`"),
+        (replace(GOOD, last_outcome="failed", last_reason="no answer"), False,
+        "ring: the last poll failed: no answer"),
         (
             replace(GOOD, last_outcome="rejected", last_reason="too small"),
             False,
@@ -92,7 +96,8 @@ def test_a_service_in_order_has_no_problems() -> None:
         (
             replace(GOOD, last_good_at=None),
             True,
-            "ring was not read since it was added: nobody polls it; start `monitor run` or call `monitor poll`",
+            "ring was not read since it was added: nobody polls it;"
+            " start `monitor run` or call `monitor poll`",
         ),
     ],
 )  # fmt: skip
