@@ -5,7 +5,7 @@ BIN := .venv/bin
 ARGS ?=
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help demo run test check format lint types contracts torture bench lock wheel clean
+.PHONY: help demo run test check format lint types contracts torture mutants bench lock wheel clean
 help:           ## what there is to make
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 12
 
@@ -48,6 +48,9 @@ bench: .venv/dev ## the benchmarks, each against its limit or peer
 
 torture: .venv/dev ## the long kill and fault runs (minutes)
 	MONITOR_TORTURE=1 $(BIN)/pytest -n auto tests/torture tests/subscribers/test_told_once.py $(ARGS)
+
+mutants: .venv/dev ## change one token at a time and see whether a test notices (tens of minutes)
+	$(BIN)/python -m tools.mutants $(ARGS)
 
 wheel: .venv/dev ## build the wheel into dist/
 	$(BIN)/python -m build --wheel --no-isolation

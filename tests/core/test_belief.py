@@ -454,6 +454,19 @@ def test_a_removal_that_a_damaged_row_explains_waits_for_a_person(row: dict[str,
     assert source.stands(State.HELD) == ["Wisteria Police"]
 
 
+@pytest.mark.parametrize(("sharing", "held"), [(1, 1), (2, 0), (3, 0)])
+def test_a_document_explains_a_missing_listing_only_if_no_other_missing_one_has_it(
+    sharing: int, held: int
+) -> None:
+    gone = [agency(f"{TREES[n]} Village Police", "IL", url="https://x/shared") for n in range(sharing)]
+    source = Source(publication([*ROWS, *gone]))
+    damaged = Listing(name="#VALUE!", url="https://x/shared")
+    source.poll(publication(ROWS, damaged=(damaged,), columns=source.first.columns))
+    source.poll()
+    assert len(source.stands(State.HELD)) == held
+    assert len(source.told(Kind.REMOVED)) == sharing - held
+
+
 def test_a_damaged_row_elsewhere_explains_nothing() -> None:
     source = Source(publication([*ROWS, agency("Wisteria Police", "IN", since=date(2020, 1, 1))]))
     damaged = Listing(name="", since=date(2020, 1, 1), state="OH")
@@ -518,6 +531,20 @@ def test_further_flaps_within_seven_days_are_silent_and_the_truth_is_told_in_the
     source.settle()
     assert [event.change.kind for event in source.events] == [Kind.REMOVED, Kind.ADDED, Kind.REMOVED]
     assert source.now == source.events[1].at + 7 * DAY
+
+
+@pytest.mark.parametrize(
+    ("before_the_end", "told_after"),
+    [(timedelta(days=6), timedelta(days=6)), (10 * MINUTE, 30 * MINUTE), (30 * MINUTE, 30 * MINUTE)],
+)
+def test_a_flap_waits_for_the_end_of_seven_days_and_at_least_for_a_second_look(
+    before_the_end: timedelta, told_after: timedelta
+) -> None:
+    source = Source(BASE)
+    returned(source, ROWS[0])
+    source.now = source.events[1].at + 7 * DAY - before_the_end
+    source.poll(publication(ROWS[1:]), after=timedelta())
+    assert [one.release_at for one in source.standing] == [source.now + told_after]
 
 
 def test_a_then_b_then_a_is_two_changes() -> None:

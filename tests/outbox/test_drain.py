@@ -10,6 +10,7 @@ import sqlalchemy as sa
 
 from monitor.domain import Envelope
 from monitor.errors import Transient
+from monitor.outbox.leases import LEASE
 from monitor.storage import people, schema
 from monitor.storage.deliveries import endings
 from monitor.storage.engine import transaction
@@ -115,6 +116,29 @@ def test_whoever_pauses_meanwhile_keeps_the_row_for_afterwards(world: World) -> 
     with transaction(world.engine) as conn:
         people.activate(conn, person, world.now)
     assert world.send(channel).sent == 1
+
+
+def test_a_pause_that_begins_while_others_are_sent_to_wins_over_a_claimed_row(world: World) -> None:
+    world.person("first@a.example", "IN")
+    second = world.person("second@a.example", "IN")
+    world.publish(HAMMOND)
+    world.fan_out()
+    channel = Recorder(concurrency=1)
+
+    async def meanwhile(envelope: Envelope) -> None:
+        world.write(
+            sa.update(schema.SubscriberRow)
+            .where(schema.SubscriberRow.id == second)  # type: ignore[arg-type]
+            .values(state="paused")
+        )
+
+    channel.before = meanwhile
+    assert world.send(channel).sent == 1
+    assert [handed.address for handed in channel.accepted] == ["first@a.example"]
+    assert [(row.state, row.owner, row.attempts) for row in world.rows()] == [
+        ("sent", None, 1),
+        ("due", None, 0),
+    ]
 
 
 def test_somebody_who_follows_none_of_its_places_any_more_gets_nothing(world: World) -> None:
@@ -294,6 +318,26 @@ def test_leases_are_renewed_while_a_message_takes_long(world: World, monkeypatch
     channel.before = long
     assert world.send(channel).sent == 1
     assert world.rows(schema.HeartbeatRow)[0].part == "sender"
+
+
+def test_a_lease_is_renewed_several_times_before_it_runs_out(
+    sqlite_world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One renewal may fail, on a busy database, and the next one still comes in time."""
+    world = sqlite_world
+    world.person("a@a.example", "IN")
+    world.publish(HAMMOND)
+    world.fan_out()
+    waits: list[float] = []
+    real = asyncio.sleep
+
+    async def sleep(seconds: float) -> None:
+        waits.append(seconds)
+        await real(0.01 if seconds else 0)
+
+    monkeypatch.setattr("monitor.outbox.send.asyncio.sleep", sleep)
+    assert world.send(Recorder()).sent == 1
+    assert max(waits) <= LEASE.total_seconds() / 3
 
 
 def test_a_kind_of_message_that_this_version_does_not_know_is_kept(world: World) -> None:

@@ -272,7 +272,15 @@ def test_a_relay_without_envelope_addresses_of_ours_returns_the_token_in_the_mes
 
 @pytest.mark.parametrize(
     ("kind", "verdict"),
-    [("abuse", BounceVerdict.LEFT), ("not-spam", BounceVerdict.FOREIGN), ("virus", BounceVerdict.FOREIGN)],
+    [
+        ("abuse", BounceVerdict.LEFT),
+        ("Abuse ", BounceVerdict.LEFT),
+        ("fraud", BounceVerdict.LEFT),
+        ("opt-out", BounceVerdict.LEFT),  # RFC 6650, 3.2: they asked their provider to end it
+        ("opt-out-list", BounceVerdict.FOREIGN),
+        ("not-spam", BounceVerdict.FOREIGN),
+        ("virus", BounceVerdict.FOREIGN),
+    ],
 )
 def test_a_complaint_is_a_wish_to_leave(
     engine: Engine, keys: KeyFile, now: datetime, tmp_path: Path, kind: str, verdict: BounceVerdict

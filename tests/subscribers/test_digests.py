@@ -24,6 +24,7 @@ from monitor.storage import people
 from monitor.storage.deliveries import fanout
 from monitor.storage.deliveries.tables import DigestChangesetRow
 from monitor.storage.people import Subscriber
+from monitor.storage.people.tables import SubscriberRow
 from monitor.subscribers import Preferences
 from tests.subscribers.conftest import ANN, deliveries, member, token
 
@@ -112,6 +113,24 @@ def test_a_fan_out_that_commits_late_is_told_by_the_next_digest(
     late = out(engine, publish, "Late", now + 2 * HOUR - timedelta(seconds=20))
     assert digests_due(engine, now + DAY + 2 * HOUR) == 1
     assert told(engine) == [("2026-03-02", late)]
+
+
+def digest_since(engine: Engine) -> datetime:
+    with db.reading(engine) as conn:
+        since = conn.scalar(sa.select(SubscriberRow.digest_since))  # type: ignore[call-overload]
+    assert isinstance(since, datetime)
+    return since
+
+
+def test_a_digest_looks_back_an_hour_before_the_last_one_but_not_before_somebody_asked(
+    engine: Engine, keys: KeyFile, now: datetime
+) -> None:
+    asked = now + HOUR + timedelta(minutes=50)  # ten minutes before their first digest
+    daily(engine, keys, asked)
+    digests_due(engine, now + 2 * HOUR)
+    assert digest_since(engine) == asked
+    digests_due(engine, now + DAY + 2 * HOUR)
+    assert digest_since(engine) == now + DAY + HOUR
 
 
 def test_whoever_is_down_for_days_catches_up_with_one_digest(

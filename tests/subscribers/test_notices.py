@@ -6,10 +6,18 @@ import re
 from datetime import datetime, timedelta
 
 import sqlalchemy as sa
+from sqlalchemy.engine import Engine
 
 from monitor import config
+from monitor.domain import SourceInfo
+from monitor.keys import KeyFile
+from monitor.outbox import notices_due
 from monitor.storage import engine as db
+from monitor.storage import meta
+from monitor.storage.deliveries import notices
+from monitor.storage.deliveries.tables import DeliveryRow
 from monitor.storage.lists.tables import FetchRow, SourceRow
+from tests.subscribers.conftest import member
 from tests.subscribers.town import Town, Visitor, link, text
 
 BLIND = "We cannot read it at the moment: Ring's Active Agency Map"
@@ -110,6 +118,82 @@ def test_followers_of_a_list_that_is_polled_rarely_are_told_when_it_is_blind_and
     checked(town, good=False)
     assert on(town, 8, 14.9, since=start) == []
     assert on(town, 15.1, since=start) == [("ann@example.org", BLIND)]
+
+
+SECOND, HOUR, DAY = timedelta(seconds=1), timedelta(hours=1), timedelta(days=1)
+
+
+def watched(every: timedelta = timedelta(hours=1)) -> dict[str, SourceInfo]:
+    return {"ring": SourceInfo(name="ring", titles={"en": "Ring"}, every=every)}
+
+
+def seen(engine: Engine, *, good: datetime, fetch: datetime) -> None:
+    """When the list was last checked, and last checked with success."""
+    with db.transaction(engine) as conn:
+        conn.execute(sa.delete(SourceRow))
+        first = {"name": "ring", "number": 1, "fingerprint": "", "columns": [], "folders": []}
+        conn.execute(sa.insert(SourceRow).values(**first, last_fetch_at=fetch, last_good_at=good))
+
+
+def told_blind(engine: Engine) -> datetime | None:
+    with db.reading(engine) as conn:
+        return notices.sights(conn)["ring"].told_blind_at
+
+
+def test_a_list_is_called_blind_seven_days_after_its_last_good_check_and_not_a_second_earlier(
+    sqlite_engine: Engine, keys: KeyFile, now: datetime
+) -> None:
+    member(sqlite_engine, keys, now)
+    seen(sqlite_engine, good=now, fetch=now + SECOND)
+    assert notices_due(sqlite_engine, watched(), now + 7 * DAY - SECOND) == 0
+    assert told_blind(sqlite_engine) is None
+    assert notices_due(sqlite_engine, watched(), now + 7 * DAY) == 1
+    assert told_blind(sqlite_engine) == now + 7 * DAY
+
+
+def test_a_list_that_nobody_has_looked_at_since_its_last_good_check_is_not_blind(
+    sqlite_engine: Engine, keys: KeyFile, now: datetime
+) -> None:
+    member(sqlite_engine, keys, now)
+    seen(sqlite_engine, good=now, fetch=now)
+    assert notices_due(sqlite_engine, watched(), now + 30 * DAY) == 0
+    assert told_blind(sqlite_engine) is None
+    assert notices_due(sqlite_engine, {}, now + 30 * DAY) == 1  # it is not watched any more
+
+
+def test_a_list_is_back_with_a_good_check_after_the_notice_and_no_earlier_one(
+    sqlite_engine: Engine, keys: KeyFile, now: datetime
+) -> None:
+    member(sqlite_engine, keys, now)
+    seen(sqlite_engine, good=now, fetch=now + SECOND)
+    blind = now + 8 * DAY
+    assert notices_due(sqlite_engine, watched(), blind) == 1
+    with db.transaction(sqlite_engine) as conn:
+        conn.execute(sa.update(DeliveryRow).values(state="sent", settled_at=blind))
+        conn.execute(sa.update(SourceRow).values(last_good_at=blind))
+    assert notices_due(sqlite_engine, watched(), blind + DAY) == 0
+    with db.transaction(sqlite_engine) as conn:
+        conn.execute(sa.update(SourceRow).values(last_good_at=blind + SECOND))
+    assert notices_due(sqlite_engine, watched(), blind + DAY) == 1
+    assert told_blind(sqlite_engine) is None
+
+
+def test_receipts_are_looked_for_every_six_hours(sqlite_engine: Engine, keys: KeyFile, now: datetime) -> None:
+    member(sqlite_engine, keys, now)
+    before = now + 91 * DAY - HOUR
+    assert notices_due(sqlite_engine, {}, before) == 0
+    assert notices_due(sqlite_engine, {}, before + 6 * HOUR - SECOND) == 0  # it is due, and nobody looks yet
+    assert notices_due(sqlite_engine, {}, before + 6 * HOUR) == 1
+
+
+def test_a_receipt_is_due_after_91_days_without_a_message_and_not_a_second_earlier(
+    sqlite_engine: Engine, keys: KeyFile, now: datetime
+) -> None:
+    member(sqlite_engine, keys, now)
+    assert notices_due(sqlite_engine, {}, now + 91 * DAY - SECOND) == 0
+    with db.transaction(sqlite_engine) as conn:
+        meta.put(conn, "receipts looked for at", now.isoformat())  # as if nobody had looked since
+    assert notices_due(sqlite_engine, {}, now + 91 * DAY) == 1
 
 
 def test_a_receipt_counts_checks_and_the_time_without_one(town: Town) -> None:
