@@ -31,7 +31,7 @@ from monitor.domain import Listing
 from monitor.fetch import Fetched, NotModified, Target, Validators
 from monitor.history.replay import ReplaySummary, Served, replay
 from monitor.polling import PolledSource, poll
-from monitor.sources import ColumnMap, SourceSpec
+from monitor.sources import ColumnMap, ParseOptions
 from monitor.storage.columns import metadata
 from monitor.storage.engine import connect, reading, transaction
 from monitor.storage.lists import baseline
@@ -52,13 +52,13 @@ WATCH = PolledSource(
     name="ring",
     every=HOUR,
     target=Target(url="https://map.example/kml"),
-    spec=SourceSpec(name="ring", format="mymaps"),
+    options=ParseOptions(name="ring", format="mymaps"),
 )
 ICE = PolledSource(
     name="ice-287g",
     every=HOUR,
     target=Target(url="https://table.example/list.xlsx"),
-    spec=SourceSpec(
+    options=ParseOptions(
         name="ice-287g",
         format="table",
         columns=ColumnMap(

@@ -94,14 +94,14 @@ def polled_source(settings: Settings, name: str) -> PolledSource:
     """What the poll needs to know of one configured source. Raises UsageError for an unknown one."""
     from monitor.fetch import Target
     from monitor.polling import PolledSource
-    from monitor.sources import ColumnMap, SourceSpec
+    from monitor.sources import ColumnMap, ParseOptions
 
     source = settings.source(name)
     return PolledSource(
         name=name,
         every=source.every,
         target=Target(url=source.url, page=source.page, link=source.link, hosts=frozenset(source.hosts)),
-        spec=SourceSpec(name=name, format=source.format, columns=ColumnMap(**source.columns.model_dump())),
+        options=ParseOptions(name=name, format=source.format, columns=ColumnMap(**source.columns.model_dump())),
         policy=settings.policy(name),
     )
 

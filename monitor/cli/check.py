@@ -102,11 +102,11 @@ def _check_sources(settings: Settings) -> Iterator[Finding]:
             try:
                 fetched = fetcher.get(source.target)
                 assert isinstance(fetched, Fetched)  # the request was not conditional
-                link = parser.link(fetched.body)
+                link = parser.find_link(fetched.body, source.options)
                 if link is not None:
                     fetched = fetcher.fetch_link(link, source.target)
                     assert isinstance(fetched, Fetched)
-                publication = parser.parse(fetched.body, source.spec)
+                publication = parser.parse(fetched.body, source.options)
             except MonitorError as error:
                 yield Finding(name, False, str(error))
                 continue

@@ -217,13 +217,13 @@ def _read(session: Session, file: Path, name: str) -> Publication:
     from monitor import app, sources
     from monitor.errors import ParseError, UsageError
 
-    spec = app.polled_source(session.settings, name).spec
+    options = app.polled_source(session.settings, name).options
     try:
         body = file.read_bytes()
     except OSError as error:
         raise UsageError(f"{file} cannot be read: {error.strerror}") from None
     try:
-        return sources.parse(body, spec)
+        return sources.parse(body, options)
     except ParseError as error:
         raise ParseError(f"{file}: {error}") from None
 

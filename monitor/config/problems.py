@@ -14,6 +14,7 @@ from monitor.config.layers import SECRETS, tables
 from monitor.config.sections import MeaningEntry, SourceSection
 from monitor.config.settings import Settings
 from monitor.config.values import nearest
+from monitor.sources.formats import FORMATS
 
 
 def contradictions(merged: Mapping[str, Any]) -> Iterator[str]:
@@ -27,9 +28,10 @@ def contradictions(merged: Mapping[str, Any]) -> Iterator[str]:
         if has_url == (has_page or has_link) or has_page != has_link:
             yield f"{where}: give either url, or page together with link"
         columns = source.get("columns")
-        named = columns.get("name") if isinstance(columns, Mapping) else None
-        if source.get("format") == "table" and not named:
-            yield f"{where}.columns.name: a table needs the header of the column with the agency's name"
+        chosen = FORMATS.get(str(source.get("format")))
+        for field in chosen.required_columns if chosen else ():
+            if not (isinstance(columns, Mapping) and columns.get(field)):
+                yield f"{where}.columns.{field}: this format needs the header of the column with the agency's {field}"
     email = merged.get("email")
     if isinstance(email, Mapping) and email.get("host"):
         sender = email.get("from") or email.get("sender")

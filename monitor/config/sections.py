@@ -10,7 +10,16 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, field_validator
 
-from monitor.config.values import Count, Duration, Network, Share, Wait, WebAddress, expression
+from monitor.config.values import (
+    Count,
+    Duration,
+    Network,
+    Share,
+    Wait,
+    WebAddress,
+    expression,
+    known_format,
+)
 from monitor.domain import Meaning, SourceInfo
 from monitor.errors import UsageError
 from monitor.places.codes import parse_place
@@ -148,7 +157,7 @@ class SourceSection(Section):
     title_es: str | None = Field(default=None, min_length=1, max_length=200)
     publisher: str = Field(default="The publisher", max_length=100)
     official_url: WebAddress | None = None
-    format: Literal["mymaps", "table"]
+    format: Annotated[str, AfterValidator(known_format)]
     url: WebAddress | None = None
     page: WebAddress | None = None
     link: Annotated[str, AfterValidator(expression)] | None = None

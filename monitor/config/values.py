@@ -12,6 +12,8 @@ from urllib.parse import SplitResult, quote, urlsplit, urlunsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
+from monitor.sources.formats import FORMATS
+
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 
 
@@ -64,6 +66,13 @@ def expression(value: str) -> str:
         re.compile(value)
     except re.error as error:
         raise ValueError(f"is not a regular expression: {error}") from None
+    return value
+
+
+def known_format(value: str) -> str:
+    """The name of a format in the registry. Raises ValueError that lists them."""
+    if value not in FORMATS:
+        raise ValueError(f"must be one of {', '.join(FORMATS)}{nearest(value, FORMATS)}")
     return value
 
 

@@ -110,14 +110,22 @@ def _expanded(text: str, state: str | None) -> str:
 def natural_key(listing: Listing, *, by_city: bool) -> str:
     """The key that a listing has by itself: the source's id, or else state and name, on maps also the city.
 
-    "IN|hammond police department|hammond". Never the county, which publishers move. Letter case and white space apart, the name stands
-    as the publisher writes it, for two spellings in one list are two listings there; `named_key` is for recognising them. A state that
-    could not be read stands as it was written, so that it is nobody else's.
+    "IN|hammond police department|hammond". Never the county, which publishers move. Letter case and white space apart,
+    the name stands as the publisher writes it, because two spellings in one list are two listings there; `named_key`
+    recognizes them. A state that could not be read stands as it was written, so that no other state shares it.
     """
-    if listing.source_id:
-        return f"id:{listing.source_id}"
-    parts = [listing.state or _plain(listing.state_text or ""), _plain(listing.name)]
-    return "|".join([*parts, _plain(listing.city or "")] if by_city else parts)
+    city = (listing.city or "") if by_city else None
+    return make_key(listing.source_id, listing.state, listing.state_text, listing.name, city)
+
+
+def make_key(
+    source_id: str | None, state: str | None, state_text: str | None, name: str, city: str | None
+) -> str:
+    """`natural_key` of a listing that is not made yet; ``city`` None leaves the city out."""
+    if source_id:
+        return f"id:{source_id}"
+    key = f"{state or _plain(state_text or '')}|{_plain(name)}"
+    return key if city is None else f"{key}|{_plain(city)}"
 
 
 def named_key(listing: Listing, *, by_city: bool = False) -> str:

@@ -15,7 +15,7 @@ from monitor.core import identity
 from monitor.domain import Listing, Publication
 from monitor.parser.limits import ParserLimits
 from monitor.parser.process import ParserProcess
-from monitor.sources import SourceSpec
+from monitor.sources import ParseOptions
 
 __all__ = ["IN_PROCESS", "Parser", "ParserLimits", "ParserProcess"]
 
@@ -23,11 +23,11 @@ __all__ = ["IN_PROCESS", "Parser", "ParserLimits", "ParserProcess"]
 class Parser(Protocol):
     """Turns bytes into listings, and pairs listings of two publications. Every method raises ParseError."""
 
-    def link(self, body: bytes) -> str | None:
-        """See `sources.network_link`."""
+    def find_link(self, body: bytes, options: ParseOptions) -> str | None:
+        """See `sources.find_link`."""
         ...
 
-    def parse(self, body: bytes, spec: SourceSpec) -> Publication:
+    def parse(self, body: bytes, options: ParseOptions) -> Publication:
         """See `sources.parse`."""
         ...
 
@@ -41,11 +41,11 @@ class Parser(Protocol):
 class _InProcess:
     """The same without a child process, for files of the operator's own: `monitor replay`, `parse` and `diff`."""
 
-    def link(self, body: bytes) -> str | None:
-        return sources.network_link(body)
+    def find_link(self, body: bytes, options: ParseOptions) -> str | None:
+        return sources.find_link(body, options)
 
-    def parse(self, body: bytes, spec: SourceSpec) -> Publication:
-        return sources.parse(body, spec)
+    def parse(self, body: bytes, options: ParseOptions) -> Publication:
+        return sources.parse(body, options)
 
     def pair(
         self,

@@ -25,11 +25,11 @@ from monitor.core import identity
 from monitor.domain import Listing, Publication
 from monitor.errors import ParseError, location_of
 from monitor.parser.frames import frame, read_frame
-from monitor.sources import SourceSpec
+from monitor.sources import ParseOptions
 
 PUBLICATION: TypeAdapter[Publication] = TypeAdapter(Publication)
 SIDES: TypeAdapter[tuple[list[Listing], list[Listing]]] = TypeAdapter(tuple[list[Listing], list[Listing]])
-SPEC: TypeAdapter[SourceSpec] = TypeAdapter(SourceSpec)
+OPTIONS: TypeAdapter[ParseOptions] = TypeAdapter(ParseOptions)
 
 _FILES = 32  # descriptors: three streams, and what a library opens for a moment
 
@@ -55,10 +55,11 @@ def answer(request: dict[str, Any], content: bytes) -> bytes:
     """The JSON that answers a request."""
     try:
         if request["do"] == "parse":
-            publication = sources.parse(content, SPEC.validate_python(request["spec"]))
+            publication = sources.parse(content, OPTIONS.validate_python(request["options"]))
             return b'{"publication":' + PUBLICATION.dump_json(publication) + b"}"
         if request["do"] == "link":
-            return b'{"link":' + json.dumps(sources.network_link(content)).encode() + b"}"
+            link = sources.find_link(content, OPTIONS.validate_python(request["options"]))
+            return b'{"link":' + json.dumps(link).encode() + b"}"
         removed, added = SIDES.validate_json(content)
         pairs = identity.pair(removed, added, widespread=frozenset(request["widespread"]))
         return json.dumps({"pairs": [(was.key, now.key) for was, now in pairs]}).encode()

@@ -26,7 +26,7 @@ from monitor.domain import Listing, Publication
 from monitor.errors import ParseError
 from monitor.parser.frames import LENGTH, frame
 from monitor.parser.limits import MIB, ParserLimits
-from monitor.sources import SourceSpec
+from monitor.sources import ParseOptions
 
 log = logging.getLogger(__name__)
 
@@ -81,13 +81,14 @@ class ParserProcess:
         for child in children:
             child.end()
 
-    def link(self, body: bytes) -> str | None:
+    def find_link(self, body: bytes, options: ParseOptions) -> str | None:
         """Find the address in a body that is only a link to another one; None if it is not. Raises ParseError."""
-        return _validated(_LINK, _content(self._ask({"do": "link"}, body), b'{"link":'))
+        request = {"do": "link", "options": asdict(options)}
+        return _validated(_LINK, _content(self._ask(request, body), b'{"link":'))
 
-    def parse(self, body: bytes, spec: SourceSpec) -> Publication:
+    def parse(self, body: bytes, options: ParseOptions) -> Publication:
         """Parse a body in a child. Raises ParseError, also when the child breaks a limit or dies."""
-        answer = self._ask({"do": "parse", "spec": asdict(spec)}, body)
+        answer = self._ask({"do": "parse", "options": asdict(options)}, body)
         publication = _validated(_PUBLICATION, _content(answer, b'{"publication":'))
         keys = {listing.key for listing in publication.listings}
         if len(keys) != len(publication.listings) or "" in keys or not keys:

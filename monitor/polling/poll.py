@@ -103,7 +103,7 @@ class _Seen:
     def publication(self, body: bytes) -> Publication:
         """What the content says; parsed once, however often it has to be weighed. Raises ParseError."""
         if self._publication is None:
-            self._publication = self.parser.parse(body, self.watch.spec)
+            self._publication = self.parser.parse(body, self.watch.options)
             self._digest = digest(self._publication.listings)
         return self._publication
 
@@ -126,7 +126,7 @@ def _get(
     earlier = known(got.final_url)
     if earlier is not None and earlier.hash == got.sha256:
         return got  # it was parsed, so it is not a link
-    href = parser.link(got.body)
+    href = parser.find_link(got.body, watch.options)
     return got if href is None else fetcher.fetch_link(href, watch.target, known)
 
 

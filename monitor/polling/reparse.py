@@ -47,7 +47,7 @@ def rebase(engine: Engine, watch: PolledSource, now: datetime, parser: Parser = 
         accepted = baseline.accepted(conn, watch.name)
         rows = changes.standing(conn, watch.name)
     try:
-        publication = None if body is None else parser.parse(body, watch.spec)
+        publication = None if body is None else parser.parse(body, watch.options)
     except ParseError as error:
         publication = None
         log.warning("%s: what was last believed cannot be read as now configured: %s", watch.name, error)

@@ -186,7 +186,7 @@ def _take(
         return replace(
             stands, outcome=Result.UNCHANGED, reason="it is no longer served; it is believed if it comes back"
         )
-    publication = parser.parse(body, watch.spec)
+    publication = parser.parse(body, watch.options)
     differences = diff(
         view.accepted.listings,
         publication.listings,

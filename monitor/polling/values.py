@@ -11,7 +11,7 @@ from typing import Protocol
 from monitor import sources
 from monitor.domain import Policy
 from monitor.fetch import Fetched, NotModified, Target, Validators
-from monitor.sources import SourceSpec
+from monitor.sources import ParseOptions
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,13 +21,13 @@ class PolledSource:
     name: str
     every: timedelta
     target: Target
-    spec: SourceSpec
+    options: ParseOptions
     policy: Policy = field(default_factory=Policy)
 
     @property
     def fingerprint(self) -> str:
         """How its bytes are read: another fingerprint may read other listings from the same bytes."""
-        return sources.fingerprint(self.spec)
+        return sources.fingerprint(self.options)
 
 
 class Result(StrEnum):

@@ -1,40 +1,59 @@
-"""One module per format: bytes in, listings out, pure.
+"""One file per format: bytes in, listings out, pure; `formats` lists them, `listing` makes the listings of all of them.
 
-A format is one line in `_FORMATS`. Which kind of file it is (KML or KMZ, XLSX or CSV) is told by its content, never by its name.
-What cannot be read is a `ParseError` with a reason for people, never an empty publication.
+The content of a body decides which kind of file it is (KML or KMZ, XLSX or CSV), never its name. What cannot be read
+is a `ParseError` with a reason for people, never an empty publication.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import astuple
 from hashlib import blake2b
 
 from monitor.domain import Publication
 from monitor.errors import ParseError
-from monitor.sources import mymaps, table
-from monitor.sources.columns import ColumnMap, ParseLimits, SourceSpec
-from monitor.sources.kml import network_link
+from monitor.sources.columns import ColumnMap, ParseLimits, ParseOptions
+from monitor.sources.format import Format
+from monitor.sources.formats import FORMATS
 
-__all__ = ["PARSER_VERSION", "ColumnMap", "ParseLimits", "SourceSpec", "fingerprint", "network_link", "parse"]
+__all__ = [
+    "FORMATS",
+    "PARSER_VERSION",
+    "ColumnMap",
+    "ParseLimits",
+    "ParseOptions",
+    "find_link",
+    "fingerprint",
+    "parse",
+]
 
-PARSER_VERSION = 1
-"""Raised whenever the same body would be read as other listings: the stored body is then read again in silence."""
+PARSER_VERSION = 2
+"""Raised whenever the same body would be read as other listings: the stored body is then parsed again silently.
 
-_FORMATS: dict[str, Callable[[bytes, SourceSpec], Publication]] = {
-    "mymaps": mymaps.parse,
-    "table": table.parse,
-}
+2: on maps too a cell that holds a spreadsheet's error value ("#N/A") is empty.
+"""
 
 
-def parse(body: bytes, spec: SourceSpec) -> Publication:
-    """What a body publishes, its listings keyed; ParseError with the reason if it is no readable publication of this source."""
-    if spec.format not in _FORMATS:
-        raise ParseError(f"There is no format {spec.format!r}; there are {', '.join(_FORMATS)}.")
-    return _FORMATS[spec.format](body, spec)
+def parse(body: bytes, options: ParseOptions) -> Publication:
+    """The publication that a body is, its listings keyed; ParseError with the reason if it cannot be read."""
+    chosen = _format(options)
+    for field in chosen.required_columns:
+        if not getattr(options.columns, field, None):
+            raise ParseError(f"The source {options.name} names no column for the agency's {field}.")
+    return chosen.parse(body, options)
 
 
-def fingerprint(spec: SourceSpec) -> str:
-    """A hash of all that decides how a body is read (32 hexadecimal digits): equal bodies and fingerprints give equal publications."""
-    parts = (PARSER_VERSION, spec.format, astuple(spec.columns) if spec.columns else None)
+def find_link(body: bytes, options: ParseOptions) -> str | None:
+    """The address of the real publication in a body that only leads to it; None in all other bodies."""
+    return _format(options).find_link(body, options)
+
+
+def _format(options: ParseOptions) -> Format:
+    if options.format not in FORMATS:
+        raise ParseError(f"There is no format {options.format!r}; there are {', '.join(FORMATS)}.")
+    return FORMATS[options.format]
+
+
+def fingerprint(options: ParseOptions) -> str:
+    """A hash of all that decides how a body is read (32 hex digits): equal ones give equal publications of a body."""
+    parts = (PARSER_VERSION, options.format, astuple(options.columns) if options.columns else None)
     return blake2b(repr(parts).encode(), digest_size=16).hexdigest()

@@ -66,7 +66,7 @@ class Archive:
 
 
 @contextmanager
-def opened(body: bytes, limits: ParseLimits, entries: int) -> Iterator[Archive]:
+def open_archive(body: bytes, limits: ParseLimits, entries: int) -> Iterator[Archive]:
     """The archive, closed afterwards."""
     archive = Archive(body, limits, entries)
     try:

@@ -107,7 +107,7 @@ _PLAIN_ADDRESS = re.compile(r"https?://[\w.:-]+(?:/\S*)?")
 _SLIPS = re.compile(r"(?:chrome-extension://[a-z]+/)?(https?):/{1,2}(?=\w)", re.IGNORECASE)
 
 
-def web_address(text: str) -> str | None:
+def read_web_address(text: str) -> str | None:
     """The text if it is an http or https address, as it stands; else None.
 
     Spaces become %20, and two slips of real publishers are undone: "https:/host", and a browser's PDF viewer in front of the address.

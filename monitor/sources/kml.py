@@ -1,45 +1,34 @@
-"""KML and KMZ bytes to placemarks, streaming: the part that knows XML, and nothing of what a listing is.
+"""KML and KMZ bytes to placemarks: the part that knows XML, and nothing of what a listing is.
 
-expat proves that a document is whole and well-formed, holds one placemark at a time without any clearing of a tree, never opens a file or
-a link by itself, and knows the byte at which a body breaks. Its handlers in Python are four times as slow as expat itself, so the
-placemarks that look like nearly all do are read by `plain` and never come to it. A DOCTYPE is refused where it begins, so
-no entity is ever declared; a broken document is never recovered.
+expat proves that a document is whole and well-formed, never opens a file or a link by itself, and knows the byte at
+which a body breaks. Its events go straight to the standard library's `TreeBuilder`, which is written in C: a handler
+in Python for each element took twice as long. The tree never grows, because placemarks leave it as they are read.
+A DOCTYPE is refused where it begins, so no entity is ever declared; a broken document is never recovered.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from functools import partial
-from itertools import count, repeat
+from collections.abc import Iterator
 from typing import NamedTuple
+from xml.etree.ElementTree import Element, TreeBuilder
 from xml.parsers import expat
 
 from monitor.errors import ParseError
-from monitor.sources import plain
-from monitor.sources.archive import opened
-from monitor.sources.cells import clean
+from monitor.sources.archive import open_archive
+from monitor.sources.cells import clean_all
 from monitor.sources.columns import MIB, ParseLimits
 from monitor.sources.sniff import is_zip, refuse_empty_and_pages
 
-_STAND_IN = b"<Placemark/>"
-"""What expat reads in place of placemarks that were cut out: so it proves that one may stand there, and tells its number and folder."""
-
-_LEAVES = frozenset({"name", "address", "description", "value", "SimpleData", "coordinates", "href"})
-_SCOPES = frozenset(
-    {
-        "Document", "Folder", "Placemark", "NetworkLink", "GroundOverlay", "ScreenOverlay", "PhotoOverlay", "Tour",
-        "Point", "LineString", "LinearRing", "Model", "author", "Style",
-    }
-)  # fmt: skip
-"""Elements whose leaves are their own: a name in an `atom:author` is not the placemark's, nor a line's coordinates its point."""
+_WINDOW = 32 * 1024  # bytes that expat is given at a time: some 50 placemarks
+_MOST_LEVELS = 100  # folders in folders; more is an attack
 
 
 class Placemark(NamedTuple):
     """One placemark. ``number`` counts from 1 in document order.
 
-    Texts are cleaned, ``description`` and ``point`` as they stand; "" where the element is empty or not there. ``point`` is a Point's
-    coordinates, None without a Point; ``titles`` and ``values`` are the columns of the `ExtendedData`, the first where a title repeats;
-    ``folder`` is the name of the nearest folder that has one.
+    Texts are cleaned, ``description`` and ``point`` as they stand; "" where the element is empty or missing.
+    ``point`` is a Point's coordinates, None without a Point; ``titles`` and ``values`` are the columns of the
+    `ExtendedData`, the first where a title repeats; ``folder`` is the name of the nearest folder that has one.
     """
 
     number: int
@@ -48,25 +37,28 @@ class Placemark(NamedTuple):
     description: str
     point: str | None
     titles: tuple[str, ...]
-    values: tuple[str, ...]
+    values: list[str]
     folder: str | None
 
 
-# `Placemark._make` would call Python once more for every placemark.
-_of_tuple: Callable[[tuple[object, ...]], Placemark] = partial(tuple.__new__, Placemark)
+class _LocalNames(dict[str, str]):
+    """Qualified element names to their names without a prefix, each computed once."""
+
+    def __missing__(self, tag: str) -> str:
+        self[tag] = name = tag.rpartition(":")[2]
+        return name
 
 
-def _instead_of(stand_in: Placemark, rows: plain.Rows) -> Iterator[Placemark]:
-    """The placemarks that one stood in for."""
-    columns = zip(
-        count(stand_in.number), rows.names, rows.addresses, rows.descriptions, rows.points, repeat(rows.titles), rows.values,
-        repeat(stand_in.folder), strict=False,
-    )  # fmt: skip
-    return map(_of_tuple, columns)
+class _Container:
+    """An element that is not a placemark and may hold some, while it is read."""
 
+    __slots__ = ("element", "folder", "name", "open")
 
-def _local(tag: str) -> str:
-    return tag.rpartition(":")[2]
+    def __init__(self, element: Element, folder: str | None, name: list[str] | None) -> None:
+        self.element = element
+        self.folder = folder  # of the placemarks in it: the name of the nearest folder that has one
+        self.name = name  # of a Folder: empty until its name is met
+        self.open: _Container | None = None  # the child that had not ended at the end of the last window
 
 
 class Document:
@@ -74,7 +66,8 @@ class Document:
 
     def __init__(self, body: bytes) -> None:
         self._body = body
-        self._folders: list[dict[str, str]] = []
+        self._folders: list[list[str]] = []
+        self._local = _LocalNames()
         self._ready: list[Placemark] = []
         self.count = 0
         self.link: str | None = None
@@ -82,146 +75,132 @@ class Document:
     @property
     def folders(self) -> tuple[str, ...]:
         """The names of all folders in document order, also of empty ones; a name given late counts."""
-        return tuple(folder["name"] for folder in self._folders if folder.get("name"))
+        return tuple(name for names in self._folders for name in names if name)
 
     def placemarks(self) -> Iterator[Placemark]:
-        """Every placemark of every folder and outside folders; ParseError where the document is not whole, well-formed KML."""
+        """Every placemark in and outside folders; ParseError where the document is not whole, well-formed KML."""
         parser = expat.ParserCreate()
+        builder = TreeBuilder()
+        roots: list[_Container] = []
+
+        def start_root(tag: str, attributes: dict[str, str]) -> None:
+            if self._local[tag] != "kml":
+                raise ParseError(f"The XML is no KML: its root is <{tag[:40]}>.")
+            roots.append(_Container(builder.start(tag, attributes), None, None))
+            parser.StartElementHandler = builder.start
+
         parser.buffer_text = True
-        parser.buffer_size = 64 * 1024
-        parser.ordered_attributes = True
+        parser.buffer_size = 2 * _WINDOW
         parser.StartDoctypeDeclHandler = _refuse_doctype
-        parser.StartElementHandler = self._root(parser)
-        ready = self._ready
+        parser.StartElementHandler = start_root
+        parser.EndElementHandler = builder.end
+        parser.CharacterDataHandler = builder.data
         try:
-            for stretch, rows in plain.pieces(self._body):
-                parser.Parse(stretch + _STAND_IN if rows else stretch, False)
-                stand_in = ready.pop() if rows else None
-                yield from ready
-                ready.clear()
-                if rows and stand_in:
-                    self.count += len(rows.names) - 1
-                    yield from _instead_of(stand_in, rows)
+            for at in range(0, len(self._body), _WINDOW):
+                parser.Parse(self._body[at : at + _WINDOW], False)
+                for root in roots:
+                    self._take(root, ended=False)
+                yield from self._ready
+                self._ready.clear()
             parser.Parse(b"", True)
-            yield from ready
-        except expat.ExpatError:
-            raise ParseError(_broken(self._body)) from None
+        except expat.ExpatError as error:
+            raise ParseError(_describe(error, parser.ErrorByteIndex, len(self._body))) from None
         except (LookupError, ValueError):
             # An encoding that Python does not know, or a text that is not in it.
             raise ParseError("The XML is in an encoding that cannot be read.") from None
+        self._take(roots[0], ended=True)
+        yield from self._ready
 
-    def _root(self, parser: expat.XMLParserType) -> Callable[[str, list[str]], None]:
-        def root(tag: str, _attributes: list[str]) -> None:
-            if _local(tag) != "kml":
-                raise ParseError(f"The XML is no KML: its root is <{tag[:40]}>.")
-            self._listen(parser)
-
-        return root
-
-    def _listen(self, parser: expat.XMLParserType) -> None:
-        """Set the handlers: closures that do little for the many elements of no interest, for most of the time is spent in them.
-
-        ``leaves``, ``data``, ``scopes`` and ``ignored`` hold qualified names as they are met, so that a prefix costs nothing.
-        """
-        leaves: dict[str, str] = {}
-        scopes: dict[str, str] = {}
-        data: set[str] = set()
-        ignored: set[str] = set()
-        pieces: list[str] = []
-        collect = pieces.append
-        scope: dict[str, str] = {}
-        opened = [scope]
-        folders: list[dict[str, str]] = []
-        columns: dict[str, str] = {}
-        column = ""
-        around: list[dict[str, str]] = []
-        ready = self._ready.append
-
-        def start(tag: str, attributes: list[str]) -> None:
-            nonlocal column
-            if tag in leaves:
-                parser.CharacterDataHandler = collect
-                if attributes and leaves[tag] == "SimpleData":
-                    column = _value_of("name", attributes)
-            elif tag in data:
-                column = (
-                    attributes[1] if attributes and attributes[0] == "name" else _value_of("name", attributes)
-                )
-            elif tag in scopes:
-                enter(scopes[tag])
-            elif tag not in ignored:
-                name = _local(tag)
-                if name in _LEAVES:
-                    leaves[tag] = name
-                elif name in _SCOPES:
-                    scopes[tag] = name
-                else:
-                    (data if name == "Data" else ignored).add(tag)
-                start(tag, attributes)
-
-        def end(tag: str) -> None:
-            if tag in leaves:
-                parser.CharacterDataHandler = None
-                name = leaves[tag]
-                text = "".join(pieces)
-                pieces.clear()
-                if name == "value" or name == "SimpleData":
-                    if column not in columns:
-                        columns[column] = text
-                elif name not in scope:
-                    scope[name] = text
-            elif tag in scopes:
-                leave(scopes[tag])
-
-        def enter(name: str) -> None:
-            nonlocal scope, columns, column
-            scope = {}
-            opened.append(scope)
-            if name == "Placemark":  # nothing of what it stands in gets into it, wherever it stands
-                parser.CharacterDataHandler = None
-                pieces.clear()
-                around.append(columns)
-                columns, column = {}, ""
-            elif name == "Folder":
-                folders.append(scope)
-                self._folders.append(scope)
-
-        def leave(name: str) -> None:
-            nonlocal scope, columns, column
-            ended = opened.pop()
-            scope = opened[-1]
+    def _take(self, container: _Container, *, ended: bool, level: int = 0) -> None:
+        """Move what is whole in a container out of the tree; only its last child may still be open."""
+        if level > _MOST_LEVELS:
+            raise ParseError(f"The KML is nested more than {_MOST_LEVELS} levels deep.")
+        element, local = container.element, self._local
+        children = list(element)
+        open_child = None if ended or not children else children.pop()
+        del element[: len(children)]
+        for child in children:
+            name = local[child.tag]
             if name == "Placemark":
-                self.count += 1
-                text = ended.get
-                ready(
-                    Placemark(
-                        self.count, clean(text("name", "")), clean(text("address", "")), text("description", ""),
-                        text("point"), tuple(columns), tuple(map(clean, columns.values())), _name_of(folders),
-                    )
-                )  # fmt: skip
-                columns, column = around.pop(), ""
-            elif name == "Folder":
-                folders.pop()
-            elif name == "Point":
-                scope.setdefault("point", ended.get("coordinates", ""))
+                self._read_placemark(child, container.folder, level)
+            elif name == "name":
+                if container.name is not None and not container.name:
+                    container.name.append(_text(child))
+                    container.folder = container.name[0] or container.folder
             elif name == "NetworkLink":
-                self.link = self.link or ended.get("href", "").strip() or None
+                self._read_link(child)
+            elif len(child) or name == "Folder":
+                self._take(self._enter(container, child, name), ended=True, level=level + 1)
+            container.open = None
+        if open_child is not None and local[open_child.tag] not in ("Placemark", "NetworkLink"):
+            container.open = self._enter(container, open_child, local[open_child.tag])
+            self._take(container.open, ended=False, level=level + 1)
 
-        parser.StartElementHandler = start
-        parser.EndElementHandler = end
+    def _enter(self, parent: _Container, element: Element, name: str) -> _Container:
+        """The state of a container, new or from the window before."""
+        if parent.open is not None and parent.open.element is element:
+            return parent.open
+        names: list[str] | None = [] if name == "Folder" else None
+        if names is not None:
+            self._folders.append(names)
+        return _Container(element, parent.folder, names)
+
+    def _read_placemark(self, element: Element, folder: str | None, level: int) -> None:
+        name = address = description = point = None
+        columns: dict[str, str] = {}
+        for child in element:
+            match self._local[child.tag]:
+                case "name":
+                    name = _text(child) if name is None else name
+                case "address":
+                    address = _text(child) if address is None else address
+                case "description":
+                    description = _text(child) if description is None else description
+                case "ExtendedData":
+                    self._read_columns(child, columns)
+                case "Point" | "MultiGeometry":
+                    point = self._coordinates(child) if point is None else point
+                case _ if len(child):
+                    self._take(_Container(child, folder, None), ended=True, level=level + 1)
+        self.count += 1
+        name, address, *values = clean_all([name or "", address or "", *columns.values()])
+        self._ready.append(
+            Placemark(
+                self.count, name, address, description or "", point, tuple(columns), values, folder
+            )
+        )  # fmt: skip
+
+    def _read_columns(self, element: Element, columns: dict[str, str]) -> None:
+        local = self._local
+        for child in element:
+            kind = local[child.tag]
+            if kind == "Data":
+                title = child.get("name", "")
+                for value in child:
+                    if title not in columns and local[value.tag] == "value":
+                        columns[title] = _text(value)
+            elif kind == "SchemaData":
+                for value in child:
+                    title = value.get("name", "")
+                    if title not in columns and local[value.tag] == "SimpleData":
+                        columns[title] = _text(value)
+
+    def _coordinates(self, element: Element) -> str | None:
+        """The coordinates of a Point, or of the first Point of a MultiGeometry; None where there is none."""
+        for point in element.iter():
+            if self._local[point.tag] == "Point":
+                return next((_text(each) for each in point if self._local[each.tag] == "coordinates"), "")
+        return None
+
+    def _read_link(self, element: Element) -> None:
+        """A NetworkLink's Link has the address; Url is its name in KML 2.0."""
+        for child in element.iter():
+            if self.link is None and self._local[child.tag] == "href":
+                self.link = _text(child).strip() or None
 
 
-def _value_of(name: str, attributes: list[str]) -> str:
-    """The value of an attribute in expat's list of names and values; "" if it is not there."""
-    return dict(zip(attributes[::2], attributes[1::2], strict=True)).get(name, "")
-
-
-def _name_of(folders: list[dict[str, str]]) -> str | None:
-    """The name of the innermost folder that has one."""
-    for folder in reversed(folders):
-        if name := folder.get("name"):
-            return name
-    return None
+def _text(element: Element) -> str:
+    return "".join(element.itertext()) if len(element) else element.text or ""
 
 
 def _refuse_doctype(*_declaration: object) -> None:
@@ -239,18 +218,14 @@ _UNFINISHED = frozenset(
 )
 
 
-def _broken(body: bytes) -> str:
-    """Where and why a document breaks, found by expat alone: the reader leaves out of it what it knows to be whole."""
-    parser = expat.ParserCreate()
-    try:
-        parser.Parse(body, True)
-    except expat.ExpatError as error:
-        if error.code not in _UNFINISHED:
-            return f"The XML is broken at byte {parser.ErrorByteIndex:,} (line {error.lineno:,}): {expat.ErrorString(error.code)}."
-    return f"The XML is cut off at byte {len(body):,}."
+def _describe(error: expat.ExpatError, at: int, size: int) -> str:
+    """Where and why a document breaks."""
+    if error.code in _UNFINISHED:
+        return f"The XML is cut off at byte {size:,}."
+    return f"The XML is broken at byte {at:,} (line {error.lineno:,}): {expat.ErrorString(error.code)}."
 
 
-def unpacked(body: bytes, limits: ParseLimits) -> bytes:
+def unpack(body: bytes, limits: ParseLimits) -> bytes:
     """The KML bytes of a KML or KMZ body, within the limits; ParseError for what is neither."""
     refuse_empty_and_pages(body)
     if not is_zip(body):
@@ -261,18 +236,18 @@ def unpacked(body: bytes, limits: ParseLimits) -> bytes:
         ):
             raise ParseError("The body is neither XML nor a KMZ.")
         return body
-    with opened(body, limits, limits.entries) as archive:
+    with open_archive(body, limits, limits.entries) as archive:
         documents = [name for name in archive.names if name.lower().endswith(".kml")]
         if not documents:
             raise ParseError("The zip is no KMZ: there is no .kml in it.")
-        # Google writes doc.kml; others' readers take the first document that is not in a folder.
+        # Google writes doc.kml; other programs read the first document that is not in a folder.
         return archive.read(min(documents, key=lambda name: (name.lower() != "doc.kml", name.count("/"))))
 
 
-def network_link(body: bytes, limits: ParseLimits | None = None) -> str | None:
-    """The address in a KML or KMZ whose only content is a NetworkLink; None for one with placemarks and for anything else."""
+def find_network_link(body: bytes, limits: ParseLimits) -> str | None:
+    """The address in a KML or KMZ whose only content is a NetworkLink; None for one with placemarks or anything else."""
     try:
-        document = Document(unpacked(body, limits or ParseLimits()))
+        document = Document(unpack(body, limits))
         for _ in document.placemarks():
             return None
     except ParseError:

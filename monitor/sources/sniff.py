@@ -8,6 +8,7 @@ from monitor.errors import ParseError
 
 _ZIP = (b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08")
 _HTML = re.compile(rb"<(?:!doctype\s+html|html|head|body)\b", re.IGNORECASE)
+_KML = re.compile(rb"<(?:\w+:)?kml[\s>]")
 _TITLE = re.compile(rb"<title[^>]*>(.*?)</title", re.IGNORECASE | re.DOTALL)
 _PAGES = (
     ("a login page", re.compile(rb"sign[\s-]?in|log[\s-]?in|accounts\.google|password", re.IGNORECASE)),
@@ -23,7 +24,13 @@ _HEAD = 4096  # a page says what it is within this many bytes
 
 
 def is_zip(body: bytes) -> bool:
+    """Whether a body is a zip, by its first bytes."""
     return body.startswith(_ZIP)
+
+
+def is_kml(body: bytes) -> bool:
+    """Whether a body looks like KML in an encoding that keeps ASCII, by its first bytes."""
+    return bool(_KML.search(body[:_HEAD]))
 
 
 def refuse_empty_and_pages(body: bytes) -> None:
@@ -33,7 +40,7 @@ def refuse_empty_and_pages(body: bytes) -> None:
     head = body[:_HEAD]
     if not _HTML.search(head) or is_zip(body):
         return
-    if head.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] != b"<" or re.search(rb"<(?:\w+:)?kml[\s>]", head):
+    if head.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] != b"<" or is_kml(body):
         return  # a list that quotes HTML somewhere
     title = _TITLE.search(body[: 16 * _HEAD])
     # The title decides before the text does: nearly every page has a cookie banner and a way to sign in.

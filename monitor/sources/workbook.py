@@ -15,7 +15,7 @@ from lxml import etree
 from openpyxl.utils.cell import get_column_letter, range_boundaries
 
 from monitor.errors import ParseError
-from monitor.sources.archive import Archive, opened
+from monitor.sources.archive import Archive, open_archive
 from monitor.sources.columns import ParseLimits
 
 MAX_ROWS, MAX_COLUMNS = 1_048_576, 100
@@ -40,12 +40,12 @@ class WorkbookSheet:
         return self.links.get(f"{get_column_letter(column)}{row}")
 
 
-def sheets(body: bytes, limits: ParseLimits) -> Iterator[WorkbookSheet]:
+def read_sheets(body: bytes, limits: ParseLimits) -> Iterator[WorkbookSheet]:
     """The sheets of a workbook in their order; ParseError where it is damaged, too much, or no workbook.
 
     All parts are unpacked once within the limits before openpyxl, which has none, may see them.
     """
-    with opened(body, limits, limits.parts) as archive:
+    with open_archive(body, limits, limits.parts) as archive:
         if _WORKBOOK not in archive.names:
             raise ParseError("The zip is no workbook (XLSX).")
         parts = {name: archive.read(name) for name in archive.names if name.endswith((".xml", ".rels"))}
@@ -61,7 +61,7 @@ def sheets(body: bytes, limits: ParseLimits) -> Iterator[WorkbookSheet]:
             for sheet in book.worksheets:
                 sheet.reset_dimensions()  # what a file declares as its extent may be anything
                 cells = sheet.iter_rows(max_row=MAX_ROWS, max_col=MAX_COLUMNS, values_only=True)
-                read.append((sheet.title, tuple(_trimmed(cells))))
+                read.append((sheet.title, tuple(_trim(cells))))
             book.close()
     except ParseError:
         raise
@@ -79,7 +79,7 @@ def _unpack_rest(archive: Archive, parts: dict[str, bytes]) -> None:
                 pass
 
 
-def _trimmed(rows: Iterable[tuple[object, ...]]) -> Iterator[tuple[object, ...]]:
+def _trim(rows: Iterable[tuple[object, ...]]) -> Iterator[tuple[object, ...]]:
     """Rows without the empty cells at their ends; without the empty rows at the end of the sheet."""
     empty = 0
     for row in rows:

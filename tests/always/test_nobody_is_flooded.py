@@ -19,7 +19,7 @@ from monitor.outbox import digests_due, fan_out
 from monitor.outbox.commit import GROUP
 from monitor.outbox.leases import Leases
 from monitor.polling import PollResult, Result, poll
-from monitor.sources import SourceSpec
+from monitor.sources import ParseOptions
 from monitor.storage import people
 from monitor.storage.engine import reading, transaction
 from monitor.storage.lists import changes
@@ -95,7 +95,7 @@ def test_a_first_run_a_fix_and_a_new_parser_never_flood_people_with_old_news(
 
     real = sources.parse
 
-    def mended(body: bytes, spec: SourceSpec) -> object:
+    def mended(body: bytes, spec: ParseOptions) -> object:
         read = real(body, spec)
         return replace(read, listings=tuple(replace(x, county=f"{x.county} (new)") for x in read.listings))
 
@@ -104,8 +104,8 @@ def test_a_first_run_a_fix_and_a_new_parser_never_flood_people_with_old_news(
     publication.poll()
     assert owed(publication) == 0
 
-    columns = replace(publication.watch.spec.columns, attributes=())  # a fix of the configuration
-    publication.reconfigure(spec=replace(publication.watch.spec, columns=columns))
+    columns = replace(publication.watch.options.columns, attributes=())  # a fix of the configuration
+    publication.reconfigure(options=replace(publication.watch.options, columns=columns))
     publication.poll()
     assert owed(publication) == 0
 

@@ -91,7 +91,7 @@ def test_every_problem_is_told_in_one_go_with_the_nearest_key(tmp_path: Path) ->
     assert "email.port: " in text
     assert "site.timezone: is not a time zone" in text
     assert "sources.ring.evry: unknown key; did you mean sources.ring.every?" in text
-    assert "sources.ring.format: " in text
+    assert "sources.ring.format: must be one of mymaps, table" in text
     assert "sources.mine: give either url, or page together with link" in text
     assert "sources.mine.columns.name: " in text
     assert "telegram.channels: XX" in text

@@ -11,10 +11,10 @@ import pytest
 
 from monitor.core import guard
 from monitor.domain import Kind, Publication, State
-from monitor.sources import ColumnMap, SourceSpec, parse
+from monitor.sources import ColumnMap, ParseOptions, parse
 from tests.core.simulation import DAY, HOUR, Source
 
-SPEC = SourceSpec(
+SPEC = ParseOptions(
     "ice-287g",
     "table",
     ColumnMap(

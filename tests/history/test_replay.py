@@ -17,20 +17,20 @@ from monitor.errors import UsageError
 from monitor.fetch import Target
 from monitor.history.replay import Event, ReplaySummary, Served, read_manifest, replay
 from monitor.polling import PolledSource
-from monitor.sources import ColumnMap, SourceSpec
+from monitor.sources import ColumnMap, ParseOptions
 from tests.polling.publisher import COLUMNS, HOUR, START, agencies, agency, csv
 
 WATCH = PolledSource(
     name="list",
     every=HOUR,
     target=Target(url="https://list.example/list.csv"),
-    spec=SourceSpec(name="list", format="table", columns=COLUMNS),
+    options=ParseOptions(name="list", format="table", columns=COLUMNS),
 )
 ICE = PolledSource(
     name="ice-287g",
     every=HOUR,
     target=Target(page="https://www.ice.gov/identify-and-arrest/287g", link="xlsx"),
-    spec=SourceSpec(
+    options=ParseOptions(
         name="ice-287g",
         format="table",
         columns=ColumnMap(
@@ -153,7 +153,7 @@ gaps = st.sampled_from([0.4, 1, 1.5, 3, 7, 26.25])  # hours
 @settings(max_examples=4)
 @given(st.lists(st.tuples(gaps, bodies), min_size=2, max_size=6))
 def test_skipping_idle_polls_tells_exactly_the_same(steps: list[tuple[float, bytes]]) -> None:
-    watch = PolledSource(name="list", every=HOUR, target=WATCH.target, spec=WATCH.spec, policy=HASTY)
+    watch = PolledSource(name="list", every=HOUR, target=WATCH.target, options=WATCH.options, policy=HASTY)
     with TemporaryDirectory() as folder:
         hour, files = 0.0, [(0.0, csv(agencies(40)))]
         for gap, body in steps:

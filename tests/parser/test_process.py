@@ -15,11 +15,11 @@ from monitor.domain import Listing
 from monitor.errors import ParseError
 from monitor.parser import IN_PROCESS, ParserLimits, ParserProcess
 from monitor.parser.limits import MIB, default_memory
-from monitor.sources import ColumnMap, SourceSpec
+from monitor.sources import ColumnMap, ParseOptions
 from tests.conftest import ROOT
 
-MAP = SourceSpec("ring", "mymaps")
-TABLE = SourceSpec("list", "table", ColumnMap(name="Agency", state="State"))
+MAP = ParseOptions("ring", "mymaps")
+TABLE = ParseOptions("list", "table", ColumnMap(name="Agency", state="State"))
 FILES = ROOT / "monitor" / "demo" / "files"
 PREAMBLE = """
     import json, os, struct, sys
@@ -67,7 +67,7 @@ def test_every_field_of_a_listing_comes_back_as_it_was(parser: ParserProcess) ->
         name="Agency", state="State", county="County", city="City", since="Signed", id="Id", url="Link",
         attributes=("Model",),
     )  # fmt: skip
-    spec = SourceSpec("list", "table", columns)
+    spec = ParseOptions("list", "table", columns)
     body = (header + rows).encode()
     read = parser.parse(body, spec)
     assert read == IN_PROCESS.parse(body, spec)

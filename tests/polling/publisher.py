@@ -12,7 +12,7 @@ from sqlalchemy.engine import Engine
 
 from monitor.fetch import Fetcher, Target
 from monitor.polling import PolledSource, PollResult, poll
-from monitor.sources import ColumnMap, SourceSpec
+from monitor.sources import ColumnMap, ParseOptions
 from tests.peers.http import Answer, Server
 
 START = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
@@ -65,7 +65,7 @@ class Publication:
             name="list",
             every=HOUR,
             target=Target(url=server.url("/list.csv")),
-            spec=SourceSpec(name="list", format="table", columns=COLUMNS),
+            options=ParseOptions(name="list", format="table", columns=COLUMNS),
         )
         self._versions = 0
 

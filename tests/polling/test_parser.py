@@ -16,7 +16,7 @@ from monitor.domain import Publication as Parsed
 from monitor.fetch import Fetched, NotModified
 from monitor.parser import IN_PROCESS, Parser, ParserLimits, ParserProcess
 from monitor.polling import Result, poll
-from monitor.sources import SourceSpec
+from monitor.sources import ParseOptions
 from monitor.storage.lists.tables import FetchRow, SourceRow
 from tests.polling.publisher import HOUR, Publication, agencies
 
@@ -28,15 +28,15 @@ class Counting:
         self.calls: list[str] = []
         self._error = error
 
-    def link(self, body: bytes) -> str | None:
+    def find_link(self, body: bytes, options: ParseOptions) -> str | None:
         self.calls.append("link")
-        return IN_PROCESS.link(body)
+        return IN_PROCESS.find_link(body, options)
 
-    def parse(self, body: bytes, spec: SourceSpec) -> Parsed:
+    def parse(self, body: bytes, options: ParseOptions) -> Parsed:
         self.calls.append("parse")
         if self._error is not None:
             raise self._error
-        return IN_PROCESS.parse(body, spec)
+        return IN_PROCESS.parse(body, options)
 
     def pair(
         self,

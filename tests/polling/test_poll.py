@@ -15,7 +15,7 @@ from monitor import sources
 from monitor.domain import Kind, Policy, State
 from monitor.fetch import Target
 from monitor.polling import PollResult, poll
-from monitor.sources import SourceSpec
+from monitor.sources import ParseOptions
 from monitor.storage.columns import metadata
 from monitor.storage.engine import reading, transaction
 from monitor.storage.lists import baseline, bodies, changes
@@ -286,7 +286,7 @@ def test_every_change_ends_with_a_baseline_equal_to_the_last_good_publication(
 
     with reading(publication.engine) as conn:
         listings = baseline.listings(conn, "list")
-    parsed = sources.parse(csv(last), publication.watch.spec).listings
+    parsed = sources.parse(csv(last), publication.watch.options).listings
     assert set(listings) == set(parsed)
 
 
@@ -347,7 +347,7 @@ def placemark(name: str) -> str:
 def test_a_kml_that_holds_only_a_network_link_is_followed_one_hop(sqlite_publication: Publication) -> None:
     server = sqlite_publication.server
     sqlite_publication.reconfigure(
-        target=Target(url=server.url("/map.kml")), spec=SourceSpec(name="list", format="mymaps")
+        target=Target(url=server.url("/map.kml")), options=ParseOptions(name="list", format="mymaps")
     )
     href = f"<NetworkLink><Link><href><![CDATA[{server.url('/real.kml')}]]></href></Link></NetworkLink>"
     server.put("/map.kml", KML.format(href).encode(), etag='"link"')

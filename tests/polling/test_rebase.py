@@ -8,13 +8,13 @@ import pytest
 
 from monitor import sources
 from monitor.domain import Kind, State
-from monitor.sources import SourceSpec
+from monitor.sources import ParseOptions
 from monitor.storage.engine import reading
 from monitor.storage.lists import baseline, changes
 from tests.polling.publisher import COLUMNS, HOUR, Publication, agencies, agency
 
-WITHOUT_TYPE = SourceSpec(name="list", format="table", columns=replace(COLUMNS, attributes=()))
-WITH_TYPE = SourceSpec(name="list", format="table", columns=COLUMNS)
+WITHOUT_TYPE = ParseOptions(name="list", format="table", columns=replace(COLUMNS, attributes=()))
+WITH_TYPE = ParseOptions(name="list", format="table", columns=COLUMNS)
 
 
 def attributes(publication: Publication) -> set[tuple[tuple[str, str], ...]]:
@@ -23,11 +23,11 @@ def attributes(publication: Publication) -> set[tuple[tuple[str, str], ...]]:
 
 
 def test_another_configuration_is_taken_silently_and_from_then_on(publication: Publication) -> None:
-    publication.reconfigure(spec=WITHOUT_TYPE)
+    publication.reconfigure(options=WITHOUT_TYPE)
     publication.seen(agencies(60))
     assert attributes(publication) == {()}
 
-    publication.reconfigure(spec=WITH_TYPE)
+    publication.reconfigure(options=WITH_TYPE)
     outcome = publication.poll()
 
     assert outcome.outcome.value == "unchanged"
@@ -40,22 +40,22 @@ def test_another_configuration_is_taken_silently_and_from_then_on(publication: P
 
 
 def test_what_really_changed_in_the_same_poll_is_told(sqlite_publication: Publication) -> None:
-    sqlite_publication.reconfigure(spec=WITHOUT_TYPE)
+    sqlite_publication.reconfigure(options=WITHOUT_TYPE)
     sqlite_publication.seen(agencies(60))
 
-    sqlite_publication.reconfigure(spec=WITH_TYPE)
+    sqlite_publication.reconfigure(options=WITH_TYPE)
     outcome = sqlite_publication.seen([agency(0, Type="Warrants"), *agencies(59, 1), agency(77)])
 
     assert (outcome.added, outcome.removed, outcome.changed) == (1, 0, 1)
 
 
 def test_what_stands_keeps_its_clock_and_is_not_swallowed(publication: Publication) -> None:
-    publication.reconfigure(spec=WITHOUT_TYPE)
+    publication.reconfigure(options=WITHOUT_TYPE)
     publication.seen(agencies(60))
     publication.seen([*agencies(59), *agencies(100, 200)])
     first_seen = publication.now
 
-    publication.reconfigure(spec=WITH_TYPE)
+    publication.reconfigure(options=WITH_TYPE)
     outcome = publication.poll()
     assert (outcome.removed, outcome.held) == (1, 100)
     with reading(publication.engine) as conn:
@@ -70,14 +70,14 @@ def test_what_stands_keeps_its_clock_and_is_not_swallowed(publication: Publicati
 
 
 def test_a_listing_that_only_the_new_parser_sees_is_no_news(sqlite_publication: Publication) -> None:
-    sqlite_publication.reconfigure(spec=replace(WITH_TYPE, columns=replace(COLUMNS, name="Agency")))
+    sqlite_publication.reconfigure(options=replace(WITH_TYPE, columns=replace(COLUMNS, name="Agency")))
     lone = [*agencies(60), agency(77, Agency="")]
     sqlite_publication.seen(lone)
 
     # read by another column every listing is another one: nothing of that is told, nor is the way back
-    sqlite_publication.reconfigure(spec=replace(WITH_TYPE, columns=replace(COLUMNS, name="County")))
+    sqlite_publication.reconfigure(options=replace(WITH_TYPE, columns=replace(COLUMNS, name="County")))
     assert sqlite_publication.poll().outcome.value == "unchanged"
-    sqlite_publication.reconfigure(spec=WITH_TYPE)
+    sqlite_publication.reconfigure(options=WITH_TYPE)
     assert sqlite_publication.poll().outcome.value == "unchanged"
     with reading(sqlite_publication.engine) as conn:
         assert len(baseline.listings(conn, "list")) == 60
@@ -90,7 +90,7 @@ def test_a_raised_parser_version_reads_the_stored_body_again(
     sqlite_publication.seen(agencies(60))
     real = sources.parse
 
-    def shouting(body: bytes, spec: SourceSpec) -> object:
+    def shouting(body: bytes, spec: ParseOptions) -> object:
         read = real(body, spec)
         return replace(read, listings=tuple(replace(x, county=f"{x.county} (new)") for x in read.listings))
 
@@ -112,7 +112,7 @@ def test_a_new_format_that_cannot_read_the_old_body_is_compared_with_the_old_bas
     ]
     assert sqlite_publication.seen(renamed).outcome.value == "failed"
 
-    sqlite_publication.reconfigure(spec=replace(WITH_TYPE, columns=replace(COLUMNS, name="Name")))
+    sqlite_publication.reconfigure(options=replace(WITH_TYPE, columns=replace(COLUMNS, name="Name")))
     assert sqlite_publication.poll().pending == 1
     assert sqlite_publication.poll().removed == 1
     with reading(sqlite_publication.engine) as conn:
@@ -122,5 +122,5 @@ def test_a_new_format_that_cannot_read_the_old_body_is_compared_with_the_old_bas
 def test_processes_with_different_configurations_announce_nothing(sqlite_publication: Publication) -> None:
     sqlite_publication.seen(agencies(60))
     for spec in (WITHOUT_TYPE, WITH_TYPE, WITHOUT_TYPE, WITH_TYPE):
-        sqlite_publication.reconfigure(spec=spec)
+        sqlite_publication.reconfigure(options=spec)
         assert sqlite_publication.poll().outcome.value == "unchanged"

@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from monitor.domain import Listing, Publication
-from monitor.sources import ColumnMap, SourceSpec, parse
+from monitor.sources import ColumnMap, ParseOptions, parse
 
 FOLDER = Path(__file__).parents[1] / "data" / "sources"
 
-TABLE = SourceSpec(
+TABLE = ParseOptions(
     "agencies",
     "table",
     ColumnMap(
@@ -28,7 +28,7 @@ TABLE = SourceSpec(
         attributes=("Kind",),
     ),
 )
-MAP = SourceSpec("ring", "mymaps")
+MAP = ParseOptions("ring", "mymaps")
 
 SPECS = {"map.kml": MAP, "described.kml": MAP, "semicolon.csv": TABLE}
 

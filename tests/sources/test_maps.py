@@ -9,14 +9,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from monitor.domain import Listing
-from monitor.sources import ColumnMap, SourceSpec, fingerprint, network_link, parse
+from monitor.sources import ColumnMap, ParseOptions, find_link, fingerprint, parse
 from tests.sources.bodies import kml, placemark, zipped
 from tests.sources.golden import FOLDER, MAP
 
 PROFILE = "https://agency.ring.com/agencies/0a1b2c3d-0000-4000-8000-000000000001"
 
 
-def only(body: bytes, spec: SourceSpec = MAP) -> Listing:
+def only(body: bytes, spec: ParseOptions = MAP) -> Listing:
     (listing,) = parse(body, spec).listings
     return listing
 
@@ -39,7 +39,7 @@ def test_columns_are_read_by_name_wherever_they_stand() -> None:
 
 
 def test_columns_that_a_source_maps_replace_the_usual_ones() -> None:
-    spec = SourceSpec(
+    spec = ParseOptions(
         "other", "mymaps", ColumnMap(since="Joined", id="No", county="County", state="State", city="Town")
     )
     columns = {
@@ -60,7 +60,7 @@ def test_columns_that_a_source_maps_replace_the_usual_ones() -> None:
 
 
 def test_named_attributes_leave_the_others_out() -> None:
-    spec = SourceSpec("ring", "mymaps", ColumnMap(attributes=("Video Requests",)))
+    spec = ParseOptions("ring", "mymaps", ColumnMap(attributes=("Video Requests",)))
     assert only(kml(placemark(**{"VIDEO requests": "3.0", "Other": "x"})), spec).attributes == (
         ("Video Requests", "3"),
     )
@@ -103,15 +103,15 @@ def test_free_text_with_colons_is_not_columns() -> None:
 
 def test_a_network_link_is_handed_out_only_without_placemarks() -> None:
     link = "<NetworkLink><name>x</name><Link><href><![CDATA[https://www.google.com/maps/d/kml?mid=1&a=2]]></href></Link></NetworkLink>"
-    assert network_link(kml(link)) == "https://www.google.com/maps/d/kml?mid=1&a=2"
-    assert network_link(zipped({"doc.kml": kml(link)})) == "https://www.google.com/maps/d/kml?mid=1&a=2"
-    assert network_link(kml(link, placemark())) is None
+    assert find_link(kml(link), MAP) == "https://www.google.com/maps/d/kml?mid=1&a=2"
+    assert find_link(zipped({"doc.kml": kml(link)}), MAP) == "https://www.google.com/maps/d/kml?mid=1&a=2"
+    assert find_link(kml(link, placemark()), MAP) is None
     assert (
-        network_link(kml("<GroundOverlay><Icon><href>https://example.org</href></Icon></GroundOverlay>"))
+        find_link(kml("<GroundOverlay><Icon><href>https://example.org</href></Icon></GroundOverlay>"), MAP)
         is None
     )
-    assert network_link(b"<html>") is None
-    assert network_link(b"") is None
+    assert find_link(b"<html>", MAP) is None
+    assert find_link(b"", MAP) is None
 
 
 def test_a_fingerprint_moves_with_what_decides_the_reading() -> None:

@@ -13,7 +13,7 @@ from monitor.sources.cells import (
     plain_number,
     read_address,
     read_date,
-    web_address,
+    read_web_address,
 )
 
 
@@ -101,7 +101,7 @@ def test_dates_are_read_month_first(text: str, day: date | None) -> None:
     ],
 )
 def test_only_http_addresses_are_links(text: str, address: str | None) -> None:
-    assert web_address(text) == address
+    assert read_web_address(text) == address
 
 
 def test_control_and_bidi_characters_are_stripped_and_white_space_is_single() -> None:
@@ -138,4 +138,4 @@ def test_whole_floats_are_integers() -> None:
 @given(st.text(max_size=60))
 def test_any_text_is_an_address_a_date_and_a_link_or_none(text: str) -> None:
     cleaned = clean(text)
-    read_address(cleaned), read_date(cleaned), web_address(cleaned)
+    read_address(cleaned), read_date(cleaned), read_web_address(cleaned)

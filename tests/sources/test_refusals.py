@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from monitor.errors import ParseError
-from monitor.sources import ColumnMap, ParseLimits, SourceSpec, network_link, parse
+from monitor.sources import ColumnMap, ParseLimits, ParseOptions, find_link, parse
 from tests.sources.bodies import kml, placemark, unzipped, xlsx, zipped
 from tests.sources.golden import FOLDER, MAP, TABLE
 
@@ -30,7 +30,7 @@ EVERYWHERE = [
 
 @pytest.mark.parametrize("spec", [MAP, TABLE], ids=["map", "table"])
 @pytest.mark.parametrize(("body", "reason"), EVERYWHERE)
-def test_an_empty_body_or_a_web_page_is_refused(body: bytes, reason: str, spec: SourceSpec) -> None:
+def test_an_empty_body_or_a_web_page_is_refused(body: bytes, reason: str, spec: ParseOptions) -> None:
     with pytest.raises(ParseError, match=reason):
         parse(body, spec)
 
@@ -91,11 +91,11 @@ def test_a_table_that_cannot_be_read_says_why(body: bytes, reason: str) -> None:
 
 def test_more_than_the_limit_is_refused_packed_or_not() -> None:
     body = kml(*[placemark(f"Police {n}") for n in range(500)])
-    tight = SourceSpec("ring", "mymaps", limits=ParseLimits(decoded=10_000))
+    tight = ParseOptions("ring", "mymaps", limits=ParseLimits(decoded=10_000))
     for form in (body, zipped({"doc.kml": body})):
         with pytest.raises(ParseError, match=r"more than|larger than"):
             parse(form, tight)
-    assert network_link(body, tight.limits) is None
+    assert find_link(body, tight) is None
 
 
 def test_what_a_zip_declares_is_not_believed() -> None:
@@ -108,9 +108,9 @@ def test_what_a_zip_declares_is_not_believed() -> None:
 
 def test_a_format_or_name_column_that_is_not_there_is_said() -> None:
     with pytest.raises(ParseError, match="no format"):
-        parse(KML, SourceSpec("x", "geojson"))
+        parse(KML, ParseOptions("x", "geojson"))
     with pytest.raises(ParseError, match="names no column"):
-        parse(XLSX, SourceSpec("x", "table", ColumnMap(state="State")))
+        parse(XLSX, ParseOptions("x", "table", ColumnMap(state="State")))
 
 
 @pytest.mark.parametrize("percent", range(100))
@@ -154,7 +154,7 @@ def mutated(body: bytes, chance: random.Random) -> bytes:
     return bytes(changed)
 
 
-def read_or_refuse(body: bytes, spec: SourceSpec) -> None:
+def read_or_refuse(body: bytes, spec: ParseOptions) -> None:
     with suppress(ParseError):
         assert parse(body, spec).listings
-    network_link(body)
+    find_link(body, spec)

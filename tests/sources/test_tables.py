@@ -5,7 +5,7 @@ from datetime import date, datetime
 import pytest
 
 from monitor.domain import Listing, Publication
-from monitor.sources import ColumnMap, SourceSpec, parse
+from monitor.sources import ColumnMap, ParseOptions, parse
 from tests.sources.bodies import unzipped, xlsx, zipped
 from tests.sources.golden import FOLDER, TABLE
 
@@ -86,20 +86,20 @@ def test_one_row_with_a_typo_in_the_county_changes_nothing_wherever_it_stands() 
 
 def test_rows_differ_by_city_only_where_it_is_mapped() -> None:
     rows = [["Name", "State", "City"], ["Police", "IN", "Gary"], ["Police", "IN", "Hammond"]]
-    with_city = SourceSpec("x", "table", ColumnMap(name="Name", state="State", city="City"))
-    without = SourceSpec("x", "table", ColumnMap(name="Name", state="State"))
+    with_city = ParseOptions("x", "table", ColumnMap(name="Name", state="State", city="City"))
+    without = ParseOptions("x", "table", ColumnMap(name="Name", state="State"))
     assert len(parse(xlsx(rows), with_city).listings) == 2
     assert len(parse(xlsx(rows), without).listings) == 1
 
 
 def test_a_source_id_is_the_identity_where_there_is_one() -> None:
-    spec = SourceSpec("x", "table", ColumnMap(name="Name", id="ORI"))
+    spec = ParseOptions("x", "table", ColumnMap(name="Name", id="ORI"))
     rows = [["Name", "ORI"], ["Police", 7.0], ["Police Dept", "7"], ["Police", "8"]]
     assert [listing.source_id for listing in parse(xlsx(rows), spec).listings] == ["7", "8"]
 
 
 def test_agencies_that_share_an_id_by_mistake_stay_apart() -> None:
-    spec = SourceSpec("x", "table", ColumnMap(name="Name", state="State", id="ID"))
+    spec = ParseOptions("x", "table", ColumnMap(name="Name", state="State", id="ID"))
     names = [
         "Gary Police Department",
         "Lima Police Department",

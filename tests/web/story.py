@@ -18,7 +18,7 @@ from monitor.fetch import Fetcher, Target
 from monitor.outbox import fan_out
 from monitor.places import load
 from monitor.polling import PolledSource, poll
-from monitor.sources import ColumnMap, SourceSpec
+from monitor.sources import ColumnMap, ParseOptions
 from monitor.storage.engine import reading
 from monitor.storage.lists import changes
 from monitor.storage.lists.coverage import Coverage
@@ -119,7 +119,7 @@ class Publisher:
             name=name,
             every=HOUR,
             target=Target(url=server.url("/list.csv")),
-            spec=SourceSpec(name=name, format="table", columns=COLUMNS),
+            options=ParseOptions(name=name, format="table", columns=COLUMNS),
             policy=policy,
         )
         self.now = START

@@ -15,7 +15,7 @@ from jinja2 import Environment, PackageLoader
 
 from monitor.messages import locale
 from monitor.places import load
-from monitor.sources import ColumnMap, SourceSpec, parse
+from monitor.sources import ColumnMap, ParseOptions, parse
 from tests.conftest import ROOT
 
 CATALOGUES = ROOT / "monitor" / "locale" / "es"
@@ -137,7 +137,7 @@ def test_where_an_agency_is_in_spanish(english: str, spanish: str) -> None:
 def test_every_reason_of_the_real_lists_is_said_in_spanish(shared: Path) -> None:
     columns = ColumnMap(name="LAW ENFORCEMENT AGENCY", state="STATE", county="COUNTY")
     body = (shared / "data" / "ice_287g" / "participatingAgencies05182026am.xlsx").read_bytes()
-    listings = parse(body, SourceSpec(name="ice", format="table", columns=columns)).listings
+    listings = parse(body, ParseOptions(name="ice", format="table", columns=columns)).listings
     left = {
         spanish
         for listing in listings

@@ -1,0 +1,19 @@
+"""The registry of formats. A new format is one file in this folder and one entry here."""
+
+from __future__ import annotations
+
+from types import MappingProxyType
+
+from monitor.sources import mymaps, table
+from monitor.sources.format import Format
+
+FORMATS = MappingProxyType[str, Format](
+    {
+        chosen.name: chosen
+        for chosen in (
+            mymaps.FORMAT,
+            table.FORMAT,
+        )
+    }
+)
+"""Every format by the name that the configuration gives it."""

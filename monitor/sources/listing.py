@@ -1,0 +1,387 @@
+"""Rows and placemarks to listings: the one way for every format. Names, states, dates, damaged rows, problems."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from datetime import date
+from types import MappingProxyType
+from typing import NamedTuple
+
+from monitor.core import identity
+from monitor.domain import Listing, Problem, Publication
+from monitor.sources.cells import (
+    NAME_LENGTH,
+    TEXT_LENGTH,
+    clean,
+    is_missing,
+    plain_number,
+    read_address,
+    read_date,
+    read_web_address,
+)
+from monitor.sources.columns import ColumnMap, fold_header
+from monitor.states import read_state
+
+_LINK_TEXTS = frozenset({"link", "here", "view", "open", "pdf", "document", "moa", "download"})
+"""What stands in a cell only to carry a link: then the link is the cell's value."""
+
+_UUID = re.compile(r"/([0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12})(?=[/?#]|$)")
+_SCHEME = re.compile(r"\w+:")
+_Place = tuple[str | None, str | None, str | None]
+_NOWHERE: _Place = (None, None, None)
+_NO_LINKS: Mapping[int, str] = MappingProxyType({})
+
+
+class _Column(NamedTuple):
+    """Where a column stands in a row, and the `Listing` field or else the attribute that it fills."""
+
+    at: int
+    field: str
+    attribute: str
+
+
+class ListingReader:
+    """Turns rows into listings one by one, and keeps what is wrong with them.
+
+    ``other_columns``: columns that ``columns`` does not name become attributes, unless it names attributes itself;
+    those in ``ignored`` never do. ``id_from_url``: a UUID at which a listing's link ends is the source's own id.
+    ``by_city``: the city belongs to a listing's key.
+    """
+
+    def __init__(
+        self,
+        columns: ColumnMap,
+        *,
+        by_city: bool,
+        other_columns: bool = False,
+        id_from_url: bool = False,
+        ignored: frozenset[str] = frozenset(),
+    ) -> None:
+        mapped = {
+            "name": columns.name, "state": columns.state, "county": columns.county, "city": columns.city,
+            "since": columns.since, "source_id": columns.id, "url": columns.url,
+        }  # fmt: skip
+        self._fields = {fold_header(title): field for field, title in mapped.items() if title}
+        self._attributes = {
+            folded: title
+            for title in columns.attributes
+            if (folded := fold_header(title)) not in self._fields
+        }
+        self._other_columns = other_columns and not columns.attributes
+        self._id_from_url = id_from_url
+        self._ignored = ignored
+        self._by_city = by_city
+        self._titles: Sequence[str] = ()
+        self._layout: list[_Column] = []
+        self._meanings: dict[str, tuple[str, str]] = {}
+        self._folders: dict[str, str | None] = {}
+        self._numbers: list[int] = []
+        self._seen: set[str] = set()  # fields that the publication carries although no column is theirs
+        self.listings: list[Listing] = []
+        self.damaged: list[Listing] = []
+        self.problems: list[Problem] = []
+
+    def is_mapped(self, title: str) -> bool:
+        """Whether the configuration names this column."""
+        folded = fold_header(title)
+        return folded in self._fields or folded in self._attributes
+
+    def read(
+        self,
+        number: int,
+        titles: Sequence[str],
+        texts: Sequence[str],
+        *,
+        name: str = "",
+        address: str = "",
+        point: tuple[float, float] | str | None = None,
+        folder: str | None = None,
+        links: Mapping[int, str] = _NO_LINKS,
+    ) -> None:
+        """Read row ``number`` (from 1): cleaned texts under the titles of their columns, links by position.
+
+        ``name`` and ``address`` count where no column says otherwise. ``point`` is (latitude, longitude), or KML's
+        "longitude,latitude".
+        """
+        if titles is not self._titles and titles != self._titles:
+            self._titles, self._layout = titles, self._lay_out(titles)
+        fields: dict[str, str] = {}
+        attributes: list[tuple[str, str, str | None]] = []
+        link = None
+        for at, field, attribute in self._layout:
+            text = texts[at]
+            if not text:
+                if field == "state" and not address:
+                    fields["state"] = ""
+                elif field == "url" and links:
+                    link = links.get(at)
+                continue
+            if text[-1] == "0":  # "1.0"
+                text = plain_number(text)
+            if field:
+                fields[field] = text
+                if field == "url" and links:
+                    link = links.get(at)
+            else:
+                attributes.append((attribute, text, links.get(at) if links else None))
+        if "name" in fields:
+            name = fields["name"]
+        missing = is_missing(name)
+        if missing and not (name or address or attributes or point or any(fields.values())):
+            return
+
+        get = fields.get
+        city, state, state_text = (
+            self._place(address, get("state"), number) if address or fields else _NOWHERE
+        )
+        if written_city := get("city"):
+            city = None if is_missing(written_city) else written_city
+        county, source_id = get("county"), get("source_id")
+        day = url = None
+        if since := get("since"):
+            day = read_date(since) or self._refuse_date(since, number)
+        if (href := get("url", "")) or link:
+            url = (not link and read_web_address(href)) or self._read_link(href, link, number)
+        if source_id:
+            source_id = (
+                None if is_missing(source_id) else self._cut(source_id, NAME_LENGTH, "source_id", number)
+            )
+        elif url and self._id_from_url and (match := _UUID.match(url, url.rfind("/"))):
+            source_id = match[1].lower()
+            self._seen.add("source_id")
+        if county:
+            county = None if is_missing(county) else self._cut(county, NAME_LENGTH, "county", number)
+        if city and len(city) > NAME_LENGTH:
+            city = self._cut(city, NAME_LENGTH, "city", number)
+        if len(name) > NAME_LENGTH:
+            name = self._cut(name, NAME_LENGTH, "name", number)
+        listing = Listing(
+            name=name,
+            key=identity.make_key(source_id, state, state_text, name, city if self._by_city else None),
+            source_id=source_id,
+            city=city,
+            county=county,
+            state=state,
+            state_text=state_text,
+            since=day,
+            dates=(day,) if day else (),
+            url=url,
+            documents=(url,) if url else (),
+            attributes=self._read_attributes(attributes, number) if attributes else (),
+            point=None if point is None else self._point(point, number),
+            folder=self._folder(folder) if folder else None,
+        )
+        if not missing:
+            self.listings.append(listing)
+            self._numbers.append(number)
+        elif (
+            any(fields[field] for field in fields if field != "name")
+            or address
+            or attributes
+            or listing.point
+        ):
+            self.damaged.append(replace(listing, key=""))
+            self.report("empty name", f"the name is {name or 'empty'}", number)
+
+    def report(self, kind: str, message: str, number: int | None = None) -> None:
+        """Keep a problem of row ``number``, or of the whole publication."""
+        self.problems.append(Problem(kind, message, number))
+
+    def separate(self, folders: tuple[str, ...] = ()) -> Publication:
+        """The publication in which each row is a listing of its own, with one problem per key that several share."""
+        seen: set[str] = set()
+        shared: Counter[str] = Counter()
+        for listing in self.listings:
+            if listing.key in seen:
+                shared[listing.key] += 1
+            seen.add(listing.key)
+        # Only these go through `identity.keyed`, which sees all that share a key together: that is slow for a million.
+        positions = [n for n, listing in enumerate(self.listings) if listing.key in shared] if shared else []
+        alike = [self.listings[n] for n in positions]
+        for n, listing in zip(positions, identity.keyed(alike, by_city=self._by_city), strict=True):
+            self.listings[n] = listing
+        for key, more in shared.items():
+            self.report("duplicate key", f"{more + 1} placemarks share the key {key[:NAME_LENGTH]}")
+        return Publication(
+            listings=tuple(self.listings),
+            problems=tuple(self.problems),
+            columns=self._columns(),
+            folders=folders,
+            damaged=tuple(self.damaged),
+        )
+
+    def merge(self) -> Publication:
+        """The publication in which the rows of one agency are one listing."""
+        rows = list(zip(self._numbers, self.listings, strict=True))
+        listings = identity.keyed(_merge(rows, self.problems), by_city=self._by_city)
+        return Publication(
+            listings=listings,
+            problems=tuple(sorted(self.problems, key=lambda problem: problem.row or 0)),
+            columns=self._columns(),
+            damaged=tuple(self.damaged),
+        )
+
+    def _columns(self) -> frozenset[str]:
+        """What the publication carries, in the words of `Listing` fields and of attributes."""
+        carried = {field or attribute for field, attribute in self._meanings.values()}
+        return frozenset((carried | self._seen) - {"", "name"})
+
+    def _lay_out(self, titles: Sequence[str]) -> list[_Column]:
+        """The columns of a row that count."""
+        columns = (_Column(at, *self._meaning(title)) for at, title in enumerate(titles))
+        return [column for column in columns if column.field or column.attribute]
+
+    def _meaning(self, title: str) -> tuple[str, str]:
+        """The field or else the attribute that a column fills, "" for neither; computed once per title."""
+        if title in self._meanings:
+            return self._meanings[title]
+        folded = fold_header(title)
+        meaning = (self._fields.get(folded, ""), self._attributes.get(folded, ""))
+        if self._other_columns and not any(meaning) and title not in self._ignored:
+            meaning = ("", clean(title)[:NAME_LENGTH])
+        self._meanings[title] = meaning
+        return meaning
+
+    def _place(self, address: str, state_column: str | None, number: int) -> _Place:
+        """City, state and, where that cannot be read, what stood in its place."""
+        city = state = state_text = None
+        exact = True
+        if address:
+            city, state, state_text, exact = read_address(address)
+            self._seen.update(("city", "state"))
+        if state_column:
+            state_text = self._cut(state_column, NAME_LENGTH, "state", number)
+            state, exact = _read_state(state_text)
+        if not exact:
+            self.report("state read as", f'"{_brief(state_text)}" is read as {state}', number)
+        elif not state and (address or state_column is not None):
+            text = _brief(state_text or address)
+            self.report(
+                "unknown state", f'no state can be read in "{text}"' if text else "the state is empty", number
+            )
+        return city, state, None if state or not state_text else state_text[:NAME_LENGTH]
+
+    def _refuse_date(self, text: str, number: int) -> date | None:
+        if not is_missing(text):
+            self.report("bad date", f'"{_brief(text)}" is no date', number)
+        return None
+
+    def _read_link(self, text: str, link: str | None, number: int) -> str | None:
+        """The cell's link, or its text if that is one; words in its place ("link pending") are no link yet."""
+        for candidate in (link, text):
+            if candidate and (url := read_web_address(clean(candidate))):
+                return url
+        wrong = clean(link or text)
+        if link or _SCHEME.match(wrong):
+            self.report("bad url", f'"{_brief(wrong)}" is no web address', number)
+        return None
+
+    def _read_attributes(
+        self, cells: list[tuple[str, str, str | None]], number: int
+    ) -> tuple[tuple[str, str], ...]:
+        """Titles and texts, sorted, of the cells with their links that say something."""
+        attributes: list[tuple[str, str]] = []
+        for title, text, link in cells:
+            if is_missing(text):
+                self.report("unreadable cell", f"{title} is {text}", number)
+                continue
+            if link and text.casefold() in _LINK_TEXTS:
+                text = read_web_address(clean(link)) or text
+            attributes.append((title, self._cut(text, TEXT_LENGTH, title, number)))
+        return tuple(sorted(attributes))
+
+    def _point(self, point: tuple[float, float] | str, number: int) -> tuple[float, float] | None:
+        """KML writes longitude, latitude and perhaps altitude; a listing has latitude first."""
+        latitude, longitude = _read_coordinates(point) if isinstance(point, str) else point
+        if not (-90 <= latitude <= 90 and -180 <= longitude <= 180):
+            self.report("bad point", f'"{_brief(clean(str(point)))}" is no point', number)
+            return None
+        self._seen.add("point")
+        return latitude, longitude
+
+    def _folder(self, name: str) -> str | None:
+        if name not in self._folders:
+            self._folders[name] = clean(name)[:NAME_LENGTH] or None
+        return self._folders[name]
+
+    def _cut(self, text: str, length: int, column: str, number: int) -> str:
+        if len(text) <= length:
+            return text
+        self.report("text cut", f"{column} has {len(text):,} characters; {length:,} are kept", number)
+        return text[:length]
+
+
+def _read_state(text: str) -> tuple[str | None, bool]:
+    result = read_state(text)
+    return (result.code, result.exact) if result else (None, True)
+
+
+def _read_coordinates(text: str) -> tuple[float, float]:
+    try:
+        longitude, latitude = (float(part) for part in text.split(",")[:2])
+    except ValueError:
+        return float("nan"), float("nan")
+    return latitude, longitude
+
+
+def _brief(text: str | None) -> str:
+    return (text or "")[:80]
+
+
+_Rows = list[tuple[int, Listing]]
+
+
+def _merge(rows: _Rows, problems: list[Problem]) -> Iterator[Listing]:
+    """One listing per natural key, in the order of their first rows; rows that share an id by mistake stay apart."""
+    groups: dict[str, list[_Rows]] = {}
+    for number, listing in rows:
+        agencies = groups.setdefault(listing.key, [])
+        for group in agencies:
+            if not listing.source_id or identity.may_be_one(group[0][1], listing):
+                group.append((number, listing))
+                break
+        else:
+            agencies.append([(number, listing)])
+    for agencies in groups.values():
+        if len(agencies) > 1:
+            number, first = agencies[0][0]
+            message = f"{len(agencies)} agencies share the id {first.source_id}"
+            problems.append(Problem("duplicate key", message, number))
+        for group in agencies:
+            yield group[0][1] if len(group) == 1 else _merge_group(group, problems)
+
+
+def _merge_group(group: _Rows, problems: list[Problem]) -> Listing:
+    """Rows of one agency as one listing. Nothing in it depends on the order of the rows, which publishers change."""
+    listings = [listing for _, listing in group]
+
+    def most_frequent(field: Callable[[Listing], str | None], title: str) -> str | None:
+        """A row with a typo does not change the listing when the rows change places."""
+        counts = Counter(value for value in map(field, listings) if value)
+        if len({identity.normalise(value) for value in counts}) > 1:
+            written = " and ".join(f'"{value[:80]}"' for value in sorted(counts))
+            message = f"{listings[0].name} has the {title} {written}"
+            problems.append(Problem("rows differ", message, group[0][0]))
+        return min(counts, key=lambda value: (-counts[value], value), default=None)
+
+    days = tuple(sorted({day for listing in listings for day in listing.dates}))
+    documents = tuple(sorted({document for listing in listings for document in listing.documents}))
+    values: dict[str, set[str]] = {}
+    for listing in listings:
+        for column, text in listing.attributes:
+            values.setdefault(column, set()).add(text)
+    return replace(
+        listings[0],
+        name=most_frequent(lambda listing: listing.name, "name") or listings[0].name,
+        city=most_frequent(lambda listing: listing.city, "city"),
+        county=most_frequent(lambda listing: listing.county, "county"),
+        state_text=most_frequent(lambda listing: listing.state_text, "state"),
+        since=days[0] if days else None,
+        dates=days,
+        url=documents[0] if documents else None,
+        documents=documents,
+        attributes=tuple((column, "; ".join(sorted(values[column]))) for column in sorted(values)),
+    )
