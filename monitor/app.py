@@ -101,7 +101,9 @@ def polled_source(settings: Settings, name: str) -> PolledSource:
         name=name,
         every=source.every,
         target=Target(url=source.url, page=source.page, link=source.link, hosts=frozenset(source.hosts)),
-        options=ParseOptions(name=name, format=source.format, columns=ColumnMap(**source.columns.model_dump())),
+        options=ParseOptions(
+            name=name, format=source.format, columns=ColumnMap(**source.columns.model_dump())
+        ),
         policy=settings.policy(name),
     )
 

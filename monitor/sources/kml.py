@@ -113,8 +113,6 @@ class Document:
 
     def _take(self, container: _Container, *, ended: bool, level: int = 0) -> None:
         """Move what is whole in a container out of the tree; only its last child may still be open."""
-        if level > _MOST_LEVELS:
-            raise ParseError(f"The KML is nested more than {_MOST_LEVELS} levels deep.")
         element, local = container.element, self._local
         children = list(element)
         open_child = None if ended or not children else children.pop()
@@ -123,18 +121,18 @@ class Document:
             name = local[child.tag]
             if name == "Placemark":
                 self._read_placemark(child, container.folder, level)
-            elif name == "name":
-                if container.name is not None and not container.name:
-                    container.name.append(_text(child))
-                    container.folder = container.name[0] or container.folder
             elif name == "NetworkLink":
                 self._read_link(child)
-            elif len(child) or name == "Folder":
-                self._take(self._enter(container, child, name), ended=True, level=level + 1)
+            else:
+                if name == "name" and container.name == []:
+                    container.name.append(_text(child))
+                    container.folder = container.name[0] or container.folder
+                if len(child) or name == "Folder":
+                    self._take(self._enter(container, child, name), ended=True, level=_deeper(level))
             container.open = None
         if open_child is not None and local[open_child.tag] not in ("Placemark", "NetworkLink"):
             container.open = self._enter(container, open_child, local[open_child.tag])
-            self._take(container.open, ended=False, level=level + 1)
+            self._take(container.open, ended=False, level=_deeper(level))
 
     def _enter(self, parent: _Container, element: Element, name: str) -> _Container:
         """The state of a container, new or from the window before."""
@@ -160,8 +158,10 @@ class Document:
                     self._read_columns(child, columns)
                 case "Point" | "MultiGeometry":
                     point = self._coordinates(child) if point is None else point
+                case "Placemark":
+                    self._read_placemark(child, folder, _deeper(level))
                 case _ if len(child):
-                    self._take(_Container(child, folder, None), ended=True, level=level + 1)
+                    self._take(_Container(child, folder, None), ended=True, level=_deeper(level))
         self.count += 1
         name, address, *values = clean_all([name or "", address or "", *columns.values()])
         self._ready.append(
@@ -197,6 +197,13 @@ class Document:
         for child in element.iter():
             if self.link is None and self._local[child.tag] == "href":
                 self.link = _text(child).strip() or None
+
+
+def _deeper(level: int) -> int:
+    """The next level; ParseError where no honest document is."""
+    if level >= _MOST_LEVELS:
+        raise ParseError(f"The KML is nested more than {_MOST_LEVELS} levels deep.")
+    return level + 1
 
 
 def _text(element: Element) -> str:

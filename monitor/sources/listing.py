@@ -130,7 +130,7 @@ class ListingReader:
         if "name" in fields:
             name = fields["name"]
         missing = is_missing(name)
-        if missing and not (name or address or attributes or point or any(fields.values())):
+        if missing and not (name or address or attributes or any(fields.values())) and point is None:
             return
 
         get = fields.get
@@ -160,7 +160,9 @@ class ListingReader:
             name = self._cut(name, NAME_LENGTH, "name", number)
         listing = Listing(
             name=name,
-            key=identity.make_key(source_id, state, state_text, name, city if self._by_city else None),
+            key=identity.make_key(
+                source_id, state, state_text, name, (city or "") if self._by_city else None
+            ),
             source_id=source_id,
             city=city,
             county=county,

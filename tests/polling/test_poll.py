@@ -549,7 +549,7 @@ def test_a_damaged_body_is_a_failed_poll_that_says_so(sqlite_publication: Public
         content[100] ^= 1
         conn.execute(sa.update(BodyRow).values(content=bytes(content)))
     sqlite_publication.reconfigure(
-        spec=replace(sqlite_publication.watch.spec, columns=replace(COLUMNS, attributes=()))
+        options=replace(sqlite_publication.watch.options, columns=replace(COLUMNS, attributes=()))
     )
 
     outcome = sqlite_publication.poll()

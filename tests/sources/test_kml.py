@@ -192,6 +192,8 @@ def test_folders_in_folders_without_end_are_refused() -> None:
     with pytest.raises(ParseError, match="more than 100 levels"):
         published(kml("<Folder>" * 200 + PLAIN + "</Folder>" * 200))
     with pytest.raises(ParseError, match="more than 100 levels"):
+        published(kml("<Placemark>" * 200 + "</Placemark>" * 200))
+    with pytest.raises(ParseError, match="more than 100 levels"):
         published(kml("<Placemark>" + "<x>" * 100_000 + "</x>" * 100_000 + "</Placemark>"))
 
 
