@@ -9,7 +9,7 @@ import click
 
 from monitor.cli import Session, emit, subcommand, table
 from monitor.cli.group import ListByDefault
-from monitor.cli.watch import change_json, check_source, fan_out, print_result
+from monitor.cli.sources import change_json, check_source, fan_out, print_result
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Engine

@@ -74,7 +74,7 @@ def _mails(files: tuple[Path, ...]) -> Iterator[bytes]:
 
 
 def _process_imap(settings: Settings, act: Callable[[bytes], BounceVerdict]) -> None:
-    from monitor.cli.mailbox import process_mailbox
+    from monitor.cli.imap import process_mailbox
     from monitor.errors import ConfigError
 
     own = settings.bounces

@@ -17,7 +17,7 @@ from sqlalchemy import Engine
 
 from monitor import app, web
 from monitor.app import Components
-from monitor.demo.mailbox import mailbox_router
+from monitor.demo.mails import mailbox_router
 from monitor.demo.publisher import DemoPublisher
 from monitor.demo.story import LAST, Step
 from monitor.fetch import Fetcher
