@@ -20,3 +20,37 @@ def upgrade() -> None:
     op.add_column("body", sa.Column("wire_hash", sqlmodel.AutoString(), nullable=True))
     op.add_column("body", sa.Column("wire_parameters", columns.Json(), nullable=True))
     op.create_index("ix_body_base", "body", ["base"], unique=False)
+
+    op.add_column("source", sa.Column("polls", sa.Integer(), nullable=False, server_default="0"))
+    op.add_column("fetch", sa.Column("leaf", columns.BigId(), nullable=True))
+    op.add_column("changeset", sa.Column("leaf", columns.BigId(), nullable=True))
+    op.create_table(
+        "log_leaf",
+        sa.Column("number", columns.BigId(), autoincrement=False, nullable=False),
+        sa.Column("at", columns.UtcDateTime(), nullable=False),
+        sa.Column("content", sqlmodel.AutoString(), nullable=False),
+        sa.Column("hash", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("number", name=op.f("pk_log_leaf")),
+    )
+    op.create_table(
+        "log_node",
+        sa.Column("level", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("position", columns.BigId(), autoincrement=False, nullable=False),
+        sa.Column("hash", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("level", "position", name=op.f("pk_log_node")),
+    )
+    op.create_table(
+        "log_head",
+        sa.Column("id", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("size", columns.BigId(), nullable=False),
+        sa.Column("peaks", sa.LargeBinary(), nullable=False),
+        sa.Column("key", sqlmodel.AutoString(), nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_log_head")),
+    )
+    op.create_table(
+        "log_checkpoint",
+        sa.Column("size", columns.BigId(), autoincrement=False, nullable=False),
+        sa.Column("at", columns.UtcDateTime(), nullable=False),
+        sa.Column("note", sqlmodel.AutoString(), nullable=False),
+        sa.PrimaryKeyConstraint("size", name=op.f("pk_log_checkpoint")),
+    )

@@ -10,6 +10,7 @@ from sqlalchemy.engine import Connection
 
 from monitor.domain import Change, Judgement, Kind, OpenChange, Released, State
 from monitor.polling.values import PolledSource, PollResult, Result
+from monitor.record import log
 from monitor.storage.lists import baseline, changes
 from monitor.storage.lists.baseline import Accepted, BaselineInfo, NewVersion
 from monitor.storage.lists.changes import Row
@@ -144,7 +145,8 @@ def write(
     baseline.open_(conn, believed.name, moved.opened, number, now)
     rows: Sequence[Row] = moved.rows
     if moved.published:
-        changeset = changes.add_changeset(conn, believed.name, number, now, fetch_id)
+        leaf = log.append_changes(conn, believed.name, number, moved.published, now)
+        changeset = changes.add_changeset(conn, believed.name, number, now, fetch_id, leaf)
         rows = [replace(row, changeset=changeset) if row.state is State.PUBLISHED else row for row in rows]
     changes.write(conn, rows)
 

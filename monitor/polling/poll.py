@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -20,6 +21,7 @@ from monitor.polling import apply
 from monitor.polling.apply import Moves, SourceState
 from monitor.polling.reparse import rebase
 from monitor.polling.values import BodySource, PolledSource, PollResult, Result
+from monitor.record import log as record
 from monitor.storage.engine import reading, transaction
 from monitor.storage.lists import baseline, bodies, changes, history
 from monitor.storage.lists.baseline import BaselineInfo, NewVersion
@@ -243,7 +245,7 @@ def _unchanged(engine: Engine, seen: _Seen, believed: BaselineInfo) -> PollResul
         raise BaselineMoved
     with transaction(engine) as conn:
         moved = apply.moves(conn, view, judgements, now, all_judged=False)
-        fetch_id = history.add_fetch(conn, seen.attempt(UNCHANGED))
+        fetch_id = record.insert_poll(conn, seen.attempt(UNCHANGED))
         baseline.advance(
             conn,
             view.believed,
@@ -261,7 +263,7 @@ def _unchanged(engine: Engine, seen: _Seen, believed: BaselineInfo) -> PollResul
 def _rejected(engine: Engine, seen: _Seen, publication: Publication, body: bytes, reason: str) -> PollResult:
     """A publication that is not believed is kept, with the reason, and moves nothing."""
     with transaction(engine) as conn:
-        fetch_id = history.add_fetch(conn, seen.attempt(REJECTED, reason))
+        fetch_id = record.insert_poll(conn, seen.attempt(REJECTED, reason))
         _insert_body(conn, seen, baseline.believed(conn, seen.watch.name), body)
         _write_snapshot(conn, seen, fetch_id, publication, REJECTED, reason)
         return _nothing_moved(conn, seen.watch, seen.now, Result.REJECTED, reason)
@@ -270,7 +272,7 @@ def _rejected(engine: Engine, seen: _Seen, publication: Publication, body: bytes
 def _rejected_again(engine: Engine, seen: _Seen, rejected: history.SnapshotInfo) -> PollResult:
     """The same publication is still there, and still not believed. Nothing is parsed."""
     with transaction(engine) as conn:
-        history.add_fetch(conn, seen.attempt(REJECTED, rejected.reason))
+        record.insert_poll(conn, seen.attempt(REJECTED, rejected.reason))
         history.saw_again(conn, rejected.id, seen.now)
         return _nothing_moved(conn, seen.watch, seen.now, Result.REJECTED, rejected.reason)
 
@@ -279,7 +281,7 @@ def _late(engine: Engine, seen: _Seen) -> PollResult:
     """A later poll was believed while this one was under way: what it saw is old news, and would undo newer."""
     reason = "a later poll was believed before this one"
     with transaction(engine) as conn:
-        history.add_fetch(conn, seen.attempt(FAILED, reason))
+        record.insert_poll(conn, seen.attempt(FAILED, reason))
         rows = changes.standing(conn, seen.watch.name)
     return replace(apply.outcome(seen.watch.name, Moves(standing=rows)), reason=reason)
 
@@ -297,10 +299,11 @@ def _failed(
         got = error.evidence
         wait = max(wait, error.retry_after or wait)
     with transaction(engine) as conn:
-        if isinstance(got, Fetched) and not history.is_unreadable(conn, watch.name):
-            # the first of a row is kept as evidence: an error page can be another one each time
+        # the first of a row is kept as evidence: an error page can be another one each time
+        is_first = not history.is_unreadable(conn, watch.name)
+        record.insert_poll(conn, _attempt(watch, now, FAILED, reason, got))
+        if isinstance(got, Fetched) and is_first:
             bodies.insert_body(conn, got.sha256, got.body, now, wire=got.wire)
-        history.add_fetch(conn, _attempt(watch, now, FAILED, reason, got))
         return _nothing_moved(conn, watch, now, Result.FAILED, reason, wait)
 
 
@@ -322,7 +325,7 @@ def _write_good(
 ) -> int:
     """Everything that T1 writes of new bytes but the moves themselves; the id of the fetch."""
     watch = seen.watch
-    fetch_id = history.add_fetch(conn, seen.attempt(GOOD))
+    fetch_id = record.insert_poll(conn, seen.attempt(GOOD))
     _insert_body(conn, seen, believed, body)
     _write_snapshot(conn, seen, fetch_id, publication, ACCEPTED)
     baseline.advance(
@@ -398,5 +401,6 @@ def _attempt(
         wire_bytes=got.wire_bytes,
         size=len(fetched.body) if fetched else None,
         hash=fetched.sha256 if fetched else sha256,
+        wire_hash=hashlib.sha256(fetched.wire).hexdigest() if fetched and fetched.wire else None,
         duration=got.duration,
     )

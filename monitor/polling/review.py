@@ -19,6 +19,7 @@ from monitor.polling import apply
 from monitor.polling.apply import Moves
 from monitor.polling.reparse import rebase
 from monitor.polling.values import PolledSource, PollResult, Result
+from monitor.record import log
 from monitor.storage.engine import reading, transaction
 from monitor.storage.lists import baseline, bodies, changes, history
 from monitor.storage.lists.changes import Row
@@ -91,6 +92,7 @@ def reject(engine: Engine, ids: Iterable[str], *, now: datetime) -> None:
     if rejected:
         with transaction(engine) as conn:
             for seen in rejected:
+                log.append_decision(conn, seen.source, "rejected", now, body=seen.hash)
                 history.put_approval(conn, seen.source, seen.hash, approved=False, now=now)
 
 
@@ -149,6 +151,7 @@ def _publish(engine: Engine, watch: PolledSource, chosen: frozenset[int], now: d
     if not judgements:
         raise UsageError("none of these changes stands any more")
     with transaction(engine) as conn:
+        log.append_decision(conn, watch.name, "approved", now, [row for row in view.rows if row.id in chosen])
         moved = apply.moves(conn, view, judgements, now, all_judged=False, approved=True)
         baseline.advance(conn, view.believed, number=view.believed.number + 1)
         apply.write(conn, view.believed, moved, view.believed.last_good_fetch, now)
@@ -165,6 +168,7 @@ def _silence(engine: Engine, source: str, chosen: frozenset[int], now: datetime)
         if row.id in chosen
     ]
     with transaction(engine) as conn:
+        log.append_decision(conn, source, "rejected", now, silenced)
         # also moves the number: a poll that has read the old answer must read again
         baseline.advance(conn, believed, number=believed.number + 1)
         changes.write(conn, silenced)
@@ -181,6 +185,7 @@ def _take(
         view = apply.view(conn, watch, now)
     if body is None or served is None or served.hash != seen.hash:
         with transaction(engine) as conn:
+            log.append_decision(conn, watch.name, "approved", now, body=seen.hash)
             history.put_approval(conn, watch.name, seen.hash, approved=True, now=now)
         stands = apply.outcome(watch.name, Moves(standing=view.rows))
         return replace(
@@ -197,6 +202,7 @@ def _take(
     # it was there when it was first refused, not when a person looked
     judgements = apply.approved(differences, served.at, served.reason)
     with transaction(engine) as conn:
+        log.append_decision(conn, watch.name, "approved", now, body=seen.hash)
         moved = apply.moves(conn, view, judgements, now, approved=True)
         history.put_approval(conn, watch.name, seen.hash, approved=True, now=now)
         history.accept(conn, served.id)

@@ -128,6 +128,11 @@ def parse_head(line: str) -> tuple[int, bytes]:
     raise RecordError("this is not a head of the record: it reads record NUMBER ROOT")
 
 
+def read_checkpoint(note: str) -> Checkpoint:
+    """The checkpoint in a note of our own, whose signature is not checked. Raises RecordError."""
+    return Checkpoint.parse(note.rpartition("\n\n")[0] + "\n")
+
+
 def sign_note(text: str, signers: Iterable[Signer]) -> str:
     """A note with a signature of each signer."""
     if not text.endswith("\n") or any(ord(character) < 32 and character != "\n" for character in text):

@@ -282,11 +282,7 @@ def check_claim(bundle: Bundle) -> str:
     for quote in claim["absent"]:
         found = quote["text"].encode() in read_part(bodies[quote["body"]], quote["part"])
         require(not found, f"the publication {quote['body'][:12]} has a text that the claim says it lacks")
-    recorded = []
-    for line in bundle.lines("changes"):
-        fits = sha256(canonical(line["changes"])) == line["entry"]["changes"]
-        require(fits, f"the changes of entry {line['number']} are not those that were recorded")
-        recorded += line["changes"]
+    recorded = [change for line in bundle.lines("changes") for change in line["entry"]["changes"]]
     claimed = "change" not in claim or claim["change"] in recorded
     require(claimed, "the change that is claimed is not among the recorded ones")
     return str(claim["sentence"])

@@ -72,7 +72,7 @@ def test_the_first_publication_is_the_baseline_and_is_announced_to_nobody(public
     assert (snapshot["verdict"], snapshot["listings"], snapshot["fetch_id"]) == ("accepted", 30, fetch["id"])
 
 
-def test_an_unchanged_poll_writes_one_row_and_parses_nothing(
+def test_an_unchanged_poll_writes_one_row_and_its_entry_and_parses_nothing(
     publication: Publication, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     publication.seen(agencies(30))
@@ -84,7 +84,7 @@ def test_an_unchanged_poll_writes_one_row_and_parses_nothing(
     assert counts(outcome) == ("unchanged", 0, 0, 0, 0, 0)
     assert publication.server.requests[-1].header("if-none-match") == '"1"'
     after = {table: len(rows(publication.engine, table)) for table in metadata.tables}
-    assert after == before | {"fetch": before["fetch"] + 1}
+    assert after == before | {"fetch": before["fetch"] + 1, "log_leaf": before["log_leaf"] + 1}
     assert rows(publication.engine, "fetch")[-1]["status"] == 304
     assert rows(publication.engine, "snapshot")[0]["last_seen_at"] == publication.now
 

@@ -47,7 +47,7 @@ def entries() -> list[dict[str, Any]]:
         if outcome == "good":
             poll["headers"] = sha(dump_canonical(HEADERS))
         log += [poll, {"type": "poll", "source": "other", "poll": number, "at": at, "outcome": "unchanged"}]
-    log.append({"type": "changes", "source": "ring", "number": 2, "changes": sha(dump_canonical([CHANGE]))})
+    log.append({"type": "changes", "source": "ring", "number": 2, "changes": [CHANGE]})
     return log
 
 
@@ -62,8 +62,6 @@ def evidence(**changes: Any) -> Evidence:
         details: dict[str, Any] = {}
         if "headers" in log[number]:
             details = {"headers": HEADERS}
-        if log[number]["type"] == "changes":
-            details = {"changes": [CHANGE]}
         return BundleEntry(number, log[number], proof, details)
 
     root = compute_root(len(log), lambda level, index: nodes[level, index])
@@ -261,14 +259,14 @@ def test_headers_and_changes_are_those_that_were_recorded() -> None:
         return lines
 
     def change_change(lines: list[Any]) -> list[Any]:
-        lines[0]["changes"][0]["state"] = "TX"
+        lines[0]["entry"]["changes"][0]["state"] = "TX"
         return lines
 
     for edit in (change_headers, add_headers):
         assert "headers of poll" in failures(resealed(edited(bundle(), "polls.ndjson", edit)))["Polls"]
-    assert (
-        "changes of entry" in failures(resealed(edited(bundle(), "changes.ndjson", change_change)))["Claim"]
-    )
+    found = failures(resealed(edited(bundle(), "changes.ndjson", change_change)))
+    assert "another one in its place" in found["Entries"]
+    assert "not among the recorded" in found["Claim"]
 
 
 def test_a_body_that_was_not_kept_is_said_so() -> None:

@@ -295,7 +295,7 @@ def published_before(engine: Engine, now: datetime, source: str, published: list
     for body in published:
         with transaction(engine) as conn:
             bodies.insert_body(conn, name_of(body), body, now)
-            fetch = history.add_fetch(conn, history.Attempt(source=source, at=now, outcome="good"))
+            fetch = history.insert_fetch(conn, history.Attempt(source=source, at=now, outcome="good"))
             history.add_snapshot(
                 conn,
                 source=source,

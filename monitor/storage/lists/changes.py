@@ -120,10 +120,12 @@ def write(conn: Connection, rows: Iterable[Row]) -> None:
         conn.execute(sa.update(tables.ChangeRow).where(tables.ChangeRow.c.id == sa.bindparam("row_id")), old)
 
 
-def add_changeset(conn: Connection, source: str, number: int, at: datetime, fetch_id: int | None) -> int:
+def add_changeset(
+    conn: Connection, source: str, number: int, at: datetime, fetch_id: int | None, leaf: int | None = None
+) -> int:
     """Write a changeset, unique by source and number, and return its id."""
     key = conn.execute(
-        sa.insert(ChangesetRow).values(source=source, number=number, at=at, fetch_id=fetch_id)
+        sa.insert(ChangesetRow).values(source=source, number=number, at=at, fetch_id=fetch_id, leaf=leaf)
     ).inserted_primary_key
     assert key is not None
     return int(key[0])

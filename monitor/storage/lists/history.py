@@ -31,7 +31,8 @@ class Attempt:
     """One attempt to get a source's bytes: evidence that cannot be had again later.
 
     ``url`` is the address that answered, ``redirects`` those that led to it, in order. ``wire_bytes`` are as received, ``size``
-    decoded; ``hash`` is the SHA-256 of the decoded body, also where the server only said that it is as it was.
+    decoded; ``hash`` is the SHA-256 of the decoded body, also where the server only said that it is as it was, and
+    ``wire_hash`` that of the gzip form, where it came in one.
     """
 
     source: str
@@ -45,6 +46,7 @@ class Attempt:
     wire_bytes: int | None = None
     size: int | None = None
     hash: str | None = None
+    wire_hash: str | None = None
     duration: timedelta | None = None
 
 
@@ -74,18 +76,21 @@ class Remembered:
     hash: str | None
 
 
-def add_fetch(conn: Connection, attempt: Attempt) -> int:
-    """Write one fetch and return its id. Headers are kept as they came, but for those that say nothing of what was served (`_NOISE`).
+def condense_attempt(conn: Connection, attempt: Attempt) -> Attempt:
+    """What is kept of an attempt. Headers stay as they came, but for those that say nothing of what was served.
 
-    Of an unchanged poll only the news is written: the headers that the last good fetch of the source did not have just so (but the
-    date, which the row has itself), and URL and hash where they are others. There are 9,000 such rows a year, and a server says nearly
-    the same each time.
+    Of an unchanged poll only the news is kept: the headers that the last good fetch of the source did not have just so
+    (but the date, which the row has itself), and URL and hash where they are others. There are 9,000 such rows a year,
+    and a server says nearly the same each time.
     """
     attempt = replace(
         attempt, headers=tuple(header for header in attempt.headers if not _NOISE.match(header[0]))
     )
-    if attempt.outcome == UNCHANGED:
-        attempt = _news(conn, attempt)
+    return _news(conn, attempt) if attempt.outcome == UNCHANGED else attempt
+
+
+def insert_fetch(conn: Connection, attempt: Attempt, leaf: int | None = None) -> int:
+    """Write one condensed attempt, with the number of its entry in the log, and return its id."""
     values: dict[str, Any] = {
         "source": attempt.source,
         "at": attempt.at,
@@ -101,6 +106,7 @@ def add_fetch(conn: Connection, attempt: Attempt) -> int:
         "duration_ms": None
         if attempt.duration is None
         else round(attempt.duration / timedelta(milliseconds=1)),
+        "leaf": leaf,
     }
     return _inserted(conn, sa.insert(FetchRow).values(values))
 

@@ -8,11 +8,13 @@ from typing import Any
 import sqlalchemy as sa
 from sqlmodel import Field
 
-from monitor.storage.columns import Json, Row, UtcDateTime
+from monitor.storage.columns import BigId, Json, Row, UtcDateTime
 
 
 class SourceRow(Row, table=True):
     """The moving state of one source. ``number`` counts moves of the baseline and is what pollers compare and swap.
+
+    ``polls`` counts the polls in the log of the record: their numbers have no gap.
 
     ``fingerprint`` is the parser version and configuration under which the baseline was read; ``columns`` and ``folders`` those of the
     last good snapshot.
@@ -30,6 +32,7 @@ class SourceRow(Row, table=True):
     last_fetch_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
     next_poll_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
     blind_notified_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    polls: int = Field(default=0, sa_column_kwargs={"server_default": "0"})
 
 
 class ValidatorRow(Row, table=True):
@@ -83,6 +86,8 @@ class FetchRow(Row, table=True):
     bytes: int | None = None
     hash: str | None = None
     duration_ms: int | None = None
+    # its entry in the log of the record; None before there was a log
+    leaf: int | None = Field(default=None, sa_type=BigId)
 
     __table_args__ = (sa.Index("ix_fetch_source_at", "source", "at"),)
 
@@ -164,6 +169,8 @@ class ChangesetRow(Row, table=True):
     at: datetime = Field(sa_type=UtcDateTime)
     fetch_id: int | None = Field(default=None, foreign_key="fetch.id")
     fanned_out_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    # the first entry of its changes in the log of the record
+    leaf: int | None = Field(default=None, sa_type=BigId)
 
     __table_args__ = (
         sa.UniqueConstraint("source", "number"),
@@ -221,3 +228,44 @@ class ChangePlaceRow(Row, table=True):
     everyone: bool = False
 
     __table_args__ = (sa.Index("ix_change_place_place", "place"),)
+
+
+class LogLeafRow(Row, table=True):
+    """An entry of the log of the record, never changed. ``content`` is canonical JSON, ``hash`` that of the Merkle leaf."""
+
+    __tablename__ = "log_leaf"
+    number: int = Field(primary_key=True, sa_type=BigId, sa_column_kwargs={"autoincrement": False})
+    at: datetime = Field(sa_type=UtcDateTime)
+    content: str
+    hash: bytes
+
+
+class LogNodeRow(Row, table=True):
+    """The root of a complete subtree of the log. Only levels that are multiples of 8 are kept, as tiles need them."""
+
+    __tablename__ = "log_node"
+    level: int = Field(primary_key=True, sa_column_kwargs={"autoincrement": False})
+    position: int = Field(primary_key=True, sa_type=BigId, sa_column_kwargs={"autoincrement": False})
+    hash: bytes
+
+
+class LogHeadRow(Row, table=True):
+    """The state of the log, one row, which whoever appends locks first.
+
+    ``peaks`` are the hashes of the complete subtrees, largest first; ``key`` is the public key that signs checkpoints.
+    """
+
+    __tablename__ = "log_head"
+    id: int = Field(default=1, primary_key=True, sa_column_kwargs={"autoincrement": False})
+    size: int = Field(default=0, sa_type=BigId)
+    peaks: bytes = b""
+    key: str | None = None
+
+
+class LogCheckpointRow(Row, table=True):
+    """The latest signed state of the log, as a C2SP note."""
+
+    __tablename__ = "log_checkpoint"
+    size: int = Field(primary_key=True, sa_type=BigId, sa_column_kwargs={"autoincrement": False})
+    at: datetime = Field(sa_type=UtcDateTime)
+    note: str

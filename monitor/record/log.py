@@ -1,0 +1,175 @@
+"""The log of the record: entries are appended in the transaction that they tell of, checkpoints are signed
+afterwards.
+
+Whoever appends locks the log's head first, before any other row, and keeps it until the commit: entries get
+numbers without a gap, and no two transactions wait for each other. An entry needs no key; a process that is
+killed between a commit and the next checkpoint has lost nothing, for the next checkpoint covers the entry
+too.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime
+from functools import lru_cache
+
+from sqlalchemy.engine import Connection
+
+from monitor.record.leaf import LeafValue, dump_canonical, encode_leaf, format_time
+from monitor.record.tiles import HEIGHT
+from monitor.record.tree import HASH_BYTES, Frontier, Nodes, hash_children, hash_leaf
+from monitor.storage.lists import history, log_rows
+from monitor.storage.lists.changes import Row
+from monitor.storage.lists.history import Attempt
+from monitor.storage.lists.log_rows import LogHead
+
+_LONGEST = 1000  # characters of a text in an entry: a publisher may write names without end
+_PART = 40_000  # bytes of changes in one entry; more are told in several
+
+
+def append_entry(conn: Connection, content: Mapping[str, LeafValue], now: datetime) -> int:
+    """Append one entry and return its number."""
+    return _append(conn, log_rows.lock_head(conn), content, now)
+
+
+def insert_poll(conn: Connection, attempt: Attempt) -> int:
+    """Write a fetch and its entry in the log, whatever came of it; the id of the fetch."""
+    head = log_rows.lock_head(conn)
+    number, baseline = log_rows.count_poll(conn, attempt.source)
+    kept = history.condense_attempt(conn, attempt)
+    headers = [list(header) for header in kept.headers]
+    content: dict[str, LeafValue | None] = {
+        "type": "poll",
+        "source": attempt.source,
+        "poll": number,
+        "baseline": baseline,
+        "at": format_time(attempt.at),
+        "outcome": attempt.outcome,
+        "reason": clip_text(attempt.reason) or None,
+        "status": attempt.status,
+        "url": None if kept.url is None else clip_text(kept.url),
+        "redirects": [clip_text(url) for url in kept.redirects[:10]] or None,
+        "headers": digest_headers(headers),
+        "body": attempt.hash,
+        "bytes": attempt.size,
+        "wire": attempt.wire_hash,
+        "wire_bytes": attempt.wire_bytes or None,
+    }
+    leaf = _append(conn, head, _without_none(content), attempt.at)
+    return history.insert_fetch(conn, kept, leaf)
+
+
+def append_changes(conn: Connection, source: str, number: int, rows: Iterable[Row], now: datetime) -> int:
+    """Append what was published of a source under a number of its baseline; the first entry of it."""
+    numbers = [
+        append_entry(
+            conn,
+            {
+                "type": "changes",
+                "source": source,
+                "baseline": number,
+                "at": format_time(now),
+                "changes": part,
+            },
+            now,
+        )
+        for part in _in_parts(map(describe_change, rows))
+    ]
+    return numbers[0]
+
+
+def append_decision(
+    conn: Connection,
+    source: str,
+    decision: str,
+    now: datetime,
+    rows: Iterable[Row] = (),
+    *,
+    body: str | None = None,
+) -> None:
+    """Append what a person decided (``approved``, ``rejected``): of which changes, or of which publication."""
+    content = {"type": "decision", "source": source, "at": format_time(now), "decision": decision}
+    if body is not None:
+        append_entry(conn, content | {"body": body}, now)
+        return
+    for part in _in_parts(map(describe_change, rows)):
+        append_entry(conn, content | {"changes": part}, now)
+
+
+def describe_change(row: Row) -> dict[str, LeafValue]:
+    """A published change as the log tells it."""
+    before, after = row.change.before, row.change.after
+    listing = after or before
+    assert listing is not None
+    told: dict[str, LeafValue | None] = {
+        "kind": row.change.kind.value,
+        "agency": clip_text(row.agency),
+        "name": clip_text(listing.name),
+        "state": listing.state,
+        "was": clip_text(before.name) if before and after and before.name != after.name else None,
+        "fields": [clip_text(name) for name in row.change.fields[:50]] or None,
+        "not_before": None if row.not_before is None else format_time(row.not_before),
+        "first_seen": format_time(row.first_seen_at),
+    }
+    return _without_none(told)
+
+
+def digest_headers(headers: list[list[str]]) -> str | None:
+    """The hash by which an entry names headers; None when there are none."""
+    return hashlib.sha256(dump_canonical(headers)).hexdigest() if headers else None
+
+
+def read_nodes(conn: Connection) -> Nodes:
+    """The nodes of the log's tree, each read once. Only every eighth level is kept; those between are
+    computed.
+    """
+
+    @lru_cache(maxsize=4096)
+    def node(level: int, index: int) -> bytes:
+        above = level % HEIGHT
+        hashes = log_rows.load_hashes(conn, level - above, index << above, (index + 1) << above)
+        while len(hashes) > 1:
+            hashes = tuple(map(hash_children, hashes[::2], hashes[1::2]))
+        return hashes[0]
+
+    return node
+
+
+def read_frontier(head: LogHead) -> Frontier:
+    """The tree that a head describes."""
+    starts = range(0, len(head.peaks), HASH_BYTES)
+    return Frontier(head.size, tuple(head.peaks[start : start + HASH_BYTES] for start in starts))
+
+
+def clip_text(text: str) -> str:
+    """A text that has a place in the log: of bounded length, and with nothing that UTF-8 cannot hold."""
+    return text[:_LONGEST].encode(errors="replace").decode()
+
+
+def _append(conn: Connection, head: LogHead, content: Mapping[str, LeafValue], now: datetime) -> int:
+    encoded = encode_leaf(content)
+    frontier, completed = read_frontier(head).append(hash_leaf(encoded))
+    log_rows.insert_leaf(conn, head.size, now, encoded, completed[0][2])
+    for level, index, hashed in completed[1:]:
+        if level % HEIGHT == 0:
+            log_rows.insert_node(conn, level, index, hashed)
+    log_rows.update_head(conn, frontier.size, b"".join(frontier.peaks))
+    return head.size
+
+
+def _in_parts(told: Iterable[dict[str, LeafValue]]) -> Iterator[list[dict[str, LeafValue]]]:
+    part: list[dict[str, LeafValue]] = []
+    size = 0
+    for change in told:
+        length = len(dump_canonical(change))
+        if part and size + length > _PART:
+            yield part
+            part, size = [], 0
+        part.append(change)
+        size += length
+    yield part
+
+
+def _without_none(content: Mapping[str, LeafValue | None]) -> dict[str, LeafValue]:
+    return {name: value for name, value in content.items() if value is not None}

@@ -1,0 +1,144 @@
+"""Signed states of the log: the key that belongs to a database, checkpoints, and the copy of the last one
+outside the database.
+
+The copy, ``log.head`` beside the key, shows whether the database is an older one than the record that was
+published: a backup that was restored and went on. That cannot be taken back, so it is said in the log itself,
+and whoever compares heads finds it.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import secrets
+from contextlib import suppress
+from datetime import datetime
+from pathlib import Path
+
+from sqlalchemy.engine import Engine
+
+from monitor.errors import KeyFileError, RecordError
+from monitor.keys.files import flush
+from monitor.record import log
+from monitor.record.checkpoint import Checkpoint, Verifier, open_checkpoint, read_checkpoint, sign_note
+from monitor.record.leaf import format_time
+from monitor.record.log_key import (
+    NAME,
+    LogKey,
+    create_log_key,
+    follow_endorsements,
+    load_log_key,
+    read_endorsement,
+)
+from monitor.record.tree import compute_root
+from monitor.storage.engine import reading, transaction
+from monitor.storage.lists import log_rows
+
+logger = logging.getLogger(__name__)
+
+HEAD = "log.head"
+_LARGEST_HEAD = 2**16  # bytes
+
+
+def open_log_key(engine: Engine, folder: Path, name: str, now: datetime) -> LogKey:
+    """The key that signs this database's log, created with the first entry of the log under ``name``.
+
+    A key that the one before it has signed is taken over, and the log says so. Raises KeyFileError for any
+    other.
+    """
+    with reading(engine) as conn:
+        known = log_rows.load_head(conn).key
+    key = create_log_key(folder, name) if known is None else load_log_key(folder)
+    if known == str(key.verifier):
+        return key
+    with transaction(engine) as conn:
+        known = log_rows.lock_head(conn).key
+        if known == str(key.verifier):
+            return key
+        content = {"type": "key", "at": format_time(now), "key": str(key.verifier)}
+        if known is not None:
+            if (
+                follow_endorsements(Verifier.parse(known), key.endorsements) != key.verifier
+                or not key.endorsements
+            ):
+                raise KeyFileError(
+                    f"the key in {folder / NAME} is not the one that signs this record ({known}): put that file back"
+                )
+            content |= {"before": known, "endorsement": key.endorsements[-1]}
+        log.append_entry(conn, content, now)
+        log_rows.update_key(conn, str(key.verifier))
+    return key
+
+
+def append_start(engine: Engine, version: str, now: datetime) -> None:
+    """Append that the service was started, with the version of the program."""
+    with transaction(engine) as conn:
+        log.append_entry(conn, {"type": "start", "at": format_time(now), "version": version}, now)
+
+
+def sign_checkpoint(engine: Engine, key: LogKey, folder: Path, now: datetime) -> Checkpoint | None:
+    """Sign the state of the log if it has grown; None if it has not. Says in the log when the database is an
+    older copy.
+    """
+    _report_fork(engine, key, folder, now)
+    with reading(engine) as conn:
+        head = log_rows.load_head(conn)
+        last = log_rows.load_checkpoint(conn)
+    if head.size == 0 or (last is not None and read_checkpoint(last).size == head.size):
+        return None
+    checkpoint = Checkpoint(key.signer.name, head.size, log.read_frontier(head).root)
+    note = sign_note(checkpoint.text, [key.signer])
+    with transaction(engine) as conn:
+        log_rows.replace_checkpoint(conn, head.size, now, note)
+    _write_head(folder, note)
+    return checkpoint
+
+
+def find_fork(engine: Engine, key: LogKey, folder: Path) -> Checkpoint | None:
+    """The state that was published last, if the log in the database does not continue it."""
+    published = _read_head(folder, key)
+    if published is None:
+        return None
+    with reading(engine) as conn:
+        size = log_rows.load_head(conn).size
+        if published.size <= size and compute_root(published.size, log.read_nodes(conn)) == published.root:
+            return None
+    return published
+
+
+def _report_fork(engine: Engine, key: LogKey, folder: Path, now: datetime) -> None:
+    lost = find_fork(engine, key, folder)
+    if lost is None:
+        return
+    logger.error(
+        "the database is an older copy than the public record: %r was published and is not in it. What was recorded "
+        "after the copy was made is lost; the record says so from now on",
+        lost.head,
+    )
+    with transaction(engine) as conn:
+        log.append_entry(conn, {"type": "fork", "at": format_time(now), "published": lost.head}, now)
+    (folder / HEAD).unlink(missing_ok=True)
+
+
+def _read_head(folder: Path, key: LogKey) -> Checkpoint | None:
+    try:
+        with (folder / HEAD).open(encoding="utf-8") as file:
+            note = file.read(_LARGEST_HEAD)
+    except FileNotFoundError:
+        return None
+    for verifier in (key.verifier, *(read_endorsement(endorsement)[0] for endorsement in key.endorsements)):
+        with suppress(RecordError):
+            return open_checkpoint(note, verifier)
+    return None
+
+
+def _write_head(folder: Path, note: str) -> None:
+    aside = folder / f".{HEAD}.{secrets.token_hex(8)}"
+    with os.fdopen(
+        os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8"
+    ) as file:
+        file.write(note)
+        file.flush()
+        os.fsync(file.fileno())
+    aside.replace(folder / HEAD)
+    flush(folder)

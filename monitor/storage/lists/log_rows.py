@@ -1,0 +1,128 @@
+"""The rows of the record's log. What an entry says and how entries are hashed is `monitor.record`'s."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from monitor.storage.engine import insert_for
+from monitor.storage.lists.tables import LogCheckpointRow, LogHeadRow, LogLeafRow, LogNodeRow, SourceRow
+
+
+@dataclass(frozen=True, slots=True)
+class LogHead:
+    """How many entries the log has, the hashes of its complete subtrees (joined), and the key that signs it."""
+
+    size: int = 0
+    peaks: bytes = b""
+    key: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LogLeaf:
+    """An entry of the log: its number and its canonical bytes."""
+
+    number: int
+    content: bytes
+
+
+def lock_head(conn: Connection) -> LogHead:
+    """The state of the log, locked until the transaction ends, so that entries get numbers without a gap."""
+    query = sa.select(LogHeadRow.c.size, LogHeadRow.c.peaks, LogHeadRow.c.key).with_for_update()
+    row = conn.execute(query).first()
+    if row is None:
+        conn.execute(insert_for(conn, LogHeadRow).values(id=1, size=0, peaks=b"").on_conflict_do_nothing())
+        row = conn.execute(query).one()
+    return LogHead(row.size, bytes(row.peaks), row.key)
+
+
+def load_head(conn: Connection) -> LogHead:
+    """The state of the log, for readers."""
+    row = conn.execute(sa.select(LogHeadRow.c.size, LogHeadRow.c.peaks, LogHeadRow.c.key)).first()
+    return LogHead() if row is None else LogHead(row.size, bytes(row.peaks), row.key)
+
+
+def update_head(conn: Connection, size: int, peaks: bytes) -> None:
+    """Write the state after an append; the caller holds the lock."""
+    conn.execute(sa.update(LogHeadRow).values(size=size, peaks=peaks))
+
+
+def update_key(conn: Connection, key: str) -> None:
+    """Name the public key that signs the log from now on; the caller holds the lock."""
+    conn.execute(sa.update(LogHeadRow).values(key=key))
+
+
+def insert_leaf(conn: Connection, number: int, at: datetime, content: bytes, hashed: bytes) -> None:
+    """Write one entry."""
+    conn.execute(sa.insert(LogLeafRow).values(number=number, at=at, content=content.decode(), hash=hashed))
+
+
+def insert_node(conn: Connection, level: int, position: int, hashed: bytes) -> None:
+    """Write the root of a complete subtree."""
+    conn.execute(sa.insert(LogNodeRow).values(level=level, position=position, hash=hashed))
+
+
+def load_leaves(conn: Connection, numbers: Iterable[int]) -> tuple[LogLeaf, ...]:
+    """Entries by number, in the order of the log; unknown numbers are missing."""
+    rows = conn.execute(
+        sa.select(LogLeafRow.c.number, LogLeafRow.c.content)
+        .where(LogLeafRow.c.number.in_(list(numbers)))
+        .order_by(LogLeafRow.c.number)
+    )
+    return tuple(LogLeaf(row.number, row.content.encode()) for row in rows)
+
+
+def load_leaf_range(conn: Connection, start: int, end: int) -> tuple[LogLeaf, ...]:
+    """The entries [start, end), for a bundle of entries."""
+    rows = conn.execute(
+        sa.select(LogLeafRow.c.number, LogLeafRow.c.content)
+        .where(LogLeafRow.c.number >= start, LogLeafRow.c.number < end)
+        .order_by(LogLeafRow.c.number)
+    )
+    return tuple(LogLeaf(row.number, row.content.encode()) for row in rows)
+
+
+def load_hashes(conn: Connection, level: int, start: int, end: int) -> tuple[bytes, ...]:
+    """The hashes [start, end) of a level that is kept: 0, 8, 16 ..."""
+    if level == 0:
+        number, hashed = LogLeafRow.c.number, LogLeafRow.c.hash
+        query = sa.select(hashed).where(number >= start, number < end).order_by(number)
+    else:
+        position, hashed = LogNodeRow.c.position, LogNodeRow.c.hash
+        query = (
+            sa.select(hashed)
+            .where(LogNodeRow.c.level == level, position >= start, position < end)
+            .order_by(position)
+        )
+    return tuple(bytes(found) for found in conn.scalars(query))
+
+
+def count_poll(conn: Connection, source: str) -> tuple[int, int]:
+    """Count one more poll of a source; its number, and that of the baseline before it."""
+    row = insert_for(conn, SourceRow).values(name=source, columns=[], folders=[], polls=1)
+    counted = conn.execute(
+        row.on_conflict_do_update(index_elements=["name"], set_={"polls": SourceRow.c.polls + 1}).returning(
+            SourceRow.c.polls, SourceRow.c.number
+        )
+    ).one()
+    return counted.polls, counted.number
+
+
+def replace_checkpoint(conn: Connection, size: int, at: datetime, note: str) -> None:
+    """Keep a signed state in the place of earlier ones, which can be signed again at any time."""
+    conn.execute(sa.delete(LogCheckpointRow).where(LogCheckpointRow.c.size < size))
+    conn.execute(
+        insert_for(conn, LogCheckpointRow).values(size=size, at=at, note=note).on_conflict_do_nothing()
+    )
+
+
+def load_checkpoint(conn: Connection) -> str | None:
+    """The latest signed state."""
+    note: str | None = conn.scalar(
+        sa.select(LogCheckpointRow.c.note).order_by(LogCheckpointRow.c.size.desc()).limit(1)
+    )
+    return note
