@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from monitor.parser import ParserProcess
     from monitor.places import Gazetteer
     from monitor.polling import PolledSource
+    from monitor.record.log_key import LogKey
     from monitor.storage.lists.coverage import Coverage
     from monitor.subscribers import Tombstones
 
@@ -399,6 +400,20 @@ class Components:
     def polled_sources(self) -> dict[str, PolledSource]:
         """The sources that are polled, by name."""
         return {name: polled_source(self.settings, name) for name in self.settings.watched}
+
+    def open_log_key(self) -> LogKey:
+        """The key that signs the public record, created at the first call. Raises KeyFileError."""
+        from urllib.parse import urlsplit
+
+        from monitor.record.signing import open_log_key
+        from monitor.storage import meta
+        from monitor.storage.engine import transaction
+
+        name = f"{urlsplit(self.settings.site.public_url or '').hostname}/log"
+        if self.settings.site.public_url is None:
+            with transaction(self.engine) as conn:
+                name = f"map-monitor/{meta.identity(conn)}"
+        return open_log_key(self.engine, self.settings.data.folder, name, self.clock())
 
     @property
     def tombstones(self) -> Tombstones:

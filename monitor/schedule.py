@@ -113,7 +113,43 @@ class Timer:
                 self._idle.notify_all()
 
 
-class Sender:
+class _Wakeable:
+    """A loop whose pause any thread can end."""
+
+    _loop: asyncio.AbstractEventLoop | None = None
+    _woken: asyncio.Event | None = None
+
+    def wake(self) -> None:
+        """Go on at once. May be called from any thread, also before or after the loop runs."""
+        if self._loop is not None and self._woken is not None and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._woken.set)
+
+
+class Repeater(_Wakeable):
+    """Calls ``act`` in a thread, at once, whenever woken, and otherwise every ``pause``; ``part`` names it in
+    the log.
+    """
+
+    def __init__(self, part: str, act: Callable[[], object], pause: timedelta) -> None:
+        self._act = act
+        self._pause = pause
+        self._errors = _ErrorLog(part)
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Run until ``stop`` is set. An error in one round is logged and does not end the loop."""
+        self._loop = asyncio.get_running_loop()
+        self._woken = asyncio.Event()
+        while not stop.is_set():
+            self._woken.clear()
+            try:
+                await asyncio.to_thread(self._act)
+                self._errors.log_success()
+            except Exception as error:
+                self._errors.log_error(error)
+            await _wait_for_either(stop, self._woken, self._pause)
+
+
+class Sender(_Wakeable):
     """Calls ``send(stop)`` again and again: at once when woken, otherwise every `SENDER_PAUSE`.
 
     ``beat`` writes a heartbeat and is called every `BEAT`.
@@ -122,13 +158,6 @@ class Sender:
     def __init__(self, send: Callable[[asyncio.Event], Awaitable[object]], beat: Callable[[], None]) -> None:
         self._send = send
         self._beat = beat
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._woken: asyncio.Event | None = None
-
-    def wake(self) -> None:
-        """Send at once. May be called from any thread, also before or after `run`."""
-        if self._loop is not None and self._woken is not None and not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(self._woken.set)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Run until ``stop`` is set. An error in one round is logged and does not end the loop."""

@@ -7,11 +7,12 @@ import logging
 import threading
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from datetime import timedelta
 
 from filelock import FileLock, Timeout
 from sqlalchemy import Engine
 
-from monitor import app, bot, web
+from monitor import __version__, app, bot, web
 from monitor.app import Components
 from monitor.bot import Bot, webhook
 from monitor.config import Settings
@@ -20,13 +21,16 @@ from monitor.fetch import Fetcher
 from monitor.outbox import fan_out
 from monitor.parser import ParserProcess
 from monitor.polling import PollResult, Result, poll
-from monitor.schedule import Sender, Timer, run_until_stopped
+from monitor.record.signing import append_start, sign_checkpoint
+from monitor.schedule import Repeater, Sender, Timer, run_until_stopped
 from monitor.storage import heartbeats
 from monitor.storage.engine import reading, transaction, turn
 from monitor.storage.lists import baseline
 from monitor.web import server
 
 log = logging.getLogger(__name__)
+
+CHECKPOINT_EVERY = timedelta(minutes=5)
 
 
 def serve(settings: Settings, *, with_site: bool) -> bool:
@@ -40,16 +44,19 @@ def serve(settings: Settings, *, with_site: bool) -> bool:
         app.follow_channels(components)
         _log_start(settings)
         sender = create_sender(components)
+        recorder = create_recorder(components)
         fetcher = closing.enter_context(app.open_fetcher(settings))
         parser = closing.enter_context(app.open_parser(settings))
-        timer = create_timer(components, fetcher, parser, sender.wake)
+        timer = create_timer(components, fetcher, parser, sender.wake, recorder.wake)
         talking = bot.create(components)
         if talking and settings.telegram.webhook_url and not with_site:
             log.warning("the bot is not run here: its webhook needs a process that serves the site")
             talking = None
         if with_site:
             closing.enter_context(serve_site(components, sender.wake, talking))
-        loops: list[Callable[[asyncio.Event], Awaitable[object]]] = [talking.serve] if talking else []
+        loops: list[Callable[[asyncio.Event], Awaitable[object]]] = [recorder.run]
+        if talking:
+            loops.append(talking.serve)
         return run_until_stopped(timer, sender, *loops)
 
 
@@ -67,10 +74,22 @@ def create_sender(components: Components) -> Sender:
     return Sender(send, beat)
 
 
+def create_recorder(components: Components) -> Repeater:
+    """Create the loop that signs the record: at the start, after each publication, and every few minutes."""
+    append_start(components.engine, __version__, components.clock())
+
+    def sign() -> None:
+        sign_checkpoint(
+            components.engine, components.open_log_key(), components.settings.data.folder, components.clock()
+        )
+
+    return Repeater("the record", sign, CHECKPOINT_EVERY)
+
+
 def create_timer(
-    components: Components, fetcher: Fetcher, parser: ParserProcess, wake: Callable[[], None]
+    components: Components, fetcher: Fetcher, parser: ParserProcess, *wakes: Callable[[], None]
 ) -> Timer:
-    """Create the loop that polls each source when it is due; ``wake`` is called when a poll published
+    """Create the loop that polls each source when it is due; ``wakes`` are called when a poll published
     changes.
     """
     sources = components.polled_sources
@@ -87,7 +106,8 @@ def create_timer(
             result = poll(components.engine, sources[name], fetcher, now=now, parser=parser)
         _log_poll(result)
         if result.outcome is Result.PUBLISHED:
-            wake()
+            for wake in wakes:
+                wake()
 
     return Timer(sources, poll_if_due)
 

@@ -6,10 +6,12 @@ import json
 import os
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -99,3 +101,12 @@ def test_updates_reach_the_bot_by_the_site_and_only_with_the_secret(tmp_path: Pa
                 running.kill()
     assert running.returncode == 0, err
     assert SECRET not in err
+    with closing(sqlite3.connect(tmp_path / "data" / "monitor.db")) as database:
+        entries = [
+            json.loads(row[0]) for row in database.execute("SELECT content FROM log_leaf ORDER BY number")
+        ]
+        (note,) = database.execute("SELECT note FROM log_checkpoint").fetchone()
+    assert entries[0]["type"] == "start"
+    assert "key" in {entry["type"] for entry in entries}
+    assert note.startswith("watch.example/log\n")
+    assert (tmp_path / "data" / "log.head").read_text() == note

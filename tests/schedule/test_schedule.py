@@ -10,7 +10,7 @@ from datetime import timedelta
 import pytest
 
 from monitor.errors import StoreError
-from monitor.schedule import Sender, Timer
+from monitor.schedule import Repeater, Sender, Timer
 
 SOON = timedelta(milliseconds=20)
 PATIENCE = 5.0
@@ -125,3 +125,28 @@ def test_what_keeps_going_wrong_is_a_line_once_and_its_end_another(caplog: pytes
         ("ERROR", "sending: the disk is full: make room"),
     ]
     assert not any(record.exc_info for record in caplog.records)
+
+
+def test_a_repeater_acts_at_once_when_woken_and_after_an_error(caplog: pytest.LogCaptureFixture) -> None:
+    acted = threading.Semaphore(0)
+    rounds: list[int] = []
+
+    def act() -> None:
+        rounds.append(1)
+        acted.release()
+        if len(rounds) == 1:
+            raise StoreError("the disk is full")
+
+    async def main() -> None:
+        stop = asyncio.Event()
+        repeater = Repeater("the record", act, timedelta(hours=1))
+        running = asyncio.create_task(repeater.run(stop))
+        for _ in range(3):
+            assert await asyncio.to_thread(acted.acquire, timeout=PATIENCE)
+            await asyncio.to_thread(repeater.wake)
+        stop.set()
+        await asyncio.wait_for(running, PATIENCE)
+
+    with caplog.at_level(logging.INFO):
+        asyncio.run(main())
+    assert "the record: the disk is full" in caplog.text
