@@ -23,7 +23,7 @@ import psutil
 import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
-from monitor.domain import Change, Confidence, Envelope, Kind, Listing, Message, Placement
+from monitor.domain import Change, Confidence, Envelope, Kind, Listing, Message, Placement, PlacementReason
 from monitor.keys import KeyFile
 from monitor.outbox import Content, Recipient, drain, fan_out
 from monitor.storage import schema
@@ -115,7 +115,11 @@ def publish(engine: Engine, states: int) -> int:
 
 def locate(source: str, listing: Listing) -> Placement:
     return Placement(
-        (str(listing.state),), "state", Confidence.EXACT, "serves the whole state", statewide=True
+        (str(listing.state),),
+        "state",
+        Confidence.EXACT,
+        PlacementReason("state", (str(listing.state),)),
+        statewide=True,
     )
 
 

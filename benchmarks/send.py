@@ -30,7 +30,18 @@ from monitor import render
 from monitor.channels.email import Email
 from monitor.channels.mime import Form, Letterhead
 from monitor.channels.placeholders import filled
-from monitor.domain import Alert, Change, Confidence, Envelope, Kind, Listing, Meaning, Message, Told
+from monitor.domain import (
+    Alert,
+    Change,
+    Confidence,
+    Envelope,
+    Kind,
+    Listing,
+    Meaning,
+    Message,
+    PlacementReason,
+    Told,
+)
 from monitor.outbox import drain, fan_out
 from monitor.storage.engine import connect, transaction
 from monitor.storage.migrate import upgrade
@@ -96,7 +107,7 @@ def example() -> Message:
     told = Told(
         Change(Kind.ADDED, after=listing),
         ("46320",),
-        "covers Hammond",
+        PlacementReason("covers", ("Hammond",)),
         Confidence.EXACT,
         NOW - timedelta(hours=1),
         NOW,

@@ -262,7 +262,7 @@ def sample(settings: Settings, language: str, now: datetime) -> Alert:
     """An alert about nothing that has happened, marked as such, to show what one looks like. Raises
     UsageError where no list is watched.
     """
-    from monitor.domain import Change, Confidence, Kind, Listing, Told
+    from monitor.domain import Change, Confidence, Kind, Listing, PlacementReason, Told
     from monitor.outbox import Content
 
     if not settings.watched:
@@ -274,7 +274,7 @@ def sample(settings: Settings, language: str, now: datetime) -> Alert:
     told = Told(
         change=Change(Kind.ADDED, after=listing),
         because=("46320",),
-        reason="covers Hammond",
+        reason=PlacementReason("covers", ("Hammond",)),
         confidence=Confidence.EXACT,
         not_before=now - source.every,
         not_after=now,

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from enum import StrEnum
+from typing import ClassVar
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -189,17 +190,33 @@ class Confidence(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Placement:
-    """Which places an agency serves: ZIPs, or one state, or ("US",) when not even the state is known.
+class PlacementReason:
+    """Why an agency has its places, as a value; `messages.placements.describe_placement` renders it.
 
-    ``how`` names the rule, ``reason`` is for people ("covers Lake County"). ``statewide``: the agency serves the whole state, so
-    ZIP followers there hear of it; a STATE_ONLY placement is not statewide, only not placed.
+    ``rule`` is a key of `messages.placements.SENTENCES`, or `TEXT` for a sentence that version 0.1.0 stored.
+    ``names`` are the places covered ("Lake County"), or one state's code. ``other`` is the second name of
+    rules that have one, or the stored sentence.
+    """
+
+    TEXT: ClassVar[str] = "text"
+
+    rule: str
+    names: tuple[str, ...] = ()
+    other: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """Which places an agency serves: ZIPs, or one state, or ("US",) when the state is not known.
+
+    ``how`` names the step of the rule that decided. ``statewide``: the agency serves the whole state, so
+    ZIP followers there are told; a STATE_ONLY placement is not statewide, only not placed.
     """
 
     places: tuple[str, ...]
     how: str
     confidence: Confidence
-    reason: str
+    reason: PlacementReason
     statewide: bool = False
 
 
@@ -244,13 +261,13 @@ class SourceInfo:
 class Told:
     """One published change as one person is told it: why they get it, and how sure the match is.
 
-    ``because`` are the person's own places that matched ("46320", "IN", "US"); ``reason`` the placement's words ("covers Lake County").
+    ``because`` are the person's own places that matched ("46320", "IN", "US"); ``reason`` is the placement's.
     ``not_before``/``not_after`` bound the moment of the change: last good poll without it, first with it.
     """
 
     change: Change
     because: tuple[str, ...]
-    reason: str
+    reason: PlacementReason | None
     confidence: Confidence
     not_before: datetime | None
     not_after: datetime

@@ -14,6 +14,7 @@ from monitor.domain import Listing, Placement
 from monitor.errors import UsageError
 from monitor.messages import locale
 from monitor.messages.locale import N_
+from monitor.messages.placements import describe_placement
 from monitor.places import EVERYWHERE, MILITARY, STATES, ZipArea, ZipKind, parse_place
 from monitor.render import clean
 from monitor.storage import engine as db
@@ -174,7 +175,7 @@ def _agencies(found: Sequence[tuple[Listing, Placement]], translate: Translator)
     shown = [
         Html(
             f"<b>{safe(listing.name)}</b> "
-            f"{safe(locale.placement(clean(placement.reason), translate.language))}"
+            f"{safe(clean(describe_placement(placement.reason, translate.language)))}"
         )
         for listing, placement in found[:_MOST_AGENCIES]
     ]

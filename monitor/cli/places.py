@@ -71,7 +71,7 @@ def locate(
     if as_json:
         emit(_answer(placement))
         return
-    click.echo(f"{name}: {placement.reason}")
+    click.echo(f"{name}: {_reason(placement)}")
     click.echo(f"places:     {' '.join(placement.places)}")
     click.echo(f"confidence: {placement.confidence} (rule: {placement.how})")
 
@@ -122,7 +122,7 @@ def unplaced(session: Session, as_json: bool) -> None:
             "key": listing.key,
             "name": listing.name,
             "state": listing.state,
-            "reason": placement.reason,
+            "reason": _reason(placement),
         }
         for source, agencies in placed
         for listing, placement in agencies
@@ -159,12 +159,19 @@ def _placed(session: Session, gazetteer: Gazetteer) -> Iterator[tuple[str, list[
             yield source, [(li, gazetteer.locate(li, source)) for li in baseline.listings(conn, source)]
 
 
+def _reason(placement: Placement) -> str:
+    """The placement's reason in English."""
+    from monitor.messages.placements import describe_placement
+
+    return describe_placement(placement.reason, "en")
+
+
 def _answer(placement: Placement) -> dict[str, object]:
     return {
         "places": list(placement.places),
         "how": placement.how,
         "confidence": str(placement.confidence),
-        "reason": placement.reason,
+        "reason": _reason(placement),
     }
 
 
@@ -263,7 +270,7 @@ def _covers_answer(found: Covers, by_source: dict[str, Covers]) -> dict[str, obj
                 "state": listing.state,
                 "confidence": str(placement.confidence),
                 "how": placement.how,
-                "reason": placement.reason,
+                "reason": _reason(placement),
             }
             for source, covered in by_source.items()
             for listing, placement in getattr(covered, attribute)
@@ -293,7 +300,7 @@ def _print_covers(found: Covers, by_source: dict[str, Covers]) -> None:
     for notice in found.notices:
         click.echo(notice)
     rows = [
-        (source, listing.name, placement.confidence, placement.reason)
+        (source, listing.name, placement.confidence, _reason(placement))
         for source, covered in by_source.items()
         for listing, placement in (*covered.agencies, *covered.statewide)
     ]

@@ -135,6 +135,7 @@ def changes(
     confidence, placement.
     """
     from monitor.cli.output import SIGNS, format_change, iso, parse_time, when
+    from monitor.messages.placements import describe_placement
     from monitor.places.codes import parse_place, state_of_zip
     from monitor.storage.engine import reading
     from monitor.storage.lists import changes as kept
@@ -166,7 +167,7 @@ def changes(
                     "changeset": row.changeset,
                     "how": row.how,
                     "confidence": row.confidence,
-                    "placement": row.placement,
+                    "placement": describe_placement(row.placement, "en") or None,
                 }
             )
     elif found:

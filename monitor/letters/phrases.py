@@ -6,9 +6,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from monitor.domain import mark
+from monitor.domain import PlacementReason, mark
 from monitor.letters.sheet import MailSection, Voice
 from monitor.messages import locale
+from monitor.messages.placements import describe_placement
 from monitor.render import clean
 from monitor.states import STATES
 
@@ -37,7 +38,7 @@ class Today:
 
     places: tuple[str, ...]
     title: str
-    agencies: tuple[tuple[str, str], ...]
+    agencies: tuple[tuple[str, PlacementReason | None], ...]
     total: int
     seen_at: datetime | None
     state_only: bool = False
@@ -116,7 +117,7 @@ def standing(voice: Voice, today: Today) -> MailSection:
         elif today.state_only:
             lines.append(_("No agency of this place is listed; these cover the whole state:"))
         lines += [
-            f"{clean(name)}: {locale.placement(clean(why), voice.language)}" if why else clean(name)
+            f"{clean(name)}: {clean(describe_placement(why, voice.language))}" if why else clean(name)
             for name, why in today.agencies
         ]
         left = today.total - len(today.agencies)

@@ -74,64 +74,6 @@ def N_(message: str) -> str:
     return message
 
 
-def placement(reason: str, language: str) -> str:
-    """The gazetteer's words for where an agency is ("covers Lake County") in a language; names stay as they are, as does what is not known."""
-    if language != "es":
-        return reason
-    for pattern, replacement in _PLACEMENTS:
-        reason = pattern.sub(replacement, reason)
-    return reason
-
-
-_NAME = r"[^\W\d_a-z][\w.'-]*(?: (?:(?:of the|of|the|du|la|de) )?[^\W\d_a-z][\w.'-]*)*"
-_PLACEMENTS = tuple(
-    (re.compile(pattern), replacement)
-    for pattern, replacement in (
-        (r"^covers all of ", "cubre todo el territorio de "),
-        (r"^covers a precinct of ", "cubre un distrito de "),
-        (r"^covers a part of ", "cubre una parte de "),
-        (r", about (.+?): an estimate", r", cerca de \1: es una estimación"),
-        (r", though its point is far from there", ", aunque su punto está lejos de allí"),
-        (
-            r"^covers the five boroughs of New York City",
-            "cubre los cinco distritos de la ciudad de Nueva York",
-        ),
-        (r"^covers ", "cubre "),
-        (r"^is in ", "está en "),
-        (r"^could not be placed within (.+?)(?=;|$)", r"no se pudo ubicar dentro de \1"),
-        (r"^could not be placed", "no se pudo ubicar"),
-        (
-            r"^has no state that could be read, so only those who follow US hear of it",
-            "no tiene un estado legible, así que solo se avisa a quienes siguen todo el país",
-        ),
-        (
-            r"^(.+) exists, but it is not known where in (.+?)(?=;|$)",
-            r"está en un lugar, \1, que existe, pero no se sabe en qué parte de \2",
-        ),
-        (r"; those who follow (\w+) hear of it", r"; se avisa a quienes siguen \1"),
-        (r"; where in it is not known", "; no se sabe en qué parte"),
-        (
-            r": the ZIPs nearest to its point are an estimate",
-            ": los códigos postales más cercanos son una estimación",
-        ),
-        (r": an estimate", ": es una estimación"),
-        (r", though another county is given", ", aunque la lista indica otro condado"),
-        (r", if that is meant", ", si se trata de ese lugar"),
-        (r",? with its address in ", ", con dirección en "),
-        (r", beside which (.+) lies by its name", r", junto a la cual está \1 según su nombre"),
-        (r", its address; (.+) is not near it", r", según su dirección; \1 no está cerca"),
-        (r", its address", ", según su dirección"),
-        (r", near (.+) by its name", r", cerca de \1 según su nombre"),
-        (r"\bthe city of ", "la ciudad de "),
-        (rf"({_NAME}) County\b", r"el condado de \1"),
-        (rf"({_NAME}) Parish\b", r"la parroquia de \1"),
-        (r"\bde el\b", "del"),
-        (r" and ", " y "),
-        (r" or ", " o "),
-    )
-)
-
-
 def day(when: date, language: str) -> str:
     """A date: "Nov 24, 2026", "24 nov 2026"."""
     return format_date(when, "d MMM y" if language == "es" else "MMM d, y", locale=_locale(language))

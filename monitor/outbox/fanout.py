@@ -8,7 +8,7 @@ from datetime import datetime
 
 from sqlalchemy.engine import Engine
 
-from monitor.domain import Confidence, Listing, Placement
+from monitor.domain import Confidence, Listing, Placement, PlacementReason
 from monitor.errors import MonitorError
 from monitor.storage.deliveries import fanout
 from monitor.storage.deliveries.fanout import PendingFanOut, Placed, Unplaced
@@ -94,5 +94,5 @@ def _located(source: str, listing: Listing, locate: Locate, change: int) -> Plac
             places=(listing.state or EVERYWHERE,),
             how="not located",
             confidence=Confidence.STATE_ONLY,
-            reason="could not be placed",
+            reason=PlacementReason("failed"),
         )

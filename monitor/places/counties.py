@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from monitor.domain import Confidence, Placement
+from monitor.domain import Confidence, Placement, PlacementReason
 from monitor.places import kinds
 from monitor.places.areas import counties_of, main_counties, sites, town_rows
 from monitor.places.names import squeeze
@@ -36,24 +36,23 @@ def _covers(query: Query, counties: Iterable[int]) -> Placement | None:
     chosen = list(counties)
     rows = county_rows(table, chosen)
     if any(w in said for w in ("constable", "constables")) and any(w in said for w in kinds.PRECINCTS):
-        return place(
-            query, rows, "county", Confidence.APPROXIMATE, f"covers a precinct of {titles(table, chosen)}"
-        )
+        reason = PlacementReason("precinct", titles(table, chosen))
+        return place(query, rows, "county", Confidence.APPROXIMATE, reason)
     if kinds.is_part_of_county(said):
-        return _covers_part(query, rows, f"covers a part of {titles(table, chosen)}")
-    return place(query, rows, "county", Confidence.EXACT, f"covers {titles(table, chosen)}")
+        return _covers_part(query, rows, titles(table, chosen))
+    return place(query, rows, "county", Confidence.EXACT, PlacementReason("covers", titles(table, chosen)))
 
 
-def _covers_part(query: Query, rows: set[int], reason: str) -> Placement | None:
+def _covers_part(query: Query, rows: set[int], counties: tuple[str, ...]) -> Placement | None:
     """One of a county's districts ("King County Fire District 2"): about its address, else anywhere in the county."""
     address = query.address
     near = rows & set(town_rows(query.table, address)) if address is not None else set()
-    about = (
-        f"{reason}, about {address.name}: an estimate"
+    reason = (
+        PlacementReason("part_about", counties, address.name)
         if address is not None and near
-        else f"{reason}: an estimate"
+        else PlacementReason("part", counties)
     )
-    return place(query, near or rows, "county_part", Confidence.APPROXIMATE, about)
+    return place(query, near or rows, "county_part", Confidence.APPROXIMATE, reason)
 
 
 def _office_without_the_word(query: Query) -> Placement | None:
@@ -92,7 +91,7 @@ def county_by_name(query: Query) -> Placement | None:
                 county_rows(table, found),
                 "county_by_name",
                 Confidence.APPROXIMATE,
-                f"covers {titles(table, found)}: an estimate",
+                PlacementReason("covers_estimate", titles(table, found)),
             )
     return None
 
@@ -101,7 +100,7 @@ def county_given(query: Query) -> Placement | None:
     """The county that stands in the listing or in the name, as an estimate."""
     table = query.table
     found = sorted(query.counties) or [c for part in query.name.parts for c in counties_said(table, part)]
-    reason = f"is in {titles(table, found)}; where in it is not known"
+    reason = PlacementReason("in_somewhere", titles(table, found))
     return (
         place(query, county_rows(table, found), "county_given", Confidence.APPROXIMATE, reason)
         if found
@@ -123,7 +122,7 @@ def misspelt_county(query: Query) -> Placement | None:
             near = near_keys(squeeze(part[at - length : at]), table.by_county)
             if len(near) == 1:
                 found = list(table.by_county[near[0]])
-                reason = f"covers {titles(table, found)}, if that is meant"
+                reason = PlacementReason("misspelt", titles(table, found))
                 return place(
                     query, county_rows(table, found), "misspelt_county", Confidence.APPROXIMATE, reason
                 )

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from functools import cache
 
-from monitor.domain import Confidence, Listing, Placement
+from monitor.domain import Confidence, Listing, Placement, PlacementReason
 from monitor.places.areas import sites, town_rows
 from monitor.places.codes import EVERYWHERE, MILITARY, state_of_zip
 from monitor.places.locate import locate_in
@@ -20,7 +20,7 @@ _NO_STATE = Placement(
     (EVERYWHERE,),
     "no_state",
     Confidence.STATE_ONLY,
-    "has no state that could be read, so only those who follow US hear of it",
+    PlacementReason("no_state"),
 )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from monitor.domain import Confidence, Placement
+from monitor.domain import Confidence, Placement, PlacementReason
 from monitor.places import kinds
 from monitor.places.areas import NamedPlace, closest, sites, town_rows
 from monitor.places.known import campus
@@ -61,7 +61,7 @@ def _near_point(query: Query, how: str = "institution") -> Placement | None:
         r for away, r in closest(table, query.point, 2, 8.0, areal=True) if away <= BESIDE_KM or not rows
     ]
     rows += [r for _, r in closest(table, query.point, 1, areal=True)]
-    return place(query, rows, how, Confidence.APPROXIMATE, "is an estimate: the ZIPs nearest to its point")
+    return place(query, rows, how, Confidence.APPROXIMATE, PlacementReason("near_point"))
 
 
 def _seat(query: Query) -> Placement | None:
@@ -72,8 +72,9 @@ def _seat(query: Query) -> Placement | None:
     table = query.table
     rows = [table.row[z] for z in known.zips if z in table.row]
     seat = next((p for r in rows if (p := table.point(r))), None)
+    reason = PlacementReason("in", (known.town,))
     if seat is None:
-        return place(query, rows, "seat", Confidence.APPROXIMATE, f"is in {known.town}: an estimate")
+        return place(query, rows, "seat", Confidence.APPROXIMATE, reason)
     address = query.address
     if address is not None and key(address.name) != key(known.town):
         if address.point is None or distance(address.point, seat) > SEAT_KM:
@@ -84,7 +85,7 @@ def _seat(query: Query) -> Placement | None:
             return _in_town(query, branch)
     rows += [r for _, r in closest(table, seat, 1, areal=True)]
     rows += [r for away, r in closest(table, seat, 3, BESIDE_KM, areal=True)]
-    return place(query, rows, "seat", Confidence.APPROXIMATE, f"is in {known.town}: an estimate")
+    return place(query, rows, "seat", Confidence.APPROXIMATE, reason)
 
 
 def _branch(query: Query, own: kinds.Words) -> NamedPlace | None:
@@ -111,7 +112,7 @@ def _in_town(query: Query, site: NamedPlace) -> Placement | None:
     if len(rows) > CAMPUS_ZIPS and middle is not None:
         rows.sort(key=lambda r: (table.radius[r] < 0, distance(table.point(r) or middle, middle)))
         del rows[CAMPUS_ZIPS:]
-    return place(query, rows, "institution", Confidence.APPROXIMATE, f"is in {site.name}: an estimate")
+    return place(query, rows, "institution", Confidence.APPROXIMATE, PlacementReason("in", (site.name,)))
 
 
 def _near_name(query: Query) -> Placement | None:
@@ -133,7 +134,7 @@ def _near_name(query: Query) -> Placement | None:
         )[:1]
     if not counties:
         return None
-    reason = f"is in {titles(table, counties)}: an estimate"
+    reason = PlacementReason("in", titles(table, counties))
     return place(query, county_rows(table, counties), "institution_county", Confidence.APPROXIMATE, reason)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from monitor.domain import Confidence, Listing, Placement
+from monitor.domain import Confidence, Listing, Placement, PlacementReason
 from monitor.places.counties import county_agency, county_by_name, county_given, misspelt_county
 from monitor.places.institutions import institution, near_point
 from monitor.places.kinds import read_name, spoken, variants
@@ -22,7 +22,6 @@ from monitor.places.towns import (
     namesake,
     regional_jail,
 )
-from monitor.states import STATES
 
 Step = Callable[[Query], Placement | None]
 
@@ -60,11 +59,9 @@ def _state_only(query: Query) -> Placement:
     state = query.state
     core = query.name.core
     exists = any(squeeze(c) in query.table.unlocated for c in variants(core))
-    why = (
-        f"{spoken(core)} exists, but it is not known where in {STATES[state]}"
+    reason = (
+        PlacementReason("not_located", (state,), spoken(core))
         if exists
-        else f"could not be placed within {STATES[state]}"
+        else PlacementReason("somewhere", (state,))
     )
-    return Placement(
-        (state,), "not_placed", Confidence.STATE_ONLY, f"{why}; those who follow {state} hear of it"
-    )
+    return Placement((state,), "not_placed", Confidence.STATE_ONLY, reason)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from monitor.domain import Confidence, Listing, Placement
+from monitor.domain import Confidence, Listing, Placement, PlacementReason
 from monitor.errors import ConfigError, UsageError
 from monitor.places.codes import EVERYWHERE, parse_place
 from monitor.places.names import key
@@ -161,5 +161,5 @@ def _placement(text: str, note: str, gazetteer: Gazetteer) -> tuple[Placement | 
     if wrong:
         return None, wrong
     places = tuple(sorted(zips or states))
-    reason = f"placed by the operator: {note}" if note else "placed by the operator"
+    reason = PlacementReason("operator_note", (), note) if note else PlacementReason("operator")
     return Placement(places, "override", Confidence.EXACT, reason, statewide=bool(states)), []

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from monitor.domain import Confidence, Listing, Placement
+from monitor.domain import Confidence, Listing, Placement, PlacementReason
 from monitor.places.areas import NamedPlace, counties_of, sites
 from monitor.places.kinds import DESIGNATORS, AgencyName, variants
 from monitor.places.names import key, squeeze, words
@@ -133,9 +133,9 @@ def counties_said(table: StateTable, part: tuple[str, ...]) -> list[int]:
     return list(dict.fromkeys(found))
 
 
-def titles(table: StateTable, counties: Iterable[int]) -> str:
-    """Counties for people: "Kings County and Queens County"."""
-    return " and ".join(table.counties[c].title for c in counties)
+def titles(table: StateTable, counties: Iterable[int]) -> tuple[str, ...]:
+    """The counties' names for people: ("Kings County", "the city of Richmond")."""
+    return tuple(table.counties[c].title for c in counties)
 
 
 def county_rows(table: StateTable, counties: Iterable[int]) -> set[int]:
@@ -144,7 +144,7 @@ def county_rows(table: StateTable, counties: Iterable[int]) -> set[int]:
 
 
 def place(
-    query: Query, rows: Iterable[int], how: str, confidence: Confidence, reason: str
+    query: Query, rows: Iterable[int], how: str, confidence: Confidence, reason: PlacementReason
 ) -> Placement | None:
     """A placement of ZIP rows; None when there are none, so that the next step is tried."""
     zips = tuple(sorted({query.table.zips[r] for r in rows}))

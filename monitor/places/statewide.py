@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from monitor.domain import Confidence, Placement
+from monitor.domain import Confidence, Placement, PlacementReason
 from monitor.places import kinds
 from monitor.places.areas import sites
 from monitor.places.known import consolidated
 from monitor.places.names import key, squeeze, word_set
 from monitor.places.query import Query, counties_said, county_rows, place
-from monitor.states import STATES
 
 _TERRITORIES = frozenset(("AS", "GU", "MP", "PR", "VI"))
 _OFFICES = frozenset(("dept", "state", "division", "bureau", "office", "board", "commission"))
@@ -36,7 +35,8 @@ def known_government(query: Query) -> Placement | None:
         return None
     table = query.table
     found = [c for stem in row.counties for c in table.by_county.get(key(stem), ())]
-    return place(query, county_rows(table, found), "consolidated", Confidence.EXACT, f"covers {row.area}")
+    reason = PlacementReason("covers", (row.area,))
+    return place(query, county_rows(table, found), "consolidated", Confidence.EXACT, reason)
 
 
 def state_wide(query: Query) -> Placement | None:
@@ -47,7 +47,7 @@ def state_wide(query: Query) -> Placement | None:
         return None
     state = query.state
     return Placement(
-        (state,), "state_wide", Confidence.EXACT, f"covers all of {STATES[state]}", statewide=True
+        (state,), "state_wide", Confidence.EXACT, PlacementReason("state", (state,)), statewide=True
     )
 
 

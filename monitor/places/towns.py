@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from monitor.domain import Confidence, Placement
+from monitor.domain import Confidence, Placement, PlacementReason
 from monitor.places import kinds
 from monitor.places.areas import NamedPlace, closest, counties_of, main_counties, radius_km, sites, town_rows
 from monitor.places.names import key, squeeze, word_set
@@ -48,7 +48,7 @@ def name_is_city(query: Query) -> Placement | None:
     ):
         return _town(query, own, "name")
     if query.counties and not query.counties & counties_of(query.table, site):
-        return _town(query, site, "name_is_city", Confidence.CONFLICT, ", though another county is given")
+        return _town(query, site, "name_is_city", Confidence.CONFLICT, "other_county")
     unsure = _rivals(query, site) if not site.rows else _post_towns(query) > 1
     return _town(query, site, "name_is_city", Confidence.APPROXIMATE if unsure else Confidence.EXACT)
 
@@ -82,21 +82,21 @@ def municipal(query: Query) -> Placement | None:
             own | theirs,
             "name_and_address",
             Confidence.APPROXIMATE,
-            f"covers {site.name} or {address.name}: an estimate",
+            PlacementReason("either", (site.name,), address.name),
         )
     if distance(here, there) > BOTH_KM:
         return _address_instead(query, address)
     beside = sorted(theirs, key=lambda r: distance(table.point(r) or there, here))
     if query.name.designator != "twp" or len(beside) > FEW:
         beside = [r for r in beside[:2] if distance(table.point(r) or there, here) <= BESIDE_KM] or beside[:1]
-    reason = f"covers {site.name}, with its address in {address.name}: an estimate"
+    reason = PlacementReason("with_address", (site.name,), address.name)
     return place(query, own | set(beside), "name_and_address", Confidence.APPROXIMATE, reason)
 
 
 def address_city(query: Query) -> Placement | None:
     """The address city, when the name says nothing of another place."""
     address = query.address
-    return _town(query, address, "address_city", Confidence.APPROXIMATE, ", its address") if address else None
+    return _town(query, address, "address_city", Confidence.APPROXIMATE, "address") if address else None
 
 
 def branch(query: Query) -> Placement | None:
@@ -105,7 +105,7 @@ def branch(query: Query) -> Placement | None:
         for core in (part, *kinds.variants(kinds.core_of(part)[0])):
             site = next((s for s in query.fit(sites(query.table, squeeze(core))) if s.located), None)
             if site is not None:
-                return _town(query, site, "branch", Confidence.APPROXIMATE, ", where this branch is")
+                return _town(query, site, "branch", Confidence.APPROXIMATE, "branch")
     return None
 
 
@@ -116,8 +116,8 @@ def namesake(query: Query) -> Placement | None:
         if squeeze(core) in table.unlocated and core[0] in _DIRECTIONS:
             site = next((s for s in query.fit(sites(table, squeeze(core[1:]))) if s.located), None)
             if site is not None:
-                note = f", beside which {kinds.spoken(core)} lies by its name"
-                return _town(query, site, "namesake", Confidence.APPROXIMATE, note)
+                other = kinds.spoken(core)
+                return _town(query, site, "namesake", Confidence.APPROXIMATE, "namesake", other)
     return None
 
 
@@ -127,7 +127,7 @@ def regional_jail(query: Query) -> Placement | None:
     if "police" in said or not any(w in _COUNTY_WORK for w in said):
         return None
     counties = list(dict.fromkeys(c for piece in _all_pieces(query) for c in _counties_in(query, piece)))
-    reason = f"covers {titles(query.table, counties)}: an estimate"
+    reason = PlacementReason("covers_estimate", titles(query.table, counties))
     return place(query, county_rows(query.table, counties), "regional_jail", Confidence.APPROXIMATE, reason)
 
 
@@ -144,8 +144,8 @@ def joint(query: Query) -> Placement | None:
     if not found:
         return None
     rows = {r for s in found for r in town_rows(query.table, s)}
-    said = " and ".join(dict.fromkeys(s.name for s in found))
-    return place(query, rows, "joint", Confidence.APPROXIMATE, f"covers {said}: an estimate")
+    names = tuple(dict.fromkeys(s.name for s in found))
+    return place(query, rows, "joint", Confidence.APPROXIMATE, PlacementReason("covers_estimate", names))
 
 
 def _all_pieces(query: Query) -> list[kinds.Words]:
@@ -209,7 +209,7 @@ def misspelt_town(query: Query) -> Placement | None:
             continue
         site = next((s for s in query.fit(sites(table, near[0])) if s.located), None)
         if site is not None:
-            return _town(query, site, "misspelt_town", Confidence.APPROXIMATE, ", if that is meant")
+            return _town(query, site, "misspelt_town", Confidence.APPROXIMATE, "misspelt")
     return None
 
 
@@ -245,7 +245,7 @@ def _away_from(query: Query, site: NamedPlace, address: NamedPlace) -> float:
 def _named_only(query: Query, site: NamedPlace) -> Placement | None:
     """There is nothing but the name, a county at most, to say which place is meant."""
     if query.counties and site.located and not counties_of(query.table, site) & query.counties:
-        return _town(query, site, "name", Confidence.CONFLICT, ", though another county is given")
+        return _town(query, site, "name", Confidence.CONFLICT, "other_county")
     if not site.located:
         return _township(query, site)
     sure = not _rivals(query, site) and not (query.listing.city and query.address is None)
@@ -273,25 +273,31 @@ def _rivals(query: Query, site: NamedPlace) -> bool:
 
 
 def _address_instead(query: Query, address: NamedPlace) -> Placement | None:
-    note = f", its address; {kinds.spoken(query.name.core)} is not near it"
-    return _town(query, address, "address_city", Confidence.CONFLICT, note)
+    other = kinds.spoken(query.name.core)
+    return _town(query, address, "address_city", Confidence.CONFLICT, "address_instead", other)
 
 
 def _town(
-    query: Query, site: NamedPlace, how: str, confidence: Confidence = Confidence.EXACT, note: str = ""
+    query: Query,
+    site: NamedPlace,
+    how: str,
+    confidence: Confidence = Confidence.EXACT,
+    rule: str = "covers",
+    other: str = "",
 ) -> Placement | None:
     """A town's ZIPs: an independent city's by its land, any other's by mailing city, distance and population."""
     table = query.table
     if confidence is Confidence.EXACT and _is_astray(query, site):
-        confidence, note = Confidence.CONFLICT, f"{note}, though its point is far from there"
+        confidence, rule = Confidence.CONFLICT, "point_astray"
     independent = [c for c in table.by_county.get(key(site.name), ()) if table.counties[c].independent]
     if independent:
         rows = _city_rows(query, independent[0])
-        return place(query, rows, how, confidence, f"covers {table.counties[independent[0]].title}{note}")
+        reason = PlacementReason(rule, (table.counties[independent[0]].title,), other)
+        return place(query, rows, how, confidence, reason)
     rows = set(town_rows(table, site))
     if query.point is not None and site.point is not None and distance(query.point, site.point) <= BOTH_KM:
         rows.update(r for _, r in closest(table, query.point, 1))
-    return place(query, rows, how, confidence, f"covers {site.name}{note}")
+    return place(query, rows, how, confidence, PlacementReason(rule, (site.name,), other))
 
 
 def _is_astray(query: Query, site: NamedPlace) -> bool:
@@ -326,23 +332,22 @@ def _township(query: Query, site: NamedPlace) -> Placement | None:
             rows,
             "township",
             Confidence.APPROXIMATE,
-            f"is in {title}: the ZIPs nearest to its point are an estimate",
+            PlacementReason("in_near_point", (title,)),
         )
     address = query.address
     if address is not None:
         rows = [r for r in town_rows(table, address) if r in inside]
         if rows:
-            reason = f"is in {title} with its address in {address.name}: an estimate"
+            reason = PlacementReason("in_with_address", (title,), address.name)
             return place(query, rows, "township", Confidence.APPROXIMATE, reason)
         return None
     village = _namesake(query, county)
     if village is not None:
         rows = [r for r in town_rows(table, village) if r in inside]
-        reason = f"is in {title}, near {village.name} by its name: an estimate"
+        reason = PlacementReason("in_near", (title,), village.name)
         return place(query, rows, "township", Confidence.APPROXIMATE, reason)
-    return place(
-        query, inside, "township_county", Confidence.APPROXIMATE, f"is in {title}; where in it is not known"
-    )
+    reason = PlacementReason("in_somewhere", (title,))
+    return place(query, inside, "township_county", Confidence.APPROXIMATE, reason)
 
 
 def _namesake(query: Query, county: int) -> NamedPlace | None:

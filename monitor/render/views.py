@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
-from monitor.domain import Change, Confidence, Kind, Listing, Told
+from monitor.domain import Change, Confidence, Kind, Listing, PlacementReason, Told
 from monitor.states import STATES
 
 LONGEST = 200
@@ -73,7 +73,7 @@ class View:
     attributes: tuple[tuple[str, str], ...]
     more: int
     because: tuple[str, ...]
-    reason: str
+    reason: PlacementReason | None
     estimate: bool
     uncertain: bool
     reach_matters: bool
@@ -114,12 +114,18 @@ def view(told: Told, zone: ZoneInfo, whole_country: str = "US") -> View:
         attributes=attributes[:_ATTRIBUTES],
         more=max(len(attributes) - _ATTRIBUTES, 0),
         because=tuple(whole_country if place == "US" else STATES.get(place, place) for place in told.because),
-        reason=clean(told.reason),
+        reason=_clean_reason(told.reason),
         estimate=told.confidence in {Confidence.APPROXIMATE, Confidence.CONFLICT},
         uncertain=uncertain,
         # who follows a whole state is not told how the agency was placed within it, unless that is in doubt
         reach_matters=any(place[:1].isdigit() for place in told.because)
         or told.confidence in {Confidence.CONFLICT, Confidence.STATE_ONLY},
+    )
+
+
+def _clean_reason(reason: PlacementReason | None) -> PlacementReason | None:
+    return reason and replace(
+        reason, names=tuple(clean(name) for name in reason.names), other=clean(reason.other)
     )
 
 

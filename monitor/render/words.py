@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, TemplateNotFound, select_autoescape
 
-from monitor.messages import locale
+from monitor.messages.placements import describe_placement
 from monitor.render.views import Moment
 
 WIDTH = 76
@@ -50,7 +50,7 @@ def environment() -> Environment:
         keep_trailing_newline=True,
     )
     made.filters["wrap"] = _wrap
-    made.filters["placement"] = locale.placement
+    made.filters["placement"] = describe_placement
     return made
 
 

@@ -16,6 +16,7 @@ from zoneinfo import ZoneInfo
 from monitor import render
 from monitor.domain import Change, Confidence, Kind, Listing, State, Told
 from monitor.messages import locale
+from monitor.messages.placements import describe_placement
 from monitor.render import Moment, Words, clean
 from monitor.states import STATES
 from monitor.storage.lists.changes import Row
@@ -73,7 +74,7 @@ class Presenter:
         title = clean(watched.title(self._language) if watched else row.source)
         publisher = clean(watched.publisher if watched else row.source)
         confidence = Confidence(row.confidence) if row.confidence else Confidence.EXACT
-        told = Told(row.change, (), row.placement or "", confidence, row.not_before, row.first_seen_at)
+        told = Told(row.change, (), row.placement, confidence, row.not_before, row.first_seen_at)
         view = render.view(told, self._zone)
         facts = [words("difference", difference, publisher) for difference in view.differences]
         if view.own_date:
@@ -95,7 +96,7 @@ class Presenter:
             brief=words("brief", view),
             interval=words("interval", view),
             facts=tuple(facts),
-            reach=locale.placement(view.reason, self._language),
+            reach=clean(describe_placement(view.reason, self._language)),
             estimate=view.estimate,
             unplaced=confidence is Confidence.STATE_ONLY,
             agency=agency_path(row.source, row.agency),
@@ -147,7 +148,9 @@ class Presenter:
         """What a list says of an agency beside its name, the publisher's own date first."""
         watched = self._site.sources.get(source)
         publisher = clean(watched.publisher if watched else source)
-        as_told = Told(Change(Kind.ADDED, after=listing), (), "", Confidence.EXACT, None, self._site.clock())
+        as_told = Told(
+            Change(Kind.ADDED, after=listing), (), None, Confidence.EXACT, None, self._site.clock()
+        )
         view = render.view(as_told, self._zone)
         raw = [value for _, value in listing.attributes if clean(value)]
         found = [
@@ -165,7 +168,7 @@ class Presenter:
 
     def reach(self, cover: Cover) -> str:
         """Where an agency is: "covers Lake County"."""
-        return locale.placement(clean(cover.placement.reason), self._language)
+        return clean(describe_placement(cover.placement.reason, self._language))
 
     def meaning(self, watched: SourceInfo, at: datetime) -> MeaningText | None:
         """What being on a list means at a moment; None when the configuration does not say."""

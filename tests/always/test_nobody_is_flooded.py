@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from monitor import sources
-from monitor.domain import Confidence, Listing, Placement
+from monitor.domain import Confidence, Listing, Placement, PlacementReason
 from monitor.errors import StoreError, Transient
 from monitor.keys import KeyFile
 from monitor.outbox import digests_due, fan_out
@@ -69,7 +69,7 @@ def test_nobody_gets_the_same_message_many_times(world: World, monkeypatch: pyte
 
 
 def everywhere(source: str, listing: Listing) -> Placement:
-    return Placement(("US",), "none", Confidence.STATE_ONLY, "could not be placed")
+    return Placement(("US",), "none", Confidence.STATE_ONLY, PlacementReason("failed"))
 
 
 def follower(publication: Publication, keys: KeyFile) -> None:

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from monitor import render
-from monitor.domain import Alert, Confidence, Listing, Placement, SourceInfo, Told
+from monitor.domain import Alert, Confidence, Listing, Placement, PlacementReason, SourceInfo, Told
 from monitor.keys import KeyFile
 from monitor.ops import health
 from monitor.outbox import fan_out
@@ -35,7 +35,7 @@ def audience(publication: Publication, keys: KeyFile) -> Publication:
 
 
 def everywhere(source: str, listing: Listing) -> Placement:
-    return Placement((listing.state or "US",), "state", Confidence.EXACT, "")
+    return Placement((listing.state or "US",), "state", Confidence.EXACT, PlacementReason("state", ("IN",)))
 
 
 def told(publication: Publication) -> list[str]:
@@ -46,7 +46,7 @@ def told(publication: Publication) -> list[str]:
             render.alert(
                 Alert(
                     source="list", title="the list", publisher="They", official_url="https://list.example/", meaning=None,
-                    told=(Told(row.change, ("US",), "", Confidence.EXACT, row.not_before, row.first_seen_at),),
+                    told=(Told(row.change, ("US",), None, Confidence.EXACT, row.not_before, row.first_seen_at),),
                     site_name="Watch", contact="", timezone="UTC", language="en",
                 )
             ).subject

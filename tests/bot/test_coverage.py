@@ -8,16 +8,16 @@ from datetime import timedelta
 
 import pytest
 
-from monitor.domain import Confidence, Listing, Placement
+from monitor.domain import Confidence, Listing, Placement, PlacementReason
 from tests.bot.world import ICE, RING, World
 
 CHICAGO = (
     Listing(name="Chicago <Police>", state="IL"),
-    Placement(("60601",), "city", Confidence.APPROXIMATE, "covers Chicago"),
+    Placement(("60601",), "city", Confidence.APPROXIMATE, PlacementReason("covers", ("Chicago",))),
 )
 ILLINOIS = (
     Listing(name="Illinois State Police", state="IL"),
-    Placement(("IL",), "state", Confidence.EXACT, "covers all of Illinois", statewide=True),
+    Placement(("IL",), "state", Confidence.EXACT, PlacementReason("state", ("IL",)), statewide=True),
 )
 
 

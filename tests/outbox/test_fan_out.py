@@ -134,8 +134,12 @@ def test_the_place_and_its_reason_are_kept_with_the_change(world: World) -> None
     world.publish(STATE_POLICE, HAMMOND)
     world.fan_out()
     first, second = world.rows(schema.ChangeRow)
-    assert (first.how, first.confidence, first.placement) == ("state", "exact", "serves all of Indiana")
-    assert second.placement == "covers Hammond"
+    assert (first.how, first.confidence, first.placement) == (
+        "state",
+        "exact",
+        '{"rule": "state", "names": ["IN"]}',
+    )
+    assert second.placement == '{"rule": "covers", "names": ["Hammond"]}'
     places = {(row.change_id, row.place, bool(row.everyone)) for row in world.rows(schema.ChangePlaceRow)}
     assert places == {
         (first.id, "IN", True),

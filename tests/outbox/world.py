@@ -15,7 +15,7 @@ from typing import Any, Self
 import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
-from monitor.domain import Change, Confidence, Envelope, Kind, Listing, Message, Placement
+from monitor.domain import Change, Confidence, Envelope, Kind, Listing, Message, Placement, PlacementReason
 from monitor.keys import KeyFile
 from monitor.outbox import Content, Drained, Recipient, drain, fan_out
 from monitor.storage import people, schema
@@ -31,12 +31,20 @@ NAMELESS = Listing(name="Unknown Agency", key="|unknown agency")
 CHICAGO = Listing(name="Chicago Police Department", key="IL|chicago", city="Chicago", state="IL")
 
 PLACEMENTS = {
-    HAMMOND.name: Placement(("46320", "46324"), "city", Confidence.EXACT, "covers Hammond"),
-    GARY.name: Placement(("46402",), "city", Confidence.EXACT, "covers Gary"),
-    STATE_POLICE.name: Placement(("IN",), "state", Confidence.EXACT, "serves all of Indiana", statewide=True),
-    NOWHERE.name: Placement(("IN",), "state only", Confidence.STATE_ONLY, "could not be placed in Indiana"),
-    NAMELESS.name: Placement(("US",), "none", Confidence.STATE_ONLY, "could not be placed"),
-    CHICAGO.name: Placement(("60601", "60602"), "city", Confidence.EXACT, "covers Chicago"),
+    HAMMOND.name: Placement(
+        ("46320", "46324"), "city", Confidence.EXACT, PlacementReason("covers", ("Hammond",))
+    ),
+    GARY.name: Placement(("46402",), "city", Confidence.EXACT, PlacementReason("covers", ("Gary",))),
+    STATE_POLICE.name: Placement(
+        ("IN",), "state", Confidence.EXACT, PlacementReason("state", ("IN",)), statewide=True
+    ),
+    NOWHERE.name: Placement(
+        ("IN",), "state only", Confidence.STATE_ONLY, PlacementReason("somewhere", ("IN",))
+    ),
+    NAMELESS.name: Placement(("US",), "none", Confidence.STATE_ONLY, PlacementReason("failed")),
+    CHICAGO.name: Placement(
+        ("60601", "60602"), "city", Confidence.EXACT, PlacementReason("covers", ("Chicago",))
+    ),
 }
 WITHIN = {"46320": "IN", "46324": "IN", "46402": "IN", "60601": "IL", "60602": "IL"}
 

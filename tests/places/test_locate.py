@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from monitor.domain import Confidence, Listing, Placement
+from monitor.messages.placements import describe_placement
 from monitor.places import STATES, load
 
 
@@ -21,6 +22,10 @@ def locate(
     point: tuple[float, float] | None = None,
 ) -> Placement:
     return load().locate(Listing(name=name, state=state, city=city, county=county, point=point))
+
+
+def english(placement: Placement) -> str:
+    return describe_placement(placement.reason, "en")
 
 
 @pytest.mark.parametrize(
@@ -62,11 +67,11 @@ def test_an_agency_that_cannot_be_placed_stays_in_its_state_and_says_so() -> Non
     assert placement.places == ("MS",)
     assert placement.confidence is Confidence.STATE_ONLY
     assert not placement.statewide
-    assert "could not be placed within Mississippi" in placement.reason
+    assert "could not be placed within Mississippi" in english(placement)
 
 
 def test_a_known_village_without_a_known_place_is_said_to_exist() -> None:
-    assert "exists, but it is not known where in Missouri" in locate("Champ Police Department", "MO").reason
+    assert "exists, but it is not known where in Missouri" in english(locate("Champ Police Department", "MO"))
 
 
 @pytest.mark.parametrize(
@@ -111,8 +116,8 @@ def test_an_independent_city_and_the_county_of_its_name_are_kept_apart() -> None
     city, county = locate("Roanoke City Sheriff's Office", "VA"), locate("Roanoke County Police", "VA")
     assert "24011" in city.places
     assert "24011" not in county.places
-    assert city.reason == "covers the city of Roanoke"
-    assert county.reason == "covers Roanoke County"
+    assert english(city) == "covers the city of Roanoke"
+    assert english(county) == "covers Roanoke County"
 
 
 def test_every_zip_with_two_percent_of_its_land_in_the_county_is_the_sheriffs() -> None:
@@ -189,10 +194,10 @@ def test_a_township_beside_the_city_of_its_name_is_not_the_city() -> None:
 def test_a_district_of_a_county_is_not_the_whole_county() -> None:
     known = locate("King County Fire District 2", "WA", "Burien")
     assert "98052" not in known.places
-    assert known.reason == "covers a part of King County, about Burien: an estimate"
+    assert english(known) == "covers a part of King County, about Burien: an estimate"
     unknown = locate("King County Fire Protection District No. 44", "WA")
     assert unknown.confidence is Confidence.APPROXIMATE
-    assert unknown.reason == "covers a part of King County: an estimate"
+    assert english(unknown) == "covers a part of King County: an estimate"
 
 
 @pytest.mark.parametrize(
@@ -226,7 +231,7 @@ def test_the_state_after_the_place_is_not_part_of_its_name() -> None:
 
 def test_a_county_in_the_place_of_the_town_is_read_as_the_county() -> None:
     placement = locate("District Attorney's Office", "MA", "Norfolk County")
-    assert placement.reason == "covers Norfolk County"
+    assert english(placement) == "covers Norfolk County"
 
 
 def test_a_sheriff_named_like_a_city_and_a_county_is_told_apart_by_the_address() -> None:
@@ -251,7 +256,7 @@ def test_a_point_just_over_the_border_is_used() -> None:
 def test_a_point_far_from_the_town_named_is_a_conflict() -> None:
     placement = locate("Gary Police", "IN", point=(39.77, -86.16))  # Indianapolis
     assert placement.confidence is Confidence.CONFLICT
-    assert placement.reason == "covers Gary, though its point is far from there"
+    assert english(placement) == "covers Gary, though its point is far from there"
 
 
 def test_an_endless_name_is_read_in_no_time() -> None:
@@ -301,9 +306,9 @@ def test_a_point_tells_two_towns_of_one_name_apart() -> None:
 
 
 def test_a_reason_reads_as_the_rest_of_a_sentence() -> None:
-    assert locate("Lake County Sheriff", "IN").reason == "covers Lake County"
-    assert locate("Hammond Police Department", "IN", "Hammond").reason == "covers Hammond"
-    assert locate("Illinois State Police", "IL").reason == "covers all of Illinois"
+    assert english(locate("Lake County Sheriff", "IN")) == "covers Lake County"
+    assert english(locate("Hammond Police Department", "IN", "Hammond")) == "covers Hammond"
+    assert english(locate("Illinois State Police", "IL")) == "covers all of Illinois"
 
 
 def test_many_threads_get_the_same_answers() -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from monitor.domain import Confidence, Listing
+from monitor.domain import Confidence, Listing, PlacementReason
 from monitor.errors import ConfigError
 from monitor.places import Gazetteer, load, load_overrides
 
@@ -29,7 +29,7 @@ def test_an_override_by_name_and_state_places_the_agency(tmp_path: Path) -> None
     assert placement.places == ("39401", "39402")
     assert placement.how == "override"
     assert placement.confidence is Confidence.EXACT
-    assert placement.reason == "placed by the operator: Forrest County"
+    assert placement.reason == PlacementReason("operator_note", (), "Forrest County")
     assert gazetteer.locate(Listing(name="Narcotics Task Force", state="AL")).how != "override"
 
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor.domain import Confidence, Listing, Placement
+from monitor.domain import Confidence, Listing, Placement, PlacementReason
 from monitor.errors import UsageError
 from monitor.places import MILITARY, STATES, ZipKind, load, parse_place, state_of_zip
 
@@ -137,7 +137,9 @@ def placed(
     name: str, places: tuple[str, ...], *, statewide: bool = False, state: str = "IL"
 ) -> tuple[Listing, Placement]:
     confidence = Confidence.EXACT if statewide or places[0].isdigit() else Confidence.STATE_ONLY
-    return Listing(name=name, state=state), Placement(places, "name", confidence, "covers it", statewide)
+    return Listing(name=name, state=state), Placement(
+        places, "name", confidence, PlacementReason("covers", ("it",)), statewide
+    )
 
 
 def test_who_covers_a_zip_is_told_apart_by_why() -> None:

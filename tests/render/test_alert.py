@@ -14,7 +14,18 @@ from hypothesis import strategies as st
 
 from monitor import render
 from monitor.channels.posts import LIMIT, length, posts
-from monitor.domain import Alert, Change, Confidence, Kind, Listing, Meaning, Message, Told, mark
+from monitor.domain import (
+    Alert,
+    Change,
+    Confidence,
+    Kind,
+    Listing,
+    Meaning,
+    Message,
+    PlacementReason,
+    Told,
+    mark,
+)
 
 AFTER = datetime(2026, 11, 24, 20, 7, tzinfo=UTC)
 BEFORE = AFTER - timedelta(hours=1)
@@ -32,7 +43,11 @@ def listing(name: str = "Hammond Police Department", state: str | None = "IN", *
 
 
 def told(change: Change, **fields: Any) -> Told:
-    defaults = {"because": ("46320",), "reason": "covers Hammond", "confidence": Confidence.EXACT}
+    defaults = {
+        "because": ("46320",),
+        "reason": PlacementReason("covers", ("Hammond",)),
+        "confidence": Confidence.EXACT,
+    }
     return Told(change=change, **defaults | {"not_before": BEFORE, "not_after": AFTER} | fields)
 
 
@@ -205,20 +220,20 @@ def test_an_alert_that_is_late_or_was_held_or_is_a_sample_says_so_first() -> Non
             "Usted sigue 46320, 46321, 46322, 46323, 46324, 46325 y 50 más; esta agencia cubre Hammond.",
         ),
         (
-            {"reason": "covers Lake County", "confidence": Confidence.APPROXIMATE},
+            {"reason": PlacementReason("covers", ("Lake County",)), "confidence": Confidence.APPROXIMATE},
             "this agency covers Lake County (an estimate).",
         ),
         (
-            {"reason": "is in Gary: an estimate", "confidence": Confidence.APPROXIMATE},
+            {"reason": PlacementReason("in", ("Gary",)), "confidence": Confidence.APPROXIMATE},
             "this agency is in Gary: an estimate.",
         ),
         (
             {
                 "because": ("IN",),
-                "reason": "could not be placed within Indiana",
+                "reason": PlacementReason("somewhere", ("IN",)),
                 "confidence": Confidence.STATE_ONLY,
             },
-            "You follow Indiana; this agency could not be placed within Indiana.",
+            "You follow Indiana; this agency could not be placed within Indiana; those who follow IN hear of it.",
         ),
     ],
 )
@@ -232,7 +247,11 @@ def test_the_reason_for_this_person_is_given_and_an_estimate_called_one(
 
 def test_a_post_says_how_sure_the_place_is_and_nothing_about_a_person() -> None:
     unsure = "\n".join(
-        written(told(added(), reason="covers Lake County", confidence=Confidence.APPROXIMATE)).blocks
+        written(
+            told(
+                added(), reason=PlacementReason("covers", ("Lake County",)), confidence=Confidence.APPROXIMATE
+            )
+        ).blocks
     )
     assert "This agency covers Lake County (an estimate)." in unsure
     assert "You " not in unsure
@@ -455,7 +474,8 @@ def test_text_from_outside_is_only_ever_text(
         listing(old, attributes=((column, ""),)), listing(name, attributes=((column, value),)), "name", column
     )
     again = Change(Kind.ADDED, after=listing(name, attributes=((column, value),)), previous=listing(old))
-    for those in ([told(change, reason=reason)], [told(change, reason=reason), told(again, because=("IN",))]):
+    why = PlacementReason("either", (reason,), value)
+    for those in ([told(change, reason=why)], [told(change, reason=why), told(again, because=("IN",))]):
         message = written(*those, title=title, publisher=value)
         parts = (message.subject, message.text, message.html, *message.blocks)
         for part in parts:
@@ -518,7 +538,7 @@ def test_what_is_too_long_for_a_post_is_told_as_far_as_it_fits(letter: str) -> N
         changed(before, after, "name", "city", "county", *(column for column, _ in cells)),
     ]
     for several in (*([change] for change in changes), changes):
-        message = written(*(told(change, reason=f"covers {name}") for change in several))
+        message = written(*(told(change, reason=PlacementReason("covers", (name,))) for change in several))
         made = posts(message.blocks)
         assert all(length(post) <= LIMIT for post in made)
         text = "".join(made)

@@ -13,7 +13,7 @@ from sqlalchemy.engine import Engine
 
 from monitor import subscribers
 from monitor.core.tokens import Purpose
-from monitor.domain import Confidence, Placement
+from monitor.domain import Confidence, Placement, PlacementReason
 from monitor.errors import StoreError, UsageError
 from monitor.keys import KeyFile
 from monitor.outbox import fan_out
@@ -283,7 +283,7 @@ def test_nothing_is_owed_to_whoever_left_before_a_fan_out(
     one = member(engine, keys, now)
     subscribers.leave(engine, keys, token(keys, Purpose.UNSUBSCRIBE, one), now)
     publish("Chicago Police Department", now + DAY)
-    placement = Placement(("60601",), "municipal", Confidence.EXACT, "covers Chicago")
+    placement = Placement(("60601",), "municipal", Confidence.EXACT, PlacementReason("covers", ("Chicago",)))
     assert fan_out(engine, locate=lambda *_: placement, now=now + DAY) == 0
     assert deliveries(engine, "alert") == []
     assert count(engine, DeliveryRow) == 2

@@ -14,6 +14,7 @@ from babel.messages.pofile import read_po
 from jinja2 import Environment, PackageLoader
 
 from monitor.messages import locale
+from monitor.messages.placements import describe_placement
 from monitor.places import load
 from monitor.sources import ColumnMap, ParseOptions, parse
 from tests.conftest import ROOT
@@ -108,31 +109,6 @@ def test_times_and_dates_in_both_languages() -> None:
     assert locale.number(2640, "en") == "2,640"
 
 
-@pytest.mark.parametrize(
-    ("english", "spanish"),
-    [
-        ("covers Lake County", "cubre el condado de Lake"),
-        ("covers Kings County and Queens County", "cubre el condado de Kings y el condado de Queens"),
-        ("covers Lake of the Woods County", "cubre el condado de Lake of the Woods"),
-        ("covers a precinct of Harris County", "cubre un distrito del condado de Harris"),
-        ("is in St. Mary Parish: an estimate", "está en la parroquia de St. Mary: es una estimación"),
-        ("covers all of Indiana", "cubre todo el territorio de Indiana"),
-        (
-            "covers Hammond, with its address in Gary: an estimate",
-            "cubre Hammond, con dirección en Gary: es una estimación",
-        ),
-        (
-            "could not be placed within Ohio; those who follow OH hear of it",
-            "no se pudo ubicar dentro de Ohio; se avisa a quienes siguen OH",
-        ),
-        ("something that no rule says", "something that no rule says"),
-    ],
-)
-def test_where_an_agency_is_in_spanish(english: str, spanish: str) -> None:
-    assert locale.placement(english, "es") == spanish
-    assert locale.placement(english, "en") == english
-
-
 @pytest.mark.shared
 def test_every_reason_of_the_real_lists_is_said_in_spanish(shared: Path) -> None:
     columns = ColumnMap(name="LAW ENFORCEMENT AGENCY", state="STATE", county="COUNTY")
@@ -141,6 +117,6 @@ def test_every_reason_of_the_real_lists_is_said_in_spanish(shared: Path) -> None
     left = {
         spanish
         for listing in listings
-        if ENGLISH.search(spanish := locale.placement(load().locate(listing).reason, "es"))
+        if ENGLISH.search(spanish := describe_placement(load().locate(listing).reason, "es"))
     }
     assert left == set()

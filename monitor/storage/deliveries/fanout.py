@@ -10,12 +10,12 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from monitor.domain import Change, Confidence, Listing
+from monitor.domain import Change, Confidence, Listing, PlacementReason
 from monitor.storage.columns import UtcDateTime
 from monitor.storage.deliveries.tables import DeliveryRow, DigestChangesetRow
 from monitor.storage.engine import insert_for
 from monitor.storage.lists import tables
-from monitor.storage.lists.codec import CHANGE, change_from_row
+from monitor.storage.lists.codec import CHANGE, change_from_row, reason_from_text, reason_to_text
 from monitor.storage.lists.tables import ChangePlaceRow, ChangesetRow
 from monitor.storage.people.tables import SubscriberRow, SubscriptionRow
 
@@ -40,14 +40,14 @@ class Unplaced:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Placed:
-    """Where a change is: every place that hears of it, those whose every follower does (states), and the placement's words."""
+    """Where a change is: every place that hears of it, those whose every follower does (states), and the placement's reason."""
 
     change: int
     places: frozenset[str]
     everyone: frozenset[str]
     how: str
     confidence: str
-    reason: str
+    reason: PlacementReason
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +56,7 @@ class Published:
 
     id: int
     change: Change
-    reason: str
+    reason: PlacementReason | None
     confidence: Confidence
     not_before: datetime | None
     not_after: datetime
@@ -113,7 +113,7 @@ def place(conn: Connection, placed: Iterable[Placed]) -> None:
         conn.execute(
             sa.update(tables.ChangeRow)
             .where(tables.ChangeRow.c.id == each.change)
-            .values(how=each.how, confidence=each.confidence, placement=each.reason)
+            .values(how=each.how, confidence=each.confidence, placement=reason_to_text(each.reason))
         )
         conn.execute(sa.delete(ChangePlaceRow).where(ChangePlaceRow.c.change_id == each.change))
     if placed:
@@ -193,7 +193,7 @@ def published(conn: Connection, changeset: int) -> tuple[Published, ...]:
         Published(
             id=row.id,
             change=change_from_row(row),
-            reason=row.placement or "",
+            reason=reason_from_text(row.placement),
             confidence=Confidence(row.confidence),
             not_before=row.not_before,
             not_after=row.first_seen_at,

@@ -10,9 +10,9 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from monitor.domain import Change, OpenChange, Released, State
+from monitor.domain import Change, OpenChange, PlacementReason, Released, State
 from monitor.storage.lists import tables
-from monitor.storage.lists.codec import CHANGE, change_from_row, change_to_columns
+from monitor.storage.lists.codec import CHANGE, change_from_row, change_to_columns, reason_from_text
 from monitor.storage.lists.tables import ChangePlaceRow, ChangesetRow
 
 OPEN = (State.PENDING, State.HELD, State.REJECTED)
@@ -23,7 +23,7 @@ class Row:
     """A change as it is kept. ``id`` is None until it is written.
 
     ``not_before`` is the last good poll without it, ``first_seen_at`` the first with it, ``ended_at`` when it was published or
-    withdrawn; ``changeset`` and the ``placement`` words exist once it is published and located.
+    withdrawn; ``changeset`` and the ``placement`` reason exist once it is published and located.
     """
 
     source: str
@@ -40,7 +40,7 @@ class Row:
     changeset: int | None = None
     how: str | None = None
     confidence: str | None = None
-    placement: str | None = None
+    placement: PlacementReason | None = None
     id: int | None = None
 
     @property
@@ -170,7 +170,7 @@ def _row(row: Any) -> Row:
         changeset=row.changeset_id,
         how=row.how,
         confidence=row.confidence,
-        placement=row.placement,
+        placement=reason_from_text(row.placement),
     )
 
 

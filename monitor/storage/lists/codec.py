@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import fields
 from datetime import date
 from typing import Any
 
-from monitor.domain import Change, Kind, Listing
+from monitor.domain import Change, Kind, Listing, PlacementReason
 from monitor.storage.lists import tables
 
 
@@ -30,6 +31,22 @@ def listing_from_json(content: dict[str, Any]) -> Listing:
     for many, one in _EVIDENCE:
         read.setdefault(many, _alone(read.get(one)))
     return Listing(**read)
+
+
+def reason_to_text(reason: PlacementReason) -> str:
+    """A placement's reason as the text of a column: a JSON object without its empty fields."""
+    content = {"rule": reason.rule, "names": list(reason.names), "other": reason.other}
+    return json.dumps({name: value for name, value in content.items() if value}, ensure_ascii=False)
+
+
+def reason_from_text(text: str | None) -> PlacementReason | None:
+    """The reason in a column: an object as `reason_to_text` writes it, or a sentence that version 0.1.0 wrote."""
+    if not text:
+        return None
+    if not text.startswith("{"):
+        return PlacementReason(PlacementReason.TEXT, (), text)
+    content = json.loads(text)
+    return PlacementReason(content["rule"], tuple(content.get("names", ())), content.get("other", ""))
 
 
 def change_to_columns(change: Change, agency: str) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from functools import lru_cache
 
 from sqlalchemy.engine import Engine
 
-from monitor.domain import Confidence, Listing, Placement
+from monitor.domain import Confidence, Listing, Placement, PlacementReason
 from monitor.storage.engine import reading
 from monitor.storage.lists import baseline
 
@@ -140,5 +140,5 @@ class Coverage:
         except Exception:
             log.exception("a listing of %s could not be placed", source)
             return Placement(
-                (listing.state or "US",), "not located", Confidence.STATE_ONLY, "could not be placed"
+                (listing.state or "US",), "not located", Confidence.STATE_ONLY, PlacementReason("failed")
             )

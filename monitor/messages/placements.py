@@ -1,0 +1,112 @@
+"""Why an agency has its places, in the reader's language: "covers Lake County", "cubre el condado de Lake".
+
+The English follows the name of an agency or "this agency". A sentence of this table is in the catalogue
+``monitor/locale/LANGUAGE/placements.po``; names of places stay as they are, except the words for what they are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from monitor.domain import PlacementReason
+from monitor.messages.locale import DEFAULT, N_, translations
+from monitor.states import STATES
+
+SENTENCES: Mapping[str, str] = MappingProxyType(
+    {
+        "covers": N_("covers {names}"),
+        "covers_estimate": N_("covers {names}: an estimate"),
+        "state": N_("covers all of {names}"),
+        "precinct": N_("covers a precinct of {names}"),
+        "part": N_("covers a part of {names}: an estimate"),
+        "part_about": N_("covers a part of {names}, about {other}: an estimate"),
+        "misspelt": N_("covers {names}, if that is meant"),
+        "point_astray": N_("covers {names}, though its point is far from there"),
+        "other_county": N_("covers {names}, though another county is given"),
+        "address": N_("covers {names}, its address"),
+        "branch": N_("covers {names}, where this branch is"),
+        "namesake": N_("covers {names}, beside which {other} lies by its name"),
+        "address_instead": N_("covers {names}, its address; {other} is not near it"),
+        "either": N_("covers {names} or {other}: an estimate"),
+        "with_address": N_("covers {names}, with its address in {other}: an estimate"),
+        "in": N_("is in {names}: an estimate"),
+        "in_somewhere": N_("is in {names}; where in it is not known"),
+        "in_near_point": N_("is in {names}: the ZIPs nearest to its point are an estimate"),
+        "in_with_address": N_("is in {names} with its address in {other}: an estimate"),
+        "in_near": N_("is in {names}, near {other} by its name: an estimate"),
+        "near_point": N_("is an estimate: the ZIPs nearest to its point"),
+        "somewhere": N_("could not be placed within {names}; those who follow {code} hear of it"),
+        "not_located": N_(
+            "{other} exists, but it is not known where in {names}; those who follow {code} hear of it"
+        ),
+        "no_state": N_("has no state that could be read, so only those who follow US hear of it"),
+        "operator": N_("placed by the operator"),
+        "operator_note": N_("placed by the operator: {other}"),
+        "failed": N_("could not be placed"),
+    }
+)
+"""The sentence of each rule. ``{names}`` are all the names, ``{other}`` is the second name, ``{code}`` a state's."""
+
+AREAS = (
+    N_("the five boroughs of New York City"),
+    N_("the towns of Salt Lake County that the Unified Police serve"),
+    N_("Las Vegas and unincorporated Clark County"),
+    N_("the District of Columbia"),
+    N_("the island of Hawaii"),
+    N_("the Bronx"),
+)
+"""Areas of the hand-kept table of governments that are more than a name, for the catalogue."""
+
+_KINDS = (
+    (" County", N_("{name} County")),
+    (" Parish", N_("{name} Parish")),
+    (" Municipio", N_("{name} Municipio")),
+)
+_AND = N_("{first} and {second}")
+_CITY = N_("the city of {name}")
+
+
+def describe_placement(reason: PlacementReason | None, language: str) -> str:
+    """The reason in a language; "" for None. A text that an older version stored is returned as it is.
+
+    A rule that this version does not know (a newer version wrote it) gives "".
+    """
+    if reason is None:
+        return ""
+    if reason.rule == PlacementReason.TEXT:
+        return reason.other
+    sentence = SENTENCES.get(reason.rule)
+    if sentence is None:
+        return ""
+    catalogue = translations(language)
+    state = reason.names[0] if reason.rule in ("state", "somewhere", "not_located") and reason.names else ""
+    names = [STATES.get(state, state)] if state else [_name(name, language) for name in reason.names]
+    text = catalogue.gettext(sentence).format(
+        names=_joined(names, language), other=_name(reason.other, language), code=state
+    )
+    return text if language == DEFAULT else text.replace(" de el ", " del ")
+
+
+def _name(name: str, language: str) -> str:
+    """A place's name with the word for its kind in the language: "el condado de Lake"."""
+    if language == DEFAULT:
+        return name
+    catalogue = translations(language)
+    if name in AREAS:
+        return catalogue.gettext(name)
+    if " and " in name:
+        return _joined([_name(part, language) for part in name.split(" and ")], language)
+    if name.startswith("the city of "):
+        return catalogue.gettext(_CITY).format(name=name.removeprefix("the city of "))
+    for ending, pattern in _KINDS:
+        if name.endswith(ending):
+            return catalogue.gettext(pattern).format(name=name.removesuffix(ending))
+    return name
+
+
+def _joined(names: list[str], language: str) -> str:
+    text = names[0] if names else ""
+    for name in names[1:]:
+        text = translations(language).gettext(_AND).format(first=text, second=name)
+    return text
