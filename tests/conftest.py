@@ -7,6 +7,7 @@ import logging
 import os
 import secrets
 import shutil
+import sys
 import tempfile
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -50,6 +51,9 @@ def pytest_configure(config: pytest.Config) -> None:
     PostgreSQL's folder is not below pytest's own temporary folder: that is closed to the user under whom the server runs when the tests run as root.
     """
     if not hasattr(config, "workerinput"):
+        # Python would compile the program and the tests again in each worker and in each of the hundreds of processes
+        os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+        sys.dont_write_bytecode = False
         if MEMORY.is_dir() and shutil.disk_usage(MEMORY).free >= ENOUGH:
             os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(MEMORY))
         os.environ[_POSTGRES_FOLDER] = str(Path(tempfile.gettempdir()) / f"monitor-pg-{secrets.token_hex(4)}")

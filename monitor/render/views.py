@@ -82,10 +82,13 @@ class View:
 def clean(text: str, limit: int = LONGEST) -> str:
     """Text from outside as it may be shown: one line, no control, bidi, private-use or invisible characters, at most ``limit`` long."""
     composed = unicodedata.normalize("NFC", text)
-    kept = "".join(
-        " " if c.isspace() else c for c in composed if c.isspace() or unicodedata.category(c)[0] != "C"
-    )
-    line = " ".join(kept.split())
+    # looked at once per distinct character, for a hostile text may be megabytes long
+    replaced = {
+        ord(c): " " if c.isspace() else None
+        for c in set(composed)
+        if c.isspace() or unicodedata.category(c)[0] == "C"
+    }
+    line = " ".join(composed.translate(replaced).split())
     return line if len(line) <= limit else line[: limit - 1].rstrip() + "…"
 
 

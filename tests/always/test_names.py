@@ -1,0 +1,182 @@
+"""One word per thing: no name twice, no private words as names, plain American English."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+
+from tests.conftest import ROOT
+
+PROGRAM = ROOT / "monitor"
+
+MODULES_TWICE: dict[str, str] = {
+    "__init__": "the public face of every room",
+    "composition": "`create` of each face",
+    "context": "what a request or an update carries through each face",
+    "digests": "the verb in outbox, its rows in storage/deliveries",
+    "fanout": "the verb in outbox, its rows in storage/deliveries",
+    "notices": "the verb in outbox, its rows in storage/deliveries",
+    "people": "commands in cli, pages in web",
+    "places": "the same questions on each face: bot, cli, web",
+    "preferences": "the verb in subscribers, its page in web",
+    "retention": "the verb in subscribers, its rows in storage/deliveries",
+    "signup": "the verb in subscribers, its page in web",
+    "tables": "the tables of each part of storage",
+    "telegram": "the channel, and its commands in cli",
+    "timeline": "the query in storage/lists, its page in web",
+    "values": "the frozen values that a room's functions take and return",
+}
+"""Names of modules that occur more than once, because they are the same role in parallel rooms."""
+
+MODULES_TO_RENAME = frozenset({"health", "pages", "columns", "towns", "table", "kinds", "errors", "mailbox"})
+"""Names that occur more than once without that; each leaves this list with its renaming, and none is added."""
+
+CLASSES_TO_RENAME = frozenset({"Row", "Evidence", "Failed"})
+"""The same of classes."""
+
+PRIVATE = frozenset(
+    [
+        "asked",
+        "says",
+        "parcels",
+        "rights",
+        "condition",
+        "flood",
+        "heed",
+        "marks",
+        "drafts",
+        "trail",
+        "doubts",
+        "words",
+        "sheet",
+        "writing",
+        "joining",
+        "waiting",
+        "guarded",
+        "sentences",
+        "bury",
+        "risen",
+        "owe",
+        "fate",
+        "line",
+        "letter",
+        "whoever",
+        "anew",
+        "thereof",
+    ]
+)
+"""Words that meant something in this program only; each has a standard term (ARCHITECTURE.md has the table)."""
+
+ALLOWED: dict[str, str] = {
+    "app.py": "marks words",
+    "bot": "words",
+    "channels": "line marks words",
+    "cli": "letter line words",
+    "core": "doubts marks words",
+    "demo": "line waiting",
+    "domain.py": "marks",
+    "fetch": "asked trail words",
+    "history": "waiting",
+    "keys": "heed line",
+    "letters": "sheet words",
+    "ops": "waiting",
+    "outbox": "condition fate letter line marks parcels waiting",
+    "parser": "waiting",
+    "pictures": "line",
+    "places": "asked line words",
+    "record": "line words",
+    "render": "line marks words",
+    "sources": "sheet words",
+    "storage": "asked heed owe waiting writing",
+    "subscribers": "asked bury letter line risen waiting words",
+    "web": "asked line waiting words",
+    "writing.py": "letter writing",
+}
+"""Names that hold such a word in its ordinary sense, or are not renamed yet, by room; none is added."""
+
+ROOMS_TO_REWRITE = frozenset(
+    {
+        "polling",
+        "storage",
+        "record",
+        "keys",
+        "channels",
+        "config",
+        "core",
+        "outbox",
+        "ARCHITECTURE.md",
+        "fetch",
+        "subscribers",
+        "letters",
+        "web",
+    }
+)
+"""Rooms, and the documents, in which archaic words are still to be replaced; none is added."""
+
+ARCHAIC = re.compile(r"\b(?:whoever|anew|thereof|of what is none)\b", re.IGNORECASE)
+
+
+def modules() -> list[Path]:
+    return sorted(path for path in PROGRAM.rglob("*.py") if "__pycache__" not in path.parts)
+
+
+def definitions(path: Path) -> Iterator[str]:
+    """Every name that a module defines: functions, classes, parameters, attributes and variables."""
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        match node:
+            case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.ClassDef():
+                yield node.name
+            case ast.arg():
+                yield node.arg
+            case ast.Name(ctx=ast.Store()):
+                yield node.id
+            case ast.Attribute(ctx=ast.Store()):
+                yield node.attr
+
+
+def of_room(path: Path) -> str:
+    return path.relative_to(PROGRAM).parts[0]
+
+
+def test_no_class_name_occurs_twice() -> None:
+    where: dict[str, set[str]] = defaultdict(set)
+    for path in modules():
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.ClassDef):
+                where[node.name].add(str(path.relative_to(ROOT)))
+    twice = {name: sorted(paths) for name, paths in where.items() if len(paths) > 1}
+    assert {name: paths for name, paths in twice.items() if name not in CLASSES_TO_RENAME} == {}
+
+
+def test_no_module_name_occurs_twice_except_in_parallel_roles() -> None:
+    where: dict[str, list[str]] = defaultdict(list)
+    for path in modules():
+        where[path.stem].append(str(path.relative_to(ROOT)))
+    known = MODULES_TWICE.keys() | MODULES_TO_RENAME
+    twice = {name: paths for name, paths in where.items() if len(paths) > 1}
+    assert {name: paths for name, paths in twice.items() if name not in known} == {}
+
+
+def test_no_private_word_is_a_name() -> None:
+    found = defaultdict(set)
+    for path in modules():
+        for name in {path.stem, *definitions(path)}:
+            if name.strip("_").lower() in PRIVATE:
+                found[of_room(path)].add(name.strip("_").lower())
+    new = {room: sorted(names - set(ALLOWED.get(room, "").split())) for room, names in found.items()}
+    assert {room: names for room, names in new.items() if names} == {}
+
+
+def test_the_language_is_of_today() -> None:
+    files = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]
+    files += [path for path in PROGRAM.rglob("*") if path.suffix in {".py", ".html", ".txt", ".toml"}]
+    found = defaultdict(list)
+    for path in sorted(files):
+        room = of_room(path) if path.is_relative_to(PROGRAM) else path.relative_to(ROOT).parts[0]
+        for number, text in enumerate(path.read_text("utf-8").splitlines(), start=1):
+            if ARCHAIC.search(text) and room not in ROOMS_TO_REWRITE:
+                found[room].append(f"{path.relative_to(ROOT)}:{number}: {text.strip()[:80]}")
+    assert found == {}
