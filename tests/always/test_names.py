@@ -31,7 +31,7 @@ MODULES_TWICE: dict[str, str] = {
 }
 """Names of modules that occur more than once, because they are the same role in parallel rooms."""
 
-MODULES_TO_RENAME = frozenset({"health", "pages", "columns", "towns", "table", "kinds", "errors", "mailbox"})
+MODULES_TO_RENAME = frozenset({"health", "kinds", "towns", "errors", "table", "pages", "columns"})
 """Names that occur more than once without that; each leaves this list with its renaming, and none is added."""
 
 CLASSES_TO_RENAME = frozenset({"Row", "Evidence", "Failed"})
@@ -82,6 +82,7 @@ ALLOWED: dict[str, str] = {
     "history": "waiting",
     "keys": "heed line",
     "letters": "sheet words",
+    "messages": "sentences",
     "ops": "waiting",
     "outbox": "condition fate letter line marks parcels waiting",
     "parser": "waiting",
@@ -99,18 +100,18 @@ ALLOWED: dict[str, str] = {
 
 ROOMS_TO_REWRITE = frozenset(
     {
+        "keys",
+        "fetch",
+        "channels",
+        "record",
+        "letters",
+        "ARCHITECTURE.md",
         "polling",
         "storage",
-        "record",
-        "keys",
-        "channels",
-        "config",
         "core",
+        "config",
         "outbox",
-        "ARCHITECTURE.md",
-        "fetch",
         "subscribers",
-        "letters",
         "web",
     }
 )

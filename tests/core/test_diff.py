@@ -121,6 +121,16 @@ def test_links_points_folders_letter_case_and_punctuation_are_quiet(field: str, 
     assert change.quiet
 
 
+@pytest.mark.parametrize(
+    ("field", "value"), [("url", "https://x/2"), ("point", (3.0, 4.0)), ("folder", "Layer 2")]
+)
+def test_a_policy_that_silences_nothing_tells_links_points_and_folders(field: str, value: object) -> None:
+    before = agency("Hammond Police", url="https://x/1", point=(1.0, 2.0), folder="Layer 1")
+    change = only(before, replace(before, **{field: value}), silent=frozenset())  # type: ignore[arg-type]
+    assert change.fields == (field,)
+    assert not change.quiet
+
+
 def test_a_folder_renamed_tells_nothing() -> None:
     before = [agency(f"{x} Police", folder="Layer 1") for x in "ABCDE"]
     assert all(x.quiet for x in between(before, [replace(x, folder="Participants") for x in before]))

@@ -117,6 +117,17 @@ def test_a_tombstone_buries_whoever_a_restored_copy_brings_back(
     assert again.id != one.id
 
 
+@pytest.mark.parametrize(("later", "forgotten"), [(-1, 1), (0, 1), (1, 0)])
+def test_a_form_is_forgotten_with_an_erasure_at_its_moment_or_after_it(
+    sqlite_engine: Engine, keys: KeyFile, now: datetime, tmp_path: Path, later: int, forgotten: int
+) -> None:
+    stones = Tombstones(tmp_path)
+    stones.add(keys, "email", ANN, now)
+    asked_at = now + timedelta(seconds=later)
+    subscribers.request(sqlite_engine, keys, wish(), client="192.0.2.7", now=asked_at)
+    assert subscribers.bury(sqlite_engine, keys, stones, now + DAY) == forgotten
+
+
 def test_nobody_leaves_without_a_tombstone(
     sqlite_engine: Engine, keys: KeyFile, now: datetime, tmp_path: Path
 ) -> None:
