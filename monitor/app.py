@@ -111,7 +111,8 @@ def polled_source(settings: Settings, name: str) -> PolledSource:
 
 def open_fetcher(settings: Settings) -> Fetcher:
     """Create the fetcher for the configured limits, proxy and contact; a context manager."""
-    from monitor.fetch import Fetcher, FetchLimits
+    from monitor.fetch import Fetcher
+    from monitor.net import SizeLimits
 
     fetch = settings.fetch
     return Fetcher(
@@ -119,7 +120,7 @@ def open_fetcher(settings: Settings) -> Fetcher:
         timeout=fetch.timeout,
         attempts=fetch.attempts,
         proxy=fetch.proxy.get_secret_value() if fetch.proxy else None,
-        limits=FetchLimits(wire=fetch.wire_bytes, decoded=fetch.decoded_bytes, ratio=fetch.ratio),
+        limits=SizeLimits(wire=fetch.wire_bytes, decoded=fetch.decoded_bytes, ratio=fetch.ratio),
         trust_env=True,
     )
 

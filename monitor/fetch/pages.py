@@ -1,4 +1,4 @@
-"""Finds the link to the current file on a publisher's page."""
+"""Links on a publisher's page."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ from urllib.parse import urldefrag, urljoin
 from lxml import etree, html
 
 
-def first_link(page: bytes, url: str, pattern: str, content_type: str = "") -> str | None:
-    """The first absolute http(s) href, in document order, in which the pattern is found; None if there is none.
+def find_link(page: bytes, url: str, pattern: str, content_type: str = "") -> str | None:
+    """The first absolute http(s) href, in document order, in which the pattern occurs; None if there is none.
 
-    ``url`` is the page's own final address, ``content_type`` the header that may name its charset. Fragments are cut off.
+    ``url`` is the page's own final address, ``content_type`` the header that may name its charset. Fragments
+    are cut off.
     """
     link = re.compile(pattern)
     return next((href for href in _hrefs(page, url, content_type) if link.search(href)), None)

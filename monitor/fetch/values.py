@@ -8,14 +8,14 @@ from datetime import timedelta
 
 from monitor.errors import FetchError
 
-MIB = 2**20
-
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Where a source is: ``url``, or ``page`` and ``link``, a regular expression searched in the page's absolute hrefs.
+    """Where a source is: ``url``, or ``page`` and ``link``, a regular expression searched in the page's
+    absolute hrefs.
 
-    ``hosts`` are further hosts to which redirects and links may lead; the host of ``url`` or ``page`` always is one.
+    ``hosts`` are further hosts to which redirects and links may lead; the host of ``url`` or ``page`` always
+    is one.
     """
 
     url: str | None = None
@@ -40,29 +40,24 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Validators:
-    """What one URL was last answered with: ``etag`` and ``last_modified`` verbatim, ``hash`` the SHA-256 (hex) of the decoded body."""
+    """What one URL was last answered with.
+
+    ``etag`` and ``last_modified`` verbatim; ``hash`` is the SHA-256 (hex) of the decoded body.
+    """
 
     etag: str | None = None
     last_modified: str | None = None
     hash: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class FetchLimits:
-    """What one answer may be: bytes on the ``wire``, bytes ``decoded``, and decoded bytes per byte on the wire (sources.md)."""
-
-    wire: int = 16 * MIB
-    decoded: int = 64 * MIB
-    ratio: int = 100
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
     """How the last attempt went; it cannot be had again later.
 
-    ``url`` is what was asked for (the configured one, or the one that the page links), ``redirects`` the addresses that followed it, in
-    order, ``final_url`` the one that answered. ``headers`` are that answer's, verbatim; ``wire_bytes`` its body as received, still
-    compressed. ``duration`` covers the whole get, with its page and its retries. ``status`` is None when nobody answered.
+    ``url`` is the requested address (the configured one, or the one that the page links), ``redirects`` the
+    addresses that followed it, in order, ``final_url`` the one that answered. ``headers`` are that answer's,
+    verbatim; ``wire_bytes`` counts its body as received, still compressed. ``duration`` covers the whole get,
+    with its page and its retries. ``status`` is None when no server answered.
     """
 
     url: str
@@ -89,16 +84,18 @@ class Fetched(Evidence):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NotModified(Evidence):
-    """The server says that ``final_url`` is as it was when the stored validators were given; ``validators`` are those, brought up to date."""
+    """``final_url`` has not changed since the stored validators were given; ``validators`` are those, brought
+    up to date.
+    """
 
     validators: Validators
 
 
 class Failed(FetchError):
-    """The source's bytes could not be had.
+    """The source's bytes could not be fetched.
 
-    Its text is the reason for a person. ``retry_after`` is the wait that the server asked for, if it did. ``transient``: the next
-    poll may well succeed without anybody doing anything.
+    Its text is the reason for a person. ``retry_after`` is the wait that the server asked for, if it did.
+    ``transient``: the next poll may succeed without anybody doing anything.
     """
 
     def __init__(
@@ -113,8 +110,3 @@ class Failed(FetchError):
         self.evidence = evidence
         self.transient = transient
         self.retry_after = retry_after
-
-
-def in_words(size: int) -> str:
-    """A number of bytes for a person: "16 MiB", "1000 bytes"."""
-    return f"{size / MIB:g} MiB" if size >= MIB else f"{size} bytes"

@@ -1,7 +1,8 @@
-"""One file per format: bytes in, listings out, pure; `formats` lists them, `listing` makes the listings of all of them.
+"""One file per format: bytes in, listings out, pure; `formats` lists them, `listing` makes the listings of
+all of them.
 
-The content of a body decides which kind of file it is (KML or KMZ, XLSX or CSV), never its name. What cannot be read
-is a `ParseError` with a reason for people, never an empty publication.
+The content of a body decides which kind of file it is (KML or KMZ, XLSX or CSV), never its name. What cannot
+be read is a `ParseError` with a reason for people, never an empty publication.
 """
 
 from __future__ import annotations
@@ -27,7 +28,8 @@ __all__ = [
 ]
 
 PARSER_VERSION = 2
-"""Raised whenever the same body would be read as other listings: the stored body is then parsed again silently.
+"""Raised whenever the same body would be read as other listings: the stored body is then parsed again
+silently.
 
 2: on maps too a cell that holds a spreadsheet's error value ("#N/A") is empty.
 """
@@ -54,6 +56,8 @@ def _format(options: ParseOptions) -> Format:
 
 
 def fingerprint(options: ParseOptions) -> str:
-    """A hash of all that decides how a body is read (32 hex digits): equal ones give equal publications of a body."""
+    """A hash of all that decides how a body is read (32 hex digits): equal ones give equal publications of a
+    body.
+    """
     parts = (PARSER_VERSION, options.format, astuple(options.columns) if options.columns else None)
     return blake2b(repr(parts).encode(), digest_size=16).hexdigest()

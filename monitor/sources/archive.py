@@ -1,4 +1,6 @@
-"""Reading a zip that a stranger made: how much comes out is counted while it comes out, whatever the zip declares."""
+"""Reading a zip that a stranger made: how much comes out is counted while it comes out, whatever the zip
+declares.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,9 @@ _BROKEN = (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError, Runtim
 
 
 class Archive:
-    """An open zip and what may still be unpacked of it. One budget for all entries: overlapping ones are counted twice."""
+    """An open zip and what may still be unpacked of it. One budget for all entries: overlapping ones are
+    counted twice.
+    """
 
     def __init__(self, body: bytes, limits: ParseLimits, entries: int) -> None:
         self._size = len(body)

@@ -1,4 +1,6 @@
-"""Reading what publishers write in a cell: text, dates, addresses, links. Text from outside becomes harmless here."""
+"""Reading what publishers write in a cell: text, dates, addresses, links. Text from outside becomes harmless
+here.
+"""
 
 from __future__ import annotations
 
@@ -29,8 +31,9 @@ ERROR_VALUES = frozenset(
 )
 """What a spreadsheet shows in place of a value that it could not work out."""
 
-# Control characters (white space among them becomes a space first), invisible format characters and bidi controls: they could make a name
-# read as another one, or turn the rest of a line around. The joiners U+200C and U+200D stay: some scripts need them.
+# Control characters (white space among them becomes a space first), invisible format characters and bidi
+# controls: they could make a name read as another one, or turn the rest of a line around. The joiners U+200C
+# and U+200D stay: some scripts need them.
 _WHITE = re.compile(r"\s+")
 _UNSEEN = re.compile(
     "[\x00-\x1f\x7f-\x9f\xad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]"
@@ -39,7 +42,9 @@ _SURROGATES = re.compile("[\ud800-\udfff]")
 
 
 def clean(text: str) -> str:
-    """The text on one line with single spaces, without control, invisible and bidi characters (delivery.md, "Text from outside")."""
+    """The text on one line with single spaces, without control, invisible and bidi characters (delivery.md,
+    "Text from outside").
+    """
     if text.isprintable():
         text = text.strip()
         return _WHITE.sub(" ", text) if "  " in text else text
@@ -78,7 +83,9 @@ _EARLIEST, _LATEST = date(1900, 1, 1), date(2199, 12, 31)
 
 @lru_cache(maxsize=8192)
 def read_date(text: str) -> date | None:
-    """An American date (month first), an ISO date, a written one or a spreadsheet's serial number; None if it is none."""
+    """An American date (month first), an ISO date, a written one or a spreadsheet's serial number; None if it
+    is none.
+    """
     try:
         if match := _US_DATE.fullmatch(text):
             month, day, year = int(match[1]), int(match[2]), int(match[3])
@@ -110,7 +117,8 @@ _SLIPS = re.compile(r"(?:chrome-extension://[a-z]+/)?(https?):/{1,2}(?=\w)", re.
 def read_web_address(text: str) -> str | None:
     """The text if it is an http or https address, as it stands; else None.
 
-    Spaces become %20, and two slips of real publishers are undone: "https:/host", and a browser's PDF viewer in front of the address.
+    Spaces become %20, and two slips of real publishers are undone: "https:/host", and a browser's PDF viewer
+    in front of the address.
     """
     if not (_ASCII_ADDRESS.fullmatch(text) or _PLAIN_ADDRESS.fullmatch(text)):
         text = _SLIPS.sub(r"\1://", text, count=1).replace(" ", "%20")
@@ -140,7 +148,9 @@ _TRAILING = {code.casefold(): code for code in STATES} | {
 
 
 def read_address(text: str) -> Address:
-    """City and state of a cleaned American address: "City, ST", "1 Main St, City, ST 12345, USA", "City ST", "Kentucky", in any case."""
+    """City and state of a cleaned American address: "City, ST", "1 Main St, City, ST 12345, USA", "City ST",
+    "Kentucky", in any case.
+    """
     city, comma, tail = text.rpartition(", ")
     if comma and (code := _WELL_KEPT.get(tail)) and "," not in city and not city[:1].isdigit():
         return tuple.__new__(Address, (city.rstrip(), code, None, True))  # what nearly every row writes

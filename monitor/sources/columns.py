@@ -9,10 +9,11 @@ MIB = 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class ColumnMap:
-    """Which header of a table, or which ``Data`` name of a map, holds what. Letter case and white space do not matter.
+    """Which header of a table, or which ``Data`` name of a map, holds what. Letter case and white space do
+    not matter.
 
-    ``attributes`` are kept under the names that stand here; on a map an empty tuple keeps every column that nothing
-    else names.
+    ``attributes`` are kept under the names that stand here; on a map an empty tuple keeps every column that
+    nothing else names.
     """
 
     name: str | None = None
@@ -31,10 +32,11 @@ RING_COLUMNS = ColumnMap(since="Active Date", url="Agency Profile")
 
 @dataclass(frozen=True, slots=True)
 class ParseLimits:
-    """How much a body may become: ``decoded`` bytes in all, ``ratio`` times its own size, ``entries`` files in a KMZ.
+    """How much a body may become: ``decoded`` bytes in all, ``ratio`` times its own size, ``entries`` files
+    in a KMZ.
 
-    The ratio is measured from the first 64 KiB on; ``parts`` is what ``entries`` is, for a workbook, which has a file
-    per sheet and picture.
+    The ratio is measured from the first 64 KiB on; ``parts`` is what ``entries`` is, for a workbook, which
+    has a file per sheet and picture.
     """
 
     decoded: int = 64 * MIB
@@ -45,7 +47,9 @@ class ParseLimits:
 
 @dataclass(frozen=True, slots=True)
 class ParseOptions:
-    """How the source called ``name`` is parsed. ``columns`` None takes the format's own (Ring's for a map)."""
+    """How the source called ``name`` is parsed. ``columns`` None takes the format's own (Ring's for a
+    map).
+    """
 
     name: str
     format: str

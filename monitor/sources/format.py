@@ -17,9 +17,10 @@ def _find_no_link(_body: bytes, _options: ParseOptions) -> str | None:
 class Format:
     """One format of publications.
 
-    ``parse`` raises ParseError with the reason for what is no readable publication. ``required_columns`` are the fields
-    of `ColumnMap` without which nothing can be read. ``recognizes`` says by a body's content whether ``parse`` is worth
-    a try. ``find_link`` is the address of the real publication in a body that only leads to it, None in all others.
+    ``parse`` raises ParseError with the reason for what is no readable publication. ``required_columns`` are
+    the fields of `ColumnMap` without which nothing can be read. ``recognizes`` says by a body's content
+    whether ``parse`` is worth a try. ``find_link`` is the address of the real publication in a body that only
+    leads to it, None in all others.
     """
 
     name: str

@@ -1,9 +1,10 @@
 """KML and KMZ bytes to placemarks: the part that knows XML, and nothing of what a listing is.
 
-expat proves that a document is whole and well-formed, never opens a file or a link by itself, and knows the byte at
-which a body breaks. Its events go straight to the standard library's `TreeBuilder`, which is written in C: a handler
-in Python for each element took twice as long. The tree never grows, because placemarks leave it as they are read.
-A DOCTYPE is refused where it begins, so no entity is ever declared; a broken document is never recovered.
+expat proves that a document is whole and well-formed, never opens a file or a link by itself, and knows the
+byte at which a body breaks. Its events go straight to the standard library's `TreeBuilder`, which is written
+in C: a handler in Python for each element took twice as long. The tree never grows, because placemarks leave
+it as they are read. A DOCTYPE is refused where it begins, so no entity is ever declared; a broken document is
+never recovered.
 """
 
 from __future__ import annotations
@@ -28,7 +29,8 @@ class Placemark(NamedTuple):
 
     Texts are cleaned, ``description`` and ``point`` as they stand; "" where the element is empty or missing.
     ``point`` is a Point's coordinates, None without a Point; ``titles`` and ``values`` are the columns of the
-    `ExtendedData`, the first where a title repeats; ``folder`` is the name of the nearest folder that has one.
+    `ExtendedData`, the first where a title repeats; ``folder`` is the name of the nearest folder that has
+    one.
     """
 
     number: int
@@ -62,7 +64,9 @@ class _Container:
 
 
 class Document:
-    """One KML document that is read once, by `placemarks`; afterwards ``folders`` and ``link`` are complete."""
+    """One KML document that is read once, by `placemarks`; afterwards ``folders`` and ``link`` are
+    complete.
+    """
 
     def __init__(self, body: bytes) -> None:
         self._body = body
@@ -78,7 +82,9 @@ class Document:
         return tuple(name for names in self._folders for name in names if name)
 
     def placemarks(self) -> Iterator[Placemark]:
-        """Every placemark in and outside folders; ParseError where the document is not whole, well-formed KML."""
+        """Every placemark in and outside folders; ParseError where the document is not whole, well-formed
+        KML.
+        """
         parser = expat.ParserCreate()
         builder = TreeBuilder()
         roots: list[_Container] = []
@@ -252,7 +258,9 @@ def unpack(body: bytes, limits: ParseLimits) -> bytes:
 
 
 def find_network_link(body: bytes, limits: ParseLimits) -> str | None:
-    """The address in a KML or KMZ whose only content is a NetworkLink; None for one with placemarks or anything else."""
+    """The address in a KML or KMZ whose only content is a NetworkLink; None for one with placemarks or
+    anything else.
+    """
     try:
         document = Document(unpack(body, limits))
         for _ in document.placemarks():

@@ -1,4 +1,6 @@
-"""Rows and placemarks to listings: the one way for every format. Names, states, dates, damaged rows, problems."""
+"""Rows and placemarks to listings: the one way for every format. Names, states, dates, damaged rows,
+problems.
+"""
 
 from __future__ import annotations
 
@@ -46,9 +48,9 @@ class _Column(NamedTuple):
 class ListingReader:
     """Turns rows into listings one by one, and keeps what is wrong with them.
 
-    ``other_columns``: columns that ``columns`` does not name become attributes, unless it names attributes itself;
-    those in ``ignored`` never do. ``id_from_url``: a UUID at which a listing's link ends is the source's own id.
-    ``by_city``: the city belongs to a listing's key.
+    ``other_columns``: columns that ``columns`` does not name become attributes, unless it names attributes
+    itself; those in ``ignored`` never do. ``id_from_url``: a UUID at which a listing's link ends is the
+    source's own id. ``by_city``: the city belongs to a listing's key.
     """
 
     def __init__(
@@ -103,8 +105,8 @@ class ListingReader:
     ) -> None:
         """Read row ``number`` (from 1): cleaned texts under the titles of their columns, links by position.
 
-        ``name`` and ``address`` count where no column says otherwise. ``point`` is (latitude, longitude), or KML's
-        "longitude,latitude".
+        ``name`` and ``address`` count where no column says otherwise. ``point`` is (latitude, longitude), or
+        KML's "longitude,latitude".
         """
         if titles is not self._titles and titles != self._titles:
             self._titles, self._layout = titles, self._lay_out(titles)
@@ -193,14 +195,17 @@ class ListingReader:
         self.problems.append(Problem(kind, message, number))
 
     def separate(self, folders: tuple[str, ...] = ()) -> Publication:
-        """The publication in which each row is a listing of its own, with one problem per key that several share."""
+        """The publication in which each row is a listing of its own, with one problem per key that several
+        share.
+        """
         seen: set[str] = set()
         shared: Counter[str] = Counter()
         for listing in self.listings:
             if listing.key in seen:
                 shared[listing.key] += 1
             seen.add(listing.key)
-        # Only these go through `identity.keyed`, which sees all that share a key together: that is slow for a million.
+        # Only these go through `identity.keyed`, which sees all that share a key together: that is slow for a
+        # million.
         positions = [n for n, listing in enumerate(self.listings) if listing.key in shared] if shared else []
         alike = [self.listings[n] for n in positions]
         for n, listing in zip(positions, identity.keyed(alike, by_city=self._by_city), strict=True):
@@ -272,7 +277,9 @@ class ListingReader:
         return None
 
     def _read_link(self, text: str, link: str | None, number: int) -> str | None:
-        """The cell's link, or its text if that is one; words in its place ("link pending") are no link yet."""
+        """The cell's link, or its text if that is one; words in its place ("link pending") are no link
+        yet.
+        """
         for candidate in (link, text):
             if candidate and (url := read_web_address(clean(candidate))):
                 return url
@@ -337,7 +344,9 @@ _Rows = list[tuple[int, Listing]]
 
 
 def _merge(rows: _Rows, problems: list[Problem]) -> Iterator[Listing]:
-    """One listing per natural key, in the order of their first rows; rows that share an id by mistake stay apart."""
+    """One listing per natural key, in the order of their first rows; rows that share an id by mistake stay
+    apart.
+    """
     groups: dict[str, list[_Rows]] = {}
     for number, listing in rows:
         agencies = groups.setdefault(listing.key, [])
@@ -357,7 +366,9 @@ def _merge(rows: _Rows, problems: list[Problem]) -> Iterator[Listing]:
 
 
 def _merge_group(group: _Rows, problems: list[Problem]) -> Listing:
-    """Rows of one agency as one listing. Nothing in it depends on the order of the rows, which publishers change."""
+    """Rows of one agency as one listing. Nothing in it depends on the order of the rows, which publishers
+    change.
+    """
     listings = [listing for _, listing in group]
 
     def most_frequent(field: Callable[[Listing], str | None], title: str) -> str | None:

@@ -1,4 +1,6 @@
-"""Google My Maps exports: one placemark is one listing, its address says where, its `ExtendedData` is the layer's table."""
+"""Google My Maps exports: one placemark is one listing, its address says where, its `ExtendedData` is the
+layer's table.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +23,9 @@ _TAG = re.compile(r"<[^>]*>")
 
 
 def parse(body: bytes, options: ParseOptions) -> Publication:
-    """The publication that a KML or KMZ is; ParseError if it is none or no placemark in it could be a listing."""
+    """The publication that a KML or KMZ is; ParseError if it is none or no placemark in it could be a
+    listing.
+    """
     document = Document(unpack(body, options.limits))
     columns = options.columns or ColumnMap()
     columns = replace(columns, since=columns.since or RING_COLUMNS.since, url=columns.url or RING_COLUMNS.url)
@@ -42,7 +46,8 @@ def parse(body: bytes, options: ParseOptions) -> Publication:
 
 
 def _read_description(description: str, reader: ListingReader) -> tuple[tuple[str, ...], list[str]]:
-    """The titles and values of the columns that Google repeats in the description, where `ExtendedData` is missing.
+    """The titles and values of the columns that Google repeats in the description, where `ExtendedData` is
+    missing.
 
     Only if every line reads "Column: value" and one of the columns is a mapped one: free text has colons too.
     """

@@ -1,4 +1,6 @@
-"""What a body is, by its content and never by its name; and what to tell a person when it is not a list at all."""
+"""What a body is, by its content and never by its name; and what to tell a person when it is not a list at
+all.
+"""
 
 from __future__ import annotations
 

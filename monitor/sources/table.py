@@ -24,7 +24,9 @@ _DELIMITERS = (",", ";", "\t")
 
 
 class _Row(NamedTuple):
-    """A row below the header: its number in the file from 1, the cells of the table's columns, and links by position."""
+    """A row below the header: its number in the file from 1, the cells of the table's columns, and links by
+    position.
+    """
 
     number: int
     cells: list[object]
@@ -40,7 +42,9 @@ class _Table:
 
 
 def parse(body: bytes, options: ParseOptions) -> Publication:
-    """The publication that an XLSX or CSV is; ParseError if it is none, lacks the name or state column, or has no row."""
+    """The publication that an XLSX or CSV is; ParseError if it is none, lacks the name or state column, or
+    has no row.
+    """
     columns = options.columns or ColumnMap()
     refuse_empty_and_pages(body)
     reader = ListingReader(columns, by_city=columns.city is not None)
@@ -66,7 +70,9 @@ def _text(value: object) -> str:
 
 
 def _find_header(row: Iterable[object], columns: ColumnMap) -> dict[int, str] | None:
-    """Position to configured title, if this row holds the headers of name and state; the first of two like headers counts."""
+    """Position to configured title, if this row holds the headers of name and state; the first of two like
+    headers counts.
+    """
     named = [getattr(columns, field.name) for field in fields(columns) if field.name != "attributes"]
     titles = {fold_header(title): title for title in (*columns.attributes, *named) if title}
     positions: dict[str, int] = {}
@@ -158,7 +164,9 @@ def _csv_rows(text: str, delimiter: str) -> Iterator[list[str]]:
 
 
 def _refuse_cut(text: str, rows: Iterable[list[str]], width: int) -> Iterator[list[str]]:
-    """The rows; ParseError if the last one breaks off: shorter than the header and without the end of a line."""
+    """The rows; ParseError if the last one breaks off: shorter than the header and without the end of a
+    line.
+    """
     row: list[str] = []
     for row in rows:
         yield row

@@ -1,4 +1,6 @@
-"""XLSX bytes to sheets of cells: openpyxl streams the values, and the links that its read-only mode leaves out are read beside."""
+"""XLSX bytes to sheets of cells: openpyxl streams the values, and the links that its read-only mode leaves
+out are read beside.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,9 @@ from monitor.sources.archive import Archive, open_archive
 from monitor.sources.columns import ParseLimits
 
 MAX_ROWS, MAX_COLUMNS = 1_048_576, 100
-"""More rows than this no XLSX has; columns after these are not looked at, so that one stray cell does not widen a million rows."""
+"""More rows than this no XLSX has; columns after these are not looked at, so that one stray cell does not
+widen a million rows.
+"""
 
 _MAX_LINKED = 100_000  # cells that get a link, so that a link over a whole sheet stays cheap
 _WORKBOOK = "xl/workbook.xml"
@@ -142,7 +146,9 @@ def _sheet_paths(parts: dict[str, bytes]) -> dict[str, str]:
 
 
 def _links(parts: dict[str, bytes], path: str) -> dict[str, str]:
-    """The links of a sheet's cells by cell name: those kept beside the cells, and those of HYPERLINK formulas."""
+    """The links of a sheet's cells by cell name: those kept beside the cells, and those of HYPERLINK
+    formulas.
+    """
     relations = _relations(parts, path)
     links: dict[str, str] = {}
     for element in _elements(parts[path], "f", "hyperlink"):

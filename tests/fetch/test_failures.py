@@ -10,8 +10,8 @@ from datetime import timedelta
 
 import pytest
 
-from monitor.fetch import Failed, Fetched, Fetcher, FetchLimits, Target
-from monitor.fetch.deadline import Deadline
+from monitor.fetch import Failed, Fetched, Fetcher, Target
+from monitor.net import Deadline, SizeLimits
 from tests.peers.http import Answer, Server, bomb
 
 MIB = 2**20
@@ -98,7 +98,7 @@ def test_a_body_that_is_not_the_gzip_it_says_it_is_is_a_failure(
 def test_too_much_on_the_wire_is_a_failure_announced_or_not(
     server: Server, make: Callable[..., Fetcher], failure: Callable[..., Failed]
 ) -> None:
-    fetcher = make(limits=FetchLimits(wire=MIB))
+    fetcher = make(limits=SizeLimits(wire=MIB))
     server.script("/announced", [Answer(body=b"x", length=MIB + 1)])
     failed = failure(server.url("/announced"), fetcher)
     assert str(failed) == "answered more than 1 MiB"
@@ -133,7 +133,7 @@ def test_never_more_than_the_limit_is_held(
     server: Server, make: Callable[..., Fetcher], failure: Callable[..., Failed]
 ) -> None:
     server.script("/x", [Answer(body=bomb(80 * MIB), headers=GZIPPED)])
-    fetcher = make(limits=FetchLimits(ratio=10_000))
+    fetcher = make(limits=SizeLimits(ratio=10_000))
     tracemalloc.start()
     try:
         failed = failure(server.url("/x"), fetcher)

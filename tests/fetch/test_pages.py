@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from monitor.fetch import Failed, Fetched, Fetcher, Target, Validators
-from monitor.fetch.pages import first_link
+from monitor.fetch.pages import find_link
 from tests.peers.http import Answer, Server
 
 URL = "https://list.example/enforce/page.html"
@@ -45,12 +45,12 @@ PATTERN = r"/participatingAgencies\d{8}(am|mid|pm)\.xlsx$"
     ],
 )
 def test_links_are_absolute_and_in_document_order(page: str, link: str | None) -> None:
-    assert first_link(page.encode(), URL, r"x\d\.xlsx$") == link
+    assert find_link(page.encode(), URL, r"x\d\.xlsx$") == link
 
 
 def test_the_pattern_is_searched_in_the_whole_address() -> None:
     page = b'<a href="https://other.example/x.xlsx"><a href="/x.xlsx">'
-    assert first_link(page, URL, r"^https://list\.example/.*\.xlsx$") == "https://list.example/x.xlsx"
+    assert find_link(page, URL, r"^https://list\.example/.*\.xlsx$") == "https://list.example/x.xlsx"
 
 
 @pytest.mark.parametrize("charset", ["utf-8", "iso-8859-1", "no-such-charset", "\x01", "utf-16"])
@@ -58,7 +58,7 @@ def test_the_servers_charset_is_respected_and_an_unknown_one_ignored(charset: st
     known = charset if charset not in {"no-such-charset", "\x01"} else "ascii"
     page = '<a href="/f/liste.xlsx">'.encode(known)
     assert (
-        first_link(page, URL, "liste", f"text/html; charset={charset}") == "https://list.example/f/liste.xlsx"
+        find_link(page, URL, "liste", f"text/html; charset={charset}") == "https://list.example/f/liste.xlsx"
     )
 
 

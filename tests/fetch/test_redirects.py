@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from monitor.fetch import Failed, Fetched, Fetcher, Target, Validators
-from monitor.fetch.redirects import Boundary
+from monitor.net import AddressPolicy
 from tests.peers.http import Answer, Server
 
 BODY = b"<kml/>"
@@ -133,8 +133,8 @@ def test_http_may_lead_to_https_and_never_back(fetcher: Fetcher) -> None:
 
 
 def objection(href: str, configured: str, *hosts: str) -> str | None:
-    boundary = Boundary.around(Target(url=configured, hosts=frozenset(hosts)), network_link=True)
-    return boundary.objection(boundary.home.join(href), boundary.home)
+    policy = AddressPolicy.around(configured, hosts, network_link=True)
+    return policy.find_objection(policy.home.join(href), policy.home)
 
 
 @pytest.mark.parametrize(
@@ -275,6 +275,6 @@ def test_a_proxy_is_cut_off_as_well(
 
 
 def test_hosts_are_compared_as_ascii() -> None:
-    boundary = Boundary.around(Target(url="https://Bücher.example/", hosts=frozenset({"WWW.bücher.example"})))
-    assert boundary.hosts == {"xn--bcher-kva.example", "www.xn--bcher-kva.example"}
-    assert boundary.objection(httpx.URL("https://xn--bcher-kva.example./")) is None
+    policy = AddressPolicy.around("https://Bücher.example/", {"WWW.bücher.example"})
+    assert policy.hosts == {"xn--bcher-kva.example", "www.xn--bcher-kva.example"}
+    assert policy.find_objection(httpx.URL("https://xn--bcher-kva.example./")) is None

@@ -46,15 +46,33 @@ TEXTS = [
     "<![CDATA[]]>",
 ]
 ODD_TEXTS = [
-    "a\rb", "x]", "]]&gt;", "A &amp; B", "<![CDATA[a]b]]>", "<![CDATA[[]]>", "<![CDATA[a]]><![CDATA[b]]>", "a<!-- b -->c",
-    f"<![CDATA[{PLAIN}]]>", f"a<!-- {PLAIN} -->", "a<b/>c", "&#65;",
-]  # fmt: skip
+    "a\rb",
+    "x]",
+    "]]&gt;",
+    "A &amp; B",
+    "<![CDATA[a]b]]>",
+    "<![CDATA[[]]>",
+    "<![CDATA[a]]><![CDATA[b]]>",
+    "a<!-- b -->c",
+    f"<![CDATA[{PLAIN}]]>",
+    f"a<!-- {PLAIN} -->",
+    "a<b/>c",
+    "&#65;",
+]
 BROKEN_TEXTS = ["]]>", "\x01", "\ufffe", "&no;", "<", "<![CDATA[", "<!--"]
 AROUND = [
-    "<Folder><name>North</name>{}</Folder>", "<Folder>{}<name>late</name></Folder>", "<!-- {} -->", "<?pi {}?>", "<Placemark/>{}",
-    "<name>a{}b</name>", "<Placemark>{}<name>outer</name></Placemark>", "<k:Folder>{}</k:Folder>", "<value>1</value>{}",
-    "<description><![CDATA[{}]]></description>", "<ExtendedData><Data name='z'>{}<value>1</value></Data></ExtendedData>",
-]  # fmt: skip
+    "<Folder><name>North</name>{}</Folder>",
+    "<Folder>{}<name>late</name></Folder>",
+    "<!-- {} -->",
+    "<?pi {}?>",
+    "<Placemark/>{}",
+    "<name>a{}b</name>",
+    "<Placemark>{}<name>outer</name></Placemark>",
+    "<k:Folder>{}</k:Folder>",
+    "<value>1</value>{}",
+    "<description><![CDATA[{}]]></description>",
+    "<ExtendedData><Data name='z'>{}<value>1</value></Data></ExtendedData>",
+]
 BROKEN_AROUND = [
     "<!-- {}",
     "{} -->",
@@ -69,7 +87,7 @@ TITLES = [[], ["Active Date"], ["Active Date", "x.*("], ["A", "A"], ["A &amp; B"
 
 
 def a_document(chance: random.Random) -> str:
-    """A map in the shape that Google writes, of which more or less is odd and, one time in three, something is broken."""
+    """A map in the shape that Google writes, more or less of it odd, and one time in three broken."""
     odd, broken = chance.choice([0, 0.02, 0.2]), chance.choice([0, 0, 0.02])
 
     def either(usual: list[str], unusual: list[str], wrong: list[str]) -> str:
@@ -157,8 +175,13 @@ def test_numbers_and_folders_go_on_over_folders() -> None:
     found = read(body)
     assert found
     assert [(place.number, place.folder) for place in found[0]] == [
-        (1, "L"), (2, "L"), (3, "L"), (4, "Second"), (5, "Second"), (6, "Second")
-    ]  # fmt: skip
+        (1, "L"),
+        (2, "L"),
+        (3, "L"),
+        (4, "Second"),
+        (5, "Second"),
+        (6, "Second"),
+    ]
 
 
 def test_layers_with_other_columns_are_read_as_well() -> None:

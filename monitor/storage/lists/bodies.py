@@ -364,7 +364,7 @@ def _dictionary(base: bytes) -> zstandard.ZstdCompressionDict:
 
 def _unpack_gzip(wire: bytes, size: int) -> bytes:
     """All members of a gzip body, at most ``size`` bytes. What follows the last member is padding
-    (`fetch.unpack` saw to that).
+    (`net.decompress` saw to that).
     """
     pieces: list[bytes] = []
     while wire[:1] == b"\x1f":

@@ -1,44 +1,48 @@
-"""Where a source may lead. A list that is answered from somewhere else is somebody else's list."""
+"""Which addresses may be requested. A list that is answered from another host is another publisher's list."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import httpx
 
-from monitor.fetch.values import Target
+Url = httpx.URL
+InvalidUrl = httpx.InvalidURL
 
-# My Maps writes NetworkLinks to itself, whatever host served the file (sources.md).
+# My Maps writes NetworkLinks to itself, whatever host served the file.
 MY_MAPS_HOSTS = frozenset({"google.com", "www.google.com"})
 MY_MAPS_PATH = "/maps/d/"
 
 
-def host_of(url: httpx.URL) -> str:
+def host_of(url: Url) -> str:
     """The host in lower case and ASCII, without a final dot."""
     return url.raw_host.decode("ascii").lower().rstrip(".")
 
 
 @dataclass(frozen=True, slots=True)
-class Boundary:
-    """The rule for one source: its own host and those its operator named, by name, and never from https back to http.
+class AddressPolicy:
+    """The rule for one source: its own host and those that its operator named, and never from https back to
+    http.
 
-    Ports are the scheme's own or the configured one. ``network_link`` adds what a KML NetworkLink may do: lead to My Maps, and only by
-    https (http where the configured address is http and has the same host: tests and local networks).
+    Ports are the scheme's own or the configured one. ``network_link`` adds what a KML NetworkLink may do:
+    lead to My Maps, and only by https (http where the configured address is http and has the same host: tests
+    and local networks).
     """
 
-    home: httpx.URL
+    home: Url
     hosts: frozenset[str]
     network_link: bool = False
 
     @classmethod
-    def around(cls, target: Target, *, network_link: bool = False) -> Boundary:
-        """The boundary of a target; raises httpx.InvalidURL."""
-        home = httpx.URL(target.home)
-        named = (host_of(httpx.URL(scheme="https", host=host)) for host in target.hosts)
-        return cls(home, frozenset({host_of(home), *named}), network_link)
+    def around(cls, home: str, hosts: Iterable[str] = (), *, network_link: bool = False) -> AddressPolicy:
+        """The policy around a configured address, with further hosts; raises InvalidUrl."""
+        url = Url(home)
+        named = (host_of(Url(scheme="https", host=host)) for host in hosts)
+        return cls(url, frozenset({host_of(url), *named}), network_link)
 
-    def objection(self, url: httpx.URL, came_from: httpx.URL | None = None) -> str | None:
-        """Why an address must not be fetched, in words that go after "redirected to" or "leads to"; None if it may."""
+    def find_objection(self, url: Url, came_from: Url | None = None) -> str | None:
+        """Why an address must not be requested, to follow "redirected to" or "leads to"; None if it may."""
         if url.scheme not in ("http", "https") or not url.host:
             return "something that is not an http or https address"
         if url.userinfo:
@@ -52,12 +56,12 @@ class Boundary:
             return f"{host} without encryption"
         return None
 
-    def _must_be_https(self, host: str, came_from: httpx.URL | None) -> bool:
+    def _must_be_https(self, host: str, came_from: Url | None) -> bool:
         if self.network_link and not (self.home.scheme == "http" and host == host_of(self.home)):
             return True
         return came_from is not None and came_from.scheme == "https"
 
 
-def _is_my_maps(url: httpx.URL) -> bool:
+def _is_my_maps(url: Url) -> bool:
     # ``path`` is unquoted and its dot segments are resolved; %2e%2e is not, and might be by the server
     return host_of(url) in MY_MAPS_HOSTS and url.path.startswith(MY_MAPS_PATH) and ".." not in url.path

@@ -1,7 +1,7 @@
 """Turns the bytes on the wire into the body without ever holding more than allowed.
 
-httpx's own decoding inflates a network chunk of 64 KiB in one go, to as much as 64 MiB; here each step makes at most ``STEP`` bytes, and
-the limits are looked at after each step.
+httpx's own decoding inflates a network chunk of 64 KiB in one go, to as much as 64 MiB; here each step makes
+at most ``STEP`` bytes, and the limits are checked after each step.
 """
 
 from __future__ import annotations
@@ -9,38 +9,38 @@ from __future__ import annotations
 import io
 import zlib
 
-from monitor.fetch.values import MIB, FetchLimits, in_words
+from monitor.net.errors import BadBody
+from monitor.net.limits import MIB, SizeLimits, format_size
 
 STEP = 65_536
 
-# Below this a high ratio is no danger, and the first packet of an honest list may well be a long run of the same style.
+# Below this a high ratio is no danger, and the first packet of an honest list may well be a long run of the
+# same style.
 RATIO_FLOOR = MIB
 
 GZIP, DEFLATE, IDENTITY = "gzip", "deflate", "identity"
 _ALIASES = {"x-gzip": GZIP}
 
 
-class Unacceptable(Exception):
-    """The body is too much, or not what it says it is."""
-
-
-def coding(content_encoding: str) -> str:
-    """The one content coding named by a Content-Encoding header; raises `Unacceptable` for what was not asked for."""
+def read_coding(content_encoding: str) -> str:
+    """The one content coding named by a Content-Encoding header; raises `BadBody` for what was not asked
+    for.
+    """
     named = [part for part in (raw.strip().lower() for raw in content_encoding.split(",")) if part]
     codings = [_ALIASES.get(part, part) for part in named if part != IDENTITY]
     if not codings:
         return IDENTITY
     if len(codings) > 1:
-        raise Unacceptable("answered with a body that is compressed more than once")
+        raise BadBody("answered with a body that is compressed more than once")
     if codings[0] not in (GZIP, DEFLATE):
-        raise Unacceptable("answered with a compression that was not asked for")
+        raise BadBody("answered with a compression that was not requested")
     return codings[0]
 
 
 class BodyReader:
-    """Collects one answer's body: `feed` it what arrives, `close` it at the end; both raise `Unacceptable`."""
+    """Collects one answer's body: `feed` what arrives, then `close`; both raise `BadBody`."""
 
-    def __init__(self, coding: str, limits: FetchLimits) -> None:
+    def __init__(self, coding: str, limits: SizeLimits) -> None:
         self._coding = coding
         self._limits = limits
         self._wire = 0
@@ -50,10 +50,10 @@ class BodyReader:
         self._members = 0
 
     def feed(self, chunk: bytes) -> None:
-        """Takes the next bytes of the wire."""
+        """Take the next bytes of the wire."""
         self._wire += len(chunk)
         if self._wire > self._limits.wire:
-            raise Unacceptable(f"answered more than {in_words(self._limits.wire)}")
+            raise BadBody(f"answered more than {format_size(self._limits.wire)}")
         if self._coding == IDENTITY:
             self._keep(chunk)
         else:
@@ -64,9 +64,9 @@ class BodyReader:
     def close(self) -> bytes:
         """The whole decoded body."""
         if self._wire and self._coding != IDENTITY and (self._stream or not self._members):
-            raise Unacceptable("answered with a compressed body that breaks off")
+            raise BadBody("answered with a compressed body that breaks off")
         if not self._decoded.tell():
-            raise Unacceptable("answered with an empty body")
+            raise BadBody("answered with an empty body")
         return self._decoded.getvalue()
 
     @property
@@ -84,9 +84,7 @@ class BodyReader:
             try:
                 piece = self._stream.decompress(pending, STEP)
             except zlib.error:
-                raise Unacceptable(
-                    f"answered with a body that is not the {self._coding} it says it is"
-                ) from None
+                raise BadBody(f"answered with a body that is not the {self._coding} it says it is") from None
             self._keep(piece)
             if self._stream.eof:
                 pending, self._stream = self._stream.unused_data, None
@@ -97,16 +95,21 @@ class BodyReader:
                     return
 
     def _between_members(self, pending: bytes) -> bytes:
-        """What follows a finished stream: further gzip members are one body with it, zero padding is nothing, all else is damage."""
+        """What follows a finished stream: more gzip members belong to the body, zero padding is skipped, all
+        else is damage.
+        """
         if not self._members:
             return pending
         pending = pending.lstrip(b"\0")
         if pending and (self._coding != GZIP or pending[0] != 0x1F):
-            raise Unacceptable("answered with a compressed body that has something else after its end")
+            raise BadBody("answered with a compressed body that has something else after its end")
         return pending
 
     def _window(self, first: int) -> int:
-        """zlib's ``wbits``. "deflate" means zlib (RFC 9110, 8.4.1.2) and is raw deflate from some servers, which never starts with a byte ending in 8."""
+        """zlib's ``wbits``. "deflate" means zlib (RFC 9110, 8.4.1.2), but some servers send raw deflate.
+
+        Raw deflate never starts with a byte whose low half is 8.
+        """
         if self._coding == GZIP:
             return zlib.MAX_WBITS | 16
         return zlib.MAX_WBITS if first & 0x0F == 8 else -zlib.MAX_WBITS
@@ -114,7 +117,7 @@ class BodyReader:
     def _keep(self, piece: bytes) -> None:
         size = self._decoded.tell() + len(piece)
         if size > self._limits.decoded:
-            raise Unacceptable(f"unpacks to more than {in_words(self._limits.decoded)}")
+            raise BadBody(f"unpacks to more than {format_size(self._limits.decoded)}")
         if size > max(RATIO_FLOOR, self._limits.ratio * self._wire):
-            raise Unacceptable(f"unpacks to more than {self._limits.ratio} times its size")
+            raise BadBody(f"unpacks to more than {self._limits.ratio} times its size")
         self._decoded.write(piece)

@@ -11,14 +11,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor.fetch.unpack import DEFLATE, GZIP, IDENTITY, STEP, BodyReader, Unacceptable, coding
-from monitor.fetch.values import MIB, FetchLimits
+from monitor.net import MIB, BadBody, SizeLimits
+from monitor.net.decompress import DEFLATE, GZIP, IDENTITY, STEP, BodyReader, read_coding
 from tests.peers.http import bomb, encode
 
-LIMITS = FetchLimits()
+LIMITS = SizeLimits()
 
 
-def unpack(wire: bytes, named: str, piece: int = 1000, limits: FetchLimits = LIMITS) -> bytes:
+def unpack(wire: bytes, named: str, piece: int = 1000, limits: SizeLimits = LIMITS) -> bytes:
     body = BodyReader(named, limits)
     for start in range(0, len(wire), piece):
         body.feed(wire[start : start + piece])
@@ -51,7 +51,7 @@ def test_a_compressed_body_without_its_end_is_a_failure(
 ) -> None:
     wire = encode(content, encoding)
     kept = data.draw(st.integers(1, len(wire) - 1))
-    with pytest.raises(Unacceptable, match="breaks off"):
+    with pytest.raises(BadBody, match="breaks off"):
         unpack(wire[:kept], encoding)
 
 
@@ -60,7 +60,7 @@ def test_one_damaged_bit_in_gzip_content_is_never_another_body(content: bytes, d
     wire = bytearray(gzip.compress(content))
     at = data.draw(st.integers(10, len(wire) - 1))  # after the header, whose time and system mean nothing
     wire[at] ^= 1 << data.draw(st.integers(0, 7))
-    with contextlib.suppress(Unacceptable):
+    with contextlib.suppress(BadBody):
         assert unpack(bytes(wire), GZIP) == content
 
 
@@ -69,12 +69,12 @@ def test_padding_after_the_end_is_nothing_and_anything_else_is_a_failure(named: 
     wire = encode(b"agency", named)
     assert unpack(wire + bytes(512), named, 7) == b"agency"
     for garbage in (b"x", b"\0\0x", b"<html>", b"\x1f", b"\x1f\x8b\x08"):
-        with pytest.raises(Unacceptable):
+        with pytest.raises(BadBody):
             unpack(wire + garbage, named, 7)
 
 
 def test_a_second_deflate_stream_is_a_failure() -> None:
-    with pytest.raises(Unacceptable, match="something else after its end"):
+    with pytest.raises(BadBody, match="something else after its end"):
         unpack(zlib.compress(b"a") * 2, DEFLATE)
 
 
@@ -90,23 +90,23 @@ def test_what_zlib_still_holds_when_all_input_is_taken_is_not_forgotten() -> Non
 
 
 def test_the_limits_are_inclusive() -> None:
-    limits = FetchLimits(wire=1000, decoded=1000)
+    limits = SizeLimits(wire=1000, decoded=1000)
     assert len(unpack(b"x" * 1000, IDENTITY, limits=limits)) == 1000
-    with pytest.raises(Unacceptable, match="answered more than 1000 bytes"):
+    with pytest.raises(BadBody, match="answered more than 1000 bytes"):
         unpack(b"x" * 1001, IDENTITY, limits=limits)
     assert len(unpack(gzip.compress(b"x" * 1000), GZIP, limits=limits)) == 1000
-    with pytest.raises(Unacceptable, match="unpacks to more than 1000 bytes"):
+    with pytest.raises(BadBody, match="unpacks to more than 1000 bytes"):
         unpack(gzip.compress(b"x" * 1001), GZIP, limits=limits)
 
 
 def test_a_small_body_may_be_packed_well() -> None:
     assert len(unpack(bomb(MIB), GZIP)) == MIB
-    with pytest.raises(Unacceptable, match="more than 100 times its size"):
+    with pytest.raises(BadBody, match="more than 100 times its size"):
         unpack(bomb(MIB + 1), GZIP)
 
 
 def test_a_bomb_in_many_members_is_still_one() -> None:
-    with pytest.raises(Unacceptable, match="more than 100 times its size"):
+    with pytest.raises(BadBody, match="more than 100 times its size"):
         unpack(bomb(2**18) * 50, GZIP, 65_536)
 
 
@@ -122,4 +122,4 @@ def test_a_bomb_in_many_members_is_still_one() -> None:
     ],
 )
 def test_the_names_of_codings(header: str, named: str) -> None:
-    assert coding(header) == named
+    assert read_coding(header) == named

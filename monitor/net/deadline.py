@@ -1,7 +1,8 @@
-"""A bound on the whole time of a get.
+"""A bound on the whole time of an exchange.
 
-A socket's timeout starts anew with every byte, so a server that sends one byte a second, in its headers or its body, could hold a poll for
-hours. When the time is over a timer shuts the open connection down, and whoever reads it sees its end.
+A socket's timeout starts again with every byte, so a server that sends one byte a second, in its headers or
+its body, could hold a poll for hours. When the time is over a timer shuts the open connection down, and its
+reader sees its end.
 """
 
 from __future__ import annotations
@@ -15,7 +16,9 @@ from typing import Any, Self
 
 
 class Deadline:
-    """One get's time in seconds, running from the entry of the context; give `trace` to httpx as the request extension of that name."""
+    """Seconds that run from the entry of the context; give `trace` to httpx as the request extension of that
+    name.
+    """
 
     def __init__(self, total: float, clock: Callable[[], float]) -> None:
         self.total = total
@@ -49,7 +52,9 @@ class Deadline:
         return self._over or self.remaining <= 0
 
     def trace(self, event: str, info: dict[str, Any]) -> None:
-        """Learns of each new connection (httpx's ``trace`` extension); TLS replaces the socket, so the last one counts."""
+        """Note each new connection (httpx's ``trace`` extension); TLS replaces the socket, so the last one
+        counts.
+        """
         if event.endswith((".connect_tcp.complete", ".start_tls.complete")):
             with self._lock:
                 self._socket = info["return_value"].get_extra_info("socket")

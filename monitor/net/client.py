@@ -1,0 +1,231 @@
+"""One request, one answer: httpx with its errors in words, within a deadline and limits of size."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import ssl
+from collections.abc import Iterator, Mapping
+from datetime import timedelta
+from functools import cache
+from http.cookiejar import CookieJar, DefaultCookiePolicy
+from types import TracebackType
+from typing import NamedTuple, Self
+
+import httpx
+
+from monitor import __version__
+from monitor.errors import ConfigError
+from monitor.net.deadline import Deadline
+from monitor.net.decompress import IDENTITY, BodyReader, read_coding
+from monitor.net.errors import BadBody, ExchangeFailed
+from monitor.net.limits import SizeLimits, format_size
+
+
+class Body(NamedTuple):
+    """A whole body, decoded; ``wire`` is its gzip form as received, None where the server sent another
+    one.
+    """
+
+    decoded: bytes
+    wire: bytes | None
+
+
+class Answer:
+    """What a server answered: ``status``, ``headers`` as received, and a body to read once.
+
+    ``wire_bytes`` counts what came of the body until now, still compressed.
+    """
+
+    def __init__(self, response: httpx.Response, deadline: Deadline) -> None:
+        self.status = response.status_code
+        self.headers: tuple[tuple[str, str], ...] = response.extensions[_HEADERS]
+        self.wire_bytes = 0
+        self._response = response
+        self._deadline = deadline
+
+    def header(self, name: str) -> str:
+        """The first header of a (lower-case) name, "" without one."""
+        return next((value for key, value in self.headers if key.lower() == name), "")
+
+    def all_headers(self, name: str) -> str:
+        """All headers of a (lower-case) name, joined by commas as RFC 9110, 5.3 allows."""
+        return ", ".join(value for key, value in self.headers if key.lower() == name)
+
+    def read_body(self, limits: SizeLimits) -> Body:
+        """Read the whole body. Raises ExchangeFailed, never returns a part of it."""
+        coding = read_coding(self.all_headers("content-encoding"))
+        length = self.header("content-length")
+        if length.isdecimal() and int(length) > limits.wire:
+            raise BadBody(f"answered more than {format_size(limits.wire)}")
+        if coding == IDENTITY and not self._says_where_it_ends():
+            raise BadBody("gave an answer that does not say where it ends")
+        body = BodyReader(coding, limits)
+        for chunk in self._response.iter_raw():
+            self.wire_bytes += len(chunk)
+            body.feed(chunk)
+            if self._deadline.passed:
+                break
+        if self._deadline.passed:  # an answer that was cut off by it may look complete
+            raise _late(self._deadline)
+        return Body(body.close(), body.wire)
+
+    def _says_where_it_ends(self) -> bool:
+        """Whether a cut answer can be told from a whole one. HTTP/1.0 ends with the connection, so it may
+        pass.
+        """
+        return self._response.http_version == "HTTP/1.0" or bool(
+            self.header("content-length") or self.header("transfer-encoding")
+        )
+
+
+class HttpClient:
+    """One httpx client for all threads; a context manager.
+
+    ``contact`` tells servers whom to write to. ``connect`` and ``read`` bound one connection and one silence.
+    ``proxy`` is an http(s) URL; without one, the environment's proxies and certificate bundle count only if
+    ``trust_env``. Raises ConfigError for a proxy that cannot be used.
+    """
+
+    def __init__(
+        self,
+        *,
+        contact: str = "",
+        connect: timedelta = timedelta(seconds=10),
+        read: timedelta = timedelta(seconds=30),
+        proxy: str | None = None,
+        trust_env: bool = False,
+    ) -> None:
+        self._connect = connect.total_seconds()
+        self._read = read.total_seconds()
+        try:
+            self._client = httpx.Client(
+                headers={
+                    "User-Agent": _format_user_agent(contact),
+                    "Accept": "*/*",
+                    "Accept-Encoding": "gzip, deflate",
+                },
+                proxy=proxy,
+                trust_env=trust_env,
+                verify=_load_certificates(trust_env),
+                follow_redirects=False,
+                event_hooks={"response": [_hide_location]},
+                # None is kept: no request depends on an earlier one.
+                cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
+                # One connection per request: none is found dead, and `Deadline` sees each of them open.
+                limits=httpx.Limits(max_keepalive_connections=0),
+            )
+        except (ValueError, ImportError, httpx.InvalidURL):
+            # not "from": the cause repeats the address, perhaps with its password
+            raise ConfigError(["the proxy's address must start with http:// or https://"]) from None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self._client.close()
+
+    @contextlib.contextmanager
+    def get(self, url: httpx.URL, headers: Mapping[str, str], deadline: Deadline) -> Iterator[Answer]:
+        """Send a GET; the answer is open inside the context. Raises ExchangeFailed, also while the body is
+        read.
+        """
+        if deadline.passed:
+            raise _late(deadline)
+        left = deadline.remaining
+        request = self._client.build_request(
+            "GET",
+            url,
+            headers=dict(headers),
+            timeout=httpx.Timeout(min(self._read, left), connect=min(self._connect, left)),
+            extensions={"trace": deadline.trace},
+        )
+        try:
+            with contextlib.closing(self._send(request)) as response:
+                yield Answer(response, deadline)
+        except httpx.TransportError as error:
+            raise _describe(error, deadline) from error
+
+    def _send(self, request: httpx.Request) -> httpx.Response:
+        try:
+            return self._client.send(request, stream=True)
+        except (UnicodeError, OverflowError) as error:  # from the resolver: an overlong label, port 99999
+            raise ExchangeFailed("has a host name or a port that is not one") from error
+
+
+_HEADERS = "monitor.headers"
+
+
+def _hide_location(response: httpx.Response) -> None:
+    """Keep the headers and hide Location: httpx parses it even without following it, and fails for
+    "mailto:x".
+    """
+    response.extensions[_HEADERS] = tuple(response.headers.multi_items())
+    response.headers.pop("location", None)
+
+
+def _late(deadline: Deadline) -> ExchangeFailed:
+    return ExchangeFailed(f"did not finish within {deadline.total:g} s", transient=True)
+
+
+def _describe(error: httpx.TransportError, deadline: Deadline) -> ExchangeFailed:
+    """The failure of a connection. It repeats no text of the error's own but the operating system's."""
+    if deadline.passed:
+        return _late(deadline)
+    untrusted = next((e for e in _causes(error) if isinstance(e, ssl.SSLCertVerificationError)), None)
+    if untrusted is not None:
+        return ExchangeFailed(f"has a certificate that is not to be trusted: {untrusted.verify_message}")
+    lasting = isinstance(error, (httpx.UnsupportedProtocol, httpx.LocalProtocolError))
+    return ExchangeFailed(_reason(error), transient=not lasting)
+
+
+def _reason(error: httpx.TransportError) -> str:
+    match error:
+        case httpx.ConnectTimeout():
+            return "did not take the connection in time"
+        case httpx.TimeoutException():
+            return "went silent for too long"
+        case httpx.ProxyError():
+            return "could not be reached: the proxy refused"
+        case httpx.ConnectError():
+            system = next((e.strerror for e in _causes(error) if isinstance(e, OSError) and e.strerror), None)
+            return f"could not be connected to{f': {system}' if system else ''}"
+        case httpx.ReadError() | httpx.WriteError() | httpx.CloseError():
+            return "broke the connection off in the middle of its answer"
+        case httpx.RemoteProtocolError():
+            return "gave an answer that breaks off or is not valid HTTP"
+        case _:
+            return "could not be asked"
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    cause: BaseException | None = error
+    while cause is not None:
+        yield cause
+        cause = cause.__cause__ or cause.__context__
+
+
+def _load_certificates(trust_env: bool) -> ssl.SSLContext:
+    """The certificates that are trusted: the packaged ones, or those that the environment names instead."""
+    named = (os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR")) if trust_env else (None, None)
+    return _certificates(*named)
+
+
+@cache
+def _certificates(file: str | None, folder: str | None) -> ssl.SSLContext:
+    """Loaded once for all clients, because it takes longer than a small request; httpx reads the same
+    variables.
+    """
+    return httpx.create_ssl_context(trust_env=bool(file or folder))
+
+
+def _format_user_agent(contact: str) -> str:
+    """A contact that is not ASCII, or has a line break, cannot stand in a header."""
+    name = f"map-monitor/{__version__}"
+    plain = "".join(c for c in contact if c.isascii() and c.isprintable() and c not in "()\\").strip()
+    return f"{name} (+{plain})" if plain else name

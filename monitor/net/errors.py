@@ -1,0 +1,20 @@
+"""Why an HTTP exchange failed."""
+
+from __future__ import annotations
+
+
+class ExchangeFailed(Exception):
+    """No whole answer came.
+
+    ``reason`` follows a subject: "did not finish within 60 s". ``transient``: the same request may succeed
+    later without any change.
+    """
+
+    def __init__(self, reason: str, *, transient: bool = False) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.transient = transient
+
+
+class BadBody(ExchangeFailed):
+    """The body is too large, or is not what the answer says it is."""
