@@ -41,7 +41,10 @@ def unzipped(body: bytes) -> dict[str, bytes]:
 def xlsx(
     rows: Iterable[Iterable[object]], links: Mapping[str, str] | None = None, before: Iterable[str] = ()
 ) -> bytes:
-    """A workbook whose sheet "List" holds the rows; ``before`` names empty sheets in front of it."""
+    """A workbook whose sheet "List" holds the rows.
+
+    ``links`` are by cell name; sheets named in ``before`` come first.
+    """
     book = openpyxl.Workbook()
     sheet = book.active
     assert sheet is not None
