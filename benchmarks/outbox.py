@@ -23,13 +23,16 @@ import psutil
 import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
-from monitor.domain import Change, Confidence, Envelope, Kind, Listing, Message, Placement, PlacementReason
+from monitor.domain import Change, Confidence, Envelope, Kind, Listing, Placement, PlacementReason, Rendered
 from monitor.keys import KeyFile
-from monitor.outbox import Content, Recipient, drain, fan_out
+from monitor.messages import Message
+from monitor.messages.model import Alert
+from monitor.outbox import MessageLoader, Recipient, drain, fan_out
 from monitor.storage import schema
 from monitor.storage.deliveries import queue
 from monitor.storage.engine import connect, transaction
 from monitor.storage.lists.codec import change_to_columns
+from monitor.storage.lists.coverage import Coverage
 from monitor.storage.migrate import upgrade
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
@@ -61,7 +64,7 @@ class Accepting:
     def lane(self, address: str) -> str:
         return address.rpartition("@")[2]
 
-    async def send(self, message: Message, envelope: Envelope) -> None:
+    async def send(self, message: Rendered, envelope: Envelope) -> None:
         await asyncio.sleep(0)
 
 
@@ -224,8 +227,9 @@ def drained(engine: Engine, folder: Path, limit: int) -> float:
             {"n": limit},
         )
 
-    def compose(content: Content) -> Message:
-        return Message(subject=content.source, text="text", html="<p>text</p>")
+    def render(message: Message) -> Rendered:
+        assert isinstance(message, Alert)
+        return Rendered(subject=message.source, text="text", html="<p>text</p>")
 
     def marks(recipient: Recipient) -> dict[str, str]:
         return {"stop": "mailto:stop@watch.example", "asked": "Feb 3, 2026"}
@@ -233,12 +237,17 @@ def drained(engine: Engine, folder: Path, limit: int) -> float:
     result, seconds = timed(
         lambda: asyncio.run(
             drain(
-                engine, {"email": Accepting()}, KEYS, compose=compose, marks=marks, folder=folder, domain="watch.example",
+                engine, {"email": Accepting()}, KEYS, loader=loader(engine), render=render, placeholders=marks, folder=folder, domain="watch.example",
                 owner="bench", clock=lambda: NOW,
             )
         )
     )  # fmt: skip
     return float(result.sent) / seconds.wall
+
+
+def loader(engine: Engine) -> MessageLoader:
+    """Message values without a configuration."""
+    return MessageLoader({}, None, engine, Coverage(engine, (), locate), lambda: NOW)
 
 
 def measure(name: str, engine: Engine, folder: Path, subscriptions: int) -> None:

@@ -26,22 +26,22 @@ import aiosmtplib
 import sqlalchemy as sa
 
 from benchmarks import outbox
-from monitor import render
 from monitor.channels.email import Email
 from monitor.channels.mime import Form, Letterhead
-from monitor.channels.placeholders import filled
+from monitor.channels.placeholders import fill
 from monitor.domain import (
-    Alert,
     Change,
     Confidence,
     Envelope,
     Kind,
     Listing,
     Meaning,
-    Message,
     PlacementReason,
+    Rendered,
     Told,
 )
+from monitor.messages import render
+from monitor.messages.model import Alert, Sender
 from monitor.outbox import drain, fan_out
 from monitor.storage.engine import connect, transaction
 from monitor.storage.migrate import upgrade
@@ -99,7 +99,7 @@ def sink() -> Iterator[int]:
         running.join()
 
 
-def example() -> Message:
+def example() -> Rendered:
     """An ordinary alert: one agency added."""
     listing = Listing(
         name="Hammond Police Department", key="h", state="IN", city="Hammond", since=date(2026, 11, 23)
@@ -113,7 +113,7 @@ def example() -> Message:
         NOW,
     )
     words = "Ring lists it as an agency on its Neighbors app. Listing alone gives no access to cameras."
-    return render.alert(
+    return render(
         Alert(
             source="ring",
             title="Ring's Active Agency Map",
@@ -121,16 +121,14 @@ def example() -> Message:
             official_url="https://maps.example/ring",
             told=(told,),
             meaning=Meaning(date(2025, 1, 1), words, words, "Ring, 2025", date(2026, 11, 24)),
-            site_name="Map Monitor",
-            contact="hello@watch.example",
-            timezone="America/Chicago",
-        )
+        ),
+        Sender(site_name="Map Monitor", contact="hello@watch.example", timezone="America/Chicago"),
     )
 
 
 def envelope(number: int) -> Envelope:
     marks = {"asked": "Feb 3, 2026", "stop": f"mailto:alerts@watch.example?subject=stop%20{number:032x}"}
-    return Envelope(number, f"person{number}@people.example", f"<{number}@watch.example>", marks=marks)
+    return Envelope(number, f"person{number}@people.example", f"<{number}@watch.example>", placeholders=marks)
 
 
 async def spread(
@@ -145,7 +143,7 @@ async def spread(
 async def bare(port: int, mails: int, connections: int) -> float:
     """aiosmtplib's own sendmail with ready-made bytes."""
     form = Form(example(), Letterhead.of(SENDER))
-    ready = [form.filled(envelope(number), NOW) for number in range(mails)]
+    ready = [form.fill(envelope(number), NOW) for number in range(mails)]
 
     async def work(numbers: Iterator[int]) -> None:
         async with aiosmtplib.SMTP(
@@ -203,8 +201,9 @@ async def ledger(port: int, mails: int, connections: int) -> float:
             engine,
             {"email": opened(port, connections)},
             outbox.KEYS,
-            compose=lambda _: message,
-            marks=lambda recipient: envelope(recipient.subscriber).marks,
+            loader=outbox.loader(engine),
+            render=lambda _: message,
+            placeholders=lambda recipient: envelope(recipient.subscriber).placeholders,
             folder=folder,
             domain="watch.example",
             owner="bench",
@@ -230,9 +229,9 @@ async def building(port: int, mails: int, connections: int) -> float:
                 mail = EmailMessage(policy=policy.SMTP)
                 mail["From"], mail["To"], mail["Subject"] = SENDER, to.address, message.subject
                 mail["Message-ID"] = to.message_id
-                mail["List-Unsubscribe"] = f"<{to.marks['stop']}>"
-                mail.set_content(filled(message.text, to.marks))
-                mail.add_alternative(filled(message.html, to.marks), subtype="html")
+                mail["List-Unsubscribe"] = f"<{to.placeholders['stop']}>"
+                mail.set_content(fill(message.text, to.placeholders))
+                mail.add_alternative(fill(message.html, to.placeholders), subtype="html")
                 await client.send_message(mail)
 
     return await spread(iter(range(mails)), connections, work)
@@ -256,13 +255,13 @@ def main(mails: int = 3000, connections: int = 10, rounds: int = 3) -> None:
     form, to = Form(example(), Letterhead.of(SENDER)), envelope(1)
     started = time.perf_counter()
     for _ in range(2000):
-        form.filled(to, NOW)
+        form.fill(to, NOW)
     print(f"{mails} mails, {connections} connections, best of {rounds}, Python {sys.version.split()[0]}\n")
     print("| way | mails/s | of the limit |\n|---|---|---|")
     for name, rate in best.items():
         print(f"| {name} | {rate:,.0f} | {rate / limit:.2f} |")
     print(
-        f"\nfilling one mail: {(time.perf_counter() - started) / 2000 * 1e6:.0f} µs, {len(form.filled(to, NOW)):,} bytes"
+        f"\nfilling one mail: {(time.perf_counter() - started) / 2000 * 1e6:.0f} µs, {len(form.fill(to, NOW)):,} bytes"
     )
 
 

@@ -13,12 +13,12 @@ import os
 import ssl
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Self
 
-from monitor.errors import ConfigError, MonitorError, UsageError
+from monitor.errors import ConfigError, MonitorError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,10 +27,12 @@ if TYPE_CHECKING:
 
     from monitor.channels import Channel
     from monitor.config import Settings
-    from monitor.domain import Alert, Listing, Message, Placement
+    from monitor.domain import Listing, Placement, Rendered
     from monitor.fetch import Fetcher
     from monitor.keys import KeyFile
-    from monitor.outbox import Content, Drained, Letter, Recipient
+    from monitor.messages import Message, Sender
+    from monitor.messages.model import Alert
+    from monitor.outbox import Drained, MessageLoader, RecipientPlaceholders
     from monitor.parser import ParserProcess
     from monitor.places import Gazetteer
     from monitor.polling import PolledSource
@@ -196,7 +198,7 @@ def open_channels(settings: Settings, clock: Callable[[], datetime] = now) -> di
             connections=email.connections,
             verp=email.verp,
             tls=_trusting(email.ca) if email.ca else None,
-            bounce_token=lambda envelope: envelope.marks["bounce"],
+            bounce_token=lambda envelope: envelope.placeholders["bounce"],
         )
     if settings.telegram.token:
         from monitor.channels.telegram import Telegram
@@ -223,129 +225,24 @@ def sender_address(settings: Settings) -> str:
     return Letterhead.of(settings.email.sender or MAILBOX_SENDER).address
 
 
-def alerter(settings: Settings) -> Callable[[Content], Alert]:
-    """What is told of a source, with everything that stands around it; of one that is not configured any
-    more, what is left.
-    """
-    from monitor.domain import Alert
+def message_sender(settings: Settings) -> Sender:
+    """Who sends messages, as the configuration names it."""
+    from monitor.messages import Sender
 
-    public = settings.site.public_url.rstrip("/") if settings.site.public_url else None
-
-    infos = settings.infos
-
-    def alert(content: Content) -> Alert:
-        if public is None:
-            permalink = None
-        else:
-            permalink = f"{public}/changes/{content.changeset}" if content.changeset else f"{public}/changes"
-        source = infos.get(content.source)
-        return Alert(
-            source=content.source,
-            title=source.title(content.language) if source else content.source,
-            publisher=source.publisher if source else "The publisher",
-            official_url=source.official_url if source else permalink or "",
-            told=content.told,
-            meaning=source.meaning(content.at.date()) if source else None,
-            site_name=settings.site.name,
-            contact=settings.site.contact,
-            timezone=settings.site.timezone,
-            language=content.language,
-            late=content.late,
-            held_until_now=content.held_until_now,
-            permalink=permalink,
-            managed=public is not None,
-        )
-
-    return alert
-
-
-def sample(settings: Settings, language: str, now: datetime) -> Alert:
-    """An alert about nothing that has happened, marked as such, to show what one looks like. Raises
-    UsageError where no list is watched.
-    """
-    from monitor.domain import Change, Confidence, Kind, Listing, PlacementReason, Told
-    from monitor.outbox import Content
-
-    if not settings.watched:
-        raise UsageError("no list is watched: write a [sources.NAME], or take enabled = false away")
-    name, source = next(iter(settings.watched.items()))
-    listing = Listing(
-        name="Hammond Police Department", city="Hammond", state="IN", since=now.date() - timedelta(days=1)
+    site = settings.site
+    return Sender(
+        site_name=site.name,
+        contact=site.contact,
+        timezone=site.timezone,
+        managed=site.public_url is not None,
     )
-    told = Told(
-        change=Change(Kind.ADDED, after=listing),
-        because=("46320",),
-        reason=PlacementReason("covers", ("Hammond",)),
-        confidence=Confidence.EXACT,
-        not_before=now - source.every,
-        not_after=now,
-    )
-    content = Content(source=name, language=language, told=(told,), at=now)
-    return replace(alerter(settings)(content), sample=True)
 
 
-def composer(settings: Settings) -> Callable[[Content], Message]:
-    """How changes of a configured source are put into words."""
-    from monitor import render
+def sample_alert(settings: Settings, language: str, now: datetime) -> Alert:
+    """A sample alert. Raises UsageError where no list is monitored."""
+    from monitor.outbox.alerts import AlertBuilder
 
-    alert = alerter(settings)
-    return lambda content: render.alert(alert(content))
-
-
-def writer(
-    settings: Settings, engine: Engine, coverage: Coverage, clock: Callable[[], datetime]
-) -> Callable[[Letter], Message]:
-    """How everything that is no alert is put into words. ``coverage`` says who covers a place today, for
-    welcomes.
-    """
-    from monitor.writing import Writer
-
-    return Writer(settings, engine, coverage, alerter(settings), clock)
-
-
-def marker(settings: Settings, keys: KeyFile) -> Callable[[Recipient], dict[str, str]]:
-    """A recipient's own words: when they asked, until when they may confirm, their links, and the token that
-    a bounce comes back with.
-
-    Only what works is named: the pages and the one-click address (RFC 8058) come with the site that serves
-    them.
-    """
-    from monitor.core import tokens
-    from monitor.core.tokens import Purpose
-    from monitor.messages import locale
-    from monitor.render import asked_on
-
-    address = sender_address(settings)
-    site = settings.site.public_url.rstrip("/") if settings.site.public_url else None
-
-    def marks(recipient: Recipient) -> dict[str, str]:
-        def token(purpose: Purpose) -> str:
-            return tokens.make(keys.token_key, purpose, recipient.subscriber, recipient.nonce)
-
-        by_mail = f"mailto:{address}?subject=unsubscribe%20{token(Purpose.UNSUBSCRIBE)}"
-        words = {
-            "asked": asked_on(recipient.asked_at, settings.site.timezone, recipient.language),
-            "stop": by_mail,
-            "bounce": token(Purpose.BOUNCE),
-        }
-        if recipient.confirm_until is not None:
-            words["until"] = locale.moment(
-                recipient.confirm_until, settings.site.timezone, recipient.language
-            )
-        if site is not None:
-            links = {
-                "confirm": f"{site}/confirm/{token(Purpose.CONFIRM)}",
-                "manage": f"{site}/manage/{token(Purpose.MANAGE)}",
-                "unsubscribe": f"{site}/unsubscribe/{token(Purpose.UNSUBSCRIBE)}",
-            }
-            words |= links | {
-                "stop": links["manage"],
-                "stop-by-mail": by_mail,
-                "one-click": links["unsubscribe"],
-            }
-        return words
-
-    return marks
+    return AlertBuilder(settings.infos, settings.site.public_url).sample(language, now)
 
 
 @dataclass(frozen=True)
@@ -416,6 +313,29 @@ class Components:
                 name = f"map-monitor/{meta.identity(conn)}"
         return open_log_key(self.engine, self.settings.data.folder, name, self.clock())
 
+    @cached_property
+    def loader(self) -> MessageLoader:
+        """Makes message values from what is owed."""
+        from monitor.outbox import MessageLoader
+
+        return MessageLoader(
+            self.settings.infos, self.settings.site.public_url, self.engine, self.coverage, self.clock
+        )
+
+    def render(self, message: Message) -> Rendered:
+        """Render a message as from this service."""
+        from monitor import messages
+
+        return messages.render(message, message_sender(self.settings))
+
+    @property
+    def placeholders(self) -> RecipientPlaceholders:
+        """Computes each recipient's own words."""
+        from monitor.outbox import RecipientPlaceholders
+
+        site = self.settings.site
+        return RecipientPlaceholders(self.keys, sender_address(self.settings), site.public_url, site.timezone)
+
     @property
     def tombstones(self) -> Tombstones:
         return open_tombstones(self.settings)
@@ -480,9 +400,9 @@ async def send_due(
         engine,
         components.channels,
         keys,
-        compose=composer(settings),
-        write=writer(settings, engine, components.coverage, clock),
-        marks=marker(settings, keys),
+        loader=components.loader,
+        render=components.render,
+        placeholders=components.placeholders,
         folder=settings.data.folder,
         domain=sender_address(settings).rpartition("@")[2],
         owner=process_name(),

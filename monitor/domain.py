@@ -273,39 +273,13 @@ class Told:
     not_after: datetime
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Alert:
-    """Everything that one distinct message says, without the person: the input of `render.alert`.
-
-    ``source`` is the configured name ("ring"), ``title`` its words ("Ring's Active Agency Map"), ``official_url`` its page for people.
-    ``late`` says that the change was detected more than 24 h ago. ``permalink`` is None until a site serves it; ``managed`` says that the
-    mark "stop" leads to a page on which everything can be changed, not to an address.
-    """
-
-    source: str
-    title: str
-    publisher: str
-    official_url: str
-    told: tuple[Told, ...]
-    meaning: Meaning | None
-    site_name: str
-    contact: str
-    timezone: str
-    language: str = "en"
-    permalink: str | None = None
-    late: bool = False
-    sample: bool = False
-    held_until_now: bool = False
-    managed: bool = False
-
-
-def mark(name: str) -> str:
-    """What stands in a `Message` for a recipient's own word: private-use characters around a name, which no text from outside can hold."""
+def placeholder(name: str) -> str:
+    """What stands in a `Rendered` for a recipient's own word: private-use characters around a name, which untrusted text cannot contain."""
     return f"\ue000{name}\ue001"
 
 
 @dataclass(frozen=True, slots=True)
-class Message:
+class Rendered:
     """One distinct content. Recipient-specific words stand in it as marks (see `render.MARKS`) that a channel replaces per recipient.
 
     ``blocks`` are Telegram-HTML pieces that may be sent together or apart, never cut inside.
@@ -319,7 +293,7 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Envelope:
-    """One delivery of a message: to whom and with which words in place of the marks.
+    """One delivery of a message: to whom and with which values for the placeholders.
 
     ``address`` is the mail address or chat id in the clear: it never enters a log or an exception's text.
     """
@@ -328,4 +302,4 @@ class Envelope:
     address: str
     message_id: str
     subscriber: int = 0
-    marks: Mapping[str, str] = field(default_factory=dict)
+    placeholders: Mapping[str, str] = field(default_factory=dict)

@@ -54,3 +54,30 @@ def upgrade() -> None:
         sa.Column("note", sqlmodel.AutoString(), nullable=False),
         sa.PrimaryKeyConstraint("size", name=op.f("pk_log_checkpoint")),
     )
+    upgrade_deliveries()
+
+
+def upgrade_deliveries() -> None:
+    """What a digest or notice is about stood in its period ("blind ring 2026-11-24"); now it has columns of its own."""
+    op.add_column(
+        "delivery", sa.Column("about", sqlmodel.AutoString(), nullable=False, server_default=sa.text("''"))
+    )
+    op.add_column("delivery", sa.Column("about_source", sqlmodel.AutoString(), nullable=True))
+    digests, notices = "kind = 'digest'", "kind = 'notice'"
+    for about, where in (
+        ("summary", f"{digests} AND period LIKE 'summary %'"),
+        ("last", f"{digests} AND period LIKE 'last %'"),
+        ("weekly", f"{digests} AND period LIKE '____-W__'"),
+        ("daily", f"{digests} AND about = ''"),
+        ("receipt", f"{notices} AND period LIKE 'receipt %'"),
+        ("export", f"{notices} AND period LIKE 'export %'"),
+        ("blind", f"{notices} AND period LIKE 'blind %'"),
+        ("back", f"{notices} AND period LIKE 'back %'"),
+    ):
+        op.execute(f"UPDATE delivery SET about = '{about}' WHERE {where}")  # noqa: S608 - constants of this file
+    # between the word and the day at the end: "blind ", 6 letters, and " 2026-11-24", 11
+    for about, start in (("blind", 7), ("back", 6)):
+        op.execute(
+            f"UPDATE delivery SET about_source = substr(period, {start}, length(period) - {start + 10}) "  # noqa: S608
+            f"WHERE {notices} AND about = '{about}'"
+        )

@@ -13,7 +13,7 @@ from __future__ import annotations
 from types import TracebackType
 from typing import Protocol, Self
 
-from monitor.domain import Envelope, Message
+from monitor.domain import Envelope, Rendered
 
 EVERYTHING = "*"
 """The lane of a failure that concerns the whole channel: the server is away, refuses the password, or lost its certificate."""
@@ -35,8 +35,8 @@ class Channel(Protocol):
         """What pauses together with this address: its mail domain or its chat id. Pure; never raises."""
         ...
 
-    async def send(self, message: Message, envelope: Envelope) -> None:
-        """Hand one message over, its marks filled from ``envelope.marks``. Raises Transient or Permanent; returning is acceptance."""
+    async def send(self, message: Rendered, envelope: Envelope) -> None:
+        """Hand one message over, its marks filled from ``envelope.placeholders``. Raises Transient or Permanent; returning is acceptance."""
         ...
 
     async def __aenter__(self) -> Self: ...

@@ -23,7 +23,7 @@ from aiosmtplib import SMTPAuthenticationError, SMTPException, SMTPHeloError, SM
 from monitor.channels import EVERYTHING
 from monitor.channels.mime import Form, Letterhead, checked
 from monitor.channels.replies import domain, redacted, refusal
-from monitor.domain import Envelope, Message
+from monitor.domain import Envelope, Rendered
 from monitor.errors import Transient
 
 log = logging.getLogger(__name__)
@@ -108,10 +108,10 @@ class Email:
         """The mail domain."""
         return domain(address)
 
-    async def send(self, message: Message, envelope: Envelope) -> None:
+    async def send(self, message: Rendered, envelope: Envelope) -> None:
         """Hand one mail to the relay. Raises Transient or Permanent, see `replies.refusal`."""
         address = checked(envelope.address)
-        mail = self._form(message).filled(envelope, self._clock())
+        mail = self._form(message).fill(envelope, self._clock())
         sender = self._envelope_sender(envelope)
         async with self._slots:
             client = await self._begun(sender, address)
@@ -130,7 +130,7 @@ class Email:
         how = f"with {secured.version()}" if secured else "in clear text"
         return f"{self._host}:{self._port} answers {how}" + (", signed in" if self._username else "")
 
-    def _made(self, message: Message) -> Form:
+    def _made(self, message: Rendered) -> Form:
         return Form(message, self._head)
 
     def _envelope_sender(self, envelope: Envelope) -> str:

@@ -22,10 +22,10 @@ from types import TracebackType
 from typing import Literal, Self
 
 from monitor.channels.mime import POLICY, Form, Letterhead, message_id, unstructured
-from monitor.channels.placeholders import filled
+from monitor.channels.placeholders import fill
 from monitor.channels.posts import posts
 from monitor.channels.replies import domain
-from monitor.domain import Envelope, Message
+from monitor.domain import Envelope, Rendered
 from monitor.errors import Transient
 
 _TAG = re.compile(r"<a [^>]*href=\"([^\"]*)\"[^>]*>(.*?)</a>|<[^>]+>", re.DOTALL)
@@ -65,20 +65,20 @@ class Mailbox:
         """The mail domain, or the chat."""
         return domain(address) if self.name == "email" else address
 
-    async def send(self, message: Message, envelope: Envelope) -> None:
+    async def send(self, message: Rendered, envelope: Envelope) -> None:
         """Write one file. Raises Transient when the folder cannot be written, Permanent as the mail channel does."""
         if self.name == "email":
-            mail = self._form(message).filled(envelope, self._clock())
+            mail = self._form(message).fill(envelope, self._clock())
         else:
             mail = self._posted(message, envelope)
         await asyncio.to_thread(self._write, file_name(envelope), mail)
 
-    def _made(self, message: Message) -> Form:
+    def _made(self, message: Rendered) -> Form:
         return Form(message, self._head)
 
-    def _posted(self, message: Message, envelope: Envelope) -> bytes:
+    def _posted(self, message: Rendered, envelope: Envelope) -> bytes:
         chat = re.sub(r"[^\w@.-]", "", envelope.address)
-        blocks = [filled(block, envelope.marks, html.escape) for block in message.blocks]
+        blocks = [fill(block, envelope.placeholders, html.escape) for block in message.blocks]
         pages = posts(blocks)
         headers = [
             f"Date: {format_datetime(self._clock())}",

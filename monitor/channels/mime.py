@@ -22,8 +22,8 @@ from email.utils import format_datetime, formataddr
 
 from email_validator import EmailNotValidError, validate_email
 
-from monitor.channels.placeholders import PATTERN, filled
-from monitor.domain import Envelope, Message
+from monitor.channels.placeholders import PATTERN, fill
+from monitor.domain import Envelope, Rendered
 from monitor.errors import Permanent
 
 POLICY = policy.SMTP.clone(max_line_length=76)
@@ -103,7 +103,7 @@ class Form:
 
     __slots__ = ("_common", "_pieces")
 
-    def __init__(self, message: Message, head: Letterhead) -> None:
+    def __init__(self, message: Rendered, head: Letterhead) -> None:
         if PATTERN.search(message.subject):
             raise ValueError("a subject is the same for everybody: it takes no marks")
         # a boundary with "=_" cannot occur in quoted-printable (RFC 2045, 6.7), a placeholder with the content's hash not in the content
@@ -120,11 +120,11 @@ class Form:
             (*lines[int(number)], common) for number, common in zip(rest[::2], rest[1::2], strict=True)
         )
 
-    def filled(self, envelope: Envelope, date: datetime) -> bytes:
+    def fill(self, envelope: Envelope, date: datetime) -> bytes:
         """The mail for one recipient, CRLF line ends. Raises Permanent for an address, a word or a link that must not be sent."""
         out = [_own_headers(envelope, date), self._common]
         for line, in_html, common in self._pieces:
-            text = filled(line, envelope.marks, html.escape if in_html else str)
+            text = fill(line, envelope.placeholders, html.escape if in_html else str)
             out += (_quoted_printable(text), common)
         return b"".join(out)
 
@@ -168,7 +168,7 @@ def _own_headers(envelope: Envelope, date: datetime) -> bytes:
         f"Date: {format_datetime(date)}",
         f"To: {checked(envelope.address)}",
         f"Message-ID: {message_id(envelope)}",
-        *_stopping(envelope.marks),
+        *_stopping(envelope.placeholders),
     ]
     return ("\r\n".join(lines) + "\r\n").encode("ascii")
 
@@ -181,10 +181,10 @@ def message_id(envelope: Envelope) -> str:
     return identity
 
 
-def _stopping(marks: Mapping[str, str]) -> list[str]:
+def _stopping(values: Mapping[str, str]) -> list[str]:
     """List-Unsubscribe (RFC 2369), with the one-click form (RFC 8058) only when there is an address that serves it."""
-    one_click = marks.get("one-click", "")
-    by_mail = marks.get("stop-by-mail") or marks.get("stop", "")
+    one_click = values.get("one-click", "")
+    by_mail = values.get("stop-by-mail") or values.get("stop", "")
     links = [
         link for link, scheme in ((one_click, "https:"), (by_mail, "mailto:")) if link.startswith(scheme)
     ]

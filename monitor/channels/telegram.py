@@ -49,10 +49,10 @@ from telegram.error import (
 from telegram.request import HTTPXRequest
 
 from monitor.channels import EVERYTHING
-from monitor.channels.placeholders import filled
+from monitor.channels.placeholders import fill
 from monitor.channels.posts import posts
 from monitor.channels.rate import Pace
-from monitor.domain import Envelope, Message
+from monitor.domain import Envelope, Rendered
 from monitor.errors import Permanent, SendError, Transient
 
 log = logging.getLogger(__name__)
@@ -155,7 +155,7 @@ class Telegram:
         """The chat."""
         return address
 
-    async def send(self, message: Message, envelope: Envelope) -> None:
+    async def send(self, message: Rendered, envelope: Envelope) -> None:
         """Post one message to one chat. Raises Transient or Permanent, see `meaning_of`."""
         chat = envelope.address
         if not _CHAT.fullmatch(chat):
@@ -163,7 +163,7 @@ class Telegram:
         made = self._made.setdefault(envelope.message_id, set())
         while len(self._made) > _REMEMBERED:
             self._made.popitem(last=False)
-        for post in posts(filled(block, envelope.marks, html.escape) for block in message.blocks):
+        for post in posts(fill(block, envelope.placeholders, html.escape) for block in message.blocks):
             digest = hashlib.sha256(post.encode()).digest()
             if digest not in made:
                 await self._post(chat, post)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
+from zoneinfo import ZoneInfo
 
 from monitor import app, subscribers
 from monitor.app import Components
@@ -173,22 +174,24 @@ def _sample_channel(settings: Settings, to: str) -> str:
 
 async def _send_sample(settings: Settings, channel: str, to: str) -> str:
     """Send one alert, marked as a sample, over the real channel with the real templates."""
-    from monitor import render
+    from monitor import messages
+    from monitor.messages import locale
 
     now = app.now()
-    # It belongs to no subscriber, so its links would lead nowhere.
-    message = render.alert(replace(app.sample(settings, "en", now), permalink=None, managed=False))
+    # it belongs to nobody: there is nothing to change or to look up behind its links
+    alert = replace(app.sample_alert(settings, "en", now), permalink=None)
+    rendered = messages.render(alert, replace(app.message_sender(settings), managed=False))
     address = app.sender_address(settings)
     envelope = Envelope(
         delivery=0,
         address=subscribers.checked(channel, to),
         message_id=f"<sample.{int(now.timestamp())}@{address.rpartition('@')[2]}>",
-        marks={
-            "asked": render.asked_on(now, settings.site.timezone),
+        placeholders={
+            "asked": locale.day(now.astimezone(ZoneInfo(settings.site.timezone)).date(), "en"),
             "stop": f"mailto:{address}?subject=sample",
             "bounce": tokens.make(b"sample", Purpose.BOUNCE, 1, "sample"),
         },
     )
     async with app.open_channels(settings)[channel] as open_channel:
-        await open_channel.send(message, envelope)
+        await open_channel.send(rendered, envelope)
     return "sent"

@@ -1,1 +1,39 @@
-"""What is said: messages as values, and the words of each language."""
+"""What is said: one value per message, and its words in the reader's language. Pure: no database, no configuration.
+
+`model` holds the values, one module per kind renders it with the templates, `locale` is the one catalogue.
+"""
+
+from __future__ import annotations
+
+from monitor.domain import Rendered
+from monitor.messages import model
+from monitor.messages.model import Message, Sender
+
+__all__ = ["Message", "Sender", "render"]
+
+
+def render(message: Message, sender: Sender) -> Rendered:
+    """Render a message in its language. A recipient's own words stay placeholders. Raises ValueError for an empty one."""
+    from monitor.messages import alert, digest, export, list_notices, receipt, signup
+
+    match message:
+        case model.Alert():
+            return alert.render_alert(message, sender)
+        case model.Confirmation():
+            return signup.render_confirmation(message, sender)
+        case model.AlreadySubscribed():
+            return signup.render_already_subscribed(message, sender)
+        case model.Welcome():
+            return signup.render_welcome(message, sender)
+        case model.Digest():
+            return digest.render_digest(message, sender)
+        case model.ListUnreadable():
+            return list_notices.render_unreadable(message, sender)
+        case model.ListSwitchedOff():
+            return list_notices.render_switched_off(message, sender)
+        case model.ListReadable():
+            return list_notices.render_readable(message, sender)
+        case model.Receipt():
+            return receipt.render_receipt(message, sender)
+        case model.Export():
+            return export.render_export(message, sender)

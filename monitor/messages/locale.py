@@ -1,7 +1,7 @@
-"""English and Spanish: which of the two somebody reads, the catalogue of sentences, and dates and numbers in either.
+"""English and Spanish: the reader's language, the catalogue of sentences, and dates and numbers in either.
 
-English is what stands in code and templates; `monitor/locale/LANGUAGE/*.po` holds the other language, one file per room (``site.po``,
-``people.po``, ``bot.po``), and is read as it is: nothing is compiled by hand or at build time. Used by the site, the bot and the mails.
+English stands in code and templates; ``LANGUAGE.po`` beside this file holds the other language, for the site, the bot and
+the mails, and is read as it is: nothing is compiled by hand or at build time.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import gettext
 import re
 from collections.abc import Mapping
-from datetime import date, datetime
+from datetime import date, datetime, time
 from functools import cache
 from importlib.resources import files
 from io import BytesIO
@@ -17,8 +17,7 @@ from types import MappingProxyType
 from zoneinfo import ZoneInfo
 
 from babel import Locale
-from babel.dates import format_date, format_datetime
-from babel.messages.catalog import Catalog
+from babel.dates import format_date, format_datetime, format_time
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 from babel.numbers import format_decimal
@@ -53,18 +52,12 @@ def negotiate(accept_language: str) -> str:
 
 @cache
 def translations(language: str) -> gettext.NullTranslations:
-    """The catalogue of a language, of all its files; one that gives the English back for English and for what nobody translated."""
-    folder = files("monitor").joinpath("locale", language)
-    if language == DEFAULT or known(language) != language or not folder.is_dir():
+    """Load the catalogue of a language. English, and a sentence without a translation, stay English."""
+    catalogue = files("monitor.messages").joinpath(f"{language}.po")
+    if language == DEFAULT or known(language) != language or not catalogue.is_file():
         return gettext.NullTranslations()
-    whole = Catalog(locale=language)
-    for part in sorted(folder.iterdir(), key=lambda path: path.name):
-        if part.name.endswith(".po"):
-            for message in read_po(BytesIO(part.read_bytes()), locale=language, abort_invalid=True):
-                if message.id and message.string and not message.fuzzy:
-                    whole[message.id] = message
     compiled = BytesIO()
-    write_mo(compiled, whole)
+    write_mo(compiled, read_po(BytesIO(catalogue.read_bytes()), locale=language, abort_invalid=True))
     compiled.seek(0)
     return gettext.GNUTranslations(compiled)
 
@@ -88,11 +81,25 @@ def moment(when: datetime, timezone: str, language: str) -> str:
 def clock(when: datetime, timezone: str, language: str) -> str:
     """The time of day with its zone: "2:07 pm CST"."""
     local = when.astimezone(ZoneInfo(timezone))
+    return f"{time_of_day(local, language)} {zone_name(local)}"
+
+
+def time_of_day(local: datetime, language: str) -> str:
+    """The time of day without its zone: "2:07 pm", "2:07 p.m."."""
     half = format_datetime(local, "a", locale=_locale(language)).replace("\u202f", " ").lower()
-    zone = local.tzname() or "UTC"
-    if zone[:1] in "+-":
-        zone = f"UTC{zone}"
-    return f"{(local.hour + 11) % 12 + 1}:{local.minute:02d} {half} {zone}"
+    return f"{(local.hour + 11) % 12 + 1}:{local.minute:02d} {half}"
+
+
+def hour_of_day(hour: int, language: str) -> str:
+    """A full hour: "8 am", "8 a.m."."""
+    half = format_time(time(hour), "a", locale=_locale(language)).replace("\u202f", " ").lower()
+    return f"{(hour + 11) % 12 + 1} {half}"
+
+
+def zone_name(local: datetime) -> str:
+    """The zone of a time: "CST"; a zone without an abbreviation is written as "UTC+03"."""
+    name = local.tzname() or "UTC"
+    return f"UTC{name}" if name[:1] in "+-" else name
 
 
 def number(count: int, language: str) -> str:

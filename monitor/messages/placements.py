@@ -1,7 +1,6 @@
 """Why an agency has its places, in the reader's language: "covers Lake County", "cubre el condado de Lake".
 
-The English follows the name of an agency or "this agency". A sentence of this table is in the catalogue
-``monitor/locale/LANGUAGE/placements.po``; names of places stay as they are, except the words for what they are.
+The English follows the name of an agency or "this agency". Names of places stay as they are, except the words for what they are.
 """
 
 from __future__ import annotations

@@ -1,23 +1,22 @@
 """The outbox: `fan_out` turns published changes into deliveries [T2]; `drain` claims [T3], sends and settles [T4]."""
 
 from monitor.outbox.clone_guard import CloneGuard, FenceState
-from monitor.outbox.contents import Compose, Content, Letter, Marks, Recipient, Write
 from monitor.outbox.digests import digests_due
 from monitor.outbox.drain import Drained, drain
 from monitor.outbox.fanout import Locate, fan_out
+from monitor.outbox.load import MessageLoader
 from monitor.outbox.notices import notices_due
+from monitor.outbox.placeholders import RecipientPlaceholders
+from monitor.outbox.prepare import Recipient
 
 __all__ = [
     "CloneGuard",
-    "Compose",
-    "Content",
     "Drained",
     "FenceState",
-    "Letter",
     "Locate",
-    "Marks",
+    "MessageLoader",
     "Recipient",
-    "Write",
+    "RecipientPlaceholders",
     "digests_due",
     "drain",
     "fan_out",

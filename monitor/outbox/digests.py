@@ -7,9 +7,9 @@ from datetime import datetime, timedelta
 
 from sqlalchemy.engine import Engine
 
-from monitor.core.due import AT_ONCE, next_digest, period, zone_or_utc
+from monitor.core.due import AT_ONCE, WEEKLY, next_digest, period, zone_or_utc
 from monitor.storage.deliveries import digests
-from monitor.storage.deliveries.digests import Due
+from monitor.storage.deliveries.digests import Due, NewDigest
 from monitor.storage.engine import reading, transaction
 
 log = logging.getLogger(__name__)
@@ -35,11 +35,11 @@ def digests_due(engine: Engine, now: datetime) -> int:
             paused = [each.subscriber for each in due if each.was_paused]
             waited = digests.take_alerts(conn, paused, now) if paused else {}
             told = {
-                each.subscriber: (_period(each, now), tuple(sorted(changesets)))
+                each.subscriber: NewDigest(_period(each, now), _about(each), tuple(sorted(changesets)))
                 for each in due
                 if (changesets := {*found.get(each.subscriber, ()), *waited.get(each.subscriber, ())})
             }
-            owed = digests.owe(conn, told, now)
+            owed = digests.insert_digests(conn, told, now)
             left = told.keys() - owed
             if due:
                 digests.scheduled(conn, [_plan(each, now, left=each.subscriber in left) for each in due])
@@ -51,11 +51,18 @@ def digests_due(engine: Engine, now: datetime) -> int:
     return written
 
 
+def _about(due: Due) -> str:
+    """What a digest is about: a pause, the time since the last digest before alerts at once, a week, or a day."""
+    if due.was_paused:
+        return "summary"
+    return {AT_ONCE: "last", WEEKLY: "weekly"}.get(due.frequency, "daily")
+
+
 def _period(due: Due, now: datetime) -> str:
-    if (
-        due.was_paused or due.frequency == AT_ONCE
-    ):  # the latter went over from digests, whose last one this is
-        return f"{'summary' if due.was_paused else 'last'} {now:%Y-%m-%dT%H:%M:%S}"
+    """The key that keeps a digest from being written twice."""
+    about = _about(due)
+    if about in {"summary", "last"}:
+        return f"{about} {now:%Y-%m-%dT%H:%M:%S}"
     return period(due.frequency, zone_or_utc(due.timezone), now)
 
 

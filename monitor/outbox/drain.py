@@ -17,9 +17,9 @@ from sqlalchemy.engine import Engine
 from monitor.channels import Channel
 from monitor.keys import KeyFile
 from monitor.outbox.clone_guard import CloneGuard
-from monitor.outbox.contents import Compose, Marks, Write
 from monitor.outbox.leases import Leases
-from monitor.outbox.prepare import Composer
+from monitor.outbox.load import MessageLoader
+from monitor.outbox.prepare import MessagePreparer, Placeholders, Render
 from monitor.outbox.send import ChannelSender
 from monitor.outbox.settle import OutcomeKind
 from monitor.storage.deliveries import queue
@@ -43,8 +43,9 @@ async def drain(
     channels: Mapping[str, Channel],
     keys: KeyFile,
     *,
-    compose: Compose,
-    marks: Marks,
+    loader: MessageLoader,
+    render: Render,
+    placeholders: Placeholders,
     folder: Path,
     domain: str,
     owner: str,
@@ -52,12 +53,11 @@ async def drain(
     until: datetime | None = None,
     stop: asyncio.Event | None = None,
     chance: Callable[[], float] = random.random,
-    write: Write | None = None,
 ) -> Drained:
     """Send what is due on these channels and return when nothing is left to claim.
 
     Deliveries of other channels stay due. ``until`` leaves what becomes due later for another time; without it, what becomes due
-    while this works is sent too. ``compose`` makes alerts and ``write`` all other kinds, which wait without it. ``folder`` holds the
+    while this works is sent too. ``loader`` makes message values and ``render`` renders them. ``folder`` holds the
     fence, ``domain`` is that of the Message-IDs. Setting ``stop`` ends it early: nothing more is claimed, what is under way gets
     `sending.STOP_GRACE`, the rest is given back. Raises FencedError before anything is sent.
     """
@@ -69,8 +69,8 @@ async def drain(
             channel,
             keys,
             claims=Leases(engine, keys, fence, channel=name, owner=f"{owner}/{name}/{secrets.token_hex(4)}"),
-            composer=Composer(
-                engine, keys, compose, marks, identity=fence.identity, domain=domain, write=write
+            preparer=MessagePreparer(
+                engine, keys, loader, render, placeholders, identity=fence.identity, domain=domain
             ),
             clock=clock,
             until=until,

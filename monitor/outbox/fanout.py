@@ -49,7 +49,7 @@ def _fanned_out(engine: Engine, changeset: PendingFanOut, locate: Locate, now: d
         if not fanout.take(conn, changeset.id, now):
             return 0
         fanout.place(conn, placed)
-        owed = fanout.owe(conn, changeset.id, changeset.source, now)
+        owed = fanout.insert_deliveries(conn, changeset.id, changeset.source, now)
     log.info(
         "changeset %d of %s: %d changes, %d deliveries", changeset.id, changeset.source, len(changes), owed
     )

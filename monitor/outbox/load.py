@@ -1,35 +1,64 @@
-"""What deliveries other than alerts say: confirmations, welcomes, digests and notices, loaded from what the database knows now."""
+"""Loads what is owed as message values: from claimed deliveries and the database to `messages.model`."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from sqlalchemy.engine import Connection
+from sqlalchemy.engine import Connection, Engine
 
 from monitor.core.due import AT_ONCE
-from monitor.outbox.contents import Letter, content
+from monitor.core.freshness import freshness
+from monitor.domain import SourceInfo
+from monitor.messages import Message
+from monitor.messages.model import (
+    AgenciesToday,
+    Alert,
+    AlreadySubscribed,
+    Confirmation,
+    Digest,
+    Export,
+    ListChecks,
+    ListPlaces,
+    ListReadable,
+    ListSwitchedOff,
+    ListUnreadable,
+    Receipt,
+    Schedule,
+    Welcome,
+)
+from monitor.outbox.alerts import AlertBuilder
 from monitor.outbox.notices import RECEIPT_AFTER
+from monitor.places.codes import state_of_zip
 from monitor.storage import people
 from monitor.storage.deliveries import digests, notices
 from monitor.storage.deliveries.fanout import Match, Published
 from monitor.storage.deliveries.notices import Checks
 from monitor.storage.deliveries.queue import Claimed
+from monitor.storage.engine import reading
+from monitor.storage.lists import baseline
+from monitor.storage.lists.baseline import BaselineInfo
+from monitor.storage.lists.coverage import Cover, Coverage
 from monitor.storage.people import PENDING, Follow, Subscriber
 
 CONFIRM, WELCOME, DIGEST, NOTICE = "confirm", "welcome", "digest", "notice"
 
+_MISSED = 1.5  # times the usual interval between two checks: one of them was missed
+_NAMED = 40  # agencies that are named for one place; the others are counted
+_NAMED_IN_ALL = 400  # a mail about many places must not become so long that mail programs cut it off
+
 
 @dataclass(frozen=True)
 class Facts:
-    """What the letters of one batch are made of, by delivery, subscriber or source; ``unseen`` are sources whose followers know that they
-    cannot be seen.
+    """What the messages of one batch are made of, by delivery, subscriber or source.
+
+    ``abouts`` are (about, source) by delivery. ``unseen`` are sources whose followers know that they cannot be read.
     """
 
     subscribers: Mapping[int, Subscriber] = field(default_factory=dict)
     follows: Mapping[int, tuple[Follow, ...]] = field(default_factory=dict)
-    periods: Mapping[int, str] = field(default_factory=dict)
+    abouts: Mapping[int, tuple[str, str | None]] = field(default_factory=dict)
     changesets: Mapping[int, tuple[int, ...]] = field(default_factory=dict)
     sources: Mapping[int, str] = field(default_factory=dict)
     matches: Mapping[int, list[Match]] = field(default_factory=dict)
@@ -37,28 +66,31 @@ class Facts:
     unseen: frozenset[str] = frozenset()
 
 
-def load(conn: Connection, claimed: Iterable[Claimed], now: datetime) -> Facts:
-    """Everything that these deliveries need; alerts among them need nothing."""
-    letters = [each for each in claimed if each.kind in {CONFIRM, WELCOME, DIGEST, NOTICE}]
-    if not letters:
+def load_facts(conn: Connection, claimed: Iterable[Claimed], now: datetime) -> Facts:
+    """Read everything that these deliveries need; alerts among them need nothing."""
+    others = [delivery for delivery in claimed if delivery.kind in {CONFIRM, WELCOME, DIGEST, NOTICE}]
+    if not others:
         return Facts()
-    ids = [each.id for each in letters]
-    told = [each.id for each in letters if each.kind == DIGEST]
+    told = [delivery.id for delivery in others if delivery.kind == DIGEST]
     changesets = digests.told_by(conn, told) if told else {}
-    periods = digests.periods(conn, ids)
-    follows = {each.subscriber: people.follows(conn, each.subscriber) for each in letters}
-    checked: set[str] = set()
-    for each in letters:
-        if _about(each.kind, periods.get(each.id, "")) == "receipt":
-            checked |= {follow.source for follow in follows[each.subscriber]}
+    abouts = digests.abouts(conn, [delivery.id for delivery in others])
+    follows = {delivery.subscriber: people.follows(conn, delivery.subscriber) for delivery in others}
+    checked = {
+        follow.source
+        for delivery in others
+        if abouts.get(delivery.id, ("", None))[0] == "receipt"
+        for follow in follows[delivery.subscriber]
+    }
     # by the day, so that what is sent together is one content
     since = _day(now) - RECEIPT_AFTER
     return Facts(
         subscribers={
-            each.subscriber: one for each in letters if (one := people.get(conn, each.subscriber)) is not None
+            delivery.subscriber: subscriber
+            for delivery in others
+            if (subscriber := people.get(conn, delivery.subscriber)) is not None
         },
         follows=follows,
-        periods=periods,
+        abouts=abouts,
         changesets=changesets,
         sources=digests.sources_of(conn, {id for ids in changesets.values() for id in ids}),
         matches=digests.matches(conn, told) if told else {},
@@ -69,114 +101,229 @@ def load(conn: Connection, claimed: Iterable[Claimed], now: datetime) -> Facts:
     )
 
 
-def letter(
-    delivery: Claimed, facts: Facts, published: Mapping[int, Mapping[int, Published]], now: datetime
-) -> Letter | None:
-    """What a delivery says; None when there is nothing to say any more. ``published`` are the changes by changeset."""
-    one = facts.subscribers[delivery.subscriber]
-    follows = facts.follows[delivery.subscriber]
-    period = facts.periods.get(delivery.id, "")
-    about = _about(delivery.kind, period)
-    base = Letter(
-        kind=delivery.kind, about=about, language=one.language, at=_day(delivery.created_at), follows=follows
-    )  # fmt: skip
-    match delivery.kind, about:
-        case "confirm", _:
-            return _with(base, one, about="asked" if one.state == PENDING else "known")
-        case "welcome", _:
-            return _with(base, one)
-        case "digest", _:
-            return _digest(base, delivery, facts, published, one)
-        case "notice", "receipt":
-            checks = tuple((name, facts.checks[name]) for name in sorted({each.source for each in follows}))
-            return _with(base, one, since=_day(now) - RECEIPT_AFTER, checks=checks) if checks else None
-        case "notice", "blind" | "back":
-            source = period.split(" ")[1]
-            # a notice that waited, for a pause or for the mail, may have been overtaken
-            return _with(base, one, source=source) if (source in facts.unseen) == (about == "blind") else None
-        case "notice", "export":
-            return _with(base, one, facts=_known(one))
-    raise ValueError(f"a {delivery.kind} about {about!r} is none that this version writes")
-
-
 def asked_at(delivery: Claimed, facts: Facts) -> datetime:
-    """When the person of a letter asked for any of this."""
+    """When the recipient asked for what a delivery tells."""
     hits = facts.matches.get(delivery.id)
     if hits:
         return min(match.asked_at for match in hits)
     return facts.subscribers[delivery.subscriber].created_at
 
 
-def _digest(
-    base: Letter,
-    delivery: Claimed,
-    facts: Facts,
-    published: Mapping[int, Mapping[int, Published]],
-    one: Subscriber,
-) -> Letter | None:
-    because: dict[int, set[str]] = {}
-    for match in facts.matches.get(delivery.id, ()):
-        because.setdefault(match.change, set()).add(match.place)
-    changes: dict[str, dict[int, Published]] = {}
-    changesets: dict[str, list[int]] = {}
-    for changeset in facts.changesets.get(delivery.id, ()):
-        changes.setdefault(facts.sources[changeset], {}).update(published[changeset])
-        changesets.setdefault(facts.sources[changeset], []).append(changeset)
-    contents = []
-    for source in sorted(changes):
-        told = [
-            (each, tuple(sorted(because[number])))
-            for number, each in sorted(changes[source].items())
-            if number in because
-        ]
-        if told:
-            (only, *others) = changesets[source]
-            contents.append(
-                content(source, one.language, told, late=False, changeset=None if others else only)
+class MessageLoader:
+    """Makes message values, with what the configuration knows of the lists.
+
+    ``sources`` are all configured lists by name. ``public_url`` None: there is no site to link to.
+    """
+
+    def __init__(
+        self,
+        sources: Mapping[str, SourceInfo],
+        public_url: str | None,
+        engine: Engine,
+        coverage: Coverage,
+        clock: Callable[[], datetime],
+    ) -> None:
+        self._sources, self._engine, self._coverage, self._clock = sources, engine, coverage, clock
+        self._alerts = AlertBuilder(sources, public_url)
+        self.alert, self.title = self._alerts.alert, self._alerts.title
+
+    def message(
+        self,
+        delivery: Claimed,
+        facts: Facts,
+        published: Mapping[int, Mapping[int, Published]],
+        now: datetime,
+    ) -> Message | None:
+        """The message of a delivery that is not an alert; None when there is nothing to say any more.
+
+        ``published`` are the changes by changeset. Raises ValueError for a kind that this version does not know.
+        """
+        subscriber = facts.subscribers[delivery.subscriber]
+        follows = facts.follows[delivery.subscriber]
+        about, source = facts.abouts[delivery.id]
+        language = subscriber.language
+        places = self._places(follows, language)
+        schedule = _schedule(subscriber)
+        match delivery.kind, about:
+            case "confirm", _ if subscriber.state == PENDING:
+                return Confirmation(language=language, follows=places, schedule=schedule)
+            case "confirm", _:
+                return AlreadySubscribed(language=language, follows=places, schedule=schedule)
+            case "welcome", _:
+                return Welcome(
+                    language=language,
+                    follows=places,
+                    schedule=schedule,
+                    today=self.agencies_today(follows, language),
+                )
+            case "digest", ("daily" | "weekly" | "summary" | "last") as kind:
+                alerts = self._digest_alerts(delivery, facts, published, language)
+                return Digest(language=language, about=kind, alerts=alerts) if alerts else None
+            case "notice", "receipt":
+                checks = self._checks(follows, facts, language)
+                return (
+                    Receipt(language=language, follows=places, schedule=schedule, checks=checks)
+                    if checks
+                    else None
+                )
+            case "notice", ("blind" | "back") if source is not None:
+                # A notice that waited, for a pause or for the relay, may be out of date.
+                if (source in facts.unseen) != (about == "blind"):
+                    return None
+                return self._list_notice(source, about, language)
+            case "notice", "export":
+                return Export(language=language, follows=places, facts=_stored_facts(subscriber))
+        raise ValueError(f"this version knows no {delivery.kind} about {about!r}")
+
+    def agencies_today(self, follows: Iterable[Follow], language: str) -> tuple[AgenciesToday, ...]:
+        """Read which agencies cover these places now; ZIPs with the same answer stand together."""
+        watched = [name for name, info in self._sources.items() if info.enabled]
+        order = {name: number for number, name in enumerate(watched)}
+        wanted = sorted(
+            (follow for follow in follows if follow.source in order),
+            key=lambda follow: (follow.place, order[follow.source]),
+        )
+        with reading(self._engine) as conn:
+            baselines = baseline.all_believed(conn)
+        together: dict[AgenciesToday, list[str]] = {}
+        for follow in wanted:
+            answer = self._today(follow, baselines.get(follow.source, BaselineInfo(follow.source)), language)
+            apart = () if follow.place.isdigit() else (follow.place,)
+            together.setdefault(replace(answer, places=apart), []).append(follow.place)
+        named = min(_NAMED, _NAMED_IN_ALL // max(len(together), 1))
+        return tuple(
+            replace(answer, places=tuple(places), agencies=answer.agencies[:named])
+            for answer, places in together.items()
+        )
+
+    def _today(self, follow: Follow, stands: BaselineInfo, language: str) -> AgenciesToday:
+        covered = self._coverage.of(follow.source, stands.number)
+        own: tuple[Cover, ...] = ()
+        if follow.place == "US":
+            covers = covered.covers
+        elif follow.place.isdigit():
+            own = covered.by_zip.get(follow.place, ())
+            covers = covered.at(follow.place, follow.within or state_of_zip(follow.place))
+        else:
+            covers = covered.by_state.get(follow.place, ())
+        seen = stands.last_good_at
+        whole = follow.place == "US"
+        return AgenciesToday(
+            places=(follow.place,),
+            title=self.title(follow.source, language),
+            # the whole country would be thousands of lines
+            agencies=() if whole else tuple((cover.listing.name, cover.placement.reason) for cover in covers),
+            total=len(covers),
+            seen_at=seen,
+            state_only=follow.place.isdigit() and bool(covers) and not own,
+            blind=self._is_blind(follow.source, seen),
+        )
+
+    def _is_blind(self, source: str, seen: datetime | None) -> bool:
+        return not freshness(seen, None, self._sources[source].every, self._clock()).visible
+
+    def _digest_alerts(
+        self,
+        delivery: Claimed,
+        facts: Facts,
+        published: Mapping[int, Mapping[int, Published]],
+        language: str,
+    ) -> tuple[Alert, ...]:
+        because: dict[int, set[str]] = {}
+        for match in facts.matches.get(delivery.id, ()):
+            because.setdefault(match.change, set()).add(match.place)
+        changes: dict[str, dict[int, Published]] = {}
+        changesets: dict[str, list[int]] = {}
+        for changeset in facts.changesets.get(delivery.id, ()):
+            changes.setdefault(facts.sources[changeset], {}).update(published[changeset])
+            changesets.setdefault(facts.sources[changeset], []).append(changeset)
+        alerts = []
+        for source in sorted(changes):
+            told = [
+                (change, tuple(sorted(because[number])))
+                for number, change in sorted(changes[source].items())
+                if number in because
+            ]
+            if told:
+                (first, *others) = changesets[source]
+                alerts.append(self.alert(source, language, told, changeset=None if others else first))
+        return tuple(alerts)
+
+    def _list_notice(self, source: str, about: str, language: str) -> Message:
+        known = self._sources.get(source)
+        with reading(self._engine) as conn:
+            seen_at = baseline.believed(conn, source).last_good_at
+        kind = (
+            ListReadable
+            if about == "back"
+            else ListUnreadable
+            if known is not None and known.enabled
+            else ListSwitchedOff
+        )
+        return kind(
+            language=language,
+            title=self.title(source, language),
+            official_url=known.official_url if known else "",
+            seen_at=seen_at,
+        )
+
+    def _places(self, follows: Iterable[Follow], language: str) -> tuple[ListPlaces, ...]:
+        places: dict[str, list[str]] = {}
+        for follow in follows:
+            places.setdefault(follow.source, []).append(follow.place)
+        return tuple(ListPlaces(self.title(name, language), tuple(names)) for name, names in places.items())
+
+    def _checks(self, follows: Iterable[Follow], facts: Facts, language: str) -> tuple[ListChecks, ...]:
+        return tuple(
+            ListChecks(
+                self.title(name, language),
+                facts.checks[name].good,
+                facts.checks[name].last_good_at,
+                self._blind_time(name, facts.checks[name]),
             )
-    return _with(base, one, contents=tuple(contents)) if contents else None
+            for name in sorted({follow.source for follow in follows})
+        )
+
+    def _blind_time(self, source: str, checks: Checks) -> timedelta:
+        """The time without a good check, apart from what is usual between two of them."""
+        known = self._sources.get(source)
+        usual = known.every if known else timedelta(hours=1)
+        gaps = (end - start for start, end in checks.gaps)
+        return sum((gap for gap in gaps if gap > _MISSED * usual), timedelta())
 
 
-def _about(kind: str, period: str) -> str:
-    """What a delivery is about, by its period: "summary ...", "last ...", "2026-W48", "2026-11-24"; "blind ring 2026-11-24"."""
-    first = period.partition(" ")[0]
-    if kind == DIGEST:
-        return first if first in {"summary", "last"} else "weekly" if "-W" in first else "daily"
-    return first if kind == NOTICE else ""
+def _schedule(subscriber: Subscriber) -> Schedule:
+    """When somebody gets messages; the same value for all who get alerts at once, so that they share one rendering."""
+    if subscriber.frequency == AT_ONCE:
+        return Schedule()
+    return Schedule(subscriber.frequency, subscriber.timezone, subscriber.local_hour)
 
 
-def _known(one: Subscriber) -> tuple[tuple[str, str], ...]:
-    """Everything that is stored about a subscriber beside what they follow, by the names of the columns."""
+def _stored_facts(subscriber: Subscriber) -> tuple[tuple[str, str], ...]:
+    """Everything that is stored about a subscriber apart from what they follow, by the names of the columns."""
     stored = {
-        "channel": one.channel,
-        "state": one.state,
-        "origin": one.origin,
-        "language": one.language,
-        "frequency": one.frequency,
-        "timezone": one.timezone,
-        "local_hour": one.local_hour,
-        "paused_until": one.paused_until,
-        "receipts": one.receipts,
-        "created_at": one.created_at,
-        "confirmed_at": one.confirmed_at,
-        "confirm_until": one.confirm_until,
-        "digest_at": one.digest_at,
-        "digest_since": one.digest_since,
-        "strikes": one.strikes or None,
-        "first_strike_at": one.first_strike_at,
+        "channel": subscriber.channel,
+        "state": subscriber.state,
+        "origin": subscriber.origin,
+        "language": subscriber.language,
+        "frequency": subscriber.frequency,
+        "timezone": subscriber.timezone,
+        "local_hour": subscriber.local_hour,
+        "paused_until": subscriber.paused_until,
+        "receipts": subscriber.receipts,
+        "created_at": subscriber.created_at,
+        "confirmed_at": subscriber.confirmed_at,
+        "confirm_until": subscriber.confirm_until,
+        "digest_at": subscriber.digest_at,
+        "digest_since": subscriber.digest_since,
+        "strikes": subscriber.strikes or None,
+        "first_strike_at": subscriber.first_strike_at,
     }
     return tuple((name, _text(value)) for name, value in stored.items() if value is not None)
 
 
 def _text(value: object) -> str:
     return value.isoformat(timespec="seconds") if isinstance(value, datetime) else str(value)
-
-
-def _with(base: Letter, one: Subscriber, **more: object) -> Letter:
-    own: dict[str, object] = {}
-    if one.frequency != AT_ONCE:
-        own = {"frequency": one.frequency, "timezone": one.timezone, "local_hour": one.local_hour}
-    return replace(base, **own, **more)  # type: ignore[arg-type]
 
 
 def _day(at: datetime) -> datetime:

@@ -42,15 +42,22 @@ def notices_due(engine: Engine, watched: Mapping[str, SourceInfo], now: datetime
         if told is None and unseen and good is not None and now - good >= long:
             with transaction(engine) as conn:
                 if notices.note_blind(conn, source, None, now):
-                    written += notices.owe_followers(conn, source, blind_period(source, now), now)
+                    written += notices.insert_for_followers(
+                        conn, source, "blind", blind_period(source, now), now
+                    )
                     log.warning(
                         "%s was not read for %d days: its followers are told", source, (now - good).days
                     )
         elif told is not None and good is not None and good > told:
             with transaction(engine) as conn:
                 if notices.note_blind(conn, source, told, None):
-                    written += notices.owe_followers(
-                        conn, source, f"back {source} {now:%Y-%m-%d}", now, told=blind_period(source, told)
+                    written += notices.insert_for_followers(
+                        conn,
+                        source,
+                        "back",
+                        f"back {source} {now:%Y-%m-%d}",
+                        now,
+                        told=blind_period(source, told),
                     )
     with reading(engine) as conn:
         before = meta.get(conn, _LOOKED)
@@ -58,7 +65,7 @@ def notices_due(engine: Engine, watched: Mapping[str, SourceInfo], now: datetime
         return written
     with transaction(engine) as conn:
         meta.put(conn, _LOOKED, now.isoformat())
-        written += notices.owe_receipts(conn, f"receipt {now:%Y-%m-%d}", now, now - RECEIPT_AFTER)
+        written += notices.insert_receipts(conn, f"receipt {now:%Y-%m-%d}", now, now - RECEIPT_AFTER)
     if written:
         log.info("%d notices are due", written)
     return written

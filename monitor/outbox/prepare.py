@@ -1,4 +1,4 @@
-"""From claimed deliveries to parcels: for whom, to which address, saying what. Loads in a few queries, renders each content once."""
+"""Prepares claimed deliveries for sending: recipient, address, rendered message. Loads in a few queries, renders each content once."""
 
 from __future__ import annotations
 
@@ -12,12 +12,11 @@ from datetime import datetime, timedelta
 
 from sqlalchemy.engine import Engine
 
-from monitor.domain import Envelope, Message
+from monitor.domain import Envelope, Rendered
 from monitor.errors import KeyFileError
 from monitor.keys import KeyFile
-from monitor.outbox import load
-from monitor.outbox.contents import Compose, Marks, Recipient, Write, content
-from monitor.outbox.load import Facts
+from monitor.messages import Message
+from monitor.outbox.load import Facts, MessageLoader, asked_at, load_facts
 from monitor.storage.deliveries import fanout, queue
 from monitor.storage.deliveries.fanout import Match, Published
 from monitor.storage.deliveries.queue import ALERT, Claimed
@@ -33,12 +32,29 @@ _CONTENTS = 4096  # rendered messages kept at hand, some 10 kB each
 _CHANGESETS = 64
 
 
+@dataclass(frozen=True, slots=True)
+class Recipient:
+    """Whom a message is for. ``asked_at``: when they asked for what it tells; ``confirm_until``: how long they may confirm."""
+
+    subscriber: int
+    channel: str
+    language: str
+    nonce: str
+    asked_at: datetime
+    confirm_until: datetime | None = None
+
+
+Render = Callable[[Message], Rendered]
+Placeholders = Callable[[Recipient], dict[str, str]]
+"""A recipient's own words, by placeholder."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Parcel:
+class PreparedMessage:
     """One message for one person: one delivery, or several where old alerts are told together."""
 
     deliveries: tuple[Claimed, ...]
-    message: Message = field(repr=False)
+    rendered: Rendered = field(repr=False)
     envelope: Envelope = field(repr=False)
 
     @property
@@ -47,7 +63,7 @@ class Parcel:
 
 
 @dataclass(frozen=True, slots=True)
-class Unready:
+class NotRendered:
     """Deliveries of which no message could be made now, and why."""
 
     deliveries: tuple[Claimed, ...]
@@ -55,43 +71,44 @@ class Unready:
 
 
 @dataclass(frozen=True, slots=True)
-class Unwanted:
+class NotWanted:
     """Deliveries that nobody wants any more, and why."""
 
     ids: tuple[int, ...]
     reason: str
 
 
-class Composer:
+class MessagePreparer:
     """Makes parcels, and remembers what it has rendered. One thread at a time."""
 
     def __init__(
         self,
         engine: Engine,
         keys: KeyFile,
-        compose: Compose,
-        marks: Marks,
+        loader: MessageLoader,
+        render: Render,
+        placeholders: Placeholders,
         *,
         identity: str,
         domain: str,
-        write: Write | None = None,
     ) -> None:
         self._engine = engine
         self._keys = keys
-        self._compose = compose
-        self._write = write
-        self._marks = marks
+        self._loader, self._render = loader, render
+        self._placeholders = placeholders
         self._identity = identity
         self._domain = domain
-        self._messages: OrderedDict[object, Message] = OrderedDict()
+        self._messages: OrderedDict[object, Rendered] = OrderedDict()
         self._published: OrderedDict[int, dict[int, Published]] = OrderedDict()
 
-    def parcels(self, ids: Collection[int], now: datetime) -> Iterable[Parcel | Unready | Unwanted]:
+    def prepare(
+        self, ids: Collection[int], now: datetime
+    ) -> Iterable[PreparedMessage | NotRendered | NotWanted]:
         """One result per delivery, or per group of deliveries that become one message. One that fails holds up no other."""
         with reading(self._engine) as conn:
             claimed = queue.claimed(conn, ids)
             matches = fanout.matches(conn, ids)
-            facts = load.load(conn, claimed, now)
+            facts = load_facts(conn, claimed, now)
             wanted = {delivery.changeset for delivery in claimed if delivery.changeset is not None}
             wanted |= set(facts.sources)
             broken: dict[int, str] = {}
@@ -101,33 +118,33 @@ class Composer:
                 except Exception as error:
                     log.exception("the changes of changeset %d cannot be read", changeset)
                     broken[changeset] = f"its changes cannot be read: {type(error).__name__}"
-        results = [self._parcel(group, matches, facts, broken, now) for group in _together(claimed, now)]
+        results = [self._prepare(group, matches, facts, broken, now) for group in _together(claimed, now)]
         while len(self._published) > _CHANGESETS:
             self._published.popitem(last=False)
         return results
 
-    def _parcel(
+    def _prepare(
         self,
         group: tuple[Claimed, ...],
         matches: dict[int, list[Match]],
         facts: Facts,
         broken: dict[int, str],
         now: datetime,
-    ) -> Parcel | Unready | Unwanted:
+    ) -> PreparedMessage | NotRendered | NotWanted:
         first = group[0]
         ids = tuple(delivery.id for delivery in group)
         if first.sealed is None:
-            return Unwanted(ids, "the subscriber has left")
-        if first.subscriber in facts.subscribers and first.id in facts.periods:
-            return self._letter(first, facts, broken, now)
+            return NotWanted(ids, "the subscriber has left")
+        if first.kind != ALERT and first.subscriber in facts.subscribers and first.id in facts.abouts:
+            return self._prepare_other(first, facts, broken, now)
         for delivery in group:
             if delivery.kind != ALERT or delivery.changeset is None or delivery.source is None:
-                return Unready(group, f"this version cannot write messages of the kind {delivery.kind!r}")
+                return NotRendered(group, f"this version cannot write messages of the kind {delivery.kind!r}")
             if delivery.changeset in broken:
-                return Unready(group, broken[delivery.changeset])
+                return NotRendered(group, broken[delivery.changeset])
         hits = [match for delivery in group for match in matches.get(delivery.id, ())]
         if not hits:
-            return Unwanted(ids, "the subscriber follows none of its places any more")
+            return NotWanted(ids, "the subscriber follows none of its places any more")
         recipient = Recipient(
             first.subscriber,
             first.channel,
@@ -135,37 +152,36 @@ class Composer:
             first.nonce,
             min(match.asked_at for match in hits),
         )
-        return self._addressed(group, recipient, lambda: self._message(group, hits, now))
+        return self._addressed(group, recipient, lambda: self._alert(group, hits, now))
 
-    def _letter(
+    def _prepare_other(
         self, delivery: Claimed, facts: Facts, broken: dict[int, str], now: datetime
-    ) -> Parcel | Unready | Unwanted:
+    ) -> PreparedMessage | NotRendered | NotWanted:
         """A delivery that is no alert."""
         group = (delivery,)
         failed = next((broken[id] for id in facts.changesets.get(delivery.id, ()) if id in broken), None)
-        if failed is not None or self._write is None:
-            return Unready(group, failed or "nothing writes messages of this kind here")
-        write = self._write
+        if failed is not None:
+            return NotRendered(group, failed)
         try:
-            said = load.letter(delivery, facts, self._published, now)
+            message = self._loader.message(delivery, facts, self._published, now)
         except Exception as error:
             log.exception("no message could be made of delivery %d", delivery.id)
-            return Unready(group, f"no message could be made of it: {type(error).__name__}")
-        if said is None:
-            return Unwanted((delivery.id,), "there is nothing to say any more")
+            return NotRendered(group, f"no message could be made of it: {type(error).__name__}")
+        if message is None:
+            return NotWanted((delivery.id,), "there is nothing to say any more")
         recipient = Recipient(
             delivery.subscriber,
             delivery.channel,
             delivery.language,
             delivery.nonce,
-            load.asked_at(delivery, facts),
+            asked_at(delivery, facts),
             facts.subscribers[delivery.subscriber].confirm_until,
         )
-        return self._addressed(group, recipient, lambda: self._rendered(said, lambda: write(said)))
+        return self._addressed(group, recipient, lambda: self._rendered(message, lambda: message))
 
     def _addressed(
-        self, group: tuple[Claimed, ...], recipient: Recipient, message: Callable[[], Message]
-    ) -> Parcel | Unready:
+        self, group: tuple[Claimed, ...], recipient: Recipient, rendered: Callable[[], Rendered]
+    ) -> PreparedMessage | NotRendered:
         first = group[0]
         assert first.sealed is not None
         try:
@@ -175,17 +191,17 @@ class Composer:
                 address=address,
                 message_id=self._message_id(first.id),
                 subscriber=first.subscriber,
-                marks=self._marks(recipient),
+                placeholders=self._placeholders(recipient),
             )
-            return Parcel(deliveries=group, message=message(), envelope=envelope)
+            return PreparedMessage(deliveries=group, rendered=rendered(), envelope=envelope)
         except KeyFileError as error:
-            return Unready(group, str(error))
+            return NotRendered(group, str(error))
         except Exception as error:
             # the template's or the program's fault: an upgrade may mend it before the message is given up
             log.exception("no message could be made of delivery %d", first.id)
-            return Unready(group, f"no message could be made of it: {type(error).__name__}")
+            return NotRendered(group, f"no message could be made of it: {type(error).__name__}")
 
-    def _message(self, group: tuple[Claimed, ...], hits: Sequence[Match], now: datetime) -> Message:
+    def _alert(self, group: tuple[Claimed, ...], hits: Sequence[Match], now: datetime) -> Rendered:
         # looked up and not copied: a changeset may hold hundreds of changes, and most people hear of one
         published = ChainMap(
             *(self._published[delivery.changeset] for delivery in group if delivery.changeset is not None)
@@ -201,19 +217,19 @@ class Composer:
         changes = [(published[change], places) for change, places in told]
         return self._rendered(
             (source, language, late, told, changeset),
-            lambda: self._compose(content(source, language, changes, late=late, changeset=changeset)),
+            lambda: self._loader.alert(source, language, changes, late=late, changeset=changeset),
         )
 
-    def _rendered(self, key: object, render: Callable[[], Message]) -> Message:
-        """A message, rendered once per distinct content."""
+    def _rendered(self, key: object, message: Callable[[], Message]) -> Rendered:
+        """Render a message, once per distinct content."""
         known = self._messages.get(key)
         if known is not None:
             self._messages.move_to_end(key)
             return known
-        message = self._messages[key] = render()
+        rendered = self._messages[key] = self._render(message())
         if len(self._messages) > _CONTENTS:
             self._messages.popitem(last=False)
-        return message
+        return rendered
 
     def _message_id(self, delivery: int) -> str:
         """Made from the delivery and the database it is in, so that every copy of a message carries the same (RFC 5322, 3.6.4),

@@ -20,22 +20,22 @@ from monitor.errors import Permanent, StoreError, Transient
 from monitor.keys import KeyFile
 from monitor.outbox.commit import GROUP, Groups
 from monitor.outbox.leases import BATCH, LEASE, Leases
-from monitor.outbox.prepare import Composer, Parcel, Unready, Unwanted
+from monitor.outbox.prepare import MessagePreparer, NotRendered, NotWanted, PreparedMessage
 from monitor.outbox.settle import Outcome, OutcomeKind, refused_for_good, refused_now
 from monitor.storage.deliveries import queue
 from monitor.storage.deliveries.queue import DeliveryStatus
 
 log = logging.getLogger(__name__)
 
-_AHEAD = 50  # parcels whose standing is read together with that of those that begin
+_AHEAD = 50  # messages whose standing is read together with that of those that begin
 STOP_GRACE = timedelta(seconds=30)
 """How long messages under way may take to finish at a stop."""
 
 
 class ChannelSender:
-    """One channel's share of a drain: a supply of composed parcels, messages under way, and their settling.
+    """One channel's share of a drain: a supply of composed messages, messages under way, and their settling.
 
-    Everything in here happens in the event loop; `Leases` and `Composer` work in threads.
+    Everything in here happens in the event loop; `Leases` and `MessagePreparer` work in threads.
     """
 
     def __init__(
@@ -45,7 +45,7 @@ class ChannelSender:
         keys: KeyFile,
         *,
         claims: Leases,
-        composer: Composer,
+        preparer: MessagePreparer,
         clock: Callable[[], datetime],
         until: datetime | None,
         stop: asyncio.Event,
@@ -53,11 +53,11 @@ class ChannelSender:
     ) -> None:
         self.counts: Counter[OutcomeKind] = Counter()
         self._name, self._channel, self._keys = name, channel, keys
-        self._claims, self._composer = claims, composer
+        self._claims, self._preparer = claims, preparer
         self._clock, self._until, self._stop, self._chance = clock, until, stop, chance
         self._groups = Groups(lambda outcomes: claims.settle(outcomes, clock()))
         self._in_hand: set[int] = set()  # claimed and not settled
-        self._ready: deque[Parcel] = deque()  # composed and not begun
+        self._ready: deque[PreparedMessage] = deque()  # composed and not begun
         self._begun: set[asyncio.Task[None]] = set()  # not settled
         self._sending: set[asyncio.Task[None]] = set()  # of these, those with the channel
         self._paused: dict[str, datetime] = {}
@@ -107,11 +107,13 @@ class ChannelSender:
                 # after a jump of the clock our own leases look as if they had run out: what is in hand is not begun twice
                 fresh = [id for id in ids if id not in self._in_hand]
                 self._in_hand.update(fresh)
-                results = await asyncio.to_thread(self._composer.parcels, fresh, now)
+                results = await asyncio.to_thread(self._preparer.prepare, fresh, now)
                 outcomes = [
-                    self._outcome_of(result, now) for result in results if not isinstance(result, Parcel)
+                    self._outcome_of(result, now)
+                    for result in results
+                    if not isinstance(result, PreparedMessage)
                 ]
-                self._ready.extend(result for result in results if isinstance(result, Parcel))
+                self._ready.extend(result for result in results if isinstance(result, PreparedMessage))
                 self._changed.set()
                 await self._settled(outcomes)
         except Exception as error:
@@ -120,11 +122,11 @@ class ChannelSender:
             self._supplied = True
             self._changed.set()
 
-    def _outcome_of(self, result: Unready | Unwanted, now: datetime) -> Outcome:
+    def _outcome_of(self, result: NotRendered | NotWanted, now: datetime) -> Outcome:
         match result:
-            case Unready(deliveries, error):
+            case NotRendered(deliveries, error):
                 return refused_now(self._name, deliveries, Transient(error), now, chance=self._chance)
-            case Unwanted(ids, reason):
+            case NotWanted(ids, reason):
                 return Outcome(fate=OutcomeKind.DROPPED, ids=ids, error=reason)
 
     async def _renew(self) -> None:
@@ -145,10 +147,10 @@ class ChannelSender:
             )
             if self._over() or not self._ready:
                 return
-            parcels = [self._ready.popleft() for _ in range(min(self._room(), len(self._ready)))]
+            messages = [self._ready.popleft() for _ in range(min(self._room(), len(self._ready)))]
             self._changed.set()
-            for parcel in await self._wanted_still(parcels):
-                self._sending.add(self._begin(self._carry(parcel)))
+            for prepared in await self._wanted_still(messages):
+                self._sending.add(self._begin(self._carry(prepared)))
 
     def _room(self) -> int:
         under_way, limit = len(self._sending), self._channel.concurrency
@@ -167,25 +169,25 @@ class ChannelSender:
         until = self._paused.get(lane)
         return until if until is not None and until > self._clock() else None
 
-    async def _wanted_still(self, parcels: Sequence[Parcel]) -> list[Parcel]:
+    async def _wanted_still(self, messages: Sequence[PreparedMessage]) -> list[PreparedMessage]:
         """Those that may be sent now. An unsubscribe, a suppression or another owner of the row wins over the claim."""
-        ids = [id for parcel in parcels for id in parcel.ids]
+        ids = [id for prepared in messages for id in prepared.ids]
         standing = await self._standing(ids)
-        go: list[Parcel] = []
+        go: list[PreparedMessage] = []
         stay: list[Outcome] = []
-        for parcel in parcels:
-            pause = self._pauses(self._lane(parcel.envelope.address))
-            left = next((why for id in parcel.ids if (why := _left(standing.get(id)))), None)
-            if parcel.envelope.subscriber in self._refused:
+        for prepared in messages:
+            pause = self._pauses(self._lane(prepared.envelope.address))
+            left = next((why for id in prepared.ids if (why := _left(standing.get(id)))), None)
+            if prepared.envelope.subscriber in self._refused:
                 left = "the address is gone"
             if left is not None:
-                stay.append(Outcome(fate=OutcomeKind.DROPPED, ids=parcel.ids, error=left))
-            elif not all(self._is_ours(standing[id]) for id in parcel.ids):
-                stay.append(Outcome(fate=OutcomeKind.RELEASED, ids=parcel.ids))
+                stay.append(Outcome(fate=OutcomeKind.DROPPED, ids=prepared.ids, error=left))
+            elif not all(self._is_ours(standing[id]) for id in prepared.ids):
+                stay.append(Outcome(fate=OutcomeKind.RELEASED, ids=prepared.ids))
             elif pause is not None:
-                stay.append(Outcome(fate=OutcomeKind.POSTPONED, ids=parcel.ids, at=pause))
+                stay.append(Outcome(fate=OutcomeKind.POSTPONED, ids=prepared.ids, at=pause))
             else:
-                go.append(parcel)
+                go.append(prepared)
         if stay:
             self._begin(self._settled(stay))
         return go
@@ -193,7 +195,7 @@ class ChannelSender:
     async def _standing(self, ids: Sequence[int]) -> dict[int, DeliveryStatus]:
         # reading a few rows of a local file takes less than handing that to a thread, and never waits for a writer
         if self._claims.local:
-            ahead = (id for parcel in islice(self._ready, _AHEAD) for id in parcel.ids)
+            ahead = (id for prepared in islice(self._ready, _AHEAD) for id in prepared.ids)
             return self._claims.standing(ids, ahead)
         return await asyncio.to_thread(self._claims.standing, ids)
 
@@ -213,18 +215,18 @@ class ChannelSender:
             self._failure = self._failure or error
         self._changed.set()
 
-    async def _carry(self, parcel: Parcel) -> None:
-        """A parcel's life: with the channel, then settled."""
+    async def _carry(self, prepared: PreparedMessage) -> None:
+        """A prepared's life: with the channel, then settled."""
         task = asyncio.current_task()
         assert task is not None
-        outcome = await self._attempt(parcel)
+        outcome = await self._attempt(prepared)
         self._sending.discard(task)
         if not self._sending:
             self._groups.hurry()
         self._changed.set()
         # of a configured chat each refusal is a dead letter of its own: it stays subscribed, and all can be sent once it is mended
-        if outcome.gone and parcel.deliveries[0].origin != "config":
-            self._refused.add(parcel.envelope.subscriber)
+        if outcome.gone and prepared.deliveries[0].origin != "config":
+            self._refused.add(prepared.envelope.subscriber)
         if outcome.pause is not None:
             log.warning(
                 "%s: %s pauses until %s: %s",
@@ -236,23 +238,23 @@ class ChannelSender:
             self._paused[outcome.pause.lane] = outcome.pause.until
         await self._settled([outcome])
 
-    async def _attempt(self, parcel: Parcel) -> Outcome:
-        envelope, moved_to = parcel.envelope, None
+    async def _attempt(self, prepared: PreparedMessage) -> Outcome:
+        envelope, moved_to = prepared.envelope, None
         while True:
             try:
-                await self._channel.send(parcel.message, envelope)
+                await self._channel.send(prepared.rendered, envelope)
             except Permanent as failure:
                 if failure.moved_to is None or moved_to is not None:
-                    return refused_for_good(parcel.deliveries, failure, moved_to=moved_to)
+                    return refused_for_good(prepared.deliveries, failure, moved_to=moved_to)
                 moved_to = failure.moved_to
                 envelope = replace(envelope, address=moved_to)
                 continue
             except Transient as failure:
-                return self._later(parcel, failure, envelope.address, moved_to)
+                return self._later(prepared, failure, envelope.address, moved_to)
             except asyncio.CancelledError:
                 # only `_wind_up` cancels, and what has been handed over may arrive
                 stopped = Transient("the program was stopped before the answer came", ambiguous=True)
-                return self._later(parcel, stopped, envelope.address, moved_to)
+                return self._later(prepared, stopped, envelope.address, moved_to)
             except Exception as error:
                 # its text may hold the address
                 log.error(
@@ -262,15 +264,17 @@ class ChannelSender:
                     type(error).__name__,
                 )
                 unforeseen = Transient(f"unforeseen {type(error).__name__}", ambiguous=True)
-                return self._later(parcel, unforeseen, envelope.address, moved_to)
+                return self._later(prepared, unforeseen, envelope.address, moved_to)
             return Outcome(
-                fate=OutcomeKind.SENT, ids=parcel.ids, deliveries=parcel.deliveries, moved_to=moved_to
+                fate=OutcomeKind.SENT, ids=prepared.ids, deliveries=prepared.deliveries, moved_to=moved_to
             )
 
-    def _later(self, parcel: Parcel, failure: Transient, address: str, moved_to: str | None) -> Outcome:
+    def _later(
+        self, prepared: PreparedMessage, failure: Transient, address: str, moved_to: str | None
+    ) -> Outcome:
         return refused_now(
             self._name,
-            parcel.deliveries,
+            prepared.deliveries,
             failure,
             self._clock(),
             chance=self._chance,

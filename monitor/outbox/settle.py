@@ -1,4 +1,4 @@
-"""What became of a parcel, and writing it down: the rows of a whole group of outcomes change in one transaction [T4]."""
+"""The outcome of a send, and writing it down: the rows of a whole group of outcomes change in one transaction [T4]."""
 
 from __future__ import annotations
 

@@ -22,6 +22,8 @@ def export(engine: Engine, keys: KeyFile, *, channel: str, address: str, now: da
         one = people.find(conn, channel, keys.lookup(channel, address))
         if one is None or one.state == PENDING:
             return False
-        queue.insert_message(conn, "notice", one.id, now, period=f"export {now:%Y-%m-%dT%H:%M:%S}")
+        queue.insert_message(
+            conn, "notice", one.id, now, period=f"export {now:%Y-%m-%dT%H:%M:%S}", about="export"
+        )
     log.info("subscriber %d is sent what is stored about them", one.id)
     return True

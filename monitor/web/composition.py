@@ -9,11 +9,13 @@ from urllib.parse import urlsplit
 
 from fastapi import APIRouter, Depends, Request
 
-from monitor import app, letters, render
+from monitor import app
 from monitor.app import Components
 from monitor.channels import EVERYTHING
 from monitor.config import Settings
-from monitor.letters import MailSection
+from monitor.messages.alert import PLACEHOLDERS
+from monitor.messages.mail import MailSection
+from monitor.messages.phrases import Phrases
 from monitor.storage.deliveries import backlog, pauses
 from monitor.storage.engine import reading
 from monitor.storage.people import Follow
@@ -23,7 +25,6 @@ from monitor.web.application import create_app
 from monitor.web.context import Site
 from monitor.web.middleware import SiteMiddleware
 from monitor.web.people import PeopleContext
-from monitor.writing import Writer
 
 STUCK_AFTER = timedelta(hours=1)
 """Mail that waits for longer while the relay refuses everything means that a confirmation would not arrive
@@ -82,18 +83,18 @@ def create_people_context(
 ) -> PeopleContext:
     """Create the parts of the pages on which people sign up, confirm, change and leave."""
     settings = components.settings
-    writer = Writer(settings, components.engine, site.coverage, app.alerter(settings), site.clock)
+    loader, sender = components.loader, app.message_sender(settings)
 
     def today(language: str, follows: Iterable[Follow]) -> tuple[MailSection, ...]:
-        voice = writer.voice(language)
-        return tuple(letters.standing(voice, each) for each in writer.today(follows, language))
+        phrases = Phrases(sender, language)
+        return tuple(phrases.today(place) for place in loader.agencies_today(follows, language))
 
     @cache
     def preview(language: str) -> str:
         return (
-            render.alert(app.sample(settings, language, site.clock()))
-            .text.replace(render.MARKS["asked"], "…")
-            .replace(render.MARKS["stop"], site.public("/manage/…"))
+            components.render(app.sample_alert(settings, language, site.clock()))
+            .text.replace(PLACEHOLDERS["asked"], "…")
+            .replace(PLACEHOLDERS["stop"], site.public("/manage/…"))
         )
 
     return PeopleContext(
@@ -101,7 +102,7 @@ def create_people_context(
         tombstones=components.tombstones,
         today=today,
         preview=preview,
-        title=writer.title,
+        title=loader.title,
         closed=lambda: signup_closed(components),
         limits=SignupLimits(settings.signup.per_network, settings.signup.per_site),
         bounce_secret=settings.bounces.secret.get_secret_value() if settings.bounces.secret else None,

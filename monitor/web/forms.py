@@ -16,8 +16,8 @@ from fastapi import Request
 from monitor import subscribers
 from monitor.core.due import AT_ONCE, DEFAULT_HOUR, ZONES
 from monitor.errors import UsageError
+from monitor.messages.text import clean
 from monitor.places.codes import parse_place, state_of_zip
-from monitor.render import clean
 from monitor.storage import meta
 from monitor.storage.engine import reading
 from monitor.storage.people import Follow, Subscriber

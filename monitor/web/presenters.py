@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
-from monitor import render
 from monitor.domain import Change, Confidence, Kind, Listing, State, Told
 from monitor.messages import locale
+from monitor.messages.change_view import Moment, describe_change
 from monitor.messages.placements import describe_placement
-from monitor.render import Moment, Words, clean
+from monitor.messages.sentences import Sentences
+from monitor.messages.text import clean
 from monitor.states import STATES
 from monitor.storage.lists.changes import Row
 from monitor.storage.lists.coverage import Cover
@@ -65,22 +66,22 @@ class Presenter:
     def __init__(self, site: Site, language: str) -> None:
         self._site = site
         self._language = language
-        self._words = Words(language)
+        self._sentences = Sentences(language)
         self._zone = ZoneInfo(site.timezone)
 
     def line(self, row: Row) -> ChangeView:
         """A change, ready to be shown."""
-        words, watched = self._words, self._site.sources.get(row.source)
+        sentences, watched = self._sentences, self._site.sources.get(row.source)
         title = clean(watched.title(self._language) if watched else row.source)
         publisher = clean(watched.publisher if watched else row.source)
         confidence = Confidence(row.confidence) if row.confidence else Confidence.EXACT
         told = Told(row.change, (), row.placement, confidence, row.not_before, row.first_seen_at)
-        view = render.view(told, self._zone)
-        facts = [words("difference", difference, publisher) for difference in view.differences]
+        view = describe_change(told, self._zone)
+        facts = [sentences.difference(difference, publisher) for difference in view.differences]
         if view.own_date:
-            facts.insert(0, words("own_date", view, publisher))
+            facts.insert(0, sentences.own_date(view, publisher))
         if view.attributes:
-            facts.append(words("also", view.attributes, view.more, publisher))
+            facts.append(sentences.also(view.attributes, view.more, publisher))
         assert row.id is not None
         return ChangeView(
             id=row.id,
@@ -91,10 +92,10 @@ class Presenter:
             name=view.name,
             state=view.state,
             code=view.code,
-            headline=words("headline", view, title),
-            sentence=words("sentence", view, title),
-            brief=words("brief", view),
-            interval=words("interval", view),
+            headline=sentences.headline(view, title),
+            sentence=sentences.sentence(view, title),
+            brief=sentences.brief(view),
+            interval=sentences.interval(view),
             facts=tuple(facts),
             reach=clean(describe_placement(view.reason, self._language)),
             estimate=view.estimate,
@@ -138,11 +139,11 @@ class Presenter:
     def between(self, before: datetime | None, after: datetime) -> str:
         """The interval of several changes: the last check without them and the first with them."""
         first = Moment(before.astimezone(self._zone)) if before else None
-        return self._words("between", first, Moment(after.astimezone(self._zone)))
+        return self._sentences.between(first, Moment(after.astimezone(self._zone)))
 
     def held(self) -> str:
         """That something was announced after a wait."""
-        return self._words("held")
+        return self._sentences.held()
 
     def facts(self, source: str, listing: Listing) -> list[Fact]:
         """What a list says of an agency beside its name, the publisher's own date first."""
@@ -151,15 +152,15 @@ class Presenter:
         as_told = Told(
             Change(Kind.ADDED, after=listing), (), None, Confidence.EXACT, None, self._site.clock()
         )
-        view = render.view(as_told, self._zone)
+        view = describe_change(as_told, self._zone)
         raw = [value for _, value in listing.attributes if clean(value)]
         found = [
-            Fact(self._words("field", name, publisher), value, safe_link(given))
+            Fact(self._sentences.field(name, publisher), value, safe_link(given))
             for (name, value), given in zip(view.attributes, raw, strict=False)
         ]
         if view.own_date:
             own_date = locale.day(view.own_date, self._language)
-            found.insert(0, Fact(self._words("field", "since", publisher), own_date))
+            found.insert(0, Fact(self._sentences.field("since", publisher), own_date))
         return found
 
     def document(self, listing: Listing) -> str | None:
@@ -176,13 +177,13 @@ class Presenter:
         if meaning is None:
             return None
         text = meaning.es if self._language == "es" else meaning.en
-        return MeaningText(clean(text, 1500), self._words("reviewed", meaning))
+        return MeaningText(clean(text, 1500), self._sentences.reviewed(meaning))
 
     def counts(self, counts: dict[Kind, int]) -> str:
         """Counts of a changeset: "3 agencies added, 1 no longer listed"."""
         what = {"added": Kind.ADDED, "removed": Kind.REMOVED, "changed": Kind.CHANGED}
         number = {name: counts.get(kind, 0) for name, kind in what.items()} | {"again": 0, "renamed": 0}
-        return self._words("counts", number)
+        return self._sentences.counts(number)
 
     def age(self, since: datetime, now: datetime) -> str:
         """How long ago: "23 minutes ago", "3 hours ago", "2 days ago"."""

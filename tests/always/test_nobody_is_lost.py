@@ -14,15 +14,15 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
-from monitor.domain import Message
+from monitor.domain import Rendered
 from monitor.errors import Permanent, Transient
+from monitor.messages import Message
 from monitor.ops import health
-from monitor.outbox import Content
 from monitor.schedule import Timer
 from monitor.storage import engine as db
 from monitor.storage import heartbeats, schema
 from tests.e2e.test_pipeline import NAMES, Installation, kml, until
-from tests.outbox.world import CHICAGO, GARY, HAMMOND, Recorder, World, compose, locate
+from tests.outbox.world import CHICAGO, GARY, HAMMOND, Recorder, World, locate, render
 from tests.peers.botapi import BotApi
 from tests.peers.http import Server
 from tests.peers.smtp import SmtpPeer
@@ -236,14 +236,14 @@ def test_one_bad_address_or_template_does_not_stop_the_others(world: World) -> N
     world.publish(HAMMOND)
     world.fan_out()
 
-    def half(content: Content) -> Message:
-        if content.language == "es":
+    def half(message: Message) -> Rendered:
+        if message.language == "es":
             raise KeyError("a macro that is not there")
-        return compose(content)
+        return render(message)
 
     channel = Recorder()
     channel.will("refused@a.example", Permanent("no such user", address_gone=True))
-    world.send(channel, compose=half)
+    world.send(channel, render=half)
     assert [handed.address for handed in channel.accepted] == ["good@a.example"]
     assert sorted(world.states()) == ["due", "due", "failed", "sent"]
     world.later(hours=1)

@@ -6,9 +6,10 @@ from datetime import timedelta
 
 import pytest
 
-from monitor import render
-from monitor.domain import Alert, Confidence, Listing, Placement, PlacementReason, SourceInfo, Told
+from monitor.domain import Confidence, Listing, Placement, PlacementReason, SourceInfo, Told
 from monitor.keys import KeyFile
+from monitor.messages import render
+from monitor.messages.model import Alert, Sender
 from monitor.ops import health
 from monitor.outbox import fan_out
 from monitor.polling import Result
@@ -38,17 +39,21 @@ def everywhere(source: str, listing: Listing) -> Placement:
     return Placement((listing.state or "US",), "state", Confidence.EXACT, PlacementReason("state", ("IN",)))
 
 
+SENDER = Sender(site_name="Watch")
+
+
 def told(publication: Publication) -> list[str]:
     """What everybody has been told of this list so far, as the subjects of alerts."""
     fan_out(publication.engine, locate=everywhere, now=publication.now)
     with reading(publication.engine) as conn:
         return [
-            render.alert(
+            render(
                 Alert(
                     source="list", title="the list", publisher="They", official_url="https://list.example/", meaning=None,
                     told=(Told(row.change, ("US",), None, Confidence.EXACT, row.not_before, row.first_seen_at),),
-                    site_name="Watch", contact="", timezone="UTC", language="en",
-                )
+                    language="en",
+                ),
+                SENDER,
             ).subject
             for row in changes.published(conn)
         ]  # fmt: skip
@@ -92,10 +97,10 @@ def test_a_bad_publication_is_held_and_not_announced(audience: Publication, what
 def test_no_alert_is_without_a_change_in_it() -> None:
     alert = Alert(
         source="list", title="the list", publisher="They", official_url="https://list.example/", told=(), meaning=None,
-        site_name="Watch", contact="", timezone="UTC", language="en",
+        language="en",
     )  # fmt: skip
     with pytest.raises(ValueError, match="without a change"):
-        render.alert(alert)
+        render(alert, SENDER)
 
 
 def test_an_old_publication_that_is_put_up_again_is_not_announced(audience: Publication) -> None:

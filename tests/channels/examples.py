@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from monitor.domain import Envelope, Message, mark
+from monitor.domain import Envelope, Rendered, placeholder
 
 NOW = datetime(2026, 11, 24, 20, 7, tzinfo=UTC)
 SENDER = "Map Monitor <alerts@watch.example>"
 
-MESSAGE = Message(
+MESSAGE = Rendered(
     subject="Hammond Police Department (IN) added to Ring's map — señal",
-    text=f"Añadida: “Hammond”.\n.A line that begins with a dot\n\nYou asked on {mark('asked')}.\nStop: {mark('stop')}\n",
-    html=f'<p>Añadida &amp; “Hammond”</p>\n<p>Asked on {mark("asked")}</p>\n<p><a href="{mark("stop")}">Stop</a></p>\n',
-    blocks=("<b>Hammond</b> &amp; more", "Asked: " + mark("asked")),
+    text=f"Añadida: “Hammond”.\n.A line that begins with a dot\n\nYou asked on {placeholder('asked')}.\nStop: {placeholder('stop')}\n",
+    html=f'<p>Añadida &amp; “Hammond”</p>\n<p>Asked on {placeholder("asked")}</p>\n<p><a href="{placeholder("stop")}">Stop</a></p>\n',
+    blocks=("<b>Hammond</b> &amp; more", "Asked: " + placeholder("asked")),
 )
 
 
@@ -25,4 +25,6 @@ def envelope(address: str = "ann@people.example", delivery: int = 7, **marks: st
     words = {"asked": "Feb 3, 2026", "stop": "mailto:alerts@watch.example?subject=stop%20TOKEN"} | {
         name.replace("_", "-"): value for name, value in marks.items()
     }
-    return Envelope(delivery, address, f"<delivery-{delivery}@watch.example>", subscriber=3, marks=words)
+    return Envelope(
+        delivery, address, f"<delivery-{delivery}@watch.example>", subscriber=3, placeholders=words
+    )

@@ -79,7 +79,7 @@ def test_a_real_server_gets_one_recipient_per_mail_and_the_very_bytes(sink: tupl
     handler, port = sink
     assert outcomes(email(port), times=3) == [None] * 3
     expected = [
-        Form(MESSAGE, Letterhead.of(SENDER)).filled(envelope(delivery=number), NOW) for number in range(3)
+        Form(MESSAGE, Letterhead.of(SENDER)).fill(envelope(delivery=number), NOW) for number in range(3)
     ]
     assert [content for _, _, content in handler.taken] == expected
     assert all(recipients == ["ann@people.example"] for _, recipients, _ in handler.taken)

@@ -12,12 +12,12 @@ import pytest
 from monitor.channels import Channel
 from monitor.channels.mailbox import Mailbox, file_name
 from monitor.channels.mime import Form, Letterhead
-from monitor.domain import Envelope, Message
+from monitor.domain import Envelope, Rendered
 from monitor.errors import Permanent, Transient
 from tests.channels.examples import MESSAGE, NOW, SENDER, clock, envelope
 
 
-def write(channel: Channel, *to: Envelope, message: Message = MESSAGE) -> None:
+def write(channel: Channel, *to: Envelope, message: Rendered = MESSAGE) -> None:
     async def run() -> None:
         async with channel:
             for each in to:
@@ -34,7 +34,7 @@ def test_a_file_holds_exactly_the_bytes_of_the_mail(tmp_path: Path) -> None:
     write(email(tmp_path / "new" / "folder"), envelope())
     (file,) = (tmp_path / "new" / "folder").iterdir()
     assert [path.stat().st_mode & 0o777 for path in (file.parent, file)] == [0o700, 0o600]
-    assert file.read_bytes() == Form(MESSAGE, Letterhead.of(SENDER)).filled(envelope(), NOW)
+    assert file.read_bytes() == Form(MESSAGE, Letterhead.of(SENDER)).fill(envelope(), NOW)
 
 
 def test_a_copy_of_a_message_replaces_the_first(tmp_path: Path) -> None:
@@ -56,7 +56,7 @@ def test_a_message_id_from_anywhere_stays_in_the_folder() -> None:
 
 def test_a_chat_gets_a_readable_mail_with_its_posts(tmp_path: Path) -> None:
     channel = Mailbox(tmp_path, stands_for="telegram", sender=SENDER, clock=clock)
-    message = Message(
+    message = Rendered(
         "A — señal",
         "t",
         "h",

@@ -13,12 +13,12 @@ from telegram.error import BadRequest, Conflict, NetworkError, TelegramError, Ti
 
 from monitor.channels import EVERYTHING, Channel
 from monitor.channels.telegram import Telegram, meaning_of
-from monitor.domain import Envelope, Message
+from monitor.domain import Envelope, Rendered
 from monitor.errors import Permanent, SendError, Transient
 from tests.channels.examples import MESSAGE, envelope
 from tests.peers.botapi import DROP, FORBIDDEN, NOT_FOUND, STALL, Answer, BotApi, Portal, flood, migrated
 
-LONG = Message(subject="s", text="t", html="h", blocks=tuple(f"<b>{n}</b> " + "x" * 1500 for n in range(5)))
+LONG = Rendered(subject="s", text="t", html="h", blocks=tuple(f"<b>{n}</b> " + "x" * 1500 for n in range(5)))
 
 
 async def no_wait(seconds: float) -> None:
@@ -36,7 +36,7 @@ def telegram(api: BotApi, **options: Any) -> Telegram:
     return Telegram(**defaults | {"timeout": 5.0} | options)
 
 
-def outcomes(channel: Telegram, message: Message, *to: Envelope) -> list[SendError | None]:
+def outcomes(channel: Telegram, message: Rendered, *to: Envelope) -> list[SendError | None]:
     async def run() -> list[SendError | None]:
         results: list[SendError | None] = []
         async with channel:

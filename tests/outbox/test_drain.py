@@ -21,7 +21,7 @@ from tests.outbox.world import (
     STATE_POLICE,
     Recorder,
     World,
-    marks,
+    placeholders,
     removed,
 )
 
@@ -36,7 +36,7 @@ def test_what_is_due_is_sent_and_settled(world: World) -> None:
     (handed,) = channel.accepted
     assert handed.address == "a@a.example"
     assert handed.text == "added Hammond Police Department because 46320"
-    assert handed.marks["stop"] == f"mailto:stop@watch.example?subject={person}"
+    assert handed.placeholders["stop"] == f"mailto:stop@watch.example?subject={person}"
     (row,) = world.rows()
     assert (row.state, row.attempts, row.settled_at, row.owner, row.lease_until) == (
         "sent",
@@ -354,5 +354,5 @@ def test_a_kind_of_message_that_this_version_does_not_know_is_kept(world: World)
             ambiguous=False,
         )
     )
-    assert world.send(Recorder(), marks=marks).retried == 1
+    assert world.send(Recorder(), placeholders=placeholders).retried == 1
     assert world.states() == ["due"]

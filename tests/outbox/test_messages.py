@@ -9,9 +9,9 @@ from datetime import timedelta
 import pytest
 import sqlalchemy as sa
 
-from monitor.domain import Envelope, Message
+from monitor.domain import Envelope, Rendered
 from monitor.errors import Transient
-from monitor.outbox import Content
+from monitor.messages import Message
 from monitor.storage import people, schema
 from monitor.storage.engine import transaction
 from tests.outbox.world import (
@@ -20,7 +20,7 @@ from tests.outbox.world import (
     HAMMOND,
     Recorder,
     World,
-    compose,
+    render,
 )
 
 
@@ -31,33 +31,33 @@ def world(sqlite_world: World) -> World:
 
 
 def test_a_distinct_content_is_rendered_once(world: World) -> None:
-    rendered: list[Content] = []
+    rendered: list[Message] = []
 
-    def counting(content: Content) -> Message:
-        rendered.append(content)
-        return compose(content)
+    def counting(message: Message) -> Rendered:
+        rendered.append(message)
+        return render(message)
 
     for number in range(30):
         world.person(f"p{number}@a.example", "46320" if number % 2 else "46324")
     world.publish(HAMMOND)
     world.fan_out()
     channel = Recorder()
-    assert world.send(channel, compose=counting).sent == 30
+    assert world.send(channel, render=counting).sent == 30
     assert len(rendered) == 2
 
 
 def test_languages_are_rendered_apart(world: World) -> None:
     rendered: list[str] = []
 
-    def noting(content: Content) -> Message:
-        rendered.append(content.language)
-        return compose(content)
+    def noting(message: Message) -> Rendered:
+        rendered.append(message.language)
+        return render(message)
 
     world.person("en@a.example", "IN")
     world.person("es@a.example", "IN", language="es")
     world.publish(HAMMOND)
     world.fan_out()
-    world.send(Recorder(), compose=noting)
+    world.send(Recorder(), render=noting)
     assert sorted(rendered) == ["en", "es"]
 
 
@@ -71,7 +71,7 @@ def test_the_day_somebody_asked_is_that_of_what_they_are_told_of(world: World) -
     world.fan_out()
     channel = Recorder()
     world.send(channel)
-    assert channel.accepted[0].marks["asked"] == str(asked)
+    assert channel.accepted[0].placeholders["asked"] == str(asked)
 
 
 def test_an_alert_more_than_24_hours_late_says_so(world: World) -> None:
@@ -133,17 +133,17 @@ def test_an_unforeseen_error_of_a_channel_is_tried_again_and_names_no_address(
 
 
 def test_one_message_that_cannot_be_rendered_holds_up_no_other(world: World) -> None:
-    def broken(content: Content) -> Message:
-        if content.language == "es":
+    def broken(message: Message) -> Rendered:
+        if message.language == "es":
             raise KeyError("words")
-        return compose(content)
+        return render(message)
 
     world.person("es@a.example", "IN", language="es")
     world.person("en@a.example", "IN")
     world.publish(HAMMOND)
     world.fan_out()
     channel = Recorder()
-    drained = world.send(channel, compose=broken)
+    drained = world.send(channel, render=broken)
     assert (drained.sent, drained.retried) == (1, 1)
     world.later(hours=1)
     assert world.send(channel).sent == 1

@@ -14,12 +14,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from monitor.domain import Envelope, Message
+from monitor.domain import Envelope, Rendered
 from monitor.keys import KeyFile
 from monitor.outbox import drain
 from monitor.storage import engine as db
 from tests.conftest import NOW
-from tests.outbox.world import compose, marks
+from tests.outbox.world import loader, placeholders, render
 
 CONCURRENCY = 4
 
@@ -42,7 +42,7 @@ class FileRelay:
     def lane(self, address: str) -> str:
         return address.rpartition("@")[2]
 
-    async def send(self, message: Message, envelope: Envelope) -> None:
+    async def send(self, message: Rendered, envelope: Envelope) -> None:
         await asyncio.sleep(0.001)
         os.write(self._file, f"{envelope.delivery} {envelope.address} {envelope.message_id}\n".encode())
         await asyncio.sleep(0.001)
@@ -56,8 +56,9 @@ def main(url: str, folder: str, log: str, hours: str) -> None:
             engine,
             {"email": FileRelay(Path(log))},
             KeyFile.derived(bytes(range(32))),
-            compose=compose,
-            marks=marks,
+            loader=loader(engine, lambda: now),
+            render=render,
+            placeholders=placeholders,
             folder=Path(folder),
             domain="watch.example",
             owner=f"victim/{os.getpid()}",

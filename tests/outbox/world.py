@@ -15,12 +15,15 @@ from typing import Any, Self
 import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
-from monitor.domain import Change, Confidence, Envelope, Kind, Listing, Message, Placement, PlacementReason
+from monitor.domain import Change, Confidence, Envelope, Kind, Listing, Placement, PlacementReason, Rendered
 from monitor.keys import KeyFile
-from monitor.outbox import Content, Drained, Recipient, drain, fan_out
+from monitor.messages import Message
+from monitor.messages.model import Alert
+from monitor.outbox import Drained, MessageLoader, Recipient, drain, fan_out
 from monitor.storage import people, schema
 from monitor.storage.engine import reading, transaction
 from monitor.storage.lists.codec import change_to_columns
+from monitor.storage.lists.coverage import Coverage
 from monitor.storage.people import Follow
 
 HAMMOND = Listing(name="Hammond Police Department", key="IN|hammond", city="Hammond", state="IN")
@@ -53,18 +56,24 @@ def locate(source: str, listing: Listing) -> Placement:
     return PLACEMENTS[listing.name]
 
 
-def compose(content: Content) -> Message:
+def render(message: Message) -> Rendered:
     """What is told, one line per change: enough to see who was told what, and why."""
+    assert isinstance(message, Alert)
     lines = [
         f"{told.change.kind} {told.change.subject.name} because {'+'.join(told.because)}"
-        for told in content.told
+        for told in message.told
     ]
-    return Message(
-        subject=f"{content.source}{' (late)' if content.late else ''}", text="\n".join(lines), html=""
+    return Rendered(
+        subject=f"{message.source}{' (late)' if message.late else ''}", text="\n".join(lines), html=""
     )
 
 
-def marks(recipient: Recipient) -> dict[str, str]:
+def loader(engine: Engine, clock: Callable[[], datetime]) -> MessageLoader:
+    """Message values without a configuration: lists are called by their names."""
+    return MessageLoader({}, None, engine, Coverage(engine, (), locate), clock)
+
+
+def placeholders(recipient: Recipient) -> dict[str, str]:
     return {
         "stop": f"mailto:stop@watch.example?subject={recipient.subscriber}",
         "asked": str(recipient.asked_at),
@@ -80,7 +89,7 @@ class Handed:
     subject: str
     message_id: str
     delivery: int
-    marks: dict[str, str]
+    placeholders: dict[str, str]
 
 
 @dataclass
@@ -110,7 +119,7 @@ class Recorder:
     def will(self, address: str, *answers: Exception | None) -> None:
         self.answers[address].extend(answers)
 
-    async def send(self, message: Message, envelope: Envelope) -> None:
+    async def send(self, message: Rendered, envelope: Envelope) -> None:
         self.attempts += 1
         self._at_once += 1
         self.most_at_once = max(self.most_at_once, self._at_once)
@@ -130,7 +139,7 @@ class Recorder:
                     message.subject,
                     envelope.message_id,
                     envelope.delivery,
-                    dict(envelope.marks),
+                    dict(envelope.placeholders),
                 )
             )
         finally:
@@ -230,8 +239,9 @@ class World:
 
     async def drain(self, *channels: Recorder, **more: Any) -> Drained:
         given: dict[str, Any] = {
-            "compose": compose,
-            "marks": marks,
+            "loader": loader(self.engine, self.clock),
+            "render": render,
+            "placeholders": placeholders,
             "folder": self.folder,
             "domain": "watch.example",
             "owner": "test",

@@ -38,7 +38,7 @@ def out(engine: Engine, publish: Publish, name: str, at: datetime, *places: str,
     changeset = publish(name, at, *places, **more)
     with db.transaction(engine) as conn:
         fanout.take(conn, changeset, at)
-        fanout.owe(conn, changeset, str(more.get("source", "ring")), at)
+        fanout.insert_deliveries(conn, changeset, str(more.get("source", "ring")), at)
     return changeset
 
 

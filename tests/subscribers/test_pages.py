@@ -31,7 +31,7 @@ def out(town: Town, publish: Publish, name: str) -> None:
     changeset = publish(name, town.now)
     with db.transaction(town.engine) as conn:
         fanout.take(conn, changeset, town.now)
-        fanout.owe(conn, changeset, "ring", town.now)
+        fanout.insert_deliveries(conn, changeset, "ring", town.now)
 
 
 def test_from_the_form_to_the_last_mail(town: Town, publish: Publish) -> None:

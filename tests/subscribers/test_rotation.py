@@ -20,7 +20,7 @@ from monitor import subscribers
 from monitor.core.tokens import Purpose
 from monitor.errors import BusyError, KeyFileError
 from monitor.keys import KeyFile
-from monitor.outbox.prepare import Composer
+from monitor.outbox.prepare import MessagePreparer
 from monitor.storage import engine as db
 from monitor.storage import key_exchange, people
 from monitor.storage.people import signups
@@ -118,10 +118,10 @@ def test_links_in_mails_that_were_sent_go_on_working(
 
 def test_a_copy_of_a_message_keeps_its_id_after_a_rotation(tmp_path: Path, now: datetime) -> None:
     def message_id(key: KeyFile) -> str:
-        composer = Composer(
-            db.connect("sqlite://"), key, lambda _: None, lambda _: {}, identity="i", domain="watch.example"  # type: ignore[arg-type, return-value]
+        preparer = MessagePreparer(
+            db.connect("sqlite://"), key, None, lambda _: None, lambda _: {}, identity="i", domain="watch.example"  # type: ignore[arg-type, return-value]
         )  # fmt: skip
-        return composer._message_id(7)
+        return preparer._message_id(7)
 
     old = KeyFile.load(tmp_path, create=True)
     before = message_id(old)

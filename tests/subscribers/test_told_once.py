@@ -20,10 +20,12 @@ from monitor import subscribers
 from monitor.core import tokens
 from monitor.core.due import FREQUENCIES
 from monitor.core.tokens import Purpose
-from monitor.domain import Listing, Message, Placement
+from monitor.domain import Listing, Placement, Rendered
 from monitor.errors import UsageError
 from monitor.keys import KeyFile
-from monitor.outbox import Content, Letter, digests_due
+from monitor.messages import Message
+from monitor.messages.model import Alert, Digest
+from monitor.outbox import digests_due
 from monitor.storage.engine import connect
 from monitor.storage.people.tables import SubscriberRow
 from monitor.subscribers import Preferences
@@ -47,17 +49,12 @@ def locate(source: str, listing: Listing) -> Placement:
     return PLACEMENTS[listing.name.partition(" #")[0]]
 
 
-def names(content: Content) -> list[str]:
-    return [told.change.subject.name for told in content.told]
-
-
-def compose(content: Content) -> Message:
-    return Message(subject="alert", text="\n".join(names(content)), html="")
-
-
-def write(letter: Letter) -> Message:
-    lines = [name for content in letter.contents for name in names(content)]
-    return Message(subject=letter.kind, text="\n".join(lines), html="")
+def render(message: Message) -> Rendered:
+    """The names of the agencies that a message tells, one a line."""
+    alerts = message.alerts if isinstance(message, Digest) else (message,)
+    names = [told.change.subject.name for alert in alerts if isinstance(alert, Alert) for told in alert.told]
+    subject = "alert" if isinstance(message, Alert) else "digest" if isinstance(message, Digest) else "other"
+    return Rendered(subject=subject, text="\n".join(names), html="")
 
 
 @dataclass
@@ -162,7 +159,7 @@ class Life(RuleBasedStateMachine):
         self.waiting.clear()
         digests_due(self.world.engine, self.world.now)
         if self.arrives:
-            self.world.send(self.mail, compose=compose, write=write)
+            self.world.send(self.mail, render=render)
 
     @invariant()
     def nothing_is_told_twice_or_to_whom_it_does_not_concern(self) -> None:

@@ -131,8 +131,17 @@ def take_alerts(conn: Connection, subscribers: Collection[int], now: datetime) -
     return {subscriber: tuple(sorted(changesets)) for subscriber, changesets in found.items()}
 
 
-def owe(conn: Connection, told: Mapping[int, tuple[str, tuple[int, ...]]], now: datetime) -> frozenset[int]:
-    """Owe each subscriber one digest of a period that tells these changesets; returns those who were not owed it before.
+@dataclass(frozen=True, slots=True)
+class NewDigest:
+    """A digest to be written: the ``period`` that keeps it from being written twice, what it is ``about``, and its changesets."""
+
+    period: str
+    about: str
+    changesets: tuple[int, ...]
+
+
+def insert_digests(conn: Connection, told: Mapping[int, NewDigest], now: datetime) -> frozenset[int]:
+    """Write one digest for each subscriber; returns those who did not have one of that period before.
 
     A period that was told already takes nothing more: what it would have told is for the next one.
     """
@@ -141,7 +150,8 @@ def owe(conn: Connection, told: Mapping[int, tuple[str, tuple[int, ...]]], now: 
     rows = [
         {
             "kind": DIGEST,
-            "period": period,
+            "period": digest.period,
+            "about": digest.about,
             "subscriber_id": subscriber,
             "state": "due",
             "created_at": now,
@@ -149,7 +159,7 @@ def owe(conn: Connection, told: Mapping[int, tuple[str, tuple[int, ...]]], now: 
             "attempts": 0,
             "ambiguous": False,
         }
-        for subscriber, (period, _) in told.items()
+        for subscriber, digest in told.items()
     ]
     written = conn.execute(
         insert_for(conn, DeliveryRow)
@@ -163,7 +173,7 @@ def owe(conn: Connection, told: Mapping[int, tuple[str, tuple[int, ...]]], now: 
     entries = [
         {"subscriber_id": subscriber, "changeset_id": changeset, "delivery_id": delivery}
         for delivery, subscriber in written
-        for changeset in told[subscriber][1]
+        for changeset in told[subscriber].changesets
     ]
     if entries:
         conn.execute(sa.insert(DigestChangesetRow), entries)
@@ -211,11 +221,11 @@ def matches(conn: Connection, deliveries: Collection[int]) -> dict[int, list[Mat
     return heard(conn, DigestChangesetRow, DigestChangesetRow.c.delivery_id, deliveries)
 
 
-def periods(conn: Connection, deliveries: Collection[int]) -> dict[int, str]:
-    """The period of each delivery that has one."""
-    rows: Any = conn.execute(
-        sa.select(DeliveryRow.c.id, DeliveryRow.c.period).where(
-            DeliveryRow.c.id.in_(deliveries), DeliveryRow.c.period.is_not(None)
+def abouts(conn: Connection, deliveries: Collection[int]) -> dict[int, tuple[str, str | None]]:
+    """Read what each delivery is about: (about, source)."""
+    rows = conn.execute(
+        sa.select(DeliveryRow.c.id, DeliveryRow.c.about, DeliveryRow.c.about_source).where(
+            DeliveryRow.c.id.in_(deliveries)
         )
     )
-    return dict(rows.all())
+    return {id: (about, source) for id, about, source in rows}

@@ -127,7 +127,7 @@ def place(conn: Connection, placed: Iterable[Placed]) -> None:
         )
 
 
-def owe(conn: Connection, changeset: int, source: str, now: datetime) -> int:
+def insert_deliveries(conn: Connection, changeset: int, source: str, now: datetime) -> int:
     """Write one alert for everybody at once who follows a place of the changeset; returns how many were not owed it before.
 
     Only those who are active and want alerts at once: digests get their row when their period ends, and whoever pauses gets one

@@ -65,8 +65,8 @@ def note_blind(conn: Connection, source: str, before: datetime | None, after: da
     return moved.rowcount == 1
 
 
-def owe_followers(
-    conn: Connection, source: str, period: str, now: datetime, *, told: str | None = None
+def insert_for_followers(
+    conn: Connection, source: str, about: str, period: str, now: datetime, *, told: str | None = None
 ) -> int:
     """Owe a notice to every follower of a source, to those who pause for afterwards; with ``told`` only to those who were sent the notice
     of that period.
@@ -85,16 +85,18 @@ def owe_followers(
                 DeliveryRow.c.state == "sent",
             )
         )
-    return _owe_notice(conn, period, now, *wanted)
+    return _insert_notices(conn, about, source, period, now, *wanted)
 
 
-def owe_receipts(conn: Connection, period: str, now: datetime, silent_since: datetime) -> int:
+def insert_receipts(conn: Connection, period: str, now: datetime, silent_since: datetime) -> int:
     """Owe a receipt to everybody who signed up by mail, wants them, and was owed no message since then."""
     heard = sa.exists().where(
         DeliveryRow.c.subscriber_id == SubscriberRow.c.id, DeliveryRow.c.created_at > silent_since
     )
-    return _owe_notice(
+    return _insert_notices(
         conn,
+        "receipt",
+        None,
         period,
         now,
         SubscriberRow.c.state == "active",
@@ -122,10 +124,14 @@ def checks(conn: Connection, source: str, since: datetime, until: datetime) -> C
     return Checks(len(good), good[-1] if good else None, gaps)
 
 
-def _owe_notice(conn: Connection, period: str, now: datetime, *wanted: Any) -> int:
+def _insert_notices(
+    conn: Connection, about: str, source: str | None, period: str, now: datetime, *wanted: Any
+) -> int:
     owed = sa.select(
         sa.literal(NOTICE),
         sa.literal(period),
+        sa.literal(about),
+        sa.literal(source, sa.String()),
         SubscriberRow.c.id,
         sa.literal("due"),
         sa.literal(now, UtcDateTime()),
@@ -133,7 +139,10 @@ def _owe_notice(conn: Connection, period: str, now: datetime, *wanted: Any) -> i
         sa.literal(0),
         sa.false(),
     ).where(*wanted)
-    columns = ["kind", "period", "subscriber_id", "state", "created_at", "due_at", "attempts", "ambiguous"]
+    columns = [
+        "kind", "period", "about", "about_source", "subscriber_id", "state", "created_at", "due_at", "attempts",
+        "ambiguous",
+    ]  # fmt: skip
     return conn.execute(
         insert_for(conn, DeliveryRow)
         .from_select(columns, owed, include_defaults=False)

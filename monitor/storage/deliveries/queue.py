@@ -414,6 +414,7 @@ def insert_message(
     now: datetime,
     *,
     period: str,
+    about: str = "",
     due_at: datetime | None = None,
 ) -> int | None:
     """Owe a subscriber one message of a kind; None, and nothing written, if it is owed or was sent already for this period."""
@@ -422,6 +423,7 @@ def insert_message(
         .values(
             kind=kind,
             period=period,
+            about=about,
             subscriber_id=subscriber,
             state="due",
             created_at=now,

@@ -14,8 +14,8 @@ class DeliveryRow(Row, table=True):
     """One row of the outbox: one message owed to one subscriber.
 
     ``kind``: alert, digest, confirm, welcome, notice. ``state``: due, sent, failed, dropped (the subscriber left or was suppressed before).
-    A due row is claimable when ``due_at`` has come and ``lease_until`` has not. ``period`` is the key of a digest or notice
-    ("2026-W48"). ``ambiguous``: an earlier attempt may have arrived.
+    A due row is claimable when ``due_at`` has come and ``lease_until`` has not. ``period`` only keeps a message of a kind from being owed twice. ``about``
+    and ``about_source`` say what a digest or notice is about ("daily", "blind" of a source). ``ambiguous``: an earlier attempt may have arrived.
 
     There are 600,000 of a large changeset, so a row is kept cheap. ``changeset_id`` and ``subscriber_id`` are no foreign keys: PostgreSQL
     would check each by itself and lock its parent, twice the price of the row. Rows are written in transactions that read both
@@ -28,6 +28,8 @@ class DeliveryRow(Row, table=True):
     kind: str
     changeset_id: int | None = None
     period: str | None = None
+    about: str = Field(default="", sa_column_kwargs={"server_default": sa.text("''")})
+    about_source: str | None = None
     subscriber_id: int
     state: str
     created_at: datetime = Field(sa_type=UtcDateTime)

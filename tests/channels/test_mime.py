@@ -17,28 +17,30 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from monitor.channels.mime import Form, Letterhead, checked
-from monitor.channels.placeholders import filled
-from monitor.domain import Envelope, Message, mark
+from monitor.channels.placeholders import fill
+from monitor.domain import Envelope, Rendered, placeholder
 from monitor.errors import Permanent
 from tests.channels.examples import MESSAGE, NOW, SENDER, envelope
 
 HEAD = Letterhead.of(SENDER)
 
 
-def by_the_email_package(message: Message, to: Envelope, boundary: str) -> bytes:
+def by_the_email_package(message: Rendered, to: Envelope, boundary: str) -> bytes:
     """The whole mail for one recipient, built from nothing as anybody would."""
     mail = EmailMessage(policy=policies.SMTP.clone(max_line_length=76))
     mail["Date"] = format_datetime(NOW)
     mail["To"] = to.address
     mail["Message-ID"] = to.message_id
-    mail["List-Unsubscribe"] = f"<{to.marks['stop']}>"
+    mail["List-Unsubscribe"] = f"<{to.placeholders['stop']}>"
     mail["From"] = Address("Map Monitor", "alerts", "watch.example")
     mail["Subject"] = message.subject
     mail["List-Id"] = "<alerts.watch.example>"
     mail["Auto-Submitted"] = "auto-generated"
     mail["Precedence"] = "list"
-    mail.set_content(filled(message.text, to.marks), cte="quoted-printable")
-    mail.add_alternative(filled(message.html, to.marks, html.escape), subtype="html", cte="quoted-printable")
+    mail.set_content(fill(message.text, to.placeholders), cte="quoted-printable")
+    mail.add_alternative(
+        fill(message.html, to.placeholders, html.escape), subtype="html", cte="quoted-printable"
+    )
     mail.set_boundary(boundary)
     return mail.as_bytes()
 
@@ -53,7 +55,7 @@ def test_the_bytes_equal_what_the_email_package_makes_for_that_recipient() -> No
     message = replace(MESSAGE, subject="Hammond Police Department (IN) added to the map")
     form = Form(message, HEAD)
     for to in (envelope(), envelope("zoe+alerts@a.very-long.sub.domain.example", 123456)):
-        mail = form.filled(to, NOW)
+        mail = form.fill(to, NOW)
         assert mail == by_the_email_package(message, to, boundary_of(mail))
 
 
@@ -62,7 +64,9 @@ words = st.text(st.characters(exclude_categories=("C", "Zl", "Zp")), max_size=12
 lines = st.lists(
     st.one_of(
         words,
-        st.tuples(words, st.sampled_from(["asked", "stop"]), words).map(lambda t: t[0] + mark(t[1]) + t[2]),
+        st.tuples(words, st.sampled_from(["asked", "stop"]), words).map(
+            lambda t: t[0] + placeholder(t[1]) + t[2]
+        ),
     ),
     max_size=6,
 ).map(lambda each: "\n".join([*each, ""]))
@@ -70,15 +74,15 @@ lines = st.lists(
 
 @given(text=lines, markup=lines, asked=words)
 def test_any_text_survives_encoding_with_its_marks_filled(text: str, markup: str, asked: str) -> None:
-    message = Message(subject="A subject", text=text, html=markup)
+    message = Rendered(subject="A subject", text=text, html=markup)
     to = envelope(asked=asked)
-    mail = Form(message, HEAD).filled(to, NOW)
+    mail = Form(message, HEAD).fill(to, NOW)
     assert mail == by_the_email_package(message, to, boundary_of(mail))
     assert all(len(line) <= 76 for line in mail.partition(b"\r\n\r\n")[2].split(b"\r\n"))
     read = message_from_bytes(mail, policy=policies.SMTP)
     plain = read.get_body(("plain",))
     assert plain is not None
-    assert plain.get_content().replace("\r", "").rstrip("\n") == filled(text, to.marks).rstrip("\n")
+    assert plain.get_content().replace("\r", "").rstrip("\n") == fill(text, to.placeholders).rstrip("\n")
 
 
 @given(words)
@@ -87,7 +91,7 @@ def test_any_text_survives_encoding_with_its_marks_filled(text: str, markup: str
 @example("a" * 200)
 def test_any_subject_arrives_as_it_was_on_lines_that_are_short_enough(text: str) -> None:
     subject = " ".join(text.split())
-    mail = Form(Message(subject=text, text="t", html="h"), HEAD).filled(envelope(), NOW)
+    mail = Form(Rendered(subject=text, text="t", html="h"), HEAD).fill(envelope(), NOW)
     unfolded = re.sub(r"\r\n(?=[ \t])", "", message_from_bytes(mail)["Subject"]).strip()
     assert str(make_header(decode_header(unfolded))) == subject
     head = mail.partition(b"\r\n\r\n")[0].split(b"\r\n")
@@ -97,17 +101,17 @@ def test_any_subject_arrives_as_it_was_on_lines_that_are_short_enough(text: str)
 
 def test_a_sender_may_have_a_name_of_any_script() -> None:
     head = Letterhead.of("Vigía — Mapa, S.A. <alerts@watch.example>")
-    read = message_from_bytes(Form(MESSAGE, head).filled(envelope(), NOW))
+    read = message_from_bytes(Form(MESSAGE, head).fill(envelope(), NOW))
     assert str(make_header(decode_header(read["From"]))) == "Vigía — Mapa, S.A. <alerts@watch.example>"
 
 
 def test_text_comes_first_and_html_last() -> None:
-    read = message_from_bytes(Form(MESSAGE, HEAD).filled(envelope(), NOW), policy=policies.SMTP)
+    read = message_from_bytes(Form(MESSAGE, HEAD).fill(envelope(), NOW), policy=policies.SMTP)
     assert [part.get_content_type() for part in read.iter_parts()] == ["text/plain", "text/html"]
 
 
 def test_the_headers_of_a_list_that_nobody_answers_are_there() -> None:
-    read = message_from_bytes(Form(MESSAGE, HEAD).filled(envelope(), NOW), policy=policies.SMTP)
+    read = message_from_bytes(Form(MESSAGE, HEAD).fill(envelope(), NOW), policy=policies.SMTP)
     assert read["From"] == "Map Monitor <alerts@watch.example>"
     assert read["To"] == "ann@people.example"
     assert str(make_header(decode_header(message_from_bytes(bytes(read))["Subject"]))) == MESSAGE.subject
@@ -120,7 +124,7 @@ def test_the_headers_of_a_list_that_nobody_answers_are_there() -> None:
 
 
 def test_stopping_by_mail_alone_is_advertised_until_the_site_serves_one_click() -> None:
-    mail = Form(MESSAGE, HEAD).filled(envelope(), NOW)
+    mail = Form(MESSAGE, HEAD).fill(envelope(), NOW)
     assert b"\r\nList-Unsubscribe: <mailto:alerts@watch.example?subject=stop%20TOKEN>\r\n" in mail
     assert b"One-Click" not in mail
 
@@ -128,7 +132,7 @@ def test_stopping_by_mail_alone_is_advertised_until_the_site_serves_one_click() 
 def test_an_address_that_serves_one_click_comes_first_and_is_announced() -> None:
     long = "https://watch.example/u/" + "t" * 150
     to = envelope(stop="https://watch.example/m/T", stop_by_mail="mailto:stop@watch.example", one_click=long)
-    mail = Form(MESSAGE, HEAD).filled(to, NOW)
+    mail = Form(MESSAGE, HEAD).fill(to, NOW)
     assert f"\r\nList-Unsubscribe: <{long}>, <mailto:stop@watch.example>\r\n".encode() in mail
     assert b"\r\nList-Unsubscribe-Post: List-Unsubscribe=One-Click\r\n" in mail
 
@@ -176,29 +180,29 @@ def test_an_international_domain_is_written_in_ascii() -> None:
         {"stop": "mailto:a@b.c> <mailto:x@y.z"},
         {"one_click": "https://watch.example/a b"},
         {"asked": "Feb 3\r\nBcc: x@y.z"},
-        {"asked": mark("stop")},
+        {"asked": placeholder("stop")},
     ],
 )
 def test_a_word_that_would_break_a_header_or_a_line_is_refused(marks: dict[str, str]) -> None:
     with pytest.raises(Permanent):
-        Form(MESSAGE, HEAD).filled(envelope(**marks), NOW)
+        Form(MESSAGE, HEAD).fill(envelope(**marks), NOW)
 
 
 def test_a_mark_without_a_word_is_refused_and_not_sent_as_it_is() -> None:
-    bare = Envelope(1, "ann@people.example", "<1@watch.example>", marks={"stop": "mailto:a@b.c"})
+    bare = Envelope(1, "ann@people.example", "<1@watch.example>", placeholders={"stop": "mailto:a@b.c"})
     with pytest.raises(Permanent, match="'asked'"):
-        Form(MESSAGE, HEAD).filled(bare, NOW)
+        Form(MESSAGE, HEAD).fill(bare, NOW)
 
 
 def test_a_subject_cannot_hold_a_second_header() -> None:
-    mail = Form(Message(subject="a\r\nBcc: x@y.z", text="t", html="h"), HEAD).filled(envelope(), NOW)
+    mail = Form(Rendered(subject="a\r\nBcc: x@y.z", text="t", html="h"), HEAD).fill(envelope(), NOW)
     read = message_from_bytes(mail, policy=policies.SMTP)
     assert "Bcc" not in read
     assert read["Subject"] == "a Bcc: x@y.z"
 
 
 def test_words_of_a_recipient_are_escaped_in_html_and_plain_in_text() -> None:
-    mail = Form(MESSAGE, HEAD).filled(envelope(asked="<b>&"), NOW)
+    mail = Form(MESSAGE, HEAD).fill(envelope(asked="<b>&"), NOW)
     read = message_from_bytes(mail, policy=policies.SMTP)
     plain, markup = (part.get_content() for part in read.iter_parts())
     assert "asked on <b>&." in plain

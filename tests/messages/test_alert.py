@@ -12,20 +12,23 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from monitor import render
 from monitor.channels.posts import LIMIT, length, posts
 from monitor.domain import (
-    Alert,
     Change,
     Confidence,
     Kind,
     Listing,
     Meaning,
-    Message,
     PlacementReason,
+    Rendered,
     Told,
-    mark,
+    placeholder,
 )
+from monitor.keys import KeyFile
+from monitor.messages import render
+from monitor.messages.model import Alert, Sender
+from monitor.messages.text import clean
+from monitor.outbox import Recipient, RecipientPlaceholders
 
 AFTER = datetime(2026, 11, 24, 20, 7, tzinfo=UTC)
 BEFORE = AFTER - timedelta(hours=1)
@@ -36,6 +39,9 @@ MEANING = Meaning(
     "Ring, 2025",
     date(2026, 11, 24),
 )
+
+
+SENDER = ("site_name", "contact", "timezone", "managed")
 
 
 def listing(name: str = "Hammond Police Department", state: str | None = "IN", **fields: Any) -> Listing:
@@ -65,7 +71,7 @@ def changed(before: Listing, after: Listing, *fields: str) -> Change:
     return Change(Kind.CHANGED, before=before, after=after, fields=fields)
 
 
-def written(*those: Told, **fields: Any) -> Message:
+def written(*those: Told, **fields: Any) -> Rendered:
     defaults: dict[str, Any] = {
         "source": "ring",
         "title": "Ring's Active Agency Map",
@@ -76,7 +82,9 @@ def written(*those: Told, **fields: Any) -> Message:
         "contact": "hello@watch.example",
         "timezone": "America/Chicago",
     }
-    return render.alert(Alert(told=those, **defaults | fields))
+    given = defaults | fields
+    sender = {name: given.pop(name) for name in SENDER if name in given}
+    return render(Alert(told=those, **given), Sender(**sender))
 
 
 def text(*those: Told, **fields: Any) -> str:
@@ -193,7 +201,7 @@ def test_the_publishers_date_stands_apart_and_an_old_one_is_said_to_be_old(
 
 
 def test_an_alert_that_is_late_or_was_held_or_is_a_sample_says_so_first() -> None:
-    message = written(told(added()), late=True, held_until_now=True, sample=True)
+    message = written(told(added()), late=True, held=True, sample=True)
     opening = " ".join(message.text.partition("Hammond")[0].split())
     assert "This is a sample: nothing has changed." in opening
     assert "our check found the change on Nov 24, 2026, 2:07 pm CST, more than 24 hours ago." in opening
@@ -292,13 +300,16 @@ def test_a_permalink_is_only_there_when_there_is_one() -> None:
 def test_a_mail_says_how_to_stop_and_since_when_by_marks_and_a_post_has_none() -> None:
     message = written(told(added()))
     for part in (message.text, message.html):
-        assert part.count(mark("stop")) == 1
-        assert part.count(mark("asked")) == 1
+        assert part.count(placeholder("stop")) == 1
+        assert part.count(placeholder("asked")) == 1
     assert "\ue000" not in message.subject + "".join(message.blocks)
 
 
 def test_the_day_somebody_asked_is_their_day() -> None:
-    assert render.asked_on(datetime(2026, 2, 4, 3, tzinfo=UTC), "America/Chicago") == "Feb 3, 2026"
+    key = KeyFile.derived(bytes(32))
+    words = RecipientPlaceholders(key, "a@watch.example", None, "America/Chicago")
+    recipient = Recipient(1, "email", "en", "n", datetime(2026, 2, 4, 3, tzinfo=UTC))
+    assert words(recipient)["asked"] == "Feb 3, 2026"
 
 
 # --- several changes ---
@@ -372,7 +383,7 @@ def test_a_mail_is_never_so_large_that_its_end_is_cut_off() -> None:
     shown = len(set(re.findall(r"Agency \d{3}", message.html)))
     for part in (message.text, message.html):
         assert f"{300 - shown} more changes do not fit into this message" in part
-        assert mark("stop") in part
+        assert placeholder("stop") in part
 
 
 def test_an_agency_without_a_readable_state_comes_last_under_those_words() -> None:
@@ -388,7 +399,7 @@ def test_an_alert_without_a_change_is_a_bug() -> None:
 # --- words that are never used ---
 
 
-def everything() -> Iterator[Message]:
+def everything() -> Iterator[Rendered]:
     changes = [
         added(since=date(2026, 1, 1)),
         removed(),
@@ -396,7 +407,7 @@ def everything() -> Iterator[Message]:
         changed(listing(), listing(city="x"), "city"),
     ]
     for change in [*changes, added(previous=listing("B"))]:
-        yield written(told(change), late=True, held_until_now=True, sample=True)
+        yield written(told(change), late=True, held=True, sample=True)
         yield written(told(change, not_before=None, confidence=Confidence.CONFLICT))
     yield written(*[told(change) for change in changes])
 
@@ -454,7 +465,7 @@ nasty = st.one_of(
             "<img src=x>",
             "a\r\nBcc: x@y.z",
             "\u202eevil\u2066",
-            mark("stop"),
+            placeholder("stop"),
             "{{ 7*7 }}",
             "&lt;b&gt;",
             '"><script>',
@@ -479,16 +490,16 @@ def test_text_from_outside_is_only_ever_text(
         message = written(*those, title=title, publisher=value)
         parts = (message.subject, message.text, message.html, *message.blocks)
         for part in parts:
-            marks = part.replace(mark("stop"), "").replace(mark("asked"), "")
+            marks = part.replace(placeholder("stop"), "").replace(placeholder("asked"), "")
             assert not re.search(
                 r"[^\n\x20-\x7e\x80-\U0010ffff]|[\u200b-\u200f\u202a-\u202e\u2066-\u2069\ue000-\uf8ff\x80-\x9f]",
                 marks,
             )
         assert "\n" not in message.subject
-        assert message.text.count(mark("stop")) == 1
+        assert message.text.count(placeholder("stop")) == 1
         mail = Reader(message.html)
         assert mail.tags <= MAIL_TAGS
-        assert set(mail.addresses) <= {"https://maps.example/ring", mark("stop")}
+        assert set(mail.addresses) <= {"https://maps.example/ring", placeholder("stop")}
         for block in message.blocks:
             post = Reader(block)
             assert post.tags <= {"b", "i", "u", "a"}
@@ -497,11 +508,11 @@ def test_text_from_outside_is_only_ever_text(
 
 @given(nasty)
 def test_cleaned_text_is_one_short_line_of_visible_characters(raw: str) -> None:
-    shown = render.clean(raw)
+    shown = clean(raw)
     assert len(shown) <= 200
     assert shown == shown.strip()
     assert all(character.isprintable() for character in shown)
-    assert render.clean(shown) == shown
+    assert clean(shown) == shown
 
 
 def test_a_long_name_is_cut_at_two_hundred_characters_and_shorter_in_the_subject() -> None:

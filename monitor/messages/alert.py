@@ -11,12 +11,15 @@ from itertools import groupby
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from monitor.domain import Alert, Meaning, Message, mark
-from monitor.render.views import View, clean, view
-from monitor.render.words import Words, environment, words_of
+from monitor.domain import Meaning, Rendered, placeholder
+from monitor.messages.change_view import ChangeDescription, describe_change
+from monitor.messages.layouts import environment
+from monitor.messages.model import Alert, Sender
+from monitor.messages.sentences import Sentences, sentences_of
+from monitor.messages.text import clean
 
-MARKS: Mapping[str, str] = {"stop": mark("stop"), "asked": mark("asked")}
-"""The recipient's own words in a message: how to stop (a link), and the day they asked (`asked_on`). Only mails hold them, posts do not."""
+PLACEHOLDERS: Mapping[str, str] = {"stop": placeholder("stop"), "asked": placeholder("asked")}
+"""The recipient's own sentences in a message: how to stop (a link), and the day they asked (`asked_on`). Only mails hold them, posts do not."""
 
 SHOWN = 200
 """Changes that one message spells out; it counts the others and says where they are."""
@@ -34,7 +37,7 @@ _ORDER = ("added", "again", "removed", "renamed", "changed")
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One of several changes: its name, what happened in a few words, the facts; why this person gets it, and how sure the place is."""
+    """One of several changes: its name, what happened in a few sentences, the facts; why this person gets it, and how sure the place is."""
 
     name: str
     brief: str
@@ -53,7 +56,7 @@ class Group:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Page:
+class AlertPage:
     """Everything that a layout shows, as plain text in one language, in reading order.
 
     ``why`` this person gets it, ``because`` of which place, where that is the same for all of it, and since when.
@@ -86,115 +89,121 @@ class Page:
     sender: str
 
 
-def alert(alert: Alert) -> Message:
+def render_alert(alert: Alert, sender: Sender) -> Rendered:
     """The message for everybody who is told exactly this: subject, mail as text and HTML, and posts for Telegram.
 
     Raises ValueError for an alert that tells nothing: no alert without a change in it.
     """
     if not alert.told:
         raise ValueError("an alert without a change")
-    page = _page(alert, words_of(alert.language))
-    return Message(
+    page = _page(alert, sender, sentences_of(alert.language))
+    return Rendered(
         subject=page.subject,
-        text=environment().get_template("email/alert.txt").render(page=page),
-        html=environment().get_template("email/alert.html").render(page=page),
+        text=environment().get_template("alert.txt").render(page=page),
+        html=environment().get_template("alert.html").render(page=page),
         blocks=tuple(_blocks(page)),
     )
 
 
-def page(alert: Alert, room: int = ROOM) -> Page:
+def alert_page(alert: Alert, sender: Sender, room: int = ROOM) -> AlertPage:
     """What an alert says, for a layout that shows several; ``room`` in bytes is its share of `ROOM`."""
-    return _page(alert, words_of(alert.language), room)
+    return _page(alert, sender, sentences_of(alert.language), room)
 
 
-def _page(alert: Alert, words: Words, room: int = ROOM) -> Page:
-    zone = ZoneInfo(alert.timezone)
-    views = sorted((view(told, zone, words("whole_country")) for told in alert.told), key=_reading_order)
-    title, publisher, site = (clean(text) for text in (alert.title, alert.publisher, alert.site_name))
-    same_interval = len({(each.not_before, each.not_after) for each in views}) == 1
-    whys = {words("why", each) for each in views}
+def _page(alert: Alert, sender: Sender, sentences: Sentences, room: int = ROOM) -> AlertPage:
+    zone = ZoneInfo(sender.timezone)
+    views = sorted(
+        (describe_change(told, zone, sentences.whole_country()) for told in alert.told), key=_reading_order
+    )
+    title, publisher, site = (clean(text) for text in (alert.title, alert.publisher, sender.site_name))
+    same_interval = len({(change.not_before, change.not_after) for change in views}) == 1
+    whys = {sentences.why(change) for change in views}
     groups: tuple[Group, ...] = ()
     if len(views) == 1:
         one = views[0]
-        subject = headline = words("headline", one, title)
-        opening = words("sentence", one, title)
-        facts = _facts(one, publisher, words, interval=True)
-        reach = _reach(one, words)
+        subject = headline = sentences.headline(one, title)
+        opening = sentences.sentence(one, title)
+        facts = _facts(one, publisher, sentences, interval=True)
+        reach = _reach(one, sentences)
     else:
-        codes = sorted({each.code for each in views if each.code})
-        number = Counter(each.what for each in views)
-        subject = words("summary_subject", number, title, codes if len(codes) <= 3 else [])
-        headline = opening = words("summary_subject", number, title, [])
-        facts = (words("between", views[0].not_before, views[0].not_after),) if same_interval else ()
+        codes = sorted({change.code for change in views if change.code})
+        number = Counter(change.what for change in views)
+        subject = sentences.summary(number, title, codes if len(codes) <= 3 else [])
+        headline = opening = sentences.summary(number, title, [])
+        facts = (sentences.between(views[0].not_before, views[0].not_after),) if same_interval else ()
         groups = _within(
-            room, _groups(views[:SHOWN], publisher, words, interval=not same_interval, why=len(whys) > 1)
+            room, _groups(views[:SHOWN], publisher, sentences, interval=not same_interval, why=len(whys) > 1)
         )
         reach = ""
     left = len(views) - sum(len(group.entries) for group in groups) if groups else 0
     because = whys.pop() if len(whys) == 1 else ""
-    return Page(
-        language=words.language,
-        subject=words("sample_subject", subject) if alert.sample else subject,
-        notes=tuple(_notes(alert, views, words)),
+    return AlertPage(
+        language=sentences.language,
+        subject=sentences.sample_subject(subject) if alert.sample else subject,
+        notes=tuple(_notes(alert, views, sentences)),
         headline=headline,
         opening=opening,
         facts=facts,
         reach=reach,
         groups=groups,
-        rest=words("rest", left) if left > 0 else "",
+        rest=sentences.rest(left) if left > 0 else "",
         rest_url=alert.permalink or alert.official_url,
         because=because,
-        why=f"{because} {words('asked', MARKS['asked'])}".strip(),
-        details=words("details"),
+        why=f"{because} {sentences.asked_on(PLACEHOLDERS['asked'])}".strip(),
+        details=sentences.details(),
         permalink=alert.permalink,
         title=title,
         official_url=alert.official_url,
-        stop=words("manage" if alert.managed else "stop"),
-        stop_link=MARKS["stop"],
-        sender=words("sender", site, clean(alert.contact)),
-        **_meaning(alert.meaning, alert.language, words, gone=any(each.what == "removed" for each in views)),
+        stop=sentences.manage() if sender.managed else sentences.stop(),
+        stop_link=PLACEHOLDERS["stop"],
+        sender=sentences.sender(site, clean(sender.contact)),
+        **_meaning(
+            alert.meaning, alert.language, sentences, gone=any(change.what == "removed" for change in views)
+        ),
     )
 
 
-def _reading_order(each: View) -> tuple[bool, str, int, str]:
-    return not each.state, each.state, _ORDER.index(each.what), each.name
+def _reading_order(change: ChangeDescription) -> tuple[bool, str, int, str]:
+    return not change.state, change.state, _ORDER.index(change.what), change.name
 
 
-def _facts(each: View, publisher: str, words: Words, *, interval: bool) -> tuple[str, ...]:
-    """What is known of one change, a sentence each: when by our checks, when by the publisher, what else."""
-    facts = [words("interval", each)] if interval else []
-    if each.own_date:
-        facts.append(words("own_date", each, publisher))
-    facts += [words("difference", difference, publisher) for difference in each.differences]
-    if each.attributes:
-        facts.append(words("also", each.attributes, each.more, publisher))
+def _facts(
+    change: ChangeDescription, publisher: str, sentences: Sentences, *, interval: bool
+) -> tuple[str, ...]:
+    """What is known of one change, a sentence change: when by our checks, when by the publisher, what else."""
+    facts = [sentences.interval(change)] if interval else []
+    if change.own_date:
+        facts.append(sentences.own_date(change, publisher))
+    facts += [sentences.difference(difference, publisher) for difference in change.differences]
+    if change.attributes:
+        facts.append(sentences.also(change.attributes, change.more, publisher))
     return tuple(facts)
 
 
-def _reach(each: View, words: Words) -> str:
+def _reach(change: ChangeDescription, sentences: Sentences) -> str:
     """How sure the place is, where it is not certain; for posts, whose readers are not told why they in particular get them."""
-    sentence = words("reach", each) if each.uncertain and each.reason else ""
+    sentence = sentences.reach(change) if change.uncertain and change.reason else ""
     return f"{sentence[:1].upper()}{sentence[1:]}." if sentence else ""
 
 
 def _groups(
-    views: Sequence[View], publisher: str, words: Words, *, interval: bool, why: bool
+    views: Sequence[ChangeDescription], publisher: str, sentences: Sentences, *, interval: bool, why: bool
 ) -> Iterator[Group]:
-    for state, run in groupby(views, key=lambda each: each.state):
+    for state, run in groupby(views, key=lambda change: change.state):
         members = tuple(run)
-        whys = tuple(words("why", each) for each in members) if why else ("",) * len(members)
+        whys = tuple(sentences.why(change) for change in members) if why else ("",) * len(members)
         shared = len(set(whys)) == 1
         entries = tuple(
             Entry(
-                name=each.name,
-                brief=words("brief", each),
-                facts=_facts(each, publisher, words, interval=interval),
+                name=change.name,
+                brief=sentences.brief(change),
+                facts=_facts(change, publisher, sentences, interval=interval),
                 why="" if shared else reason,
-                reach=_reach(each, words),
+                reach=_reach(change, sentences),
             )
-            for each, reason in zip(members, whys, strict=True)
+            for change, reason in zip(members, whys, strict=True)
         )
-        yield Group(state or words("unknown_state"), whys[0] if shared else "", entries)
+        yield Group(state or sentences.unknown_state(), whys[0] if shared else "", entries)
 
 
 def _within(room: int, groups: Iterable[Group]) -> tuple[Group, ...]:
@@ -215,34 +224,34 @@ def _within(room: int, groups: Iterable[Group]) -> tuple[Group, ...]:
     return tuple(fitting)
 
 
-def _notes(alert: Alert, views: Iterable[View], words: Words) -> Iterator[str]:
+def _notes(alert: Alert, views: Iterable[ChangeDescription], sentences: Sentences) -> Iterator[str]:
     if alert.sample:
-        yield words("sample")
+        yield sentences.sample()
     if alert.late:
-        yield words("late", max((each.not_after for each in views), key=lambda moment: moment.local))
-    if alert.held_until_now:
-        yield words("held")
+        yield sentences.late(max((change.not_after for change in views), key=lambda moment: moment.local))
+    if alert.held:
+        yield sentences.held()
 
 
-def _meaning(meaning: Meaning | None, language: str, words: Words, *, gone: bool) -> dict[str, Any]:
+def _meaning(meaning: Meaning | None, language: str, sentences: Sentences, *, gone: bool) -> dict[str, Any]:
     if meaning is None:
-        text, spoken = "", words.language
+        text, spoken = "", sentences.language
     else:
         spoken = "es" if language == "es" else "en"
         text = clean(meaning.es if spoken == "es" else meaning.en, _MEANING)
     return {
-        "meaning_title": words("meaning_title"),
+        "meaning_title": sentences.meaning_title(),
         "meaning_language": spoken,
         "meaning": text,
         "gist": clean(_SENTENCE_END.split(text, maxsplit=1)[0], _GIST),
-        "caveat": words("removal_caveat") if gone else "",
-        "reviewed": words("reviewed", meaning) if meaning else "",
+        "caveat": sentences.removal_caveat() if gone else "",
+        "reviewed": sentences.reviewed(meaning) if meaning else "",
     }
 
 
-def _blocks(page: Page) -> Iterator[str]:
+def _blocks(page: AlertPage) -> Iterator[str]:
     """The posts' pieces: the opening, one per change where there are several, and the closing."""
-    posts: Any = environment().get_template("telegram/alert.html").module
+    posts: Any = environment().get_template("alert.telegram.html").module
     lines = (*page.facts, page.reach) if page.reach else page.facts
     yield fitting(lambda kept: str(posts.opening(replace(page, facts=kept, reach=""))), lines)
     for group in page.groups:

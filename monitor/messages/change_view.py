@@ -1,18 +1,16 @@
-"""What happened to one listing, in neutral terms that the sentences of any language are made of."""
+"""Describes what happened to one listing, in neutral terms from which the sentences of any language are made."""
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
 from monitor.domain import Change, Confidence, Kind, Listing, PlacementReason, Told
+from monitor.messages import locale
+from monitor.messages.text import clean
 from monitor.states import STATES
-
-LONGEST = 200
-"""Characters of a text from outside that anybody is shown."""
 
 _SUBJECT_NAME = 80
 _ATTRIBUTES = 6
@@ -25,17 +23,10 @@ class Moment:
 
     local: datetime
 
-    year = property(lambda self: self.local.year)
-    month = property(lambda self: self.local.month)
-    day = property(lambda self: self.local.day)
-    hour = property(lambda self: self.local.hour)
-    minute = property(lambda self: self.local.minute)
-
     @property
     def zone(self) -> str:
         """ "CST"; zones without an abbreviation are written as "UTC+03"."""
-        name = self.local.tzname() or "UTC"
-        return f"UTC{name}" if name[:1] in "+-" else name
+        return locale.zone_name(self.local)
 
     def same_day(self, other: Moment) -> bool:
         return self.local.date() == other.local.date()
@@ -51,8 +42,8 @@ class Difference:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class View:
-    """One told change, in terms that the sentences of any language are made of.
+class ChangeDescription:
+    """One change as one reader is told it.
 
     ``what``: added, again, removed, renamed or changed. ``short`` is the name for a subject line. ``own_date_age``: days from the
     publisher's own date to the check that found the listing. ``reach_matters``: the placement's reason says why this person is told.
@@ -79,21 +70,8 @@ class View:
     reach_matters: bool
 
 
-def clean(text: str, limit: int = LONGEST) -> str:
-    """Text from outside as it may be shown: one line, no control, bidi, private-use or invisible characters, at most ``limit`` long."""
-    composed = unicodedata.normalize("NFC", text)
-    # looked at once per distinct character, for a hostile text may be megabytes long
-    replaced = {
-        ord(c): " " if c.isspace() else None
-        for c in set(composed)
-        if c.isspace() or unicodedata.category(c)[0] == "C"
-    }
-    line = " ".join(composed.translate(replaced).split())
-    return line if len(line) <= limit else line[: limit - 1].rstrip() + "…"
-
-
-def view(told: Told, zone: ZoneInfo, whole_country: str = "US") -> View:
-    """What one told change comes down to."""
+def describe_change(told: Told, zone: ZoneInfo, whole_country: str = "US") -> ChangeDescription:
+    """Describe one told change; ``whole_country`` names the place "US"."""
     change, listing = told.change, told.change.subject
     old = change.before if change.renamed else change.previous
     was = clean(old.name) if old and (change.renamed or clean(old.name) != clean(listing.name)) else ""
@@ -101,7 +79,7 @@ def view(told: Told, zone: ZoneInfo, whole_country: str = "US") -> View:
     own = listing.since if change.kind is Kind.ADDED else None
     attributes = _attributes(listing) if change.kind is Kind.ADDED else ()
     uncertain = told.confidence is not Confidence.EXACT
-    return View(
+    return ChangeDescription(
         what=_what(change),
         name=clean(listing.name),
         was=was,
@@ -141,7 +119,7 @@ def _what(change: Change) -> str:
 
 
 def _attributes(listing: Listing) -> tuple[tuple[str, str], ...]:
-    return tuple((_spoken(name), clean(value)) for name, value in listing.attributes if clean(value))
+    return tuple((_column_label(name), clean(value)) for name, value in listing.attributes if clean(value))
 
 
 def _differences(change: Change) -> Iterator[Difference]:
@@ -149,12 +127,12 @@ def _differences(change: Change) -> Iterator[Difference]:
     if change.before is None or change.after is None:
         return
     for name in change.fields:
-        before, after = _shown(change.before, name), _shown(change.after, name)
+        before, after = _field_text(change.before, name), _field_text(change.after, name)
         if name != "name" and before != after:
-            yield Difference(_spoken(name), before, after)
+            yield Difference(_column_label(name), before, after)
 
 
-def _shown(listing: Listing, field: str) -> str:
+def _field_text(listing: Listing, field: str) -> str:
     """One field of a listing in words: a field of `Listing`, or the column of an attribute."""
     attributes = dict(listing.attributes)
     if field in attributes or not hasattr(listing, field):
@@ -166,7 +144,7 @@ def _shown(listing: Listing, field: str) -> str:
     return clean("; ".join(str(each) for each in values if each is not None))
 
 
-def _spoken(column: str) -> str:
+def _column_label(column: str) -> str:
     """A column's header as a word in a sentence: "SUPPORT TYPE" as "Support type"; short ones and mixed case as they are."""
     name = clean(column, 60)
     return name.capitalize() if name.isupper() and len(name) > 3 else name

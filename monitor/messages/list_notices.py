@@ -1,0 +1,80 @@
+"""Notices about a list: it cannot be read, it was switched off, or it can be read again."""
+
+from __future__ import annotations
+
+from monitor.domain import Rendered
+from monitor.messages.mail import Mail, render_mail
+from monitor.messages.model import ListReadable, ListSwitchedOff, ListUnreadable, Sender
+from monitor.messages.phrases import LINKS, Phrases
+from monitor.messages.text import clean
+
+
+def render_unreadable(message: ListUnreadable, sender: Sender) -> Rendered:
+    """Say that a list could not be read for long."""
+    say = Phrases(sender, message.language)
+    return _render_notice(
+        message,
+        sender,
+        say,
+        say("We cannot read it at the moment: %(title)s", title=clean(message.title)),
+        say(
+            "Our last good check of this list was on %(when)s. Until we can read it again, no alert does not "
+            "mean that nothing has changed.",
+            when=say.moment(message.seen_at),
+        ),
+        say("We keep trying, and write once more when it works again."),
+    )
+
+
+def render_switched_off(message: ListSwitchedOff, sender: Sender) -> Rendered:
+    """Say that the operator does not monitor a list any more."""
+    say = Phrases(sender, message.language)
+    return _render_notice(
+        message,
+        sender,
+        say,
+        say("We do not watch it any more: %(title)s", title=clean(message.title)),
+        say(
+            "Our last good check of this list was on %(when)s. Whoever runs this service has switched it off "
+            "since, so you get no alerts about it.",
+            when=say.moment(message.seen_at),
+        ),
+        say("You need not do anything: should it be watched again, we write once more."),
+    )
+
+
+def render_readable(message: ListReadable, sender: Sender) -> Rendered:
+    """Say that a list can be read again."""
+    say = Phrases(sender, message.language)
+    return _render_notice(
+        message,
+        sender,
+        say,
+        say("We can read it again: %(title)s", title=clean(message.title)),
+        say(
+            "The list can be read again; our last good check was on %(when)s. What changed in the meantime "
+            "and still stands is told in alerts, with the times of our checks.",
+            when=say.moment(message.seen_at),
+        ),
+    )
+
+
+def _render_notice(
+    message: ListUnreadable | ListSwitchedOff | ListReadable,
+    sender: Sender,
+    say: Phrases,
+    heading: str,
+    *paragraphs: str,
+) -> Rendered:
+    official = ((clean(message.title), message.official_url),) if message.official_url else ()
+    return render_mail(
+        Mail(
+            language=message.language,
+            subject=heading,
+            heading=heading,
+            paragraphs=paragraphs,
+            why=say("You follow this list; you asked on %(date)s.", date=LINKS["asked"]),
+            links=(*official, *say.links()),
+        ),
+        sender,
+    )

@@ -1,0 +1,188 @@
+"""What is said, as values: one frozen class per kind of message, before any channel has rendered it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Literal
+
+from monitor.domain import Meaning, PlacementReason, Told
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sender:
+    """Who sends messages. ``timezone``: the zone in which times are shown.
+
+    ``managed``: a site serves the personal links, so that messages may name them.
+    """
+
+    site_name: str
+    contact: str = ""
+    timezone: str = "UTC"
+    managed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ListPlaces:
+    """What somebody follows on one list: its title and the places."""
+
+    title: str
+    places: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """When somebody gets messages: ``frequency`` as in `core.due`, and the local ``hour`` of digests in ``timezone``."""
+
+    frequency: str = "at_once"
+    timezone: str | None = None
+    hour: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgenciesToday:
+    """Which agencies cover places today on one list; ZIPs with the same answer stand together.
+
+    ``agencies``: (name, reason) each; ``total`` counts all, also those that are not named. ``seen_at``: the last good
+    check. ``state_only``: no agency of the place itself, only statewide ones. ``blind``: the list cannot be read now.
+    """
+
+    places: tuple[str, ...]
+    title: str
+    agencies: tuple[tuple[str, PlacementReason | None], ...]
+    total: int
+    seen_at: datetime | None
+    state_only: bool = False
+    blind: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ListChecks:
+    """How well one list was checked: good checks, the last one, and the time without one."""
+
+    title: str
+    good: int
+    last_good_at: datetime | None
+    blind: timedelta
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Alert:
+    """Changes of one list that one message tells.
+
+    ``source`` is the configured name ("ring"), ``title`` its words, ``official_url`` its page for people. ``late``: a change
+    was detected more than 24 h ago. ``held``: a change was held before. ``permalink``: None without a site. ``sample``: it
+    tells of nothing that has happened.
+    """
+
+    language: str = "en"
+    source: str
+    title: str
+    publisher: str
+    official_url: str
+    told: tuple[Told, ...]
+    meaning: Meaning | None
+    permalink: str | None = None
+    late: bool = False
+    held: bool = False
+    sample: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Confirmation:
+    """Asks the owner of an address to confirm a sign-up."""
+
+    language: str
+    follows: tuple[ListPlaces, ...]
+    schedule: Schedule
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AlreadySubscribed:
+    """Tells the owner of a subscribed address that somebody asked for the same again."""
+
+    language: str
+    follows: tuple[ListPlaces, ...]
+    schedule: Schedule
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Welcome:
+    """Says what somebody will get, and which agencies cover their places today."""
+
+    language: str
+    follows: tuple[ListPlaces, ...]
+    schedule: Schedule
+    today: tuple[AgenciesToday, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Digest:
+    """All changes of a day, a week or a pause, or since the last digest ("last")."""
+
+    language: str
+    about: Literal["daily", "weekly", "summary", "last"]
+    alerts: tuple[Alert, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListUnreadable:
+    """A list could not be read for long; ``seen_at`` is the last good check."""
+
+    language: str
+    title: str
+    official_url: str
+    seen_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListSwitchedOff:
+    """The operator does not monitor a list any more."""
+
+    language: str
+    title: str
+    official_url: str
+    seen_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListReadable:
+    """A list can be read again."""
+
+    language: str
+    title: str
+    official_url: str
+    seen_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Receipt:
+    """Still monitoring: nothing changed for a quarter, and how well each list was checked."""
+
+    language: str
+    follows: tuple[ListPlaces, ...]
+    schedule: Schedule
+    checks: tuple[ListChecks, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Export:
+    """Everything that is stored about somebody; ``facts`` are (name, value)."""
+
+    language: str
+    follows: tuple[ListPlaces, ...]
+    facts: tuple[tuple[str, str], ...]
+
+
+Message = (
+    Alert
+    | Confirmation
+    | AlreadySubscribed
+    | Welcome
+    | Digest
+    | ListUnreadable
+    | ListSwitchedOff
+    | ListReadable
+    | Receipt
+    | Export
+)

@@ -1,0 +1,132 @@
+"""What several kinds of mail say: what somebody follows, when they get messages, and which agencies cover a place today."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from monitor.core.due import AT_ONCE, WEEKLY
+from monitor.domain import placeholder
+from monitor.messages import locale
+from monitor.messages.mail import MailSection
+from monitor.messages.model import AgenciesToday, ListChecks, ListPlaces, Schedule, Sender
+from monitor.messages.placements import describe_placement
+from monitor.messages.text import clean
+from monitor.states import STATES
+
+LINKS = {name: placeholder(name) for name in ("confirm", "manage", "unsubscribe", "stop", "asked", "until")}
+"""The recipient's own words, as they stand in a message until it is sent."""
+
+NAMED = 6
+"""ZIP codes that a heading names; it counts the others, which stand in what somebody follows."""
+
+
+class Phrases:
+    """The phrases of one language and sender. Called with a sentence of the catalogue, it translates it."""
+
+    def __init__(self, sender: Sender, language: str) -> None:
+        self.language = language
+        self._sender = sender
+        self._catalogue = locale.translations(language)
+
+    def __call__(self, sentence: str, **values: object) -> str:
+        text = self._catalogue.gettext(sentence)
+        return text % values if values else text
+
+    def count(self, one: str, many: str, count: int) -> str:
+        """A sentence with a number in it, ``%(count)s``."""
+        return self._catalogue.ngettext(one, many, count) % {"count": locale.number(count, self.language)}
+
+    def moment(self, when: datetime | None) -> str:
+        """A time in the sender's zone; empty for None."""
+        return locale.moment(when, self._sender.timezone, self.language) if when else ""
+
+    def place(self, name: str) -> str:
+        """A place as it is called: "60601", "Illinois", "the whole country"."""
+        return self("the whole country") if name == "US" else STATES.get(name, name)
+
+    def schedule(self, schedule: Schedule) -> str:
+        """When somebody gets messages."""
+        if schedule.frequency == AT_ONCE:
+            return self("You get each change as soon as our checks find it.")
+        hour = locale.hour_of_day(schedule.hour or 0, self.language)
+        zone = (schedule.timezone or "UTC").replace("_", " ")
+        if schedule.frequency == WEEKLY:
+            return self(
+                "You get one mail a week, on Mondays at %(hour)s (%(zone)s), if something has changed.",
+                hour=hour, zone=zone,
+            )  # fmt: skip
+        return self(
+            "You get one mail a day, at %(hour)s (%(zone)s), if something has changed.", hour=hour, zone=zone
+        )
+
+    def follows(
+        self, follows: Sequence[ListPlaces], schedule: Schedule | None = None, title: str | None = None
+    ) -> MailSection:
+        """What somebody follows, one line a list, and when they get messages."""
+        lines = [
+            f"{clean(listed.title)}: {', '.join(self.place(name) for name in listed.places)}"
+            for listed in follows
+        ]
+        when = (self.schedule(schedule),) if schedule else ()
+        return MailSection(title or self("What you follow"), (*lines, *when))
+
+    def today(self, today: AgenciesToday) -> MailSection:
+        """Which agencies cover places today. "None", "only statewide ones" and "cannot be read" are three sentences."""
+        where = ", ".join(self.place(name) for name in today.places[:NAMED])
+        if len(today.places) > NAMED:
+            where = self("%(places)s and %(count)d more", places=where, count=len(today.places) - NAMED)
+        title = f"{where[:1].upper()}{where[1:]} · {clean(today.title)}"
+        return MailSection(title, tuple(self._today_lines(today)))
+
+    def _today_lines(self, today: AgenciesToday) -> list[str]:
+        seen = self.moment(today.seen_at)
+        lines: list[str] = []
+        if today.blind:
+            lines.append(
+                self("We cannot see this list right now. Our last good check was on %(when)s.", when=seen)
+                if seen
+                else self("We have not been able to see this list yet.")
+            )
+        if today.seen_at is None:
+            return lines
+        if not today.total:
+            lines.append(self("No agency listed at our check on %(when)s.", when=seen))
+        elif today.state_only:
+            lines.append(self("No agency of this place is listed; these cover the whole state:"))
+        lines += [
+            f"{clean(name)}: {clean(describe_placement(reason, self.language))}" if reason else clean(name)
+            for name, reason in today.agencies
+        ]
+        left = today.total - len(today.agencies)
+        if left and today.agencies:
+            lines.append(self.count("%(count)s more agency", "%(count)s more agencies", left))
+        elif left:
+            lines.append(self.count("%(count)s agency is listed", "%(count)s agencies are listed", left))
+        return lines
+
+    def checks(self, checks: ListChecks) -> MailSection:
+        """How well one list was checked."""
+        lines = [self.count("%(count)s good check", "%(count)s good checks", checks.good)]
+        if checks.last_good_at is not None:
+            lines.append(self("The last one: %(when)s", when=self.moment(checks.last_good_at)))
+        hours = round(checks.blind / timedelta(hours=1))
+        lines.append(
+            self.count("%(count)s hour without one", "%(count)s hours without one", hours)
+            if hours
+            else self("Never longer without one than between two checks")
+        )
+        return MailSection(clean(checks.title), tuple(lines))
+
+    def asked(self) -> str:
+        """When the recipient asked for these messages."""
+        return self("You asked on %(date)s.", date=LINKS["asked"])
+
+    def links(self) -> tuple[tuple[str, str], ...]:
+        """The links at the end of a mail."""
+        if self._sender.managed:
+            return (
+                (self("Change, pause or stop"), LINKS["manage"]),
+                (self("Unsubscribe"), LINKS["unsubscribe"]),
+            )
+        return ((self("Stop these alerts"), LINKS["stop"]),)

@@ -1,0 +1,36 @@
+"""The quarterly receipt: nothing changed, and how well each list was checked."""
+
+from __future__ import annotations
+
+from monitor.domain import Rendered
+from monitor.messages.mail import Mail, render_mail
+from monitor.messages.model import Receipt, Sender
+from monitor.messages.phrases import LINKS, Phrases
+
+
+def render_receipt(message: Receipt, sender: Sender) -> Rendered:
+    """Render the receipt."""
+    say = Phrases(sender, message.language)
+    heading = say("Still watching: no change for your places in three months")
+    return render_mail(
+        Mail(
+            language=message.language,
+            subject=heading,
+            heading=heading,
+            paragraphs=(
+                say(
+                    "You have not heard from us because there was nothing to tell. This is how well we looked."
+                ),
+            ),
+            sections=(
+                *(say.checks(checks) for checks in message.checks),
+                say.follows(message.follows, message.schedule),
+            ),
+            why=say(
+                "You asked on %(date)s. You can switch this quarterly note off where you change your alerts.",
+                date=LINKS["asked"],
+            ),
+            links=say.links(),
+        ),
+        sender,
+    )

@@ -1,0 +1,98 @@
+"""Alerts as values: published changes, with what the configuration knows of their list."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from monitor.domain import Change, Confidence, Kind, Listing, PlacementReason, SourceInfo, Told
+from monitor.errors import UsageError
+from monitor.messages.model import Alert
+from monitor.storage.deliveries.fanout import Published
+
+
+class AlertBuilder:
+    """Makes alerts. ``sources`` are all configured lists by name; ``public_url`` None: there is no site to link to."""
+
+    def __init__(self, sources: Mapping[str, SourceInfo], public_url: str | None) -> None:
+        self._sources = sources
+        self._public = public_url.rstrip("/") if public_url else None
+
+    def title(self, source: str, language: str) -> str:
+        """The title of a list in a language; its name if it is not configured any more."""
+        known = self._sources.get(source)
+        return known.title(language) if known else source
+
+    def alert(
+        self,
+        source: str,
+        language: str,
+        changes: Sequence[tuple[Published, tuple[str, ...]]],
+        *,
+        late: bool = False,
+        changeset: int | None = None,
+    ) -> Alert:
+        """The alert about published changes of one list, each with the places that are the reason.
+
+        ``changeset`` is where all of them were published, None if not together.
+        """
+        told = tuple(
+            Told(
+                change=published.change,
+                because=places,
+                reason=published.reason,
+                confidence=published.confidence,
+                not_before=published.not_before,
+                not_after=published.not_after,
+            )
+            for published, places in changes
+        )
+        held = any(published.was_held for published, _ in changes)
+        return self._alert(source, language, told, late=late, held=held, changeset=changeset)
+
+    def _alert(
+        self,
+        source: str,
+        language: str,
+        told: tuple[Told, ...],
+        *,
+        late: bool = False,
+        held: bool = False,
+        changeset: int | None = None,
+    ) -> Alert:
+        known = self._sources.get(source)
+        permalink = None
+        if self._public is not None:
+            permalink = f"{self._public}/changes/{changeset}" if changeset else f"{self._public}/changes"
+        newest = max(one.not_after for one in told)
+        return Alert(
+            source=source,
+            title=known.title(language) if known else source,
+            publisher=known.publisher if known else "The publisher",
+            official_url=known.official_url if known else permalink or "",
+            told=told,
+            meaning=known.meaning(newest.date()) if known else None,
+            language=language,
+            late=late,
+            held=held,
+            permalink=permalink,
+        )
+
+    def sample(self, language: str, now: datetime) -> Alert:
+        """A sample alert about nothing that has happened. Raises UsageError where no list is monitored."""
+        source = next((info for info in self._sources.values() if info.enabled), None)
+        if source is None:
+            raise UsageError("no list is watched: write a [sources.NAME], or take enabled = false away")
+        listing = Listing(
+            name="Hammond Police Department", city="Hammond", state="IN", since=now.date() - timedelta(days=1)
+        )
+        told = Told(
+            change=Change(Kind.ADDED, after=listing),
+            because=("46320",),
+            reason=PlacementReason("covers", ("Hammond",)),
+            confidence=Confidence.EXACT,
+            not_before=now - source.every,
+            not_after=now,
+        )
+        return replace(self._alert(source.name, language, (told,)), sample=True)
