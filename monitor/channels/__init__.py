@@ -4,7 +4,7 @@ A channel is opened once (``async with``), keeps its connections, and takes one 
 ``concurrency`` calls of `Channel.send` may run at once. What goes wrong is raised as `errors.Transient` or `errors.Permanent` and
 nothing else. A channel never sees the database or the configuration, and never logs an address, a chat id or a token.
 
-Words in ``Envelope.marks``: every mark that stands in the message (`render.MARKS`), and for mail two more that only headers use:
+Keys of ``Envelope.placeholders``: every placeholder of the message, and for mail two more that only headers use:
 ``one-click`` (the https address of RFC 8058) and ``stop-by-mail`` (a mailto: link for List-Unsubscribe when ``stop`` is none).
 """
 

@@ -6,9 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
-from babel.messages.catalog import Catalog
 from babel.messages.extract import extract_from_file
-from babel.messages.pofile import read_po
 
 from monitor import bot
 from monitor.bot.api import LONGEST_NOTICE
@@ -27,28 +25,6 @@ def written() -> set[str | tuple[str, ...]]:
         each for file in ROOM.glob("*.py") for each in extract_from_file("python", file, keywords=KEYWORDS)
     )
     return {message for _, message, _, _ in found}
-
-
-def spanish() -> Catalog:
-    with (ROOM.parent / "locale" / "es" / "bot.po").open("rb") as file:
-        return read_po(file, locale="es", abort_invalid=True)
-
-
-def test_every_sentence_is_translated_and_none_is_left_over() -> None:
-    translated = {
-        tuple(each.id) if each.pluralizable else each.id for each in spanish() if each.id and all(each.string)
-    }
-    assert written() - translated == set()
-    assert translated - written() == set()
-
-
-def test_a_translation_has_the_values_the_commands_and_the_tags_of_its_sentence() -> None:
-    for each in (message for message in spanish() if message.id):
-        ids = each.id if each.pluralizable else (each.id,)
-        strings = each.string if each.pluralizable else (each.string,)
-        for english, other in zip(ids, strings, strict=True):
-            for what in (r"%\(\w+\)s", r"/[a-z]+\b", r"</?b>"):
-                assert sorted(re.findall(what, english)) == sorted(re.findall(what, other)), english
 
 
 def test_no_sentence_holds_a_percent_sign_that_is_no_value() -> None:
