@@ -17,6 +17,7 @@ from monitor.domain import Listing, Problem, Publication
 from monitor.sources.cells import (
     NAME_LENGTH,
     TEXT_LENGTH,
+    Address,
     clean,
     is_missing,
     plain_number,
@@ -32,17 +33,28 @@ _LINK_TEXTS = frozenset({"link", "here", "view", "open", "pdf", "document", "moa
 
 _UUID = re.compile(r"/([0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12})(?=[/?#]|$)")
 _SCHEME = re.compile(r"\w+:")
-_Place = tuple[str | None, str | None, str | None]
-_NOWHERE: _Place = (None, None, None)
 _NO_LINKS: Mapping[int, str] = MappingProxyType({})
 
 
-class _Column(NamedTuple):
-    """Where a column stands in a row, and the `Listing` field or else the attribute that it fills."""
+class _Layout(NamedTuple):
+    """Where the columns of a row stand; -1 without such a column. A row's texts end with "" for those."""
 
-    at: int
-    field: str
-    attribute: str
+    name: int
+    state: int
+    county: int
+    city: int
+    since: int
+    source_id: int
+    url: int
+    attributes: tuple[tuple[int, str], ...]  # positions and names
+    repeated: tuple[
+        tuple[int, int], ...
+    ]  # a column and a later one of the same meaning, which counts if it is filled
+    used: tuple[int, ...]  # all but the name
+
+
+_FIELDS = _Layout._fields[:7]
+_NO_COLUMNS = _Layout(-1, -1, -1, -1, -1, -1, -1, (), (), ())
 
 
 class ListingReader:
@@ -77,11 +89,11 @@ class ListingReader:
         self._ignored = ignored
         self._by_city = by_city
         self._titles: Sequence[str] = ()
-        self._layout: list[_Column] = []
+        self._layout = _NO_COLUMNS
         self._meanings: dict[str, tuple[str, str]] = {}
         self._folders: dict[str, str | None] = {}
         self._numbers: list[int] = []
-        self._seen: set[str] = set()  # fields that the publication carries although no column is theirs
+        self._has_address = self._has_point = self._has_id = False
         self.listings: list[Listing] = []
         self.damaged: list[Listing] = []
         self.problems: list[Problem] = []
@@ -110,56 +122,43 @@ class ListingReader:
         """
         if titles is not self._titles and titles != self._titles:
             self._titles, self._layout = titles, self._lay_out(titles)
-        fields: dict[str, str] = {}
-        attributes: list[tuple[str, str, str | None]] = []
-        link = None
-        for at, field, attribute in self._layout:
-            text = texts[at]
-            if not text:
-                if field == "state" and not address:
-                    fields["state"] = ""
-                elif field == "url" and links:
-                    link = links.get(at)
-                continue
-            if text[-1] == "0":  # "1.0"
-                text = plain_number(text)
-            if field:
-                fields[field] = text
-                if field == "url" and links:
-                    link = links.get(at)
-            else:
-                attributes.append((attribute, text, links.get(at) if links else None))
-        if "name" in fields:
-            name = fields["name"]
+        name_at, state_at, county_at, city_at, since_at, id_at, url_at, columns, repeated, used = self._layout
+        texts = [*texts, ""]
+        for at, again in repeated:
+            texts[at] = texts[again] or texts[at]
+        if name_at >= 0 and texts[name_at]:
+            name = plain_number(texts[name_at])
         missing = is_missing(name)
-        if missing and not (name or address or attributes or any(fields.values())) and point is None:
+        if missing and not (name or address or any(texts[at] for at in used)) and point is None:
             return
 
-        get = fields.get
-        city, state, state_text = (
-            self._place(address, get("state"), number) if address or fields else _NOWHERE
-        )
-        if written_city := get("city"):
-            city = None if is_missing(written_city) else written_city
-        county, source_id = get("county"), get("source_id")
-        day = url = None
-        if since := get("since"):
-            day = read_date(since) or self._refuse_date(since, number)
-        if (href := get("url", "")) or link:
-            url = (not link and read_web_address(href)) or self._read_link(href, link, number)
-        if source_id:
-            source_id = (
-                None if is_missing(source_id) else self._cut(source_id, NAME_LENGTH, "source_id", number)
-            )
+        city = state = state_text = source_id = url = None
+        day: date | None = None
+        if address:
+            self._has_address = True
+            city, state, state_text, exact = parts = read_address(address)
+            if not state or not exact or texts[state_at]:
+                state, state_text = self._read_state(texts[state_at], address, parts, number)
+        elif state_at >= 0:
+            state, state_text = self._read_state(texts[state_at], "", Address(None, None), number)
+        if text := texts[city_at]:
+            city = self._read_field(text, "city", number)
+        elif city and len(city) > NAME_LENGTH:
+            city = self._cut(city, NAME_LENGTH, "city", number)
+        if text := texts[since_at]:
+            day = read_date(text) or self._refuse_date(text, number)
+        text, link = texts[url_at], links.get(url_at) if links else None
+        if text or link:
+            url = (not link and read_web_address(text)) or self._read_link(text, link, number)
+        if text := texts[id_at]:
+            source_id = self._read_field(text, "source_id", number)
         elif url and self._id_from_url and (match := _UUID.match(url, url.rfind("/"))):
             source_id = match[1].lower()
-            self._seen.add("source_id")
-        if county:
-            county = None if is_missing(county) else self._cut(county, NAME_LENGTH, "county", number)
-        if city and len(city) > NAME_LENGTH:
-            city = self._cut(city, NAME_LENGTH, "city", number)
+            self._has_id = True
+        county = self._read_field(texts[county_at], "county", number) if texts[county_at] else None
         if len(name) > NAME_LENGTH:
             name = self._cut(name, NAME_LENGTH, "name", number)
+        attributes = self._read_attributes(texts, links, columns, number) if columns else ()
         listing = Listing(
             name=name,
             key=identity.make_key(
@@ -174,19 +173,14 @@ class ListingReader:
             dates=(day,) if day else (),
             url=url,
             documents=(url,) if url else (),
-            attributes=self._read_attributes(attributes, number) if attributes else (),
+            attributes=attributes,
             point=None if point is None else self._point(point, number),
             folder=self._folder(folder) if folder else None,
         )
         if not missing:
             self.listings.append(listing)
             self._numbers.append(number)
-        elif (
-            any(fields[field] for field in fields if field != "name")
-            or address
-            or attributes
-            or listing.point
-        ):
+        elif address or listing.point or any(texts[at] for at in used):
             self.damaged.append(replace(listing, key=""))
             self.report("empty name", f"the name is {name or 'empty'}", number)
 
@@ -233,13 +227,33 @@ class ListingReader:
 
     def _columns(self) -> frozenset[str]:
         """What the publication carries, in the words of `Listing` fields and of attributes."""
-        carried = {field or attribute for field, attribute in self._meanings.values()}
-        return frozenset((carried | self._seen) - {"", "name"})
+        carried = {field or attribute for field, attribute in self._meanings.values()} - {"", "name"}
+        if self._has_address:
+            carried |= {"city", "state"}
+        if self._has_point:
+            carried.add("point")
+        if self._has_id:
+            carried.add("source_id")
+        return frozenset(carried)
 
-    def _lay_out(self, titles: Sequence[str]) -> list[_Column]:
-        """The columns of a row that count."""
-        columns = (_Column(at, *self._meaning(title)) for at, title in enumerate(titles))
-        return [column for column in columns if column.field or column.attribute]
+    def _lay_out(self, titles: Sequence[str]) -> _Layout:
+        """Where the columns of a row stand."""
+        places: dict[str, int] = {}
+        attributes: list[tuple[int, str]] = []
+        repeated: list[tuple[int, int]] = []
+        for at, title in enumerate(titles):
+            field, attribute = self._meaning(title)
+            if attribute:
+                attributes.append((at, attribute))
+            elif field in places:
+                repeated.append((places[field], at))
+            elif field:
+                places[field] = at
+        name, state, county, city, since, source_id, url = (places.get(field, -1) for field in _FIELDS)
+        used = (*(at for field, at in places.items() if field != "name"), *(at for at, _ in attributes))
+        return _Layout(
+            name, state, county, city, since, source_id, url, tuple(attributes), tuple(repeated), used
+        )
 
     def _meaning(self, title: str) -> tuple[str, str]:
         """The field or else the attribute that a column fills, "" for neither; computed once per title."""
@@ -252,28 +266,29 @@ class ListingReader:
         self._meanings[title] = meaning
         return meaning
 
-    def _place(self, address: str, state_column: str | None, number: int) -> _Place:
-        """City, state and, where that cannot be read, what stood in its place."""
-        city = state = state_text = None
-        exact = True
-        if address:
-            city, state, state_text, exact = read_address(address)
-            self._seen.update(("city", "state"))
-        if state_column:
-            state_text = self._cut(state_column, NAME_LENGTH, "state", number)
-            state, exact = _read_state(state_text)
+    def _read_state(
+        self, column: str, address: str, from_address: Address, number: int
+    ) -> tuple[str | None, str | None]:
+        """The state by its column, or else by the address, and what stood there where it cannot be read."""
+        _, state, state_text, exact = from_address
+        if column:
+            state_text = self._cut(plain_number(column), NAME_LENGTH, "state", number)
+            result = read_state(state_text)
+            state, exact = (result.code, result.exact) if result else (None, True)
         if not exact:
             self.report("state read as", f'"{_brief(state_text)}" is read as {state}', number)
-        elif not state and (address or state_column is not None):
+        elif not state:
             text = _brief(state_text or address)
-            self.report(
-                "unknown state", f'no state can be read in "{text}"' if text else "the state is empty", number
-            )
-        return city, state, None if state or not state_text else state_text[:NAME_LENGTH]
+            message = f'no state can be read in "{text}"' if text else "the state is empty"
+            self.report("unknown state", message, number)
+        return state, None if state or not state_text else state_text[:NAME_LENGTH]
+
+    def _read_field(self, text: str, field: str, number: int) -> str | None:
+        return None if is_missing(text) else self._cut(plain_number(text), NAME_LENGTH, field, number)
 
     def _refuse_date(self, text: str, number: int) -> date | None:
         if not is_missing(text):
-            self.report("bad date", f'"{_brief(text)}" is no date', number)
+            self.report("bad date", f'"{_brief(plain_number(text))}" is no date', number)
         return None
 
     def _read_link(self, text: str, link: str | None, number: int) -> str | None:
@@ -289,17 +304,28 @@ class ListingReader:
         return None
 
     def _read_attributes(
-        self, cells: list[tuple[str, str, str | None]], number: int
+        self,
+        texts: Sequence[str],
+        links: Mapping[int, str],
+        columns: tuple[tuple[int, str], ...],
+        number: int,
     ) -> tuple[tuple[str, str], ...]:
-        """Titles and texts, sorted, of the cells with their links that say something."""
+        """Names and texts, sorted, of the columns that are not empty."""
         attributes: list[tuple[str, str]] = []
-        for title, text, link in cells:
+        for at, title in columns:
+            text = texts[at]
+            if not text:
+                continue
             if is_missing(text):
                 self.report("unreadable cell", f"{title} is {text}", number)
                 continue
-            if link and text.casefold() in _LINK_TEXTS:
-                text = read_web_address(clean(link)) or text
-            attributes.append((title, self._cut(text, TEXT_LENGTH, title, number)))
+            if text[-1] == "0":  # "1.0"
+                text = plain_number(text)
+            elif links and text.casefold() in _LINK_TEXTS and at in links:
+                text = read_web_address(clean(links[at])) or text
+            attributes.append(
+                (title, text if len(text) <= TEXT_LENGTH else self._cut(text, TEXT_LENGTH, title, number))
+            )
         return tuple(sorted(attributes))
 
     def _point(self, point: tuple[float, float] | str, number: int) -> tuple[float, float] | None:
@@ -308,7 +334,7 @@ class ListingReader:
         if not (-90 <= latitude <= 90 and -180 <= longitude <= 180):
             self.report("bad point", f'"{_brief(clean(str(point)))}" is no point', number)
             return None
-        self._seen.add("point")
+        self._has_point = True
         return latitude, longitude
 
     def _folder(self, name: str) -> str | None:
@@ -321,11 +347,6 @@ class ListingReader:
             return text
         self.report("text cut", f"{column} has {len(text):,} characters; {length:,} are kept", number)
         return text[:length]
-
-
-def _read_state(text: str) -> tuple[str | None, bool]:
-    result = read_state(text)
-    return (result.code, result.exact) if result else (None, True)
 
 
 def _read_coordinates(text: str) -> tuple[float, float]:
