@@ -88,7 +88,7 @@ def append_decision(
     *,
     body: str | None = None,
 ) -> None:
-    """Append what a person decided (``approved``, ``rejected``): of which changes, or of which publication."""
+    """Append what a person ``approved`` or ``rejected``: changes, or a publication."""
     content = {"type": "decision", "source": source, "at": format_time(now), "decision": decision}
     if body is not None:
         append_entry(conn, content | {"body": body}, now)

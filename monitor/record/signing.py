@@ -62,7 +62,7 @@ def open_log_key(engine: Engine, folder: Path, name: str, now: datetime) -> LogK
                 or not key.endorsements
             ):
                 raise KeyFileError(
-                    f"the key in {folder / NAME} is not the one that signs this record ({known}): put that file back"
+                    f"the key in {folder / NAME} is not the one that signs this record ({known}): put it back"
                 )
             content |= {"before": known, "endorsement": key.endorsements[-1]}
         log.append_entry(conn, content, now)
@@ -111,8 +111,8 @@ def _report_fork(engine: Engine, key: LogKey, folder: Path, now: datetime) -> No
     if lost is None:
         return
     logger.error(
-        "the database is an older copy than the public record: %r was published and is not in it. What was recorded "
-        "after the copy was made is lost; the record says so from now on",
+        "the database is an older copy than the public record: %r was published and is not in it. What was "
+        "recorded after the copy was made is lost; the record says so from now on",
         lost.head,
     )
     with transaction(engine) as conn:

@@ -158,7 +158,7 @@ def _fields(attempt: Attempt) -> dict[str, Any]:
     return {name: getattr(attempt, name) for name in Attempt.__slots__}
 
 
-# --- signing -------------------------------------------------------------------------------------------------
+# --- signing ------------------------------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -272,6 +272,6 @@ def test_an_exchanged_key_is_told_and_another_one_is_refused(
     other = tmp_path / "other"
     signing.create_log_key(other, NAME)
     (other / "log.key").rename(folder / "log.key")
-    with pytest.raises(KeyFileError, match="put that file back"):
+    with pytest.raises(KeyFileError, match="put it back"):
         signed()
     assert len(entries(sqlite_engine)) == 2

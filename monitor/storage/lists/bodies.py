@@ -21,7 +21,7 @@ import hashlib
 import logging
 import zlib
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -93,11 +93,14 @@ class GzipParameters:
 
 @dataclass(frozen=True, slots=True)
 class Conversion:
-    """How many bodies `convert_bodies` stored by difference, and their bytes before and after."""
+    """How many bodies `convert_bodies` stored by difference, their bytes before and after, and how many are
+    damaged.
+    """
 
     bodies: int = 0
     before: int = 0
     after: int = 0
+    damaged: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,11 +191,20 @@ def convert_bodies(engine: Engine) -> Conversion:
     for source in sorted(sources):
         previous: str | None = None
         for sha256 in _list_hashes(engine, source):
-            if previous is not None:
+            if previous is None:
+                previous = sha256
+                continue
+            try:
                 with transaction(engine) as conn:
                     saved = _convert(conn, sha256, previous)
-                if saved is not None:
-                    done = Conversion(done.bodies + 1, done.before + saved[0], done.after + saved[1])
+            except DamagedBody as error:
+                log.error("%s", error)
+                done = replace(done, damaged=done.damaged + 1)
+                continue
+            if saved is not None:
+                done = replace(
+                    done, bodies=done.bodies + 1, before=done.before + saved[0], after=done.after + saved[1]
+                )
             previous = sha256
     return done
 
@@ -242,7 +254,7 @@ def _convert(conn: Connection, sha256: str, previous: str) -> tuple[int, int] | 
         return None
     if conn.scalar(sa.select(sa.exists().where(BodyRow.c.base == sha256))):
         return None
-    form = _difference(conn, _decode(row, None), previous)
+    form = _difference(conn, _decode_chain([row]), previous)
     if form is None or 2 * len(form.content) > len(row.content):
         return None
     conn.execute(

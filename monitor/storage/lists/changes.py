@@ -50,6 +50,15 @@ class Row:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class ChangesetInfo:
+    """A publication of changes: its baseline number, its time, and its first entry in the log of the record."""
+
+    number: int
+    at: datetime
+    leaf: int | None
+
+
 def standing(conn: Connection, source: str | None = None) -> tuple[Row, ...]:
     """What stands against the baseline of a source, or of all, oldest first: pending, held, and what a person rejected."""
     query = _select().where(tables.ChangeRow.c.state.in_([state.value for state in OPEN]))
@@ -129,6 +138,15 @@ def add_changeset(
     ).inserted_primary_key
     assert key is not None
     return int(key[0])
+
+
+def load_changeset(conn: Connection, changeset_id: int) -> ChangesetInfo:
+    """What is kept of a changeset."""
+    columns = ChangesetRow.c
+    row = conn.execute(
+        sa.select(columns.number, columns.at, columns.leaf).where(columns.id == changeset_id)
+    ).one()
+    return ChangesetInfo(row.number, row.at, row.leaf)
 
 
 def last_changeset(conn: Connection, source: str) -> int | None:

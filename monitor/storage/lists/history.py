@@ -51,6 +51,15 @@ class Attempt:
 
 
 @dataclass(frozen=True, slots=True)
+class PollRow:
+    """What a bundle needs of a poll: its outcome, its entry in the log, and the headers that are kept of it."""
+
+    outcome: str
+    leaf: int | None
+    headers: list[list[str]] | None
+
+
+@dataclass(frozen=True, slots=True)
 class SnapshotInfo:
     """A snapshot's row. ``at`` is the first poll that saw this content, ``last_seen_at`` the last one in a row with it."""
 
@@ -109,6 +118,20 @@ def insert_fetch(conn: Connection, attempt: Attempt, leaf: int | None = None) ->
         "leaf": leaf,
     }
     return _inserted(conn, sa.insert(FetchRow).values(values))
+
+
+def load_polls(
+    conn: Connection, source: str, first: datetime, last: datetime, limit: int
+) -> tuple[PollRow, ...]:
+    """The polls of a source between two moments, both included, oldest first."""
+    columns = FetchRow.c
+    rows = conn.execute(
+        sa.select(columns.outcome, columns.leaf, columns.headers)
+        .where(columns.source == source, columns.at >= first, columns.at <= last)
+        .order_by(columns.at, columns.id)
+        .limit(limit)
+    )
+    return tuple(PollRow(row.outcome, row.leaf, row.headers) for row in rows)
 
 
 def rejected_now(conn: Connection, source: str) -> SnapshotInfo | None:

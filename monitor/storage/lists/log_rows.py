@@ -15,7 +15,7 @@ from monitor.storage.lists.tables import LogCheckpointRow, LogHeadRow, LogLeafRo
 
 @dataclass(frozen=True, slots=True)
 class LogHead:
-    """How many entries the log has, the hashes of its complete subtrees (joined), and the key that signs it."""
+    """How many entries the log has, the joined hashes of its complete subtrees, and the key that signs it."""
 
     size: int = 0
     peaks: bytes = b""

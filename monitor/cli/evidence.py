@@ -1,0 +1,138 @@
+"""The commands about proof and about stored publications: evidence, verify, vacuum."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from monitor.cli import Session, command, emit
+
+_LARGEST_BUNDLE = 2**29  # bytes that are unpacked
+
+
+@command(short_help="Write a file that proves a published change to anybody, offline.")
+@click.argument("change", type=int)
+@click.option(
+    "--output", type=click.Path(path_type=Path, dir_okay=False), help="Default: evidence-CHANGE.zip."
+)
+def evidence(session: Session, change: int, output: Path | None) -> None:
+    """Write the evidence of CHANGE (a number of `monitor changes`): what the publisher served before and
+    after, every poll between, and the proof that the signed record has them. `verify.py` in the file checks
+    it.
+    """
+    from monitor.errors import RecordError
+    from monitor.record import verify as verifier
+    from monitor.record.bundle import build_bundle, pack_bundle
+    from monitor.record.collect import collect_change
+    from monitor.record.signing import sign_checkpoint
+    from monitor.storage.engine import reading
+    from monitor.storage.lists.changes import by_ids
+
+    components, settings = session.components, session.settings
+    key = components.open_log_key()
+    sign_checkpoint(components.engine, key, settings.data.folder, components.clock())
+    with reading(components.engine) as conn:
+        rows = by_ids(conn, [change])
+        source = settings.infos.get(rows[0].source) if rows else None
+        if source is None:
+            raise click.UsageError(
+                f"there is no change {change} of a configured source; see `monitor changes`"
+            )
+        found = collect_change(conn, change, source, settings.site.name)
+    files = build_bundle(found, key.signer)
+    for name, passed, reason in verifier.verify(files, str(key.verifier)):
+        if not passed:
+            raise RecordError(
+                f"the evidence does not pass its own check ({name}: {reason}); nothing was written"
+            )
+    path = output or Path(f"evidence-{change}.zip")
+    path.write_bytes(pack_bundle(files, f"evidence-{change}"))
+    click.echo(f"{found.sentence}\nwritten to {path}: {len(found.polls)} polls, checked")
+
+
+@command(short_help="Check an evidence bundle, or a head of the record from a mail.")
+@click.argument("bundle", required=False, type=click.Path(path_type=Path, exists=True))
+@click.option("--key", default="", metavar="KEY", help="The public key of the record, from another place.")
+@click.option("--head", default="", metavar="HEAD", help='"record NUMBER ROOT", as the service published it.')
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line: check, passed, text.")
+def verify(session: Session, bundle: Path | None, key: str, head: str, as_json: bool) -> None:
+    """Check BUNDLE (a ZIP file or its folder) offline, as its own verify.py does. Without BUNDLE, check that
+    the record in the database continues the published HEAD. Exit 1 when a check fails.
+    """
+    from monitor.record import verify as verifier
+
+    if bundle is None and not head:
+        raise click.UsageError("give a bundle, or --head")
+    if bundle is None:
+        results = [_check_head(session, head)]
+    else:
+        results = verifier.verify(_read_bundle(bundle), key, head)
+    for name, passed, text in results:
+        if as_json:
+            emit({"check": name, "passed": passed, "text": text})
+        else:
+            click.echo(f"{'OK' if passed else 'FAIL':<5} {name:<13} {text}")
+    if not as_json and bundle is not None:
+        click.echo(f"\n{verifier.NOT_PROVED}")
+    sys.exit(0 if all(passed for _, passed, _ in results) else 1)
+
+
+@command(short_help="Store old publications by difference and return the space.")
+def vacuum(session: Session) -> None:
+    """Store the publications that an earlier version kept whole by their differences, then give the free
+    space of a SQLite file back to the disk. It can be interrupted at any time and started again.
+    """
+    from monitor.errors import DamagedBody
+    from monitor.storage.lists.bodies import convert_bodies
+    from monitor.storage.vacuum import shrink_database
+
+    engine = session.database()
+    done = convert_bodies(engine)
+    click.echo(
+        f"{done.bodies} publications stored by difference: {done.before:,} bytes are now {done.after:,}"
+    )
+    sizes = shrink_database(engine)
+    if sizes is not None:
+        click.echo(f"the database had {sizes[0]:,} bytes and has {sizes[1]:,}")
+    if done.damaged:
+        raise DamagedBody(f"{done.damaged} stored publications are damaged and were left alone; see the log")
+
+
+def _check_head(session: Session, head: str) -> tuple[str, bool, str]:
+    from monitor.record.checkpoint import parse_head
+    from monitor.record.log import read_nodes
+    from monitor.record.tree import compute_root
+    from monitor.storage.engine import reading
+    from monitor.storage.lists import log_rows
+
+    size, root = parse_head(head)
+    with reading(session.database()) as conn:
+        now = log_rows.load_head(conn).size
+        if size > now:
+            return "Head", False, f"the record has {now} entries and had {size}: it is an older copy"
+        if compute_root(size, read_nodes(conn)) != root:
+            return (
+                "Head",
+                False,
+                f"the first {size} entries are not those that were published: it is another history",
+            )
+    return "Head", True, f"the record of {now} entries continues the one of {size} that was published"
+
+
+def _read_bundle(path: Path) -> dict[str, bytes]:
+    """The files of a bundle by their paths in it. Raises UsageError."""
+    from zipfile import BadZipFile, ZipFile
+
+    if path.is_dir():
+        files = [file for file in path.rglob("*") if file.is_file()]
+        return {file.relative_to(path).as_posix(): file.read_bytes() for file in files}
+    try:
+        with ZipFile(path) as archive:
+            entries = [entry for entry in archive.infolist() if not entry.is_dir()]
+            if sum(entry.file_size for entry in entries) > _LARGEST_BUNDLE:
+                raise click.UsageError(f"{path} is too large for an evidence bundle")
+            return {entry.filename.partition("/")[2]: archive.read(entry) for entry in entries}
+    except BadZipFile:
+        raise click.UsageError(f"{path} is not a ZIP file, or is damaged") from None

@@ -1,0 +1,202 @@
+"""Reads from the database what an evidence bundle is made of."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from datetime import datetime
+from zipfile import BadZipFile, ZipFile
+
+from sqlalchemy.engine import Connection
+
+from monitor.domain import Kind, SourceInfo
+from monitor.errors import RecordError, UsageError
+from monitor.record import log
+from monitor.record.bundle import BundleBody, BundleEntry, Evidence, Quote
+from monitor.record.checkpoint import read_checkpoint
+from monitor.record.leaf import LeafValue, decode_leaf
+from monitor.record.tree import Nodes, prove_inclusion
+from monitor.storage.lists import bodies, changes, history, log_rows
+from monitor.storage.lists.changes import Row
+from monitor.storage.lists.history import PollRow
+
+MOST_POLLS = 3000
+"""Polls in one bundle: four months of hourly ones."""
+_SAW = {history.GOOD, history.UNCHANGED, history.REJECTED}
+_SENTENCES = {
+    Kind.ADDED: (
+        "{name} was added to {title}: not in it at the poll of {before}, in it at the poll of {after}.",
+        "{name} fue añadida a {title}: no figuraba en la consulta del {before}, figuraba en la del {after}.",
+    ),
+    Kind.REMOVED: (
+        "{name} is no longer in {title}: in it at the poll of {before}, not in it at the poll of {after}.",
+        "{name} ya no figura en {title}: figuraba en la consulta del {before}, no en la del {after}.",
+    ),
+    Kind.CHANGED: (
+        "The entry of {name} in {title} was changed between the polls of {before} and {after}.",
+        "La entrada de {name} en {title} cambió entre las consultas del {before} y del {after}.",
+    ),
+}
+
+
+def collect_change(conn: Connection, change_id: int, source: SourceInfo, operator: str) -> Evidence:
+    """The evidence of a published change, up to the latest checkpoint.
+
+    Raises UsageError for a change that is not published or older than the record, RecordError when database
+    and record do not agree.
+    """
+    row, changeset = _load_published(conn, change_id)
+    assert row.not_before is not None
+    polls = history.load_polls(conn, row.source, row.not_before, changeset.at, MOST_POLLS + 1)
+    while polls and polls[-1].outcome not in _SAW:
+        polls = polls[:-1]
+    if len(polls) > MOST_POLLS:
+        raise UsageError(
+            f"change {change_id} lies between more than {MOST_POLLS} polls, too many for a bundle"
+        )
+    if not polls or any(poll.leaf is None for poll in polls) or changeset.leaf is None:
+        raise UsageError(f"change {change_id} was published before the record began: there is no proof of it")
+    note = log_rows.load_checkpoint(conn)
+    size = 0 if note is None else read_checkpoint(note).size
+    nodes = log.read_nodes(conn)
+    told = log.describe_change(row)
+    entries = _load_entries(conn, polls, size, nodes)
+    published = _find_changes_entry(conn, changeset.leaf, told, size, nodes)
+    before, after = (str(entries[at].entry["body"]) for at in (0, -1))
+    kept = [_load_body(conn, sha256) for sha256 in dict.fromkeys((before, after))]
+    sentences = _SENTENCES[row.change.kind]
+    values = {
+        "name": _name(row),
+        "title": f"{source.title()!r}",
+        "before": _format_minute(row.not_before),
+        "after": _format_minute(row.first_seen_at),
+    }
+    assert note is not None
+    return Evidence(
+        title=f"{_name(row)}: {source.title()}",
+        sentence=sentences[0].format(**values),
+        sentence_es=sentences[1].format(**values),
+        source=row.source,
+        publisher=source.official_url or source.publisher,
+        operator=operator,
+        polls=entries,
+        changes=[published],
+        bodies=kept,
+        before=before,
+        after=after,
+        change=told,
+        present=[quote for body in kept if (quote := _quote(row, body, before, after, present=True))],
+        absent=[quote for body in kept if (quote := _quote(row, body, before, after, present=False))],
+        checkpoint=note,
+    )
+
+
+def find_quote(body: BundleBody, text: str) -> Quote | None:
+    """Where a text stands in a publication: in the file itself, or in a part of a workbook; None if it does
+    not.
+    """
+    if body.content is None or not text:
+        return None
+    for part in _parts(body.content) if body.suffix == "xlsx" else ("",):
+        offset = _read_part(body.content, part).find(text.encode())
+        if offset >= 0:
+            return Quote(body.sha256, text, offset, part)
+    return None
+
+
+def _load_published(conn: Connection, change_id: int) -> tuple[Row, changes.ChangesetInfo]:
+    rows = changes.by_ids(conn, [change_id])
+    if not rows or rows[0].changeset is None:
+        raise UsageError(f"there is no published change {change_id}; see `monitor changes`")
+    if rows[0].not_before is None:
+        raise UsageError(f"change {change_id} has no poll before it: nothing is known of when it happened")
+    return rows[0], changes.load_changeset(conn, rows[0].changeset)
+
+
+def _load_entries(
+    conn: Connection, polls: Sequence[PollRow], size: int, nodes: Nodes
+) -> tuple[BundleEntry, ...]:
+    numbers = [poll.leaf for poll in polls if poll.leaf is not None]
+    leaves = log_rows.load_leaves(conn, numbers)
+    if len(leaves) != len(polls):
+        raise RecordError("polls are missing in the log: restore the database from a backup")
+    entries = []
+    for leaf, poll in zip(leaves, sorted(polls, key=lambda poll: poll.leaf or 0), strict=True):
+        details: dict[str, LeafValue] = {"headers": poll.headers} if poll.headers else {}
+        entries.append(_prove(leaf, size, nodes, details))
+    return tuple(entries)
+
+
+def _find_changes_entry(
+    conn: Connection, first: int, told: dict[str, LeafValue], size: int, nodes: Nodes
+) -> BundleEntry:
+    """The entry of a publication that tells of a change: of many changes there are several entries in a row."""
+    start = first
+    while leaves := log_rows.load_leaf_range(conn, start, start + 16):
+        for leaf in leaves:
+            content = decode_leaf(leaf.content)
+            if content["type"] != "changes":
+                raise RecordError("the change is not in the log as it is in the database")
+            listed = content["changes"]
+            if isinstance(listed, list) and told in listed:
+                return _prove(leaf, size, nodes, {})
+        start += len(leaves)
+    raise RecordError("the change is not in the log as it is in the database")
+
+
+def _prove(leaf: log_rows.LogLeaf, size: int, nodes: Nodes, details: dict[str, LeafValue]) -> BundleEntry:
+    if leaf.number >= size:
+        raise RecordError("the record has not been signed since: try again when `monitor run` has signed it")
+    proof = prove_inclusion(leaf.number, size, nodes)
+    return BundleEntry(leaf.number, decode_leaf(leaf.content), proof, details)
+
+
+def _load_body(conn: Connection, sha256: str) -> BundleBody:
+    content = bodies.load_body(conn, sha256)
+    return BundleBody(sha256, _suffix(content or b""), content)
+
+
+def _suffix(content: bytes) -> str:
+    if content.startswith(b"PK"):
+        return "xlsx"
+    return "xml" if content.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<") else "txt"
+
+
+def _quote(row: Row, body: BundleBody, before: str, after: str, *, present: bool) -> Quote | None:
+    """The agency's name in the publication that has it, or as a text that the other one does not have."""
+    listing = row.change.after or row.change.before
+    if row.change.kind is Kind.CHANGED or before == after or listing is None:
+        return None
+    has_it = body.sha256 == (after if row.change.kind is Kind.ADDED else before)
+    if has_it != present:
+        return None
+    if present:
+        return find_quote(body, listing.name)
+    if body.content is None or body.suffix == "xlsx" or find_quote(body, listing.name) is not None:
+        return None  # a workbook's strings are shared by all its cells
+    return Quote(body.sha256, listing.name)
+
+
+def _parts(content: bytes) -> tuple[str, ...]:
+    try:
+        with ZipFile(io.BytesIO(content)) as archive:
+            return tuple(sorted(name for name in archive.namelist() if name.endswith(".xml")))
+    except BadZipFile:
+        return ()
+
+
+def _read_part(content: bytes, part: str) -> bytes:
+    if not part:
+        return content
+    with ZipFile(io.BytesIO(content)) as archive:
+        return archive.read(part)
+
+
+def _name(row: Row) -> str:
+    listing = row.change.after or row.change.before
+    assert listing is not None
+    return f"{listing.name} ({listing.state})" if listing.state else listing.name
+
+
+def _format_minute(at: datetime) -> str:
+    return f"{at:%Y-%m-%d %H:%M} UTC"

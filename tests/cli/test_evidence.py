@@ -1,0 +1,254 @@
+"""`monitor evidence`, `verify` and `vacuum`: a change that a stranger checks, in an empty folder, and then
+tampers with.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+from zipfile import ZipFile
+
+import pytest
+import sqlalchemy as sa
+from click.testing import CliRunner, Result
+
+from monitor.cli import root
+from monitor.fetch import Fetcher
+from monitor.record.checkpoint import read_checkpoint
+from monitor.storage import engine as db
+from monitor.storage.engine import transaction
+from monitor.storage.lists import history
+from monitor.storage.lists.tables import BodyRow, ChangesetRow, FetchRow, LogLeafRow
+from tests.peers.http import Answer, Server
+from tests.polling.publisher import Publication, agencies, agency, csv
+
+CONFIG = """
+[data]
+folder = "data"
+[database]
+url = "{database}"
+[site]
+name = "Watch Example"
+public_url = "https://watch.example"
+[sources.ring]
+enabled = false
+[sources.ice-287g]
+enabled = false
+[sources.list]
+title = "The list"
+format = "table"
+url = "{url}"
+[sources.list.columns]
+name = "Agency"
+state = "State"
+county = "County"
+since = "Since"
+attributes = ["Type"]
+"""
+Run = Callable[..., Result]
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    with Server() as server:
+        yield server
+
+
+@pytest.fixture
+def run(database_url: str, server: Server, tmp_path: Path) -> Run:
+    """A command with the configuration of one small list."""
+    config = tmp_path / "config.toml"
+    config.write_text(CONFIG.format(database=database_url, url=server.url("/list.csv")))
+
+    def command(*words: str) -> Result:
+        return CliRunner(env={"MONITOR_TEST_POSTGRES": None}).invoke(root, [*words, "--config", str(config)])
+
+    return command
+
+
+@pytest.fixture
+def publication(database_url: str, server: Server, run: Run) -> Iterator[Publication]:
+    """The same list in the same database, with one agency that was added and one that was removed, and a
+    failed poll.
+    """
+    engine = db.connect(database_url)
+    with Fetcher(attempts=1) as fetcher:
+        publication = Publication(server, engine, fetcher)
+        publication.seen(agencies(30))
+        publication.poll()
+        server.script("/list.csv", [Answer(500)])
+        publication.poll()
+        publication.seen([*agencies(30), agency(77)])
+        publication.seen([*agencies(29), agency(77)])
+        for _ in range(3):  # a removal waits for further looks
+            publication.poll()
+        yield publication
+    engine.dispose()
+
+
+def rows(publication: Publication, query: sa.Select[Any]) -> list[Any]:
+    with db.reading(publication.engine) as conn:
+        return list(conn.execute(query))
+
+
+def changes(run: Run) -> dict[str, int]:
+    listed = [json.loads(line) for line in run("changes", "--json").stdout.splitlines()]
+    return {change["kind"]: change["id"] for change in listed}
+
+
+def unpack(bundle: Path, folder: Path) -> Path:
+    with ZipFile(bundle) as archive:
+        archive.extractall(folder)
+    (inner,) = folder.iterdir()
+    return inner
+
+
+def check_alone(folder: Path, *arguments: str) -> tuple[int, str]:
+    done = subprocess.run(
+        [sys.executable, "-I", str(folder / "verify.py"), *arguments],
+        env={},
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stderr == ""
+    return done.returncode, done.stdout
+
+
+@pytest.mark.parametrize("kind", ["added", "removed"])
+def test_a_change_is_proved_to_a_stranger(
+    run: Run, publication: Publication, tmp_path: Path, kind: str
+) -> None:
+    number = changes(run)[kind]
+    bundle = tmp_path / "proof.zip"
+
+    made = run("evidence", str(number), "--output", str(bundle))
+
+    assert made.exit_code == 0, made.output
+    again = tmp_path / "again.zip"
+    assert run("evidence", str(number), "--output", str(again)).exit_code == 0
+    assert again.read_bytes() == bundle.read_bytes()
+    folder = unpack(bundle, tmp_path / "empty")
+    key = (folder / "key.txt").read_text().strip()
+    code, said = check_alone(folder, "--key", key)
+    assert code == 0, said
+    assert said.count("OK") == 7
+    name = agency(77 if kind == "added" else 29)["Agency"]
+    assert name in (folder / "statement.html").read_text()
+    claim = json.loads((folder / "claim.json").read_text())
+    assert [quote["text"] for quote in claim["present"]] == [name]
+    assert [quote["text"] for quote in claim["absent"]] == [name]
+    outcomes = [
+        json.loads(line)["entry"]["outcome"] for line in (folder / "polls.ndjson").read_text().splitlines()
+    ]
+    if kind == "added":
+        assert outcomes == ["unchanged", "failed", "good"]
+    assert run("verify", str(bundle)).exit_code == run("verify", str(folder), "--key", key).exit_code == 0
+
+    for path in (path for path in folder.rglob("*") if path.is_file()):
+        content = path.read_bytes()
+        middle = len(content) // 2
+        path.write_bytes(content[:middle] + bytes([content[middle] ^ 1]) + content[middle + 1 :])
+        assert run("verify", str(folder), "--json").exit_code == 1, path
+        path.write_bytes(content)
+    assert run("verify", str(folder)).exit_code == 0
+
+
+def test_what_the_log_does_not_have_is_not_proved(run: Run, publication: Publication, tmp_path: Path) -> None:
+    number = changes(run)["added"]
+    refused = run("evidence", "999")
+    assert (refused.exit_code, "monitor changes" in refused.output) == (2, True)
+    with transaction(publication.engine) as conn:  # as if it had been published before the upgrade
+        conn.execute(sa.update(ChangesetRow).values(leaf=None))
+    refused = run("evidence", str(number), "--output", str(tmp_path / "none.zip"))
+    assert (refused.exit_code, "before the record began" in refused.output) == (2, True)
+    assert not (tmp_path / "none.zip").exists()
+
+
+def test_a_changed_row_of_the_database_is_no_evidence(
+    run: Run, publication: Publication, tmp_path: Path
+) -> None:
+    """Somebody edits the database: the change's time, or a poll's headers."""
+    number = changes(run)["added"]
+    with transaction(publication.engine) as conn:
+        conn.execute(sa.update(FetchRow).where(FetchRow.c.outcome == "good").values(headers=[["etag", "x"]]))
+    refused = run("evidence", str(number), "--output", str(tmp_path / "none.zip"))
+    assert (refused.exit_code, "headers of poll" in refused.output) == (1, True)
+    with transaction(publication.engine) as conn:
+        conn.execute(sa.text("UPDATE change SET agency = 'another'"))
+    refused = run("evidence", str(number), "--output", str(tmp_path / "none.zip"))
+    assert (refused.exit_code, "not in the log" in refused.output) == (1, True)
+    assert not (tmp_path / "none.zip").exists()
+
+
+def test_every_poll_has_an_entry_and_every_entry_its_place(run: Run, publication: Publication) -> None:
+    entries = [
+        json.loads(row.content)
+        for row in rows(publication, sa.select(LogLeafRow).order_by(LogLeafRow.c.number))
+    ]
+    polls = [entry for entry in entries if entry["type"] == "poll"]
+    assert [poll["poll"] for poll in polls] == list(range(1, len(polls) + 1))
+    fetches = rows(publication, sa.select(FetchRow).order_by(FetchRow.c.id))
+    assert [entries[fetch.leaf]["outcome"] for fetch in fetches] == [fetch.outcome for fetch in fetches]
+    assert {fetch.outcome for fetch in fetches} >= {history.GOOD, history.UNCHANGED, history.FAILED}
+    assert len(fetches) == len(polls)
+
+
+def test_a_head_from_a_mail_is_compared_with_the_record(
+    run: Run, publication: Publication, tmp_path: Path
+) -> None:
+    number = changes(run)["added"]
+    bundle = tmp_path / "proof.zip"
+    run("evidence", str(number), "--output", str(bundle))
+    with ZipFile(bundle) as archive:
+        head = read_checkpoint(archive.read(f"evidence-{number}/checkpoint").decode()).head
+    publication.poll()
+
+    assert "continues" in run("verify", "--head", f"-- {head}").output
+    _, size, root = head.split()
+    other = run("verify", "--head", f"record {int(size) - 1} {root}")
+    assert (other.exit_code, "another history" in other.output) == (1, True)
+    later = run("verify", "--head", f"record {int(size) + 900} {root}")
+    assert (later.exit_code, "older copy" in later.output) == (1, True)
+    assert run("verify", "--head", "nonsense").exit_code == 1
+    assert run("verify").exit_code == 2
+    broken = tmp_path / "broken.zip"
+    broken.write_bytes(bundle.read_bytes()[:-30])
+    assert run("verify", str(broken)).exit_code == 2
+
+
+def test_vacuum_leaves_damaged_publications_alone_and_says_so(run: Run, publication: Publication) -> None:
+    with transaction(publication.engine) as conn:
+        conn.execute(
+            sa.update(BodyRow).values(base=None, position=0, encoding="raw", content=csv(agencies(30)))
+        )
+    before = rows(publication, sa.select(BodyRow))
+    done = run("vacuum")
+    assert (done.exit_code, "2 stored publications are damaged" in done.output) == (1, True)
+    assert rows(publication, sa.select(BodyRow)) == before
+
+
+def test_vacuum_says_what_it_saved(run: Run, server: Server, database_url: str) -> None:
+    engine = db.connect(database_url)
+    with Fetcher(attempts=1) as fetcher:
+        publication = Publication(server, engine, fetcher)
+        for more in range(4):
+            publication.seen(agencies(400 + more))
+            with transaction(engine) as conn:  # as version 0.1.0 kept them
+                body = csv(agencies(400 + more))
+                old = sa.update(BodyRow).where(BodyRow.c.size == len(body))
+                conn.execute(old.values(base=None, position=0, encoding="raw", content=body))
+    engine.dispose()
+    done = run("vacuum")
+    assert done.exit_code == 0, done.output
+    found = re.match(r"3 publications stored by difference: ([\d,]+) bytes are now ([\d,]+)", done.output)
+    assert found, done.output
+    before, after = (int(text.replace(",", "")) for text in found.groups())
+    assert after * 10 < before
+    assert run("vacuum").output.startswith("0 publications")
