@@ -21,9 +21,9 @@ from weakref import WeakKeyDictionary
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import URL, Connection, Engine, make_url
-from sqlalchemy.pool import StaticPool
+from sqlalchemy.pool import NullPool, StaticPool
 
-from monitor.errors import StoreError
+from monitor.errors import StoreError, location_of
 
 BUSY_TIMEOUT = timedelta(seconds=10)
 CONNECT_TIMEOUT = timedelta(seconds=10)
@@ -32,6 +32,7 @@ WRITING = {_BEGIN: "IMMEDIATE"}
 """Execution options of a connection that is going to write; `transaction` sets them."""
 _KEPT = 16  # connections, one for every thread of a process: making one costs more than most transactions
 _heeds: WeakKeyDictionary[Engine, list[Callable[[Connection | None], None]]] = WeakKeyDictionary()
+_direct: WeakKeyDictionary[Engine, Engine] = WeakKeyDictionary()
 _queues: WeakKeyDictionary[Engine, tuple[threading.Lock, timedelta]] = WeakKeyDictionary()
 _FORMS = "sqlite:///PATH or postgresql://USER:PASSWORD@HOST/NAME"
 
@@ -114,15 +115,18 @@ def reading(engine: Engine) -> Iterator[Connection]:
 
 @contextmanager
 def explained(engine: Engine) -> Iterator[None]:
-    """Turn what the database refuses in this block into a `StoreError`; an `IntegrityError` passes, it is the caller's to expect."""
+    """Turn every database error of this block into a `StoreError`. An `IntegrityError` passes: the caller expects it."""
     try:
         yield
+    except sa.exc.IntegrityError:
+        raise
     except sa.exc.DBAPIError as error:
-        message = _explanation(error, engine.url)
-        if message is None:
-            raise
-        # not "from error": its chain ends in a driver's text, which can name what the message must not
-        raise StoreError(message) from None
+        # Not "from error": its chain ends in a driver's text, which can name what the message must not.
+        raise StoreError(_explanation(error, engine.url)) from None
+    except sa.exc.TimeoutError:
+        raise StoreError(
+            f"{where(engine.url)} has no free connection: too much runs at once in this process; it is tried again"
+        ) from None
 
 
 class Commits:
@@ -221,15 +225,19 @@ def _connect_sqlite(url: URL, busy_timeout: timedelta) -> Engine:
 
 
 def _connect_postgresql(url: URL) -> Engine:
+    return _postgresql_engine(url, pool_pre_ping=True)  # a restarted server costs a reconnect, not an error
+
+
+def _postgresql_engine(url: URL, **options: Any) -> Engine:
     defaults: dict[str, Any] = {
         "connect_timeout": int(CONNECT_TIMEOUT.total_seconds()),
         "application_name": "map-monitor",
     }
     engine = sa.create_engine(
         url.set(drivername="postgresql+psycopg"),
-        pool_pre_ping=True,  # a server that was restarted costs a reconnect, not an error
         hide_parameters=True,
         json_serializer=_compact,
+        **options,
         connect_args={name: value for name, value in defaults.items() if name not in url.query},
     )
 
@@ -277,11 +285,15 @@ def _compact(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
-def _explanation(error: sa.exc.DBAPIError, url: URL) -> str | None:
-    """One line for a person, None for what only a programmer can mend."""
-    if isinstance(error, sa.exc.IntegrityError):
-        return None
+def _explanation(error: sa.exc.DBAPIError, url: URL) -> str:
+    """One line for a person."""
     place = where(url)
+    return _known_explanation(error, url, place) or (
+        f"{place} refused a statement ({location_of(error)}): this is an error of the program, please report it"
+    )
+
+
+def _known_explanation(error: sa.exc.DBAPIError, url: URL, place: str) -> str | None:
     if isinstance(error.orig, sqlite3.Error):
         return _sqlite_explanation(error.orig, place)
     state = getattr(error.orig, "sqlstate", None)
@@ -339,17 +351,16 @@ _SQLSTATES = (  # https://www.postgresql.org/docs/current/errcodes-appendix.html
 def turn(engine: Engine, what: str) -> Iterator[bool]:
     """Whether this process alone may do ``what`` now, among all processes on the database; True on SQLite, where only one works.
 
-    On PostgreSQL an advisory lock, held by a connection of its own for the block. It only spares work: what must not happen twice is
-    kept from it by what is written.
+    On PostgreSQL an advisory lock on a direct connection, which is not taken from the pool: many downloads at once
+    must not starve the transactions. The lock only spares work; what is written prevents that something happens twice.
     """
     if engine.dialect.name != "postgresql":
         yield True
         return
     key = int.from_bytes(hashlib.sha256(f"map-monitor {what}".encode()).digest()[:8], signed=True)
-    with explained(engine), engine.connect().execution_options(isolation_level="AUTOCOMMIT") as conn:
-        mine = bool(conn.scalar(sa.select(sa.func.pg_try_advisory_lock(key))))
-        try:
-            yield mine
-        finally:
-            if mine:
-                conn.execute(sa.select(sa.func.pg_advisory_unlock(key)))
+    direct = _direct.get(engine) or _direct.setdefault(
+        engine, _postgresql_engine(engine.url, poolclass=NullPool)
+    )
+    # closing the connection gives the lock back
+    with explained(engine), direct.connect().execution_options(isolation_level="AUTOCOMMIT") as conn:
+        yield bool(conn.scalar(sa.select(sa.func.pg_try_advisory_lock(key))))

@@ -6,7 +6,7 @@ import os
 import stat
 import traceback
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
@@ -307,3 +307,31 @@ def test_connecting_makes_no_file_readable_through_the_umask(tmp_path: Path) -> 
     finally:
         os.umask(before)
     assert stat.S_IMODE((tmp_path / "monitor.db").stat().st_mode) == 0o600
+
+
+def test_a_statement_that_the_program_got_wrong_is_a_store_error_too(engine: Engine) -> None:
+    with pytest.raises(StoreError, match="refused a statement") as caught, db.reading(engine) as conn:
+        conn.execute(sa.text("SELEKT secret"))
+    assert "secret" not in str(caught.value)
+    assert caught.value.__cause__ is None
+
+
+def test_a_pool_without_a_free_connection_is_a_store_error(tmp_path: Path) -> None:
+    engine = sa.create_engine(
+        f"sqlite:///{tmp_path / 'a.db'}", poolclass=sa.QueuePool, pool_size=1, max_overflow=0, pool_timeout=0
+    )
+    with engine.connect(), pytest.raises(StoreError, match="no free connection"), db.reading(engine):
+        pass
+    engine.dispose()
+
+
+def test_thirty_turns_at_once_leave_the_pool_to_transactions(postgres_url: str) -> None:
+    engine = db.connect(postgres_url)
+    with ExitStack() as turns:
+        assert all(turns.enter_context(db.turn(engine, f"poll {number}")) for number in range(30))
+        assert engine.pool.checkedout() == 0  # type: ignore[attr-defined]
+        with db.turn(engine, "poll 7") as mine:
+            assert not mine
+    with db.turn(engine, "poll 7") as mine:
+        assert mine
+    engine.dispose()
