@@ -7,20 +7,21 @@ from collections.abc import Sequence
 import pytest
 from sqlalchemy.engine import Connection
 
-from monitor.domain import Message
-from monitor.outbox import Content, prepare
-from monitor.outbox.prepare import Composer
+from monitor.domain import Rendered
+from monitor.messages import Message
+from monitor.outbox import prepare
+from monitor.outbox.prepare import MessagePreparer, PreparedMessage
 from monitor.storage.deliveries import fanout
 from monitor.storage.deliveries.fanout import Published
-from tests.outbox.world import CHICAGO, GARY, HAMMOND, World, compose, marks
+from tests.outbox.world import CHICAGO, GARY, HAMMOND, World, loader, placeholders, render
 
 
 class Counting:
-    """A composer of three deliveries of three changesets, and what it has rendered and read."""
+    """A preparer of three deliveries of three changesets, and what it has rendered and read."""
 
     def __init__(self, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
         self.world = world
-        self.rendered: list[int | None] = []
+        self.rendered: list[Message] = []
         self.read: list[int] = []
         real = fanout.published
 
@@ -34,20 +35,26 @@ class Counting:
             world.publish(listing)
             world.fan_out()
         self.ids = [row.id for row in world.rows()]
-        self.composer = Composer(
-            world.engine, world.keys, self.compose, marks, identity="x", domain="watch.example"
+        self.preparer = MessagePreparer(
+            world.engine,
+            world.keys,
+            loader(world.engine, world.clock),
+            self.render,
+            placeholders,
+            identity="x",
+            domain="watch.example",
         )
         self.read.clear()
 
-    def compose(self, content: Content) -> Message:
-        self.rendered.append(content.changeset)
-        return compose(content)
+    def render(self, message: Message) -> Rendered:
+        self.rendered.append(message)
+        return render(message)
 
     def make(self, *numbers: int) -> None:
         """Prepare these deliveries, one after the other."""
         for number in numbers:
-            (made,) = self.composer.parcels([self.ids[number]], self.world.now)
-            assert isinstance(made, prepare.Parcel)
+            (made,) = self.preparer.prepare([self.ids[number]], self.world.now)
+            assert isinstance(made, PreparedMessage)
 
 
 def test_messages_up_to_the_bound_are_rendered_once(
