@@ -5,7 +5,7 @@ here.
 from __future__ import annotations
 
 import re
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -77,6 +77,7 @@ def plain_number(text: str) -> str:
 _US_DATE = re.compile(r"(\d{1,2})[/.-](\d{1,2})[/.-](\d{4}|\d{2})(?:[ ,T].*)?")
 _ISO_DATE = re.compile(r"(\d{4})[-/.](\d{1,2})[-/.](\d{1,2})(?:[ T].*)?")
 _WRITTEN = ("%B %d, %Y", "%b %d, %Y", "%B %d %Y", "%b %d %Y", "%d %B %Y", "%d %b %Y", "%d-%b-%Y", "%d-%b-%y")
+_MILLISECONDS = re.compile(r"\d{13}(?:\.0+)?")  # since 1970, as JSON often has dates: 2001 to 2286
 _SERIAL_EPOCH = date(1899, 12, 30)  # ECMA-376 part 1, 18.17.4.1: serial 61 is 1900-03-01
 _EARLIEST, _LATEST = date(1900, 1, 1), date(2199, 12, 31)
 
@@ -92,6 +93,8 @@ def read_date(text: str) -> date | None:
             return _likely(date(year + 2000 if len(match[3]) == 2 else year, month, day))
         if match := _ISO_DATE.fullmatch(text):
             return _likely(date(int(match[1]), int(match[2]), int(match[3])))
+        if _MILLISECONDS.fullmatch(text):
+            return _likely(datetime.fromtimestamp(int(float(text)) / 1000, UTC).date())
         if text[:1].isdigit() and len(text) <= 12 and (number := float(text)) < 110_000:
             return _likely(_SERIAL_EPOCH + timedelta(days=int(number))) if number >= 1000 else None
     except ValueError:

@@ -188,9 +188,10 @@ class ListingReader:
         """Keep a problem of row ``number``, or of the whole publication."""
         self.problems.append(Problem(kind, message, number))
 
-    def separate(self, folders: tuple[str, ...] = ()) -> Publication:
-        """The publication in which each row is a listing of its own, with one problem per key that several
-        share.
+    def separate(self, folders: tuple[str, ...] = (), rows: str = "rows") -> Publication:
+        """The publication in which each row is a listing of its own, with one problem per shared key.
+
+        ``rows`` is the format's word for them ("placemarks").
         """
         seen: set[str] = set()
         shared: Counter[str] = Counter()
@@ -205,7 +206,7 @@ class ListingReader:
         for n, listing in zip(positions, identity.keyed(alike, by_city=self._by_city), strict=True):
             self.listings[n] = listing
         for key, more in shared.items():
-            self.report("duplicate key", f"{more + 1} placemarks share the key {key[:NAME_LENGTH]}")
+            self.report("duplicate key", f"{more + 1} {rows} share the key {key[:NAME_LENGTH]}")
         return Publication(
             listings=tuple(self.listings),
             problems=tuple(self.problems),

@@ -42,7 +42,7 @@ def parse(body: bytes, options: ParseOptions) -> Publication:
         )
     if not reader.listings:
         raise ParseError(f"None of the {document.count:,} placemarks has a name that can be read.")
-    return reader.separate(folders=tuple(clean(name) for name in document.folders))
+    return reader.separate(folders=tuple(clean(name) for name in document.folders), rows="placemarks")
 
 
 def _read_description(description: str, reader: ListingReader) -> tuple[tuple[str, ...], list[str]]:

@@ -1,6 +1,6 @@
-"""The golden files: each input in `FOLDER` with the publication that it is, as JSON of the same name.
+"""The golden files: each input in `FOLDER` with a JSON of the same name: its options and its publication.
 
-``python -m tests.sources.golden`` writes the JSON again; read the difference before it is kept.
+``python -m tests.sources.golden`` writes the publications again; read the difference before it is kept.
 """
 
 from __future__ import annotations
@@ -11,10 +11,13 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+from pydantic import TypeAdapter
+
 from monitor.domain import Listing, Publication
 from monitor.sources import ColumnMap, ParseOptions, parse
 
 FOLDER = Path(__file__).parents[1] / "data" / "sources"
+GOLDEN = {path.name: path.with_suffix(".json") for path in sorted(FOLDER.iterdir()) if path.suffix != ".json"}
 
 TABLE = ParseOptions(
     "agencies",
@@ -30,7 +33,11 @@ TABLE = ParseOptions(
 )
 MAP = ParseOptions("ring", "mymaps")
 
-SPECS = {"map.kml": MAP, "described.kml": MAP, "semicolon.csv": TABLE}
+
+def read_golden(name: str) -> tuple[ParseOptions, dict[str, Any]]:
+    """The options and the publication of a golden file."""
+    golden = json.loads(GOLDEN[name].read_text(encoding="utf-8"))
+    return TypeAdapter(ParseOptions).validate_python(golden["options"]), golden["publication"]
 
 
 def as_json(publication: Publication) -> dict[str, Any]:
@@ -59,6 +66,8 @@ def _listing(listing: Listing) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    for name, spec in SPECS.items():
-        golden = json.dumps(as_json(parse((FOLDER / name).read_bytes(), spec)), indent=1, ensure_ascii=False)
-        (FOLDER / name).with_suffix(".json").write_text(golden + "\n", encoding="utf-8")
+    for name, path in GOLDEN.items():
+        golden = json.loads(path.read_text(encoding="utf-8"))
+        options = TypeAdapter(ParseOptions).validate_python(golden["options"])
+        golden["publication"] = as_json(parse((FOLDER / name).read_bytes(), options))
+        path.write_text(json.dumps(golden, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")

@@ -79,6 +79,8 @@ def test_what_stood_in_place_of_a_state_is_kept() -> None:
         ("12", None),
         ("", None),
         ("9" * 12, None),
+        ("1582934400000", date(2020, 2, 29)),
+        ("9" * 13, None),
     ],
 )
 def test_dates_are_read_month_first(text: str, day: date | None) -> None:

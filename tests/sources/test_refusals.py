@@ -108,7 +108,7 @@ def test_what_a_zip_declares_is_not_believed() -> None:
 
 def test_a_format_or_name_column_that_is_not_there_is_said() -> None:
     with pytest.raises(ParseError, match="no format"):
-        parse(KML, ParseOptions("x", "geojson"))
+        parse(KML, ParseOptions("x", "rss"))
     with pytest.raises(ParseError, match="names no column"):
         parse(XLSX, ParseOptions("x", "table", ColumnMap(state="State")))
 
