@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from types import MappingProxyType
 
-from monitor.sources import mymaps, table
+from monitor.sources import geojson, mymaps, table
 from monitor.sources.format import Format
 
 FORMATS = MappingProxyType[str, Format](
@@ -13,6 +13,7 @@ FORMATS = MappingProxyType[str, Format](
         for chosen in (
             mymaps.FORMAT,
             table.FORMAT,
+            geojson.FORMAT,
         )
     }
 )

@@ -1,0 +1,73 @@
+"""GeoJSON (RFC 7946): one feature is one listing, its properties are the columns, a Point is its place."""
+
+from __future__ import annotations
+
+from monitor.domain import Publication
+from monitor.errors import ParseError
+from monitor.sources.columns import ColumnMap, ParseOptions, fold_header
+from monitor.sources.format import Format
+from monitor.sources.json_body import flatten, is_json, load_json
+from monitor.sources.listing import ListingReader
+
+
+def parse(body: bytes, options: ParseOptions) -> Publication:
+    """The publication that a FeatureCollection is; ParseError if it is none, is not whole or names no agency."""
+    document = load_json(body, options.limits)
+    kind = document.get("type") if isinstance(document, dict) else None
+    features = document.get("features") if isinstance(document, dict) else None
+    if not isinstance(document, dict) or kind != "FeatureCollection" or not isinstance(features, list):
+        raise ParseError(f"The JSON is no GeoJSON FeatureCollection: its type is {str(kind)[:40]}.")
+    _refuse_part(document, len(features))
+    if not features:
+        raise ParseError("The GeoJSON has no feature: the layer is empty or gone.")
+    columns = options.columns or ColumnMap()
+    reader = ListingReader(columns, by_city=columns.city is not None)
+    titles: set[str] = set()
+    for number, feature in enumerate(features, start=1):
+        properties = feature.get("properties") if isinstance(feature, dict) else None
+        if not isinstance(feature, dict) or not isinstance(properties, dict):
+            reader.report("bad feature", "the feature has no properties", number)
+            continue
+        row = dict(flatten({"id": feature.get("id")} | properties))
+        titles.update(row)
+        reader.read(number, tuple(row), list(row.values()), point=_read_point(feature.get("geometry")))
+    if fold_header(columns.name) not in map(fold_header, titles):
+        there = ", ".join(title[:40] for title in sorted(titles)[:20]) or "none"
+        raise ParseError(f'No property is called "{columns.name}"; the properties are: {there}.')
+    if not reader.listings:
+        raise ParseError(f"None of the {len(features):,} features has a name that can be read.")
+    return reader.separate(rows="features")
+
+
+def _refuse_part(document: dict[str, object], features: int) -> None:
+    """A server that says that there is more than it sent has not sent the list."""
+    properties = document.get("properties")
+    more = document.get("exceededTransferLimit") is True or (
+        isinstance(properties, dict) and properties.get("exceededTransferLimit") is True
+    )
+    links = document.get("links")
+    more |= isinstance(links, list) and any(isinstance(x, dict) and x.get("rel") == "next" for x in links)
+    matched = document.get("numberMatched")
+    if more or (isinstance(matched, int) and matched > features):
+        raise ParseError(f"The GeoJSON holds {features:,} features, and the server says that there are more.")
+
+
+def _read_point(geometry: object) -> tuple[float, float] | None:
+    """Latitude and longitude of a Point; None for every other geometry, also a broken one."""
+    if not isinstance(geometry, dict) or geometry.get("type") != "Point":
+        return None
+    position = geometry.get("coordinates")
+    if not isinstance(position, list) or len(position) < 2:
+        return None
+    longitude, latitude = position[:2]
+    if not isinstance(longitude, int | float) or not isinstance(latitude, int | float):
+        return None
+    return float(latitude), float(longitude)
+
+
+FORMAT = Format(
+    "geojson",
+    parse,
+    recognizes=lambda body: is_json(body) and b"FeatureCollection" in body,
+    required_columns=("name",),
+)
