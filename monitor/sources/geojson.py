@@ -11,7 +11,7 @@ from monitor.sources.listing import ListingReader
 
 
 def parse(body: bytes, options: ParseOptions) -> Publication:
-    """The publication that a FeatureCollection is; ParseError if it is none, is not whole or names no agency."""
+    """The publication that a FeatureCollection is; ParseError if it is none or not whole, or names no agency."""
     document = load_json(body, options.limits)
     kind = document.get("type") if isinstance(document, dict) else None
     features = document.get("features") if isinstance(document, dict) else None
