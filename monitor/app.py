@@ -75,14 +75,14 @@ def open_keys(settings: Settings, engine: Engine) -> KeyFile:
     When another process exchanges it (`monitor key rotate`), this engine goes on with the new one. Erasures
     that are newer than this copy of the database are applied again. Raises KeyFileError.
     """
-    from monitor.storage.engine import heed, transaction
+    from monitor.storage.engine import on_begin, transaction
     from monitor.storage.key_exchange import unlock
-    from monitor.subscribers import bury
+    from monitor.subscribers import reapply_erasures
 
     with transaction(engine) as conn:
         keys = unlock(conn, settings.data.folder)
-    heed(engine, keys.heed)
-    bury(engine, keys, open_tombstones(settings), now())
+    on_begin(engine, keys.refresh)
+    reapply_erasures(engine, keys, open_tombstones(settings), now())
     return keys
 
 

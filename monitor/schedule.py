@@ -55,7 +55,7 @@ class _ErrorLog:
             self._last = None
 
 
-class Timer:
+class PollTimer:
     """Calls ``poll_if_due(source)`` for every source every `TICK`, in threads, once at a time."""
 
     def __init__(
@@ -149,7 +149,7 @@ class Repeater(_Wakeable):
             await _wait_for_either(stop, self._woken, self._pause)
 
 
-class Sender(_Wakeable):
+class SenderLoop(_Wakeable):
     """Calls ``send(stop)`` again and again: at once when woken, otherwise every `SENDER_PAUSE`.
 
     ``beat`` writes a heartbeat and is called every `BEAT`.
@@ -202,7 +202,7 @@ async def _wait_for_either(stop: asyncio.Event, woken: asyncio.Event, pause: tim
 
 
 def run_until_stopped(
-    timer: Timer, sender: Sender, *loops: Callable[[asyncio.Event], Awaitable[object]]
+    timer: PollTimer, sender: SenderLoop, *loops: Callable[[asyncio.Event], Awaitable[object]]
 ) -> bool:
     """Run timer, sender and further loops until SIGTERM or SIGINT.
 

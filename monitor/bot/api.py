@@ -28,7 +28,7 @@ from telegram import (
 from telegram.constants import ParseMode, UpdateType
 from telegram.error import BadRequest, Forbidden, TelegramError
 
-from monitor.bot.text import Reply
+from monitor.bot.replies import Reply
 from monitor.channels.posts import LIMIT, length
 from monitor.channels.rate import Pace
 from monitor.channels.telegram import Checked, hush, meaning_of, obstacle, trusted

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from telegram.error import TelegramError
 
 from monitor.bot.api import Api
-from monitor.bot.text import Reply, safe
+from monitor.bot.replies import Reply, safe
 from monitor.channels.telegram import meaning_of
 from monitor.errors import SendError
 

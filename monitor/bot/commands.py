@@ -12,7 +12,7 @@ from monitor.bot.chats import MOST_PLACES, Chats, FollowResult, FollowVerdict, W
 from monitor.bot.context import BotContext
 from monitor.bot.permissions import BroadcastChannel, ChatQueries, Denied
 from monitor.bot.places import NotAPlace
-from monitor.bot.text import (
+from monitor.bot.replies import (
     ADMINISTRATORS,
     BUSY,
     COMMANDS,

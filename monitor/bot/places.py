@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from monitor.bot.context import BotContext
-from monitor.bot.text import Html, Translator, bullets, paragraphs, safe
+from monitor.bot.replies import Html, Translator, bullets, paragraphs, safe
 from monitor.core.freshness import freshness
 from monitor.domain import Listing, Placement
 from monitor.errors import UsageError

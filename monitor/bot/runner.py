@@ -21,7 +21,7 @@ from monitor.bot.chats import Chats
 from monitor.bot.commands import Commands
 from monitor.bot.context import BotContext, Timing, Webhook
 from monitor.bot.health import BotHealth
-from monitor.bot.text import COMMANDS, ENOUGH, SORRY, STALE, Reply, Translator
+from monitor.bot.replies import COMMANDS, ENOUGH, SORRY, STALE, Reply, Translator
 from monitor.bot.throttle import Admission, Throttle
 from monitor.bot.updates import BotRemoved, Command, GroupMigrated, StaleButton, read
 from monitor.channels.rate import Pace

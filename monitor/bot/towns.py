@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from monitor.bot.context import BotContext
-from monitor.bot.text import Button, Reply, Translator, paragraphs, rows
+from monitor.bot.replies import Button, Reply, Translator, paragraphs, rows
 from monitor.errors import UsageError
 from monitor.places import EVERYWHERE, TownZips, ZipKind, parse_place
 

@@ -136,10 +136,10 @@ def _ids(
 
 def _hold_json(hold: Hold) -> dict[str, Any]:
     from monitor.cli.output import iso
-    from monitor.storage.lists.changes import Row
+    from monitor.storage.lists.changes import StoredChange
 
     what = hold.what
-    if isinstance(what, Row):
+    if isinstance(what, StoredChange):
         return {
             "id": hold.id,
             "type": "change",
@@ -163,10 +163,10 @@ def _hold_json(hold: Hold) -> dict[str, Any]:
 
 def _hold_cells(hold: Hold, timezone: str) -> tuple[object, ...]:
     from monitor.cli.output import SIGNS, format_change, when
-    from monitor.storage.lists.changes import Row
+    from monitor.storage.lists.changes import StoredChange
 
     what = hold.what
-    if isinstance(what, Row):
+    if isinstance(what, StoredChange):
         words = f"{SIGNS[what.change.kind]} {format_change(what.change)}"
         since, released = what.first_seen_at, what.release_at
     else:

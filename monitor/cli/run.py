@@ -22,7 +22,7 @@ from monitor.outbox import fan_out
 from monitor.parser import ParserProcess
 from monitor.polling import PollResult, Result, poll
 from monitor.record.signing import append_start, sign_checkpoint
-from monitor.schedule import Repeater, Sender, Timer, run_until_stopped
+from monitor.schedule import PollTimer, Repeater, SenderLoop, run_until_stopped
 from monitor.storage import heartbeats
 from monitor.storage.engine import reading, transaction, turn
 from monitor.storage.lists import baseline
@@ -60,7 +60,7 @@ def serve(settings: Settings, *, with_site: bool) -> bool:
         return run_until_stopped(timer, sender, *loops)
 
 
-def create_sender(components: Components) -> Sender:
+def create_sender(components: Components) -> SenderLoop:
     """Create the loop that fans out and drains the outbox."""
 
     async def send(stop: asyncio.Event) -> None:
@@ -71,7 +71,7 @@ def create_sender(components: Components) -> Sender:
         with transaction(components.engine) as conn:
             heartbeats.beat(conn, "sender", app.process_name(), components.clock())
 
-    return Sender(send, beat)
+    return SenderLoop(send, beat)
 
 
 def create_recorder(components: Components) -> Repeater:
@@ -88,7 +88,7 @@ def create_recorder(components: Components) -> Repeater:
 
 def create_timer(
     components: Components, fetcher: Fetcher, parser: ParserProcess, *wakes: Callable[[], None]
-) -> Timer:
+) -> PollTimer:
     """Create the loop that polls each source when it is due; ``wakes`` are called when a poll published
     changes.
     """
@@ -109,7 +109,7 @@ def create_timer(
             for wake in wakes:
                 wake()
 
-    return Timer(sources, poll_if_due)
+    return PollTimer(sources, poll_if_due)
 
 
 @contextmanager

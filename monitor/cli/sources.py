@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from monitor.app import Components
     from monitor.config import Settings
     from monitor.polling import PollResult
-    from monitor.storage.lists.changes import Row
+    from monitor.storage.lists.changes import StoredChange
 
 
 @command(short_help="Poll the sources once, now.")
@@ -230,7 +230,7 @@ def print_result(outcome: PollResult, as_json: bool) -> None:
     click.echo(line + (f": {outcome.reason}" if outcome.reason else ""))
 
 
-def change_json(row: Row) -> dict[str, Any]:
+def change_json(row: StoredChange) -> dict[str, Any]:
     """Format a change, published or held, as every command does."""
     from monitor.cli.output import listing_json
 

@@ -10,16 +10,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, field_validator
 
-from monitor.config.values import (
-    Count,
-    Duration,
-    Network,
-    Share,
-    Wait,
-    WebAddress,
-    expression,
-    known_format,
-)
+from monitor.config.values import Count, Duration, Network, Share, Wait, WebAddress, expression, known_format
 from monitor.domain import Meaning, SourceInfo
 from monitor.errors import UsageError
 from monitor.places.codes import parse_place

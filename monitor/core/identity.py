@@ -154,7 +154,7 @@ def keyed(listings: Iterable[Listing], *, by_city: bool) -> tuple[Listing, ...]:
     """
     listings = tuple(listings)
     keys = [natural_key(listing, by_city=by_city) for listing in listings]
-    for distinguish in (_first_mark, _point_mark, _content_mark):
+    for distinguish in (_first_evidence, _point_evidence, _content_evidence):
         for positions in _shared(keys):
             for position in positions:
                 if mark := distinguish(listings[position]):
@@ -179,15 +179,15 @@ def _shared(keys: list[str]) -> list[list[int]]:
     return [group for group in positions.values() if len(group) > 1]
 
 
-def _first_mark(listing: Listing) -> str:
-    return listing.url or _point_mark(listing) or _content_mark(listing)
+def _first_evidence(listing: Listing) -> str:
+    return listing.url or _point_evidence(listing) or _content_evidence(listing)
 
 
-def _point_mark(listing: Listing) -> str:
+def _point_evidence(listing: Listing) -> str:
     return "{:.6f},{:.6f}".format(*listing.point) if listing.point else ""
 
 
-def _content_mark(listing: Listing) -> str:
+def _content_evidence(listing: Listing) -> str:
     return content_digest(replace(listing, key="", folder=None))[:12]
 
 

@@ -34,7 +34,7 @@ from monitor.outbox import fan_out
 from monitor.polling import PolledSource, PollResult, Result, poll
 from monitor.storage.engine import reading
 from monitor.storage.lists import baseline, changes
-from monitor.storage.lists.changes import Row
+from monitor.storage.lists.changes import StoredChange
 from monitor.web import server
 
 FILES = Path(__file__).with_name("files")
@@ -267,7 +267,7 @@ def _change_lines(stage: _Stage, source: str) -> list[str]:
     return lines + ([f"... and {len(rows) - _MAX_SHOWN} more"] if len(rows) > _MAX_SHOWN else [])
 
 
-def _format_change(row: Row) -> str:
+def _format_change(row: StoredChange) -> str:
     change, listing = row.change, row.change.subject
     where = listing.state or "state unknown"
     if change.kind is Kind.ADDED:

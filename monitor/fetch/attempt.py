@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Any
 
-from monitor.fetch.values import Evidence, Failed
+from monitor.fetch.values import FetchEvidence, FetchFailed
 from monitor.net import Answer, Deadline, ExchangeFailed
 
 TRANSIENT_STATUSES = frozenset({408, 425, 429, 500, 502, 503, 504})
@@ -39,7 +39,7 @@ class FetchAttempt:
         return self.answer.header(name) if self.answer else ""
 
     def evidence(self) -> dict[str, Any]:
-        """The fields of `Evidence`."""
+        """The fields of `FetchEvidence`."""
         answer = self.answer
         return {
             "url": self.url,
@@ -53,20 +53,20 @@ class FetchAttempt:
 
     def failure(
         self, reason: str, *, transient: bool = False, retry_after: timedelta | None = None
-    ) -> Failed:
+    ) -> FetchFailed:
         """The error to raise, with all that was met until now."""
-        return Failed(
+        return FetchFailed(
             self.subject + reason,
-            evidence=Evidence(**self.evidence()),
+            evidence=FetchEvidence(**self.evidence()),
             transient=transient,
             retry_after=retry_after,
         )
 
-    def failed_exchange(self, error: ExchangeFailed) -> Failed:
+    def failed_exchange(self, error: ExchangeFailed) -> FetchFailed:
         """The error to raise where no whole answer came."""
         return self.failure(error.reason, transient=error.transient)
 
-    def bad_status(self, answer: Answer) -> Failed:
+    def bad_status(self, answer: Answer) -> FetchFailed:
         """The error to raise for a status that is neither good nor a redirect."""
         transient = answer.status in TRANSIENT_STATUSES
         wait = read_retry_after(answer) if transient else None

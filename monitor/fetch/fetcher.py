@@ -16,7 +16,7 @@ import tenacity
 
 from monitor.fetch.attempt import FetchAttempt
 from monitor.fetch.pages import find_link
-from monitor.fetch.values import Failed, Fetched, NotModified, Target, Validators
+from monitor.fetch.values import Fetched, FetchFailed, NotModified, Target, Validators
 from monitor.net import (
     MIB,
     AddressPolicy,
@@ -48,7 +48,7 @@ class Fetcher:
     retries and pauses; ``connect`` and ``read`` bound one connection and one silence. ``proxy`` is an http(s)
     URL; without one, the environment's proxies and certificate bundle count only if ``trust_env``. A get is
     tried ``attempts`` times at most; a server that asks for a wait of more than ``patience`` gets no further
-    request here: `Failed.retry_after` says when to come back. ``sleep`` and the monotonic ``clock`` are in
+    request here: `FetchFailed.retry_after` says when to come back. ``sleep`` and the monotonic ``clock`` are in
     seconds. Raises ConfigError for an unusable proxy.
     """
 
@@ -92,7 +92,7 @@ class Fetcher:
 
     def get(self, target: Target, validators: Known = _nothing_known) -> Fetched | NotModified:
         """Get the target's current file, or NotModified by what ``validators`` knows of its URL; raises
-        `Failed`.
+        `FetchFailed`.
 
         ``validators`` is called with the normalized URL, as in ``final_url``. A page is fetched each time and
         its bytes are not kept.
@@ -103,7 +103,7 @@ class Fetcher:
         self, href: str, target: Target, validators: Known = _nothing_known
     ) -> Fetched | NotModified:
         """Get what a KML NetworkLink in the target's file leads to, by the policy for such links; raises
-        `Failed`.
+        `FetchFailed`.
 
         One hop: a link in what comes back is not to be followed.
         """
@@ -124,14 +124,14 @@ class Fetcher:
 
     def _is_worth_another(self, error: BaseException) -> bool:
         return (
-            isinstance(error, Failed)
+            isinstance(error, FetchFailed)
             and error.transient
             and (error.retry_after is None or error.retry_after <= self._patience)
         )
 
     def _compute_pause(self, state: tenacity.RetryCallState) -> float:
         error = state.outcome.exception() if state.outcome else None
-        requested = error.retry_after if isinstance(error, Failed) else None
+        requested = error.retry_after if isinstance(error, FetchFailed) else None
         return (requested or timedelta()).total_seconds() + self._jitter(state)
 
     def _get(self, target: Target, validators: Known, deadline: Deadline) -> Fetched | NotModified:

@@ -51,7 +51,7 @@ class Validators:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Evidence:
+class FetchEvidence:
     """How the last attempt went; it cannot be had again later.
 
     ``url`` is the requested address (the configured one, or the one that the page links), ``redirects`` the
@@ -70,7 +70,7 @@ class Evidence:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Fetched(Evidence):
+class Fetched(FetchEvidence):
     """A whole body, decoded, and its SHA-256 (hex); ``validators`` belong to ``final_url``.
 
     ``wire`` is the body as received where the server compressed it with gzip.
@@ -83,7 +83,7 @@ class Fetched(Evidence):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class NotModified(Evidence):
+class NotModified(FetchEvidence):
     """``final_url`` has not changed since the stored validators were given; ``validators`` are those, brought
     up to date.
     """
@@ -91,7 +91,7 @@ class NotModified(Evidence):
     validators: Validators
 
 
-class Failed(FetchError):
+class FetchFailed(FetchError):
     """The source's bytes could not be fetched.
 
     Its text is the reason for a person. ``retry_after`` is the wait that the server asked for, if it did.
@@ -102,7 +102,7 @@ class Failed(FetchError):
         self,
         reason: str,
         *,
-        evidence: Evidence,
+        evidence: FetchEvidence,
         transient: bool = False,
         retry_after: timedelta | None = None,
     ) -> None:

@@ -27,7 +27,7 @@ from monitor.polling import PolledSource, PollResult, Result, poll
 from monitor.storage.columns import metadata
 from monitor.storage.engine import connect, reading
 from monitor.storage.lists import baseline, changes
-from monitor.storage.lists.changes import Row
+from monitor.storage.lists.changes import StoredChange
 
 
 @dataclass(frozen=True, slots=True)
@@ -265,7 +265,7 @@ def _served(manifest: Path, number: int, row: dict[str, str | None]) -> Served:
     return Served(at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC), file)
 
 
-def _event(now: datetime, verdict: str, rows: Sequence[Row]) -> Event:
+def _event(now: datetime, verdict: str, rows: Sequence[StoredChange]) -> Event:
     reasons = dict.fromkeys(row.reason for row in rows if row.reason)
     return Event(now, verdict, " ".join(reasons), tuple(row.change for row in rows))
 

@@ -5,7 +5,7 @@ own, derived by HKDF (RFC 5869). A database whose addresses were sealed with ano
 
 A rotation exchanges the master: `begin_rotation` writes the new one aside, the database is sealed anew and names it in one transaction
 (`exclude`, `rebind`), and `finish_rotation` puts it into place. Whichever moment it is cut off in, the database says which of the two
-files is its key. Other processes go on meanwhile: each begins every transaction by asking (`KeyFile.heed`) and goes over to the new key
+files is its key. Other processes go on meanwhile: each begins every transaction by asking (`KeyFile.refresh`) and goes over to the new key
 before it uses any, and `exclude` has waited for those that began before.
 
 Hashes of addresses that are no longer known (suppressions, tombstones) must still be found, so a look-up is a chain: the first key's

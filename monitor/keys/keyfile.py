@@ -44,7 +44,7 @@ class Subkeys:
 
 
 class KeyFile:
-    """The subkeys of one master: that of the file, also after another process has exchanged it, if `heed` is called as it says."""
+    """The subkeys of one master: that of the file, also after another process has exchanged it, if `refresh` is called as it says."""
 
     def __init__(self, own: Subkeys, path: Path | None = None, seen: object = None) -> None:
         self._own = own  # replaced as a whole: threads see one key or the other
@@ -134,7 +134,7 @@ class KeyFile:
         """The hash under this key to the hash that the key before it gave."""
         return _hashed(self._own.lookups[-1], hashed)
 
-    def heed(self, conn: Connection | None) -> None:
+    def refresh(self, conn: Connection | None) -> None:
         """Go over to another key if a rotation has put it in this one's place. To be called at the start of every transaction.
 
         With a connection the database says which key is its own, and keeps saying so until the transaction ends: what is sealed and

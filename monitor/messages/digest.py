@@ -33,7 +33,7 @@ def render_digest(message: Digest, sender: Sender) -> Rendered:
             subject=f"{heading} · {clean(sender.site_name)}",
             heading=heading,
             alerts=tuple(alert_page(alert, sender, room) for alert in message.alerts),
-            why=say.asked(),
+            why=say.asked_on(),
             links=say.links(),
         ),
         sender,

@@ -28,7 +28,7 @@ def render_export(message: Export, sender: Sender) -> Rendered:
                 MailSection(say("Stored"), tuple(f"{name}: {value}" for name, value in message.facts)),
                 say.follows(message.follows),
             ),
-            why=say.asked(),
+            why=say.asked_on(),
             links=say.links(),
         ),
         sender,

@@ -35,7 +35,7 @@ def render_switched_off(message: ListSwitchedOff, sender: Sender) -> Rendered:
         say,
         say("We do not watch it any more: %(title)s", title=clean(message.title)),
         say(
-            "Our last good check of this list was on %(when)s. Whoever runs this service has switched it off "
+            "Our last good check of this list was on %(when)s. The operator of this service has switched it off "
             "since, so you get no alerts about it.",
             when=say.moment(message.seen_at),
         ),

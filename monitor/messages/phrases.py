@@ -118,7 +118,7 @@ class Phrases:
         )
         return MailSection(clean(checks.title), tuple(lines))
 
-    def asked(self) -> str:
+    def asked_on(self) -> str:
         """When the recipient asked for these messages."""
         return self("You asked on %(date)s.", date=LINKS["asked"])
 

@@ -58,7 +58,7 @@ class Answer:
         length = self.header("content-length")
         if length.isdecimal() and int(length) > limits.wire:
             raise BadBody(f"answered more than {format_size(limits.wire)}")
-        if coding == IDENTITY and not self._says_where_it_ends():
+        if coding == IDENTITY and not self._declares_its_end():
             raise BadBody("gave an answer that does not say where it ends")
         body = BodyReader(coding, limits)
         for chunk in self._response.iter_raw():
@@ -70,7 +70,7 @@ class Answer:
             raise _late(self._deadline)
         return Body(body.close(), body.wire)
 
-    def _says_where_it_ends(self) -> bool:
+    def _declares_its_end(self) -> bool:
         """Whether a cut answer can be told from a whole one. HTTP/1.0 ends with the connection, so it may
         pass.
         """

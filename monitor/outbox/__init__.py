@@ -6,8 +6,8 @@ from monitor.outbox.drain import Drained, drain
 from monitor.outbox.fanout import Locate, fan_out
 from monitor.outbox.load import MessageLoader
 from monitor.outbox.notices import notices_due
-from monitor.outbox.placeholders import RecipientPlaceholders
 from monitor.outbox.prepare import Recipient
+from monitor.outbox.recipients import RecipientPlaceholders
 
 __all__ = [
     "CloneGuard",

@@ -29,7 +29,7 @@ def fan_out(engine: Engine, *, locate: Locate, now: datetime) -> int:
     Running it twice, or in two processes at once, is harmless.
     """
     with reading(engine) as conn:
-        waiting = fanout.waiting(conn)
+        waiting = fanout.read_pending(conn)
     written = 0
     for changeset in waiting:
         try:

@@ -96,13 +96,13 @@ def county_by_name(query: Query) -> Placement | None:
     return None
 
 
-def county_given(query: Query) -> Placement | None:
+def given_county(query: Query) -> Placement | None:
     """The county that stands in the listing or in the name, as an estimate."""
     table = query.table
     found = sorted(query.counties) or [c for part in query.name.parts for c in counties_said(table, part)]
     reason = PlacementReason("in_somewhere", titles(table, found))
     return (
-        place(query, county_rows(table, found), "county_given", Confidence.APPROXIMATE, reason)
+        place(query, county_rows(table, found), "given_county", Confidence.APPROXIMATE, reason)
         if found
         else None
     )

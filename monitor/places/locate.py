@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from monitor.domain import Confidence, Listing, Placement, PlacementReason
-from monitor.places.counties import county_agency, county_by_name, county_given, misspelt_county
+from monitor.places.counties import county_agency, county_by_name, given_county, misspelt_county
 from monitor.places.institutions import institution, near_point
 from monitor.places.kinds import read_name, spoken, variants
 from monitor.places.names import squeeze
@@ -41,7 +41,7 @@ STEPS: tuple[Step, ...] = (
     branch,
     namesake,
     misspelt_town,
-    county_given,
+    given_county,
 )
 
 

@@ -59,13 +59,13 @@ class Query:
         """The place that the address city is, when it is known with ZIPs or a point."""
         said = tuple(self.city.split())
         for city in variants(said) if said[-1:] != ("twp",) else [said]:
-            for site in self._fit(sites(self.table, squeeze(city)), self._county_given):
+            for site in self._fit(sites(self.table, squeeze(city)), self._given_county):
                 if site.located:
                     return site
         return None
 
     @cached_property
-    def _county_given(self) -> frozenset[int]:
+    def _given_county(self) -> frozenset[int]:
         text = self.listing.county or ""
         if key(text) in _NO_COUNTY or not any(c.isalpha() for c in text):
             return frozenset()
@@ -75,8 +75,8 @@ class Query:
     def counties(self) -> frozenset[int]:
         """The counties that the listing itself gives, also in the place of a town ("Norfolk County")."""
         last = words(self.listing.city or "")[-1:]
-        if self._county_given or last not in (("county",), ("parish",)) or self.address is not None:
-            return self._county_given
+        if self._given_county or last not in (("county",), ("parish",)) or self.address is not None:
+            return self._given_county
         return frozenset(county_named(self.table, self.listing.city or ""))
 
     def fit(self, found: Iterable[NamedPlace]) -> list[NamedPlace]:

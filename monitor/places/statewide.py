@@ -43,7 +43,7 @@ def state_wide(query: Query) -> Placement | None:
     """State police, highway patrol, department of corrections, attorney general and the like: the state."""
     parts = query.name.parts
     branch = not query.name.core and any(_always(part) for part in parts[1:])
-    if not parts or not (branch or _says_state(query, parts[0])):
+    if not parts or not (branch or _names_state(query, parts[0])):
         return None
     state = query.state
     return Placement(
@@ -51,7 +51,7 @@ def state_wide(query: Query) -> Placement | None:
     )
 
 
-def _says_state(query: Query, first: kinds.Words) -> bool:
+def _names_state(query: Query, first: kinds.Words) -> bool:
     if kinds.is_surely_institution(first) and not kinds.contains(first, ("dept", "of")):
         return False
     if kinds.contains(first, ("community", "college")) or counties_said(query.table, first):

@@ -13,7 +13,7 @@ from monitor.polling.values import PolledSource, PollResult, Result
 from monitor.record import log
 from monitor.storage.lists import baseline, changes
 from monitor.storage.lists.baseline import Accepted, BaselineInfo, NewVersion
-from monitor.storage.lists.changes import Row
+from monitor.storage.lists.changes import StoredChange
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +22,7 @@ class SourceState:
 
     believed: BaselineInfo
     accepted: Accepted
-    rows: tuple[Row, ...]
+    rows: tuple[StoredChange, ...]
     released: tuple[Released, ...]
 
     @property
@@ -36,11 +36,11 @@ class Moves:
 
     closed: tuple[str, ...] = ()
     opened: tuple[NewVersion, ...] = ()
-    rows: tuple[Row, ...] = ()
-    standing: tuple[Row, ...] = ()
+    rows: tuple[StoredChange, ...] = ()
+    standing: tuple[StoredChange, ...] = ()
 
     @property
-    def published(self) -> tuple[Row, ...]:
+    def published(self) -> tuple[StoredChange, ...]:
         return tuple(row for row in self.rows if row.state is State.PUBLISHED)
 
     def __bool__(self) -> bool:
@@ -90,8 +90,8 @@ def moves(
     # an addition renamed before it was told goes on with its clock under another identity
     not_before = {row.first_seen_at: row.not_before for row in view.rows} | {now: view.believed.last_good_at}
     taking: list[tuple[Change, str]] = []
-    rows: list[Row] = []
-    standing: list[Row] = []
+    rows: list[StoredChange] = []
+    standing: list[StoredChange] = []
     for judgement in judgements:
         change, published = judgement.change, judgement.state is State.PUBLISHED
         agency = _agency(conn, view, change, taken, number)
@@ -102,7 +102,7 @@ def moves(
         old = known.pop(change.identity, None)
         row = replace(
             old
-            or Row(
+            or StoredChange(
                 source,
                 change,
                 agency,
@@ -143,7 +143,7 @@ def write(
     number = believed.number + 1
     baseline.close(conn, believed.name, moved.closed, number, now)
     baseline.open_(conn, believed.name, moved.opened, number, now)
-    rows: Sequence[Row] = moved.rows
+    rows: Sequence[StoredChange] = moved.rows
     if moved.published:
         leaf = log.append_changes(conn, believed.name, number, moved.published, now)
         changeset = changes.add_changeset(conn, believed.name, number, now, fetch_id, leaf)
@@ -172,7 +172,7 @@ def outcome(source: str, moved: Moves) -> PollResult:
     )
 
 
-def reasons(rows: Iterable[Row]) -> str:
+def reasons(rows: Iterable[StoredChange]) -> str:
     """The reasons of changes, each once."""
     return " ".join(dict.fromkeys(row.reason for row in rows if row.reason))
 

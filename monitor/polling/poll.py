@@ -15,7 +15,7 @@ from monitor.core.diff import diff
 from monitor.core.identity import digest
 from monitor.domain import Judgement, Publication
 from monitor.errors import BaselineMoved, DamagedBody, FetchError, ParseError, StoreError, location_of
-from monitor.fetch import Evidence, Failed, Fetched, NotModified, Validators
+from monitor.fetch import Fetched, FetchEvidence, FetchFailed, NotModified, Validators
 from monitor.parser import IN_PROCESS, Parser
 from monitor.polling import apply
 from monitor.polling.apply import Moves, SourceState
@@ -291,11 +291,11 @@ def _failed(
     watch: PolledSource,
     error: FetchError | ParseError,
     now: datetime,
-    got: Evidence | None = None,
+    got: FetchEvidence | None = None,
 ) -> PollResult:
     """The bytes could not be had, or not read: a row with the reason and all evidence."""
     reason, wait = str(error), watch.every
-    if isinstance(error, Failed):
+    if isinstance(error, FetchFailed):
         got = error.evidence
         wait = max(wait, error.retry_after or wait)
     with transaction(engine) as conn:
@@ -381,7 +381,7 @@ def _attempt(
     now: datetime,
     outcome: str,
     reason: str,
-    got: Evidence | None,
+    got: FetchEvidence | None,
     sha256: str | None = None,
 ) -> Attempt:
     if got is None:

@@ -18,7 +18,7 @@ from monitor.polling.values import PolledSource
 from monitor.storage.engine import reading, transaction
 from monitor.storage.lists import baseline, bodies, changes, history
 from monitor.storage.lists.baseline import Accepted, NewVersion
-from monitor.storage.lists.changes import Row
+from monitor.storage.lists.changes import StoredChange
 
 log = logging.getLogger(__name__)
 
@@ -29,7 +29,7 @@ class _Shift:
 
     closed: tuple[str, ...]
     opened: tuple[NewVersion, ...]
-    rows: tuple[Row, ...]
+    rows: tuple[StoredChange, ...]
 
 
 def rebase(engine: Engine, watch: PolledSource, now: datetime, parser: Parser = IN_PROCESS) -> None:
@@ -94,7 +94,7 @@ def rebase(engine: Engine, watch: PolledSource, now: datetime, parser: Parser = 
     log.info("%s: read anew, %d listings were taken silently", watch.name, len(shift.opened))
 
 
-def _observed(accepted: Iterable[Listing], rows: Iterable[Row]) -> tuple[Listing, ...]:
+def _observed(accepted: Iterable[Listing], rows: Iterable[StoredChange]) -> tuple[Listing, ...]:
     """What was published last, as it was read then: the baseline and all that stands against it."""
     listings = {listing.key: listing for listing in accepted}
     rows = tuple(rows)
@@ -107,13 +107,13 @@ def _observed(accepted: Iterable[Listing], rows: Iterable[Row]) -> tuple[Listing
     return tuple(listings.values())
 
 
-def _shift(accepted: Accepted, rows: Iterable[Row], differences: Iterable[Change]) -> _Shift:
+def _shift(accepted: Accepted, rows: Iterable[StoredChange], differences: Iterable[Change]) -> _Shift:
     """Apply the differences to what is accepted; what stands against it is only described anew."""
     awaited = {row.change.after.key: row for row in rows if row.change.after is not None}
     kept = {row.change.before.key for row in rows if row.change.before is not None}
     closed: list[str] = []
     opened: list[NewVersion] = []
-    described: list[Row] = []
+    described: list[StoredChange] = []
     for difference in differences:
         before, after = difference.before, difference.after
         if before is not None and before.key in awaited:

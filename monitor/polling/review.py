@@ -22,7 +22,7 @@ from monitor.polling.values import PolledSource, PollResult, Result
 from monitor.record import log
 from monitor.storage.engine import reading, transaction
 from monitor.storage.lists import baseline, bodies, changes, history
-from monitor.storage.lists.changes import Row
+from monitor.storage.lists.changes import StoredChange
 from monitor.storage.lists.history import SnapshotInfo
 
 _Done = TypeVar("_Done")
@@ -36,7 +36,7 @@ class Hold:
     """Something that is not believed: ``what`` is a held change, or a rejected snapshot that is still served. ``id`` is for people."""
 
     id: str
-    what: Row | SnapshotInfo
+    what: StoredChange | SnapshotInfo
 
     @property
     def source(self) -> str:
@@ -96,7 +96,7 @@ def reject(engine: Engine, ids: Iterable[str], *, now: datetime) -> None:
                 history.put_approval(conn, seen.source, seen.hash, approved=False, now=now)
 
 
-def _named(conn: Connection, ids: Iterable[str]) -> tuple[tuple[Row, ...], tuple[SnapshotInfo, ...]]:
+def _named(conn: Connection, ids: Iterable[str]) -> tuple[tuple[StoredChange, ...], tuple[SnapshotInfo, ...]]:
     """The changes that stand, and the rejected snapshots, that the ids name; UsageError if one does not."""
     numbers: list[int] = []
     rejected: list[SnapshotInfo] = []
@@ -121,7 +121,7 @@ def _named(conn: Connection, ids: Iterable[str]) -> tuple[tuple[Row, ...], tuple
     return rows, tuple(rejected)
 
 
-def _by_source(rows: Iterable[Row]) -> dict[str, frozenset[int]]:
+def _by_source(rows: Iterable[StoredChange]) -> dict[str, frozenset[int]]:
     numbers: dict[str, set[int]] = defaultdict(set)
     for row in rows:
         assert row.id is not None

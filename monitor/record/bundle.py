@@ -76,7 +76,7 @@ class Quote:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Evidence:
+class BundleContents:
     """What a bundle shows. ``before`` and ``after`` are the bodies that the first and the last poll saw."""
 
     title: str
@@ -96,7 +96,7 @@ class Evidence:
     checkpoint: str
 
 
-def build_bundle(evidence: Evidence, signer: Signer) -> dict[str, bytes]:
+def build_bundle(evidence: BundleContents, signer: Signer) -> dict[str, bytes]:
     """The files of a bundle by path, the list of them signed."""
     verifier = signer.verifier
     head = open_checkpoint(evidence.checkpoint, verifier)
@@ -144,7 +144,7 @@ def read_verifier() -> bytes:
     return (Path(__file__).parent / "verify.py").read_bytes()
 
 
-def _describe_claim(evidence: Evidence, origin: str) -> dict[str, object]:
+def _describe_claim(evidence: BundleContents, origin: str) -> dict[str, object]:
     claim: dict[str, object] = {
         "format": _FORMAT,
         "origin": origin,
@@ -166,7 +166,7 @@ def _describe_quote(quote: Quote) -> dict[str, object]:
     return {"body": quote.body, "part": quote.part, "offset": quote.offset, "text": quote.text}
 
 
-def _render_statement(evidence: Evidence, head: str, key: str) -> str:
+def _render_statement(evidence: BundleContents, head: str, key: str) -> str:
     first, last = evidence.polls[0], evidence.polls[-1]
     failed = sum(poll.entry["outcome"] == "failed" for poll in evidence.polls)
     facts = [

@@ -12,12 +12,12 @@ from sqlalchemy.engine import Connection
 from monitor.domain import Kind, SourceInfo
 from monitor.errors import RecordError, UsageError
 from monitor.record import log
-from monitor.record.bundle import BundleBody, BundleEntry, Evidence, Quote
+from monitor.record.bundle import BundleBody, BundleContents, BundleEntry, Quote
 from monitor.record.checkpoint import read_checkpoint
 from monitor.record.leaf import LeafValue, decode_leaf
 from monitor.record.tree import Nodes, prove_inclusion
 from monitor.storage.lists import bodies, changes, history, log_rows
-from monitor.storage.lists.changes import Row
+from monitor.storage.lists.changes import StoredChange
 from monitor.storage.lists.history import PollRow
 
 MOST_POLLS = 3000
@@ -39,7 +39,7 @@ _SENTENCES = {
 }
 
 
-def collect_change(conn: Connection, change_id: int, source: SourceInfo, operator: str) -> Evidence:
+def collect_change(conn: Connection, change_id: int, source: SourceInfo, operator: str) -> BundleContents:
     """The evidence of a published change, up to the latest checkpoint.
 
     Raises UsageError for a change that is not published or older than the record, RecordError when database
@@ -72,7 +72,7 @@ def collect_change(conn: Connection, change_id: int, source: SourceInfo, operato
         "after": _format_minute(row.first_seen_at),
     }
     assert note is not None
-    return Evidence(
+    return BundleContents(
         title=f"{_name(row)}: {source.title()}",
         sentence=sentences[0].format(**values),
         sentence_es=sentences[1].format(**values),
@@ -104,7 +104,7 @@ def find_quote(body: BundleBody, text: str) -> Quote | None:
     return None
 
 
-def _load_published(conn: Connection, change_id: int) -> tuple[Row, changes.ChangesetInfo]:
+def _load_published(conn: Connection, change_id: int) -> tuple[StoredChange, changes.ChangesetInfo]:
     rows = changes.by_ids(conn, [change_id])
     if not rows or rows[0].changeset is None:
         raise UsageError(f"there is no published change {change_id}; see `monitor changes`")
@@ -162,7 +162,7 @@ def _suffix(content: bytes) -> str:
     return "xml" if content.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<") else "txt"
 
 
-def _quote(row: Row, body: BundleBody, before: str, after: str, *, present: bool) -> Quote | None:
+def _quote(row: StoredChange, body: BundleBody, before: str, after: str, *, present: bool) -> Quote | None:
     """The agency's name in the publication that has it, or as a text that the other one does not have."""
     listing = row.change.after or row.change.before
     if row.change.kind is Kind.CHANGED or before == after or listing is None:
@@ -192,7 +192,7 @@ def _read_part(content: bytes, part: str) -> bytes:
         return archive.read(part)
 
 
-def _name(row: Row) -> str:
+def _name(row: StoredChange) -> str:
     listing = row.change.after or row.change.before
     assert listing is not None
     return f"{listing.name} ({listing.state})" if listing.state else listing.name

@@ -20,7 +20,7 @@ from monitor.record.leaf import LeafValue, dump_canonical, encode_leaf, format_t
 from monitor.record.tiles import HEIGHT
 from monitor.record.tree import HASH_BYTES, Frontier, Nodes, hash_children, hash_leaf
 from monitor.storage.lists import history, log_rows
-from monitor.storage.lists.changes import Row
+from monitor.storage.lists.changes import StoredChange
 from monitor.storage.lists.history import Attempt
 from monitor.storage.lists.log_rows import LogHead
 
@@ -60,7 +60,9 @@ def insert_poll(conn: Connection, attempt: Attempt) -> int:
     return history.insert_fetch(conn, kept, leaf)
 
 
-def append_changes(conn: Connection, source: str, number: int, rows: Iterable[Row], now: datetime) -> int:
+def append_changes(
+    conn: Connection, source: str, number: int, rows: Iterable[StoredChange], now: datetime
+) -> int:
     """Append what was published of a source under a number of its baseline; the first entry of it."""
     numbers = [
         append_entry(
@@ -84,7 +86,7 @@ def append_decision(
     source: str,
     decision: str,
     now: datetime,
-    rows: Iterable[Row] = (),
+    rows: Iterable[StoredChange] = (),
     *,
     body: str | None = None,
 ) -> None:
@@ -97,7 +99,7 @@ def append_decision(
         append_entry(conn, content | {"changes": part}, now)
 
 
-def describe_change(row: Row) -> dict[str, LeafValue]:
+def describe_change(row: StoredChange) -> dict[str, LeafValue]:
     """A published change as the log tells it."""
     before, after = row.change.before, row.change.after
     listing = after or before

@@ -30,7 +30,7 @@ NOT_PROVED = """What this does not prove:
 """
 
 
-class Failed(Exception):
+class VerificationFailed(Exception):
     """A check that failed. Its text is the reason, for a reader who is no programmer."""
 
 
@@ -50,7 +50,7 @@ def decode_point(encoded: bytes) -> tuple[int, int, int, int]:
     if (x * x - square) % P:
         x = x * ROOT_OF_MINUS_ONE % P
     if y >= P or (x * x - square) % P or (x == 0 and sign):
-        raise Failed("a key or a signature is not a valid one")
+        raise VerificationFailed("a key or a signature is not a valid one")
     x = P - x if x & 1 != sign else x
     return (x, y, 1, x * y % P)
 
@@ -93,7 +93,7 @@ def sha256(content: bytes) -> str:
 
 def require(holds: object, reason: str) -> None:
     if not holds:
-        raise Failed(reason)
+        raise VerificationFailed(reason)
 
 
 def encode(content: bytes) -> str:
@@ -129,7 +129,7 @@ def open_note(note: bytes, key: str, what: str) -> list[str]:
             require(text.startswith(f"{name}\n"), f"{what} is that of another record")
             if verify_ed25519(public, text.encode(), signature[4:]):
                 return text.split("\n")[1:-1]
-    raise Failed(f"{what} is not signed by the record's key: it or its signature was changed")
+    raise VerificationFailed(f"{what} is not signed by the record's key: it or its signature was changed")
 
 
 def climb(leaf: bytes, index: int, size: int, proof: Iterable[bytes]) -> bytes | None:
@@ -314,7 +314,7 @@ def verify(files: dict[str, bytes], key: str = "", head: str = "") -> list[tuple
             damage = (
                 f"a file is missing or is not written as it was recorded ({type(error).__name__}: {error})"
             )
-            results.append((name, False, str(error) if isinstance(error, Failed) else damage))
+            results.append((name, False, str(error) if isinstance(error, VerificationFailed) else damage))
     return results
 
 

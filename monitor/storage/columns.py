@@ -22,12 +22,12 @@ metadata = SQLModel.metadata
 class _Columns:
     """Gives a table class its table's columns."""
 
-    def __get__(self, row: object, owner: type[Row]) -> sa.ColumnCollection[str, sa.Column[Any]]:
+    def __get__(self, row: object, owner: type[TableRow]) -> sa.ColumnCollection[str, sa.Column[Any]]:
         columns: sa.ColumnCollection[str, sa.Column[Any]] = sa.inspect(owner).local_table.c
         return columns
 
 
-class Row(SQLModel):
+class TableRow(SQLModel):
     """The base of every table. ``c`` holds the table's columns, for queries: ``DeliveryRow.c.state``."""
 
     c: ClassVar[_Columns] = _Columns()

@@ -31,7 +31,7 @@ _BEGIN = "sqlite_begin"  # the execution option that says how a SQLite transacti
 WRITING = {_BEGIN: "IMMEDIATE"}
 """Execution options of a connection that is going to write; `transaction` sets them."""
 _KEPT = 16  # connections, one for every thread of a process: making one costs more than most transactions
-_heeds: WeakKeyDictionary[Engine, list[Callable[[Connection | None], None]]] = WeakKeyDictionary()
+_on_begin: WeakKeyDictionary[Engine, list[Callable[[Connection | None], None]]] = WeakKeyDictionary()
 _direct: WeakKeyDictionary[Engine, Engine] = WeakKeyDictionary()
 _queues: WeakKeyDictionary[Engine, tuple[threading.Lock, timedelta]] = WeakKeyDictionary()
 _FORMS = "sqlite:///PATH or postgresql://USER:PASSWORD@HOST/NAME"
@@ -69,16 +69,16 @@ def transaction(engine: Engine) -> Iterator[Connection]:
         engine.connect().execution_options(**WRITING) as conn,
         conn.begin(),
     ):
-        for check in _heeds.get(engine, ()):
+        for check in _on_begin.get(engine, ()):
             check(conn)
         yield conn
 
 
-def heed(engine: Engine, check: Callable[[Connection | None], None]) -> None:
+def on_begin(engine: Engine, check: Callable[[Connection | None], None]) -> None:
     """Have ``check`` called before anything else in every `transaction` of an engine, with its connection, and with None before every
     `reading`. What it raises, the transaction raises.
     """
-    _heeds.setdefault(engine, []).append(check)
+    _on_begin.setdefault(engine, []).append(check)
 
 
 @contextmanager
@@ -107,7 +107,7 @@ def reading(engine: Engine) -> Iterator[Connection]:
     if engine.dialect.name == "postgresql":
         # PostgreSQL's default level gives each statement a snapshot of its own
         options |= {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
-    for check in _heeds.get(engine, ()):
+    for check in _on_begin.get(engine, ()):
         check(None)
     with explained(engine), engine.connect().execution_options(**options) as conn:
         yield conn

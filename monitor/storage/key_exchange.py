@@ -27,7 +27,7 @@ def unlock(conn: Connection, folder: Path) -> KeyFile:
     settle_rotation(conn, folder)
     keyfile = KeyFile.load(folder, create=not _holds_sealed(conn))
     with suppress(KeyFileError):  # `bind` refuses it if there is anything that needs another
-        keyfile.heed(conn)
+        keyfile.refresh(conn)
     bind(conn, keyfile)
     return keyfile
 
@@ -75,7 +75,7 @@ def begin_rotation(folder: Path, links_until: datetime) -> tuple[KeyFile, KeyFil
 
 
 def exclude(conn: Connection) -> None:
-    """Wait until every transaction that has asked for the key (`KeyFile.heed`) is over, and let none begin before this one ends.
+    """Wait until every transaction that has asked for the key (`KeyFile.refresh`) is over, and let none begin before this one ends.
 
     On SQLite there is one writer anyway. On PostgreSQL asking leaves a lock on the table until the transaction ends. Raises StoreError,
     by way of `db`, when somebody holds it for longer than 10 s, such as a backup: everybody else would have to wait as well.

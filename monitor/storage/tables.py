@@ -7,10 +7,10 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlmodel import Field
 
-from monitor.storage.columns import Row, UtcDateTime
+from monitor.storage.columns import TableRow, UtcDateTime
 
 
-class MetaRow(Row, table=True):
+class MetaRow(TableRow, table=True):
     """Facts about this database as a whole: its identity (for the fence) and the fingerprint of its key."""
 
     __tablename__ = "meta"
@@ -18,7 +18,7 @@ class MetaRow(Row, table=True):
     value: str
 
 
-class HeartbeatRow(Row, table=True):
+class HeartbeatRow(TableRow, table=True):
     """When a part of the running service (``sender``, ``poller``) was last seen working, by process."""
 
     __tablename__ = "heartbeat"
@@ -27,7 +27,7 @@ class HeartbeatRow(Row, table=True):
     at: datetime = Field(sa_type=UtcDateTime)
 
 
-class ProgressRow(Row, table=True):
+class ProgressRow(TableRow, table=True):
     """How far the last deliveries have been confirmed sent, one row: the database's side of the fence."""
 
     __tablename__ = "progress"

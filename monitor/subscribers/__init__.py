@@ -1,17 +1,17 @@
 """One door for subscribers: whoever comes in, changes or leaves does it here, each time in one transaction."""
 
 from monitor.subscribers.bounces import BounceVerdict, mails, returned
-from monitor.subscribers.erasures import Tombstones, bury
-from monitor.subscribers.export import export
+from monitor.subscribers.erasures import Tombstones, reapply_erasures
 from monitor.subscribers.key_rotation import rotate
 from monitor.subscribers.leak_scan import LeakScanResult, Trace, prove
 from monitor.subscribers.operator import CONFIG, Added, Followed, Listed, add, follow_channels, listed, remove
+from monitor.subscribers.own_data import export
 from monitor.subscribers.preferences import Preferences, change
 from monitor.subscribers.retention import Purged, purge, purge_in_turn
 from monitor.subscribers.signup import (
-    Answer,
     Link,
     LinkState,
+    SignupAnswer,
     SignupLimits,
     Wish,
     admit,
@@ -26,7 +26,6 @@ from monitor.subscribers.validation import checked, mask, wanted
 __all__ = [
     "CONFIG",
     "Added",
-    "Answer",
     "BounceVerdict",
     "Followed",
     "LeakScanResult",
@@ -35,13 +34,13 @@ __all__ = [
     "Listed",
     "Preferences",
     "Purged",
+    "SignupAnswer",
     "SignupLimits",
     "Tombstones",
     "Trace",
     "Wish",
     "add",
     "admit",
-    "bury",
     "change",
     "checked",
     "confirm",
@@ -56,6 +55,7 @@ __all__ = [
     "prove",
     "purge",
     "purge_in_turn",
+    "reapply_erasures",
     "remove",
     "renew",
     "request",

@@ -71,7 +71,7 @@ class Tombstones:
         return {(each[2], each[3]): datetime.fromisoformat(each[1]) for each in found if each}
 
 
-def bury(engine: Engine, keys: KeyFile, tombstones: Tombstones, now: datetime) -> int:
+def reapply_erasures(engine: Engine, keys: KeyFile, tombstones: Tombstones, now: datetime) -> int:
     """End everybody in this database who was erased after they had come in, as after a restore, and forget their forms; returns how many.
     Run at every start.
     """
@@ -80,7 +80,7 @@ def bury(engine: Engine, keys: KeyFile, tombstones: Tombstones, now: datetime) -
         return 0
     hashes = {(channel, keys.carried(first)): at for (channel, first), at in erased.items()}
     with db.reading(engine) as conn:
-        risen, waiting = people.created_before(conn, hashes), signups.any_waiting(conn)
+        risen, waiting = people.created_before(conn, hashes), signups.any_pending(conn)
     if not risen and not waiting:
         return 0
 

@@ -20,7 +20,7 @@ LINKS_KEPT = timedelta(days=100)
 def rotate(engine: Engine, folder: Path, now: datetime, *, leaked: bool = False) -> int:
     """Exchange the master in the key file, beside whatever else works on the database; returns how many addresses were sealed anew.
 
-    Whoever writes waits until it is done and goes on with the new key (`KeyFile.heed`). Links in mails that were sent go on working for
+    Whoever writes waits until it is done and goes on with the new key (`KeyFile.refresh`). Links in mails that were sent go on working for
     `LINKS_KEPT`, those to unsubscribe for ever; with ``leaked`` only those to unsubscribe. Raises BusyError while another rotation is at
     work. A crash at any point leaves a database and a key that belong together, or is set right when the key is next read. Backups
     from before need the old key file.

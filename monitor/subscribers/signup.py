@@ -72,7 +72,7 @@ class Wish:
     local_hour: int | None = None
 
 
-class Answer(StrEnum):
+class SignupAnswer(StrEnum):
     """What became of a request, whoever's address it names."""
 
     TAKEN = "taken"
@@ -108,7 +108,7 @@ def request(
     limits: SignupLimits = SignupLimits(),
     channel: str = "email",
     state_of_zip: Callable[[str], str | None] = state_of_zip,
-) -> Answer:
+) -> SignupAnswer:
     """Take a sign-up in. ``client`` is the asker's IP address, of which only a keyed hash of its network is kept, for a day.
 
     Raises UsageError for an address or a place that is none. Nothing is looked up about the address here, and nothing is sent.
@@ -119,12 +119,12 @@ def request(
         # sealed and hashed in here and not before: until the transaction ends the key stays what it is
         from_network = signups.count(conn, keys.lookup("network", network), now)
         if from_network > limits.network:
-            return _refused(Answer.NETWORK_BUSY, from_network == limits.network + 1)
+            return _refused(SignupAnswer.NETWORK_BUSY, from_network == limits.network + 1)
         in_all = signups.count(conn, SITE, now)
         if in_all > limits.site:
-            return _refused(Answer.SITE_BUSY, in_all == limits.site + 1)
+            return _refused(SignupAnswer.SITE_BUSY, in_all == limits.site + 1)
         signups.put(conn, keys.seal(_SIGNUP, form), now)
-    return Answer.TAKEN
+    return SignupAnswer.TAKEN
 
 
 def admit(engine: Engine, keys: KeyFile, now: datetime) -> int:
@@ -132,10 +132,10 @@ def admit(engine: Engine, keys: KeyFile, now: datetime) -> int:
     decided = 0
     while True:
         with db.reading(engine) as conn:
-            if not signups.any_waiting(conn):
+            if not signups.any_pending(conn):
                 return decided
         with db.transaction(engine) as conn:
-            waiting = signups.waiting(conn, _AT_ONCE)
+            waiting = signups.read_pending(conn, _AT_ONCE)
             for each in waiting:
                 _decide(conn, keys, each.sealed, now)
                 signups.done(conn, each.id)
@@ -147,7 +147,7 @@ def admit(engine: Engine, keys: KeyFile, now: datetime) -> int:
 def withdraw(conn: Connection, keys: KeyFile, theirs: Callable[[str, str, datetime], bool]) -> int:
     """Forget forms that nobody has decided about; returns how many. ``theirs`` is asked with channel, address, and when one came in."""
     withdrawn = 0
-    for each in signups.waiting(conn, _ALL):
+    for each in signups.read_pending(conn, _ALL):
         with suppress(KeyFileError):  # `admit` passes over it and says so
             form = json.loads(keys.open(_SIGNUP, each.sealed))
             if theirs(form["channel"], form["address"], each.at):
@@ -172,7 +172,7 @@ def confirm(engine: Engine, keys: KeyFile, token: str, now: datetime) -> Link:
         begin(conn, one, now)
         hashed = people.address_hash(conn, one.id)
         if hashed is not None:
-            signups.forget_asked(conn, one.channel, hashed)
+            signups.delete_confirmation_count(conn, one.channel, hashed)
         queue.insert_message(conn, "welcome", one.id, now, period="welcome")
     log.info("subscriber %d (%s) confirmed", one.id, one.channel)
     return Link(LinkState.OPEN, one, link.follows)
@@ -289,10 +289,10 @@ def schedule(
     return timezone, hour
 
 
-def _refused(answer: Answer, first: bool) -> Answer:
+def _refused(answer: SignupAnswer, first: bool) -> SignupAnswer:
     """Say once an hour that a limit was reached: it is either a wave of sign-ups or somebody's attack."""
     if first:
-        where = "one network" if answer is Answer.NETWORK_BUSY else "the whole site"
+        where = "one network" if answer is SignupAnswer.NETWORK_BUSY else "the whole site"
         log.warning("sign-ups: the hourly limit of %s was reached; further ones are turned away", where)
     return answer
 
@@ -315,8 +315,10 @@ def _decide(conn: Connection, keys: KeyFile, sealed: bytes, now: datetime) -> No
         if since is not None:
             # one new confirmation, and no second one: if it comes back, the address is suppressed again
             people.unsuppress(conn, channel, hashed)
-            signups.note_asked(conn, channel, hashed, MOST_CONFIRMATIONS - 1, now - ONE_CONFIRMATION_IN)
-        if not _may_ask(signups.asked(conn, channel, hashed), now):
+            signups.count_confirmation(
+                conn, channel, hashed, MOST_CONFIRMATIONS - 1, now - ONE_CONFIRMATION_IN
+            )
+        if not _may_ask(signups.read_confirmation_count(conn, channel, hashed), now):
             return
         number = people.add(
             conn,
@@ -346,7 +348,7 @@ def _may_ask(asked: signups.ConfirmationCount | None, now: datetime) -> bool:
 def _ask(conn: Connection, keys: KeyFile, hashed: str, one: Subscriber, now: datetime) -> None:
     """Queue a confirmation, unless the address, or its mailbox under other spellings, was sent its share."""
     channel = one.channel
-    asked = signups.asked(conn, channel, hashed)
+    asked = signups.read_confirmation_count(conn, channel, hashed)
     if not _may_ask(asked, now) or one.sealed is None:
         return
     mailbox = keys.lookup("mailbox", mailbox_of(keys.open(channel, one.sealed)))
@@ -356,7 +358,7 @@ def _ask(conn: Connection, keys: KeyFile, hashed: str, one: Subscriber, now: dat
             log.warning("sign-ups: somebody fills a mailbox under many spellings; it gets no more today")
         return
     count = (asked.count if asked else 0) + 1
-    signups.note_asked(conn, channel, hashed, count, now)
+    signups.count_confirmation(conn, channel, hashed, count, now)
     people.change(conn, one.id, confirm_until=now + CONFIRM_WITHIN)
     queue.insert_message(conn, "confirm", one.id, now, period=f"{now:%Y-%m-%dT%H:%M:%S}")
     log.info("subscriber %d (%s) is asked to confirm", one.id, channel)
@@ -364,10 +366,10 @@ def _ask(conn: Connection, keys: KeyFile, hashed: str, one: Subscriber, now: dat
 
 def _remind(conn: Connection, channel: str, hashed: str, one: Subscriber, now: datetime) -> None:
     """Tell somebody who is subscribed already that they are, and where to change it."""
-    asked = signups.asked(conn, channel, hashed)
+    asked = signups.read_confirmation_count(conn, channel, hashed)
     if asked is not None and now - asked.at >= REMINDED_ANEW_AFTER:
         asked = None
     if not _may_ask(asked, now):
         return
-    signups.note_asked(conn, channel, hashed, (asked.count if asked else 0) + 1, now)
+    signups.count_confirmation(conn, channel, hashed, (asked.count if asked else 0) + 1, now)
     queue.insert_message(conn, "confirm", one.id, now, period=f"{now:%Y-%m-%dT%H:%M:%S}")

@@ -11,7 +11,7 @@ from monitor.storage.lists import pages as store
 from monitor.web.errors import missing
 from monitor.web.lists import standing
 from monitor.web.pages import get, redirect, render_page, site_of
-from monitor.web.presenters import agency_mark, agency_path
+from monitor.web.presenters import agency_hash, agency_path
 
 router = APIRouter()
 
@@ -28,7 +28,7 @@ def agency_page(request: Request, source: str, key: str) -> Response:
     mark = key.rpartition("-")[2]
     now = site.clock()
     cover = next(
-        (each for name, each in site.coverage.of(source).by_agency.items() if agency_mark(name) == mark), None
+        (each for name, each in site.coverage.of(source).by_agency.items() if agency_hash(name) == mark), None
     )
     with reading(site.engine) as conn:
         agency = cover.agency if cover else _past(store.agencies(conn, source), mark)
@@ -58,4 +58,4 @@ def agency_page(request: Request, source: str, key: str) -> Response:
 
 def _past(agencies: tuple[str, ...], mark: str) -> str | None:
     """An agency that is on the list no longer."""
-    return next((agency for agency in agencies if agency_mark(agency) == mark), None)
+    return next((agency for agency in agencies if agency_hash(agency) == mark), None)

@@ -11,7 +11,7 @@ from fastapi import APIRouter, Request, Response
 from monitor.states import STATES
 from monitor.storage.engine import reading
 from monitor.storage.lists import pages as store
-from monitor.storage.lists.changes import Row
+from monitor.storage.lists.changes import StoredChange
 from monitor.web.errors import missing
 from monitor.web.pages import Templates, get, language_of, site_of
 from monitor.web.places import read_zips, states_of, zip_path
@@ -78,5 +78,5 @@ def _feed(
     return Response(body, media_type="application/atom+xml; charset=utf-8", headers=headers)
 
 
-def _updated(row: Row) -> object:
+def _updated(row: StoredChange) -> object:
     return row.ended_at or row.first_seen_at

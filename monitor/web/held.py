@@ -15,7 +15,7 @@ from sqlalchemy.engine import Connection
 from monitor.domain import State
 from monitor.storage.lists import baseline, changes
 from monitor.storage.lists import timeline as store
-from monitor.storage.lists.changes import Row
+from monitor.storage.lists.changes import StoredChange
 from monitor.storage.lists.coverage import Coverage
 from monitor.storage.lists.timeline import HeldGroup
 
@@ -25,7 +25,7 @@ class HeldForPlace:
     """A group of held changes, and those of them that concern the place of a page."""
 
     hold: HeldGroup
-    rows: tuple[Row, ...]
+    rows: tuple[StoredChange, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +100,7 @@ class HeldChanges:
                     whole.setdefault(place, []).append((of, at))
         return _Placed(number, holds, places, whole)
 
-    def _heard(self, row: Row) -> tuple[set[str], set[str]]:
+    def _heard(self, row: StoredChange) -> tuple[set[str], set[str]]:
         """The places whose followers would get the change, and those of them whose every ZIP would."""
         heard: set[str] = set()
         everywhere: set[str] = set()

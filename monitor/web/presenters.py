@@ -20,7 +20,7 @@ from monitor.messages.placements import describe_placement
 from monitor.messages.sentences import Sentences
 from monitor.messages.text import clean
 from monitor.states import STATES
-from monitor.storage.lists.changes import Row
+from monitor.storage.lists.changes import StoredChange
 from monitor.storage.lists.coverage import Cover
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ class Presenter:
         self._sentences = Sentences(language)
         self._zone = ZoneInfo(site.timezone)
 
-    def line(self, row: Row) -> ChangeView:
+    def line(self, row: StoredChange) -> ChangeView:
         """A change, ready to be shown."""
         sentences, watched = self._sentences, self._site.sources.get(row.source)
         title = clean(watched.title(self._language) if watched else row.source)
@@ -105,11 +105,11 @@ class Presenter:
             at=row.ended_at or row.first_seen_at,
         )
 
-    def lines(self, rows: Iterable[Row]) -> list[ChangeView]:
+    def lines(self, rows: Iterable[StoredChange]) -> list[ChangeView]:
         """Changes, ready to be shown."""
         return [self.line(row) for row in rows]
 
-    def sorted(self, rows: Mapping[str | None, Iterable[Row]]) -> dict[str | None, list[ChangeView]]:
+    def sorted(self, rows: Mapping[str | None, Iterable[StoredChange]]) -> dict[str | None, list[ChangeView]]:
         """The same of changes that are sorted by state."""
         return {state: self.lines(members) for state, members in rows.items()}
 
@@ -121,17 +121,17 @@ class Presenter:
         common = set.intersection(*(set(line.facts) for line in every))
         return tuple(fact for fact in every[0].facts if fact in common)
 
-    def names(self, rows: Iterable[Row]) -> list[str]:
+    def names(self, rows: Iterable[StoredChange]) -> list[str]:
         """The agencies of changes with their states, and nothing else of them: "Hammond Police Department,
         Indiana".
         """
         return [_named(row, STATES) for row in rows]
 
-    def name(self, row: Row) -> str:
+    def name(self, row: StoredChange) -> str:
         """The same with the state's code: "Hammond Police Department, IN"."""
         return _named(row, {})
 
-    def by_state(self, rows: Iterable[Row]) -> list[tuple[str, int]]:
+    def by_state(self, rows: Iterable[StoredChange]) -> list[tuple[str, int]]:
         """How many changes are in each state, by code in the order of the states' names, for whoever has one."""
         counts = Counter(row.change.subject.state for row in rows)
         return [(code, counts[code]) for code in sorted(STATES, key=STATES.__getitem__) if counts[code]]
@@ -220,7 +220,7 @@ class MeaningText:
     reviewed: str
 
 
-def _named(row: Row, states: Mapping[str, str]) -> str:
+def _named(row: StoredChange, states: Mapping[str, str]) -> str:
     listing = row.change.subject
     state = states.get(listing.state or "", listing.state or clean(listing.state_text or ""))
     return clean(listing.name) + (f", {state}" if state else "")
@@ -241,9 +241,9 @@ def agency_path(source: str, agency: str) -> str:
     """
     plain = unicodedata.normalize("NFKD", agency).encode("ascii", "ignore").decode()
     slug = re.sub(r"[^a-z0-9]+", "-", plain.lower())[:60].strip("-") or "agency"
-    return f"/agency/{source}/{slug}-{agency_mark(agency)}"
+    return f"/agency/{source}/{slug}-{agency_hash(agency)}"
 
 
-def agency_mark(agency: str) -> str:
+def agency_hash(agency: str) -> str:
     """The part of an agency's address that finds it."""
     return hashlib.sha256(agency.encode("utf-8", "surrogatepass")).hexdigest()[:_DIGITS]

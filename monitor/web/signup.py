@@ -15,7 +15,7 @@ from monitor.core.due import AT_ONCE, FREQUENCIES, ZONES
 from monitor.core.tokens import Purpose
 from monitor.errors import UsageError
 from monitor.storage.people import Follow
-from monitor.subscribers import Answer, Link, LinkState, Wish
+from monitor.subscribers import Link, LinkState, SignupAnswer, Wish
 from monitor.subscribers.signup import MOST_PLACES
 from monitor.web import forms
 from monitor.web.forms import LONGEST_TEXT, FormValues
@@ -104,9 +104,9 @@ def sign_up(
             now=site_of(request).clock(),
             limits=people.limits,
         )
-        if answer is not Answer.TAKEN:
+        if answer is not SignupAnswer.TAKEN:
             return render_page(
-                request, "people/busy.html", private=True, status=429, whole=answer is Answer.SITE_BUSY
+                request, "people/busy.html", private=True, status=429, whole=answer is SignupAnswer.SITE_BUSY
             )
         people.wake()
     return render_page(

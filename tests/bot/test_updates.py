@@ -11,7 +11,7 @@ from telegram import Update
 
 from monitor.bot import places
 from monitor.bot.context import BotContext
-from monitor.bot.text import Translator, safe
+from monitor.bot.replies import Translator, safe
 from monitor.bot.updates import COMMANDS, Command, read
 from monitor.domain import Listing
 from monitor.places import load

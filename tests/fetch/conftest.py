@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from monitor.fetch import Failed, Fetcher, Target
+from monitor.fetch import Fetcher, FetchFailed, Target
 from tests.peers.http import Server
 
 
@@ -36,11 +36,11 @@ def fetcher(make: Callable[..., Fetcher]) -> Fetcher:
 
 
 @pytest.fixture
-def failure(fetcher: Fetcher) -> Callable[..., Failed]:
+def failure(fetcher: Fetcher) -> Callable[..., FetchFailed]:
     """How getting a URL fails."""
 
-    def failure(url: str | Target, fetcher: Fetcher = fetcher, **target: Any) -> Failed:
-        with pytest.raises(Failed) as caught:
+    def failure(url: str | Target, fetcher: Fetcher = fetcher, **target: Any) -> FetchFailed:
+        with pytest.raises(FetchFailed) as caught:
             fetcher.get(url if isinstance(url, Target) else Target(url=url, **target))
         return caught.value
 

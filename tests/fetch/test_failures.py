@@ -10,7 +10,7 @@ from datetime import timedelta
 
 import pytest
 
-from monitor.fetch import Failed, Fetched, Fetcher, Target
+from monitor.fetch import Fetched, Fetcher, FetchFailed, Target
 from monitor.net import Deadline, SizeLimits
 from tests.peers.http import Answer, Server, bomb
 
@@ -20,7 +20,7 @@ GZIPPED = {"Content-Encoding": "gzip"}
 
 
 @pytest.mark.parametrize("status", [201, 203, 204, 206, 300, 400, 401, 403, 404, 410, 451])
-def test_only_200_is_a_file(server: Server, failure: Callable[..., Failed], status: int) -> None:
+def test_only_200_is_a_file(server: Server, failure: Callable[..., FetchFailed], status: int) -> None:
     server.script("/x", [Answer(status, body=b"" if status == 204 else BODY, headers={"Server": "s"})])
     failed = failure(server.url("/x"))
     assert str(failed).startswith(f"answered {status}")
@@ -32,7 +32,7 @@ def test_only_200_is_a_file(server: Server, failure: Callable[..., Failed], stat
     assert len(server.requests) == 1
 
 
-def test_an_empty_body_is_a_failure(server: Server, failure: Callable[..., Failed]) -> None:
+def test_an_empty_body_is_a_failure(server: Server, failure: Callable[..., FetchFailed]) -> None:
     server.script("/x", [Answer()])
     server.script("/gzip", [Answer(encoding="gzip")])
     server.script("/nothing-gzipped", [Answer(headers=GZIPPED)])
@@ -46,7 +46,7 @@ def test_an_empty_body_is_a_failure(server: Server, failure: Callable[..., Faile
 def test_an_answer_that_is_cut_off_is_never_a_short_body(
     server: Server,
     make: Callable[..., Fetcher],
-    failure: Callable[..., Failed],
+    failure: Callable[..., FetchFailed],
     encoding: str | None,
     framing: str,
     cut: int,
@@ -60,13 +60,15 @@ def test_an_answer_that_is_cut_off_is_never_a_short_body(
     assert len(server.requests) == 2
 
 
-def test_fewer_bytes_than_announced_are_a_failure(server: Server, failure: Callable[..., Failed]) -> None:
+def test_fewer_bytes_than_announced_are_a_failure(
+    server: Server, failure: Callable[..., FetchFailed]
+) -> None:
     server.script("/x", [Answer(body=BODY, length=len(BODY) + 1)])
     assert "breaks off" in str(failure(server.url("/x")))
 
 
 def test_an_answer_without_any_end_is_refused_unless_its_compression_has_one(
-    server: Server, fetcher: Fetcher, failure: Callable[..., Failed]
+    server: Server, fetcher: Fetcher, failure: Callable[..., FetchFailed]
 ) -> None:
     server.script("/x", [Answer(body=BODY, framing="close")])
     assert str(failure(server.url("/x"))) == "gave an answer that does not say where it ends"
@@ -82,21 +84,21 @@ def test_an_answer_without_any_end_is_refused_unless_its_compression_has_one(
 
 @pytest.mark.parametrize("coding", ["br", "zstd", "compress", "gzip, gzip", "gzip, br"])
 def test_a_compression_that_was_not_asked_for_is_a_failure(
-    server: Server, failure: Callable[..., Failed], coding: str
+    server: Server, failure: Callable[..., FetchFailed], coding: str
 ) -> None:
     server.script("/x", [Answer(body=BODY, headers={"Content-Encoding": coding})])
     assert "compress" in str(failure(server.url("/x")))
 
 
 def test_a_body_that_is_not_the_gzip_it_says_it_is_is_a_failure(
-    server: Server, failure: Callable[..., Failed]
+    server: Server, failure: Callable[..., FetchFailed]
 ) -> None:
     server.script("/x", [Answer(body=BODY, headers=GZIPPED)])
     assert str(failure(server.url("/x"))) == "answered with a body that is not the gzip it says it is"
 
 
 def test_too_much_on_the_wire_is_a_failure_announced_or_not(
-    server: Server, make: Callable[..., Fetcher], failure: Callable[..., Failed]
+    server: Server, make: Callable[..., Fetcher], failure: Callable[..., FetchFailed]
 ) -> None:
     fetcher = make(limits=SizeLimits(wire=MIB))
     server.script("/announced", [Answer(body=b"x", length=MIB + 1)])
@@ -111,12 +113,14 @@ def test_too_much_on_the_wire_is_a_failure_announced_or_not(
     assert len(server.requests) == 2
 
 
-def test_sixteen_mebibytes_on_the_wire_are_the_limit(server: Server, failure: Callable[..., Failed]) -> None:
+def test_sixteen_mebibytes_on_the_wire_are_the_limit(
+    server: Server, failure: Callable[..., FetchFailed]
+) -> None:
     server.script("/x", [Answer(body=b"x", length=16 * MIB + 1)])
     assert str(failure(server.url("/x"))) == "answered more than 16 MiB"
 
 
-def test_a_gzip_bomb_fails_before_it_has_grown(server: Server, failure: Callable[..., Failed]) -> None:
+def test_a_gzip_bomb_fails_before_it_has_grown(server: Server, failure: Callable[..., FetchFailed]) -> None:
     server.script("/x", [Answer(body=bomb(80 * MIB), headers=GZIPPED)])
     tracemalloc.start()
     try:
@@ -130,7 +134,7 @@ def test_a_gzip_bomb_fails_before_it_has_grown(server: Server, failure: Callable
 
 
 def test_never_more_than_the_limit_is_held(
-    server: Server, make: Callable[..., Fetcher], failure: Callable[..., Failed]
+    server: Server, make: Callable[..., Fetcher], failure: Callable[..., FetchFailed]
 ) -> None:
     server.script("/x", [Answer(body=bomb(80 * MIB), headers=GZIPPED)])
     fetcher = make(limits=SizeLimits(ratio=10_000))
@@ -145,7 +149,7 @@ def test_never_more_than_the_limit_is_held(
 
 
 def test_a_server_that_drips_is_cut_off_when_the_time_is_over(
-    server: Server, make: Callable[..., Fetcher], failure: Callable[..., Failed]
+    server: Server, make: Callable[..., Fetcher], failure: Callable[..., FetchFailed]
 ) -> None:
     server.script("/body", [Answer(body=BODY, drip=0.01)])
     server.script("/headers", [Answer(body=BODY, drip_headers=0.02, headers={"X": "x" * 1000})])
@@ -159,7 +163,7 @@ def test_a_server_that_drips_is_cut_off_when_the_time_is_over(
 
 
 def test_a_later_get_is_cut_off_as_well(
-    server: Server, make: Callable[..., Fetcher], failure: Callable[..., Failed]
+    server: Server, make: Callable[..., Fetcher], failure: Callable[..., FetchFailed]
 ) -> None:
     fetcher = make(timeout=timedelta(seconds=0.2))
     server.page("/page", '<a href="/x">')
@@ -188,7 +192,7 @@ def test_a_connection_that_opens_after_the_time_is_over_is_cut_off() -> None:
 
 
 def test_a_server_that_goes_silent_is_given_up_and_asked_again(
-    server: Server, make: Callable[..., Fetcher], failure: Callable[..., Failed]
+    server: Server, make: Callable[..., Fetcher], failure: Callable[..., FetchFailed]
 ) -> None:
     server.script("/x", [Answer(body=BODY, delay=30)])
     failed = failure(server.url("/x"), make(read=timedelta(seconds=0.05), attempts=2))
@@ -196,7 +200,7 @@ def test_a_server_that_goes_silent_is_given_up_and_asked_again(
     assert len(server.requests) == 2
 
 
-def test_a_server_that_is_not_there_is_said_so(failure: Callable[..., Failed]) -> None:
+def test_a_server_that_is_not_there_is_said_so(failure: Callable[..., FetchFailed]) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
     failed = failure(f"http://127.0.0.1:{port}/")
@@ -205,7 +209,7 @@ def test_a_server_that_is_not_there_is_said_so(failure: Callable[..., Failed]) -
     assert failed.evidence.status is None
 
 
-def test_what_is_not_http_is_a_failure(server: Server, failure: Callable[..., Failed]) -> None:
+def test_what_is_not_http_is_a_failure(server: Server, failure: Callable[..., FetchFailed]) -> None:
     server.script("/x", [Answer(body=BODY, version="SMTP")])
     assert str(failure(server.url("/x"))) == "gave an answer that breaks off or is not valid HTTP"
 
@@ -213,12 +217,12 @@ def test_what_is_not_http_is_a_failure(server: Server, failure: Callable[..., Fa
 @pytest.mark.parametrize(
     "url", ["file:///etc/passwd", "ftp://127.0.0.1/x", "data:text/plain,x", "map.kml", "http://"]
 )
-def test_only_http_and_https_are_fetched(failure: Callable[..., Failed], url: str) -> None:
+def test_only_http_and_https_are_fetched(failure: Callable[..., FetchFailed], url: str) -> None:
     assert "the configured address is" in str(failure(url))
 
 
 def test_a_configured_password_is_refused_and_kept_nowhere(
-    server: Server, failure: Callable[..., Failed]
+    server: Server, failure: Callable[..., FetchFailed]
 ) -> None:
     failed = failure(f"http://user:secret@{server.host}:{server.port}/x")
     assert str(failed) == "the configured address is an address with a password in it"

@@ -12,7 +12,7 @@ import respx
 
 from monitor import __version__
 from monitor.errors import ConfigError, FetchError
-from monitor.fetch import Failed, Fetched, Fetcher, NotModified, Target, Validators
+from monitor.fetch import Fetched, Fetcher, FetchFailed, NotModified, Target, Validators
 from tests.peers.http import Answer, Server
 
 BODY = b"<kml>" + b"agency " * 20_000 + b"</kml>"
@@ -84,7 +84,7 @@ def test_a_304_that_nobody_asked_for_is_a_failure(
     server: Server, fetcher: Fetcher, known: Validators | None
 ) -> None:
     server.script("/x", [Answer(304)])
-    with pytest.raises(Failed, match="304 although nothing is known"):
+    with pytest.raises(FetchFailed, match="304 although nothing is known"):
         fetcher.get(Target(url=server.url("/x")), lambda url: known)
 
 
@@ -174,7 +174,7 @@ def test_the_environments_proxy_counts_only_if_it_is_trusted(
     if trust_env:
         assert isinstance(fetcher.get(Target(url="http://127.0.0.1:9/map.kml")), Fetched)
     else:
-        with pytest.raises(Failed, match="could not be connected to"):
+        with pytest.raises(FetchFailed, match="could not be connected to"):
             fetcher.get(Target(url="http://127.0.0.1:9/map.kml"))
 
 
@@ -218,6 +218,6 @@ def test_no_configured_address_raises_anything_else(fetcher: Fetcher) -> None:
         "http://127.0.0.1:99999/",
         "",
     ):
-        with pytest.raises(Failed) as caught:
+        with pytest.raises(FetchFailed) as caught:
             fetcher.get(Target(url=url))
         assert str(caught.value)

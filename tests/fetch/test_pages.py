@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from monitor.fetch import Failed, Fetched, Fetcher, Target, Validators
+from monitor.fetch import Fetched, Fetcher, FetchFailed, Target, Validators
 from monitor.fetch.pages import find_link
 from tests.peers.http import Answer, Server
 
@@ -102,7 +102,7 @@ def test_links_count_from_where_the_page_was_found(server: Server, fetcher: Fetc
 
 
 def test_a_page_without_the_link_is_a_failed_fetch_that_names_the_pattern(
-    server: Server, failure: Callable[..., Failed]
+    server: Server, failure: Callable[..., FetchFailed]
 ) -> None:
     server.page("/page", '<h1>Sign in</h1><a href="/login">')
     failed = failure(Target(page=server.url("/page"), link=PATTERN))
@@ -121,7 +121,7 @@ def test_a_page_without_the_link_is_a_failed_fetch_that_names_the_pattern(
     ],
 )
 def test_a_link_to_elsewhere_is_a_failure(
-    server: Server, failure: Callable[..., Failed], href: str, reason: str
+    server: Server, failure: Callable[..., FetchFailed], href: str, reason: str
 ) -> None:
     server.page("/page", f'<a href="{href}">')
     failed = failure(Target(page=server.url("/page"), link="xlsx"))
@@ -136,7 +136,7 @@ def test_a_link_to_a_named_host_is_followed(server: Server, fetcher: Fetcher) ->
 
 
 def test_what_is_wrong_with_the_page_is_said_of_the_page(
-    server: Server, failure: Callable[..., Failed]
+    server: Server, failure: Callable[..., FetchFailed]
 ) -> None:
     target = Target(page=server.url("/page"), link="xlsx")
     assert str(failure(target)) == "the page answered 404"

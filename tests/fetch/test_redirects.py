@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from monitor.fetch import Failed, Fetched, Fetcher, Target, Validators
+from monitor.fetch import Fetched, Fetcher, FetchFailed, Target, Validators
 from monitor.net import AddressPolicy
 from tests.peers.http import Answer, Server
 
@@ -55,7 +55,7 @@ def test_validators_belong_to_the_address_that_answers(server: Server, fetcher: 
 
 
 def test_five_redirects_are_the_limit(
-    server: Server, fetcher: Fetcher, failure: Callable[..., Failed]
+    server: Server, fetcher: Fetcher, failure: Callable[..., FetchFailed]
 ) -> None:
     for step in range(6):
         server.redirect(f"/{step}", f"/{step + 1}")
@@ -66,13 +66,13 @@ def test_five_redirects_are_the_limit(
     assert len(failed.evidence.redirects) == 5
 
 
-def test_a_circle_of_redirects_ends(server: Server, failure: Callable[..., Failed]) -> None:
+def test_a_circle_of_redirects_ends(server: Server, failure: Callable[..., FetchFailed]) -> None:
     server.redirect("/a", "/a")
     assert str(failure(server.url("/a"))) == "redirected more than 5 times"
     assert len(server.requests) == 6
 
 
-def test_a_foreign_host_is_not_asked(server: Server, failure: Callable[..., Failed]) -> None:
+def test_a_foreign_host_is_not_asked(server: Server, failure: Callable[..., FetchFailed]) -> None:
     server.redirect("/a", "https://login.example/?next=/a")
     failed = failure(server.url("/a"))
     assert str(failed) == "redirected to login.example, which is not an allowed host"
@@ -83,7 +83,7 @@ def test_a_foreign_host_is_not_asked(server: Server, failure: Callable[..., Fail
 
 
 def test_a_host_that_the_operator_named_is_asked(
-    server: Server, fetcher: Fetcher, failure: Callable[..., Failed]
+    server: Server, fetcher: Fetcher, failure: Callable[..., FetchFailed]
 ) -> None:
     server.redirect("/a", server.url("/b", host="localhost"))
     server.put("/b", BODY)
@@ -110,7 +110,7 @@ def test_a_host_that_the_operator_named_is_asked(
     ],
 )
 def test_a_redirect_to_what_may_not_be_fetched_is_a_failure(
-    server: Server, failure: Callable[..., Failed], location: str, reason: str
+    server: Server, failure: Callable[..., FetchFailed], location: str, reason: str
 ) -> None:
     server.redirect("/a", location)
     failed = failure(server.url("/a"))
@@ -125,7 +125,7 @@ def test_http_may_lead_to_https_and_never_back(fetcher: Fetcher) -> None:
         assert fetcher.get(Target(url="http://list.example/")).final_url == "https://list.example/"
     with respx.mock:
         respx.get("https://list.example/").respond(301, headers={"Location": "http://list.example/"})
-        with pytest.raises(Failed, match=r"redirected to list\.example without encryption"):
+        with pytest.raises(FetchFailed, match=r"redirected to list\.example without encryption"):
             fetcher.get(Target(url="https://list.example/"))
 
 
@@ -188,7 +188,7 @@ def test_a_network_link_on_the_configured_host_is_fetched(server: Server, fetche
 def test_a_network_link_to_elsewhere_is_a_failure_of_the_source(
     server: Server, fetcher: Fetcher, href: str
 ) -> None:
-    with pytest.raises(Failed, match="has a NetworkLink that leads to") as caught:
+    with pytest.raises(FetchFailed, match="has a NetworkLink that leads to") as caught:
         fetcher.fetch_link(href, Target(url=server.url("/map.kml")))
     assert caught.value.evidence.url == server.url("/map.kml")
     assert not server.requests
@@ -198,7 +198,9 @@ def test_my_maps_may_not_redirect_a_network_link_out_of_my_maps(fetcher: Fetcher
     start = "https://www.google.com/maps/d/kml?mid=1"
     with respx.mock:
         respx.get(start).respond(302, headers={"Location": "https://www.google.com/sorry/"})
-        with pytest.raises(Failed, match=r"redirected to www\.google\.com, which is not an allowed host"):
+        with pytest.raises(
+            FetchFailed, match=r"redirected to www\.google\.com, which is not an allowed host"
+        ):
             fetcher.fetch_link(start, Target(url="https://list.example/map.kml"))
 
 
@@ -239,7 +241,7 @@ def secure(authority: Path) -> Iterator[Server]:
 
 
 def test_a_certificate_that_nobody_trusts_is_said_so_at_once(
-    secure: Server, failure: Callable[..., Failed], slept: list[float]
+    secure: Server, failure: Callable[..., FetchFailed], slept: list[float]
 ) -> None:
     failed = failure(secure.url("/x"))
     assert str(failed).startswith("has a certificate that is not to be trusted: self")
@@ -251,7 +253,7 @@ def test_the_operators_certificate_bundle_is_trusted_and_a_drip_over_tls_is_cut_
     secure: Server,
     server: Server,
     make: Callable[..., Fetcher],
-    failure: Callable[..., Failed],
+    failure: Callable[..., FetchFailed],
     authority: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -267,7 +269,7 @@ def test_the_operators_certificate_bundle_is_trusted_and_a_drip_over_tls_is_cut_
 
 
 def test_a_proxy_is_cut_off_as_well(
-    server: Server, make: Callable[..., Fetcher], failure: Callable[..., Failed]
+    server: Server, make: Callable[..., Fetcher], failure: Callable[..., FetchFailed]
 ) -> None:
     server.script("http://list.example/x", [Answer(body=BODY, drip_headers=0.02)])
     fetcher = make(proxy=server.url(), timeout=timedelta(seconds=0.1))

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 
-from monitor.fetch import Failed, Fetched, Fetcher, Target
+from monitor.fetch import Fetched, Fetcher, FetchFailed, Target
 from tests.peers.http import Answer, Server
 
 BODY = b"<kml/>"
@@ -26,7 +26,7 @@ def test_a_server_that_recovers_is_waited_for(
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 410, 501, 505])
 def test_a_refusal_is_not_argued_with(
-    server: Server, failure: Callable[..., Failed], slept: list[float], status: int
+    server: Server, failure: Callable[..., FetchFailed], slept: list[float], status: int
 ) -> None:
     server.script("/x", [Answer(status), Answer(body=BODY)])
     assert str(failure(server.url("/x"))) == f"answered {status}"
@@ -34,7 +34,7 @@ def test_a_refusal_is_not_argued_with(
 
 
 def test_the_number_of_attempts_is_bounded(
-    server: Server, make: Callable[..., Fetcher], failure: Callable[..., Failed], slept: list[float]
+    server: Server, make: Callable[..., Fetcher], failure: Callable[..., FetchFailed], slept: list[float]
 ) -> None:
     server.script("/x", [Answer(500)])
     failed = failure(server.url("/x"), make(attempts=4))
@@ -45,7 +45,7 @@ def test_the_number_of_attempts_is_bounded(
 
 
 def test_pauses_are_jittered_over_a_growing_window(
-    server: Server, make: Callable[..., Fetcher], failure: Callable[..., Failed], slept: list[float]
+    server: Server, make: Callable[..., Fetcher], failure: Callable[..., FetchFailed], slept: list[float]
 ) -> None:
     server.script("/x", [Answer(500)])
     failure(server.url("/x"), make(attempts=8, timeout=timedelta(hours=1)))
@@ -54,7 +54,7 @@ def test_pauses_are_jittered_over_a_growing_window(
 
 
 def test_no_pause_outlasts_the_time_of_the_get(
-    server: Server, make: Callable[..., Fetcher], failure: Callable[..., Failed]
+    server: Server, make: Callable[..., Fetcher], failure: Callable[..., FetchFailed]
 ) -> None:
     now = [0.0]
 
@@ -85,7 +85,7 @@ def test_retry_after_as_a_date_counts_from_the_servers_own_clock(
 
 
 def test_a_wait_beyond_patience_is_left_to_the_next_poll(
-    server: Server, failure: Callable[..., Failed], slept: list[float]
+    server: Server, failure: Callable[..., FetchFailed], slept: list[float]
 ) -> None:
     server.script("/x", [Answer(429, headers={"Retry-After": "3600"}), Answer(body=BODY)])
     failed = failure(server.url("/x"))
@@ -111,7 +111,7 @@ def test_a_wait_beyond_patience_is_left_to_the_next_poll(
     ],
 )
 def test_no_retry_after_breaks_the_fetch(
-    server: Server, failure: Callable[..., Failed], value: str, wait: timedelta | None
+    server: Server, failure: Callable[..., FetchFailed], value: str, wait: timedelta | None
 ) -> None:
     date = "Sun, 06 Nov 1994 08:49:30 GMT"
     raw = value.encode().decode("latin-1")
@@ -120,7 +120,7 @@ def test_no_retry_after_breaks_the_fetch(
 
 
 def test_a_date_without_the_servers_clock_is_not_guessed(
-    server: Server, failure: Callable[..., Failed]
+    server: Server, failure: Callable[..., FetchFailed]
 ) -> None:
     server.script("/x", [Answer(503, headers={"Retry-After": "Sun, 06 Nov 1994 08:49:30 GMT"})])
     assert failure(server.url("/x")).retry_after is None

@@ -10,7 +10,7 @@ from monitor.errors import UsageError
 from monitor.polling import Hold, PollResult, approve, reject, standing
 from monitor.storage.engine import reading
 from monitor.storage.lists import baseline, changes
-from monitor.storage.lists.changes import Row
+from monitor.storage.lists.changes import StoredChange
 from monitor.storage.lists.history import SnapshotInfo
 from tests.polling.publisher import HOUR, Publication, agencies, agency
 
@@ -36,7 +36,7 @@ def test_a_hold_says_what_why_and_until_when(publication: Publication) -> None:
 
     assert len(holds) == 100
     hold = holds[0]
-    assert isinstance(hold.what, Row)
+    assert isinstance(hold.what, StoredChange)
     assert hold.source == "list"
     assert hold.id == str(hold.what.id)
     assert hold.what.reason

@@ -19,7 +19,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from monitor.record import verify
-from monitor.record.bundle import BundleBody, BundleEntry, Evidence, Quote, build_bundle, pack_bundle
+from monitor.record.bundle import BundleBody, BundleContents, BundleEntry, Quote, build_bundle, pack_bundle
 from monitor.record.checkpoint import Checkpoint, Signer, sign_note
 from monitor.record.leaf import dump_canonical, encode_leaf
 from monitor.record.tree import Frontier, compute_root, hash_leaf, prove_inclusion
@@ -51,7 +51,7 @@ def entries() -> list[dict[str, Any]]:
     return log
 
 
-def evidence(**changes: Any) -> Evidence:
+def evidence(**changes: Any) -> BundleContents:
     log, frontier, nodes = entries(), Frontier(), {}
     for content in log:
         frontier, completed = frontier.append(hash_leaf(encode_leaf(content)))
@@ -88,7 +88,7 @@ def evidence(**changes: Any) -> Evidence:
         "absent": [Quote(sha(BEFORE), "Hammond")],
         "checkpoint": sign_note(Checkpoint(SIGNER.name, len(log), root).text, [SIGNER]),
     }
-    return Evidence(**values | changes)
+    return BundleContents(**values | changes)
 
 
 def bundle(**changes: Any) -> dict[str, bytes]:
@@ -353,7 +353,7 @@ def test_signatures_are_verified_as_the_cryptography_library_does(
     changed = (
         signature[:at] + bytes([signature[at] ^ 1 << data.draw(st.integers(0, 7))]) + signature[at + 1 :]
     )
-    with contextlib.suppress(verify.Failed):  # a point that is none
+    with contextlib.suppress(verify.VerificationFailed):  # a point that is none
         assert not verify.verify_ed25519(key, text, changed)
     assert not verify.verify_ed25519(key, text + b"x", signature)
     # s has one representative only (RFC 8032, 5.1.7)

@@ -10,7 +10,7 @@ from datetime import timedelta
 import pytest
 
 from monitor.errors import StoreError
-from monitor.schedule import Repeater, Sender, Timer
+from monitor.schedule import PollTimer, Repeater, SenderLoop
 
 SOON = timedelta(milliseconds=20)
 PATIENCE = 5.0
@@ -18,7 +18,7 @@ PATIENCE = 5.0
 
 def test_every_source_is_asked_at_the_start_and_again_at_every_tick() -> None:
     asked: dict[str, threading.Semaphore] = {"a": threading.Semaphore(0), "b": threading.Semaphore(0)}
-    timer = Timer(asked, lambda name: asked[name].release(), tick=SOON, jitter=timedelta(0))
+    timer = PollTimer(asked, lambda name: asked[name].release(), tick=SOON, jitter=timedelta(0))
     timer.start()
     try:
         for semaphore in asked.values():
@@ -39,7 +39,7 @@ def test_an_error_of_one_source_stops_neither_the_others_nor_its_own_next_tick(
             raise RuntimeError("broken")
         good.release()
 
-    timer = Timer(["bad", "good"], poll, tick=SOON, jitter=timedelta(0))
+    timer = PollTimer(["bad", "good"], poll, tick=SOON, jitter=timedelta(0))
     with caplog.at_level(logging.ERROR, "monitor.schedule"):
         timer.start()
         assert bad.acquire(timeout=PATIENCE)
@@ -63,7 +63,7 @@ def test_one_source_is_never_polled_twice_at_a_time_and_a_stop_waits_for_it() ->
         running -= 1
 
     logging.getLogger("apscheduler").setLevel(logging.CRITICAL)
-    timer = Timer(["a"], poll, tick=SOON, jitter=timedelta(0))
+    timer = PollTimer(["a"], poll, tick=SOON, jitter=timedelta(0))
     timer.start()
     assert begun.acquire(timeout=PATIENCE)
     assert not timer.stop(timedelta(milliseconds=50))
@@ -90,7 +90,7 @@ def test_the_sender_goes_on_after_an_error_and_is_woken_before_its_pause_is_over
             if rounds == 1:
                 raise OSError("relay is away")
 
-        sender = Sender(send, lambda: None)
+        sender = SenderLoop(send, lambda: None)
         async with asyncio.timeout(PATIENCE):
             await sender.run(stop)
 
@@ -113,7 +113,7 @@ def test_what_keeps_going_wrong_is_a_line_once_and_its_end_another(caplog: pytes
             if error is not None:
                 raise error
 
-        sender = Sender(send, lambda: None)
+        sender = SenderLoop(send, lambda: None)
         async with asyncio.timeout(PATIENCE):
             await sender.run(stop)
 

@@ -34,7 +34,7 @@ def wish(address: str = ANN, *places: str, **more: Any) -> Wish:
 
 def ask(
     engine: Engine, keys: KeyFile, now: datetime, address: str = ANN, *places: str, **more: Any
-) -> subscribers.Answer:
+) -> subscribers.SignupAnswer:
     """A form is sent, and the sender looks at it."""
     answer = subscribers.request(engine, keys, wish(address, *places, **more), client="192.0.2.7", now=now)
     subscribers.admit(engine, keys, now)

@@ -106,13 +106,13 @@ def test_a_tombstone_buries_whoever_a_restored_copy_brings_back(
         file.write("2026-03-02T1")  # torn by a crash
     assert "ann" not in (tmp_path / "erasures.txt").read_text().lower()
 
-    assert subscribers.bury(engine, keys, stones, now + 2 * DAY) == 1
+    assert subscribers.reapply_erasures(engine, keys, stones, now + 2 * DAY) == 1
     assert who(engine, keys) is None
     assert who(engine, keys, "bob@example.org") is not None
-    assert subscribers.bury(engine, keys, stones, now + 2 * DAY) == 0
+    assert subscribers.reapply_erasures(engine, keys, stones, now + 2 * DAY) == 0
 
     again = member(engine, keys, now + 3 * DAY)
-    assert subscribers.bury(engine, keys, stones, now + 4 * DAY) == 0
+    assert subscribers.reapply_erasures(engine, keys, stones, now + 4 * DAY) == 0
     assert who(engine, keys) is not None
     assert again.id != one.id
 
@@ -125,7 +125,7 @@ def test_a_form_is_forgotten_with_an_erasure_at_its_moment_or_after_it(
     stones.add(keys, "email", ANN, now)
     asked_at = now + timedelta(seconds=later)
     subscribers.request(sqlite_engine, keys, wish(), client="192.0.2.7", now=asked_at)
-    assert subscribers.bury(sqlite_engine, keys, stones, now + DAY) == forgotten
+    assert subscribers.reapply_erasures(sqlite_engine, keys, stones, now + DAY) == forgotten
 
 
 def test_nobody_leaves_without_a_tombstone(
@@ -181,7 +181,7 @@ def test_a_form_that_still_waits_is_forgotten_with_its_address(
     stones = Tombstones(tmp_path)
     if restored:
         stones.add(keys, "email", ANN, now + DAY)
-        subscribers.bury(engine, keys, stones, now + DAY)
+        subscribers.reapply_erasures(engine, keys, stones, now + DAY)
     else:
         subscribers.erase(engine, keys, channel="email", address=ANN, now=now, tombstones=stones)
     subscribers.admit(engine, keys, now)

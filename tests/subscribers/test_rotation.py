@@ -25,7 +25,7 @@ from monitor.storage import engine as db
 from monitor.storage import key_exchange, people
 from monitor.storage.people import signups
 from monitor.storage.people.tables import RateWindowRow, SignupRow
-from monitor.subscribers import Answer, LinkState, Tombstones
+from monitor.subscribers import LinkState, SignupAnswer, Tombstones
 from monitor.subscribers.key_rotation import LINKS_KEPT
 from tests.subscribers.conftest import ANN, ask, member, token, who, wish
 
@@ -46,7 +46,7 @@ def process(url: str, folder: Path) -> Iterator[tuple[Engine, KeyFile]]:
     """What another process has in its memory: an engine, and the key as it is now."""
     engine = db.connect(url)
     own = unlocked(engine, folder)
-    db.heed(engine, own.heed)
+    db.on_begin(engine, own.refresh)
     yield engine, own
     engine.dispose()
 
@@ -84,7 +84,7 @@ def test_a_rotated_key_opens_and_finds_everything(
     assert subscribers.admit(engine, new, now) == 1
     assert who(engine, new, "waits@example.org") is not None
     member(engine, new, now, "erased@example.org")
-    assert subscribers.bury(engine, new, stones, now) == 1
+    assert subscribers.reapply_erasures(engine, new, stones, now) == 1
 
 
 @pytest.mark.parametrize("leaked", [False, True])
@@ -171,7 +171,7 @@ def test_a_rotation_amid_sign_ups_and_leavings_loses_nobody(
             while not over.is_set() and taken < 100:
                 form = wish(f"new{number}.{taken}@example.org")
                 client = f"10.{number}.{taken}.1"
-                assert subscribers.request(theirs, key, form, client=client, now=now) is Answer.TAKEN
+                assert subscribers.request(theirs, key, form, client=client, now=now) is SignupAnswer.TAKEN
                 subscribers.admit(theirs, key, now)
                 taken += 1
         return taken
@@ -192,7 +192,7 @@ def test_a_rotation_amid_sign_ups_and_leavings_loses_nobody(
         counts = [each.result(timeout=60) for each in taken]
 
     new = unlocked(engine, tmp_path)
-    assert subscribers.bury(engine, new, Tombstones(tmp_path), now) == 0
+    assert subscribers.reapply_erasures(engine, new, Tombstones(tmp_path), now) == 0
     with db.reading(engine) as conn:
         living = people.living(conn)
         assert conn.scalar(sa.select(sa.func.count()).select_from(SignupRow)) == 0

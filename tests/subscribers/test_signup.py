@@ -20,7 +20,7 @@ from monitor.storage import engine as db
 from monitor.storage import people
 from monitor.storage.deliveries.tables import DeliveryRow
 from monitor.storage.people.tables import ConfirmationRow, RateWindowRow, SignupRow, SubscriberRow
-from monitor.subscribers import Answer, LinkState, SignupLimits
+from monitor.subscribers import LinkState, SignupAnswer, SignupLimits
 from monitor.subscribers.signup import MOST_IN_A_MAILBOX, mailbox_of, network_of
 from tests.subscribers.conftest import ANN, ask, count, deliveries, member, token, who, wish
 
@@ -30,7 +30,7 @@ DAY = timedelta(days=1)
 def test_a_form_makes_somebody_pending_who_is_asked_once(
     engine: Engine, keys: KeyFile, now: datetime
 ) -> None:
-    assert ask(engine, keys, now, ANN, "60601", "IL", sources=("ring", "ice-287g")) is Answer.TAKEN
+    assert ask(engine, keys, now, ANN, "60601", "IL", sources=("ring", "ice-287g")) is SignupAnswer.TAKEN
     one = who(engine, keys)
     assert one is not None
     assert (one.state, one.origin, one.confirm_until) == ("pending", "site", now + timedelta(hours=48))
@@ -169,15 +169,15 @@ def test_limits_hold_per_network_and_for_the_site_and_raise_an_alarm_once(
 ) -> None:
     limits = SignupLimits(network=5, site=12)
 
-    def post(number: int, client: str) -> Answer:
+    def post(number: int, client: str) -> SignupAnswer:
         return subscribers.request(
             engine, keys, wish(f"victim{number}@example.org"), client=client, now=now, limits=limits
         )
 
     first = [post(n, "198.51.100.7") for n in range(8)]
-    assert first == [Answer.TAKEN] * 5 + [Answer.NETWORK_BUSY] * 3
+    assert first == [SignupAnswer.TAKEN] * 5 + [SignupAnswer.NETWORK_BUSY] * 3
     others = [post(n, f"203.0.{n}.9") for n in range(10)]
-    assert others == [Answer.TAKEN] * 7 + [Answer.SITE_BUSY] * 3
+    assert others == [SignupAnswer.TAKEN] * 7 + [SignupAnswer.SITE_BUSY] * 3
     subscribers.admit(engine, keys, now)
     assert len(deliveries(engine, "confirm")) == 7  # of 12 forms for 7 addresses
     alarms = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
@@ -186,7 +186,7 @@ def test_limits_hold_per_network_and_for_the_site_and_raise_an_alarm_once(
     later = now + timedelta(hours=1)
     assert (
         subscribers.request(engine, keys, wish(), client="198.51.100.7", now=later, limits=limits)
-        is Answer.TAKEN
+        is SignupAnswer.TAKEN
     )
     with db.reading(engine) as conn:
         assert "198.51" not in repr(conn.execute(sa.select(RateWindowRow.__table__)).all())  # type: ignore[attr-defined]
@@ -221,7 +221,7 @@ def test_the_same_work_is_done_for_every_state_of_an_address(
         statements.append(statement)
 
     answer = subscribers.request(engine, keys, wish(), client="192.0.2.7", now=later)
-    assert answer is Answer.TAKEN
+    assert answer is SignupAnswer.TAKEN
     assert [text.split()[0] for text in statements] == ["BEGIN", "INSERT", "INSERT", "INSERT"]
 
 

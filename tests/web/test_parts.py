@@ -14,7 +14,7 @@ from monitor.domain import Confidence, Listing, Placement
 from monitor.fetch import Fetcher
 from monitor.pictures.bars import HEIGHT, WIDTH, chart
 from monitor.storage.lists.coverage import Coverage
-from monitor.web.presenters import agency_mark, agency_path
+from monitor.web.presenters import agency_hash, agency_path
 from tests.peers.http import Server
 from tests.web.story import GARY, HAMMOND, LAKE, SOURCE, STATE_POLICE, Publisher, locate
 
@@ -77,7 +77,7 @@ def test_an_agency_s_address_is_short_safe_and_its_own(key: str) -> None:
     path = agency_path("list", key)
     assert len(path) < 100
     assert set(path) <= set("abcdefghijklmnopqrstuvwxyz0123456789-/")
-    assert path.endswith(agency_mark(key))
+    assert path.endswith(agency_hash(key))
     assert agency_path("list", key + "x") != path
 
 

@@ -17,7 +17,7 @@ from monitor.domain import Change, Kind, Listing, Placement, State
 from monitor.states import STATES
 from monitor.storage.engine import reading, transaction
 from monitor.storage.lists import changes, timeline
-from monitor.storage.lists.changes import Row
+from monitor.storage.lists.changes import StoredChange
 from monitor.storage.lists.coverage import Coverage
 from monitor.storage.lists.tables import ChangesetRow, FetchRow, SourceRow
 from monitor.web import create_app
@@ -29,7 +29,7 @@ from tests.web.test_pages import words
 
 def rows(
     count: int, state: State, at: datetime, *, changeset: int | None = None, held: bool = True
-) -> list[Row]:
+) -> list[StoredChange]:
     """Agencies that were added, one in each state in turn, and every so often one whose state nobody gave."""
     codes = [*STATES, None]
     found = []
@@ -40,7 +40,7 @@ def rows(
             attributes=(("Type", "Jail"),),
         )
         found.append(
-            Row(
+            StoredChange(
                 SOURCE,
                 Change(Kind.ADDED, after=listing),
                 f"{listing.state}|{at}|{number}",

@@ -10,7 +10,7 @@ from monitor.core.diff import diff
 from monitor.core.guard.groups import group_holds
 from monitor.core.guard.reasons import span, title
 from monitor.core.guard.recent import Identity, Memory
-from monitor.core.guard.unreadable import doubts_of
+from monitor.core.guard.unreadable import unreadable_rows_of
 from monitor.domain import Change, Judgement, Kind, Listing, OpenChange, Policy, Released, State
 
 
@@ -39,7 +39,7 @@ def judge(
     known = _known(changes, standing)
     memory = Memory.of(released, now, policy)
     changes = memory.with_previous(changes, known)
-    doubts = doubts_of(changes, accepted, damaged)
+    doubts = unreadable_rows_of(changes, accepted, damaged)
     holds = group_holds(changes, accepted, known, memory, doubts, now, policy)
 
     def verdict(change: Change) -> Judgement:

@@ -11,7 +11,7 @@ from monitor.core.identity import dates_of, documents_of, named_key, normalise
 from monitor.domain import Change, Kind, Listing
 
 
-def doubts_of(
+def unreadable_rows_of(
     changes: Sequence[Change], accepted: Collection[Listing], damaged: Iterable[Listing]
 ) -> dict[Identity, str]:
     """The changes that only a person can decide, with the reason: what seems to be there or gone for a row that cannot be read."""

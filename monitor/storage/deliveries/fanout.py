@@ -72,7 +72,7 @@ class Match:
     asked_at: datetime
 
 
-def waiting(conn: Connection) -> tuple[PendingFanOut, ...]:
+def read_pending(conn: Connection) -> tuple[PendingFanOut, ...]:
     """Changesets that were not fanned out yet, oldest first."""
     rows: Any = conn.execute(
         sa.select(ChangesetRow.c.id, ChangesetRow.c.source)

@@ -7,10 +7,10 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlmodel import Field
 
-from monitor.storage.columns import BigId, Row, UtcDateTime
+from monitor.storage.columns import BigId, TableRow, UtcDateTime
 
 
-class DeliveryRow(Row, table=True):
+class DeliveryRow(TableRow, table=True):
     """One row of the outbox: one message owed to one subscriber.
 
     ``kind``: alert, digest, confirm, welcome, notice. ``state``: due, sent, failed, dropped (the subscriber left or was suppressed before).
@@ -71,7 +71,7 @@ class DeliveryRow(Row, table=True):
     )
 
 
-class DigestChangesetRow(Row, table=True):
+class DigestChangesetRow(TableRow, table=True):
     """A changeset that a digest or summary tells: once per subscriber, as an alert is."""
 
     __tablename__ = "digest_changeset"
@@ -82,7 +82,7 @@ class DigestChangesetRow(Row, table=True):
     __table_args__ = (sa.Index("ix_digest_changeset_delivery_id", "delivery_id"),)
 
 
-class LaneRow(Row, table=True):
+class LaneRow(TableRow, table=True):
     """A part of a channel that must pause: a mail domain that refuses us, a chat that said retry_after."""
 
     __tablename__ = "lane"

@@ -19,7 +19,7 @@ OPEN = (State.PENDING, State.HELD, State.REJECTED)
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class StoredChange:
     """A change as it is kept. ``id`` is None until it is written.
 
     ``not_before`` is the last good poll without it, ``first_seen_at`` the first with it, ``ended_at`` when it was published or
@@ -59,7 +59,7 @@ class ChangesetInfo:
     leaf: int | None
 
 
-def standing(conn: Connection, source: str | None = None) -> tuple[Row, ...]:
+def standing(conn: Connection, source: str | None = None) -> tuple[StoredChange, ...]:
     """What stands against the baseline of a source, or of all, oldest first: pending, held, and what a person rejected."""
     query = _select().where(tables.ChangeRow.c.state.in_([state.value for state in OPEN]))
     if source is not None:
@@ -67,7 +67,7 @@ def standing(conn: Connection, source: str | None = None) -> tuple[Row, ...]:
     return _rows(conn, query.order_by(tables.ChangeRow.c.id))
 
 
-def by_ids(conn: Connection, ids: Sequence[int]) -> tuple[Row, ...]:
+def by_ids(conn: Connection, ids: Sequence[int]) -> tuple[StoredChange, ...]:
     """Changes by id, in whatever state; unknown ids are missing in the answer."""
     return _rows(conn, _select().where(tables.ChangeRow.c.id.in_(ids)).order_by(tables.ChangeRow.c.id))
 
@@ -95,7 +95,7 @@ def published(
     changeset: int | None = None,
     place: str | None = None,
     within: str | None = None,
-) -> tuple[Row, ...]:
+) -> tuple[StoredChange, ...]:
     """What was published, oldest first; of a source, from a moment on, in one changeset, for one place.
 
     ``within`` is the state of a ZIP ``place``: what concerns the whole state concerns the ZIP too. A change has no place before it is
@@ -118,7 +118,7 @@ def published(
     return _rows(conn, query.order_by(tables.ChangeRow.c.ended_at, tables.ChangeRow.c.id))
 
 
-def write(conn: Connection, rows: Iterable[Row]) -> None:
+def write(conn: Connection, rows: Iterable[StoredChange]) -> None:
     """Insert the rows without an id, and bring those with one up to date."""
     rows = tuple(rows)
     new = [_values(row) for row in rows if row.id is None]
@@ -167,12 +167,12 @@ def _select() -> sa.Select[Any]:
     )  # fmt: skip
 
 
-def _rows(conn: Connection, query: sa.Select[Any]) -> tuple[Row, ...]:
+def _rows(conn: Connection, query: sa.Select[Any]) -> tuple[StoredChange, ...]:
     return tuple(_row(row) for row in conn.execute(query))
 
 
-def _row(row: Any) -> Row:
-    return Row(
+def _row(row: Any) -> StoredChange:
+    return StoredChange(
         id=row.id,
         source=row.source,
         change=change_from_row(row),
@@ -192,7 +192,7 @@ def _row(row: Any) -> Row:
     )
 
 
-def _values(row: Row) -> dict[str, Any]:
+def _values(row: StoredChange) -> dict[str, Any]:
     return change_to_columns(row.change, row.agency) | {
         "source": row.source,
         "state": row.state.value,

@@ -8,13 +8,7 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
-from monitor.storage.lists.tables import (
-    ChangeRow,
-    FetchRow,
-    ListingVersionRow,
-    SnapshotRow,
-    SourceRow,
-)
+from monitor.storage.lists.tables import ChangeRow, FetchRow, ListingVersionRow, SnapshotRow, SourceRow
 
 
 @dataclass(frozen=True, slots=True)

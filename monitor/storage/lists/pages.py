@@ -15,7 +15,7 @@ from sqlalchemy.engine import Connection
 
 from monitor.domain import Listing, State
 from monitor.storage.lists import tables
-from monitor.storage.lists.changes import Row
+from monitor.storage.lists.changes import StoredChange
 from monitor.storage.lists.codec import listing_from_json
 from monitor.storage.lists.tables import ChangePlaceRow, ListingVersionRow
 from monitor.storage.lists.timeline import in_order
@@ -37,7 +37,7 @@ def latest(
     within: Collection[str] = (),
     changeset: int | None = None,
     limit: int = 20,
-) -> tuple[Row, ...]:
+) -> tuple[StoredChange, ...]:
     """The newest published changes, newest first; for places only those that concern one of them, and only those of a changeset.
 
     ``within`` are the states of ZIPs: what concerns every ZIP there concerns them too. A change has no place before it is fanned out.
@@ -97,7 +97,7 @@ def versions(conn: Connection, source: str, agency: str) -> tuple[ListingLife, .
     return tuple(ListingLife(_listing(row), row.from_at, row.to_at) for row in rows)
 
 
-def history(conn: Connection, source: str, agency: str) -> tuple[Row, ...]:
+def history(conn: Connection, source: str, agency: str) -> tuple[StoredChange, ...]:
     """What happened to an agency, newest first: published, held now, or held and withdrawn. What only waited is nobody's news."""
     change = tables.ChangeRow.c
     shown = sa.or_(

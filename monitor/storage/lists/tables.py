@@ -8,10 +8,10 @@ from typing import Any
 import sqlalchemy as sa
 from sqlmodel import Field
 
-from monitor.storage.columns import BigId, Json, Row, UtcDateTime
+from monitor.storage.columns import BigId, Json, TableRow, UtcDateTime
 
 
-class SourceRow(Row, table=True):
+class SourceRow(TableRow, table=True):
     """The moving state of one source. ``number`` counts moves of the baseline and is what pollers compare and swap.
 
     ``polls`` counts the polls in the log of the record: their numbers have no gap.
@@ -35,7 +35,7 @@ class SourceRow(Row, table=True):
     polls: int = Field(default=0, sa_column_kwargs={"server_default": "0"})
 
 
-class ValidatorRow(Row, table=True):
+class ValidatorRow(TableRow, table=True):
     """What a server gave with the last good body of one URL, to ask conditionally the next time."""
 
     __tablename__ = "validator"
@@ -46,7 +46,7 @@ class ValidatorRow(Row, table=True):
     hash: str | None = None
 
 
-class BodyRow(Row, table=True):
+class BodyRow(TableRow, table=True):
     """A raw body, once per SHA-256 of its decoded bytes; see `storage.lists.bodies`. ``size`` counts the decoded bytes.
 
     ``encoding`` is ``raw``, ``zstd``, ``gzip`` or ``difference``; ``base`` is the body that a difference starts from, ``position`` its
@@ -69,7 +69,7 @@ class BodyRow(Row, table=True):
     __table_args__ = (sa.Index("ix_body_base", "base"),)
 
 
-class FetchRow(Row, table=True):
+class FetchRow(TableRow, table=True):
     """One attempt to get a source's bytes. ``outcome``: good, unchanged, failed, rejected. Headers are evidence and kept verbatim."""
 
     __tablename__ = "fetch"
@@ -92,7 +92,7 @@ class FetchRow(Row, table=True):
     __table_args__ = (sa.Index("ix_fetch_source_at", "source", "at"),)
 
 
-class SnapshotRow(Row, table=True):
+class SnapshotRow(TableRow, table=True):
     """A parsed state of a source as it was published. Written when a body was parsed; a poll without new bytes writes none.
 
     ``verdict``: accepted or rejected; ``digest`` is a hash over the set of its listings (order and folders apart).
@@ -115,7 +115,7 @@ class SnapshotRow(Row, table=True):
     __table_args__ = (sa.Index("ix_snapshot_source_id", "source", "id"),)
 
 
-class ApprovalRow(Row, table=True):
+class ApprovalRow(TableRow, table=True):
     """A person believed this content of a source (by body hash) although the guard rejected it, or rejected it for good."""
 
     __tablename__ = "approval"
@@ -125,7 +125,7 @@ class ApprovalRow(Row, table=True):
     at: datetime = Field(sa_type=UtcDateTime)
 
 
-class ListingVersionRow(Row, table=True):
+class ListingVersionRow(TableRow, table=True):
     """One accepted listing while it read like this: [from_at, to_at), ``to_at`` None while it is in the baseline.
 
     ``agency`` is the key under which the agency was first accepted: it survives renames. ``content`` holds the other fields of
@@ -159,7 +159,7 @@ class ListingVersionRow(Row, table=True):
     )
 
 
-class ChangesetRow(Row, table=True):
+class ChangesetRow(TableRow, table=True):
     """The changes that one poll published together. ``fanned_out_at`` None: its deliveries are still to be written."""
 
     __tablename__ = "changeset"
@@ -178,7 +178,7 @@ class ChangesetRow(Row, table=True):
     )
 
 
-class ChangeRow(Row, table=True):
+class ChangeRow(TableRow, table=True):
     """A difference between the baseline and what was published, with a state and a clock of its own.
 
     ``not_before`` is the last good poll without it, ``first_seen_at`` the first with it (together: the interval in which it happened),
@@ -216,7 +216,7 @@ class ChangeRow(Row, table=True):
     )
 
 
-class ChangePlaceRow(Row, table=True):
+class ChangePlaceRow(TableRow, table=True):
     """A place that a published change concerns: its ZIPs, its state, and "US".
 
     ``everyone``: on a state's row, the agency serves the whole state, so followers of any ZIP there hear of it too.
@@ -230,7 +230,7 @@ class ChangePlaceRow(Row, table=True):
     __table_args__ = (sa.Index("ix_change_place_place", "place"),)
 
 
-class LogLeafRow(Row, table=True):
+class LogLeafRow(TableRow, table=True):
     """An entry of the log of the record, never changed. ``content`` is canonical JSON, ``hash`` that of the Merkle leaf."""
 
     __tablename__ = "log_leaf"
@@ -240,7 +240,7 @@ class LogLeafRow(Row, table=True):
     hash: bytes
 
 
-class LogNodeRow(Row, table=True):
+class LogNodeRow(TableRow, table=True):
     """The root of a complete subtree of the log. Only levels that are multiples of 8 are kept, as tiles need them."""
 
     __tablename__ = "log_node"
@@ -249,7 +249,7 @@ class LogNodeRow(Row, table=True):
     hash: bytes
 
 
-class LogHeadRow(Row, table=True):
+class LogHeadRow(TableRow, table=True):
     """The state of the log, one row, which whoever appends locks first.
 
     ``peaks`` are the hashes of the complete subtrees, largest first; ``key`` is the public key that signs checkpoints.
@@ -262,7 +262,7 @@ class LogHeadRow(Row, table=True):
     key: str | None = None
 
 
-class LogCheckpointRow(Row, table=True):
+class LogCheckpointRow(TableRow, table=True):
     """The latest signed state of the log, as a C2SP note."""
 
     __tablename__ = "log_checkpoint"

@@ -17,7 +17,7 @@ from sqlalchemy.engine import Connection
 from monitor.domain import Kind, State
 from monitor.states import STATES
 from monitor.storage.lists import changes, tables
-from monitor.storage.lists.changes import Row
+from monitor.storage.lists.changes import StoredChange
 from monitor.storage.lists.tables import ChangesetRow, FetchRow
 
 _GOOD = ("good", "unchanged")
@@ -31,7 +31,7 @@ class ChangesetSummary:
     source: str
     at: datetime
     counts: dict[Kind, int]
-    first: tuple[Row, ...]
+    first: tuple[StoredChange, ...]
 
     @property
     def total(self) -> int:
@@ -54,7 +54,7 @@ class Whole:
     pages: dict[str | None, int]
     interval: tuple[datetime | None, datetime] | None
     held: int
-    rows: tuple[Row, ...]
+    rows: tuple[StoredChange, ...]
 
     @property
     def total(self) -> int:
@@ -76,7 +76,7 @@ class HeldGroup:
     release_at: datetime | None
     ended_at: datetime | None
     count: int
-    rows: tuple[Row, ...]
+    rows: tuple[StoredChange, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,15 +181,15 @@ def changeset(conn: Connection, number: int, *, page: int = 1, size: int = 500) 
     )
 
 
-def state_of(row: Row) -> str | None:
+def state_of(row: StoredChange) -> str | None:
     """The state that a change is sorted under."""
     listings = (row.change.after, row.change.before)
     return next((listing.state for listing in listings if listing and listing.state), None)
 
 
-def holds(rows: Sequence[Row]) -> tuple[HeldGroup, ...]:
+def holds(rows: Sequence[StoredChange]) -> tuple[HeldGroup, ...]:
     """Held or rejected changes by what they have in common, the newest first."""
-    groups: dict[tuple[object, ...], list[Row]] = {}
+    groups: dict[tuple[object, ...], list[StoredChange]] = {}
     for row in rows:
         alike = (row.source, row.change.kind, row.state, row.not_before, row.first_seen_at, row.release_at)
         groups.setdefault(alike, []).append(row)
@@ -271,7 +271,7 @@ def look(conn: Connection, before: SourceGaps, longest: timedelta) -> SourceGaps
     return replace(before, gaps=tuple(found), last=last, failed=failed, rejected=rejected)
 
 
-def in_order(conn: Connection, ids: Iterable[Any]) -> tuple[Row, ...]:
+def in_order(conn: Connection, ids: Iterable[Any]) -> tuple[StoredChange, ...]:
     """Changes by id, in the order of the ids."""
     wanted = tuple(ids)
     rows = {row.id: row for row in changes.by_ids(conn, wanted)}
@@ -289,7 +289,7 @@ def _place(state: str | None) -> tuple[bool, int, str]:
 
 def _first(
     conn: Connection, which: sa.ColumnElement[bool], groups: Iterable[Any], count: int
-) -> tuple[Row, ...]:
+) -> tuple[StoredChange, ...]:
     """The first changes of each group, in the order in which they were written."""
     rank = sa.func.row_number().over(partition_by=tuple(groups), order_by=tables.ChangeRow.c.id)
     ranked = sa.select(tables.ChangeRow.c.id, rank.label("rank")).where(which).subquery()
@@ -297,5 +297,5 @@ def _first(
     return in_order(conn, conn.scalars(query))
 
 
-def _alike(row: Row) -> tuple[object, ...]:
+def _alike(row: StoredChange) -> tuple[object, ...]:
     return (row.source, row.change.kind.value, row.not_before, row.first_seen_at, row.ended_at)

@@ -41,7 +41,7 @@ def put(conn: Connection, sealed: bytes, now: datetime) -> None:
     conn.execute(_PUT, {"sealed": sealed, "at": now})
 
 
-def waiting(conn: Connection, limit: int) -> tuple[PendingSignup, ...]:
+def read_pending(conn: Connection, limit: int) -> tuple[PendingSignup, ...]:
     """The oldest sign-ups that wait; on PostgreSQL those that another process is deciding about are passed over."""
     rows = conn.execute(
         sa.select(SignupRow.c.id, SignupRow.c.sealed, SignupRow.c.at)
@@ -52,7 +52,7 @@ def waiting(conn: Connection, limit: int) -> tuple[PendingSignup, ...]:
     return tuple(PendingSignup(id or 0, sealed, at) for id, sealed, at in rows)
 
 
-def any_waiting(conn: Connection) -> bool:
+def any_pending(conn: Connection) -> bool:
     """Whether there is anything to decide about."""
     return bool(conn.scalar(sa.select(sa.exists(sa.select(SignupRow.c.id)))))
 
@@ -62,7 +62,7 @@ def done(conn: Connection, signup: int) -> None:
     conn.execute(sa.delete(SignupRow).where(SignupRow.c.id == signup))
 
 
-def asked(conn: Connection, channel: str, address_hash: str) -> ConfirmationCount | None:
+def read_confirmation_count(conn: Connection, channel: str, address_hash: str) -> ConfirmationCount | None:
     """What an address was sent already because somebody typed it in; None if nothing since its owner last confirmed."""
     row = conn.execute(
         sa.select(ConfirmationRow.c.count, ConfirmationRow.c.at).where(
@@ -72,7 +72,7 @@ def asked(conn: Connection, channel: str, address_hash: str) -> ConfirmationCoun
     return ConfirmationCount(*row) if row is not None else None
 
 
-def note_asked(conn: Connection, channel: str, address_hash: str, count: int, now: datetime) -> None:
+def count_confirmation(conn: Connection, channel: str, address_hash: str, count: int, now: datetime) -> None:
     """Keep that an address has now been written to ``count`` times."""
     given = {"count": count, "at": now}
     conn.execute(
@@ -82,7 +82,7 @@ def note_asked(conn: Connection, channel: str, address_hash: str, count: int, no
     )
 
 
-def forget_asked(conn: Connection, channel: str, address_hash: str) -> None:
+def delete_confirmation_count(conn: Connection, channel: str, address_hash: str) -> None:
     """The owner of the address has confirmed: the count begins anew."""
     conn.execute(
         sa.delete(ConfirmationRow).where(

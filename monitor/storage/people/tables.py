@@ -7,10 +7,10 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlmodel import Field
 
-from monitor.storage.columns import Row, UtcDateTime
+from monitor.storage.columns import TableRow, UtcDateTime
 
 
-class SubscriberRow(Row, table=True):
+class SubscriberRow(TableRow, table=True):
     """An address on a channel. ``state``: pending, active, paused, ended. The row outlives an unsubscribe with its address erased.
 
     ``address`` is AES-GCM sealed, ``address_hash`` a keyed hash to find it; both None once ended. ``origin``: operator, config, site, bot.
@@ -51,7 +51,7 @@ class SubscriberRow(Row, table=True):
     )
 
 
-class SubscriptionRow(Row, table=True):
+class SubscriptionRow(TableRow, table=True):
     """What a subscriber asked for: one place of one source. ``within`` is the state of a ZIP (None for states and "US")."""
 
     __tablename__ = "subscription"
@@ -69,7 +69,7 @@ class SubscriptionRow(Row, table=True):
     )
 
 
-class SignupRow(Row, table=True):
+class SignupRow(TableRow, table=True):
     """A sign-up as it came in, until the sender decides about it; what was typed is sealed as a whole."""
 
     __tablename__ = "signup"
@@ -78,7 +78,7 @@ class SignupRow(Row, table=True):
     at: datetime = Field(sa_type=UtcDateTime)
 
 
-class ConfirmationRow(Row, table=True):
+class ConfirmationRow(TableRow, table=True):
     """How often an address was written to because somebody typed it into the form, until its owner confirms; by keyed hash only."""
 
     __tablename__ = "confirmation"
@@ -88,7 +88,7 @@ class ConfirmationRow(Row, table=True):
     at: datetime = Field(sa_type=UtcDateTime)
 
 
-class RateWindowRow(Row, table=True):
+class RateWindowRow(TableRow, table=True):
     """How many sign-ups came from one network (a keyed hash of it), or in all (``who`` "site"), in the hour from ``start`` on."""
 
     __tablename__ = "rate_window"
@@ -97,7 +97,7 @@ class RateWindowRow(Row, table=True):
     count: int
 
 
-class SuppressionRow(Row, table=True):
+class SuppressionRow(TableRow, table=True):
     """An address that must not be written to again, by keyed hash only."""
 
     __tablename__ = "suppression"
@@ -107,7 +107,7 @@ class SuppressionRow(Row, table=True):
     at: datetime = Field(sa_type=UtcDateTime)
 
 
-class ReturnedMailRow(Row, table=True):
+class ReturnedMailRow(TableRow, table=True):
     """A mail that came back and counted against its address, by its SHA-256: relays post a mail twice, and a mailbox is read again."""
 
     __tablename__ = "returned_mail"

@@ -10,7 +10,7 @@ from babel.messages.extract import extract_from_file
 
 from monitor import bot
 from monitor.bot.api import LONGEST_NOTICE
-from monitor.bot.text import COMMANDS, Translator
+from monitor.bot.replies import COMMANDS, Translator
 from monitor.config import load
 from monitor.errors import ConfigError
 from monitor.messages.locale import LANGUAGES
