@@ -49,7 +49,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "telegram": ("telegram", "Test the configured Telegram channels."),
     "bounces": ("privacy", "Process bounces, complaints and unsubscribe mails."),
     "purge": ("privacy", "Delete expired personal data; prove that it is gone."),
-    "key": ("privacy", "Replace the key that encrypts addresses."),
+    "key": ("privacy", "Replace the key that encrypts addresses, or signs the record."),
     "evidence": ("evidence", "Write a file that proves a published change to anybody, offline."),
     "verify": ("evidence", "Check an evidence bundle, or a head of the record from a mail."),
     "vacuum": ("evidence", "Store old publications by difference and return the space."),

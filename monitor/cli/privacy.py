@@ -158,9 +158,9 @@ def purge(
     sys.exit(1 if found else 0)
 
 
-@click.group(short_help="Replace the key that encrypts addresses.")
+@click.group(short_help="Replace the key that encrypts addresses, or the one that signs the record.")
 def key() -> None:
-    """Replace the key that encrypts addresses, finds them and signs links."""
+    """Replace the key that encrypts addresses, finds them and signs links; or the one that signs the record."""
 
 
 @subcommand(key, name="rotate", short_help="Replace the key.")
@@ -186,3 +186,23 @@ def rotate(session: Session, leaked: bool, yes: bool) -> None:
         click.confirm("Replace the key now?", default=False, abort=True)
     count = subscribers.rotate(engine, settings.data.folder, session.components.clock(), leaked=leaked)
     click.echo(f"the key is replaced; {count} addresses are encrypted with the new one")
+
+
+@subcommand(key, name="rotate-record", short_help="Replace the key that signs the record.")
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
+def rotate_record(session: Session, yes: bool) -> None:
+    """Replace log.key, which signs the public record. The old key signs the new one, and the record says so, so
+    that whoever knows the old key can follow. On other machines copy the new log.key there.
+    """
+    from monitor.record.log_key import exchange_log_key
+    from monitor.record.signing import sign_checkpoint
+
+    components, folder = session.components, session.settings.data.folder
+    if not yes:
+        click.confirm("Replace the key of the record now?", default=False, abort=True)
+    old = components.open_log_key()
+    sign_checkpoint(components.engine, old, folder, components.clock())
+    exchange_log_key(folder, old)
+    new = components.open_log_key()
+    sign_checkpoint(components.engine, new, folder, components.clock())
+    click.echo(f"the record is signed with another key from now on; publish it: {new.verifier}")

@@ -19,7 +19,7 @@ from monitor.fetch import Fetched, FetchEvidence, FetchFailed, NotModified, Vali
 from monitor.parser import IN_PROCESS, Parser
 from monitor.polling import apply
 from monitor.polling.apply import Moves, SourceState
-from monitor.polling.reparse import rebase
+from monitor.polling.reparse import append_source, rebase
 from monitor.polling.values import BodySource, PolledSource, PollResult, Result
 from monitor.record import log as record
 from monitor.storage.engine import reading, transaction
@@ -218,6 +218,7 @@ def _baseline(
     """T1 of the first publication ever: taken as it is, announced to nobody."""
     moved = Moves(opened=tuple(NewVersion(listing, listing.key) for listing in publication.listings))
     with transaction(engine) as conn:
+        append_source(conn, seen.watch, seen.now)
         fetch_id = _write_good(conn, seen, view.believed, publication, body, moved)
         apply.write(conn, view.believed, moved, fetch_id, seen.now)
     return PollResult(seen.watch.name, Result.BASELINE)

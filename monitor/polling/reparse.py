@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from sqlalchemy.engine import Engine
+from sqlalchemy.engine import Connection, Engine
 
 from monitor.core.diff import diff
 from monitor.core.identity import digest
@@ -15,6 +15,7 @@ from monitor.domain import Change, Listing
 from monitor.errors import ParseError
 from monitor.parser import IN_PROCESS, Parser
 from monitor.polling.values import PolledSource
+from monitor.record import log as log_of_record
 from monitor.storage.engine import reading, transaction
 from monitor.storage.lists import baseline, bodies, changes, history
 from monitor.storage.lists.baseline import Accepted, NewVersion
@@ -53,6 +54,7 @@ def rebase(engine: Engine, watch: PolledSource, now: datetime, parser: Parser = 
         log.warning("%s: what was last believed cannot be read as now configured: %s", watch.name, error)
     if publication is None:
         with transaction(engine) as conn:
+            append_source(conn, watch, now)
             baseline.advance(conn, believed, fingerprint=watch.fingerprint)
         return
 
@@ -66,6 +68,7 @@ def rebase(engine: Engine, watch: PolledSource, now: datetime, parser: Parser = 
     shift = _shift(accepted, rows, differences)
     number = believed.number + 1
     with transaction(engine) as conn:
+        append_source(conn, watch, now)
         baseline.advance(
             conn,
             believed,
@@ -92,6 +95,13 @@ def rebase(engine: Engine, watch: PolledSource, now: datetime, parser: Parser = 
             problems=publication.problems,
         )
     log.info("%s: read anew, %d listings were taken silently", watch.name, len(shift.opened))
+
+
+def append_source(conn: Connection, watch: PolledSource, now: datetime) -> None:
+    """Tell the record how a source's publications are read from now on."""
+    log_of_record.append_source(
+        conn, watch.name, watch.target.home, watch.options.format, watch.fingerprint, watch.every, now
+    )
 
 
 def _observed(accepted: Iterable[Listing], rows: Iterable[StoredChange]) -> tuple[Listing, ...]:

@@ -11,13 +11,13 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import lru_cache
 
 from sqlalchemy.engine import Connection
 
 from monitor.record.leaf import LeafValue, dump_canonical, encode_leaf, format_time
-from monitor.record.tiles import HEIGHT
+from monitor.record.tiles import HEIGHT, WIDTH, encode_entries
 from monitor.record.tree import HASH_BYTES, Frontier, Nodes, hash_children, hash_leaf
 from monitor.storage.lists import history, log_rows
 from monitor.storage.lists.changes import StoredChange
@@ -136,6 +136,34 @@ def read_nodes(conn: Connection) -> Nodes:
         return hashes[0]
 
     return node
+
+
+def read_tile(conn: Connection, level: int | None, index: int, width: int) -> bytes | None:
+    """The content of a tile (of an entry bundle when the level is None); None when the log has not grown so
+    far.
+    """
+    start, end = index * WIDTH, index * WIDTH + width
+    if end > log_rows.load_head(conn).size >> HEIGHT * (level or 0):
+        return None
+    if level is None:
+        return encode_entries(leaf.content for leaf in log_rows.load_leaf_range(conn, start, end))
+    return b"".join(log_rows.load_hashes(conn, level * HEIGHT, start, end))
+
+
+def append_source(
+    conn: Connection, source: str, url: str, format: str, fingerprint: str, every: timedelta, now: datetime
+) -> None:
+    """Append the public part of a source's configuration, from which on its publications are read so."""
+    content: dict[str, LeafValue] = {
+        "type": "source",
+        "source": source,
+        "at": format_time(now),
+        "url": clip_text(url),
+        "format": format,
+        "fingerprint": fingerprint,
+        "every_seconds": int(every.total_seconds()),
+    }
+    append_entry(conn, content, now)
 
 
 def read_frontier(head: LogHead) -> Frontier:

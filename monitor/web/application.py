@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from anyio.to_thread import current_default_thread_limiter
 from fastapi import APIRouter, FastAPI, Request
 
-from monitor.web import about, agencies, feeds, home, places, probes, timeline
+from monitor.web import about, agencies, feeds, home, places, probes, record_log, timeline
 from monitor.web.charts import ChartCache, GapHistory
 from monitor.web.context import Site
 from monitor.web.errors import answer_errors
@@ -63,7 +63,7 @@ def create_app(
     app.state.held_changes = HeldChanges(site.sources, site.coverage)
     for router in (
         *routers,
-        *(room.router for room in (home, places, agencies, timeline, feeds, about, probes)),
+        *(room.router for room in (home, places, agencies, timeline, feeds, about, probes, record_log)),
     ):
         app.include_router(router)
     answer_errors(app)

@@ -9,6 +9,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from zipfile import ZipFile
@@ -25,7 +26,7 @@ from monitor.storage.engine import transaction
 from monitor.storage.lists import history
 from monitor.storage.lists.tables import BodyRow, ChangesetRow, FetchRow, LogLeafRow
 from tests.peers.http import Answer, Server
-from tests.polling.publisher import Publication, agencies, agency, csv
+from tests.polling.publisher import COLUMNS, Publication, agencies, agency, csv
 
 CONFIG = """
 [data]
@@ -252,3 +253,43 @@ def test_vacuum_says_what_it_saved(run: Run, server: Server, database_url: str) 
     before, after = (int(text.replace(",", "")) for text in found.groups())
     assert after * 10 < before
     assert run("vacuum").output.startswith("0 publications")
+
+
+def test_the_key_of_the_record_is_replaced_and_the_record_says_so(
+    run: Run, publication: Publication, tmp_path: Path
+) -> None:
+    number = changes(run)["added"]
+    run("evidence", str(number), "--output", str(tmp_path / "old.zip"))
+    replaced = run("key", "rotate-record", "--yes")
+    assert replaced.exit_code == 0, replaced.output
+    new = replaced.output.split()[-1]
+
+    told = rows(publication, sa.select(LogLeafRow).order_by(LogLeafRow.c.number))
+    last = json.loads(told[-1].content)
+    assert (last["type"], last["key"]) == ("key", new)
+    assert run("evidence", str(number), "--output", str(tmp_path / "new.zip")).exit_code == 0
+    assert run("verify", str(tmp_path / "new.zip"), "--key", new).exit_code == 0
+    assert run("verify", str(tmp_path / "old.zip"), "--key", last["before"]).exit_code == 0
+    assert run("verify", str(tmp_path / "old.zip"), "--key", new).exit_code == 1
+
+
+def test_the_record_says_how_a_list_is_read(run: Run, publication: Publication) -> None:
+    told = [
+        json.loads(row.content)
+        for row in rows(publication, sa.select(LogLeafRow).order_by(LogLeafRow.c.number))
+    ]
+    assert (told[0]["type"], told[0]["format"], told[0]["url"]) == (
+        "source",
+        "table",
+        publication.watch.target.url,
+    )
+    publication.reconfigure(
+        options=replace(publication.watch.options, columns=replace(COLUMNS, attributes=()))
+    )
+    publication.poll()
+    told = [
+        json.loads(row.content)
+        for row in rows(publication, sa.select(LogLeafRow).order_by(LogLeafRow.c.number))
+    ]
+    assert [entry["type"] for entry in told[-2:]] == ["source", "poll"]
+    assert told[-2]["fingerprint"] == publication.watch.fingerprint != told[0]["fingerprint"]

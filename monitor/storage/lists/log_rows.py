@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from monitor.storage.engine import insert_for
+from monitor.storage.engine import insert_for, insert_in
 from monitor.storage.lists.tables import LogCheckpointRow, LogHeadRow, LogLeafRow, LogNodeRow, SourceRow
 
 
@@ -30,25 +31,39 @@ class LogLeaf:
     content: bytes
 
 
+# Every poll executes these; building such a statement costs several times what its execution does.
+_HEAD = sa.select(LogHeadRow.c.size, LogHeadRow.c.peaks, LogHeadRow.c.key)
+_LOCKED_HEAD = _HEAD.with_for_update()
+_UPDATE_HEAD = sa.update(LogHeadRow).values(size=sa.bindparam("size"), peaks=sa.bindparam("peaks"))
+_INSERT_LEAF = sa.insert(LogLeafRow)
+
+
+@cache
+def _count_poll(dialect: str) -> sa.Insert:
+    row = insert_in(dialect, SourceRow).values(name=sa.bindparam("source"), columns=[], folders=[], polls=1)
+    return row.on_conflict_do_update(
+        index_elements=["name"], set_={"polls": SourceRow.c.polls + 1}
+    ).returning(SourceRow.c.polls, SourceRow.c.number)
+
+
 def lock_head(conn: Connection) -> LogHead:
     """The state of the log, locked until the transaction ends, so that entries get numbers without a gap."""
-    query = sa.select(LogHeadRow.c.size, LogHeadRow.c.peaks, LogHeadRow.c.key).with_for_update()
-    row = conn.execute(query).first()
+    row = conn.execute(_LOCKED_HEAD).first()
     if row is None:
         conn.execute(insert_for(conn, LogHeadRow).values(id=1, size=0, peaks=b"").on_conflict_do_nothing())
-        row = conn.execute(query).one()
+        row = conn.execute(_LOCKED_HEAD).one()
     return LogHead(row.size, bytes(row.peaks), row.key)
 
 
 def load_head(conn: Connection) -> LogHead:
     """The state of the log, for readers."""
-    row = conn.execute(sa.select(LogHeadRow.c.size, LogHeadRow.c.peaks, LogHeadRow.c.key)).first()
+    row = conn.execute(_HEAD).first()
     return LogHead() if row is None else LogHead(row.size, bytes(row.peaks), row.key)
 
 
 def update_head(conn: Connection, size: int, peaks: bytes) -> None:
     """Write the state after an append; the caller holds the lock."""
-    conn.execute(sa.update(LogHeadRow).values(size=size, peaks=peaks))
+    conn.execute(_UPDATE_HEAD, {"size": size, "peaks": peaks})
 
 
 def update_key(conn: Connection, key: str) -> None:
@@ -58,7 +73,7 @@ def update_key(conn: Connection, key: str) -> None:
 
 def insert_leaf(conn: Connection, number: int, at: datetime, content: bytes, hashed: bytes) -> None:
     """Write one entry."""
-    conn.execute(sa.insert(LogLeafRow).values(number=number, at=at, content=content.decode(), hash=hashed))
+    conn.execute(_INSERT_LEAF, {"number": number, "at": at, "content": content.decode(), "hash": hashed})
 
 
 def insert_node(conn: Connection, level: int, position: int, hashed: bytes) -> None:
@@ -103,12 +118,7 @@ def load_hashes(conn: Connection, level: int, start: int, end: int) -> tuple[byt
 
 def count_poll(conn: Connection, source: str) -> tuple[int, int]:
     """Count one more poll of a source; its number, and that of the baseline before it."""
-    row = insert_for(conn, SourceRow).values(name=source, columns=[], folders=[], polls=1)
-    counted = conn.execute(
-        row.on_conflict_do_update(index_elements=["name"], set_={"polls": SourceRow.c.polls + 1}).returning(
-            SourceRow.c.polls, SourceRow.c.number
-        )
-    ).one()
+    counted = conn.execute(_count_poll(conn.dialect.name), {"source": source}).one()
     return counted.polls, counted.number
 
 

@@ -1,0 +1,59 @@
+"""The log of the record for other programs, as https://c2sp.org/tlog-tiles asks: its checkpoint, its key, its
+tiles.
+
+Everybody may read it from anywhere. Nothing in it is about a subscriber.
+"""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Request, Response
+
+from monitor.record.log import read_tile
+from monitor.record.tiles import WIDTH, parse_tile_path
+from monitor.storage.engine import reading
+from monitor.storage.lists import log_rows
+from monitor.web.pages import get, site_of
+
+router = APIRouter()
+
+_OPEN = {"Access-Control-Allow-Origin": "*", "Cross-Origin-Resource-Policy": "cross-origin"}
+_FOREVER = {"Cache-Control": "public, max-age=31536000, immutable"}
+
+
+@get(router, "/log/checkpoint")
+def checkpoint(request: Request) -> Response:
+    """Answer with the latest signed state of the record."""
+    with reading(site_of(request).engine) as conn:
+        note = log_rows.load_checkpoint(conn)
+    return _missing() if note is None else _text(note)
+
+
+@get(router, "/log/key")
+def key(request: Request) -> Response:
+    """Answer with the public key that signs the record."""
+    with reading(site_of(request).engine) as conn:
+        verifier = log_rows.load_head(conn).key
+    return _missing() if verifier is None else _text(f"{verifier}\n")
+
+
+@get(router, "/log/tile/{path:path}")
+def tile(request: Request, path: str) -> Response:
+    """Answer with a tile of hashes, or with a bundle of entries."""
+    try:
+        level, index, width = parse_tile_path(f"tile/{path}")
+    except ValueError:
+        return _missing()
+    with reading(site_of(request).engine) as conn:
+        content = read_tile(conn, level, index, width)
+    if content is None:
+        return _missing()
+    kept = _FOREVER if width == WIDTH else {}
+    return Response(content, media_type="application/octet-stream", headers=_OPEN | kept)
+
+
+def _text(content: str) -> Response:
+    return Response(content, media_type="text/plain; charset=utf-8", headers=_OPEN)
+
+
+def _missing() -> Response:
+    return Response("not in the record\n", 404, media_type="text/plain; charset=utf-8", headers=_OPEN)
