@@ -13,9 +13,9 @@ from monitor.core.freshness import freshness
 from monitor.domain import Listing, Placement
 from monitor.errors import UsageError
 from monitor.messages import locale
+from monitor.messages.layout import clean
 from monitor.messages.locale import N_
 from monitor.messages.placements import describe_placement
-from monitor.messages.text import clean
 from monitor.places import EVERYWHERE, MILITARY, STATES, ZipArea, ZipKind, parse_place
 from monitor.storage import engine as db
 from monitor.storage.lists import overview

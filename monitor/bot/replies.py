@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from monitor.messages import locale
+from monitor.messages.layout import clean
 from monitor.messages.locale import N_
-from monitor.messages.text import clean
 
 ADMINISTRATORS = N_("Only administrators of this group can change that.")
 BUSY = N_("Telegram does not answer my questions at the moment. Please try again in a minute.")

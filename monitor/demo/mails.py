@@ -12,7 +12,7 @@ from pathlib import Path
 from fastapi import APIRouter, HTTPException, Request, Response
 from fastapi.responses import HTMLResponse
 
-from monitor.messages.layouts import WIDTH
+from monitor.messages.layout import WIDTH
 from monitor.web.pages import get, render_page
 
 _NAME = re.compile(r"[\w-]+\.eml", re.ASCII)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import Any
@@ -13,10 +13,9 @@ from zoneinfo import ZoneInfo
 
 from monitor.domain import Meaning, Rendered, placeholder
 from monitor.messages.change_view import ChangeDescription, describe_change
-from monitor.messages.layouts import environment
+from monitor.messages.layout import clean, environment, fit_lines, render_signature
 from monitor.messages.model import Alert, Sender
 from monitor.messages.sentences import Sentences, sentences_of
-from monitor.messages.text import clean
 
 PLACEHOLDERS: Mapping[str, str] = {"stop": placeholder("stop"), "asked": placeholder("asked")}
 """The recipient's own sentences in a message: how to stop (a link), and the day they asked (`asked_on`). Only mails hold them, posts do not."""
@@ -30,7 +29,6 @@ ROOM = 85_000
 _MEANING = 1500
 _GIST = 400
 _MARKUP = 24  # bytes around a line
-_PIECE = 4000  # UTF-16 units of a piece of a post, which is never cut: below the 4,096 of a whole one
 _SENTENCE_END = re.compile(r"(?<=[.!?])\s+(?=[^\W\d_a-z])")
 _ORDER = ("added", "again", "removed", "renamed", "changed")
 
@@ -115,7 +113,7 @@ def _page(alert: Alert, sender: Sender, sentences: Sentences, room: int = ROOM) 
     views = sorted(
         (describe_change(told, zone, sentences.whole_country()) for told in alert.told), key=_reading_order
     )
-    title, publisher, site = (clean(text) for text in (alert.title, alert.publisher, sender.site_name))
+    title, publisher = clean(alert.title), clean(alert.publisher)
     same_interval = len({(change.not_before, change.not_after) for change in views}) == 1
     whys = {sentences.why(change) for change in views}
     groups: tuple[Group, ...] = ()
@@ -156,7 +154,7 @@ def _page(alert: Alert, sender: Sender, sentences: Sentences, room: int = ROOM) 
         official_url=alert.official_url,
         stop=sentences.manage() if sender.managed else sentences.stop(),
         stop_link=PLACEHOLDERS["stop"],
-        sender=sentences.sender(site, clean(sender.contact)),
+        sender=render_signature(sender, sentences.language),
         **_meaning(
             alert.meaning, alert.language, sentences, gone=any(change.what == "removed" for change in views)
         ),
@@ -253,7 +251,7 @@ def _blocks(page: AlertPage) -> Iterator[str]:
     """The posts' pieces: the opening, one per change where there are several, and the closing."""
     posts: Any = environment().get_template("alert.telegram.html").module
     lines = (*page.facts, page.reach) if page.reach else page.facts
-    yield fitting(lambda kept: str(posts.opening(replace(page, facts=kept, reach=""))), lines)
+    yield fit_lines(lambda kept: str(posts.opening(replace(page, facts=kept, reach=""))), lines)
     for group in page.groups:
         for number, entry in enumerate(group.entries):
             yield _entry_block(posts, entry, "" if number else group.state)
@@ -262,14 +260,4 @@ def _blocks(page: AlertPage) -> Iterator[str]:
 
 def _entry_block(posts: Any, entry: Entry, state: str) -> str:
     lines = (*entry.facts, entry.reach) if entry.reach else entry.facts
-    return fitting(lambda kept: str(posts.entry(replace(entry, facts=kept, reach=""), state)), lines)
-
-
-def fitting(piece: Callable[[tuple[str, ...]], str], lines: tuple[str, ...]) -> str:
-    """A piece of a post with as many of its lines as one can hold: what is left out stands on the page that the post links to."""
-    whole = piece(lines)
-    kept = len(lines)
-    while kept and len(whole.encode("utf-16-le")) // 2 > _PIECE:
-        kept -= 1
-        whole = piece((*lines[:kept], "…"))
-    return whole
+    return fit_lines(lambda kept: str(posts.entry(replace(entry, facts=kept, reach=""), state)), lines)

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 from monitor.domain import Change, Confidence, Kind, Listing, PlacementReason, Told
 from monitor.messages import locale
-from monitor.messages.text import clean
+from monitor.messages.layout import clean
 from monitor.states import STATES
 
 _SUBJECT_NAME = 80

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from monitor.domain import Rendered
 from monitor.messages.alert import ROOM, alert_page
-from monitor.messages.mail import Mail, render_mail
+from monitor.messages.layout import Mail, clean, render_mail
 from monitor.messages.model import Digest, Sender
 from monitor.messages.phrases import Phrases
-from monitor.messages.text import clean
 
 
 def render_digest(message: Digest, sender: Sender) -> Rendered:

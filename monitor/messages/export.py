@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from monitor.domain import Rendered
-from monitor.messages.mail import Mail, MailSection, render_mail
+from monitor.messages.layout import Mail, MailSection, clean, render_mail
 from monitor.messages.model import Export, Sender
 from monitor.messages.phrases import Phrases
-from monitor.messages.text import clean
 
 
 def render_export(message: Export, sender: Sender) -> Rendered:

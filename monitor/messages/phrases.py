@@ -8,10 +8,9 @@ from datetime import datetime, timedelta
 from monitor.core.due import AT_ONCE, WEEKLY
 from monitor.domain import placeholder
 from monitor.messages import locale
-from monitor.messages.mail import MailSection
+from monitor.messages.layout import MailSection, clean
 from monitor.messages.model import AgenciesToday, ListChecks, ListPlaces, Schedule, Sender
 from monitor.messages.placements import describe_placement
-from monitor.messages.text import clean
 from monitor.states import STATES
 
 LINKS = {name: placeholder(name) for name in ("confirm", "manage", "unsubscribe", "stop", "asked", "until")}

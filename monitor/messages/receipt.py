@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from monitor.domain import Rendered
-from monitor.messages.mail import Mail, render_mail
+from monitor.messages.layout import Mail, render_mail
 from monitor.messages.model import Receipt, Sender
 from monitor.messages.phrases import LINKS, Phrases
 

@@ -345,19 +345,6 @@ class Sentences:
         """The label of the link to the preferences."""
         return self._("Change, pause or stop")
 
-    def sender(self, site: str, contact: str) -> str:
-        """Who sends this."""
-        if contact:
-            return self._(
-                "Sent by %(site)s, which compares public lists and is not part of any agency or publisher. "
-                "Questions: %(contact)s",
-                site=site, contact=contact,
-            )  # fmt: skip
-        return self._(
-            "Sent by %(site)s, which compares public lists and is not part of any agency or publisher.",
-            site=site,
-        )
-
 
 def possessive(name: str) -> str:
     """ "Ring's", "Officers'"."""

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from monitor.domain import Rendered
-from monitor.messages.mail import Mail, render_mail
+from monitor.messages.layout import Mail, clean, render_mail
 from monitor.messages.model import AlreadySubscribed, Confirmation, Sender, Welcome
 from monitor.messages.phrases import LINKS, Phrases
-from monitor.messages.text import clean
 
 
 def render_confirmation(message: Confirmation, sender: Sender) -> Rendered:

@@ -16,7 +16,7 @@ from fastapi import Request
 from monitor import subscribers
 from monitor.core.due import AT_ONCE, DEFAULT_HOUR, ZONES
 from monitor.errors import UsageError
-from monitor.messages.text import clean
+from monitor.messages.layout import clean
 from monitor.places.codes import parse_place, state_of_zip
 from monitor.storage import meta
 from monitor.storage.engine import reading

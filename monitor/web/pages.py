@@ -17,7 +17,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from monitor.messages import locale
-from monitor.messages.text import clean
+from monitor.messages.layout import clean
 from monitor.states import STATES
 from monitor.web.context import Site
 from monitor.web.presenters import Presenter

@@ -12,7 +12,7 @@ from monitor import subscribers
 from monitor.core import tokens
 from monitor.core.tokens import Purpose
 from monitor.keys import KeyFile
-from monitor.messages.mail import MailSection
+from monitor.messages.layout import MailSection
 from monitor.storage.people import Follow, Subscriber
 from monitor.subscribers import Link, SignupLimits, Tombstones
 from monitor.web.forms import FASTEST

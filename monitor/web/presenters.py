@@ -16,9 +16,9 @@ from zoneinfo import ZoneInfo
 from monitor.domain import Change, Confidence, Kind, Listing, State, Told
 from monitor.messages import locale
 from monitor.messages.change_view import Moment, describe_change
+from monitor.messages.layout import clean
 from monitor.messages.placements import describe_placement
 from monitor.messages.sentences import Sentences
-from monitor.messages.text import clean
 from monitor.states import STATES
 from monitor.storage.lists.changes import StoredChange
 from monitor.storage.lists.coverage import Cover

@@ -26,8 +26,8 @@ from monitor.domain import (
 )
 from monitor.keys import KeyFile
 from monitor.messages import render
+from monitor.messages.layout import clean
 from monitor.messages.model import Alert, Sender
-from monitor.messages.text import clean
 from monitor.outbox import Recipient, RecipientPlaceholders
 
 AFTER = datetime(2026, 11, 24, 20, 7, tzinfo=UTC)

@@ -1,0 +1,160 @@
+"""What all layouts share: cleaned text, the templates, pieces of posts, and the layout of every mail but a single alert."""
+
+from __future__ import annotations
+
+import html
+import textwrap
+import unicodedata
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING
+
+from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+
+from monitor.domain import Rendered
+from monitor.messages.locale import translations
+from monitor.messages.model import Sender
+
+if TYPE_CHECKING:
+    from monitor.messages.alert import AlertPage
+
+LONGEST = 200
+"""The most characters of untrusted text that are shown."""
+
+WIDTH = 76
+"""Columns of a plain text."""
+
+_PIECE = 4000  # UTF-16 units of a piece of a post, which is never cut: below the 4,096 of a whole post
+
+
+@dataclass(frozen=True, slots=True)
+class MailSection:
+    """A heading and the lines under it."""
+
+    title: str
+    lines: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mail:
+    """What the layout of a mail shows: plain text in one language, in reading order."""
+
+    language: str
+    subject: str
+    heading: str
+    paragraphs: tuple[str, ...] = ()
+    button: str = ""
+    button_link: str = ""
+    after: tuple[str, ...] = ()
+    sections: tuple[MailSection, ...] = ()
+    alerts: tuple[AlertPage, ...] = ()
+    why: str = ""
+    links: tuple[tuple[str, str], ...] = ()
+
+
+def clean(text: str, limit: int = LONGEST) -> str:
+    """Clean untrusted text: one line, no control, bidi, private-use or invisible characters, at most ``limit`` long."""
+    composed = unicodedata.normalize("NFC", text)
+    # each distinct character is looked up once, because a hostile text may be megabytes long
+    replaced = {
+        ord(c): " " if c.isspace() else None
+        for c in set(composed)
+        if c.isspace() or unicodedata.category(c)[0] == "C"
+    }
+    line = " ".join(composed.translate(replaced).split())
+    return line if len(line) <= limit else line[: limit - 1].rstrip() + "…"
+
+
+@cache
+def environment() -> Environment:
+    """Load the templates beside this file."""
+    made = Environment(
+        loader=PackageLoader("monitor.messages"),
+        autoescape=select_autoescape(("html",), default=False, default_for_string=True),
+        undefined=StrictUndefined,
+        keep_trailing_newline=True,
+    )
+    made.filters["wrap"] = _wrap
+    return made
+
+
+def _wrap(text: str, first: str = "", later: str = "") -> str:
+    """Wrap a paragraph of plain text at 76 columns; a link or a long word is never broken."""
+    return textwrap.fill(
+        text,
+        WIDTH,
+        initial_indent=first,
+        subsequent_indent=later,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+
+
+def render_template(template: str, **shown: object) -> str:
+    """Render a template; HTML is escaped."""
+    return environment().get_template(template).render(**shown)
+
+
+def render_signature(sender: Sender, language: str) -> str:
+    """Say who sends this."""
+    gettext = translations(language).gettext
+    if sender.contact:
+        text = gettext(
+            "Sent by %(site)s, which compares public lists and is not part of any agency or publisher. "
+            "Questions: %(contact)s"
+        )
+    else:
+        text = gettext(
+            "Sent by %(site)s, which compares public lists and is not part of any agency or publisher."
+        )
+    return text % {"site": clean(sender.site_name), "contact": clean(sender.contact)}
+
+
+def render_mail(mail: Mail, sender: Sender) -> Rendered:
+    """Lay a mail out as text, as HTML and, for Telegram, as blocks."""
+    values = {"mail": mail, "sender": render_signature(sender, mail.language)}
+    return Rendered(
+        subject=mail.subject,
+        text=render_template("mail.txt", **values),
+        html=render_template("mail.html", **values),
+        blocks=tuple(_blocks(mail)),
+    )
+
+
+def fit_lines(piece: Callable[[tuple[str, ...]], str], lines: tuple[str, ...]) -> str:
+    """Render a piece of a post with as many of its lines as one can hold.
+
+    What is left out stands on the page that the post links to.
+    """
+    whole = piece(lines)
+    kept = len(lines)
+    while kept and len(whole.encode("utf-16-le")) // 2 > _PIECE:
+        kept -= 1
+        whole = piece((*lines[:kept], "…"))
+    return whole
+
+
+def _blocks(mail: Mail) -> Iterator[str]:
+    """The same for Telegram; without the links, which belong to mails."""
+    yield "\n".join([f"<b>{html.escape(mail.heading)}</b>", *map(html.escape, mail.paragraphs)])
+    for section in mail.sections:
+        yield _piece(f"<u>{html.escape(section.title)}</u>", section.lines)
+    for page in mail.alerts:
+        yield f"<u>{html.escape(page.title)}</u>"
+        yield from (_post(page.headline, page.facts) if not page.groups else _entries(page))
+
+
+def _entries(page: AlertPage) -> Iterable[str]:
+    for group in page.groups:
+        for entry in group.entries:
+            yield from _post(f"{entry.name}: {entry.brief}", entry.facts)
+
+
+def _post(headline: str, facts: Sequence[str]) -> Iterable[str]:
+    return [_piece(f"<b>{html.escape(headline)}</b>", facts)]
+
+
+def _piece(title: str, lines: Sequence[str]) -> str:
+    """A title, already escaped, and lines below it, as many as a post can hold."""
+    return fit_lines(lambda kept: "\n".join([title, *map(html.escape, kept)]), tuple(lines))
