@@ -105,7 +105,10 @@ def polled_source(settings: Settings, name: str) -> PolledSource:
         every=source.every,
         target=Target(url=source.url, page=source.page, link=source.link, hosts=frozenset(source.hosts)),
         options=ParseOptions(
-            name=name, format=source.format, columns=ColumnMap(**source.columns.model_dump())
+            name=name,
+            format=source.format,
+            columns=ColumnMap(**source.columns.model_dump()),
+            settings=source.options,
         ),
         policy=settings.policy(name),
     )

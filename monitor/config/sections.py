@@ -5,12 +5,22 @@ from __future__ import annotations
 import re
 from datetime import date, timedelta
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
-from monitor.config.values import Count, Duration, Network, Share, Wait, WebAddress, expression, known_format
+from monitor.config.values import (
+    Count,
+    Duration,
+    Network,
+    Share,
+    Wait,
+    WebAddress,
+    check_options,
+    expression,
+    known_format,
+)
 from monitor.domain import Meaning, SourceInfo
 from monitor.errors import UsageError
 from monitor.places.codes import parse_place
@@ -102,13 +112,13 @@ class MeaningEntry(Section):
 class ColumnsSection(Section):
     """``[sources.NAME.columns]``: which header (or KML ``DataSection`` name) holds what."""
 
-    name: str | None = None
-    state: str | None = None
-    county: str | None = None
-    city: str | None = None
-    since: str | None = None
-    id: str | None = None
-    url: str | None = None
+    name: str | tuple[str, ...] | None = None
+    state: str | tuple[str, ...] | None = None
+    county: str | tuple[str, ...] | None = None
+    city: str | tuple[str, ...] | None = None
+    since: str | tuple[str, ...] | None = None
+    id: str | tuple[str, ...] | None = None
+    url: str | tuple[str, ...] | None = None
     attributes: tuple[str, ...] = ()
 
 
@@ -157,7 +167,13 @@ class SourceSection(Section):
     silent: tuple[str, ...] = ()
     meaning: tuple[MeaningEntry, ...] = ()
     columns: ColumnsSection = ColumnsSection()
+    options: dict[str, Any] = Field(default_factory=dict)
     guard: GuardSection = GuardSection()
+
+    @model_validator(mode="after")
+    def _options_of_the_format(self) -> Self:
+        check_options(self.format, self.options)
+        return self
 
     @property
     def official(self) -> str:

@@ -7,10 +7,10 @@ import re
 from collections.abc import Iterable
 from datetime import timedelta
 from ipaddress import ip_network
-from typing import Annotated
+from typing import Annotated, Any
 from urllib.parse import SplitResult, quote, urlsplit, urlunsplit
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
 
 from monitor.sources.formats import FORMATS
 
@@ -74,6 +74,24 @@ def known_format(value: str) -> str:
     if value not in FORMATS:
         raise ValueError(f"must be one of {', '.join(FORMATS)}{nearest(value, FORMATS)}")
     return value
+
+
+def check_options(name: str, options: dict[str, Any]) -> None:
+    """Check a format's own options. Raises ValueError that names what is wrong with them."""
+    try:
+        FORMATS[name].options.model_validate(options)
+    except ValidationError as error:
+        known = FORMATS[name].options.model_fields
+        wrong = []
+        for detail in error.errors(include_url=False):
+            key = ".".join(map(str, detail["loc"]))
+            if detail["type"] == "extra_forbidden":
+                wrong.append(
+                    f"options.{key}: unknown key for the format {name}{nearest(key, known, 'options')}"
+                )
+            else:
+                wrong.append(f"options.{key}: {str(detail['msg']).removeprefix('Value error, ')}")
+        raise ValueError("; ".join(wrong)) from None
 
 
 def _network(value: str) -> str:

@@ -59,5 +59,11 @@ def fingerprint(options: ParseOptions) -> str:
     """A hash of all that decides how a body is read (32 hex digits): equal ones give equal publications of a
     body.
     """
-    parts = (PARSER_VERSION, options.format, astuple(options.columns) if options.columns else None)
+    parts: tuple[object, ...] = (
+        PARSER_VERSION,
+        options.format,
+        astuple(options.columns) if options.columns else None,
+    )
+    if options.settings:
+        parts += (sorted(options.settings.items()),)
     return blake2b(repr(parts).encode(), digest_size=16).hexdigest()

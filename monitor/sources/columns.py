@@ -2,27 +2,37 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import Any
 
 MIB = 1024 * 1024
+
+Headers = str | tuple[str, ...] | None
+"""How a publisher heads a column: in one way or in several, None where there is no such column."""
+
+
+def list_headers(headers: Headers) -> tuple[str, ...]:
+    """The headers as a tuple, without empty ones."""
+    return tuple(filter(None, (headers,) if isinstance(headers, str) else headers or ()))
 
 
 @dataclass(frozen=True, slots=True)
 class ColumnMap:
-    """Which header of a table, or which ``Data`` name of a map, holds what. Letter case and white space do
-    not matter.
+    """Which header of a table, or which ``Data`` name of a map, holds what.
 
-    ``attributes`` are kept under the names that stand here; on a map an empty tuple keeps every column that
-    nothing else names.
+    Letter case and white space do not matter. A field may have several headers, of which publications have
+    one. ``attributes`` are kept under the names that stand here; on a map an empty tuple keeps every column
+    that nothing else names.
     """
 
-    name: str | None = None
-    state: str | None = None
-    county: str | None = None
-    city: str | None = None
-    since: str | None = None
-    id: str | None = None
-    url: str | None = None
+    name: Headers = None
+    state: Headers = None
+    county: Headers = None
+    city: Headers = None
+    since: Headers = None
+    id: Headers = None
+    url: Headers = None
     attributes: tuple[str, ...] = ()
 
 
@@ -55,8 +65,16 @@ class ParseOptions:
     format: str
     columns: ColumnMap | None = None
     limits: ParseLimits = field(default_factory=ParseLimits)
+    settings: dict[str, Any] = field(default_factory=dict)
 
 
 def fold_header(header: object) -> str:
     """A header as it is compared with others: without white space and letter case."""
     return "".join(str(header).split()).casefold() if header is not None else ""
+
+
+def describe_headers(kind: str, columns: ColumnMap, titles: Iterable[str]) -> str:
+    """The error where no column holds the agency's name: what was wanted and what is there."""
+    wanted = " or ".join(f'"{title}"' for title in list_headers(columns.name))
+    there = ", ".join(title[:40] for title in sorted(titles)[:20] if title) or "none"
+    return f"No {kind} is called {wanted}; there are: {there}."

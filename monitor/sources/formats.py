@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from types import MappingProxyType
 
-from monitor.sources import geojson, mymaps, table
+from monitor.sources import geojson, mymaps, records, table
 from monitor.sources.format import Format
 
 FORMATS = MappingProxyType[str, Format](
@@ -14,6 +14,7 @@ FORMATS = MappingProxyType[str, Format](
             mymaps.FORMAT,
             table.FORMAT,
             geojson.FORMAT,
+            records.FORMAT,
         )
     }
 )

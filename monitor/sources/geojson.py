@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from monitor.domain import Publication
 from monitor.errors import ParseError
-from monitor.sources.columns import ColumnMap, ParseOptions, fold_header
+from monitor.sources.columns import ColumnMap, ParseOptions, describe_headers
 from monitor.sources.format import Format
 from monitor.sources.json_body import flatten, is_json, load_json
 from monitor.sources.listing import ListingReader
 
 
 def parse(body: bytes, options: ParseOptions) -> Publication:
-    """The publication that a FeatureCollection is; ParseError if it is none or not whole, or names no agency."""
+    """The publication that a FeatureCollection is; ParseError if it is none or not whole, or names no
+    agency.
+    """
     document = load_json(body, options.limits)
     kind = document.get("type") if isinstance(document, dict) else None
     features = document.get("features") if isinstance(document, dict) else None
@@ -31,9 +33,8 @@ def parse(body: bytes, options: ParseOptions) -> Publication:
         row = dict(flatten({"id": feature.get("id")} | properties))
         titles.update(row)
         reader.read(number, tuple(row), list(row.values()), point=_read_point(feature.get("geometry")))
-    if fold_header(columns.name) not in map(fold_header, titles):
-        there = ", ".join(title[:40] for title in sorted(titles)[:20]) or "none"
-        raise ParseError(f'No property is called "{columns.name}"; the properties are: {there}.')
+    if not reader.has_name(titles):
+        raise ParseError(describe_headers("property", columns, titles))
     if not reader.listings:
         raise ParseError(f"None of the {len(features):,} features has a name that can be read.")
     return reader.separate(rows="features")

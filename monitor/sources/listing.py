@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import date
 from types import MappingProxyType
@@ -25,7 +25,7 @@ from monitor.sources.cells import (
     read_date,
     read_web_address,
 )
-from monitor.sources.columns import ColumnMap, fold_header
+from monitor.sources.columns import ColumnMap, fold_header, list_headers
 from monitor.states import read_state
 
 _LINK_TEXTS = frozenset({"link", "here", "view", "open", "pdf", "document", "moa", "download"})
@@ -78,7 +78,9 @@ class ListingReader:
             "name": columns.name, "state": columns.state, "county": columns.county, "city": columns.city,
             "since": columns.since, "source_id": columns.id, "url": columns.url,
         }  # fmt: skip
-        self._fields = {fold_header(title): field for field, title in mapped.items() if title}
+        self._fields = {
+            fold_header(title): field for field, titles in mapped.items() for title in list_headers(titles)
+        }
         self._attributes = {
             folded: title
             for title in columns.attributes
@@ -102,6 +104,10 @@ class ListingReader:
         """Whether the configuration names this column."""
         folded = fold_header(title)
         return folded in self._fields or folded in self._attributes
+
+    def has_name(self, titles: Iterable[str]) -> bool:
+        """Whether one of these columns holds the agency's name."""
+        return any(self._fields.get(fold_header(title)) == "name" for title in titles)
 
     def read(
         self,

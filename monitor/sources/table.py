@@ -14,7 +14,7 @@ from typing import NamedTuple
 from monitor.domain import Problem, Publication
 from monitor.errors import ParseError
 from monitor.sources.cells import clean, plain_number
-from monitor.sources.columns import MIB, ColumnMap, ParseLimits, ParseOptions, fold_header
+from monitor.sources.columns import MIB, ColumnMap, ParseLimits, ParseOptions, fold_header, list_headers
 from monitor.sources.format import Format
 from monitor.sources.listing import ListingReader
 from monitor.sources.sniff import is_kml, is_zip, refuse_empty_and_pages
@@ -70,16 +70,18 @@ def _text(value: object) -> str:
 
 
 def _find_header(row: Iterable[object], columns: ColumnMap) -> dict[int, str] | None:
-    """Position to configured title, if this row holds the headers of name and state; the first of two like
-    headers counts.
+    """Position to configured header, if this row has those of name and state; the first of two like ones
+    counts.
     """
     named = [getattr(columns, field.name) for field in fields(columns) if field.name != "attributes"]
-    titles = {fold_header(title): title for title in (*columns.attributes, *named) if title}
+    titles = [*columns.attributes, *(title for headers in named for title in list_headers(headers))]
+    folded = {fold_header(title): title for title in titles if title}
     positions: dict[str, int] = {}
     for position, header in enumerate(row):
-        if title := titles.get(fold_header(header)):
+        if title := folded.get(fold_header(header)):
             positions.setdefault(title, position)
-    if columns.name not in positions or (columns.state and columns.state not in positions):
+    wanted = filter(None, (list_headers(columns.name), list_headers(columns.state)))
+    if not all(any(title in positions for title in headers) for headers in wanted):
         return None
     return {position: title for title, position in positions.items()}
 
@@ -91,7 +93,8 @@ def _pick(row: Sequence[object], header: Mapping[int, str]) -> list[object]:
 
 
 def _no_headers(columns: ColumnMap, rows: Iterable[Iterable[object]]) -> ParseError:
-    wanted = " and ".join(f'"{header}"' for header in (columns.name, columns.state) if header)
+    fields_wanted = filter(None, (list_headers(columns.name), list_headers(columns.state)))
+    wanted = " and ".join(" or ".join(f'"{header}"' for header in headers) for headers in fields_wanted)
     widest = max(
         ([clean(str(cell)) for cell in row if cell is not None] for row in rows), key=len, default=[]
     )

@@ -97,6 +97,22 @@ def test_every_problem_is_told_in_one_go_with_the_nearest_key(tmp_path: Path) ->
     assert "telegram.channels: XX" in text
 
 
+def test_a_formats_own_options_are_checked(tmp_path: Path) -> None:
+    source = """
+        [sources.portals]
+        format = "json"
+        url = "https://x.example/a.json"
+        [sources.portals.columns]
+        name = ["Agency", "Name"]
+        [sources.portals.options]
+        """
+    assert read(tmp_path, source + 'records = "data"').sources["portals"].options == {"records": "data"}
+    (problem,) = problems(tmp_path, source + 'record = "data"')
+    assert problem.endswith("options.record: unknown key for the format json; did you mean options.records?")
+    (problem,) = problems(tmp_path, source + "records = 7")
+    assert "sources.portals: options.records: " in problem
+
+
 def test_every_channel_that_is_wrong_is_told(tmp_path: Path) -> None:
     (problem,) = problems(tmp_path, '[telegram.channels]\nXX = "@example_xx"\nIN = "example"\n')
     assert "XX: " in problem

@@ -53,7 +53,7 @@ def test_dates_come_as_milliseconds_and_texts(joined: object) -> None:
         (collection(feature(), properties={"exceededTransferLimit": True}), "there are more"),
         (collection(feature(), links=[{"rel": "next", "href": "https://x.example"}]), "there are more"),
         (collection(feature(), numberMatched=2), "there are more"),
-        (collection({"type": "Feature", "properties": {"title": "A"}}), "the properties are: id, title"),
+        (collection({"type": "Feature", "properties": {"title": "A"}}), "there are: id, title"),
         (collection(feature(None), 7), "None of the 2 features"),
         (b'{"type": NaN}', "NaN"),
         (b"[" * 100_000, "nested too deeply"),

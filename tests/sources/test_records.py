@@ -1,0 +1,66 @@
+"""JSON records, where the configuration says that they are."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from monitor.errors import ParseError
+from monitor.sources import ColumnMap, ParseOptions, fingerprint, parse
+
+PORTALS = ParseOptions(
+    "portals", "json", ColumnMap(name=("Agency", "name"), state="state"), settings={"records": "data.portals"}
+)
+COUNTED = replace(PORTALS, settings={"records": "data.portals", "count": "total"})
+
+
+def portals(*records: object, **more: object) -> bytes:
+    return json.dumps({"data": {"portals": records}} | more).encode()
+
+
+def test_records_at_the_top_need_no_path() -> None:
+    body = json.dumps([{"name": "Gary Police", "state": "IN"}]).encode()
+    assert parse(body, replace(PORTALS, settings={})).listings[0].name == "Gary Police"
+
+
+def test_a_column_may_be_headed_in_several_ways() -> None:
+    for key in ("agency", "NAME"):
+        assert parse(portals({key: "Gary Police", "state": "IN"}), PORTALS).listings[0].name == "Gary Police"
+
+
+def test_records_of_one_agency_are_one_listing() -> None:
+    publication = parse(
+        portals({"name": "Gary Police", "state": "IN"}, {"name": "GARY POLICE", "state": "IN"}), PORTALS
+    )
+    assert len(publication.listings) == 1
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        (portals(), "no record"),
+        (b"{}", "no array at data.portals"),
+        (b'{"data": [1]}', "no array at data.portals"),
+        (portals({"title": "A"}), 'No key is called "Agency" or "name"; there are: title'),
+        (portals({"name": ""}, 7), "None of the 2 records"),
+        (portals({"name": "A"})[:-3], "broken or cut off"),
+        (b"Agency,State", "broken or cut off"),
+    ],
+)
+def test_records_that_cannot_be_read_say_why(body: bytes, reason: str) -> None:
+    with pytest.raises(ParseError, match=reason):
+        parse(body, PORTALS)
+
+
+def test_a_count_that_does_not_agree_is_refused() -> None:
+    record = {"name": "Gary Police", "state": "IN"}
+    assert parse(portals(record, total=1), COUNTED).listings
+    for total in (2, 0, None, "1"):
+        with pytest.raises(ParseError, match="says otherwise"):
+            parse(portals(record, total=total), COUNTED)
+
+
+def test_a_fingerprint_moves_with_the_formats_own_options() -> None:
+    assert fingerprint(PORTALS) != fingerprint(COUNTED)
