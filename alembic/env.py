@@ -1,4 +1,6 @@
-"""How alembic reaches the database: on the connection that `monitor.storage.migrate` hands over, or on a developer's own."""
+"""How alembic reaches the database: on the connection that `monitor.storage.migrate` hands over, or on a
+developer's own.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +27,9 @@ def run(connection: Connection) -> None:
         target_metadata=schema.metadata,
         render_as_batch=True,  # SQLite cannot alter a table: alembic copies it
         render_item=render_type,
-        transactional_ddl=True,  # SQLite's DDL is transactional too, once the driver leaves transactions to us (monitor/storage/engine.py)
+        # SQLite's DDL is transactional too, once the driver leaves transactions to us
+        # (monitor/storage/engine.py)
+        transactional_ddl=True,
     )
     with context.begin_transaction():
         context.run_migrations()

@@ -1,4 +1,7 @@
-"""Run benchmarks by name, or all of them: ``python -m benchmarks [NAME...]``. Each prints both sides of its ratios, measured in one run."""
+"""Run benchmarks by name, or all of them: ``python -m benchmarks [NAME...]``.
+
+Each prints both sides of its ratios, measured in one run.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,8 @@ def main() -> None:
         sys.exit(f"there is no benchmark {', '.join(unknown)}; known: {', '.join(known)}")
     for name in names:
         print(f"\n== {name}", flush=True)
-        # a process of its own: what one leaves in memory must not weigh on the next, and some start processes themselves
+        # a process of its own: what one leaves in memory must not weigh on the next, and some start processes
+        # themselves
         if subprocess.run([sys.executable, "-m", f"benchmarks.{name}"], check=False).returncode:
             sys.exit(f"the benchmark {name} failed")
 

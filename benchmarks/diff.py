@@ -125,13 +125,16 @@ def timed(work: Callable[..., object], *arguments: object) -> float:
 def main(count: int = 1_000_000) -> None:
     before = listings(count)
     print(
-        f"{count:,} listings against the same read anew (no object is shared); seconds, best of 3, csv-diff once"
+        f"{count:,} listings against the same read anew (no object is shared); seconds, best of 3, "
+        "csv-diff once"
     )
     print(
-        "csv-diff compares by key only: it pairs no rename, and its files name the keys that `identity.keyed` gave\n"
+        "csv-diff compares by key only: it pairs no rename, and its files name the keys that "
+        "`identity.keyed` gave\n"
     )
     print(
-        f"{'changes':>9} | {'diff':>6} | {'limit: hashes':>13} | {'csv-diff':>8} | {'compare alone':>13} | csv-diff / diff"
+        f"{'changes':>9} | {'diff':>6} | {'limit: hashes':>13} | {'csv-diff':>8} | {'compare alone':>13} | "
+        "csv-diff / diff"
     )
     for moved in (0, 500, 10_000):
         after = later(before, min(moved, count // 8))
@@ -143,12 +146,14 @@ def main(count: int = 1_000_000) -> None:
         del old, new
         whole, alone = _peer(as_csv(before), as_csv(after))
         print(
-            f"{len(changes):>9,} | {ours:6.2f} | {limit:13.2f} | {whole:8.2f} | {alone:13.2f} | {whole / ours:.1f}",
+            f"{len(changes):>9,} | {ours:6.2f} | {limit:13.2f} | {whole:8.2f} | {alone:13.2f} | "
+            f"{whole / ours:.1f}",
             flush=True,
         )
         del after, changes
     print(
-        f"\n`keyed` for {count:,} listings, once when a body is parsed: {timed(partial(keyed, before, by_city=False)):.2f}"
+        f"\n`keyed` for {count:,} listings, once when a body is parsed: "
+        f"{timed(partial(keyed, before, by_city=False)):.2f}"
     )
 
 

@@ -1,14 +1,17 @@
-"""How well and how fast agencies are placed: coverage, counties, nearest ZIPs, surplus and calibration, on real names.
+"""How well and how fast agencies are placed: coverage, counties, nearest ZIPs, surplus and calibration, on
+real names.
 
     python -m benchmarks.gazetteer [--json] [--half report|tune|all] [--with-points] [--misses N]
 
-Reads ../shared/data (HIFLD's agencies, the 287(g) workbooks). The rule was tuned on the agencies whose ID has an even
-CRC-32; the figures are of the other half. Agencies' points are what the answers are checked against: the rule does not see
-them unless --with-points says so.
+Reads ../shared/data (HIFLD's agencies, the 287(g) workbooks). The rule was tuned on the agencies whose ID has
+an even CRC-32; the figures are of the other half. Agencies' points are what the answers are checked against:
+the rule does not see them unless --with-points says so.
 
-"surplus %" is the share of all matched ZIPs whose centre is farther than 15 km from the agency's point, pooled: stations of large cities
-dominate it, and a wide city's own outlying ZIPs and PO boxes count as surplus too. "surplus per agency %" is the mean of the agencies' own shares. "municipal hq" leaves out stations and precincts ("... -
-PRECINCT 5"), "consolidated" are the governments known by hand, "other" is neither police nor any of these.
+"surplus %" is the share of all matched ZIPs whose centre is farther than 15 km from the agency's point,
+pooled: stations of large cities dominate it, and a wide city's own outlying ZIPs and PO boxes count as
+surplus too. "surplus per agency %" is the mean of the agencies' own shares. "municipal hq" leaves out
+stations and precincts ("... - PRECINCT 5"), "consolidated" are the governments known by hand, "other" is
+neither police nor any of these.
 """
 
 from __future__ import annotations
@@ -236,7 +239,9 @@ def score(
 
 
 def without_city(agencies: Iterable[Agency]) -> list[Agency]:
-    """The same agencies as a list with names and states only would have them: headquarters and their branches told once."""
+    """The same agencies as a list with names and states only would have them: headquarters and their branches
+    told once.
+    """
     seen: dict[tuple[str, str | None], Agency] = {}
     for agency in agencies:
         seen.setdefault((agency.listing.name, agency.listing.state), agency)
@@ -311,7 +316,8 @@ def main() -> int:
         for why, agency, placement in found:
             a = agency.listing
             sorts[why.split(" ")[0]].append(
-                f"{why}: {a.name} | {a.city} {a.state} | {agency.county} -> {placement.how} {placement.confidence} {' '.join(placement.places[:6])} {len(placement.places)}"
+                f"{why}: {a.name} | {a.city} {a.state} | {agency.county} -> {placement.how} "
+                f"{placement.confidence} {' '.join(placement.places[:6])} {len(placement.places)}"
             )
         for sort, lines in sorts.items():
             print(f"\n{title}, {sort}: {len(lines)}")

@@ -1,7 +1,9 @@
-"""What a year of polls costs, and how long 15 months take to replay: `python -m benchmarks.history [--quick]`.
+"""What a year of polls costs, and how long 15 months take to replay: `python -m benchmarks.history
+[--quick]`.
 
-A list like Ring's (2,616 agencies, 1.7 MB of KML) is polled hourly for a year through the real poll, with 730 publications that change
-six listings each. Bytes are pages of the SQLite file by table, indexes included. `--quick` is a twelfth of everything.
+A list like Ring's (2,616 agencies, 1.7 MB of KML) is polled hourly for a year through the real poll, with 730
+publications that change six listings each. Bytes are pages of the SQLite file by table, indexes included.
+`--quick` is a twelfth of everything.
 """
 
 from __future__ import annotations
@@ -72,8 +74,8 @@ ICE = PolledSource(
 class Map:
     """A publisher of one map, which changes when it is told to.
 
-    ``etags``: whether its server knows them. ``profiles``: each agency has a page under a random id, as Ring's have since 2021, which
-    nothing compresses; otherwise a number of requests, as before.
+    ``etags``: whether its server knows them. ``profiles``: each agency has a page under a random id, as
+    Ring's have since 2021, which nothing compresses; otherwise a number of requests, as before.
     """
 
     def __init__(self, etags: bool, profiles: bool) -> None:
@@ -170,13 +172,16 @@ class Map:
         column = "Agency Profile" if self.profiles else "Video Requests"
         placemarks = "".join(
             f"<Placemark><name>{name}</name><address>{city}, {state}</address>"
-            f"<description><![CDATA[Agency: {name}<br>Address: {city}, {state}<br>Active Date: {day}<br>{column}: {profile}]]>"
-            f"</description><styleUrl>#icon-1899-0288D1</styleUrl><ExtendedData><Data name='Active Date'><value>{day}</value></Data>"
+            f"<description><![CDATA[Agency: {name}<br>Address: {city}, {state}<br>Active Date: "
+            f"{day}<br>{column}: {profile}]]>"
+            "</description><styleUrl>#icon-1899-0288D1</styleUrl><ExtendedData><Data name='Active "
+            f"Date'><value>{day}</value></Data>"
             f"<Data name='{column}'><value>{profile}</value></Data></ExtendedData></Placemark>\n"
             for name, city, state, day, profile in self._rows
         )
         self.body = (
-            '<?xml version="1.0" encoding="UTF-8"?><kml xmlns="http://www.opengis.net/kml/2.2"><Document><name>Map</name>'
+            '<?xml version="1.0" encoding="UTF-8"?><kml '
+            'xmlns="http://www.opengis.net/kml/2.2"><Document><name>Map</name>'
             f"<Folder><name>Agencies</name>{placemarks}</Folder></Document></kml>"
         ).encode()
         self._hash = hashlib.sha256(self.body).hexdigest()
@@ -225,7 +230,8 @@ def a_year(months: int, *, etags: bool, profiles: bool) -> None:
                 before = sizes(path)
         after = sizes(path)
     print(
-        f"\n{polls:,} polls, {changed} changed, server {'with' if etags else 'without'} ETags: {told:,} changes told"
+        f"\n{polls:,} polls, {changed} changed, server {'with' if etags else 'without'} ETags: {told:,} "
+        "changes told"
     )
     print(f"{'table':<12} | {'after the first poll':>20} | {'grown by':>12}")
     grown = {table: after[table] - before.get(table, 0) for table in after}
@@ -235,7 +241,8 @@ def a_year(months: int, *, etags: bool, profiles: bool) -> None:
     rows = sum(size for table, size in grown.items() if table != "body")
     whole = sum(size for table, size in before.items() if table == "listing") * polls
     print(
-        f"rows grown by {rows / 1e6:.2f} MB ({'limit 5' if months == 12 else 'the limit of 5 is for a whole year: pages fill and split unevenly'}); "
+        f"rows grown by {rows / 1e6:.2f} MB "
+        f"({'limit 5' if months == 12 else 'the limit of 5 is for a whole year: pages fill and split unevenly'}); "
         f"bodies {grown['body'] / 1e6:.2f} MB (goal {6 * months / 12:.1f}; 0.1.0 {92 * months / 12:.1f})"
     )
     print(f"every row of every snapshot would be {whole / 1e6:,.0f} MB")
@@ -285,12 +292,15 @@ def bulk_insert() -> None:
         with reading(engine) as conn:
             assert not baseline.listings(conn, "ring")
     print(
-        f"\n2,600 rows: {ours * 1000:.0f} ms from listings to committed; bare executemany of ready rows {bare * 1000:.0f} ms"
+        f"\n2,600 rows: {ours * 1000:.0f} ms from listings to committed; bare executemany of ready rows "
+        f"{bare * 1000:.0f} ms"
     )
 
 
 def fifteen_months(files: int) -> None:
-    """Real workbooks in the order of their dates, each served again under other bytes until the next: what most releases are."""
+    """Real workbooks in the order of their dates, each served again under other bytes until the next: what
+    most releases are.
+    """
     books = [(day, path) for mark, day in RELEASES.items() for path in SHARED.glob(f"*{mark}*.xlsx")]
     if not books:
         print("\nno workbooks here: the replay is not measured")
@@ -310,7 +320,8 @@ def fifteen_months(files: int) -> None:
         seconds, worked = time.perf_counter() - start, time.process_time() - worked
     assert isinstance(summary, ReplaySummary)
     print(
-        f"\nreplay of {files} files over 15 months, {summary.polls:,} hourly polls: {seconds:.0f} s, {worked:.0f} s of them "
+        f"\nreplay of {files} files over 15 months, {summary.polls:,} hourly polls: {seconds:.0f} s, "
+        f"{worked:.0f} s of them "
         f"computing (limit 120 s for 300 files), "
         f"{len(events)} events, {summary.listings:,} listings at the end"
     )

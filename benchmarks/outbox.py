@@ -1,7 +1,8 @@
 """The outbox beside its limits: `python -m benchmarks.outbox [SUBSCRIPTIONS] [--postgres]`.
 
-Fan-out against the bare INSERT ... SELECT of the same rows into a table with nothing but its unique key; claim and settle by themselves;
-a whole drain with a channel that accepts at once. SQLite with full flushes; `--postgres` starts a server of the tests' package as well.
+Fan-out against the bare INSERT ... SELECT of the same rows into a table with nothing but its unique key;
+claim and settle by themselves; a whole drain with a channel that accepts at once. SQLite with full flushes;
+`--postgres` starts a server of the tests' package as well.
 """
 
 from __future__ import annotations
@@ -76,8 +77,10 @@ def populate(engine: Engine, subscriptions: int) -> None:
         sealed = KEYS.seal("email", "somebody@watch.example")
         conn.execute(
             sa.text(
-                "INSERT INTO subscriber (id, channel, address, address_hash, state, origin, language, frequency, nonce, created_at, strikes, receipts) "
-                f"{numbers} SELECT n, 'email', :sealed, 'hash' || n, 'active', 'site', 'en', 'at_once', 'x', :now, 0, true FROM numbers"
+                "INSERT INTO subscriber (id, channel, address, address_hash, state, origin, language, "
+                "frequency, nonce, created_at, strikes, receipts) "
+                f"{numbers} SELECT n, 'email', :sealed, 'hash' || n, 'active', 'site', 'en', 'at_once', "
+                "'x', :now, 0, true FROM numbers"
             ).bindparams(sa.bindparam("now", NOW, schema.UtcDateTime())),
             {"n": people, "sealed": sealed},
         )
@@ -126,7 +129,10 @@ def locate(source: str, listing: Listing) -> Placement:
     )
 
 
-COLUMNS = "kind TEXT, changeset_id INT, period TEXT, subscriber_id INT, state TEXT, created_at {at}, due_at {at}, attempts INT, lease_until {at}, owner TEXT, ambiguous {yes}, last_error TEXT, settled_at {at}"
+COLUMNS = (
+    "kind TEXT, changeset_id INT, period TEXT, subscriber_id INT, state TEXT, created_at {at}, due_at "
+    "{at}, attempts INT, lease_until {at}, owner TEXT, ambiguous {yes}, last_error TEXT, settled_at {at}"
+)
 TYPES = {"sqlite": {"at": "BIGINT", "yes": "INT"}, "postgresql": {"at": "TIMESTAMPTZ", "yes": "BOOLEAN"}}
 KEY = {"sqlite": "INTEGER PRIMARY KEY", "postgresql": "BIGSERIAL PRIMARY KEY"}
 
@@ -138,16 +144,20 @@ def bare(engine: Engine, changeset: int) -> int:
         conn.execute(sa.text("DROP TABLE IF EXISTS plain"))
         conn.execute(
             sa.text(
-                f"CREATE TABLE plain (id {KEY[engine.dialect.name]}, {columns}, UNIQUE (changeset_id, subscriber_id))"
+                f"CREATE TABLE plain (id {KEY[engine.dialect.name]}, {columns}, UNIQUE (changeset_id, "
+                "subscriber_id))"
             )
         )
     with transaction(engine) as conn:
         return conn.execute(
             sa.text(
-                "INSERT INTO plain (kind, changeset_id, subscriber_id, state, created_at, due_at, attempts, ambiguous) "
+                "INSERT INTO plain (kind, changeset_id, subscriber_id, state, created_at, due_at, "
+                "attempts, ambiguous) "
                 "SELECT 'alert', :changeset, subscriber_id, 'due', :now, :now, 0, false FROM ("
-                "SELECT s.subscriber_id FROM change_place p JOIN subscription s ON s.source = 'ring' AND s.place = p.place UNION "
-                "SELECT s.subscriber_id FROM change_place p JOIN subscription s ON s.source = 'ring' AND s.within = p.place AND p.everyone"
+                "SELECT s.subscriber_id FROM change_place p JOIN subscription s ON s.source = 'ring' AND "
+                "s.place = p.place UNION "
+                "SELECT s.subscriber_id FROM change_place p JOIN subscription s ON s.source = 'ring' AND "
+                "s.within = p.place AND p.everyone"
                 ") AS followers"
             )
             .bindparams(sa.bindparam("now", NOW, schema.UtcDateTime()))
@@ -222,7 +232,8 @@ def drained(engine: Engine, folder: Path, limit: int) -> float:
     with transaction(engine) as conn:
         conn.execute(
             sa.text(
-                "UPDATE delivery SET state = 'sent' WHERE state = 'due' AND id > (SELECT min(id) + :n FROM delivery WHERE state = 'due')"
+                "UPDATE delivery SET state = 'sent' WHERE state = 'due' AND id > (SELECT min(id) + :n FROM "
+                "delivery WHERE state = 'due')"
             ),
             {"n": limit},
         )
@@ -266,11 +277,13 @@ def measure(name: str, engine: Engine, folder: Path, subscriptions: int) -> None
     for what in ("wall", "cpu"):
         whole, limit = (min(getattr(time_, what) for time_ in times) for times in (ours, limits))
         print(
-            f"{name}, {what}: fan-out {whole:.2f} s, {rows / whole:,.0f}/s; bare INSERT ... SELECT {limit:.2f} s, {rows / limit:,.0f}/s: {limit / whole:.0%}"
+            f"{name}, {what}: fan-out {whole:.2f} s, {rows / whole:,.0f}/s; bare INSERT ... SELECT "
+            f"{limit:.2f} s, {rows / limit:,.0f}/s: {limit / whole:.0%}"
         )
     claims, settles = claim_and_settle(engine, batches=50)
     print(
-        f"{name}: claims {claims:,.0f}/s in batches of 200, settles {settles:,.0f}/s in groups of 50, {rows:,} due"
+        f"{name}: claims {claims:,.0f}/s in batches of 200, settles {settles:,.0f}/s in groups of 50, "
+        f"{rows:,} due"
     )
     print(f"{name}: a drain with a channel that accepts at once: {drained(engine, folder, 20_000):,.0f}/s")
 

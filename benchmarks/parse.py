@@ -1,7 +1,7 @@
 """Parsing a map against expat with no handler, and other readers of KML beside it, in one run.
 
-python -m benchmarks.parse             2,600 placemarks, best of 60
-python -m benchmarks.parse --million   1,000,000 placemarks (650 MB), once: time, and memory above the listings
+python -m benchmarks.parse             2,600 placemarks, best of 60 python -m benchmarks.parse --million
+1,000,000 placemarks (650 MB), once: time, and memory above the listings
 """
 
 from __future__ import annotations
@@ -41,9 +41,14 @@ MIB = 1024 * 1024
 
 
 def ring(placemarks: int) -> Iterator[str]:
-    """A map in the shape of Ring's, in pieces: layers of addresses without points, the columns twice, one in four states in full."""
+    """A map in the shape of Ring's, in pieces: layers of addresses without points, the columns twice, one in
+    four states in full.
+    """
     chance = random.Random(1)
-    yield '<?xml version="1.0" encoding="UTF-8"?>\n<kml xmlns="http://www.opengis.net/kml/2.2">\n  <Document>\n    <name>Active Agency Map</name>\n'
+    yield (
+        '<?xml version="1.0" encoding="UTF-8"?>\n<kml xmlns="http://www.opengis.net/kml/2.2">\n  '
+        "<Document>\n    <name>Active Agency Map</name>\n"
+    )
     for number in range(placemarks):
         if number % LAYER == 0:
             yield (

@@ -1,10 +1,12 @@
-"""Mails per second to a sink on this machine: the outbox and the mail channel against bare aiosmtplib, and against building every message.
+"""Mails per second to a sink on this machine: the outbox and the mail channel against bare aiosmtplib, and
+against building every message.
 
     python -m benchmarks.send [MAILS] [CONNECTIONS]
 
-All ways send the same alert over the same number of connections to the same sink (another process). "bare" sends bytes that were ready
-before the clock started: the limit. "the outbox" is a whole drain of a SQLite file with full flushes: claimed, composed, the person's state
-read again before each, sent, settled. The goal for both of ours is at least 80 % of the limit.
+All ways send the same alert over the same number of connections to the same sink (another process). "bare"
+sends bytes that were ready before the clock started: the limit. "the outbox" is a whole drain of a SQLite
+file with full flushes: claimed, composed, the person's state read again before each, sent, settled. The goal
+for both of ours is at least 80 % of the limit.
 """
 
 from __future__ import annotations
@@ -261,7 +263,8 @@ def main(mails: int = 3000, connections: int = 10, rounds: int = 3) -> None:
     for name, rate in best.items():
         print(f"| {name} | {rate:,.0f} | {rate / limit:.2f} |")
     print(
-        f"\nfilling one mail: {(time.perf_counter() - started) / 2000 * 1e6:.0f} µs, {len(form.fill(to, NOW)):,} bytes"
+        f"\nfilling one mail: {(time.perf_counter() - started) / 2000 * 1e6:.0f} µs, "
+        f"{len(form.fill(to, NOW)):,} bytes"
     )
 
 

@@ -2,10 +2,11 @@
 
     python -m benchmarks.signup [POSTS] [CLIENTS]
 
-Both sides are FastAPI under the same server, each in a process of its own, asked over kept connections by the same clients. "the framework"
-takes the same form and writes one row into a SQLite file that is as durable (WAL, synchronous = FULL), with the driver alone. "sign-up" is
-the whole site on two real lists. The limits of sign-ups are lifted, so that every post is taken. Then an address in five states is posted
-in turn by one client: the spread of the medians is what an observer could hope to see.
+Both sides are FastAPI under the same server, each in a process of its own, asked over kept connections by the
+same clients. "the framework" takes the same form and writes one row into a SQLite file that is as durable
+(WAL, synchronous = FULL), with the driver alone. "sign-up" is the whole site on two real lists. The limits of
+sign-ups are lifted, so that every post is taken. Then an address in five states is posted in turn by one
+client: the spread of the medians is what an observer could hope to see.
 """
 
 from __future__ import annotations
@@ -144,7 +145,10 @@ def serve_framework(folder: Path, pipe: Connection) -> None:
         frequency: Annotated[str, Form()] = "",
         stamp: Annotated[str, Form()] = "",
     ) -> dict[str, bool]:
-        row = (f"{address} {places} {lists} {frequency} {stamp}".ljust(540).encode(), datetime.now(UTC).isoformat())  # fmt: skip
+        row = ((
+            f"{address} {places} {lists} "
+            f"{frequency} {stamp}"
+        ).ljust(540).encode(), datetime.now(UTC).isoformat())  # fmt: skip
         conn = connection()
         conn.execute("BEGIN IMMEDIATE")
         conn.execute("INSERT INTO signup (sealed, at) VALUES (?, ?)", row)
@@ -191,7 +195,10 @@ def post(number: int, address: str, stamp: str) -> bytes:
 
 
 async def ask(port: int, posts: Iterable[bytes], clients: int) -> list[float]:
-    """Send posts over so many kept connections; the seconds that each took. Every one is taken, or this ends."""
+    """Send posts over so many kept connections; the seconds that each took.
+
+    Every one is taken, or this ends.
+    """
     shared, took = iter(posts), []
 
     async def client() -> None:
@@ -241,8 +248,14 @@ def main(posts: int = 1500, clients: int = 32, rounds: int = 3) -> None:
     print("| way | posts/s | of the framework | median ms | p99 ms |\n|---|---|---|---|---|")
     for way, (rate, took) in best.items():
         p99 = statistics.quantiles(took, n=100)[98]
-        print(f"| {way} | {rate:,.0f} | {rate / limit[0]:.2f} | {statistics.median(took) * 1e3:.1f} | {p99 * 1e3:.1f} |")  # fmt: skip
-    print(f"\np99 against the framework's own: {statistics.quantiles(own[1], n=100)[98] / statistics.quantiles(limit[1], n=100)[98]:.2f}")  # fmt: skip
+        print((
+            f"| {way} | {rate:,.0f} | {rate / limit[0]:.2f} | "
+            f"{statistics.median(took) * 1e3:.1f} | {p99 * 1e3:.1f} |"
+        ))  # fmt: skip
+    print((
+        "\np99 against the framework's own: "
+        f"{statistics.quantiles(own[1], n=100)[98] / statistics.quantiles(limit[1], n=100)[98]:.2f}"
+    ))  # fmt: skip
     print("\n| state of the address, 200 posts each | median ms |\n|---|---|")
     medians = {state: statistics.median(took) for state, took in states.items()}
     for state, median in medians.items():

@@ -1,4 +1,6 @@
-"""How long the program takes to start: ``monitor --help`` against a bare Python, and the gazetteer's first use."""
+"""How long the program takes to start: ``monitor --help`` against a bare Python, and the gazetteer's first
+use.
+"""
 
 from __future__ import annotations
 

@@ -2,10 +2,11 @@
 
     python tools/build_demo_map.py ../shared/data/ring/ring_2019_news_lists.csv monitor/demo/files
 
-The CSV has the columns ``as_of, municipality, agency, place, state, source, note``. 15 of its 46 rows name the agency; for the other 31
-only the municipality was printed, and the agency is completed as "X Police Department" and marked so in its ``Note`` column. The export has
-the shape of Ring's own: two layers, ``<address>`` and no ``<Point>``, text and CDATA mixed, one full state name. Each date of the CSV becomes
-one export with everything known by then. The output is the same byte for byte for the same input.
+The CSV has the columns ``as_of, municipality, agency, place, state, source, note``. 15 of its 46 rows name
+the agency; for the other 31 only the municipality was printed, and the agency is completed as "X Police
+Department" and marked so in its ``Note`` column. The export has the shape of Ring's own: two layers,
+``<address>`` and no ``<Point>``, text and CDATA mixed, one full state name. Each date of the CSV becomes one
+export with everything known by then. The output is the same byte for byte for the same input.
 """
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
-"""Builds the packaged table of places, byte for byte the same from the same raw files, and reports what two builds differ in.
+"""Builds the packaged table of places, byte for byte the same from the same raw files, and reports what two
+builds differ in.
 
     python tools/build_gazetteer.py build --postal US.txt --counties FILE --places FILE --names FILE [--zcta-place FILE] [--report]
     python tools/build_gazetteer.py report OLD NEW
@@ -138,7 +139,9 @@ def members(raw: Raw) -> dict[str, str]:
 
 
 def pack(made: dict[str, str]) -> bytes:
-    """A zip archive whose bytes depend on nothing but the members: fixed times, fixed order, fixed LZMA settings."""
+    """A zip archive whose bytes depend on nothing but the members: fixed times, fixed order, fixed LZMA
+    settings.
+    """
     whole = io.BytesIO()
     with zipfile.ZipFile(whole, "w", zipfile.ZIP_LZMA) as archive:
         for name, text in made.items():
@@ -229,7 +232,8 @@ def main(arguments: list[str] | None = None) -> int:
             replaced.write_bytes(before)
             print(report(replaced, given.out))
     print(
-        f"{given.out}: {len(packed):,} bytes, {len(raw.zips):,} ZIPs, sha256 {hashlib.sha256(packed).hexdigest()}"
+        f"{given.out}: {len(packed):,} bytes, {len(raw.zips):,} ZIPs, sha256 "
+        f"{hashlib.sha256(packed).hexdigest()}"
     )
     return 0
 

@@ -1,4 +1,6 @@
-"""The raw public files about ZIPs, counties and places, read and completed; `build_gazetteer` packs what comes out."""
+"""The raw public files about ZIPs, counties and places, read and completed; `build_gazetteer` packs what
+comes out.
+"""
 
 from __future__ import annotations
 
@@ -166,7 +168,9 @@ def read_places(path: Path, raw: Raw) -> None:
 
 
 def read_names(path: Path, raw: Raw) -> None:
-    """Counties by their legal names, and county subdivisions (GEOID of ten digits: state, county, subdivision)."""
+    """Counties by their legal names, and county subdivisions (GEOID of ten digits: state, county,
+    subdivision).
+    """
     for row in csv.DictReader(lines(path)):
         geoid = row["census_geoid"].removeprefix("place-")
         if len(geoid) == 5:

@@ -1,7 +1,9 @@
-"""Polling over a history of files, in simulated time, through the real poll: what would have been told, held and refused, and when.
+"""Polling over a history of files, in simulated time, through the real poll: what would have been told, held
+and refused, and when.
 
-Nothing is sent by construction: the database is a scratch one and nothing fans out. Polls that can change nothing are not made: between
-a new file and the next moment at which something that waits may be released, every poll would only note that nothing changed.
+Nothing is sent by construction: the database is a scratch one and nothing fans out. Polls that can change
+nothing are not made: between a new file and the next moment at which something that waits may be released,
+every poll would only note that nothing changed.
 """
 
 from __future__ import annotations
@@ -40,7 +42,9 @@ class Served:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """Something that a poll made known: ``changes`` were published, or held for the first time; or a publication was rejected, whole."""
+    """Something that a poll made known: ``changes`` were published, or held for the first time; or a
+    publication was rejected, whole.
+    """
 
     time: datetime
     verdict: str  # "published", "held", "rejected"
@@ -53,9 +57,11 @@ class Event:
 
 @dataclass
 class ReplaySummary:
-    """The whole replay. Counts of changes are of published ones; ``held`` of those ever held, ``rejected`` and ``unreadable`` of files.
+    """The whole replay. Counts of changes are of published ones; ``held`` of those ever held, ``rejected``
+    and ``unreadable`` of files.
 
-    ``unseen`` files were replaced before a poll came by. ``waiting`` changes are left, which only a person can release.
+    ``unseen`` files were replaced before a poll came by. ``waiting`` changes are left, which only a person
+    can release.
     """
 
     source: str
@@ -100,10 +106,12 @@ def replay(
     progress: Callable[[int], None] = lambda files: None,
     skip_idle: bool = True,
 ) -> Iterator[Event | ReplaySummary]:
-    """Poll at the source's interval from the first file on; goes on after the last one until nothing can release itself.
+    """Poll at the source's interval from the first file on; goes on after the last one until nothing can
+    release itself.
 
-    ``engine`` is an empty database to work in, a scratch one by default. ``progress`` is told how many files are behind.
-    ``skip_idle`` False makes every single poll; the events are the same. The last value is the ReplaySummary.
+    ``engine`` is an empty database to work in, a scratch one by default. ``progress`` is told how many files
+    are behind. ``skip_idle`` False makes every single poll; the events are the same. The last value is the
+    ReplaySummary.
     """
     with _scratch(engine) as scratch:
         yield from _Replay(tuple(served), watch, scratch, progress).run(skip_idle)
@@ -136,7 +144,8 @@ class _Replay:
             following = self._next(outcome, now)
             if following is None:
                 break
-            # the poll before it confirms what was there until then: "last seen" is as exact as if all had been made
+            # the poll before it confirms what was there until then: "last seen" is as exact as if all had
+            # been made
             now = max(now + every, following - every) if skip_idle else now + every
         yield self._summed_up(now)
 

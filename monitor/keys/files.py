@@ -1,4 +1,4 @@
-"""Key files: a master and what is kept of earlier ones, written as a whole or not at all."""
+"""Key files: a master and the earlier keys, written as a whole or not at all."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from monitor.errors import KeyFileError
 
 NAME = "monitor.key"
 NEXT = "monitor.key.next"
-"""The key of a rotation that is under way."""
+"""The key file of a rotation in progress."""
 MASTER_BYTES = 32
 _COMMENT = (
     "# Encrypts the addresses in the database. Keep a copy apart from it: without this key they are lost."
@@ -26,8 +26,8 @@ _LARGEST_FILE = 2**20  # bytes; every rotation adds a line of about 130
 
 @dataclass(frozen=True, slots=True)
 class Earlier:
-    """What is kept of a master that another one has replaced. Until ``links_until`` every link that it signed works; after that only
-    those that end something.
+    """What is kept of a replaced master. Until ``links_until`` every link that it signed works; after that
+    only those that end something.
     """
 
     lookup: bytes = field(repr=False)
@@ -36,7 +36,7 @@ class Earlier:
 
 
 def write_new(path: Path, master: bytes | None = None, earlier: tuple[Earlier, ...] = ()) -> None:
-    """Write a new key aside and link it into place: whoever sees the file sees all of it, and none is ever overwritten."""
+    """Write a new key aside and link it into place: a reader sees the whole file, and no file is overwritten."""
     aside = path.with_name(f".{NAME}.{secrets.token_hex(8)}")
     lines = [
         _COMMENT,
@@ -65,7 +65,7 @@ def write_new(path: Path, master: bytes | None = None, earlier: tuple[Earlier, .
 
 
 def flush(folder: Path) -> None:
-    """A name in a folder is on the disk only once the folder is."""
+    """Flush a folder: a new name is on the disk only after that."""
     handle = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(handle)
@@ -74,7 +74,7 @@ def flush(folder: Path) -> None:
 
 
 def read(path: Path) -> tuple[bytes, tuple[Earlier, ...]]:
-    """The master in a key file, and what is kept of earlier ones."""
+    """Read the master and the earlier keys of a key file."""
     try:
         with path.open("rb") as file:
             mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
@@ -110,7 +110,7 @@ def _text(key: bytes) -> str:
 
 
 def mark(path: Path) -> object:
-    """What changes when another file takes this one's place."""
+    """The identity of a file; it changes when another file takes its place."""
     try:
         found = path.stat()
     except OSError:

@@ -1,4 +1,4 @@
-"""`KeyFile`: what one master gives, and going over to another one."""
+"""`KeyFile`: the subkeys of one master, and the change to another."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _VERSION = b"\x01"  # of the sealed form, its first byte
 
 @dataclass(frozen=True, slots=True)
 class Subkeys:
-    """What follows from one key file. ``opening`` are the address keys that this process knew before."""
+    """The subkeys of one key file. ``opening`` are the address keys that this process knew before."""
 
     fingerprint: str
     token: bytes
@@ -44,7 +44,9 @@ class Subkeys:
 
 
 class KeyFile:
-    """The subkeys of one master: that of the file, also after another process has exchanged it, if `refresh` is called as it says."""
+    """The subkeys of the current master, also after another process replaced it, if `refresh` is called as it
+    says.
+    """
 
     def __init__(self, own: Subkeys, path: Path | None = None, seen: object = None) -> None:
         self._own = own  # replaced as a whole: threads see one key or the other
@@ -57,10 +59,10 @@ class KeyFile:
 
     @classmethod
     def load(cls, folder: Path, *, create: bool) -> KeyFile:
-        """Read ``monitor.key`` in ``folder``; with ``create`` an absent one is made.
+        """Read ``monitor.key`` in ``folder``; with ``create`` make an absent one.
 
-        An absent, unreadable or malformed file, or one that others can read, is a `KeyFileError`. Two processes that create at
-        once end with the same key.
+        Raises KeyFileError for an absent, unreadable or malformed file and for one that others can read. Two
+        processes that create at once end with the same key.
         """
         path = folder / NAME
         if create and not path.exists():
@@ -70,36 +72,36 @@ class KeyFile:
 
     @classmethod
     def derived(cls, master: bytes, earlier: tuple[Earlier, ...] = ()) -> KeyFile:
-        """The subkeys of a master of 32 bytes, with what is kept of ``earlier`` ones, oldest first."""
+        """The subkeys of a master of 32 bytes, with ``earlier`` ones, oldest first."""
         return cls(derive(master, earlier))
 
     @property
     def fingerprint(self) -> str:
-        """What names the key and says nothing about it."""
+        """The fingerprint: names the key and reveals nothing about it."""
         return self._own.fingerprint
 
     @property
     def token_key(self) -> bytes:
-        """What new tokens are signed with."""
+        """The key that signs new tokens."""
         return self._own.token
 
     @property
     def first_token_key(self) -> bytes:
-        """The first token key there was, for what must come out the same again after a rotation and lets nobody in."""
+        """The first token key there was, for what must stay the same after a rotation and grants nothing."""
         return self._own.earlier[0].token if self._own.earlier else self._own.token
 
     def trusted_token_keys(self, now: datetime | None) -> tuple[bytes, ...]:
-        """The keys whose tokens are believed at ``now``; with None all, for tokens that only end something."""
+        """The keys whose tokens are valid at ``now``; None: all, for tokens that only end something."""
         kept = (each.token for each in self._own.earlier if now is None or now < each.links_until)
         return (self._own.token, *kept)
 
     def seal(self, channel: str, address: str) -> bytes:
-        """Encrypt an address with AES-256-GCM under a random nonce; it can be opened as an address of this channel only."""
+        """Encrypt an address with AES-256-GCM under a random nonce; only this channel can decrypt it."""
         nonce = secrets.token_bytes(_NONCE_BYTES)
         return _VERSION + nonce + AESGCM(self._own.address).encrypt(nonce, address.encode(), channel.encode())
 
     def open(self, channel: str, sealed: bytes) -> str:
-        """The address in the clear; `KeyFileError` if another key, or another channel, sealed it."""
+        """Decrypt an address. Raises KeyFileError if another key or channel encrypted it."""
         version, nonce, ciphertext = sealed[:1], sealed[1 : 1 + _NONCE_BYTES], sealed[1 + _NONCE_BYTES :]
         if version != _VERSION or len(ciphertext) < 16:
             raise KeyFileError("an address was sealed by a newer version of the program, or is damaged")
@@ -112,34 +114,39 @@ class KeyFile:
         raise KeyFileError
 
     def lookup(self, channel: str, address: str) -> str:
-        """The keyed hash (HMAC-SHA256, 64 hex digits) under which an address is found, however it is spelled."""
+        """The keyed hash (HMAC-SHA256, 64 hex digits) that finds an address, however it is spelled."""
         return self.carried(self.first_lookup(channel, address))
 
     def first_lookup(self, channel: str, address: str) -> str:
-        """The hash under the first look-up key there was: it stays the same through every rotation, for what lies outside the database."""
+        """The hash under the first look-up key: it survives every rotation, for what lies outside the
+        database.
+        """
         return _hashed(self._own.lookups[0], f"{channel}\0{_normal(channel, address)}")
 
     def carried(self, first: str) -> str:
-        """The hash of today to a hash of `first_lookup`."""
+        """Today's hash for a hash of `first_lookup`."""
         return self.stages(first)[-1]
 
     def stages(self, first: str) -> tuple[str, ...]:
-        """What a hash of `first_lookup` was carried through: the hashes under which older copies of the database have it, and today's."""
+        """Every hash that a hash of `first_lookup` became: those of older copies of the database, and
+        today's.
+        """
         found = [first]
         for key in self._own.lookups[1:]:
             found.append(_hashed(key, found[-1]))
         return tuple(found)
 
     def succeeded(self, hashed: str) -> str:
-        """The hash under this key to the hash that the key before it gave."""
+        """The hash under this key for a hash of the key before it."""
         return _hashed(self._own.lookups[-1], hashed)
 
     def refresh(self, conn: Connection | None) -> None:
-        """Go over to another key if a rotation has put it in this one's place. To be called at the start of every transaction.
+        """Change to another key if a rotation has replaced this one. Called at the start of every
+        transaction.
 
-        With a connection the database says which key is its own, and keeps saying so until the transaction ends: what is sealed and
-        hashed in it fits. `KeyFileError`: the file here is not that key, as on a second machine to which it was not copied. Without
-        one, for whoever only reads, a look at the file must do.
+        With a connection, the database names its key, until the transaction ends. Raises KeyFileError if the
+        file is not that key, as on a second machine without a copy. Without a connection, for readers, a look
+        at the file must do.
         """
         if self._path is None:
             return
@@ -151,7 +158,7 @@ class KeyFile:
         seen = mark(self._path)
         if seen == self._seen:
             return
-        with suppress(KeyFileError):  # whoever writes next is told
+        with suppress(KeyFileError):  # the next writer gets the error
             found = derive(*read(self._path))
             if any(each.token == self.token_key for each in found.earlier):
                 self._become(found)
@@ -163,13 +170,13 @@ class KeyFile:
 
 
 def named(conn: Connection) -> str | None:
-    """The fingerprint of the key that a database is sealed with; None before it has one."""
+    """Read the fingerprint of the key that a database is encrypted with; None before it has one."""
     known: str | None = conn.scalar(_NAMED)
     return known
 
 
 def _fitting(folder: Path, fingerprint: str) -> Subkeys:
-    """The key of this name: that of a rotation whose file is not in its place yet, or the one in the file."""
+    """The key with this fingerprint: that of a rotation in progress, or the one in the file."""
     with suppress(KeyFileError):
         if (found := derive(*read(folder / NEXT))).fingerprint == fingerprint:
             return found
@@ -181,7 +188,7 @@ def _fitting(folder: Path, fingerprint: str) -> Subkeys:
 
 
 def derive(master: bytes, earlier: tuple[Earlier, ...] = ()) -> Subkeys:
-    """What follows from a master of 32 bytes."""
+    """The subkeys of a master of 32 bytes."""
     if len(master) != MASTER_BYTES:
         raise KeyFileError(f"a key has {MASTER_BYTES} bytes, not {len(master)}: put the right file back")
     return Subkeys(
@@ -198,14 +205,15 @@ def _hashed(key: bytes, text: str) -> str:
 
 
 def subkey(master: bytes, use: str) -> bytes:
-    """The key for one use."""
+    """Derive the key for one use."""
     return HKDF(algorithm=SHA256(), length=32, salt=None, info=f"map-monitor/{use}".encode()).derive(master)
 
 
 def _normal(channel: str, address: str) -> str:
-    """One spelling per address, for look-up only: a relay is always given what its owner wrote.
+    """One spelling per address, for look-up only: a relay gets what the owner wrote.
 
-    RFC 5321 lets a local part differ by case alone, but nobody's does, and a stop must find what was typed in another case.
+    RFC 5321 lets local parts differ by case alone, but none do, and an unsubscribe must find what was typed
+    in another case.
     """
     address = unicodedata.normalize("NFC", address.strip())
     local, at, domain = address.rpartition("@")

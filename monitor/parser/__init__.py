@@ -1,8 +1,9 @@
 """Reads publications in a process of its own: publishers are not trusted, and every parser has its bomb.
 
-The child process has no database, no secrets and no environment, and limits of memory, processor and wall time. It
-gets a body, or listings to pair, and answers with plain JSON that is validated before anything uses it. When it
-breaks a limit or dies, the request ends as a `ParseError` with the reason, and the next request gets a new child.
+The child process has no database, no secrets and no environment, and limits of memory, processor and wall
+time. It gets a body, or listings to pair, and answers with plain JSON that is validated before anything uses
+it. When it breaks a limit or dies, the request ends as a `ParseError` with the reason, and the next request
+gets a new child.
 """
 
 from __future__ import annotations
@@ -39,7 +40,9 @@ class Parser(Protocol):
 
 
 class _InProcess:
-    """The same without a child process, for files of the operator's own: `monitor replay`, `parse` and `diff`."""
+    """The same without a child process, for files of the operator's own: `monitor replay`, `parse` and
+    `diff`.
+    """
 
     def find_link(self, body: bytes, options: ParseOptions) -> str | None:
         return sources.find_link(body, options)

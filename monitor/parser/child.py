@@ -1,7 +1,7 @@
 """The child process: one request after the other from standard input, answers on standard output.
 
-Run as a script by `ParserProcess`, isolated (``python -I``), with its limits as arguments: bytes of address space and
-seconds of processor for each request.
+Run as a script by `ParserProcess`, isolated (``python -I``), with its limits as arguments: bytes of address
+space and seconds of processor for each request.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """What parent and child say to each other: frames of eight bytes of length (big-endian) and the content.
 
-A request is two frames: JSON ``{"do": "link", "options": ...}`` or ``{"do": "parse", "options": ...}`` and the body,
-or JSON ``{"do": "pair", "widespread": [...]}`` and the two lists of listings as JSON. An answer is one frame of JSON: ``{"link": ...}``,
-``{"publication": ...}``, ``{"pairs": [[key, key], ...]}``, or ``{"refused": reason}`` for a `ParseError`,
-``{"memory": true}``, ``{"broken": where}``.
+A request is two frames: JSON ``{"do": "link", "options": ...}`` or ``{"do": "parse", "options": ...}`` and
+the body, or JSON ``{"do": "pair", "widespread": [...]}`` and the two lists of listings as JSON. An answer is
+one frame of JSON: ``{"link": ...}``, ``{"publication": ...}``, ``{"pairs": [[key, key], ...]}``, or
+``{"refused": reason}`` for a `ParseError`, ``{"memory": true}``, ``{"broken": where}``.
 """
 
 from __future__ import annotations

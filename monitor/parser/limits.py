@@ -26,7 +26,8 @@ def default_memory(machine: int | None = None, container: int | None = None) -> 
 
 @dataclass(frozen=True, slots=True)
 class ParserLimits:
-    """Limits of one request: ``wall`` and ``processor`` time, ``memory`` of the child's address space in bytes.
+    """Limits of one request: ``wall`` and ``processor`` time, ``memory`` of the child's address space in
+    bytes.
 
     ``answer`` is the most bytes of an answer that the caller takes.
     """

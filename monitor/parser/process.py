@@ -45,7 +45,8 @@ _SIDES: TypeAdapter[tuple[list[Listing], list[Listing]]] = TypeAdapter(tuple[lis
 class ParserProcess:
     """A parser in child processes. Thread-safe; a context manager that ends the children.
 
-    ``script`` is what a child runs. ``idle`` is how long a child waits for another request before it is ended.
+    ``script`` is what a child runs. ``idle`` is how long a child waits for another request before it is
+    ended.
     """
 
     def __init__(
@@ -82,7 +83,10 @@ class ParserProcess:
             child.end()
 
     def find_link(self, body: bytes, options: ParseOptions) -> str | None:
-        """Find the address in a body that is only a link to another one; None if it is not. Raises ParseError."""
+        """Find the address in a body that is only a link to another one; None if it is not.
+
+        Raises ParseError.
+        """
         request = {"do": "link", "options": asdict(options)}
         return _validated(_LINK, _content(self._ask(request, body), b'{"link":'))
 
@@ -179,7 +183,10 @@ class _Child:
         return False
 
     def ask(self, header: bytes, content: bytes) -> bytes:
-        """Send a request and wait for the answer. Raises ParseError when a limit is broken or the child dies."""
+        """Send a request and wait for the answer.
+
+        Raises ParseError when a limit is broken or the child dies.
+        """
         deadline = time.monotonic() + self._limits.wall.total_seconds()
         self.is_whole = False
         pending = [memoryview(frame(header)), memoryview(LENGTH.pack(len(content))), memoryview(content)]

@@ -1,1 +1,4 @@
-"""Pictures as pure geometry: values in, shapes and their tables out. Templates draw them and style sheets color them."""
+"""Pictures as pure geometry: values in, shapes and their tables out.
+
+Templates draw them and style sheets color them.
+"""

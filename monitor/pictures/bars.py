@@ -1,4 +1,7 @@
-"""A count over time as a picture and as a table. Pure geometry: the template draws it, the style sheet colours it."""
+"""A count over time as a picture and as a table.
+
+Pure geometry: the template draws it, the style sheet colours it.
+"""
 
 from __future__ import annotations
 
@@ -27,8 +30,10 @@ class Tick:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Chart:
-    """A step line. ``line`` and ``area`` are SVG paths, ``floor`` its base line, ``last`` the point at
-    its end; ``gaps`` are (left, width) of times in which nothing was seen; ``rows`` are (day, count), newest first."""
+    """A step line.
+
+    ``line`` and ``area`` are SVG paths, ``floor`` its base line, ``last`` the point at its end; ``gaps`` are
+    (left, width) of times in which nothing was seen; ``rows`` are (day, count), newest first."""
 
     line: str
     area: str
@@ -46,7 +51,9 @@ class Chart:
 def chart(
     counts: Counts, now: datetime, timezone: str, gaps: Iterable[tuple[datetime, datetime]] = ()
 ) -> Chart | None:
-    """The picture of counts, each valid from its moment on, until ``now``; None while there is nothing to show over time."""
+    """The picture of counts, each valid from its moment on, until ``now``; None while there is nothing to
+    show over time.
+    """
     zone = ZoneInfo(timezone)
     if not counts or now <= counts[0][0]:
         return None
@@ -83,7 +90,10 @@ def chart(
 
 
 def _scale(counts: Sequence[int]) -> tuple[int, int, int]:
-    """The lowest and highest line of the grid and the step between: three or four round numbers. It starts at zero: a cut axis exaggerates."""
+    """The lowest and highest line of the grid and the step between: three or four round numbers.
+
+    It starts at zero: a cut axis exaggerates.
+    """
     top = max(max(counts), 1)
     magnitude = 10 ** int(math.log10(top))
     steps = sorted({max(magnitude * tenths // 100, 1) for tenths in (10, 20, 25, 50, 100, 200)})

@@ -1,7 +1,7 @@
-"""Polls a source: fetch -> parse -> diff -> judge -> [T1]. The verb that moves a baseline, and the only one.
+"""Polls a source: fetch, parse, diff, judge, write [T1]. Only this room moves a baseline.
 
-`journey` is the poll from top to bottom, `belief` what is judged and how T1 writes it, `rebase` what happens when the same bytes are read
-otherwise, `holds` what a person says of it.
+`poll` is the poll from top to bottom, `apply` what is judged and how T1 writes it, `reparse` what happens
+when the same bytes are read in another way, `review` an operator's decisions.
 """
 
 from monitor.polling.poll import poll

@@ -1,4 +1,4 @@
-"""What is known when a judgement is made, and how what was judged is written: the inside of T1."""
+"""The inside of T1: what is known when changes are judged, and how the judgements are written."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class SourceState:
 
 @dataclass(frozen=True, slots=True)
 class Moves:
-    """What a judgement makes of the store: versions that end and begin, changes to write, and what stands afterwards."""
+    """What judgements write: versions that end and begin, changes, and the open changes afterwards."""
 
     closed: tuple[str, ...] = ()
     opened: tuple[NewVersion, ...] = ()
@@ -48,7 +48,7 @@ class Moves:
 
 
 def view(conn: Connection, watch: PolledSource, now: datetime) -> SourceState:
-    """What is known of the source now, as far back as any rule of the guard looks."""
+    """Read what is known of a source, as far back as any rule of the guard looks."""
     policy = watch.policy
     window = max(policy.group_window, policy.flap_window, policy.rename_memory)
     return SourceState(
@@ -60,14 +60,16 @@ def view(conn: Connection, watch: PolledSource, now: datetime) -> SourceState:
 
 
 def glance(conn: Connection, watch: PolledSource) -> SourceState:
-    """What stands, without the baseline: enough to see whether anything is due."""
+    """Read the open changes without the baseline: enough to see whether anything is due."""
     return SourceState(
         baseline.believed(conn, watch.name), Accepted((), {}), changes.standing(conn, watch.name), ()
     )
 
 
 def approved(differences: Iterable[Change], since: datetime, reason: str = "") -> tuple[Judgement, ...]:
-    """Everything published, because a person said so. It counts as held: what people let through is no flood of the publisher's."""
+    """Judge every change as published, because an operator approved it. It counts as held: approved changes
+    do not count into later groups.
+    """
     return tuple(Judgement(change, State.PUBLISHED, since, reason, held=True) for change in differences)
 
 
@@ -80,9 +82,10 @@ def moves(
     all_judged: bool = True,
     approved: bool = False,
 ) -> Moves:
-    """What the judgements make of the store; writes nothing. A quiet change moves the baseline and leaves no row.
+    """Compute what the judgements write. A quiet change moves the baseline and leaves no row.
 
-    ``all_judged``: what stood and was not judged is no longer there, and is withdrawn. ``approved``: a person decided these.
+    ``all_judged``: an open change without a judgement is gone, and is withdrawn. ``approved``: an operator
+    decided.
     """
     source, number = view.believed.name, view.believed.number + 1
     known = {row.change.identity: row for row in view.rows}
@@ -139,7 +142,10 @@ def moves(
 def write(
     conn: Connection, believed: BaselineInfo, moved: Moves, fetch_id: int | None, now: datetime
 ) -> None:
-    """Write the moves under the number after ``believed``; the caller has advanced the source to it."""
+    """Write the moves under the number after ``believed``.
+
+    The caller has advanced the source to that number.
+    """
     number = believed.number + 1
     baseline.close(conn, believed.name, moved.closed, number, now)
     baseline.open_(conn, believed.name, moved.opened, number, now)
@@ -152,7 +158,7 @@ def write(
 
 
 def outcome(source: str, moved: Moves) -> PollResult:
-    """What the moves amount to, in one line."""
+    """Summarize the moves as a result."""
     pending = [row for row in moved.standing if row.state is State.PENDING]
     held = [row for row in moved.standing if row.state is State.HELD]
     if moved.published:
@@ -173,12 +179,12 @@ def outcome(source: str, moved: Moves) -> PollResult:
 
 
 def reasons(rows: Iterable[StoredChange]) -> str:
-    """The reasons of changes, each once."""
+    """The reasons of changes, without duplicates."""
     return " ".join(dict.fromkeys(row.reason for row in rows if row.reason))
 
 
 def _agency(conn: Connection, view: SourceState, change: Change, taken: Collection[str], number: int) -> str:
-    """The agency that a change is about: that of the listing it continues, or for a new one its key."""
+    """The agency of a change: that of the listing it continues, or the new listing's key."""
     agencies = view.accepted.agencies
     if change.before is not None:
         return agencies.get(change.before.key, change.before.key)

@@ -30,7 +30,9 @@ from monitor.storage.lists.history import ACCEPTED, FAILED, GOOD, REJECTED, UNCH
 log = logging.getLogger(__name__)
 
 _TRIES = 6
-"""Against other pollers of the same source: each loss means that another one has written what it saw, which it does once."""
+"""Tries against other pollers of the same source. Each loss means that another poller wrote what it saw,
+which it does once.
+"""
 
 
 def poll(
@@ -41,10 +43,10 @@ def poll(
     now: datetime,
     parser: Parser = IN_PROCESS,
 ) -> PollResult:
-    """Ask for the source once and believe what may be believed of it; ``now`` is the time of everything that this poll writes.
+    """Poll a source once; ``now`` is the time of everything that this poll writes.
 
-    A publication that cannot be had or read is an PollResult, and the baseline stands. Raises StoreError; its BaselineMoved means that other
-    pollers were faster again and again.
+    A publication that cannot be fetched or read is a result, and the baseline stays. Raises StoreError; its
+    BaselineMoved means that other pollers were faster every time.
     """
     with reading(engine) as conn:
         known = {
@@ -76,7 +78,9 @@ def poll(
 
 @dataclass
 class _Seen:
-    """What one poll was given. ``hash`` names the content, also where the server only said that it is as it was."""
+    """What one poll received. ``hash`` names the content, also when the server only answered that it is
+    unmodified.
+    """
 
     watch: PolledSource
     got: Fetched | NotModified
@@ -92,7 +96,7 @@ class _Seen:
         return known
 
     def body(self, conn: Connection) -> bytes:
-        """The content, from the store where the server did not send it."""
+        """The body; read from the store when the server did not send it."""
         if isinstance(self.got, Fetched):
             return self.got.body
         kept = bodies.load_body(conn, self.hash)
@@ -103,7 +107,7 @@ class _Seen:
         return kept
 
     def publication(self, body: bytes) -> Publication:
-        """What the content says; parsed once, however often it has to be weighed. Raises ParseError."""
+        """Parse the content, once per poll. Raises ParseError."""
         if self._publication is None:
             self._publication = self.parser.parse(body, self.watch.options)
             self._digest = digest(self._publication.listings)
@@ -111,7 +115,7 @@ class _Seen:
 
     @property
     def digest(self) -> str:
-        """A hash of the set of its listings; once it is parsed."""
+        """A hash of the set of listings; available once the content is parsed."""
         assert self._publication is not None
         return self._digest
 
@@ -133,7 +137,7 @@ def _get(
 
 
 def _weigh(engine: Engine, seen: _Seen) -> PollResult:
-    """Compare what was seen with what is believed, and do what follows from it. Raises ParseError, BaselineMoved."""
+    """Compare the content with the baseline and write what follows. Raises ParseError, BaselineMoved."""
     watch, now = seen.watch, seen.now
     with reading(engine) as conn:
         believed = baseline.believed(conn, watch.name)
@@ -204,7 +208,7 @@ def _believe(
     *,
     approved: bool = False,
 ) -> PollResult:
-    """T1 of new bytes."""
+    """T1 of new content."""
     with transaction(engine) as conn:
         moved = apply.moves(conn, view, judgements, seen.now, approved=approved)
         fetch_id = _write_good(conn, seen, view.believed, publication, body, moved)
@@ -215,7 +219,7 @@ def _believe(
 def _baseline(
     engine: Engine, seen: _Seen, view: SourceState, publication: Publication, body: bytes
 ) -> PollResult:
-    """T1 of the first publication ever: taken as it is, announced to nobody."""
+    """T1 of the first publication of a source: recorded, announced to nobody."""
     moved = Moves(opened=tuple(NewVersion(listing, listing.key) for listing in publication.listings))
     with transaction(engine) as conn:
         append_source(conn, seen.watch, seen.now)
@@ -225,7 +229,7 @@ def _baseline(
 
 
 def _unchanged(engine: Engine, seen: _Seen, believed: BaselineInfo) -> PollResult:
-    """T1 of a content that is believed already: one fetch row. What waited for a second look, or for its time, is judged as it is stored."""
+    """T1 of the last good content: one fetch row. Open changes that are due are judged on stored data."""
     watch, now = seen.watch, seen.now
     with reading(engine) as conn:
         view = apply.glance(conn, watch)
@@ -262,7 +266,7 @@ def _unchanged(engine: Engine, seen: _Seen, believed: BaselineInfo) -> PollResul
 
 
 def _rejected(engine: Engine, seen: _Seen, publication: Publication, body: bytes, reason: str) -> PollResult:
-    """A publication that is not believed is kept, with the reason, and moves nothing."""
+    """Keep a rejected publication with its reason. It moves nothing."""
     with transaction(engine) as conn:
         fetch_id = record.insert_poll(conn, seen.attempt(REJECTED, reason))
         _insert_body(conn, seen, baseline.believed(conn, seen.watch.name), body)
@@ -271,7 +275,7 @@ def _rejected(engine: Engine, seen: _Seen, publication: Publication, body: bytes
 
 
 def _rejected_again(engine: Engine, seen: _Seen, rejected: history.SnapshotInfo) -> PollResult:
-    """The same publication is still there, and still not believed. Nothing is parsed."""
+    """Record that the same rejected publication is still served. Nothing is parsed."""
     with transaction(engine) as conn:
         record.insert_poll(conn, seen.attempt(REJECTED, rejected.reason))
         history.saw_again(conn, rejected.id, seen.now)
@@ -279,7 +283,9 @@ def _rejected_again(engine: Engine, seen: _Seen, rejected: history.SnapshotInfo)
 
 
 def _late(engine: Engine, seen: _Seen) -> PollResult:
-    """A later poll was believed while this one was under way: what it saw is old news, and would undo newer."""
+    """Record a poll that ended after a later one was believed: its content is older and would undo newer
+    changes.
+    """
     reason = "a later poll was believed before this one"
     with transaction(engine) as conn:
         record.insert_poll(conn, seen.attempt(FAILED, reason))
@@ -294,7 +300,7 @@ def _failed(
     now: datetime,
     got: FetchEvidence | None = None,
 ) -> PollResult:
-    """The bytes could not be had, or not read: a row with the reason and all evidence."""
+    """Record a failed fetch: its reason and all evidence."""
     reason, wait = str(error), watch.every
     if isinstance(error, FetchFailed):
         got = error.evidence
@@ -324,7 +330,7 @@ def _nothing_moved(
 def _write_good(
     conn: Connection, seen: _Seen, believed: BaselineInfo, publication: Publication, body: bytes, moved: Moves
 ) -> int:
-    """Everything that T1 writes of new bytes but the moves themselves; the id of the fetch."""
+    """Write everything of T1 but the moves; returns the fetch's id."""
     watch = seen.watch
     fetch_id = record.insert_poll(conn, seen.attempt(GOOD))
     _insert_body(conn, seen, believed, body)
@@ -345,7 +351,7 @@ def _write_good(
 
 
 def _insert_body(conn: Connection, seen: _Seen, believed: BaselineInfo, body: bytes) -> None:
-    """Keep what was published, as the difference to what is believed."""
+    """Store the body, as the difference to the last good one."""
     wire = seen.got.wire if isinstance(seen.got, Fetched) else None
     bodies.insert_body(conn, seen.hash, body, seen.now, previous=believed.last_good_hash, wire=wire)
 
@@ -369,7 +375,7 @@ def _write_snapshot(
 
 
 def _remember(conn: Connection, seen: _Seen) -> None:
-    """What goes with every good poll: the validators of what was seen, and when the source is due again."""
+    """Store what every good poll brings: the validators, and when the source is due again."""
     given = seen.got.validators
     history.put_validators(
         conn, seen.watch.name, seen.got.final_url, Remembered(given.etag, given.last_modified, seen.hash)

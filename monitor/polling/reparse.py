@@ -1,4 +1,6 @@
-"""The same bytes read otherwise: after a change of the parser or the configuration the baseline moves along in silence."""
+"""Reads the last good body again after a change of the parser or the configuration. The baseline follows
+silently.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +28,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class _Shift:
-    """How the baseline, and what stands against it, read now."""
+    """How the baseline and the open changes read now."""
 
     closed: tuple[str, ...]
     opened: tuple[NewVersion, ...]
@@ -34,11 +36,11 @@ class _Shift:
 
 
 def rebase(engine: Engine, watch: PolledSource, now: datetime, parser: Parser = IN_PROCESS) -> None:
-    """If the source was read otherwise when it was last believed, read its last good body again and take quietly what that changes.
+    """If the source's fingerprint changed, read its last good body again and take the differences silently.
 
-    What stands against the baseline goes on standing against it. Nothing is announced, and no poll is counted. A last good body that
-    cannot be read so (a new format of the publisher has just been configured) leaves the baseline as it is: the next publication is
-    compared with it as usual. Raises BaselineMoved.
+    Open changes stay open. Nothing is announced and no poll is counted. If the body cannot be read in the new
+    way (a new format was just configured), the baseline stays, and the next publication is compared with it
+    as usual. Raises BaselineMoved.
     """
     with reading(engine) as conn:
         believed = baseline.believed(conn, watch.name)
@@ -94,7 +96,7 @@ def rebase(engine: Engine, watch: PolledSource, now: datetime, parser: Parser = 
             verdict=history.ACCEPTED,
             problems=publication.problems,
         )
-    log.info("%s: read anew, %d listings were taken silently", watch.name, len(shift.opened))
+    log.info("%s: read again, %d listings were taken silently", watch.name, len(shift.opened))
 
 
 def append_source(conn: Connection, watch: PolledSource, now: datetime) -> None:
@@ -105,7 +107,7 @@ def append_source(conn: Connection, watch: PolledSource, now: datetime) -> None:
 
 
 def _observed(accepted: Iterable[Listing], rows: Iterable[StoredChange]) -> tuple[Listing, ...]:
-    """What was published last, as it was read then: the baseline and all that stands against it."""
+    """The last publication as it was read then: the baseline with all open changes applied."""
     listings = {listing.key: listing for listing in accepted}
     rows = tuple(rows)
     for row in rows:
@@ -118,7 +120,7 @@ def _observed(accepted: Iterable[Listing], rows: Iterable[StoredChange]) -> tupl
 
 
 def _shift(accepted: Accepted, rows: Iterable[StoredChange], differences: Iterable[Change]) -> _Shift:
-    """Apply the differences to what is accepted; what stands against it is only described anew."""
+    """Apply the differences to the accepted listings; open changes only get their new description."""
     awaited = {row.change.after.key: row for row in rows if row.change.after is not None}
     kept = {row.change.before.key for row in rows if row.change.before is not None}
     closed: list[str] = []

@@ -1,4 +1,4 @@
-"""What a person says of what is not believed: changes that are held, and publications that were rejected."""
+"""An operator's decisions about held changes and rejected publications."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _TRIES = 3
 
 @dataclass(frozen=True, slots=True)
 class Hold:
-    """Something that is not believed: ``what`` is a held change, or a rejected snapshot that is still served. ``id`` is for people."""
+    """A held change, or a rejected snapshot that is still served (``what``). ``id`` is shown to people."""
 
     id: str
     what: StoredChange | SnapshotInfo
@@ -44,7 +44,7 @@ class Hold:
 
 
 def standing(engine: Engine) -> tuple[Hold, ...]:
-    """What is not believed and waits for time or a person, by source; what a person has already said no to is not in it."""
+    """Read what is held or rejected, by source, without what an operator has rejected already."""
     with reading(engine) as conn:
         held = [row for row in changes.standing(conn) if row.state is State.HELD]
         rejected = [
@@ -65,10 +65,11 @@ def approve(
     now: datetime,
     parser: Parser = IN_PROCESS,
 ) -> tuple[PollResult, ...]:
-    """Believe changes (by number) and rejected publications (by at least 12 digits of their hash); one PollResult per source and publication.
+    """Approve changes (by number) and rejected publications (by at least 12 digits of their hash); returns
+    one result per source and publication.
 
-    What still stands is published at once. A publication that was replaced in the meantime is believed when it comes back.
-    Raises UsageError, before anything is done, if an id means nothing or nothing any more.
+    Open changes are published at once. A publication that was replaced meanwhile is believed when it comes
+    back. Raises UsageError, before anything is written, for an id that is unknown or not open any more.
     """
     with reading(engine) as conn:
         rows, rejected = _named(conn, ids)
@@ -84,7 +85,9 @@ def approve(
 
 
 def reject(engine: Engine, ids: Iterable[str], *, now: datetime) -> None:
-    """Silence changes for as long as they stand, and refuse publications for good. Raises UsageError as `approve` does."""
+    """Silence changes while they are open, and refuse publications for good. Raises UsageError as `approve`
+    does.
+    """
     with reading(engine) as conn:
         rows, rejected = _named(conn, ids)
     for source, chosen in _by_source(rows).items():
@@ -97,7 +100,7 @@ def reject(engine: Engine, ids: Iterable[str], *, now: datetime) -> None:
 
 
 def _named(conn: Connection, ids: Iterable[str]) -> tuple[tuple[StoredChange, ...], tuple[SnapshotInfo, ...]]:
-    """The changes that stand, and the rejected snapshots, that the ids name; UsageError if one does not."""
+    """Read the open changes and rejected snapshots that the ids name. Raises UsageError for any other id."""
     numbers: list[int] = []
     rejected: list[SnapshotInfo] = []
     for text in dict.fromkeys(ids):
@@ -110,7 +113,8 @@ def _named(conn: Connection, ids: Iterable[str]) -> tuple[tuple[StoredChange, ..
             rejected += found
         else:
             raise UsageError(
-                f"{text!r} is neither the number of a change nor {_DIGITS} digits of a publication's hash; see `monitor holds`"
+                f"{text!r} is neither the number of a change nor {_DIGITS} digits of a publication's hash; "
+                "see `monitor holds`"
             )
     rows = changes.by_ids(conn, numbers)
     for number in sorted(set(numbers) - {row.id for row in rows}):
@@ -130,7 +134,7 @@ def _by_source(rows: Iterable[StoredChange]) -> dict[str, frozenset[int]]:
 
 
 def _settled(act: Callable[..., _Done], *arguments: Any) -> _Done:
-    """What ``act`` gives, tried again when a poll moved the baseline in between."""
+    """Call ``act``, again when a poll moved the baseline in between."""
     for _ in range(_TRIES):
         try:
             return act(*arguments)
@@ -140,7 +144,7 @@ def _settled(act: Callable[..., _Done], *arguments: Any) -> _Done:
 
 
 def _publish(engine: Engine, watch: PolledSource, chosen: frozenset[int], now: datetime) -> PollResult:
-    """Publish these changes as they are stored; the others go on waiting."""
+    """Publish these changes as they are stored; the others stay open."""
     with reading(engine) as conn:
         view = apply.view(conn, watch, now)
     judgements = [
@@ -177,7 +181,7 @@ def _silence(engine: Engine, source: str, chosen: frozenset[int], now: datetime)
 def _take(
     engine: Engine, watch: PolledSource, seen: SnapshotInfo, now: datetime, parser: Parser
 ) -> PollResult:
-    """Believe a rejected publication; if it is still the one that is served, with all its changes now."""
+    """Believe a rejected publication, with all its changes now if it is still served."""
     rebase(engine, watch, now, parser)
     with reading(engine) as conn:
         served = history.rejected_now(conn, watch.name)

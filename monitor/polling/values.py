@@ -1,4 +1,4 @@
-"""What a poll is given and what it says."""
+"""The input and the result of a poll."""
 
 from __future__ import annotations
 
@@ -16,7 +16,9 @@ from monitor.sources import ParseOptions
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PolledSource:
-    """One configured source as the poll needs to know it: where it is, how it is read, how often, and what may be believed of it."""
+    """One configured source as a poll needs it: where it is, how it is read, how often, and the guard's
+    policy.
+    """
 
     name: str
     every: timedelta
@@ -26,12 +28,12 @@ class PolledSource:
 
     @property
     def fingerprint(self) -> str:
-        """How its bytes are read: another fingerprint may read other listings from the same bytes."""
+        """A hash of how bytes are read. With another fingerprint the same bytes may give other listings."""
         return sources.fingerprint(self.options)
 
 
 class Result(StrEnum):
-    """What came of a poll; of several, the first that applies."""
+    """The result of a poll; of several, the first that applies."""
 
     BASELINE = "baseline"
     FAILED = "failed"
@@ -44,7 +46,9 @@ class Result(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class PollResult:
-    """One poll in one line. ``added``, ``removed``, ``changed`` count what was published; ``pending``, ``held`` what stands afterwards."""
+    """One poll in one line. ``added``, ``removed``, ``changed`` count published changes; ``pending``,
+    ``held`` open ones.
+    """
 
     source: str
     outcome: Result
@@ -57,7 +61,7 @@ class PollResult:
 
 
 class BodySource(Protocol):
-    """Whoever gives a source's bytes: `fetch.Fetcher`, or a history of files. Raises FetchError."""
+    """Provides a source's bytes: `fetch.Fetcher`, or a history of files. Raises FetchError."""
 
     def get(
         self, target: Target, validators: Callable[[str], Validators | None] = ..., /

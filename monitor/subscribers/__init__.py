@@ -1,4 +1,4 @@
-"""One door for subscribers: whoever comes in, changes or leaves does it here, each time in one transaction."""
+"""Everything that creates, changes or ends a subscriber, each in one transaction."""
 
 from monitor.subscribers.bounces import BounceVerdict, mails, returned
 from monitor.subscribers.erasures import Tombstones, reapply_erasures

@@ -1,8 +1,8 @@
-"""Mail that came back: reports that a message could not be delivered, complaints, and mails to the unsubscribe address.
+"""Processes mail that comes back: delivery reports, complaints, and mail to the unsubscribe address.
 
-Nothing in such a mail is believed but a token that we have made: the bounce token in the address that it came back to (VERP), the
-unsubscribe token in a subject, or either in what a report returns of our message, for relays that give every mail one envelope sender. So
-nobody can have somebody else suppressed. All else in it was written by others: it is read in bounded time, whatever it is.
+Only our own tokens are trusted: the bounce token in the address it came back to (VERP), the unsubscribe token
+in a subject, or either in the part of our message that a report returns (for relays with one envelope
+sender). So nobody can suppress somebody else. Everything else is untrusted input and is read in bounded time.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ from monitor.subscribers.unsubscribe import depart
 log = logging.getLogger(__name__)
 
 LARGEST = 512 * 1024
-"""Bytes of one mail that are read: what is said stands before what is returned."""
+"""Bytes of one mail that are read; the report stands before the returned message."""
 _LONGEST = 1000  # characters of a header
 _PARTS = 30  # of one mail
 _VERP = re.compile(r"\+([0-9]{1,19}x[a-z2-7]{16})@", re.IGNORECASE)
@@ -48,23 +48,26 @@ _STATUS = re.compile(r"\s*([245])\.(\d{1,3})\.(\d{1,3})")
 _STATUS_WITHIN = re.compile(r"(?<![\d.])([245])\.(\d{1,3})\.(\d{1,3})(?![\d.])")
 _RETURNED_TO = ("Delivered-To", "X-Original-To", "Envelope-To", "X-Envelope-To", "To")
 _COMPLAINTS = frozenset({"abuse", "fraud", "opt-out"})
-# what follows "From " where a mail begins in an mbox (RFC 4155): a sender and a date; a sentence that begins so is none
+# what follows "From " where a mail begins in an mbox (RFC 4155): a sender and a date; a sentence that begins
+# so is none
 _BEGINNING = re.compile(rb"(?:\A|\r?\n\r?\n)From \S+ +\w{3} +\w{3} +\d{1,2} [^\r\n]*\d{4}[^\r\n]*\r?\n")
 
 
 class BounceVerdict(StrEnum):
-    """What one mail came to."""
+    """The result of one mail."""
 
     LEFT = "left"  # they wrote to stop, or told their provider that they do not want it
     SUPPRESSED = "suppressed"  # the address is gone, or has refused for the third time
     STRUCK = "struck"  # it has refused, and may do so twice more
-    PASSED = "passed"  # nothing about the address: a delay, our own fault, an automatic answer, or a mail that was counted already
+    # nothing about the address: a delay, our own fault, an automatic answer, or a mail that was counted
+    # already
+    PASSED = "passed"
     FOREIGN = "foreign"  # no token of ours, or nothing that we read
 
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """What a mail says, still without belief in any of it. ``claims`` are tokens and what each would be for."""
+    """What a mail claims, not checked yet. ``claims`` are tokens with the purpose of each."""
 
     stop: str | None
     claims: tuple[tuple[Purpose, str], ...]
@@ -75,7 +78,7 @@ class Said:
 
 @dataclass(frozen=True, slots=True)
 class DeliveryReport:
-    """What a delivery status notification (RFC 3464) says of one recipient."""
+    """One recipient of a delivery status notification (RFC 3464)."""
 
     action: str
     status: str
@@ -85,15 +88,17 @@ class DeliveryReport:
 def returned(
     engine: Engine, keys: KeyFile, mail: bytes, now: datetime, *, tombstones: Tombstones | None = None
 ) -> BounceVerdict:
-    """Act on one mail that came back, by the rules for refusals: 5.1.1, 5.1.2, 5.1.10 at once; other 5xx strike; all else passes.
+    """Process one mail: 5.1.1, 5.1.2 and 5.1.10 suppress at once, other 5xx are strikes, everything else has
+    no effect.
 
-    A complaint (RFC 5965) is taken as a wish to leave: whoever calls our mail abuse must not get more of it. A mail that was counted is not
-    counted again, whichever way it comes in a second time.
+    A complaint (RFC 5965) unsubscribes. A mail that was counted is not counted again, whichever way it
+    arrives.
     """
     try:
         said = _read(message_from_bytes(mail[:LARGEST]))
     except Exception:
-        # the parser stumbles over what senders of junk think up, RecursionError among it; nothing has been done yet
+        # the parser stumbles over what senders of junk think up, RecursionError among it; nothing has been
+        # done yet
         return BounceVerdict.FOREIGN
     if said.stop is not None:
         return _stopped(engine, keys, Purpose.UNSUBSCRIBE, said.stop, now, tombstones)
@@ -136,8 +141,9 @@ def _counted(
             continue
         error = refusal("RCPT", 550, f"{report.status} {report.diagnosis}", address)
         if isinstance(error, Transient) and error.lane is not None:
-            # Reputation, DKIM, policy: the operator's to mend. No lane pauses, as it would if the server had told us itself: a
-            # subscriber knows the token in their own mail, and could stop the mail of everybody at their provider with such reports.
+            # Reputation, DKIM, policy: the operator's to mend. No lane pauses, as it would if the server had
+            # told us itself: a subscriber knows the token in their own mail, and could stop the mail of
+            # everybody at their provider with such reports.
             log.warning("%s: mail came back because a domain refuses us: %s", one.channel, error)
         if not isinstance(error, Permanent):
             continue
@@ -200,7 +206,7 @@ def _read(message: Message) -> Said:
 
 
 def _reports(part: Message) -> Iterator[DeliveryReport]:
-    """The recipients of a delivery status. What is told without a status has it in the server's words, or only their code."""
+    """The recipients of a delivery status. Without a status, the code or the server's text decides."""
     groups = part.get_payload()
     if part.get_content_type() != "message/delivery-status" or not isinstance(groups, list):
         return
@@ -220,7 +226,7 @@ def _reports(part: Message) -> Iterator[DeliveryReport]:
 
 
 def _original(part: Message) -> Message | None:
-    """What a report returns of the message that it is about, as far as its headers."""
+    """The headers of the message that a report returns."""
     match part.get_content_type():
         case "message/rfc822":
             return _first(part)
@@ -235,7 +241,7 @@ def _first(part: Message) -> Message:
 
 
 def _text(message: Message, name: str) -> str:
-    """The beginning of all headers of a name."""
+    """The first characters of all headers of a name."""
     return " ".join(str(value)[:_LONGEST] for value in message.get_all(name, [])[:5])
 
 

@@ -1,7 +1,8 @@
-"""Who asked to be forgotten, as keyed hashes in a file outside the database: a restored copy of it forgets them again.
+"""Erasures, as keyed hashes in a file outside the database: they are applied again to a restored copy.
 
-``erasures.txt`` in the data folder has one line per erasure: the hash under the first look-up key there was (`KeyFile.first_lookup`, so
-that a rotation of the key does not touch the file), the channel, and when. It only grows, by one flushed line at a time.
+``erasures.txt`` in the data folder has one line per erasure: the hash under the first look-up key
+(`KeyFile.first_lookup`, which a rotation does not change), the channel, and the time. It only grows, by one
+flushed line at a time.
 """
 
 from __future__ import annotations
@@ -32,12 +33,14 @@ _LINE = re.compile(r"(\S+) ([a-z]+) ([0-9a-f]{64})")
 
 @dataclass(frozen=True, slots=True)
 class Tombstones:
-    """The file in a data folder."""
+    """The file of erasures in a data folder."""
 
     folder: Path
 
     def add(self, keys: KeyFile, channel: str, address: str, now: datetime) -> None:
-        """Note an erasure, on the disk when this returns. Raises StoreError when the file cannot be written."""
+        """Append an erasure; it is on the disk when this returns. Raises StoreError when the file cannot be
+        written.
+        """
         line = f"{now.astimezone(UTC).isoformat()} {channel} {keys.first_lookup(channel, address)}\n"
         path = self.folder / NAME
         try:
@@ -58,22 +61,23 @@ class Tombstones:
             raise StoreError(f"{path} cannot be written ({error.strerror}): check the data folder") from None
 
     def read(self) -> dict[tuple[str, str], datetime]:
-        """The last erasure of each (channel, first hash). A line that was torn by a crash is passed over."""
+        """The last erasure of each (channel, first hash). A line that a crash tore is skipped."""
         try:
             text = (self.folder / NAME).read_text("ascii")
         except FileNotFoundError:
             return {}
         except (OSError, UnicodeDecodeError):
             raise StoreError(
-                f"{self.folder / NAME} cannot be read: it says who must stay forgotten, so put it back in order"
+                f"{self.folder / NAME} cannot be read: it says who must stay forgotten, so put it back in "
+                "order"
             ) from None
         found = (_LINE.fullmatch(line) for line in text.splitlines())
         return {(each[2], each[3]): datetime.fromisoformat(each[1]) for each in found if each}
 
 
 def reapply_erasures(engine: Engine, keys: KeyFile, tombstones: Tombstones, now: datetime) -> int:
-    """End everybody in this database who was erased after they had come in, as after a restore, and forget their forms; returns how many.
-    Run at every start.
+    """End every subscriber who was erased after they signed up, as after a restore, and delete their forms;
+    returns how many. Runs at every start.
     """
     erased = tombstones.read()
     if not erased:

@@ -1,4 +1,6 @@
-"""Exchanging the key: every address is sealed anew and every hash carried along, in one transaction, before the new key takes its place."""
+"""Replaces the key: every address is encrypted again and every hash carried along in one transaction, before
+the new key takes its place.
+"""
 
 from __future__ import annotations
 
@@ -14,16 +16,19 @@ from monitor.storage import key_exchange, reencrypt
 log = logging.getLogger(__name__)
 
 LINKS_KEPT = timedelta(days=100)
-"""How long links in mails from before a rotation go on working: the rarest mail is the quarterly receipt, and the next one has new links."""
+"""How long links in mails from before a rotation keep working: the rarest mail is the quarterly receipt, and
+the next one has new links.
+"""
 
 
 def rotate(engine: Engine, folder: Path, now: datetime, *, leaked: bool = False) -> int:
-    """Exchange the master in the key file, beside whatever else works on the database; returns how many addresses were sealed anew.
+    """Replace the master in the key file while other processes run; returns how many addresses were encrypted
+    again.
 
-    Whoever writes waits until it is done and goes on with the new key (`KeyFile.refresh`). Links in mails that were sent go on working for
-    `LINKS_KEPT`, those to unsubscribe for ever; with ``leaked`` only those to unsubscribe. Raises BusyError while another rotation is at
-    work. A crash at any point leaves a database and a key that belong together, or is set right when the key is next read. Backups
-    from before need the old key file.
+    Writers wait until it is done and continue with the new key (`KeyFile.refresh`). Links in sent mails work
+    for `LINKS_KEPT`, those to unsubscribe without a limit; with ``leaked`` only those to unsubscribe. Raises
+    BusyError during another rotation. After a crash, the database and one of the two key files still belong
+    together, and the next start finishes the rotation. Older backups need the old key file.
     """
     with key_exchange.rotating(folder):
         with db.reading(engine) as conn:

@@ -1,4 +1,4 @@
-"""Proving that what must be gone is gone: the bytes of the database, its log, the data folder and the program's logs are searched for it."""
+"""Searches the database, its log, the data folder and the program's logs for what must not be there."""
 
 from __future__ import annotations
 
@@ -22,7 +22,8 @@ from monitor.subscribers import erasures as tombs
 from monitor.subscribers.erasures import Tombstones
 
 _ADDRESS = re.compile(rb"[A-Za-z0-9._%+'-]{1,64}@[A-Za-z0-9.-]{1,253}")
-# columns lie side by side in a file, so a match may begin anywhere: all of them are looked at, also those within another
+# columns lie side by side in a file, so a match may begin anywhere: all of them are looked at, also those
+# within another
 _TOKEN = re.compile(
     rb"(?=([1-9][0-9]{0,18}x[a-z2-7]{26}))|(?=([1-9][0-9]{0,18}x[a-z2-7]{16}))", re.IGNORECASE
 )
@@ -34,7 +35,7 @@ _OVERLAP = 1024
 
 @dataclass(frozen=True, slots=True)
 class Trace:
-    """Something that must not be where it is; ``what`` says of which kind, never which."""
+    """A finding; ``what`` names its kind and never its content."""
 
     where: str
     what: str
@@ -42,7 +43,9 @@ class Trace:
 
 @dataclass(frozen=True, slots=True)
 class LeakScanResult:
-    """What was searched (files, or tables of a server), what was found there, and what could not be searched (None: nothing more here)."""
+    """What was searched (files, or tables of a server), what was found, and what could not be searched (None:
+    nothing).
+    """
 
     searched: tuple[str, ...]
     found: tuple[Trace, ...]
@@ -66,11 +69,12 @@ def prove(
     logs: Iterable[Path] = (),
     secrets: Iterable[str] = (),
 ) -> LeakScanResult:
-    """Search the database, the data folder and ``logs`` for subscribers' addresses and tokens in the clear, for hashes of the erased, and for
-    ``secrets`` in any case.
+    """Search the database, the data folder and ``logs`` for addresses and tokens in the clear, hashes of
+    erased subscribers, and ``secrets`` in any case.
 
-    On SQLite the very bytes are searched: the file with its free pages, its log, and copies that were made before an upgrade. A server
-    shows its rows and no more: what it says is no proof for the rest, and `LeakScanResult.unseen` names that.
+    On SQLite the raw bytes are searched: the file with its free pages, its log, and copies from before
+    upgrades. A server shows only its rows, which proves nothing about the rest: `LeakScanResult.unseen` says
+    so.
     """
     wanted = _wanted(engine, keys, tombstones, secrets)
     path = db.sqlite_path(engine)
@@ -96,7 +100,7 @@ def prove(
 
 
 def _kept(folder: Path) -> Iterator[Path]:
-    """The files of the data folder, but for those whose purpose it is to hold a key or the hashes of the erased."""
+    """The files of the data folder, without those that hold keys or the hashes of erased subscribers."""
     for file in sorted(folder.glob("*")):
         if file.is_file() and not file.name.startswith(keyfiles.NAME) and file.name != tombs.NAME:
             yield file
@@ -138,7 +142,7 @@ def _traces(where: str, content: bytes, wanted: _Wanted) -> set[Trace]:
 
 
 def _holds(match: bytes, wanted: _Wanted) -> bool:
-    """Whether an address is in something that looks like one, whatever stands before and after it."""
+    """Whether an address occurs in the text, whatever stands around it."""
     local, _, domain = match.partition(b"@")
     return any(
         local[start:] + b"@" + domain[:end] in wanted.addresses
@@ -149,7 +153,7 @@ def _holds(match: bytes, wanted: _Wanted) -> bool:
 
 
 def _blocks(path: Path) -> Iterator[bytes]:
-    """A file's bytes in overlapping pieces, so that nothing hides at a border."""
+    """A file's bytes in overlapping pieces, so that nothing is missed at a border."""
     before = b""
     with path.open("rb") as file:
         while block := file.read(_BLOCK):
@@ -160,7 +164,9 @@ def _blocks(path: Path) -> Iterator[bytes]:
 
 
 def _rows(engine: Engine) -> Iterator[tuple[str, bytes]]:
-    """Every row of every table as text, for a server whose files are not ours to read. Bodies and headers of sources are theirs."""
+    """Every row of every table as text, for a server whose files we cannot read. Bodies and headers of
+    sources are skipped.
+    """
     reflected = sa.MetaData()
     with db.reading(engine) as conn:
         reflected.reflect(conn)

@@ -1,4 +1,4 @@
-"""The operator's door: subscribers added, listed and removed by command, and the channels of the configuration."""
+"""Subscribers that the operator adds, lists and removes by command, and the channels of the configuration."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ CONFIG = "config"
 
 @dataclass(frozen=True, slots=True)
 class Added:
-    """What `add` did: the subscriber, whether it is new, and how many places (times sources) it did not follow before."""
+    """The result of `add`: the subscriber, whether it is new, and how many places (times sources) were added."""
 
     subscriber: int
     masked: str
@@ -39,7 +39,7 @@ class Added:
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """One subscriber for the operator's eyes, the address masked."""
+    """One subscriber as the operator sees it, with the address masked."""
 
     subscriber: int
     channel: str
@@ -53,7 +53,7 @@ class Listed:
 
 @dataclass(frozen=True, slots=True)
 class Followed:
-    """What `follow_channels` did: chats that came and went, and places whose chat is suppressed and gets nothing."""
+    """The result of `follow_channels`: chats added and removed, and places whose chat is suppressed."""
 
     added: int
     ended: int
@@ -73,9 +73,9 @@ def add(
     language: str = "en",
     state_of_zip: Callable[[str], str | None] = state_of_zip,
 ) -> Added:
-    """The operator's door: an address that is active at once, or one that is there already and follows more from now on.
+    """Add an address that is active at once, or more places to an existing one.
 
-    An address or place that is none, or a suppressed address, is a `UsageError` with the reason.
+    Raises UsageError for an invalid address or place and for a suppressed address.
     """
     address = checked(channel, address)
     asked = wanted(places, sources, state_of_zip)
@@ -102,7 +102,9 @@ def remove(
     subscriber: int | None = None,
     tombstones: Tombstones | None = None,
 ) -> bool:
-    """End a subscriber, given by id or by channel and address: the address is erased and nothing due is sent. False: not there."""
+    """End a subscriber by id or by channel and address: the address is erased and due deliveries are dropped.
+    False: unknown.
+    """
     with db.transaction(engine) as conn:
         if subscriber is not None:
             found = people.get(conn, subscriber)
@@ -117,7 +119,7 @@ def remove(
 
 
 def listed(engine: Engine, keys: KeyFile) -> tuple[Listed, ...]:
-    """Everybody who has not ended, with what they follow."""
+    """List every subscriber who has not ended, with what they follow."""
     with db.reading(engine) as conn:
         living = people.living(conn)
         follows = people.all_follows(conn)
@@ -147,9 +149,10 @@ def follow_channels(
     language: str = "en",
     state_of_zip: Callable[[str], str | None] = state_of_zip,
 ) -> Followed:
-    """Make the operator's channels (place to chat) exactly the subscribers of origin "config"; run at every start.
+    """Make the configured channels (place to chat) exactly the subscribers of origin "config". Runs at every
+    start.
 
-    A chat named for several places is one subscriber. A chat that somebody added by another door keeps what it follows.
+    A chat with several places is one subscriber. A chat that was added in another way keeps what it follows.
     """
     chats: dict[str, set[str]] = {}
     for place, chat in channels.items():
@@ -179,7 +182,7 @@ def follow_channels(
 def _admit(
     conn: Connection, keys: KeyFile, channel: str, address: str, origin: str, now: datetime, language: str
 ) -> tuple[int, bool]:
-    """The active subscriber with this address, and whether it is new; two doors opened at once let one in."""
+    """The active subscriber with this address, and whether it is new. Two requests at once create one."""
     hashed = keys.lookup(channel, address)
     created = people.add(
         conn,

@@ -1,4 +1,4 @@
-"""What is stored about somebody, sent to themselves and to nobody else."""
+"""Sends everything that is stored about a subscriber, to that subscriber only."""
 
 from __future__ import annotations
 
@@ -17,7 +17,9 @@ log = logging.getLogger(__name__)
 
 
 def export(engine: Engine, keys: KeyFile, *, channel: str, address: str, now: datetime) -> bool:
-    """Queue a message to this very address with everything that is stored about it; False if it is not subscribed."""
+    """Queue a message with everything that is stored about an address, to that address; False if it is not
+    subscribed.
+    """
     with db.transaction(engine) as conn:
         one = people.find(conn, channel, keys.lookup(channel, address))
         if one is None or one.state == PENDING:

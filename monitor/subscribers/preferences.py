@@ -1,4 +1,6 @@
-"""What a subscriber may change by the link in every mail: places, lists, frequency, language, a pause, the quarterly receipt."""
+"""Changes what a subscriber may change by the link in every mail: places, lists, frequency, language, pause,
+receipt.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +29,7 @@ LONGEST_PAUSE = timedelta(days=366)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Preferences:
-    """Everything that the page shows, as it is to be from now on; ``pause_until`` is a day at the subscriber's place, None for no pause."""
+    """The complete preferences; ``pause_until`` is a day in the subscriber's zone, None for no pause."""
 
     places: tuple[str, ...]
     sources: tuple[str, ...]
@@ -49,10 +51,10 @@ def change(
     default_timezone: str = "UTC",
     state_of_zip: Callable[[str], str | None] = state_of_zip,
 ) -> Link:
-    """Make a subscriber's preferences exactly these. Raises UsageError for what cannot be asked for, and changes nothing then.
+    """Set a subscriber's preferences exactly. Raises UsageError for an invalid value, with nothing changed.
 
-    Whoever goes from digests back to alerts at once gets what was collected for the next digest straight away; whoever ends a pause
-    early gets its summary.
+    A change from digests to alerts at once sends what was collected for the next digest now; ending a pause
+    early sends its summary.
     """
     if len(set(new.places)) > MOST_PLACES:
         raise UsageError(f"choose at most {MOST_PLACES} places; a state holds all of its ZIP codes")
@@ -90,7 +92,7 @@ def change(
 
 
 def _pause_end(until: date | None, timezone: str, now: datetime) -> datetime | None:
-    """When a pause ends: at eight o'clock on its last day, local time; a day of which that is past is no pause."""
+    """When a pause ends: at eight o'clock on its last day, local time. None if that is past."""
     if until is None:
         return None
     end = moment(until, DEFAULT_HOUR, timezone)

@@ -1,4 +1,4 @@
-"""How long what is known of people is kept, and keeping to it."""
+"""How long data about people is kept, and its deletion."""
 
 from __future__ import annotations
 
@@ -16,13 +16,15 @@ from monitor.subscribers.signup import CONFIRM_WITHIN
 log = logging.getLogger(__name__)
 
 COUNTS_KEPT = timedelta(hours=24)
-"""How long the counts per network are kept: they are what the limits are measured with."""
+"""How long the counts per network are kept; the limits are measured with them."""
 ENDED_KEPT = timedelta(days=180)
-"""How long the row of somebody who left is kept, without address and places, so that an old link is answered kindly."""
+"""How long the row of an ended subscriber is kept, without address and places, so that an old link still gets
+an answer.
+"""
 DELIVERIES_KEPT = timedelta(days=400)
-"""How long it is kept which message was sent when."""
+"""How long it is stored which message was sent when."""
 RETURNS_KEPT = timedelta(days=30)
-"""How long it is kept which mails came back and counted, so that none counts twice."""
+"""How long it is stored which bounced mails were counted, so that none counts twice."""
 
 PURGE_EVERY = timedelta(hours=1)
 _PURGED = "purged at"
@@ -30,7 +32,7 @@ _PURGED = "purged at"
 
 @dataclass(frozen=True, slots=True)
 class Purged:
-    """What `purge` deleted."""
+    """The result of `purge`."""
 
     unconfirmed: int = 0
     ended: int = 0
@@ -40,7 +42,7 @@ class Purged:
 
 
 def purge(engine: Engine, now: datetime) -> Purged:
-    """Delete what has been kept for long enough; on SQLite what is deleted is also overwritten (`db` sets ``secure_delete``)."""
+    """Delete expired data; on SQLite deleted data is also overwritten (``secure_delete``)."""
     unconfirmed = ended = 0
     while True:
         with db.transaction(engine) as conn:
@@ -68,7 +70,7 @@ def purge(engine: Engine, now: datetime) -> Purged:
 
 
 def purge_in_turn(engine: Engine, now: datetime) -> bool:
-    """`purge`, once in `PURGE_EVERY`, whoever calls and however often. Whether it was its turn."""
+    """Run `purge` at most once in `PURGE_EVERY`, however often this is called. Returns whether it ran."""
     with db.reading(engine) as conn:
         before = meta.get(conn, _PURGED)
     if before is not None and now - datetime.fromisoformat(before) < PURGE_EVERY:

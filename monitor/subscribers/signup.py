@@ -1,7 +1,8 @@
-"""Signing up: a form comes in, its address is asked whether it wants this, and a person says yes.
+"""Sign-up: a form comes in, the address is asked to confirm, and its owner confirms.
 
-`request` does the same work for every address: it counts and takes the form in, sealed. What becomes of it is decided afterwards by
-`admit`, which the sender calls, so that neither the answer nor its time says anything about an address. `confirm` is the yes.
+`request` does the same work for every address: it counts, and stores the form encrypted. `admit`, which the
+sender calls, decides later, so neither the answer nor its time says anything about an address. `confirm` is
+the owner's yes.
 """
 
 from __future__ import annotations
@@ -34,18 +35,19 @@ from monitor.subscribers.validation import checked, wanted
 log = logging.getLogger(__name__)
 
 CONFIRM_WITHIN = timedelta(hours=48)
-"""How long a confirmation's link works; what is not confirmed by then is purged."""
+"""How long a confirmation's link works; unconfirmed sign-ups are purged after that."""
 ONE_CONFIRMATION_IN = timedelta(hours=24)
 MOST_CONFIRMATIONS = 3
-"""How many confirmations an address is ever sent until its owner confirms one."""
+"""The most confirmations that an address gets until its owner confirms one."""
 MOST_IN_A_MAILBOX = 10
-"""How many confirmations go to one mailbox in a day, under however many spellings: a+1@b.example and a+2@b.example are one."""
+"""The most confirmations a day to one mailbox, under all spellings: a+1@b.example and a+2@b.example are one.
+"""
 ASK_AGAIN_AFTER = timedelta(days=30)
-"""When an address that refused mail may ask again."""
+"""When an address that refused mail may sign up again."""
 REMINDED_ANEW_AFTER = timedelta(days=30)
-"""When the count begins anew for somebody who is subscribed already and is only told so."""
+"""When the count restarts for a subscribed address, which only gets a reminder."""
 MOST_PLACES = 250
-"""How many places one form may name: the inhabited ZIP codes of any one city fit."""
+"""The most places of one form: the residential ZIP codes of any city fit."""
 _SIGNUP = "signup"  # what a form is sealed as
 _AT_ONCE = 100  # forms in one transaction
 _ALL = 1_000_000
@@ -53,7 +55,7 @@ _ALL = 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class SignupLimits:
-    """How many sign-ups an hour are taken from one network (/24, or /56 of IPv6) and by the whole site."""
+    """The most sign-ups an hour from one network (/24, or /56 of IPv6) and for the whole site."""
 
     network: int = 20
     site: int = 500
@@ -61,7 +63,9 @@ class SignupLimits:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wish:
-    """What a form asks for. ``timezone`` and ``local_hour`` matter to digests; None takes what the first place suggests."""
+    """What a form asks for. ``timezone`` and ``local_hour`` matter to digests; None takes what the first
+    place suggests.
+    """
 
     address: str
     places: tuple[str, ...]
@@ -73,7 +77,7 @@ class Wish:
 
 
 class SignupAnswer(StrEnum):
-    """What became of a request, whoever's address it names."""
+    """The result of a request. It does not depend on who owns the address."""
 
     TAKEN = "taken"
     NETWORK_BUSY = "network busy"
@@ -81,7 +85,7 @@ class SignupAnswer(StrEnum):
 
 
 class LinkState(StrEnum):
-    """What a link leads to."""
+    """The state of a personal link."""
 
     OPEN = "open"  # it can be acted upon
     DONE = "done"  # it was used, or its subscriber is past it
@@ -91,7 +95,7 @@ class LinkState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """A link and whom it is about; ``subscriber`` is None where it leads to nobody."""
+    """A personal link and its subscriber; ``subscriber`` is None if there is none."""
 
     found: LinkState
     subscriber: Subscriber | None = None
@@ -109,9 +113,11 @@ def request(
     channel: str = "email",
     state_of_zip: Callable[[str], str | None] = state_of_zip,
 ) -> SignupAnswer:
-    """Take a sign-up in. ``client`` is the asker's IP address, of which only a keyed hash of its network is kept, for a day.
+    """Store a sign-up. ``client`` is the visitor's IP address; only a keyed hash of its network is kept, for
+    a day.
 
-    Raises UsageError for an address or a place that is none. Nothing is looked up about the address here, and nothing is sent.
+    Raises UsageError for an invalid address or place. Nothing is looked up about the address and nothing is
+    sent.
     """
     form = _form(channel, wish, state_of_zip)
     network = network_of(client)
@@ -128,7 +134,7 @@ def request(
 
 
 def admit(engine: Engine, keys: KeyFile, now: datetime) -> int:
-    """Decide about every sign-up that came in; returns how many. Confirmations are queued and leave by the outbox."""
+    """Decide about every stored sign-up; returns how many. Confirmations leave by the outbox."""
     decided = 0
     while True:
         with db.reading(engine) as conn:
@@ -145,7 +151,10 @@ def admit(engine: Engine, keys: KeyFile, now: datetime) -> int:
 
 
 def withdraw(conn: Connection, keys: KeyFile, theirs: Callable[[str, str, datetime], bool]) -> int:
-    """Forget forms that nobody has decided about; returns how many. ``theirs`` is asked with channel, address, and when one came in."""
+    """Delete undecided forms; returns how many.
+
+    ``theirs`` is called with channel, address and time of each.
+    """
     withdrawn = 0
     for each in signups.read_pending(conn, _ALL):
         with suppress(KeyFileError):  # `admit` passes over it and says so
@@ -157,13 +166,13 @@ def withdraw(conn: Connection, keys: KeyFile, theirs: Callable[[str, str, dateti
 
 
 def look(engine: Engine, keys: KeyFile, purpose: Purpose, token: str, now: datetime) -> Link:
-    """What a link leads to; changes nothing."""
+    """Read what a personal link leads to; changes nothing."""
     with db.reading(engine) as conn:
         return read(conn, keys, purpose, token, now)
 
 
 def confirm(engine: Engine, keys: KeyFile, token: str, now: datetime) -> Link:
-    """The owner of an address says yes: active from now on, with a welcome queued. DONE if that was so already."""
+    """Confirm: active from now on, with a welcome queued. DONE if it was confirmed already."""
     with db.transaction(engine) as conn:
         link = read(conn, keys, Purpose.CONFIRM, token, now)
         if link.found is not LinkState.OPEN or link.subscriber is None:
@@ -179,7 +188,9 @@ def confirm(engine: Engine, keys: KeyFile, token: str, now: datetime) -> Link:
 
 
 def renew(engine: Engine, keys: KeyFile, token: str, now: datetime) -> Link:
-    """Send another confirmation in place of one whose link has expired, within the same limits. EXPIRED: it will come, if it may."""
+    """Send another confirmation for an expired link, within the same limits. EXPIRED: it will come if the
+    limits allow.
+    """
     with db.transaction(engine) as conn:
         link = read(conn, keys, Purpose.CONFIRM, token, now)
         if link.found is LinkState.EXPIRED and link.subscriber is not None:
@@ -190,7 +201,7 @@ def renew(engine: Engine, keys: KeyFile, token: str, now: datetime) -> Link:
 
 
 def read(conn: Connection, keys: KeyFile, purpose: Purpose, token: str, now: datetime) -> Link:
-    """What a link leads to, for whoever is about to act on it."""
+    """Read a personal link for a change in the same transaction."""
     one = owner(conn, keys, purpose, token, now)
     if one is None:
         return Link(LinkState.UNKNOWN)
@@ -206,8 +217,8 @@ def read(conn: Connection, keys: KeyFile, purpose: Purpose, token: str, now: dat
 
 
 def owner(conn: Connection, keys: KeyFile, purpose: Purpose, token: str, now: datetime) -> Subscriber | None:
-    """Whose token this is, if it is ours and for this purpose. After a rotation of the key what was signed before is believed for a time
-    (`keys.Earlier`), and what only ends something for ever.
+    """The subscriber of a valid token for this purpose. After a rotation, older tokens are valid for a time
+    (`keys.Earlier`), those that only end something without a limit.
     """
     number = tokens.subscriber_of(token)
     one = people.get(conn, number) if number is not None else None
@@ -219,14 +230,16 @@ def owner(conn: Connection, keys: KeyFile, purpose: Purpose, token: str, now: da
 
 
 def begin(conn: Connection, one: Subscriber, now: datetime) -> None:
-    """Make a subscriber active, and let digests begin with what happens from now on."""
+    """Activate a subscriber; digests begin with what happens from now on."""
     people.activate(conn, one.id, now)
     due_at = next_digest(one.frequency, one.timezone or "UTC", one.local_hour or 0, now)
     people.change(conn, one.id, digest_at=due_at, digest_since=now if due_at else None, confirm_until=None)
 
 
 def network_of(client: str | None) -> str:
-    """The network that an IP address is counted under: its /24, or the /56 that one IPv6 household gets. No address is one network."""
+    """The network that an IP address counts under: its /24, or the /56 of one IPv6 household. All requests
+    without an address count as one.
+    """
     try:
         address = ip_address((client or "").partition("%")[0])
     except ValueError:
@@ -237,7 +250,7 @@ def network_of(client: str | None) -> str:
 
 
 def mailbox_of(address: str) -> str:
-    """The mailbox behind an address, as far as its spelling tells: without a tag, and at Gmail without dots."""
+    """The mailbox of an address, as far as its spelling tells: without a tag, and at Gmail without dots."""
     local, _, domain = address.rpartition("@")
     local = local.partition("+")[0]
     if domain.lower() in {"gmail.com", "googlemail.com"}:
@@ -246,7 +259,7 @@ def mailbox_of(address: str) -> str:
 
 
 def _form(channel: str, wish: Wish, state_of_zip: Callable[[str], str | None]) -> str:
-    """A form, checked, as it is sealed and kept until it is decided about: of a size that does not give it away."""
+    """A validated form, as it is stored encrypted: padded, so that its size does not reveal it."""
     if len(set(wish.places)) > MOST_PLACES:
         raise UsageError(f"choose at most {MOST_PLACES} places; a state holds all of its ZIP codes")
     follows = wanted(wish.places, wish.sources, state_of_zip)
@@ -267,7 +280,7 @@ def _form(channel: str, wish: Wish, state_of_zip: Callable[[str], str | None]) -
 
 
 def zone_of_place(place: str, state_of_zip: Callable[[str], str | None] = state_of_zip) -> str:
-    """The time zone of a place, as far as its state tells."""
+    """The time zone of a place, by its state."""
     name = parse_place(place)
     return zone_of_state(state_of_zip(name) if name.isdigit() else name)
 
@@ -275,8 +288,8 @@ def zone_of_place(place: str, state_of_zip: Callable[[str], str | None] = state_
 def schedule(
     frequency: str, timezone: str | None, hour: int | None, usual: str
 ) -> tuple[str | None, int | None]:
-    """The zone and hour to keep for a frequency, with what was left open filled in: ``usual`` is the zone of the first place that was
-    asked for. Raises UsageError for what does not exist.
+    """The zone and hour for a frequency, with defaults filled in: ``usual`` is the zone of the first place.
+    Raises UsageError for invalid values.
     """
     if frequency not in FREQUENCIES:
         raise UsageError(f"choose one of {', '.join(FREQUENCIES)}")
@@ -290,7 +303,7 @@ def schedule(
 
 
 def _refused(answer: SignupAnswer, first: bool) -> SignupAnswer:
-    """Say once an hour that a limit was reached: it is either a wave of sign-ups or somebody's attack."""
+    """Log once an hour that a limit was reached: many sign-ups, or an attack."""
     if first:
         where = "one network" if answer is SignupAnswer.NETWORK_BUSY else "the whole site"
         log.warning("sign-ups: the hourly limit of %s was reached; further ones are turned away", where)
@@ -298,7 +311,9 @@ def _refused(answer: SignupAnswer, first: bool) -> SignupAnswer:
 
 
 def _decide(conn: Connection, keys: KeyFile, sealed: bytes, now: datetime) -> None:
-    """What becomes of one form: a new pending subscriber, a changed pending one, or only a reminder that they are subscribed."""
+    """Decide about one form: a new pending subscriber, a changed pending one, or a reminder for a subscribed
+    one.
+    """
     try:
         form = json.loads(keys.open(_SIGNUP, sealed))
     except KeyFileError:
@@ -346,7 +361,7 @@ def _may_ask(asked: signups.ConfirmationCount | None, now: datetime) -> bool:
 
 
 def _ask(conn: Connection, keys: KeyFile, hashed: str, one: Subscriber, now: datetime) -> None:
-    """Queue a confirmation, unless the address, or its mailbox under other spellings, was sent its share."""
+    """Queue a confirmation, unless the address or its mailbox has reached its limit."""
     channel = one.channel
     asked = signups.read_confirmation_count(conn, channel, hashed)
     if not _may_ask(asked, now) or one.sealed is None:
@@ -365,7 +380,7 @@ def _ask(conn: Connection, keys: KeyFile, hashed: str, one: Subscriber, now: dat
 
 
 def _remind(conn: Connection, channel: str, hashed: str, one: Subscriber, now: datetime) -> None:
-    """Tell somebody who is subscribed already that they are, and where to change it."""
+    """Queue a reminder for a subscribed address."""
     asked = signups.read_confirmation_count(conn, channel, hashed)
     if asked is not None and now - asked.at >= REMINDED_ANEW_AFTER:
         asked = None

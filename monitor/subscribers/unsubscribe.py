@@ -1,4 +1,6 @@
-"""Leaving: effective at once, the address erased in the same transaction, and remembered outside the database as a keyed hash."""
+"""Unsubscribing: effective at once; the address is erased in the same transaction and remembered outside the
+database as a keyed hash.
+"""
 
 from __future__ import annotations
 
@@ -34,7 +36,9 @@ def leave(
     tombstones: Tombstones | None = None,
     purpose: Purpose = Purpose.UNSUBSCRIBE,
 ) -> Link:
-    """Unsubscribe the owner of a link. OPEN: they were subscribed and are not any more; DONE: that was so already."""
+    """Unsubscribe the owner of a link. OPEN: they were subscribed until now; DONE: they had unsubscribed
+    before.
+    """
     with db.transaction(engine) as conn:
         link = read(conn, keys, purpose, token, now)
         if link.found is not LinkState.OPEN or link.subscriber is None:
@@ -47,8 +51,10 @@ def leave(
 def depart(
     conn: Connection, keys: KeyFile, one: Subscriber, now: datetime, tombstones: Tombstones | None
 ) -> bool:
-    """End a subscriber in an open transaction. The tombstone is on the disk before the transaction commits: the other way round, a
-    crash in between would let a restored copy write to them again. False: had ended.
+    """End a subscriber in an open transaction; False: had ended.
+
+    The erasure is on the disk before the transaction commits. Otherwise a crash in between would let a
+    restored copy write to them again.
     """
     if tombstones is not None and one.sealed is not None:
         tombstones.add(keys, one.channel, keys.open(one.channel, one.sealed), now)
@@ -65,11 +71,11 @@ def erase(
     tombstones: Tombstones,
     mailbox: Path | None = None,
 ) -> tuple[bool, int]:
-    """Forget an address wholly, subscribed or not: its subscriber ends, a form of theirs that waits is forgotten, a tombstone stays, and files in
-    ``mailbox`` that went to it go.
+    """Erase an address, subscribed or not: its subscriber ends, its waiting form and its files in ``mailbox``
+    are deleted, and the erasure is noted.
 
-    Returns whether it was subscribed, and how many files were deleted. A suppression stays: it is a keyed hash, and keeps the
-    address from being written to. Raises UsageError for an address that is none.
+    Returns whether it was subscribed, and how many files were deleted. A suppression stays: it is a keyed
+    hash and keeps the address from being written to. Raises UsageError for an invalid address.
     """
     address = checked(channel, address)
     with db.transaction(engine) as conn:

@@ -1,4 +1,4 @@
-"""What a person may ask for: an address that a channel can reach, and places that exist."""
+"""Validates what people ask for: an address that a channel can reach, and places that exist."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from monitor.storage.people import Follow
 
 
 def checked(channel: str, address: str) -> str:
-    """The address in the form in which it is written to; one that its channel cannot reach is a `UsageError` with the reason."""
+    """Normalize an address as it is written to. Raises UsageError for one that its channel cannot reach."""
     address = address.strip()
     # a line break in an address is a command to the relay; libraries have let it through
     if not address or any(unicodedata.category(letter).startswith("C") for letter in address):
@@ -22,7 +22,8 @@ def checked(channel: str, address: str) -> str:
     match channel:
         case "email":
             try:
-                # no DNS: a look-up would be slow here and tell others who subscribes. ASCII only: not every relay speaks SMTPUTF8.
+                # no DNS: a look-up would be slow here and tell others who subscribes. ASCII only: not every
+                # relay speaks SMTPUTF8.
                 found = validate_email(address, check_deliverability=False, allow_smtputf8=False)
             except EmailNotValidError as error:
                 raise UsageError(f"this is not a mail address: {error}") from None
@@ -37,7 +38,7 @@ def checked(channel: str, address: str) -> str:
 
 
 def mask(channel: str, address: str) -> str:
-    """An address for people who may know that it is there but not what it is: ``a…@e….org``."""
+    """Mask an address: ``a…@e….org``."""
     local, at, domain = address.rpartition("@")
     if channel == "telegram" or not at or not local:
         shown = 2 if address.startswith("@") else 1
@@ -49,7 +50,10 @@ def mask(channel: str, address: str) -> str:
 def wanted(
     places: Collection[str], sources: Collection[str], state_of_zip: Callable[[str], str | None]
 ) -> frozenset[Follow]:
-    """Every place of every source, each ZIP with its state. A place that is none, or nothing at all, is a `UsageError` with the reason."""
+    """Every place of every source, each ZIP with its state.
+
+    Raises UsageError for an invalid place or none.
+    """
     if not places or not sources:
         raise UsageError(
             "give at least one place: a ZIP (60601), a state (IL) or US"
