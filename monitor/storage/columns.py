@@ -34,9 +34,11 @@ class TableRow(SQLModel):
 
 
 class UtcDateTime(sa.types.TypeDecorator[datetime]):
-    """An aware UTC datetime: ``timestamptz`` on PostgreSQL, microseconds since 1970 on SQLite. A naive value is a bug and raises.
+    """An aware UTC datetime: ``timestamptz`` on PostgreSQL, microseconds since 1970 on SQLite. A naive value
+    raises ValueError.
 
-    SQLite has no type for times: as text each would take 26 bytes instead of 8, in its row and in every index on it.
+    SQLite has no type for times: as text each would take 26 bytes instead of 8, in its row and in every index
+    on it.
     """
 
     impl = sa.DateTime(timezone=True)
@@ -63,7 +65,7 @@ _EPOCH, _TICK = datetime(1970, 1, 1, tzinfo=UTC), timedelta(microseconds=1)
 
 
 class Json(sa.types.TypeDecorator[Any]):
-    """JSON in which None is SQL's NULL, so that "not there" is one thing to every query; plain `sa.JSON` stores the text ``null``."""
+    """JSON in which None is SQL's NULL; plain `sa.JSON` stores the text ``null``."""
 
     impl = sa.JSON
     cache_ok = True
@@ -73,9 +75,10 @@ class Json(sa.types.TypeDecorator[Any]):
 
 
 class BigId(sa.types.TypeDecorator[int]):
-    """An id of 64 bits: at 600,000 deliveries a changeset the 32 of PostgreSQL's INTEGER are used up in some years.
+    """An id of 64 bits: 600,000 deliveries a changeset use up the 32 bits of PostgreSQL's INTEGER in some
+    years.
 
-    SQLite's INTEGER has 64 anyway, and counts up only when it is called so.
+    SQLite's INTEGER has 64 bits, and counts up only under that name.
     """
 
     impl = sa.BigInteger

@@ -1,6 +1,7 @@
-"""The engine, and the two ways into it: `transaction` for whoever writes and `reading` for whoever only looks.
+"""The engine, and the two ways into it: `transaction` to write and `reading` to read.
 
-Errors of the database leave here as `StoreError`, one line that says what to do; no message holds a password or a bound value.
+Database errors leave here as `StoreError`, one line that says what to do; no message contains a password or a
+bound value.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ BUSY_TIMEOUT = timedelta(seconds=10)
 CONNECT_TIMEOUT = timedelta(seconds=10)
 _BEGIN = "sqlite_begin"  # the execution option that says how a SQLite transaction begins
 WRITING = {_BEGIN: "IMMEDIATE"}
-"""Execution options of a connection that is going to write; `transaction` sets them."""
+"""Execution options of a writing connection; `transaction` sets them."""
 _KEPT = 16  # connections, one for every thread of a process: making one costs more than most transactions
 _on_begin: WeakKeyDictionary[Engine, list[Callable[[Connection | None], None]]] = WeakKeyDictionary()
 _direct: WeakKeyDictionary[Engine, Engine] = WeakKeyDictionary()
@@ -38,10 +39,11 @@ _FORMS = "sqlite:///PATH or postgresql://USER:PASSWORD@HOST/NAME"
 
 
 def connect(url: str, *, busy_timeout: timedelta = BUSY_TIMEOUT) -> Engine:
-    """An engine for ``sqlite:///path`` or ``postgresql://...``; a SQLite file and its folder are made if absent (0600, 0700).
+    """Create an engine for ``sqlite:///path`` or ``postgresql://...``; a SQLite file and its folder are made
+    if absent (0600, 0700).
 
-    ``busy_timeout`` is how long a SQLite writer waits for another. A URL of another kind, or a folder that cannot be made, is a
-    `StoreError`. A PostgreSQL server is not contacted yet.
+    ``busy_timeout`` is how long a SQLite writer waits for another. Raises StoreError for another kind of URL
+    and for a folder that cannot be made. A PostgreSQL server is not contacted yet.
     """
     try:
         parsed = make_url(url)
@@ -60,8 +62,8 @@ def connect(url: str, *, busy_timeout: timedelta = BUSY_TIMEOUT) -> Engine:
 def transaction(engine: Engine) -> Iterator[Connection]:
     """A connection in a writing transaction, committed at the end and rolled back on any exception.
 
-    On SQLite it holds the write lock from the start: a transaction that reads first and then wants to write fails at once when
-    another has written in between (BUSY_SNAPSHOT), whatever the busy timeout says.
+    On SQLite it holds the write lock from the start: a transaction that reads first and then writes fails at
+    once when another has written in between (BUSY_SNAPSHOT), whatever the busy timeout.
     """
     with (
         explained(engine),
@@ -75,17 +77,18 @@ def transaction(engine: Engine) -> Iterator[Connection]:
 
 
 def on_begin(engine: Engine, check: Callable[[Connection | None], None]) -> None:
-    """Have ``check`` called before anything else in every `transaction` of an engine, with its connection, and with None before every
-    `reading`. What it raises, the transaction raises.
+    """Register ``check``: it is called first in every `transaction` of an engine, with its connection, and
+    with None before every `reading`. What it raises, the transaction raises.
     """
     _on_begin.setdefault(engine, []).append(check)
 
 
 @contextmanager
 def _queued(engine: Engine) -> Iterator[None]:
-    """One writer of this process after the other. SQLite itself lets each of them sleep and look again, ever longer: some starve.
+    """Let one writer of this process wait for the other. SQLite's own busy handler sleeps longer and longer,
+    and some writers starve.
 
-    Whoever has waited for the busy timeout in vain goes on, and meets SQLite's own refusal.
+    A writer that waited for the whole busy timeout continues, and gets SQLite's own refusal.
     """
     queue = _queues.get(engine)
     if queue is None:
@@ -102,7 +105,7 @@ def _queued(engine: Engine) -> Iterator[None]:
 
 @contextmanager
 def reading(engine: Engine) -> Iterator[Connection]:
-    """A connection on which every query sees the same moment; what is written on it is not kept."""
+    """A connection on which every query sees the same moment; nothing written on it is kept."""
     options: dict[str, Any] = {_BEGIN: "DEFERRED"}
     if engine.dialect.name == "postgresql":
         # PostgreSQL's default level gives each statement a snapshot of its own
@@ -115,7 +118,10 @@ def reading(engine: Engine) -> Iterator[Connection]:
 
 @contextmanager
 def explained(engine: Engine) -> Iterator[None]:
-    """Turn every database error of this block into a `StoreError`. An `IntegrityError` passes: the caller expects it."""
+    """Turn every database error of this block into a `StoreError`.
+
+    An `IntegrityError` passes: the caller expects it.
+    """
     try:
         yield
     except sa.exc.IntegrityError:
@@ -125,15 +131,17 @@ def explained(engine: Engine) -> Iterator[None]:
         raise StoreError(_explanation(error, engine.url)) from None
     except sa.exc.TimeoutError:
         raise StoreError(
-            f"{where(engine.url)} has no free connection: too much runs at once in this process; it is tried again"
+            f"{where(engine.url)} has no free connection: too much runs at once in this process; it is "
+            "tried again"
         ) from None
 
 
 class Commits:
-    """Tells whether anybody has committed to a SQLite file since one looked last, at a hundredth of what a query costs. One thread.
+    """Tells whether another connection has committed to a SQLite file, at a hundredth of the cost of a query.
+    One thread.
 
-    ``PRAGMA data_version`` (https://www.sqlite.org/pragma.html#pragma_data_version) speaks of the *other* connections. So this keeps one
-    of its own, until `close`.
+    ``PRAGMA data_version`` (https://www.sqlite.org/pragma.html#pragma_data_version) covers only *other*
+    connections, so this keeps one of its own until `close`.
     """
 
     def __init__(self, engine: Engine) -> None:
@@ -143,7 +151,7 @@ class Commits:
         self._driver: Any = self._pooled.driver_connection
 
     def number(self) -> int:
-        """A number that is another one after a commit."""
+        """A number that changes with every commit."""
         ((number,),) = self._driver.execute("PRAGMA data_version")
         return int(number)
 
@@ -153,7 +161,7 @@ class Commits:
 
 
 def insert_for(conn: Connection, table: type[Any]) -> postgresql.Insert | sqlite.Insert:
-    """An INSERT that knows ON CONFLICT, which both databases spell alike and SQLAlchemy keeps in its dialects."""
+    """An INSERT with ON CONFLICT, which both databases spell alike and SQLAlchemy keeps in its dialects."""
     return insert_in(conn.dialect.name, table)
 
 
@@ -164,7 +172,7 @@ def insert_in(dialect: str, table: type[Any]) -> postgresql.Insert | sqlite.Inse
 
 
 def where(url: URL) -> str:
-    """The database in words for people: a path, or host and name; never a user or password."""
+    """Describe the database for people: a path, or host and name; never a user or password."""
     if url.get_backend_name() == "sqlite":
         return f"the database {url.database or 'in memory'}"
     host = url.host or url.query.get("host") or "localhost"
@@ -198,8 +206,9 @@ def _connect_sqlite(url: URL, busy_timeout: timedelta) -> Engine:
     )
     pragmas = (
         f"PRAGMA busy_timeout = {int(busy_timeout / timedelta(milliseconds=1))}",  # ms
-        # FULL, not NORMAL: a power cut must undo neither an unsubscribe nor a settle, for the mark of the last sends, which is
-        # kept beside the database, would then be ahead of it and close the fence. It costs one flush (about 0.5 ms) a commit.
+        # FULL, not NORMAL: a power cut must undo neither an unsubscribe nor a settle, for the mark of the
+        # last sends, which is kept beside the database, would then be ahead of it and close the fence. It
+        # costs one flush (about 0.5 ms) a commit.
         "PRAGMA synchronous = FULL",
         "PRAGMA foreign_keys = ON",
         "PRAGMA secure_delete = ON",  # an erased address is overwritten, not only unlinked
@@ -210,8 +219,8 @@ def _connect_sqlite(url: URL, busy_timeout: timedelta) -> Engine:
 
     @sa.event.listens_for(engine, "connect")
     def _prepare(connection: sqlite3.Connection, _: object) -> None:
-        # The driver's own transactions begin lazily, before writes only, and differ between Python versions. With None it begins
-        # none, so that `_begin` decides alone; commit() and rollback() still end them.
+        # The driver's own transactions begin lazily, before writes only, and differ between Python versions.
+        # With None it begins none, so that `_begin` decides alone; commit() and rollback() still end them.
         connection.isolation_level = None
         _write_ahead(connection, busy_timeout)
         for pragma in pragmas:
@@ -251,10 +260,10 @@ def _postgresql_engine(url: URL, **options: Any) -> Engine:
 
 
 def _write_ahead(connection: sqlite3.Connection, patience: timedelta) -> None:
-    """Switch to write-ahead logging, in which readers do not wait for the writer, nor it for them.
+    """Switch to write-ahead logging, in which readers and the writer do not wait for each other.
 
-    Two processes that do it to the same new file at once meet "database is locked" whatever the busy timeout: SQLite does not wait
-    where that could be a deadlock. So this waits.
+    Two processes that do this to the same new file get "database is locked" whatever the busy timeout: SQLite
+    does not wait where that could be a deadlock. So this waits.
     """
     deadline = time.monotonic() + patience.total_seconds()
     while True:
@@ -268,7 +277,7 @@ def _write_ahead(connection: sqlite3.Connection, patience: timedelta) -> None:
 
 
 def _create_private(path: Path) -> None:
-    """Make the file and its missing folders before SQLite does, which would let the umask decide who can read them."""
+    """Create the file and its missing folders before SQLite does, which would apply the umask."""
     missing = [folder for folder in path.parents if not folder.exists()]
     try:
         for folder in reversed(missing):
@@ -289,7 +298,8 @@ def _explanation(error: sa.exc.DBAPIError, url: URL) -> str:
     """One line for a person."""
     place = where(url)
     return _known_explanation(error, url, place) or (
-        f"{place} refused a statement ({location_of(error)}): this is an error of the program, please report it"
+        f"{place} refused a statement ({location_of(error)}): this is an error of the program, please "
+        "report it"
     )
 
 
@@ -317,13 +327,24 @@ def _sqlite_explanation(error: sqlite3.Error, place: str) -> str | None:
 
 
 _SQLITE_CODES = {
-    sqlite3.SQLITE_FULL: "the disk that holds {place} is full: make room and try again; nothing was half-written",
-    sqlite3.SQLITE_BUSY: "{place} is locked by another program: let it finish or stop it, then try again",
-    sqlite3.SQLITE_LOCKED: "{place} is locked by another program: let it finish or stop it, then try again",
-    sqlite3.SQLITE_READONLY: "{place} cannot be written: check the owner and permissions of the file and its folder",
-    sqlite3.SQLITE_PERM: "{place} cannot be opened: check the owner and permissions of the file and its folder",
-    sqlite3.SQLITE_CANTOPEN: "{place} cannot be opened: check that the path is right and its folder can be written",
-    sqlite3.SQLITE_IOERR: "{place} could not be read or written: check that the disk works and is not full; nothing was half-written",
+    sqlite3.SQLITE_FULL: (
+        "the disk that holds {place} is full: make room and try again; nothing was half-written"
+    ),
+    sqlite3.SQLITE_BUSY: ("{place} is locked by another program: let it finish or stop it, then try again"),
+    sqlite3.SQLITE_LOCKED: ("{place} is locked by another program: let it finish or stop it, then try again"),
+    sqlite3.SQLITE_READONLY: (
+        "{place} cannot be written: check the owner and permissions of the file and its folder"
+    ),
+    sqlite3.SQLITE_PERM: (
+        "{place} cannot be opened: check the owner and permissions of the file and its folder"
+    ),
+    sqlite3.SQLITE_CANTOPEN: (
+        "{place} cannot be opened: check that the path is right and its folder can be written"
+    ),
+    sqlite3.SQLITE_IOERR: (
+        "{place} could not be read or written: check that the disk works and is not full; nothing was "
+        "half-written"
+    ),
     sqlite3.SQLITE_CORRUPT: "{place} is damaged: stop the program and put back a copy",
     sqlite3.SQLITE_NOTADB: "{place} is not a SQLite database: check [database] url",
 }
@@ -349,10 +370,12 @@ _SQLSTATES = (  # https://www.postgresql.org/docs/current/errcodes-appendix.html
 
 @contextmanager
 def turn(engine: Engine, what: str) -> Iterator[bool]:
-    """Whether this process alone may do ``what`` now, among all processes on the database; True on SQLite, where only one works.
+    """Whether this process alone may do ``what`` now, among all processes on the database; True on SQLite,
+    where only one works.
 
-    On PostgreSQL an advisory lock on a direct connection, which is not taken from the pool: many downloads at once
-    must not starve the transactions. The lock only spares work; what is written prevents that something happens twice.
+    On PostgreSQL an advisory lock on a direct connection, which is not taken from the pool: many downloads at
+    once must not starve the transactions. The lock only spares work; what is written prevents that something
+    happens twice.
     """
     if engine.dialect.name != "postgresql":
         yield True

@@ -14,10 +14,11 @@ _BEATS_KEPT = timedelta(hours=1)
 
 
 def beat(conn: Connection, part: str, owner: str, now: datetime) -> None:
-    """Note that ``part`` ("sender", "bot") of the process ``owner`` is at work, and forget processes that ended long ago.
+    """Write a heartbeat of ``part`` ("sender", "bot") of the process ``owner``, and delete those of processes
+    that ended long ago.
 
-    Each has a name of its own, and each drain within it: without that the table would grow for ever. What has just been noted stays, so
-    it is always known when a part was last at work.
+    Each process and each drain has a name of its own, so the table would grow without limit. The newest
+    heartbeat stays.
     """
     conn.execute(
         insert_for(conn, HeartbeatRow)
@@ -30,7 +31,7 @@ def beat(conn: Connection, part: str, owner: str, now: datetime) -> None:
 
 
 def latest(conn: Connection, part: str) -> datetime | None:
-    """When any process was last seen at work as ``part``."""
+    """Read when any process last worked as ``part``."""
     newest: datetime | None = conn.scalar(
         sa.select(sa.func.max(HeartbeatRow.c.at)).where(HeartbeatRow.c.part == part)
     )

@@ -1,4 +1,4 @@
-"""Which key a database belongs to, and exchanging it."""
+"""Which key a database belongs to, and replacing it."""
 
 from __future__ import annotations
 
@@ -23,7 +23,9 @@ _signup = sa.table("signup", sa.column("sealed"))
 
 
 def unlock(conn: Connection, folder: Path) -> KeyFile:
-    """The key of this database: made on a fresh one, and otherwise the very key that sealed it or a `KeyFileError`."""
+    """Open the key of this database: made for a fresh one, otherwise the very key that encrypted it. Raises
+    KeyFileError.
+    """
     settle_rotation(conn, folder)
     keyfile = KeyFile.load(folder, create=not _holds_sealed(conn))
     with suppress(KeyFileError):  # `bind` refuses it if there is anything that needs another
@@ -33,7 +35,9 @@ def unlock(conn: Connection, folder: Path) -> KeyFile:
 
 
 def bind(conn: Connection, keyfile: KeyFile) -> None:
-    """Write the key's fingerprint into a database that holds nothing sealed yet; refuse one that another key sealed."""
+    """Write the key's fingerprint into a database without encrypted rows. Raises KeyFileError if another key
+    encrypted some.
+    """
     if named(conn) == keyfile.fingerprint:
         return
     if _holds_sealed(conn):
@@ -49,7 +53,9 @@ def bind(conn: Connection, keyfile: KeyFile) -> None:
 
 @contextmanager
 def rotating(folder: Path) -> Iterator[None]:
-    """Be the only one who rotates the key in ``folder``. Raises BusyError at once when another does; a dead process holds nothing."""
+    """Hold the lock for rotating the key in ``folder``. Raises BusyError at once when another process holds
+    it.
+    """
     try:
         with FileLock(folder / f"{NAME}.lock", timeout=0, mode=0o600):
             yield
@@ -58,10 +64,10 @@ def rotating(folder: Path) -> Iterator[None]:
 
 
 def begin_rotation(folder: Path, links_until: datetime) -> tuple[KeyFile, KeyFile]:
-    """The key of now, and a new one that is written beside it and takes its place with `finish_rotation`.
+    """The current key, and a new one that is written beside it and takes its place with `finish_rotation`.
 
-    Links that the key of now has signed work until ``links_until``, and those of earlier ones no longer. Only within `rotating`, and
-    after `finish_what_was_cut_off`: a key that is written beside already is taken for one that came to nothing.
+    Links that the current key signed work until ``links_until``; those of earlier keys end. Only within
+    `rotating`, and after `finish_what_was_cut_off`: an existing new key counts as abandoned.
     """
     master, earlier = read(folder / NAME)
     new_master = secrets.token_bytes(MASTER_BYTES)
@@ -75,10 +81,11 @@ def begin_rotation(folder: Path, links_until: datetime) -> tuple[KeyFile, KeyFil
 
 
 def exclude(conn: Connection) -> None:
-    """Wait until every transaction that has asked for the key (`KeyFile.refresh`) is over, and let none begin before this one ends.
+    """Wait until every transaction that has read the key (`KeyFile.refresh`) is over, and let none begin
+    before this one ends.
 
-    On SQLite there is one writer anyway. On PostgreSQL asking leaves a lock on the table until the transaction ends. Raises StoreError,
-    by way of `db`, when somebody holds it for longer than 10 s, such as a backup: everybody else would have to wait as well.
+    SQLite has one writer anyway. On PostgreSQL a read leaves a lock on the table until its transaction ends.
+    Raises StoreError when somebody holds it for longer than 10 s, such as a backup.
     """
     if conn.dialect.name == "postgresql":
         conn.execute(sa.text("SET LOCAL lock_timeout = '10s'"))
@@ -87,32 +94,34 @@ def exclude(conn: Connection) -> None:
 
 
 def rebind(conn: Connection, keyfile: KeyFile) -> None:
-    """Write the key's fingerprint over another: everything in this database is sealed with it now."""
+    """Replace the key's fingerprint: everything in this database is encrypted with it now."""
     conn.execute(META.delete().where(META.c.name == FINGERPRINT))
     conn.execute(META.insert().values(name=FINGERPRINT, value=keyfile.fingerprint))
 
 
 def finish_rotation(folder: Path) -> None:
-    """Put the new key in the old one's place: from here on only the new one opens the database."""
+    """Move the new key into place: from here on only it opens the database."""
     (folder / NEXT).replace(folder / NAME)
     flush(folder)
 
 
 def settle_rotation(conn: Connection, folder: Path) -> None:
-    """Finish a rotation that was cut off after the database had its new key; one that is under way finishes itself."""
+    """Finish a rotation that was interrupted after the database had its new key; one in progress finishes
+    itself.
+    """
     if (folder / NEXT).exists():
         with suppress(BusyError), rotating(folder):
             finish_what_was_cut_off(conn, folder)
 
 
 def finish_what_was_cut_off(conn: Connection, folder: Path) -> None:
-    """The same for whoever is within `rotating`."""
+    """The same within `rotating`."""
     if (folder / NEXT).exists() and derive(*read(folder / NEXT)).fingerprint == named(conn):
         finish_rotation(folder)
 
 
 def _holds_sealed(conn: Connection) -> bool:
-    """Whether anything here needs its key. Suppressions do: under another key they would no longer be found, and be written to."""
+    """Whether anything here needs its key. Suppressions do: under another key they would not be found."""
     sealed = sa.exists(sa.select(_subscriber.c.address).where(_subscriber.c.address.is_not(None)))
     hashed = sa.exists(sa.select(_suppression.c.address_hash))
     waiting = sa.exists(sa.select(_signup.c.sealed))

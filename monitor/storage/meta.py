@@ -1,4 +1,6 @@
-"""Facts about this database as a whole, by name: its identity, and what the bot stores for the site and for `monitor status`."""
+"""Facts about this database as a whole, by name: its identity, and what the bot stores for the site and for
+`monitor status`.
+"""
 
 from __future__ import annotations
 
@@ -20,12 +22,12 @@ _IDENTITY = "identity"
 
 
 def get(conn: Connection, name: str) -> str | None:
-    """A fact of this database by name."""
+    """Read a fact by name."""
     return conn.scalar(sa.select(MetaRow.c.value).where(MetaRow.c.name == name))
 
 
 def put(conn: Connection, name: str, value: str) -> None:
-    """Write a fact, over an older one of that name."""
+    """Write a fact, replacing an older one of that name."""
     conn.execute(
         insert_for(conn, MetaRow)
         .values(name=name, value=value)
@@ -34,7 +36,7 @@ def put(conn: Connection, name: str, value: str) -> None:
 
 
 def identity(conn: Connection) -> str:
-    """What tells this database from every other, given to it at the first call; a copy has the same."""
+    """Read the identity of this database, created at the first call; a copy has the same one."""
     conn.execute(
         insert_for(conn, MetaRow).values(name=_IDENTITY, value=secrets.token_hex(16)).on_conflict_do_nothing()
     )
@@ -44,5 +46,5 @@ def identity(conn: Connection) -> str:
 
 
 def known_identity(conn: Connection) -> str | None:
-    """The identity, for whoever only looks; None before it was given one."""
+    """Read the identity; None before it has one."""
     return get(conn, _IDENTITY)

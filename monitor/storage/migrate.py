@@ -1,7 +1,7 @@
-"""Bring a database to this program's revision, or leave it exactly as it was.
+"""Brings a database to this program's revision, or leaves it exactly as it was.
 
-The revisions are alembic's, from the folder that travels with the program. All pending ones run in a single transaction, under a
-lock, after a verified copy of a SQLite file; both databases take DDL back on a rollback.
+The revisions are alembic's, from the folder that travels with the program. All pending ones run in one
+transaction, under a lock, after a verified copy of a SQLite file; both databases roll DDL back.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _TIME = "%Y%m%dT%H%M%SZ"
 
 @dataclass(frozen=True, slots=True)
 class MigrationReport:
-    """What `upgrade` did: the revision before (None: the database was empty) and after, and the copy that was made."""
+    """The result of `upgrade`: the revision before (None: the database was empty) and after, and the copy."""
 
     before: str | None
     after: str
@@ -60,8 +60,9 @@ def upgrade(
 ) -> MigrationReport:
     """Migrate to `head`; several processes may call it at once and one does the work.
 
-    ``folder`` takes the copy of a SQLite file, ``free`` gives the bytes free there, ``scripts`` is another folder of revisions.
-    A database of a newer program, too little room, a failed revision: `MigrationError`, and the database is as it was.
+    ``folder`` takes the copy of a SQLite file, ``free`` returns the bytes free there, ``scripts`` is another
+    folder of revisions. Raises MigrationError for a newer database, too little room or a failed revision; the
+    database is then as it was.
     """
     revisions = _revisions(scripts)
     target = str(revisions.get_current_head())
@@ -84,10 +85,12 @@ def upgrade(
         raise
     except StoreError as error:
         raise MigrationError(f"{error}; the database is still at revision {before or 'none'}") from error
-    except Exception as error:  # a revision is code: whatever it raises, the transaction is gone and the person must hear of it
+    # a revision is code: whatever it raises, the transaction is gone and the person must hear of it
+    except Exception as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise MigrationError(
-            f"{db.where(engine.url)} could not be brought from revision {before or 'none'} to {target} and is as it was: {reason}"
+            f"{db.where(engine.url)} could not be brought from revision {before or 'none'} to {target} and "
+            f"is as it was: {reason}"
         ) from error
     log.info("migrated the database from revision %s to %s", before, target)
     return MigrationReport(before, target, copy)
@@ -149,7 +152,10 @@ def _revision(conn: Connection) -> str | None:
 
 @contextmanager
 def _alone(engine: Engine, wait: timedelta) -> Iterator[None]:
-    """Hold the migration lock of a SQLite database, a file next to it. PostgreSQL's is taken in the transaction itself."""
+    """Hold the migration lock of a SQLite database, a file next to it.
+
+    PostgreSQL's is taken in the transaction itself.
+    """
     path = db.sqlite_path(engine)
     if path is None:
         yield
@@ -175,8 +181,9 @@ def _alone(engine: Engine, wait: timedelta) -> Iterator[None]:
 def _migrating(engine: Engine, wait: timedelta) -> Iterator[Connection]:
     """The one transaction of a migration.
 
-    On SQLite foreign keys are off in it: batch mode replaces a table by a copy of itself, which would else delete the rows that
-    point to the old one. The pragma works outside a transaction only. PostgreSQL alters tables in place.
+    On SQLite foreign keys are off in it: batch mode replaces a table by a copy of itself, which would else
+    delete the rows that point to the old one. The pragma works outside a transaction only. PostgreSQL alters
+    tables in place.
     """
     if engine.dialect.name == "postgresql":
         with db.transaction(engine) as conn:
@@ -224,7 +231,9 @@ def _copies(path: Path, folder: Path, revisions: set[str]) -> list[Path]:
 
 
 def forget_copies(engine: Engine, folder: Path, before: datetime) -> int:
-    """Delete copies that were made before an upgrade and before this time: whoever left since is still in them. Returns how many."""
+    """Delete copies from before upgrades that are older than this: they still contain people who left since.
+    Returns how many.
+    """
     path = db.sqlite_path(engine)
     deleted = 0
     for copy in folder.glob(f"{path.stem}-*-*{path.suffix}") if path is not None else ():
@@ -237,14 +246,17 @@ def forget_copies(engine: Engine, folder: Path, before: datetime) -> int:
 
 
 def _copy(path: Path, folder: Path, revision: str, now: datetime, free: Callable[[Path], int]) -> Path:
-    """A consistent, checked and flushed copy, ``monitor-0001-20260101T120000Z.db``; the caller holds the write lock."""
+    """A consistent, checked and flushed copy, ``monitor-0001-20260101T120000Z.db``; the caller holds the
+    write lock.
+    """
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     size = sum(part.stat().st_size for part in (path, path.with_name(f"{path.name}-wal")) if part.exists())
     # the copy, and then as much again in the write-ahead log, for a revision may rewrite every table
     need, room = 2 * size + _MARGIN, free(folder)
     if room < need:
         raise MigrationError(
-            f"the disk is too small to copy the database before migrating it: {need / 1e6:.0f} MB are needed in {folder} "
+            f"the disk is too small to copy the database before migrating it: {need / 1e6:.0f} MB are "
+            f"needed in {folder} "
             f"and {room / 1e6:.0f} MB are free; make room and start again, nothing was changed"
         )
     copy = folder / f"{path.stem}-{revision}-{now.astimezone(UTC).strftime(_TIME)}{path.suffix}"

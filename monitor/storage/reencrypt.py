@@ -1,4 +1,4 @@
-"""Writing every sealed and hashed column anew, when the key is exchanged."""
+"""Encrypts every address and carries every hash along when the key is replaced."""
 
 from __future__ import annotations
 
@@ -22,9 +22,10 @@ _HASH = re.compile(r"[0-9a-f]{64}")
 
 
 def reseal(conn: Connection, sealed: Callable[[str, bytes], bytes], hashed: Callable[[str], str]) -> int:
-    """Put what ``sealed`` and ``hashed`` make of it in the place of every sealed address and every keyed hash; returns how many addresses.
+    """Replace every encrypted address by ``sealed`` of it and every keyed hash by ``hashed`` of it; returns
+    how many addresses.
 
-    ``sealed`` takes what it was sealed as (a channel, or "signup").
+    ``sealed`` also takes what a value was encrypted as (a channel, or "signup").
     """
     people: Any = conn.execute(
         sa.select(
@@ -65,7 +66,7 @@ def reseal(conn: Connection, sealed: Callable[[str, bytes], bytes], hashed: Call
 
 
 def _write(conn: Connection, update: sa.Update, rows: Iterable[Mapping[str, Any]]) -> None:
-    """Run an update of whatever is named beside ``which`` for every row."""
+    """Run an update of the named columns for every row, found by ``which``."""
     given = [dict(row) for row in rows]
     if given:
         conn.execute(update, given)

@@ -1,7 +1,7 @@
-"""The rows, as SQLModel tables. They validate nothing and stay inside storage: `store` translates between rows and domain values.
+"""All tables, for alembic and tests. They validate nothing and stay inside storage.
 
-Times are aware UTC. JSON columns hold what only `store` reads back. Every constraint has a name by convention, so that a later
-migration can find it on SQLite and PostgreSQL alike.
+Times are aware UTC. Every constraint has a name by convention, so that a migration can find it on SQLite and
+PostgreSQL alike.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""How the program itself stands."""
+"""Tables about the program itself."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ from monitor.storage.columns import TableRow, UtcDateTime
 
 
 class MetaRow(TableRow, table=True):
-    """Facts about this database as a whole: its identity (for the fence) and the fingerprint of its key."""
+    """Facts about this database as a whole: its identity (for the clone guard) and the fingerprint of its
+    key.
+    """
 
     __tablename__ = "meta"
     name: str = Field(primary_key=True)
@@ -28,7 +30,7 @@ class HeartbeatRow(TableRow, table=True):
 
 
 class ProgressRow(TableRow, table=True):
-    """How far the last deliveries have been confirmed sent, one row: the database's side of the fence."""
+    """How far the last deliveries are confirmed sent, one row: the database's side of the clone guard."""
 
     __tablename__ = "progress"
     id: int = Field(default=1, primary_key=True)

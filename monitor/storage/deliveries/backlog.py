@@ -1,4 +1,4 @@
-"""Counts and ages of what is owed, for `ops.health` and the readiness probe."""
+"""Counts and ages of deliveries, for `ops.health` and the readiness probe."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from monitor.storage.lists.tables import ChangesetRow
 from monitor.storage.people.tables import SubscriberRow
 
 OFTEN = 3
-"""Attempts after which somebody should look: a server that asks new senders to come back later has taken the mail by then."""
+"""Attempts after which an operator should look: greylisting has passed by then."""
 
 
 @dataclass(frozen=True, slots=True)
 class Backlog:
-    """What the outbox owes, by channel: due rows, and the age of the oldest; failed are dead letters.
+    """The due deliveries by channel, and the age of the oldest; ``failed`` are dead letters.
 
-    ``refused``: how many due rows were tried `OFTEN` times or more, and the answer to one of them, by channel.
+    ``refused``: how many due rows were tried `OFTEN` times or more, and one of the answers, by channel.
     """
 
     due: dict[str, int]
@@ -33,7 +33,7 @@ class Backlog:
 
 
 def read_backlog(conn: Connection) -> Backlog:
-    """Depth and age of the outbox."""
+    """Read depth and age of the outbox."""
     due: dict[str, int] = dict(
         conn.execute(
             sa.select(SubscriberRow.c.channel, sa.func.count())
@@ -62,7 +62,7 @@ def read_backlog(conn: Connection) -> Backlog:
 
 
 def count_overdue(conn: Connection, channels: Collection[str], *, before: datetime, now: datetime) -> int:
-    """Deliveries on these channels that were due before a moment and that nobody has taken, while nobody sends anything at all."""
+    """Count deliveries on these channels that were due before a moment, while nothing is being sent."""
     if conn.scalar(sa.select(sa.exists().where(IS_DUE, DeliveryRow.c.lease_until > now))):
         return 0
     waiting = (

@@ -1,4 +1,4 @@
-"""Digests: who is due one, which changesets it tells, and what the outbox then owes."""
+"""Digests: who is due one, and which changesets it tells."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Due:
 
 
 def due(conn: Connection, now: datetime, limit: int) -> tuple[Due, ...]:
-    """Those whose digest is due, taken for this transaction: on PostgreSQL nobody else gets them meanwhile."""
+    """Read those whose digest is due, locked for this transaction on PostgreSQL."""
     rows: Any = conn.execute(
         sa.select(
             SubscriberRow.c.id,
@@ -61,8 +61,8 @@ def any_due(conn: Connection, now: datetime) -> bool:
 
 
 def collected(conn: Connection, subscribers: Collection[int]) -> dict[int, tuple[int, ...]]:
-    """For each subscriber the changesets that were fanned out since their last digest, concern a place that they followed then,
-    and that neither an alert nor a digest has told them.
+    """For each subscriber, the changesets that were fanned out since their last digest, concern a place that
+    they followed then, and that neither an alert nor a digest has told.
     """
     base = (
         sa.select(SubscriptionRow.c.subscriber_id, ChangesetRow.c.id)
@@ -106,7 +106,9 @@ def collected(conn: Connection, subscribers: Collection[int]) -> dict[int, tuple
 
 
 def take_alerts(conn: Connection, subscribers: Collection[int], now: datetime) -> dict[int, tuple[int, ...]]:
-    """Alerts that lay due through a pause and that nobody has in hand: settled as told in its summary; their changesets."""
+    """Take alerts that were due during a pause and that nobody is sending: they are settled as told in the
+    summary. Returns their changesets.
+    """
     rows = conn.execute(
         sa.update(DeliveryRow)
         .where(
@@ -133,7 +135,9 @@ def take_alerts(conn: Connection, subscribers: Collection[int], now: datetime) -
 
 @dataclass(frozen=True, slots=True)
 class NewDigest:
-    """A digest to be written: the ``period`` that keeps it from being written twice, what it is ``about``, and its changesets."""
+    """A digest to be written: the ``period`` that keeps it from being written twice, what it is ``about``,
+    and its changesets.
+    """
 
     period: str
     about: str
@@ -181,7 +185,7 @@ def insert_digests(conn: Connection, told: Mapping[int, NewDigest], now: datetim
 
 
 def scheduled(conn: Connection, plans: Sequence[tuple[int, datetime | None, datetime | None]]) -> None:
-    """Write when each subscriber's next digest is due and from when on it collects; a pause is over with that."""
+    """Write when each subscriber's next digest is due and from when on it collects; this ends a pause."""
     conn.execute(
         sa.update(SubscriberRow)
         .where(SubscriberRow.c.id == sa.bindparam("who"), SubscriberRow.c.state != "ended")
@@ -217,7 +221,7 @@ def sources_of(conn: Connection, changesets: Collection[int]) -> dict[int, str]:
 
 
 def matches(conn: Connection, deliveries: Collection[int]) -> dict[int, list[Match]]:
-    """For each digest, which changes its subscriber hears of and why: their own subscriptions, as of now."""
+    """For each digest, which changes its subscriber gets and why: their own subscriptions, as of now."""
     return heard(conn, DigestChangesetRow, DigestChangesetRow.c.delivery_id, deliveries)
 
 

@@ -14,7 +14,9 @@ from monitor.storage.people.tables import SubscriberRow, SubscriptionRow
 
 
 def end(conn: Connection, subscriber: int, now: datetime) -> bool:
-    """End a subscriber: address and places are erased and what was due is dropped, all in this transaction. False: had ended."""
+    """End a subscriber in this transaction: address and places are erased, due deliveries dropped. False: had
+    ended.
+    """
     rows = SubscriberRow
     ended = conn.execute(
         sa.update(rows)
@@ -31,7 +33,7 @@ def end(conn: Connection, subscriber: int, now: datetime) -> bool:
 
 
 def merge(conn: Connection, subscriber: int, into: int, now: datetime) -> None:
-    """End a subscriber whose address turned out to be another's: that one takes over the places, and the alerts that are still due."""
+    """End a subscriber whose address belongs to another one, who takes over the places and the due alerts."""
     follow(conn, into, follows(conn, subscriber), now)
     theirs = sa.select(DeliveryRow.c.changeset_id).where(
         DeliveryRow.c.subscriber_id == into, DeliveryRow.c.changeset_id.is_not(None)

@@ -1,4 +1,4 @@
-"""Changesets and the people they concern: where the changes are, who is owed a message, and what of it each of them is told."""
+"""Fan-out: the places of changes, the alerts to write, and what each person is told."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _MANY = 1000  # deliveries of one changeset after which the outbox is another on
 
 @dataclass(frozen=True, slots=True)
 class PendingFanOut:
-    """A changeset whose deliveries are still to be written."""
+    """A changeset that is not fanned out yet."""
 
     id: int
     source: str
@@ -32,7 +32,7 @@ class PendingFanOut:
 
 @dataclass(frozen=True, slots=True)
 class Unplaced:
-    """A published change to locate: its listings, the one that people read of now last."""
+    """A published change to locate: its listings, the current one last."""
 
     id: int
     listings: tuple[Listing, ...]
@@ -40,7 +40,9 @@ class Unplaced:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Placed:
-    """Where a change is: every place that hears of it, those whose every follower does (states), and the placement's reason."""
+    """The places of a change: all of them, the states whose every follower gets it, and the placement's
+    reason.
+    """
 
     change: int
     places: frozenset[str]
@@ -52,7 +54,7 @@ class Placed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Published:
-    """A published change as it is told; ``reason`` and ``confidence`` are its placement's."""
+    """A published change; ``reason`` and ``confidence`` are its placement's."""
 
     id: int
     change: Change
@@ -65,7 +67,7 @@ class Published:
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """A change of a delivery's changeset that its subscriber hears of, by which of their places, and since when they asked."""
+    """A change that a delivery's subscriber gets, by which of their places, and when they asked."""
 
     change: int
     place: str
@@ -107,7 +109,7 @@ def take(conn: Connection, changeset: int, now: datetime) -> bool:
 
 
 def place(conn: Connection, placed: Iterable[Placed]) -> None:
-    """Write where changes are, over what was written of them before."""
+    """Write the places of changes, replacing earlier ones."""
     placed = tuple(placed)
     for each in placed:
         conn.execute(
@@ -128,10 +130,10 @@ def place(conn: Connection, placed: Iterable[Placed]) -> None:
 
 
 def insert_deliveries(conn: Connection, changeset: int, source: str, now: datetime) -> int:
-    """Write one alert for everybody at once who follows a place of the changeset; returns how many were not owed it before.
+    """Write one alert for everybody who follows a place of the changeset; returns how many are new.
 
-    Only those who are active and want alerts at once: digests get their row when their period ends, and whoever pauses gets one
-    summary afterwards.
+    Only for active subscribers with alerts at once: a digest gets its row when its period ends, and a pause
+    ends with one summary.
     """
     places = (
         sa.select(ChangePlaceRow.c.place)
@@ -181,13 +183,14 @@ def insert_deliveries(conn: Connection, changeset: int, source: str, now: dateti
         .execution_options(preserve_rowcount=True)
     ).rowcount
     if written >= _MANY and conn.dialect.name == "postgresql":
-        # until it looks again by itself, a minute later, the planner would sort all of them for each batch that is claimed
+        # until it looks again by itself, a minute later, the planner would sort all of them for each batch
+        # that is claimed
         conn.execute(sa.text("ANALYZE delivery"))
     return written
 
 
 def published(conn: Connection, changeset: int) -> tuple[Published, ...]:
-    """The changes of a changeset as they are told, in the order in which they were written."""
+    """The changes of a changeset, in the order in which they were written."""
     rows = sa.inspect(tables.ChangeRow).local_table
     return tuple(
         Published(
@@ -204,14 +207,18 @@ def published(conn: Connection, changeset: int) -> tuple[Published, ...]:
 
 
 def matches(conn: Connection, ids: Collection[int]) -> dict[int, list[Match]]:
-    """For each alert, which changes its subscriber hears of and why: their own subscriptions of that source, as of now."""
+    """For each alert, which changes its subscriber gets and why: their own subscriptions of that source, as
+    of now.
+    """
     return heard(conn, DeliveryRow, DeliveryRow.c.id, ids)
 
 
 def heard(
     conn: Connection, told: type[DeliveryRow] | type[DigestChangesetRow], delivery: Any, ids: Collection[int]
 ) -> dict[int, list[Match]]:
-    """The same for whatever names a changeset and a subscriber; ``delivery`` is its column with the delivery's id."""
+    """The same for any table with a changeset and a subscriber; ``delivery`` is its column with the
+    delivery's id.
+    """
     base = (
         sa.select(
             delivery,

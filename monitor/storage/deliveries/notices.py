@@ -1,4 +1,4 @@
-"""Notices: how well a source can be seen, and who is owed a word about it."""
+"""Notices: how well a source can be read, and who is notified."""
 
 from __future__ import annotations
 
@@ -23,7 +23,9 @@ UNNOTED = timedelta(minutes=75)
 
 @dataclass(frozen=True, slots=True)
 class SourceVisibility:
-    """How well a source could be seen: when it was last read and last tried, and since when its followers know that it could not be."""
+    """How well a source could be seen: when it was last read and last tried, and since when its followers
+    know that it could not be.
+    """
 
     last_good_at: datetime | None
     last_fetch_at: datetime | None
@@ -32,8 +34,8 @@ class SourceVisibility:
 
 @dataclass(frozen=True, slots=True)
 class Checks:
-    """The checks of a source since some day: how many were good, the last good one, and the times without one that were longer than
-    `UNNOTED`, as (from, to).
+    """The checks of a source since some day: how many were good, the last good one, and the times without one
+    that were longer than `UNNOTED`, as (from, to).
     """
 
     good: int
@@ -55,7 +57,7 @@ def sights(conn: Connection) -> dict[str, SourceVisibility]:
 
 
 def note_blind(conn: Connection, source: str, before: datetime | None, after: datetime | None) -> bool:
-    """Note that followers were told, or told that it is over; False if another process was first."""
+    """Store that followers were notified, or that it is over; False if another process was first."""
     known = SourceRow.c.blind_notified_at
     moved = conn.execute(
         sa.update(SourceRow)
@@ -68,8 +70,8 @@ def note_blind(conn: Connection, source: str, before: datetime | None, after: da
 def insert_for_followers(
     conn: Connection, source: str, about: str, period: str, now: datetime, *, told: str | None = None
 ) -> int:
-    """Owe a notice to every follower of a source, to those who pause for afterwards; with ``told`` only to those who were sent the notice
-    of that period.
+    """Write a notice for every follower of a source, also for paused ones; with ``told`` only for those who
+    were sent the notice of that period.
     """
     followers = sa.select(SubscriptionRow.c.subscriber_id).where(SubscriptionRow.c.source == source)
     wanted: list[Any] = [
@@ -89,7 +91,7 @@ def insert_for_followers(
 
 
 def insert_receipts(conn: Connection, period: str, now: datetime, silent_since: datetime) -> int:
-    """Owe a receipt to everybody who signed up by mail, wants them, and was owed no message since then."""
+    """Write a receipt for everybody who signed up by mail, wants them, and got no message since then."""
     heard = sa.exists().where(
         DeliveryRow.c.subscriber_id == SubscriberRow.c.id, DeliveryRow.c.created_at > silent_since
     )
@@ -109,7 +111,9 @@ def insert_receipts(conn: Connection, period: str, now: datetime, silent_since: 
 
 
 def checks(conn: Connection, source: str, since: datetime, until: datetime) -> Checks:
-    """The checks of a source in that time, or since its first. Time in which nobody looked is without one like that in which all failed."""
+    """Read the checks of a source in that time, or since its first. Time without polls counts like time in
+    which all failed.
+    """
     at = FetchRow.c.at
     of_source = FetchRow.c.source == source
     first = conn.scalar(sa.select(sa.func.min(at)).where(of_source))
@@ -140,8 +144,8 @@ def _insert_notices(
         sa.false(),
     ).where(*wanted)
     columns = [
-        "kind", "period", "about", "about_source", "subscriber_id", "state", "created_at", "due_at", "attempts",
-        "ambiguous",
+        "kind", "period", "about", "about_source", "subscriber_id", "state", "created_at", "due_at",
+        "attempts", "ambiguous",
     ]  # fmt: skip
     return conn.execute(
         insert_for(conn, DeliveryRow)

@@ -23,7 +23,7 @@ class Pause:
 
 
 def set_pause(conn: Connection, channel: str, name: str, until: datetime, reason: str) -> None:
-    """Pause a part of a channel; the later end counts when it pauses already."""
+    """Pause a part of a channel; a later end replaces an earlier one."""
     row = insert_for(conn, LaneRow).values(channel=channel, name=name, until=until, reason=reason)
     conn.execute(
         row.on_conflict_do_update(
@@ -43,7 +43,7 @@ _LANES = (
 
 
 def read_pauses(conn: Connection, now: datetime) -> tuple[Pause, ...]:
-    """The parts of channels that pause at this moment, by channel and name."""
+    """Read the parts of channels that are paused now, by channel and name."""
     return tuple(Pause(*row) for row in conn.execute(_LANES, {"now": now}))
 
 

@@ -28,7 +28,10 @@ _FREE: dict[str, Any] = {"lease_until": None, "owner": None}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claimed:
-    """A delivery in hand and whom it is for. ``sealed`` is the encrypted address; ``attempts`` and ``ambiguous`` are of before."""
+    """A delivery in hand and whom it is for.
+
+    ``sealed`` is the encrypted address; ``attempts`` and ``ambiguous`` are of before.
+    """
 
     id: int
     kind: str
@@ -90,7 +93,9 @@ class DeadLetter:
 
 @dataclass(frozen=True, slots=True)
 class Heap:
-    """What lies due in the outbox for one channel and source: how many messages, and from when to when they are."""
+    """What lies due in the outbox for one channel and source: how many messages, and from when to when they
+    are.
+    """
 
     channel: str
     source: str | None
@@ -100,7 +105,7 @@ class Heap:
 
 
 def any_due(conn: Connection, channel: str, now: datetime, until: datetime) -> bool:
-    """Whether there is anything to claim, see `claim`."""
+    """Read whether there are undecided sign-ups."""
     return bool(conn.scalar(sa.select(sa.exists(_claimable(channel, now, until)))))
 
 
@@ -114,14 +119,16 @@ def claim(
     lease_until: datetime,
     limit: int,
 ) -> tuple[int, ...]:
-    """Take up to ``limit`` deliveries of a channel that are due at ``until``, the longest due first; returns their ids.
+    """Take up to ``limit`` deliveries of a channel that are due at ``until``, the longest due first; returns
+    their ids.
 
-    ``now`` decides which leases have run out. On PostgreSQL rows that another process is taking are passed over; on SQLite there
-    is one writer at a time.
+    ``now`` decides which leases have run out. On PostgreSQL rows that another process is taking are passed
+    over; on SQLite there is one writer at a time.
     """
     chosen = conn.scalars(
         _claimable(channel, now, until)
-        # by due_at alone, which the index gives: a second column would mean sorting everything that fell due at that moment
+        # by due_at alone, which the index gives: a second column would mean sorting everything that fell due
+        # at that moment
         .order_by(DeliveryRow.c.due_at)
         .limit(limit)
         .with_for_update(skip_locked=True, of=DeliveryRow)
@@ -138,7 +145,9 @@ def claim_older(
     created_until: datetime,
     lease_until: datetime,
 ) -> tuple[int, ...]:
-    """Take as well every other due alert from before ``created_until`` of those for whom one such is ``among`` the claimed."""
+    """Take as well every other due alert from before ``created_until`` of those for whom one such is
+    ``among`` the claimed.
+    """
     people = sa.select(DeliveryRow.c.subscriber_id).where(
         DeliveryRow.c.id.in_(among),
         DeliveryRow.c.kind == ALERT,
@@ -209,7 +218,7 @@ def standing(conn: Connection, ids: Collection[int]) -> dict[int, DeliveryStatus
 
 
 def sent(conn: Connection, ids: Collection[int], now: datetime) -> None:
-    """Settle deliveries that were accepted, whoever has them in hand by now, also if their subscriber has left since."""
+    """Settle accepted deliveries, no matter which sender holds the lease, also if their subscriber has left."""
     conn.execute(_SENT, {"ids": list(ids), "now": now})
 
 
@@ -344,7 +353,7 @@ def requeue(conn: Connection, now: datetime, ids: Collection[int] | None = None)
 
 
 def _claimable(channel: str, now: datetime, until: datetime) -> sa.Select[Any]:
-    """Due rows that nobody has in hand. Whoever pauses keeps theirs for afterwards.
+    """Due rows without a lease. A paused subscriber keeps theirs until the pause ends.
 
     EXISTS and not a join: SQLite without statistics would begin with everybody on the channel.
     """
@@ -417,7 +426,9 @@ def insert_message(
     about: str = "",
     due_at: datetime | None = None,
 ) -> int | None:
-    """Owe a subscriber one message of a kind; None, and nothing written, if it is owed or was sent already for this period."""
+    """Owe a subscriber one message of a kind; None, and nothing written, if it is owed or was sent already
+    for this period.
+    """
     delivery: int | None = conn.scalar(
         insert_for(conn, DeliveryRow)
         .values(

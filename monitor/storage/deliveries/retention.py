@@ -50,7 +50,8 @@ def forget(conn: Connection, subscribers: Collection[int]) -> None:
 def forget_deliveries(conn: Connection, settled_before: datetime) -> int:
     """Delete deliveries that were settled before then; returns how many.
 
-    With them goes what came to be owed to somebody while they were forgotten: no foreign key keeps that out (see `tables.Delivery`).
+    With them goes what came to be owed to somebody while they were forgotten: no foreign key keeps that out
+    (see `tables.Delivery`).
     """
     old = sa.or_(
         sa.and_(DeliveryRow.c.state != "due", DeliveryRow.c.settled_at <= settled_before),
@@ -80,7 +81,9 @@ def forget_returns(conn: Connection, before: datetime) -> int:
 
 
 def hashes(conn: Connection) -> set[str]:
-    """Every keyed hash of an address that is kept for a reason: of those who are here, suppressions, and addresses that were asked."""
+    """Every keyed hash of an address that is kept for a reason: of those who are here, suppressions, and
+    addresses that were asked.
+    """
     return {
         hashed
         for table in (SubscriberRow, SuppressionRow, ConfirmationRow)
@@ -90,7 +93,7 @@ def hashes(conn: Connection) -> set[str]:
 
 
 def _ids(conn: Connection, *where: sa.ColumnElement[bool]) -> tuple[int, ...]:
-    # locked before anything of theirs is touched (see `people.lock`): whoever confirms in this moment is seen to have done so
+    # Locked before their other rows are touched (see `people.lock`), so that a confirmation at this moment counts.
     found = conn.scalars(
         sa.select(SubscriberRow.c.id).where(*where).order_by(SubscriberRow.c.id).limit(500).with_for_update()
     )

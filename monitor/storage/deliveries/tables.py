@@ -13,14 +13,17 @@ from monitor.storage.columns import BigId, TableRow, UtcDateTime
 class DeliveryRow(TableRow, table=True):
     """One row of the outbox: one message owed to one subscriber.
 
-    ``kind``: alert, digest, confirm, welcome, notice. ``state``: due, sent, failed, dropped (the subscriber left or was suppressed before).
-    A due row is claimable when ``due_at`` has come and ``lease_until`` has not. ``period`` only keeps a message of a kind from being owed twice. ``about``
-    and ``about_source`` say what a digest or notice is about ("daily", "blind" of a source). ``ambiguous``: an earlier attempt may have arrived.
+    ``kind``: alert, digest, confirm, welcome, notice. ``state``: due, sent, failed, dropped (the subscriber
+    left or was suppressed before). A due row is claimable when ``due_at`` has come and ``lease_until`` has
+    not. ``period`` only keeps a message of a kind from being owed twice. ``about`` and ``about_source`` say
+    what a digest or notice is about ("daily", "blind" of a source). ``ambiguous``: an earlier attempt may
+    have arrived.
 
-    There are 600,000 of a large changeset, so a row is kept cheap. ``changeset_id`` and ``subscriber_id`` are no foreign keys: PostgreSQL
-    would check each by itself and lock its parent, twice the price of the row. Rows are written in transactions that read both
-    parents; changesets are never deleted, subscribers together with their deliveries, and `store.retention` removes what was
-    written for one at that very moment. The indexes hold only the rows that are asked for by them.
+    There are 600,000 of a large changeset, so a row is kept cheap. ``changeset_id`` and ``subscriber_id`` are
+    no foreign keys: PostgreSQL would check each by itself and lock its parent, twice the price of the row.
+    Rows are written in transactions that read both parents; changesets are never deleted, subscribers
+    together with their deliveries, and `store.retention` removes what was written for one at that very
+    moment. The indexes hold only the rows that are asked for by them.
     """
 
     __tablename__ = "delivery"

@@ -1,1 +1,4 @@
-"""What was seen: fetches, bodies, snapshots, listings, changes and coverage, as tables and queries. It knows nothing of people."""
+"""What was seen: fetches, bodies, snapshots, listings, changes and coverage, as tables and queries.
+
+It knows nothing of people.
+"""

@@ -23,8 +23,9 @@ _BESIDE = ("key", "name", "state")  # fields of a listing with a column of their
 class BaselineInfo:
     """A source's row; as it is before the first poll when only ``name`` is given.
 
-    ``number`` counts the moves of the baseline and of what stands against it. ``columns`` and ``folders`` are those of the last good
-    snapshot, ``fingerprint`` how it was read; ``last_good_*`` name the last fetch that brought it or confirmed it.
+    ``number`` counts the moves of the baseline and of what stands against it. ``columns`` and ``folders`` are
+    those of the last good snapshot, ``fingerprint`` how it was read; ``last_good_*`` name the last fetch that
+    brought it or confirmed it.
     """
 
     name: str
@@ -92,9 +93,10 @@ def _read(row: Any) -> BaselineInfo:
 
 
 def advance(conn: Connection, known: BaselineInfo, **new: Any) -> None:
-    """Compare and swap: give the source's row ``new`` values if it is still as it was ``known``; BaselineMoved if not.
+    """Compare and swap: give the source's row ``new`` values if it is still as it was ``known``;
+    BaselineMoved if not.
 
-    On PostgreSQL this also locks the row, so that whoever comes second waits here, compares, and loses.
+    On PostgreSQL this also locks the row, so that the second one waits here, compares, and loses.
     """
     conn.execute(
         insert_for(conn, SourceRow).values(name=known.name, columns=[], folders=[]).on_conflict_do_nothing()
@@ -144,7 +146,7 @@ def accepted(conn: Connection, source: str) -> Accepted:
 
 
 def listings(conn: Connection, source: str, at: datetime | None = None) -> tuple[Listing, ...]:
-    """The listings that were believed at a moment, or are now, sorted by key; exactly as they were published."""
+    """Read the listings believed at a moment, or now, sorted by key, exactly as they were published."""
     if at is None:
         return accepted(conn, source).listings
     rows = conn.execute(

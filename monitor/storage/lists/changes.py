@@ -22,8 +22,9 @@ OPEN = (State.PENDING, State.HELD, State.REJECTED)
 class StoredChange:
     """A change as it is kept. ``id`` is None until it is written.
 
-    ``not_before`` is the last good poll without it, ``first_seen_at`` the first with it, ``ended_at`` when it was published or
-    withdrawn; ``changeset`` and the ``placement`` reason exist once it is published and located.
+    ``not_before`` is the last good poll without it, ``first_seen_at`` the first with it, ``ended_at`` when it
+    was published or withdrawn; ``changeset`` and the ``placement`` reason exist once it is published and
+    located.
     """
 
     source: str
@@ -52,7 +53,7 @@ class StoredChange:
 
 @dataclass(frozen=True, slots=True)
 class ChangesetInfo:
-    """A publication of changes: its baseline number, its time, and its first entry in the log of the record."""
+    """A publication of changes: its baseline number, its time, and its first entry in the record's log."""
 
     number: int
     at: datetime
@@ -60,7 +61,9 @@ class ChangesetInfo:
 
 
 def standing(conn: Connection, source: str | None = None) -> tuple[StoredChange, ...]:
-    """What stands against the baseline of a source, or of all, oldest first: pending, held, and what a person rejected."""
+    """What stands against the baseline of a source, or of all, oldest first: pending, held, and what a person
+    rejected.
+    """
     query = _select().where(tables.ChangeRow.c.state.in_([state.value for state in OPEN]))
     if source is not None:
         query = query.where(tables.ChangeRow.c.source == source)
@@ -98,8 +101,8 @@ def published(
 ) -> tuple[StoredChange, ...]:
     """What was published, oldest first; of a source, from a moment on, in one changeset, for one place.
 
-    ``within`` is the state of a ZIP ``place``: what concerns the whole state concerns the ZIP too. A change has no place before it is
-    fanned out.
+    ``within`` is the state of a ZIP ``place``: what concerns the whole state concerns the ZIP too. A change
+    has no place before it is fanned out.
     """
     query = _select().where(tables.ChangeRow.c.state == State.PUBLISHED.value)
     if source is not None:
@@ -161,7 +164,8 @@ def _select() -> sa.Select[Any]:
     table = tables.ChangeRow.c
     return sa.select(
         *CHANGE,
-        table.id, table.source, table.state, table.reason, table.not_before, table.first_seen_at, table.release_at,
+        table.id, table.source, table.state, table.reason, table.not_before, table.first_seen_at,
+        table.release_at,
         table.was_held, table.approved, table.ended_at, table.changeset_id, table.how, table.confidence,
         table.placement,
     )  # fmt: skip

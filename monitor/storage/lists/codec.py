@@ -14,7 +14,8 @@ from monitor.storage.lists import tables
 def listing_to_json(listing: Listing) -> dict[str, Any]:
     """The listing's fields that are not empty; dates as ISO text, tuples as lists.
 
-    ``dates`` and ``documents`` only where they say more than ``since`` and ``url``, which most never do: a year of changes is a third smaller.
+    ``dates`` and ``documents`` only where they say more than ``since`` and ``url``, which most never do: a
+    year of changes is a third smaller.
     """
     content = {name: _plain(value) for name in _NAMES if (value := getattr(listing, name)) not in _EMPTY}
     for many, one in _EVIDENCE:
@@ -40,7 +41,9 @@ def reason_to_text(reason: PlacementReason) -> str:
 
 
 def reason_from_text(text: str | None) -> PlacementReason | None:
-    """The reason in a column: an object as `reason_to_text` writes it, or a sentence that version 0.1.0 wrote."""
+    """The reason in a column: an object as `reason_to_text` writes it, or a sentence that version 0.1.0
+    wrote.
+    """
     if not text:
         return None
     if not text.startswith("{"):
@@ -52,8 +55,8 @@ def reason_from_text(text: str | None) -> PlacementReason | None:
 def change_to_columns(change: Change, agency: str) -> dict[str, Any]:
     """What happened as the columns `CHANGE`; ``quiet`` apart, which is never written.
 
-    No word stands there twice, for a year has thousands of these rows: no key that is the agency's, and in the ``after`` of a CHANGED
-    only what is not as in ``before`` (None: it is there no more).
+    No word stands there twice, for a year has thousands of these rows: no key that is the agency's, and in
+    the ``after`` of a CHANGED only what is not as in ``before`` (None: it is there no more).
     """
     before, after = _told(change.before, agency), _told(change.after, agency)
     if before is not None and after is not None:

@@ -1,4 +1,6 @@
-"""Which agencies cover a place today: the placement of every listing that is believed now, kept until the list moves."""
+"""Which agencies cover a place today: the placement of every listing that is believed now, kept until the
+list moves.
+"""
 
 from __future__ import annotations
 
@@ -35,8 +37,8 @@ class Cover:
 class Covered:
     """One list as it is believed under ``number``. Sorted by name.
 
-    ``by_state`` holds every agency of a state: those that serve all of it, those with ZIPs in it, and those that could not be placed
-    within it.
+    ``by_state`` holds every agency of a state: those that serve all of it, those with ZIPs in it, and those
+    that could not be placed within it.
     """
 
     number: int
@@ -46,7 +48,10 @@ class Covered:
     by_agency: dict[str, Cover] = field(default_factory=dict)
 
     def at(self, zip_code: str, state: str | None) -> tuple[Cover, ...]:
-        """The agencies that serve a ZIP: its own, then those of its whole state. What a resident there is told about."""
+        """The agencies that serve a ZIP: its own, then those of its whole state.
+
+        What a resident there is told about.
+        """
         return self.by_zip.get(zip_code, ()) + self.statewide((state,) if state else ())
 
     def statewide(self, states: Iterable[str]) -> tuple[Cover, ...]:
@@ -65,9 +70,11 @@ class Covered:
 
 
 class Coverage:
-    """The covered places of each source. Safe for several threads: whoever comes first after a move places what is new, others wait.
+    """The covered places of each source. Thread-safe: after a move the first caller places what is new,
+    the others wait.
 
-    A placement costs about 0.3 ms, a list of 4,000 about a second once; after that only listings that were not there before.
+    A placement costs about 0.3 ms, a list of 4,000 about a second once; after that only listings that were
+    not there before.
     """
 
     def __init__(self, engine: Engine, sources: Iterable[str], locate: Locate) -> None:
@@ -78,7 +85,10 @@ class Coverage:
         self._placements = lru_cache(maxsize=4096)(self._place)
 
     def of(self, source: str, number: int | None = None) -> Covered:
-        """One list, as it is believed now; ``number`` when the caller knows what that is. Raises StoreError."""
+        """One list, as it is believed now; ``number`` when the caller knows what that is.
+
+        Raises StoreError.
+        """
         if number is None:
             with reading(self._engine) as conn:
                 number = baseline.believed(conn, source).number
@@ -96,7 +106,7 @@ class Coverage:
         return self._placements(source, listing)
 
     def prime(self) -> None:
-        """Place every list now, so that the first visitor does not wait for it. For a thread of its own."""
+        """Place every list now, so that the first visitor does not wait. Runs in a thread of its own."""
         for source in self._locks:
             self.of(source)
 
@@ -134,7 +144,7 @@ class Coverage:
         )
 
     def _place(self, source: str, listing: Listing) -> Placement:
-        """One listing that the gazetteer stumbles over hides no other."""
+        """Place one listing; an error of the gazetteer hides no other listing."""
         try:
             return self._locate(source, listing)
         except Exception:

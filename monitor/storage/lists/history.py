@@ -1,4 +1,6 @@
-"""What was fetched, and what it said: fetches, bodies, snapshots, validators, and what people approved by hash."""
+"""What was fetched, and what it said: fetches, bodies, snapshots, validators, and what people approved by
+hash.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,8 @@ from monitor.storage.lists.tables import ApprovalRow, BodyRow, FetchRow, Snapsho
 GOOD, UNCHANGED, FAILED, REJECTED = "good", "unchanged", "failed", "rejected"
 ACCEPTED = "accepted"
 
-# Cookies are nobody's business later, and what only tells a browser how to behave can be new each time (nonces) and longer than the row.
+# Cookies are nobody's business later, and what only tells a browser how to behave can be new each time
+# (nonces) and longer than the row.
 _NOISE = re.compile(
     r"set-cookie|content-security-policy|permissions-policy|feature-policy|referrer-policy|cross-origin-|x-frame-|x-xss-"
     r"|x-content-type-|strict-transport-|report|nel$|p3p$|alt-svc|accept-ch|origin-trial",
@@ -30,9 +33,9 @@ _NOISE = re.compile(
 class Attempt:
     """One attempt to get a source's bytes: evidence that cannot be had again later.
 
-    ``url`` is the address that answered, ``redirects`` those that led to it, in order. ``wire_bytes`` are as received, ``size``
-    decoded; ``hash`` is the SHA-256 of the decoded body, also where the server only said that it is as it was, and
-    ``wire_hash`` that of the gzip form, where it came in one.
+    ``url`` is the address that answered, ``redirects`` those that led to it, in order. ``wire_bytes`` are as
+    received, ``size`` decoded; ``hash`` is the SHA-256 of the decoded body, also where the server only said
+    that it is as it was, and ``wire_hash`` that of the gzip form, where it came in one.
     """
 
     source: str
@@ -52,7 +55,7 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True)
 class PollRow:
-    """What a bundle needs of a poll: its outcome, its entry in the log, and the headers that are kept of it."""
+    """What a bundle needs of a poll: its outcome, its entry in the log, and its stored headers."""
 
     outcome: str
     leaf: int | None
@@ -61,7 +64,10 @@ class PollRow:
 
 @dataclass(frozen=True, slots=True)
 class SnapshotInfo:
-    """A snapshot's row. ``at`` is the first poll that saw this content, ``last_seen_at`` the last one in a row with it."""
+    """A snapshot's row.
+
+    ``at`` is the first poll that saw this content, ``last_seen_at`` the last one in a row with it.
+    """
 
     id: int
     source: str
@@ -86,11 +92,12 @@ class Remembered:
 
 
 def condense_attempt(conn: Connection, attempt: Attempt) -> Attempt:
-    """What is kept of an attempt. Headers stay as they came, but for those that say nothing of what was served.
+    """What is kept of an attempt. Headers stay as they came, but for those that say nothing of what was
+    served.
 
-    Of an unchanged poll only the news is kept: the headers that the last good fetch of the source did not have just so
-    (but the date, which the row has itself), and URL and hash where they are others. There are 9,000 such rows a year,
-    and a server says nearly the same each time.
+    Of an unchanged poll only the news is kept: the headers that the last good fetch of the source did not
+    have just so (but the date, which the row has itself), and URL and hash where they are others. There are
+    9,000 such rows a year, and a server says nearly the same each time.
     """
     attempt = replace(
         attempt, headers=tuple(header for header in attempt.headers if not _NOISE.match(header[0]))
@@ -135,7 +142,9 @@ def load_polls(
 
 
 def rejected_now(conn: Connection, source: str) -> SnapshotInfo | None:
-    """The rejected snapshot that the publisher still serves; None when the last content that came was believed. Failures are passed over."""
+    """The rejected snapshot that the publisher still serves; None when the last content that came was
+    believed. Failures are passed over.
+    """
     row = conn.execute(
         sa.select(FetchRow.c.outcome, FetchRow.c.hash)
         .where(FetchRow.c.source == source, FetchRow.c.outcome != FAILED)
@@ -218,15 +227,16 @@ def saw_again(conn: Connection, snapshot_id: int, now: datetime) -> None:
 
 
 def accept(conn: Connection, snapshot_id: int) -> None:
-    """A person believed a snapshot that had been rejected."""
+    """Accept a snapshot that had been rejected, as an operator decided."""
     conn.execute(sa.update(SnapshotRow).where(SnapshotRow.c.id == snapshot_id).values(verdict=ACCEPTED))
 
 
 def last_seen(conn: Connection, source: str, *, digest: str, sha256: str) -> datetime | None:
-    """When this very set of listings, or this body, was last the accepted publication; None if it never was, or still is.
+    """When this very set of listings, or this body, was last the accepted publication; None if it never was,
+    or still is.
 
-    A rejected snapshot does not count: it would make itself familiar by being looked at. The body counts because a digest is that of
-    one parser version.
+    A rejected snapshot does not count: it would make itself familiar by being looked at. The body counts
+    because a digest is that of one parser version.
     """
     rows = conn.execute(
         sa.select(SnapshotRow.c.digest, SnapshotRow.c.hash, SnapshotRow.c.last_seen_at)
@@ -270,7 +280,7 @@ def put_validators(conn: Connection, source: str, url: str, given: Remembered) -
 
 
 def put_approval(conn: Connection, source: str, sha256: str, *, approved: bool, now: datetime) -> None:
-    """Keep what a person said of a content, over what was said before."""
+    """Write an operator's decision about a content, replacing an earlier one."""
     said = {"approved": approved, "at": now}
     conn.execute(
         insert_for(conn, ApprovalRow)
@@ -280,7 +290,7 @@ def put_approval(conn: Connection, source: str, sha256: str, *, approved: bool, 
 
 
 def approval(conn: Connection, source: str, sha256: str) -> bool | None:
-    """What a person said of a content; None if nobody did."""
+    """Read an operator's decision about a content; None if there is none."""
     return conn.scalar(
         sa.select(ApprovalRow.c.approved).where(ApprovalRow.c.source == source, ApprovalRow.c.hash == sha256)
     )

@@ -1,6 +1,6 @@
-"""What the pages of the site ask: the newest changes of a place, one agency's whole history, and counts over time.
+"""Queries for the site's pages: the newest changes of a place, an agency's whole history, counts over time.
 
-Everything here only reads, and every answer is bounded.
+They only read, and every answer is bounded.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from monitor.storage.lists.timeline import in_order
 
 @dataclass(frozen=True, slots=True)
 class ListingLife:
-    """A listing while it read like this; ``to_at`` None while it is believed."""
+    """A listing's content for some time; ``to_at`` None while it is accepted."""
 
     listing: Listing
     from_at: datetime
@@ -38,9 +38,11 @@ def latest(
     changeset: int | None = None,
     limit: int = 20,
 ) -> tuple[StoredChange, ...]:
-    """The newest published changes, newest first; for places only those that concern one of them, and only those of a changeset.
+    """The newest published changes, newest first; for places only those that concern one of them, and only
+    those of a changeset.
 
-    ``within`` are the states of ZIPs: what concerns every ZIP there concerns them too. A change has no place before it is fanned out.
+    ``within`` are the states of ZIPs: what concerns every ZIP there concerns them too. A change has no place
+    before it is fanned out.
     """
     change = tables.ChangeRow.c
     query = sa.select(change.id).where(change.state == State.PUBLISHED.value)
@@ -98,7 +100,10 @@ def versions(conn: Connection, source: str, agency: str) -> tuple[ListingLife, .
 
 
 def history(conn: Connection, source: str, agency: str) -> tuple[StoredChange, ...]:
-    """What happened to an agency, newest first: published, held now, or held and withdrawn. What only waited is nobody's news."""
+    """What happened to an agency, newest first: published, held now, or held and withdrawn.
+
+    What only waited is nobody's news.
+    """
     change = tables.ChangeRow.c
     shown = sa.or_(
         change.state.in_([State.PUBLISHED.value, State.HELD.value]),

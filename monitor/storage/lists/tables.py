@@ -12,12 +12,13 @@ from monitor.storage.columns import BigId, Json, TableRow, UtcDateTime
 
 
 class SourceRow(TableRow, table=True):
-    """The moving state of one source. ``number`` counts moves of the baseline and is what pollers compare and swap.
+    """The moving state of one source. ``number`` counts moves of the baseline and is what pollers compare and
+    swap.
 
     ``polls`` counts the polls in the log of the record: their numbers have no gap.
 
-    ``fingerprint`` is the parser version and configuration under which the baseline was read; ``columns`` and ``folders`` those of the
-    last good snapshot.
+    ``fingerprint`` is the parser version and configuration under which the baseline was read; ``columns`` and
+    ``folders`` those of the last good snapshot.
     """
 
     __tablename__ = "source"
@@ -47,11 +48,13 @@ class ValidatorRow(TableRow, table=True):
 
 
 class BodyRow(TableRow, table=True):
-    """A raw body, once per SHA-256 of its decoded bytes; see `storage.lists.bodies`. ``size`` counts the decoded bytes.
+    """A raw body, once per SHA-256 of its decoded bytes; see `storage.lists.bodies`. ``size`` counts the
+    decoded bytes.
 
-    ``encoding`` is ``raw``, ``zstd``, ``gzip`` or ``difference``; ``base`` is the body that a difference starts from, ``position`` its
-    place in the chain (0: whole). ``wire_hash`` is the SHA-256 of the gzip form in which the server first sent it, and
-    ``wire_parameters`` what rebuilds that form where ``content`` is not it.
+    ``encoding`` is ``raw``, ``zstd``, ``gzip`` or ``difference``; ``base`` is the body that a difference
+    starts from, ``position`` its place in the chain (0: whole). ``wire_hash`` is the SHA-256 of the gzip form
+    in which the server first sent it, and ``wire_parameters`` what rebuilds that form where ``content`` is
+    not it.
     """
 
     __tablename__ = "body"
@@ -70,7 +73,10 @@ class BodyRow(TableRow, table=True):
 
 
 class FetchRow(TableRow, table=True):
-    """One attempt to get a source's bytes. ``outcome``: good, unchanged, failed, rejected. Headers are evidence and kept verbatim."""
+    """One attempt to get a source's bytes.
+
+    ``outcome``: good, unchanged, failed, rejected. Headers are evidence and kept verbatim.
+    """
 
     __tablename__ = "fetch"
     id: int | None = Field(default=None, primary_key=True)
@@ -93,9 +99,11 @@ class FetchRow(TableRow, table=True):
 
 
 class SnapshotRow(TableRow, table=True):
-    """A parsed state of a source as it was published. Written when a body was parsed; a poll without new bytes writes none.
+    """A parsed state of a source as it was published. Written when a body was parsed; a poll without new
+    bytes writes none.
 
-    ``verdict``: accepted or rejected; ``digest`` is a hash over the set of its listings (order and folders apart).
+    ``verdict``: accepted or rejected; ``digest`` is a hash over the set of its listings (order and folders
+    apart).
     """
 
     __tablename__ = "snapshot"
@@ -116,7 +124,9 @@ class SnapshotRow(TableRow, table=True):
 
 
 class ApprovalRow(TableRow, table=True):
-    """A person believed this content of a source (by body hash) although the guard rejected it, or rejected it for good."""
+    """A person believed this content of a source (by body hash) although the guard rejected it, or rejected
+    it for good.
+    """
 
     __tablename__ = "approval"
     source: str = Field(primary_key=True)
@@ -126,10 +136,11 @@ class ApprovalRow(TableRow, table=True):
 
 
 class ListingVersionRow(TableRow, table=True):
-    """One accepted listing while it read like this: [from_at, to_at), ``to_at`` None while it is in the baseline.
+    """One accepted listing while it read like this: [from_at, to_at), ``to_at`` None while it is in the
+    baseline.
 
-    ``agency`` is the key under which the agency was first accepted: it survives renames. ``content`` holds the other fields of
-    `domain.Listing` as JSON. ``from_number``/``to_number`` are baseline numbers.
+    ``agency`` is the key under which the agency was first accepted: it survives renames. ``content`` holds
+    the other fields of `domain.Listing` as JSON. ``from_number``/``to_number`` are baseline numbers.
     """
 
     __tablename__ = "listing"
@@ -160,7 +171,10 @@ class ListingVersionRow(TableRow, table=True):
 
 
 class ChangesetRow(TableRow, table=True):
-    """The changes that one poll published together. ``fanned_out_at`` None: its deliveries are still to be written."""
+    """The changes that one poll published together.
+
+    ``fanned_out_at`` None: its deliveries are still to be written.
+    """
 
     __tablename__ = "changeset"
     id: int | None = Field(default=None, primary_key=True)
@@ -181,9 +195,10 @@ class ChangesetRow(TableRow, table=True):
 class ChangeRow(TableRow, table=True):
     """A difference between the baseline and what was published, with a state and a clock of its own.
 
-    ``not_before`` is the last good poll without it, ``first_seen_at`` the first with it (together: the interval in which it happened),
-    ``ended_at`` when it was published, withdrawn or went away after a rejection. ``before``, ``after`` and ``previous`` are listings as
-    JSON in which nothing stands that the row says already, see `store.codec`.
+    ``not_before`` is the last good poll without it, ``first_seen_at`` the first with it (together: the
+    interval in which it happened), ``ended_at`` when it was published, withdrawn or went away after a
+    rejection. ``before``, ``after`` and ``previous`` are listings as JSON in which nothing stands that the
+    row says already, see `store.codec`.
     """
 
     __tablename__ = "change"
@@ -219,7 +234,8 @@ class ChangeRow(TableRow, table=True):
 class ChangePlaceRow(TableRow, table=True):
     """A place that a published change concerns: its ZIPs, its state, and "US".
 
-    ``everyone``: on a state's row, the agency serves the whole state, so followers of any ZIP there hear of it too.
+    ``everyone``: on a state's row, the agency serves the whole state, so followers of any ZIP there hear of
+    it too.
     """
 
     __tablename__ = "change_place"
@@ -231,7 +247,10 @@ class ChangePlaceRow(TableRow, table=True):
 
 
 class LogLeafRow(TableRow, table=True):
-    """An entry of the log of the record, never changed. ``content`` is canonical JSON, ``hash`` that of the Merkle leaf."""
+    """An entry of the log of the record, never changed.
+
+    ``content`` is canonical JSON, ``hash`` that of the Merkle leaf.
+    """
 
     __tablename__ = "log_leaf"
     number: int = Field(primary_key=True, sa_type=BigId, sa_column_kwargs={"autoincrement": False})
@@ -241,7 +260,10 @@ class LogLeafRow(TableRow, table=True):
 
 
 class LogNodeRow(TableRow, table=True):
-    """The root of a complete subtree of the log. Only levels that are multiples of 8 are kept, as tiles need them."""
+    """The root of a complete subtree of the log.
+
+    Only levels that are multiples of 8 are kept, as tiles need them.
+    """
 
     __tablename__ = "log_node"
     level: int = Field(primary_key=True, sa_column_kwargs={"autoincrement": False})
@@ -250,9 +272,10 @@ class LogNodeRow(TableRow, table=True):
 
 
 class LogHeadRow(TableRow, table=True):
-    """The state of the log, one row, which whoever appends locks first.
+    """The state of the log, one row; an append locks it first.
 
-    ``peaks`` are the hashes of the complete subtrees, largest first; ``key`` is the public key that signs checkpoints.
+    ``peaks`` are the hashes of the complete subtrees, largest first; ``key`` is the public key that signs
+    checkpoints.
     """
 
     __tablename__ = "log_head"

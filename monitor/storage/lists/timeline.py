@@ -1,4 +1,4 @@
-"""What happened, in order of time: what was published, what was held and went away, and when a source was not seen.
+"""The timeline: what was published, what was held and withdrawn, and when a source could not be read.
 
 Everything here only reads, and every answer is bounded.
 """
@@ -40,10 +40,12 @@ class ChangesetSummary:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Whole:
-    """A changeset with one page of its changes, sorted by the state's name and the agency; all but ``rows`` is of the whole of it.
+    """A changeset with one page of its changes, sorted by the state's name and the agency; all but ``rows``
+    is of the whole of it.
 
-    ``states`` counts changes by state, None for those without one, and ``pages`` says on which page each begins; both in the order of
-    the pages. ``interval`` is that of all changes, None when they have several. ``held`` says how many were held before.
+    ``states`` counts changes by state, None for those without one, and ``pages`` says on which page each
+    begins; both in the order of the pages. ``interval`` is that of all changes, None when they have several.
+    ``held`` says how many were held before.
     """
 
     id: int
@@ -63,7 +65,8 @@ class Whole:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HeldGroup:
-    """Changes of one kind that one poll brought and nobody believes yet, or that went away unbelieved: ``count`` in all, and some of them.
+    """Changes of one kind that one poll brought and nobody believes yet, or that went away unbelieved:
+    ``count`` in all, and some of them.
 
     ``state`` is held, rejected (a person judged them to be an error) or withdrawn.
     """
@@ -81,9 +84,11 @@ class HeldGroup:
 
 @dataclass(frozen=True, slots=True)
 class Gap:
-    """A time in which a source was not seen: ``since`` is the last good poll before, ``until`` the first after (None: it goes on).
+    """A time in which a source was not seen: ``since`` is the last good poll before, ``until`` the first
+    after (None: it goes on).
 
-    ``failed`` and ``rejected`` count the polls within it that brought nothing, or nothing that could be believed.
+    ``failed`` and ``rejected`` count the polls within it that brought nothing, or nothing that could be
+    believed.
     """
 
     source: str
@@ -95,7 +100,9 @@ class Gap:
 
 @dataclass(frozen=True, slots=True)
 class SourceGaps:
-    """All gaps of a source that are over, oldest first, up to its ``last`` good poll; and the bad polls since."""
+    """All gaps of a source that are over, oldest first, up to its ``last`` good poll; and the bad polls
+    since.
+    """
 
     source: str
     gaps: tuple[Gap, ...] = ()
@@ -114,7 +121,7 @@ class SourceGaps:
 def summaries(
     conn: Connection, *, before: datetime | None = None, limit: int = 20, named: int = 5
 ) -> tuple[ChangesetSummary, ...]:
-    """Changesets, newest first, those that are older than ``before``; each with its first ``named`` changes."""
+    """Read changesets older than ``before``, newest first, each with its first ``named`` changes."""
     change = tables.ChangeRow.c
     query = sa.select(ChangesetRow.c.id, ChangesetRow.c.source, ChangesetRow.c.at)
     if before is not None:
@@ -213,7 +220,9 @@ def holds(rows: Sequence[StoredChange]) -> tuple[HeldGroup, ...]:
 def withdrawn(
     conn: Connection, *, before: datetime | None = None, limit: int = 20, named: int = 200
 ) -> tuple[HeldGroup, ...]:
-    """Changes that were held, shown as held, and then went away, newest first; what was never shown is not in it."""
+    """Changes that were held, shown as held, and then went away, newest first; what was never shown is not in
+    it.
+    """
     change = tables.ChangeRow.c
     alike = (
         change.source,
@@ -253,7 +262,9 @@ def withdrawn(
 
 
 def look(conn: Connection, before: SourceGaps, longest: timedelta) -> SourceGaps:
-    """The gaps of a source, times longer than ``longest`` between good polls: those that are known ``before``, and what came since."""
+    """The gaps of a source, times longer than ``longest`` between good polls: those that are known
+    ``before``, and what came since.
+    """
     query = sa.select(FetchRow.c.at, FetchRow.c.outcome).where(FetchRow.c.source == before.source)
     if before.last is not None:
         query = query.where(FetchRow.c.at > before.last)

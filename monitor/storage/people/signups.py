@@ -1,4 +1,6 @@
-"""Sign-ups as they come in, how often an address was written to because of them, and how many came from where."""
+"""Sign-ups as they come in, how often an address was written to because of them, and how many came from
+where.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +23,7 @@ _PUT = sa.insert(SignupRow)
 
 @dataclass(frozen=True, slots=True)
 class PendingSignup:
-    """A sign-up that nobody has decided about yet, sealed as it came in."""
+    """An undecided sign-up, encrypted as it came in."""
 
     id: int
     sealed: bytes
@@ -30,19 +32,19 @@ class PendingSignup:
 
 @dataclass(frozen=True, slots=True)
 class ConfirmationCount:
-    """How many confirmations an address was sent that nobody confirmed, and when the last of them was."""
+    """How many unconfirmed confirmations an address got, and when the last one."""
 
     count: int
     at: datetime
 
 
 def put(conn: Connection, sealed: bytes, now: datetime) -> None:
-    """Take a sign-up in."""
+    """Write a sign-up."""
     conn.execute(_PUT, {"sealed": sealed, "at": now})
 
 
 def read_pending(conn: Connection, limit: int) -> tuple[PendingSignup, ...]:
-    """The oldest sign-ups that wait; on PostgreSQL those that another process is deciding about are passed over."""
+    """Read the oldest undecided sign-ups; on PostgreSQL those that another process decides are skipped."""
     rows = conn.execute(
         sa.select(SignupRow.c.id, SignupRow.c.sealed, SignupRow.c.at)
         .order_by(SignupRow.c.id)
@@ -53,17 +55,17 @@ def read_pending(conn: Connection, limit: int) -> tuple[PendingSignup, ...]:
 
 
 def any_pending(conn: Connection) -> bool:
-    """Whether there is anything to decide about."""
+    """Read whether there are undecided sign-ups."""
     return bool(conn.scalar(sa.select(sa.exists(sa.select(SignupRow.c.id)))))
 
 
 def done(conn: Connection, signup: int) -> None:
-    """Forget a sign-up that was decided about."""
+    """Delete a decided sign-up."""
     conn.execute(sa.delete(SignupRow).where(SignupRow.c.id == signup))
 
 
 def read_confirmation_count(conn: Connection, channel: str, address_hash: str) -> ConfirmationCount | None:
-    """What an address was sent already because somebody typed it in; None if nothing since its owner last confirmed."""
+    """Read the confirmation count of an address; None if there is none since its owner last confirmed."""
     row = conn.execute(
         sa.select(ConfirmationRow.c.count, ConfirmationRow.c.at).where(
             ConfirmationRow.c.channel == channel, ConfirmationRow.c.address_hash == address_hash
@@ -73,7 +75,7 @@ def read_confirmation_count(conn: Connection, channel: str, address_hash: str) -
 
 
 def count_confirmation(conn: Connection, channel: str, address_hash: str, count: int, now: datetime) -> None:
-    """Keep that an address has now been written to ``count`` times."""
+    """Store that an address has now got ``count`` confirmations."""
     given = {"count": count, "at": now}
     conn.execute(
         insert_for(conn, ConfirmationRow)
@@ -83,7 +85,7 @@ def count_confirmation(conn: Connection, channel: str, address_hash: str, count:
 
 
 def delete_confirmation_count(conn: Connection, channel: str, address_hash: str) -> None:
-    """The owner of the address has confirmed: the count begins anew."""
+    """Delete the count of an address whose owner confirmed."""
     conn.execute(
         sa.delete(ConfirmationRow).where(
             ConfirmationRow.c.channel == channel, ConfirmationRow.c.address_hash == address_hash
@@ -92,7 +94,7 @@ def delete_confirmation_count(conn: Connection, channel: str, address_hash: str)
 
 
 def count(conn: Connection, who: str, now: datetime, *, by_day: bool = False) -> int:
-    """Count one more sign-up of ``who`` in the hour (or UTC day) of ``now``; returns how many there are now."""
+    """Count one more sign-up of ``who`` in the hour (or UTC day) of ``now``; returns the new count."""
     start = _hour(now).replace(hour=0) if by_day else _hour(now)
     counted = conn.scalar(_one_more(conn.dialect.name), {"who": who, "start": start})
     assert counted is not None

@@ -1,4 +1,4 @@
-"""Subscribers, what they asked for, and addresses that must not be written to. Addresses come and go sealed."""
+"""Subscribers, subscriptions and suppressions. Addresses come and go encrypted."""
 
 from __future__ import annotations
 
@@ -23,7 +23,10 @@ ERASED = {"address": None, "address_hash": None}
 
 @dataclass(frozen=True, slots=True)
 class Subscriber:
-    """A subscriber's row. ``sealed`` is the encrypted address, None once it was erased; the rest as in `tables.SubscriberRow`."""
+    """A subscriber's row.
+
+    ``sealed`` is the encrypted address, None once it was erased; the rest as in `tables.SubscriberRow`.
+    """
 
     id: int
     channel: str
@@ -48,7 +51,7 @@ class Subscriber:
 
 @dataclass(frozen=True, slots=True, order=True)
 class Follow:
-    """One thing asked for: a place of one source. ``within`` is the state of a ZIP, None for other places."""
+    """One subscription: a place of one source. ``within`` is the state of a ZIP, None for other places."""
 
     source: str
     place: str
@@ -90,7 +93,7 @@ def add(
     now: datetime,
     language: str = "en",
 ) -> int | None:
-    """Write a new subscriber and return its id; None, and nothing written, when this address is there already."""
+    """Write a new subscriber and return its id; None, and nothing written, when the address exists."""
     subscriber: int | None = conn.scalar(
         insert_for(conn, tables.SubscriberRow)
         .values(
@@ -114,13 +117,13 @@ def add(
 
 
 def find(conn: Connection, channel: str, address_hash: str) -> Subscriber | None:
-    """The subscriber with this address; nobody who has ended is found, for their address is erased."""
+    """Read the subscriber with this address; an ended one is not found, because its address is erased."""
     rows = tables.SubscriberRow
     return _one(conn, rows.c.channel == channel, rows.c.address_hash == address_hash)
 
 
 def get(conn: Connection, subscriber: int) -> Subscriber | None:
-    """The subscriber with this id, in whatever state; a number from outside may be of any size."""
+    """Read the subscriber with this id, in any state; an untrusted number may have any size."""
     if not 0 < subscriber <= _LARGEST_ID:
         return None
     return _one(conn, tables.SubscriberRow.c.id == subscriber)
@@ -129,7 +132,7 @@ def get(conn: Connection, subscriber: int) -> Subscriber | None:
 def living(
     conn: Connection, *, channel: str | None = None, origin: str | None = None
 ) -> tuple[Subscriber, ...]:
-    """Everybody who has not ended, by id; of one channel or origin where given."""
+    """Read every subscriber who has not ended, by id; of one channel or origin where given."""
     rows = tables.SubscriberRow
     query = sa.select(*_COLUMNS).where(rows.c.state != ENDED).order_by(rows.c.id)
     if channel is not None:
@@ -154,7 +157,7 @@ def activate(conn: Connection, subscriber: int, now: datetime) -> None:
 
 
 def change(conn: Connection, subscriber: int, **new: Any) -> None:
-    """Give a subscriber who has not ended new values, by the names of `tables.SubscriberRow`."""
+    """Write new values of a subscriber who has not ended, by the names of `tables.SubscriberRow`."""
     conn.execute(
         sa.update(tables.SubscriberRow)
         .where(tables.SubscriberRow.c.id == subscriber, tables.SubscriberRow.c.state != ENDED)
@@ -163,7 +166,7 @@ def change(conn: Connection, subscriber: int, **new: Any) -> None:
 
 
 def refollow(conn: Connection, subscriber: int, wanted: Iterable[Follow], now: datetime) -> None:
-    """Make what a subscriber follows exactly this; what is followed already keeps the day on which it was asked for."""
+    """Make a subscriber's subscriptions exactly these; existing ones keep their day."""
     wanted = set(wanted)
     for each in set(follows(conn, subscriber)) - wanted:
         unfollow(conn, subscriber, each.source, each.place)
@@ -180,8 +183,9 @@ def readdress(conn: Connection, subscriber: int, sealed: bytes, address_hash: st
 
 
 def lock(conn: Connection, subscribers: Collection[int]) -> None:
-    """Keep other writers from these until the transaction ends. Whoever changes deliveries and subscribers takes the subscribers first,
-    as `end` does, and by id: on PostgreSQL two who took them in different orders would wait for each other. SQLite has one writer.
+    """Lock subscribers until the transaction ends. A transaction that changes deliveries and subscribers
+    locks the subscribers first, by id: on PostgreSQL two that lock in different orders would wait for each
+    other. SQLite has one writer.
     """
     rows = tables.SubscriberRow.c.id
     if subscribers:
@@ -189,7 +193,7 @@ def lock(conn: Connection, subscribers: Collection[int]) -> None:
 
 
 def follow(conn: Connection, subscriber: int, wanted: Iterable[Follow], now: datetime) -> int:
-    """Add what is asked for and not followed yet; returns how many were new."""
+    """Add subscriptions; returns how many were new."""
     rows = [
         {
             "subscriber_id": subscriber,
@@ -224,7 +228,7 @@ def unfollow(conn: Connection, subscriber: int, source: str, place: str) -> bool
 
 
 def follows(conn: Connection, subscriber: int) -> tuple[Follow, ...]:
-    """What a subscriber asked for, by source and place."""
+    """Read a subscriber's subscriptions, by source and place."""
     rows = conn.execute(
         sa.select(SubscriptionRow.c.source, SubscriptionRow.c.place, SubscriptionRow.c.within)
         .where(SubscriptionRow.c.subscriber_id == subscriber)
@@ -234,7 +238,7 @@ def follows(conn: Connection, subscriber: int) -> tuple[Follow, ...]:
 
 
 def all_follows(conn: Connection) -> dict[int, tuple[Follow, ...]]:
-    """What everybody asked for, by subscriber, in one query."""
+    """Read all subscriptions, by subscriber, in one query."""
     found: dict[int, list[Follow]] = {}
     rows = conn.execute(
         sa.select(
@@ -250,13 +254,13 @@ def all_follows(conn: Connection) -> dict[int, tuple[Follow, ...]]:
 
 
 def count_return(conn: Connection, digest: str, now: datetime) -> bool:
-    """Note that a mail which came back was counted; False if it was before."""
+    """Store that a bounced mail was counted; False if it was counted before."""
     row = insert_for(conn, ReturnedMailRow).values(digest=digest, at=now).on_conflict_do_nothing()
     return conn.scalar(row.returning(ReturnedMailRow.c.digest)) is not None
 
 
 def suppress(conn: Connection, channel: str, address_hash: str, reason: str, now: datetime) -> None:
-    """Never write to this address again; the first reason stays."""
+    """Write a suppression; the first reason stays."""
     conn.execute(
         insert_for(conn, SuppressionRow)
         .values(channel=channel, address_hash=address_hash, reason=reason, at=now)
@@ -265,7 +269,7 @@ def suppress(conn: Connection, channel: str, address_hash: str, reason: str, now
 
 
 def suppression(conn: Connection, channel: str, address_hash: str) -> str | None:
-    """Why this address must not be written to; None if it may."""
+    """Read why an address is suppressed; None if it is not."""
     return conn.scalar(
         sa.select(SuppressionRow.c.reason).where(
             SuppressionRow.c.channel == channel, SuppressionRow.c.address_hash == address_hash
@@ -285,7 +289,7 @@ def count_living(conn: Connection) -> int:
 
 
 def suppressed_since(conn: Connection, channel: str, address_hash: str) -> datetime | None:
-    """Since when this address must not be written to; None if it may."""
+    """Read since when an address is suppressed; None if it is not."""
     return conn.scalar(
         sa.select(SuppressionRow.c.at).where(
             SuppressionRow.c.channel == channel, SuppressionRow.c.address_hash == address_hash
@@ -294,7 +298,7 @@ def suppressed_since(conn: Connection, channel: str, address_hash: str) -> datet
 
 
 def unsuppress(conn: Connection, channel: str, address_hash: str) -> None:
-    """Forget that an address refused mail: its owner asks again, and one new message will tell."""
+    """Delete a suppression: its owner asks again, and one new message will tell."""
     conn.execute(
         sa.delete(SuppressionRow).where(
             SuppressionRow.c.channel == channel, SuppressionRow.c.address_hash == address_hash
@@ -303,7 +307,7 @@ def unsuppress(conn: Connection, channel: str, address_hash: str) -> None:
 
 
 def created_before(conn: Connection, hashes: Mapping[tuple[str, str], datetime]) -> tuple[int, ...]:
-    """Those who are here under one of these (channel, address hash) and came in no later than at its time."""
+    """Read the subscribers with one of these (channel, address hash) who signed up no later than its time."""
     rows = tables.SubscriberRow
     found: list[int] = []
     wanted = list(hashes)

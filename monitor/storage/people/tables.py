@@ -11,12 +11,15 @@ from monitor.storage.columns import TableRow, UtcDateTime
 
 
 class SubscriberRow(TableRow, table=True):
-    """An address on a channel. ``state``: pending, active, paused, ended. The row outlives an unsubscribe with its address erased.
+    """An address on a channel. ``state``: pending, active, paused, ended. The row outlives an unsubscribe
+    with its address erased.
 
-    ``address`` is AES-GCM sealed, ``address_hash`` a keyed hash to find it; both None once ended. ``origin``: operator, config, site, bot.
-    ``frequency``: at_once, daily, weekly; digests are sent at ``local_hour`` in ``timezone``. ``digest_at`` is when the next digest, or
-    the summary after a pause, falls due, and ``digest_since`` from when on its changes are collected; both None for whoever gets alerts
-    at once. ``confirm_until`` is when the link of the last confirmation expires. ``receipts``: wants the quarterly "still watching".
+    ``address`` is encrypted with AES-GCM, ``address_hash`` a keyed hash to find it; both None once ended.
+    ``origin``: operator, config, site, bot. ``frequency``: at_once, daily, weekly; digests are sent at
+    ``local_hour`` in ``timezone``. ``digest_at`` is when the next digest, or the summary after a pause, is
+    due, and ``digest_since`` from when on its changes are collected; both None for alerts at once.
+    ``confirm_until`` is when the link of the last confirmation expires. ``receipts``: wants the quarterly
+    receipt.
     """
 
     __tablename__ = "subscriber"
@@ -52,7 +55,10 @@ class SubscriberRow(TableRow, table=True):
 
 
 class SubscriptionRow(TableRow, table=True):
-    """What a subscriber asked for: one place of one source. ``within`` is the state of a ZIP (None for states and "US")."""
+    """What a subscriber asked for: one place of one source.
+
+    ``within`` is the state of a ZIP (None for states and "US").
+    """
 
     __tablename__ = "subscription"
     id: int | None = Field(default=None, primary_key=True)
@@ -79,7 +85,7 @@ class SignupRow(TableRow, table=True):
 
 
 class ConfirmationRow(TableRow, table=True):
-    """How often an address was written to because somebody typed it into the form, until its owner confirms; by keyed hash only."""
+    """How many confirmations an address got until its owner confirms; by keyed hash only."""
 
     __tablename__ = "confirmation"
     channel: str = Field(primary_key=True)
@@ -89,7 +95,9 @@ class ConfirmationRow(TableRow, table=True):
 
 
 class RateWindowRow(TableRow, table=True):
-    """How many sign-ups came from one network (a keyed hash of it), or in all (``who`` "site"), in the hour from ``start`` on."""
+    """How many sign-ups came from one network (a keyed hash of it), or in all (``who`` "site"), in the hour
+    from ``start`` on.
+    """
 
     __tablename__ = "rate_window"
     who: str = Field(primary_key=True)
@@ -98,7 +106,7 @@ class RateWindowRow(TableRow, table=True):
 
 
 class SuppressionRow(TableRow, table=True):
-    """An address that must not be written to again, by keyed hash only."""
+    """A suppressed address, by keyed hash only."""
 
     __tablename__ = "suppression"
     channel: str = Field(primary_key=True)
@@ -108,7 +116,9 @@ class SuppressionRow(TableRow, table=True):
 
 
 class ReturnedMailRow(TableRow, table=True):
-    """A mail that came back and counted against its address, by its SHA-256: relays post a mail twice, and a mailbox is read again."""
+    """A bounced mail that counted against its address, by its SHA-256: relays post a mail twice, and a
+    mailbox is read again.
+    """
 
     __tablename__ = "returned_mail"
     digest: str = Field(primary_key=True)
