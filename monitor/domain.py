@@ -1,4 +1,7 @@
-"""The frozen values that the pure functions take and give. No behaviour beyond what the value itself knows."""
+"""The frozen values that the pure functions take and give.
+
+No behaviour beyond what the value itself knows.
+"""
 
 from __future__ import annotations
 
@@ -13,12 +16,13 @@ from typing import ClassVar
 class Listing:
     """One agency's entry in a source.
 
-    ``key`` is its identity within the source and is given by `identity.keyed`, never by a parser.
-    ``state`` is a USPS code or None; ``state_text`` is what stood there when it could not be read as a state.
-    ``since`` is the publisher's own date, the earliest of ``dates``; ``url`` the first of ``documents``. Both tuples are sorted
-    and hold all values of merged rows: they are evidence for renames and are not compared by themselves.
-    ``attributes`` are (column, text) pairs sorted by column; values of merged rows are sorted and joined by "; ".
-    ``point`` is (latitude, longitude) in degrees, WGS 84. ``folder`` and ``point`` are outside identity.
+    ``key`` is its identity within the source and is given by `identity.keyed`, never by a parser. ``state``
+    is a USPS code or None; ``state_text`` is what stood there when it could not be read as a state. ``since``
+    is the publisher's own date, the earliest of ``dates``; ``url`` the first of ``documents``. Both tuples
+    are sorted and hold all values of merged rows: they are evidence for renames and are not compared by
+    themselves. ``attributes`` are (column, text) pairs sorted by column; values of merged rows are sorted and
+    joined by "; ". ``point`` is (latitude, longitude) in degrees, WGS 84. ``folder`` and ``point`` are
+    outside identity.
     """
 
     name: str
@@ -39,7 +43,10 @@ class Listing:
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """Something wrong with one row of a publication. ``row`` counts rows or placemarks from 1, None if unknown."""
+    """Something wrong with one row of a publication.
+
+    ``row`` counts rows or placemarks from 1, None if unknown.
+    """
 
     kind: str  # "unknown state", "state read as", "empty name", "duplicate key", "bad date", ...
     message: str
@@ -50,9 +57,10 @@ class Problem:
 class Publication:
     """What one body says, before it has a time: a snapshot is a publication with a time.
 
-    ``columns`` names what the publication carries, in the words of `Listing` fields ("county", "since", "url", "city") and of attributes.
-    ``folders`` are all folders seen, also empty ones, in document order. ``damaged`` are rows that are not listings because their name
-    is unreadable (empty, "#VALUE!"): they keep the listing that they used to be from being taken for removed.
+    ``columns`` names what the publication carries, in the words of `Listing` fields ("county", "since",
+    "url", "city") and of attributes. ``folders`` are all folders seen, also empty ones, in document order.
+    ``damaged`` are rows that are not listings because their name is unreadable (empty, "#VALUE!"): they keep
+    the listing that they used to be from being taken for removed.
     """
 
     listings: tuple[Listing, ...]
@@ -71,7 +79,9 @@ class Kind(StrEnum):
 
 
 class State(StrEnum):
-    """Where a change stands. PUBLISHED, WITHDRAWN are ends; REJECTED stays while the change stands and then is WITHDRAWN."""
+    """The state of a change. PUBLISHED and WITHDRAWN are final; REJECTED stays while the change is seen and
+    then is WITHDRAWN.
+    """
 
     PENDING = "pending"
     HELD = "held"
@@ -84,10 +94,10 @@ class State(StrEnum):
 class Change:
     """One difference between the baseline and a snapshot.
 
-    ADDED has only ``after``, REMOVED only ``before``, CHANGED both. ``fields`` of a CHANGED names what differs, in the words of
-    `Publication.columns` plus "name" and "state". ``quiet``: it differs only in what nobody is told about (silent fields, letter case);
-    it moves the baseline and is never announced. ``previous`` of an ADDED is the listing, announced as gone, that is back
-    (perhaps under another name).
+    ADDED has only ``after``, REMOVED only ``before``, CHANGED both. ``fields`` of a CHANGED names what
+    differs, in the words of `Publication.columns` plus "name" and "state". ``quiet``: it differs only in what
+    nobody is told about (silent fields, letter case); it moves the baseline and is never announced.
+    ``previous`` of an ADDED is the listing, announced as gone, that is back (perhaps under another name).
     """
 
     kind: Kind
@@ -99,7 +109,7 @@ class Change:
 
     @property
     def identity(self) -> tuple[Kind, str]:
-        """What makes it *this* change from poll to poll: its kind and the key of the listing it happened to."""
+        """What identifies the change from poll to poll: its kind and the key of its listing."""
         listing = self.before or self.after
         assert listing is not None
         return self.kind, listing.key
@@ -118,10 +128,10 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class OpenChange:
-    """A change that was seen before and is not over: PENDING, HELD or REJECTED (silenced).
+    """An open change from earlier polls: PENDING, HELD or REJECTED (silenced).
 
-    ``since``: the good poll that first saw it. ``release_at``: when a hold ends by itself (None: only a person can).
-    ``approved``: a person said yes.
+    ``since``: the good poll that first saw it. ``release_at``: when a hold ends by itself (None: only an
+    operator can end it). ``approved``: an operator approved it.
     """
 
     change: Change
@@ -134,7 +144,9 @@ class OpenChange:
 
 @dataclass(frozen=True, slots=True)
 class Released:
-    """A change that was published at ``at``; ``held`` if it had been held (then it does not count into later groups)."""
+    """A change that was published at ``at``; ``held`` if it had been held (then it does not count into later
+    groups).
+    """
 
     change: Change
     at: datetime
@@ -143,7 +155,9 @@ class Released:
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """What the guard says of one change now: PUBLISHED, PENDING, HELD or REJECTED, since when, why in words, until when."""
+    """What the guard says of one change now: PUBLISHED, PENDING, HELD or REJECTED, since when, why in words,
+    until when.
+    """
 
     change: Change
     state: State
@@ -155,7 +169,10 @@ class Judgement:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
-    """The thresholds of `guard`, tuned on 15 months of the 287(g) list; each is a key of ``[guard]``. Shares are of the accepted listings."""
+    """The thresholds of `guard`, tuned on 15 months of the 287(g) list; each is a key of ``[guard]``.
+
+    Shares are of the accepted listings.
+    """
 
     missing_share: float = 0.20
     missing_floor: int = 2
@@ -222,7 +239,9 @@ class Placement:
 
 @dataclass(frozen=True, slots=True)
 class Meaning:
-    """What being listed means from ``since`` on, in the words of the configuration; ``reviewed`` is when somebody last checked it."""
+    """What being listed means from ``since`` on, in the words of the configuration; ``reviewed`` is when
+    somebody last checked it.
+    """
 
     since: date
     en: str
@@ -274,13 +293,15 @@ class Told:
 
 
 def placeholder(name: str) -> str:
-    """What stands in a `Rendered` for a recipient's own word: private-use characters around a name, which untrusted text cannot contain."""
+    """The placeholder of a recipient's own word: private-use characters around a name, which untrusted text
+    cannot contain.
+    """
     return f"\ue000{name}\ue001"
 
 
 @dataclass(frozen=True, slots=True)
 class Rendered:
-    """One distinct content. Recipient-specific words stand in it as marks (see `render.MARKS`) that a channel replaces per recipient.
+    """One rendered content. A recipient's own words are placeholders in it, which a channel replaces.
 
     ``blocks`` are Telegram-HTML pieces that may be sent together or apart, never cut inside.
     """

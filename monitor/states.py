@@ -1,4 +1,4 @@
-"""The states that listings are in: USPS codes, English names, and reading whatever a publisher wrote for one."""
+"""The states that listings are in: USPS codes, English names, and how publishers' spellings are read."""
 
 from __future__ import annotations
 
@@ -67,15 +67,19 @@ STATES: dict[str, str] = {
     "AS": "American Samoa",
     "MP": "Northern Mariana Islands",
 }
-"""USPS code -> English name: 50 states, the District and the five inhabited territories (USPS Publication 28, appendix B)."""
+"""USPS code -> English name: 50 states, the District and the five inhabited territories (USPS Publication 28,
+appendix B).
+"""
 
 SIMILARITY, LEAD = 88.0, 4.0
-"""A misspelling is read as its near match from this similarity on (0 to 100), if no other state comes closer than the lead.
+"""A misspelling is read as its near match from this similarity on (0 to 100), if no other state comes closer
+than the lead.
 
 Tuned on real lists: "PENNSLYVANIA" is Pennsylvania at 91.7; "Carolina" is neither of the two.
 """
 
-# Associated Press and older customary abbreviations, and the names that the places use of themselves. Dots are gone before look-up.
+# Associated Press and older customary abbreviations, and the names that the places use of themselves. Dots
+# are gone before look-up.
 _ABBREVIATIONS = {
     "AL": "ala",
     "AK": "alas",
@@ -124,7 +128,10 @@ _ABBREVIATIONS = {
     "WI": "wis|wisc",
     "WY": "wyo",
     "DC": "washington dc|washington d c|dist of columbia|district of columbia (dc)",
-    "VI": "us virgin islands|u s virgin islands|united states virgin islands|usvi|virgin islands of the united states",
+    "VI": (
+        "us virgin islands|u s virgin islands|united states virgin islands|usvi|virgin islands of the "
+        "united states"
+    ),
     "AS": "amer samoa",
     "MP": "cnmi|n mariana islands|northern marianas|commonwealth of the northern mariana islands|saipan",
 }
@@ -135,14 +142,17 @@ _FORMAL = re.compile(r"^(?:the )?(?:state|commonwealth|territory) of (?:the )?")
 
 @dataclass(frozen=True, slots=True)
 class StateReading:
-    """A state as read: its USPS ``code``, and whether it stood there (``exact``) or is the near match of a misspelling."""
+    """A state as read: its USPS ``code``, and whether it stood there (``exact``) or is the near match of a
+    misspelling.
+    """
 
     code: str
     exact: bool
 
 
 def read_state(text: str) -> StateReading | None:
-    """The state that a text names, by code, name, customary abbreviation or unique near match; None if it names none.
+    """The state that a text names, by code, name, customary abbreviation or unique near match; None if it
+    names none.
 
     Letter case, dots and spaces do not matter; a near match needs `SIMILARITY` and `LEAD`.
     """

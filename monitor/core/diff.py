@@ -1,4 +1,4 @@
-"""What is different between two sets of listings, as changes that lead exactly from one to the other."""
+"""Computes the differences of two sets of listings, as changes that lead exactly from one to the other."""
 
 from __future__ import annotations
 
@@ -15,7 +15,9 @@ _by_key = attrgetter("key")
 
 
 class Pairing(Protocol):
-    """Finds which removed listing is which added one, as `identity.pair` does; the parser does it in another process."""
+    """Finds which removed listing is which added one, as `identity.pair` does; the parser does it in another
+    process.
+    """
 
     def __call__(
         self, removed: Iterable[Listing], added: Iterable[Listing], *, widespread: frozenset[str] = ...
@@ -30,13 +32,15 @@ def diff(
     new_columns: frozenset[str] = frozenset(),
     pairing: Pairing = pair,
 ) -> tuple[Change, ...]:
-    """The changes that make ``after`` of ``before``, sorted by state and name; both come from `identity.keyed`.
+    """The changes that make ``after`` of ``before``, sorted by state and name; both come from
+    `identity.keyed`.
 
-    Who is who: first by key; then by state and name, so that an id or a city column which appears, disappears or is made anew is no
-    event; then by the rename rule of `identity.pair`. A change is ``quiet`` when nothing differs but ``silent`` fields or attributes,
-    letter case, accents, punctuation and white space, or ``new_columns`` (those that appeared or disappeared with this publication);
-    quiet changes are part of the answer, because `apply` needs them. ``fields`` names what is told; of a quiet change, whatever differs.
-    A ValueError says that two listings of one side have the same key.
+    Who is who: first by key; then by state and name, so that an id or a city column which appears, disappears
+    or is created again is no event; then by the rename rule of `identity.pair`. A change is ``quiet`` when
+    nothing differs but ``silent`` fields or attributes, letter case, accents, punctuation and white space, or
+    ``new_columns`` (those that appeared or disappeared with this publication); quiet changes are part of the
+    answer, because `apply` needs them. ``fields`` names what is told; of a quiet change, whatever differs. A
+    ValueError says that two listings of one side have the same key.
     """
     old, new = _indexed(before), _indexed(after)
     changed: list[tuple[Listing, Listing]] = []
@@ -69,7 +73,8 @@ def diff(
 def apply(changes: Iterable[Change], before: Iterable[Listing]) -> tuple[Listing, ...]:
     """``before`` with the changes made: what stays keeps its place, what is new stands at the end.
 
-    A ValueError says that a change does not fit: the listing that it starts from is not there as it was, or its key is taken.
+    A ValueError says that a change does not fit: the listing that it starts from is not there as it was, or
+    its key is taken.
     """
     listings = _indexed(before)
     put: list[Listing] = []
@@ -86,7 +91,9 @@ def apply(changes: Iterable[Change], before: Iterable[Listing]) -> tuple[Listing
 
 
 def value_of(listing: Listing, field: str) -> object:
-    """What a listing says in a field, named as in `Publication.columns`: a field of `Listing` or an attribute; None if nothing."""
+    """What a listing says in a field, named as in `Publication.columns`: a field of `Listing` or an
+    attribute; None if nothing.
+    """
     if field in Listing.__dataclass_fields__:
         return getattr(listing, field) or None
     return next((text for column, text in listing.attributes if column == field), None)
@@ -121,7 +128,8 @@ def _changed(before: Listing, after: Listing, untold: frozenset[str]) -> Change:
 def _differences(before: Listing, after: Listing) -> Iterator[tuple[str, bool]]:
     """Every field that differs, and whether only in what people do not read as a difference.
 
-    ``dates`` and ``documents`` are evidence for renames and never a difference of their own; an id is outside what people are told.
+    ``dates`` and ``documents`` are evidence for renames and never a difference of their own; an id is outside
+    what people are told.
     """
     if before.name != after.name:
         yield "name", normalise(before.name) == normalise(after.name)
@@ -164,7 +172,9 @@ def _without(
 
 
 def _namesakes(removed: list[Listing], added: list[Listing]) -> list[tuple[Listing, Listing]]:
-    """Pairs of one state and name whose cities do not speak against it; of several, those that are most alike."""
+    """Pairs of one state and name whose cities do not speak against it; of several, those that are most
+    alike.
+    """
     groups: dict[str, tuple[list[Listing], list[Listing]]] = defaultdict(lambda: ([], []))
     for side, listings in enumerate((removed, added)):
         for listing in listings:
@@ -177,7 +187,8 @@ def _namesakes(removed: list[Listing], added: list[Listing]) -> list[tuple[Listi
             matched = list(_matched(signature, gone, come))
             gone, come = _without(matched, gone, come)
             pairs += matched
-        # what is left differs in its city: no contradiction where one side has none (at most one side has such listings left)
+        # what is left differs in its city: no contradiction where one side has none (at most one side has
+        # such listings left)
         nowhere_gone, nowhere_come = [x for x in gone if not _city(x)], [x for x in come if not _city(x)]
         pairs += (
             zip(
@@ -202,7 +213,10 @@ _SIGNATURES: tuple[Callable[[Listing], Hashable], ...] = (
     lambda x: x.since and (_city(x), x.since),
     lambda x: (_city(x),),
 )
-"""By what namesakes are matched, the surest first; None matches nothing. What is then left on a side has no city, or other cities."""
+"""By what namesakes are matched, the surest first; None matches nothing.
+
+What is then left on a side has no city, or other cities.
+"""
 
 
 def _matched(
@@ -220,7 +234,9 @@ def _matched(
 def _widespread(
     removed: Iterable[Listing], added: Iterable[Listing], before: Iterable[Listing], after: Iterable[Listing]
 ) -> frozenset[str]:
-    """Documents that more than one listing of a side names, a page of the publisher for instance: evidence of nothing."""
+    """Documents that more than one listing of a side names, a page of the publisher for instance: evidence of
+    nothing.
+    """
     shared = {x for y in removed for x in documents_of(y)} & {x for y in added for x in documents_of(y)}
     if not shared:
         return frozenset()

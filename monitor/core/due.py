@@ -1,4 +1,6 @@
-"""When a digest falls due: a local hour in the subscriber's own time zone, whatever daylight saving does to it. Pure."""
+"""When a digest falls due: a local hour in the subscriber's own time zone, whatever daylight saving does to
+it. Pure.
+"""
 
 from __future__ import annotations
 
@@ -41,7 +43,7 @@ _ZONE_OF = {state: zone for zone, states in _STATES.items() for state in states.
 
 
 def zone_of_state(state: str | None) -> str:
-    """The zone in which most of a state lives: a first guess, to be changed by whoever knows better."""
+    """The zone in which most of a state lives: a default that people can change."""
     return _ZONE_OF.get(state or "", "America/New_York")
 
 
@@ -59,9 +61,11 @@ def zone_or_utc(name: str | None) -> str:
 
 
 def next_digest(frequency: str, timezone: str, hour: int, after: datetime) -> datetime | None:
-    """The first moment later than ``after`` at which a digest of this frequency is due, in UTC; None for alerts at once.
+    """The first moment later than ``after`` at which a digest of this frequency is due, in UTC; None for
+    alerts at once.
 
-    An hour that daylight saving skips falls on the moment it is skipped to; one that comes twice counts the first time.
+    An hour that daylight saving skips falls on the moment it is skipped to; one that comes twice counts the
+    first time.
     """
     if frequency == AT_ONCE:
         return None
@@ -75,7 +79,9 @@ def next_digest(frequency: str, timezone: str, hour: int, after: datetime) -> da
 
 
 def period(frequency: str, timezone: str, at: datetime) -> str:
-    """The name of the period whose digest falls due at this moment: "2026-11-24", or "2026-W48" for weekly ones."""
+    """The name of the period whose digest falls due at this moment: "2026-11-24", or "2026-W48" for weekly
+    ones.
+    """
     day = at.astimezone(ZoneInfo(timezone)).date()
     if frequency == WEEKLY:
         year, week, _ = day.isocalendar()

@@ -1,7 +1,7 @@
-"""Who is who: the key of a listing within its source, and which vanished listing a new one used to be.
+"""Identity: the key of a listing within its source, and which removed listing a new one used to be.
 
-Nothing here knows a clock or a history; the rules and their numbers were found on labelled renames of the 287(g) list and are
-explained where they stand.
+Nothing here knows a clock or a history; the rules and their numbers were found on labeled renames of the
+287(g) list and are explained where they stand.
 """
 
 from __future__ import annotations
@@ -64,7 +64,12 @@ _ABBREVIATIONS = {
 _ARTICLES = re.compile(r"^(?:the )?(?:(?:city|town|county|village|township|borough|parish) of )?(?=.)")
 _PLACE_WORDS = frozenset("beach borough city county falls heights parish park town township village".split())  # noqa: SIM905
 _AGENCY_WORDS = frozenset(
-    ["agency", "board", "bureau", "center", "commission", "commissioners", "constable", "correctional", "corrections", "department", "detention", "division", "enforcement", "facility", "jail", "law", "marshal", "of", "office", "patrol", "police", "public", "safety", "service", "services", "sheriff", "state", "the", "trustees"]
+    [
+        "agency", "board", "bureau", "center", "commission", "commissioners", "constable", "correctional",
+        "corrections", "department", "detention", "division", "enforcement", "facility", "jail", "law",
+        "marshal", "of", "office", "patrol", "police", "public", "safety", "service", "services", "sheriff",
+        "state", "the", "trustees",
+    ]
 )  # fmt: skip
 """What an agency is, not where: what is left of a name without these says which place it is of."""
 _INITIALS = re.compile(r"\b(\w)\.(?=\w\b)")
@@ -76,9 +81,11 @@ _ASCII = (
 
 
 def normalise(text: str) -> str:
-    """The text without what people do not read as a difference: case, accents, punctuation, white space; "&" reads "and".
+    """The text without what people do not read as a difference: case, accents, punctuation, white space; "&"
+    reads "and".
 
-    An apostrophe and the points of initials join ("Sheriff's" is "sheriffs", "P.D." is "pd"); any other mark parts words.
+    An apostrophe and the points of initials join ("Sheriff's" is "sheriffs", "P.D." is "pd"); any other mark
+    parts words.
     """
     if "." in text:
         text = _INITIALS.sub(r"\1", text)
@@ -90,7 +97,8 @@ def normalise(text: str) -> str:
 
 
 def expand(name: str, state: str | None) -> str:
-    """The name as it is compared with others: abbreviations written out, its own state's name and "city of" in front dropped.
+    """The name as it is compared with others: abbreviations written out, its own state's name and "city of"
+    in front dropped.
 
     A state's name that is the name of a place stays: Oklahoma County, Virginia Beach, Kansas City.
     """
@@ -110,9 +118,10 @@ def _expanded(text: str, state: str | None) -> str:
 def natural_key(listing: Listing, *, by_city: bool) -> str:
     """The key that a listing has by itself: the source's id, or else state and name, on maps also the city.
 
-    "IN|hammond police department|hammond". Never the county, which publishers move. Letter case and white space apart,
-    the name stands as the publisher writes it, because two spellings in one list are two listings there; `named_key`
-    recognizes them. A state that could not be read stands as it was written, so that no other state shares it.
+    "IN|hammond police department|hammond". Never the county, which publishers move. Letter case and white
+    space apart, the name stands as the publisher writes it, because two spellings in one list are two
+    listings there; `named_key` recognizes them. A state that could not be read stands as it was written, so
+    that no other state shares it.
     """
     city = (listing.city or "") if by_city else None
     return make_key(listing.source_id, listing.state, listing.state_text, listing.name, city)
@@ -129,7 +138,9 @@ def make_key(
 
 
 def named_key(listing: Listing, *, by_city: bool = False) -> str:
-    """State and name (and city) as people read them, whatever id the source gives: equal for two spellings of one name."""
+    """State and name (and city) as people read them, whatever id the source gives: equal for two spellings of
+    one name.
+    """
     name = normalise(listing.name) or listing.name.strip()
     key = f"{listing.state or normalise(listing.state_text or '')}|{name}"
     return f"{key}|{normalise(listing.city or '')}" if by_city else key
@@ -147,10 +158,10 @@ def _plain(text: str) -> str:
 def keyed(listings: Iterable[Listing], *, by_city: bool) -> tuple[Listing, ...]:
     """The same listings in the same order, each with a key that no other has.
 
-    Listings with one natural key all get a mark of their own behind it, by url, else point, else content; where that is shared too,
-    by the next of them. So it does not matter which stands first in the file, a further one changes no key of two or more that were
-    there, and none of several is taken for the one that was there alone: `diff.diff` asks which of them it is. Listings alike in
-    everything are counted.
+    Listings with one natural key all get a mark of their own behind it, by url, else point, else content;
+    where that is shared too, by the next of them. So it does not matter which stands first in the file, a
+    further one changes no key of two or more that were there, and none of several is taken for the one that
+    was there alone: `diff.diff` asks which of them it is. Listings alike in everything are counted.
     """
     listings = tuple(listings)
     keys = [natural_key(listing, by_city=by_city) for listing in listings]
@@ -192,9 +203,12 @@ def _content_evidence(listing: Listing) -> str:
 
 
 def content_digest(listing: Listing) -> str:
-    """A hash of the whole listing, its key included: equal exactly for equal listings (32 hexadecimal digits)."""
+    """A hash of the whole listing, its key included: equal exactly for equal listings (32 hexadecimal
+    digits).
+    """
     whole = (
-        listing.name, listing.key, listing.source_id, listing.city, listing.county, listing.state, listing.state_text,
+        listing.name, listing.key, listing.source_id, listing.city, listing.county, listing.state,
+        listing.state_text,
         listing.since and listing.since.isoformat(), tuple(day.isoformat() for day in listing.dates),
         listing.url, listing.documents, listing.attributes, listing.point, listing.folder,
     )  # fmt: skip
@@ -204,13 +218,16 @@ def content_digest(listing: Listing) -> str:
 def digest(listings: Iterable[Listing]) -> str:
     """A hash of the set of listings, by which a publication is known again (32 hexadecimal digits).
 
-    In it: names, places, dates and attributes, without letter case and punctuation. Outside: order, keys, ids, links, points and folders,
-    for a stale list that is put up again may come with new links, and is as stale.
+    In it: names, places, dates and attributes, without letter case and punctuation. Outside: order, keys,
+    ids, links, points and folders, for a stale list that is put up again may come with new links, and is as
+    stale.
     """
     rows = sorted(
         repr((
-            normalise(x.name), x.state or normalise(x.state_text or ""), normalise(x.city or ""), normalise(x.county or ""),
-            x.since and x.since.isoformat(), tuple((column, normalise(text)) for column, text in x.attributes),
+            normalise(x.name), x.state or normalise(x.state_text or ""), normalise(x.city or ""),
+            normalise(x.county or ""),
+            x.since and x.since.isoformat(),
+            tuple((column, normalise(text)) for column, text in x.attributes),
         ))
         for x in listings
     )  # fmt: skip
@@ -227,8 +244,8 @@ def dates_of(listing: Listing) -> tuple[date, ...]:
     return listing.dates or ((listing.since,) if listing.since else ())
 
 
-# How alike two names must be, from 0 to 1. On 84 labelled renames of the 287(g) list these paired 82 to 83 rightly and none
-# wrongly; a raw ratio of 0.82 made mistakes.
+# How alike two names must be, from 0 to 1. On 84 labelled renames of the 287(g) list these paired 82 to 83
+# rightly and none wrongly; a raw ratio of 0.82 made mistakes.
 _AGREED = 0.60  # same date or document, and the document or the county agrees
 _EVIDENCE = 0.85  # same date or document
 _CONTRADICTED = 0.90  # same date, but in another county
@@ -244,7 +261,9 @@ def _named_place(expanded: str) -> frozenset[str]:
 
 
 def may_be_one(one: Listing, other: Listing) -> bool:
-    """Whether two rows to which the publisher gave one id are one agency: of one state, and not plainly named after two places."""
+    """Whether two rows to which the publisher gave one id are one agency: of one state, and not plainly named
+    after two places.
+    """
     if one.state != other.state or one.name == other.name:
         return one.state == other.state
     here, there = (_named_place(expand(x.name, None)) for x in (one, other))
@@ -259,7 +278,8 @@ def may_be_one(one: Listing, other: Listing) -> bool:
 class _Candidate:
     """A listing with all that `pair` compares, worked out once.
 
-    ``text`` is its name without its own state's, ``words`` are those of it sorted; ``whole`` is the name that it would have in any state.
+    ``text`` is its name without its own state's, ``words`` are those of it sorted; ``whole`` is the name that
+    it would have in any state.
     """
 
     listing: Listing
@@ -311,12 +331,13 @@ def pair(
 ) -> list[tuple[Listing, Listing]]:
     """Which of the vanished listings is which of the new ones under another name: one to one, the best first.
 
-    Names are compared after `expand`, as they stand and with their words sorted; the better ratio counts. A date or a document in common
-    is the publisher's own evidence: 0.60 is enough if the document or the county (on maps the city, failing both the place in the name) agrees too, else 0.85, and 0.90 if
-    the counties differ or one is a fire department and the other police. Without evidence 0.90, unless the counties differ or the
-    attributes have nothing in common. Never where all dates differ. Across states only an identical name with evidence, or where one
-    side has no state at all and nobody else has that name. ``widespread`` are documents that many listings name: no evidence.
-    Which side is called removed does not matter.
+    Names are compared after `expand`, as they stand and with their words sorted; the better ratio counts. A
+    date or a document in common is the publisher's own evidence: 0.60 is enough if the document or the county
+    (on maps the city, failing both the place in the name) agrees too, else 0.85, and 0.90 if the counties
+    differ or one is a fire department and the other police. Without evidence 0.90, unless the counties differ
+    or the attributes have nothing in common. Never where all dates differ. Across states only an identical
+    name with evidence, or where one side has no state at all and nobody else has that name. ``widespread``
+    are documents that many listings name: no evidence. Which side is called removed does not matter.
     """
     gone = sorted((_candidate(x, widespread) for x in removed), key=_candidate_key)
     come = sorted((_candidate(x, widespread) for x in added), key=_candidate_key)
@@ -378,7 +399,9 @@ def _needed(was: _Candidate, now: _Candidate) -> float:
 
 
 def _nothing_in_common(was: Listing, now: Listing) -> bool:
-    """Whether both have values in the same columns and not one of them is the same; merged values count one by one."""
+    """Whether both have values in the same columns and not one of them is the same; merged values count one
+    by one.
+    """
     texts, shared = dict(now.attributes), False
     for column, text in was.attributes:
         if column in texts:
@@ -393,8 +416,8 @@ def _resembling(
 ) -> Iterator[tuple[_Candidate, _Candidate, float]]:
     """Every pair that could be one, with its score, found without comparing all with all.
 
-    The evidence that `_needed` asks for is looked up first, so that names are compared only among listings that share a
-    state and a date, a document or the lack of a date.
+    The evidence that `_needed` asks for is looked up first, so that names are compared only among listings
+    that share a state and a date, a document or the lack of a date.
     """
     for was, now in _sharing(gone, come, lambda x: ((x.state, document) for document in x.documents)):
         yield from _close(was, now, _AGREED)

@@ -1,7 +1,8 @@
-"""When a message that was not accepted is tried again, and when it is given up. Pure: clock and chance are arguments.
+"""When a message that was not accepted is tried again, and when it is given up. Pure: clock and chance are
+arguments.
 
-The waits are those of mail servers (RFC 5321, 4.5.4.1: give up after some days, not sooner), with full jitter, so that what failed
-together does not come back together.
+The waits are those of mail servers (RFC 5321, 4.5.4.1: give up after some days, not sooner), with full
+jitter, so that what failed together does not come back together.
 """
 
 from __future__ import annotations
@@ -24,14 +25,18 @@ LIFETIME = timedelta(days=3)
 LANE_PAUSE = timedelta(minutes=15)
 """How long a lane pauses when the other side named no time."""
 CHANNEL_PAUSE = timedelta(minutes=1)
-"""The same for a whole channel: its server is away or refuses us, and is asked again soon by the few messages in hand."""
+"""The same for a whole channel: its server is away or refuses us, and is asked again soon by the few messages
+in hand.
+"""
 STRIKES = 3
 _SHORTEST = timedelta(seconds=1)  # jitter may come out as nothing, and an attempt never follows on itself
 
 
 @dataclass(frozen=True, slots=True)
 class Attempts:
-    """What is known of one message before this failure: how often it was tried, and whether one attempt may have arrived."""
+    """What is known of one message before this failure: how often it was tried, and whether one attempt may
+    have arrived.
+    """
 
     created_at: datetime
     made: int = 0
@@ -48,9 +53,9 @@ def next_attempt(
 ) -> datetime | None:
     """When to try again after ``failure``; None gives the message up.
 
-    It is given up when `LIFETIME` is over, but not before every one of `WAITS` was used: what lay behind a fence or waited for a
-    channel still gets its attempts. ``chance`` draws from [0, 1). Without ``resend_ambiguous`` a message that may have arrived is sent
-    once more and no further.
+    It is given up when `LIFETIME` is over, but not before every one of `WAITS` was used: what lay behind a
+    fence or waited for a channel still gets its attempts. ``chance`` draws from [0, 1). Without
+    ``resend_ambiguous`` a message that may have arrived is sent once more and no further.
     """
     if failure.ambiguous and before.ambiguous and not resend_ambiguous:
         return None
@@ -70,5 +75,5 @@ def lane_until(failure: Transient, now: datetime, *, whole_channel: bool = False
 
 
 def struck_out(strikes: int, first: datetime, now: datetime) -> bool:
-    """Whether refusals have become proof against an address: `STRIKES` of them, on at least two days (UTC)."""
+    """Whether refusals are proof against an address: `STRIKES` of them, on at least two days (UTC)."""
     return strikes >= STRIKES and first.date() != now.date()

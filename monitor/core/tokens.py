@@ -1,7 +1,9 @@
-"""Tokens that let one subscriber do one thing: HMAC-SHA256 over a purpose, the subscriber and a random nonce from its row.
+"""Tokens that let one subscriber do one thing: HMAC-SHA256 over a purpose, the subscriber and a random nonce
+from its row.
 
-The same arguments give the same token, so a mail can be rendered again; without the key the database gives none away. A token is
-lower-case letters and digits only and means the same in any case: it survives mail relays, a VERP local part and being typed.
+The same arguments give the same token, so a mail can be rendered again; without the key the database gives
+none away. A token is lower-case letters and digits only and means the same in any case: it survives mail
+relays, a VERP local part and being typed.
 """
 
 from __future__ import annotations
@@ -24,18 +26,23 @@ class Purpose(StrEnum):
     BOUNCE = "bounce"
 
 
-# A local part has 64 characters (RFC 5321, 4.5.3.1.1), of which relays and "bounce+" want some. 80 bits are ample for what a
-# forger gains here: one bounce counted against one address.
+# A local part has 64 characters (RFC 5321, 4.5.3.1.1), of which relays and "bounce+" want some. 80 bits are
+# ample for what a forger gains here: one bounce counted against one address.
 _BYTES = {**dict.fromkeys(Purpose, 16), Purpose.BOUNCE: 10}
 
 
 def make(key: bytes, purpose: Purpose, subscriber: int, nonce: str) -> str:
-    """The token of this subscriber for this purpose: the id, an "x" and the code (26 characters, 16 for BOUNCE)."""
+    """The token of this subscriber for this purpose: the id, an "x" and the code (26 characters, 16 for
+    BOUNCE).
+    """
     return f"{subscriber}x{_code(key, purpose, subscriber, nonce)}"
 
 
 def subscriber_of(token: str) -> int | None:
-    """Whose token this claims to be, to find the nonce to check it with; None if it is no token. It proves nothing."""
+    """Whose token this claims to be, to find the nonce to check it with; None if it is no token.
+
+    It proves nothing.
+    """
     match = _FORM.fullmatch(token.lower())
     return int(match[1]) if match else None
 

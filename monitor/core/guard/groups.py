@@ -32,10 +32,11 @@ def group_holds(
 ) -> dict[Identity, str]:
     """The changes that wait because there are too many of their kind, with the reason.
 
-    A publisher's accident is many changes at once, a day's work a few; on the real history more than this within 24 hours was either
-    (the misspelt state stood for 72 hours, so five days) or a bulk of genuine additions, which a day's wait does not hurt. What was
-    published in that time without a hold counts in, what was held and then believed does not; nor does what a person has answered
-    or must. A change that was first seen earlier is not part of the group.
+    A publisher's accident is many changes at once, a day's work a few; on the real history more than this
+    within 24 hours was either (the misspelled state stood for 72 hours, so five days) or a bulk of genuine
+    additions, which a day's wait does not hurt. What was published in that time without a hold counts in,
+    what was held and then believed does not; nor does what a person has answered or must. A change that was
+    first seen earlier is not part of the group.
     """
 
     def counts(change: Change) -> bool:
@@ -82,11 +83,12 @@ def _wholly_gone(
     memory: Memory,
     policy: Policy,
 ) -> dict[Identity, str]:
-    """What leaves a state or folder without a listing, with what lately left it: it was misspelt or lost, not emptied.
+    """What leaves a state or folder without a listing, with what lately left it: it was misspelled or lost,
+    not emptied.
 
-    A state that is written as another one takes its listings away, by changes; a folder that is renamed takes them along.
-    Looked at when a removal comes that was not there before; else a folder that was renamed would be gone at the next poll, when only
-    the missing listings still bear its old name.
+    A state that is written as another one takes its listings away, by changes; a folder that is renamed takes
+    them along. Looked at when a removal comes that was not there before; else a folder that was renamed would
+    be gone at the next poll, when only the missing listings still bear its old name.
     """
 
     def where(listing: Listing | None) -> str | None:

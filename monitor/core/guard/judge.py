@@ -26,14 +26,16 @@ def judge(
 ) -> tuple[Judgement, ...]:
     """What happens now with each change, in their order; a quiet one is published, which nobody is told.
 
-    ``changes`` lead from ``accepted``, the baseline, to a good snapshot; on a poll that finds the same content they are those of
-    ``standing``, and the answers are the same. ``standing`` is what was pending, held or rejected before this poll, ``released`` what
-    was published within ``policy.rename_memory``, ``damaged`` the rows whose name cannot be read.
+    ``changes`` lead from ``accepted``, the baseline, to a good snapshot; on a poll that finds the same
+    content they are those of ``standing``, and the answers are the same. ``standing`` is what was pending,
+    held or rejected before this poll, ``released`` what was published within ``policy.rename_memory``,
+    ``damaged`` the rows whose name cannot be read.
 
-    A change keeps its clock and its hold while its identity stands, whatever is published around it and even if it reads differently
-    now. An addition that is renamed before it was told is still that addition: it inherits clock and hold, so that neither does a
-    typo fix make people wait again nor does a new name slip out of a hold. A person's answer does not pass on to a name which that
-    person did not see: after a no, the new name waits for a person again.
+    A change keeps its clock and its hold while its identity stands, whatever is published around it and even
+    if it reads differently now. An addition that is renamed before it was told is still that addition: it
+    inherits clock and hold, so that neither does a typo fix make people wait again nor does a new name slip
+    out of a hold. A person's answer does not pass on to a name which that person did not see: after a no, the
+    new name waits for a person again.
     """
     changes = tuple(changes)
     known = _known(changes, standing)
@@ -58,12 +60,16 @@ def judge(
         if doubt := doubts.get(change.identity):
             return Judgement(change, State.HELD, since, doubt)
         if flapping := memory.flapping(change):
-            words = f"It was announced as listed again less than {span(policy.flap_window)} ago; what changes back and forth is told once it lasts."
+            words = (
+                f"It was announced as listed again less than {span(policy.flap_window)} ago; what changes "
+                "back and forth is told once it lasts."
+            )
             return Judgement(change, State.PENDING, since, words, max(flapping, since + policy.removal_wait))
         if hold := holds.get(change.identity):
             wait = policy.hold_additions if change.kind is Kind.ADDED else policy.hold_others
             return Judgement(change, State.HELD, since, hold, since + wait)
-        # a poll can meet a file half written or a server that lags behind: a removal needs a second look, half an hour later
+        # a poll can meet a file half written or a server that lags behind: a removal needs a second look,
+        # half an hour later
         if change.kind is Kind.REMOVED and (not stood or now - since < policy.removal_wait):
             words = f"Missing; announced if it is still missing {span(policy.removal_wait)} later."
             return Judgement(change, State.PENDING, since, words, since + policy.removal_wait)
@@ -73,13 +79,18 @@ def judge(
 
 
 def withdrawn(changes: Iterable[Change], standing: Iterable[OpenChange]) -> tuple[OpenChange, ...]:
-    """What stood and is no longer there, so that it ends in silence. A change that is only quiet now is not there."""
+    """What stood and is no longer there, so that it ends in silence.
+
+    A change that is only quiet now is not there.
+    """
     there = {change.identity for change in changes if not change.quiet}
     return tuple(one for one in standing if one.change.identity not in there)
 
 
 def next_due(standing: Iterable[OpenChange], policy: Policy) -> datetime | None:
-    """The first moment at which a good poll would publish something of this, if nothing new comes; None if only a person can."""
+    """The first moment at which a good poll would publish something of this, if nothing new comes; None if
+    only a person can.
+    """
     times = (_due_at(one, policy) for one in standing)
     return min((time for time in times if time), default=None)
 
@@ -101,7 +112,9 @@ def _due_at(standing: OpenChange, policy: Policy) -> datetime | None:
 
 
 def _known(changes: Iterable[Change], standing: Iterable[OpenChange]) -> dict[Identity, OpenChange]:
-    """What stood, by the identity under which it stands now: an addition may have got another name or key in the meantime."""
+    """What stood, by the identity under which it stands now: an addition may have got another name or key in
+    the meantime.
+    """
     known = {one.change.identity: one for one in standing}
     new = (
         {change.identity: change.subject for change in changes if change.kind is Kind.ADDED} if known else {}

@@ -1,4 +1,4 @@
-"""How the guard speaks to people."""
+"""The guard's reasons as text for people."""
 
 from __future__ import annotations
 

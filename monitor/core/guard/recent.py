@@ -15,7 +15,9 @@ Identity = tuple[Kind, str]
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """What was published lately: who is gone, who was announced as listed again and until when, and what counts into groups."""
+    """What was published lately: who is gone, who was announced as listed again and until when, and what
+    counts into groups.
+    """
 
     gone: dict[str, Listing]
     returned: dict[str, datetime]
@@ -45,7 +47,9 @@ class Memory:
     def with_previous(
         self, changes: tuple[Change, ...], known: dict[Identity, OpenChange]
     ) -> tuple[Change, ...]:
-        """The changes, additions of a listing that was announced as gone marked so: by key, name or the rename rule."""
+        """The changes, additions of a listing that was announced as gone marked so: by key, name or the
+        rename rule.
+        """
         was = {
             change.identity: known[change.identity].change.previous
             for change in changes
@@ -72,7 +76,9 @@ class Memory:
         )
 
     def flapping(self, change: Change) -> datetime | None:
-        """Until when an agency that was announced as listed again is not heard, if this change takes it out or in once more."""
+        """Until when an agency that was announced as listed again is not announced, if this change removes or
+        adds it once more.
+        """
         listing = (
             change.previous
             if change.kind is Kind.ADDED

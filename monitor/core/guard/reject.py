@@ -23,12 +23,14 @@ def reject(
     now: datetime,
     policy: Policy,
 ) -> str | None:
-    """Why this publication is not believed at all, in words for a person, or None if its changes may be judged one by one.
+    """Why this publication is not believed at all, in words for a person, or None if its changes may be
+    judged one by one.
 
-    ``changes`` lead from ``accepted`` to the publication; ``columns`` and ``folders`` are those of the last good snapshot.
-    ``last_seen`` is when this very set of listings (`identity.digest`) was last published before; None if never, or if it is that of
-    the last good snapshot. Only what is new counts: a change that stands already was judged when it came and must not make the
-    next good publication look bad. A rejection never ends by itself; a person may approve the content.
+    ``changes`` lead from ``accepted`` to the publication; ``columns`` and ``folders`` are those of the last
+    good snapshot. ``last_seen`` is when this very set of listings (`identity.digest`) was last published
+    before; None if never, or if it is that of the last good snapshot. Only what is new counts: a change that
+    stands already was judged when it came and must not make the next good publication look bad. A rejection
+    never ends by itself; a person may approve the content.
     """
     stands = {one.change.identity for one in standing}
     fresh = [change for change in changes if not change.quiet and change.identity not in stands]
@@ -46,12 +48,17 @@ def reject(
 def _lost_column(
     lost: Iterable[str], accepted: Collection[Listing], missing: Sequence[Listing], policy: Policy
 ) -> str | None:
-    """A column that is gone takes its values along, which is silent; together with most of its listings it is another table."""
+    """A column that is gone takes its values along, which is silent; together with most of its listings it is
+    another table.
+    """
     for column in sorted(lost) if len(missing) >= policy.missing_floor else ():
         had = sum(value_of(listing, column) is not None for listing in accepted)
         gone = sum(value_of(listing, column) is not None for listing in missing)
         if gone >= policy.missing_floor and gone > had / 2:
-            return f'The column "{column}" is gone, and with it {gone:,} of the {had:,} listings that had something there.'
+            return (
+                f'The column "{column}" is gone, and with it {gone:,} of the {had:,} listings that had '
+                "something there."
+            )
     return None
 
 
@@ -68,24 +75,36 @@ def _lost_folder(
 
 
 def _too_many_missing(missing: int, accepted: int, policy: Policy) -> str | None:
-    """No real release took away more than a few in a hundred; a truncated or swapped file does. ``missing_floor`` is for tiny lists."""
+    """No real release took away more than a few in a hundred; a truncated or swapped file does.
+
+    ``missing_floor`` is for tiny lists.
+    """
     if missing >= policy.missing_floor and missing > policy.missing_share * accepted:
-        return f"{missing:,} of {accepted:,} listings are missing at once; more than {policy.missing_share:.0%} is not believed."
+        return (
+            f"{missing:,} of {accepted:,} listings are missing at once; more than "
+            f"{policy.missing_share:.0%} is not believed."
+        )
     return None
 
 
 def _stale(differences: int, last_seen: datetime | None, now: datetime, policy: Policy) -> str | None:
-    """An old file put up again. Within a day it is more likely a real change taken back, and so are a few differences."""
+    """An old file put up again.
+
+    Within a day it is more likely a real change taken back, and so are a few differences.
+    """
     if last_seen is None or now - last_seen <= policy.stale_after or differences <= policy.stale_differences:
         return None
     return (
-        f"This very list was published before, until {last_seen:%Y-%m-%d %H:%M} UTC; it differs from what was accepted since in "
+        f"This very list was published before, until {last_seen:%Y-%m-%d %H:%M} UTC; it differs from what "
+        "was accepted since in "
         f"{differences:,} listings, so it is taken for an old file put up again."
     )
 
 
 def _future(fresh: Iterable[Change], now: datetime, policy: Policy) -> str | None:
-    """Rows dated after tomorrow (a day's grace for time zones) belong elsewhere; one or two are typing errors."""
+    """Rows dated after tomorrow (a day's grace for time zones) belong elsewhere; one or two are typing
+    errors.
+    """
     tomorrow = now.date() + timedelta(days=1)
     rows = [
         change
@@ -98,7 +117,9 @@ def _future(fresh: Iterable[Change], now: datetime, policy: Policy) -> str | Non
 
 
 def _renumbered(fresh: Iterable[Change], publication: Publication, policy: Policy) -> str | None:
-    """Ids that were handed out anew (row numbers, a republished layer) would read as renames of agencies that are still there."""
+    """Ids that were given to other rows (row numbers, a republished layer) would read as renames of agencies
+    that still exist.
+    """
     moved = [
         change
         for change in fresh
@@ -111,4 +132,7 @@ def _renumbered(fresh: Iterable[Change], publication: Publication, policy: Polic
     moved = [change for change in moved if change.before and named_key(change.before) in names]
     if len(moved) < policy.whole_group:
         return None
-    return f"{len(moved):,} ids now belong to other agencies than before, that of {title(moved[0].subject)} among them: they were handed out anew."
+    return (
+        f"{len(moved):,} ids now belong to other agencies than before, that of {title(moved[0].subject)} "
+        "among them: they were handed out anew."
+    )

@@ -14,7 +14,9 @@ from monitor.domain import Change, Kind, Listing
 def unreadable_rows_of(
     changes: Sequence[Change], accepted: Collection[Listing], damaged: Iterable[Listing]
 ) -> dict[Identity, str]:
-    """The changes that only a person can decide, with the reason: what seems to be there or gone for a row that cannot be read."""
+    """The changes that only a person can decide, with the reason: what seems to be there or gone for a row
+    that cannot be read.
+    """
     removed = [change for change in changes if change.kind is Kind.REMOVED]
     arrived = [change for change in changes if change.kind is Kind.ADDED]
     doubts: dict[Identity, str] = {}
@@ -57,15 +59,18 @@ def _rows_astray(
     nowhere: Mapping[str, Change],
     broken: Iterable[Listing],
 ) -> dict[Identity, str]:
-    """Doubts where one row of several of an agency has lost its state: it is no new agency, and the others do not say all of the old one."""
+    """Doubts where one row of several of an agency has lost its state: it is no new agency, and the others do
+    not say all of the old one.
+    """
     astray = nowhere.keys() | {normalise(row.name) for row in broken if not row.state}
     if not astray:
         return {}
     there = {name for listing in accepted if listing.state and (name := normalise(listing.name)) in astray}
     doubts = {
-        nowhere[
-            name
-        ].identity: f"{title(nowhere[name].subject)} is published without a state, and one of that name is on the list."
+        nowhere[name].identity: (
+            f"{title(nowhere[name].subject)} is published without a state, and one of that name is on the "
+            "list."
+        )
         for name in there & nowhere.keys()
     }
     for change in changes:
@@ -78,7 +83,9 @@ def _rows_astray(
 
 
 def _explains(row: Listing, gone: Listing, shared: Counter[str]) -> bool:
-    """Whether a row that cannot be read may be the listing that is missing; a document that several of the missing name says nothing."""
+    """Whether a row that cannot be read may be the listing that is missing; a document that several of the
+    missing name says nothing.
+    """
     if row.source_id and row.source_id == gone.source_id:
         return True
     if any(shared[document] == 1 for document in set(documents_of(row)) & set(documents_of(gone))):
@@ -95,7 +102,9 @@ def _explains(row: Listing, gone: Listing, shared: Counter[str]) -> bool:
 
 
 def _namesakes(changes: Sequence[Change], accepted: Collection[Listing]) -> frozenset[str]:
-    """The names of the missing listings that the snapshot still has: a publisher who writes one agency in two ways tidies up."""
+    """The names of the missing listings that the snapshot still has: a publisher who writes one agency in two
+    ways tidies up.
+    """
     missing = {change.subject.key: change.subject for change in changes if change.kind is Kind.REMOVED}
     wanted = {named_key(listing, by_city=True) for listing in missing.values()}
     states = {listing.state for listing in missing.values()}

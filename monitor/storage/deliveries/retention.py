@@ -93,7 +93,8 @@ def hashes(conn: Connection) -> set[str]:
 
 
 def _ids(conn: Connection, *where: sa.ColumnElement[bool]) -> tuple[int, ...]:
-    # Locked before their other rows are touched (see `people.lock`), so that a confirmation at this moment counts.
+    # Locked before their other rows are touched (see `people.lock`), so that a confirmation at this moment
+    # counts.
     found = conn.scalars(
         sa.select(SubscriberRow.c.id).where(*where).order_by(SubscriberRow.c.id).limit(500).with_for_update()
     )
