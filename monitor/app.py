@@ -97,19 +97,27 @@ def polled_source(settings: Settings, name: str) -> PolledSource:
     """What the poll needs to know of one configured source. Raises UsageError for an unknown one."""
     from monitor.fetch import Target
     from monitor.polling import PolledSource
-    from monitor.sources import ColumnMap, ParseOptions
+    from monitor.sources import FORMATS, ColumnMap, ParseOptions
 
     source = settings.source(name)
+    options = ParseOptions(
+        name=name,
+        format=source.format,
+        columns=ColumnMap(**source.columns.model_dump()),
+        settings=source.options,
+    )
+    collect = FORMATS[source.format].collect
     return PolledSource(
         name=name,
         every=source.every,
-        target=Target(url=source.url, page=source.page, link=source.link, hosts=frozenset(source.hosts)),
-        options=ParseOptions(
-            name=name,
-            format=source.format,
-            columns=ColumnMap(**source.columns.model_dump()),
-            settings=source.options,
+        target=Target(
+            url=source.url,
+            page=source.page,
+            link=source.link,
+            hosts=frozenset(source.hosts),
+            collect=(lambda url: collect(url, options)) if collect else None,
         ),
+        options=options,
         policy=settings.policy(name),
     )
 

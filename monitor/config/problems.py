@@ -29,6 +29,8 @@ def contradictions(merged: Mapping[str, Any]) -> Iterator[str]:
             yield f"{where}: give either url, or page together with link"
         columns = source.get("columns")
         chosen = FORMATS.get(str(source.get("format")))
+        if chosen and chosen.collect and has_page:
+            yield f"{where}: the format {chosen.name} follows its pages by itself; give url, not page and link"
         for field in chosen.required_columns if chosen else ():
             if not (isinstance(columns, Mapping) and columns.get(field)):
                 yield f"{where}.columns.{field}: this format needs the header of the column with the agency's {field}"

@@ -14,6 +14,7 @@ from typing import Self, TypeVar
 
 import tenacity
 
+from monitor.errors import ParseError
 from monitor.fetch.attempt import FetchAttempt
 from monitor.fetch.pages import find_link
 from monitor.fetch.values import Fetched, FetchFailed, NotModified, Target, Validators
@@ -28,9 +29,11 @@ from monitor.net import (
     SizeLimits,
     Url,
 )
+from monitor.sources.format import Pages
 
 PAGE_LIMITS = SizeLimits(wire=4 * MIB, decoded=4 * MIB)
 MOST_REDIRECTS = 5
+MOST_PAGES = 2000
 REDIRECTING = frozenset({301, 302, 303, 307, 308})
 
 Known = Callable[[str], Validators | None]
@@ -48,8 +51,8 @@ class Fetcher:
     retries and pauses; ``connect`` and ``read`` bound one connection and one silence. ``proxy`` is an http(s)
     URL; without one, the environment's proxies and certificate bundle count only if ``trust_env``. A get is
     tried ``attempts`` times at most; a server that asks for a wait of more than ``patience`` gets no further
-    request here: `FetchFailed.retry_after` says when to come back. ``sleep`` and the monotonic ``clock`` are in
-    seconds. Raises ConfigError for an unusable proxy.
+    request here: `FetchFailed.retry_after` says when to come back. ``sleep`` and the monotonic ``clock`` are
+    in seconds. Raises ConfigError for an unusable proxy.
     """
 
     def __init__(
@@ -137,6 +140,8 @@ class Fetcher:
     def _get(self, target: Target, validators: Known, deadline: Deadline) -> Fetched | NotModified:
         policy = _make_policy(target, deadline)
         attempt = FetchAttempt(str(policy.home), deadline)
+        if target.collect is not None:
+            return self._collect(target.collect(str(policy.home)), attempt, policy)
         if target.link is None:
             return self._follow(policy.home, attempt, policy, validators, self._limits)
 
@@ -160,6 +165,37 @@ class Fetcher:
         if objection := policy.find_objection(link, policy.home):
             raise attempt.failure(f"has a NetworkLink that leads to {objection}")
         return self._follow(link, FetchAttempt(str(link), deadline), policy, validators, self._limits)
+
+    def _collect(self, pages: Pages, attempt: FetchAttempt, policy: AddressPolicy) -> Fetched:
+        """Get page after page; one failure ends them all, because a part of a list is none."""
+        home, deadline = attempt.url, attempt.deadline
+        wire = decoded = 0
+        try:
+            address = next(pages)
+            for _ in range(MOST_PAGES):
+                url = _read_address(address, attempt, "has a page at")
+                if objection := policy.find_objection(url, policy.home):
+                    raise attempt.failure(f"has a page at {objection}")
+                attempt = FetchAttempt(str(url), deadline)
+                page = self._follow(url, attempt, policy, _nothing_known, self._limits)
+                assert isinstance(page, Fetched)  # the request was not conditional
+                wire, decoded = wire + page.wire_bytes, decoded + len(page.body)
+                if wire > self._limits.wire or decoded > self._limits.decoded:
+                    raise attempt.failure("has pages that together are too large")
+                address = pages.send(page.body)
+        except ParseError as error:
+            raise attempt.failure(str(error), transient=True) from error
+        except StopIteration as end:
+            body: bytes = end.value
+            sha256 = hashlib.sha256(body).hexdigest()
+            evidence = attempt.evidence() | {
+                "url": home,
+                "final_url": home,
+                "redirects": (),
+                "wire_bytes": wire,
+            }
+            return Fetched(**evidence, body=body, sha256=sha256, validators=Validators(hash=sha256))
+        raise attempt.failure(f"has more than {MOST_PAGES} pages")
 
     def _follow(
         self, url: Url, attempt: FetchAttempt, policy: AddressPolicy, validators: Known, limits: SizeLimits

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
 
 from monitor.errors import FetchError
+from monitor.sources.format import Pages
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,13 +17,14 @@ class Target:
     absolute hrefs.
 
     ``hosts`` are further hosts to which redirects and links may lead; the host of ``url`` or ``page`` always
-    is one.
+    is one. ``collect`` gets what stands at ``url`` page by page.
     """
 
     url: str | None = None
     page: str | None = None
     link: str | None = None
     hosts: frozenset[str] = frozenset()
+    collect: Callable[[str], Pages] | None = field(default=None, compare=False)
 
     def __post_init__(self) -> None:
         if (self.url is None) == (self.page is None) or (self.page is None) != (self.link is None):

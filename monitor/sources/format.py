@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 
 from pydantic import BaseModel, ConfigDict
@@ -13,6 +13,14 @@ from monitor.sources.columns import ParseOptions
 
 def _find_no_link(_body: bytes, _options: ParseOptions) -> str | None:
     return None
+
+
+Pages = Generator[str, bytes, bytes]
+"""Yields the address of each page, is sent its body, and returns one body of them all.
+
+A ParseError is the reason why the pages are no whole list, to follow a subject ("counted 7 records and named
+6").
+"""
 
 
 class FormatOptions(BaseModel):
@@ -30,7 +38,8 @@ class Format:
     ``parse`` raises ParseError with the reason for what is no readable publication. ``required_columns`` are
     the fields of `ColumnMap` without which nothing can be read. ``recognizes`` says by a body's content
     whether ``parse`` is worth a try. ``find_link`` is the address of the real publication in a body that only
-    leads to it, None in all others. ``options`` checks the format's own settings.
+    leads to it, None in all others. ``collect`` gets a list that
+    comes in pages, from its configured address. ``options`` checks the format's own settings.
     """
 
     name: str
@@ -38,4 +47,5 @@ class Format:
     recognizes: Callable[[bytes], bool]
     required_columns: tuple[str, ...] = ()
     find_link: Callable[[bytes, ParseOptions], str | None] = _find_no_link
+    collect: Callable[[str, ParseOptions], Pages] | None = None
     options: type[FormatOptions] = FormatOptions

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from types import MappingProxyType
 
-from monitor.sources import geojson, mymaps, records, table
+from monitor.sources import arcgis, geojson, mymaps, records, table
 from monitor.sources.format import Format
 
 FORMATS = MappingProxyType[str, Format](
@@ -15,6 +15,7 @@ FORMATS = MappingProxyType[str, Format](
             table.FORMAT,
             geojson.FORMAT,
             records.FORMAT,
+            arcgis.FORMAT,
         )
     }
 )

@@ -61,7 +61,7 @@ def _find(document: object, path: str) -> object:
 FORMAT = Format(
     "json",
     parse,
-    recognizes=lambda body: is_json(body) and b"FeatureCollection" not in body,
+    recognizes=lambda body: is_json(body) and b'"features"' not in body,
     required_columns=("name",),
     options=RecordsOptions,
 )

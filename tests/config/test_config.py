@@ -113,6 +113,21 @@ def test_a_formats_own_options_are_checked(tmp_path: Path) -> None:
     assert "sources.portals: options.records: " in problem
 
 
+def test_a_format_that_follows_its_pages_takes_no_page(tmp_path: Path) -> None:
+    (problem,) = problems(
+        tmp_path,
+        """
+        [sources.layer]
+        format = "arcgis"
+        page = "https://x.example/"
+        link = "x"
+        [sources.layer.columns]
+        name = "Agency"
+        """,
+    )
+    assert problem.startswith("sources.layer: the format arcgis follows its pages by itself")
+
+
 def test_every_channel_that_is_wrong_is_told(tmp_path: Path) -> None:
     (problem,) = problems(tmp_path, '[telegram.channels]\nXX = "@example_xx"\nIN = "example"\n')
     assert "XX: " in problem
