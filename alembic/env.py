@@ -27,8 +27,8 @@ def run(connection: Connection) -> None:
         target_metadata=schema.metadata,
         render_as_batch=True,  # SQLite cannot alter a table: alembic copies it
         render_item=render_type,
-        # SQLite's DDL is transactional too, once the driver leaves transactions to us
-        # (monitor/storage/engine.py)
+        # SQLite's DDL is transactional too, once the driver leaves transactions to us, as
+        # `monitor.storage.engine` makes it do.
         transactional_ddl=True,
     )
     with context.begin_transaction():

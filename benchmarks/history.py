@@ -242,7 +242,7 @@ def a_year(months: int, *, etags: bool, profiles: bool) -> None:
     whole = sum(size for table, size in before.items() if table == "listing") * polls
     print(
         f"rows grown by {rows / 1e6:.2f} MB "
-        f"({'limit 5' if months == 12 else 'the limit of 5 is for a whole year: pages fill and split unevenly'}); "
+        f"(limit {months:.0f}.0, with the log; in a part of a year pages fill unevenly); "
         f"bodies {grown['body'] / 1e6:.2f} MB (goal {6 * months / 12:.1f}; 0.1.0 {92 * months / 12:.1f})"
     )
     print(f"every row of every snapshot would be {whole / 1e6:,.0f} MB")

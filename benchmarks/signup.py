@@ -248,14 +248,14 @@ def main(posts: int = 1500, clients: int = 32, rounds: int = 3) -> None:
     print("| way | posts/s | of the framework | median ms | p99 ms |\n|---|---|---|---|---|")
     for way, (rate, took) in best.items():
         p99 = statistics.quantiles(took, n=100)[98]
-        print((
+        print(
             f"| {way} | {rate:,.0f} | {rate / limit[0]:.2f} | "
             f"{statistics.median(took) * 1e3:.1f} | {p99 * 1e3:.1f} |"
-        ))  # fmt: skip
-    print((
+        )  # fmt: skip
+    print(
         "\np99 against the framework's own: "
         f"{statistics.quantiles(own[1], n=100)[98] / statistics.quantiles(limit[1], n=100)[98]:.2f}"
-    ))  # fmt: skip
+    )  # fmt: skip
     print("\n| state of the address, 200 posts each | median ms |\n|---|---|")
     medians = {state: statistics.median(took) for state, took in states.items()}
     for state, median in medians.items():

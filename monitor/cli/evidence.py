@@ -1,8 +1,9 @@
-"""The commands about proof and about stored publications: evidence, verify, vacuum."""
+"""The commands about proof and about stored publications: evidence, verify, redact, vacuum."""
 
 from __future__ import annotations
 
 import sys
+from datetime import datetime
 from pathlib import Path
 
 import click
@@ -12,43 +13,64 @@ from monitor.cli import Session, command, emit
 _LARGEST_BUNDLE = 2**29  # bytes that are unpacked
 
 
-@command(short_help="Write a file that proves a published change to anybody, offline.")
-@click.argument("change", type=int)
-@click.option(
-    "--output", type=click.Path(path_type=Path, dir_okay=False), help="Default: evidence-CHANGE.zip."
-)
-def evidence(session: Session, change: int, output: Path | None) -> None:
+@command(short_help="Write a file that proves a published change, or a day, to anybody, offline.")
+@click.argument("change", type=int, required=False)
+@click.option("--source", "name", metavar="NAME", help="Instead of CHANGE: a list, with --day.")
+@click.option("--day", type=click.DateTime(["%Y-%m-%d"]), help="A day (UTC) of the list.")
+@click.option("--without", metavar="TEXT", help="Prove that no publication of the day has this text.")
+@click.option("--output", type=click.Path(path_type=Path, dir_okay=False), help="Default: evidence-....zip.")
+def evidence(
+    session: Session,
+    change: int | None,
+    name: str | None,
+    day: datetime | None,
+    without: str | None,
+    output: Path | None,
+) -> None:
     """Write the evidence of CHANGE (a number of `monitor changes`): what the publisher served before and
     after, every poll between, and the proof that the signed record has them. `verify.py` in the file checks
     it.
+
+    With --source and --day the evidence of a whole day, from the last poll before it to the first one after
+    it; --without TEXT proves that something was not listed.
     """
     from monitor.errors import RecordError
     from monitor.record import verify as verifier
     from monitor.record.bundle import build_bundle, pack_bundle
-    from monitor.record.collect import collect_change
+    from monitor.record.collect import collect_change, collect_day
     from monitor.record.signing import sign_checkpoint
     from monitor.storage.engine import reading
     from monitor.storage.lists.changes import by_ids
 
+    if (change is None) == (name is None) or (name is None) != (day is None) or (without and not name):
+        raise click.UsageError("give the number of a change, or --source and --day")
     components, settings = session.components, session.settings
     key = components.open_log_key()
     sign_checkpoint(components.engine, key, settings.data.folder, components.clock())
     with reading(components.engine) as conn:
-        rows = by_ids(conn, [change])
-        source = settings.infos.get(rows[0].source) if rows else None
-        if source is None:
-            raise click.UsageError(
-                f"there is no change {change} of a configured source; see `monitor changes`"
-            )
-        found = collect_change(conn, change, source, settings.site.name)
+        if change is not None:
+            rows = by_ids(conn, [change])
+            source = settings.infos.get(rows[0].source) if rows else None
+            if source is None:
+                raise click.UsageError(
+                    f"there is no change {change} of a configured source; see `monitor changes`"
+                )
+            found = collect_change(conn, change, source, settings.site.name)
+            title = f"evidence-{change}"
+        else:
+            assert name is not None
+            assert day is not None
+            source = settings.source(name).info(name)
+            found = collect_day(conn, source, day.date(), settings.site.name, without)
+            title = f"evidence-{name}-{day:%Y-%m-%d}"
     files = build_bundle(found, key.signer)
-    for name, passed, reason in verifier.verify(files, str(key.verifier)):
+    for check, passed, reason in verifier.verify(files, str(key.verifier)):
         if not passed:
             raise RecordError(
-                f"the evidence does not pass its own check ({name}: {reason}); nothing was written"
+                f"the evidence does not pass its own check ({check}: {reason}); nothing was written"
             )
-    path = output or Path(f"evidence-{change}.zip")
-    path.write_bytes(pack_bundle(files, f"evidence-{change}"))
+    path = output or Path(f"{title}.zip")
+    path.write_bytes(pack_bundle(files, title))
     click.echo(f"{found.sentence}\nwritten to {path}: {len(found.polls)} polls, checked")
 
 
@@ -98,6 +120,27 @@ def vacuum(session: Session) -> None:
         click.echo(f"the database had {sizes[0]:,} bytes and has {sizes[1]:,}")
     if done.damaged:
         raise DamagedBody(f"{done.damaged} stored publications are damaged and were left alone; see the log")
+
+
+@command(short_help="Remove the bytes of a publication and keep its hash in the record.")
+@click.argument("sha256", metavar="HASH")
+@click.option("--reason", required=True, metavar="TEXT", help="Why; it becomes a public entry of the record.")
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
+def redact(session: Session, sha256: str, reason: str, yes: bool) -> None:
+    """Remove the bytes of the publication HASH (SHA-256, 64 digits) from the database, after a takedown. Its
+    hash stays in the record, with an entry that says that it was removed and why; evidence says that it was
+    not kept.
+    """
+    from monitor.record.log import append_redaction
+    from monitor.storage.engine import transaction
+    from monitor.storage.lists.bodies import redact_body
+
+    if not yes:
+        click.confirm("Remove these bytes for good?", default=False, abort=True)
+    with transaction(session.database()) as conn:
+        append_redaction(conn, sha256.lower(), reason, session.components.clock())
+        redact_body(conn, sha256.lower())
+    click.echo("removed; the record says so. Backups and earlier evidence still have it")
 
 
 def _check_head(session: Session, head: str) -> tuple[str, bool, str]:

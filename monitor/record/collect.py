@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, date, datetime, time, timedelta
+from html import escape
 from zipfile import BadZipFile, ZipFile
 
 from sqlalchemy.engine import Connection
@@ -37,6 +38,18 @@ _SENTENCES = {
         "La entrada de {name} en {title} cambió entre las consultas del {before} y del {after}.",
     ),
 }
+
+
+_DAY = (
+    "What {title} said on {day} (UTC): {polls} polls, {bodies} publications.",
+    "Lo que decía {title} el {day} (UTC): {polls} consultas, {bodies} publicaciones.",
+)
+_DAY_WITHOUT = (
+    "The text {text} is in none of the {bodies} publications of {title} seen on {day} (UTC) in "
+    "{polls} polls.",
+    "El texto {text} no figura en ninguna de las {bodies} publicaciones de {title} vistas el {day} (UTC) "
+    "en {polls} consultas.",
+)
 
 
 def collect_change(conn: Connection, change_id: int, source: SourceInfo, operator: str) -> BundleContents:
@@ -91,6 +104,64 @@ def collect_change(conn: Connection, change_id: int, source: SourceInfo, operato
     )
 
 
+def collect_day(
+    conn: Connection, source: SourceInfo, day: date, operator: str, without: str | None = None
+) -> BundleContents:
+    """The evidence of a day (UTC) of a list, from the last poll before it to the first one after it.
+
+    ``without`` is a text, such as an agency's name, that none of its publications has. Raises UsageError when
+    one has it, cannot be searched for it, or when the day has no polls around it, and RecordError as
+    `collect_change` does.
+    """
+    start = datetime.combine(day, time(), UTC)
+    first = history.poll_before(conn, source.name, start)
+    last = history.poll_after(conn, source.name, start + timedelta(days=1))
+    if first is None or last is None:
+        raise UsageError(f"{day} is not proved whole: there must be a poll before it and one after it")
+    polls = history.load_polls(conn, source.name, first, last, MOST_POLLS + 1)
+    if len(polls) > MOST_POLLS:
+        raise UsageError(f"{day} has more than {MOST_POLLS} polls around it, too many for a bundle")
+    if any(poll.leaf is None for poll in polls):
+        raise UsageError(f"{day} lies before the record began: there is no proof of it")
+    note = log_rows.load_checkpoint(conn)
+    size = 0 if note is None else read_checkpoint(note).size
+    entries = _load_entries(conn, polls, size, log.read_nodes(conn))
+    seen = dict.fromkeys(str(poll.entry["body"]) for poll in entries if "body" in poll.entry)
+    kept = [_load_body(conn, sha256) for sha256 in seen]
+    assert note is not None
+    sentences = _DAY if without is None else _DAY_WITHOUT
+    values = {
+        "title": repr(source.title()),
+        "day": day,
+        "polls": len(entries),
+        "bodies": len(kept),
+        "text": repr(without),
+    }
+    return BundleContents(
+        title=f"{source.title()}: {day}",
+        sentence=sentences[0].format(**values),
+        sentence_es=sentences[1].format(**values),
+        source=source.name,
+        publisher=source.official_url or source.publisher,
+        operator=operator,
+        polls=entries,
+        bodies=kept,
+        absent=[quote for body in kept for quote in _prove_absence(body, without)] if without else [],
+        checkpoint=note,
+    )
+
+
+def _prove_absence(body: BundleBody, text: str) -> tuple[Quote, ...]:
+    """The text as absent in all parts of the publication, escaped for XML or not. Raises UsageError if it is there."""
+    if body.content is None:
+        raise UsageError(f"the publication {body.sha256[:12]} was not kept: nobody can tell what it lacked")
+    for spelling in {text, escape(text), escape(text, quote=False)}:
+        if find_quote(body, spelling) is not None:
+            raise UsageError(f"the publication {body.sha256[:12]} has the text {text!r}")
+    parts = _parts(body.content) if body.suffix == "xlsx" else ("",)
+    return tuple(Quote(body.sha256, text, part=part) for part in parts)
+
+
 def find_quote(body: BundleBody, text: str) -> Quote | None:
     """Where a text stands in a publication: in the file itself, or in a part of a workbook; None if it does
     not.
@@ -130,7 +201,7 @@ def _load_entries(
 def _find_changes_entry(
     conn: Connection, first: int, told: dict[str, LeafValue], size: int, nodes: Nodes
 ) -> BundleEntry:
-    """The entry of a publication that tells of a change: of many changes there are several entries in a row."""
+    """The entry that tells of a change: many changes of one publication are in several entries in a row."""
     start = first
     while leaves := log_rows.load_leaf_range(conn, start, start + 16):
         for leaf in leaves:

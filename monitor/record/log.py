@@ -138,6 +138,12 @@ def read_nodes(conn: Connection) -> Nodes:
     return node
 
 
+def append_redaction(conn: Connection, body: str, reason: str, now: datetime) -> None:
+    """Append that the bytes of a publication were removed, and why. Entries of polls keep its hash."""
+    content = {"type": "redaction", "at": format_time(now), "body": body, "reason": clip_text(reason)}
+    append_entry(conn, content, now)
+
+
 def read_tile(conn: Connection, level: int | None, index: int, width: int) -> bytes | None:
     """The content of a tile (of an entry bundle when the level is None); None when the log has not grown so
     far.

@@ -4,12 +4,14 @@ tampers with.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from zipfile import ZipFile
@@ -23,7 +25,7 @@ from monitor.fetch import Fetcher
 from monitor.record.checkpoint import read_checkpoint
 from monitor.storage import engine as db
 from monitor.storage.engine import transaction
-from monitor.storage.lists import history
+from monitor.storage.lists import bodies, history
 from monitor.storage.lists.tables import BodyRow, ChangesetRow, FetchRow, LogLeafRow
 from tests.peers.http import Answer, Server
 from tests.polling.publisher import COLUMNS, Publication, agencies, agency, csv
@@ -293,3 +295,62 @@ def test_the_record_says_how_a_list_is_read(run: Run, publication: Publication) 
     ]
     assert [entry["type"] for entry in told[-2:]] == ["source", "poll"]
     assert told[-2]["fingerprint"] == publication.watch.fingerprint != told[0]["fingerprint"]
+
+
+def test_a_day_is_proved_and_what_was_not_listed(run: Run, publication: Publication, tmp_path: Path) -> None:
+    """The list was polled from 1 pm on March 1; a day has a poll before it and one after it."""
+    for hours in (20, 3, 24):
+        publication.poll(after=timedelta(hours=hours))
+    bundle = tmp_path / "day.zip"
+    day = ["--source", "list", "--day", "2026-03-02", "--output", str(bundle)]
+    made = run("evidence", *day, "--without", agency(29)["Agency"])
+    assert made.exit_code == 0, made.output
+    assert "is in none of the 1 publications of 'The list' seen on 2026-03-02" in made.output
+    folder = unpack(bundle, tmp_path / "empty")
+    code, said = check_alone(folder)
+    assert code == 0, said
+    polls = [json.loads(line)["entry"]["at"] for line in (folder / "polls.ndjson").read_text().splitlines()]
+    assert polls[0] < "2026-03-02" < polls[1]
+    assert polls[-2] < "2026-03-03" < polls[-1]
+    assert run("evidence", *day).exit_code == 0
+
+    listed = run("evidence", *day, "--without", agency(77)["Agency"])
+    assert (listed.exit_code, "has the text" in listed.output) == (2, True)
+    for other in ("2026-02-28", "2026-03-09"):
+        refused = run("evidence", "--source", "list", "--day", other)
+        assert (refused.exit_code, "not proved whole" in refused.output) == (2, True)
+    for words in ((), ("1", "--source", "list"), ("--source", "list"), ("1", "--without", "x")):
+        assert run("evidence", *words).exit_code == 2
+
+
+def test_a_publication_is_removed_and_its_hash_stays(
+    run: Run, publication: Publication, tmp_path: Path
+) -> None:
+    number = changes(run)["added"]
+    body, first = csv(agencies(30)), rows(publication, sa.select(BodyRow).order_by(BodyRow.c.at))[0]
+    assert first.hash == hashlib.sha256(body).hexdigest()
+
+    removed = run("redact", first.hash, "--reason", "a takedown", "--yes")
+
+    assert removed.exit_code == 0, removed.output
+    told = json.loads(rows(publication, sa.select(LogLeafRow).order_by(LogLeafRow.c.number))[-1].content)
+    assert (told["type"], told["body"], told["reason"]) == ("redaction", first.hash, "a takedown")
+    with db.reading(publication.engine) as conn:
+        kept = [
+            bodies.load_body(conn, row.hash)
+            for row in conn.execute(sa.select(BodyRow).order_by(BodyRow.c.at))
+        ]
+    assert kept == [None, csv([*agencies(30), agency(77)]), csv([*agencies(29), agency(77)])]
+    made = run("evidence", str(number), "--output", str(tmp_path / "proof.zip"))
+    assert made.exit_code == 0, made.output
+    assert f"known by hash only: {first.hash[:12]}" in run("verify", str(tmp_path / "proof.zip")).output
+    assert run("redact", first.hash, "--reason", "again", "--yes").exit_code == 2
+    assert run("redact", "0" * 64, "--reason", "none", "--yes").exit_code == 2
+
+    # it is served again, and is not kept again
+    publication.seen(body)
+    publication.poll()
+    assert (
+        rows(publication, sa.select(BodyRow.c.content).where(BodyRow.c.hash == first.hash))[0].content == b""
+    )
+    assert run("vacuum").exit_code == 0

@@ -29,13 +29,13 @@ import sqlalchemy as sa
 import zstandard
 from sqlalchemy.engine import Connection, Engine
 
-from monitor.errors import DamagedBody, StoreError
+from monitor.errors import DamagedBody, StoreError, UsageError
 from monitor.storage.engine import insert_for, reading, transaction
 from monitor.storage.lists.tables import BodyRow, SnapshotRow
 
 log = logging.getLogger(__name__)
 
-RAW, ZSTD, GZIP, DIFFERENCE = "raw", "zstd", "gzip", "difference"
+RAW, ZSTD, GZIP, DIFFERENCE, REDACTED = "raw", "zstd", "gzip", "difference", "redacted"
 CHAIN = 32
 """Bodies per whole one: at 730 changed publications a year, 23 whole ones."""
 DIFFERENCE_LIMIT = 16 * 2**20
@@ -151,7 +151,7 @@ def load_body(conn: Connection, sha256: str) -> bytes | None:
     do not match the hash.
     """
     chain = _load_chain(conn, sha256)
-    return None if chain is None else _decode_chain(chain)
+    return None if chain is None or chain[0].encoding == REDACTED else _decode_chain(chain)
 
 
 def load_wire(conn: Connection, sha256: str) -> bytes | None:
@@ -161,7 +161,7 @@ def load_wire(conn: Connection, sha256: str) -> bytes | None:
     differently.
     """
     chain = _load_chain(conn, sha256)
-    if chain is None or chain[0].wire_hash is None:
+    if chain is None or chain[0].wire_hash is None or chain[0].encoding == REDACTED:
         return None
     row, wire = chain[0], b""
     if row.encoding == GZIP:
@@ -177,6 +177,32 @@ def load_wire(conn: Connection, sha256: str) -> bytes | None:
             "the publication itself is not affected"
         )
     return wire
+
+
+def redact_body(conn: Connection, sha256: str) -> None:
+    """Remove the bytes of a body and keep its hash. Bodies that start from it are stored whole first.
+
+    Raises UsageError for a body that is not kept, DamagedBody for one that others need and that cannot be
+    read.
+    """
+    known = conn.scalar(sa.select(BodyRow.c.encoding).where(BodyRow.c.hash == sha256).with_for_update())
+    if known is None or known == REDACTED:
+        raise UsageError(f"no publication with the hash {sha256} is kept")
+    dependents = conn.scalars(sa.select(BodyRow.c.hash).where(BodyRow.c.base == sha256)).all()
+    for dependent in dependents:
+        body = load_body(conn, dependent)
+        assert body is not None  # a redacted body has no base
+        form = _compress_whole(body)
+        conn.execute(
+            sa.update(BodyRow)
+            .where(BodyRow.c.hash == dependent)
+            .values(encoding=form.encoding, content=form.content, base=None, position=0)
+        )
+    conn.execute(
+        sa.update(BodyRow)
+        .where(BodyRow.c.hash == sha256)
+        .values(encoding=REDACTED, content=b"", base=None, position=0, wire_parameters=None)
+    )
 
 
 def convert_bodies(engine: Engine) -> Conversion:
@@ -269,14 +295,15 @@ def _smallest_form(conn: Connection, body: bytes, previous: str | None, wire: by
     difference = None if previous is None else _difference(conn, body, previous, wire)
     if difference is not None and len(difference.content) * _CLEAR <= len(body):
         return difference
-    if wire is not None:
-        whole = _Form(GZIP, wire)
-    else:
-        packed = zstandard.ZstdCompressor(level=_LEVEL).compress(body)
-        whole = _Form(ZSTD, packed) if len(packed) < len(body) else _Form(RAW, body)
+    whole = _compress_whole(body) if wire is None else _Form(GZIP, wire)
     if difference is not None and 2 * len(difference.content) <= len(whole.content):
         return difference
     return whole
+
+
+def _compress_whole(body: bytes) -> _Form:
+    packed = zstandard.ZstdCompressor(level=_LEVEL).compress(body)
+    return _Form(ZSTD, packed) if len(packed) < len(body) else _Form(RAW, body)
 
 
 def _difference(conn: Connection, body: bytes, previous: str, wire: bytes | None = None) -> _Form | None:
@@ -290,7 +317,7 @@ def _difference(conn: Connection, body: bytes, previous: str, wire: bytes | None
         return None
     try:
         chain = _load_chain(conn, previous, (position + 1) & position)
-        base = None if chain is None else _decode_chain(chain)
+        base = None if chain is None or chain[0].encoding == REDACTED else _decode_chain(chain)
     except DamagedBody as error:
         log.warning("a new publication is stored whole: %s", error)
         return None

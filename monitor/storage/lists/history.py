@@ -15,6 +15,7 @@ from sqlalchemy.engine import Connection
 
 from monitor.domain import Problem
 from monitor.storage.engine import insert_for
+from monitor.storage.lists.bodies import REDACTED
 from monitor.storage.lists.tables import ApprovalRow, BodyRow, FetchRow, SnapshotRow, ValidatorRow
 
 GOOD, UNCHANGED, FAILED, REJECTED = "good", "unchanged", "failed", "rejected"
@@ -141,6 +142,22 @@ def load_polls(
     return tuple(PollRow(row.outcome, row.leaf, row.headers) for row in rows)
 
 
+def poll_before(conn: Connection, source: str, at: datetime) -> datetime | None:
+    """When a source was last polled before a moment."""
+    found: datetime | None = conn.scalar(
+        sa.select(sa.func.max(FetchRow.c.at)).where(FetchRow.c.source == source, FetchRow.c.at < at)
+    )
+    return found
+
+
+def poll_after(conn: Connection, source: str, at: datetime) -> datetime | None:
+    """When a source was first polled at a moment or after it."""
+    found: datetime | None = conn.scalar(
+        sa.select(sa.func.min(FetchRow.c.at)).where(FetchRow.c.source == source, FetchRow.c.at >= at)
+    )
+    return found
+
+
 def rejected_now(conn: Connection, source: str) -> SnapshotInfo | None:
     """The rejected snapshot that the publisher still serves; None when the last content that came was
     believed. Failures are passed over.
@@ -259,7 +276,7 @@ def validators(conn: Connection, source: str) -> dict[str, Remembered]:
             ValidatorRow.c.hash,
         )
         .join(BodyRow, BodyRow.c.hash == ValidatorRow.c.hash)
-        .where(ValidatorRow.c.source == source)
+        .where(ValidatorRow.c.source == source, BodyRow.c.encoding != REDACTED)
     )
     return {row.url: Remembered(row.etag, row.last_modified, row.hash) for row in rows}
 
