@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from types import MappingProxyType
 
-from monitor.sources import arcgis, geojson, mymaps, records, table
+from monitor.sources import arcgis, geojson, html_table, mymaps, records, table
 from monitor.sources.format import Format
 
 FORMATS = MappingProxyType[str, Format](
@@ -16,6 +16,7 @@ FORMATS = MappingProxyType[str, Format](
             geojson.FORMAT,
             records.FORMAT,
             arcgis.FORMAT,
+            html_table.FORMAT,
         )
     }
 )

@@ -69,7 +69,7 @@ def _text(value: object) -> str:
     return "" if value is None else plain_number(str(value))
 
 
-def _find_header(row: Iterable[object], columns: ColumnMap) -> dict[int, str] | None:
+def find_header(row: Iterable[object], columns: ColumnMap) -> dict[int, str] | None:
     """Position to configured header, if this row has those of name and state; the first of two like ones
     counts.
     """
@@ -116,7 +116,7 @@ def _read_workbook(body: bytes, columns: ColumnMap, limits: ParseLimits) -> _Tab
     for sheet in read_sheets(body, limits):
         top = sheet.rows[:_HEADER_ROWS]
         for number, row in enumerate(top, start=1):
-            if header := _find_header(row, columns):
+            if header := find_header(row, columns):
                 return _Table(tuple(header.values()), rows(sheet, header, number))
         tops.extend(top)
     raise _no_headers(columns, tops)
@@ -133,7 +133,7 @@ def _read_csv(body: bytes, columns: ColumnMap, limits: ParseLimits, problems: li
         with suppress(ParseError):  # by a wrong delimiter quotes stand in wrong places
             top.extend(islice(_csv_rows(text, delimiter), _HEADER_ROWS))
         for number, row in enumerate(top, start=1):
-            if header := _find_header(row, columns):
+            if header := find_header(row, columns):
                 whole = enumerate(_refuse_cut(text, _csv_rows(text, delimiter), len(row)), start=1)
                 below = (_Row(at, _pick(cells, header), {}) for at, cells in whole if at > number)
                 return _Table(tuple(header.values()), below)

@@ -1,0 +1,260 @@
+"""HTML tables, on one page or over many: every page's table has the same headers, one row is one row of the
+list.
+
+The pages are followed by their links to the next one. The first page is fetched once more at the end: if its
+rows have changed by then, the pages do not belong together. The body that is kept has the configured columns
+only.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from hashlib import sha256
+from typing import TYPE_CHECKING, NamedTuple
+from urllib.parse import urldefrag, urljoin
+
+from pydantic import field_validator
+
+from monitor.domain import Publication
+from monitor.errors import ParseError
+from monitor.sources.cells import clean
+from monitor.sources.columns import MIB, ColumnMap, ParseLimits, ParseOptions, describe_headers
+from monitor.sources.format import Format, FormatOptions, Pages
+from monitor.sources.json_body import is_json, load_json
+from monitor.sources.listing import ListingReader
+from monitor.sources.table import find_header
+
+if TYPE_CHECKING:
+    from lxml.html import HtmlElement
+
+_MOST_COLUMNS = 100  # columns after these are not read
+_HEADER_ROWS = 10
+_UNKNOWN = "https://page.invalid/"  # the address of a page that is a file; its relative links lead nowhere
+_NEXT = re.compile(r"\W*(?:go to )?next(?: page)?\W*", re.IGNORECASE)
+
+Cell = tuple[str, str | None]
+"""A cell's text and its link."""
+
+
+class HtmlOptions(FormatOptions):
+    """``next``: a regular expression for the address of the next page, where its link does not say that it
+    is.
+    """
+
+    next: str = ""
+
+    @field_validator("next")
+    @classmethod
+    def _is_expression(cls, value: str) -> str:
+        try:
+            re.compile(value)
+        except re.error as error:
+            raise ValueError(f"is not a regular expression: {error}") from None
+        return value
+
+
+class _Page(NamedTuple):
+    """What one page holds of the list: configured titles, rows of cells, and the address of the next page."""
+
+    titles: tuple[str, ...]
+    rows: list[list[Cell]]
+    following: str | None
+
+
+def collect(url: str, options: ParseOptions) -> Pages:
+    """Yield the addresses of a list's pages and return one body of them all; ParseError if they do not
+    agree.
+    """
+    first: _Page | None = None
+    seen: dict[str, int] = {}
+    visited: set[str] = set()
+    rows: list[list[Cell]] = []
+    address: str | None = urldefrag(url).url
+    while address is not None:
+        if address in visited:
+            raise ParseError(f"leads from page {len(visited):,} back to an earlier one")
+        visited.add(address)
+        page = _read_page((yield address), address, options)
+        number = len(visited)
+        if not page.rows:
+            raise ParseError(f"has no row on page {number:,}")
+        first = first or page
+        if page.titles != first.titles:
+            raise ParseError(f"has other columns on page {number:,}")
+        digest = _digest(page)
+        if digest in seen:
+            raise ParseError(f"has the same rows on the pages {seen[digest]:,} and {number:,}")
+        seen[digest] = number
+        rows += page.rows
+        address = page.following
+    assert first is not None
+    again = _read_page((yield url), url, options)
+    if _digest(again) != _digest(first) or again.following != first.following:
+        raise ParseError("changed while its pages were read")
+    whole = {"pages": list(seen), "titles": first.titles, "rows": rows}
+    return json.dumps(whole, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode()
+
+
+def _digest(page: _Page) -> str:
+    """The SHA-256 (hex) of a page's rows."""
+    return sha256(json.dumps(page.rows, ensure_ascii=False).encode()).hexdigest()
+
+
+def _read_page(body: bytes, url: str, options: ParseOptions) -> _Page:
+    """The table on a page that has the configured headers; ParseError where none has."""
+    if len(body) > options.limits.decoded:
+        raise ParseError(f"has a page of more than {options.limits.decoded / MIB:g} MiB")
+    from lxml import etree, html  # takes long to import
+
+    columns = options.columns or ColumnMap()
+    try:
+        document = html.document_fromstring(
+            body, parser=html.HTMLParser(encoding=_encoding(body), no_network=True)
+        )
+    except (etree.ParserError, etree.XMLSyntaxError, ValueError):
+        raise ParseError("has a page that is no HTML") from None
+    tops: list[str] = []
+    for table in document.iter("table"):
+        grid = list(_read_grid(table, url))
+        for number, row in enumerate(grid[:_HEADER_ROWS], start=1):
+            texts = [text for text, _ in row]
+            if header := find_header(texts, columns):
+                picked = [
+                    [row[at] if at < len(row) else ("", None) for at in header] for row in grid[number:]
+                ]
+                rows = [row for row in picked if any(text for text, _ in row)]
+                chosen = HtmlOptions.model_validate(options.settings)
+                return _Page(tuple(header.values()), rows, _find_next(document, url, chosen.next))
+            tops += texts
+    raise ParseError(describe_headers("column", columns, set(tops)))
+
+
+def _encoding(body: bytes) -> str | None:
+    """UTF-8 where the whole page is; else what the page says itself."""
+    try:
+        body.decode()
+    except UnicodeDecodeError:
+        return None
+    return "utf-8"
+
+
+def _read_grid(table: HtmlElement, url: str) -> Iterator[list[Cell]]:
+    """The rows of a table, cells that cover several rows or columns repeated in each."""
+    covered: dict[int, tuple[int, Cell]] = {}  # column to the rows that a cell above still covers
+    for row in table.xpath("./tr|./thead/tr|./tbody/tr|./tfoot/tr"):
+        cells: list[Cell] = []
+        below: dict[int, tuple[int, Cell]] = {}
+        for element in row.xpath("./td|./th"):
+            _repeat_covered(cells, covered, below)
+            cell, rows = _read_cell(element, url), _span(element, "rowspan")
+            for _ in range(min(_span(element, "colspan"), _MOST_COLUMNS - len(cells))):
+                if rows > 1:
+                    below[len(cells)] = (rows - 1, cell)
+                cells.append(cell)
+        _repeat_covered(cells, covered, below)
+        covered = below
+        yield cells
+
+
+def _repeat_covered(
+    cells: list[Cell], covered: dict[int, tuple[int, Cell]], below: dict[int, tuple[int, Cell]]
+) -> None:
+    """Append the cells from above that cover the next columns of a row."""
+    while (at := len(cells)) in covered:
+        rows, cell = covered.pop(at)
+        if rows > 1:
+            below[at] = (rows - 1, cell)
+        cells.append(cell)
+
+
+def _span(element: HtmlElement, name: str) -> int:
+    value = element.get(name, "1").strip()
+    return int(value) if re.fullmatch(r"[1-9]\d{0,3}", value) else 1
+
+
+def _read_cell(element: HtmlElement, url: str) -> Cell:
+    """A cell's text, a line break in it as a space, and the address of its first link."""
+    text = clean(" ".join(element.itertext()))
+    return text, next(filter(None, (_join(url, link.get("href")) for link in element.iter("a"))), None)
+
+
+def _join(url: str, href: str | None) -> str | None:
+    try:
+        address = urldefrag(urljoin(url, (href or "").strip())).url if href else ""
+    except ValueError:  # such as http://[
+        return None
+    return address if address.startswith(("http://", "https://")) else None
+
+
+def _find_next(document: HtmlElement, url: str, pattern: str) -> str | None:
+    """The address of the next page: by the configured expression, by rel="next", or by what a reader sees."""
+    for element in document.iter("a", "link"):
+        address = _join(url, element.get("href"))
+        if address is None or address == urldefrag(url).url:
+            continue
+        if pattern:
+            if re.search(pattern, address) and element.tag == "a":
+                return address
+            continue
+        texts = (clean(element.text_content()), element.get("title", ""), element.get("aria-label", ""))
+        if "next" in element.get("rel", "").lower().split() or any(map(_NEXT.fullmatch, filter(None, texts))):
+            return address
+    return None
+
+
+def parse(body: bytes, options: ParseOptions) -> Publication:
+    """The publication that a list's pages are, by `collect` or one as HTML; ParseError if it has no such
+    table.
+    """
+    titles, rows = _load_rows(body, options.limits) if is_json(body) else _read_single(body, options)
+    columns = options.columns or ColumnMap()
+    reader = ListingReader(columns, by_city=columns.city is not None)
+    for number, row in enumerate(rows, start=1):
+        links = {at: link for at, (_, link) in enumerate(row) if link}
+        reader.read(number, titles, [text for text, _ in row], links=links)
+    if not reader.listings:
+        raise ParseError("The table has its headers and no row with a name that can be read.")
+    return reader.merge()
+
+
+def _read_single(body: bytes, options: ParseOptions) -> tuple[tuple[str, ...], list[list[Cell]]]:
+    """A page that is a file: it must be the only one."""
+    if not body.strip():
+        raise ParseError("The body is empty.")
+    page = _read_page(body, _UNKNOWN, options)
+    if page.following:
+        raise ParseError("The page leads to a next one, and alone it is not the list.")
+    rows = [
+        [(text, None if link and link.startswith(_UNKNOWN) else link) for text, link in row]
+        for row in page.rows
+    ]
+    return page.titles, rows
+
+
+def _load_rows(body: bytes, limits: ParseLimits) -> tuple[tuple[str, ...], list[list[Cell]]]:
+    """The titles and rows of a body by `collect`."""
+    document = load_json(body, limits)
+    titles = document.get("titles") if isinstance(document, dict) else None
+    rows = document.get("rows") if isinstance(document, dict) else None
+    if not isinstance(titles, list) or not isinstance(rows, list):
+        raise ParseError("The JSON holds no rows of an HTML table.")
+    read: list[list[Cell]] = []
+    for row in rows:
+        if not isinstance(row, list) or len(row) != len(titles):
+            raise ParseError("The JSON holds a row that has other columns.")
+        if not all(isinstance(cell, list) and len(cell) == 2 and isinstance(cell[0], str) for cell in row):
+            raise ParseError("The JSON holds a row that has other columns.")
+        read.append([(text, link if isinstance(link, str) else None) for text, link in row])
+    return tuple(map(str, titles)), read
+
+
+FORMAT = Format(
+    "html",
+    parse,
+    recognizes=lambda body: b"<table" in body.lower(),
+    required_columns=("name",),
+    collect=collect,
+    options=HtmlOptions,
+)
