@@ -16,6 +16,7 @@ SAME_PLACE_KM = 16.0  # so far the post town may lie from the populated place of
 WITHIN = 0.7  # of a ZIP's own radius: the town lies inside it
 INSIDE = 0.8  # of the radius: nearer to the middle a ZIP is the town's whatever its mailing city
 ABOUT_KM = 12.0  # where the ZIPs about the middle of a town are looked for
+AROUND_KM = 6.0  # how far from a place the ZIPs are whose counties it may lie in
 BUILDING = 10  # tenths of a kilometre: the radius of a ZIP below which it is a building or a campus
 BY_HAND_KM = 5.0  # the ZIP nearest to a town's middle is its own also where the list does not name it
 BESIDE_KM = 1.0  # a ZIP whose centre is hardly farther than the nearest one's
@@ -168,6 +169,12 @@ def counties_of(table: StateTable, site: NamedPlace) -> frozenset[int]:
         return frozenset((site.county,))
     rows = site.rows or tuple(r for _, r in closest(table, site.point, 1) if site.point)
     return frozenset(c for r in rows for c, _ in table.shares[r])
+
+
+def counties_around(table: StateTable, site: NamedPlace) -> frozenset[int]:
+    """The counties of a place and of the ZIPs about it; the nearest centre may lie over a county line."""
+    rows = (r for _, r in closest(table, site.point, 8, AROUND_KM, areal=True))
+    return counties_of(table, site).union(c for r in rows for c, _ in table.shares[r])
 
 
 def main_counties(table: StateTable, site: NamedPlace) -> list[int]:

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
+from dataclasses import replace
 
 from monitor.domain import Confidence, Placement, PlacementReason
 from monitor.places import kinds
 from monitor.places.areas import counties_of, main_counties, sites, town_rows
-from monitor.places.names import squeeze
+from monitor.places.names import squeeze, word_set, words
 from monitor.places.query import Query, counties_by_key, counties_said, county_rows, place, titles
 from monitor.places.spelling import near_keys
+
+_CONSTABLE_WORDS = word_set(
+    "constable constables office of the precinct pct district ward deputy no number sheriff"
+)
+
+MAIN_PART = 4  # an agency of the county has at least one in so many of its ZIPs there
 
 
 def county_agency(query: Query) -> Placement | None:
@@ -29,6 +37,67 @@ def county_agency(query: Query) -> Placement | None:
     if any(w in kinds.COUNTY_OFFICES for w in first) or "jail" in first:
         return _office_without_the_word(query)
     return None
+
+
+def constable(query: Query) -> Placement | None:
+    """A constable of a township, borough, ward or precinct whose listing gives the county: the part of it.
+
+    Pennsylvania's constables are elected by municipality, although they call themselves state constables.
+    """
+    said = query.name.words
+    if not query.counties or not any(w in ("constable", "constables") for w in said):
+        return None
+    if any(counties_said(query.table, part) for part in query.name.parts):
+        return None
+    table, county_zips = query.table, county_rows(query.table, query.counties)
+    for core in _constable_places(query):
+        for site in sites(table, squeeze(core)):
+            if not counties_of(table, site) & query.counties:
+                continue
+            rows = county_zips & set(town_rows(table, site)) if site.located else set()
+            if rows:
+                reason = PlacementReason("part_about", titles(table, sorted(query.counties)), site.name)
+                return place(query, rows, "county_part", Confidence.APPROXIMATE, reason)
+    reason = PlacementReason("part", titles(table, sorted(query.counties)))
+    return place(query, county_zips, "county_part", Confidence.APPROXIMATE, reason)
+
+
+def _constable_places(query: Query) -> list[kinds.Words]:
+    """What is left of a constable's name without office, state, precinct and number: its municipality."""
+    text = re.sub(r"\bSo\.? (?=[A-Z][a-z])", "South ", query.name.text)
+    own = (*kinds.state_words(query.state), "state")
+    left = tuple(w for w in words(text) if w not in own and w not in _CONSTABLE_WORDS and not w[:1].isdigit())
+    return [core for core in (left, left[:-1] if left[-1:] in (("twp",), ("boro",)) else ()) if core]
+
+
+def within_county_given(query: Query, placement: Placement) -> Placement:
+    """A placement checked against the county that the listing gives.
+
+    ZIPs outside the county are given up where they are the larger part. When none lies inside, a county that
+    the name says makes a conflict; anything else is somewhere in the given county.
+    """
+    if placement.statewide or not query.counties or not placement.places[0].isdigit():
+        return placement
+    table = query.table
+    inside = {table.zips[r] for r in county_rows(table, query.counties)}
+    kept = tuple(zip_code for zip_code in placement.places if zip_code in inside)
+    if len(kept) * MAIN_PART >= len(placement.places):
+        return placement
+    if kept:  # a neighbor's ZIPs that only reach into the county
+        return replace(placement, places=kept, confidence=Confidence.APPROXIMATE)
+    if placement.how in ("county", "county_part", "consolidated", "misspelt_county", "regional_jail"):
+        confidence = Confidence.CONFLICT if placement.confidence is Confidence.EXACT else placement.confidence
+        reason = PlacementReason("other_county", placement.reason.names)
+        return replace(placement, confidence=confidence, reason=reason)
+    address = query.address
+    if address is not None and counties_of(table, address) & query.counties:
+        rows = {r for r in town_rows(table, address) if table.zips[r] in inside}
+        reason = PlacementReason("address", (address.name,))
+        near = place(query, rows, "address_city", Confidence.APPROXIMATE, reason)
+        if near is not None:
+            return near
+    somewhere = given_county(query)
+    return replace(somewhere, confidence=Confidence.CONFLICT) if somewhere else placement
 
 
 def _covers(query: Query, counties: Iterable[int]) -> Placement | None:
@@ -65,6 +134,8 @@ def _office_without_the_word(query: Query) -> Placement | None:
             if city and "attorney" in name.words and not any(table.counties[c].independent for c in hit):
                 return None  # "Los Angeles City Attorney"
             given = [c for c in hit if c in query.counties] or [c for c in hit if c == _seat(query)]
+            if query.counties and not given and name.designator:
+                return None  # "Greene Township Constable" in Erie County is not of Greene County
             chosen = given or [c for c in hit if table.counties[c].independent == city] or hit
             return _covers(query, chosen[:1])
     if not name.core and query.counties:

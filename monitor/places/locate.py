@@ -5,7 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from monitor.domain import Confidence, Listing, Placement, PlacementReason
-from monitor.places.counties import county_agency, county_by_name, given_county, misspelt_county
+from monitor.places.counties import (
+    constable,
+    county_agency,
+    county_by_name,
+    given_county,
+    misspelt_county,
+    within_county_given,
+)
 from monitor.places.institutions import institution, near_point
 from monitor.places.kinds import read_name, spoken, variants
 from monitor.places.names import squeeze
@@ -27,6 +34,7 @@ Step = Callable[[Query], Placement | None]
 
 STEPS: tuple[Step, ...] = (
     known_government,
+    constable,
     state_wide,
     county_agency,
     name_is_city,
@@ -49,9 +57,9 @@ def locate_in(listing: Listing, table: StateTable) -> Placement:
     """The placement of a listing whose state is known; what no step can place stays in its state, in words that say so."""
     query = Query(listing, table, read_name(listing.name, table.state))
     for step in STEPS:
-        found = step(query)
-        if found is not None:
-            return found
+        placement = step(query)
+        if placement is not None:
+            return within_county_given(query, placement)
     return _state_only(query)
 
 

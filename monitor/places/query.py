@@ -59,9 +59,15 @@ class Query:
         """The place that the address city is, when it is known with ZIPs or a point."""
         said = tuple(self.city.split())
         for city in variants(said) if said[-1:] != ("twp",) else [said]:
-            for site in self._fit(sites(self.table, squeeze(city)), self._given_county):
-                if site.located:
-                    return site
+            located = [
+                s for s in self._fit(sites(self.table, squeeze(city)), self._given_county) if s.located
+            ]
+            if not located:
+                continue
+            if self.point or self._given_county or self.name.designator == "twp":
+                return located[0]
+            # Ohio's city of Union before Union Township, whose ZIPs are listed by hand
+            return next((s for s in located if s.population or not s.known), located[0])
         return None
 
     @cached_property

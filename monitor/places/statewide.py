@@ -33,6 +33,8 @@ def known_government(query: Query) -> Placement | None:
     row = consolidated(query.name, query.state)
     if row is None or kinds.is_surely_institution(query.name.parts[0]):
         return None
+    if any("airport" in part for part in query.name.parts[1:]):
+        return None  # San Francisco's airport lies in San Mateo County
     table = query.table
     found = [c for stem in row.counties for c in table.by_county.get(key(stem), ())]
     reason = PlacementReason("covers", (row.area,))

@@ -6,7 +6,16 @@ import math
 
 from monitor.domain import Confidence, Placement, PlacementReason
 from monitor.places import kinds
-from monitor.places.areas import NamedPlace, closest, counties_of, main_counties, radius_km, sites, town_rows
+from monitor.places.areas import (
+    NamedPlace,
+    closest,
+    counties_around,
+    counties_of,
+    main_counties,
+    radius_km,
+    sites,
+    town_rows,
+)
 from monitor.places.names import key, squeeze, word_set
 from monitor.places.query import Query, counties_by_key, county_rows, place, titles
 from monitor.places.spelling import near_keys
@@ -24,6 +33,7 @@ COUNTY_KM, BESIDE_COUNTY_KM = (
     15.0,
     40.0,
 )  # taken for the distance of a township in the county of the address, or in one beside
+ADDRESS_KM = 8.0  # how far from its address the ZIP of a township may lie
 FEW = 3  # a post town of so few ZIPs is taken whole for a township around it
 _COUNTY_WORK = frozenset(("jail", "jails", "court", "detention", "juvenile"))
 _JOINTS = frozenset(("and", "regional", "joint", "tri", "area", "twp", "boro", "consolidated"))
@@ -49,7 +59,7 @@ def name_is_city(query: Query) -> Placement | None:
         return _town(query, own, "name")
     if query.counties and not query.counties & counties_of(query.table, site):
         return _town(query, site, "name_is_city", Confidence.CONFLICT, "other_county")
-    unsure = _rivals(query, site) if not site.rows else _post_towns(query) > 1
+    unsure = _rivals(query, site) if not site.rows else _post_towns(query) > 1 or _is_outgrown(query, site)
     return _town(query, site, "name_is_city", Confidence.APPROXIMATE if unsure else Confidence.EXACT)
 
 
@@ -71,11 +81,15 @@ def municipal(query: Query) -> Placement | None:
         return _township(query, site) or _address_instead(query, address)
     table = query.table
     own, theirs = set(town_rows(table, site)), set(town_rows(table, address))
+    sure = Confidence.APPROXIMATE if _is_beside_another(query, site, address) else Confidence.EXACT
     if own & theirs:
-        return _town(query, site, "name")
+        return _town(query, site, "name", sure)
     here, there = site.point, address.point
     if site.known and here and there and distance(here, there) <= BOTH_KM:
-        return _town(query, site, "name")
+        return _town(query, site, "name", sure)
+    if here and there and radius_km(address.population) + BOTH_KM >= distance(here, there) > BOTH_KM:
+        # a suburb with the mailing address of a large city: Horizon City and El Paso
+        return _town(query, site, "name", Confidence.APPROXIMATE)
     if here is None or there is None:
         return place(
             query,
@@ -223,6 +237,9 @@ def named_site(query: Query) -> NamedPlace | None:
     found = query.fit(found)
     if query.point is not None:
         return found[0]
+    if query.counties:
+        inside = [s for s in found if counties_of(query.table, s) & query.counties]
+        found = inside or found
     address = query.address
     if address is not None and address.point is not None:
         return min(found, key=lambda s: _away_from(query, s, address))
@@ -235,8 +252,13 @@ def named_site(query: Query) -> NamedPlace | None:
 def _away_from(query: Query, site: NamedPlace, address: NamedPlace) -> float:
     """Kilometres from the address to a place; a township known by its county counts as near in the county of the address."""
     if site.point is not None and address.point is not None:
-        return distance(site.point, address.point)
+        away = distance(site.point, address.point)
+        apart = query.name.designator == "twp" and not counties_of(query.table, site) & counties_around(
+            query.table, address
+        )
+        return away + BESIDE_COUNTY_KM if apart and away > COUNTY_KM else away
     main, *others = main_counties(query.table, address)
+    others += sorted(counties_around(query.table, address))
     if site.county == main:
         return COUNTY_KM
     return BESIDE_COUNTY_KM if site.county in others else math.inf
@@ -250,6 +272,27 @@ def _named_only(query: Query, site: NamedPlace) -> Placement | None:
         return _township(query, site)
     sure = not _rivals(query, site) and not (query.listing.city and query.address is None)
     return _town(query, site, "name", Confidence.EXACT if sure else Confidence.APPROXIMATE)
+
+
+def _is_beside_another(query: Query, site: NamedPlace, address: NamedPlace) -> bool:
+    """Whether a township of the name also lies in another county about the address: both Douglass Townships are
+    served by Boyertown's post office."""
+    if query.name.designator != "twp" or query.counties or query.point is not None:
+        return False
+    table = query.table
+    about = counties_around(table, address) - counties_of(table, site)
+    cores = kinds.variants(query.name.core)
+    return any(
+        counties_of(table, s) & about for core in cores for s in sites(table, squeeze(core)) if s != site
+    )
+
+
+def _is_outgrown(query: Query, site: NamedPlace) -> bool:
+    """Whether a populated place of the post town's name lies elsewhere in the state, the post town having none."""
+    if site.population or query.point is not None or query.counties:
+        return False
+    others = sites(query.table, squeeze(tuple(query.city.split())))
+    return any(s.population and s.located for s in others if s != site)
 
 
 def _post_towns(query: Query) -> int:
@@ -337,6 +380,8 @@ def _township(query: Query, site: NamedPlace) -> Placement | None:
     address = query.address
     if address is not None:
         rows = [r for r in town_rows(table, address) if r in inside]
+        beside = closest(table, address.point, len(table.zips), ADDRESS_KM, areal=True)
+        rows = rows or [r for _, r in beside if r in inside][:1]
         if rows:
             reason = PlacementReason("in_with_address", (title,), address.name)
             return place(query, rows, "township", Confidence.APPROXIMATE, reason)
