@@ -51,3 +51,33 @@ def refuse_empty_and_pages(body: bytes) -> None:
             if words.search(where):
                 raise ParseError(f"The body is a web page (it looks like {kind}) instead of a list.")
     raise ParseError("The body is a web page instead of a list.")
+
+
+_OLE2 = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
+_ENCRYPTED = "EncryptedPackage".encode("utf-16-le")
+_GZIP = b"\x1f\x8b"
+
+
+def refuse_other_workbooks(body: bytes) -> None:
+    """Raise ParseError, with what to do, for a workbook that is not XLSX, and for a table that is packed."""
+    if body.startswith(_OLE2):
+        if _ENCRYPTED in body:
+            raise ParseError(
+                "The workbook is protected by a password; ask the publisher for one that is not."
+            )
+        raise ParseError(
+            "The workbook is in the old XLS format; only XLSX and CSV are read. Ask for one of these."
+        )
+    if body.startswith(_GZIP):
+        raise ParseError("The body is packed with gzip (.csv.gz); give the address of the file itself.")
+    if not is_zip(body):
+        return
+    start = body[:_HEAD]
+    if b"application/vnd.oasis.opendocument" in start:
+        raise ParseError(
+            "The workbook is in the ODS format; only XLSX and CSV are read. Ask for one of these."
+        )
+    if b"xl/workbook.bin" in body:
+        raise ParseError(
+            "The workbook is in the XLSB format; only XLSX and CSV are read. Ask for one of these."
+        )

@@ -9,18 +9,25 @@ from contextlib import suppress
 from dataclasses import dataclass, fields
 from datetime import datetime
 from itertools import islice
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from monitor.domain import Problem, Publication
 from monitor.errors import ParseError
 from monitor.sources.cells import clean, plain_number
 from monitor.sources.columns import MIB, ColumnMap, ParseLimits, ParseOptions, fold_header, list_headers
-from monitor.sources.format import Format
+from monitor.sources.format import Format, FormatOptions
 from monitor.sources.listing import ListingReader
-from monitor.sources.sniff import is_kml, is_zip, refuse_empty_and_pages
+from monitor.sources.sniff import is_kml, is_zip, refuse_empty_and_pages, refuse_other_workbooks
+
+if TYPE_CHECKING:
+    from monitor.sources.workbook import WorkbookSheet
 
 _HEADER_ROWS = 10  # a title and notes may stand above the headers
 _DELIMITERS = (",", ";", "\t")
+SHEET_TITLE = "(sheet)"
+"""The header under which the configuration finds the title of the sheet, for workbooks with a sheet per
+state.
+"""
 
 
 class _Row(NamedTuple):
@@ -41,19 +48,28 @@ class _Table:
     rows: Iterator[_Row]
 
 
-def parse(body: bytes, options: ParseOptions) -> Publication:
-    """The publication that an XLSX or CSV is; ParseError if it is none, lacks the name or state column, or
-    has no row.
+class TableOptions(FormatOptions):
+    """``sheets``: which sheets of a workbook are the list, "all" that have the headers, or their titles.
+
+    Without it there must be one that has them. Hidden sheets never count.
     """
+
+    sheets: str | tuple[str, ...] = ()
+
+
+def parse(body: bytes, options: ParseOptions) -> Publication:
+    """The publication that an XLSX or CSV is; ParseError if it is none, lacks a column, or has no row."""
     columns = options.columns or ColumnMap()
     refuse_empty_and_pages(body)
+    refuse_other_workbooks(body)
     reader = ListingReader(columns, by_city=columns.city is not None)
     if is_zip(body):
-        table = _read_workbook(body, columns, options.limits)
+        tables = _read_workbook(body, columns, options)
     else:
-        table = _read_csv(body, columns, options.limits, reader.problems)
-    for number, cells, links in table.rows:
-        reader.read(number, table.titles, [_text(cell) for cell in cells], links=links)
+        tables = [_read_csv(body, columns, options.limits, reader.problems)]
+    for table in tables:
+        for number, cells, links in table.rows:
+            reader.read(number, table.titles, [_text(cell) for cell in cells], links=links)
     if not reader.listings:
         raise ParseError("The table has its headers and no row with a name that can be read.")
     return reader.merge()
@@ -102,24 +118,60 @@ def _no_headers(columns: ColumnMap, rows: Iterable[Iterable[object]]) -> ParseEr
     return ParseError(f"No column is headed {wanted}; the headers are: {there}.")
 
 
-def _read_workbook(body: bytes, columns: ColumnMap, limits: ParseLimits) -> _Table:
-    from monitor.sources.workbook import WorkbookSheet, read_sheets  # openpyxl takes long to import
+def _read_workbook(body: bytes, columns: ColumnMap, options: ParseOptions) -> list[_Table]:
+    """The tables of the chosen sheets. Their rows are numbered on from sheet to sheet."""
+    from monitor.sources.workbook import read_sheets  # openpyxl takes long to import
 
-    def rows(sheet: WorkbookSheet, header: dict[int, str], after: int) -> Iterator[_Row]:
-        for number, row in enumerate(sheet.rows[after:], start=after + 1):
-            links = {
-                at: link for at, position in enumerate(header) if (link := sheet.link(number, position + 1))
-            }
-            yield _Row(number, _pick(row, header), links)
-
+    chosen = TableOptions.model_validate(options.settings).sheets
+    titles = (chosen,) if isinstance(chosen, str) else chosen
+    tables: dict[str, _Table] = {}
     tops: list[tuple[object, ...]] = []
-    for sheet in read_sheets(body, limits):
-        top = sheet.rows[:_HEADER_ROWS]
-        for number, row in enumerate(top, start=1):
-            if header := find_header(row, columns):
-                return _Table(tuple(header.values()), rows(sheet, header, number))
-        tops.extend(top)
-    raise _no_headers(columns, tops)
+    seen: list[str] = []
+    before = 0
+    for sheet in read_sheets(body, options.limits):
+        seen.append(sheet.title)
+        if chosen == "all" or not titles or sheet.title in titles:
+            top = sheet.rows[:_HEADER_ROWS]
+            for number, row in enumerate(top, start=1):
+                if header := _find_header_on(sheet, row, columns):
+                    rows = _read_sheet(sheet, header, number, before)
+                    tables[sheet.title] = _Table(tuple(header.values()), rows)
+                    break
+            else:
+                tops.extend(top)
+        before += len(sheet.rows)
+    if not tables:
+        raise _no_headers(columns, tops)
+    if titles and chosen != "all":
+        for title in titles:
+            if title not in tables:
+                there = ", ".join(f'"{name[:40]}"' for name in seen[:20])
+                raise ParseError(
+                    f'No visible sheet "{title}" has the headers; the visible sheets are {there}.'
+                )
+    elif len(tables) > 1 and chosen != "all":
+        fitting = ", ".join(f'"{name[:40]}"' for name in list(tables)[:20])
+        raise ParseError(
+            f'The sheets {fitting} all have the headers; name those of the list, or "all", as options.sheets.'
+        )
+    return list(tables.values())
+
+
+def _find_header_on(sheet: WorkbookSheet, row: Sequence[object], columns: ColumnMap) -> dict[int, str] | None:
+    """As `find_header`; the sheet's own title stands behind the last column, headed "(sheet)"."""
+    return find_header((*row, *[None] * (sheet.width - len(row)), SHEET_TITLE), columns)
+
+
+def _read_sheet(sheet: WorkbookSheet, header: dict[int, str], after: int, before: int) -> Iterator[_Row]:
+    width = sheet.width
+    for number, row in enumerate(sheet.rows[after:], start=after + 1):
+        links = {at: link for at, position in enumerate(header) if (link := sheet.link(number, position + 1))}
+        cells = _pick(row, header)
+        if any(cell is not None for cell in cells):
+            for at, position in enumerate(header):
+                if position == width:
+                    cells[at] = sheet.title
+        yield _Row(before + number, cells, links)
 
 
 def _read_csv(body: bytes, columns: ColumnMap, limits: ParseLimits, problems: list[Problem]) -> _Table:
@@ -177,4 +229,10 @@ def _refuse_cut(text: str, rows: Iterable[list[str]], width: int) -> Iterator[li
         raise ParseError(f"The CSV is cut off at character {len(text):,}.")
 
 
-FORMAT = Format("table", parse, recognizes=lambda body: not is_kml(body), required_columns=("name",))
+FORMAT = Format(
+    "table",
+    parse,
+    recognizes=lambda body: not is_kml(body),
+    required_columns=("name",),
+    options=TableOptions,
+)

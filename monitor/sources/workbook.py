@@ -39,13 +39,19 @@ class WorkbookSheet:
     rows: tuple[tuple[object, ...], ...]
     links: dict[str, str]
 
+    @property
+    def width(self) -> int:
+        """The number of columns of the widest row."""
+        return max(map(len, self.rows), default=0)
+
     def link(self, row: int, column: int) -> str | None:
         """The link of a cell; both count from 1."""
         return self.links.get(f"{get_column_letter(column)}{row}")
 
 
 def read_sheets(body: bytes, limits: ParseLimits) -> Iterator[WorkbookSheet]:
-    """The sheets of a workbook in their order; ParseError where it is damaged, too much, or no workbook.
+    """The visible sheets of a workbook in their order; ParseError where it is damaged, too much, or no
+    workbook.
 
     All parts are unpacked once within the limits before openpyxl, which has none, may see them.
     """
@@ -63,6 +69,8 @@ def read_sheets(body: bytes, limits: ParseLimits) -> Iterator[WorkbookSheet]:
             book = openpyxl.load_workbook(io.BytesIO(body), read_only=True, data_only=True, keep_links=False)
             read = []
             for sheet in book.worksheets:
+                if sheet.sheet_state != "visible":
+                    continue
                 sheet.reset_dimensions()  # what a file declares as its extent may be anything
                 cells = sheet.iter_rows(max_row=MAX_ROWS, max_col=MAX_COLUMNS, values_only=True)
                 read.append((sheet.title, tuple(_trim(cells))))

@@ -1,10 +1,16 @@
 from __future__ import annotations
 
+import gzip
+import io
+import zipfile
+from dataclasses import replace
 from datetime import date, datetime
 
+import openpyxl
 import pytest
 
 from monitor.domain import Listing, Publication
+from monitor.errors import ParseError
 from monitor.sources import ColumnMap, ParseOptions, parse
 from tests.sources.bodies import unzipped, xlsx, zipped
 from tests.sources.golden import FOLDER, TABLE
@@ -182,3 +188,111 @@ def test_a_workbook_and_a_csv_of_the_same_rows_publish_the_same() -> None:
     rows = [[cell.strip('"') for cell in line.split(";")] for line in text.splitlines() if '"' not in line]
     plain = "\n".join(";".join(row) for row in rows).encode() + b"\n"
     assert parse(xlsx(rows), TABLE) == parse(plain, TABLE)
+
+
+ODS = b"application/vnd.oasis.opendocument.spreadsheet"
+
+
+def workbook(sheets: dict[str, list[list[object]]], hidden: tuple[str, ...] = ()) -> bytes:
+    book = openpyxl.Workbook()
+    assert book.active is not None
+    book.remove(book.active)
+    for title, rows in sheets.items():
+        sheet = book.create_sheet(title)
+        for row in rows:
+            sheet.append(row)
+        if title in hidden:
+            sheet.sheet_state = "hidden"
+    buffer = io.BytesIO()
+    book.save(buffer)
+    return buffer.getvalue()
+
+
+def by_sheets(sheets: object) -> ParseOptions:
+    return replace(TABLE, settings={"sheets": sheets})
+
+
+NORTH_AND_SOUTH = workbook(
+    {"North": [HEADERS, ROW], "Notes": [["x"]], "South": [HEADERS, ["Lima Police", "OH"]]}
+)
+
+
+def test_a_hidden_sheet_is_never_read() -> None:
+    body = workbook({"Old": [HEADERS, ["Gary Police", "IN"]], "List": [HEADERS, ROW]}, hidden=("Old",))
+    assert [listing.name for listing in parse(body, TABLE).listings] == ["Hammond Police"]
+
+
+def test_several_sheets_that_fit_are_refused_by_their_names() -> None:
+    with pytest.raises(ParseError, match=r'sheets "North", "South" all have the headers; .* options.sheets'):
+        parse(NORTH_AND_SOUTH, TABLE)
+
+
+@pytest.mark.parametrize(
+    ("sheets", "names"),
+    [
+        ("all", ["Hammond Police", "Lima Police"]),
+        (["North", "South"], ["Hammond Police", "Lima Police"]),
+        (["South"], ["Lima Police"]),
+        ("North", ["Hammond Police"]),
+    ],
+)
+def test_the_configuration_chooses_sheets(sheets: object, names: list[str]) -> None:
+    publication = parse(NORTH_AND_SOUTH, by_sheets(sheets))
+    assert [listing.name for listing in publication.listings] == names
+
+
+@pytest.mark.parametrize("sheets", ["East", ["North", "East"], "Notes"])
+def test_a_chosen_sheet_that_is_gone_is_refused(sheets: object) -> None:
+    with pytest.raises(ParseError, match="headers"):
+        parse(NORTH_AND_SOUTH, by_sheets(sheets))
+
+
+def test_a_sheet_per_state_gives_its_title_as_the_state() -> None:
+    body = workbook(
+        {
+            "Indiana": [["Agency", "Type"], ["Gary Police", "City"], [None, None], ["Lake Sheriff"]],
+            "OH": [["Type", "Agency"], ["City", "Lima Police"]],
+        }
+    )
+    options = ParseOptions(
+        "x",
+        "table",
+        ColumnMap(name="Agency", state="(sheet)", attributes=("Type",)),
+        settings={"sheets": "all"},
+    )
+    publication = parse(body, options)
+    assert [(listing.name, listing.state) for listing in publication.listings] == [
+        ("Gary Police", "IN"),
+        ("Lake Sheriff", "IN"),
+        ("Lima Police", "OH"),
+    ]
+    assert [listing.attributes for listing in publication.listings] == [
+        (("Type", "City"),),
+        (),
+        (("Type", "City"),),
+    ]
+    assert not publication.damaged
+
+
+def test_rows_are_numbered_on_from_sheet_to_sheet() -> None:
+    body = workbook({"A": [HEADERS, ROW], "B": [HEADERS, [None, "IN"]]})
+    publication = parse(body, by_sheets("all"))
+    assert [(problem.kind, problem.row) for problem in publication.problems] == [("empty name", 4)]
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(512), "old XLS format"),
+        (
+            b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(512) + "EncryptedPackage".encode("utf-16-le"),
+            "protected by a password",
+        ),
+        (gzip.compress(b"Agency Name,State\nGary,IN\n"), "packed with gzip"),
+        (zipped({"mimetype": ODS}, zipfile.ZIP_STORED), "ODS format"),
+        (zipped({"xl/workbook.bin": b"x"}), "XLSB format"),
+    ],
+)
+def test_another_kind_of_workbook_is_refused_with_what_to_do(body: bytes, reason: str) -> None:
+    with pytest.raises(ParseError, match=reason):
+        parse(body, TABLE)
