@@ -192,7 +192,7 @@ def rotate(session: Session, leaked: bool, yes: bool) -> None:
 @click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 def rotate_record(session: Session, yes: bool) -> None:
     """Replace log.key, which signs the public record. The old key signs the new one, and the record says so, so
-    that whoever knows the old key can follow. On other machines copy the new log.key there.
+    that anybody who knows the old key can follow. On other machines copy the new log.key there.
     """
     from monitor.record.log_key import exchange_log_key
     from monitor.record.signing import sign_checkpoint

@@ -102,7 +102,7 @@ def _network(value: str) -> str:
             f'"{value[:60]}" is no address and no network; write them as "10.0.0.5" and "172.16.0.0/12"'
         ) from None
     if not network.prefixlen:
-        raise ValueError(f'"{value}" is everybody: whoever visits could then say that they are somebody else')
+        raise ValueError(f'"{value}" is everybody: any visitor could then claim to be somebody else')
     return str(network)
 
 

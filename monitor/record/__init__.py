@@ -2,7 +2,7 @@
 check it offline.
 
 The log is a Merkle tree (RFC 9162). Its checkpoint, the number of entries and the root of the tree, is signed
-with Ed25519 as a C2SP signed note. Whoever has kept an earlier checkpoint can prove that nothing before it
-was changed or removed since; whoever has one entry can prove that it is in the tree, with one hash per
+with Ed25519 as a C2SP signed note. An earlier checkpoint proves that nothing before it
+was changed or removed since; an entry can be proved to be in the tree, with one hash per
 doubling of its size.
 """

@@ -1,7 +1,7 @@
 """The log of the record: entries are appended in the transaction that they tell of, checkpoints are signed
 afterwards.
 
-Whoever appends locks the log's head first, before any other row, and keeps it until the commit: entries get
+An append locks the log's head first, before any other row, and keeps it until the commit: entries get
 numbers without a gap, and no two transactions wait for each other. An entry needs no key; a process that is
 killed between a commit and the next checkpoint has lost nothing, for the next checkpoint covers the entry
 too.

@@ -2,7 +2,7 @@
 
 The file holds the key in the form ``PRIVATE+KEY+name+id+key``, as other logs keep it, and after an exchange
 one endorsement per earlier key: a note in which the old key signs the new one. A key is never replaced
-without one, so that whoever knows an old key can follow.
+without one, so that anybody who knows an old key can follow.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@ outside the database.
 
 The copy, ``log.head`` beside the key, shows whether the database is an older one than the record that was
 published: a backup that was restored and went on. That cannot be taken back, so it is said in the log itself,
-and whoever compares heads finds it.
+and a comparison of heads finds it.
 """
 
 from __future__ import annotations

@@ -75,7 +75,7 @@ def sign_up(
     try:
         subscribers.checked("email", filled.address)
     except UsageError:
-        problems["address"] = translate(request, "Write a mail address such as name@example.org.")
+        problems["address"] = translate(request, "Write an email address such as name@example.org.")
     if (
         not problems
         and not website

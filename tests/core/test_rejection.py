@@ -142,7 +142,7 @@ def test_ids_that_were_handed_out_anew_are_rejected_and_no_chain_of_renames() ->
     source = Source(publication([agency(name, source_id=str(n)) for n, name in enumerate(names)]))
     reason = source.poll(publication([agency(name, source_id=str(n)) for n, name in enumerate(names[1:])]))
     assert reason
-    assert "handed out anew" in reason
+    assert "given to other rows" in reason
 
 
 def test_a_list_of_which_nothing_is_accepted_yet_judges_what_comes() -> None:

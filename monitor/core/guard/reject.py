@@ -134,5 +134,5 @@ def _renumbered(fresh: Iterable[Change], publication: Publication, policy: Polic
         return None
     return (
         f"{len(moved):,} ids now belong to other agencies than before, that of {title(moved[0].subject)} "
-        "among them: they were handed out anew."
+        "among them: they were given to other rows."
     )
