@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
@@ -29,6 +30,15 @@ class FormatOptions(BaseModel):
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class RowsOptions(FormatOptions):
+    """Options of formats with rows. ``group_by``: rows that agree in these columns are one listing.
+
+    Without it they are one where the agency's id agrees, or else its name and state, and its city if mapped.
+    """
+
+    group_by: tuple[Literal["name", "state", "county", "city"], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

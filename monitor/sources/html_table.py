@@ -21,7 +21,7 @@ from monitor.domain import Publication
 from monitor.errors import ParseError
 from monitor.sources.cells import clean
 from monitor.sources.columns import MIB, ColumnMap, ParseLimits, ParseOptions, describe_headers
-from monitor.sources.format import Format, FormatOptions, Pages
+from monitor.sources.format import Format, Pages, RowsOptions
 from monitor.sources.json_body import is_json, load_json
 from monitor.sources.listing import ListingReader
 from monitor.sources.table import find_header
@@ -38,7 +38,7 @@ Cell = tuple[str, str | None]
 """A cell's text and its link."""
 
 
-class HtmlOptions(FormatOptions):
+class HtmlOptions(RowsOptions):
     """``next``: a regular expression for the address of the next page, where its link does not say that it
     is.
     """
@@ -216,7 +216,7 @@ def parse(body: bytes, options: ParseOptions) -> Publication:
         reader.read(number, titles, [text for text, _ in row], links=links)
     if not reader.listings:
         raise ParseError("The table has its headers and no row with a name that can be read.")
-    return reader.merge()
+    return reader.merge(HtmlOptions.model_validate(options.settings).group_by)
 
 
 def _read_single(body: bytes, options: ParseOptions) -> tuple[tuple[str, ...], list[list[Cell]]]:

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import date
 from types import MappingProxyType
@@ -26,6 +26,7 @@ from monitor.sources.cells import (
     read_web_address,
 )
 from monitor.sources.columns import ColumnMap, fold_header, list_headers
+from monitor.sources.merge import merge_by_fields, merge_by_key
 from monitor.states import read_state
 
 _LINK_TEXTS = frozenset({"link", "here", "view", "open", "pdf", "document", "moa", "download"})
@@ -221,12 +222,18 @@ class ListingReader:
             damaged=tuple(self.damaged),
         )
 
-    def merge(self) -> Publication:
-        """The publication in which the rows of one agency are one listing."""
+    def merge(self, group_by: tuple[str, ...] = ()) -> Publication:
+        """The publication in which the rows of one agency are one listing.
+
+        ``group_by`` are fields of `Listing`: rows that agree in them are one agency. Otherwise the key
+        decides.
+        """
         rows = list(zip(self._numbers, self.listings, strict=True))
-        listings = identity.keyed(_merge(rows, self.problems), by_city=self._by_city)
+        merged = (
+            merge_by_fields(rows, group_by, self.problems) if group_by else merge_by_key(rows, self.problems)
+        )
         return Publication(
-            listings=listings,
+            listings=identity.keyed(merged, by_city=self._by_city),
             problems=tuple(sorted(self.problems, key=lambda problem: problem.row or 0)),
             columns=self._columns(),
             damaged=tuple(self.damaged),
@@ -366,63 +373,3 @@ def _read_coordinates(text: str) -> tuple[float, float]:
 
 def _brief(text: str | None) -> str:
     return (text or "")[:80]
-
-
-_Rows = list[tuple[int, Listing]]
-
-
-def _merge(rows: _Rows, problems: list[Problem]) -> Iterator[Listing]:
-    """One listing per natural key, in the order of their first rows; rows that share an id by mistake stay
-    apart.
-    """
-    groups: dict[str, list[_Rows]] = {}
-    for number, listing in rows:
-        agencies = groups.setdefault(listing.key, [])
-        for group in agencies:
-            if not listing.source_id or identity.may_be_one(group[0][1], listing):
-                group.append((number, listing))
-                break
-        else:
-            agencies.append([(number, listing)])
-    for agencies in groups.values():
-        if len(agencies) > 1:
-            number, first = agencies[0][0]
-            message = f"{len(agencies)} agencies share the id {first.source_id}"
-            problems.append(Problem("duplicate key", message, number))
-        for group in agencies:
-            yield group[0][1] if len(group) == 1 else _merge_group(group, problems)
-
-
-def _merge_group(group: _Rows, problems: list[Problem]) -> Listing:
-    """Rows of one agency as one listing. Nothing in it depends on the order of the rows, which publishers
-    change.
-    """
-    listings = [listing for _, listing in group]
-
-    def most_frequent(field: Callable[[Listing], str | None], title: str) -> str | None:
-        """A row with a typo does not change the listing when the rows change places."""
-        counts = Counter(value for value in map(field, listings) if value)
-        if len({identity.normalise(value) for value in counts}) > 1:
-            written = " and ".join(f'"{value[:80]}"' for value in sorted(counts))
-            message = f"{listings[0].name} has the {title} {written}"
-            problems.append(Problem("rows differ", message, group[0][0]))
-        return min(counts, key=lambda value: (-counts[value], value), default=None)
-
-    days = tuple(sorted({day for listing in listings for day in listing.dates}))
-    documents = tuple(sorted({document for listing in listings for document in listing.documents}))
-    values: dict[str, set[str]] = {}
-    for listing in listings:
-        for column, text in listing.attributes:
-            values.setdefault(column, set()).add(text)
-    return replace(
-        listings[0],
-        name=most_frequent(lambda listing: listing.name, "name") or listings[0].name,
-        city=most_frequent(lambda listing: listing.city, "city"),
-        county=most_frequent(lambda listing: listing.county, "county"),
-        state_text=most_frequent(lambda listing: listing.state_text, "state"),
-        since=days[0] if days else None,
-        dates=days,
-        url=documents[0] if documents else None,
-        documents=documents,
-        attributes=tuple((column, "; ".join(sorted(values[column]))) for column in sorted(values)),
-    )

@@ -5,12 +5,12 @@ from __future__ import annotations
 from monitor.domain import Publication
 from monitor.errors import ParseError
 from monitor.sources.columns import ColumnMap, ParseOptions, describe_headers
-from monitor.sources.format import Format, FormatOptions
+from monitor.sources.format import Format, RowsOptions
 from monitor.sources.json_body import flatten, is_json, load_json
 from monitor.sources.listing import ListingReader
 
 
-class RecordsOptions(FormatOptions):
+class RecordsOptions(RowsOptions):
     """``records``: the keys that lead to the array, joined by points ("data.portals"); "" where it is the
     document.
 
@@ -48,7 +48,7 @@ def parse(body: bytes, options: ParseOptions) -> Publication:
         raise ParseError(describe_headers("key", columns, titles))
     if not reader.listings:
         raise ParseError(f"None of the {len(records):,} records has a name that can be read.")
-    return reader.merge()
+    return reader.merge(chosen.group_by)
 
 
 def _find(document: object, path: str) -> object:

@@ -15,7 +15,7 @@ from monitor.domain import Problem, Publication
 from monitor.errors import ParseError
 from monitor.sources.cells import clean, plain_number
 from monitor.sources.columns import MIB, ColumnMap, ParseLimits, ParseOptions, fold_header, list_headers
-from monitor.sources.format import Format, FormatOptions
+from monitor.sources.format import Format, RowsOptions
 from monitor.sources.listing import ListingReader
 from monitor.sources.sniff import is_kml, is_zip, refuse_empty_and_pages, refuse_other_workbooks
 
@@ -48,7 +48,7 @@ class _Table:
     rows: Iterator[_Row]
 
 
-class TableOptions(FormatOptions):
+class TableOptions(RowsOptions):
     """``sheets``: which sheets of a workbook are the list, "all" that have the headers, or their titles.
 
     Without it there must be one that has them. Hidden sheets never count.
@@ -72,7 +72,7 @@ def parse(body: bytes, options: ParseOptions) -> Publication:
             reader.read(number, table.titles, [_text(cell) for cell in cells], links=links)
     if not reader.listings:
         raise ParseError("The table has its headers and no row with a name that can be read.")
-    return reader.merge()
+    return reader.merge(TableOptions.model_validate(options.settings).group_by)
 
 
 def _text(value: object) -> str:

@@ -296,3 +296,34 @@ def test_rows_are_numbered_on_from_sheet_to_sheet() -> None:
 def test_another_kind_of_workbook_is_refused_with_what_to_do(body: bytes, reason: str) -> None:
     with pytest.raises(ParseError, match=reason):
         parse(body, TABLE)
+
+
+WAIVERS = ParseOptions(
+    "x", "table", ColumnMap(name="Agency", state="State", id="Waiver", county="County"), settings={}
+)
+WAIVER_ROWS: list[list[object]] = [
+    ["Agency", "State", "Waiver", "County"],
+    ["Gary Police", "IN", "107-1", "Lake"],
+    ["Lima Police", "OH", "107-2", "Allen"],
+    ["GARY  Police", "Indiana", "107-3", "Lake"],
+    ["Reno Police", "NV", "107-4", None],
+    ["Reno Police", "NV", "107-4", None],
+]
+
+
+def test_rows_are_grouped_by_the_columns_that_the_configuration_names() -> None:
+    assert len(parse(xlsx(WAIVER_ROWS), WAIVERS).listings) == 4
+    grouped = replace(WAIVERS, settings={"group_by": ["name", "state"]})
+    publication = parse(xlsx(WAIVER_ROWS), grouped)
+    assert [(listing.name, listing.source_id) for listing in publication.listings] == [
+        ("GARY  Police".replace("  ", " "), None),
+        ("Lima Police", "107-2"),
+        ("Reno Police", "107-4"),
+    ]
+    upside_down = parse(xlsx([WAIVER_ROWS[0], *WAIVER_ROWS[:0:-1]]), grouped)
+    assert set(upside_down.listings) == set(publication.listings)
+
+
+def test_a_group_by_county_is_one_listing_for_each() -> None:
+    publication = parse(xlsx(WAIVER_ROWS), replace(WAIVERS, settings={"group_by": ["county"]}))
+    assert [listing.county for listing in publication.listings] == ["Lake", "Allen", None]

@@ -1,0 +1,83 @@
+"""Rows of one agency to one listing."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+
+from monitor.core import identity
+from monitor.domain import Listing, Problem
+
+Rows = list[tuple[int, Listing]]
+"""Listings with the numbers of their rows."""
+
+
+def merge_by_key(rows: Rows, problems: list[Problem]) -> Iterator[Listing]:
+    """One listing per natural key, in the order of their first rows; rows that share an id by mistake stay
+    apart.
+    """
+    groups: dict[str, list[Rows]] = {}
+    for number, listing in rows:
+        agencies = groups.setdefault(listing.key, [])
+        for group in agencies:
+            if not listing.source_id or identity.may_be_one(group[0][1], listing):
+                group.append((number, listing))
+                break
+        else:
+            agencies.append([(number, listing)])
+    for agencies in groups.values():
+        if len(agencies) > 1:
+            number, first = agencies[0][0]
+            message = f"{len(agencies)} agencies share the id {first.source_id}"
+            problems.append(Problem("duplicate key", message, number))
+        for group in agencies:
+            yield group[0][1] if len(group) == 1 else _merge_group(group, problems)
+
+
+def merge_by_fields(rows: Rows, fields: tuple[str, ...], problems: list[Problem]) -> Iterator[Listing]:
+    """One listing per set of equal values, in the order of their first rows."""
+    groups: dict[tuple[str, ...], Rows] = {}
+    for number, listing in rows:
+        values = tuple(" ".join((getattr(listing, field) or "").casefold().split()) for field in fields)
+        groups.setdefault(values, []).append((number, listing))
+    for group in groups.values():
+        merged = group[0][1] if len(group) == 1 else _merge_group(group, problems)
+        ids = {listing.source_id for _, listing in group}
+        # An id of one of several rows would change with their order.
+        yield merged if len(ids) == 1 else replace(merged, source_id=None)
+
+
+def _merge_group(group: Rows, problems: list[Problem]) -> Listing:
+    """Rows of one agency as one listing. Nothing in it depends on the order of the rows, which publishers
+    change.
+    """
+    listings = [listing for _, listing in group]
+
+    def most_frequent(field: Callable[[Listing], str | None], title: str) -> str | None:
+        """A row with a typo does not change the listing when the rows change places."""
+        counts = Counter(value for value in map(field, listings) if value)
+        if len({identity.normalise(value) for value in counts}) > 1:
+            written = " and ".join(f'"{value[:80]}"' for value in sorted(counts))
+            message = f"{listings[0].name} has the {title} {written}"
+            problems.append(Problem("rows differ", message, group[0][0]))
+        return min(counts, key=lambda value: (-counts[value], value), default=None)
+
+    days = tuple(sorted({day for listing in listings for day in listing.dates}))
+    documents = tuple(sorted({document for listing in listings for document in listing.documents}))
+    values: dict[str, set[str]] = {}
+    for listing in listings:
+        for column, text in listing.attributes:
+            values.setdefault(column, set()).add(text)
+    return replace(
+        listings[0],
+        name=most_frequent(lambda listing: listing.name, "name") or listings[0].name,
+        city=most_frequent(lambda listing: listing.city, "city"),
+        county=most_frequent(lambda listing: listing.county, "county"),
+        state_text=most_frequent(lambda listing: listing.state_text, "state"),
+        since=days[0] if days else None,
+        dates=days,
+        url=documents[0] if documents else None,
+        documents=documents,
+        attributes=tuple((column, "; ".join(sorted(values[column]))) for column in sorted(values)),
+    )
