@@ -47,7 +47,8 @@ bench: .venv/dev ## the benchmarks, each against its limit or peer
 	$(BIN)/python -m benchmarks $(ARGS)
 
 torture: .venv/dev ## the long kill and fault runs (minutes)
-	MONITOR_TORTURE=1 $(BIN)/pytest -n auto tests/torture tests/subscribers/test_told_once.py $(ARGS)
+	MONITOR_TORTURE=1 $(BIN)/pytest -n auto tests/torture tests/subscribers/test_told_once.py \
+		tests/storage/test_killed_conversion.py tests/record/test_log.py $(ARGS)
 
 mutants: .venv/dev ## change one token at a time and see whether a test notices (tens of minutes)
 	$(BIN)/python -m tools.mutants $(ARGS)

@@ -347,6 +347,12 @@ class Components:
         site = self.settings.site
         return RecipientPlaceholders(self.keys, sender_address(self.settings), site.public_url, site.timezone)
 
+    def sign_record(self) -> None:
+        """Sign the state of the public record if it has grown. Raises KeyFileError."""
+        from monitor.record.signing import sign_checkpoint
+
+        sign_checkpoint(self.engine, self.open_log_key(), self.settings.data.folder, self.clock())
+
     @property
     def tombstones(self) -> Tombstones:
         return open_tombstones(self.settings)

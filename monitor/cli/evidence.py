@@ -38,15 +38,14 @@ def evidence(
     from monitor.record import verify as verifier
     from monitor.record.bundle import build_bundle, pack_bundle
     from monitor.record.collect import collect_change, collect_day
-    from monitor.record.signing import sign_checkpoint
     from monitor.storage.engine import reading
     from monitor.storage.lists.changes import by_ids
 
     if (change is None) == (name is None) or (name is None) != (day is None) or (without and not name):
         raise click.UsageError("give the number of a change, or --source and --day")
     components, settings = session.components, session.settings
+    components.sign_record()
     key = components.open_log_key()
-    sign_checkpoint(components.engine, key, settings.data.folder, components.clock())
     with reading(components.engine) as conn:
         if change is not None:
             rows = by_ids(conn, [change])

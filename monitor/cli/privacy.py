@@ -195,14 +195,12 @@ def rotate_record(session: Session, yes: bool) -> None:
     that anybody who knows the old key can follow. On other machines copy the new log.key there.
     """
     from monitor.record.log_key import exchange_log_key
-    from monitor.record.signing import sign_checkpoint
 
     components, folder = session.components, session.settings.data.folder
     if not yes:
         click.confirm("Replace the key of the record now?", default=False, abort=True)
-    old = components.open_log_key()
-    sign_checkpoint(components.engine, old, folder, components.clock())
-    exchange_log_key(folder, old)
+    components.sign_record()
+    exchange_log_key(folder, components.open_log_key())
+    components.sign_record()
     new = components.open_log_key()
-    sign_checkpoint(components.engine, new, folder, components.clock())
     click.echo(f"the record is signed with another key from now on; publish it: {new.verifier}")

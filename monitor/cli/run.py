@@ -21,7 +21,7 @@ from monitor.fetch import Fetcher
 from monitor.outbox import fan_out
 from monitor.parser import ParserProcess
 from monitor.polling import PollResult, Result, poll
-from monitor.record.signing import append_start, sign_checkpoint
+from monitor.record.signing import append_start
 from monitor.schedule import PollTimer, Repeater, SenderLoop, run_until_stopped
 from monitor.storage import heartbeats
 from monitor.storage.engine import reading, transaction, turn
@@ -77,13 +77,7 @@ def create_sender(components: Components) -> SenderLoop:
 def create_recorder(components: Components) -> Repeater:
     """Create the loop that signs the record: at the start, after each publication, and every few minutes."""
     append_start(components.engine, __version__, components.clock())
-
-    def sign() -> None:
-        sign_checkpoint(
-            components.engine, components.open_log_key(), components.settings.data.folder, components.clock()
-        )
-
-    return Repeater("the record", sign, CHECKPOINT_EVERY)
+    return Repeater("the record", components.sign_record, CHECKPOINT_EVERY)
 
 
 def create_timer(

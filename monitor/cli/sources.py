@@ -48,6 +48,10 @@ def poll(session: Session, source: str | None, as_json: bool) -> None:
             outcomes.append(outcome)
             print_result(outcome, as_json)
         fan_out(session.components)
+    try:
+        session.components.sign_record()
+    except MonitorError as error:  # The polls are recorded; the next signature covers them.
+        click.echo(f"monitor: the record is not signed: {error}", err=True)
     if any(outcome.outcome in (Result.FAILED, Result.REJECTED) for outcome in outcomes):
         click.get_current_context().exit(1)
 

@@ -21,7 +21,7 @@ from monitor.storage.deliveries import backlog, pauses
 from monitor.storage.deliveries.backlog import OFTEN, Backlog
 from monitor.storage.deliveries.pauses import Pause
 from monitor.storage.engine import reading
-from monitor.storage.lists import overview
+from monitor.storage.lists import log_rows, overview
 from monitor.storage.lists.overview import SourceOverview
 from monitor.storage.people import signups
 
@@ -31,6 +31,8 @@ SILENT_AFTER = timedelta(minutes=2)
 WAVE, WAVE_SHARE = 10, 0.05
 """Suppressions within a day, as a count and as a share of all addresses, that point at the mail server."""
 DAY = timedelta(days=1)
+SIGNED_WITHIN = timedelta(hours=1)
+"""`monitor run` signs the record every 5 minutes, `monitor poll` each time."""
 _POLL = "start `monitor run` or call `monitor poll`"
 
 
@@ -50,7 +52,7 @@ class HealthFacts:
     ``configured`` are the channels with a transport; ``pauses`` those of configured channels. ``fenced`` says
     why nothing is sent (None: it is). ``signups`` were counted within this hour, ``signups_an_hour`` is their
     limit. ``suppressed`` addresses were closed within a day; ``living`` counts the others, read only during a
-    wave.
+    wave. ``unsigned_since`` is the time of the first entry of the record that no signature covers.
     """
 
     now: datetime
@@ -67,6 +69,7 @@ class HealthFacts:
     has_bot: bool
     bot_beat: datetime | None
     bot_trouble: str | None
+    unsigned_since: datetime | None = None
 
     @property
     def sending(self) -> bool:
@@ -164,6 +167,7 @@ def load_facts(
             has_bot=bot,
             bot_beat=heartbeats.latest(conn, "bot"),
             bot_trouble=meta.get(conn, meta.BOT_TROUBLE),
+            unsigned_since=log_rows.load_unsigned_since(conn),
         )
 
 
@@ -255,6 +259,13 @@ def check_bot(seen: HealthFacts) -> Iterator[HealthFinding]:
     yield HealthFinding("bot", f"{problem}: {seen.bot_trouble}" if seen.bot_trouble else problem)
 
 
+def check_record(seen: HealthFacts) -> Iterator[HealthFinding]:
+    """Find a public record that nobody signs, although it once was signed."""
+    if seen.unsigned_since is not None and seen.now - seen.unsigned_since > SIGNED_WITHIN:
+        problem = f"the record is not signed since {_iso(seen.unsigned_since)}; see the log of `monitor run`"
+        yield HealthFinding("record", problem)
+
+
 CHECKS: tuple[Check, ...] = (
     check_sources,
     check_pauses,
@@ -264,6 +275,7 @@ CHECKS: tuple[Check, ...] = (
     check_fence,
     check_sender,
     check_bot,
+    check_record,
 )
 """The checks, in the order in which `monitor status` shows what they find."""
 

@@ -11,7 +11,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from zipfile import ZipFile
@@ -22,6 +22,7 @@ from click.testing import CliRunner, Result
 
 from monitor.cli import root
 from monitor.fetch import Fetcher
+from monitor.record import log
 from monitor.record.checkpoint import read_checkpoint
 from monitor.storage import engine as db
 from monitor.storage.engine import transaction
@@ -354,3 +355,34 @@ def test_a_publication_is_removed_and_its_hash_stays(
         rows(publication, sa.select(BodyRow.c.content).where(BodyRow.c.hash == first.hash))[0].content == b""
     )
     assert run("vacuum").exit_code == 0
+
+
+def test_a_record_that_nobody_signs_is_a_problem(
+    run: Run, server: Server, database_url: str, tmp_path: Path
+) -> None:
+    def problems() -> list[str]:
+        return [
+            problem
+            for problem in json.loads(run("status", "--json").stdout)["problems"]
+            if "record" in problem
+        ]
+
+    server.put("/list.csv", csv(agencies(30)))
+    assert run("poll").exit_code == 0
+    assert (tmp_path / "data" / "log.head").exists()
+    assert problems() == []
+    engine = db.connect(database_url)
+    with transaction(engine) as conn:
+        log.append_entry(conn, {"type": "test"}, datetime.now(UTC) - timedelta(minutes=30))
+    assert problems() == []
+    with transaction(engine) as conn:
+        conn.execute(sa.update(LogLeafRow).values(at=datetime.now(UTC) - timedelta(hours=2)))
+    engine.dispose()
+    (found,) = problems()
+    assert "is not signed since" in found
+
+    (tmp_path / "data" / "log.key").unlink()
+    polled = run("poll")
+    assert polled.exit_code == 0
+    assert "the record is not signed" in polled.stderr
+    assert "put back" in polled.stderr

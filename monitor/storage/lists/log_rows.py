@@ -130,6 +130,17 @@ def replace_checkpoint(conn: Connection, size: int, at: datetime, note: str) -> 
     )
 
 
+def load_unsigned_since(conn: Connection) -> datetime | None:
+    """When the first entry was appended that no signed state has; None when all are signed, or none ever was."""
+    if load_head(conn).key is None:
+        return None
+    signed = sa.select(sa.func.coalesce(sa.func.max(LogCheckpointRow.c.size), 0)).scalar_subquery()
+    at: datetime | None = conn.scalar(
+        sa.select(LogLeafRow.c.at).where(LogLeafRow.c.number >= signed).order_by(LogLeafRow.c.number).limit(1)
+    )
+    return at
+
+
 def load_checkpoint(conn: Connection) -> str | None:
     """The latest signed state."""
     note: str | None = conn.scalar(
