@@ -214,4 +214,9 @@ def table(headers: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
 
 def main() -> None:
     """The entry point ``monitor``."""
+    from monitor.cli import alive
+
+    code = alive.answer(sys.argv[1:])
+    if code is not None:
+        sys.exit(code)
     root(prog_name="monitor")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from monitor.cli import Session, command, emit
+from monitor.cli.alive import is_alive
 from monitor.errors import UsageError
 
 if TYPE_CHECKING:
@@ -143,9 +144,9 @@ def status(session: Session, as_json: bool, alive: bool, strict: bool) -> None:
     until, reason), refused_often (by channel), failed, to_fan_out, fenced; sender: last_beat_at, age (s),
     working; bot (where one is configured): the same, and problem.
     """
-    report = load_status(session.components)
     if alive:
-        sys.exit(0 if report["sender"]["working"] else 1)
+        sys.exit(0 if is_alive(session.settings.data.folder) else 1)
+    report = load_status(session.components)
     if as_json:
         emit(report)
     else:

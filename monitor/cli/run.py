@@ -15,6 +15,7 @@ from sqlalchemy import Engine
 from monitor import __version__, app, bot, web
 from monitor.app import Components
 from monitor.bot import Bot, webhook
+from monitor.cli import alive
 from monitor.config import Settings
 from monitor.errors import BusyError
 from monitor.fetch import Fetcher
@@ -70,6 +71,7 @@ def create_sender(components: Components) -> SenderLoop:
     def beat() -> None:
         with transaction(components.engine) as conn:
             heartbeats.beat(conn, "sender", app.process_name(), components.clock())
+        alive.touch(components.settings.data.folder)
 
     return SenderLoop(send, beat)
 

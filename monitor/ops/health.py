@@ -25,7 +25,7 @@ from monitor.storage.lists import log_rows, overview
 from monitor.storage.lists.overview import SourceOverview
 from monitor.storage.people import signups
 
-SILENT_AFTER = timedelta(minutes=2)
+SILENT_AFTER = timedelta(minutes=2)  # `cli.alive` has the same for its file
 """Sender and bot write a heartbeat every 20 seconds; after this long without one they count as not working.
 """
 WAVE, WAVE_SHARE = 10, 0.05
