@@ -318,8 +318,10 @@ class Components:
         from monitor.storage import meta
         from monitor.storage.engine import transaction
 
-        name = f"{urlsplit(self.settings.site.public_url or '').hostname}/log"
-        if self.settings.site.public_url is None:
+        host = urlsplit(self.settings.site.public_url or "").hostname
+        if host:
+            name = f"{host.encode('idna').decode()}/log"
+        else:
             with transaction(self.engine) as conn:
                 name = f"map-monitor/{meta.identity(conn)}"
         return open_log_key(self.engine, self.settings.data.folder, name, self.clock())

@@ -15,6 +15,7 @@ from monitor.storage.lists.changes import StoredChange
 from monitor.web.errors import missing
 from monitor.web.pages import Templates, get, language_of, site_of
 from monitor.web.places import read_zips, states_of, zip_path
+from monitor.web.record_log import load_head_header
 
 router = APIRouter()
 
@@ -61,6 +62,7 @@ def _feed(
         began = min(
             filter(None, (store.first_read(conn, name) for name in site.sources)), default=site.clock()
         )
+        head = load_head_header(conn)
     body = templates.render(
         language,
         "feed.atom",
@@ -71,7 +73,7 @@ def _feed(
         updated=_updated(rows[0]) if rows else began,
     ).encode()
     tag = f'"{hashlib.sha256(body).hexdigest()[:20]}"'
-    headers = {"ETag": tag, "Vary": "Accept-Language, Cookie", "Content-Language": language}
+    headers = {"ETag": tag, "Vary": "Accept-Language, Cookie", "Content-Language": language} | head
     asked = {each.strip().removeprefix("W/") for each in request.headers.get("if-none-match", "").split(",")}
     if tag in asked:
         return Response(status_code=304, headers=headers)

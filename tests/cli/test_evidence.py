@@ -386,3 +386,18 @@ def test_a_record_that_nobody_signs_is_a_problem(
     assert polled.exit_code == 0
     assert "the record is not signed" in polled.stderr
     assert "put back" in polled.stderr
+
+
+@pytest.mark.parametrize(
+    ("site", "name"),
+    [('public_url = "https://wächter.example:8443"', "xn--wchter-bua.example/log"), ("", "map-monitor/")],
+)
+def test_the_record_is_named_by_the_site_in_ascii(tmp_path: Path, site: str, name: str) -> None:
+    config = tmp_path / "config.toml"
+    config.write_text(
+        CONFIG.format(database=f"sqlite:///{tmp_path / 'monitor.db'}", url="http://127.0.0.1:9/none").replace(
+            'public_url = "https://watch.example"', site
+        )
+    )
+    CliRunner().invoke(root, ["poll", "--config", str(config)])
+    assert (tmp_path / "data" / "log.head").read_text("ascii", "replace").startswith(name)

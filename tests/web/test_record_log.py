@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy.engine import Engine
 
 from monitor.record import log, signing
-from monitor.record.checkpoint import Verifier, open_checkpoint, read_checkpoint
+from monitor.record.checkpoint import Verifier, open_checkpoint, parse_head, read_checkpoint
 from monitor.record.tiles import decode_entries, format_tile_path
 from monitor.record.tree import Frontier, hash_leaf
 from monitor.storage.engine import transaction
@@ -61,6 +61,20 @@ def test_the_tree_can_be_rebuilt_from_what_is_served(filled: Running) -> None:
     assert frontier.root == checkpoint.root
     assert fetch_all(filled, 1, checkpoint.size // 256) == second
     assert len(second) == checkpoint.size // 256 * sha256().digest_size
+
+
+def test_feeds_carry_the_head_and_keep_their_etag(filled: Running) -> None:
+    head = read_checkpoint(filled.get("/log/checkpoint").text).head
+    first = filled.get("/feed.atom")
+    assert first.headers["Record-Head"] == head
+    again = filled.get("/feed.atom", **{"If-None-Match": first.headers["ETag"]})
+    assert (again.status_code, again.headers["Record-Head"]) == (304, head)
+    assert parse_head(first.headers["Record-Head"])[0] > 600
+    with transaction(filled.engine) as conn:
+        conn.exec_driver_sql("DELETE FROM log_checkpoint")
+    unsigned = filled.get("/feed.atom")
+    assert "Record-Head" not in unsigned.headers
+    assert unsigned.headers["ETag"] == first.headers["ETag"]
 
 
 def test_what_is_not_there_yet_is_not_served(filled: Running) -> None:
