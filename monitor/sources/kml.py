@@ -150,46 +150,48 @@ class Document:
         return _Container(element, parent.folder, names)
 
     def _read_placemark(self, element: Element, folder: str | None, level: int) -> None:
+        # The longest loop of all: texts are taken without a call where an element has no others in it.
+        local = self._local
         name = address = description = point = None
         columns: dict[str, str] = {}
         for child in element:
-            match self._local[child.tag]:
-                case "name":
-                    name = _text(child) if name is None else name
-                case "address":
-                    address = _text(child) if address is None else address
-                case "description":
-                    description = _text(child) if description is None else description
-                case "ExtendedData":
-                    self._read_columns(child, columns)
-                case "Point" | "MultiGeometry":
-                    point = self._coordinates(child) if point is None else point
-                case "Placemark":
-                    self._read_placemark(child, folder, _deeper(level))
-                case _ if len(child):
-                    self._take(_Container(child, folder, None), ended=True, level=_deeper(level))
-        self.count += 1
-        name, address, *values = clean_all([name or "", address or "", *columns.values()])
-        self._ready.append(
-            Placemark(
-                self.count, name, address, description or "", point, tuple(columns), values, folder
-            )
-        )  # fmt: skip
-
-    def _read_columns(self, element: Element, columns: dict[str, str]) -> None:
-        local = self._local
-        for child in element:
             kind = local[child.tag]
-            if kind == "Data":
-                title = child.get("name", "")
-                for value in child:
-                    if title not in columns and local[value.tag] == "value":
-                        columns[title] = _text(value)
-            elif kind == "SchemaData":
-                for value in child:
-                    title = value.get("name", "")
-                    if title not in columns and local[value.tag] == "SimpleData":
-                        columns[title] = _text(value)
+            if kind == "name":
+                if name is None:
+                    name = _text(child) if len(child) else child.text or ""
+            elif kind == "address":
+                if address is None:
+                    address = _text(child) if len(child) else child.text or ""
+            elif kind == "ExtendedData":
+                for cell in child:
+                    if local[cell.tag] == "Data":
+                        title = cell.get("name", "")
+                        for value in cell:
+                            if local[value.tag] == "value" and title not in columns:
+                                columns[title] = _text(value) if len(value) else value.text or ""
+                    else:
+                        self._read_schema_data(cell, columns)
+            elif kind == "description":
+                if description is None:
+                    description = _text(child) if len(child) else child.text or ""
+            elif kind == "Point" or kind == "MultiGeometry":
+                point = self._coordinates(child) if point is None else point
+            elif kind == "Placemark":
+                self._read_placemark(child, folder, _deeper(level))
+            elif len(child):
+                self._take(_Container(child, folder, None), ended=True, level=_deeper(level))
+        self.count = number = self.count + 1
+        texts = clean_all([*columns.values(), name or "", address or ""])
+        address, name = texts.pop(), texts.pop()
+        row = number, name, address, description or "", point, tuple(columns), texts, folder
+        self._ready.append(tuple.__new__(Placemark, row))
+
+    def _read_schema_data(self, element: Element, columns: dict[str, str]) -> None:
+        if self._local[element.tag] == "SchemaData":
+            for value in element:
+                title = value.get("name", "")
+                if title not in columns and self._local[value.tag] == "SimpleData":
+                    columns[title] = _text(value)
 
     def _coordinates(self, element: Element) -> str | None:
         """The coordinates of a Point, or of the first Point of a MultiGeometry; None where there is none."""

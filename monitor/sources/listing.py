@@ -115,11 +115,11 @@ class ListingReader:
         number: int,
         titles: Sequence[str],
         texts: Sequence[str],
-        *,
         name: str = "",
         address: str = "",
         point: tuple[float, float] | str | None = None,
         folder: str | None = None,
+        *,
         links: Mapping[int, str] = _NO_LINKS,
     ) -> None:
         """Read row ``number`` (from 1): cleaned texts under the titles of their columns, links by position.

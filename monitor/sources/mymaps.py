@@ -33,7 +33,7 @@ def parse(body: bytes, options: ParseOptions) -> Publication:
     for number, name, address, description, point, titles, values, folder in document.placemarks():
         if description and not titles:
             titles, values = _read_description(description, reader)
-        reader.read(number, titles, values, name=name, address=address, point=point, folder=folder)
+        reader.read(number, titles, values, name, address, point, folder)
     if not document.count:
         raise ParseError(
             "The KML has no placemark, only a link to another document."
