@@ -28,8 +28,8 @@ import aiosmtplib
 import sqlalchemy as sa
 
 from benchmarks import outbox
-from monitor.channels.email import Email
-from monitor.channels.mime import Form, Letterhead
+from monitor.channels.email.mime import Form, Letterhead
+from monitor.channels.email.transport import Email
 from monitor.channels.placeholders import fill
 from monitor.domain import (
     Change,

@@ -196,7 +196,7 @@ def open_channels(settings: Settings, clock: Callable[[], datetime] = now) -> di
         return channels
     email = settings.email
     if email.host and email.sender:
-        from monitor.channels.email import Email
+        from monitor.channels.email.transport import Email
 
         channels["email"] = Email(
             host=email.host,
@@ -212,7 +212,7 @@ def open_channels(settings: Settings, clock: Callable[[], datetime] = now) -> di
             bounce_token=lambda envelope: envelope.placeholders["bounce"],
         )
     if settings.telegram.token:
-        from monitor.channels.telegram import Telegram
+        from monitor.channels.telegram.transport import Telegram
 
         channels["telegram"] = Telegram(
             token=settings.telegram.token.get_secret_value(),
@@ -231,7 +231,7 @@ def _trusting(authority: Path) -> ssl.SSLContext:
 
 def sender_address(settings: Settings) -> str:
     """The bare address that mails come from."""
-    from monitor.channels.mime import Letterhead
+    from monitor.channels.email.mime import Letterhead
 
     return Letterhead.of(settings.email.sender or MAILBOX_SENDER).address
 

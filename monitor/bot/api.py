@@ -29,9 +29,9 @@ from telegram.constants import ParseMode, UpdateType
 from telegram.error import BadRequest, Forbidden, TelegramError
 
 from monitor.bot.replies import Reply
-from monitor.channels.posts import LIMIT, length
-from monitor.channels.rate import Pace
-from monitor.channels.telegram import Checked, hush, meaning_of, obstacle, trusted
+from monitor.channels.telegram.posts import LIMIT, length
+from monitor.channels.telegram.rate import Pace
+from monitor.channels.telegram.transport import Checked, hush, meaning_of, obstacle, trusted
 from monitor.errors import Permanent, Transient
 
 log = logging.getLogger(__name__)

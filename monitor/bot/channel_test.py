@@ -9,7 +9,7 @@ from telegram.error import TelegramError
 
 from monitor.bot.api import Api
 from monitor.bot.replies import Reply, safe
-from monitor.channels.telegram import meaning_of
+from monitor.channels.telegram.transport import meaning_of
 from monitor.errors import SendError
 
 

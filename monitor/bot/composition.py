@@ -11,8 +11,8 @@ from monitor.app import Components
 from monitor.bot.api import Api
 from monitor.bot.context import BotContext, Webhook
 from monitor.bot.runner import Bot
-from monitor.channels.rate import Pace
-from monitor.channels.telegram import Telegram
+from monitor.channels.telegram.rate import Pace
+from monitor.channels.telegram.transport import Telegram
 from monitor.config import Settings
 from monitor.domain import Listing, Placement
 from monitor.errors import UsageError

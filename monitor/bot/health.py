@@ -14,7 +14,7 @@ from sqlalchemy.engine import Engine
 from telegram.error import Conflict, TelegramError
 
 from monitor.bot.context import Timing
-from monitor.channels.telegram import meaning_of
+from monitor.channels.telegram.transport import meaning_of
 from monitor.errors import StoreError, Transient
 from monitor.storage import engine as db
 from monitor.storage import heartbeats, meta

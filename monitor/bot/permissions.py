@@ -10,7 +10,7 @@ from telegram import ChatFullInfo, ChatMember
 from telegram.constants import ChatMemberStatus, ChatType
 
 from monitor.bot.updates import Command
-from monitor.channels.telegram import can_post
+from monitor.channels.telegram.transport import can_post
 from monitor.messages.locale import N_
 
 _ADMINISTRATORS = {ChatMemberStatus.OWNER, ChatMemberStatus.ADMINISTRATOR}

@@ -24,8 +24,8 @@ from monitor.bot.health import BotHealth
 from monitor.bot.replies import COMMANDS, ENOUGH, SORRY, STALE, Reply, Translator
 from monitor.bot.throttle import Admission, Throttle
 from monitor.bot.updates import BotRemoved, Command, GroupMigrated, StaleButton, read
-from monitor.channels.rate import Pace
-from monitor.channels.telegram import meaning_of, words
+from monitor.channels.telegram.rate import Pace
+from monitor.channels.telegram.transport import meaning_of, words
 from monitor.errors import Permanent, SendError, StoreError, Transient, location_of
 from monitor.messages import locale
 from monitor.storage import engine as db

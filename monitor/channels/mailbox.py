@@ -21,10 +21,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Literal, Self
 
-from monitor.channels.mime import POLICY, Form, Letterhead, message_id, unstructured
+from monitor.channels.email.mime import POLICY, Form, Letterhead, message_id, unstructured
+from monitor.channels.email.replies import domain
 from monitor.channels.placeholders import fill
-from monitor.channels.posts import posts
-from monitor.channels.replies import domain
+from monitor.channels.telegram.posts import posts
 from monitor.domain import Envelope, Rendered
 from monitor.errors import Transient
 

@@ -21,8 +21,8 @@ from monitor.errors import MonitorError, UsageError
 from monitor.fetch import Fetched
 
 if TYPE_CHECKING:
-    from monitor.channels.email import Email
-    from monitor.channels.telegram import Telegram
+    from monitor.channels.email.transport import Email
+    from monitor.channels.telegram.transport import Telegram
 
 REVIEW_AFTER = timedelta(days=365)
 """The meaning of a listing changes over the years: older texts are due for the operator's review."""

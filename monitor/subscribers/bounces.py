@@ -22,7 +22,7 @@ from itertools import islice
 
 from sqlalchemy.engine import Connection, Engine
 
-from monitor.channels.replies import refusal
+from monitor.channels.email.replies import refusal
 from monitor.core.retry import struck_out
 from monitor.core.tokens import Purpose
 from monitor.errors import Permanent, Transient

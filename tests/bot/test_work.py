@@ -21,7 +21,7 @@ from sqlalchemy.engine import Engine
 from monitor.bot import Bot, Timing, Webhook, runner
 from monitor.bot.runner import TURN
 from monitor.bot.throttle import PER_MINUTE
-from monitor.channels.rate import Pace
+from monitor.channels.telegram.rate import Pace
 from monitor.errors import StoreError
 from monitor.keys import KeyFile
 from monitor.ops.health import status

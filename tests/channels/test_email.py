@@ -13,8 +13,8 @@ from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
 from monitor.channels import EVERYTHING, Channel
-from monitor.channels.email import Email
-from monitor.channels.mime import Form, Letterhead
+from monitor.channels.email.mime import Form, Letterhead
+from monitor.channels.email.transport import Email
 from monitor.errors import Permanent, SendError, Transient
 from tests.channels.examples import MESSAGE, NOW, SENDER, clock, envelope
 from tests.peers.smtp import DROP, STALL, SmtpPeer, trusting

@@ -10,7 +10,7 @@ from contextlib import suppress
 
 import pytest
 
-from monitor.channels.email import Email
+from monitor.channels.email.transport import Email
 from monitor.errors import SendError
 from tests.channels.examples import MESSAGE, SENDER, clock, envelope
 from tests.channels.test_telegram import telegram

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from monitor.channels import Channel
+from monitor.channels.email.mime import Form, Letterhead
 from monitor.channels.mailbox import Mailbox, file_name
-from monitor.channels.mime import Form, Letterhead
 from monitor.domain import Envelope, Rendered
 from monitor.errors import Permanent, Transient
 from tests.channels.examples import MESSAGE, NOW, SENDER, clock, envelope

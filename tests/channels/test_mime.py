@@ -16,7 +16,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from monitor.channels.mime import Form, Letterhead, checked
+from monitor.channels.email.mime import Form, Letterhead, checked
 from monitor.channels.placeholders import fill
 from monitor.domain import Envelope, Rendered, placeholder
 from monitor.errors import Permanent

@@ -9,7 +9,7 @@ import itertools
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from monitor.channels.rate import Pace
+from monitor.channels.telegram.rate import Pace
 
 
 class Time:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor.channels.posts import LIMIT, length, posts
+from monitor.channels.telegram.posts import LIMIT, length, posts
 from monitor.errors import Permanent
 
 

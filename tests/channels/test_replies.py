@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from monitor.channels import EVERYTHING
-from monitor.channels.replies import redacted, refusal
+from monitor.channels.email.replies import redacted, refusal
 from monitor.errors import Permanent, Transient
 
 ADDRESS = "ann.lee@People.example"

@@ -12,7 +12,7 @@ import pytest
 from telegram.error import BadRequest, Conflict, NetworkError, TelegramError, TimedOut
 
 from monitor.channels import EVERYTHING, Channel
-from monitor.channels.telegram import Telegram, meaning_of
+from monitor.channels.telegram.transport import Telegram, meaning_of
 from monitor.domain import Envelope, Rendered
 from monitor.errors import Permanent, SendError, Transient
 from tests.channels.examples import MESSAGE, envelope

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from monitor.channels.posts import LIMIT, length, posts
+from monitor.channels.telegram.posts import LIMIT, length, posts
 from monitor.domain import (
     Change,
     Confidence,

@@ -21,8 +21,8 @@ import aiosmtplib
 from aiosmtplib import SMTPAuthenticationError, SMTPException, SMTPHeloError, SMTPResponse, SMTPTimeoutError
 
 from monitor.channels import EVERYTHING
-from monitor.channels.mime import Form, Letterhead, checked
-from monitor.channels.replies import domain, redacted, refusal
+from monitor.channels.email.mime import Form, Letterhead, checked
+from monitor.channels.email.replies import domain, redacted, refusal
 from monitor.domain import Envelope, Rendered
 from monitor.errors import Transient
 

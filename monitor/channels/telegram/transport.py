@@ -50,8 +50,8 @@ from telegram.request import HTTPXRequest
 
 from monitor.channels import EVERYTHING
 from monitor.channels.placeholders import fill
-from monitor.channels.posts import posts
-from monitor.channels.rate import Pace
+from monitor.channels.telegram.posts import posts
+from monitor.channels.telegram.rate import Pace
 from monitor.domain import Envelope, Rendered
 from monitor.errors import Permanent, SendError, Transient
 
