@@ -248,7 +248,7 @@ def drained(engine: Engine, folder: Path, limit: int) -> float:
     result, seconds = timed(
         lambda: asyncio.run(
             drain(
-                engine, {"email": Accepting()}, KEYS, loader=loader(engine), render=render, placeholders=marks, folder=folder, domain="watch.example",
+                engine, {"email": Accepting()}, KEYS, loader=loader(engine), render=lambda _, message: render(message), placeholders=marks, folder=folder, domain="watch.example",
                 owner="bench", clock=lambda: NOW,
             )
         )

@@ -204,7 +204,7 @@ async def ledger(port: int, mails: int, connections: int) -> float:
             {"email": opened(port, connections)},
             outbox.KEYS,
             loader=outbox.loader(engine),
-            render=lambda _: message,
+            render=lambda *_: message,
             placeholders=lambda recipient: envelope(recipient.subscriber).placeholders,
             folder=folder,
             domain="watch.example",

@@ -98,7 +98,7 @@ def _bring(engine: Engine, keys: KeyFile, state: str, now: datetime) -> None:
         with db.transaction(engine) as conn:
             people.suppress(conn, "email", hashed, "gone", now)
         return
-    subscribers.request(engine, keys, Wish(address=address, places=("60601",), sources=("ring",)), client=None, now=now)  # fmt: skip
+    subscribers.request(engine, keys, Wish(address=address, places=("60601",), sources=("ring",)), channel="email", client=None, now=now)  # fmt: skip
     subscribers.admit(engine, keys, now)
     with db.reading(engine) as conn:
         one = people.find(conn, "email", hashed)

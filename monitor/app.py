@@ -10,24 +10,20 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-import ssl
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Self
 
-from monitor.errors import ConfigError, MonitorError
+from monitor.errors import MonitorError
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from sqlalchemy import Engine
 
     from monitor.channels import Channel
     from monitor.config import Settings
-    from monitor.domain import Listing, Placement, Rendered
+    from monitor.domain import Listing, Placement
     from monitor.fetch import Fetcher
     from monitor.keys import KeyFile
     from monitor.messages import Message, Sender
@@ -167,66 +163,47 @@ MAILBOX_SENDER = "Map Monitor <alerts@localhost>"  # when mail goes into files a
 
 
 def configured_channels(settings: Settings) -> frozenset[str]:
-    """The channels with a transport: "email" with a relay, "telegram" with a token, both with a mailbox
-    folder.
-    """
-    if settings.mailbox.folder:
-        return frozenset({"email", "telegram"})
-    found = {"email": settings.email.host, "telegram": settings.telegram.token}
-    return frozenset(name for name, transport in found.items() if transport)
+    """The names of the channels with a transport; a mailbox folder stands in for all of them."""
+    from monitor.channels.kinds import KINDS
+
+    return frozenset(
+        name
+        for name, kind in KINDS.items()
+        if settings.mailbox.folder or kind.is_configured(settings.channel(name))
+    )
 
 
 def has_bot(settings: Settings) -> bool:
-    """Whether people can talk to a bot: there is a token, and files do not stand in for Telegram."""
-    return settings.telegram.token is not None and settings.mailbox.folder is None
+    """Whether people can talk to a bot: its channel is configured, and files do not stand in for it."""
+    from monitor.channels.kinds import KINDS
+
+    if settings.mailbox.folder:
+        return False
+    return any(KINDS[name].has_bot for name in configured_channels(settings))
 
 
 def open_channels(settings: Settings, clock: Callable[[], datetime] = now) -> dict[str, Channel]:
-    """The configured channels by name, not connected yet. ``[mailbox] folder`` replaces them all by files.
+    """Create the configured channels by name, not connected yet. ``[mailbox] folder`` replaces them all by files.
 
-    Raises ConfigError when the relay's authority cannot be read.
+    Raises ConfigError when a section names a file that cannot be read.
     """
-    channels: dict[str, Channel] = {}
-    if settings.mailbox.folder:
-        from monitor.channels.mailbox import Mailbox
+    from monitor.channels.kinds import KINDS
 
+    if folder := settings.mailbox.folder:
         sender = settings.email.sender or MAILBOX_SENDER
-        for name in ("email", "telegram"):
-            channels[name] = Mailbox(settings.mailbox.folder, stands_for=name, sender=sender, clock=clock)
-        return channels
-    email = settings.email
-    if email.host and email.sender:
-        from monitor.channels.email.transport import Email
-
-        channels["email"] = Email(
-            host=email.host,
-            port=email.service_port,
-            sender=email.sender,
-            clock=clock,
-            security=email.security,
-            username=email.username,
-            password=email.password.get_secret_value() if email.password else None,
-            connections=email.connections,
-            verp=email.verp,
-            tls=_trusting(email.ca) if email.ca else None,
-            bounce_token=lambda envelope: envelope.placeholders["bounce"],
-        )
-    if settings.telegram.token:
-        from monitor.channels.telegram.transport import Telegram
-
-        channels["telegram"] = Telegram(
-            token=settings.telegram.token.get_secret_value(),
-            base_url=settings.telegram.base_url,
-            clock=time.monotonic,
-        )
-    return channels
+        return {name: kind.open_mailbox(folder, sender, clock) for name, kind in KINDS.items()}
+    configured = configured_channels(settings)
+    return {
+        name: kind.open(settings.channel(name), clock) for name, kind in KINDS.items() if name in configured
+    }
 
 
-def _trusting(authority: Path) -> ssl.SSLContext:
-    try:
-        return ssl.create_default_context(cafile=authority)
-    except OSError:
-        raise ConfigError([f"email.ca: {authority} is no file of PEM certificates"]) from None
+def operator_addresses(settings: Settings) -> dict[str, Mapping[str, str]]:
+    """The operator's own addresses by channel, each by place; only channels that can have some."""
+    from monitor.channels.kinds import KINDS
+
+    found = {name: kind.operator_addresses(settings.channel(name)) for name, kind in KINDS.items()}
+    return {name: addresses for name, addresses in found.items() if addresses is not None}
 
 
 def sender_address(settings: Settings) -> str:
@@ -335,11 +312,11 @@ class Components:
             self.settings.infos, self.settings.site.public_url, self.engine, self.coverage, self.clock
         )
 
-    def render(self, message: Message) -> Rendered:
-        """Render a message as from this service."""
-        from monitor import messages
+    def render(self, channel: str, message: Message) -> object:
+        """Render a message as from this service, in the form that a channel sends."""
+        from monitor.channels.kinds import kind_of
 
-        return messages.render(message, message_sender(self.settings))
+        return kind_of(channel).render(message, message_sender(self.settings))
 
     @property
     def placeholders(self) -> RecipientPlaceholders:
@@ -432,13 +409,15 @@ async def send_due(
 
 
 def follow_channels(components: Components) -> None:
-    """Make the configured Telegram channels subscribers."""
+    """Make the addresses that stand in the configuration subscribers."""
     from monitor import subscribers
 
-    subscribers.follow_channels(
-        components.engine,
-        components.keys,
-        channels=components.settings.telegram.channels,
-        sources=list(components.settings.watched),
-        now=components.clock(),
-    )
+    for channel, addresses in operator_addresses(components.settings).items():
+        subscribers.follow_channels(
+            components.engine,
+            components.keys,
+            channels=addresses,
+            sources=list(components.settings.watched),
+            now=components.clock(),
+            channel=channel,
+        )

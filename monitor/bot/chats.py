@@ -17,6 +17,7 @@ from sqlalchemy.engine import Connection
 
 from monitor import subscribers
 from monitor.bot.context import BotContext
+from monitor.channels.kinds import lookup
 from monitor.messages import locale
 from monitor.storage import engine as db
 from monitor.storage import people
@@ -207,7 +208,7 @@ class Chats:
             if other is None:
                 address = str(to)
                 people.readdress(
-                    conn, known.id, self._keys.seal(CHANNEL, address), self._keys.lookup(CHANNEL, address)
+                    conn, known.id, self._keys.seal(CHANNEL, address), lookup(self._keys, CHANNEL, address)
                 )
             elif other.id != known.id:
                 endings.merge(conn, known.id, other.id, self._clock())
@@ -225,12 +226,12 @@ class Chats:
         return any(lane.channel == CHANNEL and lane.name == self._hash(chat) for lane in lanes)
 
     def _hash(self, chat: int) -> str:
-        return self._keys.lookup(CHANNEL, str(chat))
+        return lookup(self._keys, CHANNEL, str(chat))
 
     def _find(self, conn: Connection, chat: int, name: str | None) -> Subscriber | None:
         found = people.find(conn, CHANNEL, self._hash(chat))
         if found is None and name is not None:
-            found = people.find(conn, CHANNEL, self._keys.lookup(CHANNEL, name))
+            found = people.find(conn, CHANNEL, lookup(self._keys, CHANNEL, name))
         return found
 
     def _watching(self, conn: Connection, one: Subscriber | None) -> Watching:

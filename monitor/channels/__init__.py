@@ -1,28 +1,40 @@
-"""How a message leaves: one module per channel, all behind one protocol.
+"""Delivery channels: `kinds` is the registry, and each kind has a file or folder here.
 
-A channel is opened once (``async with``), keeps its connections, and takes one message for one recipient at a time; up to
-``concurrency`` calls of `Channel.send` may run at once. What goes wrong is raised as `errors.Transient` or `errors.Permanent` and
-nothing else. A channel never sees the database or the configuration, and never logs an address, a chat id or a token.
+A `ChannelKind` holds everything that is particular to one kind of channel; the rest of the program asks the registry and never
+branches on a name. A `Channel` is an open transport: it is opened once (``async with``), keeps its connections, and takes one
+message for one recipient at a time; up to ``concurrency`` calls of `Channel.send` may run at once. Failures are raised as
+`errors.Transient` or `errors.Permanent` and nothing else. A channel never reads the database and never logs an address, a chat
+id or a token.
 
-Keys of ``Envelope.placeholders``: every placeholder of the message, and for mail two more that only headers use:
-``one-click`` (the https address of RFC 8058) and ``stop-by-mail`` (a mailto: link for List-Unsubscribe when ``stop`` is none).
+Keys of ``Envelope.placeholders``: every placeholder of the message, and for mail two more that only headers use: ``one-click``
+(the https address of RFC 8058) and ``stop-by-mail`` (a mailto: link for List-Unsubscribe when ``stop`` is none).
 """
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from pathlib import Path
 from types import TracebackType
-from typing import Protocol, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, Self, TypeVar
 
-from monitor.domain import Envelope, Rendered
+from monitor.domain import Envelope
+from monitor.settings_types import ChannelSection
+
+if TYPE_CHECKING:
+    from monitor.messages import Message, Sender
 
 EVERYTHING = "*"
 """The lane of a failure that concerns the whole channel: the server is away, refuses the password, or lost its certificate."""
 
+S = TypeVar("S", bound=ChannelSection)
+
 
 class Channel(Protocol):
-    """One way out. Opening it connects to nothing: a server that is away fails the first send, not the program's start.
+    """An open transport. Opening connects to nothing: a server that is away fails the first send, not the program's start.
 
-    ``name`` is the word in ``subscriber.channel`` ("email", "telegram"), ``concurrency`` how many sends may run at once.
+    ``name`` is that of its kind, ``concurrency`` how many sends may run at once.
     """
 
     @property
@@ -32,11 +44,14 @@ class Channel(Protocol):
     def concurrency(self) -> int: ...
 
     def lane(self, address: str) -> str:
-        """What pauses together with this address: its mail domain or its chat id. Pure; never raises."""
+        """What pauses together with this address, see `ChannelKind.lane`."""
         ...
 
-    async def send(self, message: Rendered, envelope: Envelope) -> None:
-        """Hand one message over, its marks filled from ``envelope.placeholders``. Raises Transient or Permanent; returning is acceptance."""
+    async def send(self, message: Any, envelope: Envelope) -> None:
+        """Send what the kind rendered, with ``envelope.placeholders`` filled in. Raises Transient or Permanent.
+
+        Returning means that the server accepted it.
+        """
         ...
 
     async def __aenter__(self) -> Self: ...
@@ -44,3 +59,89 @@ class Channel(Protocol):
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None: ...
+
+
+class ChannelKind(ABC, Generic[S]):
+    """Everything particular to one kind of channel. Subclasses import their transport in `open` only.
+
+    ``name`` is stored in ``subscriber.channel`` and names the section of the configuration, whose class is ``section``.
+    ``resends_ambiguous``: a message that may have arrived is sent again on the whole retry schedule; if False, once at most.
+    ``sends_receipts``: people who signed up on the site get a receipt after a quarter without a message.
+    ``has_bot``: people can talk to a bot on this channel. ``lane_problem``: what paused lanes mean, if an operator must know.
+    ``loggers``: loggers of its libraries that write addresses or secrets below WARNING.
+    """
+
+    name: ClassVar[str]
+    section: type[S]
+    resends_ambiguous: ClassVar[bool] = True
+    sends_receipts: ClassVar[bool] = False
+    has_bot: ClassVar[bool] = False
+    lane_problem: ClassVar[str | None] = None
+    loggers: ClassVar[tuple[str, ...]] = ()
+
+    @abstractmethod
+    def normalise(self, address: str) -> str:
+        """Return the address as it is stored and written to. Raises UsageError with the reason if it is not one."""
+
+    @abstractmethod
+    def is_configured(self, section: S) -> bool:
+        """Whether the section names a transport."""
+
+    @abstractmethod
+    def open(self, section: S, clock: Callable[[], datetime]) -> Channel:
+        """Create the transport, not connected yet. ``clock`` dates messages. Raises ConfigError."""
+
+    def recognises(self, address: str) -> bool:
+        """Whether text has the form of this channel's addresses, where nobody names the channel."""
+        return False
+
+    def comparable(self, address: str) -> str:
+        """Return the one spelling under which an address is found. Default: spellings that differ are other addresses."""
+        return address.strip()
+
+    def mailbox(self, address: str) -> str:
+        """Return what is limited together: the owner of several spellings of an address, as far as they tell."""
+        return self.comparable(address)
+
+    def mask(self, address: str) -> str:
+        """Shorten an address for logs and lists. Default: its first and its last two characters."""
+        return mask_middle(address, 1)
+
+    def lane(self, address: str) -> str:
+        """Return what pauses together with this address. Default: the address alone. Pure; never raises."""
+        return address
+
+    def render(self, message: Message, sender: Sender) -> object:
+        """Render a message for `Channel.send`. Default: subject, text, HTML and blocks (`domain.Rendered`)."""
+        from monitor import messages
+
+        return messages.render(message, sender)
+
+    def operator_addresses(self, section: S) -> Mapping[str, str] | None:
+        """Return the operator's own addresses, by place; None if this kind has none."""
+        return None
+
+    def absence(self, section: S) -> tuple[bool, str] | None:
+        """Return what `monitor check` says without a transport, and whether that is in order; None: nothing."""
+        return True, f"not configured; {self.name} deliveries wait"
+
+    async def check(self, section: S, channel: Any) -> str:
+        """Reach the server without sending and say what was reached. Raises Transient or Permanent with the reason."""
+        return "configured; nothing is checked without sending"
+
+    def mail_writer(self, sender: str, clock: Callable[[], datetime]) -> Callable[[Any, Envelope], bytes]:
+        """Return what makes the .eml file of a rendered message, for `mailbox`."""
+        from monitor.channels.mailbox import plain_mail
+
+        return lambda rendered, envelope: plain_mail(self.name, rendered, envelope, sender, clock())
+
+    def open_mailbox(self, folder: Path, sender: str, clock: Callable[[], datetime]) -> Channel:
+        """Create a channel that writes this kind's messages into a folder instead of sending them."""
+        from monitor.channels.mailbox import Mailbox
+
+        return Mailbox(folder, self, sender=sender, clock=clock)
+
+
+def mask_middle(text: str, shown: int) -> str:
+    """Keep the first ``shown`` and the last two characters, if that hides at least one."""
+    return f"{text[:shown]}…{text[-2:]}" if len(text) > shown + 2 else "…"

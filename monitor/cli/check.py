@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import re
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from monitor import app, subscribers
 from monitor.app import Components
+from monitor.channels import kinds
 from monitor.config import DEFAULT_PATH, LOOPBACK, Settings, exposed
 from monitor.core import tokens
 from monitor.core.tokens import Purpose
@@ -21,8 +22,7 @@ from monitor.errors import MonitorError, UsageError
 from monitor.fetch import Fetched
 
 if TYPE_CHECKING:
-    from monitor.channels.email.transport import Email
-    from monitor.channels.telegram.transport import Telegram
+    pass
 
 REVIEW_AFTER = timedelta(days=365)
 """The meaning of a listing changes over the years: older texts are due for the operator's review."""
@@ -135,25 +135,20 @@ def _check_meanings(settings: Settings) -> Iterator[Finding]:
 
 
 async def _check_channels(settings: Settings) -> list[Finding]:
-    found = []
-    channels = app.open_channels(settings)
     if settings.mailbox.folder:
-        found.append(
+        return [
             Finding("mailbox", True, f"every message is written to {settings.mailbox.folder}, none is sent")
-        )
-        return found
-    if "email" in channels:
-        found.append(await _check_part("email", cast("Email", channels["email"]).check))
-    else:
-        found.append(Finding("email", True, "not configured; email deliveries wait"))
-    if "telegram" in channels:
-        telegram = cast("Telegram", channels["telegram"])
-        async with telegram:
-            found.append(
-                await _check_part("telegram", lambda: telegram.check(settings.telegram.channels.values()))
-            )
-    elif settings.telegram.channels:
-        found.append(Finding("telegram", False, "channels are configured, but no token"))
+        ]
+    channels = app.open_channels(settings)
+    found = []
+    for name, kind in kinds.KINDS.items():
+        section = settings.channel(name)
+        if name not in channels:
+            absence = kind.absence(section)
+            found += [Finding(name, *absence)] if absence else []
+            continue
+        async with channels[name] as channel:
+            found.append(await _check_part(name, partial(kind.check, section, channel)))
     return found
 
 
@@ -165,8 +160,8 @@ async def _check_part(what: str, test: Callable[[], Awaitable[str]]) -> Finding:
 
 
 def _sample_channel(settings: Settings, to: str) -> str:
-    channel = "telegram" if re.fullmatch(r"@\w+|-?\d+", to) else "email"
-    subscribers.checked(channel, to)
+    channel = kinds.recognise(to)
+    subscribers.normalise_address(channel, to)
     if channel not in app.configured_channels(settings):
         raise UsageError(f"no sample can be sent: {channel} is not configured")
     return channel
@@ -174,17 +169,16 @@ def _sample_channel(settings: Settings, to: str) -> str:
 
 async def _send_sample(settings: Settings, channel: str, to: str) -> str:
     """Send one alert, marked as a sample, over the real channel with the real templates."""
-    from monitor import messages
     from monitor.messages import locale
 
     now = app.now()
     # it belongs to nobody: there is nothing to change or to look up behind its links
     alert = replace(app.sample_alert(settings, "en", now), permalink=None)
-    rendered = messages.render(alert, replace(app.message_sender(settings), managed=False))
+    rendered = kinds.KINDS[channel].render(alert, replace(app.message_sender(settings), managed=False))
     address = app.sender_address(settings)
     envelope = Envelope(
         delivery=0,
-        address=subscribers.checked(channel, to),
+        address=subscribers.normalise_address(channel, to),
         message_id=f"<sample.{int(now.timestamp())}@{address.rpartition('@')[2]}>",
         placeholders={
             "asked": locale.day(now.astimezone(ZoneInfo(settings.site.timezone)).date(), "en"),

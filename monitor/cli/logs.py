@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import logging
 
-# At INFO and DEBUG these log request lines, which hold the bot token, or message content.
+from monitor.channels.kinds import KINDS
+
+# At INFO and DEBUG these log request lines or message content; channels name the loggers of their own libraries.
 _LOUD = (
     "httpx",
     "httpcore",
-    "telegram",
-    "aiosmtplib",
     "apscheduler",
     "alembic",
     "asyncio",
@@ -29,5 +29,5 @@ def configure(debug: bool, *, service: bool = False) -> None:
     logging.getLogger("monitor").setLevel(
         logging.DEBUG if debug else logging.INFO if service else logging.WARNING
     )
-    for name in _LOUD:
+    for name in (*_LOUD, *(name for kind in KINDS.values() for name in kind.loggers)):
         logging.getLogger(name).setLevel(logging.WARNING)

@@ -9,6 +9,19 @@ import click
 from monitor.cli import Session, emit, subcommand, table
 from monitor.cli.group import ListByDefault
 
+_CHANNEL_HELP = "The channel of ADDRESS. Default: recognized by the form of the address."
+
+
+def _check_channel(ctx: click.Context, param: click.Parameter, value: str | None) -> str | None:
+    """Refuse an unknown channel with the known ones and the nearest. The registry is imported only here."""
+    from monitor.channels.kinds import kind_of
+    from monitor.errors import UsageError
+
+    try:
+        return None if value is None else kind_of(value).name
+    except UsageError as error:
+        raise click.BadParameter(str(error), ctx, param) from None
+
 
 @click.group(cls=ListByDefault, short_help="Add, list, remove, export and erase subscribers.")
 def subscribers() -> None:
@@ -25,7 +38,7 @@ def subscribers() -> None:
     # A chat ID may begin with a minus.
     context_settings={"ignore_unknown_options": True},
 )
-@click.argument("channel", type=click.Choice(["email", "telegram"]))
+@click.argument("channel", callback=_check_channel)
 @click.argument("address")
 @click.argument("places", metavar="PLACE...", nargs=-1, required=True)
 @click.option(
@@ -52,7 +65,7 @@ def add(
 ) -> None:
     """Add a subscriber, active at once, or add places to an existing one.
 
-    ADDRESS is an email address or a Telegram chat (@name or number). PLACE is a ZIP code, a state such as IL,
+    CHANNEL is email or telegram. ADDRESS is an email address or a Telegram chat (@name or number). PLACE is a ZIP code, a state such as IL,
     or US for everything.
     """
     from monitor import subscribers
@@ -133,7 +146,7 @@ def list_(session: Session, as_json: bool) -> None:
 @click.argument("who", metavar="ADDRESS|ID")
 @click.option(
     "--channel",
-    type=click.Choice(["email", "telegram"]),
+    callback=_check_channel,
     help="The channel of ADDRESS. Default: a number is an ID; other addresses are recognized by their form.",
 )
 def remove(session: Session, who: str, channel: str | None) -> None:
@@ -141,6 +154,7 @@ def remove(session: Session, who: str, channel: str | None) -> None:
     sent.
     """
     from monitor import subscribers
+    from monitor.channels.kinds import recognise
     from monitor.errors import UsageError
 
     engine = session.database()
@@ -151,12 +165,11 @@ def remove(session: Session, who: str, channel: str | None) -> None:
             engine, keys, now=session.components.clock(), subscriber=int(who), tombstones=stones
         )
     else:
-        chat = who.startswith(("@", "-"))
         removed = subscribers.remove(
             engine,
             keys,
             now=session.components.clock(),
-            channel=channel or ("telegram" if chat else "email"),
+            channel=channel or recognise(who),
             address=who,
             tombstones=stones,
         )
@@ -167,15 +180,17 @@ def remove(session: Session, who: str, channel: str | None) -> None:
 
 @subcommand(subscribers, name="export", short_help="Send a subscriber what is stored about them.")
 @click.argument("address")
-@click.option("--channel", type=click.Choice(["email", "telegram"]), default="email", show_default=True)
-def export(session: Session, address: str, channel: str) -> None:
+@click.option("--channel", callback=_check_channel, help=_CHANNEL_HELP)
+def export(session: Session, address: str, channel: str | None) -> None:
     """Send everything that is stored about ADDRESS to that address only. It leaves with the next delivery."""
     from monitor import subscribers
+    from monitor.channels.kinds import recognise
     from monitor.errors import UsageError
 
     engine = session.database()
     keys = session.components.keys
-    address = subscribers.checked(channel, address)
+    channel = channel or recognise(address)
+    address = subscribers.normalise_address(channel, address)
     if not subscribers.export(engine, keys, channel=channel, address=address, now=session.components.clock()):
         raise UsageError("this address is not subscribed: nothing is stored about it")
     click.echo("queued; it is sent to that address only")
@@ -183,8 +198,8 @@ def export(session: Session, address: str, channel: str) -> None:
 
 @subcommand(subscribers, name="erase", short_help="Erase an address completely.")
 @click.argument("address")
-@click.option("--channel", type=click.Choice(["email", "telegram"]), default="email", show_default=True)
-def erase(session: Session, address: str, channel: str) -> None:
+@click.option("--channel", callback=_check_channel, help=_CHANNEL_HELP)
+def erase(session: Session, address: str, channel: str | None) -> None:
     """Erase ADDRESS completely, subscribed or not: remove the subscriber and delete its messages in the
     mailbox folder.
 
@@ -192,9 +207,11 @@ def erase(session: Session, address: str, channel: str) -> None:
     backup.
     """
     from monitor import subscribers
+    from monitor.channels.kinds import recognise
 
     settings = session.settings
     engine = session.database()
+    channel = channel or recognise(address)
     ended, files = subscribers.erase(
         engine,
         session.components.keys,

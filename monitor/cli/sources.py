@@ -206,7 +206,7 @@ def fan_out(components: Components) -> None:
     """Write the deliveries of published changes, including those of an earlier poll that was killed."""
     from monitor import app, outbox
 
-    if components.settings.telegram.channels:
+    if any(app.operator_addresses(components.settings).values()):
         app.follow_channels(components)  # where nobody runs the service, the channels begin to follow here
     outbox.fan_out(components.engine, locate=components.locate, now=components.clock())
 

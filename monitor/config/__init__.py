@@ -18,7 +18,7 @@ from pydantic import ValidationError
 from monitor.config.layers import from_environment, laid_over, read_secret_files, written_secrets
 from monitor.config.problems import contradictions, in_words
 from monitor.config.sections import LOOPBACK, ColumnsSection, DatabaseSection, MeaningEntry, SourceSection
-from monitor.config.settings import Settings
+from monitor.config.settings import Settings, settings_model
 from monitor.errors import ConfigError
 
 __all__ = [
@@ -33,6 +33,7 @@ __all__ = [
     "example",
     "exposed",
     "load",
+    "settings_model",
 ]
 
 DEFAULT_PATH = Path("config.toml")
@@ -83,7 +84,7 @@ def load(path: Path | None = None, environment: Mapping[str, str] | None = None)
     read_secret_files(merged, problems, chosen.parent)
     settings: Settings | None = None
     try:
-        settings = Settings.model_validate(merged)
+        settings = settings_model().model_validate(merged)
     except ValidationError as error:
         problems += [in_words(detail) for detail in error.errors(include_url=False)]
     problems += contradictions(merged)

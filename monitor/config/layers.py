@@ -8,6 +8,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from monitor.channels.kinds import KINDS
+
 ENVIRONMENT_PREFIX = "MONITOR_"
 
 
@@ -77,10 +79,7 @@ def _value(text: str, path: list[str]) -> Any:
     )
 
 
-SECRETS = (  # section and key: each may be given as KEY_file instead
-    ("email", "password"),
-    ("telegram", "token"),
-    ("telegram", "webhook_secret"),
+_OTHER_SECRETS = (
     ("database", "url"),
     ("fetch", "proxy"),
     ("bounces", "secret"),
@@ -88,9 +87,15 @@ SECRETS = (  # section and key: each may be given as KEY_file instead
 )
 
 
+def secret_keys() -> tuple[tuple[str, str], ...]:
+    """Section and key of every secret: each may be given as KEY_file instead."""
+    channels = ((name, key) for name, kind in KINDS.items() for key in kind.section.secrets)
+    return (*channels, *_OTHER_SECRETS)
+
+
 def read_secret_files(merged: dict[str, Any], problems: list[str], base: Path) -> None:
     """Replace ``password_file = "..."`` by ``password`` with the file's first line, for every key that may hold a secret."""
-    for section, key in SECRETS:
+    for section, key in secret_keys():
         table = merged.get(section)
         if not isinstance(table, dict) or f"{key}_file" not in table:
             continue
@@ -108,7 +113,7 @@ def read_secret_files(merged: dict[str, Any], problems: list[str], base: Path) -
 def written_secrets(given: Mapping[str, Any]) -> list[str]:
     """The keys of the secrets that stand in a configuration itself rather than in files of their own."""
     sections = dict(tables(given))
-    values = ((section, key, str(sections.get(section, {}).get(key, ""))) for section, key in SECRETS)
+    values = ((section, key, str(sections.get(section, {}).get(key, ""))) for section, key in secret_keys())
     return [
         f"{section}.{key}"
         for section, key, value in values

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from ipaddress import ip_address
 from typing import Any
-from urllib.parse import urlsplit
 
 from pydantic import BaseModel
 
-from monitor.config.layers import SECRETS, tables
+from monitor.channels.kinds import KINDS
+from monitor.config.layers import secret_keys, tables
 from monitor.config.sections import MeaningEntry, SourceSection
-from monitor.config.settings import Settings
-from monitor.config.values import nearest
+from monitor.config.settings import settings_model
+from monitor.settings_types import nearest
 from monitor.sources.formats import FORMATS
 
 
@@ -34,50 +33,15 @@ def contradictions(merged: Mapping[str, Any]) -> Iterator[str]:
         for field in chosen.required_columns if chosen else ():
             if not (isinstance(columns, Mapping) and columns.get(field)):
                 yield f"{where}.columns.{field}: this format needs the header of the column with the agency's {field}"
-    email = merged.get("email")
-    if isinstance(email, Mapping) and email.get("host"):
-        sender = email.get("from") or email.get("sender")
-        if not sender:
-            yield 'email.from: mail needs a sender, such as "Map Monitor <alerts@watch.example>"'
-        elif not re.search(r"[^\s<>@]+@[^\s<>@]+\.?[^\s<>@]*>?$", str(sender)):
-            yield f"email.from: {sender!r} holds no address"
-        clear = str(email.get("allow_cleartext", False)).lower() in {"true", "1", "yes", "on"}
-        if email.get("security") == "none" and not clear and not _loopback(str(email["host"])):
-            yield 'email.security: mail in clear text to another machine needs allow_cleartext = true; better is "starttls"'
-        if bool(email.get("username")) != bool(email.get("password")):
-            yield "email.username: a user name and a password go together"
+    site = merged.get("site")
+    for channel, table in tables({name: merged.get(name) for name in KINDS}):
+        problems = KINDS[channel].section.contradictions(table, site if isinstance(site, Mapping) else {})
+        yield from (f"{channel}.{key}: {problem}" for key, problem in problems)
     bounces = merged.get("bounces")
     if isinstance(bounces, Mapping) and bounces.get("imap_host"):
         for key in ("imap_user", "imap_password"):
             if not bounces.get(key):
                 yield f"bounces.{key}: a mailbox needs a user name and a password"
-    telegram = merged.get("telegram")
-    if isinstance(telegram, Mapping) and bool(telegram.get("webhook_url")) != bool(
-        telegram.get("webhook_secret")
-    ):
-        yield "telegram.webhook_url: a webhook's address and its secret go together"
-    site = merged.get("site")
-    hook = _host(telegram.get("webhook_url")) if isinstance(telegram, Mapping) else None
-    public = _host(site.get("public_url")) if isinstance(site, Mapping) else None
-    if hook and hook != public and not _loopback(hook):
-        # the site refuses any other host
-        yield "telegram.webhook_url: its host is not the one of [site] public_url, so no update would be let in"
-
-
-def _host(url: object) -> str | None:
-    try:
-        return urlsplit(str(url or "")).hostname
-    except ValueError:
-        return None
-
-
-def _loopback(host: str) -> bool:
-    if host in {"localhost", "localhost."}:
-        return True
-    try:
-        return ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return False
 
 
 def in_words(detail: Any) -> str:
@@ -94,9 +58,9 @@ def in_words(detail: Any) -> str:
 
 def _known_keys(path: list[str]) -> list[str]:
     """The keys that a table may have: walks the models along the path."""
-    model: Any = Settings
+    model: Any = settings_model()
     for index, part in enumerate(path):
-        if model is Settings and part == "sources":
+        if not index and part == "sources":
             model = SourceSection
             continue
         if index and path[index - 1] == "sources":
@@ -107,4 +71,4 @@ def _known_keys(path: list[str]) -> list[str]:
     if not (isinstance(model, type) and issubclass(model, BaseModel)):
         return []
     names = [field.alias or name for name, field in model.model_fields.items()]
-    return names + [f"{key}_file" for section, key in SECRETS if path == [section]]
+    return names + [f"{key}_file" for section, key in secret_keys() if path == [section]]

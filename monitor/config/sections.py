@@ -5,31 +5,49 @@ from __future__ import annotations
 import re
 from datetime import date, timedelta
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
+from pydantic import AfterValidator, Field, SecretStr, ValidationError, field_validator, model_validator
 
-from monitor.config.values import (
+from monitor.domain import Meaning, SourceInfo
+from monitor.settings_types import (
     Count,
     Duration,
     Network,
+    Section,
     Share,
     Wait,
     WebAddress,
-    check_options,
     expression,
-    known_format,
+    nearest,
 )
-from monitor.domain import Meaning, SourceInfo
-from monitor.errors import UsageError
-from monitor.places.codes import parse_place
+from monitor.sources.formats import FORMATS
 
 
-class Section(BaseModel):
-    """What all sections have in common: nothing changes them, and nothing unknown is in them."""
+def known_format(value: str) -> str:
+    """The name of a format in the registry. Raises ValueError that lists them."""
+    if value not in FORMATS:
+        raise ValueError(f"must be one of {', '.join(FORMATS)}{nearest(value, FORMATS)}")
+    return value
 
-    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True, validate_default=False)
+
+def check_options(name: str, options: dict[str, Any]) -> None:
+    """Check a format's own options. Raises ValueError that names what is wrong with them."""
+    try:
+        FORMATS[name].options.model_validate(options)
+    except ValidationError as error:
+        known = FORMATS[name].options.model_fields
+        wrong = []
+        for detail in error.errors(include_url=False):
+            key = ".".join(map(str, detail["loc"]))
+            if detail["type"] == "extra_forbidden":
+                wrong.append(
+                    f"options.{key}: unknown key for the format {name}{nearest(key, known, 'options')}"
+                )
+            else:
+                wrong.append(f"options.{key}: {str(detail['msg']).removeprefix('Value error, ')}")
+        raise ValueError("; ".join(wrong)) from None
 
 
 class DatabaseSection(Section):
@@ -210,65 +228,10 @@ class FetchSection(Section):
     parser_memory: Annotated[int, Field(ge=64 * 1024 * 1024)] | None = None
 
 
-class EmailSection(Section):
-    """``[email]``"""
-
-    host: str | None = None
-    port: Annotated[int, Field(ge=1, le=65535)] | None = None
-    security: Literal["starttls", "tls", "none"] = "starttls"
-    allow_cleartext: bool = False
-    username: str | None = None
-    password: SecretStr | None = None
-    sender: str | None = Field(default=None, alias="from")
-    ca: Path | None = None
-    connections: Annotated[int, Field(ge=1, le=50)] = 4
-    verp: bool = True
-
-    @property
-    def service_port(self) -> int:
-        return self.port or {"starttls": 587, "tls": 465, "none": 25}[self.security]
-
-
 class MailboxSection(Section):
     """``[mailbox]``"""
 
     folder: Path | None = None
-
-
-class TelegramSection(Section):
-    """``[telegram]``"""
-
-    token: SecretStr | None = None
-    base_url: WebAddress = "https://api.telegram.org/bot"
-    webhook_url: WebAddress | None = None
-    webhook_secret: SecretStr | None = None
-    channels: dict[str, str] = Field(default_factory=dict)
-
-    @field_validator("webhook_secret")
-    @classmethod
-    def _hard_to_guess(cls, value: SecretStr | None) -> SecretStr | None:
-        # what the Bot API takes as a secret_token, and long enough that nobody tries them all
-        if value is not None and not re.fullmatch(r"[A-Za-z0-9_-]{16,256}", value.get_secret_value()):
-            raise ValueError("write 16 to 256 letters, digits, underscores and dashes")
-        return value
-
-    @field_validator("channels")
-    @classmethod
-    def _places(cls, value: dict[str, str]) -> dict[str, str]:
-        read: dict[str, str] = {}
-        wrong: list[str] = []
-        for place, chat in value.items():
-            try:
-                read[parse_place(place)] = chat
-            except UsageError as error:
-                wrong.append(f"{place}: {error}")
-            if not re.fullmatch(r"@[A-Za-z]\w{3,31}|-?\d{1,20}", chat):
-                wrong.append(
-                    f'{place}: write a channel such as "@example_il" or a chat id such as "-1001234567890"'
-                )
-        if wrong:
-            raise ValueError("; ".join(wrong))
-        return read
 
 
 class SignupSection(Section):

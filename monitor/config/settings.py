@@ -4,32 +4,38 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Self
+from typing import TYPE_CHECKING, Any, Self
 
-from pydantic import Field, field_validator
+from pydantic import Field, create_model, field_validator
 
+from monitor.channels.kinds import KINDS
 from monitor.config.sections import (
     BouncesSection,
     DatabaseSection,
     DataSection,
-    EmailSection,
     FetchSection,
     GuardSection,
     MailboxSection,
     PlacesSection,
-    Section,
     SignupSection,
     SiteSection,
     SourceSection,
-    TelegramSection,
 )
-from monitor.config.values import nearest
 from monitor.domain import Policy, SourceInfo
 from monitor.errors import UsageError
+from monitor.settings_types import ChannelSection, Section, nearest
+
+if TYPE_CHECKING:
+    from monitor.channels.email.section import EmailSection
+    from monitor.channels.telegram.section import TelegramSection
 
 
 class Settings(Section):
-    """The whole configuration, checked and frozen."""
+    """The whole configuration, validated and frozen. `settings_model` adds a section for each kind of channel."""
+
+    if TYPE_CHECKING:
+        email: EmailSection
+        telegram: TelegramSection
 
     database: DatabaseSection = DatabaseSection()
     data: DataSection = DataSection()
@@ -37,9 +43,7 @@ class Settings(Section):
     sources: dict[str, SourceSection] = Field(default_factory=dict)
     guard: GuardSection = GuardSection()
     fetch: FetchSection = FetchSection()
-    email: EmailSection = EmailSection()
     mailbox: MailboxSection = MailboxSection()
-    telegram: TelegramSection = TelegramSection()
     places: PlacesSection = PlacesSection()
     signup: SignupSection = SignupSection()
     bounces: BouncesSection = BouncesSection()
@@ -83,6 +87,12 @@ class Settings(Section):
             )
         return self.sources[name]
 
+    def channel(self, name: str) -> ChannelSection:
+        """The section of one kind of channel."""
+        section = getattr(self, name)
+        assert isinstance(section, ChannelSection)
+        return section
+
     def policy(self, name: str) -> Policy:
         """The guard's thresholds for one source: its own over ``[guard]`` over the defaults."""
         source = self.source(name)
@@ -96,12 +106,20 @@ class Settings(Section):
         def anchored(value: Path | None) -> Path | None:
             return value if value is None or value.is_absolute() else base / value
 
-        return self.model_copy(
-            update={
-                "data": self.data.model_copy(update={"folder": anchored(self.data.folder)}),
-                "mailbox": self.mailbox.model_copy(update={"folder": anchored(self.mailbox.folder)}),
-                "places": self.places.model_copy(update={"overrides": anchored(self.places.overrides)}),
-                "email": self.email.model_copy(update={"ca": anchored(self.email.ca)}),
-                "bounces": self.bounces.model_copy(update={"imap_ca": anchored(self.bounces.imap_ca)}),
-            }
-        )
+        update: dict[str, Any] = {
+            "data": self.data.model_copy(update={"folder": anchored(self.data.folder)}),
+            "mailbox": self.mailbox.model_copy(update={"folder": anchored(self.mailbox.folder)}),
+            "places": self.places.model_copy(update={"overrides": anchored(self.places.overrides)}),
+            "bounces": self.bounces.model_copy(update={"imap_ca": anchored(self.bounces.imap_ca)}),
+        }
+        for name in KINDS:
+            section = self.channel(name)
+            files = {key: anchored(getattr(section, key)) for key in section.files}
+            update[name] = section.model_copy(update=files)
+        return self.model_copy(update=update)
+
+
+def settings_model() -> type[Settings]:
+    """The model of a configuration file: `Settings` with a section for each kind of channel in the registry."""
+    sections: dict[str, Any] = {name: (kind.section, kind.section()) for name, kind in KINDS.items()}
+    return create_model("Settings", __base__=Settings, **sections)

@@ -36,6 +36,7 @@ from monitor.storage.engine import reading
 from monitor.storage.lists import baseline, changes
 from monitor.storage.lists.changes import StoredChange
 from monitor.web import server
+from monitor.web.forms import CHANNEL as FORM_CHANNEL
 
 FILES = Path(__file__).with_name("files")
 MARK = ".map-monitor-demo"
@@ -175,7 +176,7 @@ def _print_start(stage: _Stage, say: Callable[[str], None]) -> None:
         subscribers.add(
             stage.engine,
             stage.components.keys,
-            channel="email",
+            channel=FORM_CHANNEL,
             address=address,
             places=places,
             sources=sources,

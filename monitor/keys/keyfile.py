@@ -5,13 +5,11 @@ from __future__ import annotations
 import hashlib
 import hmac
 import secrets
-import unicodedata
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 
-import idna
 import sqlalchemy as sa
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -114,14 +112,17 @@ class KeyFile:
         raise KeyFileError
 
     def lookup(self, channel: str, address: str) -> str:
-        """The keyed hash (HMAC-SHA256, 64 hex digits) that finds an address, however it is spelled."""
+        """The keyed hash (HMAC-SHA256, 64 hex digits) under which a text is found.
+
+        ``address`` is hashed as it is: `channels.kinds.lookup` gives the spelling that its channel compares.
+        """
         return self.carried(self.first_lookup(channel, address))
 
     def first_lookup(self, channel: str, address: str) -> str:
         """The hash under the first look-up key: it survives every rotation, for what lies outside the
         database.
         """
-        return _hashed(self._own.lookups[0], f"{channel}\0{_normal(channel, address)}")
+        return _hashed(self._own.lookups[0], f"{channel}\0{address}")
 
     def carried(self, first: str) -> str:
         """Today's hash for a hash of `first_lookup`."""
@@ -207,20 +208,3 @@ def _hashed(key: bytes, text: str) -> str:
 def subkey(master: bytes, use: str) -> bytes:
     """Derive the key for one use."""
     return HKDF(algorithm=SHA256(), length=32, salt=None, info=f"map-monitor/{use}".encode()).derive(master)
-
-
-def _normal(channel: str, address: str) -> str:
-    """One spelling per address, for look-up only: a relay gets what the owner wrote.
-
-    RFC 5321 lets local parts differ by case alone, but none do, and an unsubscribe must find what was typed
-    in another case.
-    """
-    address = unicodedata.normalize("NFC", address.strip())
-    local, at, domain = address.rpartition("@")
-    if channel == "telegram" or not at:
-        return address.casefold()
-    try:
-        domain = idna.encode(domain, uts46=True).decode()
-    except idna.IDNAError:
-        domain = domain.casefold()
-    return f"{local.casefold()}@{domain.rstrip('.')}"

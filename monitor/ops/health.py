@@ -14,6 +14,7 @@ from typing import Any
 from sqlalchemy import Engine
 
 from monitor.channels import EVERYTHING
+from monitor.channels.kinds import KINDS
 from monitor.core.freshness import freshness
 from monitor.domain import SourceInfo
 from monitor.storage import heartbeats, meta, people
@@ -194,11 +195,12 @@ def check_pauses(seen: HealthFacts) -> Iterator[HealthFinding]:
     for pause in seen.paused:
         problem = f"{pause.channel}: nothing is sent before {_iso(pause.until)}: {pause.reason}"
         yield HealthFinding("outbox", problem)
-    # A chat asks for pauses in normal operation; a mail domain does because it mistrusts the sender.
-    domains = [pause for pause in seen.pauses if pause.channel == "email" and pause.name != EVERYTHING]
-    if domains:
-        problem = f"email: {len(domains)} mail domains refuse us for now, one with: {domains[0].reason}"
-        yield HealthFinding("outbox", problem)
+    # a chat asks for pauses in normal operation; a mail domain does because it mistrusts the sender
+    for name, kind in KINDS.items():
+        lanes = [pause for pause in seen.pauses if pause.channel == name and pause.name != EVERYTHING]
+        if lanes and kind.lane_problem:
+            problem = f"{name}: {len(lanes)} {kind.lane_problem}, one with: {lanes[0].reason}"
+            yield HealthFinding("outbox", problem)
 
 
 def check_deliveries(seen: HealthFacts) -> Iterator[HealthFinding]:

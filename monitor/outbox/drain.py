@@ -10,16 +10,18 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 from sqlalchemy.engine import Engine
 
 from monitor.channels import Channel
 from monitor.keys import KeyFile
+from monitor.messages import Message
 from monitor.outbox.clone_guard import CloneGuard
 from monitor.outbox.leases import Leases
 from monitor.outbox.load import MessageLoader
-from monitor.outbox.prepare import MessagePreparer, Placeholders, Render
+from monitor.outbox.prepare import MessagePreparer, Placeholders
 from monitor.outbox.send import ChannelSender
 from monitor.outbox.settle import OutcomeKind
 from monitor.storage.deliveries import queue
@@ -44,7 +46,7 @@ async def drain(
     keys: KeyFile,
     *,
     loader: MessageLoader,
-    render: Render,
+    render: Callable[[str, Message], object],
     placeholders: Placeholders,
     folder: Path,
     domain: str,
@@ -57,7 +59,7 @@ async def drain(
     """Send what is due on these channels and return when nothing is left to claim.
 
     Deliveries of other channels stay due. ``until`` leaves what becomes due later for another time; without it, what becomes due
-    while this works is sent too. ``loader`` makes message values and ``render`` renders them. ``folder`` holds the
+    while this works is sent too. ``loader`` makes message values and ``render`` renders them for a channel. ``folder`` holds the
     fence, ``domain`` is that of the Message-IDs. Setting ``stop`` ends it early: nothing more is claimed, what is under way gets
     `sending.STOP_GRACE`, the rest is given back. Raises FencedError before anything is sent.
     """
@@ -70,7 +72,13 @@ async def drain(
             keys,
             claims=Leases(engine, keys, fence, channel=name, owner=f"{owner}/{name}/{secrets.token_hex(4)}"),
             preparer=MessagePreparer(
-                engine, keys, loader, render, placeholders, identity=fence.identity, domain=domain
+                engine,
+                keys,
+                loader,
+                partial(render, name),
+                placeholders,
+                identity=fence.identity,
+                domain=domain,
             ),
             clock=clock,
             until=until,

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy.engine import Engine
 
+from monitor.channels.kinds import KINDS
 from monitor.core.freshness import blind_after
 from monitor.domain import SourceInfo
 from monitor.storage import meta
@@ -65,7 +66,10 @@ def notices_due(engine: Engine, watched: Mapping[str, SourceInfo], now: datetime
         return written
     with transaction(engine) as conn:
         meta.put(conn, _LOOKED, now.isoformat())
-        written += notices.insert_receipts(conn, f"receipt {now:%Y-%m-%d}", now, now - RECEIPT_AFTER)
+        channels = [name for name, kind in KINDS.items() if kind.sends_receipts]
+        written += notices.insert_receipts(
+            conn, f"receipt {now:%Y-%m-%d}", now, now - RECEIPT_AFTER, channels=channels
+        )
     if written:
         log.info("%d notices are due", written)
     return written

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy.engine import Engine
 
-from monitor.domain import Envelope, Rendered
+from monitor.domain import Envelope
 from monitor.errors import KeyFileError
 from monitor.keys import KeyFile
 from monitor.messages import Message
@@ -44,7 +44,8 @@ class Recipient:
     confirm_until: datetime | None = None
 
 
-Render = Callable[[Message], Rendered]
+Render = Callable[[Message], object]
+"""Renders a message for one channel."""
 Placeholders = Callable[[Recipient], dict[str, str]]
 """A recipient's own words, by placeholder."""
 
@@ -54,7 +55,7 @@ class PreparedMessage:
     """One message for one person: one delivery, or several where old alerts are told together."""
 
     deliveries: tuple[Claimed, ...]
-    rendered: Rendered = field(repr=False)
+    rendered: object = field(repr=False)
     envelope: Envelope = field(repr=False)
 
     @property
@@ -98,7 +99,7 @@ class MessagePreparer:
         self._placeholders = placeholders
         self._identity = identity
         self._domain = domain
-        self._messages: OrderedDict[object, Rendered] = OrderedDict()
+        self._messages: OrderedDict[object, object] = OrderedDict()
         self._published: OrderedDict[int, dict[int, Published]] = OrderedDict()
 
     def prepare(
@@ -180,7 +181,7 @@ class MessagePreparer:
         return self._addressed(group, recipient, lambda: self._rendered(message, lambda: message))
 
     def _addressed(
-        self, group: tuple[Claimed, ...], recipient: Recipient, rendered: Callable[[], Rendered]
+        self, group: tuple[Claimed, ...], recipient: Recipient, rendered: Callable[[], object]
     ) -> PreparedMessage | NotRendered:
         first = group[0]
         assert first.sealed is not None
@@ -201,7 +202,7 @@ class MessagePreparer:
             log.exception("no message could be made of delivery %d", first.id)
             return NotRendered(group, f"no message could be made of it: {type(error).__name__}")
 
-    def _alert(self, group: tuple[Claimed, ...], hits: Sequence[Match], now: datetime) -> Rendered:
+    def _alert(self, group: tuple[Claimed, ...], hits: Sequence[Match], now: datetime) -> object:
         # looked up and not copied: a changeset may hold hundreds of changes, and most people hear of one
         published = ChainMap(
             *(self._published[delivery.changeset] for delivery in group if delivery.changeset is not None)
@@ -220,7 +221,7 @@ class MessagePreparer:
             lambda: self._loader.alert(source, language, changes, late=late, changeset=changeset),
         )
 
-    def _rendered(self, key: object, message: Callable[[], Message]) -> Rendered:
+    def _rendered(self, key: object, message: Callable[[], Message]) -> object:
         """Render a message, once per distinct content."""
         known = self._messages.get(key)
         if known is not None:

@@ -16,6 +16,7 @@ from datetime import datetime, timedelta
 from itertools import islice
 
 from monitor.channels import EVERYTHING, Channel
+from monitor.channels.kinds import lookup
 from monitor.errors import Permanent, StoreError, Transient
 from monitor.keys import KeyFile
 from monitor.outbox.commit import GROUP, Groups
@@ -285,7 +286,7 @@ class ChannelSender:
     def _lane(self, address: str, lane: str | None = None) -> str:
         """The name under which a lane is stored: a lane that is an address of its own, as a chat is, by keyed hash only."""
         lane = self._channel.lane(address) if lane is None else lane
-        return self._keys.lookup(self._name, address) if lane == address else lane
+        return lookup(self._keys, self._name, address) if lane == address else lane
 
     # --- settling, and the end
 

@@ -11,6 +11,7 @@ from enum import StrEnum
 from sqlalchemy.engine import Connection
 
 from monitor.channels import EVERYTHING
+from monitor.channels.kinds import kind_of, lookup
 from monitor.core.retry import Attempts, lane_until, next_attempt, struck_out
 from monitor.errors import Permanent, Transient
 from monitor.keys import KeyFile
@@ -20,8 +21,6 @@ from monitor.storage.deliveries.queue import Claimed, Retry
 
 log = logging.getLogger(__name__)
 
-RESENDS_AMBIGUOUS = {"telegram": False}
-"""Whether a message that may have arrived is sent more than once more. By mail it is: a missed alert is worse than a copy."""
 _ERROR_LENGTH = 300
 
 
@@ -82,7 +81,7 @@ def refused_now(
         ambiguous=any(delivery.ambiguous for delivery in deliveries),
     )
     again_at = next_attempt(
-        before, failure, now, chance=chance, resend_ambiguous=RESENDS_AMBIGUOUS.get(channel, True)
+        before, failure, now, chance=chance, resend_ambiguous=kind_of(channel).resends_ambiguous
     )
     error = str(failure)[:_ERROR_LENGTH]
     return Outcome(
@@ -205,7 +204,7 @@ def _address(conn: Connection, keys: KeyFile, channel: str, outcome: Outcome, no
 def _moved(
     conn: Connection, keys: KeyFile, channel: str, subscriber: int, address: str, now: datetime
 ) -> None:
-    hashed = keys.lookup(channel, address)
+    hashed = lookup(keys, channel, address)
     known = people.find(conn, channel, hashed)
     if known is None:
         people.readdress(conn, subscriber, keys.seal(channel, address), hashed)

@@ -1,5 +1,6 @@
 """Everything that creates, changes or ends a subscriber, each in one transaction."""
 
+from monitor.channels.kinds import mask, normalise_address
 from monitor.subscribers.bounces import BounceVerdict, mails, returned
 from monitor.subscribers.erasures import Tombstones, reapply_erasures
 from monitor.subscribers.key_rotation import rotate
@@ -21,7 +22,7 @@ from monitor.subscribers.signup import (
     request,
 )
 from monitor.subscribers.unsubscribe import erase, leave
-from monitor.subscribers.validation import checked, mask, wanted
+from monitor.subscribers.validation import wanted
 
 __all__ = [
     "CONFIG",
@@ -42,7 +43,6 @@ __all__ = [
     "add",
     "admit",
     "change",
-    "checked",
     "confirm",
     "erase",
     "export",
@@ -52,6 +52,7 @@ __all__ = [
     "look",
     "mails",
     "mask",
+    "normalise_address",
     "prove",
     "purge",
     "purge_in_turn",

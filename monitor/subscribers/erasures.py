@@ -17,6 +17,7 @@ from pathlib import Path
 
 from sqlalchemy.engine import Engine
 
+from monitor.channels.kinds import first_lookup
 from monitor.errors import StoreError
 from monitor.keys import KeyFile
 from monitor.storage import engine as db
@@ -28,7 +29,7 @@ from monitor.subscribers.signup import withdraw
 log = logging.getLogger(__name__)
 
 NAME = "erasures.txt"
-_LINE = re.compile(r"(\S+) ([a-z]+) ([0-9a-f]{64})")
+_LINE = re.compile(r"(\S+) ([a-z0-9_-]+) ([0-9a-f]{64})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +42,7 @@ class Tombstones:
         """Append an erasure; it is on the disk when this returns. Raises StoreError when the file cannot be
         written.
         """
-        line = f"{now.astimezone(UTC).isoformat()} {channel} {keys.first_lookup(channel, address)}\n"
+        line = f"{now.astimezone(UTC).isoformat()} {channel} {first_lookup(keys, channel, address)}\n"
         path = self.folder / NAME
         try:
             self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -89,7 +90,7 @@ def reapply_erasures(engine: Engine, keys: KeyFile, tombstones: Tombstones, now:
         return 0
 
     def theirs(channel: str, address: str, came_at: datetime) -> bool:
-        at = erased.get((channel, keys.first_lookup(channel, address)))
+        at = erased.get((channel, first_lookup(keys, channel, address)))
         return at is not None and came_at <= at
 
     with db.transaction(engine) as conn:

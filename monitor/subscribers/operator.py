@@ -10,6 +10,7 @@ from datetime import datetime
 
 from sqlalchemy.engine import Connection, Engine
 
+from monitor.channels.kinds import lookup, mask, normalise_address
 from monitor.errors import UsageError
 from monitor.keys import KeyFile
 from monitor.places.codes import state_of_zip
@@ -19,7 +20,7 @@ from monitor.storage.deliveries import endings
 from monitor.storage.people import ACTIVE, Follow
 from monitor.subscribers.erasures import Tombstones
 from monitor.subscribers.unsubscribe import depart
-from monitor.subscribers.validation import checked, mask, wanted
+from monitor.subscribers.validation import wanted
 
 log = logging.getLogger(__name__)
 
@@ -77,10 +78,10 @@ def add(
 
     Raises UsageError for an invalid address or place and for a suppressed address.
     """
-    address = checked(channel, address)
+    address = normalise_address(channel, address)
     asked = wanted(places, sources, state_of_zip)
     with db.transaction(engine) as conn:
-        hashed = keys.lookup(channel, address)
+        hashed = lookup(keys, channel, address)
         reason = people.suppression(conn, channel, hashed)
         if reason is not None:
             raise UsageError(f"this address must not be written to any more: {reason}")
@@ -109,7 +110,7 @@ def remove(
         if subscriber is not None:
             found = people.get(conn, subscriber)
         elif channel is not None and address is not None:
-            found = people.find(conn, channel, keys.lookup(channel, address))
+            found = people.find(conn, channel, lookup(keys, channel, address))
         else:
             raise UsageError("give a subscriber's number, or a channel and an address")
         ended = found is not None and depart(conn, keys, found, now, tombstones)
@@ -145,22 +146,22 @@ def follow_channels(
     sources: Collection[str],
     now: datetime,
     *,
-    channel: str = "telegram",
+    channel: str,
     language: str = "en",
     state_of_zip: Callable[[str], str | None] = state_of_zip,
 ) -> Followed:
-    """Make the configured channels (place to chat) exactly the subscribers of origin "config". Runs at every
-    start.
+    """Make the operator's own addresses (by place: ``channels``) exactly the subscribers of origin "config".
+    Runs at every start.
 
     A chat with several places is one subscriber. A chat that was added in another way keeps what it follows.
     """
     chats: dict[str, set[str]] = {}
     for place, chat in channels.items():
-        chats.setdefault(checked(channel, chat), set()).add(place)
+        chats.setdefault(normalise_address(channel, chat), set()).add(place)
     added = ended = 0
     suppressed: list[str] = []
     with db.transaction(engine) as conn:
-        hashes = {keys.lookup(channel, chat): (chat, places) for chat, places in chats.items()}
+        hashes = {lookup(keys, channel, chat): (chat, places) for chat, places in chats.items()}
         for known in people.living(conn, channel=channel, origin=CONFIG):
             if people.address_hash(conn, known.id) not in hashes:
                 ended += endings.end(conn, known.id, now)
@@ -183,7 +184,7 @@ def _admit(
     conn: Connection, keys: KeyFile, channel: str, address: str, origin: str, now: datetime, language: str
 ) -> tuple[int, bool]:
     """The active subscriber with this address, and whether it is new. Two requests at once create one."""
-    hashed = keys.lookup(channel, address)
+    hashed = lookup(keys, channel, address)
     created = people.add(
         conn,
         channel=channel,

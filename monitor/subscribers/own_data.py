@@ -7,6 +7,7 @@ from datetime import datetime
 
 from sqlalchemy.engine import Engine
 
+from monitor.channels.kinds import lookup
 from monitor.keys import KeyFile
 from monitor.storage import engine as db
 from monitor.storage import people
@@ -21,7 +22,7 @@ def export(engine: Engine, keys: KeyFile, *, channel: str, address: str, now: da
     subscribed.
     """
     with db.transaction(engine) as conn:
-        one = people.find(conn, channel, keys.lookup(channel, address))
+        one = people.find(conn, channel, lookup(keys, channel, address))
         if one is None or one.state == PENDING:
             return False
         queue.insert_message(

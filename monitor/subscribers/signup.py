@@ -19,6 +19,7 @@ from ipaddress import IPv6Address, ip_address, ip_network
 
 from sqlalchemy.engine import Connection, Engine
 
+from monitor.channels.kinds import kind_of, lookup, normalise_address
 from monitor.core import tokens
 from monitor.core.due import AT_ONCE, DEFAULT_HOUR, FREQUENCIES, is_zone, next_digest, zone_of_state
 from monitor.core.tokens import Purpose
@@ -30,7 +31,7 @@ from monitor.storage import people
 from monitor.storage.deliveries import queue
 from monitor.storage.people import ENDED, PENDING, Follow, Subscriber, signups
 from monitor.storage.people.signups import SITE
-from monitor.subscribers.validation import checked, wanted
+from monitor.subscribers.validation import wanted
 
 log = logging.getLogger(__name__)
 
@@ -110,7 +111,7 @@ def request(
     client: str | None,
     now: datetime,
     limits: SignupLimits = SignupLimits(),
-    channel: str = "email",
+    channel: str,
     state_of_zip: Callable[[str], str | None] = state_of_zip,
 ) -> SignupAnswer:
     """Store a sign-up. ``client`` is the visitor's IP address; only a keyed hash of its network is kept, for
@@ -249,15 +250,6 @@ def network_of(client: str | None) -> str:
     return str(ip_network((address, 24 if address.version == 4 else 56), strict=False))
 
 
-def mailbox_of(address: str) -> str:
-    """The mailbox of an address, as far as its spelling tells: without a tag, and at Gmail without dots."""
-    local, _, domain = address.rpartition("@")
-    local = local.partition("+")[0]
-    if domain.lower() in {"gmail.com", "googlemail.com"}:
-        local, domain = local.replace(".", ""), "gmail.com"
-    return f"{local}@{domain}"
-
-
 def _form(channel: str, wish: Wish, state_of_zip: Callable[[str], str | None]) -> str:
     """A validated form, as it is stored encrypted: padded, so that its size does not reveal it."""
     if len(set(wish.places)) > MOST_PLACES:
@@ -268,7 +260,7 @@ def _form(channel: str, wish: Wish, state_of_zip: Callable[[str], str | None]) -
     )
     content = {
         "channel": channel,
-        "address": checked(channel, wish.address),
+        "address": normalise_address(channel, wish.address),
         "follows": sorted([each.source, each.place, each.within] for each in follows),
         "language": wish.language,
         "frequency": wish.frequency,
@@ -320,7 +312,7 @@ def _decide(conn: Connection, keys: KeyFile, sealed: bytes, now: datetime) -> No
         log.warning("a sign-up could not be read and is lost: it was sealed with another key, or is damaged")
         return
     channel, address = form["channel"], form["address"]
-    hashed = keys.lookup(channel, address)
+    hashed = lookup(keys, channel, address)
     since = people.suppressed_since(conn, channel, hashed)
     if since is not None and now - since < ASK_AGAIN_AFTER:
         return
@@ -366,7 +358,7 @@ def _ask(conn: Connection, keys: KeyFile, hashed: str, one: Subscriber, now: dat
     asked = signups.read_confirmation_count(conn, channel, hashed)
     if not _may_ask(asked, now) or one.sealed is None:
         return
-    mailbox = keys.lookup("mailbox", mailbox_of(keys.open(channel, one.sealed)))
+    mailbox = keys.lookup("mailbox", kind_of(channel).mailbox(keys.open(channel, one.sealed)))
     written = signups.count(conn, mailbox, now, by_day=True)
     if written > MOST_IN_A_MAILBOX:
         if written == MOST_IN_A_MAILBOX + 1:

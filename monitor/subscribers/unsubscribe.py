@@ -14,6 +14,7 @@ from pathlib import Path
 
 from sqlalchemy.engine import Connection, Engine
 
+from monitor.channels.kinds import lookup, normalise_address
 from monitor.core.tokens import Purpose
 from monitor.keys import KeyFile
 from monitor.storage import engine as db
@@ -22,7 +23,6 @@ from monitor.storage.deliveries import endings
 from monitor.storage.people import Subscriber
 from monitor.subscribers.erasures import Tombstones
 from monitor.subscribers.signup import Link, LinkState, read, withdraw
-from monitor.subscribers.validation import checked
 
 log = logging.getLogger(__name__)
 
@@ -77,16 +77,16 @@ def erase(
     Returns whether it was subscribed, and how many files were deleted. A suppression stays: it is a keyed
     hash and keeps the address from being written to. Raises UsageError for an invalid address.
     """
-    address = checked(channel, address)
+    address = normalise_address(channel, address)
     with db.transaction(engine) as conn:
-        wanted = keys.lookup(channel, address)
+        wanted = lookup(keys, channel, address)
         one = people.find(conn, channel, wanted)
         if one is None:
             tombstones.add(keys, channel, address, now)
         ended = one is not None and depart(conn, keys, one, now, tombstones)
-        withdraw(conn, keys, lambda where, to, _: where == channel and keys.lookup(channel, to) == wanted)
-    wanted = keys.lookup(channel, address)
-    return ended, _clear(mailbox, lambda to: keys.lookup(channel, to) == wanted) if mailbox else 0
+        withdraw(conn, keys, lambda where, to, _: where == channel and lookup(keys, channel, to) == wanted)
+    wanted = lookup(keys, channel, address)
+    return ended, _clear(mailbox, lambda to: lookup(keys, channel, to) == wanted) if mailbox else 0
 
 
 def _clear(mailbox: Path, theirs: Callable[[str], bool]) -> int:

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from fastapi import APIRouter, Depends, Request
 
-from monitor import app
+from monitor import app, messages
 from monitor.app import Components
 from monitor.channels import EVERYTHING
 from monitor.config import Settings
@@ -23,6 +23,7 @@ from monitor.subscribers import SignupLimits
 from monitor.web import leaving, preferences, signup
 from monitor.web.application import create_app
 from monitor.web.context import Site
+from monitor.web.forms import CHANNEL
 from monitor.web.middleware import SiteMiddleware
 from monitor.web.people import PeopleContext
 
@@ -92,7 +93,7 @@ def create_people_context(
     @cache
     def preview(language: str) -> str:
         return (
-            components.render(app.sample_alert(settings, language, site.clock()))
+            messages.render(app.sample_alert(settings, language, site.clock()), sender)
             .text.replace(PLACEHOLDERS["asked"], "…")
             .replace(PLACEHOLDERS["stop"], site.public("/manage/…"))
         )
@@ -116,11 +117,11 @@ def signup_closed(components: Components) -> str | None:
     "configuration": mail or the public address is not set up. "mail": the mail server refuses everything.
     """
     settings, now = components.settings, components.clock()
-    if "email" not in app.configured_channels(settings) or settings.site.public_url is None:
+    if CHANNEL not in app.configured_channels(settings) or settings.site.public_url is None:
         return "configuration"
     with reading(components.engine) as conn:
         paused = any(
-            lane.channel == "email" and lane.name == EVERYTHING for lane in pauses.read_pauses(conn, now)
+            lane.channel == CHANNEL and lane.name == EVERYTHING for lane in pauses.read_pauses(conn, now)
         )
         oldest = backlog.read_backlog(conn).oldest_due_at if paused else None
     return "mail" if oldest is not None and now - oldest > STUCK_AFTER else None

@@ -24,6 +24,8 @@ from monitor.storage.people import Follow, Subscriber
 from monitor.subscribers.signup import MOST_PLACES, zone_of_place
 from monitor.web.pages import language_of, site_of, translate
 
+CHANNEL = "email"
+"""The channel that the sign-up form is for: the one place where the site names it."""
 FASTEST = timedelta(seconds=2)
 """The shortest time in which a person can fill in the form."""
 LONGEST = timedelta(days=2)

@@ -73,7 +73,7 @@ def sign_up(
     )
     problems, follows = forms.validate_places(request, filled)
     try:
-        subscribers.checked("email", filled.address)
+        subscribers.normalise_address(forms.CHANNEL, filled.address)
     except UsageError:
         problems["address"] = translate(request, "Write an email address such as name@example.org.")
     if (
@@ -103,6 +103,7 @@ def sign_up(
             client=client,
             now=site_of(request).clock(),
             limits=people.limits,
+            channel=forms.CHANNEL,
         )
         if answer is not SignupAnswer.TAKEN:
             return render_page(

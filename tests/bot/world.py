@@ -142,7 +142,9 @@ class World:
 
     def configured(self, chat: str, place: str = "IL") -> None:
         """The operator's channels are exactly this chat."""
-        subscribers.follow_channels(self.engine, self.keys, {place: chat}, ["ring"], self.now)
+        subscribers.follow_channels(
+            self.engine, self.keys, {place: chat}, ["ring"], self.now, channel="telegram"
+        )
 
     def read_well(self, source: str, at: datetime) -> None:
         """A source whose last good check was then."""

@@ -11,6 +11,7 @@ import pytest
 
 from monitor.channels import Channel
 from monitor.channels.email.mime import Form, Letterhead
+from monitor.channels.kinds import KINDS
 from monitor.channels.mailbox import Mailbox, file_name
 from monitor.domain import Envelope, Rendered
 from monitor.errors import Permanent, Transient
@@ -27,7 +28,7 @@ def write(channel: Channel, *to: Envelope, message: Rendered = MESSAGE) -> None:
 
 
 def email(folder: Path) -> Mailbox:
-    return Mailbox(folder, stands_for="email", sender=SENDER, clock=clock)
+    return Mailbox(folder, KINDS["email"], sender=SENDER, clock=clock)
 
 
 def test_a_file_holds_exactly_the_bytes_of_the_mail(tmp_path: Path) -> None:
@@ -55,7 +56,7 @@ def test_a_message_id_from_anywhere_stays_in_the_folder() -> None:
 
 
 def test_a_chat_gets_a_readable_mail_with_its_posts(tmp_path: Path) -> None:
-    channel = Mailbox(tmp_path, stands_for="telegram", sender=SENDER, clock=clock)
+    channel = Mailbox(tmp_path, KINDS["telegram"], sender=SENDER, clock=clock)
     message = Rendered(
         "A — señal",
         "t",

@@ -154,7 +154,7 @@ def test_a_relay_with_an_authority_of_its_own_is_trusted_when_that_is_named(here
         (here / "config.toml").write_text(relay + 'ca = "authority.pem"\n')
         missing = run("check")
         assert missing.exit_code == 2
-        assert "authority.pem is no file of PEM certificates" in missing.stderr
+        assert "authority.pem is not a file of PEM certificates" in missing.stderr
         (here / "authority.pem").write_bytes(certificate())
         (here / "config.toml").chmod(0o644)
         trusted = run("check")

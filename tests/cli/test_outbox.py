@@ -232,7 +232,7 @@ def test_without_a_source_every_watched_list_is_followed(installed: Installation
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (("email", "not an address", "IN"), "not a mail address"),
+        (("email", "not an address", "IN"), "not an email address"),
         (("email", "a@example.org", "ZZ"), "ZZ"),
         (("email", "a@example.org", "00000"), "00000"),
         (("email", "a@example.org", "IN", "--source", "rign"), "did you mean ring"),

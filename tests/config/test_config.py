@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel
 
-from monitor.config import ColumnsSection, MeaningEntry, Settings, SourceSection, load
+from monitor.config import ColumnsSection, MeaningEntry, SourceSection, load, settings_model
 from monitor.domain import Policy
 from monitor.errors import ConfigError, UsageError
 from tests.conftest import ROOT
@@ -205,7 +205,11 @@ def test_proxies_are_trusted_by_address_and_network_and_never_everybody(tmp_path
     assert load(path, {}).site.trusted_proxies == ("10.0.0.5/32", "fd00::/8")
     environment = {"MONITOR_SITE__TRUSTED_PROXIES": "172.16.0.0/12, 192.168.0.0/16"}
     assert load(path, environment).site.trusted_proxies == ("172.16.0.0/12", "192.168.0.0/16")
-    for wrong, why in (("proxy.example", "no address"), ("10.0.0.5/8", "no network"), ("::/0", "everybody")):
+    for wrong, why in (
+        ("proxy.example", "neither an address"),
+        ("10.0.0.5/8", "nor a network"),
+        ("::/0", "every address"),
+    ):
         (problem,) = problems(tmp_path, f'[site]\ntrusted_proxies = ["{wrong}"]\n')
         assert problem.startswith("site.trusted_proxies")
         assert why in problem
@@ -297,7 +301,7 @@ def test_the_example_explains_each_key_in_its_section_and_shows_its_default() ->
     lists = [*sources.values(), {"guard": shown["guard"]}]
     sections = [
         (name, field.annotation, [shown[name]])
-        for name, field in Settings.model_fields.items()
+        for name, field in settings_model().model_fields.items()
         if name != "sources"
     ]
     sections += [
@@ -305,7 +309,7 @@ def test_the_example_explains_each_key_in_its_section_and_shows_its_default() ->
         ("columns", ColumnsSection, [source["columns"] for source in sources.values()]),
         ("meaning", MeaningEntry, sources["camera-registry"]["meaning"]),
     ]
-    assert shown.keys() <= Settings.model_fields.keys()
+    assert shown.keys() <= settings_model().model_fields.keys()
     for name, model, tables in sections:
         assert isinstance(model, type)
         assert issubclass(model, BaseModel)

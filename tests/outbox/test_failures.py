@@ -174,7 +174,9 @@ def test_what_a_chat_was_owed_is_owed_to_the_one_that_it_moved_to(world: World) 
 def test_a_configured_group_that_moved_is_followed_there_and_stays_as_it_is_configured(
     world: World, caplog: pytest.LogCaptureFixture
 ) -> None:
-    subscribers.follow_channels(world.engine, world.keys, {"IN": "-100"}, ["ring"], world.now)
+    subscribers.follow_channels(
+        world.engine, world.keys, {"IN": "-100"}, ["ring"], world.now, channel="telegram"
+    )
     world.publish(HAMMOND)
     world.publish(GARY)
     world.fan_out()
@@ -183,7 +185,9 @@ def test_a_configured_group_that_moved_is_followed_there_and_stays_as_it_is_conf
     channel.will("-100", moved, moved)
     channel.will("-100200", None, Transient("flood"))
     assert world.send(channel).retried == 1
-    subscribers.follow_channels(world.engine, world.keys, {"IN": "-100"}, ["ring"], world.now)  # a restart
+    subscribers.follow_channels(
+        world.engine, world.keys, {"IN": "-100"}, ["ring"], world.now, channel="telegram"
+    )  # a restart
     world.later(hours=1)
     channel.will("-100", moved)
     assert world.send(channel).sent == 1, "the restart has not lost it"
@@ -193,7 +197,9 @@ def test_a_configured_group_that_moved_is_followed_there_and_stays_as_it_is_conf
 
 
 def test_each_alert_that_a_configured_chat_refuses_is_a_dead_letter(world: World) -> None:
-    subscribers.follow_channels(world.engine, world.keys, {"IN": "@lakes"}, ["ring"], world.now)
+    subscribers.follow_channels(
+        world.engine, world.keys, {"IN": "@lakes"}, ["ring"], world.now, channel="telegram"
+    )
     world.publish(HAMMOND)
     world.publish(GARY)
     world.fan_out()

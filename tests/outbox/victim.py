@@ -19,7 +19,7 @@ from monitor.keys import KeyFile
 from monitor.outbox import drain
 from monitor.storage import engine as db
 from tests.conftest import NOW
-from tests.outbox.world import loader, placeholders, render
+from tests.outbox.world import every_channel, loader, placeholders, render
 
 CONCURRENCY = 4
 
@@ -57,7 +57,7 @@ def main(url: str, folder: str, log: str, hours: str) -> None:
             {"email": FileRelay(Path(log))},
             KeyFile.derived(bytes(range(32))),
             loader=loader(engine, lambda: now),
-            render=render,
+            render=every_channel(render),
             placeholders=placeholders,
             folder=Path(folder),
             domain="watch.example",

@@ -68,6 +68,11 @@ def render(message: Message) -> Rendered:
     )
 
 
+def every_channel(rendering: Callable[[Message], Rendered]) -> Callable[[str, Message], Rendered]:
+    """The same form of a message on every channel."""
+    return lambda _, message: rendering(message)
+
+
 def loader(engine: Engine, clock: Callable[[], datetime]) -> MessageLoader:
     """Message values without a configuration: lists are called by their names."""
     return MessageLoader({}, None, engine, Coverage(engine, (), locate), clock)
@@ -248,9 +253,9 @@ class World:
             "clock": self.clock,
             "chance": lambda: 0.5,
         }
-        return await drain(
-            self.engine, {channel.name: channel for channel in channels}, self.keys, **(given | more)
-        )
+        given |= more
+        given["render"] = every_channel(given["render"])
+        return await drain(self.engine, {channel.name: channel for channel in channels}, self.keys, **given)
 
     def send(self, *channels: Recorder, **more: Any) -> Drained:
         """Drain to the end."""

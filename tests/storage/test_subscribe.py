@@ -198,13 +198,17 @@ def channels(engine: Engine, keys: KeyFile) -> dict[int, set[str]]:
 def test_configured_channels_come_and_go_with_the_configuration(
     engine: Engine, keys: KeyFile, now: datetime
 ) -> None:
-    both = subscribers.follow_channels(engine, keys, {"IL": "@illinois", "IN": "@indiana"}, ["ring"], now)
+    both = subscribers.follow_channels(
+        engine, keys, {"IL": "@illinois", "IN": "@indiana"}, ["ring"], now, channel="telegram"
+    )
     assert (both.added, both.ended) == (2, 0)
-    again = subscribers.follow_channels(engine, keys, {"IL": "@Illinois", "IN": "@indiana"}, ["ring"], now)
+    again = subscribers.follow_channels(
+        engine, keys, {"IL": "@Illinois", "IN": "@indiana"}, ["ring"], now, channel="telegram"
+    )
     assert (again.added, again.ended) == (0, 0)
     before = channels(engine, keys)
 
-    one = subscribers.follow_channels(engine, keys, {"IL": "@illinois"}, ["ring"], now)
+    one = subscribers.follow_channels(engine, keys, {"IL": "@illinois"}, ["ring"], now, channel="telegram")
     assert (one.added, one.ended) == (0, 1)
     assert channels(engine, keys) == {number: places for number, places in before.items() if places == {"IL"}}
 
@@ -213,9 +217,11 @@ def test_one_chat_for_several_places_is_one_subscriber_and_follows_exactly_them(
     engine: Engine, keys: KeyFile, now: datetime
 ) -> None:
     first = {"IL": "@lakes", "WI": "@lakes", "60601": "@lakes"}
-    subscribers.follow_channels(engine, keys, first, ["ring", "ice-287g"], now)
+    subscribers.follow_channels(engine, keys, first, ["ring", "ice-287g"], now, channel="telegram")
     assert list(channels(engine, keys).values()) == [{"IL", "WI", "60601"}]
-    subscribers.follow_channels(engine, keys, {"IL": "@lakes", "MI": "@lakes"}, ["ring"], now)
+    subscribers.follow_channels(
+        engine, keys, {"IL": "@lakes", "MI": "@lakes"}, ["ring"], now, channel="telegram"
+    )
     (listed,) = subscribers.listed(engine, keys)
     assert listed.follows == (Follow("ring", "IL"), Follow("ring", "MI"))
 
@@ -224,15 +230,17 @@ def test_a_chat_added_by_hand_keeps_what_it_follows_when_it_leaves_the_configura
     engine: Engine, keys: KeyFile, now: datetime
 ) -> None:
     by_hand = add(engine, keys, now, "@lakes", "MI", channel="telegram")
-    subscribers.follow_channels(engine, keys, {"IL": "@lakes"}, ["ring"], now)
-    subscribers.follow_channels(engine, keys, {}, ["ring"], now)
+    subscribers.follow_channels(engine, keys, {"IL": "@lakes"}, ["ring"], now, channel="telegram")
+    subscribers.follow_channels(engine, keys, {}, ["ring"], now, channel="telegram")
     assert follows(engine, by_hand.subscriber) >= {("ring", "MI", None)}
 
 
 def test_a_suppressed_chat_is_reported_and_stays_out(engine: Engine, keys: KeyFile, now: datetime) -> None:
     with db.transaction(engine) as conn:
         people.suppress(conn, "telegram", keys.lookup("telegram", "@gone"), "the bot was removed", now)
-    followed = subscribers.follow_channels(engine, keys, {"IL": "@gone", "IN": "@here"}, ["ring"], now)
+    followed = subscribers.follow_channels(
+        engine, keys, {"IL": "@gone", "IN": "@here"}, ["ring"], now, channel="telegram"
+    )
     assert (followed.added, followed.suppressed) == (1, ("IL",))
 
 
@@ -240,7 +248,9 @@ def test_a_wrong_chat_in_the_configuration_changes_nothing(
     sqlite_engine: Engine, keys: KeyFile, now: datetime
 ) -> None:
     with pytest.raises(UsageError):
-        subscribers.follow_channels(sqlite_engine, keys, {"IN": "@here", "IL": "not a chat"}, ["ring"], now)
+        subscribers.follow_channels(
+            sqlite_engine, keys, {"IN": "@here", "IL": "not a chat"}, ["ring"], now, channel="telegram"
+        )
     assert subscribers.listed(sqlite_engine, keys) == ()
 
 
@@ -274,14 +284,14 @@ def test_a_mask_shows_that_but_not_what(channel: str, address: str, masked: str)
 @given(st.sampled_from(["email", "telegram", "mailbox"]), st.text())
 def test_any_text_is_masked_or_refused(channel: str, text: str) -> None:
     try:
-        address = subscribers.checked(channel, text)
+        address = subscribers.normalise_address(channel, text)
     except UsageError:
         return
     masked = subscribers.mask(channel, address)
     assert "…" in masked
     assert len(address) <= 4 or address not in masked
-    assert subscribers.checked(channel, address) == address
+    assert subscribers.normalise_address(channel, address) == address
 
 
 def test_an_international_domain_is_written_to_in_ascii() -> None:
-    assert subscribers.checked("email", "ann@bücher.de") == "ann@xn--bcher-kva.de"
+    assert subscribers.normalise_address("email", "ann@bücher.de") == "ann@xn--bcher-kva.de"

@@ -36,7 +36,9 @@ def ask(
     engine: Engine, keys: KeyFile, now: datetime, address: str = ANN, *places: str, **more: Any
 ) -> subscribers.SignupAnswer:
     """A form is sent, and the sender looks at it."""
-    answer = subscribers.request(engine, keys, wish(address, *places, **more), client="192.0.2.7", now=now)
+    answer = subscribers.request(
+        engine, keys, wish(address, *places, **more), channel="email", client="192.0.2.7", now=now
+    )
     subscribers.admit(engine, keys, now)
     return answer
 

@@ -177,7 +177,7 @@ def test_a_form_that_still_waits_is_forgotten_with_its_address(
 ) -> None:
     """No sender runs, or a copy is put back that was made in between."""
     for address in ("Ann@Example.org", "bob@example.org"):
-        subscribers.request(engine, keys, wish(address), client=None, now=now)
+        subscribers.request(engine, keys, wish(address), channel="email", client=None, now=now)
     stones = Tombstones(tmp_path)
     if restored:
         stones.add(keys, "email", ANN, now + DAY)

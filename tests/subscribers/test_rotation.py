@@ -56,7 +56,9 @@ def test_a_rotated_key_opens_and_finds_everything(
 ) -> None:
     one = member(engine, sealed, now)
     ask(engine, sealed, now, "asked@example.org")
-    subscribers.request(engine, sealed, wish("waits@example.org", "IL"), client="192.0.2.9", now=now)
+    subscribers.request(
+        engine, sealed, wish("waits@example.org", "IL"), channel="email", client="192.0.2.9", now=now
+    )
     with db.transaction(engine) as conn:
         people.suppress(conn, "email", sealed.lookup("email", "gone@example.org"), "gone", now)
     stones = Tombstones(tmp_path)
@@ -171,7 +173,10 @@ def test_a_rotation_amid_sign_ups_and_leavings_loses_nobody(
             while not over.is_set() and taken < 100:
                 form = wish(f"new{number}.{taken}@example.org")
                 client = f"10.{number}.{taken}.1"
-                assert subscribers.request(theirs, key, form, client=client, now=now) is SignupAnswer.TAKEN
+                assert (
+                    subscribers.request(theirs, key, form, channel="email", client=client, now=now)
+                    is SignupAnswer.TAKEN
+                )
                 subscribers.admit(theirs, key, now)
                 taken += 1
         return taken

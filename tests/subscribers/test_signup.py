@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from sqlalchemy.engine import Engine
 
 from monitor import subscribers
+from monitor.channels.email import EmailKind
 from monitor.core.tokens import Purpose
 from monitor.errors import UsageError
 from monitor.keys import KeyFile
@@ -21,7 +22,7 @@ from monitor.storage import people
 from monitor.storage.deliveries.tables import DeliveryRow
 from monitor.storage.people.tables import ConfirmationRow, RateWindowRow, SignupRow, SubscriberRow
 from monitor.subscribers import LinkState, SignupAnswer, SignupLimits
-from monitor.subscribers.signup import MOST_IN_A_MAILBOX, mailbox_of, network_of
+from monitor.subscribers.signup import MOST_IN_A_MAILBOX, network_of
 from tests.subscribers.conftest import ANN, ask, count, deliveries, member, token, who, wish
 
 DAY = timedelta(days=1)
@@ -43,7 +44,7 @@ def test_a_form_makes_somebody_pending_who_is_asked_once(
 
 
 def test_nothing_is_decided_within_the_request(engine: Engine, keys: KeyFile, now: datetime) -> None:
-    subscribers.request(engine, keys, wish(), client="192.0.2.7", now=now)
+    subscribers.request(engine, keys, wish(), channel="email", client="192.0.2.7", now=now)
     assert who(engine, keys) is None
     assert deliveries(engine) == []
     with db.reading(engine) as conn:
@@ -171,7 +172,13 @@ def test_limits_hold_per_network_and_for_the_site_and_raise_an_alarm_once(
 
     def post(number: int, client: str) -> SignupAnswer:
         return subscribers.request(
-            engine, keys, wish(f"victim{number}@example.org"), client=client, now=now, limits=limits
+            engine,
+            keys,
+            wish(f"victim{number}@example.org"),
+            channel="email",
+            client=client,
+            now=now,
+            limits=limits,
         )
 
     first = [post(n, "198.51.100.7") for n in range(8)]
@@ -185,7 +192,9 @@ def test_limits_hold_per_network_and_for_the_site_and_raise_an_alarm_once(
     assert not any("198.51" in text or "victim" in text for text in caplog.messages)
     later = now + timedelta(hours=1)
     assert (
-        subscribers.request(engine, keys, wish(), client="198.51.100.7", now=later, limits=limits)
+        subscribers.request(
+            engine, keys, wish(), channel="email", client="198.51.100.7", now=later, limits=limits
+        )
         is SignupAnswer.TAKEN
     )
     with db.reading(engine) as conn:
@@ -196,7 +205,7 @@ def test_ten_thousand_posts_cannot_bomb_anybody(sqlite_engine: Engine, keys: Key
     limits = SignupLimits(network=10_000, site=120)
     for n in range(1_000):
         subscribers.request(
-            sqlite_engine, keys, wish(f"victim{n % 7}@example.org"), client=f"10.{n % 250}.1.1",
+            sqlite_engine, keys, wish(f"victim{n % 7}@example.org"), channel="email", client=f"10.{n % 250}.1.1",
             now=now + timedelta(seconds=n), limits=limits,
         )  # fmt: skip
     subscribers.admit(sqlite_engine, keys, now + timedelta(hours=1))
@@ -220,7 +229,7 @@ def test_the_same_work_is_done_for_every_state_of_an_address(
     def note(_: Any, __: Any, statement: str, *___: Any) -> None:
         statements.append(statement)
 
-    answer = subscribers.request(engine, keys, wish(), client="192.0.2.7", now=later)
+    answer = subscribers.request(engine, keys, wish(), channel="email", client="192.0.2.7", now=later)
     assert answer is SignupAnswer.TAKEN
     assert [text.split()[0] for text in statements] == ["BEGIN", "INSERT", "INSERT", "INSERT"]
 
@@ -260,7 +269,9 @@ def test_what_cannot_be_asked_for_changes_nothing(
 ) -> None:
     arguments = {"address": ANN, "places": ("60601",), "sources": ("ring",)} | bad
     with pytest.raises(UsageError):
-        subscribers.request(sqlite_engine, keys, subscribers.Wish(**arguments), client="192.0.2.7", now=now)
+        subscribers.request(
+            sqlite_engine, keys, subscribers.Wish(**arguments), channel="email", client="192.0.2.7", now=now
+        )
     assert count(sqlite_engine, SignupRow) == count(sqlite_engine, RateWindowRow) == 0
 
 
@@ -268,7 +279,9 @@ def test_forms_taken_in_by_two_processes_are_decided_once(
     engine: Engine, keys: KeyFile, now: datetime
 ) -> None:
     for n in range(30):
-        subscribers.request(engine, keys, wish(f"p{n}@example.org"), client=f"10.{n}.0.1", now=now)
+        subscribers.request(
+            engine, keys, wish(f"p{n}@example.org"), channel="email", client=f"10.{n}.0.1", now=now
+        )
     with ThreadPoolExecutor(3) as pool:
         decided = list(pool.map(lambda _: subscribers.admit(engine, keys, now), range(3)))
     assert sum(decided) == 30
@@ -310,5 +323,5 @@ def test_one_mailbox_is_not_bombed_under_many_spellings(
 
 @given(st.text(), st.text())
 def test_any_address_has_a_mailbox(local: str, domain: str) -> None:
-    mailbox = mailbox_of(f"{local}@{domain}")
-    assert mailbox_of(mailbox) == mailbox
+    mailbox = EmailKind().mailbox(f"{local}@{domain}")
+    assert EmailKind().mailbox(mailbox) == mailbox

@@ -1,1 +1,131 @@
 """Email over SMTP."""
+
+from __future__ import annotations
+
+import ssl
+import unicodedata
+from collections.abc import Callable
+from datetime import datetime
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import idna
+
+from monitor.channels import Channel, ChannelKind, mask_middle
+from monitor.channels.email.replies import domain
+from monitor.channels.email.section import EmailSection
+from monitor.domain import Envelope, Rendered
+from monitor.errors import ConfigError, UsageError
+
+if TYPE_CHECKING:
+    from monitor.channels.email.transport import Email
+
+
+class EmailKind(ChannelKind[EmailSection]):
+    """Email: a missed alert is worse than a copy, so an ambiguous message is sent again."""
+
+    name = "email"
+    section = EmailSection
+    sends_receipts = True
+    lane_problem = "mail domains refuse us for now"
+    loggers = ("aiosmtplib",)
+
+    def normalise(self, address: str) -> str:
+        """An ASCII address. No DNS: a look-up would be slow and tell others who subscribes; not every relay speaks SMTPUTF8."""
+        from email_validator import EmailNotValidError, validate_email
+
+        try:
+            valid = validate_email(address, check_deliverability=False, allow_smtputf8=False)
+        except EmailNotValidError as error:
+            raise UsageError(f"this is not an email address: {error}") from None
+        assert valid.ascii_email is not None
+        return valid.ascii_email
+
+    def recognises(self, address: str) -> bool:
+        """Text with an @ that does not begin it."""
+        return "@" in address[1:]
+
+    def comparable(self, address: str) -> str:
+        """Both parts without case, the domain in ASCII.
+
+        RFC 5321 lets a local part differ by case alone, but no provider's does, and an unsubscribe must find what was typed in
+        another case.
+        """
+        address = unicodedata.normalize("NFC", address.strip())
+        local, at, name = address.rpartition("@")
+        if not at:
+            return address.casefold()
+        try:
+            name = idna.encode(name, uts46=True).decode()
+        except idna.IDNAError:
+            name = name.casefold()
+        return f"{local.casefold()}@{name.rstrip('.')}"
+
+    def mailbox(self, address: str) -> str:
+        """The address without a tag, and at Gmail without dots."""
+        local, _, name = address.rpartition("@")
+        local = local.partition("+")[0]
+        if name.lower() in {"gmail.com", "googlemail.com"}:
+            local, name = local.replace(".", ""), "gmail.com"
+        return self.comparable(f"{local}@{name}")
+
+    def mask(self, address: str) -> str:
+        """``a…@e….org``"""
+        local, at, name = address.rpartition("@")
+        if not at or not local:
+            return mask_middle(address, 2 if address.startswith("@") else 1)
+        return f"{local[0]}…@{name[:1]}….{name.rpartition('.')[2]}"
+
+    def lane(self, address: str) -> str:
+        """The mail domain."""
+        return domain(address)
+
+    def is_configured(self, section: EmailSection) -> bool:
+        """Whether a relay is named."""
+        return bool(section.host and section.sender)
+
+    def open(self, section: EmailSection, clock: Callable[[], datetime]) -> Channel:
+        """Create the SMTP transport."""
+        from monitor.channels.email.transport import Email
+
+        assert section.host
+        assert section.sender
+        return Email(
+            host=section.host,
+            port=section.service_port,
+            sender=section.sender,
+            clock=clock,
+            security=section.security,
+            username=section.username,
+            password=section.password.get_secret_value() if section.password else None,
+            connections=section.connections,
+            verp=section.verp,
+            tls=_trust(section.ca) if section.ca else None,
+            bounce_token=lambda envelope: envelope.placeholders["bounce"],
+        )
+
+    async def check(self, section: EmailSection, channel: Email) -> str:
+        """Connect, secure and sign in."""
+        return await channel.check()
+
+    def mail_writer(
+        self, sender: str, clock: Callable[[], datetime]
+    ) -> Callable[[Rendered, Envelope], bytes]:
+        """Exactly the bytes that the relay would get."""
+        from monitor.channels.email.mime import Form, Letterhead
+
+        head = Letterhead.of(sender)
+
+        @lru_cache(maxsize=64)
+        def form(message: Rendered) -> Form:
+            return Form(message, head)
+
+        return lambda message, envelope: form(message).fill(envelope, clock())
+
+
+def _trust(authority: Path) -> ssl.SSLContext:
+    try:
+        return ssl.create_default_context(cafile=authority)
+    except OSError:
+        raise ConfigError([f"email.ca: {authority} is not a file of PEM certificates"]) from None

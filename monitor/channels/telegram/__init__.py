@@ -1,1 +1,79 @@
 """Telegram through its Bot API."""
+
+from __future__ import annotations
+
+import re
+import time
+import unicodedata
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from monitor.channels import Channel, ChannelKind, mask_middle
+from monitor.channels.telegram.section import TelegramSection
+from monitor.domain import Envelope, Rendered
+from monitor.errors import UsageError
+
+if TYPE_CHECKING:
+    from monitor.channels.telegram.transport import Telegram
+
+
+class TelegramKind(ChannelKind[TelegramSection]):
+    """Telegram: a post that may have been made is made once more at most."""
+
+    name = "telegram"
+    section = TelegramSection
+    resends_ambiguous = False
+    has_bot = True
+    loggers = ("telegram", "httpx", "httpcore")
+
+    def normalise(self, address: str) -> str:
+        """A chat's number or @name."""
+        if not re.fullmatch(r"-?[1-9][0-9]{0,18}|@[A-Za-z][A-Za-z0-9_]{3,31}", address, re.ASCII):
+            raise UsageError("this is not a Telegram chat: write its number (-1001234567890) or its @name")
+        return address
+
+    def recognises(self, address: str) -> bool:
+        """A number, or a name that begins with @."""
+        return re.fullmatch(r"@\w+|-?\d+", address) is not None
+
+    def comparable(self, address: str) -> str:
+        """Names of chats do not differ by case."""
+        return unicodedata.normalize("NFC", address.strip()).casefold()
+
+    def mask(self, address: str) -> str:
+        """``@e…il`` or ``-…90``"""
+        return mask_middle(address, 2 if address.startswith("@") else 1)
+
+    def is_configured(self, section: TelegramSection) -> bool:
+        """Whether there is a token."""
+        return section.token is not None
+
+    def open(self, section: TelegramSection, clock: Callable[[], datetime]) -> Channel:
+        """Create the transport. Its pace runs on the monotonic clock, not on ``clock``."""
+        from monitor.channels.telegram.transport import Telegram
+
+        assert section.token is not None
+        return Telegram(
+            token=section.token.get_secret_value(), base_url=section.base_url, clock=time.monotonic
+        )
+
+    def operator_addresses(self, section: TelegramSection) -> Mapping[str, str]:
+        """The chats of ``[telegram.channels]``."""
+        return section.channels
+
+    def absence(self, section: TelegramSection) -> tuple[bool, str] | None:
+        """A mistake if channels are configured."""
+        return (False, "channels are configured, but no token") if section.channels else None
+
+    async def check(self, section: TelegramSection, channel: Telegram) -> str:
+        """Ask who the bot is, and whether it may post in the configured chats."""
+        return await channel.check(section.channels.values())
+
+    def mail_writer(
+        self, sender: str, clock: Callable[[], datetime]
+    ) -> Callable[[Rendered, Envelope], bytes]:
+        """A readable mail with the posts of the chat."""
+        from monitor.channels.telegram.mail_copy import write_mail_copy
+
+        return lambda message, envelope: write_mail_copy(message, envelope, sender, clock())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import pairwise
@@ -90,8 +91,12 @@ def insert_for_followers(
     return _insert_notices(conn, about, source, period, now, *wanted)
 
 
-def insert_receipts(conn: Connection, period: str, now: datetime, silent_since: datetime) -> int:
-    """Write a receipt for everybody who signed up by mail, wants them, and got no message since then."""
+def insert_receipts(
+    conn: Connection, period: str, now: datetime, silent_since: datetime, *, channels: Collection[str]
+) -> int:
+    """Write a receipt for everybody who signed up on the site for one of these channels, wants them, and got
+    no message since then.
+    """
     heard = sa.exists().where(
         DeliveryRow.c.subscriber_id == SubscriberRow.c.id, DeliveryRow.c.created_at > silent_since
     )
@@ -102,7 +107,7 @@ def insert_receipts(conn: Connection, period: str, now: datetime, silent_since: 
         period,
         now,
         SubscriberRow.c.state == "active",
-        SubscriberRow.c.channel == "email",
+        SubscriberRow.c.channel.in_(channels),
         SubscriberRow.c.origin == "site",
         SubscriberRow.c.receipts.is_(sa.true()),
         SubscriberRow.c.confirmed_at <= silent_since,

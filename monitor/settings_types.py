@@ -1,18 +1,19 @@
-"""The kinds of values that a configuration holds, read with patience and refused with a reason."""
+"""Field types and base classes of configuration sections, for every room that defines a section of its own.
+
+The lowest layer: a kind of channel defines its section here upon, and `config` collects the sections from the registry.
+"""
 
 from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import timedelta
-from ipaddress import ip_network
-from typing import Annotated, Any
+from ipaddress import ip_address, ip_network
+from typing import Annotated, Any, ClassVar
 from urllib.parse import SplitResult, quote, urlsplit, urlunsplit
 
-from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
-
-from monitor.sources.formats import FORMATS
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 
@@ -49,14 +50,14 @@ def _web_address(value: str) -> str:
 
 
 def _plain(parts: SplitResult) -> str:
-    """The same address in the letters that a mail's header may hold: a browser shows the others all the same."""
+    """The same address in the characters that an email header may hold; a browser shows the others all the same."""
     assert parts.hostname is not None
     try:
         host = parts.hostname.encode("idna").decode()
         port = f":{parts.port}" if parts.port else ""
     except ValueError:
         raise ValueError("must be a web address with a host name that exists") from None
-    path, query, fragment = (quote(each, safe="/%:@!$&'()*+,;=~?") for each in parts[2:])
+    path, query, fragment = (quote(part, safe="/%:@!$&'()*+,;=~?") for part in parts[2:])
     return urlunsplit((parts.scheme, host + port, path, query, fragment))
 
 
@@ -69,40 +70,15 @@ def expression(value: str) -> str:
     return value
 
 
-def known_format(value: str) -> str:
-    """The name of a format in the registry. Raises ValueError that lists them."""
-    if value not in FORMATS:
-        raise ValueError(f"must be one of {', '.join(FORMATS)}{nearest(value, FORMATS)}")
-    return value
-
-
-def check_options(name: str, options: dict[str, Any]) -> None:
-    """Check a format's own options. Raises ValueError that names what is wrong with them."""
-    try:
-        FORMATS[name].options.model_validate(options)
-    except ValidationError as error:
-        known = FORMATS[name].options.model_fields
-        wrong = []
-        for detail in error.errors(include_url=False):
-            key = ".".join(map(str, detail["loc"]))
-            if detail["type"] == "extra_forbidden":
-                wrong.append(
-                    f"options.{key}: unknown key for the format {name}{nearest(key, known, 'options')}"
-                )
-            else:
-                wrong.append(f"options.{key}: {str(detail['msg']).removeprefix('Value error, ')}")
-        raise ValueError("; ".join(wrong)) from None
-
-
 def _network(value: str) -> str:
     try:
         network = ip_network(value)
     except ValueError:
         raise ValueError(
-            f'"{value[:60]}" is no address and no network; write them as "10.0.0.5" and "172.16.0.0/12"'
+            f'"{value[:60]}" is neither an address nor a network; write them as "10.0.0.5" and "172.16.0.0/12"'
         ) from None
     if not network.prefixlen:
-        raise ValueError(f'"{value}" is everybody: any visitor could then claim to be somebody else')
+        raise ValueError(f'"{value}" covers every address: any visitor could claim to be another one')
     return str(network)
 
 
@@ -118,3 +94,45 @@ def nearest(word: str, known: Iterable[str], where: str = "") -> str:
     """The end of an error about an unknown word: the known one that it is most like, or nothing."""
     near = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
     return f"; did you mean {where + '.' if where else ''}{near[0]}?" if near else ""
+
+
+class Section(BaseModel):
+    """Base class of all sections: frozen, and unknown keys are refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True, validate_default=False)
+
+
+class ChannelSection(Section):
+    """Base class of a channel's section.
+
+    ``secrets``: keys that may be given as ``KEY_file``. ``files``: keys with a path, relative to the configuration file.
+    """
+
+    secrets: ClassVar[tuple[str, ...]] = ()
+    files: ClassVar[tuple[str, ...]] = ()
+
+    @classmethod
+    def contradictions(cls, table: Mapping[str, Any], site: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+        """Yield (key, problem) for keys that do not go together.
+
+        ``table`` is the section and ``site`` the ``[site]`` section, both as TOML read them and not validated.
+        """
+        return iter(())
+
+
+def host_of(url: object) -> str | None:
+    """The host name of a URL, or None."""
+    try:
+        return urlsplit(str(url or "")).hostname
+    except ValueError:
+        return None
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host is this machine."""
+    if host in {"localhost", "localhost."}:
+        return True
+    try:
+        return ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
