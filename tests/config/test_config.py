@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel
 
-from monitor.config import ColumnsSection, MeaningEntry, SourceSection, load, settings_model
+from monitor.config import ColumnsSection, MeaningEntry, Settings, SourceSection, load, settings_model
 from monitor.domain import Policy
 from monitor.errors import ConfigError, UsageError
 from tests.conftest import ROOT
