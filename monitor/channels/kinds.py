@@ -36,7 +36,7 @@ def normalise_address(channel: str, address: str) -> str:
     kind = kind_of(channel)
     address = address.strip()
     # a line break in an address is a command to the relay; libraries have let it through
-    if not address or any(unicodedata.category(letter).startswith("C") for letter in address):
+    if not address or any(unicodedata.category(char).startswith("C") for char in address):
         raise UsageError("the address is empty or has invisible characters in it")
     return kind.normalise(address)
 

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime
 from email.message import EmailMessage
-from email.utils import format_datetime
+from email.utils import format_datetime, formataddr
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -78,7 +78,8 @@ def plain_mail(channel: str, rendered: object, envelope: Envelope, sender: str, 
     mail = EmailMessage(policy=POLICY)
     mail["Date"] = format_datetime(date)
     mail["From"] = Letterhead.of(sender).sender
+    mail["To"] = formataddr((envelope.address, f"recipient@{channel}.invalid"))
     mail["Message-ID"] = message_id(envelope)
     mail["Subject"] = f"A message of the channel {channel}"
-    mail.set_content(f"To: {envelope.address}\n\n{rendered}\n", cte="quoted-printable")
+    mail.set_content(f"{rendered}\n", cte="quoted-printable")
     return mail.as_bytes()

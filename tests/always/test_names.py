@@ -23,12 +23,14 @@ MODULES_TWICE: dict[str, str] = {
     "places": "the same questions on each face: bot, cli, web",
     "preferences": "the verb in subscribers, its page in web",
     "retention": "the verb in subscribers, its rows in storage/deliveries",
+    "section": "the configuration section of each channel",
     "signup": "the verb in subscribers, its page in web",
     "tables": "the tables of each part of storage",
     "telegram": "the channel, and its commands in cli",
     "timeline": "the query in storage/lists, its page in web",
     "replies": "what comes back: answers to commands, answers of a relay",
     "limits": "what a room may use at most",
+    "transport": "the connections of each channel",
     "values": "the frozen values that a room's functions take and return",
 }
 """Names of modules that occur more than once, because they are the same role in parallel rooms."""
