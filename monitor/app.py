@@ -316,7 +316,7 @@ class Components:
         """Render a message as from this service, in the form that a channel sends."""
         from monitor.channels.kinds import kind_of
 
-        return kind_of(channel).render(message, message_sender(self.settings))
+        return kind_of(channel).renderer()(message, message_sender(self.settings))
 
     @property
     def placeholders(self) -> RecipientPlaceholders:

@@ -111,11 +111,11 @@ class ChannelKind(ABC, Generic[S]):
         """Return what pauses together with this address. Default: the address alone. Pure; never raises."""
         return address
 
-    def render(self, message: Message, sender: Sender) -> object:
-        """Render a message for `Channel.send`. Default: subject, text, HTML and blocks (`domain.Rendered`)."""
+    def renderer(self) -> Callable[[Message, Sender], object]:
+        """Return what renders a message for `Channel.send`. Default: `messages.render`, a `domain.Rendered`."""
         from monitor import messages
 
-        return messages.render(message, sender)
+        return messages.render
 
     def operator_addresses(self, section: S) -> Mapping[str, str] | None:
         """Return the operator's own addresses, by place; None if this kind has none."""

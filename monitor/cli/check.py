@@ -174,7 +174,7 @@ async def _send_sample(settings: Settings, channel: str, to: str) -> str:
     now = app.now()
     # it belongs to nobody: there is nothing to change or to look up behind its links
     alert = replace(app.sample_alert(settings, "en", now), permalink=None)
-    rendered = kinds.KINDS[channel].render(alert, replace(app.message_sender(settings), managed=False))
+    rendered = kinds.KINDS[channel].renderer()(alert, replace(app.message_sender(settings), managed=False))
     address = app.sender_address(settings)
     envelope = Envelope(
         delivery=0,

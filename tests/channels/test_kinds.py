@@ -69,7 +69,7 @@ class WebhookChannel:
             envelope.address, body, {"Content-Type": "application/json"}, method="POST"
         )
         try:
-            await asyncio.to_thread(urllib.request.urlopen, request, timeout=10)
+            (await asyncio.to_thread(urllib.request.urlopen, request, timeout=10)).close()
         except URLError as error:
             raise Transient(f"the hook does not answer: {type(error).__name__}") from None
 
@@ -102,15 +102,17 @@ class WebhookKind(ChannelKind[WebhookSection]):
     def open(self, section: WebhookSection, clock: Callable[[], datetime]) -> WebhookChannel:
         return WebhookChannel()
 
-    def render(self, message: Message, sender: Sender) -> dict[str, Any]:
-        """From the message's value: no template."""
-        changes = message.told if isinstance(message, Alert) else ()
-        return {
-            "kind": type(message).__name__,
-            "changes": [
-                {"kind": told.change.kind.value, "agency": told.change.subject.name} for told in changes
-            ],
-        }
+    def renderer(self) -> Callable[[Message, Sender], dict[str, Any]]:
+        return render_json
+
+
+def render_json(message: Message, sender: Sender) -> dict[str, Any]:
+    """From the message's value: no template."""
+    changes = message.told if isinstance(message, Alert) else ()
+    return {
+        "kind": type(message).__name__,
+        "changes": [{"kind": told.change.kind.value, "agency": told.change.subject.name} for told in changes],
+    }
 
 
 class Hooks:
