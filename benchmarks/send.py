@@ -28,7 +28,7 @@ import aiosmtplib
 import sqlalchemy as sa
 
 from benchmarks import outbox
-from monitor.channels.email.mime import Form, Letterhead
+from monitor.channels.email.mime import Form, MailSender
 from monitor.channels.email.transport import Email
 from monitor.channels.placeholders import fill
 from monitor.domain import (
@@ -144,7 +144,7 @@ async def spread(
 
 async def bare(port: int, mails: int, connections: int) -> float:
     """aiosmtplib's own sendmail with ready-made bytes."""
-    form = Form(example(), Letterhead.of(SENDER))
+    form = Form(example(), MailSender.parse(SENDER))
     ready = [form.fill(envelope(number), NOW) for number in range(mails)]
 
     async def work(numbers: Iterator[int]) -> None:
@@ -254,7 +254,7 @@ def main(mails: int = 3000, connections: int = 10, rounds: int = 3) -> None:
                 rate = count / asyncio.run(way(port, count, connections))
                 best[name] = max(best.get(name, 0.0), rate)
     limit = next(iter(best.values()))
-    form, to = Form(example(), Letterhead.of(SENDER)), envelope(1)
+    form, to = Form(example(), MailSender.parse(SENDER)), envelope(1)
     started = time.perf_counter()
     for _ in range(2000):
         form.fill(to, NOW)

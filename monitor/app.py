@@ -208,9 +208,9 @@ def operator_addresses(settings: Settings) -> dict[str, Mapping[str, str]]:
 
 def sender_address(settings: Settings) -> str:
     """The bare address that mails come from."""
-    from monitor.channels.email.mime import Letterhead
+    from monitor.channels.email.mime import MailSender
 
-    return Letterhead.of(settings.email.sender or MAILBOX_SENDER).address
+    return MailSender.parse(settings.email.sender or MAILBOX_SENDER).address
 
 
 def message_sender(settings: Settings) -> Sender:

@@ -1,6 +1,7 @@
 """Field types and base classes of configuration sections, for every room that defines a section of its own.
 
-The lowest layer: a kind of channel defines its section here upon, and `config` collects the sections from the registry.
+The lowest layer: a kind of channel defines its section here upon, and `config` collects the sections from the
+registry.
 """
 
 from __future__ import annotations
@@ -50,7 +51,9 @@ def _web_address(value: str) -> str:
 
 
 def _plain(parts: SplitResult) -> str:
-    """The same address in the characters that an email header may hold; a browser shows the others all the same."""
+    """The same address in the characters that an email header may hold; a browser shows the others all the
+    same.
+    """
     assert parts.hostname is not None
     try:
         host = parts.hostname.encode("idna").decode()
@@ -75,7 +78,8 @@ def _network(value: str) -> str:
         network = ip_network(value)
     except ValueError:
         raise ValueError(
-            f'"{value[:60]}" is neither an address nor a network; write them as "10.0.0.5" and "172.16.0.0/12"'
+            f'"{value[:60]}" is neither an address nor a network;'
+            ' write them as "10.0.0.5" and "172.16.0.0/12"'
         ) from None
     if not network.prefixlen:
         raise ValueError(f'"{value}" covers every address: any visitor could claim to be another one')
@@ -105,7 +109,8 @@ class Section(BaseModel):
 class ChannelSection(Section):
     """Base class of a channel's section.
 
-    ``secrets``: keys that may be given as ``KEY_file``. ``files``: keys with a path, relative to the configuration file.
+    ``secrets``: keys that may be given as ``KEY_file``. ``files``: keys with a path, relative to the
+    configuration file.
     """
 
     secrets: ClassVar[tuple[str, ...]] = ()
@@ -115,7 +120,8 @@ class ChannelSection(Section):
     def contradictions(cls, table: Mapping[str, Any], site: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         """Yield (key, problem) for keys that do not go together.
 
-        ``table`` is the section and ``site`` the ``[site]`` section, both as TOML read them and not validated.
+        ``table`` is the section and ``site`` the ``[site]`` section, both as TOML read them and not
+        validated.
         """
         return iter(())
 

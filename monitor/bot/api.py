@@ -31,7 +31,13 @@ from telegram.error import BadRequest, Forbidden, TelegramError
 from monitor.bot.replies import Reply
 from monitor.channels.telegram.posts import LIMIT, length
 from monitor.channels.telegram.rate import Pace
-from monitor.channels.telegram.transport import Checked, hush, meaning_of, obstacle, trusted
+from monitor.channels.telegram.transport import (
+    Checked,
+    find_obstacle,
+    meaning_of,
+    quiet_libraries,
+    trusted_certificates,
+)
 from monitor.errors import Permanent, Transient
 
 log = logging.getLogger(__name__)
@@ -63,7 +69,7 @@ class Api:
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         connections: int = 8,
     ) -> None:
-        hush()
+        quiet_libraries()
         self._requests = [_request(2), _request(connections)]
         self._bot = Bot(
             token, base_url=base_url, get_updates_request=self._requests[0], request=self._requests[1]
@@ -140,7 +146,7 @@ class Api:
 
     async def obstacle(self, chat: str) -> str | None:
         """Fetch the reason why the bot may not post in a chat, with what to do; None if it may."""
-        return await obstacle(self._bot, chat, self.id)
+        return await find_obstacle(self._bot, chat, self.id)
 
     async def post(self, chat: int | str, reply: Reply, *, thread: int | None = None) -> None:
         """Post a reply. Raises Transient or Permanent."""
@@ -265,7 +271,7 @@ def _request(connections: int) -> _Request:
         write_timeout=_TIMEOUT,
         connect_timeout=_TIMEOUT,
         pool_timeout=_TIMEOUT,
-        httpx_kwargs={"verify": trusted()},
+        httpx_kwargs={"verify": trusted_certificates()},
     )
 
 

@@ -25,7 +25,7 @@ from monitor.bot.replies import COMMANDS, ENOUGH, SORRY, STALE, Reply, Translato
 from monitor.bot.throttle import Admission, Throttle
 from monitor.bot.updates import BotRemoved, Command, GroupMigrated, StaleButton, read
 from monitor.channels.telegram.rate import Pace
-from monitor.channels.telegram.transport import meaning_of, words
+from monitor.channels.telegram.transport import meaning_of, redact_description
 from monitor.errors import Permanent, SendError, StoreError, Transient, location_of
 from monitor.messages import locale
 from monitor.storage import engine as db
@@ -171,7 +171,7 @@ class Bot:
         lately = failed_at is not None and self._clock() - failed_at < _LATELY
         if not (lately and hook.pending_update_count):
             return None
-        reason = words(hook.last_error_message or "no reason given")
+        reason = redact_description(hook.last_error_message or "no reason given")
         return f"Telegram cannot deliver to the webhook: {reason}"
 
     async def _poll_in_turn(self, stop: asyncio.Event) -> None:

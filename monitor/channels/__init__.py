@@ -1,13 +1,14 @@
 """Delivery channels: `kinds` is the registry, and each kind has a file or folder here.
 
-A `ChannelKind` holds everything that is particular to one kind of channel; the rest of the program asks the registry and never
-branches on a name. A `Channel` is an open transport: it is opened once (``async with``), keeps its connections, and takes one
-message for one recipient at a time; up to ``concurrency`` calls of `Channel.send` may run at once. Failures are raised as
-`errors.Transient` or `errors.Permanent` and nothing else. A channel never reads the database and never logs an address, a chat
-id or a token.
+A `ChannelKind` holds everything that is particular to one kind of channel; the rest of the program asks the
+registry and never branches on a name. A `Channel` is an open transport: it is opened once (``async with``),
+keeps its connections, and takes one message for one recipient at a time; up to ``concurrency`` calls of
+`Channel.send` may run at once. Failures are raised as `errors.Transient` or `errors.Permanent` and nothing
+else. A channel never reads the database and never logs an address, a chat id or a token.
 
-Keys of ``Envelope.placeholders``: every placeholder of the message, and for mail two more that only headers use: ``one-click``
-(the https address of RFC 8058) and ``stop-by-mail`` (a mailto: link for List-Unsubscribe when ``stop`` is none).
+Keys of ``Envelope.placeholders``: every placeholder of the message, and for mail two more that only headers
+use: ``one-click`` (the https address of RFC 8058) and ``stop-by-mail`` (a mailto: link for List-Unsubscribe
+when ``stop`` is none).
 """
 
 from __future__ import annotations
@@ -26,13 +27,16 @@ if TYPE_CHECKING:
     from monitor.messages import Message, Sender
 
 EVERYTHING = "*"
-"""The lane of a failure that concerns the whole channel: the server is away, refuses the password, or lost its certificate."""
+"""The lane of a failure that concerns the whole channel: the server is away, refuses the password, or lost
+its certificate.
+"""
 
 S = TypeVar("S", bound=ChannelSection)
 
 
 class Channel(Protocol):
-    """An open transport. Opening connects to nothing: a server that is away fails the first send, not the program's start.
+    """An open transport. Opening connects to nothing: a server that is away fails the first send, not the
+    program's start.
 
     ``name`` is that of its kind, ``concurrency`` how many sends may run at once.
     """
@@ -48,7 +52,8 @@ class Channel(Protocol):
         ...
 
     async def send(self, message: Any, envelope: Envelope) -> None:
-        """Send what the kind rendered, with ``envelope.placeholders`` filled in. Raises Transient or Permanent.
+        """Send what the kind rendered, with ``envelope.placeholders`` filled in. Raises Transient or
+        Permanent.
 
         Returning means that the server accepted it.
         """
@@ -64,11 +69,12 @@ class Channel(Protocol):
 class ChannelKind(ABC, Generic[S]):
     """Everything particular to one kind of channel. Subclasses import their transport in `open` only.
 
-    ``name`` is stored in ``subscriber.channel`` and names the section of the configuration, whose class is ``section``.
-    ``resends_ambiguous``: a message that may have arrived is sent again on the whole retry schedule; if False, once at most.
-    ``sends_receipts``: people who signed up on the site get a receipt after a quarter without a message.
-    ``has_bot``: people can talk to a bot on this channel. ``lane_problem``: what paused lanes mean, if an operator must know.
-    ``loggers``: loggers of its libraries that write addresses or secrets below WARNING.
+    ``name`` is stored in ``subscriber.channel`` and names the section of the configuration, whose class is
+    ``section``. ``resends_ambiguous``: a message that may have arrived is sent again on the whole retry
+    schedule; if False, once at most. ``sends_receipts``: people who signed up on the site get a receipt after
+    a quarter without a message. ``has_bot``: people can talk to a bot on this channel. ``lane_problem``: what
+    paused lanes mean, if an operator must know. ``loggers``: loggers of its libraries that write addresses or
+    secrets below WARNING.
     """
 
     name: ClassVar[str]
@@ -81,7 +87,9 @@ class ChannelKind(ABC, Generic[S]):
 
     @abstractmethod
     def normalise(self, address: str) -> str:
-        """Return the address as it is stored and written to. Raises UsageError with the reason if it is not one."""
+        """Return the address as it is stored and written to. Raises UsageError with the reason if it is not
+        one.
+        """
 
     @abstractmethod
     def is_configured(self, section: S) -> bool:
@@ -96,11 +104,15 @@ class ChannelKind(ABC, Generic[S]):
         return False
 
     def comparable(self, address: str) -> str:
-        """Return the one spelling under which an address is found. Default: spellings that differ are other addresses."""
+        """Return the one spelling under which an address is found. Default: spellings that differ are other
+        addresses.
+        """
         return address.strip()
 
     def mailbox(self, address: str) -> str:
-        """Return what is limited together: the owner of several spellings of an address, as far as they tell."""
+        """Return what is limited together: the owner of several spellings of an address, as far as they
+        tell.
+        """
         return self.comparable(address)
 
     def mask(self, address: str) -> str:
@@ -112,7 +124,9 @@ class ChannelKind(ABC, Generic[S]):
         return address
 
     def renderer(self) -> Callable[[Message, Sender], object]:
-        """Return what renders a message for `Channel.send`. Default: `messages.render`, a `domain.Rendered`."""
+        """Return what renders a message for `Channel.send`. Default: `messages.render`, a
+        `domain.Rendered`.
+        """
         from monitor import messages
 
         return messages.render
@@ -122,11 +136,15 @@ class ChannelKind(ABC, Generic[S]):
         return None
 
     def absence(self, section: S) -> tuple[bool, str] | None:
-        """Return what `monitor check` says without a transport, and whether that is in order; None: nothing."""
+        """Return what `monitor check` says without a transport, and whether that is in order; None:
+        nothing.
+        """
         return True, f"not configured; {self.name} deliveries wait"
 
     async def check(self, section: S, channel: Any) -> str:
-        """Reach the server without sending and say what was reached. Raises Transient or Permanent with the reason."""
+        """Reach the server without sending and say what was reached. Raises Transient or Permanent with the
+        reason.
+        """
         return "configured; nothing is checked without sending"
 
     def mail_writer(self, sender: str, clock: Callable[[], datetime]) -> Callable[[Any, Envelope], bytes]:

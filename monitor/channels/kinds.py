@@ -1,4 +1,6 @@
-"""The registry of the kinds of channels: a new one is one file or folder beside this module, and its line in `KINDS`."""
+"""The registry of the kinds of channels: a new one is one file or folder beside this module, and its line in
+`KINDS`.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +34,9 @@ def kind_of(channel: str) -> ChannelKind[Any]:
 
 
 def normalise_address(channel: str, address: str) -> str:
-    """Return the address as it is stored and written to. Raises UsageError for one that its channel cannot reach."""
+    """Return the address as it is stored and written to. Raises UsageError for one that its channel cannot
+    reach.
+    """
     kind = kind_of(channel)
     address = address.strip()
     # a line break in an address is a command to the relay; libraries have let it through
@@ -58,7 +62,9 @@ def mask(channel: str, address: str) -> str:
 
 
 def lookup(keys: KeyFile, channel: str, address: str) -> str:
-    """The keyed hash under which an address is found, however it is spelled. Raises UsageError for an unknown channel."""
+    """The keyed hash under which an address is found, however it is spelled. Raises UsageError for an unknown
+    channel.
+    """
     return keys.lookup(channel, kind_of(channel).comparable(address))
 
 

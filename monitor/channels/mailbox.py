@@ -1,7 +1,9 @@
-"""A folder in place of a server: one .eml file per message, for the demo and for an operator who sets ``[mailbox] folder``.
+"""A folder in place of a server: one .eml file per message, for the demo and for an operator who sets
+``[mailbox] folder``.
 
-A file is written under a temporary name and then renamed, so a reader never sees half of one. Its name comes from the delivery
-and its Message-ID alone: a copy of a message replaces the first, and files sort in the order of their deliveries.
+A file is written under a temporary name and then renamed, so a reader never sees half of one. Its name comes
+from the delivery and its Message-ID alone: a copy of a message replaces the first, and files sort in the
+order of their deliveries.
 """
 
 from __future__ import annotations
@@ -19,13 +21,15 @@ from types import TracebackType
 from typing import Any, Self
 
 from monitor.channels import EVERYTHING, ChannelKind
-from monitor.channels.email.mime import POLICY, Letterhead, message_id
+from monitor.channels.email.mime import POLICY, MailSender, message_id
 from monitor.domain import Envelope
 from monitor.errors import Transient
 
 
 class Mailbox:
-    """A channel that writes the messages of a kind into files. ``sender`` and ``clock`` are those of the mails."""
+    """A channel that writes the messages of a kind into files. ``sender`` and ``clock`` are those of the
+    mails.
+    """
 
     concurrency = 4
 
@@ -46,7 +50,9 @@ class Mailbox:
         return None
 
     async def send(self, message: Any, envelope: Envelope) -> None:
-        """Write one file. Raises Transient when the folder cannot be written, and what making the mail raises."""
+        """Write one file. Raises Transient when the folder cannot be written, and what making the mail
+        raises.
+        """
         await asyncio.to_thread(self._write, file_name(envelope), self._make(message, envelope))
 
     def _write(self, name: str, mail: bytes) -> None:
@@ -68,7 +74,9 @@ class Mailbox:
 
 
 def file_name(envelope: Envelope) -> str:
-    """The file name of one delivery: its number, for the order, and a hash of its Message-ID. It holds no address."""
+    """The file name of one delivery: its number, for the order, and a hash of its Message-ID. It holds no
+    address.
+    """
     identity = hashlib.sha256(envelope.message_id.strip("<>").encode()).hexdigest()[:12]
     return f"{envelope.delivery:08d}-{identity}.eml"
 
@@ -77,7 +85,7 @@ def plain_mail(channel: str, rendered: object, envelope: Envelope, sender: str, 
     """A mail with what a channel rendered, as text, for kinds that have no form of their own."""
     mail = EmailMessage(policy=POLICY)
     mail["Date"] = format_datetime(date)
-    mail["From"] = Letterhead.of(sender).sender
+    mail["From"] = MailSender.parse(sender).sender
     mail["To"] = formataddr((envelope.address, f"recipient@{channel}.invalid"))
     mail["Message-ID"] = message_id(envelope)
     mail["Subject"] = f"A message of the channel {channel}"

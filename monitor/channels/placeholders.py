@@ -1,4 +1,4 @@
-"""Fills a rendered message's placeholders with one recipient's words."""
+"""Fills a rendered message's placeholders with the values of one recipient."""
 
 from __future__ import annotations
 
@@ -24,4 +24,4 @@ def value_of(values: Mapping[str, str], name: str) -> str:
 
 def fill(text: str, values: Mapping[str, str], escape: Callable[[str], str] = str) -> str:
     """Replace every placeholder by its escaped value. Raises Permanent as `value_of` does."""
-    return PATTERN.sub(lambda found: escape(value_of(values, found[1])), text)
+    return PATTERN.sub(lambda match: escape(value_of(values, match[1])), text)

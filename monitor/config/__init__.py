@@ -1,7 +1,8 @@
 """config.toml, ``MONITOR_*`` environment over it and secrets from files, read into one frozen `Settings`.
 
-Nothing here is believed before everything was checked: `load` reports every problem at once, each with the key it is about and, for an
-unknown key, the nearest known one. Only entry points see `Settings`; a part gets what it needs as arguments.
+Nothing is used before everything was validated: `load` reports every problem at once, each with the key it is
+about and, for an unknown key, the nearest known one. Only `app` and the commands see `Settings`; a component
+gets what it needs as arguments.
 """
 
 from __future__ import annotations
@@ -15,8 +16,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from monitor.config.layers import from_environment, laid_over, read_secret_files, written_secrets
-from monitor.config.problems import contradictions, in_words
+from monitor.config.layers import find_written_secrets, merge_layers, read_environment, read_secret_files
+from monitor.config.problems import describe_error, find_contradictions
 from monitor.config.sections import LOOPBACK, ColumnsSection, DatabaseSection, MeaningEntry, SourceSection
 from monitor.config.settings import Settings, settings_model
 from monitor.errors import ConfigError
@@ -40,11 +41,13 @@ DEFAULT_PATH = Path("config.toml")
 
 
 def exposed(path: Path | None = None) -> list[str]:
-    """The keys of secrets in the configuration file at ``path`` (or ``./config.toml``), when other users of this machine may read it."""
+    """The keys of secrets in the configuration file at ``path`` (or ``./config.toml``), when other users of
+    this machine may read it.
+    """
     chosen = path or DEFAULT_PATH
     if not chosen.is_file() or not chosen.stat().st_mode & 0o077:
         return []
-    return written_secrets(tomllib.loads(chosen.read_text("utf-8")))
+    return find_written_secrets(tomllib.loads(chosen.read_text("utf-8")))
 
 
 @cache
@@ -63,8 +66,8 @@ def example() -> str:
 def load(path: Path | None = None, environment: Mapping[str, str] | None = None) -> Settings:
     """Read and check the configuration.
 
-    ``path`` None means ``./config.toml`` if it is there, else only defaults; a path that was asked for must exist. Raises ConfigError
-    with every problem found, one line each.
+    ``path`` None means ``./config.toml`` if it is there, else only defaults; a given path must exist. Raises
+    ConfigError with every problem found, one line for each.
     """
     problems: list[str] = []
     given: dict[str, Any] = {}
@@ -78,16 +81,16 @@ def load(path: Path | None = None, environment: Mapping[str, str] | None = None)
             raise ConfigError([f"{chosen}: cannot be read: {error.strerror}"]) from None
     elif path is not None:
         raise ConfigError([f"{path}: there is no such file; `monitor init` writes one"])
-    merged = laid_over(default_sources(), given)
-    overlay = from_environment(os.environ if environment is None else environment, merged, problems)
-    merged = laid_over(merged, overlay)
+    merged = merge_layers(default_sources(), given)
+    overlay = read_environment(os.environ if environment is None else environment, merged, problems)
+    merged = merge_layers(merged, overlay)
     read_secret_files(merged, problems, chosen.parent)
     settings: Settings | None = None
     try:
         settings = settings_model().model_validate(merged)
     except ValidationError as error:
-        problems += [in_words(detail) for detail in error.errors(include_url=False)]
-    problems += contradictions(merged)
+        problems += [describe_error(detail) for detail in error.errors(include_url=False)]
+    problems += find_contradictions(merged)
     if problems:
         raise ConfigError(list(dict.fromkeys(problems)))
     assert settings is not None

@@ -1,4 +1,4 @@
-"""Defaults, file, environment and secret files laid over each other, as plain tables that nobody has checked yet."""
+"""Defaults, file, environment and secret files merged into plain tables, not validated yet."""
 
 from __future__ import annotations
 
@@ -23,8 +23,10 @@ def _merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any
     return result
 
 
-def laid_over(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
-    """One configuration over another. A source's own address takes the place of the one below it, be it a url or a page with its link."""
+def merge_layers(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    """One configuration over another. A source's own address takes the place of the one below it, be it a url
+    or a page with its link.
+    """
     merged = _merged(below, above)
     for name, source in tables(above.get("sources")):
         if "url" in source:
@@ -36,10 +38,12 @@ def laid_over(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, A
     return merged
 
 
-def from_environment(
+def read_environment(
     environment: Mapping[str, str], known: Mapping[str, Any], problems: list[str]
 ) -> dict[str, Any]:
-    """``MONITOR_EMAIL__HOST=x`` as ``{"email": {"host": "x"}}``. A dash in a source's name is written as an underscore."""
+    """``MONITOR_EMAIL__HOST=x`` as ``{"email": {"host": "x"}}``. A dash in a source's name is written as an
+    underscore.
+    """
     result: dict[str, Any] = {}
     for variable, text in sorted(environment.items()):
         if not variable.startswith(ENVIRONMENT_PREFIX):
@@ -66,7 +70,7 @@ _ENVIRONMENT_APART = {"torture", "ci", "test_postgres"}
 
 
 def _value(text: str, path: list[str]) -> Any:
-    """An environment variable's text; a list or table is written as JSON, a list of words also with commas."""
+    """An environment variable's text; a list or table is JSON, a list of strings also has commas."""
     if text[:1] in "[{":
         try:
             return json.loads(text)
@@ -94,7 +98,9 @@ def secret_keys() -> tuple[tuple[str, str], ...]:
 
 
 def read_secret_files(merged: dict[str, Any], problems: list[str], base: Path) -> None:
-    """Replace ``password_file = "..."`` by ``password`` with the file's first line, for every key that may hold a secret."""
+    """Replace ``password_file = "..."`` by ``password`` with the file's first line, for every key that may
+    hold a secret.
+    """
     for section, key in secret_keys():
         table = merged.get(section)
         if not isinstance(table, dict) or f"{key}_file" not in table:
@@ -110,7 +116,7 @@ def read_secret_files(merged: dict[str, Any], problems: list[str], base: Path) -
                 table[key] = "secret-not-readable"  # it was given: what it goes together with is not wrong
 
 
-def written_secrets(given: Mapping[str, Any]) -> list[str]:
+def find_written_secrets(given: Mapping[str, Any]) -> list[str]:
     """The keys of the secrets that stand in a configuration itself rather than in files of their own."""
     sections = dict(tables(given))
     values = ((section, key, str(sections.get(section, {}).get(key, ""))) for section, key in secret_keys())
@@ -123,7 +129,7 @@ def written_secrets(given: Mapping[str, Any]) -> list[str]:
 
 
 def tables(value: object) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """The tables within a table, by name; nothing of what is none."""
+    """Yield the tables within a table, by name; nothing if it is not a table."""
     if isinstance(value, Mapping):
         for name, table in value.items():
             if isinstance(table, Mapping):

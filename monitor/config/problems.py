@@ -1,4 +1,4 @@
-"""What is wrong with a configuration, one line each for the operator."""
+"""Describes the problems of a configuration for the operator, one line for each."""
 
 from __future__ import annotations
 
@@ -16,8 +16,10 @@ from monitor.settings_types import nearest
 from monitor.sources.formats import FORMATS
 
 
-def contradictions(merged: Mapping[str, Any]) -> Iterator[str]:
-    """What no single key is wrong about. Reads the raw tables, so that it also speaks when single keys are wrong."""
+def find_contradictions(merged: Mapping[str, Any]) -> Iterator[str]:
+    """Yield problems of keys that do not go together. Reads the raw tables, so it also works when single keys
+    are invalid.
+    """
     for name, source in tables(merged.get("sources")):
         where = f"sources.{name}"
         # no longer, so that it fits behind a button of the bot beside a channel's number (64 bytes)
@@ -29,10 +31,15 @@ def contradictions(merged: Mapping[str, Any]) -> Iterator[str]:
         columns = source.get("columns")
         chosen = FORMATS.get(str(source.get("format")))
         if chosen and chosen.collect and has_page:
-            yield f"{where}: the format {chosen.name} follows its pages by itself; give url, not page and link"
+            yield (
+                f"{where}: the format {chosen.name} follows its pages by itself; give url, not page and link"
+            )
         for field in chosen.required_columns if chosen else ():
             if not (isinstance(columns, Mapping) and columns.get(field)):
-                yield f"{where}.columns.{field}: this format needs the header of the column with the agency's {field}"
+                yield (
+                    f"{where}.columns.{field}: this format needs the header of the column"
+                    f" with the agency's {field}"
+                )
     site = merged.get("site")
     for channel, table in tables({name: merged.get(name) for name in KINDS}):
         problems = KINDS[channel].section.contradictions(table, site if isinstance(site, Mapping) else {})
@@ -44,8 +51,10 @@ def contradictions(merged: Mapping[str, Any]) -> Iterator[str]:
                 yield f"bounces.{key}: a mailbox needs a user name and a password"
 
 
-def in_words(detail: Any) -> str:
-    """One of pydantic's findings as a line for the operator. Never shows the value: it may be a secret."""
+def describe_error(detail: Any) -> str:
+    """Format one of pydantic's errors as a line for the operator. Never shows the value: it may be a
+    secret.
+    """
     path = [str(part) for part in detail["loc"]]
     where = ".".join(path)
     if detail["type"] == "extra_forbidden":

@@ -141,7 +141,9 @@ class ColumnsSection(Section):
 
 
 class GuardSection(Section):
-    """``[guard]`` and ``[sources.NAME.guard]``: what is given here replaces the threshold of that name in `domain.Policy`."""
+    """``[guard]`` and ``[sources.NAME.guard]``: what is given here replaces the threshold of that name in
+    `domain.Policy`.
+    """
 
     missing_share: Share | None = None
     missing_floor: Count | None = None
@@ -256,7 +258,7 @@ class BouncesSection(Section):
     @classmethod
     def _hard_to_guess(cls, value: SecretStr | None) -> SecretStr | None:
         if value is not None and len(value.get_secret_value()) < 16:
-            raise ValueError("write at least 16 characters that nobody can guess")
+            raise ValueError("write at least 16 characters that are hard to guess")
         return value
 
 

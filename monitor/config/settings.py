@@ -31,7 +31,9 @@ if TYPE_CHECKING:
 
 
 class Settings(Section):
-    """The whole configuration, validated and frozen. `settings_model` adds a section for each kind of channel."""
+    """The whole configuration, validated and frozen. `settings_model` adds a section for each kind of
+    channel.
+    """
 
     if TYPE_CHECKING:
         email: EmailSection
@@ -120,6 +122,8 @@ class Settings(Section):
 
 
 def settings_model() -> type[Settings]:
-    """The model of a configuration file: `Settings` with a section for each kind of channel in the registry."""
+    """The model of a configuration file: `Settings` with a section for each kind of channel in the
+    registry.
+    """
     sections: dict[str, Any] = {name: (kind.section, kind.section()) for name, kind in KINDS.items()}
     return create_model("Settings", __base__=Settings, **sections)

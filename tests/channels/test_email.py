@@ -13,7 +13,7 @@ from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
 from monitor.channels import EVERYTHING, Channel
-from monitor.channels.email.mime import Form, Letterhead
+from monitor.channels.email.mime import Form, MailSender
 from monitor.channels.email.transport import Email
 from monitor.errors import Permanent, SendError, Transient
 from tests.channels.examples import MESSAGE, NOW, SENDER, clock, envelope
@@ -79,7 +79,7 @@ def test_a_real_server_gets_one_recipient_per_mail_and_the_very_bytes(sink: tupl
     handler, port = sink
     assert outcomes(email(port), times=3) == [None] * 3
     expected = [
-        Form(MESSAGE, Letterhead.of(SENDER)).fill(envelope(delivery=number), NOW) for number in range(3)
+        Form(MESSAGE, MailSender.parse(SENDER)).fill(envelope(delivery=number), NOW) for number in range(3)
     ]
     assert [content for _, _, content in handler.taken] == expected
     assert all(recipients == ["ann@people.example"] for _, recipients, _ in handler.taken)

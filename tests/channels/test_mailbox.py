@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from monitor.channels import Channel
-from monitor.channels.email.mime import Form, Letterhead
+from monitor.channels.email.mime import Form, MailSender
 from monitor.channels.kinds import KINDS
 from monitor.channels.mailbox import Mailbox, file_name
 from monitor.domain import Envelope, Rendered
@@ -35,7 +35,7 @@ def test_a_file_holds_exactly_the_bytes_of_the_mail(tmp_path: Path) -> None:
     write(email(tmp_path / "new" / "folder"), envelope())
     (file,) = (tmp_path / "new" / "folder").iterdir()
     assert [path.stat().st_mode & 0o777 for path in (file.parent, file)] == [0o700, 0o600]
-    assert file.read_bytes() == Form(MESSAGE, Letterhead.of(SENDER)).fill(envelope(), NOW)
+    assert file.read_bytes() == Form(MESSAGE, MailSender.parse(SENDER)).fill(envelope(), NOW)
 
 
 def test_a_copy_of_a_message_replaces_the_first(tmp_path: Path) -> None:

@@ -16,13 +16,13 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from monitor.channels.email.mime import Form, Letterhead, checked
+from monitor.channels.email.mime import Form, MailSender, check_address
 from monitor.channels.placeholders import fill
 from monitor.domain import Envelope, Rendered, placeholder
 from monitor.errors import Permanent
 from tests.channels.examples import MESSAGE, NOW, SENDER, envelope
 
-HEAD = Letterhead.of(SENDER)
+HEAD = MailSender.parse(SENDER)
 
 
 def by_the_email_package(message: Rendered, to: Envelope, boundary: str) -> bytes:
@@ -100,7 +100,7 @@ def test_any_subject_arrives_as_it_was_on_lines_that_are_short_enough(text: str)
 
 
 def test_a_sender_may_have_a_name_of_any_script() -> None:
-    head = Letterhead.of("Vigía — Mapa, S.A. <alerts@watch.example>")
+    head = MailSender.parse("Vigía — Mapa, S.A. <alerts@watch.example>")
     read = message_from_bytes(Form(MESSAGE, head).fill(envelope(), NOW))
     assert str(make_header(decode_header(read["From"]))) == "Vigía — Mapa, S.A. <alerts@watch.example>"
 
@@ -164,13 +164,13 @@ def test_an_address_that_serves_one_click_comes_first_and_is_announced() -> None
 )
 def test_an_address_that_could_say_more_than_an_address_never_reaches_the_library(address: str) -> None:
     with pytest.raises(Permanent) as refused:
-        checked(address)
+        check_address(address)
     assert refused.value.address_gone
     assert len(address) == 1 or address not in str(refused.value)
 
 
 def test_an_international_domain_is_written_in_ascii() -> None:
-    assert checked("ann@bücher.com") == "ann@xn--bcher-kva.com"
+    assert check_address("ann@bücher.com") == "ann@xn--bcher-kva.com"
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from monitor.channels import EVERYTHING
-from monitor.channels.email.replies import redacted, refusal
+from monitor.channels.email.replies import redact, refusal
 from monitor.errors import Permanent, Transient
 
 ADDRESS = "ann.lee@People.example"
@@ -90,4 +90,4 @@ def test_no_error_repeats_the_address(text: str) -> None:
 
 
 def test_a_long_answer_is_cut() -> None:
-    assert len(redacted("x" * 5000, ADDRESS)) == 200
+    assert len(redact("x" * 5000, ADDRESS)) == 200

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from monitor.channels.telegram.posts import LIMIT, length, posts
+from monitor.channels.telegram.posts import LIMIT, length, split_posts
 from monitor.domain import (
     Change,
     Confidence,
@@ -550,7 +550,7 @@ def test_what_is_too_long_for_a_post_is_told_as_far_as_it_fits(letter: str) -> N
     ]
     for several in (*([change] for change in changes), changes):
         message = written(*(told(change, reason=PlacementReason("covers", (name,))) for change in several))
-        made = posts(message.blocks)
+        made = split_posts(message.blocks)
         assert all(length(post) <= LIMIT for post in made)
         text = "".join(made)
         assert text.count("<b>") == text.count("</b>") >= len(several)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import idna
 
 from monitor.channels import Channel, ChannelKind, mask_middle
-from monitor.channels.email.replies import domain
+from monitor.channels.email.replies import domain_of
 from monitor.channels.email.section import EmailSection
 from monitor.domain import Envelope, Rendered
 from monitor.errors import ConfigError, UsageError
@@ -32,7 +32,9 @@ class EmailKind(ChannelKind[EmailSection]):
     loggers = ("aiosmtplib",)
 
     def normalise(self, address: str) -> str:
-        """An ASCII address. No DNS: a look-up would be slow and tell others who subscribes; not every relay speaks SMTPUTF8."""
+        """An ASCII address. No DNS: a look-up would be slow and tell others who subscribes; not every relay
+        speaks SMTPUTF8.
+        """
         from email_validator import EmailNotValidError, validate_email
 
         try:
@@ -49,8 +51,8 @@ class EmailKind(ChannelKind[EmailSection]):
     def comparable(self, address: str) -> str:
         """Both parts without case, the domain in ASCII.
 
-        RFC 5321 lets a local part differ by case alone, but no provider's does, and an unsubscribe must find what was typed in
-        another case.
+        RFC 5321 lets a local part differ by case alone, but no provider's does, and an unsubscribe must find
+        what was typed in another case.
         """
         address = unicodedata.normalize("NFC", address.strip())
         local, at, name = address.rpartition("@")
@@ -79,7 +81,7 @@ class EmailKind(ChannelKind[EmailSection]):
 
     def lane(self, address: str) -> str:
         """The mail domain."""
-        return domain(address)
+        return domain_of(address)
 
     def is_configured(self, section: EmailSection) -> bool:
         """Whether a relay is named."""
@@ -113,9 +115,9 @@ class EmailKind(ChannelKind[EmailSection]):
         self, sender: str, clock: Callable[[], datetime]
     ) -> Callable[[Rendered, Envelope], bytes]:
         """Exactly the bytes that the relay would get."""
-        from monitor.channels.email.mime import Form, Letterhead
+        from monitor.channels.email.mime import Form, MailSender
 
-        head = Letterhead.of(sender)
+        head = MailSender.parse(sender)
 
         @lru_cache(maxsize=64)
         def form(message: Rendered) -> Form:

@@ -1,9 +1,11 @@
-"""From a message to the bytes of a mail: made once per distinct content, with only a few bytes written anew for each recipient.
+"""Builds the bytes of a mail: once per distinct content, with only a few bytes encoded again per recipient.
 
-Building an ``EmailMessage`` for every recipient takes about 2 ms and would cap a core at some 300 mails/s. So the email package makes
-the whole mail once, with a placeholder for every line that holds a mark; per recipient only those lines are encoded, and the headers
-that differ are put in front. Both parts are quoted-printable: pure ASCII that no relay has to encode again (which would break DKIM),
-and encoded line by line, so that one line can be replaced. The tests compare the bytes with what the package makes for each recipient.
+Building an ``EmailMessage`` for every recipient takes about 2 ms and would cap a core at some 300 mails/s. So
+the email package makes the whole mail once, with a placeholder for every line that holds one of ours; per
+recipient only those lines are encoded, and the headers that differ are put in front. Both parts are
+quoted-printable: pure ASCII that no relay has to encode again (which would break DKIM), and encoded line by
+line, so that one line can be replaced. The tests compare the bytes with what the package makes for each
+recipient.
 """
 
 from __future__ import annotations
@@ -27,7 +29,9 @@ from monitor.domain import Envelope, Rendered
 from monitor.errors import Permanent
 
 POLICY = policy.SMTP.clone(max_line_length=76)
-"""CRLF line ends; at most 76 characters in a line of quoted-printable (RFC 2045, 6.7) and of an encoded word (RFC 2047, 2)."""
+"""CRLF line ends; at most 76 characters in a line of quoted-printable (RFC 2045, 6.7) and of an encoded word
+(RFC 2047, 2).
+"""
 
 _ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
 _LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
@@ -37,17 +41,17 @@ _MESSAGE_ID = re.compile(r"<[!-;=?A-~]+@[!-;=?A-~]+>")
 
 
 @dataclass(frozen=True, slots=True)
-class Letterhead:
+class MailSender:
     """What stands over every mail: the operator's own address, with a name."""
 
     name: str
     address: str
 
     @classmethod
-    def of(cls, sender: str) -> Letterhead:
+    def parse(cls, sender: str) -> MailSender:
         """Read "Map Monitor <alerts@watch.example>". Raises Permanent when that holds no address."""
         name, _, address = sender.rpartition("<")
-        return cls(" ".join(name.replace('"', "").split()), checked(address.strip().removesuffix(">")))
+        return cls(" ".join(name.replace('"', "").split()), check_address(address.strip().removesuffix(">")))
 
     @property
     def local(self) -> str:
@@ -73,18 +77,21 @@ class Letterhead:
 def unstructured(header: str, text: str) -> str:
     """A header's text, folded, as encoded words (RFC 2047) where it is not plain ASCII.
 
-    By the email package's older encoder: the newer one (Python 3.11 to 3.13) loses the space between two words that are not ASCII. Plain text that
-    looks like an encoded word is encoded too, or a name could smuggle in what was stripped from it.
+    By the email package's older encoder: the newer one (Python 3.11 to 3.13) loses the space between two
+    words that are not ASCII. Plain text that looks like an encoded word is encoded too, or a name could
+    smuggle in what was stripped from it.
     """
     line = " ".join(text.split())
     charset = "us-ascii" if line.isascii() and "=?" not in line else "utf-8"
     return Header(line, charset, maxlinelen=76, header_name=header).encode(linesep="\r\n")
 
 
-def checked(address: str) -> str:
-    """The address as SMTP may be given it: ASCII, a dot-atom before the @ and host names after it, at most 254 characters (RFC 5321, 4.5.3.1).
+def check_address(address: str) -> str:
+    """The address as SMTP may be given it: ASCII, a dot-atom before the @ and host names after it, at most
+    254 characters (RFC 5321, 4.5.3.1).
 
-    The library hands "a@b.c\\r\\nRCPT TO:<x>" on without a word, so nothing reaches it unchecked. Raises Permanent(address_gone).
+    The library hands "a@b.c\\r\\nRCPT TO:<x>" on silently, so nothing reaches it unchecked. Raises
+    Permanent(address_gone).
     """
     if not address.isascii():
         try:
@@ -99,14 +106,17 @@ def checked(address: str) -> str:
 
 
 class Form:
-    """One distinct mail, ready but for the recipient: encoded lines, and lines with marks that are encoded when they are filled."""
+    """One distinct mail, ready but for the recipient: encoded lines, and lines with placeholders that are
+    encoded when they are filled.
+    """
 
     __slots__ = ("_common", "_pieces")
 
-    def __init__(self, message: Rendered, head: Letterhead) -> None:
+    def __init__(self, message: Rendered, head: MailSender) -> None:
         if PATTERN.search(message.subject):
-            raise ValueError("a subject is the same for everybody: it takes no marks")
-        # a boundary with "=_" cannot occur in quoted-printable (RFC 2045, 6.7), a placeholder with the content's hash not in the content
+            raise ValueError("a subject is the same for everybody: it takes no placeholders")
+        # a boundary with "=_" cannot occur in quoted-printable (RFC 2045, 6.7), a placeholder with the
+        # content's hash not in the content
         digest = hashlib.sha256(f"{message.subject}\0{message.text}\0{message.html}".encode()).hexdigest()
         lines: list[tuple[str, bool]] = []
         text, markup = (
@@ -121,7 +131,9 @@ class Form:
         )
 
     def fill(self, envelope: Envelope, date: datetime) -> bytes:
-        """The mail for one recipient, CRLF line ends. Raises Permanent for an address, a word or a link that must not be sent."""
+        """The mail for one recipient, CRLF line ends. Raises Permanent for an address, a value or a link that
+        must not be sent.
+        """
         out = [_own_headers(envelope, date), self._common]
         for line, in_html, common in self._pieces:
             text = fill(line, envelope.placeholders, html.escape if in_html else str)
@@ -130,7 +142,9 @@ class Form:
 
 
 def _with_placeholders(part: str, digest: str, lines: list[tuple[str, bool]], *, in_html: bool) -> str:
-    """The part with every line that holds a mark replaced by a short ASCII word, and the line noted in ``lines``."""
+    """The part with every line that holds a placeholder replaced by a short ASCII token, and the line added
+    to ``lines``.
+    """
     result = []
     for line in part.splitlines():
         if PATTERN.search(line):
@@ -150,7 +164,7 @@ def _parts(text: str, markup: str, *, boundary: str) -> EmailMessage:
     return mail
 
 
-def _common_headers(head: Letterhead, subject: str) -> bytes:
+def _common_headers(head: MailSender, subject: str) -> bytes:
     """The headers that are the same for everybody."""
     lines = [
         f"From: {head.sender}",
@@ -166,7 +180,7 @@ def _own_headers(envelope: Envelope, date: datetime) -> bytes:
     """The headers that are this recipient's, each on one physical line."""
     lines = [
         f"Date: {format_datetime(date)}",
-        f"To: {checked(envelope.address)}",
+        f"To: {check_address(envelope.address)}",
         f"Message-ID: {message_id(envelope)}",
         *_stopping(envelope.placeholders),
     ]
@@ -182,7 +196,9 @@ def message_id(envelope: Envelope) -> str:
 
 
 def _stopping(values: Mapping[str, str]) -> list[str]:
-    """List-Unsubscribe (RFC 2369), with the one-click form (RFC 8058) only when there is an address that serves it."""
+    """List-Unsubscribe (RFC 2369), with the one-click form (RFC 8058) only when there is an address that
+    serves it.
+    """
     one_click = values.get("one-click", "")
     by_mail = values.get("stop-by-mail") or values.get("stop", "")
     links = [

@@ -16,29 +16,33 @@ _SENDER = {(1, 7), (1, 8)}  # the sender's address is refused, although the reci
 
 
 def refusal(phase: str, code: int, text: str, address: str) -> SendError:
-    """The error to raise for a reply that did not accept. ``phase`` is "MAIL", "RCPT", "DATA" or "message" (the answer to its end).
+    """The error to raise for a reply that did not accept. ``phase`` is "MAIL", "RCPT", "DATA" or "message"
+    (the answer to its end).
 
     The error's text never holds the address, however the server repeats it.
     """
-    found = _ENHANCED.match(text)
-    status = (int(found[2]), int(found[3])) if found else (0, 0)
-    words = f"the mail server answered {phase} with {code} {redacted(text, address)}".rstrip()
+    enhanced = _ENHANCED.match(text)
+    status = (int(enhanced[2]), int(enhanced[3])) if enhanced else (0, 0)
+    reason = f"the mail server answered {phase} with {code} {redact(text, address)}".rstrip()
     if status[0] == 7:
-        # reputation, DKIM, policy, greylisting: the sender's affair, never a person's
-        return Transient(words, lane=EVERYTHING if phase == "MAIL" else domain(address))
+        # reputation, DKIM, policy, greylisting: the sender's fault, never a person's
+        return Transient(reason, lane=EVERYTHING if phase == "MAIL" else domain_of(address))
     if phase == "MAIL" or status in _SENDER or code in {530, 535}:
-        return Transient(words, lane=EVERYTHING if code >= 500 else None)
+        return Transient(reason, lane=EVERYTHING if code >= 500 else None)
     if not 500 <= code <= 599:
-        return Transient(words)
+        return Transient(reason)
     if status in _GONE:
-        return Permanent(words, address_gone=True)
-    # a bad address or mailbox is the recipient's; a refused content (5.6), size (5.3.4) or command (5.5) is not
-    theirs = status[0] in {1, 2} or (phase == "RCPT" and status[0] not in {5, 6})
-    return Permanent(words, strike=theirs)
+        return Permanent(reason, address_gone=True)
+    # a bad address or mailbox is the recipient's; a refused content (5.6), size (5.3.4) or command (5.5) is
+    # not
+    is_theirs = status[0] in {1, 2} or (phase == "RCPT" and status[0] not in {5, 6})
+    return Permanent(reason, strike=is_theirs)
 
 
-def redacted(text: str, address: str) -> str:
-    """A server's words without any address, nor the local part of this one (or a user name), on one line, at most 200 characters."""
+def redact(text: str, address: str) -> str:
+    """A server's text without any address, nor the local part of this one (or a user name), on one line, at
+    most 200 characters.
+    """
     line = " ".join("".join(c if c.isprintable() else " " for c in text).split())
     line = re.sub(r"[^\s<>(),;:\"']*@[^\s<>(),;:\"']*", "[address]", line)
     if name := address.partition("@")[0]:
@@ -46,6 +50,6 @@ def redacted(text: str, address: str) -> str:
     return line[:200]
 
 
-def domain(address: str) -> str:
+def domain_of(address: str) -> str:
     """The mail domain of an address, in lower case."""
     return address.rpartition("@")[2].lower()

@@ -1,7 +1,9 @@
-"""Mail over SMTP: several persistent connections to one relay, one recipient per mail, every phase of a failure known.
+"""Mail over SMTP: several persistent connections to one relay, one recipient per mail, every phase of a
+failure known.
 
-MAIL, RCPT and DATA are called one by one through aiosmtplib, and the body is handed to its protocol after the 354: so a connection that
-dies before that has certainly delivered nothing, and one that dies after it may have (`Transient.ambiguous`).
+MAIL, RCPT and DATA are called one by one through aiosmtplib, and the body is handed to its protocol after the
+354: so a connection that dies before that has certainly delivered nothing, and one that dies after it may
+have (`Transient.ambiguous`).
 """
 
 from __future__ import annotations
@@ -21,8 +23,8 @@ import aiosmtplib
 from aiosmtplib import SMTPAuthenticationError, SMTPException, SMTPHeloError, SMTPResponse, SMTPTimeoutError
 
 from monitor.channels import EVERYTHING
-from monitor.channels.email.mime import Form, Letterhead, checked
-from monitor.channels.email.replies import domain, redacted, refusal
+from monitor.channels.email.mime import Form, MailSender, check_address
+from monitor.channels.email.replies import domain_of, redact, refusal
 from monitor.domain import Envelope, Rendered
 from monitor.errors import Transient
 
@@ -34,18 +36,22 @@ DATA_TIMEOUT = 600.0
 """Seconds to wait for the answer to the end of DATA (RFC 5321, 4.5.3.2.6): giving up sooner makes copies."""
 
 IDLE_LIMIT = 60.0
-"""Seconds after which an idle connection is not trusted any more: relays and NATs drop them without a word."""
+"""Seconds after which an idle connection is not trusted any more: relays and NATs drop them
+silently.
+"""
 
 _QUIT_TIMEOUT = 5.0
 _TOKEN = re.compile(r"[A-Za-z0-9_=.-]{1,64}")
 
 
-class _Lost(Exception):
+class _ConnectionLost(Exception):
     """The connection broke, or nothing came back in time."""
 
 
 class _Client(aiosmtplib.SMTP):
-    """A connection that is gone when it is closed; over TLS the library would go on waiting for the other side's goodbye."""
+    """A connection that is gone when it is closed; over TLS the library would go on waiting for the other
+    side's goodbye.
+    """
 
     def close(self) -> None:
         transport = self.transport
@@ -57,9 +63,10 @@ class _Client(aiosmtplib.SMTP):
 class Email:
     """The mail channel.
 
-    ``security``: "starttls" (required, never a silent fall back to clear text), "tls" or "none". ``bounce_token`` gives what the envelope
-    sender carries for one delivery (VERP): "alerts+TOKEN@watch.example"; without it, or with ``verp`` False, bounces go to the plain
-    sender. ``timeout`` in seconds for everything but the answer to DATA's end. ``clock`` dates the mails.
+    ``security``: "starttls" (required, never a silent fall back to clear text), "tls" or "none".
+    ``bounce_token`` gives what the envelope sender carries for one delivery (VERP):
+    "alerts+TOKEN@watch.example"; without it, or with ``verp`` False, bounces go to the plain sender.
+    ``timeout`` in seconds for everything but the answer to DATA's end. ``clock`` dates the mails.
     """
 
     name = "email"
@@ -85,14 +92,14 @@ class Email:
         self.concurrency = connections
         self._host, self._port, self._security = host, port, security
         self._username, self._password = username, password
-        self._head = Letterhead.of(sender)
+        self._head = MailSender.parse(sender)
         self._bounce_token = bounce_token if verp else None
         self._tls = tls
         self._timeout, self._data_timeout, self._idle_limit = timeout, data_timeout, idle_limit
         self._clock = clock
         self._slots = asyncio.Semaphore(connections)
         self._idle: list[tuple[_Client, float]] = []
-        self._form = lru_cache(maxsize=64)(self._made)
+        self._form = lru_cache(maxsize=64)(self._new_form)
 
     async def __aenter__(self) -> Self:
         self._slots = asyncio.Semaphore(self.concurrency)  # belongs to the event loop that opens the channel
@@ -102,35 +109,37 @@ class Email:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         idle, self._idle = self._idle, []
-        await asyncio.gather(*(self._farewell(client) for client, _ in idle))
+        await asyncio.gather(*(self._quit(client) for client, _ in idle))
 
     def lane(self, address: str) -> str:
         """The mail domain."""
-        return domain(address)
+        return domain_of(address)
 
     async def send(self, message: Rendered, envelope: Envelope) -> None:
-        """Hand one mail to the relay. Raises Transient or Permanent, see `replies.refusal`."""
-        address = checked(envelope.address)
+        """Send one mail to the relay. Raises Transient or Permanent, see `replies.refusal`."""
+        address = check_address(envelope.address)
         mail = self._form(message).fill(envelope, self._clock())
         sender = self._envelope_sender(envelope)
         async with self._slots:
-            client = await self._begun(sender, address)
+            client = await self._begin_mail(sender, address)
             try:
-                await self._transferred(client, mail, address)
+                await self._transfer(client, mail, address)
             except BaseException:
-                await self._ended(client)
+                await self._reset(client)
                 raise
             self._keep(client)
 
     async def check(self) -> str:
-        """Connect, secure and sign in without sending; says what was reached. Raises Transient with the reason."""
-        client = await self._connected()
+        """Connect, secure and sign in without sending; return what was reached. Raises Transient with the
+        reason.
+        """
+        client = await self._connect()
         secured = client.get_transport_info("ssl_object")
-        await self._farewell(client)
+        await self._quit(client)
         how = f"with {secured.version()}" if secured else "in clear text"
         return f"{self._host}:{self._port} answers {how}" + (", signed in" if self._username else "")
 
-    def _made(self, message: Rendered) -> Form:
+    def _new_form(self, message: Rendered) -> Form:
         return Form(message, self._head)
 
     def _envelope_sender(self, envelope: Envelope) -> str:
@@ -145,30 +154,30 @@ class Email:
             )
         return f"{local}@{self._head.domain}"
 
-    async def _begun(self, sender: str, address: str) -> _Client:
-        """A connection on which MAIL was accepted: an idle one if it still lives, else a new one."""
+    async def _begin_mail(self, sender: str, address: str) -> _Client:
+        """Get a connection on which MAIL was accepted: an idle one if it still works, else a new one."""
         mail = (b"MAIL", f"FROM:<{sender}>".encode("ascii"))
-        client = self._taken()
+        client = self._take_idle()
         if client is not None:
-            with suppress(_Lost):
+            with suppress(_ConnectionLost):
                 reply = await self._command(client, *mail)
                 if reply.code != 421:
-                    return await self._accepted(client, reply, address)
+                    return await self._require_accepted(client, reply, address)
             log.debug("the mail server had closed an idle connection; reconnecting")
-        client = await self._connected()
+        client = await self._connect()
         try:
             reply = await self._command(client, *mail)
-        except _Lost:
+        except _ConnectionLost:
             raise Transient("the mail server closed the connection at MAIL", lane=EVERYTHING) from None
-        return await self._accepted(client, reply, address)
+        return await self._require_accepted(client, reply, address)
 
-    async def _accepted(self, client: _Client, reply: SMTPResponse, address: str) -> _Client:
+    async def _require_accepted(self, client: _Client, reply: SMTPResponse, address: str) -> _Client:
         if not 200 <= reply.code <= 299:
-            await self._ended(client)
+            await self._reset(client)
             raise refusal("MAIL", reply.code, reply.message, address)
         return client
 
-    async def _transferred(self, client: _Client, mail: bytes, address: str) -> None:
+    async def _transfer(self, client: _Client, mail: bytes, address: str) -> None:
         try:
             reply = await self._command(client, b"RCPT", f"TO:<{address}>".encode("ascii"))
             if not 200 <= reply.code <= 299:
@@ -176,45 +185,47 @@ class Email:
             reply = await self._command(client, b"DATA")
             if reply.code != 354:
                 raise refusal("DATA", reply.code, reply.message, address)
-        except _Lost:
+        except _ConnectionLost:
             raise Transient(
                 "the mail server closed the connection before the message was handed over"
             ) from None
-        reply = await self._body(client, mail)
+        reply = await self._send_body(client, mail)
         if not 200 <= reply.code <= 299:
             if reply.code == 421:
                 client.close()
             raise refusal("message", reply.code, reply.message, address)
 
-    async def _body(self, client: _Client, mail: bytes) -> SMTPResponse:
-        """Hand the body over. From the first byte on nobody knows what became of it until the answer is here."""
+    async def _send_body(self, client: _Client, mail: bytes) -> SMTPResponse:
+        """Send the body. From the first byte on its outcome is unknown until the answer arrives."""
         # a dot that begins a line is doubled (RFC 5321, 4.5.2); a mail begins with a header, never with a dot
         stuffed = mail.replace(b"\r\n.", b"\r\n..") + b".\r\n"
         protocol = client.protocol
         try:
             if protocol is None:
-                raise _Lost
+                raise _ConnectionLost
             protocol.write(stuffed)
             reply = await protocol.read_response(timeout=self._data_timeout)
             return reply
         except BaseException as error:
             client.close()
-            if isinstance(error, SMTPException | OSError | _Lost):
-                words = "the connection to the mail server broke after the message was handed over"
-                raise Transient(words, ambiguous=True) from None
+            if isinstance(error, SMTPException | OSError | _ConnectionLost):
+                reason = "the connection to the mail server broke after the message was handed over"
+                raise Transient(reason, ambiguous=True) from None
             raise
 
     async def _command(self, client: _Client, *args: bytes) -> SMTPResponse:
-        """One command, one reply; the library itself closes the connection on a 421 (RFC 5321, 3.8). Raises _Lost."""
+        """Send one command and read its reply; the library itself closes the connection on a 421 (RFC 5321,
+        3.8). Raises _ConnectionLost.
+        """
         try:
             return await client.execute_command(*args, timeout=self._timeout)
         except BaseException as error:
             client.close()
             if isinstance(error, SMTPException | OSError):
-                raise _Lost from None
+                raise _ConnectionLost from None
             raise
 
-    def _taken(self) -> _Client | None:
+    def _take_idle(self) -> _Client | None:
         """The connection that was used last, if it is fresh; older ones are let go."""
         now = asyncio.get_running_loop().time()
         while self._idle:
@@ -228,21 +239,23 @@ class Email:
         if client.is_connected:
             self._idle.append((client, asyncio.get_running_loop().time()))
 
-    async def _ended(self, client: _Client) -> None:
+    async def _reset(self, client: _Client) -> None:
         """After a refusal: the same connection again if the server agrees to forget this mail, else none."""
         task = asyncio.current_task()
         if not client.is_connected or (task is not None and task.cancelling()):
             client.close()
             return
-        with suppress(_Lost):
+        with suppress(_ConnectionLost):
             reply = await self._command(client, b"RSET")
             if reply.code == 250:
                 self._keep(client)
             else:
                 client.close()
 
-    async def _connected(self) -> _Client:
-        """A new connection, secured and signed in. Raises Transient for the whole channel with the reason in words."""
+    async def _connect(self) -> _Client:
+        """A new connection, secured and signed in. Raises Transient for the whole channel with the reason in
+        reason.
+        """
         where = f"{self._host}:{self._port}"
         client = _Client(
             hostname=self._host,
@@ -256,7 +269,7 @@ class Email:
         step = "reached"
         try:
             await client.connect()
-            await self._greeted(client)
+            await self._greet(client)
             if self._security == "starttls":
                 step = "secured"
                 if not client.supports_extension("starttls"):
@@ -264,7 +277,7 @@ class Email:
                         f"{where} offers no STARTTLS; nothing is sent in clear text", lane=EVERYTHING
                     )
                 await client.starttls()
-                await self._greeted(client)
+                await self._greet(client)
             if self._username is not None:
                 step = "signed in to"
                 await client.login(self._username, self._password or "")
@@ -276,7 +289,7 @@ class Email:
         log.debug("connected to the mail server")
         return client
 
-    async def _greeted(self, client: _Client) -> None:
+    async def _greet(self, client: _Client) -> None:
         try:
             await client.ehlo()
         except SMTPHeloError:
@@ -285,24 +298,27 @@ class Email:
             await client.helo()
 
     def _why(self, error: BaseException) -> str:
-        """A connection's failure in words that hold neither user name nor password."""
+        """A connection's failure in reason that hold neither user name nor password."""
         cause = error.__cause__ if isinstance(error.__cause__, OSError) else error
         if isinstance(cause, ssl.SSLCertVerificationError):
-            return f"its certificate is not trusted ({cause.verify_message}): check [email] host, or give its authority as ca"
+            return (
+                f"its certificate is not trusted ({cause.verify_message}):"
+                " check [email] host, or give its authority as ca"
+            )
         if isinstance(cause, ssl.SSLError):
             return f"TLS failed ({cause.reason or 'no reason given'})"
         if isinstance(error, SMTPAuthenticationError):
-            words = redacted(error.message, self._username or "")
-            return f"it refuses the user name or the password ({error.code} {words})"
+            reason = redact(error.message, self._username or "")
+            return f"it refuses the user name or the password ({error.code} {reason})"
         if isinstance(error, aiosmtplib.SMTPResponseException):
-            return f"{error.code} {redacted(error.message, self._username or '')}"
+            return f"{error.code} {redact(error.message, self._username or '')}"
         if isinstance(error, SMTPTimeoutError | TimeoutError):
             return f"no answer within {self._timeout:g} s"
         if isinstance(cause, OSError) and cause.strerror:
             return cause.strerror
-        return redacted(str(error), self._username or "")
+        return redact(str(error), self._username or "")
 
-    async def _farewell(self, client: _Client) -> None:
+    async def _quit(self, client: _Client) -> None:
         try:
             await client.quit(timeout=_QUIT_TIMEOUT)
         except (SMTPException, OSError):

@@ -9,9 +9,9 @@ from datetime import datetime
 from email.message import EmailMessage
 from email.utils import format_datetime
 
-from monitor.channels.email.mime import POLICY, Letterhead, message_id, unstructured
+from monitor.channels.email.mime import POLICY, MailSender, message_id, unstructured
 from monitor.channels.placeholders import fill
-from monitor.channels.telegram.posts import posts
+from monitor.channels.telegram.posts import split_posts
 from monitor.domain import Envelope, Rendered
 
 _TAG = re.compile(r"<a [^>]*href=\"([^\"]*)\"[^>]*>(.*?)</a>|<[^>]+>", re.DOTALL)
@@ -19,10 +19,10 @@ _TAG = re.compile(r"<a [^>]*href=\"([^\"]*)\"[^>]*>(.*?)</a>|<[^>]+>", re.DOTALL
 
 def write_mail_copy(message: Rendered, envelope: Envelope, sender: str, date: datetime) -> bytes:
     """A mail that shows the posts of one message, as text and as HTML."""
-    head = Letterhead.of(sender)
+    head = MailSender.parse(sender)
     chat = re.sub(r"[^\w@.-]", "", envelope.address)
     blocks = [fill(block, envelope.placeholders, html.escape) for block in message.blocks]
-    pages = posts(blocks)
+    pages = split_posts(blocks)
     headers = [
         f"Date: {format_datetime(date)}",
         f'To: "{chat}" <{chat.lstrip("@-") or "chat"}@telegram.invalid>',

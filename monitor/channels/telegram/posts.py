@@ -7,10 +7,12 @@ from collections.abc import Iterable
 from monitor.errors import Permanent
 
 LIMIT = 4095
-"""Longest post, in UTF-16 units: Telegram takes 4,096 characters after it has read the tags, so counting them as well is on the safe side."""
+"""Longest post, in UTF-16 units: Telegram takes 4,096 characters after it has read the tags, so counting them
+as well is on the safe side.
+"""
 
 
-def posts(blocks: Iterable[str]) -> list[str]:
+def split_posts(blocks: Iterable[str]) -> list[str]:
     """As few posts as possible, split only between blocks, in order. A blank block is left out.
 
     Raises Permanent for a block that alone is too long: it would have to be cut inside a tag or a sentence.

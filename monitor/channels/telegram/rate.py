@@ -1,4 +1,6 @@
-"""How fast a bot may post: about 30 posts/s in all, 1/s in a chat, 20/min in a group or channel (Telegram's bot FAQ)."""
+"""How fast a bot may post: about 30 posts/s in all, 1/s in a chat, 20/min in a group or channel (Telegram's
+bot FAQ).
+"""
 
 from __future__ import annotations
 
@@ -11,7 +13,8 @@ MINUTE = 60.0
 
 
 class Pace:
-    """Hands out turns. A turn is reserved when it is asked for and then waited for, so turns are kept in the order of asking.
+    """Hands out turns. A turn is reserved when it is asked for and then waited for, so turns are kept in the
+    order of asking.
 
     ``clock`` gives seconds and never goes back; ``sleep`` waits that many.
     """
@@ -24,7 +27,8 @@ class Pace:
     async def turn(self, chat: str) -> None:
         """Wait until a post in this chat may be made."""
         await self._until(self._in_chat(chat, self._clock()))
-        # taken only now: a chat that has to wait for a minute must not hold a place in the line of all others
+        # taken only now: a chat that has to wait for a minute must not hold a place in the queue of all
+        # others
         await self._until(self._overall(self._clock()))
 
     async def _until(self, at: float) -> None:

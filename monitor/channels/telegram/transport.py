@@ -1,7 +1,8 @@
 """Posts through the Telegram Bot API, at Telegram's own pace.
 
-A long message is several posts. Which of them were made is remembered until the whole message is out, so a retry within this process
-repeats none; after a restart the posts of a message that was not finished are made again (at-least-once).
+A long message is several posts. Which of them were made is remembered until the whole message is out, so a
+retry within this process repeats none; after a restart the posts of a message that was not finished are made
+again (at-least-once).
 """
 
 from __future__ import annotations
@@ -21,7 +22,8 @@ from ssl import SSLContext
 from types import TracebackType
 from typing import Any, Self
 
-# the library's own switch: RetryAfter.retry_after is a timedelta, and no deprecation warning is raised where a 429 is read
+# the library's own switch: RetryAfter.retry_after is a timedelta, and no deprecation warning is raised where
+# a 429 is read
 os.environ.setdefault("PTB_TIMEDELTA", "1")
 
 from httpx import create_ssl_context
@@ -50,7 +52,7 @@ from telegram.request import HTTPXRequest
 
 from monitor.channels import EVERYTHING
 from monitor.channels.placeholders import fill
-from monitor.channels.telegram.posts import posts
+from monitor.channels.telegram.posts import split_posts
 from monitor.channels.telegram.rate import Pace
 from monitor.domain import Envelope, Rendered
 from monitor.errors import Permanent, SendError, Transient
@@ -62,7 +64,8 @@ _REMEMBERED = 10_000  # unfinished messages whose posts are remembered
 _OUTSIDE = {ChatMemberStatus.LEFT, ChatMemberStatus.BANNED}
 _NO_PREVIEW = LinkPreviewOptions(is_disabled=True)
 
-# httpx's errors, by name, that come after the request was written: it may have been carried out. All others come before.
+# httpx's errors, by name, that come after the request was written: it may have been carried out. All others
+# come before.
 _AFTER_WRITING = {"ReadTimeout", "ReadError", "RemoteProtocolError", "CloseError"}
 
 # these write the request's address, with the token in it, or chat ids and texts at INFO and DEBUG
@@ -78,8 +81,8 @@ _TALKATIVE = (
 
 
 @cache
-def trusted() -> SSLContext:
-    """The certificates that are trusted, read once for all clients: it takes longer than a post."""
+def trusted_certificates() -> SSLContext:
+    """The certificates that are trusted, read once for all clients: reading them takes longer than a post."""
     return create_ssl_context()
 
 
@@ -88,8 +91,8 @@ class Unreadable(TelegramError):
 
 
 class Checked(HTTPXRequest):
-    """Requests that take only Telegram's own answers, whatever their status: the library makes a refusal of any page with a 403, and
-    writes what it cannot read into the log.
+    """Requests that take only Telegram's own answers, whatever their status: the library makes a refusal of
+    any page with a 403, and writes what it cannot read into the log.
     """
 
     async def do_request(self, *given: Any, **more: Any) -> tuple[int, bytes]:
@@ -104,9 +107,11 @@ class Checked(HTTPXRequest):
 
 
 class Telegram:
-    """The Telegram channel. ``base_url`` is what the token is appended to; ``clock`` (seconds) and ``sleep`` are what the pace runs on.
+    """The Telegram channel. ``base_url`` is what the token is appended to; ``clock`` (seconds) and ``sleep``
+    are what the pace runs on.
 
-    ``pace`` is for whoever else posts with the same token in this process: both keep the limits together then.
+    ``pace`` is shared with other senders that use the same token in this process, so that the limits hold for
+    all.
     """
 
     name = "telegram"
@@ -121,7 +126,7 @@ class Telegram:
         timeout: float = 30.0,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
-        hush()
+        quiet_libraries()
         self.concurrency = concurrency
         self._requests = [
             Checked(
@@ -130,7 +135,7 @@ class Telegram:
                 write_timeout=timeout,
                 connect_timeout=timeout,
                 pool_timeout=timeout,
-                httpx_kwargs={"verify": trusted()},
+                httpx_kwargs={"verify": trusted_certificates()},
             )
             for _ in range(2)
         ]
@@ -163,7 +168,7 @@ class Telegram:
         made = self._made.setdefault(envelope.message_id, set())
         while len(self._made) > _REMEMBERED:
             self._made.popitem(last=False)
-        for post in posts(fill(block, envelope.placeholders, html.escape) for block in message.blocks):
+        for post in split_posts(fill(block, envelope.placeholders, html.escape) for block in message.blocks):
             digest = hashlib.sha256(post.encode()).digest()
             if digest not in made:
                 await self._post(chat, post)
@@ -171,14 +176,17 @@ class Telegram:
         self._made.pop(envelope.message_id, None)
 
     async def check(self, chats: Iterable[str] = ()) -> str:
-        """Ask who the bot is and whether it may post in the chats; posts nothing. Raises Transient or Permanent with the reason."""
+        """Ask who the bot is and whether it may post in the chats; posts nothing. Raises Transient or
+        Permanent with the reason.
+        """
         try:
             me = await self._bot.get_me()
             for chat in chats:
-                reason = await obstacle(self._bot, chat, me.id)
+                reason = await find_obstacle(self._bot, chat, me.id)
                 if reason is not None:
                     raise Permanent(
-                        f"one of the configured chats: {words(reason)} (`monitor telegram test` says which)"
+                        f"one of the configured chats: {redact_description(reason)}"
+                        " (`monitor telegram test` says which)"
                     )
         except TelegramError as error:
             raise meaning_of(error, "") from None
@@ -194,11 +202,13 @@ class Telegram:
             raise meaning_of(error, chat) from None
 
 
-async def obstacle(bot: Bot, chat: str, me: int) -> str | None:
-    """Why a bot may not post in a chat, and what to do; None if it may. Raises TelegramError when the API cannot be asked.
+async def find_obstacle(bot: Bot, chat: str, me: int) -> str | None:
+    """Why a bot may not post in a chat, and what to do; None if it may. Raises TelegramError when the API
+    cannot be asked.
 
-    Nothing is posted. In a group or a private chat the bot is seen typing: of a group with another id, or a person who has blocked the
-    bot, the API tells only whoever is about to write (`check_chat_access` in Telegram's telegram-bot-api).
+    Nothing is posted. In a group or a private chat the bot is seen typing: of a group with another id, or a
+    person who has blocked the bot, the API tells only a client that is about to write (`check_chat_access` in
+    Telegram's telegram-bot-api).
     """
     try:
         known = await bot.get_chat(chat)
@@ -211,13 +221,13 @@ async def obstacle(bot: Bot, chat: str, me: int) -> str | None:
     except ChatMigrated as error:
         return f"the group became a supergroup: write {error.new_chat_id} instead"
     except Forbidden as error:
-        return f"{words(error.message)}: add the bot there"
+        return f"{redact_description(error.message)}: add the bot there"
     except BadRequest as error:
         if "not found" in error.message:
             return "Telegram shows no such chat to the bot: check the name, and add the bot there"
         if "admin" in error.message.lower():  # CHAT_ADMIN_REQUIRED
             return "make the bot an administrator there who may post messages"
-        return words(error.message)
+        return redact_description(error.message)
     return None
 
 
@@ -233,12 +243,14 @@ def _mute(bot: ChatMember, everybody: ChatPermissions | None) -> str | None:
 
 
 def can_post(bot: ChatMember | None) -> bool:
-    """Whether a bot with this membership may post in a channel; in a group the API says nothing of this right."""
+    """Whether a bot with this membership may post in a channel; the API does not report this for a group."""
     return isinstance(bot, ChatMemberAdministrator) and bool(bot.can_post_messages)
 
 
 def meaning_of(error: TelegramError, chat: str) -> SendError:
-    """What an answer of the Bot API, or none, means for the delivery. The text holds neither chat nor token."""
+    """What an answer of the Bot API, or none, means for the delivery. The text holds neither chat nor
+    token.
+    """
     # BadRequest and TimedOut derive from NetworkError: the order of the cases matters
     match error:
         case RetryAfter():
@@ -252,7 +264,7 @@ def meaning_of(error: TelegramError, chat: str) -> SendError:
         case ChatMigrated():
             return Permanent("the group became a supergroup with another id", moved_to=str(error.new_chat_id))
         case Forbidden():
-            return Permanent(f"Telegram: {words(error.message)}", address_gone=True)
+            return Permanent(f"Telegram: {redact_description(error.message)}", address_gone=True)
         case InvalidToken():
             return Transient(
                 "Telegram does not know the bot's token: give @BotFather's as [telegram] token",
@@ -268,18 +280,18 @@ def meaning_of(error: TelegramError, chat: str) -> SendError:
                 lane=EVERYTHING,
             )
         case BadRequest():
-            return Permanent(f"Telegram: {words(error.message)}")
+            return Permanent(f"Telegram: {redact_description(error.message)}")
         case TimedOut() | NetworkError():
             after = type(error.__cause__).__name__ in _AFTER_WRITING
             if after:
                 return Transient("Telegram took the post but gave no answer", ambiguous=True)
             if error.__cause__ is not None:
                 return Transient("Telegram cannot be reached", lane=EVERYTHING)
-            return Transient(f"Telegram failed: {words(error.message)}")
-    return Transient(f"Telegram: {words(error.message)}")
+            return Transient(f"Telegram failed: {redact_description(error.message)}")
+    return Transient(f"Telegram: {redact_description(error.message)}")
 
 
-def words(description: str) -> str:
+def redact_description(description: str) -> str:
     """A description of the API's, without what could be an address: names of chats and long numbers."""
     line = " ".join(description.split())
     return re.sub(r"@\w+|-?\d{5,}|https?://\S+", "[...]", line)[:200]
@@ -293,7 +305,9 @@ class _WarningsOnly(logging.Filter):
 _warnings_only = _WarningsOnly()
 
 
-def hush() -> None:
-    """Keep the libraries below from writing the token, a chat or a text, whatever level their loggers are set to."""
+def quiet_libraries() -> None:
+    """Keep the libraries below from writing the token, a chat or a text, whatever level their loggers are set
+    to.
+    """
     for name in _TALKATIVE:
         logging.getLogger(name).addFilter(_warnings_only)
