@@ -128,7 +128,7 @@ def test_check_tries_sources_and_relay_and_sends_a_marked_sample(here: Path) -> 
         assert b"sample" in mail.content.lower()
         refused = run("check", "--to", "nobody")
         assert refused.exit_code == 2
-        assert "not a mail address" in refused.stderr
+        assert "not an address of a known channel" in refused.stderr
         assert len(smtp.mails) == 1
 
 

@@ -124,7 +124,7 @@ def test_a_form_is_forgotten_with_an_erasure_at_its_moment_or_after_it(
     stones = Tombstones(tmp_path)
     stones.add(keys, "email", ANN, now)
     asked_at = now + timedelta(seconds=later)
-    subscribers.request(sqlite_engine, keys, wish(), client="192.0.2.7", now=asked_at)
+    subscribers.request(sqlite_engine, keys, wish(), channel="email", client="192.0.2.7", now=asked_at)
     assert subscribers.reapply_erasures(sqlite_engine, keys, stones, now + DAY) == forgotten
 
 
