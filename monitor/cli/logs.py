@@ -6,7 +6,7 @@ import logging
 
 from monitor.channels.kinds import KINDS
 
-# At INFO and DEBUG these log request lines or message content; channels name the loggers of their own libraries.
+# At INFO and DEBUG these log request lines or message content. Channels name those of their own libraries.
 _LOUD = (
     "httpx",
     "httpcore",
