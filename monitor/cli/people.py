@@ -65,8 +65,8 @@ def add(
 ) -> None:
     """Add a subscriber, active at once, or add places to an existing one.
 
-    CHANNEL is email or telegram. ADDRESS is an email address or a Telegram chat (@name or number). PLACE is a ZIP code, a state such as IL,
-    or US for everything.
+    CHANNEL is the name of a channel, such as email. ADDRESS is an email address or a Telegram chat (@name or
+    number). PLACE is a ZIP code, a state such as IL, or US for everything.
     """
     from monitor import subscribers
 
