@@ -58,7 +58,7 @@ def open_database(settings: Settings) -> Engine:
     engine = connect(settings.database_url)
     try:
         upgrade(engine, folder=settings.data.folder, now=now())
-        clone_guard.settle_in(engine, settings.data.folder)
+        clone_guard.bind_folder(engine, settings.data.folder)
     except BaseException:
         engine.dispose()
         raise
@@ -360,7 +360,7 @@ def queue_due(components: Components, now: datetime) -> None:
 
     An unforeseen error in one of them is logged and does not stop the alerts.
     """
-    from monitor.outbox import digests_due, notices_due
+    from monitor.outbox import insert_due_digests, insert_due_notices
     from monitor.subscribers import admit, purge_in_turn
 
     engine = components.engine
@@ -372,8 +372,8 @@ def queue_due(components: Components, now: datetime) -> None:
     verbs: tuple[tuple[str, Callable[[], object]], ...] = (
         ("sign-ups", lambda: admit(engine, components.keys, now)),
         ("purging", purge),
-        ("digests", lambda: digests_due(engine, now)),
-        ("notices", lambda: notices_due(engine, components.settings.watched_infos, now)),
+        ("digests", lambda: insert_due_digests(engine, now)),
+        ("notices", lambda: insert_due_notices(engine, components.settings.watched_infos, now)),
     )
     for what, verb in verbs:
         try:

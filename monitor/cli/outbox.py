@@ -86,7 +86,7 @@ def resume(session: Session, yes: bool) -> None:
         click.echo("Nothing is due; changes that are published from now on would be sent.")
     if not yes:
         click.confirm("Send from this database from now on?", default=False, abort=True)
-    clone_guard.lift(engine, folder)
+    clone_guard.allow_sending(engine, folder)
     click.echo("sending is on: a running `monitor run` or the next `monitor deliver` sends")
 
 

@@ -1,11 +1,13 @@
-"""The outbox: `fan_out` turns published changes into deliveries [T2]; `drain` claims [T3], sends and settles [T4]."""
+"""The outbox: `fan_out` turns published changes into deliveries [T2]; `drain` claims [T3], sends and settles
+[T4].
+"""
 
 from monitor.outbox.clone_guard import CloneGuard, FenceState
-from monitor.outbox.digests import digests_due
+from monitor.outbox.digests import insert_due_digests
 from monitor.outbox.drain import Drained, drain
 from monitor.outbox.fanout import Locate, fan_out
 from monitor.outbox.load import MessageLoader
-from monitor.outbox.notices import notices_due
+from monitor.outbox.notices import insert_due_notices
 from monitor.outbox.prepare import Recipient
 from monitor.outbox.recipients import RecipientPlaceholders
 
@@ -17,8 +19,8 @@ __all__ = [
     "MessageLoader",
     "Recipient",
     "RecipientPlaceholders",
-    "digests_due",
     "drain",
     "fan_out",
-    "notices_due",
+    "insert_due_digests",
+    "insert_due_notices",
 ]

@@ -13,7 +13,9 @@ from monitor.storage.deliveries.fanout import Published
 
 
 class AlertBuilder:
-    """Makes alerts. ``sources`` are all configured lists by name; ``public_url`` None: there is no site to link to."""
+    """Builds alerts. ``sources`` are all configured lists by name; ``public_url`` is None where there is no
+    site to link to.
+    """
 
     def __init__(self, sources: Mapping[str, SourceInfo], public_url: str | None) -> None:
         self._sources = sources
@@ -65,7 +67,7 @@ class AlertBuilder:
         permalink = None
         if self._public is not None:
             permalink = f"{self._public}/changes/{changeset}" if changeset else f"{self._public}/changes"
-        newest = max(one.not_after for one in told)
+        newest = max(change.not_after for change in told)
         return Alert(
             source=source,
             title=known.title(language) if known else source,
@@ -83,7 +85,9 @@ class AlertBuilder:
         """A sample alert about nothing that has happened. Raises UsageError where no list is monitored."""
         source = next((info for info in self._sources.values() if info.enabled), None)
         if source is None:
-            raise UsageError("no list is watched: write a [sources.NAME], or take enabled = false away")
+            raise UsageError(
+                "no list is monitored: write a [sources.NAME] section, or remove enabled = false"
+            )
         listing = Listing(
             name="Hammond Police Department", city="Hammond", state="IN", since=now.date() - timedelta(days=1)
         )

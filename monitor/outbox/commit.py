@@ -1,4 +1,6 @@
-"""Settling in groups: outcomes of a few milliseconds are committed together, and whoever brought one waits for that commit."""
+"""Group commit: the outcomes of a few milliseconds are written in one transaction, for which their tasks
+wait.
+"""
 
 from __future__ import annotations
 
@@ -17,47 +19,49 @@ log = logging.getLogger(__name__)
 GROUP = 50
 """How many outcomes are committed together at most."""
 GROUP_WAIT = timedelta(milliseconds=20)
-"""How long the first outcome of a group waits for others while messages are under way."""
+"""How long the first outcome of a group waits for others while messages are being sent."""
 _TRIES = (timedelta(seconds=0.5), timedelta(seconds=2), timedelta(seconds=5))
-"""Waits between tries to commit. What is not settled is sent again, so a locked database is worth some patience."""
+"""Pauses between attempts to commit. What is not settled is sent again, so a locked database is worth waiting
+for.
+"""
 
 
-class Groups:
-    """Commits outcomes by ``write``, a plain function that runs in a thread, one group at a time."""
+class GroupCommit:
+    """Commits outcomes with ``write``, a plain function that runs in a thread, one group at a time."""
 
     def __init__(self, write: Callable[[Sequence[Outcome]], None]) -> None:
         self._write = write
-        self._waiting: deque[tuple[Sequence[Outcome], asyncio.Future[None]]] = deque()
-        self._some = asyncio.Event()
-        self._hurry = asyncio.Event()
+        self._pending: deque[tuple[Sequence[Outcome], asyncio.Future[None]]] = deque()
+        self._any = asyncio.Event()
+        self._flush = asyncio.Event()
 
-    async def settled(self, outcomes: Sequence[Outcome]) -> None:
-        """Return when these are committed; raises the StoreError when they cannot be."""
+    async def commit(self, outcomes: Sequence[Outcome]) -> None:
+        """Commit these outcomes together with others. Raises StoreError when they cannot be written."""
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiting.append((outcomes, future))
-        self._some.set()
-        if len(self._waiting) >= GROUP:
-            self._hurry.set()
+        self._pending.append((outcomes, future))
+        self._any.set()
+        if len(self._pending) >= GROUP:
+            self._flush.set()
         await future
 
-    def hurry(self) -> None:
-        """Nothing more is under way: what is here need not wait for company."""
-        self._hurry.set()
+    def flush(self) -> None:
+        """Commit what is here at once: no message is being sent that could add to the group."""
+        self._flush.set()
 
     async def run(self) -> None:
-        """Until cancelled."""
+        """Commit groups until cancelled."""
         while True:
-            await self._some.wait()
+            await self._any.wait()
             with suppress(TimeoutError):
                 async with asyncio.timeout(GROUP_WAIT.total_seconds()):
-                    await self._hurry.wait()
-            group = [self._waiting.popleft() for _ in range(min(GROUP, len(self._waiting)))]
-            if not self._waiting:
-                self._some.clear()
-            if len(self._waiting) < GROUP:
-                self._hurry.clear()
+                    await self._flush.wait()
+            group = [self._pending.popleft() for _ in range(min(GROUP, len(self._pending)))]
+            if not self._pending:
+                self._any.clear()
+            if len(self._pending) < GROUP:
+                self._flush.clear()
             try:
-                await self._commit([outcome for outcomes, _ in group for outcome in outcomes])
+                await self._write_group([outcome for outcomes, _ in group for outcome in outcomes])
             except Exception as error:
                 for _, future in group:
                     if not future.done():
@@ -67,7 +71,7 @@ class Groups:
                     if not future.done():
                         future.set_result(None)
 
-    async def _commit(self, outcomes: Sequence[Outcome]) -> None:
+    async def _write_group(self, outcomes: Sequence[Outcome]) -> None:
         for wait in _TRIES:
             try:
                 return await asyncio.to_thread(self._write, outcomes)

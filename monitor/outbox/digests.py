@@ -1,4 +1,6 @@
-"""Digests that fall due become deliveries: one per person and period, of everything that happened in their places since the last."""
+"""Digests that are due become deliveries: one per person and period, with all changes in their places since
+the last one.
+"""
 
 from __future__ import annotations
 
@@ -15,14 +17,17 @@ from monitor.storage.engine import reading, transaction
 log = logging.getLogger(__name__)
 
 OVERLAP = timedelta(hours=1)
-"""How far a digest looks back before the one before it: a fan-out may be committed some time after the moment it names."""
-_AT_ONCE = 500  # subscribers in one transaction
+"""How far a digest looks back beyond the previous one: a fan-out may be committed some time after its own
+timestamp.
+"""
+_BATCH = 500  # subscribers in one transaction
 
 
-def digests_due(engine: Engine, now: datetime) -> int:
-    """Write the digests, and the summaries after a pause, that are due; returns how many. Nobody gets one without a change in it.
+def insert_due_digests(engine: Engine, now: datetime) -> int:
+    """Write the digests, and the summaries after a pause, that are due; returns how many. None is written
+    without a change.
 
-    Running it twice, or in two processes at once, is harmless: a changeset is told to a person once.
+    Running this twice, or in two processes at once, is harmless: each person gets a changeset once.
     """
     written = 0
     while True:
@@ -30,29 +35,31 @@ def digests_due(engine: Engine, now: datetime) -> int:
             if not digests.any_due(conn, now):
                 break
         with transaction(engine) as conn:
-            due = digests.due(conn, now, _AT_ONCE)
-            found = digests.collected(conn, [each.subscriber for each in due])
-            paused = [each.subscriber for each in due if each.was_paused]
-            waited = digests.take_alerts(conn, paused, now) if paused else {}
-            told = {
-                each.subscriber: NewDigest(_period(each, now), _about(each), tuple(sorted(changesets)))
-                for each in due
-                if (changesets := {*found.get(each.subscriber, ()), *waited.get(each.subscriber, ())})
+            due = digests.due(conn, now, _BATCH)
+            found = digests.collected(conn, [entry.subscriber for entry in due])
+            paused = [entry.subscriber for entry in due if entry.was_paused]
+            postponed = digests.take_alerts(conn, paused, now) if paused else {}
+            new = {
+                entry.subscriber: NewDigest(_period(entry, now), _about(entry), tuple(sorted(changesets)))
+                for entry in due
+                if (changesets := {*found.get(entry.subscriber, ()), *postponed.get(entry.subscriber, ())})
             }
-            owed = digests.insert_digests(conn, told, now)
-            left = told.keys() - owed
+            inserted = digests.insert_digests(conn, new, now)
+            left = new.keys() - inserted
             if due:
-                digests.scheduled(conn, [_plan(each, now, left=each.subscriber in left) for each in due])
-        written += len(owed)
-        if not due:  # another process has them in hand
+                digests.scheduled(conn, [_plan(entry, now, left=entry.subscriber in left) for entry in due])
+        written += len(inserted)
+        if not due:  # another process is writing them
             break
     if written:
-        log.info("%d digests are due", written)
+        log.info("%d digests were written", written)
     return written
 
 
 def _about(due: Due) -> str:
-    """What a digest is about: a pause, the time since the last digest before alerts at once, a week, or a day."""
+    """What a digest is about: a pause, the time since the last digest before alerts at once, a week, or a
+    day.
+    """
     if due.was_paused:
         return "summary"
     return {AT_ONCE: "last", WEEKLY: "weekly"}.get(due.frequency, "daily")
@@ -67,8 +74,10 @@ def _period(due: Due, now: datetime) -> str:
 
 
 def _plan(due: Due, now: datetime, *, left: bool) -> tuple[int, datetime | None, datetime | None]:
-    """When the next one is due and from when on it looks; with ``left`` this one's period was told already, as after a change of the
-    hour, and the next one looks as far back as this one did.
+    """Compute when the next digest is due and from when on it collects changes: (subscriber, due at, since).
+
+    ``left``: a digest of this period was written before, as after a change of the hour, so the next one looks
+    as far back.
     """
     at = next_digest(due.frequency, zone_or_utc(due.timezone), due.local_hour or 0, now)
     since = due.since if left else max(due.since, now - OVERLAP)

@@ -58,10 +58,11 @@ async def drain(
 ) -> Drained:
     """Send what is due on these channels and return when nothing is left to claim.
 
-    Deliveries of other channels stay due. ``until`` leaves what becomes due later for another time; without it, what becomes due
-    while this works is sent too. ``loader`` makes message values and ``render`` renders them for a channel. ``folder`` holds the
-    fence, ``domain`` is that of the Message-IDs. Setting ``stop`` ends it early: nothing more is claimed, what is under way gets
-    `sending.STOP_GRACE`, the rest is given back. Raises FencedError before anything is sent.
+    Deliveries of other channels stay due. ``until`` leaves what becomes due later for another time; without
+    it, what becomes due while this works is sent too. ``loader`` makes message values and ``render`` renders
+    them for a channel. ``folder`` holds the fence, ``domain`` is that of the Message-IDs. Setting ``stop``
+    ends it early: nothing more is claimed, what is under way gets `send.STOP_GRACE`, the rest is given back.
+    Raises FencedError before anything is sent.
     """
     fence = await asyncio.to_thread(CloneGuard, engine, folder)
     stopped = stop or asyncio.Event()

@@ -1,4 +1,4 @@
-"""Published changes become deliveries: each is located, and everybody who follows one of its places is owed one message."""
+"""Fan-out: each published change is located, and every follower of one of its places gets one delivery."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from monitor.storage.engine import reading, transaction
 log = logging.getLogger(__name__)
 
 Locate = Callable[[str, Listing], Placement]
-"""Where a listing of a source is: (source's name, listing) to placement."""
+"""Computes the placement of a listing: (name of the source, listing) to placement."""
 
 EVERYWHERE = "US"
 
@@ -25,26 +25,27 @@ EVERYWHERE = "US"
 def fan_out(engine: Engine, *, locate: Locate, now: datetime) -> int:
     """Write the deliveries of every changeset that has none yet [T2]; returns how many.
 
-    Each changeset is one transaction of its own, and locating happens before it; one that cannot be read waits and holds up no other.
-    Running it twice, or in two processes at once, is harmless.
+    Each changeset is a transaction of its own, after its changes were located. A changeset that cannot be
+    read stays pending and does not stop the others. Running this twice, or in two processes at once, is
+    harmless.
     """
     with reading(engine) as conn:
-        waiting = fanout.read_pending(conn)
+        pending = fanout.read_pending(conn)
     written = 0
-    for changeset in waiting:
+    for changeset in pending:
         try:
-            written += _fanned_out(engine, changeset, locate, now)
+            written += _fan_out_changeset(engine, changeset, locate, now)
         except MonitorError:
-            raise  # the database's, and the next one would meet it as well
+            raise  # the database fails, and would for the next changeset too
         except Exception:
             log.exception("changeset %d of %s cannot be fanned out", changeset.id, changeset.source)
     return written
 
 
-def _fanned_out(engine: Engine, changeset: PendingFanOut, locate: Locate, now: datetime) -> int:
+def _fan_out_changeset(engine: Engine, changeset: PendingFanOut, locate: Locate, now: datetime) -> int:
     with reading(engine) as conn:
         changes = fanout.changes(conn, changeset.id)
-    placed = [_placed(change, changeset.source, locate) for change in changes]
+    placed = [_place_change(change, changeset.source, locate) for change in changes]
     with transaction(engine) as conn:
         if not fanout.take(conn, changeset.id, now):
             return 0
@@ -56,9 +57,11 @@ def _fanned_out(engine: Engine, changeset: PendingFanOut, locate: Locate, now: d
     return owed
 
 
-def _placed(change: Unplaced, source: str, locate: Locate) -> Placed:
-    """A move or a rename is heard of where the agency was and where it is now; the words are those of where it is now."""
-    placements = [_located(source, listing, locate, change.id) for listing in change.listings]
+def _place_change(change: Unplaced, source: str, locate: Locate) -> Placed:
+    """Place a change: a move or a rename concerns the places before and after; the reason is that of the
+    place after.
+    """
+    placements = [_locate_listing(source, listing, locate, change.id) for listing in change.listings]
     places: set[str] = {EVERYWHERE}
     everyone: set[str] = set()
     for listing, placement in zip(change.listings, placements, strict=True):
@@ -66,30 +69,34 @@ def _placed(change: Unplaced, source: str, locate: Locate) -> Placed:
         places.update(placement.places, states)
         if placement.statewide:
             everyone |= states
-    told = placements[-1]
+    current = placements[-1]
     return Placed(
         change=change.id,
         places=frozenset(places),
         everyone=frozenset(everyone),
-        how=told.how,
-        confidence=told.confidence.value,
-        reason=told.reason,
+        how=current.how,
+        confidence=current.confidence.value,
+        reason=current.reason,
     )
 
 
 def _states(listing: Listing, placement: Placement) -> set[str]:
-    """The states that a placement concerns: named by it, or that of a listing placed by ZIP. Nothing known reaches "US" alone."""
+    """The states that a placement concerns: those that it names, or that of a listing placed by ZIP; none
+    when only "US" is known.
+    """
     named = {place for place in placement.places if not place.isdigit()} - {EVERYWHERE}
     by_zip = any(place.isdigit() for place in placement.places)
     return named | ({listing.state} if by_zip and listing.state else set())
 
 
-def _located(source: str, listing: Listing, locate: Locate, change: int) -> Placement:
-    """One listing that the gazetteer stumbles over is told to its state and holds up no other."""
+def _locate_listing(source: str, listing: Listing, locate: Locate, change: int) -> Placement:
+    """Locate a listing; one on which the gazetteer fails is placed in its state and does not stop the
+    others.
+    """
     try:
         return locate(source, listing)
     except Exception:
-        log.exception("change %d of %s could not be located; its state's followers are told", change, source)
+        log.exception("change %d of %s could not be located; it is announced to its state", change, source)
         return Placement(
             places=(listing.state or EVERYWHERE,),
             how="not located",

@@ -1,4 +1,4 @@
-"""One sender's claims on the deliveries of one channel: plain functions over the database, called in threads."""
+"""One sender's leases on the deliveries of one channel: plain functions that are called in threads."""
 
 from __future__ import annotations
 
@@ -19,32 +19,34 @@ from monitor.storage.deliveries.queue import DeliveryStatus
 from monitor.storage.engine import Commits, reading, sqlite_path, transaction
 
 LEASE = timedelta(minutes=2)
-"""How long a claim lasts unless it is renewed: what a crash delays its messages by."""
+"""How long a lease lasts unless it is renewed; a crash delays its messages by that."""
 BATCH = 200
 """How many deliveries are claimed at once."""
 
 
 class Leases:
-    """``owner`` is a name that nobody else ever claims under: a lease then says exactly who has a row in hand.
+    """The leases of one sender. ``owner`` is a name that no other sender uses: a lease says who holds a row.
 
-    ``local``: the database is a file here, so that reading it waits for no network. `close` ends it.
+    ``local``: the database is a file on this machine, so that reading it waits for no network. Call `close`
+    at the end.
     """
 
-    def __init__(self, engine: Engine, keys: KeyFile, fence: CloneGuard, *, channel: str, owner: str) -> None:
+    def __init__(self, engine: Engine, keys: KeyFile, guard: CloneGuard, *, channel: str, owner: str) -> None:
         self.owner = owner
         self.local = engine.dialect.name == "sqlite"
-        self._engine, self._keys, self._fence, self._channel = engine, keys, fence, channel
+        self._engine, self._keys, self._guard, self._channel = engine, keys, guard, channel
         self._commits = Commits(engine) if sqlite_path(engine) is not None else None
-        self._known: dict[int, DeliveryStatus] = {}
-        self._known_at: int | None = None  # the number of `Commits` under which that was read
+        self._statuses: dict[int, DeliveryStatus] = {}
+        self._read_at: int | None = None  # the number of commits at which they were read
 
     def take(self, now: datetime, until: datetime) -> tuple[tuple[int, ...], dict[str, datetime]]:
-        """Claim a batch of what is due at ``until`` [T3]; returns its ids, and the lanes that pause with the end of each pause.
+        """Claim a batch of what is due at ``until`` [T3]; returns its ids, and the end of the pause of each
+        paused lane.
 
-        The mark of the fence goes up with the claim and is on the disk before this returns.
+        The clone guard's count goes up with the claim and is on the disk before this returns.
         """
         with reading(self._engine) as conn:
-            # most rounds find nothing, and then nobody is kept from writing
+            # most rounds find nothing, and a write transaction would lock out others for it
             if not queue.any_due(conn, self._channel, now, until):
                 return (), {}
         with transaction(self._engine) as conn:
@@ -75,53 +77,56 @@ class Leases:
                 created_until=now - SUMMARY_AFTER,
                 lease_until=lease_until,
             )
-            mark = send_mark.advance(conn, len(ids)) if ids else 0
+            count = send_mark.advance(conn, len(ids)) if ids else 0
         try:
-            self._fence.advance(mark)
+            self._guard.advance(count)
         except StoreError:
             self.release(ids)
             raise
         return ids, paused
 
-    def standing(self, ids: Collection[int], ahead: Iterable[int] = ()) -> dict[int, DeliveryStatus]:
-        """How claimed deliveries stand at this moment. ``ahead`` are those that will be asked for next.
+    def read_statuses(self, ids: Collection[int], ahead: Iterable[int] = ()) -> dict[int, DeliveryStatus]:
+        """Read the status of claimed deliveries at this moment. ``ahead`` are those that will be needed next.
 
-        On a SQLite file what was read stands until somebody commits, so one query serves all messages between two commits.
+        In a SQLite file nothing changes between two commits, so one query serves all messages until the next
+        one.
         """
         if self._commits is None:
             with reading(self._engine) as conn:
                 return queue.standing(conn, ids)
         number = self._commits.number()  # before the rows: what is committed in between is seen next time
-        if number != self._known_at or not self._known.keys() >= set(ids):
+        if number != self._read_at or not self._statuses.keys() >= set(ids):
             with reading(self._engine) as conn:
-                self._known = queue.standing(conn, [*ids, *ahead])
-            self._known_at = number
-        return {id: self._known[id] for id in ids if id in self._known}
+                self._statuses = queue.standing(conn, [*ids, *ahead])
+            self._read_at = number
+        return {id: self._statuses[id] for id in ids if id in self._statuses}
 
     def close(self) -> None:
-        """Nothing is claimed any more."""
+        """Close the connection that watches for commits."""
         if self._commits is not None:
             self._commits.close()
 
     def settle(self, outcomes: Sequence[Outcome], now: datetime) -> None:
-        """Write a group of outcomes down in one transaction [T4]."""
+        """Write a group of outcomes in one transaction [T4]."""
         with transaction(self._engine) as conn:
             settle(conn, self._keys, self._channel, self.owner, outcomes, now)
 
     def renew(self, ids: Collection[int], now: datetime) -> None:
-        """Keep these for longer, and say that the sender works."""
+        """Renew these leases, and write a heartbeat of the sender."""
         with transaction(self._engine) as conn:
             heartbeats.beat(conn, "sender", self.owner, now)
             if ids:
                 queue.renew(conn, self.owner, ids, now + LEASE)
 
-    def finish(self) -> None:
-        """Raise the mark of the fence over everything that was settled: a copy of the database from the midst of it is an older one."""
+    def advance_guard(self) -> None:
+        """Advance the clone guard past everything that was settled, so that a copy made during the sending
+        counts as older.
+        """
         with transaction(self._engine) as conn:
-            mark = send_mark.advance(conn, 1)
-        self._fence.advance(mark)
+            count = send_mark.advance(conn, 1)
+        self._guard.advance(count)
 
     def release(self, ids: Collection[int]) -> None:
-        """Give these back as they were."""
+        """End these leases; the deliveries are due as before."""
         with transaction(self._engine) as conn:
             queue.release(conn, self.owner, ids)

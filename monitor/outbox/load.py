@@ -1,4 +1,4 @@
-"""Loads what is owed as message values: from claimed deliveries and the database to `messages.model`."""
+"""Loads deliveries as message values: from claimed rows and the database to `messages.model`."""
 
 from __future__ import annotations
 
@@ -51,9 +51,10 @@ _NAMED_IN_ALL = 400  # a mail about many places must not become so long that mai
 
 @dataclass(frozen=True)
 class Facts:
-    """What the messages of one batch are made of, by delivery, subscriber or source.
+    """What the messages of one batch are built from, by delivery, subscriber or source.
 
-    ``abouts`` are (about, source) by delivery. ``unseen`` are sources whose followers know that they cannot be read.
+    ``abouts`` are (about, source) by delivery. ``unseen`` are sources whose followers know that they cannot
+    be read.
     """
 
     subscribers: Mapping[int, Subscriber] = field(default_factory=dict)
@@ -102,7 +103,7 @@ def load_facts(conn: Connection, claimed: Iterable[Claimed], now: datetime) -> F
 
 
 def asked_at(delivery: Claimed, facts: Facts) -> datetime:
-    """When the recipient asked for what a delivery tells."""
+    """When the recipient subscribed to what a delivery is about."""
     hits = facts.matches.get(delivery.id)
     if hits:
         return min(match.asked_at for match in hits)
@@ -110,7 +111,7 @@ def asked_at(delivery: Claimed, facts: Facts) -> datetime:
 
 
 class MessageLoader:
-    """Makes message values, with what the configuration knows of the lists.
+    """Builds message values with what the configuration says about the lists.
 
     ``sources`` are all configured lists by name. ``public_url`` None: there is no site to link to.
     """
@@ -134,9 +135,10 @@ class MessageLoader:
         published: Mapping[int, Mapping[int, Published]],
         now: datetime,
     ) -> Message | None:
-        """The message of a delivery that is not an alert; None when there is nothing to say any more.
+        """Build the message of a delivery that is not an alert; None when there is nothing to say any more.
 
-        ``published`` are the changes by changeset. Raises ValueError for a kind that this version does not know.
+        ``published`` are the changes by changeset. Raises ValueError for a kind that this version does not
+        know.
         """
         subscriber = facts.subscribers[delivery.subscriber]
         follows = facts.follows[delivery.subscriber]
@@ -285,7 +287,7 @@ class MessageLoader:
         )
 
     def _blind_time(self, source: str, checks: Checks) -> timedelta:
-        """The time without a good check, apart from what is usual between two of them."""
+        """The time without a good check, apart from the usual interval between two checks."""
         known = self._sources.get(source)
         usual = known.every if known else timedelta(hours=1)
         gaps = (end - start for start, end in checks.gaps)
@@ -293,14 +295,18 @@ class MessageLoader:
 
 
 def _schedule(subscriber: Subscriber) -> Schedule:
-    """When somebody gets messages; the same value for all who get alerts at once, so that they share one rendering."""
+    """When somebody gets messages; the same value for all who get alerts at once, so that they share one
+    rendering.
+    """
     if subscriber.frequency == AT_ONCE:
         return Schedule()
     return Schedule(subscriber.frequency, subscriber.timezone, subscriber.local_hour)
 
 
 def _stored_facts(subscriber: Subscriber) -> tuple[tuple[str, str], ...]:
-    """Everything that is stored about a subscriber apart from what they follow, by the names of the columns."""
+    """Everything that is stored about a subscriber apart from what they follow, by the names of the
+    columns.
+    """
     stored = {
         "channel": subscriber.channel,
         "state": subscriber.state,

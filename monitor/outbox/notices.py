@@ -1,4 +1,6 @@
-"""Notices: that a list could not be read for long and can be again, and once a quarter, to whom nothing happened, that we still watch."""
+"""Notices: that a list could not be read for long and can be again, and once a quarter, to whom nothing
+happened, that we still watch.
+"""
 
 from __future__ import annotations
 
@@ -18,25 +20,26 @@ from monitor.storage.engine import reading, transaction
 log = logging.getLogger(__name__)
 
 BLIND_FOR = timedelta(days=7)
-"""After how long without a good check the followers of a list are told that it is blind."""
+"""After this time without a good check the followers of a list get a notice that it cannot be read."""
 RECEIPT_AFTER = timedelta(days=91)
-"""After how long without any message a subscriber is told that the watch goes on."""
+"""After this time without any message a subscriber gets a receipt."""
 LOOK_EVERY = timedelta(hours=6)
-"""How often everybody is looked through for who has heard nothing."""
+"""How often subscribers who need a receipt are searched for."""
 _LOOKED = "receipts looked for at"
 
 
-def notices_due(engine: Engine, watched: Mapping[str, SourceInfo], now: datetime) -> int:
+def insert_due_notices(engine: Engine, watched: Mapping[str, SourceInfo], now: datetime) -> int:
     """Write the notices that are due, and the quarterly receipts; returns how many.
 
-    ``watched`` are the sources that are polled. Followers of any other source are told that it is not seen.
+    ``watched`` are the sources that are polled. Followers of any other source get a notice that it cannot be
+    read.
     """
     with reading(engine) as conn:
         sights = notices.sights(conn)
     written = 0
     for source, sight in sights.items():
         told, good = sight.told_blind_at, sight.last_good_at
-        # whoever did not look has not gone blind: a service that was down looks first
+        # a service that was down polls before it calls a source unreadable
         looked = good is not None and sight.last_fetch_at is not None and sight.last_fetch_at > good
         unseen = looked or source not in watched
         long = max(BLIND_FOR, blind_after(watched[source].every)) if source in watched else BLIND_FOR
@@ -47,7 +50,7 @@ def notices_due(engine: Engine, watched: Mapping[str, SourceInfo], now: datetime
                         conn, source, "blind", blind_period(source, now), now
                     )
                     log.warning(
-                        "%s was not read for %d days: its followers are told", source, (now - good).days
+                        "%s was not read for %d days: its followers get a notice", source, (now - good).days
                     )
         elif told is not None and good is not None and good > told:
             with transaction(engine) as conn:
@@ -71,7 +74,7 @@ def notices_due(engine: Engine, watched: Mapping[str, SourceInfo], now: datetime
             conn, f"receipt {now:%Y-%m-%d}", now, now - RECEIPT_AFTER, channels=channels
         )
     if written:
-        log.info("%d notices are due", written)
+        log.info("%d notices were written", written)
     return written
 
 

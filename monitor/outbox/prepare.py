@@ -1,4 +1,6 @@
-"""Prepares claimed deliveries for sending: recipient, address, rendered message. Loads in a few queries, renders each content once."""
+"""Prepares claimed deliveries for sending: recipient, address, rendered message. Loads in a few queries,
+renders each content once.
+"""
 
 from __future__ import annotations
 
@@ -34,7 +36,9 @@ _CHANGESETS = 64
 
 @dataclass(frozen=True, slots=True)
 class Recipient:
-    """Whom a message is for. ``asked_at``: when they asked for what it tells; ``confirm_until``: how long they may confirm."""
+    """Whom a message is for. ``asked_at``: when they asked for what it tells; ``confirm_until``: how long
+    they may confirm.
+    """
 
     subscriber: int
     channel: str
@@ -105,7 +109,9 @@ class MessagePreparer:
     def prepare(
         self, ids: Collection[int], now: datetime
     ) -> Iterable[PreparedMessage | NotRendered | NotWanted]:
-        """One result per delivery, or per group of deliveries that become one message. One that fails holds up no other."""
+        """One result per delivery, or per group of deliveries that become one message. One that fails holds
+        up no other.
+        """
         with reading(self._engine) as conn:
             claimed = queue.claimed(conn, ids)
             matches = fanout.matches(conn, ids)
@@ -233,8 +239,8 @@ class MessagePreparer:
         return rendered
 
     def _message_id(self, delivery: int) -> str:
-        """Made from the delivery and the database it is in, so that every copy of a message carries the same (RFC 5322, 3.6.4),
-        also one that is sent after the key was exchanged."""
+        """Made from the delivery and the database it is in, so that every copy of a message carries the same
+        (RFC 5322, 3.6.4), also one that is sent after the key was exchanged."""
         signed = hmac.new(
             self._keys.first_token_key, f"message-id\0{self._identity}\0{delivery}".encode(), hashlib.sha256
         )

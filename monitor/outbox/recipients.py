@@ -15,8 +15,9 @@ from monitor.outbox.prepare import Recipient
 class RecipientPlaceholders:
     """Computes when a recipient asked, until when they may confirm, their links, and the token of a bounce.
 
-    ``sender_address`` is the bare address of the sender, ``public_url`` the site's (None: there is none, and only mail
-    to the sender unsubscribes). Only what works is named: pages and one-click (RFC 8058) need the site.
+    ``sender_address`` is the bare address of the sender, ``public_url`` the site's (None: there is none, and
+    only mail to the sender unsubscribes). Only what works is named: pages and one-click (RFC 8058) need the
+    site.
     """
 
     def __init__(self, keys: KeyFile, sender_address: str, public_url: str | None, timezone: str) -> None:

@@ -1,8 +1,8 @@
 """One channel's share of a drain: claim [T3], send with no transaction open, settle [T4].
 
-Each channel drains by itself, so that a slow one holds up no other. At any moment at most ``concurrency + GROUP`` messages of a channel
-are between their hand-over and their settling: so many copies can a kill cause, and no more. Database calls are plain functions in
-threads; there is no async session.
+Each channel drains by itself, so that a slow one holds up no other. At any moment at most ``concurrency +
+GROUP`` messages of a channel are between their hand-over and their settling: so many copies can a kill cause,
+and no more. Database calls are plain functions in threads; there is no async session.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from monitor.channels import EVERYTHING, Channel
 from monitor.channels.kinds import lookup
 from monitor.errors import Permanent, StoreError, Transient
 from monitor.keys import KeyFile
-from monitor.outbox.commit import GROUP, Groups
+from monitor.outbox.commit import GROUP, GroupCommit
 from monitor.outbox.leases import BATCH, LEASE, Leases
 from monitor.outbox.prepare import MessagePreparer, NotRendered, NotWanted, PreparedMessage
 from monitor.outbox.settle import Outcome, OutcomeKind, refused_for_good, refused_now
@@ -56,7 +56,7 @@ class ChannelSender:
         self._name, self._channel, self._keys = name, channel, keys
         self._claims, self._preparer = claims, preparer
         self._clock, self._until, self._stop, self._chance = clock, until, stop, chance
-        self._groups = Groups(lambda outcomes: claims.settle(outcomes, clock()))
+        self._groups = GroupCommit(lambda outcomes: claims.settle(outcomes, clock()))
         self._in_hand: set[int] = set()  # claimed and not settled
         self._ready: deque[PreparedMessage] = deque()  # composed and not begun
         self._begun: set[asyncio.Task[None]] = set()  # not settled
@@ -105,7 +105,8 @@ class ChannelSender:
                 self._paused.update(paused)
                 if not ids:
                     return
-                # after a jump of the clock our own leases look as if they had run out: what is in hand is not begun twice
+                # after a jump of the clock our own leases look as if they had run out: what is in hand is not
+                # begun twice
                 fresh = [id for id in ids if id not in self._in_hand]
                 self._in_hand.update(fresh)
                 results = await asyncio.to_thread(self._preparer.prepare, fresh, now)
@@ -131,7 +132,9 @@ class ChannelSender:
                 return Outcome(fate=OutcomeKind.DROPPED, ids=ids, error=reason)
 
     async def _renew(self) -> None:
-        """Keep what is in hand for as long as this works; whoever finds a lease run out may take its row for lost."""
+        """Keep what is in hand for as long as this works; whoever finds a lease run out may take its row for
+        lost.
+        """
         while True:
             await asyncio.sleep(LEASE.total_seconds() / 4)
             try:
@@ -171,7 +174,9 @@ class ChannelSender:
         return until if until is not None and until > self._clock() else None
 
     async def _wanted_still(self, messages: Sequence[PreparedMessage]) -> list[PreparedMessage]:
-        """Those that may be sent now. An unsubscribe, a suppression or another owner of the row wins over the claim."""
+        """Those that may be sent now. An unsubscribe, a suppression or another owner of the row wins over the
+        claim.
+        """
         ids = [id for prepared in messages for id in prepared.ids]
         standing = await self._standing(ids)
         go: list[PreparedMessage] = []
@@ -194,14 +199,17 @@ class ChannelSender:
         return go
 
     async def _standing(self, ids: Sequence[int]) -> dict[int, DeliveryStatus]:
-        # reading a few rows of a local file takes less than handing that to a thread, and never waits for a writer
+        # reading a few rows of a local file takes less than handing that to a thread, and never waits for a
+        # writer
         if self._claims.local:
             ahead = (id for prepared in islice(self._ready, _AHEAD) for id in prepared.ids)
-            return self._claims.standing(ids, ahead)
-        return await asyncio.to_thread(self._claims.standing, ids)
+            return self._claims.read_statuses(ids, ahead)
+        return await asyncio.to_thread(self._claims.read_statuses, ids)
 
     def _is_ours(self, standing: DeliveryStatus) -> bool:
-        """Whether nobody else has taken the row over, as happens when this machine has slept through its lease."""
+        """Whether nobody else has taken the row over, as happens when this machine has slept through its
+        lease.
+        """
         return standing.owner == self._claims.owner and not standing.waits
 
     def _begin(self, life: Coroutine[None, None, None]) -> asyncio.Task[None]:
@@ -223,9 +231,10 @@ class ChannelSender:
         outcome = await self._attempt(prepared)
         self._sending.discard(task)
         if not self._sending:
-            self._groups.hurry()
+            self._groups.flush()
         self._changed.set()
-        # of a configured chat each refusal is a dead letter of its own: it stays subscribed, and all can be sent once it is mended
+        # of a configured chat each refusal is a dead letter of its own: it stays subscribed, and all can be
+        # sent once it is mended
         if outcome.gone and prepared.deliveries[0].origin != "config":
             self._refused.add(prepared.envelope.subscriber)
         if outcome.pause is not None:
@@ -284,7 +293,9 @@ class ChannelSender:
         )
 
     def _lane(self, address: str, lane: str | None = None) -> str:
-        """The name under which a lane is stored: a lane that is an address of its own, as a chat is, by keyed hash only."""
+        """The name under which a lane is stored: a lane that is an address of its own, as a chat is, by keyed
+        hash only.
+        """
         lane = self._channel.lane(address) if lane is None else lane
         return lookup(self._keys, self._name, address) if lane == address else lane
 
@@ -293,7 +304,7 @@ class ChannelSender:
     async def _settled(self, outcomes: Sequence[Outcome]) -> None:
         if not outcomes:
             return
-        await self._groups.settled(outcomes)
+        await self._groups.commit(outcomes)
         for outcome in outcomes:
             self.counts[outcome.fate] += len(outcome.ids)
             self._in_hand.difference_update(outcome.ids)
@@ -321,7 +332,7 @@ class ChannelSender:
             if self._in_hand:
                 await asyncio.to_thread(self._claims.release, tuple(self._in_hand))
             if self.counts[OutcomeKind.SENT]:
-                await asyncio.to_thread(self._claims.finish)
+                await asyncio.to_thread(self._claims.advance_guard)
         except StoreError as error:
             log.warning(
                 "%s: the end could not be written down, and leases will run out: %s", self._name, error

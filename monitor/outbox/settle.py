@@ -1,4 +1,6 @@
-"""The outcome of a send, and writing it down: the rows of a whole group of outcomes change in one transaction [T4]."""
+"""The outcome of a send, and writing it down: the rows of a whole group of outcomes change in one transaction
+[T4].
+"""
 
 from __future__ import annotations
 
@@ -48,8 +50,8 @@ class PauseRequest:
 class Outcome:
     """What became of deliveries that went together.
 
-    ``at``: when AGAIN or POSTPONED ones are due. ``ambiguous``: this attempt may have arrived. ``gone`` and ``strike`` are what a
-    refusal says of the address, ``moved_to`` is its new form.
+    ``at``: when AGAIN or POSTPONED ones are due. ``ambiguous``: this attempt may have arrived. ``gone`` and
+    ``strike`` are what a refusal says of the address, ``moved_to`` is its new form.
     """
 
     fate: OutcomeKind
@@ -74,7 +76,9 @@ def refused_now(
     lane: str | None = None,
     moved_to: str | None = None,
 ) -> Outcome:
-    """The outcome of a transient failure: tried again by the schedule, or given up. ``lane`` is the stored name of what pauses."""
+    """The outcome of a transient failure: tried again by the schedule, or given up. ``lane`` is the stored
+    name of what pauses.
+    """
     before = Attempts(
         created_at=max(delivery.created_at for delivery in deliveries),
         made=min(delivery.attempts for delivery in deliveries),
@@ -175,7 +179,8 @@ def _address(conn: Connection, keys: KeyFile, channel: str, outcome: Outcome, no
         return
     subscriber, origin = outcome.deliveries[0].subscriber, outcome.deliveries[0].origin
     if outcome.moved_to is not None and origin == "config":
-        # its address stands in the configuration, to which every start goes back: what is due under a new one would be lost then
+        # its address stands in the configuration, to which every start goes back: what is due under a new one
+        # would be lost then
         log.error(
             "%s: a configured group has another id now (subscriber %d): `monitor telegram test` says which, write it in [telegram.channels]",
             channel,
@@ -189,7 +194,8 @@ def _address(conn: Connection, keys: KeyFile, channel: str, outcome: Outcome, no
     if not gone:
         return
     if origin == "config":
-        # the operator's own chat, refused because of the operator's own mistake: a dead letter tells, and nothing is closed for ever
+        # the operator's own chat, refused because of the operator's own mistake: a dead letter tells, and
+        # nothing is closed for ever
         log.error(
             "%s: a configured chat refuses messages (subscriber %d): %s", channel, subscriber, outcome.error
         )

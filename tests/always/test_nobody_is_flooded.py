@@ -15,7 +15,7 @@ from monitor import sources
 from monitor.domain import Confidence, Listing, Placement, PlacementReason
 from monitor.errors import StoreError, Transient
 from monitor.keys import KeyFile
-from monitor.outbox import digests_due, fan_out
+from monitor.outbox import insert_due_digests, fan_out
 from monitor.outbox.commit import GROUP
 from monitor.outbox.leases import Leases
 from monitor.polling import PollResult, Result, poll
@@ -122,7 +122,7 @@ def test_an_import_of_history_never_floods_people_with_old_news(world: World) ->
     world.person("late@a.example", "IN", "US")
     world.person("digest@a.example", "IN", frequency="daily", digest_at=world.now, digest_since=world.now)
     assert world.fan_out() == 0
-    assert digests_due(world.engine, world.now + timedelta(days=2)) == 0
+    assert insert_due_digests(world.engine, world.now + timedelta(days=2)) == 0
     channel = Recorder()
     world.send(channel)
     assert channel.accepted == []

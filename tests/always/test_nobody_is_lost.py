@@ -274,7 +274,7 @@ def test_one_bad_thing_that_time_brings_does_not_stop_the_alerts(
     def broken(*_: object) -> int:
         raise ZeroDivisionError
 
-    monkeypatch.setattr("monitor.outbox.digests_due", broken)
+    monkeypatch.setattr("monitor.outbox.insert_due_digests", broken)
     monkeypatch.setattr("monitor.subscribers.admit", broken)
     world = World(town.engine, town.keys, town.settings.data.folder, town.now)
     world.publish(CHICAGO)

@@ -97,7 +97,7 @@ def test_a_restored_database_does_not_mail_real_people_by_itself(small_town: Tow
     with pytest.raises(FencedError):
         town.deliver()
     assert len(town.postbox.mails) == mails
-    clone_guard.lift(
+    clone_guard.allow_sending(
         town.engine, town.settings.data.folder
     )  # what `monitor resume` does once it was told yes
     town.deliver()

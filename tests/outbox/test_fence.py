@@ -101,7 +101,7 @@ def test_a_lifted_fence_lets_what_is_due_go_and_stays_lifted(world: World) -> No
     channel = sent_once(world)
     (world.folder / clone_guard.NAME).unlink()
     refuses(world, channel, "looks like a copy")
-    clone_guard.lift(world.engine, world.folder)
+    clone_guard.allow_sending(world.engine, world.folder)
     assert world.send(channel).sent == 1
     due(world)
     assert world.send(channel).sent == 1
@@ -150,7 +150,7 @@ def copied(world: World, to: Path) -> Path:
 
 def test_a_copy_made_before_the_first_send_does_not_send(sqlite_world: World, tmp_path: Path) -> None:
     world = sqlite_world
-    clone_guard.settle_in(world.engine, world.folder)
+    clone_guard.bind_folder(world.engine, world.folder)
     world.person("a@a.example", "IN")
     due(world)
     engine = db.connect(f"sqlite:///{copied(world, tmp_path / 'copy.db')}")
@@ -187,16 +187,16 @@ def test_a_backup_from_the_midst_of_the_last_sending_does_not_send(
 
 
 def test_a_database_is_named_in_its_folder_when_it_is_first_opened(world: World) -> None:
-    clone_guard.settle_in(world.engine, world.folder)
+    clone_guard.bind_folder(world.engine, world.folder)
     named = (world.folder / clone_guard.NAME).read_text()
     assert json.loads(named)["sends"] == 0
-    clone_guard.settle_in(world.engine, world.folder)
+    clone_guard.bind_folder(world.engine, world.folder)
     assert (world.folder / clone_guard.NAME).read_text() == named
     sent_once(world)
 
 
 def test_a_crash_while_it_is_named_changes_nothing(world: World) -> None:
-    clone_guard.settle_in(world.engine, world.folder)
+    clone_guard.bind_folder(world.engine, world.folder)
     world.write(sa.delete(schema.MetaRow).where(schema.MetaRow.name == "identity"))
     sent_once(world)
 
@@ -204,7 +204,7 @@ def test_a_crash_while_it_is_named_changes_nothing(world: World) -> None:
 def test_a_new_database_does_not_take_the_folder_of_another_one(world: World) -> None:
     world.folder.mkdir()
     (world.folder / clone_guard.NAME).write_text(json.dumps({"identity": "of another one", "sends": 7}))
-    clone_guard.settle_in(world.engine, world.folder)
+    clone_guard.bind_folder(world.engine, world.folder)
     assert json.loads((world.folder / clone_guard.NAME).read_text())["sends"] == 7
     world.person("a@a.example", "IN")
     refuses(world, Recorder(), "another database has sent")

@@ -18,7 +18,7 @@ from monitor import subscribers
 from monitor.core.due import DAILY, WEEKLY, ZONES, next_digest, period
 from monitor.core.tokens import Purpose
 from monitor.keys import KeyFile
-from monitor.outbox import digests_due, notices_due
+from monitor.outbox import insert_due_digests, insert_due_notices
 from monitor.storage import engine as db
 from monitor.storage import people
 from monitor.storage.deliveries import fanout
@@ -76,13 +76,13 @@ def test_a_daily_digest_tells_a_days_changes_once_at_the_local_hour(
     second = out(engine, publish, "Two", now + HOUR, "60601")
     out(engine, publish, "Elsewhere", now + HOUR, "46320", "IN")
     assert deliveries(engine, "alert") == []
-    assert digests_due(engine, now + 2 * HOUR - timedelta(seconds=1)) == 0
-    assert digests_due(engine, now + 2 * HOUR) == 1
-    assert digests_due(engine, now + 2 * HOUR) == 0
+    assert insert_due_digests(engine, now + 2 * HOUR - timedelta(seconds=1)) == 0
+    assert insert_due_digests(engine, now + 2 * HOUR) == 1
+    assert insert_due_digests(engine, now + 2 * HOUR) == 0
     assert told(engine) == [("2026-03-01", first), ("2026-03-01", second)]
     third = out(engine, publish, "Three", now + 3 * HOUR)
-    assert digests_due(engine, now + DAY) == 0
-    assert digests_due(engine, now + DAY + 2 * HOUR) == 1
+    assert insert_due_digests(engine, now + DAY) == 0
+    assert insert_due_digests(engine, now + DAY + 2 * HOUR) == 1
     assert told(engine)[2:] == [("2026-03-02", third)]
 
 
@@ -91,9 +91,9 @@ def test_nothing_happened_is_no_digest(
 ) -> None:
     daily(engine, keys, now)
     for days in range(1, 5):
-        assert digests_due(engine, now + days * DAY) == 0
+        assert insert_due_digests(engine, now + days * DAY) == 0
     changeset = out(engine, publish, "One", now + 5 * DAY)
-    assert digests_due(engine, now + 6 * DAY) == 1
+    assert insert_due_digests(engine, now + 6 * DAY) == 1
     assert told(engine) == [("2026-03-07", changeset)]
 
 
@@ -102,16 +102,16 @@ def test_what_happened_before_somebody_asked_is_no_news(
 ) -> None:
     out(engine, publish, "Old", now - HOUR)
     daily(engine, keys, now)
-    assert digests_due(engine, now + DAY) == 0
+    assert insert_due_digests(engine, now + DAY) == 0
 
 
 def test_a_fan_out_that_commits_late_is_told_by_the_next_digest(
     engine: Engine, keys: KeyFile, now: datetime, publish: Publish
 ) -> None:
     daily(engine, keys, now)
-    assert digests_due(engine, now + 2 * HOUR) == 0
+    assert insert_due_digests(engine, now + 2 * HOUR) == 0
     late = out(engine, publish, "Late", now + 2 * HOUR - timedelta(seconds=20))
-    assert digests_due(engine, now + DAY + 2 * HOUR) == 1
+    assert insert_due_digests(engine, now + DAY + 2 * HOUR) == 1
     assert told(engine) == [("2026-03-02", late)]
 
 
@@ -127,9 +127,9 @@ def test_a_digest_looks_back_an_hour_before_the_last_one_but_not_before_somebody
 ) -> None:
     asked = now + HOUR + timedelta(minutes=50)  # ten minutes before their first digest
     daily(engine, keys, asked)
-    digests_due(engine, now + 2 * HOUR)
+    insert_due_digests(engine, now + 2 * HOUR)
     assert digest_since(engine) == asked
-    digests_due(engine, now + DAY + 2 * HOUR)
+    insert_due_digests(engine, now + DAY + 2 * HOUR)
     assert digest_since(engine) == now + DAY + HOUR
 
 
@@ -138,7 +138,7 @@ def test_whoever_is_down_for_days_catches_up_with_one_digest(
 ) -> None:
     daily(engine, keys, now)
     changesets = [out(engine, publish, f"Agency {n}", now + n * DAY + HOUR) for n in range(4)]
-    assert digests_due(engine, now + 4 * DAY) == 1
+    assert insert_due_digests(engine, now + 4 * DAY) == 1
     assert [changeset for _, changeset in told(engine)] == changesets
 
 
@@ -149,7 +149,7 @@ def test_two_processes_write_a_digest_once(
         member(engine, keys, now, f"p{n}@example.org", "60601", frequency="daily")
     out(engine, publish, "One", now + HOUR)
     with ThreadPoolExecutor(3) as pool:
-        list(pool.map(lambda _: digests_due(engine, now + 2 * DAY), range(4)))
+        list(pool.map(lambda _: insert_due_digests(engine, now + 2 * DAY), range(4)))
     assert len(deliveries(engine, "digest")) == 20
     assert len(told(engine)) == 20
 
@@ -163,11 +163,11 @@ def test_changing_the_frequency_tells_everything_once(
     prefer(engine, keys, one, now + 2 * HOUR, frequency="daily", timezone="UTC", local_hour=8)
     second = out(engine, publish, "For the digest", now + 3 * HOUR)
     prefer(engine, keys, one, now + 4 * HOUR, frequency="at_once")
-    assert digests_due(engine, now + 4 * HOUR) == 1
+    assert insert_due_digests(engine, now + 4 * HOUR) == 1
     assert [changeset for _, changeset in told(engine)] == [second]
     out(engine, publish, "As an alert again", now + 5 * HOUR)
     assert len(deliveries(engine, "alert")) == 2
-    assert digests_due(engine, now + 5 * DAY) == 0
+    assert insert_due_digests(engine, now + 5 * DAY) == 0
 
 
 def test_a_pause_ends_with_one_summary_of_everything(
@@ -177,14 +177,14 @@ def test_a_pause_ends_with_one_summary_of_everything(
     before = out(engine, publish, "Due before the pause", now + HOUR)
     prefer(engine, keys, one, now + 2 * HOUR, pause_until=date(2026, 3, 5))
     during = [out(engine, publish, f"During {n}", now + n * DAY) for n in (1, 2, 3)]
-    assert digests_due(engine, now + 3 * DAY) == 0
-    assert digests_due(engine, now + 4 * DAY) == 1
+    assert insert_due_digests(engine, now + 3 * DAY) == 0
+    assert insert_due_digests(engine, now + 4 * DAY) == 1
     assert [changeset for _, changeset in told(engine)] == [before, *during]
     assert deliveries(engine, "alert") == [("alert", "dropped", None)]
     after = out(engine, publish, "After", now + 5 * DAY)
     assert after
     assert [state for _, state, _ in deliveries(engine, "alert")] == ["dropped", "due"]
-    assert digests_due(engine, now + 9 * DAY) == 0
+    assert insert_due_digests(engine, now + 9 * DAY) == 0
 
 
 def test_ending_a_pause_early_brings_its_summary_now(
@@ -194,7 +194,7 @@ def test_ending_a_pause_early_brings_its_summary_now(
     prefer(engine, keys, one, now, pause_until=date(2026, 6, 1))
     changeset = out(engine, publish, "During", now + DAY)
     prefer(engine, keys, one, now + 2 * DAY)
-    assert digests_due(engine, now + 2 * DAY) == 1
+    assert insert_due_digests(engine, now + 2 * DAY) == 1
     assert [each for _, each in told(engine)] == [changeset]
 
 
@@ -207,7 +207,7 @@ def test_a_quarter_of_silence_brings_a_receipt_unless_it_is_not_wanted(
     hears = member(engine, keys, now, "hears@example.org", "46320")
     assert hears
     out(engine, publish, "Hammond", now + 60 * DAY, "46320", "IN")
-    receipts = [notices_due(engine, {}, now + days * DAY) for days in (1, 90, 91, 92, 120, 152, 182)]
+    receipts = [insert_due_notices(engine, {}, now + days * DAY) for days in (1, 90, 91, 92, 120, 152, 182)]
     assert receipts == [0, 0, 1, 0, 0, 1, 1]
 
 
@@ -256,11 +256,11 @@ def test_a_second_digest_on_one_day_waits_for_the_next_and_loses_nothing(
 ) -> None:
     one = daily(engine, keys, now)
     first = out(engine, publish, "In the morning", now + HOUR)
-    assert digests_due(engine, now + 2 * HOUR) == 1
+    assert insert_due_digests(engine, now + 2 * HOUR) == 1
     second = out(engine, publish, "At noon", now + 6 * HOUR)
     prefer(engine, keys, one, now + 7 * HOUR, frequency="daily", timezone="America/Chicago", local_hour=20)
-    assert digests_due(engine, now + 15 * HOUR) == 0  # 9 pm in Chicago, and this day was told
-    assert digests_due(engine, now + DAY + 15 * HOUR) == 1
+    assert insert_due_digests(engine, now + 15 * HOUR) == 0  # 9 pm in Chicago, and this day was told
+    assert insert_due_digests(engine, now + DAY + 15 * HOUR) == 1
     assert told(engine) == [("2026-03-01", first), ("2026-03-02", second)]
 
 
@@ -272,5 +272,5 @@ def test_a_zone_that_this_machine_does_not_know_stops_nobody_elses_digest(
     with db.transaction(engine) as conn:
         people.change(conn, one.id, timezone="Mars/Olympus_Mons")
     out(engine, publish, "One", now + HOUR)
-    assert digests_due(engine, now + DAY) == 2
-    assert digests_due(engine, now + DAY) == 0
+    assert insert_due_digests(engine, now + DAY) == 2
+    assert insert_due_digests(engine, now + DAY) == 0

@@ -11,7 +11,7 @@ from sqlalchemy.engine import Engine
 from monitor import config
 from monitor.domain import SourceInfo
 from monitor.keys import KeyFile
-from monitor.outbox import notices_due
+from monitor.outbox import insert_due_notices
 from monitor.storage import engine as db
 from monitor.storage import meta
 from monitor.storage.deliveries import notices
@@ -145,9 +145,9 @@ def test_a_list_is_called_blind_seven_days_after_its_last_good_check_and_not_a_s
 ) -> None:
     member(sqlite_engine, keys, now)
     seen(sqlite_engine, good=now, fetch=now + SECOND)
-    assert notices_due(sqlite_engine, watched(), now + 7 * DAY - SECOND) == 0
+    assert insert_due_notices(sqlite_engine, watched(), now + 7 * DAY - SECOND) == 0
     assert told_blind(sqlite_engine) is None
-    assert notices_due(sqlite_engine, watched(), now + 7 * DAY) == 1
+    assert insert_due_notices(sqlite_engine, watched(), now + 7 * DAY) == 1
     assert told_blind(sqlite_engine) == now + 7 * DAY
 
 
@@ -156,9 +156,9 @@ def test_a_list_that_nobody_has_looked_at_since_its_last_good_check_is_not_blind
 ) -> None:
     member(sqlite_engine, keys, now)
     seen(sqlite_engine, good=now, fetch=now)
-    assert notices_due(sqlite_engine, watched(), now + 30 * DAY) == 0
+    assert insert_due_notices(sqlite_engine, watched(), now + 30 * DAY) == 0
     assert told_blind(sqlite_engine) is None
-    assert notices_due(sqlite_engine, {}, now + 30 * DAY) == 1  # it is not watched any more
+    assert insert_due_notices(sqlite_engine, {}, now + 30 * DAY) == 1  # it is not watched any more
 
 
 def test_a_list_is_back_with_a_good_check_after_the_notice_and_no_earlier_one(
@@ -167,33 +167,33 @@ def test_a_list_is_back_with_a_good_check_after_the_notice_and_no_earlier_one(
     member(sqlite_engine, keys, now)
     seen(sqlite_engine, good=now, fetch=now + SECOND)
     blind = now + 8 * DAY
-    assert notices_due(sqlite_engine, watched(), blind) == 1
+    assert insert_due_notices(sqlite_engine, watched(), blind) == 1
     with db.transaction(sqlite_engine) as conn:
         conn.execute(sa.update(DeliveryRow).values(state="sent", settled_at=blind))
         conn.execute(sa.update(SourceRow).values(last_good_at=blind))
-    assert notices_due(sqlite_engine, watched(), blind + DAY) == 0
+    assert insert_due_notices(sqlite_engine, watched(), blind + DAY) == 0
     with db.transaction(sqlite_engine) as conn:
         conn.execute(sa.update(SourceRow).values(last_good_at=blind + SECOND))
-    assert notices_due(sqlite_engine, watched(), blind + DAY) == 1
+    assert insert_due_notices(sqlite_engine, watched(), blind + DAY) == 1
     assert told_blind(sqlite_engine) is None
 
 
 def test_receipts_are_looked_for_every_six_hours(sqlite_engine: Engine, keys: KeyFile, now: datetime) -> None:
     member(sqlite_engine, keys, now)
     before = now + 91 * DAY - HOUR
-    assert notices_due(sqlite_engine, {}, before) == 0
-    assert notices_due(sqlite_engine, {}, before + 6 * HOUR - SECOND) == 0  # it is due, and nobody looks yet
-    assert notices_due(sqlite_engine, {}, before + 6 * HOUR) == 1
+    assert insert_due_notices(sqlite_engine, {}, before) == 0
+    assert insert_due_notices(sqlite_engine, {}, before + 6 * HOUR - SECOND) == 0  # it is due, and nobody looks yet
+    assert insert_due_notices(sqlite_engine, {}, before + 6 * HOUR) == 1
 
 
 def test_a_receipt_is_due_after_91_days_without_a_message_and_not_a_second_earlier(
     sqlite_engine: Engine, keys: KeyFile, now: datetime
 ) -> None:
     member(sqlite_engine, keys, now)
-    assert notices_due(sqlite_engine, {}, now + 91 * DAY - SECOND) == 0
+    assert insert_due_notices(sqlite_engine, {}, now + 91 * DAY - SECOND) == 0
     with db.transaction(sqlite_engine) as conn:
         meta.put(conn, "receipts looked for at", now.isoformat())  # as if nobody had looked since
-    assert notices_due(sqlite_engine, {}, now + 91 * DAY) == 1
+    assert insert_due_notices(sqlite_engine, {}, now + 91 * DAY) == 1
 
 
 def test_a_receipt_counts_checks_and_the_time_without_one(town: Town) -> None:

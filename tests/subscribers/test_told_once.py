@@ -25,7 +25,7 @@ from monitor.errors import UsageError
 from monitor.keys import KeyFile
 from monitor.messages import Message
 from monitor.messages.model import Alert, Digest
-from monitor.outbox import digests_due
+from monitor.outbox import insert_due_digests
 from monitor.storage.engine import connect
 from monitor.storage.people.tables import SubscriberRow
 from monitor.subscribers import Preferences
@@ -157,7 +157,7 @@ class Life(RuleBasedStateMachine):
             }
             news.concerned = bool(news.because)
         self.waiting.clear()
-        digests_due(self.world.engine, self.world.now)
+        insert_due_digests(self.world.engine, self.world.now)
         if self.arrives:
             self.world.send(self.mail, render=render)
 
