@@ -15,7 +15,7 @@ from monitor import sources
 from monitor.domain import Confidence, Listing, Placement, PlacementReason
 from monitor.errors import StoreError, Transient
 from monitor.keys import KeyFile
-from monitor.outbox import insert_due_digests, fan_out
+from monitor.outbox import fan_out, insert_due_digests
 from monitor.outbox.commit import GROUP
 from monitor.outbox.leases import Leases
 from monitor.polling import PollResult, Result, poll
