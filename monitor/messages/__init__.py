@@ -1,4 +1,5 @@
-"""What is said: one value per message, and its words in the reader's language. Pure: no database, no configuration.
+"""What is said: one value per message, and its words in the reader's language. Pure: no database, no
+configuration.
 
 `model` holds the values, one module per kind renders it with the templates, `locale` is the one catalogue.
 """
@@ -13,7 +14,9 @@ __all__ = ["Message", "Sender", "render"]
 
 
 def render(message: Message, sender: Sender) -> Rendered:
-    """Render a message in its language. A recipient's own words stay placeholders. Raises ValueError for an empty one."""
+    """Render a message in its language. A recipient's own words stay placeholders. Raises ValueError for an
+    empty one.
+    """
     from monitor.messages import alert, digest, export, list_notices, receipt, signup
 
     match message:

@@ -18,13 +18,17 @@ from monitor.messages.model import Alert, Sender
 from monitor.messages.sentences import Sentences, sentences_of
 
 PLACEHOLDERS: Mapping[str, str] = {"stop": placeholder("stop"), "asked": placeholder("asked")}
-"""The recipient's own sentences in a message: how to stop (a link), and the day they asked (`asked_on`). Only mails hold them, posts do not."""
+"""The recipient's own sentences in a message: how to stop (a link), and the day they asked (`asked_on`). Only
+mails hold them, posts do not.
+"""
 
 SHOWN = 200
 """Changes that one message spells out; it counts the others and says where they are."""
 
 ROOM = 85_000
-"""Bytes of HTML that the changes of one mail may take: beyond some 100 kB Gmail cuts a mail off, and at its end is the link to stop it."""
+"""Bytes of HTML that the changes of one mail may take: beyond some 100 kB Gmail cuts a mail off, and at its
+end is the link to stop it.
+"""
 
 _MEANING = 1500
 _GIST = 400
@@ -35,7 +39,9 @@ _ORDER = ("added", "again", "removed", "renamed", "changed")
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One of several changes: its name, what happened in a few sentences, the facts; why this person gets it, and how sure the place is."""
+    """One of several changes: its name, what happened in a few sentences, the facts; why this person gets it,
+    and how sure the place is.
+    """
 
     name: str
     brief: str
@@ -57,7 +63,8 @@ class Group:
 class AlertPage:
     """Everything that a layout shows, as plain text in one language, in reading order.
 
-    ``why`` this person gets it, ``because`` of which place, where that is the same for all of it, and since when.
+    ``why`` this person gets it, ``because`` of which place, where that is the same for all of it, and since
+    when.
     """
 
     language: str
@@ -88,7 +95,8 @@ class AlertPage:
 
 
 def render_alert(alert: Alert, sender: Sender) -> Rendered:
-    """The message for everybody who is told exactly this: subject, mail as text and HTML, and posts for Telegram.
+    """The message for everybody who is told exactly this: subject, mail as text and HTML, and posts for
+    Telegram.
 
     Raises ValueError for an alert that tells nothing: no alert without a change in it.
     """
@@ -168,7 +176,9 @@ def _reading_order(change: ChangeDescription) -> tuple[bool, str, int, str]:
 def _facts(
     change: ChangeDescription, publisher: str, sentences: Sentences, *, interval: bool
 ) -> tuple[str, ...]:
-    """What is known of one change, a sentence change: when by our checks, when by the publisher, what else."""
+    """What is known of one change, a sentence change: when by our checks, when by the publisher, what
+    else.
+    """
     facts = [sentences.interval(change)] if interval else []
     if change.own_date:
         facts.append(sentences.own_date(change, publisher))
@@ -179,7 +189,9 @@ def _facts(
 
 
 def _reach(change: ChangeDescription, sentences: Sentences) -> str:
-    """How sure the place is, where it is not certain; for posts, whose readers are not told why they in particular get them."""
+    """How sure the place is, where it is not certain; for posts, whose readers are not told why they in
+    particular get them.
+    """
     sentence = sentences.reach(change) if change.uncertain and change.reason else ""
     return f"{sentence[:1].upper()}{sentence[1:]}." if sentence else ""
 

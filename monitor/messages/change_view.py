@@ -1,4 +1,6 @@
-"""Describes what happened to one listing, in neutral terms from which the sentences of any language are made."""
+"""Describes what happened to one listing, in neutral terms from which the sentences of any language are
+made.
+"""
 
 from __future__ import annotations
 
@@ -45,8 +47,9 @@ class Difference:
 class ChangeDescription:
     """One change as one reader is told it.
 
-    ``what``: added, again, removed, renamed or changed. ``short`` is the name for a subject line. ``own_date_age``: days from the
-    publisher's own date to the check that found the listing. ``reach_matters``: the placement's reason says why this person is told.
+    ``what``: added, again, removed, renamed or changed. ``short`` is the name for a subject line.
+    ``own_date_age``: days from the publisher's own date to the check that found the listing.
+    ``reach_matters``: the placement's reason says why this person is told.
     """
 
     what: str
@@ -145,6 +148,8 @@ def _field_text(listing: Listing, field: str) -> str:
 
 
 def _column_label(column: str) -> str:
-    """A column's header as a word in a sentence: "SUPPORT TYPE" as "Support type"; short ones and mixed case as they are."""
+    """A column's header as a word in a sentence: "SUPPORT TYPE" as "Support type"; short ones and mixed case
+    as they are.
+    """
     name = clean(column, 60)
     return name.capitalize() if name.isupper() and len(name) > 3 else name

@@ -1,4 +1,6 @@
-"""What all layouts share: cleaned text, the templates, pieces of posts, and the layout of every mail but a single alert."""
+"""What all layouts share: cleaned text, the templates, pieces of posts, and the layout of every mail but a
+single alert.
+"""
 
 from __future__ import annotations
 
@@ -54,7 +56,9 @@ class Mail:
 
 
 def clean(text: str, limit: int = LONGEST) -> str:
-    """Clean untrusted text: one line, no control, bidi, private-use or invisible characters, at most ``limit`` long."""
+    """Clean untrusted text: one line, no control, bidi, private-use or invisible characters, at most
+    ``limit`` long.
+    """
     composed = unicodedata.normalize("NFC", text)
     # each distinct character is looked up once, because a hostile text may be megabytes long
     replaced = {

@@ -1,7 +1,7 @@
 """English and Spanish: the reader's language, the catalogue of sentences, and dates and numbers in either.
 
-English stands in code and templates; ``LANGUAGE.po`` beside this file holds the other language, for the site, the bot and
-the mails, and is read as it is: nothing is compiled by hand or at build time.
+English stands in code and templates; ``LANGUAGE.po`` beside this file holds the other language, for the site,
+the bot and the mails, and is read as it is: nothing is compiled by hand or at build time.
 """
 
 from __future__ import annotations
@@ -38,7 +38,9 @@ def known(language: str | None) -> str | None:
 
 
 def negotiate(accept_language: str) -> str:
-    """The language that an ``Accept-Language`` header (RFC 9110, 12.5.4) prefers among ours; English when it names none."""
+    """The language that an ``Accept-Language`` header (RFC 9110, 12.5.4) prefers among ours; English when it
+    names none.
+    """
     best, weight = DEFAULT, 0.0
     for part in accept_language[:500].split(","):
         name, _, rest = part.partition(";")

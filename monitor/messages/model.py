@@ -32,7 +32,9 @@ class ListPlaces:
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """When somebody gets messages: ``frequency`` as in `core.due`, and the local ``hour`` of digests in ``timezone``."""
+    """When somebody gets messages: ``frequency`` as in `core.due`, and the local ``hour`` of digests in
+    ``timezone``.
+    """
 
     frequency: str = "at_once"
     timezone: str | None = None
@@ -43,8 +45,9 @@ class Schedule:
 class AgenciesToday:
     """Which agencies cover places today on one list; ZIPs with the same answer stand together.
 
-    ``agencies``: (name, reason) each; ``total`` counts all, also those that are not named. ``seen_at``: the last good
-    check. ``state_only``: no agency of the place itself, only statewide ones. ``blind``: the list cannot be read now.
+    ``agencies``: (name, reason) each; ``total`` counts all, also those that are not named. ``seen_at``: the
+    last good check. ``state_only``: no agency of the place itself, only statewide ones. ``blind``: the list
+    cannot be read now.
     """
 
     places: tuple[str, ...]
@@ -70,9 +73,9 @@ class ListChecks:
 class Alert:
     """Changes of one list that one message tells.
 
-    ``source`` is the configured name ("ring"), ``title`` its words, ``official_url`` its page for people. ``late``: a change
-    was detected more than 24 h ago. ``held``: a change was held before. ``permalink``: None without a site. ``sample``: it
-    tells of nothing that has happened.
+    ``source`` is the configured name ("ring"), ``title`` its words, ``official_url`` its page for people.
+    ``late``: a change was detected more than 24 h ago. ``held``: a change was held before. ``permalink``:
+    None without a site. ``sample``: it tells of nothing that has happened.
     """
 
     language: str = "en"

@@ -1,4 +1,6 @@
-"""What several kinds of mail say: what somebody follows, when they get messages, and which agencies cover a place today."""
+"""What several kinds of mail say: what somebody follows, when they get messages, and which agencies cover a
+place today.
+"""
 
 from __future__ import annotations
 
@@ -71,7 +73,9 @@ class Phrases:
         return MailSection(title or self("What you follow"), (*lines, *when))
 
     def today(self, today: AgenciesToday) -> MailSection:
-        """Which agencies cover places today. "None", "only statewide ones" and "cannot be read" are three sentences."""
+        """Which agencies cover places today. "None", "only statewide ones" and "cannot be read" are three
+        sentences.
+        """
         where = ", ".join(self.place(name) for name in today.places[:NAMED])
         if len(today.places) > NAMED:
             where = self("%(places)s and %(count)d more", places=where, count=len(today.places) - NAMED)

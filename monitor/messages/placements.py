@@ -1,6 +1,7 @@
 """Why an agency has its places, in the reader's language: "covers Lake County", "cubre el condado de Lake".
 
-The English follows the name of an agency or "this agency". Names of places stay as they are, except the words for what they are.
+The English follows the name of an agency or "this agency". Names of places stay as they are, except the words
+for what they are.
 """
 
 from __future__ import annotations
@@ -45,7 +46,9 @@ SENTENCES: Mapping[str, str] = MappingProxyType(
         "failed": N_("could not be placed"),
     }
 )
-"""The sentence of each rule. ``{names}`` are all the names, ``{other}`` is the second name, ``{code}`` a state's."""
+"""The sentence of each rule. ``{names}`` are all the names, ``{other}`` is the second name, ``{code}`` a
+state's.
+"""
 
 AREAS = (
     N_("the five boroughs of New York City"),

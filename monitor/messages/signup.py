@@ -1,4 +1,6 @@
-"""The mails of a sign-up: the confirmation, the answer to somebody who is subscribed already, and the welcome."""
+"""The mails of a sign-up: the confirmation, the answer to somebody who is subscribed already, and the
+welcome.
+"""
 
 from __future__ import annotations
 
