@@ -19,7 +19,7 @@ from monitor.record.leaf import LeafValue, decode_leaf
 from monitor.record.tree import Nodes, prove_inclusion
 from monitor.storage.lists import bodies, changes, history, log_rows
 from monitor.storage.lists.changes import StoredChange
-from monitor.storage.lists.history import PollRow
+from monitor.storage.lists.history import PollEntry
 
 MOST_POLLS = 3000
 """Polls in one bundle: four months of hourly ones."""
@@ -72,9 +72,9 @@ def collect_change(conn: Connection, change_id: int, source: SourceInfo, operato
     note = log_rows.load_checkpoint(conn)
     size = 0 if note is None else read_checkpoint(note).size
     nodes = log.read_nodes(conn)
-    told = log.describe_change(row)
+    described = log.describe_change(row)
     entries = _load_entries(conn, polls, size, nodes)
-    published = _find_changes_entry(conn, changeset.leaf, told, size, nodes)
+    published = _find_changes_entry(conn, changeset.leaf, described, size, nodes)
     before, after = (str(entries[at].entry["body"]) for at in (0, -1))
     kept = [_load_body(conn, sha256) for sha256 in dict.fromkeys((before, after))]
     sentences = _SENTENCES[row.change.kind]
@@ -97,7 +97,7 @@ def collect_change(conn: Connection, change_id: int, source: SourceInfo, operato
         bodies=kept,
         before=before,
         after=after,
-        change=told,
+        change=described,
         present=[quote for body in kept if (quote := _quote(row, body, before, after, present=True))],
         absent=[quote for body in kept if (quote := _quote(row, body, before, after, present=False))],
         checkpoint=note,
@@ -185,7 +185,7 @@ def _load_published(conn: Connection, change_id: int) -> tuple[StoredChange, cha
 
 
 def _load_entries(
-    conn: Connection, polls: Sequence[PollRow], size: int, nodes: Nodes
+    conn: Connection, polls: Sequence[PollEntry], size: int, nodes: Nodes
 ) -> tuple[BundleEntry, ...]:
     numbers = [poll.leaf for poll in polls if poll.leaf is not None]
     leaves = log_rows.load_leaves(conn, numbers)
@@ -199,7 +199,7 @@ def _load_entries(
 
 
 def _find_changes_entry(
-    conn: Connection, first: int, told: dict[str, LeafValue], size: int, nodes: Nodes
+    conn: Connection, first: int, described: dict[str, LeafValue], size: int, nodes: Nodes
 ) -> BundleEntry:
     """The entry that tells of a change: many changes of one publication are in several entries in a row."""
     start = first
@@ -209,7 +209,7 @@ def _find_changes_entry(
             if content["type"] != "changes":
                 raise RecordError("the change is not in the log as it is in the database")
             listed = content["changes"]
-            if isinstance(listed, list) and told in listed:
+            if isinstance(listed, list) and described in listed:
                 return _prove(leaf, size, nodes, {})
         start += len(leaves)
     raise RecordError("the change is not in the log as it is in the database")

@@ -25,7 +25,7 @@ from monitor.storage.lists.history import Attempt
 from monitor.storage.lists.log_rows import LogHead
 
 _LONGEST = 1000  # characters of a text in an entry: a publisher may write names without end
-_PART = 40_000  # bytes of changes in one entry; more are told in several
+_PART = 40_000  # bytes of changes in one entry; further changes go into further entries
 
 
 def append_entry(conn: Connection, content: Mapping[str, LeafValue], now: datetime) -> int:
@@ -104,7 +104,7 @@ def describe_change(row: StoredChange) -> dict[str, LeafValue]:
     before, after = row.change.before, row.change.after
     listing = after or before
     assert listing is not None
-    told: dict[str, LeafValue | None] = {
+    described: dict[str, LeafValue | None] = {
         "kind": row.change.kind.value,
         "agency": clip_text(row.agency),
         "name": clip_text(listing.name),
@@ -114,7 +114,7 @@ def describe_change(row: StoredChange) -> dict[str, LeafValue]:
         "not_before": None if row.not_before is None else format_time(row.not_before),
         "first_seen": format_time(row.first_seen_at),
     }
-    return _without_none(told)
+    return _without_none(described)
 
 
 def digest_headers(headers: list[list[str]]) -> str | None:
@@ -194,10 +194,10 @@ def _append(conn: Connection, head: LogHead, content: Mapping[str, LeafValue], n
     return head.size
 
 
-def _in_parts(told: Iterable[dict[str, LeafValue]]) -> Iterator[list[dict[str, LeafValue]]]:
+def _in_parts(described: Iterable[dict[str, LeafValue]]) -> Iterator[list[dict[str, LeafValue]]]:
     part: list[dict[str, LeafValue]] = []
     size = 0
-    for change in told:
+    for change in described:
         length = len(dump_canonical(change))
         if part and size + length > _PART:
             yield part

@@ -182,7 +182,9 @@ def test_receipts_are_looked_for_every_six_hours(sqlite_engine: Engine, keys: Ke
     member(sqlite_engine, keys, now)
     before = now + 91 * DAY - HOUR
     assert insert_due_notices(sqlite_engine, {}, before) == 0
-    assert insert_due_notices(sqlite_engine, {}, before + 6 * HOUR - SECOND) == 0  # it is due, and nobody looks yet
+    assert (
+        insert_due_notices(sqlite_engine, {}, before + 6 * HOUR - SECOND) == 0
+    )  # it is due, and nobody looks yet
     assert insert_due_notices(sqlite_engine, {}, before + 6 * HOUR) == 1
 
 

@@ -55,7 +55,7 @@ class Attempt:
 
 
 @dataclass(frozen=True, slots=True)
-class PollRow:
+class PollEntry:
     """What a bundle needs of a poll: its outcome, its entry in the log, and its stored headers."""
 
     outcome: str
@@ -130,7 +130,7 @@ def insert_fetch(conn: Connection, attempt: Attempt, leaf: int | None = None) ->
 
 def load_polls(
     conn: Connection, source: str, first: datetime, last: datetime, limit: int
-) -> tuple[PollRow, ...]:
+) -> tuple[PollEntry, ...]:
     """The polls of a source between two moments, both included, oldest first."""
     columns = FetchRow.c
     rows = conn.execute(
@@ -139,7 +139,7 @@ def load_polls(
         .order_by(columns.at, columns.id)
         .limit(limit)
     )
-    return tuple(PollRow(row.outcome, row.leaf, row.headers) for row in rows)
+    return tuple(PollEntry(row.outcome, row.leaf, row.headers) for row in rows)
 
 
 def poll_before(conn: Connection, source: str, at: datetime) -> datetime | None:
