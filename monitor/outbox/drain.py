@@ -66,7 +66,7 @@ async def drain(
     """
     fence = await asyncio.to_thread(CloneGuard, engine, folder)
     stopped = stop or asyncio.Event()
-    lines = [
+    senders = [
         ChannelSender(
             name,
             channel,
@@ -89,10 +89,10 @@ async def drain(
         for name, channel in channels.items()
     ]
     # one channel's trouble does not end another's work
-    for error in await asyncio.gather(*(line.run() for line in lines), return_exceptions=True):
+    for error in await asyncio.gather(*(sender.run() for sender in senders), return_exceptions=True):
         if error is not None:
             raise error
-    counts = sum((line.counts for line in lines), Counter[OutcomeKind]())
+    counts = sum((sender.counts for sender in senders), Counter[OutcomeKind]())
     result = Drained(
         sent=counts[OutcomeKind.SENT],
         retried=counts[OutcomeKind.AGAIN],

@@ -26,7 +26,8 @@ class RecipientPlaceholders:
 
     def __call__(self, recipient: Recipient) -> dict[str, str]:
         """The values by placeholder."""
-        by_mail = f"mailto:{self._sender_address}?subject=unsubscribe%20{self._token(recipient, Purpose.UNSUBSCRIBE)}"
+        token = self._token(recipient, Purpose.UNSUBSCRIBE)
+        by_mail = f"mailto:{self._sender_address}?subject=unsubscribe%20{token}"
         values = {
             "asked": self._day(recipient.asked_at, recipient.language),
             "stop": by_mail,

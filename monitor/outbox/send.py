@@ -129,12 +129,10 @@ class ChannelSender:
             case NotRendered(deliveries, error):
                 return refused_now(self._name, deliveries, Transient(error), now, chance=self._chance)
             case NotWanted(ids, reason):
-                return Outcome(fate=OutcomeKind.DROPPED, ids=ids, error=reason)
+                return Outcome(kind=OutcomeKind.DROPPED, ids=ids, error=reason)
 
     async def _renew(self) -> None:
-        """Keep what is in hand for as long as this works; whoever finds a lease run out may take its row for
-        lost.
-        """
+        """Renew the leases while this works: another sender may claim a row whose lease has run out."""
         while True:
             await asyncio.sleep(LEASE.total_seconds() / 4)
             try:
@@ -187,11 +185,11 @@ class ChannelSender:
             if prepared.envelope.subscriber in self._refused:
                 left = "the address is gone"
             if left is not None:
-                stay.append(Outcome(fate=OutcomeKind.DROPPED, ids=prepared.ids, error=left))
+                stay.append(Outcome(kind=OutcomeKind.DROPPED, ids=prepared.ids, error=left))
             elif not all(self._is_ours(standing[id]) for id in prepared.ids):
-                stay.append(Outcome(fate=OutcomeKind.RELEASED, ids=prepared.ids))
+                stay.append(Outcome(kind=OutcomeKind.RELEASED, ids=prepared.ids))
             elif pause is not None:
-                stay.append(Outcome(fate=OutcomeKind.POSTPONED, ids=prepared.ids, at=pause))
+                stay.append(Outcome(kind=OutcomeKind.POSTPONED, ids=prepared.ids, at=pause))
             else:
                 go.append(prepared)
         if stay:
@@ -276,7 +274,7 @@ class ChannelSender:
                 unforeseen = Transient(f"unforeseen {type(error).__name__}", ambiguous=True)
                 return self._later(prepared, unforeseen, envelope.address, moved_to)
             return Outcome(
-                fate=OutcomeKind.SENT, ids=prepared.ids, deliveries=prepared.deliveries, moved_to=moved_to
+                kind=OutcomeKind.SENT, ids=prepared.ids, deliveries=prepared.deliveries, moved_to=moved_to
             )
 
     def _later(
@@ -306,7 +304,7 @@ class ChannelSender:
             return
         await self._groups.commit(outcomes)
         for outcome in outcomes:
-            self.counts[outcome.fate] += len(outcome.ids)
+            self.counts[outcome.kind] += len(outcome.ids)
             self._in_hand.difference_update(outcome.ids)
 
     async def _wind_up(self) -> None:
@@ -338,8 +336,8 @@ class ChannelSender:
                 "%s: the end could not be written down, and leases will run out: %s", self._name, error
             )
 
-    async def _when(self, condition: Callable[[], bool]) -> None:
-        while not condition():
+    async def _when(self, reached: Callable[[], bool]) -> None:
+        while not reached():
             self._changed.clear()
             await self._changed.wait()
 

@@ -54,7 +54,7 @@ class Outcome:
     ``strike`` are what a refusal says of the address, ``moved_to`` is its new form.
     """
 
-    fate: OutcomeKind
+    kind: OutcomeKind
     ids: tuple[int, ...]
     deliveries: tuple[Claimed, ...] = ()
     error: str = ""
@@ -89,7 +89,7 @@ def refused_now(
     )
     error = str(failure)[:_ERROR_LENGTH]
     return Outcome(
-        fate=OutcomeKind.FAILED if again_at is None else OutcomeKind.AGAIN,
+        kind=OutcomeKind.FAILED if again_at is None else OutcomeKind.AGAIN,
         ids=tuple(delivery.id for delivery in deliveries),
         deliveries=tuple(deliveries),
         error=error,
@@ -107,7 +107,7 @@ def refused_for_good(
 ) -> Outcome:
     """The outcome of a permanent failure."""
     return Outcome(
-        fate=OutcomeKind.FAILED,
+        kind=OutcomeKind.FAILED,
         ids=tuple(delivery.id for delivery in deliveries),
         deliveries=tuple(deliveries),
         error=str(failure)[:_ERROR_LENGTH],
@@ -122,11 +122,11 @@ def settle(
 ) -> None:
     """Write a group of outcomes down, with what they say about addresses and lanes."""
     outcomes = tuple(outcomes)
-    by_fate: dict[OutcomeKind, list[Outcome]] = {fate: [] for fate in OutcomeKind}
+    by_kind: dict[OutcomeKind, list[Outcome]] = {kind: [] for kind in OutcomeKind}
     for outcome in outcomes:
-        by_fate[outcome.fate].append(outcome)
+        by_kind[outcome.kind].append(outcome)
     people.lock(conn, {each for outcome in outcomes for each in _touched(outcome)})
-    accepted = [delivery for outcome in by_fate[OutcomeKind.SENT] for delivery in outcome.deliveries]
+    accepted = [delivery for outcome in by_kind[OutcomeKind.SENT] for delivery in outcome.deliveries]
     if accepted:
         queue.sent(conn, [delivery.id for delivery in accepted], now)
         recovered = {delivery.subscriber for delivery in accepted if delivery.strikes}
@@ -137,7 +137,7 @@ def settle(
         owner,
         [
             Retry(id, outcome.at, outcome.error, outcome.ambiguous)
-            for outcome in by_fate[OutcomeKind.AGAIN]
+            for outcome in by_kind[OutcomeKind.AGAIN]
             if outcome.at is not None
             for id in outcome.ids
         ],
@@ -147,21 +147,21 @@ def settle(
         owner,
         [
             Retry(id, now, outcome.error, outcome.ambiguous)
-            for outcome in by_fate[OutcomeKind.FAILED]
+            for outcome in by_kind[OutcomeKind.FAILED]
             for id in outcome.ids
         ],
         now,
     )
-    for outcome in by_fate[OutcomeKind.DROPPED]:
+    for outcome in by_kind[OutcomeKind.DROPPED]:
         queue.drop(conn, outcome.ids, outcome.error, now)
-    for at in {outcome.at for outcome in by_fate[OutcomeKind.POSTPONED]}:
+    for at in {outcome.at for outcome in by_kind[OutcomeKind.POSTPONED]}:
         assert at is not None
-        ids = [id for outcome in by_fate[OutcomeKind.POSTPONED] if outcome.at == at for id in outcome.ids]
+        ids = [id for outcome in by_kind[OutcomeKind.POSTPONED] if outcome.at == at for id in outcome.ids]
         queue.postpone(conn, owner, ids, at)
-    released = [id for outcome in by_fate[OutcomeKind.RELEASED] for id in outcome.ids]
+    released = [id for outcome in by_kind[OutcomeKind.RELEASED] for id in outcome.ids]
     if released:
         queue.release(conn, owner, released)
-    for outcome in (*by_fate[OutcomeKind.SENT], *by_fate[OutcomeKind.AGAIN], *by_fate[OutcomeKind.FAILED]):
+    for outcome in (*by_kind[OutcomeKind.SENT], *by_kind[OutcomeKind.AGAIN], *by_kind[OutcomeKind.FAILED]):
         _address(conn, keys, channel, outcome, now)
         if outcome.pause is not None:
             pauses.set_pause(conn, channel, outcome.pause.lane, outcome.pause.until, outcome.pause.reason)
@@ -182,7 +182,8 @@ def _address(conn: Connection, keys: KeyFile, channel: str, outcome: Outcome, no
         # its address stands in the configuration, to which every start goes back: what is due under a new one
         # would be lost then
         log.error(
-            "%s: a configured group has another id now (subscriber %d): `monitor telegram test` says which, write it in [telegram.channels]",
+            "%s: a configured group has another id now (subscriber %d): `monitor telegram test` "
+            "says which, write it in [telegram.channels]",
             channel,
             subscriber,
         )

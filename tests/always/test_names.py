@@ -88,7 +88,6 @@ ALLOWED: dict[str, str] = {
     "letters": "sheet words",
     "messages": "line sentences",
     "ops": "waiting",
-    "outbox": "condition fate letter line marks parcels waiting",
     "parser": "waiting",
     "pictures": "line",
     "places": "asked line words",
@@ -112,7 +111,6 @@ ROOMS_TO_REWRITE = frozenset(
         "polling",
         "storage",
         "core",
-        "outbox",
         "subscribers",
         "web",
     }

@@ -61,7 +61,7 @@ def test_leaving_and_settling_never_wait_for_each_other(
         claims = {"channel": "email", "owner": "o", "now": now, "until": now, "lease_until": now + DAY}
         claimed = queue.claimed(conn, queue.claim(conn, limit=9, **claims))  # type: ignore[arg-type]
     refused = [
-        Outcome(fate=OutcomeKind.FAILED, ids=(each.id,), deliveries=(each,), strike=True) for each in claimed
+        Outcome(kind=OutcomeKind.FAILED, ids=(each.id,), deliveries=(each,), strike=True) for each in claimed
     ]
 
     def settled() -> None:
