@@ -82,7 +82,9 @@ def later(before: tuple[Listing, ...], moved: int) -> tuple[Listing, ...]:
 
 
 def digests(side: tuple[Listing, ...]) -> dict[str, str]:
-    """A hash per listing, as if it had been stored: what there is to compare when nobody asks what changed."""
+    """A hash per listing, as if it had been stored: what there is to compare when nobody asks what
+    changed.
+    """
     return {listing.key: content_digest(listing) for listing in side}
 
 

@@ -111,8 +111,10 @@ def publish(engine: Engine, states: int) -> int:
             listing = Listing(name=f"State Police {number}", key=f"k{number}", state=f"S{number}")
             conn.execute(
                 sa.insert(schema.ChangeRow).values(
-                    source="ring", state="published", reason="", first_seen_at=NOW, was_held=False, approved=False,
-                    changeset_id=changeset, **change_to_columns(Change(Kind.ADDED, after=listing), listing.key),
+                    source="ring", state="published", reason="", first_seen_at=NOW, was_held=False,
+                    approved=False,
+                    changeset_id=changeset,
+                    **change_to_columns(Change(Kind.ADDED, after=listing), listing.key),
                 )
             )  # fmt: skip
     assert changeset is not None
@@ -212,7 +214,8 @@ def claim_and_settle(engine: Engine, batches: int, size: int = 200) -> tuple[flo
         def claim() -> tuple[int, ...]:
             with transaction(engine) as conn:
                 return queue.claim(
-                    conn, channel="email", owner="bench", now=NOW, until=NOW, lease_until=NOW + timedelta(minutes=2), limit=size
+                    conn, channel="email", owner="bench", now=NOW, until=NOW,
+                    lease_until=NOW + timedelta(minutes=2), limit=size
                 )  # fmt: skip
 
         ids, seconds = timed(claim)
@@ -248,7 +251,8 @@ def drained(engine: Engine, folder: Path, limit: int) -> float:
     result, seconds = timed(
         lambda: asyncio.run(
             drain(
-                engine, {"email": Accepting()}, KEYS, loader=loader(engine), render=lambda _, message: render(message), placeholders=marks, folder=folder, domain="watch.example",
+                engine, {"email": Accepting()}, KEYS, loader=loader(engine),
+                render=lambda _, message: render(message), placeholders=marks, folder=folder, domain="watch.example",
                 owner="bench", clock=lambda: NOW,
             )
         )

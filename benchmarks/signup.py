@@ -69,7 +69,8 @@ class Publisher:
     def get(self, target: object, *_: object) -> Fetched:
         digest = hashlib.sha256(self._body).hexdigest()
         return Fetched(
-            url="https://list.example", final_url="https://list.example", headers=(), duration=timedelta(), status=200,
+            url="https://list.example", final_url="https://list.example", headers=(), duration=timedelta(),
+            status=200,
             wire_bytes=len(self._body), body=self._body, sha256=digest, validators=Validators(hash=digest),
         )  # fmt: skip
 
@@ -98,7 +99,8 @@ def _bring(engine: Engine, keys: KeyFile, state: str, now: datetime) -> None:
         with db.transaction(engine) as conn:
             people.suppress(conn, "email", hashed, "gone", now)
         return
-    subscribers.request(engine, keys, Wish(address=address, places=("60601",), sources=("ring",)), channel="email", client=None, now=now)  # fmt: skip
+    wish = Wish(address=address, places=("60601",), sources=("ring",))
+    subscribers.request(engine, keys, wish, channel="email", client=None, now=now)
     subscribers.admit(engine, keys, now)
     with db.reading(engine) as conn:
         one = people.find(conn, "email", hashed)

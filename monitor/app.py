@@ -183,7 +183,8 @@ def has_bot(settings: Settings) -> bool:
 
 
 def open_channels(settings: Settings, clock: Callable[[], datetime] = now) -> dict[str, Channel]:
-    """Create the configured channels by name, not connected yet. ``[mailbox] folder`` replaces them all by files.
+    """Create the configured channels by name, not connected yet. ``[mailbox] folder`` replaces them all by
+    files.
 
     Raises ConfigError when a section names a file that cannot be read.
     """

@@ -15,11 +15,15 @@ _SECRETS = {
 
 
 _PEERS = {"mail.log": frozenset(_SECRETS), "httpx": frozenset({"an address", "a link's token"})}
-"""Loggers of what stands on the other side in tests: aiosmtpd, and the visitor's own client, which follows links of mails."""
+"""Loggers of what stands on the other side in tests: aiosmtpd, and the visitor's own client, which follows
+links of mails.
+"""
 
 
 class Canaries(logging.Handler):
-    """Sees every line of every logger, as it would be written, with its traceback; ``found`` says what was in which."""
+    """Sees every line of every logger, as it would be written, with its traceback; ``found`` says what was in
+    which.
+    """
 
     def __init__(self) -> None:
         super().__init__(logging.DEBUG)

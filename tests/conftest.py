@@ -1,4 +1,6 @@
-"""Fixtures that every room's tests share: input, time, keys, and a fresh migrated database on SQLite or PostgreSQL."""
+"""Fixtures that every room's tests share: input, time, keys, and a fresh migrated database on SQLite or
+PostgreSQL.
+"""
 
 from __future__ import annotations
 
@@ -41,17 +43,21 @@ TOGETHER = {
     "tests/subscribers/test_browser.py",
     "tests/web/test_browser.py",
 }
-"""Files whose tests share what is dear to make: a browser, a story told. pytest-xdist's own groups are silently none with pytest 9.2."""
+"""Files whose tests share what is dear to make: a browser, a story told. pytest-xdist's own groups are
+silently none with pytest 9.2.
+"""
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Name the folders of this run, before pytest-xdist starts workers that inherit the names.
 
-    Temporary files go to memory where there is plenty: nothing in a test outlives a power cut, and each commit waits for the disk.
-    PostgreSQL's folder is not below pytest's own temporary folder: that is closed to the user under whom the server runs when the tests run as root.
+    Temporary files go to memory where there is plenty: nothing in a test outlives a power cut, and each
+    commit waits for the disk. PostgreSQL's folder is not below pytest's own temporary folder: that is closed
+    to the user under whom the server runs when the tests run as root.
     """
     if not hasattr(config, "workerinput"):
-        # Python would compile the program and the tests again in each worker and in each of the hundreds of processes
+        # Python would compile the program and the tests again in each worker and in each of the hundreds of
+        # processes
         os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
         sys.dont_write_bytecode = False
         if MEMORY.is_dir() and shutil.disk_usage(MEMORY).free >= ENOUGH:
@@ -74,13 +80,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.hookimpl(optionalhook=True)  # without pytest-xdist nobody asks
 def pytest_xdist_auto_num_workers() -> int:
-    """One more than there are processors: a third of the time tests wait, for the disk, a process or a browser."""
+    """One more than there are processors: a third of the time tests wait, for the disk, a process or a
+    browser.
+    """
     return (os.cpu_count() or 1) + 1
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadScopeScheduling:
-    """One test at a time to whichever worker is free, but files of `TOGETHER` whole, and first, for they take longest."""
+    """One test at a time to whichever worker is free, but files of `TOGETHER` whole, and first, for they take
+    longest.
+    """
     return Together(config, log)
 
 
@@ -91,7 +101,9 @@ class Together(LoadScopeScheduling):
 
 
 def pytest_collection_finish() -> None:
-    """What was imported and collected is there to stay: the garbage collector need not look through it again and again."""
+    """What was imported and collected is there to stay: the garbage collector need not look through it again
+    and again.
+    """
     gc.collect()
     gc.freeze()
 
@@ -219,4 +231,5 @@ def postgres_engine(postgres_url: str) -> Iterator[Engine]:
 def _migrated(url: str, folder: Path) -> None:
     engine = db.connect(url)
     migrate.upgrade(engine, folder=folder, now=NOW)
-    engine.dispose()  # the last connection to a SQLite file folds its log into it; a template must have no clients
+    # The last connection to a SQLite file folds its log into it; a template must have no clients.
+    engine.dispose()

@@ -1,25 +1,25 @@
 """Builds the packaged table of places, byte for byte the same from the same raw files, and reports what two
 builds differ in.
 
-    python tools/build_gazetteer.py build --postal US.txt --counties FILE --places FILE --names FILE [--zcta-place FILE] [--report]
-    python tools/build_gazetteer.py report OLD NEW
+    python tools/build_gazetteer.py build --postal US.txt --counties FILE --places FILE --names FILE
+[--zcta-place FILE] [--report] python tools/build_gazetteer.py report OLD NEW
 
 Raw files may be plain, .gz or .xz. The official downloads, each with its licence:
 
-==============  ==================================================================================  ===================
-argument        publisher and file                                                                  licence
-==============  ==================================================================================  ===================
---postal        GeoNames, export/zip/US.zip, US.txt: ZIP, city, state, county, point                CC BY 4.0
---places        GeoNames, export/dump/US.zip, feature class P with at least 500 people, re-saved    CC BY 4.0
-                as the columns state, name, population, latitude, longitude
---counties      U.S. Census Bureau, geo/docs/maps-data/data/rel2020/zcta520,                        public domain
-                tab20_zcta520_county20_natl.txt (the official file or its comma-separated re-save)
---names         U.S. Census Bureau names and GEOIDs of places and county subdivisions, as           public domain names
-                collected by Open Civic Data, identifiers/country-us, us_census_places.csv
---zcta-place    U.S. Census Bureau, geo/docs/maps-data/data/rel2020/zcta520,                        public domain
-                tab20_zcta520_place20_natl.txt; optional: with it the land that a ZIP shares with
-                a place decides, without it the place's point and population do
-==============  ==================================================================================  ===================
+==============  ==================================================================================
+=================== argument        publisher and file
+licence ==============  ==================================================================================
+=================== --postal        GeoNames, export/zip/US.zip, US.txt: ZIP, city, state, county, point
+CC BY 4.0 --places        GeoNames, export/dump/US.zip, feature class P with at least 500 people, re-saved
+CC BY 4.0 as the columns state, name, population, latitude, longitude --counties      U.S. Census Bureau,
+geo/docs/maps-data/data/rel2020/zcta520,                        public domain tab20_zcta520_county20_natl.txt
+(the official file or its comma-separated re-save) --names         U.S. Census Bureau names and GEOIDs of
+places and county subdivisions, as           public domain names collected by Open Civic Data,
+identifiers/country-us, us_census_places.csv --zcta-place    U.S. Census Bureau,
+geo/docs/maps-data/data/rel2020/zcta520,                        public domain tab20_zcta520_place20_natl.txt;
+optional: with it the land that a ZIP shares with a place decides, without it the place's point and population
+do ==============  ==================================================================================
+===================
 """
 
 from __future__ import annotations

@@ -221,7 +221,9 @@ def complete(raw: Raw) -> None:
 
 
 def county_name(fips: str, name: str) -> str:
-    """One spelling of independent cities ("Richmond (city)"); the postal file has several and cuts long ones."""
+    """One spelling of independent cities ("Richmond (city)"); the postal file has several and cuts long
+    ones.
+    """
     if fips[:2] in ("24", "29", "32", "51") and fips[2:] >= "510":
         return name.removeprefix("City of ").removesuffix(")").removesuffix("(city").strip() + " (city)"
     return ALASKA_COUNTIES.get(fips, name)

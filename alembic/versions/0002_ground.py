@@ -58,7 +58,9 @@ def upgrade() -> None:
 
 
 def upgrade_deliveries() -> None:
-    """What a digest or notice is about stood in its period ("blind ring 2026-11-24"); now it has columns of its own."""
+    """What a digest or notice is about stood in its period ("blind ring 2026-11-24"); now it has columns of
+    its own.
+    """
     op.add_column(
         "delivery", sa.Column("about", sqlmodel.AutoString(), nullable=False, server_default=sa.text("''"))
     )

@@ -1,7 +1,7 @@
 """`monitor status --alive`: whether the sender beside this data folder works.
 
-A container asks this every 30 seconds, so it must cost nothing: it reads the time of one file, which the sender touches
-with each heartbeat, and imports nothing but the standard library.
+A container asks this every 30 seconds, so it must cost nothing: it reads the time of one file, which the
+sender touches with each heartbeat, and imports nothing but the standard library.
 """
 
 from __future__ import annotations
@@ -34,7 +34,9 @@ def is_alive(folder: Path, now: float | None = None) -> bool:
 
 
 def data_folder(config: Path, environment: Mapping[str, str]) -> Path:
-    """The data folder that `config` names: environment over file over "data", relative to the file's folder."""
+    """The data folder that `config` names: environment over file over "data", relative to the file's
+    folder.
+    """
     try:
         given = tomllib.loads(config.read_text("utf-8")).get("data", {}).get("folder")
     except (OSError, ValueError, AttributeError):

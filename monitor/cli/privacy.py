@@ -160,7 +160,9 @@ def purge(
 
 @click.group(short_help="Replace the key that encrypts addresses, or the one that signs the record.")
 def key() -> None:
-    """Replace the key that encrypts addresses, finds them and signs links; or the one that signs the record."""
+    """Replace the key that encrypts addresses, finds them and signs links; or the one that signs the
+    record.
+    """
 
 
 @subcommand(key, name="rotate", short_help="Replace the key.")
@@ -191,8 +193,8 @@ def rotate(session: Session, leaked: bool, yes: bool) -> None:
 @subcommand(key, name="rotate-record", short_help="Replace the key that signs the record.")
 @click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 def rotate_record(session: Session, yes: bool) -> None:
-    """Replace log.key, which signs the public record. The old key signs the new one, and the record says so, so
-    that anybody who knows the old key can follow. On other machines copy the new log.key there.
+    """Replace log.key, which signs the public record. The old key signs the new one, and the record says so,
+    so that anybody who knows the old key can follow. On other machines copy the new log.key there.
     """
     from monitor.record.log_key import exchange_log_key
 

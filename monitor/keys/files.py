@@ -36,7 +36,9 @@ class Earlier:
 
 
 def write_new(path: Path, master: bytes | None = None, earlier: tuple[Earlier, ...] = ()) -> None:
-    """Write a new key aside and link it into place: a reader sees the whole file, and no file is overwritten."""
+    """Write a new key aside and link it into place: a reader sees the whole file, and no file is
+    overwritten.
+    """
     aside = path.with_name(f".{NAME}.{secrets.token_hex(8)}")
     lines = [
         _COMMENT,

@@ -215,7 +215,9 @@ class _Child:
         return bytes(got[LENGTH.size :])
 
     def _write(self, pending: list[memoryview]) -> bool:
-        """Hand over what the pipe takes; False when all is handed over or the child does not read any more."""
+        """Hand over what the pipe takes; False when all is handed over or the child does not read any
+        more.
+        """
         try:
             sent = os.write(self._in.fileno(), pending[0][:_PIECE])
         except BlockingIOError:

@@ -152,7 +152,9 @@ def collect_day(
 
 
 def _prove_absence(body: BundleBody, text: str) -> tuple[Quote, ...]:
-    """The text as absent in every part of the publication. Raises UsageError if one has it, escaped or not."""
+    """The text as absent in every part of the publication. Raises UsageError if one has it, escaped or
+    not.
+    """
     if body.content is None:
         raise UsageError(f"the publication {body.sha256[:12]} was not kept: nobody can tell what it lacked")
     for spelling in {text, escape(text), escape(text, quote=False)}:

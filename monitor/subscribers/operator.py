@@ -30,7 +30,9 @@ CONFIG = "config"
 
 @dataclass(frozen=True, slots=True)
 class Added:
-    """The result of `add`: the subscriber, whether it is new, and how many places (times sources) were added."""
+    """The result of `add`: the subscriber, whether it is new, and how many places (times sources) were
+    added.
+    """
 
     subscriber: int
     masked: str

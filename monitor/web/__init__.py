@@ -14,10 +14,10 @@
            return render_page(request, "people/something.html", private=True, status=200, shown="...")
 
    ``render_page`` renders a template in the reader's language; ``private=True`` for what concerns one person
-   (not stored, not indexed). ``site_of(request)`` returns the parts (`Site`), ``language_of(request)`` the
-   language, ``redirect(request, "/path")`` a redirect after a POST, ``translate(request, "Not valid: %(name)s",
-   name=...)`` a sentence in Python code. Forms: ``Annotated[str, Form()] = ""``; validate the text and show the
-   form again, so that nobody gets a 422. Bodies above `middleware.LARGEST_BODY` are refused before.
+   (not stored, not indexed). ``site_of(request)`` returns the parts (`Site`), ``language_of(request)``
+   the language, ``redirect(request, "/path")`` a redirect after a POST,
+   ``translate(request, "Not valid: %(name)s", name=...)`` a sentence in Python code. Forms: ``Annotated[str, Form()] = ""``; validate the text and show
+   the form again, so that nobody gets a 422. Bodies above `middleware.LARGEST_BODY` are refused before.
 2. A template that extends ``base.html`` and fills ``title`` and ``main``. Sentences: ``{{ _("...") }}``,
    ``{% trans %}...{% endtrans %}``, ``ngettext``. Links: ``{{ url("/changes") }}`` within the site,
    ``{{ public("/m/x") }}`` absolute. Untrusted text: ``{{ name|outside }}``. Times: ``{{ at|moment }}``,
@@ -25,8 +25,8 @@
    security policy refuses them; classes are in ``static/site.css`` (``.field``, ``.error``, ``.note``).
 3. The Spanish in the catalogue of `messages.locale`; tests name what is missing.
 
-A page of a place (`/zip/...`, `/state/...`) includes ``people/follow.html`` with ``places``, a tuple of what to
-follow such as ``("60601",)`` or ``("IL",)``.
+A page of a place (`/zip/...`, `/state/...`) includes ``people/follow.html`` with ``places``, a tuple of what
+to follow such as ``("60601",)`` or ``("IL",)``.
 """
 
 from __future__ import annotations

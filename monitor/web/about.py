@@ -38,5 +38,7 @@ def static(request: Request, version: str, name: str) -> Response:
 
 @get(router, "/robots.txt")
 def robots(request: Request) -> Response:
-    """Crawlers may read the public pages; those of one person are not named here and say noindex themselves."""
+    """Crawlers may read the public pages; those of one person are not named here and say noindex
+    themselves.
+    """
     return Response("User-agent: *\nDisallow:\n", media_type="text/plain; charset=utf-8")

@@ -132,7 +132,9 @@ class Presenter:
         return _named(row, {})
 
     def by_state(self, rows: Iterable[StoredChange]) -> list[tuple[str, int]]:
-        """How many changes are in each state, by code in the order of the states' names, for those with one."""
+        """How many changes are in each state, by code in the order of the states' names, for those with
+        one.
+        """
         counts = Counter(row.change.subject.state for row in rows)
         return [(code, counts[code]) for code in sorted(STATES, key=STATES.__getitem__) if counts[code]]
 

@@ -1,4 +1,5 @@
-"""What must always hold, sentence 12: an upgrade migrates every old database, on SQLite and PostgreSQL, or refuses and changes nothing.
+"""What must always hold, sentence 12: an upgrade migrates every old database, on SQLite and PostgreSQL, or
+refuses and changes nothing.
 
 From every past revision, with rows in it: `tests/storage/test_migrate.py`. Here the service's own start.
 """

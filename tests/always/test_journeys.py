@@ -1,4 +1,6 @@
-"""The journeys that ARCHITECTURE.md draws, run under a profiler: each passes the functions that it names, in that order."""
+"""The journeys that ARCHITECTURE.md draws, run under a profiler: each passes the functions that it names, in
+that order.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +32,9 @@ PATIENCE = 30.0
 
 
 def steps(journey: str) -> tuple[str, ...]:
-    """The functions of a journey, in order, as ARCHITECTURE.md names them: modules and functions in monitor/."""
+    """The functions of a journey, in order, as ARCHITECTURE.md names them: modules and functions in
+    monitor/.
+    """
     drawn = (ROOT / "ARCHITECTURE.md").read_text("utf-8")
     (paragraph,) = re.findall(rf"^\*\*{journey}\*\*.*?\n\n", drawn, re.MULTILINE | re.DOTALL)
     names = tuple(re.findall(r"`(\w+(?:\.\w+)+)`", paragraph))
@@ -41,8 +45,8 @@ def steps(journey: str) -> tuple[str, ...]:
 class Profiler:
     """Notes the calls of some functions, in this thread and in those that start meanwhile.
 
-    ``calls`` are their names in order; ``files`` those of monitor/ that were on the stack of any of them, from
-    the first call of the first one on.
+    ``calls`` are their names in order; ``files`` those of monitor/ that were on the stack of any of them,
+    from the first call of the first one on.
     """
 
     def __init__(self, names: tuple[str, ...]) -> None:

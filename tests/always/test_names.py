@@ -36,7 +36,9 @@ MODULES_TWICE: dict[str, str] = {
 """Names of modules that occur more than once, because they are the same role in parallel rooms."""
 
 MODULES_TO_RENAME = frozenset({"health", "kinds", "towns", "errors", "table", "pages", "columns"})
-"""Names that occur more than once without that; each leaves this list with its renaming, and none is added."""
+"""Names that occur more than once without that; each leaves this list with its renaming, and none is
+added.
+"""
 
 CLASSES_TO_RENAME: frozenset[str] = frozenset()
 """The same of classes."""
@@ -72,7 +74,9 @@ PRIVATE = frozenset(
         "thereof",
     ]
 )
-"""Words that meant something in this program only; each has a standard term (ARCHITECTURE.md has the table)."""
+"""Words that meant something in this program only; each has a standard term (ARCHITECTURE.md has the
+table).
+"""
 
 ALLOWED: dict[str, str] = {
     "app.py": "marks words",

@@ -27,7 +27,8 @@ from monitor.storage.people import Follow
 from tests.outbox.world import GARY, HAMMOND, STATE_POLICE, Recorder, World, changed, removed
 from tests.polling.publisher import Publication, agencies, agency
 
-# 3. Nobody gets the same message many times: copies only in the window between a relay's "250" and our settle.
+# 3. Nobody gets the same message many times: copies only in the window between a relay's "250" and our
+# settle.
 
 
 def test_nobody_gets_the_same_message_many_times(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -75,7 +76,8 @@ def everywhere(source: str, listing: Listing) -> Placement:
 def follower(publication: Publication, keys: KeyFile) -> None:
     with transaction(publication.engine) as conn:
         one = people.add(
-            conn, channel="email", sealed=keys.seal("email", "a@a.example"), address_hash="hash", state="active",
+            conn, channel="email", sealed=keys.seal("email", "a@a.example"), address_hash="hash",
+            state="active",
             origin="operator", nonce="nonce", now=publication.now,
         )  # fmt: skip
         assert one is not None

@@ -33,7 +33,8 @@ from tests.subscribers.town import Town, text
 DAY = timedelta(days=1)
 
 
-# 1. Nobody stops getting alerts without being told: a source that is blind for long is said so, on the site and to its operator.
+# 1. Nobody stops getting alerts without being told: a source that is blind for long is said so, on the site
+# and to its operator.
 
 
 def seen(town: Town, *, good: datetime) -> None:
@@ -42,7 +43,8 @@ def seen(town: Town, *, good: datetime) -> None:
         conn.execute(sa.delete(schema.SourceRow))
         conn.execute(
             sa.insert(schema.SourceRow).values(
-                name="ring", number=1, fingerprint="", columns=[], folders=[], last_good_at=good, last_fetch_at=town.now,
+                name="ring", number=1, fingerprint="", columns=[], folders=[], last_good_at=good,
+                last_fetch_at=town.now,
                 blind_notified_at=None,
             )
         )  # fmt: skip
@@ -115,7 +117,9 @@ class DeadError(Exception):
 
 @contextmanager
 def dying(engine: Engine, at: int) -> Iterator[list[int]]:
-    """From the statement or commit of this number on, nothing reaches the database. Gives the count of what did."""
+    """From the statement or commit of this number on, nothing reaches the database. Gives the count of what
+    did.
+    """
     done = [0]
 
     def one(*_: Any) -> None:

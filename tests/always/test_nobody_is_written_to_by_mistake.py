@@ -1,4 +1,6 @@
-"""What must always hold, sentences 4, 6 and 7: mail goes to whoever asked for it, from the one database that owes it."""
+"""What must always hold, sentences 4, 6 and 7: mail goes to whoever asked for it, from the one database that
+owes it.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +34,8 @@ def happens(town: Town) -> None:
     assert world.fan_out()
 
 
-# 4. A copied or restored database does not mail real people by itself; a container that was recreated on its own volume does.
+# 4. A copied or restored database does not mail real people by itself; a container that was recreated on its
+# own volume does.
 
 
 def backup(town: Town, to: Path) -> None:
@@ -137,7 +140,8 @@ def test_whoever_was_erased_stays_so_in_an_old_copy_of_the_database(small_town: 
     backup(town, tmp_path / "backup.db")
     town.later(days=1)
     subscribers.erase(
-        town.engine, town.keys, channel="email", address=ANN, now=town.now, tombstones=app.open_tombstones(town.settings)
+        town.engine, town.keys, channel="email", address=ANN, now=town.now,
+        tombstones=app.open_tombstones(town.settings)
     )  # fmt: skip
     town.engine.dispose()
     path = db.sqlite_path(town.engine)
@@ -151,7 +155,8 @@ def test_whoever_was_erased_stays_so_in_an_old_copy_of_the_database(small_town: 
     assert who(town.engine, town.keys, "bob@example.org") is not None
 
 
-# 6. Link scanners neither confirm nor unsubscribe: GET changes nothing. One-click unsubscribe (RFC 8058) is a POST and works.
+# 6. Link scanners neither confirm nor unsubscribe: GET changes nothing. One-click unsubscribe (RFC 8058) is a
+# POST and works.
 
 
 def everything(town: Town) -> list[object]:
@@ -204,7 +209,8 @@ def test_one_click_unsubscribe_is_a_post_and_works(small_town: Town, form: str) 
     assert len(town.postbox.mails) == before
 
 
-# 7. The sign-up form cannot be used to bomb a stranger's mailbox, nor to ask whether an address is subscribed.
+# 7. The sign-up form cannot be used to bomb a stranger's mailbox, nor to ask whether an address is
+# subscribed.
 
 
 def test_the_form_cannot_be_used_to_bomb_a_mailbox(small_town: Town) -> None:
@@ -212,7 +218,8 @@ def test_the_form_cannot_be_used_to_bomb_a_mailbox(small_town: Town) -> None:
     for day in range(30):
         for spelling in (ANN, ANN.upper(), f" {ANN} ", "Ann@EXAMPLE.org"):
             subscribers.request(
-                town.engine, town.keys, subscribers.Wish(address=spelling, places=("60601",), sources=("ring",)),
+                town.engine, town.keys,
+                subscribers.Wish(address=spelling, places=("60601",), sources=("ring",)),
                 channel="email", client=f"192.0.{day}.7", now=town.now,
             )  # fmt: skip
         town.deliver()

@@ -27,7 +27,8 @@ def audience(publication: Publication, keys: KeyFile) -> Publication:
     publication.seen(agencies(60))
     with transaction(publication.engine) as conn:
         one = people.add(
-            conn, channel="email", sealed=keys.seal("email", "a@a.example"), address_hash="hash", state="active",
+            conn, channel="email", sealed=keys.seal("email", "a@a.example"), address_hash="hash",
+            state="active",
             origin="operator", nonce="nonce", now=publication.now,
         )  # fmt: skip
         assert one is not None
@@ -49,8 +50,11 @@ def told(publication: Publication) -> list[str]:
         return [
             render(
                 Alert(
-                    source="list", title="the list", publisher="They", official_url="https://list.example/", meaning=None,
-                    told=(Told(row.change, ("US",), None, Confidence.EXACT, row.not_before, row.first_seen_at),),
+                    source="list", title="the list", publisher="They", official_url="https://list.example/",
+                    meaning=None,
+                    told=(
+                        Told(row.change, ("US",), None, Confidence.EXACT, row.not_before, row.first_seen_at),
+                    ),
                     language="en",
                 ),
                 SENDER,
@@ -63,7 +67,8 @@ def owed(publication: Publication) -> int:
     return fan_out(publication.engine, locate=everywhere, now=publication.now)
 
 
-# 8. No alert without a change in it. A broken, truncated, swapped or misspelt publication is held, not announced.
+# 8. No alert without a change in it. A broken, truncated, swapped or misspelt publication is held, not
+# announced.
 
 
 def misspelt() -> list[dict[str, str]]:
@@ -96,7 +101,8 @@ def test_a_bad_publication_is_held_and_not_announced(audience: Publication, what
 
 def test_no_alert_is_without_a_change_in_it() -> None:
     alert = Alert(
-        source="list", title="the list", publisher="They", official_url="https://list.example/", told=(), meaning=None,
+        source="list", title="the list", publisher="They", official_url="https://list.example/", told=(),
+        meaning=None,
         language="en",
     )  # fmt: skip
     with pytest.raises(ValueError, match="without a change"):

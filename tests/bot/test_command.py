@@ -100,11 +100,15 @@ def test_a_chat_that_telegram_does_not_know_and_a_post_that_it_refuses_are_told(
             "Bad Request: "
             "CHAT_ADMIN_REQUIRED"
         )), "@lakes  IL, WI  make the bot an administrator there who may post messages"),
-        ("sendChatAction", migrated(-1007), "-500    IN      the group became a supergroup: write -1007 instead"),
-        ("sendChatAction", Answer(400, "Bad Request: group chat was deactivated"), "-500    IN      Group chat was deactivated"),
+        ("sendChatAction", migrated(-1007),
+        "-500    IN      the group became a supergroup: write -1007 instead"),
+        ("sendChatAction", Answer(400, "Bad Request: group chat was deactivated"),
+        "-500    IN      Group chat was deactivated"),
         ("getChat", flood(9), "@lakes  IL, WI  Telegram asks to wait before the next post in this chat"),
-        ("getChat", Answer(500, "Internal Server Error"), "@lakes  IL, WI  Telegram failed: Internal Server Error"),
-        ("getChat", Portal(403), "@lakes  IL, WI  Telegram cannot be reached: something in between answers in its place"),
+        ("getChat", Answer(500, "Internal Server Error"),
+        "@lakes  IL, WI  Telegram failed: Internal Server Error"),
+        ("getChat", Portal(403), "@lakes  IL, WI  Telegram cannot be reached: something in between answers "
+        "in its place"),
     ],
 )  # fmt: skip
 def test_each_reason_why_the_bot_may_not_post_is_a_line_that_helps(

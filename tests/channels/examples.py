@@ -11,8 +11,10 @@ SENDER = "Map Monitor <alerts@watch.example>"
 
 MESSAGE = Rendered(
     subject="Hammond Police Department (IN) added to Ring's map — señal",
-    text=f"Añadida: “Hammond”.\n.A line that begins with a dot\n\nYou asked on {placeholder('asked')}.\nStop: {placeholder('stop')}\n",
-    html=f'<p>Añadida &amp; “Hammond”</p>\n<p>Asked on {placeholder("asked")}</p>\n<p><a href="{placeholder("stop")}">Stop</a></p>\n',
+    text=f"Añadida: “Hammond”.\n.A line that begins with a dot\n\nYou asked on {placeholder('asked')}.\n"
+    f"Stop: {placeholder('stop')}\n",
+    html=f"<p>Añadida &amp; “Hammond”</p>\n<p>Asked on {placeholder('asked')}</p>\n"
+    f'<p><a href="{placeholder("stop")}">Stop</a></p>\n',
     blocks=("<b>Hammond</b> &amp; more", "Asked: " + placeholder("asked")),
 )
 

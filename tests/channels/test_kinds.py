@@ -1,4 +1,6 @@
-"""A channel is one kind in the registry: here one that posts JSON, registered by one line and used as people use any."""
+"""A channel is one kind in the registry: here one that posts JSON, registered by one line and used as people
+use any.
+"""
 
 from __future__ import annotations
 

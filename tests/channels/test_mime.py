@@ -59,7 +59,8 @@ def test_the_bytes_equal_what_the_email_package_makes_for_that_recipient() -> No
         assert mail == by_the_email_package(message, to, boundary_of(mail))
 
 
-# what stands in our messages: no line separators but \n (render.clean takes the others out) and no private-use characters
+# what stands in our messages: no line separators but \n (render.clean takes the others out) and no
+# private-use characters
 words = st.text(st.characters(exclude_categories=("C", "Zl", "Zp")), max_size=120)
 lines = st.lists(
     st.one_of(

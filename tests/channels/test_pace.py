@@ -13,7 +13,9 @@ from monitor.channels.telegram.rate import Pace
 
 
 class Time:
-    """A clock and a sleep that belong together: the sleeper who is due first wakes first, and time jumps there."""
+    """A clock and a sleep that belong together: the sleeper who is due first wakes first, and time jumps
+    there.
+    """
 
     def __init__(self) -> None:
         self.now = 1000.0

@@ -1,4 +1,6 @@
-"""A source that is polled, without database, network or waiting: the guard's verdicts applied to a baseline in memory."""
+"""A source that is polled, without database, network or waiting: the guard's verdicts applied to a baseline
+in memory.
+"""
 
 from __future__ import annotations
 
@@ -58,7 +60,9 @@ class Source:
         self.judgements: tuple[Judgement, ...] = ()
 
     def poll(self, published: Publication | None = None, *, after: timedelta = HOUR) -> str | None:
-        """Poll once, ``after`` the poll before; None finds the content of the last good poll. Answers why it was rejected, if it was."""
+        """Poll once, ``after`` the poll before; None finds the content of the last good poll. Answers why it
+        was rejected, if it was.
+        """
         self.now += after
         published = published or self.last
         if published == self.last:

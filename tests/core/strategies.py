@@ -1,4 +1,6 @@
-"""Lists as publishers write them: few names, so that they meet again, in spellings that differ by what matters and by what does not."""
+"""Lists as publishers write them: few names, so that they meet again, in spellings that differ by what
+matters and by what does not.
+"""
 
 from __future__ import annotations
 
@@ -10,8 +12,10 @@ from monitor.core.identity import keyed
 from monitor.domain import Listing
 
 NAMES = (
-    "Ash Police Department", "Ash Police Dept", "ash police department", "Ashe Police Department", "Bay County Sheriff's Office",
-    "Bay County Sheriff\u2019s Office", "Clay County Sheriff's Office", "Dell PD", "Elm Marshal", "Fern Constable",
+    "Ash Police Department", "Ash Police Dept", "ash police department", "Ashe Police Department",
+    "Bay County Sheriff's Office",
+    "Bay County Sheriff\u2019s Office", "Clay County Sheriff's Office", "Dell PD", "Elm Marshal",
+    "Fern Constable",
 )  # fmt: skip
 DATES = (None, date(2025, 4, 14), date(2025, 4, 15))
 

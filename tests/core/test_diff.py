@@ -1,4 +1,6 @@
-"""Changes lead exactly from one list to the other, and a rename, a new id or a new column is none that anybody is told falsely."""
+"""Changes lead exactly from one list to the other, and a rename, a new id or a new column is none that
+anybody is told falsely.
+"""
 
 from __future__ import annotations
 

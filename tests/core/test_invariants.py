@@ -15,7 +15,8 @@ from tests.core.simulation import Source, publication
 from tests.core.strategies import listings
 
 FOREST = [
-    "Alder Police", "Banyan Sheriff", "Cypress Marshal", "Dogwood Jail", "Ebony Rangers", "Ginkgo Airport", "Hickory Campus",
+    "Alder Police", "Banyan Sheriff", "Cypress Marshal", "Dogwood Jail", "Ebony Rangers", "Ginkgo Airport",
+    "Hickory Campus",
     "Juniper Harbor", "Katsura Transit", "Larch Constable", "Magnolia Troopers", "Nutmeg Wardens",
 ]  # fmt: skip
 TIGHT = Policy(removals=2, additions=3, renames=1, others=2, missing_share=0.5)

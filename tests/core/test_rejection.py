@@ -1,4 +1,6 @@
-"""Tier 1 of "What may be believed": a snapshot that cannot be true is refused as a whole and touches nothing."""
+"""Tier 1 of "What may be believed": a snapshot that cannot be true is refused as a whole and touches
+nothing.
+"""
 
 from __future__ import annotations
 

@@ -168,7 +168,9 @@ def test_skipping_idle_polls_tells_exactly_the_same(steps: list[tuple[float, byt
 
 @pytest.mark.shared
 def test_the_misspelling_of_a_state_and_what_hides_behind_it(shared: Path) -> None:
-    """Of the 68 misspelt rows nothing is told; the five true removals of Maryland and the rename of Arkansas are."""
+    """Of the 68 misspelt rows nothing is told; the five true removals of Maryland and the rename of Arkansas
+    are.
+    """
     releases = (
         ("2026-02-17T20:00", "02172026pm"),
         ("2026-02-27T14:00", "02272026am"),

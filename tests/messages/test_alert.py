@@ -241,7 +241,8 @@ def test_an_alert_that_is_late_or_was_held_or_is_a_sample_says_so_first() -> Non
                 "reason": PlacementReason("somewhere", ("IN",)),
                 "confidence": Confidence.STATE_ONLY,
             },
-            "You follow Indiana; this agency could not be placed within Indiana; those who follow IN hear of it.",
+            "You follow Indiana; this agency could not be placed within Indiana; those who follow IN hear "
+            "of it.",
         ),
     ],
 )
@@ -328,7 +329,8 @@ def test_several_changes_are_counted_in_the_subject_and_grouped_by_state() -> No
     )
     assert (
         message.subject
-        == "3 agencies added, 1 listed again, 1 no longer listed, 1 renamed: Ring's Active Agency Map (IL, IN, OH)"
+        == "3 agencies added, 1 listed again, 1 no longer listed, 1 renamed: Ring's Active Agency Map (IL, "
+        "IN, OH)"
     )
     body = message.text
     assert (

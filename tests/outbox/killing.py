@@ -21,7 +21,9 @@ BOUND = CONCURRENCY + GROUP
 
 @dataclass(frozen=True)
 class Aftermath:
-    """Message-IDs and counts of what the relay accepted, by address, and how often a sender was killed at work."""
+    """Message-IDs and counts of what the relay accepted, by address, and how often a sender was killed at
+    work.
+    """
 
     accepted: Counter[str]
     ids: dict[str, set[str]]
@@ -35,7 +37,9 @@ class Aftermath:
 def kill_again_and_again(
     world: World, url: str, *, people: int, kills: int, chance: random.Random
 ) -> Aftermath:
-    """Owe ``people`` a message each and start senders, of which the first ``kills`` are killed somewhere in their work."""
+    """Owe ``people`` a message each and start senders, of which the first ``kills`` are killed somewhere in
+    their work.
+    """
     for number in range(people):
         world.person(f"p{number}@a.example", "IN")
     world.publish(HAMMOND)

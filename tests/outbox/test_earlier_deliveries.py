@@ -1,6 +1,7 @@
 """Due deliveries that version 0.1.0 wrote: they migrate, and each is sent as the message that it was.
 
-0.1.0 kept what a digest or notice is about in its period ("blind ring 2026-02-28"); one test per form that it wrote.
+0.1.0 kept what a digest or notice is about in its period ("blind ring 2026-02-28"); one test per form that it
+wrote.
 """
 
 from __future__ import annotations
@@ -53,13 +54,16 @@ class Earlier:
         self._tables.reflect(conn)
         then = now - timedelta(days=100)
         self.subscriber = self._insert(
-            "subscriber", channel="email", address=keys.seal("email", ANN), address_hash=keys.lookup("email", ANN),
-            state="active", origin="site", language="en", frequency="at_once", receipts=True, nonce="0badcafe",
+            "subscriber", channel="email", address=keys.seal("email", ANN), address_hash=keys.lookup("email",
+            ANN),
+            state="active", origin="site", language="en", frequency="at_once", receipts=True,
+            nonce="0badcafe",
             created_at=then, confirmed_at=then, strikes=0,
         )  # fmt: skip
         for source in ("ring", "ice-287g"):
             self._insert(
-                "subscription", subscriber_id=self.subscriber, source=source, place="60601", within="IL", created_at=then,
+                "subscription", subscriber_id=self.subscriber, source=source, place="60601", within="IL",
+                created_at=then,
             )  # fmt: skip
 
     def _insert(self, table: str, **values: Any) -> int:
@@ -88,7 +92,8 @@ class Earlier:
         at = self._now - timedelta(hours=1)
         changeset = self._insert("changeset", source="ring", number=1, at=at, fanned_out_at=at)
         change = self._insert(
-            "change", source="ring", kind="added", agency="IL|chicago", state="published", reason="", fields=[],
+            "change", source="ring", kind="added", agency="IL|chicago", state="published", reason="",
+            fields=[],
             after={"name": "Chicago Police Department", "city": "Chicago", "state": "IL"},
             not_before=at - timedelta(hours=1), first_seen_at=at, was_held=False, approved=False,
             changeset_id=changeset, how="city", confidence="exact", placement="covers Chicago",
@@ -108,7 +113,8 @@ class Earlier:
     def deliver(self, kind: str, period: str | None = None, changeset: int | None = None) -> int:
         """A due delivery."""
         return self._insert(
-            "delivery", kind=kind, period=period, changeset_id=changeset, subscriber_id=self.subscriber, state="due",
+            "delivery", kind=kind, period=period, changeset_id=changeset, subscriber_id=self.subscriber,
+            state="due",
             created_at=self._now, due_at=self._now, attempts=0, ambiguous=False,
         )  # fmt: skip
 

@@ -1,7 +1,7 @@
 """A sender in a process of its own, to be killed: ``python -m tests.outbox.victim URL FOLDER LOG HOURS``.
 
-Its channel's relay is a file: a line in it is a message that the relay has accepted ("250"). ``HOURS`` moves the clock, past the
-leases of whoever was killed before.
+Its channel's relay is a file: a line in it is a message that the relay has accepted ("250"). ``HOURS`` moves
+the clock, past the leases of whoever was killed before.
 """
 
 from __future__ import annotations

@@ -1,4 +1,6 @@
-"""A small world around the outbox: people with places, changes that happen to agencies, and a channel that remembers what it was given."""
+"""A small world around the outbox: people with places, changes that happen to agencies, and a channel that
+remembers what it was given.
+"""
 
 from __future__ import annotations
 
@@ -99,7 +101,9 @@ class Handed:
 
 @dataclass
 class Recorder:
-    """A channel that accepts, unless the next answer for an address, or for anybody ("*"), is an error to raise."""
+    """A channel that accepts, unless the next answer for an address, or for anybody ("*"), is an error to
+    raise.
+    """
 
     name: str = "email"
     concurrency: int = 4

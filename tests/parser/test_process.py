@@ -191,7 +191,8 @@ PUBLICATION = (
 @pytest.mark.parametrize(
     "answer",
     [
-        "", "nonsense", "[]", "{}", '{"publication":}', '{"publication":{}}', '{"publication":{"listings":[{}]}}',
+        "", "nonsense", "[]", "{}", '{"publication":}', '{"publication":{}}',
+        '{"publication":{"listings":[{}]}}',
         '{"publication":{"listings":[{"name":1}]}}', '{"pairs":[]}', '{"refused": 1}', "[" * 100_000,
         PUBLICATION % "", PUBLICATION % (LISTING % ""), PUBLICATION % f"{LISTING % 'a'},{LISTING % 'a'}",
         '{"publication":{"listings":[{"name":"A","key":"a","since":"yesterday"}]}}',
@@ -259,7 +260,8 @@ def test_a_child_knows_no_environment_and_may_write_no_file(
 
 @pytest.mark.parametrize(
     ("machine", "container", "limit"),
-    [(8 << 30, 0, 1 << 30), (512 * MIB, 0, 256 * MIB), (8 << 30, 300 * MIB, 150 * MIB), (1 << 31, 1 << 40, 1 << 30)],
+    [(8 << 30, 0, 1 << 30), (512 * MIB, 0, 256 * MIB), (8 << 30, 300 * MIB, 150 * MIB), (1 << 31, 1 << 40,
+    1 << 30)],
 )  # fmt: skip
 def test_memory_is_half_of_a_small_machine(machine: int, container: int, limit: int) -> None:
     assert default_memory(machine, container) == limit

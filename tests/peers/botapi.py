@@ -1,7 +1,8 @@
 """A Bot API server over plain HTTP: what the Telegram channel and the bot talk to in the tests.
 
-Updates are kept until a `getUpdates` with a higher offset confirms them, two that poll at once get a Conflict, and a webhook
-excludes polling, as with the real server (https://core.telegram.org/bots/api). `says`, `presses`, `removes` and `adds` are people.
+Updates are kept until a `getUpdates` with a higher offset confirms them, two that poll at once get a
+Conflict, and a webhook excludes polling, as with the real server (https://core.telegram.org/bots/api).
+`says`, `presses`, `removes` and `adds` are people.
 """
 
 from __future__ import annotations
@@ -81,11 +82,13 @@ class Notice:
 
 
 class BotApi:
-    """A context manager; ``base_url`` is what a token is appended to. ``answers`` are used up by the first posts; then posts succeed.
+    """A context manager; ``base_url`` is what a token is appended to. ``answers`` are used up by the first
+    posts; then posts succeed.
 
-    ``posts`` are all posts that were read, ``made`` the texts of those that are now in the chats. ``status`` is the bot's in every
-    chat, ``refusals`` what no Bot API would have taken, ``members`` says how others stand by (chat, user), ``chats`` what chats there are by number or @name. ``failures`` are
-    answers to methods by name, used up one by one.
+    ``posts`` are all posts that were read, ``made`` the texts of those that are now in the chats. ``status``
+    is the bot's in every chat, ``refusals`` what no Bot API would have taken, ``members`` says how others
+    stand by (chat, user), ``chats`` what chats there are by number or @name. ``failures`` are answers to
+    methods by name, used up one by one.
     """
 
     def __init__(
@@ -474,7 +477,9 @@ def _result(result: Any) -> tuple[int, dict[str, Any]]:
 
 
 def _refusal(method: str, fields: dict[str, str]) -> str | None:
-    """Why the real server would not take a request, whatever chat it is for: sizes and markup as the Bot API describes them."""
+    """Why the real server would not take a request, whatever chat it is for: sizes and markup as the Bot API
+    describes them.
+    """
     if method == "answerCallbackQuery" and _units(fields.get("text", "")) > 200:
         return "MESSAGE_TOO_LONG"
     if method not in {"sendMessage", "editMessageText"}:

@@ -104,7 +104,9 @@ def visit(
 
 
 class Seen:
-    """A page in the browser. ``complaints`` are console messages, script errors and dialogs; ``requests`` every address it asked for."""
+    """A page in the browser. ``complaints`` are console messages, script errors and dialogs; ``requests``
+    every address it asked for.
+    """
 
     def __init__(self, page: Page) -> None:
         self.page = page
@@ -112,7 +114,9 @@ class Seen:
         self.requests: list[str] = []
 
     def violations(self) -> list[str]:
-        """What axe finds against WCAG 2.2 AA and good practice, a line each: all of it in light, the contrast again in the dark."""
+        """What axe finds against WCAG 2.2 AA and good practice, a line each: all of it in light, the contrast
+        again in the dark.
+        """
         whole: dict[str, Any] = {"type": "tag", "values": list(WCAG)}
         found = self._axe(whole)
         self.page.emulate_media(color_scheme="dark")

@@ -1,14 +1,13 @@
 """A publisher's web server on a loopback port, which says exactly what a test tells it to, well or badly.
 
-    with Server() as server:
-        server.put("/map.kml", body, etag='"1"', gzip=True)                  # stands, and answers 304 to who knows it
-        server.page("/list", '<a href="/files/agencies.xlsx">list</a>')
-        server.script("/x", [Answer(500), Answer(body=b"better")])           # in turn; the last one stands
-        server.redirect("/old", "/map.kml")
-        httpx.get(server.url("/map.kml"))
-        assert server.requests[-1].header("if-none-match") is None
+    with Server() as server: server.put("/map.kml", body, etag='"1"', gzip=True)                  # stands,
+and answers 304 to who knows it server.page("/list", '<a href="/files/agencies.xlsx">list</a>')
+server.script("/x", [Answer(500), Answer(body=b"better")])           # in turn; the last one stands
+server.redirect("/old", "/map.kml") httpx.get(server.url("/map.kml")) assert
+server.requests[-1].header("if-none-match") is None
 
-Every path that nobody mentioned answers 404. A path may carry its query ("/kml?mid=1"); without one it answers any.
+Every path that nobody mentioned answers 404. A path may carry its query ("/kml?mid=1"); without one it
+answers any.
 """
 
 from __future__ import annotations
@@ -31,10 +30,11 @@ CHUNK = 8192
 class Answer:
     """One answer. Bytes of ``body`` are decoded ones unless ``headers`` name a Content-Encoding themselves.
 
-    ``etag`` and ``last_modified`` are sent and, if the request knows them, answered by 304. ``framing``: with its length, in chunks, or
-    until the connection closes. ``length`` overrides the declared Content-Length. ``cut``: the connection is closed after so many
-    bytes of the encoded body. ``drip``: seconds between single bytes of the body; ``drip_headers``: between those of the headers.
-    ``delay``: seconds before anything is said. ``version`` is the protocol's ("HTTP/1.0").
+    ``etag`` and ``last_modified`` are sent and, if the request knows them, answered by 304. ``framing``: with
+    its length, in chunks, or until the connection closes. ``length`` overrides the declared Content-Length.
+    ``cut``: the connection is closed after so many bytes of the encoded body. ``drip``: seconds between
+    single bytes of the body; ``drip_headers``: between those of the headers. ``delay``: seconds before
+    anything is said. ``version`` is the protocol's ("HTTP/1.0").
     """
 
     status: int = 200

@@ -1,4 +1,6 @@
-"""An IMAP server for one mailbox (RFC 3501, UIDPLUS), over TLS with a certificate of its own; it can refuse a message and drop the line."""
+"""An IMAP server for one mailbox (RFC 3501, UIDPLUS), over TLS with a certificate of its own; it can refuse a
+message and drop the line.
+"""
 
 from __future__ import annotations
 
@@ -23,10 +25,12 @@ class Kept:
 
 
 class ImapPeer:
-    """A context manager; listens on 127.0.0.1 at ``port``. The folder is INBOX, ``messages`` are in it by UID.
+    """A context manager; listens on 127.0.0.1 at ``port``. The folder is INBOX, ``messages`` are in it by
+    UID.
 
-    ``unreadable`` are UIDs that it cannot fetch. ``drop`` names a command and which of its occurrences, counted from 1, is answered by
-    closing the connection, before (or with ``dropped_after`` after) it was done.
+    ``unreadable`` are UIDs that it cannot fetch. ``drop`` names a command and which of its occurrences,
+    counted from 1, is answered by closing the connection, before (or with ``dropped_after`` after) it was
+    done.
     """
 
     def __init__(

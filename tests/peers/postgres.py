@@ -1,4 +1,6 @@
-"""A real PostgreSQL for the tests, from a package: one server per test run, shared by all workers, gone when the run ends."""
+"""A real PostgreSQL for the tests, from a package: one server per test run, shared by all workers, gone when
+the run ends.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,9 @@ from psycopg import sql
 _FASTER = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "max_connections": "300"}
 
 _SCHEMA = """
-SELECT array_agg(row(relname, relkind, attname, atttypid, attnotnull, atthasdef)::text ORDER BY relname, attnum)
+SELECT array_agg(
+    row(relname, relkind, attname, atttypid, attnotnull, atthasdef)::text ORDER BY relname, attnum
+)
 FROM pg_class JOIN pg_attribute ON attrelid = pg_class.oid
 WHERE relnamespace = 'public'::regnamespace AND NOT attisdropped
 """
@@ -27,10 +31,12 @@ DO $$
 DECLARE name text;
 BEGIN
     SET LOCAL session_replication_role = replica;  -- foreign keys do not matter when everything goes
-    FOR name IN SELECT tablename FROM pg_tables WHERE schemaname = 'public' AND tablename <> 'alembic_version' LOOP
+    FOR name IN SELECT tablename FROM pg_tables
+        WHERE schemaname = 'public' AND tablename <> 'alembic_version' LOOP
         EXECUTE format('DELETE FROM %I', name);
     END LOOP;
-    FOR name IN SELECT sequencename FROM pg_sequences WHERE schemaname = 'public' AND last_value IS NOT NULL LOOP
+    FOR name IN SELECT sequencename FROM pg_sequences
+        WHERE schemaname = 'public' AND last_value IS NOT NULL LOOP
         EXECUTE format('ALTER SEQUENCE %I RESTART', name);
     END LOOP;
 END $$
@@ -38,7 +44,9 @@ END $$
 
 
 class Postgres:
-    """A server in ``folder``. Workers that name the same folder get the same server; `stop` is for whoever owns the folder."""
+    """A server in ``folder``. Workers that name the same folder get the same server; `stop` is for whoever
+    owns the folder.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -93,13 +101,16 @@ class Postgres:
         self._run(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(database)))
 
     def emptied(self, database: str, like: str) -> bool:
-        """Make a used database fresh again, ten times as fast as creating one; False if its tables are no longer ``like``'s."""
+        """Make a used database fresh again, ten times as fast as creating one; False if its tables are no
+        longer ``like``'s.
+        """
         with (
             psycopg.connect(self.url(database), autocommit=True) as conn,
             psycopg.connect(self.url(like)) as model,
         ):
             conn.execute(
-                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s AND pid <> pg_backend_pid()",
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s AND pid <> "
+                "pg_backend_pid()",
                 [database],
             )
             if conn.execute(_SCHEMA).fetchone() != model.execute(_SCHEMA).fetchone():

@@ -1,4 +1,6 @@
-"""A mail server that does as it is told: answers scripted codes at chosen phases, drops, stalls, speaks STARTTLS with its own certificate."""
+"""A mail server that does as it is told: answers scripted codes at chosen phases, drops, stalls, speaks
+STARTTLS with its own certificate.
+"""
 
 from __future__ import annotations
 
@@ -55,9 +57,10 @@ class Mail:
 class SmtpPeer:
     """A context manager; listens on 127.0.0.1 at ``port``.
 
-    ``script`` maps a phase ("connect", "EHLO", "STARTTLS", "AUTH", "MAIL", "RCPT", "DATA", "message", "RSET", "QUIT") to the answers of
-    its first occurrences; afterwards it answers as usual. An answer of several parts may end in DROP: "421 bye", DROP.
-    ``tls``: "none", "starttls" or "tls". ``mails``, ``commands`` and ``connections`` say what happened.
+    ``script`` maps a phase ("connect", "EHLO", "STARTTLS", "AUTH", "MAIL", "RCPT", "DATA", "message", "RSET",
+    "QUIT") to the answers of its first occurrences; afterwards it answers as usual. An answer of several
+    parts may end in DROP: "421 bye", DROP. ``tls``: "none", "starttls" or "tls". ``mails``, ``commands`` and
+    ``connections`` say what happened.
     """
 
     def __init__(

@@ -1,4 +1,6 @@
-"""What the peers that converse over TCP have in common: a server on a free port of 127.0.0.1, a thread for each conversation."""
+"""What the peers that converse over TCP have in common: a server on a free port of 127.0.0.1, a thread for
+each conversation.
+"""
 
 from __future__ import annotations
 

@@ -26,7 +26,8 @@ def run(tmp_path: Path, sqlite_url: str) -> Run:
         "source,key,name,state,places,note\n,,Lost Police,IN,46320,it is in Hammond\n"
     )
     (tmp_path / "config.toml").write_text(
-        f'[database]\nurl = "{sqlite_url}"\n[data]\nfolder = "{tmp_path}"\n[places]\noverrides = "overrides.csv"\n'
+        f'[database]\nurl = "{sqlite_url}"\n[data]\nfolder = "{tmp_path}"\n[places]\n'
+        'overrides = "overrides.csv"\n'
     )
 
     def command(*words: str | Path) -> Result:

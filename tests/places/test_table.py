@@ -81,7 +81,8 @@ def small(tmp_path: Path) -> Path:
         "state\tname\tpopulation\tlatitude\tlongitude\nIL\tAlden\t900\t40.0\t-89.0\n"
     )
     (tmp_path / RAW["--names"].removesuffix(".xz")).write_text(
-        "id,name,census_geoid\nx,Alpha County,place-17001\nx,Beta County,place-17003\nx,Gamma township,place-1700312345\nx,Lost village,place-1799999\n"
+        "id,name,census_geoid\nx,Alpha County,place-17001\nx,Beta County,place-17003\n"
+        "x,Gamma township,place-1700312345\nx,Lost village,place-1799999\n"
     )
     return tmp_path
 

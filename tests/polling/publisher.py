@@ -21,7 +21,9 @@ COLUMNS = ColumnMap(name="Agency", state="State", county="County", since="Since"
 
 
 def agency(number: int, **cells: str) -> dict[str, str]:
-    """A row of the list; rows of different numbers have neither name nor date in common and are never taken for renames of each other."""
+    """A row of the list; rows of different numbers have neither name nor date in common and are never taken
+    for renames of each other.
+    """
     states = ("Illinois", "Indiana", "Ohio", "Texas")
     row = {
         "Agency": f"{_word(number)} {_word(number + 5000)} Police Department",
@@ -54,7 +56,9 @@ def csv(rows: Iterable[dict[str, str]], columns: Iterable[str] | None = None) ->
 
 
 class Publication:
-    """One source on a server, polled on a clock of the test's own: ``tick`` moves it on, ``poll`` asks once."""
+    """One source on a server, polled on a clock of the test's own: ``tick`` moves it on, ``poll`` asks
+    once.
+    """
 
     def __init__(self, server: Server, engine: Engine, fetcher: Fetcher) -> None:
         self.server = server

@@ -1,4 +1,6 @@
-"""Every poll leaves its trace, whatever happened in it, and the parser's limits are reasons of failed fetches."""
+"""Every poll leaves its trace, whatever happened in it, and the parser's limits are reasons of failed
+fetches.
+"""
 
 from __future__ import annotations
 

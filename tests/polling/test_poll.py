@@ -51,7 +51,8 @@ def counts(outcome: PollResult) -> tuple[str, int, int, int, int, int]:
     )
 
 
-# --- good publications ------------------------------------------------------------------------------------------------------------
+# --- good publications
+# ------------------------------------------------------------------------------------------------------------
 
 
 def test_the_first_publication_is_the_baseline_and_is_announced_to_nobody(publication: Publication) -> None:
@@ -290,7 +291,8 @@ def test_every_change_ends_with_a_baseline_equal_to_the_last_good_publication(
     assert set(listings) == set(parsed)
 
 
-# --- page and link, NetworkLink ----------------------------------------------------------------------------------------------------
+# --- page and link, NetworkLink
+# ----------------------------------------------------------------------------------------------------
 
 
 def test_a_page_that_links_an_old_file_again_is_a_reversal_although_the_server_says_not_modified(
@@ -361,7 +363,8 @@ def test_a_kml_that_holds_only_a_network_link_is_followed_one_hop(sqlite_publica
     assert server.asked("/real.kml")[-1].header("if-none-match") == '"real"'
 
 
-# --- bad publications --------------------------------------------------------------------------------------------------------------
+# --- bad publications
+# ------------------------------------------------------------------------------------------------------------
 
 BAD = {
     "an error": Answer(500),
@@ -506,7 +509,8 @@ def test_a_poll_that_was_overtaken_by_a_later_one_undoes_nothing(publication: Pu
     assert len(told(publication)) == 1
 
 
-# --- bodies ------------------------------------------------------------------------------------------------------------------------
+# --- bodies
+# ------------------------------------------------------------------------------------------------------------
 
 
 def test_a_body_is_given_back_as_it_was_fetched_and_takes_less_room(publication: Publication) -> None:

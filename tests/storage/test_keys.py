@@ -27,7 +27,8 @@ OTHER = KeyFile.derived(bytes(32))
 def admit(engine: Engine, keyfile: KeyFile, now: datetime) -> int:
     with db.transaction(engine) as conn:
         subscriber = people.add(
-            conn, channel="email", sealed=keyfile.seal("email", "ann@example.org"), address_hash="h", state="active",
+            conn, channel="email", sealed=keyfile.seal("email", "ann@example.org"), address_hash="h",
+            state="active",
             origin="operator", nonce="n", now=now,
         )  # fmt: skip
     assert subscriber is not None

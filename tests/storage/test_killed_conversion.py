@@ -1,4 +1,6 @@
-"""A conversion of stored publications killed again and again: at every moment every body is there, and it gets done."""
+"""A conversion of stored publications killed again and again: at every moment every body is there, and it
+gets done.
+"""
 
 from __future__ import annotations
 

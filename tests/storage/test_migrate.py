@@ -41,7 +41,8 @@ revision, down_revision, branch_labels, depends_on = "next", "{REVISIONS[-1]}", 
 
 def upgrade() -> None:
     recreate = "always" if op.get_bind().dialect.name == "sqlite" else "never"
-    with op.batch_alter_table("subscriber", recreate=recreate, table_kwargs={{"sqlite_autoincrement": True}}) as batch:
+    options = {{"sqlite_autoincrement": True}}
+    with op.batch_alter_table("subscriber", recreate=recreate, table_kwargs=options) as batch:
         batch.add_column(sa.Column("hue", sa.Integer(), nullable=False, server_default="7"))
 '''
 
@@ -233,7 +234,8 @@ def test_a_failed_migration_leaves_the_database_as_it_was(
     before = fill(engine, now)
     half = (
         NEXT
-        + f"    op.create_table('extra', sa.Column('x', sa.Integer()))\n    op.execute('DELETE FROM body')\n    {failure}\n"
+        + f"    op.create_table('extra', sa.Column('x', sa.Integer()))\n    op.execute('DELETE FROM body')\n"
+        f"    {failure}\n"
     )
     with pytest.raises(MigrationError) as caught:
         migrate.upgrade(
@@ -316,7 +318,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from monitor.storage import migrate
 from monitor.storage import engine as db
-report = migrate.upgrade(db.connect(sys.argv[1]), folder=Path(sys.argv[2]), now=datetime(2026, 3, 1, tzinfo=UTC))
+now = datetime(2026, 3, 1, tzinfo=UTC)
+report = migrate.upgrade(db.connect(sys.argv[1]), folder=Path(sys.argv[2]), now=now)
 print(report.changed)
 """
     url = empty.url.render_as_string(hide_password=False)
@@ -370,7 +373,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from monitor.storage import migrate
 from monitor.storage import engine as db
-migrate.upgrade(db.connect("sqlite:///data/monitor.db"), folder=Path("data"), now=datetime(2026, 3, 1, tzinfo=UTC))
+now = datetime(2026, 3, 1, tzinfo=UTC)
+migrate.upgrade(db.connect("sqlite:///data/monitor.db"), folder=Path("data"), now=now)
 print(migrate.current(db.connect("sqlite:///data/monitor.db")), migrate.scripts_folder(), sep="\\n")
 """
     elsewhere = tmp_path / "elsewhere"

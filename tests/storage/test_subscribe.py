@@ -44,7 +44,8 @@ def owe(engine: Engine, subscriber: int, state: str, now: datetime, period: str)
     with db.transaction(engine) as conn:
         conn.execute(
             sa.insert(DeliveryRow).values(
-                kind="notice", period=period, subscriber_id=subscriber, state=state, created_at=now, due_at=now,
+                kind="notice", period=period, subscriber_id=subscriber, state=state, created_at=now,
+                due_at=now,
                 attempts=0, ambiguous=False, owner="a sender", lease_until=now,
             )
         )  # fmt: skip
@@ -182,7 +183,8 @@ def test_a_pending_subscriber_is_made_active_by_the_operator(
     with db.transaction(engine) as conn:
         pending = people.add(
             conn, channel="email", sealed=keys.seal("email", "ann@example.org"),
-            address_hash=keys.lookup("email", "ann@example.org"), state="pending", origin="site", nonce="n", now=now,
+            address_hash=keys.lookup("email", "ann@example.org"), state="pending", origin="site", nonce="n",
+            now=now,
         )  # fmt: skip
     assert add(engine, keys, now).subscriber == pending
     assert [each.state for each in subscribers.listed(engine, keys)] == ["active"]

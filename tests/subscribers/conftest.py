@@ -101,7 +101,8 @@ def _published(
         sa.insert(ChangeRow)
         .values(
             source=source, kind="added", agency=listing.key, state="published", reason="", fields=[],
-            after=listing_to_json(listing), first_seen_at=at, was_held=False, approved=False, changeset_id=changeset,
+            after=listing_to_json(listing), first_seen_at=at, was_held=False, approved=False,
+            changeset_id=changeset,
             how="municipal", confidence="exact", placement="covers Chicago",
         )
         .returning(ChangeRow.id)  # type: ignore[call-overload]

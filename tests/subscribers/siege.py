@@ -31,7 +31,9 @@ class Aftermath:
 def besiege(
     town: Town, *, waves: int, size: int, site: int, network: int, chance: random.Random
 ) -> Aftermath:
-    """Post ``waves`` times ``size`` sign-ups, `EVERY` apart, to a site with these hourly limits; what is due is sent after each wave."""
+    """Post ``waves`` times ``size`` sign-ups, `EVERY` apart, to a site with these hourly limits; what is due
+    is sent after each wave.
+    """
     signup = town.settings.signup.model_copy(update={"per_site": site, "per_network": network})
     besieged = replace(town, settings=town.settings.model_copy(update={"signup": signup}))
     aftermath = Aftermath()
@@ -68,7 +70,9 @@ def check(aftermath: Aftermath, *, site: int) -> None:
 
 
 def _posts(size: int, chance: random.Random) -> Iterator[tuple[str, str]]:
-    """(network address, victim): first some from one network, then each from one of its own, half of them IPv6."""
+    """(network address, victim): first some from one network, then each from one of its own, half of them
+    IPv6.
+    """
     for number in range(size):
         victim = chance.choice(VICTIMS)
         if number < _LOUD:

@@ -1,4 +1,6 @@
-"""Mail that came back counts only with our own token, by the rules for refusals, whichever way it comes in."""
+"""Mail that came back counts only with our own token, by the rules for refusals, whichever way it comes
+in.
+"""
 
 from __future__ import annotations
 
@@ -38,8 +40,10 @@ def report(
         "--b\r\nContent-Type: text/plain\r\n\r\nI am sorry.\r\n"
         "--b\r\nContent-Type: message/delivery-status\r\n\r\n"
         "Reporting-MTA: dns; relay.example\r\n\r\n"
-        f"Final-Recipient: rfc822; {ANN}\r\nAction: {action}\r\nStatus: {status}\r\nDiagnostic-Code: {diagnosis}\r\n\r\n"
-        "--b\r\nContent-Type: text/rfc822-headers\r\n\r\nSubject: unsubscribe 1xaaaaaaaaaaaaaaaaaaaaaaaaaa\r\n\r\n--b--\r\n"
+        f"Final-Recipient: rfc822; {ANN}\r\nAction: {action}\r\nStatus: {status}\r\n"
+        f"Diagnostic-Code: {diagnosis}\r\n\r\n"
+        "--b\r\nContent-Type: text/rfc822-headers\r\n\r\n"
+        "Subject: unsubscribe 1xaaaaaaaaaaaaaaaaaaaaaaaaaa\r\n\r\n--b--\r\n"
     ).encode()
 
 
@@ -95,7 +99,9 @@ def test_a_delay_says_nothing_about_the_address(
 def test_a_refusal_for_our_own_faults_is_the_operators_and_nobody_elses(
     engine: Engine, keys: KeyFile, now: datetime, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Not even a lane pauses: whoever knows the token in their own mail writes such reports by hand, once a minute."""
+    """Not even a lane pauses: whoever knows the token in their own mail writes such reports by hand, once a
+    minute.
+    """
     one = member(engine, keys, now)
     for status in ("5.1.7", "5.1.8", "5.7.1", "5.7.26"):
         mail = report(back(keys, one), status, diagnosis=f"smtp; 550 mail to {ANN} fails DMARC")
@@ -169,49 +175,61 @@ def test_a_mail_to_the_unsubscribe_address_ends_it(
 
 
 def dsn(fields: str, *, to: str, returned: str = "", kind: str = "delivery-status", **headers: str) -> bytes:
-    """A report as servers write them: headers, the words for a person, the fields, and the message or its headers."""
+    """A report as servers write them: headers, the words for a person, the fields, and the message or its
+    headers.
+    """
     more = "".join(f"{name.replace('_', '-')}: {value}\r\n" for name, value in headers.items())
     folded = fields.strip().replace("\n", "\r\n")
     return (
         f"Return-Path: <>\r\nTo: {to}\r\n{more}MIME-Version: 1.0\r\n"
         f'Content-Type: multipart/report; report-type={kind};\r\n\tboundary="=_b"\r\n\r\nThis is MIME.\r\n'
-        "--=_b\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: base64\r\n\r\nU29ycnkuIA==\r\n"
+        "--=_b\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: base64\r\n\r\n"
+        "U29ycnkuIA==\r\n"
         f"--=_b\r\nContent-Type: message/{kind}\r\n\r\n{folded}\r\n\r\n"
-        f"--=_b\r\nContent-Type: message/rfc822\r\n\r\n{returned}Subject: x\r\n\r\nFrom here on\r\n--=_b--\r\n"
+        f"--=_b\r\nContent-Type: message/rfc822\r\n\r\n{returned}Subject: x\r\n\r\nFrom here on\r\n"
+        "--=_b--\r\n"
     ).encode()
 
 
 FIELDS = {
     "Postfix": (
-        "Reporting-MTA: dns; mx.watch.example\nX-Postfix-Queue-ID: 4F1\n\nFinal-Recipient: rfc822; ann@example.org\n"
-        "Original-Recipient: rfc822;ann@example.org\nAction: failed\nStatus: 5.1.1\nRemote-MTA: dns; mx.example.org\n"
-        "Diagnostic-Code: smtp; 550 5.1.1 <ann@example.org>: Recipient address rejected:\n    User unknown in local recipient table",
+        "Reporting-MTA: dns; mx.watch.example\nX-Postfix-Queue-ID: 4F1\n\n"
+        "Final-Recipient: rfc822; ann@example.org\n"
+        "Original-Recipient: rfc822;ann@example.org\nAction: failed\nStatus: 5.1.1\n"
+        "Remote-MTA: dns; mx.example.org\n"
+        "Diagnostic-Code: smtp; 550 5.1.1 <ann@example.org>: Recipient address rejected:\n"
+        "    User unknown in local recipient table",
         BounceVerdict.SUPPRESSED,
     ),
     "Postfix, delayed": (
-        "Reporting-MTA: dns; mx.watch.example\n\nFinal-Recipient: rfc822; ann@example.org\nAction: delayed\nStatus: 4.4.1\n"
+        "Reporting-MTA: dns; mx.watch.example\n\nFinal-Recipient: rfc822; ann@example.org\nAction: delayed\n"
+        "Status: 4.4.1\n"
         "Diagnostic-Code: X-Postfix; connect to mx.example.org[192.0.2.1]:25: Connection timed out\n"
         "Will-Retry-Until: Tue, 3 Mar 2026 00:00:00 +0000",
         BounceVerdict.PASSED,
     ),
     "Exim": (
-        "Reporting-MTA: dns; mx.watch.example\n\nAction: failed\nFinal-Recipient: rfc822;ann@example.org\nStatus: 5.0.0\n"
+        "Reporting-MTA: dns; mx.watch.example\n\nAction: failed\nFinal-Recipient: rfc822;ann@example.org\n"
+        "Status: 5.0.0\n"
         "Remote-MTA: dns; mx.example.org\nDiagnostic-Code: smtp; 550 5.1.1 No such user here",
         BounceVerdict.SUPPRESSED,
     ),
     "Exim, an old server behind it": (
-        "Reporting-MTA: dns; mx.watch.example\n\nAction: failed\nFinal-Recipient: rfc822;ann@example.org\nStatus: 5.0.0\n"
+        "Reporting-MTA: dns; mx.watch.example\n\nAction: failed\nFinal-Recipient: rfc822;ann@example.org\n"
+        "Status: 5.0.0\n"
         "Diagnostic-Code: smtp; 550 No such user here, asked by 5.9.1.2",
         BounceVerdict.STRUCK,
     ),
     "Exchange": (
-        "Reporting-MTA: dns;EX01.example.org\n\nFinal-recipient: RFC822;ann@example.org\nAction: failed\nStatus: 5.1.10\n"
+        "Reporting-MTA: dns;EX01.example.org\n\nFinal-recipient: RFC822;ann@example.org\nAction: failed\n"
+        "Status: 5.1.10\n"
         "Diagnostic-Code: smtp;550 5.1.10 RESOLVER.ADR.RecipientNotFound; not found by SMTP address lookup\n"
         "X-Display-Name: Ann",
         BounceVerdict.SUPPRESSED,
     ),
     "Outlook": (
-        "Reporting-MTA: dns;AM0.prod.example.com\n\nFinal-Recipient: rfc822;ann@example.org\nAction: failed\nStatus: 5.7.1\n"
+        "Reporting-MTA: dns;AM0.prod.example.com\n\nFinal-Recipient: rfc822;ann@example.org\n"
+        "Action: failed\nStatus: 5.7.1\n"
         "Diagnostic-Code: smtp;550 5.7.1 Service unavailable, client host [192.0.2.1] blocked using a list",
         BounceVerdict.PASSED,
     ),
@@ -236,7 +254,8 @@ FIELDS = {
         BounceVerdict.STRUCK,
     ),
     "one of several": (
-        "Reporting-MTA: dns; x.example\n\nAction: relayed\nStatus: 2.0.0\n\nAction: failed (unknown)\nStatus: 5.1.2 (no host)",
+        "Reporting-MTA: dns; x.example\n\nAction: relayed\nStatus: 2.0.0\n\nAction: failed (unknown)\n"
+        "Status: 5.1.2 (no host)",
         BounceVerdict.SUPPRESSED,
     ),
     "no action": ("Reporting-MTA: dns; x.example\n\nStatus: 5.1.1", BounceVerdict.FOREIGN),
@@ -261,7 +280,8 @@ def test_a_relay_without_envelope_addresses_of_ours_returns_the_token_in_the_mes
     fields, _ = FIELDS["Postfix"]
 
     def mail(token: str) -> bytes:
-        returned = f"List-Unsubscribe: <https://watch.example/unsubscribe/{token}>,\r\n <mailto:alerts@watch.example>\r\n"
+        link = f"https://watch.example/unsubscribe/{token}"
+        returned = f"List-Unsubscribe: <{link}>,\r\n <mailto:alerts@watch.example>\r\n"
         return dsn(fields, to="alerts@watch.example", returned=returned)
 
     forged = mail(f"{one.id}x{'a' * 26}")
@@ -288,7 +308,8 @@ def test_a_complaint_is_a_wish_to_leave(
     """RFC 5965: the provider of somebody who called it abuse tells us, with the address blacked out."""
     one = member(engine, keys, now)
     mail = dsn(
-        f"Feedback-Type: {kind}\nUser-Agent: SomeGenerator/1.0\nVersion: 1\nOriginal-Mail-From: <{back(keys, one)}>",
+        f"Feedback-Type: {kind}\nUser-Agent: SomeGenerator/1.0\nVersion: 1\n"
+        f"Original-Mail-From: <{back(keys, one)}>",
         to="fbl@watch.example", kind="feedback-report",
     )  # fmt: skip
     stones = Tombstones(tmp_path)
@@ -330,7 +351,8 @@ def test_whatever_was_written_is_read_or_left_in_bounded_time(
 
 def test_a_mailbox_file_is_cut_where_mails_begin() -> None:
     box = (
-        b"From MAILER-DAEMON Mon Mar  2 00:00:00 2026\nTo: a\n\nFrom now on it is full.\n\nFrom 2026 on as well.\n>From me\n"
+        b"From MAILER-DAEMON Mon Mar  2 00:00:00 2026\nTo: a\n\nFrom now on it is full.\n\n"
+        b"From 2026 on as well.\n>From me\n"
         b"\nFrom x@y.example  Tue Mar 10 00:00:00 UTC 2026\nTo: b\n\nb\n"
     )
     assert list(subscribers.mails(box)) == [

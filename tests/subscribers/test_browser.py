@@ -1,4 +1,6 @@
-"""The people's pages in a real browser: without scripts, on a phone, in both languages, for people who cannot see them, and watched by scanners."""
+"""The people's pages in a real browser: without scripts, on a phone, in both languages, for people who cannot
+see them, and watched by scanners.
+"""
 
 from __future__ import annotations
 

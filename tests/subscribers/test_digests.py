@@ -1,4 +1,6 @@
-"""Digests and pauses: everything that happened is told once, at the local hour, and nothing where nothing happened."""
+"""Digests and pauses: everything that happened is told once, at the local hour, and nothing where nothing
+happened.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Leaving is immediate, complete, and outlives a restored copy; what is not confirmed or long gone is forgotten."""
+"""Leaving is immediate, complete, and outlives a restored copy; what is not confirmed or long gone is
+forgotten.
+"""
 
 from __future__ import annotations
 
@@ -55,7 +57,9 @@ def test_leaving_erases_and_drops_what_is_due_at_once(
 def test_leaving_and_settling_never_wait_for_each_other(
     postgres_engine: Engine, keys: KeyFile, now: datetime
 ) -> None:
-    """Whoever leaves holds their own row and wants what is due; the sender must not hold that and want the row."""
+    """Whoever leaves holds their own row and wants what is due; the sender must not hold that and want the
+    row.
+    """
     one = member(postgres_engine, keys, now)
     with db.transaction(postgres_engine) as conn:
         claims = {"channel": "email", "owner": "o", "now": now, "until": now, "lease_until": now + DAY}
@@ -69,7 +73,8 @@ def test_leaving_and_settling_never_wait_for_each_other(
             settle(conn, keys, "email", "o", refused, now)
 
     waits = sa.text(
-        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = "
+        "'Lock'"
     )
     with ThreadPoolExecutor(1) as pool:
         with db.transaction(postgres_engine) as conn:

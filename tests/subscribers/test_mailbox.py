@@ -1,4 +1,6 @@
-"""The mailbox to which mail comes back is emptied over IMAP and TLS: of what is ours, once, and whatever stands beside it."""
+"""The mailbox to which mail comes back is emptied over IMAP and TLS: of what is ours, once, and whatever
+stands beside it.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +27,9 @@ BOB = "bob@example.org"
 
 
 class Operator:
-    """Has a configuration, and two subscribers whose mails have come back: Ann's for good, and Bob's because a mailbox is full."""
+    """Has a configuration, and two subscribers whose mails have come back: Ann's for good, and Bob's because
+    a mailbox is full.
+    """
 
     def __init__(self, folder: Path, url: str) -> None:
         (folder / "authority.pem").write_bytes(certificate())
@@ -37,7 +41,8 @@ class Operator:
         back = []
         for address in (ANN, BOB):
             subscribers.add(
-                self._engine, self._keys, channel="email", address=address, places=["IL"], sources=["ring"], origin="operator",
+                self._engine, self._keys, channel="email", address=address, places=["IL"], sources=["ring"],
+                origin="operator",
                 now=app.now(),
             )  # fmt: skip
             code = token(self._keys, Purpose.BOUNCE, who(self._engine, self._keys, address))

@@ -1,4 +1,6 @@
-"""What people are told of the watch itself: that a list cannot be seen and can be again, and that we still look."""
+"""What people are told of the watch itself: that a list cannot be seen and can be again, and that we still
+look.
+"""
 
 from __future__ import annotations
 

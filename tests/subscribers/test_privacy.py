@@ -1,4 +1,6 @@
-"""The list is sensitive: what is known is sealed, can be had by its owner and nobody else, and is gone when it must be gone."""
+"""The list is sensitive: what is known is sealed, can be had by its owner and nobody else, and is gone when
+it must be gone.
+"""
 
 from __future__ import annotations
 
@@ -179,7 +181,9 @@ def test_nothing_about_a_person_is_stored_but_what_the_page_says(
     member(engine, keys, now)
     stored = {column.name for column in SubscriberRow.__table__.columns}  # type: ignore[attr-defined]
     assert stored == {
-        "id", "channel", "address", "address_hash", "state", "origin", "language", "frequency", "timezone", "local_hour",
-        "paused_until", "digest_at", "digest_since", "receipts", "nonce", "confirm_until", "created_at", "confirmed_at",
+        "id", "channel", "address", "address_hash", "state", "origin", "language", "frequency", "timezone",
+        "local_hour",
+        "paused_until", "digest_at", "digest_since", "receipts", "nonce", "confirm_until", "created_at",
+        "confirmed_at",
         "ended_at", "strikes", "first_strike_at",
     }  # fmt: skip

@@ -1,4 +1,6 @@
-"""The key is exchanged beside a running service: nothing is lost, nothing stops working, and a crash leaves a key that fits."""
+"""The key is exchanged beside a running service: nothing is lost, nothing stops working, and a crash leaves a
+key that fits.
+"""
 
 from __future__ import annotations
 
@@ -121,7 +123,9 @@ def test_links_in_mails_that_were_sent_go_on_working(
 def test_a_copy_of_a_message_keeps_its_id_after_a_rotation(tmp_path: Path, now: datetime) -> None:
     def message_id(key: KeyFile) -> str:
         preparer = MessagePreparer(
-            db.connect("sqlite://"), key, None, lambda _: None, lambda _: {}, identity="i", domain="watch.example"  # type: ignore[arg-type, return-value]
+            db.connect("sqlite://"), key, None,
+            lambda _: None, lambda _: {},  # type: ignore[arg-type, return-value]
+            identity="i", domain="watch.example",
         )  # fmt: skip
         return preparer._message_id(7)
 
@@ -245,7 +249,8 @@ from monitor.storage import key_exchange
 from monitor.storage import engine as db
 from monitor.subscribers import key_rotation as rotation
 {step} = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
-rotation.rotate(db.connect({database_url!r}), Path({str(tmp_path)!r}), datetime.fromisoformat({now.isoformat()!r}))
+now = datetime.fromisoformat({now.isoformat()!r})
+rotation.rotate(db.connect({database_url!r}), Path({str(tmp_path)!r}), now)
 """
     with process(database_url, tmp_path) as (their_engine, theirs):
         killed = subprocess.run([sys.executable, "-c", code], check=False, timeout=60)

@@ -1,4 +1,6 @@
-"""A flood of sign-ups neither bombs anybody nor passes the site's limit; ten thousand of them are in `tests/torture`."""
+"""A flood of sign-ups neither bombs anybody nor passes the site's limit; ten thousand of them are in
+`tests/torture`.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Signing up: asked before anything is sent for good, never a way to bomb a mailbox, nor to ask who is subscribed."""
+"""Signing up: asked before anything is sent for good, never a way to bomb a mailbox, nor to ask who is
+subscribed.
+"""
 
 from __future__ import annotations
 
@@ -205,7 +207,8 @@ def test_ten_thousand_posts_cannot_bomb_anybody(sqlite_engine: Engine, keys: Key
     limits = SignupLimits(network=10_000, site=120)
     for n in range(1_000):
         subscribers.request(
-            sqlite_engine, keys, wish(f"victim{n % 7}@example.org"), channel="email", client=f"10.{n % 250}.1.1",
+            sqlite_engine, keys, wish(f"victim{n % 7}@example.org"), channel="email",
+            client=f"10.{n % 250}.1.1",
             now=now + timedelta(seconds=n), limits=limits,
         )  # fmt: skip
     subscribers.admit(sqlite_engine, keys, now + timedelta(hours=1))

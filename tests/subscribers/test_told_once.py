@@ -1,4 +1,5 @@
-"""Whatever a person does with their preferences, and however long mail is away: each change of their places is told to them once.
+"""Whatever a person does with their preferences, and however long mail is away: each change of their places
+is told to them once.
 
 A random life of one subscriber, held against a model of it that knows only what was followed when.
 """
@@ -59,7 +60,9 @@ def render(message: Message) -> Rendered:
 
 @dataclass
 class News:
-    """A change as the model sees it: ``because`` are those of the person's follows that hear of it and were never given up since."""
+    """A change as the model sees it: ``because`` are those of the person's follows that hear of it and were
+    never given up since.
+    """
 
     name: str
     source: str

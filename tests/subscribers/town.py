@@ -1,4 +1,6 @@
-"""A whole small service for one test: configuration, database, site, and a real mail server on loopback, with a clock that is moved."""
+"""A whole small service for one test: configuration, database, site, and a real mail server on loopback, with
+a clock that is moved.
+"""
 
 from __future__ import annotations
 
@@ -75,7 +77,9 @@ class Postbox:
 
 
 class Visitor:
-    """Somebody with a browser that keeps no cookies; paths and absolute links of the site are the same to it."""
+    """Somebody with a browser that keeps no cookies; paths and absolute links of the site are the same to
+    it.
+    """
 
     def __init__(self, address: str) -> None:
         self.headers = {"Host": "watch.example"}

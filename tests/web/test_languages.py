@@ -19,8 +19,10 @@ ENGLISH = re.compile(r"(?<![-\w])(?:covers|is in|of it|an|its|not|with|where|nea
 @pytest.mark.parametrize(
     ("header", "language"),
     [
-        ("", "en"), ("es", "es"), ("es-MX,es;q=0.9,en;q=0.8", "es"), ("en-US,es;q=0.9", "en"), ("fr,es;q=0.2", "es"), ("fr", "en"),
-        ("es;q=0", "en"), ("en;q=0.1,es;q=0.2", "es"), ("*", "en"), ("es;q=nonsense", "es"), (";;;,,,=q", "en"), ("ES_us", "es"),
+        ("", "en"), ("es", "es"), ("es-MX,es;q=0.9,en;q=0.8", "es"), ("en-US,es;q=0.9", "en"),
+        ("fr,es;q=0.2", "es"), ("fr", "en"),
+        ("es;q=0", "en"), ("en;q=0.1,es;q=0.2", "es"), ("*", "en"), ("es;q=nonsense", "es"),
+        (";;;,,,=q", "en"), ("ES_us", "es"),
     ],
 )  # fmt: skip
 def test_the_browser_s_wish_decides(header: str, language: str) -> None:

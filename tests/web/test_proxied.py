@@ -1,4 +1,6 @@
-"""Who a visitor is behind a proxy, over real connections: a trusted proxy is believed, anybody else is not."""
+"""Who a visitor is behind a proxy, over real connections: a trusted proxy is believed, anybody else is
+not.
+"""
 
 from __future__ import annotations
 

@@ -218,7 +218,9 @@ def standing(conn: Connection, ids: Collection[int]) -> dict[int, DeliveryStatus
 
 
 def sent(conn: Connection, ids: Collection[int], now: datetime) -> None:
-    """Settle accepted deliveries, no matter which sender holds the lease, also if their subscriber has left."""
+    """Settle accepted deliveries, no matter which sender holds the lease, also if their subscriber has
+    left.
+    """
     conn.execute(_SENT, {"ids": list(ids), "now": now})
 
 

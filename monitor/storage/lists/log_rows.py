@@ -131,7 +131,9 @@ def replace_checkpoint(conn: Connection, size: int, at: datetime, note: str) -> 
 
 
 def load_unsigned_since(conn: Connection) -> datetime | None:
-    """When the first entry was appended that no signed state has; None when all are signed, or none ever was."""
+    """When the first entry was appended that no signed state has; None when all are signed, or none ever
+    was.
+    """
     if load_head(conn).key is None:
         return None
     signed = sa.select(sa.func.coalesce(sa.func.max(LogCheckpointRow.c.size), 0)).scalar_subquery()
