@@ -1,10 +1,12 @@
 """A publisher's web server on a loopback port, which says exactly what a test tells it to, well or badly.
 
-    with Server() as server: server.put("/map.kml", body, etag='"1"', gzip=True)                  # stands,
-and answers 304 to who knows it server.page("/list", '<a href="/files/agencies.xlsx">list</a>')
-server.script("/x", [Answer(500), Answer(body=b"better")])           # in turn; the last one stands
-server.redirect("/old", "/map.kml") httpx.get(server.url("/map.kml")) assert
-server.requests[-1].header("if-none-match") is None
+    with Server() as server:
+        server.put("/map.kml", body, etag='"1"', gzip=True)            # stands; 304 to who knows the etag
+        server.page("/list", '<a href="/files/agencies.xlsx">list</a>')
+        server.script("/x", [Answer(500), Answer(body=b"better")])     # in turn; the last one stands
+        server.redirect("/old", "/map.kml")
+        httpx.get(server.url("/map.kml"))
+        assert server.requests[-1].header("if-none-match") is None
 
 Every path that nobody mentioned answers 404. A path may carry its query ("/kml?mid=1"); without one it
 answers any.
