@@ -55,6 +55,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "redact": ("evidence", "Remove the bytes of a publication; its hash stays in the record."),
     "vacuum": ("evidence", "Store old publications by difference and return the space."),
     "locate": ("places", "Show which places an agency serves, and why."),
+    "find": ("places", "Find the places that a text means: a ZIP, town, county, agency or nickname."),
     "covers": ("places", "List the agencies that cover a ZIP today, and why."),
     "unplaced": ("places", "List the agencies that could not be placed."),
 }

@@ -1,4 +1,4 @@
-"""The commands about places: ``locate``, ``covers``, ``unplaced``."""
+"""The commands about places: ``locate``, ``find``, ``covers``, ``unplaced``."""
 
 from __future__ import annotations
 
@@ -102,6 +102,38 @@ def covers(session: Session, zip_code: str, as_json: bool) -> None:
         emit(_covers_answer(found, by_source))
         return
     _print_covers(found, by_source)
+
+
+@command(short_help="Find the places that a text means: a ZIP, town, county, agency or nickname.")
+@click.argument("text")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
+def find(session: Session, text: str, as_json: bool) -> None:
+    """Find the places that a text means, as the site's search field, the bot and the preferences do.
+
+    The JSON object has kind (zip, zips, country, state, town, city, county, borough, neighborhood, agency,
+    question, typo, none), label, places (ZIPs, a state, or US) and suggestions: for a question or a typo the
+    texts to choose from, otherwise other places of the name. For none, label says why.
+    """
+    from monitor.places.finder import PROBLEMS
+    from monitor.places.finder import find as find_places
+
+    result = find_places(text, _gazetteer(session))
+    label = PROBLEMS[result.problem] if result.problem else result.label
+    if as_json:
+        emit(
+            {
+                "kind": result.kind,
+                "label": label,
+                "places": list(result.places),
+                "suggestions": list(result.suggestions),
+            }
+        )
+        return
+    click.echo(f"{result.kind}: {label}" if label else result.kind)
+    if result.places:
+        click.echo(f"places:      {' '.join(result.places)}")
+    if result.suggestions:
+        click.echo(f"suggestions: {'; '.join(result.suggestions)}")
 
 
 @command(short_help="List the agencies that could not be placed.")

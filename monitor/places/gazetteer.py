@@ -42,12 +42,17 @@ class Covers:
 
 @dataclass(frozen=True, slots=True)
 class TownZips:
-    """A town found by name: its state, its ZIPs, and its population (0 when it is not known)."""
+    """An area by name: its state, its ZIPs, and its population (0 when it is not known).
+
+    ``kind``: town, city, county, borough, neighborhood or agency. ``meant``: before towns of the same name.
+    """
 
     name: str
     state: str
     zips: tuple[str, ...]
     population: int
+    kind: str = "town"
+    meant: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,10 +8,10 @@ from fastapi import APIRouter, Form, Request, Response
 
 from monitor.messages.locale import N_
 from monitor.places import Gazetteer, TownZips, ZipKind
+from monitor.places.finder import LONGEST, find
 from monitor.storage.engine import reading
 from monitor.storage.lists import timeline as store
 from monitor.web.charts import ChartCache
-from monitor.web.finder import LONGEST, find
 from monitor.web.lists import standing
 from monitor.web.pages import get, language_of, post, redirect, render_page, site_of, translate
 from monitor.web.places import MOST_ZIPS, zip_path
@@ -22,6 +22,9 @@ _PROBLEMS = {
     "empty": N_("Write a ZIP code, a town or an address."),
     "digits": N_("A ZIP code has five digits. If yours starts with zeros, write them too."),
     "unknown_zip": N_("We know no ZIP code like that. Is every digit right?"),
+    "no_town": N_(
+        "Add the town and the state to the address (100 Main St, Springfield, IL), or write the ZIP code."
+    ),
     "nothing": N_(
         "We found no town of that name. Write it with its state (Hammond, IN), or write the ZIP code."
     ),
@@ -62,7 +65,13 @@ def look_up(request: Request, q: Annotated[str, Form()] = "") -> Response:
     if len(towns) == 1 and not found.states and len(towns[0][1]) == 1:
         return redirect(request, zip_path(towns[0][1]))
     return render_page(
-        request, "choose.html", private=True, towns=towns, states=found.states, more=found.more
+        request,
+        "choose.html",
+        private=True,
+        towns=towns,
+        states=found.states,
+        more=found.more,
+        typo=found.typo,
     )
 
 

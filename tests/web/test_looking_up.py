@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from monitor.places import load
+from monitor.places.finder import find
 from monitor.states import STATES
-from monitor.web.finder import find
 from monitor.web.home import residential_zips
 from tests.web.conftest import Running
 

@@ -1,0 +1,291 @@
+"""From what somebody types to places: ZIPs, towns, addresses, counties, agencies, nicknames, boroughs, typos.
+
+The site, the bot, the preferences and `monitor find` use `find`. Offline; nothing of the text is kept.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from monitor.places.finder_names import known_areas, near_areas
+from monitor.places.finder_offices import agency_areas, county_areas, is_agency
+from monitor.places.gazetteer import Gazetteer, TownZips
+from monitor.places.names import key
+from monitor.states import STATES, read_state
+
+LONGEST = 200
+"""Characters of the field that are looked at."""
+
+CHOICES = 60
+"""Towns that a chooser shows, the largest first."""
+
+_ZIP_AT_THE_END = re.compile(r"(?<![\d-])(\d{5})(?:-\d{4})?\W*$", re.ASCII)
+_ZIP_ALONE = re.compile(r"(\d{5})(?:[-\s]?\d{4})?", re.ASCII)
+_COUNTRY = re.compile(
+    r"[\s,]*\b(?:USA|U\.S\.A\.|US|U\.S\.|United States(?: of America)?|Estados Unidos|EE\. ?UU\.)\W*$",
+    re.IGNORECASE,
+)
+_ZIPS = re.compile(r"\d{5}(?:-\d{4})?(?:[\s,;+]+\d{5}(?:-\d{4})?)+", re.ASCII)
+_UNIT = re.compile(r"^(?:#|apt|apartment|suite|ste|unit|floor|fl|room|rm)\b", re.IGNORECASE)
+_IN_SPANISH = {
+    "nueva york": "New York", "nueva jersey": "New Jersey", "nuevo mexico": "New Mexico",
+    "nuevo hampshire": "New Hampshire", "nueva hampshire": "New Hampshire",
+    "carolina del norte": "North Carolina", "carolina del sur": "South Carolina",
+    "dakota del norte": "North Dakota", "dakota del sur": "South Dakota",
+    "virginia occidental": "West Virginia", "luisiana": "Louisiana", "misisipi": "Mississippi",
+    "misuri": "Missouri", "pensilvania": "Pennsylvania", "tejas": "Texas",
+    "distrito de columbia": "District of Columbia", "islas virgenes": "Virgin Islands",
+    "nueva orleans": "New Orleans", "filadelfia": "Philadelphia",
+}  # fmt: skip
+_SPANISH_NAME = re.compile(rf"\b(?:{'|'.join(_IN_SPANISH)})\b", re.IGNORECASE)
+_STREET = re.compile(
+    r"^(?:st|street|ave|avenue|rd|road|dr|drive|blvd|boulevard|ln|lane|ct|court|way|pl|place|hwy|highway|pkwy"
+    r"|cir|circle|ter|terrace|calle|avenida)\.?$",
+    re.IGNORECASE,
+)
+_GOVERNMENT = re.compile(
+    r"^(?:the )?(?:city|town|village|township|ciudad|pueblo) (?:of|de) (?=\S)", re.IGNORECASE
+)
+_SAYS_STATE = re.compile(r"^(?:the )?(?:state of|estado de) | state$", re.IGNORECASE)
+MUCH = 10
+"""Times as many people (or ZIPs of a county) as the next of its name make a place the one that is meant."""
+
+_LONGEST_NAME = 5  # words of a town's name: "Village of Oak Creek" and the like
+
+
+PROBLEMS: Mapping[str, str] = MappingProxyType(
+    {
+        "empty": "Write a ZIP code, a town or an address.",
+        "digits": "A ZIP code has five digits. If yours starts with zeros, write them too.",
+        "unknown_zip": "We know no ZIP code like that. Is every digit right?",
+        "no_town": "Add the town and the state to the address (100 Main St, Springfield, IL), or write the ZIP code.",
+        "nothing": "We found no town of that name. Write it with its state (Hammond, IN), or write the ZIP code.",
+    }
+)
+"""Why nothing was found, by `FinderResult.problem`; the site and the bot have them in their catalogue."""
+
+
+@dataclass(frozen=True, slots=True)
+class FinderResult:
+    """What a text means: exactly one of ``zips`` (the text is ZIPs, or an address with its own), ``country``
+    and ``problem``, or ``towns`` and ``states`` to choose from.
+
+    ``towns`` are areas of any kind, the one most likely meant first. ``sure``: the first one is meant.
+    ``typo``: the text was misspelled and these are near. ``problem``: empty, digits, unknown_zip, no_town,
+    nothing. ``more``: there are further towns than `CHOICES`.
+    """
+
+    zips: tuple[str, ...] = ()
+    country: bool = False
+    towns: tuple[TownZips, ...] = ()
+    states: tuple[str, ...] = ()
+    problem: str | None = None
+    more: bool = False
+    sure: bool = False
+    typo: bool = False
+
+    @property
+    def kind(self) -> str:
+        """zip, zips, country, state, town, city, county, borough, neighborhood, agency, question, typo or none."""
+        if self.zips:
+            return "zip" if len(self.zips) == 1 else "zips"
+        if self.country:
+            return "country"
+        if self.problem:
+            return "none"
+        if self.typo:
+            return "typo"
+        if self.sure:
+            return self.towns[0].kind if self.towns else "state"
+        return "question"
+
+    @property
+    def label(self) -> str:
+        """What was found, for people: "Cook County, IL"; "" for a question, a typo or a problem."""
+        if self.zips:
+            return " ".join(self.zips)
+        if self.country:
+            return "United States"
+        if not self.sure:
+            return ""
+        return label_area(self.towns[0]) if self.towns else STATES[self.states[0]]
+
+    @property
+    def places(self) -> tuple[str, ...]:
+        """The ZIPs, the state or "US" that the text means; none for a question, a typo or a problem."""
+        if self.zips or not self.sure:
+            return self.zips or (("US",) if self.country else ())
+        return self.towns[0].zips if self.towns else self.states[:1]
+
+    @property
+    def suggestions(self) -> tuple[str, ...]:
+        """Texts to choose from, each of which means one place: the other areas, or all of them."""
+        towns = self.towns[1:] if self.sure else self.towns
+        states = self.states if self.towns else self.states[1:] if self.sure else self.states
+        names = {town.name for town in self.towns}
+        of_states = (f"{name} State" if name in names else name for name in map(STATES.__getitem__, states))
+        return tuple(dict.fromkeys((*map(label_area, towns), *of_states)))
+
+
+def label_area(area: TownZips) -> str:
+    """An area and its state: "Detroit, MI", "Harlem (Manhattan), NY"."""
+    return f"{area.name}, {area.state}"
+
+
+def find(text: str, gazetteer: Gazetteer) -> FinderResult:
+    """The places that a text names; a ZIP wins over a town, a house number is never taken for a ZIP."""
+    typed = " ".join(text[:LONGEST].split())
+    if not typed:
+        return FinderResult(problem="empty")
+    alone = _ZIP_ALONE.fullmatch(typed)
+    if alone:
+        return _zips([alone[1]], gazetteer)
+    if _ZIPS.fullmatch(typed):
+        return _zips(re.findall(r"\d{5}(?=-|\D|$)", typed, re.ASCII), gazetteer)
+    if re.fullmatch(r"[\d\s-]+", typed):
+        return FinderResult(problem="digits")
+    typed = _COUNTRY.sub("", typed)
+    if not typed:
+        return FinderResult(country=True)
+    typed = _SPANISH_NAME.sub(lambda match: _IN_SPANISH[match[0].lower()], _without_accents(typed))
+    at_the_end = _ZIP_AT_THE_END.search(typed)
+    if at_the_end:
+        result = _zips([at_the_end[1]], gazetteer)
+        typed = typed[: at_the_end.start()].strip(" ,")
+        if result.zips or not typed:
+            return result
+    return _zip_in_front(typed, gazetteer) or _named(typed, gazetteer)
+
+
+def _without_accents(text: str) -> str:
+    """No name of a place here is told from another by an accent alone."""
+    return "".join(c for c in unicodedata.normalize("NFKD", text) if not unicodedata.combining(c))
+
+
+def _zips(codes: list[str], gazetteer: Gazetteer) -> FinderResult:
+    known = all(gazetteer.zip(code) is not None or gazetteer.state_of_zip(code) is not None for code in codes)
+    return FinderResult(zips=tuple(sorted(set(codes)))) if known else FinderResult(problem="unknown_zip")
+
+
+def _zip_in_front(typed: str, gazetteer: Gazetteer) -> FinderResult | None:
+    """ "90210 Beverly Hills": a ZIP that is before its own town or state; before anything else five digits are
+    a house number.
+    """
+    code, _, rest = typed.partition(" ")
+    area = gazetteer.zip(code) if _ZIP_ALONE.fullmatch(code) else None
+    if area is None:
+        return None
+    town, state = _state_at_the_end(rest)
+    if state in (None, area.state) and (_state(rest) == area.state or key(town) in map(key, area.towns)):
+        return FinderResult(zips=(area.zip,))
+    return None
+
+
+def _named(typed: str, gazetteer: Gazetteer) -> FinderResult:
+    """A state, an agency, a county, a town, or an address without a usable ZIP; else what is spelled nearly so."""
+    whole = _state(_SAYS_STATE.sub("", typed))
+    if whole and _SAYS_STATE.search(typed):
+        return FinderResult(states=(whole,), sure=True)
+    rest, state = _state_at_the_end(typed)
+    if rest == typed:
+        state = None
+    if is_agency(typed):
+        towns, statewide = agency_areas(rest, state, gazetteer)
+        if towns or statewide:
+            return _chosen(towns, statewide)
+    counties = county_areas(rest, state, gazetteer, said=True)
+    if counties:
+        return _chosen(counties, ())
+    towns = _towns(rest, state, gazetteer)
+    # "New York" and "Washington" are both, and the end of "Port Washington" and of "St. Louis" reads like
+    # a state
+    said = "," in typed and _state(typed.rpartition(",")[2])  # "Cook, IL" is in Illinois
+    if state is not None and not said and (not towns or not re.search(r"[\d,]", typed)):
+        towns = _distinct(towns + _towns(typed, None, gazetteer))
+    if not towns and not whole:
+        towns = county_areas(rest, state, gazetteer, said=False)
+    if whole == "DC" and towns:
+        whole = None  # Washington and its District are one place
+    if towns or whole:
+        return _chosen(towns, (whole,) if whole else ())
+    if typed[:1].isdigit():
+        return FinderResult(problem="no_town")
+    prefix = _GOVERNMENT.match(typed)
+    if prefix:
+        return _named(typed[prefix.end() :], gazetteer)
+    near = near_areas(rest, state, gazetteer)
+    return FinderResult(towns=near, typo=True) if near else FinderResult(problem="nothing")
+
+
+def _chosen(towns: tuple[TownZips, ...], states: tuple[str, ...]) -> FinderResult:
+    """The result with these choices, and whether the first one is meant."""
+    if len(towns) + len(states) == 1:
+        sure = True
+    elif states or not towns:
+        sure = False
+    else:
+        first, second = towns[:2]
+        alike = all(area.kind == first.kind for area in towns)  # not Hollywood, Florida, and the neighborhood
+        larger = first.population >= MUCH * max(second.population, 1)
+        sure = (first.meant and not second.meant) or (alike and larger)
+    return FinderResult(towns=towns[:CHOICES], states=states, more=len(towns) > CHOICES, sure=sure)
+
+
+def _state(text: str) -> str | None:
+    reading = read_state(text)
+    return reading.code if reading and reading.exact else None
+
+
+def _state_at_the_end(typed: str) -> tuple[str, str | None]:
+    """The text before a state's name or code at its end, and that state."""
+    words = typed.replace(",", " , ").split()
+    for count in (4, 3, 2, 1):  # "District of Columbia", "N. Mariana Islands"
+        tail = words[-count:]
+        if len(words) > count and "," not in tail and (code := _state(" ".join(tail))):
+            return " ".join(words[:-count]).replace(" , ", ", ").strip(" ,"), code
+    return typed, _state(typed)
+
+
+def _towns(text: str, state: str | None, gazetteer: Gazetteer) -> tuple[TownZips, ...]:
+    """The towns of the longest name that ends the text, or that ends one of its parts between commas, the
+    last part first.
+    """
+    for name in _names(text, within=state is not None):
+        known = known_areas(name, state, gazetteer)
+        own = {area.state for area in known}
+        towns = tuple(town for town in gazetteer.towns(name, state) if town.state not in own)
+        if known or towns:
+            meant = tuple(area for area in known if area.meant)
+            by_size = sorted(
+                (*(area for area in known if not area.meant), *towns), key=lambda area: -area.population
+            )
+            return _distinct((*meant, *by_size))
+    return ()
+
+
+def _names(text: str, *, within: bool) -> Iterator[str]:
+    parts = [part for part in map(str.strip, text.split(",")) if part and not _UNIT.match(part)]
+    for part in reversed(parts[-3:]):
+        words = part.split()
+        # an address ends in a town; without a number in it and no state behind it a part is a name as a
+        # whole, or none
+        shortest = 1 if within or any(c.isdigit() for c in part) else len(words)
+        for count in range(min(len(words), _LONGEST_NAME), min(shortest, len(words)) - 1, -1):
+            name = " ".join(words[-count:])
+            if not any(c.isdigit() for c in name) and not (
+                any(c.isdigit() for c in part) and _STREET.match(words[-1])
+            ):
+                yield name
+
+
+def _distinct(towns: tuple[TownZips, ...]) -> tuple[TownZips, ...]:
+    """Each set of ZIPs in a state once: small places of one name in one state often share their post office."""
+    seen: dict[tuple[str, tuple[str, ...]], TownZips] = {}
+    for town in towns:
+        if town.zips:
+            seen.setdefault((town.state, town.zips), town)
+    return tuple(seen.values())

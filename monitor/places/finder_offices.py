@@ -1,0 +1,101 @@
+"""Counties and agencies by name, for the finder."""
+
+from __future__ import annotations
+
+import re
+
+from monitor.domain import Listing
+from monitor.places.finder_names import known_areas
+from monitor.places.gazetteer import Gazetteer, TownZips
+from monitor.places.kinds import COUNTY_OFFICES, read_name, spoken, variants
+from monitor.places.known import consolidated
+from monitor.places.names import key, squeeze, word_set, words
+from monitor.places.query import county_named, county_rows
+from monitor.places.statewide import ACRONYMS
+from monitor.states import STATES
+
+_AGENCY_WORDS = word_set("police sheriff constable marshal trooper troopers policia patrol nypd")
+_COUNTY_WORDS = ("county", "parish", "municipio")
+_SPANISH_COUNTY = re.compile(r"^(?:el )?condado de (?:l )?(.+)$", re.IGNORECASE)
+_SPANISH_PARISH = re.compile(r"^(?:la )?parroquia de (.+)$", re.IGNORECASE)
+MOST_STATES = 12  # states in which an agency of a name is looked for
+
+
+def county_areas(text: str, state: str | None, gazetteer: Gazetteer, *, said: bool) -> tuple[TownZips, ...]:
+    """The counties of a name, the one with the most ZIPs first.
+
+    ``said``: only if the text says that it means one ("Cook County", "condado de Cook").
+    """
+    name = _SPANISH_COUNTY.sub(r"\1 County", text.strip())
+    name = _SPANISH_PARISH.sub(r"\1 Parish", name)
+    parts = words(name)
+    says = (parts[-1:] and parts[-1] in _COUNTY_WORDS) or parts[:2] == ("county", "of")
+    if bool(says) != said or any(c.isdigit() for c in name):
+        return ()
+    areas = []
+    for code in (state,) if state else STATES:
+        table = gazetteer.table.state(code)
+        for county in county_named(table, name):
+            title = table.counties[county].title
+            if said and (
+                table.counties[county].independent or ("parish" in parts) != title.endswith(" Parish")
+            ):
+                continue
+            zips = tuple(sorted(table.zips[row] for row in county_rows(table, (county,))))
+            areas.append(TownZips(title, code, zips, len(zips), "county"))
+    return tuple(sorted(areas, key=lambda area: (-len(area.zips), area.state)))
+
+
+def is_agency(text: str) -> bool:
+    """Whether a text names an agency: it holds a word such as "police", or the letters of a known one."""
+    parts = words(text)
+    if len(parts) == 1 and key(text) in _letters():
+        return True
+    return len(parts) > 1 and any(word in _AGENCY_WORDS for word in parts)
+
+
+def _letters() -> frozenset[str]:
+    return frozenset(("nypd",)).union(*ACRONYMS.values())
+
+
+def agency_areas(
+    text: str, state: str | None, gazetteer: Gazetteer
+) -> tuple[tuple[TownZips, ...], tuple[str, ...]]:
+    """The areas of the agencies of a name, the largest first, and the states that one serves as a whole."""
+    areas: list[TownZips] = []
+    statewide: list[str] = []
+    for code, population in _states_of(text, state, gazetteer):
+        placement = gazetteer.locate(Listing(name=text, state=code))
+        if placement.statewide:
+            statewide.append(code)
+        elif placement.places[0].isdigit():
+            areas.append(TownZips(text.strip(" ,"), code, placement.places, population, "agency"))
+    return tuple(areas), () if areas else tuple(statewide)
+
+
+def _states_of(text: str, state: str | None, gazetteer: Gazetteer) -> list[tuple[str, int]]:
+    """The states in which an agency of that name may lie, with the people (or ZIPs) of its place."""
+    if state is not None:
+        return [(state, 0)]
+    name = read_name(text)
+    parts = words(text)
+    known = [code for code in STATES if consolidated(name, code) is not None]
+    own = [code for code in STATES if parts[0] in ACRONYMS.get(code, ())] if len(parts) == 1 else []
+    led = [code for code in STATES if parts[: len(words(STATES[code]))] == words(STATES[code])]
+    if known or own:
+        return [(code, 0) for code in (known or own)]
+    if any(word in ("county", "parish") or word in COUNTY_OFFICES for word in parts):
+        named = f"{spoken(name.core)} County"
+        counties = county_areas(named, None, gazetteer, said=True)
+        if counties:
+            return [(area.state, area.population) for area in counties[:MOST_STATES]]
+    if led and ("state" in parts or "highway" in parts):
+        return [(max(led, key=lambda code: len(STATES[code])), 0)]
+    for core in variants(name.core):
+        towns = known_areas(spoken(core), None, gazetteer) or gazetteer.towns(squeeze(core))
+        if towns:
+            largest: dict[str, int] = {}
+            for town in towns:
+                largest.setdefault(town.state, town.population)
+            return list(largest.items())[:MOST_STATES]
+    return []
