@@ -124,9 +124,9 @@ class Commands:
     ) -> Reply:
         wanted = places.read(words, self._context)
         if towns.is_town_rather_than_states(words) or wanted == NotAPlace(places.NOT_A_PLACE):
-            found = towns.named(words, self._context)
-            if found:
-                return towns.offer(found, subject.suffix, translate)
+            result = towns.find_areas(words, self._context)
+            if result.towns:
+                return towns.offer(result.towns, subject.suffix, translate, typo=result.typo)
         if isinstance(wanted, NotAPlace):
             return translate.refusal(wanted.sentence, zip=wanted.zip)
         outcome = self._chats.watch(subject.chat, subject.name, wanted, command.language)

@@ -3,30 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from monitor.bot.context import BotContext
 from monitor.bot.replies import Button, Reply, Translator, paragraphs, rows
 from monitor.errors import UsageError
 from monitor.places import EVERYWHERE, TownZips, ZipKind, parse_place
+from monitor.places.finder import FinderResult, find, label_area
 
 _MOST_ZIPS = 24  # buttons; beyond that, typing the ZIP code is easier than finding its button
 _MOST_STATES = 8
 _LONGEST_DATA = 64  # bytes behind a button (Bot API, InlineKeyboardButton)
 
 
-def named(words: Sequence[str], context: BotContext) -> tuple[TownZips, ...]:
-    """The towns that words name ("Hammond IN", "Hammond"), largest first, each with its residential ZIPs."""
-    name, state = " ".join(words), None
-    for count in (3, 2, 1):  # "District of Columbia"
-        if len(words) > count and (state := _state(" ".join(words[-count:]))) is not None:
-            name = " ".join(words[:-count])
-            break
-    found: dict[str, TownZips] = {}
-    for town in context.gazetteer.towns(name, state):
-        zips = tuple(zip for zip in town.zips if _lived_in(zip, context))
-        if zips:  # the largest of a name in a state is meant
-            found.setdefault(town.state, TownZips(town.name, town.state, zips, town.population))
-    return tuple(found.values())
+def find_areas(words: Sequence[str], context: BotContext) -> FinderResult:
+    """Find the areas that words name ("Hammond IN", "Cook County", "NYPD"), each with its residential ZIPs."""
+    result = find(" ".join(words), context.gazetteer)
+    areas = result.towns[:1] if result.sure else result.towns
+    lived_in = (
+        replace(area, zips=tuple(zip for zip in area.zips if _lived_in(zip, context))) for area in areas
+    )
+    return replace(result, towns=tuple(area for area in lived_in if area.zips))
 
 
 def is_town_rather_than_states(words: Sequence[str]) -> bool:
@@ -40,21 +37,14 @@ def is_town_rather_than_states(words: Sequence[str]) -> bool:
     )
 
 
-def offer(towns: Sequence[TownZips], suffix: str, translate: Translator) -> Reply:
-    """Answer a town's name.
+def offer(towns: Sequence[TownZips], suffix: str, translate: Translator, *, typo: bool = False) -> Reply:
+    """Answer a town's name; ``typo``: the name was misspelled, and these are near.
 
     ``suffix`` is added to each button's command, so that it concerns the same chat.
     """
     town = towns[0]
-    if len(towns) > 1:
-        states = ", ".join(each.state for each in towns[:_MOST_STATES])
-        return translate.refusal(
-            "There is a town of that name in %(states)s. Write it with its state: /watch %(town)s, "
-            "%(state)s.",
-            states=states + (", …" if len(towns) > _MOST_STATES else ""),
-            town=town.name,
-            state=town.state,
-        )
+    if typo or len(towns) > 1:
+        return _ask_which(towns, suffix, translate, typo=typo)
     name = f"{town.name}, {town.state}"
     if len(town.zips) > _MOST_ZIPS:
         return translate.refusal(
@@ -67,6 +57,26 @@ def offer(towns: Sequence[TownZips], suffix: str, translate: Translator) -> Repl
     return Reply(
         paragraphs(translate("Choose a ZIP code of <b>%(town)s</b>:", town=name)), rows(buttons, wide=4)
     )
+
+
+def _ask_which(towns: Sequence[TownZips], suffix: str, translate: Translator, *, typo: bool) -> Reply:
+    """Ask which town is meant, with a button for each."""
+    labels = list(dict.fromkeys(label_area(town) for town in towns))[:_MOST_STATES]
+    buttons = [Button(label, f"watch {label}{suffix}") for label in labels]
+    if typo:
+        text = translate("Did you mean one of these?")
+    else:
+        town = towns[0]
+        states = list(dict.fromkeys(each.state for each in towns))
+        text = translate(
+            "There is a town of that name in %(states)s. Write it with its state: /watch %(town)s, "
+            "%(state)s.",
+            states=", ".join(states[:_MOST_STATES]) + (", …" if len(states) > _MOST_STATES else ""),
+            town=town.name,
+            state=town.state,
+        )
+    short = [button for button in buttons if len(button.command.encode()) <= _LONGEST_DATA]
+    return Reply(text, rows(short, wide=2))
 
 
 def _state(text: str) -> str | None:

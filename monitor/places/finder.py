@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 from monitor.places.finder_names import known_areas, near_areas
@@ -47,10 +48,13 @@ _STREET = re.compile(
     r"|cir|circle|ter|terrace|calle|avenida)\.?$",
     re.IGNORECASE,
 )
+_WITH_COUNTY = re.compile(r"(?P<name>[^()]+) \((?P<county>[^()]+)\),? (?P<state>[^,()]+)")
 _GOVERNMENT = re.compile(
     r"^(?:the )?(?:city|town|village|township|ciudad|pueblo) (?:of|de) (?=\S)", re.IGNORECASE
 )
 _SAYS_STATE = re.compile(r"^(?:the )?(?:state of|estado de) | state$", re.IGNORECASE)
+CITY = 250_000
+"""People from whom on a city that bears a state's name may be meant: Washington, not Louisiana in Missouri."""
 MUCH = 10
 """Times as many people (or ZIPs of a county) as the next of its name make a place the one that is meant."""
 
@@ -74,7 +78,8 @@ class FinderResult:
     """What a text means: exactly one of ``zips`` (the text is ZIPs, or an address with its own), ``country``
     and ``problem``, or ``towns`` and ``states`` to choose from.
 
-    ``towns`` are areas of any kind, the one most likely meant first. ``sure``: the first one is meant.
+    ``towns`` are areas of any kind, the one most likely meant first. ``sure``: the state is meant if there is
+    one, else the first area.
     ``typo``: the text was misspelled and these are near. ``problem``: empty, digits, unknown_zip, no_town,
     nothing. ``more``: there are further towns than `CHOICES`.
     """
@@ -100,7 +105,7 @@ class FinderResult:
         if self.typo:
             return "typo"
         if self.sure:
-            return self.towns[0].kind if self.towns else "state"
+            return "state" if self.states else self.towns[0].kind
         return "question"
 
     @property
@@ -112,20 +117,20 @@ class FinderResult:
             return "United States"
         if not self.sure:
             return ""
-        return label_area(self.towns[0]) if self.towns else STATES[self.states[0]]
+        return STATES[self.states[0]] if self.states else label_area(self.towns[0])
 
     @property
     def places(self) -> tuple[str, ...]:
         """The ZIPs, the state or "US" that the text means; none for a question, a typo or a problem."""
         if self.zips or not self.sure:
             return self.zips or (("US",) if self.country else ())
-        return self.towns[0].zips if self.towns else self.states[:1]
+        return self.states[:1] or self.towns[0].zips
 
     @property
     def suggestions(self) -> tuple[str, ...]:
         """Texts to choose from, each of which means one place: the other areas, or all of them."""
-        towns = self.towns[1:] if self.sure else self.towns
-        states = self.states if self.towns else self.states[1:] if self.sure else self.states
+        states = self.states[1:] if self.sure else self.states
+        towns = self.towns[1:] if self.sure and not self.states else self.towns
         names = {town.name for town in self.towns}
         of_states = (f"{name} State" if name in names else name for name in map(STATES.__getitem__, states))
         return tuple(dict.fromkeys((*map(label_area, towns), *of_states)))
@@ -158,7 +163,7 @@ def find(text: str, gazetteer: Gazetteer) -> FinderResult:
         typed = typed[: at_the_end.start()].strip(" ,")
         if result.zips or not typed:
             return result
-    return _zip_in_front(typed, gazetteer) or _named(typed, gazetteer)
+    return _zip_in_front(typed, gazetteer) or _in_county(typed, gazetteer) or _named(typed, gazetteer)
 
 
 def _without_accents(text: str) -> str:
@@ -196,10 +201,10 @@ def _named(typed: str, gazetteer: Gazetteer) -> FinderResult:
     if is_agency(typed):
         towns, statewide = agency_areas(rest, state, gazetteer)
         if towns or statewide:
-            return _chosen(towns, statewide)
+            return _chosen(towns, statewide, gazetteer)
     counties = county_areas(rest, state, gazetteer, said=True)
     if counties:
-        return _chosen(counties, ())
+        return _chosen(counties, (), gazetteer)
     towns = _towns(rest, state, gazetteer)
     # "New York" and "Washington" are both, and the end of "Port Washington" and of "St. Louis" reads like
     # a state
@@ -211,7 +216,7 @@ def _named(typed: str, gazetteer: Gazetteer) -> FinderResult:
     if whole == "DC" and towns:
         whole = None  # Washington and its District are one place
     if towns or whole:
-        return _chosen(towns, (whole,) if whole else ())
+        return _chosen(towns, (whole,) if whole else (), gazetteer)
     if typed[:1].isdigit():
         return FinderResult(problem="no_town")
     prefix = _GOVERNMENT.match(typed)
@@ -221,18 +226,50 @@ def _named(typed: str, gazetteer: Gazetteer) -> FinderResult:
     return FinderResult(towns=near, typo=True) if near else FinderResult(problem="nothing")
 
 
-def _chosen(towns: tuple[TownZips, ...], states: tuple[str, ...]) -> FinderResult:
+def _chosen(towns: tuple[TownZips, ...], states: tuple[str, ...], gazetteer: Gazetteer) -> FinderResult:
     """The result with these choices, and whether the first one is meant."""
+    towns = _with_counties(towns[:CHOICES], gazetteer) + towns[CHOICES:]
     if len(towns) + len(states) == 1:
         sure = True
     elif states or not towns:
-        sure = False
+        sure = len(states) == 1 and not any(area.meant or area.population >= CITY for area in towns)
     else:
         first, second = towns[:2]
         alike = all(area.kind == first.kind for area in towns)  # not Hollywood, Florida, and the neighborhood
         larger = first.population >= MUCH * max(second.population, 1)
         sure = (first.meant and not second.meant) or (alike and larger)
     return FinderResult(towns=towns[:CHOICES], states=states, more=len(towns) > CHOICES, sure=sure)
+
+
+def _with_counties(towns: tuple[TownZips, ...], gazetteer: Gazetteer) -> tuple[TownZips, ...]:
+    """Towns of one name and state told apart by county: "Springfield (Delaware County)"."""
+    count = Counter(map(label_area, towns))
+    return tuple(
+        replace(town, name=f"{town.name} ({county})")
+        if count[label_area(town)] > 1 and (county := _county(town, gazetteer))
+        else town
+        for town in towns
+    )
+
+
+def _county(town: TownZips, gazetteer: Gazetteer) -> str:
+    areas = filter(None, map(gazetteer.zip, town.zips))
+    count = Counter(area.counties[0] for area in areas if area.counties)
+    return count.most_common(1)[0][0] if count else ""
+
+
+def _in_county(typed: str, gazetteer: Gazetteer) -> FinderResult | None:
+    """ "Springfield (Delaware County), PA", as suggestions tell namesakes apart."""
+    match = _WITH_COUNTY.fullmatch(typed)
+    state = _state(match["state"]) if match else None
+    if match is None or state is None:
+        return None
+    towns = gazetteer.towns(match["name"], state)
+    named = tuple(town for town in towns if key(_county(town, gazetteer)) == key(match["county"]))
+    if not named:
+        return None
+    label = f"{named[0].name} ({_county(named[0], gazetteer)})"
+    return FinderResult(towns=(replace(named[0], name=label),), sure=True)
 
 
 def _state(text: str) -> str | None:

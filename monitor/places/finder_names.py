@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib.resources import files
 
@@ -55,6 +55,8 @@ def _known() -> dict[str, tuple[KnownArea, ...]]:
         )
         for name in _cells(row["names"]):
             areas[key(name)].append(area)
+        if "(" in area.label:  # as a suggestion: it means itself
+            areas[key(area.label)].append(replace(area, first=True))
     return {name: tuple(rows) for name, rows in areas.items()}
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from functools import cached_property
@@ -18,6 +18,7 @@ from monitor.core.due import AT_ONCE, DEFAULT_HOUR, ZONES
 from monitor.errors import UsageError
 from monitor.messages.layout import clean
 from monitor.places.codes import parse_place, state_of_zip
+from monitor.places.finder import FinderResult, find
 from monitor.storage import meta
 from monitor.storage.engine import reading
 from monitor.storage.people import Follow, Subscriber
@@ -32,6 +33,8 @@ LONGEST = timedelta(days=2)
 """A form that was open for longer is shown again."""
 LONGEST_TEXT = 2000
 """The most characters of the places field that are read."""
+SUGGESTIONS = 5
+"""Places that are offered for a text that means several, or none."""
 _LONGEST_START = 64  # characters that a deep link may carry (Bot API, deep linking)
 
 
@@ -157,15 +160,15 @@ def validate_places(
     names: list[str] = []
     for text in _split(filled.places):
         name = place(text)
-        if name is None:
-            problems["places"] = translate(
-                request,
-                "“%(place)s” is neither a ZIP code nor a state. Write five digits, or a state such as IL; "
-                "our first page finds the ZIP codes of a town.",
-                place=clean(text, 40),
-            )
-            break
-        names.append(name)
+        if name is not None:
+            names.append(name)
+            continue
+        result = find(text, site_of(request).gazetteer)
+        if result.places:
+            names += result.places
+            continue
+        problems["places"] = _explain_unknown(request, text, result)
+        break
     if not problems and not names:
         problems["places"] = translate(
             request, "Write at least one place: a ZIP code, a state, or US for the whole country."
@@ -184,13 +187,30 @@ def validate_places(
     return problems, tuple(sorted(follows, key=lambda each: (order[each.place], each.source)))
 
 
+def _explain_unknown(request: Request, text: str, result: FinderResult) -> str:
+    """Say that a text is no place, with the places that it may mean."""
+    if result.suggestions:
+        return translate(
+            request,
+            "Which place is “%(place)s”? Write one of these: %(places)s.",
+            place=clean(text, 40),
+            places="; ".join(result.suggestions[:SUGGESTIONS]),
+        )
+    return translate(
+        request,
+        "“%(place)s” is neither a ZIP code nor a state. Write five digits, or a state such as IL; "
+        "our first page finds the ZIP codes of a town.",
+        place=clean(text, 40),
+    )
+
+
 def _split(text: str) -> list[str]:
     """Split places at commas or lines, ZIP codes also at spaces.
 
     "IL 60601" is one ZIP code, as on an envelope.
     """
     found: list[str] = []
-    for part in re.split(r"[,;/&+\n]+", text):
+    for part in _parts(text):
         words = part.split()
         if len(words) == 2 and words[1].isdigit() and words[0].upper() == state_of_zip(words[1]):
             del words[0]
@@ -201,6 +221,21 @@ def _split(text: str) -> list[str]:
         elif words:
             found.append(" ".join(words))
     return found
+
+
+def _parts(text: str) -> Iterator[str]:
+    """The parts between commas and the like; a name before a state stays whole ("Hammond, IN", "Queens, NY")."""
+    for line in re.split(r"[;/&+\n]+", text):
+        parts = [part.strip() for part in line.split(",")]
+        at = 0
+        while at < len(parts):
+            following = parts[at + 1] if at + 1 < len(parts) else ""
+            if parts[at] and place(parts[at]) is None and (place(following) or "").isalpha():
+                yield f"{parts[at]}, {following}"
+                at += 1
+            else:
+                yield parts[at]
+            at += 1
 
 
 def place(text: str) -> str | None:

@@ -122,7 +122,8 @@ def test_what_is_no_place_is_told_with_what_to_write_instead(world: World, text:
         ("Hammond, IN", "Choose a ZIP code of <b>Hammond, IN</b>:", 5),
         ("/watch hammond indiana", "Choose a ZIP code of <b>Hammond, IN</b>:", 5),
         ("/watch Indiana, PA", "Choose a ZIP code of <b>Indiana, PA</b>:", 3),
-        ("/watch Hammond", "Write it with its state: /watch Hammond, IN.", 0),
+        ("/watch Detroit Police Department", "has many ZIP codes. Send me yours", 0),
+        ("/watch South Boston", "Choose a ZIP code of <b>South Boston (Boston), MA</b>:", 3),
         ("/watch Chicago, IL", "Send me yours, such as /watch 60601.", 0),
     ],
 )
@@ -137,6 +138,20 @@ def test_a_town_is_answered_with_its_zip_codes_and_watched_by_a_tap(
         zips = {words for words, _ in answer.buttons[:-1]}
         world.press(answer.buttons[-1][1])
         assert {follow[1] for follow in world.follows()} == zips
+
+
+def test_a_town_in_several_states_is_asked_about_with_a_button_for_each(world: World) -> None:
+    answer = world.ask("/watch Hammond")
+    assert "Write it with its state: /watch Hammond, IN." in answer.text
+    assert ("Hammond, IN", "watch Hammond, IN") in answer.buttons
+    assert "Choose a ZIP code of <b>Hammond, IN</b>:" in world.press("watch Hammond, IN").text
+
+
+def test_a_misspelled_town_is_answered_with_those_that_are_near(world: World) -> None:
+    answer = world.ask("/watch Detriot")
+    assert "Did you mean one of these?" in answer.text
+    assert answer.buttons[0] == ("Detroit, MI", "watch Detroit, MI")
+    assert world.follows() == set()
 
 
 @pytest.mark.parametrize(

@@ -205,3 +205,23 @@ def test_broken_overrides_are_refused_with_every_problem(run: Run, tmp_path: Pat
     assert result.exit_code == 2
     assert "line 2" in result.stderr
     assert "line 3" in result.stderr
+
+
+def test_find_answers_with_kind_label_places_and_suggestions(run: Run) -> None:
+    answer = json.loads(run("find", "Hammond, IN", "--json").stdout)
+    assert list(answer) == ["kind", "label", "places", "suggestions"]
+    assert (answer["kind"], answer["label"]) == ("town", "Hammond, IN")
+    assert "46320" in answer["places"]
+    assert answer["suggestions"] == []
+    typo = json.loads(run("find", "Detriot", "--json").stdout)
+    assert (typo["kind"], typo["places"], typo["suggestions"][0]) == ("typo", [], "Detroit, MI")
+    digits = json.loads(run("find", "6032", "--json").stdout)
+    assert digits["kind"] == "none"
+    assert "five digits" in digits["label"]
+
+
+def test_find_speaks_to_people_without_json(run: Run) -> None:
+    answer = run("find", "Springfield").stdout
+    assert answer.startswith("question")
+    assert "suggestions: Springfield, MO; Springfield, MA" in answer
+    assert run("find", "Harlem").stdout.startswith("neighborhood: Harlem (Manhattan), NY\nplaces:      10026")
