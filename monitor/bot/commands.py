@@ -123,10 +123,14 @@ class Commands:
         self, words: tuple[str, ...], command: Command, subject: Subject, translate: Translator
     ) -> Reply:
         wanted = places.read(words, self._context)
-        if towns.is_town_rather_than_states(words) or wanted == NotAPlace(places.NOT_A_PLACE):
+        if (
+            towns.is_town_rather_than_states(words)
+            or towns.is_state_or_town(words, self._context)
+            or wanted == NotAPlace(places.NOT_A_PLACE)
+        ):
             result = towns.find_areas(words, self._context)
             if result.towns:
-                return towns.offer(result.towns, subject.suffix, translate, typo=result.typo)
+                return towns.offer(result, subject.suffix, translate)
         if isinstance(wanted, NotAPlace):
             return translate.refusal(wanted.sentence, zip=wanted.zip)
         outcome = self._chats.watch(subject.chat, subject.name, wanted, command.language)

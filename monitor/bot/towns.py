@@ -8,8 +8,8 @@ from dataclasses import replace
 from monitor.bot.context import BotContext
 from monitor.bot.replies import Button, Reply, Translator, paragraphs, rows
 from monitor.errors import UsageError
-from monitor.places import EVERYWHERE, TownZips, ZipKind, parse_place
-from monitor.places.finder import FinderResult, find, label_area
+from monitor.places import EVERYWHERE, ZipKind, parse_place
+from monitor.places.finder import FinderResult, find
 
 _MOST_ZIPS = 24  # buttons; beyond that, typing the ZIP code is easier than finding its button
 _MOST_STATES = 8
@@ -37,14 +37,23 @@ def is_town_rather_than_states(words: Sequence[str]) -> bool:
     )
 
 
-def offer(towns: Sequence[TownZips], suffix: str, translate: Translator, *, typo: bool = False) -> Reply:
-    """Answer a town's name; ``typo``: the name was misspelled, and these are near.
+def is_state_or_town(words: Sequence[str], context: BotContext) -> bool:
+    """Whether the words are two letters that mean a state and a town: "LA" is Louisiana or Los Angeles.
+
+    A state's full name means the state, since the bot answers commands and has watched it for "New York".
+    """
+    text = " ".join(words)
+    return len(text.replace(".", "")) == 2 and find(text, context.gazetteer).kind == "question"
+
+
+def offer(result: FinderResult, suffix: str, translate: Translator) -> Reply:
+    """Answer a town's name with its ZIP codes, or ask which town is meant.
 
     ``suffix`` is added to each button's command, so that it concerns the same chat.
     """
-    town = towns[0]
-    if typo or len(towns) > 1:
-        return _ask_which(towns, suffix, translate, typo=typo)
+    town = result.towns[0]
+    if result.kind in ("typo", "question"):
+        return _ask_which(result, suffix, translate)
     name = f"{town.name}, {town.state}"
     if len(town.zips) > _MOST_ZIPS:
         return translate.refusal(
@@ -59,15 +68,15 @@ def offer(towns: Sequence[TownZips], suffix: str, translate: Translator, *, typo
     )
 
 
-def _ask_which(towns: Sequence[TownZips], suffix: str, translate: Translator, *, typo: bool) -> Reply:
-    """Ask which town is meant, with a button for each."""
-    labels = list(dict.fromkeys(label_area(town) for town in towns))[:_MOST_STATES]
-    buttons = [Button(label, f"watch {label}{suffix}") for label in labels]
-    if typo:
+def _ask_which(result: FinderResult, suffix: str, translate: Translator) -> Reply:
+    """Ask which place is meant, with a button for each."""
+    town = result.towns[0]
+    states = list(dict.fromkeys(each.state for each in result.towns))
+    if result.typo:
         text = translate("Did you mean one of these?")
+    elif result.states:
+        text = translate("Which place do you mean?")
     else:
-        town = towns[0]
-        states = list(dict.fromkeys(each.state for each in towns))
         text = translate(
             "There is a town of that name in %(states)s. Write it with its state: /watch %(town)s, "
             "%(state)s.",
@@ -75,8 +84,8 @@ def _ask_which(towns: Sequence[TownZips], suffix: str, translate: Translator, *,
             town=town.name,
             state=town.state,
         )
-    short = [button for button in buttons if len(button.command.encode()) <= _LONGEST_DATA]
-    return Reply(text, rows(short, wide=2))
+    buttons = (Button(label, f"watch {label}{suffix}") for label in result.suggestions[:_MOST_STATES])
+    return Reply(text, rows((b for b in buttons if len(b.command.encode()) <= _LONGEST_DATA), wide=2))
 
 
 def _state(text: str) -> str | None:

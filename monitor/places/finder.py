@@ -202,17 +202,17 @@ def _named(typed: str, gazetteer: Gazetteer) -> FinderResult:
         towns, statewide = agency_areas(rest, state, gazetteer)
         if towns or statewide:
             return _chosen(towns, statewide, gazetteer)
-    counties = county_areas(rest, state, gazetteer, said=True)
+    counties = county_areas(rest, state, gazetteer, explicit=True)
     if counties:
         return _chosen(counties, (), gazetteer)
     towns = _towns(rest, state, gazetteer)
     # "New York" and "Washington" are both, and the end of "Port Washington" and of "St. Louis" reads like
     # a state
-    said = "," in typed and _state(typed.rpartition(",")[2])  # "Cook, IL" is in Illinois
-    if state is not None and not said and (not towns or not re.search(r"[\d,]", typed)):
+    has_state = "," in typed and _state(typed.rpartition(",")[2])  # "Cook, IL" is in Illinois
+    if state is not None and not has_state and (not towns or not re.search(r"[\d,]", typed)):
         towns = _distinct(towns + _towns(typed, None, gazetteer))
     if not towns and not whole:
-        towns = county_areas(rest, state, gazetteer, said=False)
+        towns = county_areas(rest, state, gazetteer, explicit=False)
     if whole == "DC" and towns:
         whole = None  # Washington and its District are one place
     if towns or whole:

@@ -21,23 +21,25 @@ _SPANISH_PARISH = re.compile(r"^(?:la )?parroquia de (.+)$", re.IGNORECASE)
 MOST_STATES = 12  # states in which an agency of a name is looked for
 
 
-def county_areas(text: str, state: str | None, gazetteer: Gazetteer, *, said: bool) -> tuple[TownZips, ...]:
+def county_areas(
+    text: str, state: str | None, gazetteer: Gazetteer, *, explicit: bool
+) -> tuple[TownZips, ...]:
     """The counties of a name, the one with the most ZIPs first.
 
-    ``said``: only if the text says that it means one ("Cook County", "condado de Cook").
+    ``explicit``: only if the text says that it means one ("Cook County", "condado de Cook").
     """
     name = _SPANISH_COUNTY.sub(r"\1 County", text.strip())
     name = _SPANISH_PARISH.sub(r"\1 Parish", name)
     parts = words(name)
-    says = (parts[-1:] and parts[-1] in _COUNTY_WORDS) or parts[:2] == ("county", "of")
-    if bool(says) != said or any(c.isdigit() for c in name):
+    has_kind = (parts[-1:] and parts[-1] in _COUNTY_WORDS) or parts[:2] == ("county", "of")
+    if bool(has_kind) != explicit or any(c.isdigit() for c in name):
         return ()
     areas = []
     for code in (state,) if state else STATES:
         table = gazetteer.table.state(code)
         for county in county_named(table, name):
             title = table.counties[county].title
-            if said and (
+            if explicit and (
                 table.counties[county].independent or ("parish" in parts) != title.endswith(" Parish")
             ):
                 continue
@@ -86,7 +88,7 @@ def _states_of(text: str, state: str | None, gazetteer: Gazetteer) -> list[tuple
         return [(code, 0) for code in (known or own)]
     if any(word in ("county", "parish") or word in COUNTY_OFFICES for word in parts):
         named = f"{spoken(name.core)} County"
-        counties = county_areas(named, None, gazetteer, said=True)
+        counties = county_areas(named, None, gazetteer, explicit=True)
         if counties:
             return [(area.state, area.population) for area in counties[:MOST_STATES]]
     if led and ("state" in parts or "highway" in parts):

@@ -160,10 +160,10 @@ def validate_places(
     names: list[str] = []
     for text in _split(filled.places):
         name = place(text)
-        if name is not None:
+        result = find(text, site_of(request).gazetteer)
+        if name is not None and result.kind != "question":  # "LA" is Louisiana or Los Angeles
             names.append(name)
             continue
-        result = find(text, site_of(request).gazetteer)
         if result.places:
             names += result.places
             continue

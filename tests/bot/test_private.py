@@ -147,6 +147,14 @@ def test_a_town_in_several_states_is_asked_about_with_a_button_for_each(world: W
     assert "Choose a ZIP code of <b>Hammond, IN</b>:" in world.press("watch Hammond, IN").text
 
 
+def test_what_is_a_state_and_a_city_is_asked_about(world: World) -> None:
+    answer = world.ask("/watch LA")
+    assert [words for words, _ in answer.buttons] == ["Los Angeles, CA", "Louisiana"]
+    assert world.follows() == set()
+    world.press("watch Louisiana")
+    assert {follow[1] for follow in world.follows()} == {"LA"}
+
+
 def test_a_misspelled_town_is_answered_with_those_that_are_near(world: World) -> None:
     answer = world.ask("/watch Detriot")
     assert "Did you mean one of these?" in answer.text

@@ -371,6 +371,34 @@ def test_places_are_read_as_people_write_them(small_town: Town, written: str, me
     assert {place for heading in headings for place in heading.split(", ")} == meant
 
 
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("Hammond, IN", {"46320", "46323", "46324", "46327"}),
+        ("60601, South Boston, MA", {"60601", "02127", "02210"}),
+        ("Harlem", {"10026", "10027", "10030", "10031", "10037", "10039"}),
+    ],
+)
+def test_the_form_takes_every_word_that_the_search_field_takes(
+    small_town: Town, written: str, meant: set[str]
+) -> None:
+    answer = small_town.sign_up(places=written)
+    headings = re.findall(r"<h3>(.*?) · ", answer.text)
+    assert {place for heading in headings for place in heading.split(", ")} == meant
+
+
+@pytest.mark.parametrize(
+    ("written", "suggestion"),
+    [("Detriot", "Detroit, MI"), ("LA", "Los Angeles, CA; Louisiana"), ("Springfield", "Springfield, MO")],
+)
+def test_a_word_that_is_no_place_by_itself_comes_back_with_suggestions(
+    small_town: Town, written: str, suggestion: str
+) -> None:
+    answer = small_town.sign_up(places=written)
+    assert answer.status_code == 422
+    assert suggestion in answer.text
+
+
 def test_a_digest_arrives_at_the_local_hour(town: Town, publish: Publish) -> None:
     town.member(frequency="daily", hour="8", zone="America/Chicago")
     out(town, publish, "Chicago Police Department")
