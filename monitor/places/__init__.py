@@ -1,6 +1,6 @@
-"""Which ZIP codes an agency serves, offline: the packaged table, the rule, the operator's overrides and the resident's side.
+"""Which ZIP codes an agency serves, offline: the packaged table, the rule, the overrides and the finder.
 
-The names below are imported when they are first asked for: what only reads places (`monitor.places.codes`) stays quick.
+The names below are imported on first use, so that a module that only parses places starts quickly.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""From a town to its ZIPs: mailing city, distance and population together, since mailing cities reach beyond city limits."""
+"""From a town to its ZIPs by mailing city, distance and population."""
 
 from __future__ import annotations
 
@@ -17,17 +17,18 @@ WITHIN = 0.7  # of a ZIP's own radius: the town lies inside it
 INSIDE = 0.8  # of the radius: nearer to the middle a ZIP is the town's whatever its mailing city
 ABOUT_KM = 12.0  # where the ZIPs about the middle of a town are looked for
 AROUND_KM = 6.0  # how far from a place the ZIPs are whose counties it may lie in
-BUILDING = 10  # tenths of a kilometre: the radius of a ZIP below which it is a building or a campus
+BUILDING = 10  # tenths of a kilometer: the radius of a ZIP below which it is a building or a campus
 BY_HAND_KM = 5.0  # the ZIP nearest to a town's middle is its own also where the list does not name it
 BESIDE_KM = 1.0  # a ZIP whose centre is hardly farther than the nearest one's
 
-# Whose a ZIP is, told by depth: the distance of its centre from the middle of a town in units of the town's radius.
-# Depth up to which a mailing city's ZIPs may be the town's, and the kilometres beyond its radius.
+# Whose a ZIP is, told by depth: the distance of its centre from the middle of a town in units of the town's
+# radius.
+# Depth up to which a mailing city's ZIPs may be the town's, and the kilometers beyond its radius.
 REACH, REACH_KM = 3.0, 9.0
 LISTED = 1.75  # deeper a ZIP that the hand-kept list gives to another municipality is that one's
-FILLS = 0.5  # of a ZIP's radius: a smaller neighbour does not fill the ZIP that it lies in
-OUTSKIRTS = 1.25  # from this depth on weaker evidence gives a ZIP to a neighbour
-POSTED = 0.4  # depth up to which a neighbour with ZIPs of its own has the ZIP as well
+FILLS = 0.5  # of a ZIP's radius: a smaller neighbor does not fill the ZIP that it lies in
+OUTSKIRTS = 1.25  # from this depth on weaker evidence gives a ZIP to a neighbor
+POSTED = 0.4  # depth up to which a neighbor with ZIPs of its own has the ZIP as well
 NEIGHBOUR, NEIGHBOUR_OUTSIDE = 0.7, 1.0  # the same for one without, and on the outskirts
 SUBURB = 0.8  # the same for a suburb without a government, only on the outskirts
 ENCLAVE, RIM = 0.5, 0.85  # the same inside the town's radius beyond the rim, if it is half as deep
@@ -42,7 +43,8 @@ CITY = (
 )
 LARGE = 80_000  # cities from this size on reach into the wide ZIPs on their edge that lie deepest in them
 DEEP = 0.4  # unless it lies in their middle
-# Depth up to which a town takes ZIPs that lie deepest in it, having none or some of its own, and where others are looked for.
+# Depth up to which a town takes ZIPs that lie deepest in it, having none or some of its own, and where
+# others are looked for.
 CLAIM, CLAIM_BESIDE, CLAIM_KM = 1.6, 1.0, 30.0
 OWN_DEPTH = 1.2  # up to which a ZIP with a city's name is not to be taken by a town that has ZIPs of its own
 _HALF = 0.5
@@ -68,7 +70,7 @@ class NamedPlace:
 def radius_km(population: int) -> float:
     """The radius of a town as large as its population suggests: between 1.5 and 35 km.
 
-    American towns hold 300 to 1,500 people to the square kilometre, more the larger they are.
+    American towns hold 300 to 1,500 people to the square kilometer, more the larger they are.
     """
     density = 350 + 60 * math.sqrt(max(population, 0)) / 10
     return min(35.0, max(1.5, math.sqrt(population / (math.pi * min(density, 1800)))))
@@ -85,7 +87,7 @@ def centre(table: StateTable, rows: tuple[int, ...]) -> Point | None:
 
 @lru_cache(maxsize=16384)
 def sites(table: StateTable, name_key: str) -> tuple[NamedPlace, ...]:
-    """Every place of that name in the state: the post town first, then by population; townships known by county last."""
+    """All places of a name in the state: post towns first, then by population, then townships."""
     towns = table.towns.get(name_key, ())
     shared: dict[Town, list[int]] = {t: [] for t in towns}
     astray: list[int] = []  # the post town is another place than the populated places of that name
@@ -157,7 +159,7 @@ def _mail_rows(table: StateTable, mail: str) -> tuple[int, ...]:
 
 
 def _same_place_km(town: Town, zip_radius: int) -> float:
-    """How far the centre of a mailing city's ZIP may lie from the town of its name; wide ZIPs have theirs far out."""
+    """The most km from a town to the center of a ZIP of its mailing name; wide ZIPs have theirs far out."""
     reach = reach_km(radius_km(town.population))
     beyond = zip_radius / 10 if town.population >= LARGE else 0.0
     return max(SAME_PLACE_KM, reach + beyond, 1.2 * zip_radius / 10)
@@ -201,8 +203,11 @@ def closest(
 
 @lru_cache(maxsize=8192)
 def town_rows(table: StateTable, site: NamedPlace) -> tuple[int, ...]:
-    """The ZIPs of a town: as listed by hand; or those of its mailing city that lie near enough for its size, those about its middle, and the
-    post office nearest to it."""
+    """The ZIPs of a town.
+
+    As listed by hand; else those of its mailing city that are near enough for its size, those around its
+    center, and the post office nearest to it.
+    """
     if site.point is None:
         return site.rows
     if site.known:
@@ -245,7 +250,7 @@ def town_rows(table: StateTable, site: NamedPlace) -> tuple[int, ...]:
 
 
 def _related(table: StateTable, site: NamedPlace, near: list[tuple[float, int]]) -> tuple[int, ...]:
-    """What the Census relation says, where the table was built with it: the land decides, and the town's own PO boxes come with it."""
+    """The ZIPs of the Census relation, if the table was built with it, and the town's own PO boxes."""
     rows = {row for row, _ in table.relation.get(key(site.name), ())}
     if not rows & {row for _, row in near}:
         return ()
@@ -263,7 +268,7 @@ def reach_km(limit: float) -> float:
 
 
 def _belongs(table: StateTable, row: int, site: NamedPlace, limit: float) -> bool:
-    """Whether a ZIP of the mailing city is the town's: near enough for its size, and not rather a neighbour's."""
+    """Whether a ZIP of the mailing city is the town's: near enough for its size, and not a neighbor's."""
     here = table.point(row)
     if here is None or site.point is None:
         return True
@@ -299,7 +304,7 @@ def _listed(table: StateTable) -> dict[int, frozenset[str]]:
 
 
 def _has_enclave(table: StateTable, town: Town, row: int, km: float, site: NamedPlace, depth: float) -> bool:
-    """Whether a municipality without ZIPs of its own fills a ZIP inside the town's radius (Midwest City in Oklahoma City)."""
+    """Whether a municipality without ZIPs fills a ZIP within the town's radius (Midwest City)."""
     theirs = km / radius_km(town.population)
     return (
         town.governed
@@ -311,7 +316,7 @@ def _has_enclave(table: StateTable, town: Town, row: int, km: float, site: Named
 
 
 def _has(table: StateTable, town: Town, row: int, km: float, site: NamedPlace, depth: float) -> bool:
-    """Whether a neighbour rather than the town has a ZIP outside the town's radius, by how deep it lies in each."""
+    """Whether a neighbor has a ZIP outside the town's radius, by how deep it lies in each."""
     theirs = km / radius_km(town.population)
     posted = key(town.name) in table.by_city
     if (
@@ -331,12 +336,12 @@ def _has(table: StateTable, town: Town, row: int, km: float, site: NamedPlace, d
 
 
 def _fills(table: StateTable, town: Town, row: int) -> bool:
-    """Whether a neighbour is large enough for a ZIP to be its own, rather than a village within it."""
+    """Whether a neighbor is large enough for a ZIP to be its own, rather than a village within it."""
     return radius_km(town.population) >= table.radius[row] / 10 * FILLS
 
 
 def _is_its_own_citys(table: StateTable, row: int, site: NamedPlace, limit: float) -> bool:
-    """Whether a ZIP of another mailing city lies deeper in that city than in the town ("60644" for Oak Park is Chicago's)."""
+    """Whether a ZIP lies deeper in its mailing city than in the town (60644: Chicago, not Oak Park)."""
     name, here = key(table.cities[table.city[row]]), table.point(row)
     if here is None or site.point is None or name == key(site.name) or row in site.rows:
         return False
@@ -350,7 +355,7 @@ def _is_its_own_citys(table: StateTable, row: int, site: NamedPlace, limit: floa
 
 
 def _is_near_its_own_city(table: StateTable, row: int) -> bool:
-    """Whether the town that gives a ZIP its mailing name has it about it, or is a place without a government ("Old Greenwich")."""
+    """Whether the town of a ZIP's mailing name surrounds it, or has no government ("Old Greenwich")."""
     here = table.point(row)
     towns = table.towns.get(key(table.cities[table.city[row]]), ())
     return here is None or not any(

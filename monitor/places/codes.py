@@ -15,14 +15,22 @@ EVERYWHERE = "US"
 
 _ZIP = re.compile(r"([0-9]{5})(?:[-\s]?[0-9]{4})?")
 _PREFIXES = (
-    "005:NY 006-007:PR 008:VI 009:PR 010-027:MA 028-029:RI 030-038:NH 039-049:ME 050-054:VT 055:MA 056-059:VT 060-069:CT "
-    "070-089:NJ 090-098:AE 100-149:NY 150-196:PA 197-199:DE 200:DC 201:VA 202-205:DC 206-212:MD 214-219:MD 220-246:VA "
-    "247-268:WV 270-289:NC 290-299:SC 300-319:GA 320-339:FL 340:AA 341-342:FL 344:FL 346-347:FL 349:FL 350-352:AL 354-369:AL "
-    "370-385:TN 386-397:MS 398-399:GA 400-418:KY 420-427:KY 430-459:OH 460-479:IN 480-499:MI 500-516:IA 520-528:IA "
-    "530-532:WI 534-535:WI 537-549:WI 550-551:MN 553-567:MN 569:DC 570-577:SD 580-588:ND 590-599:MT 600-620:IL 622-629:IL "
-    "630-631:MO 633-641:MO 644-658:MO 660-662:KS 664-679:KS 680-681:NE 683-693:NE 700-701:LA 703-708:LA 710-714:LA "
-    "716-729:AR 730-731:OK 733:TX 734-741:OK 743-749:OK 750-799:TX 800-816:CO 820-831:WY 832-838:ID 840-847:UT 850-853:AZ "
-    "855-857:AZ 859-860:AZ 863-865:AZ 870-871:NM 873-884:NM 885:TX 889-891:NV 893-895:NV 897-898:NV 900-908:CA 910-928:CA "
+    "005:NY 006-007:PR 008:VI 009:PR 010-027:MA 028-029:RI 030-038:NH 039-049:ME 050-054:VT 055:MA "
+    "056-059:VT 060-069:CT "
+    "070-089:NJ 090-098:AE 100-149:NY 150-196:PA 197-199:DE 200:DC 201:VA 202-205:DC 206-212:MD "
+    "214-219:MD 220-246:VA "
+    "247-268:WV 270-289:NC 290-299:SC 300-319:GA 320-339:FL 340:AA 341-342:FL 344:FL 346-347:FL 349:FL "
+    "350-352:AL 354-369:AL "
+    "370-385:TN 386-397:MS 398-399:GA 400-418:KY 420-427:KY 430-459:OH 460-479:IN 480-499:MI 500-516:IA "
+    "520-528:IA "
+    "530-532:WI 534-535:WI 537-549:WI 550-551:MN 553-567:MN 569:DC 570-577:SD 580-588:ND 590-599:MT "
+    "600-620:IL 622-629:IL "
+    "630-631:MO 633-641:MO 644-658:MO 660-662:KS 664-679:KS 680-681:NE 683-693:NE 700-701:LA 703-708:LA "
+    "710-714:LA "
+    "716-729:AR 730-731:OK 733:TX 734-741:OK 743-749:OK 750-799:TX 800-816:CO 820-831:WY 832-838:ID "
+    "840-847:UT 850-853:AZ "
+    "855-857:AZ 859-860:AZ 863-865:AZ 870-871:NM 873-884:NM 885:TX 889-891:NV 893-895:NV 897-898:NV "
+    "900-908:CA 910-928:CA "
     "930-961:CA 962-966:AP 967-968:HI 969:GU 970-979:OR 980-986:WA 988-994:WA 995-999:AK"
 )
 
@@ -42,43 +50,49 @@ _STATE_OF_ZIP = {"96799": "AS", "96950": "MP", "96951": "MP", "96952": "MP", "06
 
 
 def state_of_zip(code: str) -> str | None:
-    """The state, territory or military region of a ZIP by its first three digits (USPS Publication 65), None if unassigned."""
+    """The state or military region of a ZIP by its first three digits; None if unassigned.
+
+    Source: USPS Publication 65.
+    """
     return _STATE_OF_ZIP.get(code) or _STATE_OF_PREFIX.get(code[:3])
 
 
 def parse_place(text: str) -> str:
-    """The place that a person asks for: a ZIP (ZIP+4 is cut), a USPS state code, or "US"; UsageError says what is wrong."""
-    asked = " ".join(unicodedata.normalize("NFKC", text).split())
-    if not asked:
+    """Parse a place: a ZIP (ZIP+4 is cut), a state or "US". Raises UsageError with what is wrong."""
+    typed = " ".join(unicodedata.normalize("NFKC", text).split())
+    if not typed:
         raise UsageError("Give a place: a ZIP code such as 60601, a state such as IL, or US for everything.")
-    match = _ZIP.fullmatch(asked)
+    match = _ZIP.fullmatch(typed)
     if match:
         return match[1]
-    if re.fullmatch(r"[\d\s-]+", asked):
-        raise UsageError(_digits_refused(asked))
-    if asked.casefold() in ("us", "u.s.", "usa", "u.s.a.", "all", "everything", "united states"):
+    if re.fullmatch(r"[\d\s-]+", typed):
+        raise UsageError(_digits_refused(typed))
+    if typed.casefold() in ("us", "u.s.", "usa", "u.s.a.", "all", "everything", "united states"):
         return EVERYWHERE
-    if asked.upper() in MILITARY:
+    if typed.upper() in MILITARY:
         raise UsageError(
-            f'"{asked}" is a military region, not a state: give the ZIP of the base, or US for everything.'
+            f'"{typed}" is a military region, not a state: give the ZIP of the base, or US for everything.'
         )
-    reading = read_state(asked)
+    reading = read_state(typed)
     if reading is None:
         raise UsageError(
-            f'"{asked}" is neither a ZIP code nor a state. Give five digits (60601), a state (IL or Illinois) or US.'
+            f'"{typed}" is neither a ZIP code nor a state. Give five digits (60601), '
+            "a state (IL or Illinois) or US."
         )
     if not reading.exact:
         raise UsageError(
-            f'"{asked}" is not a state. If you mean {STATES[reading.code]}, write "{STATES[reading.code]}" or "{reading.code}".'
+            f'"{typed}" is not a state. If you mean {STATES[reading.code]}, '
+            f'write "{STATES[reading.code]}" or "{reading.code}".'
         )
     return reading.code
 
 
-def _digits_refused(asked: str) -> str:
-    digits = re.sub(r"\D", "", asked)
+def _digits_refused(typed: str) -> str:
+    digits = re.sub(r"\D", "", typed)
     if len(digits) in (3, 4):
         return (
-            f'"{asked}" has {len(digits)} digits and a ZIP code has five. If it starts with zeros, write them: '
+            f'"{typed}" has {len(digits)} digits and a ZIP code has five. '
+            "If it starts with zeros, write them: "
             "they are never guessed, since it may as well be a slip."
         )
-    return f'"{asked}" is not a ZIP code: write five digits (60601), or nine as ZIP+4 (60601-1234).'
+    return f'"{typed}" is not a ZIP code: write five digits (60601), or nine as ZIP+4 (60601-1234).'

@@ -21,7 +21,7 @@ MAIN_PART = 4  # an agency of the county has at least one in so many of its ZIPs
 
 
 def county_agency(query: Query) -> Placement | None:
-    """Sheriff, county police, constable, parish, prosecutor: every ZIP with at least 2 % of its land in the county."""
+    """Sheriff, county police, prosecutor: all ZIPs with at least 2 % of their land in the county."""
     for part in query.name.parts:
         found = counties_said(query.table, part)
         says_county = "county" in part or "parish" in part
@@ -113,7 +113,7 @@ def _covers(query: Query, counties: Iterable[int]) -> Placement | None:
 
 
 def _covers_part(query: Query, rows: set[int], counties: tuple[str, ...]) -> Placement | None:
-    """One of a county's districts ("King County Fire District 2"): about its address, else anywhere in the county."""
+    """A district of a county ("King County Fire District 2"): about its address, else the county."""
     address = query.address
     near = rows & set(town_rows(query.table, address)) if address is not None else set()
     reason = (
@@ -144,7 +144,7 @@ def _office_without_the_word(query: Query) -> Placement | None:
 
 
 def _seat(query: Query) -> int | None:
-    """The county or independent city that the address lies in for the most part: Richmond, Virginia, is not in Richmond County."""
+    """The county or independent city that holds most of the address: Richmond, Virginia, is in no county."""
     return main_counties(query.table, query.address)[0] if query.address and query.address.located else None
 
 
@@ -180,7 +180,7 @@ def given_county(query: Query) -> Placement | None:
 
 
 def misspelt_county(query: Query) -> Placement | None:
-    """A misspelt county before the word, by a bounded edit distance inside the state; only when one alone comes near."""
+    """A misspelled county, by a bounded edit distance within the state; only if exactly one is near."""
     table, name = query.table, query.name
     for part in name.parts:
         if "county" in part:

@@ -54,7 +54,7 @@ _GOVERNMENT = re.compile(
 )
 _SAYS_STATE = re.compile(r"^(?:the )?(?:state of|estado de) | state$", re.IGNORECASE)
 CITY = 250_000
-"""People from whom on a city that bears a state's name may be meant: Washington, not Louisiana in Missouri."""
+"""The population from which a city with a state's name may be meant: Washington, not Louisiana, MO."""
 MUCH = 10
 """Times as many people (or ZIPs of a county) as the next of its name make a place the one that is meant."""
 
@@ -66,8 +66,10 @@ PROBLEMS: Mapping[str, str] = MappingProxyType(
         "empty": "Write a ZIP code, a town or an address.",
         "digits": "A ZIP code has five digits. If yours starts with zeros, write them too.",
         "unknown_zip": "We know no ZIP code like that. Is every digit right?",
-        "no_town": "Add the town and the state to the address (100 Main St, Springfield, IL), or write the ZIP code.",
-        "nothing": "We found no town of that name. Write it with its state (Hammond, IN), or write the ZIP code.",
+        "no_town": "Add the town and the state to the address (100 Main St, Springfield, IL), "
+        "or write the ZIP code.",
+        "nothing": "We found no town of that name. Write it with its state (Hammond, IN), "
+        "or write the ZIP code.",
     }
 )
 """Why nothing was found, by `FinderResult.problem`; the site and the bot have them in their catalogue."""
@@ -95,7 +97,7 @@ class FinderResult:
 
     @property
     def kind(self) -> str:
-        """zip, zips, country, state, town, city, county, borough, neighborhood, agency, question, typo or none."""
+        """zip, zips, country, state, question, typo, none, or the kind of the area (`TownZips`)."""
         if self.zips:
             return "zip" if len(self.zips) == 1 else "zips"
         if self.country:
@@ -177,8 +179,9 @@ def _zips(codes: list[str], gazetteer: Gazetteer) -> FinderResult:
 
 
 def _zip_in_front(typed: str, gazetteer: Gazetteer) -> FinderResult | None:
-    """ "90210 Beverly Hills": a ZIP that is before its own town or state; before anything else five digits are
-    a house number.
+    """A ZIP before its own town or state ("90210 Beverly Hills").
+
+    Before anything else five digits are a house number.
     """
     code, _, rest = typed.partition(" ")
     area = gazetteer.zip(code) if _ZIP_ALONE.fullmatch(code) else None
@@ -191,7 +194,7 @@ def _zip_in_front(typed: str, gazetteer: Gazetteer) -> FinderResult | None:
 
 
 def _named(typed: str, gazetteer: Gazetteer) -> FinderResult:
-    """A state, an agency, a county, a town, or an address without a usable ZIP; else what is spelled nearly so."""
+    """A state, an agency, a county, a town or an address without a usable ZIP; else names that are near."""
     whole = _state(_SAYS_STATE.sub("", typed))
     if whole and _SAYS_STATE.search(typed):
         return FinderResult(states=(whole,), sure=True)
@@ -320,7 +323,7 @@ def _names(text: str, *, within: bool) -> Iterator[str]:
 
 
 def _distinct(towns: tuple[TownZips, ...]) -> tuple[TownZips, ...]:
-    """Each set of ZIPs in a state once: small places of one name in one state often share their post office."""
+    """Each set of ZIPs in a state once: small places of one name often share their post office."""
     seen: dict[tuple[str, tuple[str, ...]], TownZips] = {}
     for town in towns:
         if town.zips:

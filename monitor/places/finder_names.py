@@ -1,4 +1,4 @@
-"""Names that no official table has (nicknames, boroughs, neighborhoods), and names that are nearly spelled so."""
+"""Names that no official table has (nicknames, boroughs, neighborhoods), and suggestions for typos."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ TWO_SLIPS_PEOPLE = 5000  # smaller towns are too many to be meant by a text that
 
 @dataclass(frozen=True, slots=True)
 class KnownArea:
-    """A row of nicknames.csv: whole counties, a town, or ZIPs. ``first``: it is meant before towns of the name."""
+    """A row of nicknames.csv: counties, a town, or ZIPs. ``first``: it is meant before towns of the name."""
 
     kind: str
     label: str

@@ -26,9 +26,10 @@ _NO_STATE = Placement(
 
 @dataclass(frozen=True, slots=True)
 class Covers:
-    """Who covers a ZIP: ``agencies`` by the ZIP itself, ``statewide`` by its state, ``not_placed`` are in the state, nobody knows where.
+    """Who covers a ZIP: ``agencies`` by the ZIP, ``statewide`` by its state.
 
-    ``area`` is None for a ZIP that the table does not have; ``state`` is then read from its prefix.
+    ``not_placed`` are agencies of the state that could not be placed within it. ``area`` is None for a ZIP
+    that the table does not have; ``state`` is then read from its prefix.
     """
 
     zip: str

@@ -1,4 +1,4 @@
-"""Universities, schools, airports, transit, hospitals, parks and tribal nations: where they are, not the whole city."""
+"""Universities, schools, airports, transit, hospitals, parks, tribal nations: where they are in a city."""
 
 from __future__ import annotations
 
@@ -21,16 +21,19 @@ BRANCH_KM = 30.0  # farther from its town a branch is another town's ("Austin Co
 BRANCH_PEOPLE = 2000  # smaller places are more often the name of a hall or a founder
 
 _COMMON = word_set(
-    "north south east west central northern southern eastern western state national united american saint valley county city "
-    "independent unified consolidated community technical university college school police union junior public safety "
-    "southwest southeast northwest northeast texas lake center health science campus system board trustees main"
+    "north south east west central northern southern eastern western state national united american saint "
+    "valley county city "
+    "independent unified consolidated community technical university college school police union junior "
+    "public safety "
+    "southwest southeast northwest northeast texas lake center health science campus system board "
+    "trustees main"
 )
 _NOT_ALONE = _COMMON | kinds.KIND_WORDS | kinds.INSTITUTION_WORDS
 _NEVER = kinds.SURE_INSTITUTION_WORDS | word_set("of at and the for")
 
 
 def institution(query: Query) -> Placement | None:
-    """Universities, schools, airports, transit, hospitals, parks, tribal nations: the ZIPs near their point, seat or address."""
+    """Universities, schools, airports and the like: the ZIPs near their point, seat or address."""
     said = query.name.words
     known = campus(said, query.state)
     if known is None and not kinds.is_institution(said) and not kinds.is_tribal(said):
@@ -89,7 +92,7 @@ def _seat(query: Query) -> Placement | None:
 
 
 def _branch(query: Query, own: kinds.Words) -> NamedPlace | None:
-    """The town of a branch that the name speaks of, beside its ``own`` words: "... - Loudoun", "... Newark Campus"."""
+    """The town of a branch in the name, without its ``own`` words: "... - Loudoun", "... Newark Campus"."""
     said = query.name.parts[0]
     at = said.index("campus") if "campus" in said else 0
     for part in (*query.name.parts[1:], said[max(0, at - 3) : at]):
@@ -139,7 +142,7 @@ def _near_name(query: Query) -> Placement | None:
 
 
 def _runs(part: kinds.Words) -> Iterator[kinds.Words]:
-    """Runs of words that may be a place, the longest first, later ones before earlier ("... at San Antonio")."""
+    """Runs of words that may be a place, longest first, later before earlier ("... at San Antonio")."""
     for length in range(min(4, len(part)), 0, -1):
         for at in range(len(part) - length, -1, -1):
             run = part[at : at + length]
@@ -150,7 +153,7 @@ def _runs(part: kinds.Words) -> Iterator[kinds.Words]:
 
 
 def _named_towns(query: Query) -> Iterator[NamedPlace]:
-    """The towns in the name, those of a branch first: near the town that the institution is named after, if it is."""
+    """The towns in the name, a branch's first; near the town that the institution is named after."""
     own = kinds.state_words(query.state)
     home = named_site(query) if kinds.is_named_after_a_town(query.name) else None
     middle = home.point if home is not None and home.located else None

@@ -48,29 +48,41 @@ ALWAYS_STATE = _phrases(
 """Phrases that no town or county uses of itself."""
 
 STATE_FUNCTIONS = word_set(
-    "state dept fire division bureau office board commission attorney highway game fish wildlife army air alcoholic "
-    "alcohol marine capitol conservation forest forestry law gaming lottery racing rangers agency secretary inspector "
-    "correctional corrections correction environmental parole probation narcotics mounted executive supreme legislative governor governors motor drug gang "
-    "park parks livestock agriculture insurance dot transportation task criminal judicial military senate house warden wardens natural marshal abc ale atf commerce customs deep encon general land dci dec dem bca bci sbi doc dps excise liquor tobacco cannabis casino youth "
-    "vehicle vehicles investigative investigation crime health human trial court courts juvenile lottery racing parks tax revenue labor"
+    "state dept fire division bureau office board commission attorney highway game fish wildlife army air "
+    "alcoholic "
+    "alcohol marine capitol conservation forest forestry law gaming lottery racing rangers agency "
+    "secretary inspector "
+    "correctional corrections correction environmental parole probation narcotics mounted executive "
+    "supreme legislative governor governors motor drug gang "
+    "park parks livestock agriculture insurance dot transportation task criminal judicial military senate "
+    "house warden wardens natural marshal abc ale atf commerce customs deep encon general land dci dec "
+    "dem bca bci sbi doc dps excise liquor tobacco cannabis casino youth "
+    "vehicle vehicles investigative investigation crime health human trial court courts juvenile lottery "
+    "racing parks tax revenue labor"
 )
 """What follows the own state's name in the name of one of its agencies."""
 
 STATE_SUBJECTS = word_set(
-    "correction corrections correctional justice revenue insurance agriculture forestry conservation wildlife lottery gaming "
-    "parole probation environmental natural investigation investigations veterans labor taxation commerce juvenile "
+    "correction corrections correctional justice revenue insurance agriculture forestry conservation "
+    "wildlife lottery gaming "
+    "parole probation environmental natural investigation investigations veterans labor taxation commerce "
+    "juvenile "
     "transportation motor health human mental inspector agricultural"
 )
 """What a department without any place in its name is of ("Department of Corrections")."""
 
 INSTITUTION_WORDS = word_set(
-    "university universidad college colleges school schools airport airports hospital hospitals medical transit transportation "
-    "railroad railway rail institute polytechnic seminary campus academy park parks housing port ports harbor zoo museum "
-    "authority preserve preserves recreation library clinic healthcare health turnpike expressway bridge tunnel lake "
+    "university universidad college colleges school schools airport airports hospital hospitals medical "
+    "transit transportation "
+    "railroad railway rail institute polytechnic seminary campus academy park parks housing port ports "
+    "harbor zoo museum "
+    "authority preserve preserves recreation library clinic healthcare health turnpike expressway bridge "
+    "tunnel lake "
     "waterway water utility utilities mall casino community ranch dam reservoir isd"
 )
 SURE_INSTITUTION_WORDS = word_set(
-    "university universidad college colleges school schools airport airports hospital hospitals medical transit railroad railway "
+    "university universidad college colleges school schools airport airports hospital hospitals medical "
+    "transit railroad railway "
     "institute polytechnic seminary campus housing preserve preserves zoo museum turnpike isd"
 )
 
@@ -83,11 +95,16 @@ COUNTY_OFFICES = word_set("sheriff constable constables sheriffs prosecutor pros
 """Offices that a county has even when the word "county" is not in the name."""
 
 KIND_WORDS = word_set(
-    "police policia policing sheriff marshal marshals constable constables dept fire jail detention prison penitentiary law ranger rangers "
-    "patrol security court courts prosecutor prosecutors attorney attorneys correctional corrections correction bureau division "
-    "office headquarters safety public station substation deputies enforcement narcotics investigations investigation "
-    "sheriffs commonwealths states district districts probation parole coroner animal dispatch communications emergency 911 traffic "
-    "services service unit task force cuartel comandancia departamento distrito precinto precinct agency board commission drug "
+    "police policia policing sheriff marshal marshals constable constables dept fire jail detention "
+    "prison penitentiary law ranger rangers "
+    "patrol security court courts prosecutor prosecutors attorney attorneys correctional corrections "
+    "correction bureau division "
+    "office headquarters safety public station substation deputies enforcement narcotics investigations "
+    "investigation "
+    "sheriffs commonwealths states district districts probation parole coroner animal dispatch "
+    "communications emergency 911 traffic "
+    "services service unit task force cuartel comandancia departamento distrito precinto precinct agency "
+    "board commission drug "
     "criminal special officers officer protection gang violent crimes municipal community"
 )
 """Where one of these stands, the place of the name is over."""
@@ -102,7 +119,8 @@ LONGEST = 400  # characters of a name that are read
 _ARTICLES = word_set("la las los el")
 _SPANISH = word_set("de del la el los las municipal municipio general area estatal nueva zona")
 _REGIONS = word_set(
-    "north south east west central northern southern eastern western northeast northwest southeast southwest northeastern northwestern "
+    "north south east west central northern southern eastern western northeast northwest southeast "
+    "southwest northeastern northwestern "
     "southeastern southwestern upper lower middle of"
 )
 _BEFORE_ATTORNEY = word_set("state prosecuting circuit county")
@@ -115,7 +133,7 @@ _INVERTED = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class AgencyName:
-    """An agency's name taken apart. ``core`` is what its first part says before the word for its kind: where it is."""
+    """An agency's parsed name. ``core`` are the words before the word for its kind: where it is."""
 
     text: str
     words: Words
@@ -131,7 +149,7 @@ def contains(where: Words, what: Words) -> bool:
 
 
 def read_name(text: str, state: str = "") -> AgencyName:
-    """A name as parts and core, without the ``state`` that may follow the place ("Kansas City Kansas Police"); never fails."""
+    """Parse a name; drop the ``state`` after the place ("Kansas City Kansas Police"). Never fails."""
     text = text[:LONGEST]
     inverted = _INVERTED.match(text)
     if inverted:
@@ -146,7 +164,7 @@ def read_name(text: str, state: str = "") -> AgencyName:
 
 
 def core_of(part: Words) -> tuple[Words, str]:
-    """The words before the kind ("schiller park" of "Schiller Park Police Dept"), or after it ("Police of Pinesdale")."""
+    """The words before the kind ("Schiller Park Police"), or after it ("Police of Pinesdale")."""
     start = 0
     designator = ""
     while start < len(part) and part[start] in _LEADERS:
@@ -186,7 +204,7 @@ def core_of(part: Words) -> tuple[Words, str]:
 
 
 def variants(core: Words) -> list[Words]:
-    """The core, and the core without what only designates ("lower merion twp" -> "lower merion"), longest first."""
+    """The core, and the core without its designator ("lower merion twp", "lower merion"), longest first."""
     if len(core) > 2 and core[-1] == "ward":
         core = core[:-2]  # "Lower Burrell Fourth Ward Constable"
     found = [core]
@@ -208,7 +226,7 @@ _STATE_WORDS = {code: words(name) for code, name in STATES.items()}
 
 
 def state_led(name: AgencyName, state: str) -> Words | None:
-    """What follows the own state's name at the head of the agency's name, None when it does not stand there."""
+    """The words after the agency's own state's name; None if the name does not begin with it."""
     first = name.parts[0] if name.parts else ()
     while first and first[0] in ("the", "state", "commonwealth", "of"):
         first = first[1:]
@@ -235,7 +253,7 @@ def is_surely_institution(part: Words) -> bool:
 
 
 def is_part_of_county(said: Words) -> bool:
-    """Whether one of several districts of a county is named ("King County Fire District 2", "Fire Protection District")."""
+    """Whether the name is of a district of a county ("King County Fire District 2")."""
     if any(w in COUNTY_OFFICES for w in said) or "police" in said:
         return False
     numbered = any(w.isdigit() and w != "911" for w in said)
@@ -243,7 +261,7 @@ def is_part_of_county(said: Words) -> bool:
 
 
 def is_named_after_a_town(name: AgencyName) -> bool:
-    """Whether an institution follows the place in the name ("El Paso Community College"): it is not the town's government."""
+    """Whether an institution is named after a town ("El Paso Community College")."""
     first = next((part for part in name.parts if contains(part, name.core)), ())
     if "police" in first:
         first = first[: first.index("police")]  # "Yakima Police Department Airport Substation" is the city's

@@ -1,4 +1,4 @@
-"""Hand-kept knowledge, each in a CSV beside this module: governments, mailing names and campuses that no rule can guess."""
+"""Hand-kept tables beside this module: governments, mailing names and campuses that no rule can guess."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from monitor.places.names import key, squeeze, words
 
 @dataclass(frozen=True, slots=True)
 class Consolidated:
-    """A force whose area is whole counties, by name; one of the phrases must head a part of the agency's name."""
+    """A force of whole counties; one of the phrases must begin a part of the agency's name."""
 
     phrases: tuple[tuple[str, ...], ...]
     counties: tuple[str, ...]
@@ -67,7 +67,7 @@ def _mailing() -> dict[tuple[str, str], tuple[tuple[str, tuple[str, ...]], ...]]
 
 
 def mailing(state: str, name_key: str) -> tuple[tuple[str, tuple[str, ...]], ...]:
-    """Municipalities of that name whose mail goes by other names: each with its name and its ZIPs or post towns."""
+    """Municipalities of a name whose mail goes by other names: each with its ZIPs or post towns."""
     return _mailing().get((state, name_key), ())
 
 

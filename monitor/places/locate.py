@@ -54,7 +54,7 @@ STEPS: tuple[Step, ...] = (
 
 
 def locate_in(listing: Listing, table: StateTable) -> Placement:
-    """The placement of a listing whose state is known; what no step can place stays in its state, in words that say so."""
+    """Place a listing whose state is known; one that no step can place stays in its state."""
     query = Query(listing, table, read_name(listing.name, table.state))
     for step in STEPS:
         placement = step(query)

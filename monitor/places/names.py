@@ -79,7 +79,7 @@ _NOT_WORD = re.compile(r"[^a-z0-9]+")
 
 
 def plain(text: str) -> str:
-    """Lower case without accents, apostrophes and dots: "Canon City", "Prince Georges", "O Fallon" kept as "ofallon"."""
+    """Lower case without accents, apostrophes and dots: "canon city", "prince georges", "ofallon"."""
     if not text.isascii():
         text = "".join(c for c in unicodedata.normalize("NFKD", text) if not unicodedata.combining(c))
         text = text.replace("\u2018", "'")
@@ -100,7 +100,7 @@ def words(text: str) -> tuple[str, ...]:
 
 @lru_cache(maxsize=65536)
 def key(text: str) -> str:
-    """A name as it is compared: its words without the spaces ("La Porte" is "Laporte", "Mt. Airy" is "Mount Airy")."""
+    """A name as it is compared, without spaces: "La Porte" is "Laporte", "Mt. Airy" is "Mount Airy"."""
     return "".join(words(text))
 
 

@@ -1,4 +1,4 @@
-"""The operator's corrections: a CSV that says where an agency belongs, checked as a whole when it is loaded."""
+"""The operator's corrections: a CSV of agencies and their places, checked as a whole when it is loaded."""
 
 from __future__ import annotations
 
@@ -96,7 +96,8 @@ def _read(path: Path, reader: csv.DictReader[str], gazetteer: Gazetteer) -> Over
         made, wrong = _row(cells, gazetteer)
         if None in row:
             wrong.append(
-                f"has more than {len(COLUMNS)} cells: put places in one cell, separated by spaces or semicolons"
+                f"has more than {len(COLUMNS)} cells: put places in one cell, "
+                "separated by spaces or semicolons"
             )
         if made is not None:
             identity = (
@@ -136,13 +137,13 @@ def _row(cells: dict[str, str], gazetteer: Gazetteer) -> tuple[Override | None, 
 
 
 def _placement(text: str, note: str, gazetteer: Gazetteer) -> tuple[Placement | None, list[str]]:
-    asked = text.replace(";", " ").replace(",", " ").split()
-    if not asked:
+    words = text.replace(";", " ").replace(",", " ").split()
+    if not words:
         return None, ["gives no places"]
     zips: set[str] = set()
     states: set[str] = set()
     wrong: list[str] = []
-    for word in asked:
+    for word in words:
         try:
             place = parse_place(word)
         except UsageError as error:

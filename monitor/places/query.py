@@ -121,7 +121,7 @@ def counties_by_key(table: StateTable, stem: str) -> list[int]:
 
 
 def counties_said(table: StateTable, part: tuple[str, ...]) -> list[int]:
-    """The counties before the word county, parish, borough or municipio in a part of a name, or after "county of"."""
+    """The counties before the word county, parish, borough or municipio, or after "county of"."""
     found: list[int] = []
     for at, word in enumerate(part):
         if word not in _COUNTY_WORDS:

@@ -8,11 +8,11 @@ from rapidfuzz.distance import OSA
 from rapidfuzz.process import extract
 
 SHORT = 9  # letters up to which one slip is allowed, above it two
-LEAST = 5  # shorter names have too many neighbours
+LEAST = 5  # shorter names have too many neighbors
 
 
 def near_keys(wanted: str, known: Iterable[str]) -> list[str]:
-    """The known keys nearest to a misspelt one: same first letter, at most one slip up to nine letters, two above."""
+    """The keys nearest to a misspelled one: same first letter, one slip up to nine letters, two above."""
     if len(wanted) < LEAST:
         return []
     allowed = 1 if len(wanted) <= SHORT else 2

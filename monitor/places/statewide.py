@@ -16,13 +16,14 @@ _OFFICES = frozenset(("dept", "state", "division", "bureau", "office", "board", 
 ACRONYMS: dict[str, frozenset[str]] = {
     state: word_set(text)
     for state, text in {
-        "AL": "alea", "AK": "ast", "AZ": "azdps", "AR": "asp", "CA": "chp cdcr cdfw", "CO": "csp cbi cpw", "CT": "csp",
-        "DE": "dsp", "FL": "fhp fwc fdle", "GA": "gsp gbi", "ID": "isp", "IL": "isp idnr", "IN": "isp", "IA": "isp dci",
-        "KS": "khp kbi", "KY": "ksp", "LA": "lsp", "ME": "msp", "MD": "msp mdta", "MA": "msp", "MI": "msp",
-        "MN": "msp bca", "MS": "mhp mbi", "MO": "mshp", "MT": "mhp", "NE": "nsp", "NV": "nhp nsp", "NH": "nhsp",
-        "NJ": "njsp", "NM": "nmsp", "NY": "nysp", "NC": "ncshp ncdps", "ND": "ndhp", "OH": "oshp bci", "OK": "ohp osbi obn",
-        "OR": "osp", "PA": "psp", "RI": "risp", "SC": "schp sled scdnr", "SD": "sdhp", "TN": "thp tbi twra",
-        "TX": "txdps tpwd tabc", "UT": "uhp", "VT": "vsp", "VA": "vsp", "WA": "wsp wdfw", "WV": "wvsp", "WI": "wsp", "WY": "whp",
+        "AL": "alea", "AK": "ast", "AZ": "azdps", "AR": "asp", "CA": "chp cdcr cdfw", "CO": "csp cbi cpw",
+        "CT": "csp", "DE": "dsp", "FL": "fhp fwc fdle", "GA": "gsp gbi", "ID": "isp", "IL": "isp idnr",
+        "IN": "isp", "IA": "isp dci", "KS": "khp kbi", "KY": "ksp", "LA": "lsp", "ME": "msp",
+        "MD": "msp mdta", "MA": "msp", "MI": "msp", "MN": "msp bca", "MS": "mhp mbi", "MO": "mshp",
+        "MT": "mhp", "NE": "nsp", "NV": "nhp nsp", "NH": "nhsp", "NJ": "njsp", "NM": "nmsp", "NY": "nysp",
+        "NC": "ncshp ncdps", "ND": "ndhp", "OH": "oshp bci", "OK": "ohp osbi obn", "OR": "osp", "PA": "psp",
+        "RI": "risp", "SC": "schp sled scdnr", "SD": "sdhp", "TN": "thp tbi twra", "TX": "txdps tpwd tabc",
+        "UT": "uhp", "VT": "vsp", "VA": "vsp", "WA": "wsp wdfw", "WV": "wvsp", "WI": "wsp", "WY": "whp",
     }.items()
 }  # fmt: skip
 """Letters by which a state's own agencies are known."""
@@ -75,7 +76,7 @@ def _always(part: kinds.Words) -> bool:
 
 
 def _after_the_state(query: Query, after: kinds.Words) -> bool:
-    """Whether what follows the own state's name is one of its offices: not "New York City Police", "Iowa City Police"."""
+    """Whether an office of the state follows its name: not "New York City Police", "Iowa City Police"."""
     if not after:
         return True
     if after[0] == "state" and kinds.is_surely_institution(after):

@@ -24,7 +24,7 @@ T = TypeVar("T")
 
 
 def distance(a: Point, b: Point) -> float:
-    """Kilometres between two points on an equirectangular map: within 0.5 % of the great circle up to 200 km."""
+    """Kilometers between two points on an equirectangular map; within 0.5 % of the great circle to 200 km."""
     dy = math.radians(b[0] - a[0])
     dx = math.radians(b[1] - a[1]) * math.cos(math.radians((a[0] + b[0]) / 2))
     return EARTH_KM * math.hypot(dx, dy)
@@ -34,7 +34,7 @@ def distance(a: Point, b: Point) -> float:
 class Town:
     """A populated place with a point: (latitude, longitude) in degrees; population 0 when it is not known.
 
-    ``governed`` tells a municipality or township from a neighbourhood, which has no government of its own.
+    ``governed`` tells a municipality or township from a neighborhood, which has no government of its own.
     """
 
     name: str
@@ -69,11 +69,11 @@ class County:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class StateTable:
-    """One state. ZIPs are rows: the state's own first, then those of neighbours that reach into it."""
+    """One state. ZIPs are rows: the state's own first, then those of neighbors that reach into it."""
 
     state: str
     zips: tuple[str, ...]
-    homes: tuple[str, ...]  # states of the last rows, those of neighbours
+    homes: tuple[str, ...]  # states of the last rows, those of neighbors
     cities: tuple[str, ...]
     city: array[int]
     lat: array[int]
@@ -95,7 +95,7 @@ class StateTable:
     )  # key -> (row, percent) of the Census relation
 
     def point(self, row: int) -> Point | None:
-        """The centre of a ZIP in degrees."""
+        """The center of a ZIP in degrees."""
         return None if self.lat[row] == NOWHERE else (self.lat[row] / 1000, self.lon[row] / 1000)
 
     def home(self, row: int) -> str:

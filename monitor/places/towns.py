@@ -24,7 +24,7 @@ from monitor.places.table import distance
 BOTH_KM = 25.0  # up to this distance a department may serve the place it is named after and its address's
 PARTNERS_KM = 30.0  # farther apart two towns do not share a police department
 GOOD_PART = 20  # percent of its land
-GOOD_PIECE = 0.1  # of an independent city's land that a ZIP holds: Charlottesville lies in ZIPs that are mostly countryside
+GOOD_PIECE = 0.1  # of an independent city's land that a ZIP holds; Charlottesville's ZIPs are mostly rural
 TOWN_PEOPLE = 5000  # a town of so many is meant before a township that is known by its county only
 MUCH = 10  # times as many people make another place of the name unlikely
 LONGER = 5  # letters that a village may have more than its township: "ville", "burg"
@@ -41,7 +41,7 @@ _DIRECTIONS = word_set("north south east west upper lower new old little great m
 
 
 def name_is_city(query: Query) -> Placement | None:
-    """The agency's name without its kind equals the address city: that city, whatever other words it holds."""
+    """The agency's name without its kind equals the address city: that city."""
     site = query.address
     if site is None or not query.city or kinds.is_named_after_a_town(query.name):
         return None
@@ -64,7 +64,7 @@ def name_is_city(query: Query) -> Placement | None:
 
 
 def _township_beside(query: Query, city: NamedPlace, cores: list[kinds.Words]) -> NamedPlace:
-    """The township about a city of the same name, where the hand-kept list knows it ("Bethlehem Township"); else the city."""
+    """The township around a city of its name if the hand-kept list has it, else the city."""
     whole = sites(query.table, squeeze(cores[0])) if cores else ()
     return next((s for s in whole if s.known and s != city), city)
 
@@ -114,7 +114,7 @@ def address_city(query: Query) -> Placement | None:
 
 
 def branch(query: Query) -> Placement | None:
-    """A later part of the name that is a town ("Cuartel de la Policia - Patillas", "Drug Task Force - Hartsville")."""
+    """A later part of the name that is a town ("Cuartel de la Policia - Patillas")."""
     for part in query.name.parts[1:]:
         for core in (part, *kinds.variants(kinds.core_of(part)[0])):
             site = next((s for s in query.fit(sites(query.table, squeeze(core))) if s.located), None)
@@ -124,7 +124,7 @@ def branch(query: Query) -> Placement | None:
 
 
 def namesake(query: Query) -> Placement | None:
-    """A village that is known to exist, not where, beside the town it is named after: North Hodge by Hodge."""
+    """A village without a known point, beside the town that it is named after: North Hodge by Hodge."""
     table = query.table
     for core in kinds.variants(query.name.core):
         if squeeze(core) in table.unlocated and core[0] in _DIRECTIONS:
@@ -212,7 +212,7 @@ def _nearest_of_name(query: Query, piece: kinds.Words, beside: list[NamedPlace])
 
 
 def misspelt_town(query: Query) -> Placement | None:
-    """A misspelt town, by a bounded edit distance inside the state; only when one name alone comes near."""
+    """A misspelled town, by a bounded edit distance inside the state; only when one name alone comes near."""
     table = query.table
     for text in (*kinds.variants(query.name.core), tuple(query.city.split())):
         wanted = squeeze(text)
@@ -250,7 +250,7 @@ def named_site(query: Query) -> NamedPlace | None:
 
 
 def _away_from(query: Query, site: NamedPlace, address: NamedPlace) -> float:
-    """Kilometres from the address to a place; a township known by its county counts as near in the county of the address."""
+    """Kilometers from the address to a place; a township in the county of the address counts as near."""
     if site.point is not None and address.point is not None:
         away = distance(site.point, address.point)
         apart = query.name.designator == "twp" and not counties_of(query.table, site) & counties_around(
@@ -275,8 +275,10 @@ def _named_only(query: Query, site: NamedPlace) -> Placement | None:
 
 
 def _is_beside_another(query: Query, site: NamedPlace, address: NamedPlace) -> bool:
-    """Whether a township of the name also lies in another county about the address: both Douglass Townships are
-    served by Boyertown's post office."""
+    """Whether a township of the name also lies in another county around the address.
+
+    Both Douglass Townships are served by the post office of Boyertown.
+    """
     if query.name.designator != "twp" or query.counties or query.point is not None:
         return False
     table = query.table
@@ -288,7 +290,7 @@ def _is_beside_another(query: Query, site: NamedPlace, address: NamedPlace) -> b
 
 
 def _is_outgrown(query: Query, site: NamedPlace) -> bool:
-    """Whether a populated place of the post town's name lies elsewhere in the state, the post town having none."""
+    """Whether a populated place of the name lies elsewhere, while the post town is none."""
     if site.population or query.point is not None or query.counties:
         return False
     others = sites(query.table, squeeze(tuple(query.city.split())))
@@ -303,8 +305,10 @@ def _post_towns(query: Query) -> int:
 
 
 def _rivals(query: Query, site: NamedPlace) -> bool:
-    """Whether another place of the same name in the state could be meant as well: not a much smaller one than a town that is known to
-    the post, unless the name says township."""
+    """Whether another place of the same name in the state could be meant as well.
+
+    Not a much smaller one than a town with a post office, unless the name says township.
+    """
     if query.point is not None or query.counties:
         return False
     others = {s for core in kinds.variants(query.name.core) for s in sites(query.table, squeeze(core))} - {
@@ -328,7 +332,7 @@ def _town(
     rule: str = "covers",
     other: str = "",
 ) -> Placement | None:
-    """A town's ZIPs: an independent city's by its land, any other's by mailing city, distance and population."""
+    """A town's ZIPs: an independent city's by land, others by mailing city, distance and population."""
     table = query.table
     if confidence is Confidence.EXACT and _is_astray(query, site):
         confidence, rule = Confidence.CONFLICT, "point_astray"
@@ -351,7 +355,7 @@ def _is_astray(query: Query, site: NamedPlace) -> bool:
 
 
 def _city_rows(query: Query, city: int) -> set[int]:
-    """The ZIPs of an independent city: those that lie in it for a good part, and those that are a good part of it; all when none is."""
+    """The ZIPs that lie in an independent city for a good part or are a good part of it; else all."""
     table = query.table
     rows = table.counties[city].zips
     shares = {r: dict(table.shares[r])[city] for r in rows}
@@ -362,8 +366,11 @@ def _city_rows(query: Query, city: int) -> set[int]:
 
 
 def _township(query: Query, site: NamedPlace) -> Placement | None:
-    """A township known by its county only: what is near the point, the part of the address city in the county, the village that bears
-    its name there, or else the county."""
+    """A township known by its county only.
+
+    The ZIPs near its point, the part of the address city in the county, the village that bears its name
+    there, or else the county.
+    """
     table, county = query.table, site.county
     assert county is not None
     title = table.counties[county].title
@@ -396,7 +403,7 @@ def _township(query: Query, site: NamedPlace) -> Placement | None:
 
 
 def _namesake(query: Query, county: int) -> NamedPlace | None:
-    """A village in the county that bears the township's name: Lampeter for West Lampeter, Plumsteadville for Plumstead."""
+    """A village of the township's name in the county: Lampeter for West Lampeter."""
     core = kinds.variants(query.name.core)[-1]
     while len(core) > 1 and core[0] in _DIRECTIONS:
         core = core[1:]

@@ -12,7 +12,7 @@ from monitor.places.table import Point, StateTable, Table
 from monitor.states import STATES
 
 TOWNS_KM = 25.0
-LEAST_PEOPLE = 1000  # smaller places nearby are neighbourhoods as often as towns
+LEAST_PEOPLE = 1000  # smaller places nearby are neighborhoods as often as towns
 
 
 class ZipKind(StrEnum):
@@ -24,16 +24,18 @@ class ZipKind(StrEnum):
     MILITARY = "military"
 
 
-# Prefixes that the Postal Service gives to single receivers: federal departments, the revenue service, large mailers.
+# Prefixes that the Postal Service gives to single receivers: federal departments, the revenue service,
+# large mailers.
 _UNIQUE_PREFIXES = word_set("005 055 192 202 203 204 205 311 375 399 459 569 649 733 842 885 889")
 _UNIQUE_WORDS = ("University", "College", "Afb", "State Univ", "Institute")
 
 
 @dataclass(frozen=True, slots=True)
 class ZipArea:
-    """A ZIP. ``towns`` has the mailing city first, then towns that it partly serves; ``counties`` the largest share of land first.
+    """A ZIP. ``towns`` has the mailing city first, then towns that it partly serves.
 
-    ``state`` is the postal one, ``states`` all that it reaches into. ``point`` is its centre in degrees. ``notices`` are sentences.
+    ``counties`` has the one with the largest share of the land first. ``state`` is the postal one, ``states``
+    are all that it reaches into. ``point`` is its center in degrees. ``notices`` are sentences for people.
     """
 
     zip: str
@@ -74,7 +76,10 @@ def unknown_notice(zip_code: str) -> str:
         return f"{zip_code} is not a ZIP code that we know, and its first digits belong to no state."
     if state in MILITARY:
         return _notices(zip_code, ZipKind.MILITARY, state, ())[0]
-    return f"{zip_code} is not a ZIP code that we know. By its first digits it is in {STATES[state]}: only agencies of the whole state match."
+    return (
+        f"{zip_code} is not a ZIP code that we know. By its first digits it is in {STATES[state]}: "
+        "only agencies of the whole state match."
+    )
 
 
 def _kind(state: StateTable, row: int) -> ZipKind:
@@ -108,15 +113,18 @@ def _notices(zip_code: str, kind: ZipKind, state: str, states: tuple[str, ...]) 
     if kind is ZipKind.MILITARY:
         where = MILITARY.get(state, "a military post office")
         said.append(
-            f"{zip_code} is a military or diplomatic post office ({where}): no local agency can be matched to it."
+            f"{zip_code} is a military or diplomatic post office ({where}): "
+            "no local agency can be matched to it."
         )
     elif kind is ZipKind.PO_BOX:
         said.append(
-            f"{zip_code} has no area of its own: PO boxes or one large receiver. Matches are those of its post office's town."
+            f"{zip_code} has no area of its own: PO boxes or one large receiver. "
+            "Matches are those of its post office's town."
         )
     elif kind is ZipKind.UNIQUE:
         said.append(
-            f"{zip_code} belongs to one large receiver and has no area of its own. Matches are those of its town."
+            f"{zip_code} belongs to one large receiver and has no area of its own. "
+            "Matches are those of its town."
         )
     if len(states) > 1:
         others = " and ".join(STATES[s] for s in states[1:])

@@ -10,8 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from monitor.places import load
-from monitor.places.finder import find
+from monitor.places.finder import PROBLEMS, find
 from monitor.states import STATES
+from monitor.web import home
 from monitor.web.home import residential_zips
 from tests.web.conftest import Running
 
@@ -74,6 +75,27 @@ def test_a_state_that_is_also_a_town_is_offered_as_both() -> None:
 )
 def test_what_cannot_be_found_says_why(text: str, problem: str) -> None:
     assert find(text, load()).problem == problem
+
+
+def test_the_site_and_the_command_give_the_same_reasons() -> None:
+    assert dict(PROBLEMS) == home._PROBLEMS
+
+
+def test_a_misspelled_town_is_offered_as_it_is_spelled(web: Running) -> None:
+    answer = web.find("Detriot")
+    assert "Did you mean one of these?" in answer.text
+    assert "Detroit, Michigan" in answer.text
+
+
+def test_an_address_without_a_town_asks_for_it(web: Running) -> None:
+    answer = web.find("100 Main St")
+    assert answer.status_code == 422
+    assert "Add the town and the state to the address" in answer.text
+
+
+def test_a_county_is_one_tap_for_all_of_it(web: Running) -> None:
+    answer = web.find("Harris County, TX")
+    assert ">All of Harris County</a>" in answer.text
 
 
 @settings(max_examples=60)
