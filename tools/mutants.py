@@ -59,10 +59,14 @@ SWAPS = {
 
 @dataclass(frozen=True, slots=True)
 class Mutant:
-    """One token replaced by another; ``start`` and ``end`` are offsets of characters in the file."""
+    """One token replaced by another; ``start`` and ``end`` are offsets of characters in the file.
+
+    ``column`` counts from 1, as editors do.
+    """
 
     file: str
     line: int
+    column: int
     start: int
     end: int
     old: str
@@ -70,7 +74,7 @@ class Mutant:
     text: str
 
     def __str__(self) -> str:
-        return f"{self.file}:{self.line}: `{self.old}` -> `{self.new}` in: {self.text}"
+        return f"{self.file}:{self.line}:{self.column}: `{self.old}` -> `{self.new}` in: {self.text}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +122,10 @@ class _Finder(ast.NodeVisitor):
         if new is None:
             return
         line = self.source.count("\n", 0, start) + 1
-        self.found.append(Mutant(self.file, line, start, end, old, new, self._lines[line - 1].strip()))
+        column = start - self._starts[line - 1] + 1
+        self.found.append(
+            Mutant(self.file, line, column, start, end, old, new, self._lines[line - 1].strip())
+        )
 
     def _between(self, left: ast.expr, right: ast.expr) -> None:
         low, high = self._end(left), self._start(right)

@@ -340,6 +340,34 @@ def test_a_lease_is_renewed_several_times_before_it_runs_out(
     assert max(waits) <= LEASE.total_seconds() / 3
 
 
+def test_a_sender_claims_no_more_than_a_batch_ahead(
+    sqlite_world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is claimed and not sent waits for a lease to run out after a crash, and nobody else can send it."""
+    world, batch = sqlite_world, 8
+    monkeypatch.setattr("monitor.outbox.leases.BATCH", batch)
+    monkeypatch.setattr("monitor.outbox.send.BATCH", batch)
+    for number in range(40):
+        world.person(f"p{number}@a.example", "IN")
+    world.publish(HAMMOND)
+    world.fan_out()
+    channel = Recorder(concurrency=1)
+    begun = 0
+    ahead: list[int] = []
+
+    async def look(envelope: Envelope) -> None:
+        nonlocal begun
+        begun += 1
+        for _ in range(10):  # the supply may claim meanwhile
+            rows = await asyncio.to_thread(world.rows)
+        claimed = sum(row.owner is not None or row.state != "due" for row in rows)
+        ahead.append(claimed - begun)
+
+    channel.before = look
+    assert world.send(channel).sent == 40
+    assert max(ahead) <= batch // 2 + batch
+
+
 def test_a_kind_of_message_that_this_version_does_not_know_is_kept(world: World) -> None:
     person = world.person("a@a.example", "IN")
     world.write(

@@ -55,6 +55,14 @@ def test_a_message_that_is_never_accepted_is_given_up_within_three_days(draws: l
     assert now <= START + LIFETIME
 
 
+def test_the_last_attempt_may_be_at_the_end_of_the_lifetime_and_not_after_it() -> None:
+    tried = Attempts(START, len(WAITS))
+    end = START + LIFETIME
+    now = end - WAITS[-1]
+    assert next_attempt(tried, LATER, now, chance=lambda: 1.0) == end
+    assert next_attempt(tried, LATER, now + timedelta(seconds=1), chance=lambda: 1.0) is None
+
+
 def test_the_wait_that_was_asked_for_is_a_minimum() -> None:
     flood = Transient(retry_after=timedelta(hours=2))
     assert next_attempt(Attempts(START), flood, START, chance=lambda: 0.5) == START + timedelta(hours=2)
