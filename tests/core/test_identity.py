@@ -8,7 +8,16 @@ from datetime import date
 
 import pytest
 
-from monitor.core.identity import content_digest, digest, expand, keyed, natural_key, normalise, pair
+from monitor.core.identity import (
+    content_digest,
+    digest,
+    expand,
+    keyed,
+    named_key,
+    natural_key,
+    normalise,
+    pair,
+)
 from monitor.domain import Listing
 from tests.core.simulation import agency
 
@@ -242,3 +251,9 @@ def test_the_same_county_wins_over_a_name_a_little_more_alike() -> None:
     near = agency("Bay County Sheriff", key="b", since=DAY, county="Bay County")
     other = agency("Clay County Sheriff's Office", key="c", since=DAY, county="Clay County")
     assert pair([gone], [near, other]) == [(gone, near)]
+
+
+def test_a_name_is_recognized_whatever_the_city_unless_the_list_tells_agencies_apart_by_it() -> None:
+    gary, hammond = (agency("Lake Sheriff", "IN", city=city) for city in ("Gary", "Hammond"))
+    assert named_key(gary) == named_key(hammond) == named_key(agency("LAKE  sheriff", "IN"))
+    assert named_key(gary, by_city=True) != named_key(hammond, by_city=True)

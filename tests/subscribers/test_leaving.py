@@ -194,6 +194,16 @@ def test_a_form_that_still_waits_is_forgotten_with_its_address(
     assert who(engine, keys, "bob@example.org") is not None
 
 
+def test_somebody_pending_without_a_date_on_their_link_is_forgotten_48_hours_after_they_came(
+    sqlite_engine: Engine, keys: KeyFile, now: datetime
+) -> None:
+    ask(sqlite_engine, keys, now)
+    with db.transaction(sqlite_engine) as conn:
+        conn.execute(sa.update(SubscriberRow).values(confirm_until=None))
+    assert purge(sqlite_engine, now + timedelta(hours=48, seconds=-1)).unconfirmed == 0
+    assert purge(sqlite_engine, now + timedelta(hours=48)).unconfirmed == 1
+
+
 def test_purging_keeps_to_the_times(engine: Engine, keys: KeyFile, now: datetime) -> None:
     ask(engine, keys, now, "late@example.org")
     ask(engine, keys, now + timedelta(hours=1), "waits@example.org")

@@ -91,6 +91,17 @@ def test_a_rotated_key_opens_and_finds_everything(
     assert subscribers.reapply_erasures(engine, new, stones, now) == 1
 
 
+def test_a_rotation_is_ordinary_unless_the_key_is_said_to_have_leaked(
+    sqlite_engine: Engine, tmp_path: Path, now: datetime
+) -> None:
+    old = unlocked(sqlite_engine, tmp_path)
+    link = token(old, Purpose.MANAGE, member(sqlite_engine, old, now))
+    subscribers.rotate(sqlite_engine, tmp_path, now)
+    new = unlocked(sqlite_engine, tmp_path)
+    found = subscribers.look(sqlite_engine, new, Purpose.MANAGE, link, now + timedelta(hours=1)).found
+    assert found is LinkState.OPEN
+
+
 @pytest.mark.parametrize("leaked", [False, True])
 def test_links_in_mails_that_were_sent_go_on_working(
     sqlite_engine: Engine, tmp_path: Path, now: datetime, leaked: bool

@@ -24,7 +24,7 @@ from monitor.storage import people
 from monitor.storage.deliveries.tables import DeliveryRow
 from monitor.storage.people.tables import ConfirmationRow, RateWindowRow, SignupRow, SubscriberRow
 from monitor.subscribers import LinkState, SignupAnswer, SignupLimits
-from monitor.subscribers.signup import MOST_IN_A_MAILBOX, network_of
+from monitor.subscribers.signup import MOST_IN_A_MAILBOX, network_of, schedule
 from tests.subscribers.conftest import ANN, ask, count, deliveries, member, token, who, wish
 
 DAY = timedelta(days=1)
@@ -251,6 +251,15 @@ def into(engine: Engine, keys: KeyFile, now: datetime, state: str) -> None:
         one = member(engine, keys, now)
         with db.transaction(engine) as conn:
             people.change(conn, one.id, strikes=2, first_strike_at=now)
+
+
+@pytest.mark.parametrize("hour", [-1, 0, 23, 24])
+def test_a_digest_may_come_at_each_hour_of_the_day_midnight_included(hour: int) -> None:
+    if 0 <= hour < 24:
+        assert schedule("daily", "America/Chicago", hour, "UTC") == ("America/Chicago", hour)
+    else:
+        with pytest.raises(UsageError):
+            schedule("daily", "America/Chicago", hour, "UTC")
 
 
 @pytest.mark.parametrize(
