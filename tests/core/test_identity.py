@@ -257,3 +257,10 @@ def test_a_name_is_recognized_whatever_the_city_unless_the_list_tells_agencies_a
     gary, hammond = (agency("Lake Sheriff", "IN", city=city) for city in ("Gary", "Hammond"))
     assert named_key(gary) == named_key(hammond) == named_key(agency("LAKE  sheriff", "IN"))
     assert named_key(gary, by_city=True) != named_key(hammond, by_city=True)
+
+
+def test_of_several_of_one_name_those_that_share_a_date_are_one_agency_across_states() -> None:
+    gone = [agency("Lake Sheriff", "IN", since=DAY), agency("Lake Sheriff", "OH", since=OTHER_DAY)]
+    come = [agency("Lake Sheriff", "IL", since=OTHER_DAY), agency("Lake Sheriff", "WI", since=DAY)]
+    pairs = pair(keyed(gone, by_city=False), keyed(come, by_city=False))
+    assert sorted((was.state, now.state) for was, now in pairs) == [("IN", "WI"), ("OH", "IL")]

@@ -343,7 +343,7 @@ def test_a_lease_is_renewed_several_times_before_it_runs_out(
 def test_a_sender_claims_no_more_than_a_batch_ahead(
     sqlite_world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What is claimed and not sent waits for a lease to run out after a crash, and nobody else can send it."""
+    """What is claimed and not sent waits for a lease to run out after a crash; nobody else can send it."""
     world, batch = sqlite_world, 8
     monkeypatch.setattr("monitor.outbox.leases.BATCH", batch)
     monkeypatch.setattr("monitor.outbox.send.BATCH", batch)

@@ -204,6 +204,16 @@ def test_somebody_pending_without_a_date_on_their_link_is_forgotten_48_hours_aft
     assert purge(sqlite_engine, now + timedelta(hours=48)).unconfirmed == 1
 
 
+def test_a_settled_delivery_is_kept_for_400_days(sqlite_engine: Engine, keys: KeyFile, now: datetime) -> None:
+    member(sqlite_engine, keys, now)
+    with db.transaction(sqlite_engine) as conn:
+        conn.execute(sa.update(DeliveryRow).values(state="sent", settled_at=now))
+    kept = count(sqlite_engine, DeliveryRow)
+    assert kept > 0
+    assert purge(sqlite_engine, now + timedelta(days=400, seconds=-1)).deliveries == 0
+    assert purge(sqlite_engine, now + timedelta(days=400)).deliveries == kept
+
+
 def test_purging_keeps_to_the_times(engine: Engine, keys: KeyFile, now: datetime) -> None:
     ask(engine, keys, now, "late@example.org")
     ask(engine, keys, now + timedelta(hours=1), "waits@example.org")

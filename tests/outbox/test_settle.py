@@ -1,0 +1,51 @@
+"""What becomes of deliveries that were sent as one message and refused."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+import pytest
+
+from monitor.core.retry import WAITS
+from monitor.errors import Transient
+from monitor.outbox.settle import OutcomeKind, refused_now
+from monitor.storage.deliveries.queue import ALERT, Claimed
+
+CLAIMED = Claimed(
+    id=1,
+    kind=ALERT,
+    changeset=1,
+    source="ring",
+    created_at=datetime.fromisoformat("2026-03-01T12:00:00+00:00"),
+    attempts=0,
+    ambiguous=False,
+    subscriber=1,
+    channel="telegram",
+    sealed=None,
+    language="en",
+    nonce="n",
+    strikes=0,
+    origin="operator",
+)
+
+
+@pytest.mark.parametrize(
+    ("ambiguous", "outcome"), [((False, False), OutcomeKind.AGAIN), ((True, False), OutcomeKind.FAILED)]
+)
+def test_a_summary_may_have_arrived_if_one_of_its_deliveries_may(
+    ambiguous: tuple[bool, ...], outcome: OutcomeKind
+) -> None:
+    """Telegram knows no copies, so a post that may have arrived twice is given up."""
+    group = [replace(CLAIMED, id=id, ambiguous=each) for id, each in enumerate(ambiguous)]
+    lost = Transient(ambiguous=True)
+    now = CLAIMED.created_at
+    assert refused_now("telegram", group, lost, now, chance=lambda: 0.5).kind is outcome
+
+
+def test_a_summary_is_tried_as_often_and_as_long_as_its_newest_delivery() -> None:
+    now = CLAIMED.created_at + timedelta(days=8)
+    old = replace(CLAIMED, attempts=len(WAITS))
+    new = replace(CLAIMED, id=2, created_at=now, attempts=1)
+    outcome = refused_now("telegram", [old, new], Transient("429"), now, chance=lambda: 1.0)
+    assert (outcome.kind, outcome.at) == (OutcomeKind.AGAIN, now + WAITS[1])
