@@ -6,7 +6,9 @@ for what they are.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
+from functools import cache
 from types import MappingProxyType
 
 from monitor.domain import PlacementReason
@@ -65,29 +67,55 @@ _KINDS = (
     (" Parish", N_("{name} Parish")),
     (" Municipio", N_("{name} Municipio")),
 )
+_OF_A_STATE = ("state", "somewhere", "not_located")  # rules whose name is a state's code
+_CODES = {name: code for code, name in STATES.items()}
 _AND = N_("{first} and {second}")
 _CITY = N_("the city of {name}")
 
 
 def describe_placement(reason: PlacementReason | None, language: str) -> str:
-    """The reason in a language; "" for None. A text that an older version stored is returned as it is.
+    """The reason in a language; "" for None. A sentence that version 0.1.0 stored stays as it is in English.
 
-    A rule that this version does not know (a newer version wrote it) gives "".
+    In another language it is read back into its rule; an unknown sentence stays as it is. A rule that this
+    version does not know (a newer version wrote it) gives "".
     """
     if reason is None:
         return ""
     if reason.rule == PlacementReason.TEXT:
-        return reason.other
+        read = None if language == DEFAULT else _read_sentence(reason.other)
+        return describe_placement(read, language) if read else reason.other
     sentence = SENTENCES.get(reason.rule)
     if sentence is None:
         return ""
     catalogue = translations(language)
-    state = reason.names[0] if reason.rule in ("state", "somewhere", "not_located") and reason.names else ""
+    state = reason.names[0] if reason.rule in _OF_A_STATE and reason.names else ""
     names = [STATES.get(state, state)] if state else [_name(name, language) for name in reason.names]
     text = catalogue.gettext(sentence).format(
         names=_joined(names, language), other=_name(reason.other, language), code=state
     )
     return text if language == DEFAULT else text.replace(" de el ", " del ")
+
+
+@cache
+def _patterns() -> tuple[tuple[str, re.Pattern[str]], ...]:
+    """(rule, pattern of its English sentence); the sentence with most words of its own comes first."""
+    own = {rule: len(re.sub(r"\{\w+\}", "", sentence)) for rule, sentence in SENTENCES.items()}
+    return tuple(
+        (rule, re.compile(re.sub(r"\\\{(\w+)\\\}", r"(?P<\1>.+?)", re.escape(SENTENCES[rule]))))
+        for rule in sorted(own, key=lambda rule: -own[rule])
+    )
+
+
+def _read_sentence(text: str) -> PlacementReason | None:
+    """Read an English sentence back into its rule and names; None when it follows no rule."""
+    for rule, pattern in _patterns():
+        found = pattern.fullmatch(text)
+        if found is not None:
+            parts = found.groupdict()
+            name = parts.get("names", "")
+            names = (_CODES.get(name, name),) if rule in _OF_A_STATE else (name,)
+            return PlacementReason(rule, names if name else (), parts.get("other", ""))
+    return None
 
 
 def _name(name: str, language: str) -> str:

@@ -71,7 +71,8 @@ CATALOGUE = ROOT / "monitor" / "messages" / "es.po"
             "could not be placed within Ohio; those who follow OH hear of it",
             "no se pudo ubicar dentro de Ohio; se avisa a quienes siguen OH",
         ),
-        (("text", (), "covers Lake County"), "covers Lake County", "covers Lake County"),
+        (("text", (), "covers Lake County"), "covers Lake County", "cubre el condado de Lake"),
+        (("text", (), "serves Lake County"), "serves Lake County", "serves Lake County"),
         (("a rule of a later version", ("X",)), "", ""),
     ],
 )
@@ -81,6 +82,20 @@ def test_a_reason_is_told_in_the_reader_s_language(
     value = PlacementReason(*reason)
     assert describe_placement(value, "en") == english
     assert describe_placement(value, "es") == spanish
+
+
+@pytest.mark.parametrize("rule", SENTENCES)
+@pytest.mark.parametrize(
+    "names", [("Lake County",), ("Kings County", "the city of Roanoke"), ("St. Mary Parish",)]
+)
+def test_a_sentence_that_0_1_0_stored_is_told_in_the_reader_s_language(
+    rule: str, names: tuple[str, ...]
+) -> None:
+    of_a_state = rule in {"state", "somewhere", "not_located"}
+    value = PlacementReason(rule, ("NM",) if of_a_state else names, "Gary")
+    stored = PlacementReason(PlacementReason.TEXT, (), describe_placement(value, "en"))
+    assert describe_placement(stored, "en") == stored.other
+    assert describe_placement(stored, "es") == describe_placement(value, "es") != stored.other
 
 
 def test_no_reason_is_no_text() -> None:
