@@ -17,7 +17,7 @@ _LONGEST_DATA = 64  # bytes behind a button (Bot API, InlineKeyboardButton)
 
 
 def find_areas(words: Sequence[str], context: BotContext) -> FinderResult:
-    """Find the areas that words name ("Hammond IN", "Cook County", "NYPD"), each with its residential ZIPs."""
+    """Find areas that words name ("Hammond IN", "Cook County", "NYPD"), each with its residential ZIPs."""
     result = find(" ".join(words), context.gazetteer)
     areas = result.towns[:1] if result.sure else result.towns
     lived_in = (

@@ -34,8 +34,8 @@ def render_switched_off(message: ListSwitchedOff, sender: Sender) -> Rendered:
         say,
         say("We do not watch it any more: %(title)s", title=clean(message.title)),
         say(
-            "Our last good check of this list was on %(when)s. The operator of this service has switched it off "
-            "since, so you get no alerts about it.",
+            "Our last good check of this list was on %(when)s. The operator of this service has switched it "
+            "off since, so you get no alerts about it.",
             when=say.moment(message.seen_at),
         ),
         say("You need not do anything: should it be watched again, we write once more."),

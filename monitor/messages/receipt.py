@@ -19,7 +19,8 @@ def render_receipt(message: Receipt, sender: Sender) -> Rendered:
             heading=heading,
             paragraphs=(
                 say(
-                    "You have not heard from us because there was nothing to tell. This is how well we looked."
+                    "You have not heard from us because there was nothing to tell. This is how well we "
+                    "looked."
                 ),
             ),
             sections=(

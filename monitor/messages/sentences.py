@@ -151,8 +151,8 @@ class Sentences:
         values = {"owner": possessive(publisher), "publisher": publisher, "day": self.day(change.own_date)}
         if change.own_date_age > _OLD:
             sentence = N_(
-                "%(owner)s own date for it: %(day)s (not checked by us); that is more than 30 days before our "
-                "check found it."
+                "%(owner)s own date for it: %(day)s (not checked by us); that is more than 30 days before "
+                "our check found it."
             )
         elif change.own_date_age < 0:
             sentence = N_(

@@ -58,8 +58,8 @@ def render_already_subscribed(message: AlreadySubscribed, sender: Sender) -> Ren
             heading=say("You are subscribed already"),
             paragraphs=(
                 say(
-                    "Somebody, probably you, has just asked for alerts to this address. It gets them already, "
-                    "and nothing was changed."
+                    "Somebody, probably you, has just asked for alerts to this address. It gets them "
+                    "already, and nothing was changed."
                 ),
                 say("This is what you follow; change it with the button."),
             ),

@@ -16,8 +16,9 @@
    ``render_page`` renders a template in the reader's language; ``private=True`` for what concerns one person
    (not stored, not indexed). ``site_of(request)`` returns the parts (`Site`), ``language_of(request)``
    the language, ``redirect(request, "/path")`` a redirect after a POST,
-   ``translate(request, "Not valid: %(name)s", name=...)`` a sentence in Python code. Forms: ``Annotated[str, Form()] = ""``; validate the text and show
-   the form again, so that nobody gets a 422. Bodies above `middleware.LARGEST_BODY` are refused before.
+   ``translate(request, "Not valid: %(name)s", name=...)`` a sentence in Python code.
+   Forms: ``Annotated[str, Form()] = ""``; validate the text and show the form again, so that nobody gets a
+   422. Bodies above `middleware.LARGEST_BODY` are refused before.
 2. A template that extends ``base.html`` and fills ``title`` and ``main``. Sentences: ``{{ _("...") }}``,
    ``{% trans %}...{% endtrans %}``, ``ngettext``. Links: ``{{ url("/changes") }}`` within the site,
    ``{{ public("/m/x") }}`` absolute. Untrusted text: ``{{ name|outside }}``. Times: ``{{ at|moment }}``,

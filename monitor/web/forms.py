@@ -224,7 +224,9 @@ def _split(text: str) -> list[str]:
 
 
 def _parts(text: str) -> Iterator[str]:
-    """The parts between commas and the like; a name before a state stays whole ("Hammond, IN", "Queens, NY")."""
+    """The parts between commas and the like; a name before a state stays whole ("Hammond, IN", "Queens,
+    NY").
+    """
     for line in re.split(r"[;/&+\n]+", text):
         parts = [part.strip() for part in line.split(",")]
         at = 0

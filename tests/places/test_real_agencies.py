@@ -1,4 +1,6 @@
-"""Real agencies of all kinds and every state, kept by hand in tests/data/places/agencies.csv with the geography that justifies each."""
+"""Real agencies of all kinds and every state, kept by hand in tests/data/places/agencies.csv with the
+geography that justifies each.
+"""
 
 from __future__ import annotations
 
