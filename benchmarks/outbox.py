@@ -252,7 +252,8 @@ def drained(engine: Engine, folder: Path, limit: int) -> float:
         lambda: asyncio.run(
             drain(
                 engine, {"email": Accepting()}, KEYS, loader=loader(engine),
-                render=lambda _, message: render(message), placeholders=marks, folder=folder, domain="watch.example",
+                render=lambda _, message: render(message), placeholders=marks, folder=folder,
+                domain="watch.example",
                 owner="bench", clock=lambda: NOW,
             )
         )
