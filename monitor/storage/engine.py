@@ -384,6 +384,12 @@ def turn(engine: Engine, what: str) -> Iterator[bool]:
     direct = _direct.get(engine) or _direct.setdefault(
         engine, _postgresql_engine(engine.url, poolclass=NullPool)
     )
-    # closing the connection gives the lock back
     with explained(engine), direct.connect().execution_options(isolation_level="AUTOCOMMIT") as conn:
-        yield bool(conn.scalar(sa.select(sa.func.pg_try_advisory_lock(key))))
+        taken = bool(conn.scalar(sa.select(sa.func.pg_try_advisory_lock(key))))
+        try:
+            yield taken
+        finally:
+            # Closing the connection gives the lock back too, but only when the server notices.
+            if taken:
+                with suppress(sa.exc.DBAPIError):
+                    conn.execute(sa.select(sa.func.pg_advisory_unlock(key)))
