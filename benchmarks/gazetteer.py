@@ -34,6 +34,7 @@ import openpyxl
 
 from monitor.domain import Confidence, Listing, Placement
 from monitor.places import Gazetteer, load
+from monitor.places.finder import find
 from monitor.places.names import key
 from monitor.places.table import county_stem, distance
 from monitor.states import read_state
@@ -258,6 +259,31 @@ def speed(gazetteer: Gazetteer, agencies: list[Agency]) -> float:
     return len(agencies) / (time.perf_counter() - began)
 
 
+def finder_speed(
+    gazetteer: Gazetteer, agencies: list[Agency], count: int = 400
+) -> dict[str, dict[str, float]]:
+    """Processor milliseconds of a look-up after loading, each text for the first time, by kind of text."""
+    find("Detriot", gazetteer)  # reads every state and makes the index of spellings
+    some = [a.listing for a in random.Random(1).sample(agencies, count) if a.listing.city]
+    texts = {
+        "town": [f"{a.city}" for a in some],
+        "town and state": [f"{a.city}, {a.state}" for a in some],
+        "address": [f"100 Main St, {a.city}, {a.state}" for a in some],
+        "typo": [f"{a.city}"[:3] + f"{a.city}"[4:] for a in some],
+        "agency": [a.name for a in some],
+    }
+    figures: dict[str, dict[str, float]] = {}
+    for kind, typed in texts.items():
+        took = []
+        for text in typed:
+            began = time.process_time()
+            find(text, gazetteer)
+            took.append(1000 * (time.process_time() - began))
+        p99 = statistics.quantiles(took, n=100)[98]
+        figures[kind] = {"mean": round(statistics.mean(took), 2), "p99": round(p99, 2)}
+    return figures
+
+
 def table(title: str, rows: dict[str, dict[str, object]]) -> None:
     columns = list(next(iter(rows.values())))
     print(f"\n{title}\n{'':14}" + "".join(f"{c:>21}" for c in columns))
@@ -298,6 +324,7 @@ def main() -> int:
             for c, (n, r) in sorted(bare["all"].by_confidence.items())
         },
         "agencies/s": round(speed(gazetteer, agencies)),
+        "finder, ms of processor": finder_speed(gazetteer, agencies),
     }
     if given.json:
         print(json.dumps(answer, indent=2))
@@ -309,6 +336,7 @@ def main() -> int:
         "calibration: county right % by confidence",
         "calibration without a city",
         "agencies/s",
+        "finder, ms of processor",
     ):
         print(f"{title}: {answer[title]}")
     for title, found in (("with city", misses), ("without city", bare_misses)):

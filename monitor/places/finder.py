@@ -256,9 +256,11 @@ def _with_counties(towns: tuple[TownZips, ...], gazetteer: Gazetteer) -> tuple[T
 
 
 def _county(town: TownZips, gazetteer: Gazetteer) -> str:
-    areas = filter(None, map(gazetteer.zip, town.zips))
-    count = Counter(area.counties[0] for area in areas if area.counties)
-    return count.most_common(1)[0][0] if count else ""
+    """The county with the largest share of most of a town's ZIPs; "" if no share is known."""
+    table = gazetteer.table.state(town.state)
+    shares = (table.shares[table.row[zip_code]] for zip_code in town.zips)
+    count = Counter(counties[0][0] for counties in shares if counties)
+    return table.counties[count.most_common(1)[0][0]].title if count else ""
 
 
 def _in_county(typed: str, gazetteer: Gazetteer) -> FinderResult | None:
