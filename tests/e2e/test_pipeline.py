@@ -200,6 +200,7 @@ def test_a_kill_between_claim_and_settle_loses_nothing_and_a_copy_has_the_same_m
     sender = here.start("deliver")
     # one was answered, two connections are between the end of DATA and its answer
     until(lambda: len(smtp.mails) >= 3, "the sending")
+    until(lambda: here.status()["outbox"]["due"] <= 5, "the settling of what was answered")
     sender.kill()
     sender.communicate(timeout=PATIENCE)
     assert 0 < here.status()["outbox"]["due"] <= 5
