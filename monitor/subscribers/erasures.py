@@ -85,8 +85,8 @@ def reapply_erasures(engine: Engine, keys: KeyFile, tombstones: Tombstones, now:
         return 0
     hashes = {(channel, keys.carried(first)): at for (channel, first), at in erased.items()}
     with db.reading(engine) as conn:
-        risen, waiting = people.created_before(conn, hashes), signups.any_pending(conn)
-    if not risen and not waiting:
+        restored, waiting = people.created_before(conn, hashes), signups.any_pending(conn)
+    if not restored and not waiting:
         return 0
 
     def theirs(channel: str, address: str, came_at: datetime) -> bool:
@@ -94,7 +94,9 @@ def reapply_erasures(engine: Engine, keys: KeyFile, tombstones: Tombstones, now:
         return at is not None and came_at <= at
 
     with db.transaction(engine) as conn:
-        ended = sum(endings.end(conn, subscriber, now) for subscriber in risen) + withdraw(conn, keys, theirs)
+        ended = sum(endings.end(conn, subscriber, now) for subscriber in restored) + withdraw(
+            conn, keys, theirs
+        )
     if not ended:
         return 0
     log.warning(

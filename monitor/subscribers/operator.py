@@ -81,14 +81,14 @@ def add(
     Raises UsageError for an invalid address or place and for a suppressed address.
     """
     address = normalise_address(channel, address)
-    asked = wanted(places, sources, state_of_zip)
+    requested = wanted(places, sources, state_of_zip)
     with db.transaction(engine) as conn:
         hashed = lookup(keys, channel, address)
         reason = people.suppression(conn, channel, hashed)
         if reason is not None:
             raise UsageError(f"this address must not be written to any more: {reason}")
         subscriber, new = _admit(conn, keys, channel, address, origin, now, language)
-        follows = people.follow(conn, subscriber, asked, now)
+        follows = people.follow(conn, subscriber, requested, now)
     log.info(
         "subscriber %d (%s): %s, %d places added", subscriber, channel, "new" if new else "known", follows
     )
@@ -171,13 +171,13 @@ def follow_channels(
             if people.suppression(conn, channel, hashed) is not None:
                 suppressed += sorted(places)
                 continue
-            asked = wanted(places, sources, state_of_zip)
+            requested = wanted(places, sources, state_of_zip)
             subscriber, new = _admit(conn, keys, channel, chat, CONFIG, now, language)
             added += new
-            people.follow(conn, subscriber, asked, now)
+            people.follow(conn, subscriber, requested, now)
             known_now = people.get(conn, subscriber)
             if known_now is not None and known_now.origin == CONFIG:
-                for follow in set(people.follows(conn, subscriber)) - asked:
+                for follow in set(people.follows(conn, subscriber)) - requested:
                     people.unfollow(conn, subscriber, follow.source, follow.place)
     return Followed(added, ended, tuple(suppressed))
 

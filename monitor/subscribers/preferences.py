@@ -58,7 +58,7 @@ def change(
     """
     if len(set(new.places)) > MOST_PLACES:
         raise UsageError(f"choose at most {MOST_PLACES} places; a state holds all of its ZIP codes")
-    asked = wanted(new.places, new.sources, state_of_zip)
+    requested = wanted(new.places, new.sources, state_of_zip)
     with db.transaction(engine) as conn:
         link = read(conn, keys, Purpose.MANAGE, token, now)
         one = link.subscriber
@@ -85,7 +85,7 @@ def change(
             digest_since=(collected or now) if due_at else None,
             receipts=new.receipts,
         )
-        people.refollow(conn, one.id, asked, now)
+        people.refollow(conn, one.id, requested, now)
         link = read(conn, keys, Purpose.MANAGE, token, now)
     log.info("subscriber %d changed their preferences", one.id)
     return link

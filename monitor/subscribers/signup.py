@@ -348,8 +348,8 @@ def _decide(conn: Connection, keys: KeyFile, sealed: bytes, now: datetime) -> No
         _remind(conn, channel, hashed, one, now)
 
 
-def _may_ask(asked: signups.ConfirmationCount | None, now: datetime) -> bool:
-    return asked is None or (asked.count < MOST_CONFIRMATIONS and now - asked.at >= ONE_CONFIRMATION_IN)
+def _may_ask(earlier: signups.ConfirmationCount | None, now: datetime) -> bool:
+    return earlier is None or (earlier.count < MOST_CONFIRMATIONS and now - earlier.at >= ONE_CONFIRMATION_IN)
 
 
 def _ask(conn: Connection, keys: KeyFile, hashed: str, one: Subscriber, now: datetime) -> None:

@@ -90,7 +90,7 @@ ALLOWED: dict[str, str] = {
     "record": "line sentences words",
     "sources": "sheet words",
     "storage": "waiting writing",
-    "subscribers": "asked line risen waiting words",
+    "subscribers": "asked line waiting words",
     "web": "asked line sentences waiting words",
 }
 """Names that hold such a word in its ordinary sense, or are not renamed yet, by room; none is added."""
