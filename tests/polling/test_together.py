@@ -128,24 +128,28 @@ def dying_after(engine: Engine, statements: int) -> Iterator[None]:
         sa.event.remove(engine, "before_cursor_execute", count)
 
 
-def test_a_poll_that_dies_between_any_two_statements_leaves_all_or_nothing(publication: Publication) -> None:
-    publication.seen(agencies(40))
-    publication.seen(agencies(39))
-    publication.publish([agency(0, Type="Warrants"), *agencies(38, 1), agency(77), agency(78)])
+def die_until_done(publication: Publication) -> tuple[int, PollResult]:
+    """Poll again and again, each time with one statement more before the cut: how many polls died, each
+    without a trace, and the result of the one that lived.
+    """
     before = dump(publication.engine)
     now = publication.now
-
     deaths = 0
     while True:
         publication.now = now
         try:
             with dying_after(publication.engine, deaths):
-                outcome = publication.poll()
+                return deaths, publication.poll()
         except _PowerCut:
             assert dump(publication.engine) == before
             deaths += 1
-        else:
-            break
+
+
+def test_a_poll_that_dies_between_any_two_statements_leaves_all_or_nothing(publication: Publication) -> None:
+    publication.seen(agencies(40))
+    publication.seen(agencies(39))
+    publication.publish([agency(0, Type="Warrants"), *agencies(38, 1), agency(77), agency(78)])
+    deaths, outcome = die_until_done(publication)
 
     assert deaths > 8
     assert (outcome.added, outcome.removed, outcome.changed) == (2, 1, 1)
@@ -156,20 +160,7 @@ def test_a_poll_that_dies_between_any_two_statements_leaves_all_or_nothing(publi
 def test_an_unchanged_poll_that_dies_leaves_all_or_nothing(publication: Publication) -> None:
     publication.seen(agencies(40))
     publication.seen(agencies(39))
-    before = dump(publication.engine)
-    now = publication.now
-
-    deaths = 0
-    while True:
-        publication.now = now
-        try:
-            with dying_after(publication.engine, deaths):
-                outcome = publication.poll()
-        except _PowerCut:
-            assert dump(publication.engine) == before
-            deaths += 1
-        else:
-            break
+    deaths, outcome = die_until_done(publication)
 
     assert deaths > 4
     assert outcome.removed == 1
