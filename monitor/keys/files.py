@@ -7,6 +7,7 @@ import binascii
 import os
 import secrets
 import stat
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -36,10 +37,7 @@ class Earlier:
 
 
 def write_new(path: Path, master: bytes | None = None, earlier: tuple[Earlier, ...] = ()) -> None:
-    """Write a new key aside and link it into place: a reader sees the whole file, and no file is
-    overwritten.
-    """
-    aside = path.with_name(f".{NAME}.{secrets.token_hex(8)}")
+    """Write a new key file; one that is there stays. Raises KeyFileError."""
     lines = [
         _COMMENT,
         _text(master or secrets.token_bytes(MASTER_BYTES)),
@@ -49,19 +47,31 @@ def write_new(path: Path, master: bytes | None = None, earlier: tuple[Earlier, .
         ),
     ]
     try:
+        write_secret(path, lines)
+    except OSError as error:
+        raise KeyFileError(
+            f"the key file {path} cannot be created ({error.strerror}): check its folder"
+        ) from None
+
+
+def write_secret(path: Path, lines: Sequence[str], *, replace: bool = False) -> None:
+    """Write a file of secrets aside, then into place: a reader sees the whole file, and without ``replace``
+    one that is there stays. Raises OSError.
+    """
+    aside = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         with os.fdopen(os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
             file.write("\n".join(lines) + "\n")
             file.flush()
             os.fsync(file.fileno())
-        os.link(aside, path)
+        if replace:
+            aside.replace(path)
+        else:
+            os.link(aside, path)
         flush(path.parent)
     except FileExistsError:
         pass  # another process was first; its key is the key
-    except OSError as error:
-        raise KeyFileError(
-            f"the key file {path} cannot be created ({error.strerror}): check its folder"
-        ) from None
     finally:
         aside.unlink(missing_ok=True)
 

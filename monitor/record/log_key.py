@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from monitor.errors import KeyFileError, RecordError
-from monitor.keys.files import flush
+from monitor.keys.files import write_secret
 from monitor.record.checkpoint import Signer, Verifier, open_note, sign_note
 
 NAME = "log.key"
@@ -140,30 +140,14 @@ def _parse_endorsement(line: str) -> str:
 
 
 def _write(path: Path, key: LogKey, *, replace: bool) -> None:
-    """Write aside, then into place: no reader ever sees half a key, and without ``replace`` none is
-    overwritten.
-    """
+    """Write the key; without ``replace`` one that is there stays. Raises KeyFileError."""
     signer = key.signer
     secret = base64.b64encode(b"\x01" + signer.seed).decode()
     lines = [_COMMENT, f"{_PREFIX}{signer.name}+{signer.verifier.id.hex()}+{secret}"]
     lines += [_EARLIER + base64.b64encode(note.encode()).decode() for note in key.endorsements]
-    aside = path.with_name(f".{NAME}.{secrets.token_hex(8)}")
     try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with os.fdopen(os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-            file.write("\n".join(lines) + "\n")
-            file.flush()
-            os.fsync(file.fileno())
-        if replace:
-            aside.replace(path)
-        else:
-            os.link(aside, path)
-        flush(path.parent)
-    except FileExistsError:
-        pass  # another process was first; its key is the key
+        write_secret(path, lines, replace=replace)
     except OSError as error:
         raise KeyFileError(
             f"the key of the record {path} cannot be written ({error.strerror}): check its folder"
         ) from None
-    finally:
-        aside.unlink(missing_ok=True)
