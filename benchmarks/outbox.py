@@ -39,7 +39,7 @@ from monitor.storage.migrate import upgrade
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 STATES = 50
 ROUNDS = 3
-KEYS = KeyFile.derived(bytes(range(32)))
+KEYS = KeyFile.of_master(bytes(range(32)))
 
 # the numbers 1 to :n, on either database
 NUMBERS = {

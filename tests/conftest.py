@@ -135,7 +135,7 @@ def now() -> datetime:
 @pytest.fixture(scope="session")
 def keys() -> KeyFile:
     """A key that is the same in every run."""
-    return KeyFile.derived(bytes(range(32)))
+    return KeyFile.of_master(bytes(range(32)))
 
 
 @pytest.fixture(scope="session")

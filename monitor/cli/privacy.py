@@ -167,7 +167,10 @@ def key() -> None:
 
 @subcommand(key, name="rotate", short_help="Replace the key.")
 @click.option(
-    "--leaked", is_flag=True, help="Refuse links that the old key signed, except those to unsubscribe."
+    "--leaked",
+    is_flag=True,
+    help="Stop the service first. Also replace the key that finds addresses, and refuse links that the old key "
+    "signed, except those to unsubscribe.",
 )
 @click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 def rotate(session: Session, leaked: bool, yes: bool) -> None:
@@ -175,9 +178,10 @@ def rotate(session: Session, leaked: bool, yes: bool) -> None:
     100,000 addresses, and goes on with the new key; on another machine only after the new monitor.key was
     copied there.
 
-    Links in mails that were already sent work for another 100 days, those to unsubscribe forever. If it is
-    interrupted, call it again. Older backups need the old key file: copy it first and keep it with them,
-    apart from the database, or delete them.
+    Links in mails that were already sent work for another 100 days, those to unsubscribe forever. If the key
+    file got into other hands, stop the service on every machine and add --leaked. If it is interrupted, call
+    it again. Older backups need the old key file: copy it first and keep it with them, apart from the
+    database, or delete them.
     """
     from monitor import app, subscribers
 

@@ -9,18 +9,19 @@ Whenever it is interrupted, the database says which of the two files is its key.
 transaction by asking (`KeyFile.refresh`) and change to the new key before they use any; `exclude` waits for
 those that began before.
 
-Hashes of addresses that are no longer known (suppressions, erasures) must still be found, so a look-up is a
-chain: the first key's hash, hashed with the second key, and so on; stored hashes are hashed once more. Links
-in sent mails must keep working. So the file keeps the earlier look-up and token keys, and nothing that
-decrypts an address.
+The look-up key is not replaced by a rotation, so that hashes of addresses that are no longer known
+(suppressions, erasures) are still found. Only `monitor key rotate --leaked` adds one, with the service
+stopped: from then on a look-up is the first key's hash, hashed once more with the second key, and stored
+hashes are hashed once more. Links in sent mails must keep working. So the file keeps the look-up keys and the
+earlier token keys, and nothing that decrypts an address.
 """
 
-from monitor.keys.files import NAME, NEXT, Earlier
+from monitor.keys.files import NAME, NEXT, KeyFileContent
 from monitor.keys.keyfile import KeyFile
 
 __all__ = [
     "NAME",
     "NEXT",
-    "Earlier",
     "KeyFile",
+    "KeyFileContent",
 ]

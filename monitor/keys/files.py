@@ -1,4 +1,4 @@
-"""Key files: a master and the earlier keys, written as a whole or not at all."""
+"""Key files: a master, look-up keys and earlier token keys, written as a whole or not at all."""
 
 from __future__ import annotations
 
@@ -12,6 +12,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
 from monitor.errors import KeyFileError
 
 NAME = "monitor.key"
@@ -21,33 +24,59 @@ MASTER_BYTES = 32
 _COMMENT = (
     "# Encrypts the addresses in the database. Keep a copy apart from it: without this key they are lost."
 )
-_EARLIER = "earlier"
-_LARGEST_FILE = 2**20  # bytes; every rotation adds a line of about 130
+_LARGEST_FILE = 2**20  # bytes; every rotation adds a line of about 90
 
 
 @dataclass(frozen=True, slots=True)
-class Earlier:
-    """What is kept of a replaced master. Until ``links_until`` every link that it signed works; after that
+class EarlierToken:
+    """The token key of a replaced master. Until ``links_until`` every link that it signed works; after that
     only those that end something.
     """
 
-    lookup: bytes = field(repr=False)
-    token: bytes = field(repr=False)
+    key: bytes = field(repr=False)
     links_until: datetime
 
 
-def write_new(path: Path, master: bytes | None = None, earlier: tuple[Earlier, ...] = ()) -> None:
+@dataclass(frozen=True, slots=True)
+class KeyFileContent:
+    """What a key file holds.
+
+    ``lookups``: the look-up keys, oldest first; a look-up is a chain through all of them, and only ``monitor
+    key rotate --leaked`` adds one. Empty: the one that is derived from ``master``, as in a file that was
+    never rotated. ``tokens``: the token keys of replaced masters, oldest first.
+    """
+
+    master: bytes = field(repr=False)
+    lookups: tuple[bytes, ...] = field(default=(), repr=False)
+    tokens: tuple[EarlierToken, ...] = ()
+
+    @classmethod
+    def generate(cls) -> KeyFileContent:
+        """A new random master."""
+        return cls(secrets.token_bytes(MASTER_BYTES))
+
+    def lookup_chain(self) -> tuple[bytes, ...]:
+        """The look-up keys that this file means, oldest first."""
+        return self.lookups or (derive_subkey(self.master, "lookup"),)
+
+
+def derive_subkey(master: bytes, use: str) -> bytes:
+    """Derive the key of a master for one use, by HKDF (RFC 5869)."""
+    return HKDF(algorithm=SHA256(), length=32, salt=None, info=f"map-monitor/{use}".encode()).derive(master)
+
+
+def write_new(path: Path, content: KeyFileContent) -> None:
     """Write a new key file; one that is there stays. Raises KeyFileError."""
-    lines = [
-        _COMMENT,
-        _text(master or secrets.token_bytes(MASTER_BYTES)),
-        *(
-            f"{_EARLIER} {_text(each.lookup)} {_text(each.token)} {each.links_until.isoformat()}"
-            for each in earlier
-        ),
-    ]
     try:
-        write_secret(path, lines)
+        write_secret(
+            path,
+            [
+                _COMMENT,
+                _text(content.master),
+                *(f"lookup {_text(key)}" for key in content.lookups),
+                *(f"token {_text(token.key)} {token.links_until.isoformat()}" for token in content.tokens),
+            ],
+        )
     except OSError as error:
         raise KeyFileError(
             f"the key file {path} cannot be created ({error.strerror}): check its folder"
@@ -85,8 +114,8 @@ def flush(folder: Path) -> None:
         os.close(handle)
 
 
-def read(path: Path) -> tuple[bytes, tuple[Earlier, ...]]:
-    """Read the master and the earlier keys of a key file."""
+def read(path: Path) -> KeyFileContent:
+    """Read a key file, also one of version 0.1.0. Raises KeyFileError."""
     try:
         with path.open("rb") as file:
             mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
@@ -101,20 +130,47 @@ def read(path: Path) -> tuple[bytes, tuple[Earlier, ...]]:
         raise KeyFileError(f"the key file can be read by others: run chmod 600 {path}")
     lines = [line.strip() for line in text.splitlines() if line.strip() and not line.startswith(b"#")]
     try:
-        first, *rest = lines
-        return base64.b64decode(first, validate=True), tuple(_earlier(line) for line in rest)
+        first, *rest = (line.decode("ascii") for line in lines)
+        return _parse(_key(first), [line.split(" ") for line in rest])
     except (ValueError, binascii.Error):
         raise KeyFileError(f"the key file {path} does not hold a key: put the right file back") from None
 
 
-def _earlier(line: bytes) -> Earlier:
-    word, lookup, token, until = line.decode("ascii").split(" ")
-    links_until = datetime.fromisoformat(until)
-    if word != _EARLIER or links_until.tzinfo is None:
+def _parse(master: bytes, lines: Sequence[Sequence[str]]) -> KeyFileContent:
+    """The content of a file of these lines. Raises ValueError.
+
+    Version 0.1.0 added a look-up key with every rotation: ``earlier LOOKUP TOKEN TIME``. The look-up key that
+    belongs to such a file's master is the last of its chain.
+    """
+    lookups: list[bytes] = []
+    tokens: list[EarlierToken] = []
+    of_first_version = False
+    for line in lines:
+        match line:
+            case ["lookup", lookup]:
+                lookups.append(_key(lookup))
+            case ["token", token, until]:
+                tokens.append(EarlierToken(_key(token), _time(until)))
+            case ["earlier", lookup, token, until]:
+                of_first_version = True
+                lookups.append(_key(lookup))
+                tokens.append(EarlierToken(_key(token), _time(until)))
+            case _:
+                raise ValueError
+    if of_first_version:
+        lookups.append(derive_subkey(master, "lookup"))
+    return KeyFileContent(master, tuple(lookups), tuple(tokens))
+
+
+def _time(text: str) -> datetime:
+    time = datetime.fromisoformat(text)
+    if time.tzinfo is None:
         raise ValueError
-    return Earlier(
-        base64.b64decode(lookup, validate=True), base64.b64decode(token, validate=True), links_until
-    )
+    return time
+
+
+def _key(text: str) -> bytes:
+    return base64.b64decode(text, validate=True)
 
 
 def _text(key: bytes) -> str:
@@ -124,7 +180,7 @@ def _text(key: bytes) -> str:
 def mark(path: Path) -> object:
     """The identity of a file; it changes when another file takes its place."""
     try:
-        found = path.stat()
+        status = path.stat()
     except OSError:
         return None
-    return found.st_ino, found.st_mtime_ns, found.st_size
+    return status.st_ino, status.st_mtime_ns, status.st_size

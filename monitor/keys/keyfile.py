@@ -13,20 +13,44 @@ from pathlib import Path
 import sqlalchemy as sa
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from sqlalchemy.engine import Connection
 
 from monitor.errors import KeyFileError
-from monitor.keys.files import MASTER_BYTES, NAME, NEXT, Earlier, mark, read, write_new
+from monitor.keys.files import (
+    MASTER_BYTES,
+    NAME,
+    NEXT,
+    EarlierToken,
+    KeyFileContent,
+    derive_subkey,
+    mark,
+    read,
+    write_new,
+)
 
 # keys stands beside tables, not above it: these are the few columns that it has to see
 META = sa.table("meta", sa.column("name"), sa.column("value"))
 FINGERPRINT = "key fingerprint"
-_NAMED = sa.select(META.c.value).where(META.c.name == FINGERPRINT)  # every transaction asks it
+_FINGERPRINT_QUERY = sa.select(META.c.value).where(META.c.name == FINGERPRINT)  # every transaction asks it
 _NONCE_BYTES = 12  # what AES-GCM is specified for (NIST SP 800-38D, 5.2.1.1)
 _OPENING = 3  # address keys from before that a process keeps in its memory
-_VERSION = b"\x01"  # of the sealed form, its first byte
+_FIRST_FORM = b"\x01"  # of a sealed value, its first byte: nonce and ciphertext follow
+_FORM = b"\x02"  # key id, nonce and ciphertext follow
+_KEY_ID_BYTES = 4
+_TAG_BYTES = 16
+
+
+@dataclass(frozen=True, slots=True)
+class AddressKey:
+    """A key that encrypts addresses, with the id that stands in what it encrypted."""
+
+    key: bytes = field(repr=False)
+    id: bytes
+
+    @classmethod
+    def derive(cls, master: bytes) -> AddressKey:
+        """The address key of a master of 32 bytes. The id reveals nothing about the key."""
+        return cls(derive_subkey(master, "address"), derive_subkey(master, "address key id")[:_KEY_ID_BYTES])
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,10 +59,10 @@ class Subkeys:
 
     fingerprint: str
     token: bytes
-    address: bytes
+    address: AddressKey
     lookups: tuple[bytes, ...]
-    earlier: tuple[Earlier, ...] = ()
-    opening: tuple[bytes, ...] = field(compare=False, default=())
+    earlier: tuple[EarlierToken, ...] = ()
+    opening: tuple[AddressKey, ...] = field(compare=False, default=())
 
 
 class KeyFile:
@@ -64,14 +88,19 @@ class KeyFile:
         """
         path = folder / NAME
         if create and not path.exists():
-            write_new(path)
+            write_new(path, KeyFileContent.generate())
         seen = mark(path)
-        return cls(derive(*read(path)), path, seen)
+        return cls(derive_subkeys(read(path)), path, seen)
 
     @classmethod
-    def derived(cls, master: bytes, earlier: tuple[Earlier, ...] = ()) -> KeyFile:
-        """The subkeys of a master of 32 bytes, with ``earlier`` ones, oldest first."""
-        return cls(derive(master, earlier))
+    def of_master(cls, master: bytes) -> KeyFile:
+        """The subkeys of a master of 32 bytes that was never rotated."""
+        return cls.of_content(KeyFileContent(master))
+
+    @classmethod
+    def of_content(cls, content: KeyFileContent) -> KeyFile:
+        """The subkeys of what a key file holds."""
+        return cls(derive_subkeys(content))
 
     @property
     def fingerprint(self) -> str:
@@ -86,27 +115,35 @@ class KeyFile:
     @property
     def first_token_key(self) -> bytes:
         """The first token key there was, for what must stay the same after a rotation and grants nothing."""
-        return self._own.earlier[0].token if self._own.earlier else self._own.token
+        return self._own.earlier[0].key if self._own.earlier else self._own.token
 
     def trusted_token_keys(self, now: datetime | None) -> tuple[bytes, ...]:
         """The keys whose tokens are valid at ``now``; None: all, for tokens that only end something."""
-        kept = (each.token for each in self._own.earlier if now is None or now < each.links_until)
+        kept = (token.key for token in self._own.earlier if now is None or now < token.links_until)
         return (self._own.token, *kept)
 
     def seal(self, channel: str, address: str) -> bytes:
         """Encrypt an address with AES-256-GCM under a random nonce; only this channel can decrypt it."""
         nonce = secrets.token_bytes(_NONCE_BYTES)
-        return _VERSION + nonce + AESGCM(self._own.address).encrypt(nonce, address.encode(), channel.encode())
+        own = self._own.address
+        return _FORM + own.id + nonce + AESGCM(own.key).encrypt(nonce, address.encode(), channel.encode())
 
     def open(self, channel: str, sealed: bytes) -> str:
-        """Decrypt an address. Raises KeyFileError if another key or channel encrypted it."""
-        version, nonce, ciphertext = sealed[:1], sealed[1 : 1 + _NONCE_BYTES], sealed[1 + _NONCE_BYTES :]
-        if version != _VERSION or len(ciphertext) < 16:
-            raise KeyFileError("an address was sealed by a newer version of the program, or is damaged")
+        """Decrypt an address, also one that version 0.1.0 encrypted, without a key id. Raises KeyFileError if
+        another key or channel encrypted it.
+        """
         own = self._own
-        for key in (own.address, *own.opening):  # what was read before a rotation may be opened after it
+        keys = (own.address, *own.opening)  # what was read before a rotation may be opened after it
+        form, rest = sealed[:1], sealed[1:]
+        if form == _FORM:
+            keys = tuple(key for key in keys if key.id == rest[:_KEY_ID_BYTES])
+            rest = rest[_KEY_ID_BYTES:]
+        nonce, ciphertext = rest[:_NONCE_BYTES], rest[_NONCE_BYTES:]
+        if form not in (_FIRST_FORM, _FORM) or len(ciphertext) < _TAG_BYTES:
+            raise KeyFileError("an address was sealed by a newer version of the program, or is damaged")
+        for key in keys:
             try:
-                return AESGCM(key).decrypt(nonce, ciphertext, channel.encode()).decode()
+                return AESGCM(key.key).decrypt(nonce, ciphertext, channel.encode()).decode()
             except InvalidTag:
                 continue
         raise KeyFileError
@@ -116,30 +153,26 @@ class KeyFile:
 
         ``address`` is hashed as it is: `channels.kinds.lookup` gives the spelling that its channel compares.
         """
-        return self.carried(self.first_lookup(channel, address))
+        return self.compute_lookup(self.first_lookup(channel, address))
 
     def first_lookup(self, channel: str, address: str) -> str:
         """The hash under the first look-up key: it survives every rotation, for what lies outside the
         database.
         """
-        return _hashed(self._own.lookups[0], f"{channel}\0{address}")
+        return compute_hash(self._own.lookups[0], f"{channel}\0{address}")
 
-    def carried(self, first: str) -> str:
+    def compute_lookup(self, first: str) -> str:
         """Today's hash for a hash of `first_lookup`."""
-        return self.stages(first)[-1]
+        return self.compute_stages(first)[-1]
 
-    def stages(self, first: str) -> tuple[str, ...]:
+    def compute_stages(self, first: str) -> tuple[str, ...]:
         """Every hash that a hash of `first_lookup` became: those of older copies of the database, and
         today's.
         """
-        found = [first]
+        stages = [first]
         for key in self._own.lookups[1:]:
-            found.append(_hashed(key, found[-1]))
-        return tuple(found)
-
-    def succeeded(self, hashed: str) -> str:
-        """The hash under this key for a hash of the key before it."""
-        return _hashed(self._own.lookups[-1], hashed)
+            stages.append(compute_hash(key, stages[-1]))
+        return tuple(stages)
 
     def refresh(self, conn: Connection | None) -> None:
         """Change to another key if a rotation has replaced this one. Called at the start of every
@@ -152,59 +185,56 @@ class KeyFile:
         if self._path is None:
             return
         if conn is not None:
-            name = named(conn)
+            name = read_fingerprint(conn)
             if name is not None and name != self.fingerprint:
-                self._become(_fitting(self._path.parent, name))
+                self._become(_read_fitting(self._path.parent, name))
             return
         seen = mark(self._path)
         if seen == self._seen:
             return
         with suppress(KeyFileError):  # the next writer gets the error
-            found = derive(*read(self._path))
-            if any(each.token == self.token_key for each in found.earlier):
-                self._become(found)
+            subkeys = derive_subkeys(read(self._path))
+            if any(token.key == self.token_key for token in subkeys.earlier):
+                self._become(subkeys)
         self._seen = seen
 
-    def _become(self, found: Subkeys) -> None:
+    def _become(self, subkeys: Subkeys) -> None:
         own = self._own
-        self._own = replace(found, opening=(own.address, *own.opening)[:_OPENING])
+        self._own = replace(subkeys, opening=(own.address, *own.opening)[:_OPENING])
 
 
-def named(conn: Connection) -> str | None:
+def read_fingerprint(conn: Connection) -> str | None:
     """Read the fingerprint of the key that a database is encrypted with; None before it has one."""
-    known: str | None = conn.scalar(_NAMED)
-    return known
+    fingerprint: str | None = conn.scalar(_FINGERPRINT_QUERY)
+    return fingerprint
 
 
-def _fitting(folder: Path, fingerprint: str) -> Subkeys:
-    """The key with this fingerprint: that of a rotation in progress, or the one in the file."""
+def _read_fitting(folder: Path, fingerprint: str) -> Subkeys:
+    """Read the key with this fingerprint: that of a rotation in progress, or the one in the file."""
     with suppress(KeyFileError):
-        if (found := derive(*read(folder / NEXT))).fingerprint == fingerprint:
-            return found
-    if (found := derive(*read(folder / NAME))).fingerprint == fingerprint:
-        return found
+        if (subkeys := derive_subkeys(read(folder / NEXT))).fingerprint == fingerprint:
+            return subkeys
+    if (subkeys := derive_subkeys(read(folder / NAME))).fingerprint == fingerprint:
+        return subkeys
     raise KeyFileError(
         f"the key in {folder / NAME} is not that of this database: copy it from where the key was exchanged"
     )
 
 
-def derive(master: bytes, earlier: tuple[Earlier, ...] = ()) -> Subkeys:
-    """The subkeys of a master of 32 bytes."""
+def derive_subkeys(content: KeyFileContent) -> Subkeys:
+    """The subkeys of what a key file holds. Raises KeyFileError when its master has not 32 bytes."""
+    master = content.master
     if len(master) != MASTER_BYTES:
         raise KeyFileError(f"a key has {MASTER_BYTES} bytes, not {len(master)}: put the right file back")
     return Subkeys(
-        fingerprint=subkey(master, "fingerprint")[:8].hex(),
-        token=subkey(master, "token"),
-        address=subkey(master, "address"),
-        lookups=(*(each.lookup for each in earlier), subkey(master, "lookup")),
-        earlier=earlier,
+        fingerprint=derive_subkey(master, "fingerprint")[:8].hex(),
+        token=derive_subkey(master, "token"),
+        address=AddressKey.derive(master),
+        lookups=content.lookup_chain(),
+        earlier=content.tokens,
     )
 
 
-def _hashed(key: bytes, text: str) -> str:
+def compute_hash(key: bytes, text: str) -> str:
+    """The keyed hash of a text (HMAC-SHA256, 64 hex digits)."""
     return hmac.new(key, text.encode(), hashlib.sha256).hexdigest()
-
-
-def subkey(master: bytes, use: str) -> bytes:
-    """Derive the key for one use."""
-    return HKDF(algorithm=SHA256(), length=32, salt=None, info=f"map-monitor/{use}".encode()).derive(master)

@@ -36,3 +36,9 @@ def latest(conn: Connection, part: str) -> datetime | None:
         sa.select(sa.func.max(HeartbeatRow.c.at)).where(HeartbeatRow.c.part == part)
     )
     return newest
+
+
+def latest_of_any(conn: Connection) -> datetime | None:
+    """Read when any part of any process last worked."""
+    newest: datetime | None = conn.scalar(sa.select(sa.func.max(HeartbeatRow.c.at)))
+    return newest

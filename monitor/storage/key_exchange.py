@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -14,8 +14,17 @@ from filelock import FileLock, Timeout
 from sqlalchemy.engine import Connection
 
 from monitor.errors import BusyError, KeyFileError
-from monitor.keys.files import MASTER_BYTES, NAME, NEXT, Earlier, flush, read, write_new
-from monitor.keys.keyfile import FINGERPRINT, META, KeyFile, derive, named, subkey
+from monitor.keys.files import (
+    NAME,
+    NEXT,
+    EarlierToken,
+    KeyFileContent,
+    derive_subkey,
+    flush,
+    read,
+    write_new,
+)
+from monitor.keys.keyfile import FINGERPRINT, META, KeyFile, compute_hash, derive_subkeys, read_fingerprint
 
 _subscriber = sa.table("subscriber", sa.column("address"))
 _suppression = sa.table("suppression", sa.column("address_hash"))
@@ -38,7 +47,7 @@ def bind(conn: Connection, keyfile: KeyFile) -> None:
     """Write the key's fingerprint into a database without encrypted rows. Raises KeyFileError if another key
     encrypted some.
     """
-    if named(conn) == keyfile.fingerprint:
+    if read_fingerprint(conn) == keyfile.fingerprint:
         return
     if _holds_sealed(conn):
         raise KeyFileError
@@ -47,7 +56,7 @@ def bind(conn: Connection, keyfile: KeyFile) -> None:
         sa.text("INSERT INTO meta (name, value) VALUES (:name, :value) ON CONFLICT (name) DO NOTHING"),
         {"name": FINGERPRINT, "value": keyfile.fingerprint},
     )
-    if named(conn) != keyfile.fingerprint:  # another process was first, with another key
+    if read_fingerprint(conn) != keyfile.fingerprint:  # another process was first, with another key
         raise KeyFileError
 
 
@@ -63,21 +72,43 @@ def rotating(folder: Path) -> Iterator[None]:
         raise BusyError("another `monitor key rotate` is at work: let it finish") from None
 
 
-def begin_rotation(folder: Path, links_until: datetime) -> tuple[KeyFile, KeyFile]:
+@dataclass(frozen=True, slots=True)
+class KeyExchange:
+    """A key and its successor. ``new_lookup`` is the look-up key that the successor adds, if it adds one."""
+
+    old: KeyFile
+    new: KeyFile
+    new_lookup: bytes | None = field(default=None, repr=False)
+
+    def reseal(self, channel: str, sealed: bytes) -> bytes:
+        """Encrypt with the new key what the old one encrypted."""
+        return self.new.seal(channel, self.old.open(channel, sealed))
+
+    def rehash(self, hashed: str) -> str:
+        """The hash under the new key for a hash of the old one."""
+        return hashed if self.new_lookup is None else compute_hash(self.new_lookup, hashed)
+
+
+def begin_rotation(folder: Path, links_until: datetime, *, leaked: bool = False) -> KeyExchange:
     """The current key, and a new one that is written beside it and takes its place with `finish_rotation`.
 
-    Links that the current key signed work until ``links_until``; those of earlier keys end. Only within
-    `rotating`, and after `finish_what_was_cut_off`: an existing new key counts as abandoned.
+    Links that the current key signed work until ``links_until``; those of earlier keys end. The look-up keys
+    stay, unless they ``leaked`` with the rest: then one more is added to the chain. Only within `rotating`,
+    and after `finish_what_was_cut_off`: an existing new key counts as abandoned.
     """
-    master, earlier = read(folder / NAME)
-    new_master = secrets.token_bytes(MASTER_BYTES)
-    new_earlier = (
-        *(replace(each, links_until=min(each.links_until, links_until)) for each in earlier),
-        Earlier(subkey(master, "lookup"), subkey(master, "token"), links_until),
+    old = read(folder / NAME)
+    new_lookup = secrets.token_bytes(32) if leaked else None
+    new = KeyFileContent(
+        KeyFileContent.generate().master,
+        (*old.lookup_chain(), *([new_lookup] if new_lookup else ())),
+        (
+            *(replace(token, links_until=min(token.links_until, links_until)) for token in old.tokens),
+            EarlierToken(derive_subkey(old.master, "token"), links_until),
+        ),
     )
     (folder / NEXT).unlink(missing_ok=True)
-    write_new(folder / NEXT, new_master, new_earlier)
-    return KeyFile.derived(master, earlier), KeyFile.derived(new_master, new_earlier)
+    write_new(folder / NEXT, new)
+    return KeyExchange(KeyFile.of_content(old), KeyFile.of_content(new), new_lookup)
 
 
 def exclude(conn: Connection) -> None:
@@ -116,7 +147,7 @@ def settle_rotation(conn: Connection, folder: Path) -> None:
 
 def finish_what_was_cut_off(conn: Connection, folder: Path) -> None:
     """The same within `rotating`."""
-    if (folder / NEXT).exists() and derive(*read(folder / NEXT)).fingerprint == named(conn):
+    if (folder / NEXT).exists() and derive_subkeys(read(folder / NEXT)).fingerprint == read_fingerprint(conn):
         finish_rotation(folder)
 
 

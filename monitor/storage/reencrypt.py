@@ -1,4 +1,6 @@
-"""Encrypts every address and carries every hash along when the key is replaced."""
+"""Encrypts every address again when the key is replaced, and replaces every hash when the look-up key
+leaked.
+"""
 
 from __future__ import annotations
 
@@ -21,27 +23,20 @@ from monitor.storage.people.tables import (
 _HASH = re.compile(r"[0-9a-f]{64}")
 
 
-def reseal(conn: Connection, sealed: Callable[[str, bytes], bytes], hashed: Callable[[str], str]) -> int:
-    """Replace every encrypted address by ``sealed`` of it and every keyed hash by ``hashed`` of it; returns
-    how many addresses.
+def reseal(conn: Connection, sealed: Callable[[str, bytes], bytes]) -> int:
+    """Replace every encrypted address by ``sealed`` of it; returns how many.
 
     ``sealed`` also takes what a value was encrypted as (a channel, or "signup").
     """
     people: Any = conn.execute(
-        sa.select(
-            SubscriberRow.c.id,
-            SubscriberRow.c.channel,
-            SubscriberRow.c.address,
-            SubscriberRow.c.address_hash,
-        ).where(SubscriberRow.c.address.is_not(None))
+        sa.select(SubscriberRow.c.id, SubscriberRow.c.channel, SubscriberRow.c.address).where(
+            SubscriberRow.c.address.is_not(None)
+        )
     ).all()
     _write(
         conn,
         sa.update(SubscriberRow).where(SubscriberRow.c.id == sa.bindparam("which")),
-        (
-            {"which": id, "address": sealed(channel, address), "address_hash": hashed(address_hash)}
-            for id, channel, address, address_hash in people
-        ),
+        ({"which": id, "address": sealed(channel, address)} for id, channel, address in people),
     )
     forms: Any = conn.execute(sa.select(SignupRow.c.id, SignupRow.c.sealed)).all()
     _write(
@@ -49,20 +44,25 @@ def reseal(conn: Connection, sealed: Callable[[str, bytes], bytes], hashed: Call
         sa.update(SignupRow).where(SignupRow.c.id == sa.bindparam("which")),
         ({"which": id, "sealed": sealed("signup", content)} for id, content in forms),
     )
+    return len(people)
+
+
+def rehash(conn: Connection, hashed: Callable[[str], str]) -> None:
+    """Replace every keyed hash by ``hashed`` of it."""
     for table, name in (
+        (SubscriberRow, "address_hash"),
         (SuppressionRow, "address_hash"),
         (ConfirmationRow, "address_hash"),
         (LaneRow, "name"),  # a mail domain, or the hash of a chat
         (RateWindowRow, "who"),  # the hash of a network or mailbox, or the whole site
     ):
-        column: Any = getattr(table, name)
-        found = conn.scalars(sa.select(column).distinct()).all()
+        column: Any = getattr(table.c, name)
+        values = conn.scalars(sa.select(column).distinct().where(column.is_not(None))).all()
         _write(
             conn,
             sa.update(table).where(column == sa.bindparam("which")),
-            ({"which": each, name: hashed(each)} for each in found if _HASH.fullmatch(each)),
+            ({"which": value, name: hashed(value)} for value in values if _HASH.fullmatch(value)),
         )
-    return len(people)
 
 
 def _write(conn: Connection, update: sa.Update, rows: Iterable[Mapping[str, Any]]) -> None:

@@ -83,7 +83,7 @@ def reapply_erasures(engine: Engine, keys: KeyFile, tombstones: Tombstones, now:
     erased = tombstones.read()
     if not erased:
         return 0
-    hashes = {(channel, keys.carried(first)): at for (channel, first), at in erased.items()}
+    hashes = {(channel, keys.compute_lookup(first)): at for (channel, first), at in erased.items()}
     with db.reading(engine) as conn:
         restored, waiting = people.created_before(conn, hashes), signups.any_pending(conn)
     if not restored and not waiting:

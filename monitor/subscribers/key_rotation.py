@@ -1,5 +1,5 @@
-"""Replaces the key: every address is encrypted again and every hash carried along in one transaction, before
-the new key takes its place.
+"""Replaces the key: every address is encrypted again in one transaction, before the new key takes its
+place.
 """
 
 from __future__ import annotations
@@ -8,10 +8,11 @@ import logging
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from sqlalchemy.engine import Engine
+from sqlalchemy.engine import Connection, Engine
 
+from monitor.errors import BusyError
 from monitor.storage import engine as db
-from monitor.storage import key_exchange, reencrypt
+from monitor.storage import heartbeats, key_exchange, reencrypt
 
 log = logging.getLogger(__name__)
 
@@ -19,6 +20,7 @@ LINKS_KEPT = timedelta(days=100)
 """How long links in mails from before a rotation keep working: the rarest mail is the quarterly receipt, and
 the next one has new links.
 """
+_STOPPED_FOR = timedelta(minutes=2)  # a running service writes a heartbeat at least once a minute
 
 
 def rotate(engine: Engine, folder: Path, now: datetime, *, leaked: bool = False) -> int:
@@ -26,21 +28,35 @@ def rotate(engine: Engine, folder: Path, now: datetime, *, leaked: bool = False)
     again.
 
     Writers wait until it is done and continue with the new key (`KeyFile.refresh`). Links in sent mails work
-    for `LINKS_KEPT`, those to unsubscribe without a limit; with ``leaked`` only those to unsubscribe. Raises
-    BusyError during another rotation. After a crash, the database and one of the two key files still belong
-    together, and the next start finishes the rotation. Older backups need the old key file.
+    for `LINKS_KEPT`, those to unsubscribe without a limit. With ``leaked`` only those to unsubscribe work,
+    and every hash of an address is replaced too; that is for a service that is stopped. Raises BusyError
+    during another rotation, and with ``leaked`` beside a running service. After a crash, the database and one
+    of the two key files still belong together, and the next start finishes the rotation. Older backups need
+    the old key file.
     """
     with key_exchange.rotating(folder):
         with db.reading(engine) as conn:
+            if leaked:
+                _refuse_beside_a_service(conn, now)
             key_exchange.finish_what_was_cut_off(conn, folder)
-        old, new = key_exchange.begin_rotation(folder, now if leaked else now + LINKS_KEPT)
+        exchange = key_exchange.begin_rotation(folder, now if leaked else now + LINKS_KEPT, leaked=leaked)
         with db.transaction(engine) as conn:
             key_exchange.exclude(conn)
-            key_exchange.bind(conn, old)
-            sealed = reencrypt.reseal(
-                conn, lambda channel, address: new.seal(channel, old.open(channel, address)), new.succeeded
-            )
-            key_exchange.rebind(conn, new)
+            key_exchange.bind(conn, exchange.old)
+            sealed = reencrypt.reseal(conn, exchange.reseal)
+            if leaked:
+                reencrypt.rehash(conn, exchange.rehash)
+            key_exchange.rebind(conn, exchange.new)
         key_exchange.finish_rotation(folder)
-    log.info("the key was exchanged: %d addresses are sealed with the new one", sealed)
+    log.info("the key was replaced: %d addresses are encrypted with the new one", sealed)
     return sealed
+
+
+def _refuse_beside_a_service(conn: Connection, now: datetime) -> None:
+    """Raise BusyError if a process was at work within `_STOPPED_FOR`."""
+    latest = heartbeats.latest_of_any(conn)
+    if latest is not None and now - latest < _STOPPED_FOR:
+        raise BusyError(
+            "the service is running or stopped less than two minutes ago: stop it on every machine, wait two "
+            "minutes, then run `monitor key rotate --leaked` again"
+        )

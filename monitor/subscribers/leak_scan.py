@@ -117,7 +117,7 @@ def _wanted(engine: Engine, keys: KeyFile, tombstones: Tombstones, secrets: Iter
         for each in living
         for purpose in Purpose
     }
-    erased = {each for _, first in tombstones.read() for each in keys.stages(first)}
+    erased = {each for _, first in tombstones.read() for each in keys.compute_stages(first)}
     return _Wanted(
         addresses=frozenset(each for each in addresses if b"@" in each),
         domains=frozenset(each.rpartition(b"@")[2] for each in addresses if b"@" in each),

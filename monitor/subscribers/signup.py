@@ -219,7 +219,7 @@ def read(conn: Connection, keys: KeyFile, purpose: Purpose, token: str, now: dat
 
 def owner(conn: Connection, keys: KeyFile, purpose: Purpose, token: str, now: datetime) -> Subscriber | None:
     """The subscriber of a valid token for this purpose. After a rotation, older tokens are valid for a time
-    (`keys.Earlier`), those that only end something without a limit.
+    (`keys.files.EarlierToken`), those that only end something without a limit.
     """
     number = tokens.subscriber_of(token)
     one = people.get(conn, number) if number is not None else None

@@ -40,7 +40,7 @@ from monitor.storage import engine as db
 from monitor.storage.migrate import upgrade
 from tests.outbox.world import HAMMOND, World, locate
 
-KEY = KeyFile.derived(bytes(range(32)))
+KEY = KeyFile.of_master(bytes(range(32)))
 
 
 class WebhookSection(ChannelSection):

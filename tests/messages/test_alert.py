@@ -307,7 +307,7 @@ def test_a_mail_says_how_to_stop_and_since_when_by_marks_and_a_post_has_none() -
 
 
 def test_the_day_somebody_asked_is_their_day() -> None:
-    key = KeyFile.derived(bytes(32))
+    key = KeyFile.of_master(bytes(32))
     words = RecipientPlaceholders(key, "a@watch.example", None, "America/Chicago")
     recipient = Recipient(1, "email", "en", "n", datetime(2026, 2, 4, 3, tzinfo=UTC))
     assert words(recipient)["asked"] == "Feb 3, 2026"

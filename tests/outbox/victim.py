@@ -55,7 +55,7 @@ def main(url: str, folder: str, log: str, hours: str) -> None:
         drain(
             engine,
             {"email": FileRelay(Path(log))},
-            KeyFile.derived(bytes(range(32))),
+            KeyFile.of_master(bytes(range(32))),
             loader=loader(engine, lambda: now),
             render=every_channel(render),
             placeholders=placeholders,

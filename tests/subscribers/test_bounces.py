@@ -374,7 +374,7 @@ def test_any_bytes_are_read_or_foreign(content: bytes) -> None:
 
         metadata.create_all(engine)
         _EMPTY["ready"] = engine
-    keys = KeyFile.derived(bytes(32))
+    keys = KeyFile.of_master(bytes(32))
     assert (
         subscribers.returned(engine, keys, content, datetime.fromisoformat("2026-03-01T12:00Z"))
         is BounceVerdict.FOREIGN

@@ -4,6 +4,7 @@ key that fits.
 
 from __future__ import annotations
 
+import re
 import signal
 import subprocess
 import sys
@@ -24,7 +25,8 @@ from monitor.errors import BusyError, KeyFileError
 from monitor.keys import KeyFile
 from monitor.outbox.prepare import MessagePreparer
 from monitor.storage import engine as db
-from monitor.storage import key_exchange, people
+from monitor.storage import heartbeats, key_exchange, people
+from monitor.storage.deliveries import pauses
 from monitor.storage.people import signups
 from monitor.storage.people.tables import RateWindowRow, SignupRow
 from monitor.subscribers import LinkState, SignupAnswer, Tombstones
@@ -53,8 +55,9 @@ def process(url: str, folder: Path) -> Iterator[tuple[Engine, KeyFile]]:
     engine.dispose()
 
 
+@pytest.mark.parametrize("leaked", [False, True])
 def test_a_rotated_key_opens_and_finds_everything(
-    engine: Engine, sealed: KeyFile, now: datetime, tmp_path: Path
+    engine: Engine, sealed: KeyFile, now: datetime, tmp_path: Path, leaked: bool
 ) -> None:
     one = member(engine, sealed, now)
     ask(engine, sealed, now, "asked@example.org")
@@ -68,8 +71,8 @@ def test_a_rotated_key_opens_and_finds_everything(
     with db.reading(engine) as conn:
         windows = conn.scalar(sa.select(sa.func.count()).select_from(RateWindowRow))
 
-    for _ in range(2):  # once more: a chain of three keys
-        assert subscribers.rotate(engine, tmp_path, now) == 2
+    for _ in range(2):  # once more: if it leaked, a chain of three keys
+        assert subscribers.rotate(engine, tmp_path, now, leaked=leaked) == 2
     new = unlocked(engine, tmp_path)
 
     assert new.fingerprint != sealed.fingerprint
@@ -78,7 +81,7 @@ def test_a_rotated_key_opens_and_finds_everything(
     assert again is not None
     assert again.sealed is not None
     assert (again.id, new.open("email", again.sealed)) == (one.id, ANN)
-    assert who(engine, sealed) is None
+    assert (who(engine, sealed) is None) is leaked  # only a key that leaked stops finding anything
     with pytest.raises(KeyFileError):
         sealed.open("email", again.sealed)
     with db.transaction(engine) as conn:
@@ -142,7 +145,7 @@ def test_a_copy_of_a_message_keeps_its_id_after_a_rotation(tmp_path: Path, now: 
 
     old = KeyFile.load(tmp_path, create=True)
     before = message_id(old)
-    key_exchange.begin_rotation(tmp_path, now)
+    key_exchange.begin_rotation(tmp_path, now, leaked=True)
     key_exchange.finish_rotation(tmp_path)
     assert message_id(KeyFile.load(tmp_path, create=False)) == before
 
@@ -279,3 +282,92 @@ def test_two_rotations_do_not_meet(sqlite_engine: Engine, tmp_path: Path, now: d
     with key_exchange.rotating(tmp_path), pytest.raises(BusyError, match="at work"):
         subscribers.rotate(sqlite_engine, tmp_path, now)
     assert subscribers.rotate(sqlite_engine, tmp_path, now) == 0
+
+
+HASHES = (
+    ("subscriber", "address_hash"),
+    ("suppression", "address_hash"),
+    ("confirmation", "address_hash"),
+    ("lane", "name"),
+    ("rate_window", "who"),
+)
+
+
+def hashes(engine: Engine) -> dict[tuple[str, str], list[str]]:
+    with db.reading(engine) as conn:
+        return {
+            (table, column): sorted(
+                value
+                for value in conn.scalars(sa.select(sa.column(column)).select_from(sa.table(table)))
+                if value and re.fullmatch(r"[0-9a-f]{64}", value)
+            )
+            for table, column in HASHES
+        }
+
+
+@pytest.mark.parametrize("leaked", [False, True])
+def test_only_a_leaked_key_replaces_hashes(
+    engine: Engine, sealed: KeyFile, now: datetime, tmp_path: Path, leaked: bool
+) -> None:
+    member(engine, sealed, now)
+    chat = sealed.lookup("telegram", "-1001234567890")
+    with db.transaction(engine) as conn:
+        people.suppress(conn, "email", sealed.lookup("email", "gone@example.org"), "gone", now)
+        signups.count_confirmation(conn, "email", sealed.lookup("email", ANN), 1, now)
+        pauses.set_pause(conn, "telegram", chat, now + timedelta(hours=1), "429")
+    before = hashes(engine)
+    assert all(before.values()), before
+
+    subscribers.rotate(engine, tmp_path, now, leaked=leaked)
+
+    after = hashes(engine)
+    for place, values in before.items():
+        assert len(after[place]) == len(values)
+        assert set(values).isdisjoint(after[place]) if leaked else values == after[place], place
+    new = unlocked(engine, tmp_path)
+    assert new.lookup("telegram", "-1001234567890") in after["lane", "name"]
+
+
+def test_a_leaked_key_is_not_replaced_beside_a_running_service(
+    engine: Engine, sealed: KeyFile, now: datetime, tmp_path: Path
+) -> None:
+    one = member(engine, sealed, now)
+    with db.transaction(engine) as conn:
+        heartbeats.beat(conn, "bot", "another", now - timedelta(seconds=119))
+    with pytest.raises(BusyError, match="stop it on every machine"):
+        subscribers.rotate(engine, tmp_path, now, leaked=True)
+    assert not (tmp_path / "monitor.key.next").exists()
+    assert who(engine, unlocked(engine, tmp_path)) == one
+    assert subscribers.rotate(engine, tmp_path, now) == 1
+    assert subscribers.rotate(engine, tmp_path, now + timedelta(seconds=1), leaked=True) == 1
+
+
+KEY_FILE_OF_FIRST_VERSION = "\n".join(
+    (
+        "# a comment",
+        "WepuDVipdJcumJs6HpvNmT4OvXPdcAXrBu78LJX9JK8=",
+        "earlier rVyhp2juHvYIPsLJHHTl5s3Qq6COMJD6xFDE2QkrjcU= "
+        "jb15cfAcjVohRcH9O2huyj8kjQVDQhEPXmFVu5HhH+U= 2026-11-21T00:00:00+00:00",
+        "earlier HMGrLEnyEF8hAGavjQqA0YtlgW8fQ9WwHuBZRY7WRrE= "
+        "+cvJ7hHkcb5kdsdtcXM5hWn8fU2CzGZqC8E6U5/+yzY= 2026-11-22T00:00:00+00:00",
+    )
+)
+FINGERPRINT_OF_FIRST_VERSION = "068dd897503e8b3f"
+HASH_OF_ANN = "2f23bc57ee33e885e6073dc2c3f60c90148194cf5a58a34bb093dfc22c3b9a5d"
+SEALED_BY_FIRST_VERSION = (
+    "0106e4d9b63c74d9c3fddeaa009a746ef8f54c134b711160f525ad00d1a460e2cfff66ce4e2a275bfce0c0b5"
+)
+
+
+def test_a_key_file_of_version_0_1_0_goes_on(sqlite_engine: Engine, tmp_path: Path, now: datetime) -> None:
+    """Written by `monitor key rotate` of 0.1.0, twice; the hash is the one that it computed for Ann."""
+    (tmp_path / "monitor.key").write_text(KEY_FILE_OF_FIRST_VERSION)
+    (tmp_path / "monitor.key").chmod(0o600)
+    key = unlocked(sqlite_engine, tmp_path)
+    assert (key.fingerprint, key.lookup("email", ANN)) == (FINGERPRINT_OF_FIRST_VERSION, HASH_OF_ANN)
+    assert key.open("email", bytes.fromhex(SEALED_BY_FIRST_VERSION)) == ANN
+    subscribers.rotate(sqlite_engine, tmp_path, now)
+    new = unlocked(sqlite_engine, tmp_path)
+    assert new.lookup("email", ANN) == HASH_OF_ANN
+    assert new.trusted_token_keys(None)[1:] == (*key.trusted_token_keys(None)[1:], key.token_key)
+    assert "earlier" not in (tmp_path / "monitor.key").read_text()
