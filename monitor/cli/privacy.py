@@ -169,8 +169,8 @@ def key() -> None:
 @click.option(
     "--leaked",
     is_flag=True,
-    help="Stop the service first. Also replace the key that finds addresses, and refuse links that the old key "
-    "signed, except those to unsubscribe.",
+    help="For a key that others have, with the service stopped: also replace what finds addresses, and refuse "
+    "links that the old key signed, except those to unsubscribe.",
 )
 @click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 def rotate(session: Session, leaked: bool, yes: bool) -> None:
