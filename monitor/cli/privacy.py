@@ -169,7 +169,7 @@ def key() -> None:
 @click.option(
     "--leaked",
     is_flag=True,
-    help="For a key that others have, with the service stopped: also replace what finds addresses, and refuse "
+    help="For a key that others have, with the service stopped: also replace what finds addresses and refuse "
     "links that the old key signed, except those to unsubscribe.",
 )
 @click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
