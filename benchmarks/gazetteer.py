@@ -36,7 +36,7 @@ from monitor.domain import Confidence, Listing, Placement
 from monitor.places import Gazetteer, load
 from monitor.places.finder import find
 from monitor.places.names import key
-from monitor.places.table import county_stem, distance
+from monitor.places.packaged_table import county_stem, distance
 from monitor.states import read_state
 
 SHARED = Path(__file__).parents[1] / ".." / "shared" / "data"

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from telegram.error import TelegramError
 
-from monitor.bot import permissions, places, towns
+from monitor.bot import followed_towns, permissions, places
 from monitor.bot.chats import MOST_PLACES, Chats, FollowResult, FollowVerdict, Watching
 from monitor.bot.context import BotContext
 from monitor.bot.permissions import BroadcastChannel, ChatQueries, Denied
@@ -124,13 +124,13 @@ class Commands:
     ) -> Reply:
         wanted = places.read(words, self._context)
         if (
-            towns.is_town_rather_than_states(words)
-            or towns.is_state_or_town(words, self._context)
+            followed_towns.is_town_rather_than_states(words)
+            or followed_towns.is_state_or_town(words, self._context)
             or wanted == NotAPlace(places.NOT_A_PLACE)
         ):
-            result = towns.find_areas(words, self._context)
+            result = followed_towns.find_areas(words, self._context)
             if result.towns:
-                return towns.offer(result, subject.suffix, translate)
+                return followed_towns.offer(result, subject.suffix, translate)
         if isinstance(wanted, NotAPlace):
             return translate.refusal(wanted.sentence, zip=wanted.zip)
         outcome = self._chats.watch(subject.chat, subject.name, wanted, command.language)

@@ -17,10 +17,10 @@ from telegram import Update
 from telegram.error import Conflict, TelegramError
 
 from monitor.bot.api import Api
+from monitor.bot.backoff import BotHealth
 from monitor.bot.chats import Chats
 from monitor.bot.commands import Commands
 from monitor.bot.context import BotContext, Timing, Webhook
-from monitor.bot.health import BotHealth
 from monitor.bot.replies import COMMANDS, ENOUGH, SORRY, STALE, Reply, Translator
 from monitor.bot.throttle import Admission, Throttle
 from monitor.bot.updates import BotRemoved, Command, GroupMigrated, StaleButton, read

@@ -71,7 +71,7 @@ def listings(session: Session, source: str, at: str | None, form: str) -> None:
     """
     from monitor.cli.output import LISTING_KEYS, listing_json, parse_time, when, write_csv
     from monitor.storage.engine import reading
-    from monitor.storage.lists import baseline, pages
+    from monitor.storage.lists import baseline, page_queries
 
     settings = session.settings
     moment_at = parse_time(at, settings.site.timezone) if at is not None else None
@@ -81,7 +81,7 @@ def listings(session: Session, source: str, at: str | None, form: str) -> None:
             baseline.listings(conn, source, moment_at),
             key=lambda listing: (listing.state or "", listing.name),
         )
-        first = pages.first_read(conn, source) if not found else None
+        first = page_queries.first_read(conn, source) if not found else None
     if not found:
         # A list that was never read is not an empty list.
         seen = (

@@ -16,7 +16,7 @@ import tenacity
 
 from monitor.errors import ParseError
 from monitor.fetch.attempt import FetchAttempt
-from monitor.fetch.pages import find_link
+from monitor.fetch.links import find_link
 from monitor.fetch.values import Fetched, FetchFailed, NotModified, Target, Validators
 from monitor.net import (
     MIB,

@@ -8,7 +8,7 @@ httpx.
 from monitor.net.addresses import AddressPolicy, InvalidUrl, Url
 from monitor.net.client import Answer, HttpClient
 from monitor.net.deadline import Deadline
-from monitor.net.errors import BadBody, ExchangeFailed
+from monitor.net.exchange_errors import BadBody, ExchangeFailed
 from monitor.net.limits import MIB, SizeLimits
 
 __all__ = [

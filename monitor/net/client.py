@@ -18,7 +18,7 @@ from monitor import __version__
 from monitor.errors import ConfigError
 from monitor.net.deadline import Deadline
 from monitor.net.decompress import IDENTITY, BodyReader, read_coding
-from monitor.net.errors import BadBody, ExchangeFailed
+from monitor.net.exchange_errors import BadBody, ExchangeFailed
 from monitor.net.limits import SizeLimits, format_size
 
 

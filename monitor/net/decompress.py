@@ -9,7 +9,7 @@ from __future__ import annotations
 import io
 import zlib
 
-from monitor.net.errors import BadBody
+from monitor.net.exchange_errors import BadBody
 from monitor.net.limits import MIB, SizeLimits, format_size
 
 STEP = 65_536

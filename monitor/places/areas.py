@@ -8,7 +8,7 @@ from functools import lru_cache
 
 from monitor.places.known import mailing, mailing_of
 from monitor.places.names import key
-from monitor.places.table import Point, StateTable, Town, distance
+from monitor.places.packaged_table import Point, StateTable, Town, distance
 
 NEAREST_KM = 25.0  # how far a place without a ZIP may lie from the nearest
 PEOPLE_PER_ZIP = 5000  # to rank places whose population is not known

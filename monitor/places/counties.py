@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from monitor.domain import Confidence, Placement, PlacementReason
-from monitor.places import kinds
+from monitor.places import agency_kinds
 from monitor.places.areas import counties_of, main_counties, sites, town_rows
 from monitor.places.names import squeeze, word_set, words
 from monitor.places.query import Query, counties_by_key, counties_said, county_rows, place, titles
@@ -25,16 +25,18 @@ def county_agency(query: Query) -> Placement | None:
     for part in query.name.parts:
         found = counties_said(query.table, part)
         says_county = "county" in part or "parish" in part
-        if not says_county and not any(w in kinds.COUNTY_OFFICES for w in part):
+        if not says_county and not any(w in agency_kinds.COUNTY_OFFICES for w in part):
             continue  # a Pennsylvania borough is a town; "Haines Borough Police" is a known government
         if found and "regional" in part and "police" in part:
             return None  # "Northern York County Regional Police" serves towns of the county
         if found:
-            if kinds.is_surely_institution(part) and not any(w in kinds.COUNTY_OFFICES for w in part):
+            if agency_kinds.is_surely_institution(part) and not any(
+                w in agency_kinds.COUNTY_OFFICES for w in part
+            ):
                 return None  # the county only tells apart an institution ("Johnson County Community College")
             return _covers(query, found)
     first = query.name.parts[0] if query.name.parts else ()
-    if any(w in kinds.COUNTY_OFFICES for w in first) or "jail" in first:
+    if any(w in agency_kinds.COUNTY_OFFICES for w in first) or "jail" in first:
         return _office_without_the_word(query)
     return None
 
@@ -62,10 +64,10 @@ def constable(query: Query) -> Placement | None:
     return place(query, county_zips, "county_part", Confidence.APPROXIMATE, reason)
 
 
-def _constable_places(query: Query) -> list[kinds.Words]:
+def _constable_places(query: Query) -> list[agency_kinds.Words]:
     """What is left of a constable's name without office, state, precinct and number: its municipality."""
     text = re.sub(r"\bSo\.? (?=[A-Z][a-z])", "South ", query.name.text)
-    own = (*kinds.state_words(query.state), "state")
+    own = (*agency_kinds.state_words(query.state), "state")
     left = tuple(w for w in words(text) if w not in own and w not in _CONSTABLE_WORDS and not w[:1].isdigit())
     return [core for core in (left, left[:-1] if left[-1:] in (("twp",), ("boro",)) else ()) if core]
 
@@ -104,10 +106,10 @@ def _covers(query: Query, counties: Iterable[int]) -> Placement | None:
     table, said = query.table, query.name.words
     chosen = list(counties)
     rows = county_rows(table, chosen)
-    if any(w in said for w in ("constable", "constables")) and any(w in said for w in kinds.PRECINCTS):
+    if any(w in said for w in ("constable", "constables")) and any(w in said for w in agency_kinds.PRECINCTS):
         reason = PlacementReason("precinct", titles(table, chosen))
         return place(query, rows, "county", Confidence.APPROXIMATE, reason)
-    if kinds.is_part_of_county(said):
+    if agency_kinds.is_part_of_county(said):
         return _covers_part(query, rows, titles(table, chosen))
     return place(query, rows, "county", Confidence.EXACT, PlacementReason("covers", titles(table, chosen)))
 
@@ -128,7 +130,7 @@ def _office_without_the_word(query: Query) -> Placement | None:
     """A sheriff or constable whose name does not say "county"."""
     table, name = query.table, query.name
     city = name.designator == "city" or "city" in name.words
-    for core in kinds.variants(name.core):
+    for core in agency_kinds.variants(name.core):
         hit = counties_by_key(table, squeeze(core))
         if hit:
             if city and "attorney" in name.words and not any(table.counties[c].independent for c in hit):
@@ -151,9 +153,9 @@ def _seat(query: Query) -> int | None:
 def county_by_name(query: Query) -> Placement | None:
     """An agency named like a county and no town ("Anne Arundel Police Department")."""
     table = query.table
-    if kinds.is_institution(query.name.words) or query.name.designator:
+    if agency_kinds.is_institution(query.name.words) or query.name.designator:
         return None
-    for core in kinds.variants(query.name.core):
+    for core in agency_kinds.variants(query.name.core):
         found = counties_by_key(table, squeeze(core))[:1]
         near = query.address is None or counties_of(table, query.address) & set(found)
         if found and near and not sites(table, squeeze(core)):
@@ -185,8 +187,8 @@ def misspelt_county(query: Query) -> Placement | None:
     for part in name.parts:
         if "county" in part:
             at = part.index("county")
-        elif any(w in kinds.COUNTY_OFFICES for w in part):
-            at = next(n for n, w in enumerate(part) if w in kinds.COUNTY_OFFICES)
+        elif any(w in agency_kinds.COUNTY_OFFICES for w in part):
+            at = next(n for n, w in enumerate(part) if w in agency_kinds.COUNTY_OFFICES)
         else:
             continue
         for length in range(min(4, at), 0, -1):

@@ -14,8 +14,8 @@ from rapidfuzz.process import extract
 from monitor.places.areas import sites, town_rows
 from monitor.places.gazetteer import Gazetteer, TownZips
 from monitor.places.names import key
+from monitor.places.packaged_table import Table
 from monitor.places.query import county_rows
-from monitor.places.table import Table
 from monitor.states import STATES
 
 NEAR = 5

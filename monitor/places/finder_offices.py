@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 
 from monitor.domain import Listing
+from monitor.places.agency_kinds import COUNTY_OFFICES, read_name, spoken, variants
 from monitor.places.finder_names import known_areas
 from monitor.places.gazetteer import Gazetteer, TownZips
-from monitor.places.kinds import COUNTY_OFFICES, read_name, spoken, variants
 from monitor.places.known import consolidated
 from monitor.places.names import key, squeeze, word_set, words
 from monitor.places.query import county_named, county_rows

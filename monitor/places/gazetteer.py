@@ -12,7 +12,7 @@ from monitor.places.codes import EVERYWHERE, MILITARY, state_of_zip
 from monitor.places.locate import locate_in
 from monitor.places.names import key
 from monitor.places.overrides import Overrides
-from monitor.places.table import Table, packaged
+from monitor.places.packaged_table import Table, packaged
 from monitor.places.zips import ZipArea, area, unknown_notice
 from monitor.states import STATES, read_state
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from monitor.domain import Confidence, Placement, PlacementReason
-from monitor.places import kinds
+from monitor.places import agency_kinds
 from monitor.places.areas import NamedPlace, closest, sites, town_rows
 from monitor.places.known import campus
+from monitor.places.municipalities import named_site
 from monitor.places.names import key, squeeze, word_set
+from monitor.places.packaged_table import distance
 from monitor.places.query import Query, counties_by_key, counties_said, county_rows, place, titles
-from monitor.places.table import distance
-from monitor.places.towns import named_site
 
 CAMPUS_ZIPS = 8  # of a big city, when it is not known where in it an institution is
 SEAT_KM = 6.0  # an address in another town, farther from the main seat than that, is another campus
@@ -28,15 +28,15 @@ _COMMON = word_set(
     "southwest southeast northwest northeast texas lake center health science campus system board "
     "trustees main"
 )
-_NOT_ALONE = _COMMON | kinds.KIND_WORDS | kinds.INSTITUTION_WORDS
-_NEVER = kinds.SURE_INSTITUTION_WORDS | word_set("of at and the for")
+_NOT_ALONE = _COMMON | agency_kinds.KIND_WORDS | agency_kinds.INSTITUTION_WORDS
+_NEVER = agency_kinds.SURE_INSTITUTION_WORDS | word_set("of at and the for")
 
 
 def institution(query: Query) -> Placement | None:
     """Universities, schools, airports and the like: the ZIPs near their point, seat or address."""
     said = query.name.words
     known = campus(said, query.state)
-    if known is None and not kinds.is_institution(said) and not kinds.is_tribal(said):
+    if known is None and not agency_kinds.is_institution(said) and not agency_kinds.is_tribal(said):
         return None
     if known is None and _is_municipality(query):
         return None  # "Schiller Park Police", "Port Orange Police", "Indian Head Police"
@@ -44,9 +44,9 @@ def institution(query: Query) -> Placement | None:
 
 
 def _is_municipality(query: Query) -> bool:
-    if kinds.is_named_after_a_town(query.name):
+    if agency_kinds.is_named_after_a_town(query.name):
         return False
-    cores = [squeeze(core) for core in kinds.variants(query.name.core)]
+    cores = [squeeze(core) for core in agency_kinds.variants(query.name.core)]
     return named_site(query) is not None or any(core in query.table.unlocated for core in cores)
 
 
@@ -91,12 +91,12 @@ def _seat(query: Query) -> Placement | None:
     return place(query, rows, "seat", Confidence.APPROXIMATE, reason)
 
 
-def _branch(query: Query, own: kinds.Words) -> NamedPlace | None:
+def _branch(query: Query, own: agency_kinds.Words) -> NamedPlace | None:
     """The town of a branch in the name, without its ``own`` words: "... - Loudoun", "... Newark Campus"."""
     said = query.name.parts[0]
     at = said.index("campus") if "campus" in said else 0
     for part in (*query.name.parts[1:], said[max(0, at - 3) : at]):
-        for run in (r for r in _runs(part) if not kinds.contains(own, r)):
+        for run in (r for r in _runs(part) if not agency_kinds.contains(own, r)):
             for site in query.fit(sites(query.table, squeeze(run))):
                 if site.located and site.population >= BRANCH_PEOPLE:
                     return site
@@ -130,7 +130,7 @@ def _near_name(query: Query) -> Placement | None:
             (
                 hit
                 for run in _runs(query.name.parts[0])
-                if not kinds.contains(kinds.state_words(query.state), run)
+                if not agency_kinds.contains(agency_kinds.state_words(query.state), run)
                 and (hit := counties_by_key(table, squeeze(run)))
             ),
             [],
@@ -141,7 +141,7 @@ def _near_name(query: Query) -> Placement | None:
     return place(query, county_rows(table, counties), "institution_county", Confidence.APPROXIMATE, reason)
 
 
-def _runs(part: kinds.Words) -> Iterator[kinds.Words]:
+def _runs(part: agency_kinds.Words) -> Iterator[agency_kinds.Words]:
     """Runs of words that may be a place, longest first, later before earlier ("... at San Antonio")."""
     for length in range(min(4, len(part)), 0, -1):
         for at in range(len(part) - length, -1, -1):
@@ -154,12 +154,12 @@ def _runs(part: kinds.Words) -> Iterator[kinds.Words]:
 
 def _named_towns(query: Query) -> Iterator[NamedPlace]:
     """The towns in the name, a branch's first; near the town that the institution is named after."""
-    own = kinds.state_words(query.state)
-    home = named_site(query) if kinds.is_named_after_a_town(query.name) else None
+    own = agency_kinds.state_words(query.state)
+    home = named_site(query) if agency_kinds.is_named_after_a_town(query.name) else None
     middle = home.point if home is not None and home.located else None
     for part in (*query.name.parts[1:], *query.name.parts[:1]):
         for run in _runs(part):
-            if kinds.contains(own, run):
+            if agency_kinds.contains(own, run):
                 continue
             for site in query.fit(sites(query.table, squeeze(run))):
                 far = middle and site.point and distance(middle, site.point) > BRANCH_KM

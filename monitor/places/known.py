@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 
-from monitor.places.kinds import AgencyName
+from monitor.places.agency_kinds import AgencyName
 from monitor.places.names import key, squeeze, words
 
 

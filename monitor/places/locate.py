@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from monitor.domain import Confidence, Listing, Placement, PlacementReason
+from monitor.places.agency_kinds import read_name, spoken, variants
 from monitor.places.counties import (
     constable,
     county_agency,
@@ -14,12 +15,7 @@ from monitor.places.counties import (
     within_county_given,
 )
 from monitor.places.institutions import institution, near_point
-from monitor.places.kinds import read_name, spoken, variants
-from monitor.places.names import squeeze
-from monitor.places.query import Query
-from monitor.places.statewide import known_government, state_wide
-from monitor.places.table import StateTable
-from monitor.places.towns import (
+from monitor.places.municipalities import (
     address_city,
     branch,
     joint,
@@ -29,6 +25,10 @@ from monitor.places.towns import (
     namesake,
     regional_jail,
 )
+from monitor.places.names import squeeze
+from monitor.places.packaged_table import StateTable
+from monitor.places.query import Query
+from monitor.places.statewide import known_government, state_wide
 
 Step = Callable[[Query], Placement | None]
 

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from monitor.domain import Confidence, Listing, Placement, PlacementReason
+from monitor.places.agency_kinds import DESIGNATORS, AgencyName, variants
 from monitor.places.areas import NamedPlace, counties_of, sites
-from monitor.places.kinds import DESIGNATORS, AgencyName, variants
 from monitor.places.names import key, squeeze, words
-from monitor.places.table import Point, StateTable, distance
+from monitor.places.packaged_table import Point, StateTable, distance
 
 STRAY_KM = 100.0  # a point so far from every ZIP of its state is a slip
 _NO_COUNTY = frozenset(("", "na", "none", "unknown", "notavailable", "null", "statewide"))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from monitor.domain import Confidence, Placement, PlacementReason
-from monitor.places import kinds
+from monitor.places import agency_kinds
 from monitor.places.areas import sites
 from monitor.places.known import consolidated
 from monitor.places.names import key, squeeze, word_set
@@ -32,7 +32,7 @@ ACRONYMS: dict[str, frozenset[str]] = {
 def known_government(query: Query) -> Placement | None:
     """The hand-kept table of consolidated governments: whole counties."""
     row = consolidated(query.name, query.state)
-    if row is None or kinds.is_surely_institution(query.name.parts[0]):
+    if row is None or agency_kinds.is_surely_institution(query.name.parts[0]):
         return None
     if any("airport" in part for part in query.name.parts[1:]):
         return None  # San Francisco's airport lies in San Mateo County
@@ -54,34 +54,36 @@ def state_wide(query: Query) -> Placement | None:
     )
 
 
-def _names_state(query: Query, first: kinds.Words) -> bool:
-    if kinds.is_surely_institution(first) and not kinds.contains(first, ("dept", "of")):
+def _names_state(query: Query, first: agency_kinds.Words) -> bool:
+    if agency_kinds.is_surely_institution(first) and not agency_kinds.contains(first, ("dept", "of")):
         return False
-    if kinds.contains(first, ("community", "college")) or counties_said(query.table, first):
+    if agency_kinds.contains(first, ("community", "college")) or counties_said(query.table, first):
         return False
     if _always(first) or first[0] in ACRONYMS.get(query.state, ()):
         return True
-    after = kinds.state_led(query.name, query.state)
+    after = agency_kinds.state_led(query.name, query.state)
     if after is not None:
         return _after_the_state(query, after)
-    if query.state in _TERRITORIES and query.name.core in ((), kinds.state_words(query.state)):
-        return kinds.contains(first, ("public", "safety")) or query.name.core != ()
+    if query.state in _TERRITORIES and query.name.core in ((), agency_kinds.state_words(query.state)):
+        return agency_kinds.contains(first, ("public", "safety")) or query.name.core != ()
     bare = not query.name.core and first[:1] in (("dept",), ("division",), ("office",), ("bureau",))
-    return bare and any(w in kinds.STATE_SUBJECTS for w in first)
+    return bare and any(w in agency_kinds.STATE_SUBJECTS for w in first)
 
 
-def _always(part: kinds.Words) -> bool:
+def _always(part: agency_kinds.Words) -> bool:
     said = f" {' '.join(part)} "
-    return any(phrase in said for phrase in kinds.ALWAYS_STATE)
+    return any(phrase in said for phrase in agency_kinds.ALWAYS_STATE)
 
 
-def _after_the_state(query: Query, after: kinds.Words) -> bool:
+def _after_the_state(query: Query, after: agency_kinds.Words) -> bool:
     """Whether an office of the state follows its name: not "New York City Police", "Iowa City Police"."""
     if not after:
         return True
-    if after[0] == "state" and kinds.is_surely_institution(after):
+    if after[0] == "state" and agency_kinds.is_surely_institution(after):
         return False
     if after[0] in _OFFICES or (after[0] == "police" and query.state in _TERRITORIES):
         return True
-    named_like_a_town = any(sites(query.table, squeeze(core)) for core in kinds.variants(query.name.core))
-    return after[0] in kinds.STATE_FUNCTIONS and not named_like_a_town
+    named_like_a_town = any(
+        sites(query.table, squeeze(core)) for core in agency_kinds.variants(query.name.core)
+    )
+    return after[0] in agency_kinds.STATE_FUNCTIONS and not named_like_a_town

@@ -8,7 +8,7 @@ from enum import StrEnum
 from monitor.places.areas import sites, town_rows
 from monitor.places.codes import MILITARY, state_of_zip
 from monitor.places.names import key, word_set
-from monitor.places.table import Point, StateTable, Table
+from monitor.places.packaged_table import Point, StateTable, Table
 from monitor.states import STATES
 
 TOWNS_KM = 25.0

@@ -12,7 +12,7 @@ from hashlib import blake2b
 
 from monitor.domain import Publication
 from monitor.errors import ParseError
-from monitor.sources.columns import ColumnMap, ParseLimits, ParseOptions
+from monitor.sources.column_map import ColumnMap, ParseLimits, ParseOptions
 from monitor.sources.format import Format
 from monitor.sources.formats import FORMATS
 

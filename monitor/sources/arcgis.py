@@ -19,7 +19,7 @@ from pydantic import Field
 
 from monitor.domain import Publication
 from monitor.errors import ParseError
-from monitor.sources.columns import ColumnMap, ParseLimits, ParseOptions, describe_headers
+from monitor.sources.column_map import ColumnMap, ParseLimits, ParseOptions, describe_headers
 from monitor.sources.format import Format, FormatOptions, Pages
 from monitor.sources.json_body import flatten, is_json, load_json
 from monitor.sources.listing import ListingReader

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from monitor.errors import ParseError
-from monitor.sources.columns import MIB, ParseLimits
+from monitor.sources.column_map import MIB, ParseLimits
 
 _CHUNK = 64 * 1024
 _BROKEN = (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError, RuntimeError, NotImplementedError)

@@ -9,7 +9,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict
 
 from monitor.domain import Publication
-from monitor.sources.columns import ParseOptions
+from monitor.sources.column_map import ParseOptions
 
 
 def _find_no_link(_body: bytes, _options: ParseOptions) -> str | None:

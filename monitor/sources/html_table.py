@@ -20,7 +20,7 @@ from pydantic import field_validator
 from monitor.domain import Publication
 from monitor.errors import ParseError
 from monitor.sources.cells import clean
-from monitor.sources.columns import MIB, ColumnMap, ParseLimits, ParseOptions, describe_headers
+from monitor.sources.column_map import MIB, ColumnMap, ParseLimits, ParseOptions, describe_headers
 from monitor.sources.format import Format, Pages, RowsOptions
 from monitor.sources.json_body import is_json, load_json
 from monitor.sources.listing import ListingReader

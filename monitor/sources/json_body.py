@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 
 from monitor.errors import ParseError
 from monitor.sources.cells import clean, plain_number
-from monitor.sources.columns import MIB, ParseLimits
+from monitor.sources.column_map import MIB, ParseLimits
 from monitor.sources.sniff import refuse_empty_and_pages
 
 _MOST_LEVELS = 5  # of objects in a record; what lies deeper is no cell

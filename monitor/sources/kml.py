@@ -17,7 +17,7 @@ from xml.parsers import expat
 from monitor.errors import ParseError
 from monitor.sources.archive import open_archive
 from monitor.sources.cells import clean_all
-from monitor.sources.columns import MIB, ParseLimits
+from monitor.sources.column_map import MIB, ParseLimits
 from monitor.sources.sniff import is_zip, refuse_empty_and_pages
 
 _WINDOW = 32 * 1024  # bytes that expat is given at a time: some 50 placemarks

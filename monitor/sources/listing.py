@@ -25,7 +25,7 @@ from monitor.sources.cells import (
     read_date,
     read_web_address,
 )
-from monitor.sources.columns import ColumnMap, fold_header, list_headers
+from monitor.sources.column_map import ColumnMap, fold_header, list_headers
 from monitor.sources.merge import merge_by_fields, merge_by_key
 from monitor.states import read_state
 

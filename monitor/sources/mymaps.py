@@ -11,7 +11,7 @@ from html import unescape
 from monitor.domain import Publication
 from monitor.errors import ParseError
 from monitor.sources.cells import clean, clean_all
-from monitor.sources.columns import RING_COLUMNS, ColumnMap, ParseOptions
+from monitor.sources.column_map import RING_COLUMNS, ColumnMap, ParseOptions
 from monitor.sources.format import Format
 from monitor.sources.kml import Document, find_network_link, unpack
 from monitor.sources.listing import ListingReader

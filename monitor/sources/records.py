@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from monitor.domain import Publication
 from monitor.errors import ParseError
-from monitor.sources.columns import ColumnMap, ParseOptions, describe_headers
+from monitor.sources.column_map import ColumnMap, ParseOptions, describe_headers
 from monitor.sources.format import Format, RowsOptions
 from monitor.sources.json_body import flatten, is_json, load_json
 from monitor.sources.listing import ListingReader

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from monitor.domain import Problem, Publication
 from monitor.errors import ParseError
 from monitor.sources.cells import clean, plain_number
-from monitor.sources.columns import MIB, ColumnMap, ParseLimits, ParseOptions, fold_header, list_headers
+from monitor.sources.column_map import MIB, ColumnMap, ParseLimits, ParseOptions, fold_header, list_headers
 from monitor.sources.format import Format, RowsOptions
 from monitor.sources.listing import ListingReader
 from monitor.sources.sniff import is_kml, is_zip, refuse_empty_and_pages, refuse_other_workbooks

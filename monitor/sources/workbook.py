@@ -18,7 +18,7 @@ from openpyxl.utils.cell import get_column_letter, range_boundaries
 
 from monitor.errors import ParseError
 from monitor.sources.archive import Archive, open_archive
-from monitor.sources.columns import ParseLimits
+from monitor.sources.column_map import ParseLimits
 
 MAX_ROWS, MAX_COLUMNS = 1_048_576, 100
 """More rows than this no XLSX has; columns after these are not looked at, so that one stray cell does not

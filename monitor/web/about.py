@@ -5,7 +5,7 @@ from __future__ import annotations
 from fastapi import APIRouter, Request, Response
 
 from monitor.web import pages
-from monitor.web.errors import missing
+from monitor.web.error_pages import missing
 from monitor.web.pages import get, render_page, site_of
 
 router = APIRouter()

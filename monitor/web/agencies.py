@@ -7,8 +7,8 @@ from __future__ import annotations
 from fastapi import APIRouter, Request, Response
 
 from monitor.storage.engine import reading
-from monitor.storage.lists import pages as store
-from monitor.web.errors import missing
+from monitor.storage.lists import page_queries as store
+from monitor.web.error_pages import missing
 from monitor.web.lists import standing
 from monitor.web.pages import get, redirect, render_page, site_of
 from monitor.web.presenters import agency_hash, agency_path

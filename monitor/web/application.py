@@ -12,7 +12,7 @@ from fastapi import APIRouter, FastAPI, Request
 from monitor.web import about, agencies, feeds, home, places, probes, record_log, timeline
 from monitor.web.charts import ChartCache, GapHistory
 from monitor.web.context import Site
-from monitor.web.errors import answer_errors
+from monitor.web.error_pages import answer_errors
 from monitor.web.held import HeldChanges
 from monitor.web.middleware import SiteMiddleware
 from monitor.web.pages import Templates

@@ -14,7 +14,7 @@ from monitor.core.freshness import blind_after
 from monitor.domain import SourceInfo
 from monitor.pictures.bars import Chart, chart
 from monitor.storage.lists import baseline, timeline
-from monitor.storage.lists import pages as store
+from monitor.storage.lists import page_queries as store
 from monitor.storage.lists.timeline import Gap, SourceGaps
 
 

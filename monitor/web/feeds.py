@@ -10,9 +10,9 @@ from fastapi import APIRouter, Request, Response
 
 from monitor.states import STATES
 from monitor.storage.engine import reading
-from monitor.storage.lists import pages as store
+from monitor.storage.lists import page_queries as store
 from monitor.storage.lists.changes import StoredChange
-from monitor.web.errors import missing
+from monitor.web.error_pages import missing
 from monitor.web.pages import Templates, get, language_of, site_of
 from monitor.web.places import read_zips, states_of, zip_path
 from monitor.web.record_log import load_head_header

@@ -11,10 +11,10 @@ from fastapi import APIRouter, Request, Response
 from monitor.places import MILITARY, ZipArea
 from monitor.states import STATES, read_state
 from monitor.storage.engine import reading
-from monitor.storage.lists import pages as store
+from monitor.storage.lists import page_queries as store
 from monitor.storage.lists.coverage import Cover
 from monitor.web.context import Site
-from monitor.web.errors import missing
+from monitor.web.error_pages import missing
 from monitor.web.held import HeldChanges
 from monitor.web.lists import ListStatus, standing
 from monitor.web.pages import get, redirect, render_page, site_of

@@ -9,11 +9,11 @@ from fastapi import APIRouter, Request, Response
 from monitor.messages.locale import N_
 from monitor.states import STATES
 from monitor.storage.engine import reading
-from monitor.storage.lists import pages as places
+from monitor.storage.lists import page_queries as places
 from monitor.storage.lists import timeline as store
 from monitor.storage.lists.changes import StoredChange
 from monitor.web.charts import GapHistory
-from monitor.web.errors import missing
+from monitor.web.error_pages import missing
 from monitor.web.lists import standing
 from monitor.web.pages import get, language_of, render_page, site_of, translate
 from monitor.web.places import held_changes_of

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from monitor.domain import Confidence, Placement, PlacementReason
-from monitor.places import kinds
+from monitor.places import agency_kinds
 from monitor.places.areas import (
     NamedPlace,
     closest,
@@ -17,9 +17,9 @@ from monitor.places.areas import (
     town_rows,
 )
 from monitor.places.names import key, squeeze, word_set
+from monitor.places.packaged_table import distance
 from monitor.places.query import Query, counties_by_key, county_rows, place, titles
 from monitor.places.spelling import near_keys
-from monitor.places.table import distance
 
 BOTH_KM = 25.0  # up to this distance a department may serve the place it is named after and its address's
 PARTNERS_KM = 30.0  # farther apart two towns do not share a police department
@@ -43,11 +43,11 @@ _DIRECTIONS = word_set("north south east west upper lower new old little great m
 def name_is_city(query: Query) -> Placement | None:
     """The agency's name without its kind equals the address city: that city."""
     site = query.address
-    if site is None or not query.city or kinds.is_named_after_a_town(query.name):
+    if site is None or not query.city or agency_kinds.is_named_after_a_town(query.name):
         return None
     city = tuple(query.city.split())
-    keys = {squeeze(v) for v in kinds.variants(city)}
-    cores = kinds.variants(query.name.core)
+    keys = {squeeze(v) for v in agency_kinds.variants(city)}
+    cores = agency_kinds.variants(query.name.core)
     begins = city[1:2] == ("of",) and query.name.parts[0][: len(city)] == city  # "Township of Washington"
     if not begins and not any(squeeze(core) in keys for core in cores):
         return None
@@ -63,7 +63,7 @@ def name_is_city(query: Query) -> Placement | None:
     return _town(query, site, "name_is_city", Confidence.APPROXIMATE if unsure else Confidence.EXACT)
 
 
-def _township_beside(query: Query, city: NamedPlace, cores: list[kinds.Words]) -> NamedPlace:
+def _township_beside(query: Query, city: NamedPlace, cores: list[agency_kinds.Words]) -> NamedPlace:
     """The township around a city of its name if the hand-kept list has it, else the city."""
     whole = sites(query.table, squeeze(cores[0])) if cores else ()
     return next((s for s in whole if s.known and s != city), city)
@@ -116,7 +116,7 @@ def address_city(query: Query) -> Placement | None:
 def branch(query: Query) -> Placement | None:
     """A later part of the name that is a town ("Cuartel de la Policia - Patillas")."""
     for part in query.name.parts[1:]:
-        for core in (part, *kinds.variants(kinds.core_of(part)[0])):
+        for core in (part, *agency_kinds.variants(agency_kinds.core_of(part)[0])):
             site = next((s for s in query.fit(sites(query.table, squeeze(core))) if s.located), None)
             if site is not None:
                 return _town(query, site, "branch", Confidence.APPROXIMATE, "branch")
@@ -126,11 +126,11 @@ def branch(query: Query) -> Placement | None:
 def namesake(query: Query) -> Placement | None:
     """A village without a known point, beside the town that it is named after: North Hodge by Hodge."""
     table = query.table
-    for core in kinds.variants(query.name.core):
+    for core in agency_kinds.variants(query.name.core):
         if squeeze(core) in table.unlocated and core[0] in _DIRECTIONS:
             site = next((s for s in query.fit(sites(table, squeeze(core[1:]))) if s.located), None)
             if site is not None:
-                other = kinds.spoken(core)
+                other = agency_kinds.spoken(core)
                 return _town(query, site, "namesake", Confidence.APPROXIMATE, "namesake", other)
     return None
 
@@ -162,11 +162,11 @@ def joint(query: Query) -> Placement | None:
     return place(query, rows, "joint", Confidence.APPROXIMATE, PlacementReason("covers_estimate", names))
 
 
-def _all_pieces(query: Query) -> list[kinds.Words]:
-    return [piece for part in query.name.parts for piece in _pieces(kinds.core_of(part)[0])]
+def _all_pieces(query: Query) -> list[agency_kinds.Words]:
+    return [piece for part in query.name.parts for piece in _pieces(agency_kinds.core_of(part)[0])]
 
 
-def _counties_in(query: Query, piece: kinds.Words) -> list[int]:
+def _counties_in(query: Query, piece: agency_kinds.Words) -> list[int]:
     """The counties that a piece is, or that two halves of it are ("Albemarle-Charlottesville")."""
     table = query.table
     whole = counties_by_key(table, squeeze(piece))
@@ -179,7 +179,7 @@ def _counties_in(query: Query, piece: kinds.Words) -> list[int]:
     return []
 
 
-def _pieces(core: kinds.Words) -> list[kinds.Words]:
+def _pieces(core: agency_kinds.Words) -> list[agency_kinds.Words]:
     found: list[list[str]] = [[]]
     for word in core:
         if word in _JOINTS:
@@ -189,7 +189,7 @@ def _pieces(core: kinds.Words) -> list[kinds.Words]:
     return [tuple(piece) for piece in found if piece]
 
 
-def _hyphenated(query: Query, piece: kinds.Words) -> list[NamedPlace]:
+def _hyphenated(query: Query, piece: agency_kinds.Words) -> list[NamedPlace]:
     """Two towns in one name ("Batesburg-Leesville"): both must be known, and near each other."""
     for at in range(1, len(piece)):
         first = _nearest_of_name(query, piece[:at], [])
@@ -199,10 +199,10 @@ def _hyphenated(query: Query, piece: kinds.Words) -> list[NamedPlace]:
     return []
 
 
-def _nearest_of_name(query: Query, piece: kinds.Words, beside: list[NamedPlace]) -> NamedPlace | None:
+def _nearest_of_name(query: Query, piece: agency_kinds.Words, beside: list[NamedPlace]) -> NamedPlace | None:
     """The place of that name that fits the listing and lies near the first of the others."""
     anchor = next((s.point for s in (*beside, query.address) if s is not None and s.point), None)
-    for core in kinds.variants(piece):
+    for core in agency_kinds.variants(piece):
         for site in query.fit(sites(query.table, squeeze(core))):
             if site.located and (
                 anchor is None or site.point is None or distance(site.point, anchor) <= PARTNERS_KM
@@ -214,7 +214,7 @@ def _nearest_of_name(query: Query, piece: kinds.Words, beside: list[NamedPlace])
 def misspelt_town(query: Query) -> Placement | None:
     """A misspelled town, by a bounded edit distance inside the state; only when one name alone comes near."""
     table = query.table
-    for text in (*kinds.variants(query.name.core), tuple(query.city.split())):
+    for text in (*agency_kinds.variants(query.name.core), tuple(query.city.split())):
         wanted = squeeze(text)
         if wanted in table.unlocated:
             return None  # it is spelt right: such a place exists
@@ -230,7 +230,7 @@ def misspelt_town(query: Query) -> Placement | None:
 def named_site(query: Query) -> NamedPlace | None:
     """The place in the agency's name that fits the listing best."""
     found: list[NamedPlace] = []
-    for core in kinds.variants(query.name.core):
+    for core in agency_kinds.variants(query.name.core):
         found.extend(s for s in sites(query.table, squeeze(core)) if s not in found)
     if not found:
         return None
@@ -283,7 +283,7 @@ def _is_beside_another(query: Query, site: NamedPlace, address: NamedPlace) -> b
         return False
     table = query.table
     about = counties_around(table, address) - counties_of(table, site)
-    cores = kinds.variants(query.name.core)
+    cores = agency_kinds.variants(query.name.core)
     return any(
         counties_of(table, s) & about for core in cores for s in sites(table, squeeze(core)) if s != site
     )
@@ -311,16 +311,16 @@ def _rivals(query: Query, site: NamedPlace) -> bool:
     """
     if query.point is not None or query.counties:
         return False
-    others = {s for core in kinds.variants(query.name.core) for s in sites(query.table, squeeze(core))} - {
-        site
-    }
+    others = {
+        s for core in agency_kinds.variants(query.name.core) for s in sites(query.table, squeeze(core))
+    } - {site}
     if site.rows and site.population >= TOWN_PEOPLE and query.name.designator != "twp":
         return any(s.population * MUCH >= site.population for s in others)
     return bool(others)
 
 
 def _address_instead(query: Query, address: NamedPlace) -> Placement | None:
-    other = kinds.spoken(query.name.core)
+    other = agency_kinds.spoken(query.name.core)
     return _town(query, address, "address_city", Confidence.CONFLICT, "address_instead", other)
 
 
@@ -404,7 +404,7 @@ def _township(query: Query, site: NamedPlace) -> Placement | None:
 
 def _namesake(query: Query, county: int) -> NamedPlace | None:
     """A village of the township's name in the county: Lampeter for West Lampeter."""
-    core = kinds.variants(query.name.core)[-1]
+    core = agency_kinds.variants(query.name.core)[-1]
     while len(core) > 1 and core[0] in _DIRECTIONS:
         core = core[1:]
     stem = squeeze(core)

@@ -16,7 +16,7 @@ from monitor.domain import Listing
 from monitor.places import STATES, Gazetteer, load
 from monitor.places.known import _campuses, _consolidated, _mailing
 from monitor.places.names import key
-from monitor.places.table import Table, distance
+from monitor.places.packaged_table import Table, distance
 
 ROOT = Path(__file__).parents[2]
 TABLE = ROOT / "monitor" / "places" / "table.zip"

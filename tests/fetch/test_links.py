@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from monitor.fetch import Fetched, Fetcher, FetchFailed, Target, Validators
-from monitor.fetch.pages import find_link
+from monitor.fetch.links import find_link
 from tests.peers.http import Answer, Server
 
 URL = "https://list.example/enforce/page.html"
