@@ -7,7 +7,9 @@ from collections.abc import Callable, Hashable, Iterable, Iterator
 from operator import attrgetter
 from typing import Protocol
 
-from monitor.core.identity import documents_of, named_key, normalise, pair
+from monitor.core.identity import documents_of, named_key
+from monitor.core.renames import pair
+from monitor.core.wording import normalise
 from monitor.domain import Change, Kind, Listing, Policy
 
 _SILENT = Policy().silent
@@ -15,7 +17,7 @@ _by_key = attrgetter("key")
 
 
 class Pairing(Protocol):
-    """Finds which removed listing is which added one, as `identity.pair` does; the parser does it in another
+    """Finds which removed listing is which added one, as `renames.pair` does; the parser does it in another
     process.
     """
 
@@ -36,7 +38,7 @@ def diff(
     `identity.keyed`.
 
     Who is who: first by key; then by state and name, so that an id or a city column which appears, disappears
-    or is created again is no event; then by the rename rule of `identity.pair`. A change is ``quiet`` when
+    or is created again is no event; then by the rename rule of `renames.pair`. A change is ``quiet`` when
     nothing differs but ``silent`` fields or attributes, letter case, accents, punctuation and white space, or
     ``new_columns`` (those that appeared or disappeared with this publication); quiet changes are part of the
     answer, because `apply` needs them. ``fields`` names what is told; of a quiet change, whatever differs. A

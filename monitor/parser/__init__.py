@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from typing import Protocol
 
 from monitor import sources
-from monitor.core import identity
+from monitor.core import renames
 from monitor.domain import Listing, Publication
 from monitor.parser.limits import ParserLimits
 from monitor.parser.process import ParserProcess
@@ -35,7 +35,7 @@ class Parser(Protocol):
     def pair(
         self, removed: Iterable[Listing], added: Iterable[Listing], *, widespread: frozenset[str] = ...
     ) -> list[tuple[Listing, Listing]]:
-        """See `identity.pair`."""
+        """See `renames.pair`."""
         ...
 
 
@@ -57,7 +57,7 @@ class _InProcess:
         *,
         widespread: frozenset[str] = frozenset(),
     ) -> list[tuple[Listing, Listing]]:
-        return identity.pair(removed, added, widespread=widespread)
+        return renames.pair(removed, added, widespread=widespread)
 
 
 IN_PROCESS: Parser = _InProcess()

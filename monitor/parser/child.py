@@ -21,7 +21,7 @@ if __name__ == "__main__":  # isolated mode knows neither the working directory 
 from pydantic import TypeAdapter
 
 from monitor import sources
-from monitor.core import identity
+from monitor.core import renames
 from monitor.domain import Listing, Publication
 from monitor.errors import ParseError, location_of
 from monitor.parser.frames import frame, read_frame
@@ -61,7 +61,7 @@ def answer(request: dict[str, Any], content: bytes) -> bytes:
             link = sources.find_link(content, OPTIONS.validate_python(request["options"]))
             return b'{"link":' + json.dumps(link).encode() + b"}"
         removed, added = SIDES.validate_json(content)
-        pairs = identity.pair(removed, added, widespread=frozenset(request["widespread"]))
+        pairs = renames.pair(removed, added, widespread=frozenset(request["widespread"]))
         return json.dumps({"pairs": [(was.key, now.key) for was, now in pairs]}).encode()
     except ParseError as error:
         return json.dumps({"refused": str(error)}).encode()

@@ -106,7 +106,7 @@ class ParserProcess:
         *,
         widespread: frozenset[str] = frozenset(),
     ) -> list[tuple[Listing, Listing]]:
-        """Pair listings in a child, as `identity.pair` does. Raises ParseError."""
+        """Pair listings in a child, as `renames.pair` does. Raises ParseError."""
         gone, come = list(removed), list(added)
         request = {"do": "pair", "widespread": sorted(widespread)}
         answer = _content(self._ask(request, _SIDES.dump_json((gone, come))), b'{"pairs":')

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
-from monitor.core import identity
+from monitor.core import renames, wording
 from monitor.domain import Listing, Problem
 
 Rows = list[tuple[int, Listing]]
@@ -21,7 +21,7 @@ def merge_by_key(rows: Rows, problems: list[Problem]) -> Iterator[Listing]:
     for number, listing in rows:
         agencies = groups.setdefault(listing.key, [])
         for group in agencies:
-            if not listing.source_id or identity.may_be_one(group[0][1], listing):
+            if not listing.source_id or renames.may_be_one(group[0][1], listing):
                 group.append((number, listing))
                 break
         else:
@@ -57,7 +57,7 @@ def _merge_group(group: Rows, problems: list[Problem]) -> Listing:
     def most_frequent(field: Callable[[Listing], str | None], title: str) -> str | None:
         """A row with a typo does not change the listing when the rows change places."""
         counts = Counter(value for value in map(field, listings) if value)
-        if len({identity.normalise(value) for value in counts}) > 1:
+        if len({wording.normalise(value) for value in counts}) > 1:
             written = " and ".join(f'"{value[:80]}"' for value in sorted(counts))
             message = f"{listings[0].name} has the {title} {written}"
             problems.append(Problem("rows differ", message, group[0][0]))

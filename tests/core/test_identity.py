@@ -11,13 +11,12 @@ import pytest
 from monitor.core.identity import (
     content_digest,
     digest,
-    expand,
     keyed,
     named_key,
     natural_key,
-    normalise,
-    pair,
 )
+from monitor.core.renames import pair
+from monitor.core.wording import expand, normalise
 from monitor.domain import Listing
 from tests.core.simulation import agency
 

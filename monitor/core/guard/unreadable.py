@@ -7,7 +7,8 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from monitor.core.guard.reasons import title
 from monitor.core.guard.recent import Identity
-from monitor.core.identity import dates_of, documents_of, named_key, normalise
+from monitor.core.identity import dates_of, documents_of, named_key
+from monitor.core.wording import normalise
 from monitor.domain import Change, Kind, Listing
 
 

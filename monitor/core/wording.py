@@ -1,0 +1,108 @@
+"""Agency names as they are compared: case and marks dropped, abbreviations written out."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+from monitor.states import STATES
+
+_ABBREVIATIONS = {
+    "bocc": "board of county commissioners",
+    "bd": "board",
+    "cnty": "county",
+    "co": "county",
+    "comm": "commission",
+    "const": "constable",
+    "corr": "corrections",
+    "cso": "county sheriff office",
+    "da": "district attorney",
+    "dept": "department",
+    "depts": "department",
+    "depart": "department",
+    "departments": "department",
+    "dpt": "department",
+    "dist": "district",
+    "div": "division",
+    "doc": "department of corrections",
+    "dps": "department of public safety",
+    "fd": "fire department",
+    "ft": "fort",
+    "hwy": "highway",
+    "isd": "independent school district",
+    "metro": "metropolitan",
+    "mt": "mount",
+    "mtn": "mountain",
+    "natl": "national",
+    "offc": "office",
+    "ofc": "office",
+    "offices": "office",
+    "pct": "precinct",
+    "pd": "police department",
+    "sheriffs": "sheriff",
+    "so": "sheriff office",
+    "spd": "school police department",
+    "st": "saint",
+    "ste": "sainte",
+    "twp": "township",
+    "univ": "university",
+    "vlg": "village",
+}
+_ARTICLES = re.compile(r"^(?:the )?(?:(?:city|town|county|village|township|borough|parish) of )?(?=.)")
+_PLACE_WORDS = frozenset("beach borough city county falls heights parish park town township village".split())  # noqa: SIM905
+_AGENCY_WORDS = frozenset(
+    [
+        "agency", "board", "bureau", "center", "commission", "commissioners", "constable", "correctional",
+        "corrections", "department", "detention", "division", "enforcement", "facility", "jail", "law",
+        "marshal", "of", "office", "patrol", "police", "public", "safety", "service", "services", "sheriff",
+        "state", "the", "trustees",
+    ]
+)  # fmt: skip
+"""What an agency is, not where: what is left of a name without these says which place it is of."""
+_INITIALS = re.compile(r"\b(\w)\.(?=\w\b)")
+
+_QUOTES = {ord(c): None for c in "'\u2018\u2019\u02bc`\u00b4"}
+_ASCII = (
+    {i: (chr(i).lower() if chr(i).isalnum() else " ") for i in range(128)} | _QUOTES | {ord("&"): " and "}
+)
+
+
+def normalise(text: str) -> str:
+    """The text without what people do not read as a difference: case, accents, punctuation, white space; "&"
+    reads "and".
+
+    An apostrophe and the points of initials join ("Sheriff's" is "sheriffs", "P.D." is "pd"); any other mark
+    parts words.
+    """
+    if "." in text:
+        text = _INITIALS.sub(r"\1", text)
+    if text.isascii():
+        return " ".join(text.translate(_ASCII).split())
+    decomposed = unicodedata.normalize("NFKD", text.translate(_QUOTES)).casefold().replace("&", " and ")
+    bare = "".join(c for c in decomposed if not unicodedata.combining(c))
+    return " ".join("".join(c if c.isalnum() else " " for c in bare).split())
+
+
+def expand(name: str, state: str | None) -> str:
+    """The name as it is compared with others: abbreviations written out, its own state's name and "city of"
+    in front dropped.
+
+    A state's name that is the name of a place stays: Oklahoma County, Virginia Beach, Kansas City.
+    """
+    return expand_normalised(normalise(name), state)
+
+
+def expand_normalised(text: str, state: str | None) -> str:
+    """`expand` of a name that is normalised already."""
+    text = _ARTICLES.sub("", text)
+    own = STATES.get(state or "", "").lower()
+    if own and text.startswith(own + " "):
+        rest = text[len(own) + 1 :]
+        if rest.split(" ", 1)[0] not in _PLACE_WORDS:
+            text = rest
+    return " ".join(_ABBREVIATIONS.get(word, word) for word in text.split())
+
+
+def named_place(expanded: str) -> frozenset[str]:
+    """The words of an expanded name that say where the agency is, not what it is."""
+    return frozenset(expanded.split()) - _AGENCY_WORDS
