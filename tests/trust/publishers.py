@@ -1,8 +1,8 @@
-"""Invented publishers whose truth is known: what joins, leaves and changes on a list, and the accidents on the way.
+"""Invented publishers whose truth is known: what joins, leaves and changes, and the accidents on the way.
 
-`History` plays one publisher: a list of agencies, 60 publications, and for every publication the bytes that a server
-would give. Beside the bytes stands the truth, so that whatever a program tells can be called true or false. Nothing
-here imports the program: the same histories judge any version of it.
+`History` plays one publisher: a list of agencies, 60 publications, and for every publication the bytes that a
+server would give. Beside the bytes stands the truth, so that whatever a program tells can be called true or
+false. Nothing here imports the program: the same histories judge any version of it.
 """
 
 from __future__ import annotations
@@ -23,16 +23,17 @@ PUBLICATIONS = 60
 HEADER = ("STATE", "LAW ENFORCEMENT AGENCY", "TYPE", "COUNTY", "SUPPORT TYPE", "SIGNED", "MOA")
 STATES = {
     "AL": "ALABAMA", "AZ": "ARIZONA", "CO": "COLORADO", "FL": "FLORIDA", "GA": "GEORGIA", "KS": "KANSAS",
-    "LA": "LOUISIANA", "NM": "NEW MEXICO", "PA": "PENNSYLVANIA", "TX": "TEXAS", "VA": "VIRGINIA", "WY": "WYOMING",
+    "LA": "LOUISIANA", "NM": "NEW MEXICO", "PA": "PENNSYLVANIA", "TX": "TEXAS", "VA": "VIRGINIA",
+    "WY": "WYOMING",
 }  # fmt: skip
 _MISSPELT = {
-    "ALABAMA": "ALABMAA", "ARIZONA": "ARIZONIA", "COLORADO": "COLARADO", "FLORIDA": "FLORDIA", "GEORGIA": "GEOGRIA",
-    "KANSAS": "KANASS", "LOUISIANA": "LOUSIANA", "NEW MEXICO": "NEW MEXCIO", "PENNSYLVANIA": "PENNSLYVANIA",
-    "TEXAS": "TEAXS", "VIRGINIA": "VIRGINA", "WYOMING": "WYOMNIG",
+    "ALABAMA": "ALABMAA", "ARIZONA": "ARIZONIA", "COLORADO": "COLARADO", "FLORIDA": "FLORDIA",
+    "GEORGIA": "GEOGRIA", "KANSAS": "KANASS", "LOUISIANA": "LOUSIANA", "NEW MEXICO": "NEW MEXCIO",
+    "PENNSYLVANIA": "PENNSLYVANIA", "TEXAS": "TEAXS", "VIRGINIA": "VIRGINA", "WYOMING": "WYOMNIG",
 }  # fmt: skip
 _ROLES = (
-    "Police Department", "Sheriff’s Office", "Sheriff's Office", "Police Dept.", "Department of Public Safety",
-    "Constable", "Marshal's Office",
+    "Police Department", "Sheriff\u2019s Office", "Sheriff's Office", "Police Dept.",
+    "Department of Public Safety", "Constable", "Marshal's Office",
 )  # fmt: skip
 _ACCENTED = ("Cañon", "Española", "Doña", "Peñasco", "Jiménez", "Bogotá", "Mañana", "Álamo")
 _MODELS = ("Jail Enforcement Model", "Task Force Model", "Warrant Service Officer")
@@ -41,7 +42,7 @@ _RENAMED_ROLES = {
     "Police Department": "Department of Public Safety",
     "Police Dept.": "Metropolitan Police Department",
     "Department of Public Safety": "Police Department",
-    "Sheriff’s Office": "County Sheriff’s Department",
+    "Sheriff\u2019s Office": "County Sheriff\u2019s Department",
     "Sheriff's Office": "County Sheriff's Department",
     "Constable": "Constable Precinct 1",
     "Marshal's Office": "City Marshal's Office",
@@ -66,9 +67,11 @@ class Agency:
 
 
 @dataclass(frozen=True)
-class True_:
-    """Something that truly happened: ``kind`` is join, leave, rename, move or switch. ``visible`` is the first
-    publication that shows it undamaged."""
+class Truth:
+    """Something that truly happened: ``kind`` is join, leave, rename, move or switch.
+
+    ``visible`` is the first publication that shows it undamaged.
+    """
 
     kind: str
     number: int
@@ -95,10 +98,12 @@ class History:
     dated: bool = True
     linked: bool = True
     published: list[Published] = field(default_factory=list)
-    truths: list[True_] = field(default_factory=list)
+    truths: list[Truth] = field(default_factory=list)
     spellings: dict[tuple[str, str], set[int]] = field(default_factory=dict)
     accidents: list[tuple[str, datetime, datetime]] = field(default_factory=list)
-    harmless: set[int] = field(default_factory=set)  # agencies of which a typo or its correction was published
+    harmless: set[int] = field(
+        default_factory=set
+    )  # agencies of which a typo or its correction was published
 
     @classmethod
     def of(cls, seed: int) -> History:
@@ -131,7 +136,9 @@ class _Author:
         accidents = self.random.sample(sorted(ACCIDENTS), k=len(ACCIDENTS))
         self.publish()
         while len(self.history.published) < PUBLICATIONS:
-            self.now += HOUR * self.random.choice((1, 2, 5, 9, 26, 50)) + timedelta(minutes=self.random.randrange(60))
+            self.now += HOUR * self.random.choice((1, 2, 5, 9, 26, 50)) + timedelta(
+                minutes=self.random.randrange(60)
+            )
             for _ in range(self.random.choice((0, 1, 1, 2))):
                 self.happen()
             left = PUBLICATIONS - len(self.history.published)
@@ -176,7 +183,7 @@ class _Author:
 
     def true(self, kind: str, number: int) -> None:
         self.unseen.append(len(self.history.truths))
-        self.history.truths.append(True_(kind, number, self.now))
+        self.history.truths.append(Truth(kind, number, self.now))
 
     def untouched(self) -> Agency | None:
         free = [x for x in self.agencies if x.number not in self.touched]
@@ -192,14 +199,26 @@ class _Author:
 
     def happen(self) -> None:
         """One true thing, or a typo and its correction."""
-        for since, agency in list(self.away):
+        for since, back in list(self.away):
             if self.now - since > 3 * 24 * HOUR:
-                self.away.remove((since, agency))
-                self.agencies.append(agency)
-                self.true("join", agency.number)
+                self.away.remove((since, back))
+                self.agencies.append(back)
+                self.true("join", back.number)
                 return
         kind = self.random.choice(
-            ("join", "join", "join", "leave", "leave", "rename", "move", "switch", "namesake", "comeback", "typo")
+            (
+                "join",
+                "join",
+                "join",
+                "leave",
+                "leave",
+                "rename",
+                "move",
+                "switch",
+                "namesake",
+                "comeback",
+                "typo",
+            )
         )
         if kind in ("join", "namesake"):
             twin = self.random.choice(self.agencies)
@@ -207,9 +226,9 @@ class _Author:
             named = {"name": twin.name, "state": other, "city": twin.city} if kind == "namesake" else {}
             if (named.get("name", "").casefold(), other) in self.names:
                 return
-            agency = self.invent(**named)
-            self.agencies.insert(self.random.randrange(len(self.agencies) + 1), agency)
-            self.true("join", agency.number)
+            new = self.invent(**named)
+            self.agencies.insert(self.random.randrange(len(self.agencies) + 1), new)
+            self.true("join", new.number)
             return
         if (kind in ("leave", "comeback") and len(self.agencies) < 6) or not (agency := self.untouched()):
             return
@@ -224,10 +243,10 @@ class _Author:
                 self.away.append((self.now, agency))
         elif kind == "rename":
             role = next(role for role in _ROLES if agency.name.endswith(role))
-            new = agency.name.removesuffix(role) + _RENAMED_ROLES[role]
-            if (new.casefold(), agency.state) not in self.names:
-                self.names.add((new.casefold(), agency.state))
-                self.put(replace(agency, name=new))
+            name = agency.name.removesuffix(role) + _RENAMED_ROLES[role]
+            if (name.casefold(), agency.state) not in self.names:
+                self.names.add((name.casefold(), agency.state))
+                self.put(replace(agency, name=name))
                 self.true("rename", agency.number)
         elif kind == "move" and self.history.form == "csv":
             self.put(replace(agency, county=f"{_town(self.random)} County"))
@@ -310,7 +329,6 @@ def _truncated(author: _Author) -> None:
 @_accident("cut in the last cell")
 def _cut(author: _Author) -> None:
     """The last row's last cells: a county that is half a county, and nothing after it."""
-    body = write_body(author.agencies, author.history, last="SUPPORT TYPE")
     author.publish(accident="", last="SUPPORT TYPE")
     author.now += 2 * HOUR
     most = len(author.agencies[-1].support) - 3
@@ -318,7 +336,6 @@ def _cut(author: _Author) -> None:
     author.publish(
         accident="cut in the last cell", last="SUPPORT TYPE", change=lambda body: body.rstrip(b"\r\n")[:-less]
     )
-    assert body
     author.lasting(1, 3, 7)
     author.publish(last="SUPPORT TYPE")
     author.now += HOUR
@@ -355,7 +372,9 @@ def _stale_days(author: _Author) -> None:
 @_accident("swapped")
 def _swapped(author: _Author) -> None:
     """Another list of the same publisher, with the same columns."""
-    other = _Author(History(author.history.seed + 100_003, max(6, author.history.size // 2), author.history.form))
+    other = _Author(
+        History(author.history.seed + 100_003, max(6, author.history.size // 2), author.history.form)
+    )
     author.publish(other.agencies, "swapped")
     author.lasting(1, 4, 9)
 
@@ -386,7 +405,9 @@ def _emptied_state(author: _Author) -> None:
 
 @_accident("emptied column")
 def _emptied(author: _Author) -> None:
-    author.publish(accident="emptied column", empty=author.random.choice(("COUNTY", "SIGNED", "SUPPORT TYPE")))
+    author.publish(
+        accident="emptied column", empty=author.random.choice(("COUNTY", "SIGNED", "SUPPORT TYPE"))
+    )
     author.lasting(2, 7, 30)
 
 
@@ -425,7 +446,11 @@ def _mojibake(author: _Author) -> None:
     few = author.random.choice((1, 2))
 
     def alter(agency: Agency) -> Agency:
-        return agency if agency.number % few else replace(agency, name=damage(agency.name), city=damage(agency.city))
+        return (
+            agency
+            if agency.number % few
+            else replace(agency, name=damage(agency.name), city=damage(agency.city))
+        )
 
     author.alter("broken encoding in names", alter, 1, 3, 20)
 
@@ -467,16 +492,17 @@ def _oscillation(author: _Author) -> None:
 
 def fold(text: str) -> str:
     """A name as it is looked up: without case and punctuation."""
-    return " ".join(re.sub(r"[^\w]+", " ", text.casefold().replace("'", "").replace("’", "")).split())
+    return " ".join(re.sub(r"[^\w]+", " ", text.casefold().replace("'", "").replace("\u2019", "")).split())
 
 
-_FIRST = "Ab Bel Cor Dun El Far Gar Hol Ir Jas Kel Lin Mor Nor Or Pel Quin Ros Sel Tor Ur Val Wes Yar Zel".split()
-_SECOND = "a be co di e fo gu hi lo ma ne pi ra so tu va wi xe zu".split()
-_THIRD = "bridge burg dale field ford grove haven hurst land mere mont port ridge stead ton view ville wick".split()
+_FIRST = "Ab Bel Cor Dun El Far Gar Hol Ir Jas Kel Lin Mor Nor Or Pel Quin Ros Sel Tor Ur Val Wes Yar Zel"
+_SECOND = "a be co di e fo gu hi lo ma ne pi ra so tu va wi xe zu"
+_THIRD = "bridge burg dale field ford grove haven hurst land mere mont port ridge stead ton view ville wick"
+_SYLLABLES = tuple(tuple(text.split()) for text in (_FIRST, _SECOND, _SECOND, _THIRD))
 
 
 def _town(chance: random.Random) -> str:
-    return chance.choice(_FIRST) + chance.choice(_SECOND) + chance.choice(_SECOND) + chance.choice(_THIRD)
+    return "".join(map(chance.choice, _SYLLABLES))
 
 
 def _us(day: date) -> str:
@@ -500,7 +526,15 @@ def write_body(
         row = dict(
             zip(
                 HEADER,
-                (STATES[x.state], x.name, x.kind, x.county, x.support, days(x.since) if history.dated else "", x.url),
+                (
+                    STATES[x.state],
+                    x.name,
+                    x.kind,
+                    x.county,
+                    x.support,
+                    days(x.since) if history.dated else "",
+                    x.url,
+                ),
                 strict=True,
             )
         )
@@ -527,7 +561,8 @@ def _kml(rows: list[tuple[dict[str, str], Agency]], history: History, titles: di
             if x.folder != folder:
                 continue
             address = f"{x.city}, {row['STATE'].title()}" if row["STATE"] else x.city
-            day = f'<Data name="{titles.get("SIGNED", "Active Date")}"><value>{escape(row["SIGNED"])}</value></Data>'
+            title, value = titles.get("SIGNED", "Active Date"), escape(row["SIGNED"])
+            day = f'<Data name="{title}"><value>{value}</value></Data>'
             point = f"<Point><coordinates>{x.point},0</coordinates></Point>" if x.point else ""
             text += (
                 f"<Placemark><name>{escape(x.name)}</name><address>{escape(address)}</address>"

@@ -1,4 +1,7 @@
-"""Plays invented publishers through the program's own replay: ``python -m tests.trust.run [FIRST [LAST]]``."""
+"""Plays invented publishers through the program's own replay.
+
+``python -m tests.trust.run FIRST LAST`` prints the score of the seeds from FIRST up to LAST.
+"""
 
 from __future__ import annotations
 
@@ -56,10 +59,11 @@ def describe(total: Score) -> str:
     """The score in lines of text."""
     lines = [f"{count:6,}  {kind}" for kind, count in total.false.most_common()]
     lines.append(f"{total.false.total():6,}  false events in all")
-    lines.append(f"told {total.told.total():,} of {total.told.total() + total.missed.total():,} ({total.share_told:.2%})")
+    told, missed = total.told, total.missed
+    lines.append(f"told {told.total():,} of {(told + missed).total():,} ({total.share_told:.2%})")
     lines += [
-        f"{kind}: told {total.told[kind]:,}, missed {total.missed[kind]:,}, median wait {total.median(kind):g} polls"
-        for kind in sorted(total.told | total.missed)
+        f"{kind}: told {told[kind]:,}, missed {missed[kind]:,}, median wait {total.median(kind):g} polls"
+        for kind in sorted(told | missed)
     ]
     lines.append(f"longest wait {total.longest}")
     return "\n".join(lines)
@@ -68,5 +72,4 @@ def describe(total: Score) -> str:
 if __name__ == "__main__":
     first, last = (int(text) for text in [*sys.argv[1:], "0", "12"][:2])
     result = play_all(range(first, last))
-    print("\n".join(result.examples))
-    print(describe(result))
+    sys.stdout.write("\n".join([*result.examples, describe(result), ""]))

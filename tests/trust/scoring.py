@@ -1,4 +1,7 @@
-"""Scores what a program told of an invented publisher against what is true. Imports nothing of the program."""
+"""Scores what a program told of an invented publisher against what is true.
+
+Imports nothing of the program.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +21,7 @@ _OWN = {"join": "added", "leave": "removed", "rename": "changed", "move": "chang
 
 @dataclass
 class Score:
-    """Of one history or of many: false events by accident, true ones told and missed, and how long they waited."""
+    """Of one history or of many: false events by accident, true ones told and missed, and their waits."""
 
     false: Counter[str] = field(default_factory=Counter)
     told: Counter[str] = field(default_factory=Counter)
@@ -48,9 +51,9 @@ class Score:
 def score(history: History, events: Iterable[Any]) -> Score:
     """What the events (``time``, ``verdict``, ``changes``) of one replay are worth.
 
-    A change is true if it is of an agency to which that happened and was not yet told. A typo that the publisher
-    made or mended may be told as a change of that agency's name. Everything else is false, and is laid to the
-    accident that was going on, or else to the last one.
+    A change is true if it is of an agency to which that happened and was not yet told. A typo that the
+    publisher made or mended may be told as a change of that agency's name. Everything else is false, and is
+    laid to the accident that was going on, or else to the last one.
     """
     result = Score()
     open_ = list(history.truths)
@@ -72,8 +75,9 @@ def score(history: History, events: Iterable[Any]) -> Score:
                 result.false[kind] += 1
                 was, now = change.before, change.after
                 result.examples.append(
-                    f"{history.seed} {history.size} {history.form} {event.time:%m-%d %H:%M} {kind}: {change.kind.value} "
-                    f"{was and (was.name, was.state)} -> {now and (now.name, now.state)} {change.fields}"
+                    f"{history.seed} {history.size} {history.form} {event.time:%m-%d %H:%M} {kind}: "
+                    f"{change.kind.value} {was and (was.name, was.state)} -> "
+                    f"{now and (now.name, now.state)} {change.fields}"
                 )
     for truth in open_:
         result.missed[truth.kind] += 1
@@ -96,7 +100,10 @@ def _truth(history: History, truths: list[Any], change: Any, at: datetime) -> An
             continue
         if truth.kind == "rename" and "name" not in change.fields:
             continue
-        if truth.kind in ("move", "switch") and ("county" if truth.kind == "move" else "SUPPORT TYPE") not in change.fields:
+        if (
+            truth.kind in ("move", "switch")
+            and ("county" if truth.kind == "move" else "SUPPORT TYPE") not in change.fields
+        ):
             continue
         return truth
     return None
