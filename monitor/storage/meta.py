@@ -18,7 +18,11 @@ BOT_USERNAME = "telegram username"
 BOT_TROUBLE = "bot trouble"
 """The fact that holds why the bot receives no updates; empty when it does."""
 
-_IDENTITY = "identity"
+IDENTITY = "identity"
+"""The fact that tells this database from others; a plain copy of the file has the same."""
+
+LAST_BACKUP = "last backup"
+"""The fact that holds when `monitor backup` last succeeded, ISO 8601 in UTC."""
 
 
 def get(conn: Connection, name: str) -> str | None:
@@ -38,7 +42,7 @@ def put(conn: Connection, name: str, value: str) -> None:
 def identity(conn: Connection) -> str:
     """Read the identity of this database, created at the first call; a copy has the same one."""
     conn.execute(
-        insert_for(conn, MetaRow).values(name=_IDENTITY, value=secrets.token_hex(16)).on_conflict_do_nothing()
+        insert_for(conn, MetaRow).values(name=IDENTITY, value=secrets.token_hex(16)).on_conflict_do_nothing()
     )
     known = known_identity(conn)
     assert known is not None
@@ -47,4 +51,4 @@ def identity(conn: Connection) -> str:
 
 def known_identity(conn: Connection) -> str | None:
     """Read the identity; None before it has one."""
-    return get(conn, _IDENTITY)
+    return get(conn, IDENTITY)

@@ -7,11 +7,10 @@ transaction, under a lock, after a verified copy of a SQLite file; both database
 from __future__ import annotations
 
 import logging
-import os
 import shutil
 import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -23,6 +22,7 @@ from sqlalchemy.engine import Connection, Engine
 
 from monitor.errors import MigrationError, StoreError
 from monitor.storage import engine as db
+from monitor.storage.sqlite_file import copy_file
 
 if TYPE_CHECKING:
     from alembic.script import ScriptDirectory
@@ -260,30 +260,8 @@ def _copy(path: Path, folder: Path, revision: str, now: datetime, free: Callable
             f"and {room / 1e6:.0f} MB are free; make room and start again, nothing was changed"
         )
     copy = folder / f"{path.stem}-{revision}-{now.astimezone(UTC).strftime(_TIME)}{path.suffix}"
-    aside = copy.with_name(copy.name + ".part")
-    aside.unlink(missing_ok=True)
     try:
-        os.close(os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
-        with closing(sqlite3.connect(path)) as source, closing(sqlite3.connect(aside)) as target:
-            source.backup(target)
-            target.execute("PRAGMA journal_mode = DELETE")  # one file, complete by itself
-            _verify(source, target)
-        with aside.open("rb+") as file:
-            os.fsync(file.fileno())
-        aside.replace(copy)
+        copy_file(path, copy)
     except (OSError, sqlite3.Error) as error:
         raise MigrationError(f"the copy {copy} could not be made ({error}); nothing was changed") from error
-    finally:
-        aside.unlink(missing_ok=True)
     return copy
-
-
-def _verify(source: sqlite3.Connection, target: sqlite3.Connection) -> None:
-    verdict = [row[0] for row in target.execute("PRAGMA integrity_check")]
-    if verdict != ["ok"]:
-        raise sqlite3.DatabaseError(f"it is damaged: {verdict[0]}")
-    tables = [row[0] for row in source.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")]
-    for table in tables:
-        count = f'SELECT count(*) FROM "{table}"'  # noqa: S608  # a name from the schema itself
-        if source.execute(count).fetchone() != target.execute(count).fetchone():
-            raise sqlite3.DatabaseError(f"it lacks rows of {table}")

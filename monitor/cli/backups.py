@@ -1,0 +1,168 @@
+"""The commands about whole databases: backup, restore, move."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from monitor.cli import Session, command, emit
+
+if TYPE_CHECKING:
+    from monitor.ops.backup import Steps
+    from monitor.storage.transfer import Progress
+
+_FOLDER = click.Path(path_type=Path, file_okay=False)
+
+
+@command(short_help="Copy the database to a folder, beside a running service.")
+@click.option("--to", type=_FOLDER, metavar="FOLDER", help="Default: backups in the data folder.")
+@click.option(
+    "--keys",
+    type=_FOLDER,
+    metavar="FOLDER",
+    help="Also copy the key files, to another folder than the backup.",
+)
+@click.option("--keep", type=click.IntRange(1), metavar="N", help="Then delete all but the newest N backups.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
+def backup(session: Session, to: Path | None, keys: Path | None, keep: int | None, as_json: bool) -> None:
+    """Copy the whole database to a folder, beside a running service, and verify the copy by opening it.
+
+    The keys are not in it: without monitor.key nobody can read the addresses of a backup, you included. Copy
+    the keys to another place, with --keys or by hand. `cp` of a running database loses what is in its -wal
+    file: use this command. A backup holds people who leave later; delete old ones (--keep), and restore with
+    `monitor restore`, which applies later erasures again.
+
+    JSON keys: folder, made_at, rows, bytes, key (fingerprint), keys_copied, deleted.
+    """
+    from monitor.ops import backup as backups
+
+    components = session.components
+    data = session.settings.data.folder
+    to = to or data / "backups"
+    if keys is not None and (keys.resolve() == to.resolve() or to.resolve() in keys.resolve().parents):
+        raise click.UsageError("--keys must be another folder than the backup's")
+    with ExitStack() as bars:
+        folder, manifest = backups.write_backup(
+            components.engine, data, to, components.clock(), _show_steps(bars, as_json)
+        )
+    copied = backups.copy_keys(data, keys) if keys else []
+    deleted = backups.delete_old_backups(to, keep) if keep else []
+    size = sum(file.stat().st_size for file in folder.iterdir())
+    if as_json:
+        emit(
+            {
+                "folder": str(folder),
+                "made_at": manifest.made_at.isoformat(timespec="seconds"),
+                "rows": manifest.rows,
+                "bytes": size,
+                "key": manifest.key,
+                "keys_copied": [str(copy) for copy in copied],
+                "deleted": [str(old) for old in deleted],
+            }
+        )
+        return
+    click.echo(f"wrote and verified {folder}: {manifest.rows:,} rows, {size / 1e6:,.1f} MB")
+    if copied:
+        click.echo(
+            f"copied {' and '.join(copy.name for copy in copied)} to {keys}: keep that apart from the backup"
+        )
+    else:
+        click.echo(
+            f"the keys are not in it: keep copies of monitor.key and log.key from {data} in another place"
+        )
+    for old in deleted:
+        click.echo(f"deleted {old}")
+
+
+@command(short_help="Replace the database by a backup.")
+@click.argument("folder", type=click.Path(path_type=Path, exists=True, file_okay=False))
+@click.option("--replace", is_flag=True, help="The database holds something: back it up, then replace it.")
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
+def restore(session: Session, folder: Path, replace: bool, yes: bool) -> None:
+    """Restore a backup into the configured database, SQLite or PostgreSQL, with the service stopped.
+
+    The key of the backup's time must be in the data folder. Erasures of later are applied again. Nothing is
+    sent from the restored database before `monitor resume`, for what is due may have been sent already.
+    """
+    from monitor import app
+    from monitor.cli.run import lock_service
+    from monitor.ops import backup as backups
+    from monitor.storage import transfer
+    from monitor.storage.engine import reading, where
+
+    manifest = backups.read_manifest(folder)
+    components = session.components
+    settings, engine = session.settings, components.engine
+    data = settings.data.folder
+    backups.refuse_another_key(manifest, data)
+    with lock_service(settings, engine), ExitStack() as bars:
+        backups.refuse_beside_a_service(engine, components.clock())
+        with reading(engine) as conn:
+            used = not transfer.is_unused(conn)
+        if used and not replace:
+            raise click.UsageError(
+                f"{where(engine.url)} holds a service already: --replace backs it up first"
+            )
+        made_at = manifest.made_at.isoformat(timespec="minutes")
+        click.echo(f"{folder}: {manifest.rows:,} rows, made at {made_at} by version {manifest.version}")
+        if not yes:
+            click.confirm("Restore it now?", default=False, abort=True)
+        steps = _show_steps(bars, quiet=False)
+        if used:
+            kept, _ = backups.write_backup(engine, data, data / "backups", components.clock(), steps)
+            click.echo(f"what was there is in {kept}")
+            transfer.delete_rows(engine)
+        backups.restore(folder, engine, data, components.clock(), steps)
+        app.open_keys(settings, engine)
+    click.echo("restored; nothing is sent before `monitor resume`, which shows first what would be")
+
+
+@command(short_help="Move everything to another database, SQLite or PostgreSQL.")
+@click.option(
+    "--to", "url", metavar="URL", required=True, help="An empty database: sqlite:///PATH or postgresql://..."
+)
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
+def move(session: Session, url: str, yes: bool) -> None:
+    """Copy every row to another, empty database, with the service stopped, and compare rows and hashes.
+
+    The old database stays as it is. Then write the new URL into [database] url and run `monitor resume`:
+    until then nothing is sent from the new one, and from then on nothing from the old one.
+    """
+    from monitor.cli.run import lock_service
+    from monitor.ops import backup as backups
+    from monitor.storage import migrate, transfer
+    from monitor.storage.engine import connect, reading, where
+
+    components = session.components
+    settings, source = session.settings, components.engine
+    target = connect(url)
+    with lock_service(settings, source), ExitStack() as closing:
+        closing.callback(target.dispose)
+        backups.refuse_beside_a_service(source, components.clock())
+        migrate.upgrade(target, folder=settings.data.folder, now=components.clock())
+        with reading(source) as conn:
+            rows = transfer.count_rows(conn)
+        click.echo(f"{rows:,} rows from {where(source.url)} to {where(target.url)}")
+        if not yes:
+            click.confirm("Copy them now?", default=False, abort=True)
+        digests = transfer.transfer(source, target, _show_steps(closing, quiet=False)("moving", 3 * rows))
+    click.echo(
+        f"copied and compared {sum(one.rows for one in digests.values()):,} rows of {len(digests)} tables"
+    )
+    click.echo("next: write the new URL into [database] url, then run `monitor resume` and start the service")
+
+
+def _show_steps(bars: ExitStack, quiet: bool) -> Steps:
+    """Show a progress bar for each step, on stderr and only on a terminal."""
+
+    def begin(label: str, length: int) -> Progress:
+        if quiet or not sys.stderr.isatty():
+            return lambda _: None
+        bar = bars.enter_context(click.progressbar(length=max(length, 1), label=label, file=sys.stderr))
+        return bar.update
+
+    return begin

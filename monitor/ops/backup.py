@@ -1,0 +1,298 @@
+"""Backups: written beside a running service, verified by opening them, and restored only on purpose.
+
+A backup is a folder: ``monitor.db``, a SQLite file of every row whatever the database is; ``erasures.txt``,
+the erasures up to then; ``manifest.json``, which says what belongs to it. So one form serves SQLite and
+PostgreSQL, can be restored on either, and can be checked without a server. No key is in it: a copied backup
+alone gives no address away.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import sqlite3
+import tempfile
+from collections.abc import Callable
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from monitor import __version__
+from monitor.errors import BusyError, KeyFileError, StoreError
+from monitor.keys import NAME as KEY_NAME
+from monitor.keys import KeyFile
+from monitor.keys.keyfile import read_fingerprint
+from monitor.storage import engine as db
+from monitor.storage import heartbeats, meta, migrate, transfer
+from monitor.storage.sqlite_file import copy_file
+from monitor.storage.transfer import Progress, TableDigest
+from monitor.subscribers import erasures
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sqlalchemy import Engine
+
+DATABASE, ERASURES, MANIFEST = "monitor.db", erasures.NAME, "manifest.json"
+_FORMAT = 1
+_PREFIX = "monitor-backup-"
+_TIME = "%Y%m%dT%H%M%SZ"
+_STOPPED_FOR = timedelta(minutes=2)  # a running service writes a heartbeat at least once a minute
+Steps = Callable[[str, int], Progress]
+"""Begins a step of so many rows; returns what counts them."""
+
+
+@dataclass(frozen=True, slots=True)
+class BackupManifest:
+    """What belongs to a backup.
+
+    ``revision`` is the database's schema, ``key`` the fingerprint of the key that encrypts its addresses
+    (None: there are none), ``files`` the SHA-256 of each file, ``tables`` the rows and digest of each table.
+    """
+
+    made_at: datetime
+    version: str
+    revision: str
+    key: str | None
+    files: dict[str, str]
+    tables: dict[str, TableDigest]
+
+    @property
+    def rows(self) -> int:
+        return sum(table.rows for table in self.tables.values())
+
+
+def write_backup(
+    engine: Engine, data: Path, to: Path, now: datetime, steps: Steps
+) -> tuple[Path, BackupManifest]:
+    """Write a backup folder below ``to`` and verify it; returns it and what is in it.
+
+    Other processes go on writing: the backup is of one moment. Raises StoreError; an unfinished backup is
+    deleted.
+    """
+    folder = to / f"{_PREFIX}{now.astimezone(UTC).strftime(_TIME)}"
+    aside = to / f".{folder.name}.part"
+    try:
+        to.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if folder.exists():
+            raise StoreError(f"{folder} exists already: wait a second or name another folder")
+        shutil.rmtree(aside, ignore_errors=True)
+        aside.mkdir(mode=0o700)
+        _write_database(engine, aside / DATABASE, steps)
+        with suppress(FileNotFoundError):
+            shutil.copyfile(data / ERASURES, aside / ERASURES)
+            (aside / ERASURES).chmod(0o600)
+        manifest = _describe(aside, now, steps)
+        (aside / MANIFEST).write_text(_to_json(manifest), "utf-8")
+        aside.rename(folder)
+    except (OSError, sqlite3.Error) as error:
+        raise StoreError(f"the backup could not be written to {to}: {error}") from None
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+    with db.transaction(engine) as conn:
+        meta.put(conn, meta.LAST_BACKUP, now.astimezone(UTC).isoformat(timespec="seconds"))
+    return folder, manifest
+
+
+def copy_keys(data: Path, to: Path) -> list[Path]:
+    """Copy the key files of the data folder into a folder apart; returns the copies. Raises StoreError."""
+    copies = []
+    try:
+        to.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for key in (data / KEY_NAME, data / "log.key"):
+            if key.exists():
+                copy = to / key.name
+                copy.unlink(missing_ok=True)
+                copy.touch(mode=0o600)
+                copy.write_bytes(key.read_bytes())
+                copies.append(copy)
+    except OSError as error:
+        raise StoreError(f"the keys could not be copied to {to}: {error}") from None
+    return copies
+
+
+def delete_old_backups(to: Path, keep: int) -> list[Path]:
+    """Delete all but the newest ``keep`` backups below ``to``; returns what was deleted. Old backups hold
+    people who left since.
+    """
+    old = sorted(folder for folder in to.glob(f"{_PREFIX}*") if (folder / MANIFEST).is_file())[:-keep]
+    for folder in old:
+        shutil.rmtree(folder)
+    return old
+
+
+def read_manifest(folder: Path) -> BackupManifest:
+    """Read what belongs to a backup and compare the hash of each file. Raises StoreError."""
+    try:
+        content = json.loads((folder / MANIFEST).read_text("utf-8"))
+        if content["format"] != _FORMAT:
+            raise StoreError(f"{folder} was written by a newer version of this program: install that version")
+        manifest = BackupManifest(
+            made_at=datetime.fromisoformat(content["made_at"]),
+            version=content["version"],
+            revision=content["revision"],
+            key=content["key"],
+            files=content["files"],
+            tables={name: TableDigest(**table) for name, table in content["tables"].items()},
+        )
+        for name, expected in manifest.files.items():
+            if hash_file(folder / name) != expected:
+                raise StoreError(f"{folder / name} is not as it was written: use another backup")
+    except FileNotFoundError as error:
+        raise StoreError(f"{folder} is not a whole backup: {error.filename} is missing") from None
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise StoreError(f"{folder / MANIFEST} cannot be read ({error}): use another backup") from None
+    if DATABASE not in manifest.files:
+        raise StoreError(f"{folder / MANIFEST} names no {DATABASE}: use another backup")
+    return manifest
+
+
+def restore(folder: Path, target: Engine, data: Path, now: datetime, steps: Steps) -> BackupManifest:
+    """Copy a backup into a migrated, unused database and merge its erasures into the data folder.
+
+    The restored database sends nothing before `monitor resume`. Raises StoreError; KeyFileError when the key
+    in the data folder is not the backup's.
+    """
+    manifest = read_manifest(folder)
+    refuse_another_key(manifest, data)
+    with _opened_copy(folder / DATABASE, now) as source:
+        with db.reading(source) as conn:
+            rows = transfer.count_rows(conn)
+        transfer.transfer(source, target, steps("restoring", 3 * rows))
+    _merge_erasures(folder / ERASURES, data / ERASURES)
+    return manifest
+
+
+def refuse_another_key(manifest: BackupManifest, data: Path) -> None:
+    """Raise KeyFileError when the key in the data folder cannot open the backup's addresses."""
+    if manifest.key is None:
+        return
+    try:
+        fingerprint = KeyFile.load(data, create=False).fingerprint
+    except KeyFileError as error:
+        raise KeyFileError(
+            f"{error}; the backup needs the key {manifest.key}: copy that monitor.key to {data / KEY_NAME}"
+        ) from None
+    if fingerprint != manifest.key:
+        raise KeyFileError(
+            f"the backup's addresses are encrypted with the key {manifest.key}, and {data / KEY_NAME} is "
+            f"{fingerprint}: copy the key of that time there"
+        )
+
+
+def refuse_beside_a_service(engine: Engine, now: datetime) -> None:
+    """Raise BusyError if a process of this database was at work within two minutes."""
+    with db.reading(engine) as conn:
+        latest = heartbeats.latest_of_any(conn)
+    if latest is not None and now - latest < _STOPPED_FOR:
+        raise BusyError(
+            "the service is running or stopped less than two minutes ago: stop it on every machine, wait two "
+            "minutes, then try again"
+        )
+
+
+def hash_file(path: Path) -> str:
+    """The SHA-256 of a file, 64 hex digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _write_database(engine: Engine, path: Path, steps: Steps) -> None:
+    original = db.sqlite_path(engine)
+    if original is not None:
+        count: Progress | None = None
+        done = 0
+
+        def progress(pages: int, of: int) -> None:
+            nonlocal count, done
+            count = count or steps("copying", of)
+            count(pages - done)
+            done = pages
+
+        copy_file(original, path, progress)
+        return
+    copy = db.connect(f"sqlite:///{path}")
+    try:
+        migrate.upgrade(copy, folder=path.parent, now=datetime.now(UTC))
+        with db.reading(engine) as source:
+            counted = steps("copying", transfer.count_rows(source))
+            with db.transaction(copy) as target:
+                transfer.copy_rows(source, target, counted)
+            with db.reading(copy) as target:
+                if transfer.compute_digests(source) != transfer.compute_digests(target):
+                    raise StoreError("the backup did not keep the rows as they were: please report it")
+    finally:
+        copy.dispose()
+    _make_one_file(path)
+
+
+def _make_one_file(path: Path) -> None:
+    """Leave no write-ahead log beside a SQLite file that nobody has open."""
+    conn = sqlite3.connect(path)
+    try:
+        conn.execute("PRAGMA journal_mode = DELETE")
+    finally:
+        conn.close()
+    path.with_name(f"{path.name}.migrate").unlink(missing_ok=True)
+
+
+def _describe(folder: Path, now: datetime, steps: Steps) -> BackupManifest:
+    """Open the written database and describe it."""
+    path = folder / DATABASE
+    engine = db.connect(f"sqlite:///{path}")
+    try:
+        with db.reading(engine) as conn:
+            revision, key = migrate.current(engine), read_fingerprint(conn)
+            digests = transfer.compute_digests(conn, steps("verifying", transfer.count_rows(conn)))
+    finally:
+        engine.dispose()
+    _make_one_file(path)
+    assert revision is not None
+    return BackupManifest(
+        made_at=now.astimezone(UTC),
+        version=__version__,
+        revision=revision,
+        key=key,
+        files={name: hash_file(folder / name) for name in (DATABASE, ERASURES) if (folder / name).exists()},
+        tables=digests,
+    )
+
+
+def _to_json(manifest: BackupManifest) -> str:
+    content = {
+        "format": _FORMAT,
+        **asdict(manifest),
+        "made_at": manifest.made_at.isoformat(timespec="seconds"),
+    }
+    return json.dumps(content, indent=1) + "\n"
+
+
+@contextmanager
+def _opened_copy(path: Path, now: datetime) -> Iterator[Engine]:
+    """A copy of a backup's database in a temporary folder beside it, at this program's revision."""
+    with tempfile.TemporaryDirectory(prefix=".restore-", dir=path.parent.parent) as name:
+        copy = Path(name) / DATABASE
+        shutil.copyfile(path, copy)
+        engine = db.connect(f"sqlite:///{copy}")
+        try:
+            migrate.upgrade(engine, folder=Path(name), now=now)
+            yield engine
+        finally:
+            engine.dispose()
+
+
+def _merge_erasures(source: Path, target: Path) -> None:
+    """Add the erasures of a backup to those of the data folder: neither list may be lost."""
+    try:
+        erased = source.read_text("ascii").splitlines()
+    except FileNotFoundError:
+        return
+    known = set(target.read_text("ascii").splitlines()) if target.exists() else set()
+    new = [entry for entry in erased if entry not in known]
+    if new:
+        target.touch(mode=0o600)
+        with target.open("a", encoding="ascii") as file:
+            file.write("".join(f"{entry}\n" for entry in new))

@@ -1,0 +1,47 @@
+"""Copies of a SQLite database that is in use."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+_PAGES = 1000
+"""Pages that are copied between two reports of progress."""
+
+
+def copy_file(path: Path, copy: Path, progress: Callable[[int, int], None] = lambda done, of: None) -> None:
+    """Write a consistent, verified and flushed copy (mode 0600) that is one file, complete by itself.
+
+    It is written aside and then put into place. ``progress`` gets the pages copied and all pages. Raises
+    OSError and sqlite3.Error, the latter also when the original is damaged.
+    """
+    aside = copy.with_name(copy.name + ".part")
+    aside.unlink(missing_ok=True)
+    try:
+        os.close(os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+        with closing(sqlite3.connect(path)) as source, closing(sqlite3.connect(aside)) as target:
+            # one transaction: other processes write meanwhile, and each write would begin the copy again
+            source.execute("BEGIN")
+            source.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+            source.backup(target, pages=_PAGES, progress=lambda _, left, of: progress(of - left, of))
+            target.execute("PRAGMA journal_mode = DELETE")
+            _verify(source, target)
+        with aside.open("rb+") as file:
+            os.fsync(file.fileno())
+        aside.replace(copy)
+    finally:
+        aside.unlink(missing_ok=True)
+
+
+def _verify(source: sqlite3.Connection, target: sqlite3.Connection) -> None:
+    verdict = [row[0] for row in target.execute("PRAGMA integrity_check")]
+    if verdict != ["ok"]:
+        raise sqlite3.DatabaseError(f"it is damaged: {verdict[0]}")
+    tables = [row[0] for row in source.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")]
+    for table in tables:
+        count = f'SELECT count(*) FROM "{table}"'  # noqa: S608  # a name from the schema itself
+        if source.execute(count).fetchone() != target.execute(count).fetchone():
+            raise sqlite3.DatabaseError(f"it lacks rows of {table}")
