@@ -1,0 +1,110 @@
+"""What is stored about one subscriber and one change: which places match, and what became of the message."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from monitor.storage.deliveries.tables import DeliveryRow, DigestChangesetRow
+from monitor.storage.lists.tables import ChangePlaceRow, ChangesetRow
+from monitor.storage.people.tables import SubscriptionRow
+
+
+@dataclass(frozen=True, slots=True)
+class PlaceMatch:
+    """A subscription that a change concerns. ``statewide``: it is a ZIP, and the agency serves its state."""
+
+    place: str
+    followed_since: datetime
+    statewide: bool
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryTrace:
+    """What became of the message that tells a changeset to a subscriber; ``in_digest``: with others."""
+
+    id: int
+    kind: str
+    state: str
+    in_digest: bool
+    created_at: datetime
+    due_at: datetime
+    attempts: int
+    last_error: str | None
+    settled_at: datetime | None
+    ambiguous: bool
+
+
+def load_matches(conn: Connection, subscriber: int, source: str, change: int) -> tuple[PlaceMatch, ...]:
+    """Read which subscriptions of a subscriber a placed change concerns."""
+    base = (
+        sa.select(SubscriptionRow.c.place, SubscriptionRow.c.created_at)
+        .select_from(SubscriptionRow)
+        .join(ChangePlaceRow, ChangePlaceRow.c.change_id == change)
+        .where(SubscriptionRow.c.subscriber_id == subscriber, SubscriptionRow.c.source == source)
+    )
+    exact = conn.execute(base.where(ChangePlaceRow.c.place == SubscriptionRow.c.place)).all()
+    statewide = conn.execute(
+        base.where(
+            ChangePlaceRow.c.place == SubscriptionRow.c.within, ChangePlaceRow.c.everyone.is_(sa.true())
+        )
+    ).all()
+    matches = {place: PlaceMatch(place, since, statewide=True) for place, since in statewide}
+    matches |= {place: PlaceMatch(place, since, statewide=False) for place, since in exact}
+    return tuple(matches[place] for place in sorted(matches))
+
+
+def load_places(conn: Connection, change: int) -> tuple[str, ...]:
+    """Read the places that a change concerns, in order."""
+    return tuple(
+        conn.scalars(
+            sa.select(ChangePlaceRow.c.place)
+            .where(ChangePlaceRow.c.change_id == change)
+            .order_by(ChangePlaceRow.c.place)
+        )
+    )
+
+
+def load_fanned_out_at(conn: Connection, changeset: int) -> datetime | None:
+    """Read when the deliveries of a changeset were written; None: not yet."""
+    at: datetime | None = conn.scalar(
+        sa.select(ChangesetRow.c.fanned_out_at).where(ChangesetRow.c.id == changeset)
+    )
+    return at
+
+
+def load_deliveries(conn: Connection, subscriber: int, changeset: int) -> tuple[DeliveryTrace, ...]:
+    """Read the alert of a changeset to a subscriber, and the digest that tells it, in this order."""
+    columns: Any = (
+        DeliveryRow.c.id,
+        DeliveryRow.c.kind,
+        DeliveryRow.c.state,
+        DeliveryRow.c.created_at,
+        DeliveryRow.c.due_at,
+        DeliveryRow.c.attempts,
+        DeliveryRow.c.last_error,
+        DeliveryRow.c.settled_at,
+        DeliveryRow.c.ambiguous,
+    )
+    alerts = conn.execute(
+        sa.select(*columns).where(
+            DeliveryRow.c.subscriber_id == subscriber, DeliveryRow.c.changeset_id == changeset
+        )
+    ).all()
+    digests = conn.execute(
+        sa.select(*columns)
+        .join(DigestChangesetRow, DigestChangesetRow.c.delivery_id == DeliveryRow.c.id)
+        .where(
+            DigestChangesetRow.c.subscriber_id == subscriber,
+            DigestChangesetRow.c.changeset_id == changeset,
+        )
+    ).all()
+    return tuple(
+        DeliveryTrace(in_digest=in_digest, **row._mapping)
+        for in_digest, rows in ((False, alerts), (True, digests))
+        for row in rows
+    )

@@ -1,0 +1,171 @@
+"""`monitor explain`: one sentence for each thing that decided whether somebody was told."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+import pytest
+import sqlalchemy as sa
+from click.testing import CliRunner
+from sqlalchemy.engine import Engine
+
+from monitor import subscribers
+from monitor.cli import root
+from monitor.errors import UsageError
+from monitor.keys import KeyFile
+from monitor.ops.explain import Explanation, explain
+from monitor.outbox import insert_due_digests
+from monitor.storage import engine as db
+from monitor.storage.deliveries import fanout
+from monitor.storage.lists.tables import ChangeRow
+from tests.subscribers.conftest import ANN, _published, ask, member, publish, small_town
+from tests.subscribers.town import Town
+
+__all__ = ["publish", "small_town"]
+
+HOUR = timedelta(hours=1)
+Publish = Callable[..., int]
+
+
+def send_out(engine: Engine, changeset: int, now: datetime) -> int:
+    """Fan a changeset out as placed; returns the id of its change."""
+    with db.transaction(engine) as conn:
+        assert fanout.take(conn, changeset, now)
+        fanout.insert_deliveries(conn, changeset, "ring", now)
+        change = conn.scalar(sa.select(ChangeRow.c.id).where(ChangeRow.c.changeset_id == changeset))
+        assert change is not None
+        return int(change)
+
+
+@pytest.fixture
+def asking(engine: Engine, keys: KeyFile, now: datetime) -> Callable[..., Explanation]:
+    def ask_why(change: int, address: str = ANN, at: datetime = now + HOUR, **more: object) -> Explanation:
+        given = {"configured": {"email"}, "fenced": None} | more
+        return explain(
+            engine, keys, channel="email", address=address, change=change, now=at, **given  # type: ignore[arg-type]
+        )  # fmt: skip
+
+    return ask_why
+
+
+def test_an_alert_that_waits_and_then_is_sent(
+    engine: Engine, keys: KeyFile, publish: Publish, now: datetime, asking: Callable[..., Explanation]
+) -> None:
+    member(engine, keys, now)
+    change = send_out(engine, publish("Chicago Police Department", now), now + HOUR)
+    found = asking(change, fenced="this database looks copied", configured=set())
+    assert found.verdict == "waiting"
+    assert found.address != ANN
+    assert [match.place for match in found.matches] == ["60601"]
+    text = "\n".join(found.steps)
+    for part in ("follow 60601", "is due since", "looks copied", "email is not configured"):
+        assert part in text
+    with db.transaction(engine) as conn:
+        conn.execute(
+            sa.text(
+                "UPDATE delivery SET state = 'sent', attempts = 2, settled_at = due_at WHERE kind = 'alert'"
+            )
+        )
+    found = asking(change)
+    assert found.verdict == "alert"
+    assert "accepted after 2 attempts" in "\n".join(found.steps)
+
+
+def test_the_whole_state_is_named_as_the_rule(
+    engine: Engine, keys: KeyFile, publish: Publish, now: datetime, asking: Callable[..., Explanation]
+) -> None:
+    member(engine, keys, now)
+    change = send_out(engine, publish("State Police", now, "IL", "US", everyone=True), now)
+    found = asking(change)
+    assert [(match.place, match.statewide) for match in found.matches] == [("60601", True)]
+    assert any("whole state" in step for step in found.steps)
+
+
+def test_no_place_matches(
+    engine: Engine, keys: KeyFile, publish: Publish, now: datetime, asking: Callable[..., Explanation]
+) -> None:
+    member(engine, keys, now)
+    change = send_out(engine, publish("Gary Police Department", now, "46402", "IN", "US"), now)
+    found = asking(change)
+    assert found.verdict == "not told"
+    assert found.steps[-1] == ("It concerns 46402, IN, US. Of this list they follow 60601: no place matches.")
+
+
+def test_who_came_later_was_not_told(
+    engine: Engine, keys: KeyFile, publish: Publish, now: datetime, asking: Callable[..., Explanation]
+) -> None:
+    change = send_out(engine, publish("Chicago Police Department", now), now)
+    member(engine, keys, now + HOUR)
+    found = asking(change, at=now + 2 * HOUR)
+    assert (found.verdict, "only since after" in found.steps[-1]) == ("not told", True)
+
+
+def test_who_has_not_confirmed_was_not_told(
+    engine: Engine, keys: KeyFile, publish: Publish, now: datetime, asking: Callable[..., Explanation]
+) -> None:
+    ask(engine, keys, now)
+    change = send_out(engine, publish("Chicago Police Department", now), now + HOUR)
+    found = asking(change)
+    assert (found.verdict, found.steps[-1]) == ("not told", "They have not confirmed their address.")
+
+
+def test_a_digest_waits_and_then_tells_it(
+    engine: Engine, keys: KeyFile, publish: Publish, now: datetime, asking: Callable[..., Explanation]
+) -> None:
+    member(engine, keys, now, ANN, "60601", frequency="daily", timezone="America/Chicago", local_hour=8)
+    change = send_out(engine, publish("Chicago Police Department", now), now + HOUR)
+    found = asking(change)
+    assert (found.verdict, "their daily digest" in found.steps[-1]) == ("waiting", True)
+    assert insert_due_digests(engine, now + 2 * HOUR) == 1
+    found = asking(change, at=now + 3 * HOUR)
+    assert found.verdict == "waiting"
+    assert [delivery.in_digest for delivery in found.deliveries] == [True]
+    assert any(step.startswith("Digest ") for step in found.steps)
+
+
+def test_never_and_erased_get_the_same_answer(
+    engine: Engine, keys: KeyFile, publish: Publish, now: datetime, asking: Callable[..., Explanation]
+) -> None:
+    member(engine, keys, now)
+    change = send_out(engine, publish("Chicago Police Department", now), now + HOUR)
+    assert subscribers.remove(engine, keys, now=now, channel="email", address=ANN)
+    erased, never = asking(change), asking(change, address="abc@example.org")
+    assert (erased.verdict, erased.steps, erased.deliveries) == (never.verdict, never.steps, never.deliveries)
+    assert erased.verdict == "unknown"
+
+
+def test_what_is_not_published_or_not_there(
+    engine: Engine, keys: KeyFile, publish: Publish, now: datetime, asking: Callable[..., Explanation]
+) -> None:
+    member(engine, keys, now)
+    changeset = publish("Chicago Police Department", now)
+    assert (asking(1).verdict, "not queued yet" in asking(1).steps[-1]) == ("waiting", True)
+    with db.transaction(engine) as conn:
+        conn.execute(
+            sa.update(ChangeRow)
+            .where(ChangeRow.c.changeset_id == changeset)
+            .values(state="held", reason="40 at once", changeset_id=None)
+        )
+    found = asking(1)
+    assert (found.verdict, "40 at once" in found.steps[-1]) == ("waiting", True)
+    with pytest.raises(UsageError, match="monitor changes"):
+        asking(999)
+
+
+def test_the_command_prints_sentences_or_json(small_town: Town) -> None:
+    small_town.member()
+    config = ["--config", str(small_town.settings.data.folder.parent / "config.toml")]
+    missing = CliRunner().invoke(root, ["explain", ANN, "1", *config])
+    assert (missing.exit_code, "there is no change 1" in missing.output) == (2, True)
+    with db.transaction(small_town.engine) as conn:
+        changeset = _published(conn, "Chicago Police Department", small_town.now, ("60601",), "ring", False)
+    change = send_out(small_town.engine, changeset, small_town.now)
+    small_town.deliver()
+    said = CliRunner().invoke(root, ["explain", ANN, str(change), *config])
+    assert said.exit_code == 0, said.output
+    assert "accepted at the first attempt" in said.output
+    assert ANN not in said.output
+    as_json = json.loads(CliRunner().invoke(root, ["explain", ANN, str(change), "--json", *config]).output)
+    assert (as_json["verdict"], as_json["deliveries"][0]["state"]) == ("alert", "sent")
