@@ -40,7 +40,7 @@ def insert_due_digests(engine: Engine, now: datetime) -> int:
             paused = [entry.subscriber for entry in due if entry.was_paused]
             postponed = digests.take_alerts(conn, paused, now) if paused else {}
             new = {
-                entry.subscriber: NewDigest(_period(entry, now), _about(entry), tuple(sorted(changesets)))
+                entry.subscriber: NewDigest(_period(entry), _about(entry), tuple(sorted(changesets)))
                 for entry in due
                 if (changesets := {*found.get(entry.subscriber, ()), *postponed.get(entry.subscriber, ())})
             }
@@ -65,12 +65,16 @@ def _about(due: Due) -> str:
     return {AT_ONCE: "last", WEEKLY: "weekly"}.get(due.frequency, "daily")
 
 
-def _period(due: Due, now: datetime) -> str:
-    """The key that keeps a digest from being written twice."""
+def _period(due: Due) -> str:
+    """The key that keeps a digest from being written twice.
+
+    It names the moment at which the digest was due, not the present one: after an outage over midnight the
+    digest of yesterday would else take the name of today's.
+    """
     about = _about(due)
     if about in {"summary", "last"}:
-        return f"{about} {now:%Y-%m-%dT%H:%M:%S}"
-    return period(due.frequency, zone_or_utc(due.timezone), now)
+        return f"{about} {due.at:%Y-%m-%dT%H:%M:%S}"
+    return period(due.frequency, zone_or_utc(due.timezone), due.at)
 
 
 def _plan(due: Due, now: datetime, *, left: bool) -> tuple[int, datetime | None, datetime | None]:

@@ -96,7 +96,7 @@ def test_nothing_happened_is_no_digest(
         assert insert_due_digests(engine, now + days * DAY) == 0
     changeset = out(engine, publish, "One", now + 5 * DAY)
     assert insert_due_digests(engine, now + 6 * DAY) == 1
-    assert told(engine) == [("2026-03-07", changeset)]
+    assert told(engine) == [("2026-03-05", changeset)]
 
 
 def test_what_happened_before_somebody_asked_is_no_news(
@@ -276,3 +276,26 @@ def test_a_zone_that_this_machine_does_not_know_stops_nobody_elses_digest(
     out(engine, publish, "One", now + HOUR)
     assert insert_due_digests(engine, now + DAY) == 2
     assert insert_due_digests(engine, now + DAY) == 0
+
+
+@pytest.mark.parametrize(
+    ("frequency", "first", "again"),
+    [("daily", 3, 4), ("weekly", 2, 9)],  # the 2nd of March is a Monday
+)
+def test_a_digest_that_an_outage_delays_past_midnight_does_not_take_the_name_of_the_next(
+    engine: Engine, keys: KeyFile, publish: Publish, frequency: str, first: int, again: int
+) -> None:
+    """Down from the morning until half an hour after midnight; what changes then is told that morning."""
+
+    def local(day: int, hour: int, minute: int = 0) -> datetime:
+        return datetime(2026, 3, day, hour, minute, tzinfo=CHICAGO).astimezone(UTC)
+
+    fields = {"frequency": frequency, "timezone": "America/Chicago", "local_hour": 8}
+    member(engine, keys, local(first - 1, 12), ANN, "60601", **fields)
+    out(engine, publish, "One", local(first - 1, 13))
+    assert insert_due_digests(engine, local(again, 0, 30)) == 1
+    late = out(engine, publish, "Two", local(again, 1))
+    assert insert_due_digests(engine, local(again, 8)) == 1
+    names = [period(frequency, "America/Chicago", local(day, 8)) for day in (first, again)]
+    assert [name for name, _ in told(engine)] == names
+    assert told(engine)[-1][1] == late

@@ -23,9 +23,10 @@ DIGEST = "digest"
 
 @dataclass(frozen=True, slots=True)
 class Due:
-    """A subscriber whose digest, or summary after a pause, is due."""
+    """A subscriber whose digest, or summary after a pause, is due, and the moment ``at`` which it was due."""
 
     subscriber: int
+    at: datetime
     frequency: str
     timezone: str | None
     local_hour: int | None
@@ -38,6 +39,7 @@ def due(conn: Connection, now: datetime, limit: int) -> tuple[Due, ...]:
     rows: Any = conn.execute(
         sa.select(
             SubscriberRow.c.id,
+            SubscriberRow.c.digest_at,
             SubscriberRow.c.frequency,
             SubscriberRow.c.timezone,
             SubscriberRow.c.local_hour,
