@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     from monitor.keys import KeyFile
     from monitor.messages import Message, Sender
     from monitor.messages.model import Alert
+    from monitor.ops.health import HealthFacts, HealthFinding, HostFacts
+    from monitor.ops.notify import NoticeWay, OperatorNotifier
     from monitor.outbox import Drained, MessageLoader, RecipientPlaceholders
     from monitor.parser import ParserProcess
     from monitor.places import Gazetteer
@@ -341,11 +344,102 @@ class Components:
         """Place a listing of a source; the first call loads the gazetteer."""
         return self.gazetteer.locate(listing, source=source)
 
+    def load_health(self) -> HealthFacts:
+        """Read what `monitor status`, metrics and the notices to the operator look at. Raises StoreError."""
+        from monitor.ops import health
+
+        settings = self.settings
+        return health.load_facts(
+            self.engine,
+            settings.watched_infos,
+            configured=configured_channels(settings),
+            fenced=self.fenced(),
+            now=self.clock(),
+            signups_an_hour=settings.signup.per_site,
+            bot=has_bot(settings),
+            host=self._look_at_host(),
+        )
+
+    def _look_at_host(self) -> HostFacts:
+        from monitor.errors import KeyFileError
+        from monitor.keys import NAME, KeyFile
+        from monitor.ops.health import HostFacts
+
+        operator, folder = self.settings.operator, self.settings.data.folder
+        try:
+            key_problem = None
+            if (folder / NAME).exists():
+                KeyFile.load(folder, create=False)
+        except KeyFileError as error:
+            key_problem = str(error)
+        try:
+            free = shutil.disk_usage(folder).free
+        except OSError:
+            free = None
+        return HostFacts(
+            disk_free=free,
+            disk_low=operator.disk_low * 1_000_000,
+            key_problem=key_problem,
+            backup_after=operator.backup_after,
+        )
+
+    def open_notifier(self) -> OperatorNotifier | None:
+        """Make what tells the operator; None if nobody is to be told. Raises UsageError for an address that
+        no configured channel can reach.
+        """
+        from monitor.ops.health import find_holds, find_problems
+        from monitor.ops.notify import OperatorNotifier
+
+        ways = notice_ways(self.settings, self.clock)
+        if not ways:
+            return None
+
+        def find() -> list[HealthFinding]:
+            facts = self.load_health()
+            return [*find_problems(facts), *find_holds(facts)]
+
+        domain = sender_address(self.settings).rpartition("@")[2]
+        return OperatorNotifier(self.engine, find, ways, domain=domain, clock=self.clock)
+
     def fenced(self) -> str | None:
         """Why nothing is sent from this database; None: it is."""
         from monitor.outbox import clone_guard
 
         return clone_guard.check(self.engine, self.settings.data.folder).reason
+
+
+def notice_ways(settings: Settings, clock: Callable[[], datetime] = now) -> list[NoticeWay]:
+    """The ways to the operator, in the order of [operator] notify. Raises UsageError."""
+    from functools import partial
+
+    from monitor.channels import kinds
+    from monitor.errors import UsageError
+    from monitor.ops.notify import NoticeWay
+
+    ways = []
+    for address in settings.operator.notify:
+        channel = kinds.recognise(address)
+        if channel not in configured_channels(settings):
+            raise UsageError(
+                f"[operator] notify names an address of {channel}, which is not configured: configure it, or "
+                "name another"
+            )
+
+        def open_channel(channel: str) -> Channel:
+            return open_channels(settings, clock)[channel]
+
+        def render(channel: str, message: Message) -> object:
+            return kinds.kind_of(channel).renderer()(message, message_sender(settings))
+
+        ways.append(
+            NoticeWay(
+                channel,
+                kinds.normalise_address(channel, address),
+                partial(open_channel, channel),
+                partial(render, channel),
+            )
+        )
+    return ways
 
 
 def forget_copies(components: Components, now: datetime) -> int:

@@ -35,6 +35,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "run": ("operate", "Run the service: poll, judge and deliver until stopped."),
     "web": ("site", "Serve the site alone, beside a running service or without one."),
     "status": ("operate", "Show the state of sources, outbox and sender."),
+    "metrics": ("operate", "Print the state of the service as metrics of Prometheus."),
     "poll": ("sources", "Poll the sources once, now."),
     "listings": ("sources", "List a source's agencies, now or at a moment in the past."),
     "changes": ("sources", "List published changes, each with the interval in which it happened."),

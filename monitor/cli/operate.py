@@ -156,20 +156,22 @@ def status(session: Session, as_json: bool, alive: bool, strict: bool) -> None:
 
 
 def load_status(components: Components) -> dict[str, Any]:
-    """Read `health.status` for the configured sources and channels."""
-    from monitor.app import configured_channels, has_bot
-    from monitor.ops.health import status as health_status
+    """Compute the report of `monitor status` for the configured sources and channels."""
+    from monitor.ops.health import report
 
-    settings = components.settings
-    return health_status(
-        components.engine,
-        settings.watched_infos,
-        configured=configured_channels(settings),
-        fenced=components.fenced(),
-        now=components.clock(),
-        signups_an_hour=settings.signup.per_site,
-        bot=has_bot(settings),
-    )
+    return report(components.load_health())
+
+
+@command(short_help="Print the state of the service as metrics of Prometheus.")
+def metrics(session: Session) -> None:
+    """Print the state of the service as metrics of Prometheus, for a collector of text files.
+
+    [operator] metrics serves the same at /metrics while the service runs. docs/prometheus-rules.yml has
+    alerting rules.
+    """
+    from monitor.ops.metrics import render_metrics
+
+    click.echo(render_metrics(session.components.load_health), nl=False)
 
 
 def _print_status(report: dict[str, Any]) -> None:

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import timedelta
+from functools import partial
 
 from filelock import FileLock, Timeout
 from sqlalchemy import Engine
@@ -19,6 +20,8 @@ from monitor.cli import alive
 from monitor.config import Settings
 from monitor.errors import BusyError
 from monitor.fetch import Fetcher
+from monitor.ops.metrics import serve_metrics
+from monitor.ops.notify import OperatorNotifier
 from monitor.outbox import fan_out
 from monitor.parser import ParserProcess
 from monitor.polling import PollResult, Result, poll
@@ -32,6 +35,7 @@ from monitor.web import server
 log = logging.getLogger(__name__)
 
 CHECKPOINT_EVERY = timedelta(minutes=5)
+NOTIFY_EVERY = timedelta(minutes=1)
 
 
 def serve(settings: Settings, *, with_site: bool) -> bool:
@@ -56,6 +60,10 @@ def serve(settings: Settings, *, with_site: bool) -> bool:
         if with_site:
             closing.enter_context(serve_site(components, sender.wake, talking))
         loops: list[Callable[[asyncio.Event], Awaitable[object]]] = [recorder.run]
+        if (notifier := components.open_notifier()) is not None:
+            loops.append(Repeater("notices to the operator", partial(_notify, notifier), NOTIFY_EVERY).run)
+        if (listen := settings.operator.metrics_at) is not None:
+            closing.enter_context(serve_metrics(components.load_health, *listen))
         if talking:
             loops.append(talking.serve)
         return run_until_stopped(timer, sender, *loops)
@@ -141,6 +149,11 @@ def lock_service(settings: Settings, engine: Engine) -> Iterator[None]:
         yield
     finally:
         lock.release()
+
+
+def _notify(notifier: OperatorNotifier) -> None:
+    """Look once, in a thread of its own: a mail server that hangs holds up nothing else."""
+    asyncio.run(notifier.look())
 
 
 def _log_poll(result: PollResult) -> None:

@@ -50,6 +50,22 @@ def check_options(name: str, options: dict[str, Any]) -> None:
         raise ValueError("; ".join(wrong)) from None
 
 
+def check_listen(value: str | None) -> str | None:
+    """Check an address with a port. Raises ValueError."""
+    if value is not None and (
+        not re.fullmatch(r"(?:[\w.-]+|\[[0-9A-Fa-f:.]+\]):\d{1,5}", value)
+        or int(value.rpartition(":")[2]) > 65535
+    ):
+        raise ValueError('write an address and a port, such as "127.0.0.1:8000" or "0.0.0.0:8000"')
+    return value
+
+
+def split_listen(value: str) -> tuple[str, int]:
+    """The address and the port of a checked value."""
+    host, _, port = value.rpartition(":")
+    return host.strip("[]"), int(port)
+
+
 class DatabaseSection(Section):
     """``[database]``"""
 
@@ -97,21 +113,12 @@ class SiteSection(Section):
             raise ValueError('is not a time zone; write one such as "America/Chicago"') from None
         return value
 
-    @field_validator("listen")
-    @classmethod
-    def _address_and_port(cls, value: str) -> str:
-        if (
-            not re.fullmatch(r"(?:[\w.-]+|\[[0-9A-Fa-f:.]+\]):\d{1,5}", value)
-            or int(value.rpartition(":")[2]) > 65535
-        ):
-            raise ValueError('write an address and a port, such as "127.0.0.1:8000" or "0.0.0.0:8000"')
-        return value
+    _listens = field_validator("listen")(check_listen)
 
     @property
     def listen_at(self) -> tuple[str, int]:
         """The address and the port that the site listens on."""
-        host, _, port = self.listen.rpartition(":")
-        return host.strip("[]"), int(port)
+        return split_listen(self.listen)
 
 
 class MeaningEntry(Section):
@@ -228,6 +235,25 @@ class FetchSection(Section):
     ratio: Annotated[int, Field(ge=2)] = 100
     parser_time: Duration = timedelta(seconds=60)
     parser_memory: Annotated[int, Field(ge=64 * 1024 * 1024)] | None = None
+
+
+class OperatorSection(Section):
+    """``[operator]``
+
+    ``metrics`` is where metrics are served (None: nowhere); ``disk_low`` is in MB.
+    """
+
+    notify: tuple[str, ...] = ()
+    metrics: str | None = None
+    disk_low: int = Field(default=500, ge=0)
+    backup_after: Duration | None = None
+
+    _listens = field_validator("metrics")(check_listen)
+
+    @property
+    def metrics_at(self) -> tuple[str, int] | None:
+        """The address and the port of the metrics; None: they are not served."""
+        return split_listen(self.metrics) if self.metrics else None
 
 
 class MailboxSection(Section):

@@ -16,6 +16,7 @@ from monitor.config.sections import (
     FetchSection,
     GuardSection,
     MailboxSection,
+    OperatorSection,
     PlacesSection,
     SignupSection,
     SiteSection,
@@ -49,6 +50,7 @@ class Settings(Section):
     places: PlacesSection = PlacesSection()
     signup: SignupSection = SignupSection()
     bounces: BouncesSection = BouncesSection()
+    operator: OperatorSection = OperatorSection()
 
     @field_validator("sources", mode="before")
     @classmethod

@@ -17,7 +17,7 @@ def render(message: Message, sender: Sender) -> Rendered:
     """Render a message in its language. A recipient's own words stay placeholders. Raises ValueError for an
     empty one.
     """
-    from monitor.messages import alert, digest, export, list_notices, receipt, signup
+    from monitor.messages import alert, digest, export, list_notices, operator_notice, receipt, signup
 
     match message:
         case model.Alert():
@@ -40,3 +40,5 @@ def render(message: Message, sender: Sender) -> Rendered:
             return receipt.render_receipt(message, sender)
         case model.Export():
             return export.render_export(message, sender)
+        case model.OperatorNotice():
+            return operator_notice.render_operator_notice(message, sender)

@@ -177,6 +177,17 @@ class Export:
     facts: tuple[tuple[str, str], ...]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OperatorNotice:
+    """What needs the operator: (problem, command that helps or "") each, and problems that are over. In
+    English, as the commands are.
+    """
+
+    opened: tuple[tuple[str, str], ...]
+    ended: tuple[str, ...] = ()
+    language: str = "en"
+
+
 Message = (
     Alert
     | Confirmation
@@ -188,4 +199,5 @@ Message = (
     | ListReadable
     | Receipt
     | Export
+    | OperatorNotice
 )

@@ -7,11 +7,11 @@ so a new check is one function and one line in `CHECKS`.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 
 from monitor.channels import EVERYTHING
 from monitor.channels.kinds import KINDS
@@ -35,6 +35,20 @@ DAY = timedelta(days=1)
 SIGNED_WITHIN = timedelta(hours=1)
 """`monitor run` signs the record every 5 minutes, `monitor poll` each time."""
 _POLL = "start `monitor run` or call `monitor poll`"
+
+
+@dataclass(frozen=True, slots=True)
+class HostFacts:
+    """What the machine says: bytes free where the data is (None: not known) and how many are too few, why the
+    key cannot be read (None: it can), when the last backup was made, and after how long one is old (None:
+    nobody checks).
+    """
+
+    disk_free: int | None = None
+    disk_low: int = 0
+    key_problem: str | None = None
+    last_backup_at: datetime | None = None
+    backup_after: timedelta | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +85,7 @@ class HealthFacts:
     bot_beat: datetime | None
     bot_trouble: str | None
     unsigned_since: datetime | None = None
+    host: HostFacts = HostFacts()
 
     @property
     def sending(self) -> bool:
@@ -95,10 +110,17 @@ class HealthFacts:
 
 @dataclass(frozen=True, slots=True)
 class HealthFinding:
-    """Something that needs attention: the part of the program, and a sentence for the operator."""
+    """Something that needs attention: the part of the program, and a sentence for the operator.
+
+    ``key`` names the condition while its sentence changes, such as "blind ring". ``notify``: the operator is
+    told at once, and again when it is over. ``remedy`` is the command that helps.
+    """
 
     part: str
     problem: str
+    key: str
+    notify: bool = False
+    remedy: str = ""
 
 
 Check = Callable[[HealthFacts], Iterator[HealthFinding]]
@@ -113,13 +135,14 @@ def status(
     now: datetime,
     signups_an_hour: int | None = None,
     bot: bool = False,
+    host: HostFacts = HostFacts(),  # frozen
 ) -> dict[str, Any]:
     """Read the state of everything as one JSON-ready object.
 
     ``sources`` are the watched ones, ``configured`` the channels that have a transport, ``fenced`` is why
     nothing is sent (None: it is), ``signups_an_hour`` the limit of sign-ups, ``bot`` whether one is
-    configured. Keys: ``now, ok, problems, sources, outbox, sender``, and ``bot`` where one is configured;
-    times are ISO 8601 in UTC, ages in seconds.
+    configured, ``host`` what the machine says. Keys: ``now, ok, problems, sources, outbox, sender``, and
+    ``bot`` where one is configured; times are ISO 8601 in UTC, ages in seconds.
     """
     return report(
         load_facts(
@@ -130,6 +153,7 @@ def status(
             now=now,
             signups_an_hour=signups_an_hour,
             bot=bot,
+            host=host,
         )
     )
 
@@ -143,6 +167,7 @@ def load_facts(
     now: datetime,
     signups_an_hour: int | None = None,
     bot: bool = False,
+    host: HostFacts = HostFacts(),  # frozen
 ) -> HealthFacts:
     """Read what the checks look at, in one transaction. The parameters are those of `status`."""
     with reading(engine) as conn:
@@ -169,7 +194,13 @@ def load_facts(
             bot_beat=heartbeats.latest(conn, "bot"),
             bot_trouble=meta.get(conn, meta.BOT_TROUBLE),
             unsigned_since=log_rows.load_unsigned_since(conn),
+            host=replace(host, last_backup_at=_read_last_backup(conn)),
         )
+
+
+def _read_last_backup(conn: Connection) -> datetime | None:
+    text = meta.get(conn, meta.LAST_BACKUP)
+    return datetime.fromisoformat(text) if text else None
 
 
 def check_sources(seen: HealthFacts) -> Iterator[HealthFinding]:
@@ -183,24 +214,37 @@ def check_sources(seen: HealthFacts) -> Iterator[HealthFinding]:
         if source.blind:
             since = _iso(state.last_good_at) or "it was added"
             reason = why or f"nobody polls it; {_POLL}"
-            yield HealthFinding("sources", f"{name} was not read since {since}: {reason}")
+            yield HealthFinding(
+                "sources",
+                f"{name} was not read since {since}: {reason}",
+                f"blind {name}",
+                notify=True,
+                remedy=f"monitor poll {name}",
+            )
         elif state.last_outcome is None:
-            yield HealthFinding("sources", f"{name} was never polled; {_POLL}")
+            yield HealthFinding("sources", f"{name} was never polled; {_POLL}", f"never polled {name}")
         elif why:
-            yield HealthFinding("sources", f"{name}: {why}")
+            rejected = state.last_outcome == "rejected"
+            yield HealthFinding(
+                "sources",
+                f"{name}: {why}",
+                f"{state.last_outcome} {name}",
+                notify=rejected,
+                remedy="monitor holds" if rejected else f"monitor poll {name}",
+            )
 
 
 def check_pauses(seen: HealthFacts) -> Iterator[HealthFinding]:
     """Find channels that send nothing for now, and mail domains that refuse us."""
     for pause in seen.paused:
         problem = f"{pause.channel}: nothing is sent before {_iso(pause.until)}: {pause.reason}"
-        yield HealthFinding("outbox", problem)
+        yield HealthFinding("outbox", problem, f"paused {pause.channel}", notify=True, remedy="monitor check")
     # a chat asks for pauses in normal operation; a mail domain does because it mistrusts the sender
     for name, kind in KINDS.items():
         lanes = [pause for pause in seen.pauses if pause.channel == name and pause.name != EVERYTHING]
         if lanes and kind.lane_problem:
             problem = f"{name}: {len(lanes)} {kind.lane_problem}, one with: {lanes[0].reason}"
-            yield HealthFinding("outbox", problem)
+            yield HealthFinding("outbox", problem, f"lanes {name}")
 
 
 def check_deliveries(seen: HealthFacts) -> Iterator[HealthFinding]:
@@ -209,13 +253,13 @@ def check_deliveries(seen: HealthFacts) -> Iterator[HealthFinding]:
     for channel, (count, error) in sorted(outbox.refused.items()):
         if channel in seen.configured:
             problem = f"{count} deliveries were tried {OFTEN} times or more, the last answer: {error}"
-            yield HealthFinding("outbox", f"{channel}: {problem}")
+            yield HealthFinding("outbox", f"{channel}: {problem}", f"refused often {channel}")
     for channel, count in sorted(seen.waiting.items()):
         problem = f"{count} deliveries wait for the channel {channel}, which is not configured"
-        yield HealthFinding("outbox", problem)
+        yield HealthFinding("outbox", problem, f"unconfigured {channel}")
     if outbox.failed:
         problem = f"{outbox.failed} deliveries have failed for good (see `monitor failed`)"
-        yield HealthFinding("outbox", problem)
+        yield HealthFinding("outbox", problem, "failed for good", notify=True, remedy="monitor failed")
 
 
 def check_signups(seen: HealthFacts) -> Iterator[HealthFinding]:
@@ -223,7 +267,7 @@ def check_signups(seen: HealthFacts) -> Iterator[HealthFinding]:
     limit = seen.signups_an_hour
     if limit is not None and seen.signups > limit:
         problem = f"{seen.signups} came within this hour, and those above {limit} were turned away"
-        yield HealthFinding("sign-ups", f"sign-ups: {problem}")
+        yield HealthFinding("sign-ups", f"sign-ups: {problem}", "sign-ups", notify=True)
 
 
 def check_suppressions(seen: HealthFacts) -> Iterator[HealthFinding]:
@@ -234,13 +278,15 @@ def check_suppressions(seen: HealthFacts) -> Iterator[HealthFinding]:
             "outbox",
             f"{suppressed} addresses of {everybody} were closed within a day because they refuse mail:"
             " see in the mail server's log whether that is so",
+            "wave of refusals",
+            notify=True,
         )
 
 
 def check_fence(seen: HealthFacts) -> Iterator[HealthFinding]:
     """Find a closed fence: the database looks copied or restored."""
     if seen.fenced:
-        yield HealthFinding("fence", seen.fenced)
+        yield HealthFinding("fence", seen.fenced, "fence", notify=True, remedy="monitor resume")
 
 
 def check_sender(seen: HealthFacts) -> Iterator[HealthFinding]:
@@ -248,7 +294,7 @@ def check_sender(seen: HealthFacts) -> Iterator[HealthFinding]:
     due = seen.outbox.unfanned or any(channel in seen.configured for channel in seen.outbox.due)
     if due and not seen.sending:
         problem = "deliveries are due and no sender is working; start `monitor run` or call `monitor deliver`"
-        yield HealthFinding("sender", problem)
+        yield HealthFinding("sender", problem, "sender", notify=True, remedy="monitor run")
 
 
 def check_bot(seen: HealthFacts) -> Iterator[HealthFinding]:
@@ -258,14 +304,50 @@ def check_bot(seen: HealthFacts) -> Iterator[HealthFinding]:
     if not seen.sending and seen.bot_beat is None:
         return  # an installation that only calls `monitor deliver` never runs the bot
     problem = f"the bot answers nobody, last seen {_iso(seen.bot_beat) or 'never'}"
-    yield HealthFinding("bot", f"{problem}: {seen.bot_trouble}" if seen.bot_trouble else problem)
+    text = f"{problem}: {seen.bot_trouble}" if seen.bot_trouble else problem
+    yield HealthFinding("bot", text, "bot", notify=True, remedy="monitor telegram test")
 
 
 def check_record(seen: HealthFacts) -> Iterator[HealthFinding]:
     """Find a public record that nobody signs, although it once was signed."""
     if seen.unsigned_since is not None and seen.now - seen.unsigned_since > SIGNED_WITHIN:
         problem = f"the record is not signed since {_iso(seen.unsigned_since)}; see the log of `monitor run`"
-        yield HealthFinding("record", problem)
+        yield HealthFinding("record", problem, "record", notify=True)
+
+
+def check_host(seen: HealthFacts) -> Iterator[HealthFinding]:
+    """Find a full disk, a key that cannot be read, and an old backup."""
+    host = seen.host
+    if host.key_problem:
+        yield HealthFinding("key", host.key_problem, "key", notify=True)
+    if host.disk_free is not None and host.disk_free < host.disk_low:
+        yield HealthFinding(
+            "disk",
+            f"{host.disk_free / 1e6:.0f} MB are free where the data is: make room, or delete old backups",
+            "disk",
+            notify=True,
+            remedy="monitor vacuum",
+        )
+    if host.backup_after is not None and (
+        host.last_backup_at is None or seen.now - host.last_backup_at > host.backup_after
+    ):
+        made = f"is of {_iso(host.last_backup_at)}" if host.last_backup_at else "was never made"
+        yield HealthFinding(
+            "backup", f"the last backup {made}", "backup", notify=True, remedy="monitor backup"
+        )
+
+
+def find_holds(seen: HealthFacts) -> Iterator[HealthFinding]:
+    """Find lists with held changes: nothing is wrong, but the operator may decide before they end."""
+    for source in seen.sources:
+        if source.state.held:
+            yield HealthFinding(
+                "holds",
+                f"{source.info.name}: {source.state.held} changes are held",
+                f"held {source.info.name}",
+                notify=True,
+                remedy=f"monitor holds list --source {source.info.name}",
+            )
 
 
 CHECKS: tuple[Check, ...] = (
@@ -278,6 +360,7 @@ CHECKS: tuple[Check, ...] = (
     check_sender,
     check_bot,
     check_record,
+    check_host,
 )
 """The checks, in the order in which `monitor status` shows what they find."""
 

@@ -1,0 +1,145 @@
+"""Tells the operator what needs them: each condition once, and again when it is over.
+
+Notices are sent directly, not through the outbox, which may be what is stuck, and the clone guard does not
+hold them. What was told is kept in memory and, where the database can be written, in it, so that a restart
+does not tell it again.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Engine
+
+from monitor.channels import Channel
+from monitor.core import tokens
+from monitor.core.tokens import Purpose
+from monitor.domain import Envelope
+from monitor.errors import MonitorError, SendError
+from monitor.messages.model import OperatorNotice
+from monitor.ops.health import HealthFinding
+from monitor.storage import meta
+from monitor.storage.engine import reading, transaction
+
+log = logging.getLogger(__name__)
+
+TOLD = "told to the operator"
+"""The fact that holds which conditions the operator knows: a JSON object from key to sentence."""
+DATABASE = "database"
+SEEN_TWICE = 2
+"""Looks in a row that must find a condition, or miss it, before it is told."""
+
+
+@dataclass(frozen=True, slots=True)
+class NoticeWay:
+    """One of the operator's own addresses. ``open`` makes a transport, ``render`` what it sends."""
+
+    channel: str
+    address: str
+    open: Callable[[], Channel]
+    render: Callable[[OperatorNotice], object]
+
+
+class OperatorNotifier:
+    """Looks at the state of the service and tells what has changed in it for the operator.
+
+    ``find`` reads the conditions of now; a StoreError of it is a condition too. ``domain`` is that of the
+    sender's address, for Message-IDs. One thread.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        find: Callable[[], Iterable[HealthFinding]],
+        ways: Sequence[NoticeWay],
+        *,
+        domain: str,
+        clock: Callable[[], datetime],
+    ) -> None:
+        self._engine, self._find, self._ways = engine, find, ways
+        self._domain, self._clock = domain, clock
+        self._told: dict[str, str] | None = None
+        self._streaks: dict[str, int] = {}  # looks in a row: > 0 with the condition, < 0 without
+
+    async def look(self) -> OperatorNotice | None:
+        """Look once; returns what was told, None if there was nothing to tell or no way worked."""
+        told = self._read_told()
+        found = {finding.key: finding for finding in self._read_conditions() if finding.notify}
+        self._count(found, told)
+        opened = [found[key] for key in found if key not in told and self._streaks[key] >= SEEN_TWICE]
+        ended = [key for key in told if key not in found and -self._streaks[key] >= SEEN_TWICE]
+        if not opened and not ended:
+            return None
+        notice = OperatorNotice(
+            opened=tuple((finding.problem, finding.remedy) for finding in opened),
+            ended=tuple(told[key] for key in ended),
+        )
+        if not await self._send(notice):
+            return None
+        self._told = {key: text for key, text in told.items() if key not in ended} | {
+            finding.key: finding.problem for finding in opened
+        }
+        self._write_told()
+        return notice
+
+    def _read_conditions(self) -> list[HealthFinding]:
+        try:
+            return list(self._find())
+        except MonitorError as error:
+            return [HealthFinding("database", str(error), DATABASE, notify=True)]
+
+    def _count(self, found: Mapping[str, HealthFinding], told: Mapping[str, str]) -> None:
+        """Count looks in a row. While the database cannot be read, nothing else is known to be over."""
+        for key in [*found, *told]:
+            streak = self._streaks.get(key, 0)
+            if key in found:
+                self._streaks[key] = max(streak, 0) + 1
+            elif DATABASE not in found:
+                self._streaks[key] = min(streak, 0) - 1
+        self._streaks = {key: self._streaks.get(key, 0) for key in {*found, *told}}
+
+    async def _send(self, notice: OperatorNotice) -> bool:
+        """Send by the first way that works."""
+        for number, way in enumerate(self._ways, 1):
+            try:
+                async with way.open() as channel:
+                    await channel.send(way.render(notice), self._address(way))
+            except (SendError, MonitorError) as error:
+                log.error("the notice to the operator could not be sent by way %d: %s", number, error)
+                continue
+            log.info("told the operator: %d new, %d over", len(notice.opened), len(notice.ended))
+            return True
+        return False
+
+    def _address(self, way: NoticeWay) -> Envelope:
+        now = self._clock()
+        return Envelope(
+            delivery=0,
+            address=way.address,
+            message_id=f"<operator.{int(now.timestamp())}@{self._domain}>",
+            placeholders={
+                "stop": f"mailto:operator@{self._domain}",
+                "bounce": tokens.make(b"operator", Purpose.BOUNCE, 1, "operator"),
+            },
+        )
+
+    def _read_told(self) -> dict[str, str]:
+        if self._told is None:
+            with suppress(MonitorError, ValueError):
+                with reading(self._engine) as conn:
+                    known: Any = json.loads(meta.get(conn, TOLD) or "{}")
+                self._told = {str(key): str(text) for key, text in known.items()}
+        return self._told or {}
+
+    def _write_told(self) -> None:
+        try:
+            with transaction(self._engine) as conn:
+                meta.put(conn, TOLD, json.dumps(self._told))
+        except MonitorError as error:
+            log.warning("what the operator was told stays in memory for now: %s", error)

@@ -1,0 +1,194 @@
+"""The operator is told each condition once, and again when it is over, by the first way that works."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pytest
+from sqlalchemy.engine import Engine
+
+from monitor import app, config
+from monitor.app import Components
+from monitor.errors import StoreError, UsageError
+from monitor.ops.health import HealthFinding
+from monitor.ops.notify import NoticeWay, OperatorNotifier
+from monitor.storage import engine as db
+from monitor.storage import meta
+from tests.subscribers.town import Postbox, Server, mail_server, text
+
+BLIND = HealthFinding(
+    "sources", "ring was not read since Monday", "blind ring", notify=True, remedy="monitor poll ring"
+)
+SMALL = HealthFinding("sources", "ring: the last poll failed", "failed ring")
+CONFIGURATION = """
+[site]
+name = "Watch"
+[email]
+host = "127.0.0.1"
+port = {port}
+security = "none"
+from = "Watch <alerts@watch.example>"
+[operator]
+notify = ["first@ops.example", "second@ops.example"]
+"""
+
+
+@pytest.fixture
+def relay() -> Iterator[tuple[Postbox, Server]]:
+    postbox = Postbox()
+    server = mail_server(postbox)
+    server.start()
+    yield postbox, server
+    server.stop()
+
+
+class Conditions:
+    """What is found; ``error`` instead, while the database cannot be read."""
+
+    def __init__(self) -> None:
+        self.found: list[HealthFinding] = []
+        self.error: StoreError | None = None
+
+    def __call__(self) -> list[HealthFinding]:
+        if self.error:
+            raise self.error
+        return self.found
+
+
+@pytest.fixture
+def conditions() -> Conditions:
+    return Conditions()
+
+
+@pytest.fixture
+def ways(relay: tuple[Postbox, Server], tmp_path: Path) -> list[NoticeWay]:
+    path = tmp_path / "config.toml"
+    path.write_text(CONFIGURATION.format(port=relay[1].port))
+    return app.notice_ways(config.load(path, {}))
+
+
+@pytest.fixture
+def notifier(
+    engine: Engine, ways: list[NoticeWay], conditions: Conditions, now: datetime
+) -> OperatorNotifier:
+    return OperatorNotifier(engine, conditions, ways, domain="watch.example", clock=lambda: now)
+
+
+def look(notifier: OperatorNotifier, times: int = 2) -> None:
+    for _ in range(times):
+        asyncio.run(notifier.look())
+
+
+def test_a_condition_is_told_once_and_again_when_it_is_over(
+    notifier: OperatorNotifier, conditions: Conditions, relay: tuple[Postbox, Server]
+) -> None:
+    mails = relay[0].mails
+    conditions.found = [BLIND, SMALL]
+    look(notifier, 1)
+    assert mails == [], "a condition that one look finds may be over at the next"
+    look(notifier, 5)
+    ((to, mail),) = mails
+    assert to == "first@ops.example"
+    assert mail["Subject"] == "[Watch] ring was not read since Monday"
+    assert "Run: monitor poll ring" in text(mail)
+    assert "the last poll failed" not in text(mail)
+    conditions.found = []
+    look(notifier, 5)
+    assert [mail["Subject"] for _, mail in mails[1:]] == ["[Watch] over: ring was not read since Monday"]
+    conditions.found = [BLIND]
+    look(notifier, 5)
+    assert len(mails) == 3
+
+
+def test_a_restart_tells_nothing_again(
+    engine: Engine,
+    ways: list[NoticeWay],
+    notifier: OperatorNotifier,
+    conditions: Conditions,
+    relay: tuple[Postbox, Server],
+    now: datetime,
+) -> None:
+    conditions.found = [BLIND]
+    look(notifier)
+    again = OperatorNotifier(engine, conditions, ways, domain="watch.example", clock=lambda: now)
+    look(again, 5)
+    assert len(relay[0].mails) == 1
+    conditions.found = []
+    look(again, 5)
+    assert len(relay[0].mails) == 2
+
+
+def test_the_next_way_is_tried_and_a_notice_waits_when_none_works(
+    notifier: OperatorNotifier, conditions: Conditions, relay: tuple[Postbox, Server]
+) -> None:
+    postbox = relay[0]
+    postbox.refused = {"first@ops.example": "550 5.1.1 nobody", "second@ops.example": "450 4.2.0 later"}
+    conditions.found = [BLIND]
+    look(notifier, 4)
+    assert postbox.mails == []
+    del postbox.refused["second@ops.example"]
+    look(notifier, 4)
+    assert [to for to, _ in postbox.mails] == ["second@ops.example"]
+
+
+def test_a_database_that_is_away_is_told_and_nothing_is_taken_for_over(
+    notifier: OperatorNotifier, conditions: Conditions, relay: tuple[Postbox, Server]
+) -> None:
+    conditions.found = [BLIND]
+    look(notifier)
+    conditions.error = StoreError("the disk that holds the database is full")
+    look(notifier, 5)
+    conditions.error = None
+    look(notifier, 5)
+    assert [mail["Subject"] for _, mail in relay[0].mails] == [
+        "[Watch] ring was not read since Monday",
+        "[Watch] the disk that holds the database is full",
+        "[Watch] over: the disk that holds the database is full",
+    ]
+
+
+def test_what_cannot_be_written_stays_in_memory(
+    sqlite_engine: Engine,
+    ways: list[NoticeWay],
+    conditions: Conditions,
+    relay: tuple[Postbox, Server],
+    now: datetime,
+) -> None:
+    notifier = OperatorNotifier(sqlite_engine, conditions, ways, domain="watch.example", clock=lambda: now)
+    with db.reading(sqlite_engine) as conn:
+        conn.exec_driver_sql("PRAGMA query_only = ON")  # of the one connection in the pool
+    conditions.found = [BLIND]
+    look(notifier, 5)
+    assert len(relay[0].mails) == 1
+    with db.reading(sqlite_engine) as conn:
+        assert meta.get(conn, "told to the operator") is None
+
+
+def test_an_address_that_no_channel_reaches_is_a_mistake_of_the_configuration(tmp_path: Path) -> None:
+    path = tmp_path / "config.toml"
+    path.write_text('[operator]\nnotify = ["-1001234567890"]\n')
+    with pytest.raises(UsageError, match="telegram, which is not configured"):
+        app.notice_ways(config.load(path, {}))
+
+
+def test_a_service_finds_its_own_conditions(
+    sqlite_url: str, relay: tuple[Postbox, Server], tmp_path: Path, now: datetime
+) -> None:
+    path = tmp_path / "config.toml"
+    path.write_text(
+        CONFIGURATION.format(port=relay[1].port)
+        + f'backup_after = "1d"\ndisk_low = 999999999999\n[database]\nurl = "{sqlite_url}"\n[data]\n'
+        f'folder = "{tmp_path}"\n'
+    )
+    with Components.open(config.load(path, {}), lambda: now + timedelta(days=30)) as components:
+        notifier = components.open_notifier()
+        assert notifier is not None
+        look(notifier)
+    ((_, mail),) = relay[0].mails
+    assert "the last backup was never made. Run: monitor backup" in text(mail).replace("\n", " ").replace(
+        "  ", " "
+    )
+    assert "MB are free" in text(mail)
