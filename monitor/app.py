@@ -94,7 +94,7 @@ def open_tombstones(settings: Settings) -> Tombstones:
 
 def polled_source(settings: Settings, name: str) -> PolledSource:
     """What the poll needs to know of one configured source. Raises UsageError for an unknown one."""
-    from monitor.fetch import Target
+    from monitor.fetch import LinkRule, Target
     from monitor.polling import PolledSource
     from monitor.sources import FORMATS, ColumnMap, ParseOptions
 
@@ -112,8 +112,9 @@ def polled_source(settings: Settings, name: str) -> PolledSource:
         target=Target(
             url=source.url,
             page=source.page,
-            link=source.link,
+            link=LinkRule(**source.link.model_dump()) if source.link else None,
             hosts=frozenset(source.hosts),
+            user_agent=source.user_agent,
             collect=(lambda url: collect(url, options)) if collect else None,
         ),
         options=options,

@@ -8,7 +8,15 @@ from pathlib import Path
 from typing import Annotated, Any, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import AfterValidator, Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from monitor.domain import Meaning, SourceInfo
 from monitor.settings_types import (
@@ -177,6 +185,29 @@ class GuardSection(Section):
         return {name: value for name, value in self if value is not None}
 
 
+Expression = Annotated[str, AfterValidator(expression)]
+
+
+class LinkSection(Section):
+    """``[sources.NAME.link]``: how the link to the current file is told from the others on the page."""
+
+    address: Expression | None = None
+    words: Expression | None = None
+    file: Expression | None = None
+    never: Expression | None = None
+
+    @model_validator(mode="after")
+    def _found_by_something(self) -> Self:
+        if self.address is None and self.words is None:
+            raise ValueError("write address or words: a link is found by its address or by what it says")
+        return self
+
+
+def read_link(value: object) -> object:
+    """An expression alone is the one of the address."""
+    return {"address": value} if isinstance(value, str) else value
+
+
 class SourceSection(Section):
     """``[sources.NAME]``"""
 
@@ -188,8 +219,9 @@ class SourceSection(Section):
     format: Annotated[str, AfterValidator(known_format)]
     url: WebAddress | None = None
     page: WebAddress | None = None
-    link: Annotated[str, AfterValidator(expression)] | None = None
+    link: Annotated[LinkSection | None, BeforeValidator(read_link)] = None
     hosts: tuple[str, ...] = ()
+    user_agent: Annotated[str, Field(pattern=r"^[ -~]{1,300}$")] | None = None
     every: Annotated[Duration, Field(ge=timedelta(seconds=1))] = timedelta(hours=1)
     silent: tuple[str, ...] = ()
     meaning: tuple[MeaningEntry, ...] = ()

@@ -1,11 +1,28 @@
 """Gets a source's bytes: conditional GET -> `Fetched` | `NotModified`, or `FetchFailed` with the evidence.
 
-`fetcher` sends requests through `net` and follows redirects and links, `attempt` keeps what was met, `pages`
-finds the link on a page. What the bytes say is not this room's business: an HTML page with status 200 is a
+`fetcher` sends requests through `net` and follows redirects and links, `attempt` keeps what was met, `links`
+finds the links on a page. What the bytes say is not this room's business: an HTML page with status 200 is a
 `Fetched`.
 """
 
 from monitor.fetch.fetcher import Fetcher
-from monitor.fetch.values import Fetched, FetchEvidence, FetchFailed, NotModified, Target, Validators
+from monitor.fetch.values import (
+    Fetched,
+    FetchEvidence,
+    FetchFailed,
+    LinkRule,
+    NotModified,
+    Target,
+    Validators,
+)
 
-__all__ = ["FetchEvidence", "FetchFailed", "Fetched", "Fetcher", "NotModified", "Target", "Validators"]
+__all__ = [
+    "FetchEvidence",
+    "FetchFailed",
+    "Fetched",
+    "Fetcher",
+    "LinkRule",
+    "NotModified",
+    "Target",
+    "Validators",
+]

@@ -19,7 +19,9 @@ LONGEST_WAIT = timedelta(
 
 @dataclass(slots=True)
 class FetchAttempt:
-    """One attempt to get one file. ``subject`` precedes every reason ("the page ")."""
+    """One attempt to get one file. ``subject`` precedes every reason ("the page "); ``user_agent`` replaces
+    the program's own.
+    """
 
     url: str
     deadline: Deadline
@@ -27,6 +29,7 @@ class FetchAttempt:
     final_url: str = ""
     redirects: list[str] = field(default_factory=list)
     answer: Answer | None = None
+    user_agent: str | None = None
 
     def record_request(self, url: str) -> None:
         """Note the next address, the first one included."""
@@ -52,7 +55,12 @@ class FetchAttempt:
         }
 
     def failure(
-        self, reason: str, *, transient: bool = False, retry_after: timedelta | None = None
+        self,
+        reason: str,
+        *,
+        transient: bool = False,
+        retry_after: timedelta | None = None,
+        absent: bool = False,
     ) -> FetchFailed:
         """The error to raise, with all that was met until now."""
         return FetchFailed(
@@ -60,6 +68,7 @@ class FetchAttempt:
             evidence=FetchEvidence(**self.evidence()),
             transient=transient,
             retry_after=retry_after,
+            absent=absent,
         )
 
     def failed_exchange(self, error: ExchangeFailed) -> FetchFailed:

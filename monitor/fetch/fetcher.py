@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import re
 import time
 from collections.abc import Callable, Iterator
 from datetime import timedelta
@@ -16,8 +17,15 @@ import tenacity
 
 from monitor.errors import ParseError
 from monitor.fetch.attempt import FetchAttempt
-from monitor.fetch.links import find_link
-from monitor.fetch.values import Fetched, FetchFailed, NotModified, Target, Validators
+from monitor.fetch.links import (
+    PageLink,
+    describe_link,
+    describe_links,
+    find_candidates,
+    read_file_name,
+    read_links,
+)
+from monitor.fetch.values import Fetched, FetchFailed, LinkRule, NotModified, Target, Validators
 from monitor.net import (
     MIB,
     AddressPolicy,
@@ -34,9 +42,13 @@ from monitor.sources.format import Pages
 PAGE_LIMITS = SizeLimits(wire=4 * MIB, decoded=4 * MIB)
 MOST_REDIRECTS = 5
 MOST_PAGES = 2000
+MOST_CANDIDATES = 5
+"""Links of a page that are asked for one after another, until one fits."""
 REDIRECTING = frozenset({301, 302, 303, 307, 308})
 
 Known = Callable[[str], Validators | None]
+Fits = Callable[[Fetched], str | None]
+"""Says why a file is not the source's, such as that a column is missing; None: it may be."""
 _Got = TypeVar("_Got")
 
 
@@ -93,14 +105,17 @@ class Fetcher:
     def close(self) -> None:
         self._client.close()
 
-    def get(self, target: Target, validators: Known = _nothing_known) -> Fetched | NotModified:
+    def get(
+        self, target: Target, validators: Known = _nothing_known, fits: Fits = lambda file: None
+    ) -> Fetched | NotModified:
         """Get the target's current file, or NotModified by what ``validators`` knows of its URL; raises
         `FetchFailed`.
 
         ``validators`` is called with the normalized URL, as in ``final_url``. A page is fetched each time and
-        its bytes are not kept.
+        its bytes are not kept. Of several links that may be the one, those after the first are asked for only
+        until one leads to a file that ``fits``.
         """
-        return self._persist(lambda deadline: self._get(target, validators, deadline))
+        return self._persist(lambda deadline: self._get(target, validators, fits, deadline))
 
     def fetch_link(
         self, href: str, target: Target, validators: Known = _nothing_known
@@ -137,34 +152,61 @@ class Fetcher:
         requested = error.retry_after if isinstance(error, FetchFailed) else None
         return (requested or timedelta()).total_seconds() + self._jitter(state)
 
-    def _get(self, target: Target, validators: Known, deadline: Deadline) -> Fetched | NotModified:
+    def _get(
+        self, target: Target, validators: Known, fits: Fits, deadline: Deadline
+    ) -> Fetched | NotModified:
         policy = _make_policy(target, deadline)
-        attempt = FetchAttempt(str(policy.home), deadline)
+        attempt = FetchAttempt(str(policy.home), deadline, user_agent=target.user_agent)
         if target.collect is not None:
             return self._collect(target.collect(str(policy.home)), attempt, policy)
-        if target.link is None:
+        if (rule := target.rule) is None:
             return self._follow(policy.home, attempt, policy, validators, self._limits)
 
         attempt.subject = "the page "
         page = self._follow(policy.home, attempt, policy, _nothing_known, PAGE_LIMITS)
         assert isinstance(page, Fetched)  # the request was not conditional
-        href = find_link(page.body, page.final_url, target.link, attempt.header("content-type"))
-        if href is None:
-            raise attempt.failure(f"has no link that matches {target.link}")
-        link = _read_address(href, attempt, "has a link that leads to")
-        if objection := policy.find_objection(link, Url(page.final_url)):
+        links = read_links(page.body, page.final_url, attempt.header("content-type"))
+        candidates = find_candidates(links, rule)[:MOST_CANDIDATES]
+        if not candidates:
+            raise attempt.failure(f"has no link that matches {rule}; {describe_links(links)}", absent=True)
+        refused: list[str] = []
+        for candidate in candidates:
+            try:
+                got, name = self._get_candidate(candidate, page.final_url, attempt, policy, validators)
+            except FetchFailed as failed:
+                if len(candidates) == 1 or failed.transient:
+                    raise
+                refused.append(f"{describe_link(candidate)} {str(failed).removeprefix(attempt.subject)}")
+                continue
+            objection = None if isinstance(got, NotModified) else _object_to_name(name, rule)
+            if objection is None and isinstance(got, Fetched) and len(candidates) > 1:
+                objection = fits(got)  # what is wrong with the only candidate is kept with its bytes
+            if objection is None:
+                return got
+            refused.append(f"{describe_link(candidate)} {objection}")
+        raise attempt.failure(f"links no file that fits: {'; '.join(refused)}")
+
+    def _get_candidate(
+        self, candidate: PageLink, page: str, attempt: FetchAttempt, policy: AddressPolicy, validators: Known
+    ) -> tuple[Fetched | NotModified, str | None]:
+        """Get what a link leads to, and the name that the answer gives itself."""
+        link = _read_address(candidate.address, attempt, "has a link that leads to")
+        if objection := policy.find_objection(link, Url(page)):
             raise attempt.failure(f"has a link that leads to {objection}")
-        return self._follow(link, FetchAttempt(str(link), deadline), policy, validators, self._limits)
+        of_link = FetchAttempt(str(link), attempt.deadline, user_agent=attempt.user_agent)
+        got = self._follow(link, of_link, policy, validators, self._limits)
+        return got, read_file_name(of_link.header("content-disposition"), got.final_url)
 
     def _get_link(
         self, href: str, target: Target, validators: Known, deadline: Deadline
     ) -> Fetched | NotModified:
         policy = _make_policy(target, deadline, network_link=True)
-        attempt = FetchAttempt(str(policy.home), deadline)
+        attempt = FetchAttempt(str(policy.home), deadline, user_agent=target.user_agent)
         link = _read_address(href.strip(), attempt, "has a NetworkLink that leads to", base=policy.home)
         if objection := policy.find_objection(link, policy.home):
             raise attempt.failure(f"has a NetworkLink that leads to {objection}")
-        return self._follow(link, FetchAttempt(str(link), deadline), policy, validators, self._limits)
+        of_link = FetchAttempt(str(link), deadline, user_agent=target.user_agent)
+        return self._follow(link, of_link, policy, validators, self._limits)
 
     def _collect(self, pages: Pages, attempt: FetchAttempt, policy: AddressPolicy) -> Fetched:
         """Get page after page; one failure ends them all, because a part of a list is none."""
@@ -176,7 +218,7 @@ class Fetcher:
                 url = _read_address(address, attempt, "has a page at")
                 if objection := policy.find_objection(url, policy.home):
                     raise attempt.failure(f"has a page at {objection}")
-                attempt = FetchAttempt(str(url), deadline)
+                attempt = FetchAttempt(str(url), deadline, user_agent=attempt.user_agent)
                 page = self._follow(url, attempt, policy, _nothing_known, self._limits)
                 assert isinstance(page, Fetched)  # the request was not conditional
                 wire, decoded = wire + page.wire_bytes, decoded + len(page.body)
@@ -212,11 +254,23 @@ class Fetcher:
     @contextlib.contextmanager
     def _request(self, url: Url, known: Validators | None, attempt: FetchAttempt) -> Iterator[Answer]:
         try:
-            with self._client.get(url, _conditions(known), attempt.deadline) as answer:
+            headers = _conditions(known)
+            if attempt.user_agent:
+                headers["User-Agent"] = attempt.user_agent
+            with self._client.get(url, headers, attempt.deadline) as answer:
                 attempt.answer = answer
                 yield answer
         except ExchangeFailed as error:
             raise attempt.failed_exchange(error) from error
+
+
+def _object_to_name(name: str | None, rule: LinkRule) -> str | None:
+    """Say why a file of this name is not the one that the rule means; None if it may be."""
+    if name and (
+        (rule.never and re.search(rule.never, name)) or (rule.file and not re.search(rule.file, name))
+    ):
+        return f"is named {name[:80]}"
+    return None
 
 
 def _make_policy(target: Target, deadline: Deadline, *, network_link: bool = False) -> AddressPolicy:

@@ -1,26 +1,110 @@
-"""Links on a publisher's page."""
+"""Links on a publisher's page, found by their address and by what a reader sees of them."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 from email.message import Message
-from urllib.parse import urldefrag, urljoin
+from urllib.parse import unquote, urldefrag, urljoin, urlsplit
 
 from lxml import etree, html
 
+from monitor.fetch.values import LinkRule
 
-def find_link(page: bytes, url: str, pattern: str, content_type: str = "") -> str | None:
-    """The first absolute http(s) href, in document order, in which the pattern occurs; None if there is none.
+_LONGEST = 300
+"""Characters of words that are looked at: of an anchor, and of what stands around it."""
+_BLOCKS = frozenset({"p", "li", "td", "th", "dd", "figure", "section", "article", "div"})
+_DATA_FILE = re.compile(r"(?i)\.(?:xlsx?|xlsb|ods|csv|kmz|kml|json|zip|pdf)(?:$|[?#])|/download")
 
-    ``url`` is the page's own final address, ``content_type`` the header that may name its charset. Fragments
-    are cut off.
+
+@dataclass(frozen=True, slots=True)
+class PageLink:
+    """A link: its absolute http(s) address without a fragment, the words of the anchor with its label and
+    title, and the words of the paragraph around it.
     """
-    link = re.compile(pattern)
-    return next((href for href in _hrefs(page, url, content_type) if link.search(href)), None)
+
+    address: str
+    words: str
+    around: str
 
 
-def _hrefs(page: bytes, url: str, content_type: str) -> Iterator[str]:
+def read_links(page: bytes, url: str, content_type: str = "") -> tuple[PageLink, ...]:
+    """The links of a page in document order, each address once with all its words.
+
+    ``url`` is the page's own final address, ``content_type`` the header that may name its charset.
+    """
+    links: dict[str, PageLink] = {}
+    for link in _links(page, url, content_type):
+        known = links.get(link.address)
+        links[link.address] = (
+            PageLink(
+                link.address,
+                f"{known.words} {link.words}".strip()[:_LONGEST],
+                f"{known.around} {link.around}".strip()[:_LONGEST],
+            )
+            if known
+            else link
+        )
+    return tuple(links.values())
+
+
+def find_candidates(links: tuple[PageLink, ...], rule: LinkRule) -> tuple[PageLink, ...]:
+    """The links that may lead to the file, the likeliest first: by address and words, by one of them, and
+    last by the words around it; each in document order.
+    """
+    ranked: list[tuple[int, PageLink]] = []
+    for link in links:
+        if rule.never and re.search(rule.never, f"{link.address}\n{link.words}"):
+            continue
+        by_address = bool(rule.address and re.search(rule.address, link.address))
+        by_words = bool(rule.words and re.search(rule.words, link.words))
+        if by_address or by_words:
+            ranked.append((0 if by_address and by_words else 1, link))
+        elif rule.words and re.search(rule.words, link.around):
+            ranked.append((2, link))
+    ranked.sort(key=lambda candidate: candidate[0])
+    return tuple(link for _, link in ranked)
+
+
+def describe_links(links: tuple[PageLink, ...], most: int = 5) -> str:
+    """Name the files that a page links, for a reason: 'it links "Annual report" (report.pdf), ...'."""
+    files = [link for link in links if _DATA_FILE.search(link.address)]
+    if not files:
+        return f"it has {len(links)} links and none to a file"
+    named = ", ".join(describe_link(link) for link in files[:most])
+    more = f" and {len(files) - most} more files" if len(files) > most else ""
+    return f"it links {named}{more}"
+
+
+def describe_link(link: PageLink) -> str:
+    """Name a link by its words and the end of its address."""
+    name = read_path_name(link.address) or link.address
+    return f'"{link.words[:60]}" ({name[:80]})' if link.words else name[:80]
+
+
+def read_file_name(disposition: str, address: str) -> str | None:
+    """The name that an answer gives its file: that of Content-Disposition (RFC 6266), or the end of the
+    address if it has an extension; None if neither says one.
+    """
+    header = Message()
+    try:
+        header["content-disposition"] = disposition
+        name = header.get_filename()
+    except ValueError:  # a line break, or a charset that no codec has
+        name = None
+    if name:
+        return name
+    last = read_path_name(address)
+    return last if last and "." in last else None
+
+
+def read_path_name(address: str) -> str | None:
+    """The last part of an address's path; None if it ends with a slash."""
+    return unquote(urlsplit(address).path.rpartition("/")[2]) or None
+
+
+def _links(page: bytes, url: str, content_type: str) -> Iterator[PageLink]:
     try:
         document = html.document_fromstring(page, parser=_parser(content_type))
     except (etree.ParserError, etree.XMLSyntaxError):
@@ -31,7 +115,33 @@ def _hrefs(page: bytes, url: str, content_type: str) -> Iterator[str]:
         href = element.get("href") if isinstance(element.tag, str) and element.tag != "base" else None
         absolute = _join(base or url, href) if href else None
         if absolute and absolute.startswith(("http://", "https://")):
-            yield absolute
+            yield PageLink(absolute, _read_words(element), _read_around(element))
+
+
+def _read_words(element: html.HtmlElement) -> str:
+    parts = [_text(element), element.get("aria-label") or "", element.get("title") or ""]
+    return " ".join(" ".join(parts).split())[:_LONGEST]
+
+
+def _read_around(element: html.HtmlElement) -> str:
+    """The words of the nearest block around a link."""
+    for depth, parent in enumerate(element.iterancestors()):
+        if parent.tag in _BLOCKS:
+            return _text(parent)
+        if depth == 10:
+            break
+    return ""
+
+
+def _text(element: html.HtmlElement) -> str:
+    """The first words within an element; a hostile page may hold megabytes in each of its links."""
+    words, length = [], 0
+    for text in element.itertext():
+        words.append(text[:_LONGEST])
+        length += len(text)
+        if length > _LONGEST:
+            break
+    return " ".join(" ".join(words).split())[:_LONGEST]
 
 
 def _parser(content_type: str) -> html.HTMLParser:

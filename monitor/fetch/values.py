@@ -12,28 +12,60 @@ from monitor.sources.format import Pages
 
 
 @dataclass(frozen=True, slots=True)
+class LinkRule:
+    """How the link to the current file is told from the others on a page, by regular expressions.
+
+    ``address`` is searched in the absolute address, ``words`` in what a reader sees of the link: one of them
+    must match. ``file`` is searched in the name that the answer gives itself (Content-Disposition, or a name
+    with an extension at the end of the address). What matches ``never`` in any of the three is not the file.
+    """
+
+    address: str | None = None
+    words: str | None = None
+    file: str | None = None
+    never: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.address is None and self.words is None:
+            raise ValueError("a link is found by its address or its words")
+        for expression in (self.address, self.words, self.file, self.never):
+            try:
+                re.compile(expression or "")
+            except re.error as error:
+                raise ValueError(f"the link is not a regular expression: {error}") from error
+
+    def __str__(self) -> str:
+        if self.words is None:
+            return str(self.address)
+        return f"the words {self.words}{f' or the address {self.address}' if self.address else ''}"
+
+
+@dataclass(frozen=True, slots=True)
 class Target:
-    """Where a source is: ``url``, or ``page`` and ``link``, a regular expression searched in the page's
-    absolute hrefs.
+    """Where a source is: ``url``, or ``page`` and ``link``, a rule or the expression of its address.
 
     ``hosts`` are further hosts to which redirects and links may lead; the host of ``url`` or ``page`` always
-    is one. ``collect`` gets what stands at ``url`` page by page.
+    is one. ``collect`` gets what stands at ``url`` page by page. ``user_agent`` replaces the program's own.
     """
 
     url: str | None = None
     page: str | None = None
-    link: str | None = None
+    link: LinkRule | str | None = None
     hosts: frozenset[str] = frozenset()
     collect: Callable[[str], Pages] | None = field(default=None, compare=False)
+    user_agent: str | None = None
 
     def __post_init__(self) -> None:
         if (self.url is None) == (self.page is None) or (self.page is None) != (self.link is None):
             raise ValueError("a target is either a url or a page and a link")
-        if self.link is not None:
-            try:
-                re.compile(self.link)
-            except re.error as error:
-                raise ValueError(f"the link is not a regular expression: {error}") from error
+        if isinstance(self.link, str):
+            object.__setattr__(self, "link", LinkRule(address=self.link))
+
+    @property
+    def rule(self) -> LinkRule | None:
+        """The rule for the link on the page; None where the source is a url."""
+        assert not isinstance(self.link, str)
+        return self.link
 
     @property
     def home(self) -> str:
@@ -98,7 +130,8 @@ class FetchFailed(FetchError):
     """The source's bytes could not be fetched.
 
     Its text is the reason for a person. ``retry_after`` is the wait that the server asked for, if it did.
-    ``transient``: the next poll may succeed without anybody doing anything.
+    ``transient``: the next poll may succeed without anybody doing anything. ``absent``: the page works and
+    links no such file.
     """
 
     def __init__(
@@ -108,8 +141,10 @@ class FetchFailed(FetchError):
         evidence: FetchEvidence,
         transient: bool = False,
         retry_after: timedelta | None = None,
+        absent: bool = False,
     ) -> None:
         super().__init__(reason)
         self.evidence = evidence
         self.transient = transient
         self.retry_after = retry_after
+        self.absent = absent

@@ -232,7 +232,11 @@ class _Files:
         return self._hash_of[self.place]
 
     def get(
-        self, target: Target, validators: Callable[[str], Validators | None] = lambda url: None, /
+        self,
+        target: Target,
+        validators: Callable[[str], Validators | None] = lambda url: None,
+        fits: Callable[[Fetched], str | None] = lambda got: None,
+        /,
     ) -> Fetched | NotModified:
         url, etag = target.home, f'"{self.sha256}"'
         given = Validators(etag=etag, hash=self.sha256)

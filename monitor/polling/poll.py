@@ -55,8 +55,10 @@ def poll(
         }
     got: Fetched | NotModified | None = None
     try:
-        got = _get(watch, fetcher, known.get, parser)
+        got, publication = _get(watch, fetcher, known.get, parser)
         seen = _Seen(watch, got, now, parser)
+        if publication is not None:
+            seen.remember(publication)
         for _ in range(_TRIES):
             try:
                 rebase(engine, watch, now, parser)
@@ -109,9 +111,13 @@ class _Seen:
     def publication(self, body: bytes) -> Publication:
         """Parse the content, once per poll. Raises ParseError."""
         if self._publication is None:
-            self._publication = self.parser.parse(body, self.watch.options)
-            self._digest = digest(self._publication.listings)
+            self.remember(self.parser.parse(body, self.watch.options))
+        assert self._publication is not None
         return self._publication
+
+    def remember(self, publication: Publication) -> None:
+        """Keep what the content is, so that it is parsed once."""
+        self._publication, self._digest = publication, digest(publication.listings)
 
     @property
     def digest(self) -> str:
@@ -125,15 +131,30 @@ class _Seen:
 
 def _get(
     watch: PolledSource, fetcher: BodySource, known: Callable[[str], Validators | None], parser: Parser
-) -> Fetched | NotModified:
-    got = fetcher.get(watch.target, known)
+) -> tuple[Fetched | NotModified, Publication | None]:
+    """Get the source's bytes, and what is in them where several files had to be parsed to choose one."""
+    parsed: dict[str, Publication] = {}
+
+    def was_read_before(got: Fetched) -> bool:
+        earlier = known(got.final_url)
+        return earlier is not None and earlier.hash == got.sha256
+
+    def say_why_not(got: Fetched) -> str | None:
+        if was_read_before(got):
+            return None
+        try:
+            parsed[got.sha256] = parser.parse(got.body, watch.options)
+        except ParseError as error:
+            return f"cannot be read: {error}"
+        return None
+
+    got = fetcher.get(watch.target, known, say_why_not)
     if isinstance(got, NotModified):
-        return got
-    earlier = known(got.final_url)
-    if earlier is not None and earlier.hash == got.sha256:
-        return got  # it was parsed, so it is not a link
+        return got, None
+    if was_read_before(got) or got.sha256 in parsed:
+        return got, parsed.get(got.sha256)  # it was parsed, so it is not a link
     href = parser.find_link(got.body, watch.options)
-    return got if href is None else fetcher.fetch_link(href, watch.target, known)
+    return (got if href is None else fetcher.fetch_link(href, watch.target, known)), None
 
 
 def _weigh(engine: Engine, seen: _Seen) -> PollResult:

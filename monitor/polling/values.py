@@ -64,7 +64,11 @@ class BodySource(Protocol):
     """Provides a source's bytes: `fetch.Fetcher`, or a history of files. Raises FetchError."""
 
     def get(
-        self, target: Target, validators: Callable[[str], Validators | None] = ..., /
+        self,
+        target: Target,
+        validators: Callable[[str], Validators | None] = ...,
+        fits: Callable[[Fetched], str | None] = ...,
+        /,
     ) -> Fetched | NotModified: ...
 
     def fetch_link(

@@ -11,6 +11,7 @@ import pytest
 from pydantic import BaseModel
 
 from monitor.config import ColumnsSection, MeaningEntry, Settings, SourceSection, load, settings_model
+from monitor.config.sections import LinkSection
 from monitor.domain import Policy
 from monitor.errors import ConfigError, UsageError
 from tests.conftest import ROOT
@@ -163,7 +164,8 @@ def test_an_address_of_ones_own_takes_the_place_of_the_one_in_the_box(tmp_path: 
     )
     table, ring = settings.sources["ice-287g"], settings.sources["ring"]
     assert (table.url, table.page, table.link) == ("https://mirror.example/list.xlsx", None, None)
-    assert (ring.url, ring.page, ring.link) == (None, "https://mirror.example/", "ring[^/]*[.]kml")
+    assert (ring.url, ring.page) == (None, "https://mirror.example/")
+    assert ring.link == LinkSection(address="ring[^/]*[.]kml")
     assert (
         load(tmp_path / "config.toml", {"MONITOR_SOURCES__RING__URL": "https://other.example/a.kml"})
         .sources["ring"]
@@ -308,6 +310,7 @@ def test_the_example_explains_each_key_in_its_section_and_shows_its_default() ->
         ("source", SourceSection, lists),
         ("columns", ColumnsSection, [source["columns"] for source in sources.values()]),
         ("meaning", MeaningEntry, sources["camera-registry"]["meaning"]),
+        ("link", LinkSection, [sources["camera-registry"]["link"]]),
     ]
     assert shown.keys() <= settings_model().model_fields.keys()
     for name, model, tables in sections:
@@ -315,7 +318,7 @@ def test_the_example_explains_each_key_in_its_section_and_shows_its_default() ->
         assert issubclass(model, BaseModel)
         fields = {field.alias or key: field for key, field in model.model_fields.items()}
         assert fields.keys() == {key for table in tables for key in table}, name
-        if name in {"source", "columns", "meaning"}:
+        if name in {"source", "columns", "meaning", "link"}:
             continue  # theirs are examples
         for key, value in tables[0].items():
             default = fields[key].get_default(call_default_factory=True)

@@ -1,4 +1,4 @@
-"""The current file is the first link on the publisher's page that matches."""
+"""The current file is found on the publisher's page by its address, its words, and what it says of itself."""
 
 from __future__ import annotations
 
@@ -6,13 +6,19 @@ from collections.abc import Callable
 
 import pytest
 
-from monitor.fetch import Fetched, Fetcher, FetchFailed, Target, Validators
-from monitor.fetch.links import find_link
+from monitor.fetch import Fetched, Fetcher, FetchFailed, LinkRule, Target, Validators
+from monitor.fetch.links import find_candidates, read_file_name, read_links
 from tests.peers.http import Answer, Server
 
 URL = "https://list.example/enforce/page.html"
 BODY = b"PK workbook"
 PATTERN = r"/participatingAgencies\d{8}(am|mid|pm)\.xlsx$"
+
+
+def find_link(page: bytes, url: str, pattern: str, content_type: str = "") -> str | None:
+    """The first link that an expression of the address finds."""
+    found = find_candidates(read_links(page, url, content_type), LinkRule(address=pattern))
+    return found[0].address if found else None
 
 
 @pytest.mark.parametrize(
@@ -106,7 +112,7 @@ def test_a_page_without_the_link_is_a_failed_fetch_that_names_the_pattern(
 ) -> None:
     server.page("/page", '<h1>Sign in</h1><a href="/login">')
     failed = failure(Target(page=server.url("/page"), link=PATTERN))
-    assert str(failed) == f"the page has no link that matches {PATTERN}"
+    assert str(failed) == f"the page has no link that matches {PATTERN}; it has 1 links and none to a file"
     assert failed.evidence.status == 200
     assert failed.evidence.url == server.url("/page")
     assert not failed.transient
@@ -151,3 +157,140 @@ def test_the_whole_path_is_tried_again(server: Server, fetcher: Fetcher) -> None
     server.script("/a.xlsx", [Answer(502), Answer(body=BODY)])
     assert isinstance(fetcher.get(Target(page=server.url("/page"), link="xlsx")), Fetched)
     assert [request.path for request in server.requests] == ["/page", "/page", "/a.xlsx", "/page", "/a.xlsx"]
+
+
+RULE = LinkRule(
+    address=r"(?i)participating_?agenc(?:y|ies)[^/]*\.xlsx",
+    words=r"(?i)\bparticipating\s+agenc(?:y|ies)\b",
+    never=r"(?i)pending|report",
+)
+
+
+def candidates(page: str, rule: LinkRule = RULE) -> list[str]:
+    found = find_candidates(read_links(page.encode(), "https://list.example/"), rule)
+    return [link.address.removeprefix("https://list.example") for link in found]
+
+
+@pytest.mark.parametrize(
+    ("page", "found"),
+    [
+        ('<a href="/download/public/7">View participating agencies</a>', ["/download/public/7"]),
+        ('<a href="/7">View <b>Participating</b>\n Agency</a>', ["/7"]),
+        ('<a href="/7" aria-label="Participating agencies"><img src="x"></a>', ["/7"]),
+        ('<a href="/7" title="participating agencies">Download</a>', ["/7"]),
+        ('<p>Participating agencies: <a href="/7">Download</a></p>', ["/7"]),
+        ('<a href="/7">View pending agencies</a>', []),
+        ('<a href="/7">Participating agencies annual report</a>', []),
+        ('<p>Participating agencies <a href="/7">Pending</a></p>', []),
+        ('<a href="/PendingParticipatingAgencies.xlsx">x</a>', []),
+        ('<a href="/1">Participating agencies</a><a href="/ParticipatingAgency091826am.xlsx">x</a>',
+         ["/1", "/ParticipatingAgency091826am.xlsx"]),
+        ('<a href="/1">participating agencies</a><a href="/participatingAgencies1.xlsx">Participating '
+        'agencies</a>',
+         ["/participatingAgencies1.xlsx", "/1"]),
+        ('<p>participating agencies <a href="/1">PDF</a></p><a href="/2">participating agencies</a>', ["/2",
+        "/1"]),
+        ('<a href="/1"><img></a><a href="/1">participating agencies</a>', ["/1"]),
+    ],
+)  # fmt: skip
+def test_a_link_is_found_by_what_a_reader_sees(page: str, found: list[str]) -> None:
+    assert candidates(page) == found
+
+
+def test_words_of_a_hostile_page_are_cut() -> None:
+    page = "<div>" + '<a href="/1">' * 300 + "x" * 100_000 + "</a>" * 300
+    (link,) = read_links(page.encode(), "https://list.example/")
+    assert (len(link.words), len(link.around)) <= (300, 300)
+
+
+@pytest.mark.parametrize(
+    ("disposition", "address", "name"),
+    [
+        ('attachment; filename="ParticipatingAgency091826am.xlsx"', "https://x.example/209157",
+         "ParticipatingAgency091826am.xlsx"),
+        ("attachment; filename*=UTF-8''Agencias%20%C3%B1.xlsx", "https://x.example/1", "Agencias ñ.xlsx"),
+        ("attachment", "https://x.example/a%20b.xlsx?x=1", "a b.xlsx"),
+        ("", "https://x.example/209157", None),
+        ("", "https://x.example/", None),
+        ("\r\n", "https://x.example/1", None),
+        ("attachment; filename*=no-such''x", "https://x.example/1", "x"),
+    ],
+)  # fmt: skip
+def test_the_name_that_an_answer_gives_itself(disposition: str, address: str, name: str | None) -> None:
+    assert read_file_name(disposition, address) == name
+
+
+def test_candidates_are_asked_for_in_order_until_one_fits(server: Server, fetcher: Fetcher) -> None:
+    server.page(
+        "/page",
+        '<a href="/1">participating agencies</a> <a href="/2">participating agencies</a> '
+        '<a href="/3">participating agencies</a> <a href="/4">participating agencies</a>',
+    )
+    named = {"Content-Disposition": 'attachment; filename="PendingAgencies.xlsx"'}
+    server.script("/1", [Answer(body=b"the pending list under the wrong words", headers=named)])
+    server.put("/3", b"a report")
+    server.put("/4", BODY)
+    asked: list[bytes] = []
+
+    def fits(got: Fetched) -> str | None:
+        asked.append(got.body)
+        return None if got.body == BODY else "cannot be read: it has no column STATE"
+
+    target = Target(page=server.url("/page"), link=RULE)
+    got = fetcher.get(target, lambda url: None, fits)
+    assert isinstance(got, Fetched)
+    assert (got.body, got.url, asked) == (BODY, server.url("/4"), [b"a report", BODY])
+
+
+def test_when_none_fits_the_reason_names_what_was_found(server: Server, fetcher: Fetcher) -> None:
+    server.page(
+        "/page",
+        '<a href="/1">participating agencies</a> <a href="/2.xlsx">Participating agencies, old</a>',
+    )
+    server.put("/2.xlsx", BODY)
+    target = Target(page=server.url("/page"), link=RULE)
+    with pytest.raises(FetchFailed) as caught:
+        fetcher.get(target, lambda url: None, lambda got: "has no column STATE")
+    assert str(caught.value) == (
+        'the page links no file that fits: "participating agencies" (1) answered 404; '
+        '"Participating agencies, old" (2.xlsx) has no column STATE'
+    )
+    assert not caught.value.absent
+    server.page(
+        "/page",
+        '<a href="/100">Annual report</a>'
+        '<a href="/file-download/download/public/8">View pending agencies</a>',
+    )
+    with pytest.raises(FetchFailed) as caught:
+        fetcher.get(target)
+    assert str(caught.value).endswith('; it links "View pending agencies" (8)')
+    assert caught.value.absent
+
+
+def test_no_more_than_five_candidates_are_asked_for(
+    server: Server, failure: Callable[..., FetchFailed]
+) -> None:
+    server.page("/page", "".join(f'<a href="/{n}">participating agencies</a>' for n in range(50)))
+    failure(Target(page=server.url("/page"), link=RULE))
+    assert [request.path for request in server.requests] == ["/page", "/0", "/1", "/2", "/3", "/4"]
+
+
+def test_a_candidate_that_is_away_for_now_is_not_replaced_by_another(
+    server: Server, fetcher: Fetcher
+) -> None:
+    server.page("/page", '<a href="/1">participating agencies</a><a href="/2">participating agencies</a>')
+    server.script("/1", [Answer(503), Answer(body=BODY)])
+    server.put("/2", b"another")
+    got = fetcher.get(Target(page=server.url("/page"), link=RULE))
+    assert isinstance(got, Fetched)
+    assert got.body == BODY
+
+
+def test_a_source_may_have_a_user_agent_of_its_own(server: Server, fetcher: Fetcher) -> None:
+    server.page("/page", '<a href="/1">participating agencies</a>')
+    server.put("/1", BODY)
+    fetcher.get(Target(page=server.url("/page"), link=RULE, user_agent="Plain/1"))
+    fetcher.get(Target(url=server.url("/1")))
+    agents = [request.header("user-agent") for request in server.requests]
+    assert agents[:2] == ["Plain/1", "Plain/1"]
+    assert agents[2] != "Plain/1"

@@ -1,0 +1,138 @@
+"""ICE's page as it is: the link in two forms, in any order, beside the pending list and other downloads.
+
+The settings are those that the program ships with; only the page's host is a local one.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from itertools import permutations
+from pathlib import Path
+
+import openpyxl
+import pytest
+from sqlalchemy.engine import Engine
+
+from monitor import app, config
+from monitor.fetch import Fetcher
+from monitor.polling import PolledSource, PollResult, Result, poll
+from monitor.storage.engine import reading
+from monitor.storage.lists import baseline
+from tests.peers.http import Answer, Server
+
+HEADERS = ("STATE", "LAW ENFORCEMENT AGENCY", "TYPE", "COUNTY", "SUPPORT TYPE", "SIGNED", "MOA", "ADDENDUM")
+XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+PAGE = "/identify-and-arrest/287g"
+DOCLIB = "/doclib/about/offices/ero/287g/participatingAgencies05142026am.xlsx"
+SINGULAR = "/doclib/about/offices/ero/287g/ParticipatingAgency091826am.xlsx"
+DOWNLOAD = "/file-download/download/public/209157"
+PENDING = "/file-download/download/public/209158"
+REPORT = "/file-download/download/public/100"
+
+
+def workbook(*names: str, headers: tuple[str, ...] = HEADERS) -> bytes:
+    book = openpyxl.Workbook()
+    sheet = book.active
+    assert sheet is not None
+    sheet.append(headers)
+    for name in names:
+        row = ("INDIANA", name, "County", "Lake County", "Jail Enforcement", "3/1/2025", "link", "")
+        sheet.append(row[: len(headers)])
+    out = io.BytesIO()
+    book.save(out)
+    return out.getvalue()
+
+
+FIRST = workbook("Lake County Sheriff's Office", "Porter County Sheriff's Office")
+SECOND = workbook("Lake County Sheriff's Office", "Porter County Sheriff's Office", "Gary Police Department")
+PENDING_LIST = workbook("Hobart Police Department", headers=HEADERS[:5])
+
+
+@pytest.fixture
+def site() -> Iterator[Server]:
+    with Server() as server:
+        server.put(DOCLIB, FIRST, content_type=XLSX, etag='"1"')
+        server.put(SINGULAR, SECOND, content_type=XLSX, etag='"2"')
+        answer(server, DOWNLOAD, SECOND, "ParticipatingAgency091826am.xlsx")
+        answer(server, PENDING, PENDING_LIST, "PendingAgencies091826am.xlsx")
+        answer(server, REPORT, b"%PDF-1.7 annual report", "287g-annual-report.pdf")
+        yield server
+
+
+def answer(server: Server, path: str, body: bytes, name: str) -> None:
+    """The download form: no name in the address, no ETag, and a name in the answer."""
+    headers = {"Content-Type": XLSX, "Content-Disposition": f'attachment; filename="{name}"'}
+    server.script(path, [Answer(body=body, headers=headers)])
+
+
+def publish(server: Server, href: str, words: str = "View participating agencies") -> None:
+    server.page(
+        PAGE,
+        f'<a href="{REPORT}">Annual report</a><p><a href="{href}">{words}</a> '
+        f'<a href="{PENDING}">View pending agencies</a></p>',
+    )
+
+
+@pytest.fixture
+def watch(site: Server, tmp_path: Path) -> PolledSource:
+    path = tmp_path / "config.toml"
+    path.write_text(f'[sources.ice-287g]\npage = "{site.url(PAGE)}"\n')
+    return app.polled_source(config.load(path, {}), "ice-287g")
+
+
+def polled(engine: Engine, watch: PolledSource, now: datetime) -> PollResult:
+    with Fetcher(sleep=lambda _: None) as fetcher:
+        return poll(engine, watch, fetcher, now=now)
+
+
+def names(engine: Engine) -> list[str]:
+    with reading(engine) as conn:
+        return sorted(listing.name for listing in baseline.listings(conn, "ice-287g"))
+
+
+@pytest.mark.parametrize("order", list(permutations((DOCLIB, DOWNLOAD, SINGULAR))))
+def test_the_list_is_found_in_each_form_on_any_day(
+    sqlite_engine: Engine, site: Server, watch: PolledSource, now: datetime, order: tuple[str, ...]
+) -> None:
+    for day, href in enumerate(order):
+        publish(site, href)
+        result = polled(sqlite_engine, watch, now + timedelta(days=day))
+        assert result.outcome not in {Result.FAILED, Result.REJECTED}, result.reason
+    assert "Hobart Police Department" not in names(sqlite_engine)
+    assert not site.asked(PENDING)
+
+
+def test_a_mislabeled_link_to_the_pending_list_is_refused(
+    sqlite_engine: Engine, site: Server, watch: PolledSource, now: datetime
+) -> None:
+    publish(site, DOCLIB)
+    polled(sqlite_engine, watch, now)
+    site.page(PAGE, f'<a href="{PENDING}">View participating agencies</a>')
+    result = polled(sqlite_engine, watch, now + timedelta(days=1))
+    assert result.outcome is Result.FAILED
+    assert "is named PendingAgencies091826am.xlsx" in result.reason
+    assert len(names(sqlite_engine)) == 2
+
+
+def test_another_download_under_the_same_words_is_passed_over(
+    sqlite_engine: Engine, site: Server, watch: PolledSource, now: datetime
+) -> None:
+    answer(site, "/file-download/download/public/7", b"%PDF-1.7 a guide", "guide.pdf")
+    site.page(
+        PAGE,
+        '<a href="/file-download/download/public/7">Guide for participating agencies</a>'
+        f'<a href="{DOWNLOAD}">View participating agencies</a>',
+    )
+    assert polled(sqlite_engine, watch, now).outcome is Result.BASELINE
+    assert len(names(sqlite_engine)) == 3
+
+
+def test_a_page_without_the_list_says_what_it_links(
+    sqlite_engine: Engine, site: Server, watch: PolledSource, now: datetime
+) -> None:
+    site.page(PAGE, f'<a href="{REPORT}">Annual report</a><a href="{PENDING}">View pending agencies</a>')
+    result = polled(sqlite_engine, watch, now)
+    assert result.outcome is Result.FAILED
+    assert 'it links "Annual report" (100), "View pending agencies" (209158)' in result.reason
