@@ -75,6 +75,7 @@ ALLOWED: dict[str, str] = {
     "cli": "letter line words",
     "core": "doubts marks words",
     "demo": "line waiting",
+    "fetch": "words",
     "history": "waiting",
     "keys": "line",
     "messages": "line sentences",
