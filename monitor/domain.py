@@ -60,7 +60,8 @@ class Publication:
     ``columns`` names what the publication carries, in the words of `Listing` fields ("county", "since",
     "url", "city") and of attributes. ``folders`` are all folders seen, also empty ones, in document order.
     ``damaged`` are rows that are not listings because their name is unreadable (empty, "#VALUE!"): they keep
-    the listing that they used to be from being taken for removed.
+    the listing that they used to be from being taken for removed. ``unterminated``: a text file whose last
+    line has no end, as if it were cut off.
     """
 
     listings: tuple[Listing, ...]
@@ -68,6 +69,7 @@ class Publication:
     columns: frozenset[str] = frozenset()
     folders: tuple[str, ...] = ()
     damaged: tuple[Listing, ...] = ()
+    unterminated: bool = False
 
 
 class Kind(StrEnum):
@@ -175,9 +177,9 @@ class Policy:
     """
 
     missing_share: float = 0.20
-    missing_floor: int = 2
+    missing_floor: int = 5
+    reject_wait: timedelta = timedelta(days=3)
     stale_after: timedelta = timedelta(days=1)
-    stale_differences: int = 5
     future_rows: int = 3
     removal_wait: timedelta = timedelta(minutes=30)
     group_window: timedelta = timedelta(hours=24)
@@ -190,7 +192,9 @@ class Policy:
     others: int = 50
     others_share: float = 0.10
     whole_group: int = 3
+    group_share: float = 0.20
     hold_additions: timedelta = timedelta(days=1)
+    hold_undone: timedelta = timedelta(days=1)
     hold_others: timedelta = timedelta(days=5)
     flap_window: timedelta = timedelta(days=7)
     rename_memory: timedelta = timedelta(days=14)

@@ -138,7 +138,11 @@ def compare(before: Publication, after: Publication, policy: Policy, now: dateti
     """Judge ``after`` with ``before`` as the whole history and removals as confirmed."""
     from monitor.core import diff as differences
     from monitor.core import guard
+    from monitor.core.continuity import continue_reading
 
+    before = continue_reading((), before).publication
+    continued = continue_reading(before.listings, after)
+    after = continued.publication
     changes = differences.diff(
         before.listings, after.listings, silent=policy.silent, new_columns=before.columns ^ after.columns
     )
@@ -155,9 +159,16 @@ def compare(before: Publication, after: Publication, policy: Policy, now: dateti
         policy=policy,
     )
     if refusal is not None:
-        return Comparison(loud, "reject", refusal, {})
+        return Comparison(loud, "reject", refusal.reason, {})
     judgements: tuple[Judgement, ...] = guard.judge(
-        changes, before.listings, (), (), now=now, policy=policy, damaged=after.damaged
+        changes,
+        before.listings,
+        (),
+        (),
+        now=now,
+        policy=policy,
+        damaged=after.damaged,
+        blank_states=continued.blank_states,
     )
     held = {
         judgement.change.identity: judgement.reason

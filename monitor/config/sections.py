@@ -162,8 +162,8 @@ class GuardSection(Section):
 
     missing_share: Share | None = None
     missing_floor: Count | None = None
+    reject_wait: Wait | None = None
     stale_after: Wait | None = None
-    stale_differences: Count | None = None
     future_rows: Annotated[int, Field(ge=1)] | None = None
     removal_wait: Wait | None = None
     group_window: Duration | None = None
@@ -176,7 +176,9 @@ class GuardSection(Section):
     others: Count | None = None
     others_share: Share | None = None
     whole_group: Annotated[int, Field(ge=1)] | None = None
+    group_share: Share | None = None
     hold_additions: Wait | None = None
+    hold_undone: Wait | None = None
     hold_others: Wait | None = None
     flap_window: Wait | None = None
     rename_memory: Wait | None = None

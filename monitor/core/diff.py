@@ -2,28 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Hashable, Iterable, Iterator
 from operator import attrgetter
-from typing import Protocol
 
-from monitor.core.identity import documents_of, named_key
-from monitor.core.renames import pair
-from monitor.core.wording import normalise
+from monitor.core.identity import dates_of, named_key
+from monitor.core.renames import Pairing, evidence_of, pair
+from monitor.core.wording import is_one_word_apart, normalise, spellings
 from monitor.domain import Change, Kind, Listing, Policy
 
 _SILENT = Policy().silent
 _by_key = attrgetter("key")
-
-
-class Pairing(Protocol):
-    """Finds which removed listing is which added one, as `renames.pair` does; the parser does it in another
-    process.
-    """
-
-    def __call__(
-        self, removed: Iterable[Listing], added: Iterable[Listing], *, widespread: frozenset[str] = ...
-    ) -> list[tuple[Listing, Listing]]: ...
+_COUNTY_WORDS = re.compile(r" (?:county|parish|borough|co)$")
 
 
 def diff(
@@ -38,11 +29,12 @@ def diff(
     `identity.keyed`.
 
     Who is who: first by key; then by state and name, so that an id or a city column which appears, disappears
-    or is created again is no event; then by the rename rule of `renames.pair`. A change is ``quiet`` when
-    nothing differs but ``silent`` fields or attributes, letter case, accents, punctuation and white space, or
-    ``new_columns`` (those that appeared or disappeared with this publication); quiet changes are part of the
-    answer, because `apply` needs them. ``fields`` names what is told; of a quiet change, whatever differs. A
-    ValueError says that two listings of one side have the same key.
+    or is created again is no event; then by other spellings of the name (`wording.spellings`); then by the
+    rename rule of `renames.pair`. A change is ``quiet`` when nothing differs but ``silent`` fields or
+    attributes, letter case, accents, punctuation and white space, one misspelled word of an attribute, the
+    kind word of a county, or ``new_columns`` (those that appeared or disappeared with this publication);
+    quiet changes are part of the answer, because `apply` needs them. ``fields`` names what is told; of a
+    quiet change, whatever differs. A ValueError says that two listings of one side have the same key.
     """
     old, new = _indexed(before), _indexed(after)
     changed: list[tuple[Listing, Listing]] = []
@@ -58,6 +50,9 @@ def diff(
 
     if removed and added:
         renamed = _namesakes(removed, added)
+        removed, added = _without(renamed, removed, added)
+        changed += renamed
+        renamed = respelled(removed, added)
         removed, added = _without(renamed, removed, added)
         changed += renamed
         renamed = pairing(removed, added, widespread=_widespread(removed, added, old.values(), new.values()))
@@ -118,6 +113,9 @@ def _order(change: Change) -> tuple[str, str, str, str]:
 def _changed(before: Listing, after: Listing, untold: frozenset[str]) -> Change:
     differences = tuple(_differences(before, after))
     told = tuple(field for field, trivial in differences if not trivial and field not in untold)
+    if len(told) > 1 and "name" in told and _is_another_row(before, after):
+        # rows of one agency, of which another one is left, spell its name differently: that is not the news
+        told = tuple(field for field in told if field not in ("name", "since")) or told
     return Change(
         Kind.CHANGED,
         before=before,
@@ -125,6 +123,12 @@ def _changed(before: Listing, after: Listing, untold: frozenset[str]) -> Change:
         fields=told or tuple(field for field, _ in differences),
         quiet=not told,
     )
+
+
+def _is_another_row(before: Listing, after: Listing) -> bool:
+    """Whether of the rows of one agency, in two usual spellings, others are left than were."""
+    was, now = set(dates_of(before)), set(dates_of(after))
+    return bool(spellings(before) & spellings(after)) and bool(was and now) and (now < was or not was & now)
 
 
 def _differences(before: Listing, after: Listing) -> Iterator[tuple[str, bool]]:
@@ -140,7 +144,7 @@ def _differences(before: Listing, after: Listing) -> Iterator[tuple[str, bool]]:
     if before.city != after.city:
         yield "city", _alike(before.city, after.city)
     if before.county != after.county:
-        yield "county", _alike(before.county, after.county)
+        yield "county", _alike_county(before.county, after.county)
     if before.since != after.since:
         yield "since", False
     if before.url != after.url:
@@ -155,11 +159,23 @@ def _differences(before: Listing, after: Listing) -> Iterator[tuple[str, bool]]:
         old, new = dict(before.attributes), dict(after.attributes)
         for column in sorted(old.keys() | new.keys()):
             if old.get(column) != new.get(column):
-                yield column, _alike(old.get(column), new.get(column))
+                yield column, _alike_text(old.get(column), new.get(column))
 
 
 def _alike(one: str | None, other: str | None) -> bool:
     return normalise(one or "") == normalise(other or "")
+
+
+def _alike_text(one: str | None, other: str | None) -> bool:
+    """Whether two attributes say the same: of one word that differs, the publisher mended the spelling."""
+    here, there = ([normalise(part) for part in (text or "").split(";")] for text in (one, other))
+    return len(here) == len(there) and all(map(is_one_word_apart, sorted(here), sorted(there)))
+
+
+def _alike_county(one: str | None, other: str | None) -> bool:
+    """Whether two counties are one: the word for what it is ("Alpha County", "Alpha") says nothing new."""
+    here, there = (_COUNTY_WORDS.sub("", normalise(text or "")) for text in (one, other))
+    return here == there
 
 
 def _state(listing: Listing) -> str:
@@ -204,6 +220,25 @@ def _namesakes(removed: list[Listing], added: list[Listing]) -> list[tuple[Listi
     return pairs
 
 
+def respelled(removed: Iterable[Listing], added: Iterable[Listing]) -> list[tuple[Listing, Listing]]:
+    """Pairs of one agency in two usual spellings, if nothing speaks against it and no other is spelled so."""
+    sides: dict[str, tuple[dict[str, Listing], dict[str, Listing]]] = defaultdict(lambda: ({}, {}))
+    for side, listings in enumerate((removed, added)):
+        for listing in listings:
+            for mark in spellings(listing):
+                sides[mark][side][listing.key] = listing
+    found = {
+        (old.key, new.key): (old, new)
+        for gone, come in sides.values()
+        if len(gone) == len(come) == 1
+        for old, new in zip(gone.values(), come.values(), strict=True)
+        if _alike_county(old.county, new.county) or not (old.county and new.county)
+        if _alike(old.city, new.city) or not (old.city and new.city)
+    }
+    uses = Counter(key for pair in found for key in {*pair})
+    return [(old, new) for old, new in found.values() if uses[old.key] == uses[new.key] == 1]
+
+
 def _city(listing: Listing) -> str:
     return normalise(listing.city or "")
 
@@ -236,11 +271,11 @@ def _matched(
 def _widespread(
     removed: Iterable[Listing], added: Iterable[Listing], before: Iterable[Listing], after: Iterable[Listing]
 ) -> frozenset[str]:
-    """Documents that more than one listing of a side names, a page of the publisher for instance: evidence of
-    nothing.
+    """Documents that more than one listing of a side names, a page of the publisher or the middle of a
+    town for instance: evidence of nothing.
     """
-    shared = {x for y in removed for x in documents_of(y)} & {x for y in added for x in documents_of(y)}
+    shared = {x for y in removed for x in evidence_of(y)} & {x for y in added for x in evidence_of(y)}
     if not shared:
         return frozenset()
-    counts = (Counter(x for y in side for x in documents_of(y) if x in shared) for side in (before, after))
+    counts = (Counter(x for y in side for x in evidence_of(y) if x in shared) for side in (before, after))
     return frozenset(document for count in counts for document, times in count.items() if times > 1)

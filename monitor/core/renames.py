@@ -10,6 +10,7 @@ from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, 
 from dataclasses import dataclass
 from datetime import date
 from itertools import product
+from typing import Protocol
 
 from rapidfuzz import fuzz, process
 
@@ -19,11 +20,13 @@ from monitor.domain import Listing
 
 # How alike two names must be, from 0 to 1. On 84 labelled renames of the 287(g) list these paired 82 to 83
 # rightly and none wrongly; a raw ratio of 0.82 made mistakes.
+_ONE_PLACE = 0.30  # a document, an id or coordinates that no other listing has, and a word of the place
 _AGREED = 0.60  # same date or document, and the document or the county agrees
 _EVIDENCE = 0.85  # same date or document
 _CONTRADICTED = 0.90  # same date, but in another county
 _NO_EVIDENCE = 0.90
 _NEVER = 2.0
+_KIND_WORDS = frozenset(("county", "city", "town"))
 _PLACE_WEIGHT = (
     0.1  # the better of two candidates is the one in the same county, unless its name is that much less alike
 )
@@ -43,17 +46,43 @@ def may_be_one(one: Listing, other: Listing) -> bool:
     )
 
 
+class Pairing(Protocol):
+    """Finds which removed listing is which added one, as `pair` does; the parser does it in another
+    process.
+    """
+
+    def __call__(
+        self, removed: Iterable[Listing], added: Iterable[Listing], *, widespread: frozenset[str] = ...
+    ) -> list[tuple[Listing, Listing]]: ...
+
+
+def evidence_of(listing: Listing) -> tuple[str, ...]:
+    """What identifies an agency beside its name: the publisher's documents, its id, its coordinates.
+
+    Coordinates count to seven digits, a centimeter, which is how exactly maps repeat them.
+    """
+    ids = (f"id:{listing.source_id}",) if listing.source_id else ()
+    return (*documents_of(listing), *ids, *point_of(listing))
+
+
+def point_of(listing: Listing) -> tuple[str, ...]:
+    """The coordinates as evidence; none without a point."""
+    return ("point:{:.7f},{:.7f}".format(*listing.point),) if listing.point else ()
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class _Candidate:
     """A listing with all that `pair` compares, worked out once.
 
-    ``text`` is its name without its own state's, ``words`` are those of it sorted; ``whole`` is the name that
+    ``text`` is its name without its own state's, ``words`` are those of it sorted, ``plain`` is the name with
+    its abbreviations, which a typing error can hide; ``whole`` is the name that
     it would have in any state.
     """
 
     listing: Listing
     text: str
     words: str
+    plain: str
     whole: str
     state: str
     dates: frozenset[date]
@@ -79,18 +108,20 @@ def _candidate(listing: Listing, widespread: frozenset[str]) -> _Candidate:
     city = normalise(listing.city or "")
     whole = expand_normalised(name, None)
     where = named_place(whole)
+    where_bare = where - _KIND_WORDS
     return _Candidate(
         listing=listing,
         text=text,
         words=" ".join(words),
+        plain=name,
         whole=whole,
         state=listing.state or normalise(listing.state_text or ""),
         dates=frozenset(dates_of(listing)),
-        documents=frozenset(documents_of(listing)) - widespread,
+        documents=frozenset(evidence_of(listing)) - widespread,
         county=county,
         city=city,
         named_place=where,
-        places=tuple(filter(None, (county, city, where))),
+        places=tuple(filter(None, (county, city, where_bare))),
         trade=_trade(words),
     )
 
@@ -100,13 +131,15 @@ def pair(
 ) -> list[tuple[Listing, Listing]]:
     """Which of the vanished listings is which of the new ones under another name: one to one, the best first.
 
-    Names are compared after `expand`, as they stand and with their words sorted; the better ratio counts. A
-    date or a document in common is the publisher's own evidence: 0.60 is enough if the document or the county
-    (on maps the city, failing both the place in the name) agrees too, else 0.85, and 0.90 if the counties
-    differ or one is a fire department and the other police. Without evidence 0.90, unless the counties differ
-    or the attributes have nothing in common. Never where all dates differ. Across states only an identical
-    name with evidence, or where one side has no state at all and nobody else has that name. ``widespread``
-    are documents that many listings name: no evidence. Which side is called removed does not matter.
+    Names are compared after `expand`, as they stand and with their words sorted, and as they are written; the
+    best ratio counts. A date or a document in common is the publisher's own evidence: 0.60 is enough if the
+    document or the county (on maps the city, failing both the place in the name) agrees too, else 0.85, and
+    0.90 if the counties differ or one is a fire department and the other police. Without evidence 0.90,
+    unless the counties differ or the attributes have nothing in common. Never where all dates differ.
+    Coordinates and the source's id count as documents; with one of them and a word of the place in common,
+    0.30 is enough. Across states only an identical name with evidence, or where one side has no state at all
+    and nobody else has that name. ``widespread`` is evidence that many listings have, which is none. Which
+    side is called removed does not matter.
     """
     gone = sorted((_candidate(x, widespread) for x in removed), key=_candidate_key)
     come = sorted((_candidate(x, widespread) for x in added), key=_candidate_key)
@@ -142,7 +175,8 @@ def _agree(was: _Candidate, now: _Candidate) -> bool:
         return was.county == now.county
     if was.city and now.city:
         return was.city == now.city
-    return bool(was.named_place) and was.named_place == now.named_place
+    where = was.named_place - _KIND_WORDS
+    return bool(where) and where == now.named_place - _KIND_WORDS
 
 
 def _differ(was: _Candidate, now: _Candidate) -> bool:
@@ -162,6 +196,8 @@ def _needed(was: _Candidate, now: _Candidate) -> float:
         return _NEVER if _differ(was, now) or _nothing_in_common(was.listing, now.listing) else _NO_EVIDENCE
     if was.trade and now.trade and was.trade != now.trade:
         return _CONTRADICTED
+    if was.documents & now.documents and was.named_place & now.named_place - _KIND_WORDS:
+        return _ONE_PLACE
     if _agree(was, now):
         return _AGREED
     return _CONTRADICTED if _differ(was, now) else _EVIDENCE
@@ -189,7 +225,7 @@ def _resembling(
     that share a state and a date, a document or the lack of a date.
     """
     for was, now in _sharing(gone, come, lambda x: ((x.state, document) for document in x.documents)):
-        yield from _close(was, now, _AGREED)
+        yield from _close(was, now, _ONE_PLACE)
     for was, now in _sharing(gone, come, lambda x: product([x.state], x.dates, x.places)):
         yield from _close(was, now, _AGREED)
     for was, now in _sharing(gone, come, lambda x: ((x.state, day) for day in x.dates)):
@@ -223,11 +259,11 @@ def _sharing(
 def _close(
     gone: Sequence[_Candidate], come: Sequence[_Candidate], cutoff: float
 ) -> Iterator[tuple[_Candidate, _Candidate, float]]:
-    """The pairs whose names are at least so much alike, with the better of the two ratios."""
-    texts, words = [x.text for x in come], [x.words for x in come]
+    """The pairs whose names are at least so much alike, with the best of the ratios."""
+    texts, words, plain = ([getattr(x, form) for x in come] for form in ("text", "words", "plain"))
     for was in gone:
         best: dict[int, float] = {}
-        for query, choices in ((was.text, texts), (was.words, words)):
+        for query, choices in ((was.text, texts), (was.words, words), (was.plain, plain)):
             for _, score, index in process.extract(
                 query, choices, scorer=fuzz.ratio, processor=None, score_cutoff=100 * cutoff, limit=None
             ):

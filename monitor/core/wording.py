@@ -5,6 +5,9 @@ from __future__ import annotations
 import re
 import unicodedata
 
+from rapidfuzz import fuzz
+
+from monitor.domain import Listing
 from monitor.states import STATES
 
 _ABBREVIATIONS = {
@@ -106,3 +109,36 @@ def expand_normalised(text: str, state: str | None) -> str:
 def named_place(expanded: str) -> frozenset[str]:
     """The words of an expanded name that say where the agency is, not what it is."""
     return frozenset(expanded.split()) - _AGENCY_WORDS
+
+
+def spellings(listing: Listing) -> frozenset[str]:
+    """The marks of a name that all its usual spellings share, two of one name at least one of them.
+
+    Abbreviations are written out and word order does not count: "City of St. Cloud Police Dept" is "St. Cloud
+    Police Department", "City of Woodland Hills" is "Woodland Hills City".
+    """
+    name = normalise(listing.name)
+    place = listing.state or normalise(listing.state_text or "")
+    short = sorted(expand_normalised(name, listing.state).split())
+    words = sorted(_ABBREVIATIONS.get(word, word) for word in name.split() if word not in ("of", "the"))
+    return frozenset(f"{place}|{' '.join(text)}" for text in (short, words))
+
+
+_LEAST_ALIKE = 85  # of 100: "municipality" and "municipal" are 86, "northern" and "southern" 75
+_LEAST_LETTERS = 6  # in shorter words one letter is another word
+
+
+def is_one_word_apart(one: str, other: str) -> bool:
+    """Whether two normalised texts are the same but for the spelling of one long word; numbers never."""
+    if one == other:
+        return True
+    here, there = one.split(), other.split()
+    if len(here) != len(there):
+        return False
+    differing = [pair for pair in zip(here, there, strict=True) if pair[0] != pair[1]]
+    if len(differing) != 1:
+        return False
+    before, after = differing[0]
+    if min(len(before), len(after)) < _LEAST_LETTERS or not (before + after).isalpha():
+        return False
+    return fuzz.ratio(before, after) >= _LEAST_ALIKE

@@ -15,7 +15,7 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
 
@@ -28,8 +28,10 @@ from monitor.fetch import Fetched, NotModified, Target, Validators
 from monitor.polling import PolledSource, PollResult, Result, poll
 from monitor.storage.columns import metadata
 from monitor.storage.engine import connect, reading
-from monitor.storage.lists import baseline, changes
+from monitor.storage.lists import baseline, changes, history
 from monitor.storage.lists.changes import StoredChange
+
+_LOOK_AGAIN = timedelta(hours=12)
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +154,13 @@ class _Replay:
     def _next(self, outcome: PollResult, now: datetime) -> datetime | None:
         """The next poll from which anything can follow; None if there is none."""
         moments = [self._publisher.next_at]
-        if outcome.outcome not in (Result.FAILED, Result.REJECTED):  # which confirm nothing
+        if outcome.outcome is Result.REJECTED:
+            # it ends by itself, if polls no more than a day apart show that it was there all the time
+            with reading(self._engine) as conn:
+                rejected = history.rejected_now(conn, self._watch.name)
+            ends = rejected.release_at if rejected else None
+            moments.append(min(ends, now + _LOOK_AGAIN) if ends else None)
+        elif outcome.outcome is not Result.FAILED:  # which confirms nothing
             with reading(self._engine) as conn:
                 rows = changes.standing(conn, self._watch.name)
             moments.append(guard.next_due((row.standing for row in rows), self._watch.policy))

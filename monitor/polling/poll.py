@@ -2,30 +2,31 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from sqlalchemy.engine import Connection, Engine
 
 from monitor.core import guard
+from monitor.core.continuity import continue_reading
 from monitor.core.diff import diff
-from monitor.core.identity import digest
 from monitor.domain import Judgement, Publication
 from monitor.errors import BaselineMoved, DamagedBody, FetchError, ParseError, StoreError, location_of
 from monitor.fetch import Fetched, FetchEvidence, FetchFailed, NotModified, Validators
 from monitor.parser import IN_PROCESS, Parser
 from monitor.polling import apply
 from monitor.polling.apply import Moves, SourceState
+from monitor.polling.received import Received, attempt_of
 from monitor.polling.reparse import append_source, rebase
 from monitor.polling.values import BodySource, PolledSource, PollResult, Result
 from monitor.record import log as record
+from monitor.sources import is_terminated
 from monitor.storage.engine import reading, transaction
 from monitor.storage.lists import baseline, bodies, changes, history
 from monitor.storage.lists.baseline import BaselineInfo, NewVersion
-from monitor.storage.lists.history import ACCEPTED, FAILED, GOOD, REJECTED, UNCHANGED, Attempt, Remembered
+from monitor.storage.lists.history import ACCEPTED, FAILED, GOOD, REJECTED, UNCHANGED, Remembered
 
 log = logging.getLogger(__name__)
 
@@ -49,14 +50,16 @@ def poll(
     BaselineMoved means that other pollers were faster every time.
     """
     with reading(engine) as conn:
+        # a server that answers "not modified" for ever is asked once a day without that question
+        asks = history.was_read_whole(conn, watch.name, now - _UNCONDITIONAL)
         known = {
             url: Validators(given.etag, given.last_modified, given.hash)
-            for url, given in history.validators(conn, watch.name).items()
+            for url, given in (history.validators(conn, watch.name) if asks else {}).items()
         }
     got: Fetched | NotModified | None = None
     try:
         got, publication = _get(watch, fetcher, known.get, parser)
-        seen = _Seen(watch, got, now, parser)
+        seen = Received(watch, got, now, parser)
         if publication is not None:
             seen.remember(publication)
         for _ in range(_TRIES):
@@ -78,55 +81,9 @@ def poll(
     raise BaselineMoved
 
 
-@dataclass
-class _Seen:
-    """What one poll received. ``hash`` names the content, also when the server only answered that it is
-    unmodified.
-    """
-
-    watch: PolledSource
-    got: Fetched | NotModified
-    now: datetime
-    parser: Parser = IN_PROCESS
-    _publication: Publication | None = field(default=None, repr=False)
-    _digest: str = ""
-
-    @property
-    def hash(self) -> str:
-        known = self.got.sha256 if isinstance(self.got, Fetched) else self.got.validators.hash
-        assert known is not None  # only validators with a kept body are sent
-        return known
-
-    def body(self, conn: Connection) -> bytes:
-        """The body; read from the store when the server did not send it."""
-        if isinstance(self.got, Fetched):
-            return self.got.body
-        kept = bodies.load_body(conn, self.hash)
-        if kept is None:
-            raise ParseError(
-                "the server says that nothing changed, and what it gave before is no longer kept"
-            )
-        return kept
-
-    def publication(self, body: bytes) -> Publication:
-        """Parse the content, once per poll. Raises ParseError."""
-        if self._publication is None:
-            self.remember(self.parser.parse(body, self.watch.options))
-        assert self._publication is not None
-        return self._publication
-
-    def remember(self, publication: Publication) -> None:
-        """Keep what the content is, so that it is parsed once."""
-        self._publication, self._digest = publication, digest(publication.listings)
-
-    @property
-    def digest(self) -> str:
-        """A hash of the set of listings; available once the content is parsed."""
-        assert self._publication is not None
-        return self._digest
-
-    def attempt(self, outcome: str, reason: str = "") -> Attempt:
-        return _attempt(self.watch, self.now, outcome, reason, self.got, self.hash)
+_UNCONDITIONAL = timedelta(days=1)
+_GAP = timedelta(days=1)
+"""Polls that are further apart do not show that a publication was there all the time."""
 
 
 def _get(
@@ -157,7 +114,7 @@ def _get(
     return (got if href is None else fetcher.fetch_link(href, watch.target, known)), None
 
 
-def _weigh(engine: Engine, seen: _Seen) -> PollResult:
+def _weigh(engine: Engine, seen: Received) -> PollResult:
     """Compare the content with the baseline and write what follows. Raises ParseError, BaselineMoved."""
     watch, now = seen.watch, seen.now
     with reading(engine) as conn:
@@ -171,14 +128,31 @@ def _weigh(engine: Engine, seen: _Seen) -> PollResult:
         raise BaselineMoved  # by a process with another configuration, since it was rebased
     if seen.hash == believed.last_good_hash:
         return _unchanged(engine, seen, believed)
-    if rejected and not answer and (rejected.hash, rejected.fingerprint) == (seen.hash, watch.fingerprint):
-        # it never releases itself, whatever the clock makes of it
+    if (
+        rejected
+        and not answer
+        and (rejected.hash, rejected.fingerprint) == (seen.hash, watch.fingerprint)
+        and (answer is False or _still_waits(rejected, now))
+    ):
         return _rejected_again(engine, seen, rejected)
 
     publication = seen.publication(body)
     with reading(engine) as conn:
         view = apply.view(conn, watch, now)
         last_seen = history.last_seen(conn, watch.name, digest=seen.digest, sha256=seen.hash)
+        cut = publication.unterminated and _was_terminated(conn, believed)
+        run = guard.RejectedRun(
+            *history.rejected_run(
+                conn,
+                watch.name,
+                digest=seen.digest,
+                now=now,
+                longest=max(watch.policy.reject_wait, watch.policy.stale_after) + _GAP,
+                gap=_GAP,
+            )
+        )
+    continued = continue_reading(view.accepted.listings, publication, seen.parser.pair)
+    publication = continued.publication
     if view.believed != believed:
         raise BaselineMoved
     if believed.last_good_hash is None:
@@ -193,8 +167,7 @@ def _weigh(engine: Engine, seen: _Seen) -> PollResult:
     if answer:
         judgements = apply.approved(differences, now)
         return _believe(engine, seen, view, publication, body, judgements, approved=True)
-    reason = "a person rejected this publication" if answer is False else None
-    reason = reason or guard.reject(
+    rejection = guard.reject(
         publication,
         view.accepted.listings,
         differences,
@@ -204,9 +177,13 @@ def _weigh(engine: Engine, seen: _Seen) -> PollResult:
         last_seen=last_seen,
         now=now,
         policy=watch.policy,
+        cut=cut,
+        run=run,
     )
-    if reason is not None:
-        return _rejected(engine, seen, publication, body, reason)
+    if answer is False:
+        return _rejected(engine, seen, publication, body, "a person rejected this publication", None)
+    if rejection is not None:
+        return _rejected(engine, seen, publication, body, rejection.reason, rejection.until)
     judgements = guard.judge(
         differences,
         view.accepted.listings,
@@ -215,13 +192,14 @@ def _weigh(engine: Engine, seen: _Seen) -> PollResult:
         now=now,
         policy=watch.policy,
         damaged=publication.damaged,
+        blank_states=continued.blank_states,
     )
     return _believe(engine, seen, view, publication, body, judgements)
 
 
 def _believe(
     engine: Engine,
-    seen: _Seen,
+    seen: Received,
     view: SourceState,
     publication: Publication,
     body: bytes,
@@ -238,7 +216,7 @@ def _believe(
 
 
 def _baseline(
-    engine: Engine, seen: _Seen, view: SourceState, publication: Publication, body: bytes
+    engine: Engine, seen: Received, view: SourceState, publication: Publication, body: bytes
 ) -> PollResult:
     """T1 of the first publication of a source: recorded, announced to nobody."""
     moved = Moves(opened=tuple(NewVersion(listing, listing.key) for listing in publication.listings))
@@ -249,7 +227,7 @@ def _baseline(
     return PollResult(seen.watch.name, Result.BASELINE)
 
 
-def _unchanged(engine: Engine, seen: _Seen, believed: BaselineInfo) -> PollResult:
+def _unchanged(engine: Engine, seen: Received, believed: BaselineInfo) -> PollResult:
     """T1 of the last good content: one fetch row. Open changes that are due are judged on stored data."""
     watch, now = seen.watch, seen.now
     with reading(engine) as conn:
@@ -263,6 +241,7 @@ def _unchanged(engine: Engine, seen: _Seen, believed: BaselineInfo) -> PollResul
                 view.released,
                 now=now,
                 policy=watch.policy,
+                reread=False,
             )
         else:
             judgements = ()
@@ -286,16 +265,35 @@ def _unchanged(engine: Engine, seen: _Seen, believed: BaselineInfo) -> PollResul
     return apply.outcome(watch.name, moved)
 
 
-def _rejected(engine: Engine, seen: _Seen, publication: Publication, body: bytes, reason: str) -> PollResult:
+def _still_waits(rejected: history.SnapshotInfo, now: datetime) -> bool:
+    """Whether a rejection has not ended by itself, and was seen all the time."""
+    ends = rejected.release_at
+    return ends is not None and now < ends and now - rejected.last_seen_at <= _GAP
+
+
+def _was_terminated(conn: Connection, believed: BaselineInfo) -> bool:
+    """Whether the last line of the last good body had its end."""
+    body = bodies.load_body(conn, believed.last_good_hash) if believed.last_good_hash else None
+    return body is not None and is_terminated(body)
+
+
+def _rejected(
+    engine: Engine,
+    seen: Received,
+    publication: Publication,
+    body: bytes,
+    reason: str,
+    release_at: datetime | None,
+) -> PollResult:
     """Keep a rejected publication with its reason. It moves nothing."""
     with transaction(engine) as conn:
         fetch_id = record.insert_poll(conn, seen.attempt(REJECTED, reason))
         _insert_body(conn, seen, baseline.believed(conn, seen.watch.name), body)
-        _write_snapshot(conn, seen, fetch_id, publication, REJECTED, reason)
+        _write_snapshot(conn, seen, fetch_id, publication, REJECTED, reason, release_at)
         return _nothing_moved(conn, seen.watch, seen.now, Result.REJECTED, reason)
 
 
-def _rejected_again(engine: Engine, seen: _Seen, rejected: history.SnapshotInfo) -> PollResult:
+def _rejected_again(engine: Engine, seen: Received, rejected: history.SnapshotInfo) -> PollResult:
     """Record that the same rejected publication is still served. Nothing is parsed."""
     with transaction(engine) as conn:
         record.insert_poll(conn, seen.attempt(REJECTED, rejected.reason))
@@ -303,7 +301,7 @@ def _rejected_again(engine: Engine, seen: _Seen, rejected: history.SnapshotInfo)
         return _nothing_moved(conn, seen.watch, seen.now, Result.REJECTED, rejected.reason)
 
 
-def _late(engine: Engine, seen: _Seen) -> PollResult:
+def _late(engine: Engine, seen: Received) -> PollResult:
     """Record a poll that ended after a later one was believed: its content is older and would undo newer
     changes.
     """
@@ -329,7 +327,7 @@ def _failed(
     with transaction(engine) as conn:
         # the first of a row is kept as evidence: an error page can be another one each time
         is_first = not history.is_unreadable(conn, watch.name)
-        record.insert_poll(conn, _attempt(watch, now, FAILED, reason, got))
+        record.insert_poll(conn, attempt_of(watch, now, FAILED, reason, got))
         if isinstance(got, Fetched) and is_first:
             bodies.insert_body(conn, got.sha256, got.body, now, wire=got.wire)
         return _nothing_moved(conn, watch, now, Result.FAILED, reason, wait)
@@ -349,7 +347,12 @@ def _nothing_moved(
 
 
 def _write_good(
-    conn: Connection, seen: _Seen, believed: BaselineInfo, publication: Publication, body: bytes, moved: Moves
+    conn: Connection,
+    seen: Received,
+    believed: BaselineInfo,
+    publication: Publication,
+    body: bytes,
+    moved: Moves,
 ) -> int:
     """Write everything of T1 but the moves; returns the fetch's id."""
     watch = seen.watch
@@ -371,14 +374,20 @@ def _write_good(
     return fetch_id
 
 
-def _insert_body(conn: Connection, seen: _Seen, believed: BaselineInfo, body: bytes) -> None:
+def _insert_body(conn: Connection, seen: Received, believed: BaselineInfo, body: bytes) -> None:
     """Store the body, as the difference to the last good one."""
     wire = seen.got.wire if isinstance(seen.got, Fetched) else None
     bodies.insert_body(conn, seen.hash, body, seen.now, previous=believed.last_good_hash, wire=wire)
 
 
 def _write_snapshot(
-    conn: Connection, seen: _Seen, fetch_id: int, publication: Publication, verdict: str, reason: str = ""
+    conn: Connection,
+    seen: Received,
+    fetch_id: int,
+    publication: Publication,
+    verdict: str,
+    reason: str = "",
+    release_at: datetime | None = None,
 ) -> None:
     history.add_snapshot(
         conn,
@@ -392,43 +401,14 @@ def _write_snapshot(
         verdict=verdict,
         reason=reason,
         problems=publication.problems,
+        release_at=release_at,
     )
 
 
-def _remember(conn: Connection, seen: _Seen) -> None:
+def _remember(conn: Connection, seen: Received) -> None:
     """Store what every good poll brings: the validators, and when the source is due again."""
     given = seen.got.validators
     history.put_validators(
         conn, seen.watch.name, seen.got.final_url, Remembered(given.etag, given.last_modified, seen.hash)
     )
     baseline.note_poll(conn, seen.watch.name, seen.now, seen.now + seen.watch.every)
-
-
-def _attempt(
-    watch: PolledSource,
-    now: datetime,
-    outcome: str,
-    reason: str,
-    got: FetchEvidence | None,
-    sha256: str | None = None,
-) -> Attempt:
-    if got is None:
-        return Attempt(source=watch.name, at=now, outcome=outcome, reason=reason)
-    fetched = got if isinstance(got, Fetched) else None
-    # the addresses that led to the one that answered
-    passed = (got.url, *got.redirects[:-1]) if got.redirects else ()
-    return Attempt(
-        source=watch.name,
-        at=now,
-        outcome=outcome,
-        reason=reason,
-        status=got.status,
-        url=got.final_url,
-        redirects=passed,
-        headers=got.headers,
-        wire_bytes=got.wire_bytes,
-        size=len(fetched.body) if fetched else None,
-        hash=fetched.sha256 if fetched else sha256,
-        wire_hash=hashlib.sha256(fetched.wire).hexdigest() if fetched and fetched.wire else None,
-        duration=got.duration,
-    )

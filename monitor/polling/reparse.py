@@ -11,6 +11,7 @@ from datetime import datetime
 
 from sqlalchemy.engine import Connection, Engine
 
+from monitor.core.continuity import continue_reading
 from monitor.core.diff import diff
 from monitor.core.identity import digest
 from monitor.domain import Change, Listing
@@ -60,8 +61,10 @@ def rebase(engine: Engine, watch: PolledSource, now: datetime, parser: Parser = 
             baseline.advance(conn, believed, fingerprint=watch.fingerprint)
         return
 
+    observed, content = _observed(accepted.listings, rows), digest(publication.listings)
+    publication = continue_reading(observed, publication, parser.pair).publication
     differences = diff(
-        _observed(accepted.listings, rows),
+        observed,
         publication.listings,
         silent=watch.policy.silent,
         new_columns=believed.columns ^ publication.columns,
@@ -90,7 +93,7 @@ def rebase(engine: Engine, watch: PolledSource, now: datetime, parser: Parser = 
             fetch_id=believed.last_good_fetch,
             at=believed.last_good_at,
             hash=believed.last_good_hash,
-            digest=digest(publication.listings),
+            digest=content,
             fingerprint=watch.fingerprint,
             listings=len(publication.listings),
             verdict=history.ACCEPTED,

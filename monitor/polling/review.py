@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 from sqlalchemy.engine import Connection, Engine
 
+from monitor.core.continuity import continue_reading
 from monitor.core.diff import diff
 from monitor.domain import Judgement, State
 from monitor.errors import BaselineMoved, UsageError
@@ -195,7 +196,7 @@ def _take(
         return replace(
             stands, outcome=Result.UNCHANGED, reason="it is no longer served; it is believed if it comes back"
         )
-    publication = parser.parse(body, watch.options)
+    publication = continue_reading(view.accepted.listings, parser.parse(body, watch.options)).publication
     differences = diff(
         view.accepted.listings,
         publication.listings,

@@ -15,6 +15,7 @@ from monitor.errors import ParseError
 from monitor.sources.column_map import ColumnMap, ParseLimits, ParseOptions
 from monitor.sources.format import Format
 from monitor.sources.formats import FORMATS
+from monitor.sources.table import is_terminated
 
 __all__ = [
     "FORMATS",
@@ -24,6 +25,7 @@ __all__ = [
     "ParseOptions",
     "find_link",
     "fingerprint",
+    "is_terminated",
     "parse",
 ]
 

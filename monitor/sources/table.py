@@ -6,7 +6,7 @@ import csv
 import io
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
@@ -72,7 +72,13 @@ def parse(body: bytes, options: ParseOptions) -> Publication:
             reader.read(number, table.titles, [_text(cell) for cell in cells], links=links)
     if not reader.listings:
         raise ParseError("The table has its headers and no row with a name that can be read.")
-    return reader.merge(TableOptions.model_validate(options.settings).group_by)
+    publication = reader.merge(TableOptions.model_validate(options.settings).group_by)
+    return replace(publication, unterminated=not is_zip(body) and not is_terminated(body))
+
+
+def is_terminated(body: bytes) -> bool:
+    """Whether the last line of a text has its end, in any encoding."""
+    return body.rstrip(b"\0")[-1:] in (b"\n", b"\r")
 
 
 def _text(value: object) -> str:

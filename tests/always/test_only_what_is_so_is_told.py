@@ -110,9 +110,9 @@ def test_no_alert_is_without_a_change_in_it() -> None:
 
 
 def test_an_old_publication_that_is_put_up_again_is_not_announced(audience: Publication) -> None:
-    audience.seen([*agencies(60), *agencies(20, start=400)])
+    audience.seen([*agencies(60), *agencies(10, start=400)])
     before = told(audience)
-    assert len(before) == 20
+    assert len(before) == 10
     audience.now += timedelta(days=3)
     audience.poll()
     audience.seen(agencies(60))

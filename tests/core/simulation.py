@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
 from monitor.core import guard
+from monitor.core.continuity import continue_reading
 from monitor.core.diff import apply, diff
 from monitor.core.identity import digest, keyed
 from monitor.domain import Change, Judgement, Kind, Listing, OpenChange, Policy, Publication, Released, State
@@ -51,32 +52,41 @@ class Source:
     now: datetime = START
 
     def __post_init__(self) -> None:
+        self.first = continue_reading((), self.first).publication
         self.accepted = self.first.listings
-        self.last = self.first
+        self.last = self.served = self.first
         self.standing: tuple[OpenChange, ...] = ()
         self.released: list[Released] = []
         self.events: list[Event] = []
         self.seen = {digest(self.first.listings): self.now}
         self.judgements: tuple[Judgement, ...] = ()
+        self.refused: list[
+            tuple[datetime, str]
+        ] = []  # the polls in a row that were rejected, with their sets
 
     def poll(self, published: Publication | None = None, *, after: timedelta = HOUR) -> str | None:
         """Poll once, ``after`` the poll before; None finds the content of the last good poll. Answers why it
         was rejected, if it was.
         """
         self.now += after
-        published = published or self.last
-        if published == self.last:
+        published = published or self.served
+        if published == self.served:
             self.seen[digest(published.listings)] = self.now
-            self._judge(tuple(one.change for one in self.standing), ())
+            self.refused.clear()
+            self._judge(tuple(one.change for one in self.standing), (), reread=False)
             return None
+        given, mark, current = published, digest(published.listings), digest(self.served.listings)
+        continued = continue_reading(self.accepted, published)
+        published = continued.publication
         changes = diff(
             self.accepted,
             published.listings,
             silent=self.policy.silent,
             new_columns=self.last.columns ^ published.columns,
         )
-        mark, current = digest(published.listings), digest(self.last.listings)
-        reason = guard.reject(
+        same = [at for at, seen in self.refused if seen == mark]
+        run = guard.RejectedRun(self.refused[0][0] if self.refused else None, same[0] if same else None)
+        rejection = guard.reject(
             published,
             self.accepted,
             changes,
@@ -86,12 +96,21 @@ class Source:
             last_seen=self.seen.get(mark) if mark != current else None,
             now=self.now,
             policy=self.policy,
+            run=run,
         )
+        if rejection is not None:
+            self.refused.append((self.now, mark))
+            return rejection.reason
+        self.refused.clear()
         self.seen[mark] = self.now
-        if reason is None:
-            self.last = published
-            self._judge(changes, published.damaged)
-        return reason
+        self.last, self.served = published, given
+        self._judge(changes, published.damaged, blank_states=continued.blank_states)
+        return None
+
+    def insist(self, published: Publication) -> None:
+        """Publish what was published before, and poll again a day later, when it is no old copy any more."""
+        if self.poll(published) is not None:
+            assert self.poll(published, after=self.policy.stale_after) is None
 
     def wait(self, time: timedelta, *, every: timedelta = HOUR) -> None:
         """Polls that find the same content."""
@@ -121,10 +140,29 @@ class Source:
     def stands(self, state: State) -> list[str]:
         return [one.change.subject.name for one in self.standing if one.state is state]
 
-    def _judge(self, changes: tuple[Change, ...], damaged: tuple[Listing, ...]) -> None:
-        recent = [one for one in self.released if self.now - one.at <= self.policy.rename_memory]
+    def _judge(
+        self,
+        changes: tuple[Change, ...],
+        damaged: tuple[Listing, ...],
+        *,
+        blank_states: bool = False,
+        reread: bool = True,
+    ) -> None:
+        recent = [
+            one
+            for one in self.released
+            if self.now - one.at <= self.policy.rename_memory or one.change.kind is Kind.REMOVED
+        ]
         judgements = guard.judge(
-            changes, self.accepted, self.standing, recent, now=self.now, policy=self.policy, damaged=damaged
+            changes,
+            self.accepted,
+            self.standing,
+            recent,
+            now=self.now,
+            policy=self.policy,
+            damaged=damaged,
+            blank_states=blank_states,
+            reread=reread,
         )
         published = [one for one in judgements if one.state is State.PUBLISHED]
         self.accepted = apply([one.change for one in published], self.accepted)

@@ -91,12 +91,15 @@ def test_a_misspelt_state_hides_no_true_removal_and_makes_no_event(shared: Path)
     assert pennsylvania <= new
 
 
-def test_thirty_seven_additions_are_published_at_once_and_thirty_seven_others_changed(shared: Path) -> None:
+def test_a_day_of_additions_is_published_at_once_and_two_of_them_are_only_spelled_differently(
+    shared: Path,
+) -> None:
+    """37 keys are new, of which two differ from a listing of the same agency in the apostrophe only."""
     before, after = release(shared, "20250224"), release(shared, "20250226")
     assert (len(before.listings), len(after.listings)) == (143, 180)
     source = Source(before)
     source.poll(after)
-    assert Counter(x.change.kind for x in source.events) == {Kind.ADDED: 37, Kind.CHANGED: 37}
+    assert Counter(x.change.kind for x in source.events) == {Kind.ADDED: 35, Kind.CHANGED: 39}
     assert {x.change.fields for x in source.events if x.change.kind is Kind.CHANGED} == {("SUPPORT TYPE",)}
     assert not source.standing
 
@@ -104,7 +107,7 @@ def test_thirty_seven_additions_are_published_at_once_and_thirty_seven_others_ch
 def test_a_bulk_of_additions_is_held_and_released_after_a_day(shared: Path) -> None:
     source = Source(release(shared, "20250226"))
     source.poll(release(shared, "20250410"))
-    assert len(source.stands(State.HELD)) == 169
+    assert len(source.stands(State.HELD)) == 167
     assert renames(source) >= {
         ("Gulf County BOCC", "Gulf County Board of County Commissioners"),
         ("Department of Corrections", "Alaska Department of Corrections"),
@@ -112,8 +115,8 @@ def test_a_bulk_of_additions_is_held_and_released_after_a_day(shared: Path) -> N
     source.wait(23 * HOUR)
     assert not names(source, Kind.ADDED)
     source.wait(HOUR)
-    assert len(names(source, Kind.ADDED)) == 169
-    assert set(source.accepted) == set(release(shared, "20250410").listings)
+    assert len(names(source, Kind.ADDED)) == 167
+    assert set(source.accepted) == set(source.last.listings)
 
 
 def test_two_removals_are_clean_and_changed_links_are_quiet(shared: Path) -> None:
@@ -155,7 +158,7 @@ def test_a_then_b_then_a_is_two_changes(shared: Path) -> None:
     a, b = release(shared, "03132026am"), release(shared, "03122026am")
     source = Source(a)
     source.poll(b)
-    source.poll(a)
+    source.insist(a)
     source.settle()
     assert Counter(names(source, Kind.ADDED)) == Counter(names(source, Kind.REMOVED))
     assert Counter(x.change.kind for x in source.events) == {Kind.ADDED: 2, Kind.REMOVED: 2}
@@ -171,4 +174,4 @@ def test_the_whole_history_ends_at_its_last_release_and_rejects_none(shared: Pat
             source.poll(after=max(due - source.now, HOUR))
     assert set(source.accepted) == set(source.last.listings)
     kinds = Counter("renamed" if x.change.renamed else x.change.kind.value for x in source.events)
-    assert kinds == {"added": 1458, "removed": 48, "renamed": 24, "changed": 167}
+    assert kinds == {"added": 1451, "removed": 47, "renamed": 25, "changed": 171}

@@ -105,8 +105,10 @@ def test_a_rejected_content_is_told_once_however_often_it_comes(tmp_path: Path) 
     good, bad = csv(agencies(60)), csv(agencies(20))
     files = served(tmp_path, (0, good), (30, bad), (60, good), (90, bad))
     events, summary = told(files)
-    assert [event.verdict for event in events] == ["rejected"]
-    assert (summary.rejected, summary.listings) == (1, 60)
+    # three days without a good publication, and then the five of a hold
+    assert [event.verdict for event in events] == ["rejected", "held", "published"]
+    assert [(event.time - START) / HOUR for event in events] == [30, 90 + 72, 90 + 72 + 120]
+    assert (summary.rejected, summary.listings) == (1, 20)
 
 
 def test_a_file_that_cannot_be_read_confirms_nothing(tmp_path: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 import sqlalchemy as sa
 
@@ -70,6 +72,7 @@ def test_a_rejected_change_is_silent_while_it_stands_and_forgotten_when_it_goes_
     assert publication.poll(48 * HOUR).added == 0
     assert publication.seen([*agencies(160), agency(300)]).added == 1
     publication.seen(agencies(60))
+    publication.poll(timedelta(days=1))  # when it is no old copy any more
     with reading(publication.engine) as conn:
         states = [row.state for row in changes.by_ids(conn, [int(hold.id) for hold in holds])]
     assert set(states) == {State.WITHDRAWN}

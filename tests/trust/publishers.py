@@ -160,9 +160,9 @@ class _Author:
             if self.random.random() < 0.2:
                 town = f"{pick(('Saint', 'Mount', 'East', 'Lake', 'Fort'))} {town}"
             name = given.get("name") or f"{town} {pick(_ROLES)}"
-            if (name.casefold(), state) not in self.names:
+            if (place_of(name), state) not in self.names:
                 break
-        self.names.add((name.casefold(), state))
+        self.names.add((place_of(name), state))
         self.numbers += 1
         since = (self.now - timedelta(days=self.random.randrange(3, 4000))).date()
         agency = Agency(
@@ -171,7 +171,7 @@ class _Author:
             url=f"https://list.example/moa/{self.numbers:05d}.pdf" if self.history.linked else "",
             point=f"{-80 - self.random.random() * 30:.7f},{30 + self.random.random() * 15:.7f}"
             if self.history.linked else "",
-            folder="Fire" if self.numbers % 9 == 0 else "Police",
+            folder="Fire" if self.numbers % (9 if self.history.size > 44 else 3) == 0 else "Police",
         )  # fmt: skip
         self.know(agency)
         self.touched.add(agency.number)
@@ -224,7 +224,7 @@ class _Author:
             twin = self.random.choice(self.agencies)
             other = self.random.choice([x for x in STATES if x != twin.state])
             named = {"name": twin.name, "state": other, "city": twin.city} if kind == "namesake" else {}
-            if (named.get("name", "").casefold(), other) in self.names:
+            if named and (place_of(named["name"]), other) in self.names:
                 return
             new = self.invent(**named)
             self.agencies.insert(self.random.randrange(len(self.agencies) + 1), new)
@@ -244,8 +244,8 @@ class _Author:
         elif kind == "rename":
             role = next(role for role in _ROLES if agency.name.endswith(role))
             name = agency.name.removesuffix(role) + _RENAMED_ROLES[role]
-            if (name.casefold(), agency.state) not in self.names:
-                self.names.add((name.casefold(), agency.state))
+            # without a date, a document or a point nobody can know it
+            if self.history.linked or (self.history.dated and self.history.form == "csv"):
                 self.put(replace(agency, name=name))
                 self.true("rename", agency.number)
         elif kind == "move" and self.history.form == "csv":
@@ -473,13 +473,16 @@ def _accents_from_nowhere(text: str) -> str:
 
 @_accident("layer missing for two hours")
 def _layer(author: _Author) -> None:
-    author.publish([x for x in author.agencies if x.folder != "Fire"], "layer missing for two hours")
-    author.now += 2 * HOUR
+    if author.history.form == "kml" and sum(x.folder == "Fire" for x in author.agencies) >= 3:
+        author.publish([x for x in author.agencies if x.folder != "Fire"], "layer missing for two hours")
+        author.now += 2 * HOUR
 
 
 @_accident("oscillation")
 def _oscillation(author: _Author) -> None:
     """Two servers behind one address, of which one lags behind."""
+    author.publish()
+    author.now += HOUR * 3
     old = list(author.agencies)
     author.happen()
     author.happen()
@@ -488,6 +491,12 @@ def _oscillation(author: _Author) -> None:
         author.lasting(1, 2)
         author.publish(old, "oscillation")
         author.lasting(1, 2)
+
+
+def place_of(name: str) -> str:
+    """Where an agency is, by its name: two of one place and state would not be told apart by anybody."""
+    role = next((role for role in (*_ROLES, *_RENAMED_ROLES.values()) if name.endswith(role)), "")
+    return fold(name.removesuffix(role))
 
 
 def fold(text: str) -> str:

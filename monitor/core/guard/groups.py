@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
@@ -18,6 +19,9 @@ def _group(change: Change) -> str:
     return "additions" if change.kind is Kind.ADDED else "removals"
 
 
+_SHORT = 100
+"""Listings from which on the limits by number are sensible: 37 additions to 143 were a day's work."""
+
 _DONE = {"additions": "appeared", "removals": "vanished", "renames": "were renamed", "changes": "changed"}
 
 
@@ -29,14 +33,16 @@ def group_holds(
     doubts: dict[Identity, str],
     now: datetime,
     policy: Policy,
-) -> dict[Identity, str]:
-    """The changes that wait because there are too many of their kind, with the reason.
+) -> dict[Identity, tuple[str, timedelta]]:
+    """The changes that wait because there are too many of their kind, with the reason and for how long.
 
     A publisher's accident is many changes at once, a day's work a few; on the real history more than this
     within 24 hours was either (the misspelled state stood for 72 hours, so five days) or a bulk of genuine
     additions, which a day's wait does not hurt. What was published in that time without a hold counts in,
     what was held and then believed does not; nor does what a person has answered or must. A change that was
-    first seen earlier is not part of the group.
+    first seen earlier is not part of the group. On a short list the limits are large shares: there
+    ``whole_group`` changes that are more than ``group_share`` of it are a group too (20 renames of 44 came at
+    once). What only undoes earlier changes is probably their correction and waits less.
     """
 
     def counts(change: Change) -> bool:
@@ -60,14 +66,21 @@ def group_holds(
         "renames": max(policy.renames, policy.renames_share * len(accepted)),
         "changes": max(policy.others, policy.others_share * len(accepted)),
     }
-    holds: dict[Identity, str] = {}
+    short = 0 < len(accepted) < _SHORT
+    share = max(policy.whole_group - 1, policy.group_share * len(accepted)) if short else math.inf
+    holds: dict[Identity, tuple[str, timedelta]] = {}
     for change in group:
         kind = _group(change)
-        if sizes[kind] > limits[kind]:
+        limit = min(limits[kind], share)
+        if sizes[kind] > limit:
+            undoes = memory.undoes(change)
             wait = policy.hold_additions if kind == "additions" else policy.hold_others
+            wait = min(wait, policy.hold_undone) if undoes else wait
+            why = " They undo earlier changes and may be a correction." if undoes else ""
             holds[change.identity] = (
-                f"{sizes[kind]:,} agencies {_DONE[kind]} at once; more than {int(limits[kind]):,} {kind} "
-                f"in {policy.group_window / timedelta(hours=1):g} hours wait {span(wait)}."
+                f"{sizes[kind]:,} agencies {_DONE[kind]} at once; more than {int(limit):,} {kind} "
+                f"in {policy.group_window / timedelta(hours=1):g} hours wait {span(wait)}.{why}",
+                wait,
             )
     for field in ("state", "folder"):
         holds |= _wholly_gone(field, group, changes, accepted, known, memory, policy)
@@ -82,7 +95,7 @@ def _wholly_gone(
     known: dict[Identity, OpenChange],
     memory: Memory,
     policy: Policy,
-) -> dict[Identity, str]:
+) -> dict[Identity, tuple[str, timedelta]]:
     """What leaves a state or folder without a listing, with what lately left it: it was misspelled or lost,
     not emptied.
 
@@ -112,7 +125,8 @@ def _wholly_gone(
     return {
         change.identity: (
             f"All {sizes[place]:,} listings of {STATES.get(place, place)} are gone; "
-            f"a whole {field} waits {span(policy.hold_others)}."
+            f"a whole {field} waits {span(policy.hold_others)}.",
+            policy.hold_others,
         )
         for change in group
         if leaves(change) and (place := where(change.before)) in empty and place

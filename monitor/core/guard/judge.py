@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
+from monitor.core.damage import looks_damaged
 from monitor.core.diff import diff
 from monitor.core.guard.groups import group_holds
 from monitor.core.guard.reasons import span, title
 from monitor.core.guard.recent import Identity, Memory
 from monitor.core.guard.unreadable import unreadable_rows_of
 from monitor.domain import Change, Judgement, Kind, Listing, OpenChange, Policy, Released, State
+
+_NO_STATES = "The list has lost its states"
+_ANSWERED = "It was rejected by a person"
 
 
 def judge(
@@ -23,13 +27,17 @@ def judge(
     now: datetime,
     policy: Policy,
     damaged: Iterable[Listing] = (),
+    blank_states: bool = False,
+    reread: bool = True,
 ) -> tuple[Judgement, ...]:
     """What happens now with each change, in their order; a quiet one is published, which nobody is told.
 
     ``changes`` lead from ``accepted``, the baseline, to a good snapshot; on a poll that finds the same
     content they are those of ``standing``, and the answers are the same. ``standing`` is what was pending,
-    held or rejected before this poll, ``released`` what was published within ``policy.rename_memory``,
-    ``damaged`` the rows whose name cannot be read.
+    held or rejected before this poll, ``released`` what was published within ``policy.rename_memory``, and
+    all removals before; ``damaged`` are rows whose name cannot be read. ``blank_states``: the publication
+    has lost states that are known. ``reread``: it was parsed for this poll, so that ``damaged`` and
+    ``blank_states`` are known; a doubt that it does not raise any more is over.
 
     A change keeps its clock and its hold while its identity stands, whatever is published around it and even
     if it reads differently now. An addition that is renamed before it was told is still that addition: it
@@ -40,8 +48,9 @@ def judge(
     changes = tuple(changes)
     known = _known(changes, standing)
     memory = Memory.of(released, now, policy)
-    changes = memory.with_previous(changes, known)
+    changes = tuple(map(memory.without_late_dates, memory.with_previous(changes, known)))
     doubts = unreadable_rows_of(changes, accepted, damaged)
+    stateless = _lost_states(changes, known, reread) if blank_states or not reread else frozenset()
     holds = group_holds(changes, accepted, known, memory, doubts, now, policy)
 
     def verdict(change: Change) -> Judgement:
@@ -53,7 +62,11 @@ def judge(
             return Judgement(change, State.REJECTED, since, stood.reason)
         if stood and stood.approved:
             return Judgement(change, State.PUBLISHED, since, stood.reason, held=stood.state is State.HELD)
-        if stood and stood.state is State.HELD:
+        if (
+            stood
+            and stood.state is State.HELD
+            and not (reread and change.identity not in doubts and _is_doubt(stood))
+        ):
             if stood.release_at and stood.release_at <= now:
                 return Judgement(change, State.PUBLISHED, since, stood.reason, held=True)
             return Judgement(change, State.HELD, since, stood.reason, stood.release_at)
@@ -62,12 +75,16 @@ def judge(
         if flapping := memory.flapping(change):
             words = (
                 f"It was announced as listed again less than {span(policy.flap_window)} ago; what changes "
-                "back and forth is told once it lasts."
+                "back and forth may be a correction and is told once it lasts."
             )
             return Judgement(change, State.PENDING, since, words, max(flapping, since + policy.removal_wait))
+        if unread := _unread(change, stateless, policy):
+            words, wait = unread
+            if now < since + wait:
+                return Judgement(change, State.PENDING, since, words, since + wait)
         if hold := holds.get(change.identity):
-            wait = policy.hold_additions if change.kind is Kind.ADDED else policy.hold_others
-            return Judgement(change, State.HELD, since, hold, since + wait)
+            reason, wait = hold
+            return Judgement(change, State.HELD, since, reason, since + wait)
         # a poll can meet a file half written or a server that lags behind: a removal needs a second look,
         # half an hour later
         if change.kind is Kind.REMOVED and (not stood or now - since < policy.removal_wait):
@@ -76,6 +93,46 @@ def judge(
         return Judgement(change, State.PUBLISHED, since)
 
     return tuple(map(verdict, changes))
+
+
+def _is_doubt(stood: OpenChange) -> bool:
+    """Whether a hold waits for a row that can be read, and no person was asked before."""
+    return stood.release_at is None and not stood.reason.startswith(_ANSWERED)
+
+
+def _unread(change: Change, stateless: frozenset[Identity], policy: Policy) -> tuple[str, timedelta] | None:
+    """Why a new listing or name waits until it can be read, and how long at most."""
+    if change.identity in stateless:
+        wait = policy.hold_others
+        return f"{_NO_STATES}; this is told once they are back, or after {span(wait)}.", wait
+    after = change.after
+    if after is None or (change.kind is Kind.CHANGED and not change.renamed):
+        return None
+    if looks_damaged(after.name):
+        wait = policy.hold_additions
+        return f"Its name has damaged letters; it is told once it can be read, or after {span(wait)}.", wait
+    return None
+
+
+def _lost_states(
+    changes: Iterable[Change], known: dict[Identity, OpenChange], reread: bool
+) -> frozenset[Identity]:
+    """New listings without a state while the list has lost its states, and what is missing meanwhile: they
+    may be one agency.
+    """
+    changes = tuple(changes)
+    if not reread:
+        stood = (known.get(change.identity) for change in changes)
+        return frozenset(one.change.identity for one in stood if one and one.reason.startswith(_NO_STATES))
+    blank = {
+        change.identity
+        for change in changes
+        if change.kind is Kind.ADDED and not change.subject.state and not change.subject.state_text
+    }
+    # also one row that is read as several namesakes, and counts as a change of one of them
+    stateless = any(x.after and not x.after.state and not x.after.state_text for x in changes)
+    missing = {change.identity for change in changes if change.kind is Kind.REMOVED} if stateless else set()
+    return frozenset(blank | missing)
 
 
 def withdrawn(changes: Iterable[Change], standing: Iterable[OpenChange]) -> tuple[OpenChange, ...]:
@@ -132,9 +189,12 @@ def _known(changes: Iterable[Change], standing: Iterable[OpenChange]) -> dict[Id
 
 
 def _inherited(stood: OpenChange, heir: Change) -> OpenChange:
+    before, after = heir.before, heir.after
+    if before and after and after.state and not before.state and _is_doubt(stood):
+        return replace(stood, state=State.PENDING, reason="")  # it waited for its state
     if heir.quiet or not (stood.approved or stood.state is State.REJECTED):
         return stood
     if stood.approved:
         return replace(stood, approved=False)
-    reason = f"It was rejected by a person as {title(stood.change.subject)} and reads differently now."
+    reason = f"{_ANSWERED} as {title(stood.change.subject)} and reads differently now."
     return OpenChange(heir, State.HELD, stood.since, reason)

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from monitor.core.diff import diff
+from monitor.core.diff import diff, respelled, value_of
 from monitor.domain import Change, Kind, Listing, OpenChange, Policy, Released
 
 Identity = tuple[Kind, str]
@@ -20,35 +20,40 @@ class Memory:
     """
 
     gone: dict[str, Listing]
+    long_gone: dict[str, Listing]
+    published: dict[tuple[Kind, str], Change]
     returned: dict[str, datetime]
     counted: tuple[Change, ...]
 
     @classmethod
     def of(cls, released: Iterable[Released], now: datetime, policy: Policy) -> Memory:
         gone: dict[str, Listing] = {}
+        long_gone: dict[str, Listing] = {}
+        published: dict[tuple[Kind, str], Change] = {}
         returned: dict[str, datetime] = {}
         counted: list[Change] = []
         for one in sorted(released, key=lambda one: one.at):
             change, age = one.change, now - one.at
             if age < policy.group_window and not one.held:
                 counted.append(change)
+            published[change.kind, change.subject.key] = change
             if change.before and change.after and change.before.key in returned:
                 returned[change.after.key] = returned.pop(change.before.key)
-            elif change.kind is Kind.REMOVED and change.before and age <= policy.rename_memory:
-                gone[change.before.key] = change.before
+            elif change.kind is Kind.REMOVED and change.before:
+                (gone if age <= policy.rename_memory else long_gone)[change.before.key] = change.before
             elif change.kind is Kind.ADDED and change.after:
-                gone.pop(change.after.key, None)
-                if change.previous:
-                    gone.pop(change.previous.key, None)
-                    if age < policy.flap_window:
-                        returned[change.after.key] = one.at + policy.flap_window
-        return cls(gone, returned, tuple(counted))
+                for key in {change.after.key, change.previous.key if change.previous else ""}:
+                    gone.pop(key, None)
+                    long_gone.pop(key, None)
+                if change.previous and age < policy.flap_window:
+                    returned[change.after.key] = one.at + policy.flap_window
+        return cls(gone, long_gone, published, returned, tuple(counted))
 
     def with_previous(
         self, changes: tuple[Change, ...], known: dict[Identity, OpenChange]
     ) -> tuple[Change, ...]:
         """The changes, additions of a listing that was announced as gone marked so: by key, name or the
-        rename rule.
+        rename rule; by name or another usual spelling of it, however long ago that was.
         """
         was = {
             change.identity: known[change.identity].change.previous
@@ -68,11 +73,39 @@ class Memory:
             }
             for listing in open_:
                 was.setdefault((Kind.ADDED, listing.key), self.gone.get(listing.key))
+        if self.long_gone and open_:
+            late = [listing for listing in open_ if not was.get((Kind.ADDED, listing.key))]
+            was |= {(Kind.ADDED, now.key): before for before, now in respelled(self.long_gone.values(), late)}
         return tuple(
             replace(change, previous=was[change.identity])
             if change.kind is Kind.ADDED and not change.previous and was.get(change.identity)
             else change
             for change in changes
+        )
+
+    def without_late_dates(self, change: Change) -> Change:
+        """The change, quiet if it only gives a date to what was published lately without one: it could not be
+        read then, and is no news.
+        """
+        before = change.before
+        if before is None or before.since or change.fields != ("since",):
+            return change
+        return replace(change, quiet=True) if (Kind.ADDED, before.key) in self.published else change
+
+    def undoes(self, change: Change) -> bool:
+        """Whether a change only takes back what was published lately."""
+        if change.kind is Kind.ADDED:
+            return change.previous is not None
+        assert change.before is not None
+        if change.kind is Kind.REMOVED:
+            return (Kind.ADDED, change.before.key) in self.published
+        done = self.published.get((Kind.CHANGED, change.before.key))
+        after, earlier = change.after, done.before if done else None
+        return (
+            after is not None
+            and earlier is not None
+            and done is not None
+            and all(value_of(after, field) == value_of(earlier, field) for field in done.fields)
         )
 
     def flapping(self, change: Change) -> datetime | None:

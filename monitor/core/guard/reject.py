@@ -3,12 +3,38 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from monitor.core.diff import value_of
-from monitor.core.guard.reasons import title
-from monitor.core.identity import dates_of, named_key
+from monitor.core.guard.reasons import moment, title
+from monitor.core.identity import dates_of
 from monitor.domain import Change, Kind, Listing, OpenChange, Policy, Publication
+
+
+@dataclass(frozen=True, slots=True)
+class Rejection:
+    """Why a publication is not believed, in words for a person, and when its changes are judged one by one
+    nevertheless, if the source does not go back before.
+    """
+
+    reason: str
+    until: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class RejectedRun:
+    """Since when every poll of a source brought something that was rejected, without a good one in between;
+    None if the last one did not.
+
+    ``same_list``: since when it was always the same set of listings as now.
+    """
+
+    since: datetime | None = None
+    same_list: datetime | None = None
+
+
+_NO_RUN = RejectedRun()
 
 
 def reject(
@@ -22,83 +48,131 @@ def reject(
     last_seen: datetime | None,
     now: datetime,
     policy: Policy,
-) -> str | None:
-    """Why this publication is not believed at all, in words for a person, or None if its changes may be
-    judged one by one.
+    cut: bool = False,
+    run: RejectedRun = _NO_RUN,
+) -> Rejection | None:
+    """Why this publication is not believed at all, or None if its changes may be judged one by one.
 
     ``changes`` lead from ``accepted`` to the publication; ``columns`` and ``folders`` are those of the last
     good snapshot. ``last_seen`` is when this very set of listings (`identity.digest`) was last published
-    before; None if never, or if it is that of the last good snapshot. Only what is new counts: a change that
-    stands already was judged when it came and must not make the next good publication look bad. A rejection
-    never ends by itself; a person may approve the content.
+    before; None if never, or if it is that of the last good snapshot. ``cut``: the last row has no end of
+    line, and it had one in the last good body. Only what is new counts: a change that stands already was
+    judged when it came and must not make the next good publication look bad.
+
+    A rejection ends by itself. On real maps a frozen baseline refused every later publication, for a year
+    and 108 true additions. So what was rejected for `Policy.reject_wait`, and a copy of an earlier list that
+    was served for `Policy.stale_after`, is judged change by change, with the holds of `judge`. ``run`` says
+    how long that has been so.
     """
     stands = {one.change.identity for one in standing}
     fresh = [change for change in changes if not change.quiet and change.identity not in stands]
     missing = [change.subject for change in fresh if change.kind is Kind.REMOVED]
-    return (
-        _lost_column(columns - publication.columns, accepted, missing, policy)
-        or _lost_folder(set(folders) - set(publication.folders), accepted, missing, policy)
-        or _too_many_missing(len(missing), len(accepted), policy)
-        or _stale(len(fresh), last_seen, now, policy)
+    reason = (
+        _too_many_missing(missing, columns, folders, publication, accepted, policy)
         or _future(fresh, now, policy)
-        or _renumbered(fresh, publication, policy)
+        or (_cut(fresh) if cut else None)
+    )
+    if reason:
+        until = (run.since or now) + policy.reject_wait
+    elif reason := _stale(len(fresh), last_seen):
+        until = (run.same_list or now) + policy.stale_after
+    if not reason or until <= now:
+        return None
+    return Rejection(
+        f"{reason} If it is still published on {moment(until)}, its changes are judged one by one.", until
+    )
+
+
+def _too_many_missing(
+    missing: Sequence[Listing],
+    columns: frozenset[str],
+    folders: Collection[str],
+    publication: Publication,
+    accepted: Collection[Listing],
+    policy: Policy,
+) -> str | None:
+    """No real release took away more than a few in a hundred; a truncated or swapped file does.
+
+    Up to ``missing_floor`` listings are no more than a tiny list loses on a day; the holds of groups see to
+    them. A column or folder that went with them says what happened.
+    """
+    count, total = len(missing), len(accepted)
+    if count <= policy.missing_floor or count <= policy.missing_share * total:
+        return None
+    cause = _lost_column(columns - publication.columns, accepted, missing) or _lost_folder(
+        set(folders) - set(publication.folders), accepted, missing
+    )
+    return cause or (
+        f"{count:,} of {total:,} listings are missing at once; more than {policy.missing_share:.0%} is not "
+        "believed. The file may be cut off, or another list."
     )
 
 
 def _lost_column(
-    lost: Iterable[str], accepted: Collection[Listing], missing: Sequence[Listing], policy: Policy
+    lost: Iterable[str], accepted: Collection[Listing], missing: Sequence[Listing]
 ) -> str | None:
-    """A column that is gone takes its values along, which is silent; together with most of its listings it is
-    another table.
-    """
-    for column in sorted(lost) if len(missing) >= policy.missing_floor else ():
+    for column in sorted(lost):
         had = sum(value_of(listing, column) is not None for listing in accepted)
         gone = sum(value_of(listing, column) is not None for listing in missing)
-        if gone >= policy.missing_floor and gone > had / 2:
+        if gone > had / 2:
             return (
                 f'The column "{column}" is gone, and with it {gone:,} of the {had:,} listings that had '
-                "something there."
+                "something there. It may be another table."
             )
     return None
 
 
 def _lost_folder(
-    lost: Iterable[str], accepted: Collection[Listing], missing: Sequence[Listing], policy: Policy
+    lost: Iterable[str], accepted: Collection[Listing], missing: Sequence[Listing]
 ) -> str | None:
-    """A folder that is renamed keeps its listings. Fewer than ``whole_group`` listings in it are no group."""
-    for folder in sorted(lost) if missing else ():
+    for folder in sorted(lost):
         had = sum(listing.folder == folder for listing in accepted)
         gone = sum(listing.folder == folder for listing in missing)
-        if had >= policy.whole_group and gone > had / 2:
-            return f'The folder "{folder}" is gone, and with it {gone:,} of its {had:,} listings.'
+        if gone > had / 2:
+            return (
+                f'The folder "{folder}" is gone, and with it {gone:,} of its {had:,} listings. '
+                "The publisher may have lost it."
+            )
     return None
 
 
-def _too_many_missing(missing: int, accepted: int, policy: Policy) -> str | None:
-    """No real release took away more than a few in a hundred; a truncated or swapped file does.
+def _stale(differences: int, last_seen: datetime | None) -> str | None:
+    """An old file put up again, or a server that lags behind the others: from outside it looks like a
+    publisher who takes a change back, whatever its age and however little differs.
 
-    ``missing_floor`` is for tiny lists.
+    One poll that met a copy of 12 hours ago announced a false "listed again", and a rename back and forth.
     """
-    if missing >= policy.missing_floor and missing > policy.missing_share * accepted:
-        return (
-            f"{missing:,} of {accepted:,} listings are missing at once; more than "
-            f"{policy.missing_share:.0%} is not believed."
-        )
-    return None
-
-
-def _stale(differences: int, last_seen: datetime | None, now: datetime, policy: Policy) -> str | None:
-    """An old file put up again.
-
-    Within a day it is more likely a real change taken back, and so are a few differences.
-    """
-    if last_seen is None or now - last_seen <= policy.stale_after or differences <= policy.stale_differences:
+    if last_seen is None or not differences:
         return None
     return (
-        f"This very list was published before, until {last_seen:%Y-%m-%d %H:%M} UTC; it differs from what "
-        "was accepted since in "
-        f"{differences:,} listings, so it is taken for an old file put up again."
+        f"This very list was published before, until {moment(last_seen)}; it differs in {differences:,} "
+        f"{'listing' if differences == 1 else 'listings'} from what was accepted since. It may be an old "
+        "copy, or the publisher took changes back."
     )
+
+
+def _cut(fresh: Sequence[Change]) -> str | None:
+    """A file that ends in the middle of a row: what is missing may stand behind the cut, and the last row may
+    be half of one.
+    """
+    lost = [x for x in fresh if x.kind is Kind.REMOVED or (x.kind is Kind.CHANGED and _is_shorter(x))]
+    if not lost:
+        return None
+    return (
+        f"The file ends without the end of its last line, and {title(lost[0].subject)} is missing or shorter "
+        "than before. It may be cut off."
+    )
+
+
+def _is_shorter(change: Change) -> bool:
+    """Whether a value is the beginning of what it was."""
+    assert change.before is not None
+    assert change.after is not None
+    for field in change.fields:
+        before, after = value_of(change.before, field), value_of(change.after, field)
+        if after is None or (str(before).startswith(str(after)) and before != after):
+            return True
+    return False
 
 
 def _future(fresh: Iterable[Change], now: datetime, policy: Policy) -> str | None:
@@ -112,27 +186,8 @@ def _future(fresh: Iterable[Change], now: datetime, policy: Policy) -> str | Non
         if change.kind is Kind.ADDED and max(dates_of(change.subject), default=tomorrow) > tomorrow
     ]
     if len(rows) >= policy.future_rows:
-        return f"{len(rows):,} new listings carry a date in the future, {title(rows[0].subject)} among them."
+        return (
+            f"{len(rows):,} new listings carry a date in the future, {title(rows[0].subject)} among them. "
+            "They may belong to another list."
+        )
     return None
-
-
-def _renumbered(fresh: Iterable[Change], publication: Publication, policy: Policy) -> str | None:
-    """Ids that were given to other rows (row numbers, a republished layer) would read as renames of agencies
-    that still exist.
-    """
-    moved = [
-        change
-        for change in fresh
-        if change.renamed and change.before and change.after and change.before.source_id
-        and change.before.source_id == change.after.source_id
-    ]  # fmt: skip
-    if len(moved) < policy.whole_group:
-        return None
-    names = {named_key(listing) for listing in publication.listings}
-    moved = [change for change in moved if change.before and named_key(change.before) in names]
-    if len(moved) < policy.whole_group:
-        return None
-    return (
-        f"{len(moved):,} ids now belong to other agencies than before, that of {title(moved[0].subject)} "
-        "among them: they were given to other rows."
-    )

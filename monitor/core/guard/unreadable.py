@@ -5,11 +5,18 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
+from rapidfuzz import fuzz
+
+from monitor.core.damage import looks_damaged, skeleton
 from monitor.core.guard.reasons import title
 from monitor.core.guard.recent import Identity
-from monitor.core.identity import dates_of, documents_of, named_key
+from monitor.core.identity import dates_of, named_key
+from monitor.core.renames import evidence_of
 from monitor.core.wording import normalise
 from monitor.domain import Change, Kind, Listing
+
+_ALIKE = 90  # of 100
+_MOST_COMPARED = 100_000  # pairs of names; beyond that most of the list is broken, and is held or rejected
 
 
 def unreadable_rows_of(
@@ -35,7 +42,9 @@ def unreadable_rows_of(
         normalise(x.subject.name): x for x in arrived if not x.subject.state and not x.subject.state_text
     }
     doubts |= _rows_astray(changes, accepted, nowhere, broken)
-    shared = Counter(document for change in removed for document in documents_of(change.subject))
+    broken += [x.subject for x in arrived if x.subject.state and looks_damaged(x.subject.name)]
+    by_likeness = len(broken) * len(removed) <= _MOST_COMPARED
+    shared = Counter(document for change in removed for document in evidence_of(change.subject))
     alive = _namesakes(changes, accepted) if removed else frozenset()
     for change in removed:
         gone = change.subject
@@ -43,7 +52,7 @@ def unreadable_rows_of(
             doubts[change.identity] = doubts[blank.identity] = (
                 f"{title(gone)} is missing, and one of that name is published without a state."
             )
-        elif any(_explains(row, gone, shared) for row in broken):
+        elif any(_explains(row, gone, shared) or (by_likeness and _may_read(row, gone)) for row in broken):
             doubts[change.identity] = (
                 f"{title(gone)} is missing, but a row that cannot be read may be the one."
             )
@@ -89,7 +98,7 @@ def _explains(row: Listing, gone: Listing, shared: Counter[str]) -> bool:
     """
     if row.source_id and row.source_id == gone.source_id:
         return True
-    if any(shared[document] == 1 for document in set(documents_of(row)) & set(documents_of(gone))):
+    if any(shared[document] == 1 for document in set(evidence_of(row)) & set(evidence_of(gone))):
         return True
     if (
         normalise(row.name)
@@ -100,6 +109,13 @@ def _explains(row: Listing, gone: Listing, shared: Counter[str]) -> bool:
     places = [(row.state, gone.state), (row.county, gone.county), (row.city, gone.city)]
     known = [normalise(one) == normalise(other) for one, other in places if one and other]
     return bool(set(dates_of(row)) & set(dates_of(gone))) and bool(known) and all(known)
+
+
+def _may_read(row: Listing, gone: Listing) -> bool:
+    """Whether a row that cannot be read has nearly the name of the missing listing."""
+    return row.state in (None, gone.state) and (
+        fuzz.ratio(skeleton(row.name), skeleton(gone.name), score_cutoff=_ALIKE) > 0
+    )
 
 
 def _namesakes(changes: Sequence[Change], accepted: Collection[Listing]) -> frozenset[str]:

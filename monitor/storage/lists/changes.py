@@ -10,7 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from monitor.domain import Change, OpenChange, PlacementReason, Released, State
+from monitor.domain import Change, Kind, OpenChange, PlacementReason, Released, State
 from monitor.storage.lists import tables
 from monitor.storage.lists.codec import CHANGE, change_from_row, change_to_columns, reason_from_text
 from monitor.storage.lists.tables import ChangePlaceRow, ChangesetRow
@@ -76,14 +76,17 @@ def by_ids(conn: Connection, ids: Sequence[int]) -> tuple[StoredChange, ...]:
 
 
 def released(conn: Connection, source: str, since: datetime) -> tuple[Released, ...]:
-    """What was published of a source from a moment on, in that order."""
+    """What was published of a source from a moment on, and all removals before, in that order.
+
+    An agency that is back is recognized however long ago it left.
+    """
     rows = _rows(
         conn,
         _select()
         .where(
             tables.ChangeRow.c.source == source,
             tables.ChangeRow.c.state == State.PUBLISHED.value,
-            tables.ChangeRow.c.ended_at >= since,
+            sa.or_(tables.ChangeRow.c.ended_at >= since, tables.ChangeRow.c.kind == Kind.REMOVED.value),
         )
         .order_by(tables.ChangeRow.c.ended_at, tables.ChangeRow.c.id),
     )

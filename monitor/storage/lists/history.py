@@ -68,6 +68,7 @@ class SnapshotInfo:
     """A snapshot's row.
 
     ``at`` is the first poll that saw this content, ``last_seen_at`` the last one in a row with it.
+    ``release_at``: when a rejected one ends to be rejected by itself.
     """
 
     id: int
@@ -81,6 +82,7 @@ class SnapshotInfo:
     listings: int
     verdict: str
     reason: str
+    release_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,6 +175,48 @@ def rejected_now(conn: Connection, source: str) -> SnapshotInfo | None:
     return snapshot(conn, source, row.hash, REJECTED)
 
 
+def rejected_run(
+    conn: Connection, source: str, *, digest: str, now: datetime, longest: timedelta, gap: timedelta
+) -> tuple[datetime | None, datetime | None]:
+    """Since when every poll of a source was rejected until ``now``, and since when each had this set of
+    listings.
+
+    A good poll ends the run, and so does a time of more than ``gap`` without a rejected one; failed polls say
+    nothing. Nothing that is older than ``longest`` is looked at.
+    """
+    fetches = conn.execute(
+        sa.select(FetchRow.c.at, FetchRow.c.outcome, FetchRow.c.hash)
+        .where(FetchRow.c.source == source, FetchRow.c.at > now - longest, FetchRow.c.outcome != FAILED)
+        .order_by(FetchRow.c.at.desc(), FetchRow.c.id.desc())
+    )
+    same = set(
+        conn.scalars(
+            sa.select(SnapshotRow.c.hash).where(
+                SnapshotRow.c.source == source, SnapshotRow.c.digest == digest
+            )
+        )
+    )
+    since = same_since = None
+    later, is_same = now, True
+    for row in fetches:
+        if row.outcome != REJECTED or later - row.at > gap:
+            break
+        since = later = row.at
+        is_same = is_same and row.hash in same
+        same_since = row.at if is_same else same_since
+    return since, same_since
+
+
+def was_read_whole(conn: Connection, source: str, since: datetime) -> bool:
+    """Whether a server sent a whole body of a source since a moment, not only that nothing changed."""
+    row = conn.execute(
+        sa.select(FetchRow.c.id)
+        .where(FetchRow.c.source == source, FetchRow.c.at > since, FetchRow.c.bytes.is_not(None))
+        .limit(1)
+    ).first()
+    return row is not None
+
+
 def is_unreadable(conn: Connection, source: str) -> bool:
     """Whether the last fetch brought bytes that could not be read."""
     row = conn.execute(
@@ -197,6 +241,7 @@ def add_snapshot(
     verdict: str,
     reason: str = "",
     problems: Iterable[Problem] = (),
+    release_at: datetime | None = None,
 ) -> int:
     """Write one snapshot and return its id."""
     kept = [[problem.kind, problem.message, problem.row] for problem in problems]
@@ -214,6 +259,7 @@ def add_snapshot(
             verdict=verdict,
             reason=reason,
             problems=kept or None,
+            release_at=release_at,
         ),
     )
 
@@ -325,6 +371,7 @@ _SNAPSHOT: tuple[Any, ...] = (
     SnapshotRow.c.listings,
     SnapshotRow.c.verdict,
     SnapshotRow.c.reason,
+    SnapshotRow.c.release_at,
 )
 
 

@@ -103,7 +103,8 @@ class SnapshotRow(TableRow, table=True):
     bytes writes none.
 
     ``verdict``: accepted or rejected; ``digest`` is a hash over the set of its listings (order and folders
-    apart).
+    apart). ``release_at``: when a rejected one is judged change by change, if nothing else is published; None
+    if a person rejected it.
     """
 
     __tablename__ = "snapshot"
@@ -119,6 +120,7 @@ class SnapshotRow(TableRow, table=True):
     verdict: str
     reason: str = ""
     problems: list[list[Any]] | None = Field(default=None, sa_type=Json)
+    release_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
 
     __table_args__ = (sa.Index("ix_snapshot_source_id", "source", "id"),)
 

@@ -1,0 +1,313 @@
+"""Reading a publication beside what is accepted: what cannot be read keeps what was accepted.
+
+A state that is empty or is no state, a date that is no date, and text that a broken encoding damaged say
+nothing new of an agency. A further row of an agency under another spelling says more of that agency; it is no
+other one.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from monitor.core.damage import is_worse, looks_damaged, mend, skeleton
+from monitor.core.identity import dates_of, documents_of, keyed, named_key
+from monitor.core.renames import Pairing, evidence_of, pair
+from monitor.core.wording import normalise, spellings
+from monitor.domain import Listing, Problem, Publication
+
+
+@dataclass(frozen=True, slots=True)
+class Continued:
+    """A publication as it is compared with what is accepted.
+
+    ``blank_states``: it gives no state for listings whose state is known, so that a new listing without one
+    waits.
+    """
+
+    publication: Publication
+    blank_states: bool = False
+
+
+def continue_reading(
+    accepted: Collection[Listing], publication: Publication, pairing: Pairing = pair
+) -> Continued:
+    """The publication in which unreadable values are those that were accepted, and rows of an agency that is
+    there in another spelling are part of it.
+
+    A listing is recognized by its key, else by its name where its state cannot be read, else by its damaged
+    name; it must be one accepted listing and no other. It then has the accepted key. Listings of which
+    nothing is restored are the same objects. ``columns`` are left out that hold nothing: an emptied column
+    is a column that disappeared.
+    """
+    known = {listing.key: listing for listing in accepted}
+    listings = list(_without_reassigned_ids(known, publication.listings))
+    there = {listing.key for listing in listings}
+    lost = [listing for key, listing in known.items() if key not in there]
+    strangers = [at for at, listing in enumerate(listings) if listing.key not in known]
+    recognized = _recognize(lost, {at: listings[at] for at in strangers}) if strangers else {}
+    taken = {was.key for was in recognized.values()}
+    dated = _pair_undated(
+        [listing for listing in lost if listing.key not in taken],
+        [listings[at] for at in strangers if at not in recognized],
+        pairing,
+    )
+    for at in strangers:
+        if (earlier := dated.get(listings[at].key)) is not None:
+            listings[at] = replace(listings[at], since=earlier.since, dates=earlier.dates)
+    blank = False
+    restored: list[str] = []
+    for at, listing in enumerate(listings):
+        was = recognized.get(at) or known.get(listing.key)
+        if was is None or was == listing:
+            continue
+        now = _restore(was, listing)
+        if now is not listing:
+            blank = blank or bool(was.state and not listing.state)
+            restored.append(listing.name)
+            listings[at] = replace(now, key=was.key)
+    listings = _join_spellings(
+        known,
+        [listing for listing in lost if listing.key not in taken],
+        listings,
+        [at for at in strangers if at not in recognized],
+    )
+    problems = publication.problems
+    if restored:
+        names = ", ".join(restored[:3])
+        message = f"{len(restored):,} listings keep what was accepted where they cannot be read: {names}"
+        problems = (*problems, Problem("kept as accepted", message))
+    return Continued(
+        replace(
+            publication,
+            listings=tuple(listings),
+            problems=problems,
+            columns=publication.columns - _empty_columns(publication),
+        ),
+        blank,
+    )
+
+
+def _without_reassigned_ids(
+    known: Mapping[str, Listing], listings: tuple[Listing, ...]
+) -> tuple[Listing, ...]:
+    """The listings without their ids, if an id now stands at another agency while the one that had it is
+    still published: row numbers, or a layer that was created again. Their names say who is who.
+    """
+    moved = [
+        (known[now.key], now)
+        for now in listings
+        if now.source_id and now.key in known and known[now.key].source_id == now.source_id
+        if named_key(known[now.key], by_city=True) != named_key(now, by_city=True)
+    ]
+    if not moved:
+        return listings
+    names = {named_key(listing, by_city=True) for listing in listings}
+    if not any(named_key(was, by_city=True) in names for was, _ in moved):
+        return listings
+    return keyed((replace(listing, source_id=None) for listing in listings), by_city=True)
+
+
+def _pair_undated(
+    lost: Sequence[Listing], strangers: Sequence[Listing], pairing: Pairing
+) -> dict[str, Listing]:
+    """Which lost listing with a date a new one without any is under another name, by its key: a name that is
+    mended while the dates cannot be read.
+    """
+    dated, undated = [x for x in lost if x.since], [x for x in strangers if not x.since]
+    if not dated or not undated:
+        return {}
+    return {now.key: was for was, now in pairing(dated, undated)}
+
+
+def _empty_columns(publication: Publication) -> frozenset[str]:
+    """The columns under which no listing has anything."""
+    filled: set[str] = set()
+    fields = [column for column in publication.columns if column in Listing.__dataclass_fields__]
+    for listing in publication.listings:
+        filled.update(column for column, _ in listing.attributes)
+        filled.update(field for field in fields if field not in filled and getattr(listing, field))
+    return publication.columns - filled
+
+
+def _recognize(lost: Iterable[Listing], strangers: Mapping[int, Listing]) -> dict[int, Listing]:
+    """Which lost listing a new one with an unreadable state or name is, by its position; one to one."""
+    suspects = {
+        at: listing
+        for at, listing in strangers.items()
+        if not listing.state or looks_damaged(listing.name) or looks_damaged(listing.city or "")
+    }
+    lost = list(lost)
+    if lost and any(not x.name.isascii() for x in lost):
+        suspects |= {at: x for at, x in strangers.items() if x.name.isascii()}
+    if not suspects:
+        return {}
+    by_mark: dict[Hashable, list[Listing]] = defaultdict(list)
+    for listing in lost:
+        for mark in {("s", skeleton(listing.name)), ("n", normalise(listing.name))}:
+            by_mark[mark].append(listing)
+    found: dict[int, Listing] = {}
+    claims: dict[str, int] = defaultdict(int)
+    for at, now in suspects.items():
+        marks = {("s", skeleton(now.name)), ("n", normalise(now.name)), ("n", normalise(mend(now.name)))}
+        candidates = {x.key: x for mark in marks for x in by_mark.get(mark, ()) if _may_be(x, now)}
+        if len(candidates) > 1:
+            candidates = {key: x for key, x in candidates.items() if _shares_evidence(x, now)}
+        if len(candidates) == 1:
+            ((key, was),) = candidates.items()
+            found[at] = was
+            claims[key] += 1
+    found = {at: was for at, was in found.items() if claims[was.key] == 1}
+    # rows of namesakes that have lost their states are read as one: then none of them is sure
+    names = Counter(normalise(listing.name) for listing in lost)
+    certain = Counter(normalise(was.name) for was in found.values())
+    found = {
+        at: was
+        for at, was in found.items()
+        if strangers[at].state or certain[normalise(was.name)] == names[normalise(was.name)]
+    }
+    blank = {at: x for at, x in strangers.items() if not x.state and at not in found}
+    return found | _recognize_by_evidence(lost, blank, {was.key for was in found.values()})
+
+
+def _recognize_by_evidence(
+    lost: Iterable[Listing], strangers: Mapping[int, Listing], taken: Collection[str]
+) -> dict[int, Listing]:
+    """Which lost listing one without a state is that has another name too: that of its document or point."""
+    by_mark: dict[str, list[Listing]] = defaultdict(list)
+    for listing in lost if strangers else ():
+        for mark in evidence_of(listing):
+            by_mark[mark].append(listing)
+    uses = Counter(mark for listing in strangers.values() for mark in evidence_of(listing))
+    found: dict[int, Listing] = {}
+    for at, listing in strangers.items():
+        marks = [mark for mark in evidence_of(listing) if uses[mark] == 1]
+        candidates = {x.key: x for mark in marks if len(by_mark[mark]) == 1 for x in by_mark[mark]}
+        if len(candidates) == 1 and not candidates.keys() & taken:
+            (found[at],) = candidates.values()
+    keys = Counter(was.key for was in found.values())
+    return {at: was for at, was in found.items() if keys[was.key] == 1}
+
+
+def _may_be(was: Listing, now: Listing) -> bool:
+    """Whether a new listing can be an accepted one whose state or text cannot be read."""
+    if now.state and now.state != was.state:
+        return False
+    if normalise(was.name) != normalise(now.name) and not is_worse(was.name, now.name):
+        return False
+    for one, other in ((was.city, now.city), (was.county, now.county)):
+        if one and other and normalise(one) != normalise(other) and not is_worse(one, other):
+            return False
+    return not (was.source_id and now.source_id and was.source_id != now.source_id)
+
+
+def _shares_evidence(was: Listing, now: Listing) -> bool:
+    return bool(
+        set(dates_of(was)) & set(dates_of(now))
+        or set(documents_of(was)) & set(documents_of(now))
+        or (was.point and was.point == now.point)
+        or (was.county and now.county and normalise(was.county) == normalise(now.county))
+    )
+
+
+def _restore(was: Listing, now: Listing) -> Listing:
+    """The new listing with the accepted values where its own cannot be read; itself if all can be."""
+    values: dict[str, object] = {}
+    if was.state and not now.state and not _says_no_more(was, now):
+        return was  # rows of several namesakes, which only their states kept apart
+    if was.state and not now.state:
+        values |= {"state": was.state, "state_text": None}
+    if was.since and (not now.since or set(dates_of(now)) < set(dates_of(was))) and _same_rows(was, now):
+        values |= {"since": was.since, "dates": was.dates}
+    for field in ("name", "city", "county"):
+        before, after = getattr(was, field), getattr(now, field)
+        if before and after and before != after and is_worse(before, after):
+            values[field] = before
+    if was.attributes != now.attributes:
+        before_texts = dict(was.attributes)
+        attributes = tuple(
+            (column, before_texts[column])
+            if column in before_texts and is_worse(before_texts[column], text)
+            else (column, text)
+            for column, text in now.attributes
+        )
+        if attributes != now.attributes:
+            values["attributes"] = attributes
+    return replace(now, **values) if values else now  # type: ignore[arg-type]
+
+
+def _says_no_more(was: Listing, now: Listing) -> bool:
+    """Whether the dates and documents of a listing were all accepted before."""
+    return set(dates_of(now)) <= set(dates_of(was)) and set(documents_of(now)) <= set(documents_of(was))
+
+
+def _same_rows(was: Listing, now: Listing) -> bool:
+    """Whether fewer dates are unreadable ones, not those of a row that is gone with its values."""
+    return not now.since or was.attributes == now.attributes
+
+
+def _join_spellings(
+    known: Mapping[str, Listing], lost: Iterable[Listing], listings: list[Listing], strangers: list[int]
+) -> list[Listing]:
+    """Put rows of an agency that is there under another spelling into its listing.
+
+    A new listing is one, if an accepted listing of the same state is spelled alike, is still published, and
+    nothing speaks against it (`_may_be_spelled`). One whose other spelling is lost is left for the diff.
+    """
+    if not strangers:
+        return listings
+    by_spelling: dict[str, list[Listing]] = defaultdict(list)
+    wanted = {mark for at in strangers for mark in spellings(listings[at])}
+    states = {listings[at].state for at in strangers} - {None}
+    for listing in known.values():
+        for mark in spellings(listing) & wanted if listing.state in states else ():
+            by_spelling[mark].append(listing)
+    gone = {listing.key for listing in lost}
+    positions = {listing.key: at for at, listing in enumerate(listings)}
+    dropped: set[int] = set()
+    for at in strangers:
+        row = listings[at]
+        alike = {x.key: x for mark in spellings(row) for x in by_spelling[mark] if _may_be_spelled(x, row)}
+        if len(alike) != 1:
+            continue
+        (key,) = alike
+        if key in gone or key not in positions or positions[key] in dropped:
+            continue
+        listings[positions[key]] = _joined(listings[positions[key]], row)
+        dropped.add(at)
+    return [listing for at, listing in enumerate(listings) if at not in dropped]
+
+
+def _may_be_spelled(was: Listing, row: Listing) -> bool:
+    """Whether nothing says that a row is another agency than one that is spelled alike.
+
+    Namesakes of other counties, cities, ids or points are others; so is a row with the very name, which
+    `identity.keyed` keeps apart on purpose.
+    """
+    if was.state != row.state or was.name == row.name or row.key.split("~")[0] == was.key.split("~")[0]:
+        return False
+    for one, other in ((was.city, row.city), (was.county, row.county)):
+        if one and other and normalise(one) != normalise(other):
+            return False
+    pairs = ((was.source_id, row.source_id), (was.point, row.point))
+    return not any(one and other and one != other for one, other in pairs)
+
+
+def _joined(one: Listing, row: Listing) -> Listing:
+    """The listing with what a further row of it says."""
+    days = tuple(sorted({*dates_of(one), *dates_of(row)}))
+    documents = tuple(sorted({*documents_of(one), *documents_of(row)}))
+    texts: dict[str, set[str]] = defaultdict(set)
+    for column, text in (*one.attributes, *row.attributes):
+        texts[column].update(part.strip() for part in text.split(";"))
+    return replace(
+        one,
+        county=one.county or row.county,
+        city=one.city or row.city,
+        since=days[0] if days else None,
+        dates=days,
+        url=documents[0] if documents else None,
+        documents=documents,
+        attributes=tuple((column, "; ".join(sorted(texts[column]))) for column in sorted(texts)),
+    )

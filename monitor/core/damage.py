@@ -1,0 +1,66 @@
+"""Text that a publisher's software damaged: broken encodings, question marks in place of letters.
+
+A name that only became worse text is the name that it was. Nothing here guesses what a text was; it is asked
+whether a text can be a damaged form of one that is known.
+"""
+
+from __future__ import annotations
+
+import re
+
+from monitor.core.wording import normalise
+
+_CP1252 = {
+    ord(bytes([byte]).decode("cp1252")): byte
+    for byte in range(0x80, 0xA0)
+    if byte not in (0x81, 0x8D, 0x8F, 0x90, 0x9D)
+}
+_NEXT = "[" + "".join(map(chr, [*range(0x80, 0xC0), *_CP1252])) + "]"
+# one character of UTF-8 whose bytes were read as characters: what its first byte says follows
+_FOREIGN = re.compile(f"[\xc2-\xdf]{_NEXT}|[\xe0-\xef]{_NEXT}{{2}}|[\xf0-\xf4]{_NEXT}{{3}}")
+_LOST = re.compile("[\ufffd\x80-\x9f?]")
+_PASSES = 2  # text that was broken twice is common, three times is not
+
+
+def looks_damaged(text: str) -> bool:
+    """Whether a text shows what broken encodings leave behind: UTF-8 read as another encoding, replacement
+    characters, control characters, question marks.
+    """
+    return _LOST.search(text) is not None or (not text.isascii() and mend(text) != text)
+
+
+def mend(text: str) -> str:
+    """The text with UTF-8 that was read as Windows-1252 or Latin-1 read as UTF-8: "CaÃ±on" is "Cañon"."""
+    for _ in range(_PASSES):
+        mended = _FOREIGN.sub(_decode, text)
+        if mended == text:
+            break
+        text = mended
+    return text
+
+
+def is_worse(before: str, after: str) -> bool:
+    """Whether ``after`` is a damaged form of ``before``, or ``before`` without its letters beyond ASCII.
+
+    What people do not read as a difference (`normalise`) is no damage, and neither is text that got better.
+    """
+    if normalise(before) == normalise(after):
+        return looks_damaged(after) and not looks_damaged(before)
+    if not looks_damaged(after) and (before.isascii() or not after.isascii()):
+        return False
+    if looks_damaged(before):
+        return False
+    return skeleton(before) == skeleton(after) or normalise(mend(after)) == normalise(before)
+
+
+def skeleton(text: str) -> str:
+    """What no broken encoding touches: the letters and digits of ASCII, without case."""
+    return "".join(c for c in text.casefold() if c.isascii() and c.isalnum())
+
+
+def _decode(match: re.Match[str]) -> str:
+    run = match[0]
+    try:
+        return bytes(_CP1252.get(ord(c), ord(c)) for c in run).decode()
+    except ValueError:
+        return run

@@ -1,0 +1,100 @@
+"""What one poll received: the content, parsed at most once, and the evidence of how it came."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from sqlalchemy.engine import Connection
+
+from monitor.core.identity import digest
+from monitor.domain import Publication
+from monitor.errors import ParseError
+from monitor.fetch import Fetched, FetchEvidence, NotModified
+from monitor.parser import IN_PROCESS, Parser
+from monitor.polling.values import PolledSource
+from monitor.storage.lists import bodies
+from monitor.storage.lists.history import Attempt
+
+
+@dataclass
+class Received:
+    """What one poll received. ``hash`` names the content, also when the server only answered that it is
+    unmodified.
+    """
+
+    watch: PolledSource
+    got: Fetched | NotModified
+    now: datetime
+    parser: Parser = IN_PROCESS
+    _publication: Publication | None = field(default=None, repr=False)
+    _digest: str = ""
+
+    @property
+    def hash(self) -> str:
+        known = self.got.sha256 if isinstance(self.got, Fetched) else self.got.validators.hash
+        assert known is not None  # only validators with a kept body are sent
+        return known
+
+    def body(self, conn: Connection) -> bytes:
+        """The body; read from the store when the server did not send it."""
+        if isinstance(self.got, Fetched):
+            return self.got.body
+        kept = bodies.load_body(conn, self.hash)
+        if kept is None:
+            raise ParseError(
+                "the server says that nothing changed, and what it gave before is no longer kept"
+            )
+        return kept
+
+    def publication(self, body: bytes) -> Publication:
+        """Parse the content, once per poll. Raises ParseError."""
+        if self._publication is None:
+            self.remember(self.parser.parse(body, self.watch.options))
+        assert self._publication is not None
+        return self._publication
+
+    def remember(self, publication: Publication) -> None:
+        """Keep what the content is, so that it is parsed once."""
+        self._publication, self._digest = publication, digest(publication.listings)
+
+    @property
+    def digest(self) -> str:
+        """A hash of the set of listings; available once the content is parsed."""
+        assert self._publication is not None
+        return self._digest
+
+    def attempt(self, outcome: str, reason: str = "") -> Attempt:
+        return attempt_of(self.watch, self.now, outcome, reason, self.got, self.hash)
+
+
+def attempt_of(
+    watch: PolledSource,
+    now: datetime,
+    outcome: str,
+    reason: str,
+    got: FetchEvidence | None,
+    sha256: str | None = None,
+) -> Attempt:
+    """The row of one attempt to fetch, with all its evidence."""
+    if got is None:
+        return Attempt(source=watch.name, at=now, outcome=outcome, reason=reason)
+    fetched = got if isinstance(got, Fetched) else None
+    # the addresses that led to the one that answered
+    passed = (got.url, *got.redirects[:-1]) if got.redirects else ()
+    return Attempt(
+        source=watch.name,
+        at=now,
+        outcome=outcome,
+        reason=reason,
+        status=got.status,
+        url=got.final_url,
+        redirects=passed,
+        headers=got.headers,
+        wire_bytes=got.wire_bytes,
+        size=len(fetched.body) if fetched else None,
+        hash=fetched.sha256 if fetched else sha256,
+        wire_hash=hashlib.sha256(fetched.wire).hexdigest() if fetched and fetched.wire else None,
+        duration=got.duration,
+    )
