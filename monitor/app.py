@@ -11,7 +11,7 @@ import asyncio
 import logging
 import os
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
@@ -22,7 +22,7 @@ from monitor.errors import MonitorError
 if TYPE_CHECKING:
     from sqlalchemy import Engine
 
-    from monitor.channels import Channel
+    from monitor.channels import Channel, OperatorAddress
     from monitor.config import Settings
     from monitor.domain import Listing, Placement
     from monitor.fetch import Fetcher
@@ -203,8 +203,8 @@ def open_channels(settings: Settings, clock: Callable[[], datetime] = now) -> di
     }
 
 
-def operator_addresses(settings: Settings) -> dict[str, Mapping[str, str]]:
-    """The operator's own addresses by channel, each by place; only channels that can have some."""
+def operator_addresses(settings: Settings) -> dict[str, tuple[OperatorAddress, ...]]:
+    """The operator's own addresses by channel; only channels that can have some."""
     from monitor.channels.kinds import KINDS
 
     found = {name: kind.operator_addresses(settings.channel(name)) for name, kind in KINDS.items()}
@@ -512,7 +512,7 @@ def follow_channels(components: Components) -> None:
         subscribers.follow_channels(
             components.engine,
             components.keys,
-            channels=addresses,
+            addresses=addresses,
             sources=list(components.settings.watched),
             now=components.clock(),
             channel=channel,

@@ -11,7 +11,7 @@ import secrets
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -21,6 +21,7 @@ from sqlalchemy.engine import Engine
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
+from monitor.channels import OperatorAddress
 from monitor.keys import KeyFile
 from monitor.storage import engine as db
 from monitor.storage import migrate
@@ -46,6 +47,11 @@ TOGETHER = {
 """Files whose tests share what is dear to make: a browser, a story told. pytest-xdist's own groups are
 silently none with pytest 9.2.
 """
+
+
+def own(chats: Mapping[str, str]) -> tuple[OperatorAddress, ...]:
+    """The operator's own addresses, given by place."""
+    return tuple(OperatorAddress(place, chat) for place, chat in chats.items())
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -14,7 +14,8 @@ when ``stop`` is none).
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
@@ -64,6 +65,15 @@ class Channel(Protocol):
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class OperatorAddress:
+    """An address in the configuration that follows a place, and the language of what it gets."""
+
+    place: str
+    address: str
+    language: str = "en"
 
 
 class ChannelKind(ABC, Generic[S]):
@@ -131,8 +141,8 @@ class ChannelKind(ABC, Generic[S]):
 
         return messages.render
 
-    def operator_addresses(self, section: S) -> Mapping[str, str] | None:
-        """Return the operator's own addresses, by place; None if this kind has none."""
+    def operator_addresses(self, section: S) -> tuple[OperatorAddress, ...] | None:
+        """Return the operator's own addresses; None if this kind has none."""
         return None
 
     def absence(self, section: S) -> tuple[bool, str] | None:

@@ -10,6 +10,7 @@ from typing import Any
 from monitor.channels import ChannelKind
 from monitor.channels.email import EmailKind
 from monitor.channels.telegram import TelegramKind
+from monitor.channels.webhook import WebhookKind
 from monitor.errors import UsageError
 from monitor.keys import KeyFile
 from monitor.settings_types import nearest
@@ -19,6 +20,7 @@ KINDS: dict[str, ChannelKind[Any]] = {
     for kind in (
         EmailKind(),
         TelegramKind(),
+        WebhookKind(),
     )
 }
 

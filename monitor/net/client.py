@@ -101,13 +101,13 @@ class HttpClient:
         try:
             self._client = httpx.Client(
                 headers={
-                    "User-Agent": _format_user_agent(contact),
+                    "User-Agent": format_user_agent(contact),
                     "Accept": "*/*",
                     "Accept-Encoding": "gzip, deflate",
                 },
                 proxy=proxy,
                 trust_env=trust_env,
-                verify=_load_certificates(trust_env),
+                verify=load_certificates(trust_env),
                 follow_redirects=False,
                 event_hooks={"response": [_hide_location]},
                 # None is kept: no request depends on an earlier one.
@@ -210,7 +210,7 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
         cause = cause.__cause__ or cause.__context__
 
 
-def _load_certificates(trust_env: bool) -> ssl.SSLContext:
+def load_certificates(trust_env: bool) -> ssl.SSLContext:
     """The certificates that are trusted: the packaged ones, or those that the environment names instead."""
     named = (os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR")) if trust_env else (None, None)
     return _certificates(*named)
@@ -224,7 +224,7 @@ def _certificates(file: str | None, folder: str | None) -> ssl.SSLContext:
     return httpx.create_ssl_context(trust_env=bool(file or folder))
 
 
-def _format_user_agent(contact: str) -> str:
+def format_user_agent(contact: str) -> str:
     """A contact that is not ASCII, or has a line break, cannot stand in a header."""
     name = f"map-monitor/{__version__}"
     plain = "".join(c for c in contact if c.isascii() and c.isprintable() and c not in "()\\").strip()

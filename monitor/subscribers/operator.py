@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import logging
 import secrets
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy.engine import Connection, Engine
 
+from monitor.channels import OperatorAddress
 from monitor.channels.kinds import lookup, mask, normalise_address
 from monitor.errors import UsageError
 from monitor.keys import KeyFile
@@ -144,22 +145,23 @@ def listed(engine: Engine, keys: KeyFile) -> tuple[Listed, ...]:
 def follow_channels(
     engine: Engine,
     keys: KeyFile,
-    channels: Mapping[str, str],
+    addresses: Collection[OperatorAddress],
     sources: Collection[str],
     now: datetime,
     *,
     channel: str,
-    language: str = "en",
     state_of_zip: Callable[[str], str | None] = state_of_zip,
 ) -> Followed:
-    """Make the operator's own addresses (by place: ``channels``) exactly the subscribers of origin "config".
-    Runs at every start.
+    """Make the operator's own addresses exactly the subscribers of origin "config". Runs at every start.
 
     A chat with several places is one subscriber. A chat that was added in another way keeps what it follows.
     """
     chats: dict[str, set[str]] = {}
-    for place, chat in channels.items():
-        chats.setdefault(normalise_address(channel, chat), set()).add(place)
+    languages: dict[str, str] = {}
+    for own in addresses:
+        chat = normalise_address(channel, own.address)
+        chats.setdefault(chat, set()).add(own.place)
+        languages[chat] = own.language
     added = ended = 0
     suppressed: list[str] = []
     with db.transaction(engine) as conn:
@@ -172,7 +174,7 @@ def follow_channels(
                 suppressed += sorted(places)
                 continue
             requested = wanted(places, sources, state_of_zip)
-            subscriber, new = _admit(conn, keys, channel, chat, CONFIG, now, language)
+            subscriber, new = _admit(conn, keys, channel, chat, CONFIG, now, languages[chat])
             added += new
             people.follow(conn, subscriber, requested, now)
             known_now = people.get(conn, subscriber)

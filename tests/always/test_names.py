@@ -73,6 +73,7 @@ ALLOWED: dict[str, str] = {
     "bot": "words",
     "channels": "line",
     "cli": "letter line words",
+    "config": "words",
     "core": "doubts marks words",
     "demo": "line waiting",
     "fetch": "words",

@@ -23,6 +23,7 @@ from monitor.places import load
 from monitor.storage import engine as db
 from monitor.storage import people
 from monitor.storage.lists.tables import SourceRow
+from tests.conftest import own
 from tests.peers.botapi import BotApi, Notice, Post
 
 RING, ICE = "Ring's Active Agency Map", "ICE 287(g) agreements"
@@ -143,7 +144,7 @@ class World:
     def configured(self, chat: str, place: str = "IL") -> None:
         """The operator's channels are exactly this chat."""
         subscribers.follow_channels(
-            self.engine, self.keys, {place: chat}, ["ring"], self.now, channel="telegram"
+            self.engine, self.keys, own({place: chat}), ["ring"], self.now, channel="telegram"
         )
 
     def read_well(self, source: str, at: datetime) -> None:

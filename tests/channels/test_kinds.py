@@ -43,16 +43,16 @@ from tests.outbox.world import HAMMOND, World, locate
 KEY = KeyFile.of_master(bytes(range(32)))
 
 
-class WebhookSection(ChannelSection):
-    """``[webhook]``"""
+class JsonPostSection(ChannelSection):
+    """``[jsonpost]``"""
 
     enabled: bool = False
 
 
-class WebhookChannel:
+class JsonPostChannel:
     """Posts a JSON object to each address."""
 
-    name, concurrency = "webhook", 2
+    name, concurrency = "jsonpost", 2
 
     async def __aenter__(self) -> Self:
         return self
@@ -63,7 +63,7 @@ class WebhookChannel:
         return None
 
     def lane(self, address: str) -> str:
-        return KINDS["webhook"].lane(address)
+        return KINDS["jsonpost"].lane(address)
 
     async def send(self, message: dict[str, Any], envelope: Envelope) -> None:
         body = json.dumps(message | {"id": envelope.message_id}).encode()
@@ -76,11 +76,11 @@ class WebhookChannel:
             raise Transient(f"the hook does not answer: {type(error).__name__}") from None
 
 
-class WebhookKind(ChannelKind[WebhookSection]):
+class JsonPostKind(ChannelKind[JsonPostSection]):
     """JSON by POST."""
 
-    name = "webhook"
-    section = WebhookSection
+    name = "jsonpost"
+    section = JsonPostSection
 
     def normalise(self, address: str) -> str:
         if urlsplit(address).scheme not in {"http", "https"}:
@@ -98,11 +98,11 @@ class WebhookKind(ChannelKind[WebhookSection]):
     def lane(self, address: str) -> str:
         return urlsplit(address).netloc
 
-    def is_configured(self, section: WebhookSection) -> bool:
+    def is_configured(self, section: JsonPostSection) -> bool:
         return section.enabled
 
-    def open(self, section: WebhookSection, clock: Callable[[], datetime]) -> WebhookChannel:
-        return WebhookChannel()
+    def open(self, section: JsonPostSection, clock: Callable[[], datetime]) -> JsonPostChannel:
+        return JsonPostChannel()
 
     def renderer(self) -> Callable[[Message, Sender], dict[str, Any]]:
         return render_json
@@ -153,7 +153,7 @@ class Hooks:
 @pytest.fixture
 def hooks(monkeypatch: pytest.MonkeyPatch) -> Iterator[Hooks]:
     """A peer for the channel, which is registered as any other is: by one line."""
-    monkeypatch.setitem(KINDS, "webhook", WebhookKind())
+    monkeypatch.setitem(KINDS, "jsonpost", JsonPostKind())
     with Hooks() as running:
         yield running
 
@@ -161,7 +161,7 @@ def hooks(monkeypatch: pytest.MonkeyPatch) -> Iterator[Hooks]:
 class Installation:
     """A configuration with the channel, and a database with somebody's changes in it."""
 
-    def __init__(self, folder: Path, configuration: str = "[webhook]\nenabled = true\n") -> None:
+    def __init__(self, folder: Path, configuration: str = "[jsonpost]\nenabled = true\n") -> None:
         self.config = folder / "config.toml"
         self.config.write_text(f'[data]\nfolder = "data"\n{configuration}')
         data = folder / "data"
@@ -174,7 +174,7 @@ class Installation:
         runner = CliRunner(env={"MONITOR_TEST_POSTGRES": None})
         return runner.invoke(root, [command, "--config", str(self.config), *rest])
 
-    def add(self, address: str, channel: str = "webhook") -> Result:
+    def add(self, address: str, channel: str = "jsonpost") -> Result:
         return self.monitor("subscribers", "add", channel, address, "46320", "--source", "ring")
 
     def deliver(self) -> dict[str, int]:
@@ -203,9 +203,9 @@ def test_addresses_are_compared_as_their_channel_says(tmp_path: Path, hooks: Hoo
     assert "exists already" in ours.add(upper.replace("http:", "HTTP:")).output
     assert ours.deliver()["sent"] == 2
     assert sorted(path for path, _ in hooks.posts) == ["/Hook/AbC", "/hook/abc"]
-    removed = ours.monitor("subscribers", "remove", "--channel", "webhook", lower)
+    removed = ours.monitor("subscribers", "remove", "--channel", "jsonpost", lower)
     assert removed.exit_code == 0
-    assert ours.monitor("subscribers", "list").stdout.count("webhook") == 1
+    assert ours.monitor("subscribers", "list").stdout.count("jsonpost") == 1
 
 
 def test_its_addresses_are_masked_in_lists_and_never_logged(
@@ -245,16 +245,16 @@ def test_a_mailbox_stands_in_for_any_channel_and_is_cleared_when_somebody_is_era
         mail = message_from_bytes(file.read_bytes(), policy=policy.default)
         assert isinstance(mail, EmailMessage)
         assert "Hammond Police Department" in mail.get_content()
-    erased = ours.monitor("subscribers", "erase", "--channel", "webhook", hooks.url("/hook/abc"))
+    erased = ours.monitor("subscribers", "erase", "--channel", "jsonpost", hooks.url("/hook/abc"))
     assert "1 files deleted" in erased.output
     assert len(list((tmp_path / "mailbox").glob("*.eml"))) == 1
 
 
 def test_an_unknown_channel_is_refused_with_the_nearest_known_one(tmp_path: Path, hooks: Hooks) -> None:
     ours = Installation(tmp_path)
-    refused = ours.add(hooks.url("/x"), channel="webhok")
+    refused = ours.add(hooks.url("/x"), channel="jsonpots")
     assert refused.exit_code == 2
-    assert "did you mean webhook?" in refused.stderr
+    assert "did you mean jsonpost?" in refused.stderr
     for use in (normalise_address, lambda channel, address: lookup(KEY, channel, address)):
         with pytest.raises(UsageError, match=r"no channel 'emial'.*did you mean email\?"):
             use("emial", "ann@example.org")
@@ -263,17 +263,19 @@ def test_an_unknown_channel_is_refused_with_the_nearest_known_one(tmp_path: Path
 
 def test_its_section_is_part_of_the_configuration_and_checked(tmp_path: Path, hooks: Hooks) -> None:
     config = tmp_path / "config.toml"
-    config.write_text("[webhook]\nenabeld = true\n")
-    with pytest.raises(ConfigError, match=r"webhook\.enabeld: unknown key; did you mean webhook\.enabled\?"):
+    config.write_text("[jsonpost]\nenabeld = true\n")
+    with pytest.raises(
+        ConfigError, match=r"jsonpost\.enabeld: unknown key; did you mean jsonpost\.enabled\?"
+    ):
         load(config, {})
-    section = load(None, {"MONITOR_WEBHOOK__ENABLED": "true"}).channel("webhook")
-    assert isinstance(section, WebhookSection)
+    section = load(None, {"MONITOR_JSONPOST__ENABLED": "true"}).channel("jsonpost")
+    assert isinstance(section, JsonPostSection)
     assert section.enabled
 
 
 def test_a_section_of_no_channel_is_refused() -> None:
-    with pytest.raises(ConfigError, match="webhook: unknown key"):
-        load(None, {"MONITOR_WEBHOOK__ENABLED": "true"})
+    with pytest.raises(ConfigError, match="jsonpost: unknown key"):
+        load(None, {"MONITOR_JSONPOST__ENABLED": "true"})
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from monitor.errors import Permanent, Transient
 from monitor.storage import people, schema
 from monitor.storage.deliveries import endings, queue
 from monitor.storage.engine import reading, transaction
+from tests.conftest import own
 from tests.outbox.world import GARY, HAMMOND, STATE_POLICE, Recorder, World, one_due
 
 HOUR = timedelta(hours=1)
@@ -175,7 +176,7 @@ def test_a_configured_group_that_moved_is_followed_there_and_stays_as_it_is_conf
     world: World, caplog: pytest.LogCaptureFixture
 ) -> None:
     subscribers.follow_channels(
-        world.engine, world.keys, {"IN": "-100"}, ["ring"], world.now, channel="telegram"
+        world.engine, world.keys, own({"IN": "-100"}), ["ring"], world.now, channel="telegram"
     )
     world.publish(HAMMOND)
     world.publish(GARY)
@@ -186,7 +187,7 @@ def test_a_configured_group_that_moved_is_followed_there_and_stays_as_it_is_conf
     channel.will("-100200", None, Transient("flood"))
     assert world.send(channel).retried == 1
     subscribers.follow_channels(
-        world.engine, world.keys, {"IN": "-100"}, ["ring"], world.now, channel="telegram"
+        world.engine, world.keys, own({"IN": "-100"}), ["ring"], world.now, channel="telegram"
     )  # a restart
     world.later(hours=1)
     channel.will("-100", moved)
@@ -198,7 +199,7 @@ def test_a_configured_group_that_moved_is_followed_there_and_stays_as_it_is_conf
 
 def test_each_alert_that_a_configured_chat_refuses_is_a_dead_letter(world: World) -> None:
     subscribers.follow_channels(
-        world.engine, world.keys, {"IN": "@lakes"}, ["ring"], world.now, channel="telegram"
+        world.engine, world.keys, own({"IN": "@lakes"}), ["ring"], world.now, channel="telegram"
     )
     world.publish(HAMMOND)
     world.publish(GARY)

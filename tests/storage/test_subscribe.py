@@ -21,6 +21,7 @@ from monitor.storage.deliveries.tables import DeliveryRow
 from monitor.storage.people import Follow
 from monitor.storage.people.tables import SubscriberRow, SubscriptionRow
 from monitor.subscribers import Added
+from tests.conftest import own
 
 
 def add(
@@ -201,16 +202,18 @@ def test_configured_channels_come_and_go_with_the_configuration(
     engine: Engine, keys: KeyFile, now: datetime
 ) -> None:
     both = subscribers.follow_channels(
-        engine, keys, {"IL": "@illinois", "IN": "@indiana"}, ["ring"], now, channel="telegram"
+        engine, keys, own({"IL": "@illinois", "IN": "@indiana"}), ["ring"], now, channel="telegram"
     )
     assert (both.added, both.ended) == (2, 0)
     again = subscribers.follow_channels(
-        engine, keys, {"IL": "@Illinois", "IN": "@indiana"}, ["ring"], now, channel="telegram"
+        engine, keys, own({"IL": "@Illinois", "IN": "@indiana"}), ["ring"], now, channel="telegram"
     )
     assert (again.added, again.ended) == (0, 0)
     before = channels(engine, keys)
 
-    one = subscribers.follow_channels(engine, keys, {"IL": "@illinois"}, ["ring"], now, channel="telegram")
+    one = subscribers.follow_channels(
+        engine, keys, own({"IL": "@illinois"}), ["ring"], now, channel="telegram"
+    )
     assert (one.added, one.ended) == (0, 1)
     assert channels(engine, keys) == {number: places for number, places in before.items() if places == {"IL"}}
 
@@ -219,10 +222,10 @@ def test_one_chat_for_several_places_is_one_subscriber_and_follows_exactly_them(
     engine: Engine, keys: KeyFile, now: datetime
 ) -> None:
     first = {"IL": "@lakes", "WI": "@lakes", "60601": "@lakes"}
-    subscribers.follow_channels(engine, keys, first, ["ring", "ice-287g"], now, channel="telegram")
+    subscribers.follow_channels(engine, keys, own(first), ["ring", "ice-287g"], now, channel="telegram")
     assert list(channels(engine, keys).values()) == [{"IL", "WI", "60601"}]
     subscribers.follow_channels(
-        engine, keys, {"IL": "@lakes", "MI": "@lakes"}, ["ring"], now, channel="telegram"
+        engine, keys, own({"IL": "@lakes", "MI": "@lakes"}), ["ring"], now, channel="telegram"
     )
     (listed,) = subscribers.listed(engine, keys)
     assert listed.follows == (Follow("ring", "IL"), Follow("ring", "MI"))
@@ -232,8 +235,8 @@ def test_a_chat_added_by_hand_keeps_what_it_follows_when_it_leaves_the_configura
     engine: Engine, keys: KeyFile, now: datetime
 ) -> None:
     by_hand = add(engine, keys, now, "@lakes", "MI", channel="telegram")
-    subscribers.follow_channels(engine, keys, {"IL": "@lakes"}, ["ring"], now, channel="telegram")
-    subscribers.follow_channels(engine, keys, {}, ["ring"], now, channel="telegram")
+    subscribers.follow_channels(engine, keys, own({"IL": "@lakes"}), ["ring"], now, channel="telegram")
+    subscribers.follow_channels(engine, keys, own({}), ["ring"], now, channel="telegram")
     assert follows(engine, by_hand.subscriber) >= {("ring", "MI", None)}
 
 
@@ -241,7 +244,7 @@ def test_a_suppressed_chat_is_reported_and_stays_out(engine: Engine, keys: KeyFi
     with db.transaction(engine) as conn:
         people.suppress(conn, "telegram", keys.lookup("telegram", "@gone"), "the bot was removed", now)
     followed = subscribers.follow_channels(
-        engine, keys, {"IL": "@gone", "IN": "@here"}, ["ring"], now, channel="telegram"
+        engine, keys, own({"IL": "@gone", "IN": "@here"}), ["ring"], now, channel="telegram"
     )
     assert (followed.added, followed.suppressed) == (1, ("IL",))
 
@@ -251,7 +254,7 @@ def test_a_wrong_chat_in_the_configuration_changes_nothing(
 ) -> None:
     with pytest.raises(UsageError):
         subscribers.follow_channels(
-            sqlite_engine, keys, {"IN": "@here", "IL": "not a chat"}, ["ring"], now, channel="telegram"
+            sqlite_engine, keys, own({"IN": "@here", "IL": "not a chat"}), ["ring"], now, channel="telegram"
         )
     assert subscribers.listed(sqlite_engine, keys) == ()
 

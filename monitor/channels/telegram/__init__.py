@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 import time
 import unicodedata
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from monitor.channels import Channel, ChannelKind, mask_middle
+from monitor.channels import Channel, ChannelKind, OperatorAddress, mask_middle
 from monitor.channels.telegram.section import TelegramSection
 from monitor.domain import Envelope, Rendered
 from monitor.errors import UsageError
@@ -58,9 +58,9 @@ class TelegramKind(ChannelKind[TelegramSection]):
             token=section.token.get_secret_value(), base_url=section.base_url, clock=time.monotonic
         )
 
-    def operator_addresses(self, section: TelegramSection) -> Mapping[str, str]:
+    def operator_addresses(self, section: TelegramSection) -> tuple[OperatorAddress, ...]:
         """The chats of ``[telegram.channels]``."""
-        return section.channels
+        return tuple(OperatorAddress(place, chat) for place, chat in section.channels.items())
 
     def absence(self, section: TelegramSection) -> tuple[bool, str] | None:
         """A mistake if channels are configured."""

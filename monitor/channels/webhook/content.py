@@ -1,0 +1,107 @@
+"""What a webhook says: a message as a JSON object with structured fields, and as plain text for chats."""
+
+from __future__ import annotations
+
+import html
+import re
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from monitor import messages
+from monitor.channels.placeholders import PATTERN
+from monitor.domain import Kind, Listing, Told
+from monitor.messages import Message, Sender
+from monitor.messages.model import Alert
+from monitor.messages.placements import describe_placement
+
+
+@dataclass(frozen=True, slots=True)
+class WebhookMessage:
+    """``kind`` names the event ("agency.changed", "notice"), ``data`` is its object, ``blocks`` are pieces of
+    plain text in reading order, ``link`` leads to more.
+    """
+
+    kind: str
+    data: dict[str, Any]
+    subject: str
+    blocks: tuple[str, ...]
+    link: str | None
+
+
+def render_webhook(message: Message, sender: Sender) -> WebhookMessage:
+    """Render a message for a webhook."""
+    rendered = messages.render(message, sender)
+    blocks = tuple(filter(None, (to_plain_text(block) for block in rendered.blocks)))
+    if isinstance(message, Alert):
+        return WebhookMessage(
+            "agency.changed", describe_alert(message), rendered.subject, blocks, message.permalink
+        )
+    data = {"subject": rendered.subject, "text": "\n\n".join(blocks), "language": message.language}
+    return WebhookMessage("notice", data, rendered.subject, blocks, None)
+
+
+def describe_alert(alert: Alert) -> dict[str, Any]:
+    """An alert as an object; docs/webhooks.md describes its fields."""
+    return {
+        "source": alert.source,
+        "list": alert.title,
+        "publisher": alert.publisher,
+        "language": alert.language,
+        "changes": [_describe_change(told, alert.language) for told in alert.told],
+        "meaning": _describe_meaning(alert),
+        "was_held": alert.held,
+        "late": alert.late,
+        "sample": alert.sample,
+        "links": {"changes": alert.permalink, "official": alert.official_url},
+    }
+
+
+def to_plain_text(block: str) -> str:
+    """A block of Telegram's HTML as plain text; a link's address stands behind its words."""
+    text = re.sub(r'<a href="([^"]*)">(.*?)</a>', r"\2: \1", block, flags=re.DOTALL)
+    text = html.unescape(re.sub(r"<[^>]*>", "", text))
+    return "\n".join(line.rstrip() for line in text.splitlines() if not PATTERN.search(line)).strip()
+
+
+def _describe_change(told: Told, language: str) -> dict[str, Any]:
+    change = told.change
+    kind = "renamed" if change.renamed else change.kind.value
+    if change.kind is Kind.ADDED and change.previous is not None:
+        kind = "listed_again"
+    return {
+        "kind": kind,
+        "agency": _describe_listing(change.subject),
+        "before": _describe_listing(change.before) if change.kind is Kind.CHANGED else None,
+        "fields": list(change.fields),
+        "places": list(told.because),
+        "placement": describe_placement(told.reason, language) or None,
+        "confidence": told.confidence.value,
+        "interval": {"not_before": _iso(told.not_before), "not_after": _iso(told.not_after)},
+    }
+
+
+def _describe_meaning(alert: Alert) -> dict[str, Any] | None:
+    if (meaning := alert.meaning) is None:
+        return None
+    text = meaning.es if alert.language == "es" else meaning.en
+    return {"text": text, "since": meaning.since.isoformat(), "citation": meaning.citation}
+
+
+def _describe_listing(listing: Listing | None) -> dict[str, Any] | None:
+    if listing is None:
+        return None
+    return {
+        "key": listing.key,
+        "name": listing.name,
+        "city": listing.city,
+        "county": listing.county,
+        "state": listing.state,
+        "own_date": listing.since.isoformat() if listing.since else None,
+        "url": listing.url,
+        "attributes": dict(listing.attributes),
+    }
+
+
+def _iso(at: datetime | None) -> str | None:
+    return at.isoformat(timespec="seconds") if at else None

@@ -1,0 +1,105 @@
+"""Posts to webhooks. An answer decides: 2xx settles, 410 ends, the rest is tried again for three days."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
+from types import TracebackType
+from typing import Any, Self
+
+from monitor.channels.webhook.content import WebhookMessage
+from monitor.channels.webhook.section import WebhookEntry
+from monitor.channels.webhook.shapes import shape_request
+from monitor.domain import Envelope
+from monitor.errors import Permanent, Transient
+from monitor.net.post import PostAnswer, PostClient, PostFailed
+
+_LONGEST_WAIT = timedelta(hours=12)
+GONE = 410
+
+
+class WebhookChannel:
+    """The webhooks of the configuration. An address is the name of an entry: no stored row holds a URL."""
+
+    name = "webhook"
+    concurrency = 8
+
+    def __init__(
+        self, entries: Mapping[str, WebhookEntry], *, allow_private: bool, clock: Callable[[], datetime]
+    ) -> None:
+        self._entries = entries
+        self._client = PostClient(allow_private=allow_private)
+        self._clock = clock
+
+    async def __aenter__(self) -> Self:
+        await self._client.__aenter__()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._client.__aexit__(kind, error, trace)
+
+    def lane(self, address: str) -> str:
+        """One entry: a service that is away holds up no other."""
+        return address
+
+    async def send(self, message: WebhookMessage, envelope: Envelope) -> None:
+        """Post a message to the entry with this name. Raises Transient or Permanent."""
+        entry = self._entries.get(envelope.address)
+        if entry is None:
+            raise Transient("this webhook is not in the configuration any more")
+        request = shape_request(entry, message, make_id(envelope.message_id), self._clock())
+        try:
+            answer = await self._client.request(request.method, request.url, request.body, request.headers)
+        except PostFailed as failed:
+            raise Transient(
+                f"the webhook {failed.reason}", ambiguous=failed.ambiguous, lane=envelope.address
+            ) from None
+        judge_answer(answer, envelope.address)
+
+
+def make_id(message_id: str) -> str:
+    """The id of a message for receivers: the same at each attempt, and it counts nothing."""
+    return "msg_" + hashlib.sha256(message_id.encode()).hexdigest()[:32]
+
+
+def judge_answer(answer: PostAnswer, lane: str) -> None:
+    """Return if the message was taken. Raises Permanent when the address is gone, Transient for the rest."""
+    if 200 <= answer.status < 300:
+        return
+    if answer.status == GONE:
+        raise Permanent("the webhook answered 410: it is gone", address_gone=True)
+    if 300 <= answer.status < 400:
+        raise Transient(
+            f"the webhook answered {answer.status}: redirects are not followed; write its final address",
+            lane=lane,
+        )
+    raise Transient(f"the webhook answered {answer.status}", retry_after=read_wait(answer), lane=lane)
+
+
+def read_wait(answer: PostAnswer) -> timedelta | None:
+    """How long the other side asks us to wait: Retry-After in seconds, or the field of Discord
+    (``retry_after``, seconds) or Matrix (``retry_after_ms``).
+    """
+    seconds = _number(answer.headers.get("retry-after"))
+    if seconds is None:
+        try:
+            content: Any = json.loads(answer.body)
+        except ValueError:
+            content = None
+        if isinstance(content, dict):
+            seconds = _number(content.get("retry_after"))
+            if seconds is None and (milliseconds := _number(content.get("retry_after_ms"))) is not None:
+                seconds = milliseconds / 1000
+    return None if seconds is None else min(timedelta(seconds=seconds), _LONGEST_WAIT)
+
+
+def _number(value: object) -> float | None:
+    try:
+        number = float(str(value))
+    except ValueError:
+        return None
+    return number if 0 <= number < 1e9 else None

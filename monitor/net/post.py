@@ -1,0 +1,136 @@
+"""Requests with a body to addresses that somebody else named: no redirects, no private addresses."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import socket
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from types import TracebackType
+from typing import Self
+
+import httpx
+
+from monitor.net.client import format_user_agent, load_certificates
+from monitor.net.exchange_errors import ExchangeFailed
+
+_LARGEST_ANSWER = 64 * 1024  # bytes of an answer that are read
+_AMBIGUOUS = (httpx.ReadTimeout, httpx.ReadError, httpx.RemoteProtocolError, httpx.CloseError)
+"""Errors that come after the request was written: it may have been carried out."""
+
+
+class PostFailed(ExchangeFailed):
+    """No answer came. ``ambiguous``: the request may have been carried out."""
+
+    def __init__(self, reason: str, *, ambiguous: bool = False) -> None:
+        super().__init__(reason, transient=True)
+        self.ambiguous = ambiguous
+
+
+class ForbiddenAddress(PostFailed):
+    """The host's address is not a public one."""
+
+
+@dataclass(frozen=True, slots=True)
+class PostAnswer:
+    """A whole answer; ``headers`` have lower-case names, ``body`` is cut at 64 KiB."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+class PostClient:
+    """Sends requests with a body; a context manager for asyncio.
+
+    The host's name is resolved here, every address of it must be public unless ``allow_private``, and the
+    request goes to the address that was checked: a name that answers differently a moment later changes
+    nothing. ``timeout`` bounds a whole request.
+    """
+
+    def __init__(self, *, allow_private: bool = False, timeout: timedelta = timedelta(seconds=30)) -> None:
+        self._allow_private = allow_private
+        self._timeout = timeout.total_seconds()
+        self._client: httpx.AsyncClient | None = None
+
+    async def __aenter__(self) -> Self:
+        self._client = httpx.AsyncClient(
+            headers={"User-Agent": format_user_agent("")},
+            timeout=self._timeout,
+            trust_env=False,
+            verify=load_certificates(trust_env=False),
+            follow_redirects=False,
+        )
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._client is not None:
+            await self._client.aclose()
+
+    async def request(self, method: str, url: str, body: bytes, headers: Mapping[str, str]) -> PostAnswer:
+        """Send one request and read its answer, whatever its status. Raises PostFailed."""
+        assert self._client is not None
+        try:
+            async with asyncio.timeout(self._timeout):
+                target = httpx.URL(url)
+                address = await self._resolve(target)
+                async with self._client.stream(
+                    method,
+                    target.copy_with(host=address),
+                    content=body,
+                    headers={**headers, "Host": target.netloc.decode("ascii")},
+                    extensions={"sni_hostname": target.raw_host.decode("ascii")},
+                ) as answer:
+                    content = b""
+                    async for chunk in answer.aiter_bytes():
+                        content += chunk[: _LARGEST_ANSWER - len(content)]
+                        if len(content) >= _LARGEST_ANSWER:
+                            break
+                    return PostAnswer(
+                        answer.status_code, {k.lower(): v for k, v in answer.headers.items()}, content
+                    )
+        except TimeoutError:
+            raise PostFailed(f"gave no answer within {self._timeout:.0f} s", ambiguous=True) from None
+        except _AMBIGUOUS as error:
+            raise PostFailed(f"gave no whole answer ({type(error).__name__})", ambiguous=True) from None
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            raise PostFailed(f"could not be reached ({type(error).__name__})") from None
+
+    async def _resolve(self, url: httpx.URL) -> str:
+        """The address to connect to."""
+        host = url.raw_host.decode("ascii").strip("[]")
+        port = url.port or (443 if url.scheme == "https" else 80)
+        try:
+            found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        except OSError:
+            raise PostFailed("has a host name that cannot be resolved") from None
+        addresses = [str(entry[4][0]) for entry in found]
+        if not addresses:
+            raise PostFailed("has a host name that cannot be resolved")
+        if not self._allow_private and not all(is_public(address) for address in addresses):
+            raise ForbiddenAddress("has an address that is not public")
+        return addresses[0]
+
+
+def is_public(address: str) -> bool:
+    """Whether an IP address is a public one. IPv4 addresses within IPv6 ones (mapped, 6to4, Teredo, NAT64)
+    are judged as what they lead to.
+    """
+    try:
+        ip = ipaddress.ip_address(address.partition("%")[0])
+    except ValueError:
+        return False
+    if isinstance(ip, ipaddress.IPv6Address):
+        inner = ip.ipv4_mapped or ip.sixtofour or (ip.teredo[1] if ip.teredo else None)
+        if inner is None and ip in _NAT64:
+            inner = ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF)
+        if inner is not None:
+            ip = inner
+    return ip.is_global and not ip.is_multicast
+
+
+_NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
