@@ -1,0 +1,97 @@
+"""What is told of invented publishers: nothing false, nearly all that is true, and soon.
+
+Twelve histories, or two hundred with MONITOR_TORTURE=1 (`make torture-sources`).
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from multiprocessing import get_context
+
+import pytest
+
+from monitor.core.diff import apply, diff
+from monitor.domain import Change, Publication
+from monitor.errors import ParseError
+from monitor.sources import parse
+from tests.trust.publishers import ACCIDENTS, PUBLICATIONS, History
+from tests.trust.run import describe, play, watch_of
+from tests.trust.scoring import Score, score
+
+HISTORIES = 200 if os.environ.get("MONITOR_TORTURE") else 12
+MILD = range(12)  # in which every accident happens
+
+
+def _all(judge: Callable[[int], Score], seeds: range) -> Score:
+    total = Score()
+    with ProcessPoolExecutor(os.cpu_count(), mp_context=get_context("spawn")) as pool:
+        for one in pool.map(judge, seeds):
+            total.add(one)
+    return total
+
+
+def _played(seed: int) -> Score:
+    return play(History.of(seed))
+
+
+@dataclass(frozen=True)
+class _Event:
+    time: datetime
+    changes: tuple[Change, ...]
+    verdict: str = "published"
+
+
+def _believed(seed: int) -> Score:
+    """What a program would tell that believes every publication that it can read."""
+    history = History.of(seed)
+    before: Publication | None = None
+    events: list[_Event] = []
+    for one in history.published:
+        try:
+            now = parse(one.body, watch_of(history).options)
+        except ParseError:
+            continue
+        if before is not None:
+            changes = diff(before.listings, now.listings, new_columns=before.columns ^ now.columns)
+            assert set(apply(changes, before.listings)) == set(now.listings)
+            events.append(_Event(one.at, tuple(change for change in changes if not change.quiet)))
+        before = now
+    return score(history, events)
+
+
+def test_what_is_told_of_invented_publishers_is_true_and_soon() -> None:
+    total = _all(_played, range(HISTORIES))
+    summary = "\n".join([*total.examples, describe(total)])
+    assert total.false.total() <= 5 * HISTORIES // 200, summary
+    assert total.share_told >= 0.99, summary
+    assert (total.median("join"), total.median("rename"), total.median("leave")) == (0, 0, 1), summary
+    assert total.longest <= timedelta(days=8), summary
+
+
+def test_the_publishers_are_not_too_mild() -> None:
+    """A program that believes everything tells false news of every kind of accident that shows itself."""
+    total = _all(_believed, MILD)
+    # the reader refuses a file that is cut off in a row, and one without the columns it needs
+    silent = {"reordered", "renamed column", "truncated", "date format", "capitals"}
+    assert total.false.total() >= 3_000
+    assert ACCIDENTS.keys() - silent <= total.false.keys(), describe(total)
+    for kind in (
+        "broken encoding in names",
+        "stale for hours",
+        "stale for minutes",
+        "emptied state column",
+        "cut in the last cell",
+    ):
+        assert total.false[kind], describe(total)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_history_is_the_same_each_time_and_has_its_sixty_publications(seed: int) -> None:
+    one, other = History.of(seed), History.of(seed)
+    assert one == other
+    assert len(one.published) >= PUBLICATIONS
+    assert {truth.kind for truth in one.truths} >= {"join"}
