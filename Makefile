@@ -5,9 +5,9 @@ BIN := .venv/bin
 ARGS ?=
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help demo run test check format lint types contracts torture mutants bench lock wheel clean
+.PHONY: help demo run test check format lint types contracts torture torture-sources mutants bench lock wheel clean
 help:           ## what there is to make
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 12
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 18
 
 .venv/made:
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer with venv is needed (on Debian: python3-venv)" >&2; exit 1; }
@@ -49,6 +49,9 @@ bench: .venv/dev ## the benchmarks, each against its limit or peer
 torture: .venv/dev ## the long kill and fault runs (minutes)
 	MONITOR_TORTURE=1 $(BIN)/pytest -n auto tests/torture tests/subscribers/test_told_once.py \
 		tests/storage/test_killed_conversion.py tests/record/test_log.py $(ARGS)
+
+torture-sources: .venv/dev ## two hundred invented publishers, with a score (tens of minutes)
+	MONITOR_TORTURE=1 $(BIN)/pytest tests/trust $(ARGS)
 
 mutants: .venv/dev ## change one token at a time and see whether a test notices (tens of minutes)
 	$(BIN)/python -m tools.mutants $(ARGS)

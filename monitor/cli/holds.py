@@ -157,7 +157,7 @@ def _hold_json(hold: Hold) -> dict[str, Any]:
         "reason": what.reason,
         "since": iso(what.at),
         "last_seen_at": iso(what.last_seen_at),
-        "release_at": None,
+        "release_at": iso(what.release_at),
     }
 
 
@@ -171,7 +171,7 @@ def _hold_cells(hold: Hold, timezone: str) -> tuple[object, ...]:
         since, released = what.first_seen_at, what.release_at
     else:
         words = f"a publication of {what.listings:,} listings, rejected"
-        since, released = what.at, None
+        since, released = what.at, what.release_at
     return (
         hold.id,
         hold.source,

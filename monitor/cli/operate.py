@@ -139,10 +139,10 @@ def status(session: Session, as_json: bool, alive: bool, strict: bool) -> None:
     """Show the state of sources, outbox and sender, and what needs attention.
 
     JSON keys: now, ok, problems (sentences); sources.NAME: last_good_at, age (s), blind, baseline, pending,
-    held, last_fetch_at, last_outcome, last_reason, next_poll_at, rejected; outbox: due, due_by_channel,
-    waiting_for_channel, oldest_due_at, oldest_age (s), paused (channels that send nothing now: channel,
-    until, reason), refused_often (by channel), failed, to_fan_out, fenced; sender: last_beat_at, age (s),
-    working; bot (where one is configured): the same, and problem.
+    held, last_fetch_at, last_outcome, last_reason, next_poll_at, rejected, rejected_until; outbox: due,
+    due_by_channel, waiting_for_channel, oldest_due_at, oldest_age (s), paused (channels that send nothing
+    now: channel, until, reason), refused_often (by channel), failed, to_fan_out, fenced; sender:
+    last_beat_at, age (s), working; bot (where one is configured): the same, and problem.
     """
     if alive:
         sys.exit(0 if is_alive(session.settings.data.folder) else 1)

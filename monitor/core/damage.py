@@ -18,13 +18,13 @@ _CP1252 = {
 _NEXT = "[" + "".join(map(chr, [*range(0x80, 0xC0), *_CP1252])) + "]"
 # one character of UTF-8 whose bytes were read as characters: what its first byte says follows
 _FOREIGN = re.compile(f"[\xc2-\xdf]{_NEXT}|[\xe0-\xef]{_NEXT}{{2}}|[\xf0-\xf4]{_NEXT}{{3}}")
-_LOST = re.compile("[\ufffd\x80-\x9f?]")
+_LOST = re.compile(r"[\ufffd\x80-\x9f]|\w\?+\w|(?:^|\s)\?+\w")
 _PASSES = 2  # text that was broken twice is common, three times is not
 
 
 def looks_damaged(text: str) -> bool:
     """Whether a text shows what broken encodings leave behind: UTF-8 read as another encoding, replacement
-    characters, control characters, question marks.
+    characters, control characters, question marks in words.
     """
     return _LOST.search(text) is not None or (not text.isascii() and mend(text) != text)
 
@@ -46,7 +46,7 @@ def is_worse(before: str, after: str) -> bool:
     """
     if normalise(before) == normalise(after):
         return looks_damaged(after) and not looks_damaged(before)
-    if not looks_damaged(after) and (before.isascii() or not after.isascii()):
+    if not looks_damaged(after) and "?" not in after and (before.isascii() or not after.isascii()):
         return False
     if looks_damaged(before):
         return False

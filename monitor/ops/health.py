@@ -401,6 +401,7 @@ def _source_report(source: SourceFacts, now: datetime) -> dict[str, Any]:
         "last_reason": state.last_reason,
         "next_poll_at": _iso(state.next_poll_at),
         "rejected": state.rejected_hash[:12] if state.rejected_hash else None,
+        "rejected_until": _iso(state.rejected_until),
     }
 
 

@@ -15,12 +15,16 @@ from monitor.web.context import Site
 
 @dataclass(frozen=True, slots=True)
 class ListStatus:
-    """A list, how fresh what we know of it is, and how many listings and held changes it has."""
+    """A list, how fresh what we know of it is, and how many listings and held changes it has.
+
+    ``rejected_until``: when a publication that is not believed now is judged change by change.
+    """
 
     watched: SourceInfo
     freshness: Freshness
     count: int
     held: int
+    rejected_until: datetime | None = None
 
     @property
     def seen_at(self) -> datetime | None:
@@ -50,6 +54,7 @@ def standing(conn: Connection, site: Site, now: datetime) -> tuple[ListStatus, .
                 freshness=freshness(state.last_good_at, state.last_fetch_at, watched.every, now),
                 count=state.baseline,
                 held=state.held,
+                rejected_until=state.rejected_until,
             )
         )
     return tuple(found)

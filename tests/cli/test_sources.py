@@ -280,9 +280,10 @@ def test_a_rejected_publication_is_held_under_its_hash_until_it_is_approved(
     assert list(hold) == [
         "id", "type", "source", "hash", "listings", "reason", "since", "last_seen_at", "release_at",
     ]  # fmt: skip
-    assert (hold["type"], hold["listings"], hold["release_at"]) == ("publication", 30, None)
+    ends = (publication.now + timedelta(days=3)).isoformat()
+    assert (hold["type"], hold["listings"], hold["release_at"]) == ("publication", 30, ends)
     assert hold["id"] == hold["hash"][:12]
-    assert "by a person" in run("holds").stdout
+    assert "its changes are judged one by one" in " ".join(run("holds").stdout.split())
 
     (outcome,) = lines(run("holds", "approve", hold["id"], "--json"))
     assert (outcome["outcome"], outcome["removed"]) == ("published", 30)

@@ -57,7 +57,7 @@ def test_the_report_keeps_its_keys_in_order() -> None:
     assert list(whole["sources"]["ring"]) == [
         "last_good_at", "age", "blind", "baseline", "pending", "held", "last_fetch_at", "last_outcome",
         "last_reason",
-        "next_poll_at", "rejected",
+        "next_poll_at", "rejected", "rejected_until",
     ]  # fmt: skip
     assert list(whole["outbox"]) == [
         "due", "due_by_channel", "waiting_for_channel", "oldest_due_at", "oldest_age", "paused",

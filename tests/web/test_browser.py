@@ -118,7 +118,7 @@ def hostile(sqlite_engine: Engine) -> Iterator[str]:
         for number in range(200)
         for name in [HOSTILE[number % len(HOSTILE)]]
     ]
-    policy = Policy(additions=120, additions_share=0.0)
+    policy = Policy(additions=120, additions_share=0.0, group_share=1000.0)
     with Server() as server, Fetcher(attempts=1) as fetcher:
         publisher = Publisher(server, sqlite_engine, fetcher, policy)
         publisher.says(rows[:1])

@@ -6,9 +6,16 @@ import html
 import re
 from datetime import timedelta
 
+import httpx
 import pytest
+from sqlalchemy.engine import Engine
 
+from monitor.fetch import Fetcher
+from monitor.web import create_app
+from tests.peers.browser import served
+from tests.peers.http import Server
 from tests.web.conftest import Running
+from tests.web.story import HAMMOND, Clock, Publisher, site
 
 
 def words(text: str) -> str:
@@ -304,3 +311,18 @@ def test_spanish_by_the_browser_and_english_for_any_other(web: Running) -> None:
     assert "2 agencias que cubren 46320 están en esta lista:" in page(web, "/zip/46320?lang=es")
     assert "Esta agencia cubre el condado de Lake." in page(web, "/zip/46320?lang=es")
     assert "La lista la nombra." in page(web, "/changes/1?lang=es")
+
+
+def test_a_publication_that_is_not_believed_is_said_with_until_when(sqlite_engine: Engine) -> None:
+    rows = [{**HAMMOND, "Agency": f"{HAMMOND['Agency']} {chr(97 + n) * 6}"} for n in range(20)]
+    with Server() as server, Fetcher(attempts=1) as fetcher:
+        publisher = Publisher(server, sqlite_engine, fetcher)
+        publisher.says(rows)
+        publisher.says(rows[:10])
+        clock = Clock(publisher.now + timedelta(minutes=7))
+    with served(create_app(site(sqlite_engine, clock))) as address:
+        english = words(httpx.get(address + "/").text)
+        spanish = words(httpx.get(address + "/?lang=es").text)
+    assert "may be an error: cut off, an old copy or another list." in english
+    assert re.search(r"If it is still so on Mar \d, 2026, \d+:00 [ap]m CST, we judge its changes", english)
+    assert "puede ser un error: estar cortado, ser una copia vieja o ser otra lista." in spanish

@@ -13,7 +13,11 @@ from monitor.storage.lists.tables import ChangeRow, FetchRow, ListingVersionRow,
 
 @dataclass(frozen=True, slots=True)
 class SourceOverview:
-    """Where one source stands in the database; times are None where it never happened."""
+    """Where one source stands in the database; times are None where it never happened.
+
+    ``rejected_until``: when what is rejected now is judged change by change; None also if only a person can
+    decide.
+    """
 
     last_good_at: datetime | None
     last_fetch_at: datetime | None
@@ -25,6 +29,7 @@ class SourceOverview:
     held: int
     rejected_at: datetime | None
     rejected_hash: str | None
+    rejected_until: datetime | None = None
 
 
 def source_state(conn: Connection, source: str) -> SourceOverview:
@@ -51,7 +56,7 @@ def source_state(conn: Connection, source: str) -> SourceOverview:
         ).all()
     )
     rejected = conn.execute(
-        sa.select(SnapshotRow.c.last_seen_at, SnapshotRow.c.hash)
+        sa.select(SnapshotRow.c.last_seen_at, SnapshotRow.c.hash, SnapshotRow.c.release_at)
         .where(SnapshotRow.c.source == source, SnapshotRow.c.verdict == "rejected")
         .order_by(SnapshotRow.c.id.desc())
         .limit(1)
@@ -68,4 +73,5 @@ def source_state(conn: Connection, source: str) -> SourceOverview:
         held=standing.get("held", 0),
         rejected_at=rejected.last_seen_at if rejected and still_rejected else None,
         rejected_hash=rejected.hash if rejected and still_rejected else None,
+        rejected_until=rejected.release_at if rejected and still_rejected else None,
     )
