@@ -52,6 +52,7 @@ class Source:
     now: datetime = START
 
     def __post_init__(self) -> None:
+        self.first_seen = self.now + HOUR  # the first poll after the baseline
         self.first = continue_reading((), self.first).publication
         self.accepted = self.first.listings
         self.last = self.served = self.first

@@ -594,3 +594,36 @@ def test_states_of_changes_are_those_of_the_domain(sqlite_publication: Publicati
         (row,) = changes.standing(conn, "list")
     assert row.state is State.PENDING
     assert row.standing.change == row.change
+
+
+def test_a_server_that_says_not_modified_for_ever_is_noticed_within_a_day(publication: Publication) -> None:
+    publication.seen(agencies(30))
+    publication.publish([*agencies(30), agency(40)], etag='"1"')  # changed content under the old ETag
+    for _ in range(23):
+        assert publication.poll().outcome.value == "unchanged"
+    assert rows(publication.engine, "fetch")[-1]["status"] == 304
+    assert counts(publication.poll()) == ("published", 1, 0, 0, 0, 0)
+
+
+def test_a_file_cut_inside_its_last_cell_is_not_believed_and_is_over_with_the_whole_file(
+    publication: Publication,
+) -> None:
+    whole = csv([*agencies(29), agency(29, Type="Task Force Model")])
+    publication.seen(whole)
+    cut = publication.seen(whole[:-9])
+    assert cut.outcome.value == "rejected"
+    assert "It may be cut off." in cut.reason
+    assert publication.seen(whole).outcome.value == "unchanged"
+    # a publisher that never writes the last line's end is none
+    assert (
+        publication.seen(csv([*agencies(29), agency(29, Type="Task Force")])[:-1]).outcome.value == "rejected"
+    )
+    assert rows(publication.engine, "change") == []
+
+
+def test_every_publication_of_three_days_is_rejected_and_then_judged(sqlite_publication: Publication) -> None:
+    sqlite_publication.seen(agencies(60))
+    for hour in range(72):
+        outcome = sqlite_publication.seen([*agencies(40), *agencies(1, 100 + hour)])
+        assert outcome.outcome.value == "rejected"
+    assert counts(sqlite_publication.seen([*agencies(40), agency(300)])) == ("published", 1, 0, 0, 0, 20)
