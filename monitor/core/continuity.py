@@ -17,6 +17,8 @@ from monitor.core.renames import Pairing, evidence_of, pair
 from monitor.core.wording import normalise, spellings
 from monitor.domain import Listing, Problem, Publication
 
+_MOST_NAMESAKES = 100  # more than there are states and territories
+
 
 @dataclass(frozen=True, slots=True)
 class Continued:
@@ -151,7 +153,7 @@ def _recognize(lost: Iterable[Listing], strangers: Mapping[int, Listing]) -> dic
     claims: dict[str, int] = defaultdict(int)
     for at, now in suspects.items():
         marks = {("s", skeleton(now.name)), ("n", normalise(now.name)), ("n", normalise(mend(now.name)))}
-        candidates = {x.key: x for mark in marks for x in by_mark.get(mark, ()) if _may_be(x, now)}
+        candidates = {x.key: x for mark in marks for x in _few(by_mark.get(mark, ())) if _may_be(x, now)}
         if len(candidates) > 1:
             candidates = {key: x for key, x in candidates.items() if _shares_evidence(x, now)}
         if len(candidates) == 1:
@@ -188,6 +190,13 @@ def _recognize_by_evidence(
             (found[at],) = candidates.values()
     keys = Counter(was.key for was in found.values())
     return {at: was for at, was in found.items() if keys[was.key] == 1}
+
+
+def _few(listings: Sequence[Listing]) -> Sequence[Listing]:
+    """The listings, or none if so many have one name that it does not say who is who; all against all would
+    be quadratic.
+    """
+    return listings if len(listings) <= _MOST_NAMESAKES else ()
 
 
 def _may_be(was: Listing, now: Listing) -> bool:
@@ -268,7 +277,12 @@ def _join_spellings(
     dropped: set[int] = set()
     for at in strangers:
         row = listings[at]
-        alike = {x.key: x for mark in spellings(row) for x in by_spelling[mark] if _may_be_spelled(x, row)}
+        alike = {
+            x.key: x
+            for mark in spellings(row)
+            for x in _few(by_spelling.get(mark, ()))
+            if _may_be_spelled(x, row)
+        }
         if len(alike) != 1:
             continue
         (key,) = alike

@@ -19,6 +19,7 @@ _NEXT = "[" + "".join(map(chr, [*range(0x80, 0xC0), *_CP1252])) + "]"
 # one character of UTF-8 whose bytes were read as characters: what its first byte says follows
 _FOREIGN = re.compile(f"[\xc2-\xdf]{_NEXT}|[\xe0-\xef]{_NEXT}{{2}}|[\xf0-\xf4]{_NEXT}{{3}}")
 _LOST = re.compile(r"[\ufffd\x80-\x9f]|\w\?+\w|(?:^|\s)\?+\w")
+_LEAST_LEFT = 3  # letters of ASCII that must be left of a name to know it by
 _PASSES = 2  # text that was broken twice is common, three times is not
 
 
@@ -50,7 +51,10 @@ def is_worse(before: str, after: str) -> bool:
         return False
     if looks_damaged(before):
         return False
-    return skeleton(before) == skeleton(after) or normalise(mend(after)) == normalise(before)
+    bones = skeleton(before)
+    return (len(bones) >= _LEAST_LEFT and bones == skeleton(after)) or normalise(mend(after)) == normalise(
+        before
+    )
 
 
 def skeleton(text: str) -> str:

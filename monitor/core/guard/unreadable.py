@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Collection, Hashable, Iterable, Iterator, Mapping, Sequence
 
 from rapidfuzz import fuzz
 
@@ -16,6 +16,7 @@ from monitor.core.wording import normalise
 from monitor.domain import Change, Kind, Listing
 
 _ALIKE = 90  # of 100
+_MOST_ALIKE = 100  # rows with one mark that are looked at
 _MOST_COMPARED = 100_000  # pairs of names; beyond that most of the list is broken, and is held or rejected
 
 
@@ -46,13 +47,21 @@ def unreadable_rows_of(
     by_likeness = len(broken) * len(removed) <= _MOST_COMPARED
     shared = Counter(document for change in removed for document in evidence_of(change.subject))
     alive = _namesakes(changes, accepted) if removed else frozenset()
+    by_mark: dict[Hashable, list[Listing]] = defaultdict(list)
+    for row in broken if removed else ():
+        for mark in _marks(row):
+            by_mark[mark].append(row)
     for change in removed:
         gone = change.subject
         if (blank := nowhere.get(normalise(gone.name))) is not None:
             doubts[change.identity] = doubts[blank.identity] = (
                 f"{title(gone)} is missing, and one of that name is published without a state."
             )
-        elif any(_explains(row, gone, shared) or (by_likeness and _may_read(row, gone)) for row in broken):
+        elif any(
+            _explains(row, gone, shared)
+            for mark in _marks(gone)
+            for row in by_mark.get(mark, ())[:_MOST_ALIKE]
+        ) or (by_likeness and any(_may_read(row, gone) for row in broken)):
             doubts[change.identity] = (
                 f"{title(gone)} is missing, but a row that cannot be read may be the one."
             )
@@ -90,6 +99,16 @@ def _rows_astray(
                 f"{title(before)} reads differently, and a row of that name has no state that can be read."
             )
     return doubts
+
+
+def _marks(listing: Listing) -> Iterator[Hashable]:
+    """What two rows share of which one may explain the other, so that not all are compared with all."""
+    if listing.source_id:
+        yield "id", listing.source_id
+    yield from evidence_of(listing)
+    if name := normalise(listing.name):
+        yield "name", name
+    yield from dates_of(listing)
 
 
 def _explains(row: Listing, gone: Listing, shared: Counter[str]) -> bool:
