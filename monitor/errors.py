@@ -101,7 +101,10 @@ class Transient(SendError):
 
     ``retry_after`` is the wait the other side asked for. ``ambiguous`` says that the message may have arrived
     all the same (the connection died after the body was handed over). ``lane`` names what has to pause with
-    it (a mail domain, a chat); None means only this delivery.
+    it (a mail domain, a chat); None means only this delivery. ``refuses_us``: the server has answered, and
+    refuses the sender's account rather than this message. ``policy``: the lane's, if it is so for many of its
+    recipients, and else only this recipient's; ``answer`` is then as in `Permanent`. ``slower``: the lane
+    takes messages, but fewer at a time. ``unexplained``: the failure is ours or has no known reason.
     """
 
     def __init__(
@@ -111,18 +114,30 @@ class Transient(SendError):
         retry_after: timedelta | None = None,
         ambiguous: bool = False,
         lane: str | None = None,
+        refuses_us: bool = False,
+        policy: bool = False,
+        slower: bool = False,
+        unexplained: bool = False,
+        answer: str = "",
     ) -> None:
         super().__init__(message)
         self.retry_after = retry_after
         self.ambiguous = ambiguous
         self.lane = lane
+        self.refuses_us = refuses_us
+        self.policy = policy
+        self.slower = slower
+        self.unexplained = unexplained
+        self.answer = answer
 
 
 class Permanent(SendError):
     """Never going to be accepted.
 
     ``address_gone``: the address itself is the reason, so it is suppressed and its subscriptions end.
-    ``strike``: the refusal counts against the address (three on two days suppress it) without being proof.
+    ``strike``: the refusal counts against the address (three within more than a week suppress it) without
+    being proof. ``answer``: the part of the server's reply that is alike for everybody it refuses for one
+    reason.
     ``moved_to``: the address continues under another name (a Telegram group that became a supergroup).
     """
 
@@ -133,8 +148,10 @@ class Permanent(SendError):
         address_gone: bool = False,
         strike: bool = False,
         moved_to: str | None = None,
+        answer: str = "",
     ) -> None:
         super().__init__(message)
+        self.answer = answer or str(self)[:60]
         self.address_gone = address_gone
         self.strike = strike
         self.moved_to = moved_to

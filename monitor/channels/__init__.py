@@ -82,15 +82,17 @@ class ChannelKind(ABC, Generic[S]):
     ``name`` is stored in ``subscriber.channel`` and names the section of the configuration, whose class is
     ``section``. ``resends_ambiguous``: a message that may have arrived is sent again on the whole retry
     schedule; if False, once at most. ``sends_receipts``: people who signed up on the site get a receipt after
-    a quarter without a message. ``has_bot``: people can talk to a bot on this channel. ``lane_problem``: what
-    paused lanes mean, if an operator must know. ``loggers``: loggers of its libraries that write addresses or
-    secrets below WARNING.
+    a quarter without a message. ``doubts_refusals``: a refusal is believed of the recipient only once the
+    server has taken a message for another lane, because it may refuse us. ``has_bot``: people can talk to a
+    bot on this channel. ``lane_problem``: what paused lanes mean, if an operator must know. ``loggers``:
+    loggers of its libraries that write addresses or secrets below WARNING.
     """
 
     name: ClassVar[str]
     section: type[S]
     resends_ambiguous: ClassVar[bool] = True
     sends_receipts: ClassVar[bool] = False
+    doubts_refusals: ClassVar[bool] = False
     has_bot: ClassVar[bool] = False
     lane_problem: ClassVar[str | None] = None
     loggers: ClassVar[tuple[str, ...]] = ()

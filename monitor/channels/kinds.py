@@ -70,6 +70,11 @@ def lookup(keys: KeyFile, channel: str, address: str) -> str:
     return keys.lookup(channel, kind_of(channel).comparable(address))
 
 
+def hash_lane(keys: KeyFile, channel: str, lane: str) -> str:
+    """Compute the keyed hash of a lane, for rows that must not tell in which domain a person's mailbox is."""
+    return keys.lookup(channel, f"lane\0{lane}")
+
+
 def first_lookup(keys: KeyFile, channel: str, address: str) -> str:
     """The same under the first look-up key, for what lies outside the database."""
     return keys.first_lookup(channel, kind_of(channel).comparable(address))

@@ -46,6 +46,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "deliver": ("outbox", "Send what is due and exit."),
     "resume": ("outbox", "Start sending from a copied or restored database."),
     "failed": ("outbox", "List failed messages; queue them again."),
+    "outbox": ("outbox", "List messages in trouble; undo a wave of refusals."),
     "explain": ("explanations", "Explain why somebody was told a change, or was not."),
     "subscribers": ("people", "Add, list, remove, export and erase subscribers."),
     "telegram": ("telegram", "Test the configured Telegram channels."),

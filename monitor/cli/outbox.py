@@ -1,9 +1,10 @@
-"""The commands about the outbox: deliver, resume, failed."""
+"""The commands about the outbox: deliver, resume, failed, outbox."""
 
 from __future__ import annotations
 
 import asyncio
 import signal
+from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from monitor.keys import KeyFile
     from monitor.outbox import Drained
     from monitor.storage.deliveries.queue import DeadLetter
+    from monitor.storage.deliveries.refusals import Wave
 
 
 @command(short_help="Send what is due and exit.")
@@ -157,6 +159,114 @@ def failed_retry(session: Session, ids: tuple[int, ...], everything: bool) -> No
     click.echo(f"{len(queued)} queued again")
     if set(ids) - set(queued):
         raise click.exceptions.Exit(1)
+
+
+@click.group(cls=ListByDefault, short_help="List messages in trouble; undo a wave of refusals.")
+def outbox() -> None:
+    """List messages that were tried without success, and undo a wave of refusals.
+
+    Without a command it lists them.
+    """
+
+
+@subcommand(outbox, name="list", short_help="List messages that were tried without success.")
+@click.option("--limit", type=click.IntRange(1), default=200, show_default=True, help="The newest so many.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
+def outbox_list(session: Session, limit: int, as_json: bool) -> None:
+    """List messages that were tried without success, newest last: due again, or failed.
+
+    JSON keys: those of `monitor failed list`, and state (due, failed) and due_at.
+    """
+    from monitor.storage.deliveries import queue
+    from monitor.storage.engine import reading
+
+    engine, keys = session.database(), session.components.keys
+    with reading(engine) as conn:
+        found = queue.load_troubled(conn, limit)
+    if as_json:
+        for letter, state, due_at in found:
+            emit(_dead_letter_json(letter, keys) | {"state": state, "due_at": due_at.isoformat()})
+    elif found:
+        table(
+            ("id", "state", "next try", "channel", "address", "tried", "why"),
+            [
+                (
+                    letter.id,
+                    state,
+                    _when(due_at) if state == queue.DUE else None,
+                    letter.channel,
+                    _masked(letter, keys),
+                    letter.attempts,
+                    letter.error,
+                )
+                for letter, state, due_at in found
+            ],
+        )
+    else:
+        click.echo("every message that was tried has been accepted")
+
+
+@subcommand(outbox, name="restore", short_help="Undo a wave of refusals.")
+@click.argument("answers", metavar="[ANSWER]...", nargs=-1)
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
+def outbox_restore(session: Session, answers: tuple[str, ...], as_json: bool) -> None:
+    """Undo a wave of refusals, once its cause is mended.
+
+    Without an ANSWER it lists the answers with which servers have refused messages in the last 60 days. With
+    one, nothing of that wave counts against its people, and what they were owed, or what came back, is due
+    again. Exit 1 for an answer that nobody got.
+
+    JSON keys of the list: channel, answer, error, people, lanes (mail domains), open, confirmed, taken_back,
+    returned, since, until; of a wave that was undone: channel, answer, people, queued.
+    """
+    from monitor import app
+    from monitor.storage.deliveries import refusals
+    from monitor.storage.engine import reading, transaction
+
+    engine, now = session.database(), app.now()
+    with reading(engine) as conn:
+        waves = refusals.load_waves(conn, now - refusals.KEPT)
+    known = {wave.answer: wave.channel for wave in waves}
+    if not answers:
+        _show_waves(waves, as_json)
+    for answer in answers:
+        if answer not in known:
+            click.echo(
+                f"{answer}: nobody was refused so; `monitor outbox restore` lists the answers", err=True
+            )
+            continue
+        with transaction(engine) as conn:
+            people, queued = refusals.restore(conn, known[answer], answer, now)
+        if as_json:
+            emit({"channel": known[answer], "answer": answer, "people": people, "queued": queued})
+        else:
+            click.echo(f"{answer}: nothing counts against {people} people, {queued} messages are due again")
+    if set(answers) - known.keys():
+        raise click.exceptions.Exit(1)
+
+
+def _show_waves(waves: Sequence[Wave], as_json: bool) -> None:
+    if as_json:
+        for wave in waves:
+            emit(asdict(wave) | {"since": wave.since.isoformat(), "until": wave.until.isoformat()})
+    elif waves:
+        table(
+            ("channel", "answer", "people", "domains", "since", "until", "one of them"),
+            [
+                (
+                    wave.channel,
+                    wave.answer,
+                    wave.people,
+                    wave.lanes,
+                    _when(wave.since),
+                    _when(wave.until),
+                    wave.error,
+                )
+                for wave in waves
+            ],
+        )
+    else:
+        click.echo("no server has refused a message for good in 60 days")
 
 
 def _dead_letter_json(letter: DeadLetter, keys: KeyFile) -> dict[str, object]:

@@ -18,9 +18,10 @@ from monitor.channels.kinds import KINDS
 from monitor.core.freshness import freshness
 from monitor.domain import SourceInfo
 from monitor.storage import heartbeats, meta, people
-from monitor.storage.deliveries import backlog, pauses
+from monitor.storage.deliveries import backlog, pauses, refusals
 from monitor.storage.deliveries.backlog import OFTEN, Backlog
 from monitor.storage.deliveries.pauses import Pause
+from monitor.storage.deliveries.refusals import Wave
 from monitor.storage.engine import reading
 from monitor.storage.lists import log_rows, overview
 from monitor.storage.lists.overview import SourceOverview
@@ -34,6 +35,11 @@ WAVE, WAVE_SHARE = 10, 0.05
 DAY = timedelta(days=1)
 SIGNED_WITHIN = timedelta(hours=1)
 """`monitor run` signs the record every 5 minutes, `monitor poll` each time."""
+_RECORDS = dict.fromkeys(
+    ("5.7.26", "5.7.27", "5.7.30", "5.7.509", "5.7.515"),
+    "publish SPF and DKIM for the sender's domain, and a DMARC record (_dmarc, TXT) that they satisfy",
+)
+"""What to mend in the DNS, by the status with which Gmail (5.7.26 to 5.7.30) and Outlook refuse mail."""
 _POLL = "start `monitor run` or call `monitor poll`"
 
 
@@ -86,6 +92,7 @@ class HealthFacts:
     bot_trouble: str | None
     unsigned_since: datetime | None = None
     host: HostFacts = HostFacts()
+    waves: tuple[Wave, ...] = ()
 
     @property
     def sending(self) -> bool:
@@ -195,6 +202,7 @@ def load_facts(
             bot_trouble=meta.get(conn, meta.BOT_TROUBLE),
             unsigned_since=log_rows.load_unsigned_since(conn),
             host=replace(host, last_backup_at=_read_last_backup(conn)),
+            waves=refusals.load_waves(conn, now - DAY),
         )
 
 
@@ -260,6 +268,22 @@ def check_deliveries(seen: HealthFacts) -> Iterator[HealthFinding]:
     if outbox.failed:
         problem = f"{outbox.failed} deliveries have failed for good (see `monitor failed`)"
         yield HealthFinding("outbox", problem, "failed for good", notify=True, remedy="monitor failed")
+
+
+def check_returned(seen: HealthFacts) -> Iterator[HealthFinding]:
+    """Find mail that came back because our own domain's authentication or reputation fails."""
+    for wave in seen.waves:
+        if wave.returned:
+            status = wave.answer.rpartition(" ")[2]
+            records = _RECORDS.get(status, "check SPF, DKIM and DMARC of the sender's domain")
+            yield HealthFinding(
+                "outbox",
+                f"{wave.returned} mails came back from {wave.lanes} providers with {status}: {records};"
+                f" then `monitor outbox restore '{wave.answer}'`",
+                f"returned {wave.channel} {status}",
+                notify=True,
+                remedy=f"monitor outbox restore '{wave.answer}'",
+            )
 
 
 def check_signups(seen: HealthFacts) -> Iterator[HealthFinding]:
@@ -354,6 +378,7 @@ CHECKS: tuple[Check, ...] = (
     check_sources,
     check_pauses,
     check_deliveries,
+    check_returned,
     check_signups,
     check_suppressions,
     check_fence,

@@ -43,10 +43,13 @@ class SendCount:
 
 def check(engine: Engine, folder: Path) -> FenceState:
     """Check that this database is the one that sent from this data folder, and not older than it was then."""
-    with reading(engine) as conn:
-        identity, sends = meta.known_identity(conn), send_mark.read(conn)
     try:
+        # before the database, which another sender counts up first: else its progress looks like a restore
         noted = _read(folder / NAME)
+        with reading(engine) as conn:
+            identity, sends = meta.known_identity(conn), send_mark.read(conn)
+        if noted is None:  # a first start binds in the other order
+            noted = _read(folder / NAME)
     except (OSError, ValueError, KeyError, TypeError):
         return FenceState(f"{folder / NAME} cannot be read; {_REMEDY}")
     if identity is None and sends == 0 and (noted is None or noted.sends == 0):

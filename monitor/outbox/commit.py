@@ -12,7 +12,7 @@ from contextlib import suppress
 from datetime import timedelta
 
 from monitor.errors import StoreError
-from monitor.outbox.settle import Outcome
+from monitor.outbox.outcomes import Outcome
 
 log = logging.getLogger(__name__)
 

@@ -21,9 +21,9 @@ from monitor.messages import Message
 from monitor.outbox.clone_guard import CloneGuard
 from monitor.outbox.leases import Leases
 from monitor.outbox.load import MessageLoader
+from monitor.outbox.outcomes import OutcomeKind
 from monitor.outbox.prepare import MessagePreparer, Placeholders
 from monitor.outbox.send import ChannelSender
-from monitor.outbox.settle import OutcomeKind
 from monitor.storage.deliveries import queue
 from monitor.storage.engine import reading
 

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from sqlalchemy.engine import Engine
 
 from monitor.channels import EVERYTHING
+from monitor.core.retry import CHANNEL_PAUSE
 from monitor.errors import StoreError
 from monitor.keys import KeyFile
 from monitor.outbox.clone_guard import CloneGuard
+from monitor.outbox.outcomes import Outcome, PauseRequest
 from monitor.outbox.prepare import SUMMARY_AFTER
-from monitor.outbox.settle import Outcome, settle
+from monitor.outbox.settle import settle
 from monitor.storage import heartbeats
-from monitor.storage.deliveries import pauses, queue, send_mark
+from monitor.storage.deliveries import pauses, queue, refusals, send_mark
+from monitor.storage.deliveries.pauses import Pause, PauseSpan
 from monitor.storage.deliveries.queue import DeliveryStatus
 from monitor.storage.engine import Commits, reading, sqlite_path, transaction
 
@@ -22,6 +26,22 @@ LEASE = timedelta(minutes=2)
 """How long a lease lasts unless it is renewed; a crash delays its messages by that."""
 BATCH = 200
 """How many deliveries are claimed at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """A claimed batch, and what its sender must know.
+
+    ``ids`` are the deliveries, ``paused`` the end of the pause of each paused lane. ``probe``: the channel
+    was paused, and this one message is to show whether it still has to be. ``spans`` are the pauses of some
+    weeks, ``accepted_at`` is when the server last took a message.
+    """
+
+    ids: tuple[int, ...] = ()
+    paused: dict[str, datetime] = field(default_factory=dict)
+    probe: Pause | None = None
+    spans: tuple[PauseSpan, ...] = ()
+    accepted_at: datetime | None = None
 
 
 class Leases:
@@ -39,26 +59,30 @@ class Leases:
         self._statuses: dict[int, DeliveryStatus] = {}
         self._read_at: int | None = None  # the number of commits at which they were read
 
-    def take(self, now: datetime, until: datetime) -> tuple[tuple[int, ...], dict[str, datetime]]:
-        """Claim a batch of what is due at ``until`` [T3]; returns its ids, and the end of the pause of each
-        paused lane.
+    def take(self, now: datetime, until: datetime) -> Taken:
+        """Claim a batch of what is due at ``until`` [T3].
 
-        The clone guard's count goes up with the claim and is on the disk before this returns.
+        While a whole channel is paused nothing is claimed; when the pause is over, one message is, by one
+        process, and everybody else goes on waiting for its outcome. The clone guard's count goes up with the
+        claim and is on the disk before this returns.
         """
         with reading(self._engine) as conn:
             # most rounds find nothing, and a write transaction would lock out others for it
             if not queue.any_due(conn, self._channel, now, until):
-                return (), {}
+                return Taken()
         with transaction(self._engine) as conn:
             heartbeats.beat(conn, "sender", self.owner, now)
-            pauses.delete_expired(conn, now)
+            pauses.delete_expired(conn, now, keep=EVERYTHING)
+            probe = pauses.begin_probe(conn, self._channel, EVERYTHING, now, now + CHANNEL_PAUSE)
             paused = {
                 lane.name: lane.until
                 for lane in pauses.read_pauses(conn, now)
                 if lane.channel == self._channel
             }
-            if EVERYTHING in paused:
-                return (), paused
+            if probe is not None:
+                del paused[EVERYTHING]
+            elif EVERYTHING in paused:
+                return Taken(paused=paused)
             lease_until = now + LEASE
             ids = queue.claim(
                 conn,
@@ -67,7 +91,7 @@ class Leases:
                 now=now,
                 until=until,
                 lease_until=lease_until,
-                limit=BATCH,
+                limit=BATCH if probe is None else 1,
             )
             ids += queue.claim_older(
                 conn,
@@ -78,12 +102,14 @@ class Leases:
                 lease_until=lease_until,
             )
             count = send_mark.advance(conn, len(ids)) if ids else 0
+            spans = pauses.load_spans(conn, self._channel, now - pauses.SPANS_KEPT)
+            accepted_at = refusals.load_acceptance(conn, self._channel)
         try:
             self._guard.advance(count)
         except StoreError:
             self.release(ids)
             raise
-        return ids, paused
+        return Taken(ids, paused, probe, spans, accepted_at)
 
     def read_statuses(self, ids: Collection[int], ahead: Iterable[int] = ()) -> dict[int, DeliveryStatus]:
         """Read the status of claimed deliveries at this moment. ``ahead`` are those that will be needed next.
@@ -106,10 +132,10 @@ class Leases:
         if self._commits is not None:
             self._commits.close()
 
-    def settle(self, outcomes: Sequence[Outcome], now: datetime) -> None:
-        """Write a group of outcomes in one transaction [T4]."""
+    def settle(self, outcomes: Sequence[Outcome], now: datetime) -> tuple[PauseRequest, ...]:
+        """Write a group of outcomes in one transaction [T4]; returns the pauses that follow."""
         with transaction(self._engine) as conn:
-            settle(conn, self._keys, self._channel, self.owner, outcomes, now)
+            return settle(conn, self._keys, self._channel, self.owner, outcomes, now)
 
     def renew(self, ids: Collection[int], now: datetime) -> None:
         """Renew these leases, and write a heartbeat of the sender."""

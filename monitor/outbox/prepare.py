@@ -28,7 +28,7 @@ log = logging.getLogger(__name__)
 
 LATE_AFTER = timedelta(hours=24)
 """A change that was detected longer ago than this is told with the words that say so."""
-SUMMARY_AFTER = timedelta(days=7)
+SUMMARY_AFTER = LATE_AFTER
 """Alerts of one person that are older than this go out together, as one message."""
 _CONTENTS = 4096  # rendered messages kept at hand, some 10 kB each
 _CHANGESETS = 64

@@ -16,15 +16,24 @@ from datetime import datetime, timedelta
 from itertools import islice
 
 from monitor.channels import EVERYTHING, Channel
-from monitor.channels.kinds import lookup
+from monitor.channels.kinds import kind_of, lookup
+from monitor.core.retry import REFUSED_WAIT
 from monitor.errors import Permanent, StoreError, Transient
 from monitor.keys import KeyFile
 from monitor.outbox.commit import GROUP, GroupCommit
 from monitor.outbox.leases import BATCH, LEASE, Leases
+from monitor.outbox.outcomes import (
+    Outcome,
+    OutcomeKind,
+    refused_for_good,
+    refused_in_doubt,
+    refused_now,
+)
 from monitor.outbox.prepare import MessagePreparer, NotRendered, NotWanted, PreparedMessage
-from monitor.outbox.settle import Outcome, OutcomeKind, refused_for_good, refused_now
+from monitor.outbox.verdicts import ALIKE
 from monitor.storage.deliveries import queue
-from monitor.storage.deliveries.queue import DeliveryStatus
+from monitor.storage.deliveries.pauses import Pause, PauseSpan, time_paused
+from monitor.storage.deliveries.queue import Claimed, DeliveryStatus
 
 log = logging.getLogger(__name__)
 
@@ -56,13 +65,17 @@ class ChannelSender:
         self._name, self._channel, self._keys = name, channel, keys
         self._claims, self._preparer = claims, preparer
         self._clock, self._until, self._stop, self._chance = clock, until, stop, chance
-        self._groups = GroupCommit(lambda outcomes: claims.settle(outcomes, clock()))
+        self._groups = GroupCommit(self._write)
         self._in_hand: set[int] = set()  # claimed and not settled
         self._ready: deque[PreparedMessage] = deque()  # composed and not begun
         self._begun: set[asyncio.Task[None]] = set()  # not settled
         self._sending: set[asyncio.Task[None]] = set()  # of these, those with the channel
         self._paused: dict[str, datetime] = {}
+        self._probe: Pause | None = None  # the channel's pause that one message is to end
+        self._spans: tuple[PauseSpan, ...] = ()
+        self._accepted_at: datetime | None = None
         self._refused: set[int] = set()  # subscribers whose address is gone, also before that is settled
+        self._doubted: dict[int, datetime] = {}  # those who may be gone, until when they are left alone
         self._supplied = self._closing = False
         self._failure: BaseException | None = None
         self._changed = asyncio.Event()
@@ -101,13 +114,15 @@ class ChannelSender:
                     await self._when(lambda: self._over() or len(self._ready) <= BATCH // 2)
                     continue
                 now = self._clock()
-                ids, paused = await asyncio.to_thread(self._claims.take, now, self._until or now)
-                self._paused.update(paused)
-                if not ids:
+                taken = await asyncio.to_thread(self._claims.take, now, self._until or now)
+                self._paused.update(taken.paused)
+                if not taken.ids:
                     return
+                self._probe, self._spans = taken.probe, taken.spans
+                self._accepted_at = self._accepted_at or taken.accepted_at
                 # after a jump of the clock our own leases look as if they had run out: what is in hand is not
                 # begun twice
-                fresh = [id for id in ids if id not in self._in_hand]
+                fresh = [id for id in taken.ids if id not in self._in_hand]
                 self._in_hand.update(fresh)
                 results = await asyncio.to_thread(self._preparer.prepare, fresh, now)
                 outcomes = [
@@ -118,6 +133,8 @@ class ChannelSender:
                 self._ready.extend(result for result in results if isinstance(result, PreparedMessage))
                 self._changed.set()
                 await self._settled(outcomes)
+                if self._probe is not None:
+                    await self._when(lambda: self._over() or self._probe is None or not self._in_hand)
         except Exception as error:
             self._failure = self._failure or error
         finally:
@@ -127,7 +144,15 @@ class ChannelSender:
     def _outcome_of(self, result: NotRendered | NotWanted, now: datetime) -> Outcome:
         match result:
             case NotRendered(deliveries, error):
-                return refused_now(self._name, deliveries, Transient(error), now, chance=self._chance)
+                failure = Transient(error, unexplained=True)
+                return refused_now(
+                    self._name,
+                    deliveries,
+                    failure,
+                    now,
+                    chance=self._chance,
+                    alone=self._others_go(deliveries),
+                )
             case NotWanted(ids, reason):
                 return Outcome(kind=OutcomeKind.DROPPED, ids=ids, error=reason)
 
@@ -190,6 +215,8 @@ class ChannelSender:
                 stay.append(Outcome(kind=OutcomeKind.RELEASED, ids=prepared.ids))
             elif pause is not None:
                 stay.append(Outcome(kind=OutcomeKind.POSTPONED, ids=prepared.ids, at=pause))
+            elif (again := self._doubted.get(prepared.envelope.subscriber)) is not None:
+                stay.append(Outcome(kind=OutcomeKind.POSTPONED, ids=prepared.ids, at=again))
             else:
                 go.append(prepared)
         if stay:
@@ -235,6 +262,8 @@ class ChannelSender:
         # sent once it is mended
         if outcome.gone and prepared.deliveries[0].origin != "config":
             self._refused.add(prepared.envelope.subscriber)
+        if outcome.verdict and outcome.at is not None:
+            self._doubted[prepared.envelope.subscriber] = outcome.at
         if outcome.pause is not None:
             log.warning(
                 "%s: %s pauses until %s: %s",
@@ -245,15 +274,22 @@ class ChannelSender:
             )
             self._paused[outcome.pause.lane] = outcome.pause.until
         await self._settled([outcome])
+        self._probe = None
+
+    def _write(self, outcomes: Sequence[Outcome]) -> None:
+        """Settle a group, in a thread, and keep the pauses that follow."""
+        for pause in self._claims.settle(outcomes, self._clock()):
+            self._paused[pause.lane] = max(pause.until, self._paused.get(pause.lane, pause.until))
 
     async def _attempt(self, prepared: PreparedMessage) -> Outcome:
         envelope, moved_to = prepared.envelope, None
+        began = self._clock()
         while True:
             try:
                 await self._channel.send(prepared.rendered, envelope)
             except Permanent as failure:
                 if failure.moved_to is None or moved_to is not None:
-                    return refused_for_good(prepared.deliveries, failure, moved_to=moved_to)
+                    return self._refused_for_good(prepared, failure, envelope.address, moved_to)
                 moved_to = failure.moved_to
                 envelope = replace(envelope, address=moved_to)
                 continue
@@ -271,23 +307,79 @@ class ChannelSender:
                     envelope.delivery,
                     type(error).__name__,
                 )
-                unforeseen = Transient(f"unforeseen {type(error).__name__}", ambiguous=True)
+                unforeseen = Transient(f"unforeseen {type(error).__name__}", ambiguous=True, unexplained=True)
                 return self._later(prepared, unforeseen, envelope.address, moved_to)
+            self._accepted_at = self._clock()
             return Outcome(
-                kind=OutcomeKind.SENT, ids=prepared.ids, deliveries=prepared.deliveries, moved_to=moved_to
+                kind=OutcomeKind.SENT,
+                ids=prepared.ids,
+                deliveries=prepared.deliveries,
+                moved_to=moved_to,
+                lane=self._lane(prepared.envelope.address),
+                moment=began,
+                ends_pause=self._probe is not None,
             )
 
-    def _later(
-        self, prepared: PreparedMessage, failure: Transient, address: str, moved_to: str | None
+    def _refused_for_good(
+        self, prepared: PreparedMessage, failure: Permanent, address: str, moved_to: str | None
     ) -> Outcome:
-        return refused_now(
+        """The outcome of a permanent failure: believed, or doubted where it may be about us.
+
+        A configured chat is the operator's, and so is the mistake: it is tried for as long as a message
+        lives.
+        """
+        if prepared.deliveries[0].origin == "config":
+            mend = Transient(str(failure), retry_after=REFUSED_WAIT, lane=address)
+            log.error("%s: a configured chat refuses messages: %s", self._name, failure)
+            return self._later(prepared, mend, address, moved_to, counts=False)
+        if not kind_of(self._name).doubts_refusals:
+            return refused_for_good(prepared.deliveries, failure, moved_to=moved_to)
+        if self._probe is not None and ALIKE in self._probe.reason:
+            refused = Transient(self._probe.reason, lane=EVERYTHING, refuses_us=True)
+            return self._later(prepared, refused, address, moved_to)
+        outcome = refused_in_doubt(
             self._name,
             prepared.deliveries,
             failure,
             self._clock(),
             chance=self._chance,
-            lane=None if failure.lane is None else self._lane(address, failure.lane),
+            paused=self._time_paused(prepared.deliveries, address),
+        )
+        return replace(outcome, lane=self._lane(address), ends_pause=self._probe is not None)
+
+    def _later(
+        self,
+        prepared: PreparedMessage,
+        failure: Transient,
+        address: str,
+        moved_to: str | None,
+        *,
+        counts: bool = True,
+    ) -> Outcome:
+        outcome = refused_now(
+            self._name,
+            prepared.deliveries,
+            failure,
+            self._clock(),
+            chance=self._chance,
+            lane=None if failure.lane is None or failure.policy else self._lane(address, failure.lane),
             moved_to=moved_to,
+            paused=self._time_paused(prepared.deliveries, address),
+            alone=self._others_go(prepared.deliveries),
+            counts=counts and (failure.lane == EVERYTHING or kind_of(self._name).doubts_refusals),
+        )
+        answered = self._probe is not None and failure.lane != EVERYTHING and ALIKE not in self._probe.reason
+        return replace(outcome, lane=self._lane(address), ends_pause=answered)
+
+    def _time_paused(self, deliveries: Sequence[Claimed], address: str) -> timedelta:
+        """How much of the life of these deliveries their channel or lane was paused."""
+        since = max(delivery.created_at for delivery in deliveries)
+        return time_paused(self._spans, (EVERYTHING, self._lane(address)), since, self._clock())
+
+    def _others_go(self, deliveries: Sequence[Claimed]) -> bool:
+        """Whether the server has taken messages since these deliveries were made."""
+        return self._accepted_at is not None and self._accepted_at >= max(
+            delivery.created_at for delivery in deliveries
         )
 
     def _lane(self, address: str, lane: str | None = None) -> str:

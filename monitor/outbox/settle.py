@@ -1,133 +1,47 @@
-"""The outcome of a send, and writing it down: the rows of a whole group of outcomes change in one transaction
-[T4].
-"""
+"""Writing outcomes down: the rows of a whole group of outcomes change in one transaction [T4]."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import replace
 from datetime import datetime
-from enum import StrEnum
 
 from sqlalchemy.engine import Connection
 
 from monitor.channels import EVERYTHING
 from monitor.channels.kinds import kind_of, lookup
-from monitor.core.retry import Attempts, lane_until, next_attempt, struck_out
-from monitor.errors import Permanent, Transient
+from monitor.core.retry import LONGEST_PAUSE, WAITS, longer_pause, struck_out
 from monitor.keys import KeyFile
+from monitor.outbox.outcomes import Outcome, OutcomeKind, PauseRequest
+from monitor.outbox.verdicts import judge_refusals
 from monitor.storage import people
-from monitor.storage.deliveries import endings, pauses, queue
-from monitor.storage.deliveries.queue import Claimed, Retry
+from monitor.storage.deliveries import endings, pauses, queue, refusals
+from monitor.storage.deliveries.queue import Retry
 
 log = logging.getLogger(__name__)
-
-_ERROR_LENGTH = 300
-
-
-class OutcomeKind(StrEnum):
-    """What becomes of deliveries at their settling."""
-
-    SENT = "sent"
-    AGAIN = "again"
-    FAILED = "failed"
-    DROPPED = "dropped"
-    POSTPONED = "postponed"  # not tried, because its lane pauses
-    RELEASED = "released"  # not tried, and due as before
-
-
-@dataclass(frozen=True, slots=True)
-class PauseRequest:
-    """A lane that has to wait, under the name that is stored for it."""
-
-    lane: str
-    until: datetime
-    reason: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
-    """What became of deliveries that went together.
-
-    ``at``: when AGAIN or POSTPONED ones are due. ``ambiguous``: this attempt may have arrived. ``gone`` and
-    ``strike`` are what a refusal says of the address, ``moved_to`` is its new form.
-    """
-
-    kind: OutcomeKind
-    ids: tuple[int, ...]
-    deliveries: tuple[Claimed, ...] = ()
-    error: str = ""
-    at: datetime | None = None
-    ambiguous: bool = False
-    pause: PauseRequest | None = None
-    gone: bool = False
-    strike: bool = False
-    moved_to: str | None = None
-
-
-def refused_now(
-    channel: str,
-    deliveries: Sequence[Claimed],
-    failure: Transient,
-    now: datetime,
-    *,
-    chance: Callable[[], float],
-    lane: str | None = None,
-    moved_to: str | None = None,
-) -> Outcome:
-    """The outcome of a transient failure: tried again by the schedule, or given up. ``lane`` is the stored
-    name of what pauses.
-    """
-    before = Attempts(
-        created_at=max(delivery.created_at for delivery in deliveries),
-        made=min(delivery.attempts for delivery in deliveries),
-        ambiguous=any(delivery.ambiguous for delivery in deliveries),
-    )
-    again_at = next_attempt(
-        before, failure, now, chance=chance, resend_ambiguous=kind_of(channel).resends_ambiguous
-    )
-    error = str(failure)[:_ERROR_LENGTH]
-    return Outcome(
-        kind=OutcomeKind.FAILED if again_at is None else OutcomeKind.AGAIN,
-        ids=tuple(delivery.id for delivery in deliveries),
-        deliveries=tuple(deliveries),
-        error=error,
-        at=again_at,
-        ambiguous=failure.ambiguous,
-        pause=PauseRequest(lane, lane_until(failure, now, whole_channel=lane == EVERYTHING), error)
-        if lane
-        else None,
-        moved_to=moved_to,
-    )
-
-
-def refused_for_good(
-    deliveries: Sequence[Claimed], failure: Permanent, *, moved_to: str | None = None
-) -> Outcome:
-    """The outcome of a permanent failure."""
-    return Outcome(
-        kind=OutcomeKind.FAILED,
-        ids=tuple(delivery.id for delivery in deliveries),
-        deliveries=tuple(deliveries),
-        error=str(failure)[:_ERROR_LENGTH],
-        gone=failure.address_gone,
-        strike=failure.strike,
-        moved_to=moved_to,
-    )
 
 
 def settle(
     conn: Connection, keys: KeyFile, channel: str, owner: str, outcomes: Iterable[Outcome], now: datetime
-) -> None:
-    """Write a group of outcomes down, with what they say about addresses and lanes."""
+) -> tuple[PauseRequest, ...]:
+    """Write a group of outcomes down, with what they say about addresses and lanes.
+
+    Returns the pauses that follow, also those of refusals that are alike for too many to be true of each.
+    """
     outcomes = tuple(outcomes)
     by_kind: dict[OutcomeKind, list[Outcome]] = {kind: [] for kind in OutcomeKind}
     for outcome in outcomes:
         by_kind[outcome.kind].append(outcome)
-    people.lock(conn, {each for outcome in outcomes for each in _touched(outcome)})
+    in_doubt = kind_of(channel).doubts_refusals
+    known = refusals.load_open(conn, channel) if in_doubt else ()
+    people.lock(
+        conn,
+        {each for outcome in outcomes for each in _touched(outcome)} | {each.subscriber for each in known},
+    )
     accepted = [delivery for outcome in by_kind[OutcomeKind.SENT] for delivery in outcome.deliveries]
     if accepted:
+        refusals.note_acceptance(conn, channel, now)
         queue.sent(conn, [delivery.id for delivery in accepted], now)
         recovered = {delivery.subscriber for delivery in accepted if delivery.strikes}
         if recovered:
@@ -161,10 +75,29 @@ def settle(
     released = [id for outcome in by_kind[OutcomeKind.RELEASED] for id in outcome.ids]
     if released:
         queue.release(conn, owner, released)
+    wanted: list[PauseRequest] = []
     for outcome in (*by_kind[OutcomeKind.SENT], *by_kind[OutcomeKind.AGAIN], *by_kind[OutcomeKind.FAILED]):
         _address(conn, keys, channel, outcome, now)
+        if outcome.ends_pause and pauses.end_pause(conn, channel, EVERYTHING, now):
+            log.info("%s: the server takes messages again", channel)
         if outcome.pause is not None:
-            pauses.set_pause(conn, channel, outcome.pause.lane, outcome.pause.until, outcome.pause.reason)
+            wanted.append(outcome.pause)
+    if in_doubt and (accepted or known or any(outcome.verdict for outcome in outcomes)):
+        wanted += judge_refusals(conn, keys, channel, outcomes, known, now)
+    return tuple(_write_pause(conn, channel, pause, now) for pause in wanted)
+
+
+def _write_pause(conn: Connection, channel: str, pause: PauseRequest, now: datetime) -> PauseRequest:
+    """Write a pause; returns it with its end."""
+    until = pause.until
+    if pause.counts:
+        since = pauses.extend_span(conn, channel, pause.lane, now, until)
+        if pause.grows:
+            longest = LONGEST_PAUSE if pause.lane == EVERYTHING else WAITS[-1]
+            until = max(until, now + longer_pause(since, now, longest))
+            pauses.extend_span(conn, channel, pause.lane, now, until)
+    pauses.set_pause(conn, channel, pause.lane, until, pause.reason)
+    return replace(pause, until=until)
 
 
 def _touched(outcome: Outcome) -> Iterable[int]:

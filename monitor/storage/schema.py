@@ -7,7 +7,14 @@ PostgreSQL alike.
 from __future__ import annotations
 
 from monitor.storage.columns import NAMING, BigId, Json, UtcDateTime, metadata
-from monitor.storage.deliveries.tables import DeliveryRow, DigestChangesetRow, LaneRow
+from monitor.storage.deliveries.tables import (
+    AcceptanceRow,
+    DeliveryRow,
+    DigestChangesetRow,
+    LaneRow,
+    PauseSpanRow,
+    RefusalRow,
+)
 from monitor.storage.lists.tables import (
     ApprovalRow,
     BodyRow,
@@ -37,6 +44,7 @@ from monitor.storage.tables import HeartbeatRow, MetaRow, ProgressRow
 
 __all__ = [
     "NAMING",
+    "AcceptanceRow",
     "ApprovalRow",
     "BigId",
     "BodyRow",
@@ -56,8 +64,10 @@ __all__ = [
     "LogLeafRow",
     "LogNodeRow",
     "MetaRow",
+    "PauseSpanRow",
     "ProgressRow",
     "RateWindowRow",
+    "RefusalRow",
     "ReturnedMailRow",
     "SignupRow",
     "SnapshotRow",

@@ -12,7 +12,7 @@ import logging
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from email import message_from_bytes, message_from_string
 from email.errors import HeaderParseError
 from email.header import decode_header, make_header
@@ -22,14 +22,16 @@ from itertools import islice
 
 from sqlalchemy.engine import Connection, Engine
 
-from monitor.channels.email.replies import refusal
+from monitor.channels.email.replies import domain_of, refusal
+from monitor.channels.kinds import hash_lane
 from monitor.core.retry import struck_out
 from monitor.core.tokens import Purpose
 from monitor.errors import Permanent, Transient
 from monitor.keys import KeyFile
 from monitor.storage import engine as db
 from monitor.storage import people
-from monitor.storage.deliveries import endings, queue
+from monitor.storage.deliveries import endings, queue, refusals
+from monitor.storage.deliveries.refusals import Refusal
 from monitor.storage.people import ENDED, Subscriber
 from monitor.subscribers.erasures import Tombstones
 from monitor.subscribers.signup import owner
@@ -47,6 +49,8 @@ _LINK = re.compile(r"/unsubscribe/([0-9]{1,19}x[a-z2-7]{26})\b", re.IGNORECASE)
 _STATUS = re.compile(r"\s*([245])\.(\d{1,3})\.(\d{1,3})")
 _STATUS_WITHIN = re.compile(r"(?<![\d.])([245])\.(\d{1,3})\.(\d{1,3})(?![\d.])")
 _RETURNED_TO = ("Delivered-To", "X-Original-To", "Envelope-To", "X-Envelope-To", "To")
+_REPORT_WITHIN = timedelta(days=5)
+"""So long a mail server may try before it reports; what was sent to a person before is not what came back."""
 _COMPLAINTS = frozenset({"abuse", "fraud", "opt-out"})
 # what follows "From " where a mail begins in an mbox (RFC 4155): a sender and a date; a sentence that begins
 # so is none
@@ -145,6 +149,8 @@ def _counted(
             # told us itself: a subscriber knows the token in their own mail, and could stop the mail of
             # everybody at their provider with such reports.
             log.warning("%s: mail came back because a domain refuses us: %s", one.channel, error)
+            if people.count_return(conn, digest, now):
+                _keep_for_the_operator(conn, keys, one, report, address, error, now)
         if not isinstance(error, Permanent):
             continue
         gone = error.address_gone
@@ -163,6 +169,31 @@ def _counted(
             log.info("subscriber %d: a mail came back (%s)", one.id, report.status)
             return BounceVerdict.STRUCK
     return BounceVerdict.PASSED
+
+
+def _keep_for_the_operator(
+    conn: Connection,
+    keys: KeyFile,
+    one: Subscriber,
+    report: DeliveryReport,
+    address: str,
+    error: Transient,
+    now: datetime,
+) -> None:
+    """Write that a mail came back for a reason of ours: `monitor status` names it, and `monitor outbox
+    restore` queues it again. It counts against nobody.
+    """
+    returned_mail = Refusal(
+        channel=one.channel,
+        subscriber=one.id,
+        delivery=refusals.load_last_sent(conn, one.id, now - _REPORT_WITHIN),
+        lane=hash_lane(keys, one.channel, domain_of(address)),
+        answer=f"returned {report.status}",
+        error=str(error)[:300],
+        verdict=refusals.POLICY,
+        at=now,
+    )
+    refusals.insert_refusals(conn, [returned_mail], state=refusals.RETURNED)
 
 
 def _stopped(

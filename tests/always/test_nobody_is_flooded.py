@@ -42,11 +42,11 @@ def test_nobody_gets_the_same_message_many_times(world: World, monkeypatch: pyte
         channel.will(address, Transient("busy"), Transient("busy"), None)
     settle, settled = Leases.settle, Counter[str]()
 
-    def dies_once(self: Leases, outcomes: Any, now: Any) -> None:
+    def dies_once(self: Leases, outcomes: Any, now: Any) -> Any:
         settled["groups"] += 1
         if settled["groups"] == 2:
             raise RuntimeError("killed between a 250 and its settle")
-        settle(self, outcomes, now)
+        return settle(self, outcomes, now)
 
     monkeypatch.setattr(Leases, "settle", dies_once)
     with pytest.raises(RuntimeError, match="killed"):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 
 from monitor.channels import EVERYTHING
@@ -39,14 +41,31 @@ def test_a_refused_content_is_nobodys_strike(code: int, text: str) -> None:
 
 @pytest.mark.parametrize(
     ("code", "text"),
-    [(550, "5.7.1 spf"), (550, "5.7.26 dmarc"), (451, "4.7.1 greylisted"), (421, "4.7.0 slow down")],
+    [(550, "5.7.1 spf"), (550, "5.7.26 dmarc"), (452, "4.7.1 too fast"), (421, "4.7.0 slow down")],
 )
 @pytest.mark.parametrize("phase", ["RCPT", "DATA", "message"])
 def test_policy_pauses_the_domain_and_never_suppresses_a_person(phase: str, code: int, text: str) -> None:
     error = refusal(phase, code, text, ADDRESS)
     assert isinstance(error, Transient)
     assert error.lane == "people.example"
+    assert error.policy, "the domain pauses only if it is so for many"
+    assert error.slower == (code < 500)
     assert not error.ambiguous
+
+
+@pytest.mark.parametrize(
+    ("text", "wait"),
+    [
+        ("4.7.1 <ann.lee@people.example>: Recipient address rejected: Greylisted, try again later", 300),
+        ("4.2.0 graylisted, see http://postgrey.example/help, retry in 10 minutes", 600),
+        ("4.7.1 please try again in 60 seconds", 300),
+    ],
+)
+def test_greylisting_concerns_one_recipient_and_is_over_after_its_time(text: str, wait: int) -> None:
+    error = refusal("RCPT", 451, text, ADDRESS)
+    assert isinstance(error, Transient)
+    assert (error.lane, error.policy, error.slower) == (None, False, False)
+    assert error.retry_after == timedelta(seconds=wait)
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ from monitor.keys import KeyFile
 from monitor.outbox import clone_guard
 from monitor.storage import engine as db
 from monitor.storage import schema
+from monitor.storage.deliveries import refusals
 from monitor.storage.migrate import upgrade
 from tests.outbox.world import HAMMOND, World, locate
 from tests.peers.smtp import SmtpPeer
@@ -247,3 +248,33 @@ def test_a_wrong_subscriber_is_refused_with_the_reason(
     assert result.exit_code == 2
     assert words in result.stderr
     assert "no subscribers" in installed.monitor("subscribers").output
+
+
+def test_a_wave_of_refusals_is_listed_and_undone(installed: Installation) -> None:
+    assert "every message" in installed.monitor("outbox").stdout
+    world = installed.world
+    world.person("ann@a.example", "IN")
+    world.publish(HAMMOND)
+    world.fan_out()
+    world.write(
+        sa.update(schema.DeliveryRow).values(
+            state="failed", attempts=2, last_error="550 5.2.1 disabled", settled_at=world.now
+        )
+    )
+    assert "no server has refused" in installed.monitor("outbox", "restore").stdout
+    refusal = refusals.Refusal(
+        channel="email", subscriber=1, delivery=1, lane="0" * 64, answer="RCPT 550 5.2.1",
+        error="550 5.2.1 disabled", verdict=refusals.STRIKE, at=world.now,
+    )  # fmt: skip
+    with db.transaction(world.engine) as conn:
+        refusals.insert_refusals(conn, [refusal], state=refusals.CONFIRMED)
+    (line,) = installed.monitor("outbox", "--json").stdout.splitlines()
+    found = json.loads(line)
+    assert (found["id"], found["state"], found["address"]) == (1, "failed", "a…@a….example")
+    (line,) = installed.monitor("outbox", "restore", "--json").stdout.splitlines()
+    assert json.loads(line) | {"answer": "RCPT 550 5.2.1", "people": 1, "confirmed": 1} == json.loads(line)
+    assert installed.monitor("outbox", "restore", "another").exit_code == 1
+    undone = installed.monitor("outbox", "restore", "RCPT 550 5.2.1")
+    assert "nothing counts against 1 people, 1 messages are due again" in undone.stdout
+    assert world.states() == ["due"]
+    assert "accepted" in installed.monitor("outbox").stdout

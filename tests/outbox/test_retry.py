@@ -15,6 +15,7 @@ from monitor.core.retry import (
     WAITS,
     Attempts,
     lane_until,
+    longer_pause,
     next_attempt,
     struck_out,
 )
@@ -84,7 +85,30 @@ def test_a_lane_pauses_as_long_as_asked_or_as_is_usual() -> None:
     assert lane_until(LATER, START, whole_channel=True) == START + CHANNEL_PAUSE
 
 
-def test_three_strikes_need_two_days() -> None:
-    assert not struck_out(2, START, START + timedelta(days=5))
+def test_three_strikes_need_seven_days() -> None:
+    assert not struck_out(2, START, START + timedelta(days=50))
     assert not struck_out(9, START, START + timedelta(hours=3))
-    assert struck_out(3, START, START + timedelta(days=1))
+    assert not struck_out(9, START, START + timedelta(days=6, hours=23))
+    assert struck_out(3, START, START + timedelta(days=7))
+
+
+def test_a_message_whose_failure_nobody_explains_is_given_up_after_eight_tries() -> None:
+    unexplained = Transient("its template breaks", unexplained=True)
+    assert next_attempt(Attempts(START, 6), unexplained, START, chance=lambda: 0.5) is not None
+    assert next_attempt(Attempts(START, 7), unexplained, START, chance=lambda: 0.5) is None
+    assert next_attempt(Attempts(START, 7), LATER, START, chance=lambda: 0.5) is not None
+    others = next_attempt(Attempts(START, 70), unexplained, START, chance=lambda: 0.5, alone=False)
+    assert others is not None, "nobody's messages go: it is not this one's fault"
+
+
+def test_time_under_a_pause_does_not_count() -> None:
+    tried, end = Attempts(START, 9), START + LIFETIME
+    assert next_attempt(tried, LATER, end, chance=lambda: 0.5) is None
+    paused = timedelta(days=3)
+    assert next_attempt(tried, LATER, end, chance=lambda: 0.5, paused=paused) is not None
+    assert next_attempt(tried, LATER, end + paused, chance=lambda: 0.5, paused=paused) is None
+
+
+def test_a_server_that_goes_on_refusing_us_is_asked_less_and_less_often() -> None:
+    waits = [longer_pause(START, START + timedelta(minutes=age)) for age in (0, 2, 20, 60, 6000)]
+    assert waits == [timedelta(minutes=minutes) for minutes in (1, 1, 5, 15, 15)]

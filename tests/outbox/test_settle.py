@@ -9,7 +9,7 @@ import pytest
 
 from monitor.core.retry import WAITS
 from monitor.errors import Transient
-from monitor.outbox.settle import OutcomeKind, refused_now
+from monitor.outbox.outcomes import OutcomeKind, refused_now
 from monitor.storage.deliveries.queue import ALERT, Claimed
 
 CLAIMED = Claimed(

@@ -4,11 +4,13 @@ in.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from email.message import EmailMessage
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
@@ -21,12 +23,13 @@ from monitor.keys import KeyFile
 from monitor.ops import health
 from monitor.storage import engine as db
 from monitor.storage import people
-from monitor.storage.deliveries import pauses
+from monitor.storage.deliveries import fanout, pauses, refusals
+from monitor.storage.deliveries.tables import DeliveryRow
 from monitor.subscribers import BounceVerdict, Tombstones
-from tests.subscribers.conftest import ANN, member, token, who
+from tests.subscribers.conftest import ANN, deliveries, member, token, who
 from tests.subscribers.town import Town
 
-DAY = timedelta(days=1)
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 
 
 def report(
@@ -64,7 +67,7 @@ def test_an_address_that_is_gone_is_suppressed_at_once(engine: Engine, keys: Key
     assert reason == "mail came back: 5.1.1"
 
 
-def test_other_refusals_strike_and_the_third_on_a_second_day_suppresses(
+def test_other_refusals_strike_and_the_third_after_seven_days_suppresses(
     engine: Engine, keys: KeyFile, now: datetime
 ) -> None:
     one = member(engine, keys, now)
@@ -79,7 +82,8 @@ def test_other_refusals_strike_and_the_third_on_a_second_day_suppresses(
     assert subscribers.returned(engine, keys, full(3), now + DAY) is BounceVerdict.PASSED
     subscribers.purge(engine, now + DAY)
     assert subscribers.returned(engine, keys, full(0), now + 2 * DAY) is BounceVerdict.PASSED
-    assert subscribers.returned(engine, keys, full(4), now + 2 * DAY) is BounceVerdict.SUPPRESSED
+    assert subscribers.returned(engine, keys, full(4), now + 2 * DAY) is BounceVerdict.STRUCK
+    assert subscribers.returned(engine, keys, full(5), now + 7 * DAY) is BounceVerdict.SUPPRESSED
 
 
 @pytest.mark.parametrize(
@@ -111,6 +115,29 @@ def test_a_refusal_for_our_own_faults_is_the_operators_and_nobody_elses(
     assert who(engine, keys) is not None
     assert "DMARC" in caplog.text
     assert ANN not in caplog.text
+    state = health.status(engine, {}, configured=["email"], fenced=None, now=now)
+    (problem,) = [each for each in state["problems"] if "5.7.26" in each]
+    assert "1 mails came back from 1 providers with 5.7.26: publish SPF and DKIM" in problem
+    assert "monitor outbox restore 'returned 5.7.26'" in problem
+
+
+def test_what_came_back_for_our_own_faults_can_be_sent_again(
+    engine: Engine, keys: KeyFile, now: datetime, publish: Callable[..., int]
+) -> None:
+    one = member(engine, keys, now)
+    changeset = publish("One", now)
+    with db.transaction(engine) as conn:
+        fanout.take(conn, changeset, now)
+        fanout.insert_deliveries(conn, changeset, "ring", now)
+        conn.execute(sa.update(DeliveryRow).values(state="sent", settled_at=now))
+    mail = report(back(keys, one), "5.7.515", diagnosis="smtp; 550 5.7.515 Access denied")
+    for _ in range(2):  # the second time it is the same mail
+        assert subscribers.returned(engine, keys, mail, now + HOUR) is BounceVerdict.PASSED
+    with db.transaction(engine) as conn:
+        (wave,) = refusals.load_waves(conn, now)
+        assert (wave.answer, wave.people, wave.returned) == ("returned 5.7.515", 1, 1)
+        assert refusals.restore(conn, "email", wave.answer, now + DAY) == (1, 1)
+    assert [state for _, state, _ in deliveries(engine, "alert")] == ["due"]
 
 
 def test_a_wave_of_refusals_alarms_the_operator(sqlite_engine: Engine, keys: KeyFile, now: datetime) -> None:

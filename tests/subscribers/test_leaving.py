@@ -19,7 +19,8 @@ from monitor.domain import Confidence, Placement, PlacementReason
 from monitor.errors import StoreError, UsageError
 from monitor.keys import KeyFile
 from monitor.outbox import fan_out
-from monitor.outbox.settle import Outcome, OutcomeKind, settle
+from monitor.outbox.outcomes import Outcome, OutcomeKind
+from monitor.outbox.settle import settle
 from monitor.storage import engine as db
 from monitor.storage import people
 from monitor.storage.deliveries import endings, queue

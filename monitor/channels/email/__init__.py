@@ -28,6 +28,7 @@ class EmailKind(ChannelKind[EmailSection]):
     name = "email"
     section = EmailSection
     sends_receipts = True
+    doubts_refusals = True
     lane_problem = "mail domains refuse us for now"
     loggers = ("aiosmtplib",)
 

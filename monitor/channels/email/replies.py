@@ -1,18 +1,58 @@
-"""What a mail server's refusal means for the delivery, the address and the lane. Pure.
+"""What a mail server's refusal means: for the delivery, the address, the domain, or us. Pure.
 
-Codes: RFC 5321, 4.2.3; enhanced status codes: RFC 3463 and its registry (5.1.10: RFC 7505).
+Codes: RFC 5321, 4.2.3; enhanced status codes: RFC 3463 and its registry (5.1.10: RFC 7505). Servers write the
+enhanced code where they like, and several use a recipient's code for what they hold against the sender: so
+texts decide too.
 """
 
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 
 from monitor.channels import EVERYTHING
 from monitor.errors import Permanent, SendError, Transient
 
-_ENHANCED = re.compile(r"\s*([245])\.(\d{1,3})\.(\d{1,3})\b")
+_ENHANCED = re.compile(r"(?<![\d.])([245])\.(\d{1,3})\.(\d{1,3})(?![\d.]*\d)")
 _GONE = {(1, 1), (1, 2), (1, 10)}  # no such mailbox, no such system, null MX
-_SENDER = {(1, 7), (1, 8)}  # the sender's address is refused, although the recipient's phase says so
+_THEIRS = {(2, 1), (2, 2)}  # disabled, full
+# the sender's, although the recipient's phase says so: its address (1.7, 1.8), its daily limit (1.90 Exchange
+# Online, 4.5 Gmail), no authentication (7.3, 7.57), may not send as this sender (7.60), suspected (7.501 ...)
+_SENDER = {(1, 7), (1, 8), (1, 90), (4, 5), (7, 3), (7, 57), (7, 60), (7, 501), (7, 502), (7, 503), (7, 750)}
+_SENDER_TEXT = re.compile(
+    r"""
+    \brelay(?:ing)?\b .{0,40} (?:deni|not\ permit|not\ allow|prohibit|disabled|access|refus|unable)
+    | (?:not\ (?:permitted|allowed|authori[sz]ed)\ to|unable\ to|cannot) .{0,12} \brelay
+    | (?:do\ not|don't|won't|will\ not) .{0,12} \brelay
+    | rcpthosts
+    | \bsender\b .{0,30} (?:verif|reject|denied|refus|not\ allow|not\ valid|unauthori|must\ auth)
+    | \bsender\b .{0,30} (?:not\ confirm|suspend|block)
+    | (?:reject|denied|refus|unauthori[sz]ed|invalid|unverified|suspended) \ (?:\w+\ )? sender\b
+    | \b(?:your|the\ sending|this\ sending|sender's)\ (?:\w+\ )?
+      (?:account|sending|messages?\ limit|quota|plan|subscription)\b
+    | \bsending\b .{0,30} (?:quota|limit|suspend|paused|disabled|block|rate)
+    | \bsending\b .{0,30} not\ (?:permitted|allowed|enabled)
+    | \b(?:outgoing|outbound)\b
+    | \b(?:daily|hourly|monthly)\b .{0,40} (?:limit|quota|exceed)
+    | (?:limit|quota|exceeded) .{0,40} \b(?:per\ (?:hour|day|month)|daily|hourly|monthly)\b
+    | (?:limit|quota|exceeded) .{0,40} \b(?:plan|messages\ sent|recipients)\b
+    | \baccount\b .{0,40} (?:suspended|inactive|not\ active|restricted|compromised|pending\ approval)
+    | \b(?:smtp\ )?auth(?:entication|enticated)?\b .{0,20} (?:required|needed|first)
+    | \b(?:email|from)\ address\ is\ not\ verified
+    | \bnot\ (?:permitted|allowed|authori[sz]ed)\ to\ send\b | permissions?\ to\ send\ as
+    """,
+    re.IGNORECASE | re.VERBOSE,
+)
+_MAILBOX = re.compile(
+    r"\b(?:inbox|recipient'?s?|user'?s?)\b.{0,40}\b(?:full|over ?quota|storage|disabled|inactive)\b"
+    r"|\bover ?quota\b|\bquota exceeded for\b|\bmailbox\b",
+    re.IGNORECASE,
+)
+_GREYLISTING = re.compile(r"gr[ea]y-?list", re.IGNORECASE)
+_WAIT = re.compile(r"\b(\d{1,5})\s*(s|sec|secs|seconds?|m|min|mins|minutes?)\b", re.IGNORECASE)
+GREYLISTED = timedelta(minutes=5)
+"""After this time the usual greylisting takes a second attempt (postgrey's default)."""
+_LONGEST_WAIT = timedelta(hours=4)
 
 
 def refusal(phase: str, code: int, text: str, address: str) -> SendError:
@@ -21,22 +61,74 @@ def refusal(phase: str, code: int, text: str, address: str) -> SendError:
 
     The error's text never holds the address, however the server repeats it.
     """
-    enhanced = _ENHANCED.match(text)
-    status = (int(enhanced[2]), int(enhanced[3])) if enhanced else (0, 0)
+    status = enhanced_status(code, text)
     reason = f"the mail server answered {phase} with {code} {redact(text, address)}".rstrip()
-    if status[0] == 7:
-        # reputation, DKIM, policy, greylisting: the sender's fault, never a person's
-        return Transient(reason, lane=EVERYTHING if phase == "MAIL" else domain_of(address))
-    if phase == "MAIL" or status in _SENDER or code in {530, 535}:
-        return Transient(reason, lane=EVERYTHING if code >= 500 else None)
+    answer = f"{phase} {code} " + (".".join(map(str, (code // 100, *status))) if status != (0, 0) else "")
+    answer = answer.rstrip()
+    if is_about_us(phase, code, status, text):
+        lasting = 500 <= code <= 599
+        return Transient(
+            reason,
+            lane=EVERYTHING if lasting else None,
+            refuses_us=lasting,
+            slower=not lasting,
+            answer=answer,
+        )
     if not 500 <= code <= 599:
-        return Transient(reason)
+        return _refusal_for_now(phase, code, status, text, reason, address, answer)
+    if status[0] == 7:
+        # reputation, DKIM, policy: the domain's if it is so for many, and never a reason to suppress a person
+        return Transient(reason, lane=domain_of(address), policy=True, answer=answer)
     if status in _GONE:
-        return Permanent(reason, address_gone=True)
+        return Permanent(reason, address_gone=True, answer=answer)
     # a bad address or mailbox is the recipient's; a refused content (5.6), size (5.3.4) or command (5.5) is
     # not
     is_theirs = status[0] in {1, 2} or (phase == "RCPT" and status[0] not in {5, 6})
-    return Permanent(reason, strike=is_theirs)
+    return Permanent(reason, strike=is_theirs, answer=answer)
+
+
+def enhanced_status(code: int, text: str) -> tuple[int, int]:
+    """Subject and detail of the enhanced code that agrees with the reply's own, wherever in the text it
+    stands; (0, 0) without one.
+    """
+    for found in _ENHANCED.finditer(text):
+        if int(found[1]) == code // 100:
+            return int(found[2]), int(found[3])
+    return 0, 0
+
+
+def is_about_us(phase: str, code: int, status: tuple[int, int], text: str) -> bool:
+    """Whether a refusal speaks of the sender's account, address, quota or right to relay."""
+    if status in _THEIRS:
+        return False
+    if code in {530, 535} or status in _SENDER:
+        return True
+    if phase == "MAIL":
+        return code >= 500
+    return _SENDER_TEXT.search(text) is not None and not (status[0] == 2 or _MAILBOX.search(text))
+
+
+def _refusal_for_now(
+    phase: str, code: int, status: tuple[int, int], text: str, reason: str, address: str, answer: str
+) -> Transient:
+    """A refusal that a later attempt may not meet: greylisting, a limit of the domain's, or anything else."""
+    if _GREYLISTING.search(text) or (phase == "RCPT" and code in {450, 451} and status == (7, 1)):
+        return Transient(reason, retry_after=max(_named_wait(text), GREYLISTED), answer=answer)
+    if status[0] == 7 and phase == "MAIL":
+        return Transient(reason, lane=EVERYTHING, answer=answer)
+    if status[0] == 7:
+        # a limit: fewer at a time, and this one later
+        return Transient(reason, lane=domain_of(address), policy=True, slower=True, answer=answer)
+    return Transient(reason, answer=answer)
+
+
+def _named_wait(text: str) -> timedelta:
+    """The wait that a text asks for; nothing if it names none."""
+    found = _WAIT.search(text)
+    if found is None:
+        return timedelta()
+    seconds = int(found[1]) * (60 if found[2].lower().startswith("m") else 1)
+    return min(timedelta(seconds=seconds), _LONGEST_WAIT)
 
 
 def redact(text: str, address: str) -> str:

@@ -337,6 +337,35 @@ def dead_letters(conn: Connection) -> tuple[DeadLetter, ...]:
     return tuple(DeadLetter(*row) for row in rows)
 
 
+def load_troubled(conn: Connection, limit: int) -> tuple[tuple[DeadLetter, str, datetime], ...]:
+    """Read deliveries that were tried without success: given up, or due again; with state and due time.
+
+    The newest are last.
+    """
+    rows: Any = conn.execute(
+        sa.select(
+            DeliveryRow.c.id,
+            DeliveryRow.c.kind,
+            SubscriberRow.c.channel,
+            ChangesetRow.c.source,
+            SubscriberRow.c.address,
+            DeliveryRow.c.created_at,
+            DeliveryRow.c.settled_at,
+            DeliveryRow.c.attempts,
+            sa.func.coalesce(DeliveryRow.c.last_error, ""),
+            DeliveryRow.c.ambiguous,
+            DeliveryRow.c.state,
+            DeliveryRow.c.due_at,
+        )
+        .join(SubscriberRow, SubscriberRow.c.id == DeliveryRow.c.subscriber_id)
+        .outerjoin(ChangesetRow, ChangesetRow.c.id == DeliveryRow.c.changeset_id)
+        .where(sa.or_(IS_FAILED, sa.and_(IS_DUE, DeliveryRow.c.attempts > 0)))
+        .order_by(DeliveryRow.c.id.desc())
+        .limit(limit)
+    )
+    return tuple((DeadLetter(*row[:10]), row[10], row[11]) for row in reversed(rows.all()))
+
+
 def requeue(conn: Connection, now: datetime, ids: Collection[int] | None = None) -> tuple[int, ...]:
     """Make dead letters due again, with all their attempts before them; None means all. Returns which.
 

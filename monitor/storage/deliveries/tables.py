@@ -93,3 +93,58 @@ class LaneRow(TableRow, table=True):
     name: str = Field(primary_key=True)
     until: datetime = Field(sa_type=UtcDateTime)
     reason: str
+
+
+class PauseSpanRow(TableRow, table=True):
+    """A time in which a lane paused, kept for some weeks: it does not count toward the life of a delivery."""
+
+    __tablename__ = "pause_span"
+    id: int | None = Field(default=None, primary_key=True)
+    channel: str
+    name: str
+    since: datetime = Field(sa_type=UtcDateTime)
+    until: datetime = Field(sa_type=UtcDateTime)
+
+    __table_args__ = (sa.Index("ix_pause_span_channel_name", "channel", "name", "until"),)
+
+
+class AcceptanceRow(TableRow, table=True):
+    """When a channel's server last took a message, to the minute."""
+
+    __tablename__ = "acceptance"
+    channel: str = Field(primary_key=True)
+    at: datetime = Field(sa_type=UtcDateTime)
+
+
+class RefusalRow(TableRow, table=True):
+    """A message that a server refused for good, and what became of the refusal.
+
+    ``answer``: the part of the reply that is alike for everybody it refuses for one reason; ``error``: its
+    text. ``verdict``: what it says if it is true of this recipient (gone, strike, content, policy).
+    ``state``: open until the server takes a message for another lane; then confirmed, or taken back because
+    it refused nearly everybody alike. ``alone``: the same lane took others since. ``lane`` is a keyed hash.
+    """
+
+    __tablename__ = "refusal"
+    id: int | None = Field(default=None, primary_key=True, sa_type=BigId)
+    channel: str
+    subscriber_id: int
+    delivery_id: int | None = Field(default=None, sa_type=BigId)
+    lane: str
+    answer: str
+    error: str
+    verdict: str
+    state: str
+    alone: bool = False
+    at: datetime = Field(sa_type=UtcDateTime)
+
+    __table_args__ = (
+        sa.Index(
+            "ix_refusal_open",
+            "channel",
+            sqlite_where=sa.text("state = 'open'"),
+            postgresql_where=sa.text("state = 'open'"),
+        ),
+        sa.Index("ix_refusal_at", "at"),
+        sa.Index("ix_refusal_subscriber_id", "subscriber_id"),
+    )

@@ -1,0 +1,158 @@
+"""What became of a message: the outcomes that are settled, computed from the channel's answer. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from monitor.channels import EVERYTHING
+from monitor.channels.kinds import kind_of
+from monitor.core.retry import REFUSED_WAIT, Attempts, lane_until, next_attempt
+from monitor.errors import Permanent, Transient
+from monitor.storage.deliveries import refusals
+from monitor.storage.deliveries.queue import Claimed
+
+_ERROR_LENGTH = 300
+
+
+class OutcomeKind(StrEnum):
+    """What becomes of deliveries at their settling."""
+
+    SENT = "sent"
+    AGAIN = "again"
+    FAILED = "failed"
+    DROPPED = "dropped"
+    POSTPONED = "postponed"  # not tried, because its lane pauses
+    RELEASED = "released"  # not tried, and due as before
+
+
+@dataclass(frozen=True, slots=True)
+class PauseRequest:
+    """A lane that has to wait, under the name that is stored for it.
+
+    ``grows``: each pause after the first is longer, up to `retry.LONGEST_PAUSE`. ``counts``: this time does
+    not count toward the life of what waits for it.
+    """
+
+    lane: str
+    until: datetime
+    reason: str
+    grows: bool = False
+    counts: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What became of deliveries that went together.
+
+    ``at``: when AGAIN or POSTPONED ones are due. ``ambiguous``: this attempt may have arrived. ``gone`` and
+    ``strike`` are what a refusal says of the address, ``moved_to`` is its new form. ``lane`` is the stored
+    name of the recipient's lane. ``moment``: when the sending of an accepted message began, or when a refusal
+    came. ``verdict`` and ``answer`` are of a refusal that is doubted, see `refusals`. ``ends_pause``: this
+    was the probe that a paused channel waited for.
+    """
+
+    kind: OutcomeKind
+    ids: tuple[int, ...]
+    deliveries: tuple[Claimed, ...] = ()
+    error: str = ""
+    at: datetime | None = None
+    ambiguous: bool = False
+    pause: PauseRequest | None = None
+    gone: bool = False
+    strike: bool = False
+    moved_to: str | None = None
+    lane: str = ""
+    moment: datetime | None = None
+    verdict: str = ""
+    answer: str = ""
+    ends_pause: bool = False
+
+
+def refused_now(
+    channel: str,
+    deliveries: Sequence[Claimed],
+    failure: Transient,
+    now: datetime,
+    *,
+    chance: Callable[[], float],
+    lane: str | None = None,
+    moved_to: str | None = None,
+    paused: timedelta = timedelta(),
+    alone: bool = True,
+    counts: bool = True,
+) -> Outcome:
+    """The outcome of a transient failure: tried again by the schedule, or given up.
+
+    ``lane`` is the stored name of what pauses; what a whole channel's trouble has stopped is due when that
+    pause ends. ``paused`` and ``alone`` are as in `retry.next_attempt`, ``counts`` as in `PauseRequest`.
+    """
+    before = Attempts(
+        created_at=max(delivery.created_at for delivery in deliveries),
+        made=min(delivery.attempts for delivery in deliveries),
+        ambiguous=any(delivery.ambiguous for delivery in deliveries),
+    )
+    again_at = next_attempt(
+        before,
+        failure,
+        now,
+        chance=chance,
+        resend_ambiguous=kind_of(channel).resends_ambiguous,
+        paused=paused,
+        alone=alone,
+    )
+    pause = None
+    if lane:
+        until = lane_until(failure, now, whole_channel=lane == EVERYTHING)
+        pause = PauseRequest(lane, until, str(failure)[:_ERROR_LENGTH], failure.refuses_us, counts)
+        if lane == EVERYTHING and again_at is not None:
+            again_at = until
+    error = str(failure)[:_ERROR_LENGTH]
+    return Outcome(
+        kind=OutcomeKind.FAILED if again_at is None else OutcomeKind.AGAIN,
+        ids=tuple(delivery.id for delivery in deliveries),
+        deliveries=tuple(deliveries),
+        error=error,
+        at=again_at,
+        ambiguous=failure.ambiguous,
+        pause=pause,
+        moved_to=moved_to,
+        verdict=refusals.POLICY if failure.policy and not failure.slower else "",
+        answer=failure.answer,
+        moment=now,
+    )
+
+
+def refused_for_good(
+    deliveries: Sequence[Claimed], failure: Permanent, *, moved_to: str | None = None
+) -> Outcome:
+    """The outcome of a permanent failure."""
+    return Outcome(
+        kind=OutcomeKind.FAILED,
+        ids=tuple(delivery.id for delivery in deliveries),
+        deliveries=tuple(deliveries),
+        error=str(failure)[:_ERROR_LENGTH],
+        gone=failure.address_gone,
+        strike=failure.strike,
+        moved_to=moved_to,
+    )
+
+
+def refused_in_doubt(
+    channel: str,
+    deliveries: Sequence[Claimed],
+    failure: Permanent,
+    now: datetime,
+    *,
+    chance: Callable[[], float],
+    paused: timedelta,
+) -> Outcome:
+    """The outcome of a permanent failure that may be about us: due again, until something confirms it."""
+    later = Transient(str(failure), retry_after=REFUSED_WAIT)
+    outcome = refused_now(channel, deliveries, later, now, chance=chance, paused=paused)
+    verdict = (
+        refusals.GONE if failure.address_gone else refusals.STRIKE if failure.strike else refusals.CONTENT
+    )
+    return replace(outcome, verdict=verdict, answer=failure.answer)

@@ -1,0 +1,136 @@
+"""Whether a refusal is about the recipient or about us, decided while outcomes are settled.
+
+A mail relay that refuses our account says so in the words of a refused recipient, of everybody. So a refusal
+counts only once the relay has taken a message for another mail domain, of which the sending began after the
+refusal came; and what is refused alike for many, while nothing is taken, is taken back and pauses the channel
+(or the one domain).
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+
+from sqlalchemy.engine import Connection
+
+from monitor.channels import EVERYTHING
+from monitor.channels.kinds import hash_lane
+from monitor.core.retry import CHANNEL_PAUSE, LANE_PAUSE, struck_out
+from monitor.keys import KeyFile
+from monitor.outbox.outcomes import Outcome, OutcomeKind, PauseRequest
+from monitor.storage import people
+from monitor.storage.deliveries import endings, queue, refusals
+from monitor.storage.deliveries.refusals import Refusal
+
+log = logging.getLogger(__name__)
+
+ALIKE = "refuses everybody alike"
+"""Begins the reason of a pause that ends only when a message is accepted."""
+
+
+def judge_refusals(
+    conn: Connection,
+    keys: KeyFile,
+    channel: str,
+    outcomes: Sequence[Outcome],
+    known: Iterable[Refusal],
+    now: datetime,
+) -> list[PauseRequest]:
+    """Write this group's refusals and decide which of the open ones count; returns the pauses that follow.
+
+    ``known`` are the refusals that were open before, with their subscribers locked.
+    """
+    names = {hash_lane(keys, channel, outcome.lane): outcome.lane for outcome in outcomes if outcome.lane}
+    hashes = {name: hashed for hashed, name in names.items()}
+    refused = [
+        Refusal(
+            channel=channel,
+            subscriber=delivery.subscriber,
+            delivery=delivery.id,
+            lane=hashes[outcome.lane],
+            answer=outcome.answer,
+            error=outcome.error,
+            verdict=outcome.verdict,
+            at=outcome.moment or now,
+        )
+        for outcome in outcomes
+        if outcome.verdict and outcome.lane
+        for delivery in outcome.deliveries
+    ]
+    refusals.insert_refusals(conn, refused)
+    taken: dict[str, datetime] = {}  # when the sending of the newest accepted message of a lane began
+    for outcome in outcomes:
+        if outcome.kind is OutcomeKind.SENT and outcome.lane and outcome.moment is not None:
+            lane = hashes[outcome.lane]
+            taken[lane] = max(outcome.moment, taken.get(lane, outcome.moment))
+    unsettled = refusals.load_open(conn, channel) if refused else tuple(known)
+    if not unsettled:
+        return []
+    earliest = min(each.at for each in unsettled)
+    wave = refusals.find_wave(unsettled, [lane for lane, began in taken.items() if began >= earliest])
+    if wave:
+        return [_take_back(conn, channel, wave, names, now)]
+    # what a domain holds against us is disproved only by the domain itself
+    confirmed = [
+        each
+        for each in unsettled
+        if any(
+            (lane == each.lane) == (each.verdict == refusals.POLICY) and began >= each.at
+            for lane, began in taken.items()
+        )
+    ]
+    _believe(conn, channel, confirmed, now)
+    left = {each.id for each in unsettled} - {each.id for each in confirmed}
+    refusals.mark_alone(
+        conn,
+        [
+            each.id
+            for each in unsettled
+            if each.id in left and each.lane in taken and taken[each.lane] >= each.at
+        ],
+    )
+    return []
+
+
+def _take_back(
+    conn: Connection, channel: str, wave: Sequence[Refusal], names: dict[str, str], now: datetime
+) -> PauseRequest:
+    """Take a wave back: its deliveries are due, and what refused them pauses."""
+    refusals.settle_refusals(conn, [each.id for each in wave], refusals.TAKEN_BACK)
+    lanes = {each.lane for each in wave}
+    everybody = len(lanes) >= refusals.WAVE_LANES
+    until = now + (CHANNEL_PAUSE if everybody else LANE_PAUSE)
+    refusals.make_due(conn, wave, now if everybody else until)
+    error = wave[-1].error
+    if everybody:
+        log.error(
+            "%s: the server %s (%d people at %d domains): nothing counts against them, sending pauses: %s",
+            channel,
+            ALIKE,
+            len({each.subscriber for each in wave}),
+            len(lanes),
+            error,
+        )
+        return PauseRequest(EVERYTHING, until, f"the server {ALIKE}: {error}", grows=True)
+    log.error("%s: a domain %s, and pauses: %s", channel, ALIKE, error)
+    return PauseRequest(names[wave[-1].lane], until, error, grows=True)
+
+
+def _believe(conn: Connection, channel: str, confirmed: Sequence[Refusal], now: datetime) -> None:
+    """Let refusals count: at most one strike for each person, however many messages they refused."""
+    refusals.settle_refusals(conn, [each.id for each in confirmed], refusals.CONFIRMED)
+    refusals.fail_refused(conn, [each for each in confirmed if each.verdict != refusals.POLICY], now)
+    for subscriber in sorted({each.subscriber for each in confirmed}):
+        theirs = [each for each in confirmed if each.subscriber == subscriber]
+        gone = next((each for each in theirs if each.verdict == refusals.GONE), None)
+        struck = next((each for each in theirs if each.verdict == refusals.STRIKE), None)
+        if gone is None and struck is not None and struck_out(*queue.strike(conn, subscriber, now), now):
+            gone = struck
+        if gone is None:
+            continue
+        hashed = people.address_hash(conn, subscriber)
+        if hashed is not None:
+            people.suppress(conn, channel, hashed, gone.error, now)
+        endings.end(conn, subscriber, now)
+        log.info("subscriber %d (%s) ended: %s", subscriber, channel, gone.error)
