@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import signal
 import threading
 from collections.abc import Awaitable, Callable, Iterable
@@ -204,7 +205,7 @@ async def _wait_for_either(stop: asyncio.Event, woken: asyncio.Event, pause: tim
 def run_until_stopped(
     timer: PollTimer, sender: SenderLoop, *loops: Callable[[asyncio.Event], Awaitable[object]]
 ) -> bool:
-    """Run timer, sender and further loops until SIGTERM or SIGINT.
+    """Run timer, sender and further loops until SIGTERM or SIGINT; a second signal ends the process at once.
 
     Each of ``loops`` runs in the same event loop and gets the event that tells it to stop. Returns whether
     everything under way was finished.
@@ -213,8 +214,15 @@ def run_until_stopped(
     async def main() -> None:
         stop = asyncio.Event()
         loop = asyncio.get_running_loop()
+
+        def on_signal() -> None:
+            if stop.is_set():  # what was under way is sent again later
+                log.warning("a second signal: ending at once")
+                os._exit(1)
+            stop.set()
+
         for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, stop.set)
+            loop.add_signal_handler(number, on_signal)
         timer.start()
         stopping = asyncio.create_task(stop.wait())
         stopping.add_done_callback(lambda _: log.info("stopping"))

@@ -33,6 +33,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "init": ("operate", "Write a commented configuration; create the database and the key."),
     "check": ("operate", "Check the configuration, the sources and the channels; send a sample."),
     "run": ("operate", "Run the service: poll, judge and deliver until stopped."),
+    "worker": ("operate", "Poll, judge and deliver until stopped, without the site."),
     "web": ("site", "Serve the site alone, beside a running service or without one."),
     "status": ("operate", "Show the state of sources, outbox and sender."),
     "metrics": ("operate", "Print the state of the service as metrics of Prometheus."),

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import logging
-
-from monitor.channels.kinds import KINDS
+import time
 
 # At INFO and DEBUG these log request lines or message content. Channels name those of their own libraries.
 _LOUD = (
@@ -18,16 +17,28 @@ _LOUD = (
 )
 
 
-def configure(debug: bool, *, service: bool = False) -> None:
+def configure(debug: bool, *, service: bool = False, libraries: bool = True) -> None:
     """Set up logging for this process: warnings; INFO for a ``service``; DEBUG of this program with
-    ``debug``.
+    ``debug``. Times are in UTC.
+
+    ``libraries``: quiet those of the channels too, which imports the registry of channels.
     """
-    logging.basicConfig(
-        level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s", force=True
+    formatter = logging.Formatter(
+        "%(asctime)s %(levelname)s %(name)s %(message)s", datefmt="%Y-%m-%dT%H:%M:%SZ"
     )
+    formatter.converter = time.gmtime
+    handler = logging.StreamHandler()
+    handler.setFormatter(formatter)
+    logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
     logging.captureWarnings(True)
     logging.getLogger("monitor").setLevel(
         logging.DEBUG if debug else logging.INFO if service else logging.WARNING
     )
-    for name in (*_LOUD, *(name for kind in KINDS.values() for name in kind.loggers)):
+    for name in (*_LOUD, *(_of_channels() if libraries else ())):
         logging.getLogger(name).setLevel(logging.WARNING)
+
+
+def _of_channels() -> tuple[str, ...]:
+    from monitor.channels.kinds import KINDS
+
+    return tuple(name for kind in KINDS.values() for name in kind.loggers)

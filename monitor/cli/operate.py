@@ -48,23 +48,49 @@ def init(session: Session, force: bool) -> None:
 
 
 @command(short_help="Run the service: poll, judge and deliver until stopped.")
-@click.option(
-    "--no-web",
-    is_flag=True,
-    help="Do not serve the site.",
-)
-def run(session: Session, no_web: bool) -> None:
+@click.option("--no-web", is_flag=True, help="Do not serve the site, as `monitor worker`.")
+@click.option("--one-process", is_flag=True, help="Serve the site in the process that polls and sends.")
+def run(session: Session, no_web: bool, one_process: bool) -> None:
     """Run the service: poll every source when it is due, deliver what is published, serve the site and run
     the Telegram bot, until SIGTERM or Ctrl-C.
 
-    A stop finishes what is under way (at most 30 s) and exits 0. On SQLite one service runs per database;
-    every other command works beside it. On PostgreSQL any number share the work.
+    Two processes do it, `monitor worker` and `monitor web`, and a process that dies is started again. With
+    --one-process they are one, for machines with little memory. A stop finishes what is under way (at most
+    40 s) and exits 0; a second signal ends within two seconds. On SQLite one service runs per database; every
+    other command works beside it. On PostgreSQL any number share the work.
     """
     from monitor.cli.logs import configure
-    from monitor.cli.run import serve
 
     configure(session.debug, service=True)
-    if not serve(session.settings, with_site=not no_web):
+    if no_web or one_process or session.settings.telegram.webhook_url:
+        # a webhook's updates arrive at the site and are answered by the bot, in one process
+        _serve(session, with_site=not no_web)
+        return
+    from monitor.cli.supervisor import supervise
+
+    options = ["--config", str(session.config)] if session.config else []
+    supervise([*options, *(["--debug"] if session.debug else [])])
+
+
+@command(short_help="Poll, judge and deliver until stopped, without the site.")
+@click.option("--supervised", is_flag=True, hidden=True)
+def worker(session: Session, supervised: bool) -> None:
+    """Poll every source when it is due, deliver what is published and run the Telegram bot, until SIGTERM or
+    Ctrl-C. `monitor web` serves the site; `monitor run` does both.
+    """
+    from monitor.cli.logs import configure
+    from monitor.cli.supervisor import end_with_supervisor
+
+    configure(session.debug, service=True)
+    if supervised:
+        end_with_supervisor()
+    _serve(session, with_site=False)
+
+
+def _serve(session: Session, *, with_site: bool) -> None:
+    from monitor.cli.run import serve
+
+    if not serve(session.settings, with_site=with_site):
         # A download did not end. Its thread must not keep the process alive; nothing of it was committed.
         import os
 

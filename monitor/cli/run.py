@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import timedelta
 from functools import partial
+from typing import Self
 
 from filelock import FileLock, Timeout
 from sqlalchemy import Engine
@@ -28,14 +29,17 @@ from monitor.polling import PollResult, Result, poll
 from monitor.record.signing import append_start
 from monitor.schedule import PollTimer, Repeater, SenderLoop, run_until_stopped
 from monitor.storage import heartbeats
-from monitor.storage.engine import reading, transaction, turn
+from monitor.storage.engine import Commits, reading, sqlite_path, transaction, turn
 from monitor.storage.lists import baseline
+from monitor.storage.people import signups
 from monitor.web import server
 
 log = logging.getLogger(__name__)
 
 CHECKPOINT_EVERY = timedelta(minutes=5)
 NOTIFY_EVERY = timedelta(minutes=1)
+LOOK_EVERY = timedelta(seconds=1)
+"""How often the worker looks for sign-ups that the site has taken: a confirmation leaves within 2 s."""
 
 
 def serve(settings: Settings, *, with_site: bool) -> bool:
@@ -59,7 +63,11 @@ def serve(settings: Settings, *, with_site: bool) -> bool:
             talking = None
         if with_site:
             closing.enter_context(serve_site(components, sender.wake, talking))
-        loops: list[Callable[[asyncio.Event], Awaitable[object]]] = [recorder.run]
+        watch = closing.enter_context(SignupWatch(components.engine, sender.wake))
+        loops: list[Callable[[asyncio.Event], Awaitable[object]]] = [
+            recorder.run,
+            Repeater("looking for sign-ups", watch.look, LOOK_EVERY).run,
+        ]
         if (notifier := components.open_notifier()) is not None:
             loops.append(Repeater("notices to the operator", partial(_notify, notifier), NOTIFY_EVERY).run)
         if (listen := settings.operator.metrics_at) is not None:
@@ -82,6 +90,37 @@ def create_sender(components: Components) -> SenderLoop:
         alive.touch(components.settings.data.folder)
 
     return SenderLoop(send, beat)
+
+
+class SignupWatch:
+    """Wakes the sender when the site, in another process, has taken a sign-up; a context manager.
+
+    On SQLite a look costs one pragma while nobody has written.
+    """
+
+    def __init__(self, engine: Engine, wake: Callable[[], None]) -> None:
+        self._engine, self._wake = engine, wake
+        self._commits = Commits(engine) if sqlite_path(engine) is not None else None
+        self._seen: int | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self._commits is not None:
+            self._commits.close()
+
+    def look(self) -> None:
+        """Look once, and wake the sender if a sign-up waits."""
+        if self._commits is not None:
+            number = self._commits.number()
+            if number == self._seen:
+                return
+            self._seen = number
+        with reading(self._engine) as conn:
+            pending = signups.any_pending(conn)
+        if pending:
+            self._wake()
 
 
 def create_recorder(components: Components) -> Repeater:

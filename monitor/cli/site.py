@@ -16,7 +16,8 @@ from monitor.cli import Session, command
 @click.option(
     "--port", type=click.IntRange(0, 65535), help="The port to listen on instead of that in [site] listen."
 )
-def web(session: Session, host: str | None, port: int | None) -> None:
+@click.option("--supervised", is_flag=True, hidden=True)
+def web(session: Session, host: str | None, port: int | None, supervised: bool) -> None:
     """Serve only the site, until SIGTERM or Ctrl-C. `monitor run` serves it too, and also polls and sends.
 
     It answers only to the host name in [site] public_url and on this machine. Any number may run on one
@@ -24,8 +25,12 @@ def web(session: Session, host: str | None, port: int | None) -> None:
     """
     from monitor import web as site
     from monitor.app import Components
+    from monitor.cli import logs, supervisor
     from monitor.web import composition, server
 
+    if supervised:
+        logs.configure(session.debug, service=True)
+        supervisor.end_with_supervisor()
     settings = session.settings
     configured = settings.site.listen_at
     at = server.open_socket(host or configured[0], configured[1] if port is None else port)

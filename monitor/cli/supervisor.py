@@ -1,0 +1,197 @@
+"""`monitor run` as two processes that are kept alive: the worker, and the site.
+
+Visitors can so take neither a descriptor nor a millisecond from what polls and sends. The two meet in the
+database only. A process that dies is started again; the pauses between starts grow to a minute. One that
+cannot start at all (a wrong configuration, another service on the database, a port in use) ends both, with
+its exit code. This process itself imports little and does nothing but wait.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import selectors
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import BinaryIO, NoReturn
+
+log = logging.getLogger(__name__)
+
+WRONG_USAGE = 2
+STARTED_AFTER = 10.0
+"""Seconds after which a process counts as started: what ends sooner the first time cannot start."""
+FIRST_PAUSE, LONGEST_PAUSE = 1.0, 60.0  # s, before a process is started again
+STOP_GRACE = 40.0
+"""Seconds that a stop may take: a send that is under way has 30, a request of a visitor 10."""
+SECOND_GRACE = 2.0  # s, after a second signal
+
+
+@dataclass
+class SupervisedProcess:
+    """One process: its command line, when it was started (monotonic seconds), and the pause before the next
+    start.
+
+    ``lifeline`` is a pipe whose other end the process reads: it ends when this one is gone.
+    """
+
+    name: str
+    command: Sequence[str]
+    pause: float = FIRST_PAUSE
+    started_at: float = 0.0
+    starts: int = 0
+    start_at: float | None = 0.0
+    running: subprocess.Popen[bytes] | None = field(default=None, repr=False)
+    lifeline: BinaryIO | None = field(default=None, repr=False)
+
+    def start(self, now: float) -> None:
+        """Start the process in a group of its own, so that Ctrl-C reaches only this one, which passes it
+        on.
+        """
+        read, write = os.pipe()
+        self.lifeline = os.fdopen(write, "wb", buffering=0)
+        try:
+            self.running = subprocess.Popen(self.command, stdin=read, process_group=0)  # noqa: S603  # our own
+        finally:
+            os.close(read)
+        self.started_at, self.start_at = now, None
+        self.starts += 1
+
+    def close(self) -> None:
+        """Give back the pipe of a process that has ended."""
+        if self.lifeline is not None:
+            self.lifeline.close()
+        self.running = self.lifeline = None
+
+
+class Supervisor:
+    """Keeps processes alive until a signal comes. ``commands`` are their command lines by name."""
+
+    def __init__(
+        self, commands: Mapping[str, Sequence[str]], *, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._processes = [SupervisedProcess(name, command) for name, command in commands.items()]
+        self._clock = clock
+        self._signals = 0
+        self._wake_read, self._wake_write = os.pipe()
+        os.set_blocking(self._wake_write, False)
+        self._code = 0
+
+    def run(self) -> int:
+        """Run until SIGTERM or SIGINT, or until a process cannot start; returns the exit code."""
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._on_signal)
+        signal.signal(signal.SIGCHLD, lambda *_: self._wake())
+        with selectors.DefaultSelector() as selector:
+            selector.register(self._wake_read, selectors.EVENT_READ)
+            while not self._signals and self._step(self._clock()):
+                if selector.select(self._time_to_next_start()):
+                    os.read(self._wake_read, 1024)
+            self._stop(selector)
+        return self._code
+
+    def _step(self, now: float) -> bool:
+        """Start what is due and see what has ended; False if a process cannot start."""
+        for process in self._processes:
+            if process.start_at is not None and process.start_at <= now:
+                process.start(now)
+            code = process.running.poll() if process.running is not None else None
+            if code is not None and not self._handle_end(process, code, now):
+                return False
+        return True
+
+    def _handle_end(self, process: SupervisedProcess, code: int, now: float) -> bool:
+        """Plan the next start of a process that has ended; False if it cannot start at all."""
+        lived = now - process.started_at
+        process.close()
+        if process.starts == 1 and lived < STARTED_AFTER and code > 0:
+            self._code = code
+            return False
+        process.pause = FIRST_PAUSE if lived > LONGEST_PAUSE else min(process.pause * 2, LONGEST_PAUSE)
+        process.start_at = now + process.pause
+        log.error(
+            "%s ended after %.0f s with code %d and is started again in %.0f s",
+            process.name,
+            lived,
+            code,
+            process.pause,
+        )
+        return True
+
+    def _time_to_next_start(self) -> float | None:
+        times = [process.start_at for process in self._processes if process.start_at is not None]
+        return max(min(times) - self._clock(), 0) if times else None
+
+    def _stop(self, selector: selectors.BaseSelector) -> None:
+        """Ask every process to end, and end those that do not within the grace."""
+        sent, deadline = 0, self._clock() + STOP_GRACE
+        while running := [process for process in self._processes if process.running is not None]:
+            if sent < max(self._signals, 1):
+                sent = max(self._signals, 1)
+                if sent > 1:
+                    deadline = min(deadline, self._clock() + SECOND_GRACE)
+                for process in running:
+                    assert process.running is not None
+                    with suppress(ProcessLookupError):
+                        process.running.send_signal(signal.SIGTERM)
+            left = deadline - self._clock()
+            if left <= 0:
+                for process in running:
+                    assert process.running is not None
+                    log.error("%s does not end and is killed", process.name)
+                    process.running.kill()
+            if selector.select(max(left, 0.1)):
+                os.read(self._wake_read, 1024)
+            for process in running:
+                assert process.running is not None
+                code = process.running.poll()
+                if code is not None:
+                    self._code = self._code or (0 if code in (0, -signal.SIGTERM) else 1)
+                    process.close()
+
+    def _on_signal(self, *_: object) -> None:
+        self._signals += 1
+        self._wake()
+
+    def _wake(self) -> None:
+        with suppress(BlockingIOError):
+            os.write(self._wake_write, b"x")
+
+
+def supervise(options: Sequence[str]) -> NoReturn:
+    """Become a supervisor of worker and site, which get these further options (``--config FILE``,
+    ``--debug``).
+
+    This process is replaced by a fresh one, so that what was imported to read the configuration takes no
+    memory while the service runs.
+    """
+    os.execv(sys.executable, (sys.executable, "-m", "monitor.cli.supervisor", *options))  # noqa: S606
+
+
+def end_with_supervisor() -> None:
+    """Stop this process as by SIGTERM when the supervisor is gone, however it ended."""
+
+    def wait() -> None:
+        while os.read(0, 1024):
+            pass
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=wait, name="supervisor", daemon=True).start()
+
+
+def main(options: Sequence[str]) -> int:
+    """Supervise until stopped; returns the exit code."""
+    from monitor.cli.logs import configure
+
+    configure("--debug" in options, service=True, libraries=False)
+    program = (sys.executable, "-m", "monitor")
+    return Supervisor({role: (*program, role, "--supervised", *options) for role in ("worker", "web")}).run()
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
