@@ -1,0 +1,196 @@
+"""Maps as SVG: the nation by shades, a state by counties and towns. Pure: values and labels in, text out."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from html import escape
+
+from monitor.pictures.outlines import load_nation, load_state
+from monitor.pictures.placed import COUNTY, STATE, TOWN, MapAgency, NationValues, StateValues
+from monitor.pictures.projection import HEIGHT, WIDTH, Degrees, project_nation
+
+NAMESPACE = 'xmlns="http://www.w3.org/2000/svg"'
+MOST_DOTS = 600
+"""More towns than this in one state are shown as clusters: a cell of a grid each."""
+
+_CELLS = 24  # across the longer side, for clusters
+_NATION_CENTER: dict[str, tuple[float, float]] = {}
+
+# In the order of use: ground, line between, five shades, county, town, text.
+_LIGHT = (
+    "#ffffff",
+    "#ffffff",
+    "#e3e6ea",
+    "#c3dbe8",
+    "#86b6d0",
+    "#3f83ad",
+    "#0b4f6c",
+    "#3f83ad",
+    "#8a3d00",
+    "#1a1e22",
+)
+STANDALONE_STYLE = (
+    "svg{{background:{0};font-family:'DejaVu Sans',Arial,sans-serif}}path{{stroke:{1};stroke-width:4;"
+    "stroke-linejoin:round}}.s0,.n{{fill:{2}}}.s1{{fill:{3}}}.s2,.t{{fill:{4}}}.s3{{fill:{5}}}.s4{{fill:{6}}}.c{{fill:{7}}}"
+    "circle{{fill:{8};stroke:{1};stroke-width:3}}.badge{{fill:{9}}}.blind{{fill:url(#hatch);stroke:none}}"
+    ".here{{fill:none;stroke:{9};stroke-width:8}}text{{fill:{9}}}.dim{{opacity:.75}}"
+).format(*_LIGHT)
+"""For an SVG on its own and for PNG; pages use the classes of their style sheet."""
+
+HATCH = (
+    '<defs><pattern id="hatch" width="60" height="60" patternUnits="userSpaceOnUse" '
+    'patternTransform="rotate(45)"><rect class="hatch" width="18" height="60"/></pattern></defs>'
+)
+
+
+@dataclass(frozen=True, slots=True)
+class MapLabels:
+    """What a map says: ``title`` of the whole, and of each state or county by code.
+
+    ``links`` are addresses by code; a code without one is not a link. ``blind``: nobody could see the list
+    at that moment, so the map is hatched.
+    """
+
+    title: str
+    titles: Mapping[str, str]
+    links: Mapping[str, str] = field(default_factory=dict)
+    blind: bool = False
+
+
+def draw_nation(values: NationValues, labels: MapLabels, *, standalone: bool = False) -> str:
+    """Render the nation: a shade for each state, a star where a state agency is listed."""
+    parts = [_open(labels.title, WIDTH, HEIGHT, standalone)]
+    stars = []
+    for code, path in load_nation().items():
+        state = values.states[code]
+        shape = (
+            f'<path class="s{state.shade}" data-code="{code}" d="{path}">'
+            f"<title>{escape(labels.titles.get(code, code))}</title></path>"
+        )
+        parts.append(_linked(shape, labels.links.get(code)))
+        if state.of(STATE) or not standalone:  # the script shows and hides them
+            stars.append(_star(code, *_middle(code, path), shown=bool(state.of(STATE))))
+    if labels.blind:
+        parts.append(f'<path class="blind" d="{"".join(load_nation().values())}"/>')
+    parts.append(f'<g class="stars" aria-hidden="true">{"".join(stars)}</g>')
+    parts.append("</svg>")
+    return "".join(parts)
+
+
+def draw_state(
+    values: StateValues, labels: MapLabels, *, here: Sequence[Degrees] = (), standalone: bool = False
+) -> str:
+    """Render a state: its counties by what serves them, a dot for each town with an agency.
+
+    ``here`` are points that the reader asked for, each with a ring. Returns "" for a code without a shape.
+    """
+    outline = load_state(values.code)
+    if outline is None:
+        return ""
+    parts = [_open(labels.title, outline.width, outline.height, standalone)]
+    for fips, path in outline.counties.items():
+        kind = {COUNTY: "c", TOWN: "t"}.get(values.counties.get(fips, ""), "n")
+        shape = (
+            f'<path class="{kind}" data-code="{fips}" d="{path}">'
+            f"<title>{escape(labels.titles.get(fips, fips))}</title></path>"
+        )
+        parts.append(_linked(shape, labels.links.get(fips)))
+    if labels.blind:
+        parts.append(f'<path class="blind" d="{"".join(outline.counties.values())}"/>')
+    parts.append('<g class="dots">')
+    for (x, y), agencies in group_towns(values).items():
+        names = ", ".join(each.name for each in agencies[:4]) + (
+            f" +{len(agencies) - 4}" if len(agencies) > 4 else ""
+        )
+        radius = 11 + min(5 * (len(agencies) - 1), 24)
+        dot = f'<circle cx="{x}" cy="{y}" r="{radius}"><title>{escape(names)}</title></circle>'
+        link = labels.links.get(f"@{x},{y}") or (agencies[0].path if len(agencies) == 1 else None)
+        parts.append(_linked(dot, None if standalone else link))
+    parts.append("</g>")
+    for point in here:
+        x, y = (round(each) for each in outline.view.project(point))
+        parts.append(f'<circle class="here" cx="{x}" cy="{y}" r="42"/>')
+    parts.append("</svg>")
+    return "".join(parts)
+
+
+def group_towns(values: StateValues) -> dict[tuple[int, int], list[MapAgency]]:
+    """The towns of a state by where they lie in its grid; in cells where there are too many to tell apart."""
+    outline = load_state(values.code)
+    found: dict[tuple[int, int], list[MapAgency]] = defaultdict(list)
+    if outline is None:
+        return {}
+    for agency in values.of(TOWN):
+        if agency.point is not None:
+            x, y = outline.view.project(agency.point)
+            found[(round(x), round(y))].append(agency)
+    if len(found) <= MOST_DOTS:
+        return dict(found)
+    cell = max(outline.width, outline.height) / _CELLS
+    cells: dict[tuple[int, int], list[tuple[tuple[int, int], list[MapAgency]]]] = defaultdict(list)
+    for (x, y), agencies in found.items():
+        cells[(int(x / cell), int(y / cell))].append(((x, y), agencies))
+    merged = {}
+    for members in cells.values():
+        count = len(members)
+        at = (sum(p[0] for p, _ in members) // count, sum(p[1] for p, _ in members) // count)
+        merged[at] = [agency for _, agencies in members for agency in agencies]
+    return merged
+
+
+def nation_point(agency: MapAgency) -> tuple[int, int] | None:
+    """Compute where an agency lies in the nation's grid; None without a point."""
+    if agency.point is None or agency.state is None:
+        return None
+    x, y = project_nation(agency.state, agency.point)
+    return round(x), round(y)
+
+
+def _open(title: str, width: int, height: int, standalone: bool) -> str:
+    name = escape(title)
+    if standalone:
+        return (
+            f'<svg {NAMESPACE} viewBox="0 0 {width} {height}" width="{width // 4}" height="{height // 4}">'
+            f"<title>{name}</title><style>{STANDALONE_STYLE}.hatch{{fill:#7a4e00}}</style>{HATCH}"
+        )
+    return (
+        f'<svg class="map" viewBox="0 0 {width} {height}" role="group" aria-label="{escape(title)}">{HATCH}'
+    )
+
+
+def _linked(shape: str, link: str | None) -> str:
+    return f'<a href="{escape(link)}">{shape}</a>' if link else shape
+
+
+def _middle(code: str, path: str) -> tuple[float, float]:
+    """The center of gravity of a state's largest ring, in the nation's grid."""
+    known = _NATION_CENTER.get(code)
+    if known is None:
+        largest = max(path.split("M")[1:], key=len)
+        head, _, tail = largest.partition("l")
+        x, y = (float(each) for each in head.replace("-", " -").split())
+        steps = [float(each) for each in tail.rstrip("z").replace("-", " -").split()]
+        ring = [(x, y)]
+        for dx, dy in zip(steps[::2], steps[1::2], strict=True):
+            x, y = x + dx, y + dy
+            ring.append((x, y))
+        known = _NATION_CENTER[code] = _center(ring)
+    return known
+
+
+def _star(code: str, x: float, y: float, *, shown: bool) -> str:
+    off = "" if shown else " off"
+    star = f"M{x:.0f} {y - 38:.0f}l9 26 28 1-22 17 8 27-23-16-23 16 8-27-22-17 28-1z"
+    return f'<path class="badge{off}" data-star="{code}" d="{star}"/>'
+
+
+def _center(ring: list[tuple[float, float]]) -> tuple[float, float]:
+    area = cx = cy = 0.0
+    for (ax, ay), (bx, by) in zip(ring, ring[1:] + ring[:1], strict=True):
+        cross = ax * by - bx * ay
+        area += cross
+        cx += (ax + bx) * cross
+        cy += (ay + by) * cross
+    return (cx / (3 * area), cy / (3 * area)) if area else ring[0]
