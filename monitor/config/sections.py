@@ -111,6 +111,15 @@ class SiteSection(Section):
     next_step: str = Field(default="", max_length=500)
     next_step_es: str = Field(default="", max_length=500)
     backups_kept: Duration | None = None
+    embed: tuple[str, ...] = ()
+
+    @field_validator("embed")
+    @classmethod
+    def _origins(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for origin in value:
+            if origin != "*" and not re.fullmatch(r"https?://[A-Za-z0-9.*\[\]:-]+", origin):
+                raise ValueError('must be origins such as "https://news.example", or "*" for every site')
+        return value
 
     @field_validator("timezone")
     @classmethod

@@ -20,7 +20,7 @@ from babel import Locale
 from babel.dates import format_date, format_datetime, format_time
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
-from babel.numbers import format_decimal
+from babel.numbers import format_decimal, format_percent
 
 LANGUAGES: Mapping[str, str] = MappingProxyType({"en": "English", "es": "Español"})
 """Code -> the language's own name, the default first."""
@@ -107,6 +107,17 @@ def zone_name(local: datetime) -> str:
 def number(count: int, language: str) -> str:
     """A count with its separators: "2,640"."""
     return format_decimal(count, locale=_locale(language))
+
+
+def percent(share: float, language: str) -> str:
+    """A share between 0 and 1 in whole percent; less than one percent is said so, and never rounds to none or
+    all.
+    """
+    if 0 < share < 0.01:
+        return "<" + format_percent(0.01, locale=_locale(language))
+    if 0.99 < share < 1:
+        return ">" + format_percent(0.99, locale=_locale(language))
+    return format_percent(share, locale=_locale(language))
 
 
 def _locale(language: str) -> Locale:

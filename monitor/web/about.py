@@ -10,7 +10,12 @@ from monitor.web.pages import get, render_page, site_of
 
 router = APIRouter()
 
-_FILES = {"site.css": "text/css; charset=utf-8", "icon.svg": "image/svg+xml"}
+_FILES = {
+    "site.css": "text/css; charset=utf-8",
+    "icon.svg": "image/svg+xml",
+    "map.css": "text/css; charset=utf-8",
+    "map.js": "text/javascript; charset=utf-8",
+}
 
 
 @get(router, "/about")
@@ -27,7 +32,7 @@ def privacy(request: Request) -> Response:
 
 @get(router, "/static/{version}/{name}")
 def static(request: Request, version: str, name: str) -> Response:
-    """The style sheet and the icon, for ever under the version of their content."""
+    """The style sheets, the script of the maps and the icon, for ever under the version of their content."""
     if name not in _FILES:
         return missing(request)
     answer = Response(pages.asset(name), media_type=_FILES[name])

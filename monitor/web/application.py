@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING
 from anyio.to_thread import current_default_thread_limiter
 from fastapi import APIRouter, FastAPI, Request
 
-from monitor.web import about, agencies, feeds, home, places, probes, record_log, timeline
+from monitor.web import about, agencies, feeds, home, maps, places, probes, record_log, timeline
 from monitor.web.charts import ChartCache, GapHistory
 from monitor.web.context import Site
 from monitor.web.error_pages import answer_errors
 from monitor.web.held import HeldChanges
+from monitor.web.map_images import MapImages
+from monitor.web.map_values import MapCache
 from monitor.web.middleware import SiteMiddleware
 from monitor.web.pages import Templates
 
@@ -60,10 +62,12 @@ def create_app(
     app.state.templates = Templates(site, extras or {})
     app.state.gap_history = GapHistory()
     app.state.chart_cache = ChartCache(site.timezone, app.state.gap_history)
+    app.state.map_cache = MapCache(site)
+    app.state.map_images = MapImages()
     app.state.held_changes = HeldChanges(site.sources, site.coverage)
     for router in (
         *routers,
-        *(room.router for room in (home, places, agencies, timeline, feeds, about, probes, record_log)),
+        *(room.router for room in (home, maps, places, agencies, timeline, feeds, about, probes, record_log)),
     ):
         app.include_router(router)
     answer_errors(app)

@@ -62,6 +62,7 @@ def create_site(components: Components) -> Site:
         backups_kept=own.backups_kept,
         configured=app.configured_channels(settings),
         bot=app.has_bot(settings),
+        embed=own.embed,
         fenced=components.fenced,
         checks={"sign-up": lambda: signup_problem(components)},
     )

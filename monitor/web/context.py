@@ -24,7 +24,7 @@ class Site:
     is how long copies of the database live, None when nobody said. ``configured`` are the channels with a
     transport, ``bot`` says whether people can talk to one, ``fenced`` why nothing is sent from this database
     (None: it is), ``checks`` are further reasons not to be ready: by name, a function that gives the reason
-    or None.
+    or None. ``embed`` are the origins that may show a map in their own pages ("*" for all).
     """
 
     engine: Engine
@@ -40,6 +40,7 @@ class Site:
     backups_kept: timedelta | None = None
     configured: frozenset[str] = frozenset()
     bot: bool = False
+    embed: tuple[str, ...] = ()
     fenced: Callable[[], str | None] = lambda: None
     checks: Mapping[str, Callable[[], str | None]] = field(default_factory=dict)
 

@@ -13,6 +13,8 @@ from monitor.storage.engine import reading
 from monitor.storage.lists import timeline as store
 from monitor.web.charts import ChartCache
 from monitor.web.lists import standing
+from monitor.web.map_words import MapTexts
+from monitor.web.maps import view_nation
 from monitor.web.pages import get, language_of, post, redirect, render_page, site_of, translate
 from monitor.web.places import MOST_ZIPS, zip_path
 
@@ -41,7 +43,16 @@ def home(request: Request) -> Response:
         pictures: ChartCache = request.app.state.chart_cache
         charts = {each.name: pictures.of(conn, each.watched, now) for each in lists}
         newest = store.summaries(conn, limit=5, named=3)
-    return render_page(request, "home.html", lists=lists, charts=charts, newest=newest)
+        nation = next((view_nation(request, conn, each) for each in lists if each.seen_at is not None), None)
+    return render_page(
+        request,
+        "home.html",
+        lists=lists,
+        charts=charts,
+        newest=newest,
+        nation=nation,
+        texts=MapTexts(language_of(request)),
+    )
 
 
 @post(router, "/find")

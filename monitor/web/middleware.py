@@ -67,8 +67,13 @@ class SiteMiddleware:
 
     def _protect(self, message: MutableMapping[str, Any]) -> None:
         headers = MutableHeaders(scope=message)
+        framed = "frame-ancestors 'none'" not in headers.get(
+            "content-security-policy", "frame-ancestors 'none'"
+        )
         for name, value in self._headers.items():
-            headers.setdefault(name, value)
+            # The older header knows no list of origins: a page that may be framed has the policy only.
+            if not (framed and name == "X-Frame-Options"):
+                headers.setdefault(name, value)
         headers.setdefault("Cache-Control", "no-cache")
 
 

@@ -26,6 +26,7 @@ COOKIE = "lang"
 """The only cookie of public pages: the language that the reader chose. It holds nothing else."""
 
 _YEAR = 365 * 86400  # seconds
+_KEPT = ("page", "before", "list", "kind", "at", "to")  # of a query, in links to the same page
 _F = TypeVar("_F", bound=Callable[..., Any])
 
 
@@ -79,6 +80,7 @@ class Templates:
             "public": site.public,
             "site": site,
             "stylesheet": site.url(f"/static/{asset_version('site.css')}/site.css"),
+            "map_stylesheet": site.url(f"/static/{asset_version('map.css')}/map.css"),
             "icon": site.url(f"/static/{asset_version('icon.svg')}/icon.svg"),
             "url": site.url,
             "words": Presenter(site, language),
@@ -172,19 +174,17 @@ def set_language_cookie(request: Request, answer: Response) -> Response:
 
 
 def _path(request: Request) -> str:
-    """The page's own path, for language links and print; of the query only a page number is kept.
+    """The page's own path, for language links and print; of the query only what names a page or a moment is
+    kept.
 
     It begins with exactly one slash: after two, a browser would look for another host.
     """
-    kept = next(
-        (
-            f"?{name}={value}"
-            for name in ("page", "before")
-            if re.fullmatch(r"[0-9]{1,19}", value := request.query_params.get(name, ""))
-        ),
-        "",
+    kept = "&".join(
+        f"{name}={value}"
+        for name in _KEPT
+        if re.fullmatch(r"[A-Za-z0-9_-]{1,60}", value := request.query_params.get(name, ""))
     )
-    return "/" + quote(request.scope["path"].lstrip("/")) + kept
+    return "/" + quote(request.scope["path"].lstrip("/")) + (f"?{kept}" if kept else "")
 
 
 @cache

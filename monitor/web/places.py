@@ -17,7 +17,9 @@ from monitor.web.context import Site
 from monitor.web.error_pages import missing
 from monitor.web.held import HeldChanges
 from monitor.web.lists import ListStatus, standing
-from monitor.web.pages import get, redirect, render_page, site_of
+from monitor.web.map_words import MapTexts
+from monitor.web.maps import view_place
+from monitor.web.pages import get, language_of, redirect, render_page, site_of
 from monitor.web.presenters import agency_path
 
 router = APIRouter()
@@ -28,6 +30,7 @@ kilobytes.
 """
 
 _NEWS = 10  # changes on a place's page
+_RINGS = 12  # ZIPs that a map rings
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +88,9 @@ def zip_page(request: Request, zips: str) -> Response:
         lists = standing(conn, site, now)
         news = store.latest(conn, places=codes, within=states, limit=_NEWS)
         held = waiting.here(conn, codes, states)
+        points = [area.point for area in areas.values() if area and area.point]
+        here = tuple(points) if len(points) <= _RINGS else ()
+        drawn = view_place(request, conn, lists, states[0], here) if states else None
     return render_page(
         request,
         "zip.html",
@@ -98,6 +104,8 @@ def zip_page(request: Request, zips: str) -> Response:
         held=held,
         military=MILITARY,
         places=codes,
+        drawn=drawn,
+        texts=MapTexts(language_of(request)),
     )
 
 
@@ -118,6 +126,7 @@ def state_page(request: Request, state: str) -> Response:
         lists = standing(conn, site, now)
         news = store.latest(conn, places=(code,), limit=_NEWS)
         held = waiting.here(conn, (code,))
+        drawn = view_place(request, conn, lists, code)
     return render_page(
         request,
         "state.html",
@@ -127,6 +136,8 @@ def state_page(request: Request, state: str) -> Response:
         news=news,
         held=held,
         places=(code,),
+        drawn=drawn,
+        texts=MapTexts(language_of(request)),
     )
 
 

@@ -140,6 +140,7 @@ def test_every_link_of_every_page_leads_somewhere(web: Running) -> None:
 
 
 def test_a_static_file_is_kept_for_ever_under_its_version_only(web: Running) -> None:
-    (sheet,) = re.findall(r'<link rel="stylesheet" href="([^"]+)"', web.get("/").text)
-    assert "immutable" in web.get(sheet).headers["cache-control"]
+    sheets = re.findall(r'<link rel="stylesheet" href="([^"]+)"', web.get("/").text)
+    assert [sheet.rpartition("/")[2] for sheet in sheets] == ["site.css", "map.css"]
+    assert all("immutable" in web.get(sheet).headers["cache-control"] for sheet in sheets)
     assert web.get("/static/0/site.css").headers["cache-control"] == "no-cache"

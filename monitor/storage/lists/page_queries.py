@@ -118,6 +118,26 @@ def history(conn: Connection, source: str, agency: str) -> tuple[StoredChange, .
     return in_order(conn, ids)
 
 
+def listed_at(conn: Connection, source: str, at: datetime) -> tuple[tuple[str, Listing], ...]:
+    """The agencies that were believed to be listed at a moment, each with its listing, sorted by name."""
+    rows = conn.execute(
+        sa.select(
+            ListingVersionRow.c.agency,
+            ListingVersionRow.c.key,
+            ListingVersionRow.c.name,
+            ListingVersionRow.c.state,
+            ListingVersionRow.c.content,
+        )
+        .where(
+            ListingVersionRow.c.source == source,
+            ListingVersionRow.c.from_at <= at,
+            sa.or_(ListingVersionRow.c.to_at.is_(None), ListingVersionRow.c.to_at > at),
+        )
+        .order_by(ListingVersionRow.c.name, ListingVersionRow.c.key)
+    )
+    return tuple((row.agency, _listing(row)) for row in rows)
+
+
 def first_read(conn: Connection, source: str) -> datetime | None:
     """When a source was first read: what was on it then may have been there for long."""
     earliest: datetime | None = conn.scalar(

@@ -1,0 +1,61 @@
+"""Maps and charts as files of their own: an SVG with its title, legend and source; the same as PNG."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import threading
+from collections import OrderedDict
+from collections.abc import Sequence
+from html import escape
+
+import resvg_py
+
+MOST_KEPT = 32
+"""PNGs in memory; each has 50 to 200 kB."""
+_WIDTH = 1200  # px of a PNG
+
+
+class MapImages:
+    """PNGs of SVG documents: made one at a time, the newest kept. Thread-safe."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._kept: OrderedDict[str, bytes] = OrderedDict()
+
+    def png(self, svg: str, width: int = _WIDTH) -> bytes:
+        """Render an SVG as PNG, ``width`` pixels wide."""
+        key = f"{width} {hashlib.sha256(svg.encode()).hexdigest()}"
+        with self._lock:
+            known = self._kept.get(key)
+            if known is None:
+                known = self._kept[key] = bytes(resvg_py.svg_to_bytes(svg_string=svg, width=width))
+                while len(self._kept) > MOST_KEPT:
+                    self._kept.popitem(last=False)
+            return known
+
+
+def wrap_image(drawing: str, title: str, source: str, legend: Sequence[str] | None) -> str:
+    """Put title, legend (of five shades) and source around a drawing that stands alone."""
+    found = re.search(r'viewBox="0 0 (\d+) (\d+)" width="\d+" height="\d+"', drawing)
+    if found is None:
+        return drawing
+    width, height = int(found[1]), int(found[2])
+    unit = width / 100
+    top, low = round(unit * 7), round(unit * (8 if legend else 5))
+    size = min(unit * 2.6, width / max(len(title), 1) / 0.62)
+    words = [f'<text x="{unit * 2:.0f}" y="{-unit * 2.6:.0f}" font-size="{size:.0f}">{escape(title)}</text>']
+    for shade, text in enumerate(legend or ()):
+        x = unit * (2 + 19 * shade)
+        words.append(
+            f'<rect class="s{shade}" x="{x:.0f}" y="{height + unit * 1.2:.0f}" width="{unit * 3:.0f}" '
+            f'height="{unit * 1.8:.0f}"/><text x="{x + unit * 3.6:.0f}" y="{height + unit * 2.7:.0f}" '
+            f'font-size="{unit * 1.6:.0f}">{escape(text)}</text>'
+        )
+    words.append(
+        f'<text class="dim" x="{unit * 2:.0f}" y="{height + low - unit * 1.6:.0f}" '
+        f'font-size="{unit * 1.4:.0f}">{escape(source)}</text>'
+    )
+    whole = height + top + low
+    frame = f'viewBox="0 {-top} {width} {whole}" width="{_WIDTH}" height="{round(_WIDTH * whole / width)}"'
+    return drawing.replace(found[0], frame, 1).replace("</svg>", "".join(words) + "</svg>")

@@ -1,0 +1,158 @@
+"""What the maps say, in one language: titles of states and counties, captions, cells of the table."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from datetime import date
+
+from monitor.messages import locale
+from monitor.messages.layout import clean
+from monitor.pictures.map_drawing import MapLabels, group_towns
+from monitor.pictures.placed import COUNTY, STATE, TOWN, MapAgency, NationValues, StateValues
+from monitor.places import Gazetteer
+from monitor.places.fips import FIPS
+from monitor.states import STATES
+
+_NAMED = 3  # agencies in a county's title
+
+
+class MapTexts:
+    """The words of maps in one language."""
+
+    def __init__(self, language: str) -> None:
+        self._language = language
+        self._catalogue = locale.translations(language)
+
+    def nation(self, values: NationValues, title: str, *, links: dict[str, str], blind: bool) -> MapLabels:
+        """The words of the nation's map. ``title`` names the list and the moment."""
+        titles = {code: self.state(each) for code, each in values.states.items()}
+        return MapLabels(title, titles, links, blind)
+
+    def state(self, values: StateValues) -> str:
+        """A state in one line: "Texas: 312 agencies; local ones serve 80% of its ZIP codes"."""
+        name, count = STATES[values.code], len(values.agencies)
+        if not count:
+            return self._catalogue.gettext("%(state)s: no agency listed") % {"state": name}
+        return self._catalogue.ngettext(
+            "%(state)s: %(number)s agency; local ones serve %(share)s of its ZIP codes",
+            "%(state)s: %(number)s agencies; local ones serve %(share)s of its ZIP codes",
+            count,
+        ) % {"state": name, "number": self.number(count), "share": self.percent(values.share)}
+
+    def number(self, count: int) -> str:
+        """A count as people write it: "2,640"."""
+        return locale.number(count, self._language)
+
+    def percent(self, share: float) -> str:
+        """A share as people write it; one that is not none never reads as 0 %."""
+        return locale.percent(share, self._language)
+
+    def heading(self, title: str, count: int, day: date | None) -> str:
+        """The list, its agencies and the moment: "Ring's map: 2,640 agencies on Mar 31, 2026"."""
+        if day is None:
+            return self._catalogue.ngettext(
+                "%(list)s: %(number)s agency listed", "%(list)s: %(number)s agencies listed", count
+            ) % {"list": title, "number": self.number(count)}
+        return self._catalogue.ngettext(
+            "%(list)s: %(number)s agency listed at the end of %(day)s",
+            "%(list)s: %(number)s agencies listed at the end of %(day)s",
+            count,
+        ) % {"list": title, "number": self.number(count), "day": locale.day(day, self._language)}
+
+    def cells(self, values: StateValues) -> list[str]:
+        """A state's cells in the table: agencies, ZIPs served, share, agencies of the whole state."""
+        of = self._catalogue.gettext("%(some)s of %(all)s") % {
+            "some": self.number(values.served),
+            "all": self.number(values.zips),
+        }
+        return [
+            self.number(len(values.agencies)),
+            of,
+            self.percent(values.share),
+            self.number(len(values.of(STATE))),
+        ]
+
+    def legend(self) -> list[str]:
+        """The five shades, lightest first."""
+        gettext = self._catalogue.gettext
+        return [
+            gettext("none"),
+            gettext("up to 10%"),
+            gettext("10 to 25%"),
+            gettext("25 to 50%"),
+            gettext("more than half"),
+        ]
+
+    def counties(self, values: StateValues, gazetteer: Gazetteer) -> list[CountyLine]:
+        """The counties of a state with an agency, by name."""
+        whole, towns = agencies_by_county(values.agencies)
+        found = [
+            CountyLine(fips, name, tuple(whole.get(fips, ())), tuple(towns.get(fips, ())))
+            for fips, name in county_titles(gazetteer, values.code).items()
+            if fips in whole or fips in towns
+        ]
+        return sorted(found, key=lambda each: each.name)
+
+    def county(self, name: str, agencies: Sequence[MapAgency]) -> str:
+        """A county in one line: "Harris County: Houston Police Department, and 3 more"."""
+        if not agencies:
+            return self._catalogue.gettext("%(county)s: no local agency listed") % {"county": name}
+        text = f"{name}: " + ", ".join(clean(each.name) for each in agencies[:_NAMED])
+        if len(agencies) > _NAMED:
+            more = self._catalogue.gettext("and %(count)s more")
+            text += " " + more % {"count": self.number(len(agencies) - _NAMED)}
+        return text
+
+    def state_map(
+        self, values: StateValues, title: str, gazetteer: Gazetteer, *, blind: bool, page: str = ""
+    ) -> MapLabels:
+        """The words of a state's map. Counties and places with several agencies lead to the list of counties
+        on ``page``, by default the same page.
+        """
+        whole, towns = agencies_by_county(values.agencies)
+        titles, links = {}, {}
+        for fips, name in county_titles(gazetteer, values.code).items():
+            agencies = [*whole.get(fips, ()), *towns.get(fips, ())]
+            titles[fips] = self.county(name, agencies)
+            if agencies:
+                links[fips] = f"{page}#county-{fips}"
+        for (x, y), agencies in group_towns(values).items():
+            if len(agencies) > 1 and agencies[0].counties:
+                links[f"@{x},{y}"] = f"{page}#county-{agencies[0].counties[0]}"
+        return MapLabels(title, titles, links, blind)
+
+
+class CountyLine:
+    """A county with an agency: its own agencies, and those of towns in it."""
+
+    __slots__ = ("fips", "name", "towns", "whole")
+
+    def __init__(
+        self, fips: str, name: str, whole: tuple[MapAgency, ...], towns: tuple[MapAgency, ...]
+    ) -> None:
+        self.fips, self.name, self.whole, self.towns = fips, name, whole, towns
+
+
+def county_titles(gazetteer: Gazetteer, state: str) -> dict[str, str]:
+    """The counties of a state by FIPS code, with their names for people."""
+    return {
+        county.fips: county.title
+        for county in gazetteer.table.state(state).counties
+        if county.fips[:2] == FIPS[state]
+    }
+
+
+def agencies_by_county(
+    agencies: Iterable[MapAgency],
+) -> tuple[dict[str, list[MapAgency]], dict[str, list[MapAgency]]]:
+    """The county agencies and the town agencies of each county, by FIPS code."""
+    whole: dict[str, list[MapAgency]] = defaultdict(list)
+    towns: dict[str, list[MapAgency]] = defaultdict(list)
+    for agency in agencies:
+        for fips in agency.counties:
+            if agency.kind == COUNTY:
+                whole[fips].append(agency)
+            elif agency.kind == TOWN:
+                towns[fips].append(agency)
+    return whole, towns

@@ -1,0 +1,370 @@
+"""The map: the nation by shades, a state by counties and towns, at a moment or two, and as files."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from functools import cache
+
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import JSONResponse
+from markupsafe import Markup
+from sqlalchemy.engine import Connection
+
+from monitor.domain import SourceInfo
+from monitor.messages.layout import clean
+from monitor.pictures.map_drawing import draw_nation, draw_state
+from monitor.pictures.outlines import load_counties_json, load_state
+from monitor.pictures.placed import COUNTY, STATE, TOWN, MapAgency, NationValues, sum_states
+from monitor.pictures.projection import Degrees
+from monitor.states import STATES
+from monitor.storage.engine import reading
+from monitor.storage.lists import page_queries as store
+from monitor.web.charts import GapHistory
+from monitor.web.context import Site
+from monitor.web.error_pages import missing
+from monitor.web.lists import ListStatus, standing
+from monitor.web.map_images import MapImages, wrap_image
+from monitor.web.map_values import MapCache, MapMoment, months_of, read_moment
+from monitor.web.map_words import MapTexts
+from monitor.web.middleware import HEADERS
+from monitor.web.pages import asset_version, get, language_of, redirect, render_page, site_of
+
+router = APIRouter()
+
+KINDS = (COUNTY, TOWN, STATE)
+SCRIPT_POLICY = HEADERS["Content-Security-Policy"] + "; script-src 'self'; connect-src 'self'"
+"""Only pages with a map that moves have a script: our own."""
+SVG_POLICY = "default-src 'none'; style-src 'unsafe-inline'"
+_EVER = "public, max-age=31536000, immutable"
+
+
+@dataclass(frozen=True, slots=True)
+class MapQuery:
+    """What a map is asked for: a list, a kind of agency (None: all), a moment (None: now), and the moment to
+    compare it with (``compared``: there is one).
+    """
+
+    list: ListStatus
+    kind: str | None
+    at: MapMoment | None
+    compared: bool = False
+    to: MapMoment | None = None
+
+    @property
+    def watched(self) -> SourceInfo:
+        return self.list.watched
+
+    def values(self, at: date | None) -> dict[str, str]:
+        """The query of the same map at another moment, for links."""
+        found = {"list": self.watched.name} | ({"kind": self.kind} if self.kind else {})
+        return found | ({"at": at.isoformat()} if at else {})
+
+
+@dataclass(frozen=True, slots=True)
+class MapView:
+    """A map at one moment, ready to be shown. ``values`` are of all agencies of the kind that was asked
+    for.
+    """
+
+    heading: str
+    values: NationValues
+    blind: bool
+    day: date | None
+    list: str
+    drawing: Markup | None = None
+
+
+@get(router, "/map")
+def nation_page(request: Request) -> Response:
+    """Show the nation's map of a list: by the share of ZIPs served; at a moment, or at two with what
+    differs.
+    """
+    site = site_of(request)
+    with reading(site.engine) as conn:
+        asked, months = read_query(request, conn)
+        if asked is None:
+            return missing(request)
+        views = [_view(request, conn, asked, at) for at in _moments(asked)]
+    left, joined = _differences(views)
+    answer = render_page(
+        request,
+        "map.html",
+        query=asked,
+        months=months,
+        kinds=KINDS,
+        lists=_choices(site),
+        views=views,
+        texts=MapTexts(language_of(request)),
+        joined=joined,
+        left=left,
+        script=script_link(site),
+        outlines=site.url(f"/map/{_counties_name()}"),
+    )
+    answer.headers["Content-Security-Policy"] = SCRIPT_POLICY
+    return answer
+
+
+@get(router, "/map/values.json")
+def nation_values(request: Request) -> Response:
+    """What the script shows when the month moves: shades, titles and cells by state, counties by kind."""
+    site = site_of(request)
+    texts = MapTexts(language_of(request))
+    with reading(site.engine) as conn:
+        asked, _ = read_query(request, conn)
+        if asked is None:
+            return JSONResponse({"title": "not found"}, 404)
+        view = _view(request, conn, asked, asked.at, drawn=False)
+    values = view.values
+    answer = JSONResponse(
+        {
+            "heading": view.heading,
+            "blind": view.blind,
+            "unplaced": texts.number(len(values.unplaced)),
+            "states": {
+                code: [each.shade, texts.state(each), bool(each.of(STATE)), texts.cells(each)]
+                for code, each in values.states.items()
+            },
+            "counties": {f: k[0] for s in values.states.values() for f, k in s.counties.items()},
+        }
+    )
+    answer.headers["Vary"] = "Accept-Language, Cookie"
+    return answer
+
+
+@get(router, "/map/{name}")
+def map_page(request: Request, name: str) -> Response:
+    """Show a state's map: ``TX`` as a page, ``TX.svg`` and ``TX.png`` (or ``US``) as a file; and the
+    counties' outlines for the script.
+    """
+    if name == _counties_name():
+        return Response(load_counties_json(), headers={"Cache-Control": _EVER}, media_type="application/json")
+    code, _, ending = name.partition(".")
+    if code.upper() == "US" and not ending:
+        return redirect(request, "/map", 301)
+    if code not in STATES and code != "US":
+        known = code.upper() in STATES and not ending
+        return redirect(request, f"/map/{code.upper()}", 301) if known else missing(request)
+    if ending in ("svg", "png"):
+        return _image(request, code, ending)
+    return missing(request) if ending else _state_page(request, code)
+
+
+@get(router, "/embed/{name}")
+def embedded(request: Request, name: str) -> Response:
+    """Show a map alone, for other sites' pages: those that the operator allows by ``[site] embed``."""
+    site = site_of(request)
+    code = "US" if name == "map" else name
+    if code not in STATES and code != "US":
+        return missing(request)
+    with reading(site.engine) as conn:
+        asked, _ = read_query(request, conn)
+        if asked is None:
+            return missing(request)
+        if code == "US":
+            view = _view(request, conn, asked, asked.at)
+        else:
+            view = view_state(request, conn, asked, code)
+    answer = render_page(
+        request, "map_embed.html", view=view, code=code, query=asked, texts=MapTexts(language_of(request))
+    )
+    allowed = " ".join(site.embed) or "'none'"
+    policy = HEADERS["Content-Security-Policy"].replace(
+        "frame-ancestors 'none'", f"frame-ancestors {allowed}"
+    )
+    answer.headers["Content-Security-Policy"] = policy
+    answer.headers["Cross-Origin-Resource-Policy"] = "cross-origin"
+    return answer
+
+
+def read_query(request: Request, conn: Connection) -> tuple[MapQuery | None, tuple[date, ...]]:
+    """Read what a map is asked for from the address, and the months that its list has.
+
+    None where the address names a list, kind or moment that there is not.
+    """
+    site, given = site_of(request), request.query_params
+    lists = {each.name: each for each in standing(conn, site, site.clock())}
+    name = given.get("list") or next(iter(lists), "")
+    kind, at, to = given.get("kind") or None, given.get("at") or "now", given.get("to") or ""
+    if name not in lists or (kind is not None and kind not in KINDS):
+        return None, ()
+    first = store.first_read(conn, name)
+    months = months_of(site, first)
+    moments = {text: read_moment(text, site, first) for text in (at, to) if text not in ("", "now")}
+    if None in moments.values():
+        return None, ()
+    return MapQuery(lists[name], kind, moments.get(at), bool(to), moments.get(to)), months
+
+
+def view_nation(request: Request, conn: Connection, listed: ListStatus) -> MapView:
+    """Make the nation's map of a list as it is now, for other pages."""
+    return _view(request, conn, MapQuery(listed, None, None), None)
+
+
+def view_place(
+    request: Request,
+    conn: Connection,
+    lists: Sequence[ListStatus],
+    code: str,
+    here: tuple[Degrees, ...] = (),
+) -> MapView | None:
+    """Make a state's map for a place's page: of the first list with an agency there, as it is now.
+
+    None for a code without a shape, and while no list was read.
+    """
+    if load_state(code) is None:
+        return None
+    views = [
+        view_state(request, conn, MapQuery(each, None, None), code, here, apart=True)
+        for each in lists
+        if each.seen_at is not None
+    ]
+    return next((each for each in views if each.values.states[code].agencies), views[0] if views else None)
+
+
+def view_state(
+    request: Request,
+    conn: Connection,
+    asked: MapQuery,
+    code: str,
+    here: tuple[Degrees, ...] = (),
+    *,
+    apart: bool = False,
+) -> MapView:
+    """Make a state's map; ``here`` are points to be ringed. Its values are of the whole list.
+
+    ``apart``: for a page that has no list of counties, so they link to the map's own page.
+    """
+    site, texts = site_of(request), MapTexts(language_of(request))
+    view = _view(request, conn, asked, asked.at, drawn=False)
+    state = view.values.states[code]
+    title = clean(asked.watched.title(language_of(request)))
+    heading = f"{STATES[code]} · {texts.heading(title, len(state.agencies), view.day)}"
+    page = site.url(f"/map/{code}?list={asked.watched.name}") if apart else ""
+    labels = texts.state_map(state, heading, site.gazetteer, blind=view.blind, page=page)
+    drawing = Markup(draw_state(state, labels, here=here))  # noqa: S704 - it escapes what it is given
+    return MapView(heading, view.values, view.blind, view.day, asked.watched.name, drawing)
+
+
+def script_link(site: Site) -> str:
+    """The address of the map's script."""
+    return site.url(f"/static/{asset_version('map.js')}/map.js")
+
+
+def _state_page(request: Request, code: str) -> Response:
+    site = site_of(request)
+    texts = MapTexts(language_of(request))
+    with reading(site.engine) as conn:
+        asked, months = read_query(request, conn)
+        if asked is None:
+            return missing(request)
+        view = view_state(request, conn, asked, code)
+    state = view.values.states[code]
+    answer = render_page(
+        request,
+        "map_state.html",
+        query=asked,
+        months=months,
+        kinds=KINDS,
+        lists=_choices(site),
+        code=code,
+        view=view,
+        state=state,
+        counties=texts.counties(state, site.gazetteer),
+        texts=texts,
+        script=script_link(site),
+    )
+    answer.headers["Content-Security-Policy"] = SCRIPT_POLICY
+    return answer
+
+
+def _image(request: Request, code: str, ending: str) -> Response:
+    site, images = site_of(request), _images(request)
+    language = language_of(request)
+    texts = MapTexts(language)
+    with reading(site.engine) as conn:
+        asked, _ = read_query(request, conn)
+        if asked is None:
+            return missing(request)
+        view = _view(request, conn, asked, asked.at, drawn=False)
+    title = clean(asked.watched.title(language))
+    if code == "US":
+        labels = texts.nation(view.values, view.heading, links={}, blind=view.blind)
+        drawing, heading = draw_nation(view.values, labels, standalone=True), view.heading
+    else:
+        state = view.values.states[code]
+        heading = f"{STATES[code]} · {texts.heading(title, len(state.agencies), view.day)}"
+        labels = texts.state_map(state, heading, site.gazetteer, blind=view.blind)
+        drawing = draw_state(state, labels, standalone=True)
+    legend = texts.legend() if code == "US" else None
+    whole = wrap_image(drawing, heading, f"{site.name} · {site.public('/map')}", legend)
+    if ending == "svg":
+        answer = Response(whole, media_type="image/svg+xml")
+        answer.headers["Content-Security-Policy"] = SVG_POLICY
+    else:
+        answer = Response(images.png(whole), media_type="image/png")
+    answer.headers["Content-Language"] = language
+    answer.headers["Vary"] = "Accept-Language, Cookie"
+    answer.headers["Cross-Origin-Resource-Policy"] = "cross-origin"
+    answer.headers["Access-Control-Allow-Origin"] = "*"
+    return answer
+
+
+def _view(
+    request: Request, conn: Connection, asked: MapQuery, at: MapMoment | None, *, drawn: bool = True
+) -> MapView:
+    site, language = site_of(request), language_of(request)
+    cache_: MapCache = request.app.state.map_cache
+    texts, watched = MapTexts(language), asked.watched
+    values = cache_.of(conn, watched.name, at.until if at else None)
+    if asked.kind is not None:
+        values = sum_states((each for each in values.agencies if each.kind == asked.kind), site.gazetteer)
+    blind = asked.list.blind if at is None else _unseen(request, conn, watched, at)
+    day = at.day if at else None
+    heading = texts.heading(clean(watched.title(language)), len(values.agencies), day)
+    if not drawn:
+        return MapView(heading, values, blind, day, watched.name)
+    query = "&".join(f"{name}={value}" for name, value in asked.values(day).items())
+    links = {code: site.url(f"/map/{code}?{query}") for code in STATES}
+    labels = texts.nation(values, heading, links=links, blind=blind)
+    return MapView(heading, values, blind, day, watched.name, Markup(draw_nation(values, labels)))  # noqa: S704
+
+
+def _moments(asked: MapQuery) -> list[MapMoment | None]:
+    return [asked.at, asked.to] if asked.compared else [asked.at]
+
+
+def _differences(views: list[MapView]) -> tuple[list[MapAgency], list[MapAgency]]:
+    """The agencies that are only on the first of two maps, and those only on the second."""
+    if len(views) != 2:
+        return [], []
+    before, after = ({each.path: each for each in view.values.agencies} for view in views)
+    left = [each for path, each in before.items() if path not in after]
+    joined = [each for path, each in after.items() if path not in before]
+    return left, joined
+
+
+def _unseen(request: Request, conn: Connection, watched: SourceInfo, at: MapMoment) -> bool:
+    sights: GapHistory = request.app.state.gap_history
+    now: datetime = site_of(request).clock()
+    assert at.until is not None
+    return any(
+        gap.since < at.until and (gap.until is None or gap.until >= at.until)
+        for gap in sights.of(conn, watched, now)
+    )
+
+
+def _choices(site: Site) -> list[SourceInfo]:
+    return list(site.sources.values())
+
+
+def _images(request: Request) -> MapImages:
+    images: MapImages = request.app.state.map_images
+    return images
+
+
+@cache
+def _counties_name() -> str:
+    return f"counties-{hashlib.sha256(load_counties_json()).hexdigest()[:10]}.json"
