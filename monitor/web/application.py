@@ -14,6 +14,7 @@ from monitor.web.charts import ChartCache, GapHistory
 from monitor.web.context import Site
 from monitor.web.error_pages import answer_errors
 from monitor.web.held import HeldChanges
+from monitor.web.kept_pages import KeptPages, RecordState
 from monitor.web.map_images import MapImages
 from monitor.web.map_values import MapCache
 from monitor.web.middleware import SiteMiddleware
@@ -73,7 +74,7 @@ def create_app(
     answer_errors(app)
     # Around the whole application, not among its middleware: the framework answers its own errors outside of
     # it.
-    return SiteMiddleware(app, site.public_url)
+    return SiteMiddleware(KeptPages(app, RecordState(site.engine), site.clock), site.public_url)
 
 
 @asynccontextmanager

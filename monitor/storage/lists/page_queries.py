@@ -171,3 +171,21 @@ def counts(conn: Connection, source: str) -> tuple[tuple[datetime, int], ...]:
 def _listing(row: Any) -> Listing:
     beside = {"key": row.key, "name": row.name}
     return listing_from_json({**row.content, **beside, **({"state": row.state} if row.state else {})})
+
+
+_LOG_SIZE = sa.select(sa.func.coalesce(sa.func.max(tables.LogHeadRow.c.size), 0)).scalar_subquery()
+_NOT_PLACED = (
+    sa.select(sa.func.count())
+    .select_from(tables.ChangesetRow)
+    .where(tables.ChangesetRow.c.fanned_out_at.is_(None))
+    .scalar_subquery()
+)
+_RECORD_STATE = sa.select(_LOG_SIZE, _NOT_PLACED)
+
+
+def load_record_state(conn: Connection) -> tuple[int, int]:
+    """Read the size of the record's log and how many changesets are not placed yet: while both stand, public
+    pages stay as they are.
+    """
+    size, unplaced = conn.execute(_RECORD_STATE).one()
+    return size, unplaced

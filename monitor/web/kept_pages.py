@@ -1,0 +1,256 @@
+"""Public pages are made once and kept for everybody who asks for them within the same minute.
+
+A page is made from the record and the time. So it is kept under what it was asked with (path, page number,
+language), the minute, and the state of the record: the size of its log, to which each poll, change and
+decision appends an entry, and how many changesets are not placed yet. Whatever a page shows is at most a
+minute old, and a new poll is seen at once. Many visitors who ask for the same page wait for one to be made. A
+kept page is whole, compressed once, and has a strong ETag of its bytes. Nothing of a person is kept: pages
+with a token in their address are not among `KEPT`, and an answer that sets a cookie or says no-store is
+passed on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import hashlib
+import re
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from urllib.parse import parse_qsl
+
+from anyio import to_thread
+from sqlalchemy import Engine
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from monitor.messages import locale
+from monitor.storage.engine import Commits, reading, sqlite_path
+from monitor.storage.lists import page_queries
+
+KEPT = re.compile(r"/(?:(?:zip|state|agency|changes)/(?!.*/feed\.atom$).*|changes|map|about|privacy)?")
+"""Paths of pages that are the same for everybody. Feeds carry the head of the record, which moves alone."""
+LARGEST = 32 * 1024 * 1024
+"""Bytes of kept pages, with their compressed forms; the one that was not asked for for longest goes first."""
+_QUERY = frozenset({"page", "before", "list", "kind", "at", "to"})
+_SMALLEST_COMPRESSED = 600  # bytes; below that compression costs more than it saves
+_COOKIE = "lang"
+_OF_THE_READER = (b"if-none-match", b"accept-encoding")  # headers that decide about the answer, not the page
+PageKey = tuple[str, str, str, datetime, tuple[int, int]]
+
+
+@dataclass(frozen=True, slots=True)
+class KeptPage:
+    """A whole answer of status 200. ``compressed``: its gzip form, None where that is not smaller."""
+
+    headers: tuple[tuple[bytes, bytes], ...]
+    body: bytes
+    compressed: bytes | None
+    etag: str
+
+    @property
+    def size(self) -> int:
+        return len(self.body) + len(self.compressed or b"")
+
+
+class RecordState:
+    """Reads the state of the record that pages depend on, with one pragma while nobody has written
+    (SQLite).
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._commits: Commits | None = None
+        self._number: int | None = None
+        self._state: tuple[int, int] = (-1, -1)
+
+    async def read(self) -> tuple[int, int]:
+        """The size of the log, and the number of changesets without places. Call it in one event loop."""
+        if sqlite_path(self._engine) is None:
+            return await to_thread.run_sync(self._query)
+        if self._commits is None:
+            self._commits = Commits(self._engine)
+        number = self._commits.number()
+        if number != self._number:
+            self._state = await to_thread.run_sync(self._query)
+            self._number = number
+        return self._state
+
+    def _query(self) -> tuple[int, int]:
+        with reading(self._engine) as conn:
+            return page_queries.load_record_state(conn)
+
+    def close(self) -> None:
+        """Give the connection back."""
+        if self._commits is not None:
+            self._commits.close()
+            self._commits = None
+
+
+class KeptPages:
+    """ASGI middleware around the site's application. ``largest`` bounds the bytes that are kept."""
+
+    def __init__(
+        self, app: ASGIApp, state: RecordState, clock: Callable[[], datetime], *, largest: int = LARGEST
+    ) -> None:
+        self._app, self._state, self._clock, self._largest = app, state, clock, largest
+        self._pages: OrderedDict[PageKey, KeptPage] = OrderedDict()
+        self._size = 0
+        self._making: dict[PageKey, asyncio.Lock] = {}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await self._app(scope, receive, send)
+            self._state.close()
+            return
+        key = await self._key(scope) if _may_be_kept(scope) else None
+        if key is None:
+            await self._app(scope, receive, send)
+            return
+        page = self._find(key)
+        if page is None:
+            lock = self._making.setdefault(key, asyncio.Lock())
+            try:
+                async with lock:
+                    page = self._find(key)
+                    if page is None:
+                        if await _is_gone(receive):
+                            return
+                        page = await self._make(scope, key, send)
+            finally:
+                if not lock.locked():
+                    self._making.pop(key, None)
+        if page is not None:
+            await _answer(page, scope, send)
+
+    async def _key(self, scope: Scope) -> PageKey | None:
+        headers = Headers(scope=scope)
+        language = locale.known(_cookie(headers.get("cookie", ""))) or locale.negotiate(
+            headers.get("accept-language", "")
+        )
+        try:
+            state = await self._state.read()
+        except Exception:  # whatever it is, the page itself meets it and answers for it
+            return None
+        minute = self._clock().replace(second=0, microsecond=0)
+        return scope["path"], scope["query_string"].decode("latin-1"), language, minute, state
+
+    def _find(self, key: PageKey) -> KeptPage | None:
+        page = self._pages.get(key)
+        if page is not None:
+            self._pages.move_to_end(key)
+        return page
+
+    async def _make(self, scope: Scope, key: PageKey, send: Send) -> KeptPage | None:
+        """Let the application make the page. None: it was passed on, because it is not one to keep."""
+        start: Message = {}
+        parts: list[bytes] = []
+        inner = dict(scope) | {
+            "method": "GET",
+            "headers": [
+                pair for pair in scope["headers"] if pair[0] not in (b"if-none-match", b"accept-encoding")
+            ],
+        }
+
+        async def collect(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                start.update(message)
+            elif message["type"] == "http.response.body":
+                parts.append(message.get("body", b""))
+
+        async def nothing_comes() -> Message:
+            return {"type": "http.request", "body": b"", "more_body": False}
+
+        await self._app(inner, nothing_comes, collect)
+        body = b"".join(parts)
+        headers = Headers(raw=start["headers"])
+        if (
+            start["status"] != 200
+            or "set-cookie" in headers
+            or "no-store" in headers.get("cache-control", "")
+        ):
+            await send(start)
+            await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else body})
+            return None
+        page = await to_thread.run_sync(_keep, headers, body)
+        self._add(key, page)
+        return page
+
+    def _add(self, key: PageKey, page: KeptPage) -> None:
+        if page.size > self._largest:
+            return
+        self._pages[key] = page
+        self._size += page.size
+        while self._size > self._largest:
+            _, oldest = self._pages.popitem(last=False)
+            self._size -= oldest.size
+
+
+def _may_be_kept(scope: Scope) -> bool:
+    if scope["type"] != "http" or scope["method"] not in ("GET", "HEAD") or not KEPT.fullmatch(scope["path"]):
+        return False
+    query = scope["query_string"].decode("latin-1")
+    return not query or (
+        len(query) < 100 and all(name in _QUERY for name, _ in parse_qsl(query, keep_blank_values=True))
+    )
+
+
+def _cookie(header: str) -> str | None:
+    """The language that the reader chose."""
+    for part in header.split(";"):
+        name, _, value = part.strip().partition("=")
+        if name == _COOKIE:
+            return value
+    return None
+
+
+async def _is_gone(receive: Receive) -> bool:
+    """Whether the visitor has hung up while waiting; nothing is made for them then."""
+    await receive()  # the request itself, which has no body
+    waiting = asyncio.ensure_future(receive())
+    await asyncio.sleep(0)
+    if not waiting.done():
+        waiting.cancel()
+        return False
+    return bool(waiting.result()["type"] == "http.disconnect")
+
+
+def _keep(headers: Headers, body: bytes) -> KeptPage:
+    compressed = gzip.compress(body, 6, mtime=0) if len(body) >= _SMALLEST_COMPRESSED else body
+    left_out = {"content-length", "etag", "vary"}
+    vary = [name.strip() for name in headers.get("vary", "").split(",") if name.strip()]
+    kept = [(name, value) for name, value in headers.raw if name.decode("latin-1").lower() not in left_out]
+    kept.append((b"vary", ", ".join(dict.fromkeys([*vary, "Accept-Encoding"])).encode("latin-1")))
+    etag = headers.get("etag") or f'"{hashlib.sha256(body).hexdigest()[:20]}"'
+    return KeptPage(tuple(kept), body, compressed if len(compressed) < len(body) else None, etag)
+
+
+async def _answer(page: KeptPage, scope: Scope, send: Send) -> None:
+    headers = Headers(scope=scope)
+    takes_gzip = page.compressed is not None and _takes_gzip(headers.get("accept-encoding", ""))
+    etag = f'{page.etag[:-1]}-gz"' if takes_gzip else page.etag
+    start: Message = {"type": "http.response.start", "status": 200, "headers": list(page.headers)}
+    answer = MutableHeaders(raw=start["headers"])
+    answer["etag"] = etag
+    known = {tag.strip().removeprefix("W/") for tag in headers.get("if-none-match", "").split(",")}
+    body = page.compressed if takes_gzip and page.compressed is not None else page.body
+    if etag in known or "*" in known:
+        start["status"], body = 304, b""
+        del answer["content-type"]
+    else:
+        answer["content-length"] = str(len(body))
+        if takes_gzip:
+            answer["content-encoding"] = "gzip"
+    await send(start)
+    await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else body})
+
+
+def _takes_gzip(header: str) -> bool:
+    """Whether a reader takes gzip (RFC 9110, 12.5.3)."""
+    for part in header.lower().split(","):
+        coding, _, weight = part.strip().partition(";")
+        if coding.strip() in ("gzip", "*"):
+            return re.fullmatch(r"\s*q=0(\.0*)?\s*", weight) is None
+    return False
