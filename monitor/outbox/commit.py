@@ -27,10 +27,15 @@ for.
 
 
 class GroupCommit:
-    """Commits outcomes with ``write``, a plain function that runs in a thread, one group at a time."""
+    """Commits outcomes with ``write``, a plain function that runs in a thread, one group at a time.
 
-    def __init__(self, write: Callable[[Sequence[Outcome]], None]) -> None:
-        self._write = write
+    ``keep`` is given the outcomes that could not be written, before anybody learns of it.
+    """
+
+    def __init__(
+        self, write: Callable[[Sequence[Outcome]], None], keep: Callable[[Sequence[Outcome]], None]
+    ) -> None:
+        self._write, self._keep = write, keep
         self._pending: deque[tuple[Sequence[Outcome], asyncio.Future[None]]] = deque()
         self._any = asyncio.Event()
         self._flush = asyncio.Event()
@@ -63,6 +68,7 @@ class GroupCommit:
             try:
                 await self._write_group([outcome for outcomes, _ in group for outcome in outcomes])
             except Exception as error:
+                self._keep([outcome for outcomes, _ in group for outcome in outcomes])
                 for _, future in group:
                     if not future.done():
                         future.set_exception(error)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from weakref import WeakKeyDictionary
 
 from sqlalchemy.engine import Engine
 
@@ -13,7 +14,7 @@ from monitor.core.retry import CHANNEL_PAUSE
 from monitor.errors import StoreError
 from monitor.keys import KeyFile
 from monitor.outbox.clone_guard import CloneGuard
-from monitor.outbox.outcomes import Outcome, PauseRequest
+from monitor.outbox.outcomes import Outcome, OutcomeKind, PauseRequest
 from monitor.outbox.prepare import SUMMARY_AFTER
 from monitor.outbox.settle import settle
 from monitor.storage import heartbeats
@@ -26,6 +27,10 @@ LEASE = timedelta(minutes=2)
 """How long a lease lasts unless it is renewed; a crash delays its messages by that."""
 BATCH = 200
 """How many deliveries are claimed at once."""
+
+
+_unsettled: WeakKeyDictionary[Engine, dict[str, list[Outcome]]] = WeakKeyDictionary()
+"""Accepted messages, by channel, that could not be settled: nothing else is sent before they are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +141,26 @@ class Leases:
         """Write a group of outcomes in one transaction [T4]; returns the pauses that follow."""
         with transaction(self._engine) as conn:
             return settle(conn, self._keys, self._channel, self.owner, outcomes, now)
+
+    def keep_unsettled(self, outcomes: Iterable[Outcome]) -> None:
+        """Remember, for as long as this process lives, accepted messages whose settling failed."""
+        accepted = [outcome for outcome in outcomes if outcome.kind is OutcomeKind.SENT]
+        if accepted:
+            _unsettled.setdefault(self._engine, {}).setdefault(self._channel, []).extend(accepted)
+
+    def settle_kept(self, now: datetime) -> None:
+        """Settle what `keep_unsettled` remembers. Raises StoreError while that is impossible, and nothing may
+        be sent then: on a full disk each round would send the same messages again.
+        """
+        kept = _unsettled.get(self._engine, {}).get(self._channel)
+        if kept:
+            self.settle(tuple(kept), now)
+            del _unsettled[self._engine][self._channel]
+
+    def unsettled_ids(self) -> frozenset[int]:
+        """The deliveries that `keep_unsettled` remembers."""
+        kept = _unsettled.get(self._engine, {}).get(self._channel, ())
+        return frozenset(id for outcome in kept for id in outcome.ids)
 
     def renew(self, ids: Collection[int], now: datetime) -> None:
         """Renew these leases, and write a heartbeat of the sender."""

@@ -65,7 +65,7 @@ class ChannelSender:
         self._name, self._channel, self._keys = name, channel, keys
         self._claims, self._preparer = claims, preparer
         self._clock, self._until, self._stop, self._chance = clock, until, stop, chance
-        self._groups = GroupCommit(self._write)
+        self._groups = GroupCommit(self._write, claims.keep_unsettled)
         self._in_hand: set[int] = set()  # claimed and not settled
         self._ready: deque[PreparedMessage] = deque()  # composed and not begun
         self._begun: set[asyncio.Task[None]] = set()  # not settled
@@ -81,7 +81,12 @@ class ChannelSender:
         self._changed = asyncio.Event()
 
     async def run(self) -> None:
-        """Until nothing is left to claim, or the stop."""
+        """Until nothing is left to claim, or the stop. Raises StoreError if outcomes cannot be settled."""
+        try:
+            await asyncio.to_thread(self._claims.settle_kept, self._clock())
+        except BaseException:
+            self._claims.close()
+            raise
         stopping = asyncio.create_task(self._stop.wait())
         stopping.add_done_callback(lambda _: self._changed.set())
         background = [stopping, asyncio.create_task(self._groups.run()), asyncio.create_task(self._renew())]
@@ -419,8 +424,8 @@ class ChannelSender:
     async def _leave(self) -> None:
         """What was claimed and not begun is due as before; what was sent is behind the fence's mark."""
         try:
-            if self._in_hand:
-                await asyncio.to_thread(self._claims.release, tuple(self._in_hand))
+            if left := self._in_hand - self._claims.unsettled_ids():
+                await asyncio.to_thread(self._claims.release, tuple(left))
             if self.counts[OutcomeKind.SENT]:
                 await asyncio.to_thread(self._claims.advance_guard)
         except StoreError as error:

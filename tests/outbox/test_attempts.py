@@ -131,7 +131,7 @@ def test_a_lane_that_is_a_chat_is_stored_without_its_id(world: World) -> None:
 def test_a_message_that_cannot_be_settled_stops_the_sending(
     sqlite_world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A full disk: what is under way may be sent twice, but no more than that."""
+    """A full disk: what is under way is remembered, and nothing is sent before it is written down."""
     world = sqlite_world
     for number in range(150):
         world.person(f"p{number}@a.example", "IN")
@@ -147,7 +147,17 @@ def test_a_message_that_cannot_be_settled_stops_the_sending(
     with pytest.raises(StoreError, match="the disk is full"):
         world.send(channel)
     assert len(channel.accepted) <= 4 + 50
-    assert {row.owner for row in world.rows()} == {None}, "leases are given back"
+    accepted = {handed.delivery for handed in channel.accepted}
+    assert {row.owner for row in world.rows() if row.id not in accepted} == {None}, "leases are given back"
+    for _ in range(3):
+        world.later(minutes=5)
+        with pytest.raises(StoreError, match="the disk is full"):
+            world.send(channel)
+    monkeypatch.undo()
+    world.send(channel)
+    addresses = [handed.address for handed in channel.accepted]
+    assert len(addresses) == len(set(addresses)) == 150, "no copies while the process lives"
+    assert set(world.states()) == {"sent"}
 
 
 def test_a_settle_that_meets_a_locked_database_is_repeated(

@@ -10,7 +10,7 @@ import ssl
 import tempfile
 import threading
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -59,7 +59,9 @@ class SmtpPeer:
 
     ``script`` maps a phase ("connect", "EHLO", "STARTTLS", "AUTH", "MAIL", "RCPT", "DATA", "message", "RSET",
     "QUIT") to the answers of its first occurrences; afterwards it answers as usual. An answer of several
-    parts may end in DROP: "421 bye", DROP. ``tls``: "none", "starttls" or "tls". ``mails``, ``commands`` and
+    parts may end in DROP: "421 bye", DROP. ``most`` connections are served at once, and more get a 421.
+    ``judge(phase, recipient)`` answers RCPT and the end of a message instead of the script where it returns a
+    text. ``tls``: "none", "starttls" or "tls". ``mails``, ``commands`` and
     ``connections`` say what happened.
     """
 
@@ -69,12 +71,15 @@ class SmtpPeer:
         *,
         tls: str = "none",
         auth: bool = False,
+        most: int | None = None,
+        judge: Callable[[str, str], str | None] | None = None,
     ) -> None:
         self.script = defaultdict(list, {phase: list(answers) for phase, answers in (script or {}).items()})
         self.tls, self.auth = tls, auth
         self.mails: list[Mail] = []
         self.commands: list[str] = []
-        self.connections = 0
+        self.connections = self.refused_connections = self._serving = 0
+        self.most, self.judge = most, judge
         self._lock = threading.Lock()
         self._over = threading.Event()
         self._sockets: list[socket.socket] = []
@@ -85,7 +90,20 @@ class SmtpPeer:
         class Conversation(socketserver.BaseRequestHandler):
             def handle(self) -> None:
                 with ExitStack() as closing:
-                    peer._converse(closing.enter_context(self.request), closing)
+                    connection = closing.enter_context(self.request)
+                    with peer._lock:
+                        served = peer.most is None or peer._serving < peer.most
+                        peer._serving += served
+                        peer.refused_connections += not served
+                    if not served:
+                        with suppress(OSError):
+                            connection.sendall(b"421 4.7.0 too many connections\r\n")
+                        return
+                    try:
+                        peer._converse(connection, closing)
+                    finally:
+                        with peer._lock:
+                            peer._serving -= 1
 
         self._server = Listening(Conversation)
         self.port = self._server.port
@@ -134,7 +152,8 @@ class SmtpPeer:
                 sender = command.partition("<")[2].partition(">")[0]
             if verb == "RCPT":
                 recipient = command.partition("<")[2].partition(">")[0]
-            if not (answer := self._answer(connection, verb)) or verb == "QUIT":
+            judged = self.judge(verb, recipient) if self.judge is not None and verb == "RCPT" else None
+            if not (answer := self._answer(connection, verb, judged=judged)) or verb == "QUIT":
                 return
             if verb == "STARTTLS" and answer.startswith("220"):
                 connection = closing.enter_context(self._secured(connection))
@@ -145,13 +164,20 @@ class SmtpPeer:
                     if not part:
                         return
                     content += part[1:] if part.startswith(b".") else part
-                with self._lock:
-                    self.mails.append(Mail(sender, recipient, bytes(content)))
-                if not self._answer(connection, "message"):
+                judged = self.judge("message", recipient) if self.judge is not None else None
+                if judged is None or judged.startswith("2"):
+                    with self._lock:
+                        self.mails.append(Mail(sender, recipient, bytes(content)))
+                if not self._answer(connection, "message", judged=judged):
                     return
 
-    def _answer(self, connection: socket.socket, phase: str, usual: str | None = None) -> str:
+    def _answer(
+        self, connection: socket.socket, phase: str, usual: str | None = None, judged: str | None = None
+    ) -> str:
         """Answer; the answer's text, or nothing when the conversation is over."""
+        if judged is not None:
+            connection.sendall(f"{judged}\r\n".encode())
+            return judged
         with self._lock:
             scripted = self.script[phase].pop(0) if self.script[phase] else None
         parts = (

@@ -23,6 +23,7 @@ import aiosmtplib
 from aiosmtplib import SMTPAuthenticationError, SMTPException, SMTPHeloError, SMTPResponse, SMTPTimeoutError
 
 from monitor.channels import EVERYTHING
+from monitor.channels.email.connections import ConnectionLimit
 from monitor.channels.email.mime import Form, MailSender, check_address
 from monitor.channels.email.replies import domain_of, redact, refusal
 from monitor.domain import Envelope, Rendered
@@ -46,6 +47,10 @@ _TOKEN = re.compile(r"[A-Za-z0-9_=.-]{1,64}")
 
 class _ConnectionLost(Exception):
     """The connection broke, or nothing came back in time."""
+
+
+class _TooManyConnections(Exception):
+    """The server refuses one more connection while it serves others."""
 
 
 class _Client(aiosmtplib.SMTP):
@@ -97,12 +102,13 @@ class Email:
         self._tls = tls
         self._timeout, self._data_timeout, self._idle_limit = timeout, data_timeout, idle_limit
         self._clock = clock
-        self._slots = asyncio.Semaphore(connections)
+        self._slots = ConnectionLimit(connections)
         self._idle: list[tuple[_Client, float]] = []
         self._form = lru_cache(maxsize=64)(self._new_form)
 
     async def __aenter__(self) -> Self:
-        self._slots = asyncio.Semaphore(self.concurrency)  # belongs to the event loop that opens the channel
+        allowed, self._slots = self._slots.allowed, ConnectionLimit(self.concurrency)  # of this event loop
+        self._slots.allowed = allowed
         return self
 
     async def __aexit__(
@@ -120,14 +126,24 @@ class Email:
         address = check_address(envelope.address)
         mail = self._form(message).fill(envelope, self._clock())
         sender = self._envelope_sender(envelope)
-        async with self._slots:
-            client = await self._begin_mail(sender, address)
+        while True:
+            try:
+                async with self._slots:
+                    await self._send_on_a_connection(sender, address, mail)
+                return
+            except _TooManyConnections:
+                log.info("the mail server takes %d connections at once", self._slots.allowed)
+
+    async def _send_on_a_connection(self, sender: str, address: str, mail: bytes) -> None:
+        client = await self._begin_mail(sender, address)
+        with self._slots.working():
             try:
                 await self._transfer(client, mail, address)
             except BaseException:
                 await self._reset(client)
                 raise
-            self._keep(client)
+        self._slots.count_accepted()
+        self._keep(client)
 
     async def check(self) -> str:
         """Connect, secure and sign in without sending; return what was reached. Raises Transient with the
@@ -164,12 +180,26 @@ class Email:
                 if reply.code != 421:
                     return await self._require_accepted(client, reply, address)
             log.debug("the mail server had closed an idle connection; reconnecting")
+        try:
+            with self._slots.connecting() as total:
+                client, reply = await self._open(mail, address)
+        except Transient:
+            # it serves others of ours at this moment: so it is not away, it has enough of us
+            if await self._slots.lower(total):
+                raise _TooManyConnections from None
+            raise
+        return await self._require_accepted(client, reply, address)
+
+    async def _open(self, mail: tuple[bytes, bytes], address: str) -> tuple[_Client, SMTPResponse]:
+        """A new connection, and the answer to its first MAIL, which is no 421. Raises Transient."""
         client = await self._connect()
         try:
             reply = await self._command(client, *mail)
         except _ConnectionLost:
             raise Transient("the mail server closed the connection at MAIL", lane=EVERYTHING) from None
-        return await self._require_accepted(client, reply, address)
+        if reply.code == 421:
+            raise refusal("MAIL", reply.code, reply.message, address)
+        return client, reply
 
     async def _require_accepted(self, client: _Client, reply: SMTPResponse, address: str) -> _Client:
         if not 200 <= reply.code <= 299:

@@ -1,0 +1,105 @@
+"""How many connections to a relay are used at once, learned from what it takes."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+MORE_AFTER = 50
+"""So many accepted mails per allowed connection, without a refused connection, allow one more."""
+
+
+class ConnectionLimit:
+    """Hands out turns to use a connection, at most ``allowed`` at once.
+
+    A relay that refuses a connection while it serves others takes fewer; one more is tried from time to time
+    (additive increase), up to ``most``. Belongs to one event loop.
+    """
+
+    def __init__(self, most: int) -> None:
+        self.allowed = most
+        self._most = most
+        self._used = 0
+        self._accepted = 0
+        self._waiting: deque[asyncio.Future[None]] = deque()
+        self._connecting = self._working = self._total = 0
+        self._changed = asyncio.Event()
+
+    @contextmanager
+    def connecting(self) -> Iterator[int]:
+        """While a connection is made, until the server has taken its first command or refused it.
+
+        Yields how many mails were accepted before, for `lower`.
+        """
+        self._connecting += 1
+        try:
+            yield self._total
+        finally:
+            self._connecting -= 1
+            self._changed.set()
+
+    @contextmanager
+    def working(self) -> Iterator[None]:
+        """While the server serves a connection."""
+        self._working += 1
+        self._changed.set()
+        try:
+            yield
+        finally:
+            self._working -= 1
+
+    async def __aenter__(self) -> None:
+        if self._used < self.allowed and not self._waiting:
+            self._used += 1
+            return
+        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.append(turn)
+        try:
+            await turn
+        except BaseException:
+            if turn.done() and not turn.cancelled():  # the turn came together with the cancellation
+                self._release()
+            else:
+                with suppress(ValueError):  # `_wake` has seen that it is cancelled
+                    self._waiting.remove(turn)
+            raise
+
+    async def __aexit__(self, *_: object) -> None:
+        self._release()
+
+    async def lower(self, total: int) -> bool:
+        """A connection was refused: allow only as many as the server serves besides. False: it serves none.
+
+        ``total`` mails had been accepted when it was begun.
+
+        What is being connected at this moment is waited for: a server that takes one connection refuses the
+        others before it has greeted the first.
+        """
+        while not self._working and self._connecting:
+            self._changed.clear()
+            await self._changed.wait()
+        if not self._working and self._total == total:
+            return False
+        self.allowed, self._accepted = min(self.allowed, max(self._working, 1)), 0
+        return True
+
+    def count_accepted(self) -> None:
+        """A mail was accepted: after enough of them one more connection is allowed."""
+        self._accepted += 1
+        self._total += 1
+        if self._accepted >= MORE_AFTER * self.allowed and self.allowed < self._most:
+            self.allowed, self._accepted = self.allowed + 1, 0
+            self._wake()
+
+    def _release(self) -> None:
+        self._used -= 1
+        self._wake()
+
+    def _wake(self) -> None:
+        while self._waiting and self._used < self.allowed:
+            turn = self._waiting.popleft()
+            if not turn.done():
+                self._used += 1
+                turn.set_result(None)
