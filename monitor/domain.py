@@ -317,6 +317,14 @@ class Rendered:
 
 
 @dataclass(frozen=True, slots=True)
+class LaneLimit:
+    """What a channel lets through to one lane: messages a second, and how many of them at once."""
+
+    rate: float
+    burst: int
+
+
+@dataclass(frozen=True, slots=True)
 class Envelope:
     """One delivery of a message: to whom and with which values for the placeholders.
 

@@ -21,7 +21,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, Self, TypeVar
 
-from monitor.domain import Envelope
+from monitor.domain import Envelope, LaneLimit
 from monitor.settings_types import ChannelSection
 
 if TYPE_CHECKING:
@@ -134,6 +134,12 @@ class ChannelKind(ABC, Generic[S]):
     def lane(self, address: str) -> str:
         """Return what pauses together with this address. Default: the address alone. Pure; never raises."""
         return address
+
+    def limit(self, address: str) -> LaneLimit | None:
+        """Return how fast messages to the lane of this address may go, for all senders together; None: as
+        fast as they are taken.
+        """
+        return None
 
     def renderer(self) -> Callable[[Message, Sender], object]:
         """Return what renders a message for `Channel.send`. Default: `messages.render`, a

@@ -7,7 +7,7 @@ import logging
 import random
 import secrets
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -55,6 +55,7 @@ async def drain(
     until: datetime | None = None,
     stop: asyncio.Event | None = None,
     chance: Callable[[], float] = random.random,
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
 ) -> Drained:
     """Send what is due on these channels and return when nothing is left to claim.
 
@@ -85,6 +86,7 @@ async def drain(
             until=until,
             stop=stopped,
             chance=chance,
+            sleep=sleep,
         )
         for name, channel in channels.items()
     ]

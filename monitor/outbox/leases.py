@@ -11,6 +11,7 @@ from sqlalchemy.engine import Engine
 
 from monitor.channels import EVERYTHING
 from monitor.core.retry import CHANNEL_PAUSE
+from monitor.domain import LaneLimit
 from monitor.errors import StoreError
 from monitor.keys import KeyFile
 from monitor.outbox.clone_guard import CloneGuard
@@ -18,9 +19,10 @@ from monitor.outbox.outcomes import Outcome, OutcomeKind, PauseRequest
 from monitor.outbox.prepare import SUMMARY_AFTER
 from monitor.outbox.settle import settle
 from monitor.storage import heartbeats
-from monitor.storage.deliveries import pauses, queue, refusals, send_mark
+from monitor.storage.deliveries import pauses, queue, rates, refusals, send_mark
 from monitor.storage.deliveries.pauses import Pause, PauseSpan
 from monitor.storage.deliveries.queue import DeliveryStatus
+from monitor.storage.deliveries.rates import Turns
 from monitor.storage.engine import Commits, reading, sqlite_path, transaction
 
 LEASE = timedelta(minutes=2)
@@ -39,7 +41,7 @@ class Taken:
 
     ``ids`` are the deliveries, ``paused`` the end of the pause of each paused lane. ``probe``: the channel
     was paused, and this one message is to show whether it still has to be. ``spans`` are the pauses of some
-    weeks, ``accepted_at`` is when the server last took a message.
+    weeks, ``accepted_at`` is when the server last took a message. ``rated`` are lanes whose rate is limited.
     """
 
     ids: tuple[int, ...] = ()
@@ -47,6 +49,7 @@ class Taken:
     probe: Pause | None = None
     spans: tuple[PauseSpan, ...] = ()
     accepted_at: datetime | None = None
+    rated: frozenset[str] = frozenset()
 
 
 class Leases:
@@ -109,12 +112,13 @@ class Leases:
             count = send_mark.advance(conn, len(ids)) if ids else 0
             spans = pauses.load_spans(conn, self._channel, now - pauses.SPANS_KEPT)
             accepted_at = refusals.load_acceptance(conn, self._channel)
+            rated = rates.load_rated(conn, self._channel, now)
         try:
             self._guard.advance(count)
         except StoreError:
             self.release(ids)
             raise
-        return Taken(ids, paused, probe, spans, accepted_at)
+        return Taken(ids, paused, probe, spans, accepted_at, rated)
 
     def read_statuses(self, ids: Collection[int], ahead: Iterable[int] = ()) -> dict[int, DeliveryStatus]:
         """Read the status of claimed deliveries at this moment. ``ahead`` are those that will be needed next.
@@ -141,6 +145,11 @@ class Leases:
         """Write a group of outcomes in one transaction [T4]; returns the pauses that follow."""
         with transaction(self._engine) as conn:
             return settle(conn, self._keys, self._channel, self.owner, outcomes, now)
+
+    def reserve(self, lane: str, now: datetime, count: int, limit: LaneLimit | None) -> Turns:
+        """Reserve turns for messages to a lane whose rate is limited."""
+        with transaction(self._engine) as conn:
+            return rates.reserve(conn, self._channel, lane, now, count, limit)
 
     def keep_unsettled(self, outcomes: Iterable[Outcome]) -> None:
         """Remember, for as long as this process lives, accepted messages whose settling failed."""

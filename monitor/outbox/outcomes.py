@@ -51,7 +51,8 @@ class Outcome:
     ``strike`` are what a refusal says of the address, ``moved_to`` is its new form. ``lane`` is the stored
     name of the recipient's lane. ``moment``: when the sending of an accepted message began, or when a refusal
     came. ``verdict`` and ``answer`` are of a refusal that is doubted, see `refusals`. ``ends_pause``: this
-    was the probe that a paused channel waited for.
+    was the probe that a paused channel waited for. ``slower``: the lane asks for fewer messages, and took so
+    many in the last second.
     """
 
     kind: OutcomeKind
@@ -69,6 +70,7 @@ class Outcome:
     verdict: str = ""
     answer: str = ""
     ends_pause: bool = False
+    slower: float | None = None
 
 
 def refused_now(

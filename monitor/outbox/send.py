@@ -10,30 +10,25 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter, deque
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import islice
+from typing import Any
 
 from monitor.channels import EVERYTHING, Channel
-from monitor.channels.kinds import kind_of, lookup
-from monitor.core.retry import REFUSED_WAIT
-from monitor.errors import Permanent, StoreError, Transient
+from monitor.channels.kinds import kind_of
+from monitor.domain import LaneLimit
+from monitor.errors import StoreError
 from monitor.keys import KeyFile
+from monitor.outbox.attempt import MessageAttempts
 from monitor.outbox.commit import GROUP, GroupCommit
 from monitor.outbox.leases import BATCH, LEASE, Leases
-from monitor.outbox.outcomes import (
-    Outcome,
-    OutcomeKind,
-    refused_for_good,
-    refused_in_doubt,
-    refused_now,
-)
+from monitor.outbox.outcomes import Outcome, OutcomeKind
+from monitor.outbox.pacing import Pacer
 from monitor.outbox.prepare import MessagePreparer, NotRendered, NotWanted, PreparedMessage
-from monitor.outbox.verdicts import ALIKE
 from monitor.storage.deliveries import queue
-from monitor.storage.deliveries.pauses import Pause, PauseSpan, time_paused
-from monitor.storage.deliveries.queue import Claimed, DeliveryStatus
+from monitor.storage.deliveries.queue import DeliveryStatus
 
 log = logging.getLogger(__name__)
 
@@ -60,20 +55,21 @@ class ChannelSender:
         until: datetime | None,
         stop: asyncio.Event,
         chance: Callable[[], float],
+        sleep: Callable[[float], Awaitable[None]],
     ) -> None:
         self.counts: Counter[OutcomeKind] = Counter()
-        self._name, self._channel, self._keys = name, channel, keys
+        self._name, self._channel = name, channel
         self._claims, self._preparer = claims, preparer
-        self._clock, self._until, self._stop, self._chance = clock, until, stop, chance
+        self._limit = kind_of(name).limit
+        self._clock, self._until, self._stop = clock, until, stop
         self._groups = GroupCommit(self._write, claims.keep_unsettled)
         self._in_hand: set[int] = set()  # claimed and not settled
         self._ready: deque[PreparedMessage] = deque()  # composed and not begun
         self._begun: set[asyncio.Task[None]] = set()  # not settled
         self._sending: set[asyncio.Task[None]] = set()  # of these, those with the channel
         self._paused: dict[str, datetime] = {}
-        self._probe: Pause | None = None  # the channel's pause that one message is to end
-        self._spans: tuple[PauseSpan, ...] = ()
-        self._accepted_at: datetime | None = None
+        self._attempts = MessageAttempts(name, channel, keys, clock, chance)
+        self._pacer = Pacer(claims.reserve, clock, sleep, self._take_back)
         self._refused: set[int] = set()  # subscribers whose address is gone, also before that is settled
         self._doubted: dict[int, datetime] = {}  # those who may be gone, until when they are left alone
         self._supplied = self._closing = False
@@ -89,7 +85,10 @@ class ChannelSender:
             raise
         stopping = asyncio.create_task(self._stop.wait())
         stopping.add_done_callback(lambda _: self._changed.set())
-        background = [stopping, asyncio.create_task(self._groups.run()), asyncio.create_task(self._renew())]
+        background: list[asyncio.Task[Any]] = [stopping]
+        background += [
+            asyncio.create_task(work()) for work in (self._groups.run, self._renew, self._pacer.run)
+        ]
         supply = asyncio.create_task(self._supply())
         try:
             async with self._channel:
@@ -123,8 +122,8 @@ class ChannelSender:
                 self._paused.update(taken.paused)
                 if not taken.ids:
                     return
-                self._probe, self._spans = taken.probe, taken.spans
-                self._accepted_at = self._accepted_at or taken.accepted_at
+                self._attempts.begin_batch(taken)
+                self._pacer.limited |= taken.rated
                 # after a jump of the clock our own leases look as if they had run out: what is in hand is not
                 # begun twice
                 fresh = [id for id in taken.ids if id not in self._in_hand]
@@ -138,8 +137,10 @@ class ChannelSender:
                 self._ready.extend(result for result in results if isinstance(result, PreparedMessage))
                 self._changed.set()
                 await self._settled(outcomes)
-                if self._probe is not None:
-                    await self._when(lambda: self._over() or self._probe is None or not self._in_hand)
+                if self._attempts.probe is not None:
+                    await self._when(
+                        lambda: self._over() or self._attempts.probe is None or not self._in_hand
+                    )
         except Exception as error:
             self._failure = self._failure or error
         finally:
@@ -149,15 +150,7 @@ class ChannelSender:
     def _outcome_of(self, result: NotRendered | NotWanted, now: datetime) -> Outcome:
         match result:
             case NotRendered(deliveries, error):
-                failure = Transient(error, unexplained=True)
-                return refused_now(
-                    self._name,
-                    deliveries,
-                    failure,
-                    now,
-                    chance=self._chance,
-                    alone=self._others_go(deliveries),
-                )
+                return self._attempts.not_rendered(deliveries, error, now)
             case NotWanted(ids, reason):
                 return Outcome(kind=OutcomeKind.DROPPED, ids=ids, error=reason)
 
@@ -175,7 +168,12 @@ class ChannelSender:
     async def _feed(self) -> None:
         while True:
             await self._when(
-                lambda: self._over() or (self._room() > 0 and (bool(self._ready) or self._supplied))
+                lambda: (
+                    self._over()
+                    or (
+                        self._room() > 0 and (bool(self._ready) or (self._supplied and not self._pacer.holds))
+                    )
+                )
             )
             if self._over() or not self._ready:
                 return
@@ -207,10 +205,12 @@ class ChannelSender:
         """
         ids = [id for prepared in messages for id in prepared.ids]
         standing = await self._standing(ids)
-        go: list[PreparedMessage] = []
+        go: list[tuple[PreparedMessage, str, LaneLimit | None]] = []
         stay: list[Outcome] = []
         for prepared in messages:
-            pause = self._pauses(self._lane(prepared.envelope.address))
+            address = prepared.envelope.address
+            lane = self._attempts.lane(address)
+            pause = self._pauses(lane)
             left = next((why for id in prepared.ids if (why := _left(standing.get(id)))), None)
             if prepared.envelope.subscriber in self._refused:
                 left = "the address is gone"
@@ -223,10 +223,19 @@ class ChannelSender:
             elif (again := self._doubted.get(prepared.envelope.subscriber)) is not None:
                 stay.append(Outcome(kind=OutcomeKind.POSTPONED, ids=prepared.ids, at=again))
             else:
-                go.append(prepared)
+                go.append((prepared, lane, self._limit(address)))
+        admitted = await self._pacer.admit(go)
+        stay += [
+            Outcome(kind=OutcomeKind.POSTPONED, ids=prepared.ids, at=at) for prepared, at in admitted.later
+        ]
         if stay:
             self._begin(self._settled(stay))
-        return go
+        return admitted.go
+
+    def _take_back(self, prepared: PreparedMessage) -> None:
+        """A message whose turn has come is looked at once more, and goes first."""
+        self._ready.appendleft(prepared)
+        self._changed.set()
 
     async def _standing(self, ids: Sequence[int]) -> dict[int, DeliveryStatus]:
         # reading a few rows of a local file takes less than handing that to a thread, and never waits for a
@@ -258,7 +267,11 @@ class ChannelSender:
         """A prepared's life: with the channel, then settled."""
         task = asyncio.current_task()
         assert task is not None
-        outcome = await self._attempt(prepared)
+        outcome = await self._attempts.attempt(prepared)
+        if outcome.kind is OutcomeKind.SENT:
+            self._pacer.note_accepted(outcome.lane)
+        elif outcome.slower is not None:
+            outcome = replace(outcome, slower=self._pacer.count_accepted(outcome.lane))
         self._sending.discard(task)
         if not self._sending:
             self._groups.flush()
@@ -279,120 +292,12 @@ class ChannelSender:
             )
             self._paused[outcome.pause.lane] = outcome.pause.until
         await self._settled([outcome])
-        self._probe = None
+        self._attempts.probe = None
 
     def _write(self, outcomes: Sequence[Outcome]) -> None:
         """Settle a group, in a thread, and keep the pauses that follow."""
         for pause in self._claims.settle(outcomes, self._clock()):
             self._paused[pause.lane] = max(pause.until, self._paused.get(pause.lane, pause.until))
-
-    async def _attempt(self, prepared: PreparedMessage) -> Outcome:
-        envelope, moved_to = prepared.envelope, None
-        began = self._clock()
-        while True:
-            try:
-                await self._channel.send(prepared.rendered, envelope)
-            except Permanent as failure:
-                if failure.moved_to is None or moved_to is not None:
-                    return self._refused_for_good(prepared, failure, envelope.address, moved_to)
-                moved_to = failure.moved_to
-                envelope = replace(envelope, address=moved_to)
-                continue
-            except Transient as failure:
-                return self._later(prepared, failure, envelope.address, moved_to)
-            except asyncio.CancelledError:
-                # only `_wind_up` cancels, and what has been handed over may arrive
-                stopped = Transient("the program was stopped before the answer came", ambiguous=True)
-                return self._later(prepared, stopped, envelope.address, moved_to)
-            except Exception as error:
-                # its text may hold the address
-                log.error(
-                    "%s: delivery %d failed with an unforeseen %s",
-                    self._name,
-                    envelope.delivery,
-                    type(error).__name__,
-                )
-                unforeseen = Transient(f"unforeseen {type(error).__name__}", ambiguous=True, unexplained=True)
-                return self._later(prepared, unforeseen, envelope.address, moved_to)
-            self._accepted_at = self._clock()
-            return Outcome(
-                kind=OutcomeKind.SENT,
-                ids=prepared.ids,
-                deliveries=prepared.deliveries,
-                moved_to=moved_to,
-                lane=self._lane(prepared.envelope.address),
-                moment=began,
-                ends_pause=self._probe is not None,
-            )
-
-    def _refused_for_good(
-        self, prepared: PreparedMessage, failure: Permanent, address: str, moved_to: str | None
-    ) -> Outcome:
-        """The outcome of a permanent failure: believed, or doubted where it may be about us.
-
-        A configured chat is the operator's, and so is the mistake: it is tried for as long as a message
-        lives.
-        """
-        if prepared.deliveries[0].origin == "config":
-            mend = Transient(str(failure), retry_after=REFUSED_WAIT, lane=address)
-            log.error("%s: a configured chat refuses messages: %s", self._name, failure)
-            return self._later(prepared, mend, address, moved_to, counts=False)
-        if not kind_of(self._name).doubts_refusals:
-            return refused_for_good(prepared.deliveries, failure, moved_to=moved_to)
-        if self._probe is not None and ALIKE in self._probe.reason:
-            refused = Transient(self._probe.reason, lane=EVERYTHING, refuses_us=True)
-            return self._later(prepared, refused, address, moved_to)
-        outcome = refused_in_doubt(
-            self._name,
-            prepared.deliveries,
-            failure,
-            self._clock(),
-            chance=self._chance,
-            paused=self._time_paused(prepared.deliveries, address),
-        )
-        return replace(outcome, lane=self._lane(address), ends_pause=self._probe is not None)
-
-    def _later(
-        self,
-        prepared: PreparedMessage,
-        failure: Transient,
-        address: str,
-        moved_to: str | None,
-        *,
-        counts: bool = True,
-    ) -> Outcome:
-        outcome = refused_now(
-            self._name,
-            prepared.deliveries,
-            failure,
-            self._clock(),
-            chance=self._chance,
-            lane=None if failure.lane is None or failure.policy else self._lane(address, failure.lane),
-            moved_to=moved_to,
-            paused=self._time_paused(prepared.deliveries, address),
-            alone=self._others_go(prepared.deliveries),
-            counts=counts and (failure.lane == EVERYTHING or kind_of(self._name).doubts_refusals),
-        )
-        answered = self._probe is not None and failure.lane != EVERYTHING and ALIKE not in self._probe.reason
-        return replace(outcome, lane=self._lane(address), ends_pause=answered)
-
-    def _time_paused(self, deliveries: Sequence[Claimed], address: str) -> timedelta:
-        """How much of the life of these deliveries their channel or lane was paused."""
-        since = max(delivery.created_at for delivery in deliveries)
-        return time_paused(self._spans, (EVERYTHING, self._lane(address)), since, self._clock())
-
-    def _others_go(self, deliveries: Sequence[Claimed]) -> bool:
-        """Whether the server has taken messages since these deliveries were made."""
-        return self._accepted_at is not None and self._accepted_at >= max(
-            delivery.created_at for delivery in deliveries
-        )
-
-    def _lane(self, address: str, lane: str | None = None) -> str:
-        """The name under which a lane is stored: a lane that is an address of its own, as a chat is, by keyed
-        hash only.
-        """
-        lane = self._channel.lane(address) if lane is None else lane
-        return lookup(self._keys, self._name, address) if lane == address else lane
 
     # --- settling, and the end
 

@@ -16,7 +16,7 @@ from monitor.keys import KeyFile
 from monitor.outbox.outcomes import Outcome, OutcomeKind, PauseRequest
 from monitor.outbox.verdicts import judge_refusals
 from monitor.storage import people
-from monitor.storage.deliveries import endings, pauses, queue, refusals
+from monitor.storage.deliveries import endings, pauses, queue, rates, refusals
 from monitor.storage.deliveries.queue import Retry
 
 log = logging.getLogger(__name__)
@@ -80,6 +80,8 @@ def settle(
         _address(conn, keys, channel, outcome, now)
         if outcome.ends_pause and pauses.end_pause(conn, channel, EVERYTHING, now):
             log.info("%s: the server takes messages again", channel)
+        if outcome.slower is not None:
+            rates.slow_down(conn, channel, outcome.lane, now, outcome.slower)
         if outcome.pause is not None:
             wanted.append(outcome.pause)
     if in_doubt and (accepted or known or any(outcome.verdict for outcome in outcomes)):

@@ -11,7 +11,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from monitor.storage.deliveries.tables import LaneRow, PauseSpanRow, RefusalRow
+from monitor.storage.deliveries.tables import LaneRateRow, LaneRow, PauseSpanRow, RefusalRow
 from monitor.storage.people.tables import (
     ConfirmationRow,
     RateWindowRow,
@@ -54,6 +54,7 @@ def rehash(conn: Connection, hashed: Callable[[str], str]) -> None:
         (SuppressionRow, "address_hash"),
         (ConfirmationRow, "address_hash"),
         (LaneRow, "name"),  # a mail domain, or the hash of a chat
+        (LaneRateRow, "name"),
         (PauseSpanRow, "name"),
         (RefusalRow, "lane"),
         (RateWindowRow, "who"),  # the hash of a network or mailbox, or the whole site

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections import Counter, defaultdict, deque
-from datetime import timedelta
+from collections import deque
+from datetime import datetime, timedelta
 
 import pytest
 
 from monitor.channels.email.connections import MORE_AFTER, ConnectionLimit
 from monitor.channels.email.transport import Email
+from monitor.domain import Envelope
 from monitor.storage import schema
-from tests.outbox.world import HAMMOND, World
+from monitor.storage.deliveries import rates
+from monitor.storage.engine import transaction
+from tests.outbox.world import HAMMOND, Recorder, World
 from tests.peers.smtp import SmtpPeer
 
 
@@ -69,7 +72,7 @@ def test_more_connections_are_tried_when_all_goes_well() -> None:
         async with limit:
             with limit.working():
                 async with limit:
-                    assert await limit.lower(0)
+                    assert await limit.lower(0, lambda: 0)
         seen = [limit.allowed]
         for _ in range(MORE_AFTER * (1 + 2 + 3) + 500):
             limit.count_accepted()
@@ -125,4 +128,118 @@ def test_greylisting_of_five_minutes_delays_everybody_by_little(world: World) ->
     assert world.rows(schema.LaneRow) == []
 
 
-_ = (Counter, defaultdict, deque)
+class Domain:
+    """A domain that takes so many mails in any second, and refuses the others for now."""
+
+    def __init__(self, world: World, a_second: int) -> None:
+        self._world, self._a_second = world, a_second
+        self._taken: deque[datetime] = deque()
+        self.refused = 0
+
+    def judge(self, phase: str, recipient: str) -> str | None:
+        if phase != "RCPT" or not recipient.endswith("@slow.example"):
+            return None
+        now = self._world.now
+        while self._taken and now - self._taken[0] >= timedelta(seconds=1):
+            self._taken.popleft()
+        if len(self._taken) >= self._a_second:
+            self.refused += 1
+            return "452 4.7.1 Too many messages from you, slow down"
+        self._taken.append(now)
+        return None
+
+
+def until_sent(world: World, channel: Email, peer: SmtpPeer, count: int, longest: timedelta) -> timedelta:
+    """Drain every ten seconds of the world's clock until so many are stored; returns how long that took."""
+    start = world.now
+
+    async def sleep(seconds: float) -> None:
+        world.later(seconds=seconds)
+        await asyncio.sleep(0)
+
+    while len(peer.mails) < count and world.now - start < longest:
+        world.send(channel, sleep=sleep)
+        world.later(seconds=10)
+    identities = {mail.content.partition(b"\nMessage-ID: ")[2].split()[0] for mail in peer.mails}
+    assert len(identities) == len(peer.mails) == count
+    return world.now - start
+
+
+def test_a_domain_of_five_a_second_is_not_left_alone_for_hours(world: World) -> None:
+    for number in range(50):
+        world.person(f"p{number}@slow.example", "IN")
+    owed(world, 20)
+    domain = Domain(world, 5)
+    with SmtpPeer(judge=domain.judge) as peer:
+        took = until_sent(world, mail_to(peer, world), peer, 70, timedelta(hours=3))
+    assert took <= timedelta(minutes=5)
+    assert world.rows(schema.LaneRow) == [], "the domain never paused"
+    assert {row.state for row in world.rows()} == {"sent"}
+    assert domain.refused <= 30
+
+
+def test_what_a_domain_takes_is_remembered_by_the_next_process(world: World) -> None:
+    for number in range(30):
+        world.person(f"p{number}@slow.example", "IN")
+    owed(world, 1)
+    domain = Domain(world, 2)
+    with SmtpPeer(judge=domain.judge) as peer:
+        until_sent(world, mail_to(peer, world), peer, 31, timedelta(hours=3))
+        (row,) = world.rows(schema.LaneRateRow)
+        assert row.name == "slow.example"
+        before = domain.refused
+        world.publish(HAMMOND)
+        world.fan_out()
+        until_sent(world, mail_to(peer, world), peer, 62, timedelta(hours=3))
+    assert domain.refused - before <= before
+
+
+def test_rates_are_halved_once_for_what_was_under_way_and_grow_again(world: World) -> None:
+    with transaction(world.engine) as conn:
+        for _ in range(5):
+            rates.slow_down(conn, "email", "slow.example", world.now, 10.0)
+        assert rates.load_rated(conn, "email", world.now) == {"slow.example"}
+        turns = rates.reserve(conn, "email", "slow.example", world.now, 500)
+        assert turns.interval == timedelta(seconds=1 / 5)
+        assert turns.at[0] == world.now
+        assert len(turns.at) == 101, "five a second, as far ahead as the horizon"
+        again = rates.reserve(conn, "email", "slow.example", world.now, 1)
+        assert (again.at, again.later) == ((), turns.later), "another process gets none of these turns"
+        later = world.now + timedelta(minutes=2)
+        rates.slow_down(conn, "email", "slow.example", later, 10.0)
+        slower = rates.reserve(conn, "email", "slow.example", later, 1)
+        assert slower.interval == timedelta(seconds=1 / ((5 + 101 * 0.1 / 5) / 2))
+        intervals = [slower.interval]
+        at = later
+        while "slow.example" in rates.load_rated(conn, "email", at):
+            at += timedelta(minutes=1)
+            intervals.append(rates.reserve(conn, "email", "slow.example", at, 10_000).interval)
+        assert intervals == sorted(intervals, reverse=True)
+        assert timedelta(minutes=8) < at - later < timedelta(hours=1)
+
+
+def test_the_limit_of_a_group_holds_for_two_processes(world: World) -> None:
+    world.person("-100", "IN", channel="telegram")
+    for _ in range(40):
+        world.publish(HAMMOND)
+    world.fan_out()
+    posted: list[datetime] = []
+
+    async def note(envelope: Envelope) -> None:
+        posted.append(world.now)
+
+    workers = [Recorder(name="telegram", before=note) for _ in range(2)]
+
+    async def sleep(seconds: float) -> None:
+        world.later(seconds=seconds)
+        await asyncio.sleep(0)
+
+    async def both() -> None:
+        await asyncio.gather(*(world.drain(worker, sleep=sleep) for worker in workers))
+
+    while len(posted) < 40:
+        asyncio.run(both())
+        world.later(seconds=10)
+    assert sum(len(worker.accepted) for worker in workers) == 40
+    for at in posted:
+        assert sum(at <= other < at + timedelta(minutes=1) for other in posted) <= 20

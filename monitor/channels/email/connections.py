@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
 MORE_AFTER = 50
@@ -69,10 +69,10 @@ class ConnectionLimit:
     async def __aexit__(self, *_: object) -> None:
         self._release()
 
-    async def lower(self, total: int) -> bool:
+    async def lower(self, total: int, idle: Callable[[], int]) -> bool:
         """A connection was refused: allow only as many as the server serves besides. False: it serves none.
 
-        ``total`` mails had been accepted when it was begun.
+        ``total`` mails had been accepted when it was begun; ``idle`` counts connections that are kept open.
 
         What is being connected at this moment is waited for: a server that takes one connection refuses the
         others before it has greeted the first.
@@ -80,9 +80,10 @@ class ConnectionLimit:
         while not self._working and self._connecting:
             self._changed.clear()
             await self._changed.wait()
-        if not self._working and self._total == total:
+        served = self._working + idle()
+        if not served and self._total == total:
             return False
-        self.allowed, self._accepted = min(self.allowed, max(self._working, 1)), 0
+        self.allowed, self._accepted = min(self.allowed, max(served, 1)), 0
         return True
 
     def count_accepted(self) -> None:

@@ -118,7 +118,14 @@ def _refusal_for_now(
         return Transient(reason, lane=EVERYTHING, answer=answer)
     if status[0] == 7:
         # a limit: fewer at a time, and this one later
-        return Transient(reason, lane=domain_of(address), policy=True, slower=True, answer=answer)
+        return Transient(
+            reason,
+            lane=domain_of(address),
+            policy=True,
+            slower=True,
+            retry_after=_named_wait(text) or None,
+            answer=answer,
+        )
     return Transient(reason, answer=answer)
 
 

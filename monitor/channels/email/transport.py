@@ -185,7 +185,7 @@ class Email:
                 client, reply = await self._open(mail, address)
         except Transient:
             # it serves others of ours at this moment: so it is not away, it has enough of us
-            if await self._slots.lower(total):
+            if await self._slots.lower(total, lambda: len(self._idle)):
                 raise _TooManyConnections from None
             raise
         return await self._require_accepted(client, reply, address)

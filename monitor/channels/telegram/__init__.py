@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from monitor.channels import Channel, ChannelKind, OperatorAddress, mask_middle
 from monitor.channels.telegram.section import TelegramSection
-from monitor.domain import Envelope, Rendered
+from monitor.domain import Envelope, LaneLimit, Rendered
 from monitor.errors import UsageError
 
 if TYPE_CHECKING:
@@ -44,6 +44,12 @@ class TelegramKind(ChannelKind[TelegramSection]):
     def mask(self, address: str) -> str:
         """``@e…il`` or ``-…90``"""
         return mask_middle(address, 2 if address.startswith("@") else 1)
+
+    def limit(self, address: str) -> LaneLimit | None:
+        """Twenty posts in any minute to a group or channel (Telegram's bot FAQ): ten at once, ten more a
+        minute. A private chat has no such limit.
+        """
+        return None if address.isdigit() else LaneLimit(rate=10 / 60, burst=10)
 
     def is_configured(self, section: TelegramSection) -> bool:
         """Whether there is a token."""

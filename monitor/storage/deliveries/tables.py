@@ -95,6 +95,17 @@ class LaneRow(TableRow, table=True):
     reason: str
 
 
+class LaneRateRow(TableRow, table=True):
+    """How fast messages may go to a lane: ``rate`` a second at ``changed_at``, the next at ``next_at``."""
+
+    __tablename__ = "lane_rate"
+    channel: str = Field(primary_key=True)
+    name: str = Field(primary_key=True)
+    rate: float
+    changed_at: datetime = Field(sa_type=UtcDateTime)
+    next_at: datetime = Field(sa_type=UtcDateTime)
+
+
 class PauseSpanRow(TableRow, table=True):
     """A time in which a lane paused, kept for some weeks: it does not count toward the life of a delivery."""
 

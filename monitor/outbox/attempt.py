@@ -1,0 +1,169 @@
+"""One attempt to send a message, and what its answer means for the deliveries in it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from monitor.channels import EVERYTHING, Channel
+from monitor.channels.kinds import kind_of, lookup
+from monitor.core.retry import REFUSED_WAIT
+from monitor.errors import Permanent, Transient
+from monitor.keys import KeyFile
+from monitor.outbox.leases import Taken
+from monitor.outbox.outcomes import Outcome, OutcomeKind, refused_for_good, refused_in_doubt, refused_now
+from monitor.outbox.prepare import PreparedMessage
+from monitor.outbox.verdicts import ALIKE
+from monitor.storage.deliveries.pauses import Pause, PauseSpan, time_paused
+from monitor.storage.deliveries.queue import Claimed
+
+log = logging.getLogger(__name__)
+
+
+class MessageAttempts:
+    """Hands messages to one channel and computes their outcomes. ``probe`` is the channel's pause that one
+    message is to end.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        channel: Channel,
+        keys: KeyFile,
+        clock: Callable[[], datetime],
+        chance: Callable[[], float],
+    ) -> None:
+        self.probe: Pause | None = None
+        self._name, self._channel, self._keys = name, channel, keys
+        self._clock, self._chance = clock, chance
+        self._spans: tuple[PauseSpan, ...] = ()
+        self._accepted_at: datetime | None = None
+
+    def begin_batch(self, taken: Taken) -> None:
+        """Take over what a claimed batch says of pauses and of the last accepted message."""
+        self.probe, self._spans = taken.probe, taken.spans
+        self._accepted_at = self._accepted_at or taken.accepted_at
+
+    async def attempt(self, prepared: PreparedMessage) -> Outcome:
+        """Send a message; never raises, but for a cancellation before the channel has it."""
+        envelope, moved_to = prepared.envelope, None
+        began = self._clock()
+        while True:
+            try:
+                await self._channel.send(prepared.rendered, envelope)
+            except Permanent as failure:
+                if failure.moved_to is None or moved_to is not None:
+                    return self._refused_for_good(prepared, failure, envelope.address, moved_to)
+                moved_to = failure.moved_to
+                envelope = replace(envelope, address=moved_to)
+                continue
+            except Transient as failure:
+                return self._later(prepared, failure, envelope.address, moved_to)
+            except asyncio.CancelledError:
+                # only the sender's end cancels, and what has been handed over may arrive
+                stopped = Transient("the program was stopped before the answer came", ambiguous=True)
+                return self._later(prepared, stopped, envelope.address, moved_to)
+            except Exception as error:
+                # its text may hold the address
+                log.error(
+                    "%s: delivery %d failed with an unforeseen %s",
+                    self._name,
+                    envelope.delivery,
+                    type(error).__name__,
+                )
+                unforeseen = Transient(f"unforeseen {type(error).__name__}", ambiguous=True, unexplained=True)
+                return self._later(prepared, unforeseen, envelope.address, moved_to)
+            self._accepted_at = self._clock()
+            return Outcome(
+                kind=OutcomeKind.SENT,
+                ids=prepared.ids,
+                deliveries=prepared.deliveries,
+                moved_to=moved_to,
+                lane=self.lane(prepared.envelope.address),
+                moment=began,
+                ends_pause=self.probe is not None,
+            )
+
+    def lane(self, address: str, lane: str | None = None) -> str:
+        """The name under which a lane is stored: a lane that is an address of its own, as a chat is, by keyed
+        hash only.
+        """
+        lane = self._channel.lane(address) if lane is None else lane
+        return lookup(self._keys, self._name, address) if lane == address else lane
+
+    def not_rendered(self, deliveries: Sequence[Claimed], error: str, now: datetime) -> Outcome:
+        """The outcome of deliveries of which no message could be made."""
+        return refused_now(
+            self._name,
+            deliveries,
+            Transient(error, unexplained=True),
+            now,
+            chance=self._chance,
+            alone=self._others_go(deliveries),
+        )
+
+    def _refused_for_good(
+        self, prepared: PreparedMessage, failure: Permanent, address: str, moved_to: str | None
+    ) -> Outcome:
+        """The outcome of a permanent failure: believed, or doubted where it may be about us.
+
+        A configured chat is the operator's, and so is the mistake: it is tried for as long as a message
+        lives.
+        """
+        if prepared.deliveries[0].origin == "config":
+            mend = Transient(str(failure), retry_after=REFUSED_WAIT, lane=address)
+            log.error("%s: a configured chat refuses messages: %s", self._name, failure)
+            return self._later(prepared, mend, address, moved_to, counts=False)
+        if not kind_of(self._name).doubts_refusals:
+            return refused_for_good(prepared.deliveries, failure, moved_to=moved_to)
+        if self.probe is not None and ALIKE in self.probe.reason:
+            refused = Transient(self.probe.reason, lane=EVERYTHING, refuses_us=True)
+            return self._later(prepared, refused, address, moved_to)
+        outcome = refused_in_doubt(
+            self._name,
+            prepared.deliveries,
+            failure,
+            self._clock(),
+            chance=self._chance,
+            paused=self._time_paused(prepared.deliveries, address),
+        )
+        return replace(outcome, lane=self.lane(address), ends_pause=self.probe is not None)
+
+    def _later(
+        self,
+        prepared: PreparedMessage,
+        failure: Transient,
+        address: str,
+        moved_to: str | None,
+        *,
+        counts: bool = True,
+    ) -> Outcome:
+        outcome = refused_now(
+            self._name,
+            prepared.deliveries,
+            failure,
+            self._clock(),
+            chance=self._chance,
+            lane=None if failure.lane is None or failure.policy else self.lane(address, failure.lane),
+            moved_to=moved_to,
+            paused=self._time_paused(prepared.deliveries, address),
+            alone=self._others_go(prepared.deliveries),
+            counts=counts and (failure.lane == EVERYTHING or kind_of(self._name).doubts_refusals),
+        )
+        answered = self.probe is not None and failure.lane != EVERYTHING and ALIKE not in self.probe.reason
+        slower = 0.0 if failure.slower and failure.policy else None
+        return replace(outcome, lane=self.lane(address), ends_pause=answered, slower=slower)
+
+    def _time_paused(self, deliveries: Sequence[Claimed], address: str) -> timedelta:
+        """How much of the life of these deliveries their channel or lane was paused."""
+        since = max(delivery.created_at for delivery in deliveries)
+        return time_paused(self._spans, (EVERYTHING, self.lane(address)), since, self._clock())
+
+    def _others_go(self, deliveries: Sequence[Claimed]) -> bool:
+        """Whether the server has taken messages since these deliveries were made."""
+        return self._accepted_at is not None and self._accepted_at >= max(
+            delivery.created_at for delivery in deliveries
+        )
