@@ -22,7 +22,7 @@ Reserve = Callable[[str, datetime, int, LaneLimit | None], Turns]
 
 
 @dataclass(frozen=True, slots=True)
-class Admission:
+class PacedMessages:
     """Messages that may go now, and those that have to ask again later, with when."""
 
     go: list[PreparedMessage]
@@ -44,7 +44,7 @@ class Pacer:
     ) -> None:
         self.limited: set[str] = set()
         self._reserve, self._clock, self._sleep, self._give = reserve, clock, sleep, give
-        self._held: list[tuple[datetime, int, PreparedMessage]] = []
+        self._held: list[tuple[datetime, int, str, PreparedMessage]] = []
         self._number = count()
         self._granted: set[int] = set()
         self._any = asyncio.Event()
@@ -55,11 +55,11 @@ class Pacer:
         """Whether messages wait here for their turns."""
         return bool(self._held)
 
-    async def admit(self, messages: Iterable[tuple[PreparedMessage, str, LaneLimit | None]]) -> Admission:
+    async def admit(self, messages: Iterable[tuple[PreparedMessage, str, LaneLimit | None]]) -> PacedMessages:
         """Let messages go, each given with its lane and the channel's own limit, or hold them until their
         turn.
         """
-        admitted = Admission([], [])
+        admitted = PacedMessages([], [])
         asking: dict[str, list[PreparedMessage]] = {}
         limits: dict[str, LaneLimit | None] = {}
         for prepared, lane, limit in messages:
@@ -71,17 +71,17 @@ class Pacer:
             else:
                 asking.setdefault(lane, []).append(prepared)
                 limits[lane] = limit
-        for lane, waiting in asking.items():
+        for lane, prepared_here in asking.items():
             now = self._clock()
-            turns = await asyncio.to_thread(self._reserve, lane, now, len(waiting), limits[lane])
-            for number, prepared in enumerate(waiting):
+            turns = await asyncio.to_thread(self._reserve, lane, now, len(prepared_here), limits[lane])
+            for number, prepared in enumerate(prepared_here):
                 if number >= len(turns.at):
                     behind = number - len(turns.at)
                     admitted.later.append((prepared, turns.later + behind * turns.interval))
                 elif turns.at[number] <= now:
                     admitted.go.append(prepared)
                 else:
-                    heapq.heappush(self._held, (turns.at[number], next(self._number), prepared))
+                    heapq.heappush(self._held, (turns.at[number], next(self._number), lane, prepared))
                     self._any.set()
         return admitted
 
@@ -93,9 +93,10 @@ class Pacer:
                 wait = self._held[0][0] - self._clock()
                 if wait > timedelta():
                     await self._sleep(wait.total_seconds())
-                _, _, prepared = heapq.heappop(self._held)
-                self._granted.add(prepared.envelope.delivery)
-                self._give(prepared)
+                if self._held and self._held[0][0] <= self._clock():
+                    _, _, _, prepared = heapq.heappop(self._held)
+                    self._granted.add(prepared.envelope.delivery)
+                    self._give(prepared)
             self._any.clear()
 
     def note_accepted(self, lane: str) -> None:
@@ -107,3 +108,11 @@ class Pacer:
         self.limited.add(lane)
         now = self._clock()
         return float(sum(1 for at in self._accepted[lane] if now - at <= _SECOND))
+
+    def recall(self, lane: str) -> None:
+        """Let what waits for its turn to a lane ask for another one: the lane's rate has changed."""
+        recalled = [entry for entry in self._held if entry[2] == lane]
+        self._held = [entry for entry in self._held if entry[2] != lane]
+        heapq.heapify(self._held)
+        for *_, prepared in recalled:
+            self._give(prepared)

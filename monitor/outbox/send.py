@@ -19,9 +19,9 @@ from typing import Any
 from monitor.channels import EVERYTHING, Channel
 from monitor.channels.kinds import kind_of
 from monitor.domain import LaneLimit
-from monitor.errors import StoreError
+from monitor.errors import Permanent, StoreError, Transient
 from monitor.keys import KeyFile
-from monitor.outbox.attempt import MessageAttempts
+from monitor.outbox.answers import ChannelAnswers
 from monitor.outbox.commit import GROUP, GroupCommit
 from monitor.outbox.leases import BATCH, LEASE, Leases
 from monitor.outbox.outcomes import Outcome, OutcomeKind
@@ -68,7 +68,7 @@ class ChannelSender:
         self._begun: set[asyncio.Task[None]] = set()  # not settled
         self._sending: set[asyncio.Task[None]] = set()  # of these, those with the channel
         self._paused: dict[str, datetime] = {}
-        self._attempts = MessageAttempts(name, channel, keys, clock, chance)
+        self._answers = ChannelAnswers(name, channel, keys, clock, chance)
         self._pacer = Pacer(claims.reserve, clock, sleep, self._take_back)
         self._refused: set[int] = set()  # subscribers whose address is gone, also before that is settled
         self._doubted: dict[int, datetime] = {}  # those who may be gone, until when they are left alone
@@ -122,7 +122,7 @@ class ChannelSender:
                 self._paused.update(taken.paused)
                 if not taken.ids:
                     return
-                self._attempts.begin_batch(taken)
+                self._answers.begin_batch(taken)
                 self._pacer.limited |= taken.rated
                 # after a jump of the clock our own leases look as if they had run out: what is in hand is not
                 # begun twice
@@ -137,10 +137,8 @@ class ChannelSender:
                 self._ready.extend(result for result in results if isinstance(result, PreparedMessage))
                 self._changed.set()
                 await self._settled(outcomes)
-                if self._attempts.probe is not None:
-                    await self._when(
-                        lambda: self._over() or self._attempts.probe is None or not self._in_hand
-                    )
+                if self._answers.probe is not None:
+                    await self._when(lambda: self._over() or self._answers.probe is None or not self._in_hand)
         except Exception as error:
             self._failure = self._failure or error
         finally:
@@ -150,7 +148,7 @@ class ChannelSender:
     def _outcome_of(self, result: NotRendered | NotWanted, now: datetime) -> Outcome:
         match result:
             case NotRendered(deliveries, error):
-                return self._attempts.not_rendered(deliveries, error, now)
+                return self._answers.not_rendered(deliveries, error, now)
             case NotWanted(ids, reason):
                 return Outcome(kind=OutcomeKind.DROPPED, ids=ids, error=reason)
 
@@ -209,7 +207,7 @@ class ChannelSender:
         stay: list[Outcome] = []
         for prepared in messages:
             address = prepared.envelope.address
-            lane = self._attempts.lane(address)
+            lane = self._answers.lane(address)
             pause = self._pauses(lane)
             left = next((why for id in prepared.ids if (why := _left(standing.get(id)))), None)
             if prepared.envelope.subscriber in self._refused:
@@ -267,7 +265,7 @@ class ChannelSender:
         """A prepared's life: with the channel, then settled."""
         task = asyncio.current_task()
         assert task is not None
-        outcome = await self._attempts.attempt(prepared)
+        outcome = await self._attempt(prepared)
         if outcome.kind is OutcomeKind.SENT:
             self._pacer.note_accepted(outcome.lane)
         elif outcome.slower is not None:
@@ -292,12 +290,41 @@ class ChannelSender:
             )
             self._paused[outcome.pause.lane] = outcome.pause.until
         await self._settled([outcome])
-        self._attempts.probe = None
+        self._answers.probe = None
+        if outcome.slower is not None:
+            self._pacer.recall(outcome.lane)
 
     def _write(self, outcomes: Sequence[Outcome]) -> None:
         """Settle a group, in a thread, and keep the pauses that follow."""
         for pause in self._claims.settle(outcomes, self._clock()):
             self._paused[pause.lane] = max(pause.until, self._paused.get(pause.lane, pause.until))
+
+    async def _attempt(self, prepared: PreparedMessage) -> Outcome:
+        """Send a message and compute its outcome; never raises."""
+        envelope, moved_to = prepared.envelope, None
+        began = self._clock()
+        while True:
+            try:
+                await self._channel.send(prepared.rendered, envelope)
+            except Permanent as failure:
+                if failure.moved_to is None or moved_to is not None:
+                    return self._answers.refused(prepared, failure, envelope.address, moved_to)
+                moved_to = failure.moved_to
+                envelope = replace(envelope, address=moved_to)
+                continue
+            except Transient as failure:
+                return self._answers.later(prepared, failure, envelope.address, moved_to)
+            except asyncio.CancelledError:
+                # only `_wind_up` cancels, and what has been handed over may arrive
+                stopped = Transient("the program was stopped before the answer came", ambiguous=True)
+                return self._answers.later(prepared, stopped, envelope.address, moved_to)
+            except Exception as error:
+                # its text may hold the address
+                what = type(error).__name__
+                log.error("%s: delivery %d failed with an unforeseen %s", self._name, envelope.delivery, what)
+                unforeseen = Transient(f"unforeseen {what}", ambiguous=True, unexplained=True)
+                return self._answers.later(prepared, unforeseen, envelope.address, moved_to)
+            return self._answers.accepted(prepared, began, moved_to)
 
     # --- settling, and the end
 

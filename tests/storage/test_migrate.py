@@ -91,6 +91,8 @@ def some(column: sa.Column[Any], now: datetime) -> Any:
     match column.type:
         case sa.Boolean():
             return True
+        case sa.Float():
+            return 0.25
         case sa.Integer():
             return 1  # also every id, so that foreign keys point to something
         case sa.DateTime():

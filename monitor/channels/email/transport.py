@@ -23,7 +23,7 @@ import aiosmtplib
 from aiosmtplib import SMTPAuthenticationError, SMTPException, SMTPHeloError, SMTPResponse, SMTPTimeoutError
 
 from monitor.channels import EVERYTHING
-from monitor.channels.email.connections import ConnectionLimit
+from monitor.channels.email.connection_limit import ConnectionLimit
 from monitor.channels.email.mime import Form, MailSender, check_address
 from monitor.channels.email.replies import domain_of, redact, refusal
 from monitor.domain import Envelope, Rendered

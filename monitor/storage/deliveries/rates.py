@@ -24,7 +24,7 @@ FASTEST = 50.0
 """At this rate a learned limit is forgotten."""
 GROWTH = 0.1
 """By so many messages a second the rate grows in each second in which messages go at that rate."""
-HORIZON = timedelta(seconds=20)
+HORIZON = timedelta(seconds=5)
 """Turns that are further ahead are not reserved: those messages wait in the database."""
 _FORGOTTEN_AFTER = timedelta(days=7)
 
@@ -77,7 +77,7 @@ def reserve(
             return Turns((now,) * count, now, timedelta())
     interval = timedelta(seconds=1 / rate)
     # the generic cell rate algorithm: ``due`` is when the next message would come if all were evenly spread
-    due = now if row is None or row.next_at > now + 10 * HORIZON + interval else max(row.next_at, now)
+    due = now if row is None or row.next_at > now + 40 * HORIZON + interval else max(row.next_at, now)
     turns: list[datetime] = []
     while len(turns) < count and (at := max(now, due - (burst - 1) * interval)) <= now + HORIZON:
         turns.append(at)

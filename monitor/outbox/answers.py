@@ -1,8 +1,7 @@
-"""One attempt to send a message, and what its answer means for the deliveries in it."""
+"""What a channel's answers mean for the deliveries in a message: their outcomes."""
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -23,9 +22,10 @@ from monitor.storage.deliveries.queue import Claimed
 log = logging.getLogger(__name__)
 
 
-class MessageAttempts:
-    """Hands messages to one channel and computes their outcomes. ``probe`` is the channel's pause that one
-    message is to end.
+class ChannelAnswers:
+    """Computes outcomes from one channel's answers, with what is known of its lanes and pauses.
+
+    ``probe`` is the channel's pause that one message is to end.
     """
 
     def __init__(
@@ -47,45 +47,18 @@ class MessageAttempts:
         self.probe, self._spans = taken.probe, taken.spans
         self._accepted_at = self._accepted_at or taken.accepted_at
 
-    async def attempt(self, prepared: PreparedMessage) -> Outcome:
-        """Send a message; never raises, but for a cancellation before the channel has it."""
-        envelope, moved_to = prepared.envelope, None
-        began = self._clock()
-        while True:
-            try:
-                await self._channel.send(prepared.rendered, envelope)
-            except Permanent as failure:
-                if failure.moved_to is None or moved_to is not None:
-                    return self._refused_for_good(prepared, failure, envelope.address, moved_to)
-                moved_to = failure.moved_to
-                envelope = replace(envelope, address=moved_to)
-                continue
-            except Transient as failure:
-                return self._later(prepared, failure, envelope.address, moved_to)
-            except asyncio.CancelledError:
-                # only the sender's end cancels, and what has been handed over may arrive
-                stopped = Transient("the program was stopped before the answer came", ambiguous=True)
-                return self._later(prepared, stopped, envelope.address, moved_to)
-            except Exception as error:
-                # its text may hold the address
-                log.error(
-                    "%s: delivery %d failed with an unforeseen %s",
-                    self._name,
-                    envelope.delivery,
-                    type(error).__name__,
-                )
-                unforeseen = Transient(f"unforeseen {type(error).__name__}", ambiguous=True, unexplained=True)
-                return self._later(prepared, unforeseen, envelope.address, moved_to)
-            self._accepted_at = self._clock()
-            return Outcome(
-                kind=OutcomeKind.SENT,
-                ids=prepared.ids,
-                deliveries=prepared.deliveries,
-                moved_to=moved_to,
-                lane=self.lane(prepared.envelope.address),
-                moment=began,
-                ends_pause=self.probe is not None,
-            )
+    def accepted(self, prepared: PreparedMessage, began: datetime, moved_to: str | None) -> Outcome:
+        """The outcome of an accepted message, of which the sending began then."""
+        self._accepted_at = self._clock()
+        return Outcome(
+            kind=OutcomeKind.SENT,
+            ids=prepared.ids,
+            deliveries=prepared.deliveries,
+            moved_to=moved_to,
+            lane=self.lane(prepared.envelope.address),
+            moment=began,
+            ends_pause=self.probe is not None,
+        )
 
     def lane(self, address: str, lane: str | None = None) -> str:
         """The name under which a lane is stored: a lane that is an address of its own, as a chat is, by keyed
@@ -105,7 +78,7 @@ class MessageAttempts:
             alone=self._others_go(deliveries),
         )
 
-    def _refused_for_good(
+    def refused(
         self, prepared: PreparedMessage, failure: Permanent, address: str, moved_to: str | None
     ) -> Outcome:
         """The outcome of a permanent failure: believed, or doubted where it may be about us.
@@ -116,12 +89,12 @@ class MessageAttempts:
         if prepared.deliveries[0].origin == "config":
             mend = Transient(str(failure), retry_after=REFUSED_WAIT, lane=address)
             log.error("%s: a configured chat refuses messages: %s", self._name, failure)
-            return self._later(prepared, mend, address, moved_to, counts=False)
+            return self.later(prepared, mend, address, moved_to, counts=False)
         if not kind_of(self._name).doubts_refusals:
             return refused_for_good(prepared.deliveries, failure, moved_to=moved_to)
         if self.probe is not None and ALIKE in self.probe.reason:
             refused = Transient(self.probe.reason, lane=EVERYTHING, refuses_us=True)
-            return self._later(prepared, refused, address, moved_to)
+            return self.later(prepared, refused, address, moved_to)
         outcome = refused_in_doubt(
             self._name,
             prepared.deliveries,
@@ -132,7 +105,7 @@ class MessageAttempts:
         )
         return replace(outcome, lane=self.lane(address), ends_pause=self.probe is not None)
 
-    def _later(
+    def later(
         self,
         prepared: PreparedMessage,
         failure: Transient,
@@ -141,6 +114,7 @@ class MessageAttempts:
         *,
         counts: bool = True,
     ) -> Outcome:
+        """The outcome of a transient failure. ``counts`` is as in `PauseRequest`."""
         outcome = refused_now(
             self._name,
             prepared.deliveries,

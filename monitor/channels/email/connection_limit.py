@@ -23,7 +23,7 @@ class ConnectionLimit:
         self._most = most
         self._used = 0
         self._accepted = 0
-        self._waiting: deque[asyncio.Future[None]] = deque()
+        self._turns: deque[asyncio.Future[None]] = deque()
         self._connecting = self._working = self._total = 0
         self._changed = asyncio.Event()
 
@@ -51,11 +51,11 @@ class ConnectionLimit:
             self._working -= 1
 
     async def __aenter__(self) -> None:
-        if self._used < self.allowed and not self._waiting:
+        if self._used < self.allowed and not self._turns:
             self._used += 1
             return
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiting.append(turn)
+        self._turns.append(turn)
         try:
             await turn
         except BaseException:
@@ -63,7 +63,7 @@ class ConnectionLimit:
                 self._release()
             else:
                 with suppress(ValueError):  # `_wake` has seen that it is cancelled
-                    self._waiting.remove(turn)
+                    self._turns.remove(turn)
             raise
 
     async def __aexit__(self, *_: object) -> None:
@@ -99,8 +99,8 @@ class ConnectionLimit:
         self._wake()
 
     def _wake(self) -> None:
-        while self._waiting and self._used < self.allowed:
-            turn = self._waiting.popleft()
+        while self._turns and self._used < self.allowed:
+            turn = self._turns.popleft()
             if not turn.done():
                 self._used += 1
                 turn.set_result(None)
