@@ -252,6 +252,43 @@ class Meaning:
     es: str
     citation: str = ""
     reviewed: date | None = None
+    citation_es: str = ""
+
+    def text(self, language: str) -> str:
+        """What it means, in a language."""
+        return self.es if language == "es" else self.en
+
+    def source(self, language: str) -> str:
+        """What the text rests on, in a language."""
+        return (self.citation_es if language == "es" else "") or self.citation
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ValueMeaning:
+    """What one value of a list's column means, in the words of the configuration.
+
+    ``names`` say the value in other languages by code, ``texts`` what it means; both may be empty.
+    ``reviewed`` is when somebody last checked the texts.
+    """
+
+    column: str
+    value: str
+    names: Mapping[str, str] = field(default_factory=dict)
+    texts: Mapping[str, str] = field(default_factory=dict)
+    citations: Mapping[str, str] = field(default_factory=dict)
+    reviewed: date | None = None
+
+    def name(self, language: str = "en") -> str:
+        """The value in a language, as the list writes it where there is no translation."""
+        return self.names.get(language) or self.value
+
+    def text(self, language: str = "en") -> str:
+        """What it means; "" where nobody said or reviewed it."""
+        return (self.texts.get(language) or "") if self.reviewed else ""
+
+    def source(self, language: str = "en") -> str:
+        """What the text rests on."""
+        return self.citations.get(language) or self.citations.get("en") or ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -259,7 +296,8 @@ class SourceInfo:
     """What people are told of a configured source.
 
     ``titles`` are by language code and hold "en". ``every`` is the polling interval. ``official_url`` is the
-    list's page for people. ``meanings`` are sorted by ``since``. ``enabled``: it is polled.
+    list's page for people. ``meanings`` are sorted by ``since``. ``values`` explain what stands in its
+    columns. ``abouts`` are one sentence by language: what the list is about. ``enabled``: it is polled.
     """
 
     name: str
@@ -268,11 +306,25 @@ class SourceInfo:
     publisher: str = "The publisher"
     official_url: str = ""
     meanings: tuple[Meaning, ...] = ()
+    values: tuple[ValueMeaning, ...] = ()
+    abouts: Mapping[str, str] = field(default_factory=dict)
     enabled: bool = True
 
     def title(self, language: str = "en") -> str:
         """The list's title in a language, in English where there is no translation."""
         return self.titles.get(language) or self.titles["en"]
+
+    def about(self, language: str = "en") -> str:
+        """One sentence: what the list is about. "" where nobody said it in that language."""
+        return self.abouts.get(language) or ""
+
+    def explain(self, column: str, text: str) -> tuple[tuple[str, ValueMeaning | None], ...]:
+        """The values that stand in a column ("Jail Enforcement Model; Task Force Model" are two), in order,
+        each with what is known of it.
+        """
+        known = {(each.column.casefold(), each.value.casefold()): each for each in self.values}
+        parts = [part.strip() for part in text.split(";")]
+        return tuple((part, known.get((column.casefold(), part.casefold()))) for part in parts if part)
 
     def meaning(self, on: date) -> Meaning | None:
         """What being listed means on a day; None before the first meaning."""

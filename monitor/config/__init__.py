@@ -18,7 +18,14 @@ from pydantic import ValidationError
 
 from monitor.config.layers import find_written_secrets, merge_layers, read_environment, read_secret_files
 from monitor.config.problems import describe_error, find_contradictions
-from monitor.config.sections import LOOPBACK, ColumnsSection, DatabaseSection, MeaningEntry, SourceSection
+from monitor.config.sections import (
+    LOOPBACK,
+    ColumnsSection,
+    DatabaseSection,
+    MeaningEntry,
+    SourceSection,
+    ValueEntry,
+)
 from monitor.config.settings import Settings, settings_model
 from monitor.errors import ConfigError
 
@@ -30,6 +37,7 @@ __all__ = [
     "MeaningEntry",
     "Settings",
     "SourceSection",
+    "ValueEntry",
     "default_sources",
     "example",
     "exposed",

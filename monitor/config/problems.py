@@ -10,7 +10,7 @@ from pydantic import BaseModel
 
 from monitor.channels.kinds import KINDS
 from monitor.config.layers import secret_keys, tables
-from monitor.config.sections import MeaningEntry, SourceSection
+from monitor.config.sections import MeaningEntry, SourceSection, ValueEntry
 from monitor.config.settings import settings_model
 from monitor.settings_types import nearest
 from monitor.sources.formats import FORMATS
@@ -65,6 +65,9 @@ def describe_error(detail: Any) -> str:
     return f"{where}: {message[:1].lower() + message[1:] if message[1:2].islower() else message}"
 
 
+_ENTRIES = {"meaning": MeaningEntry, "value": ValueEntry}
+
+
 def _known_keys(path: list[str]) -> list[str]:
     """The keys that a table may have: walks the models along the path."""
     model: Any = settings_model()
@@ -76,7 +79,7 @@ def _known_keys(path: list[str]) -> list[str]:
             continue
         if part.isdigit():
             continue
-        model = {"meaning": MeaningEntry}.get(part) or model.model_fields[part].annotation
+        model = _ENTRIES.get(part) or model.model_fields[part].annotation
     if not (isinstance(model, type) and issubclass(model, BaseModel)):
         return []
     names = [field.alias or name for name, field in model.model_fields.items()]

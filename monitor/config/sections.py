@@ -18,7 +18,7 @@ from pydantic import (
     model_validator,
 )
 
-from monitor.domain import Meaning, SourceInfo
+from monitor.domain import Meaning, SourceInfo, ValueMeaning
 from monitor.settings_types import (
     Count,
     Duration,
@@ -145,10 +145,46 @@ class MeaningEntry(Section):
     en: str = Field(min_length=1)
     es: str = Field(min_length=1)
     citation: str = ""
+    citation_es: str = ""
     reviewed: date | None = None
 
     def meaning(self) -> Meaning:
-        return Meaning(self.since, self.en, self.es, self.citation, self.reviewed)
+        return Meaning(self.since, self.en, self.es, self.citation, self.reviewed, self.citation_es)
+
+
+class ValueEntry(Section):
+    """``[[sources.NAME.value]]``"""
+
+    column: str = Field(min_length=1)
+    value: str = Field(min_length=1)
+    value_es: str = ""
+    en: str = ""
+    es: str = ""
+    citation: str = ""
+    citation_es: str = ""
+    reviewed: date | None = None
+
+    @model_validator(mode="after")
+    def _in_both_languages(self) -> Self:
+        if bool(self.en) is not bool(self.es):
+            raise ValueError("write what it means in both languages: en and es")
+        if self.en and self.reviewed is None:
+            raise ValueError("write reviewed: a text that nobody reviewed is not shown")
+        return self
+
+    def value_meaning(self) -> ValueMeaning:
+        return ValueMeaning(
+            column=self.column,
+            value=self.value,
+            names=_by_language(self.value, self.value_es),
+            texts=_by_language(self.en, self.es),
+            citations=_by_language(self.citation, self.citation_es),
+            reviewed=self.reviewed,
+        )
+
+
+def _by_language(english: str | None, spanish: str | None) -> dict[str, str]:
+    return {language: text for language, text in (("en", english), ("es", spanish)) if text}
 
 
 class ColumnsSection(Section):
@@ -225,6 +261,8 @@ class SourceSection(Section):
     enabled: bool = True
     title: str = Field(min_length=1, max_length=200)
     title_es: str | None = Field(default=None, min_length=1, max_length=200)
+    about: str | None = Field(default=None, min_length=1, max_length=300)
+    about_es: str | None = Field(default=None, min_length=1, max_length=300)
     publisher: str = Field(default="The publisher", max_length=100)
     official_url: WebAddress | None = None
     format: Annotated[str, AfterValidator(known_format)]
@@ -236,6 +274,7 @@ class SourceSection(Section):
     every: Annotated[Duration, Field(ge=timedelta(seconds=1))] = timedelta(hours=1)
     silent: tuple[str, ...] = ()
     meaning: tuple[MeaningEntry, ...] = ()
+    value: tuple[ValueEntry, ...] = ()
     columns: ColumnsSection = ColumnsSection()
     options: dict[str, Any] = Field(default_factory=dict)
     guard: GuardSection = GuardSection()
@@ -263,6 +302,8 @@ class SourceSection(Section):
             publisher=self.publisher,
             official_url=self.official,
             meanings=tuple(meanings),
+            values=tuple(entry.value_meaning() for entry in self.value),
+            abouts=_by_language(self.about, self.about_es),
             enabled=self.enabled,
         )
 

@@ -248,7 +248,7 @@ def _meaning(meaning: Meaning | None, language: str, sentences: Sentences, *, go
         text, spoken = "", sentences.language
     else:
         spoken = "es" if language == "es" else "en"
-        text = clean(meaning.es if spoken == "es" else meaning.en, _MEANING)
+        text = clean(meaning.text(spoken), _MEANING)
     return {
         "meaning_title": sentences.meaning_title(),
         "meaning_language": spoken,

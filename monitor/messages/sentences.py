@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from datetime import date
 from functools import cache
 
-from monitor.domain import Meaning
+from monitor.domain import Meaning, ValueMeaning
 from monitor.messages import locale
 from monitor.messages.change_view import ChangeDescription, Difference, Moment
 from monitor.messages.locale import N_
@@ -312,13 +312,14 @@ class Sentences:
         """What a removal does not say."""
         return self._("That an agency is no longer listed does not say why.")
 
-    def reviewed(self, meaning: Meaning) -> str:
+    def reviewed(self, meaning: Meaning | ValueMeaning) -> str:
         """When the text was reviewed, and its source."""
+        citation = meaning.source(self.language)
         parts = []
         if meaning.reviewed:
             parts.append(self._("Text reviewed %(day)s.", day=self.day(meaning.reviewed)))
-        if meaning.citation:
-            parts.append(self._("Source: %(citation)s.", citation=meaning.citation))
+        if citation:
+            parts.append(self._("Source: %(citation)s.", citation=citation))
         return " ".join(parts)
 
     def asked_on(self, day: str) -> str:

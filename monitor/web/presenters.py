@@ -24,7 +24,7 @@ from monitor.storage.lists.changes import StoredChange
 from monitor.storage.lists.coverage import Cover
 
 if TYPE_CHECKING:
-    from monitor.domain import SourceInfo
+    from monitor.domain import SourceInfo, ValueMeaning
     from monitor.web.context import Site
 
 _DIGITS = 10  # of an agency's hash in its address: at 10,000 agencies two alike are one chance in 20,000
@@ -155,15 +155,46 @@ class Presenter:
             Change(Kind.ADDED, after=listing), (), None, Confidence.EXACT, None, self._site.clock()
         )
         view = describe_change(as_told, self._zone)
-        raw = [value for _, value in listing.attributes if clean(value)]
+        raw = [pair for pair in listing.attributes if clean(pair[1])]
         found = [
-            Fact(self._sentences.field(name, publisher), value, safe_link(given))
-            for (name, value), given in zip(view.attributes, raw, strict=False)
+            self._fact(watched, column, self._sentences.field(label, publisher), value, given)
+            for (label, value), (column, given) in zip(view.attributes, raw, strict=False)
         ]
         if view.own_date:
             own_date = locale.day(view.own_date, self._language)
             found.insert(0, Fact(self._sentences.field("since", publisher), own_date))
         return found
+
+    def _fact(self, watched: SourceInfo | None, column: str, label: str, value: str, given: str) -> Fact:
+        explained = watched.explain(column, value) if watched else ()
+        if not any(meaning for _, meaning in explained):
+            return Fact(label, value, safe_link(given))
+        names = [clean(meaning.name(self._language)) if meaning else part for part, meaning in explained]
+        return Fact(label, "; ".join(names), notes=self._notes(meaning for _, meaning in explained))
+
+    def _notes(self, meanings: Iterable[ValueMeaning | None]) -> tuple[ValueNote, ...]:
+        language = self._language
+        return tuple(
+            ValueNote(
+                clean(meaning.name(language)),
+                clean(meaning.text(language), 1500),
+                self._sentences.reviewed(meaning),
+            )
+            for meaning in meanings
+            if meaning and meaning.text(language)
+        )
+
+    def explanations(self, covers: Iterable[Cover]) -> list[ValueNote]:
+        """What the values of several agencies mean, each value once."""
+        pairs = {(cover.source, *pair) for cover in covers for pair in cover.listing.attributes}
+        known = [(self._site.sources.get(source), column, value) for source, column, value in pairs]
+        meanings = (
+            meaning
+            for watched, column, value in known
+            if watched
+            for _, meaning in watched.explain(column, value)
+        )
+        return sorted(set(self._notes(meanings)), key=lambda note: note.name)
 
     def document(self, listing: Listing) -> str | None:
         """The listing's own document, when it is on the web."""
@@ -178,8 +209,7 @@ class Presenter:
         meaning = watched.meaning(at.astimezone(self._zone).date())
         if meaning is None:
             return None
-        text = meaning.es if self._language == "es" else meaning.en
-        return MeaningText(clean(text, 1500), self._sentences.reviewed(meaning))
+        return MeaningText(clean(meaning.text(self._language), 1500), self._sentences.reviewed(meaning))
 
     def counts(self, counts: dict[Kind, int]) -> str:
         """Counts of a changeset: "3 agencies added, 1 no longer listed"."""
@@ -201,12 +231,24 @@ class Presenter:
 
 
 @dataclass(frozen=True, slots=True)
+class ValueNote:
+    """What a value of a list means, and when that text was reviewed and what it rests on."""
+
+    name: str
+    text: str
+    reviewed: str
+
+
+@dataclass(frozen=True, slots=True)
 class Fact:
-    """Something that a list says of an agency; ``link`` when that is an address of the web."""
+    """Something that a list says of an agency; ``link`` when that is an address of the web. ``notes`` say
+    what the values mean.
+    """
 
     label: str
     value: str
     link: str | None = None
+    notes: tuple[ValueNote, ...] = ()
 
     @property
     def is_address(self) -> bool:

@@ -4,13 +4,21 @@ from __future__ import annotations
 
 import re
 import tomllib
-from datetime import timedelta
+from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
 from pydantic import BaseModel
 
-from monitor.config import ColumnsSection, MeaningEntry, Settings, SourceSection, load, settings_model
+from monitor.config import (
+    ColumnsSection,
+    MeaningEntry,
+    Settings,
+    SourceSection,
+    ValueEntry,
+    load,
+    settings_model,
+)
 from monitor.config.sections import LinkSection
 from monitor.domain import Policy
 from monitor.errors import ConfigError, UsageError
@@ -55,7 +63,31 @@ def test_every_source_of_the_box_says_what_a_listing_means_in_two_languages() ->
             assert meaning.es
             assert meaning.en != meaning.es
             assert meaning.citation
+            assert meaning.citation_es
             assert meaning.reviewed
+        assert source.about("en")
+        assert source.about("es")
+
+
+def test_the_values_of_agreements_are_explained_in_two_languages() -> None:
+    ice = load(None, {}).infos["ice-287g"]
+    explained = ice.explain("SUPPORT TYPE", "Jail Enforcement Model; task force model; Tribal")
+    assert [text for text, _ in explained] == ["Jail Enforcement Model", "task force model", "Tribal"]
+    jail, force, tribal = (meaning for _, meaning in explained)
+    assert tribal is None
+    assert jail is not None
+    assert force is not None
+    assert jail.text("en").startswith("In the agency's jail only")
+    assert jail.name("es") == "Modelo de aplicación en la cárcel"
+    assert force.text("es").startswith("Durante el trabajo policial ordinario")
+    assert force.reviewed == date(2026, 11, 28)
+    assert all(value.name("es") != value.value for value in ice.values)
+
+
+def test_a_text_about_a_value_is_reviewed_and_in_both_languages(tmp_path: Path) -> None:
+    entry = "[[sources.ring.value]]\ncolumn = 'Kind'\nvalue = 'Live'\nen = 'It is live.'\n"
+    assert "write what it means in both languages" in str(problems(tmp_path, entry))
+    assert "nobody reviewed" in str(problems(tmp_path, entry + "es = 'Es en vivo.'\n"))
 
 
 def test_a_file_that_was_asked_for_must_exist(tmp_path: Path) -> None:
@@ -310,6 +342,7 @@ def test_the_example_explains_each_key_in_its_section_and_shows_its_default() ->
         ("source", SourceSection, lists),
         ("columns", ColumnsSection, [source["columns"] for source in sources.values()]),
         ("meaning", MeaningEntry, sources["camera-registry"]["meaning"]),
+        ("value", ValueEntry, sources["camera-registry"]["value"]),
         ("link", LinkSection, [sources["camera-registry"]["link"]]),
     ]
     assert shown.keys() <= settings_model().model_fields.keys()
@@ -318,7 +351,7 @@ def test_the_example_explains_each_key_in_its_section_and_shows_its_default() ->
         assert issubclass(model, BaseModel)
         fields = {field.alias or key: field for key, field in model.model_fields.items()}
         assert fields.keys() == {key for table in tables for key in table}, name
-        if name in {"source", "columns", "meaning", "link"}:
+        if name in {"source", "columns", "meaning", "value", "link"}:
             continue  # theirs are examples
         for key, value in tables[0].items():
             default = fields[key].get_default(call_default_factory=True)

@@ -84,8 +84,11 @@ def _describe_change(told: Told, language: str) -> dict[str, Any]:
 def _describe_meaning(alert: Alert) -> dict[str, Any] | None:
     if (meaning := alert.meaning) is None:
         return None
-    text = meaning.es if alert.language == "es" else meaning.en
-    return {"text": text, "since": meaning.since.isoformat(), "citation": meaning.citation}
+    return {
+        "text": meaning.text(alert.language),
+        "since": meaning.since.isoformat(),
+        "citation": meaning.source(alert.language),
+    }
 
 
 def _describe_listing(listing: Listing | None) -> dict[str, Any] | None:
