@@ -1,8 +1,7 @@
-"""When things happen: a timer that polls due sources, and loops that are independent of each other.
+"""When things happen: a timer that polls due sources, and a loop that drains the outbox.
 
 A source's due time is in the database (`next_poll_at`), so APScheduler's job store is in memory and a tick
-with nothing due costs one query. What is done is given as functions; this module decides only when, and says
-what stands still.
+with nothing due costs one query. What is done is given as functions; this module decides only when.
 """
 
 from __future__ import annotations
@@ -12,10 +11,9 @@ import logging
 import os
 import signal
 import threading
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
-from typing import Protocol
 
 from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.schedulers.background import BackgroundScheduler
@@ -28,11 +26,9 @@ TICK = timedelta(seconds=15)
 # So that many installations and sources do not send requests in the same second.
 JITTER = timedelta(seconds=10)
 SENDER_PAUSE = timedelta(seconds=5)
-
+BEAT = timedelta(seconds=20)
 # The time that a running poll gets at a stop. What it did not commit is fetched again.
 POLL_GRACE = timedelta(seconds=20)
-# The time that the loops get at a stop: messages under way have 30 s, and then their settling.
-LOOP_GRACE = timedelta(seconds=35)
 
 
 class _ErrorLog:
@@ -74,7 +70,7 @@ class PollTimer:
         names = list(sources)
         self._poll_if_due = poll_if_due
         self._errors = {name: _ErrorLog(name) for name in names}
-        self._busy: dict[str, datetime] = {}
+        self._busy = 0
         self._idle = threading.Condition()
         self._scheduler = BackgroundScheduler(
             timezone=UTC,
@@ -97,20 +93,15 @@ class PollTimer:
         """Start the threads."""
         self._scheduler.start()
 
-    def busy_since(self) -> dict[str, datetime]:
-        """Since when each running poll runs, by source."""
-        with self._idle:
-            return dict(self._busy)
-
     def stop(self, grace: timedelta = POLL_GRACE) -> bool:
         """Start no new polls and wait for running ones. False if some still ran after ``grace``."""
         self._scheduler.shutdown(wait=False)
         with self._idle:
-            return self._idle.wait_for(lambda: not self._busy, grace.total_seconds())
+            return self._idle.wait_for(lambda: self._busy == 0, grace.total_seconds())
 
     def _fire(self, name: str) -> None:
         with self._idle:
-            self._busy[name] = datetime.now(UTC)
+            self._busy += 1
         try:
             self._poll_if_due(name)
             self._errors[name].log_success()
@@ -119,28 +110,31 @@ class PollTimer:
             self._errors[name].log_error(error)
         finally:
             with self._idle:
-                del self._busy[name]
+                self._busy -= 1
                 self._idle.notify_all()
 
 
-class _Loop:
-    """A loop whose pause any thread can end. ``part`` names it in the log and in `monitor status`."""
+class _Wakeable:
+    """A loop whose pause any thread can end."""
 
-    def __init__(self, part: str, pause: timedelta) -> None:
-        self.part = part
-        self._pause = pause
-        self._errors = _ErrorLog(part)
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._woken: asyncio.Event | None = None
+    _loop: asyncio.AbstractEventLoop | None = None
+    _woken: asyncio.Event | None = None
 
     def wake(self) -> None:
         """Go on at once. May be called from any thread, also before or after the loop runs."""
         if self._loop is not None and self._woken is not None and not self._loop.is_closed():
             self._loop.call_soon_threadsafe(self._woken.set)
 
-    def busy_since(self) -> datetime | None:
-        """Since when the loop does one and the same thing; None: it waits, or is seen to make progress."""
-        raise NotImplementedError
+
+class Repeater(_Wakeable):
+    """Calls ``act`` in a thread, at once, whenever woken, and otherwise every ``pause``; ``part`` names it in
+    the log.
+    """
+
+    def __init__(self, part: str, act: Callable[[], object], pause: timedelta) -> None:
+        self._act = act
+        self._pause = pause
+        self._errors = _ErrorLog(part)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Run until ``stop`` is set. An error in one round is logged and does not end the loop."""
@@ -149,77 +143,52 @@ class _Loop:
         while not stop.is_set():
             self._woken.clear()
             try:
-                await self._act_once(stop)
+                await asyncio.to_thread(self._act)
                 self._errors.log_success()
             except Exception as error:
                 self._errors.log_error(error)
             await _wait_for_either(stop, self._woken, self._pause)
 
-    async def _act_once(self, stop: asyncio.Event) -> None:
-        raise NotImplementedError
 
-
-class Repeater(_Loop):
-    """Calls ``act`` in a thread of its own, at once, whenever woken, and otherwise every ``pause``."""
-
-    def __init__(self, part: str, act: Callable[[], object], pause: timedelta) -> None:
-        super().__init__(part, pause)
-        self._act = act
-        self._since: datetime | None = None
-
-    def busy_since(self) -> datetime | None:
-        return self._since
-
-    async def _act_once(self, stop: asyncio.Event) -> None:
-        # a thread of its own: those that asyncio shares are few, and calls that hang would take them all
-        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._since = datetime.now(UTC)
-        threading.Thread(target=self._call, args=(done,), name=self.part, daemon=True).start()
-        try:
-            await done
-        finally:
-            self._since = None
-
-    def _call(self, done: asyncio.Future[None]) -> None:
-        error: BaseException | None = None
-        try:
-            self._act()
-        except BaseException as raised:
-            error = raised
-        with suppress(RuntimeError):  # the event loop is closed: nobody waits any more
-            done.get_loop().call_soon_threadsafe(_finish, done, error)
-
-
-def _finish(done: asyncio.Future[None], error: BaseException | None) -> None:
-    if done.done():  # cancelled
-        return
-    if error is None:
-        done.set_result(None)
-    else:
-        done.set_exception(error)
-
-
-class SendingLoop(_Loop):
+class SenderLoop(_Wakeable):
     """Calls ``send(stop)`` again and again: at once when woken, otherwise every `SENDER_PAUSE`.
 
-    ``waiting_since`` says since when the server owes an answer to the oldest message under way.
+    ``beat`` writes a heartbeat and is called every `BEAT`.
     """
 
-    def __init__(
-        self,
-        part: str,
-        send: Callable[[asyncio.Event], Awaitable[object]],
-        waiting_since: Callable[[], datetime | None] = lambda: None,
-    ) -> None:
-        super().__init__(part, SENDER_PAUSE)
+    def __init__(self, send: Callable[[asyncio.Event], Awaitable[object]], beat: Callable[[], None]) -> None:
         self._send = send
-        self._waiting_since = waiting_since
+        self._beat = beat
 
-    def busy_since(self) -> datetime | None:
-        return self._waiting_since()
+    async def run(self, stop: asyncio.Event) -> None:
+        """Run until ``stop`` is set. An error in one round is logged and does not end the loop."""
+        self._loop = asyncio.get_running_loop()
+        self._woken = asyncio.Event()
+        heart = asyncio.create_task(self._beat_forever())
+        errors = _ErrorLog("sending")
+        try:
+            while not stop.is_set():
+                self._woken.clear()
+                try:
+                    await self._send(stop)
+                    errors.log_success()
+                except Exception as error:
+                    errors.log_error(error)
+                await _wait_for_either(stop, self._woken, SENDER_PAUSE)
+        finally:
+            heart.cancel()
+            await asyncio.gather(heart, return_exceptions=True)
 
-    async def _act_once(self, stop: asyncio.Event) -> None:
-        await self._send(stop)
+    async def _beat_forever(self) -> None:
+        """Beat apart from the rounds, because one round may send for hours."""
+        errors = _ErrorLog("the sender's heartbeat")
+        while True:
+            try:
+                await asyncio.to_thread(self._beat)
+                errors.log_success()
+            except Exception as error:
+                errors.log_error(error)
+            await asyncio.sleep(BEAT.total_seconds())
 
 
 async def _wait_for_either(stop: asyncio.Event, woken: asyncio.Event, pause: timedelta) -> None:
@@ -233,27 +202,16 @@ async def _wait_for_either(stop: asyncio.Event, woken: asyncio.Event, pause: tim
             await asyncio.gather(*waits, return_exceptions=True)
 
 
-class Running(Protocol):
-    """What `run_until_stopped` runs beside the timer: a loop of this module, or the bot's."""
+def run_until_stopped(
+    timer: PollTimer, sender: SenderLoop, *loops: Callable[[asyncio.Event], Awaitable[object]]
+) -> bool:
+    """Run timer, sender and further loops until SIGTERM or SIGINT; a second signal ends the process at once.
 
-    def __call__(self, stop: asyncio.Event, /) -> Awaitable[object]: ...
-
-
-def run_until_stopped(timer: PollTimer, loops: Mapping[str, Running], grace: timedelta = LOOP_GRACE) -> bool:
-    """Run the timer and the loops, by name, until SIGTERM or SIGINT; a second signal ends the process at
-    once.
-
-    Each loop runs in the same event loop and gets the event that tells it to stop; what it does then may take
-    ``grace``. Returns whether everything under way was finished.
+    Each of ``loops`` runs in the same event loop and gets the event that tells it to stop. Returns whether
+    everything under way was finished.
     """
-    unfinished: set[str] = set()
-    polls_ended = False
-    # a thread that hangs would keep asyncio from closing
-    watchdog = threading.Timer(grace.total_seconds() + 5, _end_hung)
-    watchdog.daemon = True
 
     async def main() -> None:
-        nonlocal polls_ended
         stop = asyncio.Event()
         loop = asyncio.get_running_loop()
 
@@ -268,35 +226,11 @@ def run_until_stopped(timer: PollTimer, loops: Mapping[str, Running], grace: tim
         timer.start()
         stopping = asyncio.create_task(stop.wait())
         stopping.add_done_callback(lambda _: log.info("stopping"))
-        tasks = {name: asyncio.ensure_future(run(stop)) for name, run in loops.items()}
         try:
-            # a loop ends by itself only by an error that it did not expect: then the process ends, for health
-            # and the supervisor to see, and does not live on without it
-            await asyncio.wait([stopping, *tasks.values()], return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.gather(sender.run(stop), *(loop_until(stop) for loop_until in loops))
         finally:
             stop.set()
-            watchdog.start()
-        polls = asyncio.create_task(asyncio.to_thread(timer.stop))
-        await asyncio.wait([stopping, *tasks.values()], timeout=grace.total_seconds())
-        for name, task in tasks.items():
-            if not task.done():
-                unfinished.add(name)
-                task.cancel()
-        results = await asyncio.gather(*tasks.values(), return_exceptions=True)
-        polls_ended = await polls
-        for error in results:
-            if isinstance(error, Exception):
-                raise error
+            await stopping
 
-    try:
-        asyncio.run(main())
-    finally:
-        watchdog.cancel()
-    for name in sorted(unfinished):
-        log.warning("%s did not end within %d s", name, grace.total_seconds())
-    return polls_ended and not unfinished
-
-
-def _end_hung() -> None:
-    log.error("a thread hangs: ending all the same")
-    os._exit(1)
+    asyncio.run(main())
+    return timer.stop()

@@ -17,7 +17,7 @@ from types import MappingProxyType
 from zoneinfo import ZoneInfo
 
 from babel import Locale
-from babel.dates import format_date, format_datetime, format_time
+from babel.dates import format_date, format_datetime, format_skeleton, format_time
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 from babel.numbers import format_decimal, format_percent
@@ -102,6 +102,11 @@ def zone_name(local: datetime) -> str:
     """The zone of a time: "CST"; a zone without an abbreviation is written as "UTC+03"."""
     name = local.tzname() or "UTC"
     return f"UTC{name}" if name[:1] in "+-" else name
+
+
+def month(when: date, language: str) -> str:
+    """A month as people write it: "Mar 2026"."""
+    return format_skeleton("yMMM", when, locale=_locale(language))
 
 
 def number(count: int, language: str) -> str:

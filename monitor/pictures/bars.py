@@ -58,7 +58,7 @@ def chart(
     if not counts or now <= counts[0][0]:
         return None
     started, span = counts[0][0], (now - counts[0][0]).total_seconds()
-    low, high, step = _scale([count for _, count in counts])
+    low, high, step = scale_counts([count for _, count in counts])
     wide, tall = WIDTH - _LEFT - _RIGHT, HEIGHT - _TOP - _BOTTOM
 
     def x(at: datetime) -> float:
@@ -89,7 +89,7 @@ def chart(
     )
 
 
-def _scale(counts: Sequence[int]) -> tuple[int, int, int]:
+def scale_counts(counts: Sequence[int]) -> tuple[int, int, int]:
     """The lowest and highest line of the grid and the step between: three or four round numbers.
 
     It starts at zero: a cut axis exaggerates.

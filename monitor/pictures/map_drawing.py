@@ -9,13 +9,14 @@ from html import escape
 
 from monitor.pictures.outlines import load_nation, load_state
 from monitor.pictures.placed import COUNTY, STATE, TOWN, MapAgency, NationValues, StateValues
-from monitor.pictures.projection import HEIGHT, WIDTH, Degrees, project_nation
+from monitor.pictures.projection import HEIGHT, NATION, WIDTH, Degrees, project_nation
 
 NAMESPACE = 'xmlns="http://www.w3.org/2000/svg"'
 MOST_DOTS = 600
 """More towns than this in one state are shown as clusters: a cell of a grid each."""
 
 _CELLS = 24  # across the longer side, for clusters
+_INSETS = {code: round(NATION[code].at[0]) for code in ("PR", "VI", "GU", "MP", "AS")}
 _NATION_CENTER: dict[str, tuple[float, float]] = {}
 
 # In the order of use: ground, line between, five shades, county, town, text.
@@ -74,6 +75,10 @@ def draw_nation(values: NationValues, labels: MapLabels, *, standalone: bool = F
             stars.append(_star(code, *_middle(code, path), shown=bool(state.of(STATE))))
     if labels.blind:
         parts.append(f'<path class="blind" d="{"".join(load_nation().values())}"/>')
+    parts += [
+        f'<text x="{x}" y="{HEIGHT - 330}" font-size="80" text-anchor="middle">{code}</text>'
+        for code, x in _INSETS.items()
+    ]
     parts.append(f'<g class="stars" aria-hidden="true">{"".join(stars)}</g>')
     parts.append("</svg>")
     return "".join(parts)

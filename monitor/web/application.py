@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from anyio.to_thread import current_default_thread_limiter
 from fastapi import APIRouter, FastAPI, Request
 
-from monitor.web import about, agencies, feeds, home, maps, places, probes, record_log, timeline
+from monitor.web import about, agencies, feeds, home, maps, numbers, places, probes, record_log, timeline
 from monitor.web.charts import ChartCache, GapHistory
 from monitor.web.context import Site
 from monitor.web.error_pages import answer_errors
@@ -18,6 +18,7 @@ from monitor.web.kept_pages import KeptPages, RecordState
 from monitor.web.map_images import MapImages
 from monitor.web.map_values import MapCache
 from monitor.web.middleware import SiteMiddleware
+from monitor.web.numbers import NumbersCache
 from monitor.web.pages import Templates
 
 if TYPE_CHECKING:
@@ -64,11 +65,15 @@ def create_app(
     app.state.gap_history = GapHistory()
     app.state.chart_cache = ChartCache(site.timezone, app.state.gap_history)
     app.state.map_cache = MapCache(site)
+    app.state.numbers_cache = NumbersCache(site, app.state.map_cache)
     app.state.map_images = MapImages()
     app.state.held_changes = HeldChanges(site.sources, site.coverage)
     for router in (
         *routers,
-        *(room.router for room in (home, maps, places, agencies, timeline, feeds, about, probes, record_log)),
+        *(
+            room.router
+            for room in (home, maps, numbers, places, agencies, timeline, feeds, about, probes, record_log)
+        ),
     ):
         app.include_router(router)
     answer_errors(app)

@@ -30,7 +30,9 @@ from monitor.messages import locale
 from monitor.storage.engine import Commits, reading, sqlite_path
 from monitor.storage.lists import page_queries
 
-KEPT = re.compile(r"/(?:(?:zip|state|agency|changes)/(?!.*/feed\.atom$).*|changes|map|about|privacy)?")
+KEPT = re.compile(
+    r"/(?:(?:zip|state|agency|changes|map|embed|numbers)/(?!.*/feed\.atom$|values\.json$).*|changes|map|numbers|about|privacy)?"
+)
 """Paths of pages that are the same for everybody. Feeds carry the head of the record, which moves alone."""
 LARGEST = 32 * 1024 * 1024
 """Bytes of kept pages, with their compressed forms; the one that was not asked for for longest goes first."""

@@ -35,20 +35,24 @@ class MapImages:
             return known
 
 
-def wrap_image(drawing: str, title: str, source: str, legend: Sequence[str] | None) -> str:
-    """Put title, legend (of five shades) and source around a drawing that stands alone."""
+def wrap_image(
+    drawing: str, title: str, source: str, legend: Sequence[tuple[str, str]], star: str = ""
+) -> str:
+    """Put title, legend (style class and words of each entry), the star's meaning and source around a
+    drawing that stands alone.
+    """
     found = re.search(r'viewBox="0 0 (\d+) (\d+)" width="\d+" height="\d+"', drawing)
     if found is None:
         return drawing
     width, height = int(found[1]), int(found[2])
     unit = width / 100
-    top, low = round(unit * 7), round(unit * (8 if legend else 5))
+    top, low = round(unit * 7), round(unit * 8)
     size = min(unit * 2.6, width / max(len(title), 1) / 0.62)
     words = [f'<text x="{unit * 2:.0f}" y="{-unit * 2.6:.0f}" font-size="{size:.0f}">{escape(title)}</text>']
-    for shade, text in enumerate(legend or ()):
-        x = unit * (2 + 19 * shade)
+    for place, (style, text) in enumerate(legend):
+        x = unit * (2 + 96 / len(legend) * place)
         words.append(
-            f'<rect class="s{shade}" x="{x:.0f}" y="{height + unit * 1.2:.0f}" width="{unit * 3:.0f}" '
+            f'<rect class="{style}" x="{x:.0f}" y="{height + unit * 1.2:.0f}" width="{unit * 3:.0f}" '
             f'height="{unit * 1.8:.0f}"/><text x="{x + unit * 3.6:.0f}" y="{height + unit * 2.7:.0f}" '
             f'font-size="{unit * 1.6:.0f}">{escape(text)}</text>'
         )
@@ -56,6 +60,11 @@ def wrap_image(drawing: str, title: str, source: str, legend: Sequence[str] | No
         f'<text class="dim" x="{unit * 2:.0f}" y="{height + low - unit * 1.6:.0f}" '
         f'font-size="{unit * 1.4:.0f}">{escape(source)}</text>'
     )
+    if star:
+        words.append(
+            f'<text class="dim" x="{unit * 98:.0f}" y="{height + low - unit * 1.6:.0f}" '
+            f'font-size="{unit * 1.4:.0f}" text-anchor="end">\u2605 {escape(star)}</text>'
+        )
     whole = height + top + low
     frame = f'viewBox="0 {-top} {width} {whole}" width="{_WIDTH}" height="{round(_WIDTH * whole / width)}"'
     return drawing.replace(found[0], frame, 1).replace("</svg>", "".join(words) + "</svg>")

@@ -84,6 +84,23 @@ class MapTexts:
             gettext("more than half"),
         ]
 
+    def shades(self) -> list[tuple[str, str]]:
+        """The same with the style class of each."""
+        return [(f"s{shade}", text) for shade, text in enumerate(self.legend())]
+
+    def star(self) -> str:
+        """What the star means."""
+        return self._catalogue.gettext("an agency of the whole state is listed")
+
+    def county_legend(self) -> list[tuple[str, str]]:
+        """What the colors of counties mean, with the style class of each."""
+        gettext = self._catalogue.gettext
+        return [
+            ("c", gettext("a county agency is listed")),
+            ("t", gettext("a town agency is listed")),
+            ("n", gettext("no local agency listed")),
+        ]
+
     def counties(self, values: StateValues, gazetteer: Gazetteer) -> list[CountyLine]:
         """The counties of a state with an agency, by name."""
         whole, towns = agencies_by_county(values.agencies)

@@ -298,8 +298,9 @@ def _image(request: Request, code: str, ending: str) -> Response:
         heading = f"{STATES[code]} · {texts.heading(title, len(state.agencies), view.day)}"
         labels = texts.state_map(state, heading, site.gazetteer, blind=view.blind)
         drawing = draw_state(state, labels, standalone=True)
-    legend = texts.legend() if code == "US" else None
-    whole = wrap_image(drawing, heading, f"{site.name} · {site.public('/map')}", legend)
+    nation = code == "US"
+    legend, star = (texts.shades(), texts.star()) if nation else (texts.county_legend(), "")
+    whole = wrap_image(drawing, heading, f"{site.name} · {site.public('/map')}", legend, star)
     if ending == "svg":
         answer = Response(whole, media_type="image/svg+xml")
         answer.headers["Content-Security-Policy"] = SVG_POLICY

@@ -193,7 +193,7 @@ def test_keys_and_buttons_zoom_and_say_what_is_in_view(later: Running, browser: 
             page.keyboard.press("+")
         near = view_box(page)
         assert near[2] < whole[2] / 3
-        page.wait_for_selector("[data-county]", state="attached")
+        page.wait_for_selector("path[data-county='18089'].c", state="attached")
         assert page.locator("path[data-county='18089'].c").count() == 1
         assert page.locator(".of-counties").is_visible()
         page.wait_for_function("document.querySelector('.view ul')?.children.length > 3")

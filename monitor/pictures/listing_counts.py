@@ -1,0 +1,158 @@
+"""What the numbers page counts, from stays: pure. Our own dates and the publisher's are never mixed."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date
+from statistics import median
+
+LAGS = ((0, 0), (1, 3), (4, 7), (8, 30), (31, 90), (91, 365), (366, None))
+"""Days between the publisher's date and our first sight: first and last of each bin (None: no end)."""
+
+MILESTONES = (30, 90, 180, 365, 730)
+"""Days after joining at which the table says how many are still listed."""
+
+
+@dataclass(frozen=True, slots=True)
+class DatedStay:
+    """An agency's time on a list in days. ``joined`` and ``left`` are by our sight; ``left`` None: still
+    listed. ``published`` is the publisher's date. ``from_start``: it was there at the first look, so
+    nobody saw it join.
+    """
+
+    state: str | None
+    joined: date
+    left: date | None
+    published: date | None
+    from_start: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Month:
+    """A month, by its first day: how many joined and left in it, and how many were listed at its end."""
+
+    first: date
+    joined: int
+    left: int
+    total: int
+
+    @property
+    def net(self) -> int:
+        """Joined less left."""
+        return self.joined - self.left
+
+
+@dataclass(frozen=True, slots=True)
+class Lags:
+    """Days from the publisher's date to our sight: a count for each bin of `LAGS`. ``early`` were seen
+    before the date; ``undated`` have none.
+    """
+
+    counts: tuple[int, ...]
+    early: int
+    undated: int
+    median: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Survival:
+    """The share still listed after some days, of those whose joining we saw (Kaplan and Meier, 1958).
+
+    ``steps`` are (day, share) at which it falls; ``milestones`` are (day, share, stays watched that long).
+    ``seen`` stays are in it, of which ``ended`` ended; the others are censored at the last look.
+    """
+
+    steps: tuple[tuple[int, float], ...]
+    milestones: tuple[tuple[int, float, int], ...]
+    seen: int
+    ended: int
+
+
+def count_months(stays: Iterable[DatedStay], first: date, last: date) -> tuple[Month, ...]:
+    """Count who joined and left in each month from ``first`` to ``last``, by our sight.
+
+    What was there at the first look joined in no month; it is in the totals.
+    """
+    stays = list(stays)
+    joined = Counter(_month(s.joined) for s in stays if not s.from_start)
+    left = Counter(_month(s.left) for s in stays if s.left is not None)
+    total = sum(s.from_start for s in stays)
+    return _months(joined, left, total, first, last)
+
+
+def count_published_months(stays: Iterable[DatedStay], last: date) -> tuple[Month, ...]:
+    """Count the agencies of a list by the month of the publisher's own date, with their running total.
+
+    Publishers give no dates of leaving, so nobody leaves here: a month's number is of those that were ever
+    seen listed. Dates after ``last`` are left out.
+    """
+    dates = [s.published for s in stays if s.published is not None and s.published <= last]
+    if not dates:
+        return ()
+    return _months(Counter(map(_month, dates)), Counter(), 0, min(dates), last)
+
+
+def count_lags(stays: Iterable[DatedStay]) -> Lags:
+    """Count how long after the publisher's own date we first saw an agency, of those whose joining we saw."""
+    seen = [s for s in stays if not s.from_start]
+    days = [(s.joined - s.published).days for s in seen if s.published is not None]
+    late = [each for each in days if each >= 0]
+    counts = tuple(sum(low <= day and (high is None or day <= high) for day in late) for low, high in LAGS)
+    undated = len(seen) - len(days)
+    return Lags(counts, len(days) - len(late), undated, median(days) if days else None)
+
+
+def estimate_survival(stays: Iterable[DatedStay], last: date) -> Survival:
+    """Estimate how long agencies stay, by Kaplan and Meier's estimator.
+
+    Stays that have not ended count as watched until ``last``. Those that were there at the first look are
+    left out: nobody knows when they began.
+    """
+    spans = [
+        (((s.left or last) - s.joined).days, s.left is not None)
+        for s in stays
+        if not s.from_start and s.joined <= last
+    ]
+    share, steps = 1.0, []
+    for day in sorted({span for span, ended in spans if ended}):
+        at_risk = sum(span >= day for span, _ in spans)
+        gone = sum(span == day and ended for span, ended in spans)
+        share *= 1 - gone / at_risk
+        steps.append((day, share))
+    milestones = []
+    for milestone in MILESTONES:
+        watched = sum(span >= milestone for span, _ in spans)
+        if watched:
+            milestones.append(
+                (milestone, next((s for d, s in reversed(steps) if d <= milestone), 1.0), watched)
+            )
+    return Survival(tuple(steps), tuple(milestones), len(spans), sum(ended for _, ended in spans))
+
+
+def group_years(months: Sequence[Month]) -> tuple[Month, ...]:
+    """The same by year, for a picture in which months would be too narrow."""
+    found: dict[int, Month] = {}
+    for month in months:
+        year = found.get(month.first.year)
+        joined, left = (year.joined, year.left) if year else (0, 0)
+        found[month.first.year] = Month(
+            date(month.first.year, 1, 1), joined + month.joined, left + month.left, month.total
+        )
+    return tuple(found.values())
+
+
+def _months(
+    joined: Counter[date], left: Counter[date], total: int, first: date, last: date
+) -> tuple[Month, ...]:
+    found, at = [], _month(first)
+    while at <= last:
+        total += joined[at] - left[at]
+        found.append(Month(at, joined[at], left[at], total))
+        at = date(at.year + at.month // 12, at.month % 12 + 1, 1)
+    return tuple(found)
+
+
+def _month(day: date) -> date:
+    return day.replace(day=1)

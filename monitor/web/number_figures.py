@@ -1,0 +1,316 @@
+"""The figures of the numbers page in one language: title, picture, table, and how each is counted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
+
+from monitor.messages import locale
+from monitor.pictures.column_charts import Columns, draw_columns, draw_curve
+from monitor.pictures.listing_counts import LAGS, Month, group_years
+from monitor.states import STATES
+
+if TYPE_CHECKING:
+    from monitor.web.numbers import ListNumbers
+
+_NARROW = 48  # months; more of them are drawn by year
+_FIRST_STATES = 14  # columns of states
+
+Draw = Callable[[bool], str]
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """One figure. ``header`` and ``rows`` are for people, ``fields`` and ``values`` for CSV.
+
+    ``sentence`` says what it shows in words; ``how`` how it is counted; ``up`` and ``down`` name the colors.
+    """
+
+    name: str
+    title: str
+    sentence: str
+    how: str
+    header: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    fields: tuple[str, ...]
+    values: tuple[tuple[object, ...], ...]
+    picture: Draw
+    up: str = ""
+    down: str = ""
+
+    def draw(self, *, standalone: bool) -> str:
+        """Render the picture as SVG; "" for a figure that has none."""
+        return self.picture(standalone)
+
+
+class NumberTexts:
+    """Figures of one list in one language. ``title`` is the list's."""
+
+    def __init__(self, language: str, title: str, timezone: str) -> None:
+        self._language, self._title, self._zone = language, title, ZoneInfo(timezone)
+        self._catalogue = locale.translations(language)
+
+    def figure(self, name: str, numbers: ListNumbers) -> Figure:
+        """Make a figure by its name in addresses. Raises KeyError for a name that there is not."""
+        make = {
+            "months": self._seen,
+            "dates": self._dated,
+            "lag": self._lag,
+            "stay": self._stay,
+            "states": self._states,
+            "published": self._published,
+        }
+        return make[name](numbers)
+
+    def _seen(self, numbers: ListNumbers) -> Figure:
+        gettext = self._catalogue.gettext
+        title = gettext("Joined and left, as we saw it")
+        joined, left = sum(m.joined for m in numbers.months), sum(m.left for m in numbers.months)
+        sentence = gettext(
+            "Since %(first)s: %(joined)s joined, %(left)s left; %(start)s were there at our first check."
+        ) % {
+            "first": self._day(numbers.first),
+            "joined": self._number(joined),
+            "left": self._number(left),
+            "start": self._number(numbers.at_start),
+        }
+        return Figure(
+            "months",
+            title,
+            sentence,
+            gettext(
+                "By the day of the check at which an agency was first seen, and first missing, after the"
+                " waits that guard against a publisher's mistakes. An agency that comes back counts again."
+                " Those that were there at our first check joined in no month. Net is joined less left."
+            ),
+            (
+                gettext("Month"),
+                gettext("Joined"),
+                gettext("Left"),
+                gettext("Net"),
+                gettext("Listed at its end"),
+            ),
+            tuple(
+                (
+                    self._month(m.first),
+                    *map(self._number, (m.joined, m.left)),
+                    self._signed(m.net),
+                    self._number(m.total),
+                )
+                for m in reversed(numbers.months)
+            ),
+            ("month", "joined", "left", "net", "listed_at_end"),
+            tuple((f"{m.first:%Y-%m}", m.joined, m.left, m.net, m.total) for m in numbers.months),
+            self._columns(title, numbers.months, with_left=True),
+            gettext("joined"),
+            gettext("left"),
+        )
+
+    def _dated(self, numbers: ListNumbers) -> Figure:
+        gettext = self._catalogue.gettext
+        title = gettext("Joined, by the publisher's own dates")
+        total = numbers.dated[-1].total if numbers.dated else 0
+        sentence = gettext("%(dated)s agencies have a date of the publisher's; %(undated)s have none.") % {
+            "dated": self._number(total),
+            "undated": self._number(numbers.undated),
+        }
+        return Figure(
+            "dates",
+            title,
+            sentence,
+            gettext(
+                "By the date that the publisher gives for each agency that we ever saw listed. Publishers"
+                " name no date of leaving, and those that left before our first check are not here, so this"
+                " is no count of who was listed then. It is never mixed with what we saw ourselves."
+            ),
+            (gettext("Month"), gettext("Joined"), gettext("In all")),
+            tuple(
+                (self._month(m.first), self._number(m.joined), self._number(m.total))
+                for m in reversed(numbers.dated)
+                if m.joined
+            ),
+            ("month", "joined", "in_all"),
+            tuple((f"{m.first:%Y-%m}", m.joined, m.total) for m in numbers.dated),
+            self._columns(title, numbers.dated, with_left=False),
+        )
+
+    def _lag(self, numbers: ListNumbers) -> Figure:
+        gettext, lags = self._catalogue.gettext, numbers.lags
+        title = gettext("From the publisher's date to our first sight")
+        names = tuple(self._bin(low, high) for low, high in LAGS)
+        if lags.median is None:
+            sentence = gettext("We have not seen an agency with a date join yet.")
+        else:
+            sentence = gettext("Half of them were seen within %(days)s days of the publisher's date.") % {
+                "days": self._number(round(lags.median))
+            }
+        rows = [(name, self._number(count)) for name, count in zip(names, lags.counts, strict=True)]
+        rows += [
+            (gettext("seen before its date"), self._number(lags.early)),
+            (gettext("no date"), self._number(lags.undated)),
+        ]
+        values = [
+            (low, "" if high is None else high, count)
+            for (low, high), count in zip(LAGS, lags.counts, strict=True)
+        ]
+        columns = Columns(names, lags.counts, titles=self._titles(names, lags.counts), every_label=True)
+        return Figure(
+            "lag",
+            title,
+            sentence,
+            gettext(
+                "Days between the publisher's own date and the check at which we first saw the agency, of"
+                " those that joined after our first check. A long time means that the publisher listed it"
+                " late, or dated it back."
+            ),
+            (gettext("Days"), gettext("Agencies")),
+            tuple(rows),
+            ("days_from", "days_to", "agencies"),
+            tuple(values),
+            lambda standalone: draw_columns(columns, f"{self._title}: {title}", standalone=standalone),
+        )
+
+    def _stay(self, numbers: ListNumbers) -> Figure:
+        gettext, survival = self._catalogue.gettext, numbers.survival
+        title = gettext("How long agencies stay")
+        sentence = gettext("We saw %(seen)s join; %(ended)s of them have left since.") % {
+            "seen": self._number(survival.seen),
+            "ended": self._number(survival.ended),
+        }
+        last = max((numbers.last - numbers.first).days, 1)
+        return Figure(
+            "stay",
+            title,
+            sentence,
+            gettext(
+                "The estimated share still listed so many days after joining (Kaplan-Meier). Agencies that"
+                " are still listed count for as long as we have watched them, not as if they never left;"
+                " those that were there at our first check are left out, because nobody knows when they"
+                " began."
+            ),
+            (gettext("Days"), gettext("Still listed"), gettext("Watched that long")),
+            tuple(
+                (self._number(day), locale.percent(share, self._language), self._number(watched))
+                for day, share, watched in survival.milestones
+            ),
+            ("days", "share_still_listed"),
+            ((0, "1.0000"), *((day, f"{share:.4f}") for day, share in survival.steps)),
+            lambda standalone: draw_curve(
+                survival.steps, last, f"{self._title}: {title}", gettext("days"), standalone=standalone
+            ),
+        )
+
+    def _states(self, numbers: ListNumbers) -> Figure:
+        gettext = self._catalogue.gettext
+        title = gettext("State by state, now")
+        states = sorted(numbers.nation.states.values(), key=lambda s: (-len(s.agencies), STATES[s.code]))
+        listed = [state for state in states if state.agencies]
+        sentence = gettext("Agencies of %(count)s states and territories are listed.") % {
+            "count": self._number(len(listed))
+        }
+        first = listed[:_FIRST_STATES]
+        counts = tuple(len(state.agencies) for state in first)
+        columns = Columns(
+            tuple(state.code for state in first),
+            counts,
+            titles=self._titles([STATES[state.code] for state in first], counts),
+            every_label=True,
+        )
+        return Figure(
+            "states",
+            title,
+            sentence,
+            gettext(
+                "Agencies listed now, and the share of the state's ZIP codes that listed county and town"
+                " agencies serve; a ZIP code counts if any part of it is served. No number of people is"
+                " given: serving a place is not the same as meeting everybody in it."
+            ),
+            (gettext("State"), gettext("Agencies"), gettext("ZIP codes served"), gettext("Share")),
+            tuple(
+                (
+                    STATES[s.code],
+                    self._number(len(s.agencies)),
+                    self._number(s.served),
+                    locale.percent(s.share, self._language),
+                )
+                for s in states
+            ),
+            ("state", "agencies", "zips_served", "zips"),
+            tuple((s.code, len(s.agencies), s.served, s.zips) for s in states),
+            lambda standalone: draw_columns(columns, f"{self._title}: {title}", standalone=standalone),
+        )
+
+    def _published(self, numbers: ListNumbers) -> Figure:
+        gettext = self._catalogue.gettext
+        title = gettext("The publisher's own count beside ours")
+        at, entries = numbers.published or (None, 0)
+        sentence = (
+            gettext(
+                "The publisher's newest publication, last seen on %(day)s, has %(entries)s entries;"
+                " we count %(ours)s agencies."
+            )
+            % {
+                "day": self._day(at.astimezone(self._zone).date()),
+                "entries": self._number(entries),
+                "ours": self._number(numbers.listed),
+            }
+            if at
+            else gettext("No publication has been read yet.")
+        )
+        names = (gettext("Published"), gettext("Counted by us"))
+        counts = (entries, numbers.listed)
+        columns = Columns(names, counts, titles=self._titles(names, counts), every_label=True)
+        return Figure(
+            "published",
+            title,
+            sentence,
+            gettext(
+                "Ours differs while changes wait to be confirmed, and where the publication has an agency"
+                " more than once."
+            ),
+            (gettext("Count"), gettext("Number")),
+            tuple((name, self._number(count)) for name, count in zip(names, counts, strict=True)),
+            ("entries_published", "agencies_counted"),
+            (counts,),
+            lambda standalone: (
+                draw_columns(columns, f"{self._title}: {title}", standalone=standalone) if at else ""
+            ),
+        )
+
+    def _columns(self, title: str, months: Sequence[Month], *, with_left: bool) -> Draw:
+        shown = tuple(months) if len(months) <= _NARROW else group_years(months)
+        by_year = len(shown) < len(months)
+        names = tuple(str(m.first.year) if by_year else self._month(m.first) for m in shown)
+        columns = Columns(
+            names,
+            tuple(m.joined for m in shown),
+            tuple(m.left for m in shown) if with_left else (),
+            tuple(
+                f"{name}: +{m.joined} \u2212{m.left}" if with_left else f"{name}: {m.joined}"
+                for name, m in zip(names, shown, strict=True)
+            ),
+        )
+        return lambda standalone: draw_columns(columns, f"{self._title}: {title}", standalone=standalone)
+
+    def _titles(self, names: Sequence[str], counts: Sequence[int]) -> tuple[str, ...]:
+        return tuple(f"{name}: {self._number(count)}" for name, count in zip(names, counts, strict=True))
+
+    def _bin(self, low: int, high: int | None) -> str:
+        if high is None:
+            return f"{low - 1}+"
+        return str(low) if low == high else f"{low}\u2013{high}"
+
+    def _number(self, count: int) -> str:
+        return locale.number(count, self._language)
+
+    def _signed(self, count: int) -> str:
+        return f"+{self._number(count)}" if count > 0 else self._number(count).replace("-", "\u2212")
+
+    def _day(self, day: date) -> str:
+        return locale.day(day, self._language)
+
+    def _month(self, day: date) -> str:
+        return locale.month(day, self._language)

@@ -1,0 +1,196 @@
+"""The numbers: who joined and left and when, by our sight and by the publisher's dates; each as a picture, a
+table, CSV, SVG and PNG, with how it is counted.
+"""
+
+from __future__ import annotations
+
+import csv
+import threading
+from dataclasses import dataclass
+from datetime import date, datetime
+from io import StringIO
+from zoneinfo import ZoneInfo
+
+from fastapi import APIRouter, Request, Response
+from markupsafe import Markup
+from sqlalchemy.engine import Connection
+
+from monitor.messages.layout import clean
+from monitor.pictures.listing_counts import (
+    DatedStay,
+    Lags,
+    Month,
+    Survival,
+    count_lags,
+    count_months,
+    count_published_months,
+    estimate_survival,
+)
+from monitor.pictures.placed import NationValues
+from monitor.storage.engine import reading
+from monitor.storage.lists import stays as store
+from monitor.web.context import Site
+from monitor.web.error_pages import missing
+from monitor.web.lists import ListStatus, standing
+from monitor.web.map_images import MapImages
+from monitor.web.map_values import MapCache
+from monitor.web.maps import SVG_POLICY
+from monitor.web.number_figures import Figure, NumberTexts
+from monitor.web.pages import get, language_of, render_page, site_of
+
+router = APIRouter()
+
+FIGURES = ("months", "dates", "lag", "stay", "states", "published")
+"""The names of the figures in addresses, in the order of the page."""
+
+
+@dataclass(frozen=True, slots=True)
+class ListNumbers:
+    """Everything that is counted of one list. ``first`` is the day of the first look, ``last`` today.
+
+    ``published`` is when the newest readable publication was last seen and how many entries it has.
+    """
+
+    first: date
+    last: date
+    stays: int
+    at_start: int
+    months: tuple[Month, ...]
+    dated: tuple[Month, ...]
+    undated: int
+    lags: Lags
+    survival: Survival
+    nation: NationValues
+    listed: int
+    published: tuple[datetime, int] | None
+
+
+class NumbersCache:
+    """The numbers of each list, counted once for a baseline's number and a day. Thread-safe."""
+
+    def __init__(self, site: Site, maps: MapCache) -> None:
+        self._site, self._maps = site, maps
+        self._lock = threading.Lock()
+        self._kept: dict[str, tuple[object, ListNumbers | None]] = {}
+
+    def of(self, conn: Connection, listed: ListStatus) -> ListNumbers | None:
+        """Read the numbers of a list; None before it was first read."""
+        source = listed.name
+        published = store.load_published_count(conn, source)
+        today = self._site.clock().astimezone(ZoneInfo(self._site.timezone)).date()
+        key = (self._site.coverage.of(source).number, today, published)
+        with self._lock:
+            known = self._kept.get(source)
+            if known is None or known[0] != key:
+                known = self._kept[source] = (key, self._count(conn, listed, today, published))
+            return known[1]
+
+    def _count(
+        self,
+        conn: Connection,
+        listed: ListStatus,
+        today: date,
+        published: tuple[datetime, int] | None,
+    ) -> ListNumbers | None:
+        zone = ZoneInfo(self._site.timezone)
+        found = store.load_stays(conn, listed.name)
+        if not found:
+            return None
+        start = min(stay.from_at for stay in found)
+        stays = [
+            DatedStay(
+                stay.state,
+                stay.from_at.astimezone(zone).date(),
+                stay.to_at.astimezone(zone).date() if stay.to_at else None,
+                stay.since,
+                stay.from_at == start,
+            )
+            for stay in found
+        ]
+        # An agency that came back has two stays and one date of the publisher, perhaps another the second
+        # time.
+        newest = {stay.agency: dated for stay, dated in zip(found, stays, strict=True)}.values()
+        first = start.astimezone(zone).date()
+        return ListNumbers(
+            first=first,
+            last=today,
+            stays=len(stays),
+            at_start=sum(stay.from_start for stay in stays),
+            months=count_months(stays, first, today),
+            dated=count_published_months(newest, today),
+            undated=sum(stay.published is None for stay in newest),
+            lags=count_lags(stays),
+            survival=estimate_survival(stays, today),
+            nation=self._maps.of(conn, listed.name),
+            listed=listed.count,
+            published=published,
+        )
+
+
+@get(router, "/numbers")
+def numbers_page(request: Request) -> Response:
+    """Show everything that is counted of a list: ``?list=``, by default the first."""
+    site = site_of(request)
+    with reading(site.engine) as conn:
+        lists = standing(conn, site, site.clock())
+        asked = request.query_params.get("list") or (lists[0].name if lists else "")
+        listed = next((each for each in lists if each.name == asked), None)
+        if listed is None:
+            return missing(request)
+        numbers = _cache(request).of(conn, listed)
+    texts = NumberTexts(
+        language_of(request), clean(listed.watched.title(language_of(request))), site.timezone
+    )
+    figures = [] if numbers is None else [texts.figure(name, numbers) for name in FIGURES]
+    return render_page(
+        request,
+        "numbers.html",
+        listed=listed,
+        lists=lists,
+        numbers=numbers,
+        figures=[(each, Markup(each.draw(standalone=False))) for each in figures],  # noqa: S704 - it escapes
+    )
+
+
+@get(router, "/numbers/{source}/{file}")
+def numbers_file(request: Request, source: str, file: str) -> Response:
+    """One figure as CSV, SVG or PNG."""
+    site = site_of(request)
+    name, _, ending = file.partition(".")
+    if source not in site.sources or name not in FIGURES or ending not in ("csv", "svg", "png"):
+        return missing(request)
+    with reading(site.engine) as conn:
+        (listed,) = (each for each in standing(conn, site, site.clock()) if each.name == source)
+        numbers = _cache(request).of(conn, listed)
+    if numbers is None:
+        return missing(request)
+    language = language_of(request)
+    texts = NumberTexts(language, clean(listed.watched.title(language)), site.timezone)
+    figure = texts.figure(name, numbers)
+    if ending == "csv":
+        answer = Response(write_csv(figure), media_type="text/csv; charset=utf-8")
+        answer.headers["Content-Disposition"] = f'attachment; filename="{source}-{name}.csv"'
+    elif ending == "svg":
+        answer = Response(figure.draw(standalone=True), media_type="image/svg+xml")
+        answer.headers["Content-Security-Policy"] = SVG_POLICY
+    else:
+        images: MapImages = request.app.state.map_images
+        answer = Response(images.png(figure.draw(standalone=True)), media_type="image/png")
+    answer.headers["Vary"] = "Accept-Language, Cookie"
+    answer.headers["Cross-Origin-Resource-Policy"] = "cross-origin"
+    answer.headers["Access-Control-Allow-Origin"] = "*"
+    return answer
+
+
+def write_csv(figure: Figure) -> str:
+    """Render a figure's values as CSV: English field names, plain numbers, ISO dates."""
+    text = StringIO()
+    writer = csv.writer(text, lineterminator="\r\n")
+    writer.writerow(figure.fields)
+    writer.writerows(figure.values)
+    return text.getvalue()
+
+
+def _cache(request: Request) -> NumbersCache:
+    cache: NumbersCache = request.app.state.numbers_cache
+    return cache

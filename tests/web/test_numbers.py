@@ -1,0 +1,82 @@
+"""The numbers page: every figure with its table, files and how it is counted."""
+
+from __future__ import annotations
+
+import csv
+from datetime import timedelta
+from io import StringIO
+
+import pytest
+from playwright.sync_api import Browser
+
+from monitor.storage.engine import reading
+from monitor.storage.lists.stays import load_published_count, load_stays
+from monitor.web.numbers import FIGURES
+from tests.peers.browser import visit
+from tests.web.conftest import Running
+from tests.web.story import HOUR, SOURCE, START
+from tests.web.test_pages import words
+
+
+def rows(web: Running, name: str) -> list[dict[str, str]]:
+    answer = web.get(f"/numbers/{SOURCE}/{name}.csv")
+    assert answer.headers["content-type"] == "text/csv; charset=utf-8"
+    assert answer.headers["access-control-allow-origin"] == "*"
+    return list(csv.DictReader(StringIO(answer.text)))
+
+
+def test_a_rename_is_no_new_stay_and_a_removal_ends_one(web: Running) -> None:
+    with reading(web.engine) as conn:
+        stays = {stay.agency: stay for stay in load_stays(conn, SOURCE)}
+        published = load_published_count(conn, SOURCE)
+    assert len(stays) == 7
+    ended = [stay for stay in stays.values() if stay.to_at is not None]
+    assert [(stay.from_at, stay.to_at) for stay in ended] == [(START + HOUR, START + 4 * HOUR)]
+    assert sum(stay.from_at == START + HOUR for stay in stays.values()) == 6
+    assert published == (START + 14 * HOUR, 10)  # four of them are held
+
+
+def test_the_page_says_what_the_story_was(web: Running) -> None:
+    said = words(web.get("/numbers").text)
+    assert "6 agencies listed" in said
+    assert "1 joined, 1 left; 6 were there at our first check" in said
+    assert "Half of them were seen within 1 days" in said
+    assert "has 10 entries; we count 6 agencies" in said
+    assert said.count("How it is counted") == len(FIGURES)
+    assert web.get("/numbers?list=other").status_code == 404
+    assert rows(web, "months") == [
+        {"month": "2026-03", "joined": "1", "left": "1", "net": "0", "listed_at_end": "6"}
+    ]
+    assert sum(int(row["joined"]) for row in rows(web, "dates")) == 7
+    assert rows(web, "published") == [{"entries_published": "10", "agencies_counted": "6"}]
+    assert {row["state"]: row["agencies"] for row in rows(web, "states") if row["agencies"] != "0"} == {
+        "IN": "5",
+        "IL": "1",
+    }
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_each_figure_has_its_files(web: Running, name: str) -> None:
+    svg = web.get(f"/numbers/{SOURCE}/{name}.svg")
+    assert svg.headers["content-type"] == "image/svg+xml"
+    assert svg.text.startswith("<svg xmlns=")
+    png = web.get(f"/numbers/{SOURCE}/{name}.png").content
+    assert png[:8] == b"\x89PNG\r\n\x1a\n"
+    assert rows(web, name)
+    for path in (f"/numbers/{SOURCE}/{name}.gif", f"/numbers/other/{name}.csv", f"/numbers/{SOURCE}/x.csv"):
+        assert web.get(path).status_code == 404
+
+
+@pytest.mark.browser
+@pytest.mark.xdist_group("browser")
+@pytest.mark.parametrize("language", ["en", "es"])
+def test_the_page_is_accessible_and_fits_320_pixels(web: Running, browser: Browser, language: str) -> None:
+    web.clock.now += timedelta(days=100)
+    with visit(browser, web.address + "/numbers", language=language) as seen:
+        seen.page.evaluate("document.querySelectorAll('details').forEach(each => each.open = true)")
+        assert seen.violations() == []
+        assert not seen.overflows()
+        seen.page.set_viewport_size({"width": 320, "height": 640})
+        wide = "document.documentElement.scrollWidth > document.documentElement.clientWidth"
+        assert not seen.page.evaluate(wide)
+        assert seen.complaints == []
