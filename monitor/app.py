@@ -119,6 +119,8 @@ def polled_source(settings: Settings, name: str) -> PolledSource:
         ),
         options=options,
         policy=settings.policy(name),
+        optional=source.optional,
+        leads_to=source.leads_to,
     )
 
 

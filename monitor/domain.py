@@ -298,6 +298,7 @@ class SourceInfo:
     ``titles`` are by language code and hold "en". ``every`` is the polling interval. ``official_url`` is the
     list's page for people. ``meanings`` are sorted by ``since``. ``values`` explain what stands in its
     columns. ``abouts`` are one sentence by language: what the list is about. ``enabled``: it is polled.
+    ``leads_to`` names the list to which agencies move from this one.
     """
 
     name: str
@@ -309,6 +310,7 @@ class SourceInfo:
     values: tuple[ValueMeaning, ...] = ()
     abouts: Mapping[str, str] = field(default_factory=dict)
     enabled: bool = True
+    leads_to: str | None = None
 
     def title(self, language: str = "en") -> str:
         """The list's title in a language, in English where there is no translation."""
@@ -338,6 +340,7 @@ class Told:
 
     ``because`` are the person's own places that matched ("46320", "IN", "US"); ``reason`` is the placement's.
     ``not_before``/``not_after`` bound the moment of the change: last good poll without it, first with it.
+    ``came_from`` is the title of the list from which an added agency moved here.
     """
 
     change: Change
@@ -346,6 +349,7 @@ class Told:
     confidence: Confidence
     not_before: datetime | None
     not_after: datetime
+    came_from: str | None = None
 
 
 def placeholder(name: str) -> str:

@@ -24,8 +24,9 @@ def poll(session: Session, source: str | None, as_json: bool) -> None:
     """Poll SOURCE, or every enabled source, once now, and queue the deliveries of what is published.
 
     A line per source: what was published (added, removed, changed), what waits (pending, held), and the
-    outcome: baseline (the first poll), unchanged, pending, published, held, rejected, failed. Exit 1 if any
-    was rejected or failed. Works beside a running service.
+    outcome: baseline (the first poll), unchanged, absent (an optional list that is not published now),
+    pending, published, held, rejected, failed. Exit 1 if any was rejected or failed. Works beside a running
+    service.
 
     JSON keys: source, outcome, added, removed, changed, pending, held, reason.
     """

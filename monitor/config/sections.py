@@ -270,6 +270,8 @@ class SourceSection(Section):
     page: WebAddress | None = None
     link: Annotated[LinkSection | None, BeforeValidator(read_link)] = None
     hosts: tuple[str, ...] = ()
+    optional: bool = False
+    leads_to: str | None = None
     user_agent: Annotated[str, Field(pattern=r"^[ -~]{1,300}$")] | None = None
     every: Annotated[Duration, Field(ge=timedelta(seconds=1))] = timedelta(hours=1)
     silent: tuple[str, ...] = ()
@@ -305,6 +307,7 @@ class SourceSection(Section):
             values=tuple(entry.value_meaning() for entry in self.value),
             abouts=_by_language(self.about, self.about_es),
             enabled=self.enabled,
+            leads_to=self.leads_to,
         )
 
 

@@ -70,8 +70,13 @@ class Settings(Section):
 
     @property
     def watched(self) -> dict[str, SourceSection]:
-        """The sources that are polled, by name."""
-        return {name: source for name, source in self.sources.items() if source.enabled}
+        """The sources that are polled, by name. One that leads to another is not, while the other is not."""
+        return {
+            name: source
+            for name, source in self.sources.items()
+            if source.enabled
+            and (source.leads_to is None or getattr(self.sources.get(source.leads_to), "enabled", True))
+        }
 
     @property
     def infos(self) -> dict[str, SourceInfo]:

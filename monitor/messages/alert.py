@@ -180,6 +180,8 @@ def _facts(
     else.
     """
     facts = [sentences.interval(change)] if interval else []
+    if change.came_from:
+        facts.append(sentences.came_from(change))
     if change.own_date:
         facts.append(sentences.own_date(change, publisher))
     facts += [sentences.difference(difference, publisher) for difference in change.differences]

@@ -71,6 +71,7 @@ class ChangeDescription:
     estimate: bool
     uncertain: bool
     reach_matters: bool
+    came_from: str
 
 
 def describe_change(told: Told, zone: ZoneInfo, whole_country: str = "US") -> ChangeDescription:
@@ -104,6 +105,7 @@ def describe_change(told: Told, zone: ZoneInfo, whole_country: str = "US") -> Ch
         # who follows a whole state is not told how the agency was placed within it, unless that is in doubt
         reach_matters=any(place[:1].isdigit() for place in told.because)
         or told.confidence in {Confidence.CONFLICT, Confidence.STATE_ONLY},
+        came_from=clean(told.came_from or ""),
     )
 
 

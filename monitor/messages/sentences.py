@@ -145,6 +145,10 @@ class Sentences:
             self._(_BETWEEN_CHECKS[what], before=self.moment(before), later=self._later(after, before))
         )
 
+    def came_from(self, change: ChangeDescription) -> str:
+        """Say from which list it moved here."""
+        return self._(N_("It moved here from another list: %(list)s."), list=change.came_from)
+
     def own_date(self, change: ChangeDescription, publisher: str) -> str:
         """The publisher's own date, apart from ours."""
         assert change.own_date is not None

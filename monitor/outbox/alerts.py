@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from types import MappingProxyType
 
 from monitor.domain import Change, Confidence, Kind, Listing, PlacementReason, SourceInfo, Told
 from monitor.errors import UsageError
@@ -34,10 +35,12 @@ class AlertBuilder:
         *,
         late: bool = False,
         changeset: int | None = None,
+        moved: Mapping[str, str] = MappingProxyType({}),
     ) -> Alert:
         """The alert about published changes of one list, each with the places that are the reason.
 
-        ``changeset`` is where all of them were published, None if not together.
+        ``changeset`` is where all of them were published, None if not together. ``moved``: by the key of an
+        added agency, the list from which it moved here.
         """
         told = tuple(
             Told(
@@ -47,11 +50,17 @@ class AlertBuilder:
                 confidence=published.confidence,
                 not_before=published.not_before,
                 not_after=published.not_after,
+                came_from=self._title_of_origin(published.change, moved, language),
             )
             for published, places in changes
         )
         held = any(published.was_held for published, _ in changes)
         return self._alert(source, language, told, late=late, held=held, changeset=changeset)
+
+    def _title_of_origin(self, change: Change, moved: Mapping[str, str], language: str) -> str | None:
+        if change.kind is not Kind.ADDED or change.subject.key not in moved:
+            return None
+        return self.title(moved[change.subject.key], language)
 
     def _alert(
         self,

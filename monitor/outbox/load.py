@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
@@ -10,7 +10,7 @@ from sqlalchemy.engine import Connection, Engine
 
 from monitor.core.due import AT_ONCE
 from monitor.core.freshness import freshness
-from monitor.domain import SourceInfo
+from monitor.domain import Kind, SourceInfo
 from monitor.messages import Message
 from monitor.messages.model import (
     AgenciesToday,
@@ -126,7 +126,44 @@ class MessageLoader:
     ) -> None:
         self._sources, self._engine, self._coverage, self._clock = sources, engine, coverage, clock
         self._alerts = AlertBuilder(sources, public_url)
-        self.alert, self.title = self._alerts.alert, self._alerts.title
+        self.title = self._alerts.title
+        self._leading = {
+            info.leads_to: tuple(one.name for one in sources.values() if one.leads_to == info.leads_to)
+            for info in sources.values()
+            if info.leads_to
+        }
+
+    def alert(
+        self,
+        source: str,
+        language: str,
+        changes: Sequence[tuple[Published, tuple[str, ...]]],
+        *,
+        late: bool = False,
+        changeset: int | None = None,
+    ) -> Alert:
+        """The alert about published changes of one list, see `AlertBuilder.alert`."""
+        moved = self._find_moved(source, changes)
+        return self._alerts.alert(source, language, changes, late=late, changeset=changeset, moved=moved)
+
+    def _find_moved(
+        self, source: str, changes: Sequence[tuple[Published, tuple[str, ...]]]
+    ) -> dict[str, str]:
+        """For added agencies that were on a list that leads to this one: by their key, that list."""
+        added = {
+            published.change.subject.key: published.not_after
+            for published, _ in changes
+            if published.change.kind is Kind.ADDED and published.change.previous is None
+        }
+        leading = self._leading.get(source, ())
+        if not added or not leading:
+            return {}
+        with reading(self._engine) as conn:
+            return {
+                key: other
+                for other in leading
+                for key in baseline.was_listed(conn, other, added.keys(), max(added.values()))
+            }
 
     def message(
         self,

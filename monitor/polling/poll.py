@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -12,7 +12,8 @@ from sqlalchemy.engine import Connection, Engine
 from monitor.core import guard
 from monitor.core.continuity import continue_reading
 from monitor.core.diff import diff
-from monitor.domain import Judgement, Publication
+from monitor.core.wording import normalise
+from monitor.domain import Change, Judgement, Kind, Publication
 from monitor.errors import BaselineMoved, DamagedBody, FetchError, ParseError, StoreError, location_of
 from monitor.fetch import Fetched, FetchEvidence, FetchFailed, NotModified, Validators
 from monitor.parser import IN_PROCESS, Parser
@@ -26,7 +27,7 @@ from monitor.sources import is_terminated
 from monitor.storage.engine import reading, transaction
 from monitor.storage.lists import baseline, bodies, changes, history
 from monitor.storage.lists.baseline import BaselineInfo, NewVersion
-from monitor.storage.lists.history import ACCEPTED, FAILED, GOOD, REJECTED, UNCHANGED, Remembered
+from monitor.storage.lists.history import ABSENT, ACCEPTED, FAILED, GOOD, REJECTED, UNCHANGED, Remembered
 
 log = logging.getLogger(__name__)
 
@@ -69,6 +70,8 @@ def poll(
             except BaselineMoved:
                 log.info("%s: another process was faster; weighing again", watch.name)
     except (FetchError, ParseError) as error:
+        if watch.optional and isinstance(error, FetchFailed) and error.absent:
+            return _absent(engine, watch, error, now)
         return _failed(engine, watch, error, now, got)
     except DamagedBody as error:
         return _failed(engine, watch, ParseError(str(error)), now, got)
@@ -164,6 +167,10 @@ def _weigh(engine: Engine, seen: Received) -> PollResult:
         new_columns=view.believed.columns ^ publication.columns,
         pairing=seen.parser.pair,
     )
+    if watch.leads_to is not None:
+        with reading(engine) as conn:
+            there = _identities(conn, watch.leads_to)
+        differences = tuple(_without_moved(differences, there))
     if answer:
         judgements = apply.approved(differences, now)
         return _believe(engine, seen, view, publication, body, judgements, approved=True)
@@ -195,6 +202,23 @@ def _weigh(engine: Engine, seen: Received) -> PollResult:
         blank_states=continued.blank_states,
     )
     return _believe(engine, seen, view, publication, body, judgements)
+
+
+def _identities(conn: Connection, source: str) -> frozenset[tuple[str, str | None]]:
+    """The names and states of a list: what it holds, and what is about to be told as added."""
+    added = (row.change.after for row in changes.standing(conn, source))
+    listings = (*baseline.accepted(conn, source).listings, *(listing for listing in added if listing))
+    return frozenset((normalise(listing.name), listing.state) for listing in listings)
+
+
+def _without_moved(
+    differences: Iterable[Change], there: frozenset[tuple[str, str | None]]
+) -> Iterator[Change]:
+    """Make those who left for the other list quiet: one event is told once, there, and is no group here."""
+    for change in differences:
+        listing = change.subject
+        moved = change.kind is Kind.REMOVED and (normalise(listing.name), listing.state) in there
+        yield replace(change, quiet=True) if moved else change
 
 
 def _believe(
@@ -331,6 +355,14 @@ def _failed(
         if isinstance(got, Fetched) and is_first:
             bodies.insert_body(conn, got.sha256, got.body, now, wire=got.wire)
         return _nothing_moved(conn, watch, now, Result.FAILED, reason, wait)
+
+
+def _absent(engine: Engine, watch: PolledSource, error: FetchFailed, now: datetime) -> PollResult:
+    """Record that an optional source is not published now. What was believed of it stands."""
+    with transaction(engine) as conn:
+        record.insert_poll(conn, attempt_of(watch, now, ABSENT, str(error), error.evidence))
+        baseline.note_absence(conn, watch.name, now)
+        return _nothing_moved(conn, watch, now, Result.ABSENT, str(error))
 
 
 def _nothing_moved(

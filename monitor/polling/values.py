@@ -18,6 +18,9 @@ from monitor.sources import ParseOptions
 class PolledSource:
     """One configured source as a poll needs it: where it is, how it is read, how often, and the guard's
     policy.
+
+    ``optional``: that its page links no such file is normal. ``leads_to``: who leaves this list for that one
+    is told there, and not as gone here.
     """
 
     name: str
@@ -25,6 +28,8 @@ class PolledSource:
     target: Target
     options: ParseOptions
     policy: Policy = field(default_factory=Policy)
+    optional: bool = False
+    leads_to: str | None = None
 
     @property
     def fingerprint(self) -> str:
@@ -42,6 +47,7 @@ class Result(StrEnum):
     HELD = "held"
     PENDING = "pending"
     UNCHANGED = "unchanged"
+    ABSENT = "absent"
 
 
 @dataclass(frozen=True, slots=True)

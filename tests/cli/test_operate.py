@@ -80,10 +80,10 @@ def test_status_works_on_defaults_and_says_what_needs_attention_only_by_exit_cod
     report = json.loads(fresh.stdout)
     assert report["problems"] == [
         f"{name} was never polled; start `monitor run` or call `monitor poll`"
-        for name in ("ring", "ice-287g")
+        for name in ("ring", "ice-287g", "ice-287g-pending")
     ]
     assert list(report) == ["now", "ok", "problems", "sources", "outbox", "sender"]
-    assert list(report["sources"]) == ["ring", "ice-287g"]
+    assert list(report["sources"]) == ["ring", "ice-287g", "ice-287g-pending"]
     assert run("status", "--alive").exit_code == 1
     (here / "config.toml").write_text(
         '[fetch]\nattempts = 1\n[sources.ring]\nurl = "http://127.0.0.1:9/x"\n'

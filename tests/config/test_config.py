@@ -44,12 +44,12 @@ def problems(tmp_path: Path, text: str, environment: dict[str, str] | None = Non
     return caught.value.problems
 
 
-def test_without_a_file_the_defaults_watch_two_lists_hourly(
+def test_without_a_file_the_defaults_watch_three_lists_hourly(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
     settings = load(None, {})
-    assert list(settings.watched) == ["ring", "ice-287g"]
+    assert list(settings.watched) == ["ring", "ice-287g", "ice-287g-pending"]
     assert all(source.every == timedelta(hours=1) for source in settings.watched.values())
     assert settings.database_url == "sqlite:///data/monitor.db"
     assert settings.policy("ring").silent >= {"url", "point", "folder", "Video Requests"}

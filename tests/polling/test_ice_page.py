@@ -16,10 +16,12 @@ import pytest
 from sqlalchemy.engine import Engine
 
 from monitor import app, config
+from monitor.core.freshness import Freshness, freshness
+from monitor.domain import Kind
 from monitor.fetch import Fetcher
 from monitor.polling import PolledSource, PollResult, Result, poll
 from monitor.storage.engine import reading
-from monitor.storage.lists import baseline
+from monitor.storage.lists import baseline, changes, overview
 from tests.peers.http import Answer, Server
 
 HEADERS = ("STATE", "LAW ENFORCEMENT AGENCY", "TYPE", "COUNTY", "SUPPORT TYPE", "SIGNED", "MOA", "ADDENDUM")
@@ -136,3 +138,71 @@ def test_a_page_without_the_list_says_what_it_links(
     result = polled(sqlite_engine, watch, now)
     assert result.outcome is Result.FAILED
     assert 'it links "Annual report" (100), "View pending agencies" (209158)' in result.reason
+
+
+@pytest.fixture
+def pending(site: Server, tmp_path: Path, watch: PolledSource) -> PolledSource:
+    """The second list of the same page, as it comes with the program."""
+    path = tmp_path / "config.toml"
+    path.write_text(
+        "".join(f'[sources.{name}]\npage = "{site.url(PAGE)}"\n' for name in ("ice-287g", "ice-287g-pending"))
+    )
+    return app.polled_source(config.load(path, {}), "ice-287g-pending")
+
+
+def listed(engine: Engine, source: str) -> list[str]:
+    with reading(engine) as conn:
+        return sorted(listing.name for listing in baseline.listings(conn, source))
+
+
+def test_the_pending_list_is_a_list_of_its_own_and_its_absence_is_normal(
+    sqlite_engine: Engine, site: Server, pending: PolledSource, now: datetime
+) -> None:
+    def state(at: datetime) -> Freshness:
+        with reading(sqlite_engine) as conn:
+            found = overview.source_state(conn, pending.name)
+        return freshness(found.last_good_at, found.last_fetch_at, pending.every, at)
+
+    site.page(PAGE, f'<a href="{DOWNLOAD}">View participating agencies</a>')
+    absent = polled(sqlite_engine, pending, now)
+    assert absent.outcome is Result.ABSENT
+    assert not state(now).blind
+    publish(site, DOWNLOAD)
+    assert polled(sqlite_engine, pending, now + timedelta(hours=1)).outcome is Result.BASELINE
+    assert listed(sqlite_engine, pending.name) == ["Hobart Police Department"]
+    site.page(PAGE, f'<a href="{DOWNLOAD}">View participating agencies</a>')
+    for hour in range(2, 50):
+        assert polled(sqlite_engine, pending, now + timedelta(hours=hour)).outcome is Result.ABSENT
+    assert listed(sqlite_engine, pending.name) == ["Hobart Police Department"]
+    assert not state(now + timedelta(hours=49)).blind
+    site.page(PAGE, "<h1>Sign in</h1>")
+    site.script(PAGE, [Answer(500)])
+    assert polled(sqlite_engine, pending, now + timedelta(hours=50)).outcome is Result.FAILED
+    assert state(now + timedelta(hours=60)).blind
+
+
+def test_who_signs_is_told_once_on_the_list_to_which_they_moved(
+    sqlite_engine: Engine, site: Server, watch: PolledSource, pending: PolledSource, now: datetime
+) -> None:
+    many = [f"Town {n} Police Department" for n in range(9)]
+    answer(site, PENDING, workbook(*many, "Hobart Police Department", headers=HEADERS[:5]), "Pending1.xlsx")
+    publish(site, DOWNLOAD)
+    polled(sqlite_engine, watch, now)
+    polled(sqlite_engine, pending, now)
+    # seven of ten sign on one day: on so small a list a removal of so many would be rejected
+    names = ("Lake County Sheriff's Office", "Porter County Sheriff's Office", "Gary Police Department")
+    answer(site, DOWNLOAD, workbook(*names, *many[:7]), "ParticipatingAgency091926am.xlsx")
+    left = workbook(*many[7:], "Hobart Police Department", headers=HEADERS[:5])
+    answer(site, PENDING, left, "Pending2.xlsx")
+    for hour in range(1, 60):
+        polled(sqlite_engine, watch, now + timedelta(hours=hour))
+        result = polled(sqlite_engine, pending, now + timedelta(hours=hour))
+        assert result.outcome is Result.UNCHANGED, result.reason
+        assert result.removed == 0
+    assert len(listed(sqlite_engine, pending.name)) == 3
+    with reading(sqlite_engine) as conn:
+        told = [row for row in changes.published(conn, source=watch.name) if row.change.kind is Kind.ADDED]
+        assert sorted(row.change.subject.name for row in told) == many[:7]
+        assert changes.published(conn, source=pending.name) == ()
+        keys = {row.change.subject.key for row in told}
+        assert baseline.was_listed(conn, pending.name, keys, now + timedelta(days=3)) == keys

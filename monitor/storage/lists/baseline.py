@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -122,6 +122,32 @@ def note_poll(conn: Connection, source: str, at: datetime, next_poll_at: datetim
         insert_for(conn, SourceRow)
         .values(name=source, columns=[], folders=[], **given)
         .on_conflict_do_update(index_elements=["name"], set_=given)
+    )
+
+
+def note_absence(conn: Connection, source: str, at: datetime) -> None:
+    """Note that a source was checked and is not published now: what was believed stands, and is as fresh as
+    after a good check.
+    """
+    conn.execute(
+        sa.update(SourceRow)
+        .where(SourceRow.c.name == source, SourceRow.c.last_good_at.is_not(None))
+        .values(last_good_at=at)
+    )
+
+
+def was_listed(conn: Connection, source: str, keys: Collection[str], at: datetime) -> frozenset[str]:
+    """Of these keys, those that a list held at some time before ``at``."""
+    return frozenset(
+        conn.scalars(
+            sa.select(ListingVersionRow.c.key)
+            .where(
+                ListingVersionRow.c.source == source,
+                ListingVersionRow.c.key.in_(keys),
+                ListingVersionRow.c.from_at <= at,
+            )
+            .distinct()
+        )
     )
 
 

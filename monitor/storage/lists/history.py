@@ -18,7 +18,7 @@ from monitor.storage.engine import insert_for
 from monitor.storage.lists.bodies import REDACTED
 from monitor.storage.lists.tables import ApprovalRow, BodyRow, FetchRow, SnapshotRow, ValidatorRow
 
-GOOD, UNCHANGED, FAILED, REJECTED = "good", "unchanged", "failed", "rejected"
+GOOD, UNCHANGED, FAILED, REJECTED, ABSENT = "good", "unchanged", "failed", "rejected", "absent"
 ACCEPTED = "accepted"
 
 # Cookies are nobody's business later, and what only tells a browser how to behave can be new each time

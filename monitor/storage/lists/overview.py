@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
+from monitor.storage.lists.history import ABSENT
 from monitor.storage.lists.tables import ChangeRow, FetchRow, ListingVersionRow, SnapshotRow, SourceRow
 
 
@@ -63,7 +65,7 @@ def source_state(conn: Connection, source: str) -> SourceOverview:
     ).first()
     still_rejected = rejected is not None and last is not None and last.outcome == "rejected"
     return SourceOverview(
-        last_good_at=row.last_good_at if row else None,
+        last_good_at=_last_check(row.last_good_at if row else None, last),
         last_fetch_at=last.at if last else None,
         last_outcome=last.outcome if last else None,
         last_reason=last.reason if last else "",
@@ -75,3 +77,8 @@ def source_state(conn: Connection, source: str) -> SourceOverview:
         rejected_hash=rejected.hash if rejected and still_rejected else None,
         rejected_until=rejected.release_at if rejected and still_rejected else None,
     )
+
+
+def _last_check(last_good_at: datetime | None, last: Any) -> datetime | None:
+    """When a source was last read well. That an optional one is not published is a good check too."""
+    return last.at if last is not None and last.outcome == ABSENT else last_good_at

@@ -20,7 +20,7 @@ from monitor.storage.lists import changes, tables
 from monitor.storage.lists.changes import StoredChange
 from monitor.storage.lists.tables import ChangesetRow, FetchRow
 
-_GOOD = ("good", "unchanged")
+_GOOD = ("good", "unchanged", "absent")
 
 
 @dataclass(frozen=True, slots=True)
