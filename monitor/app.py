@@ -11,7 +11,7 @@ import asyncio
 import logging
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
@@ -453,56 +453,81 @@ def forget_copies(components: Components, now: datetime) -> int:
     return 0 if kept is None else migrate.forget_copies(components.engine, folder, now - kept)
 
 
-def queue_due(components: Components, now: datetime) -> None:
-    """Queue what has become due (answers to sign-ups, digests, notices) and purge what has expired.
+def queue_signups(components: Components, now: datetime) -> int:
+    """Decide about every stored sign-up; returns how many."""
+    from monitor.subscribers import admit
 
-    An unforeseen error in one of them is logged and does not stop the alerts.
+    return _call_guarded("sign-ups", lambda: admit(components.engine, components.keys, now))
+
+
+def queue_periodic(components: Components, now: datetime) -> int:
+    """Queue the digests and notices that have become due, and purge what has expired; returns how many
+    messages were queued.
     """
     from monitor.outbox import insert_due_digests, insert_due_notices
-    from monitor.subscribers import admit, purge_in_turn
+    from monitor.subscribers import purge_in_turn
 
     engine = components.engine
 
-    def purge() -> None:
+    def purge() -> int:
         if purge_in_turn(engine, now):
             forget_copies(components, now)
+        return 0
 
-    verbs: tuple[tuple[str, Callable[[], object]], ...] = (
-        ("sign-ups", lambda: admit(engine, components.keys, now)),
-        ("purging", purge),
-        ("digests", lambda: insert_due_digests(engine, now)),
-        ("notices", lambda: insert_due_notices(engine, components.settings.watched_infos, now)),
+    return (
+        _call_guarded("purging", purge)
+        + _call_guarded("digests", lambda: insert_due_digests(engine, now))
+        + _call_guarded("notices", lambda: insert_due_notices(engine, components.settings.watched_infos, now))
     )
-    for what, verb in verbs:
-        try:
-            verb()
-        except MonitorError:
-            raise
-        except Exception:
-            log.exception("%s: an error of the program; the rest goes on", what)
+
+
+def _call_guarded(what: str, verb: Callable[[], int]) -> int:
+    """Call one of several verbs. An unforeseen error in it is logged and does not stop the others."""
+    try:
+        return verb()
+    except MonitorError:
+        raise
+    except Exception:
+        log.exception("%s: an error of the program; the rest goes on", what)
+        return 0
 
 
 async def send_due(
     components: Components, *, until: datetime | None = None, stop: asyncio.Event | None = None
 ) -> Drained:
     """Queue what has become due and drain the outbox on the configured channels. Raises FencedError."""
+    now = until or components.clock()
+    await asyncio.to_thread(queue_signups, components, now)
+    await asyncio.to_thread(queue_periodic, components, now)
+    return await drain_channels(components, components.channels, until=until, stop=stop)
+
+
+async def drain_channels(
+    components: Components,
+    channels: Mapping[str, Channel],
+    *,
+    until: datetime | None = None,
+    stop: asyncio.Event | None = None,
+    counts_due: bool = True,
+) -> Drained:
+    """Send what is due on these channels. The parameters are those of `outbox.drain`. Raises FencedError."""
     from monitor.outbox import drain
 
-    settings, engine, keys, clock = components.settings, components.engine, components.keys, components.clock
-    await asyncio.to_thread(queue_due, components, until or clock())
+    settings = components.settings
     return await drain(
-        engine,
-        components.channels,
-        keys,
+        components.engine,
+        channels,
+        components.keys,
         loader=components.loader,
         render=components.render,
         placeholders=components.placeholders,
         folder=settings.data.folder,
         domain=sender_address(settings).rpartition("@")[2],
         owner=process_name(),
-        clock=clock,
+        clock=components.clock,
         until=until,
         stop=stop,
+        counts_due=counts_due,
     )
 
 

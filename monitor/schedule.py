@@ -1,7 +1,8 @@
-"""When things happen: a timer that polls due sources, and a loop that drains the outbox.
+"""When things happen: a timer that polls due sources, and loops that are independent of each other.
 
 A source's due time is in the database (`next_poll_at`), so APScheduler's job store is in memory and a tick
-with nothing due costs one query. What is done is given as functions; this module decides only when.
+with nothing due costs one query. What is done is given as functions; this module decides only when, and says
+what stands still.
 """
 
 from __future__ import annotations
@@ -11,9 +12,10 @@ import logging
 import os
 import signal
 import threading
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from typing import Protocol
 
 from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.schedulers.background import BackgroundScheduler
@@ -26,9 +28,11 @@ TICK = timedelta(seconds=15)
 # So that many installations and sources do not send requests in the same second.
 JITTER = timedelta(seconds=10)
 SENDER_PAUSE = timedelta(seconds=5)
-BEAT = timedelta(seconds=20)
+
 # The time that a running poll gets at a stop. What it did not commit is fetched again.
 POLL_GRACE = timedelta(seconds=20)
+# The time that the loops get at a stop: messages under way have 30 s, and then their settling.
+LOOP_GRACE = timedelta(seconds=35)
 
 
 class _ErrorLog:
@@ -70,7 +74,7 @@ class PollTimer:
         names = list(sources)
         self._poll_if_due = poll_if_due
         self._errors = {name: _ErrorLog(name) for name in names}
-        self._busy = 0
+        self._busy: dict[str, datetime] = {}
         self._idle = threading.Condition()
         self._scheduler = BackgroundScheduler(
             timezone=UTC,
@@ -93,15 +97,20 @@ class PollTimer:
         """Start the threads."""
         self._scheduler.start()
 
+    def busy_since(self) -> dict[str, datetime]:
+        """Since when each running poll runs, by source."""
+        with self._idle:
+            return dict(self._busy)
+
     def stop(self, grace: timedelta = POLL_GRACE) -> bool:
         """Start no new polls and wait for running ones. False if some still ran after ``grace``."""
         self._scheduler.shutdown(wait=False)
         with self._idle:
-            return self._idle.wait_for(lambda: self._busy == 0, grace.total_seconds())
+            return self._idle.wait_for(lambda: not self._busy, grace.total_seconds())
 
     def _fire(self, name: str) -> None:
         with self._idle:
-            self._busy += 1
+            self._busy[name] = datetime.now(UTC)
         try:
             self._poll_if_due(name)
             self._errors[name].log_success()
@@ -110,31 +119,28 @@ class PollTimer:
             self._errors[name].log_error(error)
         finally:
             with self._idle:
-                self._busy -= 1
+                del self._busy[name]
                 self._idle.notify_all()
 
 
-class _Wakeable:
-    """A loop whose pause any thread can end."""
+class _Loop:
+    """A loop whose pause any thread can end. ``part`` names it in the log and in `monitor status`."""
 
-    _loop: asyncio.AbstractEventLoop | None = None
-    _woken: asyncio.Event | None = None
+    def __init__(self, part: str, pause: timedelta) -> None:
+        self.part = part
+        self._pause = pause
+        self._errors = _ErrorLog(part)
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._woken: asyncio.Event | None = None
 
     def wake(self) -> None:
         """Go on at once. May be called from any thread, also before or after the loop runs."""
         if self._loop is not None and self._woken is not None and not self._loop.is_closed():
             self._loop.call_soon_threadsafe(self._woken.set)
 
-
-class Repeater(_Wakeable):
-    """Calls ``act`` in a thread, at once, whenever woken, and otherwise every ``pause``; ``part`` names it in
-    the log.
-    """
-
-    def __init__(self, part: str, act: Callable[[], object], pause: timedelta) -> None:
-        self._act = act
-        self._pause = pause
-        self._errors = _ErrorLog(part)
+    def busy_since(self) -> datetime | None:
+        """Since when the loop does one and the same thing; None: it waits, or is seen to make progress."""
+        raise NotImplementedError
 
     async def run(self, stop: asyncio.Event) -> None:
         """Run until ``stop`` is set. An error in one round is logged and does not end the loop."""
@@ -143,52 +149,77 @@ class Repeater(_Wakeable):
         while not stop.is_set():
             self._woken.clear()
             try:
-                await asyncio.to_thread(self._act)
+                await self._act_once(stop)
                 self._errors.log_success()
             except Exception as error:
                 self._errors.log_error(error)
             await _wait_for_either(stop, self._woken, self._pause)
 
+    async def _act_once(self, stop: asyncio.Event) -> None:
+        raise NotImplementedError
 
-class SenderLoop(_Wakeable):
+
+class Repeater(_Loop):
+    """Calls ``act`` in a thread of its own, at once, whenever woken, and otherwise every ``pause``."""
+
+    def __init__(self, part: str, act: Callable[[], object], pause: timedelta) -> None:
+        super().__init__(part, pause)
+        self._act = act
+        self._since: datetime | None = None
+
+    def busy_since(self) -> datetime | None:
+        return self._since
+
+    async def _act_once(self, stop: asyncio.Event) -> None:
+        # a thread of its own: those that asyncio shares are few, and calls that hang would take them all
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._since = datetime.now(UTC)
+        threading.Thread(target=self._call, args=(done,), name=self.part, daemon=True).start()
+        try:
+            await done
+        finally:
+            self._since = None
+
+    def _call(self, done: asyncio.Future[None]) -> None:
+        error: BaseException | None = None
+        try:
+            self._act()
+        except BaseException as raised:
+            error = raised
+        with suppress(RuntimeError):  # the event loop is closed: nobody waits any more
+            done.get_loop().call_soon_threadsafe(_finish, done, error)
+
+
+def _finish(done: asyncio.Future[None], error: BaseException | None) -> None:
+    if done.done():  # cancelled
+        return
+    if error is None:
+        done.set_result(None)
+    else:
+        done.set_exception(error)
+
+
+class SendingLoop(_Loop):
     """Calls ``send(stop)`` again and again: at once when woken, otherwise every `SENDER_PAUSE`.
 
-    ``beat`` writes a heartbeat and is called every `BEAT`.
+    ``waiting_since`` says since when the server owes an answer to the oldest message under way.
     """
 
-    def __init__(self, send: Callable[[asyncio.Event], Awaitable[object]], beat: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        part: str,
+        send: Callable[[asyncio.Event], Awaitable[object]],
+        waiting_since: Callable[[], datetime | None] = lambda: None,
+    ) -> None:
+        super().__init__(part, SENDER_PAUSE)
         self._send = send
-        self._beat = beat
+        self._waiting_since = waiting_since
 
-    async def run(self, stop: asyncio.Event) -> None:
-        """Run until ``stop`` is set. An error in one round is logged and does not end the loop."""
-        self._loop = asyncio.get_running_loop()
-        self._woken = asyncio.Event()
-        heart = asyncio.create_task(self._beat_forever())
-        errors = _ErrorLog("sending")
-        try:
-            while not stop.is_set():
-                self._woken.clear()
-                try:
-                    await self._send(stop)
-                    errors.log_success()
-                except Exception as error:
-                    errors.log_error(error)
-                await _wait_for_either(stop, self._woken, SENDER_PAUSE)
-        finally:
-            heart.cancel()
-            await asyncio.gather(heart, return_exceptions=True)
+    def busy_since(self) -> datetime | None:
+        return self._waiting_since()
 
-    async def _beat_forever(self) -> None:
-        """Beat apart from the rounds, because one round may send for hours."""
-        errors = _ErrorLog("the sender's heartbeat")
-        while True:
-            try:
-                await asyncio.to_thread(self._beat)
-                errors.log_success()
-            except Exception as error:
-                errors.log_error(error)
-            await asyncio.sleep(BEAT.total_seconds())
+    async def _act_once(self, stop: asyncio.Event) -> None:
+        await self._send(stop)
 
 
 async def _wait_for_either(stop: asyncio.Event, woken: asyncio.Event, pause: timedelta) -> None:
@@ -202,16 +233,27 @@ async def _wait_for_either(stop: asyncio.Event, woken: asyncio.Event, pause: tim
             await asyncio.gather(*waits, return_exceptions=True)
 
 
-def run_until_stopped(
-    timer: PollTimer, sender: SenderLoop, *loops: Callable[[asyncio.Event], Awaitable[object]]
-) -> bool:
-    """Run timer, sender and further loops until SIGTERM or SIGINT; a second signal ends the process at once.
+class Running(Protocol):
+    """What `run_until_stopped` runs beside the timer: a loop of this module, or the bot's."""
 
-    Each of ``loops`` runs in the same event loop and gets the event that tells it to stop. Returns whether
-    everything under way was finished.
+    def __call__(self, stop: asyncio.Event, /) -> Awaitable[object]: ...
+
+
+def run_until_stopped(timer: PollTimer, loops: Mapping[str, Running], grace: timedelta = LOOP_GRACE) -> bool:
+    """Run the timer and the loops, by name, until SIGTERM or SIGINT; a second signal ends the process at
+    once.
+
+    Each loop runs in the same event loop and gets the event that tells it to stop; what it does then may take
+    ``grace``. Returns whether everything under way was finished.
     """
+    unfinished: set[str] = set()
+    polls_ended = False
+    # a thread that hangs would keep asyncio from closing
+    watchdog = threading.Timer(grace.total_seconds() + 5, _end_hung)
+    watchdog.daemon = True
 
     async def main() -> None:
+        nonlocal polls_ended
         stop = asyncio.Event()
         loop = asyncio.get_running_loop()
 
@@ -226,11 +268,35 @@ def run_until_stopped(
         timer.start()
         stopping = asyncio.create_task(stop.wait())
         stopping.add_done_callback(lambda _: log.info("stopping"))
+        tasks = {name: asyncio.ensure_future(run(stop)) for name, run in loops.items()}
         try:
-            await asyncio.gather(sender.run(stop), *(loop_until(stop) for loop_until in loops))
+            # a loop ends by itself only by an error that it did not expect: then the process ends, for health
+            # and the supervisor to see, and does not live on without it
+            await asyncio.wait([stopping, *tasks.values()], return_when=asyncio.FIRST_COMPLETED)
         finally:
             stop.set()
-            await stopping
+            watchdog.start()
+        polls = asyncio.create_task(asyncio.to_thread(timer.stop))
+        await asyncio.wait([stopping, *tasks.values()], timeout=grace.total_seconds())
+        for name, task in tasks.items():
+            if not task.done():
+                unfinished.add(name)
+                task.cancel()
+        results = await asyncio.gather(*tasks.values(), return_exceptions=True)
+        polls_ended = await polls
+        for error in results:
+            if isinstance(error, Exception):
+                raise error
 
-    asyncio.run(main())
-    return timer.stop()
+    try:
+        asyncio.run(main())
+    finally:
+        watchdog.cancel()
+    for name in sorted(unfinished):
+        log.warning("%s did not end within %d s", name, grace.total_seconds())
+    return polls_ended and not unfinished
+
+
+def _end_hung() -> None:
+    log.error("a thread hangs: ending all the same")
+    os._exit(1)

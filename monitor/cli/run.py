@@ -5,11 +5,10 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import timedelta
 from functools import partial
-from typing import Self
 
 from filelock import FileLock, Timeout
 from sqlalchemy import Engine
@@ -18,32 +17,34 @@ from monitor import __version__, app, bot, web
 from monitor.app import Components
 from monitor.bot import Bot, webhook
 from monitor.cli import alive
+from monitor.cli.outgoing import OutgoingLoops, SignupWatch
 from monitor.config import Settings
 from monitor.errors import BusyError
 from monitor.fetch import Fetcher
 from monitor.ops.metrics import serve_metrics
 from monitor.ops.notify import OperatorNotifier
-from monitor.outbox import fan_out
 from monitor.parser import ParserProcess
 from monitor.polling import PollResult, Result, poll
 from monitor.record.signing import append_start
-from monitor.schedule import PollTimer, Repeater, SenderLoop, run_until_stopped
+from monitor.schedule import PollTimer, Repeater, Running, SendingLoop, run_until_stopped
 from monitor.storage import heartbeats
-from monitor.storage.engine import Commits, reading, sqlite_path, transaction, turn
+from monitor.storage.engine import reading, transaction, turn
 from monitor.storage.lists import baseline
-from monitor.storage.people import signups
 from monitor.web import server
 
 log = logging.getLogger(__name__)
 
 CHECKPOINT_EVERY = timedelta(minutes=5)
 NOTIFY_EVERY = timedelta(minutes=1)
-LOOK_EVERY = timedelta(seconds=1)
-"""How often the worker looks for sign-ups that the site has taken: a confirmation leaves within 2 s."""
+BEAT = timedelta(seconds=20)
+STANDS_STILL_AFTER = timedelta(minutes=2)
+"""What a loop does takes seconds, and a mail server answers within a minute; `monitor status` names what
+takes longer.
+"""
 
 
 def serve(settings: Settings, *, with_site: bool) -> bool:
-    """Run the service until it is stopped. False if a poll was still running at the end.
+    """Run the service until it is stopped. False if something was still under way at the end.
 
     Raises BusyError, and whatever opening the parts raises.
     """
@@ -52,75 +53,41 @@ def serve(settings: Settings, *, with_site: bool) -> bool:
         closing.enter_context(lock_service(settings, components.engine))
         app.follow_channels(components)
         _log_start(settings)
-        sender = create_sender(components)
+        watch = closing.enter_context(SignupWatch(components.engine))
+        outgoing = OutgoingLoops(components, watch)
         recorder = create_recorder(components)
         fetcher = closing.enter_context(app.open_fetcher(settings))
         parser = closing.enter_context(app.open_parser(settings))
-        timer = create_timer(components, fetcher, parser, sender.wake, recorder.wake)
+        timer = create_timer(components, fetcher, parser, outgoing.fan_out.wake, recorder.wake)
         talking = bot.create(components)
         if talking and settings.telegram.webhook_url and not with_site:
             log.warning("the bot is not run here: its webhook needs a process that serves the site")
             talking = None
         if with_site:
-            closing.enter_context(serve_site(components, sender.wake, talking))
-        watch = closing.enter_context(SignupWatch(components.engine, sender.wake))
-        loops: list[Callable[[asyncio.Event], Awaitable[object]]] = [
-            recorder.run,
-            Repeater("looking for sign-ups", watch.look, LOOK_EVERY).run,
-        ]
+            closing.enter_context(serve_site(components, outgoing.wake, talking))
+        loops: list[Repeater | SendingLoop] = [*outgoing.all, recorder]
         if (notifier := components.open_notifier()) is not None:
-            loops.append(Repeater("notices to the operator", partial(_notify, notifier), NOTIFY_EVERY).run)
+            loops.append(Repeater("notices to the operator", partial(_notify, notifier), NOTIFY_EVERY))
         if (listen := settings.operator.metrics_at) is not None:
             closing.enter_context(serve_metrics(components.load_health, *listen))
+        heart = Repeater("the heartbeat", partial(beat, components, timer, loops), BEAT)
+        running: dict[str, Running] = {loop.part: loop.run for loop in [*loops, heart]}
         if talking:
-            loops.append(talking.serve)
-        return run_until_stopped(timer, sender, *loops)
+            running["the bot"] = talking.serve
+        return run_until_stopped(timer, running)
 
 
-def create_sender(components: Components) -> SenderLoop:
-    """Create the loop that fans out and drains the outbox."""
-
-    async def send(stop: asyncio.Event) -> None:
-        await asyncio.to_thread(fan_out, components.engine, locate=components.locate, now=components.clock())
-        await app.send_due(components, stop=stop)
-
-    def beat() -> None:
-        with transaction(components.engine) as conn:
-            heartbeats.beat(conn, "sender", app.process_name(), components.clock())
-        alive.touch(components.settings.data.folder)
-
-    return SenderLoop(send, beat)
-
-
-class SignupWatch:
-    """Wakes the sender when the site, in another process, has taken a sign-up; a context manager.
-
-    On SQLite a look costs one pragma while nobody has written.
-    """
-
-    def __init__(self, engine: Engine, wake: Callable[[], None]) -> None:
-        self._engine, self._wake = engine, wake
-        self._commits = Commits(engine) if sqlite_path(engine) is not None else None
-        self._seen: int | None = None
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        if self._commits is not None:
-            self._commits.close()
-
-    def look(self) -> None:
-        """Look once, and wake the sender if a sign-up waits."""
-        if self._commits is not None:
-            number = self._commits.number()
-            if number == self._seen:
-                return
-            self._seen = number
-        with reading(self._engine) as conn:
-            pending = signups.any_pending(conn)
-        if pending:
-            self._wake()
+def beat(components: Components, timer: PollTimer, loops: Sequence[Repeater | SendingLoop]) -> None:
+    """Write the heartbeat of this process, and what stands still in it."""
+    now = components.clock()
+    busy = {f"the poll of {source}": since for source, since in timer.busy_since().items()}
+    busy |= {loop.part: since for loop in loops if (since := loop.busy_since()) is not None}
+    standing = {name: since for name, since in busy.items() if now - since > STANDS_STILL_AFTER}
+    owner = app.process_name()
+    with transaction(components.engine) as conn:
+        heartbeats.beat(conn, "sender", owner, now)
+        heartbeats.put_standing_loops(conn, owner, standing)
+    alive.touch(components.settings.data.folder)
 
 
 def create_recorder(components: Components) -> Repeater:

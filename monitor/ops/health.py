@@ -23,6 +23,7 @@ from monitor.storage.deliveries.backlog import OFTEN, Backlog
 from monitor.storage.deliveries.pauses import Pause
 from monitor.storage.deliveries.refusals import Wave
 from monitor.storage.engine import reading
+from monitor.storage.heartbeats import StandingLoop
 from monitor.storage.lists import log_rows, overview
 from monitor.storage.lists.overview import SourceOverview
 from monitor.storage.people import signups
@@ -73,7 +74,8 @@ class HealthFacts:
     ``configured`` are the channels with a transport; ``pauses`` those of configured channels. ``fenced`` says
     why nothing is sent (None: it is). ``signups`` were counted within this hour, ``signups_an_hour`` is their
     limit. ``suppressed`` addresses were closed within a day; ``living`` counts the others, read only during a
-    wave. ``unsigned_since`` is the time of the first entry of the record that no signature covers.
+    wave. ``standing`` are the loops that stand still. ``unsigned_since`` is the time of the first entry of
+    the record that no signature covers.
     """
 
     now: datetime
@@ -93,6 +95,7 @@ class HealthFacts:
     unsigned_since: datetime | None = None
     host: HostFacts = HostFacts()
     waves: tuple[Wave, ...] = ()
+    standing: tuple[StandingLoop, ...] = ()
 
     @property
     def sending(self) -> bool:
@@ -203,6 +206,7 @@ def load_facts(
             unsigned_since=log_rows.load_unsigned_since(conn),
             host=replace(host, last_backup_at=_read_last_backup(conn)),
             waves=refusals.load_waves(conn, now - DAY),
+            standing=heartbeats.load_standing_loops(conn, now - SILENT_AFTER),
         )
 
 
@@ -321,6 +325,16 @@ def check_sender(seen: HealthFacts) -> Iterator[HealthFinding]:
         yield HealthFinding("sender", problem, "sender", notify=True, remedy="monitor run")
 
 
+def check_loops(seen: HealthFacts) -> Iterator[HealthFinding]:
+    """Find loops of a running service that stand still: the others go on."""
+    for loop in seen.standing:
+        yield HealthFinding(
+            "loops",
+            f"{loop.name} stands still since {_iso(loop.since)}; the rest goes on",
+            f"loop {loop.name}",
+        )
+
+
 def check_bot(seen: HealthFacts) -> Iterator[HealthFinding]:
     """Find a bot that does not answer."""
     if not seen.has_bot or seen.talking or seen.fenced:  # behind a closed fence it is silent on purpose
@@ -383,6 +397,7 @@ CHECKS: tuple[Check, ...] = (
     check_suppressions,
     check_fence,
     check_sender,
+    check_loops,
     check_bot,
     check_record,
     check_host,

@@ -32,7 +32,9 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Drained:
-    """What a drain did, in deliveries. ``due`` are owed still, now or later, on whatever channel."""
+    """What a drain did, in deliveries. ``due`` are owed still, now or later, on whatever channel; 0 where
+    nobody asked for it.
+    """
 
     sent: int = 0
     retried: int = 0
@@ -54,6 +56,7 @@ async def drain(
     clock: Callable[[], datetime],
     until: datetime | None = None,
     stop: asyncio.Event | None = None,
+    counts_due: bool = True,
     chance: Callable[[], float] = random.random,
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
 ) -> Drained:
@@ -63,7 +66,8 @@ async def drain(
     it, what becomes due while this works is sent too. ``loader`` makes message values and ``render`` renders
     them for a channel. ``folder`` holds the fence, ``domain`` is that of the Message-IDs. Setting ``stop``
     ends it early: nothing more is claimed, what is under way gets `send.STOP_GRACE`, the rest is given back.
-    Raises FencedError before anything is sent.
+    ``counts_due`` False spares the count of what is owed still, which walks the whole outbox. Raises
+    FencedError before anything is sent.
     """
     fence = await asyncio.to_thread(CloneGuard, engine, folder)
     stopped = stop or asyncio.Event()
@@ -99,7 +103,7 @@ async def drain(
         sent=counts[OutcomeKind.SENT],
         retried=counts[OutcomeKind.AGAIN],
         failed=counts[OutcomeKind.FAILED],
-        due=await asyncio.to_thread(_due, engine),
+        due=await asyncio.to_thread(_due, engine) if counts_due or counts else 0,
     )
     if counts:
         log.info(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import sqlalchemy as sa
@@ -11,6 +13,15 @@ from monitor.storage.engine import insert_for
 from monitor.storage.tables import HeartbeatRow
 
 _BEATS_KEPT = timedelta(hours=1)
+_LOOP = "loop "
+
+
+@dataclass(frozen=True, slots=True)
+class StandingLoop:
+    """A loop of a running process that has done one and the same thing since then."""
+
+    name: str
+    since: datetime
 
 
 def beat(conn: Connection, part: str, owner: str, now: datetime) -> None:
@@ -42,3 +53,34 @@ def latest_of_any(conn: Connection) -> datetime | None:
     """Read when any part of any process last worked."""
     newest: datetime | None = conn.scalar(sa.select(sa.func.max(HeartbeatRow.c.at)))
     return newest
+
+
+def put_standing_loops(conn: Connection, owner: str, loops: Mapping[str, datetime]) -> None:
+    """Write which loops of the process ``owner`` stand still, and since when; the earlier ones, and those of
+    processes that ended long ago, are deleted.
+    """
+    living = sa.select(HeartbeatRow.c.owner).where(HeartbeatRow.c.part == "sender")
+    conn.execute(
+        sa.delete(HeartbeatRow).where(
+            HeartbeatRow.c.part.startswith(_LOOP),
+            sa.or_(HeartbeatRow.c.owner == owner, HeartbeatRow.c.owner.not_in(living)),
+        )
+    )
+    if loops:
+        conn.execute(
+            sa.insert(HeartbeatRow),
+            [{"part": _LOOP + name, "owner": owner, "at": since} for name, since in loops.items()],
+        )
+
+
+def load_standing_loops(conn: Connection, living_since: datetime) -> tuple[StandingLoop, ...]:
+    """Read the loops that stand still, of processes that gave a heartbeat at or after ``living_since``."""
+    living = sa.select(HeartbeatRow.c.owner).where(
+        HeartbeatRow.c.part == "sender", HeartbeatRow.c.at >= living_since
+    )
+    rows = conn.execute(
+        sa.select(HeartbeatRow.c.part, HeartbeatRow.c.at)
+        .where(HeartbeatRow.c.part.startswith(_LOOP), HeartbeatRow.c.owner.in_(living))
+        .order_by(HeartbeatRow.c.at)
+    )
+    return tuple(StandingLoop(part.removeprefix(_LOOP), at) for part, at in rows)

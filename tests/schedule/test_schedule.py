@@ -10,7 +10,7 @@ from datetime import timedelta
 import pytest
 
 from monitor.errors import StoreError
-from monitor.schedule import PollTimer, Repeater, SenderLoop
+from monitor.schedule import PollTimer, Repeater, SendingLoop
 
 SOON = timedelta(milliseconds=20)
 PATIENCE = 5.0
@@ -69,7 +69,7 @@ def test_one_source_is_never_polled_twice_at_a_time_and_a_stop_waits_for_it() ->
     assert not timer.stop(timedelta(milliseconds=50))
     finish.set()
     with timer._idle:
-        assert timer._idle.wait_for(lambda: timer._busy == 0, PATIENCE)
+        assert timer._idle.wait_for(lambda: not timer._busy, PATIENCE)
     assert at_once == [1]
 
 
@@ -90,7 +90,7 @@ def test_the_sender_goes_on_after_an_error_and_is_woken_before_its_pause_is_over
             if rounds == 1:
                 raise OSError("relay is away")
 
-        sender = SenderLoop(send, lambda: None)
+        sender = SendingLoop("sending", send)
         async with asyncio.timeout(PATIENCE):
             await sender.run(stop)
 
@@ -113,7 +113,7 @@ def test_what_keeps_going_wrong_is_a_line_once_and_its_end_another(caplog: pytes
             if error is not None:
                 raise error
 
-        sender = SenderLoop(send, lambda: None)
+        sender = SendingLoop("sending", send)
         async with asyncio.timeout(PATIENCE):
             await sender.run(stop)
 

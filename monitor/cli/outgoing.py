@@ -1,0 +1,146 @@
+"""The worker's loops that turn what is published into messages and send them.
+
+Each is on its own: sign-ups, fan-out, digests and notices, and every channel. One that stands still holds up
+no other. They meet in the database, and wake each other so that nothing waits for the next round.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import datetime, timedelta
+from types import TracebackType
+from typing import Any, Self
+
+from sqlalchemy import Engine
+
+from monitor import app
+from monitor.app import Components
+from monitor.channels import Channel
+from monitor.domain import Envelope
+from monitor.outbox import fan_out
+from monitor.schedule import Repeater, SendingLoop
+from monitor.storage.engine import Commits, reading, sqlite_path
+from monitor.storage.people import signups
+
+LOOK_EVERY = timedelta(seconds=1)
+"""How often the worker looks for sign-ups that the site has taken: a confirmation leaves within 2 s."""
+FAN_OUT_EVERY = timedelta(seconds=5)
+"""A publication of this process is fanned out at once, one of another process after this at the latest."""
+PERIODIC_EVERY = timedelta(seconds=15)
+"""How often it is looked for digests and notices that have become due."""
+
+
+class OutgoingLoops:
+    """The loops from a publication or a sign-up to the message that has left."""
+
+    def __init__(self, components: Components, watch: SignupWatch) -> None:
+        self._components, self._watch = components, watch
+        self.signups = Repeater("sign-ups", self._queue_signups, LOOK_EVERY)
+        self.fan_out = Repeater("fan-out", self._fan_out, FAN_OUT_EVERY)
+        self.periodic = Repeater("digests and notices", self._queue_periodic, PERIODIC_EVERY)
+        self.channels = tuple(
+            self._create_sending(name, TimedChannel(channel, components))
+            for name, channel in components.channels.items()
+        )
+
+    @property
+    def all(self) -> tuple[Repeater | SendingLoop, ...]:
+        return (self.signups, self.fan_out, self.periodic, *self.channels)
+
+    def wake(self) -> None:
+        """Look for sign-ups and for messages to send now. May be called from any thread."""
+        self.signups.wake()
+        self._wake_channels()
+
+    def _wake_channels(self) -> None:
+        for channel in self.channels:
+            channel.wake()
+
+    def _create_sending(self, name: str, channel: TimedChannel) -> SendingLoop:
+        async def send(stop: asyncio.Event) -> None:
+            await app.drain_channels(self._components, {name: channel}, stop=stop, counts_due=False)
+
+        return SendingLoop(f"sending by {name}", send, channel.waiting_since)
+
+    def _queue_signups(self) -> None:
+        if self._watch.is_any_pending() and app.queue_signups(self._components, self._components.clock()):
+            self._wake_channels()
+
+    def _fan_out(self) -> None:
+        components = self._components
+        if fan_out(components.engine, locate=components.locate, now=components.clock()):
+            self._wake_channels()
+
+    def _queue_periodic(self) -> None:
+        if app.queue_periodic(self._components, self._components.clock()):
+            self._wake_channels()
+
+
+class SignupWatch:
+    """Looks for sign-ups that the site, perhaps in another process, has taken; a context manager.
+
+    On SQLite a look costs one pragma while nobody has written.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._commits = Commits(engine) if sqlite_path(engine) is not None else None
+        self._seen: int | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self._commits is not None:
+            self._commits.close()
+
+    def is_any_pending(self) -> bool:
+        """Look once whether a sign-up waits. Raises StoreError."""
+        number = self._commits.number() if self._commits is not None else None
+        if number is not None and number == self._seen:
+            return False
+        with reading(self._engine) as conn:
+            pending = signups.any_pending(conn)
+        if not pending:
+            self._seen = number  # one that waits is looked at again, however deciding about it ends
+        return pending
+
+
+class TimedChannel:
+    """A channel that knows since when its server owes an answer to the oldest message under way."""
+
+    def __init__(self, channel: Channel, components: Components) -> None:
+        self._channel, self._clock = channel, components.clock
+        self._begun: dict[object, datetime] = {}
+
+    def waiting_since(self) -> datetime | None:
+        """When the oldest message under way was handed over; None: none is."""
+        return min(self._begun.copy().values(), default=None)
+
+    @property
+    def name(self) -> str:
+        return self._channel.name
+
+    @property
+    def concurrency(self) -> int:
+        return self._channel.concurrency
+
+    def lane(self, address: str) -> str:
+        return self._channel.lane(address)
+
+    async def send(self, message: Any, envelope: Envelope) -> None:
+        mark = object()
+        self._begun[mark] = self._clock()
+        try:
+            await self._channel.send(message, envelope)
+        finally:
+            del self._begun[mark]
+
+    async def __aenter__(self) -> Self:
+        await self._channel.__aenter__()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._channel.__aexit__(kind, error, trace)
