@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from monitor.parser import ParserProcess
     from monitor.places import Gazetteer
     from monitor.polling import PolledSource
+    from monitor.record.data.data_files import DataFiles
     from monitor.record.log_key import LogKey
     from monitor.storage.lists.coverage import Coverage
     from monitor.subscribers import Tombstones
@@ -285,6 +286,21 @@ class Components:
         return Coverage(self.engine, self.settings.watched, self.locate)
 
     @cached_property
+    def data_files(self) -> DataFiles:
+        """The data files of the record, kept in the data folder."""
+        from monitor.record.data.data_files import DataFiles, DataTerms
+
+        site = self.settings.site
+        return DataFiles(
+            engine=self.engine,
+            sources=self.settings.watched_infos,
+            locate=self.coverage.placement,
+            gazetteer=self.gazetteer,
+            terms=DataTerms(name=site.name, url=site.public_url or "", licence=site.data_licence),
+            folder=self.settings.data.folder / "public",
+        )
+
+    @cached_property
     def channels(self) -> dict[str, Channel]:
         """The configured channels by name, not connected yet. Raises ConfigError."""
         return open_channels(self.settings, self.clock)
@@ -451,6 +467,17 @@ def forget_copies(components: Components, now: datetime) -> int:
 
     kept, folder = components.settings.site.backups_kept, components.settings.data.folder
     return 0 if kept is None else migrate.forget_copies(components.engine, folder, now - kept)
+
+
+def dump_record(components: Components) -> None:
+    """Make the day's dump of the public record, unless it is there. An error is logged."""
+    from monitor.record.data.dump import make_dump
+
+    files = components.data_files
+    try:
+        make_dump(files, files.folder / "dump", components.clock())
+    except OSError as error:
+        log.error("the dump of the record could not be made: %s: check the data folder", error.strerror)
 
 
 def queue_signups(components: Components, now: datetime) -> int:

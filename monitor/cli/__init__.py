@@ -57,6 +57,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "evidence": ("evidence", "Write a file that proves a change or a day to anybody, offline."),
     "verify": ("evidence", "Check an evidence bundle, or a head of the record from a mail."),
     "redact": ("evidence", "Remove the bytes of a publication; its hash stays in the record."),
+    "export": ("data_export", "Write the data files of the record to a folder, as the site serves them."),
     "vacuum": ("evidence", "Store old publications by difference and return the space."),
     "backup": ("backups", "Copy the database to a folder, beside a running service."),
     "restore": ("backups", "Replace the database by a backup."),

@@ -36,6 +36,7 @@ log = logging.getLogger(__name__)
 
 CHECKPOINT_EVERY = timedelta(minutes=5)
 NOTIFY_EVERY = timedelta(minutes=1)
+DUMP_LOOK_EVERY = timedelta(hours=1)
 BEAT = timedelta(seconds=20)
 STANDS_STILL_AFTER = timedelta(minutes=2)
 """What a loop does takes seconds, and a mail server answers within a minute; `monitor status` names what
@@ -66,6 +67,7 @@ def serve(settings: Settings, *, with_site: bool) -> bool:
         if with_site:
             closing.enter_context(serve_site(components, outgoing.wake, talking))
         loops: list[Repeater | SendingLoop] = [*outgoing.all, recorder]
+        loops.append(Repeater("dumps of the record", partial(app.dump_record, components), DUMP_LOOK_EVERY))
         if (notifier := components.open_notifier()) is not None:
             loops.append(Repeater("notices to the operator", partial(_notify, notifier), NOTIFY_EVERY))
         if (listen := settings.operator.metrics_at) is not None:

@@ -9,7 +9,21 @@ from typing import TYPE_CHECKING
 from anyio.to_thread import current_default_thread_limiter
 from fastapi import APIRouter, FastAPI, Request
 
-from monitor.web import about, agencies, feeds, home, maps, numbers, places, probes, record_log, timeline
+from monitor.web import (
+    about,
+    agencies,
+    api_v1,
+    data_pages,
+    feeds,
+    home,
+    maps,
+    numbers,
+    places,
+    probes,
+    record_log,
+    timeline,
+)
+from monitor.web.api_answers import RequestLimit
 from monitor.web.charts import ChartCache, GapHistory
 from monitor.web.context import Site
 from monitor.web.error_pages import answer_errors
@@ -24,6 +38,10 @@ from monitor.web.pages import Templates
 if TYPE_CHECKING:
     from fastapi.telemetry import TelemetryConfig  # older versions have none, and need none
 
+_ROOMS = (
+    *(home, maps, numbers, places, agencies, timeline, feeds, about, probes, record_log),
+    *(api_v1, data_pages),
+)
 THREADS = 4
 """Worker threads of the site. Rendering is bound by the processor, so with forty threads they and the event
 loop mostly wait for each other (``benchmarks/signup.py``).
@@ -67,13 +85,11 @@ def create_app(
     app.state.map_cache = MapCache(site)
     app.state.numbers_cache = NumbersCache(site, app.state.map_cache)
     app.state.map_images = MapImages()
+    app.state.request_limit = RequestLimit(site.clock)
     app.state.held_changes = HeldChanges(site.sources, site.coverage)
     for router in (
         *routers,
-        *(
-            room.router
-            for room in (home, maps, numbers, places, agencies, timeline, feeds, about, probes, record_log)
-        ),
+        *(room.router for room in _ROOMS),
     ):
         app.include_router(router)
     answer_errors(app)

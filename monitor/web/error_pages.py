@@ -9,7 +9,9 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
 from monitor.errors import StoreError
+from monitor.web.api_answers import ProblemError, answer_problem
 from monitor.web.pages import render_page
+from monitor.web.policies import is_open
 
 log = logging.getLogger(__name__)
 
@@ -24,11 +26,17 @@ def answer_errors(app: FastAPI) -> None:
 
 def missing(request: Request) -> Response:
     """The page for an address that leads nowhere."""
+    if is_open(request.scope["path"]):
+        return answer_problem(404, "Not found", "There is nothing at this address; see /data and /api.")
     return render_page(request, "error.html", status=404, private=True, what="missing")
 
 
 def _refused(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
+    if is_open(request.scope["path"]):
+        title = error.title if isinstance(error, ProblemError) else str(error.detail)
+        detail = str(error.detail) if isinstance(error, ProblemError) else "See /data and /api."
+        return answer_problem(error.status_code, title, detail, error.headers)
     what = {404: "missing", 405: "method"}.get(error.status_code, "refused")
     answer = render_page(request, "error.html", status=error.status_code, private=True, what=what)
     for name, value in (error.headers or {}).items():
@@ -36,16 +44,24 @@ def _refused(request: Request, error: Exception) -> Response:
     return answer
 
 
-def _not_understood(request: Request, _: Exception) -> Response:
+def _not_understood(request: Request, error: Exception) -> Response:
     """The framework's own answer would hold what was typed."""
+    if is_open(request.scope["path"]):
+        assert isinstance(error, RequestValidationError)
+        names = ", ".join(dict.fromkeys(str(each["loc"][-1]) for each in error.errors()))
+        return answer_problem(422, "Not valid", f"Look at {names}. See /api/v1/openapi.json.")
     return render_page(request, "error.html", status=400, private=True, what="refused")
 
 
 def _broken(request: Request, _: Exception) -> Response:
     """Our own mistake; the framework raises it again behind this, for the log."""
+    if is_open(request.scope["path"]):
+        return answer_problem(500, "Our error", "This is an error of the program. Try again later.")
     return render_page(request, "error.html", status=500, private=True, what="broken")
 
 
 def _without_database(request: Request, error: Exception) -> Response:
     log.error("a page could not be given: %s", error)
+    if is_open(request.scope["path"]):
+        return answer_problem(503, "No database", "Try again in a minute.", {"Retry-After": "60"})
     return render_page(request, "error.html", status=503, private=True, what="database")

@@ -1,21 +1,26 @@
-"""Atom feeds (RFC 4287) of everything, of a state, of ZIPs: one entry per change, the same entry in every
-feed that it is in.
+"""Feeds (Atom, RFC 4287, and JSON Feed 1.1) of everything, of a state, of ZIPs: one entry per change, the
+same entry in every feed that it is in.
 """
 
 from __future__ import annotations
 
-import hashlib
+from collections.abc import Mapping
+from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
+from monitor.record.data.describe import format_time
+from monitor.record.data.encoders import dump_json
 from monitor.states import STATES
 from monitor.storage.engine import reading
 from monitor.storage.lists import page_queries as store
 from monitor.storage.lists.changes import StoredChange
+from monitor.web.api_answers import answer_bytes, load_head_header
+from monitor.web.context import Site
 from monitor.web.error_pages import missing
 from monitor.web.pages import Templates, get, language_of, site_of
 from monitor.web.places import read_zips, states_of, zip_path
-from monitor.web.record_log import load_head_header
+from monitor.web.presenters import Presenter
 
 router = APIRouter()
 
@@ -23,12 +28,14 @@ _ENTRIES = 50
 _MOST = 500  # of one changeset: a feed that ended within one would keep its rest from every reader
 
 
+@get(router, "/feed.json")
 @get(router, "/feed.atom")
 def everything(request: Request) -> Response:
     """The newest changes of all lists."""
     return _feed(request, "/", places=(), within=(), what=None)
 
 
+@get(router, "/state/{state}/feed.json")
 @get(router, "/state/{state}/feed.atom")
 def state_feed(request: Request, state: str) -> Response:
     """The newest changes in a state."""
@@ -38,6 +45,7 @@ def state_feed(request: Request, state: str) -> Response:
     return _feed(request, f"/state/{code}", places=(code,), within=(), what=STATES[code])
 
 
+@get(router, "/zip/{zips}/feed.json")
 @get(router, "/zip/{zips}/feed.atom")
 def zip_feed(request: Request, zips: str) -> Response:
     """The newest changes that concern these ZIPs, those of agencies of the whole state among them."""
@@ -63,21 +71,47 @@ def _feed(
             filter(None, (store.first_read(conn, name) for name in site.sources)), default=site.clock()
         )
         head = load_head_header(conn)
-    body = templates.render(
-        language,
-        "feed.atom",
-        page=page,
-        address="/feed.atom" if page == "/" else f"{page}/feed.atom",
-        what=what,
-        rows=rows,
-        updated=_updated(rows[0]) if rows else began,
-    ).encode()
-    tag = f'"{hashlib.sha256(body).hexdigest()[:20]}"'
-    headers = {"ETag": tag, "Vary": "Accept-Language, Cookie", "Content-Language": language} | head
-    asked = {each.strip().removeprefix("W/") for each in request.headers.get("if-none-match", "").split(",")}
-    if tag in asked:
-        return Response(status_code=304, headers=headers)
-    return Response(body, media_type="application/atom+xml; charset=utf-8", headers=headers)
+    as_json = request.scope["path"].endswith(".json")
+    folder = "" if page == "/" else page
+    context = {
+        "page": page,
+        "address": f"{folder}/feed.json" if as_json else f"{folder}/feed.atom",
+        "what": what,
+        "rows": rows,
+        "updated": _updated(rows[0]) if rows else began,
+    }
+    if as_json:
+        body = _encode_json(Presenter(site, language), site, language, context)
+    else:
+        body = templates.render(language, "feed.atom", **context).encode()
+    headers = {"Vary": "Accept-Language, Cookie", "Content-Language": language} | head
+    media_type = "application/feed+json" if as_json else "application/atom+xml; charset=utf-8"
+    return answer_bytes(request, body, media_type, headers)
+
+
+def _encode_json(words: Presenter, site: Site, language: str, context: Mapping[str, Any]) -> bytes:
+    """The same entries as JSON Feed 1.1 (https://www.jsonfeed.org/version/1.1/)."""
+    what = context["what"]
+    items = [
+        {
+            "id": site.public(f"/changes/{line.changeset}#c{line.id}"),
+            "url": site.public(f"/changes/{line.changeset}#c{line.id}"),
+            "title": line.headline,
+            "content_text": " ".join((line.sentence, line.interval, *line.facts)),
+            "date_published": format_time(line.at),
+            "tags": [each for each in (line.source, line.code) if each],
+        }
+        for line in words.lines(context["rows"])
+    ]
+    feed = {
+        "version": "https://jsonfeed.org/version/1.1",
+        "title": f"{site.name}: {what}" if what else site.name,
+        "home_page_url": site.public(context["page"]),
+        "feed_url": site.public(context["address"]),
+        "language": language,
+        "items": items,
+    }
+    return dump_json(feed) + b"\n"
 
 
 def _updated(row: StoredChange) -> object:

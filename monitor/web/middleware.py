@@ -8,8 +8,10 @@ from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
-from starlette.responses import PlainTextResponse
+from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from monitor.web.policies import FILE_HEADERS, OPEN_HEADERS, PREFLIGHT, is_file, is_open
 
 LARGEST_BODY = 1024 * 1024
 """Bytes of a request's body: a form has a few hundred, a bounced mail up to this many."""
@@ -49,11 +51,11 @@ class SiteMiddleware:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        headers = Headers(scope=scope)
+        headers, path = Headers(scope=scope), scope["path"]
 
         async def protected_send(message: Message) -> None:
             if message["type"] == "http.response.start":
-                self._protect(message)
+                self._protect(message, path)
             await send(message)
 
         if _host(headers.get("host", "")) not in self._hosts:
@@ -63,13 +65,20 @@ class SiteMiddleware:
         if _is_too_long(headers.get("content-length", "0")):
             await PlainTextResponse("Too much was sent.\n", 413)(scope, receive, protected_send)
             return
+        if scope["method"] == "OPTIONS" and is_open(path):
+            await Response(status_code=204, headers=PREFLIGHT)(scope, receive, protected_send)
+            return
         await self._app(scope, _limit_body(receive), protected_send)
 
-    def _protect(self, message: MutableMapping[str, Any]) -> None:
+    def _protect(self, message: MutableMapping[str, Any], path: str) -> None:
         headers = MutableHeaders(scope=message)
         framed = "frame-ancestors 'none'" not in headers.get(
             "content-security-policy", "frame-ancestors 'none'"
         )
+        if is_open(path):
+            headers.update(OPEN_HEADERS)
+        if is_file(path):
+            headers.update(FILE_HEADERS)
         for name, value in self._headers.items():
             # The older header knows no list of origins: a page that may be framed has the policy only.
             if not (framed and name == "X-Frame-Options"):

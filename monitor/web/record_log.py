@@ -7,9 +7,7 @@ Everybody may read it from anywhere. Nothing in it is about a subscriber.
 from __future__ import annotations
 
 from fastapi import APIRouter, Request, Response
-from sqlalchemy.engine import Connection
 
-from monitor.record.checkpoint import read_checkpoint
 from monitor.record.log import read_tile
 from monitor.record.tiles import WIDTH, parse_tile_path
 from monitor.storage.engine import reading
@@ -18,17 +16,7 @@ from monitor.web.pages import get, site_of
 
 router = APIRouter()
 
-_OPEN = {"Access-Control-Allow-Origin": "*", "Cross-Origin-Resource-Policy": "cross-origin"}
 _FOREVER = {"Cache-Control": "public, max-age=31536000, immutable"}
-
-
-def load_head_header(conn: Connection) -> dict[str, str]:
-    """The head of the record as a header of an answer, so that others keep it; empty before it was signed.
-
-    Not in the body: that keeps its ETag while nothing but the record grows.
-    """
-    note = log_rows.load_checkpoint(conn)
-    return {} if note is None else {"Record-Head": read_checkpoint(note).head}
 
 
 @get(router, "/log/checkpoint")
@@ -59,12 +47,12 @@ def tile(request: Request, path: str) -> Response:
     if content is None:
         return _missing()
     kept = _FOREVER if width == WIDTH else {}
-    return Response(content, media_type="application/octet-stream", headers=_OPEN | kept)
+    return Response(content, media_type="application/octet-stream", headers=kept)
 
 
 def _text(content: str) -> Response:
-    return Response(content, media_type="text/plain; charset=utf-8", headers=_OPEN)
+    return Response(content, media_type="text/plain; charset=utf-8")
 
 
 def _missing() -> Response:
-    return Response("not in the record\n", 404, media_type="text/plain; charset=utf-8", headers=_OPEN)
+    return Response("not in the record\n", 404, media_type="text/plain; charset=utf-8")

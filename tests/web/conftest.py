@@ -62,7 +62,7 @@ def _running(told: tuple[Path, datetime], client: httpx.Client) -> Iterator[Runn
     path, ended = told
     engine = db.connect(f"sqlite:///{path}")
     clock = Clock(ended)
-    with served(create_app(site(engine, clock))) as address:
+    with served(create_app(site(engine, clock, folder=path.parent / "public"))) as address:
         yield Running(address, clock, engine, ended, client)
     engine.dispose()
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import csv
 from datetime import UTC, date, datetime, timedelta
 from io import StringIO
+from pathlib import Path
 
 from sqlalchemy.engine import Engine
 
@@ -18,6 +19,7 @@ from monitor.fetch import Fetcher, Target
 from monitor.outbox import fan_out
 from monitor.places import load
 from monitor.polling import PolledSource, poll
+from monitor.record.data.data_files import DataFiles, DataTerms
 from monitor.sources import ColumnMap, ParseOptions
 from monitor.storage.engine import reading
 from monitor.storage.lists import changes
@@ -185,22 +187,41 @@ class Clock:
         return self.now
 
 
-def site(engine: Engine, clock: Clock, public_url: str = "https://watch.example") -> Site:
+SOURCES = {
+    SOURCE: SourceInfo(
+        name=SOURCE,
+        titles={"en": "The camera list"},
+        publisher="Camera Co",
+        official_url="https://publisher.example/list",
+        every=HOUR,
+        meanings=MEANINGS,
+    )
+}
+
+
+def data_files(engine: Engine, coverage: Coverage, folder: Path, public_url: str = "") -> DataFiles:
+    """The data files of the story's list."""
+    return DataFiles(
+        engine=engine,
+        sources=SOURCES,
+        locate=coverage.placement,
+        gazetteer=load(),
+        terms=DataTerms(name="Watch", url=public_url, licence="CC-BY-4.0"),
+        folder=folder,
+    )
+
+
+def site(
+    engine: Engine, clock: Clock, public_url: str = "https://watch.example", folder: Path | None = None
+) -> Site:
     """The site on a told story."""
+    coverage = Coverage(engine, [SOURCE], locate)
     return Site(
         engine=engine,
-        sources={
-            SOURCE: SourceInfo(
-                name=SOURCE,
-                titles={"en": "The camera list"},
-                publisher="Camera Co",
-                official_url="https://publisher.example/list",
-                every=HOUR,
-                meanings=MEANINGS,
-            )
-        },
+        sources=SOURCES,
         gazetteer=load(),
-        coverage=Coverage(engine, [SOURCE], locate),
+        coverage=coverage,
+        data_files=None if folder is None else data_files(engine, coverage, folder, public_url),
         clock=clock,
         public_url=public_url,
         name="Watch",

@@ -64,7 +64,7 @@ def standing(conn: Connection, source: str | None = None) -> tuple[StoredChange,
     """What stands against the baseline of a source, or of all, oldest first: pending, held, and what a person
     rejected.
     """
-    query = _select().where(tables.ChangeRow.c.state.in_([state.value for state in OPEN]))
+    query = select_changes().where(tables.ChangeRow.c.state.in_([state.value for state in OPEN]))
     if source is not None:
         query = query.where(tables.ChangeRow.c.source == source)
     return _rows(conn, query.order_by(tables.ChangeRow.c.id))
@@ -72,7 +72,7 @@ def standing(conn: Connection, source: str | None = None) -> tuple[StoredChange,
 
 def by_ids(conn: Connection, ids: Sequence[int]) -> tuple[StoredChange, ...]:
     """Changes by id, in whatever state; unknown ids are missing in the answer."""
-    return _rows(conn, _select().where(tables.ChangeRow.c.id.in_(ids)).order_by(tables.ChangeRow.c.id))
+    return _rows(conn, select_changes().where(tables.ChangeRow.c.id.in_(ids)).order_by(tables.ChangeRow.c.id))
 
 
 def released(conn: Connection, source: str, since: datetime) -> tuple[Released, ...]:
@@ -82,7 +82,7 @@ def released(conn: Connection, source: str, since: datetime) -> tuple[Released, 
     """
     rows = _rows(
         conn,
-        _select()
+        select_changes()
         .where(
             tables.ChangeRow.c.source == source,
             tables.ChangeRow.c.state == State.PUBLISHED.value,
@@ -107,7 +107,7 @@ def published(
     ``within`` is the state of a ZIP ``place``: what concerns the whole state concerns the ZIP too. A change
     has no place before it is fanned out.
     """
-    query = _select().where(tables.ChangeRow.c.state == State.PUBLISHED.value)
+    query = select_changes().where(tables.ChangeRow.c.state == State.PUBLISHED.value)
     if source is not None:
         query = query.where(tables.ChangeRow.c.source == source)
     if since is not None:
@@ -163,7 +163,8 @@ def last_changeset(conn: Connection, source: str) -> int | None:
     return newest
 
 
-def _select() -> sa.Select[Any]:
+def select_changes() -> sa.Select[Any]:
+    """A query of changes with every column that `to_change` reads."""
     table = tables.ChangeRow.c
     return sa.select(
         *CHANGE,
@@ -175,10 +176,11 @@ def _select() -> sa.Select[Any]:
 
 
 def _rows(conn: Connection, query: sa.Select[Any]) -> tuple[StoredChange, ...]:
-    return tuple(_row(row) for row in conn.execute(query))
+    return tuple(to_change(row) for row in conn.execute(query))
 
 
-def _row(row: Any) -> StoredChange:
+def to_change(row: Any) -> StoredChange:
+    """The change in a row of `select_changes`."""
     return StoredChange(
         id=row.id,
         source=row.source,

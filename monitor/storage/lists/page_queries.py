@@ -138,6 +138,14 @@ def listed_at(conn: Connection, source: str, at: datetime) -> tuple[tuple[str, L
     return tuple((row.agency, _listing(row)) for row in rows)
 
 
+def changeset_numbers(conn: Connection, rows: Collection[StoredChange]) -> dict[int | None, int]:
+    """The baseline numbers of the changesets of these changes, by changeset."""
+    changeset = tables.ChangesetRow.c
+    ids = {row.changeset for row in rows if row.changeset is not None}
+    found = conn.execute(sa.select(changeset.id, changeset.number).where(changeset.id.in_(ids)))
+    return {row.id: row.number for row in found}
+
+
 def first_read(conn: Connection, source: str) -> datetime | None:
     """When a source was first read: what was on it then may have been there for long."""
     earliest: datetime | None = conn.scalar(

@@ -1,0 +1,52 @@
+"""The command ``export``: the data files of the record, without a site."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import click
+
+from monitor.cli import Session, command, emit
+
+
+@command(short_help="Write the data files of the record to a folder, as the site serves them.")
+@click.argument("folder", type=click.Path(path_type=Path, file_okay=False))
+@click.option("--source", "names", multiple=True, metavar="NAME", help="Only this list; may be repeated.")
+@click.option("--dump", is_flag=True, help="Also write dump.tar.zst: everything, with all publications.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a file: path, bytes, sha256.")
+def export(session: Session, folder: Path, names: tuple[str, ...], dump: bool, as_json: bool) -> None:
+    """Write to FOLDER what the site serves below /data: for each list agencies, versions, changes and polls
+    as CSV, JSON, NDJSON and GeoJSON, datapackage.json, and record.sqlite with the tables of all lists. The
+    files are the same bytes as the site's. Nothing in them is about a subscriber.
+    """
+    from monitor.record.data.data_files import DATABASE, PACKAGE
+    from monitor.record.data.dump import write_dump
+
+    files = session.components.data_files
+    for name in names:
+        session.settings.source(name)
+
+    def report(path: Path, size: int, sha256: str) -> None:
+        if as_json:
+            emit({"path": str(path), "bytes": size, "sha256": sha256})
+        else:
+            click.echo(f"{size:>12,}  {path}")
+
+    for source in names or files.sources:
+        (folder / source).mkdir(parents=True, exist_ok=True)
+        described, built = files.build_package(source)
+        for file in built.values():
+            path = folder / source / file.name
+            shutil.copyfile(file.path, path)
+            report(path, file.size, file.sha256)
+        (folder / source / PACKAGE).write_bytes(described)
+        click.echo(f"{len(described):>12,}  {folder / source / PACKAGE}", err=as_json)
+    if not names:
+        database = files.build_database()
+        shutil.copyfile(database.path, folder / DATABASE)
+        report(folder / DATABASE, database.size, database.sha256)
+    if dump:
+        with (folder / "dump.tar.zst").open("wb") as target:
+            write_dump(target, files)
+        click.echo(f"{(folder / 'dump.tar.zst').stat().st_size:>12,}  {folder / 'dump.tar.zst'}", err=as_json)

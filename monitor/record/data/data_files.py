@@ -1,0 +1,243 @@
+"""The files of the record, each built once for a state of its list and kept on disk.
+
+A file is whole or it is not there: it is written beside its place and then renamed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import tempfile
+import threading
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO
+
+from sqlalchemy.engine import Connection, Engine
+
+from monitor import __version__
+from monitor.domain import SourceInfo
+from monitor.places import Gazetteer
+from monitor.record.data import data_package, record_database
+from monitor.record.data.describe import Locate, Record, format_time, iterate_table
+from monitor.record.data.encoders import encode_csv, encode_geojson, encode_json, encode_ndjson
+from monitor.storage.engine import reading
+from monitor.storage.lists import baseline, record_rows
+
+SCHEMA = 1
+"""The version of the files' fields; it is in the name of every kept file."""
+
+FILES: dict[str, tuple[str, str]] = {
+    "agencies.csv": ("agencies", "text/csv; charset=utf-8"),
+    "agencies.json": ("agencies", "application/json"),
+    "agencies.geojson": ("agencies", "application/geo+json"),
+    "versions.csv": ("versions", "text/csv; charset=utf-8"),
+    "changes.csv": ("changes", "text/csv; charset=utf-8"),
+    "changes.ndjson": ("changes", "application/x-ndjson"),
+    "polls.csv": ("polls", "text/csv; charset=utf-8"),
+}
+"""The files of each list: the table that each has, and its media type."""
+
+PACKAGE = "datapackage.json"
+DATABASE = "record.sqlite"
+_PAST_KEPT = 64  # files of past moments of one list that stay on disk
+_KEPT = re.compile(r"(?P<key>[^~]+)~(?P<hash>[0-9a-f]{64})~(?P<name>[^~]+)")
+
+
+@dataclass(frozen=True, slots=True)
+class DataFile:
+    """A file on disk: complete, of this size in bytes, with this SHA-256."""
+
+    path: Path
+    name: str
+    media_type: str
+    size: int
+    sha256: str
+
+    @property
+    def etag(self) -> str:
+        return f'"{self.sha256[:32]}"'
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DataTerms:
+    """Who publishes the data and under which terms; ``url`` is the site's address, "" without one."""
+
+    name: str
+    url: str
+    licence: str
+
+
+@dataclass(slots=True, kw_only=True)
+class DataFiles:
+    """Builds and keeps the files. Thread-safe; several processes may share the folder."""
+
+    engine: Engine
+    sources: Mapping[str, SourceInfo]
+    locate: Locate
+    gazetteer: Gazetteer
+    terms: DataTerms
+    folder: Path
+    _locks: defaultdict[tuple[str, str], threading.Lock] = field(
+        default_factory=lambda: defaultdict(threading.Lock), init=False
+    )
+
+    def build(self, source: str, name: str, number: int | None = None) -> DataFile:
+        """A file of a list as it is now, or of its agencies at a baseline number that changed it.
+
+        Raises KeyError for a name that is not in `FILES`, OSError where it cannot be written.
+        """
+        table, media_type = FILES[name]
+        past = number is not None
+        with self._locks[source, name]:
+            with reading(self.engine) as conn:
+                key = self._compute_key(conn, source, table, number)
+                folder = self.folder / source / ("past" if past else "now")
+                found = _find(folder, key, name, media_type)
+                if found is None:
+                    pieces = self._encode(conn, source, name, number)
+                    found = _write(folder, key, name, media_type, pieces)
+                    _forget(folder, name, _PAST_KEPT if past else 2)
+            return found
+
+    def build_package(self, source: str) -> tuple[bytes, dict[str, DataFile]]:
+        """``datapackage.json`` of a list, and the files that it describes."""
+        files = {name: self.build(source, name) for name in FILES}
+        described = data_package.describe_package(
+            self.sources[source],
+            self.terms.name,
+            self.terms.licence,
+            [
+                (file.name, FILES[file.name][0], file.media_type, file.size, file.sha256)
+                for file in files.values()
+            ],
+        )
+        return described, files
+
+    def build_database(self) -> DataFile:
+        """``record.sqlite``: the tables of all lists."""
+        with self._locks["", DATABASE], reading(self.engine) as conn:
+            states = [
+                (
+                    name,
+                    self._compute_key(conn, name, "agencies", None),
+                    record_rows.find_last_poll(conn, name),
+                )
+                for name in self.sources
+            ]
+            key = hashlib.sha256(repr(states).encode()).hexdigest()[:20]
+            found = _find(self.folder, key, DATABASE, record_database.MEDIA_TYPE)
+            if found is None:
+                _prepare_folder(self.folder)
+                path = self.folder / f".{DATABASE}-{os.getpid()}-{threading.get_ident()}"
+                record_database.write_database(path, conn, self.sources, self.locate, self.terms.licence)
+                found = _keep(path, self.folder, key, DATABASE, record_database.MEDIA_TYPE)
+                _forget(self.folder, DATABASE, 2)
+            return found
+
+    def select_agencies(
+        self, source: str, name: str, number: int | None, state: str | None, year: int | None
+    ) -> bytes:
+        """The agencies of one state, or with the publisher's date in one year, in the form of a file."""
+        with reading(self.engine) as conn:
+            records = (
+                record
+                for record in iterate_table(conn, source, "agencies", self.locate, number)
+                if (state is None or record["state"] == state)
+                and (year is None or (record["since"] or "").startswith(f"{year:04}-"))
+            )
+            return b"".join(self._encode_records(conn, source, name, number, records))
+
+    def find_point(self, record: Record) -> tuple[float, float] | None:
+        """Where to draw an agency: as published, else the middle of the ZIPs that it serves; None for one
+        that serves a whole state or could not be placed.
+        """
+        if record["latitude"] is not None:
+            return record["latitude"], record["longitude"]
+        areas = (self.gazetteer.zip(code) for code in record["zips"])
+        points = [area.point for area in areas if area is not None and area.point is not None]
+        if not points:
+            return None
+        north, east = (sum(point[axis] for point in points) / len(points) for axis in (0, 1))
+        return round(north, 4), round(east, 4)
+
+    def _compute_key(self, conn: Connection, source: str, table: str, number: int | None) -> str:
+        if table == "polls":
+            last = record_rows.find_last_poll(conn, source)
+            return f"{SCHEMA}-{last[0] if last else 0}"
+        if number is None:
+            number = baseline.believed(conn, source).number
+        # Places are worked out by the program and by the operator's corrections.
+        corrections = hashlib.sha256(repr(self.gazetteer.overrides).encode()).hexdigest()[:8]
+        return f"{SCHEMA}-{number}-{__version__}-{corrections}"
+
+    def _encode(self, conn: Connection, source: str, name: str, number: int | None) -> Iterator[bytes]:
+        records = iterate_table(conn, source, FILES[name][0], self.locate, number)
+        return self._encode_records(conn, source, name, number, records)
+
+    def _encode_records(
+        self, conn: Connection, source: str, name: str, number: int | None, records: Iterable[Record]
+    ) -> Iterator[bytes]:
+        table, suffix = FILES[name][0], name.rpartition(".")[2]
+        if suffix == "csv":
+            return encode_csv(table, records)
+        if suffix == "ndjson":
+            return encode_ndjson(records)
+        at_number, at = record_rows.find_move(conn, source) or (0, None)
+        if number is not None:
+            at_number, at = number, record_rows.find_move_time(conn, source, number)
+        head = {
+            "source": source,
+            "number": at_number,
+            "at": format_time(at),
+            "license": self.terms.licence,
+        }
+        if suffix == "geojson":
+            return encode_geojson(head, records, self.find_point)
+        return encode_json(head, table, records)
+
+
+def _write(folder: Path, key: str, name: str, media_type: str, pieces: Iterable[bytes]) -> DataFile:
+    _prepare_folder(folder)
+    descriptor, path = tempfile.mkstemp(prefix=".", dir=folder)
+    with os.fdopen(descriptor, "wb") as file:
+        _write_pieces(file, pieces)
+    return _keep(Path(path), folder, key, name, media_type)
+
+
+def _write_pieces(file: IO[bytes], pieces: Iterable[bytes]) -> None:
+    for piece in pieces:
+        file.write(piece)
+
+
+def _keep(path: Path, folder: Path, key: str, name: str, media_type: str) -> DataFile:
+    """Rename a written file to its place, under its hash."""
+    with path.open("rb") as file:
+        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+    kept = folder / f"{key}~{sha256}~{name}"
+    path.replace(kept)
+    return DataFile(kept, name, media_type, kept.stat().st_size, sha256)
+
+
+def _find(folder: Path, key: str, name: str, media_type: str) -> DataFile | None:
+    for path in folder.glob(f"{key}~*~{name}"):
+        parts = _KEPT.fullmatch(path.name)
+        if parts is not None:
+            return DataFile(path, name, media_type, path.stat().st_size, parts["hash"])
+    return None
+
+
+def _forget(folder: Path, name: str, most: int) -> None:
+    """Remove the oldest files of a name; a reader that has one open still reads it."""
+    paths = sorted(folder.glob(f"*~*~{name}"), key=lambda path: path.stat().st_mtime_ns, reverse=True)
+    for path in paths[most:]:
+        with suppress(FileNotFoundError):
+            path.unlink()
+
+
+def _prepare_folder(folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)

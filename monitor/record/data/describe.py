@@ -1,0 +1,132 @@
+"""Stored rows as records of the public data: plain values in the order of the models' fields."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy.engine import Connection
+
+from monitor.domain import Confidence, Listing, Placement
+from monitor.record.data.models import TABLES
+from monitor.storage.lists import record_rows
+from monitor.storage.lists.changes import StoredChange
+from monitor.storage.lists.record_rows import ListingVersion, PollRecordRow
+
+Locate = Callable[[str, Listing], Placement]
+"""Where a listing of a source is: (source's name, listing) to placement."""
+Record = dict[str, Any]
+
+
+def describe_listing(listing: Listing) -> Record:
+    """What the publisher says, as `ListingFields`."""
+    latitude, longitude = listing.point or (None, None)
+    return {
+        "name": listing.name,
+        "state": listing.state,
+        "state_text": listing.state_text,
+        "county": listing.county,
+        "city": listing.city,
+        "since": listing.since and listing.since.isoformat(),
+        "url": listing.url,
+        "documents": list(listing.documents),
+        "attributes": dict(listing.attributes),
+        "source_id": listing.source_id,
+        "latitude": latitude,
+        "longitude": longitude,
+    }
+
+
+def describe_agency(source: str, version: ListingVersion, locate: Locate) -> Record:
+    """An agency as `AgencyRecord`."""
+    placement = locate(source, version.listing)
+    zips = [place for place in placement.places if place.isdigit()]
+    serves = "state" if placement.statewide else "zips" if zips else "unknown"
+    return describe_listing(version.listing) | {
+        "source": source,
+        "agency": version.agency,
+        "version_number": version.from_number,
+        "version_at": format_time(version.from_at),
+        "serves": serves,
+        "confidence": Confidence(placement.confidence).value,
+        "zips": zips,
+    }
+
+
+def describe_version(source: str, version: ListingVersion) -> Record:
+    """A version as `VersionRecord`."""
+    return describe_listing(version.listing) | {
+        "source": source,
+        "agency": version.agency,
+        "from_number": version.from_number,
+        "to_number": version.to_number,
+        "from_at": format_time(version.from_at),
+        "to_at": format_time(version.to_at),
+    }
+
+
+def describe_change(row: StoredChange, number: int) -> Record:
+    """A published change as `ChangeRecord`."""
+    change, subject = row.change, row.change.subject
+    return {
+        "source": row.source,
+        "id": row.id,
+        "number": number,
+        "kind": change.kind.value,
+        "agency": row.agency,
+        "name": subject.name,
+        "state": subject.state,
+        "fields": list(change.fields),
+        "not_before": format_time(row.not_before),
+        "first_seen_at": format_time(row.first_seen_at),
+        "published_at": format_time(row.ended_at),
+        "was_held": row.was_held,
+        "before": None if change.before is None else describe_listing(change.before),
+        "after": None if change.after is None else describe_listing(change.after),
+    }
+
+
+def describe_poll(source: str, poll: PollRecordRow) -> Record:
+    """A poll as `PollRecord`."""
+    return {
+        "source": source,
+        "id": poll.id,
+        "at": format_time(poll.at),
+        "outcome": poll.outcome,
+        "status": poll.status,
+        "reason": poll.reason or None,
+        "url": poll.url,
+        "bytes": poll.size,
+        "sha256": poll.hash,
+        "leaf": poll.leaf,
+    }
+
+
+def iterate_table(
+    conn: Connection, source: str, table: str, locate: Locate, number: int | None = None
+) -> Iterator[Record]:
+    """The records of a table of a source, streamed; of agencies, those at baseline ``number`` (None: now)."""
+    found: Iterable[Record]
+    if table == "agencies":
+        move = (number,) if number is not None else record_rows.find_move(conn, source)
+        versions = record_rows.load_list(conn, source, move[0]) if move else ()
+        found = (describe_agency(source, version, locate) for version in versions)
+    elif table == "versions":
+        found = (describe_version(source, each) for each in record_rows.iterate_versions(conn, source))
+    elif table == "changes":
+        published = record_rows.iterate_published(conn, source)
+        found = (describe_change(each.row, each.number) for each in published)
+    else:
+        found = (describe_poll(source, each) for each in record_rows.iterate_polls(conn, source))
+    return (order_fields(table, record) for record in found)
+
+
+def order_fields(table: str, record: Record) -> Record:
+    """The record with its fields in the order of the table."""
+    return {name: record[name] for name in TABLES[table].model_fields}
+
+
+def format_time(at: datetime | None) -> str | None:
+    """A time as RFC 3339 text in UTC: 2026-03-01T12:00:00Z, with microseconds where it has them."""
+    return None if at is None else at.astimezone(UTC).isoformat().replace("+00:00", "Z")

@@ -1,0 +1,322 @@
+"""Reads for the public record: versions, published changes and polls in full, row by row, and the steps of a
+list from one baseline number to the next.
+
+Whole tables are streamed, so memory does not grow with them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import groupby
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from monitor.domain import Listing, State
+from monitor.storage.lists import tables
+from monitor.storage.lists.changes import StoredChange, select_changes, to_change
+from monitor.storage.lists.codec import listing_from_json
+from monitor.storage.lists.history import GOOD, UNCHANGED
+from monitor.storage.lists.tables import ChangesetRow, FetchRow, ListingVersionRow
+
+_BATCH = 500  # rows that are fetched at once
+_VERSION = ListingVersionRow.c
+
+
+@dataclass(frozen=True, slots=True)
+class ListingVersion:
+    """A listing while it read like this: from baseline number ``from_number`` up to, not including,
+    ``to_number``.
+    """
+
+    agency: str
+    listing: Listing
+    from_number: int
+    to_number: int | None
+    from_at: datetime
+    to_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class ListStep:
+    """What baseline number ``number`` did to one agency: its listing before and after, None where it is not
+    on the list.
+    """
+
+    number: int
+    at: datetime
+    agency: str
+    before: Listing | None
+    after: Listing | None
+
+
+@dataclass(frozen=True, slots=True)
+class PublishedChange:
+    """A published change, and the baseline number with which it was published."""
+
+    row: StoredChange
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class PollRecordRow:
+    """A poll. ``url`` and ``hash`` are filled in where the row keeps them by reference to the last good
+    poll. ``leaf`` is its entry in the log of the record.
+    """
+
+    id: int
+    at: datetime
+    outcome: str
+    status: int | None
+    reason: str
+    url: str | None
+    size: int | None
+    hash: str | None
+    leaf: int | None
+
+
+def iterate_versions(conn: Connection, source: str) -> Iterator[ListingVersion]:
+    """Every version of every listing of a source, in the order in which they began."""
+    query = _select_versions(source).order_by(_VERSION.id)
+    return map(_version, _stream(conn, query))
+
+
+def load_list(conn: Connection, source: str, number: int) -> tuple[ListingVersion, ...]:
+    """The list at a baseline number, sorted by name and key."""
+    rows = conn.execute(
+        _select_versions(source).where(
+            _VERSION.from_number <= number,
+            sa.or_(_VERSION.to_number.is_(None), _VERSION.to_number > number),
+        )
+    )
+    found = [_version(row) for row in rows]
+    return tuple(sorted(found, key=lambda each: (each.listing.name.casefold(), each.listing.key)))
+
+
+def load_version(conn: Connection, source: str, agency: str, number: int) -> ListingVersion | None:
+    """How an agency's listing read at a baseline number; None when it was not on the list."""
+    row = conn.execute(
+        _select_versions(source).where(
+            _VERSION.agency == agency,
+            _VERSION.from_number <= number,
+            sa.or_(_VERSION.to_number.is_(None), _VERSION.to_number > number),
+        )
+    ).first()
+    return None if row is None else _version(row)
+
+
+def load_agency_versions(conn: Connection, source: str, agency: str) -> tuple[ListingVersion, ...]:
+    """Every version of one agency's listing, oldest first."""
+    rows = conn.execute(
+        _select_versions(source).where(_VERSION.agency == agency).order_by(_VERSION.from_number, _VERSION.id)
+    )
+    return tuple(map(_version, rows))
+
+
+def find_move(conn: Connection, source: str, at: datetime | None = None) -> tuple[int, datetime] | None:
+    """The last baseline number that changed the list at a moment or before (None: until now), and its time;
+    None before the list was first read.
+    """
+    began = sa.select(sa.func.max(_VERSION.from_number), sa.func.max(_VERSION.from_at)).where(
+        _VERSION.source == source
+    )
+    ended = sa.select(sa.func.max(_VERSION.to_number), sa.func.max(_VERSION.to_at)).where(
+        _VERSION.source == source
+    )
+    if at is not None:
+        began, ended = began.where(_VERSION.from_at <= at), ended.where(_VERSION.to_at <= at)
+    moves = [tuple(row) for query in (began, ended) if (row := conn.execute(query).one())[0] is not None]
+    return max(moves) if moves else None
+
+
+def find_move_time(conn: Connection, source: str, number: int) -> datetime | None:
+    """When a baseline number changed the list; None if it did not."""
+    began = sa.select(_VERSION.from_at).where(_VERSION.source == source, _VERSION.from_number == number)
+    ended = sa.select(_VERSION.to_at).where(_VERSION.source == source, _VERSION.to_number == number)
+    found: datetime | None = conn.scalar(began.limit(1)) or conn.scalar(ended.limit(1))
+    return found
+
+
+def load_steps(conn: Connection, source: str, after: tuple[int, str], limit: int) -> tuple[ListStep, ...]:
+    """The next steps of a list behind a place in its history, in the order of (number, agency).
+
+    From ``(0, "")`` on, applied in order to an empty list, they give the list at every number.
+    """
+    number, agency = after
+    pairs = sa.union(
+        sa.select(_VERSION.from_number.label("number"), _VERSION.agency.label("agency")).where(
+            _VERSION.source == source, _VERSION.from_number >= number
+        ),
+        sa.select(_VERSION.to_number, _VERSION.agency).where(
+            _VERSION.source == source, _VERSION.to_number >= number
+        ),
+    ).subquery()
+    found = [
+        (row.number, row.agency)
+        for row in conn.execute(
+            sa.select(pairs.c.number, pairs.c.agency)
+            .where(sa.or_(pairs.c.number > number, pairs.c.agency > agency))
+            .order_by(pairs.c.number, pairs.c.agency)
+            .limit(limit)
+        )
+    ]
+    steps: list[ListStep] = []
+    for at_number, members in groupby(found, key=lambda pair: pair[0]):
+        steps += _load_steps_of(conn, source, at_number, [name for _, name in members])
+    return tuple(steps)
+
+
+def iterate_published(conn: Connection, source: str) -> Iterator[PublishedChange]:
+    """Every published change of a source, oldest first."""
+    query = _select_published().where(tables.ChangeRow.c.source == source).order_by(tables.ChangeRow.c.id)
+    return (PublishedChange(to_change(row), row.number) for row in _stream(conn, query))
+
+
+def load_published(
+    conn: Connection, source: str, first: int, last: int
+) -> dict[tuple[int, str], StoredChange]:
+    """The published changes with baseline numbers from ``first`` to ``last``, by number and agency."""
+    query = _select_published().where(
+        ChangesetRow.c.source == source, ChangesetRow.c.number >= first, ChangesetRow.c.number <= last
+    )
+    return {(row.number, row.agency): to_change(row) for row in conn.execute(query)}
+
+
+def iterate_polls(conn: Connection, source: str) -> Iterator[PollRecordRow]:
+    """Every poll of a source, oldest first."""
+    query = _select_polls(source).order_by(FetchRow.c.at, FetchRow.c.id)
+    return _fill_polls(_stream(conn, query), None, None)
+
+
+def load_polls_page(conn: Connection, source: str, after: int, limit: int) -> tuple[PollRecordRow, ...]:
+    """Polls with an id above ``after``, oldest first."""
+    columns = FetchRow.c
+    query = _select_polls(source).where(columns.id > after).order_by(columns.id).limit(limit)
+    good = conn.execute(
+        sa.select(columns.url, columns.hash)
+        .where(columns.source == source, columns.outcome == GOOD, columns.id <= after)
+        .order_by(columns.id.desc())
+        .limit(1)
+    ).first()
+    url, content = (good.url, good.hash) if good else (None, None)
+    return tuple(_fill_polls(conn.execute(query), url, content))
+
+
+def find_last_poll(conn: Connection, source: str) -> tuple[int, datetime] | None:
+    """The newest poll of a source: its id and time."""
+    row = conn.execute(
+        sa.select(FetchRow.c.id, FetchRow.c.at)
+        .where(FetchRow.c.source == source)
+        .order_by(FetchRow.c.at.desc(), FetchRow.c.id.desc())
+        .limit(1)
+    ).first()
+    return None if row is None else (row.id, row.at)
+
+
+def iterate_bodies(conn: Connection) -> Iterator[str]:
+    """The hashes of all stored bodies, sorted."""
+    return (
+        row.hash for row in _stream(conn, sa.select(tables.BodyRow.c.hash).order_by(tables.BodyRow.c.hash))
+    )
+
+
+def iterate_leaves(conn: Connection, size: int) -> Iterator[str]:
+    """The first ``size`` entries of the log, canonical JSON each."""
+    leaf = tables.LogLeafRow.c
+    query = sa.select(leaf.content).where(leaf.number < size).order_by(leaf.number)
+    return (row.content for row in _stream(conn, query))
+
+
+def _select_polls(source: str) -> sa.Select[Any]:
+    columns = FetchRow.c
+    return sa.select(
+        columns.id, columns.at, columns.outcome, columns.status, columns.reason, columns.url,
+        columns.bytes, columns.hash, columns.leaf,
+    ).where(columns.source == source)  # fmt: skip
+
+
+def _fill_polls(rows: Iterable[Any], url: str | None, content: str | None) -> Iterator[PollRecordRow]:
+    """Give unchanged polls the URL and the hash of the last good one, which stand there only once."""
+    for row in rows:
+        if row.outcome == GOOD:
+            url, content = row.url, row.hash
+        same = row.outcome == UNCHANGED
+        yield PollRecordRow(
+            id=row.id,
+            at=row.at,
+            outcome=row.outcome,
+            status=row.status,
+            reason=row.reason,
+            url=row.url or (url if same else None),
+            size=row.bytes,
+            hash=row.hash or (content if same else None),
+            leaf=row.leaf,
+        )
+
+
+def _load_steps_of(conn: Connection, source: str, number: int, agencies: list[str]) -> list[ListStep]:
+    rows = conn.execute(
+        _select_versions(source).where(
+            _VERSION.agency.in_(agencies),
+            sa.or_(_VERSION.from_number == number, _VERSION.to_number == number),
+        )
+    )
+    before: dict[str, ListingVersion] = {}
+    after: dict[str, ListingVersion] = {}
+    for version in map(_version, rows):
+        if version.to_number == number:
+            before[version.agency] = version
+        if version.from_number == number and version.to_number != number:
+            after[version.agency] = version
+    return [
+        ListStep(
+            number,
+            _moment(after.get(name), before.get(name)),
+            name,
+            old.listing if (old := before.get(name)) else None,
+            new.listing if (new := after.get(name)) else None,
+        )
+        for name in agencies
+    ]
+
+
+def _moment(began: ListingVersion | None, ended: ListingVersion | None) -> datetime:
+    at = began.from_at if began else ended.to_at if ended else None
+    assert at is not None
+    return at
+
+
+def _select_versions(source: str) -> sa.Select[Any]:
+    return sa.select(
+        _VERSION.key, _VERSION.agency, _VERSION.name, _VERSION.state, _VERSION.content,
+        _VERSION.from_number, _VERSION.to_number, _VERSION.from_at, _VERSION.to_at,
+    ).where(_VERSION.source == source)  # fmt: skip
+
+
+def _select_published() -> sa.Select[Any]:
+    change = tables.ChangeRow.c
+    return (
+        select_changes()
+        .add_columns(ChangesetRow.c.number)
+        .join(ChangesetRow, ChangesetRow.c.id == change.changeset_id)
+        .where(change.state == State.PUBLISHED.value)
+    )
+
+
+def _stream(conn: Connection, query: sa.Select[Any]) -> Iterator[Any]:
+    return iter(conn.execute(query.execution_options(yield_per=_BATCH)))
+
+
+def _version(row: Any) -> ListingVersion:
+    beside = {"key": row.key, "name": row.name} | ({"state": row.state} if row.state else {})
+    return ListingVersion(
+        row.agency,
+        listing_from_json({**row.content, **beside}),
+        row.from_number,
+        row.to_number,
+        row.from_at,
+        row.to_at,
+    )

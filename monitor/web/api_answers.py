@@ -1,0 +1,203 @@
+"""How the API and the data files answer: JSON with a strong ETag, problems (RFC 9457), cursors, and a limit
+for each network.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import threading
+from collections import Counter
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, time
+from email.utils import format_datetime, parsedate_to_datetime
+from ipaddress import ip_address, ip_network
+from typing import Any
+
+from fastapi import Request, Response
+from sqlalchemy.engine import Connection
+from starlette.exceptions import HTTPException
+
+from monitor.domain import SourceInfo
+from monitor.record.checkpoint import read_checkpoint
+from monitor.record.data.encoders import dump_json
+from monitor.storage.lists import log_rows, record_rows
+from monitor.web.context import Site
+from monitor.web.pages import site_of
+
+PER_MINUTE = 60
+"""Requests to the API a minute from one network. The files have no limit."""
+
+_MOST_NETWORKS = 20_000
+
+
+class ProblemError(HTTPException):
+    """A request that cannot be answered, with the way out; becomes ``application/problem+json``."""
+
+    def __init__(self, status: int, title: str, detail: str, headers: dict[str, str] | None = None) -> None:
+        super().__init__(status, detail, headers)
+        self.title = title
+
+
+class RequestLimit:
+    """Counts requests by network and minute. Thread-safe; addresses live for a minute, in memory only."""
+
+    def __init__(self, clock: Callable[[], datetime], most: int = PER_MINUTE) -> None:
+        self._clock, self._most = clock, most
+        self._lock = threading.Lock()
+        self._minute = 0
+        self._counts: Counter[str] = Counter()
+
+    def check(self, host: str) -> None:
+        """Count a request. Raises ProblemError (429) beyond the limit."""
+        now = self._clock().timestamp()
+        network = _network(host)
+        with self._lock:
+            if self._minute != (minute := int(now // 60)) or len(self._counts) > _MOST_NETWORKS:
+                self._minute = minute
+                self._counts.clear()
+            self._counts[network] += 1
+            count = self._counts[network]
+        if count > self._most:
+            raise ProblemError(
+                429,
+                "Too many requests",
+                f"At most {self._most} requests a minute. For everything at once take the files below /data: "
+                "they have no limit.",
+                {"Retry-After": str(60 - int(now % 60))},
+            )
+
+
+def answer_json(
+    request: Request, value: Mapping[str, Any], conn: Connection, headers: Mapping[str, str] | None = None
+) -> Response:
+    """Answer with JSON, or 304 for somebody who has it. ``next`` in it becomes a Link header too."""
+    body = dump_json(value) + b"\n"
+    sent = load_head_header(conn) | dict(headers or {})
+    if value.get("next"):
+        sent["Link"] = f'<{value["next"]}>; rel="next"'
+    return answer_bytes(request, body, "application/json", sent)
+
+
+def answer_bytes(
+    request: Request, body: bytes, media_type: str, headers: Mapping[str, str] | None = None
+) -> Response:
+    """Answer with bytes under an ETag of their own, or 304."""
+    tag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
+    sent = {"ETag": tag, **(headers or {})}
+    if is_known(request, tag):
+        return Response(status_code=304, headers=sent)
+    return Response(body, media_type=media_type, headers=sent)
+
+
+def is_known(request: Request, tag: str, modified: datetime | None = None) -> bool:
+    """Whether a conditional request names this content (RFC 9110, section 13.2.2)."""
+    if (given := request.headers.get("if-none-match")) is not None:
+        tags = {each.strip().removeprefix("W/") for each in given.split(",")}
+        return tag in tags or "*" in tags
+    since = request.headers.get("if-modified-since")
+    if since is None or modified is None:
+        return False
+    try:
+        return modified.replace(microsecond=0) <= parsedate_to_datetime(since)
+    except (TypeError, ValueError):
+        return False
+
+
+def answer_problem(
+    status: int, title: str, detail: str, headers: Mapping[str, str] | None = None
+) -> Response:
+    """An error as RFC 9457 wants it."""
+    value = {"type": "about:blank", "title": title, "status": status, "detail": detail}
+    return Response(
+        dump_json(value) + b"\n", status, media_type="application/problem+json", headers=dict(headers or {})
+    )
+
+
+def load_head_header(conn: Connection) -> dict[str, str]:
+    """The head of the record as a header of an answer, so that others keep it; empty before it was signed.
+
+    Not in the body: that keeps its ETag while nothing but the record grows.
+    """
+    note = log_rows.load_checkpoint(conn)
+    return {} if note is None else {"Record-Head": read_checkpoint(note).head}
+
+
+def format_http_date(at: datetime) -> str:
+    """A time for ``Last-Modified``."""
+    return format_datetime(at.astimezone(UTC).replace(microsecond=0), usegmt=True)
+
+
+def encode_cursor(*parts: int | str) -> str:
+    """A place in an answer of many pages, opaque to the client."""
+    return base64.urlsafe_b64encode(json.dumps(parts, ensure_ascii=False).encode()).decode().rstrip("=")
+
+
+def decode_cursor(text: str, *kinds: type) -> tuple[Any, ...]:
+    """The parts of a cursor of ours. Raises ProblemError (400) for any other text."""
+    try:
+        parts = json.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
+        if [type(part) for part in parts] == list(kinds) and all(
+            part < 2**62 for part in parts if isinstance(part, int)
+        ):
+            return tuple(parts)
+    except (ValueError, TypeError, UnicodeError):
+        pass
+    raise ProblemError(400, "Unknown cursor", "Take `next` from the answer before, as it stands there.")
+
+
+def read_source(site: Site, name: str | None) -> SourceInfo:
+    """The list that a request names; the only one there is, without a name. Raises ProblemError."""
+    names = ", ".join(site.sources)
+    if name is None and len(site.sources) == 1:
+        return next(iter(site.sources.values()))
+    if name is None:
+        raise ProblemError(400, "Which list?", f"Say ?source= and one of: {names}.")
+    if name not in site.sources:
+        raise ProblemError(404, "No such list", f"The lists are: {names}.")
+    return site.sources[name]
+
+
+def read_moment(text: str) -> datetime:
+    """A moment in an address: RFC 3339, or a day, which means its end (UTC). Raises ProblemError (400)."""
+    try:
+        if len(text) == 10:
+            day = datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC)
+            return datetime.combine(day, time.max, UTC)
+        at = datetime.fromisoformat(text.replace(" ", "+") if "+" not in text else text)
+        return at.astimezone(UTC) if at.tzinfo else at.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):
+        raise ProblemError(
+            400, "Not a time", "Write 2026-03-01 (the end of that day) or 2026-03-01T12:00:00Z."
+        ) from None
+
+
+def find_number(conn: Connection, source: str, at: datetime | None) -> tuple[int, datetime]:
+    """The state of a list at a moment: the last baseline number that changed it, and since when it stood.
+
+    Raises ProblemError (404) before the list was first read.
+    """
+    move = record_rows.find_move(conn, source, at)
+    if move is None:
+        raise ProblemError(404, "Nothing recorded", "This list had not been read then; leave ?at= away.")
+    return move
+
+
+def limit_requests(request: Request) -> None:
+    """Count a request to the API; a dependency of its routes."""
+    limit: RequestLimit = request.app.state.request_limit
+    limit.check(request.client.host if request.client else "")
+
+
+def absolute(request: Request, path: str) -> str:
+    """The public address of a path."""
+    return site_of(request).public(path)
+
+
+def _network(host: str) -> str:
+    try:
+        address = ip_address(host)
+    except ValueError:
+        return host
+    return str(ip_network(f"{address}/64", strict=False)) if address.version == 6 else host

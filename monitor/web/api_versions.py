@@ -1,0 +1,46 @@
+"""The changelog of the API, and the headers of addresses that will go: Deprecation (RFC 9745) and Sunset
+(RFC 8594).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time
+
+from monitor.web.api_answers import format_http_date
+
+VERSION = "1.0"
+
+
+@dataclass(frozen=True, slots=True)
+class ApiChangeEntry:
+    """Something that changed in the API. With ``sunset``, the address is deprecated from ``day`` on and is
+    switched off on that day; ``successor`` is the path to use instead.
+    """
+
+    day: date
+    text: str
+    address: str | None = None
+    sunset: date | None = None
+    successor: str | None = None
+
+
+CHANGELOG: tuple[ApiChangeEntry, ...] = (ApiChangeEntry(date(2026, 11, 28), "Version 1."),)
+"""What changed, newest first. An address is announced here at least a year before it goes."""
+
+
+def deprecation_headers(path: str, changelog: Iterable[ApiChangeEntry] = CHANGELOG) -> dict[str, str]:
+    """The headers of an address that will be switched off; empty for every other one."""
+    for entry in changelog:
+        if entry.sunset is not None and entry.address is not None and path.startswith(entry.address):
+            since = datetime.combine(entry.day, time(), UTC)
+            links = ['</api>; rel="deprecation"; type="text/html"']
+            if entry.successor is not None:
+                links.append(f'<{entry.successor}>; rel="successor-version"')
+            return {
+                "Deprecation": f"@{int(since.timestamp())}",
+                "Sunset": format_http_date(datetime.combine(entry.sunset, time(), UTC)),
+                "Link": ", ".join(links),
+            }
+    return {}

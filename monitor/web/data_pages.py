@@ -1,0 +1,207 @@
+"""The data of the record: a page for people, the files, and their descriptions for programs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import FileResponse
+
+from monitor.record.checkpoint import read_checkpoint
+from monitor.record.data import data_package, dump
+from monitor.record.data.data_files import DATABASE, FILES, PACKAGE, DataFile, DataFiles
+from monitor.record.data.encoders import dump_json
+from monitor.record.data.models import TABLES
+from monitor.states import STATES
+from monitor.storage.engine import reading
+from monitor.storage.lists import log_rows, record_rows
+from monitor.web.api_answers import (
+    ProblemError,
+    answer_bytes,
+    find_number,
+    format_http_date,
+    is_known,
+    load_head_header,
+    read_moment,
+    read_source,
+)
+from monitor.web.api_versions import CHANGELOG
+from monitor.web.context import Site
+from monitor.web.error_pages import missing
+from monitor.web.pages import get, render_page, site_of
+
+router = APIRouter()
+
+_JSON_LD = "application/ld+json"
+
+
+@dataclass(frozen=True, slots=True)
+class ListFiles:
+    """A list on the page of the data: its files, and the part of the address that they have in common."""
+
+    source: str
+    files: tuple[DataFile, ...]
+    number: int
+    at: datetime
+
+
+@get(router, "/data")
+def data_page(request: Request) -> Response:
+    """Show what can be downloaded, under which license, and how to cite and to check it."""
+    site = site_of(request)
+    files = site.data_files
+    if files is None:
+        return missing(request)
+    found = []
+    with reading(site.engine) as conn:
+        moves = {name: record_rows.find_move(conn, name) for name in site.sources}
+        note = log_rows.load_checkpoint(conn)
+    for name, move in moves.items():
+        if move is not None:
+            found.append(ListFiles(name, tuple(files.build_package(name)[1].values()), *move))
+    answer = render_page(
+        request,
+        "data.html",
+        found=found,
+        fields={table: list(model.model_fields) for table, model in TABLES.items()},
+        licence=data_package.LICENCES[files.terms.licence],
+        head=None if note is None else read_checkpoint(note).head,
+        dumps=[(path.name, path.stat().st_size) for path in dump.list_dumps(files.folder / "dump")],
+    )
+    answer.headers["Link"] = (
+        f'<{site.url("/data/dataset.jsonld")}>; rel="describedby"; type="{_JSON_LD}", '
+        f'<{site.url("/data/catalog.jsonld")}>; rel="describedby"; type="{_JSON_LD}"'
+    )
+    return answer
+
+
+@get(router, "/api")
+def api_page(request: Request) -> Response:
+    """Show how programs ask for the record."""
+    return render_page(
+        request, "api.html", changelog=CHANGELOG, source=next(iter(site_of(request).sources), "")
+    )
+
+
+@get(router, "/data/catalog.jsonld")
+def catalogue(request: Request) -> Response:
+    """All lists as a DCAT catalog."""
+    site, files = site_of(request), _files(request)
+    terms = files.terms
+    body = data_package.describe_catalogue(
+        site.sources,
+        terms.name,
+        terms.licence,
+        site.public("/data"),
+        {name: media_type for name, (_, media_type) in FILES.items()},
+    )
+    return answer_bytes(request, body, _JSON_LD)
+
+
+@get(router, "/data/dataset.jsonld")
+def dataset(request: Request) -> Response:
+    """The lists as schema.org datasets, for search engines."""
+    site, files = site_of(request), _files(request)
+    terms = files.terms
+    described = [
+        data_package.describe_dataset(
+            source,
+            terms.name,
+            terms.licence,
+            site.public("/data"),
+            [
+                (file.name, file.media_type, file.size)
+                for file in files.build_package(source.name)[1].values()
+            ],
+        )
+        for source in site.sources.values()
+    ]
+    return answer_bytes(
+        request, dump_json({"@context": "https://schema.org", "@graph": described}) + b"\n", _JSON_LD
+    )
+
+
+@get(router, f"/data/{DATABASE}")
+def database(request: Request) -> Response:
+    """The tables of all lists as a SQLite database."""
+    return _send(request, _files(request).build_database())
+
+
+@get(router, "/data/dump/{name}")
+def dump_file(request: Request, name: str) -> Response:
+    """A dump of everything: the newest one, or that of a day which is kept."""
+    files = _files(request)
+    kept = dump.list_dumps(files.folder / "dump")
+    if not kept:
+        raise ProblemError(
+            404, "No dump yet", "The service makes one each night; `monitor export` makes one now."
+        )
+    if name == "latest":
+        return _redirect(site_of(request), f"/data/dump/{kept[0].name}")
+    path = next((path for path in kept if path.name == name), None)
+    if path is None:
+        raise ProblemError(404, "Not kept", "Ask for /data/dump/latest.")
+    return FileResponse(path, media_type=dump.MEDIA_TYPE, filename=name)
+
+
+@get(router, "/data/{source}/{name}")
+def data_file(request: Request, source: str, name: str) -> Response:
+    """A file of a list: now, or its agencies at a moment, of one state, or that joined in one year."""
+    site, files = site_of(request), _files(request)
+    read_source(site, source)
+    if name == PACKAGE:
+        with reading(site.engine) as conn:
+            find_number(conn, source, None)
+            head = load_head_header(conn)
+        return answer_bytes(request, files.build_package(source)[0], "application/json", head)
+    if name not in FILES:
+        raise ProblemError(404, "No such file", f"The files are: {', '.join((*FILES, PACKAGE))}.")
+    at, state, year = (request.query_params.get(each) for each in ("at", "state", "joined"))
+    if FILES[name][0] != "agencies" and (at or state or year):
+        raise ProblemError(400, "Whole history", f"{name} is always whole: leave the parameters away.")
+    if state and state not in STATES:
+        raise ProblemError(400, "No such state", "Write the USPS code of a state, such as TX.")
+    if year and not (year.isascii() and year.isdecimal() and len(year) == 4):
+        raise ProblemError(400, "Not a year", "Write the year in four digits.")
+    number = moment = None
+    with reading(site.engine) as conn:
+        _, modified = find_number(conn, source, None)
+        if at:
+            number, moment = find_number(conn, source, read_moment(at))
+            modified = moment
+        head = load_head_header(conn)
+    if moment is not None and at != (exact := f"{moment.astimezone(UTC).isoformat().replace('+00:00', 'Z')}"):
+        # every moment between two changes is the same file, under one address
+        rest = "".join(f"&{key}={value}" for key, value in (("state", state), ("joined", year)) if value)
+        return _redirect(site, f"/data/{source}/{name}?at={exact}{rest}")
+    if state or year:
+        body = files.select_agencies(source, name, number, state or None, int(year) if year else None)
+        place = f"{source}{f'-{state}' if state else ''}{f'-joined-{year}' if year else ''}"
+        named = (
+            {"Content-Disposition": f'attachment; filename="{place}-{name}"'} if name.endswith("csv") else {}
+        )
+        return answer_bytes(request, body, FILES[name][1], head | named)
+    return _send(request, files.build(source, name, number), modified, head)
+
+
+def _files(request: Request) -> DataFiles:
+    files = site_of(request).data_files
+    if files is None:
+        raise ProblemError(404, "No data files", "This site keeps none.")
+    return files
+
+
+def _send(
+    request: Request, file: DataFile, modified: datetime | None = None, head: dict[str, str] | None = None
+) -> Response:
+    headers = {"ETag": file.etag, **(head or {})}
+    if modified is not None:
+        headers["Last-Modified"] = format_http_date(modified)
+    if is_known(request, file.etag, modified):
+        return Response(status_code=304, headers=headers)
+    return FileResponse(file.path, media_type=file.media_type, headers=headers)
+
+
+def _redirect(site: Site, path: str) -> Response:
+    return Response(status_code=307, headers={"Location": site.url(path), "Cache-Control": "no-cache"})
