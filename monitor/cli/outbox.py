@@ -60,7 +60,9 @@ def resume(session: Session, yes: bool) -> None:
     """Start sending from a copied or restored database, after showing what would be sent.
 
     A database that looks copied or restored sends nothing by itself: what is due may have been sent already,
-    by the original or before the restore. Check what is due, then confirm. Exit 1 when you decline.
+    by the original or before the restore. Check what is due, then confirm. A recursive chown or chmod of the
+    data folder looks the same; a clone of the whole disk cannot be told from its original, so do not start
+    it. Exit 1 when you decline.
     """
     from monitor.outbox import clone_guard
     from monitor.storage.deliveries import queue

@@ -3,7 +3,10 @@
 A database gets its identity when it is first opened, and ``fence.json`` in the data folder names it. Each
 time deliveries are claimed, and once more when the last of them is settled, the database counts up and then
 the file is written with that count. An older database, or one without its folder, does not match its file.
-Host name, credentials and tuning do not matter: a recreated container on its own volume goes on.
+A copy of the whole folder matches, so ``fence.json`` also names the instance: inode and time of the last
+status change of a file that is never written again. No copy and no restore carries both; a recursive chown or
+chmod, or a hard link, changes the time too. Host name, credentials and tuning do not matter: a recreated
+container on its own volume goes on.
 """
 
 from __future__ import annotations
@@ -12,7 +15,8 @@ import json
 import os
 import secrets
 import threading
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from sqlalchemy.engine import Engine
@@ -23,6 +27,8 @@ from monitor.storage.deliveries import send_mark
 from monitor.storage.engine import reading, transaction
 
 NAME = "fence.json"
+INSTANCE = "instance"
+"""The file whose inode and status change tell a data folder from its copies."""
 _REMEDY = "run `monitor resume` and confirm to start sending"
 
 
@@ -35,10 +41,13 @@ class FenceState:
 
 @dataclass(frozen=True, slots=True)
 class SendCount:
-    """The content of ``fence.json``: which database sent from this folder, and its count of sends."""
+    """The content of ``fence.json``: which database sent from this folder, its count of sends, and the
+    instance of the folder (None: written before there were any).
+    """
 
     identity: str
     sends: int
+    instance: str | None = None
 
 
 def check(engine: Engine, folder: Path) -> FenceState:
@@ -60,6 +69,11 @@ def check(engine: Engine, folder: Path) -> FenceState:
         )
     if noted.identity != identity:
         return FenceState(f"another database has sent from {folder} before; {_REMEDY}")
+    if noted.instance is not None and noted.instance != _read_instance(folder):
+        return FenceState(
+            f"{folder} looks copied or restored since it last sent, or its owner or permissions were changed;"
+            f" {_REMEDY}"
+        )
     if noted.sends > sends:
         return FenceState(
             f"this database is older than its last sends: it looks restored from a backup; {_REMEDY}"
@@ -73,8 +87,10 @@ def bind_folder(engine: Engine, folder: Path) -> None:
     Raises StoreError when the folder cannot be written.
     """
     with reading(engine) as conn:
-        if meta.known_identity(conn) is not None:
-            return
+        known = meta.known_identity(conn)
+    if known is not None:
+        _bind_instance(folder, known)
+        return
     with transaction(engine) as conn:
         identity = meta.identity(conn)
         try:
@@ -83,18 +99,38 @@ def bind_folder(engine: Engine, folder: Path) -> None:
             return  # `check` reports it
         if before is None or before.sends == 0:
             # before the commit: it is repeated after a crash in between
-            _write(folder / NAME, SendCount(identity, send_mark.read(conn)))
+            _write(folder / NAME, SendCount(identity, send_mark.read(conn), _create_instance(folder)))
+
+
+def _bind_instance(folder: Path, identity: str) -> None:
+    """Note the instance in a folder that an earlier version of the program has bound."""
+    try:
+        noted = _read(folder / NAME)
+    except (OSError, ValueError, KeyError, TypeError):
+        return  # `check` reports it
+    if noted is not None and noted.identity == identity and noted.instance is None:
+        _write(folder / NAME, replace(noted, instance=_create_instance(folder)))
 
 
 def allow_sending(engine: Engine, folder: Path) -> None:
-    """Bind the database to this folder, after a person has seen what would be sent and confirmed it."""
+    """Bind the database to this folder, after a person has seen what would be sent and confirmed it.
+
+    A new epoch begins: the numbers of deliveries may have been used by the original or by a newer copy, and
+    mail stores drop a Message-ID that they know.
+    """
+    instance = _create_instance(folder)
     with transaction(engine) as conn:
-        noted = SendCount(meta.identity(conn), send_mark.read(conn))
+        meta.put(conn, meta.EPOCH, secrets.token_hex(8))
+        noted = SendCount(meta.identity(conn), send_mark.read(conn), instance)
     _write(folder / NAME, noted)
 
 
 class CloneGuard:
-    """The clone guard of one running sender."""
+    """The clone guard of one running sender.
+
+    ``series`` enters every Message-ID: the database's identity, and the epoch that the last `monitor resume`
+    began.
+    """
 
     def __init__(self, engine: Engine, folder: Path) -> None:
         """Bind a new database to the folder. Raises FencedError when this database may not send from it."""
@@ -103,7 +139,10 @@ class CloneGuard:
             raise FencedError(reason)
         bind_folder(engine, folder)
         with reading(engine) as conn:
-            self.identity = meta.known_identity(conn) or ""
+            self._identity = meta.known_identity(conn) or ""
+            epoch = meta.get(conn, meta.EPOCH)
+        self.series = f"{self._identity} {epoch}" if epoch else self._identity
+        self._instance = _read_instance(folder) or _create_instance(folder)
         self._path = folder / NAME
         self._sends = 0
         self._lock = threading.Lock()
@@ -112,7 +151,7 @@ class CloneGuard:
         """Write to the disk that the database has counted ``sends`` sends, before the first one leaves."""
         with self._lock:
             if sends > self._sends:  # threads may arrive in another order than their transactions
-                _write(self._path, SendCount(self.identity, sends))
+                _write(self._path, SendCount(self._identity, sends, self._instance))
                 self._sends = sends
 
 
@@ -121,7 +160,37 @@ def _read(path: Path) -> SendCount | None:
         content = json.loads(path.read_text("utf-8"))
     except FileNotFoundError:
         return None
-    return SendCount(str(content["identity"]), int(content["sends"]))
+    return SendCount(str(content["identity"]), int(content["sends"]), content.get("instance"))
+
+
+def _read_instance(folder: Path) -> str | None:
+    """Read which instance of a data folder this is; None without the file that tells."""
+    try:
+        found = (folder / INSTANCE).stat()
+    except OSError:
+        return None
+    return f"{found.st_ino}-{found.st_ctime_ns}"
+
+
+def _create_instance(folder: Path) -> str:
+    """Read which instance of a data folder this is, and create the file that tells where there is none.
+
+    Raises StoreError.
+    """
+    path = folder / INSTANCE
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with suppress(FileExistsError), path.open("x", encoding="utf-8") as file:
+            file.write("This file tells its folder from copies of it; leave it alone.\n")
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        raise StoreError(
+            f"{path} cannot be written ({error.strerror}): check the data folder; nothing was sent"
+        ) from None
+    found = _read_instance(folder)
+    assert found is not None
+    return found
 
 
 def _write(path: Path, noted: SendCount) -> None:
@@ -129,7 +198,7 @@ def _write(path: Path, noted: SendCount) -> None:
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         with aside.open("w", encoding="utf-8") as file:
-            json.dump({"identity": noted.identity, "sends": noted.sends}, file)
+            json.dump({"identity": noted.identity, "sends": noted.sends, "instance": noted.instance}, file)
             file.flush()
             os.fsync(file.fileno())
         aside.replace(path)

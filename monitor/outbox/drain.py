@@ -83,7 +83,7 @@ async def drain(
                 loader,
                 partial(render, name),
                 placeholders,
-                identity=fence.identity,
+                series=fence.series,
                 domain=domain,
             ),
             clock=clock,

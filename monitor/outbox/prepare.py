@@ -94,14 +94,14 @@ class MessagePreparer:
         render: Render,
         placeholders: Placeholders,
         *,
-        identity: str,
+        series: str,
         domain: str,
     ) -> None:
         self._engine = engine
         self._keys = keys
         self._loader, self._render = loader, render
         self._placeholders = placeholders
-        self._identity = identity
+        self._series = series
         self._domain = domain
         self._messages: OrderedDict[object, object] = OrderedDict()
         self._published: OrderedDict[int, dict[int, Published]] = OrderedDict()
@@ -242,7 +242,7 @@ class MessagePreparer:
         """Made from the delivery and the database it is in, so that every copy of a message carries the same
         (RFC 5322, 3.6.4), also one that is sent after the key was exchanged."""
         signed = hmac.new(
-            self._keys.first_token_key, f"message-id\0{self._identity}\0{delivery}".encode(), hashlib.sha256
+            self._keys.first_token_key, f"message-id\0{self._series}\0{delivery}".encode(), hashlib.sha256
         )
         return f"<{delivery}.{signed.hexdigest()[:20]}@{self._domain}>"
 

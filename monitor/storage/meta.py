@@ -21,6 +21,9 @@ BOT_TROUBLE = "bot trouble"
 IDENTITY = "identity"
 """The fact that tells this database from others; a plain copy of the file has the same."""
 
+EPOCH = "epoch"
+"""The fact that names the epoch of sending, which `monitor resume` begins; none before the first."""
+
 LAST_BACKUP = "last backup"
 """The fact that holds when `monitor backup` last succeeded, ISO 8601 in UTC."""
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from monitor.errors import FencedError, StoreError
+from monitor.errors import FencedError, StoreError, Transient
 from monitor.outbox import clone_guard
 from monitor.storage import engine as db
 from monitor.storage import schema
@@ -208,3 +208,71 @@ def test_a_new_database_does_not_take_the_folder_of_another_one(world: World) ->
     assert json.loads((world.folder / clone_guard.NAME).read_text())["sends"] == 7
     world.person("a@a.example", "IN")
     refuses(world, Recorder(), "another database has sent")
+
+
+def test_a_copied_data_folder_does_not_send_and_its_original_goes_on(world: World, tmp_path: Path) -> None:
+    channel = sent_once(world)
+    copy = tmp_path / "copy"
+    shutil.copytree(world.folder, copy)  # times and permissions too, as `cp -a` does
+    reason = clone_guard.check(world.engine, copy).reason
+    assert reason is not None
+    assert "looks copied or restored" in reason
+    due(world)
+    assert world.send(channel).sent == 1
+
+
+def test_a_data_folder_restored_in_place_does_not_send(world: World, tmp_path: Path) -> None:
+    channel = sent_once(world)
+    shutil.copytree(world.folder, tmp_path / "backup")
+    shutil.rmtree(world.folder)
+    shutil.copytree(tmp_path / "backup", world.folder)
+    refuses(world, channel, "looks copied or restored")
+
+
+def test_a_data_folder_that_is_renamed_goes_on(world: World, tmp_path: Path) -> None:
+    channel = sent_once(world)
+    world.folder = world.folder.rename(tmp_path / "elsewhere")
+    due(world)
+    assert world.send(channel).sent == 1
+
+
+def test_changed_permissions_need_a_resume(world: World) -> None:
+    channel = sent_once(world)
+    (world.folder / clone_guard.INSTANCE).chmod(0o640)
+    refuses(world, channel, "owner or permissions")
+    clone_guard.allow_sending(world.engine, world.folder)
+    assert world.send(channel).sent == 1
+
+
+def test_a_folder_of_an_earlier_version_goes_on_and_is_told_from_copies_from_then_on(
+    world: World, tmp_path: Path
+) -> None:
+    channel = sent_once(world)
+    noted = world.folder / clone_guard.NAME
+    content = json.loads(noted.read_text())
+    noted.write_text(json.dumps({"identity": content["identity"], "sends": content["sends"]}))
+    (world.folder / clone_guard.INSTANCE).unlink()
+    clone_guard.bind_folder(world.engine, world.folder)
+    shutil.copytree(world.folder, tmp_path / "copy")
+    assert clone_guard.check(world.engine, tmp_path / "copy").reason is not None
+    due(world)
+    assert world.send(channel).sent == 1
+
+
+def test_a_resume_begins_an_epoch_so_that_no_message_id_is_used_twice(world: World, tmp_path: Path) -> None:
+    world.person("a@a.example", "IN")
+    due(world)
+    channel = Recorder()
+    channel.will("*", Transient("the relay is away"))
+    world.send(channel)
+    world.later(hours=1)
+    world.send(channel)
+    (first,) = channel.accepted
+    # an older copy has the same delivery still due; its number is another message's by then
+    world.write(sa.update(schema.DeliveryRow).values(state="due", settled_at=None))
+    world.send(channel)
+    assert channel.accepted[1].message_id == first.message_id
+    clone_guard.allow_sending(world.engine, world.folder)
+    world.write(sa.update(schema.DeliveryRow).values(state="due", settled_at=None))
+    world.send(channel)
+    assert channel.accepted[2].message_id != first.message_id

@@ -41,7 +41,7 @@ class Counting:
             loader(world.engine, world.clock),
             self.render,
             placeholders,
-            identity="x",
+            series="x",
             domain="watch.example",
         )
         self.read.clear()

@@ -139,7 +139,7 @@ def test_a_copy_of_a_message_keeps_its_id_after_a_rotation(tmp_path: Path, now: 
         preparer = MessagePreparer(
             db.connect("sqlite://"), key, None,
             lambda _: None, lambda _: {},  # type: ignore[arg-type, return-value]
-            identity="i", domain="watch.example",
+            series="i", domain="watch.example",
         )  # fmt: skip
         return preparer._message_id(7)
 
