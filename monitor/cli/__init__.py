@@ -32,6 +32,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "demo": ("operate", "Show how everything works on real data, without configuration."),
     "init": ("operate", "Write a commented configuration; create the database and the key."),
     "check": ("operate", "Check the configuration, the sources and the channels; send a sample."),
+    "doctor": ("operate", "Look at DNS, clock, disk, key and backup, and check everything."),
     "run": ("operate", "Run the service: poll, judge and deliver until stopped."),
     "worker": ("operate", "Poll, judge and deliver until stopped, without the site."),
     "web": ("site", "Serve the site alone, beside a running service or without one."),

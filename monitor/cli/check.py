@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
+from ipaddress import ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
@@ -20,6 +22,13 @@ from monitor.core.tokens import Purpose
 from monitor.domain import Envelope
 from monitor.errors import MonitorError, UsageError
 from monitor.fetch import Fetched
+from monitor.ops.doctor import (
+    Diagnosis,
+    DomainRecords,
+    diagnose_clock,
+    diagnose_domain,
+    diagnose_host,
+)
 
 if TYPE_CHECKING:
     pass
@@ -57,6 +66,43 @@ def run_checks(settings: Settings, to: str | None, path: Path | None = None) -> 
             asyncio.run(_check_part(f"sample by {channel}", lambda: _send_sample(settings, channel, to)))
         )
     return found
+
+
+def run_doctor(
+    settings: Settings, path: Path | None, *, selector: str | None, nameserver: str | None
+) -> list[Diagnosis]:
+    """Look at what surrounds the service, then run every check of `run_checks`."""
+    server = [_split_nameserver(nameserver)] if nameserver else []
+    found: list[Diagnosis] = []
+    if settings.email.sender:
+        domain = app.sender_address(settings).rpartition("@")[2]
+        found += diagnose_domain(DomainRecords(server), domain, selector)
+    with Components.open(settings) as components:
+        found += diagnose_host(components.load_health())
+    found.append(diagnose_clock(_ask_publishers(settings)))
+    checks = run_checks(settings, None, path)
+    return found + [Diagnosis(check.what, check.ok, check.message) for check in checks]
+
+
+def _split_nameserver(text: str) -> tuple[str, int]:
+    """An address, or an address and a port. Raises UsageError."""
+    host, _, port = text.rpartition(":") if text.count(":") == 1 else (text, "", "53")
+    try:
+        return str(ip_address(host)), int(port)
+    except ValueError:
+        raise UsageError(f"{text} is no address of a name server: write one such as 9.9.9.9") from None
+
+
+def _ask_publishers(settings: Settings) -> list[tuple[str, datetime]]:
+    """The Date header of each publisher's answer, and our time at it."""
+    answers = []
+    with app.open_fetcher(settings) as fetcher:
+        for name in settings.watched:
+            with suppress(MonitorError):
+                got = fetcher.get(app.polled_source(settings, name).target)
+                date = next((value for header, value in got.headers if header.lower() == "date"), "")
+                answers.append((date, app.now()))
+    return answers
 
 
 def _check_file(path: Path | None) -> Iterator[Finding]:

@@ -131,6 +131,39 @@ def check(session: Session, to: str | None, as_json: bool) -> None:
     sys.exit(0 if all(result.ok for result in results) else 1)
 
 
+@command(
+    short_help="Look at what surrounds the service: DNS, clock, disk, key, backup; and check everything."
+)
+@click.option("--selector", metavar="NAME", help="The DKIM selector of your relay, to look its key up.")
+@click.option(
+    "--nameserver",
+    metavar="ADDRESS",
+    help="The DNS server to ask instead of the system's, with or without :PORT.",
+)
+@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
+def doctor(session: Session, selector: str | None, nameserver: str | None, as_json: bool) -> None:
+    """Look at what surrounds the service: the DNS records of the sender's domain (SPF, DKIM, DMARC), the
+    clock, the disk, the key and the backup; then everything that `monitor check` checks. Nothing is changed
+    or sent.
+
+    Exit 1 when something is wrong.
+
+    JSON keys: ok, findings (a list of what, ok, message; ok is null where it could not be looked at).
+    """
+    from monitor.cli.check import run_doctor
+
+    findings = run_doctor(session.settings, session.config, selector=selector, nameserver=nameserver)
+    ok = all(finding.ok is not False for finding in findings)
+    if as_json:
+        rows = [{"what": one.what, "ok": one.ok, "message": one.message} for one in findings]
+        emit({"ok": ok, "findings": rows})
+    else:
+        for finding in findings:
+            mark = {True: "ok  ", False: "FAIL", None: "?   "}[finding.ok]
+            click.echo(f"{mark} {finding.what}: {finding.message}")
+    sys.exit(0 if ok else 1)
+
+
 @command(short_help="Show how everything works on real data, without configuration.")
 @click.option("--once", is_flag=True, help="Exit after the story instead of going live.")
 @click.option(

@@ -1,0 +1,161 @@
+"""What is looked at beside the configuration: the sender's domain in the DNS, the clock, the disk, the key,
+the backup.
+
+Each finding says what to do. The DNS answers what receivers of mail look up: SPF (RFC 7208), DMARC (RFC 7489)
+and, when its selector is known, DKIM (RFC 6376).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+
+import dns.exception
+import dns.resolver
+
+from monitor.ops.health import HealthFacts, check_host
+
+_TIMEOUT = 5.0  # s, for one question
+_CLOCK_OFF = timedelta(minutes=2)
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnosis:
+    """One thing that was looked at. ``ok`` None: it could not be looked at, which is no fault."""
+
+    what: str
+    ok: bool | None
+    message: str
+
+
+class DomainRecords:
+    """Asks the DNS. ``nameservers`` replaces the system's (address and port)."""
+
+    def __init__(self, nameservers: Sequence[tuple[str, int]] = ()) -> None:
+        self._resolver = dns.resolver.Resolver(configure=not nameservers)
+        self._resolver.lifetime = _TIMEOUT
+        if nameservers:
+            self._resolver.nameservers = [address for address, _ in nameservers]
+            self._resolver.port = nameservers[0][1]
+
+    def texts(self, name: str) -> tuple[str, ...]:
+        """The TXT records of a name, () if there are none. Raises DNSException when nobody answers."""
+        try:
+            answer = self._resolver.resolve(name, "TXT")
+        except (dns.resolver.NXDOMAIN, dns.resolver.NoAnswer):
+            return ()
+        return tuple(b"".join(record.strings).decode("utf-8", "replace") for record in answer)
+
+    def takes_mail(self, name: str) -> bool:
+        """Whether a domain has MX, or an address in its place. Raises DNSException when nobody answers."""
+        for kind in ("MX", "A", "AAAA"):
+            try:
+                self._resolver.resolve(name, kind)
+            except (dns.resolver.NXDOMAIN, dns.resolver.NoAnswer):
+                continue
+            return True
+        return False
+
+
+def diagnose_domain(records: DomainRecords, domain: str, selector: str | None) -> Iterator[Diagnosis]:
+    """Look at what receivers of mail look up about the sender's domain."""
+    try:
+        yield _diagnose_spf(records.texts(domain), domain)
+        yield _diagnose_dmarc(records.texts(f"_dmarc.{domain}"), domain)
+        yield _diagnose_dkim(records, domain, selector)
+        takes = records.takes_mail(domain)
+        yield Diagnosis(
+            "DNS: bounces",
+            takes,
+            f"{domain} takes mail, so bounces and answers arrive"
+            if takes
+            else f"{domain} has neither MX nor an address: bounces are lost; send from a domain that takes "
+            "mail",
+        )
+    except dns.exception.DNSException as error:
+        yield Diagnosis("DNS", None, f"no name server answered ({type(error).__name__}): try again")
+
+
+def diagnose_clock(answers: Sequence[tuple[str, datetime]]) -> Diagnosis:
+    """Compare this machine's clock with publishers' servers: the Date header of each answer, and our time
+    then.
+    """
+    differences = [at - said for date, at in answers if (said := _read_date(date)) is not None]
+    if not differences:
+        return Diagnosis("clock", None, "no publisher has answered with its time")
+    nearest = min(differences, key=abs)
+    seconds = int(nearest.total_seconds())
+    if abs(nearest) <= _CLOCK_OFF:
+        return Diagnosis("clock", True, f"within {abs(seconds)} s of a publisher's")
+    side = "ahead of" if seconds > 0 else "behind"
+    return Diagnosis(
+        "clock", False, f"{abs(seconds)} s {side} every publisher's: set this machine's clock (NTP)"
+    )
+
+
+def diagnose_host(facts: HealthFacts) -> Iterator[Diagnosis]:
+    """Look at the key, the disk and the backup."""
+    found = {finding.part: finding for finding in check_host(facts)}
+    host = facts.host
+    free = "not known" if host.disk_free is None else f"{host.disk_free / 1e6:,.0f} MB free"
+    made = host.last_backup_at
+    backup = f"the last one is of {made:%Y-%m-%d %H:%M} UTC" if made else "none; `monitor backup` makes one"
+    good = {"key": "the key file can be read, and nobody else can", "disk": free, "backup": backup}
+    for part, message in good.items():
+        finding = found.get(part)
+        yield Diagnosis(part, finding is None, finding.problem if finding else message)
+
+
+def _diagnose_spf(texts: Sequence[str], domain: str) -> Diagnosis:
+    records = [text for text in texts if text.lower().split(" ")[0] == "v=spf1"]
+    if len(records) == 1:
+        return Diagnosis("DNS: SPF", True, f'"{records[0]}"; your relay must be among what it names')
+    if records:
+        return Diagnosis(
+            "DNS: SPF",
+            False,
+            f"{domain} has {len(records)} SPF records, which counts as none: make one of them",
+        )
+    return Diagnosis(
+        "DNS: SPF",
+        False,
+        f'{domain} has no SPF record: publish a TXT record such as "v=spf1 include:your-relay.example -all"',
+    )
+
+
+def _diagnose_dmarc(texts: Sequence[str], domain: str) -> Diagnosis:
+    record = next((text for text in texts if text.lower().replace(" ", "").startswith("v=dmarc1")), None)
+    if record is None:
+        return Diagnosis(
+            "DNS: DMARC",
+            False,
+            f'_dmarc.{domain} has no record: publish "v=DMARC1; p=none; rua=mailto:you@{domain}"',
+        )
+    return Diagnosis("DNS: DMARC", True, f'"{record}"')
+
+
+def _diagnose_dkim(records: DomainRecords, domain: str, selector: str | None) -> Diagnosis:
+    if selector is None:
+        return Diagnosis("DNS: DKIM", None, "not looked at: name your relay's selector with --selector")
+    name = f"{selector}._domainkey.{domain}"
+    tags = [
+        dict(part.strip().partition("=")[::2] for part in text.split(";")) for text in records.texts(name)
+    ]
+    key = next((tag["p"].strip() for tag in tags if "p" in tag), None)
+    if key is None:
+        return Diagnosis(
+            "DNS: DKIM", False, f"{name} has no key: publish the record that your relay shows you"
+        )
+    if not key:
+        return Diagnosis("DNS: DKIM", False, f"the key at {name} is revoked: publish the current one")
+    return Diagnosis("DNS: DKIM", True, f"{name} has a key")
+
+
+def _read_date(value: str | None) -> datetime | None:
+    try:
+        moment = parsedate_to_datetime(value or "")
+    except ValueError:
+        return None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

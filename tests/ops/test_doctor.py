@@ -1,0 +1,141 @@
+"""`monitor doctor`: what receivers of mail look up, the clock, the disk, the key and the backup."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import timedelta
+from email.utils import format_datetime
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from monitor.cli import root
+from monitor.ops.doctor import DomainRecords, diagnose_clock, diagnose_domain, diagnose_host
+from monitor.ops.health import HostFacts
+from tests.ops.test_health import FINE, NOW
+from tests.peers.names import NameServer
+from tests.subscribers.town import Postbox, mail_server
+
+DOMAIN = "watch.example"
+GOOD = {
+    (DOMAIN, "TXT"): ['"v=spf1 include:relay.example -all"', '"google-site-verification=x"'],
+    (DOMAIN, "MX"): ["10 mx.watch.example."],
+    (f"_dmarc.{DOMAIN}", "TXT"): ['"v=DMARC1; p=quarantine"'],
+    (f"one._domainkey.{DOMAIN}", "TXT"): ['"v=DKIM1; k=rsa; " "p=MIGfMA0GCSq"'],
+}
+
+
+def diagnose(
+    records: Mapping[tuple[str, str], Sequence[str]], selector: str | None = "one"
+) -> dict[str, tuple[bool | None, str]]:
+    with NameServer(records) as server:
+        found = diagnose_domain(DomainRecords([server.address]), DOMAIN, selector)
+        return {one.what.removeprefix("DNS: "): (one.ok, one.message) for one in found}
+
+
+def test_a_domain_in_order() -> None:
+    assert {what: ok for what, (ok, _) in diagnose(GOOD).items()} == {
+        "SPF": True, "DMARC": True, "DKIM": True, "bounces": True,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("what", "change", "says"),
+    [
+        ("SPF", {(DOMAIN, "TXT"): ['"hello"']}, 'publish a TXT record such as "v=spf1'),
+        ("SPF", {(DOMAIN, "TXT"): ['"v=spf1 -all"', '"V=SPF1 ~all"']}, "2 SPF records"),
+        ("DMARC", {(f"_dmarc.{DOMAIN}", "TXT"): ['"nothing"']}, "p=none; rua=mailto:you@watch.example"),
+        ("DKIM", {(f"one._domainkey.{DOMAIN}", "TXT"): ['"v=DKIM1; p="']}, "is revoked"),
+        ("DKIM", {(f"one._domainkey.{DOMAIN}", "TXT"): []}, "has no key"),
+        ("bounces", {(DOMAIN, "MX"): []}, "bounces are lost"),
+    ],
+)
+def test_each_fault_is_named_with_what_to_publish(
+    what: str, change: Mapping[tuple[str, str], Sequence[str]], says: str
+) -> None:
+    found = diagnose({**GOOD, **change})
+    assert found[what][0] is False
+    assert says in found[what][1]
+    assert [ok for other, (ok, _) in found.items() if other != what] == [True] * 3
+
+
+def test_a_selector_that_nobody_named_is_no_fault() -> None:
+    assert diagnose(GOOD, None)["DKIM"][0] is None
+
+
+def test_a_silent_name_server_is_no_fault_of_the_domain(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("monitor.ops.doctor._TIMEOUT", 0.2)
+    with NameServer(GOOD, silent=True) as server:
+        (found,) = diagnose_domain(DomainRecords([server.address]), DOMAIN, None)
+    assert (found.ok, "no name server answered" in found.message) == (None, True)
+
+
+@pytest.mark.parametrize(
+    ("ahead", "ok", "says"),
+    [
+        (0, True, "within 0 s"),
+        (119, True, "within 119 s"),
+        (-121, False, "121 s behind"),
+        (3600, False, "3600 s ahead"),
+    ],
+)
+def test_the_clock_is_compared_with_the_nearest_publisher(ahead: int, ok: bool, says: str) -> None:
+    date = format_datetime(NOW.replace(microsecond=0))
+    at = NOW.replace(microsecond=0) + timedelta(seconds=ahead)
+    found = diagnose_clock(
+        [(date, at), ("no date", at), (date, at + timedelta(days=9) * (1 if ahead >= 0 else -1))]
+    )
+    assert found.ok is ok
+    assert says in found.message
+
+
+def test_without_an_answer_the_clock_is_not_judged() -> None:
+    assert diagnose_clock([]).ok is None
+
+
+def test_the_host_is_looked_at_as_status_does() -> None:
+    bad = HostFacts(disk_free=1, disk_low=2, key_problem="the key is gone", backup_after=timedelta(days=1))
+    found = {one.what: one for one in diagnose_host(replace(FINE, host=bad))}
+    assert [found[part].ok for part in ("key", "disk", "backup")] == [False, False, False]
+    good = {one.what: one.ok for one in diagnose_host(replace(FINE, host=HostFacts(disk_free=5)))}
+    assert good == {"key": True, "disk": True, "backup": True}
+
+
+def test_the_command_says_all_of_it_and_sends_nothing(tmp_path: Path) -> None:
+    postbox = Postbox()
+    relay = mail_server(postbox)
+    relay.start()
+    try:
+        path = tmp_path / "config.toml"
+        path.write_text(
+            f"""
+            [email]
+            host = "127.0.0.1"
+            port = {relay.port}
+            security = "none"
+            from = "Watch <alerts@{DOMAIN}>"
+            [sources.ring]
+            enabled = false
+            [sources.ice-287g]
+            enabled = false
+            """
+        )
+        with NameServer({**GOOD, (f"_dmarc.{DOMAIN}", "TXT"): ['"none"']}) as server:
+            host, port = server.address
+            options = ["doctor", "--config", str(path), "--nameserver", f"{host}:{port}", "--selector", "one"]
+            shown = CliRunner().invoke(root, options)
+            said = json.loads(CliRunner().invoke(root, [*options, "--json"]).stdout)
+        assert shown.exit_code == 1
+        assert "ok   DNS: SPF" in shown.output
+        assert "FAIL DNS: DMARC" in shown.output
+        assert "?    clock" in shown.output
+        assert said["ok"] is False
+        assert {one["what"] for one in said["findings"]} >= {"DNS: DKIM", "key", "disk", "email", "database"}
+        assert postbox.mails == []
+        wrong = CliRunner().invoke(root, ["doctor", "--config", str(path), "--nameserver", "nobody"])
+        assert wrong.exit_code == 2
+    finally:
+        relay.stop()
