@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from monitor.parser import ParserProcess
     from monitor.places import Gazetteer
     from monitor.polling import PolledSource
+    from monitor.record.bundle_files import BundleFiles
     from monitor.record.data.data_files import DataFiles
     from monitor.record.log_key import LogKey
     from monitor.storage.lists.coverage import Coverage
@@ -298,6 +299,19 @@ class Components:
             gazetteer=self.gazetteer,
             terms=DataTerms(name=site.name, url=site.public_url or "", licence=site.data_licence),
             folder=self.settings.data.folder / "public",
+        )
+
+    @cached_property
+    def bundle_files(self) -> BundleFiles:
+        """The evidence bundles that the site gives to visitors."""
+        from monitor.record.bundle_files import BundleFiles
+
+        return BundleFiles(
+            engine=self.engine,
+            sources=self.settings.infos,
+            operator=self.settings.site.name,
+            open_key=self.open_log_key,
+            folder=self.settings.data.folder / "public" / "evidence",
         )
 
     @cached_property

@@ -84,6 +84,10 @@ class RecordError(MonitorError):
     """The record, or a proof of it, is not as it was published."""
 
 
+class BundleBusyError(MonitorError):
+    """Another evidence bundle is being made; ask again in a few seconds."""
+
+
 class FencedError(MonitorError):
     """This database looks like a copy or was restored; run `monitor resume` and confirm to start sending."""
 

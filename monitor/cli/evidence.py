@@ -130,6 +130,7 @@ def redact(session: Session, sha256: str, reason: str, yes: bool) -> None:
     hash stays in the record, with an entry that says that it was removed and why; evidence says that it was
     not kept.
     """
+    from monitor.record.bundle_files import remove_kept_copies
     from monitor.record.log import append_redaction
     from monitor.storage.engine import transaction
     from monitor.storage.lists.bodies import redact_body
@@ -139,7 +140,8 @@ def redact(session: Session, sha256: str, reason: str, yes: bool) -> None:
     with transaction(session.database()) as conn:
         append_redaction(conn, sha256.lower(), reason, session.components.clock())
         redact_body(conn, sha256.lower())
-    click.echo("removed; the record says so. Backups and earlier evidence still have it")
+    remove_kept_copies(session.settings.data.folder / "public")
+    click.echo("removed; the record says so. Backups, and evidence and dumps that others took, still have it")
 
 
 def _check_head(session: Session, head: str) -> tuple[str, bool, str]:

@@ -171,7 +171,7 @@ def find_quote(body: BundleBody, text: str) -> Quote | None:
     if body.content is None or not text:
         return None
     for part in _parts(body.content) if body.suffix == "xlsx" else ("",):
-        offset = _read_part(body.content, part).find(text.encode())
+        offset = read_part(body.content, part).find(text.encode())
         if offset >= 0:
             return Quote(body.sha256, text, offset, part)
     return None
@@ -226,10 +226,11 @@ def _prove(leaf: log_rows.LogLeaf, size: int, nodes: Nodes, details: dict[str, L
 
 def _load_body(conn: Connection, sha256: str) -> BundleBody:
     content = bodies.load_body(conn, sha256)
-    return BundleBody(sha256, _suffix(content or b""), content)
+    return BundleBody(sha256, detect_suffix(content or b""), content)
 
 
-def _suffix(content: bytes) -> str:
+def detect_suffix(content: bytes) -> str:
+    """The suffix of a publication's format, by its first bytes."""
     if content.startswith(b"PK"):
         return "xlsx"
     return "xml" if content.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<") else "txt"
@@ -258,7 +259,8 @@ def _parts(content: bytes) -> tuple[str, ...]:
         return ()
 
 
-def _read_part(content: bytes, part: str) -> bytes:
+def read_part(content: bytes, part: str) -> bytes:
+    """A part of a workbook, or the whole publication for the part ""."""
     if not part:
         return content
     with ZipFile(io.BytesIO(content)) as archive:

@@ -14,6 +14,7 @@ from monitor.web import (
     agencies,
     api_v1,
     data_pages,
+    evidence_pages,
     feeds,
     home,
     maps,
@@ -40,7 +41,7 @@ if TYPE_CHECKING:
 
 _ROOMS = (
     *(home, maps, numbers, places, agencies, timeline, feeds, about, probes, record_log),
-    *(api_v1, data_pages),
+    *(api_v1, data_pages, evidence_pages),
 )
 THREADS = 4
 """Worker threads of the site. Rendering is bound by the processor, so with forty threads they and the event

@@ -61,6 +61,7 @@ def create_site(components: Components) -> Site:
         next_step={"en": own.next_step, "es": own.next_step_es},
         backups_kept=own.backups_kept,
         data_files=components.data_files,
+        bundles=components.bundle_files,
         configured=app.configured_channels(settings),
         bot=app.has_bot(settings),
         embed=own.embed,

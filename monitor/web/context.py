@@ -11,6 +11,7 @@ from sqlalchemy.engine import Engine
 
 from monitor.domain import SourceInfo
 from monitor.places import Gazetteer
+from monitor.record.bundle_files import BundleFiles
 from monitor.record.data.data_files import DataFiles
 from monitor.storage.lists.coverage import Coverage
 
@@ -23,7 +24,7 @@ class Site:
     lists by name, in the order in which they are shown. ``gazetteer`` finds places, ``coverage`` knows which
     agencies serve a place today. ``next_step`` is the operator's neutral advice by language. ``backups_kept``
     is how long copies of the database live, None when nobody said. ``data_files`` builds the files below
-    /data, None where there are none. ``configured`` are the channels with a
+    /data and ``bundles`` the evidence, None where there are none. ``configured`` are the channels with a
     transport, ``bot`` says whether people can talk to one, ``fenced`` why nothing is sent from this database
     (None: it is), ``checks`` are further reasons not to be ready: by name, a function that gives the reason
     or None. ``embed`` are the origins that may show a map in their own pages ("*" for all).
@@ -41,6 +42,7 @@ class Site:
     next_step: Mapping[str, str] = field(default_factory=dict)
     backups_kept: timedelta | None = None
     data_files: DataFiles | None = None
+    bundles: BundleFiles | None = None
     configured: frozenset[str] = frozenset()
     bot: bool = False
     embed: tuple[str, ...] = ()

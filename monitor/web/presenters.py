@@ -196,6 +196,32 @@ class Presenter:
         )
         return sorted(set(self._notes(meanings)), key=lambda note: note.name)
 
+    def compare(
+        self, source: str, before: Listing | None, after: Listing | None
+    ) -> list[tuple[str, str, str]]:
+        """The fields of an entry before and after, as (label, before, after); empty where nothing is said."""
+        old, new = ({} if listing is None else self._entry(source, listing) for listing in (before, after))
+        return [
+            (label, clean(old.get(label, ""), 1500), clean(new.get(label, ""), 1500))
+            for label in dict.fromkeys([*old, *new])
+        ]
+
+    def _entry(self, source: str, listing: Listing) -> dict[str, str]:
+        """Everything that an entry says, by label."""
+        translate = locale.translations(self._language).gettext
+        told = [
+            (translate("Name"), listing.name),
+            (translate("State"), listing.state or listing.state_text),
+            (translate("Place on the list"), ", ".join(filter(None, (listing.city, listing.county)))),
+            *((fact.label, fact.value) for fact in self.facts(source, listing)),
+            (translate("Document"), " ".join(listing.documents)),
+        ]
+        return {label: value for label, value in told if value}
+
+    def agency_path(self, source: str, agency: str) -> str:
+        """The address of an agency's page within the site."""
+        return agency_path(source, agency)
+
     def document(self, listing: Listing) -> str | None:
         """The listing's own document, when it is on the web."""
         return safe_link(listing.url)

@@ -205,6 +205,60 @@ def load_polls_page(conn: Connection, source: str, after: int, limit: int) -> tu
     return tuple(_fill_polls(conn.execute(query), url, content))
 
 
+def load_poll_at(conn: Connection, source: str, at: datetime) -> PollRecordRow | None:
+    """The poll of a source at exactly a moment."""
+    columns = FetchRow.c
+    row = conn.execute(_select_polls(source).where(columns.at == at).order_by(columns.id.desc())).first()
+    if row is None:
+        return None
+    good = conn.execute(
+        sa.select(columns.url, columns.hash)
+        .where(columns.source == source, columns.outcome == GOOD, columns.at <= at)
+        .order_by(columns.at.desc(), columns.id.desc())
+        .limit(1)
+    ).first()
+    (poll,) = _fill_polls([row], *(good or (None, None)))
+    return poll
+
+
+def find_good_poll(conn: Connection, source: str, at: datetime, *, later: bool) -> PollRecordRow | None:
+    """The last poll before a moment, or the first one from it on, that saw what the publisher served."""
+    columns = FetchRow.c
+    query = sa.select(columns.at).where(columns.source == source, columns.outcome.in_((GOOD, UNCHANGED)))
+    if later:
+        query = query.where(columns.at >= at).order_by(columns.at)
+    else:
+        query = query.where(columns.at < at).order_by(columns.at.desc())
+    found = conn.scalar(query.limit(1))
+    return None if found is None else load_poll_at(conn, source, found)
+
+
+def load_polls_between(
+    conn: Connection, source: str, first: datetime, last: datetime, limit: int
+) -> tuple[PollRecordRow, ...]:
+    """The polls between two moments, both included, oldest first."""
+    columns = FetchRow.c
+    query = (
+        _select_polls(source)
+        .where(columns.at >= first, columns.at <= last)
+        .order_by(columns.at, columns.id)
+        .limit(limit)
+    )
+    return tuple(_fill_polls(conn.execute(query), None, None))
+
+
+def load_versions_between(
+    conn: Connection, source: str, first: datetime, last: datetime
+) -> tuple[ListingVersion, ...]:
+    """The listings that were believed at any moment between two, sorted by name."""
+    rows = conn.execute(
+        _select_versions(source)
+        .where(_VERSION.from_at <= last, sa.or_(_VERSION.to_at.is_(None), _VERSION.to_at > first))
+        .order_by(_VERSION.name, _VERSION.id)
+    )
+    return tuple(map(_version, rows))
+
+
 def find_last_poll(conn: Connection, source: str) -> tuple[int, datetime] | None:
     """The newest poll of a source: its id and time."""
     row = conn.execute(

@@ -1,0 +1,116 @@
+"""What stands behind one published change: the two polls, the bytes around the agency in each, and the place
+in the log.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from html import escape
+
+from sqlalchemy.engine import Connection
+
+from monitor.domain import Listing
+from monitor.record.bundle import BundleBody
+from monitor.record.checkpoint import read_checkpoint
+from monitor.record.collect import detect_suffix, find_quote, read_part
+from monitor.storage.lists import bodies, changes, log_rows, record_rows
+from monitor.storage.lists.changes import StoredChange
+from monitor.storage.lists.record_rows import PollRecordRow
+
+_LONGEST = 1500  # bytes of an excerpt
+_AROUND = 300  # bytes on either side, where the line says too little or is too long
+
+
+@dataclass(frozen=True, slots=True)
+class OriginalExcerpt:
+    """The bytes of a publication around an agency, as text, and where they are. ``part`` names a part of a
+    workbook.
+    """
+
+    text: str
+    offset: int
+    part: str
+
+
+@dataclass(frozen=True, slots=True)
+class SeenPoll:
+    """A poll on one side of a change, and how the agency stood in what it brought; ``original`` None: it is
+    not in the publication, or the publication was not kept (``kept``).
+    """
+
+    poll: PollRecordRow
+    size: int | None
+    kept: bool
+    original: OriginalExcerpt | None
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeProof:
+    """``number`` is the baseline number of the publication, ``leaf`` its entry in the log (None: older than
+    the log), ``head`` the signed state of the log, ``signed`` whether that has the entry.
+    """
+
+    number: int
+    at: datetime
+    leaf: int | None
+    head: str | None
+    signed: bool
+    before: SeenPoll | None
+    after: SeenPoll | None
+
+
+def load_proof(conn: Connection, row: StoredChange) -> ChangeProof:
+    """Read what stands behind a published change."""
+    assert row.changeset is not None
+    changeset = changes.load_changeset(conn, row.changeset)
+    note = log_rows.load_checkpoint(conn)
+    checkpoint = None if note is None else read_checkpoint(note)
+    return ChangeProof(
+        number=changeset.number,
+        at=changeset.at,
+        leaf=changeset.leaf,
+        head=None if checkpoint is None else checkpoint.head,
+        signed=checkpoint is not None and changeset.leaf is not None and changeset.leaf < checkpoint.size,
+        before=_load_seen(conn, row.source, row.not_before, row.change.before or row.change.after),
+        after=_load_seen(conn, row.source, row.first_seen_at, row.change.after or row.change.before),
+    )
+
+
+def read_original(content: bytes, name: str) -> OriginalExcerpt | None:
+    """The line of a publication that has a text, or what is around it; None where the text does not occur."""
+    body = BundleBody("", detect_suffix(content), content)
+    for spelling in dict.fromkeys((name, escape(name), escape(name, quote=False))):
+        quote = find_quote(body, spelling)
+        if quote is not None:
+            part = read_part(content, quote.part)
+            markup = body.suffix != "txt"
+            start, end = _find_line(part, quote.offset, len(spelling.encode()), markup)
+            return OriginalExcerpt(part[start:end].decode("utf-8", "replace").strip(), start, quote.part)
+    return None
+
+
+def _load_seen(
+    conn: Connection, source: str, at: datetime | None, listing: Listing | None
+) -> SeenPoll | None:
+    poll = None if at is None else record_rows.load_poll_at(conn, source, at)
+    if poll is None:
+        return None
+    content = None if poll.hash is None else bodies.load_body(conn, poll.hash)
+    original = None
+    if content is not None and listing is not None:
+        original = read_original(content, listing.name)
+    return SeenPoll(poll, None if content is None else len(content), content is not None, original)
+
+
+def _find_line(content: bytes, offset: int, length: int, markup: bool) -> tuple[int, int]:
+    start = content.rfind(b"\n", 0, offset) + 1
+    end = content.find(b"\n", offset)
+    end = len(content) if end < 0 else end
+    if end - start > _LONGEST or (markup and end - start < 2 * length + 50):
+        start, end = max(0, offset - _AROUND), min(len(content), offset + length + _AROUND)
+        while start < offset and content[start] & 0xC0 == 0x80:  # within a character of UTF-8
+            start += 1
+        while end < len(content) and content[end] & 0xC0 == 0x80:
+            end += 1
+    return start, end

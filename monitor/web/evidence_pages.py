@@ -1,0 +1,185 @@
+"""Details and proof of one change, proof that somebody was not listed on a day, and the bundles of both."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from pathlib import Path
+
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import FileResponse
+from sqlalchemy.engine import Connection
+
+from monitor.core.wording import normalise
+from monitor.errors import BundleBusyError, RecordError, UsageError
+from monitor.messages.locale import N_
+from monitor.record.change_proof import load_proof
+from monitor.record.checkpoint import read_checkpoint
+from monitor.storage.engine import reading
+from monitor.storage.lists import changes, log_rows, record_rows
+from monitor.storage.lists.record_rows import ListingVersion, PollRecordRow
+from monitor.web.api_answers import ProblemError
+from monitor.web.context import Site
+from monitor.web.error_pages import missing
+from monitor.web.pages import get, render_page, site_of, translate
+
+router = APIRouter()
+
+_MOST_POLLS = 3000  # around one day
+_LARGEST_ID = 2**31 - 1
+_SAW = ("good", "unchanged")
+_NOT_A_DAY = N_("Write the day as 2026-03-01, and it must be over (UTC).")
+_NOT_A_ZIP = N_("Write a ZIP code of five digits, or a part of an agency's name of at least three letters.")
+
+
+@dataclass(frozen=True, slots=True)
+class ListedMatch:
+    """An agency that was listed on the day and fits what was asked."""
+
+    version: ListingVersion
+    until: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class DayProof:
+    """A day of a list: the last good poll before it, all polls within it, the first good poll after it, and
+    which agencies that fit were listed at any moment between.
+
+    ``whole``: there is a good poll on either side.
+    """
+
+    day: date
+    polls: tuple[PollRecordRow, ...]
+    before: PollRecordRow | None
+    after: PollRecordRow | None
+    matches: tuple[ListedMatch, ...]
+
+    @property
+    def whole(self) -> bool:
+        return self.before is not None and self.after is not None
+
+    @property
+    def failed(self) -> int:
+        return sum(poll.outcome not in _SAW for poll in self.polls)
+
+
+@get(router, "/change/{number}")
+def change_page(request: Request, number: str) -> Response:
+    """Show one change with what proves it; made to be printed."""
+    site = site_of(request)
+    if not (number.isascii() and number.isdecimal() and int(number[:12]) <= _LARGEST_ID):
+        return missing(request)
+    with reading(site.engine) as conn:
+        rows = changes.by_ids(conn, [int(number)])
+        if not rows or rows[0].changeset is None:
+            return missing(request)
+        proof = load_proof(conn, rows[0])
+    row = rows[0]
+    return render_page(
+        request,
+        "change.html",
+        row=row,
+        proof=proof,
+        watched=site.sources.get(row.source),
+        bundled=site.bundles is not None and proof.signed and row.not_before is not None,
+    )
+
+
+@get(router, "/absence/{source}")
+def absence_page(request: Request, source: str) -> Response:
+    """Show that on a day no agency for a ZIP, or none of a name, was on a list; or which were."""
+    site = site_of(request)
+    if source not in site.sources:
+        return missing(request)
+    day_text, asked = (request.query_params.get(name, "").strip() for name in ("day", "who"))
+    problem = None
+    found = None
+    now = site.clock()
+    day = _read_day(day_text)
+    is_zip = asked.isascii() and asked.isdecimal() and len(asked) == 5
+    if day_text or asked:
+        if day is None or day >= now.astimezone(UTC).date():
+            problem = translate(request, _NOT_A_DAY)
+        elif not is_zip and (asked.isdecimal() or not 3 <= len(asked) <= 100):
+            problem = translate(request, _NOT_A_ZIP)
+        else:
+            with reading(site.engine) as conn:
+                found = _load_day(conn, site, source, day, asked, is_zip)
+                note = log_rows.load_checkpoint(conn)
+    return render_page(
+        request,
+        "absence.html",
+        private=True,  # what was looked for is the reader's own: neither kept nor indexed
+        watched=site.sources[source],
+        found=found,
+        asked=asked,
+        is_zip=is_zip,
+        day=day_text,
+        problem=problem,
+        head=None if found is None or note is None else read_checkpoint(note).head,
+        bundled=site.bundles is not None and found is not None and found.whole,
+    )
+
+
+@get(router, "/evidence/change/{name}")
+def change_bundle(request: Request, name: str) -> Response:
+    """The evidence bundle of a change, a ZIP file that verify.py in it checks."""
+    number = name.removesuffix(".zip")
+    if not (number.isascii() and number.isdecimal() and int(number[:12]) <= _LARGEST_ID):
+        raise ProblemError(404, "No such change", "Write /evidence/change/NUMBER.zip.")
+    return _send_bundle(request, int(number))
+
+
+@get(router, "/evidence/day/{source}/{name}")
+def day_bundle(request: Request, source: str, name: str) -> Response:
+    """The evidence bundle of a day (UTC) of a list."""
+    day = _read_day(name.removesuffix(".zip"))
+    if day is None or source not in site_of(request).sources:
+        raise ProblemError(404, "No such day", "Write /evidence/day/LIST/2026-03-01.zip.")
+    return _send_bundle(request, (source, day))
+
+
+def _send_bundle(request: Request, what: int | tuple[str, date]) -> Response:
+    bundles = site_of(request).bundles
+    if bundles is None:
+        raise ProblemError(404, "No evidence here", "This site makes none.")
+    path: Path
+    try:
+        path = bundles.prepare_change(what) if isinstance(what, int) else bundles.prepare_day(*what)
+    except UsageError as error:
+        raise ProblemError(404, "No proof of this", f"{error}.") from None
+    except BundleBusyError:
+        raise ProblemError(
+            429, "One at a time", "Another bundle is being made. Ask again.", {"Retry-After": "5"}
+        ) from None
+    except RecordError as error:
+        raise ProblemError(503, "Not proved yet", f"{error}.", {"Retry-After": "300"}) from None
+    return FileResponse(path, media_type="application/zip", filename=path.name)
+
+
+def _load_day(conn: Connection, site: Site, source: str, day: date, asked: str, is_zip: bool) -> DayProof:
+    start = datetime.combine(day, time(), UTC)
+    end = start + timedelta(days=1)
+    before = record_rows.find_good_poll(conn, source, start, later=False)
+    after = record_rows.find_good_poll(conn, source, end, later=True)
+    first, last = before.at if before else start, after.at if after else end
+    polls = record_rows.load_polls_between(conn, source, first, last, _MOST_POLLS)
+    wanted = normalise(asked)
+    state = site.gazetteer.state_of_zip(asked) if is_zip else None
+
+    def fits(version: ListingVersion) -> bool:
+        if not is_zip:
+            return wanted in normalise(version.listing.name)
+        placement = site.coverage.placement(source, version.listing)
+        return asked in placement.places or (state is not None and state in placement.places)
+
+    versions = record_rows.load_versions_between(conn, source, first, last)
+    matches = tuple(ListedMatch(version, version.to_at) for version in versions if fits(version))
+    return DayProof(day, polls, before, after, matches)
+
+
+def _read_day(text: str) -> date | None:
+    try:
+        return date.fromisoformat(text) if len(text) == 10 else None
+    except ValueError:
+        return None

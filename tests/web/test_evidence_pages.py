@@ -1,0 +1,164 @@
+"""Details and proof of a change, absence on a day, and their bundles, as a visitor gets them."""
+
+from __future__ import annotations
+
+import io
+import shutil
+import threading
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from zipfile import ZipFile
+
+import pytest
+from sqlalchemy.engine import Engine
+
+from monitor.errors import BundleBusyError
+from monitor.record import bundle_files, signing, verify
+from monitor.record.bundle_files import BundleFiles, remove_kept_copies
+from monitor.record.change_proof import read_original
+from monitor.storage import engine as db
+from monitor.storage.engine import reading
+from monitor.storage.lists import changes
+from monitor.web import create_app
+from tests.peers.browser import served
+from tests.web.conftest import Running
+from tests.web.story import SOURCE, SOURCES, Clock, site, tell
+
+
+@pytest.fixture(scope="module")
+def signed(
+    tmp_path_factory: pytest.TempPathFactory, sqlite_template: Path
+) -> Iterator[tuple[Engine, BundleFiles]]:
+    """The story in a database of its own, with a signed record."""
+    folder = tmp_path_factory.mktemp("evidence")
+    shutil.copyfile(sqlite_template, folder / "monitor.db")
+    engine = db.connect(f"sqlite:///{folder / 'monitor.db'}")
+    ended = tell(engine)
+    key = signing.open_log_key(engine, folder, "watch.example/log", ended)
+    signing.sign_checkpoint(engine, key, folder, ended)
+    yield (
+        engine,
+        BundleFiles(
+            engine=engine, sources=SOURCES, operator="Watch", open_key=lambda: key, folder=folder / "evidence"
+        ),
+    )
+    engine.dispose()
+
+
+@pytest.fixture
+def proved(signed: tuple[Engine, BundleFiles], web: Running) -> Iterator[Running]:
+    engine, bundles = signed
+    clock = Clock(web.told_at + timedelta(days=2))
+    made = replace(site(engine, clock), bundles=bundles)
+    with served(create_app(made)) as address:
+        yield Running(address, clock, engine, web.told_at, web.client)
+
+
+def test_details_lead_to_the_very_change(web: Running) -> None:
+    for page in ("/changes/1", "/zip/46402", "/state/IN"):
+        assert 'href="/change/' in web.get(page).text, page
+    for path in ("/change/0", "/change/x", "/change/99999999", "/change/99999999999999999999"):
+        assert web.get(path).status_code == 404
+
+
+def test_a_change_shows_both_sides_as_text_and_as_the_original(proved: Running) -> None:
+    with reading(proved.engine) as conn:
+        rows = {row.change.subject.name: row for row in changes.published(conn)}
+    gone = proved.get(f"/change/{rows['Springfield Police Department'].id}").text
+    before, after = gone.split("First check with the change")
+    assert "Springfield Police Department,Illinois,,2025-07-02,Jail" in before
+    assert "does not occur in this publication" in after
+    assert f"/evidence/change/{rows['Springfield Police Department'].id}.zip" in gone
+    assert "record " in gone
+    renamed = proved.get(f"/change/{rows['Chicago Police Dept and Bureau'].id}").text
+    assert "Chicago Police Department,Illinois,Cook" in renamed
+    assert "Chicago Police Dept and Bureau,Illinois,Cook" in renamed
+    assert "<strong>Chicago Police Dept and Bureau</strong>" in renamed
+    spanish = proved.get(f"/change/{rows['Gary Police Department'].id}?lang=es").text
+    assert "Lo que esto no muestra" in spanish
+
+
+def test_the_bundle_of_a_change_passes_its_own_check_and_is_made_once(
+    proved: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answer = proved.get("/evidence/change/1.zip")
+    assert answer.status_code == 200
+    assert answer.headers["access-control-allow-origin"] == "*"
+    with ZipFile(io.BytesIO(answer.content)) as archive:
+        files = {name.partition("/")[2]: archive.read(name) for name in archive.namelist()}
+    assert all(passed for _, passed, _ in verify.verify(files))
+
+    def fail(*_: object) -> None:
+        raise AssertionError("it is made once")
+
+    monkeypatch.setattr(bundle_files, "build_bundle", fail)
+    assert proved.get("/evidence/change/1.zip").content == answer.content
+
+
+def test_the_bundle_of_a_day_and_what_has_no_proof(proved: Running) -> None:
+    answer = proved.get(f"/evidence/day/{SOURCE}/2026-03-01.zip")
+    assert answer.status_code == 404  # the story begins on that day: no poll before it
+    assert "poll before it" in answer.json()["detail"]
+    for path in ("/evidence/change/x.zip", "/evidence/change/99999.zip", "/evidence/day/none/2026-03-01.zip"):
+        assert proved.get(path).status_code == 404
+
+
+def test_visitors_make_one_bundle_at_a_time_and_no_more_than_is_kept(
+    signed: tuple[Engine, BundleFiles], tmp_path: Path
+) -> None:
+    engine, bundles = signed
+    small = BundleFiles(
+        engine=engine,
+        sources=SOURCES,
+        operator="Watch",
+        open_key=bundles.open_key,
+        folder=tmp_path / "evidence",
+        most_bytes=1,
+    )
+    paths = [small.prepare_change(number) for number in (1, 2, 3)]
+    assert [path.exists() for path in paths] == [False, False, True]
+    busy: list[object] = []
+
+    def open_key() -> object:
+        try:
+            small.prepare_change(2)
+        except BundleBusyError as error:
+            busy.append(error)
+        return bundles.open_key()
+
+    small.open_key = open_key  # type: ignore[assignment]
+    worker = threading.Thread(target=small.prepare_change, args=(1,))
+    worker.start()
+    worker.join()
+    assert len(busy) == 1
+    remove_kept_copies(tmp_path)
+    assert not (tmp_path / "evidence").exists()
+
+
+def test_absence_on_a_day_is_said_only_where_it_is_so(proved: Running) -> None:
+    page = f"/absence/{SOURCE}"
+    assert proved.get(page).status_code == 200
+    here = proved.get(f"{page}?day=2026-03-01&who=Hammond")
+    assert "Hammond Police Department" in here.text
+    assert "cannot be proved" in here.text  # nothing was polled before that day
+    assert here.headers["cache-control"] == "no-store"
+    for query in ("day=2026-03-01&who=1", "day=x&who=46320", "day=2031-01-01&who=46320"):
+        assert 'role="alert"' in proved.get(f"{page}?{query}").text, query
+    assert proved.get("/absence/none?day=2026-03-01&who=46320").status_code == 404
+
+
+def test_an_original_is_the_line_or_what_is_around_it() -> None:
+    csv = b"Agency,State\r\nA Police,OH\r\nB Police & Fire Department,IN\r\n"
+    found = read_original(csv, "B Police & Fire Department")
+    assert found is not None
+    assert (found.text, csv[found.offset :][:8]) == ("B Police & Fire Department,IN", b"B Police")
+    kml = (
+        "<kml>" + "<Placemark><name>X</name></Placemark>" * 50 + "<name>Ñandú &amp; Co</name></kml>"
+    ).encode()
+    found = read_original(kml, "Ñandú & Co")
+    assert found is not None
+    assert "Ñandú &amp; Co" in found.text
+    assert len(found.text) < 1000
+    assert read_original(csv, "C Police") is None
