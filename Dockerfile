@@ -25,8 +25,9 @@ COPY --from=build /opt/monitor /opt/monitor
 ENV PATH=/opt/monitor/bin:$PATH \
     PYTHONUNBUFFERED=1 \
     PYTHONDONTWRITEBYTECODE=1 \
-    MONITOR_DATA__FOLDER=/data \
-    MONITOR_SITE__LISTEN=0.0.0.0:8000
+    MONITOR_CONFIG=/etc/map-monitor/config.toml \
+    MONITOR_DEFAULT__DATA__FOLDER=/data \
+    MONITOR_DEFAULT__SITE__LISTEN=0.0.0.0:8000
 USER 10001:10001
 WORKDIR /data
 VOLUME /data

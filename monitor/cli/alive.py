@@ -34,14 +34,19 @@ def is_alive(folder: Path, now: float | None = None) -> bool:
 
 
 def data_folder(config: Path, environment: Mapping[str, str]) -> Path:
-    """The data folder that `config` names: environment over file over "data", relative to the file's
-    folder.
+    """The data folder that `config` names: environment over file over the environment's default over
+    "data", relative to the file's folder.
     """
     try:
         given = tomllib.loads(config.read_text("utf-8")).get("data", {}).get("folder")
     except (OSError, ValueError, AttributeError):
         given = None
-    return config.parent / str(environment.get("MONITOR_DATA__FOLDER") or given or "data")
+    return config.parent / str(
+        environment.get("MONITOR_DATA__FOLDER")
+        or given
+        or environment.get("MONITOR_DEFAULT__DATA__FOLDER")
+        or "data"
+    )
 
 
 def answer(arguments: Sequence[str]) -> int | None:
@@ -51,7 +56,7 @@ def answer(arguments: Sequence[str]) -> int | None:
     others = [argument for argument in arguments[1:] if argument != "--alive"]
     match others:
         case []:
-            config = Path("config.toml")
+            config = Path(os.environ.get("MONITOR_CONFIG") or "config.toml")
         case ["--config", path]:
             config = Path(path)
         case _:

@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo
 from monitor import app, subscribers
 from monitor.app import Components
 from monitor.channels import kinds
-from monitor.config import DEFAULT_PATH, LOOPBACK, Settings, exposed
+from monitor.config import LOOPBACK, Settings, default_path, exposed
 from monitor.core import tokens
 from monitor.core.tokens import Purpose
 from monitor.domain import Envelope
@@ -110,7 +110,7 @@ def _check_file(path: Path | None) -> Iterator[Finding]:
         yield Finding(
             "configuration",
             True,
-            f"warning: other users of this machine can read {', '.join(keys)} in {path or DEFAULT_PATH};"
+            f"warning: other users of this machine can read {', '.join(keys)} in {path or default_path()};"
             f" move secrets into files of their own ({keys[0].partition('.')[2]}_file), or run chmod 600",
         )
 

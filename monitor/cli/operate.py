@@ -26,9 +26,9 @@ def init(session: Session, force: bool) -> None:
     changed, except the configuration with --force.
     """
     from monitor.app import open_keys
-    from monitor.config import DEFAULT_PATH, example
+    from monitor.config import default_path, example
 
-    path = session.config or DEFAULT_PATH
+    path = session.config or default_path()
     if path.exists() and not force:
         click.echo(f"{path} exists and is not changed (--force overwrites it)")
     else:

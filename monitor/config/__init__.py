@@ -16,7 +16,13 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from monitor.config.layers import find_written_secrets, merge_layers, read_environment, read_secret_files
+from monitor.config.layers import (
+    DEFAULT_PREFIX,
+    find_written_secrets,
+    merge_layers,
+    read_environment,
+    read_secret_files,
+)
 from monitor.config.problems import describe_error, find_contradictions
 from monitor.config.sections import (
     LOOPBACK,
@@ -30,7 +36,6 @@ from monitor.config.settings import Settings, settings_model
 from monitor.errors import ConfigError
 
 __all__ = [
-    "DEFAULT_PATH",
     "LOOPBACK",
     "ColumnsSection",
     "DatabaseSection",
@@ -38,6 +43,7 @@ __all__ = [
     "Settings",
     "SourceSection",
     "ValueEntry",
+    "default_path",
     "default_sources",
     "example",
     "exposed",
@@ -45,14 +51,20 @@ __all__ = [
     "settings_model",
 ]
 
-DEFAULT_PATH = Path("config.toml")
+PATH_VARIABLE = "MONITOR_CONFIG"
+"""The environment variable that names the configuration file where no option does."""
+
+
+def default_path(environment: Mapping[str, str] | None = None) -> Path:
+    """The configuration file that is read where no option names one; it need not be there."""
+    return Path((os.environ if environment is None else environment).get(PATH_VARIABLE) or "config.toml")
 
 
 def exposed(path: Path | None = None) -> list[str]:
     """The keys of secrets in the configuration file at ``path`` (or ``./config.toml``), when other users of
     this machine may read it.
     """
-    chosen = path or DEFAULT_PATH
+    chosen = path or default_path()
     if not chosen.is_file() or not chosen.stat().st_mode & 0o077:
         return []
     return find_written_secrets(tomllib.loads(chosen.read_text("utf-8")))
@@ -74,12 +86,14 @@ def example() -> str:
 def load(path: Path | None = None, environment: Mapping[str, str] | None = None) -> Settings:
     """Read and check the configuration.
 
-    ``path`` None means ``./config.toml`` if it is there, else only defaults; a given path must exist. Raises
-    ConfigError with every problem found, one line for each.
+    ``path`` None means that of MONITOR_CONFIG or ``./config.toml`` if it is there, else only defaults; a
+    given path must exist. ``MONITOR_DEFAULT__SECTION__KEY`` lies under the file, ``MONITOR_SECTION__KEY``
+    over it. Raises ConfigError with every problem found, one line for each.
     """
     problems: list[str] = []
     given: dict[str, Any] = {}
-    chosen = path or DEFAULT_PATH
+    environment = os.environ if environment is None else environment
+    chosen = path or default_path(environment)
     if chosen.is_file():
         try:
             given = tomllib.loads(chosen.read_text("utf-8"))
@@ -87,11 +101,19 @@ def load(path: Path | None = None, environment: Mapping[str, str] | None = None)
             raise ConfigError([f"{chosen}: not valid TOML: {error}"]) from None
         except OSError as error:
             raise ConfigError([f"{chosen}: cannot be read: {error.strerror}"]) from None
+    elif chosen.exists():
+        raise ConfigError(
+            [
+                f"{chosen}: is not a file; a container makes a folder of one that is missing: remove it and "
+                "write the file"
+            ]
+        )
     elif path is not None:
         raise ConfigError([f"{path}: there is no such file; `monitor init` writes one"])
-    merged = merge_layers(default_sources(), given)
-    overlay = read_environment(os.environ if environment is None else environment, merged, problems)
-    merged = merge_layers(merged, overlay)
+    packaged = default_sources()
+    defaults = read_environment(environment, packaged, problems, prefix=DEFAULT_PREFIX)
+    merged = merge_layers(merge_layers(packaged, defaults), given)
+    merged = merge_layers(merged, read_environment(environment, merged, problems))
     read_secret_files(merged, problems, chosen.parent)
     settings: Settings | None = None
     try:

@@ -11,6 +11,8 @@ from typing import Any
 from monitor.channels.kinds import KINDS
 
 ENVIRONMENT_PREFIX = "MONITOR_"
+DEFAULT_PREFIX = "MONITOR_DEFAULT__"
+"""Variables of an image or a unit file: the operator's file wins over them."""
 
 
 def _merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
@@ -39,16 +41,22 @@ def merge_layers(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str
 
 
 def read_environment(
-    environment: Mapping[str, str], known: Mapping[str, Any], problems: list[str]
+    environment: Mapping[str, str],
+    known: Mapping[str, Any],
+    problems: list[str],
+    *,
+    prefix: str = ENVIRONMENT_PREFIX,
 ) -> dict[str, Any]:
     """``MONITOR_EMAIL__HOST=x`` as ``{"email": {"host": "x"}}``. A dash in a source's name is written as an
     underscore.
     """
     result: dict[str, Any] = {}
     for variable, text in sorted(environment.items()):
-        if not variable.startswith(ENVIRONMENT_PREFIX):
+        if not variable.startswith(prefix) or (
+            prefix == ENVIRONMENT_PREFIX and variable.startswith(DEFAULT_PREFIX)
+        ):
             continue
-        path = [part.lower() for part in variable.removeprefix(ENVIRONMENT_PREFIX).split("__")]
+        path = [part.lower() for part in variable.removeprefix(prefix).split("__")]
         if len(path) == 1:
             if path[0] not in _ENVIRONMENT_APART:
                 problems.append(f"{variable}: unknown; a key is written as MONITOR_SECTION__KEY")
@@ -65,8 +73,8 @@ def read_environment(
     return result
 
 
-# variables with the prefix that are not configuration: they steer the test suite
-_ENVIRONMENT_APART = {"torture", "ci", "test_postgres"}
+# variables with the prefix that are no keys: the path of the file, and those that steer the test suite
+_ENVIRONMENT_APART = {"torture", "ci", "test_postgres", "config"}
 
 
 def _value(text: str, path: list[str]) -> Any:

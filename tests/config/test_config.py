@@ -363,3 +363,33 @@ def test_the_examples_thresholds_are_the_defaults(tmp_path: Path) -> None:
     guard = EXAMPLE.read_text("utf-8").split("[guard]")[1].split("[sources.ring]")[0]
     live = "[guard]\n" + "\n".join(re.findall(r"^# (\w+ = .+)$", guard, re.M))
     assert load(written(tmp_path, live), {}).policy("ice-287g") == Policy()
+
+
+def test_the_variable_names_the_file_and_a_folder_in_its_place_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "config.toml"
+    variables = {"MONITOR_CONFIG": str(path)}
+    assert load(None, variables).site.name == "Map Monitor", "a file that is not there yet is no mistake"
+    path.mkdir()
+    with pytest.raises(ConfigError, match="is not a file"):
+        load(None, variables)
+    path.rmdir()
+    path.write_text('[site]\nname = "Ours"\n')
+    assert load(None, variables).site.name == "Ours"
+
+
+def test_defaults_of_an_image_lie_under_the_file(tmp_path: Path) -> None:
+    variables = {
+        "MONITOR_DEFAULT__SITE__LISTEN": "0.0.0.0:8000",
+        "MONITOR_DEFAULT__DATA__FOLDER": "/data",
+        "MONITOR_DEFAULT__SITE__TRUSTED_PROXIES": "172.16.0.0/12, 192.168.0.0/16",
+    }
+    settings = load(written(tmp_path, '[site]\nlisten = "127.0.0.1:9000"\n'), variables)
+    assert settings.site.listen == "127.0.0.1:9000"
+    assert settings.data.folder == Path("/data")
+    assert len(settings.site.trusted_proxies) == 2
+    both = variables | {"MONITOR_SITE__LISTEN": "127.0.0.1:7000"}
+    assert (
+        load(written(tmp_path, '[site]\nlisten = "127.0.0.1:9000"\n'), both).site.listen == "127.0.0.1:7000"
+    )
+    with pytest.raises(ConfigError, match="unknown key"):
+        load(None, {"MONITOR_DEFAULT__SITE__LISTN": "x"})
