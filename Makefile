@@ -5,7 +5,7 @@ BIN := .venv/bin
 ARGS ?=
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help demo run test check format lint types contracts torture torture-sources mutants bench lock wheel clean
+.PHONY: help demo run test check format lint types contracts torture torture-sources torture-delivery mutants bench lock wheel clean
 help:           ## what there is to make
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 18
 
@@ -52,6 +52,10 @@ torture: .venv/dev ## the long kill and fault runs (minutes)
 
 torture-sources: .venv/dev ## two hundred invented publishers, with a score (tens of minutes)
 	MONITOR_TORTURE=1 $(BIN)/pytest tests/trust $(ARGS)
+
+torture-delivery: .venv/dev ## kills, hostile relays, cut databases and crashes at every await (up to an hour)
+	MONITOR_TORTURE=1 $(BIN)/pytest -n auto tests/torture tests/outbox/test_waves.py tests/outbox/test_relays.py \
+		tests/outbox/test_crashes.py tests/subscribers/test_told_once.py $(ARGS)
 
 mutants: .venv/dev ## change one token at a time and see whether a test notices (tens of minutes)
 	$(BIN)/python -m tools.mutants $(ARGS)

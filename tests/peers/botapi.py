@@ -19,6 +19,9 @@ from urllib.parse import parse_qs
 DROP = "drop"
 """Instead of an answer, after the request was read: close the connection."""
 
+DROP_STORED = "drop, stored"
+"""Instead of an answer: make the post and close the connection."""
+
 STALL = "stall"
 """Instead of an answer: say nothing until the server is closed."""
 
@@ -88,7 +91,7 @@ class BotApi:
     ``posts`` are all posts that were read, ``made`` the texts of those that are now in the chats. ``status``
     is the bot's in every chat, ``refusals`` what no Bot API would have taken, ``members`` says how others
     stand by (chat, user), ``chats`` what chats there are by number or @name. ``failures`` are answers to
-    methods by name, used up one by one.
+    methods by name, used up one by one. ``judge`` gives the answers to posts after ``answers``.
     """
 
     def __init__(
@@ -97,7 +100,9 @@ class BotApi:
         *,
         token: str = "12345:canary-token",
         status: str = "administrator",
+        judge: Callable[[], Answer | Portal | str | None] | None = None,
     ) -> None:
+        self.judge = judge
         self.token, self.status = token, status
         self.answers = list(answers)
         self.failures: dict[str, list[Answer | Portal]] = {}
@@ -197,8 +202,8 @@ class BotApi:
                 answer = self._fact(method, fields)
                 self._lock.notify_all()
                 return _refused(answer) if isinstance(answer, Answer) else _result(answer)
-            answer = self.answers.pop(0) if self.answers else None
-            self.posts.append(_post(fields, method, accepted=answer is None))
+            answer = self.answers.pop(0) if self.answers else self.judge() if self.judge else None
+            self.posts.append(_post(fields, method, accepted=answer is None or answer == DROP_STORED))
             self._lock.notify_all()
             if isinstance(answer, str):
                 return answer

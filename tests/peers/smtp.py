@@ -165,7 +165,7 @@ class SmtpPeer:
                         return
                     content += part[1:] if part.startswith(b".") else part
                 judged = self.judge("message", recipient) if self.judge is not None else None
-                if judged is None or judged.startswith("2"):
+                if judged is None or judged.startswith("2") or judged == DROP:
                     with self._lock:
                         self.mails.append(Mail(sender, recipient, bytes(content)))
                 if not self._answer(connection, "message", judged=judged):
@@ -175,6 +175,9 @@ class SmtpPeer:
         self, connection: socket.socket, phase: str, usual: str | None = None, judged: str | None = None
     ) -> str:
         """Answer; the answer's text, or nothing when the conversation is over."""
+        if judged == DROP:
+            connection.shutdown(socket.SHUT_RDWR)
+            return ""
         if judged is not None:
             connection.sendall(f"{judged}\r\n".encode())
             return judged

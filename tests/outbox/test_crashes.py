@@ -1,0 +1,201 @@
+"""Any order of changes, people, clocks, relays and failing writes, with a crash at any await of a drain.
+
+A state machine: hypothesis invents lives of a sender, and afterwards nobody has missed a change, nobody's
+address was given up, and copies are at most open connections and one group for each kill.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections import Counter
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import ClassVar
+
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+
+from monitor.channels.email import replies
+from monitor.domain import Envelope, Rendered
+from monitor.errors import StoreError, Transient
+from monitor.keys import KeyFile
+from monitor.outbox import leases
+from monitor.storage import engine as db
+from monitor.storage import schema
+from monitor.storage.deliveries import queue
+from monitor.storage.engine import transaction
+from tests.outbox.crashes import run_until_killed
+from tests.outbox.world import HAMMOND, Recorder, World
+from tests.torture.test_delivery import failing_writes
+
+FULL = bool(os.environ.get("MONITOR_TORTURE"))
+EXAMPLES, STEPS = (400, 40) if FULL else (20, 20)
+"""Invented lives, and how much happens in each."""
+GROUP = CONNECTIONS = 2
+PEOPLE = 6
+
+
+class Relay(Recorder):
+    """``mode`` is how the relay is at this moment."""
+
+    mode = "well"
+    lost_answers = 0
+
+    async def send(self, message: Rendered, envelope: Envelope) -> None:
+        address = envelope.address
+        if self.mode == "away":
+            raise Transient("connection refused", lane="*")
+        if self.mode == "refuses":
+            raise replies.refusal("RCPT", 550, "no", address)
+        if self.mode == "quota":
+            raise replies.refusal("RCPT", 550, "5.1.90 daily limit", address)
+        if self.mode == "greylists":
+            raise replies.refusal("RCPT", 451, "4.7.1 greylisted", address)
+        if self.mode == "limits" and len(self.accepted) % 2:
+            self.accepted.append(self.accepted[-1])  # counted, and taken away again
+            self.accepted.pop()
+            raise replies.refusal("RCPT", 452, "4.7.1 slow down", address)
+        await super().send(message, envelope)
+        if self.mode == "forgets to answer":
+            self.lost_answers += 1
+            raise Transient("the connection broke after the message", ambiguous=True)
+
+
+MODES = ("well", "away", "refuses", "quota", "greylists", "limits", "forgets to answer")
+
+
+class Lives(RuleBasedStateMachine):
+    template: ClassVar[Path]
+    kills_in_all: ClassVar[int] = 0
+
+    @initialize()
+    def begin(self) -> None:
+        self.folder = TemporaryDirectory()
+        path = Path(self.folder.name) / "monitor.db"
+        shutil.copy(self.template, path)
+        engine = db.connect(f"sqlite:///{path}")
+        keys = KeyFile.of_master(bytes(range(32)))
+        self.world = World(engine, keys, path.parent / "data", datetime(2026, 3, 7, 12, tzinfo=UTC))
+        self.relay = Relay(concurrency=CONNECTIONS)
+        self.people = self.changes = self.kills = 0
+        for _ in range(3):
+            self.somebody_signs_up()
+        self.something_changes()
+
+    @rule()
+    @precondition(lambda self: self.people < PEOPLE)
+    def somebody_signs_up(self) -> None:
+        self.world.person(f"p{self.people}@d{self.people % 4}.example", "IN")
+        self.people += 1
+
+    @rule()
+    @precondition(lambda self: self.changes < 12)
+    def something_changes(self) -> None:
+        self.world.publish(HAMMOND)
+        self.world.fan_out()
+        self.changes += 1
+
+    @rule(minutes=st.sampled_from([1, 10, 60, 300, 24 * 60]))
+    def time_passes(self, minutes: int) -> None:
+        self.world.later(minutes=minutes)
+
+    @rule(hours=st.sampled_from([-24, -1, 24]))
+    def the_clock_jumps(self, hours: int) -> None:
+        self.world.later(hours=hours)
+
+    @rule(mode=st.sampled_from(MODES))
+    def the_relay_changes(self, mode: str) -> None:
+        self.relay.mode = mode
+
+    @rule()
+    def a_drain(self) -> None:
+        self._drain(None)
+
+    @rule(steps=st.integers(1, 100), changes=st.integers(0, 1))
+    def a_drain_is_killed(self, steps: int, changes: int) -> None:
+        if changes and self.changes < 12:
+            self.something_changes()
+        self._drain(steps)
+
+    @rule(after=st.integers(0, 30), error=st.sampled_from(["database or disk is full", "database is locked"]))
+    def a_drain_that_cannot_write(self, after: int, error: str) -> None:
+        with failing_writes(self.world.engine, after, error):
+            self._drain(None)
+
+    def _drain(self, steps: int | None) -> None:
+        async def sleep(seconds: float) -> None:
+            self.world.later(seconds=seconds)
+
+        with suppress(StoreError):
+            if run_until_killed(self.world.drain(self.relay, sleep=sleep), steps):
+                self.kills += 1
+                Lives.kills_in_all += 1
+                leases._unsettled.clear()  # it was in the memory of the process
+
+    def teardown(self) -> None:
+        if not hasattr(self, "world"):
+            return
+        self.relay.mode = "well"
+        for hours in range(24 * 8):
+            self.world.later(hours=1)
+            self._drain(None)
+            if hours % 24 == 0:
+                with transaction(self.world.engine) as conn:
+                    queue.requeue(conn, self.world.now)
+            if set(self.world.states()) <= {"sent"}:
+                break
+        self._check()
+        self.world.engine.dispose()
+        self.folder.cleanup()
+
+    def _check(self) -> None:
+        rows = self.world.rows()
+        assert {row.state for row in rows} <= {"sent"}
+        assert self.world.rows(schema.SuppressionRow) == []
+        assert {row.state for row in self.world.rows(schema.SubscriberRow)} <= {"active"}
+        owed = Counter(row.subscriber_id for row in rows)
+        told: Counter[int] = Counter()
+        for handed in self.relay.accepted:
+            told[int(handed.address[1 : handed.address.index("@")]) + 1] += handed.text.count("Hammond")
+        assert all(told[person] >= count for person, count in owed.items()), "somebody missed a change"
+        stored = len(self.relay.accepted)
+        messages = len({handed.message_id for handed in self.relay.accepted})
+        assert stored - messages <= self.kills * (CONNECTIONS + GROUP) + self.relay.lost_answers
+
+
+@pytest.fixture
+def small_groups(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("monitor.outbox.commit.GROUP", GROUP)
+    monkeypatch.setattr("monitor.outbox.send.GROUP", GROUP)
+    monkeypatch.setattr("monitor.outbox.commit._TRIES", (timedelta(0),))
+    monkeypatch.setattr("monitor.outbox.commit.GROUP_WAIT", timedelta(milliseconds=1))
+
+
+@pytest.mark.usefixtures("small_groups")
+def test_no_life_of_a_sender_loses_anything(
+    sqlite_template: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Lives.template = sqlite_template
+    bounds = settings(
+        max_examples=EXAMPLES,
+        stateful_step_count=STEPS,
+        deadline=None,
+        suppress_health_check=list(HealthCheck),
+    )
+    Lives.kills_in_all = 0
+    run_state_machine_as_test(Lives, settings=bounds)
+    assert Lives.kills_in_all >= EXAMPLES // 4, "hardly a drain was killed"
+    with capsys.disabled():
+        sys.stdout.write(f"[{EXAMPLES} lives of {STEPS} steps, {Lives.kills_in_all} kills] ")
