@@ -13,6 +13,7 @@ router = APIRouter()
 _FILES = {
     "site.css": "text/css; charset=utf-8",
     "icon.svg": "image/svg+xml",
+    "brief.css": "text/css; charset=utf-8",
     "map.css": "text/css; charset=utf-8",
     "map.js": "text/javascript; charset=utf-8",
 }

@@ -13,6 +13,7 @@ from monitor.web import (
     about,
     agencies,
     api_v1,
+    brief,
     data_pages,
     evidence_pages,
     feeds,
@@ -40,7 +41,7 @@ if TYPE_CHECKING:
     from fastapi.telemetry import TelemetryConfig  # older versions have none, and need none
 
 _ROOMS = (
-    *(home, maps, numbers, places, agencies, timeline, feeds, about, probes, record_log),
+    *(home, maps, numbers, places, brief, agencies, timeline, feeds, about, probes, record_log),
     *(api_v1, data_pages, evidence_pages),
 )
 THREADS = 4

@@ -98,8 +98,8 @@ def zip_page(request: Request, zips: str) -> Response:
         areas=areas,
         state_by_zip={code: site.gazetteer.state_of_zip(code) for code in codes},
         states=states,
-        towns=_towns(areas.values()),
-        boards=[_zip_board(site, each, codes, states) for each in lists],
+        towns=towns_of(areas.values()),
+        boards=[zip_board(site, each, codes, states) for each in lists],
         news=news,
         held=held,
         military=MILITARY,
@@ -132,7 +132,7 @@ def state_page(request: Request, state: str) -> Response:
         "state.html",
         code=code,
         name=STATES[code],
-        boards=[_state_board(site, each, code) for each in lists],
+        boards=[state_board(site, each, code) for each in lists],
         news=news,
         held=held,
         places=(code,),
@@ -153,7 +153,7 @@ def states_of(site: Site, codes: Iterable[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(state for state in found if state))
 
 
-def _zip_board(site: Site, listed: ListStatus, codes: tuple[str, ...], states: tuple[str, ...]) -> Board:
+def zip_board(site: Site, listed: ListStatus, codes: tuple[str, ...], states: tuple[str, ...]) -> Board:
     covered = site.coverage.of(listed.name)
     serving: dict[str, tuple[Cover, list[str]]] = {}
     for code in codes:
@@ -168,7 +168,7 @@ def _zip_board(site: Site, listed: ListStatus, codes: tuple[str, ...], states: t
     )
 
 
-def _state_board(site: Site, listed: ListStatus, code: str) -> Board:
+def state_board(site: Site, listed: ListStatus, code: str) -> Board:
     covered = site.coverage.of(listed.name)
     statewide, unplaced = covered.statewide((code,)), covered.unplaced((code,))
     apart = {cover.agency for cover in (*statewide, *unplaced)}
@@ -182,7 +182,7 @@ def _entry(cover: Cover, zips: tuple[str, ...] = ()) -> PlaceEntry:
     return PlaceEntry(cover, agency_path(cover.source, cover.agency), zips)
 
 
-def _towns(areas: Iterable[ZipArea | None]) -> tuple[str, ...]:
+def towns_of(areas: Iterable[ZipArea | None]) -> tuple[str, ...]:
     """The post towns of ZIPs with their state, without duplicates."""
     pairs = ((area.towns[0], area.state) for area in areas if area)
     return tuple(

@@ -165,6 +165,13 @@ class Presenter:
             found.insert(0, Fact(self._sentences.field("since", publisher), own_date))
         return found
 
+    def key_facts(self, source: str, listing: Listing) -> list[Fact]:
+        """The publisher's own date, and the values that are explained; where none is, two others."""
+        facts = [fact for fact in self.facts(source, listing) if not fact.is_address]
+        own = facts[: bool(listing.since)]
+        explained = [fact for fact in facts if fact.notes]
+        return own + (explained or facts[len(own) :][:2])
+
     def _fact(self, watched: SourceInfo | None, column: str, label: str, value: str, given: str) -> Fact:
         explained = watched.explain(column, value) if watched else ()
         if not any(meaning for _, meaning in explained):
@@ -221,6 +228,16 @@ class Presenter:
     def agency_path(self, source: str, agency: str) -> str:
         """The address of an agency's page within the site."""
         return agency_path(source, agency)
+
+    def value_counts(self, covers: Iterable[Cover]) -> list[tuple[str, int]]:
+        """How many agencies have each of the values that are explained, most first."""
+        found: Counter[str] = Counter()
+        for cover in covers:
+            watched = self._site.sources.get(cover.source)
+            for column, text in cover.listing.attributes if watched is not None else ():
+                explained = watched.explain(column, text) if watched else ()
+                found.update(note.name for note in self._notes(meaning for _, meaning in explained))
+        return found.most_common()
 
     def document(self, listing: Listing) -> str | None:
         """The listing's own document, when it is on the web."""

@@ -114,14 +114,20 @@ class Publisher:
     """The list on a loopback server, polled hour by hour into a database."""
 
     def __init__(
-        self, server: Server, engine: Engine, fetcher: Fetcher, policy: Policy = POLICY, name: str = SOURCE
+        self,
+        server: Server,
+        engine: Engine,
+        fetcher: Fetcher,
+        policy: Policy = POLICY,
+        name: str = SOURCE,
+        columns: ColumnMap = COLUMNS,
     ) -> None:
         self._server, self._engine, self._fetcher = server, engine, fetcher
         self._watch = PolledSource(
             name=name,
             every=HOUR,
             target=Target(url=server.url("/list.csv")),
-            options=ParseOptions(name=name, format="table", columns=COLUMNS),
+            options=ParseOptions(name=name, format="table", columns=columns),
             policy=policy,
         )
         self.now = START
@@ -129,7 +135,7 @@ class Publisher:
     def says(self, rows: list[dict[str, str]]) -> None:
         """Publish these rows, and an hour later poll and fan out."""
         text = StringIO()
-        writer = csv.DictWriter(text, list(HAMMOND))
+        writer = csv.DictWriter(text, list(rows[0]))
         writer.writeheader()
         writer.writerows(rows)
         self._server.script("/list.csv", [Answer(body=text.getvalue().encode())])

@@ -1,0 +1,77 @@
+"""What a brief cites: since when agencies have been seen on a list, and the last good check of it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from monitor.storage.lists.tables import FetchRow, ListingVersionRow, SourceRow
+
+
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """When an agency was first seen on a list, and since when it has been there without a break."""
+
+    first_at: datetime
+    since: datetime
+
+    @property
+    def returned(self) -> bool:
+        """Whether it was away in between."""
+        return self.since != self.first_at
+
+
+@dataclass(frozen=True, slots=True)
+class GoodCheck:
+    """The last good check of a list: when, the SHA-256 of the decoded body, the address that gave it, and the
+    number of its entry in the log of the record.
+    """
+
+    at: datetime
+    hash: str
+    url: str | None
+    leaf: int | None
+
+
+def load_sightings(conn: Connection, source: str, agencies: Collection[str]) -> dict[str, Sighting]:
+    """Read since when agencies have been on a list, by agency; one that never was there is left out."""
+    version = ListingVersionRow.c
+    rows = conn.execute(
+        sa.select(version.agency, version.from_at, version.to_at)
+        .where(version.source == source, version.agency.in_(agencies))
+        .order_by(version.from_number, version.id)
+    )
+    found: dict[str, Sighting] = {}
+    ended: dict[str, datetime | None] = {}
+    for agency, from_at, to_at in rows:
+        known = found.get(agency)
+        if known is None:
+            found[agency] = Sighting(from_at, from_at)
+        elif (until := ended[agency]) is not None and from_at > until:
+            found[agency] = Sighting(known.first_at, from_at)
+        ended[agency] = to_at
+    return found
+
+
+def load_last_good(conn: Connection, source: str) -> GoodCheck | None:
+    """Read the last good check of a list; None before there was one."""
+    row = conn.execute(
+        sa.select(SourceRow.c.last_good_at, SourceRow.c.last_good_hash, FetchRow.c.url, FetchRow.c.leaf)
+        .outerjoin(FetchRow, FetchRow.c.id == SourceRow.c.last_good_fetch)
+        .where(SourceRow.c.name == source)
+    ).first()
+    if row is None or row.last_good_at is None or row.last_good_hash is None:
+        return None
+    url = row.url or conn.scalar(
+        sa.select(FetchRow.c.url)
+        .where(
+            FetchRow.c.source == source, FetchRow.c.hash == row.last_good_hash, FetchRow.c.url.is_not(None)
+        )
+        .order_by(FetchRow.c.id.desc())
+        .limit(1)
+    )
+    return GoodCheck(row.last_good_at, row.last_good_hash, url, row.leaf)

@@ -1,0 +1,210 @@
+"""The brief of a place: one printed page to take to a council meeting. Each sentence names the address that
+shows it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from fastapi import APIRouter, Request, Response
+from sqlalchemy.engine import Connection
+
+from monitor.domain import Confidence
+from monitor.record.checkpoint import Checkpoint, read_checkpoint
+from monitor.record.tiles import WIDTH, format_tile_path
+from monitor.states import STATES, read_state
+from monitor.storage.engine import reading
+from monitor.storage.lists import log_rows, page_queries, sightings
+from monitor.storage.lists.coverage import Cover
+from monitor.storage.lists.sightings import GoodCheck, Sighting
+from monitor.web.error_pages import missing
+from monitor.web.lists import ListStatus, standing
+from monitor.web.pages import asset_version, get, language_of, redirect, render_page, site_of
+from monitor.web.places import (
+    Board,
+    held_changes_of,
+    read_zips,
+    state_board,
+    states_of,
+    towns_of,
+    zip_board,
+    zip_path,
+)
+from monitor.web.presenters import agency_hash
+
+router = APIRouter()
+
+MOST = 7
+"""Agencies that a brief spells out, so that it stays one page: lists with more share them. It counts the
+others and says where they are.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class BriefAgency:
+    """An agency of a brief. ``path`` is short, to be typed from paper, and leads to its page.
+    ``from_the_start``: it was there at our first check of the list.
+    """
+
+    cover: Cover
+    path: str
+    seen: Sighting | None
+    from_the_start: bool
+
+    @property
+    def estimate(self) -> bool:
+        return self.cover.placement.confidence in (Confidence.APPROXIMATE, Confidence.CONFLICT)
+
+
+@dataclass(frozen=True, slots=True)
+class BriefList:
+    """What one list says of a place: the agencies that are spelled out, how many are not, how many could not
+    be placed within the state, and the check that this rests on. ``entry`` is the path of its entry in the
+    log. ``covers`` are all agencies that count.
+    """
+
+    list: ListStatus
+    covers: tuple[Cover, ...]
+    agencies: tuple[BriefAgency, ...]
+    unplaced: int
+    check: GoodCheck | None
+    entry: str | None
+
+    @property
+    def more(self) -> int:
+        return len(self.covers) - len(self.agencies)
+
+
+class References:
+    """The addresses that the sentences of one page cite, numbered in the order of their first use."""
+
+    def __init__(self) -> None:
+        self._numbers: dict[str, int] = {}
+
+    def cite(self, address: str) -> int:
+        """The number of an address."""
+        return self._numbers.setdefault(address, len(self._numbers) + 1)
+
+    @property
+    def addresses(self) -> Mapping[str, int]:
+        """Every address that was cited so far, with its number."""
+        return self._numbers
+
+
+@get(router, "/zip/{zips}/brief")
+def zip_brief(request: Request, zips: str) -> Response:
+    """Render the brief of one or several ZIP codes."""
+    codes = read_zips(zips)
+    if codes is None:
+        return missing(request)
+    if zips != "+".join(codes):
+        return redirect(request, f"{zip_path(codes)}/brief", 301)
+    site = site_of(request)
+    states = states_of(site, codes)
+    towns = towns_of(site.gazetteer.zip(code) for code in codes)
+    with reading(site.engine) as conn:
+        boards = [zip_board(site, each, codes, states) for each in standing(conn, site, site.clock())]
+        held = sum(len(each.rows) for each in held_changes_of(request).here(conn, codes, states))
+        lists, log = _load_lists(conn, boards), _load_checkpoint(conn)
+    whole = ", ".join(STATES.get(state, state) for state in states)
+    return _render(request, zip_path(codes), lists, log, held, codes=codes, towns=towns, whole=whole)
+
+
+@get(router, "/state/{state}/brief")
+def state_brief(request: Request, state: str) -> Response:
+    """Render the brief of a state."""
+    known = read_state(state)
+    if known is None or not known.exact or known.code not in STATES:
+        return missing(request)
+    code = known.code
+    if state != code:
+        return redirect(request, f"/state/{code}/brief", 301)
+    site = site_of(request)
+    with reading(site.engine) as conn:
+        boards = [state_board(site, each, code) for each in standing(conn, site, site.clock())]
+        held = sum(len(each.rows) for each in held_changes_of(request).here(conn, (code,)))
+        lists, log = _load_lists(conn, boards), _load_checkpoint(conn)
+    return _render(request, f"/state/{code}", lists, log, held, codes=(), towns=(), whole=STATES[code])
+
+
+def _render(
+    request: Request,
+    path: str,
+    lists: Iterable[BriefList],
+    log: Checkpoint | None,
+    held: int,
+    *,
+    codes: tuple[str, ...],
+    towns: tuple[str, ...],
+    whole: str,
+) -> Response:
+    site = site_of(request)
+    return render_page(
+        request,
+        "brief.html",
+        path=path,
+        lists=tuple(lists),
+        log=log,
+        held=held,
+        codes=codes,
+        towns=towns,
+        whole=whole,
+        next_step=site.next_step.get(language_of(request)) or "",
+        references=References(),
+        style=site.url(f"/static/{asset_version('brief.css')}/brief.css"),
+    )
+
+
+def _load_lists(conn: Connection, boards: list[Board]) -> list[BriefList]:
+    counts = [len(board.local) + len(board.statewide) for board in boards]
+    most = MOST if sum(counts) <= MOST else MOST // max(sum(map(bool, counts)), 1)
+    return [_load_list(conn, board, max(most, 2)) for board in boards]
+
+
+def _load_list(conn: Connection, board: Board, most: int) -> BriefList:
+    source = board.list.name
+    entries = (*board.local, *board.statewide)
+    covers = tuple(entry.cover for entry in entries)
+    seen = sightings.load_sightings(conn, source, [cover.agency for cover in covers])
+    first_read = page_queries.first_read(conn, source)
+    shown = covers if len(covers) <= most else _choose(board, seen)[:most]
+    check = sightings.load_last_good(conn, source)
+    return BriefList(
+        list=board.list,
+        covers=covers,
+        agencies=tuple(_agency(cover, seen.get(cover.agency), first_read) for cover in shown),
+        unplaced=len(board.unplaced),
+        check=check,
+        entry=_entry_path(conn, check),
+    )
+
+
+def _choose(board: Board, seen: Mapping[str, Sighting]) -> tuple[Cover, ...]:
+    """Of many agencies those of the whole state, and then those that were seen first most recently."""
+    statewide = [entry.cover for entry in board.statewide]
+    local = sorted(
+        (entry.cover for entry in board.local),
+        key=lambda cover: -seen[cover.agency].since.timestamp() if cover.agency in seen else 0,
+    )
+    return (*statewide, *local)
+
+
+def _agency(cover: Cover, seen: Sighting | None, first_read: datetime | None) -> BriefAgency:
+    at_start = seen is not None and seen.first_at == first_read
+    return BriefAgency(cover, f"/agency/{cover.source}/{agency_hash(cover.agency)}", seen, at_start)
+
+
+def _entry_path(conn: Connection, check: GoodCheck | None) -> str | None:
+    """The path of the bundle of the log's entries that holds a check's."""
+    if check is None or check.leaf is None:
+        return None
+    index = check.leaf // WIDTH
+    width = min(log_rows.load_head(conn).size - index * WIDTH, WIDTH)
+    return f"/log/{format_tile_path(None, index, width)}"
+
+
+def _load_checkpoint(conn: Connection) -> Checkpoint | None:
+    note = log_rows.load_checkpoint(conn)
+    return None if note is None else read_checkpoint(note)

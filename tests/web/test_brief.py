@@ -1,0 +1,246 @@
+"""The brief: one printed page about a place, each sentence with its address, in both languages."""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import httpx
+import pytest
+from playwright.sync_api import Browser
+from sqlalchemy.engine import Engine
+
+from monitor.config import load as load_settings
+from monitor.domain import Policy
+from monitor.fetch import Fetcher
+from monitor.places import load
+from monitor.sources import ColumnMap
+from monitor.storage.engine import reading
+from monitor.storage.lists import sightings
+from monitor.storage.lists.coverage import Coverage
+from monitor.web import Site, create_app
+from monitor.web.brief import MOST
+from tests.peers.browser import served, visit
+from tests.peers.http import Server
+from tests.web.conftest import Running
+from tests.web.story import START, Clock, Publisher, locate
+from tests.web.story import site as story_site
+from tests.web.test_pages import words
+
+ICE = "ice-287g"
+COLUMNS = ColumnMap(
+    name="Agency",
+    state="State",
+    county="County",
+    since="Signed",
+    url="MOA",
+    attributes=("SUPPORT TYPE", "TYPE"),
+)
+ENGLISH = re.compile(
+    r"\b(the|of|and|is|are|was|not|with|list|agency|agencies|check|since|seen|model|officer|county|law|read)\b",
+    re.IGNORECASE,
+)
+
+
+def row(name: str, county: str, kind: str, **more: str) -> dict[str, str]:
+    return {
+        "Agency": name,
+        "State": "Indiana",
+        "County": county,
+        "Signed": "2026-01-05",
+        "SUPPORT TYPE": kind,
+        "TYPE": "County",
+        "MOA": "https://ice.example/moa.pdf",
+    } | more
+
+
+LAKE = row("Lake County Sheriff's Office", "Lake", "Jail Enforcement Model")
+HAMMOND = row(
+    "Hammond Police Department", "Lake", "Task Force Model; Warrant Service Officer", TYPE="Municipality"
+)
+POLICE = row("Indiana State Police", "", "Task Force Model", Signed="", TYPE="State Agency")
+MANY = [
+    row(f"{town} Police Department", "", "Task Force Model")
+    for town in (
+        "Carmel", "Fishers", "Gary", "Muncie", "Kokomo", "Goshen", "Elkhart", "Anderson", "Lafayette",
+        "Evansville", "Bloomington", "Terre Haute", "Valparaiso",
+    )
+]  # fmt: skip
+
+
+@pytest.fixture
+def agreements(sqlite_engine: Engine) -> Iterator[httpx.Client]:
+    """A site that watches ICE's list as it is configured out of the box; Hammond went and came back."""
+    infos = load_settings(None, {}).infos
+    policy = Policy(additions_share=1.0, whole_group=50, removal_wait=timedelta(0))
+    with Server() as server, Fetcher(attempts=1) as fetcher:
+        publisher = Publisher(server, sqlite_engine, fetcher, policy, name=ICE, columns=COLUMNS)
+        publisher.says([LAKE, HAMMOND])
+        publisher.says([LAKE])
+        publisher.says([LAKE])
+        publisher.says([LAKE, HAMMOND])
+        publisher.now += timedelta(days=9)
+        for _ in range(2):
+            publisher.says([LAKE, HAMMOND, POLICE])
+        publisher.says([LAKE, HAMMOND, POLICE, *MANY])
+        now = publisher.now
+        ring = Publisher(server, sqlite_engine, fetcher, policy, name="ring", columns=COLUMNS)
+        ring.now = now - timedelta(hours=1)
+        ring.says([LAKE | {"SUPPORT TYPE": "", "TYPE": ""}, HAMMOND | {"SUPPORT TYPE": "", "TYPE": ""}])
+    site = Site(
+        engine=sqlite_engine,
+        sources={name: infos[name] for name in (ICE, "ring")},
+        gazetteer=load(),
+        coverage=Coverage(sqlite_engine, [ICE, "ring"], locate),
+        clock=Clock(now),
+        public_url="https://watch.example",
+        name="Watch",
+        contact="hello@watch.example",
+        timezone="America/Chicago",
+    )
+    with (
+        served(create_app(site)) as address,
+        httpx.Client(base_url=address, trust_env=False) as client,
+    ):
+        yield client
+
+
+def test_it_says_who_since_when_by_both_dates_and_what_the_values_mean(agreements: httpx.Client) -> None:
+    said = words(agreements.get("/zip/46320/brief").text)
+    assert "Which listed agencies serve Hammond, IN 46320?" in said
+    assert "3 agencies that serve 46320 were on this list at our last good check, Mar 10, 2026," in said
+    assert "Hammond Police Department covers Hammond." in said
+    assert "ICE's own date: Jan 5, 2026." in said
+    assert "First seen by us at our first check of this list, Mar 1, 2026, 7:00 am CST" in said
+    assert "It was away in between and has been listed again since" in said
+    assert "The list gives no date of its own for it." in said
+    assert "In the agency's jail only: officers may question people who were booked" in said
+    assert "signed by an immigration officer, not a judge" in said
+    assert "has been used again since January 2025" in said
+    assert "Text reviewed Nov 28, 2026." in said
+    assert "2 agencies that serve 46320 were on this list" in said  # Ring's
+
+
+def test_each_sentence_names_its_address_and_the_addresses_are_printed(agreements: httpx.Client) -> None:
+    page = agreements.get("/zip/46320/brief").text
+    printed = re.findall(r'<li><a href="([^"]+)"[^>]*>\1</a></li>', page.partition('class="addresses"')[2])
+    cited = re.findall(r'<a class="ref" href="([^"]+)"[^>]*>\[(\d+)\]</a>', page)
+    assert printed
+    assert all(printed[int(number) - 1] == address for address, number in cited)
+    assert {address for address, _ in cited} == set(printed)
+    body = page.partition("<main>")[2].partition('class="addresses"')[0]
+    for sentence in re.findall(r"(?s)<(?:li|p)\b.*?</(?:li|p)>", body):
+        assert 'class="ref"' in sentence, sentence
+    own = [address.removeprefix("https://watch.example") for address in printed if "watch.example" in address]
+    assert len(own) >= 6
+    for path in own:
+        if path != "/log/checkpoint" and path != "/log/key":  # signed by the service, which does not run here
+            assert agreements.get(path, follow_redirects=True).status_code == 200, path
+
+
+def test_the_source_is_named_with_the_hash_of_the_last_good_body_and_its_entry(
+    agreements: httpx.Client, sqlite_engine: Engine
+) -> None:
+    with reading(sqlite_engine) as conn:
+        check = sightings.load_last_good(conn, ICE)
+    assert check is not None
+    page = agreements.get("/state/IN/brief").text
+    assert check.hash in page
+    assert check.url is not None
+    assert html.escape(check.url) in page
+    assert f"entry {check.leaf} of our public log" in words(page)
+    entry = re.search(r'href="https://watch.example(/log/tile/entries/[^"]+)"', page)
+    assert entry is not None
+    assert check.hash.encode() in agreements.get(entry[1]).content
+
+
+def test_a_list_with_many_agencies_counts_those_that_it_leaves_out(agreements: httpx.Client) -> None:
+    said = words(agreements.get("/state/IN/brief").text)
+    assert f"{3 + len(MANY)} agencies that serve Indiana were on this list" in said
+    assert "Task Force Model: 15; " in said
+    assert f"Here are {MOST // 2} of them" in said  # the other list has its share
+    assert f"The other {3 + len(MANY) - MOST // 2} are on the page of this place." in said
+
+
+@pytest.mark.parametrize("path", ["/zip/46320/brief", "/state/IN/brief", "/zip/46320+46323/brief"])
+def test_it_is_small_without_script_and_wholly_spanish(agreements: httpx.Client, path: str) -> None:
+    for language in ("en", "es"):
+        answer = agreements.get(path, headers={"Accept-Language": language})
+        linked = re.findall(r'href="(/static/[^"]+)"', answer.text)
+        assert len(answer.content) + sum(len(agreements.get(each).content) for each in set(linked)) < 60_000
+        assert "<script" not in answer.text
+    said = words(answer.text.partition('class="addresses"')[0])
+    for name in ["Watch", *(each["Agency"] for each in (LAKE, HAMMOND, POLICE, *MANY))]:
+        said = said.replace(name, "")
+    assert ENGLISH.findall(said) == []
+    assert "Modelo de grupo operativo" in said
+    assert "Ley de Inmigración y Nacionalidad" in said
+
+
+def test_the_values_are_explained_on_the_pages_of_places_and_agencies_too(agreements: httpx.Client) -> None:
+    place = agreements.get("/zip/46320").text
+    assert 'href="/zip/46320/brief"' in place
+    assert 'href="/state/IN/brief"' in agreements.get("/state/IN").text
+    agency = re.search(r'href="(/agency/ice-287g/[^"]*hammond[^"]*)"', place)
+    assert agency is not None
+    for path in ("/zip/46320", "/state/IN", agency[1]):
+        assert "question and arrest people over immigration status" in words(agreements.get(path).text), path
+        spanish = words(agreements.get(path, headers={"Accept-Language": "es"}).text)
+        assert "Modelo de grupo operativo" in spanish, path
+        if path != agency[1]:
+            assert "Task Force Model" not in spanish, path
+    home = words(agreements.get("/").text)
+    assert "Immigration enforcement: ICE lists" in home
+    assert "Cameras: Ring, which makes doorbell" in home
+
+
+@pytest.mark.parametrize(
+    ("asked", "given"),
+    [("/zip/46323+46320/brief", "/zip/46320+46323/brief"), ("/state/indiana/brief", "/state/IN/brief")],
+)
+def test_every_brief_has_one_address(web: Running, asked: str, given: str) -> None:
+    answer = web.get(asked)
+    assert (answer.status_code, answer.headers["location"]) == (301, given)
+
+
+@pytest.mark.parametrize("path", ["/zip/4632/brief", "/state/ZZ/brief", "/state/US/brief"])
+def test_an_unknown_place_has_no_brief(web: Running, path: str) -> None:
+    assert web.get(path).status_code == 404
+
+
+def test_a_blind_list_and_what_is_not_known_are_said(web: Running) -> None:
+    said = words(web.get("/zip/46320/brief").text)
+    assert "1 agency of Indiana on The camera list could not be placed more exactly" in said
+    web.clock.now += timedelta(days=3)
+    assert "We cannot see this list right now. What stands here is what it said" in words(
+        web.get("/zip/46320/brief").text
+    )
+    assert "4 changes that concern this place are not confirmed yet" in words(web.get("/state/OH/brief").text)
+    assert web.get("/zip/99999/brief").status_code == 200
+
+
+def test_a_list_that_was_never_read_is_said_to_be_so(sqlite_engine: Engine) -> None:
+    with served(create_app(story_site(sqlite_engine, Clock(START)))) as address:
+        said = words(httpx.get(f"{address}/zip/46320/brief", trust_env=False).text)
+    assert "There has been no good check of this list yet." in said
+    assert "serve 46320 were" not in said
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("language", ["en", "es"])
+def test_it_is_accessible_fits_a_phone_and_prints_on_one_sheet(
+    agreements: httpx.Client, browser: Browser, language: str, tmp_path: Path
+) -> None:
+    with visit(browser, f"{agreements.base_url}/zip/46320/brief", language=language) as seen:
+        assert seen.page.get_attribute("html", "lang") == language
+        assert seen.violations() == []
+        assert seen.complaints == []
+        for path in ("/zip/46320/brief", "/state/IN/brief"):
+            seen.page.goto(f"{agreements.base_url}{path}")
+            for size in ("Letter", "A4"):
+                printed = seen.page.pdf(format=size, path=tmp_path / "brief.pdf")
+                assert len(re.findall(rb"/Type\s*/Page\b(?!s)", printed)) == 1, (path, size)
+        assert not seen.overflows()
