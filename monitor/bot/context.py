@@ -43,7 +43,7 @@ class BotContext:
 
 @dataclass(frozen=True, slots=True)
 class Webhook:
-    """Where Telegram sends updates to, and the secret that each must carry."""
+    """Where Telegram sends updates to, and the secret that each must carry; the site receives them."""
 
     url: str
     secret: str
@@ -56,7 +56,7 @@ class Timing:
     ``poll``: a long poll. ``standby``: between tries to become the process that polls. ``pause``,
     ``longest_pause``: after a failure. ``answer``: how long an answer may wait for its turn to be posted.
     ``patience``: how long one chat's answers delay the next request for updates. ``beat``: between
-    heartbeats.
+    heartbeats. ``look``: between looks for what the webhook has received.
     """
 
     poll: int = 25
@@ -66,3 +66,4 @@ class Timing:
     answer: float = 20.0
     patience: float = 2.0
     beat: float = 20.0
+    look: float = 1.0

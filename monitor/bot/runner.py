@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import hmac
 import logging
 import time
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterable
 from contextlib import suppress
 from datetime import timedelta
 from typing import Any
@@ -26,17 +25,19 @@ from monitor.bot.throttle import Admission, Throttle
 from monitor.bot.updates import BotRemoved, Command, GroupMigrated, StaleButton, read
 from monitor.channels.telegram.rate import Pace
 from monitor.channels.telegram.transport import meaning_of, redact_description
-from monitor.errors import Permanent, SendError, StoreError, Transient, location_of
+from monitor.errors import KeyFileError, Permanent, SendError, StoreError, Transient, location_of
 from monitor.messages import locale
 from monitor.storage import engine as db
 from monitor.storage import meta
+from monitor.storage.people import bot_updates
 
 log = logging.getLogger(__name__)
 
 TURN = "telegram updates"
-"""The name of the lock (`db.turn`) that lets one process poll, however many run."""
+"""The name of the lock (`db.turn`) that lets one process receive updates, however many run."""
 
 _REMEMBERED = 10_000  # handled updates that are remembered, so that a repeated one is skipped
+_STORED_AT_ONCE = 100  # updates of the webhook that are read from the database together
 _LATELY = timedelta(minutes=2)  # Telegram still reports a failure of the webhook after it is over
 _CONFIRMING = 5.0  # s, for the last confirmation when the bot stops
 
@@ -63,7 +64,7 @@ class Bot:
         seconds: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
-        self._engine, self._clock = context.engine, context.clock
+        self._engine, self._keys, self._clock = context.engine, context.keys, context.clock
         self._api = Api(token, base_url=base_url, pace=pace or Pace(seconds, sleep), sleep=sleep)
         self._chats = Chats(context)
         self._commands = Commands(context, self._chats, self._api)
@@ -71,9 +72,8 @@ class Bot:
         self._throttle = Throttle(seconds)
         self._seen_updates: OrderedDict[int, None] = OrderedDict()
         self._locks: WeakValueDictionary[tuple[str, int], asyncio.Lock] = WeakValueDictionary()
-        # answers in progress, and updates from the webhook
+        # answers in progress
         self._busy: set[asyncio.Future[Any]] = set()
-        self._loop: asyncio.AbstractEventLoop | None = None
         self._health = BotHealth(context.engine, context.clock, owner, timing)
 
     async def serve(self, stop: asyncio.Event) -> None:
@@ -95,10 +95,8 @@ class Bot:
             reason = await asyncio.to_thread(self._blocked)
             if reason is not None:
                 await self._health.report_problem(reason)
-            elif self._webhook is not None:
-                await self._serve_webhook(self._webhook, stop)
             else:
-                await self._poll_in_turn(stop)
+                await self._work_in_turn(stop)
         except TelegramError as error:
             return await self._health.note_failure(error)
         except StoreError as error:
@@ -107,57 +105,52 @@ class Bot:
         except Exception as error:
             log.error("the bot failed: %s", location_of(error))
             return self._timing.longest_pause
-        finally:
-            self._loop = None
         return self._timing.standby
 
-    async def handle_update(self, body: bytes, secret: str | None) -> int:
-        """Handle the body of one webhook request, from any thread's loop; returns the HTTP status of the
-        answer.
-
-        ``secret`` is the header X-Telegram-Bot-Api-Secret-Token. 200: it was handled, or never can be. 403:
-        not Telegram's. 404: no webhook is configured. 503: not now, Telegram sends it again.
-        """
-        if self._webhook is None:
-            return 404
-        if not hmac.compare_digest((secret or "").encode(), self._webhook.secret.encode()):
-            return 403
-        loop = self._loop
-        if loop is None:
-            return 503
-        if loop is asyncio.get_running_loop():
-            return await self._from_webhook(body)
-        return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(self._from_webhook(body), loop))
-
-    async def _from_webhook(self, body: bytes) -> int:
-        update = self._api.read(body)
-        if update is None:
-            return 200  # a repeated delivery would be just as unreadable
-        taking = asyncio.ensure_future(self._process([update]))
-        self._busy.add(taking)
-        taking.add_done_callback(self._busy.discard)
-        try:
-            await taking
-        except StoreError as error:
-            await self._health.report_problem(str(error))
-            return 503
-        return 200
-
     async def _serve_webhook(self, webhook: Webhook, stop: asyncio.Event) -> None:
-        """Set the webhook, then check it until ``stop`` while `handle_update` receives the updates."""
+        """Set the webhook, then check it and answer what it has received, until ``stop``."""
         await self._introduce()
         await self._show_menu()
-        self._loop = asyncio.get_running_loop()
         await self._api.listen_at(webhook.url, webhook.secret)
-        looked = False
+        looked_at: float | None = None
         while not stop.is_set():
-            reason = await self._read_webhook_problem(webhook)
-            if reason is not None:
-                await self._health.report_problem(reason)
-            elif looked or not self._health.has_rival:
-                await self._health.report_working("the bot receives updates by its webhook")
-            looked = True
-            await _until(stop, self._timing.beat)
+            now = time.monotonic()
+            if looked_at is None or now - looked_at >= self._timing.beat:
+                reason = await self._read_webhook_problem(webhook)
+                if reason is not None:
+                    await self._health.report_problem(reason)
+                elif looked_at is not None or not self._health.has_rival:
+                    await self._health.report_working("the bot receives updates by its webhook")
+                looked_at = now
+            try:
+                await self._process_stored()
+            except StoreError as error:  # they stay in the database
+                await self._health.report_problem(str(error))
+                await _until(stop, self._health.pause())
+            await _until(stop, self._timing.look)
+
+    async def _process_stored(self) -> None:
+        """Answer the updates that the site has stored, and delete them. Raises StoreError."""
+        while stored := await asyncio.to_thread(self._load_stored):
+            await self._process(update for _, body in stored if body and (update := self._api.read(body)))
+            await asyncio.to_thread(self._delete_stored, [number for number, _ in stored])
+
+    def _load_stored(self) -> list[tuple[int, bytes | None]]:
+        """Load the oldest updates with their bodies; None for a body that no key opens any more."""
+        with db.reading(self._engine) as conn:
+            stored = bot_updates.load_oldest(conn, _STORED_AT_ONCE)
+        loaded: list[tuple[int, bytes | None]] = []
+        for each in stored:
+            try:
+                loaded.append((each.update_id, self._keys.open(bot_updates.SEALED_AS, each.sealed).encode()))
+            except KeyFileError:
+                log.error("an update was dropped: it was sealed with another key")
+                loaded.append((each.update_id, None))
+        return loaded
+
+    def _delete_stored(self, numbers: Collection[int]) -> None:
+        with db.transaction(self._engine) as conn:
+            bot_updates.delete(conn, numbers)
 
     async def _read_webhook_problem(self, webhook: Webhook) -> str | None:
         """Read why Telegram's updates do not arrive; None when they do.
@@ -174,12 +167,16 @@ class Bot:
         reason = redact_description(hook.last_error_message or "no reason given")
         return f"Telegram cannot deliver to the webhook: {reason}"
 
-    async def _poll_in_turn(self, stop: asyncio.Event) -> None:
-        """Poll until ``stop`` if this process gets the lock; return at once if another process has it."""
+    async def _work_in_turn(self, stop: asyncio.Event) -> None:
+        """Receive updates until ``stop`` if this process gets the lock; return at once if another process has
+        it.
+        """
         turn = db.turn(self._engine, TURN)
         mine = await asyncio.to_thread(turn.__enter__)
         try:
-            if mine:
+            if mine and self._webhook is not None:
+                await self._serve_webhook(self._webhook, stop)
+            elif mine:
                 await self._poll(stop)
         finally:
             # Shielded: a cancelled bot must not return a connection that holds the lock to the pool.

@@ -62,8 +62,7 @@ def run(session: Session, no_web: bool, one_process: bool) -> None:
     from monitor.cli.logs import configure
 
     configure(session.debug, service=True)
-    if no_web or one_process or session.settings.telegram.webhook_url:
-        # a webhook's updates arrive at the site and are answered by the bot, in one process
+    if no_web or one_process:
         _serve(session, with_site=not no_web)
         return
     from monitor.cli.supervisor import supervise

@@ -15,7 +15,6 @@ from sqlalchemy import Engine
 
 from monitor import __version__, app, bot, web
 from monitor.app import Components
-from monitor.bot import Bot, webhook
 from monitor.cli import alive
 from monitor.cli.outgoing import OutgoingLoops, SignupWatch
 from monitor.config import Settings
@@ -61,11 +60,8 @@ def serve(settings: Settings, *, with_site: bool) -> bool:
         parser = closing.enter_context(app.open_parser(settings))
         timer = create_timer(components, fetcher, parser, outgoing.fan_out.wake, recorder.wake)
         talking = bot.create(components)
-        if talking and settings.telegram.webhook_url and not with_site:
-            log.warning("the bot is not run here: its webhook needs a process that serves the site")
-            talking = None
         if with_site:
-            closing.enter_context(serve_site(components, outgoing.wake, talking))
+            closing.enter_context(serve_site(components, outgoing.wake))
         loops: list[Repeater | SendingLoop] = [*outgoing.all, recorder]
         loops.append(Repeater("dumps of the record", partial(app.dump_record, components), DUMP_LOOK_EVERY))
         if (notifier := components.open_notifier()) is not None:
@@ -125,12 +121,10 @@ def create_timer(
 
 
 @contextmanager
-def serve_site(components: Components, wake: Callable[[], None], talking: Bot | None) -> Iterator[None]:
-    """Serve the site, with the bot's webhook where it has one, until the end of the block."""
-    settings, routers = components.settings, []
-    if talking and (hook := settings.telegram.webhook_url):
-        routers = [webhook.routes(talking, webhook.path_within(hook, settings.site.public_url))]
-    site = web.create(components, wake=wake, routers=routers)
+def serve_site(components: Components, wake: Callable[[], None]) -> Iterator[None]:
+    """Serve the site until the end of the block."""
+    settings = components.settings
+    site = web.create(components, wake=wake)
     with server.serve_in_thread(
         site, server.open_socket(*settings.site.listen_at), settings.site.trusted_proxies
     ):

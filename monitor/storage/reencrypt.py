@@ -12,7 +12,9 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from monitor.storage.deliveries.tables import LaneRateRow, LaneRow, PauseSpanRow, RefusalRow
+from monitor.storage.people import bot_updates
 from monitor.storage.people.tables import (
+    BotUpdateRow,
     ConfirmationRow,
     RateWindowRow,
     SignupRow,
@@ -26,7 +28,7 @@ _HASH = re.compile(r"[0-9a-f]{64}")
 def reseal(conn: Connection, sealed: Callable[[str, bytes], bytes]) -> int:
     """Replace every encrypted address by ``sealed`` of it; returns how many.
 
-    ``sealed`` also takes what a value was encrypted as (a channel, or "signup").
+    ``sealed`` also takes what a value was encrypted as (a channel, "signup" or "update").
     """
     people: Any = conn.execute(
         sa.select(SubscriberRow.c.id, SubscriberRow.c.channel, SubscriberRow.c.address).where(
@@ -43,6 +45,12 @@ def reseal(conn: Connection, sealed: Callable[[str, bytes], bytes]) -> int:
         conn,
         sa.update(SignupRow).where(SignupRow.c.id == sa.bindparam("which")),
         ({"which": id, "sealed": sealed("signup", content)} for id, content in forms),
+    )
+    updates: Any = conn.execute(sa.select(BotUpdateRow.c.update_id, BotUpdateRow.c.sealed)).all()
+    _write(
+        conn,
+        sa.update(BotUpdateRow).where(BotUpdateRow.c.update_id == sa.bindparam("which")),
+        ({"which": id, "sealed": sealed(bot_updates.SEALED_AS, content)} for id, content in updates),
     )
     return len(people)
 

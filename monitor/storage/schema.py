@@ -33,6 +33,7 @@ from monitor.storage.lists.tables import (
     ValidatorRow,
 )
 from monitor.storage.people.tables import (
+    BotUpdateRow,
     ConfirmationRow,
     RateWindowRow,
     ReturnedMailRow,
@@ -49,6 +50,7 @@ __all__ = [
     "ApprovalRow",
     "BigId",
     "BodyRow",
+    "BotUpdateRow",
     "ChangePlaceRow",
     "ChangeRow",
     "ChangesetRow",

@@ -25,6 +25,8 @@ DELIVERIES_KEPT = timedelta(days=400)
 """How long it is stored which message was sent when."""
 RETURNS_KEPT = timedelta(days=30)
 """How long it is stored which bounced mails were counted, so that none counts twice."""
+UPDATES_KEPT = timedelta(days=1)
+"""How long it is kept what was written to a bot that does not run; Telegram keeps it no longer either."""
 
 PURGE_EVERY = timedelta(hours=1)
 _PURGED = "purged at"
@@ -60,6 +62,7 @@ def purge(engine: Engine, now: datetime) -> Purged:
             counts=retention.forget_windows(conn, now - COUNTS_KEPT),
             signups=retention.forget_signups(conn, now - CONFIRM_WITHIN),
         )
+        retention.forget_updates(conn, now - UPDATES_KEPT)
         retention.forget_returns(conn, now - RETURNS_KEPT)
     if any((purged.unconfirmed, purged.ended, purged.deliveries, purged.signups)):
         log.info(

@@ -20,7 +20,7 @@ from monitor.storage.deliveries import backlog, pauses
 from monitor.storage.engine import reading
 from monitor.storage.people import Follow
 from monitor.subscribers import SignupLimits
-from monitor.web import leaving, preferences, signup
+from monitor.web import leaving, preferences, signup, update_route
 from monitor.web.application import create_app
 from monitor.web.context import Site
 from monitor.web.forms import CHANNEL
@@ -36,13 +36,24 @@ either.
 def create(
     components: Components, *, wake: Callable[[], None] = lambda: None, routers: Iterable[APIRouter] = ()
 ) -> SiteMiddleware:
-    """Create the site as an ASGI application.
+    """Create the site as an ASGI application, with the webhook of the bot where it has one.
 
     ``wake`` tells a sender in this process that a form came in; ``routers`` are further pages.
     """
     site = create_site(components)
     people = create_people_context(components, site, wake)
-    return create_app(site, routers=[*routers, people_router(people)], extras=signup.extras(people))
+    routers = [*routers, *update_routers(components), people_router(people)]
+    return create_app(site, routers=routers, extras=signup.extras(people))
+
+
+def update_routers(components: Components) -> list[APIRouter]:
+    """Create the route of the bot's webhook; none where the bot has no webhook."""
+    section, public_url = components.settings.telegram, components.settings.site.public_url
+    if section.webhook_url is None or section.webhook_secret is None:
+        return []
+    path = update_route.path_within(section.webhook_url, public_url)
+    secret = section.webhook_secret.get_secret_value()
+    return [update_route.create_router(path, secret, components.engine, components.keys, components.clock)]
 
 
 def create_site(components: Components) -> Site:

@@ -15,7 +15,9 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
+from fastapi import FastAPI
 from sqlalchemy.engine import Engine
 
 from monitor.bot import Bot, Timing, Webhook, runner
@@ -27,7 +29,11 @@ from monitor.keys import KeyFile
 from monitor.ops.health import status
 from monitor.storage import meta
 from monitor.storage.deliveries import pauses as stored_pauses
-from monitor.storage.engine import reading, turn
+from monitor.storage.engine import reading, transaction, turn
+from monitor.storage.people import bot_updates
+from monitor.storage.reencrypt import reseal
+from monitor.subscribers.retention import purge
+from monitor.web.update_route import create_router
 from tests.bot.world import PATIENCE, TIMING, World
 from tests.peers.botapi import DROP, FORBIDDEN, Answer, flood, message, migrated
 
@@ -261,16 +267,34 @@ def given(world: World, act: Callable[[Bot], Any], **more: Any) -> None:
         act(bot)
 
 
-def delivered(bot: Bot, content: dict[str, Any] | bytes, secret: str | None = SECRET) -> int:
-    """As a web server in a loop of its own does it."""
+def delivered(world: World, content: dict[str, Any] | bytes, secret: str | None = SECRET) -> int:
+    """The status of the answer to an update, from the route of the site."""
     body = content if isinstance(content, bytes) else json.dumps(content).encode()
-    return asyncio.run(bot.handle_update(body, secret))
+    context = world.context
+    site = FastAPI()
+    site.include_router(create_router("/telegram", SECRET, context.engine, context.keys, lambda: world.now))
+    headers = {"X-Telegram-Bot-Api-Secret-Token": secret.encode()} if secret is not None else {}
+
+    async def post() -> int:
+        transport = httpx.ASGITransport(app=site)
+        async with httpx.AsyncClient(transport=transport, base_url="http://watch.example") as client:
+            return (await client.post("/telegram", content=body, headers=headers)).status_code
+
+    return asyncio.run(post())
+
+
+def stored(world: World) -> int:
+    with reading(world.engine) as conn:
+        return len(bot_updates.load_oldest(conn, 100))
 
 
 def test_a_webhook_is_set_with_its_secret_and_its_updates_are_answered(quiet: World) -> None:
     def act(bot: Bot) -> None:
         update = {"update_id": 5, "message": message("/watch 60601")}
-        assert [delivered(bot, update), delivered(bot, update)] == [200, 200]
+        assert [delivered(quiet, update), delivered(quiet, update)] == [200, 200]
+        quiet.api.wait(lambda: quiet.api.posts and not stored(quiet))
+        assert delivered(quiet, update) == 200, "delivered again after it was answered"
+        quiet.api.wait(lambda: not stored(quiet))
 
     given(quiet, act)
     assert quiet.api.webhook["url"] == HOOK.url
@@ -284,29 +308,54 @@ def test_a_webhook_is_set_with_its_secret_and_its_updates_are_answered(quiet: Wo
 @pytest.mark.parametrize("secret", [None, "", "a-secret", SECRET + "x", "é"])
 def test_an_update_without_the_secret_is_refused(still: World, secret: str | None) -> None:
     def act(bot: Bot) -> None:
-        assert delivered(bot, {"update_id": 5, "message": message("/watch 60601")}, secret) == 403
+        assert delivered(still, {"update_id": 5, "message": message("/watch 60601")}, secret) == 403
+        assert stored(still) == 0
 
     given(still, act)
     assert still.follows() == set()
 
 
 @pytest.mark.parametrize(
-    "body", [b"", b"{", b"[]", b"{}", b"\xff", b'{"update_id": "x"}', b'{"update_id": 1, "message": 2}']
-)
+    "body",
+    [
+        b"", b"{", b"[]", b"{}", b"\xff", b'{"update_id": "x"}', b'{"update_id": 1, "message": 2}',
+        b'{"update_id": true}', b'{"update_id": -1}', b'{"update_id": 9223372036854775808}', b"[" * 100_000,
+    ],
+)  # fmt: skip
 def test_a_body_that_is_no_update_is_not_asked_for_again(still: World, body: bytes) -> None:
-    given(still, lambda bot: delivered(bot, body) == 200 or pytest.fail("not accepted"))
+    def act(bot: Bot) -> None:
+        assert delivered(still, body) == 200
+        still.api.wait(lambda: not stored(still))
+
+    given(still, act)
+    assert still.api.posts == []
 
 
-def test_an_update_that_cannot_be_kept_now_is_asked_for_again(
+def test_an_update_that_cannot_be_stored_now_is_asked_for_again(
     still: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    update = {"update_id": 5, "message": message("/list")}
+    with monkeypatch.context() as patch:
+        patch.setattr(bot_updates, "put", _full)
+        assert delivered(still, {"update_id": 5, "message": message("/list")}) == 503
+    assert stored(still) == 0
 
+
+def test_an_update_that_cannot_be_answered_now_is_answered_later(
+    still: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def act(bot: Bot) -> None:
+        failed = threading.Event()
+
+        def fail(*_: Any) -> None:
+            failed.set()
+            raise StoreError("the disk is full")
+
         with monkeypatch.context() as patch:
-            patch.setattr(bot._chats, "read_watching", _full)
-            assert delivered(bot, update) == 503
-        assert delivered(bot, update) == 200
+            patch.setattr(bot._chats, "read_watching", fail)
+            assert delivered(still, {"update_id": 5, "message": message("/list")}) == 200
+            assert failed.wait(PATIENCE)
+            assert stored(still) == 1
+        still.api.wait(lambda: still.api.posts and not stored(still))
 
     given(still, act)
     assert len(still.api.posts) == 1
@@ -316,10 +365,43 @@ def _full(*_: Any) -> None:
     raise StoreError("the disk is full")
 
 
-def test_before_and_after_its_work_a_bot_asks_to_be_told_later(still: World) -> None:
-    bot = still.bot(webhook=HOOK)
-    assert delivered(bot, {"update_id": 5}) == 503
-    assert delivered(still.bot(), {"update_id": 5}) == 404
+def test_what_came_while_no_bot_ran_is_answered_and_is_sealed_until_then(quiet: World) -> None:
+    """The site takes updates whatever the worker does: before its start, after a kill, during an upgrade."""
+    assert delivered(quiet, {"update_id": 6, "message": message("/watch 60602")}) == 200
+    assert delivered(quiet, {"update_id": 5, "message": message("/watch 60601")}) == 200
+    with reading(quiet.engine) as conn:
+        kept = bot_updates.load_oldest(conn, 100)
+    assert [each.update_id for each in kept] == [5, 6]
+    assert not any(b"watch" in each.sealed or b"60601" in each.sealed for each in kept)
+    given(quiet, lambda bot: quiet.api.wait(lambda: not stored(quiet)))
+    assert {place for _, place, _ in quiet.follows()} == {"60601", "60602"}
+
+
+def test_updates_are_sealed_again_when_the_key_is_replaced(quiet: World) -> None:
+    assert delivered(quiet, {"update_id": 5, "message": message("/list")}) == 200
+    with transaction(quiet.engine) as conn:
+        reseal(conn, lambda kind, sealed: f"{kind}: {quiet.keys.open(kind, sealed)}".encode())
+        (kept,) = bot_updates.load_oldest(conn, 100)
+    assert kept.sealed.startswith(b'update: {"update_id": 5')
+
+
+def test_an_update_of_another_key_is_dropped_and_holds_up_no_other(
+    still: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    with transaction(still.engine) as conn:
+        bot_updates.put(conn, 4, b"damaged", still.now)
+    assert delivered(still, {"update_id": 5, "message": message("/list")}) == 200
+    given(still, lambda bot: still.api.wait(lambda: not stored(still)))
+    assert len(still.api.posts) == 1
+    assert "sealed with another key" in caplog.text
+
+
+def test_what_nobody_answered_in_a_day_is_deleted(still: World) -> None:
+    assert delivered(still, {"update_id": 5, "message": message("/list")}) == 200
+    purge(still.engine, still.now + timedelta(hours=23))
+    assert stored(still) == 1
+    purge(still.engine, still.now + timedelta(hours=25))
+    assert stored(still) == 0
 
 
 def test_a_webhook_that_somebody_takes_away_is_put_back(

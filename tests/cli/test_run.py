@@ -85,7 +85,7 @@ def test_updates_reach_the_bot_by_the_site_and_only_with_the_secret(tmp_path: Pa
                 until(lambda: api.webhook and post(None), running)
                 assert api.webhook["url"] == f"{public}/telegram"
                 assert [post(None), post("x" * 20), post(SECRET), post(SECRET)] == [403, 403, 200, 200]
-                assert len(api.posts) == 1
+                until(lambda: api.posts, running)
                 assert "getUpdates" not in api.calls
 
                 def bot() -> Any:
@@ -100,6 +100,7 @@ def test_updates_reach_the_bot_by_the_site_and_only_with_the_secret(tmp_path: Pa
             finally:
                 running.kill()
     assert running.returncode == 0, err
+    assert len(api.posts) == 1
     assert SECRET not in err
     with closing(sqlite3.connect(tmp_path / "data" / "monitor.db")) as database:
         entries = [

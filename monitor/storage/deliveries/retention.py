@@ -12,6 +12,7 @@ from monitor.storage.deliveries.queue import IS_DUE
 from monitor.storage.deliveries.tables import DeliveryRow, DigestChangesetRow
 from monitor.storage.people import ENDED, PENDING
 from monitor.storage.people.tables import (
+    BotUpdateRow,
     ConfirmationRow,
     RateWindowRow,
     ReturnedMailRow,
@@ -73,6 +74,11 @@ def forget_windows(conn: Connection, started_before: datetime) -> int:
 def forget_signups(conn: Connection, before: datetime) -> int:
     """Delete forms that nobody decided about; returns how many."""
     return conn.execute(sa.delete(SignupRow).where(SignupRow.c.at <= before)).rowcount
+
+
+def forget_updates(conn: Connection, before: datetime) -> int:
+    """Delete what was written to the bot before then and never answered; returns how many."""
+    return conn.execute(sa.delete(BotUpdateRow).where(BotUpdateRow.c.at <= before)).rowcount
 
 
 def forget_returns(conn: Connection, before: datetime) -> int:

@@ -7,7 +7,7 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlmodel import Field
 
-from monitor.storage.columns import TableRow, UtcDateTime
+from monitor.storage.columns import BigId, TableRow, UtcDateTime
 
 
 class SubscriberRow(TableRow, table=True):
@@ -80,6 +80,15 @@ class SignupRow(TableRow, table=True):
 
     __tablename__ = "signup"
     id: int | None = Field(default=None, primary_key=True)
+    sealed: bytes
+    at: datetime = Field(sa_type=UtcDateTime)
+
+
+class BotUpdateRow(TableRow, table=True):
+    """An update that the bot's webhook received, sealed as a whole, until the bot has answered it."""
+
+    __tablename__ = "bot_update"
+    update_id: int = Field(sa_column=sa.Column(BigId, primary_key=True, autoincrement=False))
     sealed: bytes
     at: datetime = Field(sa_type=UtcDateTime)
 

@@ -1,0 +1,79 @@
+"""The webhook of the bot as a route of the site: updates are checked, stored sealed, and answered 200.
+
+The bot, perhaps in another process, reads them from the database.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+import json
+import logging
+from collections.abc import Callable
+from datetime import datetime
+from urllib.parse import urlsplit
+
+from fastapi import APIRouter, Request, Response
+from sqlalchemy.engine import Engine
+
+from monitor.errors import StoreError
+from monitor.keys import KeyFile
+from monitor.storage.engine import transaction
+from monitor.storage.people import bot_updates
+
+log = logging.getLogger(__name__)
+
+_LARGEST_ID = 2**63 - 1  # what the database's integers hold
+
+
+def create_router(
+    path: str, secret: str, engine: Engine, keys: KeyFile, clock: Callable[[], datetime]
+) -> APIRouter:
+    """Create the route that receives updates at ``path``.
+
+    Its answers: 200, the update is stored, or is none and never will be; 403, it lacks the secret (the header
+    X-Telegram-Bot-Api-Secret-Token); 503, it cannot be stored now, and Telegram sends it again.
+    """
+    router = APIRouter()
+
+    def store(update_id: int, body: bytes) -> None:
+        sealed = keys.seal(bot_updates.SEALED_AS, body.decode())
+        with transaction(engine) as conn:
+            bot_updates.put(conn, update_id, sealed, clock())
+
+    async def receive(request: Request) -> Response:
+        given = request.headers.get("X-Telegram-Bot-Api-Secret-Token", "")
+        if not hmac.compare_digest(given.encode(), secret.encode()):
+            return Response(status_code=403)
+        body = await request.body()
+        update_id = read_update_id(body)
+        if update_id is None:
+            return Response(status_code=200)
+        try:
+            await asyncio.to_thread(store, update_id, body)
+        except StoreError as error:
+            log.error("an update of the bot could not be stored: %s", error)
+            return Response(status_code=503)
+        return Response(status_code=200)
+
+    router.add_api_route(path, receive, methods=["POST"], response_model=None, include_in_schema=False)
+    return router
+
+
+def read_update_id(body: bytes) -> int | None:
+    """Read the number of an update; None if the body is none."""
+    try:
+        content = json.loads(body.decode())
+    except (ValueError, RecursionError):
+        return None
+    number = content.get("update_id") if isinstance(content, dict) else None
+    usable = isinstance(number, int) and not isinstance(number, bool) and 0 <= number <= _LARGEST_ID
+    return number if usable else None
+
+
+def path_within(webhook_url: str, public_url: str | None) -> str:
+    """The route that receives what is sent to ``webhook_url``: a proxy removes the path prefix of
+    ``public_url``.
+    """
+    path, prefix = urlsplit(webhook_url).path or "/", urlsplit(public_url or "").path.rstrip("/")
+    return path.removeprefix(prefix) if path.startswith(prefix + "/") else path
