@@ -12,7 +12,8 @@ WIDTH, HEIGHT = 640, 240  # px of the picture's own grid
 _LEFT, _RIGHT, _TOP, _BOTTOM = 8, 62, 14, 34
 _LABELS = 4  # along the axis, at most
 STANDALONE_STYLE = (
-    "svg{background:#fff;font-family:'DejaVu Sans',Arial,sans-serif}.up{fill:#14506b}.down{fill:#a34a00}"
+    "svg{background:#fff;font-family:'Source Sans Pro','DejaVu Sans',Arial,sans-serif}"
+    ".up{fill:#14506b}.down{fill:#a34a00}"
     ".grid{stroke:#d9d5cb}.line{fill:none;stroke:#14506b;stroke-width:2.5}text{fill:#545b63;font-size:13px}"
     ".end{text-anchor:end}.mid{text-anchor:middle}.title{fill:#1a1e22;font-size:15px}"
 )

@@ -33,7 +33,8 @@ _LIGHT = (
     "#1a1e22",
 )
 STANDALONE_STYLE = (
-    "svg{{background:{0};font-family:'DejaVu Sans',Arial,sans-serif}}path{{stroke:{1};stroke-width:4;"
+    "svg{{background:{0};font-family:'Source Sans Pro','DejaVu Sans',Arial,sans-serif}}"
+    "path{{stroke:{1};stroke-width:4;"
     "stroke-linejoin:round}}.s0,.n{{fill:{2}}}.s1{{fill:{3}}}.s2,.t{{fill:{4}}}.s3{{fill:{5}}}.s4{{fill:{6}}}.c{{fill:{7}}}"
     "circle{{fill:{8};stroke:{1};stroke-width:3}}.badge{{fill:{9}}}.blind{{fill:url(#hatch);stroke:none}}"
     ".here{{fill:none;stroke:{9};stroke-width:8}}text{{fill:{9}}}.dim{{opacity:.75}}"

@@ -9,7 +9,7 @@ from functools import cache
 from importlib.resources import files
 from io import BytesIO
 
-from monitor.pictures.projection import Albers
+from monitor.pictures.projection import Albers, Degrees
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +43,48 @@ def load_nation() -> dict[str, str]:
 def load_counties_json() -> bytes:
     """Load the paths of all counties in the nation's grid, by FIPS code, as JSON for the map's script."""
     return json.dumps(_pairs(_archive()["counties.tsv"].decode()), separators=(",", ":")).encode()
+
+
+def find_county(state: str, point: Degrees) -> str | None:
+    """Find the county of a state in whose outline a point lies, by FIPS code; None at sea and abroad."""
+    outline = load_state(state)
+    if outline is None:
+        return None
+    x, y = outline.view.project(point)
+    for fips, rings in _rings(state).items():
+        if sum(_is_inside(ring, x, y) for ring in rings) % 2:
+            return fips
+    return None
+
+
+@cache
+def _rings(state: str) -> dict[str, list[list[tuple[int, int]]]]:
+    outline = load_state(state)
+    assert outline is not None
+    return {
+        fips: [_ring(text) for text in path.split("M")[1:] if "l" in text]
+        for fips, path in outline.counties.items()
+    }
+
+
+def _ring(text: str) -> list[tuple[int, int]]:
+    head, _, tail = text.rstrip("z").partition("l")
+    x, y = map(int, head.replace("-", " -").split())
+    steps = [int(each) for each in tail.replace("-", " -").split()]
+    found = [(x, y)]
+    for dx, dy in zip(steps[::2], steps[1::2], strict=True):
+        x, y = x + dx, y + dy
+        found.append((x, y))
+    return found
+
+
+def _is_inside(ring: list[tuple[int, int]], x: float, y: float) -> bool:
+    """Whether a ray to the right from a point crosses a ring an odd number of times."""
+    inside = False
+    for (ax, ay), (bx, by) in zip(ring, ring[1:] + ring[:1], strict=True):
+        if (ay > y) != (by > y) and x < (bx - ax) * (y - ay) / (by - ay) + ax:
+            inside = not inside
+    return inside
 
 
 @cache

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import cache
 
 from monitor.domain import Confidence, Listing, Placement
+from monitor.pictures.outlines import find_county
 from monitor.places import Gazetteer
 from monitor.places.areas import centre
 from monitor.places.fips import FIPS
@@ -107,7 +108,9 @@ def locate_on_map(
     point = _town_point(table, names, rows)
     if point is None:
         return MapAgency(name, path, state, NOWHERE, zips=zips)
-    return MapAgency(name, path, state, TOWN, _county_at(table, rows, point, state), point, zips)
+    inside = find_county(state, point)
+    counties = (inside,) if inside else _nearest_county(table, rows, point, state)
+    return MapAgency(name, path, state, TOWN, counties, point, zips)
 
 
 def sum_states(agencies: Iterable[MapAgency], gazetteer: Gazetteer) -> NationValues:
@@ -151,7 +154,7 @@ def _town_point(table: StateTable, names: tuple[str, ...], rows: tuple[int, ...]
     return middle
 
 
-def _county_at(table: StateTable, rows: tuple[int, ...], point: Point, state: str) -> tuple[str, ...]:
+def _nearest_county(table: StateTable, rows: tuple[int, ...], point: Point, state: str) -> tuple[str, ...]:
     best: tuple[float, str] | None = None
     for row in rows:
         at = table.point(row)

@@ -53,7 +53,7 @@ NATION: dict[str, Albers] = {
     "PR": Albers((18.2, -66.4), (17.9, 18.5), 1.5 * _K, (3020, 3120)),
     "VI": Albers((18.05, -64.8), (17.8, 18.3), 2.4 * _K, (3520, 3120)),
     "GU": Albers((13.45, 144.8), (13.3, 13.6), 3.4 * _K, (3880, 3120)),
-    "MP": Albers((14.7, 145.45), (14.3, 15.1), 2.6 * _K, (4240, 3120)),
+    "MP": Albers((14.7, 145.45), (14.3, 15.1), 1.8 * _K, (4240, 3160)),
     "AS": Albers((-14.25, -170.2), (-14.2, -14.4), 3 * _K, (4570, 3120)),
 }
 """States and territories that the nation's map shows apart, each with a projection of its own."""

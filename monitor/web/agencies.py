@@ -5,9 +5,12 @@ it covers.
 from __future__ import annotations
 
 from fastapi import APIRouter, Request, Response
+from sqlalchemy.engine import Connection
 
 from monitor.storage.engine import reading
 from monitor.storage.lists import page_queries as store
+from monitor.storage.lists.coverage import Cover
+from monitor.web.context import Site
 from monitor.web.error_pages import missing
 from monitor.web.lists import standing
 from monitor.web.pages import get, redirect, render_page, site_of
@@ -25,13 +28,9 @@ def agency_page(request: Request, source: str, key: str) -> Response:
     site = site_of(request)
     if source not in site.sources:
         return missing(request)
-    mark = key.rpartition("-")[2]
     now = site.clock()
-    cover = next(
-        (each for name, each in site.coverage.of(source).by_agency.items() if agency_hash(name) == mark), None
-    )
     with reading(site.engine) as conn:
-        agency = cover.agency if cover else _past(store.agencies(conn, source), mark)
+        cover, agency = find_agency(site, conn, source, key)
         if agency is None:
             return missing(request)
         if agency_path(source, agency) != f"/agency/{source}/{key}":
@@ -54,6 +53,17 @@ def agency_page(request: Request, source: str, key: str) -> Response:
         history=history,
         key=key,
     )
+
+
+def find_agency(site: Site, conn: Connection, source: str, key: str) -> tuple[Cover | None, str | None]:
+    """Find an agency by the last part of its address: its cover while it is listed, and its key.
+
+    The key is None when no agency ever had that address.
+    """
+    mark = key.rpartition("-")[2]
+    listed = site.coverage.of(source).by_agency
+    cover = next((each for name, each in listed.items() if agency_hash(name) == mark), None)
+    return cover, cover.agency if cover else _past(store.agencies(conn, source), mark)
 
 
 def _past(agencies: tuple[str, ...], mark: str) -> str | None:

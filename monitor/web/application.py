@@ -14,6 +14,7 @@ from monitor.web import (
     agencies,
     api_v1,
     brief,
+    cards,
     data_pages,
     evidence_pages,
     feeds,
@@ -41,7 +42,7 @@ if TYPE_CHECKING:
     from fastapi.telemetry import TelemetryConfig  # older versions have none, and need none
 
 _ROOMS = (
-    *(home, maps, numbers, places, brief, agencies, timeline, feeds, about, probes, record_log),
+    *(home, cards, maps, numbers, places, brief, agencies, timeline, feeds, about, probes, record_log),
     *(api_v1, data_pages, evidence_pages),
 )
 THREADS = 4

@@ -8,12 +8,15 @@ import threading
 from collections import OrderedDict
 from collections.abc import Sequence
 from html import escape
+from importlib.resources import files
 
 import resvg_py
 
 MOST_KEPT = 32
 """PNGs in memory; each has 50 to 200 kB."""
 _WIDTH = 1200  # px of a PNG
+_FONT = "Source Sans Pro"
+_FONTS = files("font_source_sans_pro") / "files"
 
 
 class MapImages:
@@ -29,10 +32,24 @@ class MapImages:
         with self._lock:
             known = self._kept.get(key)
             if known is None:
-                known = self._kept[key] = bytes(resvg_py.svg_to_bytes(svg_string=svg, width=width))
+                known = self._kept[key] = _render(svg, width)
                 while len(self._kept) > MOST_KEPT:
                     self._kept.popitem(last=False)
             return known
+
+
+def _render(svg: str, width: int) -> bytes:
+    """One font, of a package: the same bytes on every machine, also where no font is installed."""
+    return bytes(
+        resvg_py.svg_to_bytes(
+            svg_string=svg,
+            width=width,
+            skip_system_fonts=True,
+            font_files=[str(_FONTS / f"SourceSansPro-{weight}.ttf") for weight in ("Regular", "Semibold")],
+            font_family=_FONT,
+            sans_serif_family=_FONT,
+        )
+    )
 
 
 def wrap_image(
@@ -61,10 +78,19 @@ def wrap_image(
         f'font-size="{unit * 1.4:.0f}">{escape(source)}</text>'
     )
     if star:
+        foot = height + low - unit * 1.6
         words.append(
-            f'<text class="dim" x="{unit * 98:.0f}" y="{height + low - unit * 1.6:.0f}" '
-            f'font-size="{unit * 1.4:.0f}" text-anchor="end">\u2605 {escape(star)}</text>'
+            f'<path class="badge" d="{_star(width * 0.6, foot - unit * 0.4, unit)}"/>'
+            f'<text class="dim" x="{width * 0.6 + unit * 1.6:.0f}" y="{foot:.0f}" '
+            f'font-size="{unit * 1.4:.0f}">{escape(star)}</text>'
         )
     whole = height + top + low
     frame = f'viewBox="0 {-top} {width} {whole}" width="{_WIDTH}" height="{round(_WIDTH * whole / width)}"'
     return drawing.replace(found[0], frame, 1).replace("</svg>", "".join(words) + "</svg>")
+
+
+def _star(x: float, y: float, unit: float) -> str:
+    """A star, drawn: fonts have it or not."""
+    points = [(0, -1), (0.29, -0.4), (0.95, -0.31), (0.47, 0.15), (0.59, 0.81), (0, 0.5)]
+    ring = points + [(-px, py) for px, py in reversed(points[1:-1])]
+    return "M" + "L".join(f"{x + px * unit:.0f} {y + py * unit:.0f}" for px, py in ring) + "z"

@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy.engine import Connection
 
+from monitor.domain import Listing, Placement
 from monitor.messages.layout import clean
 from monitor.pictures.placed import MapAgency, NationValues, locate_on_map, sum_states
 from monitor.storage.lists import baseline
@@ -64,12 +65,15 @@ class MapCache:
                 for agency, listing in store.listed_at(conn, source, until - timedelta(microseconds=1))
             ]
         agencies = [
-            locate_on_map(
-                listing, placement, clean(listing.name), site.url(agency_path(source, agency)), site.gazetteer
-            )
-            for agency, listing, placement in placed
+            place_on_map(site, source, agency, listing, placement) for agency, listing, placement in placed
         ]
         return sum_states(agencies, site.gazetteer)
+
+
+def place_on_map(site: Site, source: str, agency: str, listing: Listing, placement: Placement) -> MapAgency:
+    """Compute how maps show an agency of the site, under the name and the address that people see."""
+    path = site.url(agency_path(source, agency))
+    return locate_on_map(listing, placement, clean(listing.name), path, site.gazetteer)
 
 
 def read_moment(text: str, site: Site, first: datetime | None) -> MapMoment | None:

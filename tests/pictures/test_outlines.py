@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from monitor.pictures.outlines import load_counties_json, load_nation, load_state
+from monitor.pictures.outlines import find_county, load_counties_json, load_nation, load_state
 from monitor.pictures.projection import HEIGHT, WIDTH, project_nation
 from monitor.places.fips import FIPS
 from monitor.places.packaged_table import packaged
@@ -93,3 +93,12 @@ def test_the_tool_builds_the_packaged_bytes(shared: Path, tmp_path: Path) -> Non
     subprocess.run([sys.executable, tool, *atlas, str(built)], check=True, capture_output=True)
     assert built.read_bytes() == ARCHIVE.read_bytes()
     assert built.stat().st_size < 300_000
+
+
+def test_a_point_is_found_in_the_county_around_it() -> None:
+    assert find_county("TX", (32.75, -97.33)) == "48439"  # Fort Worth
+    assert find_county("IN", (41.583, -87.5)) == "18089"
+    assert find_county("VA", (38.03, -78.48)) == "51540"  # Charlottesville, in no county
+    assert find_county("CT", (41.76, -72.68)) == "09003"
+    assert find_county("IN", (30.0, -87.5)) is None
+    assert find_county("ZZ", (30.0, -87.5)) is None

@@ -14,6 +14,7 @@ from playwright.sync_api import Browser, Page
 from monitor.places.fips import FIPS
 from monitor.states import STATES
 from monitor.web import create_app
+from monitor.web.map_images import MapImages
 from tests.peers.browser import served, visit
 from tests.web.conftest import Running
 from tests.web.story import SOURCE, site
@@ -92,6 +93,9 @@ def test_files_say_what_they_show_and_anybody_may_use_them(web: Running) -> None
     assert png.content[:8] == b"\x89PNG\r\n\x1a\n"
     assert int.from_bytes(png.content[16:20]) == 1200
     assert web.get("/map/IN.png").content == png.content
+    # letters are drawn: with no font the title's strip would be blank
+    bare = re.sub(r"<text[^>]*>[^<]*</text>", "", web.get("/map/IN.svg").text)
+    assert MapImages().png(bare) != png.content
 
 
 def test_only_embeds_may_be_framed_and_only_by_whom_the_operator_names(web: Running) -> None:
@@ -196,7 +200,7 @@ def test_keys_and_buttons_zoom_and_say_what_is_in_view(later: Running, browser: 
         page.wait_for_selector("path[data-county='18089'].c", state="attached")
         assert page.locator("path[data-county='18089'].c").count() == 1
         assert page.locator(".of-counties").is_visible()
-        page.wait_for_function("document.querySelector('.view ul')?.children.length > 3")
+        page.locator(".view li").nth(4).wait_for()
         page.keyboard.press("ArrowRight")
         assert view_box(page)[0] > near[0]
         page.get_by_role("button", name="Zoom out").click()
@@ -218,7 +222,7 @@ def test_the_slider_shows_a_month_and_keeps_it_in_the_address(later: Running, br
         with page.expect_response("**/map/values.json?**"):
             page.keyboard.press("Home")
         page.wait_for_url("**at=2026-03-31**")
-        page.wait_for_function("document.querySelector('.heading').textContent.includes('Mar 31, 2026')")
+        page.locator(".heading", has_text="Mar 31, 2026").wait_for()
         assert page.locator(".unseen").is_visible()
         assert page.locator("svg.map .blind").count() > 40
         cells = page.locator("tr[data-row=IN] td").all_inner_texts()

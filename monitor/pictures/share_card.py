@@ -1,0 +1,75 @@
+"""Cards: the picture that a link shows when it is shared, 1200 by 630 pixels. Pure: words in, SVG out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from html import escape
+
+WIDTH, HEIGHT = 1200, 630  # px, as the Open Graph protocol's readers expect
+_TEXT_WIDTH = 640  # px of the text beside a picture
+_WIDTH_OF_EM = 0.5  # of the font size: the mean width of a letter
+_INK, _SOFT, _GROUND, _ACCENT = "#1a1e22", "#545b63", "#fbfaf7", "#14506b"
+_FONTS = "'Source Sans Pro','DejaVu Sans',Arial,sans-serif"
+
+
+def draw_card(kicker: str, title: str, lines: Sequence[str], source: str, drawing: str) -> str:
+    """Render a card.
+
+    ``kicker`` stands small above the title, ``lines`` below it, ``source`` at the foot. ``drawing`` is an
+    SVG that stands alone, placed at the right; "" for none.
+    """
+    width = _TEXT_WIDTH if drawing else WIDTH - 140
+    size = next((each for each in (76, 62, 50) if len(wrap_text(title, each, width, 9)) <= 3), 42)
+    parts = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{HEIGHT}" '
+        f'viewBox="0 0 {WIDTH} {HEIGHT}"><rect width="{WIDTH}" height="{HEIGHT}" fill="{_GROUND}"/>'
+        f'<rect width="{WIDTH}" height="14" fill="{_ACCENT}"/><g font-family="{_FONTS}">',
+        _text(kicker, 70, 100, 32, _ACCENT, bold=True),
+    ]
+    y = 100.0 + 24
+    for line in wrap_text(title, size, width, 4):
+        y += size * 1.12
+        parts.append(_text(line, 70, y, size, _INK, bold=True))
+    y += 24
+    for text in lines:
+        for line in wrap_text(text, 34, width, 2):
+            y += 46
+            parts.append(_text(line, 70, y, 34, _SOFT))
+    parts.append(_text(source, 70, HEIGHT - 50, 28, _SOFT))
+    parts.append("</g>")
+    if drawing:
+        inner = drawing.replace("<svg ", '<svg x="740" y="60" preserveAspectRatio="xMidYMid meet" ', 1)
+        head, _, rest = inner.partition(">")
+        parts.append(_sized(head) + ">" + rest)
+    parts.append("</svg>")
+    return "".join(parts)
+
+
+def wrap_text(text: str, size: float, width: float, most: int) -> list[str]:
+    """Break a text into lines that fit ``width`` at a font size, by the mean width of a letter.
+
+    What does not fit ``most`` lines is cut and ends with an ellipsis; so does a word longer than a line.
+    """
+    room = max(int(width / size / _WIDTH_OF_EM), 4)
+    lines: list[str] = []
+    for word in text.split():
+        short = word if len(word) <= room else word[: room - 1] + "\u2026"
+        if lines and len(lines[-1]) + 1 + len(short) <= room:
+            lines[-1] += " " + short
+        else:
+            lines.append(short)
+    if len(lines) > most:
+        lines = lines[:most]
+        lines[-1] = lines[-1][: room - 1].rstrip() + "\u2026"
+    return lines
+
+
+def _text(text: str, x: float, y: float, size: float, color: str, *, bold: bool = False) -> str:
+    weight = ' font-weight="600"' if bold else ""
+    return f'<text x="{x}" y="{y:.0f}" font-size="{size}" fill="{color}"{weight}>{escape(text)}</text>'
+
+
+def _sized(head: str) -> str:
+    """The head of an SVG with the size of the place for it, in the place of its own."""
+    attributes = [each for each in head.split() if not each.startswith(("width=", "height="))]
+    return " ".join(attributes) + ' width="400" height="480"'
