@@ -200,7 +200,7 @@ def test_keys_and_buttons_zoom_and_say_what_is_in_view(later: Running, browser: 
         page.wait_for_selector("path[data-county='18089'].c", state="attached")
         assert page.locator("path[data-county='18089'].c").count() == 1
         assert page.locator(".of-counties").is_visible()
-        page.locator(".view li").nth(4).wait_for()
+        page.locator(".view li").nth(3).wait_for()
         page.keyboard.press("ArrowRight")
         assert view_box(page)[0] > near[0]
         page.get_by_role("button", name="Zoom out").click()
