@@ -171,10 +171,16 @@ class Leases:
         kept = _unsettled.get(self._engine, {}).get(self._channel, ())
         return frozenset(id for outcome in kept for id in outcome.ids)
 
-    def renew(self, ids: Collection[int], now: datetime) -> None:
-        """Renew these leases, and write a heartbeat of the sender."""
+    def renew(self, ids: Collection[int], now: datetime, stalled_since: datetime | None = None) -> None:
+        """Renew these leases, and write a heartbeat of the sender.
+
+        ``stalled_since``: since when a message waits for the server's answer, if that is long; `monitor
+        status` names it.
+        """
         with transaction(self._engine) as conn:
             heartbeats.beat(conn, "sender", self.owner, now)
+            stalled = {} if stalled_since is None else {f"sending on {self._channel}": stalled_since}
+            heartbeats.put_standing_loops(conn, self.owner, stalled)
             if ids:
                 queue.renew(conn, self.owner, ids, now + LEASE)
 

@@ -37,6 +37,10 @@ STOP_GRACE = timedelta(seconds=30)
 """How long messages under way may take to finish at a stop."""
 
 
+STALLED_AFTER = timedelta(minutes=2)
+"""After so long without an answer a message is called stalled; the others go on."""
+
+
 class ChannelSender:
     """One channel's share of a drain: a supply of composed messages, messages under way, and their settling.
 
@@ -67,6 +71,7 @@ class ChannelSender:
         self._ready: deque[PreparedMessage] = deque()  # composed and not begun
         self._begun: set[asyncio.Task[None]] = set()  # not settled
         self._sending: set[asyncio.Task[None]] = set()  # of these, those with the channel
+        self._handed_over: dict[asyncio.Task[None], datetime] = {}  # since when each is with the channel
         self._paused: dict[str, datetime] = {}
         self._answers = ChannelAnswers(name, channel, keys, clock, chance)
         self._pacer = Pacer(claims.reserve, clock, sleep, self._take_back)
@@ -156,8 +161,17 @@ class ChannelSender:
         """Renew the leases while this works: another sender may claim a row whose lease has run out."""
         while True:
             await asyncio.sleep(LEASE.total_seconds() / 4)
+            now = self._clock()
+            oldest = min(self._handed_over.values(), default=now)
+            stalled_since = oldest if now - oldest >= STALLED_AFTER else None
+            if stalled_since is not None:
+                log.warning(
+                    "%s: a message has waited for the server's answer since %s: the server has stalled",
+                    self._name,
+                    stalled_since.isoformat(timespec="seconds"),
+                )
             try:
-                await asyncio.to_thread(self._claims.renew, tuple(self._in_hand), self._clock())
+                await asyncio.to_thread(self._claims.renew, tuple(self._in_hand), now, stalled_since)
             except StoreError as error:
                 log.warning("%s: leases could not be renewed: %s", self._name, error)
 
@@ -265,7 +279,11 @@ class ChannelSender:
         """A prepared's life: with the channel, then settled."""
         task = asyncio.current_task()
         assert task is not None
-        outcome = await self._attempt(prepared)
+        self._handed_over[task] = self._clock()
+        try:
+            outcome = await self._attempt(prepared)
+        finally:
+            del self._handed_over[task]
         if outcome.kind is OutcomeKind.SENT:
             self._pacer.note_accepted(outcome.lane)
         elif outcome.slower is not None:

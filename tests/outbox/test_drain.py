@@ -317,7 +317,7 @@ def test_leases_are_renewed_while_a_message_takes_long(world: World, monkeypatch
 
     channel.before = long
     assert world.send(channel).sent == 1
-    assert world.rows(schema.HeartbeatRow)[0].part == "sender"
+    assert "sender" in {row.part for row in world.rows(schema.HeartbeatRow)}
 
 
 def test_a_lease_is_renewed_several_times_before_it_runs_out(

@@ -11,6 +11,7 @@ import pytest
 from monitor.channels.email.connection_limit import MORE_AFTER, ConnectionLimit
 from monitor.channels.email.transport import Email
 from monitor.domain import Envelope, Rendered
+from monitor.ops import health
 from monitor.storage import schema
 from monitor.storage.deliveries import rates
 from monitor.storage.engine import transaction
@@ -139,6 +140,32 @@ def test_greylisting_of_five_minutes_delays_everybody_by_little(world: World) ->
     assert len({mail.recipient for mail in peer.mails}) == len(peer.mails) == 200
     assert world.now - start <= timedelta(minutes=12)
     assert world.rows(schema.LaneRow) == []
+
+
+def test_a_relay_that_stops_answering_is_called_stalled_while_the_others_go_on(
+    world: World, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("monitor.outbox.send.LEASE", timedelta(milliseconds=40))  # looked at each 10 ms
+    owed(world, 20)
+
+    def problems() -> list[str]:
+        state = health.status(world.engine, {}, configured=["email"], fenced=None, now=world.now)
+        return [problem for problem in state["problems"] if "sending on email stands still" in problem]
+
+    async def stall(envelope: Envelope) -> None:
+        if envelope.delivery == 1:
+            while len(channel.accepted) < 19:
+                await asyncio.sleep(0)
+            world.later(minutes=3)
+            async with asyncio.timeout(10):
+                while not await asyncio.to_thread(problems):
+                    await asyncio.sleep(0.01)
+
+    channel = Recorder(concurrency=2, before=stall)
+    assert world.send(channel).sent == 20
+    assert "the server has stalled" in caplog.text
+    world.later(minutes=3)
+    assert problems() == []
 
 
 class Domain:
