@@ -32,8 +32,22 @@ to follow such as ``("60601",)`` or ``("IL",)``.
 
 from __future__ import annotations
 
-from monitor.web.application import create_app
-from monitor.web.composition import create
-from monitor.web.context import Site
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from monitor.web.application import create_app
+    from monitor.web.composition import create
+    from monitor.web.context import Site
 
 __all__ = ["Site", "create", "create_app"]
+
+
+_HOMES = {"Site": "context", "create": "composition", "create_app": "application"}
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name on first use: a public page alone loads nothing that knows people."""
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
