@@ -5,7 +5,7 @@ No behaviour beyond what the value itself knows.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from enum import StrEnum
@@ -291,6 +291,23 @@ class ValueMeaning:
         return self.citations.get(language) or self.citations.get("en") or ""
 
 
+def explain_values(
+    known: Iterable[ValueMeaning], column: str, text: str
+) -> tuple[tuple[str, ValueMeaning | None], ...]:
+    """The values that stand in a column, in order, each with what is known of it."""
+    found = {each.value.casefold(): each for each in known if each.column.casefold() == column.casefold()}
+    parts = [part.strip() for part in text.split(";")]
+    return tuple((part, found.get(part.casefold())) for part in parts if part)
+
+
+def translate_values(known: Iterable[ValueMeaning], column: str, text: str, language: str) -> str:
+    """The text of a column with the values that are known in a language."""
+    explained = explain_values(known, column, text)
+    if not any(meaning for _, meaning in explained):
+        return text
+    return "; ".join(meaning.name(language) if meaning else part for part, meaning in explained)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SourceInfo:
     """What people are told of a configured source.
@@ -324,9 +341,7 @@ class SourceInfo:
         """The values that stand in a column ("Jail Enforcement Model; Task Force Model" are two), in order,
         each with what is known of it.
         """
-        known = {(each.column.casefold(), each.value.casefold()): each for each in self.values}
-        parts = [part.strip() for part in text.split(";")]
-        return tuple((part, known.get((column.casefold(), part.casefold()))) for part in parts if part)
+        return explain_values(self.values, column, text)
 
     def meaning(self, on: date) -> Meaning | None:
         """What being listed means on a day; None before the first meaning."""

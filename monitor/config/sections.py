@@ -160,8 +160,8 @@ class ValueEntry(Section):
     column: str = Field(min_length=1)
     value: str = Field(min_length=1)
     value_es: str = ""
-    en: str = ""
-    es: str = ""
+    en: str = Field(default="", max_length=500)
+    es: str = Field(default="", max_length=500)
     citation: str = ""
     citation_es: str = ""
     reviewed: date | None = None

@@ -11,7 +11,7 @@ from itertools import groupby
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from monitor.domain import Meaning, Rendered, placeholder
+from monitor.domain import Kind, Meaning, Rendered, ValueMeaning, explain_values, placeholder
 from monitor.messages.change_view import ChangeDescription, describe_change
 from monitor.messages.layout import clean, environment, fit_lines, render_signature
 from monitor.messages.model import Alert, Sender
@@ -63,8 +63,8 @@ class Group:
 class AlertPage:
     """Everything that a layout shows, as plain text in one language, in reading order.
 
-    ``why`` this person gets it, ``because`` of which place, where that is the same for all of it, and since
-    when.
+    ``values`` say what the values of columns mean, each once. ``why`` this person gets it, ``because`` of
+    which place, where that is the same for all of it, and since when.
     """
 
     language: str
@@ -83,6 +83,8 @@ class AlertPage:
     gist: str
     caveat: str
     reviewed: str
+    values: tuple[str, ...]
+    values_reviewed: str
     because: str
     why: str
     details: str
@@ -119,7 +121,11 @@ def alert_page(alert: Alert, sender: Sender, room: int = ROOM) -> AlertPage:
 def _page(alert: Alert, sender: Sender, sentences: Sentences, room: int = ROOM) -> AlertPage:
     zone = ZoneInfo(sender.timezone)
     views = sorted(
-        (describe_change(told, zone, sentences.whole_country()) for told in alert.told), key=_reading_order
+        (
+            describe_change(told, zone, sentences.whole_country(), alert.values, sentences.language)
+            for told in alert.told
+        ),
+        key=_reading_order,
     )
     title, publisher = clean(alert.title), clean(alert.publisher)
     same_interval = len({(change.not_before, change.not_after) for change in views}) == 1
@@ -163,6 +169,7 @@ def _page(alert: Alert, sender: Sender, sentences: Sentences, room: int = ROOM) 
         stop=sentences.manage() if sender.managed else sentences.stop(),
         stop_link=PLACEHOLDERS["stop"],
         sender=render_signature(sender, sentences.language),
+        **_values(alert, sentences),
         **_meaning(
             alert.meaning, alert.language, sentences, gone=any(change.what == "removed" for change in views)
         ),
@@ -243,6 +250,25 @@ def _notes(alert: Alert, views: Iterable[ChangeDescription], sentences: Sentence
         yield sentences.late(max((change.not_after for change in views), key=lambda moment: moment.local))
     if alert.held:
         yield sentences.held()
+
+
+def _values(alert: Alert, sentences: Sentences) -> dict[str, Any]:
+    """What the values of added agencies, and those that changed, mean, and when that was reviewed."""
+    found: dict[str, ValueMeaning] = {}
+    for told in alert.told:
+        change = told.change
+        for column, text in change.after.attributes if change.after else ():
+            if change.kind is Kind.ADDED or column in change.fields:
+                known = explain_values(alert.values, column, text)
+                found |= {each.value: each for _, each in known if each and each.text(sentences.language)}
+    shown = [found[value] for value in sorted(found)]
+    language = sentences.language
+    return {
+        "values": tuple(
+            f"{clean(each.name(language))}: {clean(each.text(language), _MEANING)}" for each in shown
+        ),
+        "values_reviewed": " ".join(dict.fromkeys(sentences.reviewed(each) for each in shown)),
+    }
 
 
 def _meaning(meaning: Meaning | None, language: str, sentences: Sentences, *, gone: bool) -> dict[str, Any]:

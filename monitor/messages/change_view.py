@@ -4,12 +4,21 @@ made.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
-from monitor.domain import Change, Confidence, Kind, Listing, PlacementReason, Told
+from monitor.domain import (
+    Change,
+    Confidence,
+    Kind,
+    Listing,
+    PlacementReason,
+    Told,
+    ValueMeaning,
+    translate_values,
+)
 from monitor.messages import locale
 from monitor.messages.layout import clean
 from monitor.states import STATES
@@ -74,14 +83,26 @@ class ChangeDescription:
     came_from: str
 
 
-def describe_change(told: Told, zone: ZoneInfo, whole_country: str = "US") -> ChangeDescription:
-    """Describe one told change; ``whole_country`` names the place "US"."""
+def describe_change(
+    told: Told,
+    zone: ZoneInfo,
+    whole_country: str = "US",
+    values: Sequence[ValueMeaning] = (),
+    language: str = locale.DEFAULT,
+) -> ChangeDescription:
+    """Describe one told change; ``whole_country`` names the place "US". What ``values`` knows stands in the
+    language.
+    """
+
+    def say(column: str, text: str) -> str:
+        return translate_values(values, column, text, language)
+
     change, listing = told.change, told.change.subject
     old = change.before if change.renamed else change.previous
     was = clean(old.name) if old and (change.renamed or clean(old.name) != clean(listing.name)) else ""
     found = Moment(told.not_after.astimezone(zone))
     own = listing.since if change.kind is Kind.ADDED else None
-    attributes = _attributes(listing) if change.kind is Kind.ADDED else ()
+    attributes = _attributes(listing, say) if change.kind is Kind.ADDED else ()
     uncertain = told.confidence is not Confidence.EXACT
     return ChangeDescription(
         what=_what(change),
@@ -95,7 +116,7 @@ def describe_change(told: Told, zone: ZoneInfo, whole_country: str = "US") -> Ch
         not_after=found,
         own_date=own,
         own_date_age=(found.local.date() - own).days if own else 0,
-        differences=tuple(_differences(change))[:_DIFFERENCES],
+        differences=tuple(_differences(change, say))[:_DIFFERENCES],
         attributes=attributes[:_ATTRIBUTES],
         more=max(len(attributes) - _ATTRIBUTES, 0),
         because=tuple(whole_country if place == "US" else STATES.get(place, place) for place in told.because),
@@ -123,25 +144,27 @@ def _what(change: Change) -> str:
     return "renamed" if change.renamed else "changed"
 
 
-def _attributes(listing: Listing) -> tuple[tuple[str, str], ...]:
-    return tuple((_column_label(name), clean(value)) for name, value in listing.attributes if clean(value))
+def _attributes(listing: Listing, say: Callable[[str, str], str]) -> tuple[tuple[str, str], ...]:
+    return tuple(
+        (_column_label(name), clean(say(name, value))) for name, value in listing.attributes if clean(value)
+    )
 
 
-def _differences(change: Change) -> Iterator[Difference]:
+def _differences(change: Change, say: Callable[[str, str], str]) -> Iterator[Difference]:
     """What differs beside the name, which the headline says."""
     if change.before is None or change.after is None:
         return
     for name in change.fields:
-        before, after = _field_text(change.before, name), _field_text(change.after, name)
+        before, after = (_field_text(each, name, say) for each in (change.before, change.after))
         if name != "name" and before != after:
             yield Difference(_column_label(name), before, after)
 
 
-def _field_text(listing: Listing, field: str) -> str:
+def _field_text(listing: Listing, field: str, say: Callable[[str, str], str]) -> str:
     """One field of a listing in words: a field of `Listing`, or the column of an attribute."""
     attributes = dict(listing.attributes)
     if field in attributes or not hasattr(listing, field):
-        return clean(attributes.get(field, ""))
+        return clean(say(field, attributes.get(field, "")))
     value = getattr(listing, field)
     if field == "state":
         return STATES.get(value or "", value or clean(listing.state_text or ""))

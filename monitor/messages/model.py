@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
 
-from monitor.domain import Meaning, PlacementReason, Told
+from monitor.domain import Meaning, PlacementReason, Told, ValueMeaning
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,8 +74,9 @@ class Alert:
     """Changes of one list that one message tells.
 
     ``source`` is the configured name ("ring"), ``title`` its words, ``official_url`` its page for people.
-    ``late``: a change was detected more than 24 h ago. ``held``: a change was held before. ``permalink``:
-    None without a site. ``sample``: it tells of nothing that has happened.
+    ``values`` explain what stands in its columns. ``late``: a change was detected more than 24 h ago.
+    ``held``: a change was held before. ``permalink``: None without a site. ``sample``: it tells of nothing
+    that has happened.
     """
 
     language: str = "en"
@@ -85,6 +86,7 @@ class Alert:
     official_url: str
     told: tuple[Told, ...]
     meaning: Meaning | None
+    values: tuple[ValueMeaning, ...] = ()
     permalink: str | None = None
     late: bool = False
     held: bool = False

@@ -84,6 +84,7 @@ class AlertBuilder:
             official_url=known.official_url if known else permalink or "",
             told=told,
             meaning=known.meaning(newest.date()) if known else None,
+            values=known.values if known else (),
             language=language,
             late=late,
             held=held,

@@ -76,7 +76,9 @@ class Presenter:
         publisher = clean(watched.publisher if watched else row.source)
         confidence = Confidence(row.confidence) if row.confidence else Confidence.EXACT
         told = Told(row.change, (), row.placement, confidence, row.not_before, row.first_seen_at)
-        view = describe_change(told, self._zone)
+        view = describe_change(
+            told, self._zone, values=watched.values if watched else (), language=self._language
+        )
         facts = [sentences.difference(difference, publisher) for difference in view.differences]
         if view.own_date:
             facts.insert(0, sentences.own_date(view, publisher))
@@ -173,7 +175,7 @@ class Presenter:
         return own + (explained or facts[len(own) :][:2])
 
     def _fact(self, watched: SourceInfo | None, column: str, label: str, value: str, given: str) -> Fact:
-        explained = watched.explain(column, value) if watched else ()
+        explained = watched.explain(column, given) if watched else ()
         if not any(meaning for _, meaning in explained):
             return Fact(label, value, safe_link(given))
         names = [clean(meaning.name(self._language)) if meaning else part for part, meaning in explained]

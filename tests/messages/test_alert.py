@@ -22,6 +22,7 @@ from monitor.domain import (
     PlacementReason,
     Rendered,
     Told,
+    ValueMeaning,
     placeholder,
 )
 from monitor.keys import KeyFile
@@ -565,3 +566,49 @@ def test_a_spanish_sentence_has_one_full_stop_and_its_article_fits_the_hour() ->
     assert "estaba a las 2:07 p.m. Qué significa" in words(told(added()))
     at_one = told(added(), not_before=BEFORE - timedelta(hours=1), not_after=BEFORE)
     assert "estaba a la 1:07 p.m. Qué significa" in words(at_one)
+
+
+# --- what values mean ---
+
+VALUES = (
+    ValueMeaning(
+        column="SUPPORT TYPE",
+        value="Task Force Model",
+        names={"en": "Task Force Model", "es": "Modelo de grupo operativo"},
+        texts={"en": "Outside a jail.", "es": "Fuera de una cárcel."},
+        citations={"en": "A law", "es": "Una ley"},
+        reviewed=date(2026, 11, 28),
+    ),
+    ValueMeaning(column="TYPE", value="County", names={"es": "Condado"}),
+)
+FORCE = {"attributes": (("SUPPORT TYPE", "Task Force Model; Tribal"), ("TYPE", "County"))}
+
+
+def test_an_alert_explains_the_values_that_it_names() -> None:
+    message = written(told(added(**FORCE)), values=VALUES)
+    for form in (message.text, message.html):
+        assert "Task Force Model: Outside a jail." in form
+        assert "Text reviewed Nov 28, 2026. Source: A law." in form
+    assert "Task Force Model: Outside a jail." in message.blocks[-1]
+    assert "Outside a jail." not in text(told(removed(**FORCE)), values=VALUES)
+    assert "Outside a jail." not in text(told(added(**FORCE)))
+
+
+def test_values_and_their_sources_are_spanish_in_a_spanish_alert() -> None:
+    said = text(told(added(**FORCE)), values=VALUES, language="es")
+    assert "Tipo de apoyo: Modelo de grupo operativo; Tribal" in said
+    assert "Condado" in said
+    assert "Modelo de grupo operativo: Fuera de una cárcel." in said
+    assert "Fuente: Una ley." in said
+    assert "Task Force" not in said
+    assert "County" not in said
+
+
+def test_only_a_value_that_changed_is_explained() -> None:
+    before, after = listing(attributes=(("SUPPORT TYPE", "Tribal"),)), listing(**FORCE)
+    said = text(told(changed(before, after, "SUPPORT TYPE")), values=VALUES, language="es")
+    assert "“Modelo de grupo operativo; Tribal”" in said or "«Modelo de grupo operativo; Tribal»" in said
+    assert "Fuera de una cárcel." in said
+    assert "Fuera de una cárcel." not in text(
+        told(changed(before, after, "TYPE")), values=VALUES, language="es"
+    )

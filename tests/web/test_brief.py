@@ -190,8 +190,7 @@ def test_the_values_are_explained_on_the_pages_of_places_and_agencies_too(agreem
         assert "question and arrest people over immigration status" in words(agreements.get(path).text), path
         spanish = words(agreements.get(path, headers={"Accept-Language": "es"}).text)
         assert "Modelo de grupo operativo" in spanish, path
-        if path != agency[1]:
-            assert "Task Force Model" not in spanish, path
+        assert "Task Force Model" not in spanish, path
     home = words(agreements.get("/").text)
     assert "Immigration enforcement: ICE lists" in home
     assert "Cameras: Ring, which makes doorbell" in home
