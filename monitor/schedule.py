@@ -138,10 +138,6 @@ class _Loop:
         if self._loop is not None and self._woken is not None and not self._loop.is_closed():
             self._loop.call_soon_threadsafe(self._woken.set)
 
-    def busy_since(self) -> datetime | None:
-        """Since when the loop does one and the same thing; None: it waits, or is seen to make progress."""
-        raise NotImplementedError
-
     async def run(self, stop: asyncio.Event) -> None:
         """Run until ``stop`` is set. An error in one round is logged and does not end the loop."""
         self._loop = asyncio.get_running_loop()
@@ -168,6 +164,7 @@ class Repeater(_Loop):
         self._since: datetime | None = None
 
     def busy_since(self) -> datetime | None:
+        """Since when the call runs that runs now; None: none does."""
         return self._since
 
     async def _act_once(self, stop: asyncio.Event) -> None:
@@ -202,21 +199,12 @@ def _finish(done: asyncio.Future[None], error: BaseException | None) -> None:
 class SendingLoop(_Loop):
     """Calls ``send(stop)`` again and again: at once when woken, otherwise every `SENDER_PAUSE`.
 
-    ``waiting_since`` says since when the server owes an answer to the oldest message under way.
+    A round may send for hours; the sender itself says which message stands still.
     """
 
-    def __init__(
-        self,
-        part: str,
-        send: Callable[[asyncio.Event], Awaitable[object]],
-        waiting_since: Callable[[], datetime | None] = lambda: None,
-    ) -> None:
+    def __init__(self, part: str, send: Callable[[asyncio.Event], Awaitable[object]]) -> None:
         super().__init__(part, SENDER_PAUSE)
         self._send = send
-        self._waiting_since = waiting_since
-
-    def busy_since(self) -> datetime | None:
-        return self._waiting_since()
 
     async def _act_once(self, stop: asyncio.Event) -> None:
         await self._send(stop)

@@ -7,16 +7,14 @@ no other. They meet in the database, and wake each other so that nothing waits f
 from __future__ import annotations
 
 import asyncio
-from datetime import datetime, timedelta
-from types import TracebackType
-from typing import Any, Self
+from datetime import timedelta
+from typing import Self
 
 from sqlalchemy import Engine
 
 from monitor import app
 from monitor.app import Components
 from monitor.channels import Channel
-from monitor.domain import Envelope
 from monitor.outbox import fan_out
 from monitor.schedule import Repeater, SendingLoop
 from monitor.storage.engine import Commits, reading, sqlite_path
@@ -39,8 +37,7 @@ class OutgoingLoops:
         self.fan_out = Repeater("fan-out", self._fan_out, FAN_OUT_EVERY)
         self.periodic = Repeater("digests and notices", self._queue_periodic, PERIODIC_EVERY)
         self.channels = tuple(
-            self._create_sending(name, TimedChannel(channel, components))
-            for name, channel in components.channels.items()
+            self._create_sending(name, channel) for name, channel in components.channels.items()
         )
 
     @property
@@ -56,11 +53,11 @@ class OutgoingLoops:
         for channel in self.channels:
             channel.wake()
 
-    def _create_sending(self, name: str, channel: TimedChannel) -> SendingLoop:
+    def _create_sending(self, name: str, channel: Channel) -> SendingLoop:
         async def send(stop: asyncio.Event) -> None:
             await app.drain_channels(self._components, {name: channel}, stop=stop, counts_due=False)
 
-        return SendingLoop(f"sending by {name}", send, channel.waiting_since)
+        return SendingLoop(f"sending by {name}", send)
 
     def _queue_signups(self) -> None:
         if self._watch.is_any_pending() and app.queue_signups(self._components, self._components.clock()):
@@ -104,43 +101,3 @@ class SignupWatch:
         if not pending:
             self._seen = number  # one that waits is looked at again, however deciding about it ends
         return pending
-
-
-class TimedChannel:
-    """A channel that knows since when its server owes an answer to the oldest message under way."""
-
-    def __init__(self, channel: Channel, components: Components) -> None:
-        self._channel, self._clock = channel, components.clock
-        self._begun: dict[object, datetime] = {}
-
-    def waiting_since(self) -> datetime | None:
-        """When the oldest message under way was handed over; None: none is."""
-        return min(self._begun.copy().values(), default=None)
-
-    @property
-    def name(self) -> str:
-        return self._channel.name
-
-    @property
-    def concurrency(self) -> int:
-        return self._channel.concurrency
-
-    def lane(self, address: str) -> str:
-        return self._channel.lane(address)
-
-    async def send(self, message: Any, envelope: Envelope) -> None:
-        mark = object()
-        self._begun[mark] = self._clock()
-        try:
-            await self._channel.send(message, envelope)
-        finally:
-            del self._begun[mark]
-
-    async def __aenter__(self) -> Self:
-        await self._channel.__aenter__()
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self._channel.__aexit__(kind, error, trace)

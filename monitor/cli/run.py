@@ -68,14 +68,15 @@ def serve(settings: Settings, *, with_site: bool) -> bool:
             loops.append(Repeater("notices to the operator", partial(_notify, notifier), NOTIFY_EVERY))
         if (listen := settings.operator.metrics_at) is not None:
             closing.enter_context(serve_metrics(components.load_health, *listen))
-        heart = Repeater("the heartbeat", partial(beat, components, timer, loops), BEAT)
+        repeaters = [loop for loop in loops if isinstance(loop, Repeater)]
+        heart = Repeater("the heartbeat", partial(beat, components, timer, repeaters), BEAT)
         running: dict[str, Running] = {loop.part: loop.run for loop in [*loops, heart]}
         if talking:
             running["the bot"] = talking.serve
         return run_until_stopped(timer, running)
 
 
-def beat(components: Components, timer: PollTimer, loops: Sequence[Repeater | SendingLoop]) -> None:
+def beat(components: Components, timer: PollTimer, loops: Sequence[Repeater]) -> None:
     """Write the heartbeat of this process, and what stands still in it."""
     now = components.clock()
     busy = {f"the poll of {source}": since for source, since in timer.busy_since().items()}

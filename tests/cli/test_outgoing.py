@@ -20,6 +20,7 @@ from monitor.cli import run
 from monitor.cli.outgoing import OutgoingLoops, SignupWatch
 from monitor.domain import Envelope
 from monitor.keys import KeyFile
+from monitor.ops import health
 from monitor.outbox import send
 from monitor.schedule import PollTimer, Repeater, run_until_stopped
 from tests.outbox.world import GARY, HAMMOND, Recorder, World
@@ -43,6 +44,7 @@ def test_a_mail_without_an_answer_holds_up_no_other_loop_and_is_seen(
     world: World, database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(send, "STOP_GRACE", timedelta(milliseconds=50))
+    monkeypatch.setattr(send, "LEASE", timedelta(milliseconds=40))  # renewed, and looked at, every 10 ms
     asked = asyncio.Event()
 
     async def never(envelope: Envelope) -> None:
@@ -56,7 +58,6 @@ def test_a_mail_without_an_answer_holds_up_no_other_loop_and_is_seen(
     ann = world.person("ann@example.org", "IN")
     bea = world.person("bea@example.org", "IN")
     world.person("@indiana", "IN", channel="telegram")
-    timer = PollTimer([], lambda name: None)
 
     async def main() -> None:
         stop = asyncio.Event()
@@ -70,21 +71,58 @@ def test_a_mail_without_an_answer_holds_up_no_other_loop_and_is_seen(
             world.publish(HAMMOND)  # is fanned out and told while the mail has no answer
             outgoing.fan_out.wake()
             await until(lambda: len(chat.accepted) == 2)
-            await asyncio.to_thread(run.beat, components, timer, outgoing.all)
-            found = await asyncio.to_thread(components.load_health)
-            assert [loop.name for loop in found.standing] == ["sending by email"]
+            await until(
+                lambda: [loop.name for loop in components.load_health().standing] == ["sending on email"]
+            )
             assert mail.attempts == 1
             stop.set()
             async with asyncio.timeout(PATIENCE):
                 await asyncio.gather(*running)
-            await asyncio.to_thread(run.beat, components, timer, outgoing.all)
-            assert not (await asyncio.to_thread(components.load_health)).standing
 
     asyncio.run(main())
     mails = [row for row in world.rows() if row.subscriber_id in {ann, bea} and row.state == "due"]
     # all are given back; the one that may have arrived is tried again later
     assert [row.owner for row in mails] == [None] * 4
     assert sorted((row.attempts, row.ambiguous) for row in mails) == [(0, False)] * 3 + [(1, True)]
+
+
+def test_a_loop_that_hangs_is_named_in_the_health_of_a_living_process(
+    world: World, database_url: str, tmp_path: Path
+) -> None:
+    components = Components(settled(tmp_path, database_url, 9), world.engine, world.clock, world.keys)
+    world.folder.mkdir()
+    hung, free = threading.Event(), threading.Event()
+
+    def hang() -> None:
+        hung.set()
+        free.wait(PATIENCE)
+
+    stuck = Repeater("fan-out", hang, timedelta(hours=1))
+    timer = PollTimer([], lambda name: None)
+
+    async def main() -> None:
+        stop = asyncio.Event()
+        running = asyncio.create_task(stuck.run(stop))
+        await until(hung.is_set)
+        since = stuck.busy_since()
+        assert since is not None
+        world.now = since + timedelta(minutes=1)
+        run.beat(components, timer, [stuck])
+        assert not components.load_health().standing
+        world.now = since + timedelta(minutes=3)
+        run.beat(components, timer, [stuck])
+        assert [loop.name for loop in components.load_health().standing] == ["fan-out"]
+        problems = [finding.problem for finding in health.find_problems(components.load_health())]
+        assert any(problem.startswith("fan-out stands still since") for problem in problems)
+        world.later(minutes=5)  # the process itself is gone: that is another finding
+        assert not components.load_health().standing
+        free.set()
+        stop.set()
+        await running
+        run.beat(components, timer, [stuck])
+        assert not components.load_health().standing
+
+    asyncio.run(main())
 
 
 def test_a_thread_that_hangs_holds_up_no_stop() -> None:
