@@ -4,6 +4,8 @@ it covers.
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from fastapi import APIRouter, Request, Response
 from sqlalchemy.engine import Connection
 
@@ -11,7 +13,9 @@ from monitor.storage.engine import reading
 from monitor.storage.lists import page_queries as store
 from monitor.storage.lists.coverage import Cover
 from monitor.web.context import Site
+from monitor.storage.lists.page_queries import ListingLife
 from monitor.web.error_pages import missing
+from monitor.web.list_pages import find_elsewhere
 from monitor.web.lists import standing
 from monitor.web.pages import get, redirect, render_page, site_of
 from monitor.web.presenters import agency_hash, agency_path
@@ -51,6 +55,10 @@ def agency_page(request: Request, source: str, key: str) -> Response:
         ended=versions[-1].to_at,
         from_the_start=versions[0].from_at == first_read,
         history=history,
+        versions=versions,
+        documents=_documents(versions),
+        elsewhere=find_elsewhere(site, source, versions[-1].listing),
+        agency=agency,
         key=key,
     )
 
@@ -64,6 +72,18 @@ def find_agency(site: Site, conn: Connection, source: str, key: str) -> tuple[Co
     listed = site.coverage.of(source).by_agency
     cover = next((each for name, each in listed.items() if agency_hash(name) == mark), None)
     return cover, cover.agency if cover else _past(store.agencies(conn, source), mark)
+
+
+def _documents(versions: tuple[ListingLife, ...]) -> list[tuple[str, datetime, datetime | None]]:
+    """Every document that the list ever gave for the agency, with when it was first and last given (None:
+    now), newest first.
+    """
+    found: dict[str, tuple[datetime, datetime | None]] = {}
+    for version in versions:
+        for document in version.listing.documents:
+            first = found.get(document, (version.from_at, None))[0]
+            found[document] = (first, version.to_at)
+    return [(document, *seen) for document, seen in reversed(found.items())]
 
 
 def _past(agencies: tuple[str, ...], mark: str) -> str | None:

@@ -19,6 +19,7 @@ from monitor.web import (
     evidence_pages,
     feeds,
     home,
+    list_pages,
     maps,
     numbers,
     places,
@@ -32,6 +33,7 @@ from monitor.web.context import Site
 from monitor.web.error_pages import answer_errors
 from monitor.web.held import HeldChanges
 from monitor.web.kept_pages import KeptPages, RecordState
+from monitor.web.list_pages import ListCache
 from monitor.web.map_images import MapImages
 from monitor.web.map_values import MapCache
 from monitor.web.middleware import SiteMiddleware
@@ -43,7 +45,7 @@ if TYPE_CHECKING:
 
 _ROOMS = (
     *(home, cards, maps, numbers, places, brief, agencies, timeline, feeds, about, probes, record_log),
-    *(api_v1, data_pages, evidence_pages),
+    *(api_v1, data_pages, evidence_pages, list_pages),
 )
 THREADS = 4
 """Worker threads of the site. Rendering is bound by the processor, so with forty threads they and the event
@@ -88,6 +90,7 @@ def create_app(
     app.state.map_cache = MapCache(site)
     app.state.numbers_cache = NumbersCache(site, app.state.map_cache)
     app.state.map_images = MapImages()
+    app.state.list_cache = ListCache()
     app.state.request_limit = RequestLimit(site.clock)
     app.state.held_changes = HeldChanges(site.sources, site.coverage)
     for router in (

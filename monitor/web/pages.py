@@ -26,7 +26,18 @@ COOKIE = "lang"
 """The only cookie of public pages: the language that the reader chose. It holds nothing else."""
 
 _YEAR = 365 * 86400  # seconds
-_KEPT = ("page", "before", "list", "kind", "at", "to")  # of a query, in links to the same page
+_KEPT = (
+    "page",
+    "before",
+    "list",
+    "kind",
+    "at",
+    "from",
+    "to",
+    "state",
+    "joined",
+    "sort",
+)  # of a query, in links to the same page
 _F = TypeVar("_F", bound=Callable[..., Any])
 
 
@@ -182,7 +193,7 @@ def _path(request: Request) -> str:
     kept = "&".join(
         f"{name}={value}"
         for name in _KEPT
-        if re.fullmatch(r"[A-Za-z0-9_-]{1,60}", value := request.query_params.get(name, ""))
+        if re.fullmatch(r"[A-Za-z0-9_:.-]{1,60}", value := request.query_params.get(name, ""))
     )
     return "/" + quote(request.scope["path"].lstrip("/")) + (f"?{kept}" if kept else "")
 

@@ -227,6 +227,10 @@ class Presenter:
         ]
         return {label: value for label, value in told if value}
 
+    def safe_link(self, text: str) -> str | None:
+        """An address of the web from outside; None for anything else."""
+        return safe_link(text)
+
     def agency_path(self, source: str, agency: str) -> str:
         """The address of an agency's page within the site."""
         return agency_path(source, agency)

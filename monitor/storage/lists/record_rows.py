@@ -140,6 +140,20 @@ def find_move_time(conn: Connection, source: str, number: int) -> datetime | Non
     return found
 
 
+def find_neighbors(conn: Connection, source: str, number: int) -> tuple[datetime | None, datetime | None]:
+    """The moments of the moves of the list before and after the one with a number; None at the ends."""
+    began = sa.select(_VERSION.from_number.label("number"), _VERSION.from_at.label("at")).where(
+        _VERSION.source == source
+    )
+    ended = sa.select(_VERSION.to_number, _VERSION.to_at).where(
+        _VERSION.source == source, _VERSION.to_number.is_not(None)
+    )
+    moves = sa.union(began, ended).subquery()
+    before = sa.select(moves.c.at).where(moves.c.number < number).order_by(moves.c.number.desc()).limit(1)
+    after = sa.select(moves.c.at).where(moves.c.number > number).order_by(moves.c.number).limit(1)
+    return conn.scalar(before), conn.scalar(after)
+
+
 def load_steps(conn: Connection, source: str, after: tuple[int, str], limit: int) -> tuple[ListStep, ...]:
     """The next steps of a list behind a place in its history, in the order of (number, agency).
 

@@ -1,0 +1,265 @@
+"""A whole list, now or at a moment, to search, sort and filter; and two moments compared."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter, OrderedDict
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from urllib.parse import urlencode
+
+from fastapi import APIRouter, Request, Response
+from sqlalchemy.engine import Connection
+
+from monitor.core.wording import normalise
+from monitor.domain import Listing
+from monitor.record.checkpoint import read_checkpoint
+from monitor.record.data.describe import format_time
+from monitor.states import STATES
+from monitor.storage.engine import reading
+from monitor.storage.lists import log_rows, record_rows
+from monitor.storage.lists.record_rows import ListingVersion
+from monitor.web.api_answers import find_number, read_moment
+from monitor.web.context import Site
+from monitor.web.error_pages import missing
+from monitor.web.pages import get, redirect, render_page, site_of
+
+router = APIRouter()
+
+_ROWS = 150  # of a page: at most 100 kB with the longest names
+_DIFFERENCES = 300  # of each kind on a page that compares
+_KEPT = 6  # lists in memory
+SORTS = ("name", "state", "since", "seen")
+
+
+@dataclass(frozen=True, slots=True)
+class ListQuery:
+    """What a reader asked of a list. ``at`` is text of a moment, "" for now; ``joined`` a year or ""."""
+
+    at: str = ""
+    q: str = ""
+    state: str = ""
+    joined: str = ""
+    sort: str = "name"
+    page: int = 1
+
+    def link(self, **changed: str | int) -> str:
+        """The query of an address with some of it changed; what is as usual is left away."""
+        asked = replace(self, **{"page": 1} | changed)  # type: ignore[arg-type]
+        usual = ListQuery()
+        pairs = {
+            name: value
+            for name in ("at", "q", "state", "joined", "sort", "page")
+            if (value := getattr(asked, name)) != getattr(usual, name)
+        }
+        return f"?{urlencode(pairs)}" if pairs else ""
+
+    def fits(self, version: ListingVersion) -> bool:
+        """Whether an entry is among those that were asked for."""
+        listing = version.listing
+        return (
+            (not self.state or listing.state == self.state)
+            and (not self.joined or (listing.since is not None and listing.since.year == int(self.joined)))
+            and (not self.q or normalise(self.q) in normalise(_text(listing)))
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class ListDifference:
+    """An agency whose entry differs between two moments; None where it is not on the list."""
+
+    agency: str
+    before: Listing | None
+    after: Listing | None
+
+    @property
+    def subject(self) -> Listing:
+        found = self.after or self.before
+        assert found is not None
+        return found
+
+
+class ListCache:
+    """The lists that were looked at last, by source and baseline number. Thread-safe."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._lists: OrderedDict[tuple[str, int], tuple[ListingVersion, ...]] = OrderedDict()
+
+    def load(self, conn: Connection, source: str, number: int) -> tuple[ListingVersion, ...]:
+        """The list at a number, read at the first call; a state of the past never changes."""
+        key = (source, number)
+        with self._lock:
+            found = self._lists.get(key)
+            if found is None:
+                found = self._lists[key] = record_rows.load_list(conn, source, number)
+            self._lists.move_to_end(key)
+            while len(self._lists) > _KEPT:
+                self._lists.popitem(last=False)
+            return found
+
+
+@get(router, "/list/{source}")
+def list_page(request: Request, source: str) -> Response:
+    """Show a list, whole or a part of it, now or at a moment."""
+    site = site_of(request)
+    if source not in site.sources:
+        return missing(request)
+    query = _read_query(request.query_params)
+    with reading(site.engine) as conn:
+        if query.at:
+            number, moment = find_number(conn, source, read_moment(query.at))
+            if query.at != (exact := format_time(moment) or ""):
+                return redirect(request, f"/list/{source}{query.link(at=exact)}", 307)
+        else:
+            number, moment = find_number(conn, source, None)
+        whole = _cache(request).load(conn, source, number)
+        earlier, later = record_rows.find_neighbors(conn, source, number)
+        note = log_rows.load_checkpoint(conn)
+    found = sorted(filter(query.fits, whole), key=lambda version: _sort_key(version, query.sort))
+    pages = max(1, -(-len(found) // _ROWS))
+    query = replace(query, page=min(query.page, pages))
+    counts = Counter(version.listing.state for version in whole)
+    return render_page(
+        request,
+        "list.html",
+        watched=site.sources[source],
+        query=query,
+        rows=found[(query.page - 1) * _ROWS : query.page * _ROWS],
+        total=len(found),
+        whole=len(whole),
+        pages=pages,
+        number=number,
+        moment=moment,
+        exact=format_time(moment),
+        earlier=format_time(earlier),
+        later=format_time(later),
+        states=[(code, counts[code]) for code in sorted(STATES, key=STATES.__getitem__) if counts[code]],
+        years=sorted({each.listing.since.year for each in whole if each.listing.since}, reverse=True),
+        sorts=SORTS,
+        download=_download(query) if site.data_files is not None and not query.q else None,
+        head=None if note is None else read_checkpoint(note).head,
+    )
+
+
+@get(router, "/compare/{source}")
+def compare_page(request: Request, source: str) -> Response:
+    """Show what differs between two moments of a list: who joined, who left, whose entry reads otherwise."""
+    site = site_of(request)
+    if source not in site.sources:
+        return missing(request)
+    given = {name: request.query_params.get(name, "").strip() for name in ("from", "to", "state")}
+    state = given["state"] if given["state"] in STATES else ""
+    with reading(site.engine) as conn:
+        first = (
+            find_number(conn, source, read_moment(given["from"])) if given["from"] else _begin(conn, source)
+        )
+        last = find_number(conn, source, read_moment(given["to"]) if given["to"] else None)
+        exact = {"from": format_time(first[1]) or "", "to": format_time(last[1]) or "", "state": state}
+        if given != exact:
+            return redirect(request, f"/compare/{source}?{urlencode(_without_empty(exact))}", 307)
+        lists = [_cache(request).load(conn, source, number) for number, _ in (first, last)]
+    found = compare_lists(lists[0], lists[1], state)
+    kinds = {
+        "joined": [each for each in found if each.before is None],
+        "left": [each for each in found if each.after is None],
+        "changed": [each for each in found if each.before is not None and each.after is not None],
+    }
+    counts = [sum(not state or each.listing.state == state for each in whole) for whole in lists]
+    return render_page(
+        request,
+        "compare.html",
+        watched=site.sources[source],
+        first=first[1],
+        last=last[1],
+        exact=exact,
+        state=state,
+        counts=counts,
+        kinds={kind: members[:_DIFFERENCES] for kind, members in kinds.items()},
+        totals={kind: len(members) for kind, members in kinds.items()},
+        states=sorted(STATES, key=STATES.__getitem__),
+    )
+
+
+def compare_lists(
+    before: tuple[ListingVersion, ...], after: tuple[ListingVersion, ...], state: str = ""
+) -> tuple[ListDifference, ...]:
+    """The agencies whose entries differ, sorted by name; of one state if it is given."""
+    old = {each.agency: each.listing for each in before}
+    new = {each.agency: each.listing for each in after}
+    found = [
+        ListDifference(agency, old.get(agency), new.get(agency))
+        for agency in dict.fromkeys([*old, *new])
+        if old.get(agency) != new.get(agency)
+    ]
+    wanted = [
+        each
+        for each in found
+        if not state or state in {listing.state for listing in (each.before, each.after) if listing}
+    ]
+    return tuple(sorted(wanted, key=lambda each: (each.subject.name.casefold(), each.agency)))
+
+
+def find_elsewhere(site: Site, source: str, listing: Listing) -> list[tuple[str, str, Listing]]:
+    """Agencies of the same name and state on other lists today, as (list, agency, entry): possibly the
+    same.
+    """
+    name = normalise(listing.name)
+    return [
+        (other, cover.agency, cover.listing)
+        for other in site.sources
+        if other != source
+        for cover in site.coverage.of(other).covers
+        if cover.listing.state == listing.state and normalise(cover.listing.name) == name
+    ]
+
+
+def _begin(conn: Connection, source: str) -> tuple[int, datetime]:
+    """The state before the last one: what changed last is shown when nothing was asked for."""
+    number, moment = find_number(conn, source, None)
+    earlier, _ = record_rows.find_neighbors(conn, source, number)
+    return find_number(conn, source, earlier) if earlier is not None else (number, moment)
+
+
+def _read_query(given: Mapping[str, str]) -> ListQuery:
+    """The query of an address; what is not understood is as if it were not there."""
+    state, joined, sort, page = (given.get(name, "").strip() for name in ("state", "joined", "sort", "page"))
+    return ListQuery(
+        at=given.get("at", "").strip()[:40],
+        q=given.get("q", "").strip()[:100],
+        state=state if state in STATES else "",
+        joined=joined if joined.isascii() and joined.isdecimal() and len(joined) == 4 else "",
+        sort=sort if sort in SORTS else "name",
+        page=int(page) if page.isascii() and page.isdecimal() and 0 < len(page) < 6 and int(page) else 1,
+    )
+
+
+def _without_empty(pairs: dict[str, str]) -> dict[str, str]:
+    return {name: value for name, value in pairs.items() if value}
+
+
+def _download(query: ListQuery) -> str:
+    pairs = {name: getattr(query, name) for name in ("at", "state", "joined") if getattr(query, name)}
+    return f"?{urlencode(pairs)}" if pairs else ""
+
+
+def _sort_key(version: ListingVersion, sort: str) -> tuple[object, ...]:
+    listing = version.listing
+    name = (listing.name.casefold(), listing.key)
+    if sort == "state":
+        return (STATES.get(listing.state or "", "~"), *name)
+    if sort == "since":  # newest first, those without a date last
+        return (-listing.since.toordinal() if listing.since else 0, *name)
+    if sort == "seen":
+        return (-version.from_at.astimezone(UTC).timestamp(), *name)
+    return name
+
+
+def _text(listing: Listing) -> str:
+    return " ".join(filter(None, (listing.name, listing.city, listing.county, listing.state_text)))
+
+
+def _cache(request: Request) -> ListCache:
+    cache: ListCache = request.app.state.list_cache
+    return cache

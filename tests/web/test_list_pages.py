@@ -1,0 +1,130 @@
+"""The time machine: a whole list at any moment, two moments compared, an agency's whole life."""
+
+from __future__ import annotations
+
+import re
+from datetime import date, timedelta
+from html import unescape
+from pathlib import Path
+
+import pytest
+from sqlalchemy.engine import Engine
+
+from monitor.domain import Listing
+from monitor.storage.engine import transaction
+from monitor.storage.lists import baseline
+from monitor.storage.lists.baseline import NewVersion
+from monitor.web import create_app
+from tests.peers.browser import served
+from tests.web.conftest import Running
+from tests.web.story import SOURCE, START, Clock, site
+
+LIST = f"/list/{SOURCE}"
+AT = f"{START + timedelta(hours=1):%Y-%m-%dT%H:%M:%SZ}"
+
+
+def names(text: str) -> list[str]:
+    """The agencies in the table of a page."""
+    return [unescape(name) for name in re.findall(r'<tr><td><a href="/agency/[^"]+">([^<]+)</a>', text)]
+
+
+def test_the_list_of_a_moment_is_the_list_of_then(web: Running) -> None:
+    now, then = names(web.get(LIST).text), names(web.get(f"{LIST}?at={AT}").text)
+    assert "Gary Police Department" in now
+    assert "Springfield Police Department" not in now
+    assert "Springfield Police Department" in then
+    assert "Chicago Police Department" in then
+    assert len(then) == 6
+    page = web.get(f"{LIST}?at={AT}").text
+    assert "As it was at" in page
+    assert 'rel="next"' in page
+    assert 'rel="prev"' not in page
+
+
+def test_a_moment_leads_to_the_poll_that_it_means(web: Running) -> None:
+    later = f"{START + timedelta(hours=1, minutes=20):%Y-%m-%dT%H:%M:%SZ}"
+    answer = web.get(f"{LIST}?at={later}&state=IN")
+    assert answer.status_code == 307
+    assert answer.headers["location"] == f"{LIST}?at={AT.replace(':', '%3A')}&state=IN"
+    assert web.get(f"{LIST}?at={AT}").status_code == 200
+    assert web.get(f"{LIST}?at=2001-01-01").status_code == 404
+    assert web.get(f"{LIST}?at=soon").status_code == 400
+    assert web.get("/list/none").status_code == 404
+
+
+def test_search_filter_and_sort(web: Running) -> None:
+    assert names(web.get(f"{LIST}?q=sheriff").text) == ["Lake County Sheriff's Office"]
+    assert set(names(web.get(f"{LIST}?state=IN&joined=2025").text)) == {
+        "Lake County Sheriff's Office", "Indiana State Police", "Zyxwv Task Force",
+    }  # fmt: skip
+    by_date = names(web.get(f"{LIST}?sort=since").text)
+    assert by_date[0] == "Gary Police Department"
+    assert names(web.get(f"{LIST}?q=nobody").text) == []
+    page = web.get(f"{LIST}?state=IN&joined=2025").text
+    (csv,) = re.findall(r'href="(/data/[^"]+agencies\.csv[^"]*)"', page)
+    assert web.get(unescape(csv)).text.count("\r\n") == 4
+    assert 'aria-sort="ascending"' in page
+
+
+@pytest.fixture
+def large(sqlite_engine: Engine) -> Engine:
+    """Four thousand agencies with long names."""
+    versions = [
+        NewVersion(
+            Listing(
+                name=f"Agency {each:05} of {'a very long name ' * 12}",
+                key=f"{each}",
+                state="TX",
+                county="A county " * 20,
+                since=date(2025, 1, 1),
+            ),
+            f"{each}",
+        )
+        for each in range(4000)
+    ]
+    with transaction(sqlite_engine) as conn:
+        baseline.advance(conn, baseline.BaselineInfo(SOURCE), number=1, last_good_at=START)
+        baseline.open_(conn, SOURCE, versions, 1, START)
+    return sqlite_engine
+
+
+def test_no_page_of_a_list_is_larger_than_100_kb(large: Engine, web: Running, tmp_path: Path) -> None:
+    clock = Clock(START + timedelta(hours=1))
+    with served(create_app(site(large, clock, folder=tmp_path))) as address:
+        running = Running(address, clock, large, START, web.client)
+        found: list[str] = []
+        for page in (1, 2, 27):
+            text = running.get(f"{LIST}?page={page}").text
+            assert len(text.encode()) <= 100_000
+            found += names(text)
+        assert len(set(found)) == len(found) == 150 + 150 + 100
+        assert names(running.get(f"{LIST}?page=9999").text) == names(running.get(f"{LIST}?page=27").text)
+
+
+def test_two_moments_are_compared(web: Running) -> None:
+    moved = web.get(f"/compare/{SOURCE}?from={AT}")
+    assert moved.status_code == 307
+    page = web.get(moved.headers["location"])
+    assert page.status_code == 200
+    joined, left, changed = re.split(r"Only at the earlier moment|At both, with another entry", page.text)
+    assert "Gary Police Department" in joined
+    assert "Springfield Police Department" in left
+    assert "Chicago Police Department → Chicago Police Dept and Bureau" in changed
+    assert "Type: Jail → Task force" in changed or "Jail → Task force" in changed
+    only = web.get(moved.headers["location"] + "&state=IL").text
+    assert "Gary Police Department" not in only
+    assert "Springfield Police Department" in only
+    assert web.ask("GET", f"/compare/{SOURCE}", follow_redirects=True).status_code == 200
+    assert web.get("/compare/none").status_code == 404
+
+
+def test_an_agency_has_its_whole_life_and_a_citation(web: Running) -> None:
+    path = re.findall(r'href="(/agency/[^"]+chicago[^"]+)"', web.get(LIST).text)[0]
+    page = web.get(path).text
+    assert "How the entry read" in page
+    assert "Chicago Police Department" in page
+    assert "Cite this" in page
+    assert f"https://watch.example{path}" in page
+    for path in (LIST, f"{LIST}?at={AT}", "/change/1"):
+        assert "Cite this" in web.get(path).text
+    assert f"https://watch.example{LIST}?at=" in web.get(LIST).text
