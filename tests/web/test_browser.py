@@ -32,6 +32,12 @@ PAGES = (
     "/changes/1",
     "/about",
     "/privacy",
+    "/list/list?sort=since",
+    "/compare/list",
+    "/change/1",
+    "/absence/list?day=2026-03-01&who=46402",
+    "/data",
+    "/api",
 )
 
 
