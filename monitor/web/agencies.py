@@ -12,8 +12,8 @@ from sqlalchemy.engine import Connection
 from monitor.storage.engine import reading
 from monitor.storage.lists import page_queries as store
 from monitor.storage.lists.coverage import Cover
-from monitor.web.context import Site
 from monitor.storage.lists.page_queries import ListingLife
+from monitor.web.context import Site
 from monitor.web.error_pages import missing
 from monitor.web.list_pages import find_elsewhere
 from monitor.web.lists import standing
