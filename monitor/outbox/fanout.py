@@ -10,6 +10,7 @@ from sqlalchemy.engine import Engine
 
 from monitor.domain import Confidence, Listing, Placement, PlacementReason
 from monitor.errors import MonitorError
+from monitor.storage import eligibility
 from monitor.storage.deliveries import fanout
 from monitor.storage.deliveries.fanout import PendingFanOut, Placed, Unplaced
 from monitor.storage.engine import reading, transaction
@@ -47,7 +48,8 @@ def _fan_out_changeset(engine: Engine, changeset: PendingFanOut, locate: Locate,
         changes = fanout.changes(conn, changeset.id)
     placed = [_place_change(change, changeset.source, locate) for change in changes]
     with transaction(engine) as conn:
-        if not fanout.take(conn, changeset.id, now):
+        moment = eligibility.next_moment(conn, now)
+        if not fanout.take(conn, changeset.id, moment):
             return 0
         fanout.place(conn, placed)
         owed = fanout.insert_deliveries(conn, changeset.id, changeset.source, now)

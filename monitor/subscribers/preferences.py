@@ -16,8 +16,8 @@ from monitor.core.tokens import Purpose
 from monitor.errors import UsageError
 from monitor.keys import KeyFile
 from monitor.places.codes import state_of_zip
+from monitor.storage import eligibility, people
 from monitor.storage import engine as db
-from monitor.storage import people
 from monitor.storage.people import ACTIVE, PAUSED
 from monitor.subscribers.signup import MOST_PLACES, Link, LinkState, read, schedule, zone_of_place
 from monitor.subscribers.validation import wanted
@@ -60,6 +60,7 @@ def change(
         raise UsageError(f"choose at most {MOST_PLACES} places; a state holds all of its ZIP codes")
     requested = wanted(new.places, new.sources, state_of_zip)
     with db.transaction(engine) as conn:
+        moment_of_change = eligibility.next_moment(conn, now)
         link = read(conn, keys, Purpose.MANAGE, token, now)
         one = link.subscriber
         if link.found is not LinkState.OPEN or one is None:
@@ -82,10 +83,10 @@ def change(
             local_hour=hour,
             paused_until=now if ended_early else pause,
             digest_at=due_at,
-            digest_since=(collected or now) if due_at else None,
+            digest_since=(collected or moment_of_change) if due_at else None,
             receipts=new.receipts,
         )
-        people.refollow(conn, one.id, requested, now)
+        people.refollow(conn, one.id, requested, moment_of_change)
         link = read(conn, keys, Purpose.MANAGE, token, now)
     log.info("subscriber %d changed their preferences", one.id)
     return link

@@ -26,8 +26,8 @@ from monitor.core.tokens import Purpose
 from monitor.errors import KeyFileError, UsageError
 from monitor.keys import KeyFile
 from monitor.places.codes import parse_place, state_of_zip
+from monitor.storage import eligibility, people
 from monitor.storage import engine as db
-from monitor.storage import people
 from monitor.storage.deliveries import queue
 from monitor.storage.people import ENDED, PENDING, Follow, Subscriber, signups
 from monitor.storage.people.signups import SITE
@@ -175,11 +175,12 @@ def look(engine: Engine, keys: KeyFile, purpose: Purpose, token: str, now: datet
 def confirm(engine: Engine, keys: KeyFile, token: str, now: datetime) -> Link:
     """Confirm: active from now on, with a welcome queued. DONE if it was confirmed already."""
     with db.transaction(engine) as conn:
+        moment = eligibility.next_moment(conn, now)
         link = read(conn, keys, Purpose.CONFIRM, token, now)
         if link.found is not LinkState.OPEN or link.subscriber is None:
             return link
         one = link.subscriber
-        begin(conn, one, now)
+        begin(conn, one, now, moment)
         hashed = people.address_hash(conn, one.id)
         if hashed is not None:
             signups.delete_confirmation_count(conn, one.channel, hashed)
@@ -230,11 +231,11 @@ def owner(conn: Connection, keys: KeyFile, purpose: Purpose, token: str, now: da
     return one if any(tokens.check(key, purpose, token, one.id, one.nonce) for key in trusted) else None
 
 
-def begin(conn: Connection, one: Subscriber, now: datetime) -> None:
-    """Activate a subscriber; digests begin with what happens from now on."""
+def begin(conn: Connection, one: Subscriber, now: datetime, moment: datetime) -> None:
+    """Activate a subscriber; digests begin with what is fanned out after ``moment``."""
     people.activate(conn, one.id, now)
     due_at = next_digest(one.frequency, one.timezone or "UTC", one.local_hour or 0, now)
-    people.change(conn, one.id, digest_at=due_at, digest_since=now if due_at else None, confirm_until=None)
+    people.change(conn, one.id, digest_at=due_at, digest_since=moment if due_at else None, confirm_until=None)
 
 
 def network_of(client: str | None) -> str:
