@@ -195,7 +195,14 @@ class Presenter:
 
     def explanations(self, covers: Iterable[Cover]) -> list[ValueNote]:
         """What the values of several agencies mean, each value once."""
-        pairs = {(cover.source, *pair) for cover in covers for pair in cover.listing.attributes}
+        return self._explain((cover.source, cover.listing) for cover in covers)
+
+    def explanations_of_changes(self, rows: Iterable[StoredChange]) -> list[ValueNote]:
+        """The same of agencies that were added or changed."""
+        return self._explain((row.source, row.change.after) for row in rows if row.change.after)
+
+    def _explain(self, listings: Iterable[tuple[str, Listing]]) -> list[ValueNote]:
+        pairs = {(source, *pair) for source, listing in listings for pair in listing.attributes}
         known = [(self._site.sources.get(source), column, value) for source, column, value in pairs]
         meanings = (
             meaning

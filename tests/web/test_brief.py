@@ -186,12 +186,16 @@ def test_the_values_are_explained_on_the_pages_of_places_and_agencies_too(agreem
     assert 'href="/state/IN/brief"' in agreements.get("/state/IN").text
     agency = re.search(r'href="(/agency/ice-287g/[^"]*hammond[^"]*)"', place)
     assert agency is not None
-    for path in ("/zip/46320", "/state/IN", agency[1]):
+    for path in ("/zip/46320", "/state/IN", agency[1], "/changes/2", "/change/2"):
         assert "question and arrest people over immigration status" in words(agreements.get(path).text), path
-        spanish = words(agreements.get(path, headers={"Accept-Language": "es"}).text)
+        text = agreements.get(path, headers={"Accept-Language": "es"}).text
+        spanish = words(re.sub(r"(?s)<pre.*?</pre>", "", text))  # without what the publisher served
         assert "Modelo de grupo operativo" in spanish, path
         assert "Task Force Model" not in spanish, path
     home = words(agreements.get("/").text)
+    assert home.index("Immigration enforcement") < home.index(
+        "ZIP code, town or address"
+    )  # on the first screen
     assert "Immigration enforcement: ICE lists" in home
     assert "Cameras: Ring, which makes doorbell" in home
 
