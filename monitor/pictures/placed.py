@@ -95,7 +95,7 @@ def locate_on_map(
         return MapAgency(name, path, None, NOWHERE)
     if placement.statewide:
         return MapAgency(name, path, state, STATE)
-    zips = tuple(place for place in placement.places if place.isdigit())
+    zips = placement.places if all(map(str.isdigit, placement.places)) else ()  # shared, not copied
     rule, names = placement.reason.rule, placement.reason.names
     if placement.confidence is Confidence.STATE_ONLY or not zips or rule in _SOMEWHERE:
         return MapAgency(name, path, state, NOWHERE, zips=zips)

@@ -16,7 +16,6 @@ MOST_KEPT = 32
 """PNGs in memory; each has 50 to 200 kB."""
 _WIDTH = 1200  # px of a PNG
 _FONT = "Source Sans Pro"
-_FONTS = files("font_source_sans_pro") / "files"
 
 
 class MapImages:
@@ -40,12 +39,13 @@ class MapImages:
 
 def _render(svg: str, width: int) -> bytes:
     """One font, of a package: the same bytes on every machine, also where no font is installed."""
+    folder = files("font_source_sans_pro") / "files"
     return bytes(
         resvg_py.svg_to_bytes(
             svg_string=svg,
             width=width,
             skip_system_fonts=True,
-            font_files=[str(_FONTS / f"SourceSansPro-{weight}.ttf") for weight in ("Regular", "Semibold")],
+            font_files=[str(folder / f"SourceSansPro-{weight}.ttf") for weight in ("Regular", "Semibold")],
             font_family=_FONT,
             sans_serif_family=_FONT,
         )

@@ -21,6 +21,9 @@ from monitor.web.presenters import agency_path
 MOST_KEPT = 48
 """Maps in memory: two lists with two years of months. Their agencies are shared."""
 
+MOST_AGENCIES = 20_000
+"""Agencies in memory, for all maps together."""
+
 
 @dataclass(frozen=True, slots=True)
 class MapMoment:
@@ -37,7 +40,7 @@ class MapCache:
         self._site = site
         self._lock = threading.Lock()
         self._kept: OrderedDict[tuple[str, int, datetime | None], NationValues] = OrderedDict()
-        self._agencies: dict[tuple[str, str, object], MapAgency] = {}
+        self._agencies: dict[tuple[str, str, Listing], tuple[Placement, MapAgency]] = {}
 
     def of(self, conn: Connection, source: str, until: datetime | None = None) -> NationValues:
         """Read what a map of a list shows now, or just before ``until``."""
@@ -64,10 +67,19 @@ class MapCache:
                 (agency, listing, now.get(listing) or coverage.placement(source, listing))
                 for agency, listing in store.listed_at(conn, source, until - timedelta(microseconds=1))
             ]
-        agencies = [
-            place_on_map(site, source, agency, listing, placement) for agency, listing, placement in placed
-        ]
+        agencies = [self._agency(source, agency, listing, placement) for agency, listing, placement in placed]
         return sum_states(agencies, site.gazetteer)
+
+    def _agency(self, source: str, agency: str, listing: Listing, placement: Placement) -> MapAgency:
+        """One value for all maps that show the same listing: 48 maps of 2,600 agencies share it."""
+        key = (source, agency, listing)
+        known = self._agencies.get(key)
+        if known is None or known[0] != placement:
+            if len(self._agencies) >= MOST_AGENCIES:
+                self._agencies.clear()
+            known = (placement, place_on_map(self._site, source, agency, listing, placement))
+            self._agencies[key] = known
+        return known[1]
 
 
 def place_on_map(site: Site, source: str, agency: str, listing: Listing, placement: Placement) -> MapAgency:

@@ -13,8 +13,10 @@ from playwright.sync_api import Browser, Page
 
 from monitor.places.fips import FIPS
 from monitor.states import STATES
+from monitor.storage.engine import reading
 from monitor.web import create_app
 from monitor.web.map_images import MapImages
+from monitor.web.map_values import MapCache
 from tests.peers.browser import served, visit
 from tests.web.conftest import Running
 from tests.web.story import SOURCE, site
@@ -104,6 +106,7 @@ def test_only_embeds_may_be_framed_and_only_by_whom_the_operator_names(web: Runn
     policy = page.headers["content-security-policy"]
     assert "script-src 'self'; connect-src 'self'" in policy
     assert "frame-ancestors 'none'" in policy
+    assert "iframe" not in page.text
     assert "script-src" not in web.get("/state/IN").headers["content-security-policy"]
     alone = web.get("/embed/IN")
     assert alone.headers["x-frame-options"] == "DENY"
@@ -113,6 +116,7 @@ def test_only_embeds_may_be_framed_and_only_by_whom_the_operator_names(web: Runn
         assert "frame-ancestors https://news.example" in framed.headers["content-security-policy"]
         assert "x-frame-options" not in framed.headers
         assert "<script" not in framed.text
+        assert "&lt;iframe src=" in client.get(f"{address}/map/IN").text
         assert client.get(f"{address}/embed/ZZ").status_code == 404
         assert client.get(f"{address}/map").headers["x-frame-options"] == "DENY"
 
@@ -180,6 +184,33 @@ def test_without_scripts_an_agency_is_found_from_the_map_by_keys(web: Running, b
         page.goto(web.address + "/map/IN")
         page.click("path[data-code='18089']")
         assert page.url.endswith("#county-18089")
+
+
+@pytest.mark.browser
+@pytest.mark.xdist_group("browser")
+def test_an_agency_is_twelve_presses_from_the_map(web: Running, browser: Browser) -> None:
+    with visit(browser, web.address + "/map") as seen:
+        page = seen.page
+        presses = 0
+
+        def press(key: str) -> None:
+            nonlocal presses
+            presses += 1
+            page.keyboard.press(key)
+
+        for key in ("Tab", "Enter", "Tab"):  # past the header, to the field
+            press(key)
+        page.keyboard.type("46320")
+        press("Enter")
+        page.wait_for_url("**/zip/46320")
+        for key in ("Tab", "Enter"):
+            press(key)
+        while "/agency/" not in str(page.evaluate("document.activeElement.getAttribute('href') || ''")):
+            press("Tab")
+            assert presses < 12
+        press("Enter")
+        page.wait_for_url("**/agency/**")
+        assert presses <= 12
 
 
 def view_box(page: Page) -> list[float]:
@@ -266,3 +297,15 @@ def test_fingers_pinch_and_pan_the_map_of_a_phone(web: Running, browser: Browser
     assert moved[1] > near[1]
     assert page.url == before
     context.close()
+
+
+def test_maps_of_many_moments_share_their_agencies(web: Running) -> None:
+    maps = MapCache(site(web.engine, web.clock))
+    with reading(web.engine) as conn:
+        now = maps.of(conn, SOURCE)
+        assert maps.of(conn, SOURCE) is now
+        moments = [maps.of(conn, SOURCE, web.told_at - timedelta(minutes=n)) for n in range(1, 60)]
+    agencies = {id(agency) for values in (now, *moments) for agency in values.agencies}
+    assert len(agencies) == len(now.agencies)
+    with reading(web.engine) as conn:
+        assert maps.of(conn, SOURCE) is not now  # the oldest gave way
