@@ -153,6 +153,7 @@
       );
       this.svg.style.touchAction = this.zoom > 1 ? "none" : "pan-y";
       for (const [dot, radius] of this.dots) dot.setAttribute("r", (radius / this.zoom ** 0.6).toFixed(1));
+      this.svg.style.setProperty("--size", (1 / this.zoom ** 0.8).toFixed(3)); // of the stars
       if (nation && this.zoom > 2) this.showCounties();
       else if (this.layer) this.layer.remove();
       const second = this.figure.querySelector(".of-counties");
@@ -177,6 +178,11 @@
             shape.dataset.county = code;
             this.layer.append(shape);
           }
+          const edges = document.createElementNS(this.svg.namespaceURI, "path");
+          const states = [...this.svg.querySelectorAll("path[data-code]")];
+          edges.setAttribute("d", states.map((each) => each.getAttribute("d")).join(""));
+          edges.setAttribute("class", "edge");
+          this.layer.append(edges);
         }
         this.paint();
         if (this.zoom > 2 && !this.layer.isConnected) this.svg.querySelector(".stars").before(this.layer);
@@ -186,7 +192,7 @@
     }
 
     paint() {
-      for (const shape of this.layer?.children ?? [])
+      for (const shape of this.layer?.querySelectorAll("[data-county]") ?? [])
         shape.setAttribute("class", values.counties[shape.dataset.county] ?? "n");
     }
 
