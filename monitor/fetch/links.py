@@ -6,12 +6,18 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from email.message import Message
+from itertools import islice
 from urllib.parse import unquote, urldefrag, urljoin, urlsplit
 
 from lxml import etree, html
 
 from monitor.fetch.values import LinkRule
 
+_MOST_LINKS = 20_000
+"""Links of a page that are looked at."""
+_MOST_STEPS = 1000
+"""Elements that are looked at for the words of one link; a hostile page has a million empty ones."""
+_LONGEST_ADDRESS = 4096
 _LONGEST = 300
 """Characters of words that are looked at: of an anchor, and of what stands around it."""
 _BLOCKS = frozenset({"p", "li", "td", "th", "dd", "figure", "section", "article", "div"})
@@ -35,7 +41,7 @@ def read_links(page: bytes, url: str, content_type: str = "") -> tuple[PageLink,
     ``url`` is the page's own final address, ``content_type`` the header that may name its charset.
     """
     links: dict[str, PageLink] = {}
-    for link in _links(page, url, content_type):
+    for link in islice(_links(page, url, content_type), _MOST_LINKS):
         known = links.get(link.address)
         links[link.address] = (
             PageLink(
@@ -111,11 +117,15 @@ def _links(page: bytes, url: str, content_type: str) -> Iterator[PageLink]:
         return
     bases = document.xpath("//base/@href")
     base = _join(url, str(bases[0])) if isinstance(bases, list) and bases else url
+    around: dict[html.HtmlElement, str] = {}  # many links stand in one block
     for element in document.iter():
         href = element.get("href") if isinstance(element.tag, str) and element.tag != "base" else None
         absolute = _join(base or url, href) if href else None
         if absolute and absolute.startswith(("http://", "https://")):
-            yield PageLink(absolute, _read_words(element), _read_around(element))
+            block = _find_block(element)
+            if block is not None and block not in around:
+                around[block] = _text(block)
+            yield PageLink(absolute, _read_words(element), "" if block is None else around[block])
 
 
 def _read_words(element: html.HtmlElement) -> str:
@@ -123,24 +133,27 @@ def _read_words(element: html.HtmlElement) -> str:
     return " ".join(" ".join(parts).split())[:_LONGEST]
 
 
-def _read_around(element: html.HtmlElement) -> str:
-    """The words of the nearest block around a link."""
+def _find_block(element: html.HtmlElement) -> html.HtmlElement | None:
+    """The nearest block around a link."""
     for depth, parent in enumerate(element.iterancestors()):
         if parent.tag in _BLOCKS:
-            return _text(parent)
+            return parent
         if depth == 10:
             break
-    return ""
+    return None
 
 
 def _text(element: html.HtmlElement) -> str:
     """The first words within an element; a hostile page may hold megabytes in each of its links."""
     words, length = [], 0
-    for text in element.itertext():
-        words.append(text[:_LONGEST])
-        length += len(text)
-        if length > _LONGEST:
-            break
+    events = ("start", "end", "comment", "pi")
+    for event, each in islice(etree.iterwalk(element, events=events), _MOST_STEPS):
+        text = each.text if event == "start" else each.tail if each is not element else None
+        if text:
+            words.append(text[:_LONGEST])
+            length += len(text)
+            if length > _LONGEST:
+                break
     return " ".join(" ".join(words).split())[:_LONGEST]
 
 
@@ -154,6 +167,8 @@ def _parser(content_type: str) -> html.HTMLParser:
 
 
 def _join(base: str, href: str) -> str | None:
+    if max(len(base), len(href)) > _LONGEST_ADDRESS:
+        return None
     try:
         return urldefrag(urljoin(base, href.strip())).url
     except ValueError:  # such as http://[

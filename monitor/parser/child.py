@@ -6,12 +6,14 @@ space and seconds of processor for each request.
 
 from __future__ import annotations
 
+import gc
 import json
 import math
 import os
 import resource
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -24,10 +26,11 @@ from monitor import sources
 from monitor.core import renames
 from monitor.domain import Listing, Publication
 from monitor.errors import ParseError, location_of
-from monitor.parser.frames import frame, read_frame
+from monitor.parser.frames import BATCH, OUT_OF_MEMORY, frame, read_frame
 from monitor.sources import ParseOptions
 
 PUBLICATION: TypeAdapter[Publication] = TypeAdapter(Publication)
+LISTINGS: TypeAdapter[tuple[Listing, ...]] = TypeAdapter(tuple[Listing, ...])
 SIDES: TypeAdapter[tuple[list[Listing], list[Listing]]] = TypeAdapter(tuple[list[Listing], list[Listing]])
 OPTIONS: TypeAdapter[ParseOptions] = TypeAdapter(ParseOptions)
 
@@ -51,12 +54,20 @@ def limit_processor(seconds: int) -> None:
     resource.setrlimit(resource.RLIMIT_CPU, (until, resource.getrlimit(resource.RLIMIT_CPU)[1]))
 
 
+def dump_publication(publication: Publication) -> bytes:
+    """The publication without its listings on one line, then a line of JSON for every `BATCH` listings."""
+    listings = publication.listings
+    lines = [b'{"publication":' + PUBLICATION.dump_json(replace(publication, listings=())) + b"}"]
+    lines += [LISTINGS.dump_json(listings[at : at + BATCH]) for at in range(0, len(listings), BATCH)]
+    return b"\n".join(lines)
+
+
 def answer(request: dict[str, Any], content: bytes) -> bytes:
     """The JSON that answers a request."""
     try:
         if request["do"] == "parse":
             publication = sources.parse(content, OPTIONS.validate_python(request["options"]))
-            return b'{"publication":' + PUBLICATION.dump_json(publication) + b"}"
+            return dump_publication(publication)
         if request["do"] == "link":
             link = sources.find_link(content, OPTIONS.validate_python(request["options"]))
             return b'{"link":' + json.dumps(link).encode() + b"}"
@@ -66,7 +77,7 @@ def answer(request: dict[str, Any], content: bytes) -> bytes:
     except ParseError as error:
         return json.dumps({"refused": str(error)}).encode()
     except MemoryError:
-        return b'{"memory": true}'
+        return OUT_OF_MEMORY
     except Exception as error:  # a mistake of ours must not cost more than this request
         return json.dumps({"broken": location_of(error)}).encode()
 
@@ -74,6 +85,7 @@ def answer(request: dict[str, Any], content: bytes) -> bytes:
 def main(memory: int, processor: int, incoming: BinaryIO, outgoing: BinaryIO) -> None:
     """Answer until the parent closes the stream."""
     limit(memory)
+    gc.disable()  # with a million living objects each run takes longer than the parsing in between
     while (header := read_frame(incoming)) is not None:
         content = read_frame(incoming)
         if content is None:
@@ -82,6 +94,7 @@ def main(memory: int, processor: int, incoming: BinaryIO, outgoing: BinaryIO) ->
         outgoing.write(frame(answer(json.loads(header), content)))
         outgoing.flush()
         del content
+        gc.collect()
 
 
 if __name__ == "__main__":

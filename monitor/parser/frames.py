@@ -2,7 +2,8 @@
 
 A request is two frames: JSON ``{"do": "link", "options": ...}`` or ``{"do": "parse", "options": ...}`` and
 the body, or JSON ``{"do": "pair", "widespread": [...]}`` and the two lists of listings as JSON. An answer is
-one frame of JSON: ``{"link": ...}``, ``{"publication": ...}``, ``{"pairs": [[key, key], ...]}``, or
+one frame of JSON: ``{"link": ...}``, ``{"publication": ...}`` without its listings and after it a line with
+an array of every `BATCH` of them, ``{"pairs": [[key, key], ...]}``, or
 ``{"refused": reason}`` for a `ParseError`, ``{"memory": true}``, ``{"broken": where}``.
 """
 
@@ -12,6 +13,8 @@ import struct
 from typing import BinaryIO
 
 LENGTH = struct.Struct(">Q")
+BATCH = 500
+OUT_OF_MEMORY = b'{"memory": true}'
 
 
 def frame(content: bytes) -> bytes:

@@ -14,7 +14,7 @@ import threading
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import timedelta
 from pathlib import Path
 from types import TracebackType
@@ -24,7 +24,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from monitor.domain import Listing, Publication
 from monitor.errors import ParseError
-from monitor.parser.frames import LENGTH, frame
+from monitor.parser.frames import LENGTH, OUT_OF_MEMORY, frame
 from monitor.parser.limits import MIB, ParserLimits
 from monitor.sources import ParseOptions
 
@@ -39,6 +39,7 @@ _T = TypeVar("_T")
 _CHILD = Path(__file__).with_name("child.py")
 _PIECE = 1 << 16  # bytes, as many as a pipe holds
 _PUBLICATION: TypeAdapter[Publication] = TypeAdapter(Publication)
+_LISTINGS: TypeAdapter[list[Listing]] = TypeAdapter(list[Listing])
 _SIDES: TypeAdapter[tuple[list[Listing], list[Listing]]] = TypeAdapter(tuple[list[Listing], list[Listing]])
 
 
@@ -93,7 +94,11 @@ class ParserProcess:
     def parse(self, body: bytes, options: ParseOptions) -> Publication:
         """Parse a body in a child. Raises ParseError, also when the child breaks a limit or dies."""
         answer = self._ask({"do": "parse", "options": asdict(options)}, body)
-        publication = _validated(_PUBLICATION, _content(answer, b'{"publication":'))
+        head, *batches = answer.split(b"\n")
+        publication = _validated(_PUBLICATION, _content(head, b'{"publication":'))
+        # in small steps: one step for 150,000 listings would hold up all other threads for seconds
+        listings = [listing for batch in batches for listing in _validated(_LISTINGS, batch)]
+        publication = replace(publication, listings=tuple(listings))
         keys = {listing.key for listing in publication.listings}
         if len(keys) != len(publication.listings) or "" in keys or not keys:
             raise ParseError("the parser gave an answer that is not valid")
@@ -120,7 +125,10 @@ class ParserProcess:
 
     def _ask(self, request: dict[str, Any], content: bytes) -> bytes:
         with self._child() as child:
-            return child.ask(json.dumps(request).encode(), content)
+            answer = child.ask(json.dumps(request).encode(), content)
+            if answer == OUT_OF_MEMORY:
+                child.is_whole = False  # what it could not use is not given back to the next request
+            return answer
 
     @contextmanager
     def _child(self) -> Iterator[_Child]:

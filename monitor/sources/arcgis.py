@@ -21,7 +21,7 @@ from monitor.domain import Publication
 from monitor.errors import ParseError
 from monitor.sources.column_map import ColumnMap, ParseLimits, ParseOptions, describe_headers
 from monitor.sources.format import Format, FormatOptions, Pages
-from monitor.sources.json_body import flatten, is_json, load_json
+from monitor.sources.json_body import flatten, is_json, load_json, read_position
 from monitor.sources.listing import ListingReader
 
 _FIELD_NAME = re.compile(r"[A-Za-z_][\w.]*")
@@ -174,7 +174,9 @@ def parse(body: bytes, options: ParseOptions) -> Publication:
     if not features:
         raise ParseError("The ArcGIS layer has no record: it is empty or gone.")
     try:
-        fields = {str(field["name"]): field for field in _list_fields(document)}
+        fields = {
+            str(field["name"]): field | {_CODES: _read_codes(field)} for field in _list_fields(document)
+        }
     except ParseError:
         raise ParseError("The ArcGIS answer does not name its fields.") from None
     columns = options.columns or ColumnMap()
@@ -209,20 +211,32 @@ def _read_value(value: object, field: Record) -> object:
             return (_EPOCH + timedelta(milliseconds=value)).date().isoformat()
         except (OverflowError, ValueError):
             return value
+    if isinstance(value, str | int | float):
+        codes = field.get(_CODES)
+        return codes.get(value, value) if isinstance(codes, dict) else value
+    return value
+
+
+_CODES = "monitor.codes"
+"""The key under which a field keeps what `_read_codes` found in it."""
+
+
+def _read_codes(field: Record) -> dict[object, object]:
+    """The names of a domain's coded values by their codes, the first where a code repeats."""
     domain = field.get("domain")
     codes = domain.get("codedValues") if isinstance(domain, dict) else None
+    names: dict[object, object] = {}
     for code in codes if isinstance(codes, list) else ():
-        if isinstance(code, dict) and value is not None and code.get("code") == value:
-            return code.get("name")
-    return value
+        if isinstance(code, dict) and isinstance(code.get("code"), str | int | float):
+            names.setdefault(code["code"], code.get("name"))
+    return names
 
 
 def _read_point(geometry: object) -> tuple[float, float] | None:
     """Latitude and longitude of a point; None for every other geometry."""
     if not isinstance(geometry, dict):
         return None
-    x, y = geometry.get("x"), geometry.get("y")
-    return (float(y), float(x)) if isinstance(x, int | float) and isinstance(y, int | float) else None
+    return read_position(geometry.get("y"), geometry.get("x"))
 
 
 FORMAT = Format(

@@ -7,12 +7,16 @@ from __future__ import annotations
 import re
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
+from html import unescape
 from typing import NamedTuple
 
 from monitor.states import STATES, read_state
 
 NAME_LENGTH, TEXT_LENGTH = 200, 2000
 """Characters that are kept of a name, place or link's words, and of an attribute."""
+
+_LONGEST_DATE = 100
+"""Characters of a text that may be a date, with a time and a zone in words."""
 
 ERROR_VALUES = frozenset(
     {
@@ -59,6 +63,17 @@ def clean_all(texts: list[str]) -> list[str]:
     return list(map(clean, texts))
 
 
+_LONG_REFERENCE = re.compile(r"&#(?:\d{8,}|[xX][0-9a-fA-F]{8,});?")
+
+
+def unescape_text(text: str) -> str:
+    """The text with its HTML character references resolved.
+
+    A number of more digits than any character has is U+FFFD; Python refuses to read one of thousands.
+    """
+    return unescape(_LONG_REFERENCE.sub("\ufffd", text) if "&#" in text else text)
+
+
 def is_missing(text: str) -> bool:
     """Whether a cleaned text says nothing: empty, or a spreadsheet's error value."""
     return not text or (text[0] == "#" and text.upper() in ERROR_VALUES)
@@ -82,11 +97,15 @@ _SERIAL_EPOCH = date(1899, 12, 30)  # ECMA-376 part 1, 18.17.4.1: serial 61 is 1
 _EARLIEST, _LATEST = date(1900, 1, 1), date(2199, 12, 31)
 
 
-@lru_cache(maxsize=8192)
 def read_date(text: str) -> date | None:
     """An American date (month first), an ISO date, a written one or a spreadsheet's serial number; None if it
     is none.
     """
+    return _read_date(text) if len(text) <= _LONGEST_DATE else None
+
+
+@lru_cache(maxsize=8192)
+def _read_date(text: str) -> date | None:
     try:
         if match := _US_DATE.fullmatch(text):
             month, day, year = int(match[1]), int(match[2]), int(match[3])

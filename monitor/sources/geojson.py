@@ -6,7 +6,7 @@ from monitor.domain import Publication
 from monitor.errors import ParseError
 from monitor.sources.column_map import ColumnMap, ParseOptions, describe_headers
 from monitor.sources.format import Format
-from monitor.sources.json_body import flatten, is_json, load_json
+from monitor.sources.json_body import flatten, is_json, load_json, read_position
 from monitor.sources.listing import ListingReader
 
 
@@ -61,9 +61,7 @@ def _read_point(geometry: object) -> tuple[float, float] | None:
     if not isinstance(position, list) or len(position) < 2:
         return None
     longitude, latitude = position[:2]
-    if not isinstance(longitude, int | float) or not isinstance(latitude, int | float):
-        return None
-    return float(latitude), float(longitude)
+    return read_position(latitude, longitude)
 
 
 FORMAT = Format(

@@ -12,6 +12,7 @@ import json
 import re
 from collections.abc import Iterator
 from hashlib import sha256
+from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urldefrag, urljoin
 
@@ -19,7 +20,7 @@ from pydantic import field_validator
 
 from monitor.domain import Publication
 from monitor.errors import ParseError
-from monitor.sources.cells import clean
+from monitor.sources.cells import NAME_LENGTH, TEXT_LENGTH, clean
 from monitor.sources.column_map import MIB, ColumnMap, ParseLimits, ParseOptions, describe_headers
 from monitor.sources.format import Format, Pages, RowsOptions
 from monitor.sources.json_body import is_json, load_json
@@ -31,6 +32,9 @@ if TYPE_CHECKING:
 
 _MOST_COLUMNS = 100  # columns after these are not read
 _HEADER_ROWS = 10
+_MOST_CELLS = 4_000_000  # of a table, each as often as it covers rows and columns
+_MOST_TABLES, _MOST_LEVELS = 1000, 10  # tables of a page that are looked at, also within each other
+_MOST_TEXT = 10_000  # characters of a cell that are read
 _UNKNOWN = "https://page.invalid/"  # the address of a page that is a file; its relative links lead nowhere
 _NEXT = re.compile(r"\W*(?:go to )?next(?: page)?\W*", re.IGNORECASE)
 
@@ -116,14 +120,17 @@ def _read_page(body: bytes, url: str, options: ParseOptions) -> _Page:
     except (etree.ParserError, etree.XMLSyntaxError, ValueError):
         raise ParseError("has a page that is no HTML") from None
     tops: list[str] = []
-    for table in document.iter("table"):
-        grid = list(_read_grid(table, url))
-        for number, row in enumerate(grid[:_HEADER_ROWS], start=1):
+    levels: dict[HtmlElement, int] = {}
+    for table in islice(document.iter("table"), _MOST_TABLES):
+        around = next(table.iterancestors("table"), None)
+        levels[table] = level = levels.get(around, 0) + 1
+        if level > _MOST_LEVELS:
+            continue
+        grid = _read_grid(table, url)
+        for row in islice(grid, _HEADER_ROWS):
             texts = [text for text, _ in row]
             if header := find_header(texts, columns):
-                picked = [
-                    [row[at] if at < len(row) else ("", None) for at in header] for row in grid[number:]
-                ]
+                picked = ([row[at] if at < len(row) else ("", None) for at in header] for row in grid)
                 rows = [row for row in picked if any(text for text, _ in row)]
                 chosen = HtmlOptions.model_validate(options.settings)
                 return _Page(tuple(header.values()), rows, _find_next(document, url, chosen.next))
@@ -143,11 +150,14 @@ def _encoding(body: bytes) -> str | None:
 def _read_grid(table: HtmlElement, url: str) -> Iterator[list[Cell]]:
     """The rows of a table, cells that cover several rows or columns repeated in each."""
     covered: dict[int, tuple[int, Cell]] = {}  # column to the rows that a cell above still covers
-    for row in table.xpath("./tr|./thead/tr|./tbody/tr|./tfoot/tr"):
+    total = 0
+    for row in _rows_of(table):
         cells: list[Cell] = []
         below: dict[int, tuple[int, Cell]] = {}
-        for element in row.xpath("./td|./th"):
+        for element in row.iterchildren("td", "th"):
             _repeat_covered(cells, covered, below)
+            if len(cells) >= _MOST_COLUMNS:
+                break
             cell, rows = _read_cell(element, url), _span(element, "rowspan")
             for _ in range(min(_span(element, "colspan"), _MOST_COLUMNS - len(cells))):
                 if rows > 1:
@@ -155,7 +165,19 @@ def _read_grid(table: HtmlElement, url: str) -> Iterator[list[Cell]]:
                 cells.append(cell)
         _repeat_covered(cells, covered, below)
         covered = below
+        total += len(cells) + 1
+        if total > _MOST_CELLS:
+            raise ParseError(f"has a table of more than {_MOST_CELLS:,} cells")
         yield cells
+
+
+def _rows_of(table: HtmlElement) -> Iterator[HtmlElement]:
+    """The rows of a table, without those of tables within it."""
+    for child in table.iterchildren("tr", "thead", "tbody", "tfoot"):
+        if child.tag == "tr":
+            yield child
+        else:
+            yield from child.iterchildren("tr")
 
 
 def _repeat_covered(
@@ -176,31 +198,44 @@ def _span(element: HtmlElement, name: str) -> int:
 
 def _read_cell(element: HtmlElement, url: str) -> Cell:
     """A cell's text, a line break in it as a space, and the address of its first link."""
-    text = clean(" ".join(element.itertext()))
+    text = clean(" ".join(_take_texts(element, _MOST_TEXT)))
     return text, next(filter(None, (_join(url, link.get("href")) for link in element.iter("a"))), None)
+
+
+def _take_texts(element: HtmlElement, most: int) -> Iterator[str]:
+    """The texts in an element until they have so many characters; a cell may hold the whole page."""
+    length = 0
+    for text in element.itertext():
+        yield text[:most]
+        length += len(text)
+        if length > most:
+            return
 
 
 def _join(url: str, href: str | None) -> str | None:
     try:
-        address = urldefrag(urljoin(url, (href or "").strip())).url if href else ""
+        href = (href or "")[: TEXT_LENGTH + 1].strip()
+        address = urldefrag(urljoin(url, href)).url if href else ""
     except ValueError:  # such as http://[
         return None
-    return address if address.startswith(("http://", "https://")) else None
+    return address if address.startswith(("http://", "https://")) and len(href or "") <= TEXT_LENGTH else None
 
 
 def _find_next(document: HtmlElement, url: str, pattern: str) -> str | None:
     """The address of the next page: by the configured expression, by rel="next", or by what a reader sees."""
+    here = urldefrag(url).url
     for element in document.iter("a", "link"):
-        address = _join(url, element.get("href"))
-        if address is None or address == urldefrag(url).url:
-            continue
         if pattern:
-            if re.search(pattern, address) and element.tag == "a":
+            address = _join(url, element.get("href"))
+            if address not in (None, here) and re.search(pattern, address or "") and element.tag == "a":
                 return address
             continue
-        texts = (clean(element.text_content()), element.get("title", ""), element.get("aria-label", ""))
+        words = clean("".join(_take_texts(element, 2 * NAME_LENGTH)))
+        texts = (words, element.get("title", ""), element.get("aria-label", ""))
         if "next" in element.get("rel", "").lower().split() or any(map(_NEXT.fullmatch, filter(None, texts))):
-            return address
+            address = _join(url, element.get("href"))
+            if address not in (None, here):
+                return address
     return None
 
 

@@ -36,6 +36,16 @@ def load_json(body: bytes, limits: ParseLimits) -> object:
         raise ParseError("The JSON has a number that is too long.") from None
 
 
+def read_position(latitude: object, longitude: object) -> tuple[float, float] | None:
+    """Two JSON numbers as a point; None where they are none, or beyond what a float holds."""
+    if not isinstance(longitude, int | float) or not isinstance(latitude, int | float):
+        return None
+    try:
+        return float(latitude), float(longitude)
+    except OverflowError:
+        return None
+
+
 def _refuse_constant(name: str) -> None:
     raise ParseError(f"The JSON has the value {name}, which JSON does not know.")
 
@@ -50,7 +60,7 @@ def flatten(record: Mapping[str, object], prefix: str = "", level: int = 1) -> I
             yield prefix + title, format_value(value)
 
 
-def format_value(value: object) -> str:
+def format_value(value: object, level: int = 1) -> str:
     """A JSON value as the text of a cell: "" for null, the texts of an array joined by "; "."""
     if isinstance(value, str):
         return plain_number(clean(value))
@@ -59,5 +69,6 @@ def format_value(value: object) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, list):
-        return "; ".join(filter(None, map(format_value, value)))
+        texts = (format_value(each, level + 1) for each in value) if level < _MOST_LEVELS else ()
+        return "; ".join(filter(None, texts))
     return plain_number(str(value))

@@ -22,6 +22,7 @@ from monitor.sources.sniff import is_zip, refuse_empty_and_pages
 
 _WINDOW = 32 * 1024  # bytes that expat is given at a time: some 50 placemarks
 _MOST_LEVELS = 100  # folders in folders; more is an attack
+_TOO_DEEP = f"The KML is nested more than {_MOST_LEVELS} levels deep."
 
 
 class Placemark(NamedTuple):
@@ -95,6 +96,12 @@ class Document:
             roots.append(_Container(builder.start(tag, attributes), None, None))
             parser.StartElementHandler = builder.start
 
+        def refuse_depth() -> None:
+            """Refuse a document whose open elements are nested too deeply, before they fill the memory."""
+            element, level = roots[0].element, 0
+            while len(element):
+                element, level = element[-1], _deeper(level)
+
         parser.buffer_text = True
         parser.buffer_size = 2 * _WINDOW
         parser.StartDoctypeDeclHandler = _refuse_doctype
@@ -102,15 +109,23 @@ class Document:
         parser.EndElementHandler = builder.end
         parser.CharacterDataHandler = builder.data
         try:
-            for at in range(0, len(self._body), _WINDOW):
-                parser.Parse(self._body[at : at + _WINDOW], False)
-                for root in roots:
-                    self._take(root, ended=False)
+            at, window, token = 0, _WINDOW, 0
+            while at < len(self._body):
+                parser.Parse(self._body[at : at + window], False)
+                at += window
+                # expat reads an unfinished tag or comment again from its start with every window
+                window = 2 * window if token == parser.CurrentByteIndex else _WINDOW
+                token = parser.CurrentByteIndex
+                if roots:
+                    refuse_depth()
+                    self._take(roots[0], ended=False)
                 yield from self._ready
                 self._ready.clear()
             parser.Parse(b"", True)
         except expat.ExpatError as error:
             raise ParseError(_describe(error, parser.ErrorByteIndex, len(self._body))) from None
+        except RecursionError:
+            raise ParseError(_TOO_DEEP) from None
         except (LookupError, ValueError):
             # An encoding that Python does not know, or a text that is not in it.
             raise ParseError("The XML is in an encoding that cannot be read.") from None
@@ -210,7 +225,7 @@ class Document:
 def _deeper(level: int) -> int:
     """The next level; ParseError where no honest document is."""
     if level >= _MOST_LEVELS:
-        raise ParseError(f"The KML is nested more than {_MOST_LEVELS} levels deep.")
+        raise ParseError(_TOO_DEEP)
     return level + 1
 
 

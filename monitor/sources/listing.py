@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 from monitor.core import identity
 from monitor.domain import Listing, Problem, Publication
+from monitor.errors import ParseError
 from monitor.sources.cells import (
     NAME_LENGTH,
     TEXT_LENGTH,
@@ -28,6 +29,16 @@ from monitor.sources.cells import (
 from monitor.sources.column_map import ColumnMap, fold_header, list_headers
 from monitor.sources.merge import merge_by_fields, merge_by_key
 from monitor.states import read_state
+
+_MOST_PROBLEMS = 1000
+"""Problems that a publication keeps, the first ones; of further ones only their number."""
+_MOST_COLUMNS = 1000
+"""Different columns that a publication may have. Records name theirs one by one, and could name a million."""
+
+MOST_ROWS = 200_000
+"""Rows that a list may have: ten times the law-enforcement agencies of the United States. A hostile file has
+millions.
+"""
 
 _LINK_TEXTS = frozenset({"link", "here", "view", "open", "pdf", "document", "moa", "download"})
 """What stands in a cell only to carry a link: then the link is the cell's value."""
@@ -100,6 +111,7 @@ class ListingReader:
         self.listings: list[Listing] = []
         self.damaged: list[Listing] = []
         self.problems: list[Problem] = []
+        self._unkept = 0
 
     def is_mapped(self, title: str) -> bool:
         """Whether the configuration names this column."""
@@ -138,6 +150,8 @@ class ListingReader:
         missing = is_missing(name)
         if missing and not (name or address or any(texts[at] for at in used)) and point is None:
             return
+        if len(self.listings) + len(self.damaged) >= MOST_ROWS:
+            raise ParseError(f"The list has more than {MOST_ROWS:,} rows.")
 
         city = state = state_text = source_id = url = None
         day: date | None = None
@@ -193,7 +207,10 @@ class ListingReader:
 
     def report(self, kind: str, message: str, number: int | None = None) -> None:
         """Keep a problem of row ``number``, or of the whole publication."""
-        self.problems.append(Problem(kind, message, number))
+        if len(self.problems) < 2 * _MOST_PROBLEMS:
+            self.problems.append(Problem(kind, message, number))
+        else:
+            self._unkept += 1
 
     def separate(self, folders: tuple[str, ...] = (), rows: str = "rows") -> Publication:
         """The publication in which each row is a listing of its own, with one problem per shared key.
@@ -216,7 +233,7 @@ class ListingReader:
             self.report("duplicate key", f"{more + 1} {rows} share the key {key[:NAME_LENGTH]}")
         return Publication(
             listings=tuple(self.listings),
-            problems=tuple(self.problems),
+            problems=self._list_problems(self.problems),
             columns=self._columns(),
             folders=folders,
             damaged=tuple(self.damaged),
@@ -234,9 +251,19 @@ class ListingReader:
         )
         return Publication(
             listings=identity.keyed(merged, by_city=self._by_city),
-            problems=tuple(sorted(self.problems, key=lambda problem: problem.row or 0)),
+            problems=self._list_problems(sorted(self.problems, key=lambda problem: problem.row or 0)),
             columns=self._columns(),
             damaged=tuple(self.damaged),
+        )
+
+    def _list_problems(self, problems: list[Problem]) -> tuple[Problem, ...]:
+        """The first problems, and how many more there are."""
+        more = len(problems) - _MOST_PROBLEMS + self._unkept
+        if more <= 0:
+            return tuple(problems)
+        return (
+            *problems[:_MOST_PROBLEMS],
+            Problem("more problems", f"{more:,} more problems are not listed"),
         )
 
     def _columns(self) -> frozenset[str]:
@@ -273,6 +300,8 @@ class ListingReader:
         """The field or else the attribute that a column fills, "" for neither; computed once per title."""
         if title in self._meanings:
             return self._meanings[title]
+        if len(self._meanings) == _MOST_COLUMNS:
+            raise ParseError(f"The list has more than {_MOST_COLUMNS:,} different columns.")
         folded = fold_header(title)
         meaning = (self._fields.get(folded, ""), self._attributes.get(folded, ""))
         if self._other_columns and not any(meaning) and title not in self._ignored:

@@ -8,31 +8,56 @@ from dataclasses import replace
 
 from monitor.core import renames, wording
 from monitor.domain import Listing, Problem
+from monitor.sources.cells import TEXT_LENGTH
 
 Rows = list[tuple[int, Listing]]
 """Listings with the numbers of their rows."""
+
+_MOST_SHARING = 20
+"""Agencies to which a publisher may give one id by mistake, each compared with the next row of that id. With
+more of them the id says nothing, and the rows go by state and name: so a file of one id takes linear time.
+"""
 
 
 def merge_by_key(rows: Rows, problems: list[Problem]) -> Iterator[Listing]:
     """One listing per natural key, in the order of their first rows; rows that share an id by mistake stay
     apart.
     """
-    groups: dict[str, list[Rows]] = {}
+    sharing: dict[str, Rows] = {}
     for number, listing in rows:
-        agencies = groups.setdefault(listing.key, [])
-        for group in agencies:
-            if not listing.source_id or renames.may_be_one(group[0][1], listing):
-                group.append((number, listing))
-                break
-        else:
-            agencies.append([(number, listing)])
-    for agencies in groups.values():
+        sharing.setdefault(listing.key, []).append((number, listing))
+    for alike in sharing.values():
+        agencies = _part_agencies(alike)
         if len(agencies) > 1:
             number, first = agencies[0][0]
             message = f"{len(agencies)} agencies share the id {first.source_id}"
             problems.append(Problem("duplicate key", message, number))
         for group in agencies:
             yield group[0][1] if len(group) == 1 else _merge_group(group, problems)
+
+
+def _part_agencies(rows: Rows) -> list[Rows]:
+    """The rows of one key, parted where they are plainly of several agencies."""
+    if not rows[0][1].source_id:
+        return [rows]
+    agencies: list[Rows] = []
+    for number, listing in rows:
+        for group in agencies:
+            if renames.may_be_one(group[0][1], listing):
+                group.append((number, listing))
+                break
+        else:
+            if len(agencies) == _MOST_SHARING:
+                return _part_by_name(rows)
+            agencies.append([(number, listing)])
+    return agencies
+
+
+def _part_by_name(rows: Rows) -> list[Rows]:
+    groups: dict[tuple[str | None, str], Rows] = {}
+    for number, listing in rows:
+        groups.setdefault((listing.state, wording.normalise(listing.name)), []).append((number, listing))
+    return list(groups.values())
 
 
 def merge_by_fields(rows: Rows, fields: tuple[str, ...], problems: list[Problem]) -> Iterator[Listing]:
@@ -46,6 +71,16 @@ def merge_by_fields(rows: Rows, fields: tuple[str, ...], problems: list[Problem]
         ids = {listing.source_id for _, listing in group}
         # An id of one of several rows would change with their order.
         yield merged if len(ids) == 1 else replace(merged, source_id=None)
+
+
+def join_texts(texts: list[str]) -> str:
+    """The texts joined by "; ", as many of them as an attribute may hold."""
+    length = 0
+    for count, text in enumerate(texts):
+        length += len(text) + 2 * (count > 0)
+        if length > TEXT_LENGTH:
+            return "; ".join(texts[:count])
+    return "; ".join(texts)
 
 
 def _merge_group(group: Rows, problems: list[Problem]) -> Listing:
@@ -79,5 +114,5 @@ def _merge_group(group: Rows, problems: list[Problem]) -> Listing:
         dates=days,
         url=documents[0] if documents else None,
         documents=documents,
-        attributes=tuple((column, "; ".join(sorted(values[column]))) for column in sorted(values)),
+        attributes=tuple((column, join_texts(sorted(values[column]))) for column in sorted(values)),
     )

@@ -6,11 +6,10 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
-from html import unescape
 
 from monitor.domain import Publication
 from monitor.errors import ParseError
-from monitor.sources.cells import clean, clean_all
+from monitor.sources.cells import clean, clean_all, unescape_text
 from monitor.sources.column_map import RING_COLUMNS, ColumnMap, ParseOptions
 from monitor.sources.format import Format
 from monitor.sources.kml import Document, find_network_link, unpack
@@ -19,7 +18,7 @@ from monitor.sources.sniff import is_kml, is_zip
 
 _IGNORED = frozenset({"gx_media_links"})  # Google's own, about pictures
 _BREAK = re.compile(r"<br\s*/?>|\n", re.IGNORECASE)
-_TAG = re.compile(r"<[^>]*>")
+_TAG = re.compile(r"<[^<>]*>")  # stops at the next "<", so that a text of nothing else takes linear time
 
 
 def parse(body: bytes, options: ParseOptions) -> Publication:
@@ -58,7 +57,7 @@ def _read_description(description: str, reader: ListingReader) -> tuple[tuple[st
             continue
         if not colon:
             return (), []
-        columns.setdefault(unescape(title).strip(), unescape(text))
+        columns.setdefault(unescape_text(title).strip(), unescape_text(text))
     if not any(map(reader.is_mapped, columns)):
         return (), []
     return tuple(columns), clean_all(list(columns.values()))

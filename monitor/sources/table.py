@@ -9,6 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from itertools import islice
+from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
 from monitor.domain import Problem, Publication
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from monitor.sources.workbook import WorkbookSheet
 
 _HEADER_ROWS = 10  # a title and notes may stand above the headers
+_NO_LINKS: Mapping[int, str] = MappingProxyType({})
 _DELIMITERS = (",", ";", "\t")
 SHEET_TITLE = "(sheet)"
 """The header under which the configuration finds the title of the sheet, for workbooks with a sheet per
@@ -137,15 +139,15 @@ def _read_workbook(body: bytes, columns: ColumnMap, options: ParseOptions) -> li
     for sheet in read_sheets(body, options.limits):
         seen.append(sheet.title)
         if chosen == "all" or not titles or sheet.title in titles:
-            top = sheet.rows[:_HEADER_ROWS]
-            for number, row in enumerate(top, start=1):
+            top = [row for row in sheet.rows[:_HEADER_ROWS] if row[0] <= _HEADER_ROWS]
+            for number, row in top:
                 if header := _find_header_on(sheet, row, columns):
                     rows = _read_sheet(sheet, header, number, before)
                     tables[sheet.title] = _Table(tuple(header.values()), rows)
                     break
             else:
-                tops.extend(top)
-        before += len(sheet.rows)
+                tops.extend(row for _, row in top)
+        before += sheet.height
     if not tables:
         raise _no_headers(columns, tops)
     if titles and chosen != "all":
@@ -170,8 +172,13 @@ def _find_header_on(sheet: WorkbookSheet, row: Sequence[object], columns: Column
 
 def _read_sheet(sheet: WorkbookSheet, header: dict[int, str], after: int, before: int) -> Iterator[_Row]:
     width = sheet.width
-    for number, row in enumerate(sheet.rows[after:], start=after + 1):
-        links = {at: link for at, position in enumerate(header) if (link := sheet.link(number, position + 1))}
+    for number, row in sheet.rows:
+        if number <= after:
+            continue
+        links = _NO_LINKS
+        if sheet.links:
+            linked = ((at, sheet.link(number, position + 1)) for at, position in enumerate(header))
+            links = {at: link for at, link in linked if link}
         cells = _pick(row, header)
         if any(cell is not None for cell in cells):
             for at, position in enumerate(header):
@@ -193,7 +200,7 @@ def _read_csv(body: bytes, columns: ColumnMap, limits: ParseLimits, problems: li
         for number, row in enumerate(top, start=1):
             if header := find_header(row, columns):
                 whole = enumerate(_refuse_cut(text, _csv_rows(text, delimiter), len(row)), start=1)
-                below = (_Row(at, _pick(cells, header), {}) for at, cells in whole if at > number)
+                below = (_Row(at, _pick(cells, header), {}) for at, cells in whole if cells and at > number)
                 return _Table(tuple(header.values()), below)
         tops.extend(top)
     raise _no_headers(columns, tops)

@@ -8,17 +8,20 @@ import io
 import posixpath
 import re
 import warnings
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from itertools import islice
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from itertools import chain, islice
+from typing import Any
 
 import openpyxl
 from lxml import etree
-from openpyxl.utils.cell import get_column_letter, range_boundaries
+from openpyxl.utils.cell import coordinate_to_tuple, get_column_letter, range_boundaries
+from openpyxl.worksheet._reader import INLINE_STRING, WorkSheetParser
 
 from monitor.errors import ParseError
 from monitor.sources.archive import Archive, open_archive
 from monitor.sources.column_map import ParseLimits
+from monitor.sources.listing import MOST_ROWS
 
 MAX_ROWS, MAX_COLUMNS = 1_048_576, 100
 """More rows than this no XLSX has; columns after these are not looked at, so that one stray cell does not
@@ -26,23 +29,40 @@ widen a million rows.
 """
 
 _MAX_LINKED = 100_000  # cells that get a link, so that a link over a whole sheet stays cheap
+_MOST_CELLS, _MOST_OTHERS = 3_000_000, 500_000  # cells, and elements that are not in rows
+_FOLDERS = 2  # openpyxl reads the parts that are not deeper, all others hold pictures, notes and the like
+_ROWS_START = re.compile(rb"<(?:\w+:)?sheetData\b")
+_ROWS_END = re.compile(rb"</(\w+:)?sheetData\s*>")
+_WORDINESS = 4
+"""A workbook's XML is that much longer than other formats of the same list: 150,000 rows are over 64 MiB."""
+_TEXT, _RUN = (INLINE_STRING.removesuffix("is") + name for name in ("t", "r"))
 _WORKBOOK = "xl/workbook.xml"
 _DOCTYPE = tuple("<!DOCTYPE".encode(encoding) for encoding in ("utf-8", "utf-16-le", "utf-16-be"))
 _FORMULA = re.compile(r'HYPERLINK\(\s*"([^"]+)"', re.IGNORECASE)
 
 
+SheetRow = tuple[int, tuple[object, ...]]
+
+
 @dataclass(frozen=True, slots=True)
 class WorkbookSheet:
-    """One sheet: rows of cell values as openpyxl gives them, and the link of a cell by its name ("G2")."""
+    """One sheet: rows that have a value, with their numbers from 1, as cell values of openpyxl; and the link
+    of a cell by its name ("G2").
+    """
 
     title: str
-    rows: tuple[tuple[object, ...], ...]
+    rows: tuple[SheetRow, ...]
     links: dict[str, str]
 
     @property
     def width(self) -> int:
         """The number of columns of the widest row."""
-        return max(map(len, self.rows), default=0)
+        return max((len(cells) for _, cells in self.rows), default=0)
+
+    @property
+    def height(self) -> int:
+        """The number of the last row."""
+        return self.rows[-1][0] if self.rows else 0
 
     def link(self, row: int, column: int) -> str | None:
         """The link of a cell; both count from 1."""
@@ -55,7 +75,8 @@ def read_sheets(body: bytes, limits: ParseLimits) -> Iterator[WorkbookSheet]:
 
     All parts are unpacked once within the limits before openpyxl, which has none, may see them.
     """
-    with open_archive(body, limits, limits.parts) as archive:
+    roomy = replace(limits, decoded=_WORDINESS * limits.decoded)
+    with open_archive(body, roomy, limits.parts) as archive:
         if _WORKBOOK not in archive.names:
             raise ParseError("The zip is no workbook (XLSX).")
         parts = {name: archive.read(name) for name in archive.names if name.endswith((".xml", ".rels"))}
@@ -63,25 +84,26 @@ def read_sheets(body: bytes, limits: ParseLimits) -> Iterator[WorkbookSheet]:
     for name, part in parts.items():
         _refuse_doctype(name, part)
     paths = _sheet_paths(parts)
+    _refuse_too_much(parts)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of styles and extensions that hold no values
             book = openpyxl.load_workbook(io.BytesIO(body), read_only=True, data_only=True, keep_links=False)
             read = []
-            for sheet in book.worksheets:
+            sheets: list[Any] = book.worksheets
+            for sheet in sheets:
                 if sheet.sheet_state != "visible":
                     continue
-                sheet.reset_dimensions()  # what a file declares as its extent may be anything
-                cells = sheet.iter_rows(max_row=MAX_ROWS, max_col=MAX_COLUMNS, values_only=True)
-                read.append((sheet.title, tuple(_trim(cells))))
+                path = paths.get(sheet.title, "")
+                links = _links(parts, path) if path in parts else {}
+                part = parts.pop(sheet._worksheet_path, b"")  # it may be large, and is read once
+                read.append(WorkbookSheet(sheet.title, tuple(_read_rows(book, sheet, part)), links))
             book.close()
     except ParseError:
         raise
     except Exception:  # openpyxl meets a damaged part with any exception of any library below it
         raise ParseError("The workbook is damaged.") from None
-    for title, rows in read:
-        path = paths.get(title, "")
-        yield WorkbookSheet(title, rows, _links(parts, path) if path in parts else {})
+    yield from read
 
 
 def _unpack_rest(archive: Archive, parts: dict[str, bytes]) -> None:
@@ -91,19 +113,87 @@ def _unpack_rest(archive: Archive, parts: dict[str, bytes]) -> None:
                 pass
 
 
-def _trim(rows: Iterable[tuple[object, ...]]) -> Iterator[tuple[object, ...]]:
-    """Rows without the empty cells at their ends; without the empty rows at the end of the sheet."""
-    empty = 0
-    for row in rows:
-        width = len(row)
-        while width and row[width - 1] is None:
-            width -= 1
-        if not width:
-            empty += 1
-            continue
-        yield from ((),) * empty
-        empty = 0
-        yield row[:width]
+def _refuse_too_much(parts: dict[str, bytes]) -> None:
+    """ParseError for a workbook of which openpyxl would make millions of objects."""
+    cells = rows = strings = others = 0
+    for name, part in parts.items():
+        if name.startswith("xl/worksheets/") and name.endswith(".xml"):
+            cells += part.count(b"<c") + part.count(b":c")
+            rows += part.count(b"<row") + part.count(b":row")
+            others += part[: _rows_start(part)].count(b"<")
+        elif name.lower().endswith("sharedstrings.xml"):
+            strings += part.count(b"<si") + part.count(b":si")
+        elif name.count("/") < _FOLDERS or name == "xl/_rels/workbook.xml.rels":
+            others += part.count(b"<")
+    if rows > 2 * MAX_ROWS:
+        raise ParseError(f"The workbook has more than {2 * MAX_ROWS:,} rows.")
+    if max(cells, strings) > _MOST_CELLS:
+        raise ParseError(f"The workbook has more than {_MOST_CELLS:,} cells.")
+    if others > _MOST_OTHERS:
+        raise ParseError(f"The workbook has more than {_MOST_OTHERS:,} elements beside its rows.")
+
+
+def _rows_start(part: bytes) -> int:
+    found = _ROWS_START.search(part)
+    return found.start() if found else len(part)
+
+
+def _cut_after_rows(part: bytes) -> bytes:
+    """A sheet's XML without what stands after its rows, such as links, which openpyxl would make objects
+    of.
+    """
+    ends = list(_ROWS_END.finditer(part))
+    return part[: ends[-1].end()] + b"</" + (ends[-1][1] or b"") + b"worksheet>" if ends else part
+
+
+class _CellParser(WorkSheetParser):
+    """openpyxl's parser of a sheet, for which a text within a cell is no object of its own: that takes most
+    of the time of a workbook without shared strings.
+    """
+
+    def parse_cell(self, element: Any) -> dict[str, Any]:
+        coordinate = element.get("r")
+        if element.get("t") != "inlineStr" or not coordinate:
+            cell: dict[str, Any] = super().parse_cell(element)
+            return cell
+        row, self.col_counter = coordinate_to_tuple(coordinate)
+        texts = (
+            element.iterfind(f"{INLINE_STRING}/{_TEXT}"),
+            element.iterfind(f"{INLINE_STRING}/{_RUN}/{_TEXT}"),
+        )
+        value = "".join(text.text or "" for text in chain(*texts))
+        return {"row": row, "column": self.col_counter, "value": value or None}
+
+
+def _read_rows(book: Any, sheet: Any, part: bytes) -> Iterator[SheetRow]:
+    """The rows that have a value, without the empty cells at their ends.
+
+    What openpyxl's `iter_rows` does, but for the empty rows: it makes a million of them before a far one.
+    """
+    source = io.BytesIO(_cut_after_rows(part))
+    del part
+    parser = _CellParser(
+        source,
+        sheet._shared_strings,
+        data_only=True,
+        epoch=book.epoch,
+        date_formats=book._date_formats,
+        timedelta_formats=book._timedelta_formats,
+    )
+    last = count = 0
+    for number, cells in parser.parse():
+        if number > MAX_ROWS:
+            break
+        if number <= last:
+            continue  # a row that stands there already
+        last = number
+        values = {cell["column"]: cell["value"] for cell in cells if cell["value"] is not None}
+        width = max((column for column in values if column <= MAX_COLUMNS), default=0)
+        if width:
+            count += 1
+            if count > MOST_ROWS:
+                raise ParseError(f"The list has more than {MOST_ROWS:,} rows.")
+            yield number, tuple(map(values.get, range(1, width + 1)))
 
 
 def _refuse_doctype(name: str, part: bytes) -> None:

@@ -19,6 +19,7 @@ from monitor.sources import ColumnMap, ParseOptions
 from tests.conftest import ROOT
 
 MAP = ParseOptions("ring", "mymaps")
+RECORDS = ParseOptions("list", "json", ColumnMap(name="Agency"))
 TABLE = ParseOptions("list", "table", ColumnMap(name="Agency", state="State"))
 FILES = ROOT / "monitor" / "demo" / "files"
 PREAMBLE = """
@@ -164,10 +165,10 @@ def test_a_child_that_takes_too_much_processor_is_ended(tmp_path: Path) -> None:
 
 
 def test_a_body_that_wants_too_much_memory_is_refused_and_the_next_is_read() -> None:
-    big = b"Agency,State\n" + b"A,IL\n" * 2_000_000
+    big = b"[" + b'[""],' * 4_000_000 + b"{}]"
     with ParserProcess(ParserLimits(memory=220 * MIB)) as parser:
         with pytest.raises(ParseError, match=r"memory|ended by"):
-            parser.parse(big, TABLE)
+            parser.parse(big, RECORDS)
         assert len(parser.parse(b"Agency,State\nA,IL\n", TABLE).listings) == 1
 
 
