@@ -61,12 +61,14 @@ def clean(text: str, limit: int = LONGEST) -> str:
     """
     composed = unicodedata.normalize("NFC", text)
     # each distinct character is looked up once, because a hostile text may be megabytes long
-    replaced = {
-        ord(c): " " if c.isspace() else None
-        for c in set(composed)
-        if c.isspace() or unicodedata.category(c)[0] == "C"
-    }
-    line = " ".join(composed.translate(replaced).split())
+    if not composed.isprintable():  # what is printable has none of them, and most texts are
+        replaced = {
+            ord(c): " " if c.isspace() else None
+            for c in set(composed)
+            if c.isspace() or unicodedata.category(c)[0] == "C"
+        }
+        composed = composed.translate(replaced)
+    line = " ".join(composed.split())
     return line if len(line) <= limit else line[: limit - 1].rstrip() + "…"
 
 

@@ -13,8 +13,8 @@ from sqlalchemy.engine import Connection
 from monitor.core.freshness import blind_after
 from monitor.domain import SourceInfo
 from monitor.pictures.bars import Chart, chart
-from monitor.storage.lists import baseline, timeline
 from monitor.storage.lists import page_queries as store
+from monitor.storage.lists import timeline
 from monitor.storage.lists.timeline import Gap, SourceGaps
 
 
@@ -24,13 +24,24 @@ class GapHistory:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._seen: dict[str, SourceGaps] = {}
+        self._polled_at: dict[str, datetime] = {}
 
-    def of(self, conn: Connection, watched: SourceInfo, now: datetime) -> tuple[Gap, ...]:
-        """Read the gaps of a list, newest first, including one that is still open."""
+    def of(
+        self, conn: Connection, watched: SourceInfo, now: datetime, polled_at: datetime | None = None
+    ) -> tuple[Gap, ...]:
+        """Read the gaps of a list, newest first, including one that is still open.
+
+        ``polled_at``: its last poll, where that is known from the same reading; nothing is read while it
+        stands.
+        """
         longest = blind_after(watched.every)
         with self._lock:
-            before = self._seen.get(watched.name) or SourceGaps(watched.name)
-            seen = self._seen[watched.name] = timeline.look(conn, before, longest)
+            seen = self._seen.get(watched.name)
+            if seen is None or polled_at is None or self._polled_at.get(watched.name) != polled_at:
+                seen = timeline.look(conn, seen or SourceGaps(watched.name), longest)
+                self._seen[watched.name] = seen
+                if polled_at is not None:
+                    self._polled_at[watched.name] = polled_at
         return seen.until(now, longest)
 
 
@@ -43,9 +54,9 @@ class ChartCache:
         self._lock = threading.Lock()
         self._drawn: dict[str, tuple[tuple[int, datetime], Chart | None]] = {}
 
-    def of(self, conn: Connection, watched: SourceInfo, now: datetime) -> Chart | None:
-        """The chart of a list; None while there is no history to show."""
-        key = (baseline.believed(conn, watched.name).number, now.replace(minute=0, second=0, microsecond=0))
+    def of(self, conn: Connection, watched: SourceInfo, now: datetime, number: int) -> Chart | None:
+        """The chart of a list with the number of its baseline; None while there is no history to show."""
+        key = (number, now.replace(minute=0, second=0, microsecond=0))
         known = self._drawn.get(watched.name)
         if known is None or known[0] != key:
             with self._lock:

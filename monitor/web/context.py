@@ -7,13 +7,37 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from urllib.parse import urlsplit
 
-from sqlalchemy.engine import Engine
+from sqlalchemy.engine import Connection, Engine
 
 from monitor.domain import SourceInfo
 from monitor.places import Gazetteer
 from monitor.record.bundle_files import BundleFiles
 from monitor.record.data.data_files import DataFiles
 from monitor.storage.lists.coverage import Coverage
+from monitor.storage.lists.overview import SourceCounts, load_counts
+
+
+class ListCounts:
+    """How many listings and held changes each list has, counted when its baseline's number has moved.
+    Thread-safe: each entry is replaced whole.
+    """
+
+    def __init__(self) -> None:
+        self._known: dict[str, tuple[int, SourceCounts]] = {}
+
+    def of(self, conn: Connection, numbers: Mapping[str, int]) -> dict[str, SourceCounts]:
+        """Read the counts of lists, given the numbers of their baselines in the same reading."""
+        found = {
+            name: known[1]
+            for name, number in numbers.items()
+            if (known := self._known.get(name)) is not None and known[0] == number
+        }
+        moved = [name for name in numbers if name not in found]
+        if moved:
+            for name, counts in load_counts(conn, moved).items():
+                self._known[name] = (numbers[name], counts)
+                found[name] = counts
+        return found
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +72,7 @@ class Site:
     embed: tuple[str, ...] = ()
     fenced: Callable[[], str | None] = lambda: None
     checks: Mapping[str, Callable[[], str | None]] = field(default_factory=dict)
+    counts: ListCounts = field(default_factory=ListCounts)
 
     def url(self, path: str) -> str:
         """A link within the site: the path behind whatever path ``public_url`` has."""

@@ -53,19 +53,26 @@ class HeldChanges:
         self._locks = {name: threading.Lock() for name in sources}
         self._placed: dict[str, _Placed] = {name: _Placed() for name in self._locks}
 
-    def all(self, conn: Connection) -> tuple[HeldGroup, ...]:
-        """Read all holds, newest first."""
-        found = (hold for source in self._locks for hold in self._of(conn, source).holds)
+    def all(self, conn: Connection, numbers: Mapping[str, int] | None = None) -> tuple[HeldGroup, ...]:
+        """Read all holds, newest first. ``numbers`` are those of the lists' baselines, where they are known
+        from the same reading.
+        """
+        found = (hold for placed in self._every(conn, numbers) for hold in placed.holds)
         return tuple(sorted(found, key=lambda hold: hold.first_seen_at, reverse=True))
 
     def here(
-        self, conn: Connection, places: Iterable[str], within: Iterable[str] = ()
+        self,
+        conn: Connection,
+        places: Iterable[str],
+        within: Iterable[str] = (),
+        numbers: Mapping[str, int] | None = None,
     ) -> tuple[HeldForPlace, ...]:
-        """Read the held changes that followers of these places would get; ``within``: the states of ZIPs."""
+        """Read the held changes that followers of these places would get; ``within``: the states of ZIPs.
+        ``numbers`` as for `all`.
+        """
         places, within = tuple(places), tuple(within)
         found = []
-        for source in self._locks:
-            placed = self._of(conn, source)
+        for placed in self._every(conn, numbers):
             if not placed.holds:
                 continue
             at = {each for place in places for each in placed.places.get(place, ())}
@@ -75,8 +82,13 @@ class HeldChanges:
                 found.append(HeldForPlace(hold, tuple(hold.rows[row] for _, row in members)))
         return tuple(sorted(found, key=lambda each: each.hold.first_seen_at, reverse=True))
 
-    def _of(self, conn: Connection, source: str) -> _Placed:
-        number = baseline.believed(conn, source).number  # it also moves when held or pending changes do
+    def _every(self, conn: Connection, numbers: Mapping[str, int] | None) -> list[_Placed]:
+        if numbers is None:
+            numbers = {name: stands.number for name, stands in baseline.all_believed(conn).items()}
+        return [self._of(conn, source, numbers.get(source, 0)) for source in self._locks]
+
+    def _of(self, conn: Connection, source: str, number: int) -> _Placed:
+        # the number also moves when held or pending changes do
         known = self._placed[source]
         if known.number == number:
             return known

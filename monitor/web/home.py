@@ -41,7 +41,7 @@ def home(request: Request) -> Response:
     with reading(site.engine) as conn:
         lists = standing(conn, site, now)
         pictures: ChartCache = request.app.state.chart_cache
-        charts = {each.name: pictures.of(conn, each.watched, now) for each in lists}
+        charts = {each.name: pictures.of(conn, each.watched, now, each.number) for each in lists}
         newest = store.summaries(conn, limit=5, named=3)
         nation = next((view_nation(request, conn, each) for each in lists if each.seen_at is not None), None)
     return render_page(

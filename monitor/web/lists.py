@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -17,7 +18,8 @@ from monitor.web.context import Site
 class ListStatus:
     """A list, how fresh what we know of it is, and how many listings and held changes it has.
 
-    ``rejected_until``: when a publication that is not believed now is judged change by change.
+    ``rejected_until``: when a publication that is not believed now is judged change by change. ``number`` is
+    that of its baseline, ``polled_at`` the time of its last poll, whatever came of it.
     """
 
     watched: SourceInfo
@@ -25,6 +27,8 @@ class ListStatus:
     count: int
     held: int
     rejected_until: datetime | None = None
+    number: int = 0
+    polled_at: datetime | None = None
 
     @property
     def seen_at(self) -> datetime | None:
@@ -45,16 +49,29 @@ class ListStatus:
 
 def standing(conn: Connection, site: Site, now: datetime) -> tuple[ListStatus, ...]:
     """Every watched list, in the order of the configuration."""
+    sights = overview.load_sights(conn)
+    counts = site.counts.of(conn, {name: sight.number for name, sight in sights.items()})
     found = []
     for watched in site.sources.values():
-        state = overview.source_state(conn, watched.name)
+        sight = sights.get(watched.name, _NEVER)
+        count = counts.get(watched.name, overview.SourceCounts())
         found.append(
             ListStatus(
                 watched=watched,
-                freshness=freshness(state.last_good_at, state.last_fetch_at, watched.every, now),
-                count=state.baseline,
-                held=state.held,
-                rejected_until=state.rejected_until,
+                freshness=freshness(sight.last_good_at, sight.last_fetch_at, watched.every, now),
+                count=count.listings,
+                held=count.held,
+                rejected_until=sight.rejected_until,
+                number=sight.number,
+                polled_at=sight.last_fetch_at,
             )
         )
     return tuple(found)
+
+
+def numbers_of(lists: Iterable[ListStatus]) -> dict[str, int]:
+    """The numbers of the lists' baselines, by name."""
+    return {each.name: each.number for each in lists}
+
+
+_NEVER = overview.SourceSight(0, None, None, None)

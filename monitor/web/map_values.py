@@ -13,7 +13,6 @@ from sqlalchemy.engine import Connection
 from monitor.domain import Listing, Placement
 from monitor.messages.layout import clean
 from monitor.pictures.placed import MapAgency, NationValues, locate_on_map, sum_states
-from monitor.storage.lists import baseline
 from monitor.storage.lists import page_queries as store
 from monitor.web.context import Site
 from monitor.web.presenters import agency_path
@@ -42,9 +41,8 @@ class MapCache:
         self._kept: OrderedDict[tuple[str, int, datetime | None], NationValues] = OrderedDict()
         self._agencies: dict[tuple[str, str, Listing], tuple[Placement, MapAgency]] = {}
 
-    def of(self, conn: Connection, source: str, until: datetime | None = None) -> NationValues:
-        """Read what a map of a list shows now, or just before ``until``."""
-        number = baseline.believed(conn, source).number
+    def of(self, conn: Connection, source: str, number: int, until: datetime | None = None) -> NationValues:
+        """Read what a map of a list with the number of its baseline shows now, or just before ``until``."""
         key = (source, number, until)
         with self._lock:
             known = self._kept.get(key)

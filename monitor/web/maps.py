@@ -22,6 +22,7 @@ from monitor.pictures.projection import Degrees
 from monitor.states import STATES
 from monitor.storage.engine import reading
 from monitor.storage.lists import page_queries as store
+from monitor.storage.lists.coverage import Covered
 from monitor.web.charts import GapHistory
 from monitor.web.context import Site
 from monitor.web.error_pages import missing
@@ -216,12 +217,16 @@ def view_place(
     """
     if load_state(code) is None:
         return None
-    views = [
-        view_state(request, conn, MapQuery(each, None, None), code, here, apart=True)
-        for each in lists
-        if each.seen_at is not None
-    ]
-    return next((each for each in views if each.values.states[code].agencies), views[0] if views else None)
+    seen = [each for each in lists if each.seen_at is not None]
+    coverage = site_of(request).coverage
+    shown = next((each for each in seen if _has_agency(coverage.of(each.name, each.number), code)), None)
+    if shown is None and not seen:
+        return None
+    return view_state(request, conn, MapQuery(shown or seen[0], None, None), code, here, apart=True)
+
+
+def _has_agency(covered: Covered, code: str) -> bool:
+    return any(cover.listing.state == code for cover in covered.by_state.get(code, ()))
 
 
 def view_state(
@@ -319,7 +324,7 @@ def _view(
     site, language = site_of(request), language_of(request)
     cache_: MapCache = request.app.state.map_cache
     texts, watched = MapTexts(language), asked.watched
-    values = cache_.of(conn, watched.name, at.until if at else None)
+    values = cache_.of(conn, watched.name, asked.list.number, at.until if at else None)
     if asked.kind is not None:
         values = sum_states((each for each in values.agencies if each.kind == asked.kind), site.gazetteer)
     blind = asked.list.blind if at is None else _unseen(request, conn, watched, at)

@@ -121,7 +121,7 @@ class NumbersCache:
             undated=sum(stay.published is None for stay in newest),
             lags=count_lags(stays),
             survival=estimate_survival(stays, today),
-            nation=self._maps.of(conn, listed.name),
+            nation=self._maps.of(conn, listed.name, listed.number),
             listed=listed.count,
             published=published,
         )

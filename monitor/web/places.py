@@ -16,7 +16,7 @@ from monitor.storage.lists.coverage import Cover
 from monitor.web.context import Site
 from monitor.web.error_pages import missing
 from monitor.web.held import HeldChanges
-from monitor.web.lists import ListStatus, standing
+from monitor.web.lists import ListStatus, numbers_of, standing
 from monitor.web.map_words import MapTexts
 from monitor.web.maps import view_place
 from monitor.web.pages import get, language_of, redirect, render_page, site_of
@@ -87,7 +87,7 @@ def zip_page(request: Request, zips: str) -> Response:
     with reading(site.engine) as conn:
         lists = standing(conn, site, now)
         news = store.latest(conn, places=codes, within=states, limit=_NEWS)
-        held = waiting.here(conn, codes, states)
+        held = waiting.here(conn, codes, states, numbers_of(lists))
         points = [area.point for area in areas.values() if area and area.point]
         here = tuple(points) if len(points) <= _RINGS else ()
         drawn = view_place(request, conn, lists, states[0], here) if states else None
@@ -125,7 +125,7 @@ def state_page(request: Request, state: str) -> Response:
     with reading(site.engine) as conn:
         lists = standing(conn, site, now)
         news = store.latest(conn, places=(code,), limit=_NEWS)
-        held = waiting.here(conn, (code,))
+        held = waiting.here(conn, (code,), (), numbers_of(lists))
         drawn = view_place(request, conn, lists, code)
     return render_page(
         request,
@@ -154,7 +154,7 @@ def states_of(site: Site, codes: Iterable[str]) -> tuple[str, ...]:
 
 
 def zip_board(site: Site, listed: ListStatus, codes: tuple[str, ...], states: tuple[str, ...]) -> Board:
-    covered = site.coverage.of(listed.name)
+    covered = site.coverage.of(listed.name, listed.number)
     serving: dict[str, tuple[Cover, list[str]]] = {}
     for code in codes:
         for cover in covered.by_zip.get(code, ()):
@@ -169,7 +169,7 @@ def zip_board(site: Site, listed: ListStatus, codes: tuple[str, ...], states: tu
 
 
 def state_board(site: Site, listed: ListStatus, code: str) -> Board:
-    covered = site.coverage.of(listed.name)
+    covered = site.coverage.of(listed.name, listed.number)
     statewide, unplaced = covered.statewide((code,)), covered.unplaced((code,))
     apart = {cover.agency for cover in (*statewide, *unplaced)}
     local = (cover for cover in covered.by_state.get(code, ()) if cover.agency not in apart)

@@ -14,7 +14,7 @@ from monitor.storage.lists import timeline as store
 from monitor.storage.lists.changes import StoredChange
 from monitor.web.charts import GapHistory
 from monitor.web.error_pages import missing
-from monitor.web.lists import standing
+from monitor.web.lists import numbers_of, standing
 from monitor.web.pages import get, language_of, render_page, site_of, translate
 from monitor.web.places import held_changes_of
 
@@ -51,9 +51,11 @@ def timeline(request: Request) -> Response:
             assert hold.ended_at is not None
             events.append((hold.ended_at, "withdrawn", hold))
         for each in lists:
-            gaps = [(gap.until or now, "gap", gap) for gap in sights.of(conn, each.watched, now)]
+            gaps = [
+                (gap.until or now, "gap", gap) for gap in sights.of(conn, each.watched, now, each.polled_at)
+            ]
             events += [gap for gap in gaps if before is None or gap[0] < before][: _PAGE + 1]
-        held = held_changes_of(request).all(conn) if before is None else ()
+        held = held_changes_of(request).all(conn, numbers_of(lists)) if before is None else ()
     events.sort(key=lambda event: event[0], reverse=True)
     # Events of one moment stay on one page: the next page begins before it.
     cut = events[_PAGE - 1][0] if len(events) > _PAGE else None

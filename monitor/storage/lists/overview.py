@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from typing import Any
 
 import sqlalchemy as sa
@@ -82,3 +84,73 @@ def source_state(conn: Connection, source: str) -> SourceOverview:
 def _last_check(last_good_at: datetime | None, last: Any) -> datetime | None:
     """When a source was last read well. That an optional one is not published is a good check too."""
     return last.at if last is not None and last.outcome == ABSENT else last_good_at
+
+
+@dataclass(frozen=True, slots=True)
+class SourceSight:
+    """What pages say of a source: the ``number`` of its baseline, and how it was seen; None where never."""
+
+    number: int
+    last_good_at: datetime | None
+    last_fetch_at: datetime | None
+    rejected_until: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class SourceCounts:
+    """How many listings are accepted, and how many changes are held. They move with the baseline's number."""
+
+    listings: int = 0
+    held: int = 0
+
+
+# every page asks this, and building the statement costs ten times what running it does
+_LAST_FETCH = (
+    sa.select(FetchRow.c.id)
+    .where(FetchRow.c.source == SourceRow.c.name)
+    .order_by(FetchRow.c.at.desc(), FetchRow.c.id.desc())
+    .limit(1)
+    .correlate(SourceRow)
+    .scalar_subquery()
+)
+_REJECTED_UNTIL = (
+    sa.select(SnapshotRow.c.release_at)
+    .where(SnapshotRow.c.source == SourceRow.c.name, SnapshotRow.c.verdict == "rejected")
+    .order_by(SnapshotRow.c.id.desc())
+    .limit(1)
+    .scalar_subquery()
+)
+_SIGHTS = sa.select(
+    SourceRow.c.name,
+    SourceRow.c.number,
+    SourceRow.c.last_good_at,
+    FetchRow.c.at,
+    sa.case((FetchRow.c.outcome == "rejected", _REJECTED_UNTIL)).label("rejected_until"),
+).select_from(sa.outerjoin(SourceRow, FetchRow, FetchRow.c.id == _LAST_FETCH))
+_NAMES: sa.BindParameter[Any] = sa.bindparam("names", expanding=True)
+_LISTINGS = (
+    sa.select(ListingVersionRow.c.source, sa.func.count())
+    .where(ListingVersionRow.c.source.in_(_NAMES), ListingVersionRow.c.to_number.is_(None))
+    .group_by(ListingVersionRow.c.source)
+)
+_HELD = (
+    sa.select(ChangeRow.c.source, sa.func.count())
+    .where(ChangeRow.c.source.in_(_NAMES), ChangeRow.c.state == "held")
+    .group_by(ChangeRow.c.source)
+)
+
+
+def load_sights(conn: Connection) -> dict[str, SourceSight]:
+    """Read how every source is seen that was ever polled, by name, with one statement."""
+    return {
+        row.name: SourceSight(row.number, row.last_good_at, row.at, row.rejected_until)
+        for row in conn.execute(_SIGHTS)
+    }
+
+
+def load_counts(conn: Connection, names: Collection[str]) -> dict[str, SourceCounts]:
+    """Count the listings and held changes of sources, by name, with two statements."""
+    given = {"names": tuple(names)}
+    listings: dict[str, int] = dict(conn.execute(_LISTINGS, given).all())
+    held: dict[str, int] = dict(conn.execute(_HELD, given).all())
+    return {name: SourceCounts(listings.get(name, 0), held.get(name, 0)) for name in names}

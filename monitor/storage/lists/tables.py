@@ -10,6 +10,9 @@ from sqlmodel import Field
 
 from monitor.storage.columns import BigId, Json, TableRow, UtcDateTime
 
+WITHDRAWN = "state = 'withdrawn' AND was_held"
+"""Which changes were shown as held and then went away."""
+
 
 class SourceRow(TableRow, table=True):
     """The moving state of one source. ``number`` counts moves of the baseline and is what pollers compare and
@@ -160,6 +163,7 @@ class ListingVersionRow(TableRow, table=True):
 
     __table_args__ = (
         sa.Index("ix_listing_source_agency", "source", "agency"),
+        sa.Index("ix_listing_source_from_at", "source", "from_at"),
         # one current version per key, whatever two pollers do; also how the baseline is read
         sa.Index(
             "uq_listing_source_key_current",
@@ -191,6 +195,7 @@ class ChangesetRow(TableRow, table=True):
     __table_args__ = (
         sa.UniqueConstraint("source", "number"),
         sa.Index("ix_changeset_fanned_out_at", "fanned_out_at"),
+        sa.Index("ix_changeset_at", "at"),
     )
 
 
@@ -230,6 +235,15 @@ class ChangeRow(TableRow, table=True):
         sa.Index("ix_change_source_state", "source", "state"),
         sa.Index("ix_change_changeset_id", "changeset_id"),
         sa.Index("ix_change_source_agency", "source", "agency"),
+        # the newest of a state, whatever came before
+        sa.Index("ix_change_state_ended_at", "state", "ended_at", "id"),
+        # holds that went away; a query finds it by these very words
+        sa.Index(
+            "ix_change_withdrawn_ended_at",
+            "ended_at",
+            sqlite_where=sa.text(WITHDRAWN),
+            postgresql_where=sa.text(WITHDRAWN),
+        ),
     )
 
 
@@ -245,7 +259,7 @@ class ChangePlaceRow(TableRow, table=True):
     place: str = Field(primary_key=True)
     everyone: bool = False
 
-    __table_args__ = (sa.Index("ix_change_place_place", "place"),)
+    __table_args__ = (sa.Index("ix_change_place_place", "place", "everyone", "change_id"),)
 
 
 class LogLeafRow(TableRow, table=True):

@@ -231,9 +231,15 @@ def withdrawn(
         change.first_seen_at,
         change.ended_at,
     )
-    gone = sa.and_(change.state == State.WITHDRAWN.value, change.was_held.is_(sa.true()))
+    gone: sa.ColumnElement[bool] = sa.text(tables.WITHDRAWN)  # type: ignore[assignment]
     if before is not None:
         gone = sa.and_(gone, change.ended_at < before)
+    # The newest moments first: grouping all that ever went away would grow with the years.
+    moments = sa.select(change.ended_at).where(gone).distinct().order_by(change.ended_at.desc()).limit(limit)
+    since = conn.scalar(sa.select(sa.func.min(moments.subquery().c.ended_at)))
+    if since is None:
+        return ()
+    gone = sa.and_(gone, change.ended_at >= since)
     groups = conn.execute(
         sa.select(*alike, sa.func.count().label("changes"))
         .where(gone)

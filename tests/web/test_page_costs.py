@@ -1,0 +1,115 @@
+"""What pages cost the database: statements that do not grow with the lists, steps that do not grow with the
+years. Both are counted, never timed, on pages that are made anew.
+"""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from fastapi.testclient import TestClient
+
+from monitor.storage import engine as db
+from monitor.web import Site, create_app
+from monitor.web.presenters import agency_path
+from tests.web import past
+
+PAGES = {
+    # page: statements at 2, 20 and 100 lists; steps of SQLite for two lists after a month and three years
+    "/zip/75201": (8, 500),
+    "/zip/75201+75202+75203": (8, 800),
+    "/state/TX": (8, 9_000),
+    "/state/WY": (8, 3_000),
+    "/": (10, 4_000),
+    "/changes": (12, 18_000),
+    "/changes/2": (8, 9_000),
+    "/agency": (10, 1_500),
+    "/feed.atom": (8, 3_000),
+    "/state/WY/feed.atom": (8, 4_000),
+    "/zip/75201/feed.atom": (8, 1_500),
+    "/map": (6, 1_000),
+    "/map/TX": (6, 1_000),
+    "/about": (4, 500),
+    "/privacy": (4, 500),
+}
+_STEP = 10  # instructions of SQLite's virtual machine between two counts
+
+
+@dataclass
+class Counter:
+    """Counts statements and, in tens, instructions of SQLite's virtual machine."""
+
+    statements: int = 0
+    steps: int = 0
+    found: dict[str, tuple[int, int]] = field(default_factory=dict)
+
+    def count_statement(self, *_: object) -> None:
+        self.statements += 1
+
+    def count_steps(self) -> int:
+        self.steps += _STEP
+        return 0
+
+    def attach(self, connection: sqlite3.Connection, _: object) -> None:
+        connection.set_progress_handler(self.count_steps, _STEP)
+
+
+Measure = Callable[..., dict[str, tuple[int, int]]]
+
+
+@pytest.fixture(scope="module")
+def measure(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Measure:
+    """Statements and steps of every page, made anew, for lists with a past; each past is measured once."""
+    known: dict[tuple[int, int, int], dict[str, tuple[int, int]]] = {}
+
+    def run(lists: int, *, days: int, listings: int) -> dict[str, tuple[int, int]]:
+        key = (lists, days, listings)
+        if key not in known:
+            path = tmp_path_factory.mktemp("past") / "monitor.db"
+            shutil.copyfile(sqlite_template, path)
+            engine = db.connect(f"sqlite:///{path}")
+            past.write_past(engine, lists=lists, days=days, listings=listings)
+            counter = Counter()
+            sa.event.listen(engine, "before_cursor_execute", counter.count_statement)
+            sa.event.listen(engine, "connect", counter.attach)
+            engine.dispose()  # so that every connection counts
+            known[key] = _ask(past.make_site(engine, lists), counter)
+            engine.dispose()
+        return known[key]
+
+    return run
+
+
+def _ask(site: Site, counter: Counter) -> dict[str, tuple[int, int]]:
+    with db.reading(site.engine) as conn:
+        agency = conn.scalar(sa.text("SELECT agency FROM listing WHERE source = 'list0' ORDER BY id LIMIT 1"))
+    found = {}
+    with TestClient(create_app(site), base_url="http://127.0.0.1") as client:
+        for page in PAGES:
+            path = agency_path("list0", agency) if page == "/agency" else page
+            assert client.get(path).status_code == 200, path  # what is kept across pages is made now
+            site.clock.now += timedelta(minutes=1)  # type: ignore[attr-defined]
+            counter.statements = counter.steps = 0
+            assert client.get(path).status_code == 200, path
+            found[page] = (counter.statements, counter.steps)
+    return found
+
+
+@pytest.mark.parametrize("lists", [2, 20, 100])
+def test_statements_of_a_page_do_not_grow_with_the_lists(measure: Measure, lists: int) -> None:
+    for page, (statements, _) in measure(lists, days=2, listings=12).items():
+        assert 0 <= statements <= PAGES[page][0], (page, lists, statements)
+
+
+@pytest.mark.parametrize("days", [30, past.THREE_YEARS])
+def test_steps_of_a_page_do_not_grow_with_the_years(measure: Measure, days: int) -> None:
+    found = measure(2, days=days, listings=past.LISTINGS)
+    over = {page: steps for page, (_, steps) in found.items() if steps > PAGES[page][1]}
+    assert not over
+    assert found["/zip/75201"][1] > 0  # it does count
