@@ -20,7 +20,7 @@ from monitor.storage.lists import log_rows, page_queries, sightings
 from monitor.storage.lists.coverage import Cover
 from monitor.storage.lists.sightings import GoodCheck, Sighting
 from monitor.web.error_pages import missing
-from monitor.web.lists import ListStatus, standing
+from monitor.web.lists import ListStatus, numbers_of, standing
 from monitor.web.pages import asset_version, get, language_of, redirect, render_page, site_of
 from monitor.web.places import (
     Board,
@@ -105,8 +105,10 @@ def zip_brief(request: Request, zips: str) -> Response:
     states = states_of(site, codes)
     towns = towns_of(site.gazetteer.zip(code) for code in codes)
     with reading(site.engine) as conn:
-        boards = [zip_board(site, each, codes, states) for each in standing(conn, site, site.clock())]
-        held = sum(len(each.rows) for each in held_changes_of(request).here(conn, codes, states))
+        stands = standing(conn, site, site.clock())
+        boards = [zip_board(site, each, codes, states) for each in stands]
+        waiting = held_changes_of(request).here(conn, codes, states, numbers_of(stands))
+        held = sum(len(each.rows) for each in waiting)
         lists, log = _load_lists(conn, boards), _load_checkpoint(conn)
     whole = ", ".join(STATES.get(state, state) for state in states)
     return _render(request, zip_path(codes), lists, log, held, codes=codes, towns=towns, whole=whole)
@@ -123,8 +125,10 @@ def state_brief(request: Request, state: str) -> Response:
         return redirect(request, f"/state/{code}/brief", 301)
     site = site_of(request)
     with reading(site.engine) as conn:
-        boards = [state_board(site, each, code) for each in standing(conn, site, site.clock())]
-        held = sum(len(each.rows) for each in held_changes_of(request).here(conn, (code,)))
+        stands = standing(conn, site, site.clock())
+        boards = [state_board(site, each, code) for each in stands]
+        waiting = held_changes_of(request).here(conn, (code,), (), numbers_of(stands))
+        held = sum(len(each.rows) for each in waiting)
         lists, log = _load_lists(conn, boards), _load_checkpoint(conn)
     return _render(request, f"/state/{code}", lists, log, held, codes=(), towns=(), whole=STATES[code])
 

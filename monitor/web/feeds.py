@@ -14,7 +14,6 @@ from monitor.record.data.encoders import dump_json
 from monitor.states import STATES
 from monitor.storage.engine import reading
 from monitor.storage.lists import page_queries as store
-from monitor.storage.lists.changes import StoredChange
 from monitor.web.api_answers import answer_bytes, load_head_header
 from monitor.web.context import Site
 from monitor.web.error_pages import missing
@@ -67,8 +66,10 @@ def _feed(
         if len(rows) == _ENTRIES:
             last = store.latest(conn, places=places, within=within, changeset=rows[-1].changeset, limit=_MOST)
             rows = (*(row for row in rows if row.changeset != rows[-1].changeset), *last)
-        began = min(
-            filter(None, (store.first_read(conn, name) for name in site.sources)), default=site.clock()
+        updated = (
+            (rows[0].ended_at or rows[0].first_seen_at)
+            if rows
+            else store.first_read_of_any(conn, site.sources.keys()) or site.clock()
         )
         head = load_head_header(conn)
     as_json = request.scope["path"].endswith(".json")
@@ -78,7 +79,7 @@ def _feed(
         "address": f"{folder}/feed.json" if as_json else f"{folder}/feed.atom",
         "what": what,
         "rows": rows,
-        "updated": _updated(rows[0]) if rows else began,
+        "updated": updated,
     }
     if as_json:
         body = _encode_json(Presenter(site, language), site, language, context)
@@ -112,7 +113,3 @@ def _encode_json(words: Presenter, site: Site, language: str, context: Mapping[s
         "items": items,
     }
     return dump_json(feed) + b"\n"
-
-
-def _updated(row: StoredChange) -> object:
-    return row.ended_at or row.first_seen_at

@@ -4,16 +4,17 @@ years. Both are counted, never timed, on pages that are made anew.
 
 from __future__ import annotations
 
+import asyncio
 import shutil
 import sqlite3
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
+import httpx
 import pytest
 import sqlalchemy as sa
-from fastapi.testclient import TestClient
 
 from monitor.storage import engine as db
 from monitor.web import Site, create_app
@@ -47,7 +48,6 @@ class Counter:
 
     statements: int = 0
     steps: int = 0
-    found: dict[str, tuple[int, int]] = field(default_factory=dict)
 
     def count_statement(self, *_: object) -> None:
         self.statements += 1
@@ -89,14 +89,19 @@ def measure(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> 
 def _ask(site: Site, counter: Counter) -> dict[str, tuple[int, int]]:
     with db.reading(site.engine) as conn:
         agency = conn.scalar(sa.text("SELECT agency FROM listing WHERE source = 'list0' ORDER BY id LIMIT 1"))
+    paths = {page: agency_path("list0", agency) if page == "/agency" else page for page in PAGES}
+    return asyncio.run(_ask_twice(site, counter, paths))
+
+
+async def _ask_twice(site: Site, counter: Counter, paths: dict[str, str]) -> dict[str, tuple[int, int]]:
     found = {}
-    with TestClient(create_app(site), base_url="http://127.0.0.1") as client:
-        for page in PAGES:
-            path = agency_path("list0", agency) if page == "/agency" else page
-            assert client.get(path).status_code == 200, path  # what is kept across pages is made now
+    transport = httpx.ASGITransport(create_app(site))
+    async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:
+        for page, path in paths.items():
+            assert (await client.get(path)).status_code == 200, path  # what pages keep is made now
             site.clock.now += timedelta(minutes=1)  # type: ignore[attr-defined]
             counter.statements = counter.steps = 0
-            assert client.get(path).status_code == 200, path
+            assert (await client.get(path)).status_code == 200, path
             found[page] = (counter.statements, counter.steps)
     return found
 

@@ -6,7 +6,6 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
-from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy import Connection
@@ -125,6 +124,7 @@ _SIGHTS = sa.select(
     SourceRow.c.number,
     SourceRow.c.last_good_at,
     FetchRow.c.at,
+    FetchRow.c.outcome,
     sa.case((FetchRow.c.outcome == "rejected", _REJECTED_UNTIL)).label("rejected_until"),
 ).select_from(sa.outerjoin(SourceRow, FetchRow, FetchRow.c.id == _LAST_FETCH))
 _NAMES: sa.BindParameter[Any] = sa.bindparam("names", expanding=True)
@@ -143,7 +143,7 @@ _HELD = (
 def load_sights(conn: Connection) -> dict[str, SourceSight]:
     """Read how every source is seen that was ever polled, by name, with one statement."""
     return {
-        row.name: SourceSight(row.number, row.last_good_at, row.at, row.rejected_until)
+        row.name: SourceSight(row.number, _last_check(row.last_good_at, row), row.at, row.rejected_until)
         for row in conn.execute(_SIGHTS)
     }
 

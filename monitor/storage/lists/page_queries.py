@@ -52,6 +52,7 @@ def _newest_first(query: sa.Select[Any]) -> sa.Select[Any]:
 
 
 _LATEST = _newest_first(_PUBLISHED)
+_LATEST_LOCATED = _newest_first(_LOCATED)
 _LATEST_HERE = _newest_first(_LOCATED.where(tables.ChangeRow.c.id.in_(_HERE)))
 _LATEST_HERE_OR_WITHIN = _newest_first(
     _LOCATED.where(tables.ChangeRow.c.id.in_(sa.union_all(_HERE, _WITHIN)))
@@ -73,7 +74,7 @@ def latest(
     before it is fanned out.
     """
     values: dict[str, Any] = {"limit": limit}
-    query = _LATEST
+    query = _LATEST if changeset is None else _LATEST_LOCATED
     if places:
         query = _LATEST_HERE_OR_WITHIN if within else _LATEST_HERE
         values |= {"places": tuple(places)} | ({"within": tuple(within)} if within else {})
@@ -174,6 +175,22 @@ def first_read(conn: Connection, source: str) -> datetime | None:
     earliest: datetime | None = conn.scalar(
         sa.select(sa.func.min(ListingVersionRow.c.from_at)).where(ListingVersionRow.c.source == source)
     )
+    return earliest
+
+
+_FIRST_READS = sa.select(
+    sa.func.min(
+        sa.select(sa.func.min(ListingVersionRow.c.from_at))
+        .where(ListingVersionRow.c.source == tables.SourceRow.c.name)
+        .correlate(tables.SourceRow)
+        .scalar_subquery()
+    )
+).where(tables.SourceRow.c.name.in_(sa.bindparam("names", expanding=True)))
+
+
+def first_read_of_any(conn: Connection, sources: Collection[str]) -> datetime | None:
+    """When the first of several sources was first read."""
+    earliest: datetime | None = conn.scalar(_FIRST_READS, {"names": tuple(sources)})
     return earliest
 
 
