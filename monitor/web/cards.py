@@ -13,7 +13,7 @@ from monitor.pictures.placed import MapAgency, sum_states
 from monitor.pictures.share_card import WIDTH, draw_card
 from monitor.states import STATES
 from monitor.storage.engine import reading
-from monitor.storage.lists import page_queries, timeline
+from monitor.storage.lists import baseline, page_queries, timeline
 from monitor.web.agencies import find_agency
 from monitor.web.context import Site
 from monitor.web.error_pages import missing
@@ -42,7 +42,7 @@ def state_card(request: Request, file: str) -> Response:
     lines, drawing = [], ""
     with reading(site.engine) as conn:
         for listed in standing(conn, site, site.clock()):
-            state = maps.of(conn, listed.name).states.get(code)
+            state = maps.of(conn, listed.name, listed.number).states.get(code)
             if state is None or listed.seen_at is None:
                 continue
             lines.append(texts.heading(clean(listed.watched.title(language)), len(state.agencies), None))
@@ -107,7 +107,7 @@ def _drawing_of(site: Site, language: str, placed: MapAgency) -> str:
 def _nation(request: Request, conn: Connection, source: str) -> str:
     if source not in site_of(request).sources:
         return ""
-    values = _maps(request).of(conn, source)
+    values = _maps(request).of(conn, source, baseline.believed(conn, source).number)
     labels = MapTexts(language_of(request)).nation(values, "", links={}, blind=False)
     return draw_nation(values, labels, standalone=True)
 
