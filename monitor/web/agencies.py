@@ -16,7 +16,7 @@ from monitor.storage.lists.page_queries import ListingLife
 from monitor.web.context import Site
 from monitor.web.error_pages import missing
 from monitor.web.list_pages import find_elsewhere
-from monitor.web.lists import standing
+from monitor.web.lists import numbers_of, standing
 from monitor.web.pages import get, redirect, render_page, site_of
 from monitor.web.presenters import agency_hash, agency_path
 
@@ -42,7 +42,8 @@ def agency_page(request: Request, source: str, key: str) -> Response:
         versions = store.versions(conn, source, agency)
         history = store.history(conn, source, agency)
         first_read = store.first_read(conn, source)
-        (listed,) = (each for each in standing(conn, site, now) if each.name == source)
+        lists = standing(conn, site, now)
+        (listed,) = (each for each in lists if each.name == source)
     if not versions:
         return missing(request)
     return render_page(
@@ -57,7 +58,7 @@ def agency_page(request: Request, source: str, key: str) -> Response:
         history=history,
         versions=versions,
         documents=_documents(versions),
-        elsewhere=find_elsewhere(site, source, versions[-1].listing),
+        elsewhere=find_elsewhere(site, numbers_of(lists), source, versions[-1].listing),
         agency=agency,
         key=key,
     )

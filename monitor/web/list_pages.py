@@ -201,16 +201,20 @@ def compare_lists(
     return tuple(sorted(wanted, key=lambda each: (each.subject.name.casefold(), each.agency)))
 
 
-def find_elsewhere(site: Site, source: str, listing: Listing) -> list[tuple[str, str, Listing]]:
+def find_elsewhere(
+    site: Site, numbers: Mapping[str, int], source: str, listing: Listing
+) -> list[tuple[str, str, Listing]]:
     """Agencies of the same name and state on other lists today, as (list, agency, entry): possibly the
-    same.
+    same. ``numbers`` are those of the lists' baselines.
     """
     name = normalise(listing.name)
+    covered = {
+        other: site.coverage.of(other, numbers.get(other, 0)) for other in site.sources if other != source
+    }
     return [
         (other, cover.agency, cover.listing)
-        for other in site.sources
-        if other != source
-        for cover in site.coverage.of(other).covers
+        for other, found in covered.items()
+        for cover in (found.by_state.get(listing.state, ()) if listing.state else found.covers)
         if cover.listing.state == listing.state and normalise(cover.listing.name) == name
     ]
 

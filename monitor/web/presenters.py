@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
@@ -344,6 +345,7 @@ def agency_path(source: str, agency: str) -> str:
     return f"/agency/{source}/{slug}-{agency_hash(agency)}"
 
 
+@lru_cache(maxsize=16384)  # an agency is found by comparing the marks of its whole list
 def agency_hash(agency: str) -> str:
     """The part of an agency's address that finds it."""
     return hashlib.sha256(agency.encode("utf-8", "surrogatepass")).hexdigest()[:_DIGITS]
