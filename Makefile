@@ -5,7 +5,7 @@ BIN := .venv/bin
 ARGS ?=
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help demo run test check format lint types contracts torture torture-sources torture-delivery mutants bench lock wheel clean
+.PHONY: help demo run test check format lint types contracts torture torture-sources torture-delivery mutants conformance bench lock wheel clean
 help:           ## what there is to make
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 18
 
@@ -60,6 +60,14 @@ torture-delivery: .venv/dev ## kills, hostile relays, cut databases and crashes 
 mutants: .venv/dev ## change one token at a time and see whether a test notices (tens of minutes)
 	$(BIN)/python -m tools.mutants $(ARGS)
 
+.venv/conformance: .venv/dev requirements/conformance.txt
+	$(PYTHON) -m venv .venv/conformance-env
+	.venv/conformance-env/bin/pip install --quiet --require-hashes -r requirements/conformance.txt
+	@touch $@
+
+conformance: .venv/conformance ## programs of strangers read the data and the API: make conformance [ARGS=postgresql://...]
+	$(BIN)/python -m tools.conformance .venv/conformance-env $(ARGS)
+
 wheel: .venv/dev ## build the wheel into dist/
 	$(BIN)/python -m build --wheel --no-isolation
 
@@ -67,6 +75,7 @@ lock: ## resolve the requirements anew (needs uv)
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate -o requirements/run.txt pyproject.toml
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate -c requirements/run.txt -o requirements/build.txt requirements/build.in
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate -c requirements/run.txt -c requirements/build.txt --extra dev -o requirements/dev.txt pyproject.toml
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate -o requirements/conformance.txt requirements/conformance.in
 
 clean:         ## remove what was made
 	rm -rf .venv build dist demo .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -73,11 +73,17 @@ Limit = Annotated[int, Query(ge=1, le=_MOST)]
 Cursor = Annotated[str | None, Query(description="From `next` of the page before; opaque.")]
 
 
-def _api_get(path: str, model: type[BaseModel] | None = None) -> Callable[[_F], _F]:
-    """Route GET, which the schema describes, and HEAD."""
+def _api_get(
+    path: str, model: type[BaseModel] | None = None, media_type: str = "application/json"
+) -> Callable[[_F], _F]:
+    """Route GET, which the schema describes, and HEAD. Without a model the answer is of ``media_type``."""
 
     def add(function: _F) -> _F:
-        options: dict[str, Any] = {"responses": _PROBLEMS}
+        responses = dict(_PROBLEMS)
+        options: dict[str, Any] = {"responses": responses}
+        if model is None:
+            options["response_class"] = Response  # of no media type: the one below stands alone
+            responses[200] = {"description": "The file.", "content": {media_type: {}}}
         router.add_api_route(path, function, methods=["GET"], response_model=model, **options)
         router.add_api_route(path, function, methods=["HEAD"], response_model=None, include_in_schema=False)
         return function
@@ -238,7 +244,7 @@ def zip_code(request: Request, zip: Annotated[str, Path(pattern="^[0-9]{5}$")]) 
         return _answer(request, value, conn)
 
 
-@_api_get("/bodies/{sha256}")
+@_api_get("/bodies/{sha256}", media_type="application/octet-stream")
 def body(request: Request, sha256: Annotated[str, Path(pattern="^[0-9a-f]{64}$")]) -> Response:
     """A publication exactly as it was received (decoded), by its SHA-256."""
     with reading(site_of(request).engine) as conn:

@@ -153,6 +153,8 @@ def test_answers_are_what_the_schema_says(web: Running) -> None:
         found = get_json(web, path)
         model.model_validate(found)
         assert list(found) == list(model.model_fields), path
+    body = schema["paths"]["/api/v1/bodies/{sha256}"]["get"]["responses"]["200"]
+    assert list(body["content"]) == ["application/octet-stream"]
     agency = get_json(web, "/api/v1/agencies?limit=1")["agencies"][0]["agency"]
     whole = get_json(web, f"/api/v1/agencies/{SOURCE}/{agency}")
     api_models.AgencyAnswer.model_validate(whole)

@@ -1,0 +1,95 @@
+"""Programs of strangers read the data: frictionless the package, schemathesis the API, Datasette the
+database, feedparser the feeds, geojson the map file.
+
+`make conformance` installs them in an environment of their own and runs this in the project's. A made-up list
+is polled, its data exported and its site served on a loopback port.
+"""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from monitor.record.data.data_files import DATABASE, FILES, PACKAGE
+from monitor.storage import engine as db
+from monitor.storage import migrate
+from monitor.web import create_app
+from tests.peers.browser import served
+from tests.web.story import SOURCE, START, site, tell
+
+READERS = """
+import json, sys, feedparser, geojson
+address, package = sys.argv[1:]
+feed = feedparser.parse(address + "/feed.atom")
+assert not feed.bozo, feed.bozo_exception
+assert len(feed.entries) == 4
+assert all(entry.id and entry.title and entry.updated_parsed for entry in feed.entries)
+shapes = geojson.loads(open(package + "/agencies.geojson").read())
+assert shapes.is_valid, shapes.errors()
+assert len(shapes.features) == 6 and sum(each.geometry is None for each in shapes.features) == 2
+"""
+
+
+def main(environment: Path, url: str | None, examples: int) -> int:
+    """Run every check; returns the number of those that failed."""
+    folder = Path(tempfile.mkdtemp(prefix="conformance-"))
+    engine = db.connect(url or f"sqlite:///{folder / 'monitor.db'}")
+    migrate.upgrade(engine, folder=folder, now=START)
+    told_at = tell(engine)
+    made = site(engine, _ticking(told_at), folder=folder / "public")
+    files = made.data_files
+    assert files is not None
+    package = folder / SOURCE
+    package.mkdir()
+    (package / PACKAGE).write_bytes(files.build_package(SOURCE)[0])
+    for name in FILES:
+        shutil.copyfile(files.build(SOURCE, name).path, package / name)
+    shutil.copyfile(files.build_database().path, package / DATABASE)
+    programs = environment.resolve() / "bin"
+    with served(create_app(made)) as address:
+        checks = {
+            "frictionless": [str(programs / "frictionless"), "validate", PACKAGE],
+            "datasette": [str(programs / "datasette"), DATABASE, "--get", "/record.json"],
+            "feeds, GeoJSON": [str(programs / "python"), "-c", READERS, address, str(package)],
+            "schemathesis": [
+                str(programs / "schemathesis"), "run", f"{address}/api/v1/openapi.json", "--url", address,
+                "--max-examples", str(examples), "--checks",
+                "not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance",
+                "--phases", "examples,coverage,fuzzing", "--suppress-health-check", "all",
+            ],
+        }  # fmt: skip
+        failed = [name for name, command in checks.items() if not _run(name, command, package)]
+    engine.dispose()
+    shutil.rmtree(folder)
+    return len(failed)
+
+
+def _run(name: str, command: list[str], folder: Path) -> bool:
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    print(f"{'OK' if done.returncode == 0 else 'FAIL':<5}{name}")
+    if done.returncode:
+        print(done.stdout[-6000:], done.stderr[-3000:])
+    return done.returncode == 0
+
+
+def _ticking(now: datetime) -> Callable[[], datetime]:
+    """A clock that goes on by a second at each look, so that the limit of 60 requests a minute is never
+    met.
+    """
+    looks = 0
+
+    def clock() -> datetime:
+        nonlocal looks
+        looks += 1
+        return now + timedelta(seconds=2 * looks)
+
+    return clock
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1]), sys.argv[2] if len(sys.argv) > 2 else None, examples=30))
