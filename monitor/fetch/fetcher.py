@@ -245,19 +245,21 @@ class Fetcher:
         for _ in range(MOST_REDIRECTS + 1):
             attempt.record_request(str(url))
             known = validators(str(url))
-            with self._request(url, known, attempt) as answer:
+            with self._request(url, known, attempt, public=not policy.names(url)) as answer:
                 if answer.status not in REDIRECTING:
                     return _read_answer(answer, known, attempt, limits)
                 url = _read_redirect(answer, url, attempt, policy)
         raise attempt.failure(f"redirected more than {MOST_REDIRECTS} times")
 
     @contextlib.contextmanager
-    def _request(self, url: Url, known: Validators | None, attempt: FetchAttempt) -> Iterator[Answer]:
+    def _request(
+        self, url: Url, known: Validators | None, attempt: FetchAttempt, *, public: bool
+    ) -> Iterator[Answer]:
         try:
             headers = _conditions(known)
             if attempt.user_agent:
                 headers["User-Agent"] = attempt.user_agent
-            with self._client.get(url, headers, attempt.deadline) as answer:
+            with self._client.get(url, headers, attempt.deadline, public=public) as answer:
                 attempt.answer = answer
                 yield answer
         except ExchangeFailed as error:

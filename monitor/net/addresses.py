@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -41,6 +42,10 @@ class AddressPolicy:
         named = (host_of(Url(scheme="https", host=host)) for host in hosts)
         return cls(url, frozenset({host_of(url), *named}), network_link)
 
+    def names(self, url: Url) -> bool:
+        """Whether the configuration names this address's host, so that it may be on a private network."""
+        return host_of(url) in self.hosts
+
     def find_objection(self, url: Url, came_from: Url | None = None) -> str | None:
         """Why an address must not be requested, to follow "redirected to" or "leads to"; None if it may."""
         if url.scheme not in ("http", "https") or not url.host:
@@ -65,3 +70,23 @@ class AddressPolicy:
 def _is_my_maps(url: Url) -> bool:
     # ``path`` is unquoted and its dot segments are resolved; %2e%2e is not, and might be by the server
     return host_of(url) in MY_MAPS_HOSTS and url.path.startswith(MY_MAPS_PATH) and ".." not in url.path
+
+
+def is_public(address: str) -> bool:
+    """Whether an IP address is a public one. IPv4 addresses within IPv6 ones (mapped, 6to4, Teredo, NAT64)
+    are judged as what they lead to.
+    """
+    try:
+        ip = ipaddress.ip_address(address.partition("%")[0])
+    except ValueError:
+        return False
+    if isinstance(ip, ipaddress.IPv6Address):
+        inner = ip.ipv4_mapped or ip.sixtofour or (ip.teredo[1] if ip.teredo else None)
+        if inner is None and ip in _NAT64:
+            inner = ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF)
+        if inner is not None:
+            ip = inner
+    return ip.is_global and not ip.is_multicast
+
+
+_NAT64 = ipaddress.IPv6Network("64:ff9b::/96")

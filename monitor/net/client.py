@@ -5,17 +5,18 @@ from __future__ import annotations
 import contextlib
 import os
 import ssl
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import timedelta
 from functools import cache
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from types import TracebackType
-from typing import NamedTuple, Self
+from typing import Any, NamedTuple, Self
 
 import httpx
 
 from monitor import __version__
 from monitor.errors import ConfigError
+from monitor.net.addresses import is_public
 from monitor.net.deadline import Deadline
 from monitor.net.decompress import IDENTITY, BodyReader, read_coding
 from monitor.net.exchange_errors import BadBody, ExchangeFailed
@@ -98,6 +99,7 @@ class HttpClient:
     ) -> None:
         self._connect = connect.total_seconds()
         self._read = read.total_seconds()
+        self._proxied = proxy is not None or trust_env
         try:
             self._client = httpx.Client(
                 headers={
@@ -131,9 +133,14 @@ class HttpClient:
         self._client.close()
 
     @contextlib.contextmanager
-    def get(self, url: httpx.URL, headers: Mapping[str, str], deadline: Deadline) -> Iterator[Answer]:
+    def get(
+        self, url: httpx.URL, headers: Mapping[str, str], deadline: Deadline, *, public: bool = False
+    ) -> Iterator[Answer]:
         """Send a GET; the answer is open inside the context. Raises ExchangeFailed, also while the body is
         read.
+
+        ``public``: nothing is sent to a host whose name leads to an address that is not public. Behind a
+        proxy that is the proxy's to decide.
         """
         if deadline.passed:
             raise _late(deadline)
@@ -143,7 +150,9 @@ class HttpClient:
             url,
             headers=dict(headers),
             timeout=httpx.Timeout(min(self._read, left), connect=min(self._connect, left)),
-            extensions={"trace": deadline.trace},
+            extensions={
+                "trace": _refuse_private(deadline) if public and not self._proxied else deadline.trace
+            },
         )
         try:
             with contextlib.closing(self._send(request)) as response:
@@ -156,6 +165,24 @@ class HttpClient:
             return self._client.send(request, stream=True)
         except (UnicodeError, OverflowError) as error:  # from the resolver: an overlong label, port 99999
             raise ExchangeFailed("has a host name or a port that is not one") from error
+
+
+def _refuse_private(deadline: Deadline) -> Callable[[str, dict[str, Any]], None]:
+    """A trace that ends a connection to an address that is not public, before anything is sent.
+
+    It judges the address that was connected to, so that a name that leads elsewhere a moment later changes
+    nothing.
+    """
+
+    def trace(event: str, info: dict[str, Any]) -> None:
+        deadline.trace(event, info)
+        if event.endswith(".connect_tcp.complete"):
+            stream = info["return_value"]
+            if not is_public(str(stream.get_extra_info("server_addr")[0])):
+                stream.close()
+                raise ExchangeFailed("has an address that is not public")
+
+    return trace
 
 
 _HEADERS = "monitor.headers"

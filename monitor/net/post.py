@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from typing import Self
 
 import httpx
 
+from monitor.net.addresses import is_public
 from monitor.net.client import format_user_agent, load_certificates
 from monitor.net.exchange_errors import ExchangeFailed
 
@@ -114,23 +114,3 @@ class PostClient:
         if not self._allow_private and not all(is_public(address) for address in addresses):
             raise ForbiddenAddress("has an address that is not public")
         return addresses[0]
-
-
-def is_public(address: str) -> bool:
-    """Whether an IP address is a public one. IPv4 addresses within IPv6 ones (mapped, 6to4, Teredo, NAT64)
-    are judged as what they lead to.
-    """
-    try:
-        ip = ipaddress.ip_address(address.partition("%")[0])
-    except ValueError:
-        return False
-    if isinstance(ip, ipaddress.IPv6Address):
-        inner = ip.ipv4_mapped or ip.sixtofour or (ip.teredo[1] if ip.teredo else None)
-        if inner is None and ip in _NAT64:
-            inner = ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF)
-        if inner is not None:
-            ip = inner
-    return ip.is_global and not ip.is_multicast
-
-
-_NAT64 = ipaddress.IPv6Network("64:ff9b::/96")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import ssl
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -280,3 +281,30 @@ def test_hosts_are_compared_as_ascii() -> None:
     policy = AddressPolicy.around("https://Bücher.example/", {"WWW.bücher.example"})
     assert policy.hosts == {"xn--bcher-kva.example", "www.xn--bcher-kva.example"}
     assert policy.find_objection(httpx.URL("https://xn--bcher-kva.example./")) is None
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1", "::ffff:127.0.0.1"])
+def test_a_host_that_nobody_configured_is_not_asked_on_a_private_network(
+    server: Server, make: Callable[..., Fetcher], monkeypatch: pytest.MonkeyPatch, address: str
+) -> None:
+    """The name of My Maps leads to this machine: the connection ends before a byte is sent."""
+    resolve = socket.getaddrinfo
+    monkeypatch.setattr(
+        socket,
+        "getaddrinfo",
+        lambda host, *rest, **more: resolve(address if "google" in str(host) else host, *rest, **more),
+    )
+    port = httpx.URL(server.url("/")).port
+    link = f"https://www.google.com:{port}/maps/d/kml?mid=1"
+    with pytest.raises(FetchFailed, match="address that is not public") as caught:
+        make(attempts=1).fetch_link(link, Target(url=server.url("/map.kml")))
+    assert not caught.value.transient
+    assert not server.asked("/maps/d/kml")
+
+
+def test_a_host_of_the_configuration_may_be_on_a_private_network(server: Server, fetcher: Fetcher) -> None:
+    server.put("/list", BODY)
+    assert isinstance(fetcher.get(Target(url=server.url("/list"))), Fetched)
+    policy = AddressPolicy.around("http://list.internal/", ["files.internal"], network_link=True)
+    assert policy.names(httpx.URL("http://FILES.internal./x"))
+    assert not policy.names(httpx.URL("https://www.google.com/maps/d/kml"))
