@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import os
 import random
-import signal
 import sqlite3
 import threading
 import time
@@ -19,7 +18,6 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
-import psutil
 import psycopg
 import pytest
 import sqlalchemy as sa
@@ -31,13 +29,11 @@ from monitor.errors import StoreError
 from monitor.keys import KeyFile
 from monitor.messages import Message
 from monitor.outbox.commit import GROUP
-from monitor.storage import engine as db
 from monitor.storage import schema
 from tests.outbox.killing import check, kill_again_and_again
 from tests.outbox.test_relays import mail_to
 from tests.outbox.world import HAMMOND, Recorder, World, render
 from tests.peers.botapi import DROP_STORED, Answer, BotApi, Portal, flood
-from tests.peers.postgres import Postgres
 from tests.peers.smtp import DROP, SmtpPeer
 
 FULL = bool(os.environ.get("MONITOR_TORTURE"))
@@ -270,49 +266,6 @@ def test_connections_to_postgres_that_are_cut_at_any_moment(
     _until_sent(world, channel)
     record_property("cuts", cuts)
     _nothing_lost(world, channel, failures)
-
-
-@long
-@pytest.mark.postgres
-def test_fifty_immediate_restarts_of_postgres(
-    keys: KeyFile, tmp_path: Path, now: datetime, postgres_template: str, postgres: Postgres
-) -> None:
-    from monitor.storage.migrate import upgrade
-
-    server = Postgres(tmp_path / "own")
-    server.start()
-    try:
-        engine = db.connect(server.create("delivery").replace("postgresql://", "postgresql+psycopg://"))
-        upgrade(engine, folder=tmp_path / "data", now=now)
-        world = World(engine, keys, tmp_path / "data", now)
-        owed(world, 6000)
-        over = threading.Event()
-
-        def restart() -> None:
-            for _ in range(50):
-                pid = int((server._cluster / "postmaster.pid").read_text().split()[0])
-                process = psutil.Process(pid)
-                process.send_signal(signal.SIGQUIT)  # "immediate": no shutdown, recovery at the start
-                process.wait(timeout=30)
-                server.start()
-                over.wait(0.3)
-            over.set()
-
-        thread = threading.Thread(target=restart)
-        thread.start()
-        channel, failures = Recorder(concurrency=4), 0
-        while not over.is_set():
-            try:
-                world.send(channel)
-            except StoreError:
-                failures += 1
-            world.later(minutes=3)
-        thread.join()
-        _until_sent(world, channel)
-        _nothing_lost(world, channel, failures)
-        engine.dispose()
-    finally:
-        server.stop()
 
 
 def _until_sent(world: World, channel: Recorder) -> None:
