@@ -41,6 +41,10 @@ MOST = 7
 others and says where they are.
 """
 
+LONGEST_ADDRESS = 160
+"""Characters of a document's address that is printed: nobody types a longer one, which the agency's page has.
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class BriefAgency:
@@ -109,7 +113,7 @@ def zip_brief(request: Request, zips: str) -> Response:
         boards = [zip_board(site, each, codes, states) for each in stands]
         waiting = held_changes_of(request).here(conn, codes, states, numbers_of(stands))
         held = sum(len(each.rows) for each in waiting)
-        lists, log = _load_lists(conn, boards), _load_checkpoint(conn)
+        lists, log = _load_lists(conn, boards, local_first=True), _load_checkpoint(conn)
     whole = ", ".join(STATES.get(state, state) for state in states)
     return _render(request, zip_path(codes), lists, log, held, codes=codes, towns=towns, whole=whole)
 
@@ -129,7 +133,7 @@ def state_brief(request: Request, state: str) -> Response:
         boards = [state_board(site, each, code) for each in stands]
         waiting = held_changes_of(request).here(conn, (code,), (), numbers_of(stands))
         held = sum(len(each.rows) for each in waiting)
-        lists, log = _load_lists(conn, boards), _load_checkpoint(conn)
+        lists, log = _load_lists(conn, boards, local_first=False), _load_checkpoint(conn)
     return _render(request, f"/state/{code}", lists, log, held, codes=(), towns=(), whole=STATES[code])
 
 
@@ -157,23 +161,24 @@ def _render(
         whole=whole,
         next_step=site.next_step.get(language_of(request)) or "",
         references=References(),
+        longest=LONGEST_ADDRESS,
         style=site.url(f"/static/{asset_version('brief.css')}/brief.css"),
     )
 
 
-def _load_lists(conn: Connection, boards: list[Board]) -> list[BriefList]:
+def _load_lists(conn: Connection, boards: list[Board], *, local_first: bool) -> list[BriefList]:
     counts = [len(board.local) + len(board.statewide) for board in boards]
     most = MOST if sum(counts) <= MOST else MOST // max(sum(map(bool, counts)), 1)
-    return [_load_list(conn, board, max(most, 2)) for board in boards]
+    return [_load_list(conn, board, max(most, 2), local_first=local_first) for board in boards]
 
 
-def _load_list(conn: Connection, board: Board, most: int) -> BriefList:
+def _load_list(conn: Connection, board: Board, most: int, *, local_first: bool) -> BriefList:
     source = board.list.name
     entries = (*board.local, *board.statewide)
     covers = tuple(entry.cover for entry in entries)
     seen = sightings.load_sightings(conn, source, [cover.agency for cover in covers])
     first_read = page_queries.first_read(conn, source)
-    shown = covers if len(covers) <= most else _choose(board, seen)[:most]
+    shown = covers if len(covers) <= most else _choose(board, seen, local_first=local_first)[:most]
     check = sightings.load_last_good(conn, source)
     return BriefList(
         list=board.list,
@@ -185,14 +190,18 @@ def _load_list(conn: Connection, board: Board, most: int) -> BriefList:
     )
 
 
-def _choose(board: Board, seen: Mapping[str, Sighting]) -> tuple[Cover, ...]:
-    """Of many agencies those of the whole state, and then those that were seen first most recently."""
-    statewide = [entry.cover for entry in board.statewide]
-    local = sorted(
-        (entry.cover for entry in board.local),
-        key=lambda cover: -seen[cover.agency].since.timestamp() if cover.agency in seen else 0,
+def _choose(board: Board, seen: Mapping[str, Sighting], *, local_first: bool) -> tuple[Cover, ...]:
+    """The agencies in the order in which a brief names them: of a ZIP code its own first, of a state those of
+    the whole state; then those that we have seen for the shortest time.
+    """
+    local, statewide = (
+        sorted(
+            (entry.cover for entry in entries),
+            key=lambda cover: -seen[cover.agency].since.timestamp() if cover.agency in seen else 0,
+        )
+        for entries in (board.local, board.statewide)
     )
-    return (*statewide, *local)
+    return (*local, *statewide) if local_first else (*statewide, *local)
 
 
 def _agency(cover: Cover, seen: Sighting | None, first_read: datetime | None) -> BriefAgency:

@@ -114,7 +114,7 @@ def test_it_says_who_since_when_by_both_dates_and_what_the_values_mean(agreement
     assert "3 agencies that serve 46320 were on this list at our last good check, Mar 10, 2026," in said
     assert "Hammond Police Department covers Hammond." in said
     assert "ICE's own date: Jan 5, 2026." in said
-    assert "First seen by us at our first check of this list, Mar 1, 2026, 7:00 am CST" in said
+    assert "First seen by us: Mar 1, 2026, 7:00 am CST, at our first check of this list." in said
     assert "It was away in between and has been listed again since" in said
     assert "The list gives no date of its own for it." in said
     assert "In the agency's jail only: officers may question people who were booked" in said
@@ -161,8 +161,10 @@ def test_a_list_with_many_agencies_counts_those_that_it_leaves_out(agreements: h
     said = words(agreements.get("/state/IN/brief").text)
     assert f"{3 + len(MANY)} agencies that serve Indiana were on this list" in said
     assert "Task Force Model: 15; " in said
+    assert "Indiana State Police" in said
+    assert "Lake County Sheriff's Office covers Lake County. ICE's own date" not in said  # seen for long
     assert f"Here are {MOST // 2} of them" in said  # the other list has its share
-    assert f"The other {3 + len(MANY) - MOST // 2} are on the page of this place." in said
+    assert f"the other {3 + len(MANY) - MOST // 2} are on the page of this place." in said
 
 
 @pytest.mark.parametrize("path", ["/zip/46320/brief", "/state/IN/brief", "/zip/46320+46323/brief"])
