@@ -16,11 +16,15 @@ from pathlib import Path
 from typing import Any
 from zipfile import ZipFile
 
+import httpx
 import pytest
 import sqlalchemy as sa
 from click.testing import CliRunner, Result
 
+from monitor import web
+from monitor.app import Components
 from monitor.cli import root
+from monitor.config import load
 from monitor.fetch import Fetcher
 from monitor.record import log
 from monitor.record.checkpoint import read_checkpoint
@@ -28,6 +32,7 @@ from monitor.storage import engine as db
 from monitor.storage.engine import transaction
 from monitor.storage.lists import bodies, history
 from monitor.storage.lists.tables import BodyRow, ChangesetRow, FetchRow, LogLeafRow
+from tests.peers.browser import served
 from tests.peers.http import Answer, Server
 from tests.polling.publisher import COLUMNS, Publication, agencies, agency, csv
 
@@ -401,3 +406,22 @@ def test_the_record_is_named_by_the_site_in_ascii(tmp_path: Path, site: str, nam
     )
     CliRunner().invoke(root, ["poll", "--config", str(config)])
     assert (tmp_path / "data" / "log.head").read_text("ascii", "replace").startswith(name)
+
+
+def test_export_writes_the_very_bytes_that_the_site_serves(
+    run: Run, publication: Publication, tmp_path: Path
+) -> None:
+    folder = tmp_path / "out"
+    done = run("export", str(folder), "--dump", "--json")
+    assert done.exit_code == 0, done.output
+    told = [json.loads(line) for line in done.stdout.splitlines()]
+    assert len(told) == 8
+    for file in told:
+        assert hashlib.sha256(Path(file["path"]).read_bytes()).hexdigest() == file["sha256"]
+    settings = load(tmp_path / "config.toml")
+    with Components.open(settings) as components, served(web.create(components)) as address:
+        for name in ("list/agencies.csv", "list/changes.ndjson", "list/datapackage.json", "record.sqlite"):
+            served_file = httpx.get(f"{address}/data/{name}", trust_env=False)
+            assert served_file.content == (folder / name).read_bytes(), name
+    assert (folder / "dump.tar.zst").stat().st_size > 1000
+    assert run("export", str(folder), "--source", "none").exit_code == 2
