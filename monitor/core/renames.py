@@ -216,26 +216,50 @@ def _nothing_in_common(was: Listing, now: Listing) -> bool:
     return shared
 
 
+_MOST_COMPARED = 12_000_000
+"""Comparisons of names in one pairing: 3,400 listings that leave one state, and as many new ones."""
+_MOST_ALIKE = 20
+"""Names like a given one that are looked at, the nearest first."""
+
+
+class _Budget:
+    """What one pairing may still compare."""
+
+    def __init__(self) -> None:
+        self.left = _MOST_COMPARED
+
+    def allows(self, gone: Sequence[_Candidate], come: Sequence[_Candidate]) -> bool:
+        """Whether all of these may be compared with all of those; if so it counts."""
+        cost = len(gone) * len(come)
+        if cost > self.left:
+            return False
+        self.left -= cost
+        return True
+
+
 def _resembling(
     gone: Sequence[_Candidate], come: Sequence[_Candidate]
 ) -> Iterator[tuple[_Candidate, _Candidate, float]]:
     """Every pair that could be one, with its score, found without comparing all with all.
 
     The evidence that `_needed` asks for is looked up first, so that names are compared only among listings
-    that share a state and a date, a document or the lack of a date.
+    that share a state and a date, a document or the lack of a date. Where so many share it that even this is
+    all with all, only equal names are a pair.
     """
+    budget = _Budget()
     for was, now in _sharing(gone, come, lambda x: ((x.state, document) for document in x.documents)):
-        yield from _close(was, now, _ONE_PLACE)
+        yield from _close(was, now, budget, _ONE_PLACE)
     for was, now in _sharing(gone, come, lambda x: product([x.state], x.dates, x.places)):
-        yield from _close(was, now, _AGREED)
+        yield from _close(was, now, budget, _AGREED)
     for was, now in _sharing(gone, come, lambda x: ((x.state, day) for day in x.dates)):
-        yield from _close(was, now, _EVIDENCE)
+        yield from _close(was, now, budget, _EVIDENCE)
     for was, now in _sharing(gone, come, lambda x: (x.state,)):
         undated = [x for x in was if not x.dates]
-        yield from _close(undated, now, _NO_EVIDENCE)
-        yield from _close([x for x in was if x.dates], [x for x in now if not x.dates], _NO_EVIDENCE)
+        yield from _close(undated, now, budget, _NO_EVIDENCE)
+        yield from _close([x for x in was if x.dates], [x for x in now if not x.dates], budget, _NO_EVIDENCE)
     for was, now in _sharing(gone, come, lambda x: ((x.whole, mark) for mark in x.dates | x.documents)):
-        yield from ((old, new, 1.0) for old, new in product(was, now) if old.state != new.state)
+        both = product(was, now) if budget.allows(was, now) else zip(was, now, strict=False)
+        yield from ((old, new, 1.0) for old, new in both if old.state != new.state)
     for was, now in _sharing(gone, come, lambda x: (x.whole,)):
         if len(was) == len(now) == 1 and was[0].state != now[0].state:
             yield was[0], now[0], 1.0
@@ -257,15 +281,31 @@ def _sharing(
 
 
 def _close(
-    gone: Sequence[_Candidate], come: Sequence[_Candidate], cutoff: float
+    gone: Sequence[_Candidate], come: Sequence[_Candidate], budget: _Budget, cutoff: float
 ) -> Iterator[tuple[_Candidate, _Candidate, float]]:
     """The pairs whose names are at least so much alike, with the best of the ratios."""
+    if not budget.allows(gone, come):
+        yield from _equal(gone, come)
+        return
     texts, words, plain = ([getattr(x, form) for x in come] for form in ("text", "words", "plain"))
     for was in gone:
         best: dict[int, float] = {}
         for query, choices in ((was.text, texts), (was.words, words), (was.plain, plain)):
             for _, score, index in process.extract(
-                query, choices, scorer=fuzz.ratio, processor=None, score_cutoff=100 * cutoff, limit=None
+                query,
+                choices,
+                scorer=fuzz.ratio,
+                processor=None,
+                score_cutoff=100 * cutoff,
+                limit=_MOST_ALIKE,
             ):
                 best[index] = max(score, best.get(index, 0))
         yield from ((was, come[index], score / 100) for index, score in best.items())
+
+
+def _equal(
+    gone: Sequence[_Candidate], come: Sequence[_Candidate]
+) -> Iterator[tuple[_Candidate, _Candidate, float]]:
+    """Pairs with equal names, word order aside; of several with one name the first with the first."""
+    for was, now in _sharing(gone, come, lambda x: (x.words,)):
+        yield from ((old, new, 1.0) for old, new in zip(was, now, strict=False))

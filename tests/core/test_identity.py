@@ -5,9 +5,11 @@ from __future__ import annotations
 import random
 from dataclasses import replace
 from datetime import date
+from typing import Any
 
 import pytest
 
+from monitor.core import renames
 from monitor.core.identity import (
     content_digest,
     digest,
@@ -263,3 +265,25 @@ def test_of_several_of_one_name_those_that_share_a_date_are_one_agency_across_st
     come = [agency("Lake Sheriff", "IL", since=OTHER_DAY), agency("Lake Sheriff", "WI", since=DAY)]
     pairs = pair(keyed(gone, by_city=False), keyed(come, by_city=False))
     assert sorted((was.state, now.state) for was, now in pairs) == [("IN", "WI"), ("OH", "IL")]
+
+
+def test_thousands_of_resembling_names_are_compared_within_a_budget(monkeypatch: pytest.MonkeyPatch) -> None:
+    compared = 0
+    extract = renames.process.extract
+
+    def count(query: str, choices: list[str], **rest: Any) -> Any:
+        nonlocal compared
+        compared += len(choices)
+        return extract(query, choices, **rest)
+
+    monkeypatch.setattr(renames.process, "extract", count)
+
+    def make(word: str, n: int) -> Listing:
+        name = f"{word} Place {n:05} Police"
+        return Listing(name=name, key=f"TX|{name}|{word}", state="TX")
+
+    before = [make("Old", n) for n in range(4000)]
+    after = [make("New", n) for n in range(3990)]
+    swapped = Listing(name="Police Old Place 03999", key="TX|swapped", state="TX")
+    assert renames.pair(before, [*after, swapped]) == [(before[3999], swapped)]
+    assert compared <= 3 * renames._MOST_COMPARED
