@@ -66,6 +66,7 @@ class Templates:
     def _environment(site: Site, language: str) -> Environment:
         environment = Environment(
             loader=PackageLoader("monitor.web"),
+            auto_reload=False,
             extensions=["jinja2.ext.i18n"],
             autoescape=True,
             undefined=StrictUndefined,
