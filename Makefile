@@ -5,7 +5,7 @@ BIN := .venv/bin
 ARGS ?=
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help demo run test check format lint types contracts torture torture-sources torture-delivery mutants conformance bench lock wheel clean
+.PHONY: help demo run test check format lint types contracts torture torture-sources torture-delivery torture-processes mutants conformance bench lock wheel clean
 help:           ## what there is to make
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 18
 
@@ -56,6 +56,11 @@ torture-sources: .venv/dev ## two hundred invented publishers, with a score; 20,
 torture-delivery: .venv/dev ## kills, hostile relays, cut databases and crashes at every await (up to an hour)
 	MONITOR_TORTURE=1 $(BIN)/pytest -n auto tests/torture tests/outbox/test_waves.py tests/outbox/test_relays.py \
 		tests/outbox/test_crashes.py tests/subscribers/test_told_once.py $(ARGS)
+
+torture-processes: .venv/dev ## workers killed, frozen and copied, half-open requests (tens of minutes)
+	MONITOR_TORTURE=1 $(BIN)/pytest -n auto tests/torture/test_processes.py tests/torture/test_killed_senders.py \
+		tests/storage/test_killed_conversion.py tests/polling/test_together.py tests/web/test_connections.py \
+		tests/cli/test_supervisor.py tests/cli/test_outgoing.py $(ARGS)
 
 mutants: .venv/dev ## change one token at a time and see whether a test notices (tens of minutes)
 	$(BIN)/python -m tools.mutants $(ARGS)
