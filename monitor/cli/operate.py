@@ -62,6 +62,7 @@ def run(session: Session, no_web: bool, one_process: bool) -> None:
     from monitor.cli.logs import configure
 
     configure(session.debug, service=True)
+    _ = session.settings  # a wrong configuration is told here, once and whole
     if no_web or one_process:
         _serve(session, with_site=not no_web)
         return
