@@ -273,9 +273,9 @@ class ValueMeaning:
 
     column: str
     value: str
-    names: Mapping[str, str] = field(default_factory=dict)
-    texts: Mapping[str, str] = field(default_factory=dict)
-    citations: Mapping[str, str] = field(default_factory=dict)
+    names: Mapping[str, str] = field(default_factory=dict, hash=False)
+    texts: Mapping[str, str] = field(default_factory=dict, hash=False)
+    citations: Mapping[str, str] = field(default_factory=dict, hash=False)
     reviewed: date | None = None
 
     def name(self, language: str = "en") -> str:

@@ -40,7 +40,7 @@ _QUERY = frozenset({"page", "before", "list", "kind", "at", "to"})
 _SMALLEST_COMPRESSED = 600  # bytes; below that compression costs more than it saves
 _COOKIE = "lang"
 _OF_THE_READER = (b"if-none-match", b"accept-encoding")  # headers that decide about the answer, not the page
-PageKey = tuple[str, str, str, datetime, tuple[int, int]]
+PageKey = tuple[str, str, str, datetime, tuple[object, ...]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,10 +66,10 @@ class RecordState:
         self._engine = engine
         self._commits: Commits | None = None
         self._number: int | None = None
-        self._state: tuple[int, int] = (-1, -1)
+        self._state: tuple[object, ...] = ()
 
-    async def read(self) -> tuple[int, int]:
-        """The size of the log, and the number of changesets without places. Call it in one event loop."""
+    async def read(self) -> tuple[object, ...]:
+        """What `page_queries.load_record_state` reads. Call it in one event loop."""
         if sqlite_path(self._engine) is None:
             return await to_thread.run_sync(self._query)
         if self._commits is None:
@@ -80,7 +80,7 @@ class RecordState:
             self._number = number
         return self._state
 
-    def _query(self) -> tuple[int, int]:
+    def _query(self) -> tuple[object, ...]:
         with reading(self._engine) as conn:
             return page_queries.load_record_state(conn)
 

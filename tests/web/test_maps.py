@@ -14,6 +14,7 @@ from playwright.sync_api import Browser, Page
 from monitor.places.fips import FIPS
 from monitor.states import STATES
 from monitor.storage.engine import reading
+from monitor.storage.lists import baseline
 from monitor.web import create_app
 from monitor.web.map_images import MapImages
 from monitor.web.map_values import MapCache
@@ -302,10 +303,11 @@ def test_fingers_pinch_and_pan_the_map_of_a_phone(web: Running, browser: Browser
 def test_maps_of_many_moments_share_their_agencies(web: Running) -> None:
     maps = MapCache(site(web.engine, web.clock))
     with reading(web.engine) as conn:
-        now = maps.of(conn, SOURCE)
-        assert maps.of(conn, SOURCE) is now
-        moments = [maps.of(conn, SOURCE, web.told_at - timedelta(minutes=n)) for n in range(1, 60)]
+        number = baseline.believed(conn, SOURCE).number
+        now = maps.of(conn, SOURCE, number)
+        assert maps.of(conn, SOURCE, number) is now
+        moments = [maps.of(conn, SOURCE, number, web.told_at - timedelta(minutes=n)) for n in range(1, 60)]
     agencies = {id(agency) for values in (now, *moments) for agency in values.agencies}
     assert len(agencies) == len(now.agencies)
     with reading(web.engine) as conn:
-        assert maps.of(conn, SOURCE) is not now  # the oldest gave way
+        assert maps.of(conn, SOURCE, number) is not now  # the oldest gave way

@@ -14,11 +14,13 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from monitor.domain import Listing, State
+from monitor.storage import meta
 from monitor.storage.lists import tables
 from monitor.storage.lists.changes import StoredChange
 from monitor.storage.lists.codec import listing_from_json
 from monitor.storage.lists.tables import ChangePlaceRow, ListingVersionRow
 from monitor.storage.lists.timeline import in_order
+from monitor.storage.tables import MetaRow
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,12 +230,13 @@ _NOT_PLACED = (
     .where(tables.ChangesetRow.c.fanned_out_at.is_(None))
     .scalar_subquery()
 )
-_RECORD_STATE = sa.select(_LOG_SIZE, _NOT_PLACED)
+_BOT_NAME = sa.select(MetaRow.c.value).where(MetaRow.c.name == meta.BOT_USERNAME).scalar_subquery()
+_RECORD_STATE = sa.select(_LOG_SIZE, _NOT_PLACED, _BOT_NAME)
 
 
-def load_record_state(conn: Connection) -> tuple[int, int]:
-    """Read the size of the record's log and how many changesets are not placed yet: while both stand, public
-    pages stay as they are.
+def load_record_state(conn: Connection) -> tuple[int, int, str | None]:
+    """Read the size of the record's log, how many changesets are not placed yet, and the bot's name: while
+    all stand, public pages stay as they are.
     """
-    size, unplaced = conn.execute(_RECORD_STATE).one()
-    return size, unplaced
+    size, unplaced, bot = conn.execute(_RECORD_STATE).one()
+    return size, unplaced, bot
