@@ -19,11 +19,12 @@ from monitor import subscribers
 from monitor.bot.context import BotContext
 from monitor.channels.kinds import lookup
 from monitor.messages import locale
+from monitor.storage import eligibility, people
 from monitor.storage import engine as db
-from monitor.storage import people
 from monitor.storage.deliveries import endings, pauses
 from monitor.storage.people import Follow, Subscriber
 from monitor.subscribers import CONFIG, Tombstones
+from monitor.subscribers.signup import begin
 
 log = logging.getLogger(__name__)
 
@@ -99,6 +100,7 @@ class Chats:
         """Add places (each with the state of a ZIP) on the chat's lists; a new chat gets all lists."""
         now = self._clock()
         with db.transaction(self._engine) as conn:
+            moment = eligibility.next_moment(conn, now)
             if not self._lift(conn, chat):
                 return FollowResult(FollowVerdict.CLOSED)
             known = self._find(conn, chat, name)
@@ -110,10 +112,10 @@ class Chats:
                 return FollowResult(FollowVerdict.FULL, before)
             subscriber = known.id if known else self._admit(conn, chat, language, now)
             if known is not None and known.state == people.PENDING:
-                people.activate(conn, subscriber, now)
+                begin(conn, known, now, moment)
             sources = (before.sources & self._watched.keys()) or self._watched.keys()
             wanted = {Follow(source, place, within) for place, within in places.items() for source in sources}
-            people.follow(conn, subscriber, wanted, now)
+            people.follow(conn, subscriber, wanted, moment)
             outcome = FollowResult(
                 FollowVerdict.DONE, self._watching(conn, self._find(conn, chat, name)), added
             )

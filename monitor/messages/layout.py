@@ -5,6 +5,7 @@ single alert.
 from __future__ import annotations
 
 import html
+import re
 import textwrap
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -55,11 +56,15 @@ class Mail:
     links: tuple[tuple[str, str], ...] = ()
 
 
+_BLANK = re.compile("[\u034f\u115f\u1160\u2800\u3164\uffa0]")
+"""Characters that count as letters or marks and show nothing."""
+
+
 def clean(text: str, limit: int = LONGEST) -> str:
     """Clean untrusted text: one line, no control, bidi, private-use or invisible characters, at most
     ``limit`` long.
     """
-    composed = unicodedata.normalize("NFC", text)
+    composed = _BLANK.sub("", unicodedata.normalize("NFC", text))
     # each distinct character is looked up once, because a hostile text may be megabytes long
     if not composed.isprintable():  # what is printable has none of them, and most texts are
         replaced = {

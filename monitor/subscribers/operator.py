@@ -15,11 +15,12 @@ from monitor.channels.kinds import lookup, mask, normalise_address
 from monitor.errors import UsageError
 from monitor.keys import KeyFile
 from monitor.places.codes import state_of_zip
+from monitor.storage import eligibility, people
 from monitor.storage import engine as db
-from monitor.storage import people
 from monitor.storage.deliveries import endings
 from monitor.storage.people import ACTIVE, Follow
 from monitor.subscribers.erasures import Tombstones
+from monitor.subscribers.signup import begin
 from monitor.subscribers.unsubscribe import depart
 from monitor.subscribers.validation import wanted
 
@@ -84,12 +85,13 @@ def add(
     address = normalise_address(channel, address)
     requested = wanted(places, sources, state_of_zip)
     with db.transaction(engine) as conn:
+        moment = eligibility.next_moment(conn, now)
         hashed = lookup(keys, channel, address)
         reason = people.suppression(conn, channel, hashed)
         if reason is not None:
             raise UsageError(f"this address must not be written to any more: {reason}")
-        subscriber, new = _admit(conn, keys, channel, address, origin, now, language)
-        follows = people.follow(conn, subscriber, requested, now)
+        subscriber, new = _admit(conn, keys, channel, address, origin, now, moment, language)
+        follows = people.follow(conn, subscriber, requested, moment)
     log.info(
         "subscriber %d (%s): %s, %d places added", subscriber, channel, "new" if new else "known", follows
     )
@@ -165,6 +167,7 @@ def follow_channels(
     added = ended = 0
     suppressed: list[str] = []
     with db.transaction(engine) as conn:
+        moment = eligibility.next_moment(conn, now)
         hashes = {lookup(keys, channel, chat): (chat, places) for chat, places in chats.items()}
         for known in people.living(conn, channel=channel, origin=CONFIG):
             if people.address_hash(conn, known.id) not in hashes:
@@ -174,9 +177,9 @@ def follow_channels(
                 suppressed += sorted(places)
                 continue
             requested = wanted(places, sources, state_of_zip)
-            subscriber, new = _admit(conn, keys, channel, chat, CONFIG, now, languages[chat])
+            subscriber, new = _admit(conn, keys, channel, chat, CONFIG, now, moment, languages[chat])
             added += new
-            people.follow(conn, subscriber, requested, now)
+            people.follow(conn, subscriber, requested, moment)
             known_now = people.get(conn, subscriber)
             if known_now is not None and known_now.origin == CONFIG:
                 for follow in set(people.follows(conn, subscriber)) - requested:
@@ -185,7 +188,14 @@ def follow_channels(
 
 
 def _admit(
-    conn: Connection, keys: KeyFile, channel: str, address: str, origin: str, now: datetime, language: str
+    conn: Connection,
+    keys: KeyFile,
+    channel: str,
+    address: str,
+    origin: str,
+    now: datetime,
+    moment: datetime,
+    language: str,
 ) -> tuple[int, bool]:
     """The active subscriber with this address, and whether it is new. Two requests at once create one."""
     hashed = lookup(keys, channel, address)
@@ -205,5 +215,5 @@ def _admit(
     known = people.find(conn, channel, hashed)
     assert known is not None  # the insert has just met it
     if known.state == people.PENDING:
-        people.activate(conn, known.id, now)
+        begin(conn, known, now, moment)
     return known.id, False

@@ -612,3 +612,8 @@ def test_only_a_value_that_changed_is_explained() -> None:
     assert "Fuera de una cárcel." not in text(
         told(changed(before, after, "TYPE")), values=VALUES, language="es"
     )
+
+
+def test_characters_that_show_nothing_are_no_name() -> None:
+    assert clean("Gary\u3164\u2800 Po\u034flice\uffa0") == "Gary Police"
+    assert clean("\u3164\u2800") == ""

@@ -120,6 +120,27 @@ def test_a_confirmation_after_the_fan_out_read_its_clock(
     assert told(engine) == [changeset]
 
 
+def test_an_operator_who_adds_somebody_pending_begins_their_digests(
+    engine: Engine, keys: KeyFile, now: datetime
+) -> None:
+    """Activated without a plan, they would get no alert, as daily readers, and no digest."""
+    ask(engine, keys, now - HOUR, ANN, "60601", frequency="daily", timezone="America/Chicago", local_hour=8)
+    subscribers.add(
+        engine,
+        keys,
+        channel="email",
+        address=ANN,
+        places=["60601"],
+        sources=["ring"],
+        origin="operator",
+        now=now,
+    )
+    changeset = publish(engine, now + SECOND)
+    fan_out(engine, locate=locate, now=now + SECOND)
+    all_digests(engine, now)
+    assert told(engine) == [changeset]
+
+
 def waits_for_a_lock(engine: Engine) -> bool:
     with db.reading(engine) as conn:
         return bool(
