@@ -22,6 +22,7 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from sqlalchemy.engine import Engine
 
 from monitor import app, config
 from monitor.outbox.commit import GROUP
@@ -53,6 +54,17 @@ attempts = 1
 """
 
 
+_opened: list[Engine] = []
+
+
+@pytest.fixture(autouse=True)
+def closed_engines() -> Iterator[None]:
+    """No connection of a service outlives its test."""
+    yield
+    while _opened:
+        _opened.pop().dispose()
+
+
 class Service:
     """A configuration in a folder, with workers that are started and ended."""
 
@@ -64,6 +76,7 @@ class Service:
         self.path.write_text(CONFIGURATION.format(database=database, port=port, connections=CONNECTIONS))
         self.settings = config.load(self.path, {})
         self.engine = app.open_database(self.settings)
+        _opened.append(self.engine)
         self.keys = app.open_keys(self.settings, self.engine)
         self.world = World(self.engine, self.keys, folder / "data", datetime.now(UTC))
 
