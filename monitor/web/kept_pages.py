@@ -24,11 +24,12 @@ from urllib.parse import parse_qsl
 from anyio import to_thread
 from sqlalchemy import Engine
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from monitor.messages import locale
 from monitor.storage.engine import Commits, reading, sqlite_path
 from monitor.storage.lists import page_queries
+from monitor.web.pages import language_of
 
 KEPT = re.compile(
     r"/(?:(?:zip|state|agency|changes|map|embed|numbers)/(?!.*/feed\.(?:atom|json)$|values\.json$).*|changes|map|numbers|about|privacy)?"
@@ -38,7 +39,6 @@ LARGEST = 32 * 1024 * 1024
 """Bytes of kept pages, with their compressed forms; the one that was not asked for for longest goes first."""
 _QUERY = frozenset({"page", "before", "list", "kind", "at", "to"})
 _SMALLEST_COMPRESSED = 600  # bytes; below that compression costs more than it saves
-_COOKIE = "lang"
 _OF_THE_READER = (b"if-none-match", b"accept-encoding")  # headers that decide about the answer, not the page
 PageKey = tuple[str, str, str, datetime, tuple[object, ...]]
 
@@ -128,16 +128,18 @@ class KeptPages:
             await _answer(page, scope, send)
 
     async def _key(self, scope: Scope) -> PageKey | None:
-        headers = Headers(scope=scope)
-        language = locale.known(_cookie(headers.get("cookie", ""))) or locale.negotiate(
-            headers.get("accept-language", "")
-        )
         try:
             state = await self._state.read()
         except Exception:  # whatever it is, the page itself meets it and answers for it
             return None
         minute = self._clock().replace(second=0, microsecond=0)
-        return scope["path"], scope["query_string"].decode("latin-1"), language, minute, state
+        return (
+            scope["path"],
+            scope["query_string"].decode("latin-1"),
+            language_of(Request(scope)),
+            minute,
+            state,
+        )
 
     def _find(self, key: PageKey) -> KeptPage | None:
         page = self._pages.get(key)
@@ -151,9 +153,7 @@ class KeptPages:
         parts: list[bytes] = []
         inner = dict(scope) | {
             "method": "GET",
-            "headers": [
-                pair for pair in scope["headers"] if pair[0] not in (b"if-none-match", b"accept-encoding")
-            ],
+            "headers": [pair for pair in scope["headers"] if pair[0] not in _OF_THE_READER],
         }
 
         async def collect(message: Message) -> None:
@@ -197,15 +197,6 @@ def _may_be_kept(scope: Scope) -> bool:
     return not query or (
         len(query) < 100 and all(name in _QUERY for name, _ in parse_qsl(query, keep_blank_values=True))
     )
-
-
-def _cookie(header: str) -> str | None:
-    """The language that the reader chose."""
-    for part in header.split(";"):
-        name, _, value = part.strip().partition("=")
-        if name == _COOKIE:
-            return value
-    return None
 
 
 async def _is_gone(receive: Receive) -> bool:
