@@ -91,7 +91,7 @@ def restore(session: Session, folder: Path, replace: bool, yes: bool) -> None:
     from monitor import app
     from monitor.cli.run import lock_service
     from monitor.ops import backup as backups
-    from monitor.storage import transfer
+    from monitor.storage import heartbeats, transfer
     from monitor.storage.engine import reading, where
 
     manifest = backups.read_manifest(folder)
@@ -100,8 +100,8 @@ def restore(session: Session, folder: Path, replace: bool, yes: bool) -> None:
     data = settings.data.folder
     backups.refuse_another_key(manifest, data)
     with lock_service(settings, engine), ExitStack() as bars:
-        backups.refuse_beside_a_service(engine, components.clock())
         with reading(engine) as conn:
+            heartbeats.refuse_beside_a_service(conn, components.clock())
             used = not transfer.is_unused(conn)
         if used and not replace:
             raise click.UsageError(
@@ -133,8 +133,7 @@ def move(session: Session, url: str, yes: bool) -> None:
     until then nothing is sent from the new one, and from then on nothing from the old one.
     """
     from monitor.cli.run import lock_service
-    from monitor.ops import backup as backups
-    from monitor.storage import migrate, transfer
+    from monitor.storage import heartbeats, migrate, transfer
     from monitor.storage.engine import connect, reading, where
 
     components = session.components
@@ -142,7 +141,8 @@ def move(session: Session, url: str, yes: bool) -> None:
     target = connect(url)
     with lock_service(settings, source), ExitStack() as closing:
         closing.callback(target.dispose)
-        backups.refuse_beside_a_service(source, components.clock())
+        with reading(source) as conn:
+            heartbeats.refuse_beside_a_service(conn, components.clock())
         migrate.upgrade(target, folder=settings.data.folder, now=components.clock())
         with reading(source) as conn:
             rows = transfer.count_rows(conn)

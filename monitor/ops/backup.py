@@ -16,17 +16,17 @@ import tempfile
 from collections.abc import Callable
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from monitor import __version__
-from monitor.errors import BusyError, KeyFileError, StoreError
+from monitor.errors import KeyFileError, StoreError
 from monitor.keys import NAME as KEY_NAME
 from monitor.keys import KeyFile
 from monitor.keys.keyfile import read_fingerprint
 from monitor.storage import engine as db
-from monitor.storage import heartbeats, meta, migrate, transfer
+from monitor.storage import meta, migrate, transfer
 from monitor.storage.sqlite_file import copy_file
 from monitor.storage.transfer import Progress, TableDigest
 from monitor.subscribers import erasures
@@ -40,7 +40,6 @@ DATABASE, ERASURES, MANIFEST = "monitor.db", erasures.NAME, "manifest.json"
 _FORMAT = 1
 _PREFIX = "monitor-backup-"
 _TIME = "%Y%m%dT%H%M%SZ"
-_STOPPED_FOR = timedelta(minutes=2)  # a running service writes a heartbeat at least once a minute
 Steps = Callable[[str, int], Progress]
 """Begins a step of so many rows; returns what counts them."""
 
@@ -81,11 +80,13 @@ def write_backup(
             raise StoreError(f"{folder} exists already: wait a second or name another folder")
         shutil.rmtree(aside, ignore_errors=True)
         aside.mkdir(mode=0o700)
-        _write_database(engine, aside / DATABASE, steps)
+        read = _write_database(engine, aside / DATABASE, steps)
         with suppress(FileNotFoundError):
             shutil.copyfile(data / ERASURES, aside / ERASURES)
             (aside / ERASURES).chmod(0o600)
         manifest = _describe(aside, now, steps)
+        if read is not None and read != manifest.tables:
+            raise StoreError("the backup did not keep the rows as they were: please report it")
         (aside / MANIFEST).write_text(_to_json(manifest), "utf-8")
         aside.rename(folder)
     except (OSError, sqlite3.Error) as error:
@@ -183,24 +184,14 @@ def refuse_another_key(manifest: BackupManifest, data: Path) -> None:
         )
 
 
-def refuse_beside_a_service(engine: Engine, now: datetime) -> None:
-    """Raise BusyError if a process of this database was at work within two minutes."""
-    with db.reading(engine) as conn:
-        latest = heartbeats.latest_of_any(conn)
-    if latest is not None and now - latest < _STOPPED_FOR:
-        raise BusyError(
-            "the service is running or stopped less than two minutes ago: stop it on every machine, wait two "
-            "minutes, then try again"
-        )
-
-
 def hash_file(path: Path) -> str:
     """The SHA-256 of a file, 64 hex digits."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _write_database(engine: Engine, path: Path, steps: Steps) -> None:
+def _write_database(engine: Engine, path: Path, steps: Steps) -> dict[str, TableDigest] | None:
+    """Write the copy. Returns the digests of what was read, None where SQLite itself has copied the file."""
     original = db.sqlite_path(engine)
     if original is not None:
         count: Progress | None = None
@@ -213,7 +204,7 @@ def _write_database(engine: Engine, path: Path, steps: Steps) -> None:
             done = pages
 
         copy_file(original, path, progress)
-        return
+        return None
     copy = db.connect(f"sqlite:///{path}")
     try:
         migrate.upgrade(copy, folder=path.parent, now=datetime.now(UTC))
@@ -221,12 +212,11 @@ def _write_database(engine: Engine, path: Path, steps: Steps) -> None:
             counted = steps("copying", transfer.count_rows(source))
             with db.transaction(copy) as target:
                 transfer.copy_rows(source, target, counted)
-            with db.reading(copy) as target:
-                if transfer.compute_digests(source) != transfer.compute_digests(target):
-                    raise StoreError("the backup did not keep the rows as they were: please report it")
+            digests = transfer.compute_digests(source)
     finally:
         copy.dispose()
     _make_one_file(path)
+    return digests
 
 
 def _make_one_file(path: Path) -> None:

@@ -9,10 +9,13 @@ from datetime import datetime, timedelta
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from monitor.errors import BusyError
 from monitor.storage.engine import insert_for
 from monitor.storage.tables import HeartbeatRow
 
 _BEATS_KEPT = timedelta(hours=1)
+STOPPED_FOR = timedelta(minutes=2)
+"""A running service writes a heartbeat at least once a minute; after this long without one it is stopped."""
 _LOOP = "loop "
 
 
@@ -47,6 +50,16 @@ def latest(conn: Connection, part: str) -> datetime | None:
         sa.select(sa.func.max(HeartbeatRow.c.at)).where(HeartbeatRow.c.part == part)
     )
     return newest
+
+
+def refuse_beside_a_service(conn: Connection, now: datetime) -> None:
+    """Raise BusyError if any process of this database was at work within `STOPPED_FOR`."""
+    latest_beat = latest_of_any(conn)
+    if latest_beat is not None and now - latest_beat < STOPPED_FOR:
+        raise BusyError(
+            "the service is running or stopped less than two minutes ago: stop it on every machine, wait two "
+            "minutes, then run this command again"
+        )
 
 
 def latest_of_any(conn: Connection) -> datetime | None:

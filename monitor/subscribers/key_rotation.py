@@ -8,9 +8,8 @@ import logging
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from sqlalchemy.engine import Connection, Engine
+from sqlalchemy.engine import Engine
 
-from monitor.errors import BusyError
 from monitor.storage import engine as db
 from monitor.storage import heartbeats, key_exchange, reencrypt
 
@@ -20,7 +19,6 @@ LINKS_KEPT = timedelta(days=100)
 """How long links in mails from before a rotation keep working: the rarest mail is the quarterly receipt, and
 the next one has new links.
 """
-_STOPPED_FOR = timedelta(minutes=2)  # a running service writes a heartbeat at least once a minute
 
 
 def rotate(engine: Engine, folder: Path, now: datetime, *, leaked: bool = False) -> int:
@@ -37,7 +35,7 @@ def rotate(engine: Engine, folder: Path, now: datetime, *, leaked: bool = False)
     with key_exchange.rotating(folder):
         with db.reading(engine) as conn:
             if leaked:
-                _refuse_beside_a_service(conn, now)
+                heartbeats.refuse_beside_a_service(conn, now)
             key_exchange.finish_what_was_cut_off(conn, folder)
         exchange = key_exchange.begin_rotation(folder, now if leaked else now + LINKS_KEPT, leaked=leaked)
         with db.transaction(engine) as conn:
@@ -50,13 +48,3 @@ def rotate(engine: Engine, folder: Path, now: datetime, *, leaked: bool = False)
         key_exchange.finish_rotation(folder)
     log.info("the key was replaced: %d addresses are encrypted with the new one", sealed)
     return sealed
-
-
-def _refuse_beside_a_service(conn: Connection, now: datetime) -> None:
-    """Raise BusyError if a process was at work within `_STOPPED_FOR`."""
-    latest = heartbeats.latest_of_any(conn)
-    if latest is not None and now - latest < _STOPPED_FOR:
-        raise BusyError(
-            "the service is running or stopped less than two minutes ago: stop it on every machine, wait two "
-            "minutes, then run `monitor key rotate --leaked` again"
-        )
