@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -46,18 +45,25 @@ class Finding:
     message: str
 
 
-def run_checks(settings: Settings, to: str | None, path: Path | None = None) -> list[Finding]:
+def run_checks(
+    settings: Settings,
+    to: str | None,
+    path: Path | None = None,
+    *,
+    on_answer: Callable[[Fetched], object] = lambda answer: None,
+) -> list[Finding]:
     """Test every part in order; a part that fails does not stop the others.
 
     ``to`` is an address or chat for a sample alert. ``path`` is the configuration file, None for
-    ``./config.toml``. Raises UsageError when no sample can be sent there.
+    ``./config.toml``. ``on_answer`` gets each publisher's answer. Raises UsageError when no sample can be
+    sent there.
     """
     channel = _sample_channel(settings, to) if to else None
     found = [
         *_check_file(path),
         *_check_database(settings),
         *_check_site(settings),
-        *_check_sources(settings),
+        *_check_sources(settings, on_answer),
         *_check_meanings(settings),
         *asyncio.run(_check_channels(settings)),
     ]
@@ -79,8 +85,14 @@ def run_doctor(
         found += diagnose_domain(DomainRecords(server), domain, selector)
     with Components.open(settings) as components:
         found += diagnose_host(components.load_health())
-    found.append(diagnose_clock(_ask_publishers(settings)))
-    checks = run_checks(settings, None, path)
+    answers: list[tuple[str, datetime]] = []
+
+    def note_time(answer: Fetched) -> None:
+        date = next((value for header, value in answer.headers if header.lower() == "date"), "")
+        answers.append((date, app.now()))
+
+    checks = run_checks(settings, None, path, on_answer=note_time)
+    found.append(diagnose_clock(answers))
     return found + [Diagnosis(check.what, check.ok, check.message) for check in checks]
 
 
@@ -91,18 +103,6 @@ def _split_nameserver(text: str) -> tuple[str, int]:
         return str(ip_address(host)), int(port)
     except ValueError:
         raise UsageError(f"{text} is no address of a name server: write one such as 9.9.9.9") from None
-
-
-def _ask_publishers(settings: Settings) -> list[tuple[str, datetime]]:
-    """The Date header of each publisher's answer, and our time at it."""
-    answers = []
-    with app.open_fetcher(settings) as fetcher:
-        for name in settings.watched:
-            with suppress(MonitorError):
-                got = fetcher.get(app.polled_source(settings, name).target)
-                date = next((value for header, value in got.headers if header.lower() == "date"), "")
-                answers.append((date, app.now()))
-    return answers
 
 
 def _check_file(path: Path | None) -> Iterator[Finding]:
@@ -142,13 +142,14 @@ def _check_site(settings: Settings) -> Iterator[Finding]:
         )
 
 
-def _check_sources(settings: Settings) -> Iterator[Finding]:
+def _check_sources(settings: Settings, on_answer: Callable[[Fetched], object]) -> Iterator[Finding]:
     with app.open_fetcher(settings) as fetcher, app.open_parser(settings) as parser:
         for name in settings.watched:
             source = app.polled_source(settings, name)
             try:
                 fetched = fetcher.get(source.target)
                 assert isinstance(fetched, Fetched)  # the request was not conditional
+                on_answer(fetched)
                 link = parser.find_link(fetched.body, source.options)
                 if link is not None:
                     fetched = fetcher.fetch_link(link, source.target)

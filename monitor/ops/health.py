@@ -145,13 +145,12 @@ def status(
     now: datetime,
     signups_an_hour: int | None = None,
     bot: bool = False,
-    host: HostFacts = HostFacts(),  # frozen
 ) -> dict[str, Any]:
     """Read the state of everything as one JSON-ready object.
 
     ``sources`` are the watched ones, ``configured`` the channels that have a transport, ``fenced`` is why
     nothing is sent (None: it is), ``signups_an_hour`` the limit of sign-ups, ``bot`` whether one is
-    configured, ``host`` what the machine says. Keys: ``now, ok, problems, sources, outbox, sender``, and
+    configured. Keys: ``now, ok, problems, sources, outbox, sender``, and
     ``bot`` where one is configured; times are ISO 8601 in UTC, ages in seconds.
     """
     return report(
@@ -163,7 +162,6 @@ def status(
             now=now,
             signups_an_hour=signups_an_hour,
             bot=bot,
-            host=host,
         )
     )
 
