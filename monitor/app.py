@@ -235,6 +235,13 @@ def message_sender(settings: Settings) -> Sender:
     )
 
 
+def render_message(settings: Settings, channel: str, message: Message) -> object:
+    """Render a message as from this service, in the form that a channel sends."""
+    from monitor.channels.kinds import kind_of
+
+    return kind_of(channel).renderer()(message, message_sender(settings))
+
+
 def sample_alert(settings: Settings, language: str, now: datetime) -> Alert:
     """A sample alert. Raises UsageError where no list is monitored."""
     from monitor.outbox.alerts import AlertBuilder
@@ -351,9 +358,7 @@ class Components:
 
     def render(self, channel: str, message: Message) -> object:
         """Render a message as from this service, in the form that a channel sends."""
-        from monitor.channels.kinds import kind_of
-
-        return kind_of(channel).renderer()(message, message_sender(self.settings))
+        return render_message(self.settings, channel, message)
 
     @property
     def placeholders(self) -> RecipientPlaceholders:
@@ -461,15 +466,12 @@ def notice_ways(settings: Settings, clock: Callable[[], datetime] = now) -> list
         def open_channel(channel: str) -> Channel:
             return open_channels(settings, clock)[channel]
 
-        def render(channel: str, message: Message) -> object:
-            return kinds.kind_of(channel).renderer()(message, message_sender(settings))
-
         ways.append(
             NoticeWay(
                 channel,
                 kinds.normalise_address(channel, address),
                 partial(open_channel, channel),
-                partial(render, channel),
+                partial(render_message, settings, channel),
             )
         )
     return ways

@@ -38,7 +38,7 @@ def insert_due_digests(engine: Engine, now: datetime) -> int:
         with transaction(engine) as conn:
             # after every fan-out that is committed, and before every other: what this digest does not see,
             # the next one collects
-            moment = eligibility.next_moment(conn, now)
+            eligibility.next_moment(conn, now)
             due = digests.due(conn, now, _BATCH)
             found = digests.collected(conn, [entry.subscriber for entry in due])
             paused = [entry.subscriber for entry in due if entry.was_paused]
@@ -51,9 +51,7 @@ def insert_due_digests(engine: Engine, now: datetime) -> int:
             inserted = digests.insert_digests(conn, new, now)
             left = new.keys() - inserted
             if due:
-                digests.scheduled(
-                    conn, [_plan(entry, now, moment, left=entry.subscriber in left) for entry in due]
-                )
+                digests.scheduled(conn, [_plan(entry, now, left=entry.subscriber in left) for entry in due])
         written += len(inserted)
         if not due:  # another process is writing them
             break
@@ -83,14 +81,12 @@ def _period(due: Due) -> str:
     return period(due.frequency, zone_or_utc(due.timezone), due.at)
 
 
-def _plan(
-    due: Due, now: datetime, moment: datetime, *, left: bool
-) -> tuple[int, datetime | None, datetime | None]:
+def _plan(due: Due, now: datetime, *, left: bool) -> tuple[int, datetime | None, datetime | None]:
     """Compute when the next digest is due and from when on it collects changes: (subscriber, due at, since).
 
     ``left``: a digest of this period was written before, as after a change of the hour, so the next one looks
     as far back.
     """
     at = next_digest(due.frequency, zone_or_utc(due.timezone), due.local_hour or 0, now)
-    since = due.since if left else max(due.since, min(now - OVERLAP, moment))
+    since = due.since if left else max(due.since, now - OVERLAP)
     return due.subscriber, at, since if at else None

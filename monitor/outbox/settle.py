@@ -136,10 +136,7 @@ def _address(conn: Connection, keys: KeyFile, channel: str, outcome: Outcome, no
             "%s: a configured chat refuses messages (subscriber %d): %s", channel, subscriber, outcome.error
         )
         return
-    hashed = people.address_hash(conn, subscriber)
-    if hashed is not None:
-        people.suppress(conn, channel, hashed, outcome.error, now)
-    endings.end(conn, subscriber, now)
+    endings.end_refused(conn, channel, subscriber, outcome.error, now)
     log.info("subscriber %d (%s) ended: %s", subscriber, channel, outcome.error)
 
 

@@ -19,7 +19,6 @@ from monitor.channels.kinds import hash_lane
 from monitor.core.retry import CHANNEL_PAUSE, LANE_PAUSE, struck_out
 from monitor.keys import KeyFile
 from monitor.outbox.outcomes import Outcome, OutcomeKind, PauseRequest
-from monitor.storage import people
 from monitor.storage.deliveries import endings, queue, refusals
 from monitor.storage.deliveries.refusals import Refusal
 
@@ -129,8 +128,5 @@ def _believe(conn: Connection, channel: str, confirmed: Sequence[Refusal], now: 
             gone = struck
         if gone is None:
             continue
-        hashed = people.address_hash(conn, subscriber)
-        if hashed is not None:
-            people.suppress(conn, channel, hashed, gone.error, now)
-        endings.end(conn, subscriber, now)
+        endings.end_refused(conn, channel, subscriber, gone.error, now)
         log.info("subscriber %d (%s) ended: %s", subscriber, channel, gone.error)

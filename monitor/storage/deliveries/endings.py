@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from monitor.storage.deliveries.tables import DeliveryRow, RefusalRow
-from monitor.storage.people import ENDED, follow, follows
+from monitor.storage.people import ENDED, address_hash, follow, follows, suppress
 from monitor.storage.people.subscribers import ERASED
 from monitor.storage.people.tables import SubscriberRow, SubscriptionRow
 
@@ -31,6 +31,14 @@ def end(conn: Connection, subscriber: int, now: datetime) -> bool:
         .values(state="dropped", settled_at=now, lease_until=None, owner=None)
     )
     return ended.rowcount > 0
+
+
+def end_refused(conn: Connection, channel: str, subscriber: int, reason: str, now: datetime) -> None:
+    """End a subscriber whose address refuses for good: it is never written to again."""
+    hashed = address_hash(conn, subscriber)
+    if hashed is not None:
+        suppress(conn, channel, hashed, reason, now)
+    end(conn, subscriber, now)
 
 
 def merge(conn: Connection, subscriber: int, into: int, now: datetime) -> None:

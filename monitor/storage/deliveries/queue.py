@@ -314,9 +314,9 @@ def heaps(conn: Connection) -> tuple[Heap, ...]:
     return tuple(Heap(*row) for row in rows)
 
 
-def dead_letters(conn: Connection) -> tuple[DeadLetter, ...]:
-    """Deliveries that were given up, the newest last."""
-    rows: Any = conn.execute(
+def _select_letters(*more: Any) -> sa.Select[Any]:
+    """Select what a `DeadLetter` holds, and ``more`` columns behind it."""
+    return (
         sa.select(
             DeliveryRow.c.id,
             DeliveryRow.c.kind,
@@ -328,11 +328,17 @@ def dead_letters(conn: Connection) -> tuple[DeadLetter, ...]:
             DeliveryRow.c.attempts,
             sa.func.coalesce(DeliveryRow.c.last_error, ""),
             DeliveryRow.c.ambiguous,
+            *more,
         )
         .join(SubscriberRow, SubscriberRow.c.id == DeliveryRow.c.subscriber_id)
         .outerjoin(ChangesetRow, ChangesetRow.c.id == DeliveryRow.c.changeset_id)
-        .where(IS_FAILED)
-        .order_by(DeliveryRow.c.settled_at, DeliveryRow.c.id)
+    )
+
+
+def dead_letters(conn: Connection) -> tuple[DeadLetter, ...]:
+    """Deliveries that were given up, the newest last."""
+    rows: Any = conn.execute(
+        _select_letters().where(IS_FAILED).order_by(DeliveryRow.c.settled_at, DeliveryRow.c.id)
     )
     return tuple(DeadLetter(*row) for row in rows)
 
@@ -343,22 +349,7 @@ def load_troubled(conn: Connection, limit: int) -> tuple[tuple[DeadLetter, str, 
     The newest are last.
     """
     rows: Any = conn.execute(
-        sa.select(
-            DeliveryRow.c.id,
-            DeliveryRow.c.kind,
-            SubscriberRow.c.channel,
-            ChangesetRow.c.source,
-            SubscriberRow.c.address,
-            DeliveryRow.c.created_at,
-            DeliveryRow.c.settled_at,
-            DeliveryRow.c.attempts,
-            sa.func.coalesce(DeliveryRow.c.last_error, ""),
-            DeliveryRow.c.ambiguous,
-            DeliveryRow.c.state,
-            DeliveryRow.c.due_at,
-        )
-        .join(SubscriberRow, SubscriberRow.c.id == DeliveryRow.c.subscriber_id)
-        .outerjoin(ChangesetRow, ChangesetRow.c.id == DeliveryRow.c.changeset_id)
+        _select_letters(DeliveryRow.c.state, DeliveryRow.c.due_at)
         .where(sa.or_(IS_FAILED, sa.and_(IS_DUE, DeliveryRow.c.attempts > 0)))
         .order_by(DeliveryRow.c.id.desc())
         .limit(limit)
