@@ -224,7 +224,7 @@ def claim_and_settle(engine: Engine, batches: int, size: int = 200) -> tuple[flo
         def settle(ids: tuple[int, ...] = ids) -> None:
             for start in range(0, len(ids), 50):
                 with transaction(engine) as conn:
-                    queue.sent(conn, ids[start : start + 50], NOW)
+                    queue.settle_sent(conn, ids[start : start + 50], NOW)
 
         settling += timed(settle)[1].wall
     return batches * size / claiming, batches * size / settling

@@ -17,7 +17,7 @@ from monitor.cli.group import ListByDefault
 if TYPE_CHECKING:
     from monitor.keys import KeyFile
     from monitor.outbox import Drained
-    from monitor.storage.deliveries.queue import DeadLetter
+    from monitor.storage.deliveries.dead_letters import DeadLetter
     from monitor.storage.deliveries.refusals import Wave
 
 
@@ -76,7 +76,7 @@ def resume(session: Session, yes: bool) -> None:
         return
     click.echo(f"Nothing is sent: {reason.partition(';')[0]}.")
     with reading(engine) as conn:
-        heaps = queue.heaps(conn)
+        heaps = queue.load_heaps(conn)
     if heaps:
         click.echo("These messages are due and would be sent first:")
         table(
@@ -110,12 +110,12 @@ def failed_list(session: Session, as_json: bool) -> None:
     JSON keys: id, kind, channel, address (masked), source, created_at, failed_at, attempts, error, ambiguous
     (it may have arrived).
     """
-    from monitor.storage.deliveries import queue
+    from monitor.storage.deliveries import dead_letters
     from monitor.storage.engine import reading
 
     engine, keys = session.database(), session.components.keys
     with reading(engine) as conn:
-        letters = queue.dead_letters(conn)
+        letters = dead_letters.load_dead_letters(conn)
     if as_json:
         for letter in letters:
             emit(_dead_letter_json(letter, keys))
@@ -148,14 +148,14 @@ def failed_retry(session: Session, ids: tuple[int, ...], everything: bool) -> No
     Nothing is queued for a subscriber who has left since.
     """
     from monitor import app
-    from monitor.storage.deliveries import queue
+    from monitor.storage.deliveries import dead_letters
     from monitor.storage.engine import transaction
 
     if bool(ids) == everything:
         raise click.UsageError("give the IDs of failed messages, or --all")
     engine = session.database()
     with transaction(engine) as conn:
-        queued = queue.requeue(conn, app.now(), None if everything else ids)
+        queued = dead_letters.requeue(conn, app.now(), None if everything else ids)
     for id in sorted(set(ids) - set(queued)):
         click.echo(f"{id}: not a failed message, or its subscriber has left", err=True)
     click.echo(f"{len(queued)} queued again")
@@ -179,12 +179,12 @@ def outbox_list(session: Session, limit: int, as_json: bool) -> None:
 
     JSON keys: those of `monitor failed list`, and state (due, failed) and due_at.
     """
-    from monitor.storage.deliveries import queue
+    from monitor.storage.deliveries import dead_letters, queue
     from monitor.storage.engine import reading
 
     engine, keys = session.database(), session.components.keys
     with reading(engine) as conn:
-        found = queue.load_troubled(conn, limit)
+        found = dead_letters.load_troubled(conn, limit)
     if as_json:
         for letter, state, due_at in found:
             emit(_dead_letter_json(letter, keys) | {"state": state, "due_at": due_at.isoformat()})

@@ -27,7 +27,7 @@ class AlertBuilder:
         known = self._sources.get(source)
         return known.title(language) if known else source
 
-    def alert(
+    def build(
         self,
         source: str,
         language: str,
@@ -37,7 +37,7 @@ class AlertBuilder:
         changeset: int | None = None,
         moved: Mapping[str, str] = MappingProxyType({}),
     ) -> Alert:
-        """The alert about published changes of one list, each with the places that are the reason.
+        """Build the alert about published changes of one list, each with the places that are the reason.
 
         ``changeset`` is where all of them were published, None if not together. ``moved``: by the key of an
         added agency, the list from which it moved here.

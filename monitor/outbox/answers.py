@@ -13,7 +13,7 @@ from monitor.core.retry import REFUSED_WAIT
 from monitor.errors import Permanent, Transient
 from monitor.keys import KeyFile
 from monitor.outbox.leases import Taken
-from monitor.outbox.outcomes import Outcome, OutcomeKind, refused_for_good, refused_in_doubt, refused_now
+from monitor.outbox.outcomes import Outcome, OutcomeKind, build_doubted_retry, build_failure, build_retry
 from monitor.outbox.prepare import PreparedMessage
 from monitor.outbox.verdicts import ALIKE
 from monitor.storage.deliveries.pauses import Pause, PauseSpan, time_paused
@@ -47,41 +47,41 @@ class ChannelAnswers:
         self.probe, self._spans = taken.probe, taken.spans
         self._accepted_at = self._accepted_at or taken.accepted_at
 
-    def accepted(self, prepared: PreparedMessage, began: datetime, moved_to: str | None) -> Outcome:
-        """The outcome of an accepted message, of which the sending began then."""
+    def build_sent(self, prepared: PreparedMessage, began: datetime, moved_to: str | None) -> Outcome:
+        """Build the outcome of an accepted message, of which the sending began then."""
         self._accepted_at = self._clock()
         return Outcome(
             kind=OutcomeKind.SENT,
             ids=prepared.ids,
             deliveries=prepared.deliveries,
             moved_to=moved_to,
-            lane=self.lane(prepared.envelope.address),
+            lane=self.name_lane(prepared.envelope.address),
             moment=began,
             ends_pause=self.probe is not None,
         )
 
-    def lane(self, address: str, lane: str | None = None) -> str:
-        """The name under which a lane is stored: a lane that is an address of its own, as a chat is, by keyed
-        hash only.
+    def name_lane(self, address: str, lane: str | None = None) -> str:
+        """Compute the name under which a lane is stored: a lane that is an address of its own, as a chat is,
+        by keyed hash only.
         """
         lane = self._channel.lane(address) if lane is None else lane
         return lookup(self._keys, self._name, address) if lane == address else lane
 
-    def not_rendered(self, deliveries: Sequence[Claimed], error: str, now: datetime) -> Outcome:
-        """The outcome of deliveries of which no message could be made."""
-        return refused_now(
+    def build_unrendered(self, deliveries: Sequence[Claimed], error: str, now: datetime) -> Outcome:
+        """Build the outcome of deliveries of which no message could be made."""
+        return build_retry(
             self._name,
             deliveries,
             Transient(error, unexplained=True),
             now,
             chance=self._chance,
-            alone=self._others_go(deliveries),
+            alone=self._takes_others(deliveries),
         )
 
-    def refused(
+    def build_refused(
         self, prepared: PreparedMessage, failure: Permanent, address: str, moved_to: str | None
     ) -> Outcome:
-        """The outcome of a permanent failure: believed, or doubted where it may be about us.
+        """Build the outcome of a permanent failure: believed, or doubted where it may be about us.
 
         A configured chat is the operator's, and so is the mistake: it is tried for as long as a message
         lives.
@@ -89,13 +89,13 @@ class ChannelAnswers:
         if prepared.deliveries[0].origin == "config":
             mend = Transient(str(failure), retry_after=REFUSED_WAIT, lane=address)
             log.error("%s: a configured chat refuses messages: %s", self._name, failure)
-            return self.later(prepared, mend, address, moved_to, counts=False)
+            return self.build_later(prepared, mend, address, moved_to, counts=False)
         if not kind_of(self._name).doubts_refusals:
-            return refused_for_good(prepared.deliveries, failure, moved_to=moved_to)
+            return build_failure(prepared.deliveries, failure, moved_to=moved_to)
         if self.probe is not None and ALIKE in self.probe.reason:
             refused = Transient(self.probe.reason, lane=EVERYTHING, refuses_us=True)
-            return self.later(prepared, refused, address, moved_to)
-        outcome = refused_in_doubt(
+            return self.build_later(prepared, refused, address, moved_to)
+        outcome = build_doubted_retry(
             self._name,
             prepared.deliveries,
             failure,
@@ -103,9 +103,9 @@ class ChannelAnswers:
             chance=self._chance,
             paused=self._time_paused(prepared.deliveries, address),
         )
-        return replace(outcome, lane=self.lane(address), ends_pause=self.probe is not None)
+        return replace(outcome, lane=self.name_lane(address), ends_pause=self.probe is not None)
 
-    def later(
+    def build_later(
         self,
         prepared: PreparedMessage,
         failure: Transient,
@@ -114,29 +114,29 @@ class ChannelAnswers:
         *,
         counts: bool = True,
     ) -> Outcome:
-        """The outcome of a transient failure. ``counts`` is as in `PauseRequest`."""
-        outcome = refused_now(
+        """Build the outcome of a transient failure. ``counts`` is as in `PauseRequest`."""
+        outcome = build_retry(
             self._name,
             prepared.deliveries,
             failure,
             self._clock(),
             chance=self._chance,
-            lane=None if failure.lane is None or failure.policy else self.lane(address, failure.lane),
+            lane=None if failure.lane is None or failure.policy else self.name_lane(address, failure.lane),
             moved_to=moved_to,
             paused=self._time_paused(prepared.deliveries, address),
-            alone=self._others_go(prepared.deliveries),
+            alone=self._takes_others(prepared.deliveries),
             counts=counts and (failure.lane == EVERYTHING or kind_of(self._name).doubts_refusals),
         )
         answered = self.probe is not None and failure.lane != EVERYTHING and ALIKE not in self.probe.reason
         slower = 0.0 if failure.slower and failure.policy else None
-        return replace(outcome, lane=self.lane(address), ends_pause=answered, slower=slower)
+        return replace(outcome, lane=self.name_lane(address), ends_pause=answered, slower=slower)
 
     def _time_paused(self, deliveries: Sequence[Claimed], address: str) -> timedelta:
         """How much of the life of these deliveries their channel or lane was paused."""
         since = max(delivery.created_at for delivery in deliveries)
-        return time_paused(self._spans, (EVERYTHING, self.lane(address)), since, self._clock())
+        return time_paused(self._spans, (EVERYTHING, self.name_lane(address)), since, self._clock())
 
-    def _others_go(self, deliveries: Sequence[Claimed]) -> bool:
+    def _takes_others(self, deliveries: Sequence[Claimed]) -> bool:
         """Whether the server has taken messages since these deliveries were made."""
         return self._accepted_at is not None and self._accepted_at >= max(
             delivery.created_at for delivery in deliveries

@@ -33,14 +33,14 @@ def insert_due_digests(engine: Engine, now: datetime) -> int:
     written = 0
     while True:
         with reading(engine) as conn:
-            if not digests.any_due(conn, now):
+            if not digests.has_due(conn, now):
                 break
         with transaction(engine) as conn:
             # after every fan-out that is committed, and before every other: what this digest does not see,
             # the next one collects
             eligibility.next_moment(conn, now)
-            due = digests.due(conn, now, _BATCH)
-            found = digests.collected(conn, [entry.subscriber for entry in due])
+            due = digests.load_due(conn, now, _BATCH)
+            found = digests.load_collected(conn, [entry.subscriber for entry in due])
             paused = [entry.subscriber for entry in due if entry.was_paused]
             postponed = digests.take_alerts(conn, paused, now) if paused else {}
             new = {
@@ -51,7 +51,9 @@ def insert_due_digests(engine: Engine, now: datetime) -> int:
             inserted = digests.insert_digests(conn, new, now)
             left = new.keys() - inserted
             if due:
-                digests.scheduled(conn, [_plan(entry, now, left=entry.subscriber in left) for entry in due])
+                digests.write_schedules(
+                    conn, [_plan(entry, now, left=entry.subscriber in left) for entry in due]
+                )
         written += len(inserted)
         if not due:  # another process is writing them
             break

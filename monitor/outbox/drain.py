@@ -119,4 +119,4 @@ async def drain(
 
 def _due(engine: Engine) -> int:
     with reading(engine) as conn:
-        return queue.due(conn)
+        return queue.count_due(conn)

@@ -45,13 +45,13 @@ def fan_out(engine: Engine, *, locate: Locate, now: datetime) -> int:
 
 def _fan_out_changeset(engine: Engine, changeset: PendingFanOut, locate: Locate, now: datetime) -> int:
     with reading(engine) as conn:
-        changes = fanout.changes(conn, changeset.id)
+        changes = fanout.load_changes(conn, changeset.id)
     placed = [_place_change(change, changeset.source, locate) for change in changes]
     with transaction(engine) as conn:
         moment = eligibility.next_moment(conn, now)
-        if not fanout.take(conn, changeset.id, moment):
+        if not fanout.mark_fanned_out(conn, changeset.id, moment):
             return 0
-        fanout.place(conn, placed)
+        fanout.write_places(conn, placed)
         owed = fanout.insert_deliveries(conn, changeset.id, changeset.source, now)
     log.info(
         "changeset %d of %s: %d changes, %d deliveries", changeset.id, changeset.source, len(changes), owed

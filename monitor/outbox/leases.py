@@ -76,7 +76,7 @@ class Leases:
         """
         with reading(self._engine) as conn:
             # most rounds find nothing, and a write transaction would lock out others for it
-            if not queue.any_due(conn, self._channel, now, until):
+            if not queue.has_due(conn, self._channel, now, until):
                 return Taken()
         with transaction(self._engine) as conn:
             heartbeats.beat(conn, "sender", self.owner, now)
@@ -128,11 +128,11 @@ class Leases:
         """
         if self._commits is None:
             with reading(self._engine) as conn:
-                return queue.standing(conn, ids)
+                return queue.load_statuses(conn, ids)
         number = self._commits.number()  # before the rows: what is committed in between is seen next time
         if number != self._read_at or not self._statuses.keys() >= set(ids):
             with reading(self._engine) as conn:
-                self._statuses = queue.standing(conn, [*ids, *ahead])
+                self._statuses = queue.load_statuses(conn, [*ids, *ahead])
             self._read_at = number
         return {id: self._statuses[id] for id in ids if id in self._statuses}
 

@@ -73,8 +73,8 @@ def load_facts(conn: Connection, claimed: Iterable[Claimed], now: datetime) -> F
     if not others:
         return Facts()
     told = [delivery.id for delivery in others if delivery.kind == DIGEST]
-    changesets = digests.told_by(conn, told) if told else {}
-    abouts = digests.abouts(conn, [delivery.id for delivery in others])
+    changesets = digests.load_changesets(conn, told) if told else {}
+    abouts = digests.load_abouts(conn, [delivery.id for delivery in others])
     follows = {delivery.subscriber: people.follows(conn, delivery.subscriber) for delivery in others}
     checked = {
         follow.source
@@ -93,17 +93,17 @@ def load_facts(conn: Connection, claimed: Iterable[Claimed], now: datetime) -> F
         follows=follows,
         abouts=abouts,
         changesets=changesets,
-        sources=digests.sources_of(conn, {id for ids in changesets.values() for id in ids}),
-        matches=digests.matches(conn, told) if told else {},
-        checks={source: notices.checks(conn, source, since, _day(now)) for source in checked},
+        sources=digests.load_sources(conn, {id for ids in changesets.values() for id in ids}),
+        matches=digests.load_matches(conn, told) if told else {},
+        checks={source: notices.load_checks(conn, source, since, _day(now)) for source in checked},
         unseen=frozenset(
-            name for name, sight in notices.sights(conn).items() if sight.told_blind_at is not None
+            name for name, sight in notices.load_visibility(conn).items() if sight.told_blind_at is not None
         ),
     )
 
 
-def asked_at(delivery: Claimed, facts: Facts) -> datetime:
-    """When the recipient subscribed to what a delivery is about."""
+def find_asked_at(delivery: Claimed, facts: Facts) -> datetime:
+    """Find when the recipient subscribed to what a delivery is about."""
     hits = facts.matches.get(delivery.id)
     if hits:
         return min(match.asked_at for match in hits)
@@ -133,7 +133,7 @@ class MessageLoader:
             if info.leads_to
         }
 
-    def alert(
+    def build_alert(
         self,
         source: str,
         language: str,
@@ -142,9 +142,9 @@ class MessageLoader:
         late: bool = False,
         changeset: int | None = None,
     ) -> Alert:
-        """The alert about published changes of one list, see `AlertBuilder.alert`."""
+        """Build the alert about published changes of one list, see `AlertBuilder.build`."""
         moved = self._find_moved(source, changes)
-        return self._alerts.alert(source, language, changes, late=late, changeset=changeset, moved=moved)
+        return self._alerts.build(source, language, changes, late=late, changeset=changeset, moved=moved)
 
     def _find_moved(
         self, source: str, changes: Sequence[tuple[Published, tuple[str, ...]]]
@@ -165,7 +165,7 @@ class MessageLoader:
                 for key in baseline.was_listed(conn, other, added.keys(), max(added.values()))
             }
 
-    def message(
+    def build_message(
         self,
         delivery: Claimed,
         facts: Facts,
@@ -285,7 +285,7 @@ class MessageLoader:
             ]
             if told:
                 (first, *others) = changesets[source]
-                alerts.append(self.alert(source, language, told, changeset=None if others else first))
+                alerts.append(self.build_alert(source, language, told, changeset=None if others else first))
         return tuple(alerts)
 
     def _list_notice(self, source: str, about: str, language: str) -> Message:

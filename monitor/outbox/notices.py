@@ -35,7 +35,7 @@ def insert_due_notices(engine: Engine, watched: Mapping[str, SourceInfo], now: d
     read.
     """
     with reading(engine) as conn:
-        sights = notices.sights(conn)
+        sights = notices.load_visibility(conn)
     written = 0
     for source, sight in sights.items():
         told, good = sight.told_blind_at, sight.last_good_at

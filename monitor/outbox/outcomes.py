@@ -73,7 +73,7 @@ class Outcome:
     slower: float | None = None
 
 
-def refused_now(
+def build_retry(
     channel: str,
     deliveries: Sequence[Claimed],
     failure: Transient,
@@ -86,7 +86,7 @@ def refused_now(
     alone: bool = True,
     counts: bool = True,
 ) -> Outcome:
-    """The outcome of a transient failure: tried again by the schedule, or given up.
+    """Build the outcome of a transient failure: tried again by the schedule, or given up.
 
     ``lane`` is the stored name of what pauses; what a whole channel's trouble has stopped is due when that
     pause ends. ``paused`` and ``alone`` are as in `retry.next_attempt`, ``counts`` as in `PauseRequest`.
@@ -127,10 +127,10 @@ def refused_now(
     )
 
 
-def refused_for_good(
+def build_failure(
     deliveries: Sequence[Claimed], failure: Permanent, *, moved_to: str | None = None
 ) -> Outcome:
-    """The outcome of a permanent failure."""
+    """Build the outcome of a permanent failure."""
     return Outcome(
         kind=OutcomeKind.FAILED,
         ids=tuple(delivery.id for delivery in deliveries),
@@ -142,7 +142,7 @@ def refused_for_good(
     )
 
 
-def refused_in_doubt(
+def build_doubted_retry(
     channel: str,
     deliveries: Sequence[Claimed],
     failure: Permanent,
@@ -151,9 +151,11 @@ def refused_in_doubt(
     chance: Callable[[], float],
     paused: timedelta,
 ) -> Outcome:
-    """The outcome of a permanent failure that may be about us: due again, until something confirms it."""
+    """Build the outcome of a permanent failure that may be about us: due again, until something confirms
+    it.
+    """
     later = Transient(str(failure), retry_after=REFUSED_WAIT)
-    outcome = refused_now(channel, deliveries, later, now, chance=chance, paused=paused)
+    outcome = build_retry(channel, deliveries, later, now, chance=chance, paused=paused)
     verdict = (
         refusals.GONE if failure.address_gone else refusals.STRIKE if failure.strike else refusals.CONTENT
     )

@@ -18,7 +18,7 @@ from monitor.domain import Envelope
 from monitor.errors import KeyFileError
 from monitor.keys import KeyFile
 from monitor.messages import Message
-from monitor.outbox.load import Facts, MessageLoader, asked_at, load_facts
+from monitor.outbox.load import Facts, MessageLoader, find_asked_at, load_facts
 from monitor.storage.deliveries import fanout, queue
 from monitor.storage.deliveries.fanout import Match, Published
 from monitor.storage.deliveries.queue import ALERT, Claimed
@@ -113,19 +113,23 @@ class MessagePreparer:
         up no other.
         """
         with reading(self._engine) as conn:
-            claimed = queue.claimed(conn, ids)
-            matches = fanout.matches(conn, ids)
+            claimed = queue.load_claimed(conn, ids)
+            matches = fanout.load_matches(conn, ids)
             facts = load_facts(conn, claimed, now)
             wanted = {delivery.changeset for delivery in claimed if delivery.changeset is not None}
             wanted |= set(facts.sources)
             broken: dict[int, str] = {}
             for changeset in wanted - self._published.keys():
                 try:
-                    self._published[changeset] = {each.id: each for each in fanout.published(conn, changeset)}
+                    self._published[changeset] = {
+                        each.id: each for each in fanout.load_published(conn, changeset)
+                    }
                 except Exception as error:
                     log.exception("the changes of changeset %d cannot be read", changeset)
                     broken[changeset] = f"its changes cannot be read: {type(error).__name__}"
-        results = [self._prepare(group, matches, facts, broken, now) for group in _together(claimed, now)]
+        results = [
+            self._prepare(group, matches, facts, broken, now) for group in _group_old_alerts(claimed, now)
+        ]
         while len(self._published) > _CHANGESETS:
             self._published.popitem(last=False)
         return results
@@ -159,7 +163,7 @@ class MessagePreparer:
             first.nonce,
             min(match.asked_at for match in hits),
         )
-        return self._addressed(group, recipient, lambda: self._alert(group, hits, now))
+        return self._address(group, recipient, lambda: self._alert(group, hits, now))
 
     def _prepare_other(
         self, delivery: Claimed, facts: Facts, broken: dict[int, str], now: datetime
@@ -170,7 +174,7 @@ class MessagePreparer:
         if failed is not None:
             return NotRendered(group, failed)
         try:
-            message = self._loader.message(delivery, facts, self._published, now)
+            message = self._loader.build_message(delivery, facts, self._published, now)
         except Exception as error:
             log.exception("no message could be made of delivery %d", delivery.id)
             return NotRendered(group, f"no message could be made of it: {type(error).__name__}")
@@ -181,12 +185,12 @@ class MessagePreparer:
             delivery.channel,
             delivery.language,
             delivery.nonce,
-            asked_at(delivery, facts),
+            find_asked_at(delivery, facts),
             facts.subscribers[delivery.subscriber].confirm_until,
         )
-        return self._addressed(group, recipient, lambda: self._rendered(message, lambda: message))
+        return self._address(group, recipient, lambda: self._render_once(message, lambda: message))
 
-    def _addressed(
+    def _address(
         self, group: tuple[Claimed, ...], recipient: Recipient, rendered: Callable[[], object]
     ) -> PreparedMessage | NotRendered:
         first = group[0]
@@ -222,12 +226,12 @@ class MessagePreparer:
         changeset = group[0].changeset if len(group) == 1 else None
         assert source is not None
         changes = [(published[change], places) for change, places in told]
-        return self._rendered(
+        return self._render_once(
             (source, language, late, told, changeset),
-            lambda: self._loader.alert(source, language, changes, late=late, changeset=changeset),
+            lambda: self._loader.build_alert(source, language, changes, late=late, changeset=changeset),
         )
 
-    def _rendered(self, key: object, message: Callable[[], Message]) -> object:
+    def _render_once(self, key: object, message: Callable[[], Message]) -> object:
         """Render a message, once per distinct content."""
         known = self._messages.get(key)
         if known is not None:
@@ -247,7 +251,7 @@ class MessagePreparer:
         return f"<{delivery}.{signed.hexdigest()[:20]}@{self._domain}>"
 
 
-def _together(claimed: Iterable[Claimed], now: datetime) -> Iterable[tuple[Claimed, ...]]:
+def _group_old_alerts(claimed: Iterable[Claimed], now: datetime) -> Iterable[tuple[Claimed, ...]]:
     """Each delivery by itself, but one person's old alerts about one source as a group, the oldest first."""
     groups: dict[object, list[Claimed]] = {}
     for delivery in claimed:

@@ -141,7 +141,7 @@ class ChannelSender:
                 ]
                 self._ready.extend(result for result in results if isinstance(result, PreparedMessage))
                 self._changed.set()
-                await self._settled(outcomes)
+                await self._settle(outcomes)
                 if self._answers.probe is not None:
                     await self._when(lambda: self._over() or self._answers.probe is None or not self._in_hand)
         except Exception as error:
@@ -153,7 +153,7 @@ class ChannelSender:
     def _outcome_of(self, result: NotRendered | NotWanted, now: datetime) -> Outcome:
         match result:
             case NotRendered(deliveries, error):
-                return self._answers.not_rendered(deliveries, error, now)
+                return self._answers.build_unrendered(deliveries, error, now)
             case NotWanted(ids, reason):
                 return Outcome(kind=OutcomeKind.DROPPED, ids=ids, error=reason)
 
@@ -191,7 +191,7 @@ class ChannelSender:
                 return
             messages = [self._ready.popleft() for _ in range(min(self._room(), len(self._ready)))]
             self._changed.set()
-            for prepared in await self._wanted_still(messages):
+            for prepared in await self._filter_wanted(messages):
                 self._sending.add(self._begin(self._carry(prepared)))
 
     def _room(self) -> int:
@@ -211,19 +211,19 @@ class ChannelSender:
         until = self._paused.get(lane)
         return until if until is not None and until > self._clock() else None
 
-    async def _wanted_still(self, messages: Sequence[PreparedMessage]) -> list[PreparedMessage]:
+    async def _filter_wanted(self, messages: Sequence[PreparedMessage]) -> list[PreparedMessage]:
         """Those that may be sent now. An unsubscribe, a suppression or another owner of the row wins over the
         claim.
         """
         ids = [id for prepared in messages for id in prepared.ids]
-        standing = await self._standing(ids)
+        standing = await self._read_statuses(ids)
         go: list[tuple[PreparedMessage, str, LaneLimit | None]] = []
         stay: list[Outcome] = []
         for prepared in messages:
             address = prepared.envelope.address
-            lane = self._answers.lane(address)
+            lane = self._answers.name_lane(address)
             pause = self._pauses(lane)
-            left = next((why for id in prepared.ids if (why := _left(standing.get(id)))), None)
+            left = next((why for id in prepared.ids if (why := _find_drop_reason(standing.get(id)))), None)
             if prepared.envelope.subscriber in self._refused:
                 left = "the address is gone"
             if left is not None:
@@ -241,7 +241,7 @@ class ChannelSender:
             Outcome(kind=OutcomeKind.POSTPONED, ids=prepared.ids, at=at) for prepared, at in admitted.later
         ]
         if stay:
-            self._begin(self._settled(stay))
+            self._begin(self._settle(stay))
         return admitted.go
 
     def _take_back(self, prepared: PreparedMessage) -> None:
@@ -249,7 +249,7 @@ class ChannelSender:
         self._ready.appendleft(prepared)
         self._changed.set()
 
-    async def _standing(self, ids: Sequence[int]) -> dict[int, DeliveryStatus]:
+    async def _read_statuses(self, ids: Sequence[int]) -> dict[int, DeliveryStatus]:
         # reading a few rows of a local file takes less than handing that to a thread, and never waits for a
         # writer
         if self._claims.local:
@@ -266,10 +266,10 @@ class ChannelSender:
     def _begin(self, life: Coroutine[None, None, None]) -> asyncio.Task[None]:
         task = asyncio.create_task(life)
         self._begun.add(task)
-        task.add_done_callback(self._ended)
+        task.add_done_callback(self._note_end)
         return task
 
-    def _ended(self, task: asyncio.Task[None]) -> None:
+    def _note_end(self, task: asyncio.Task[None]) -> None:
         self._begun.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
             self._failure = self._failure or error
@@ -302,12 +302,12 @@ class ChannelSender:
             log.warning(
                 "%s: %s pauses until %s: %s",
                 self._name,
-                _part(outcome.pause.lane),
+                _describe_lane(outcome.pause.lane),
                 outcome.pause.until.isoformat(timespec="seconds"),
                 outcome.error,
             )
             self._paused[outcome.pause.lane] = outcome.pause.until
-        await self._settled([outcome])
+        await self._settle([outcome])
         self._answers.probe = None
         if outcome.slower is not None:
             self._pacer.recall(outcome.lane)
@@ -326,27 +326,27 @@ class ChannelSender:
                 await self._channel.send(prepared.rendered, envelope)
             except Permanent as failure:
                 if failure.moved_to is None or moved_to is not None:
-                    return self._answers.refused(prepared, failure, envelope.address, moved_to)
+                    return self._answers.build_refused(prepared, failure, envelope.address, moved_to)
                 moved_to = failure.moved_to
                 envelope = replace(envelope, address=moved_to)
                 continue
             except Transient as failure:
-                return self._answers.later(prepared, failure, envelope.address, moved_to)
+                return self._answers.build_later(prepared, failure, envelope.address, moved_to)
             except asyncio.CancelledError:
                 # only `_wind_up` cancels, and what has been handed over may arrive
                 stopped = Transient("the program was stopped before the answer came", ambiguous=True)
-                return self._answers.later(prepared, stopped, envelope.address, moved_to)
+                return self._answers.build_later(prepared, stopped, envelope.address, moved_to)
             except Exception as error:
                 # its text may hold the address
                 what = type(error).__name__
                 log.error("%s: delivery %d failed with an unforeseen %s", self._name, envelope.delivery, what)
                 unforeseen = Transient(f"unforeseen {what}", ambiguous=True, unexplained=True)
-                return self._answers.later(prepared, unforeseen, envelope.address, moved_to)
-            return self._answers.accepted(prepared, began, moved_to)
+                return self._answers.build_later(prepared, unforeseen, envelope.address, moved_to)
+            return self._answers.build_sent(prepared, began, moved_to)
 
     # --- settling, and the end
 
-    async def _settled(self, outcomes: Sequence[Outcome]) -> None:
+    async def _settle(self, outcomes: Sequence[Outcome]) -> None:
         if not outcomes:
             return
         await self._groups.commit(outcomes)
@@ -389,7 +389,7 @@ class ChannelSender:
             await self._changed.wait()
 
 
-def _left(standing: DeliveryStatus | None) -> str | None:
+def _find_drop_reason(standing: DeliveryStatus | None) -> str | None:
     """Why the person of a delivery must not get it any more; None if they may."""
     if standing is None or standing.state == queue.DROPPED or standing.subscriber == "ended":
         return "the subscriber has left"
@@ -400,5 +400,5 @@ def _left(standing: DeliveryStatus | None) -> str | None:
     return None
 
 
-def _part(lane: str) -> str:
+def _describe_lane(lane: str) -> str:
     return "the channel" if lane == EVERYTHING else "a part of it"

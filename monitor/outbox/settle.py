@@ -42,11 +42,11 @@ def settle(
     accepted = [delivery for outcome in by_kind[OutcomeKind.SENT] for delivery in outcome.deliveries]
     if accepted:
         refusals.note_acceptance(conn, channel, now)
-        queue.sent(conn, [delivery.id for delivery in accepted], now)
+        queue.settle_sent(conn, [delivery.id for delivery in accepted], now)
         recovered = {delivery.subscriber for delivery in accepted if delivery.strikes}
         if recovered:
             queue.clear_strikes(conn, recovered)
-    queue.try_again(
+    queue.schedule_retries(
         conn,
         owner,
         [
@@ -56,7 +56,7 @@ def settle(
             for id in outcome.ids
         ],
     )
-    queue.failed(
+    queue.settle_failed(
         conn,
         owner,
         [
@@ -126,7 +126,7 @@ def _address(conn: Connection, keys: KeyFile, channel: str, outcome: Outcome, no
         _moved(conn, keys, channel, subscriber, outcome.moved_to, now)
     gone = outcome.gone
     if outcome.strike:
-        gone = struck_out(*queue.strike(conn, subscriber, now), now)
+        gone = struck_out(*queue.add_strike(conn, subscriber, now), now)
     if not gone:
         return
     if origin == "config":

@@ -124,7 +124,7 @@ def _believe(conn: Connection, channel: str, confirmed: Sequence[Refusal], now: 
         theirs = [each for each in confirmed if each.subscriber == subscriber]
         gone = next((each for each in theirs if each.verdict == refusals.GONE), None)
         struck = next((each for each in theirs if each.verdict == refusals.STRIKE), None)
-        if gone is None and struck is not None and struck_out(*queue.strike(conn, subscriber, now), now):
+        if gone is None and struck is not None and struck_out(*queue.add_strike(conn, subscriber, now), now):
             gone = struck
         if gone is None:
             continue

@@ -174,7 +174,7 @@ def _counted(
         if error.strike:
             if not people.count_return(conn, digest, now):
                 return BounceVerdict.PASSED
-            gone = struck_out(*queue.strike(conn, one.id, now), now)
+            gone = struck_out(*queue.add_strike(conn, one.id, now), now)
         if gone:
             hashed = people.address_hash(conn, one.id)
             if hashed is not None:

@@ -109,7 +109,7 @@ def _kept(folder: Path) -> Iterator[Path]:
 def _wanted(engine: Engine, keys: KeyFile, tombstones: Tombstones, secrets: Iterable[str]) -> _Wanted:
     with db.reading(engine) as conn:
         living = people.living(conn)
-        kept = retention.hashes(conn)  # of somebody who came back, for instance
+        kept = retention.load_hashes(conn)  # of somebody who came back, for instance
     addresses = {keys.open(each.channel, each.sealed).casefold().encode() for each in living if each.sealed}
     codes = {
         tokens.make(key, purpose, each.id, each.nonce).encode()

@@ -48,8 +48,8 @@ def purge(engine: Engine, now: datetime) -> Purged:
     unconfirmed = ended = 0
     while True:
         with db.transaction(engine) as conn:
-            late = retention.unconfirmed(conn, now, now - CONFIRM_WITHIN)
-            gone = retention.long_gone(conn, now - ENDED_KEPT)
+            late = retention.load_unconfirmed(conn, now, now - CONFIRM_WITHIN)
+            gone = retention.load_long_gone(conn, now - ENDED_KEPT)
             retention.forget(conn, (*late, *gone))
         unconfirmed, ended = unconfirmed + len(late), ended + len(gone)
         if not late and not gone:

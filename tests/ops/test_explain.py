@@ -32,7 +32,7 @@ Publish = Callable[..., int]
 def send_out(engine: Engine, changeset: int, now: datetime) -> int:
     """Fan a changeset out as placed; returns the id of its change."""
     with db.transaction(engine) as conn:
-        assert fanout.take(conn, changeset, now)
+        assert fanout.mark_fanned_out(conn, changeset, now)
         fanout.insert_deliveries(conn, changeset, "ring", now)
         change = conn.scalar(sa.select(ChangeRow.c.id).where(ChangeRow.c.changeset_id == changeset))
         assert change is not None

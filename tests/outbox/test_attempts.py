@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from monitor.core.retry import WAITS
 from monitor.errors import Permanent, StoreError, Transient
 from monitor.storage import people, schema
-from monitor.storage.deliveries import queue
+from monitor.storage.deliveries import dead_letters
 from monitor.storage.engine import reading
 from tests.outbox.world import GARY, HAMMOND, Recorder, World, one_due
 
@@ -51,7 +51,7 @@ def test_a_message_is_given_up_after_three_days_and_kept_as_a_dead_letter(world:
     assert drained.failed == 1
     assert timedelta(days=2, hours=20) < world.now - start <= timedelta(days=3, seconds=1)
     with reading(world.engine) as conn:
-        (letter,) = queue.dead_letters(conn)
+        (letter,) = dead_letters.load_dead_letters(conn)
     assert (letter.error, letter.channel, letter.source) == ("451 later", "email", "ring")
 
 

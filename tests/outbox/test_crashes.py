@@ -34,7 +34,7 @@ from monitor.keys import KeyFile
 from monitor.outbox import leases
 from monitor.storage import engine as db
 from monitor.storage import schema
-from monitor.storage.deliveries import queue
+from monitor.storage.deliveries import dead_letters
 from monitor.storage.engine import transaction
 from tests.outbox.crashes import run_until_killed
 from tests.outbox.world import HAMMOND, Recorder, World
@@ -153,7 +153,7 @@ class Lives(RuleBasedStateMachine):
             self._drain(None)
             if hours % 24 == 0:
                 with transaction(self.world.engine) as conn:
-                    queue.requeue(conn, self.world.now)
+                    dead_letters.requeue(conn, self.world.now)
             if set(self.world.states()) <= {"sent"}:
                 break
         self._check()

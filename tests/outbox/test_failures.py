@@ -11,7 +11,7 @@ from monitor import subscribers
 from monitor.domain import Envelope
 from monitor.errors import Permanent, Transient
 from monitor.storage import people, schema
-from monitor.storage.deliveries import endings, queue
+from monitor.storage.deliveries import dead_letters, endings
 from monitor.storage.engine import reading, transaction
 from tests.conftest import own
 from tests.outbox.world import GARY, HAMMOND, STATE_POLICE, Recorder, World, one_due
@@ -25,8 +25,8 @@ def test_a_dead_letter_can_be_queued_again_with_all_its_attempts(world: World) -
     channel.will("@indiana", Permanent("554 no"))
     assert world.send(channel).failed == 1
     with transaction(world.engine) as conn:
-        assert queue.requeue(conn, world.now, [1, 99]) == (1,)
-        assert queue.requeue(conn, world.now) == ()
+        assert dead_letters.requeue(conn, world.now, [1, 99]) == (1,)
+        assert dead_letters.requeue(conn, world.now) == ()
     assert world.rows()[0].attempts == 0
     assert world.send(channel).sent == 1
 
@@ -38,7 +38,7 @@ def test_nothing_is_queued_again_for_somebody_who_has_left(world: World) -> None
     assert world.send(channel).failed == 1
     with transaction(world.engine) as conn:
         endings.end(conn, person, world.now)
-        assert queue.requeue(conn, world.now) == ()
+        assert dead_letters.requeue(conn, world.now) == ()
 
 
 def test_an_ambiguous_failure_is_marked_before_it_is_tried_again(world: World) -> None:
@@ -241,7 +241,7 @@ def test_what_a_configured_chat_refuses_for_three_days_is_a_dead_letter(
     channel.answers.clear()
     world.later(days=1)
     with transaction(world.engine) as conn:
-        assert queue.requeue(conn, world.now) == (1, 2), "once the bot is back, nothing is lost"
+        assert dead_letters.requeue(conn, world.now) == (1, 2), "once the bot is back, nothing is lost"
     world.send(channel)
     assert world.states() == ["sent", "sent"]
 

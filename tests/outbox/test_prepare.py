@@ -23,13 +23,13 @@ class Counting:
         self.world = world
         self.rendered: list[Message] = []
         self.read: list[int] = []
-        real = fanout.published
+        real = fanout.load_published
 
         def published(conn: Connection, changeset: int) -> Sequence[Published]:
             self.read.append(changeset)
             return list(real(conn, changeset))
 
-        monkeypatch.setattr(fanout, "published", published)
+        monkeypatch.setattr(fanout, "load_published", published)
         world.person("a@a.example", "US", "IN", "IL")
         for listing in (HAMMOND, GARY, CHICAGO):
             world.publish(listing)

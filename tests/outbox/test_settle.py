@@ -9,7 +9,7 @@ import pytest
 
 from monitor.core.retry import WAITS
 from monitor.errors import Transient
-from monitor.outbox.outcomes import OutcomeKind, refused_now
+from monitor.outbox.outcomes import OutcomeKind, build_retry
 from monitor.storage.deliveries.queue import ALERT, Claimed
 
 CLAIMED = Claimed(
@@ -40,12 +40,12 @@ def test_a_summary_may_have_arrived_if_one_of_its_deliveries_may(
     group = [replace(CLAIMED, id=id, ambiguous=each) for id, each in enumerate(ambiguous)]
     lost = Transient(ambiguous=True)
     now = CLAIMED.created_at
-    assert refused_now("telegram", group, lost, now, chance=lambda: 0.5).kind is outcome
+    assert build_retry("telegram", group, lost, now, chance=lambda: 0.5).kind is outcome
 
 
 def test_a_summary_is_tried_as_often_and_as_long_as_its_newest_delivery() -> None:
     now = CLAIMED.created_at + timedelta(days=8)
     old = replace(CLAIMED, attempts=len(WAITS))
     new = replace(CLAIMED, id=2, created_at=now, attempts=1)
-    outcome = refused_now("telegram", [old, new], Transient("429"), now, chance=lambda: 1.0)
+    outcome = build_retry("telegram", [old, new], Transient("429"), now, chance=lambda: 1.0)
     assert (outcome.kind, outcome.at) == (OutcomeKind.AGAIN, now + WAITS[1])

@@ -127,7 +127,7 @@ def test_what_came_back_for_our_own_faults_can_be_sent_again(
     one = member(engine, keys, now)
     changeset = publish("One", now)
     with db.transaction(engine) as conn:
-        fanout.take(conn, changeset, now)
+        fanout.mark_fanned_out(conn, changeset, now)
         fanout.insert_deliveries(conn, changeset, "ring", now)
         conn.execute(sa.update(DeliveryRow).values(state="sent", settled_at=now))
     mail = report(back(keys, one), "5.7.515", diagnosis="smtp; 550 5.7.515 Access denied")

@@ -39,7 +39,7 @@ def out(engine: Engine, publish: Publish, name: str, at: datetime, *places: str,
     """Publish a change and fan it out at that moment."""
     changeset = publish(name, at, *places, **more)
     with db.transaction(engine) as conn:
-        fanout.take(conn, changeset, at)
+        fanout.mark_fanned_out(conn, changeset, at)
         fanout.insert_deliveries(conn, changeset, str(more.get("source", "ring")), at)
     return changeset
 

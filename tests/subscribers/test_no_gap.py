@@ -201,14 +201,14 @@ def test_a_digest_that_is_written_while_a_fan_out_is_not_committed(
     switch(engine, keys, "daily", now - DAY)
     changeset = publish(engine, now)
     written, go_on = threading.Event(), threading.Event()
-    original = fanout.place
+    original = fanout.write_places
 
     def place_and_wait(conn: Connection, *rest: object) -> None:
         original(conn, *rest)  # type: ignore[arg-type]
         written.set()
         assert go_on.wait(PATIENCE)
 
-    monkeypatch.setattr(fanout, "place", place_and_wait)
+    monkeypatch.setattr(fanout, "write_places", place_and_wait)
     with ThreadPoolExecutor(2) as pool:
         out = pool.submit(fan_out, engine, locate=locate, now=now)
         assert written.wait(PATIENCE)

@@ -139,7 +139,7 @@ def seen(engine: Engine, *, good: datetime, fetch: datetime) -> None:
 
 def told_blind(engine: Engine) -> datetime | None:
     with db.reading(engine) as conn:
-        return notices.sights(conn)["ring"].told_blind_at
+        return notices.load_visibility(conn)["ring"].told_blind_at
 
 
 def test_a_list_is_called_blind_seven_days_after_its_last_good_check_and_not_a_second_earlier(

@@ -30,7 +30,7 @@ Publish = Callable[..., int]
 def out(town: Town, publish: Publish, name: str) -> None:
     changeset = publish(name, town.now)
     with db.transaction(town.engine) as conn:
-        fanout.take(conn, changeset, town.now)
+        fanout.mark_fanned_out(conn, changeset, town.now)
         fanout.insert_deliveries(conn, changeset, "ring", town.now)
 
 

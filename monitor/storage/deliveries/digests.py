@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from monitor.storage.columns import UtcDateTime
-from monitor.storage.deliveries.fanout import Match, heard
+from monitor.storage.deliveries.fanout import Match, load_matches_of
 from monitor.storage.deliveries.tables import DeliveryRow, DigestChangesetRow
 from monitor.storage.engine import insert_for
 from monitor.storage.lists import tables
@@ -34,7 +34,7 @@ class Due:
     was_paused: bool
 
 
-def due(conn: Connection, now: datetime, limit: int) -> tuple[Due, ...]:
+def load_due(conn: Connection, now: datetime, limit: int) -> tuple[Due, ...]:
     """Read those whose digest is due, locked for this transaction on PostgreSQL."""
     rows: Any = conn.execute(
         sa.select(
@@ -54,17 +54,17 @@ def due(conn: Connection, now: datetime, limit: int) -> tuple[Due, ...]:
     return tuple(Due(*row) for row in rows)
 
 
-def any_due(conn: Connection, now: datetime) -> bool:
-    """Whether a digest is due."""
+def has_due(conn: Connection, now: datetime) -> bool:
+    """Read whether a digest is due."""
     found = sa.exists().where(
         SubscriberRow.c.digest_at <= now, SubscriberRow.c.state.in_(["active", "paused"])
     )
     return bool(conn.scalar(sa.select(found)))
 
 
-def collected(conn: Connection, subscribers: Collection[int]) -> dict[int, tuple[int, ...]]:
-    """For each subscriber, the changesets that were fanned out since their last digest, concern a place that
-    they followed then, and that neither an alert nor a digest has told.
+def load_collected(conn: Connection, subscribers: Collection[int]) -> dict[int, tuple[int, ...]]:
+    """Read, for each subscriber, the changesets that were fanned out since their last digest, concern a place
+    that they followed then, and that neither an alert nor a digest has told.
     """
     base = (
         sa.select(SubscriptionRow.c.subscriber_id, ChangesetRow.c.id)
@@ -186,7 +186,7 @@ def insert_digests(conn: Connection, told: Mapping[int, NewDigest], now: datetim
     return frozenset(subscriber for _, subscriber in written)
 
 
-def scheduled(conn: Connection, plans: Sequence[tuple[int, datetime | None, datetime | None]]) -> None:
+def write_schedules(conn: Connection, plans: Sequence[tuple[int, datetime | None, datetime | None]]) -> None:
     """Write when each subscriber's next digest is due and from when on it collects; this ends a pause."""
     conn.execute(
         sa.update(SubscriberRow)
@@ -201,8 +201,8 @@ def scheduled(conn: Connection, plans: Sequence[tuple[int, datetime | None, date
     )
 
 
-def told_by(conn: Connection, deliveries: Collection[int]) -> dict[int, tuple[int, ...]]:
-    """The changesets of digests, by delivery."""
+def load_changesets(conn: Connection, deliveries: Collection[int]) -> dict[int, tuple[int, ...]]:
+    """Read the changesets of digests, by delivery."""
     rows = conn.execute(
         sa.select(DigestChangesetRow.c.delivery_id, DigestChangesetRow.c.changeset_id)
         .where(DigestChangesetRow.c.delivery_id.in_(deliveries))
@@ -214,20 +214,22 @@ def told_by(conn: Connection, deliveries: Collection[int]) -> dict[int, tuple[in
     return {delivery: tuple(changesets) for delivery, changesets in found.items()}
 
 
-def sources_of(conn: Connection, changesets: Collection[int]) -> dict[int, str]:
-    """The source of each changeset."""
+def load_sources(conn: Connection, changesets: Collection[int]) -> dict[int, str]:
+    """Read the source of each changeset."""
     rows: Any = conn.execute(
         sa.select(ChangesetRow.c.id, ChangesetRow.c.source).where(ChangesetRow.c.id.in_(changesets))
     )
     return dict(rows.all())
 
 
-def matches(conn: Connection, deliveries: Collection[int]) -> dict[int, list[Match]]:
-    """For each digest, which changes its subscriber gets and why: their own subscriptions, as of now."""
-    return heard(conn, DigestChangesetRow, DigestChangesetRow.c.delivery_id, deliveries)
+def load_matches(conn: Connection, deliveries: Collection[int]) -> dict[int, list[Match]]:
+    """Read, for each digest, which changes its subscriber gets and why: their own subscriptions, as of
+    now.
+    """
+    return load_matches_of(conn, DigestChangesetRow, DigestChangesetRow.c.delivery_id, deliveries)
 
 
-def abouts(conn: Connection, deliveries: Collection[int]) -> dict[int, tuple[str, str | None]]:
+def load_abouts(conn: Connection, deliveries: Collection[int]) -> dict[int, tuple[str, str | None]]:
     """Read what each delivery is about: (about, source)."""
     rows = conn.execute(
         sa.select(DeliveryRow.c.id, DeliveryRow.c.about, DeliveryRow.c.about_source).where(

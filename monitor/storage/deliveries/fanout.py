@@ -75,7 +75,7 @@ class Match:
 
 
 def read_pending(conn: Connection) -> tuple[PendingFanOut, ...]:
-    """Changesets that were not fanned out yet, oldest first."""
+    """Read the changesets that were not fanned out yet, oldest first."""
     rows: Any = conn.execute(
         sa.select(ChangesetRow.c.id, ChangesetRow.c.source)
         .where(ChangesetRow.c.fanned_out_at.is_(None))
@@ -84,8 +84,8 @@ def read_pending(conn: Connection) -> tuple[PendingFanOut, ...]:
     return tuple(PendingFanOut(*row) for row in rows)
 
 
-def changes(conn: Connection, changeset: int) -> tuple[Unplaced, ...]:
-    """The changes of a changeset, in the order in which they were written."""
+def load_changes(conn: Connection, changeset: int) -> tuple[Unplaced, ...]:
+    """Read the changes of a changeset, in the order in which they were written."""
     rows = conn.execute(
         sa.select(tables.ChangeRow.c.id, *CHANGE)
         .where(tables.ChangeRow.c.changeset_id == changeset)
@@ -98,7 +98,7 @@ def changes(conn: Connection, changeset: int) -> tuple[Unplaced, ...]:
     )
 
 
-def take(conn: Connection, changeset: int, now: datetime) -> bool:
+def mark_fanned_out(conn: Connection, changeset: int, now: datetime) -> bool:
     """Mark a changeset as fanned out; False if somebody else has done it."""
     taken = conn.execute(
         sa.update(ChangesetRow)
@@ -108,7 +108,7 @@ def take(conn: Connection, changeset: int, now: datetime) -> bool:
     return taken.rowcount == 1
 
 
-def place(conn: Connection, placed: Iterable[Placed]) -> None:
+def write_places(conn: Connection, placed: Iterable[Placed]) -> None:
     """Write the places of changes, replacing earlier ones."""
     placed = tuple(placed)
     for each in placed:
@@ -189,8 +189,8 @@ def insert_deliveries(conn: Connection, changeset: int, source: str, now: dateti
     return written
 
 
-def published(conn: Connection, changeset: int) -> tuple[Published, ...]:
-    """The changes of a changeset, in the order in which they were written."""
+def load_published(conn: Connection, changeset: int) -> tuple[Published, ...]:
+    """Read the changes of a changeset, in the order in which they were written."""
     rows = sa.inspect(tables.ChangeRow).local_table
     return tuple(
         Published(
@@ -206,17 +206,17 @@ def published(conn: Connection, changeset: int) -> tuple[Published, ...]:
     )
 
 
-def matches(conn: Connection, ids: Collection[int]) -> dict[int, list[Match]]:
-    """For each alert, which changes its subscriber gets and why: their own subscriptions of that source, as
-    of now.
+def load_matches(conn: Connection, ids: Collection[int]) -> dict[int, list[Match]]:
+    """Read, for each alert, which changes its subscriber gets and why: their own subscriptions of that
+    source, as of now.
     """
-    return heard(conn, DeliveryRow, DeliveryRow.c.id, ids)
+    return load_matches_of(conn, DeliveryRow, DeliveryRow.c.id, ids)
 
 
-def heard(
+def load_matches_of(
     conn: Connection, told: type[DeliveryRow] | type[DigestChangesetRow], delivery: Any, ids: Collection[int]
 ) -> dict[int, list[Match]]:
-    """The same for any table with a changeset and a subscriber; ``delivery`` is its column with the
+    """Read the same for any table with a changeset and a subscriber; ``delivery`` is its column with the
     delivery's id.
     """
     base = (

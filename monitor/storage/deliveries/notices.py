@@ -44,8 +44,8 @@ class Checks:
     gaps: tuple[tuple[datetime, datetime], ...]
 
 
-def sights(conn: Connection) -> dict[str, SourceVisibility]:
-    """How well each source that was ever polled could be seen, also one that is not watched any more."""
+def load_visibility(conn: Connection) -> dict[str, SourceVisibility]:
+    """Read how well each source that was ever polled could be seen, also one that is not watched any more."""
     rows: Any = conn.execute(
         sa.select(
             SourceRow.c.name,
@@ -115,7 +115,7 @@ def insert_receipts(
     )
 
 
-def checks(conn: Connection, source: str, since: datetime, until: datetime) -> Checks:
+def load_checks(conn: Connection, source: str, since: datetime, until: datetime) -> Checks:
     """Read the checks of a source in that time, or since its first. Time without polls counts like time in
     which all failed.
     """

@@ -76,22 +76,6 @@ class Retry:
 
 
 @dataclass(frozen=True, slots=True)
-class DeadLetter:
-    """A delivery that was given up, with the sealed address (None: erased since)."""
-
-    id: int
-    kind: str
-    channel: str
-    source: str | None
-    sealed: bytes | None
-    created_at: datetime
-    failed_at: datetime | None
-    attempts: int
-    error: str
-    ambiguous: bool
-
-
-@dataclass(frozen=True, slots=True)
 class Heap:
     """What lies due in the outbox for one channel and source: how many messages, and from when to when they
     are.
@@ -104,8 +88,8 @@ class Heap:
     newest: datetime
 
 
-def any_due(conn: Connection, channel: str, now: datetime, until: datetime) -> bool:
-    """Read whether there are undecided sign-ups."""
+def has_due(conn: Connection, channel: str, now: datetime, until: datetime) -> bool:
+    """Read whether a delivery of this channel can be claimed."""
     return bool(conn.scalar(sa.select(sa.exists(_claimable(channel, now, until)))))
 
 
@@ -169,8 +153,8 @@ def claim_older(
     return _lease(conn, chosen, owner, lease_until)
 
 
-def claimed(conn: Connection, ids: Collection[int]) -> tuple[Claimed, ...]:
-    """The deliveries with these ids, by age."""
+def load_claimed(conn: Connection, ids: Collection[int]) -> tuple[Claimed, ...]:
+    """Read the deliveries with these ids, by age."""
     rows: Any = conn.execute(
         sa.select(
             DeliveryRow.c.id,
@@ -211,20 +195,20 @@ def postpone(conn: Connection, owner: str, ids: Collection[int], due_at: datetim
     conn.execute(_in_hand(owner).where(DeliveryRow.c.id.in_(ids)).values(due_at=due_at, **_FREE))
 
 
-def standing(conn: Connection, ids: Collection[int]) -> dict[int, DeliveryStatus]:
-    """How claimed deliveries stand now."""
+def load_statuses(conn: Connection, ids: Collection[int]) -> dict[int, DeliveryStatus]:
+    """Read how claimed deliveries stand now."""
     rows: Any = conn.execute(_STANDING, {"ids": list(ids)})
     return {delivery: DeliveryStatus(*rest) for delivery, *rest in rows}
 
 
-def sent(conn: Connection, ids: Collection[int], now: datetime) -> None:
+def settle_sent(conn: Connection, ids: Collection[int], now: datetime) -> None:
     """Settle accepted deliveries, no matter which sender holds the lease, also if their subscriber has
     left.
     """
     conn.execute(_SENT, {"ids": list(ids), "now": now})
 
 
-def try_again(conn: Connection, owner: str, again: Iterable[Retry]) -> None:
+def schedule_retries(conn: Connection, owner: str, again: Iterable[Retry]) -> None:
     """Settle deliveries that were not accepted now; one that may have arrived stays known for that."""
     for each in again:
         conn.execute(
@@ -240,7 +224,7 @@ def try_again(conn: Connection, owner: str, again: Iterable[Retry]) -> None:
         )
 
 
-def failed(conn: Connection, owner: str, again: Iterable[Retry], now: datetime) -> None:
+def settle_failed(conn: Connection, owner: str, again: Iterable[Retry], now: datetime) -> None:
     """Give deliveries up: they become dead letters."""
     for each in again:
         conn.execute(
@@ -266,7 +250,7 @@ def drop(conn: Connection, ids: Collection[int], reason: str, now: datetime) -> 
     )
 
 
-def strike(conn: Connection, subscriber: int, now: datetime) -> tuple[int, datetime]:
+def add_strike(conn: Connection, subscriber: int, now: datetime) -> tuple[int, datetime]:
     """Count a refusal against an address; returns how many there are and when the first was."""
     row = conn.execute(
         sa.update(SubscriberRow)
@@ -289,13 +273,13 @@ def clear_strikes(conn: Connection, subscribers: Collection[int]) -> None:
     )
 
 
-def due(conn: Connection) -> int:
-    """How many messages are owed, now or later, on whatever channel."""
+def count_due(conn: Connection) -> int:
+    """Count the messages that are owed, now or later, on whatever channel."""
     return conn.scalar(sa.select(sa.func.count()).select_from(DeliveryRow).where(IS_DUE)) or 0
 
 
-def heaps(conn: Connection) -> tuple[Heap, ...]:
-    """What lies due, by channel and source."""
+def load_heaps(conn: Connection) -> tuple[Heap, ...]:
+    """Read what lies due, by channel and source."""
     rows = conn.execute(
         sa.select(
             SubscriberRow.c.channel,
@@ -314,64 +298,39 @@ def heaps(conn: Connection) -> tuple[Heap, ...]:
     return tuple(Heap(*row) for row in rows)
 
 
-def _select_letters(*more: Any) -> sa.Select[Any]:
-    """Select what a `DeadLetter` holds, and ``more`` columns behind it."""
-    return (
-        sa.select(
-            DeliveryRow.c.id,
-            DeliveryRow.c.kind,
-            SubscriberRow.c.channel,
-            ChangesetRow.c.source,
-            SubscriberRow.c.address,
-            DeliveryRow.c.created_at,
-            DeliveryRow.c.settled_at,
-            DeliveryRow.c.attempts,
-            sa.func.coalesce(DeliveryRow.c.last_error, ""),
-            DeliveryRow.c.ambiguous,
-            *more,
+def insert_message(
+    conn: Connection,
+    kind: str,
+    subscriber: int,
+    now: datetime,
+    *,
+    period: str,
+    about: str = "",
+    due_at: datetime | None = None,
+) -> int | None:
+    """Owe a subscriber one message of a kind; None, and nothing written, if it is owed or was sent already
+    for this period.
+    """
+    delivery: int | None = conn.scalar(
+        insert_for(conn, DeliveryRow)
+        .values(
+            kind=kind,
+            period=period,
+            about=about,
+            subscriber_id=subscriber,
+            state="due",
+            created_at=now,
+            due_at=due_at or now,
+            attempts=0,
+            ambiguous=False,
         )
-        .join(SubscriberRow, SubscriberRow.c.id == DeliveryRow.c.subscriber_id)
-        .outerjoin(ChangesetRow, ChangesetRow.c.id == DeliveryRow.c.changeset_id)
+        .on_conflict_do_nothing(
+            index_elements=["subscriber_id", "kind", "period"],
+            index_where=DeliveryRow.c.period.is_not(None),
+        )
+        .returning(DeliveryRow.c.id)
     )
-
-
-def dead_letters(conn: Connection) -> tuple[DeadLetter, ...]:
-    """Deliveries that were given up, the newest last."""
-    rows: Any = conn.execute(
-        _select_letters().where(IS_FAILED).order_by(DeliveryRow.c.settled_at, DeliveryRow.c.id)
-    )
-    return tuple(DeadLetter(*row) for row in rows)
-
-
-def load_troubled(conn: Connection, limit: int) -> tuple[tuple[DeadLetter, str, datetime], ...]:
-    """Read deliveries that were tried without success: given up, or due again; with state and due time.
-
-    The newest are last.
-    """
-    rows: Any = conn.execute(
-        _select_letters(DeliveryRow.c.state, DeliveryRow.c.due_at)
-        .where(sa.or_(IS_FAILED, sa.and_(IS_DUE, DeliveryRow.c.attempts > 0)))
-        .order_by(DeliveryRow.c.id.desc())
-        .limit(limit)
-    )
-    return tuple((DeadLetter(*row[:10]), row[10], row[11]) for row in reversed(rows.all()))
-
-
-def requeue(conn: Connection, now: datetime, ids: Collection[int] | None = None) -> tuple[int, ...]:
-    """Make dead letters due again, with all their attempts before them; None means all. Returns which.
-
-    Nothing is queued for somebody who has left: there is no address to send it to.
-    """
-    living = sa.exists().where(
-        SubscriberRow.c.id == DeliveryRow.c.subscriber_id, SubscriberRow.c.address.is_not(None)
-    )
-    statement = sa.update(DeliveryRow).where(IS_FAILED, living)
-    if ids is not None:
-        statement = statement.where(DeliveryRow.c.id.in_(ids))
-    queued: Any = conn.scalars(
-        statement.values(state=DUE, due_at=now, attempts=0, settled_at=None).returning(DeliveryRow.c.id)
-    )
-    return tuple(sorted(queued))
+    return delivery
 
 
 def _claimable(channel: str, now: datetime, until: datetime) -> sa.Select[Any]:
@@ -436,38 +395,3 @@ _SENT = (
         **_FREE,
     )
 )
-
-
-def insert_message(
-    conn: Connection,
-    kind: str,
-    subscriber: int,
-    now: datetime,
-    *,
-    period: str,
-    about: str = "",
-    due_at: datetime | None = None,
-) -> int | None:
-    """Owe a subscriber one message of a kind; None, and nothing written, if it is owed or was sent already
-    for this period.
-    """
-    delivery: int | None = conn.scalar(
-        insert_for(conn, DeliveryRow)
-        .values(
-            kind=kind,
-            period=period,
-            about=about,
-            subscriber_id=subscriber,
-            state="due",
-            created_at=now,
-            due_at=due_at or now,
-            attempts=0,
-            ambiguous=False,
-        )
-        .on_conflict_do_nothing(
-            index_elements=["subscriber_id", "kind", "period"],
-            index_where=DeliveryRow.c.period.is_not(None),
-        )
-        .returning(DeliveryRow.c.id)
-    )
-    return delivery

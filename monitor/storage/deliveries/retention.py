@@ -23,8 +23,8 @@ from monitor.storage.people.tables import (
 )
 
 
-def unconfirmed(conn: Connection, now: datetime, created_before: datetime) -> tuple[int, ...]:
-    """Those who never said yes and whose last link has expired."""
+def load_unconfirmed(conn: Connection, now: datetime, created_before: datetime) -> tuple[int, ...]:
+    """Read those who never said yes and whose last link has expired."""
     return _ids(
         conn,
         SubscriberRow.c.state == PENDING,
@@ -35,8 +35,8 @@ def unconfirmed(conn: Connection, now: datetime, created_before: datetime) -> tu
     )
 
 
-def long_gone(conn: Connection, ended_before: datetime) -> tuple[int, ...]:
-    """Those who ended before then."""
+def load_long_gone(conn: Connection, ended_before: datetime) -> tuple[int, ...]:
+    """Read those who ended before then."""
     return _ids(conn, SubscriberRow.c.state == ENDED, SubscriberRow.c.ended_at <= ended_before)
 
 
@@ -86,9 +86,9 @@ def forget_returns(conn: Connection, before: datetime) -> int:
     return conn.execute(sa.delete(ReturnedMailRow).where(ReturnedMailRow.c.at <= before)).rowcount
 
 
-def hashes(conn: Connection) -> set[str]:
-    """Every keyed hash of an address that is kept for a reason: of those who are here, suppressions, and
-    addresses that were asked.
+def load_hashes(conn: Connection) -> set[str]:
+    """Read every keyed hash of an address that is kept for a reason: of those who are here, suppressions,
+    and addresses that were asked.
     """
     return {
         hashed

@@ -1,0 +1,92 @@
+"""Deliveries that were given up, or that were tried without success."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from monitor.storage.deliveries.queue import DUE, IS_DUE, IS_FAILED
+from monitor.storage.deliveries.tables import DeliveryRow
+from monitor.storage.lists.tables import ChangesetRow
+from monitor.storage.people.tables import SubscriberRow
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """A delivery that was given up, with the sealed address (None: erased since)."""
+
+    id: int
+    kind: str
+    channel: str
+    source: str | None
+    sealed: bytes | None
+    created_at: datetime
+    failed_at: datetime | None
+    attempts: int
+    error: str
+    ambiguous: bool
+
+
+def _select_letters(*more: Any) -> sa.Select[Any]:
+    """Select what a `DeadLetter` holds, and ``more`` columns behind it."""
+    return (
+        sa.select(
+            DeliveryRow.c.id,
+            DeliveryRow.c.kind,
+            SubscriberRow.c.channel,
+            ChangesetRow.c.source,
+            SubscriberRow.c.address,
+            DeliveryRow.c.created_at,
+            DeliveryRow.c.settled_at,
+            DeliveryRow.c.attempts,
+            sa.func.coalesce(DeliveryRow.c.last_error, ""),
+            DeliveryRow.c.ambiguous,
+            *more,
+        )
+        .join(SubscriberRow, SubscriberRow.c.id == DeliveryRow.c.subscriber_id)
+        .outerjoin(ChangesetRow, ChangesetRow.c.id == DeliveryRow.c.changeset_id)
+    )
+
+
+def load_dead_letters(conn: Connection) -> tuple[DeadLetter, ...]:
+    """Read the deliveries that were given up, the newest last."""
+    rows: Any = conn.execute(
+        _select_letters().where(IS_FAILED).order_by(DeliveryRow.c.settled_at, DeliveryRow.c.id)
+    )
+    return tuple(DeadLetter(*row) for row in rows)
+
+
+def load_troubled(conn: Connection, limit: int) -> tuple[tuple[DeadLetter, str, datetime], ...]:
+    """Read deliveries that were tried without success: given up, or due again; with state and due time.
+
+    The newest are last.
+    """
+    rows: Any = conn.execute(
+        _select_letters(DeliveryRow.c.state, DeliveryRow.c.due_at)
+        .where(sa.or_(IS_FAILED, sa.and_(IS_DUE, DeliveryRow.c.attempts > 0)))
+        .order_by(DeliveryRow.c.id.desc())
+        .limit(limit)
+    )
+    return tuple((DeadLetter(*row[:10]), row[10], row[11]) for row in reversed(rows.all()))
+
+
+def requeue(conn: Connection, now: datetime, ids: Collection[int] | None = None) -> tuple[int, ...]:
+    """Make dead letters due again, with all their attempts before them; None means all. Returns which.
+
+    Nothing is queued for somebody who has left: there is no address to send it to.
+    """
+    living = sa.exists().where(
+        SubscriberRow.c.id == DeliveryRow.c.subscriber_id, SubscriberRow.c.address.is_not(None)
+    )
+    statement = sa.update(DeliveryRow).where(IS_FAILED, living)
+    if ids is not None:
+        statement = statement.where(DeliveryRow.c.id.in_(ids))
+    queued: Any = conn.scalars(
+        statement.values(state=DUE, due_at=now, attempts=0, settled_at=None).returning(DeliveryRow.c.id)
+    )
+    return tuple(sorted(queued))
