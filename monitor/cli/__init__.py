@@ -48,7 +48,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "deliver": ("sending", "Send what is due and exit."),
     "resume": ("sending", "Start sending from a copied or restored database."),
     "failed": ("outbox", "List failed messages; queue them again."),
-    "outbox": ("outbox", "List messages in trouble; undo a wave of refusals."),
+    "outbox": ("outbox", "List, show, retry and drop messages; undo a wave of refusals."),
     "explain": ("explanations", "Explain why somebody was told a change, or was not."),
     "subscribers": ("people", "Add, list, remove, export and erase subscribers."),
     "telegram": ("telegram", "Test the configured Telegram channels."),

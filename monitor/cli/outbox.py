@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
-from datetime import datetime
 from typing import TYPE_CHECKING
 
 import click
 
 from monitor.cli import Session, emit, subcommand, table
 from monitor.cli.group import ListByDefault
+from monitor.cli.output import iso, when
 
 if TYPE_CHECKING:
     from monitor.keys import KeyFile
+    from monitor.ops.outbox_view import DeliveryView
     from monitor.storage.deliveries.dead_letters import DeadLetter
+    from monitor.storage.deliveries.operator_rows import DeliveryDetails
     from monitor.storage.deliveries.refusals import Wave
+
+_MOST_CHANGES = 10  # named in a line
 
 
 @click.group(cls=ListByDefault, short_help="List failed messages; queue them again.")
@@ -52,7 +56,7 @@ def failed_list(session: Session, as_json: bool) -> None:
                     letter.channel,
                     _masked(letter, keys),
                     letter.source,
-                    _when(letter.created_at),
+                    when(letter.created_at, "UTC"),
                     letter.attempts,
                     letter.error,
                 )
@@ -80,16 +84,14 @@ def failed_retry(session: Session, ids: tuple[int, ...], everything: bool) -> No
     engine = session.database()
     with transaction(engine) as conn:
         queued = dead_letters.requeue(conn, app.now(), None if everything else ids)
-    for id in sorted(set(ids) - set(queued)):
-        click.echo(f"{id}: not a failed message, or its subscriber has left", err=True)
     click.echo(f"{len(queued)} queued again")
-    if set(ids) - set(queued):
-        raise click.exceptions.Exit(1)
+    _report_missing(ids, set(queued), "not a failed message, or its subscriber has left")
 
 
-@click.group(cls=ListByDefault, short_help="List messages in trouble; undo a wave of refusals.")
+@click.group(cls=ListByDefault, short_help="List, show, retry and drop messages; undo a wave of refusals.")
 def outbox() -> None:
-    """List messages that were tried without success, and undo a wave of refusals.
+    """List messages that were tried without success; show, retry and drop single ones; undo a wave of
+    refusals.
 
     Without a command it lists them.
     """
@@ -119,7 +121,7 @@ def outbox_list(session: Session, limit: int, as_json: bool) -> None:
                 (
                     letter.id,
                     state,
-                    _when(due_at) if state == queue.DUE else None,
+                    when(due_at, "UTC") if state == queue.DUE else None,
                     letter.channel,
                     _masked(letter, keys),
                     letter.attempts,
@@ -171,6 +173,151 @@ def outbox_restore(session: Session, answers: tuple[str, ...], as_json: bool) ->
         raise click.exceptions.Exit(1)
 
 
+@subcommand(outbox, name="show", short_help="Show messages: what they tell, what they wait for.")
+@click.argument("ids", metavar="ID...", nargs=-1, type=int, required=True)
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
+def outbox_show(session: Session, ids: tuple[int, ...], as_json: bool) -> None:
+    """Show messages by ID, in whatever state: what each tells, how often it was tried, what was answered, and
+    what it waits for. Exit 1 for an ID that there is no message of.
+
+    JSON keys: id, kind, about, source, changes (ids), state (due, sent, failed, dropped), channel, address
+    (masked), subscriber, created_at, due_at, attempts, error, ambiguous (an attempt may have arrived),
+    settled_at, waits (sentences).
+    """
+    from monitor.app import configured_channels
+    from monitor.ops.outbox_view import view_deliveries
+
+    components = session.components
+    found = view_deliveries(
+        components.engine,
+        components.keys,
+        ids,
+        configured=configured_channels(session.settings),
+        fenced=components.fenced(),
+        now=components.clock(),
+    )
+    for view in found:
+        if as_json:
+            emit(_view_json(view))
+        else:
+            click.echo(_view_text(view))
+    _report_missing(ids, {view.details.id for view in found}, "there is no such message")
+
+
+@subcommand(outbox, name="retry", short_help="Try messages again now.")
+@click.argument("ids", metavar="[ID]...", nargs=-1, type=int)
+@click.option("--all", "everything", is_flag=True, help="All that were tried without success.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object: due (IDs).")
+def outbox_retry(session: Session, ids: tuple[int, ...], everything: bool, as_json: bool) -> None:
+    """Make messages due now, by ID or all that were tried without success: failed ones, with all their
+    attempts again, and those that wait for their next attempt.
+
+    A pause of their channel still holds them up. Exit 1 for an ID that is neither, or whose subscriber has
+    left.
+    """
+    from monitor import app
+    from monitor.storage.deliveries import operator_rows
+    from monitor.storage.engine import transaction
+
+    if bool(ids) == everything:
+        raise click.UsageError("give the IDs of messages, or --all")
+    with transaction(session.database()) as conn:
+        due = operator_rows.retry(conn, app.now(), None if everything else ids)
+    if as_json:
+        emit({"due": list(due)})
+    else:
+        click.echo(f"{len(due)} due now; `monitor outbox show ID` says what one waits for")
+    _report_missing(ids, set(due), "not due and not failed, being sent now, or its subscriber has left")
+
+
+@subcommand(outbox, name="drop", short_help="Drop messages: they are never sent.")
+@click.argument("ids", metavar="ID...", nargs=-1, type=int, required=True)
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object: dropped (IDs).")
+def outbox_drop(session: Session, ids: tuple[int, ...], yes: bool, as_json: bool) -> None:
+    """Drop messages that are due or have failed, by ID, after showing them: they are never sent, and their
+    people do not hear what is in them.
+
+    Exit 1 when you decline, and for an ID that is neither due nor failed.
+    """
+    from monitor import app
+    from monitor.storage.deliveries import operator_rows, queue
+    from monitor.storage.engine import reading, transaction
+
+    engine, keys = session.database(), session.components.keys
+    with reading(engine) as conn:
+        details = operator_rows.load_details(conn, ids)
+    chosen = [each for each in details if each.state in {queue.DUE, queue.FAILED}]
+    if chosen and not yes:
+        for each in chosen:
+            whom = _masked(each, keys) or "a subscriber who has left"
+            of = f" of {each.source}" if each.source else ""
+            click.echo(f"{each.id}: {each.kind}{of} to {whom} by {each.channel}, {each.state}", err=True)
+        click.confirm("Drop them? They are never sent.", default=False, abort=True, err=True)
+    with transaction(engine) as conn:
+        dropped = operator_rows.drop_by_operator(conn, [each.id for each in chosen], app.now())
+    if as_json:
+        emit({"dropped": list(dropped)})
+    else:
+        click.echo(f"{len(dropped)} dropped")
+    _report_missing(ids, set(dropped), "neither due nor failed")
+
+
+def _report_missing(ids: Iterable[int], found: set[int], why: str) -> None:
+    """Name the given IDs that nothing was done with, and exit with 1 if there are any."""
+    missing = sorted(set(ids) - found)
+    for id in missing:
+        click.echo(f"{id}: {why}", err=True)
+    if missing:
+        raise click.exceptions.Exit(1)
+
+
+def _view_json(view: DeliveryView) -> dict[str, object]:
+    one = view.details
+    return {
+        "id": one.id,
+        "kind": one.kind,
+        "about": one.about or None,
+        "source": one.source,
+        "changes": list(view.changes),
+        "state": one.state,
+        "channel": one.channel,
+        "address": view.address,
+        "subscriber": one.subscriber,
+        "created_at": iso(one.created_at),
+        "due_at": iso(one.due_at),
+        "attempts": one.attempts,
+        "error": one.last_error,
+        "ambiguous": one.ambiguous,
+        "settled_at": iso(one.settled_at),
+        "waits": list(view.waits),
+    }
+
+
+def _view_text(view: DeliveryView) -> str:
+    one = view.details
+    about = " ".join(filter(None, (one.kind, one.about, f"of {one.source}" if one.source else None)))
+    lines = [
+        f"{one.id}: {about}, {one.state}",
+        f"  to: {view.address or 'a subscriber who has left'} by {one.channel} (subscriber {one.subscriber})",
+        f"  queued: {when(one.created_at, 'UTC')}; attempts: {one.attempts}",
+    ]
+    if view.changes:
+        more = f" and {len(view.changes) - _MOST_CHANGES} more" if len(view.changes) > _MOST_CHANGES else ""
+        named = ", ".join(map(str, view.changes[:_MOST_CHANGES]))
+        lines.append(f"  tells what concerns them of: change {named}{more}")
+    if one.last_error:
+        lines.append(f"  {'why' if one.state == 'dropped' else 'last answer'}: {one.last_error}")
+    if one.ambiguous:
+        lines.append("  an attempt may have arrived")
+    if one.settled_at:
+        lines.append(f"  {one.state}: {when(one.settled_at, 'UTC')}")
+    lines += [f"  {sentence}" for sentence in view.waits]
+    if one.state == "due" and not view.waits:
+        lines.append("  Nothing holds it up: `monitor run` or `monitor deliver` sends it.")
+    return "\n".join(lines)
+
+
 def _show_waves(waves: Sequence[Wave], as_json: bool) -> None:
     if as_json:
         for wave in waves:
@@ -184,8 +331,8 @@ def _show_waves(waves: Sequence[Wave], as_json: bool) -> None:
                     wave.answer,
                     wave.people,
                     wave.lanes,
-                    _when(wave.since),
-                    _when(wave.until),
+                    when(wave.since, "UTC"),
+                    when(wave.until, "UTC"),
                     wave.error,
                 )
                 for wave in waves
@@ -210,7 +357,7 @@ def _dead_letter_json(letter: DeadLetter, keys: KeyFile) -> dict[str, object]:
     }
 
 
-def _masked(letter: DeadLetter, keys: KeyFile) -> str | None:
+def _masked(letter: DeadLetter | DeliveryDetails, keys: KeyFile) -> str | None:
     """The masked address; None once it was erased."""
     from monitor.errors import KeyFileError
     from monitor.subscribers import mask
@@ -221,7 +368,3 @@ def _masked(letter: DeadLetter, keys: KeyFile) -> str | None:
         return mask(letter.channel, keys.open(letter.channel, letter.sealed))
     except KeyFileError:
         return "(cannot be read)"
-
-
-def _when(at: datetime) -> str:
-    return at.strftime("%Y-%m-%d %H:%M UTC")

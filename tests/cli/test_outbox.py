@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from email import message_from_bytes
 from pathlib import Path
 
@@ -282,3 +282,111 @@ def test_a_wave_of_refusals_is_listed_and_undone(installed: Installation) -> Non
     assert "nothing counts against 1 people, 1 messages are due again" in undone.stdout
     assert world.states() == ["due"]
     assert "accepted" in installed.monitor("outbox").stdout
+
+
+def test_a_message_is_shown_with_what_it_tells_and_waits_for(installed: Installation) -> None:
+    installed.monitor("subscribers", "add", "email", "anna@example.org", "IN", "--source", "ring")
+    installed.publish()
+    (line,) = installed.monitor("outbox", "show", "1", "--json").stdout.splitlines()
+    shown = json.loads(line)
+    assert list(shown) == [
+        "id", "kind", "about", "source", "changes", "state", "channel", "address", "subscriber", "created_at",
+        "due_at", "attempts", "error", "ambiguous", "settled_at", "waits",
+    ]  # fmt: skip
+    assert (shown["id"], shown["kind"], shown["source"], shown["state"]) == (1, "alert", "ring", "due")
+    assert (shown["changes"], shown["address"], shown["waits"]) == ([1], "a…@e….org", [])
+    assert "Nothing holds it up" in installed.monitor("outbox", "show", "1").output
+    installed.unconfigured()
+    later = installed.world.now + timedelta(hours=4)
+    installed.world.write(
+        sa.update(schema.DeliveryRow).values(attempts=2, last_error="451 later", due_at=later)
+    )
+    installed.world.write(
+        sa.insert(schema.LaneRow).values(
+            channel="email", name="example.org", until=later, reason="451 4.7.1 slow down"
+        )
+    )
+    text = installed.monitor("outbox", "show", "1").output
+    assert "The channel email is not configured." in text
+    assert "Its part of the channel is paused until" in text
+    assert "451 4.7.1 slow down" in text
+    assert f"Its next attempt is on {later:%Y-%m-%d %H:%M} UTC." in text
+    assert "last answer: 451 later" in text
+    assert "anna" not in text
+
+
+def test_a_message_that_is_not_there_is_named(installed: Installation) -> None:
+    result = installed.monitor("outbox", "show", "1", "77")
+    assert result.exit_code == 1
+    assert "77: there is no such message" in result.stderr
+    assert installed.monitor("outbox", "show").exit_code == 2
+
+
+def test_messages_that_wait_and_that_failed_are_tried_again_now(installed: Installation) -> None:
+    for name in ("anna", "bert", "carl"):
+        installed.monitor("subscribers", "add", "email", f"{name}@example.org", "IN", "--source", "ring")
+    installed.publish()
+    later = installed.world.now + timedelta(hours=4)
+    rows = schema.DeliveryRow
+    installed.world.write(
+        sa.update(rows).where(rows.c.id == 1).values(attempts=2, last_error="451 later", due_at=later)
+    )
+    installed.world.write(
+        sa.update(rows)
+        .where(rows.c.id == 2)
+        .values(state="failed", attempts=9, last_error="550 no", settled_at=installed.world.now)
+    )
+    installed.world.write(sa.update(rows).where(rows.c.id == 3).values(state="sent"))
+    assert installed.monitor("outbox", "retry").exit_code == 2
+    assert installed.monitor("outbox", "retry", "1", "--all").exit_code == 2
+    refused = installed.monitor("outbox", "retry", "3")
+    assert refused.exit_code == 1
+    assert "3: not due and not failed" in refused.stderr
+    assert deliver(installed) == {"sent": 0, "retried": 0, "failed": 0, "due": 1}
+    result = installed.monitor("outbox", "retry", "--all", "--json")
+    assert json.loads(result.stdout) == {"due": [1, 2]}
+    assert deliver(installed) == {"sent": 2, "retried": 0, "failed": 0, "due": 0}
+
+
+def test_what_a_sender_has_in_hand_keeps_its_time(installed: Installation) -> None:
+    installed.monitor("subscribers", "add", "email", "anna@example.org", "IN", "--source", "ring")
+    installed.publish()
+    leased = datetime.now(UTC) + timedelta(minutes=5)
+    installed.world.write(
+        sa.update(schema.DeliveryRow).values(attempts=1, lease_until=leased, owner="another/1")
+    )
+    assert installed.monitor("outbox", "retry", "1").exit_code == 1
+    assert "A sender has it in hand until" in installed.monitor("outbox", "show", "1").output
+
+
+def test_a_message_is_dropped_after_a_yes_and_explained(installed: Installation) -> None:
+    for name in ("anna", "bert"):
+        installed.monitor("subscribers", "add", "email", f"{name}@example.org", "IN", "--source", "ring")
+    installed.publish()
+    asked = installed.monitor("outbox", "drop", "1", stdin="n\n")
+    assert asked.exit_code == 1
+    assert "1: alert of ring to a…@e….org by email, due" in asked.stderr
+    assert installed.world.states() == ["due", "due"]
+    assert "1 dropped" in installed.monitor("outbox", "drop", "1", stdin="y\n").output
+    assert installed.world.states() == ["dropped", "due"]
+    again = installed.monitor("outbox", "drop", "1", "2", "--yes", "--json")
+    assert again.exit_code == 1
+    assert json.loads(again.stdout) == {"dropped": [2]}
+    assert "1: neither due nor failed" in again.stderr
+    assert deliver(installed) == {"sent": 0, "retried": 0, "failed": 0, "due": 0}
+    assert installed.letters() == []
+    assert "dropped" in installed.monitor("outbox", "show", "1").output
+    explained = json.loads(installed.monitor("explain", "anna@example.org", "1", "--json").stdout)
+    assert explained["verdict"] == "not told"
+    assert any("the operator dropped it" in step for step in explained["steps"])
+
+
+def test_the_message_of_somebody_who_left_is_not_tried_again(installed: Installation) -> None:
+    installed.monitor("subscribers", "add", "email", "anna@example.org", "IN", "--source", "ring")
+    installed.publish()
+    installed.world.write(
+        sa.update(schema.DeliveryRow).values(state="failed", settled_at=installed.world.now)
+    )
+    installed.monitor("subscribers", "remove", "anna@example.org")
+    assert installed.monitor("outbox", "retry", "1").exit_code == 1
+    assert "to: a subscriber who has left by email" in installed.monitor("outbox", "show", "1").output
