@@ -230,6 +230,7 @@ def message_sender(settings: Settings) -> Sender:
     return Sender(
         site_name=site.name,
         contact=site.contact,
+        postal_address=site.postal_address,
         timezone=site.timezone,
         managed=site.public_url is not None,
     )

@@ -127,6 +127,12 @@ class ChannelKind(ABC, Generic[S]):
         """
         return self.comparable(address)
 
+    def shared_domain(self, address: str) -> str | None:
+        """Return the domain whose addresses are limited together, because one person may own them all; None:
+        they are not.
+        """
+        return None
+
     def mask(self, address: str) -> str:
         """Shorten an address for logs and lists. Default: its first and its last two characters."""
         return mask_middle(address, 1)

@@ -105,6 +105,7 @@ class SiteSection(Section):
     public_url: WebAddress | None = None
     name: str = Field(default="Map Monitor", min_length=1, max_length=100)
     contact: str = ""
+    postal_address: str = Field(default="", max_length=200)
     timezone: str = "UTC"
     listen: str = "127.0.0.1:8000"
     trusted_proxies: tuple[Network, ...] = LOOPBACK

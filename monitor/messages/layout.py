@@ -119,7 +119,10 @@ def render_signature(sender: Sender, language: str) -> str:
         text = gettext(
             "Sent by %(site)s, which compares public lists and is not part of any agency or publisher."
         )
-    return text % {"site": clean(sender.site_name), "contact": clean(sender.contact)}
+    said = text % {"site": clean(sender.site_name), "contact": clean(sender.contact)}
+    if not sender.postal_address:
+        return said
+    return f"{said} " + gettext("Postal address: %(address)s") % {"address": clean(sender.postal_address)}
 
 
 def render_mail(mail: Mail, sender: Sender) -> Rendered:

@@ -18,6 +18,7 @@ class Sender:
 
     site_name: str
     contact: str = ""
+    postal_address: str = ""
     timezone: str = "UTC"
     managed: bool = False
 

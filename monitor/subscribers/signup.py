@@ -15,7 +15,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
-from ipaddress import IPv6Address, ip_address, ip_network
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
 from sqlalchemy.engine import Connection, Engine
 
@@ -41,8 +41,15 @@ ONE_CONFIRMATION_IN = timedelta(hours=24)
 MOST_CONFIRMATIONS = 3
 """The most confirmations that an address gets until its owner confirms one."""
 MOST_IN_A_MAILBOX = 10
-"""The most confirmations a day to one mailbox, under all spellings: a+1@b.example and a+2@b.example are one.
+"""The most confirmations a day to one mailbox, under all spellings: a+1@b.example and a-2@c.b.example are
+one.
 """
+MOST_IN_A_DOMAIN = 30
+"""The most confirmations a day to all addresses of a domain that is no large provider's: its owner may get
+them all.
+"""
+PARTS_OF_THE_SITE = 10
+"""One /48 of IPv6, which holds 256 households (/56), gets one of so many parts of the site's limit."""
 ASK_AGAIN_AFTER = timedelta(days=30)
 """When an address that refused mail may sign up again."""
 REMINDED_ANEW_AFTER = timedelta(days=30)
@@ -56,7 +63,9 @@ _ALL = 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class SignupLimits:
-    """The most sign-ups an hour from one network (/24, or /56 of IPv6) and for the whole site."""
+    """The most sign-ups an hour from one network (/24, or /56 of IPv6) and for the whole site, of which one
+    /48 of IPv6 gets a tenth.
+    """
 
     network: int = 20
     site: int = 500
@@ -127,6 +136,12 @@ def request(
         from_network = signups.count(conn, keys.lookup("network", network), now)
         if from_network > limits.network:
             return _refused(SignupAnswer.NETWORK_BUSY, from_network == limits.network + 1)
+        wide = wide_network_of(client)
+        if wide is not None:
+            most = max(1, limits.site // PARTS_OF_THE_SITE)
+            from_wide = signups.count(conn, keys.lookup("network", wide), now)
+            if from_wide > most:
+                return _refused(SignupAnswer.NETWORK_BUSY, from_wide == most + 1)
         in_all = signups.count(conn, SITE, now)
         if in_all > limits.site:
             return _refused(SignupAnswer.SITE_BUSY, in_all == limits.site + 1)
@@ -242,13 +257,26 @@ def network_of(client: str | None) -> str:
     """The network that an IP address counts under: its /24, or the /56 of one IPv6 household. All requests
     without an address count as one.
     """
+    address = _read_client(client)
+    if address is None:
+        return "unknown"
+    return str(ip_network((address, 24 if address.version == 4 else 56), strict=False))
+
+
+def wide_network_of(client: str | None) -> str | None:
+    """The /48 of an IPv6 address, which one customer may have; None for any other client."""
+    address = _read_client(client)
+    return None if address is None or address.version == 4 else str(ip_network((address, 48), strict=False))
+
+
+def _read_client(client: str | None) -> IPv4Address | IPv6Address | None:
     try:
         address = ip_address((client or "").partition("%")[0])
     except ValueError:
-        return "unknown"
+        return None
     if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
-        address = address.ipv4_mapped
-    return str(ip_network((address, 24 if address.version == 4 else 56), strict=False))
+        return address.ipv4_mapped
+    return address
 
 
 def _form(channel: str, wish: Wish, state_of_zip: Callable[[str], str | None]) -> str:
@@ -359,17 +387,30 @@ def _ask(conn: Connection, keys: KeyFile, hashed: str, one: Subscriber, now: dat
     asked = signups.read_confirmation_count(conn, channel, hashed)
     if not _may_ask(asked, now) or one.sealed is None:
         return
-    mailbox = keys.lookup("mailbox", kind_of(channel).mailbox(keys.open(channel, one.sealed)))
-    written = signups.count(conn, mailbox, now, by_day=True)
-    if written > MOST_IN_A_MAILBOX:
-        if written == MOST_IN_A_MAILBOX + 1:
-            log.warning("sign-ups: somebody fills a mailbox under many spellings; it gets no more today")
+    if not _has_room(conn, keys, channel, keys.open(channel, one.sealed), now):
         return
     count = (asked.count if asked else 0) + 1
     signups.count_confirmation(conn, channel, hashed, count, now)
     people.change(conn, one.id, confirm_until=now + CONFIRM_WITHIN)
     queue.insert_message(conn, "confirm", one.id, now, period=f"{now:%Y-%m-%dT%H:%M:%S}")
     log.info("subscriber %d (%s) is asked to confirm", one.id, channel)
+
+
+def _has_room(conn: Connection, keys: KeyFile, channel: str, address: str, now: datetime) -> bool:
+    """Count one more confirmation to the mailbox and the domain of an address; whether both take it today."""
+    kind = kind_of(channel)
+    written = signups.count(conn, keys.lookup("mailbox", kind.mailbox(address)), now, by_day=True)
+    if written > MOST_IN_A_MAILBOX:
+        if written == MOST_IN_A_MAILBOX + 1:
+            log.warning("sign-ups: somebody fills a mailbox under many spellings; it gets no more today")
+        return False
+    domain = kind.shared_domain(address)
+    if domain is None:
+        return True
+    written = signups.count(conn, keys.lookup("mail domain", domain), now, by_day=True)
+    if written == MOST_IN_A_DOMAIN + 1:
+        log.warning("sign-ups: a domain got all the confirmations that one gets in a day; no more today")
+    return written <= MOST_IN_A_DOMAIN
 
 
 def _remind(conn: Connection, channel: str, hashed: str, one: Subscriber, now: datetime) -> None:

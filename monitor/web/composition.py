@@ -68,6 +68,7 @@ def create_site(components: Components) -> Site:
         public_url=own.public_url or local_url(settings),
         name=own.name,
         contact=own.contact,
+        postal_address=own.postal_address,
         timezone=own.timezone,
         next_step={"en": own.next_step, "es": own.next_step_es},
         backups_kept=own.backups_kept,

@@ -62,6 +62,7 @@ class Site:
     public_url: str
     name: str = "Map Monitor"
     contact: str = ""
+    postal_address: str = ""
     timezone: str = "UTC"
     next_step: Mapping[str, str] = field(default_factory=dict)
     backups_kept: timedelta | None = None

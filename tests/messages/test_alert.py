@@ -42,7 +42,7 @@ MEANING = Meaning(
 )
 
 
-SENDER = ("site_name", "contact", "timezone", "managed")
+SENDER = ("site_name", "contact", "postal_address", "timezone", "managed")
 
 
 def listing(name: str = "Hammond Police Department", state: str | None = "IN", **fields: Any) -> Listing:
@@ -617,3 +617,13 @@ def test_only_a_value_that_changed_is_explained() -> None:
 def test_characters_that_show_nothing_are_no_name() -> None:
     assert clean("Gary\u3164\u2800 Po\u034flice\uffa0") == "Gary Police"
     assert clean("\u3164\u2800") == ""
+
+
+def test_the_postal_address_stands_in_the_footer() -> None:
+    message = written(told(added()), postal_address="PO Box 1,\nSpringfield, IL 62701")
+    assert "Postal address: PO Box 1, Springfield, IL 62701" in " ".join(message.text.split())
+    assert "Postal address: PO Box 1, Springfield, IL 62701" in message.html
+    assert "PO Box" not in "".join(message.blocks)
+    spanish = written(told(added()), postal_address="PO Box 1", language="es")
+    assert "Dirección postal: PO Box 1" in " ".join(spanish.text.split())
+    assert "Postal address" not in text(told(added()))

@@ -4,6 +4,7 @@ subscribed.
 
 from __future__ import annotations
 
+import random
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from typing import Any
@@ -24,7 +25,7 @@ from monitor.storage import people
 from monitor.storage.deliveries.tables import DeliveryRow
 from monitor.storage.people.tables import ConfirmationRow, RateWindowRow, SignupRow, SubscriberRow
 from monitor.subscribers import LinkState, SignupAnswer, SignupLimits
-from monitor.subscribers.signup import MOST_IN_A_MAILBOX, network_of, schedule
+from monitor.subscribers.signup import MOST_IN_A_DOMAIN, MOST_IN_A_MAILBOX, network_of, schedule
 from tests.subscribers.conftest import ANN, ask, count, deliveries, member, token, who, wish
 
 DAY = timedelta(days=1)
@@ -331,6 +332,77 @@ def test_one_mailbox_is_not_bombed_under_many_spellings(
     assert len(deliveries(sqlite_engine, "confirm")) == MOST_IN_A_MAILBOX + 1
     ask(sqlite_engine, keys, now + DAY, "ann+x@gmail.com")
     assert len(deliveries(sqlite_engine, "confirm")) == MOST_IN_A_MAILBOX + 2
+
+
+@pytest.mark.parametrize(
+    "variants",
+    [
+        ("ann+1@small.example", "ann+2@small.example"),
+        ("ann-1@small.example", "ann-two@small.example"),
+        ("a.nn@small.example", "an.n@small.example"),
+        ("ann@a.small.example", "ann@b.small.example"),
+        ("ann@a.small.co.uk", "ann@b.small.co.uk"),
+        ("ANN+x@Small.example", "a.n-n@small.example.", "ann@x.y.small.example"),
+    ],
+)
+def test_variants_of_a_mailbox_share_its_limit(variants: tuple[str, ...]) -> None:
+    assert len({EmailKind().mailbox(variant) for variant in variants}) <= 2
+    assert EmailKind().mailbox(variants[0]).startswith("ann@small.")
+    assert EmailKind().mailbox(variants[0]) == EmailKind().mailbox(variants[-1])
+
+
+@pytest.mark.parametrize(
+    ("address", "domain"),
+    [
+        ("anybody@small.example", "small.example"),
+        ("anybody@mail.small.example", "small.example"),
+        ("anybody@small.co.uk", "small.co.uk"),
+        ("anybody@ci.springfield.il.us", "springfield.il.us"),
+        ("anybody@gmail.com", None),
+        ("anybody@students.big.edu", None),
+        ("anybody@yahoo.com.mx", None),
+    ],
+)
+def test_a_domain_that_is_no_large_provider_is_limited_as_one(address: str, domain: str | None) -> None:
+    assert EmailKind().shared_domain(address) == domain
+
+
+def test_one_domain_is_not_bombed_by_its_catch_all(
+    sqlite_engine: Engine, keys: KeyFile, now: datetime, caplog: pytest.LogCaptureFixture
+) -> None:
+    engine, limits = sqlite_engine, SignupLimits(network=1_000, site=1_000)
+
+    def post(domain: str, moment: datetime) -> None:
+        for number in range(MOST_IN_A_DOMAIN + 5):
+            made_up = wish(f"{random.Random(number).getrandbits(64):x}@{domain}")
+            subscribers.request(
+                engine, keys, made_up, channel="email", client="192.0.2.7", now=moment, limits=limits
+            )
+        subscribers.admit(engine, keys, moment)
+
+    post("small.example", now)
+    assert len(deliveries(engine, "confirm")) == MOST_IN_A_DOMAIN
+    assert len([record for record in caplog.records if record.levelname == "WARNING"]) == 1
+    assert "small.example" not in caplog.text
+    post("gmail.com", now)
+    assert len(deliveries(engine, "confirm")) == 2 * MOST_IN_A_DOMAIN + 5
+    post("small.example", now + DAY)
+    assert len(deliveries(engine, "confirm")) == 2 * MOST_IN_A_DOMAIN + 5 + MOST_IN_A_DOMAIN
+
+
+def test_one_ipv6_48_gets_a_tenth_of_the_site(engine: Engine, keys: KeyFile, now: datetime) -> None:
+    limits = SignupLimits(network=20, site=200)
+
+    def post(number: int, client: str) -> SignupAnswer:
+        return subscribers.request(
+            engine, keys, wish(f"p{number}@gmail.com"), channel="email", client=client, now=now, limits=limits
+        )
+
+    hostile = [post(n, f"2001:db8:1:{n << 8:x}::1") for n in range(256)]
+    assert hostile.count(SignupAnswer.TAKEN) == 20
+    assert hostile.count(SignupAnswer.NETWORK_BUSY) == 236
+    assert post(999, "2001:db8:2:100::1") is SignupAnswer.TAKEN
+    assert post(998, "192.0.2.7") is SignupAnswer.TAKEN
 
 
 @given(st.text(), st.text())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import re
+from dataclasses import replace
 from datetime import timedelta
 
 import httpx
@@ -39,6 +40,16 @@ def test_home_says_how_fresh_each_list_is(web: Running) -> None:
     said = page(web, "/")
     assert "The camera list 6 agencies listed" in said
     assert "Last good check: Mar 1, 2026, 8:00 pm CST (7 minutes ago)." in said
+
+
+def test_the_postal_address_stands_in_the_footer_of_every_page(web: Running) -> None:
+    assert "Postal address" not in page(web, "/")
+    parts = replace(site(web.engine, web.clock), postal_address="PO Box 1, Springfield, IL 62701")
+    with served(create_app(parts)) as address:
+        other = replace(web, address=address)
+        for path in ("/", "/zip/46320", "/privacy"):
+            assert "Postal address: PO Box 1, Springfield, IL 62701" in page(other, path)
+        assert "Dirección postal: PO Box 1" in page(other, "/?lang=es", **{"Accept-Language": "es"})
 
 
 def test_a_blind_list_is_said_to_be_blind_everywhere(web: Running) -> None:

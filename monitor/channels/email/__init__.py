@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import idna
 
 from monitor.channels import Channel, ChannelKind, mask_middle
+from monitor.channels.email.providers import find_owner_domain, is_large, strip_variants
 from monitor.channels.email.replies import domain_of
 from monitor.channels.email.section import EmailSection
 from monitor.domain import Envelope, Rendered
@@ -66,12 +67,15 @@ class EmailKind(ChannelKind[EmailSection]):
         return f"{local.casefold()}@{name.rstrip('.')}"
 
     def mailbox(self, address: str) -> str:
-        """The address without a tag, and at Gmail without dots."""
-        local, _, name = address.rpartition("@")
-        local = local.partition("+")[0]
-        if name.lower() in {"gmail.com", "googlemail.com"}:
-            local, name = local.replace(".", ""), "gmail.com"
-        return self.comparable(f"{local}@{name}")
+        """The address without a tag, dots and subdomain: what variants of one mailbox share."""
+        local, _, name = self.comparable(address).rpartition("@")
+        owner = find_owner_domain(name)
+        return f"{strip_variants(local)}@{'gmail.com' if owner == 'googlemail.com' else owner}"
+
+    def shared_domain(self, address: str) -> str | None:
+        """The registered domain, unless it is a large provider's: all its mail may reach one person."""
+        name = self.comparable(address).rpartition("@")[2]
+        return None if is_large(name) else find_owner_domain(name)
 
     def mask(self, address: str) -> str:
         """``a…@e….org``"""
