@@ -103,7 +103,7 @@ class Chats:
             moment = eligibility.next_moment(conn, now)
             if not self._lift(conn, chat):
                 return FollowResult(FollowVerdict.CLOSED)
-            known = self._find(conn, chat, name)
+            known = self._find(conn, chat, name, for_change=True)
             before = self._watching(conn, known)
             if before.fixed:
                 return FollowResult(FollowVerdict.FIXED, before)
@@ -125,7 +125,7 @@ class Chats:
     def unwatch(self, chat: int, name: str | None, places: Collection[str]) -> FollowResult:
         """Remove places; removing the last one erases the chat."""
         with db.transaction(self._engine) as conn:
-            known = self._find(conn, chat, name)
+            known = self._find(conn, chat, name, for_change=True)
             before = self._watching(conn, known)
             if known is None or before.fixed:
                 return FollowResult(FollowVerdict.FIXED if before.fixed else FollowVerdict.NOTHING, before)
@@ -140,7 +140,7 @@ class Chats:
     def set_source(self, chat: int, name: str | None, source: str, *, on: bool) -> FollowResult:
         """Add or remove one list for every place that the chat watches."""
         with db.transaction(self._engine) as conn:
-            known = self._find(conn, chat, name)
+            known = self._find(conn, chat, name, for_change=True)
             before = self._watching(conn, known)
             if known is None or before.fixed:
                 return FollowResult(FollowVerdict.FIXED if before.fixed else FollowVerdict.NOTHING, before)
@@ -159,7 +159,7 @@ class Chats:
     def set_language(self, chat: int, name: str | None, language: str) -> FollowResult:
         """Set the language of messages."""
         with db.transaction(self._engine) as conn:
-            known = self._find(conn, chat, name)
+            known = self._find(conn, chat, name, for_change=True)
             before = self._watching(conn, known)
             if known is None or before.fixed:
                 return FollowResult(FollowVerdict.FIXED if before.fixed else FollowVerdict.NOTHING, before)
@@ -199,7 +199,8 @@ class Chats:
     def migrate(self, chat: int, to: int) -> None:
         """Give a group its new id; two subscribers under both ids are merged."""
         with db.transaction(self._engine) as conn:
-            known, other = self._find(conn, chat, None), self._find(conn, to, None)
+            known = self._find(conn, chat, None, for_change=True)
+            other = self._find(conn, to, None, for_change=True)
             if known is None:
                 return
             if known.origin == CONFIG:
@@ -230,10 +231,12 @@ class Chats:
     def _hash(self, chat: int) -> str:
         return lookup(self._keys, CHANNEL, str(chat))
 
-    def _find(self, conn: Connection, chat: int, name: str | None) -> Subscriber | None:
-        found = people.find(conn, CHANNEL, self._hash(chat))
+    def _find(
+        self, conn: Connection, chat: int, name: str | None, *, for_change: bool = False
+    ) -> Subscriber | None:
+        found = people.find(conn, CHANNEL, self._hash(chat), for_change=for_change)
         if found is None and name is not None:
-            found = people.find(conn, CHANNEL, lookup(self._keys, CHANNEL, name))
+            found = people.find(conn, CHANNEL, lookup(self._keys, CHANNEL, name), for_change=for_change)
         return found
 
     def _watching(self, conn: Connection, one: Subscriber | None) -> Watching:
@@ -257,20 +260,15 @@ class Chats:
         return reason is None
 
     def _admit(self, conn: Connection, chat: int, language: str, now: datetime) -> int:
-        address, hashed = str(chat), self._hash(chat)
-        created = people.add(
+        one, _ = people.add_or_find(
             conn,
             channel=CHANNEL,
-            sealed=self._keys.seal(CHANNEL, address),
-            address_hash=hashed,
+            sealed=self._keys.seal(CHANNEL, str(chat)),
+            address_hash=self._hash(chat),
             state=people.ACTIVE,
             origin=ORIGIN,
             nonce=secrets.token_hex(16),
             now=now,
             language=language,
         )
-        if created is not None:
-            return created
-        known = people.find(conn, CHANNEL, hashed)
-        assert known is not None  # the insert conflicted with it
-        return known.id
+        return one.id

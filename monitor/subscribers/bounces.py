@@ -117,7 +117,7 @@ def returned(
         return BounceVerdict.FOREIGN
     for purpose, token in said.claims:
         with db.transaction(engine) as conn:
-            one = owner(conn, keys, purpose, token, now)
+            one = owner(conn, keys, purpose, token, now, for_change=True)
             if one is None:
                 continue
             if not said.complaint:
@@ -222,7 +222,7 @@ def _stopped(
     tombstones: Tombstones | None,
 ) -> BounceVerdict:
     with db.transaction(engine) as conn:
-        one = owner(conn, keys, purpose, token, now)
+        one = owner(conn, keys, purpose, token, now, for_change=True)
         if one is None:
             return BounceVerdict.FOREIGN
         if depart(conn, keys, one, now, tombstones):

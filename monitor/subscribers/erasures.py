@@ -94,9 +94,10 @@ def reapply_erasures(engine: Engine, keys: KeyFile, tombstones: Tombstones, now:
         return at is not None and came_at <= at
 
     with db.transaction(engine) as conn:
-        ended = sum(endings.end(conn, subscriber, now) for subscriber in restored) + withdraw(
-            conn, keys, theirs
-        )
+        ended = withdraw(conn, keys, theirs)
+        restored = people.created_before(conn, hashes)  # also of a form that was just decided
+        people.lock(conn, restored)
+        ended += sum(endings.end(conn, subscriber, now) for subscriber in restored)
     if not ended:
         return 0
     log.warning(

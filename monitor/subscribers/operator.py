@@ -113,9 +113,9 @@ def remove(
     """
     with db.transaction(engine) as conn:
         if subscriber is not None:
-            found = people.get(conn, subscriber)
+            found = people.get(conn, subscriber, for_change=True)
         elif channel is not None and address is not None:
-            found = people.find(conn, channel, lookup(keys, channel, address))
+            found = people.find(conn, channel, lookup(keys, channel, address), for_change=True)
         else:
             raise UsageError("give a subscriber's number, or a channel and an address")
         ended = found is not None and depart(conn, keys, found, now, tombstones)
@@ -198,22 +198,17 @@ def _admit(
     language: str,
 ) -> tuple[int, bool]:
     """The active subscriber with this address, and whether it is new. Two requests at once create one."""
-    hashed = lookup(keys, channel, address)
-    created = people.add(
+    one, new = people.add_or_find(
         conn,
         channel=channel,
         sealed=keys.seal(channel, address),
-        address_hash=hashed,
+        address_hash=lookup(keys, channel, address),
         state=ACTIVE,
         origin=origin,
         nonce=secrets.token_hex(16),
         now=now,
         language=language,
     )
-    if created is not None:
-        return created, True
-    known = people.find(conn, channel, hashed)
-    assert known is not None  # the insert has just met it
-    if known.state == people.PENDING:
-        begin(conn, known, now, moment)
-    return known.id, False
+    if one.state == people.PENDING:
+        begin(conn, one, now, moment)
+    return one.id, new

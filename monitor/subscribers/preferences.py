@@ -61,7 +61,7 @@ def change(
     requested = wanted(new.places, new.sources, state_of_zip)
     with db.transaction(engine) as conn:
         moment_of_change = eligibility.next_moment(conn, now)
-        link = read(conn, keys, Purpose.MANAGE, token, now)
+        link = read(conn, keys, Purpose.MANAGE, token, now, for_change=True)
         one = link.subscriber
         if link.found is not LinkState.OPEN or one is None:
             return link

@@ -57,8 +57,6 @@ REMINDED_ANEW_AFTER = timedelta(days=30)
 MOST_PLACES = 250
 """The most places of one form: the residential ZIP codes of any city fit."""
 _SIGNUP = "signup"  # what a form is sealed as
-_AT_ONCE = 100  # forms in one transaction
-_ALL = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,28 +149,23 @@ def request(
 
 def admit(engine: Engine, keys: KeyFile, now: datetime) -> int:
     """Decide about every stored sign-up; returns how many. Confirmations leave by the outbox."""
+    with db.reading(engine) as conn:
+        if not signups.any_pending(conn):
+            return 0
     decided = 0
-    while True:
-        with db.reading(engine) as conn:
-            if not signups.any_pending(conn):
-                return decided
-        with db.transaction(engine) as conn:
-            waiting = signups.read_pending(conn, _AT_ONCE)
-            for each in waiting:
-                _decide(conn, keys, each.sealed, now)
-                signups.done(conn, each.id)
-        if not waiting:  # another process has them in hand
-            return decided
-        decided += len(waiting)
+    while _decide_oldest(engine, keys, now):
+        decided += 1
+    return decided
 
 
 def withdraw(conn: Connection, keys: KeyFile, theirs: Callable[[str, str, datetime], bool]) -> int:
     """Delete undecided forms; returns how many.
 
-    ``theirs`` is called with channel, address and time of each.
+    ``theirs`` is called with channel, address and time of each. Call it before subscribers are looked up: a
+    form that is being decided at this moment is a subscriber afterwards.
     """
     withdrawn = 0
-    for each in signups.read_pending(conn, _ALL):
+    for each in signups.read_all(conn):
         with suppress(KeyFileError):  # `admit` passes over it and says so
             form = json.loads(keys.open(_SIGNUP, each.sealed))
             if theirs(form["channel"], form["address"], each.at):
@@ -191,7 +184,7 @@ def confirm(engine: Engine, keys: KeyFile, token: str, now: datetime) -> Link:
     """Confirm: active from now on, with a welcome queued. DONE if it was confirmed already."""
     with db.transaction(engine) as conn:
         moment = eligibility.next_moment(conn, now)
-        link = read(conn, keys, Purpose.CONFIRM, token, now)
+        link = read(conn, keys, Purpose.CONFIRM, token, now, for_change=True)
         if link.found is not LinkState.OPEN or link.subscriber is None:
             return link
         one = link.subscriber
@@ -209,7 +202,7 @@ def renew(engine: Engine, keys: KeyFile, token: str, now: datetime) -> Link:
     limits allow.
     """
     with db.transaction(engine) as conn:
-        link = read(conn, keys, Purpose.CONFIRM, token, now)
+        link = read(conn, keys, Purpose.CONFIRM, token, now, for_change=True)
         if link.found is LinkState.EXPIRED and link.subscriber is not None:
             hashed = people.address_hash(conn, link.subscriber.id)
             if hashed is not None:
@@ -217,9 +210,17 @@ def renew(engine: Engine, keys: KeyFile, token: str, now: datetime) -> Link:
     return link
 
 
-def read(conn: Connection, keys: KeyFile, purpose: Purpose, token: str, now: datetime) -> Link:
-    """Read a personal link for a change in the same transaction."""
-    one = owner(conn, keys, purpose, token, now)
+def read(
+    conn: Connection,
+    keys: KeyFile,
+    purpose: Purpose,
+    token: str,
+    now: datetime,
+    *,
+    for_change: bool = False,
+) -> Link:
+    """Read a personal link; ``for_change`` as in `people.get`."""
+    one = owner(conn, keys, purpose, token, now, for_change=for_change)
     if one is None:
         return Link(LinkState.UNKNOWN)
     if one.state == ENDED:
@@ -233,12 +234,22 @@ def read(conn: Connection, keys: KeyFile, purpose: Purpose, token: str, now: dat
     return Link(LinkState.OPEN, one, people.follows(conn, one.id))
 
 
-def owner(conn: Connection, keys: KeyFile, purpose: Purpose, token: str, now: datetime) -> Subscriber | None:
-    """The subscriber of a valid token for this purpose. After a rotation, older tokens are valid for a time
-    (`keys.files.EarlierToken`), those that only end something without a limit.
+def owner(
+    conn: Connection,
+    keys: KeyFile,
+    purpose: Purpose,
+    token: str,
+    now: datetime,
+    *,
+    for_change: bool = False,
+) -> Subscriber | None:
+    """The subscriber of a valid token for this purpose; ``for_change`` as in `people.get`.
+
+    After a rotation, older tokens are valid for a time (`keys.files.EarlierToken`), those that only end
+    something without a limit.
     """
     number = tokens.subscriber_of(token)
-    one = people.get(conn, number) if number is not None else None
+    one = people.get(conn, number, for_change=for_change) if number is not None else None
     if one is None:
         return None
     ends = purpose in {Purpose.UNSUBSCRIBE, Purpose.BOUNCE}
@@ -331,9 +342,27 @@ def _refused(answer: SignupAnswer, first: bool) -> SignupAnswer:
     return answer
 
 
+def _decide_oldest(engine: Engine, keys: KeyFile, now: datetime) -> bool:
+    """Decide about the oldest form; False if none is left, or another process has the rest in hand.
+
+    One form in a transaction, so that each locks one subscriber only: two that lock several in different
+    orders would wait for each other.
+    """
+    with db.transaction(engine) as conn:
+        oldest = signups.read_oldest(conn)
+        if oldest is None:
+            return False
+        _decide(conn, keys, oldest.sealed, now)
+        signups.done(conn, oldest.id)
+    return True
+
+
 def _decide(conn: Connection, keys: KeyFile, sealed: bytes, now: datetime) -> None:
     """Decide about one form: a new pending subscriber, a changed pending one, or a reminder for a subscribed
     one.
+
+    A pending subscriber's choices change only with a mail that shows them: otherwise anybody could change
+    what somebody else is about to confirm.
     """
     try:
         form = json.loads(keys.open(_SIGNUP, sealed))
@@ -346,7 +375,7 @@ def _decide(conn: Connection, keys: KeyFile, sealed: bytes, now: datetime) -> No
     if since is not None and now - since < ASK_AGAIN_AFTER:
         return
     choices = {name: form[name] for name in ("frequency", "timezone", "local_hour", "language")}
-    one = people.find(conn, channel, hashed)
+    one = people.find(conn, channel, hashed, for_change=True)
     if one is None:
         if since is not None:
             # one new confirmation, and no second one: if it comes back, the address is suppressed again
@@ -356,7 +385,7 @@ def _decide(conn: Connection, keys: KeyFile, sealed: bytes, now: datetime) -> No
             )
         if not _may_ask(signups.read_confirmation_count(conn, channel, hashed), now):
             return
-        number = people.add(
+        one, _ = people.add_or_find(
             conn,
             channel=channel,
             sealed=keys.seal(channel, address),
@@ -367,33 +396,31 @@ def _decide(conn: Connection, keys: KeyFile, sealed: bytes, now: datetime) -> No
             now=now,
             language=choices["language"],
         )
-        one = people.get(conn, number) if number is not None else people.find(conn, channel, hashed)
-        assert one is not None
-    if one.state == PENDING:
+    if one.state != PENDING:
+        _remind(conn, channel, hashed, one, now)
+    elif _ask(conn, keys, hashed, one, now):
         people.change(conn, one.id, **choices)
         people.refollow(conn, one.id, [Follow(*each) for each in form["follows"]], now)
-        _ask(conn, keys, hashed, one, now)
-    else:
-        _remind(conn, channel, hashed, one, now)
 
 
 def _may_ask(earlier: signups.ConfirmationCount | None, now: datetime) -> bool:
     return earlier is None or (earlier.count < MOST_CONFIRMATIONS and now - earlier.at >= ONE_CONFIRMATION_IN)
 
 
-def _ask(conn: Connection, keys: KeyFile, hashed: str, one: Subscriber, now: datetime) -> None:
-    """Queue a confirmation, unless the address or its mailbox has reached its limit."""
+def _ask(conn: Connection, keys: KeyFile, hashed: str, one: Subscriber, now: datetime) -> bool:
+    """Queue a confirmation; False if the address or its mailbox has reached its limit."""
     channel = one.channel
     asked = signups.read_confirmation_count(conn, channel, hashed)
     if not _may_ask(asked, now) or one.sealed is None:
-        return
+        return False
     if not _has_room(conn, keys, channel, keys.open(channel, one.sealed), now):
-        return
+        return False
     count = (asked.count if asked else 0) + 1
     signups.count_confirmation(conn, channel, hashed, count, now)
     people.change(conn, one.id, confirm_until=now + CONFIRM_WITHIN)
     queue.insert_message(conn, "confirm", one.id, now, period=f"{now:%Y-%m-%dT%H:%M:%S}")
     log.info("subscriber %d (%s) is asked to confirm", one.id, channel)
+    return True
 
 
 def _has_room(conn: Connection, keys: KeyFile, channel: str, address: str, now: datetime) -> bool:

@@ -20,7 +20,7 @@ from monitor.keys import KeyFile
 from monitor.storage import engine as db
 from monitor.storage import people
 from monitor.storage.deliveries import endings
-from monitor.storage.people import Subscriber
+from monitor.storage.people import Subscriber, signups
 from monitor.subscribers.erasures import Tombstones
 from monitor.subscribers.signup import Link, LinkState, read, withdraw
 
@@ -40,7 +40,7 @@ def leave(
     before.
     """
     with db.transaction(engine) as conn:
-        link = read(conn, keys, purpose, token, now)
+        link = read(conn, keys, purpose, token, now, for_change=True)
         if link.found is not LinkState.OPEN or link.subscriber is None:
             return link
         depart(conn, keys, link.subscriber, now, tombstones)
@@ -53,11 +53,15 @@ def depart(
 ) -> bool:
     """End a subscriber in an open transaction; False: had ended.
 
-    The erasure is on the disk before the transaction commits. Otherwise a crash in between would let a
+    Somebody who was subscribed may sign up again at once: the count of reminders does not keep their mail
+    back. The erasure is on the disk before the transaction commits. Otherwise a crash in between would let a
     restored copy write to them again.
     """
     if tombstones is not None and one.sealed is not None:
         tombstones.add(keys, one.channel, keys.open(one.channel, one.sealed), now)
+    hashed = people.address_hash(conn, one.id)
+    if one.confirmed_at is not None and hashed is not None:
+        signups.delete_confirmation_count(conn, one.channel, hashed)
     return endings.end(conn, one.id, now)
 
 
@@ -80,11 +84,11 @@ def erase(
     address = normalise_address(channel, address)
     with db.transaction(engine) as conn:
         wanted = lookup(keys, channel, address)
-        one = people.find(conn, channel, wanted)
+        withdraw(conn, keys, lambda where, to, _: where == channel and lookup(keys, channel, to) == wanted)
+        one = people.find(conn, channel, wanted, for_change=True)
         if one is None:
             tombstones.add(keys, channel, address, now)
         ended = one is not None and depart(conn, keys, one, now, tombstones)
-        withdraw(conn, keys, lambda where, to, _: where == channel and lookup(keys, channel, to) == wanted)
     wanted = lookup(keys, channel, address)
     return ended, _clear(mailbox, lambda to: lookup(keys, channel, to) == wanted) if mailbox else 0
 

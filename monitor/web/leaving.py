@@ -16,6 +16,11 @@ from monitor.web.people import people_of, read_link
 
 router = APIRouter()
 
+_ANSWERS = {
+    LinkState.OPEN: "Unsubscribed.\n",
+    LinkState.DONE: "This subscription has ended already. To end a later one, use the link in its mails.\n",
+}
+
 
 @get(router, "/unsubscribe/{token}")
 def ask_to_leave(request: Request, token: str) -> Response:
@@ -48,7 +53,7 @@ def _left(request: Request, token: str, *, one_click: bool) -> Response:
     status = 404 if link.found is LinkState.UNKNOWN else 200
     if one_click:
         return PlainTextResponse(
-            "Unsubscribed.\n" if status == 200 else "There is no such subscription.\n",
+            _ANSWERS.get(link.found, "There is no such subscription.\n"),
             status,
             {"Cache-Control": "no-store"},
         )

@@ -95,6 +95,26 @@ def test_from_the_form_to_the_last_mail(town: Town, publish: Publish) -> None:
     assert town.client.post(one_click, data={"List-Unsubscribe": "One-Click"}).status_code == 200
 
 
+def test_the_old_link_of_somebody_who_came_back_does_not_say_that_they_left(small_town: Town) -> None:
+    town = small_town
+    town.member()
+    old = link(town.mail(), "unsubscribe")
+    town.client.post(old, data={"List-Unsubscribe": "One-Click"})
+    town.later(hours=1)
+    town.member()
+    for page in (town.client.get(old), town.client.post(old)):
+        assert page.status_code == 200
+        assert "This subscription has ended already" in page.text
+        assert "use the link in the newest mail" in page.text
+        assert "Nothing more is sent" not in page.text
+    answer = town.client.post(old, data={"List-Unsubscribe": "One-Click"}).text
+    assert "Unsubscribed" not in answer
+    assert "ended already" in answer
+    assert who(town.engine, town.keys) is not None
+    assert town.client.post(link(town.mail(), "unsubscribe")).status_code == 200
+    assert who(town.engine, town.keys) is None
+
+
 @pytest.mark.parametrize(
     ("kind", "body"),
     [

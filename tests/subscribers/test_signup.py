@@ -127,14 +127,48 @@ def _purge(engine: Engine, now: datetime) -> None:
     purge(engine, now)
 
 
-def test_the_newest_form_of_somebody_pending_counts(engine: Engine, keys: KeyFile, now: datetime) -> None:
+def test_the_newest_form_that_a_mail_shows_counts(engine: Engine, keys: KeyFile, now: datetime) -> None:
+    """No mail leaves for a second form within a day: it changes nothing, or somebody else could decide what
+    the first mail's link confirms.
+    """
     ask(engine, keys, now, ANN, "60601")
-    ask(engine, keys, now + timedelta(hours=1), ANN, "46320", frequency="daily")
+    ask(engine, keys, now + timedelta(hours=1), ANN, "46320", frequency="weekly", language="es")
+    one = who(engine, keys)
+    assert one is not None
+    assert (one.frequency, one.language) == ("at_once", "en")
+    with db.reading(engine) as conn:
+        assert [f.place for f in people.follows(conn, one.id)] == ["60601"]
+    assert len(deliveries(engine, "confirm")) == 1
+
+    ask(engine, keys, now + timedelta(hours=25), ANN, "46320", frequency="daily")
     one = who(engine, keys)
     assert one is not None
     assert (one.frequency, one.timezone, one.local_hour) == ("daily", "America/New_York", 8)
     with db.reading(engine) as conn:
         assert [f.place for f in people.follows(conn, one.id)] == ["46320"]
+    assert len(deliveries(engine, "confirm")) == 2
+
+
+def test_who_leaves_after_a_reminder_may_sign_up_again_at_once(
+    engine: Engine, keys: KeyFile, now: datetime
+) -> None:
+    one = member(engine, keys, now)
+    ask(engine, keys, now + DAY)  # somebody types their address: a reminder, which counts
+    assert len(deliveries(engine, "confirm")) == 2
+    subscribers.leave(engine, keys, token(keys, Purpose.UNSUBSCRIBE, one), now + DAY)
+    ask(engine, keys, now + DAY + timedelta(hours=1))
+    again = who(engine, keys)
+    assert again is not None
+    assert again.state == "pending"
+    assert len(deliveries(engine, "confirm")) == 3
+
+
+def test_who_leaves_without_having_confirmed_is_not_asked_more_often(
+    engine: Engine, keys: KeyFile, now: datetime
+) -> None:
+    ask(engine, keys, now)
+    subscribers.leave(engine, keys, token(keys, Purpose.UNSUBSCRIBE, who(engine, keys)), now)
+    ask(engine, keys, now + timedelta(hours=1))
     assert len(deliveries(engine, "confirm")) == 1
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
@@ -19,6 +20,7 @@ SITE = "site"
 
 # what a sign-up runs is built once: building a statement costs ten times what running it does
 _PUT = sa.insert(SignupRow)
+_PENDING: Any = sa.select(SignupRow.c.id, SignupRow.c.sealed, SignupRow.c.at).order_by(SignupRow.c.id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,15 +45,15 @@ def put(conn: Connection, sealed: bytes, now: datetime) -> None:
     conn.execute(_PUT, {"sealed": sealed, "at": now})
 
 
-def read_pending(conn: Connection, limit: int) -> tuple[PendingSignup, ...]:
-    """Read the oldest undecided sign-ups; on PostgreSQL those that another process decides are skipped."""
-    rows = conn.execute(
-        sa.select(SignupRow.c.id, SignupRow.c.sealed, SignupRow.c.at)
-        .order_by(SignupRow.c.id)
-        .limit(limit)
-        .with_for_update(skip_locked=True)
-    )
-    return tuple(PendingSignup(id or 0, sealed, at) for id, sealed, at in rows)
+def read_oldest(conn: Connection) -> PendingSignup | None:
+    """Read the oldest undecided sign-up; on PostgreSQL those that another process decides are skipped."""
+    row = conn.execute(_PENDING.limit(1).with_for_update(skip_locked=True)).first()
+    return None if row is None else PendingSignup(*row)
+
+
+def read_all(conn: Connection) -> tuple[PendingSignup, ...]:
+    """Read every undecided sign-up, locked. Waits until those that are being decided are decided."""
+    return tuple(PendingSignup(*row) for row in conn.execute(_PENDING.with_for_update()))
 
 
 def any_pending(conn: Connection) -> bool:

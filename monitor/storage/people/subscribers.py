@@ -116,17 +116,54 @@ def add(
     return subscriber
 
 
-def find(conn: Connection, channel: str, address_hash: str) -> Subscriber | None:
-    """Read the subscriber with this address; an ended one is not found, because its address is erased."""
+def add_or_find(
+    conn: Connection,
+    *,
+    channel: str,
+    sealed: bytes,
+    address_hash: str,
+    state: str,
+    origin: str,
+    nonce: str,
+    now: datetime,
+    language: str = "en",
+) -> tuple[Subscriber, bool]:
+    """The subscriber with this address, locked as by `get`, and whether it was written just now."""
+    while True:
+        number = add(
+            conn,
+            channel=channel,
+            sealed=sealed,
+            address_hash=address_hash,
+            state=state,
+            origin=origin,
+            nonce=nonce,
+            now=now,
+            language=language,
+        )
+        one = find(conn, channel, address_hash, for_change=True) if number is None else get(conn, number)
+        if one is not None:  # the one whom the insert met may have ended since
+            return one, number is not None
+
+
+def find(conn: Connection, channel: str, address_hash: str, *, for_change: bool = False) -> Subscriber | None:
+    """Read the subscriber with this address; an ended one is not found, because its address is erased.
+
+    ``for_change`` as in `get`.
+    """
     rows = tables.SubscriberRow
-    return _one(conn, rows.c.channel == channel, rows.c.address_hash == address_hash)
+    return _one(conn, rows.c.channel == channel, rows.c.address_hash == address_hash, for_change=for_change)
 
 
-def get(conn: Connection, subscriber: int) -> Subscriber | None:
-    """Read the subscriber with this id, in any state; an untrusted number may have any size."""
+def get(conn: Connection, subscriber: int, *, for_change: bool = False) -> Subscriber | None:
+    """Read the subscriber with this id, in any state; an untrusted number may have any size.
+
+    A transaction that decides by what it reads sets ``for_change``: on PostgreSQL it then waits until others
+    that change this subscriber are over, reads what they left, and keeps the row locked.
+    """
     if not 0 < subscriber <= _LARGEST_ID:
         return None
-    return _one(conn, tables.SubscriberRow.c.id == subscriber)
+    return _one(conn, tables.SubscriberRow.c.id == subscriber, for_change=for_change)
 
 
 def living(
@@ -193,7 +230,7 @@ def lock(conn: Connection, subscribers: Collection[int]) -> None:
 
 
 def follow(conn: Connection, subscriber: int, wanted: Iterable[Follow], now: datetime) -> int:
-    """Add subscriptions; returns how many were new."""
+    """Add subscriptions; returns how many were new. Nothing is stored for somebody who has ended."""
     rows = [
         {
             "subscriber_id": subscriber,
@@ -204,7 +241,8 @@ def follow(conn: Connection, subscriber: int, wanted: Iterable[Follow], now: dat
         }
         for each in sorted(set(wanted), key=lambda each: (each.source, each.place))
     ]
-    if not rows:
+    one = get(conn, subscriber, for_change=True) if rows else None
+    if one is None or one.state == ENDED:
         return 0
     added = conn.scalars(
         insert_for(conn, SubscriptionRow)
@@ -329,6 +367,7 @@ def address_hash(conn: Connection, subscriber: int) -> str | None:
     )
 
 
-def _one(conn: Connection, *where: sa.ColumnElement[bool]) -> Subscriber | None:
-    row = conn.execute(sa.select(*_COLUMNS).where(*where)).first()
+def _one(conn: Connection, *where: sa.ColumnElement[bool], for_change: bool) -> Subscriber | None:
+    query = sa.select(*_COLUMNS).where(*where)
+    row = conn.execute(query.with_for_update() if for_change else query).first()
     return Subscriber(*row) if row is not None else None
