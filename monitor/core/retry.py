@@ -30,6 +30,8 @@ in hand.
 """
 LONGEST_PAUSE = timedelta(minutes=15)
 """How long a channel pauses at most before one more message is tried, whose server refuses us as a whole."""
+UNPROVEN_LIFE = timedelta(days=30)
+"""How long a message lives at most that is refused for good by a server that takes nothing else either."""
 REFUSED_WAIT = timedelta(hours=1)
 """The shortest wait after a refusal for good that nothing has confirmed yet."""
 STRIKES = 3

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 from monitor.channels import EVERYTHING, Channel
 from monitor.channels.kinds import kind_of, lookup
-from monitor.core.retry import REFUSED_WAIT
+from monitor.core.retry import REFUSED_WAIT, UNPROVEN_LIFE
 from monitor.errors import Permanent, Transient
 from monitor.keys import KeyFile
 from monitor.outbox.leases import Taken
@@ -45,7 +45,8 @@ class ChannelAnswers:
     def begin_batch(self, taken: Taken) -> None:
         """Take over what a claimed batch says of pauses and of the last accepted message."""
         self.probe, self._spans = taken.probe, taken.spans
-        self._accepted_at = self._accepted_at or taken.accepted_at
+        times = [at for at in (self._accepted_at, taken.accepted_at) if at is not None]
+        self._accepted_at = max(times, default=None)
 
     def build_sent(self, prepared: PreparedMessage, began: datetime, moved_to: str | None) -> Outcome:
         """Build the outcome of an accepted message, of which the sending began then."""
@@ -101,7 +102,7 @@ class ChannelAnswers:
             failure,
             self._clock(),
             chance=self._chance,
-            paused=self._time_paused(prepared.deliveries, address),
+            paused=self._time_paused(prepared.deliveries, address, doubted=True),
         )
         return replace(outcome, lane=self.name_lane(address), ends_pause=self.probe is not None)
 
@@ -123,7 +124,7 @@ class ChannelAnswers:
             chance=self._chance,
             lane=None if failure.lane is None or failure.policy else self.name_lane(address, failure.lane),
             moved_to=moved_to,
-            paused=self._time_paused(prepared.deliveries, address),
+            paused=self._time_paused(prepared.deliveries, address, doubted=failure.policy or failure.slower),
             alone=self._takes_others(prepared.deliveries),
             counts=counts and (failure.lane == EVERYTHING or kind_of(self._name).doubts_refusals),
         )
@@ -131,10 +132,20 @@ class ChannelAnswers:
         slower = 0.0 if failure.slower and failure.policy else None
         return replace(outcome, lane=self.name_lane(address), ends_pause=answered, slower=slower)
 
-    def _time_paused(self, deliveries: Sequence[Claimed], address: str) -> timedelta:
-        """How much of the life of these deliveries their channel or lane was paused."""
-        since = max(delivery.created_at for delivery in deliveries)
-        return time_paused(self._spans, (EVERYTHING, self.name_lane(address)), since, self._clock())
+    def _time_paused(
+        self, deliveries: Sequence[Claimed], address: str, *, doubted: bool = False
+    ) -> timedelta:
+        """Compute how much of the life of these deliveries their channel or lane was paused.
+
+        ``doubted``: also the time since the server last took a message, up to `UNPROVEN_LIFE`: a server that
+        takes nothing may refuse us, however few people it has refused.
+        """
+        since, now = max(delivery.created_at for delivery in deliveries), self._clock()
+        spans = self._spans
+        if doubted:
+            begin = since if self._accepted_at is None else max(since, self._accepted_at)
+            spans += (PauseSpan(EVERYTHING, begin, min(now, since + UNPROVEN_LIFE)),)
+        return time_paused(spans, (EVERYTHING, self.name_lane(address)), since, now)
 
     def _takes_others(self, deliveries: Sequence[Claimed]) -> bool:
         """Whether the server has taken messages since these deliveries were made."""

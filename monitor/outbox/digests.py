@@ -5,7 +5,7 @@ the last one.
 from __future__ import annotations
 
 import logging
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from sqlalchemy.engine import Engine
 
@@ -17,10 +17,6 @@ from monitor.storage.engine import reading, transaction
 
 log = logging.getLogger(__name__)
 
-OVERLAP = timedelta(hours=1)
-"""How far a digest looks back beyond the previous one: a fan-out may be committed some time after its own
-timestamp.
-"""
 _BATCH = 500  # subscribers in one transaction
 
 
@@ -38,7 +34,7 @@ def insert_due_digests(engine: Engine, now: datetime) -> int:
         with transaction(engine) as conn:
             # after every fan-out that is committed, and before every other: what this digest does not see,
             # the next one collects
-            eligibility.next_moment(conn, now)
+            moment = eligibility.next_moment(conn, now)
             due = digests.load_due(conn, now, _BATCH)
             found = digests.load_collected(conn, [entry.subscriber for entry in due])
             paused = [entry.subscriber for entry in due if entry.was_paused]
@@ -51,9 +47,8 @@ def insert_due_digests(engine: Engine, now: datetime) -> int:
             inserted = digests.insert_digests(conn, new, now)
             left = new.keys() - inserted
             if due:
-                digests.write_schedules(
-                    conn, [_plan(entry, now, left=entry.subscriber in left) for entry in due]
-                )
+                plans = [_plan(entry, now, moment, left=entry.subscriber in left) for entry in due]
+                digests.write_schedules(conn, plans)
         written += len(inserted)
         if not due:  # another process is writing them
             break
@@ -83,12 +78,15 @@ def _period(due: Due) -> str:
     return period(due.frequency, zone_or_utc(due.timezone), due.at)
 
 
-def _plan(due: Due, now: datetime, *, left: bool) -> tuple[int, datetime | None, datetime | None]:
+def _plan(
+    due: Due, now: datetime, moment: datetime, *, left: bool
+) -> tuple[int, datetime | None, datetime | None]:
     """Compute when the next digest is due and from when on it collects changes: (subscriber, due at, since).
 
-    ``left``: a digest of this period was written before, as after a change of the hour, so the next one looks
-    as far back.
+    ``moment`` is this digest's in the order of fan-outs: each one before it is committed, and each later one
+    has a later time. ``left``: a digest of this period was written before, as after a change of the hour, so
+    the next one looks as far back.
     """
     at = next_digest(due.frequency, zone_or_utc(due.timezone), due.local_hour or 0, now)
-    since = due.since if left else max(due.since, now - OVERLAP)
+    since = due.since if left else moment
     return due.subscriber, at, since if at else None

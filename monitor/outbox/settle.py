@@ -40,8 +40,9 @@ def settle(
         {each for outcome in outcomes for each in _touched(outcome)} | {each.subscriber for each in known},
     )
     accepted = [delivery for outcome in by_kind[OutcomeKind.SENT] for delivery in outcome.deliveries]
+    accepted_before = None
     if accepted:
-        refusals.note_acceptance(conn, channel, now)
+        accepted_before = refusals.note_acceptance(conn, channel, now)
         queue.settle_sent(conn, [delivery.id for delivery in accepted], now)
         recovered = {delivery.subscriber for delivery in accepted if delivery.strikes}
         if recovered:
@@ -85,7 +86,7 @@ def settle(
         if outcome.pause is not None:
             wanted.append(outcome.pause)
     if in_doubt and (accepted or known or any(outcome.verdict for outcome in outcomes)):
-        wanted += judge_refusals(conn, keys, channel, outcomes, known, now)
+        wanted += judge_refusals(conn, keys, channel, outcomes, known, now, accepted_before)
     return tuple(_write_pause(conn, channel, pause, now) for pause in wanted)
 
 

@@ -3,14 +3,16 @@
 A mail relay that refuses our account says so in the words of a refused recipient, of everybody. So a refusal
 counts only once the relay has taken a message for another mail domain, of which the sending began after the
 refusal came; and what is refused alike for many, while nothing is taken, is taken back and pauses the channel
-(or the one domain).
+(or the one domain). Where there are too few people for a wave, two more rules hold: an answer that somebody
+got who is accepted now is taken back for everybody, and a refusal counts only if the server took a message
+within `PROOF` of it, since otherwise both may be about us, at different times.
 """
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy.engine import Connection
 
@@ -26,6 +28,8 @@ log = logging.getLogger(__name__)
 
 ALIKE = "refuses everybody alike"
 """Begins the reason of a pause that ends only when a message is accepted."""
+PROOF = timedelta(hours=1)
+"""So near to a refusal the server must have taken a message, before or after, for the refusal to count."""
 
 
 def judge_refusals(
@@ -35,10 +39,12 @@ def judge_refusals(
     outcomes: Sequence[Outcome],
     known: Iterable[Refusal],
     now: datetime,
+    accepted_before: datetime | None,
 ) -> list[PauseRequest]:
     """Write this group's refusals and decide which of the open ones count; returns the pauses that follow.
 
-    ``known`` are the refusals that were open before, with their subscribers locked.
+    ``known`` are the refusals that were open before, with their subscribers locked. ``accepted_before``: when
+    the server last took a message before this group's.
     """
     names = {hash_lane(keys, channel, outcome.lane): outcome.lane for outcome in outcomes if outcome.lane}
     hashes = {name: hashed for hashed, name in names.items()}
@@ -70,8 +76,13 @@ def judge_refusals(
     wave = refusals.find_wave(unsettled, [lane for lane, began in taken.items() if began >= earliest])
     if wave:
         return [_take_back(conn, channel, wave, names, now)]
+    disproved = _find_disproved(unsettled, outcomes)
+    if disproved:
+        refusals.settle_refusals(conn, [each.id for each in disproved], refusals.TAKEN_BACK)
+        refusals.make_due(conn, disproved, now)
+        unsettled = tuple(each for each in unsettled if each not in disproved)
     # what a domain holds against us is disproved only by the domain itself
-    confirmed = [
+    answered = [
         each
         for each in unsettled
         if any(
@@ -79,7 +90,9 @@ def judge_refusals(
             for lane, began in taken.items()
         )
     ]
+    confirmed, stale = _split_by_proof(answered, list(taken.values()), accepted_before)
     _believe(conn, channel, confirmed, now)
+    refusals.make_due(conn, stale, now)  # tried beside a message that was taken just now
     left = {each.id for each in unsettled} - {each.id for each in confirmed}
     refusals.mark_alone(
         conn,
@@ -90,6 +103,45 @@ def judge_refusals(
         ],
     )
     return []
+
+
+def _find_disproved(unsettled: Iterable[Refusal], outcomes: Iterable[Outcome]) -> tuple[Refusal, ...]:
+    """Find refusals with an answer that somebody got before who is accepted now. Pure."""
+    accepted = {
+        delivery.subscriber: outcome.moment
+        for outcome in outcomes
+        if outcome.kind is OutcomeKind.SENT and outcome.moment is not None
+        for delivery in outcome.deliveries
+    }
+    unsettled = tuple(unsettled)
+    false: dict[str, datetime] = {}  # until when an answer was given to those who are accepted now
+    for each in unsettled:
+        began = accepted.get(each.subscriber)
+        if began is not None and began >= each.at:
+            false[each.answer] = max(began, false.get(each.answer, began))
+    return tuple(
+        each
+        for each in unsettled
+        if each.answer in false
+        and each.at <= false[each.answer]
+        and (each.subscriber in accepted or not each.alone)
+    )
+
+
+def _split_by_proof(
+    answered: Iterable[Refusal], taken: Sequence[datetime], accepted_before: datetime | None
+) -> tuple[list[Refusal], list[Refusal]]:
+    """Split refusals into those whose person was last refused within `PROOF` of an accepted message, and the
+    others. What a domain holds against us needs no such proof. Pure.
+    """
+    answered = tuple(answered)
+    last: dict[int, datetime] = {}
+    for each in answered:
+        last[each.subscriber] = max(each.at, last.get(each.subscriber, each.at))
+    times = [*taken, *([accepted_before] if accepted_before is not None else [])]
+    proven = {who for who, at in last.items() if any(abs(other - at) <= PROOF for other in times)}
+    confirmed = [each for each in answered if each.verdict == refusals.POLICY or each.subscriber in proven]
+    return confirmed, [each for each in answered if each not in confirmed]
 
 
 def _take_back(

@@ -6,10 +6,12 @@ phrases that these servers are known to use.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
+import sqlalchemy as sa
 
 from monitor.channels.email import replies
 from monitor.errors import Permanent, Transient
@@ -18,7 +20,7 @@ from monitor.outbox.verdicts import ALIKE
 from monitor.storage import schema
 from monitor.storage.deliveries import pauses, refusals
 from monitor.storage.engine import reading, transaction
-from tests.outbox.world import HAMMOND, Recorder, World
+from tests.outbox.world import CHICAGO, HAMMOND, Recorder, World
 
 SEEN = {
     "Exchange Online, daily limit": (
@@ -97,6 +99,9 @@ MADE_UP = {
     "a greylister that never ends": ("RCPT", 451, "4.7.1 Greylisted, try again in 300 seconds"),
     "a quota for now": ("RCPT", 452, "4.5.3 Too many recipients; your sending quota is used up"),
 }
+OF_A_RECIPIENT = ("Postfix, unknown in a table", "a bare 550", "disabled")
+"""Made-up ones that say what a recipient's refusal says."""
+TORTURE = bool(os.environ.get("MONITOR_TORTURE"))
 DOMAINS = [f"d{number}.example" for number in range(10)]
 DAY = timedelta(days=1)
 
@@ -306,3 +311,105 @@ def test_pauses_that_overlap_count_once(world: World) -> None:
             assert pauses.extend_span(conn, "email", "*", at, at + timedelta(minutes=1)) == start
         (span,) = pauses.load_spans(conn, "email", start - hour)
     assert (span.since, span.until) == (start, start + timedelta(minutes=56))
+
+
+@pytest.mark.parametrize("people", [1, 2])
+@pytest.mark.parametrize("wording", [*SEEN, *MADE_UP] if TORTURE else [*SEEN, *OF_A_RECIPIENT])
+def test_one_or_two_people_and_a_relay_that_refuses_the_account_for_three_days(
+    sqlite_world: World, wording: str, people: int
+) -> None:
+    """Too few for a wave: what is refused while nothing is taken is owed still."""
+    world = sqlite_world
+    everybody = town(world, people)
+    channel = Relay()
+    for day in days(world, channel, 6):
+        channel.reply = (SEEN | MADE_UP)[wording] if day in {1, 2, 3, 4} else None
+    assert world.rows(schema.SuppressionRow) == []
+    assert {row.state for row in world.rows(schema.SubscriberRow)} == {"active"}
+    assert [row.state for row in world.rows() if row.state != "sent"] == []
+    assert set(channel.told) == set(everybody)
+    assert {sum(text.count("Hammond") for text in told) for told in channel.told.values()} == {6}
+
+
+@pytest.mark.parametrize("gone", [True, False])
+def test_a_message_that_only_the_relay_can_explain_is_given_up_in_the_end(
+    sqlite_world: World, gone: bool
+) -> None:
+    world = sqlite_world
+    (address,) = town(world, 1)
+    refused = Permanent("550 5.1.1", address_gone=gone, answer="RCPT 550 5.1.1")
+    channel = Recorder()
+    channel.will(address, *[refused] * 1000)
+    world.publish(HAMMOND)
+    world.fan_out()
+    for _ in range(34 * 3):
+        world.send(channel)
+        world.later(hours=8)
+        if world.now < world.rows()[0].created_at + timedelta(days=30):
+            assert world.states() == ["due"]
+    assert world.states() == ["failed"], "a dead letter, which the operator sees"
+    assert world.rows(schema.SuppressionRow) == []
+
+
+def test_somebody_who_was_refused_and_accepted_is_not_ended_by_the_next_acceptance(world: World) -> None:
+    world.person("a@a.example", "IN")
+    world.person("b@b.example", "IL")
+    channel = Recorder()
+    channel.will("a@a.example", Permanent("550 5.1.1", address_gone=True, answer="RCPT 550 5.1.1"))
+    world.publish(HAMMOND)
+    world.fan_out()
+    world.send(channel)
+    world.later(hours=5)
+    assert world.send(channel).sent == 1
+    world.publish(CHICAGO)
+    world.fan_out()
+    assert world.send(channel).sent == 1
+    assert [row.state for row in world.rows(schema.RefusalRow)] == ["taken back"]
+    assert world.rows(schema.SuppressionRow) == []
+
+
+def test_a_refusal_of_days_ago_is_no_proof_once_the_relay_takes_mail_again(world: World) -> None:
+    """Only one person was written to while the account was refused, and the next message is another's."""
+    world.person("a@a.example", "IN")
+    world.person("b@b.example", "IL")
+    channel = Recorder()
+    refused = Permanent("550 5.1.1", address_gone=True, answer="RCPT 550 5.1.1")
+    channel.will("a@a.example", refused)
+    world.publish(HAMMOND)
+    world.fan_out()
+    world.send(channel)
+    world.later(minutes=59)
+    world.publish(CHICAGO)
+    world.fan_out()
+    channel.will("b@b.example", refused)
+    world.send(channel)
+    world.later(hours=2)
+    assert world.send(channel).sent == 2
+    assert world.rows(schema.SuppressionRow) == []
+
+
+def test_a_stale_refusal_is_tried_again_at_once_and_counts_at_the_next_message(world: World) -> None:
+    world.person("a@a.example", "IN")
+    world.person("b@b.example", "IL")
+    channel = Recorder()
+    refused = Permanent("550 5.1.1", address_gone=True, answer="RCPT 550 5.1.1")
+    channel.will("a@a.example", *[refused] * 20)
+    world.publish(HAMMOND)
+    world.fan_out()
+    for _ in range(3):
+        world.send(channel)
+        world.later(hours=4)
+    world.later(minutes=-239)  # a retry is not due yet
+    tried = channel.attempts
+    world.write(sa.update(schema.RefusalRow).values(at=world.now - timedelta(hours=2)))
+    world.publish(CHICAGO)
+    world.fan_out()
+    assert world.send(channel).sent == 1
+    world.send(channel)
+    assert channel.attempts - tried == 2, "the other's message, and one more try"
+    assert world.rows(schema.SuppressionRow) == []
+    world.later(days=9)
+    world.publish(CHICAGO)
+    world.fan_out()
+    world.send(channel)
+    assert len(world.rows(schema.SuppressionRow)) == 1

@@ -21,8 +21,8 @@ from monitor.core.due import DAILY, WEEKLY, ZONES, next_digest, period
 from monitor.core.tokens import Purpose
 from monitor.keys import KeyFile
 from monitor.outbox import insert_due_digests, insert_due_notices
+from monitor.storage import eligibility, people
 from monitor.storage import engine as db
-from monitor.storage import people
 from monitor.storage.deliveries import fanout
 from monitor.storage.deliveries.tables import DigestChangesetRow
 from monitor.storage.people import Subscriber
@@ -36,10 +36,10 @@ CHICAGO = ZoneInfo("America/Chicago")
 
 
 def out(engine: Engine, publish: Publish, name: str, at: datetime, *places: str, **more: object) -> int:
-    """Publish a change and fan it out at that moment."""
+    """Publish a change and fan it out at that moment, or after what was decided before."""
     changeset = publish(name, at, *places, **more)
     with db.transaction(engine) as conn:
-        fanout.mark_fanned_out(conn, changeset, at)
+        fanout.mark_fanned_out(conn, changeset, eligibility.next_moment(conn, at))
         fanout.insert_deliveries(conn, changeset, str(more.get("source", "ring")), at)
     return changeset
 
@@ -124,15 +124,16 @@ def digest_since(engine: Engine) -> datetime:
     return since
 
 
-def test_a_digest_looks_back_an_hour_before_the_last_one_but_not_before_somebody_asked(
+def test_a_digest_collects_from_the_moment_of_the_last_one(
     engine: Engine, keys: KeyFile, now: datetime
 ) -> None:
-    asked = now + HOUR + timedelta(minutes=50)  # ten minutes before their first digest
-    daily(engine, keys, asked)
+    daily(engine, keys, now + HOUR + timedelta(minutes=50))  # ten minutes before their first digest
     insert_due_digests(engine, now + 2 * HOUR)
-    assert digest_since(engine) == asked
+    assert digest_since(engine) == now + 2 * HOUR
+    with db.transaction(engine) as conn:  # a process whose clock is ahead
+        ahead = eligibility.next_moment(conn, now + 2 * DAY)
     insert_due_digests(engine, now + DAY + 2 * HOUR)
-    assert digest_since(engine) == now + DAY + HOUR
+    assert digest_since(engine) == ahead + timedelta(microseconds=1)
 
 
 def test_whoever_is_down_for_days_catches_up_with_one_digest(

@@ -159,13 +159,14 @@ def make_due(conn: Connection, refusals: Iterable[Refusal], now: datetime) -> No
     )
 
 
-def note_acceptance(conn: Connection, channel: str, now: datetime) -> None:
-    """Write that the server took a message, at most once a minute."""
+def note_acceptance(conn: Connection, channel: str, now: datetime) -> datetime | None:
+    """Write that the server took a message, at most once a minute; returns when it did before."""
     known = load_acceptance(conn, channel)
     if known is not None and known <= now < known + _MINUTE:
-        return
+        return known
     row = insert_for(conn, AcceptanceRow).values(channel=channel, at=now)
     conn.execute(row.on_conflict_do_update(index_elements=["channel"], set_={"at": row.excluded.at}))
+    return known
 
 
 def load_acceptance(conn: Connection, channel: str) -> datetime | None:
