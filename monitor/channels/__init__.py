@@ -69,11 +69,15 @@ class Channel(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class OperatorAddress:
-    """An address in the configuration that follows a place, and the language of what it gets."""
+    """An address in the configuration that follows a place, and the language of what it gets.
+
+    ``target``: what the address leads to, where it is a name; it may be a secret.
+    """
 
     place: str
     address: str
     language: str = "en"
+    target: str = ""
 
 
 class ChannelKind(ABC, Generic[S]):
@@ -84,7 +88,9 @@ class ChannelKind(ABC, Generic[S]):
     schedule; if False, once at most. ``sends_receipts``: people who signed up on the site get a receipt after
     a quarter without a message. ``doubts_refusals``: a refusal is believed of the recipient only once the
     server has taken a message for another lane, because it may refuse us. ``has_bot``: people can talk to a
-    bot on this channel. ``lane_problem``: what paused lanes mean, if an operator must know. ``loggers``:
+    bot on this channel. ``ends_configured``: an address of the configuration that says that it is gone ends,
+    until the configuration changes or the operator revives it; if False, that is taken for the operator's
+    mistake. ``lane_problem``: what paused lanes mean, if an operator must know. ``loggers``:
     loggers of its libraries that write addresses or secrets below WARNING.
     """
 
@@ -94,6 +100,7 @@ class ChannelKind(ABC, Generic[S]):
     sends_receipts: ClassVar[bool] = False
     doubts_refusals: ClassVar[bool] = False
     has_bot: ClassVar[bool] = False
+    ends_configured: ClassVar[bool] = False
     lane_problem: ClassVar[str | None] = None
     loggers: ClassVar[tuple[str, ...]] = ()
 

@@ -52,6 +52,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "explain": ("explanations", "Explain why somebody was told a change, or was not."),
     "subscribers": ("people", "Add, list, remove, export and erase subscribers."),
     "telegram": ("telegram", "Test the configured Telegram channels."),
+    "webhooks": ("webhooks", "List the configured webhooks; revive one that has ended."),
     "bounces": ("privacy", "Process bounces, complaints and unsubscribe mails."),
     "purge": ("privacy", "Delete expired personal data; prove that it is gone."),
     "key": ("privacy", "Replace the key that encrypts addresses, or signs the record."),

@@ -18,8 +18,9 @@ from monitor.channels.kinds import KINDS
 from monitor.core.freshness import freshness
 from monitor.domain import SourceInfo
 from monitor.storage import heartbeats, meta, people
-from monitor.storage.deliveries import backlog, pauses, refusals
+from monitor.storage.deliveries import backlog, configured_addresses, pauses, refusals
 from monitor.storage.deliveries.backlog import OFTEN, Backlog
+from monitor.storage.deliveries.configured_addresses import EndedAddress
 from monitor.storage.deliveries.pauses import Pause
 from monitor.storage.deliveries.refusals import Wave
 from monitor.storage.engine import reading
@@ -74,8 +75,9 @@ class HealthFacts:
     ``configured`` are the channels with a transport; ``pauses`` those of configured channels. ``fenced`` says
     why nothing is sent (None: it is). ``signups`` were counted within this hour, ``signups_an_hour`` is their
     limit. ``suppressed`` addresses were closed within a day; ``living`` counts the others, read only during a
-    wave. ``standing`` are the loops that stand still. ``unsigned_since`` is the time of the first entry of
-    the record that no signature covers.
+    wave. ``ended`` are addresses of the configuration that said that they are gone. ``standing`` are the
+    loops that stand still. ``unsigned_since`` is the time of the first entry of the record that no signature
+    covers.
     """
 
     now: datetime
@@ -96,6 +98,7 @@ class HealthFacts:
     host: HostFacts = HostFacts()
     waves: tuple[Wave, ...] = ()
     standing: tuple[StandingLoop, ...] = ()
+    ended: tuple[EndedAddress, ...] = ()
 
     @property
     def sending(self) -> bool:
@@ -205,6 +208,7 @@ def load_facts(
             host=replace(host, last_backup_at=_read_last_backup(conn)),
             waves=refusals.load_waves(conn, now - DAY),
             standing=heartbeats.load_standing_loops(conn, now - SILENT_AFTER),
+            ended=configured_addresses.load_ended(conn),
         )
 
 
@@ -270,6 +274,19 @@ def check_deliveries(seen: HealthFacts) -> Iterator[HealthFinding]:
     if outbox.failed:
         problem = f"{outbox.failed} deliveries have failed for good (see `monitor failed`)"
         yield HealthFinding("outbox", problem, "failed for good", notify=True, remedy="monitor failed")
+
+
+def check_ended(seen: HealthFacts) -> Iterator[HealthFinding]:
+    """Find addresses of the configuration that said that they are gone, and get nothing any more."""
+    for ended in seen.ended:
+        yield HealthFinding(
+            "outbox",
+            f"{ended.channel}: {ended.name} ended at {_iso(ended.at)}: {ended.reason}; change its address in the"
+            f" configuration, or `monitor webhooks revive {ended.name}`",
+            f"ended {ended.channel} {ended.name}",
+            notify=True,
+            remedy=f"monitor webhooks revive {ended.name}",
+        )
 
 
 def check_returned(seen: HealthFacts) -> Iterator[HealthFinding]:
@@ -390,6 +407,7 @@ CHECKS: tuple[Check, ...] = (
     check_sources,
     check_pauses,
     check_deliveries,
+    check_ended,
     check_returned,
     check_signups,
     check_suppressions,

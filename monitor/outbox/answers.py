@@ -85,9 +85,10 @@ class ChannelAnswers:
         """Build the outcome of a permanent failure: believed, or doubted where it may be about us.
 
         A configured chat is the operator's, and so is the mistake: it is tried for as long as a message
-        lives.
+        lives, unless the channel's addresses say themselves that they are gone.
         """
-        if prepared.deliveries[0].origin == "config":
+        ends = failure.address_gone and kind_of(self._name).ends_configured
+        if prepared.deliveries[0].origin == "config" and not ends:
             mend = Transient(str(failure), retry_after=REFUSED_WAIT, lane=address)
             log.error("%s: a configured chat refuses messages: %s", self._name, failure)
             return self.build_later(prepared, mend, address, moved_to, counts=False)

@@ -292,9 +292,7 @@ class ChannelSender:
         if not self._sending:
             self._groups.flush()
         self._changed.set()
-        # of a configured chat each refusal is a dead letter of its own: it stays subscribed, and all can be
-        # sent once it is mended
-        if outcome.gone and prepared.deliveries[0].origin != "config":
+        if outcome.gone:
             self._refused.add(prepared.envelope.subscriber)
         if outcome.verdict and outcome.at is not None:
             self._doubted[prepared.envelope.subscriber] = outcome.at

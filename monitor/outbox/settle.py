@@ -16,7 +16,7 @@ from monitor.keys import KeyFile
 from monitor.outbox.outcomes import Outcome, OutcomeKind, PauseRequest
 from monitor.outbox.verdicts import judge_refusals
 from monitor.storage import people
-from monitor.storage.deliveries import endings, pauses, queue, rates, refusals
+from monitor.storage.deliveries import configured_addresses, endings, pauses, queue, rates, refusals
 from monitor.storage.deliveries.queue import Retry
 
 log = logging.getLogger(__name__)
@@ -130,12 +130,12 @@ def _address(conn: Connection, keys: KeyFile, channel: str, outcome: Outcome, no
         gone = struck_out(*queue.add_strike(conn, subscriber, now), now)
     if not gone:
         return
-    if origin == "config":
-        # the operator's own chat, refused because of the operator's own mistake: a dead letter tells, and
-        # nothing is closed for ever
-        log.error(
-            "%s: a configured chat refuses messages (subscriber %d): %s", channel, subscriber, outcome.error
-        )
+    sealed = outcome.deliveries[0].sealed
+    if origin == "config" and sealed is not None:
+        name = keys.open(channel, sealed)
+        configured_addresses.note_end(conn, channel, name, outcome.error, now)
+        endings.end(conn, subscriber, now)
+        log.error("%s: %s has ended: %s", channel, name, outcome.error)
         return
     endings.end_refused(conn, channel, subscriber, outcome.error, now)
     log.info("subscriber %d (%s) ended: %s", subscriber, channel, outcome.error)

@@ -11,13 +11,13 @@ from datetime import datetime
 from sqlalchemy.engine import Connection, Engine
 
 from monitor.channels import OperatorAddress
-from monitor.channels.kinds import lookup, mask, normalise_address
+from monitor.channels.kinds import kind_of, lookup, mask, normalise_address
 from monitor.errors import UsageError
 from monitor.keys import KeyFile
 from monitor.places.codes import state_of_zip
 from monitor.storage import eligibility, people
 from monitor.storage import engine as db
-from monitor.storage.deliveries import endings
+from monitor.storage.deliveries import configured_addresses, endings
 from monitor.storage.people import ACTIVE, Follow
 from monitor.subscribers.erasures import Tombstones
 from monitor.subscribers.signup import begin
@@ -160,10 +160,13 @@ def follow_channels(
     """
     chats: dict[str, set[str]] = {}
     languages: dict[str, str] = {}
+    targets: dict[str, str] = {}
+    ends = kind_of(channel).ends_configured
     for own in addresses:
         chat = normalise_address(channel, own.address)
         chats.setdefault(chat, set()).add(own.place)
         languages[chat] = own.language
+        targets[chat] = keys.lookup(channel, f"target\0{own.target}")
     added = ended = 0
     suppressed: list[str] = []
     with db.transaction(engine) as conn:
@@ -172,10 +175,14 @@ def follow_channels(
         for known in people.living(conn, channel=channel, origin=CONFIG):
             if people.address_hash(conn, known.id) not in hashes:
                 ended += endings.end(conn, known.id, now)
+        if ends:
+            configured_addresses.forget_others(conn, channel, set(chats))
         for hashed, (chat, places) in hashes.items():
             if people.suppression(conn, channel, hashed) is not None:
                 suppressed += sorted(places)
                 continue
+            if ends and not configured_addresses.begin_following(conn, channel, chat, targets[chat]):
+                continue  # it has ended itself; `monitor status` says so
             requested = wanted(places, sources, state_of_zip)
             subscriber, new = _admit(conn, keys, channel, chat, CONFIG, now, moment, languages[chat])
             added += new

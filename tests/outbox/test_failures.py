@@ -8,10 +8,12 @@ import pytest
 import sqlalchemy as sa
 
 from monitor import subscribers
+from monitor.channels import OperatorAddress
 from monitor.domain import Envelope
 from monitor.errors import Permanent, Transient
+from monitor.ops import health
 from monitor.storage import people, schema
-from monitor.storage.deliveries import dead_letters, endings
+from monitor.storage.deliveries import configured_addresses, dead_letters, endings
 from monitor.storage.engine import reading, transaction
 from tests.conftest import own
 from tests.outbox.world import GARY, HAMMOND, STATE_POLICE, Recorder, World, one_due
@@ -314,3 +316,47 @@ def test_a_message_accepted_after_its_subscriber_has_left_is_known_as_sent(world
     channel.before = leave
     assert world.send(channel).sent == 1
     assert world.states() == ["sent"]
+
+
+def test_a_configured_webhook_that_answers_410_ends_until_it_is_changed_or_revived(world: World) -> None:
+    def follow(target: str) -> None:
+        own = [OperatorAddress("IN", "desk", target=target)]
+        subscribers.follow_channels(world.engine, world.keys, own, ["ring"], world.now, channel="webhook")
+
+    def problems() -> list[str]:
+        state = health.status(world.engine, {}, configured=["webhook"], fenced=None, now=world.now)
+        return [problem for problem in state["problems"] if "desk ended" in problem]
+
+    def post() -> int:
+        world.later(hours=1)
+        world.publish(HAMMOND)
+        world.fan_out()
+        return world.send(channel).sent
+
+    follow("https://desk.example/1")
+    channel = Recorder(name="webhook")
+    assert (post(), problems()) == (1, [])
+    channel.will("desk", *[Permanent("the webhook answered 410: it is gone", address_gone=True)] * 3)
+    world.publish(HAMMOND)  # two are due: the first answer ends it, and the other is not tried
+    assert post() == 0
+    tried = channel.attempts
+    follow("https://desk.example/1")  # a restart
+    world.later(days=1)
+    assert post() == 0
+    assert channel.attempts == tried
+    (problem,) = problems()
+    assert "410" in problem
+    assert "monitor webhooks revive desk" in problem
+    channel.answers.clear()
+    follow("https://desk.example/2")  # another address under the same name
+    assert (post(), problems()) == (1, [])
+    channel.will("desk", Permanent("the webhook answered 410: it is gone", address_gone=True))
+    assert post() == 0
+    with transaction(world.engine) as conn:
+        assert configured_addresses.revive(conn, "webhook", "desk")
+        assert not configured_addresses.revive(conn, "webhook", "desk")
+    follow("https://desk.example/2")
+    assert (post(), problems()) == (1, [])
+    subscribers.follow_channels(world.engine, world.keys, [], ["ring"], world.now, channel="webhook")
+    follow("https://desk.example/2")
+    assert post() == 1

@@ -20,6 +20,7 @@ class WebhookKind(ChannelKind[WebhookSection]):
     name = "webhook"
     section = WebhookSection
     loggers = ("httpx", "httpcore")
+    ends_configured = True
 
     def normalise(self, address: str) -> str:
         """The name of an entry of the configuration."""
@@ -50,7 +51,7 @@ class WebhookKind(ChannelKind[WebhookSection]):
     def operator_addresses(self, section: WebhookSection) -> tuple[OperatorAddress, ...]:
         """The entries of ``[webhook.to]``, by place."""
         return tuple(
-            OperatorAddress(place, name, entry.language)
+            OperatorAddress(place, name, entry.language, target=entry.target)
             for name, entry in section.to.items()
             for place in entry.places
         )

@@ -91,6 +91,13 @@ class WebhookEntry(Section):
             raise ValueError("signal needs sender and recipient")
         return self
 
+    @property
+    def target(self) -> str:
+        """What the entry leads to: another one is another receiver under the same name."""
+        return "\0".join(
+            (self.url.get_secret_value(), self.room or "", self.sender or "", self.recipient or "")
+        )
+
 
 class WebhookSection(ChannelSection):
     """``[webhook]``"""

@@ -1,0 +1,84 @@
+"""The command ``webhooks``: the addresses of [webhook.to]."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from monitor.cli import Session, emit, subcommand, table
+from monitor.cli.group import ListByDefault
+
+
+@click.group(cls=ListByDefault, short_help="List the configured webhooks; revive one that has ended.")
+def webhooks() -> None:
+    """List the configured webhooks, and revive one that has ended by its answer 410.
+
+    Without a command it lists them.
+    """
+
+
+@subcommand(webhooks, name="list", short_help="List the configured webhooks.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
+def webhooks_list(session: Session, as_json: bool) -> None:
+    """List the webhooks of the configuration.
+
+    JSON keys: name, places, ended_at (null: it is followed), reason
+    """
+    from monitor.storage.deliveries import configured_addresses
+    from monitor.storage.engine import reading
+
+    with reading(session.database()) as conn:
+        ended = {each.name: each for each in configured_addresses.load_ended(conn)}
+    rows: list[dict[str, Any]] = []
+    for name, places in _read_configured(session).items():
+        end = ended.get(name)
+        rows.append(
+            {
+                "name": name,
+                "places": places,
+                "ended_at": end.at.isoformat(timespec="seconds") if end else None,
+                "reason": end.reason if end else None,
+            }
+        )
+    if as_json:
+        for row in rows:
+            emit(row)
+    elif rows:
+        table(
+            ("name", "places", "ended at", "reason"),
+            [(r["name"], ", ".join(r["places"]), r["ended_at"], r["reason"]) for r in rows],
+        )
+    else:
+        click.echo("no webhooks are configured (see docs/webhooks.md)")
+
+
+@subcommand(webhooks, name="revive", short_help="Follow an ended webhook again.")
+@click.argument("name")
+def webhooks_revive(session: Session, name: str) -> None:
+    """Follow a webhook again that has ended by its answer 410. It gets what is published from now on.
+
+    Exit 2 if it is not in the configuration or has not ended.
+    """
+    from monitor import app
+    from monitor.errors import UsageError
+    from monitor.storage.deliveries import configured_addresses
+    from monitor.storage.engine import transaction
+
+    if name not in _read_configured(session):
+        raise UsageError(f"there is no [webhook.to.{name}] in the configuration; see `monitor webhooks`")
+    with transaction(session.database()) as conn:
+        if not configured_addresses.revive(conn, "webhook", name):
+            raise UsageError(f"{name} has not ended; see `monitor webhooks`")
+    app.follow_channels(session.components)
+    click.echo(f"{name} is followed again")
+
+
+def _read_configured(session: Session) -> dict[str, list[str]]:
+    """Read the places of each configured webhook, by name."""
+    from monitor import app
+
+    found: dict[str, list[str]] = {}
+    for own in app.operator_addresses(session.settings)["webhook"]:
+        found.setdefault(own.address, []).append(own.place)
+    return found
