@@ -281,8 +281,8 @@ def check_ended(seen: HealthFacts) -> Iterator[HealthFinding]:
     for ended in seen.ended:
         yield HealthFinding(
             "outbox",
-            f"{ended.channel}: {ended.name} ended at {_iso(ended.at)}: {ended.reason}; change its address in the"
-            f" configuration, or `monitor webhooks revive {ended.name}`",
+            f"{ended.channel}: {ended.name} ended at {_iso(ended.at)}: {ended.reason}; change its address in"
+            f" the configuration, or `monitor webhooks revive {ended.name}`",
             f"ended {ended.channel} {ended.name}",
             notify=True,
             remedy=f"monitor webhooks revive {ended.name}",
