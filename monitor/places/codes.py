@@ -1,4 +1,9 @@
-"""What people can subscribe to: a ZIP, a state, or all. Light: nothing here loads the table."""
+"""What people can subscribe to: a ZIP, a county, a town, a radius, a state, or all.
+
+A county, a town and a radius have a key of letters, digits and hyphens, so that it fits into paths, buttons
+and links: "county-17031" (FIPS), "town-MI-Detroit", "radius-60601-10" (miles). Light: nothing here loads the
+table.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +11,7 @@ import re
 import unicodedata
 
 from monitor.errors import UsageError
+from monitor.places.fips import STATE_OF_FIPS
 from monitor.states import STATES, read_state
 
 MILITARY = {"AA": "Armed Forces Americas", "AE": "Armed Forces Europe", "AP": "Armed Forces Pacific"}
@@ -13,7 +19,20 @@ MILITARY = {"AA": "Armed Forces Americas", "AE": "Armed Forces Europe", "AP": "A
 
 EVERYWHERE = "US"
 
+RADII = (10, 25)
+"""Miles around a ZIP that can be followed."""
+
 _ZIP = re.compile(r"([0-9]{5})(?:[-\s]?[0-9]{4})?")
+_COUNTY = re.compile(r"(?:county|fips)[-\s]?(\d{5})", re.IGNORECASE | re.ASCII)
+_TOWN = re.compile(r"town-([A-Z]{2})-([A-Za-z0-9]+(?:--?[A-Za-z0-9]+)*)", re.ASCII)
+_RADIUS_KEY = re.compile(r"radius-(\d{5})-(\d{1,3})", re.IGNORECASE | re.ASCII)
+_RADIUS = re.compile(
+    r"(?:within |a menos de |en un radio de |a )?(\d{1,4})[- ]?(?:miles?|mi|millas?)\.? ?"
+    r"(?:radius )?(?:of|from|around|about|de|del|alrededor de|a la redonda de)? ?"
+    r"(?:the |el )?(?:zip code |zip |código postal )?(\d{5})(?:-\d{4})?",
+    re.IGNORECASE | re.ASCII,
+)
+_MILES = re.compile(r"\b\d{1,4}[- ]?(?:miles?|mi|millas?)\b", re.IGNORECASE | re.ASCII)
 _PREFIXES = (
     "005:NY 006-007:PR 008:VI 009:PR 010-027:MA 028-029:RI 030-038:NH 039-049:ME 050-054:VT 055:MA "
     "056-059:VT 060-069:CT "
@@ -57,14 +76,55 @@ def state_of_zip(code: str) -> str | None:
     return _STATE_OF_ZIP.get(code) or _STATE_OF_PREFIX.get(code[:3])
 
 
+def parse_area(place: str) -> tuple[str, str, str] | None:
+    """Split the key of an area: ("county", FIPS, state), ("town", state, name) or ("radius", ZIP, miles).
+
+    None for any other place.
+    """
+    if (found := _TOWN.fullmatch(place)) is not None:
+        return ("town", found[1], found[2]) if found[1] in STATES else None
+    if (found := _RADIUS_KEY.fullmatch(place)) is not None:
+        return "radius", found[1], found[2]
+    found = _COUNTY.fullmatch(place)
+    state = STATE_OF_FIPS.get(found[1][:2]) if found is not None else None
+    return ("county", found[1], state) if found is not None and state is not None else None
+
+
+def is_area(place: str) -> bool:
+    """Whether a parsed place is a county, a town or a radius: many ZIPs under one key."""
+    return "-" in place
+
+
+def names_radius(text: str) -> bool:
+    """Whether a text speaks of miles, right or wrong: "10 miles of 60601", "5 mi around Chicago"."""
+    return _MILES.search(text) is not None
+
+
+def state_of_place(place: str) -> str | None:
+    """The state of a parsed place; None for "US" and for a ZIP that is not in use."""
+    match parse_area(place):
+        case ("county", _, state) | ("town", state, _):
+            return state
+        case (_, zip_code, _):
+            return state_of_zip(zip_code)
+    if place.isdigit():
+        return state_of_zip(place)
+    return place if place in STATES else None
+
+
 def parse_place(text: str) -> str:
-    """Parse a place: a ZIP (ZIP+4 is cut), a state or "US". Raises UsageError with what is wrong."""
+    """Parse a place: a ZIP (ZIP+4 is cut), a state, "US", a county by its FIPS code or a radius.
+
+    Raises UsageError with what is wrong. Names of counties and towns need the table: see `read_followed`.
+    """
     typed = " ".join(unicodedata.normalize("NFKC", text).split())
     if not typed:
         raise UsageError("Give a place: a ZIP code such as 60601, a state such as IL, or US for everything.")
     match = _ZIP.fullmatch(typed)
     if match:
         return match[1]
+    if (area := _parse_area_words(typed)) is not None:
+        return area
     if re.fullmatch(r"[\d\s-]+", typed):
         raise UsageError(_digits_refused(typed))
     if typed.casefold() in ("us", "u.s.", "usa", "u.s.a.", "all", "everything", "united states"):
@@ -72,6 +132,10 @@ def parse_place(text: str) -> str:
     if typed.upper() in MILITARY:
         raise UsageError(
             f'"{typed}" is a military region, not a state: give the ZIP of the base, or US for everything.'
+        )
+    if names_radius(typed):
+        raise UsageError(
+            f"A radius is {' or '.join(map(str, RADII))} miles around a ZIP code: {RADII[0]} miles of 60601."
         )
     reading = read_state(typed)
     if reading is None:
@@ -85,6 +149,22 @@ def parse_place(text: str) -> str:
             f'write "{STATES[reading.code]}" or "{reading.code}".'
         )
     return reading.code
+
+
+def _parse_area_words(typed: str) -> str | None:
+    """The key of a county by its code, a radius in words, or a key as it is; None for anything else."""
+    around = _RADIUS.fullmatch(typed)
+    miles, middle = (around[1], around[2]) if around is not None else ("", "")
+    match parse_area(typed):
+        case ("county", fips, _):
+            return f"county-{fips}"
+        case ("town", state, name):
+            return f"town-{state}-{name}"
+        case (_, middle, miles):
+            pass
+    if not middle:
+        return None
+    return f"radius-{middle}-{int(miles)}" if int(miles) in RADII else None
 
 
 def _digits_refused(typed: str) -> str:

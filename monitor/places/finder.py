@@ -12,10 +12,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 
+from monitor.errors import UsageError
+from monitor.places.codes import names_radius, parse_area, parse_place, state_of_place
 from monitor.places.finder_names import known_areas, near_areas
 from monitor.places.finder_offices import agency_areas, county_areas, is_agency
 from monitor.places.gazetteer import Gazetteer, TownZips
 from monitor.places.names import key
+from monitor.places.radius import zips_around
 from monitor.states import STATES, read_state
 
 LONGEST = 200
@@ -68,6 +71,7 @@ PROBLEMS: Mapping[str, str] = MappingProxyType(
         "unknown_zip": "We know no ZIP code like that. Is every digit right?",
         "no_town": "Add the town and the state to the address (100 Main St, Springfield, IL), "
         "or write the ZIP code.",
+        "radius": "Write a radius as 10 or 25 miles of a ZIP code, such as 10 miles of 60601.",
         "nothing": "We found no town of that name. Write it with its state (Hammond, IN), "
         "or write the ZIP code.",
     }
@@ -83,7 +87,7 @@ class FinderResult:
     ``towns`` are areas of any kind, the one most likely meant first. ``sure``: the state is meant if there is
     one, else the first area.
     ``typo``: the text was misspelled and these are near. ``problem``: empty, digits, unknown_zip, no_town,
-    nothing. ``more``: there are further towns than `CHOICES`.
+    radius, nothing. ``more``: there are further towns than `CHOICES`.
     """
 
     zips: tuple[str, ...] = ()
@@ -139,8 +143,8 @@ class FinderResult:
 
 
 def label_area(area: TownZips) -> str:
-    """An area and its state: "Detroit, MI", "Harlem (Manhattan), NY"."""
-    return f"{area.name}, {area.state}"
+    """An area and its state: "Detroit, MI", "Harlem (Manhattan), NY"; a radius as it is."""
+    return area.name if area.kind == "radius" else f"{area.name}, {area.state}"
 
 
 def find(text: str, gazetteer: Gazetteer) -> FinderResult:
@@ -158,6 +162,8 @@ def find(text: str, gazetteer: Gazetteer) -> FinderResult:
     typed = _COUNTRY.sub("", typed)
     if not typed:
         return FinderResult(country=True)
+    if names_radius(typed):
+        return _within_radius(typed, gazetteer)
     typed = _SPANISH_NAME.sub(lambda match: _IN_SPANISH[match[0].lower()], _without_accents(typed))
     at_the_end = _ZIP_AT_THE_END.search(typed)
     if at_the_end:
@@ -166,6 +172,22 @@ def find(text: str, gazetteer: Gazetteer) -> FinderResult:
         if result.zips or not typed:
             return result
     return _zip_in_front(typed, gazetteer) or _in_county(typed, gazetteer) or _named(typed, gazetteer)
+
+
+def _within_radius(typed: str, gazetteer: Gazetteer) -> FinderResult:
+    """ "10 miles of 60601"."""
+    try:
+        place = parse_place(typed)
+    except UsageError:
+        return FinderResult(problem="radius")
+    found = parse_area(place)
+    zips = zips_around(gazetteer.table, found[1], int(found[2])) if found and found[0] == "radius" else {}
+    if found is None or not zips:
+        return FinderResult(problem="unknown_zip")
+    name, state = f"{found[2]} miles around {found[1]}", state_of_place(place) or ""
+    return FinderResult(
+        towns=(TownZips(name, state, tuple(sorted(zips)), 0, "radius", key=place),), sure=True
+    )
 
 
 def _without_accents(text: str) -> str:

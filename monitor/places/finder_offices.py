@@ -44,7 +44,8 @@ def county_areas(
             ):
                 continue
             zips = tuple(sorted(table.zips[row] for row in county_rows(table, (county,))))
-            areas.append(TownZips(title, code, zips, len(zips), "county"))
+            of_county = f"county-{table.counties[county].fips}"
+            areas.append(TownZips(title, code, zips, len(zips), "county", key=of_county))
     return tuple(sorted(areas, key=lambda area: (-len(area.zips), area.state)))
 
 

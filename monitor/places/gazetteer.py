@@ -45,7 +45,8 @@ class Covers:
 class TownZips:
     """An area by name: its state, its ZIPs, and its population (0 when it is not known).
 
-    ``kind``: town, city, county, borough, neighborhood or agency. ``meant``: before towns of the same name.
+    ``kind``: town, city, county, borough, neighborhood, agency or radius. ``meant``: before towns of the same
+    name. ``key``: of a county or a radius as a place to follow.
     """
 
     name: str
@@ -54,6 +55,7 @@ class TownZips:
     population: int
     kind: str = "town"
     meant: bool = False
+    key: str = ""
 
 
 @dataclass(frozen=True, slots=True)
