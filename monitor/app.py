@@ -576,8 +576,12 @@ async def drain_channels(
 
 
 def follow_channels(components: Components) -> None:
-    """Make the addresses that stand in the configuration subscribers."""
+    """Make the addresses that stand in the configuration subscribers, and read what counties, towns and
+    radiuses stand for again if the gazetteer is another one than at the last start.
+    """
     from monitor import subscribers
+
+    subscribers.renew_areas(components.engine, components.clock())
 
     for channel, addresses in operator_addresses(components.settings).items():
         subscribers.follow_channels(

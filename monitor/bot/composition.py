@@ -16,6 +16,8 @@ from monitor.channels.telegram.transport import Telegram
 from monitor.config import Settings
 from monitor.domain import Listing, Placement
 from monitor.errors import UsageError
+from monitor.places.codes import is_area
+from monitor.places.followed_areas import load_area
 
 
 def create(components: Components) -> Bot | None:
@@ -26,7 +28,12 @@ def create(components: Components) -> Bot | None:
         return None
 
     def covering(source: str, place: str) -> Iterable[tuple[Listing, Placement]]:
-        found = components.coverage.of(source).at(place, components.gazetteer.state_of_zip(place))
+        covered = components.coverage.of(source)
+        if is_area(place):
+            area = load_area(place)
+            found = covered.among(area.zips) + covered.statewide(area.states) if area else ()
+        else:
+            found = covered.at(place, components.gazetteer.state_of_zip(place))
         return [(cover.listing, cover.placement) for cover in found]
 
     context = BotContext(

@@ -66,7 +66,8 @@ def add(
     """Add a subscriber, active at once, or add places to an existing one.
 
     CHANNEL is the name of a channel, such as email. ADDRESS is an email address or a Telegram chat (@name or
-    number). PLACE is a ZIP code, a state such as IL, or US for everything.
+    number). PLACE is a ZIP code, a town ("Detroit, MI"), a county ("Cook County, IL"), a radius ("10 miles of
+    60601", or 25), a state such as IL, or US for everything.
     """
     from monitor import subscribers
 
@@ -100,6 +101,7 @@ def list_(session: Session, as_json: bool) -> None:
     JSON keys: id, channel, address, state, origin, language, created_at, follows: [{source, place}].
     """
     from monitor import subscribers
+    from monitor.messages.place_names import describe_key
 
     engine = session.database()
     people = subscribers.listed(engine, session.components.keys)
@@ -128,7 +130,7 @@ def list_(session: Session, as_json: bool) -> None:
                     each.state,
                     each.origin,
                     f"{each.created_at:%Y-%m-%d}",
-                    ", ".join(f"{follow.place} ({follow.source})" for follow in each.follows),
+                    "; ".join(f"{describe_key(follow.place)} ({follow.source})" for follow in each.follows),
                 )
                 for each in people
             ],

@@ -124,7 +124,9 @@ def listings(session: Session, source: str, at: str | None, form: str) -> None:
 
 @command(short_help="List published changes, each with the interval in which it happened.")
 @click.option("--since", metavar="TIME", help="A date (its beginning), or an ISO time with zone.")
-@click.option("--place", metavar="PLACE", help="A ZIP code, a state such as IL, or US.")
+@click.option(
+    "--place", metavar="PLACE", help="A ZIP code, a town, county or radius, a state such as IL, or US."
+)
 @click.option("--source", "source", metavar="NAME", help="Only this source.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 def changes(
@@ -133,7 +135,8 @@ def changes(
     """List published changes, oldest first, each with the interval in which it happened: from the last good
     poll without it to the first with it.
 
-    With --place, only changes that concern a ZIP (agencies of its whole state included), a state, or US.
+    With --place, only changes that concern a ZIP (agencies of its whole state included), a state, US, or a
+    county, town or radius ("Cook County, IL", "10 miles of 60601").
 
     JSON keys: id, source, kind ("added", "removed", "changed"), before, after (listings as `monitor listings`
     prints them, or null), fields, not_before, not_after, published_at, was_held, reason, changeset, how,
@@ -141,13 +144,17 @@ def changes(
     """
     from monitor.cli.output import SIGNS, format_change, iso, parse_time, when
     from monitor.messages.placements import describe_placement
-    from monitor.places.codes import parse_place, state_of_zip
+    from monitor.places.codes import is_area, state_of_zip
+    from monitor.places.followed_areas import load_area, read_followed
     from monitor.storage.engine import reading
     from monitor.storage.lists import changes as kept
 
     settings = session.settings
     timezone = settings.site.timezone
-    wanted = parse_place(place) if place is not None else None
+    places = read_followed(place) if place is not None else ()
+    within = tuple(filter(None, map(state_of_zip, filter(str.isdigit, places))))
+    if len(places) == 1 and is_area(places[0]) and (area := load_area(places[0])) is not None:
+        places, within = area.zips, area.states
     moment_since = parse_time(since, timezone) if since is not None else None
     with reading(session.database()) as conn:
         if source is not None:
@@ -156,8 +163,8 @@ def changes(
             conn,
             source=source,
             since=moment_since,
-            place=wanted,
-            within=state_of_zip(wanted) if wanted is not None and wanted.isdigit() else None,
+            places=places,
+            within=within,
         )
     if as_json:
         for row in found:

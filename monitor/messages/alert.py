@@ -121,10 +121,7 @@ def alert_page(alert: Alert, sender: Sender, room: int = ROOM) -> AlertPage:
 def _page(alert: Alert, sender: Sender, sentences: Sentences, room: int = ROOM) -> AlertPage:
     zone = ZoneInfo(sender.timezone)
     views = sorted(
-        (
-            describe_change(told, zone, sentences.whole_country(), alert.values, sentences.language)
-            for told in alert.told
-        ),
+        (describe_change(told, zone, alert.values, sentences.language) for told in alert.told),
         key=_reading_order,
     )
     title, publisher = clean(alert.title), clean(alert.publisher)

@@ -21,6 +21,8 @@ from monitor.domain import (
 )
 from monitor.messages import locale
 from monitor.messages.layout import clean
+from monitor.messages.place_names import name_place
+from monitor.places.codes import EVERYWHERE
 from monitor.states import STATES
 
 _SUBJECT_NAME = 80
@@ -86,13 +88,10 @@ class ChangeDescription:
 def describe_change(
     told: Told,
     zone: ZoneInfo,
-    whole_country: str = "US",
     values: Sequence[ValueMeaning] = (),
     language: str = locale.DEFAULT,
 ) -> ChangeDescription:
-    """Describe one told change; ``whole_country`` names the place "US". What ``values`` knows stands in the
-    language.
-    """
+    """Describe one told change in a language, with what ``values`` knows of its columns."""
 
     def say(column: str, text: str) -> str:
         return translate_values(values, column, text, language)
@@ -119,12 +118,12 @@ def describe_change(
         differences=tuple(_differences(change, say))[:_DIFFERENCES],
         attributes=attributes[:_ATTRIBUTES],
         more=max(len(attributes) - _ATTRIBUTES, 0),
-        because=tuple(whole_country if place == "US" else STATES.get(place, place) for place in told.because),
+        because=tuple(name_place(place, language) for place in told.because),
         reason=_clean_reason(told.reason),
         estimate=told.confidence in {Confidence.APPROXIMATE, Confidence.CONFLICT},
         uncertain=uncertain,
         # who follows a whole state is not told how the agency was placed within it, unless that is in doubt
-        reach_matters=any(place[:1].isdigit() for place in told.because)
+        reach_matters=any(place not in STATES and place != EVERYWHERE for place in told.because)
         or told.confidence in {Confidence.CONFLICT, Confidence.STATE_ONLY},
         came_from=clean(told.came_from or ""),
     )

@@ -12,8 +12,8 @@ from monitor.domain import placeholder
 from monitor.messages import locale
 from monitor.messages.layout import MailSection, clean
 from monitor.messages.model import AgenciesToday, ListChecks, ListPlaces, Schedule, Sender
+from monitor.messages.place_names import join_names, name_place
 from monitor.messages.placements import describe_placement
-from monitor.states import STATES
 
 LINKS = {name: placeholder(name) for name in ("confirm", "manage", "unsubscribe", "stop", "asked", "until")}
 """The recipient's own words, as they stand in a message until it is sent."""
@@ -43,8 +43,8 @@ class Phrases:
         return locale.moment(when, self._sender.timezone, self.language) if when else ""
 
     def place(self, name: str) -> str:
-        """A place as it is called: "60601", "Illinois", "the whole country"."""
-        return self("the whole country") if name == "US" else STATES.get(name, name)
+        """A place as it is called: "60601", "Cook County, IL", "Illinois", "the whole country"."""
+        return name_place(name, self.language)
 
     def schedule(self, schedule: Schedule) -> str:
         """When somebody gets messages."""
@@ -66,7 +66,7 @@ class Phrases:
     ) -> MailSection:
         """What somebody follows, one line a list, and when they get messages."""
         lines = [
-            f"{clean(listed.title)}: {', '.join(self.place(name) for name in listed.places)}"
+            f"{clean(listed.title)}: {join_names([self.place(name) for name in listed.places])}"
             for listed in follows
         ]
         when = (self.schedule(schedule),) if schedule else ()
@@ -76,7 +76,7 @@ class Phrases:
         """Which agencies cover places today. "None", "only statewide ones" and "cannot be read" are three
         sentences.
         """
-        where = ", ".join(self.place(name) for name in today.places[:NAMED])
+        where = join_names([self.place(name) for name in today.places[:NAMED]])
         if len(today.places) > NAMED:
             where = self("%(places)s and %(count)d more", places=where, count=len(today.places) - NAMED)
         title = f"{where[:1].upper()}{where[1:]} · {clean(today.title)}"

@@ -89,9 +89,9 @@ def describe_placement(reason: PlacementReason | None, language: str) -> str:
         return ""
     catalogue = translations(language)
     state = reason.names[0] if reason.rule in _OF_A_STATE and reason.names else ""
-    names = [STATES.get(state, state)] if state else [_name(name, language) for name in reason.names]
+    names = [STATES.get(state, state)] if state else [translate_name(name, language) for name in reason.names]
     text = catalogue.gettext(sentence).format(
-        names=_joined(names, language), other=_name(reason.other, language), code=state
+        names=_joined(names, language), other=translate_name(reason.other, language), code=state
     )
     return text if language == DEFAULT else text.replace(" de el ", " del ")
 
@@ -118,7 +118,7 @@ def _read_sentence(text: str) -> PlacementReason | None:
     return None
 
 
-def _name(name: str, language: str) -> str:
+def translate_name(name: str, language: str) -> str:
     """A place's name with the word for its kind in the language: "el condado de Lake"."""
     if language == DEFAULT:
         return name
@@ -126,7 +126,7 @@ def _name(name: str, language: str) -> str:
     if name in AREAS:
         return catalogue.gettext(name)
     if " and " in name:
-        return _joined([_name(part, language) for part in name.split(" and ")], language)
+        return _joined([translate_name(part, language) for part in name.split(" and ")], language)
     if name.startswith("the city of "):
         return catalogue.gettext(_CITY).format(name=name.removeprefix("the city of "))
     for ending, pattern in _KINDS:

@@ -13,6 +13,7 @@ from monitor.domain import Meaning, ValueMeaning
 from monitor.messages import locale
 from monitor.messages.change_view import ChangeDescription, Difference, Moment
 from monitor.messages.locale import N_
+from monitor.messages.place_names import join_names
 from monitor.messages.placements import describe_placement
 
 NAMED_PLACES = 6
@@ -217,7 +218,7 @@ class Sentences:
             shown = [*shown[:NAMED_PLACES], self._("%(count)d more", count=len(shown) - NAMED_PLACES)]
         if len(shown) < 2:
             return "".join(shown)
-        return self._("%(names)s and %(last)s", names=", ".join(shown[:-1]), last=shown[-1])
+        return self._("%(names)s and %(last)s", names=join_names(shown[:-1]), last=shown[-1])
 
     # --- several changes
 
@@ -329,10 +330,6 @@ class Sentences:
     def asked_on(self, day: str) -> str:
         """When the person asked; ``day`` as text."""
         return self._("You asked on %(date)s.", date=day)
-
-    def whole_country(self) -> str:
-        """The place of those who follow everything."""
-        return self._("the whole country")
 
     def unknown_state(self) -> str:
         """The heading of agencies without a known state."""

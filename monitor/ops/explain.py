@@ -13,6 +13,7 @@ from monitor.core.due import AT_ONCE
 from monitor.domain import State
 from monitor.errors import UsageError
 from monitor.keys import KeyFile
+from monitor.messages.place_names import describe_key
 from monitor.storage import people
 from monitor.storage.deliveries import traces
 from monitor.storage.deliveries.pauses import Pause, read_pauses
@@ -144,7 +145,9 @@ def _why_unpublished(stored: StoredChange) -> str:
 def _describe_matches(facts: _Facts) -> Iterator[str]:
     for place in facts.matches[:_MANY]:
         rule = "the agency serves that ZIP's whole state" if place.statewide else "the change concerns it"
-        yield f"They follow {place.place} since {_when(place.followed_since)}: {rule}."
+        if place.area:
+            rule = "the agency serves a part of it, or its whole state"
+        yield f"They follow {describe_key(place.place)} since {_when(place.followed_since)}: {rule}."
     if len(facts.matches) > _MANY:
         yield f"{len(facts.matches) - _MANY} more of their places match."
     if not facts.matches:
@@ -221,7 +224,7 @@ def _verdict(delivery: DeliveryTrace) -> str:
 def _name(places: Collection[str]) -> str:
     if not places:
         return "no place"
-    named = ", ".join(list(places)[:_MANY])
+    named = ", ".join(map(describe_key, list(places)[:_MANY]))
     return named + (f" and {len(places) - _MANY} more" if len(places) > _MANY else "")
 
 

@@ -14,6 +14,7 @@ from monitor.storage import eligibility
 from monitor.storage.deliveries import fanout
 from monitor.storage.deliveries.fanout import PendingFanOut, Placed, Unplaced
 from monitor.storage.engine import reading, transaction
+from monitor.storage.people import area_places
 
 log = logging.getLogger(__name__)
 
@@ -51,6 +52,7 @@ def _fan_out_changeset(engine: Engine, changeset: PendingFanOut, locate: Locate,
         moment = eligibility.next_moment(conn, now)
         if not fanout.mark_fanned_out(conn, changeset.id, moment):
             return 0
+        area_places.insert_missing(conn, changeset.source)
         fanout.write_places(conn, placed)
         owed = fanout.insert_deliveries(conn, changeset.id, changeset.source, now)
     log.info(

@@ -30,7 +30,8 @@ from monitor.messages.model import (
 )
 from monitor.outbox.alerts import AlertBuilder
 from monitor.outbox.notices import RECEIPT_AFTER
-from monitor.places.codes import state_of_zip
+from monitor.places.codes import is_area, state_of_zip
+from monitor.places.followed_areas import load_area
 from monitor.storage import people
 from monitor.storage.deliveries import digests, notices
 from monitor.storage.deliveries.fanout import Match, Published
@@ -243,6 +244,10 @@ class MessageLoader:
         elif follow.place.isdigit():
             own = covered.by_zip.get(follow.place, ())
             covers = covered.at(follow.place, follow.within or state_of_zip(follow.place))
+        elif is_area(follow.place):
+            area = load_area(follow.place)
+            own = covered.among(area.zips) if area else ()
+            covers = own + (covered.statewide(area.states) if area else ())
         else:
             covers = covered.by_state.get(follow.place, ())
         seen = stands.last_good_at
@@ -254,7 +259,7 @@ class MessageLoader:
             agencies=() if whole else tuple((cover.listing.name, cover.placement.reason) for cover in covers),
             total=len(covers),
             seen_at=seen,
-            state_only=follow.place.isdigit() and bool(covers) and not own,
+            state_only=(follow.place.isdigit() or is_area(follow.place)) and bool(covers) and not own,
             blind=self._is_blind(follow.source, seen),
         )
 

@@ -90,7 +90,7 @@ def choose_followed(result: FinderResult) -> tuple[str, ...]:
 
 
 def find_area_key(area: TownZips) -> str | None:
-    """The key of an area that the finder found; None if it is one ZIP, or no county and no town is the same."""
+    """The key of an area that the finder found; None if it is one ZIP, or neither a county nor a town."""
     if area.key or len(area.zips) == 1:
         return area.key or None
     table = load().table

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 import threading
 import zipfile
 from array import array
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import cache
 from importlib.resources import files
 from io import BytesIO
 from typing import TypeVar
@@ -279,3 +281,13 @@ class Table:
 def packaged() -> Table:
     """The table that ships with the program."""
     return Table(files("monitor.places").joinpath("table.zip").read_bytes())
+
+
+@cache
+def compute_version() -> str:
+    """A hash of the data that ship with the program: it changes whenever a place may get other ZIPs."""
+    digest = hashlib.sha256()
+    folder = files("monitor.places")
+    for name in ("table.zip", "nicknames.csv", "mailing.csv"):
+        digest.update(folder.joinpath(name).read_bytes())
+    return digest.hexdigest()[:16]

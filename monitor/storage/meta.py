@@ -28,6 +28,10 @@ LAST_BACKUP = "last backup"
 """The fact that holds when `monitor backup` last succeeded, ISO 8601 in UTC."""
 
 
+AREAS_VERSION = "gazetteer of followed areas"
+"""The fact that holds the version of the gazetteer from which the followed areas were last read."""
+
+
 def get(conn: Connection, name: str) -> str | None:
     """Read a fact by name."""
     return conn.scalar(sa.select(MetaRow.c.value).where(MetaRow.c.name == name))

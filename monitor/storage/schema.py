@@ -33,6 +33,7 @@ from monitor.storage.lists.tables import (
     ValidatorRow,
 )
 from monitor.storage.people.tables import (
+    AreaPlaceRow,
     BotUpdateRow,
     ConfirmationRow,
     RateWindowRow,
@@ -48,6 +49,7 @@ __all__ = [
     "NAMING",
     "AcceptanceRow",
     "ApprovalRow",
+    "AreaPlaceRow",
     "BigId",
     "BodyRow",
     "BotUpdateRow",

@@ -5,7 +5,17 @@ from monitor.subscribers.bounces import BounceVerdict, mails, returned
 from monitor.subscribers.erasures import Tombstones, reapply_erasures
 from monitor.subscribers.key_rotation import rotate
 from monitor.subscribers.leak_scan import LeakScanResult, Trace, prove
-from monitor.subscribers.operator import CONFIG, Added, Followed, Listed, add, follow_channels, listed, remove
+from monitor.subscribers.operator import (
+    CONFIG,
+    Added,
+    Followed,
+    Listed,
+    add,
+    follow_channels,
+    listed,
+    remove,
+    renew_areas,
+)
 from monitor.subscribers.own_data import export
 from monitor.subscribers.preferences import Preferences, change
 from monitor.subscribers.retention import Purged, purge, purge_in_turn
@@ -59,6 +69,7 @@ __all__ = [
     "reapply_erasures",
     "remove",
     "renew",
+    "renew_areas",
     "request",
     "returned",
     "rotate",

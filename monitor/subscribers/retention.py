@@ -11,6 +11,7 @@ from sqlalchemy.engine import Engine
 from monitor.storage import engine as db
 from monitor.storage import meta
 from monitor.storage.deliveries import retention
+from monitor.storage.people import area_places
 from monitor.subscribers.signup import CONFIRM_WITHIN
 
 log = logging.getLogger(__name__)
@@ -64,6 +65,7 @@ def purge(engine: Engine, now: datetime) -> Purged:
         )
         retention.forget_updates(conn, now - UPDATES_KEPT)
         retention.forget_returns(conn, now - RETURNS_KEPT)
+        area_places.delete_unused(conn)
     if any((purged.unconfirmed, purged.ended, purged.deliveries, purged.signups)):
         log.info(
             "purged: %d never confirmed, %d who left long ago, %d old deliveries, %d forms",

@@ -25,7 +25,8 @@ from monitor.core.due import AT_ONCE, DEFAULT_HOUR, FREQUENCIES, is_zone, next_d
 from monitor.core.tokens import Purpose
 from monitor.errors import KeyFileError, UsageError
 from monitor.keys import KeyFile
-from monitor.places.codes import parse_place, state_of_zip
+from monitor.places.codes import state_of_place, state_of_zip
+from monitor.places.followed_areas import read_followed
 from monitor.storage import eligibility, people
 from monitor.storage import engine as db
 from monitor.storage.deliveries import queue
@@ -313,8 +314,8 @@ def _form(channel: str, wish: Wish, state_of_zip: Callable[[str], str | None]) -
 
 def zone_of_place(place: str, state_of_zip: Callable[[str], str | None] = state_of_zip) -> str:
     """The time zone of a place, by its state."""
-    name = parse_place(place)
-    return zone_of_state(state_of_zip(name) if name.isdigit() else name)
+    name = read_followed(place)[0]
+    return zone_of_state(state_of_zip(name) if name.isdigit() else state_of_place(name))
 
 
 def schedule(

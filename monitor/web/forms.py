@@ -17,18 +17,20 @@ from monitor import subscribers
 from monitor.core.due import AT_ONCE, DEFAULT_HOUR, ZONES
 from monitor.errors import UsageError
 from monitor.messages.layout import clean
-from monitor.places.codes import parse_place, state_of_zip
+from monitor.messages.place_names import name_place
+from monitor.places.codes import is_area, parse_place, state_of_zip
 from monitor.places.finder import FinderResult, find
+from monitor.places.followed_areas import choose_followed, load_area
+from monitor.places.gazetteer import Gazetteer, load
 from monitor.storage import meta
 from monitor.storage.engine import reading
 from monitor.storage.people import Follow, Subscriber
 from monitor.subscribers.signup import MOST_PLACES, zone_of_place
+from monitor.web.home import PROBLEM_TEXTS
 from monitor.web.pages import language_of, site_of, translate
 
 CHANNEL = "email"
 """The channel that the sign-up form is for: the one place where the site names it."""
-FASTEST = timedelta(seconds=2)
-"""The shortest time in which a person can fill in the form."""
 LONGEST = timedelta(days=2)
 """A form that was open for longer is shown again."""
 LONGEST_TEXT = 2000
@@ -79,7 +81,8 @@ class SignupFormContext:
         if not re.fullmatch(r"\w{5,32}", username, re.ASCII):
             return None
         # The bot reads underscores as separators: a deep link may contain neither spaces nor commas.
-        start = "_".join(dict.fromkeys(name for text in _split(places) if (name := place(text))))
+        followed = (_read_followed(text, site.gazetteer)[0] for text in _split(places))
+        start = "_".join(dict.fromkeys(name for names in followed for name in names))
         return f"https://t.me/{username}" + (f"?start={start}" if 0 < len(start) <= _LONGEST_START else "")
 
     @property
@@ -115,12 +118,31 @@ class FormValues:
     receipts: bool = True
 
 
-def values_of_subscriber(one: Subscriber, follows: Iterable[Follow], timezone: str) -> FormValues:
-    """A subscriber's preferences as form values."""
+def write_places(places: Iterable[str], language: str) -> str:
+    """Places as the places field holds them, an area by its name: "60601; Detroit, MI; Cook County, IL".
+
+    A name that would be read as something else stays a key.
+    """
+    return "; ".join(dict.fromkeys(_name_to_type(place, language) for place in places))
+
+
+def _name_to_type(place: str, language: str) -> str:
+    if not is_area(place):
+        return place
+    for name in (name_place(place, language), name_place(place, "en")):
+        if _split(name) == [name] and choose_followed(find(name, load())) == (place,):
+            return name
+    return place
+
+
+def values_of_subscriber(
+    one: Subscriber, follows: Iterable[Follow], timezone: str, language: str
+) -> FormValues:
+    """A subscriber's preferences as form values; ``language`` is that of the page."""
     found = tuple(follows)
     paused = one.paused_until if one.state == "paused" else None
     return FormValues(
-        places=", ".join(dict.fromkeys(each.place for each in found)),
+        places=write_places((each.place for each in found), language),
         lists=tuple(dict.fromkeys(each.source for each in found)),
         frequency=one.frequency,
         hour=DEFAULT_HOUR if one.local_hour is None else one.local_hour,
@@ -136,7 +158,7 @@ def blank_values(request: Request, places: Iterable[str]) -> FormValues:
     names = list(places)
     zone = zone_of_place(names[0]) if names else ""
     return FormValues(
-        places=", ".join(names),
+        places=write_places(names, language_of(request)),
         lists=tuple(site_of(request).sources),
         zone=zone,
         language=language_of(request),
@@ -159,16 +181,11 @@ def validate_places(
     problems: dict[str, str] = {}
     names: list[str] = []
     for text in _split(filled.places):
-        name = place(text)
-        result = find(text, site_of(request).gazetteer)
-        if name is not None and result.kind != "question":  # "LA" is Louisiana or Los Angeles
-            names.append(name)
-            continue
-        if result.places:
-            names += result.places
-            continue
-        problems["places"] = _explain_unknown(request, text, result)
-        break
+        followed, result = _read_followed(text, site_of(request).gazetteer)
+        if not followed:
+            problems["places"] = _explain_unknown(request, text, result)
+            break
+        names += followed
     if not problems and not names:
         problems["places"] = translate(
             request, "Write at least one place: a ZIP code, a state, or US for the whole country."
@@ -187,6 +204,15 @@ def validate_places(
     return problems, tuple(sorted(follows, key=lambda each: (order[each.place], each.source)))
 
 
+def _read_followed(text: str, gazetteer: Gazetteer) -> tuple[tuple[str, ...], FinderResult]:
+    """The places that one entry of the places field means, none if that is not sure, and what was found."""
+    name = place(text)
+    result = find(text, gazetteer)
+    if name is not None and (is_area(name) or result.kind != "question"):  # "LA": Louisiana or Los Angeles
+        return (name,), result
+    return choose_followed(result), result
+
+
 def _explain_unknown(request: Request, text: str, result: FinderResult) -> str:
     """Say that a text is no place, with the places that it may mean."""
     if result.suggestions:
@@ -196,12 +222,8 @@ def _explain_unknown(request: Request, text: str, result: FinderResult) -> str:
             place=clean(text, 40),
             places="; ".join(result.suggestions[:SUGGESTIONS]),
         )
-    return translate(
-        request,
-        "“%(place)s” is neither a ZIP code nor a state. Write five digits, or a state such as IL; "
-        "our first page finds the ZIP codes of a town.",
-        place=clean(text, 40),
-    )
+    problem = result.problem or "nothing"
+    return f"“{clean(text, 40)}”: {translate(request, PROBLEM_TEXTS[problem])}"
 
 
 def _split(text: str) -> list[str]:
@@ -232,12 +254,21 @@ def _parts(text: str) -> Iterator[str]:
         at = 0
         while at < len(parts):
             following = parts[at + 1] if at + 1 < len(parts) else ""
-            if parts[at] and place(parts[at]) is None and (place(following) or "").isalpha():
+            if _is_name_with_state(parts[at], following):
                 yield f"{parts[at]}, {following}"
                 at += 1
             else:
                 yield parts[at]
             at += 1
+
+
+def _is_name_with_state(name: str, following: str) -> bool:
+    """Whether two parts are one place: "Hammond, IN", and "Washington, DC" although both are states."""
+    if not name or not (place(following) or "").isalpha():
+        return False
+    known = place(name)
+    short = len(name) > 2 and len(following.replace(".", "")) == 2
+    return known is None or (known.isalpha() and short and find(f"{name}, {following}", load()).sure)
 
 
 def place(text: str) -> str | None:
@@ -246,6 +277,8 @@ def place(text: str) -> str | None:
         name = parse_place(text[:100])
     except UsageError:
         return None
+    if is_area(name):
+        return name if load_area(name) is not None else None
     return None if name.isdigit() and state_of_zip(name) is None else name
 
 
@@ -263,18 +296,18 @@ def day(text: str) -> date | None:
 
 
 def sign_form_time(key: bytes, now: datetime) -> str:
-    """Sign the time at which a form was made, to measure how long filling it in took."""
+    """Sign the time at which a form was made: one that was not made here, or is days old, is shown again."""
     seconds = str(int(now.timestamp()))
     return f"{seconds}.{_signed(key, seconds)}"
 
 
-def is_in_time(key: bytes, stamp: str, now: datetime, fastest: timedelta = FASTEST) -> bool:
-    """Whether a form comes back neither faster than a person could fill it in nor days later."""
+def is_in_time(key: bytes, stamp: str, now: datetime) -> bool:
+    """Whether a form was made here and comes back within days. A browser may fill it in within a second."""
     seconds, _, signature = stamp.partition(".")
     if not hmac.compare_digest(signature.encode(), _signed(key, seconds).encode()):
         return False
     age = timedelta(seconds=now.timestamp() - int(seconds))
-    return fastest <= age <= LONGEST
+    return timedelta() <= age <= LONGEST
 
 
 def _signed(key: bytes, text: str) -> str:

@@ -20,17 +20,19 @@ from monitor.web.places import MOST_ZIPS, zip_path
 
 router = APIRouter()
 
-_PROBLEMS = {
+PROBLEM_TEXTS = {
     "empty": N_("Write a ZIP code, a town or an address."),
     "digits": N_("A ZIP code has five digits. If yours starts with zeros, write them too."),
     "unknown_zip": N_("We know no ZIP code like that. Is every digit right?"),
     "no_town": N_(
         "Add the town and the state to the address (100 Main St, Springfield, IL), or write the ZIP code."
     ),
+    "radius": N_("Write a radius as 10 or 25 miles of a ZIP code, such as 10 miles of 60601."),
     "nothing": N_(
         "We found no town of that name. Write it with its state (Hammond, IN), or write the ZIP code."
     ),
 }
+"""What to write instead, by `FinderResult.problem`."""
 
 
 @get(router, "/")
@@ -68,7 +70,7 @@ def look_up(request: Request, q: Annotated[str, Form()] = "") -> Response:
     if found.country:
         return redirect(request, "/changes")
     if found.problem:
-        problem = translate(request, _PROBLEMS[found.problem])
+        problem = translate(request, PROBLEM_TEXTS[found.problem])
         return render_page(request, "find.html", private=True, status=422, asked=q[:LONGEST], problem=problem)
     towns = [(town, residential_zips(town, site.gazetteer)) for town in found.towns]
     if len(found.states) == 1 and not towns:

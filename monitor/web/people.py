@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from datetime import timedelta
 
 from fastapi import Request
 
@@ -15,7 +14,6 @@ from monitor.keys import KeyFile
 from monitor.messages.layout import MailSection
 from monitor.storage.people import Follow, Subscriber
 from monitor.subscribers import Link, SignupLimits, Tombstones
-from monitor.web.forms import FASTEST
 from monitor.web.pages import site_of
 
 
@@ -35,7 +33,6 @@ class PeopleContext:
     title: Callable[[str, str], str]
     closed: Callable[[], str | None]
     limits: SignupLimits = SignupLimits()  # noqa: RUF009 - frozen
-    fastest: timedelta = FASTEST
     bounce_secret: str | None = None
     wake: Callable[[], None] = lambda: None
 

@@ -33,7 +33,9 @@ def preferences(request: Request, token: str) -> Response:
         request,
         people,
         link,
-        forms.values_of_subscriber(link.subscriber, link.follows, site_of(request).timezone),
+        forms.values_of_subscriber(
+            link.subscriber, link.follows, site_of(request).timezone, language_of(request)
+        ),
         token,
     )
 
@@ -99,7 +101,7 @@ def change(
         request,
         people,
         changed,
-        forms.values_of_subscriber(changed.subscriber, changed.follows, site.timezone),
+        forms.values_of_subscriber(changed.subscriber, changed.follows, site.timezone, language_of(request)),
         token,
         saved=True,
     )

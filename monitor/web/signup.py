@@ -14,6 +14,7 @@ from monitor import subscribers
 from monitor.core.due import AT_ONCE, FREQUENCIES, ZONES
 from monitor.core.tokens import Purpose
 from monitor.errors import UsageError
+from monitor.messages.place_names import name_place
 from monitor.storage.people import Follow
 from monitor.subscribers import Link, LinkState, SignupAnswer, Wish
 from monitor.subscribers.signup import MOST_PLACES
@@ -40,9 +41,8 @@ def extras(people: PeopleContext) -> dict[str, Callable[[Request], object]]:
 @get(router, "/subscribe")
 def form(request: Request) -> Response:
     """Show the form by itself; ``?place=60601`` fills in a place."""
-    places = [
-        name for text in request.query_params.getlist("place")[:MOST_PLACES] if (name := forms.place(text))
-    ]
+    given = request.query_params.getlist("place")[:MOST_PLACES]
+    places = [name for text in given if (name := forms.place(text))]
     return _form(request, forms.blank_values(request, places))
 
 
@@ -79,7 +79,7 @@ def sign_up(
     if (
         not problems
         and not website
-        and not forms.is_in_time(people.keys.token_key, stamp, site_of(request).clock(), people.fastest)
+        and not forms.is_in_time(people.keys.token_key, stamp, site_of(request).clock())
     ):
         problems["stamp"] = translate(request, "Please look at it once more and press the button again.")
     if problems:
@@ -197,8 +197,8 @@ def _confirmation(request: Request, people: PeopleContext, link: Link, token: st
 
 
 def _by_list(people: PeopleContext, follows: Iterable[Follow], language: str) -> list[tuple[str, list[str]]]:
-    """(title, places) of each followed list."""
+    """(title, places by name) of each followed list."""
     found: dict[str, list[str]] = {}
     for each in follows:
-        found.setdefault(each.source, []).append(each.place)
+        found.setdefault(each.source, []).append(name_place(each.place, language))
     return [(people.title(name, language), places) for name, places in found.items()]

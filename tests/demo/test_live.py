@@ -12,7 +12,6 @@ import httpx
 import pytest
 
 from monitor.demo import play
-from monitor.web.forms import FASTEST
 
 PATIENCE = 60.0
 T = TypeVar("T")
@@ -67,9 +66,6 @@ def mail(client: httpx.Client, to: str, word: str) -> str:
 def test_a_stranger_signs_up_confirms_and_gets_an_alert_from_a_real_release(demo: httpx.Client) -> None:
     stamp = re.search(r'name="stamp"[^>]*value="([^"]*)"', demo.get("/zip/68310").text)
     assert stamp is not None
-    time.sleep(
-        FASTEST.total_seconds()
-    )  # a person needs at least this long; a program that is faster is not believed
     form = {
         "address": "visitor@home.example",
         "places": "68310",

@@ -78,7 +78,7 @@ def test_what_cannot_be_found_says_why(text: str, problem: str) -> None:
 
 
 def test_the_site_and_the_command_give_the_same_reasons() -> None:
-    assert dict(PROBLEMS) == home._PROBLEMS
+    assert dict(PROBLEMS) == home.PROBLEM_TEXTS
 
 
 def test_a_misspelled_town_is_offered_as_it_is_spelled(web: Running) -> None:

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 from pydantic import Field, SecretStr, field_validator
 
 from monitor.errors import UsageError
-from monitor.places.codes import parse_place
+from monitor.places.followed_areas import read_followed
 from monitor.settings_types import ChannelSection, WebAddress, host_of, is_loopback
 
 
@@ -39,7 +39,7 @@ class TelegramSection(ChannelSection):
         wrong: list[str] = []
         for place, chat in value.items():
             try:
-                read[parse_place(place)] = chat
+                read |= dict.fromkeys(read_followed(place), chat)
             except UsageError as error:
                 wrong.append(f"{place}: {error}")
             if not re.fullmatch(r"@[A-Za-z]\w{3,31}|-?\d{1,20}", chat):

@@ -12,7 +12,7 @@ from typing import Any, Literal, Self
 from pydantic import Field, SecretStr, ValidationInfo, field_validator, model_validator
 
 from monitor.errors import UsageError
-from monitor.places.codes import parse_place
+from monitor.places.followed_areas import read_followed
 from monitor.settings_types import ChannelSection, Section, host_of, is_loopback
 
 Shape = Literal["standard", "discord", "slack", "teams", "ntfy", "matrix", "mastodon", "signal"]
@@ -68,7 +68,7 @@ class WebhookEntry(Section):
     @classmethod
     def _known_places(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         try:
-            return tuple(parse_place(place) for place in value)
+            return tuple(dict.fromkeys(place for text in value for place in read_followed(text)))
         except UsageError as error:
             raise ValueError(str(error)) from None
 

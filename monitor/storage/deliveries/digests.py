@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from monitor.storage.columns import UtcDateTime
-from monitor.storage.deliveries.fanout import Match, load_matches_of
+from monitor.storage.deliveries.fanout import CONCERNS_AREA, Match, load_matches_of
 from monitor.storage.deliveries.tables import DeliveryRow, DigestChangesetRow
 from monitor.storage.engine import insert_for
 from monitor.storage.lists import tables
@@ -79,7 +79,6 @@ def load_collected(conn: Connection, subscribers: Collection[int]) -> dict[int, 
             ),
         )
         .join(tables.ChangeRow, tables.ChangeRow.c.changeset_id == ChangesetRow.c.id)
-        .join(ChangePlaceRow, ChangePlaceRow.c.change_id == tables.ChangeRow.c.id)
         .where(
             SubscriptionRow.c.subscriber_id.in_(subscribers),
             ~sa.exists().where(
@@ -92,11 +91,13 @@ def load_collected(conn: Connection, subscribers: Collection[int]) -> dict[int, 
             ),
         )
     )
+    placed = base.join(ChangePlaceRow, ChangePlaceRow.c.change_id == tables.ChangeRow.c.id)
     found: dict[int, list[int]] = {}
     pairs: Any = conn.execute(
         sa.union(
-            base.where(ChangePlaceRow.c.place == SubscriptionRow.c.place),
-            base.where(
+            placed.where(ChangePlaceRow.c.place == SubscriptionRow.c.place),
+            base.where(CONCERNS_AREA),
+            placed.where(
                 ChangePlaceRow.c.place == SubscriptionRow.c.within,
                 ChangePlaceRow.c.everyone.is_(sa.true()),
             ),

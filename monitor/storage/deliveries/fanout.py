@@ -17,9 +17,27 @@ from monitor.storage.engine import insert_for
 from monitor.storage.lists import tables
 from monitor.storage.lists.codec import CHANGE, change_from_row, reason_from_text, reason_to_text
 from monitor.storage.lists.tables import ChangePlaceRow, ChangesetRow
-from monitor.storage.people.tables import SubscriberRow, SubscriptionRow
+from monitor.storage.people.tables import AreaPlaceRow, SubscriberRow, SubscriptionRow
 
 _MANY = 1000  # deliveries of one changeset after which the outbox is another one to PostgreSQL's planner
+
+
+_COUNTS = sa.or_(AreaPlaceRow.c.statewide.is_(sa.false()), ChangePlaceRow.c.everyone.is_(sa.true()))
+"""Of a place that an area and a change share: a state counts only if the agency serves all of it."""
+
+CONCERNS_AREA = (
+    sa.select(sa.literal(1))
+    .select_from(AreaPlaceRow)
+    .join(ChangePlaceRow, ChangePlaceRow.c.place == AreaPlaceRow.c.place)
+    .where(
+        AreaPlaceRow.c.area == SubscriptionRow.c.place,
+        ChangePlaceRow.c.change_id == tables.ChangeRow.c.id,
+        _COUNTS,
+    )
+    .correlate(SubscriptionRow, tables.ChangeRow)
+    .exists()
+)
+"""Whether a change concerns the area of a subscription; once, however many ZIPs they share."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +166,15 @@ def insert_deliveries(conn: Connection, changeset: int, source: str, now: dateti
         SubscriptionRow.c.source == source,
         SubscriptionRow.c.within.in_(places.where(ChangePlaceRow.c.everyone.is_(sa.true()))),
     )
+    around = sa.select(SubscriptionRow.c.subscriber_id).where(
+        SubscriptionRow.c.source == source,
+        SubscriptionRow.c.place.in_(
+            sa.select(AreaPlaceRow.c.area)
+            .join(ChangePlaceRow, ChangePlaceRow.c.place == AreaPlaceRow.c.place)
+            .join(tables.ChangeRow, tables.ChangeRow.c.id == ChangePlaceRow.c.change_id)
+            .where(tables.ChangeRow.c.changeset_id == changeset, _COUNTS)
+        ),
+    )
     owed = (
         sa.select(
             sa.literal("alert"),
@@ -160,7 +187,7 @@ def insert_deliveries(conn: Connection, changeset: int, source: str, now: dateti
             sa.false(),
         )
         .where(
-            SubscriberRow.c.id.in_(sa.union(followers, neighbours)),
+            SubscriberRow.c.id.in_(sa.union(followers, neighbours, around)),
             SubscriberRow.c.state == "active",
             SubscriberRow.c.frequency == "at_once",
         )
@@ -222,7 +249,7 @@ def load_matches_of(
     base = (
         sa.select(
             delivery,
-            ChangePlaceRow.c.change_id,
+            tables.ChangeRow.c.id,
             SubscriptionRow.c.place,
             SubscriptionRow.c.created_at,
         )
@@ -235,13 +262,14 @@ def load_matches_of(
                 SubscriptionRow.c.source == ChangesetRow.c.source,
             ),
         )
-        .join(ChangePlaceRow, ChangePlaceRow.c.change_id == tables.ChangeRow.c.id)
         .where(delivery.in_(ids))
     )
+    placed = base.join(ChangePlaceRow, ChangePlaceRow.c.change_id == tables.ChangeRow.c.id)
     rows: Any = conn.execute(
         sa.union_all(
-            base.where(ChangePlaceRow.c.place == SubscriptionRow.c.place),
-            base.where(
+            placed.where(ChangePlaceRow.c.place == SubscriptionRow.c.place),
+            base.where(CONCERNS_AREA),
+            placed.where(
                 ChangePlaceRow.c.place == SubscriptionRow.c.within,
                 ChangePlaceRow.c.everyone.is_(sa.true()),
             ),

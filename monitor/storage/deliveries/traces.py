@@ -9,18 +9,22 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from monitor.storage.deliveries.fanout import CONCERNS_AREA
 from monitor.storage.deliveries.tables import DeliveryRow, DigestChangesetRow
-from monitor.storage.lists.tables import ChangePlaceRow, ChangesetRow
+from monitor.storage.lists.tables import ChangePlaceRow, ChangeRow, ChangesetRow
 from monitor.storage.people.tables import SubscriptionRow
 
 
 @dataclass(frozen=True, slots=True)
 class PlaceMatch:
-    """A subscription that a change concerns. ``statewide``: it is a ZIP, and the agency serves its state."""
+    """A subscription that a change concerns. ``statewide``: it is a ZIP, and the agency serves its state;
+    ``area``: it is a county, a town or a radius, and the agency serves a part of it or its whole state.
+    """
 
     place: str
     followed_since: datetime
     statewide: bool
+    area: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,16 +48,19 @@ def load_matches(conn: Connection, subscriber: int, source: str, change: int) ->
     base = (
         sa.select(SubscriptionRow.c.place, SubscriptionRow.c.created_at)
         .select_from(SubscriptionRow)
-        .join(ChangePlaceRow, ChangePlaceRow.c.change_id == change)
+        .join(ChangeRow, ChangeRow.c.id == change)
         .where(SubscriptionRow.c.subscriber_id == subscriber, SubscriptionRow.c.source == source)
     )
-    exact = conn.execute(base.where(ChangePlaceRow.c.place == SubscriptionRow.c.place)).all()
+    placed = base.join(ChangePlaceRow, ChangePlaceRow.c.change_id == ChangeRow.c.id)
+    exact = conn.execute(placed.where(ChangePlaceRow.c.place == SubscriptionRow.c.place)).all()
+    areas = conn.execute(base.where(CONCERNS_AREA)).all()
     statewide = conn.execute(
-        base.where(
+        placed.where(
             ChangePlaceRow.c.place == SubscriptionRow.c.within, ChangePlaceRow.c.everyone.is_(sa.true())
         )
     ).all()
     matches = {place: PlaceMatch(place, since, statewide=True) for place, since in statewide}
+    matches |= {place: PlaceMatch(place, since, statewide=False, area=True) for place, since in areas}
     matches |= {place: PlaceMatch(place, since, statewide=False) for place, since in exact}
     return tuple(matches[place] for place in sorted(matches))
 

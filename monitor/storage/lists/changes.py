@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -99,13 +99,13 @@ def published(
     source: str | None = None,
     since: datetime | None = None,
     changeset: int | None = None,
-    place: str | None = None,
-    within: str | None = None,
+    places: Collection[str] = (),
+    within: Collection[str] = (),
 ) -> tuple[StoredChange, ...]:
-    """What was published, oldest first; of a source, from a moment on, in one changeset, for one place.
+    """What was published, oldest first; of a source, from a moment on, in one changeset, for some places.
 
-    ``within`` is the state of a ZIP ``place``: what concerns the whole state concerns the ZIP too. A change
-    has no place before it is fanned out.
+    ``within`` are the states of ZIPs: what concerns a whole state concerns its ZIPs too. A change has no
+    place before it is fanned out.
     """
     query = select_changes().where(tables.ChangeRow.c.state == State.PUBLISHED.value)
     if source is not None:
@@ -114,12 +114,11 @@ def published(
         query = query.where(tables.ChangeRow.c.ended_at >= since)
     if changeset is not None:
         query = query.where(tables.ChangeRow.c.changeset_id == changeset)
-    if place is not None:
-        here = ChangePlaceRow.c.place == place
-        if within is not None:
-            here = sa.or_(
-                here, sa.and_(ChangePlaceRow.c.place == within, ChangePlaceRow.c.everyone.is_(True))
-            )
+    if places:
+        here = sa.or_(
+            ChangePlaceRow.c.place.in_(places),
+            sa.and_(ChangePlaceRow.c.place.in_(within), ChangePlaceRow.c.everyone.is_(True)),
+        )
         query = query.where(sa.exists().where(ChangePlaceRow.c.change_id == tables.ChangeRow.c.id, here))
     return _rows(conn, query.order_by(tables.ChangeRow.c.ended_at, tables.ChangeRow.c.id))
 

@@ -54,6 +54,11 @@ class Covered:
         """
         return self.by_zip.get(zip_code, ()) + self.statewide((state,) if state else ())
 
+    def among(self, zips: Iterable[str]) -> tuple[Cover, ...]:
+        """The agencies that serve at least one of these ZIPs, each once, by name."""
+        found = {cover.agency: cover for code in zips for cover in self.by_zip.get(code, ())}
+        return tuple(sorted(found.values(), key=lambda cover: (cover.listing.name.casefold(), cover.agency)))
+
     def statewide(self, states: Iterable[str]) -> tuple[Cover, ...]:
         """Agencies that serve the whole of a state."""
         return tuple(c for state in states for c in self.by_state.get(state, ()) if c.placement.statewide)

@@ -13,7 +13,7 @@ from sqlalchemy.engine import Connection
 from monitor.core.due import AT_ONCE
 from monitor.storage.columns import UtcDateTime
 from monitor.storage.engine import insert_for
-from monitor.storage.people import tables
+from monitor.storage.people import area_places, tables
 from monitor.storage.people.tables import ReturnedMailRow, SubscriptionRow, SuppressionRow
 
 PENDING, ACTIVE, PAUSED, ENDED = "pending", "active", "paused", "ended"
@@ -51,7 +51,10 @@ class Subscriber:
 
 @dataclass(frozen=True, slots=True, order=True)
 class Follow:
-    """One subscription: a place of one source. ``within`` is the state of a ZIP, None for other places."""
+    """One subscription: a place of one source, a county, a town or a radius by its key.
+
+    ``within`` is the state of a ZIP, None for other places.
+    """
 
     source: str
     place: str
@@ -231,6 +234,7 @@ def lock(conn: Connection, subscribers: Collection[int]) -> None:
 
 def follow(conn: Connection, subscriber: int, wanted: Iterable[Follow], now: datetime) -> int:
     """Add subscriptions; returns how many were new. Nothing is stored for somebody who has ended."""
+    wanted = set(wanted)
     rows = [
         {
             "subscriber_id": subscriber,
@@ -239,11 +243,12 @@ def follow(conn: Connection, subscriber: int, wanted: Iterable[Follow], now: dat
             "within": each.within,
             "created_at": now,
         }
-        for each in sorted(set(wanted), key=lambda each: (each.source, each.place))
+        for each in sorted(wanted, key=lambda each: (each.source, each.place))
     ]
     one = get(conn, subscriber, for_change=True) if rows else None
     if one is None or one.state == ENDED:
         return 0
+    area_places.insert_areas(conn, {each.place for each in wanted})
     added = conn.scalars(
         insert_for(conn, SubscriptionRow)
         .values(rows)

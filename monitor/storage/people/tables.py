@@ -57,7 +57,8 @@ class SubscriberRow(TableRow, table=True):
 class SubscriptionRow(TableRow, table=True):
     """What a subscriber asked for: one place of one source.
 
-    ``within`` is the state of a ZIP (None for states and "US").
+    ``place``: a ZIP, a state, "US", or the key of an area (`places.codes`). ``within`` is the state of a ZIP,
+    None for the others.
     """
 
     __tablename__ = "subscription"
@@ -73,6 +74,21 @@ class SubscriptionRow(TableRow, table=True):
         sa.Index("ix_subscription_source_place", "source", "place"),
         sa.Index("ix_subscription_source_within", "source", "within"),
     )
+
+
+class AreaPlaceRow(TableRow, table=True):
+    """A ZIP or a state of an area that somebody follows: what concerns the one concerns the other.
+
+    ``statewide``: the place is a state, and only what serves all of it counts. It says of nobody that they
+    follow the area.
+    """
+
+    __tablename__ = "area_place"
+    area: str = Field(primary_key=True)
+    place: str = Field(primary_key=True)
+    statewide: bool = False
+
+    __table_args__ = (sa.Index("ix_area_place_place", "place"),)
 
 
 class SignupRow(TableRow, table=True):

@@ -1,0 +1,46 @@
+"""The places that people follow, as they are called in the reader's language."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+
+from monitor.messages.locale import DEFAULT, N_, translations
+from monitor.messages.placements import translate_name
+from monitor.places.codes import EVERYWHERE, is_area
+from monitor.states import STATES
+
+_WHOLE_COUNTRY = N_("the whole country")
+_AROUND = N_("{miles} miles around {zip}")
+
+
+def name_place(place: str, language: str) -> str:
+    """A followed place for people: "60601", "Cook County, IL", "10 miles around 60601", "Illinois".
+
+    An area that the gazetteer does not have any more is called by its key.
+    """
+    if place == EVERYWHERE:
+        return translations(language).gettext(_WHOLE_COUNTRY)
+    return _name_area(place, language) if is_area(place) else STATES.get(place, place)
+
+
+def join_names(names: Sequence[str]) -> str:
+    """Names of places one after the other: with commas, or semicolons where a name has a comma in it."""
+    return ("; " if any("," in name for name in names) else ", ").join(names)
+
+
+def describe_key(place: str) -> str:
+    """A followed place for the operator: an area by its English name, other places as they are stored."""
+    return _name_area(place, DEFAULT) if is_area(place) else place
+
+
+@lru_cache(maxsize=4096)
+def _name_area(place: str, language: str) -> str:
+    from monitor.places.followed_areas import load_area  # it loads the gazetteer
+
+    area = load_area(place)
+    if area is None:
+        return place
+    if area.kind == "radius":
+        return translations(language).gettext(_AROUND).format(miles=area.miles, zip=area.name)
+    return f"{translate_name(area.name, language)}, {area.states[0]}"

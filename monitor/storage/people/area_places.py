@@ -1,0 +1,85 @@
+"""The ZIPs and states of the areas that somebody follows, so that fan-out matches them in one statement.
+
+An area's rows are written with the first subscription to it, read again when the gazetteer is another one,
+and deleted when nobody follows it any more.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from monitor.places.codes import is_area
+from monitor.places.followed_areas import FollowedArea, load_area
+from monitor.storage.engine import insert_for
+from monitor.storage.people.tables import AreaPlaceRow, SubscriptionRow
+
+log = logging.getLogger(__name__)
+
+_ANY_AREA = SubscriptionRow.c.place.like("%-%")
+
+
+def insert_areas(conn: Connection, places: Iterable[str]) -> None:
+    """Write the rows of those of the places that are areas, unless they are there. An area that the gazetteer
+    does not have gets none and matches nothing.
+    """
+    for key in sorted(set(filter(is_area, places))):
+        known = conn.scalar(sa.select(AreaPlaceRow.c.area).where(AreaPlaceRow.c.area == key).limit(1))
+        area = load_area(key) if known is None else None
+        if area is not None:
+            conn.execute(insert_for(conn, AreaPlaceRow).values(_rows(area)).on_conflict_do_nothing())
+
+
+def insert_missing(conn: Connection, source: str) -> None:
+    """Write the rows of areas that somebody follows on a list and that have none: those of a subscription
+    that came here in another way than by `follow`, or whose rows were deleted at that moment.
+    """
+    missing = conn.scalars(
+        sa.select(SubscriptionRow.c.place)
+        .where(
+            SubscriptionRow.c.source == source,
+            _ANY_AREA,
+            ~sa.exists().where(AreaPlaceRow.c.area == SubscriptionRow.c.place),
+        )
+        .distinct()
+    ).all()
+    insert_areas(conn, missing)
+
+
+def renew_areas(conn: Connection) -> int:
+    """Write the rows of every area again from the gazetteer; returns how many areas are other than before.
+
+    An area that the gazetteer does not have any more keeps its rows, and the operator reads of it in the log.
+    """
+    stored: dict[str, set[tuple[str, bool]]] = {}
+    for key, place, statewide in conn.execute(
+        sa.select(AreaPlaceRow.c.area, AreaPlaceRow.c.place, AreaPlaceRow.c.statewide)
+    ):
+        stored.setdefault(key, set()).add((place, bool(statewide)))
+    renewed = 0
+    for key, before in sorted(stored.items()):
+        area = load_area(key)
+        if area is None:
+            log.warning("%s is followed, and the gazetteer does not have it: its ZIP codes stay", key)
+            continue
+        rows = _rows(area)
+        if {(row["place"], row["statewide"]) for row in rows} != before:
+            conn.execute(sa.delete(AreaPlaceRow).where(AreaPlaceRow.c.area == key))
+            conn.execute(sa.insert(AreaPlaceRow), rows)
+            renewed += 1
+    return renewed
+
+
+def delete_unused(conn: Connection) -> int:
+    """Delete the rows of areas that nobody follows; returns how many rows."""
+    return conn.execute(
+        sa.delete(AreaPlaceRow).where(~sa.exists().where(SubscriptionRow.c.place == AreaPlaceRow.c.area))
+    ).rowcount
+
+
+def _rows(area: FollowedArea) -> list[dict[str, object]]:
+    zips = [{"area": area.key, "place": code, "statewide": False} for code in area.zips]
+    return zips + [{"area": area.key, "place": state, "statewide": True} for state in area.states]
