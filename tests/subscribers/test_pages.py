@@ -438,7 +438,7 @@ def test_a_large_town_a_county_and_a_radius_are_one_line_each_everywhere(small_t
         followed = [each.place for each in people.follows(conn, one.id)]
     assert followed == ["county-17031", "radius-60601-25", "town-MI-Detroit"]
     page = town.client.get(f"{manage}?lang=es").text
-    assert 'value="condado de Cook, IL; 25 millas alrededor de 60601; Detroit, MI"' in page
+    assert 'value="el condado de Cook, IL; 25 millas alrededor de 60601; Detroit, MI"' in page
 
 
 @pytest.mark.parametrize("asked", ["county-17031", "radius-60601-10", "town-MI-Detroit"])
