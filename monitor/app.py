@@ -11,9 +11,10 @@ import asyncio
 import logging
 import os
 import shutil
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Self
 
@@ -43,6 +44,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+_LOOK_AGAIN = 1.0  # s, while another process migrates
+
 
 def now() -> datetime:
     """The clock of the entry points."""
@@ -70,20 +73,66 @@ def open_database(settings: Settings) -> Engine:
     return engine
 
 
+def open_site_database(settings: Settings, *, wait: timedelta | None = None) -> Engine:
+    """Open the database for the site alone, by `Settings.site_database_url`.
+
+    A role that may not read addresses may not migrate either: it waits until another process has, for at most
+    ``wait`` (None: as long as for another's migration). Raises MigrationError.
+    """
+    from monitor.outbox import clone_guard
+    from monitor.storage import grants, migrate
+    from monitor.storage.engine import connect, reading
+
+    engine = connect(settings.site_database_url)
+    try:
+        with reading(engine) as conn:
+            complete = grants.may_read_addresses(conn)
+        if complete:
+            migrate.upgrade(engine, folder=settings.data.folder, now=now())
+        else:
+            _wait_for_migration(engine, migrate.WAIT if wait is None else wait)
+        clone_guard.bind_folder(engine, settings.data.folder)
+    except BaseException:
+        engine.dispose()
+        raise
+    return engine
+
+
+def _wait_for_migration(engine: Engine, wait: timedelta) -> None:
+    from monitor.errors import MigrationError
+    from monitor.storage import migrate
+    from monitor.subscribers.address_outlines import are_missing
+
+    wanted, deadline = migrate.head(), time.monotonic() + wait.total_seconds()
+    while (revision := migrate.current(engine)) != wanted or are_missing(engine):
+        if time.monotonic() >= deadline:
+            raise MigrationError(
+                f"the database is at revision {revision}, this program needs {wanted}, and the role of the "
+                "site may not migrate it: start `monitor worker`, or run `monitor init`, with [database] url"
+            )
+        time.sleep(_LOOK_AGAIN)
+
+
 def open_keys(settings: Settings, engine: Engine) -> KeyFile:
     """Open the key that encrypts addresses, created at the first start and never beside rows of another key.
 
     When another process exchanges it (`monitor key rotate`), this engine goes on with the new one. Erasures
-    that are newer than this copy of the database are applied again. Raises KeyFileError.
+    that are newer than this copy of the database are applied again, and what an earlier version did not store
+    of addresses is filled in, except under a role that cannot read them. Raises KeyFileError.
     """
+    from monitor.storage import grants
     from monitor.storage.engine import on_begin, transaction
     from monitor.storage.key_exchange import unlock
     from monitor.subscribers import reapply_erasures
+    from monitor.subscribers.address_outlines import fill_outlines
 
     with transaction(engine) as conn:
         keys = unlock(conn, settings.data.folder)
+        reads_addresses = grants.may_read_addresses(conn)
     on_begin(engine, keys.refresh)
-    reapply_erasures(engine, keys, open_tombstones(settings), now())
+    if reads_addresses:
+        fill_outlines(engine, keys)
+        reapply_erasures(engine, keys, open_tombstones(settings), now())
     return keys
 
 
@@ -267,6 +316,11 @@ class Components:
     def open(cls, settings: Settings, clock: Callable[[], datetime] = now) -> Self:
         """Open the configured database and build the rest on it."""
         return cls(settings, open_database(settings), clock)
+
+    @classmethod
+    def open_for_site(cls, settings: Settings, clock: Callable[[], datetime] = now) -> Self:
+        """The same for the site alone, which may have a role of its own."""
+        return cls(settings, open_site_database(settings), clock)
 
     def close(self) -> None:
         """Close the database."""

@@ -18,6 +18,7 @@ from sqlalchemy.engine import Connection
 from monitor import subscribers
 from monitor.bot.context import BotContext
 from monitor.channels.kinds import lookup
+from monitor.channels.outline import seal_address
 from monitor.messages import locale
 from monitor.storage import eligibility, people
 from monitor.storage import engine as db
@@ -209,10 +210,7 @@ class Chats:
                 )
                 return
             if other is None:
-                address = str(to)
-                people.readdress(
-                    conn, known.id, self._keys.seal(CHANNEL, address), lookup(self._keys, CHANNEL, address)
-                )
+                people.readdress(conn, known.id, seal_address(self._keys, CHANNEL, str(to)))
             elif other.id != known.id:
                 endings.merge(conn, known.id, other.id, self._clock())
         log.info("subscriber %d (telegram): the group has another id", known.id)
@@ -263,8 +261,7 @@ class Chats:
         one, _ = people.add_or_find(
             conn,
             channel=CHANNEL,
-            sealed=self._keys.seal(CHANNEL, str(chat)),
-            address_hash=self._hash(chat),
+            address=seal_address(self._keys, CHANNEL, str(chat)),
             state=people.ACTIVE,
             origin=ORIGIN,
             nonce=secrets.token_hex(16),

@@ -72,7 +72,12 @@ def lookup(keys: KeyFile, channel: str, address: str) -> str:
 
 def hash_lane(keys: KeyFile, channel: str, lane: str) -> str:
     """Compute the keyed hash of a lane, for rows that must not tell in which domain a person's mailbox is."""
-    return keys.lookup(channel, f"lane\0{lane}")
+    return keys.compute_lookup(first_hash_lane(keys, channel, lane))
+
+
+def first_hash_lane(keys: KeyFile, channel: str, lane: str) -> str:
+    """The same under the first look-up key, which a rotation does not change."""
+    return keys.first_lookup(channel, f"lane\0{lane}")
 
 
 def first_lookup(keys: KeyFile, channel: str, address: str) -> str:

@@ -36,6 +36,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "run": ("operate", "Run the service: poll, judge and deliver until stopped."),
     "worker": ("operate", "Poll, judge and deliver until stopped, without the site."),
     "web": ("site", "Serve the site alone, beside a running service or without one."),
+    "grant": ("site", "On PostgreSQL: make the role of the site, which cannot read addresses."),
     "status": ("operate", "Show the state of sources, outbox and sender."),
     "metrics": ("operate", "Print the state of the service as metrics of Prometheus."),
     "poll": ("sources", "Poll the sources once, now."),

@@ -27,6 +27,7 @@ from monitor.ops.doctor import (
     diagnose_clock,
     diagnose_domain,
     diagnose_host,
+    diagnose_site_role,
 )
 
 if TYPE_CHECKING:
@@ -85,6 +86,7 @@ def run_doctor(
         found += diagnose_domain(DomainRecords(server), domain, selector)
     with Components.open(settings) as components:
         found += diagnose_host(components.load_health())
+        found += diagnose_site_role(components.engine, settings.database.web_url)
     answers: list[tuple[str, datetime]] = []
 
     def note_time(answer: Fetched) -> None:

@@ -1,7 +1,8 @@
-"""The command ``web``: the site alone."""
+"""The site alone: the command ``web``, and ``grant`` for its role on PostgreSQL."""
 
 from __future__ import annotations
 
+import secrets
 import signal
 import sys
 import threading
@@ -21,7 +22,8 @@ def web(session: Session, host: str | None, port: int | None, supervised: bool) 
     """Serve only the site, until SIGTERM or Ctrl-C. `monitor run` serves it too, and also polls and sends.
 
     It answers only to the host name in [site] public_url and on this machine. Any number may run on one
-    database.
+    database. With [database] web_url it opens the database under a role that cannot read addresses, and
+    waits while another process migrates it.
     """
     from monitor import web as site
     from monitor.app import Components
@@ -37,7 +39,7 @@ def web(session: Session, host: str | None, port: int | None, supervised: bool) 
     # Without a public_url, links lead to where the site really listens.
     own = settings.site.model_copy(update={"listen": server.socket_address(at)})
     settings = settings.model_copy(update={"site": own})
-    components = session.closing.enter_context(Components.open(settings))
+    components = session.closing.enter_context(Components.open_for_site(settings))
     application = site.create(components)
     if composition.is_local(settings):
         click.echo("[site] public_url is not set: only this machine can use the site", err=True)
@@ -48,3 +50,38 @@ def web(session: Session, host: str | None, port: int | None, supervised: bool) 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: sys.exit(0))
     server.create_server(application, trusted=settings.site.trusted_proxies).run(sockets=[at])
+
+
+@command(short_help="On PostgreSQL: make the role of the site, which cannot read addresses.")
+@click.argument("role", default="monitor_web")
+@click.option("--sql", "as_sql", is_flag=True, help="Print the statements instead of running them.")
+def grant(session: Session, role: str, as_sql: bool) -> None:
+    """Give ROLE the rights of the site on the PostgreSQL database: it reads everything but addresses and what
+    people typed, and writes what forms change. Without such a role one is created, with a password of its
+    own, and the line for [database] web_url is printed.
+
+    Run it under [database] url, which must own the tables and may create roles; else let an administrator run
+    what --sql prints. Migrations renew the rights, and `monitor doctor` checks them.
+    """
+    from monitor.errors import UsageError
+    from monitor.storage import grants
+    from monitor.storage.engine import transaction
+
+    engine = session.database()
+    if engine.dialect.name != "postgresql":
+        raise UsageError("only PostgreSQL has roles: [database] url names another database")
+    with transaction(engine) as conn:
+        new = not grants.has_role(conn, role)
+        if as_sql:
+            for statement in grants.render_grants(conn, role, create=new):
+                click.echo(f"{statement};")
+            return
+        password = secrets.token_urlsafe(24)
+        if new:
+            grants.create_role(conn, role, password)
+        grants.grant_site(conn, role)
+    click.echo(f"{role} {'was created and ' if new else ''}has the rights of the site")
+    if new:
+        url = engine.url.set(drivername="postgresql", username=role, password=password)
+        click.echo("write this into [database], or its value into the file that web_url_file names:")
+        click.echo(f'web_url = "{url.render_as_string(hide_password=False)}"')

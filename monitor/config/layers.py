@@ -93,6 +93,7 @@ def _value(text: str, path: list[str]) -> Any:
 
 _OTHER_SECRETS = (
     ("database", "url"),
+    ("database", "web_url"),
     ("fetch", "proxy"),
     ("bounces", "secret"),
     ("bounces", "imap_password"),
@@ -120,7 +121,7 @@ def read_secret_files(merged: dict[str, Any], problems: list[str], base: Path) -
         except (OSError, UnicodeDecodeError, IndexError) as error:
             why = error.strerror if isinstance(error, OSError) else "it holds no line of text"
             problems.append(f"{section}.{key}_file: {path} cannot be used: {why}")
-            if key != "url":
+            if key not in {"url", "web_url"}:
                 table[key] = "secret-not-readable"  # it was given: what it goes together with is not wrong
 
 
@@ -132,7 +133,7 @@ def find_written_secrets(given: Mapping[str, Any]) -> list[str]:
         f"{section}.{key}"
         for section, key, value in values
         # an address is a secret when there is a password in it
-        if (re.search(r"//[^/@]*:[^/@]+@", value) if key in {"url", "proxy"} else value)
+        if (re.search(r"//[^/@]*:[^/@]+@", value) if key in {"url", "web_url", "proxy"} else value)
     ]
 
 

@@ -74,18 +74,27 @@ def split_listen(value: str) -> tuple[str, int]:
     return host.strip("[]"), int(port)
 
 
+_POSTGRESQL = ("postgresql://", "postgres://", "postgresql+psycopg://")
+
+
 class DatabaseSection(Section):
     """``[database]``"""
 
     url: str | None = None
+    web_url: str | None = None
 
     @field_validator("url")
     @classmethod
     def _known(cls, value: str | None) -> str | None:
-        if value is not None and not value.startswith(
-            ("sqlite:///", "postgresql://", "postgres://", "postgresql+psycopg://")
-        ):
+        if value is not None and not value.startswith(("sqlite:///", *_POSTGRESQL)):
             raise ValueError("must start with sqlite:/// or postgresql://")
+        return value
+
+    @field_validator("web_url")
+    @classmethod
+    def _with_roles(cls, value: str | None) -> str | None:
+        if value is not None and not value.startswith(_POSTGRESQL):
+            raise ValueError("must start with postgresql://: only PostgreSQL has roles")
         return value
 
 

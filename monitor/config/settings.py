@@ -69,6 +69,11 @@ class Settings(Section):
         return self.database.url or f"sqlite:///{self.data.folder / 'monitor.db'}"
 
     @property
+    def site_database_url(self) -> str:
+        """The same database as the site opens it: on PostgreSQL perhaps under a role with fewer rights."""
+        return self.database.web_url or self.database_url
+
+    @property
     def watched(self) -> dict[str, SourceSection]:
         """The sources that are polled, by name. One that leads to another is not, while the other is not."""
         return {

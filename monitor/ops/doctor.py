@@ -1,5 +1,5 @@
 """What is looked at beside the configuration: the sender's domain in the DNS, the clock, the disk, the key,
-the backup.
+the backup, the role of the site.
 
 Each finding says what to do. The DNS answers what receivers of mail look up: SPF (RFC 7208), DMARC (RFC 7489)
 and, when its selector is known, DKIM (RFC 6376).
@@ -14,8 +14,12 @@ from email.utils import parsedate_to_datetime
 
 import dns.exception
 import dns.resolver
+from sqlalchemy.engine import Engine, make_url
 
+from monitor.errors import StoreError
 from monitor.ops.health import HealthFacts, check_host
+from monitor.storage import grants, meta
+from monitor.storage.engine import connect, reading
 
 _TIMEOUT = 5.0  # s, for one question
 _CLOCK_OFF = timedelta(minutes=2)
@@ -106,6 +110,42 @@ def diagnose_host(facts: HealthFacts) -> Iterator[Diagnosis]:
     for part, message in good.items():
         finding = found.get(part)
         yield Diagnosis(part, finding is None, finding.problem if finding else message)
+
+
+def diagnose_site_role(engine: Engine, web_url: str | None) -> Iterator[Diagnosis]:
+    """Look at the role under which the site opens the database: that of ``web_url``, or the one that
+    `monitor grant` made. Nothing where there is none.
+    """
+    what = "the site's role"
+    if engine.dialect.name != "postgresql":
+        if web_url is not None:
+            yield Diagnosis(what, False, "[database] web_url is set, but url is not PostgreSQL: remove it")
+        return
+    with reading(engine) as conn:
+        role = make_url(web_url).username if web_url is not None else meta.get(conn, grants.SITE_ROLE)
+        if role is None:
+            return
+        problems = list(grants.find_grant_problems(conn, role))
+    if web_url is not None and not problems:
+        site = connect(web_url)
+        try:
+            with reading(site) as conn:
+                if meta.known_identity(conn) != _read_identity(engine):
+                    problems.append("[database] web_url leads to another database than url")
+        except StoreError as error:
+            problems.append(str(error))
+        finally:
+            site.dispose()
+    if problems:
+        text = "; ".join(problems)
+        yield Diagnosis(what, False, f"{role}: {text}: run `monitor grant {role}`, or check web_url")
+    else:
+        yield Diagnosis(what, True, f"{role} cannot read addresses, and has what the site needs")
+
+
+def _read_identity(engine: Engine) -> str | None:
+    with reading(engine) as conn:
+        return meta.known_identity(conn)
 
 
 def _diagnose_spf(texts: Sequence[str], domain: str) -> Diagnosis:

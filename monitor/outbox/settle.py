@@ -10,7 +10,8 @@ from datetime import datetime
 from sqlalchemy.engine import Connection
 
 from monitor.channels import EVERYTHING
-from monitor.channels.kinds import kind_of, lookup
+from monitor.channels.kinds import kind_of
+from monitor.channels.outline import seal_address
 from monitor.core.retry import LONGEST_PAUSE, WAITS, longer_pause, struck_out
 from monitor.keys import KeyFile
 from monitor.outbox.outcomes import Outcome, OutcomeKind, PauseRequest
@@ -144,9 +145,9 @@ def _address(conn: Connection, keys: KeyFile, channel: str, outcome: Outcome, no
 def _moved(
     conn: Connection, keys: KeyFile, channel: str, subscriber: int, address: str, now: datetime
 ) -> None:
-    hashed = lookup(keys, channel, address)
-    known = people.find(conn, channel, hashed)
+    new = seal_address(keys, channel, address)
+    known = people.find(conn, channel, new.hashed)
     if known is None:
-        people.readdress(conn, subscriber, keys.seal(channel, address), hashed)
+        people.readdress(conn, subscriber, new)
     elif known.id != subscriber:
         endings.merge(conn, subscriber, known.id, now)

@@ -26,9 +26,10 @@ from monitor.keys.files import (
 )
 from monitor.keys.keyfile import FINGERPRINT, META, KeyFile, compute_hash, derive_subkeys, read_fingerprint
 
-_subscriber = sa.table("subscriber", sa.column("address"))
+# not the encrypted columns, which the role of the site may not read
+_subscriber = sa.table("subscriber", sa.column("address_hash"))
 _suppression = sa.table("suppression", sa.column("address_hash"))
-_signup = sa.table("signup", sa.column("sealed"))
+_signup = sa.table("signup", sa.column("id"))
 
 
 def unlock(conn: Connection, folder: Path) -> KeyFile:
@@ -153,7 +154,7 @@ def finish_what_was_cut_off(conn: Connection, folder: Path) -> None:
 
 def _holds_sealed(conn: Connection) -> bool:
     """Whether anything here needs its key. Suppressions do: under another key they would not be found."""
-    sealed = sa.exists(sa.select(_subscriber.c.address).where(_subscriber.c.address.is_not(None)))
+    sealed = sa.exists(sa.select(_subscriber.c.address_hash).where(_subscriber.c.address_hash.is_not(None)))
     hashed = sa.exists(sa.select(_suppression.c.address_hash))
-    waiting = sa.exists(sa.select(_signup.c.sealed))
+    waiting = sa.exists(sa.select(_signup.c.id))
     return bool(conn.scalar(sa.select(sa.or_(sealed, hashed, waiting))))

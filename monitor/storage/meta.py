@@ -27,6 +27,9 @@ EPOCH = "epoch"
 LAST_BACKUP = "last backup"
 """The fact that holds when `monitor backup` last succeeded, ISO 8601 in UTC."""
 
+OUTLINES_MISSING = "outlines are missing"
+"""The fact that a migration has added the outlines of addresses, and that they are not filled in yet."""
+
 
 AREAS_VERSION = "gazetteer of followed areas"
 """The fact that holds the version of the gazetteer from which the followed areas were last read."""
@@ -44,6 +47,11 @@ def put(conn: Connection, name: str, value: str) -> None:
         .values(name=name, value=value)
         .on_conflict_do_update(index_elements=["name"], set_={"value": value})
     )
+
+
+def delete(conn: Connection, name: str) -> None:
+    """Delete a fact."""
+    conn.execute(sa.delete(MetaRow).where(MetaRow.c.name == name))
 
 
 def identity(conn: Connection) -> str:

@@ -22,6 +22,7 @@ from sqlalchemy.engine import Connection, Engine
 
 from monitor.errors import MigrationError, StoreError
 from monitor.storage import engine as db
+from monitor.storage import grants
 from monitor.storage.sqlite_file import copy_file
 
 if TYPE_CHECKING:
@@ -76,11 +77,13 @@ def upgrade(
             if before == target:
                 return MigrationReport(before, target)
             _refuse_unknown(before, revisions, engine, folder)
+            _refuse_site_role(conn, before)
             path = db.sqlite_path(engine)
             if before is not None and path is not None:
                 copy = _copy(path, folder, before, now, free)
                 log.info("copied the database to %s before migrating it", copy)
             _run(conn, revisions, target)
+            grants.renew_grants(conn)
     except MigrationError:
         raise
     except StoreError as error:
@@ -218,6 +221,14 @@ def _refuse_unknown(before: str | None, revisions: ScriptDirectory, engine: Engi
         f"{db.where(engine.url)} belongs to a newer version of this program (revision {before}; "
         f"this one knows {revisions.get_current_head()}): {way_back}"
     )
+
+
+def _refuse_site_role(conn: Connection, before: str | None) -> None:
+    if not grants.may_read_addresses(conn):
+        raise MigrationError(
+            f"the database is at revision {before}, and the role of the site may not migrate it: start "
+            "`monitor run` or `monitor worker`, or run `monitor init`, with [database] url"
+        )
 
 
 def _copies(path: Path, folder: Path, revisions: set[str]) -> list[Path]:

@@ -11,6 +11,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from monitor.channels import outline
 from monitor.storage.deliveries.tables import LaneRateRow, LaneRow, PauseSpanRow, RefusalRow
 from monitor.storage.people import bot_updates
 from monitor.storage.people.tables import (
@@ -28,17 +29,25 @@ _HASH = re.compile(r"[0-9a-f]{64}")
 def reseal(conn: Connection, sealed: Callable[[str, bytes], bytes]) -> int:
     """Replace every encrypted address by ``sealed`` of it; returns how many.
 
-    ``sealed`` also takes what a value was encrypted as (a channel, "signup" or "update").
+    ``sealed`` also takes what a value was encrypted as (a channel, "outline" and a channel, "signup" or
+    "update").
     """
     people: Any = conn.execute(
-        sa.select(SubscriberRow.c.id, SubscriberRow.c.channel, SubscriberRow.c.address).where(
-            SubscriberRow.c.address.is_not(None)
-        )
+        sa.select(
+            SubscriberRow.c.id, SubscriberRow.c.channel, SubscriberRow.c.address, SubscriberRow.c.outline
+        ).where(SubscriberRow.c.address.is_not(None))
     ).all()
     _write(
         conn,
         sa.update(SubscriberRow).where(SubscriberRow.c.id == sa.bindparam("which")),
-        ({"which": id, "address": sealed(channel, address)} for id, channel, address in people),
+        (
+            {
+                "which": id,
+                "address": sealed(channel, address),
+                "outline": sealed(outline.sealed_as(channel), kept) if kept is not None else None,
+            }
+            for id, channel, address, kept in people
+        ),
     )
     forms: Any = conn.execute(sa.select(SignupRow.c.id, SignupRow.c.sealed)).all()
     _write(

@@ -22,14 +22,14 @@ from itertools import islice
 
 from sqlalchemy.engine import Connection, Engine
 
-from monitor.channels.email.replies import domain_of, refusal
-from monitor.channels.kinds import hash_lane
+from monitor.channels.email.replies import refusal
+from monitor.channels.outline import open_outline
 from monitor.core.retry import struck_out
 from monitor.core.tokens import Purpose
 from monitor.errors import Permanent, Transient
 from monitor.keys import KeyFile
 from monitor.storage import engine as db
-from monitor.storage import people
+from monitor.storage import grants, people
 from monitor.storage.deliveries import endings, queue, refusals
 from monitor.storage.deliveries.refusals import Refusal
 from monitor.storage.people import ENDED, Subscriber
@@ -156,18 +156,20 @@ def _counted(
     digest: str,
     now: datetime,
 ) -> BounceVerdict:
-    address = keys.open(one.channel, one.sealed) if one.sealed else ""
+    address = _load_address(conn, keys, one)
     for report in reports:
         if not report.action.startswith("failed") or not report.status.startswith("5"):
             continue
-        error = refusal("RCPT", 550, f"{report.status} {report.diagnosis}", address)
+        error = refusal("RCPT", 550, f"{report.status} {report.diagnosis}", address or "")
         if isinstance(error, Transient) and error.lane is not None:
             # Reputation, DKIM, policy: the operator's to mend. No lane pauses, as it would if the server had
             # told us itself: a subscriber knows the token in their own mail, and could stop the mail of
             # everybody at their provider with such reports.
-            log.warning("%s: mail came back because a domain refuses us: %s", one.channel, error)
+            # without the address, its local part could not be taken out of the server's text
+            reason = str(error) if address is not None else error.answer
+            log.warning("%s: mail came back because a domain refuses us: %s", one.channel, reason)
             if people.count_return(conn, digest, now):
-                _keep_for_the_operator(conn, keys, one, report, address, error, now)
+                _keep_for_the_operator(conn, keys, one, report, reason, now)
         if not isinstance(error, Permanent):
             continue
         gone = error.address_gone
@@ -188,25 +190,29 @@ def _counted(
     return BounceVerdict.PASSED
 
 
+def _load_address(conn: Connection, keys: KeyFile, one: Subscriber) -> str | None:
+    """Read a subscriber's address; None where this process has no right to, as the site may have none."""
+    if not grants.may_read_addresses(conn):
+        return None
+    sealed = people.load_sealed_addresses(conn, [one.id]).get(one.id)
+    return keys.open(one.channel, sealed) if sealed is not None else None
+
+
 def _keep_for_the_operator(
-    conn: Connection,
-    keys: KeyFile,
-    one: Subscriber,
-    report: DeliveryReport,
-    address: str,
-    error: Transient,
-    now: datetime,
+    conn: Connection, keys: KeyFile, one: Subscriber, report: DeliveryReport, reason: str, now: datetime
 ) -> None:
     """Write that a mail came back for a reason of ours: `monitor status` names it, and `monitor outbox
     restore` queues it again. It counts against nobody.
     """
+    if one.outline is None:  # they have left
+        return
     returned_mail = Refusal(
         channel=one.channel,
         subscriber=one.id,
         delivery=refusals.load_last_sent(conn, one.id, now - _REPORT_WITHIN),
-        lane=hash_lane(keys, one.channel, domain_of(address)),
+        lane=keys.compute_lookup(open_outline(keys, one.channel, one.outline).lane),
         answer=f"returned {report.status}",
-        error=str(error)[:300],
+        error=reason[:300],
         verdict=refusals.POLICY,
         at=now,
     )

@@ -38,11 +38,11 @@ class Tombstones:
 
     folder: Path
 
-    def add(self, keys: KeyFile, channel: str, address: str, now: datetime) -> None:
-        """Append an erasure; it is on the disk when this returns. Raises StoreError when the file cannot be
-        written.
+    def add(self, channel: str, first_hash: str, now: datetime) -> None:
+        """Append an erasure of the address with this hash (`channels.kinds.first_lookup`); it is on the disk
+        when this returns. Raises StoreError when the file cannot be written.
         """
-        line = f"{now.astimezone(UTC).isoformat()} {channel} {first_lookup(keys, channel, address)}\n"
+        line = f"{now.astimezone(UTC).isoformat()} {channel} {first_hash}\n"
         path = self.folder / NAME
         try:
             self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)

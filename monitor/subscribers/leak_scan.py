@@ -109,8 +109,11 @@ def _kept(folder: Path) -> Iterator[Path]:
 def _wanted(engine: Engine, keys: KeyFile, tombstones: Tombstones, secrets: Iterable[str]) -> _Wanted:
     with db.reading(engine) as conn:
         living = people.living(conn)
+        sealed = people.load_sealed_addresses(conn)
         kept = retention.load_hashes(conn)  # of somebody who came back, for instance
-    addresses = {keys.open(each.channel, each.sealed).casefold().encode() for each in living if each.sealed}
+    addresses = {
+        keys.open(each.channel, sealed[each.id]).casefold().encode() for each in living if each.id in sealed
+    }
     codes = {
         tokens.make(key, purpose, each.id, each.nonce).encode()
         for key in keys.trusted_token_keys(None)

@@ -12,6 +12,7 @@ from sqlalchemy.engine import Connection, Engine
 
 from monitor.channels import OperatorAddress
 from monitor.channels.kinds import kind_of, lookup, mask, normalise_address
+from monitor.channels.outline import open_outline, seal_address
 from monitor.errors import UsageError
 from monitor.keys import KeyFile
 from monitor.places.codes import state_of_zip
@@ -134,7 +135,7 @@ def listed(engine: Engine, keys: KeyFile) -> tuple[Listed, ...]:
         Listed(
             subscriber=each.id,
             channel=each.channel,
-            masked=mask(each.channel, keys.open(each.channel, each.sealed)) if each.sealed else "",
+            masked=open_outline(keys, each.channel, each.outline).masked if each.outline else "",
             state=each.state,
             origin=each.origin,
             language=each.language,
@@ -226,8 +227,7 @@ def _admit(
     one, new = people.add_or_find(
         conn,
         channel=channel,
-        sealed=keys.seal(channel, address),
-        address_hash=lookup(keys, channel, address),
+        address=seal_address(keys, channel, address),
         state=ACTIVE,
         origin=origin,
         nonce=secrets.token_hex(16),

@@ -19,7 +19,8 @@ from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
 from sqlalchemy.engine import Connection, Engine
 
-from monitor.channels.kinds import kind_of, lookup, normalise_address
+from monitor.channels.kinds import lookup, normalise_address
+from monitor.channels.outline import AddressOutline, open_outline, seal_address
 from monitor.core import tokens
 from monitor.core.due import AT_ONCE, DEFAULT_HOUR, FREQUENCIES, is_zone, next_digest, zone_of_state
 from monitor.core.tokens import Purpose
@@ -389,8 +390,7 @@ def _decide(conn: Connection, keys: KeyFile, sealed: bytes, now: datetime) -> No
         one, _ = people.add_or_find(
             conn,
             channel=channel,
-            sealed=keys.seal(channel, address),
-            address_hash=hashed,
+            address=seal_address(keys, channel, address),
             state=PENDING,
             origin="site",
             nonce=secrets.token_hex(16),
@@ -412,9 +412,9 @@ def _ask(conn: Connection, keys: KeyFile, hashed: str, one: Subscriber, now: dat
     """Queue a confirmation; False if the address or its mailbox has reached its limit."""
     channel = one.channel
     asked = signups.read_confirmation_count(conn, channel, hashed)
-    if not _may_ask(asked, now) or one.sealed is None:
+    if not _may_ask(asked, now) or one.outline is None:
         return False
-    if not _has_room(conn, keys, channel, keys.open(channel, one.sealed), now):
+    if not _has_room(conn, keys, open_outline(keys, channel, one.outline), now):
         return False
     count = (asked.count if asked else 0) + 1
     signups.count_confirmation(conn, channel, hashed, count, now)
@@ -424,18 +424,16 @@ def _ask(conn: Connection, keys: KeyFile, hashed: str, one: Subscriber, now: dat
     return True
 
 
-def _has_room(conn: Connection, keys: KeyFile, channel: str, address: str, now: datetime) -> bool:
+def _has_room(conn: Connection, keys: KeyFile, outline: AddressOutline, now: datetime) -> bool:
     """Count one more confirmation to the mailbox and the domain of an address; whether both take it today."""
-    kind = kind_of(channel)
-    written = signups.count(conn, keys.lookup("mailbox", kind.mailbox(address)), now, by_day=True)
+    written = signups.count(conn, keys.compute_lookup(outline.mailbox), now, by_day=True)
     if written > MOST_IN_A_MAILBOX:
         if written == MOST_IN_A_MAILBOX + 1:
             log.warning("sign-ups: somebody fills a mailbox under many spellings; it gets no more today")
         return False
-    domain = kind.shared_domain(address)
-    if domain is None:
+    if outline.domain is None:
         return True
-    written = signups.count(conn, keys.lookup("mail domain", domain), now, by_day=True)
+    written = signups.count(conn, keys.compute_lookup(outline.domain), now, by_day=True)
     if written == MOST_IN_A_DOMAIN + 1:
         log.warning("sign-ups: a domain got all the confirmations that one gets in a day; no more today")
     return written <= MOST_IN_A_DOMAIN

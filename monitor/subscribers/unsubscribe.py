@@ -14,7 +14,8 @@ from pathlib import Path
 
 from sqlalchemy.engine import Connection, Engine
 
-from monitor.channels.kinds import lookup, normalise_address
+from monitor.channels.kinds import first_lookup, lookup, normalise_address
+from monitor.channels.outline import open_outline
 from monitor.core.tokens import Purpose
 from monitor.keys import KeyFile
 from monitor.storage import engine as db
@@ -57,8 +58,8 @@ def depart(
     back. The erasure is on the disk before the transaction commits. Otherwise a crash in between would let a
     restored copy write to them again.
     """
-    if tombstones is not None and one.sealed is not None:
-        tombstones.add(keys, one.channel, keys.open(one.channel, one.sealed), now)
+    if tombstones is not None and one.outline is not None:
+        tombstones.add(one.channel, open_outline(keys, one.channel, one.outline).address, now)
     hashed = people.address_hash(conn, one.id)
     if one.confirmed_at is not None and hashed is not None:
         signups.delete_confirmation_count(conn, one.channel, hashed)
@@ -87,7 +88,7 @@ def erase(
         withdraw(conn, keys, lambda where, to, _: where == channel and lookup(keys, channel, to) == wanted)
         one = people.find(conn, channel, wanted, for_change=True)
         if one is None:
-            tombstones.add(keys, channel, address, now)
+            tombstones.add(channel, first_lookup(keys, channel, address), now)
         ended = one is not None and depart(conn, keys, one, now, tombstones)
     wanted = lookup(keys, channel, address)
     return ended, _clear(mailbox, lambda to: lookup(keys, channel, to) == wanted) if mailbox else 0

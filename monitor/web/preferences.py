@@ -7,6 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Form, Request, Response
 
 from monitor import subscribers
+from monitor.channels.outline import open_outline
 from monitor.core.due import AT_ONCE, FREQUENCIES, ZONES
 from monitor.core.tokens import Purpose
 from monitor.errors import UsageError
@@ -135,6 +136,7 @@ def _preferences(
             for name in followed
             if name not in site_of(request).sources
         },
+        masked=open_outline(people.keys, one.channel, one.outline).masked if one.outline else None,
         asked_at=one.created_at,
         paused_until=_paused_until(request, one),
         unsubscribe=token_for(people, Purpose.UNSUBSCRIBE, one),

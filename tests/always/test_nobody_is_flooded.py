@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from monitor import sources
+from monitor.channels.outline import seal_address
 from monitor.domain import Confidence, Listing, Placement, PlacementReason
 from monitor.errors import StoreError, Transient
 from monitor.keys import KeyFile
@@ -76,8 +77,7 @@ def everywhere(source: str, listing: Listing) -> Placement:
 def follower(publication: Publication, keys: KeyFile) -> None:
     with transaction(publication.engine) as conn:
         one = people.add(
-            conn, channel="email", sealed=keys.seal("email", "a@a.example"), address_hash="hash",
-            state="active",
+            conn, channel="email", address=seal_address(keys, "email", "a@a.example"), state="active",
             origin="operator", nonce="nonce", now=publication.now,
         )  # fmt: skip
         assert one is not None

@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import pytest
 
+from monitor.channels.outline import seal_address
 from monitor.domain import Confidence, Listing, Placement, PlacementReason, SourceInfo, Told
 from monitor.keys import KeyFile
 from monitor.messages import render
@@ -27,8 +28,7 @@ def audience(publication: Publication, keys: KeyFile) -> Publication:
     publication.seen(agencies(60))
     with transaction(publication.engine) as conn:
         one = people.add(
-            conn, channel="email", sealed=keys.seal("email", "a@a.example"), address_hash="hash",
-            state="active",
+            conn, channel="email", address=seal_address(keys, "email", "a@a.example"), state="active",
             origin="operator", nonce="nonce", now=publication.now,
         )  # fmt: skip
         assert one is not None

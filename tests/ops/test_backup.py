@@ -104,7 +104,9 @@ def test_a_backup_is_restored_on_either_database(
 ) -> None:
     stones = Tombstones(tmp_path / "data")
     folder, manifest = backups.write_backup(engine, tmp_path / "data", tmp_path / "copies", now, quietly)
-    stones.add(service, "email", "bob@example.org", now + timedelta(days=1))  # after the backup
+    stones.add(
+        "email", service.first_lookup("email", "bob@example.org"), now + timedelta(days=1)
+    )  # after the backup
 
     there = tmp_path / "data"
     result = run("restore", str(folder), "--yes", *config(tmp_path, empty_url))

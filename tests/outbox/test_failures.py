@@ -9,6 +9,7 @@ import sqlalchemy as sa
 
 from monitor import subscribers
 from monitor.channels import OperatorAddress
+from monitor.channels.outline import open_outline
 from monitor.domain import Envelope
 from monitor.errors import Permanent, Transient
 from monitor.ops import health
@@ -72,7 +73,8 @@ def test_an_address_that_is_gone_is_suppressed_and_its_subscriber_ends(world: Wo
     with reading(world.engine) as conn:
         subscriber = people.get(conn, person)
         assert subscriber is not None
-        assert (subscriber.state, subscriber.sealed) == ("ended", None)
+        assert (subscriber.state, people.load_sealed_addresses(conn, [person])) == ("ended", {})
+        assert subscriber.outline is None
         hashed = world.keys.lookup("email", "a@a.example")
         assert people.suppression(conn, "email", hashed) == "550 5.1.1 no such mailbox"
 
@@ -147,8 +149,11 @@ def test_a_chat_that_moved_gets_the_same_message_at_its_new_id_and_keeps_it(worl
     with reading(world.engine) as conn:
         subscriber = people.get(conn, person)
         assert subscriber is not None
-        assert subscriber.sealed is not None
-        assert world.keys.open("telegram", subscriber.sealed) == "-100200"
+        sealed = people.load_sealed_addresses(conn, [person])[person]
+        assert world.keys.open("telegram", sealed) == "-100200"
+        assert subscriber.outline is not None
+        outline = open_outline(world.keys, "telegram", subscriber.outline)
+        assert outline.address == world.keys.first_lookup("telegram", "-100200")
         found = people.find(conn, "telegram", world.keys.lookup("telegram", "-100200"))
     assert found == subscriber
 

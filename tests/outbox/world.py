@@ -17,6 +17,7 @@ from typing import Any, Self
 import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
+from monitor.channels.outline import seal_address
 from monitor.domain import Change, Confidence, Envelope, Kind, Listing, Placement, PlacementReason, Rendered
 from monitor.keys import KeyFile
 from monitor.messages import Message
@@ -192,8 +193,7 @@ class World:
             subscriber = people.add(
                 conn,
                 channel=channel,
-                sealed=self.keys.seal(channel, address),
-                address_hash=self.keys.lookup(channel, address),
+                address=seal_address(self.keys, channel, address),
                 state="active",
                 origin=origin,
                 nonce=secrets.token_hex(4),

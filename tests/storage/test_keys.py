@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from sqlalchemy.engine import Engine
 
 from monitor.channels.kinds import KINDS, lookup
+from monitor.channels.outline import seal_address
 from monitor.errors import KeyFileError
 from monitor.keys import KeyFile
 from monitor.storage import engine as db
@@ -27,8 +28,7 @@ OTHER = KeyFile.of_master(bytes(32))
 def admit(engine: Engine, keyfile: KeyFile, now: datetime) -> int:
     with db.transaction(engine) as conn:
         subscriber = people.add(
-            conn, channel="email", sealed=keyfile.seal("email", "ann@example.org"), address_hash="h",
-            state="active",
+            conn, channel="email", address=seal_address(keyfile, "email", "ann@example.org"), state="active",
             origin="operator", nonce="n", now=now,
         )  # fmt: skip
     assert subscriber is not None

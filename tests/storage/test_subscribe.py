@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from sqlalchemy.engine import Engine
 
 from monitor import subscribers
+from monitor.channels.outline import seal_address
 from monitor.errors import UsageError
 from monitor.keys import KeyFile
 from monitor.storage import engine as db
@@ -183,9 +184,8 @@ def test_a_pending_subscriber_is_made_active_by_the_operator(
 ) -> None:
     with db.transaction(engine) as conn:
         pending = people.add(
-            conn, channel="email", sealed=keys.seal("email", "ann@example.org"),
-            address_hash=keys.lookup("email", "ann@example.org"), state="pending", origin="site", nonce="n",
-            now=now,
+            conn, channel="email", address=seal_address(keys, "email", "ann@example.org"), state="pending",
+            origin="site", nonce="n", now=now,
         )  # fmt: skip
     assert add(engine, keys, now).subscriber == pending
     assert [each.state for each in subscribers.listed(engine, keys)] == ["active"]
@@ -262,9 +262,7 @@ def test_a_wrong_chat_in_the_configuration_changes_nothing(
 def test_a_moved_chat_keeps_its_subscriber(engine: Engine, keys: KeyFile, now: datetime) -> None:
     added = add(engine, keys, now, "-100", "IL", channel="telegram")
     with db.transaction(engine) as conn:
-        people.readdress(
-            conn, added.subscriber, keys.seal("telegram", "-200"), keys.lookup("telegram", "-200")
-        )
+        people.readdress(conn, added.subscriber, seal_address(keys, "telegram", "-200"))
     with db.reading(engine) as conn:
         found = people.find(conn, "telegram", keys.lookup("telegram", "-200"))
         assert people.find(conn, "telegram", keys.lookup("telegram", "-100")) is None

@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
 from monitor import subscribers
+from monitor.channels.kinds import first_lookup
 from monitor.core.tokens import Purpose
 from monitor.domain import Confidence, Placement, PlacementReason
 from monitor.errors import StoreError, UsageError
@@ -107,7 +108,8 @@ def test_a_tombstone_buries_whoever_a_restored_copy_brings_back(
     stones = Tombstones(tmp_path)
     one = member(engine, keys, now)
     member(engine, keys, now, "bob@example.org")
-    stones.add(keys, "email", "ANN@example.org", now + DAY)  # left in the database that is not here any more
+    # left in a database that is gone
+    stones.add("email", first_lookup(keys, "email", "ANN@example.org"), now + DAY)
     with (tmp_path / "erasures.txt").open("a") as file:
         file.write("2026-03-02T1")  # torn by a crash
     assert "ann" not in (tmp_path / "erasures.txt").read_text().lower()
@@ -128,7 +130,7 @@ def test_a_form_is_forgotten_with_an_erasure_at_its_moment_or_after_it(
     sqlite_engine: Engine, keys: KeyFile, now: datetime, tmp_path: Path, later: int, forgotten: int
 ) -> None:
     stones = Tombstones(tmp_path)
-    stones.add(keys, "email", ANN, now)
+    stones.add("email", first_lookup(keys, "email", ANN), now)
     asked_at = now + timedelta(seconds=later)
     subscribers.request(sqlite_engine, keys, wish(), channel="email", client="192.0.2.7", now=asked_at)
     assert subscribers.reapply_erasures(sqlite_engine, keys, stones, now + DAY) == forgotten
@@ -186,7 +188,7 @@ def test_a_form_that_still_waits_is_forgotten_with_its_address(
         subscribers.request(engine, keys, wish(address), channel="email", client=None, now=now)
     stones = Tombstones(tmp_path)
     if restored:
-        stones.add(keys, "email", ANN, now + DAY)
+        stones.add("email", first_lookup(keys, "email", ANN), now + DAY)
         subscribers.reapply_erasures(engine, keys, stones, now + DAY)
     else:
         subscribers.erase(engine, keys, channel="email", address=ANN, now=now, tombstones=stones)
@@ -330,10 +332,10 @@ def test_a_torn_tombstone_does_not_take_the_next_one_with_it(
     keys: KeyFile, now: datetime, tmp_path: Path
 ) -> None:
     stones = Tombstones(tmp_path)
-    stones.add(keys, "email", "first@example.org", now)
+    stones.add("email", first_lookup(keys, "email", "first@example.org"), now)
     path = tmp_path / "erasures.txt"
     path.write_bytes(path.read_bytes()[:-20])  # the machine lost its power in the midst of the line
-    stones.add(keys, "email", ANN, now)
+    stones.add("email", first_lookup(keys, "email", ANN), now)
     assert set(stones.read()) == {("email", keys.first_lookup("email", ANN))}
 
 
@@ -342,7 +344,7 @@ def test_a_tombstone_that_was_written_in_part_is_an_error(
 ) -> None:
     monkeypatch.setattr("monitor.subscribers.erasures.os.write", lambda handle, line: len(line) - 1)
     with pytest.raises(StoreError, match=r"erasures\.txt cannot be written"):
-        Tombstones(tmp_path).add(keys, "email", ANN, now)
+        Tombstones(tmp_path).add("email", first_lookup(keys, "email", ANN), now)
 
 
 def test_what_came_to_be_owed_to_somebody_while_they_were_forgotten_goes_as_well(

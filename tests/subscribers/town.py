@@ -107,13 +107,16 @@ class Visitor:
 
 @dataclass
 class Town:
-    """``client`` visits the site; ``deliver`` sends what is due at the clock's time."""
+    """``client`` visits the site; ``deliver`` sends what is due at the clock's time. ``site_engine``: the
+    site has one of its own.
+    """
 
     settings: Settings
     engine: Engine
     keys: KeyFile
     postbox: Postbox
     now: datetime
+    site_engine: Engine | None = None
     client: Visitor = field(init=False)
     address: str = field(init=False)
 
@@ -126,7 +129,10 @@ class Town:
         return Components(self.settings, self.engine, lambda: self.now, self.keys)
 
     def _app(self) -> ASGIApp:
-        return web.create(self.components)
+        if self.site_engine is None:
+            return web.create(self.components)
+        keys = app.open_keys(self.settings, self.site_engine)
+        return web.create(Components(self.settings, self.site_engine, lambda: self.now, keys))
 
     def later(self, **time: float) -> None:
         self.now += timedelta(**time)

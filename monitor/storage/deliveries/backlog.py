@@ -71,7 +71,7 @@ def count_overdue(conn: Connection, channels: Collection[str], *, before: dateti
         .where(
             IS_DUE,
             DeliveryRow.c.due_at < before,
-            sa.exists().where(
+            sa.exists(SubscriberRow.c.id).where(
                 SubscriberRow.c.id == DeliveryRow.c.subscriber_id,
                 SubscriberRow.c.channel.in_(channels),
             ),

@@ -80,8 +80,8 @@ def requeue(conn: Connection, now: datetime, ids: Collection[int] | None = None)
 
     Nothing is queued for somebody who has left: there is no address to send it to.
     """
-    living = sa.exists().where(
-        SubscriberRow.c.id == DeliveryRow.c.subscriber_id, SubscriberRow.c.address.is_not(None)
+    living = sa.exists(SubscriberRow.c.id).where(
+        SubscriberRow.c.id == DeliveryRow.c.subscriber_id, SubscriberRow.c.address_hash.is_not(None)
     )
     statement = sa.update(DeliveryRow).where(IS_FAILED, living)
     if ids is not None:

@@ -103,8 +103,8 @@ def retry(conn: Connection, now: datetime, ids: Collection[int] | None = None) -
 
     Nothing becomes due for somebody who has left, and nothing changes for a message that is being sent.
     """
-    living = sa.exists().where(
-        SubscriberRow.c.id == DeliveryRow.c.subscriber_id, SubscriberRow.c.address.is_not(None)
+    living = sa.exists(SubscriberRow.c.id).where(
+        SubscriberRow.c.id == DeliveryRow.c.subscriber_id, SubscriberRow.c.address_hash.is_not(None)
     )
     free = sa.or_(DeliveryRow.c.lease_until.is_(None), DeliveryRow.c.lease_until <= now)
     moment = sa.literal(now, UtcDateTime())

@@ -144,8 +144,8 @@ def fail_refused(conn: Connection, refusals: Iterable[Refusal], now: datetime) -
 def make_due(conn: Connection, refusals: Iterable[Refusal], now: datetime) -> None:
     """Make the deliveries of refusals that were taken back due, whether they wait or have failed."""
     ids = {each.delivery for each in refusals if each.delivery is not None}
-    living = sa.exists().where(
-        SubscriberRow.c.id == DeliveryRow.c.subscriber_id, SubscriberRow.c.address.is_not(None)
+    living = sa.exists(SubscriberRow.c.id).where(
+        SubscriberRow.c.id == DeliveryRow.c.subscriber_id, SubscriberRow.c.address_hash.is_not(None)
     )
     conn.execute(
         sa.update(DeliveryRow)
@@ -244,8 +244,8 @@ def load_last_sent(conn: Connection, subscriber: int, since: datetime) -> int | 
 def requeue(conn: Connection, refusals: Iterable[Refusal], now: datetime) -> int:
     """Make deliveries due again that failed, or were sent and came back; returns how many."""
     ids = {each.delivery for each in refusals if each.delivery is not None}
-    living = sa.exists().where(
-        SubscriberRow.c.id == DeliveryRow.c.subscriber_id, SubscriberRow.c.address.is_not(None)
+    living = sa.exists(SubscriberRow.c.id).where(
+        SubscriberRow.c.id == DeliveryRow.c.subscriber_id, SubscriberRow.c.address_hash.is_not(None)
     )
     queued = conn.execute(
         sa.update(DeliveryRow)

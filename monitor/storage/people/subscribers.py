@@ -1,4 +1,7 @@
-"""Subscribers, subscriptions and suppressions. Addresses come and go encrypted."""
+"""Subscribers, subscriptions and suppressions. Addresses come and go encrypted.
+
+Only `load_sealed_addresses` reads addresses, so that the site, which calls the rest, needs no right to.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from monitor.channels.outline import SealedAddress
 from monitor.core.due import AT_ONCE
 from monitor.storage.columns import UtcDateTime
 from monitor.storage.engine import insert_for
@@ -18,19 +22,16 @@ from monitor.storage.people.tables import ReturnedMailRow, SubscriptionRow, Supp
 
 PENDING, ACTIVE, PAUSED, ENDED = "pending", "active", "paused", "ended"
 _LARGEST_ID = 2**31 - 1  # of an INTEGER of PostgreSQL, which takes a larger number for an error
-ERASED = {"address": None, "address_hash": None}
+ERASED = {"address": None, "address_hash": None, "outline": None}
 
 
 @dataclass(frozen=True, slots=True)
 class Subscriber:
-    """A subscriber's row.
-
-    ``sealed`` is the encrypted address, None once it was erased; the rest as in `tables.SubscriberRow`.
-    """
+    """A subscriber's row without the address, as in `tables.SubscriberRow`."""
 
     id: int
     channel: str
-    sealed: bytes | None
+    outline: bytes | None
     state: str
     origin: str
     language: str
@@ -64,7 +65,7 @@ class Follow:
 _COLUMNS: tuple[Any, ...] = (
     tables.SubscriberRow.c.id,
     tables.SubscriberRow.c.channel,
-    tables.SubscriberRow.c.address,
+    tables.SubscriberRow.c.outline,
     tables.SubscriberRow.c.state,
     tables.SubscriberRow.c.origin,
     tables.SubscriberRow.c.language,
@@ -88,8 +89,7 @@ def add(
     conn: Connection,
     *,
     channel: str,
-    sealed: bytes,
-    address_hash: str,
+    address: SealedAddress,
     state: str,
     origin: str,
     nonce: str,
@@ -101,8 +101,9 @@ def add(
         insert_for(conn, tables.SubscriberRow)
         .values(
             channel=channel,
-            address=sealed,
-            address_hash=address_hash,
+            address=address.sealed,
+            address_hash=address.hashed,
+            outline=address.outline,
             state=state,
             origin=origin,
             nonce=nonce,
@@ -123,8 +124,7 @@ def add_or_find(
     conn: Connection,
     *,
     channel: str,
-    sealed: bytes,
-    address_hash: str,
+    address: SealedAddress,
     state: str,
     origin: str,
     nonce: str,
@@ -136,15 +136,14 @@ def add_or_find(
         number = add(
             conn,
             channel=channel,
-            sealed=sealed,
-            address_hash=address_hash,
+            address=address,
             state=state,
             origin=origin,
             nonce=nonce,
             now=now,
             language=language,
         )
-        one = find(conn, channel, address_hash, for_change=True) if number is None else get(conn, number)
+        one = find(conn, channel, address.hashed, for_change=True) if number is None else get(conn, number)
         if one is not None:  # the one whom the insert met may have ended since
             return one, number is not None
 
@@ -182,6 +181,29 @@ def living(
     return tuple(Subscriber(*row) for row in conn.execute(query))
 
 
+def load_sealed_addresses(conn: Connection, subscribers: Collection[int] | None = None) -> dict[int, bytes]:
+    """Read the encrypted addresses of these subscribers, or of all who have not ended, by id."""
+    rows = tables.SubscriberRow
+    query = sa.select(rows.c.id, rows.c.address).where(rows.c.address.is_not(None))
+    if subscribers is not None:
+        query = query.where(rows.c.id.in_(subscribers))
+    return {id: sealed for id, sealed in conn.execute(query) if id is not None and sealed is not None}
+
+
+def load_without_outline(conn: Connection, *, after: int, limit: int) -> tuple[tuple[int, str, bytes], ...]:
+    """Read subscribers of earlier versions, who have an address and no outline, with ids above ``after``: id,
+    channel, address.
+    """
+    rows = tables.SubscriberRow
+    found = conn.execute(
+        sa.select(rows.c.id, rows.c.channel, rows.c.address)
+        .where(rows.c.address.is_not(None), rows.c.outline.is_(None), rows.c.id > after)
+        .order_by(rows.c.id)
+        .limit(limit)
+    )
+    return tuple((id or 0, channel, sealed or b"") for id, channel, sealed in found)
+
+
 def activate(conn: Connection, subscriber: int, now: datetime) -> None:
     """Make a pending or paused subscriber active."""
     rows = tables.SubscriberRow
@@ -213,12 +235,12 @@ def refollow(conn: Connection, subscriber: int, wanted: Iterable[Follow], now: d
     follow(conn, subscriber, wanted, now)
 
 
-def readdress(conn: Connection, subscriber: int, sealed: bytes, address_hash: str) -> None:
+def readdress(conn: Connection, subscriber: int, address: SealedAddress) -> None:
     """Give a subscriber another address, as when a Telegram group becomes a supergroup."""
     conn.execute(
         sa.update(tables.SubscriberRow)
         .where(tables.SubscriberRow.c.id == subscriber, tables.SubscriberRow.c.state != ENDED)
-        .values(address=sealed, address_hash=address_hash)
+        .values(address=address.sealed, address_hash=address.hashed, outline=address.outline)
     )
 
 

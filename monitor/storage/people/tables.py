@@ -14,7 +14,8 @@ class SubscriberRow(TableRow, table=True):
     """An address on a channel. ``state``: pending, active, paused, ended. The row outlives an unsubscribe
     with its address erased.
 
-    ``address`` is encrypted with AES-GCM, ``address_hash`` a keyed hash to find it; both None once ended.
+    ``address`` is encrypted with AES-GCM, ``address_hash`` a keyed hash to find it, ``outline`` what the site
+    may know of it, encrypted too (`channels.outline`); all None once ended.
     ``origin``: operator, config, site, bot. ``frequency``: at_once, daily, weekly; digests are sent at
     ``local_hour`` in ``timezone``. ``digest_at`` is when the next digest, or the summary after a pause, is
     due, and ``digest_since`` from when on its changes are collected; both None for alerts at once.
@@ -27,6 +28,7 @@ class SubscriberRow(TableRow, table=True):
     channel: str
     address: bytes | None = None
     address_hash: str | None = None
+    outline: bytes | None = None
     state: str
     origin: str
     language: str = "en"

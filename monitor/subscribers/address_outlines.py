@@ -1,0 +1,51 @@
+"""Fills in the outlines of addresses that an earlier version of the program stored without one."""
+
+from __future__ import annotations
+
+import logging
+
+from sqlalchemy.engine import Engine
+
+from monitor.channels.outline import AddressOutline
+from monitor.errors import KeyFileError
+from monitor.keys import KeyFile
+from monitor.storage import engine as db
+from monitor.storage import meta, people
+
+log = logging.getLogger(__name__)
+
+_AT_ONCE = 1000  # subscribers in one transaction
+
+
+def are_missing(engine: Engine) -> bool:
+    """Read whether a migration has left outlines to fill in."""
+    with db.reading(engine) as conn:
+        return meta.get(conn, meta.OUTLINES_MISSING) is not None
+
+
+def fill_outlines(engine: Engine, keys: KeyFile) -> int:
+    """Fill in every missing outline; returns how many. Costs one query where none is missing.
+
+    An address that the key does not open is passed over, as the sender does.
+    """
+    if not are_missing(engine):
+        return 0
+    filled, last = 0, 0
+    while True:
+        with db.transaction(engine) as conn:
+            found = people.load_without_outline(conn, after=last, limit=_AT_ONCE)
+            for subscriber, channel, sealed in found:
+                last = subscriber
+                try:
+                    address = keys.open(channel, sealed)
+                except KeyFileError:
+                    log.warning("the address of subscriber %d cannot be opened with this key", subscriber)
+                    continue
+                outline = AddressOutline.compute(keys, channel, address).seal(keys, channel)
+                people.change(conn, subscriber, outline=outline)
+                filled += 1
+            if len(found) < _AT_ONCE:
+                meta.delete(conn, meta.OUTLINES_MISSING)
+                break
+    log.info("prepared %d addresses for the site", filled)
+    return filled

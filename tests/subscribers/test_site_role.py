@@ -1,0 +1,324 @@
+"""On PostgreSQL the site works under a role that cannot read addresses."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from click.testing import CliRunner
+from sqlalchemy.engine import Engine, make_url
+
+from monitor import app, subscribers
+from monitor.app import Components
+from monitor.channels.kinds import kind_of
+from monitor.channels.outline import AddressOutline, seal_address
+from monitor.cli import root
+from monitor.core.tokens import Purpose
+from monitor.errors import MigrationError, StoreError
+from monitor.keys import KeyFile
+from monitor.ops.doctor import diagnose_site_role
+from monitor.storage import engine as db
+from monitor.storage import grants, meta, migrate, people
+from monitor.storage.people.tables import SubscriberRow
+from monitor.subscribers.address_outlines import fill_outlines
+from monitor.web import create_app
+from tests.peers.browser import served
+from tests.peers.postgres import Postgres
+from tests.subscribers.conftest import ANN, member, token, who
+from tests.subscribers.test_bounces import back, report
+from tests.subscribers.town import Postbox, Town, Visitor, link, mail_server, settled
+from tests.web.story import Clock, site, tell
+
+PUBLIC = (
+    "/", "/changes", "/change/1", "/list/list", "/compare/list", "/state/IN", "/zip/46320", "/map", "/map/IN",
+    "/numbers", "/about", "/privacy", "/data", "/data/list/agencies.csv", "/data/record.sqlite", "/api",
+    "/api/v1/lists", "/api/v1/changes", "/api/v1/zip/46320", "/feed.atom", "/feed.json",
+    "/healthz",
+)  # fmt: skip
+SEALED = [(table, column) for table, columns in grants.SEALED.items() for column in columns]
+
+
+@pytest.fixture
+def role(postgres: Postgres, postgres_engine: Engine) -> Iterator[str]:
+    """The name of a role for one test: roles belong to the whole server."""
+    name = f"site_{secrets.token_hex(6)}"
+    yield name
+    with db.transaction(postgres_engine) as conn:
+        if grants.has_role(conn, name):
+            conn.exec_driver_sql(f"DROP OWNED BY {name}")
+            conn.exec_driver_sql(f"DROP ROLE {name}")
+
+
+@pytest.fixture
+def site_url(postgres_engine: Engine, postgres_url: str, role: str, tmp_path: Path) -> str:
+    """The database under the role that `monitor grant` makes."""
+    config = tmp_path / "config.toml"
+    config.write_text(f'[data]\nfolder = "data"\n[database]\nurl = "{postgres_url}"\n')
+    result = CliRunner().invoke(root, ["grant", role, "--config", str(config)])
+    assert result.exit_code == 0, result.output
+    url = json.loads(result.output.splitlines()[-1].partition("= ")[2])
+    assert make_url(url).username == role
+    assert make_url(url).password
+    return str(url)
+
+
+@pytest.fixture
+def site_engine(site_url: str) -> Iterator[Engine]:
+    engine = db.connect(site_url)
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture
+def town(
+    postgres_engine: Engine, postgres_url: str, site_engine: Engine, now: datetime, tmp_path: Path
+) -> Iterator[Town]:
+    """A service whose site has a role of its own, and whose sender has the usual one."""
+    postbox = Postbox()
+    controller = mail_server(postbox)
+    controller.start()
+    try:
+        settings = settled(tmp_path, postgres_url, controller.port)
+        town = Town(settings, postgres_engine, app.open_keys(settings, postgres_engine), postbox, now)
+        town.site_engine = site_engine
+        with town.open() as address:
+            town.address, town.client = address, Visitor(address)
+            yield town
+    finally:
+        controller.stop()
+
+
+@pytest.mark.postgres
+@pytest.mark.parametrize(("table", "column"), SEALED)
+def test_the_role_cannot_read_what_is_sealed(site_engine: Engine, table: str, column: str) -> None:
+    with pytest.raises(StoreError, match="refuses this user"), db.reading(site_engine) as conn:
+        conn.exec_driver_sql(f"SELECT {column} FROM {table}")
+    with pytest.raises(StoreError, match="refuses this user"), db.reading(site_engine) as conn:
+        conn.exec_driver_sql(f"SELECT * FROM {table}")
+    with pytest.raises(StoreError, match="refuses this user"), db.transaction(site_engine) as conn:
+        conn.exec_driver_sql(f"UPDATE {table} SET {column} = NULL RETURNING {column}")
+    with pytest.raises(StoreError, match="refuses this user"), db.transaction(site_engine) as conn:
+        conn.exec_driver_sql(f"CREATE TABLE copied AS TABLE {table}")
+
+
+@pytest.mark.postgres
+def test_somebody_signs_up_confirms_changes_and_leaves_under_the_role(town: Town) -> None:
+    assert town.sign_up(ANN).status_code == 200
+    town.deliver()
+    confirm = link(town.mail(), "confirm")
+    assert town.client.get(confirm).status_code == 200
+    assert town.client.post(confirm).status_code == 200
+    town.deliver()
+    manage = link(town.mail(), "manage")
+    page = town.client.get(manage).text
+    assert "Sent to a…@e….org." in page
+    assert "ann@" not in page
+    changed = town.client.post(
+        manage, data={"places": "IL", "lists": ["ring"], "frequency": "daily", "language": "es"}
+    )
+    assert "Guardado" in changed.text or "Saved" in changed.text
+    assert "IL" in town.client.get(manage).text
+    leave = link(town.mail(), "unsubscribe")
+    assert town.client.post(leave, content=b"List-Unsubscribe=One-Click").text == "Unsubscribed.\n"
+    assert who(town.engine, town.keys) is None
+    erased = town.components.tombstones.read()
+    assert set(erased) == {("email", town.keys.first_lookup("email", ANN))}
+    with db.reading(town.engine) as conn:
+        assert people.load_sealed_addresses(conn) == {}
+
+
+@pytest.mark.postgres
+def test_an_expired_link_is_renewed_under_the_role(town: Town) -> None:
+    town.sign_up(ANN)
+    town.deliver()
+    town.later(hours=49)
+    again = town.client.post(link(town.mail(), "confirm"), data={"again": "1"})
+    assert again.status_code == 200
+    assert town.deliver().sent == 1
+    assert town.client.post(link(town.mail(), "confirm")).status_code == 200
+
+
+@pytest.mark.postgres
+def test_returned_mail_counts_under_the_role_and_its_text_is_not_kept(town: Town) -> None:
+    town.member(ANN)
+    one = who(town.engine, town.keys)
+    assert one is not None
+    head = {"Authorization": "Bearer a secret that nobody guesses"}
+    policy = report(back(town.keys, one), "5.7.26", diagnosis="smtp; 550 5.7.26 ann is unauthenticated")
+    town.client.headers |= head
+    assert town.client.post("/bounces", content=policy).status_code == 204
+    with db.reading(town.engine) as conn:
+        kept = conn.execute(sa.text("SELECT error, lane FROM refusal")).one()
+    assert kept == ("RCPT 550 5.7.26", town.keys.lookup("email", "lane\0example.org"))
+    gone = report(back(town.keys, one), "5.1.1")
+    assert town.client.post("/bounces", content=gone).status_code == 204
+    assert who(town.engine, town.keys) is None
+
+
+@pytest.mark.postgres
+def test_an_update_of_the_bot_is_stored_under_the_role(town: Town, site_engine: Engine) -> None:
+    from monitor.storage.people import bot_updates
+
+    for _ in range(2):  # Telegram delivers some twice
+        with db.transaction(site_engine) as conn:
+            bot_updates.put(conn, 7, town.keys.seal(bot_updates.SEALED_AS, "{}"), town.now)
+    with db.reading(town.engine) as conn:
+        assert [each.update_id for each in bot_updates.load_oldest(conn, 9)] == [7]
+
+
+@pytest.mark.postgres
+def test_every_public_page_is_served_under_the_role(
+    postgres_engine: Engine, site_engine: Engine, tmp_path: Path
+) -> None:
+    clock = Clock(tell(postgres_engine))
+    public = create_app(site(site_engine, clock, folder=tmp_path / "public"))
+    with served(public) as address:
+        visitor = Visitor(address)
+        visitor.headers = {}
+        answers = {path: visitor.get(path).status_code for path in PUBLIC}
+        assert "database" not in visitor.get("/readyz").json()["checks"], "it can be read"
+    assert {path: code for path, code in answers.items() if code >= 400} == {}
+
+
+@pytest.mark.postgres
+def test_the_doctor_checks_the_role(
+    postgres_engine: Engine, site_url: str, role: str, postgres_url: str
+) -> None:
+    def verdict() -> tuple[bool | None, str]:
+        (found,) = diagnose_site_role(postgres_engine, site_url)
+        return found.ok, found.message
+
+    with db.transaction(postgres_engine) as conn:
+        meta.identity(conn)
+    assert verdict()[0] is True
+    with db.transaction(postgres_engine) as conn:
+        conn.exec_driver_sql(f"GRANT SELECT ON signup TO {role}")
+        conn.exec_driver_sql(f"REVOKE INSERT ON delivery FROM {role}")
+    ok, message = verdict()
+    assert ok is False
+    assert "it can read addresses (signup.sealed)" in message
+    assert "it lacks INSERT on delivery" in message
+    assert f"monitor grant {role}" in message
+    with db.transaction(postgres_engine) as conn:
+        grants.grant_site(conn, role)
+    assert verdict()[0] is True
+    (owner,) = diagnose_site_role(postgres_engine, postgres_url)
+    assert owner.ok is False, "the owner reads everything"
+
+
+@pytest.mark.postgres
+def test_a_migration_renews_the_rights(
+    postgres_engine: Engine, site_url: str, role: str, tmp_path: Path, now: datetime
+) -> None:
+    with db.transaction(postgres_engine) as conn:
+        conn.exec_driver_sql(f"REVOKE ALL ON ALL TABLES IN SCHEMA public FROM {role}")
+        conn.exec_driver_sql("UPDATE alembic_version SET version_num = '0007'")
+        conn.exec_driver_sql("ALTER TABLE subscriber DROP COLUMN outline")
+    site = db.connect(site_url)
+    with pytest.raises(StoreError):
+        migrate.upgrade(site, folder=tmp_path, now=now)
+    migrate.upgrade(postgres_engine, folder=tmp_path, now=now)
+    site.dispose()
+    with db.reading(postgres_engine) as conn:
+        assert list(grants.find_grant_problems(conn, role)) == []
+
+
+@pytest.mark.postgres
+def test_the_site_waits_until_the_worker_has_migrated(
+    postgres_engine: Engine, site_url: str, postgres_url: str, tmp_path: Path
+) -> None:
+    settings = settled(tmp_path, postgres_url, 25)
+    settings = settings.model_copy(
+        update={"database": settings.database.model_copy(update={"web_url": site_url})}
+    )
+    app.open_site_database(settings).dispose()
+    with db.transaction(postgres_engine) as conn:
+        meta.put(conn, meta.OUTLINES_MISSING, "yes")
+    with pytest.raises(MigrationError, match="start `monitor worker`"):
+        app.open_site_database(settings, wait=timedelta(0))
+    with Components.open(settings) as worker:
+        assert worker.keys
+    with Components.open_for_site(settings) as components:
+        assert components.keys
+        assert components.engine.url.username == make_url(site_url).username
+
+
+@pytest.mark.postgres
+def test_the_statements_can_be_read_first(
+    postgres_engine: Engine, postgres_url: str, role: str, tmp_path: Path
+) -> None:
+    config = tmp_path / "config.toml"
+    config.write_text(f'[data]\nfolder = "data"\n[database]\nurl = "{postgres_url}"\n')
+    result = CliRunner().invoke(root, ["grant", role, "--sql", "--config", str(config)])
+    assert result.exit_code == 0
+    with db.transaction(postgres_engine) as conn:
+        assert not grants.has_role(conn, role)
+        for statement in result.output.split(";\n"):
+            if statement:
+                conn.exec_driver_sql(statement)
+        assert list(grants.find_grant_problems(conn, role)) == []
+        assert meta.get(conn, grants.SITE_ROLE) == role
+
+
+def test_sqlite_has_no_roles(sqlite_url: str, tmp_path: Path) -> None:
+    config = tmp_path / "config.toml"
+    config.write_text(f'[data]\nfolder = "data"\n[database]\nurl = "{sqlite_url}"\n')
+    result = CliRunner().invoke(root, ["grant", "--config", str(config)])
+    assert result.exit_code == 2
+    assert "only PostgreSQL has roles" in result.output
+
+
+def test_outlines_of_earlier_rows_are_filled_in(
+    engine: Engine, keys: KeyFile, now: datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("monitor.subscribers.address_outlines._AT_ONCE", 2)
+    addresses = [ANN, *(f"p{number}@example.org" for number in range(4))]
+    ones = [member(engine, keys, now, address) for address in addresses]
+    other = KeyFile.of_master(bytes(32))
+    with db.transaction(engine) as conn:
+        people.readdress(conn, ones[1].id, seal_address(other, "email", addresses[1]))
+        conn.execute(sa.update(SubscriberRow).values(outline=None))
+        meta.put(conn, meta.OUTLINES_MISSING, "yes")
+    assert fill_outlines(engine, keys) == 4
+    assert fill_outlines(engine, keys) == 0
+    with db.reading(engine) as conn:
+        found = [people.get(conn, one.id) for one in ones]
+    assert [each is not None and each.outline is not None for each in found] == [True, False, *[True] * 3]
+
+
+def test_a_migration_says_that_outlines_are_missing(
+    sqlite_engine: Engine, keys: KeyFile, now: datetime, tmp_path: Path
+) -> None:
+    one = member(sqlite_engine, keys, now)
+    with db.transaction(sqlite_engine) as conn:
+        conn.exec_driver_sql("UPDATE alembic_version SET version_num = '0007'")
+        conn.exec_driver_sql("ALTER TABLE subscriber DROP COLUMN outline")
+    migrate.upgrade(sqlite_engine, folder=tmp_path, now=now)
+    assert fill_outlines(sqlite_engine, keys) == 1
+    left = subscribers.leave(
+        sqlite_engine,
+        keys,
+        token(keys, Purpose.UNSUBSCRIBE, one),
+        now,
+        tombstones=subscribers.Tombstones(tmp_path),
+    )
+    assert left.subscriber is not None
+    assert set(subscribers.Tombstones(tmp_path).read()) == {("email", keys.first_lookup("email", ANN))}
+
+
+def test_an_outline_says_nothing_but_its_mask_and_hashes(keys: KeyFile) -> None:
+    outline = AddressOutline.compute(keys, "email", "Ann.Lee+news@mail.example.org")
+    assert outline.masked == "A…@m….org"
+    assert replace(outline, masked="") == AddressOutline(
+        masked="",
+        address=keys.first_lookup("email", "ann.lee+news@mail.example.org"),
+        mailbox=keys.first_lookup("mailbox", kind_of("email").mailbox("ann.lee@mail.example.org")),
+        lane=keys.first_lookup("email", "lane\0mail.example.org"),
+        domain=keys.first_lookup("mail domain", "example.org"),
+    )
