@@ -218,7 +218,7 @@ def test_a_migration_renews_the_rights(
 ) -> None:
     with db.transaction(postgres_engine) as conn:
         conn.exec_driver_sql(f"REVOKE ALL ON ALL TABLES IN SCHEMA public FROM {role}")
-        conn.exec_driver_sql("UPDATE alembic_version SET version_num = '0007'")
+        conn.exec_driver_sql("UPDATE alembic_version SET version_num = '0008'")
         conn.exec_driver_sql("ALTER TABLE subscriber DROP COLUMN outline")
     site = db.connect(site_url)
     with pytest.raises(StoreError):
@@ -297,7 +297,7 @@ def test_a_migration_says_that_outlines_are_missing(
 ) -> None:
     one = member(sqlite_engine, keys, now)
     with db.transaction(sqlite_engine) as conn:
-        conn.exec_driver_sql("UPDATE alembic_version SET version_num = '0007'")
+        conn.exec_driver_sql("UPDATE alembic_version SET version_num = '0008'")
         conn.exec_driver_sql("ALTER TABLE subscriber DROP COLUMN outline")
     migrate.upgrade(sqlite_engine, folder=tmp_path, now=now)
     assert fill_outlines(sqlite_engine, keys) == 1
