@@ -15,6 +15,7 @@ import statistics
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,8 @@ from monitor.web import create_app, server
 from tests.web.past import THREE_YEARS, make_site, write_past
 
 ROUNDS, REQUESTS = 5, 300
+TURNS, IN_A_TURN = 7, 10  # 80 minutes of the clock: after three hours the lists would count as not seen
+ROWS_OF_TEXAS = 422  # the agencies and changes on /state/TX of this record
 MINIMAL = Environment(autoescape=True).from_string(
     "<!doctype html><title>{{ title }}</title><ul>{% for name, place in rows %}"
     "<li>{{ name }} ({{ place }})</li>{% endfor %}</ul>"
@@ -37,14 +40,13 @@ MINIMAL = Environment(autoescape=True).from_string(
 
 
 def make_minimal(path: Path) -> FastAPI:
-    """The peer: one query of ten rows, one template."""
+    """The peer: one query, one template. ZIPs have ten rows each, TX has as many as its page here."""
+    rows = [(f"{n % 100:05}", f"Agency {n}", "Illinois") for n in range(1000)]
+    rows += [("TX", f"County {n} Sheriff's Office", f"covers County {n}") for n in range(ROWS_OF_TEXAS)]
     with sqlite3.connect(path) as conn:
         conn.execute("CREATE TABLE agency (id INTEGER PRIMARY KEY, zip TEXT, name TEXT, place TEXT)")
         conn.execute("CREATE INDEX agency_zip ON agency (zip)")
-        conn.executemany(
-            "INSERT INTO agency (zip, name, place) VALUES (?, ?, ?)",
-            [(f"{n % 100:05}", f"Agency {n}", "Illinois") for n in range(1000)],
-        )
+        conn.executemany("INSERT INTO agency (zip, name, place) VALUES (?, ?, ?)", rows)
     shared = sqlite3.connect(path, check_same_thread=False)
     app = FastAPI()
 
@@ -74,18 +76,29 @@ def time_requests(address: str, path: str) -> float:
     return statistics.median(times)
 
 
-def time_processor(app: Any, path: str, move: Any) -> float:
-    """Seconds of processor for one request without a network; ``move`` is called before each."""
+def compare_processor(
+    ours: Any, path: str, peer: Any, peer_path: str, move: Callable[[], None]
+) -> tuple[float, float]:
+    """Seconds of processor for one request of each without a network, the best of rounds in turns; ``move``
+    is called before each of ours.
+    """
 
-    async def ask() -> float:
-        transport = httpx.ASGITransport(app)
-        async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:
-            await client.get(path)
-            began = time.process_time()
-            for _ in range(50):
-                move()
-                assert (await client.get(path)).status_code == 200
-            return (time.process_time() - began) / 50
+    async def ask() -> tuple[float, float]:
+        clients = [
+            httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://127.0.0.1")
+            for app in (ours, peer)
+        ]
+        best = [1e9, 1e9]
+        for number in range(TURNS + 1):
+            for side, (client, address) in enumerate(zip(clients, (path, peer_path), strict=True)):
+                began = time.process_time()
+                for _ in range(IN_A_TURN):
+                    if side == 0:
+                        move()
+                    assert (await client.get(address)).status_code == 200
+                if number:  # the first round fills caches
+                    best[side] = min(best[side], (time.process_time() - began) / IN_A_TURN)
+        return best[0], best[1]
 
     return asyncio.run(ask())
 
@@ -176,10 +189,14 @@ def main() -> None:
         def next_minute() -> None:
             clock.now += timedelta(minutes=1)
 
-        least = time_processor(peer, "/zip/00007", lambda: None)
-        for path in ("/zip/75201", "/state/TX", "/"):
-            anew = time_processor(ours, path, next_minute)
-            print(f"made anew, of the peer's processor: {anew / least:.1f}  {path} ({anew * 1000:.1f} ms)")
+        for path, beside in (("/zip/75201", "/zip/00007"), ("/state/TX", "/zip/TX"), ("/", "/zip/00007")):
+            began = clock.now
+            anew, least = compare_processor(ours, path, peer, beside, next_minute)
+            clock.now = began
+            print(
+                f"made anew, of the peer's processor: {anew / least:.1f}  {path} "
+                f"({anew * 1000:.1f} and {least * 1000:.1f} ms)"
+            )
         kept: list[float] = []
         sockets = [server.open_socket("127.0.0.1", 0) for _ in range(2)]
         address, other = (server.socket_address(at) for at in sockets)

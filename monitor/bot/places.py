@@ -79,7 +79,7 @@ def named(place: str, context: BotContext, translate: Translator) -> Html:
     area = context.gazetteer.zip(place)
     if area is None:
         return safe(place)
-    town = area.towns[0]  # that of a military post office has its region in it: "APO AE"
+    town = area.city  # that of a military post office has its region in it: "APO AE"
     return safe(f"{place} ({town})" if town.endswith(f" {area.state}") else f"{place} ({town}, {area.state})")
 
 

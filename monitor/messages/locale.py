@@ -10,14 +10,14 @@ import gettext
 import re
 from collections.abc import Mapping
 from datetime import date, datetime, time
-from functools import cache
+from functools import cache, lru_cache
 from importlib.resources import files
 from io import BytesIO
 from types import MappingProxyType
 from zoneinfo import ZoneInfo
 
 from babel import Locale
-from babel.dates import format_date, format_datetime, format_skeleton, format_time
+from babel.dates import format_date, format_skeleton, format_time
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 from babel.numbers import format_decimal, format_percent
@@ -69,6 +69,7 @@ def N_(message: str) -> str:
     return message
 
 
+@lru_cache(maxsize=4096)
 def day(when: date, language: str) -> str:
     """A date: "Nov 24, 2026", "24 nov 2026"."""
     return format_date(when, "d MMM y" if language == "es" else "MMM d, y", locale=_locale(language))
@@ -88,14 +89,18 @@ def clock(when: datetime, timezone: str, language: str) -> str:
 
 def time_of_day(local: datetime, language: str) -> str:
     """The time of day without its zone: "2:07 pm", "2:07 p.m."."""
-    half = format_datetime(local, "a", locale=_locale(language)).replace("\u202f", " ").lower()
-    return f"{(local.hour + 11) % 12 + 1}:{local.minute:02d} {half}"
+    return f"{(local.hour + 11) % 12 + 1}:{local.minute:02d} {_half(local.hour, language)}"
 
 
 def hour_of_day(hour: int, language: str) -> str:
     """A full hour: "8 am", "8 a.m."."""
-    half = format_time(time(hour), "a", locale=_locale(language)).replace("\u202f", " ").lower()
-    return f"{(hour + 11) % 12 + 1} {half}"
+    return f"{(hour + 11) % 12 + 1} {_half(hour, language)}"
+
+
+@cache
+def _half(hour: int, language: str) -> str:
+    """The half of the day: "pm", "p.m."."""
+    return format_time(time(hour), "a", locale=_locale(language)).replace("\u202f", " ").lower()
 
 
 def zone_name(local: datetime) -> str:
@@ -109,11 +114,13 @@ def month(when: date, language: str) -> str:
     return format_skeleton("yMMM", when, locale=_locale(language))
 
 
+@lru_cache(maxsize=4096)
 def number(count: int, language: str) -> str:
     """A count with its separators: "2,640"."""
     return format_decimal(count, locale=_locale(language))
 
 
+@lru_cache(maxsize=4096)
 def percent(share: float, language: str) -> str:
     """A share between 0 and 1 in whole percent; less than one percent is said so, and never rounds to none or
     all.

@@ -86,11 +86,11 @@ def draw_nation(values: NationValues, labels: MapLabels, *, standalone: bool = F
 
 
 def draw_state(
-    values: StateValues, labels: MapLabels, *, here: Sequence[Degrees] = (), standalone: bool = False
+    values: StateValues, labels: MapLabels, *, standalone: bool = False, codes: bool = True
 ) -> str:
     """Render a state: its counties by what serves them, a dot for each town with an agency.
 
-    ``here`` are points that the reader asked for, each with a ring. Returns "" for a code without a shape.
+    ``codes``: counties have their codes, for the script. Returns "" for a code without a shape.
     """
     outline = load_state(values.code)
     if outline is None:
@@ -98,9 +98,10 @@ def draw_state(
     parts = [_open(labels.title, outline.width, outline.height, standalone)]
     for fips, path in outline.counties.items():
         kind = {COUNTY: "c", TOWN: "t"}.get(values.counties.get(fips, ""), "n")
+        code = f' data-code="{fips}"' if codes else ""
         shape = (
-            f'<path class="{kind}" data-code="{fips}" d="{path}">'
-            f"<title>{escape(labels.titles.get(fips, fips))}</title></path>"
+            f'<path class="{kind}"{code} d="{path}">'
+            f"<title>{escape(labels.titles.get(fips, fips), quote=False)}</title></path>"
         )
         parts.append(_linked(shape, labels.links.get(fips)))
     if labels.blind:
@@ -111,15 +112,21 @@ def draw_state(
             f" +{len(agencies) - 4}" if len(agencies) > 4 else ""
         )
         radius = 11 + min(5 * (len(agencies) - 1), 24)
-        dot = f'<circle cx="{x}" cy="{y}" r="{radius}"><title>{escape(names)}</title></circle>'
+        dot = f'<circle cx="{x}" cy="{y}" r="{radius}"><title>{escape(names, quote=False)}</title></circle>'
         link = labels.links.get(f"@{x},{y}") or (agencies[0].path if len(agencies) == 1 else None)
         parts.append(_linked(dot, None if standalone else link))
-    parts.append("</g>")
-    for point in here:
-        x, y = (round(each) for each in outline.view.project(point))
-        parts.append(f'<circle class="here" cx="{x}" cy="{y}" r="42"/>')
-    parts.append("</svg>")
+    parts.append("</g></svg>")
     return "".join(parts)
+
+
+def add_rings(drawing: str, code: str, here: Sequence[Degrees]) -> str:
+    """Add a ring to a drawn state for each point that the reader asked for."""
+    outline = load_state(code)
+    if outline is None or not here:
+        return drawing
+    points = ((round(x), round(y)) for x, y in map(outline.view.project, here))
+    rings = "".join(f'<circle class="here" cx="{x}" cy="{y}" r="42"/>' for x, y in points)
+    return f"{drawing.removesuffix('</svg>')}{rings}</svg>"
 
 
 def group_towns(values: StateValues) -> dict[tuple[int, int], list[MapAgency]]:

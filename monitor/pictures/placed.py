@@ -78,6 +78,11 @@ class NationValues:
         return tuple(a for s in self.states.values() for a in s.agencies) + self.homeless
 
     @property
+    def count(self) -> int:
+        """How many agencies there are."""
+        return sum(len(state.agencies) for state in self.states.values()) + len(self.homeless)
+
+    @property
     def unplaced(self) -> tuple[MapAgency, ...]:
         """Agencies that no dot or county shows."""
         return tuple(each for each in self.agencies if each.kind == NOWHERE)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import lru_cache
 
 from monitor.places.areas import sites, town_rows
 from monitor.places.codes import MILITARY, state_of_zip
@@ -32,7 +33,7 @@ _UNIQUE_WORDS = ("University", "College", "Afb", "State Univ", "Institute")
 
 @dataclass(frozen=True, slots=True)
 class ZipArea:
-    """A ZIP. ``towns`` has the mailing city first, then towns that it partly serves.
+    """A ZIP. ``city`` is its mailing city.
 
     ``counties`` has the one with the largest share of the land first. ``state`` is the postal one, ``states``
     are all that it reaches into. ``point`` is its center in degrees. ``notices`` are sentences for people.
@@ -40,12 +41,19 @@ class ZipArea:
 
     zip: str
     kind: ZipKind
-    towns: tuple[str, ...]
+    city: str
     counties: tuple[str, ...]
     state: str
     states: tuple[str, ...]
     point: Point | None
     notices: tuple[str, ...]
+    table: StateTable = field(repr=False, compare=False)
+    row: int = field(repr=False, compare=False)
+
+    @property
+    def towns(self) -> tuple[str, ...]:
+        """The mailing city, then towns that it partly serves. Computed when asked for: most pages do not."""
+        return _towns(self.table, self.row)
 
 
 def area(table: Table, zip_code: str) -> ZipArea | None:
@@ -60,12 +68,14 @@ def area(table: Table, zip_code: str) -> ZipArea | None:
     return ZipArea(
         zip=zip_code,
         kind=kind,
-        towns=_towns(state, row),
+        city=state.cities[state.city[row]],
         counties=tuple(c.title for c in counties),
         state=state.state,
         states=states,
         point=state.point(row),
         notices=_notices(zip_code, kind, state.state, states),
+        table=state,
+        row=row,
     )
 
 
@@ -92,6 +102,7 @@ def _kind(state: StateTable, row: int) -> ZipKind:
     return ZipKind.UNIQUE if unique else ZipKind.PO_BOX
 
 
+@lru_cache(maxsize=4096)
 def _towns(state: StateTable, row: int) -> tuple[str, ...]:
     mailing = state.cities[state.city[row]]
     here = state.point(row)

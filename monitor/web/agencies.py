@@ -34,7 +34,9 @@ def agency_page(request: Request, source: str, key: str) -> Response:
         return missing(request)
     now = site.clock()
     with reading(site.engine) as conn:
-        cover, agency = find_agency(site, conn, source, key)
+        lists = standing(conn, site, now)
+        (listed,) = (each for each in lists if each.name == source)
+        cover, agency = find_agency(site, conn, source, key, listed.number)
         if agency is None:
             return missing(request)
         if agency_path(source, agency) != f"/agency/{source}/{key}":
@@ -42,8 +44,6 @@ def agency_page(request: Request, source: str, key: str) -> Response:
         versions = store.versions(conn, source, agency)
         history = store.history(conn, source, agency)
         first_read = store.first_read(conn, source)
-        lists = standing(conn, site, now)
-        (listed,) = (each for each in lists if each.name == source)
     if not versions:
         return missing(request)
     return render_page(
@@ -64,13 +64,16 @@ def agency_page(request: Request, source: str, key: str) -> Response:
     )
 
 
-def find_agency(site: Site, conn: Connection, source: str, key: str) -> tuple[Cover | None, str | None]:
-    """Find an agency by the last part of its address: its cover while it is listed, and its key.
+def find_agency(
+    site: Site, conn: Connection, source: str, key: str, number: int
+) -> tuple[Cover | None, str | None]:
+    """Find an agency by the last part of its address: its cover while it is listed, and its key. ``number``
+    is that of the list's baseline.
 
     The key is None when no agency ever had that address.
     """
     mark = key.rpartition("-")[2]
-    listed = site.coverage.of(source).by_agency
+    listed = site.coverage.of(source, number).by_agency
     cover = next((each for name, each in listed.items() if agency_hash(name) == mark), None)
     return cover, cover.agency if cover else _past(store.agencies(conn, source), mark)
 

@@ -26,7 +26,7 @@ from monitor.record.data.describe import (
 )
 from monitor.record.data.encoders import dump_json
 from monitor.storage.engine import reading
-from monitor.storage.lists import bodies, log_rows, overview, page_queries, record_rows
+from monitor.storage.lists import baseline, bodies, log_rows, overview, page_queries, record_rows
 from monitor.storage.lists.changes import StoredChange
 from monitor.storage.lists.coverage import Cover
 from monitor.storage.lists.record_rows import ListingVersion, ListStep
@@ -235,8 +235,9 @@ def zip_code(request: Request, zip: Annotated[str, Path(pattern="^[0-9]{5}$")]) 
     serving: list[Record] = []
     not_placed: list[Record] = []
     with reading(site.engine) as conn:
+        believed = baseline.all_believed(conn)
         for name in site.sources:
-            covered = site.coverage.of(name)
+            covered = site.coverage.of(name, believed[name].number if name in believed else 0)
             serving += [_cover(conn, site, cover) for cover in covered.at(zip, state)]
             not_placed += [_cover(conn, site, cover) for cover in covered.unplaced((state,) if state else ())]
         towns = list(area.towns) if area else []

@@ -33,6 +33,7 @@ from monitor.web.context import Site
 from monitor.web.error_pages import answer_errors
 from monitor.web.held import HeldChanges
 from monitor.web.kept_pages import KeptPages, RecordState
+from monitor.web.kept_parts import KeptParts
 from monitor.web.list_pages import ListCache
 from monitor.web.map_images import MapImages
 from monitor.web.map_values import MapCache
@@ -84,7 +85,8 @@ def create_app(
         lifespan=_with_few_threads,
     )
     app.state.site = site
-    app.state.templates = Templates(site, extras or {})
+    app.state.kept_parts = parts = KeptParts()
+    app.state.templates = Templates(site, extras or {}, parts)
     app.state.gap_history = GapHistory()
     app.state.chart_cache = ChartCache(site.timezone, app.state.gap_history)
     app.state.map_cache = MapCache(site)

@@ -60,7 +60,7 @@ def agency_card(request: Request, source: str, file: str) -> Response:
         return missing(request)
     language = language_of(request)
     with reading(site.engine) as conn:
-        cover, agency = find_agency(site, conn, source, key)
+        cover, agency = find_agency(site, conn, source, key, baseline.believed(conn, source).number)
         versions = page_queries.versions(conn, source, agency) if agency else ()
     if not versions or agency is None:
         return missing(request)

@@ -115,6 +115,8 @@ class MapTexts:
         """A county in one line: "Harris County: Houston Police Department, and 3 more"."""
         if not agencies:
             return self._catalogue.gettext("%(county)s: no local agency listed") % {"county": name}
+        if len(agencies) == 1 and agencies[0].name.startswith(name):  # "Lake County Sheriff" says it
+            return clean(agencies[0].name)
         text = f"{name}: " + ", ".join(clean(each.name) for each in agencies[:_NAMED])
         if len(agencies) > _NAMED:
             more = self._catalogue.gettext("and %(count)s more")

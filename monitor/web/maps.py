@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from functools import cache
@@ -15,7 +15,7 @@ from sqlalchemy.engine import Connection
 
 from monitor.domain import SourceInfo
 from monitor.messages.layout import clean
-from monitor.pictures.map_drawing import draw_nation, draw_state
+from monitor.pictures.map_drawing import add_rings, draw_nation, draw_state
 from monitor.pictures.outlines import load_counties_json, load_state
 from monitor.pictures.placed import COUNTY, STATE, TOWN, MapAgency, NationValues, sum_states
 from monitor.pictures.projection import Degrees
@@ -26,6 +26,7 @@ from monitor.storage.lists.coverage import Covered
 from monitor.web.charts import GapHistory
 from monitor.web.context import Site
 from monitor.web.error_pages import missing
+from monitor.web.kept_parts import KeptParts
 from monitor.web.lists import ListStatus, standing
 from monitor.web.map_images import MapImages, wrap_image
 from monitor.web.map_values import MapCache, MapMoment, months_of, read_moment
@@ -210,9 +211,12 @@ def view_place(
     lists: Sequence[ListStatus],
     code: str,
     here: tuple[Degrees, ...] = (),
+    *,
+    folded: Container[str] = (),
 ) -> MapView | None:
     """Make a state's map for a place's page: of the first list with an agency there, as it is now.
 
+    ``folded`` are the lists that the page has by county: their map links there, others' to its own page.
     None for a code without a shape, and while no list was read.
     """
     if load_state(code) is None:
@@ -222,7 +226,9 @@ def view_place(
     shown = next((each for each in seen if _has_agency(coverage.of(each.name, each.number), code)), None)
     if shown is None and not seen:
         return None
-    return view_state(request, conn, MapQuery(shown or seen[0], None, None), code, here, apart=True)
+    listed = shown or seen[0]
+    page = "" if listed.name in folded else f"/map/{code}?list={listed.name}"
+    return view_state(request, conn, MapQuery(listed, None, None), code, here, page=page)
 
 
 def _has_agency(covered: Covered, code: str) -> bool:
@@ -236,21 +242,37 @@ def view_state(
     code: str,
     here: tuple[Degrees, ...] = (),
     *,
-    apart: bool = False,
+    page: str | None = None,
 ) -> MapView:
     """Make a state's map; ``here`` are points to be ringed. Its values are of the whole list.
 
-    ``apart``: for a page that has no list of counties, so they link to the map's own page.
+    ``page``: for another page than the map's own, the one with the list of counties; empty for the page
+    itself.
     """
     site, texts = site_of(request), MapTexts(language_of(request))
     view = _view(request, conn, asked, asked.at, drawn=False)
     state = view.values.states[code]
     title = clean(asked.watched.title(language_of(request)))
     heading = f"{STATES[code]} · {texts.heading(title, len(state.agencies), view.day)}"
-    page = site.url(f"/map/{code}?list={asked.watched.name}") if apart else ""
-    labels = texts.state_map(state, heading, site.gazetteer, blind=view.blind, page=page)
-    drawing = Markup(draw_state(state, labels, here=here))  # noqa: S704 - it escapes what it is given
+    target = site.url(page) if page else ""
+
+    def draw() -> Markup:
+        labels = texts.state_map(state, heading, site.gazetteer, blind=view.blind, page=target)
+        return Markup(draw_state(state, labels, codes=page is None))  # noqa: S704 - it escapes what it is given
+
+    key = (code, page, *_map_key(request, asked, asked.at, blind=view.blind))
+    drawing = Markup(add_rings(_parts(request).of(key, draw), code, here))  # noqa: S704
     return MapView(heading, view.values, view.blind, view.day, asked.watched.name, drawing)
+
+
+def _map_key(request: Request, asked: MapQuery, at: MapMoment | None, *, blind: bool) -> tuple[object, ...]:
+    """Everything that a map shows: the list as it is believed, what is asked of it, and the language."""
+    return ("map", asked.watched.name, asked.list.number, asked.kind, at, blind, language_of(request))
+
+
+def _parts(request: Request) -> KeptParts:
+    parts: KeptParts = request.app.state.kept_parts
+    return parts
 
 
 def script_link(site: Site) -> str:
@@ -329,13 +351,18 @@ def _view(
         values = sum_states((each for each in values.agencies if each.kind == asked.kind), site.gazetteer)
     blind = asked.list.blind if at is None else _unseen(request, conn, watched, at)
     day = at.day if at else None
-    heading = texts.heading(clean(watched.title(language)), len(values.agencies), day)
+    heading = texts.heading(clean(watched.title(language)), values.count, day)
     if not drawn:
         return MapView(heading, values, blind, day, watched.name)
-    query = "&".join(f"{name}={value}" for name, value in asked.values(day).items())
-    links = {code: site.url(f"/map/{code}?{query}") for code in STATES}
-    labels = texts.nation(values, heading, links=links, blind=blind)
-    return MapView(heading, values, blind, day, watched.name, Markup(draw_nation(values, labels)))  # noqa: S704
+
+    def draw() -> Markup:
+        query = "&".join(f"{name}={value}" for name, value in asked.values(day).items())
+        links = {code: site.url(f"/map/{code}?{query}") for code in STATES}
+        labels = texts.nation(values, heading, links=links, blind=blind)
+        return Markup(draw_nation(values, labels))  # noqa: S704 - it escapes what it is given
+
+    drawing = _parts(request).of(_map_key(request, asked, at, blind=blind), draw)
+    return MapView(heading, values, blind, day, watched.name, drawing)
 
 
 def _moments(asked: MapQuery) -> list[MapMoment | None]:

@@ -78,7 +78,7 @@ class NumbersCache:
         source = listed.name
         published = store.load_published_count(conn, source)
         today = self._site.clock().astimezone(ZoneInfo(self._site.timezone)).date()
-        key = (self._site.coverage.of(source).number, today, published)
+        key = (listed.number, today, published)
         with self._lock:
             known = self._kept.get(source)
             if known is None or known[0] != key:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from fastapi import APIRouter, Request, Response
+from sqlalchemy.engine import Connection
 
+from monitor.pictures.placed import StateValues
 from monitor.places import MILITARY, ZipArea
 from monitor.states import STATES, read_state
 from monitor.storage.engine import reading
@@ -15,8 +17,10 @@ from monitor.storage.lists import page_queries as store
 from monitor.storage.lists.coverage import Cover
 from monitor.web.context import Site
 from monitor.web.error_pages import missing
+from monitor.web.folded import LONGEST, fold_by_county
 from monitor.web.held import HeldChanges
 from monitor.web.lists import ListStatus, numbers_of, standing
+from monitor.web.map_values import MapCache
 from monitor.web.map_words import MapTexts
 from monitor.web.maps import view_place
 from monitor.web.pages import get, language_of, redirect, render_page, site_of
@@ -54,6 +58,19 @@ class Board:
     local: tuple[PlaceEntry, ...]
     statewide: tuple[PlaceEntry, ...]
     unplaced: tuple[PlaceEntry, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class StateBoard:
+    """One list on a state's page: how many agencies it has there, and what makes its `Board`.
+
+    ``values`` are what the map shows of the state where the list is so long that it is folded by county.
+    """
+
+    list: ListStatus
+    count: int
+    load: Callable[[], Board]
+    values: StateValues | None
 
 
 def zip_path(zips: Iterable[str]) -> str:
@@ -126,19 +143,30 @@ def state_page(request: Request, state: str) -> Response:
         lists = standing(conn, site, now)
         news = store.latest(conn, places=(code,), limit=_NEWS)
         held = waiting.here(conn, (code,), (), numbers_of(lists))
-        drawn = view_place(request, conn, lists, code)
+        boards = [_state_board(request, conn, each, code) for each in lists]
+        folded = {each.list.name for each in boards if each.values}
+        drawn = view_place(request, conn, lists, code, folded=folded)
     return render_page(
         request,
         "state.html",
         code=code,
         name=STATES[code],
-        boards=[state_board(site, each, code) for each in lists],
+        boards=boards,
         news=news,
         held=held,
         places=(code,),
+        fold=fold_by_county,
         drawn=drawn,
         texts=MapTexts(language_of(request)),
     )
+
+
+def _state_board(request: Request, conn: Connection, listed: ListStatus, code: str) -> StateBoard:
+    site = site_of(request)
+    count = len(site.coverage.of(listed.name, listed.number).by_state.get(code, ()))
+    maps: MapCache = request.app.state.map_cache
+    states = maps.of(conn, listed.name, listed.number).states if count > LONGEST else {}
+    return StateBoard(listed, count, lambda: state_board(site, listed, code), states.get(code))
 
 
 def held_changes_of(request: Request) -> HeldChanges:
@@ -184,7 +212,7 @@ def _entry(cover: Cover, zips: tuple[str, ...] = ()) -> PlaceEntry:
 
 def towns_of(areas: Iterable[ZipArea | None]) -> tuple[str, ...]:
     """The post towns of ZIPs with their state, without duplicates."""
-    pairs = ((area.towns[0], area.state) for area in areas if area)
+    pairs = ((area.city, area.state) for area in areas if area)
     return tuple(
         dict.fromkeys(town if town.endswith(f" {state}") else f"{town}, {state}" for town, state in pairs)
     )

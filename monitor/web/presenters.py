@@ -8,7 +8,7 @@ import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from functools import lru_cache
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -253,6 +253,10 @@ class Presenter:
                 found.update(note.name for note in self._notes(meaning for _, meaning in explained))
         return found.most_common()
 
+    def value_names(self, cover: Cover) -> str:
+        """The values of an agency that are explained: "Jail Enforcement Model; Task Force Model"."""
+        return "; ".join(name for name, _ in self.value_counts((cover,)))
+
     def document(self, listing: Listing) -> str | None:
         """The listing's own document, when it is on the web."""
         return safe_link(listing.url)
@@ -263,10 +267,14 @@ class Presenter:
 
     def meaning(self, watched: SourceInfo, at: datetime) -> MeaningText | None:
         """What being on a list means at a moment; None when the configuration does not say."""
-        meaning = watched.meaning(at.astimezone(self._zone).date())
+        meaning = watched.meaning(self.local_day(at))
         if meaning is None:
             return None
         return MeaningText(clean(meaning.text(self._language), 1500), self._sentences.reviewed(meaning))
+
+    def local_day(self, at: datetime) -> date:
+        """The day of a moment where the site is."""
+        return at.astimezone(self._zone).date()
 
     def counts(self, counts: dict[Kind, int]) -> str:
         """Counts of a changeset: "3 agencies added, 1 no longer listed"."""

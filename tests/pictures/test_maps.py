@@ -5,7 +5,7 @@ from __future__ import annotations
 from xml.etree import ElementTree
 
 from monitor.domain import Listing
-from monitor.pictures.map_drawing import MOST_DOTS, MapLabels, draw_nation, draw_state, group_towns
+from monitor.pictures.map_drawing import MOST_DOTS, MapLabels, add_rings, draw_nation, draw_state, group_towns
 from monitor.pictures.placed import (
     COUNTY,
     NOWHERE,
@@ -65,7 +65,7 @@ def test_drawings_are_well_formed_whatever_the_names_are() -> None:
     for standalone in (False, True):
         for drawing in (
             draw_nation(values, labels, standalone=standalone),
-            draw_state(values.states["IN"], labels, here=((41.6, -87.5),), standalone=standalone),
+            add_rings(draw_state(values.states["IN"], labels, standalone=standalone), "IN", ((41.6, -87.5),)),
         ):
             root = ElementTree.fromstring(drawing.replace("xmlns=", "data-ns="))
             assert root.find(".//script") is None

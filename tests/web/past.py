@@ -139,6 +139,7 @@ def _write_list(
                 "change_id": changes[-1]["id"],
                 "place": place,
                 "everyone": placed.statewide and not place.isdigit(),
+                "published_at": None if place.isdigit() else at,
             }
             for place in concerned
         ]

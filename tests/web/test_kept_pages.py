@@ -17,7 +17,7 @@ from starlette.types import Message, Receive, Scope, Send
 
 from monitor.storage import engine as db
 from monitor.storage import meta
-from monitor.web.kept_pages import KEPT, KeptPages
+from monitor.web.kept_pages import AT_ONCE, KEPT, KeptPages
 from tests.web.conftest import Running
 
 NOW = datetime(2026, 3, 2, 2, 7, 30, tzinfo=UTC)
@@ -191,6 +191,44 @@ def test_nothing_is_made_for_a_reader_who_is_gone(pages: Pages) -> None:
     scope: Any = {"type": "http", "method": "GET", "path": "/zip/60601", "query_string": b"", "headers": []}
     asyncio.run(pages.kept(scope, receive, send))
     assert (pages.made, sent) == ([], [])
+
+
+def test_pages_wait_for_their_turn_and_who_hangs_up_meanwhile_costs_nothing(pages: Pages) -> None:
+    """64 people ask for 64 pages and hang up; the next visitor waits for the pages that were begun."""
+
+    async def run() -> list[Message]:
+        pages.gate, gone, sent = asyncio.Event(), asyncio.Event(), list[Message]()
+
+        def visit(path: str, hangs_up: bool) -> asyncio.Task[None]:
+            asked = False
+
+            async def receive() -> Message:
+                nonlocal asked
+                if not asked:
+                    asked = True
+                    return {"type": "http.request", "body": b""}
+                await (gone if hangs_up else asyncio.Event()).wait()
+                return {"type": "http.disconnect"}
+
+            async def send(message: Message) -> None:
+                if not hangs_up:
+                    sent.append(message)
+
+            scope: Any = {"type": "http", "method": "GET", "path": path, "query_string": b"", "headers": []}
+            return asyncio.create_task(pages.kept(scope, receive, send))
+
+        crowd = [visit(f"/zip/{60000 + number}", True) for number in range(64)]
+        while len(pages.made) < AT_ONCE:
+            await asyncio.sleep(0)
+        visitor = visit("/zip/60999", False)
+        gone.set()
+        pages.gate.set()
+        await asyncio.gather(*crowd, visitor)
+        return sent
+
+    sent = asyncio.run(run())
+    assert (sent[0]["status"], len(pages.made), pages.made[-1]) == (200, AT_ONCE + 1, "/zip/60999")
+    assert pages.kept._making == {}
 
 
 def test_the_kept_bytes_are_bounded_and_the_oldest_goes_first(pages: Pages) -> None:

@@ -11,11 +11,13 @@ import httpx
 import pytest
 from playwright.sync_api import Browser, Page
 
+from monitor.pictures.map_drawing import MapLabels, draw_state
+from monitor.pictures.placed import StateValues
 from monitor.places.fips import FIPS
 from monitor.states import STATES
 from monitor.storage.engine import reading
 from monitor.storage.lists import baseline
-from monitor.web import create_app
+from monitor.web import create_app, maps
 from monitor.web.map_images import MapImages
 from monitor.web.map_values import MapCache
 from tests.peers.browser import served, visit
@@ -137,13 +139,33 @@ def test_maps_keep_their_budgets(web: Running) -> None:
 
 def test_pages_of_places_have_their_state_s_map(web: Running) -> None:
     state = web.get("/state/IN").text
-    assert 'data-code="18089"' in state
+    assert "<title>Lake County: " in state
     assert '/map/IN?list=list#county-18089"' in state
     place = web.get("/zip/46320").text
     assert place.count('class="here"') == 1
-    assert 'data-code="18089"' in place
-    assert "data-code" not in web.get("/zip/00000").text
+    assert "<title>Lake County: " in place
+    assert 'class="map"' not in web.get("/zip/00000").text
     assert 'data-code="TX"' in web.get("/").text
+
+
+def test_a_place_s_map_is_drawn_once_while_the_list_stands(
+    web: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn: list[str] = []
+
+    def draw(values: StateValues, labels: MapLabels, **given: bool) -> str:
+        drawn.append(values.code)
+        return draw_state(values, labels, **given)
+
+    monkeypatch.setattr(maps, "draw_state", draw)
+    app = create_app(site(web.engine, web.clock))
+    with served(app) as address, httpx.Client(base_url=address, trust_env=False) as client:
+        for path in ("/zip/46320", "/zip/46402", "/zip/46320", "/state/IN"):
+            web.clock.now += timedelta(minutes=1)
+            page = client.get(path).text
+            assert page.count('class="here"') == path.startswith("/zip")
+            assert "<title>Lake County: " in page
+    assert drawn == ["IN"]
 
 
 @pytest.fixture

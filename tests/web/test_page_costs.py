@@ -25,8 +25,8 @@ PAGES = {
     # page: statements at 2, 20 and 100 lists; steps of SQLite for two lists after a month and three years
     "/zip/75201": (8, 500),
     "/zip/75201+75202+75203": (8, 800),
-    "/state/TX": (8, 9_000),
-    "/state/WY": (8, 3_000),
+    "/state/TX": (8, 1_500),
+    "/state/WY": (8, 1_500),
     "/": (10, 4_000),
     "/changes": (12, 18_000),
     "/changes/2": (8, 9_000),

@@ -19,6 +19,7 @@ from monitor.storage.lists.codec import CHANGE, change_from_row, reason_from_tex
 from monitor.storage.lists.tables import ChangePlaceRow, ChangesetRow
 from monitor.storage.people.tables import AreaPlaceRow, SubscriberRow, SubscriptionRow
 
+_STATE = 2  # letters of a state's code, and of "US"
 _MANY = 1000  # deliveries of one changeset after which the outbox is another one to PostgreSQL's planner
 
 
@@ -129,22 +130,30 @@ def mark_fanned_out(conn: Connection, changeset: int, now: datetime) -> bool:
 def write_places(conn: Connection, placed: Iterable[Placed]) -> None:
     """Write the places of changes, replacing earlier ones."""
     placed = tuple(placed)
+    published: dict[int, datetime | None] = {}
     for each in placed:
-        conn.execute(
+        published[each.change] = conn.scalar(
             sa.update(tables.ChangeRow)
             .where(tables.ChangeRow.c.id == each.change)
             .values(how=each.how, confidence=each.confidence, placement=reason_to_text(each.reason))
+            .returning(tables.ChangeRow.c.ended_at)
         )
         conn.execute(sa.delete(ChangePlaceRow).where(ChangePlaceRow.c.change_id == each.change))
-    if placed:
-        conn.execute(
-            sa.insert(ChangePlaceRow),
-            [
-                {"change_id": each.change, "place": place, "everyone": place in each.everyone}
-                for each in placed
-                for place in sorted(each.places)
-            ],
-        )
+    if not placed:
+        return
+    conn.execute(
+        sa.insert(ChangePlaceRow),
+        [
+            {
+                "change_id": each.change,
+                "place": place,
+                "everyone": place in each.everyone,
+                "published_at": published[each.change] if len(place) == _STATE else None,
+            }
+            for each in placed
+            for place in sorted(each.places)
+        ],
+    )
 
 
 def insert_deliveries(conn: Connection, changeset: int, source: str, now: datetime) -> int:

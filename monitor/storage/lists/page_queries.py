@@ -15,7 +15,7 @@ from sqlalchemy.engine import Connection
 
 from monitor.domain import Listing, State
 from monitor.storage import meta
-from monitor.storage.lists import tables
+from monitor.storage.lists import changes, tables
 from monitor.storage.lists.changes import StoredChange
 from monitor.storage.lists.codec import listing_from_json
 from monitor.storage.lists.tables import ChangePlaceRow, ListingVersionRow
@@ -33,7 +33,8 @@ class ListingLife:
 
 
 # Every page of a place asks these, and building a statement costs ten times what running it does.
-_PUBLISHED = sa.select(tables.ChangeRow.c.id).where(tables.ChangeRow.c.state == State.PUBLISHED.value)
+_STATE = 2  # letters of a state's code
+_LIMIT: sa.BindParameter[int] = sa.bindparam("limit")
 _HERE = sa.select(ChangePlaceRow.c.change_id).where(
     ChangePlaceRow.c.place.in_(sa.bindparam("places", expanding=True))
 )
@@ -41,24 +42,40 @@ _WITHIN = sa.select(ChangePlaceRow.c.change_id).where(
     ChangePlaceRow.c.place.in_(sa.bindparam("within", expanding=True)),
     ChangePlaceRow.c.everyone.is_(sa.true()),
 )
+# A state's index gives its newest, however many came before.
+_NEWEST_OF_STATE = (
+    sa.select(ChangePlaceRow.c.change_id)
+    .where(ChangePlaceRow.c.place == sa.bindparam("state"), ChangePlaceRow.c.published_at.is_not(None))
+    .order_by(ChangePlaceRow.c.published_at.desc(), ChangePlaceRow.c.change_id.desc())
+    .limit(_LIMIT)
+)
+_NEWEST = (tables.ChangeRow.c.ended_at.desc(), tables.ChangeRow.c.id.desc())
+_PUBLISHED = tables.ChangeRow.c.state == State.PUBLISHED.value
 # An expression has no index, so SQLite finds a place's changes by the place. By the state's index it would
 # walk all changes from the newest on, for a place with few to the very first.
-_LOCATED = sa.select(tables.ChangeRow.c.id).where(
-    tables.ChangeRow.c.state.concat("") == State.PUBLISHED.value
-)
+_LOCATED = tables.ChangeRow.c.state.concat("") == State.PUBLISHED.value
 
 
-def _newest_first(query: sa.Select[Any]) -> sa.Select[Any]:
+def _newest_first(which: sa.ColumnElement[bool]) -> sa.Select[Any]:
+    """The newest changes of those, whole: their ids first, because most are only sorted."""
     change = tables.ChangeRow.c
-    return query.order_by(change.ended_at.desc(), change.id.desc()).limit(sa.bindparam("limit"))
+    ids = sa.select(change.id).where(which).order_by(*_NEWEST).limit(_LIMIT).subquery()
+    return changes.select_changes().where(change.id.in_(sa.select(ids.c.id))).order_by(*_NEWEST)
 
 
-_LATEST = _newest_first(_PUBLISHED)
-_LATEST_LOCATED = _newest_first(_LOCATED)
-_LATEST_HERE = _newest_first(_LOCATED.where(tables.ChangeRow.c.id.in_(_HERE)))
-_LATEST_HERE_OR_WITHIN = _newest_first(
-    _LOCATED.where(tables.ChangeRow.c.id.in_(sa.union_all(_HERE, _WITHIN)))
-)
+def _in_changeset(which: sa.ColumnElement[bool]) -> sa.Select[Any]:
+    return _newest_first(sa.and_(which, tables.ChangeRow.c.changeset_id == sa.bindparam("changeset")))
+
+
+_HERE_OR_WITHIN = sa.and_(_LOCATED, tables.ChangeRow.c.id.in_(sa.union_all(_HERE, _WITHIN)))
+_LOCATED_HERE = sa.and_(_LOCATED, tables.ChangeRow.c.id.in_(_HERE))
+_LATEST = changes.select_changes().where(_PUBLISHED).order_by(*_NEWEST).limit(_LIMIT)
+_LATEST_HERE = _newest_first(_LOCATED_HERE)
+_LATEST_HERE_OR_WITHIN = _newest_first(_HERE_OR_WITHIN)
+_LATEST_OF_STATE = _newest_first(tables.ChangeRow.c.id.in_(_NEWEST_OF_STATE))
+_OF_CHANGESET = _in_changeset(_LOCATED)
+_OF_CHANGESET_HERE = _in_changeset(_LOCATED_HERE)
+_OF_CHANGESET_HERE_OR_WITHIN = _in_changeset(_HERE_OR_WITHIN)
 
 
 def latest(
@@ -76,14 +93,17 @@ def latest(
     before it is fanned out.
     """
     values: dict[str, Any] = {"limit": limit}
-    query = _LATEST if changeset is None else _LATEST_LOCATED
-    if places:
-        query = _LATEST_HERE_OR_WITHIN if within else _LATEST_HERE
-        values |= {"places": tuple(places)} | ({"within": tuple(within)} if within else {})
+    named = tuple(places)
     if changeset is not None:
-        query = query.where(tables.ChangeRow.c.changeset_id == changeset)
-    ids = conn.scalars(query, values).all()
-    return in_order(conn, ids)
+        query = _OF_CHANGESET_HERE_OR_WITHIN if within else _OF_CHANGESET_HERE if named else _OF_CHANGESET
+        values["changeset"] = changeset
+    elif len(named) == 1 and len(named[0]) == _STATE:
+        query, values["state"], named = _LATEST_OF_STATE, named[0], ()
+    else:
+        query = _LATEST_HERE_OR_WITHIN if within else _LATEST_HERE if named else _LATEST
+    values |= {"places": named} if named else {}
+    values |= {"within": tuple(within)} if within else {}
+    return tuple(map(changes.to_change, conn.execute(query, values)))
 
 
 def places_of(conn: Connection, ids: Sequence[int]) -> dict[int, tuple[str, ...]]:

@@ -251,15 +251,27 @@ class ChangePlaceRow(TableRow, table=True):
     """A place that a published change concerns: its ZIPs, its state, and "US".
 
     ``everyone``: on a state's row, the agency serves the whole state, so followers of any ZIP there hear of
-    it too.
+    it too. ``published_at``: on a state's row, when the change was published, so that the newest of a state
+    are found without the others; None on a ZIP's, which has few.
     """
 
     __tablename__ = "change_place"
     change_id: int = Field(primary_key=True, foreign_key="change.id")
     place: str = Field(primary_key=True)
     everyone: bool = False
+    published_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
 
-    __table_args__ = (sa.Index("ix_change_place_place", "place", "everyone", "change_id"),)
+    __table_args__ = (
+        sa.Index("ix_change_place_place", "place", "everyone", "change_id"),
+        sa.Index(
+            "ix_change_place_newest",
+            "place",
+            "published_at",
+            "change_id",
+            sqlite_where=sa.text("published_at IS NOT NULL"),
+            postgresql_where=sa.text("published_at IS NOT NULL"),
+        ),
+    )
 
 
 class LogLeafRow(TableRow, table=True):

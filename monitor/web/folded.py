@@ -1,0 +1,84 @@
+"""A long list of a state's agencies, folded by county: an agency is a name and what sets it apart."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from html import escape
+from typing import TYPE_CHECKING
+
+from markupsafe import Markup
+
+from monitor.domain import Confidence
+from monitor.messages.layout import clean
+from monitor.storage.lists.coverage import Cover
+from monitor.web.map_words import CountyLine
+
+if TYPE_CHECKING:
+    from monitor.web.places import PlaceEntry
+
+LONGEST = 40
+"""Agencies that are shown one by one, each with its reach and facts; a longer list is folded."""
+
+
+@dataclass(frozen=True, slots=True)
+class FoldedAgency:
+    """``values`` are those that are explained, where agencies of the list differ in them. ``estimate``: its
+    places are one.
+    """
+
+    path: str
+    name: Markup
+    values: str
+    estimate: bool
+
+
+@dataclass(frozen=True, slots=True)
+class FoldedCounty:
+    """A county with its agencies; ``name`` is empty where they say it themselves. ``fips`` is empty for
+    agencies that no county shows.
+    """
+
+    fips: str
+    name: str
+    agencies: tuple[FoldedAgency, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class FoldedList:
+    """``common`` are the values that all agencies have."""
+
+    common: str
+    counties: tuple[FoldedCounty, ...]
+
+
+def fold_by_county(
+    entries: Sequence[PlaceEntry],
+    counties: Iterable[CountyLine],
+    values_of: Callable[[Cover], str],
+    url: Callable[[str], str],
+) -> FoldedList:
+    """Fold the agencies of a list by the ``counties`` of its map. One in several counties is in each."""
+    values = {each.path: values_of(each.cover) for each in entries}
+    distinct = set(values.values())
+    agencies = {
+        url(each.path): FoldedAgency(
+            url(each.path),
+            Markup(escape(clean(each.cover.listing.name), quote=False)),  # noqa: S704
+            values[each.path] if len(distinct) > 1 else "",
+            each.cover.placement.confidence in (Confidence.APPROXIMATE, Confidence.CONFLICT),
+        )
+        for each in entries
+    }
+    found: list[FoldedCounty] = []
+    shown: set[str] = set()
+    for county in counties:
+        members = [agencies[each.path] for each in (*county.whole, *county.towns) if each.path in agencies]
+        shown.update(each.path for each in members)
+        if members:
+            said = all(each.name.startswith(county.name) for each in members)
+            found.append(FoldedCounty(county.fips, "" if said else county.name, tuple(members)))
+    rest = tuple(each for path, each in agencies.items() if path not in shown)
+    if rest:
+        found.append(FoldedCounty("", "", rest))
+    return FoldedList(distinct.pop() if len(distinct) == 1 else "", tuple(found))
