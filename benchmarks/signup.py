@@ -107,7 +107,7 @@ def _bring(engine: Engine, keys: KeyFile, state: str, now: datetime) -> None:
     assert one is not None
     if state != "pending":
         subscribers.confirm(
-            engine, keys, tokens.make(keys.token_key, Purpose.CONFIRM, one.id, one.nonce), now
+            engine, keys, tokens.make(keys.token_key, Purpose.CONFIRM, one.number, one.nonce), now
         )
     if state == "undeliverable":
         with db.transaction(engine) as conn:

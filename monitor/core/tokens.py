@@ -1,5 +1,5 @@
-"""Tokens that let one subscriber do one thing: HMAC-SHA256 over a purpose, the subscriber and a random nonce
-from its row.
+"""Tokens that let one subscriber do one thing: HMAC-SHA256 over a purpose, the subscriber's number and a
+random nonce from its row.
 
 The same arguments give the same token, so a mail can be rendered again; without the key the database gives
 none away. A token is lower-case letters and digits only and means the same in any case: it survives mail
@@ -14,6 +14,8 @@ import hmac
 import re
 from enum import StrEnum
 
+SMALLEST = 2**40
+"""The smallest random number of a subscriber. Tokens of version 0.1.0 have the id instead: it is smaller."""
 _FORM = re.compile(r"([1-9][0-9]{0,18})x([a-z2-7]{16,26})", re.ASCII)
 
 
@@ -31,14 +33,14 @@ class Purpose(StrEnum):
 _BYTES = {**dict.fromkeys(Purpose, 16), Purpose.BOUNCE: 10}
 
 
-def make(key: bytes, purpose: Purpose, subscriber: int, nonce: str) -> str:
-    """The token of this subscriber for this purpose: the id, an "x" and the code (26 characters, 16 for
+def make(key: bytes, purpose: Purpose, number: int, nonce: str) -> str:
+    """The token of this subscriber for this purpose: the number, an "x" and the code (26 characters, 16 for
     BOUNCE).
     """
-    return f"{subscriber}x{_code(key, purpose, subscriber, nonce)}"
+    return f"{number}x{_code(key, purpose, number, nonce)}"
 
 
-def subscriber_of(token: str) -> int | None:
+def parse_number(token: str) -> int | None:
     """Whose token this claims to be, to find the nonce to check it with; None if it is no token.
 
     It proves nothing.
@@ -47,14 +49,14 @@ def subscriber_of(token: str) -> int | None:
     return int(match[1]) if match else None
 
 
-def check(key: bytes, purpose: Purpose, token: str, subscriber: int, nonce: str) -> bool:
+def check(key: bytes, purpose: Purpose, token: str, number: int, nonce: str) -> bool:
     """Whether the token was made with these arguments, in constant time."""
     match = _FORM.fullmatch(token.lower())
-    if match is None or int(match[1]) != subscriber:
+    if match is None or int(match[1]) != number:
         return False
-    return hmac.compare_digest(match[2], _code(key, purpose, subscriber, nonce))
+    return hmac.compare_digest(match[2], _code(key, purpose, number, nonce))
 
 
-def _code(key: bytes, purpose: Purpose, subscriber: int, nonce: str) -> str:
-    signed = hmac.new(key, f"{purpose}\0{subscriber}\0{nonce}".encode(), hashlib.sha256).digest()
+def _code(key: bytes, purpose: Purpose, number: int, nonce: str) -> str:
+    signed = hmac.new(key, f"{purpose}\0{number}\0{nonce}".encode(), hashlib.sha256).digest()
     return base64.b32encode(signed[: _BYTES[purpose]]).decode().rstrip("=").lower()

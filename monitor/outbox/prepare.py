@@ -40,7 +40,7 @@ class Recipient:
     they may confirm.
     """
 
-    subscriber: int
+    number: int
     channel: str
     language: str
     nonce: str
@@ -157,7 +157,7 @@ class MessagePreparer:
         if not hits:
             return NotWanted(ids, "the subscriber follows none of its places any more")
         recipient = Recipient(
-            first.subscriber,
+            first.number,
             first.channel,
             first.language,
             first.nonce,
@@ -181,7 +181,7 @@ class MessagePreparer:
         if message is None:
             return NotWanted((delivery.id,), "there is nothing to say any more")
         recipient = Recipient(
-            delivery.subscriber,
+            delivery.number,
             delivery.channel,
             delivery.language,
             delivery.nonce,
@@ -244,11 +244,11 @@ class MessagePreparer:
 
     def _message_id(self, delivery: int) -> str:
         """Made from the delivery and the database it is in, so that every copy of a message carries the same
-        (RFC 5322, 3.6.4), also one that is sent after the key was exchanged."""
+        (RFC 5322, 3.6.4), also one that is sent after the key was exchanged. It does not show the number."""
         signed = hmac.new(
             self._keys.first_token_key, f"message-id\0{self._series}\0{delivery}".encode(), hashlib.sha256
         )
-        return f"<{delivery}.{signed.hexdigest()[:20]}@{self._domain}>"
+        return f"<{signed.hexdigest()[:32]}@{self._domain}>"
 
 
 def _group_old_alerts(claimed: Iterable[Claimed], now: datetime) -> Iterable[tuple[Claimed, ...]]:

@@ -49,7 +49,7 @@ class RecipientPlaceholders:
         }
 
     def _token(self, recipient: Recipient, purpose: Purpose) -> str:
-        return tokens.make(self._keys.token_key, purpose, recipient.subscriber, recipient.nonce)
+        return tokens.make(self._keys.token_key, purpose, recipient.number, recipient.nonce)
 
     def _day(self, when: datetime, language: str) -> str:
         return locale.day(when.astimezone(ZoneInfo(self._timezone)).date(), language)

@@ -115,9 +115,10 @@ def _wanted(engine: Engine, keys: KeyFile, tombstones: Tombstones, secrets: Iter
         keys.open(each.channel, sealed[each.id]).casefold().encode() for each in living if each.id in sealed
     }
     codes = {
-        tokens.make(key, purpose, each.id, each.nonce).encode()
+        tokens.make(key, purpose, number, each.nonce).encode()
         for key in keys.trusted_token_keys(None)
         for each in living
+        for number in (each.number, each.id)  # version 0.1.0 put the id into tokens
         for purpose in Purpose
     }
     erased = {each for _, first in tombstones.read() for each in keys.compute_stages(first)}

@@ -250,13 +250,13 @@ def owner(
     After a rotation, older tokens are valid for a time (`keys.files.EarlierToken`), those that only end
     something without a limit.
     """
-    number = tokens.subscriber_of(token)
-    one = people.get(conn, number, for_change=for_change) if number is not None else None
-    if one is None:
+    number = tokens.parse_number(token)
+    one = people.load_by_number(conn, number, for_change=for_change) if number is not None else None
+    if one is None or number is None:
         return None
     ends = purpose in {Purpose.UNSUBSCRIBE, Purpose.BOUNCE}
     trusted = keys.trusted_token_keys(None if ends else now)
-    return one if any(tokens.check(key, purpose, token, one.id, one.nonce) for key in trusted) else None
+    return one if any(tokens.check(key, purpose, token, number, one.nonce) for key in trusted) else None
 
 
 def begin(conn: Connection, one: Subscriber, now: datetime, moment: datetime) -> None:

@@ -51,4 +51,4 @@ def read_link(request: Request, purpose: Purpose, token: str) -> Link:
 
 def token_for(people: PeopleContext, purpose: Purpose, one: Subscriber) -> str:
     """A subscriber's token for a purpose."""
-    return tokens.make(people.keys.token_key, purpose, one.id, one.nonce)
+    return tokens.make(people.keys.token_key, purpose, one.number, one.nonce)

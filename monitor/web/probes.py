@@ -66,7 +66,11 @@ def _migrations(site: Site) -> tuple[list[str], dict[str, Any]]:
 
 
 def _service(site: Site) -> dict[str, dict[str, Any]]:
-    """Check sources, outbox, clone guard and bot by `health.status`."""
+    """Check sources, outbox, clone guard and bot by `health.status`.
+
+    No number of deliveries: after an alert it would tell everybody how many readers there are. Metrics have
+    them, on a listener of their own.
+    """
     now = site.clock()
     fenced = site.fenced()
     state = health.status(
@@ -87,19 +91,16 @@ def _service(site: Site) -> dict[str, dict[str, Any]]:
     with reading(site.engine) as conn:
         waiting = backlog.count_overdue(conn, site.configured, before=now - STUCK_AFTER, now=now)
     if waiting:
-        stuck.append(f"{waiting} deliveries are overdue and nobody sends them")
+        stuck.append("deliveries are overdue and nobody sends them")
     if outbox["to_fan_out"] and not sender["working"]:
-        stuck.append(f"{outbox['to_fan_out']} changesets wait to be fanned out and no sender is working")
+        stuck.append("changesets wait to be fanned out and no sender is working")
     bot = state.get("bot")
     shown = ("last_good_at", "age", "blind", "last_outcome")
     return {
         "sources": _verdict(
             blind, {name: {key: line[key] for key in shown} for name, line in state["sources"].items()}
         ),
-        "outbox": _verdict(
-            stuck,
-            {key: outbox[key] for key in ("due", "oldest_age", "failed", "to_fan_out")} | {"sender": sender},
-        ),
+        "outbox": _verdict(stuck, {"sender": {"working": sender["working"]}}),
         "fence": _verdict([_FENCED] if fenced else []),
     } | ({"bot": _verdict([bot["problem"]] if bot["problem"] else [], {"age": bot["age"]})} if bot else {})
 

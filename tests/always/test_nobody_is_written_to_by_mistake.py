@@ -24,7 +24,7 @@ from monitor.storage.deliveries.tables import DeliveryRow
 from monitor.storage.people.tables import SignupRow, SubscriberRow
 from tests.outbox.world import CHICAGO, World
 from tests.subscribers.conftest import ANN, ask, deliveries, member, who
-from tests.subscribers.town import Postbox, Town, link, links, mail_server, settled
+from tests.subscribers.town import PRESSED, Postbox, Town, link, links, mail_server, settled
 
 
 def happens(town: Town) -> None:
@@ -270,7 +270,7 @@ def test_only_the_owner_of_a_mailbox_can_say_yes(small_town: Town) -> None:
     town.deliver()
     assert len(town.postbox.mails) == 1  # pending people are told nothing
     town.later(hours=48)
-    assert town.client.post(link(town.mail(), "confirm")).status_code in {200, 404}
+    assert town.client.post(link(town.mail(), "confirm"), data=PRESSED).status_code in {200, 404}
     assert deliveries(town.engine, "welcome") == []
     subscribers.purge(town.engine, town.now + timedelta(hours=1))
     assert who(town.engine, town.keys) is None

@@ -36,7 +36,8 @@ def test_what_is_due_is_sent_and_settled(world: World) -> None:
     (handed,) = channel.accepted
     assert handed.address == "a@a.example"
     assert handed.text == "added Hammond Police Department because 46320"
-    assert handed.placeholders["stop"] == f"mailto:stop@watch.example?subject={person}"
+    (subscriber,) = (each for each in world.rows(schema.SubscriberRow) if each.id == person)
+    assert handed.placeholders["stop"] == f"mailto:stop@watch.example?subject={subscriber.number}"
     (row,) = world.rows()
     assert (row.state, row.attempts, row.settled_at, row.owner, row.lease_until) == (
         "sent",

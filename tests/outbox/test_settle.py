@@ -25,6 +25,7 @@ CLAIMED = Claimed(
     sealed=None,
     language="en",
     nonce="n",
+    number=1,
     strikes=0,
     origin="operator",
 )

@@ -83,7 +83,7 @@ def loader(engine: Engine, clock: Callable[[], datetime]) -> MessageLoader:
 
 def placeholders(recipient: Recipient) -> dict[str, str]:
     return {
-        "stop": f"mailto:stop@watch.example?subject={recipient.subscriber}",
+        "stop": f"mailto:stop@watch.example?subject={recipient.number}",
         "asked": str(recipient.asked_at),
     }
 

@@ -23,9 +23,14 @@ from alembic.script import ScriptDirectory
 from filelock import FileLock
 from sqlalchemy.engine import Engine
 
+from monitor import subscribers
+from monitor.core import tokens
+from monitor.core.tokens import SMALLEST, Purpose
 from monitor.errors import MigrationError
+from monitor.keys import KeyFile
 from monitor.storage import engine as db
-from monitor.storage import migrate, schema
+from monitor.storage import migrate, people, schema
+from monitor.subscribers import LinkState
 from tests.conftest import ROOT
 from tests.peers.postgres import Postgres
 
@@ -383,3 +388,31 @@ print(migrate.current(db.connect("sqlite:///data/monitor.db")), migrate.scripts_
     elsewhere.mkdir()
     output = run(python, "-c", program, cwd=elsewhere, env={"PYTHONPATH": str(site)})
     assert output.splitlines() == [migrate.head(), str(site / "monitor" / "alembic")]
+
+
+def test_everybody_gets_a_random_number_and_old_links_work(
+    empty: Engine, keys: KeyFile, now: datetime, tmp_path: Path
+) -> None:
+    migrate.upgrade(empty, folder=tmp_path, now=now, scripts=scripts_at(tmp_path / "before", "0009"))
+    reflected = sa.MetaData()
+    with db.transaction(empty) as conn:
+        reflected.reflect(conn, only=["subscriber"])
+        table = reflected.tables["subscriber"]
+        columns = [column for column in table.columns if column.name not in {"id", "address_hash"}]
+        person = {column.name: some(column, now) for column in columns} | {"state": "active"}
+        conn.execute(
+            table.insert(),
+            [person | {"id": id, "address_hash": str(id), "nonce": "n"} for id in range(1, 301)],
+        )
+    migrate.upgrade(empty, folder=tmp_path, now=now)
+    with db.reading(empty) as conn:
+        numbers = [one.number for one in people.living(conn)]
+    assert len(set(numbers)) == 300
+    assert all(SMALLEST <= number < SMALLEST + 2**60 for number in numbers)
+    assert numbers not in (sorted(numbers), sorted(numbers, reverse=True))
+    # each bit is set for about half of them: the chance that one is off by as much is 1 in 10**12
+    offsets = [number - SMALLEST for number in numbers]
+    assert all(80 < sum(offset >> bit & 1 for offset in offsets) < 220 for bit in range(60))
+    for number in (7, numbers[6]):
+        link = tokens.make(keys.token_key, Purpose.UNSUBSCRIBE, number, "n")
+        assert subscribers.look(empty, keys, Purpose.UNSUBSCRIBE, link, now).found is LinkState.OPEN

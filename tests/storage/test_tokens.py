@@ -18,7 +18,7 @@ KEY = bytes(32)
 @given(purposes, subscribers, st.text())
 def test_a_token_is_good_for_what_it_was_made_for(purpose: Purpose, subscriber: int, nonce: str) -> None:
     token = tokens.make(KEY, purpose, subscriber, nonce)
-    assert tokens.subscriber_of(token) == subscriber
+    assert tokens.parse_number(token) == subscriber
     assert tokens.check(KEY, purpose, token, subscriber, nonce)
     assert tokens.make(KEY, purpose, subscriber, nonce) == token
 
@@ -56,5 +56,5 @@ def test_a_token_fits_a_local_part_and_a_link_without_escaping(purpose: Purpose,
 @given(st.text())
 def test_any_text_may_be_offered_as_a_token(text: str) -> None:
     assert not tokens.check(KEY, Purpose.MANAGE, text, 1, "nonce")
-    subscriber = tokens.subscriber_of(text)
+    subscriber = tokens.parse_number(text)
     assert subscriber is None or subscriber > 0

@@ -50,7 +50,7 @@ def who(engine: Engine, keys: KeyFile, address: str = ANN) -> Subscriber | None:
 
 def token(keys: KeyFile, purpose: Purpose, one: Subscriber | None) -> str:
     assert one is not None
-    return tokens.make(keys.token_key, purpose, one.id, one.nonce)
+    return tokens.make(keys.token_key, purpose, one.number, one.nonce)
 
 
 def member(

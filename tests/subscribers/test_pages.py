@@ -21,7 +21,7 @@ from monitor.storage.people import signups
 from monitor.storage.people.tables import RateWindowRow, SignupRow, SubscriberRow
 from tests.peers.http import Server
 from tests.subscribers.conftest import ANN, count, member, who
-from tests.subscribers.town import Town, Visitor, link, links, text
+from tests.subscribers.town import PRESSED, Town, Visitor, link, links, text
 from tests.web.story import CHICAGO, HAMMOND, STATE_POLICE, Publisher
 
 Publish = Callable[..., int]
@@ -50,8 +50,8 @@ def test_from_the_form_to_the_last_mail(town: Town, publish: Publish) -> None:
     assert page.status_code == 200
     assert "Illinois" in page.text
     assert who(town.engine, town.keys).state == "pending"  # type: ignore[union-attr]
-    assert "subscribed" in town.client.post(link(asked, "confirm")).text
-    assert "already" in town.client.post(link(asked, "confirm")).text
+    assert "subscribed" in town.client.post(link(asked, "confirm"), data=PRESSED).text
+    assert "already" in town.client.post(link(asked, "confirm"), data=PRESSED).text
     assert "already" in town.client.get(link(asked, "confirm")).text
 
     town.deliver()
@@ -224,7 +224,7 @@ def test_a_whole_city_is_followed_in_one_and_told_of_in_few_words(small_town: To
     (heading,) = re.findall(r"<h3>(.*?)</h3>", answer.text)
     assert heading.startswith(f"{', '.join(zips[:6])} and {len(zips) - 6} more · ")
     town.deliver()
-    town.client.post(link(town.mail(), "confirm"))
+    town.client.post(link(town.mail(), "confirm"), data=PRESSED)
     town.deliver()
     assert text(town.mail()).count("Chicago Police Department") == 1
     assert " ".join(text(town.mail()).split()).count(found[1]) == 1
@@ -306,7 +306,7 @@ def test_a_confirmation_that_comes_late_says_until_when_its_link_works(small_tow
     for part in ("plain", "html"):
         assert "The link works until Mar 3, 2026, 6:00 am CST." in " ".join(text(town.mail(), part).split())
     town.later(hours=7, minutes=59)
-    assert "You are subscribed" in town.client.post(link(town.mail(), "confirm")).text
+    assert "You are subscribed" in town.client.post(link(town.mail(), "confirm"), data=PRESSED).text
 
 
 def test_a_link_that_is_days_old_has_the_form_beside_it_and_the_address_is_gone(small_town: Town) -> None:
@@ -328,7 +328,7 @@ def test_a_link_that_is_days_old_has_the_form_beside_it_and_the_address_is_gone(
     form = {"address": ANN, "places": "60601", "lists": ["ring"], "frequency": "at_once", "stamp": stamp[1]}
     assert town.client.post("/subscribe", data=form).status_code == 200
     town.deliver()
-    assert town.client.post(link(town.mail(), "confirm")).status_code == 200
+    assert town.client.post(link(town.mail(), "confirm"), data=PRESSED).status_code == 200
     assert who(town.engine, town.keys).state == "active"  # type: ignore[union-attr]
 
 

@@ -51,6 +51,10 @@ enabled = true
 """
 
 
+PRESSED = {"confirm": "yes"}
+"""What the button of the page behind a confirmation's link sends."""
+
+
 class Postbox:
     """aiosmtpd's handler: what arrived, and answers for addresses that refuse."""
 
@@ -165,7 +169,7 @@ class Town:
     def member(self, address: str = "ann@example.org", **more: Any) -> None:
         self.sign_up(address, **more)
         self.deliver()
-        answer = self.client.post(link(self.mail(), "confirm"))
+        answer = self.client.post(link(self.mail(), "confirm"), data=PRESSED)
         assert answer.status_code == 200, answer.text
         self.deliver()
 

@@ -14,6 +14,7 @@ from monitor.storage.columns import UtcDateTime
 from monitor.storage.deliveries.tables import DeliveryRow
 from monitor.storage.engine import insert_for
 from monitor.storage.lists.tables import ChangesetRow
+from monitor.storage.people.subscribers import NUMBER
 from monitor.storage.people.tables import SubscriberRow, SuppressionRow
 
 DUE, SENT, FAILED, DROPPED = "due", "sent", "failed", "dropped"
@@ -45,6 +46,7 @@ class Claimed:
     sealed: bytes | None
     language: str
     nonce: str
+    number: int
     strikes: int
     origin: str
 
@@ -169,6 +171,7 @@ def load_claimed(conn: Connection, ids: Collection[int]) -> tuple[Claimed, ...]:
             SubscriberRow.c.address.label("sealed"),
             SubscriberRow.c.language,
             SubscriberRow.c.nonce,
+            NUMBER.label("number"),
             SubscriberRow.c.strikes,
             SubscriberRow.c.origin,
         )

@@ -5,6 +5,7 @@ Only `load_sealed_addresses` reads addresses, so that the site, which calls the 
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,6 +16,7 @@ from sqlalchemy.engine import Connection
 
 from monitor.channels.outline import SealedAddress
 from monitor.core.due import AT_ONCE
+from monitor.core.tokens import SMALLEST
 from monitor.storage.columns import UtcDateTime
 from monitor.storage.engine import insert_for
 from monitor.storage.people import area_places, tables
@@ -27,7 +29,7 @@ ERASED = {"address": None, "address_hash": None, "outline": None}
 
 @dataclass(frozen=True, slots=True)
 class Subscriber:
-    """A subscriber's row without the address, as in `tables.SubscriberRow`."""
+    """A subscriber's row without the address, as in `tables.SubscriberRow`; ``number`` is for tokens."""
 
     id: int
     channel: str
@@ -48,6 +50,7 @@ class Subscriber:
     digest_at: datetime | None = None
     strikes: int = 0
     first_strike_at: datetime | None = None
+    number: int = 0
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -62,6 +65,8 @@ class Follow:
     within: str | None = None
 
 
+NUMBER: Any = sa.func.coalesce(tables.SubscriberRow.c.number, tables.SubscriberRow.c.id)
+"""The number in a subscriber's tokens; the id for one whom a process of an older version has written."""
 _COLUMNS: tuple[Any, ...] = (
     tables.SubscriberRow.c.id,
     tables.SubscriberRow.c.channel,
@@ -82,6 +87,7 @@ _COLUMNS: tuple[Any, ...] = (
     tables.SubscriberRow.c.digest_at,
     tables.SubscriberRow.c.strikes,
     tables.SubscriberRow.c.first_strike_at,
+    NUMBER,
 )
 
 
@@ -113,6 +119,7 @@ def add(
             frequency=AT_ONCE,
             receipts=True,
             strikes=0,
+            number=SMALLEST + secrets.randbits(60),
         )
         .on_conflict_do_nothing()
         .returning(tables.SubscriberRow.c.id)
@@ -166,6 +173,13 @@ def get(conn: Connection, subscriber: int, *, for_change: bool = False) -> Subsc
     if not 0 < subscriber <= _LARGEST_ID:
         return None
     return _one(conn, tables.SubscriberRow.c.id == subscriber, for_change=for_change)
+
+
+def load_by_number(conn: Connection, number: int, *, for_change: bool = False) -> Subscriber | None:
+    """Read the subscriber with the number of a token, in any state; ``for_change`` as in `get`."""
+    if number < SMALLEST:
+        return get(conn, number, for_change=for_change)
+    return _one(conn, tables.SubscriberRow.c.number == number, for_change=for_change)
 
 
 def living(

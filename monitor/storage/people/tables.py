@@ -19,8 +19,9 @@ class SubscriberRow(TableRow, table=True):
     ``origin``: operator, config, site, bot. ``frequency``: at_once, daily, weekly; digests are sent at
     ``local_hour`` in ``timezone``. ``digest_at`` is when the next digest, or the summary after a pause, is
     due, and ``digest_since`` from when on its changes are collected; both None for alerts at once.
-    ``confirm_until`` is when the link of the last confirmation expires. ``receipts``: wants the quarterly
-    receipt.
+    ``confirm_until`` is when the link of the last confirmation expires. ``number`` is random and stands in
+    links and envelope senders, since ids would tell readers how many there are. ``receipts``: wants the
+    quarterly receipt.
     """
 
     __tablename__ = "subscriber"
@@ -46,9 +47,11 @@ class SubscriberRow(TableRow, table=True):
     ended_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
     strikes: int = 0
     first_strike_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    number: int | None = Field(default=None, sa_type=BigId)
 
     __table_args__ = (
         sa.UniqueConstraint("channel", "address_hash"),
+        sa.Index("uq_subscriber_number", "number", unique=True),
         sa.Index("ix_subscriber_state", "state"),
         sa.Index("ix_subscriber_digest_at", "digest_at"),
         # tokens and logs name subscribers by id: the id of a purged one is never given to somebody else
