@@ -393,7 +393,7 @@ print(migrate.current(db.connect("sqlite:///data/monitor.db")), migrate.scripts_
 def test_everybody_gets_a_random_number_and_old_links_work(
     empty: Engine, keys: KeyFile, now: datetime, tmp_path: Path
 ) -> None:
-    migrate.upgrade(empty, folder=tmp_path, now=now, scripts=scripts_at(tmp_path / "before", "0009"))
+    migrate.upgrade(empty, folder=tmp_path, now=now, scripts=scripts_at(tmp_path / "before", "0010"))
     reflected = sa.MetaData()
     with db.transaction(empty) as conn:
         reflected.reflect(conn, only=["subscriber"])
