@@ -1,27 +1,35 @@
 # Built and run without a network at run time; everything that is kept is in the one volume /data.
+# Dependencies and program are layers of their own: a release ships the program only.
 ARG BASE=docker.io/library/python:3.11-slim
 FROM ${BASE} AS build
 WORKDIR /build
-RUN python3 -m venv /opt/monitor
-ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
+# bytecode that does not depend on times or on the order of sets, so that two builds are equal
+ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1 PYTHONHASHSEED=0 PYTHONDONTWRITEBYTECODE=1
+RUN apt-get update && apt-get install --yes --no-install-recommends binutils
 COPY requirements/run.txt requirements/build.txt requirements/
-RUN /opt/monitor/bin/pip install --require-hashes --only-binary :all: -r requirements/run.txt
-RUN python3 -m venv /opt/builder && /opt/builder/bin/pip install --require-hashes -r requirements/build.txt
+RUN python3 -m venv /opt/builder \
+    && /opt/builder/bin/pip install --require-hashes -r requirements/build.txt \
+    && python3 -m venv --without-pip /opt/monitor \
+    && /opt/builder/bin/pip --python /opt/monitor/bin/python install --no-compile --require-hashes --only-binary :all: -r requirements/run.txt
+COPY tools/slim_packages.py tools/
+RUN python3 tools/slim_packages.py /opt/monitor/lib/python3.*/site-packages \
+    && find /opt/monitor -name '*.so' -exec strip --strip-unneeded {} + \
+    && /opt/monitor/bin/python -m compileall -q --invalidation-mode unchecked-hash /opt/monitor/lib
 COPY pyproject.toml README.md LICENSE NOTICE config.example.toml ./
 COPY alembic alembic
 COPY monitor monitor
 RUN /opt/builder/bin/python -c "import hatchling.build as b; print(b.build_wheel('/build'))" \
-    && /opt/monitor/bin/pip install --no-deps --no-index /build/*.whl \
-    && /opt/monitor/bin/python -m compileall -q /opt/monitor/lib \
-    && /opt/monitor/bin/pip uninstall --yes pip \
-    && /opt/monitor/bin/monitor --version
+    && /opt/builder/bin/pip --python /opt/monitor/bin/python install --no-compile --no-deps --no-index --prefix /opt/program /build/*.whl \
+    && /opt/monitor/bin/python -m compileall -q --invalidation-mode unchecked-hash /opt/program/lib
+# every module can be imported without what was removed
+RUN cd / && PYTHONPATH="$(echo /opt/program/lib/python3.*/site-packages)" /opt/monitor/bin/python -c "import importlib, pkgutil, monitor, psycopg, sqlalchemy.dialects.postgresql.psycopg; [importlib.import_module(found.name) for found in pkgutil.walk_packages(monitor.__path__, 'monitor.') if '.alembic' not in found.name]"
 
 FROM ${BASE}
-RUN PATH="$PATH:/usr/sbin:/sbin" \
-    && groupadd --gid 10001 monitor \
-    && useradd --uid 10001 --gid 10001 --no-create-home --home-dir /data --shell /usr/sbin/nologin monitor \
-    && install --directory --owner 10001 --group 10001 --mode 0700 /data
+RUN echo 'monitor:x:10001:' >>/etc/group \
+    && echo 'monitor:x:10001:10001:Map Monitor:/data:/usr/sbin/nologin' >>/etc/passwd \
+    && mkdir -m 0700 /data && chown 10001:10001 /data
 COPY --from=build /opt/monitor /opt/monitor
+COPY --from=build /opt/program /opt/monitor
 ENV PATH=/opt/monitor/bin:$PATH \
     PYTHONUNBUFFERED=1 \
     PYTHONDONTWRITEBYTECODE=1 \
@@ -37,3 +45,12 @@ STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=30s --timeout=10s --start-period=60s --retries=3 CMD ["monitor", "status", "--alive"]
 ENTRYPOINT ["monitor"]
 CMD ["run"]
+ARG BASE
+ARG VERSION=unknown
+ARG REVISION=unknown
+LABEL org.opencontainers.image.title="Map Monitor" \
+      org.opencontainers.image.description="Watches official lists of law-enforcement agencies and alerts residents by email and Telegram" \
+      org.opencontainers.image.licenses="MIT" \
+      org.opencontainers.image.version="${VERSION}" \
+      org.opencontainers.image.revision="${REVISION}" \
+      org.opencontainers.image.base.name="${BASE}"

@@ -5,7 +5,10 @@ BIN := .venv/bin
 ARGS ?=
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help demo run test check format lint types contracts torture torture-sources torture-delivery torture-processes mutants conformance bench lock wheel clean
+BASE ?= docker.io/library/python:3.11-slim
+BUILD ?= buildah bud --layers --format oci
+
+.PHONY: help demo run test check format lint types contracts torture torture-sources torture-delivery torture-processes mutants conformance bench lock wheel image image-check clean
 help:           ## what there is to make
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 18
 
@@ -76,6 +79,13 @@ conformance: .venv/conformance ## programs of strangers read the data and the AP
 
 wheel: .venv/dev ## build the wheel into dist/
 	$(BIN)/python -m build --wheel --no-isolation
+
+image: ## the container image map-monitor, equal byte for byte for equal sources and base: make image [BASE=...@sha256:...]
+	$(BUILD) --timestamp "$$(git log -1 --format=%ct)" --build-arg BASE="$(BASE)" --build-arg REVISION="$$(git rev-parse HEAD)" \
+		--build-arg VERSION="$$(sed -n 's/^__version__ = "\(.*\)"/\1/p' monitor/__init__.py)" -t map-monitor $(ARGS) .
+
+image-check: ## build the image twice, compare the two, measure them, and play the demo in it (needs buildah; minutes)
+	$(PYTHON) -m tools.check_image "$(BASE)" $(ARGS)
 
 lock: ## resolve the requirements anew (needs uv)
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate -o requirements/run.txt pyproject.toml

@@ -11,9 +11,11 @@ import secrets
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import settings
@@ -232,6 +234,19 @@ def postgres_engine(postgres_url: str) -> Iterator[Engine]:
     engine = db.connect(postgres_url)
     yield engine
     engine.dispose()
+
+
+@pytest.fixture
+def opened() -> Iterator[Callable[..., Engine]]:
+    """Connects to a database like `db.connect`, and closes every connection at the end of the test."""
+    with ExitStack() as closing:
+
+        def connect(url: str, **options: Any) -> Engine:
+            made = db.connect(url, **options)
+            closing.callback(made.dispose)
+            return made
+
+        yield connect
 
 
 def _migrated(url: str, folder: Path) -> None:

@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 from monitor import app, subscribers
 from monitor.app import Components
 from monitor.channels import kinds
-from monitor.config import LOOPBACK, Settings, default_path, exposed
+from monitor.config import LOOPBACK, Settings, find_warnings
 from monitor.core import tokens
 from monitor.core.tokens import Purpose
 from monitor.domain import Envelope
@@ -108,13 +108,8 @@ def _split_nameserver(text: str) -> tuple[str, int]:
 
 
 def _check_file(path: Path | None) -> Iterator[Finding]:
-    if keys := exposed(path):
-        yield Finding(
-            "configuration",
-            True,
-            f"warning: other users of this machine can read {', '.join(keys)} in {path or default_path()};"
-            f" move secrets into files of their own ({keys[0].partition('.')[2]}_file), or run chmod 600",
-        )
+    for warning in find_warnings(path):
+        yield Finding("configuration", True, f"warning: {warning}")
 
 
 def _check_database(settings: Settings) -> Iterator[Finding]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -89,11 +91,12 @@ def worker(session: Session, supervised: bool) -> None:
 
 def _serve(session: Session, *, with_site: bool) -> None:
     from monitor.cli.run import serve
+    from monitor.config import find_warnings
 
+    for warning in find_warnings(session.config):
+        logging.getLogger(__name__).warning("%s", warning)
     if not serve(session.settings, with_site=with_site):
         # A download did not end. Its thread must not keep the process alive; nothing of it was committed.
-        import os
-
         os._exit(0)
 
 
@@ -173,7 +176,8 @@ def doctor(session: Session, selector: str | None, nameserver: str | None, as_js
     show_default=True,
     help="The folder for its database, mailbox and served files; an earlier demo there is deleted.",
 )
-def demo(session: Session, once: bool, folder: Path) -> None:
+@click.option("--host", help="The address for the site; 0.0.0.0 for all. [default: 127.0.0.1]")
+def demo(session: Session, once: bool, folder: Path, host: str | None) -> None:
     """Show how everything works on real data, without internet or configuration.
 
     It serves real publications of two official lists on a loopback port, polls them with their own dates as
@@ -183,7 +187,9 @@ def demo(session: Session, once: bool, folder: Path) -> None:
     """
     from monitor.demo import play
 
-    play(folder, once=once)
+    # an image says where it must listen to be reached from outside of its container
+    within = os.environ.get("MONITOR_DEFAULT__SITE__LISTEN", "").rpartition(":")[0]
+    play(folder, once=once, host=host or within or "127.0.0.1")
 
 
 @command(short_help="Show the state of sources, outbox and sender.")

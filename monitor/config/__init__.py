@@ -18,6 +18,7 @@ from pydantic import ValidationError
 
 from monitor.config.layers import (
     DEFAULT_PREFIX,
+    find_readable_secrets,
     find_written_secrets,
     merge_layers,
     read_environment,
@@ -46,7 +47,7 @@ __all__ = [
     "default_path",
     "default_sources",
     "example",
-    "exposed",
+    "find_warnings",
     "load",
     "settings_model",
 ]
@@ -60,14 +61,30 @@ def default_path(environment: Mapping[str, str] | None = None) -> Path:
     return Path((os.environ if environment is None else environment).get(PATH_VARIABLE) or "config.toml")
 
 
-def exposed(path: Path | None = None) -> list[str]:
-    """The keys of secrets in the configuration file at ``path`` (or ``./config.toml``), when other users of
-    this machine may read it.
+def find_warnings(path: Path | None = None, environment: Mapping[str, str] | None = None) -> list[str]:
+    """What works but is probably not meant, of a configuration that `load` accepts: MONITOR_CONFIG names no
+    file, or other users of this machine can read a secret. One sentence each.
     """
-    chosen = path or default_path()
-    if not chosen.is_file() or not chosen.stat().st_mode & 0o077:
-        return []
-    return find_written_secrets(tomllib.loads(chosen.read_text("utf-8")))
+    environment = os.environ if environment is None else environment
+    chosen = path or default_path(environment)
+    warnings = []
+    if not chosen.is_file():
+        if path is None and environment.get(PATH_VARIABLE):
+            warnings.append(f"there is no file {chosen}: only defaults and the environment count")
+        given = {}
+    else:
+        given = tomllib.loads(chosen.read_text("utf-8"))
+        if chosen.stat().st_mode & 0o077 and (keys := find_written_secrets(given)):
+            warnings.append(
+                f"other users of this machine can read {', '.join(keys)} in {chosen};"
+                f" move secrets into files of their own ({keys[0].partition('.')[2]}_file), or run chmod 600"
+            )
+    merged = _merge_all(given, environment, [])
+    warnings += [
+        f"every user of this machine can read {file} ({key}): chmod 400, and give it to the service's user"
+        for key, file in find_readable_secrets(merged, chosen.parent)
+    ]
+    return warnings
 
 
 @cache
@@ -110,10 +127,7 @@ def load(path: Path | None = None, environment: Mapping[str, str] | None = None)
         )
     elif path is not None:
         raise ConfigError([f"{path}: there is no such file; `monitor init` writes one"])
-    packaged = default_sources()
-    defaults = read_environment(environment, packaged, problems, prefix=DEFAULT_PREFIX)
-    merged = merge_layers(merge_layers(packaged, defaults), given)
-    merged = merge_layers(merged, read_environment(environment, merged, problems))
+    merged = _merge_all(given, environment, problems)
     read_secret_files(merged, problems, chosen.parent)
     settings: Settings | None = None
     try:
@@ -125,3 +139,13 @@ def load(path: Path | None = None, environment: Mapping[str, str] | None = None)
         raise ConfigError(list(dict.fromkeys(problems)))
     assert settings is not None
     return settings.beside(chosen)
+
+
+def _merge_all(
+    given: Mapping[str, Any], environment: Mapping[str, str], problems: list[str]
+) -> dict[str, Any]:
+    """Lay the environment's defaults, a file's tables and the environment over what is packaged."""
+    packaged = default_sources()
+    defaults = read_environment(environment, packaged, problems, prefix=DEFAULT_PREFIX)
+    merged = merge_layers(merge_layers(packaged, defaults), given)
+    return merge_layers(merged, read_environment(environment, merged, problems))

@@ -125,6 +125,17 @@ def read_secret_files(merged: dict[str, Any], problems: list[str], base: Path) -
                 table[key] = "secret-not-readable"  # it was given: what it goes together with is not wrong
 
 
+def find_readable_secrets(merged: Mapping[str, Any], base: Path) -> list[tuple[str, Path]]:
+    """The keys of secrets whose files every user of this machine may read, with the files."""
+    sections = dict(tables(merged))
+    files = (
+        (f"{section}.{key}_file", base / str(name))
+        for section, key in secret_keys()
+        if (name := sections.get(section, {}).get(f"{key}_file"))
+    )
+    return [(key, path) for key, path in files if path.is_file() and path.stat().st_mode & 0o007]
+
+
 def find_written_secrets(given: Mapping[str, Any]) -> list[str]:
     """The keys of the secrets that stand in a configuration itself rather than in files of their own."""
     sections = dict(tables(given))

@@ -103,6 +103,7 @@ def play(
     folder: Path,
     *,
     once: bool,
+    host: str = "127.0.0.1",
     say: Callable[[str], None] = click.echo,
     until: Callable[[], bool] = lambda: False,
 ) -> None:
@@ -114,7 +115,7 @@ def play(
     """
     _prepare_folder(folder)
     logging.getLogger("monitor").setLevel(logging.WARNING)  # the story prints the same
-    with DemoPublisher(folder / "served") as publisher, _open_site_socket() as at:
+    with DemoPublisher(folder / "served") as publisher, _open_site_socket(host) as at:
         config = folder / "config.toml"
         channels = "\n".join(f'{place} = "{chat}"' for place, chat in TELEGRAM.items())
         config.write_text(
@@ -146,12 +147,12 @@ def play(
                 )
 
 
-def _open_site_socket() -> socket.socket:
-    """Open port 8000 of this machine for the site, or any free one if it is taken."""
+def _open_site_socket(host: str) -> socket.socket:
+    """Open port 8000 of ``host`` for the site, or any free one if it is taken."""
     try:
-        return server.open_socket("127.0.0.1", PORT)
+        return server.open_socket(host, PORT)
     except UsageError:
-        return server.open_socket("127.0.0.1", 0)
+        return server.open_socket(host, 0)
 
 
 def _prepare_folder(folder: Path) -> None:

@@ -222,9 +222,13 @@ def _connect_sqlite(url: URL, busy_timeout: timedelta) -> Engine:
         # The driver's own transactions begin lazily, before writes only, and differ between Python versions.
         # With None it begins none, so that `_begin` decides alone; commit() and rollback() still end them.
         connection.isolation_level = None
-        _write_ahead(connection, busy_timeout)
-        for pragma in pragmas:
-            connection.execute(pragma).close()
+        try:
+            _write_ahead(connection, busy_timeout)
+            for pragma in pragmas:
+                connection.execute(pragma).close()
+        except BaseException:
+            connection.close()  # the pool forgets one that could not be prepared
+            raise
 
     @sa.event.listens_for(engine, "begin")
     def _begin(conn: Connection) -> None:

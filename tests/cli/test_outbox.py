@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from email import message_from_bytes
 from pathlib import Path
@@ -56,8 +57,10 @@ class Installation:
 
 
 @pytest.fixture
-def installed(tmp_path: Path) -> Installation:
-    return Installation(tmp_path)
+def installed(tmp_path: Path) -> Iterator[Installation]:
+    made = Installation(tmp_path)
+    yield made
+    made.world.engine.dispose()
 
 
 def deliver(installed: Installation) -> dict[str, int]:

@@ -16,6 +16,7 @@ from monitor.config import (
     Settings,
     SourceSection,
     ValueEntry,
+    find_warnings,
     load,
     settings_model,
 )
@@ -393,3 +394,28 @@ def test_defaults_of_an_image_lie_under_the_file(tmp_path: Path) -> None:
     )
     with pytest.raises(ConfigError, match="unknown key"):
         load(None, {"MONITOR_DEFAULT__SITE__LISTN": "x"})
+
+
+def test_a_secret_that_every_user_can_read_and_a_named_file_that_is_missing_are_warned_of(
+    tmp_path: Path,
+) -> None:
+    secret = tmp_path / "smtp_password"
+    secret.write_text("canary\n")
+    secret.chmod(0o444)
+    config = tmp_path / "config.toml"
+    config.write_text('[email]\npassword_file = "smtp_password"\n')
+    (said,) = find_warnings(config, {})
+    assert str(secret) in said
+    assert "email.password_file" in said
+    assert "canary" not in said
+    secret.chmod(0o440)  # the group of a container's user
+    assert find_warnings(config, {}) == []
+    secret.chmod(0o444)
+    by_environment = {
+        "MONITOR_EMAIL__PASSWORD_FILE": str(secret),
+        "MONITOR_CONFIG": str(tmp_path / "no.toml"),
+    }
+    missing, readable = find_warnings(None, by_environment)
+    assert f"there is no file {absent}" in missing
+    assert "email.password_file" in readable
+    assert find_warnings(None, {}) == []  # nobody named a file

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import stat
 import traceback
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 from datetime import UTC, datetime, timedelta, timezone
@@ -28,9 +29,9 @@ def add(conn: sa.Connection, name: str, value: str = "") -> None:
     conn.execute(sa.insert(MetaRow).values(name=name, value=value))
 
 
-def test_a_new_database_and_its_folders_are_private(tmp_path: Path) -> None:
+def test_a_new_database_and_its_folders_are_private(tmp_path: Path, opened: Callable[..., Engine]) -> None:
     path = tmp_path / "made" / "here" / "monitor.db"
-    with db.transaction(db.connect(f"sqlite:///{path}")) as conn:
+    with db.transaction(opened(f"sqlite:///{path}")) as conn:
         conn.execute(sa.text("CREATE TABLE fact (x)"))
     modes = {each.name: stat.S_IMODE(each.stat().st_mode) for each in (path, path.parent, path.parent.parent)}
     assert modes == {"monitor.db": 0o600, "here": 0o700, "made": 0o700}
@@ -77,9 +78,11 @@ def test_a_reader_sees_one_moment_while_others_write(engine: Engine) -> None:
         assert reader.scalar(COUNT) == 1
 
 
-def test_a_writer_that_reads_first_is_never_overtaken_on_sqlite(sqlite_url: str) -> None:
-    mine = db.connect(sqlite_url)
-    other = db.connect(sqlite_url, busy_timeout=timedelta(0))
+def test_a_writer_that_reads_first_is_never_overtaken_on_sqlite(
+    sqlite_url: str, opened: Callable[..., Engine]
+) -> None:
+    mine = opened(sqlite_url)
+    other = opened(sqlite_url, busy_timeout=timedelta(0))
     with db.transaction(mine) as conn:
         conn.scalar(COUNT)
         with pytest.raises(StoreError, match="locked by another program"), db.transaction(other):
@@ -90,8 +93,10 @@ def test_a_writer_that_reads_first_is_never_overtaken_on_sqlite(sqlite_url: str)
         assert conn.scalar(COUNT) == 2
 
 
-def test_writers_of_one_process_take_turns_without_sqlites_own_waiting(sqlite_url: str) -> None:
-    engine = db.connect(sqlite_url, busy_timeout=timedelta(seconds=20))
+def test_writers_of_one_process_take_turns_without_sqlites_own_waiting(
+    sqlite_url: str, opened: Callable[..., Engine]
+) -> None:
+    engine = opened(sqlite_url, busy_timeout=timedelta(seconds=20))
     refusals: list[str] = []
 
     @sa.event.listens_for(engine, "before_cursor_execute")
@@ -112,8 +117,10 @@ def test_writers_of_one_process_take_turns_without_sqlites_own_waiting(sqlite_ur
         assert (refusals, conn.scalar(COUNT)) == ([], 80)
 
 
-def test_a_writer_that_waits_in_vain_is_refused_and_nobody_hangs(sqlite_url: str) -> None:
-    engine = db.connect(sqlite_url, busy_timeout=timedelta(milliseconds=50))
+def test_a_writer_that_waits_in_vain_is_refused_and_nobody_hangs(
+    sqlite_url: str, opened: Callable[..., Engine]
+) -> None:
+    engine = opened(sqlite_url, busy_timeout=timedelta(milliseconds=50))
     with db.transaction(engine), pytest.raises(StoreError, match="locked"), db.transaction(engine):
         pytest.fail("a transaction within another")
     with db.transaction(engine) as conn:
@@ -145,18 +152,22 @@ def test_a_read_only_database_is_said_so(engine: Engine) -> None:
         add(conn, "refused")
 
 
-def test_missing_tables_name_the_command_that_makes_them(tmp_path: Path) -> None:
-    engine = db.connect(f"sqlite:///{tmp_path / 'empty.db'}")
+def test_missing_tables_name_the_command_that_makes_them(
+    tmp_path: Path, opened: Callable[..., Engine]
+) -> None:
+    engine = opened(f"sqlite:///{tmp_path / 'empty.db'}")
     with pytest.raises(StoreError, match="monitor init"), db.reading(engine) as conn:
         conn.scalar(COUNT)
 
 
-def test_a_file_that_is_no_database_is_said_so_and_left_alone(tmp_path: Path) -> None:
+def test_a_file_that_is_no_database_is_said_so_and_left_alone(
+    tmp_path: Path, opened: Callable[..., Engine]
+) -> None:
     path = tmp_path / "letter.db"
     path.write_text("Dear reader, " * 500)
     with (
         pytest.raises(StoreError, match="not a SQLite database"),
-        db.reading(db.connect(f"sqlite:///{path}")),
+        db.reading(opened(f"sqlite:///{path}")),
     ):
         pass
     assert path.read_text() == "Dear reader, " * 500
@@ -181,8 +192,8 @@ def test_a_folder_that_cannot_be_made_is_said_so(tmp_path: Path) -> None:
         "postgresql://reader:s3cret@host:port/monitor",
     ],
 )
-def test_no_message_holds_the_password(url: str) -> None:
-    with pytest.raises(StoreError) as caught, db.reading(db.connect(url)):
+def test_no_message_holds_the_password(url: str, opened: Callable[..., Engine]) -> None:
+    with pytest.raises(StoreError) as caught, db.reading(opened(url)):
         pass
     assert "s3cret" not in "".join(traceback.format_exception(caught.value))
     assert "\n" not in str(caught.value)
@@ -300,10 +311,12 @@ def test_foreign_keys_hold(engine: Engine) -> None:
         conn.execute(sa.insert(schema.ChangePlaceRow).values(change_id=1, place="IL", everyone=False))
 
 
-def test_connecting_makes_no_file_readable_through_the_umask(tmp_path: Path) -> None:
+def test_connecting_makes_no_file_readable_through_the_umask(
+    tmp_path: Path, opened: Callable[..., Engine]
+) -> None:
     before = os.umask(0)
     try:
-        db.connect(f"sqlite:///{tmp_path / 'monitor.db'}")
+        opened(f"sqlite:///{tmp_path / 'monitor.db'}")
     finally:
         os.umask(before)
     assert stat.S_IMODE((tmp_path / "monitor.db").stat().st_mode) == 0o600
