@@ -39,5 +39,7 @@ given: Connection | None = context.config.attributes.get("connection")
 if given is not None:
     run(given)
 else:
-    with db.transaction(db.connect(context.config.get_main_option("sqlalchemy.url") or "")) as own:
+    engine = db.connect(context.config.get_main_option("sqlalchemy.url") or "")
+    with db.transaction(engine) as own:
         run(own)
+    engine.dispose()

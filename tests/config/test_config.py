@@ -416,6 +416,6 @@ def test_a_secret_that_every_user_can_read_and_a_named_file_that_is_missing_are_
         "MONITOR_CONFIG": str(tmp_path / "no.toml"),
     }
     missing, readable = find_warnings(None, by_environment)
-    assert f"there is no file {absent}" in missing
+    assert f"there is no file {tmp_path / 'no.toml'}" in missing
     assert "email.password_file" in readable
     assert find_warnings(None, {}) == []  # nobody named a file
