@@ -1,6 +1,6 @@
 """Parts of pages that stay the same while a list does: drawn maps, and long lists of agencies.
 
-A page is made anew every minute for its times; these parts of it depend on the list's number and the
+A page is made again every minute for its times; these parts of it depend on the list's number and the
 language, so they are made once. Bounded by their size; the one that was not asked for for longest goes first.
 """
 
