@@ -23,12 +23,15 @@ from monitor.config.sections import (
     SourceSection,
 )
 from monitor.domain import Policy, SourceInfo
-from monitor.errors import UsageError
+from monitor.errors import ConfigError, UsageError
 from monitor.settings_types import ChannelSection, Section, nearest
 
 if TYPE_CHECKING:
     from monitor.channels.email.section import EmailSection
     from monitor.channels.telegram.section import TelegramSection
+
+
+_SQLITE = "sqlite:///"
 
 
 class Settings(Section):
@@ -122,6 +125,7 @@ class Settings(Section):
 
         update: dict[str, Any] = {
             "data": self.data.model_copy(update={"folder": anchored(self.data.folder)}),
+            "database": self.database.model_copy(update={"url": _anchor_url(self.database.url, base)}),
             "mailbox": self.mailbox.model_copy(update={"folder": anchored(self.mailbox.folder)}),
             "places": self.places.model_copy(update={"overrides": anchored(self.places.overrides)}),
             "bounces": self.bounces.model_copy(update={"imap_ca": anchored(self.bounces.imap_ca)}),
@@ -131,6 +135,26 @@ class Settings(Section):
             files = {key: anchored(getattr(section, key)) for key in section.files}
             update[name] = section.model_copy(update=files)
         return self.model_copy(update=update)
+
+
+def _anchor_url(url: str | None, base: Path) -> str | None:
+    """A database URL whose relative path is taken from ``base``, as every other path of the file is.
+
+    Raises ConfigError where a database was made by version 0.1.0, which took the path from the folder that
+    the program was started in: a second one, with nothing in it, must not take its place.
+    """
+    path = (url or "").removeprefix(_SQLITE)
+    if url is None or not url.startswith(_SQLITE) or path in ("", ":memory:") or Path(path).is_absolute():
+        return url
+    if not (base / path).exists() and Path(path).exists():
+        raise ConfigError(
+            [
+                f"[database] url: {path} is taken from the folder of the configuration file now, where there "
+                f"is none; write {_SQLITE}{Path(path).absolute()}, or move the file to "
+                f"{(base / path).absolute()}"
+            ]
+        )
+    return f"{_SQLITE}{base / path}"
 
 
 def settings_model() -> type[Settings]:

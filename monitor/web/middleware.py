@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import MutableMapping
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
@@ -28,6 +28,10 @@ HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
 }
+PERSONAL = ("/confirm/", "/manage/", "/unsubscribe/")
+"""Where personal links lead."""
+AFTER_A_LINK = "/.,;:!?)]}>'\"*_\u2019\u201d\u00bb\u2026 "
+"""What may stand behind a link in a sentence; no address of a page ends with one of these."""
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "[::1]"})
 
 
@@ -43,6 +47,7 @@ class SiteMiddleware:
         if not host.isascii():  # a browser sends the name in ASCII
             host = host.encode("idna").decode()
         self._hosts = _LOOPBACK | {f"[{host}]" if ":" in host else host}
+        self._prefix = urlsplit(public_url).path.rstrip("/")
         self._headers = dict(HEADERS)
         if public_url.startswith("https:"):
             self._headers["Strict-Transport-Security"] = "max-age=31536000"
@@ -51,6 +56,7 @@ class SiteMiddleware:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        scope = _trim_personal_link(scope)
         headers, path = Headers(scope=scope), scope["path"]
 
         async def protected_send(message: Message) -> None:
@@ -68,7 +74,29 @@ class SiteMiddleware:
         if scope["method"] == "OPTIONS" and is_open(path):
             await Response(status_code=204, headers=PREFLIGHT)(scope, receive, protected_send)
             return
-        await self._app(scope, _limit_body(receive), protected_send)
+        await self._app(scope, _limit_body(receive), self._redirect_missing(scope, protected_send))
+
+    def _redirect_missing(self, scope: Scope, send: Send) -> Send:
+        """Answer with a redirect where there is no page, but one without what stood behind the link."""
+        path: str = scope["path"]
+        trimmed = path.rstrip(AFTER_A_LINK)
+        if scope["method"] not in {"GET", "HEAD"} or trimmed in {path, ""}:
+            return send
+        redirected = False
+
+        async def redirecting_send(message: Message) -> None:
+            nonlocal redirected
+            if message["type"] == "http.response.start" and message["status"] == 404:
+                redirected = True
+                query = "?" + scope["query_string"].decode("latin-1") if scope["query_string"] else ""
+                location = quote(self._prefix + trimmed, safe="/|:@!$&'()*+,;=~") + query
+                headers = [(b"location", location.encode("latin-1")), (b"content-length", b"0")]
+                await send({"type": "http.response.start", "status": 301, "headers": headers})
+                await send({"type": "http.response.body", "body": b""})
+            elif not redirected:
+                await send(message)
+
+        return redirecting_send
 
     def _protect(self, message: MutableMapping[str, Any], path: str) -> None:
         headers = MutableHeaders(scope=message)
@@ -84,6 +112,17 @@ class SiteMiddleware:
             if not (framed and name == "X-Frame-Options"):
                 headers.setdefault(name, value)
         headers.setdefault("Cache-Control", "no-cache")
+
+
+def _trim_personal_link(scope: Scope) -> Scope:
+    """Take what stood behind a personal link in a sentence off its address: programs make it part of the
+    link. Nobody is redirected: a mail program's one click (RFC 8058) follows no redirect.
+    """
+    path: str = scope["path"]
+    trimmed = path.rstrip(AFTER_A_LINK)
+    if trimmed == path or not path.startswith(PERSONAL):
+        return scope
+    return {**scope, "path": trimmed, "raw_path": trimmed.encode()}
 
 
 def _host(header: str) -> str:

@@ -123,14 +123,24 @@ def ask_to_confirm(request: Request, token: str) -> Response:
 
 
 @post(router, "/confirm/{token}")
-def confirm(request: Request, token: str, again: Annotated[str, Form()] = "") -> Response:
-    """Confirm; or, with ``again``, request a new link in place of an expired one."""
+def confirm(
+    request: Request,
+    token: str,
+    pressed: Annotated[str, Form(alias="confirm")] = "",
+    again: Annotated[str, Form()] = "",
+) -> Response:
+    """Confirm; or, with ``again``, request a new link in place of an expired one.
+
+    Without the field of either button it does nothing: programs that preview links send empty POSTs.
+    """
     people, site = people_of(request), site_of(request)
     if again:
         link = subscribers.renew(site.engine, people.keys, token, site.clock())
         people.wake()
         if link.found is LinkState.EXPIRED:
             return render_page(request, "people/sent.html", private=True, places=(), today=())
+    elif not pressed:
+        link = read_link(request, Purpose.CONFIRM, token)
     else:
         link = subscribers.confirm(site.engine, people.keys, token, site.clock())
         people.wake()

@@ -310,6 +310,37 @@ def test_relative_paths_start_from_the_configuration_file(tmp_path: Path) -> Non
     assert settings.database_url == f"sqlite:///{tmp_path / 'state' / 'monitor.db'}"
 
 
+@pytest.mark.parametrize("absolute", [False, True])
+def test_a_relative_database_is_beside_the_configuration_file_as_its_key_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, absolute: bool
+) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    monkeypatch.chdir(elsewhere)
+    path = "/srv/monitor.db" if absolute else "data/monitor.db"
+    settings = load(written(tmp_path, f'[database]\nurl = "sqlite:///{path}"\n'), {})
+    assert settings.database_url == f"sqlite:///{path if absolute else tmp_path / path}"
+    assert settings.data.folder == tmp_path / "data"
+
+
+def test_a_database_where_the_path_led_before_is_not_replaced_by_an_empty_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Version 0.1.0 took the path from the folder in which it was started."""
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "monitor.db").touch()
+    monkeypatch.chdir(elsewhere)
+    path = written(tmp_path, '[database]\nurl = "sqlite:///monitor.db"\n')
+    with pytest.raises(ConfigError) as refused:
+        load(path, {})
+    assert f"write sqlite:///{elsewhere}/monitor.db, or move the file to {tmp_path}/monitor.db" in str(
+        refused.value
+    )
+    (elsewhere / "monitor.db").rename(tmp_path / "monitor.db")
+    assert load(path, {}).database_url == f"sqlite:///{tmp_path}/monitor.db"
+
+
 def test_an_unknown_source_is_a_usage_error_that_names_the_nearest() -> None:
     with pytest.raises(UsageError, match="did you mean ring"):
         load(None, {}).source("rinng")

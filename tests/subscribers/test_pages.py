@@ -141,6 +141,39 @@ def test_one_click_is_understood_however_a_program_writes_it(
     assert who(town.engine, town.keys) is None
 
 
+def test_a_previewer_that_posts_nothing_confirms_nobody(small_town: Town) -> None:
+    town = small_town
+    town.sign_up()
+    town.deliver()
+    path = link(town.mail(), "confirm")
+    for body in ({}, {"again": ""}, {"url": path}):
+        page = town.client.post(path, data=body)
+        assert page.status_code == 200
+        assert "Do you want these alerts?" in page.text
+        assert who(town.engine, town.keys).state == "pending"  # type: ignore[union-attr]
+    assert 'name="confirm" value="yes"' in page.text
+    assert "subscribed" in town.client.post(path, data=PRESSED).text
+    assert who(town.engine, town.keys).state == "active"  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("behind", ["/", ".", ")", ">", ").", ",", "%3E", "./", "%20", "%E2%80%9D"])
+def test_a_link_survives_what_stood_behind_it_in_a_sentence(small_town: Town, behind: str) -> None:
+    town = small_town
+    town.sign_up()
+    town.deliver()
+    confirm = link(town.mail(), "confirm")
+    assert town.client.get(confirm + behind).status_code == 200
+    assert "subscribed" in town.client.post(confirm + behind, data=PRESSED).text
+    town.deliver()
+    assert town.client.get(link(town.mail(), "manage") + behind).status_code == 200
+    public = town.client.get("/zip/60601" + behind)
+    assert (public.status_code, public.headers.get("location")) == (301, "/zip/60601")
+    assert town.client.get("/nowhere" + behind).status_code == 301
+    assert town.client.get("/nowhere").status_code == 404
+    gone = town.client.post(link(town.mail(), "unsubscribe") + behind, data={"List-Unsubscribe": "One-Click"})
+    assert (gone.status_code, gone.text) == (200, "Unsubscribed.\n")
+
+
 def test_scanners_change_nothing(town: Town, publish: Publish) -> None:
     town.sign_up()
     town.deliver()
@@ -287,12 +320,12 @@ def test_an_expired_link_starts_again_in_one_tap(small_town: Town) -> None:
     page = town.client.get(path)
     assert "expired" in page.text
     assert 'name="again"' in page.text
-    assert town.client.post(path).status_code == 200
+    assert town.client.post(path, data=PRESSED).status_code == 200
     assert who(town.engine, town.keys).state == "pending"  # type: ignore[union-attr]
     assert town.client.post(path, data={"again": "1"}).status_code == 200
     town.deliver()
     assert len(town.postbox.mails) == 2
-    assert "You are subscribed" in town.client.post(path).text
+    assert "You are subscribed" in town.client.post(path, data=PRESSED).text
 
 
 def test_a_confirmation_that_comes_late_says_until_when_its_link_works(small_town: Town) -> None:
@@ -424,7 +457,7 @@ def test_a_large_town_a_county_and_a_radius_are_one_line_each_everywhere(small_t
     assert named in " ".join(text(town.mail()).split())
     page = town.client.get(link(town.mail(), "confirm")).text
     assert named in page
-    town.client.post(link(town.mail(), "confirm"))
+    town.client.post(link(town.mail(), "confirm"), data=PRESSED)
     town.deliver()
     manage = link(town.mail(), "manage")
     assert f'value="{named}"' in town.client.get(manage).text

@@ -85,7 +85,7 @@ def test_a_name_with_letters_that_ascii_lacks_is_served_as_browsers_ask_for_it(w
 
 def test_a_slash_too_many_does_not_repeat_the_host(web: Running) -> None:
     answer = web.get("/changes/", host="localhost:6666")
-    assert answer.status_code == 404
+    assert (answer.status_code, answer.headers["location"]) == (301, "/changes")
     assert "6666" not in str(answer.headers) + answer.text
 
 
