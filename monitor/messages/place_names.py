@@ -7,7 +7,7 @@ from functools import lru_cache
 
 from monitor.messages.locale import DEFAULT, N_, translations
 from monitor.messages.placements import translate_name
-from monitor.places.codes import EVERYWHERE, is_area
+from monitor.places.codes import EVERYWHERE, is_area, parse_area
 from monitor.states import STATES
 
 _WHOLE_COUNTRY = N_("the whole country")
@@ -36,11 +36,12 @@ def describe_key(place: str) -> str:
 
 @lru_cache(maxsize=4096)
 def _name_area(place: str, language: str) -> str:
+    match parse_area(place):
+        case "radius", zip_code, miles:
+            return translations(language).gettext(_AROUND).format(miles=miles, zip=zip_code)
     from monitor.places.followed_areas import load_area  # it loads the gazetteer
 
     area = load_area(place)
     if area is None:
         return place
-    if area.kind == "radius":
-        return translations(language).gettext(_AROUND).format(miles=area.miles, zip=area.name)
     return f"{translate_name(area.name, language)}, {area.states[0]}"

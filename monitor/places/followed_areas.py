@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from monitor.errors import UsageError
-from monitor.places.codes import is_area, parse_area, parse_place
+from monitor.places.codes import RADII, is_area, parse_area, parse_place
 from monitor.places.finder import FinderResult, find
 from monitor.places.gazetteer import Gazetteer, TownZips, load
 from monitor.places.packaged_table import Table
@@ -39,7 +39,10 @@ class FollowedArea:
 
 
 def load_area(key: str) -> FollowedArea | None:
-    """The area of a key as `parse_place` returns it; None when the gazetteer does not have it."""
+    """The area of a key as `parse_place` returns it; None when the gazetteer does not have it.
+
+    The area's own ``key`` may be spelled in another way ("town-MI-Detroit" for "town-MI-DETROIT").
+    """
     return _load_area(key, load().table)
 
 
@@ -72,9 +75,12 @@ def read_followed(text: str) -> tuple[str, ...]:
             f'"{text.strip()}" may mean several places: write one of '
             f"{'; '.join(result.suggestions[:_SUGGESTIONS])}."
         ) from error
-    if is_area(place) and load_area(place) is None:
+    if not is_area(place):
+        return (place,)
+    area = load_area(place)
+    if area is None:
         raise UsageError(f'"{text.strip()}" is no place that we know: is every digit and letter right?')
-    return (place,)
+    return (area.key,)
 
 
 def choose_followed(result: FinderResult) -> tuple[str, ...]:
@@ -98,6 +104,23 @@ def find_area_key(area: TownZips) -> str | None:
         return _same_county(area, table) or _same_town(area, table)
     key = _town_key(area.state, area.name)
     return key if _is_same(key, area, table) else None
+
+
+def find_areas_around(zip_code: str) -> tuple[str, ...]:
+    """The keys of the areas around a ZIP: its town if that has more ZIPs, its counties, 10 and 25 miles.
+
+    None for a ZIP without a place of its own on the map.
+    """
+    table = load().table
+    found = table.find(zip_code)
+    if found is None or found[0].point(found[1]) is None or found[0].state not in STATES:
+        return ()
+    state, row = found
+    town = load_area(_town_key(state.state, state.cities[state.city[row]]))
+    keys = [town.key] if town is not None and zip_code in town.zips and len(town.zips) > 1 else []
+    counties = (state.counties[number] for number, _ in state.shares[row])
+    keys += [f"county-{county.fips}" for county in counties if county.state == state.state]
+    return (*keys, *(f"radius-{zip_code}-{miles}" for miles in RADII))
 
 
 def _is_same(key: str, area: TownZips, table: Table) -> bool:
@@ -147,8 +170,12 @@ def _town(key: str, state: str, name: str, table: Table) -> FollowedArea | None:
     if not result.sure or not result.towns or result.states:
         return None
     town = result.towns[0]
-    same_state = town.state == state and town.kind != "agency"
-    return FollowedArea(key, "town", town.name, (state,), town.zips) if same_state else None
+    if town.state != state or town.kind in ("agency", "county"):
+        return None
+    spelled = _town_key(state, town.name)
+    if spelled != key and not _is_same(spelled, town, table):
+        spelled = key
+    return FollowedArea(spelled, "town", town.name, (state,), town.zips)
 
 
 def _town_key(state: str, name: str) -> str:

@@ -12,6 +12,7 @@ from fastapi import APIRouter, Request, Response
 from sqlalchemy.engine import Connection
 
 from monitor.domain import Confidence
+from monitor.messages.place_names import name_place
 from monitor.record.checkpoint import Checkpoint, read_checkpoint
 from monitor.record.tiles import WIDTH, format_tile_path
 from monitor.states import STATES, read_state
@@ -19,6 +20,7 @@ from monitor.storage.engine import reading
 from monitor.storage.lists import log_rows, page_queries, sightings
 from monitor.storage.lists.coverage import Cover
 from monitor.storage.lists.sightings import GoodCheck, Sighting
+from monitor.web.area_pages import area_board, area_path, read_area
 from monitor.web.error_pages import missing
 from monitor.web.lists import ListStatus, numbers_of, standing
 from monitor.web.pages import asset_version, get, language_of, redirect, render_page, site_of
@@ -137,6 +139,29 @@ def state_brief(request: Request, state: str) -> Response:
     return _render(request, f"/state/{code}", lists, log, held, codes=(), towns=(), whole=STATES[code])
 
 
+@get(router, "/county/{rest}/brief")
+@get(router, "/town/{rest}/brief")
+@get(router, "/radius/{rest}/brief")
+def area_brief(request: Request, rest: str) -> Response:
+    """Render the brief of a county, a town or a radius."""
+    area = read_area(request, rest)
+    if area is None:
+        return missing(request)
+    path = area_path(area.key)
+    if request.scope["path"] != f"{path}/brief":
+        return redirect(request, f"{path}/brief", 301)
+    site = site_of(request)
+    with reading(site.engine) as conn:
+        stands = standing(conn, site, site.clock())
+        boards = [area_board(site, each, area) for each in stands]
+        waiting = held_changes_of(request).here(conn, area.zips, area.states, numbers_of(stands))
+        held = sum(len(each.rows) for each in waiting)
+        lists, log = _load_lists(conn, boards, local_first=True), _load_checkpoint(conn)
+    whole = ", ".join(STATES[state] for state in area.states)
+    name = name_place(area.key, language_of(request))
+    return _render(request, path, lists, log, held, codes=area.zips, towns=(), whole=whole, name=name)
+
+
 def _render(
     request: Request,
     path: str,
@@ -147,6 +172,7 @@ def _render(
     codes: tuple[str, ...],
     towns: tuple[str, ...],
     whole: str,
+    name: str = "",
 ) -> Response:
     site = site_of(request)
     return render_page(
@@ -159,6 +185,7 @@ def _render(
         codes=codes,
         towns=towns,
         whole=whole,
+        name=name,
         next_step=site.next_step.get(language_of(request)) or "",
         references=References(),
         longest=LONGEST_ADDRESS,

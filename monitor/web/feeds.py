@@ -9,12 +9,14 @@ from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
+from monitor.messages.place_names import name_place
 from monitor.record.data.describe import format_time
 from monitor.record.data.encoders import dump_json
 from monitor.states import STATES
 from monitor.storage.engine import reading
 from monitor.storage.lists import page_queries as store
 from monitor.web.api_answers import answer_bytes, load_head_header
+from monitor.web.area_pages import area_path, read_area
 from monitor.web.context import Site
 from monitor.web.error_pages import missing
 from monitor.web.pages import Templates, get, language_of, site_of
@@ -53,6 +55,21 @@ def zip_feed(request: Request, zips: str) -> Response:
         return missing(request)
     within = states_of(site_of(request), codes)
     return _feed(request, zip_path(codes), places=codes, within=within, what=", ".join(codes))
+
+
+@get(router, "/county/{rest}/feed.json")
+@get(router, "/county/{rest}/feed.atom")
+@get(router, "/town/{rest}/feed.json")
+@get(router, "/town/{rest}/feed.atom")
+@get(router, "/radius/{rest}/feed.json")
+@get(router, "/radius/{rest}/feed.atom")
+def area_feed(request: Request, rest: str) -> Response:
+    """The newest changes that concern a part of an area, or the whole of a state in which it lies."""
+    area = read_area(request, rest)
+    if area is None:
+        return missing(request)
+    name = name_place(area.key, language_of(request))
+    return _feed(request, area_path(area.key), places=area.zips, within=area.states, what=name)
 
 
 def _feed(

@@ -85,6 +85,10 @@ class SignupFormContext:
         start = "_".join(dict.fromkeys(name for names in followed for name in names))
         return f"https://t.me/{username}" + (f"?start={start}" if 0 < len(start) <= _LONGEST_START else "")
 
+    def write_places(self, places: Iterable[str]) -> str:
+        """Places as the places field holds them."""
+        return write_places(places, language_of(self._request))
+
     @property
     def frequencies(self) -> dict[str, str]:
         return {
@@ -278,7 +282,8 @@ def place(text: str) -> str | None:
     except UsageError:
         return None
     if is_area(name):
-        return name if load_area(name) is not None else None
+        area = load_area(name)
+        return area.key if area is not None else None
     return None if name.isdigit() and state_of_zip(name) is None else name
 
 

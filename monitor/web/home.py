@@ -9,8 +9,10 @@ from fastapi import APIRouter, Form, Request, Response
 from monitor.messages.locale import N_
 from monitor.places import Gazetteer, TownZips, ZipKind
 from monitor.places.finder import LONGEST, find
+from monitor.places.followed_areas import find_area_key
 from monitor.storage.engine import reading
 from monitor.storage.lists import timeline as store
+from monitor.web.area_pages import area_path
 from monitor.web.charts import ChartCache
 from monitor.web.lists import standing
 from monitor.web.map_words import MapTexts
@@ -72,7 +74,11 @@ def look_up(request: Request, q: Annotated[str, Form()] = "") -> Response:
     if found.problem:
         problem = translate(request, PROBLEM_TEXTS[found.problem])
         return render_page(request, "find.html", private=True, status=422, asked=q[:LONGEST], problem=problem)
-    towns = [(town, residential_zips(town, site.gazetteer)) for town in found.towns]
+    if found.kind in ("county", "radius"):
+        return redirect(request, area_path(found.towns[0].key))
+    towns = [
+        (town, residential_zips(town, site.gazetteer), _page_of(town, site.gazetteer)) for town in found.towns
+    ]
     if len(found.states) == 1 and not towns:
         return redirect(request, f"/state/{found.states[0]}")
     if len(towns) == 1 and not found.states and len(towns[0][1]) == 1:
@@ -92,6 +98,12 @@ def look_up(request: Request, q: Annotated[str, Form()] = "") -> Response:
 def redirect_home(request: Request) -> Response:
     """Redirect language links and bookmarks of a search result to the home page."""
     return redirect(request, f"/?lang={language_of(request)}" if "lang" in request.query_params else "/")
+
+
+def _page_of(town: TownZips, gazetteer: Gazetteer) -> str:
+    """The path of the page of an area that the finder found: one page of all of it."""
+    key = find_area_key(town)
+    return area_path(key) if key else zip_path(residential_zips(town, gazetteer))
 
 
 def residential_zips(town: TownZips, gazetteer: Gazetteer) -> tuple[str, ...]:

@@ -33,7 +33,7 @@ from monitor.storage.lists import page_queries
 from monitor.web.pages import language_of
 
 KEPT = re.compile(
-    r"/(?:(?:zip|state|agency|changes|map|embed|numbers)/(?!.*/feed\.(?:atom|json)$|values\.json$).*|changes|map|numbers|about|privacy)?"
+    r"/(?:(?:zip|county|town|radius|state|agency|changes|map|embed|numbers)/(?!.*/feed\.(?:atom|json)$|values\.json$).*|changes|map|numbers|about|privacy)?"
 )
 """Paths of pages that are the same for everybody. Feeds carry the head of the record, which moves alone."""
 LARGEST = 32 * 1024 * 1024

@@ -18,6 +18,7 @@ from markupsafe import Markup, escape
 
 from monitor.messages import locale
 from monitor.messages.layout import clean
+from monitor.messages.place_names import name_place
 from monitor.states import STATES
 from monitor.web.context import Site
 from monitor.web.kept_parts import KeptParts
@@ -86,6 +87,7 @@ class Templates:
             "moment": lambda when: _time(when, locale.moment(when, site.timezone, language)),
             "clock": lambda when: _time(when, locale.clock(when, site.timezone, language)),
             "number": lambda count: locale.number(count, language),
+            "place": lambda place: name_place(place, language),
             "state": lambda code: STATES.get(code, code),
         }
         environment.tests["match_zip"] = str.isdigit

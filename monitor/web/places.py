@@ -11,6 +11,7 @@ from sqlalchemy.engine import Connection
 
 from monitor.pictures.placed import StateValues
 from monitor.places import MILITARY, ZipArea
+from monitor.places.followed_areas import find_areas_around
 from monitor.states import STATES, read_state
 from monitor.storage.engine import reading
 from monitor.storage.lists import page_queries as store
@@ -33,7 +34,8 @@ MOST_ZIPS = 250
 kilobytes.
 """
 
-_NEWS = 10  # changes on a place's page
+NEWS = 10
+"""Changes on a place's page."""
 _RINGS = 12  # ZIPs that a map rings
 
 
@@ -103,7 +105,7 @@ def zip_page(request: Request, zips: str) -> Response:
     states = states_of(site, codes)
     with reading(site.engine) as conn:
         lists = standing(conn, site, now)
-        news = store.latest(conn, places=codes, within=states, limit=_NEWS)
+        news = store.latest(conn, places=codes, within=states, limit=NEWS)
         held = waiting.here(conn, codes, states, numbers_of(lists))
         points = [area.point for area in areas.values() if area and area.point]
         here = tuple(points) if len(points) <= _RINGS else ()
@@ -121,6 +123,7 @@ def zip_page(request: Request, zips: str) -> Response:
         held=held,
         military=MILITARY,
         places=codes,
+        wider=find_areas_around(codes[0]) if len(codes) == 1 else (),
         drawn=drawn,
         texts=MapTexts(language_of(request)),
     )
@@ -141,7 +144,7 @@ def state_page(request: Request, state: str) -> Response:
     now = site.clock()
     with reading(site.engine) as conn:
         lists = standing(conn, site, now)
-        news = store.latest(conn, places=(code,), limit=_NEWS)
+        news = store.latest(conn, places=(code,), limit=NEWS)
         held = waiting.here(conn, (code,), (), numbers_of(lists))
         boards = [_state_board(request, conn, each, code) for each in lists]
         folded = {each.list.name for each in boards if each.values}

@@ -167,7 +167,9 @@ def test_a_list_with_many_agencies_counts_those_that_it_leaves_out(agreements: h
     assert f"the other {3 + len(MANY) - MOST // 2} are on the page of this place." in said
 
 
-@pytest.mark.parametrize("path", ["/zip/46320/brief", "/state/IN/brief", "/zip/46320+46323/brief"])
+@pytest.mark.parametrize(
+    "path", ["/zip/46320/brief", "/state/IN/brief", "/zip/46320+46323/brief", "/county/18089/brief"]
+)
 def test_it_is_small_without_script_and_wholly_spanish(agreements: httpx.Client, path: str) -> None:
     for language in ("en", "es"):
         answer = agreements.get(path, headers={"Accept-Language": language})
@@ -204,7 +206,11 @@ def test_the_values_are_explained_on_the_pages_of_places_and_agencies_too(agreem
 
 @pytest.mark.parametrize(
     ("asked", "given"),
-    [("/zip/46323+46320/brief", "/zip/46320+46323/brief"), ("/state/indiana/brief", "/state/IN/brief")],
+    [
+        ("/zip/46323+46320/brief", "/zip/46320+46323/brief"),
+        ("/state/indiana/brief", "/state/IN/brief"),
+        ("/town/IN-HAMMOND/brief", "/town/IN-Hammond/brief"),
+    ],
 )
 def test_every_brief_has_one_address(web: Running, asked: str, given: str) -> None:
     answer = web.get(asked)

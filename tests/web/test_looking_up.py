@@ -94,8 +94,15 @@ def test_an_address_without_a_town_asks_for_it(web: Running) -> None:
 
 
 def test_a_county_is_one_tap_for_all_of_it(web: Running) -> None:
-    answer = web.find("Harris County, TX")
-    assert ">All of Harris County</a>" in answer.text
+    assert web.find("Harris County, TX").headers["location"] == "/county/48201"
+    assert "<h1>Harris County, TX</h1>" in web.get("/county/48201").text
+
+
+def test_a_radius_leads_to_its_page(web: Running) -> None:
+    assert web.find("within 10 miles of 60601").headers["location"] == "/radius/60601-10"
+    answer = web.find("5 miles of 60601")
+    assert answer.status_code == 422
+    assert "10 or 25 miles" in answer.text
 
 
 @settings(max_examples=60)
@@ -143,7 +150,7 @@ def test_a_town_of_one_zip_leads_to_its_page(web: Running) -> None:
 
 def test_a_town_of_several_zips_is_one_tap_for_all_of_them(web: Running) -> None:
     answer = web.find("Hammond, IN")
-    assert 'href="/zip/46320+46323+46324+46327">All of Hammond' in answer.text
+    assert 'href="/town/IN-Hammond">All of Hammond' in answer.text
     assert 'href="/zip/46323"' in answer.text
 
 

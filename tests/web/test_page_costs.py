@@ -25,6 +25,10 @@ PAGES = {
     # page: statements at 2, 20 and 100 lists; steps of SQLite for two lists after a month and three years
     "/zip/75201": (8, 500),
     "/zip/75201+75202+75203": (8, 800),
+    "/county/48113": (8, 3_000),
+    "/town/TX-Dallas": (8, 3_000),
+    "/radius/75201-25": (8, 4_000),
+    "/county/48113/feed.atom": (8, 3_000),
     "/state/TX": (8, 1_500),
     "/state/WY": (8, 1_500),
     "/": (10, 4_000),

@@ -30,7 +30,7 @@ def insert_areas(conn: Connection, places: Iterable[str]) -> None:
         known = conn.scalar(sa.select(AreaPlaceRow.c.area).where(AreaPlaceRow.c.area == key).limit(1))
         area = load_area(key) if known is None else None
         if area is not None:
-            conn.execute(insert_for(conn, AreaPlaceRow).values(_rows(area)).on_conflict_do_nothing())
+            conn.execute(insert_for(conn, AreaPlaceRow).values(_rows(key, area)).on_conflict_do_nothing())
 
 
 def insert_missing(conn: Connection, source: str) -> None:
@@ -65,7 +65,7 @@ def renew_areas(conn: Connection) -> int:
         if area is None:
             log.warning("%s is followed, and the gazetteer does not have it: its ZIP codes stay", key)
             continue
-        rows = _rows(area)
+        rows = _rows(key, area)
         if {(row["place"], row["statewide"]) for row in rows} != before:
             conn.execute(sa.delete(AreaPlaceRow).where(AreaPlaceRow.c.area == key))
             conn.execute(sa.insert(AreaPlaceRow), rows)
@@ -80,6 +80,6 @@ def delete_unused(conn: Connection) -> int:
     ).rowcount
 
 
-def _rows(area: FollowedArea) -> list[dict[str, object]]:
-    zips = [{"area": area.key, "place": code, "statewide": False} for code in area.zips]
-    return zips + [{"area": area.key, "place": state, "statewide": True} for state in area.states]
+def _rows(key: str, area: FollowedArea) -> list[dict[str, object]]:
+    zips = [{"area": key, "place": code, "statewide": False} for code in area.zips]
+    return zips + [{"area": key, "place": state, "statewide": True} for state in area.states]

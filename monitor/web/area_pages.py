@@ -1,0 +1,75 @@
+"""The pages of counties, towns and radiuses: which agencies serve a part of them, and what changed."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Request, Response
+
+from monitor.messages.place_names import name_place
+from monitor.places.followed_areas import FollowedArea, load_area
+from monitor.storage.engine import reading
+from monitor.storage.lists import page_queries as store
+from monitor.web.context import Site
+from monitor.web.error_pages import missing
+from monitor.web.lists import ListStatus, numbers_of, standing
+from monitor.web.map_words import MapTexts
+from monitor.web.maps import view_place
+from monitor.web.pages import get, language_of, redirect, render_page, site_of
+from monitor.web.places import NEWS, Board, PlaceEntry, held_changes_of, zip_board
+
+router = APIRouter()
+
+_NAMED_ZIPS = 6  # an agency that serves more of an area's ZIPs is shown without them
+
+
+def area_path(key: str) -> str:
+    """The path of an area's page: "/county/17031", "/town/MI-Detroit", "/radius/60601-10"."""
+    return "/" + key.replace("-", "/", 1)
+
+
+def read_area(request: Request, rest: str) -> FollowedArea | None:
+    """The area of a page's path; None if there is none."""
+    kind = request.scope["route"].path.split("/")[1]
+    return load_area(f"{kind}-{rest}")
+
+
+@get(router, "/county/{rest}")
+@get(router, "/town/{rest}")
+@get(router, "/radius/{rest}")
+def area_page(request: Request, rest: str) -> Response:
+    """Show which agencies serve at least a part of an area today."""
+    area = read_area(request, rest)
+    if area is None:
+        return missing(request)
+    path = area_path(area.key)
+    if request.scope["path"] != path:
+        return redirect(request, path, 301)
+    site, language = site_of(request), language_of(request)
+    with reading(site.engine) as conn:
+        lists = standing(conn, site, site.clock())
+        news = store.latest(conn, places=area.zips, within=area.states, limit=NEWS)
+        held = held_changes_of(request).here(conn, area.zips, area.states, numbers_of(lists))
+        drawn = view_place(request, conn, lists, area.states[0])
+    return render_page(
+        request,
+        "area.html",
+        area=area,
+        name=name_place(area.key, language),
+        path=path,
+        boards=[area_board(site, each, area) for each in lists],
+        news=news,
+        held=held,
+        states=area.states,
+        places=(area.key,),
+        drawn=drawn,
+        texts=MapTexts(language),
+    )
+
+
+def area_board(site: Site, listed: ListStatus, area: FollowedArea) -> Board:
+    """What one list says of an area; few ZIPs are named beside the agencies that serve only them."""
+    board = zip_board(site, listed, area.zips, area.states)
+    local = tuple(
+        PlaceEntry(each.cover, each.path, each.zips if len(each.zips) <= _NAMED_ZIPS else ())
+        for each in board.local
+    )
+    return Board(listed, local, board.statewide, board.unplaced)

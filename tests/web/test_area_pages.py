@@ -1,0 +1,81 @@
+"""The pages of counties, towns and radiuses, their feeds, and the way to them from a ZIP's page."""
+
+from __future__ import annotations
+
+import json
+from xml.etree import ElementTree
+
+import pytest
+from playwright.sync_api import Browser
+
+from tests.peers.browser import visit
+from tests.web.conftest import Running
+
+
+@pytest.mark.parametrize(
+    ("path", "name", "spanish"),
+    [
+        ("/county/18089", "Lake County, IN", "El condado de Lake, IN"),
+        ("/town/IN-Hammond", "Hammond, IN", "Hammond, IN"),
+        ("/radius/60601-25", "25 miles around 60601", "25 millas alrededor de 60601"),
+    ],
+)
+def test_an_area_has_a_page_with_its_agencies_changes_and_feeds(
+    web: Running, path: str, name: str, spanish: str
+) -> None:
+    page = web.get(path)
+    assert page.status_code == 200
+    assert f"<h1>{name}</h1>" in page.text
+    assert "Hammond Police Department" in page.text
+    assert "Indiana State Police" in page.text  # the radius reaches into Indiana
+    assert 'href="/zip/46320"' in page.text
+    assert f"<h1>{spanish}</h1>" in web.get(f"{path}?lang=es").text
+    changes = web.get("/zip/46320/feed.json").json()["items"]
+    feed = web.get(f"{path}/feed.json").json()
+    assert {item["id"] for item in changes} <= {item["id"] for item in feed["items"]}
+    assert name in feed["title"]
+    assert feed["home_page_url"].endswith(path)
+    atom = ElementTree.fromstring(web.get(f"{path}/feed.atom").content)
+    assert len(atom.findall("{http://www.w3.org/2005/Atom}entry")) == len(feed["items"])
+
+
+def test_a_county_far_away_has_none_of_the_agencies(web: Running) -> None:
+    page = web.get("/county/17031").text
+    assert "Hammond Police Department" not in page
+    assert "Indiana State Police" not in page
+    assert json.loads(web.get("/county/56001/feed.json").text)["items"] == []
+
+
+def test_a_zip_leads_to_the_areas_around_it(web: Running) -> None:
+    page = web.get("/zip/46320").text
+    for path, name in (
+        ("/town/IN-Hammond", "Hammond, IN"),
+        ("/county/18089", "Lake County, IN"),
+        ("/radius/46320-10", "10 miles around 46320"),
+        ("/radius/46320-25", "25 miles around 46320"),
+    ):
+        assert f'<a href="{path}">{name}</a>' in page
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/county/18999", "/county/1808", "/county/Lake", "/town/IN-Atlantis", "/town/XX-Hammond",
+     "/town/Hammond", "/radius/46320-5", "/radius/99999-10", "/radius/46320", "/county/18089/brief/x"],
+)  # fmt: skip
+def test_what_is_no_area_is_not_found(web: Running, path: str) -> None:
+    assert web.get(path).status_code == 404
+    if path.count("/") == 2:
+        assert web.get(f"{path}/feed.atom").status_code == 404
+        assert web.get(f"{path}/brief").status_code == 404
+
+
+def test_another_spelling_leads_to_the_one_address(web: Running) -> None:
+    answer = web.get("/town/IN-HAMMOND")
+    assert (answer.status_code, answer.headers["location"]) == (301, "/town/IN-Hammond")
+
+
+@pytest.mark.parametrize("phone", [False, True])
+def test_the_page_of_an_area_is_accessible_and_fits(web: Running, browser: Browser, phone: bool) -> None:
+    with visit(browser, f"{web.address}/county/18089", phone=phone) as seen:
+        assert seen.violations() == []
+        assert not seen.overflows()
