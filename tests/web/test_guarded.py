@@ -18,8 +18,8 @@ from tests.web.conftest import Running
 from tests.web.story import site
 
 PATHS = (
-    "/", "/zip/46320", "/zip/46320+46323", "/zip/99999", "/county/18089", "/state/IN", "/changes", "/changes/1",
-    "/about", "/privacy", "/feed.atom",
+    "/", "/zip/46320", "/zip/46320+46323", "/zip/99999", "/county/18089", "/state/IN", "/changes",
+    "/changes/1", "/about", "/privacy", "/feed.atom",
     "/zip/46320/feed.atom", "/state/IN/feed.atom", "/healthz", "/readyz", "/robots.txt", "/find", "/nowhere",
     "/zip/1", "/static/x/site.css",
     "/static/x/nothing.css", "/changes?before=2", "/changes/1?lang=es",
