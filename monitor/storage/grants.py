@@ -21,6 +21,7 @@ SEALED = {"subscriber": ("address",), "signup": ("sealed",), "bot_update": ("sea
 """The columns that hold encrypted addresses, or what people typed, by table."""
 
 WRITES = {
+    "area_place": ("INSERT",),
     "bot_update": ("INSERT",),
     "confirmation": ("INSERT", "UPDATE", "DELETE"),
     "delivery": ("INSERT", "UPDATE"),
