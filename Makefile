@@ -5,10 +5,11 @@ BIN := .venv/bin
 ARGS ?=
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
+VERSION = $(shell sed -n 's/^__version__ = "\(.*\)"/\1/p' monitor/__init__.py)
 BASE ?= docker.io/library/python:3.11-slim
 BUILD ?= buildah bud --layers --format oci
 
-.PHONY: help demo run test check format lint types contracts torture torture-sources torture-delivery torture-processes mutants conformance bench lock wheel image image-check clean
+.PHONY: help demo run test check format lint types contracts torture torture-sources torture-delivery torture-processes mutants conformance bench lock wheel image image-check sbom clean
 help:           ## what there is to make
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 18
 
@@ -82,16 +83,29 @@ wheel: .venv/dev ## build the wheel into dist/
 
 image: ## the container image map-monitor, equal byte for byte for equal sources and base: make image [BASE=...@sha256:...]
 	$(BUILD) --timestamp "$$(git log -1 --format=%ct)" --build-arg BASE="$(BASE)" --build-arg REVISION="$$(git rev-parse HEAD)" \
-		--build-arg VERSION="$$(sed -n 's/^__version__ = "\(.*\)"/\1/p' monitor/__init__.py)" -t map-monitor $(ARGS) .
+		--build-arg VERSION="$(VERSION)" -t map-monitor $(ARGS) .
 
 image-check: ## build the image twice, compare the two, measure them, and play the demo in it (needs buildah; minutes)
 	$(PYTHON) -m tools.check_image "$(BASE)" $(ARGS)
+
+.venv/sbom: .venv/made requirements/sbom.txt
+	$(PYTHON) -m venv .venv/sbom-env
+	.venv/sbom-env/bin/pip install --quiet --require-hashes -r requirements/sbom.txt
+	@touch $@
+
+sbom: .venv/sbom ## what is in the program, as CycloneDX, from the locks: dist/map-monitor-VERSION.cdx.json
+	@mkdir -p dist
+	@sed 's/^dynamic = .*/version = "$(VERSION)"/' pyproject.toml > dist/sbom-pyproject.toml
+	.venv/sbom-env/bin/cyclonedx-py requirements --output-reproducible --pyproject dist/sbom-pyproject.toml \
+		-o dist/map-monitor-$(VERSION).cdx.json requirements/run.txt
+	@rm dist/sbom-pyproject.toml
 
 lock: ## resolve the requirements anew (needs uv)
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate -o requirements/run.txt pyproject.toml
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate -c requirements/run.txt -o requirements/build.txt requirements/build.in
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate -c requirements/run.txt -c requirements/build.txt --extra dev -o requirements/dev.txt pyproject.toml
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate -o requirements/conformance.txt requirements/conformance.in
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate -o requirements/sbom.txt requirements/sbom.in
 
 clean:         ## remove what was made
 	rm -rf .venv build dist demo .mypy_cache .ruff_cache .pytest_cache .hypothesis

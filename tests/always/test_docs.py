@@ -1,4 +1,4 @@
-"""What the pages of docs/ name exists: commands, options, keys of the configuration, and other pages."""
+"""What the pages of docs/ and SECURITY.md name exists: commands, options, keys, other pages and tests."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from monitor.cli import root
 from monitor.config import load, settings_model
 from tests.conftest import ROOT
 
-PAGES = sorted((ROOT / "docs").glob("*.md"))
+DOCS = sorted((ROOT / "docs").glob("*.md"))
+PAGES = [*DOCS, ROOT / "SECURITY.md"]
 BLOCK = re.compile(r"```(\w*)\n(.*?)```", re.DOTALL)
 CALL = re.compile(r"\bmonitor (?=[a-z])")
 
@@ -80,4 +81,4 @@ def test_links_lead_to_pages_that_exist(page: Path) -> None:
 
 def test_the_first_page_names_every_other() -> None:
     named = set(re.findall(r"\]\(([^)]+\.md)\)", (ROOT / "docs" / "README.md").read_text("utf-8")))
-    assert {page.name for page in PAGES} - {"README.md"} <= named
+    assert {page.name for page in DOCS} - {"README.md"} <= named
