@@ -22,7 +22,7 @@ class Listing:
     are sorted and hold all values of merged rows: they are evidence for renames and are not compared by
     themselves. ``attributes`` are (column, text) pairs sorted by column; values of merged rows are sorted and
     joined by "; ". ``point`` is (latitude, longitude) in degrees, WGS 84. ``folder`` and ``point`` are
-    outside identity.
+    outside identity. ``city`` holds several towns joined by `TOWNS` where the publisher gives several.
     """
 
     name: str
@@ -39,6 +39,10 @@ class Listing:
     attributes: tuple[tuple[str, str], ...] = ()
     point: tuple[float, float] | None = None
     folder: str | None = None
+
+
+TOWNS = "; "
+"""Between the towns of a listing that has several."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +65,8 @@ class Publication:
     "url", "city") and of attributes. ``folders`` are all folders seen, also empty ones, in document order.
     ``damaged`` are rows that are not listings because their name is unreadable (empty, "#VALUE!"): they keep
     the listing that they used to be from being taken for removed. ``unterminated``: a text file whose last
-    line has no end, as if it were cut off.
+    line has no end, as if it were cut off. ``unread`` says in words which parts of the publication could not
+    be read, such as a linked document.
     """
 
     listings: tuple[Listing, ...]
@@ -70,6 +75,7 @@ class Publication:
     folders: tuple[str, ...] = ()
     damaged: tuple[Listing, ...] = ()
     unterminated: bool = False
+    unread: tuple[str, ...] = ()
 
 
 class Kind(StrEnum):

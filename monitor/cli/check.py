@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
-from monitor import app, subscribers
+from monitor import app, sources, subscribers
 from monitor.app import Components
 from monitor.channels import kinds
 from monitor.config import LOOPBACK, Settings, find_warnings
@@ -147,10 +147,10 @@ def _check_sources(settings: Settings, on_answer: Callable[[Fetched], object]) -
                 fetched = fetcher.get(source.target)
                 assert isinstance(fetched, Fetched)  # the request was not conditional
                 on_answer(fetched)
-                link = parser.find_link(fetched.body, source.options)
-                if link is not None:
-                    fetched = fetcher.fetch_link(link, source.target)
-                    assert isinstance(fetched, Fetched)
+                links = parser.find_links(fetched.body, source.options)
+                compose = partial(sources.compose, fetched.body, options=source.options)
+                fetched = fetcher.fetch_links(fetched, links, compose, source.target)
+                assert isinstance(fetched, Fetched)
                 publication = parser.parse(fetched.body, source.options)
             except MonitorError as error:
                 yield Finding(name, False, str(error))

@@ -17,6 +17,9 @@ LONGEST_WAIT = timedelta(
 )  # a server that asks for more has made a mistake, and it would not fit into a time
 
 
+_MOST_COOKIES, _LONGEST_COOKIE = 20, 4096  # of a host; characters
+
+
 @dataclass(slots=True)
 class FetchAttempt:
     """One attempt to get one file. ``subject`` precedes every reason ("the page "); ``user_agent`` replaces
@@ -30,6 +33,21 @@ class FetchAttempt:
     redirects: list[str] = field(default_factory=list)
     answer: Answer | None = None
     user_agent: str | None = None
+    cookies: dict[str, dict[str, str]] = field(default_factory=dict)
+
+    def keep_cookies(self, host: str) -> None:
+        """Keep the cookies of the answer for further requests of this attempt to its host.
+
+        Some servers set one and redirect to the same address to see whether it comes back. No later attempt
+        gets it.
+        """
+        kept = self.cookies.setdefault(host, {})
+        for name, value in self.answer.headers if self.answer else ():
+            pair = value.partition(";")[0].strip()
+            key, equals, text = pair.partition("=")
+            sendable = pair.isascii() and pair.isprintable() and len(pair) <= _LONGEST_COOKIE
+            if name.lower() == "set-cookie" and equals and sendable and len(kept) < _MOST_COOKIES:
+                kept[key.strip()] = text.strip()
 
     def record_request(self, url: str) -> None:
         """Note the next address, the first one included."""
@@ -61,6 +79,7 @@ class FetchAttempt:
         transient: bool = False,
         retry_after: timedelta | None = None,
         absent: bool = False,
+        forbidden: bool = False,
     ) -> FetchFailed:
         """The error to raise, with all that was met until now."""
         return FetchFailed(
@@ -69,6 +88,7 @@ class FetchAttempt:
             transient=transient,
             retry_after=retry_after,
             absent=absent,
+            forbidden=forbidden,
         )
 
     def failed_exchange(self, error: ExchangeFailed) -> FetchFailed:

@@ -8,7 +8,8 @@ import contextlib
 import hashlib
 import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from datetime import timedelta
 from types import TracebackType
 from typing import Self, TypeVar
@@ -37,7 +38,7 @@ from monitor.net import (
     SizeLimits,
     Url,
 )
-from monitor.sources.format import Pages
+from monitor.sources.format import Links, Pages
 
 PAGE_LIMITS = SizeLimits(wire=4 * MIB, decoded=4 * MIB)
 MOST_REDIRECTS = 5
@@ -127,6 +128,52 @@ class Fetcher:
         """
         return self._persist(lambda deadline: self._get_link(href, target, validators, deadline))
 
+    def fetch_links(
+        self,
+        first: Fetched,
+        links: Links,
+        compose: Callable[[Mapping[str, bytes]], bytes],
+        target: Target,
+        validators: Known = _nothing_known,
+    ) -> Fetched | NotModified:
+        """Get what a publication consists of beside ``first``, the target's file; raises `FetchFailed`.
+
+        That is ``first`` itself where it links nothing, and what its only link leads to where it is nothing
+        but that link. Otherwise one body is composed of it and of the documents at its links. A link that the
+        policy forbids is left out, which the parser tells.
+        """
+        if not links.hrefs:
+            return first
+        if links.alone:
+            return self.fetch_link(links.hrefs[0], target, validators)
+        linked: dict[str, bytes] = {}
+        wire, decoded = first.wire_bytes, len(first.body)
+        for href in links.hrefs:
+            try:
+                got = self.fetch_link(href, target)
+            except FetchFailed as failed:
+                if failed.forbidden:
+                    continue
+                raise
+            assert isinstance(got, Fetched)  # the request was not conditional
+            wire, decoded = wire + got.wire_bytes, decoded + len(got.body)
+            if wire > self._limits.wire or decoded > self._limits.decoded:
+                raise FetchFailed("links documents that together are too large", evidence=got)
+            linked[href] = got.body
+        if not linked:
+            return first
+        body = compose(linked)
+        sha256 = hashlib.sha256(body).hexdigest()
+        # without validators: that the first document has not changed says nothing of the others
+        return replace(
+            first,
+            wire_bytes=wire,
+            body=body,
+            sha256=sha256,
+            validators=Validators(hash=sha256),
+            wire=None,
+        )
+
     def _persist(self, attempt: Callable[[Deadline], _Got]) -> _Got:
         with Deadline(self._total, self._clock) as deadline:
             retrying = tenacity.Retrying(
@@ -204,7 +251,7 @@ class Fetcher:
         attempt = FetchAttempt(str(policy.home), deadline, user_agent=target.user_agent)
         link = _read_address(href.strip(), attempt, "has a NetworkLink that leads to", base=policy.home)
         if objection := policy.find_objection(link, policy.home):
-            raise attempt.failure(f"has a NetworkLink that leads to {objection}")
+            raise attempt.failure(f"has a NetworkLink that leads to {objection}", forbidden=True)
         of_link = FetchAttempt(str(link), deadline, user_agent=target.user_agent)
         return self._follow(link, of_link, policy, validators, self._limits)
 
@@ -248,6 +295,7 @@ class Fetcher:
             with self._request(url, known, attempt, public=not policy.names(url)) as answer:
                 if answer.status not in REDIRECTING:
                     return _read_answer(answer, known, attempt, limits)
+                attempt.keep_cookies(url.host)
                 url = _read_redirect(answer, url, attempt, policy)
         raise attempt.failure(f"redirected more than {MOST_REDIRECTS} times")
 
@@ -259,6 +307,8 @@ class Fetcher:
             headers = _conditions(known)
             if attempt.user_agent:
                 headers["User-Agent"] = attempt.user_agent
+            if cookies := attempt.cookies.get(url.host):
+                headers["Cookie"] = "; ".join(f"{name}={value}" for name, value in cookies.items())
             with self._client.get(url, headers, attempt.deadline, public=public) as answer:
                 attempt.answer = answer
                 yield answer

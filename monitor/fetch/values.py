@@ -131,7 +131,7 @@ class FetchFailed(FetchError):
 
     Its text is the reason for a person. ``retry_after`` is the wait that the server asked for, if it did.
     ``transient``: the next poll may succeed without anybody doing anything. ``absent``: the page works and
-    links no such file.
+    links no such file. ``forbidden``: an address to which this program does not go.
     """
 
     def __init__(
@@ -142,9 +142,11 @@ class FetchFailed(FetchError):
         transient: bool = False,
         retry_after: timedelta | None = None,
         absent: bool = False,
+        forbidden: bool = False,
     ) -> None:
         super().__init__(reason)
         self.evidence = evidence
         self.transient = transient
         self.retry_after = retry_after
         self.absent = absent
+        self.forbidden = forbidden

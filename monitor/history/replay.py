@@ -12,7 +12,7 @@ import csv
 import hashlib
 import tempfile
 from bisect import bisect_right
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -26,6 +26,7 @@ from monitor.domain import Change, Kind, State
 from monitor.errors import FetchError, UsageError
 from monitor.fetch import Fetched, NotModified, Target, Validators
 from monitor.polling import PolledSource, PollResult, Result, poll
+from monitor.sources import Links
 from monitor.storage.columns import metadata
 from monitor.storage.engine import connect, reading
 from monitor.storage.lists import baseline, changes, history
@@ -262,10 +263,18 @@ class _Files:
             validators=given,
         )
 
-    def fetch_link(
-        self, href: str, target: Target, validators: Callable[[str], Validators | None] = lambda url: None, /
+    def fetch_links(
+        self,
+        first: Fetched,
+        links: Links,
+        compose: Callable[[Mapping[str, bytes]], bytes],
+        target: Target,
+        validators: Callable[[str], Validators | None] = lambda url: None,
+        /,
     ) -> Fetched | NotModified:
-        raise FetchError("the file holds nothing but a link to another one, and a replay follows none")
+        if links.alone:
+            raise FetchError("the file holds nothing but a link to another one, and a replay follows none")
+        return first
 
     @cached_property
     def _hash_of(self) -> list[str]:

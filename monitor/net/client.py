@@ -18,7 +18,7 @@ from monitor import __version__
 from monitor.errors import ConfigError
 from monitor.net.addresses import is_public
 from monitor.net.deadline import Deadline
-from monitor.net.decompress import IDENTITY, BodyReader, read_coding
+from monitor.net.decompress import IDENTITY, BodyReader, proves_its_end, read_coding
 from monitor.net.exchange_errors import BadBody, ExchangeFailed
 from monitor.net.limits import SizeLimits, format_size
 
@@ -59,8 +59,7 @@ class Answer:
         length = self.header("content-length")
         if length.isdecimal() and int(length) > limits.wire:
             raise BadBody(f"answered more than {format_size(limits.wire)}")
-        if coding == IDENTITY and not self._declares_its_end():
-            raise BadBody("gave an answer that does not say where it ends")
+        ends = coding != IDENTITY or self._declares_its_end()
         body = BodyReader(coding, limits)
         for chunk in self._response.iter_raw():
             self.wire_bytes += len(chunk)
@@ -69,7 +68,10 @@ class Answer:
                 break
         if self._deadline.passed:  # an answer that was cut off by it may look complete
             raise _late(self._deadline)
-        return Body(body.close(), body.wire)
+        decoded = body.close()
+        if not ends and not proves_its_end(decoded):
+            raise BadBody("gave an answer that does not say where it ends")
+        return Body(decoded, body.wire)
 
     def _declares_its_end(self) -> bool:
         """Whether a cut answer can be told from a whole one. HTTP/1.0 ends with the connection, so it may

@@ -7,6 +7,7 @@ at most ``STEP`` bytes, and the limits are checked after each step.
 from __future__ import annotations
 
 import io
+import re
 import zlib
 
 from monitor.net.exchange_errors import BadBody
@@ -20,6 +21,11 @@ RATIO_FLOOR = MIB
 
 GZIP, DEFLATE, IDENTITY = "gzip", "deflate", "identity"
 _ALIASES = {"x-gzip": GZIP}
+_NO_CODINGS = frozenset({IDENTITY, "none", "binary", "8bit", "ascii", "us-ascii", "utf-8", "utf8", "utf-16"})
+"""What servers name as a coding and is none: a character set, or a word for nothing at all."""
+_CHARACTER_SETS = ("iso-8859-", "windows-125")
+_ZIP, _END_OF_ZIP, _END_SIZE = b"PK\x03\x04", b"PK\x05\x06", 22  # bytes, and a comment (APPNOTE 4.3.16)
+_END_TAG = re.compile(rb"</[\w:.-]+\s*>\s*\Z")
 
 
 def read_coding(content_encoding: str) -> str:
@@ -27,7 +33,11 @@ def read_coding(content_encoding: str) -> str:
     for.
     """
     named = [part for part in (raw.strip().lower() for raw in content_encoding.split(",")) if part]
-    codings = [_ALIASES.get(part, part) for part in named if part != IDENTITY]
+    codings = [
+        _ALIASES.get(part, part)
+        for part in named
+        if part not in _NO_CODINGS and not part.startswith(_CHARACTER_SETS)
+    ]
     if not codings:
         return IDENTITY
     if len(codings) > 1:
@@ -35,6 +45,20 @@ def read_coding(content_encoding: str) -> str:
     if codings[0] not in (GZIP, DEFLATE):
         raise BadBody("answered with a compression that was not requested")
     return codings[0]
+
+
+def proves_its_end(body: bytes) -> bool:
+    """Whether a body that was cut off anywhere would not look whole: a zip, a document of tags, JSON.
+
+    The last bytes of the first two say that they are the last; JSON is read by a strict parser.
+    """
+    if body.startswith(_ZIP):
+        end = body[body.rfind(_END_OF_ZIP) :]
+        return len(end) == _END_SIZE + int.from_bytes(end[_END_SIZE - 2 : _END_SIZE], "little")
+    first, last = body.lstrip(b"\xef\xbb\xbf \t\r\n")[:1], body[-200:]
+    if first == b"<":
+        return _END_TAG.search(last) is not None
+    return first in (b"{", b"[") and last.rstrip()[-1:] in (b"}", b"]")
 
 
 class BodyReader:

@@ -16,7 +16,7 @@ from monitor.core import renames
 from monitor.domain import Listing, Publication
 from monitor.parser.limits import ParserLimits
 from monitor.parser.process import ParserProcess
-from monitor.sources import ParseOptions
+from monitor.sources import Links, ParseOptions
 
 __all__ = ["IN_PROCESS", "Parser", "ParserLimits", "ParserProcess"]
 
@@ -24,8 +24,8 @@ __all__ = ["IN_PROCESS", "Parser", "ParserLimits", "ParserProcess"]
 class Parser(Protocol):
     """Turns bytes into listings, and pairs listings of two publications. Every method raises ParseError."""
 
-    def find_link(self, body: bytes, options: ParseOptions) -> str | None:
-        """See `sources.find_link`."""
+    def find_links(self, body: bytes, options: ParseOptions) -> Links:
+        """See `sources.find_links`."""
         ...
 
     def parse(self, body: bytes, options: ParseOptions) -> Publication:
@@ -44,8 +44,8 @@ class _InProcess:
     `diff`.
     """
 
-    def find_link(self, body: bytes, options: ParseOptions) -> str | None:
-        return sources.find_link(body, options)
+    def find_links(self, body: bytes, options: ParseOptions) -> Links:
+        return sources.find_links(body, options)
 
     def parse(self, body: bytes, options: ParseOptions) -> Publication:
         return sources.parse(body, options)

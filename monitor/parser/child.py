@@ -13,7 +13,7 @@ import os
 import resource
 import sys
 import time
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -68,9 +68,9 @@ def answer(request: dict[str, Any], content: bytes) -> bytes:
         if request["do"] == "parse":
             publication = sources.parse(content, OPTIONS.validate_python(request["options"]))
             return dump_publication(publication)
-        if request["do"] == "link":
-            link = sources.find_link(content, OPTIONS.validate_python(request["options"]))
-            return b'{"link":' + json.dumps(link).encode() + b"}"
+        if request["do"] == "links":
+            links = sources.find_links(content, OPTIONS.validate_python(request["options"]))
+            return b'{"links":' + json.dumps(asdict(links)).encode() + b"}"
         removed, added = SIDES.validate_json(content)
         pairs = renames.pair(removed, added, widespread=frozenset(request["widespread"]))
         return json.dumps({"pairs": [(was.key, now.key) for was, now in pairs]}).encode()

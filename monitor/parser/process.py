@@ -26,7 +26,7 @@ from monitor.domain import Listing, Publication
 from monitor.errors import ParseError
 from monitor.parser.frames import LENGTH, OUT_OF_MEMORY, frame
 from monitor.parser.limits import MIB, ParserLimits
-from monitor.sources import ParseOptions
+from monitor.sources import Links, ParseOptions
 
 log = logging.getLogger(__name__)
 
@@ -83,13 +83,10 @@ class ParserProcess:
         for child in children:
             child.end()
 
-    def find_link(self, body: bytes, options: ParseOptions) -> str | None:
-        """Find the address in a body that is only a link to another one; None if it is not.
-
-        Raises ParseError.
-        """
-        request = {"do": "link", "options": asdict(options)}
-        return _validated(_LINK, _content(self._ask(request, body), b'{"link":'))
+    def find_links(self, body: bytes, options: ParseOptions) -> Links:
+        """Find the documents beside a body that belong to its publication. Raises ParseError."""
+        request = {"do": "links", "options": asdict(options)}
+        return _validated(_LINKS, _content(self._ask(request, body), b'{"links":'))
 
     def parse(self, body: bytes, options: ParseOptions) -> Publication:
         """Parse a body in a child. Raises ParseError, also when the child breaks a limit or dies."""
@@ -266,7 +263,7 @@ class _Child:
         self._process.wait()
 
 
-_LINK: TypeAdapter[str | None] = TypeAdapter(str | None)
+_LINKS: TypeAdapter[Links] = TypeAdapter(Links)
 _PAIRS: TypeAdapter[list[tuple[str, str]]] = TypeAdapter(list[tuple[str, str]])
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from functools import cache
 
-from monitor.domain import Confidence, Listing, Placement, PlacementReason
+from monitor.domain import TOWNS, Confidence, Listing, Placement, PlacementReason
 from monitor.places.areas import sites, town_rows
 from monitor.places.codes import EVERYWHERE, MILITARY, state_of_zip
 from monitor.places.locate import locate_in
@@ -76,7 +76,11 @@ class Gazetteer:
             return given
         if listing.state is None or listing.state not in STATES:
             return _NO_STATE
-        return locate_in(listing, self.table.state(listing.state))
+        table = self.table.state(listing.state)
+        towns = (listing.city or "").split(TOWNS)
+        if len(towns) > 1:
+            return _join_placements([locate_in(replace(listing, city=town), table) for town in towns], towns)
+        return locate_in(listing, table)
 
     def zip(self, zip_code: str) -> ZipArea | None:
         """What is known of a five-digit ZIP, None when the table does not have it."""
@@ -129,6 +133,17 @@ class Gazetteer:
             if site.located
         ]
         return tuple(sorted(found, key=lambda t: (-t.population, t.state, t.zips)))
+
+
+def _join_placements(placements: list[Placement], towns: list[str]) -> Placement:
+    """The placement of an agency with several towns: the places of them all, where each is known."""
+    first = placements[0]
+    if all(set(other.places) == set(first.places) for other in placements):
+        return first  # its name says where it is, whatever the town
+    if any(other.statewide or other.confidence is Confidence.STATE_ONLY for other in placements):
+        return first
+    places = tuple(sorted({place for placement in placements for place in placement.places}))
+    return Placement(places, "several_towns", Confidence.APPROXIMATE, PlacementReason("covers", tuple(towns)))
 
 
 def _by_name(pairs: list[tuple[Listing, Placement]]) -> tuple[tuple[Listing, Placement], ...]:

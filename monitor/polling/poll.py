@@ -6,9 +6,11 @@ import logging
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
 
 from sqlalchemy.engine import Connection, Engine
 
+from monitor import sources
 from monitor.core import guard
 from monitor.core.continuity import continue_reading
 from monitor.core.diff import diff
@@ -113,8 +115,9 @@ def _get(
         return got, None
     if was_read_before(got) or got.sha256 in parsed:
         return got, parsed.get(got.sha256)  # it was parsed, so it is not a link
-    href = parser.find_link(got.body, watch.options)
-    return (got if href is None else fetcher.fetch_link(href, watch.target, known)), None
+    links = parser.find_links(got.body, watch.options)
+    compose = partial(sources.compose, got.body, options=watch.options)
+    return fetcher.fetch_links(got, links, compose, watch.target, known), None
 
 
 def _weigh(engine: Engine, seen: Received) -> PollResult:
@@ -159,6 +162,9 @@ def _weigh(engine: Engine, seen: Received) -> PollResult:
     if view.believed != believed:
         raise BaselineMoved
     if believed.last_good_hash is None:
+        ends = (run.since or now) + watch.policy.reject_wait
+        if publication.unread and not answer and now < ends:
+            return _rejected(engine, seen, publication, body, _explain_unread(publication), ends)
         return _baseline(engine, seen, view, publication, body)
     differences = diff(
         view.accepted.listings,
@@ -287,6 +293,12 @@ def _unchanged(engine: Engine, seen: Received, believed: BaselineInfo) -> PollRe
         apply.write(conn, view.believed, moved, fetch_id, now)
         _remember(conn, seen)
     return apply.outcome(watch.name, moved)
+
+
+def _explain_unread(publication: Publication) -> str:
+    """Why a first publication with an unread part is no baseline yet."""
+    parts = ", ".join(publication.unread[:3])
+    return f"A part of the publication was not read ({parts}); what it holds would be told as new later."
 
 
 def _still_waits(rejected: history.SnapshotInfo, now: datetime) -> bool:

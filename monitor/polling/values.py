@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
@@ -11,7 +11,7 @@ from typing import Protocol
 from monitor import sources
 from monitor.domain import Policy
 from monitor.fetch import Fetched, NotModified, Target, Validators
-from monitor.sources import ParseOptions
+from monitor.sources import Links, ParseOptions
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,6 +77,12 @@ class BodySource(Protocol):
         /,
     ) -> Fetched | NotModified: ...
 
-    def fetch_link(
-        self, href: str, target: Target, validators: Callable[[str], Validators | None] = ..., /
+    def fetch_links(
+        self,
+        first: Fetched,
+        links: Links,
+        compose: Callable[[Mapping[str, bytes]], bytes],
+        target: Target,
+        validators: Callable[[str], Validators | None] = ...,
+        /,
     ) -> Fetched | NotModified: ...

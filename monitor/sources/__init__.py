@@ -7,13 +7,14 @@ be read is a `ParseError` with a reason for people, never an empty publication.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import astuple
 from hashlib import blake2b
 
 from monitor.domain import Publication
 from monitor.errors import ParseError
 from monitor.sources.column_map import ColumnMap, ParseLimits, ParseOptions
-from monitor.sources.format import Format
+from monitor.sources.format import Format, Links
 from monitor.sources.formats import FORMATS
 from monitor.sources.table import is_terminated
 
@@ -21,19 +22,23 @@ __all__ = [
     "FORMATS",
     "PARSER_VERSION",
     "ColumnMap",
+    "Links",
     "ParseLimits",
     "ParseOptions",
-    "find_link",
+    "compose",
+    "find_links",
     "fingerprint",
     "is_terminated",
     "parse",
 ]
 
-PARSER_VERSION = 2
+PARSER_VERSION = 3
 """Raised whenever the same body would be read as other listings: the stored body is then parsed again
 silently.
 
-2: on maps too a cell that holds a spreadsheet's error value ("#N/A") is empty.
+2: on maps too a cell that holds a spreadsheet's error value ("#N/A") is empty. 3: footers are no listings,
+markup in names is resolved, a year alone is no day, merged cells are filled, and every document of a KMZ is
+read.
 """
 
 
@@ -46,9 +51,14 @@ def parse(body: bytes, options: ParseOptions) -> Publication:
     return chosen.parse(body, options)
 
 
-def find_link(body: bytes, options: ParseOptions) -> str | None:
-    """The address of the real publication in a body that only leads to it; None in all other bodies."""
-    return _format(options).find_link(body, options)
+def find_links(body: bytes, options: ParseOptions) -> Links:
+    """The documents beside a body that belong to its publication."""
+    return _format(options).find_links(body, options)
+
+
+def compose(body: bytes, linked: Mapping[str, bytes], options: ParseOptions) -> bytes:
+    """One body of a body and of the documents that it leads to, by their addresses."""
+    return _format(options).compose(body, linked)
 
 
 def _format(options: ParseOptions) -> Format:

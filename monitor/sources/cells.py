@@ -10,6 +10,7 @@ from functools import lru_cache
 from html import unescape
 from typing import NamedTuple
 
+from monitor.domain import TOWNS
 from monitor.states import STATES, read_state
 
 NAME_LENGTH, TEXT_LENGTH = 200, 2000
@@ -63,6 +64,28 @@ def clean_all(texts: list[str]) -> list[str]:
     return list(map(clean, texts))
 
 
+_REFERENCE = re.compile(r"&(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});")
+_MARKUP = re.compile(
+    r"</?(?:a|b|big|br|center|div|em|font|i|li|p|small|span|strong|sub|sup|u|ul)(?:\s[^<>]*)?/?>",
+    re.IGNORECASE,
+)
+_TIMES_ESCAPED = 2  # "&amp;amp;": a file that went through two programs
+
+
+def read_markup(text: str) -> str:
+    """A cleaned text without what only HTML would show: character references resolved, tags of text removed.
+
+    A reference needs its semicolon ("Parks&Recreation" has none), and "<" that begins no tag stays.
+    """
+    for _ in range(_TIMES_ESCAPED):
+        if "&" not in text or (resolved := _REFERENCE.sub(lambda match: unescape(match[0]), text)) == text:
+            break
+        text = resolved
+    if "<" in text:
+        text = _MARKUP.sub(" " if "<br" in text.casefold() else "", text)
+    return clean(text)
+
+
 _LONG_REFERENCE = re.compile(r"&#(?:\d{8,}|[xX][0-9a-fA-F]{8,});?")
 
 
@@ -91,8 +114,18 @@ def plain_number(text: str) -> str:
 
 _US_DATE = re.compile(r"(\d{1,2})[/.-](\d{1,2})[/.-](\d{4}|\d{2})(?:[ ,T].*)?")
 _ISO_DATE = re.compile(r"(\d{4})[-/.](\d{1,2})[-/.](\d{1,2})(?:[ T].*)?")
+_COMPACT_DATE = re.compile(r"(\d{4})(\d{2})(\d{2})(?:\.0+)?")
 _WRITTEN = ("%B %d, %Y", "%b %d, %Y", "%B %d %Y", "%b %d %Y", "%d %B %Y", "%d %b %Y", "%d-%b-%Y", "%d-%b-%y")
+_WEEKDAY = re.compile(r"(?:mon|tues?|wed(?:nes)?|thu(?:rs)?|fri|sat(?:ur)?|sun)(?:day)?,? ", re.IGNORECASE)
+_ORDINAL = re.compile(r"(?<=\d)(?:st|nd|rd|th)\b", re.IGNORECASE)
+_SEPTEMBER = re.compile(r"\bsept\b", re.IGNORECASE)  # as the Associated Press abbreviates it
 _MILLISECONDS = re.compile(r"\d{13}(?:\.0+)?")  # since 1970, as JSON often has dates: 2001 to 2286
+_YEAR = re.compile(r"(?:19|20|21)\d{2}(?:\.0+)?")
+_MONTH = re.compile(
+    r"(?:(?:19|20|21)\d{2}[-/.](?:0?[1-9]|1[0-2])|(?:0?[1-9]|1[0-2])[-/.](?:19|20|21)\d{2}"
+    r"|[A-Za-z]{3,9}\.?,? (?:19|20|21)\d{2})"
+)
+_LEAST_SERIAL = 2200  # of 1906: smaller numbers are years
 _SERIAL_EPOCH = date(1899, 12, 30)  # ECMA-376 part 1, 18.17.4.1: serial 61 is 1900-03-01
 _EARLIEST, _LATEST = date(1900, 1, 1), date(2199, 12, 31)
 
@@ -115,15 +148,25 @@ def _read_date(text: str) -> date | None:
         if _MILLISECONDS.fullmatch(text):
             return _likely(datetime.fromtimestamp(int(float(text)) / 1000, UTC).date())
         if text[:1].isdigit() and len(text) <= 12 and (number := float(text)) < 110_000:
-            return _likely(_SERIAL_EPOCH + timedelta(days=int(number))) if number >= 1000 else None
+            return _likely(_SERIAL_EPOCH + timedelta(days=int(number))) if number >= _LEAST_SERIAL else None
+        if match := _COMPACT_DATE.fullmatch(text):
+            return _likely(date(int(match[1]), int(match[2]), int(match[3])))
     except ValueError:
         pass
+    if not any(map(str.isalpha, text)):
+        return None
+    text = _ORDINAL.sub("", _SEPTEMBER.sub("Sep", _WEEKDAY.sub("", text.replace(".", ""), count=1)))
     for form in _WRITTEN:
         try:
-            return _likely(datetime.strptime(text.replace(".", ""), form).date())  # noqa: DTZ007  a day has no zone
+            return _likely(datetime.strptime(text, form).date())  # noqa: DTZ007  a day has no zone
         except ValueError:
             continue
     return None
+
+
+def is_part_of_date(text: str) -> bool:
+    """Whether a text is a year, or a month of one: less than a day, and no mistake."""
+    return bool(_YEAR.fullmatch(text) or _MONTH.fullmatch(text))
 
 
 def _likely(day: date) -> date | None:
@@ -161,7 +204,13 @@ class Address(NamedTuple):
     exact: bool = True
 
 
-_COUNTRY = re.compile(r"u\.? ?s\.?(?: ?a\.?)?|united states(?: of america)?", re.IGNORECASE)
+_COUNTRY = re.compile(
+    r"u\.? ?s\.?(?: ?a\.?)?|united states(?: of america)?"
+    r"|ee\.? ?uu\.?(?: ?a\.?)?|e\.? ?u\.? ?a\.?|estados unidos(?: de am[eé]rica)?",
+    re.IGNORECASE,
+)
+"""The country, in the languages in which maps of the United States are exported."""
+
 _ZIP = re.compile(r"(?:^|\s+)\d{5}(?:-\d{4})?$")
 _WELL_KEPT = {code: code for code in STATES} | {name: code for code, name in STATES.items()}
 _TRAILING = {code.casefold(): code for code in STATES} | {
@@ -171,8 +220,12 @@ _TRAILING = {code.casefold(): code for code in STATES} | {
 
 def read_address(text: str) -> Address:
     """City and state of a cleaned American address: "City, ST", "1 Main St, City, ST 12345, USA", "City ST",
-    "Kentucky", in any case.
+    "Kentucky", "City - ST", in any case.
+
+    Several addresses ("Springfield, IL; Decatur, IL") are one with several towns, if they are in one state.
     """
+    if ";" in text:
+        return _read_addresses([piece for part in text.split(";") if (piece := part.strip())])
     city, comma, tail = text.rpartition(", ")
     if comma and (code := _WELL_KEPT.get(tail)) and "," not in city and not city[:1].isdigit():
         return tuple.__new__(Address, (city.rstrip(), code, None, True))  # what nearly every row writes
@@ -195,12 +248,22 @@ def read_address(text: str) -> Address:
     for words in (3, 2, 1):  # "Charleston West Virginia" is not in Virginia
         pieces = last.rsplit(" ", words)
         if len(pieces) > words and (code := _TRAILING.get(" ".join(pieces[1:]).replace(".", "").casefold())):
-            return Address(_town(pieces[0]), code)
+            return Address(_town(pieces[0].rstrip(" -\u2013\u2014")), code)
     if not before:
         return Address(_town(last), None)
     if reading:
         return Address(_town(before[-1]), reading.code, last, exact=False)
     return Address(_town(before[-1]), None, last)
+
+
+def _read_addresses(texts: list[str]) -> Address:
+    """Several addresses as one. A state that only one of them names is the state of all."""
+    read = [read_address(text) for text in texts]
+    states = {address.state for address in read if address.state}
+    if len(states) != 1 or any(address.state_text for address in read):
+        return Address(None, None, TOWNS.join(texts))
+    towns = dict.fromkeys(address.city for address in read if address.city)
+    return Address(TOWNS.join(towns) or None, states.pop())
 
 
 def _town(text: str) -> str | None:

@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
+from monitor.sources.cells import clean
+
 MIB = 1024 * 1024
 
 Headers = str | tuple[str, ...] | None
@@ -45,14 +47,13 @@ class ParseLimits:
     """How much a body may become: ``decoded`` bytes in all, ``ratio`` times its own size, ``entries`` files
     in a KMZ.
 
-    The ratio is measured from the first 64 KiB on; ``parts`` is what ``entries`` is, for a workbook, which
-    has a file per sheet and picture.
+    The ratio is measured from the first 64 KiB on. Only entries that are read are unpacked: a map has a
+    picture per style beside its document.
     """
 
     decoded: int = 64 * MIB
     ratio: int = 100
-    entries: int = 16
-    parts: int = 512
+    entries: int = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +70,8 @@ class ParseOptions:
 
 
 def fold_header(header: object) -> str:
-    """A header as it is compared with others: without white space and letter case."""
-    return "".join(str(header).split()).casefold() if header is not None else ""
+    """A header as it is compared with others: without white space, unseen characters and letter case."""
+    return "".join(clean(str(header)).split()).casefold() if header is not None else ""
 
 
 def describe_headers(kind: str, columns: ColumnMap, titles: Iterable[str]) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -12,8 +12,23 @@ from monitor.domain import Publication
 from monitor.sources.column_map import ParseOptions
 
 
-def _find_no_link(_body: bytes, _options: ParseOptions) -> str | None:
-    return None
+@dataclass(frozen=True, slots=True)
+class Links:
+    """What a body says of documents beside it that belong to the publication.
+
+    ``alone``: the body has one link and nothing else, so that what it leads to is the publication.
+    """
+
+    hrefs: tuple[str, ...] = ()
+    alone: bool = False
+
+
+def _find_no_links(_body: bytes, _options: ParseOptions) -> Links:
+    return Links()
+
+
+def _compose_nothing(body: bytes, _linked: Mapping[str, bytes]) -> bytes:
+    return body
 
 
 Pages = Generator[str, bytes, bytes]
@@ -47,15 +62,16 @@ class Format:
 
     ``parse`` raises ParseError with the reason for what is no readable publication. ``required_columns`` are
     the fields of `ColumnMap` without which nothing can be read. ``recognizes`` says by a body's content
-    whether ``parse`` is worth a try. ``find_link`` is the address of the real publication in a body that only
-    leads to it, None in all others. ``collect`` gets a list that
-    comes in pages, from its configured address. ``options`` checks the format's own settings.
+    whether ``parse`` is worth a try. ``find_links`` finds the documents that a body leads to, ``compose``
+    makes one body of it and of those by their addresses. ``collect`` gets a list that comes in pages, from
+    its configured address. ``options`` checks the format's own settings.
     """
 
     name: str
     parse: Callable[[bytes, ParseOptions], Publication]
     recognizes: Callable[[bytes], bool]
     required_columns: tuple[str, ...] = ()
-    find_link: Callable[[bytes, ParseOptions], str | None] = _find_no_link
+    find_links: Callable[[bytes, ParseOptions], Links] = _find_no_links
+    compose: Callable[[bytes, Mapping[str, bytes]], bytes] = _compose_nothing
     collect: Callable[[str, ParseOptions], Pages] | None = None
     options: type[FormatOptions] = FormatOptions

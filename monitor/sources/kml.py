@@ -9,7 +9,13 @@ never recovered.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import hashlib
+import io
+import posixpath
+import re
+import zipfile
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import replace
 from typing import NamedTuple
 from xml.etree.ElementTree import Element, TreeBuilder
 from xml.parsers import expat
@@ -18,10 +24,12 @@ from monitor.errors import ParseError
 from monitor.sources.archive import open_archive
 from monitor.sources.cells import clean_all
 from monitor.sources.column_map import MIB, ParseLimits
-from monitor.sources.sniff import is_zip, refuse_empty_and_pages
+from monitor.sources.format import Links
+from monitor.sources.sniff import decode_utf8, is_zip, refuse_empty_and_pages
 
 _WINDOW = 32 * 1024  # bytes that expat is given at a time: some 50 placemarks
 _MOST_LEVELS = 100  # folders in folders; more is an attack
+_MOST_LINKS = 100  # to other documents; Google's maps have at most ten layers
 _TOO_DEEP = f"The KML is nested more than {_MOST_LEVELS} levels deep."
 
 
@@ -65,17 +73,20 @@ class _Container:
 
 
 class Document:
-    """One KML document that is read once, by `placemarks`; afterwards ``folders`` and ``link`` are
-    complete.
+    """One KML document that is read once, by `placemarks`; afterwards ``folders``, ``links`` and ``count``
+    are complete.
+
+    ``links`` are the addresses of NetworkLinks. Placemarks are numbered on from ``before``. ``mended`` says
+    what of the bytes was no XML and is read all the same.
     """
 
-    def __init__(self, body: bytes) -> None:
-        self._body = body
+    def __init__(self, body: bytes, before: int = 0) -> None:
+        self._body, self.mended = mend_bytes(body)
         self._folders: list[list[str]] = []
         self._local = _LocalNames()
         self._ready: list[Placemark] = []
-        self.count = 0
-        self.link: str | None = None
+        self.count = before
+        self.links: list[str] = []
 
     @property
     def folders(self) -> tuple[str, ...]:
@@ -217,9 +228,11 @@ class Document:
 
     def _read_link(self, element: Element) -> None:
         """A NetworkLink's Link has the address; Url is its name in KML 2.0."""
-        for child in element.iter():
-            if self.link is None and self._local[child.tag] == "href":
-                self.link = _text(child).strip() or None
+        hrefs = (_text(child).strip() for child in element.iter() if self._local[child.tag] == "href")
+        if (href := next(filter(None, hrefs), None)) and href not in self.links:
+            if len(self.links) == _MOST_LINKS:
+                raise ParseError(f"The KML has more than {_MOST_LINKS} links to other documents.")
+            self.links.append(href)
 
 
 def _deeper(level: int) -> int:
@@ -255,8 +268,61 @@ def _describe(error: expat.ExpatError, at: int, size: int) -> str:
     return f"The XML is broken at byte {at:,} (line {error.lineno:,}): {expat.ErrorString(error.code)}."
 
 
-def unpack(body: bytes, limits: ParseLimits) -> bytes:
-    """The KML bytes of a KML or KMZ body, within the limits; ParseError for what is neither."""
+_CONTROLS = bytes(byte for byte in range(0x20) if byte not in (0x09, 0x0A, 0x0D))
+_TO_SPACES = bytes.maketrans(_CONTROLS, b" " * len(_CONTROLS))
+_CONTROL_REFERENCE = re.compile(rb"&#(?:0*(?:[0-8]|1[124-9]|2\d|3[01])|x0*(?:[0-8bcBCeEfF]|1[0-9a-fA-F]));")
+_UTF8 = re.compile(rb"\s*<\?xml[^>]*encoding\s*=\s*[\"'](?!utf-?8)", re.IGNORECASE)
+
+
+def mend_bytes(body: bytes) -> tuple[bytes, tuple[str, ...]]:
+    """A body without what XML 1.0 forbids and programs write all the same, and what that was in words.
+
+    White space before the declaration, control characters, and bytes that are not UTF-8 in a document that
+    is. Numbers of bytes in later errors count in the mended body.
+    """
+    if body.startswith((b"\xff\xfe", b"\xfe\xff")) or b"\0" in body[:4]:
+        return body, ()  # UTF-16, which expat reads by itself
+    mended: list[str] = []
+    body = body.lstrip(b" \t\r\n")
+    controls = len(body) - len(body.translate(None, _CONTROLS))
+    if controls:
+        body = body.translate(_TO_SPACES)
+    body, references = _CONTROL_REFERENCE.subn(b" ", body) if b"&#" in body else (body, 0)
+    if controls + references:
+        mended.append(f"{controls + references:,} control characters, which XML forbids, are read as spaces")
+    if not _UTF8.match(body[:200]):
+        text, strays = decode_utf8(body)
+        if strays:
+            body = text.encode()
+            mended.append(f"{strays:,} bytes are not UTF-8; they are read as Windows-1252")
+    return body, tuple(mended)
+
+
+def link_entry(href: str) -> str:
+    """The name that the document behind a link has in a KMZ that `compose` makes."""
+    return f"link-{hashlib.sha256(href.encode()).hexdigest()[:16]}.kml"
+
+
+def compose(body: bytes, linked: Mapping[str, bytes]) -> bytes:
+    """One KMZ of a document and of those that its links lead to, by their addresses; equal input gives equal
+    bytes.
+    """
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        for name, content in [
+            ("doc.kml", body),
+            *((link_entry(href), linked[href]) for href in sorted(linked)),
+        ]:
+            archive.writestr(zipfile.ZipInfo(name), content)
+    return packed.getvalue()
+
+
+def unpack(body: bytes, limits: ParseLimits) -> dict[str, bytes]:
+    """The KML documents of a KML or KMZ body by their names, the main one first; ParseError for what is
+    neither.
+
+    A document may itself be a KMZ, as one that a link leads to can be.
+    """
     refuse_empty_and_pages(body)
     if not is_zip(body):
         if len(body) > limits.decoded:
@@ -265,23 +331,64 @@ def unpack(body: bytes, limits: ParseLimits) -> bytes:
             (b"\xff\xfe", b"\xfe\xff")
         ):
             raise ParseError("The body is neither XML nor a KMZ.")
-        return body
+        return {"doc.kml": body}
+    documents: dict[str, bytes] = {}
+    left = limits
+    for name, content in _read_documents(body, limits):
+        if is_zip(content):
+            inner = dict(_read_documents(content, left))
+            documents |= {f"{name}/{entry}" if entry != "doc.kml" else name: x for entry, x in inner.items()}
+            left = replace(left, decoded=max(left.decoded - sum(map(len, inner.values())), 0))
+        else:
+            documents[name] = content
+    return documents
+
+
+def _read_documents(body: bytes, limits: ParseLimits) -> Iterator[tuple[str, bytes]]:
     with open_archive(body, limits, limits.entries) as archive:
-        documents = [name for name in archive.names if name.lower().endswith(".kml")]
-        if not documents:
+        names = [
+            name
+            for name in archive.names
+            if name.lower().endswith(".kml") and not name.rpartition("/")[2].startswith("._")
+        ]
+        if not names:
             raise ParseError("The zip is no KMZ: there is no .kml in it.")
         # Google writes doc.kml; other programs read the first document that is not in a folder.
-        return archive.read(min(documents, key=lambda name: (name.lower() != "doc.kml", name.count("/"))))
+        for name in sorted(names, key=lambda name: (name.lower() != "doc.kml", name.count("/"))):
+            yield name, archive.read(name)
 
 
-def find_network_link(body: bytes, limits: ParseLimits) -> str | None:
-    """The address in a KML or KMZ whose only content is a NetworkLink; None for one with placemarks or
-    anything else.
-    """
+def find_outside_links(documents: Collection[str], links: Iterable[str]) -> tuple[str, ...]:
+    """The links that lead to none of the documents at hand, each once."""
+    entries = {name.partition("/")[0] for name in documents}
+    return tuple(
+        dict.fromkeys(
+            href
+            for href in links
+            if posixpath.normpath(href) not in documents and link_entry(href) not in entries
+        )
+    )
+
+
+def _may_link(content: bytes) -> bool:
+    """Whether a document can hold a NetworkLink, without parsing it; most hold none."""
+    return b"NetworkLink" in content or b"\0" in content[:4] or content.startswith((b"\xff", b"\xfe"))
+
+
+def find_network_links(body: bytes, limits: ParseLimits) -> Links:
+    """The documents that a KML or KMZ leads to and does not hold; none for what is neither."""
     try:
-        document = Document(unpack(body, limits))
-        for _ in document.placemarks():
-            return None
+        documents = unpack(body, limits)
+        links: list[str] = []
+        count = 0
+        if not any(map(_may_link, documents.values())):
+            return Links()
+        for content in documents.values():
+            document = Document(content)
+            for _ in document.placemarks():
+                count += 1
+            links += document.links
     except ParseError:
-        return None
-    return document.link
+        return Links()
+    outside = find_outside_links(documents, links)
+    return Links(outside, alone=count == 0 and len(outside) == 1)

@@ -21,9 +21,11 @@ from monitor.sources.cells import (
     Address,
     clean,
     is_missing,
+    is_part_of_date,
     plain_number,
     read_address,
     read_date,
+    read_markup,
     read_web_address,
 )
 from monitor.sources.column_map import ColumnMap, fold_header, list_headers
@@ -45,6 +47,22 @@ _LINK_TEXTS = frozenset({"link", "here", "view", "open", "pdf", "document", "moa
 
 _UUID = re.compile(r"/([0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12})(?=[/?#]|$)")
 _SCHEME = re.compile(r"\w+:")
+_FOOTER = re.compile(
+    r"(?:grand |sub)?totals?\b.*\d.*|(?:number|count) of \w+.*\d.*"
+    r"|\d[\d,]* (?:total )?(?:agencies|departments|records|rows|entries|listings)"
+    r"(?: (?:total|listed|in total))?\.?"
+    r"|(?:(?:last|date|list) )?(?:updated|revised|modified|generated|printed|exported|published)\b[ :].*\d.*"
+    r"|(?:data |list |information )?(?:current )?as of\b.*\d.*"
+    r"|(?:data )?(?:sources?|notes?|disclaimer|legend|key|footnotes?)\s*:.*"
+    r"|(?:\*+|\u2020|\u2021|\[\d\]|\(\d\))\s?(?:denotes|indicates|means|marks|=|notes?\b|th(?:is|ese|e)\b"
+    r"|agenc(?:y|ies)\b|includes?\b|not\b|as of\b|pending\b|data\b|see\b|signed\b|agreements?\b).*"
+    r"|page \d+(?: of \d+)?|copyright\b.*|(?:\u00a9|\(c\) )\s*.*|end of (?:list|report|file|table)\.?",
+    re.IGNORECASE,
+)
+"""What stands below a table and in the column of the names: sums, dates, sources, notes."""
+_SUM = re.compile(r"(?:grand |sub)?totals?\s*:?|sum\s*:?|count\s*:?", re.IGNORECASE)
+_LONGEST_SUM = 13  # characters: "Grand total :"
+_NUMBER = re.compile(r"[\d,.]+")
 _NO_LINKS: Mapping[int, str] = MappingProxyType({})
 
 
@@ -107,6 +125,7 @@ class ListingReader:
         self._meanings: dict[str, tuple[str, str]] = {}
         self._folders: dict[str, str | None] = {}
         self._numbers: list[int] = []
+        self._dated_in_part: set[str] = set()
         self._has_address = self._has_point = self._has_id = False
         self.listings: list[Listing] = []
         self.damaged: list[Listing] = []
@@ -133,11 +152,13 @@ class ListingReader:
         folder: str | None = None,
         *,
         links: Mapping[int, str] = _NO_LINKS,
+        damage: str = "",
     ) -> None:
         """Read row ``number`` (from 1): cleaned texts under the titles of their columns, links by position.
 
         ``name`` and ``address`` count where no column says otherwise. ``point`` is (latitude, longitude), or
-        KML's "longitude,latitude".
+        KML's "longitude,latitude". ``damage`` says why the row cannot be trusted, such as a cell too many: it
+        then is no listing, and keeps the one that it was from being taken for removed.
         """
         if titles is not self._titles and titles != self._titles:
             self._titles, self._layout = titles, self._lay_out(titles)
@@ -147,12 +168,18 @@ class ListingReader:
             texts[at] = texts[again] or texts[at]
         if name_at >= 0 and texts[name_at]:
             name = plain_number(texts[name_at])
+        if "&" in name or "<" in name:
+            name = read_markup(name)
         missing = is_missing(name)
+        if not missing and not address and point is None and _is_footer(name, [texts[at] for at in used]):
+            self.report("footer", f'"{_brief(name)}" is no agency', number)
+            return
         if missing and not (name or address or any(texts[at] for at in used)) and point is None:
             return
         if len(self.listings) + len(self.damaged) >= MOST_ROWS:
             raise ParseError(f"The list has more than {MOST_ROWS:,} rows.")
 
+        problems = len(self.problems)
         city = state = state_text = source_id = url = None
         day: date | None = None
         if address:
@@ -166,8 +193,13 @@ class ListingReader:
             city = self._read_field(text, "city", number)
         elif city and len(city) > NAME_LENGTH:
             city = self._cut(city, NAME_LENGTH, "city", number)
+        part_of_date = ""
         if text := texts[since_at]:
-            day = read_date(text) or self._refuse_date(text, number)
+            day = read_date(text)
+            if day is None and is_part_of_date(text):
+                part_of_date = plain_number(text)
+            elif day is None:
+                self._refuse_date(text, number)
         text, link = texts[url_at], links.get(url_at) if links else None
         if text or link:
             url = (not link and read_web_address(text)) or self._read_link(text, link, number)
@@ -180,6 +212,9 @@ class ListingReader:
         if len(name) > NAME_LENGTH:
             name = self._cut(name, NAME_LENGTH, "name", number)
         attributes = self._read_attributes(texts, links, columns, number) if columns else ()
+        if part_of_date:  # a year is no day, and is shown as it stands
+            self._dated_in_part.add(titles[since_at])
+            attributes = tuple(sorted({**dict(attributes), titles[since_at]: part_of_date}.items()))
         listing = Listing(
             name=name,
             key=identity.make_key(
@@ -198,7 +233,11 @@ class ListingReader:
             point=None if point is None else self._point(point, number),
             folder=self._folder(folder) if folder else None,
         )
-        if not missing:
+        if damage and not missing:
+            del self.problems[problems:]  # what stands in the wrong columns follows from the damage
+            self.damaged.append(replace(listing, key=""))
+            self.report("damaged row", damage, number)
+        elif not missing:
             self.listings.append(listing)
             self._numbers.append(number)
         elif address or listing.point or any(texts[at] for at in used):
@@ -211,6 +250,13 @@ class ListingReader:
             self.problems.append(Problem(kind, message, number))
         else:
             self._unkept += 1
+
+    def report_links_left(self, message: str) -> None:
+        """Keep one problem if listings have no document although the configuration names a column of
+        links.
+        """
+        if any(listing.url is None for listing in self.listings):
+            self.report("links left", message)
 
     def separate(self, folders: tuple[str, ...] = (), rows: str = "rows") -> Publication:
         """The publication in which each row is a listing of its own, with one problem per shared key.
@@ -275,7 +321,7 @@ class ListingReader:
             carried.add("point")
         if self._has_id:
             carried.add("source_id")
-        return frozenset(carried)
+        return frozenset(carried | self._dated_in_part)
 
     def _lay_out(self, titles: Sequence[str]) -> _Layout:
         """Where the columns of a row stand."""
@@ -327,12 +373,13 @@ class ListingReader:
         return state, None if state or not state_text else state_text[:NAME_LENGTH]
 
     def _read_field(self, text: str, field: str, number: int) -> str | None:
+        if "&" in text or "<" in text:
+            text = read_markup(text)
         return None if is_missing(text) else self._cut(plain_number(text), NAME_LENGTH, field, number)
 
-    def _refuse_date(self, text: str, number: int) -> date | None:
+    def _refuse_date(self, text: str, number: int) -> None:
         if not is_missing(text):
             self.report("bad date", f'"{_brief(plain_number(text))}" is no date', number)
-        return None
 
     def _read_link(self, text: str, link: str | None, number: int) -> str | None:
         """The cell's link, or its text if that is one; words in its place ("link pending") are no link
@@ -362,7 +409,9 @@ class ListingReader:
             if is_missing(text):
                 self.report("unreadable cell", f"{title} is {text}", number)
                 continue
-            if text[-1] == "0":  # "1.0"
+            if "&" in text or "<" in text:
+                text = read_markup(text)
+            if text[-1:] == "0":  # "1.0"
                 text = plain_number(text)
             elif links and text.casefold() in _LINK_TEXTS and at in links:
                 text = read_web_address(clean(links[at])) or text
@@ -390,6 +439,16 @@ class ListingReader:
             return text
         self.report("text cut", f"{column} has {len(text):,} characters; {length:,} are kept", number)
         return text[:length]
+
+
+def _is_footer(name: str, others: Iterable[str]) -> bool:
+    """Whether a row is a note or a sum below the table; ``others`` are its other cells."""
+    filled = list(filter(None, others))
+    if filled and len(name) > _LONGEST_SUM:
+        return False
+    return bool(_SUM.fullmatch(name) or (not filled and _FOOTER.fullmatch(name))) and all(
+        map(_NUMBER.fullmatch, filled)
+    )
 
 
 def _read_coordinates(text: str) -> tuple[float, float]:

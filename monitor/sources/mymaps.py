@@ -12,7 +12,7 @@ from monitor.errors import ParseError
 from monitor.sources.cells import clean, clean_all, unescape_text
 from monitor.sources.column_map import RING_COLUMNS, ColumnMap, ParseOptions
 from monitor.sources.format import Format
-from monitor.sources.kml import Document, find_network_link, unpack
+from monitor.sources.kml import Document, compose, find_network_links, find_outside_links, unpack
 from monitor.sources.listing import ListingReader
 from monitor.sources.sniff import is_kml, is_zip
 
@@ -24,24 +24,48 @@ _TAG = re.compile(r"<[^<>]*>")  # stops at the next "<", so that a text of nothi
 def parse(body: bytes, options: ParseOptions) -> Publication:
     """The publication that a KML or KMZ is; ParseError if it is none or no placemark in it could be a
     listing.
+
+    All documents of a KMZ are read; a placemark that stands in two of them counts once. What it links and
+    does not hold is unread.
     """
-    document = Document(unpack(body, options.limits))
+    documents = unpack(body, options.limits)
     columns = options.columns or ColumnMap()
     columns = replace(columns, since=columns.since or RING_COLUMNS.since, url=columns.url or RING_COLUMNS.url)
     reader = ListingReader(columns, by_city=True, other_columns=True, id_from_url=True, ignored=_IGNORED)
-    for number, name, address, description, point, titles, values, folder in document.placemarks():
-        if description and not titles:
-            titles, values = _read_description(description, reader)
-        reader.read(number, titles, values, name, address, point, folder)
-    if not document.count:
+    folders: list[str] = []
+    links: list[str] = []
+    count = 0
+    earlier: set[tuple[object, ...]] = set()
+    for content in documents.values():
+        document = Document(content, before=count)
+        seen: list[tuple[object, ...]] = []
+        for number, name, address, description, point, titles, values, folder in document.placemarks():
+            if description and not titles:
+                titles, values = _read_description(description, reader)
+            if len(documents) > 1:
+                seen.append((name, address, description, point, titles, *values))
+                if seen[-1] in earlier:
+                    continue
+            reader.read(number, titles, values, name, address, point, folder)
+        earlier.update(seen)
+        count = document.count
+        folders += document.folders
+        links += document.links
+        for mended in document.mended:
+            reader.report("broken text", mended)
+    unread = find_outside_links(documents, links)
+    if not count:
         raise ParseError(
             "The KML has no placemark, only a link to another document."
-            if document.link
+            if unread
             else "The KML has no placemark: every layer is empty or gone."
         )
     if not reader.listings:
-        raise ParseError(f"None of the {document.count:,} placemarks has a name that can be read.")
-    return reader.separate(folders=tuple(clean(name) for name in document.folders), rows="placemarks")
+        raise ParseError(f"None of the {count:,} placemarks has a name that can be read.")
+    for href in unread:
+        reader.report("unread part", f"the document behind the link {clean(href)[:200]} was not read")
+    publication = reader.separate(folders=tuple(map(clean, folders)), rows="placemarks")
+    return replace(publication, unread=tuple(clean(href)[:200] for href in unread))
 
 
 def _read_description(description: str, reader: ListingReader) -> tuple[tuple[str, ...], list[str]]:
@@ -67,5 +91,6 @@ FORMAT = Format(
     "mymaps",
     parse,
     recognizes=lambda body: is_kml(body) or is_zip(body),
-    find_link=lambda body, options: find_network_link(body, options.limits),
+    find_links=lambda body, options: find_network_links(body, options.limits),
+    compose=compose,
 )

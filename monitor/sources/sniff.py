@@ -60,31 +60,39 @@ def _read_title(page: bytes) -> bytes:
     return page[start:end] if end >= 0 else b""
 
 
+_STRAYS = {0xDC00 + byte: bytes([byte]).decode("cp1252", "replace") for byte in range(0x80, 0x100)}
+
+
+def decode_utf8(body: bytes) -> tuple[str, int]:
+    """The text of a body that is UTF-8, and how many of its bytes are not; those are read as Windows-1252.
+
+    Only damaged bytes are read otherwise: a file is not in another encoding for one of them.
+    """
+    text = body.decode("utf-8-sig", "surrogateescape")
+    strays = sum(map(text.count, map(chr, _STRAYS))) if not text.isprintable() else 0
+    return (text.translate(_STRAYS), strays) if strays else (text, 0)
+
+
 _OLE2 = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 _ENCRYPTED = "EncryptedPackage".encode("utf-16-le")
 _GZIP = b"\x1f\x8b"
 
 
-def refuse_other_workbooks(body: bytes) -> None:
-    """Raise ParseError, with what to do, for a workbook that is not XLSX, and for a table that is packed."""
+def find_workbook_kind(body: bytes) -> str | None:
+    """The kind of workbook that a body is: "xlsx", "xls", "ods" or "xlsb"; None for a text.
+
+    Raises ParseError, with what to do, for a protected workbook and for a table that is packed.
+    """
     if body.startswith(_OLE2):
         if _ENCRYPTED in body:
             raise ParseError(
                 "The workbook is protected by a password; ask the publisher for one that is not."
             )
-        raise ParseError(
-            "The workbook is in the old XLS format; only XLSX and CSV are read. Ask for one of these."
-        )
+        return "xls"
     if body.startswith(_GZIP):
         raise ParseError("The body is packed with gzip (.csv.gz); give the address of the file itself.")
     if not is_zip(body):
-        return
-    start = body[:_HEAD]
-    if b"application/vnd.oasis.opendocument" in start:
-        raise ParseError(
-            "The workbook is in the ODS format; only XLSX and CSV are read. Ask for one of these."
-        )
-    if b"xl/workbook.bin" in body:
-        raise ParseError(
-            "The workbook is in the XLSB format; only XLSX and CSV are read. Ask for one of these."
-        )
+        return None
+    if b"application/vnd.oasis.opendocument" in body[:_HEAD]:
+        return "ods"
+    return "xlsb" if b"xl/workbook.bin" in body else "xlsx"

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, fields, replace
 from datetime import datetime
-from itertools import islice
+from itertools import islice, zip_longest
 from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -18,14 +19,16 @@ from monitor.sources.cells import clean, plain_number
 from monitor.sources.column_map import MIB, ColumnMap, ParseLimits, ParseOptions, fold_header, list_headers
 from monitor.sources.format import Format, RowsOptions
 from monitor.sources.listing import ListingReader
-from monitor.sources.sniff import is_kml, is_zip, refuse_empty_and_pages, refuse_other_workbooks
+from monitor.sources.sniff import decode_utf8, find_workbook_kind, is_kml, refuse_empty_and_pages
 
 if TYPE_CHECKING:
     from monitor.sources.workbook import WorkbookSheet
 
 _HEADER_ROWS = 10  # a title and notes may stand above the headers
 _NO_LINKS: Mapping[int, str] = MappingProxyType({})
-_DELIMITERS = (",", ";", "\t")
+_DELIMITERS = (",", ";", "\t", "|")
+_FEW_LONG = 0.05  # of the rows
+OTHER_KINDS = ("xls", "ods", "xlsb")
 SHEET_TITLE = "(sheet)"
 """The header under which the configuration finds the title of the sheet, for workbooks with a sheet per
 state.
@@ -40,6 +43,7 @@ class _Row(NamedTuple):
     number: int
     cells: list[object]
     links: Mapping[int, str]
+    damage: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,19 +67,27 @@ def parse(body: bytes, options: ParseOptions) -> Publication:
     """The publication that an XLSX or CSV is; ParseError if it is none, lacks a column, or has no row."""
     columns = options.columns or ColumnMap()
     refuse_empty_and_pages(body)
-    refuse_other_workbooks(body)
+    kind = find_workbook_kind(body)
     reader = ListingReader(columns, by_city=columns.city is not None)
-    if is_zip(body):
-        tables = _read_workbook(body, columns, options)
+    if kind:
+        tables = _read_workbook(body, kind, columns, options)
     else:
         tables = [_read_csv(body, columns, options.limits, reader.problems)]
     for table in tables:
-        for number, cells, links in table.rows:
-            reader.read(number, table.titles, [_text(cell) for cell in cells], links=links)
+        for at, (number, cells, links, damage) in enumerate(table.rows):
+            texts = [_text(cell) for cell in cells]
+            if not at and _is_row_of_units(texts):
+                reader.report("row of units", f'"{", ".join(filter(None, texts))[:80]}" is no agency', number)
+            elif _repeats_header(texts, table.titles):
+                reader.report("header repeated", "the row repeats the headers", number)
+            else:
+                reader.read(number, table.titles, texts, links=links, damage=damage)
+    if kind in OTHER_KINDS and columns.url:
+        reader.report_links_left(f"the links of a workbook in the {kind.upper()} format are not read")
     if not reader.listings:
         raise ParseError("The table has its headers and no row with a name that can be read.")
     publication = reader.merge(TableOptions.model_validate(options.settings).group_by)
-    return replace(publication, unterminated=not is_zip(body) and not is_terminated(body))
+    return replace(publication, unterminated=kind is None and not is_terminated(body))
 
 
 def is_terminated(body: bytes) -> bool:
@@ -93,13 +105,64 @@ def _text(value: object) -> str:
     return "" if value is None else plain_number(str(value))
 
 
+_UNIT = re.compile(
+    r"\(.*\)|\[.*\]|m{1,2}[/.-]d{1,2}[/.-]y{2,4}|yyyy-mm-dd|(?:free )?text|string|date|number|integer"
+    r"|(?:two|2)[- ]letters?(?: code)?|(?:usps|postal|state) (?:code|abbreviation)|usps|abbr(?:eviation|\.)?"
+    r"|url|hyperlink|optional|required|-+|=+",
+    re.IGNORECASE,
+)
+
+
+def _is_row_of_units(texts: list[str]) -> bool:
+    """Whether a row below the headers says of each column what kind of values it has."""
+    filled = [text for text in texts if text]
+    return len(filled) > 1 and all(map(_UNIT.fullmatch, filled))
+
+
+def _repeats_header(texts: list[str], titles: Sequence[str]) -> bool:
+    """Whether a row is the headers once more, as at the top of each printed page."""
+    filled = [(text, title) for text, title in zip(texts, titles, strict=False) if text]
+    return len(filled) > 1 and all(fold_header(text) == fold_header(title) for text, title in filled)
+
+
+def _fold_wanted(columns: ColumnMap) -> dict[str, str]:
+    """Every configured header by the form in which headers are compared."""
+    named = [getattr(columns, field.name) for field in fields(columns) if field.name != "attributes"]
+    titles = [*columns.attributes, *(title for headers in named for title in list_headers(headers))]
+    return {fold_header(title): title for title in titles if title}
+
+
+def find_headers(top: Sequence[Sequence[object]], columns: ColumnMap) -> tuple[int, dict[int, str]] | None:
+    """The position of the last row of headers among the first rows, and position to configured header.
+
+    Headers may stand in two rows, one below the other: the second counts if it has configured ones beyond
+    those of the first.
+    """
+    wanted = _fold_wanted(columns)
+    for at, row in enumerate(top):
+        header = find_header(row, columns)
+        if at + 1 < len(top):
+            both = find_header(_join_rows(row, top[at + 1], wanted), columns)
+            if both and len(both) > len(header or ()):
+                return at + 1, both
+        if header:
+            return at, header
+    return None
+
+
+def _join_rows(
+    upper: Sequence[object], lower: Sequence[object], wanted: Mapping[str, str]
+) -> Iterator[object]:
+    """Two rows as one: the configured header of each column, the upper one if both are."""
+    for above, below in zip_longest(upper, lower):
+        yield above if fold_header(above) in wanted else below
+
+
 def find_header(row: Iterable[object], columns: ColumnMap) -> dict[int, str] | None:
     """Position to configured header, if this row has those of name and state; the first of two like ones
     counts.
     """
-    named = [getattr(columns, field.name) for field in fields(columns) if field.name != "attributes"]
-    titles = [*columns.attributes, *(title for headers in named for title in list_headers(headers))]
-    folded = {fold_header(title): title for title in titles if title}
+    folded = _fold_wanted(columns)
     positions: dict[str, int] = {}
     for position, header in enumerate(row):
         if title := folded.get(fold_header(header)):
@@ -126,25 +189,33 @@ def _no_headers(columns: ColumnMap, rows: Iterable[Iterable[object]]) -> ParseEr
     return ParseError(f"No column is headed {wanted}; the headers are: {there}.")
 
 
-def _read_workbook(body: bytes, columns: ColumnMap, options: ParseOptions) -> list[_Table]:
-    """The tables of the chosen sheets. Their rows are numbered on from sheet to sheet."""
-    from monitor.sources.workbook import read_sheets  # openpyxl takes long to import
+def _read_sheets(body: bytes, kind: str, limits: ParseLimits) -> Iterator[WorkbookSheet]:
+    """The visible sheets of a workbook; the libraries that read them take long to import."""
+    if kind in OTHER_KINDS:
+        from monitor.sources.other_workbook import read_other_sheets
 
+        return read_other_sheets(body, kind, limits)
+    from monitor.sources.workbook import read_sheets
+
+    return read_sheets(body, limits)
+
+
+def _read_workbook(body: bytes, kind: str, columns: ColumnMap, options: ParseOptions) -> list[_Table]:
+    """The tables of the chosen sheets. Their rows are numbered on from sheet to sheet."""
     chosen = TableOptions.model_validate(options.settings).sheets
     titles = (chosen,) if isinstance(chosen, str) else chosen
     tables: dict[str, _Table] = {}
     tops: list[tuple[object, ...]] = []
     seen: list[str] = []
     before = 0
-    for sheet in read_sheets(body, options.limits):
+    for sheet in _read_sheets(body, kind, options.limits):
         seen.append(sheet.title)
         if chosen == "all" or not titles or sheet.title in titles:
             top = [row for row in sheet.rows[:_HEADER_ROWS] if row[0] <= _HEADER_ROWS]
-            for number, row in top:
-                if header := _find_header_on(sheet, row, columns):
-                    rows = _read_sheet(sheet, header, number, before)
-                    tables[sheet.title] = _Table(tuple(header.values()), rows)
-                    break
+            if found := find_headers([_widen(sheet, row) for _, row in top], columns):
+                at, header = found
+                rows = _read_sheet(sheet, header, top[at][0], before)
+                tables[sheet.title] = _Table(tuple(header.values()), rows)
             else:
                 tops.extend(row for _, row in top)
         before += sheet.height
@@ -165,9 +236,9 @@ def _read_workbook(body: bytes, columns: ColumnMap, options: ParseOptions) -> li
     return list(tables.values())
 
 
-def _find_header_on(sheet: WorkbookSheet, row: Sequence[object], columns: ColumnMap) -> dict[int, str] | None:
-    """As `find_header`; the sheet's own title stands behind the last column, headed "(sheet)"."""
-    return find_header((*row, *[None] * (sheet.width - len(row)), SHEET_TITLE), columns)
+def _widen(sheet: WorkbookSheet, row: Sequence[object]) -> tuple[object, ...]:
+    """A row of headers with that of the sheet's own title behind the last column."""
+    return (*row, *[None] * (sheet.width - len(row)), SHEET_TITLE)
 
 
 def _read_sheet(sheet: WorkbookSheet, header: dict[int, str], after: int, before: int) -> Iterator[_Row]:
@@ -197,38 +268,55 @@ def _read_csv(body: bytes, columns: ColumnMap, limits: ParseLimits, problems: li
         top: list[list[str]] = []
         with suppress(ParseError):  # by a wrong delimiter quotes stand in wrong places
             top.extend(islice(_csv_rows(text, delimiter), _HEADER_ROWS))
-        for number, row in enumerate(top, start=1):
-            if header := find_header(row, columns):
-                whole = enumerate(_refuse_cut(text, _csv_rows(text, delimiter), len(row)), start=1)
-                below = (_Row(at, _pick(cells, header), {}) for at, cells in whole if cells and at > number)
-                return _Table(tuple(header.values()), below)
+        if found := find_headers(top, columns):
+            at, header = found
+            width = max(len(top[at]), *(position + 1 for position in header))
+            rows = list(_refuse_cut(text, _csv_rows(text, delimiter), width))[at + 1 :]
+            return _Table(tuple(header.values()), _mark_long(rows, header, width, at + 2))
         tops.extend(top)
     raise _no_headers(columns, tops)
 
 
+def _mark_long(
+    rows: Sequence[list[str]], header: Mapping[int, str], width: int, number: int
+) -> Iterator[_Row]:
+    """The rows that are not empty, from row ``number`` on; one with more cells than the header is damaged.
+
+    It has a comma that is not quoted, and nobody knows where. Where many rows are so long, the header is
+    short instead.
+    """
+    long = [row for row in rows if len(row) > width and any(cell.strip() for cell in row[width:])]
+    few = len(long) <= max(_FEW_LONG * len(rows), 1)
+    marked = set(map(id, long)) if few else set()
+    for at, cells in enumerate(rows, start=number):
+        if cells:
+            damage = ""
+            if id(cells) in marked:
+                damage = f"the row has {len(cells)} cells and the header {width}: a comma may lack its quotes"
+            yield _Row(at, _pick(cells, header), {}, damage)
+
+
 def _decode(body: bytes, problems: list[Problem]) -> str:
     if body.startswith((b"\xff\xfe", b"\xfe\xff")):
-        encodings = ["utf-16"]
-    elif b"\0" in body[:4096]:
-        raise ParseError("The body is neither a workbook (XLSX) nor text.")
-    else:
-        encodings = ["utf-8-sig", "cp1252"]
-    for encoding in encodings:
         try:
-            text = body.decode(encoding)
+            return body.decode("utf-16")
         except UnicodeDecodeError:
-            continue
-        if encoding == "cp1252":
-            problems.append(Problem("wrong encoding", "the text is not UTF-8; it is read as Windows-1252"))
-        return text
-    raise ParseError("The text is in no encoding that can be read (UTF-8, Windows-1252, UTF-16).")
+            raise ParseError("The text is UTF-16 and broken or cut off.") from None
+    if b"\0" in body[:4096]:
+        raise ParseError("The body is neither a workbook (XLSX) nor text.")
+    text, strays = decode_utf8(body)
+    if strays:
+        message = f"{strays:,} bytes are not UTF-8; they are read as Windows-1252"
+        problems.append(Problem("wrong encoding", message))
+    return text
 
 
 def _csv_rows(text: str, delimiter: str) -> Iterator[list[str]]:
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     try:
-        yield from csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+        yield from reader
     except csv.Error as error:
-        raise ParseError(f"The CSV is broken: {error}.") from None
+        raise ParseError(f"The CSV is broken at line {reader.line_num:,}: {error}.") from None
 
 
 def _refuse_cut(text: str, rows: Iterable[list[str]], width: int) -> Iterator[list[str]]:

@@ -8,8 +8,11 @@ import io
 import posixpath
 import re
 import warnings
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+import zipfile
+from bisect import bisect_right
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from itertools import chain, islice
 from typing import Any
 
@@ -38,7 +41,20 @@ _WORDINESS = 4
 _TEXT, _RUN = (INLINE_STRING.removesuffix("is") + name for name in ("t", "r"))
 _WORKBOOK = "xl/workbook.xml"
 _DOCTYPE = tuple("<!DOCTYPE".encode(encoding) for encoding in ("utf-8", "utf-16-le", "utf-16-be"))
-_FORMULA = re.compile(r'HYPERLINK\(\s*"([^"]+)"', re.IGNORECASE)
+_FORMULA = re.compile(r'HYPERLINK\(\s*"([^"]+)"(?:\s*[,;]\s*"([^"]*)")?', re.IGNORECASE)
+_STRICT = (
+    (b"http://purl.oclc.org/ooxml/spreadsheetml/", b"http://schemas.openxmlformats.org/spreadsheetml/2006/"),
+    (
+        b"http://purl.oclc.org/ooxml/officeDocument/",
+        b"http://schemas.openxmlformats.org/officeDocument/2006/",
+    ),
+    (b"http://purl.oclc.org/ooxml/drawingml/", b"http://schemas.openxmlformats.org/drawingml/2006/"),
+)
+"""The namespaces of strict documents (ISO/IEC 29500-1) and the transitional ones (29500-4), which openpyxl
+knows.
+"""
+NO_VALUE = "#CALC!"
+"""In the place of a formula of which the workbook holds no value; read like a spreadsheet's own errors."""
 
 
 SheetRow = tuple[int, tuple[object, ...]]
@@ -52,7 +68,7 @@ class WorkbookSheet:
 
     title: str
     rows: tuple[SheetRow, ...]
-    links: dict[str, str]
+    links: dict[str, str] = field(default_factory=dict)
 
     @property
     def width(self) -> int:
@@ -76,15 +92,17 @@ def read_sheets(body: bytes, limits: ParseLimits) -> Iterator[WorkbookSheet]:
     All parts are unpacked once within the limits before openpyxl, which has none, may see them.
     """
     roomy = replace(limits, decoded=_WORDINESS * limits.decoded)
-    with open_archive(body, roomy, limits.parts) as archive:
+    with open_archive(body, roomy, limits.entries) as archive:
         if _WORKBOOK not in archive.names:
             raise ParseError("The zip is no workbook (XLSX).")
         parts = {name: archive.read(name) for name in archive.names if name.endswith((".xml", ".rels"))}
         _unpack_rest(archive, parts)
     for name, part in parts.items():
         _refuse_doctype(name, part)
-    paths = _sheet_paths(parts)
     _refuse_too_much(parts)
+    if any(strict in parts[_WORKBOOK] for strict, _ in _STRICT):
+        parts, body = _make_transitional(parts)
+    paths = _sheet_paths(parts)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of styles and extensions that hold no values
@@ -95,9 +113,10 @@ def read_sheets(body: bytes, limits: ParseLimits) -> Iterator[WorkbookSheet]:
                 if sheet.sheet_state != "visible":
                     continue
                 path = paths.get(sheet.title, "")
-                links = _links(parts, path) if path in parts else {}
+                marks = _read_marks(parts, path) if path in parts else _Marks()
                 part = parts.pop(sheet._worksheet_path, b"")  # it may be large, and is read once
-                read.append(WorkbookSheet(sheet.title, tuple(_read_rows(book, sheet, part)), links))
+                rows = fill_cells(list(_read_rows(book, sheet, part)), marks.merged, marks.unvalued)
+                read.append(WorkbookSheet(sheet.title, rows, marks.links))
             book.close()
     except ParseError:
         raise
@@ -111,6 +130,17 @@ def _unpack_rest(archive: Archive, parts: dict[str, bytes]) -> None:
         if name not in parts:
             for _ in archive.chunks(name):
                 pass
+
+
+def _make_transitional(parts: dict[str, bytes]) -> tuple[dict[str, bytes], bytes]:
+    """The parts of a strict document with the namespaces of a transitional one, and the zip of them."""
+    for strict, transitional in _STRICT:
+        parts = {name: part.replace(strict, transitional) for name, part in parts.items()}
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        for name, part in parts.items():
+            archive.writestr(name, part)
+    return parts, packed.getvalue()
 
 
 def _refuse_too_much(parts: dict[str, bytes]) -> None:
@@ -243,21 +273,104 @@ def _sheet_paths(parts: dict[str, bytes]) -> dict[str, str]:
     }
 
 
-def _links(parts: dict[str, bytes], path: str) -> dict[str, str]:
-    """The links of a sheet's cells by cell name: those kept beside the cells, and those of HYPERLINK
-    formulas.
+Range = tuple[int, int, int]
+"""A column, and the first and last row of cells that are one; all count from 1."""
+
+
+@dataclass
+class _Marks:
+    """What openpyxl's read-only mode leaves out of a sheet: links by cell name, cells that are merged
+    downwards, and the texts of formulas without a value by row and column.
     """
+
+    links: dict[str, str] = field(default_factory=dict)
+    merged: list[Range] = field(default_factory=list)
+    unvalued: dict[int, dict[int, str]] = field(default_factory=lambda: defaultdict(dict))
+
+
+def _read_marks(parts: dict[str, bytes], path: str) -> _Marks:
+    """Read the marks of a sheet; links stand beside the cells or in HYPERLINK formulas."""
     relations = _relations(parts, path)
-    links: dict[str, str] = {}
-    for element in _elements(parts[path], "f", "hyperlink"):
-        if etree.QName(element).localname == "f":
-            cell, match = element.getparent(), _FORMULA.match(element.text or "")
-            if match and cell is not None:
-                links[cell.get("r", "")] = match.group(1)
+    marks = _Marks()
+    formulas: list[etree._Element] = []
+    for element in _elements(parts[path], "f", "hyperlink", "mergeCell", "row"):
+        kind = etree.QName(element).localname
+        if kind == "f":
+            formulas.append(element)
+        elif kind == "row":  # only now have its cells their values
+            for formula in formulas:
+                _read_formula(formula, marks)
+            formulas.clear()
+            element.clear()
+        elif kind == "mergeCell":
+            marks.merged += _read_range(element.get("ref", ""))
         elif target := relations.get(_relation_id(element)):
-            for name in islice(_cells(element.get("ref", "")), _MAX_LINKED - len(links)):
-                links[name] = target
-    return links
+            for name in islice(_cells(element.get("ref", "")), _MAX_LINKED - len(marks.links)):
+                marks.links[name] = target
+    return marks
+
+
+def _read_formula(formula: etree._Element, marks: _Marks) -> None:
+    cell, match = formula.getparent(), _FORMULA.match(formula.text or "")
+    if cell is None:
+        return
+    name = cell.get("r", "")
+    if match:
+        marks.links[name] = match[1]
+    if not any(child.text for child in cell if etree.QName(child).localname == "v"):
+        try:
+            row, column = coordinate_to_tuple(name)
+        except ValueError:
+            return
+        if column <= MAX_COLUMNS:
+            marks.unvalued[row][column] = (match[2] if match else None) or NO_VALUE
+
+
+def _read_range(reference: str) -> Iterator[Range]:
+    """The cells of "B2:B5" that are merged with one above them; the title over a whole table has none."""
+    try:
+        left, top, _, bottom = range_boundaries(reference)
+    except ValueError:
+        return
+    if left and top and bottom and bottom > top and left <= MAX_COLUMNS:
+        yield left, top, bottom
+
+
+def fill_cells(
+    rows: list[SheetRow], merged: Sequence[Range], unvalued: dict[int, dict[int, str]]
+) -> tuple[SheetRow, ...]:
+    """The rows in which merged cells hold the value of their first one, and formulas without a value their
+    text.
+
+    Raises ParseError where merged cells lie over each other a million times.
+    """
+    if not merged and not unvalued:
+        return tuple(rows)
+    cells = {number: list(values) for number, values in rows}
+    for number, texts in unvalued.items():
+        for column, text in texts.items():
+            _fill(cells.setdefault(number, []), column, text)
+    numbers = sorted(cells)
+    filled = 0
+    for column, top, bottom in merged:
+        first = cells.get(top, [])
+        value = first[column - 1] if column <= len(first) else None
+        if value is None:
+            continue
+        below = numbers[bisect_right(numbers, top) : bisect_right(numbers, bottom)]
+        filled += len(below)
+        if filled > _MOST_CELLS:
+            raise ParseError(f"The workbook has more than {_MOST_CELLS:,} merged cells.")
+        for number in below:
+            _fill(cells[number], column, value)
+    return tuple((number, tuple(cells[number])) for number in numbers)
+
+
+def _fill(values: list[object], column: int, value: object) -> None:
+    """Put a value in an empty cell."""
+    values += [None] * (column - len(values))
+    if values[column - 1] is None:
+        values[column - 1] = value
 
 
 def _cells(reference: str) -> Iterator[str]:

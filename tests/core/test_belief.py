@@ -399,10 +399,22 @@ def test_a_new_listing_of_an_unreadable_state_waits_for_a_person() -> None:
     assert source.standing[0].release_at is None
 
 
-def test_a_new_listing_without_any_state_is_published() -> None:
+def test_a_new_listing_without_any_state_is_published_if_it_has_another_place() -> None:
     source = Source(BASE)
-    source.poll(publication([*ROWS, agency("Wisteria Police", None)]))
+    source.poll(publication([*ROWS, agency("Wisteria Police", None, county="Lake")]))
     assert source.told() == ["Wisteria Police"]
+
+
+def test_a_listing_without_any_place_is_never_published_by_itself() -> None:
+    source = Source(BASE)
+    note = agency("Thank you for your interest in this program", None)
+    source.poll(publication([*ROWS, note]))
+    source.wait(10 * DAY)
+    assert not source.events
+    assert source.standing[0].reason.endswith("is published without any place.")
+    assert guard.next_due(source.standing, Policy()) is None
+    source.poll(publication(ROWS))
+    assert not source.standing
 
 
 def test_a_listing_whose_state_was_blanked_keeps_the_one_that_was_accepted() -> None:

@@ -82,6 +82,34 @@ def test_an_answer_without_any_end_is_refused_unless_its_compression_has_one(
     assert str(failure(server.url("/cut"))) == "answered with a compressed body that breaks off"
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"<?xml version='1.0'?>\n<kml><Document/></kml>\n",
+        b'{"features": []}\n',
+        b"PK\x03\x04" + b"x" * 100 + b"PK\x05\x06" + bytes(18),
+    ],
+    ids=["kml", "json", "zip"],
+)
+def test_an_answer_without_any_end_is_taken_where_its_body_proves_its_own(
+    server: Server, fetcher: Fetcher, failure: Callable[..., FetchFailed], body: bytes
+) -> None:
+    server.script("/x", [Answer(body=body, framing="close")])
+    got = fetcher.get(Target(url=server.url("/x")))
+    assert isinstance(got, Fetched)
+    assert got.body == body
+    server.script("/x", [Answer(body=body[:-4], framing="close")])
+    assert str(failure(server.url("/x"))) == "gave an answer that does not say where it ends"
+
+
+@pytest.mark.parametrize("coding", ["utf-8", "UTF-8", "identity", "none", "iso-8859-1", "identity, utf-8"])
+def test_a_content_coding_that_is_none_is_none(server: Server, fetcher: Fetcher, coding: str) -> None:
+    server.script("/x", [Answer(body=BODY, headers={"Content-Encoding": coding})])
+    got = fetcher.get(Target(url=server.url("/x")))
+    assert isinstance(got, Fetched)
+    assert got.body == BODY
+
+
 @pytest.mark.parametrize("coding", ["br", "zstd", "compress", "gzip, gzip", "gzip, br"])
 def test_a_compression_that_was_not_asked_for_is_a_failure(
     server: Server, failure: Callable[..., FetchFailed], coding: str

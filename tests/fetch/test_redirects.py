@@ -67,6 +67,27 @@ def test_five_redirects_are_the_limit(
     assert len(failed.evidence.redirects) == 5
 
 
+def test_a_cookie_of_a_redirect_to_itself_is_sent_back_once(server: Server, fetcher: Fetcher) -> None:
+    headers = {"Location": "/x", "Set-Cookie": "seen=1; Path=/; HttpOnly"}
+    answers = [Answer(302, headers=headers), Answer(body=BODY)]
+    for _ in range(2):
+        server.script("/x", list(answers))
+        got = fetcher.get(Target(url=server.url("/x")))
+        assert isinstance(got, Fetched)
+    assert [request.header("cookie") for request in server.requests] == [None, "seen=1", None, "seen=1"]
+
+
+def test_a_cookie_goes_to_no_other_host(fetcher: Fetcher) -> None:
+    with respx.mock:
+        headers = {"Location": "https://files.example/y", "Set-Cookie": "seen=1"}
+        respx.get("https://list.example/x").respond(302, headers=headers)
+        other = respx.get("https://files.example/y").respond(
+            200, content=BODY, headers={"Content-Length": "9"}
+        )
+        fetcher.get(Target(url="https://list.example/x", hosts=frozenset({"files.example"})))
+        assert "cookie" not in other.calls.last.request.headers
+
+
 def test_a_circle_of_redirects_ends(server: Server, failure: Callable[..., FetchFailed]) -> None:
     server.redirect("/a", "/a")
     assert str(failure(server.url("/a"))) == "redirected more than 5 times"

@@ -54,6 +54,20 @@ def test_how_names_the_step_that_decided(name: str, state: str, city: str | None
     assert locate(name, state, city).how == how
 
 
+def test_an_agency_with_two_towns_serves_both() -> None:
+    both = locate("Joint Public Safety Task Force", "IL", "Springfield; Decatur")
+    one, other = (locate("Joint Public Safety Task Force", "IL", town) for town in ("Springfield", "Decatur"))
+    assert set(both.places) == {*one.places, *other.places}
+    assert one.places != other.places
+    assert both.confidence is Confidence.APPROXIMATE
+    assert english(both) == "covers Springfield and Decatur"
+
+
+def test_an_agency_that_its_name_places_is_there_whatever_its_towns() -> None:
+    both = locate("Sangamon County Sheriff's Office", "IL", "Springfield; Decatur")
+    assert both == locate("Sangamon County Sheriff's Office", "IL", "Springfield")
+
+
 def test_an_agency_without_a_state_goes_to_those_who_follow_everything() -> None:
     for state in (None, "XX", ""):
         placement = locate("Springfield Police", state)

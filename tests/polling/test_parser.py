@@ -18,7 +18,7 @@ from monitor.domain import Publication as Parsed
 from monitor.fetch import Fetched, NotModified
 from monitor.parser import IN_PROCESS, Parser, ParserLimits, ParserProcess
 from monitor.polling import Result, poll
-from monitor.sources import ParseOptions
+from monitor.sources import Links, ParseOptions
 from monitor.storage.lists.tables import FetchRow, SourceRow
 from tests.polling.publisher import HOUR, Publication, agencies
 
@@ -30,9 +30,9 @@ class Counting:
         self.calls: list[str] = []
         self._error = error
 
-    def find_link(self, body: bytes, options: ParseOptions) -> str | None:
-        self.calls.append("link")
-        return IN_PROCESS.find_link(body, options)
+    def find_links(self, body: bytes, options: ParseOptions) -> Links:
+        self.calls.append("links")
+        return IN_PROCESS.find_links(body, options)
 
     def parse(self, body: bytes, options: ParseOptions) -> Parsed:
         self.calls.append("parse")
@@ -85,10 +85,10 @@ def test_an_unchanged_body_asks_the_parser_nothing(sqlite_publication: Publicati
     parser = Counting()
     sqlite_publication.publish(agencies(30))
     once(sqlite_publication, parser)
-    assert parser.calls == ["link", "parse"]
+    assert parser.calls == ["links", "parse"]
     sqlite_publication.publish(agencies(30))  # the same bytes under another ETag
     assert once(sqlite_publication, parser) is Result.UNCHANGED
-    assert parser.calls == ["link", "parse"]
+    assert parser.calls == ["links", "parse"]
 
 
 def test_pairing_is_the_parsers_too(sqlite_publication: Publication) -> None:
@@ -98,7 +98,7 @@ def test_pairing_is_the_parsers_too(sqlite_publication: Publication) -> None:
     parser.calls.clear()
     sqlite_publication.publish([*agencies(29), *agencies(1, 70)])
     once(sqlite_publication, parser)
-    assert parser.calls == ["link", "parse", "pair"]
+    assert parser.calls == ["links", "parse", "pair"]
 
 
 @pytest.mark.parametrize("error", [RuntimeError("secret"), RecursionError(), KeyError("x"), MemoryError()])
@@ -122,7 +122,7 @@ class Broken:
     def get(self, *_: object) -> Fetched | NotModified:
         raise UnicodeError("charset=\x01")
 
-    fetch_link = get
+    fetch_links = get
 
 
 def test_an_unforeseen_exception_of_the_client_is_a_failed_fetch_too(

@@ -367,6 +367,53 @@ def test_a_kml_that_holds_only_a_network_link_is_followed_one_hop(sqlite_publica
     assert server.asked("/real.kml")[-1].header("if-none-match") == '"real"'
 
 
+def linked(sqlite_publication: Publication, *paths: str) -> str:
+    return "".join(
+        f"<NetworkLink><Link><href>{sqlite_publication.server.url(path)}</href></Link></NetworkLink>"
+        for path in paths
+    )
+
+
+def test_links_beside_placemarks_are_fetched_and_read_with_them(sqlite_publication: Publication) -> None:
+    server = sqlite_publication.server
+    sqlite_publication.reconfigure(
+        target=Target(url=server.url("/map.kml")), options=ParseOptions(name="list", format="mymaps")
+    )
+    links = linked(sqlite_publication, "/one.kml", "/two.kml")
+    server.put("/map.kml", KML.format(placemark("A Police") + links).encode(), etag='"map"')
+    server.put("/one.kml", KML.format(placemark("B Police")).encode(), etag='"one"')
+    server.put("/two.kml", KML.format(placemark("C Police")).encode(), etag='"two"')
+    assert sqlite_publication.poll().outcome.value == "baseline"
+    assert sorted(names(sqlite_publication)) == ["A Police", "B Police", "C Police"]
+    assert sqlite_publication.poll().outcome.value == "unchanged"
+
+    # that the map itself has not changed says nothing of what it links
+    server.put("/two.kml", KML.format(placemark("C Police") + placemark("D Police")).encode(), etag='"2"')
+    assert sqlite_publication.poll().added == 1
+    server.script("/two.kml", [Answer(500)])
+    assert sqlite_publication.poll().outcome.value == "failed"
+
+
+def test_a_first_publication_with_an_unread_part_is_no_silent_baseline(
+    sqlite_publication: Publication,
+) -> None:
+    server = sqlite_publication.server
+    sqlite_publication.reconfigure(
+        target=Target(url=server.url("/map.kml")), options=ParseOptions(name="list", format="mymaps")
+    )
+    link = "<NetworkLink><Link><href>https://elsewhere.example/two.kml</href></Link></NetworkLink>"
+    server.put("/map.kml", KML.format(placemark("A Police") + link).encode(), etag='"map"')
+    outcome = sqlite_publication.poll()
+    assert outcome.outcome.value == "rejected"
+    assert outcome.reason.startswith(
+        "A part of the publication was not read (https://elsewhere.example/two.kml)"
+    )
+    for _ in range(5):
+        assert sqlite_publication.poll(timedelta(hours=14)).outcome.value == "rejected"
+    assert sqlite_publication.poll(timedelta(hours=14)).outcome.value == "baseline"  # after three days
+    assert names(sqlite_publication) == ["A Police"]
+
+
 # --- bad publications
 # ------------------------------------------------------------------------------------------------------------
 

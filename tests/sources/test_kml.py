@@ -20,7 +20,7 @@ PLAIN = "<Placemark><name>Hammond Police</name><address>Hammond, IN</address></P
 OTHER = "<Placemark><name>Gary &amp; Lake Police</name></Placemark>"
 
 
-def read(body: bytes) -> tuple[list[Placemark], tuple[str, ...], str | None] | None:
+def read(body: bytes) -> tuple[list[Placemark], tuple[str, ...], list[str]] | None:
     """All that a document holds; None if it is broken."""
     document = Document(body)
     try:
@@ -28,7 +28,7 @@ def read(body: bytes) -> tuple[list[Placemark], tuple[str, ...], str | None] | N
     except ParseError:
         return None
     assert document.count == len(placemarks)
-    return placemarks, document.folders, document.link
+    return placemarks, document.folders, document.links
 
 
 def published(body: bytes) -> Publication:
@@ -125,7 +125,8 @@ def a_document(chance: random.Random) -> str:
 @settings(max_examples=300)
 def test_where_a_window_ends_does_not_matter(seed: int, window: int) -> None:
     text = a_document(random.Random(seed))
-    whole = read(text.encode("utf-16"))
+    mended, _ = reader.mend_bytes(text.encode())  # which UTF-16 is not
+    whole = read(mended.decode().encode("utf-16"))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(reader, "_WINDOW", window)
         assert read(text.encode()) == whole, text
@@ -140,7 +141,7 @@ def test_a_placemark_that_is_no_markup_is_none(around: str) -> None:
     assert [listing.name for listing in publication.listings] == ["Hammond Police", "Gary & Lake Police"]
 
 
-@pytest.mark.parametrize("text", ["a ]]> b", "a \x01 b", "a \ufffe b", "a & b", "a &no; b", "a < b"])
+@pytest.mark.parametrize("text", ["a ]]> b", "a \ufffe b", "a & b", "a &no; b", "a < b"])
 def test_a_text_that_is_not_well_formed_breaks_the_map(text: str) -> None:
     with pytest.raises(ParseError, match="broken"):
         published(kml(PLAIN, PLAIN.replace("Hammond", text), PLAIN))

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from monitor.domain import Listing
-from monitor.sources import ColumnMap, ParseOptions, find_link, fingerprint, parse
+from monitor.sources import ColumnMap, Links, ParseOptions, find_links, fingerprint, parse
 from tests.sources.bodies import kml, placemark, zipped
 from tests.sources.golden import FOLDER, MAP
 
@@ -101,17 +101,18 @@ def test_free_text_with_colons_is_not_columns() -> None:
     assert only(body).attributes == ()
 
 
-def test_a_network_link_is_handed_out_only_without_placemarks() -> None:
+def test_a_network_link_is_alone_only_without_placemarks() -> None:
     link = "<NetworkLink><name>x</name><Link><href><![CDATA[https://www.google.com/maps/d/kml?mid=1&a=2]]></href></Link></NetworkLink>"
-    assert find_link(kml(link), MAP) == "https://www.google.com/maps/d/kml?mid=1&a=2"
-    assert find_link(zipped({"doc.kml": kml(link)}), MAP) == "https://www.google.com/maps/d/kml?mid=1&a=2"
-    assert find_link(kml(link, placemark()), MAP) is None
+    address = "https://www.google.com/maps/d/kml?mid=1&a=2"
+    assert find_links(kml(link), MAP) == Links((address,), alone=True)
+    assert find_links(zipped({"doc.kml": kml(link)}), MAP) == Links((address,), alone=True)
+    assert find_links(kml(link, placemark()), MAP) == Links((address,))
     assert (
-        find_link(kml("<GroundOverlay><Icon><href>https://example.org</href></Icon></GroundOverlay>"), MAP)
-        is None
+        find_links(kml("<GroundOverlay><Icon><href>https://example.org</href></Icon></GroundOverlay>"), MAP)
+        == Links()
     )
-    assert find_link(b"<html>", MAP) is None
-    assert find_link(b"", MAP) is None
+    assert find_links(b"<html>", MAP) == Links()
+    assert find_links(b"", MAP) == Links()
 
 
 def test_a_fingerprint_moves_with_what_decides_the_reading() -> None:

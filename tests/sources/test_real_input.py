@@ -8,7 +8,7 @@ import pytest
 
 from monitor.domain import Publication
 from monitor.errors import ParseError
-from monitor.sources import ColumnMap, ParseOptions, find_link, parse
+from monitor.sources import ColumnMap, ParseOptions, find_links, parse
 from tests.sources.golden import MAP
 
 ICE = ParseOptions(
@@ -101,7 +101,7 @@ def test_an_address_only_map_has_one_listing_and_two_damaged_rows(shared: Path) 
 def test_a_whole_map_export_by_hand_is_a_link_to_follow(shared: Path) -> None:
     body = (shared / "data/mymaps/networklink_only_mymaps.kml").read_bytes()
     assert (
-        find_link(body, MAP)
+        find_links(body, MAP).hrefs[0]
         == "https://www.google.com/maps/d/u/0/kml?forcekml=1&mid=17ICKizbR91vBsEn6v6RxcI3avAwFi8k"
     )
     with pytest.raises(ParseError, match="only a link"):

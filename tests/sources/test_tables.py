@@ -283,14 +283,14 @@ def test_rows_are_numbered_on_from_sheet_to_sheet() -> None:
 @pytest.mark.parametrize(
     ("body", "reason"),
     [
-        (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(512), "old XLS format"),
+        (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(512), r"\(XLS\) is damaged"),
         (
             b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(512) + "EncryptedPackage".encode("utf-16-le"),
             "protected by a password",
         ),
         (gzip.compress(b"Agency Name,State\nGary,IN\n", mtime=0), "packed with gzip"),
-        (zipped({"mimetype": ODS}, zipfile.ZIP_STORED), "ODS format"),
-        (zipped({"xl/workbook.bin": b"x"}), "XLSB format"),
+        (zipped({"mimetype": ODS}, zipfile.ZIP_STORED), r"\(ODS\) is damaged"),
+        (zipped({"xl/workbook.bin": b"x"}), r"\(XLSB\) is damaged"),
     ],
 )
 def test_another_kind_of_workbook_is_refused_with_what_to_do(body: bytes, reason: str) -> None:

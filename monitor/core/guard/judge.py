@@ -11,7 +11,7 @@ from monitor.core.diff import diff
 from monitor.core.guard.groups import group_holds
 from monitor.core.guard.reasons import span, title
 from monitor.core.guard.recent import Identity, Memory
-from monitor.core.guard.unreadable import unreadable_rows_of
+from monitor.core.guard.unreadable import placeless_of, unreadable_rows_of
 from monitor.domain import Change, Judgement, Kind, Listing, OpenChange, Policy, Released, State
 
 _NO_STATES = "The list has lost its states"
@@ -49,8 +49,9 @@ def judge(
     known = _known(changes, standing)
     memory = Memory.of(released, now, policy)
     changes = tuple(map(memory.without_late_dates, memory.with_previous(changes, known)))
-    doubts = unreadable_rows_of(changes, accepted, damaged)
     stateless = _lost_states(changes, known, reread) if blank_states or not reread else frozenset()
+    placeless = placeless_of([change for change in changes if change.identity not in stateless], accepted)
+    doubts = placeless | unreadable_rows_of(changes, accepted, damaged)
     holds = group_holds(changes, accepted, known, memory, doubts, now, policy)
 
     def verdict(change: Change) -> Judgement:

@@ -72,6 +72,26 @@ def unreadable_rows_of(
     return doubts
 
 
+def placeless_of(changes: Sequence[Change], accepted: Collection[Listing]) -> dict[Identity, str]:
+    """The changes of listings without any place on a list that has places, with the reason: they may be
+    notes below the table, and only a person can decide.
+    """
+    astray = [
+        change
+        for change in changes
+        if not change.quiet
+        and not any(_has_place(listing) for listing in (change.before, change.after) if listing)
+    ]
+    if not astray or not any(map(_has_place, accepted)):
+        return {}
+    return {change.identity: f"{title(change.subject)} is published without any place." for change in astray}
+
+
+def _has_place(listing: Listing) -> bool:
+    """Whether a listing says where it is; what says nothing of it is a note rather than an agency."""
+    return any((listing.state, listing.state_text, listing.city, listing.county, listing.point))
+
+
 def _rows_astray(
     changes: Sequence[Change],
     accepted: Collection[Listing],

@@ -1,0 +1,64 @@
+"""XLS, ODS and XLSB bytes to sheets of cells, by calamine, which reads no links."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from typing import Any
+
+import python_calamine
+
+from monitor.errors import ParseError
+from monitor.sources.archive import open_archive
+from monitor.sources.column_map import ParseLimits
+from monitor.sources.listing import MOST_ROWS
+from monitor.sources.workbook import MAX_COLUMNS, Range, SheetRow, WorkbookSheet, fill_cells
+
+
+def read_other_sheets(body: bytes, kind: str, limits: ParseLimits) -> Iterator[WorkbookSheet]:
+    """The visible sheets of a workbook of this ``kind`` ("xls", "ods", "xlsb") in their order.
+
+    Raises ParseError where it is damaged, protected or too much. What is packed is unpacked once within the
+    limits before calamine, which has none, may see it.
+    """
+    if kind != "xls":
+        with open_archive(body, limits, limits.entries) as archive:
+            for name in archive.names:
+                for _ in archive.chunks(name):
+                    pass
+    try:
+        book = python_calamine.CalamineWorkbook.from_filelike(io.BytesIO(body))
+        sheets = [
+            _read_sheet(book.get_sheet_by_name(sheet.name))
+            for sheet in book.sheets_metadata
+            if sheet.visible is python_calamine.SheetVisibleEnum.Visible
+            and sheet.typ is python_calamine.SheetTypeEnum.WorkSheet
+        ]
+    except python_calamine.PasswordError:
+        raise ParseError(
+            "The workbook is protected by a password; ask the publisher for one that is not."
+        ) from None
+    except (python_calamine.CalamineError, ValueError, OSError) as error:
+        raise ParseError(f"The workbook ({kind.upper()}) is damaged: {str(error)[:200]}.") from None
+    yield from sheets
+
+
+def _read_sheet(sheet: Any) -> WorkbookSheet:
+    """A sheet's rows that have a value, without the empty cells at their ends."""
+    if sheet.total_height > MOST_ROWS * 5:  # a repeated row is one element, and a million rows
+        raise ParseError(f"The list has more than {MOST_ROWS:,} rows.")
+    rows: list[SheetRow] = []
+    for number, cells in enumerate(sheet.iter_rows(), start=1):
+        values = [None if cell == "" else cell for cell in cells[:MAX_COLUMNS]]
+        while values and values[-1] is None:
+            values.pop()
+        if values:
+            if len(rows) == MOST_ROWS:
+                raise ParseError(f"The list has more than {MOST_ROWS:,} rows.")
+            rows.append((number, tuple(values)))
+    merged: list[Range] = [
+        (left + 1, top + 1, bottom + 1)
+        for (top, left), (bottom, _) in sheet.merged_cell_ranges or ()
+        if bottom > top and left < MAX_COLUMNS
+    ]
+    return WorkbookSheet(sheet.name, fill_cells(rows, merged, {}))
