@@ -42,6 +42,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "poll": ("sources", "Poll the sources once, now."),
     "listings": ("sources", "List a source's agencies, now or at a moment in the past."),
     "changes": ("sources", "List published changes, each with the interval in which it happened."),
+    "sources": ("propose", "Propose how a list is read, and write its section."),
     "holds": ("holds", "List held changes; approve or reject them."),
     "parse": ("inspect", "Parse one file as a source and print its listings."),
     "diff": ("inspect", "Compare two files as publications of a source."),

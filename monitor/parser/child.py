@@ -28,10 +28,12 @@ from monitor.domain import Listing, Publication
 from monitor.errors import ParseError, location_of
 from monitor.parser.frames import BATCH, OUT_OF_MEMORY, frame, read_frame
 from monitor.sources import ParseOptions
+from monitor.sources.propose import Proposal, propose
 
 PUBLICATION: TypeAdapter[Publication] = TypeAdapter(Publication)
 LISTINGS: TypeAdapter[tuple[Listing, ...]] = TypeAdapter(tuple[Listing, ...])
 SIDES: TypeAdapter[tuple[list[Listing], list[Listing]]] = TypeAdapter(tuple[list[Listing], list[Listing]])
+PROPOSAL: TypeAdapter[Proposal] = TypeAdapter(Proposal)
 OPTIONS: TypeAdapter[ParseOptions] = TypeAdapter(ParseOptions)
 
 _FILES = 32  # descriptors: three streams, and what a library opens for a moment
@@ -71,6 +73,8 @@ def answer(request: dict[str, Any], content: bytes) -> bytes:
         if request["do"] == "links":
             links = sources.find_links(content, OPTIONS.validate_python(request["options"]))
             return b'{"links":' + json.dumps(asdict(links)).encode() + b"}"
+        if request["do"] == "propose":
+            return b'{"proposal":' + PROPOSAL.dump_json(propose(content)) + b"}"
         removed, added = SIDES.validate_json(content)
         pairs = renames.pair(removed, added, widespread=frozenset(request["widespread"]))
         return json.dumps({"pairs": [(was.key, now.key) for was, now in pairs]}).encode()

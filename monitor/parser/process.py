@@ -27,6 +27,7 @@ from monitor.errors import ParseError
 from monitor.parser.frames import LENGTH, OUT_OF_MEMORY, frame
 from monitor.parser.limits import MIB, ParserLimits
 from monitor.sources import Links, ParseOptions
+from monitor.sources.propose import Proposal
 
 log = logging.getLogger(__name__)
 
@@ -40,6 +41,7 @@ _CHILD = Path(__file__).with_name("child.py")
 _PIECE = 1 << 16  # bytes, as many as a pipe holds
 _PUBLICATION: TypeAdapter[Publication] = TypeAdapter(Publication)
 _LISTINGS: TypeAdapter[list[Listing]] = TypeAdapter(list[Listing])
+_PROPOSAL: TypeAdapter[Proposal] = TypeAdapter(Proposal)
 _SIDES: TypeAdapter[tuple[list[Listing], list[Listing]]] = TypeAdapter(tuple[list[Listing], list[Listing]])
 
 
@@ -87,6 +89,10 @@ class ParserProcess:
         """Find the documents beside a body that belong to its publication. Raises ParseError."""
         request = {"do": "links", "options": asdict(options)}
         return _validated(_LINKS, _content(self._ask(request, body), b'{"links":'))
+
+    def propose(self, body: bytes) -> Proposal:
+        """Propose how a body is read; see `sources.propose`. Raises ParseError."""
+        return _validated(_PROPOSAL, _content(self._ask({"do": "propose"}, body), b'{"proposal":'))
 
     def parse(self, body: bytes, options: ParseOptions) -> Publication:
         """Parse a body in a child. Raises ParseError, also when the child breaks a limit or dies."""

@@ -108,24 +108,10 @@ def _digest(page: _Page) -> str:
 
 def _read_page(body: bytes, url: str, options: ParseOptions) -> _Page:
     """The table on a page that has the configured headers; ParseError where none has."""
-    if len(body) > options.limits.decoded:
-        raise ParseError(f"has a page of more than {options.limits.decoded / MIB:g} MiB")
-    from lxml import etree, html  # takes long to import
-
     columns = options.columns or ColumnMap()
-    try:
-        document = html.document_fromstring(
-            body, parser=html.HTMLParser(encoding=_encoding(body), no_network=True)
-        )
-    except (etree.ParserError, etree.XMLSyntaxError, ValueError):
-        raise ParseError("has a page that is no HTML") from None
+    document = _parse_page(body, options.limits)
     tops: list[str] = []
-    levels: dict[HtmlElement, int] = {}
-    for table in islice(document.iter("table"), _MOST_TABLES):
-        around = next(table.iterancestors("table"), None)
-        levels[table] = level = levels.get(around, 0) + 1
-        if level > _MOST_LEVELS:
-            continue
+    for table in _find_tables(document):
         grid = _read_grid(table, url)
         for row in islice(grid, _HEADER_ROWS):
             texts = [text for text, _ in row]
@@ -136,6 +122,36 @@ def _read_page(body: bytes, url: str, options: ParseOptions) -> _Page:
                 return _Page(tuple(header.values()), rows, _find_next(document, url, chosen.next))
             tops += texts
     raise ParseError(describe_headers("column", columns, set(tops)))
+
+
+def _parse_page(body: bytes, limits: ParseLimits) -> HtmlElement:
+    """The document that a page is. Raises ParseError."""
+    if len(body) > limits.decoded:
+        raise ParseError(f"has a page of more than {limits.decoded / MIB:g} MiB")
+    from lxml import etree, html  # takes long to import
+
+    try:
+        return html.document_fromstring(
+            body, parser=html.HTMLParser(encoding=_encoding(body), no_network=True)
+        )
+    except (etree.ParserError, etree.XMLSyntaxError, ValueError):
+        raise ParseError("has a page that is no HTML") from None
+
+
+def _find_tables(document: HtmlElement) -> Iterator[HtmlElement]:
+    """The tables of a page, also those within others, as many as are looked at."""
+    levels: dict[HtmlElement, int] = {}
+    for table in islice(document.iter("table"), _MOST_TABLES):
+        around = next(table.iterancestors("table"), None)
+        levels[table] = level = levels.get(around, 0) + 1
+        if level <= _MOST_LEVELS:
+            yield table
+
+
+def read_tables(body: bytes, limits: ParseLimits) -> Iterator[list[list[Cell]]]:
+    """The rows of every table on a page, as texts and links. Raises ParseError."""
+    for table in _find_tables(_parse_page(body, limits)):
+        yield list(_read_grid(table, _UNKNOWN))
 
 
 def _encoding(body: bytes) -> str | None:

@@ -171,7 +171,8 @@ class ListingReader:
         if "&" in name or "<" in name:
             name = read_markup(name)
         missing = is_missing(name)
-        if not missing and not address and point is None and _is_footer(name, [texts[at] for at in used]):
+        bare = not (missing or address or point) and (not texts[state_at] or len(name) <= _LONGEST_SUM)
+        if bare and _is_footer(name, [texts[at] for at in used]):
             self.report("footer", f'"{_brief(name)}" is no agency', number)
             return
         if missing and not (name or address or any(texts[at] for at in used)) and point is None:
@@ -444,8 +445,6 @@ class ListingReader:
 def _is_footer(name: str, others: Iterable[str]) -> bool:
     """Whether a row is a note or a sum below the table; ``others`` are its other cells."""
     filled = list(filter(None, others))
-    if filled and len(name) > _LONGEST_SUM:
-        return False
     return bool(_SUM.fullmatch(name) or (not filled and _FOOTER.fullmatch(name))) and all(
         map(_NUMBER.fullmatch, filled)
     )

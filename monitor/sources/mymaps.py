@@ -16,7 +16,7 @@ from monitor.sources.kml import Document, compose, find_network_links, find_outs
 from monitor.sources.listing import ListingReader
 from monitor.sources.sniff import is_kml, is_zip
 
-_IGNORED = frozenset({"gx_media_links"})  # Google's own, about pictures
+IGNORED = frozenset({"gx_media_links"})  # Google's own, about pictures
 _BREAK = re.compile(r"<br\s*/?>|\n", re.IGNORECASE)
 _TAG = re.compile(r"<[^<>]*>")  # stops at the next "<", so that a text of nothing else takes linear time
 
@@ -31,7 +31,7 @@ def parse(body: bytes, options: ParseOptions) -> Publication:
     documents = unpack(body, options.limits)
     columns = options.columns or ColumnMap()
     columns = replace(columns, since=columns.since or RING_COLUMNS.since, url=columns.url or RING_COLUMNS.url)
-    reader = ListingReader(columns, by_city=True, other_columns=True, id_from_url=True, ignored=_IGNORED)
+    reader = ListingReader(columns, by_city=True, other_columns=True, id_from_url=True, ignored=IGNORED)
     folders: list[str] = []
     links: list[str] = []
     count = 0

@@ -34,6 +34,12 @@ def is_kml(body: bytes) -> bool:
     return bool(_KML.search(body[:_HEAD]))
 
 
+def is_html(body: bytes) -> bool:
+    """Whether a body looks like a web page, by its first bytes."""
+    head = body[:_HEAD]
+    return bool(_HTML.search(head)) and head.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] == b"<" and not is_kml(body)
+
+
 def refuse_empty_and_pages(body: bytes) -> None:
     """Raise ParseError for a body with nothing in it or with a web page in place of a list."""
     if not body.strip():
@@ -68,9 +74,11 @@ def decode_utf8(body: bytes) -> tuple[str, int]:
 
     Only damaged bytes are read otherwise: a file is not in another encoding for one of them.
     """
-    text = body.decode("utf-8-sig", "surrogateescape")
-    strays = sum(map(text.count, map(chr, _STRAYS))) if not text.isprintable() else 0
-    return (text.translate(_STRAYS), strays) if strays else (text, 0)
+    try:
+        return body.decode("utf-8-sig"), 0
+    except UnicodeDecodeError:
+        text = body.decode("utf-8-sig", "surrogateescape")
+    return text.translate(_STRAYS), sum(map(text.count, map(chr, _STRAYS)))
 
 
 _OLE2 = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"

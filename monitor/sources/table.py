@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 _HEADER_ROWS = 10  # a title and notes may stand above the headers
 _NO_LINKS: Mapping[int, str] = MappingProxyType({})
-_DELIMITERS = (",", ";", "\t", "|")
+DELIMITERS = (",", ";", "\t", "|")
 _FEW_LONG = 0.05  # of the rows
 OTHER_KINDS = ("xls", "ods", "xlsb")
 SHEET_TITLE = "(sheet)"
@@ -73,12 +73,15 @@ def parse(body: bytes, options: ParseOptions) -> Publication:
         tables = _read_workbook(body, kind, columns, options)
     else:
         tables = [_read_csv(body, columns, options.limits, reader.problems)]
+    names = list_headers(columns.name)
+    repeated = {name.casefold() for name in names}
     for table in tables:
+        name_at = next(at for at, title in enumerate(table.titles) if title in names)
         for at, (number, cells, links, damage) in enumerate(table.rows):
             texts = [_text(cell) for cell in cells]
             if not at and _is_row_of_units(texts):
                 reader.report("row of units", f'"{", ".join(filter(None, texts))[:80]}" is no agency', number)
-            elif _repeats_header(texts, table.titles):
+            elif texts[name_at].casefold() in repeated and _repeats_header(texts, table.titles):
                 reader.report("header repeated", "the row repeats the headers", number)
             else:
                 reader.read(number, table.titles, texts, links=links, damage=damage)
@@ -189,7 +192,7 @@ def _no_headers(columns: ColumnMap, rows: Iterable[Iterable[object]]) -> ParseEr
     return ParseError(f"No column is headed {wanted}; the headers are: {there}.")
 
 
-def _read_sheets(body: bytes, kind: str, limits: ParseLimits) -> Iterator[WorkbookSheet]:
+def read_any_sheets(body: bytes, kind: str, limits: ParseLimits) -> Iterator[WorkbookSheet]:
     """The visible sheets of a workbook; the libraries that read them take long to import."""
     if kind in OTHER_KINDS:
         from monitor.sources.other_workbook import read_other_sheets
@@ -208,7 +211,7 @@ def _read_workbook(body: bytes, kind: str, columns: ColumnMap, options: ParseOpt
     tops: list[tuple[object, ...]] = []
     seen: list[str] = []
     before = 0
-    for sheet in _read_sheets(body, kind, options.limits):
+    for sheet in read_any_sheets(body, kind, options.limits):
         seen.append(sheet.title)
         if chosen == "all" or not titles or sheet.title in titles:
             top = [row for row in sheet.rows[:_HEADER_ROWS] if row[0] <= _HEADER_ROWS]
@@ -264,7 +267,7 @@ def _read_csv(body: bytes, columns: ColumnMap, limits: ParseLimits, problems: li
         raise ParseError(f"The body is larger than {limits.decoded / MIB:g} MiB.")
     text = _decode(body, problems)
     tops: list[list[str]] = []
-    for delimiter in _DELIMITERS:
+    for delimiter in DELIMITERS:
         top: list[list[str]] = []
         with suppress(ParseError):  # by a wrong delimiter quotes stand in wrong places
             top.extend(islice(_csv_rows(text, delimiter), _HEADER_ROWS))

@@ -49,9 +49,12 @@ class Layer:
         elif "returnIdsOnly" in request:
             answer = {"objectIdFieldName": "FID", "objectIds": list(self.ids)}
         elif parts.path.endswith("/query"):
-            low, high = (int(part.split("=")[1]) for part in request["where"].split(" AND ")[1:])
+            bounds = [int(part.split("=")[1]) for part in request["where"].split(" AND ")[1:]]
+            low, high = bounds or (0, 1000)
             chosen = [number for number in self.ids if low <= number <= high]
-            answer = {"features": [self.record(number, request["outFields"].split(",")) for number in chosen]}
+            names = [field["name"] for field in FIELDS]
+            fields = names if request["outFields"] == "*" else request["outFields"].split(",")
+            answer = {"features": [self.record(number, fields) for number in chosen]}
         self.lie(self, request, answer)
         return json.dumps(answer).encode()
 

@@ -1,0 +1,239 @@
+"""`monitor sources propose`: an operator who has never seen the configuration adds a list."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from monitor.cli import root
+from monitor.sources.propose import propose
+from tests.fetch.test_layers import Layer, served
+from tests.peers.http import Server
+from tests.sources.bodies import kml, placemark, xlsx
+
+STATES = ("Illinois", "Indiana", "Ohio", "Texas", "Maine")
+HEADERS: list[object] = [
+    "Law Enforcement Agency", "State", "County", "Date Signed", "Agreement", "Support Type", "Contact Name",
+]  # fmt: skip
+ROWS: list[list[object]] = [
+    [f"{name} Police Department", state, "Lake", f"2025-01-{day:02}", "link", kind, f"Chief {name}"]
+    for day, (name, state, kind) in enumerate(
+        zip(
+            ("Gary", "Hammond", "Lima", "Ennis", "Bath", "Peru", "Dixon", "Union", "Reno", "Salem"),
+            STATES * 2,
+            ("Jail", "Task Force") * 5,
+            strict=True,
+        ),
+        start=1,
+    )
+]
+TABLE = [HEADERS, *ROWS]
+LINKS = {f"E{row}": f"https://list.example/moa-{row}.pdf" for row in range(2, 12)}
+
+
+def text(rows: list[list[object]], delimiter: str = ",") -> bytes:
+    return "\n".join([*(delimiter.join(map(str, row)) for row in rows), ""]).encode()
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    with Server() as server:
+        yield server
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
+    monkeypatch.chdir(tmp_path)
+
+    def call(*arguments: str) -> Result:
+        return CliRunner().invoke(root, ["sources", "propose", *arguments])
+
+    return call
+
+
+def answer(result: Result) -> dict[str, Any]:
+    assert result.exit_code == 0, result.output
+    found: dict[str, Any] = json.loads(result.stdout)
+    return found
+
+
+def source(result: Result) -> dict[str, Any]:
+    found = answer(result)
+    section: dict[str, Any] = tomllib.loads(found["section"])["sources"][found["name"]]
+    return section
+
+
+EXPECTED = {
+    "name": "Law Enforcement Agency",
+    "state": "State",
+    "county": "County",
+    "since": "Date Signed",
+    "attributes": ["Support Type"],
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "body"),
+    [
+        ("list.xlsx", xlsx([["The list of agencies"], [], *TABLE], {})),
+        ("list.csv", text(TABLE)),
+        ("list.tsv", text([["Agencies with an agreement", *[""] * 6], *TABLE], "\t")),
+    ],
+)
+def test_a_table_is_recognized_by_its_values_and_people_in_it_are_left_out(
+    run: Callable[..., Result], tmp_path: Path, name: str, body: bytes
+) -> None:
+    (tmp_path / name).write_bytes(body)
+    found = answer(run(name, "--json"))
+    assert (found["format"], found["listings"]) == ("table", 10)
+    assert {key: value for key, value in found["columns"].items() if key != "url"} == EXPECTED
+    assert found["states"] == {"IL": 2, "IN": 2, "OH": 2, "TX": 2, "ME": 2}
+    assert "Contact Name" in found["notes"][-1]
+    assert found["samples"][0]["name"] == "Gary Police Department"
+    assert not found["problems"]
+
+
+def test_a_column_of_links_is_the_document() -> None:
+    assert propose(xlsx(TABLE, LINKS)).columns.url == "Agreement"
+
+
+def test_a_map_needs_no_columns_but_its_dates_and_links() -> None:
+    body = kml(*(
+        placemark(f"A{n}", "Gary, IN", Joined="01/02/2025", Page=f"https://x.example/{n}")
+        for n in range(5)
+    ))  # fmt: skip
+    found = propose(body)
+    assert (found.format, found.columns.since, found.columns.url) == ("mymaps", "Joined", "Page")
+
+
+def test_records_in_json_are_found_with_their_number() -> None:
+    records = [{"agency": row[0], "place": {"state": row[1]}, "joined": row[3]} for row in ROWS]
+    body = json.dumps({"meta": {"total": 10, "page": 1}, "data": {"portals": records}}).encode()
+    found = propose(body)
+    assert found.format == "json"
+    assert found.settings == {"records": "data.portals", "count": "meta.total"}
+    assert (found.columns.name, found.columns.since) == ("agency", "joined")
+    assert found.columns.state == "place.state"
+
+
+def test_properties_of_geojson_are_found() -> None:
+    features = [
+        {"type": "Feature", "properties": {"AGENCY": row[0], "ST": row[1]}, "geometry": None} for row in ROWS
+    ]
+    found = propose(json.dumps({"type": "FeatureCollection", "features": features}).encode())
+    assert (found.format, found.columns.name, found.columns.state) == ("geojson", "AGENCY", "ST")
+
+
+PAGE = """<!doctype html><title>Agencies</title><h1>Agencies</h1>
+<p>See the <a href="/about.html">program</a>, or <a href="/files/agencies-11282026.csv">download the list of
+participating agencies</a>. {}</p>"""
+
+
+def test_a_page_that_links_a_file_whose_name_changes_becomes_a_page_and_a_link(
+    run: Callable[..., Result], server: Server
+) -> None:
+    server.put("/list.html", PAGE.format("").encode())
+    server.put("/about.html", b"<!doctype html><p>About")
+    server.put("/files/agencies-11282026.csv", text(TABLE))
+    section = source(run(server.url("/list.html"), "--json"))
+    assert section["page"] == server.url("/list.html")
+    assert section["link"] == r"agencies\-[^/]*\.csv$"
+    assert "url" not in section
+    assert section["columns"] | {"url": "Agreement"} == EXPECTED | {"url": "Agreement"}
+
+
+def test_a_page_with_a_table_is_read_itself(run: Callable[..., Result], server: Server) -> None:
+    rows = "".join("<tr>" + "".join(f"<td>{cell}</td>" for cell in row) + "</tr>" for row in TABLE)
+    server.put("/list.html", PAGE.format(f"</p><table>{rows}</table>").encode())
+    section = source(run(server.url("/list.html"), "--json"))
+    assert (section["format"], section["url"]) == ("html", server.url("/list.html"))
+
+
+def test_an_arcgis_layer_is_recognized_by_its_address(run: Callable[..., Result]) -> None:
+    with served(Layer()) as url:
+        found = answer(run(f"{url}/query?where=1%3D1", "--json"))
+    assert (found["format"], found["listings"]) == ("arcgis", 7)
+    assert {key: found["columns"][key] for key in ("name", "state", "since")} == {
+        "name": "AGENCY",
+        "state": "ST",
+        "since": "JOINED",
+    }
+
+
+def test_what_is_proposed_is_shown_and_nothing_is_written(
+    run: Callable[..., Result], server: Server, tmp_path: Path
+) -> None:
+    server.put("/agencies.csv", text(TABLE))
+    result = run(server.url("/agencies.csv"))
+    assert result.exit_code == 0
+    assert "10 listings: IL 2, IN 2, OH 2, TX 2, ME 2" in result.stdout
+    assert "Gary Police Department" in result.stdout
+    assert "[sources.agencies]" in result.stdout
+    assert "--write" in result.stdout.splitlines()[-1]
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_written_section_is_one_that_can_be_checked_and_polled(
+    run: Callable[..., Result], server: Server, tmp_path: Path
+) -> None:
+    server.put("/agencies.csv", text(TABLE))
+    off = "[sources.ring]\nenabled = false\n[sources.ice-287g]\nenabled = false\n"
+    off += "[sources.ice-287g-pending]\nenabled = false"
+    (tmp_path / "config.toml").write_text(off)
+    (tmp_path / "config.toml").chmod(0o600)
+    result = run(server.url("/agencies.csv"), "--name", "city", "--title", "The city's list", "--write")
+    assert result.exit_code == 0, result.output
+    written = (tmp_path / "config.toml").read_text()
+    assert written.startswith(off + "\n\n[sources.city]\n")
+    assert (tmp_path / "config.toml").stat().st_mode & 0o777 == 0o600
+    assert [path.name for path in tmp_path.iterdir()] == ["config.toml"]
+    polled = CliRunner().invoke(root, ["poll", "city", "--json"])
+    assert json.loads(polled.stdout)["outcome"] == "baseline", polled.output
+
+    again = run(server.url("/agencies.csv"), "--name", "city", "--write")
+    assert again.exit_code == 2
+    assert "is there already" in again.stderr
+
+
+def test_a_configuration_with_a_mistake_is_not_written_to(
+    run: Callable[..., Result], server: Server, tmp_path: Path
+) -> None:
+    server.put("/agencies.csv", text(TABLE))
+    result = run(server.url("/agencies.csv"), "--title", "", "--write")
+    assert result.exit_code == 0  # an empty title is none
+    (tmp_path / "list.csv").write_bytes(text(TABLE))
+    result = run("list.csv", "--write")
+    assert result.exit_code == 2
+    assert "--url" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        (b"", "The body is empty"),
+        (b"a,b\n1,2\n", "No row of headers"),
+        (b"<!doctype html><p>Log in", "no table"),
+        (b'{"a": 1}', "no array of records"),
+        (b"PK\x03\x04" + bytes(30), "damaged"),
+    ],
+)
+def test_what_is_no_list_is_told_in_one_line(
+    run: Callable[..., Result], tmp_path: Path, body: bytes, reason: str
+) -> None:
+    (tmp_path / "file").write_bytes(body)
+    result = run("file")
+    assert result.exit_code == 1
+    assert reason in result.stderr
+    assert result.stderr.count("\n") == 1
+
+
+def test_neither_a_file_nor_an_address_is_wrong_usage(run: Callable[..., Result]) -> None:
+    result = run("nothing.csv")
+    assert result.exit_code == 2
+    assert "there is no file nothing.csv" in result.stderr
