@@ -28,7 +28,7 @@ from monitor.domain import Listing, Publication
 from monitor.errors import ParseError, location_of
 from monitor.parser.frames import BATCH, OUT_OF_MEMORY, frame, read_frame
 from monitor.sources import ParseOptions
-from monitor.sources.propose import Proposal, propose
+from monitor.sources.proposals import Proposal, propose
 
 PUBLICATION: TypeAdapter[Publication] = TypeAdapter(Publication)
 LISTINGS: TypeAdapter[tuple[Listing, ...]] = TypeAdapter(tuple[Listing, ...])

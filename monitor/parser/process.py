@@ -27,7 +27,7 @@ from monitor.errors import ParseError
 from monitor.parser.frames import LENGTH, OUT_OF_MEMORY, frame
 from monitor.parser.limits import MIB, ParserLimits
 from monitor.sources import Links, ParseOptions
-from monitor.sources.propose import Proposal
+from monitor.sources.proposals import Proposal
 
 log = logging.getLogger(__name__)
 
@@ -91,7 +91,7 @@ class ParserProcess:
         return _validated(_LINKS, _content(self._ask(request, body), b'{"links":'))
 
     def propose(self, body: bytes) -> Proposal:
-        """Propose how a body is read; see `sources.propose`. Raises ParseError."""
+        """Propose how a body is read; see `sources.proposals`. Raises ParseError."""
         return _validated(_PROPOSAL, _content(self._ask({"do": "propose"}, body), b'{"proposal":'))
 
     def parse(self, body: bytes, options: ParseOptions) -> Publication:

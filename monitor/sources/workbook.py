@@ -113,10 +113,10 @@ def read_sheets(body: bytes, limits: ParseLimits) -> Iterator[WorkbookSheet]:
                 if sheet.sheet_state != "visible":
                     continue
                 path = paths.get(sheet.title, "")
-                marks = _read_marks(parts, path) if path in parts else _Marks()
+                extras = _read_extras(parts, path) if path in parts else _SheetExtras()
                 part = parts.pop(sheet._worksheet_path, b"")  # it may be large, and is read once
-                rows = fill_cells(list(_read_rows(book, sheet, part)), marks.merged, marks.unvalued)
-                read.append(WorkbookSheet(sheet.title, rows, marks.links))
+                rows = fill_cells(list(_read_rows(book, sheet, part)), extras.merged, extras.unvalued)
+                read.append(WorkbookSheet(sheet.title, rows, extras.links))
             book.close()
     except ParseError:
         raise
@@ -278,7 +278,7 @@ Range = tuple[int, int, int]
 
 
 @dataclass
-class _Marks:
+class _SheetExtras:
     """What openpyxl's read-only mode leaves out of a sheet: links by cell name, cells that are merged
     downwards, and the texts of formulas without a value by row and column.
     """
@@ -288,10 +288,10 @@ class _Marks:
     unvalued: dict[int, dict[int, str]] = field(default_factory=lambda: defaultdict(dict))
 
 
-def _read_marks(parts: dict[str, bytes], path: str) -> _Marks:
-    """Read the marks of a sheet; links stand beside the cells or in HYPERLINK formulas."""
+def _read_extras(parts: dict[str, bytes], path: str) -> _SheetExtras:
+    """Read the extras of a sheet; links stand beside the cells or in HYPERLINK formulas."""
     relations = _relations(parts, path)
-    marks = _Marks()
+    extras = _SheetExtras()
     formulas: list[etree._Element] = []
     for element in _elements(parts[path], "f", "hyperlink", "mergeCell", "row"):
         kind = etree.QName(element).localname
@@ -299,31 +299,31 @@ def _read_marks(parts: dict[str, bytes], path: str) -> _Marks:
             formulas.append(element)
         elif kind == "row":  # only now have its cells their values
             for formula in formulas:
-                _read_formula(formula, marks)
+                _read_formula(formula, extras)
             formulas.clear()
             element.clear()
         elif kind == "mergeCell":
-            marks.merged += _read_range(element.get("ref", ""))
+            extras.merged += _read_range(element.get("ref", ""))
         elif target := relations.get(_relation_id(element)):
-            for name in islice(_cells(element.get("ref", "")), _MAX_LINKED - len(marks.links)):
-                marks.links[name] = target
-    return marks
+            for name in islice(_cells(element.get("ref", "")), _MAX_LINKED - len(extras.links)):
+                extras.links[name] = target
+    return extras
 
 
-def _read_formula(formula: etree._Element, marks: _Marks) -> None:
+def _read_formula(formula: etree._Element, extras: _SheetExtras) -> None:
     cell, match = formula.getparent(), _FORMULA.match(formula.text or "")
     if cell is None:
         return
     name = cell.get("r", "")
     if match:
-        marks.links[name] = match[1]
+        extras.links[name] = match[1]
     if not any(child.text for child in cell if etree.QName(child).localname == "v"):
         try:
             row, column = coordinate_to_tuple(name)
         except ValueError:
             return
         if column <= MAX_COLUMNS:
-            marks.unvalued[row][column] = (match[2] if match else None) or NO_VALUE
+            extras.unvalued[row][column] = (match[2] if match else None) or NO_VALUE
 
 
 def _read_range(reference: str) -> Iterator[Range]:

@@ -12,7 +12,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from monitor.cli import root
-from monitor.sources.propose import propose
+from monitor.sources.proposals import propose
 from tests.fetch.test_layers import Layer, served
 from tests.peers.http import Server
 from tests.sources.bodies import kml, placemark, xlsx

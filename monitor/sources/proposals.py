@@ -105,6 +105,8 @@ def _propose_map(body: bytes, limits: ParseLimits) -> Proposal:
 
 
 def _propose_workbook(body: bytes, kind: str, limits: ParseLimits) -> Proposal:
+    from openpyxl.utils import get_column_letter  # openpyxl takes long to import
+
     samples: dict[str, _Sample] = {}
     for sheet in read_any_sheets(body, kind, limits):
         rows = [
@@ -112,7 +114,9 @@ def _propose_workbook(body: bytes, kind: str, limits: ParseLimits) -> Proposal:
         ]
         linked = {re.sub(r"\d", "", cell) for cell in sheet.links}
         if sample := _find_sample([row for _, row in rows], len(sheet.rows)):
-            at_links = frozenset(at for at in range(len(sample.titles)) if _letter(at) in linked)
+            at_links = frozenset(
+                at for at in range(len(sample.titles)) if get_column_letter(at + 1) in linked
+            )
             samples[sheet.title] = replace(sample, linked=at_links)
     if not samples:
         raise ParseError("No visible sheet has a row of headers with an agency's name below.")
@@ -131,16 +135,6 @@ def _propose_workbook(body: bytes, kind: str, limits: ParseLimits) -> Proposal:
         others = ", ".join(f'"{title}"' for title in samples if title != largest)
         notes = (*notes, f'only the sheet "{largest}" is read, which is the largest; there are also {others}')
     return Proposal("table", columns, settings, notes)
-
-
-def _letter(at: int) -> str:
-    """The name of a column that counts from 0: "A", "B", ... "AA"."""
-    name = ""
-    at += 1
-    while at:
-        at, rest = divmod(at - 1, 26)
-        name = chr(ord("A") + rest) + name
-    return name
 
 
 def _propose_text(body: bytes) -> Proposal:
