@@ -120,7 +120,7 @@ def test_somebody_signs_up_confirms_changes_and_leaves_under_the_role(town: Town
     assert "Sent to a…@e….org." in page
     assert "ann@" not in page
     changed = town.client.post(
-        manage, data={"places": "IL", "lists": ["ring"], "frequency": "daily", "language": "es"}
+        manage, data={"places": "IL, Lake County IN", "lists": ["ring"], "frequency": "daily", "language": "es"}
     )
     assert "Guardado" in changed.text or "Saved" in changed.text
     assert "IL" in town.client.get(manage).text
