@@ -126,6 +126,7 @@ class Chats:
     def unwatch(self, chat: int, name: str | None, places: Collection[str]) -> FollowResult:
         """Remove places; removing the last one erases the chat."""
         with db.transaction(self._engine) as conn:
+            moment = eligibility.next_moment(conn, self._clock())
             known = self._find(conn, chat, name, for_change=True)
             before = self._watching(conn, known)
             if known is None or before.fixed:
@@ -133,7 +134,7 @@ class Chats:
             if set(before.places) - set(places):
                 for follow in people.follows(conn, known.id):
                     if follow.place in places:
-                        people.unfollow(conn, known.id, follow.source, follow.place)
+                        people.unfollow(conn, known.id, follow.source, follow.place, moment)
                 gone = tuple(place for place in before.places if place in places)
                 return FollowResult(FollowVerdict.DONE, self._watching(conn, known), gone=gone)
         return self.stop(chat, name)
@@ -141,6 +142,7 @@ class Chats:
     def set_source(self, chat: int, name: str | None, source: str, *, on: bool) -> FollowResult:
         """Add or remove one list for every place that the chat watches."""
         with db.transaction(self._engine) as conn:
+            moment = eligibility.next_moment(conn, self._clock())
             known = self._find(conn, chat, name, for_change=True)
             before = self._watching(conn, known)
             if known is None or before.fixed:
@@ -148,13 +150,13 @@ class Chats:
             follows = people.follows(conn, known.id)
             if on:
                 wanted = {Follow(source, each.place, each.within) for each in follows}
-                people.follow(conn, known.id, wanted, self._clock())
+                people.follow(conn, known.id, wanted, moment)
             elif before.sources <= {source}:
                 return FollowResult(FollowVerdict.LAST, before)
             else:
                 for each in follows:
                     if each.source == source:
-                        people.unfollow(conn, known.id, each.source, each.place)
+                        people.unfollow(conn, known.id, each.source, each.place, moment)
             return FollowResult(FollowVerdict.DONE, self._watching(conn, known))
 
     def set_language(self, chat: int, name: str | None, language: str) -> FollowResult:

@@ -21,7 +21,8 @@ from monitor.storage.deliveries.traces import DeliveryTrace, PlaceMatch
 from monitor.storage.engine import reading
 from monitor.storage.lists import changes
 from monitor.storage.lists.changes import StoredChange
-from monitor.storage.people import Subscriber
+from monitor.storage.people import Subscriber, past_choices
+from monitor.storage.people.past_choices import PastStatus
 
 ALERT, DIGEST, WAITING, NOT_TOLD, UNKNOWN = "alert", "digest", "waiting", "not told", "unknown"
 _MANY = 5  # places named in a sentence
@@ -45,7 +46,7 @@ class Explanation:
 
 @dataclass(frozen=True, slots=True)
 class _Facts:
-    """What the sentences are made from."""
+    """What the sentences are made from. ``then`` is how they were told at the fan-out; None: as today."""
 
     now: datetime
     change: StoredChange
@@ -54,6 +55,7 @@ class _Facts:
     places: tuple[str, ...]
     matches: tuple[PlaceMatch, ...]
     fanned_out_at: datetime | None
+    then: PastStatus | None
     deliveries: tuple[DeliveryTrace, ...]
     pauses: tuple[Pause, ...]
     channel_configured: bool
@@ -88,7 +90,15 @@ def explain(
             return Explanation(
                 UNKNOWN, change, channel, masked, steps=("Nobody is subscribed with this address.",)
             )
-        matches = traces.load_matches(conn, subscriber.id, stored.source, change)
+        fanned_out_at = traces.load_fanned_out_at(conn, stored.changeset) if stored.changeset else None
+        then, matches = None, traces.load_matches(conn, subscriber.id, stored.source, change)
+        if fanned_out_at is not None:
+            past = traces.load_past_matches(conn, subscriber.id, stored.source, change, fanned_out_at)
+            now_followed = {match.place for match in matches if match.followed_since <= fanned_out_at}
+            matches = tuple(match for match in matches if match.place in now_followed or not past) + tuple(
+                match for match in past if match.place not in now_followed
+            )
+            then = past_choices.load_status_at(conn, subscriber.id, fanned_out_at)
         facts = _Facts(
             now=now,
             change=stored,
@@ -100,7 +110,8 @@ def explain(
             ),
             places=traces.load_places(conn, change),
             matches=matches,
-            fanned_out_at=traces.load_fanned_out_at(conn, stored.changeset) if stored.changeset else None,
+            fanned_out_at=fanned_out_at,
+            then=then,
             deliveries=(
                 traces.load_deliveries(conn, subscriber.id, stored.changeset) if stored.changeset else ()
             ),
@@ -123,6 +134,8 @@ def _judge(facts: _Facts) -> tuple[str, tuple[str, ...]]:
         steps.append("Its messages are not queued yet; `monitor run` or `monitor deliver` does it.")
         return WAITING, tuple(steps)
     steps.extend(_describe_matches(facts))
+    if facts.matches and facts.then is not None:
+        steps.extend(_describe_status(facts.then))
     if facts.deliveries:
         for delivery in facts.deliveries:
             steps.extend(_describe_delivery(delivery, facts))
@@ -147,7 +160,12 @@ def _describe_matches(facts: _Facts) -> Iterator[str]:
         rule = "the agency serves that ZIP's whole state" if place.statewide else "the change concerns it"
         if place.area:
             rule = "the agency serves a part of it, or its whole state"
-        yield f"They follow {describe_key(place.place)} since {_when(place.followed_since)}: {rule}."
+        since = f"since {_when(place.followed_since)}"
+        if place.followed_until is None:
+            yield f"They follow {describe_key(place.place)} {since}: {rule}."
+        else:
+            until = f"until {_when(place.followed_until)}"
+            yield f"They followed {describe_key(place.place)} {since} and {until}: {rule}."
     if len(facts.matches) > _MANY:
         yield f"{len(facts.matches) - _MANY} more of their places match."
     if not facts.matches:
@@ -191,6 +209,9 @@ def _why_not_queued(facts: _Facts, steps: list[str]) -> tuple[str, tuple[str, ..
             f"They follow it only since after {_when(fanned_out_at)}, when its messages were queued."
         )
         return NOT_TOLD, tuple(steps)
+    if facts.then is not None and facts.then.state == people.PENDING:
+        steps.append(f"They confirmed their address only on {_when(facts.then.until)}.")
+        return NOT_TOLD, tuple(steps)
     if subscriber.state == people.PENDING:
         steps.append("They have not confirmed their address.")
         return NOT_TOLD, tuple(steps)
@@ -208,9 +229,20 @@ def _why_not_queued(facts: _Facts, steps: list[str]) -> tuple[str, tuple[str, ..
             return NOT_TOLD, tuple(steps)
         steps.append(f"It waits for {kind}, due on {_when(subscriber.digest_at)}.")
         return WAITING, tuple(steps)
-    if subscriber.frequency == AT_ONCE:
+    if all(place.followed_until is not None for place in facts.matches):
+        steps.append("A digest or summary tells what somebody still follows when it is made.")
+    elif subscriber.frequency == AT_ONCE:
         steps.append("No message is stored: they followed another place then, or it was deleted since.")
     return NOT_TOLD, tuple(steps)
+
+
+def _describe_status(then: PastStatus) -> Iterator[str]:
+    """How they were told at the fan-out, where that was not at once."""
+    until = f"until {_when(then.until)}"
+    if then.state == people.PAUSED:
+        yield f"They had paused their messages {until}."
+    elif then.frequency != AT_ONCE:
+        yield f"They had a {then.frequency} digest {until}."
 
 
 def _verdict(delivery: DeliveryTrace) -> str:

@@ -14,6 +14,7 @@ from monitor.storage import eligibility
 from monitor.storage.deliveries import digests
 from monitor.storage.deliveries.digests import Due, NewDigest
 from monitor.storage.engine import reading, transaction
+from monitor.storage.people import past_choices
 
 log = logging.getLogger(__name__)
 
@@ -47,6 +48,7 @@ def insert_due_digests(engine: Engine, now: datetime) -> int:
             inserted = digests.insert_digests(conn, new, now)
             left = new.keys() - inserted
             if due:
+                past_choices.insert_past_statuses(conn, paused, moment)
                 plans = [_plan(entry, now, moment, left=entry.subscriber in left) for entry in due]
                 digests.write_schedules(conn, plans)
         written += len(inserted)

@@ -41,7 +41,7 @@ from monitor.storage.engine import reading
 from monitor.storage.lists import baseline
 from monitor.storage.lists.baseline import BaselineInfo
 from monitor.storage.lists.coverage import Cover, Coverage
-from monitor.storage.people import PENDING, Follow, Subscriber
+from monitor.storage.people import PENDING, Follow, Subscriber, past_choices
 
 CONFIRM, WELCOME, DIGEST, NOTICE = "confirm", "welcome", "digest", "notice"
 
@@ -212,8 +212,25 @@ class MessageLoader:
                     return None
                 return self._list_notice(source, about, language)
             case "notice", "export":
-                return Export(language=language, follows=places, facts=_stored_facts(subscriber))
+                return Export(
+                    language=language,
+                    follows=places,
+                    facts=_stored_facts(subscriber) + self._past_choices(subscriber.id),
+                )
         raise ValueError(f"this version knows no {delivery.kind} about {about!r}")
+
+    def _past_choices(self, subscriber: int) -> tuple[tuple[str, str], ...]:
+        """Read what is stored of what somebody chose before, by the names of the columns."""
+        with reading(self._engine) as conn:
+            follows = past_choices.load_past_follows(conn, subscriber)
+            statuses = past_choices.load_past_statuses(conn, subscriber)
+        return tuple(
+            ("followed", f"{each.place} ({each.source}), {_text(each.since)} - {_text(each.until)}")
+            for each in follows
+        ) + tuple(
+            ("state, frequency", f"{each.state}, {each.frequency}, until {_text(each.until)}")
+            for each in statuses
+        )
 
     def agencies_today(self, follows: Iterable[Follow], language: str) -> tuple[AgenciesToday, ...]:
         """Read which agencies cover these places now; ZIPs with the same answer stand together."""

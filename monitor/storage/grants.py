@@ -26,6 +26,8 @@ WRITES = {
     "confirmation": ("INSERT", "UPDATE", "DELETE"),
     "delivery": ("INSERT", "UPDATE"),
     "meta": ("INSERT", "UPDATE"),
+    "past_status": ("INSERT", "DELETE"),
+    "past_subscription": ("INSERT", "DELETE"),
     "rate_window": ("INSERT", "UPDATE"),
     "refusal": ("INSERT", "DELETE"),
     "returned_mail": ("INSERT",),

@@ -192,7 +192,7 @@ def follow_channels(
             known_now = people.get(conn, subscriber)
             if known_now is not None and known_now.origin == CONFIG:
                 for follow in set(people.follows(conn, subscriber)) - requested:
-                    people.unfollow(conn, subscriber, follow.source, follow.place)
+                    people.unfollow(conn, subscriber, follow.source, follow.place, moment)
     return Followed(added, ended, tuple(suppressed))
 
 

@@ -18,7 +18,7 @@ from monitor.keys import KeyFile
 from monitor.places.codes import state_of_zip
 from monitor.storage import eligibility, people
 from monitor.storage import engine as db
-from monitor.storage.people import ACTIVE, PAUSED
+from monitor.storage.people import ACTIVE, PAUSED, past_choices
 from monitor.subscribers.signup import MOST_PLACES, Link, LinkState, read, schedule, zone_of_place
 from monitor.subscribers.validation import wanted
 
@@ -73,6 +73,7 @@ def change(
         ended_early = pause is None and one.state == PAUSED
         if collected is not None and (due_at is None or ended_early):
             due_at = now  # what was collected is told now
+        past_choices.insert_past_statuses(conn, [one.id], moment_of_change)
         people.change(
             conn,
             one.id,

@@ -11,7 +11,7 @@ from sqlalchemy.engine import Engine
 from monitor.storage import engine as db
 from monitor.storage import meta
 from monitor.storage.deliveries import retention
-from monitor.storage.people import area_places
+from monitor.storage.people import area_places, past_choices
 from monitor.subscribers.signup import CONFIRM_WITHIN
 
 log = logging.getLogger(__name__)
@@ -26,6 +26,8 @@ DELIVERIES_KEPT = timedelta(days=400)
 """How long it is stored which message was sent when."""
 RETURNS_KEPT = timedelta(days=30)
 """How long it is stored which bounced mails were counted, so that none counts twice."""
+CHOICES_KEPT = timedelta(days=90)
+"""How long it is stored what somebody followed and how they were told before they changed it."""
 UPDATES_KEPT = timedelta(days=1)
 """How long it is kept what was written to a bot that does not run; Telegram keeps it no longer either."""
 
@@ -65,6 +67,7 @@ def purge(engine: Engine, now: datetime) -> Purged:
         )
         retention.forget_updates(conn, now - UPDATES_KEPT)
         retention.forget_returns(conn, now - RETURNS_KEPT)
+        past_choices.delete_before(conn, now - CHOICES_KEPT)
         area_places.delete_unused(conn)
     if any((purged.unconfirmed, purged.ended, purged.deliveries, purged.signups)):
         log.info(

@@ -31,7 +31,7 @@ from monitor.places.followed_areas import read_followed
 from monitor.storage import eligibility, people
 from monitor.storage import engine as db
 from monitor.storage.deliveries import queue
-from monitor.storage.people import ENDED, PENDING, Follow, Subscriber, signups
+from monitor.storage.people import ENDED, PENDING, Follow, Subscriber, past_choices, signups
 from monitor.storage.people.signups import SITE
 from monitor.subscribers.validation import wanted
 
@@ -261,6 +261,7 @@ def owner(
 
 def begin(conn: Connection, one: Subscriber, now: datetime, moment: datetime) -> None:
     """Activate a subscriber; digests begin with what is fanned out after ``moment``."""
+    past_choices.insert_past_statuses(conn, [one.id], moment)
     people.activate(conn, one.id, now)
     due_at = next_digest(one.frequency, one.timezone or "UTC", one.local_hour or 0, now)
     people.change(conn, one.id, digest_at=due_at, digest_since=moment if due_at else None, confirm_until=None)

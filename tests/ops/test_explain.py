@@ -13,14 +13,19 @@ from sqlalchemy.engine import Engine
 
 from monitor import subscribers
 from monitor.cli import root
+from monitor.core.tokens import Purpose
 from monitor.errors import UsageError
 from monitor.keys import KeyFile
 from monitor.ops.explain import Explanation, explain
 from monitor.outbox import insert_due_digests
 from monitor.storage import engine as db
+from monitor.storage import people
 from monitor.storage.deliveries import fanout
 from monitor.storage.lists.tables import ChangeRow
-from tests.subscribers.conftest import ANN, _published, ask, member, publish, small_town
+from monitor.storage.people import past_choices
+from monitor.storage.people.tables import PastStatusRow, PastSubscriptionRow
+from monitor.subscribers import Preferences
+from tests.subscribers.conftest import ANN, _published, ask, member, publish, small_town, token, who
 from tests.subscribers.town import Town
 
 __all__ = ["publish", "small_town"]
@@ -169,3 +174,91 @@ def test_the_command_prints_sentences_or_json(small_town: Town) -> None:
     assert ANN not in said.output
     as_json = json.loads(CliRunner().invoke(root, ["explain", ANN, str(change), "--json", *config]).output)
     assert (as_json["verdict"], as_json["deliveries"][0]["state"]) == ("alert", "sent")
+
+
+def change_to(engine: Engine, keys: KeyFile, one: people.Subscriber, at: datetime, **new: object) -> None:
+    wanted = {"places": ("60601",), "sources": ("ring",), "language": "en", "frequency": "at_once"} | new
+    link = subscribers.change(engine, keys, token(keys, Purpose.MANAGE, one), Preferences(**wanted), at)  # type: ignore[arg-type]
+    assert link.subscriber is not None
+
+
+def test_a_place_that_was_given_up_since_is_named_as_the_reason(
+    engine: Engine, keys: KeyFile, publish: Publish, now: datetime, asking: Callable[..., Explanation]
+) -> None:
+    one = member(engine, keys, now)
+    change = send_out(engine, publish("Chicago Police Department", now), now + HOUR)
+    change_to(engine, keys, one, now + 2 * HOUR, places=("46402",))
+    later = send_out(engine, publish("Chicago Police Department", now), now + 3 * HOUR)
+    found = asking(change, at=now + 4 * HOUR)
+    assert [(match.place, match.followed_until) for match in found.matches] == [("60601", now + 2 * HOUR)]
+    assert any("They followed 60601 since" in step and "and until" in step for step in found.steps)
+    assert found.verdict == "waiting", "the message was queued before"
+    found = asking(later, at=now + 4 * HOUR)
+    assert (found.verdict, found.matches) == ("not told", ())
+
+
+def test_how_they_were_told_at_the_fan_out_is_remembered(
+    engine: Engine, keys: KeyFile, publish: Publish, now: datetime, asking: Callable[..., Explanation]
+) -> None:
+    one = member(engine, keys, now)
+    change_to(engine, keys, one, now + HOUR, pause_until=(now + timedelta(days=9)).date())
+    paused = send_out(engine, publish("Chicago Police Department", now), now + 2 * HOUR)
+    change_to(engine, keys, one, now + 3 * HOUR, frequency="weekly", timezone="America/Chicago", local_hour=8)
+    weekly = send_out(engine, publish("Chicago Police Department", now), now + 4 * HOUR)
+    change_to(engine, keys, one, now + 5 * HOUR)
+    for change, sentence in ((paused, "had paused their messages"), (weekly, "had a weekly digest")):
+        assert any(sentence in step for step in asking(change, at=now + 6 * HOUR).steps)
+    assert insert_due_digests(engine, now + 6 * HOUR) == 1
+    assert {asking(change, at=now + 7 * HOUR).verdict for change in (paused, weekly)} == {"waiting"}
+
+
+def test_who_confirmed_after_the_fan_out_is_told_when(
+    engine: Engine, keys: KeyFile, publish: Publish, now: datetime, asking: Callable[..., Explanation]
+) -> None:
+    ask(engine, keys, now)
+    change = send_out(engine, publish("Chicago Police Department", now), now + HOUR)
+    one = who(engine, keys)
+    assert one is not None
+    subscribers.confirm(engine, keys, token(keys, Purpose.CONFIRM, one), now + 2 * HOUR)
+    found = asking(change, at=now + 3 * HOUR)
+    assert found.verdict == "not told"
+    assert f"{now + 2 * HOUR:%Y-%m-%d %H:%M}" in found.steps[-1]
+
+
+def test_what_they_chose_before_is_kept_for_90_days_and_not_beyond_their_leaving(
+    engine: Engine, keys: KeyFile, now: datetime
+) -> None:
+    def count() -> int:
+        with db.reading(engine) as conn:
+            return sum(
+                conn.scalar(sa.select(sa.func.count()).select_from(table)) or 0
+                for table in (PastSubscriptionRow, PastStatusRow)
+            )
+
+    stays, leaves = member(engine, keys, now), member(engine, keys, now, "bob@example.org")
+    for one in (stays, leaves):
+        change_to(engine, keys, one, now + HOUR, places=("46402",))
+    assert count() == 6, "confirmed, changed, and gave up a place, both of them"
+    subscribers.leave(engine, keys, token(keys, Purpose.UNSUBSCRIBE, leaves), now + 2 * HOUR)
+    assert count() == 3
+    subscribers.purge(engine, now + timedelta(days=89))
+    assert count() == 3
+    subscribers.purge(engine, now + timedelta(days=91))
+    assert count() == 0
+    with db.reading(engine) as conn:
+        assert [follow.place for follow in people.follows(conn, stays.id)] == ["46402"]
+
+
+def test_the_end_of_a_pause_is_remembered(
+    engine: Engine, keys: KeyFile, publish: Publish, now: datetime, asking: Callable[..., Explanation]
+) -> None:
+    one = member(engine, keys, now)
+    change_to(engine, keys, one, now + HOUR, pause_until=(now + timedelta(days=2)).date())
+    change = send_out(engine, publish("Chicago Police Department", now), now + 2 * HOUR)
+    assert insert_due_digests(engine, now + timedelta(days=3)) == 1
+    with db.reading(engine) as conn:
+        then = past_choices.load_status_at(conn, one.id, now + 2 * HOUR)
+        assert past_choices.load_status_at(conn, one.id, now + timedelta(days=4)) is None
+    assert then is not None
+    assert then.state == "paused"
+    assert any("had paused" in step for step in asking(change, at=now + timedelta(days=4)).steps)

@@ -147,7 +147,7 @@ def test_somebody_who_follows_none_of_its_places_any_more_gets_nothing(world: Wo
     world.publish(HAMMOND)
     world.fan_out()
     with transaction(world.engine) as conn:
-        people.unfollow(conn, person, "ring", "46320")
+        people.unfollow(conn, person, "ring", "46320", world.now)
     channel = Recorder()
     world.send(channel)
     assert channel.accepted == []

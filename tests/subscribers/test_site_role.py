@@ -30,6 +30,7 @@ from monitor.subscribers.address_outlines import fill_outlines
 from monitor.web import create_app
 from tests.peers.browser import served
 from tests.peers.postgres import Postgres
+from tests.storage.test_migrate import NEXT, REVISIONS, scripts_at
 from tests.subscribers.conftest import ANN, member, token, who
 from tests.subscribers.test_bounces import back, report
 from tests.subscribers.town import Postbox, Town, Visitor, link, mail_server, settled
@@ -120,7 +121,8 @@ def test_somebody_signs_up_confirms_changes_and_leaves_under_the_role(town: Town
     assert "Sent to a…@e….org." in page
     assert "ann@" not in page
     changed = town.client.post(
-        manage, data={"places": "IL, Lake County IN", "lists": ["ring"], "frequency": "daily", "language": "es"}
+        manage,
+        data={"places": "IL, Lake County IN", "lists": ["ring"], "frequency": "daily", "language": "es"},
     )
     assert "Guardado" in changed.text or "Saved" in changed.text
     assert "IL" in town.client.get(manage).text
@@ -216,14 +218,13 @@ def test_the_doctor_checks_the_role(
 def test_a_migration_renews_the_rights(
     postgres_engine: Engine, site_url: str, role: str, tmp_path: Path, now: datetime
 ) -> None:
-    with db.transaction(postgres_engine) as conn:
-        conn.exec_driver_sql(f"REVOKE ALL ON ALL TABLES IN SCHEMA public FROM {role}")
-        conn.exec_driver_sql("UPDATE alembic_version SET version_num = '0008'")
-        conn.exec_driver_sql("ALTER TABLE subscriber DROP COLUMN outline")
+    scripts = scripts_at(tmp_path / "scripts", REVISIONS[-1], next=NEXT)
     site = db.connect(site_url)
-    with pytest.raises(StoreError):
-        migrate.upgrade(site, folder=tmp_path, now=now)
-    migrate.upgrade(postgres_engine, folder=tmp_path, now=now)
+    with pytest.raises(MigrationError, match="the role of the site may not migrate it"):
+        migrate.upgrade(site, folder=tmp_path, now=now, scripts=scripts)
+    migrate.upgrade(postgres_engine, folder=tmp_path, now=now, scripts=scripts)
+    with db.reading(site) as conn:
+        assert conn.exec_driver_sql("SELECT hue FROM subscriber").all() == []
     site.dispose()
     with db.reading(postgres_engine) as conn:
         assert list(grants.find_grant_problems(conn, role)) == []
@@ -292,24 +293,27 @@ def test_outlines_of_earlier_rows_are_filled_in(
     assert [each is not None and each.outline is not None for each in found] == [True, False, *[True] * 3]
 
 
-def test_a_migration_says_that_outlines_are_missing(
-    sqlite_engine: Engine, keys: KeyFile, now: datetime, tmp_path: Path
-) -> None:
-    one = member(sqlite_engine, keys, now)
-    with db.transaction(sqlite_engine) as conn:
-        conn.exec_driver_sql("UPDATE alembic_version SET version_num = '0008'")
-        conn.exec_driver_sql("ALTER TABLE subscriber DROP COLUMN outline")
-    migrate.upgrade(sqlite_engine, folder=tmp_path, now=now)
-    assert fill_outlines(sqlite_engine, keys) == 1
-    left = subscribers.leave(
-        sqlite_engine,
-        keys,
-        token(keys, Purpose.UNSUBSCRIBE, one),
-        now,
-        tombstones=subscribers.Tombstones(tmp_path),
-    )
-    assert left.subscriber is not None
-    assert set(subscribers.Tombstones(tmp_path).read()) == {("email", keys.first_lookup("email", ANN))}
+def test_a_migration_says_that_outlines_are_missing(keys: KeyFile, now: datetime, tmp_path: Path) -> None:
+    engine = db.connect(f"sqlite:///{tmp_path / 'old.db'}")
+    migrate.upgrade(engine, folder=tmp_path, now=now, scripts=scripts_at(tmp_path / "scripts", "0008"))
+    with db.transaction(engine) as conn:
+        conn.execute(
+            sa.text(
+                "INSERT INTO subscriber (channel, address, address_hash, state, origin, language, frequency,"
+                " receipts, nonce, created_at, strikes) VALUES ('email', :sealed, :hashed, 'active', 'site',"
+                " 'en', 'at_once', 1, 'nonce', 0, 0)"
+            ),
+            {"sealed": keys.seal("email", ANN), "hashed": keys.lookup("email", ANN)},
+        )
+    migrate.upgrade(engine, folder=tmp_path, now=now)
+    assert fill_outlines(engine, keys) == 1
+    one = who(engine, keys)
+    assert one is not None
+    stones = subscribers.Tombstones(tmp_path)
+    leave = token(keys, Purpose.UNSUBSCRIBE, one)
+    assert subscribers.leave(engine, keys, leave, now, tombstones=stones).subscriber is not None
+    assert set(stones.read()) == {("email", keys.first_lookup("email", ANN))}
+    engine.dispose()
 
 
 def test_an_outline_says_nothing_but_its_mask_and_hashes(keys: KeyFile) -> None:

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from monitor.storage.deliveries.tables import DeliveryRow, RefusalRow
-from monitor.storage.people import ENDED, address_hash, follow, follows, suppress
+from monitor.storage.people import ENDED, address_hash, follow, follows, past_choices, suppress
 from monitor.storage.people.subscribers import ERASED
 from monitor.storage.people.tables import SubscriberRow, SubscriptionRow
 
@@ -24,6 +24,7 @@ def end(conn: Connection, subscriber: int, now: datetime) -> bool:
         .values(state=ENDED, ended_at=now, digest_at=None, digest_since=None, paused_until=None, **ERASED)
     )
     conn.execute(sa.delete(SubscriptionRow).where(SubscriptionRow.c.subscriber_id == subscriber))
+    past_choices.delete_of(conn, [subscriber])
     conn.execute(sa.delete(RefusalRow).where(RefusalRow.c.subscriber_id == subscriber))
     conn.execute(
         sa.update(DeliveryRow)

@@ -17,7 +17,12 @@ from monitor.storage.engine import insert_for
 from monitor.storage.lists import tables
 from monitor.storage.lists.codec import CHANGE, change_from_row, reason_from_text, reason_to_text
 from monitor.storage.lists.tables import ChangePlaceRow, ChangesetRow
-from monitor.storage.people.tables import AreaPlaceRow, SubscriberRow, SubscriptionRow
+from monitor.storage.people.tables import (
+    AreaPlaceRow,
+    PastSubscriptionRow,
+    SubscriberRow,
+    SubscriptionRow,
+)
 
 _STATE = 2  # letters of a state's code, and of "US"
 _MANY = 1000  # deliveries of one changeset after which the outbox is another one to PostgreSQL's planner
@@ -26,19 +31,25 @@ _MANY = 1000  # deliveries of one changeset after which the outbox is another on
 _COUNTS = sa.or_(AreaPlaceRow.c.statewide.is_(sa.false()), ChangePlaceRow.c.everyone.is_(sa.true()))
 """Of a place that an area and a change share: a state counts only if the agency serves all of it."""
 
-CONCERNS_AREA = (
-    sa.select(sa.literal(1))
-    .select_from(AreaPlaceRow)
-    .join(ChangePlaceRow, ChangePlaceRow.c.place == AreaPlaceRow.c.place)
-    .where(
-        AreaPlaceRow.c.area == SubscriptionRow.c.place,
-        ChangePlaceRow.c.change_id == tables.ChangeRow.c.id,
-        _COUNTS,
+
+def concerns_area(follows: type[SubscriptionRow] | type[PastSubscriptionRow]) -> sa.Exists:
+    """Whether a change concerns the area of a subscription; once, however many ZIPs they share."""
+    return (
+        sa.select(sa.literal(1))
+        .select_from(AreaPlaceRow)
+        .join(ChangePlaceRow, ChangePlaceRow.c.place == AreaPlaceRow.c.place)
+        .where(
+            AreaPlaceRow.c.area == follows.c.place,
+            ChangePlaceRow.c.change_id == tables.ChangeRow.c.id,
+            _COUNTS,
+        )
+        .correlate(follows, tables.ChangeRow)
+        .exists()
     )
-    .correlate(SubscriptionRow, tables.ChangeRow)
-    .exists()
-)
-"""Whether a change concerns the area of a subscription; once, however many ZIPs they share."""
+
+
+CONCERNS_AREA = concerns_area(SubscriptionRow)
+"""The same for a subscription of today."""
 
 
 @dataclass(frozen=True, slots=True)

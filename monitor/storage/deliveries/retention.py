@@ -10,7 +10,7 @@ from sqlalchemy.engine import Connection
 
 from monitor.storage.deliveries.queue import IS_DUE
 from monitor.storage.deliveries.tables import DeliveryRow, DigestChangesetRow
-from monitor.storage.people import ENDED, PENDING
+from monitor.storage.people import ENDED, PENDING, past_choices
 from monitor.storage.people.tables import (
     BotUpdateRow,
     ConfirmationRow,
@@ -43,6 +43,7 @@ def load_long_gone(conn: Connection, ended_before: datetime) -> tuple[int, ...]:
 def forget(conn: Connection, subscribers: Collection[int]) -> None:
     """Delete subscribers with everything that was owed or sent to them."""
     theirs = list(subscribers)
+    past_choices.delete_of(conn, theirs)
     for table in (DigestChangesetRow, DeliveryRow, SubscriptionRow):
         conn.execute(sa.delete(table).where(table.c.subscriber_id.in_(theirs)))
     conn.execute(sa.delete(SubscriberRow).where(SubscriberRow.c.id.in_(theirs)))

@@ -9,22 +9,24 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from monitor.storage.deliveries.fanout import CONCERNS_AREA
+from monitor.storage.deliveries.fanout import CONCERNS_AREA, concerns_area
 from monitor.storage.deliveries.tables import DeliveryRow, DigestChangesetRow
 from monitor.storage.lists.tables import ChangePlaceRow, ChangeRow, ChangesetRow
-from monitor.storage.people.tables import SubscriptionRow
+from monitor.storage.people.tables import PastSubscriptionRow, SubscriptionRow
 
 
 @dataclass(frozen=True, slots=True)
 class PlaceMatch:
     """A subscription that a change concerns. ``statewide``: it is a ZIP, and the agency serves its state;
     ``area``: it is a county, a town or a radius, and the agency serves a part of it or its whole state.
+    ``followed_until``: it ended then.
     """
 
     place: str
     followed_since: datetime
     statewide: bool
     area: bool = False
+    followed_until: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +64,38 @@ def load_matches(conn: Connection, subscriber: int, source: str, change: int) ->
     matches = {place: PlaceMatch(place, since, statewide=True) for place, since in statewide}
     matches |= {place: PlaceMatch(place, since, statewide=False, area=True) for place, since in areas}
     matches |= {place: PlaceMatch(place, since, statewide=False) for place, since in exact}
+    return tuple(matches[place] for place in sorted(matches))
+
+
+def load_past_matches(
+    conn: Connection, subscriber: int, source: str, change: int, moment: datetime
+) -> tuple[PlaceMatch, ...]:
+    """Read which subscriptions that a subscriber has ended since a moment a placed change concerns."""
+    rows = PastSubscriptionRow.c
+    base = (
+        sa.select(rows.place, rows.since, rows.until)
+        .select_from(PastSubscriptionRow)
+        .join(ChangeRow, ChangeRow.c.id == change)
+        .where(
+            rows.subscriber_id == subscriber,
+            rows.source == source,
+            rows.since <= moment,
+            rows.until > moment,
+        )
+    )
+    placed = base.join(ChangePlaceRow, ChangePlaceRow.c.change_id == ChangeRow.c.id)
+    statewide = placed.where(ChangePlaceRow.c.place == rows.within, ChangePlaceRow.c.everyone.is_(sa.true()))
+    matches = {
+        place: PlaceMatch(
+            place, since, statewide=how == "statewide", area=how == "area", followed_until=until
+        )
+        for how, query in (
+            ("statewide", statewide),
+            ("area", base.where(concerns_area(PastSubscriptionRow))),
+            ("exact", placed.where(ChangePlaceRow.c.place == rows.place)),
+        )
+        for place, since, until in conn.execute(query)
+    }
     return tuple(matches[place] for place in sorted(matches))
 
 

@@ -15,7 +15,7 @@ from sqlalchemy.engine import Connection
 from monitor.places.codes import is_area
 from monitor.places.followed_areas import FollowedArea, load_area
 from monitor.storage.engine import insert_for
-from monitor.storage.people.tables import AreaPlaceRow, SubscriptionRow
+from monitor.storage.people.tables import AreaPlaceRow, PastSubscriptionRow, SubscriptionRow
 
 log = logging.getLogger(__name__)
 
@@ -74,9 +74,12 @@ def renew_areas(conn: Connection) -> int:
 
 
 def delete_unused(conn: Connection) -> int:
-    """Delete the rows of areas that nobody follows; returns how many rows."""
+    """Delete the rows of areas that nobody follows or has followed lately; returns how many rows."""
     return conn.execute(
-        sa.delete(AreaPlaceRow).where(~sa.exists().where(SubscriptionRow.c.place == AreaPlaceRow.c.area))
+        sa.delete(AreaPlaceRow).where(
+            ~sa.exists().where(SubscriptionRow.c.place == AreaPlaceRow.c.area),
+            ~sa.exists().where(PastSubscriptionRow.c.place == AreaPlaceRow.c.area),
+        )
     ).rowcount
 
 

@@ -19,7 +19,7 @@ from monitor.core.due import AT_ONCE
 from monitor.core.tokens import SMALLEST
 from monitor.storage.columns import UtcDateTime
 from monitor.storage.engine import insert_for
-from monitor.storage.people import area_places, tables
+from monitor.storage.people import area_places, past_choices, tables
 from monitor.storage.people.tables import ReturnedMailRow, SubscriptionRow, SuppressionRow
 
 PENDING, ACTIVE, PAUSED, ENDED = "pending", "active", "paused", "ended"
@@ -245,7 +245,7 @@ def refollow(conn: Connection, subscriber: int, wanted: Iterable[Follow], now: d
     """Make a subscriber's subscriptions exactly these; existing ones keep their day."""
     wanted = set(wanted)
     for each in set(follows(conn, subscriber)) - wanted:
-        unfollow(conn, subscriber, each.source, each.place)
+        unfollow(conn, subscriber, each.source, each.place, now)
     follow(conn, subscriber, wanted, now)
 
 
@@ -294,8 +294,9 @@ def follow(conn: Connection, subscriber: int, wanted: Iterable[Follow], now: dat
     return len(added.all())
 
 
-def unfollow(conn: Connection, subscriber: int, source: str, place: str) -> bool:
-    """Remove one place of one source; False if it was not followed."""
+def unfollow(conn: Connection, subscriber: int, source: str, place: str, moment: datetime) -> bool:
+    """Remove one place of one source from a moment on; False if it was not followed."""
+    past_choices.insert_past_follows(conn, subscriber, source, [place], moment)
     result = conn.execute(
         sa.delete(SubscriptionRow).where(
             SubscriptionRow.c.subscriber_id == subscriber,

@@ -96,6 +96,36 @@ class AreaPlaceRow(TableRow, table=True):
     __table_args__ = (sa.Index("ix_area_place_place", "place"),)
 
 
+class PastSubscriptionRow(TableRow, table=True):
+    """A subscription that its subscriber has ended, kept for some weeks; ``since`` and ``until`` are moments
+    in the order of fan-outs.
+    """
+
+    __tablename__ = "past_subscription"
+    id: int | None = Field(default=None, primary_key=True)
+    subscriber_id: int = Field(foreign_key="subscriber.id")
+    source: str
+    place: str
+    within: str | None = None
+    since: datetime = Field(sa_type=UtcDateTime)
+    until: datetime = Field(sa_type=UtcDateTime)
+
+    __table_args__ = (sa.Index("ix_past_subscription_subscriber_id", "subscriber_id"),)
+
+
+class PastStatusRow(TableRow, table=True):
+    """How a subscriber was told ``until`` a moment in the order of fan-outs, kept for some weeks."""
+
+    __tablename__ = "past_status"
+    id: int | None = Field(default=None, primary_key=True)
+    subscriber_id: int = Field(foreign_key="subscriber.id")
+    state: str
+    frequency: str
+    until: datetime = Field(sa_type=UtcDateTime)
+
+    __table_args__ = (sa.Index("ix_past_status_subscriber_id", "subscriber_id"),)
+
+
 class SignupRow(TableRow, table=True):
     """A sign-up as it came in, until the sender decides about it; what was typed is sealed as a whole."""
 
