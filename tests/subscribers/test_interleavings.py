@@ -154,7 +154,7 @@ def has_sent_a_form(scene: Scene) -> None:
 def has_sent_a_form_and_was_erased(scene: Scene) -> None:
     """As in a restored database: the form is older than the erasure."""
     sends_a_form(scene, "60601")
-    scene.tombstones.add(scene.keys, "email", scene.address, scene.now)
+    scene.tombstones.add("email", scene.keys.first_lookup("email", scene.address), scene.now)
 
 
 PAIRS: list[tuple[Step, Step, Step]] = [
