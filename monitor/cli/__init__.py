@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
 from functools import cached_property, update_wrapper
+from keyword import iskeyword
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -47,6 +48,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "parse": ("inspect", "Parse one file as a source and print its listings."),
     "diff": ("inspect", "Compare two files as publications of a source."),
     "replay": ("inspect", "Simulate polling over a history of files; sends nothing."),
+    "import": ("imports", "Add the past of a list from files that others captured."),
     "deliver": ("sending", "Send what is due and exit."),
     "resume": ("sending", "Start sending from a copied or restored database."),
     "failed": ("outbox", "List failed messages; queue them again."),
@@ -83,7 +85,7 @@ class _LazyGroup(click.Group):
         if name not in COMMANDS:
             return None
         module = importlib.import_module(f"monitor.cli.{COMMANDS[name][0]}")
-        command = getattr(module, name)
+        command = getattr(module, f"{name}_" if iskeyword(name) else name)
         assert isinstance(command, click.Command)
         return command
 

@@ -89,16 +89,24 @@ def read_manifest(path: Path) -> tuple[Served, ...]:
 
     Times are ISO 8601, in UTC unless they say otherwise; relative paths start at the manifest's folder.
     """
+    return tuple(one for one, _ in read_manifest_rows(path))
+
+
+def read_manifest_rows(path: Path) -> tuple[tuple[Served, dict[str, str]], ...]:
+    """The same with the further columns of each row."""
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
             rows = list(csv.DictReader(file))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         why = error.strerror if isinstance(error, OSError) else "it is not a CSV file in UTF-8"
         raise UsageError(f"{path} cannot be read: {why}") from None
-    served = [_served(path, number, row) for number, row in enumerate(rows, start=2)]
+    served = [
+        (_served(path, number, row), {name: (text or "").strip() for name, text in row.items() if name})
+        for number, row in enumerate(rows, start=2)
+    ]
     if not served:
         raise UsageError(f"{path} names no file; it is a CSV file with the header time,file")
-    return tuple(sorted(served, key=lambda one: one.at))
+    return tuple(sorted(served, key=lambda one: one[0].at))
 
 
 def replay(
@@ -116,7 +124,7 @@ def replay(
     are behind. ``skip_idle`` False makes every single poll; the events are the same. The last value is the
     ReplaySummary.
     """
-    with _scratch(engine) as scratch:
+    with open_scratch(engine) as scratch:
         yield from _Replay(tuple(served), watch, scratch, progress).run(skip_idle)
 
 
@@ -127,7 +135,7 @@ class _Replay:
         self._watch = watch
         self._engine = engine
         self._progress = progress
-        self._publisher = _Files(served)
+        self._publisher = ServedFiles(served)
         self._start = served[0].at
         self._known_held: set[int | None] = set()
         self._known_rejected: set[str] = set()
@@ -214,7 +222,7 @@ class _Replay:
         return summary
 
 
-class _Files:
+class ServedFiles:
     """Stands in for the fetcher and answers as the publisher's server would have at the moment ``now``."""
 
     def __init__(self, served: tuple[Served, ...]) -> None:
@@ -301,7 +309,7 @@ def _event(now: datetime, verdict: str, rows: Sequence[StoredChange]) -> Event:
 
 
 @contextmanager
-def _scratch(engine: Engine | None) -> Iterator[Engine]:
+def open_scratch(engine: Engine | None) -> Iterator[Engine]:
     if engine is not None:
         yield engine
         return

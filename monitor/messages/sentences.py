@@ -146,6 +146,29 @@ class Sentences:
             self._(_BETWEEN_CHECKS[what], before=self.moment(before), later=self._later(after, before))
         )
 
+    def captured(self, before: Moment | None, after: Moment, name: str) -> str:
+        """Between which two captures of somebody else it happened."""
+        if before is None:
+            sentence = N_(
+                "Found on the publication of %(after)s. Captured by %(name)s, not seen by this service."
+            )
+            return self._(sentence, after=self.moment(after), name=name)
+        sentence = N_(
+            "Between the publications of %(before)s and %(later)s. Captured by %(name)s, not seen by this "
+            "service."
+        )
+        later = self._later(after, before)
+        return self._(sentence, before=self.moment(before), later=later, name=name)
+
+    def joined(self, before: Moment, after: Moment, name: str) -> str:
+        """Between which capture of somebody else and the first own check it happened."""
+        sentence = N_(
+            "Between the publication of %(before)s, captured by %(name)s and not seen by this service, and "
+            "our first check of %(later)s."
+        )
+        later = self._later(after, before)
+        return _one_stop(self._(sentence, before=self.moment(before), later=later, name=name))
+
     def came_from(self, change: ChangeDescription) -> str:
         """Say from which list it moved here."""
         return self._(N_("It moved here from another list: %(list)s."), list=change.came_from)

@@ -54,6 +54,8 @@ def _fan_out_changeset(engine: Engine, changeset: PendingFanOut, locate: Locate,
             return 0
         area_places.insert_missing(conn, changeset.source)
         fanout.write_places(conn, placed)
+        if changeset.imported:
+            return 0  # it has places for the pages, and is nobody's news
         owed = fanout.insert_deliveries(conn, changeset.id, changeset.source, now)
     log.info(
         "changeset %d of %s: %d changes, %d deliveries", changeset.id, changeset.source, len(changes), owed

@@ -33,8 +33,10 @@ class Chart:
     """A step line.
 
     ``line`` and ``area`` are SVG paths, ``floor`` its base line, ``last`` the point at its end; ``gaps`` are
-    (left, width) of times in which nothing was seen; ``rows`` are (day, count), newest first."""
+    (left, width) of times in which nothing was seen; ``rows`` are (day, count), newest first. ``captured`` is
+    the path of the time before own polls, "" where there is none; ``line`` goes on from there."""
 
+    captured: str
     line: str
     area: str
     floor: int
@@ -49,10 +51,14 @@ class Chart:
 
 
 def chart(
-    counts: Counts, now: datetime, timezone: str, gaps: Iterable[tuple[datetime, datetime]] = ()
+    counts: Counts,
+    now: datetime,
+    timezone: str,
+    gaps: Iterable[tuple[datetime, datetime]] = (),
+    captured_until: datetime | None = None,
 ) -> Chart | None:
     """The picture of counts, each valid from its moment on, until ``now``; None while there is nothing to
-    show over time.
+    show over time. What is before ``captured_until`` was captured by others.
     """
     zone = ZoneInfo(timezone)
     if not counts or now <= counts[0][0]:
@@ -68,11 +74,18 @@ def chart(
         return round(_TOP + tall * (high - count) / (high - low), 1)
 
     points = _thinned([(x(at), y(count)) for at, count in counts])
-    line = f"M{points[0][0]} {points[0][1]}" + "".join(f"H{px}V{py}" for px, py in points[1:]) + f"H{x(now)}"
+    whole = _trace(points, x(now))
+    captured, line = "", whole
+    if captured_until is not None and captured_until > started:
+        turn = x(min(captured_until, now))
+        before = [point for point in points if point[0] <= turn]
+        captured = _trace(before, turn)
+        line = _trace([(turn, before[-1][1]), *points[len(before) :]], x(now))
     floor = HEIGHT - _BOTTOM
     return Chart(
+        captured=captured,
         line=line,
-        area=f"{line}V{floor}H{points[0][0]}Z",
+        area=f"{whole}V{floor}H{points[0][0]}Z",
         floor=floor,
         gaps=tuple(
             (x(max(since, started)), round(x(until) - x(max(since, started)), 1))
@@ -87,6 +100,12 @@ def chart(
         count=counts[-1][1],
         rows=_rows(counts, zone),
     )
+
+
+def _trace(points: Sequence[tuple[float, float]], end: float) -> str:
+    """A step line through points, up to ``end`` on the right."""
+    steps = "".join(f"H{px}V{py}" for px, py in points[1:])
+    return f"M{points[0][0]} {points[0][1]}{steps}H{end}"
 
 
 def scale_counts(counts: Sequence[int]) -> tuple[int, int, int]:

@@ -8,7 +8,9 @@ from datetime import datetime
 
 from sqlalchemy.engine import Connection
 
-from monitor.domain import Change, Judgement, Kind, OpenChange, Released, State
+from monitor.core.diff import diff
+from monitor.domain import Change, Judgement, Kind, OpenChange, Publication, Released, State
+from monitor.parser import Parser
 from monitor.polling.values import PolledSource, PollResult, Result
 from monitor.record import log
 from monitor.storage.lists import baseline, changes
@@ -71,6 +73,28 @@ def approved(differences: Iterable[Change], since: datetime, reason: str = "") -
     do not count into later groups.
     """
     return tuple(Judgement(change, State.PUBLISHED, since, reason, held=True) for change in differences)
+
+
+def join_past(
+    view: SourceState, publication: Publication, watch: PolledSource, parser: Parser, now: datetime
+) -> tuple[Judgement, ...]:
+    """Judge what leads from the last capture of an imported past to the first own reading: all of it is
+    published, and nobody is told.
+    """
+    differences = diff(
+        view.accepted.listings,
+        publication.listings,
+        silent=watch.policy.silent,
+        new_columns=view.believed.columns ^ publication.columns,
+        pairing=parser.pair,
+    )
+    return tuple(Judgement(change, State.PUBLISHED, now) for change in differences)
+
+
+def attribute(moved: Moves, captured_by: str) -> Moves:
+    """Say of moves that lead on from an import who captured the publication before them."""
+    rows = tuple(replace(row, origin=changes.JOINED, captured_by=captured_by) for row in moved.rows)
+    return replace(moved, rows=rows)
 
 
 def moves(
@@ -140,9 +164,15 @@ def moves(
 
 
 def write(
-    conn: Connection, believed: BaselineInfo, moved: Moves, fetch_id: int | None, now: datetime
+    conn: Connection,
+    believed: BaselineInfo,
+    moved: Moves,
+    fetch_id: int | None,
+    now: datetime,
+    import_id: int | None = None,
 ) -> None:
-    """Write the moves under the number after ``believed``.
+    """Write the moves under the number after ``believed``; nobody is told of them when they continue an
+    import.
 
     The caller has advanced the source to that number.
     """
@@ -152,7 +182,7 @@ def write(
     rows: Sequence[StoredChange] = moved.rows
     if moved.published:
         leaf = log.append_changes(conn, believed.name, number, moved.published, now)
-        changeset = changes.add_changeset(conn, believed.name, number, now, fetch_id, leaf)
+        changeset = changes.add_changeset(conn, believed.name, number, now, fetch_id, leaf, import_id)
         rows = [replace(row, changeset=changeset) if row.state is State.PUBLISHED else row for row in rows]
     changes.write(conn, rows)
 

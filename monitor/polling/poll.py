@@ -27,7 +27,7 @@ from monitor.polling.values import BodySource, PolledSource, PollResult, Result
 from monitor.record import log as record
 from monitor.sources import is_terminated
 from monitor.storage.engine import reading, transaction
-from monitor.storage.lists import baseline, bodies, changes, history
+from monitor.storage.lists import baseline, bodies, changes, history, imports
 from monitor.storage.lists.baseline import BaselineInfo, NewVersion
 from monitor.storage.lists.history import ABSENT, ACCEPTED, FAILED, GOOD, REJECTED, UNCHANGED, Remembered
 
@@ -87,8 +87,6 @@ def poll(
 
 
 _UNCONDITIONAL = timedelta(days=1)
-_GAP = timedelta(days=1)
-"""Polls that are further apart do not show that a publication was there all the time."""
 
 
 def _get(
@@ -138,7 +136,7 @@ def _weigh(engine: Engine, seen: Received) -> PollResult:
         rejected
         and not answer
         and (rejected.hash, rejected.fingerprint) == (seen.hash, watch.fingerprint)
-        and (answer is False or _still_waits(rejected, now))
+        and (answer is False or _still_waits(rejected, now, watch.longest_gap))
     ):
         return _rejected_again(engine, seen, rejected)
 
@@ -153,8 +151,8 @@ def _weigh(engine: Engine, seen: Received) -> PollResult:
                 watch.name,
                 digest=seen.digest,
                 now=now,
-                longest=max(watch.policy.reject_wait, watch.policy.stale_after) + _GAP,
-                gap=_GAP,
+                longest=max(watch.policy.reject_wait, watch.policy.stale_after) + watch.longest_gap,
+                gap=watch.longest_gap,
             )
         )
     continued = continue_reading(view.accepted.listings, publication, seen.parser.pair)
@@ -248,12 +246,22 @@ def _believe(
 def _baseline(
     engine: Engine, seen: Received, view: SourceState, publication: Publication, body: bytes
 ) -> PollResult:
-    """T1 of the first publication of a source: recorded, announced to nobody."""
+    """T1 of the first publication of a source: recorded, announced to nobody.
+
+    After an import it continues the list of the last capture: what differs happened between the two.
+    """
     moved = Moves(opened=tuple(NewVersion(listing, listing.key) for listing in publication.listings))
+    with reading(engine) as conn:
+        past = imports.load_import(conn, seen.watch.name)
+    joining = () if past is None else apply.join_past(view, publication, seen.watch, seen.parser, seen.now)
     with transaction(engine) as conn:
+        if past is not None:
+            view = replace(view, believed=replace(view.believed, last_good_at=past.last_at))
+            moved = apply.attribute(apply.moves(conn, view, joining, seen.now), past.captured_by)
+            imports.note_joining(conn, past.id, view.believed.number + 1, seen.now)
         append_source(conn, seen.watch, seen.now)
-        fetch_id = _write_good(conn, seen, view.believed, publication, body, moved)
-        apply.write(conn, view.believed, moved, fetch_id, seen.now)
+        fetch_id = _write_good(conn, seen, view.believed, publication, body, moved or past)
+        apply.write(conn, view.believed, moved, fetch_id, seen.now, past.id if past else None)
     return PollResult(seen.watch.name, Result.BASELINE)
 
 
@@ -301,10 +309,10 @@ def _explain_unread(publication: Publication) -> str:
     return f"A part of the publication was not read ({parts}); what it holds would be told as new later."
 
 
-def _still_waits(rejected: history.SnapshotInfo, now: datetime) -> bool:
+def _still_waits(rejected: history.SnapshotInfo, now: datetime, gap: timedelta) -> bool:
     """Whether a rejection has not ended by itself, and was seen all the time."""
     ends = rejected.release_at
-    return ends is not None and now < ends and now - rejected.last_seen_at <= _GAP
+    return ends is not None and now < ends and now - rejected.last_seen_at <= gap
 
 
 def _was_terminated(conn: Connection, believed: BaselineInfo) -> bool:
@@ -396,9 +404,9 @@ def _write_good(
     believed: BaselineInfo,
     publication: Publication,
     body: bytes,
-    moved: Moves,
+    moved: object,
 ) -> int:
-    """Write everything of T1 but the moves; returns the fetch's id."""
+    """Write everything of T1 but the moves, whether there are any or not; returns the fetch's id."""
     watch = seen.watch
     fetch_id = record.insert_poll(conn, seen.attempt(GOOD))
     _insert_body(conn, seen, believed, body)

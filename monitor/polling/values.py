@@ -20,7 +20,8 @@ class PolledSource:
     policy.
 
     ``optional``: that its page links no such file is normal. ``leads_to``: who leaves this list for that one
-    is told there, and not as gone here.
+    is told there, and not as gone here. Polls that are further apart than ``longest_gap`` do not show that a
+    publication was there all the time.
     """
 
     name: str
@@ -30,6 +31,7 @@ class PolledSource:
     policy: Policy = field(default_factory=Policy)
     optional: bool = False
     leads_to: str | None = None
+    longest_gap: timedelta = timedelta(days=1)
 
     @property
     def fingerprint(self) -> str:

@@ -14,8 +14,9 @@ from monitor.domain import Listing
 from monitor.record.bundle import BundleBody
 from monitor.record.checkpoint import read_checkpoint
 from monitor.record.collect import detect_suffix, find_quote, read_part
-from monitor.storage.lists import bodies, changes, log_rows, record_rows
+from monitor.storage.lists import bodies, changes, imports, log_rows, record_rows
 from monitor.storage.lists.changes import StoredChange
+from monitor.storage.lists.imports import Capture
 from monitor.storage.lists.record_rows import PollRecordRow
 
 _LONGEST = 1500  # bytes of an excerpt
@@ -36,13 +37,15 @@ class OriginalExcerpt:
 @dataclass(frozen=True, slots=True)
 class SeenPoll:
     """A poll on one side of a change, and how the agency stood in what it brought; ``original`` None: it is
-    not in the publication, or the publication was not kept (``kept``).
+    not in the publication, or the publication was not kept (``kept``). ``capture``: somebody else made it,
+    and ``poll`` says the same in the words of a poll.
     """
 
     poll: PollRecordRow
     size: int | None
     kept: bool
     original: OriginalExcerpt | None
+    capture: Capture | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,13 +97,32 @@ def _load_seen(
     conn: Connection, source: str, at: datetime | None, listing: Listing | None
 ) -> SeenPoll | None:
     poll = None if at is None else record_rows.load_poll_at(conn, source, at)
+    capture = None
+    if poll is None and at is not None:
+        capture = next(iter(imports.load_captures(conn, source, [at])), None)
+        poll = None if capture is None else _describe_capture(capture)
     if poll is None:
         return None
     content = None if poll.hash is None else bodies.load_body(conn, poll.hash)
     original = None
     if content is not None and listing is not None:
         original = read_original(content, listing.name)
-    return SeenPoll(poll, None if content is None else len(content), content is not None, original)
+    size = None if content is None else len(content)
+    return SeenPoll(poll, size, content is not None, original, capture)
+
+
+def _describe_capture(capture: Capture) -> PollRecordRow:
+    return PollRecordRow(
+        id=0,
+        at=capture.at,
+        outcome=capture.outcome,
+        status=None,
+        reason=capture.reason,
+        url=capture.url or None,
+        size=capture.size,
+        hash=capture.hash,
+        leaf=capture.leaf,
+    )
 
 
 def _find_line(content: bytes, offset: int, length: int, markup: bool) -> tuple[int, int]:

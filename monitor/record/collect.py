@@ -181,6 +181,11 @@ def _load_published(conn: Connection, change_id: int) -> tuple[StoredChange, cha
     rows = changes.by_ids(conn, [change_id])
     if not rows or rows[0].changeset is None:
         raise UsageError(f"there is no published change {change_id}; see `monitor changes`")
+    if rows[0].origin != changes.OWN:
+        raise UsageError(
+            f"change {change_id} was imported: {rows[0].captured_by} captured what it rests on, and this "
+            "service did not see it. Its captures are entries of the record"
+        )
     if rows[0].not_before is None:
         raise UsageError(f"change {change_id} has no poll before it: nothing is known of when it happened")
     return rows[0], changes.load_changeset(conn, rows[0].changeset)

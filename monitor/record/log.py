@@ -22,6 +22,7 @@ from monitor.record.tree import HASH_BYTES, Frontier, Nodes, hash_children, hash
 from monitor.storage.lists import history, log_rows
 from monitor.storage.lists.changes import StoredChange
 from monitor.storage.lists.history import Attempt
+from monitor.storage.lists.imports import Capture
 from monitor.storage.lists.log_rows import LogHead
 
 _LONGEST = 1000  # characters of a text in an entry: a publisher may write names without end
@@ -61,24 +62,56 @@ def insert_poll(conn: Connection, attempt: Attempt) -> int:
 
 
 def append_changes(
-    conn: Connection, source: str, number: int, rows: Iterable[StoredChange], now: datetime
+    conn: Connection,
+    source: str,
+    number: int,
+    rows: Iterable[StoredChange],
+    now: datetime,
+    *,
+    imported_at: datetime | None = None,
 ) -> int:
-    """Append what was published of a source under a number of its baseline; the first entry of it."""
+    """Append what was published of a source under a number of its baseline; the first entry of it.
+
+    ``imported_at``: the changes are those of an imported capture of that moment, and not seen by this
+    service.
+    """
+    content: dict[str, LeafValue] = {
+        "type": "changes",
+        "source": source,
+        "baseline": number,
+        "at": format_time(imported_at or now),
+    }
+    if imported_at is not None:
+        content["origin"] = "imported"
     numbers = [
-        append_entry(
-            conn,
-            {
-                "type": "changes",
-                "source": source,
-                "baseline": number,
-                "at": format_time(now),
-                "changes": part,
-            },
-            now,
-        )
-        for part in _in_parts(map(describe_change, rows))
+        append_entry(conn, content | {"changes": part}, now) for part in _in_parts(map(describe_change, rows))
     ]
     return numbers[0]
+
+
+def append_capture(conn: Connection, source: str, capture: Capture, now: datetime) -> int:
+    """Append a publication of the past that somebody else captured, as it was imported now; its entry."""
+    content: dict[str, LeafValue | None] = {
+        "type": "import",
+        "source": source,
+        "at": format_time(now),
+        "captured_at": format_time(capture.at),
+        "captured_by": clip_text(capture.captured_by),
+        "name": clip_text(capture.name),
+        "body": capture.hash,
+        "bytes": capture.size,
+        "outcome": capture.outcome,
+        "reason": clip_text(capture.reason) or None,
+        "url": clip_text(capture.url) or None,
+        "licence": clip_text(capture.licence) or None,
+        "note": clip_text(capture.note) or None,
+    }
+    return append_entry(conn, _without_none(content), now)
+
+
+def append_import_undone(conn: Connection, source: str, now: datetime) -> None:
+    """Append that the imported past of a source was taken back. The entries of its captures stay."""
+    append_entry(conn, {"type": "import undone", "source": source, "at": format_time(now)}, now)
 
 
 def append_decision(

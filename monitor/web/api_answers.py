@@ -139,7 +139,7 @@ def decode_cursor(text: str, *kinds: type) -> tuple[Any, ...]:
     try:
         parts = json.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
         if [type(part) for part in parts] == list(kinds) and all(
-            part < 2**62 for part in parts if isinstance(part, int)
+            abs(part) < 2**62 for part in parts if isinstance(part, int)
         ):
             return tuple(parts)
     except (ValueError, TypeError, UnicodeError):

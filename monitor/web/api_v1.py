@@ -169,7 +169,9 @@ def agency(request: Request, source: str, key: str) -> Response:
 def changes(
     request: Request,
     source: SourceName = None,
-    since: Annotated[int, Query(ge=0, lt=2**31, description="Only after this baseline number.")] = 0,
+    since: Annotated[
+        int, Query(ge=-(2**31), lt=2**31, description="Only after this baseline number; 0: everything.")
+    ] = 0,
     kind: Literal["added", "removed", "changed"] | None = None,
     state: StateCode = None,
     zip: ZipCode = None,
@@ -182,7 +184,7 @@ def changes(
     """
     site = site_of(request)
     name = read_source(site, source).name
-    place: tuple[int, str] = (since + 1, "")
+    place: tuple[int, str] = (since + 1, "") if since else record_rows.BEGINNING
     if cursor is not None:
         number, agency = decode_cursor(cursor, int, str)
         place = (number, agency)

@@ -17,7 +17,7 @@ from monitor.record.checkpoint import Checkpoint, read_checkpoint
 from monitor.record.tiles import WIDTH, format_tile_path
 from monitor.states import STATES, read_state
 from monitor.storage.engine import reading
-from monitor.storage.lists import log_rows, page_queries, sightings
+from monitor.storage.lists import imports, log_rows, page_queries, sightings
 from monitor.storage.lists.coverage import Cover
 from monitor.storage.lists.sightings import GoodCheck, Sighting
 from monitor.web.area_pages import area_board, area_path, read_area
@@ -203,8 +203,10 @@ def _load_list(conn: Connection, board: Board, most: int, *, local_first: bool) 
     source = board.list.name
     entries = (*board.local, *board.statewide)
     covers = tuple(entry.cover for entry in entries)
-    seen = sightings.load_sightings(conn, source, [cover.agency for cover in covers])
-    first_read = page_queries.first_read(conn, source)
+    past = imports.load_import(conn, source)
+    own_since = past.joined_at if past else None
+    seen = sightings.load_sightings(conn, source, [cover.agency for cover in covers], own_since)
+    first_read = own_since or page_queries.first_read(conn, source)
     shown = covers if len(covers) <= most else _choose(board, seen, local_first=local_first)[:most]
     check = sightings.load_last_good(conn, source)
     return BriefList(

@@ -13,8 +13,8 @@ from sqlalchemy.engine import Connection
 from monitor.core.freshness import blind_after
 from monitor.domain import SourceInfo
 from monitor.pictures.bars import Chart, chart
+from monitor.storage.lists import imports, timeline
 from monitor.storage.lists import page_queries as store
-from monitor.storage.lists import timeline
 from monitor.storage.lists.timeline import Gap, SourceGaps
 
 
@@ -68,4 +68,6 @@ class ChartCache:
         if not counts:
             return None
         gaps = self._sights.of(conn, watched, now)
-        return chart(counts, now, self._timezone, [(gap.since, gap.until or now) for gap in gaps])
+        past = imports.load_import(conn, watched.name)
+        captured = None if past is None else past.joined_at or now
+        return chart(counts, now, self._timezone, [(gap.since, gap.until or now) for gap in gaps], captured)

@@ -81,7 +81,10 @@ def change_page(request: Request, number: str) -> Response:
         row=row,
         proof=proof,
         watched=site.sources.get(row.source),
-        bundled=site.bundles is not None and proof.signed and row.not_before is not None,
+        bundled=site.bundles is not None
+        and proof.signed
+        and row.not_before is not None
+        and row.origin == changes.OWN,
     )
 
 

@@ -79,7 +79,7 @@ def _feed(
     templates: Templates = request.app.state.templates
     language = language_of(request)
     with reading(site.engine) as conn:
-        rows = store.latest(conn, places=places, within=within, limit=_ENTRIES)
+        rows = store.latest(conn, places=places, within=within, limit=_ENTRIES, imported=False)
         if len(rows) == _ENTRIES:
             last = store.latest(conn, places=places, within=within, changeset=rows[-1].changeset, limit=_MOST)
             rows = (*(row for row in rows if row.changeset != rows[-1].changeset), *last)

@@ -18,7 +18,7 @@ from monitor.record.checkpoint import read_checkpoint
 from monitor.record.data.describe import format_time
 from monitor.states import STATES
 from monitor.storage.engine import reading
-from monitor.storage.lists import log_rows, record_rows
+from monitor.storage.lists import imports, log_rows, record_rows
 from monitor.storage.lists.record_rows import ListingVersion
 from monitor.web.api_answers import find_number, read_moment
 from monitor.web.context import Site
@@ -85,11 +85,14 @@ class ListCache:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._lists: OrderedDict[tuple[str, int], tuple[ListingVersion, ...]] = OrderedDict()
+        self._lists: OrderedDict[tuple[str, int, int], tuple[ListingVersion, ...]] = OrderedDict()
 
     def load(self, conn: Connection, source: str, number: int) -> tuple[ListingVersion, ...]:
-        """The list at a number, read at the first call; a state of the past never changes."""
-        key = (source, number)
+        """The list at a number, read at the first call. A state of the past never changes, but with an
+        import.
+        """
+        past = imports.load_import(conn, source) if number < 0 else None
+        key = (source, number, past.id if past else 0)
         with self._lock:
             found = self._lists.get(key)
             if found is None:
@@ -117,6 +120,7 @@ def list_page(request: Request, source: str) -> Response:
         whole = _cache(request).load(conn, source, number)
         earlier, later = record_rows.find_neighbors(conn, source, number)
         note = log_rows.load_checkpoint(conn)
+        capture = None if moment is None else imports.find_capture(conn, source, moment, before_joining=True)
     found = sorted(filter(query.fits, whole), key=lambda version: _sort_key(version, query.sort))
     pages = max(1, -(-len(found) // _ROWS))
     query = replace(query, page=min(query.page, pages))
@@ -132,6 +136,7 @@ def list_page(request: Request, source: str) -> Response:
         pages=pages,
         number=number,
         moment=moment,
+        capture=capture,
         exact=format_time(moment),
         earlier=format_time(earlier),
         later=format_time(later),
@@ -160,6 +165,9 @@ def compare_page(request: Request, source: str) -> Response:
         if given != exact:
             return redirect(request, f"/compare/{source}?{urlencode(_without_empty(exact))}", 307)
         lists = [_cache(request).load(conn, source, number) for number, _ in (first, last)]
+        captures = [
+            imports.find_capture(conn, source, moment, before_joining=True) for _, moment in (first, last)
+        ]
     found = compare_lists(lists[0], lists[1], state)
     kinds = {
         "joined": [each for each in found if each.before is None],
@@ -173,6 +181,7 @@ def compare_page(request: Request, source: str) -> Response:
         watched=site.sources[source],
         first=first[1],
         last=last[1],
+        captures=captures,
         exact=exact,
         state=state,
         counts=counts,

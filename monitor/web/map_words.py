@@ -48,8 +48,17 @@ class MapTexts:
         """A share as people write it; one that is not none never reads as 0 %."""
         return locale.percent(share, self._language)
 
-    def heading(self, title: str, count: int, day: date | None) -> str:
-        """The list, its agencies and the moment: "Ring's map: 2,640 agencies on Mar 31, 2026"."""
+    def heading(self, title: str, count: int, day: date | None, captured_by: str = "") -> str:
+        """The list, its agencies and the moment: "Ring's map: 2,640 agencies on Mar 31, 2026"; and who
+        captured it, where we did not see it.
+        """
+        heading = self._heading(title, count, day)
+        if not captured_by:
+            return heading
+        captured = self._catalogue.gettext("Captured by %(name)s, not seen by this service.")
+        return f"{heading}. {captured % {'name': clean(captured_by)}}"
+
+    def _heading(self, title: str, count: int, day: date | None) -> str:
         if day is None:
             return self._catalogue.ngettext(
                 "%(list)s: %(number)s agency listed", "%(list)s: %(number)s agencies listed", count

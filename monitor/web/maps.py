@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Container, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from functools import cache
 
@@ -21,6 +21,7 @@ from monitor.pictures.placed import COUNTY, STATE, TOWN, MapAgency, NationValues
 from monitor.pictures.projection import Degrees
 from monitor.states import STATES
 from monitor.storage.engine import reading
+from monitor.storage.lists import imports
 from monitor.storage.lists import page_queries as store
 from monitor.storage.lists.coverage import Covered
 from monitor.web.charts import GapHistory
@@ -68,7 +69,7 @@ class MapQuery:
 @dataclass(frozen=True, slots=True)
 class MapView:
     """A map at one moment, ready to be shown. ``values`` are of all agencies of the kind that was asked
-    for.
+    for. ``captured_by`` captured the list of that moment, "" where own polls saw it.
     """
 
     heading: str
@@ -77,6 +78,7 @@ class MapView:
     day: date | None
     list: str
     drawing: Markup | None = None
+    captured_by: str = ""
 
 
 @get(router, "/map")
@@ -253,7 +255,7 @@ def view_state(
     view = _view(request, conn, asked, asked.at, drawn=False)
     state = view.values.states[code]
     title = clean(asked.watched.title(language_of(request)))
-    heading = f"{STATES[code]} · {texts.heading(title, len(state.agencies), view.day)}"
+    heading = f"{STATES[code]} · {texts.heading(title, len(state.agencies), view.day, view.captured_by)}"
     target = site.url(page) if page else ""
 
     def draw() -> Markup:
@@ -262,7 +264,7 @@ def view_state(
 
     key = (code, page, *_map_key(request, asked, asked.at, blind=view.blind))
     drawing = Markup(add_rings(_parts(request).of(key, draw), code, here))  # noqa: S704
-    return MapView(heading, view.values, view.blind, view.day, asked.watched.name, drawing)
+    return replace(view, heading=heading, drawing=drawing)
 
 
 def _map_key(request: Request, asked: MapQuery, at: MapMoment | None, *, blind: bool) -> tuple[object, ...]:
@@ -322,7 +324,7 @@ def _image(request: Request, code: str, ending: str) -> Response:
         drawing, heading = draw_nation(view.values, labels, standalone=True), view.heading
     else:
         state = view.values.states[code]
-        heading = f"{STATES[code]} · {texts.heading(title, len(state.agencies), view.day)}"
+        heading = f"{STATES[code]} · {texts.heading(title, len(state.agencies), view.day, view.captured_by)}"
         labels = texts.state_map(state, heading, site.gazetteer, blind=view.blind)
         drawing = draw_state(state, labels, standalone=True)
     nation = code == "US"
@@ -351,9 +353,11 @@ def _view(
         values = sum_states((each for each in values.agencies if each.kind == asked.kind), site.gazetteer)
     blind = asked.list.blind if at is None else _unseen(request, conn, watched, at)
     day = at.day if at else None
-    heading = texts.heading(clean(watched.title(language)), values.count, day)
+    by = "" if at is None or at.until is None else _find_capturer(conn, watched.name, at.until)
+    heading = texts.heading(clean(watched.title(language)), values.count, day, by)
+    view = MapView(heading, values, blind, day, watched.name, captured_by=by)
     if not drawn:
-        return MapView(heading, values, blind, day, watched.name)
+        return view
 
     def draw() -> Markup:
         query = "&".join(f"{name}={value}" for name, value in asked.values(day).items())
@@ -362,7 +366,13 @@ def _view(
         return Markup(draw_nation(values, labels))  # noqa: S704 - it escapes what it is given
 
     drawing = _parts(request).of(_map_key(request, asked, at, blind=blind), draw)
-    return MapView(heading, values, blind, day, watched.name, drawing)
+    return replace(view, drawing=drawing)
+
+
+def _find_capturer(conn: Connection, source: str, at: datetime) -> str:
+    """Who captured what is known of a list at a moment; "" where own polls had begun."""
+    capture = imports.find_capture(conn, source, at, before_joining=True)
+    return "" if capture is None else capture.captured_by
 
 
 def _moments(asked: MapQuery) -> list[MapMoment | None]:

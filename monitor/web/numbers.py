@@ -28,6 +28,7 @@ from monitor.pictures.listing_counts import (
 )
 from monitor.pictures.placed import NationValues
 from monitor.storage.engine import reading
+from monitor.storage.lists import imports
 from monitor.storage.lists import stays as store
 from monitor.web.context import Site
 from monitor.web.error_pages import missing
@@ -138,6 +139,7 @@ def numbers_page(request: Request) -> Response:
         if listed is None:
             return missing(request)
         numbers = _cache(request).of(conn, listed)
+        past = imports.load_import(conn, asked)
     texts = NumberTexts(
         language_of(request), clean(listed.watched.title(language_of(request))), site.timezone
     )
@@ -148,6 +150,7 @@ def numbers_page(request: Request) -> Response:
         listed=listed,
         lists=lists,
         numbers=numbers,
+        past=past,
         figures=[(each, Markup(each.draw(standalone=False))) for each in figures],  # noqa: S704 - it escapes
     )
 

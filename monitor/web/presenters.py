@@ -21,7 +21,7 @@ from monitor.messages.layout import clean
 from monitor.messages.placements import describe_placement
 from monitor.messages.sentences import Sentences
 from monitor.states import STATES
-from monitor.storage.lists.changes import StoredChange
+from monitor.storage.lists.changes import JOINED, OWN, StoredChange
 from monitor.storage.lists.coverage import Cover
 
 if TYPE_CHECKING:
@@ -37,7 +37,8 @@ class ChangeView:
 
     ``what``: added, again, removed, renamed, changed. ``status``: published, held, withdrawn. ``reach`` says
     where the agency is ("covers Lake County"), ``estimate`` that this is one, ``unplaced`` that no more than
-    its state is known. ``at`` is when it was published, or else first seen.
+    its state is known. ``at`` is when it was published, or else first seen. ``imported``: somebody else
+    captured what it rests on.
     """
 
     id: int
@@ -59,6 +60,7 @@ class ChangeView:
     agency: str
     changeset: int | None
     at: datetime
+    imported: bool = False
 
 
 class Presenter:
@@ -98,7 +100,7 @@ class Presenter:
             headline=sentences.headline(view, title),
             sentence=sentences.sentence(view, title),
             brief=sentences.brief(view),
-            interval=sentences.interval(view),
+            interval=self._captured(row) or sentences.interval(view),
             facts=tuple(facts),
             reach=clean(describe_placement(view.reason, self._language)),
             estimate=view.estimate,
@@ -106,6 +108,7 @@ class Presenter:
             agency=agency_path(row.source, row.agency),
             changeset=row.changeset,
             at=row.ended_at or row.first_seen_at,
+            imported=row.origin != OWN,
         )
 
     def lines(self, rows: Iterable[StoredChange]) -> list[ChangeView]:
@@ -141,10 +144,24 @@ class Presenter:
         counts = Counter(row.change.subject.state for row in rows)
         return [(code, counts[code]) for code in sorted(STATES, key=STATES.__getitem__) if counts[code]]
 
-    def between(self, before: datetime | None, after: datetime) -> str:
-        """The interval of several changes: the last check without them and the first with them."""
+    def between(self, before: datetime | None, after: datetime, row: StoredChange | None = None) -> str:
+        """The interval of several changes, of which ``row`` is one: the last check without them and the first
+        with them.
+        """
         first = Moment(before.astimezone(self._zone)) if before else None
-        return self._sentences.between(first, Moment(after.astimezone(self._zone)))
+        captured = self._captured(row) if row is not None else None
+        return captured or self._sentences.between(first, Moment(after.astimezone(self._zone)))
+
+    def _captured(self, row: StoredChange) -> str | None:
+        """The interval of a change that came with an import; None of one that own polls saw."""
+        if row.origin == OWN:
+            return None
+        name = clean(row.captured_by)
+        before = Moment(row.not_before.astimezone(self._zone)) if row.not_before else None
+        after = Moment(row.first_seen_at.astimezone(self._zone))
+        if row.origin == JOINED and before is not None:
+            return self._sentences.joined(before, after, name)
+        return self._sentences.captured(before, after, name)
 
     def held(self) -> str:
         """That something was announced after a wait."""

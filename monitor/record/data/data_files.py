@@ -26,9 +26,9 @@ from monitor.record.data import data_package, record_database
 from monitor.record.data.describe import Locate, Record, format_time, iterate_table
 from monitor.record.data.encoders import encode_csv, encode_geojson, encode_json, encode_ndjson
 from monitor.storage.engine import reading
-from monitor.storage.lists import baseline, record_rows
+from monitor.storage.lists import baseline, imports, record_rows
 
-SCHEMA = 1
+SCHEMA = 2
 """The version of the files' fields; it is in the name of every kept file."""
 
 FILES: dict[str, tuple[str, str]] = {
@@ -171,9 +171,14 @@ class DataFiles:
             return f"{SCHEMA}-{last[0] if last else 0}"
         if number is None:
             number = baseline.believed(conn, source).number
-        # Places are worked out by the program and by the operator's corrections.
-        corrections = hashlib.sha256(repr(self.gazetteer.overrides).encode()).hexdigest()[:8]
-        return f"{SCHEMA}-{number}-{__version__}-{corrections}"
+        elif (past := imports.load_import(conn, source)) is not None:
+            # what was before the first own poll is another past after another import
+            return f"{SCHEMA}-{number}i{past.id}-{__version__}-{self._hash_corrections()}"
+        return f"{SCHEMA}-{number}-{__version__}-{self._hash_corrections()}"
+
+    def _hash_corrections(self) -> str:
+        """Places are worked out by the program and by the operator's corrections."""
+        return hashlib.sha256(repr(self.gazetteer.overrides).encode()).hexdigest()[:8]
 
     def _encode(self, conn: Connection, source: str, name: str, number: int | None) -> Iterator[bytes]:
         records = iterate_table(conn, source, FILES[name][0], self.locate, number)

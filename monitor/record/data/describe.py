@@ -51,6 +51,7 @@ def describe_agency(source: str, version: ListingVersion, locate: Locate) -> Rec
         "serves": serves,
         "confidence": Confidence(placement.confidence).value,
         "zips": zips,
+        "captured_by": version.captured_by or None,
     }
 
 
@@ -63,6 +64,7 @@ def describe_version(source: str, version: ListingVersion) -> Record:
         "to_number": version.to_number,
         "from_at": format_time(version.from_at),
         "to_at": format_time(version.to_at),
+        "captured_by": version.captured_by or None,
     }
 
 
@@ -84,6 +86,8 @@ def describe_change(row: StoredChange, number: int) -> Record:
         "was_held": row.was_held,
         "before": None if change.before is None else describe_listing(change.before),
         "after": None if change.after is None else describe_listing(change.after),
+        "origin": row.origin,
+        "captured_by": row.captured_by or None,
     }
 
 

@@ -16,6 +16,11 @@ _SERVES = (
     "than its state, or not even that, is known)."
 )
 
+_CAPTURED = (
+    "Who captured the publication with which this began, where it was imported and not seen by this service; "
+    "empty where an own poll saw it. Baseline numbers of imported history are negative."
+)
+
 
 class ListingFields(BaseModel):
     """What a publisher says of an agency."""
@@ -46,6 +51,7 @@ class AgencyRecord(ListingFields):
         description="How sure the places are; worked out by us, not published."
     )
     zips: list[str] = Field(description="ZIP codes that the agency serves; separated by spaces in CSV.")
+    captured_by: str | None = Field(description=_CAPTURED)
 
 
 class VersionRecord(ListingFields):
@@ -57,6 +63,7 @@ class VersionRecord(ListingFields):
     to_number: int | None = Field(description="The baseline number with which it ended; empty if it stands.")
     from_at: datetime = Field(description="When it began, UTC: the poll that made us believe it.")
     to_at: datetime | None = Field(description="When it ended, UTC; empty if it stands.")
+    captured_by: str | None = Field(description=_CAPTURED)
 
 
 class ChangeRecord(BaseModel):
@@ -76,6 +83,11 @@ class ChangeRecord(BaseModel):
     was_held: bool = Field(description="We waited before we believed it.")
     before: ListingFields | None = Field(description="The listing before; a JSON object in CSV.")
     after: ListingFields | None = Field(description="The listing after; a JSON object in CSV.")
+    origin: Literal["own", "imported", "joined"] = Field(
+        description="own: seen by this service; imported: found in two captures of others, and not seen by "
+        "this service; joined: between the last capture and our first poll."
+    )
+    captured_by: str | None = Field(description="Who captured what an imported or joined change rests on.")
 
 
 class PollRecord(BaseModel):

@@ -76,6 +76,7 @@ def load_collected(conn: Connection, subscribers: Collection[int]) -> dict[int, 
                 ChangesetRow.c.source == SubscriptionRow.c.source,
                 ChangesetRow.c.fanned_out_at >= SubscriberRow.c.digest_since,
                 ChangesetRow.c.fanned_out_at >= SubscriptionRow.c.created_at,
+                ChangesetRow.c.import_id.is_(None),
             ),
         )
         .join(tables.ChangeRow, tables.ChangeRow.c.changeset_id == ChangesetRow.c.id)

@@ -54,10 +54,11 @@ CONCERNS_AREA = concerns_area(SubscriptionRow)
 
 @dataclass(frozen=True, slots=True)
 class PendingFanOut:
-    """A changeset that is not fanned out yet."""
+    """A changeset that is not fanned out yet. Nobody is told of an ``imported`` one."""
 
     id: int
     source: str
+    imported: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +108,7 @@ class Match:
 def read_pending(conn: Connection) -> tuple[PendingFanOut, ...]:
     """Read the changesets that were not fanned out yet, oldest first."""
     rows: Any = conn.execute(
-        sa.select(ChangesetRow.c.id, ChangesetRow.c.source)
+        sa.select(ChangesetRow.c.id, ChangesetRow.c.source, ChangesetRow.c.import_id.is_not(None))
         .where(ChangesetRow.c.fanned_out_at.is_(None))
         .order_by(ChangesetRow.c.id)
     )

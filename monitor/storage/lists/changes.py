@@ -16,6 +16,8 @@ from monitor.storage.lists.codec import CHANGE, change_from_row, change_to_colum
 from monitor.storage.lists.tables import ChangePlaceRow, ChangesetRow
 
 OPEN = (State.PENDING, State.HELD, State.REJECTED)
+OWN, IMPORTED, JOINED = "own", "imported", "joined"
+"""Where a change comes from: own polls; two captures of others; the last capture and the first own poll."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +26,8 @@ class StoredChange:
 
     ``not_before`` is the last good poll without it, ``first_seen_at`` the first with it, ``ended_at`` when it
     was published or withdrawn; ``changeset`` and the ``placement`` reason exist once it is published and
-    located.
+    located. ``origin``: own; imported (``captured_by`` captured the publication in which it was first seen);
+    joined (they captured the last one without it).
     """
 
     source: str
@@ -43,6 +46,8 @@ class StoredChange:
     confidence: str | None = None
     placement: PlacementReason | None = None
     id: int | None = None
+    origin: str = OWN
+    captured_by: str = ""
 
     @property
     def standing(self) -> OpenChange:
@@ -135,11 +140,21 @@ def write(conn: Connection, rows: Iterable[StoredChange]) -> None:
 
 
 def add_changeset(
-    conn: Connection, source: str, number: int, at: datetime, fetch_id: int | None, leaf: int | None = None
+    conn: Connection,
+    source: str,
+    number: int,
+    at: datetime,
+    fetch_id: int | None,
+    leaf: int | None = None,
+    import_id: int | None = None,
 ) -> int:
-    """Write a changeset, unique by source and number, and return its id."""
+    """Write a changeset, unique by source and number, and return its id. Nobody is told of one that came with
+    an import.
+    """
     key = conn.execute(
-        sa.insert(ChangesetRow).values(source=source, number=number, at=at, fetch_id=fetch_id, leaf=leaf)
+        sa.insert(ChangesetRow).values(
+            source=source, number=number, at=at, fetch_id=fetch_id, leaf=leaf, import_id=import_id
+        )
     ).inserted_primary_key
     assert key is not None
     return int(key[0])
@@ -157,7 +172,10 @@ def load_changeset(conn: Connection, changeset_id: int) -> ChangesetInfo:
 def last_changeset(conn: Connection, source: str) -> int | None:
     """The id of the source's latest changeset."""
     newest: int | None = conn.scalar(
-        sa.select(sa.func.max(ChangesetRow.c.id)).where(ChangesetRow.c.source == source)
+        sa.select(ChangesetRow.c.id)
+        .where(ChangesetRow.c.source == source)
+        .order_by(ChangesetRow.c.number.desc())
+        .limit(1)
     )
     return newest
 
@@ -170,7 +188,7 @@ def select_changes() -> sa.Select[Any]:
         table.id, table.source, table.state, table.reason, table.not_before, table.first_seen_at,
         table.release_at,
         table.was_held, table.approved, table.ended_at, table.changeset_id, table.how, table.confidence,
-        table.placement,
+        table.placement, table.origin, table.captured_by,
     )  # fmt: skip
 
 
@@ -205,6 +223,8 @@ def to_change(row: Any) -> StoredChange:
         how=row.how,
         confidence=row.confidence,
         placement=reason_from_text(row.placement),
+        origin=row.origin or OWN,
+        captured_by=row.captured_by or "",
     )
 
 
@@ -220,4 +240,6 @@ def _values(row: StoredChange) -> dict[str, Any]:
         "approved": row.approved,
         "ended_at": row.ended_at,
         "changeset_id": row.changeset,
+        "origin": None if row.origin == OWN else row.origin,
+        "captured_by": row.captured_by or None,
     }

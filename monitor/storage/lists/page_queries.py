@@ -18,6 +18,7 @@ from monitor.storage import meta
 from monitor.storage.lists import changes, tables
 from monitor.storage.lists.changes import StoredChange
 from monitor.storage.lists.codec import listing_from_json
+from monitor.storage.lists.record_rows import CAPTURED_BY
 from monitor.storage.lists.tables import ChangePlaceRow, ListingVersionRow
 from monitor.storage.lists.timeline import in_order
 from monitor.storage.tables import MetaRow
@@ -25,11 +26,14 @@ from monitor.storage.tables import MetaRow
 
 @dataclass(frozen=True, slots=True)
 class ListingLife:
-    """A listing's content for some time; ``to_at`` None while it is accepted."""
+    """A listing's content for some time; ``to_at`` None while it is accepted. ``captured_by`` captured the
+    publication with which it began; "" where an own poll saw it.
+    """
 
     listing: Listing
     from_at: datetime
     to_at: datetime | None
+    captured_by: str = ""
 
 
 # Every page of a place asks these, and building a statement costs ten times what running it does.
@@ -73,6 +77,16 @@ _LATEST = changes.select_changes().where(_PUBLISHED).order_by(*_NEWEST).limit(_L
 _LATEST_HERE = _newest_first(_LOCATED_HERE)
 _LATEST_HERE_OR_WITHIN = _newest_first(_HERE_OR_WITHIN)
 _LATEST_OF_STATE = _newest_first(tables.ChangeRow.c.id.in_(_NEWEST_OF_STATE))
+# The same without what came with an import, for feeds: their entries are news.
+_OWN = tables.ChangeRow.c.origin.is_(None)
+_OWN_LATEST = _LATEST.where(_OWN)
+_OWN_HERE = _newest_first(sa.and_(_OWN, _LOCATED_HERE))
+_OWN_HERE_OR_WITHIN = _newest_first(sa.and_(_OWN, _HERE_OR_WITHIN))
+_OWN_OF_STATE = _newest_first(
+    tables.ChangeRow.c.id.in_(
+        _NEWEST_OF_STATE.join(tables.ChangeRow, tables.ChangeRow.c.id == ChangePlaceRow.c.change_id).where(_OWN)
+    )
+)
 _OF_CHANGESET = _in_changeset(_LOCATED)
 _OF_CHANGESET_HERE = _in_changeset(_LOCATED_HERE)
 _OF_CHANGESET_HERE_OR_WITHIN = _in_changeset(_HERE_OR_WITHIN)
@@ -85,12 +99,13 @@ def latest(
     within: Collection[str] = (),
     changeset: int | None = None,
     limit: int = 20,
+    imported: bool = True,
 ) -> tuple[StoredChange, ...]:
     """The newest published changes, newest first; for places only those that concern one of them, and only
     those of a changeset.
 
     ``within`` are the states of ZIPs: what concerns every ZIP there concerns them too. A change has no place
-    before it is fanned out.
+    before it is fanned out. ``imported`` False leaves out what came with an import (a changeset is whole).
     """
     values: dict[str, Any] = {"limit": limit}
     named = tuple(places)
@@ -98,9 +113,12 @@ def latest(
         query = _OF_CHANGESET_HERE_OR_WITHIN if within else _OF_CHANGESET_HERE if named else _OF_CHANGESET
         values["changeset"] = changeset
     elif len(named) == 1 and len(named[0]) == _STATE:
-        query, values["state"], named = _LATEST_OF_STATE, named[0], ()
-    else:
+        query = _LATEST_OF_STATE if imported else _OWN_OF_STATE
+        values["state"], named = named[0], ()
+    elif imported:
         query = _LATEST_HERE_OR_WITHIN if within else _LATEST_HERE if named else _LATEST
+    else:
+        query = _OWN_HERE_OR_WITHIN if within else _OWN_HERE if named else _OWN_LATEST
     values |= {"places": named} if named else {}
     values |= {"within": tuple(within)} if within else {}
     return tuple(map(changes.to_change, conn.execute(query, values)))
@@ -138,11 +156,12 @@ def versions(conn: Connection, source: str, agency: str) -> tuple[ListingLife, .
             ListingVersionRow.c.content,
             ListingVersionRow.c.from_at,
             ListingVersionRow.c.to_at,
+            CAPTURED_BY,
         )
         .where(ListingVersionRow.c.source == source, ListingVersionRow.c.agency == agency)
         .order_by(ListingVersionRow.c.from_number, ListingVersionRow.c.id)
     )
-    return tuple(ListingLife(_listing(row), row.from_at, row.to_at) for row in rows)
+    return tuple(ListingLife(_listing(row), row.from_at, row.to_at, row.captured_by or "") for row in rows)
 
 
 def history(conn: Connection, source: str, agency: str) -> tuple[StoredChange, ...]:

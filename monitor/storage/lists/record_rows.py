@@ -24,12 +24,25 @@ from monitor.storage.lists.tables import ChangesetRow, FetchRow, ListingVersionR
 
 _BATCH = 500  # rows that are fetched at once
 _VERSION = ListingVersionRow.c
+_CAPTURE = tables.CaptureRow.c
+CAPTURED_BY: sa.ColumnElement[str | None] = sa.case(
+    (
+        _VERSION.from_number < 0,
+        sa.select(_CAPTURE.captured_by)
+        .where(_CAPTURE.source == _VERSION.source, _CAPTURE.at == _VERSION.from_at)
+        .correlate(ListingVersionRow)
+        .scalar_subquery(),
+    )
+).label("captured_by")
+"""Who captured the publication with which a version began; NULL where an own poll saw it."""
+BEGINNING = (-(2**31), "")
+"""Before every step of a list, those of an imported past among them, whose numbers are negative."""
 
 
 @dataclass(frozen=True, slots=True)
 class ListingVersion:
     """A listing while it read like this: from baseline number ``from_number`` up to, not including,
-    ``to_number``.
+    ``to_number``. ``captured_by`` captured the publication with which it began; "" where an own poll saw it.
     """
 
     agency: str
@@ -38,6 +51,7 @@ class ListingVersion:
     to_number: int | None
     from_at: datetime
     to_at: datetime | None
+    captured_by: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +94,7 @@ class PollRecordRow:
 
 def iterate_versions(conn: Connection, source: str) -> Iterator[ListingVersion]:
     """Every version of every listing of a source, in the order in which they began."""
-    query = _select_versions(source).order_by(_VERSION.id)
+    query = _select_versions(source).order_by(_VERSION.from_number, _VERSION.id)
     return map(_version, _stream(conn, query))
 
 
@@ -157,7 +171,7 @@ def find_neighbors(conn: Connection, source: str, number: int) -> tuple[datetime
 def load_steps(conn: Connection, source: str, after: tuple[int, str], limit: int) -> tuple[ListStep, ...]:
     """The next steps of a list behind a place in its history, in the order of (number, agency).
 
-    From ``(0, "")`` on, applied in order to an empty list, they give the list at every number.
+    From `BEGINNING` on, applied in order to an empty list, they give the list at every number.
     """
     number, agency = after
     pairs = sa.union(
@@ -185,7 +199,11 @@ def load_steps(conn: Connection, source: str, after: tuple[int, str], limit: int
 
 def iterate_published(conn: Connection, source: str) -> Iterator[PublishedChange]:
     """Every published change of a source, oldest first."""
-    query = _select_published().where(tables.ChangeRow.c.source == source).order_by(tables.ChangeRow.c.id)
+    query = (
+        _select_published()
+        .where(tables.ChangeRow.c.source == source)
+        .order_by(ChangesetRow.c.number, tables.ChangeRow.c.id)
+    )
     return (PublishedChange(to_change(row), row.number) for row in _stream(conn, query))
 
 
@@ -360,7 +378,7 @@ def _moment(began: ListingVersion | None, ended: ListingVersion | None) -> datet
 def _select_versions(source: str) -> sa.Select[Any]:
     return sa.select(
         _VERSION.key, _VERSION.agency, _VERSION.name, _VERSION.state, _VERSION.content,
-        _VERSION.from_number, _VERSION.to_number, _VERSION.from_at, _VERSION.to_at,
+        _VERSION.from_number, _VERSION.to_number, _VERSION.from_at, _VERSION.to_at, CAPTURED_BY,
     ).where(_VERSION.source == source)  # fmt: skip
 
 
@@ -387,4 +405,5 @@ def _version(row: Any) -> ListingVersion:
         row.to_number,
         row.from_at,
         row.to_at,
+        row.captured_by or "",
     )

@@ -37,8 +37,13 @@ class GoodCheck:
     leaf: int | None
 
 
-def load_sightings(conn: Connection, source: str, agencies: Collection[str]) -> dict[str, Sighting]:
-    """Read since when agencies have been on a list, by agency; one that never was there is left out."""
+def load_sightings(
+    conn: Connection, source: str, agencies: Collection[str], own_since: datetime | None
+) -> dict[str, Sighting]:
+    """Read since when we have seen agencies on a list, by agency; one that we never saw there is left out.
+
+    ``own_since`` is the first own reading after an import: what was before it was not seen by us.
+    """
     version = ListingVersionRow.c
     rows = conn.execute(
         sa.select(version.agency, version.from_at, version.to_at)
@@ -47,7 +52,10 @@ def load_sightings(conn: Connection, source: str, agencies: Collection[str]) -> 
     )
     found: dict[str, Sighting] = {}
     ended: dict[str, datetime | None] = {}
-    for agency, from_at, to_at in rows:
+    for agency, began, to_at in rows:
+        if own_since is not None and to_at is not None and to_at <= own_since:
+            continue
+        from_at = began if own_since is None else max(began, own_since)
         known = found.get(agency)
         if known is None:
             found[agency] = Sighting(from_at, from_at)

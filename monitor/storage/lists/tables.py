@@ -145,7 +145,8 @@ class ListingVersionRow(TableRow, table=True):
     baseline.
 
     ``agency`` is the key under which the agency was first accepted: it survives renames. ``content`` holds
-    the other fields of `domain.Listing` as JSON. ``from_number``/``to_number`` are baseline numbers.
+    the other fields of `domain.Listing` as JSON. ``from_number``/``to_number`` are baseline numbers: of own
+    polls from 1 on, of an imported past from -1 down, so that both are in one order.
     """
 
     __tablename__ = "listing"
@@ -176,6 +177,49 @@ class ListingVersionRow(TableRow, table=True):
     )
 
 
+class HistoryImportRow(TableRow, table=True):
+    """The past of a source that others captured; at most one for each source.
+
+    ``first_at`` and ``last_at`` are the moments of its captures. ``joined_number`` and ``joined_at`` are
+    those of the first own reading that follows it, None before that.
+    """
+
+    __tablename__ = "history_import"
+    id: int | None = Field(default=None, primary_key=True)
+    source: str = Field(unique=True)
+    at: datetime = Field(sa_type=UtcDateTime)
+    first_at: datetime = Field(sa_type=UtcDateTime)
+    last_at: datetime = Field(sa_type=UtcDateTime)
+    joined_number: int | None = None
+    joined_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+
+
+class CaptureRow(TableRow, table=True):
+    """A publication that somebody else captured at a moment, and who: where a version, a change or a list of
+    that moment comes from.
+
+    ``outcome``: good, unchanged, failed, rejected. ``name`` is the file's.
+    """
+
+    __tablename__ = "capture"
+    id: int | None = Field(default=None, primary_key=True)
+    import_id: int = Field(foreign_key="history_import.id")
+    source: str
+    at: datetime = Field(sa_type=UtcDateTime)
+    name: str
+    hash: str
+    bytes: int
+    outcome: str
+    reason: str = ""
+    captured_by: str
+    url: str = ""
+    licence: str = ""
+    note: str = ""
+    leaf: int | None = Field(default=None, sa_type=BigId)
+
+    __table_args__ = (sa.UniqueConstraint("source", "at"),)
+
+
 class ChangesetRow(TableRow, table=True):
     """The changes that one poll published together.
 
@@ -191,6 +235,8 @@ class ChangesetRow(TableRow, table=True):
     fanned_out_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
     # the first entry of its changes in the log of the record
     leaf: int | None = Field(default=None, sa_type=BigId)
+    # the import that it came with: nobody is told of it
+    import_id: int | None = Field(default=None, foreign_key="history_import.id")
 
     __table_args__ = (
         sa.UniqueConstraint("source", "number"),
@@ -230,6 +276,9 @@ class ChangeRow(TableRow, table=True):
     how: str | None = None
     confidence: str | None = None
     placement: str | None = None
+    # of a change that came with an import: see `storage.lists.changes.StoredChange`
+    origin: str | None = None
+    captured_by: str | None = None
 
     __table_args__ = (
         sa.Index("ix_change_source_state", "source", "state"),

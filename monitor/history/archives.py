@@ -1,0 +1,196 @@
+"""Captures in git repositories and web archives, unpacked into a folder."""
+
+from __future__ import annotations
+
+import io
+import subprocess
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
+from hashlib import sha256
+from pathlib import Path
+from typing import IO, Any
+from zipfile import BadZipFile, ZipFile
+
+from monitor.errors import UsageError
+from monitor.history.captures import Attribution, CapturedFile, describe_file
+
+_LARGEST = 200 << 20  # bytes of one captured file
+_PATIENCE = 600  # seconds for a call of git
+
+
+def is_repository(path: Path) -> bool:
+    """Whether a folder is a git repository, with a working tree or without one."""
+    return (path / ".git").exists() or ((path / "HEAD").is_file() and (path / "objects").is_dir())
+
+
+def is_archive(path: Path) -> bool:
+    """Whether a file is a web archive, by its name."""
+    return path.name.lower().endswith((".warc", ".warc.gz", ".wacz"))
+
+
+def read_repository(repository: Path, name: str, said: Attribution, folder: Path) -> list[CapturedFile]:
+    """The versions of a file in a repository's history, each at the time of its commit.
+
+    Nothing of the repository is run: no hook, no filter, no program that its configuration names.
+    """
+    if "\n" in name:
+        raise UsageError("the name of a file in a repository has one line")
+    log = _run_git(repository, "log", "--format=%H %ct", "--no-renames", "--first-parent", "HEAD", "--", name)
+    commits = [line.split(" ") for line in log.decode("ascii", "replace").splitlines() if line]
+    if not commits:
+        raise UsageError(f"no commit of {repository} has the file {name}")
+    by = said.captured_by or f"the git repository {repository.resolve().name.removesuffix('.git')}"
+    found = []
+    contents = _read_blobs(repository, name, [commit for commit, _ in commits])
+    for (commit, seconds), content in zip(commits, contents, strict=True):
+        if content is None:
+            continue  # the commit deleted it
+        found.append(
+            describe_file(
+                _keep(folder, content, Path(name).suffix),
+                at=datetime.fromtimestamp(int(seconds), UTC),
+                name=Path(name).name,
+                dated_by="commit",
+                said=replace(said, captured_by=by, note=said.note or f"commit {commit}"),
+            )
+        )
+    return found
+
+
+def read_archive(path: Path, said: Attribution, folder: Path) -> list[CapturedFile]:
+    """The answers with status 200 in a WARC or WACZ file, each at its WARC-Date. Revisit records are answers
+    that were the same again. Only one address may be in it, or ``said.url`` names which.
+    """
+    try:
+        from warcio.archiveiterator import ArchiveIterator
+        from warcio.exceptions import ArchiveLoadFailed
+    except ImportError:
+        raise UsageError("web archives need the package warcio: pip install 'map-monitor[warc]'") from None
+
+    found: list[CapturedFile] = []
+    by = said.captured_by
+    seen: dict[str, bytes] = {}
+    urls: set[str] = set()
+    try:
+        for stream in _open_warcs(path):
+            for record in ArchiveIterator(stream):
+                if record.rec_type == "warcinfo" and not by:
+                    by = _read_operator(record)
+                url = record.rec_headers.get_header("WARC-Target-URI") or ""
+                if record.rec_type not in ("response", "resource", "revisit") or not _is_wanted(
+                    url, said.url
+                ):
+                    continue
+                if record.http_headers is not None and record.http_headers.get_statuscode() not in (
+                    "200",
+                    "304",
+                ):
+                    continue
+                digest = record.rec_headers.get_header("WARC-Payload-Digest") or ""
+                content = _read_payload(record) if record.rec_type != "revisit" else seen.get(digest)
+                if content is None:
+                    raise UsageError(f"{path}: a record of {url} repeats one that is not in the archive")
+                seen[digest] = content
+                urls.add(url)
+                name = url.rpartition("/")[2].partition("?")[0] or "index"
+                found.append(
+                    describe_file(
+                        _keep(folder, content, Path(name).suffix),
+                        at=_read_date(record),
+                        name=name[:200],
+                        dated_by="archive",
+                        said=replace(said, captured_by=by, url=url),
+                    )
+                )
+    except (ArchiveLoadFailed, BadZipFile, EOFError, OSError, ValueError) as error:
+        raise UsageError(f"{path} cannot be read as a web archive: {error}") from None
+    if not found:
+        raise UsageError(f"{path} has no answer with status 200" + (f" of {said.url}" if said.url else ""))
+    if len(urls) > 1:
+        named = ", ".join(sorted(urls)[:3])
+        raise UsageError(f"{path} has answers of {len(urls)} addresses ({named}): choose one with --url")
+    return found
+
+
+_GIT = ("git", "-c", "core.fsmonitor=false", "-c", "safe.directory=*", "-C")
+
+
+def _run_git(repository: Path, *arguments: str) -> bytes:
+    command = [*_GIT, str(repository), *arguments]
+    try:
+        done = subprocess.run(command, capture_output=True, timeout=_PATIENCE, check=False)  # noqa: S603
+    except FileNotFoundError:
+        raise UsageError("the history of a repository needs the program git") from None
+    except subprocess.TimeoutExpired:
+        raise UsageError(f"git did not answer in {_PATIENCE} seconds") from None
+    if done.returncode:
+        reason = done.stderr.decode("utf-8", "replace").strip().splitlines()
+        raise UsageError(f"git cannot read {repository}: {reason[0] if reason else 'it failed'}")
+    return done.stdout
+
+
+def _read_blobs(repository: Path, name: str, commits: Iterable[str]) -> Iterator[bytes | None]:
+    """A file in each of these commits, by one process; None where it is not there."""
+    command = [*_GIT, str(repository), "cat-file", "--batch"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as git:  # noqa: S603
+        assert git.stdin is not None
+        assert git.stdout is not None
+        for commit in commits:
+            git.stdin.write(f"{commit}:{name}\n".encode())
+            git.stdin.flush()
+            answer = git.stdout.readline().split()
+            if answer[-1:] == [b"missing"]:
+                yield None
+                continue
+            if answer[1:2] != [b"blob"]:
+                raise UsageError(f"{name} is not a file in commit {commit[:12]}")
+            if int(answer[2]) > _LARGEST:
+                git.kill()
+                raise UsageError(f"{name} is larger than {_LARGEST >> 20} MiB in commit {commit[:12]}")
+            yield git.stdout.read(int(answer[2]))
+            git.stdout.read(1)
+
+
+def _open_warcs(path: Path) -> Iterator[IO[bytes]]:
+    if path.name.lower().endswith(".wacz"):
+        with ZipFile(path) as archive:
+            for name in sorted(archive.namelist()):
+                if name.startswith("archive/") and name.endswith((".warc", ".warc.gz")):
+                    with archive.open(name) as stream:
+                        yield stream
+        return
+    with path.open("rb") as file:
+        yield file
+
+
+def _is_wanted(url: str, asked: str) -> bool:
+    return url.startswith(("http://", "https://")) and asked in ("", url)
+
+
+def _read_payload(record: Any) -> bytes:
+    content: bytes = record.content_stream().read(_LARGEST + 1)
+    if len(content) > _LARGEST:
+        raise UsageError(f"a record of the archive is larger than {_LARGEST >> 20} MiB")
+    return content
+
+
+def _read_operator(record: Any) -> str:
+    """Who made the archive, as it says itself; "" if it does not."""
+    text = record.content_stream().read(1 << 16).decode("utf-8", "replace")
+    for line in io.StringIO(text):
+        field, _, value = line.partition(":")
+        if field.strip().lower() in ("operator", "ispartof", "software") and value.strip():
+            return str(value.strip())
+    return ""
+
+
+def _read_date(record: Any) -> datetime:
+    text = record.rec_headers.get_header("WARC-Date") or ""
+    return datetime.fromisoformat(text).astimezone(UTC)
+
+
+def _keep(folder: Path, content: bytes, suffix: str) -> Path:
+    path = folder / f"{sha256(content).hexdigest()}{suffix if suffix.isascii() else ''}"
+    path.write_bytes(content)
+    return path
