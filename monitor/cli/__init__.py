@@ -48,7 +48,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "parse": ("inspect", "Parse one file as a source and print its listings."),
     "diff": ("inspect", "Compare two files as publications of a source."),
     "replay": ("inspect", "Simulate polling over a history of files; sends nothing."),
-    "import": ("imports", "Add the past of a list from files that others captured."),
+    "import": ("history_import", "Add the past of a list from files that others captured."),
     "deliver": ("sending", "Send what is due and exit."),
     "resume": ("sending", "Start sending from a copied or restored database."),
     "failed": ("outbox", "List failed messages; queue them again."),

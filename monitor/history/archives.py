@@ -37,7 +37,7 @@ def read_repository(repository: Path, name: str, said: Attribution, folder: Path
     if "\n" in name:
         raise UsageError("the name of a file in a repository has one line")
     log = _run_git(repository, "log", "--format=%H %ct", "--no-renames", "--first-parent", "HEAD", "--", name)
-    commits = [line.split(" ") for line in log.decode("ascii", "replace").splitlines() if line]
+    commits = [row.split(" ") for row in log.decode("ascii", "replace").splitlines() if row]
     if not commits:
         raise UsageError(f"no commit of {repository} has the file {name}")
     by = said.captured_by or f"the git repository {repository.resolve().name.removesuffix('.git')}"
@@ -164,8 +164,8 @@ def _open_warcs(path: Path) -> Iterator[IO[bytes]]:
         yield file
 
 
-def _is_wanted(url: str, asked: str) -> bool:
-    return url.startswith(("http://", "https://")) and asked in ("", url)
+def _is_wanted(url: str, wanted: str) -> bool:
+    return url.startswith(("http://", "https://")) and wanted in ("", url)
 
 
 def _read_payload(record: Any) -> bytes:
@@ -178,8 +178,8 @@ def _read_payload(record: Any) -> bytes:
 def _read_operator(record: Any) -> str:
     """Who made the archive, as it says itself; "" if it does not."""
     text = record.content_stream().read(1 << 16).decode("utf-8", "replace")
-    for line in io.StringIO(text):
-        field, _, value = line.partition(":")
+    for row in io.StringIO(text):
+        field, _, value = row.partition(":")
         if field.strip().lower() in ("operator", "ispartof", "software") and value.strip():
             return str(value.strip())
     return ""

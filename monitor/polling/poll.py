@@ -253,14 +253,15 @@ def _baseline(
     moved = Moves(opened=tuple(NewVersion(listing, listing.key) for listing in publication.listings))
     with reading(engine) as conn:
         past = imports.load_import(conn, seen.watch.name)
-    joining = () if past is None else apply.join_past(view, publication, seen.watch, seen.parser, seen.now)
+    judgements = () if past is None else apply.join_past(view, publication, seen.watch, seen.parser, seen.now)
     with transaction(engine) as conn:
         if past is not None:
             view = replace(view, believed=replace(view.believed, last_good_at=past.last_at))
-            moved = apply.attribute(apply.moves(conn, view, joining, seen.now), past.captured_by)
-            imports.note_joining(conn, past.id, view.believed.number + 1, seen.now)
+            moved = apply.attribute(apply.moves(conn, view, judgements, seen.now), past.captured_by)
         append_source(conn, seen.watch, seen.now)
         fetch_id = _write_good(conn, seen, view.believed, publication, body, moved or past)
+        if past is not None:
+            imports.note_joining(conn, past.id, view.believed.number + 1, seen.now)
         apply.write(conn, view.believed, moved, fetch_id, seen.now, past.id if past else None)
     return PollResult(seen.watch.name, Result.BASELINE)
 
