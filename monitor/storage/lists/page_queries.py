@@ -84,7 +84,9 @@ _OWN_HERE = _newest_first(sa.and_(_OWN, _LOCATED_HERE))
 _OWN_HERE_OR_WITHIN = _newest_first(sa.and_(_OWN, _HERE_OR_WITHIN))
 _OWN_OF_STATE = _newest_first(
     tables.ChangeRow.c.id.in_(
-        _NEWEST_OF_STATE.join(tables.ChangeRow, tables.ChangeRow.c.id == ChangePlaceRow.c.change_id).where(_OWN)
+        _NEWEST_OF_STATE.join(tables.ChangeRow, tables.ChangeRow.c.id == ChangePlaceRow.c.change_id).where(
+            _OWN
+        )
     )
 )
 _OF_CHANGESET = _in_changeset(_LOCATED)
