@@ -152,7 +152,7 @@ class _OnceParser:
         self._parser = parser
         self._last: tuple[bytes, Publication] | None = None
         self.pair = parser.pair
-        self.find_link = parser.find_link
+        self.find_links = parser.find_links
 
     def parse(self, body: bytes, options: ParseOptions) -> Publication:
         if self._last is None or self._last[0] != body:
