@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from monitor.keys import KeyFile
     from monitor.messages import Message, Sender
     from monitor.messages.model import Alert
+    from monitor.ops.decisions import DecisionDesk
     from monitor.ops.health import HealthFacts, HealthFinding, HostFacts
     from monitor.ops.notify import NoticeWay, OperatorNotifier
     from monitor.outbox import Drained, MessageLoader, RecipientPlaceholders
@@ -491,8 +492,36 @@ class Components:
             facts = self.load_health()
             return [*find_problems(facts), *find_holds(facts)]
 
-        domain = sender_address(self.settings).rpartition("@")[2]
-        return OperatorNotifier(self.engine, find, ways, domain=domain, clock=self.clock)
+        return OperatorNotifier(
+            self.engine,
+            find,
+            ways,
+            domain=sender_address(self.settings).rpartition("@")[2],
+            clock=self.clock,
+            ask=self.desk.ask,
+            link=self._link_decision if self.settings.site.public_url else None,
+        )
+
+    def _link_decision(self, token: str) -> str:
+        from monitor.ops.notify import DECIDE
+
+        return f"{(self.settings.site.public_url or '').rstrip('/')}/{DECIDE}/{token}"
+
+    @cached_property
+    def desk(self) -> DecisionDesk:
+        """Shows and carries out what the operator decides by buttons and links."""
+        from monitor.ops.decision_kinds import DecisionParts
+        from monitor.ops.decisions import DecisionDesk
+
+        settings = self.settings
+        parts = DecisionParts(
+            engine=self.engine,
+            clock=self.clock,
+            watches=lambda: {name: polled_source(settings, name) for name in settings.sources},
+            open_parser=lambda: open_parser(settings),
+            folder=settings.data.folder,
+        )
+        return DecisionDesk(parts, lambda: self.keys)
 
     def fenced(self) -> str | None:
         """Why nothing is sent from this database; None: it is."""
@@ -527,6 +556,7 @@ def notice_ways(settings: Settings, clock: Callable[[], datetime] = now) -> list
                 kinds.normalise_address(channel, address),
                 partial(open_channel, channel),
                 partial(render_message, settings, channel),
+                has_buttons=has_bot(settings) and kinds.kind_of(channel).takes_answers(address),
             )
         )
     return ways

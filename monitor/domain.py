@@ -384,13 +384,15 @@ def placeholder(name: str) -> str:
 class Rendered:
     """One rendered content. A recipient's own words are placeholders in it, which a channel replaces.
 
-    ``blocks`` are Telegram-HTML pieces that may be sent together or apart, never cut inside.
+    ``blocks`` are Telegram-HTML pieces that may be sent together or apart, never cut inside. ``buttons`` are
+    what a chat shows under the last of them: the text, and the command to the bot or the https address.
     """
 
     subject: str
     text: str
     html: str
     blocks: tuple[str, ...] = ()
+    buttons: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

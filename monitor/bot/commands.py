@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from telegram.error import TelegramError
 
-from monitor.bot import followed_towns, permissions, places
+from monitor.bot import followed_towns, operator_buttons, permissions, places
 from monitor.bot.chats import MOST_PLACES, Chats, FollowResult, FollowVerdict, Watching
 from monitor.bot.context import BotContext
 from monitor.bot.permissions import BroadcastChannel, ChatQueries, Denied
@@ -26,7 +26,7 @@ from monitor.bot.replies import (
     rows,
     safe,
 )
-from monitor.bot.updates import Command
+from monitor.bot.updates import DECIDE, Command
 from monitor.messages import locale
 from monitor.messages.locale import N_
 
@@ -56,6 +56,8 @@ class Commands:
 
     async def reply(self, command: Command) -> Reply:
         """Run a command and return its reply. Raises StoreError, with nothing changed."""
+        if command.verb == DECIDE:
+            return await operator_buttons.answer_operator(self._context, self._queries, command)
         translate = Translator(command.language)
         changes = _changes(command)
         try:

@@ -48,6 +48,8 @@ def create(components: Components) -> Bot | None:
         contact=settings.site.contact,
         timezone=settings.site.timezone,
         public_url=settings.site.public_url,
+        desk=components.desk,
+        operator_chats=frozenset(settings.operator.notify),
     )
     url, secret = settings.telegram.webhook_url, settings.telegram.webhook_secret
     return Bot(

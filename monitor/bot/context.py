@@ -11,6 +11,7 @@ from sqlalchemy.engine import Engine
 
 from monitor.domain import Listing, Placement, SourceInfo
 from monitor.keys import KeyFile
+from monitor.ops.decisions import DecisionDesk
 from monitor.places import Gazetteer
 
 Covering = Callable[[str, str], Iterable[tuple[Listing, Placement]]]
@@ -25,7 +26,8 @@ class BotContext:
 
     ``watched`` holds the lists by name, in display order. ``covering`` None: answers do not say which
     agencies cover a ZIP. ``folder`` is the data folder, where erasures are noted. ``public_url`` None:
-    answers contain no links to pages.
+    answers contain no links to pages. ``desk`` takes decisions from ``operator_chats``, the operator's own by
+    their numbers.
     """
 
     engine: Engine
@@ -39,6 +41,8 @@ class BotContext:
     contact: str = ""
     timezone: str = "UTC"
     public_url: str | None = None
+    desk: DecisionDesk | None = None
+    operator_chats: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,6 +29,9 @@ COMMANDS = ("start", "watch", "list", "lists", "language", "stop", "status", "he
 WELCOME = "welcome"
 """The command that stands for adding the bot to a group; nobody can type it."""
 
+DECIDE = "decide"
+"""The command behind the buttons of a notice to the operator; nobody can type it."""
+
 _COMMAND = re.compile(r"/([a-z]{1,32})(?:@(\w{1,64}))?(?:\s+(.*))?", re.IGNORECASE | re.DOTALL | re.ASCII)
 _TARGET = re.compile(r"@[A-Za-z]\w{3,31}|-\d{1,20}", re.ASCII)
 _ZIP = re.compile(r"(?<![\d-])\d{5}(?:-\d{4})?(?![\d-])", re.ASCII)
@@ -122,7 +125,7 @@ def _membership(change: ChatMemberUpdated) -> Command | BotRemoved | None:
 
 def _pressed(query: CallbackQuery) -> Command | StaleButton:
     command, *words = (query.data or "").split() or [""]
-    if query.message is None or command not in COMMANDS:
+    if query.message is None or command not in (*COMMANDS, DECIDE):
         return StaleButton(query.id, _language(query.from_user.language_code))
     chat = query.message.chat
     target, rest = _split(words)
@@ -137,7 +140,12 @@ def _pressed(query: CallbackQuery) -> Command | StaleButton:
         name=_name(chat),
         thread=_thread(query.message),
         query=query.id,
-        message=query.message.message_id if isinstance(query.message, Message) else None,
+        # the first press of a notice's button leaves the notice as it is
+        message=(
+            query.message.message_id
+            if isinstance(query.message, Message) and (command != DECIDE or len(rest) > 1)
+            else None
+        ),
     )
 
 

@@ -166,6 +166,10 @@ class ChannelKind(ABC, Generic[S]):
         """Return the operator's own addresses; None if this kind has none."""
         return None
 
+    def takes_answers(self, address: str) -> bool:
+        """Whether the bot may take a decision of the operator from this address: it is not a public one."""
+        return False
+
     def absence(self, section: S) -> tuple[bool, str] | None:
         """Return what `monitor check` says without a transport, and whether that is in order; None:
         nothing.

@@ -1,7 +1,8 @@
 """The worker's loops that turn what is published into messages and send them.
 
-Each is on its own: sign-ups, fan-out, digests and notices, and every channel. One that stands still holds up
-no other. They meet in the database, and wake each other so that nothing waits for the next round.
+Each is on its own: sign-ups, fan-out, digests and notices, the operator's decisions, and every channel. One
+that stands still holds up no other. They meet in the database, and wake each other so that nothing waits for
+the next round.
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ from monitor.storage.people import signups
 
 LOOK_EVERY = timedelta(seconds=1)
 """How often the worker looks for sign-ups that the site has taken: a confirmation leaves within 2 s."""
+DECISIONS_EVERY = timedelta(seconds=3)
+"""How often it is looked for what the operator has decided by a link."""
 FAN_OUT_EVERY = timedelta(seconds=5)
 """A publication of this process is fanned out at once, one of another process after this at the latest."""
 PERIODIC_EVERY = timedelta(seconds=15)
@@ -36,13 +39,14 @@ class OutgoingLoops:
         self.signups = Repeater("sign-ups", self._queue_signups, LOOK_EVERY)
         self.fan_out = Repeater("fan-out", self._fan_out, FAN_OUT_EVERY)
         self.periodic = Repeater("digests and notices", self._queue_periodic, PERIODIC_EVERY)
+        self.decisions = Repeater("decisions of the operator", self._carry_out_decisions, DECISIONS_EVERY)
         self.channels = tuple(
             self._create_sending(name, channel) for name, channel in components.channels.items()
         )
 
     @property
     def all(self) -> tuple[Repeater | SendingLoop, ...]:
-        return (self.signups, self.fan_out, self.periodic, *self.channels)
+        return (self.signups, self.fan_out, self.periodic, self.decisions, *self.channels)
 
     def wake(self) -> None:
         """Look for sign-ups and for messages to send now. May be called from any thread."""
@@ -67,6 +71,10 @@ class OutgoingLoops:
         components = self._components
         if fan_out(components.engine, locate=components.locate, now=components.clock()):
             self._wake_channels()
+
+    def _carry_out_decisions(self) -> None:
+        if self._components.desk.carry_out():
+            self.fan_out.wake()
 
     def _queue_periodic(self) -> None:
         if app.queue_periodic(self._components, self._components.clock()):

@@ -1,5 +1,5 @@
-"""Tokens that let one subscriber do one thing: HMAC-SHA256 over a purpose, the subscriber's number and a
-random nonce from its row.
+"""Tokens that let one subscriber, or the operator, do one thing: HMAC-SHA256 over a purpose, the number of a
+subscriber or of a decision, and a random nonce from its row.
 
 The same arguments give the same token, so a mail can be rendered again; without the key the database gives
 none away. A token is lower-case letters and digits only and means the same in any case: it survives mail
@@ -26,6 +26,7 @@ class Purpose(StrEnum):
     MANAGE = "manage"
     UNSUBSCRIBE = "unsubscribe"
     BOUNCE = "bounce"
+    DECIDE = "decide"
 
 
 # A local part has 64 characters (RFC 5321, 4.5.3.1.1), of which relays and "bounce+" want some. 80 bits are

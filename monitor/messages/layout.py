@@ -122,7 +122,8 @@ def render_signature(sender: Sender, language: str) -> str:
     said = text % {"site": clean(sender.site_name), "contact": clean(sender.contact)}
     if not sender.postal_address:
         return said
-    return f"{said} " + gettext("Postal address: %(address)s") % {"address": clean(sender.postal_address)}
+    between = " · " if sender.contact else " "  # a full stop would be read as part of an address
+    return said + between + gettext("Postal address: %(address)s") % {"address": clean(sender.postal_address)}
 
 
 def render_mail(mail: Mail, sender: Sender) -> Rendered:

@@ -180,14 +180,26 @@ class Export:
     facts: tuple[tuple[str, str], ...]
 
 
+@dataclass(frozen=True, slots=True)
+class NoticeDecision:
+    """What the operator can decide from a notice: about which problem, on the page at ``url`` ("": there is
+    no site) or by the command that a button sends to the bot ("": no bot listens).
+    """
+
+    about: str
+    url: str = ""
+    command: str = ""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OperatorNotice:
-    """What needs the operator: (problem, command that helps or "") each, and problems that are over. In
-    English, as the commands are.
+    """What needs the operator: (problem, command that helps or "") each, what can be decided from the notice,
+    and problems that are over. In English, as the commands are.
     """
 
     opened: tuple[tuple[str, str], ...]
     ended: tuple[str, ...] = ()
+    decisions: tuple[NoticeDecision, ...] = ()
     language: str = "en"
 
 

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from monitor.domain import Rendered
 from monitor.messages.layout import Mail, MailSection, clean, render_mail
 from monitor.messages.model import OperatorNotice, Sender
 
 _LONGEST = 400  # characters of a problem
 _LONGEST_SUBJECT = 90
+_LONGEST_BUTTON = 50
+_LINKS = (
+    "Everybody who has one of these links can decide, once and within three days: do not forward this mail. "
+    "Nothing happens before a button on the page is pressed."
+)
 
 
 def render_operator_notice(message: OperatorNotice, sender: Sender) -> Rendered:
@@ -19,7 +26,7 @@ def render_operator_notice(message: OperatorNotice, sender: Sender) -> Rendered:
         for problem, remedy in message.opened
     )
     ended = tuple(clean(problem, _LONGEST) for problem in message.ended)
-    return render_mail(
+    rendered = render_mail(
         Mail(
             language=message.language,
             subject=f"[{clean(sender.site_name)}] {_summarize(message)}",
@@ -30,10 +37,27 @@ def render_operator_notice(message: OperatorNotice, sender: Sender) -> Rendered:
                 if lines
             ),
             why="You get this because your address stands in [operator] notify of the configuration. "
-            "`monitor status` shows everything.",
+            "`monitor status` shows everything."
+            + (f" {_LINKS}" if any(decision.url for decision in message.decisions) else ""),
+            links=tuple(
+                (f"Decide: {clean(decision.about, _LONGEST_SUBJECT)}", decision.url)
+                for decision in message.decisions
+                if decision.url
+            ),
         ),
         sender,
     )
+    buttons = tuple(
+        (f"Decide: {clean(decision.about, _LONGEST_BUTTON)}", target)
+        for decision in message.decisions
+        if (target := decision.command or _public(decision.url))
+    )
+    return replace(rendered, buttons=buttons)
+
+
+def _public(url: str) -> str:
+    """A link that a chat may show behind a button: Telegram refuses others."""
+    return url if url.startswith("https://") else ""
 
 
 def _summarize(message: OperatorNotice) -> str:

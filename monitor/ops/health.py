@@ -42,6 +42,8 @@ _RECORDS = dict.fromkeys(
     "publish SPF and DKIM for the sender's domain, and a DMARC record (_dmarc, TXT) that they satisfy",
 )
 """What to mend in the DNS, by the status with which Gmail (5.7.26 to 5.7.30) and Outlook refuse mail."""
+FENCE, BOT = "fence", "bot"
+"""Keys of conditions under which the bot answers nobody."""
 _POLL = "start `monitor run` or call `monitor poll`"
 
 
@@ -122,11 +124,22 @@ class HealthFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class Question:
+    """What the operator can decide about a condition: the kind of decision (`decision_kinds`), and about
+    what.
+    """
+
+    kind: str
+    about: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class HealthFinding:
     """Something that needs attention: the part of the program, and a sentence for the operator.
 
     ``key`` names the condition while its sentence changes, such as "blind ring". ``notify``: the operator is
-    told at once, and again when it is over. ``remedy`` is the command that helps.
+    told at once, and again when it is over. ``remedy`` is the command that helps, ``question`` what a button
+    or a link in the notice decides.
     """
 
     part: str
@@ -134,6 +147,7 @@ class HealthFinding:
     key: str
     notify: bool = False
     remedy: str = ""
+    question: Question | None = None
 
 
 Check = Callable[[HealthFacts], Iterator[HealthFinding]]
@@ -234,6 +248,7 @@ def check_sources(seen: HealthFacts) -> Iterator[HealthFinding]:
                 f"blind {name}",
                 notify=True,
                 remedy=f"monitor poll {name}",
+                question=Question("holds", name) if state.last_outcome == "rejected" else None,
             )
         elif state.last_outcome is None:
             yield HealthFinding("sources", f"{name} was never polled; {_POLL}", f"never polled {name}")
@@ -245,6 +260,7 @@ def check_sources(seen: HealthFacts) -> Iterator[HealthFinding]:
                 f"{state.last_outcome} {name}",
                 notify=rejected,
                 remedy="monitor holds" if rejected else f"monitor poll {name}",
+                question=Question("holds", name) if rejected else None,
             )
 
 
@@ -273,7 +289,14 @@ def check_deliveries(seen: HealthFacts) -> Iterator[HealthFinding]:
         yield HealthFinding("outbox", problem, f"unconfigured {channel}")
     if outbox.failed:
         problem = f"{outbox.failed} deliveries have failed for good (see `monitor failed`)"
-        yield HealthFinding("outbox", problem, "failed for good", notify=True, remedy="monitor failed")
+        yield HealthFinding(
+            "outbox",
+            problem,
+            "failed for good",
+            notify=True,
+            remedy="monitor failed",
+            question=Question("retry"),
+        )
 
 
 def check_ended(seen: HealthFacts) -> Iterator[HealthFinding]:
@@ -302,6 +325,7 @@ def check_returned(seen: HealthFacts) -> Iterator[HealthFinding]:
                 f"returned {wave.channel} {status}",
                 notify=True,
                 remedy=f"monitor outbox restore '{wave.answer}'",
+                question=Question("restore", f"{wave.channel} {wave.answer}"),
             )
 
 
@@ -329,7 +353,9 @@ def check_suppressions(seen: HealthFacts) -> Iterator[HealthFinding]:
 def check_fence(seen: HealthFacts) -> Iterator[HealthFinding]:
     """Find a closed fence: the database looks copied or restored."""
     if seen.fenced:
-        yield HealthFinding("fence", seen.fenced, "fence", notify=True, remedy="monitor resume")
+        yield HealthFinding(
+            "fence", seen.fenced, FENCE, notify=True, remedy="monitor resume", question=Question("resume")
+        )
 
 
 def check_sender(seen: HealthFacts) -> Iterator[HealthFinding]:
@@ -358,7 +384,7 @@ def check_bot(seen: HealthFacts) -> Iterator[HealthFinding]:
         return  # an installation that only calls `monitor deliver` never runs the bot
     problem = f"the bot answers nobody, last seen {_iso(seen.bot_beat) or 'never'}"
     text = f"{problem}: {seen.bot_trouble}" if seen.bot_trouble else problem
-    yield HealthFinding("bot", text, "bot", notify=True, remedy="monitor telegram test")
+    yield HealthFinding("bot", text, BOT, notify=True, remedy="monitor telegram test")
 
 
 def check_record(seen: HealthFacts) -> Iterator[HealthFinding]:
@@ -400,6 +426,7 @@ def find_holds(seen: HealthFacts) -> Iterator[HealthFinding]:
                 f"held {source.info.name}",
                 notify=True,
                 remedy=f"monitor holds list --source {source.info.name}",
+                question=Question("holds", source.info.name),
             )
 
 

@@ -11,7 +11,7 @@ import json
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -22,8 +22,8 @@ from monitor.core import tokens
 from monitor.core.tokens import Purpose
 from monitor.domain import Envelope
 from monitor.errors import MonitorError, SendError
-from monitor.messages.model import OperatorNotice
-from monitor.ops.health import HealthFinding
+from monitor.messages.model import NoticeDecision, OperatorNotice
+from monitor.ops.health import BOT, FENCE, HealthFinding, Question
 from monitor.storage import meta
 from monitor.storage.engine import reading, transaction
 
@@ -31,6 +31,8 @@ log = logging.getLogger(__name__)
 
 TOLD = "told to the operator"
 """The fact that holds which conditions the operator knows: a JSON object from key to sentence."""
+DECIDE = "decide"
+"""The bot's command, and the first part of the page's path, with which a token is used."""
 DATABASE = "database"
 SEEN_TWICE = 2
 """Looks in a row that must find a condition, or miss it, before it is told."""
@@ -38,19 +40,23 @@ SEEN_TWICE = 2
 
 @dataclass(frozen=True, slots=True)
 class NoticeWay:
-    """One of the operator's own addresses. ``open`` makes a transport, ``render`` what it sends."""
+    """One of the operator's own addresses. ``open`` makes a transport, ``render`` what it sends.
+    ``has_buttons``: the bot takes decisions from there.
+    """
 
     channel: str
     address: str
     open: Callable[[], Channel]
     render: Callable[[OperatorNotice], object]
+    has_buttons: bool = False
 
 
 class OperatorNotifier:
     """Looks at the state of the service and tells what has changed in it for the operator.
 
     ``find`` reads the conditions of now; a StoreError of it is a condition too. ``domain`` is that of the
-    sender's address, for Message-IDs. One thread.
+    sender's address, for Message-IDs. ``ask`` makes the token with which a question is decided (None: there
+    is nothing to decide), ``link`` the address of its page (None: there is no site). One thread.
     """
 
     def __init__(
@@ -61,8 +67,11 @@ class OperatorNotifier:
         *,
         domain: str,
         clock: Callable[[], datetime],
+        ask: Callable[[Question], str | None] = lambda question: None,
+        link: Callable[[str], str] | None = None,
     ) -> None:
         self._engine, self._find, self._ways = engine, find, ways
+        self._ask, self._link = ask, link
         self._domain, self._clock = domain, clock
         self._told: dict[str, str] | None = None
         self._streaks: dict[str, int] = {}  # looks in a row: > 0 with the condition, < 0 without
@@ -80,7 +89,8 @@ class OperatorNotifier:
             opened=tuple((finding.problem, finding.remedy) for finding in opened),
             ended=tuple(told[key] for key in ended),
         )
-        if not await self._send(notice):
+        bot_listens = not found.keys() & {FENCE, BOT}
+        if not await self._send(notice, self._make_tokens(opened), bot_listens):
             return None
         self._told = {key: text for key, text in told.items() if key not in ended} | {
             finding.key: finding.problem for finding in opened
@@ -104,12 +114,36 @@ class OperatorNotifier:
                 self._streaks[key] = min(streak, 0) - 1
         self._streaks = {key: self._streaks.get(key, 0) for key in {*found, *told}}
 
-    async def _send(self, notice: OperatorNotice) -> bool:
-        """Send by the first way that works."""
+    def _make_tokens(self, opened: Iterable[HealthFinding]) -> list[tuple[str, str]]:
+        """Make the token of each problem that asks for a decision. Without a database or a key there are
+        none, and the notice goes all the same.
+        """
+        made = []
+        for finding in opened:
+            if finding.question is not None:
+                with suppress(MonitorError):
+                    token = self._ask(finding.question)
+                    if token is not None:
+                        made.append((finding.problem, token))
+        return made
+
+    async def _send(
+        self, notice: OperatorNotice, tokens: Sequence[tuple[str, str]], bot_listens: bool
+    ) -> bool:
+        """Send by the first way that works, with what can be decided that way."""
         for number, way in enumerate(self._ways, 1):
+            decisions = tuple(
+                NoticeDecision(
+                    problem,
+                    url=self._link(token) if self._link else "",
+                    command=f"{DECIDE} {token}" if way.has_buttons and bot_listens else "",
+                )
+                for problem, token in tokens
+            )
+            shown = replace(notice, decisions=decisions)
             try:
                 async with way.open() as channel:
-                    await channel.send(way.render(notice), self._address(way))
+                    await channel.send(way.render(shown), self._address(way))
             except (SendError, MonitorError) as error:
                 log.error("the notice to the operator could not be sent by way %d: %s", number, error)
                 continue

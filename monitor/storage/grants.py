@@ -26,6 +26,7 @@ WRITES = {
     "confirmation": ("INSERT", "UPDATE", "DELETE"),
     "delivery": ("INSERT", "UPDATE"),
     "meta": ("INSERT", "UPDATE"),
+    "operator_decision": ("UPDATE",),
     "past_status": ("INSERT", "DELETE"),
     "past_subscription": ("INSERT", "DELETE"),
     "rate_window": ("INSERT", "UPDATE"),
@@ -36,8 +37,9 @@ WRITES = {
     "subscription": ("INSERT", "DELETE"),
     "suppression": ("INSERT",),
 }
-"""What the site writes, by table: forms, changed preferences, and the end of who leaves or whose mail comes
-back. It overwrites an address with nothing when somebody leaves, and adds no subscriber.
+"""What the site writes, by table: forms, changed preferences, what the operator chose by a link, and the end
+of who leaves or whose mail comes back. It overwrites an address with nothing when somebody leaves, and adds
+no subscriber.
 """
 
 

@@ -47,7 +47,7 @@ from monitor.storage.people.tables import (
     SubscriptionRow,
     SuppressionRow,
 )
-from monitor.storage.tables import HeartbeatRow, MetaRow, ProgressRow
+from monitor.storage.tables import HeartbeatRow, MetaRow, OperatorDecisionRow, ProgressRow
 
 __all__ = [
     "NAMING",
@@ -76,6 +76,7 @@ __all__ = [
     "LogLeafRow",
     "LogNodeRow",
     "MetaRow",
+    "OperatorDecisionRow",
     "PastStatusRow",
     "PastSubscriptionRow",
     "PauseSpanRow",

@@ -20,7 +20,7 @@ from monitor.storage.deliveries import backlog, pauses
 from monitor.storage.engine import reading
 from monitor.storage.people import Follow
 from monitor.subscribers import SignupLimits
-from monitor.web import leaving, preferences, signup, update_route
+from monitor.web import decide, leaving, preferences, signup, update_route
 from monitor.web.application import create_app
 from monitor.web.context import Site
 from monitor.web.forms import CHANNEL
@@ -42,7 +42,12 @@ def create(
     """
     site = create_site(components)
     people = create_people_context(components, site, wake)
-    routers = [*routers, *update_routers(components), people_router(people)]
+    routers = [
+        *routers,
+        *update_routers(components),
+        people_router(people),
+        decide.create_router(components.desk),
+    ]
     return create_app(site, routers=routers, extras=signup.extras(people))
 
 

@@ -22,12 +22,21 @@ from monitor.cli import root
 from monitor.core.tokens import Purpose
 from monitor.errors import MigrationError, StoreError
 from monitor.keys import KeyFile
+from monitor.ops.decision_kinds import DECISIONS
 from monitor.ops.doctor import diagnose_site_role
+from monitor.ops.health import Question
+from monitor.outbox import clone_guard
 from monitor.storage import engine as db
 from monitor.storage import grants, meta, migrate, people
+from monitor.storage.deliveries import send_mark
+from monitor.storage.deliveries.refusals import STRIKE, Refusal, insert_refusals
+from monitor.storage.deliveries.tables import DeliveryRow
+from monitor.storage.lists.tables import ChangeRow
 from monitor.storage.people.tables import SubscriberRow
 from monitor.subscribers.address_outlines import fill_outlines
 from monitor.web import create_app
+from tests.outbox.world import HAMMOND
+from tests.outbox.world import World as Outbox
 from tests.peers.browser import served
 from tests.peers.postgres import Postgres
 from tests.storage.test_migrate import NEXT, REVISIONS, scripts_at
@@ -172,6 +181,40 @@ def test_an_update_of_the_bot_is_stored_under_the_role(town: Town, site_engine: 
             bot_updates.put(conn, 7, town.keys.seal(bot_updates.SEALED_AS, "{}"), town.now)
     with db.reading(town.engine) as conn:
         assert [each.update_id for each in bot_updates.load_oldest(conn, 9)] == [7]
+
+
+@pytest.mark.postgres
+@pytest.mark.parametrize("kind", DECISIONS)
+def test_the_operator_decides_by_a_link_under_the_role(town: Town, kind: str) -> None:
+    world = Outbox(town.engine, town.keys, town.settings.data.folder, town.now)
+    for name in ("ann", "bea"):
+        world.person(f"{name}@a.example", "IN")
+    world.publish(HAMMOND)
+    world.fan_out()
+    world.write(sa.update(DeliveryRow).values(state="failed", last_error="550 no", settled_at=town.now))
+    clone_guard.bind_folder(town.engine, town.settings.data.folder)
+    (town.settings.data.folder / clone_guard.NAME).unlink(missing_ok=True)
+    with db.transaction(town.engine) as conn:
+        refusal = Refusal(
+            channel="email", subscriber=1, delivery=1, lane="0" * 64, answer="RCPT 550", error="550 no",
+            verdict=STRIKE, at=town.now,
+        )  # fmt: skip
+        insert_refusals(conn, [refusal])
+        conn.execute(
+            sa.update(ChangeRow).values(state="held", changeset_id=None, reason="many", release_at=town.now)
+        )
+        if kind == "resume":
+            send_mark.advance(conn, 5)
+    about = {"holds": "ring", "restore": "email RCPT 550"}.get(kind, "")
+    token_ = town.components.desk.ask(Question(kind, about))
+    assert token_ is not None
+    page = town.client.get(f"/decide/{token_}")
+    assert page.status_code == 200
+    (choice, *_) = DECISIONS[kind].choices
+    assert choice.label in page.text
+    assert town.client.post(f"/decide/{token_}", data={"choice": choice.name}).status_code == 303
+    assert "carries it out" in town.client.get(f"/decide/{token_}").text
+    assert town.components.desk.carry_out() == 1
 
 
 @pytest.mark.postgres

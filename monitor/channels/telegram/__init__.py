@@ -68,6 +68,12 @@ class TelegramKind(ChannelKind[TelegramSection]):
         """The chats of ``[telegram.channels]``."""
         return tuple(OperatorAddress(place, chat) for place, chat in section.channels.items())
 
+    def takes_answers(self, address: str) -> bool:
+        """A chat by its number: everybody can join one that has a name. In a group only administrators
+        decide.
+        """
+        return re.fullmatch(r"-?\d+", address) is not None
+
     def absence(self, section: TelegramSection) -> tuple[bool, str] | None:
         """A mistake if channels are configured."""
         return (False, "channels are configured, but no token") if section.channels else None

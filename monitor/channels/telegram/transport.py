@@ -34,6 +34,8 @@ from telegram import (
     ChatMemberMember,
     ChatMemberRestricted,
     ChatPermissions,
+    InlineKeyboardButton,
+    InlineKeyboardMarkup,
     LinkPreviewOptions,
 )
 from telegram.constants import ChatAction, ChatMemberStatus, ChatType, ParseMode
@@ -168,10 +170,11 @@ class Telegram:
         made = self._made.setdefault(envelope.message_id, set())
         while len(self._made) > _REMEMBERED:
             self._made.popitem(last=False)
-        for post in split_posts(fill(block, envelope.placeholders, html.escape) for block in message.blocks):
+        posts = split_posts(fill(block, envelope.placeholders, html.escape) for block in message.blocks)
+        for number, post in enumerate(posts, 1):
             digest = hashlib.sha256(post.encode()).digest()
             if digest not in made:
-                await self._post(chat, post)
+                await self._post(chat, post, message.buttons if number == len(posts) else ())
                 made.add(digest)
         self._made.pop(envelope.message_id, None)
 
@@ -192,14 +195,31 @@ class Telegram:
             raise meaning_of(error, "") from None
         return f"Telegram answers as @{me.username}"
 
-    async def _post(self, chat: str, post: str) -> None:
+    async def _post(self, chat: str, post: str, buttons: Iterable[tuple[str, str]] = ()) -> None:
         await self.pace.turn(chat)
         try:
             await self._bot.send_message(
-                chat, post, parse_mode=ParseMode.HTML, link_preview_options=_NO_PREVIEW
+                chat,
+                post,
+                parse_mode=ParseMode.HTML,
+                link_preview_options=_NO_PREVIEW,
+                reply_markup=_keyboard(buttons),
             )
         except TelegramError as error:
             raise meaning_of(error, chat) from None
+
+
+def _keyboard(buttons: Iterable[tuple[str, str]]) -> InlineKeyboardMarkup | None:
+    """Make one row for each button; None without any."""
+    rows = [
+        [
+            InlineKeyboardButton(text, url=target)
+            if target.startswith("https://")
+            else InlineKeyboardButton(text, callback_data=target)
+        ]
+        for text, target in buttons
+    ]
+    return InlineKeyboardMarkup(rows) if rows else None
 
 
 async def find_obstacle(bot: Bot, chat: str, me: int) -> str | None:

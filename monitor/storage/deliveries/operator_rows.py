@@ -97,6 +97,17 @@ def load_changes(conn: Connection, details: DeliveryDetails) -> tuple[int, ...]:
     )
 
 
+def load_failures(conn: Connection) -> tuple[tuple[int, str, str], ...]:
+    """Read the dead letters as id, channel and last answer, without anything of their recipients."""
+    rows: Any = conn.execute(
+        sa.select(DeliveryRow.c.id, SubscriberRow.c.channel, sa.func.coalesce(DeliveryRow.c.last_error, ""))
+        .join(SubscriberRow, SubscriberRow.c.id == DeliveryRow.c.subscriber_id)
+        .where(IS_FAILED)
+        .order_by(DeliveryRow.c.settled_at, DeliveryRow.c.id)
+    )
+    return tuple((id, channel, error) for id, channel, error in rows)
+
+
 def retry(conn: Connection, now: datetime, ids: Collection[int] | None = None) -> tuple[int, ...]:
     """Make messages due now: dead letters with all their attempts again, and those that wait for their next
     attempt. None means every one that was tried without success. Returns which.

@@ -1,0 +1,250 @@
+"""What the operator can decide by a button or a link, each as the command of the same name does it."""
+
+from __future__ import annotations
+
+import json
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any, ClassVar
+
+from sqlalchemy import Engine
+
+from monitor.domain import Change, Kind, Listing
+from monitor.outbox import clone_guard
+from monitor.parser import Parser
+from monitor.polling import Hold, PolledSource, approve, reject, standing
+from monitor.storage.deliveries import dead_letters, operator_rows, queue, refusals
+from monitor.storage.engine import reading, transaction
+from monitor.storage.lists.changes import StoredChange
+
+_MOST_ITEMS = 30  # of what is decided about; the rest is counted
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DecisionParts:
+    """What decisions are carried out with. ``watches`` are the polled lists by name, ``folder`` is the data
+    folder.
+    """
+
+    engine: Engine
+    clock: Callable[[], datetime]
+    watches: Callable[[], Mapping[str, PolledSource]]
+    open_parser: Callable[[], AbstractContextManager[Parser]]
+    folder: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """One answer: its name in forms, and what its button says."""
+
+    name: str
+    label: str
+
+
+@dataclass(frozen=True, slots=True)
+class DecisionText:
+    """What is decided about, in English as the notices are: a title, what to know first, what it concerns one
+    by one, and the command that does the same.
+    """
+
+    title: str
+    facts: tuple[str, ...]
+    command: str
+    items: tuple[str, ...] = ()
+
+
+class DecisionKind(ABC):
+    """A kind of decision. ``choices`` are its answers."""
+
+    choices: ClassVar[tuple[Choice, ...]]
+
+    @abstractmethod
+    def freeze(self, parts: DecisionParts, about: str) -> str | None:
+        """Read what exactly is decided about, as text to store; None if there is nothing to decide."""
+
+    @abstractmethod
+    def describe(self, parts: DecisionParts, stored: str) -> DecisionText | None:
+        """Describe what is still to be decided of it; None if that has become nothing."""
+
+    @abstractmethod
+    def carry_out(self, parts: DecisionParts, stored: str, choice: str) -> str:
+        """Do what was chosen; returns what came of it, as a sentence. Raises MonitorError."""
+
+
+class HoldsDecision(DecisionKind):
+    """Held changes and rejected publications of a list, those of the moment at which the operator was
+    told.
+    """
+
+    choices = (Choice("approve", "Publish them now"), Choice("reject", "Reject them"))
+
+    def freeze(self, parts: DecisionParts, about: str) -> str | None:
+        ids = [hold.id for hold in standing(parts.engine) if hold.source == about]
+        return json.dumps({"source": about, "ids": ids}) if ids else None
+
+    def describe(self, parts: DecisionParts, stored: str) -> DecisionText | None:
+        source, holds = self._load(parts, stored)
+        if not holds:
+            return None
+        facts = list(dict.fromkeys(f"Why: {hold.what.reason}" for hold in holds if hold.what.reason))
+        ends = [hold.what.release_at for hold in holds if hold.what.release_at is not None]
+        if ends:
+            facts.append(f"Without you it ends by itself, from {min(ends):%Y-%m-%d %H:%M} UTC on.")
+        items = [_describe_hold(hold) for hold in holds[:_MOST_ITEMS]]
+        if len(holds) > _MOST_ITEMS:
+            items.append(f"and {len(holds) - _MOST_ITEMS} more")
+        return DecisionText(
+            f"{source}: {len(holds)} held or rejected",
+            tuple(facts),
+            f"monitor holds list --source {source}",
+            tuple(items),
+        )
+
+    def carry_out(self, parts: DecisionParts, stored: str, choice: str) -> str:
+        _, holds = self._load(parts, stored)
+        ids = [hold.id for hold in holds]
+        if not ids:
+            return "Nothing of it was held any more."
+        if choice == "reject":
+            reject(parts.engine, ids, now=parts.clock())
+            return f"{len(ids)} rejected."
+        with parts.open_parser() as parser:
+            done = approve(parts.engine, parts.watches(), ids, now=parts.clock(), parser=parser)
+        counts = [sum(getattr(one, name) for one in done) for name in ("added", "removed", "changed")]
+        reasons = " ".join(f" {one.reason}." for one in done if one.reason)
+        return f"Published: {counts[0]} added, {counts[1]} removed, {counts[2]} changed.{reasons}"
+
+    @staticmethod
+    def _load(parts: DecisionParts, stored: str) -> tuple[str, list[Hold]]:
+        about: dict[str, Any] = json.loads(stored)
+        ids = set(about["ids"])
+        return about["source"], [
+            hold for hold in standing(parts.engine) if hold.source == about["source"] and hold.id in ids
+        ]
+
+
+class ResumeDecision(DecisionKind):
+    """A database that looks copied or restored."""
+
+    choices = (Choice("resume", "Send from this database"),)
+
+    def freeze(self, parts: DecisionParts, about: str) -> str | None:
+        return about
+
+    def describe(self, parts: DecisionParts, stored: str) -> DecisionText | None:
+        reason = clone_guard.check(parts.engine, parts.folder).reason
+        if reason is None:
+            return None
+        with reading(parts.engine) as conn:
+            heaps = queue.load_heaps(conn)
+        items = tuple(
+            f"{heap.count} messages are due by {heap.channel} about {heap.source or 'subscriptions'}, from "
+            f"{heap.oldest:%Y-%m-%d %H:%M} to {heap.newest:%Y-%m-%d %H:%M} UTC."
+            for heap in heaps
+        )
+        facts = (
+            f"Nothing is sent: {reason.partition(';')[0]}.",
+            "Is the original still running? Then do not send from here: people would get everything twice.",
+            "This is due and would be sent first:" if heaps else "Nothing is due now.",
+        )
+        return DecisionText("This database looks copied or restored", facts, "monitor resume", items)
+
+    def carry_out(self, parts: DecisionParts, stored: str, choice: str) -> str:
+        clone_guard.allow_sending(parts.engine, parts.folder)
+        return "This database sends from now on."
+
+
+class RetryDecision(DecisionKind):
+    """Messages that have failed for good."""
+
+    choices = (Choice("retry", "Try them again"),)
+
+    def freeze(self, parts: DecisionParts, about: str) -> str | None:
+        with reading(parts.engine) as conn:
+            ids = [id for id, _, _ in operator_rows.load_failures(conn)]
+        return json.dumps(ids) if ids else None
+
+    def describe(self, parts: DecisionParts, stored: str) -> DecisionText | None:
+        ids = set(json.loads(stored))
+        with reading(parts.engine) as conn:
+            failed = [each for each in operator_rows.load_failures(conn) if each[0] in ids]
+        if not failed:
+            return None
+        answers = dict.fromkeys(f"{channel}: {error}" for _, channel, error in failed)
+        return DecisionText(
+            f"{len(failed)} messages have failed for good",
+            ("What the servers said:",),
+            "monitor outbox",
+            tuple(answers)[:_MOST_ITEMS],
+        )
+
+    def carry_out(self, parts: DecisionParts, stored: str, choice: str) -> str:
+        with transaction(parts.engine) as conn:
+            queued = dead_letters.requeue(conn, parts.clock(), json.loads(stored))
+        return f"{len(queued)} messages are due again."
+
+
+class RestoreDecision(DecisionKind):
+    """A wave of refusals, of which the cause is mended: a channel and an answer, separated by a space."""
+
+    choices = (Choice("restore", "Undo them, send again"),)
+
+    def freeze(self, parts: DecisionParts, about: str) -> str | None:
+        return about
+
+    def describe(self, parts: DecisionParts, stored: str) -> DecisionText | None:
+        channel, _, answer = stored.partition(" ")
+        with reading(parts.engine) as conn:
+            waves = refusals.load_waves(conn, parts.clock() - refusals.KEPT)
+        wave = next((one for one in waves if (one.channel, one.answer) == (channel, answer)), None)
+        if wave is None:
+            return None
+        lines = (
+            f"{wave.people} people at {wave.lanes} mail domains, since {wave.since:%Y-%m-%d %H:%M} UTC.",
+            f"One of the answers: {wave.error}",
+            "Mend the cause first: what is sent again now would come back the same way.",
+        )
+        return DecisionText(f"Refused with {answer}", lines, f"monitor outbox restore '{answer}'")
+
+    def carry_out(self, parts: DecisionParts, stored: str, choice: str) -> str:
+        channel, _, answer = stored.partition(" ")
+        with transaction(parts.engine) as conn:
+            people, queued = refusals.restore(conn, channel, answer, parts.clock())
+        return f"Nothing counts against {people} people, {queued} messages are due again."
+
+
+DECISIONS: Mapping[str, DecisionKind] = {
+    "holds": HoldsDecision(),
+    "resume": ResumeDecision(),
+    "retry": RetryDecision(),
+    "restore": RestoreDecision(),
+}
+"""The kinds of decisions by name, as `health.Question` and the database name them."""
+
+
+def _describe_hold(hold: Hold) -> str:
+    what = hold.what
+    if not isinstance(what, StoredChange):
+        return f"A publication of {what.listings:,} listings, rejected."
+    return _describe_change(what.change)
+
+
+def _describe_change(change: Change) -> str:
+    subject = _describe_listing(change.subject)
+    match change.kind:
+        case Kind.ADDED:
+            return f"Added: {subject}"
+        case Kind.REMOVED:
+            return f"No longer listed: {subject}"
+    assert change.before is not None
+    before = _describe_listing(change.before)
+    return f"Changed: {before} -> {subject}" if before != subject else f"Changed: {subject}"
+
+
+def _describe_listing(listing: Listing) -> str:
+    place = listing.state or listing.state_text
+    return f"{listing.name} ({place})" if place else listing.name

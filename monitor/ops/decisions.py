@@ -1,0 +1,161 @@
+"""Decisions that the operator makes by a button or a link in a notice, once each.
+
+A notice that asks for one carries a token of a row in the database. A GET of the link, or the first press of
+the button, shows what is decided about; the second says yes. Site and bot only write the choice; the worker
+carries it out.
+"""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from monitor.core import tokens
+from monitor.core.tokens import Purpose
+from monitor.errors import MonitorError, StoreError
+from monitor.keys import KeyFile
+from monitor.ops.decision_kinds import DECISIONS, Choice, DecisionParts, DecisionText
+from monitor.ops.health import Question
+from monitor.storage import operator_decisions
+from monitor.storage.engine import reading, transaction, turn
+from monitor.storage.operator_decisions import StoredDecision
+
+log = logging.getLogger(__name__)
+
+DECIDE_WITHIN = timedelta(days=3)
+"""How long a link or a button works; the command works for as long as there is something to decide."""
+
+
+class DecisionState(StrEnum):
+    """How a decision stands."""
+
+    OPEN = "open"
+    CHOSEN = "chosen"  # the worker has not carried it out yet
+    DONE = "done"
+    EXPIRED = "expired"
+    OVER = "over"  # nothing is left to decide
+
+
+@dataclass(frozen=True, slots=True)
+class DecisionView:
+    """A decision as a page or a chat shows it. ``text`` is None once nothing is left to decide, ``chosen``
+    what the operator chose, ``result`` what came of it.
+    """
+
+    state: DecisionState
+    choices: tuple[Choice, ...]
+    expires_at: datetime
+    text: DecisionText | None = None
+    chosen: Choice | None = None
+    chosen_at: datetime | None = None
+    result: str = ""
+
+
+class DecisionDesk:
+    """Asks the operator, shows what is decided about, and carries choices out.
+
+    ``keys`` opens the key that signs tokens. Raises StoreError and KeyFileError throughout.
+    """
+
+    def __init__(self, parts: DecisionParts, keys: Callable[[], KeyFile]) -> None:
+        self._parts, self._keys = parts, keys
+
+    def ask(self, question: Question) -> str | None:
+        """Write a question down; returns the token that answers it, None if there is nothing to decide."""
+        about = DECISIONS[question.kind].freeze(self._parts, question.about)
+        if about is None:
+            return None
+        now, nonce = self._parts.clock(), secrets.token_hex(16)
+        with transaction(self._parts.engine) as conn:
+            id = operator_decisions.insert_decision(
+                conn, kind=question.kind, about=about, nonce=nonce, now=now, expires_at=now + DECIDE_WITHIN
+            )
+        return tokens.make(self._keys().token_key, Purpose.DECIDE, id, nonce)
+
+    def view(self, token: str) -> DecisionView | None:
+        """Read what a token decides; changes nothing. None for a token that was never made here."""
+        stored = self._load(token)
+        return None if stored is None else self._view(stored)
+
+    def choose(self, token: str, choice: str, by: str) -> DecisionView | None:
+        """Write a choice; returns how the decision stands then. Only the first choice counts, and only while
+        the decision is open. None for a token that was never made here, or a choice that it has not.
+        """
+        stored = self._load(token)
+        if stored is None or choice not in {each.name for each in DECISIONS[stored.kind].choices}:
+            return None
+        if self._view(stored).state is DecisionState.OPEN:
+            with transaction(self._parts.engine) as conn:
+                if operator_decisions.put_choice(conn, stored.id, choice, by, self._parts.clock()):
+                    log.info(
+                        "decision %d (%s): the operator chose %s by a %s", stored.id, stored.kind, choice, by
+                    )
+        return self.view(token)
+
+    def carry_out(self) -> int:
+        """Carry out what was chosen and is not done yet; returns how much. One that fails says why and does
+        not stop the others.
+        """
+        with reading(self._parts.engine) as conn:
+            if not operator_decisions.load_chosen(conn):
+                return 0
+        with turn(self._parts.engine, "decisions") as mine:
+            if not mine:
+                return 0
+            with reading(self._parts.engine) as conn:
+                waiting = operator_decisions.load_chosen(conn)
+            for each in waiting:
+                result = self._carry_out(each)
+                with transaction(self._parts.engine) as conn:
+                    operator_decisions.put_result(conn, each.id, result, self._parts.clock())
+                log.info("decision %d (%s, %s): %s", each.id, each.kind, each.choice, result)
+        return len(waiting)
+
+    def _carry_out(self, stored: StoredDecision) -> str:
+        assert stored.choice is not None
+        try:
+            return DECISIONS[stored.kind].carry_out(self._parts, stored.about, stored.choice)
+        except StoreError:
+            raise  # the next round tries again
+        except MonitorError as error:
+            return f"Not done: {error}"
+        except Exception:
+            log.exception("decision %d failed by an error of the program", stored.id)
+            return "Not done: an error of the program, see the log; use the command."
+
+    def _load(self, token: str) -> StoredDecision | None:
+        id = tokens.parse_number(token)
+        if id is None:
+            return None
+        with reading(self._parts.engine) as conn:
+            stored = operator_decisions.load_decision(conn, id)
+        if stored is None or stored.kind not in DECISIONS:
+            return None
+        trusted = self._keys().trusted_token_keys(self._parts.clock())
+        valid = any(tokens.check(key, Purpose.DECIDE, token, stored.id, stored.nonce) for key in trusted)
+        return stored if valid else None
+
+    def _view(self, stored: StoredDecision) -> DecisionView:
+        kind = DECISIONS[stored.kind]
+        if stored.choice is not None:
+            return DecisionView(
+                DecisionState.CHOSEN if stored.done_at is None else DecisionState.DONE,
+                kind.choices,
+                stored.expires_at,
+                chosen=next((each for each in kind.choices if each.name == stored.choice), None),
+                chosen_at=stored.chosen_at,
+                result=stored.result or "",
+            )
+        text = kind.describe(self._parts, stored.about)
+        state = (
+            DecisionState.OVER
+            if text is None
+            else DecisionState.EXPIRED
+            if self._parts.clock() >= stored.expires_at
+            else DecisionState.OPEN
+        )
+        return DecisionView(state, kind.choices, stored.expires_at, text)

@@ -1,0 +1,43 @@
+"""The page on which the operator decides something by a link from a notice."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Form, Request, Response
+
+from monitor.ops.decisions import DecisionDesk, DecisionView
+from monitor.web.pages import get, post, redirect, render_page
+
+BY = "link"
+"""How a choice on this page is named in the database and the log."""
+
+
+def create_router(desk: DecisionDesk) -> APIRouter:
+    """Create the routes of decisions."""
+    router = APIRouter()
+
+    @get(router, "/decide/{token}")
+    def ask_operator(request: Request, token: str) -> Response:
+        """Show what is decided about, with a button for each choice. It changes nothing."""
+        return _show(request, token, desk.view(token))
+
+    @post(router, "/decide/{token}")
+    def decide(request: Request, token: str, choice: str = Form("")) -> Response:
+        """Write the choice; the worker carries it out."""
+        view = desk.choose(token, choice, BY)
+        if view is None:
+            return _show(request, token, desk.view(token))
+        return redirect(request, f"/decide/{token}")
+
+    return router
+
+
+def _show(request: Request, token: str, view: DecisionView | None) -> Response:
+    return render_page(
+        request,
+        "people/decide.html",
+        private=True,
+        status=404 if view is None else 200,
+        token=token,
+        view=view,
+        state="unknown" if view is None else view.state.value,
+    )
