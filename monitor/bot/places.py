@@ -13,7 +13,7 @@ from monitor.core.freshness import freshness
 from monitor.domain import Listing, Placement
 from monitor.errors import UsageError
 from monitor.messages import locale
-from monitor.messages.layout import clean
+from monitor.messages.layout import neutralize
 from monitor.messages.locale import N_
 from monitor.messages.placements import describe_placement
 from monitor.places import EVERYWHERE, MILITARY, STATES, ZipArea, ZipKind, parse_place
@@ -174,8 +174,8 @@ def _moment(at: datetime, context: BotContext, translate: Translator) -> str:
 def _agencies(found: Sequence[tuple[Listing, Placement]], translate: Translator) -> Html:
     shown = [
         Html(
-            f"<b>{safe(listing.name)}</b> "
-            f"{safe(clean(describe_placement(placement.reason, translate.language)))}"
+            f"<b>{neutralize(safe(listing.name))}</b> "
+            f"{neutralize(safe(describe_placement(placement.reason, translate.language)))}"
         )
         for listing, placement in found[:_MOST_AGENCIES]
     ]

@@ -12,7 +12,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from monitor.domain import Kind, Meaning, Rendered, ValueMeaning, explain_values, placeholder
-from monitor.messages.change_view import ChangeDescription, describe_change
+from monitor.messages.change_view import ChangeDescription, describe_change, neutralize_description
 from monitor.messages.layout import clean, environment, fit_lines, render_signature
 from monitor.messages.model import Alert, Sender
 from monitor.messages.sentences import Sentences, sentences_of
@@ -121,7 +121,10 @@ def alert_page(alert: Alert, sender: Sender, room: int = ROOM) -> AlertPage:
 def _page(alert: Alert, sender: Sender, sentences: Sentences, room: int = ROOM) -> AlertPage:
     zone = ZoneInfo(sender.timezone)
     views = sorted(
-        (describe_change(told, zone, alert.values, sentences.language) for told in alert.told),
+        (
+            neutralize_description(describe_change(told, zone, alert.values, sentences.language))
+            for told in alert.told
+        ),
         key=_reading_order,
     )
     title, publisher = clean(alert.title), clean(alert.publisher)

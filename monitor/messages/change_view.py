@@ -20,7 +20,7 @@ from monitor.domain import (
     translate_values,
 )
 from monitor.messages import locale
-from monitor.messages.layout import clean
+from monitor.messages.layout import clean, neutralize
 from monitor.messages.place_names import name_place
 from monitor.places.codes import EVERYWHERE
 from monitor.states import STATES
@@ -126,6 +126,30 @@ def describe_change(
         reach_matters=any(place not in STATES and place != EVERYWHERE for place in told.because)
         or told.confidence in {Confidence.CONFLICT, Confidence.STATE_ONLY},
         came_from=clean(told.came_from or ""),
+    )
+
+
+def neutralize_description(change: ChangeDescription) -> ChangeDescription:
+    """The same with everything that a publisher wrote made inert, for mails and posts."""
+    return replace(
+        change,
+        name=neutralize(change.name),
+        was=neutralize(change.was),
+        short=neutralize(change.short),
+        short_was=neutralize(change.short_was),
+        state=neutralize(change.state),
+        differences=tuple(
+            Difference(neutralize(each.field), neutralize(each.before), neutralize(each.after))
+            for each in change.differences
+        ),
+        attributes=tuple((neutralize(name), neutralize(value)) for name, value in change.attributes),
+        reason=change.reason
+        and replace(
+            change.reason,
+            names=tuple(neutralize(name) for name in change.reason.names),
+            other=neutralize(change.reason.other),
+        ),
+        came_from=neutralize(change.came_from),
     )
 
 

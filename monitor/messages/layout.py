@@ -60,9 +60,20 @@ _BLANK = re.compile("[\u034f\u115f\u1160\u2800\u3164\uffa0]")
 """Characters that count as letters or marks and show nothing."""
 
 
+_MOST_MARKS = 2
+"""Combining marks on one letter, after those that have a composed form; no language of a list needs more."""
+
+_JOINER = "\u2060"
+_DOTS = ".\u3002\uff0e\uff61"  # that separate the labels of a domain (RFC 3490, 3.1)
+_ACTIVE = re.compile(rf"://|(?<=\w)[{_DOTS}](?=[^\W\d_]{{2}})|[@\uff20](?=\w)|(?<!\w)[/#](?=\w)")
+_SPACED = {"://": f":{_JOINER}/{_JOINER}/{_JOINER}"}
+_SPACED |= {dot: f"{_JOINER}{dot}{_JOINER}" for dot in _DOTS}
+_SPACED |= {sign: f"{sign}{_JOINER}" for sign in "@\uff20/#"}
+
+
 def clean(text: str, limit: int = LONGEST) -> str:
-    """Clean untrusted text: one line, no control, bidi, private-use or invisible characters, at most
-    ``limit`` long.
+    """Clean untrusted text: one line, no control, bidi, private-use or invisible characters and no stacks of
+    combining marks, at most ``limit`` long.
     """
     composed = _BLANK.sub("", unicodedata.normalize("NFC", text))
     # each distinct character is looked up once, because a hostile text may be megabytes long
@@ -73,8 +84,26 @@ def clean(text: str, limit: int = LONGEST) -> str:
             if c.isspace() or unicodedata.category(c)[0] == "C"
         }
         composed = composed.translate(replaced)
-    line = " ".join(composed.split())
+    line = " ".join(_unstack(composed).split())
     return line if len(line) <= limit else line[: limit - 1].rstrip() + "…"
+
+
+def _unstack(text: str) -> str:
+    """Remove combining marks beyond `_MOST_MARKS` on one letter: stacks of them reach over other lines."""
+    if text.isascii():
+        return text
+    marks = "".join(re.escape(c) for c in set(text) if unicodedata.category(c) in {"Mn", "Me"})
+    return re.sub(f"([{marks}]{{{_MOST_MARKS}}})[{marks}]+", r"\1", text) if marks else text
+
+
+def neutralize(text: str) -> str:
+    """Keep programs from making links, mentions or commands of untrusted text, by word joiners (U+2060): they
+    show nothing.
+
+    Mail programs and chats make a link of evil.com, wake people for @all and offer /stop to press. A dot gets
+    one on either side: some readers of links pass over one. Apply it last, because `clean` removes them.
+    """
+    return _ACTIVE.sub(lambda found: _SPACED[found[0]], text)
 
 
 @cache

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from monitor.core.due import AT_ONCE, WEEKLY
 from monitor.domain import placeholder
 from monitor.messages import locale
-from monitor.messages.layout import MailSection, clean
+from monitor.messages.layout import MailSection, clean, neutralize
 from monitor.messages.model import AgenciesToday, ListChecks, ListPlaces, Schedule, Sender
 from monitor.messages.place_names import join_names, name_place
 from monitor.messages.placements import describe_placement
@@ -98,7 +98,11 @@ class Phrases:
         elif today.state_only:
             lines.append(self("No agency of this place is listed; these cover the whole state:"))
         lines += [
-            f"{clean(name)}: {clean(describe_placement(reason, self.language))}" if reason else clean(name)
+            neutralize(
+                f"{clean(name)}: {clean(describe_placement(reason, self.language))}"
+                if reason
+                else clean(name)
+            )
             for name, reason in today.agencies
         ]
         left = today.total - len(today.agencies)
