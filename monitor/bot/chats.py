@@ -95,6 +95,12 @@ class Chats:
         with db.reading(self._engine) as conn:
             return self._watching(conn, self._find(conn, chat, name))
 
+    def read_language(self, chat: int, name: str | None = None) -> str | None:
+        """Read the language that a chat chose for its messages; None for an unknown chat."""
+        with db.reading(self._engine) as conn:
+            known = self._find(conn, chat, name)
+        return locale.known(known.language) if known else None
+
     def watch(
         self, chat: int, name: str | None, places: Mapping[str, str | None], language: str
     ) -> FollowResult:

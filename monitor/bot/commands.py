@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from telegram.error import TelegramError
 
-from monitor.bot import followed_towns, operator_buttons, permissions, places
+from monitor.bot import followed_towns, operator_buttons, permissions, places, updates
 from monitor.bot.chats import MOST_PLACES, Chats, FollowResult, FollowVerdict, Watching
 from monitor.bot.context import BotContext
 from monitor.bot.permissions import BroadcastChannel, ChatQueries, Denied
@@ -29,7 +29,10 @@ from monitor.bot.replies import (
 from monitor.bot.updates import DECIDE, Command
 from monitor.messages import locale
 from monitor.messages.locale import N_
+from monitor.places.codes import place_path
+from monitor.places.finder import FinderResult
 
+NO_TOWN = NotAPlace(places.NOT_A_PLACE)
 _COVERED_AT_ONCE = 3  # ZIPs of one command whose agencies are named, so that an answer stays one message
 
 
@@ -55,9 +58,13 @@ class Commands:
         self._context, self._chats, self._queries = context, chats, queries
 
     async def reply(self, command: Command) -> Reply:
-        """Run a command and return its reply. Raises StoreError, with nothing changed."""
+        """Run a command and return its reply, in the language that the chat chose. Raises StoreError, with
+        nothing changed.
+        """
         if command.verb == DECIDE:
             return await operator_buttons.answer_operator(self._context, self._queries, command)
+        chosen = await asyncio.to_thread(self._chats.read_language, command.chat, command.name)
+        command = replace(command, language=chosen or command.language)
         translate = Translator(command.language)
         changes = _changes(command)
         try:
@@ -92,8 +99,13 @@ class Commands:
                 return self._stop(command, subject, translate)
             case "status":
                 return self._status(subject, translate)
-            case "welcome":
+            case updates.WELCOME:
                 return self._greeting(subject, translate)
+            case updates.LOOK:
+                return self._look(command.arguments, subject, translate)
+            case updates.UNKNOWN:
+                known = self._help(subject, translate)
+                return Reply(paragraphs(translate("I do not know that command."), known.text), known.buttons)
         return self._help(subject, translate)
 
     def _start(self, command: Command, subject: Subject, translate: Translator) -> Reply:
@@ -103,6 +115,13 @@ class Commands:
             return self._watch(words, command, subject, translate)
         self._chats.welcome(subject.chat)
         return self._greeting(subject, translate)
+
+    def _look(self, words: tuple[str, ...], subject: Subject, translate: Translator) -> Reply:
+        """Offer the place that words without a command may name; whoever greets or thanks gets the help."""
+        result = followed_towns.find_areas(words, self._context)
+        if result.towns and followed_towns.is_likely_meant(words, result):
+            return followed_towns.offer(result, subject.suffix, translate)
+        return self._help(subject, translate)
 
     def _greeting(self, subject: Subject, translate: Translator) -> Reply:
         titles = bullets(safe(each.title(translate.language)) for each in self._context.watched.values())
@@ -124,15 +143,9 @@ class Commands:
     def _watch(
         self, words: tuple[str, ...], command: Command, subject: Subject, translate: Translator
     ) -> Reply:
-        wanted = places.read(words, self._context)
-        if (
-            followed_towns.is_town_rather_than_states(words)
-            or followed_towns.is_state_or_town(words, self._context)
-            or wanted == NotAPlace(places.NOT_A_PLACE)
-        ):
-            result = followed_towns.find_areas(words, self._context)
-            if result.towns:
-                return followed_towns.offer(result, subject.suffix, translate)
+        wanted = self._read_places(words)
+        if isinstance(wanted, FinderResult):
+            return followed_towns.offer(wanted, subject.suffix, translate)
         if isinstance(wanted, NotAPlace):
             return translate.refusal(wanted.sentence, zip=wanted.zip)
         outcome = self._chats.watch(subject.chat, subject.name, wanted, command.language)
@@ -164,13 +177,27 @@ class Commands:
         if outcome.added:
             told.append(self._render_where(command, subject, translate))
         first = next(iter(wanted))
-        stop = Button(translate("Stop %(place)s", place=first), f"stop {first}{subject.suffix}")
-        page = (
-            self._page_button(f"/zip/{first}", translate("More about %(place)s", place=first))
-            if first.isdigit()
-            else ()
-        )
+        called = places.named_on_button(first, translate)
+        stop = Button(translate("Stop %(place)s", place=called), f"stop {first}{subject.suffix}")
+        page = self._page_button(place_path(first), translate("More about %(place)s", place=called))
         return Reply(paragraphs(*told), rows([stop, *page, *self._lists_button(subject, translate)]))
+
+    def _read_places(self, words: tuple[str, ...]) -> dict[str, str | None] | NotAPlace | FinderResult:
+        """The places that words name, each with the state of a ZIP; a town, or several of one name, as the
+        finder found it; or why they are none. A county and a radius are one place.
+        """
+        wanted = places.read(words, self._context)
+        if (
+            followed_towns.is_town_rather_than_states(words)
+            or followed_towns.is_state_or_town(words, self._context)
+            or wanted == NotAPlace(places.NOT_A_PLACE)
+        ):
+            result = followed_towns.find_areas(words, self._context)
+            if result.kind in ("county", "radius"):
+                return {result.towns[0].key: None}
+            if result.towns:
+                return result
+        return wanted
 
     def _render_where(self, command: Command, subject: Subject, translate: Translator) -> Html:
         """Say where messages will appear, which is not always where the command was sent."""
@@ -248,7 +275,10 @@ class Commands:
         )
 
     def _stop(self, command: Command, subject: Subject, translate: Translator) -> Reply:
-        wanted = places.read(command.arguments, self._context) if command.arguments else {}
+        wanted = self._read_places(command.arguments) if command.arguments else {}
+        if isinstance(wanted, FinderResult):
+            town = wanted.towns[0]
+            wanted = dict.fromkeys((*filter(None, [town.key]), *town.zips)) if wanted.sure else NO_TOWN
         if isinstance(wanted, NotAPlace):
             return translate.refusal(wanted.sentence, zip=wanted.zip)
         if wanted:
@@ -345,7 +375,10 @@ class Commands:
         if watching.fixed:
             return Reply(text)
         stops = [
-            Button(translate("Stop %(place)s", place=place), f"stop {place}{subject.suffix}")
+            Button(
+                translate("Stop %(place)s", place=places.named_on_button(place, translate)),
+                f"stop {place}{subject.suffix}",
+            )
             for place in watching.places
         ]
         return Reply(text, (*rows(stops), *rows(self._lists_button(subject, translate))))

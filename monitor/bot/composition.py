@@ -18,6 +18,7 @@ from monitor.domain import Listing, Placement
 from monitor.errors import UsageError
 from monitor.places.codes import is_area
 from monitor.places.followed_areas import load_area
+from monitor.states import STATES
 
 
 def create(components: Components) -> Bot | None:
@@ -32,6 +33,8 @@ def create(components: Components) -> Bot | None:
         if is_area(place):
             area = load_area(place)
             found = covered.among(area.zips) + covered.statewide(area.states) if area else ()
+        elif place in STATES:
+            found = covered.by_state.get(place, ())
         else:
             found = covered.at(place, components.gazetteer.state_of_zip(place))
         return [(cover.listing, cover.placement) for cover in found]

@@ -15,8 +15,8 @@ from monitor.ops.decisions import DecisionDesk
 from monitor.places import Gazetteer
 
 Covering = Callable[[str, str], Iterable[tuple[Listing, Placement]]]
-"""The agencies of a source that are listed now and serve a ZIP, those of its whole state included: (source,
-ZIP) to pairs.
+"""The agencies of a source that are listed now and serve a place, those of its whole state included: (source,
+place) to pairs.
 """
 
 

@@ -8,22 +8,31 @@ from dataclasses import replace
 from monitor.bot.context import BotContext
 from monitor.bot.replies import Button, Reply, Translator, paragraphs, rows
 from monitor.errors import UsageError
-from monitor.places import EVERYWHERE, ZipKind, parse_place
+from monitor.places import EVERYWHERE, TownZips, ZipKind, parse_place
 from monitor.places.finder import FinderResult, find
+from monitor.places.followed_areas import find_area_key, load_area
 
 _MOST_ZIPS = 24  # buttons; beyond that, typing the ZIP code is easier than finding its button
 _MOST_STATES = 8
+_LONG_WORD, _KNOWN = 6, 20_000  # letters and people from which a misspelled word is taken for a town
 _LONGEST_DATA = 64  # bytes behind a button (Bot API, InlineKeyboardButton)
 
 
 def find_areas(words: Sequence[str], context: BotContext) -> FinderResult:
-    """Find areas that words name ("Hammond IN", "Cook County", "NYPD"), each with its residential ZIPs."""
+    """Find areas that words name ("Hammond IN", "Cook County", "NYPD"), each with its residential ZIPs and,
+    if it can be followed as one place, its key.
+    """
     result = find(" ".join(words), context.gazetteer)
     areas = result.towns[:1] if result.sure else result.towns
-    lived_in = (
-        replace(area, zips=tuple(zip for zip in area.zips if _lived_in(zip, context))) for area in areas
-    )
+    lived_in = (_with_key(area, result.sure, context) for area in areas)
     return replace(result, towns=tuple(area for area in lived_in if area.zips))
+
+
+def _with_key(area: TownZips, sure: bool, context: BotContext) -> TownZips:
+    key = find_area_key(area) if sure else None
+    known = load_area(key) if key and area.kind == "agency" else None  # an agency is called by its town
+    zips = tuple(zip for zip in area.zips if _lived_in(zip, context))
+    return replace(area, zips=zips, key=key or "", name=known.name if known else area.name)
 
 
 def is_town_rather_than_states(words: Sequence[str]) -> bool:
@@ -46,6 +55,13 @@ def is_state_or_town(words: Sequence[str], context: BotContext) -> bool:
     return len(text.replace(".", "")) == 2 and find(text, context.gazetteer).kind == "question"
 
 
+def is_likely_meant(words: Sequence[str], result: FinderResult) -> bool:
+    """Whether words without a command name a place: a typo of a small town is rather a greeting."""
+    if not result.typo:
+        return True
+    return len("".join(words)) >= _LONG_WORD and max(town.population for town in result.towns) >= _KNOWN
+
+
 def offer(result: FinderResult, suffix: str, translate: Translator) -> Reply:
     """Answer a town's name with its ZIP codes, or ask which town is meant.
 
@@ -55,16 +71,20 @@ def offer(result: FinderResult, suffix: str, translate: Translator) -> Reply:
     if result.kind in ("typo", "question"):
         return _ask_which(result, suffix, translate)
     name = f"{town.name}, {town.state}"
+    together = f"watch {town.key or ' '.join(town.zips)}{suffix}"
+    whole = Button(translate("All of %(town)s", town=town.name), together)
+    all_of_it = [whole] if len(town.zips) > 1 and len(together) <= _LONGEST_DATA else []
     if len(town.zips) > _MOST_ZIPS:
-        return translate.refusal(
-            "%(town)s has many ZIP codes. Send me yours, such as /watch %(zip)s.", town=name, zip=town.zips[0]
+        text = translate(
+            "<b>%(town)s</b> has many ZIP codes. Send me yours, such as /watch %(zip)s, or watch all of it:",
+            town=name,
+            zip=town.zips[0],
         )
+        return Reply(text, rows(all_of_it))
     buttons = [Button(zip, f"watch {zip}{suffix}") for zip in town.zips]
-    together = f"watch {' '.join(town.zips)}{suffix}"
-    if len(town.zips) > 1 and len(together) <= _LONGEST_DATA:
-        buttons.append(Button(translate("All of them"), together))
     return Reply(
-        paragraphs(translate("Choose a ZIP code of <b>%(town)s</b>:", town=name)), rows(buttons, wide=4)
+        paragraphs(translate("Choose a ZIP code of <b>%(town)s</b>:", town=name)),
+        (*rows(buttons, wide=4), *rows(all_of_it)),
     )
 
 

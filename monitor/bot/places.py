@@ -15,8 +15,11 @@ from monitor.errors import UsageError
 from monitor.messages import locale
 from monitor.messages.layout import neutralize
 from monitor.messages.locale import N_
+from monitor.messages.place_names import name_place
 from monitor.messages.placements import describe_placement
 from monitor.places import EVERYWHERE, MILITARY, STATES, ZipArea, ZipKind, parse_place
+from monitor.places.codes import is_area, names_radius
+from monitor.places.followed_areas import load_area
 from monitor.storage import engine as db
 from monitor.storage.lists import overview
 
@@ -24,8 +27,10 @@ _MOST_AGENCIES = 8
 
 NO_PLACE = N_("Give a ZIP code or a state, such as /watch 60601 or /watch IL.")
 NOT_A_PLACE = N_(
-    "That is neither a ZIP code nor a state. Give five digits (60601), a state (IL), or US for everything."
+    "I found no such place. Give a ZIP code (60601), a town (Hammond, IN), a county (Cook County, IL), a "
+    "radius (10 miles of 60601), a state (IL), or US."
 )
+RADIUS = N_("Give a radius as 10 or 25 miles of a ZIP code: /watch 10 miles of 60601.")
 DIGITS = N_("A ZIP code has five digits. If yours starts with zeros, write them: they are never guessed.")
 REGION = N_("That is a military region, not a state. Give the ZIP code of the base, or US for everything.")
 UNASSIGNED = N_("%(zip)s is not a ZIP code: its first digits belong to no state.")
@@ -49,7 +54,7 @@ class LastRead:
 
 def read(words: Sequence[str], context: BotContext) -> dict[str, str | None] | NotAPlace:
     """Parse the places that words name, each with the state of a ZIP: one place of several words, or several
-    places.
+    places. Names of towns and counties are not among them.
     """
     if not words:
         return NotAPlace(NO_PLACE)
@@ -63,6 +68,8 @@ def read(words: Sequence[str], context: BotContext) -> dict[str, str | None] | N
             return NotAPlace(_why(words))
     places: dict[str, str | None] = {}
     for place in found:
+        if is_area(place) and load_area(place) is None:
+            return NotAPlace(NOT_A_PLACE)
         within = context.gazetteer.state_of_zip(place) if place.isdigit() else None
         if place.isdigit() and within is None:
             return NotAPlace(UNASSIGNED, place)
@@ -71,9 +78,11 @@ def read(words: Sequence[str], context: BotContext) -> dict[str, str | None] | N
 
 
 def named(place: str, context: BotContext, translate: Translator) -> Html:
-    """A place as people call it: "60601 (Chicago, IL)", "IL (Illinois)"."""
+    """A place as people call it: "60601 (Chicago, IL)", "IL (Illinois)", "Cook County, IL"."""
     if place == EVERYWHERE:
         return translate("US (every change anywhere)")
+    if is_area(place):
+        return safe(name_place(place, translate.language))
     if not place.isdigit():
         return safe(f"{place} ({STATES[place]})" if place in STATES else place)
     area = context.gazetteer.zip(place)
@@ -81,6 +90,11 @@ def named(place: str, context: BotContext, translate: Translator) -> Html:
         return safe(place)
     town = area.city  # that of a military post office has its region in it: "APO AE"
     return safe(f"{place} ({town})" if town.endswith(f" {area.state}") else f"{place} ({town}, {area.state})")
+
+
+def named_on_button(place: str, translate: Translator) -> str:
+    """A place as a button has room for: "60601", "IL", "Cook County, IL"."""
+    return name_place(place, translate.language) if is_area(place) else place
 
 
 def notices(place: str, context: BotContext, translate: Translator) -> Html:
@@ -103,13 +117,14 @@ def notices(place: str, context: BotContext, translate: Translator) -> Html:
 
 
 def covered(place: str, sources: Sequence[str], context: BotContext, translate: Translator) -> Html:
-    """Say which agencies cover a ZIP today on the chosen lists.
+    """Say which agencies cover a place today on the chosen lists; nothing of the whole country.
 
     "None", "only statewide agencies" and "not known" are three different sentences.
     """
-    covering = context.covering
-    if covering is None or not place.isdigit() or context.gazetteer.state_of_zip(place) in MILITARY:
+    covering, key = context.covering, place
+    if covering is None or place == EVERYWHERE or context.gazetteer.state_of_zip(place) in MILITARY:
         return Html()
+    place = name_place(place, translate.language)
     told: list[Html] = []
     any_agency = False
     for source in sources:
@@ -135,15 +150,15 @@ def covered(place: str, sources: Sequence[str], context: BotContext, translate: 
                 )
             )
             continue
-        found = tuple(covering(source, place))
-        local = tuple(pair for pair in found if not pair[1].statewide)
+        found = tuple(covering(source, key))
+        local = tuple(pair for pair in found if key in STATES or not pair[1].statewide)
         if not found:
             sentence = N_("%(title)s: no agency for %(place)s at our check of %(at)s.")
         elif not local:
             sentence = N_("%(title)s: only agencies of the whole state for %(place)s at our check of %(at)s:")
         else:
             sentence = N_("%(title)s, for %(place)s at our check of %(at)s:")
-        statewide = tuple(pair for pair in found if pair[1].statewide)
+        statewide = tuple(pair for pair in found if pair not in local)
         head, agencies = (
             translate(sentence, title=title, place=place, at=seen.at),
             _agencies(local + statewide, translate),
@@ -225,6 +240,8 @@ def _of(area: ZipArea, translate: Translator) -> list[Html]:
 
 def _why(words: Sequence[str]) -> str:
     """Choose the sentence that helps most with words that are not a place."""
+    if names_radius(" ".join(words)):
+        return RADIUS
     for word in words:
         if word.upper() in MILITARY:
             return REGION

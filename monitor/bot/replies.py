@@ -17,7 +17,7 @@ ENOUGH = N_("That is a lot at once, so this was not done. Please try again in a 
 STALE = N_("This button no longer works. /help shows what I can do.")
 
 COMMANDS = {
-    "watch": N_("Watch a ZIP code or a state: /watch 60601"),
+    "watch": N_("Watch a ZIP code, town, county or state: /watch 60601"),
     "list": N_("What is watched here"),
     "lists": N_("Choose the official lists"),
     "language": N_("English or Spanish"),

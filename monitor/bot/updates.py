@@ -24,10 +24,13 @@ from telegram.constants import ChatMemberStatus, ChatType
 from monitor.errors import UsageError
 from monitor.messages import locale
 from monitor.places import EVERYWHERE, parse_place
+from monitor.places.codes import is_area
 
 COMMANDS = ("start", "watch", "list", "lists", "language", "stop", "status", "help")
-WELCOME = "welcome"
-"""The command that stands for adding the bot to a group; nobody can type it."""
+WELCOME, LOOK, UNKNOWN = "welcome", "look", "unknown"
+"""Commands that nobody can type: the bot was added to a group; words that may name a place; a command that
+does not exist.
+"""
 
 DECIDE = "decide"
 """The command behind the buttons of a notice to the operator; nobody can type it."""
@@ -171,10 +174,11 @@ def _message(message: Message, username: str) -> Command | GroupMigrated | None:
         command, rest = found[1].lower(), found[3] or ""
         if found[2] is not None and not addressed:
             return None
+        command = _WORDS.get(command, command)
         if command not in COMMANDS:
             if not (private or addressed):
                 return None  # in a group it may be meant for another bot
-            command = "help"
+            command = UNKNOWN
     target, words = _split(re.split(r"[\s,;]+", rest.strip()))
     return Command(
         chat=chat.id,
@@ -190,7 +194,8 @@ def _message(message: Message, username: str) -> Command | GroupMigrated | None:
 
 
 def _plain(text: str) -> tuple[str, str]:
-    """Read text without a command: a ZIP code or the name of a state means "watch".
+    """Read text without a command: a ZIP code or the name of a state means "watch"; other words may name a
+    town or a county.
 
     "hi" is not Hawaii, "OK" not Oklahoma.
     """
@@ -200,16 +205,26 @@ def _plain(text: str) -> tuple[str, str]:
     if command is not None and (not rest or _has_place(rest)):
         return command, rest
     if words.startswith("/"):
-        return "help", ""
+        return UNKNOWN, ""
     zips = _ZIP.findall(words)
-    if len(zips) == 1:
+    if len(zips) == 1 and not _is_radius(words):
         return "watch", zips[0]  # also out of an address or a sentence
     if re.search(r"\d", words):
         return "watch", words
     town, comma, state = words.rpartition(",")
     if town and comma and _has_place(state.strip()):
         return "watch", words  # "Hammond, IN"
-    return ("watch", words) if len(words) > 3 and _has_place(words) and not _is_all(words) else ("help", "")
+    if len(words) > 3 and _has_place(words) and not _is_all(words):
+        return "watch", words
+    return LOOK, words
+
+
+def _is_radius(words: str) -> bool:
+    """Whether the words are a radius and nothing else: "10 miles of 60601"."""
+    try:
+        return is_area(parse_place(words))
+    except UsageError:
+        return False
 
 
 def _has_place(words: str) -> bool:

@@ -95,6 +95,18 @@ def is_area(place: str) -> bool:
     return "-" in place
 
 
+def place_path(place: str) -> str:
+    """The path of a place's page on the site: "/zip/60601", "/state/IL", "/county/17031", "/town/MI-Detroit".
+
+    All changes for "US".
+    """
+    if is_area(place):
+        return "/" + place.replace("-", "/", 1)
+    if place == EVERYWHERE:
+        return "/changes"
+    return f"/zip/{place}" if place.isdigit() else f"/state/{place}"
+
+
 def names_radius(text: str) -> bool:
     """Whether a text speaks of miles, right or wrong: "10 miles of 60601", "5 mi around Chicago"."""
     return _MILES.search(text) is not None

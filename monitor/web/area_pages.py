@@ -5,6 +5,7 @@ from __future__ import annotations
 from fastapi import APIRouter, Request, Response
 
 from monitor.messages.place_names import name_place
+from monitor.places.codes import place_path
 from monitor.places.followed_areas import FollowedArea, load_area
 from monitor.storage.engine import reading
 from monitor.storage.lists import page_queries as store
@@ -21,11 +22,6 @@ router = APIRouter()
 _NAMED_ZIPS = 6  # an agency that serves more of an area's ZIPs is shown without them
 
 
-def area_path(key: str) -> str:
-    """The path of an area's page: "/county/17031", "/town/MI-Detroit", "/radius/60601-10"."""
-    return "/" + key.replace("-", "/", 1)
-
-
 def read_area(request: Request, rest: str) -> FollowedArea | None:
     """The area of a page's path; None if there is none."""
     kind = request.scope["route"].path.split("/")[1]
@@ -40,7 +36,7 @@ def area_page(request: Request, rest: str) -> Response:
     area = read_area(request, rest)
     if area is None:
         return missing(request)
-    path = area_path(area.key)
+    path = place_path(area.key)
     if request.scope["path"] != path:
         return redirect(request, path, 301)
     site, language = site_of(request), language_of(request)

@@ -13,6 +13,7 @@ from sqlalchemy.engine import Connection
 
 from monitor.domain import Confidence
 from monitor.messages.place_names import name_place
+from monitor.places.codes import place_path
 from monitor.record.checkpoint import Checkpoint, read_checkpoint
 from monitor.record.tiles import WIDTH, format_tile_path
 from monitor.states import STATES, read_state
@@ -20,7 +21,7 @@ from monitor.storage.engine import reading
 from monitor.storage.lists import imports, log_rows, page_queries, sightings
 from monitor.storage.lists.coverage import Cover
 from monitor.storage.lists.sightings import GoodCheck, Sighting
-from monitor.web.area_pages import area_board, area_path, read_area
+from monitor.web.area_pages import area_board, read_area
 from monitor.web.error_pages import missing
 from monitor.web.lists import ListStatus, numbers_of, standing
 from monitor.web.pages import asset_version, get, language_of, redirect, render_page, site_of
@@ -147,7 +148,7 @@ def area_brief(request: Request, rest: str) -> Response:
     area = read_area(request, rest)
     if area is None:
         return missing(request)
-    path = area_path(area.key)
+    path = place_path(area.key)
     if request.scope["path"] != f"{path}/brief":
         return redirect(request, f"{path}/brief", 301)
     site = site_of(request)

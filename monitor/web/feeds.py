@@ -10,13 +10,14 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 
 from monitor.messages.place_names import name_place
+from monitor.places.codes import place_path
 from monitor.record.data.describe import format_time
 from monitor.record.data.encoders import dump_json
 from monitor.states import STATES
 from monitor.storage.engine import reading
 from monitor.storage.lists import page_queries as store
 from monitor.web.api_answers import answer_bytes, load_head_header
-from monitor.web.area_pages import area_path, read_area
+from monitor.web.area_pages import read_area
 from monitor.web.context import Site
 from monitor.web.error_pages import missing
 from monitor.web.pages import Templates, get, language_of, site_of
@@ -69,7 +70,7 @@ def area_feed(request: Request, rest: str) -> Response:
     if area is None:
         return missing(request)
     name = name_place(area.key, language_of(request))
-    return _feed(request, area_path(area.key), places=area.zips, within=area.states, what=name)
+    return _feed(request, place_path(area.key), places=area.zips, within=area.states, what=name)
 
 
 def _feed(

@@ -8,11 +8,11 @@ from fastapi import APIRouter, Form, Request, Response
 
 from monitor.messages.locale import N_
 from monitor.places import Gazetteer, TownZips, ZipKind
+from monitor.places.codes import place_path
 from monitor.places.finder import LONGEST, find
 from monitor.places.followed_areas import find_area_key
 from monitor.storage.engine import reading
 from monitor.storage.lists import timeline as store
-from monitor.web.area_pages import area_path
 from monitor.web.charts import ChartCache
 from monitor.web.lists import standing
 from monitor.web.map_words import MapTexts
@@ -75,7 +75,7 @@ def look_up(request: Request, q: Annotated[str, Form()] = "") -> Response:
         problem = translate(request, PROBLEM_TEXTS[found.problem])
         return render_page(request, "find.html", private=True, status=422, asked=q[:LONGEST], problem=problem)
     if found.kind in ("county", "radius"):
-        return redirect(request, area_path(found.towns[0].key))
+        return redirect(request, place_path(found.towns[0].key))
     towns = [
         (town, residential_zips(town, site.gazetteer), _page_of(town, site.gazetteer)) for town in found.towns
     ]
@@ -103,7 +103,7 @@ def redirect_home(request: Request) -> Response:
 def _page_of(town: TownZips, gazetteer: Gazetteer) -> str:
     """The path of the page of an area that the finder found: one page of all of it."""
     key = find_area_key(town)
-    return area_path(key) if key else zip_path(residential_zips(town, gazetteer))
+    return place_path(key) if key else zip_path(residential_zips(town, gazetteer))
 
 
 def residential_zips(town: TownZips, gazetteer: Gazetteer) -> tuple[str, ...]:

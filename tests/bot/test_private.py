@@ -9,6 +9,7 @@ import pytest
 
 from monitor import subscribers
 from monitor.domain import SourceInfo
+from monitor.places.followed_areas import load_area
 from monitor.subscribers import Tombstones
 from tests.bot.world import ICE, RING, World
 
@@ -80,8 +81,8 @@ def test_a_place_is_read_as_people_write_it(world: World, text: str, place: str)
         ("watch 46320", "Watching", {"60601", "IN", "46320"}),
         ("unsubscribe me", "/watch:", {"60601", "IN"}),
         ("end of the world", "/watch:", {"60601", "IN"}),
-        ("/watch46320", "/watch:", {"60601", "IN"}),
-        ("/", "/watch:", {"60601", "IN"}),
+        ("/watch46320", "I do not know", {"60601", "IN"}),
+        ("/", "I do not know", {"60601", "IN"}),
     ],
 )
 def test_a_command_is_understood_without_its_slash_and_nothing_else_is_taken_for_one(
@@ -103,10 +104,10 @@ def test_several_places_are_one_command(world: World) -> None:
         ("/watch", "Give a ZIP code or a state"),
         ("/watch 6060", "five digits"),
         ("/watch 606011", "five digits"),
-        ("/watch Narnia, IN", "neither a ZIP code nor a state"),
+        ("/watch Narnia, IN", "I found no such place"),
         ("/watch AE", "military region"),
         ("/watch 00000", "00000 is not a ZIP code"),
-        ("/watch <b>60601</b>", "neither a ZIP code nor a state"),
+        ("/watch <b>60601</b>", "I found no such place"),
     ],
 )
 def test_what_is_no_place_is_told_with_what_to_write_instead(world: World, text: str, expected: str) -> None:
@@ -122,9 +123,11 @@ def test_what_is_no_place_is_told_with_what_to_write_instead(world: World, text:
         ("Hammond, IN", "Choose a ZIP code of <b>Hammond, IN</b>:", 5),
         ("/watch hammond indiana", "Choose a ZIP code of <b>Hammond, IN</b>:", 5),
         ("/watch Indiana, PA", "Choose a ZIP code of <b>Indiana, PA</b>:", 3),
-        ("/watch Detroit Police Department", "has many ZIP codes. Send me yours", 0),
+        ("/watch Detroit Police Department", "<b>Detroit, MI</b> has many ZIP codes. Send me yours", 1),
         ("/watch South Boston", "Choose a ZIP code of <b>South Boston (Boston), MA</b>:", 3),
-        ("/watch Chicago, IL", "Send me yours, such as /watch 60601.", 0),
+        ("/watch Chicago, IL", "Send me yours, such as /watch 60601, or watch all of it:", 1),
+        ("Detroit", "has many ZIP codes", 1),
+        ("Harlem", "Choose a ZIP code of <b>Harlem (Manhattan), NY</b>:", 7),
     ],
 )
 def test_a_town_is_answered_with_its_zip_codes_and_watched_by_a_tap(
@@ -134,10 +137,60 @@ def test_a_town_is_answered_with_its_zip_codes_and_watched_by_a_tap(
     assert expected in answer.text
     assert len(answer.buttons) == buttons
     assert world.follows() == set()
-    if answer.buttons:
-        zips = {words for words, _ in answer.buttons[:-1]}
-        world.press(answer.buttons[-1][1])
-        assert {follow[1] for follow in world.follows()} == zips
+    assert answer.buttons[-1][0].startswith("All of ")
+    zips = {words for words, _ in answer.buttons[:-1]}
+    world.press(answer.buttons[-1][1])
+    ((place, within),) = {follow[1:] for follow in world.follows()}
+    area = load_area(place)
+    assert area is not None
+    assert (area.kind, within) == ("town", None)
+    assert zips <= set(area.zips)
+
+
+@pytest.mark.parametrize(
+    ("text", "place", "named"),
+    [
+        ("/watch Cook County, IL", "county-17031", "Cook County, IL"),
+        ("/watch condado de Cook", "county-17031", "Cook County, IL"),
+        ("/watch 10 miles of 60601", "radius-60601-10", "10 miles around 60601"),
+        ("within 25 miles of 60601", "radius-60601-25", "25 miles around 60601"),
+        ("/watch county-17031", "county-17031", "Cook County, IL"),
+        ("/start radius-60601-10", "radius-60601-10", "10 miles around 60601"),
+    ],
+)
+def test_a_county_and_a_radius_are_watched_as_one_place_and_left_by_the_same_words(
+    both: World, text: str, place: str, named: str
+) -> None:
+    answer = both.ask(text)
+    assert answer.text.startswith(f"Watching <b>{named}</b>.")
+    assert (f"Stop {named}", f"stop {place}") in answer.buttons
+    assert {follow[1:] for follow in both.follows()} == {(place, None)}
+    assert f"• {named}" in both.ask("/list").text
+    both.ask("/watch IN")
+    both.ask(text.replace("/watch", "/unwatch").replace("/start", "/stop").replace("within", "/stop within"))
+    assert {follow[1] for follow in both.follows()} == {"IN"}
+
+
+def test_a_town_is_left_by_its_name_however_it_was_watched(world: World) -> None:
+    for place in ("46320", "town-IN-Hammond", "IL"):
+        world.ask(f"/watch {place}")
+    world.ask("/stop Hammond, IN")
+    assert {follow[1] for follow in world.follows()} == {"IL"}
+    assert "I found no such place" in world.ask("/stop Springfield").text
+    assert {follow[1] for follow in world.follows()} == {"IL"}
+
+
+@pytest.mark.parametrize(
+    "text", ["hello", "thanks", "please", "hola", "good morning", "what is this?", ":-)"]
+)
+def test_small_talk_is_not_taken_for_a_town(world: World, text: str) -> None:
+    assert world.ask(text).text.startswith("/watch:")
+
+
+def test_a_command_that_does_not_exist_is_answered_with_those_that_do(world: World) -> None:
+    answer = world.ask("/subscribe")
+    assert answer.text.startswith("I do not know that command.")
+    assert "/watch:" in answer.text
 
 
 def test_a_town_in_several_states_is_asked_about_with_a_button_for_each(world: World) -> None:
@@ -271,11 +324,16 @@ def test_too_many_places_are_refused(world: World) -> None:
     assert world.follows() == before
 
 
-def test_answers_are_in_the_language_of_whoever_asks(both: World) -> None:
+def test_answers_are_in_the_language_that_the_chat_chose_and_before_that_in_that_of_who_asks(
+    both: World,
+) -> None:
+    assert "Aún no se vigila nada" in both.ask("/list", language="es").text
     assert both.ask("/watch 60601", language="es").text.startswith("Se vigila <b>60601 (Chicago, IL)</b>.")
     (listed,) = subscribers.listed(both.engine, both.keys)
     assert listed.language == "es"
-    assert both.ask("/list", language="fr").text.startswith("This chat watches:")
+    assert both.ask("/list", language="fr").text.startswith("Este chat vigila:")
+    both.press("language en", language="es")
+    assert both.ask("/list", language="es").text.startswith("This chat watches:")
 
 
 def test_the_language_of_messages_is_chosen_by_whoever_wants_another(both: World) -> None:

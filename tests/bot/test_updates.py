@@ -12,7 +12,7 @@ from telegram import Update
 from monitor.bot import places
 from monitor.bot.context import BotContext
 from monitor.bot.replies import Translator, safe
-from monitor.bot.updates import COMMANDS, Command, read
+from monitor.bot.updates import COMMANDS, LOOK, UNKNOWN, Command, read
 from monitor.domain import Listing
 from monitor.places import load
 from tests.peers.botapi import ME, message
@@ -31,7 +31,7 @@ def command(text: str, **more: Any) -> Any:
 @given(TEXTS)
 def test_any_text_in_private_is_a_command_or_nothing(text: str) -> None:
     found = command(text)
-    assert found is None or (found.verb in COMMANDS and found.private and found.user == 7)
+    assert found is None or (found.verb in {*COMMANDS, LOOK, UNKNOWN} and found.private and found.user == 7)
 
 
 @given(TEXTS)
@@ -60,7 +60,8 @@ def test_words_are_places_or_refused_with_a_sentence(text: str) -> None:
         ("/start", "start", (), None),
         ("/watch\n60601", "watch", ("60601",), None),
         ("/WATCH@MONITOR_BOT il", "watch", ("il",), None),
-        ("/welcome", "help", (), None),
+        ("/welcome", "unknown", (), None),
+        ("/unwatch IN", "stop", ("IN",), None),
     ],
 )
 def test_a_command_is_its_name_its_words_and_a_channel(
