@@ -117,7 +117,7 @@ class Commands:
         return self._greeting(subject, translate)
 
     def _look(self, words: tuple[str, ...], subject: Subject, translate: Translator) -> Reply:
-        """Offer the place that words without a command may name; whoever greets or thanks gets the help."""
+        """Offer the place that words without a command may name; a greeting gets the help."""
         result = followed_towns.find_areas(words, self._context)
         if result.towns and followed_towns.is_likely_meant(words, result):
             return followed_towns.offer(result, subject.suffix, translate)
