@@ -15,7 +15,8 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from functools import cached_property
+from functools import cached_property, partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from monitor.errors import MonitorError
@@ -173,7 +174,16 @@ def polled_source(settings: Settings, name: str) -> PolledSource:
         policy=settings.policy(name),
         optional=source.optional,
         leads_to=source.leads_to,
+        has_room=partial(_has_room, settings.data.folder, settings.data.disk_rest * 1_000_000),
     )
+
+
+def _has_room(folder: Path, rest: int, size: int) -> bool:
+    """Whether ``rest`` bytes stay free on the disk of the data beside ``size`` more."""
+    try:
+        return shutil.disk_usage(folder).free - size >= rest
+    except OSError:
+        return True  # the folder is not there yet, and what fails says so itself
 
 
 def open_fetcher(settings: Settings) -> Fetcher:

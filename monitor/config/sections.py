@@ -99,9 +99,13 @@ class DatabaseSection(Section):
 
 
 class DataSection(Section):
-    """``[data]``"""
+    """``[data]``
+
+    ``disk_rest`` is in MB.
+    """
 
     folder: Path = Path("data")
+    disk_rest: Annotated[int, Field(ge=0)] = 200
 
 
 LOOPBACK = ("127.0.0.0/8", "::1/128")

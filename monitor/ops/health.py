@@ -264,6 +264,15 @@ def check_sources(seen: HealthFacts) -> Iterator[HealthFinding]:
             )
 
 
+def check_bodies(seen: HealthFacts) -> Iterator[HealthFinding]:
+    """Find publications that are read and not kept, because the disk was nearly full."""
+    for source in seen.sources:
+        if not source.state.body_kept:
+            name = source.info.name
+            problem = f"{name}: the last publication is not kept, because the disk was nearly full; make room"
+            yield HealthFinding("bodies", problem, f"not kept {name}", notify=True, remedy="monitor vacuum")
+
+
 def check_pauses(seen: HealthFacts) -> Iterator[HealthFinding]:
     """Find channels that send nothing for now, and mail domains that refuse us."""
     for pause in seen.paused:
@@ -432,6 +441,7 @@ def find_holds(seen: HealthFacts) -> Iterator[HealthFinding]:
 
 CHECKS: tuple[Check, ...] = (
     check_sources,
+    check_bodies,
     check_pauses,
     check_deliveries,
     check_ended,

@@ -21,7 +21,7 @@ from monitor.fetch import Fetched, FetchEvidence, FetchFailed, NotModified, Vali
 from monitor.parser import IN_PROCESS, Parser
 from monitor.polling import apply
 from monitor.polling.apply import Moves, SourceState
-from monitor.polling.received import Received, attempt_of
+from monitor.polling.received import NOT_KEPT, Received, attempt_of
 from monitor.polling.reparse import append_source, rebase
 from monitor.polling.values import BodySource, PolledSource, PollResult, Result
 from monitor.record import log as record
@@ -300,6 +300,8 @@ def _unchanged(engine: Engine, seen: Received, believed: BaselineInfo) -> PollRe
         if snapshot is not None:
             history.saw_again(conn, snapshot.id, now)
         apply.write(conn, view.believed, moved, fetch_id, now)
+        if isinstance(seen.got, Fetched):
+            _insert_body(conn, seen, believed, seen.got.body)  # it may not have been kept for want of room
         _remember(conn, seen)
     return apply.outcome(watch.name, moved)
 
@@ -373,7 +375,7 @@ def _failed(
         # the first of a row is kept as evidence: an error page can be another one each time
         is_first = not history.is_unreadable(conn, watch.name)
         record.insert_poll(conn, attempt_of(watch, now, FAILED, reason, got))
-        if isinstance(got, Fetched) and is_first:
+        if isinstance(got, Fetched) and is_first and watch.has_room(len(got.body)):
             bodies.insert_body(conn, got.sha256, got.body, now, wire=got.wire)
         return _nothing_moved(conn, watch, now, Result.FAILED, reason, wait)
 
@@ -429,6 +431,9 @@ def _write_good(
 
 def _insert_body(conn: Connection, seen: Received, believed: BaselineInfo, body: bytes) -> None:
     """Store the body, as the difference to the last good one."""
+    if not seen.is_kept:
+        log.warning("%s: %s", seen.watch.name, NOT_KEPT)
+        return
     wire = seen.got.wire if isinstance(seen.got, Fetched) else None
     bodies.insert_body(conn, seen.hash, body, seen.now, previous=believed.last_good_hash, wire=wire)
 

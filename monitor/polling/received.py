@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import cached_property
 
 from sqlalchemy.engine import Connection
 
@@ -15,7 +16,9 @@ from monitor.fetch import Fetched, FetchEvidence, NotModified
 from monitor.parser import IN_PROCESS, Parser
 from monitor.polling.values import PolledSource
 from monitor.storage.lists import bodies
-from monitor.storage.lists.history import Attempt
+from monitor.storage.lists.history import UNCHANGED, Attempt
+
+NOT_KEPT = "The body is not kept: the disk is nearly full."
 
 
 @dataclass
@@ -65,8 +68,16 @@ class Received:
         assert self._publication is not None
         return self._digest
 
+    @cached_property
+    def is_kept(self) -> bool:
+        """Whether the body may be kept; decided once per poll."""
+        return not isinstance(self.got, Fetched) or self.watch.has_room(len(self.got.body))
+
     def attempt(self, outcome: str, reason: str = "") -> Attempt:
-        return attempt_of(self.watch, self.now, outcome, reason, self.got, self.hash)
+        attempt = attempt_of(self.watch, self.now, outcome, reason, self.got, self.hash)
+        if self.is_kept or outcome == UNCHANGED:
+            return attempt
+        return replace(attempt, reason=" ".join(filter(None, (reason, NOT_KEPT))), kept=False)
 
 
 def attempt_of(

@@ -22,6 +22,7 @@ class PolledSource:
     ``optional``: that its page links no such file is normal. ``leads_to``: who leaves this list for that one
     is told there, and not as gone here. Polls that are further apart than ``longest_gap`` do not show that a
     publication was there all the time.
+    is told there, and not as gone here. ``has_room`` says whether a body of so many bytes may be kept.
     """
 
     name: str
@@ -32,6 +33,7 @@ class PolledSource:
     optional: bool = False
     leads_to: str | None = None
     longest_gap: timedelta = timedelta(days=1)
+    has_room: Callable[[int], bool] = field(default=lambda size: True, compare=False)
 
     @property
     def fingerprint(self) -> str:

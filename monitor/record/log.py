@@ -53,6 +53,7 @@ def insert_poll(conn: Connection, attempt: Attempt) -> int:
         "redirects": [clip_text(url) for url in kept.redirects[:10]] or None,
         "headers": digest_headers(headers),
         "body": attempt.hash,
+        "body_kept": None if attempt.kept else 0,
         "bytes": attempt.size,
         "wire": attempt.wire_hash,
         "wire_bytes": attempt.wire_bytes or None,

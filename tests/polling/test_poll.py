@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import json
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -15,10 +16,11 @@ from monitor import sources
 from monitor.domain import Kind, Policy, State
 from monitor.fetch import Target
 from monitor.polling import PollResult, poll
+from monitor.polling.received import NOT_KEPT
 from monitor.sources import ParseOptions
 from monitor.storage.columns import metadata
 from monitor.storage.engine import reading, transaction
-from monitor.storage.lists import baseline, bodies, changes
+from monitor.storage.lists import baseline, bodies, changes, log_rows, overview
 from monitor.storage.lists.tables import BodyRow
 from tests.peers.http import Answer
 from tests.polling.publisher import COLUMNS, HOUR, START, Publication, agencies, agency, csv
@@ -674,3 +676,27 @@ def test_every_publication_of_three_days_is_rejected_and_then_judged(sqlite_publ
         outcome = sqlite_publication.seen([*agencies(40), *agencies(1, 100 + hour)])
         assert outcome.outcome.value == "rejected"
     assert counts(sqlite_publication.seen([*agencies(40), agency(300)])) == ("published", 1, 0, 0, 0, 20)
+
+
+def test_a_body_without_room_on_the_disk_is_read_and_not_kept_and_everything_says_so(
+    sqlite_publication: Publication,
+) -> None:
+    engine = sqlite_publication.engine
+    sqlite_publication.seen(agencies(30))
+    sqlite_publication.reconfigure(has_room=lambda size: False)
+    outcome = sqlite_publication.seen(agencies(31))
+    assert (outcome.outcome.value, outcome.added) == ("published", 1)
+    with engine.connect() as conn:
+        state = overview.source_state(conn, "list")
+        leaves = log_rows.load_leaf_range(conn, 0, log_rows.load_head(conn).size)
+        polls = [entry for leaf in leaves if (entry := json.loads(leaf.content))["type"] == "poll"]
+    assert state.last_reason == NOT_KEPT
+    assert not state.body_kept
+    assert [entry.get("body_kept") for entry in polls] == [None, 0]
+
+    # with room again, what is still served is kept
+    sqlite_publication.reconfigure(has_room=lambda size: True)
+    sqlite_publication.publish(agencies(31))
+    assert sqlite_publication.poll().outcome.value == "unchanged"
+    with engine.connect() as conn:
+        assert overview.source_state(conn, "list").body_kept

@@ -36,7 +36,8 @@ class Attempt:
 
     ``url`` is the address that answered, ``redirects`` those that led to it, in order. ``wire_bytes`` are as
     received, ``size`` decoded; ``hash`` is the SHA-256 of the decoded body, also where the server only said
-    that it is as it was, and ``wire_hash`` that of the gzip form, where it came in one.
+    that it is as it was, and ``wire_hash`` that of the gzip form, where it came in one. ``kept``: the body is
+    in the database, or need not be.
     """
 
     source: str
@@ -52,6 +53,7 @@ class Attempt:
     hash: str | None = None
     wire_hash: str | None = None
     duration: timedelta | None = None
+    kept: bool = True
 
 
 @dataclass(frozen=True, slots=True)

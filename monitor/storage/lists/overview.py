@@ -11,7 +11,14 @@ import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from monitor.storage.lists.history import ABSENT
-from monitor.storage.lists.tables import ChangeRow, FetchRow, ListingVersionRow, SnapshotRow, SourceRow
+from monitor.storage.lists.tables import (
+    BodyRow,
+    ChangeRow,
+    FetchRow,
+    ListingVersionRow,
+    SnapshotRow,
+    SourceRow,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +26,7 @@ class SourceOverview:
     """Where one source stands in the database; times are None where it never happened.
 
     ``rejected_until``: when what is rejected now is judged change by change; None also if only a person can
-    decide.
+    decide. ``body_kept``: the publication that was read last is in the database.
     """
 
     last_good_at: datetime | None
@@ -33,12 +40,20 @@ class SourceOverview:
     rejected_at: datetime | None
     rejected_hash: str | None
     rejected_until: datetime | None = None
+    body_kept: bool = True
 
 
 def source_state(conn: Connection, source: str) -> SourceOverview:
     """The state of one source; all None and 0 when it was never polled."""
     row = conn.execute(
-        sa.select(SourceRow.c.last_good_at, SourceRow.c.next_poll_at).where(SourceRow.c.name == source)
+        sa.select(
+            SourceRow.c.last_good_at,
+            SourceRow.c.next_poll_at,
+            sa.or_(
+                SourceRow.c.last_good_hash.is_(None),
+                sa.exists().where(BodyRow.c.hash == SourceRow.c.last_good_hash),
+            ).label("body_kept"),
+        ).where(SourceRow.c.name == source)
     ).first()
     last = conn.execute(
         sa.select(FetchRow.c.outcome, FetchRow.c.reason, FetchRow.c.at, FetchRow.c.hash)
@@ -77,6 +92,7 @@ def source_state(conn: Connection, source: str) -> SourceOverview:
         rejected_at=rejected.last_seen_at if rejected and still_rejected else None,
         rejected_hash=rejected.hash if rejected and still_rejected else None,
         rejected_until=rejected.release_at if rejected and still_rejected else None,
+        body_kept=bool(row.body_kept) if row else True,
     )
 
 
