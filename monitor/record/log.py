@@ -133,6 +133,24 @@ def append_decision(
         append_entry(conn, content | {"changes": part}, now)
 
 
+def append_note(
+    conn: Connection, source: str, agency: str, number: int, hash: str, decision: str, now: datetime
+) -> None:
+    """Append that an operator's note on an agency was ``added`` or ``removed``, by its number and the hash of
+    its text.
+    """
+    content: dict[str, LeafValue] = {
+        "type": "note",
+        "source": source,
+        "at": format_time(now),
+        "decision": decision,
+        "agency": clip_text(agency),
+        "note": number,
+        "hash": hash,
+    }
+    append_entry(conn, content, now)
+
+
 def describe_change(row: StoredChange) -> dict[str, LeafValue]:
     """A published change as the log tells it."""
     before, after = row.change.before, row.change.after

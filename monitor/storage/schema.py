@@ -17,6 +17,7 @@ from monitor.storage.deliveries.tables import (
     RefusalRow,
 )
 from monitor.storage.lists.tables import (
+    AgencyNoteRow,
     ApprovalRow,
     BodyRow,
     CaptureRow,
@@ -52,6 +53,7 @@ from monitor.storage.tables import HeartbeatRow, MetaRow, OperatorDecisionRow, P
 __all__ = [
     "NAMING",
     "AcceptanceRow",
+    "AgencyNoteRow",
     "ApprovalRow",
     "AreaPlaceRow",
     "BigId",

@@ -11,6 +11,7 @@ from sqlalchemy.engine import Connection
 
 from monitor.storage.engine import reading
 from monitor.storage.lists import page_queries as store
+from monitor.storage.lists.agency_notes import load_notes_on
 from monitor.storage.lists.coverage import Cover
 from monitor.storage.lists.page_queries import ListingLife
 from monitor.web.context import Site
@@ -42,6 +43,7 @@ def agency_page(request: Request, source: str, key: str) -> Response:
         if agency_path(source, agency) != f"/agency/{source}/{key}":
             return redirect(request, agency_path(source, agency), 301)
         versions = store.versions(conn, source, agency)
+        notes = load_notes_on(conn, source, agency)
         history = store.history(conn, source, agency)
         first_read = store.first_read(conn, source)
     if not versions:
@@ -56,6 +58,7 @@ def agency_page(request: Request, source: str, key: str) -> Response:
         ended=versions[-1].to_at,
         from_the_start=versions[0].from_at == first_read,
         history=history,
+        notes=notes,
         versions=versions,
         documents=_documents(versions),
         elsewhere=find_elsewhere(site, numbers_of(lists), source, versions[-1].listing),

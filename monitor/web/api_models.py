@@ -48,6 +48,15 @@ class AgenciesAnswer(BaseModel):
     next: str | None = Field(description=_NEXT)
 
 
+class NoteRecord(BaseModel):
+    """A note by the operator of this site on an agency. It is not part of the list."""
+
+    id: int
+    at: datetime = Field(description="When it was written, UTC.")
+    en: str
+    es: str | None
+
+
 class AgencyAnswer(BaseModel):
     """One agency: as it is listed now (null: no longer), how its listing read, and what was published."""
 
@@ -55,6 +64,7 @@ class AgencyAnswer(BaseModel):
     agency: AgencyRecord | None
     versions: list[VersionRecord]
     changes: list[ChangeRecord]
+    notes: list[NoteRecord] = Field(description="Notes by the operator of this site, newest first.")
 
 
 class StepRecord(BaseModel):

@@ -27,6 +27,7 @@ from monitor.record.data.describe import (
 from monitor.record.data.encoders import dump_json
 from monitor.storage.engine import reading
 from monitor.storage.lists import baseline, bodies, log_rows, overview, page_queries, record_rows
+from monitor.storage.lists.agency_notes import load_notes_on
 from monitor.storage.lists.changes import StoredChange
 from monitor.storage.lists.coverage import Cover
 from monitor.storage.lists.record_rows import ListingVersion, ListStep
@@ -161,6 +162,15 @@ def agency(request: Request, source: str, key: str) -> Response:
             "agency": None if standing is None else _agency(site, source, standing),
             "versions": [order_fields("versions", describe_version(source, each)) for each in versions],
             "changes": [_change(row, numbers[row.changeset]) for row in history if row.changeset is not None],
+            "notes": [
+                {
+                    "id": note.id,
+                    "at": format_time(note.at),
+                    "en": note.texts["en"],
+                    "es": note.texts.get("es"),
+                }
+                for note in load_notes_on(conn, source, key)
+            ],
         }
         return _answer(request, value, conn)
 

@@ -26,7 +26,10 @@ class ApiChangeEntry:
     successor: str | None = None
 
 
-CHANGELOG: tuple[ApiChangeEntry, ...] = (ApiChangeEntry(date(2026, 11, 28), "Version 1."),)
+CHANGELOG: tuple[ApiChangeEntry, ...] = (
+    ApiChangeEntry(date(2026, 11, 28), "`notes` of an agency: notes by the operator.", "/api/v1/agencies"),
+    ApiChangeEntry(date(2026, 11, 28), "Version 1."),
+)
 """What changed, newest first. An address is announced here at least a year before it goes."""
 
 

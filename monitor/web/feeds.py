@@ -1,5 +1,5 @@
-"""Feeds (Atom, RFC 4287, and JSON Feed 1.1) of everything, of a state, of ZIPs: one entry per change, the
-same entry in every feed that it is in.
+"""Feeds (Atom, RFC 4287, and JSON Feed 1.1) of everything, of a state, of ZIPs: one entry per change and per
+note of the operator, the same entry in every feed that it is in.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from monitor.web.api_answers import answer_bytes, load_head_header
 from monitor.web.area_pages import read_area
 from monitor.web.context import Site
 from monitor.web.error_pages import missing
+from monitor.web.note_entries import load_note_entries
 from monitor.web.pages import Templates, get, language_of, site_of
 from monitor.web.places import read_zips, states_of, zip_path
 from monitor.web.presenters import Presenter
@@ -84,10 +85,10 @@ def _feed(
         if len(rows) == _ENTRIES:
             last = store.latest(conn, places=places, within=within, changeset=rows[-1].changeset, limit=_MOST)
             rows = (*(row for row in rows if row.changeset != rows[-1].changeset), *last)
-        updated = (
-            (rows[0].ended_at or rows[0].first_seen_at)
-            if rows
-            else store.first_read_of_any(conn, site.sources.keys()) or site.clock()
+        notes = load_note_entries(conn, site, language, places, within)
+        moments = [note.at for note in notes] + [row.ended_at or row.first_seen_at for row in rows[:1]]
+        updated = max(moments, default=None) or (
+            store.first_read_of_any(conn, site.sources.keys()) or site.clock()
         )
         head = load_head_header(conn)
     as_json = request.scope["path"].endswith(".json")
@@ -97,6 +98,7 @@ def _feed(
         "address": f"{folder}/feed.json" if as_json else f"{folder}/feed.atom",
         "what": what,
         "rows": rows,
+        "notes": notes,
         "updated": updated,
     }
     if as_json:
@@ -122,6 +124,18 @@ def _encode_json(words: Presenter, site: Site, language: str, context: Mapping[s
         }
         for line in words.lines(context["rows"])
     ]
+    items += [
+        {
+            "id": site.public(note.path),
+            "url": site.public(note.path),
+            "title": words.note_title(note.name),
+            "content_text": note.text,
+            "date_published": format_time(note.at),
+            "tags": [each for each in (note.source, note.code) if each],
+        }
+        for note in context["notes"]
+    ]
+    items.sort(key=lambda item: str(item["date_published"]), reverse=True)
     feed = {
         "version": "https://jsonfeed.org/version/1.1",
         "title": f"{site.name}: {what}" if what else site.name,

@@ -289,6 +289,11 @@ class Presenter:
             return None
         return MeaningText(clean(meaning.text(self._language), 1500), self._sentences.reviewed(meaning))
 
+    def note_title(self, name: str) -> str:
+        """The title of an operator's note on an agency."""
+        title = locale.translations(self._language).gettext("%(name)s: a note by the operator of this site")
+        return title % {"name": name}
+
     def local_day(self, at: datetime) -> date:
         """The day of a moment where the site is."""
         return at.astimezone(self._zone).date()

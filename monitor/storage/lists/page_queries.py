@@ -148,6 +148,16 @@ def agencies(conn: Connection, source: str) -> tuple[str, ...]:
     )
 
 
+def load_agency_names(conn: Connection, source: str) -> dict[str, str]:
+    """The last name of every agency that was ever accepted in a source, by key."""
+    rows = conn.execute(
+        sa.select(ListingVersionRow.c.agency, ListingVersionRow.c.name)
+        .where(ListingVersionRow.c.source == source)
+        .order_by(ListingVersionRow.c.from_number, ListingVersionRow.c.id)
+    )
+    return {row.agency: row.name for row in rows}
+
+
 def versions(conn: Connection, source: str, agency: str) -> tuple[ListingLife, ...]:
     """How an agency's listing read over time, oldest first."""
     rows = conn.execute(

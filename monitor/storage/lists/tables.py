@@ -323,6 +323,22 @@ class ChangePlaceRow(TableRow, table=True):
     )
 
 
+class AgencyNoteRow(TableRow, table=True):
+    """The operator's note on an agency of a list. ``texts`` are by language and hold "en"."""
+
+    __tablename__ = "agency_note"
+    id: int | None = Field(default=None, primary_key=True)
+    source: str
+    agency: str
+    at: datetime = Field(sa_type=UtcDateTime)
+    texts: dict[str, str] = Field(sa_type=Json)
+
+    __table_args__ = (
+        sa.Index("ix_agency_note_source_agency", "source", "agency"),
+        sa.Index("ix_agency_note_at", "at"),
+    )
+
+
 class LogLeafRow(TableRow, table=True):
     """An entry of the log of the record, never changed.
 
