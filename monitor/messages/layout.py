@@ -92,8 +92,8 @@ def _unstack(text: str) -> str:
     """Remove combining marks beyond `_MOST_MARKS` on one letter: stacks of them reach over other lines."""
     if text.isascii():
         return text
-    marks = "".join(re.escape(c) for c in set(text) if unicodedata.category(c) in {"Mn", "Me"})
-    return re.sub(f"([{marks}]{{{_MOST_MARKS}}})[{marks}]+", r"\1", text) if marks else text
+    stacked = "".join(re.escape(c) for c in set(text) if unicodedata.category(c) in {"Mn", "Me"})
+    return re.sub(f"([{stacked}]{{{_MOST_MARKS}}})[{stacked}]+", r"\1", text) if stacked else text
 
 
 def neutralize(text: str) -> str:
