@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from monitor.ops.health import HealthFacts, HealthFinding, HostFacts
     from monitor.ops.notify import NoticeWay, OperatorNotifier
     from monitor.outbox import Drained, MessageLoader, RecipientPlaceholders
+    from monitor.outbox.prepare import MessagePreparer
     from monitor.parser import ParserProcess
     from monitor.places import Gazetteer
     from monitor.polling import PolledSource
@@ -433,6 +434,22 @@ class Components:
 
         site = self.settings.site
         return RecipientPlaceholders(self.keys, sender_address(self.settings), site.public_url, site.timezone)
+
+    def open_preparer(self, channel: str) -> MessagePreparer:
+        """Create what makes the messages of a channel from deliveries; it sends nothing."""
+        from functools import partial
+
+        from monitor.outbox.prepare import MessagePreparer
+
+        return MessagePreparer(
+            self.engine,
+            self.keys,
+            self.loader,
+            partial(self.render, channel),
+            self.placeholders,
+            series="",
+            domain=sender_address(self.settings).rpartition("@")[2],
+        )
 
     def sign_record(self) -> None:
         """Sign the state of the public record if it has grown. Raises KeyFileError."""

@@ -162,6 +162,10 @@ class ChannelKind(ABC, Generic[S]):
 
         return messages.render
 
+    def format_sample(self, rendered: Any) -> str:
+        """Format what `renderer` made for a person to read, with placeholders. Default: its plain text."""
+        return str(getattr(rendered, "text", rendered))
+
     def operator_addresses(self, section: S) -> tuple[OperatorAddress, ...] | None:
         """Return the operator's own addresses; None if this kind has none."""
         return None

@@ -52,6 +52,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "import": ("history_import", "Add the past of a list from files that others captured."),
     "deliver": ("sending", "Send what is due and exit."),
     "resume": ("sending", "Start sending from a copied or restored database."),
+    "simulate": ("simulation", "Show what a publication would do, and who would be told; sends nothing."),
     "failed": ("outbox", "List failed messages; queue them again."),
     "outbox": ("outbox", "List, show, retry and drop messages; undo a wave of refusals."),
     "explain": ("explanations", "Explain why somebody was told a change, or was not."),

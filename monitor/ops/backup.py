@@ -98,6 +98,15 @@ def write_backup(
     return folder, manifest
 
 
+def copy_database(engine: Engine, path: Path) -> None:
+    """Write a copy of the database to a new SQLite file, beside a running service. Raises StoreError."""
+    path.touch(mode=0o600)
+    try:
+        _write_database(engine, path, lambda what, count: lambda done: None)
+    except (OSError, sqlite3.Error) as error:
+        raise StoreError(f"the database could not be copied to {path.parent}: {error}") from None
+
+
 def copy_keys(data: Path, to: Path) -> list[Path]:
     """Copy the key files of the data folder into a folder apart; returns the copies. Raises StoreError."""
     copies = []

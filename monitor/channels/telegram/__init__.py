@@ -64,6 +64,10 @@ class TelegramKind(ChannelKind[TelegramSection]):
             token=section.token.get_secret_value(), base_url=section.base_url, clock=time.monotonic
         )
 
+    def format_sample(self, rendered: Rendered) -> str:
+        """The posts, in Telegram's HTML."""
+        return "\n\n".join(rendered.blocks)
+
     def operator_addresses(self, section: TelegramSection) -> tuple[OperatorAddress, ...]:
         """The chats of ``[telegram.channels]``."""
         return tuple(OperatorAddress(place, chat) for place, chat in section.channels.items())
