@@ -36,6 +36,7 @@ def init(session: Session, force: bool) -> None:
     else:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
+            path.touch(0o600)  # secrets will stand in it
             path.write_text(example(), "utf-8")
         except OSError as error:
             raise UsageError(f"{path} cannot be written: {error.strerror}") from None

@@ -112,6 +112,8 @@ def create_people_context(
 
     @cache
     def preview(language: str) -> str:
+        if not settings.watched:
+            return ""  # there is no list of which a sample could speak
         return (
             messages.render(app.sample_alert(settings, language, site.clock()), sender)
             .text.replace(PLACEHOLDERS["asked"], "…")

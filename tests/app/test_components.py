@@ -6,12 +6,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import httpx
 import pytest
 
 from monitor import app, config, subscribers, web
 from monitor.app import Components
 from monitor.errors import KeyFileError
 from monitor.places import Gazetteer
+from tests.peers.browser import served
 
 
 @pytest.fixture
@@ -75,6 +77,22 @@ def test_the_gazetteer_is_shared_by_all_that_place_agencies(
         assert components.gazetteer.state_of_zip("60601") == "IL"
         components.coverage.prime()
     assert len(loads) == 1
+
+
+def test_a_site_without_a_list_answers_a_form_without_a_sample(tmp_path: Path) -> None:
+    path = tmp_path / "config.toml"
+    names = config.default_sources()["sources"]
+    off = "".join(f"[sources.{name}]\nenabled = false\n" for name in names)
+    path.write_text(f'[data]\nfolder = "data"\n[mailbox]\nfolder = "mails"\n{off}')
+    with (
+        Components.open(config.load(path, {})) as components,
+        served(web.create(components)) as address,
+        httpx.Client(trust_env=False) as client,
+    ):
+        assert client.get(address).status_code == 200
+        answer = client.get(f"{address}/confirm/unknown")
+        assert answer.status_code in {404, 410}
+        assert "What an alert looks like" not in answer.text
 
 
 @pytest.mark.parametrize(

@@ -51,6 +51,7 @@ def test_init_writes_the_example_the_database_and_a_private_key_and_changes_noth
 ) -> None:
     assert run("init").exit_code == 0
     assert (here / "config.toml").read_text("utf-8") == example()
+    assert stat.S_IMODE((here / "config.toml").stat().st_mode) == 0o600
     key = here / "data" / "monitor.key"
     assert stat.S_IMODE(key.stat().st_mode) == 0o600
     before = key.read_bytes()
