@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from functools import cached_property
+from itertools import groupby
 from zoneinfo import ZoneInfo
 
 from fastapi import Request
@@ -123,16 +124,18 @@ class FormValues:
 
 
 def write_places(places: Iterable[str], language: str) -> str:
-    """Places as the places field holds them, an area by its name: "60601; Detroit, MI; Cook County, IL".
+    """Places as the places field holds them: codes on one line, each area by its name on a line of its own.
 
     A name that would be read as something else stays a key.
     """
-    return "; ".join(dict.fromkeys(_name_to_type(place, language) for place in places))
+    lines: list[str] = []
+    for area, run in groupby(dict.fromkeys(places), is_area):
+        names = [_name_to_type(place, language) if area else place for place in run]
+        lines += names if area else [", ".join(names)]
+    return "\n".join(lines)
 
 
 def _name_to_type(place: str, language: str) -> str:
-    if not is_area(place):
-        return place
     for name in (name_place(place, language), name_place(place, "en")):
         if _split(name) == [name] and choose_followed(find(name, load())) == (place,):
             return name

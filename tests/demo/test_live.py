@@ -80,7 +80,7 @@ def test_a_stranger_signs_up_confirms_and_gets_an_alert_from_a_real_release(demo
     link = re.search(r'href="[^"]*(/confirm/[^"]+)"', mail(demo, "visitor@home.example", "onfirm"))
     assert link is not None
     assert "Yes, send me these alerts" in demo.get(link[1]).text  # looking confirms nothing
-    assert "You are subscribed" in demo.post(link[1]).text
+    assert "You are subscribed" in demo.post(link[1], data={"confirm": "yes"}).text
     alert = mail(demo, "visitor@home.example", "Beatrice Police Department (NE) added")
     assert "You follow 68310; this agency covers Beatrice." in alert
     drawn = re.search(r'href="[^"]*(/mailbox/[^"]+/html)"', alert)

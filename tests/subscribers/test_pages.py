@@ -71,7 +71,7 @@ def test_from_the_form_to_the_last_mail(town: Town, publish: Publish) -> None:
     assert "Change, pause or stop: https://watch.example/manage/" in text(alert)
 
     manage = link(alert, "manage")
-    assert 'value="60601; IL"' in town.client.get(manage).text
+    assert "\n60601, IL</textarea>" in town.client.get(manage).text
     saved = town.client.post(
         manage,
         data={"places": "46320", "lists": ["ring"], "frequency": "daily", "hour": "9", "language": "es"},
@@ -230,7 +230,7 @@ def test_a_mistake_comes_back_beside_its_field_with_nothing_lost(small_town: Tow
     assert answer.status_code == 422
     for text_ in (
         'value="ann at example.org"',
-        'value="60601, Narnia"',
+        "60601, Narnia</textarea>",
         "“Narnia”",
         "address-error",
         "places-error",
@@ -247,20 +247,24 @@ def test_a_whole_city_is_followed_in_one_and_told_of_in_few_words(small_town: To
     with Server() as server, Fetcher(attempts=1) as fetcher:
         Publisher(server, town.engine, fetcher, name="ring").says([CHICAGO, HAMMOND, STATE_POLICE])
     choice = town.client.post("/find", data={"q": "Chicago, IL"}).text
-    page = town.client.get(max(re.findall(r'href="(/zip/[^"]+)"', choice), key=len)).text
-    found = re.search(r'id="places"[^>]* value="([^"]+)"', page)
+    assert 'href="/town/IL-Chicago">All of Chicago' in choice
+    page = town.client.get("/town/IL-Chicago").text
+    found = re.search(r'id="places"[^>]*>\n([^<]+)</textarea>', page)
     assert found
-    zips = found[1].split(", ")
-    assert len(zips) > 50
+    assert found[1] == "Chicago, IL"
     answer = town.sign_up(places=found[1], frequency="weekly")
     assert answer.status_code == 200
-    (heading,) = re.findall(r"<h3>(.*?)</h3>", answer.text)
+    assert re.findall(r"<h3>(.*?) · ", answer.text) == ["Chicago, IL"] * answer.text.count("<h3>")
+    zips = re.findall(r'href="/zip/(\d{5})"', page)
+    assert len(zips) > 50
+    (heading, *_) = re.findall(r"<h3>(.*?)</h3>", town.sign_up(places=", ".join(zips)).text)
     assert heading.startswith(f"{', '.join(zips[:6])} and {len(zips) - 6} more · ")
     town.deliver()
     town.client.post(link(town.mail(), "confirm"), data=PRESSED)
     town.deliver()
     assert text(town.mail()).count("Chicago Police Department") == 1
-    assert " ".join(text(town.mail()).split()).count(found[1]) == 1
+    # in what they follow, and over how it stands there today
+    assert " ".join(text(town.mail()).split()).count(found[1]) == 2
 
 
 @pytest.mark.parametrize("field", ["address", "places"])
@@ -382,7 +386,7 @@ def test_managing_says_what_is_wrong_and_keeps_what_was_typed(small_town: Town) 
         path, data={"places": "60601, Nowhere", "lists": ["ring"], "pause": "2020-01-01"}
     )
     assert answer.status_code == 422
-    assert 'value="60601, Nowhere"' in answer.text
+    assert "60601, Nowhere</textarea>" in answer.text
     assert "pause-error" in answer.text
     paused = town.client.post(path, data={"places": "60601", "lists": ["ring"], "pause": "2026-03-20"})
     assert paused.status_code == 200
@@ -454,15 +458,16 @@ def test_a_large_town_a_county_and_a_radius_are_one_line_each_everywhere(small_t
     town.sign_up(places="Detroit; Cook County, IL; 25 miles of 60601", lists=["ring"])
     town.deliver()
     named = "Cook County, IL; 25 miles around 60601; Detroit, MI"
+    lines = named.replace("; ", "\n")
     assert named in " ".join(text(town.mail()).split())
     page = town.client.get(link(town.mail(), "confirm")).text
     assert named in page
     town.client.post(link(town.mail(), "confirm"), data=PRESSED)
     town.deliver()
     manage = link(town.mail(), "manage")
-    assert f'value="{named}"' in town.client.get(manage).text
+    assert f"{lines}</textarea>" in town.client.get(manage).text
     saved = town.client.post(
-        manage, data={"places": named, "lists": ["ring"], "frequency": "at_once", "language": "es"}
+        manage, data={"places": lines, "lists": ["ring"], "frequency": "at_once", "language": "es"}
     )
     assert saved.status_code == 200
     with db.reading(town.engine) as conn:
@@ -471,14 +476,14 @@ def test_a_large_town_a_county_and_a_radius_are_one_line_each_everywhere(small_t
         followed = [each.place for each in people.follows(conn, one.id)]
     assert followed == ["county-17031", "radius-60601-25", "town-MI-Detroit"]
     page = town.client.get(f"{manage}?lang=es").text
-    assert 'value="el condado de Cook, IL; 25 millas alrededor de 60601; Detroit, MI"' in page
+    assert "el condado de Cook, IL\n25 millas alrededor de 60601\nDetroit, MI</textarea>" in page
 
 
 @pytest.mark.parametrize("asked", ["county-17031", "radius-60601-10", "town-MI-Detroit"])
 def test_a_link_to_the_form_fills_in_an_area_by_name(small_town: Town, asked: str) -> None:
     page = small_town.client.get(f"/subscribe?place={asked}").text
     name = {"county": "Cook County, IL", "radius": "10 miles around 60601", "town": "Detroit, MI"}
-    assert f'value="{name[asked.partition("-")[0]]}"' in page
+    assert f"{name[asked.partition('-')[0]]}</textarea>" in page
 
 
 @pytest.mark.parametrize(
