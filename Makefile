@@ -54,8 +54,8 @@ torture: .venv/dev ## the long kill and fault runs (minutes)
 	MONITOR_TORTURE=1 $(BIN)/pytest -n auto tests/torture tests/subscribers/test_told_once.py \
 		tests/storage/test_killed_conversion.py tests/record/test_log.py $(ARGS)
 
-torture-sources: .venv/dev ## two hundred invented publishers, with a score; 20,000 odd documents of each format (tens of minutes)
-	MONITOR_TORTURE=1 $(BIN)/pytest tests/trust tests/sources/test_fuzzed.py $(ARGS)
+torture-sources: .venv/dev ## two hundred invented publishers, with a score; 20,000 odd documents of each format, as many odd updates of the bot (tens of minutes)
+	MONITOR_TORTURE=1 $(BIN)/pytest tests/trust tests/sources/test_fuzzed.py tests/bot/test_hostile_updates.py $(ARGS)
 
 torture-delivery: .venv/dev ## kills, hostile relays, cut databases and crashes at every await (up to an hour)
 	MONITOR_TORTURE=1 $(BIN)/pytest -n auto tests/torture tests/outbox/test_waves.py tests/outbox/test_relays.py \

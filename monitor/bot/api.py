@@ -38,6 +38,7 @@ from monitor.channels.telegram.transport import (
     quiet_libraries,
     trusted_certificates,
 )
+from monitor.channels.telegram.update_shape import check_update
 from monitor.errors import Permanent, Transient
 
 log = logging.getLogger(__name__)
@@ -109,7 +110,7 @@ class Api:
         try:
             content = json.loads(body)
             return Update.de_json(content, self._bot) if _readable(content) else None
-        except ValueError:
+        except (ValueError, RecursionError):
             return None
 
     async def listen_at(self, url: str, secret: str) -> None:
@@ -280,6 +281,8 @@ def _is_update(result: Any) -> bool:
 
 
 def _readable(update: Any) -> bool:
+    if check_update(update) is None:
+        return False
     try:
         return _is_update(update) and Update.de_json(update, None).update_id >= 0
     except Exception:

@@ -68,6 +68,6 @@ class Timing:
     pause: float = 1.0
     longest_pause: float = 60.0
     answer: float = 20.0
-    patience: float = 2.0
+    patience: float = 0.5
     beat: float = 20.0
     look: float = 1.0

@@ -21,10 +21,10 @@ from monitor.bot.chats import Chats
 from monitor.bot.commands import Commands
 from monitor.bot.context import BotContext, Timing, Webhook
 from monitor.bot.replies import COMMANDS, ENOUGH, SORRY, STALE, Reply, Translator
-from monitor.bot.throttle import Admission, Throttle
 from monitor.bot.updates import BotRemoved, Command, GroupMigrated, StaleButton, read
 from monitor.channels.telegram.rate import Pace
 from monitor.channels.telegram.transport import meaning_of, redact_description
+from monitor.core.throttle import Admission, Throttle
 from monitor.errors import KeyFileError, Permanent, SendError, StoreError, Transient, location_of
 from monitor.messages import locale
 from monitor.storage import engine as db
@@ -231,10 +231,14 @@ class Bot:
             return_exceptions=True,
         )
         if answers:
-            await asyncio.wait(answers, timeout=self._timing.patience)
+            await self._wait_for(answers)
         for result in results:
             if isinstance(result, BaseException):
                 raise result
+
+    async def _wait_for(self, answers: Collection[asyncio.Task[None]]) -> None:
+        """Wait until these answers are posted, but not long: others must not wait for one chat's turns."""
+        await asyncio.wait(answers, timeout=self._timing.patience)
 
     async def _process_chat(
         self, chat: int, updates: Iterable[Update], deadline: float, answers: list[asyncio.Task[None]]

@@ -1,14 +1,15 @@
 """The webhook of the bot as a route of the site: updates are checked, stored sealed, and answered 200.
 
-The bot, perhaps in another process, reads them from the database.
+The bot, perhaps in another process, reads them from the database. What one chat sends beyond any use is not
+stored: a burst of thousands must not stand before what others ask.
 """
 
 from __future__ import annotations
 
 import asyncio
 import hmac
-import json
 import logging
+import time
 from collections.abc import Callable
 from datetime import datetime
 from urllib.parse import urlsplit
@@ -16,6 +17,8 @@ from urllib.parse import urlsplit
 from fastapi import APIRouter, Request, Response
 from sqlalchemy.engine import Engine
 
+from monitor.channels.telegram.update_shape import parse_update
+from monitor.core.throttle import PER_MINUTE, Admission, Throttle
 from monitor.errors import StoreError
 from monitor.keys import KeyFile
 from monitor.storage.engine import transaction
@@ -23,18 +26,26 @@ from monitor.storage.people import bot_updates
 
 log = logging.getLogger(__name__)
 
-_LARGEST_ID = 2**63 - 1  # what the database's integers hold
+MOST_OF_A_CHAT = 4 * PER_MINUTE
+"""Updates of one chat in a minute that are stored: several people of a group may use the bot at once."""
 
 
 def create_router(
-    path: str, secret: str, engine: Engine, keys: KeyFile, clock: Callable[[], datetime]
+    path: str,
+    secret: str,
+    engine: Engine,
+    keys: KeyFile,
+    clock: Callable[[], datetime],
+    seconds: Callable[[], float] = time.monotonic,
 ) -> APIRouter:
     """Create the route that receives updates at ``path``.
 
-    Its answers: 200, the update is stored, or is none and never will be; 403, it lacks the secret (the header
-    X-Telegram-Bot-Api-Secret-Token); 503, it cannot be stored now, and Telegram sends it again.
+    Its answers: 200, the update is stored, or is none, or one too many of its chat; 403, it lacks the secret
+    (the header X-Telegram-Bot-Api-Secret-Token); 503, it cannot be stored now, and Telegram sends it again.
+    ``seconds`` never goes back.
     """
     router = APIRouter()
+    throttle = Throttle(seconds, MOST_OF_A_CHAT)
 
     def store(update_id: int, body: bytes) -> None:
         sealed = keys.seal(bot_updates.SEALED_AS, body.decode())
@@ -46,11 +57,11 @@ def create_router(
         if not hmac.compare_digest(given.encode(), secret.encode()):
             return Response(status_code=403)
         body = await request.body()
-        update_id = read_update_id(body)
-        if update_id is None:
+        update = parse_update(body)
+        if update is None or throttle.admit(update.chat) is Admission.NO:
             return Response(status_code=200)
         try:
-            await asyncio.to_thread(store, update_id, body)
+            await asyncio.to_thread(store, update.update_id, body)
         except StoreError as error:
             log.error("an update of the bot could not be stored: %s", error)
             return Response(status_code=503)
@@ -58,17 +69,6 @@ def create_router(
 
     router.add_api_route(path, receive, methods=["POST"], response_model=None, include_in_schema=False)
     return router
-
-
-def read_update_id(body: bytes) -> int | None:
-    """Read the number of an update; None if the body is none."""
-    try:
-        content = json.loads(body.decode())
-    except (ValueError, RecursionError):
-        return None
-    number = content.get("update_id") if isinstance(content, dict) else None
-    usable = isinstance(number, int) and not isinstance(number, bool) and 0 <= number <= _LARGEST_ID
-    return number if usable else None
 
 
 def path_within(webhook_url: str, public_url: str | None) -> str:

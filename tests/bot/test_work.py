@@ -22,8 +22,8 @@ from sqlalchemy.engine import Engine
 
 from monitor.bot import Bot, Timing, Webhook, runner
 from monitor.bot.runner import TURN
-from monitor.bot.throttle import PER_MINUTE
 from monitor.channels.telegram.rate import Pace
+from monitor.core.throttle import PER_MINUTE
 from monitor.errors import StoreError
 from monitor.keys import KeyFile
 from monitor.ops.health import status

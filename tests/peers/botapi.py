@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
@@ -362,10 +363,11 @@ class BotApi:
 
     def wait(self, condition: Callable[[], object], patience: float = 10.0) -> None:
         """Wait until something has happened here."""
+        deadline = time.monotonic() + patience
         with self._lock:
-            assert self._lock.wait_for(lambda: bool(condition()), patience), (
-                f"waited in vain; calls: {self.calls[-20:]}"
-            )
+            while not condition():  # looked at again and again: a database tells nobody that it has changed
+                assert time.monotonic() < deadline, f"waited in vain; calls: {self.calls[-20:]}"
+                self._lock.wait(0.02)
 
     def _update(self, content: dict[str, Any]) -> None:
         with self._lock:

@@ -1,0 +1,123 @@
+"""What an update of the Bot API must look like before anything reads it: the fields that the bot uses, with
+their types (https://core.telegram.org/bots/api#update). Everything else in it is ignored.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+DEEPEST = 64
+"""Levels of brackets in one update; a message that answers a message has about ten."""
+
+_Id = Annotated[int, Field(ge=-(2**63), lt=2**63)]
+
+
+class _TelegramObject(BaseModel):
+    model_config = ConfigDict(strict=True, extra="ignore")
+
+
+class ChatShape(_TelegramObject):
+    """A chat."""
+
+    id: _Id
+    type: str
+    username: str | None = None
+    title: str | None = None
+
+
+class UserShape(_TelegramObject):
+    """Who wrote or pressed."""
+
+    id: _Id
+    is_bot: bool = False
+    language_code: str | None = None
+
+
+class MessageShape(_TelegramObject):
+    """A message, or what is left of one that is too old."""
+
+    message_id: _Id
+    date: Annotated[int, Field(ge=0, lt=2**40)]
+    chat: ChatShape
+    sender: UserShape | None = Field(default=None, alias="from")
+    sender_chat: ChatShape | None = None
+    text: str | None = None
+    message_thread_id: _Id | None = None
+    is_topic_message: bool | None = None
+    migrate_to_chat_id: _Id | None = None
+    migrate_from_chat_id: _Id | None = None
+
+
+class QueryShape(_TelegramObject):
+    """A press of a button."""
+
+    id: str
+    sender: UserShape = Field(alias="from")
+    message: MessageShape | None = None
+    data: str | None = None
+
+
+class MemberShape(_TelegramObject):
+    """What somebody is in a chat."""
+
+    status: str
+    is_member: bool | None = None
+
+
+class MembershipShape(_TelegramObject):
+    """The bot was added to a chat, removed or blocked."""
+
+    chat: ChatShape
+    sender: UserShape = Field(alias="from")
+    old_chat_member: MemberShape
+    new_chat_member: MemberShape
+
+
+class UpdateShape(_TelegramObject):
+    """An update of one of the kinds that the bot asks for; of another kind all three are None."""
+
+    update_id: Annotated[int, Field(ge=0, lt=2**63)]
+    message: MessageShape | None = None
+    callback_query: QueryShape | None = None
+    my_chat_member: MembershipShape | None = None
+
+    @property
+    def chat(self) -> int | None:
+        """The number of the chat that it comes from."""
+        about = self.message or self.my_chat_member or (self.callback_query and self.callback_query.message)
+        return about.chat.id if about else None
+
+
+def parse_update(body: bytes) -> UpdateShape | None:
+    """Parse the body of a request; None if it is no update."""
+    try:
+        return check_update(json.loads(body.decode()))
+    except (ValueError, RecursionError):
+        return None
+
+
+def check_update(content: Any) -> UpdateShape | None:
+    """Check what JSON gave; None if it is no update."""
+    if _is_deep(content):
+        return None
+    try:
+        return UpdateShape.model_validate(content)
+    except ValidationError:
+        return None
+
+
+def _is_deep(content: Any) -> bool:
+    """Whether brackets stand in more than `DEEPEST` others; the library reads some of them by recursion."""
+    level = [content]
+    for _ in range(DEEPEST):
+        level = [
+            inner
+            for each in level
+            for inner in (each.values() if isinstance(each, dict) else each if isinstance(each, list) else ())
+        ]
+        if not level:
+            return False
+    return True
