@@ -479,6 +479,7 @@ class Components:
             signups_an_hour=settings.signup.per_site,
             bot=has_bot(settings),
             host=self._look_at_host(),
+            canary_every=settings.operator.canary_every if settings.operator.canary else None,
         )
 
     def _look_at_host(self) -> HostFacts:
@@ -589,6 +590,22 @@ def notice_ways(settings: Settings, clock: Callable[[], datetime] = now) -> list
     return ways
 
 
+def canary_address(settings: Settings) -> tuple[str, str] | None:
+    """The channel and the address of [operator] canary; None: there is none. Raises UsageError for one that
+    no configured channel can reach.
+    """
+    from monitor.channels import kinds
+    from monitor.errors import UsageError
+
+    address = settings.operator.canary
+    if address is None:
+        return None
+    channel = kinds.recognise(address)
+    if channel not in configured_channels(settings):
+        raise UsageError(f"[operator] canary is an address of {channel}, which is not configured")
+    return channel, kinds.normalise_address(channel, address)
+
+
 def forget_copies(components: Components, now: datetime) -> int:
     """Delete copies from before upgrades that are older than [site] backups_kept; returns how many."""
     from monitor.storage import migrate
@@ -619,10 +636,17 @@ def queue_periodic(components: Components, now: datetime) -> int:
     """Queue the digests and notices that have become due, and purge what has expired; returns how many
     messages were queued.
     """
-    from monitor.outbox import insert_due_digests, insert_due_notices
+    from monitor.outbox import insert_due_canary, insert_due_digests, insert_due_notices
     from monitor.subscribers import purge_in_turn
 
     engine = components.engine
+
+    def queue_canary() -> int:
+        own = canary_address(components.settings)
+        if own is None:
+            return 0
+        every = components.settings.operator.canary_every
+        return insert_due_canary(engine, components.keys, *own, every, now)
 
     def purge() -> int:
         if purge_in_turn(engine, now):
@@ -632,6 +656,7 @@ def queue_periodic(components: Components, now: datetime) -> int:
     return (
         _call_guarded("purging", purge)
         + _call_guarded("digests", lambda: insert_due_digests(engine, now))
+        + _call_guarded("the canary", queue_canary)
         + _call_guarded("notices", lambda: insert_due_notices(engine, components.settings.watched_infos, now))
     )
 

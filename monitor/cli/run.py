@@ -52,6 +52,7 @@ def serve(settings: Settings, *, with_site: bool) -> bool:
         components = closing.enter_context(Components.open(settings))
         closing.enter_context(lock_service(settings, components.engine))
         app.follow_channels(components)
+        app.canary_address(settings)  # a wrong one is said before anything starts
         _log_start(settings)
         watch = closing.enter_context(SignupWatch(components.engine))
         outgoing = OutgoingLoops(components, watch)

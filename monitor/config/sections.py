@@ -350,6 +350,8 @@ class OperatorSection(Section):
     metrics: str | None = None
     disk_low: int = Field(default=500, ge=0)
     backup_after: Duration | None = None
+    canary: str | None = None
+    canary_every: Annotated[Duration, Field(ge=timedelta(minutes=5))] = timedelta(days=1)
 
     _listens = field_validator("metrics")(check_listen)
 

@@ -40,5 +40,7 @@ def render(message: Message, sender: Sender) -> Rendered:
             return receipt.render_receipt(message, sender)
         case model.Export():
             return export.render_export(message, sender)
+        case model.Canary():
+            return operator_notice.render_canary(message, sender)
         case model.OperatorNotice():
             return operator_notice.render_operator_notice(message, sender)

@@ -203,6 +203,14 @@ class OperatorNotice:
     language: str = "en"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Canary:
+    """The operator's test message, which takes the way of an alert. In English, as the commands are."""
+
+    queued_at: datetime
+    language: str = "en"
+
+
 Message = (
     Alert
     | Confirmation
@@ -215,4 +223,5 @@ Message = (
     | Receipt
     | Export
     | OperatorNotice
+    | Canary
 )

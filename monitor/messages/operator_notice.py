@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from monitor.domain import Rendered
 from monitor.messages.layout import Mail, MailSection, clean, render_mail
-from monitor.messages.model import OperatorNotice, Sender
+from monitor.messages.model import Canary, OperatorNotice, Sender
 
 _LONGEST = 400  # characters of a problem
 _LONGEST_SUBJECT = 90
@@ -53,6 +53,25 @@ def render_operator_notice(message: OperatorNotice, sender: Sender) -> Rendered:
         if (target := decision.command or _public(decision.url))
     )
     return replace(rendered, buttons=buttons)
+
+
+def render_canary(message: Canary, sender: Sender) -> Rendered:
+    """Render the operator's test message."""
+    at = f"{message.queued_at:%Y-%m-%d %H:%M} UTC"
+    return render_mail(
+        Mail(
+            language=message.language,
+            subject=f"[{clean(sender.site_name)}] test message of {at}",
+            heading="Messages arrive",
+            paragraphs=(
+                f"This test message was queued on {at} and took the way of an alert: outbox, sender, mail "
+                "server or chat.",
+                "If the next one does not come, alerts do not arrive either: look at `monitor status`.",
+            ),
+            why="You get this because your address stands in [operator] canary of the configuration.",
+        ),
+        sender,
+    )
 
 
 def _public(url: str) -> str:

@@ -18,8 +18,9 @@ from monitor.channels.kinds import KINDS
 from monitor.core.freshness import freshness
 from monitor.domain import SourceInfo
 from monitor.storage import heartbeats, meta, people
-from monitor.storage.deliveries import backlog, configured_addresses, pauses, refusals
+from monitor.storage.deliveries import backlog, canary_rows, configured_addresses, pauses, refusals
 from monitor.storage.deliveries.backlog import OFTEN, Backlog
+from monitor.storage.deliveries.canary_rows import CanaryTrace
 from monitor.storage.deliveries.configured_addresses import EndedAddress
 from monitor.storage.deliveries.pauses import Pause
 from monitor.storage.deliveries.refusals import Wave
@@ -35,6 +36,7 @@ SILENT_AFTER = timedelta(minutes=2)  # `cli.alive` has the same for its file
 WAVE, WAVE_SHARE = 10, 0.05
 """Suppressions within a day, as a count and as a share of all addresses, that point at the mail server."""
 DAY = timedelta(days=1)
+_CANARY_GRACE = timedelta(minutes=15)  # at least, for a short interval
 SIGNED_WITHIN = timedelta(hours=1)
 """`monitor run` signs the record every 5 minutes, `monitor poll` each time."""
 _RECORDS = dict.fromkeys(
@@ -77,9 +79,9 @@ class HealthFacts:
     ``configured`` are the channels with a transport; ``pauses`` those of configured channels. ``fenced`` says
     why nothing is sent (None: it is). ``signups`` were counted within this hour, ``signups_an_hour`` is their
     limit. ``suppressed`` addresses were closed within a day; ``living`` counts the others, read only during a
-    wave. ``ended`` are addresses of the configuration that said that they are gone. ``standing`` are the
-    loops that stand still. ``unsigned_since`` is the time of the first entry of the record that no signature
-    covers.
+    wave. ``canary_every`` is the interval of the canary (None: there is none), ``canary`` what became of it.
+    ``ended`` are addresses of the configuration that said that they are gone. ``standing`` are the loops that
+    stand still. ``unsigned_since`` is the time of the first entry of the record that no signature covers.
     """
 
     now: datetime
@@ -100,6 +102,8 @@ class HealthFacts:
     host: HostFacts = HostFacts()
     waves: tuple[Wave, ...] = ()
     standing: tuple[StandingLoop, ...] = ()
+    canary: CanaryTrace | None = None
+    canary_every: timedelta | None = None
     ended: tuple[EndedAddress, ...] = ()
 
     @property
@@ -193,6 +197,7 @@ def load_facts(
     signups_an_hour: int | None = None,
     bot: bool = False,
     host: HostFacts = HostFacts(),  # frozen
+    canary_every: timedelta | None = None,
 ) -> HealthFacts:
     """Read what the checks look at, in one transaction. The parameters are those of `status`."""
     with reading(engine) as conn:
@@ -222,6 +227,8 @@ def load_facts(
             host=replace(host, last_backup_at=_read_last_backup(conn)),
             waves=refusals.load_waves(conn, now - DAY),
             standing=heartbeats.load_standing_loops(conn, now - SILENT_AFTER),
+            canary=canary_rows.load_canary(conn) if canary_every is not None else None,
+            canary_every=canary_every,
             ended=configured_addresses.load_ended(conn),
         )
 
@@ -375,6 +382,22 @@ def check_sender(seen: HealthFacts) -> Iterator[HealthFinding]:
         yield HealthFinding("sender", problem, "sender", notify=True, remedy="monitor run")
 
 
+def check_canary(seen: HealthFacts) -> Iterator[HealthFinding]:
+    """Find a canary that was not accepted for longer than its interval and a quarter of it."""
+    trace, every = seen.canary, seen.canary_every
+    if trace is None or every is None:
+        return
+    if seen.now - (trace.accepted_at or trace.since) > every + max(every / 4, _CANARY_GRACE):
+        yield HealthFinding(
+            "outbox",
+            "no test message ([operator] canary) was accepted since "
+            f"{_iso(trace.accepted_at or trace.since)}: alerts may not arrive either",
+            "canary",
+            notify=True,
+            remedy="monitor outbox",
+        )
+
+
 def check_loops(seen: HealthFacts) -> Iterator[HealthFinding]:
     """Find loops of a running service that stand still: the others go on."""
     for loop in seen.standing:
@@ -450,6 +473,7 @@ CHECKS: tuple[Check, ...] = (
     check_suppressions,
     check_fence,
     check_sender,
+    check_canary,
     check_loops,
     check_bot,
     check_record,

@@ -2,6 +2,7 @@
 [T4].
 """
 
+from monitor.outbox.canary import insert_due_canary
 from monitor.outbox.clone_guard import CloneGuard, FenceState
 from monitor.outbox.digests import insert_due_digests
 from monitor.outbox.drain import Drained, drain
@@ -21,6 +22,7 @@ __all__ = [
     "RecipientPlaceholders",
     "drain",
     "fan_out",
+    "insert_due_canary",
     "insert_due_digests",
     "insert_due_notices",
 ]

@@ -16,6 +16,7 @@ from monitor.messages.model import (
     AgenciesToday,
     Alert,
     AlreadySubscribed,
+    Canary,
     Confirmation,
     Digest,
     Export,
@@ -34,6 +35,7 @@ from monitor.places.codes import is_area, state_of_zip
 from monitor.places.followed_areas import load_area
 from monitor.storage import people
 from monitor.storage.deliveries import digests, notices
+from monitor.storage.deliveries.canary_rows import CANARY
 from monitor.storage.deliveries.fanout import Match, Published
 from monitor.storage.deliveries.notices import Checks
 from monitor.storage.deliveries.queue import Claimed
@@ -44,6 +46,7 @@ from monitor.storage.lists.coverage import Cover, Coverage
 from monitor.storage.people import PENDING, Follow, Subscriber, past_choices
 
 CONFIRM, WELCOME, DIGEST, NOTICE = "confirm", "welcome", "digest", "notice"
+_NO_ALERTS = frozenset({CONFIRM, WELCOME, DIGEST, NOTICE, CANARY})
 
 _MISSED = 1.5  # times the usual interval between two checks: one of them was missed
 _NAMED = 40  # agencies that are named for one place; the others are counted
@@ -70,7 +73,7 @@ class Facts:
 
 def load_facts(conn: Connection, claimed: Iterable[Claimed], now: datetime) -> Facts:
     """Read everything that these deliveries need; alerts among them need nothing."""
-    others = [delivery for delivery in claimed if delivery.kind in {CONFIRM, WELCOME, DIGEST, NOTICE}]
+    others = [delivery for delivery in claimed if delivery.kind in _NO_ALERTS]
     if not others:
         return Facts()
     told = [delivery.id for delivery in others if delivery.kind == DIGEST]
@@ -211,6 +214,8 @@ class MessageLoader:
                 if (source in facts.unseen) != (about == "blind"):
                     return None
                 return self._list_notice(source, about, language)
+            case "canary", _:
+                return Canary(queued_at=delivery.created_at)
             case "notice", "export":
                 return Export(
                     language=language,
