@@ -276,6 +276,19 @@ def operator_addresses(settings: Settings) -> dict[str, tuple[OperatorAddress, .
     return {name: addresses for name, addresses in found.items() if addresses is not None}
 
 
+def public_addresses(settings: Settings) -> list[tuple[str, str, str]]:
+    """The operator's public channels that are configured: (place, name for people, where it is) each."""
+    from monitor.channels.kinds import KINDS
+
+    configured = configured_channels(settings)
+    return [
+        (own.place, own.address, url)
+        for name, addresses in operator_addresses(settings).items()
+        for own in addresses
+        if name in configured and (url := KINDS[name].public_url(own.address)) is not None
+    ]
+
+
 def sender_address(settings: Settings) -> str:
     """The bare address that mails come from."""
     from monitor.channels.email.mime import MailSender

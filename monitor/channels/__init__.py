@@ -174,6 +174,10 @@ class ChannelKind(ABC, Generic[S]):
         """Whether the bot may take a decision of the operator from this address: it is not a public one."""
         return False
 
+    def public_url(self, address: str) -> str | None:
+        """Return where everybody can read what this address gets; None: it is nobody else's business."""
+        return None
+
     def absence(self, section: S) -> tuple[bool, str] | None:
         """Return what `monitor check` says without a transport, and whether that is in order; None:
         nothing.

@@ -23,6 +23,7 @@ from monitor.subscribers import SignupLimits
 from monitor.web import decide, leaving, preferences, signup, update_route
 from monitor.web.application import create_app
 from monitor.web.context import Site
+from monitor.web.follow_links import FollowLink
 from monitor.web.forms import CHANNEL
 from monitor.web.middleware import SiteMiddleware
 from monitor.web.people import PeopleContext
@@ -81,6 +82,7 @@ def create_site(components: Components) -> Site:
         bundles=components.bundle_files,
         configured=app.configured_channels(settings),
         bot=app.has_bot(settings),
+        links=tuple(FollowLink(*each) for each in app.public_addresses(settings)),
         embed=own.embed,
         fenced=components.fenced,
         checks={"sign-up": lambda: signup_problem(components)},

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from urllib.parse import urlsplit
@@ -15,6 +15,7 @@ from monitor.record.bundle_files import BundleFiles
 from monitor.record.data.data_files import DataFiles
 from monitor.storage.lists.coverage import Coverage
 from monitor.storage.lists.overview import SourceCounts, load_counts
+from monitor.web.follow_links import FollowLink, choose_links
 
 
 class ListCounts:
@@ -49,9 +50,10 @@ class Site:
     agencies serve a place today. ``next_step`` is the operator's neutral advice by language. ``backups_kept``
     is how long copies of the database live, None when nobody said. ``data_files`` builds the files below
     /data and ``bundles`` the evidence, None where there are none. ``configured`` are the channels with a
-    transport, ``bot`` says whether people can talk to one, ``fenced`` why nothing is sent from this database
-    (None: it is), ``checks`` are further reasons not to be ready: by name, a function that gives the reason
-    or None. ``embed`` are the origins that may show a map in their own pages ("*" for all).
+    transport, ``bot`` says whether people can talk to one, ``links`` are the public channels, ``fenced`` says
+    why nothing is sent from this database (None: it is), ``checks`` are further reasons not to be ready: by
+    name, a function that gives the reason or None. ``embed`` are the origins that may show a map in their own
+    pages ("*" for all).
     """
 
     engine: Engine
@@ -70,6 +72,7 @@ class Site:
     bundles: BundleFiles | None = None
     configured: frozenset[str] = frozenset()
     bot: bool = False
+    links: tuple[FollowLink, ...] = ()
     embed: tuple[str, ...] = ()
     fenced: Callable[[], str | None] = lambda: None
     checks: Mapping[str, Callable[[], str | None]] = field(default_factory=dict)
@@ -82,6 +85,10 @@ class Site:
     def public(self, path: str) -> str:
         """The same link for a reader who is elsewhere: a mail, a feed."""
         return self.public_url.rstrip("/") + path
+
+    def links_for(self, places: Collection[str], states: Collection[str]) -> tuple[FollowLink, ...]:
+        """The public channels that carry what concerns these places, see `choose_links`."""
+        return choose_links(self.links, places, states)
 
     @property
     def secure(self) -> bool:

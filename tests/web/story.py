@@ -25,6 +25,7 @@ from monitor.storage.engine import reading
 from monitor.storage.lists import changes
 from monitor.storage.lists.coverage import Coverage
 from monitor.web import Site
+from monitor.web.follow_links import FollowLink
 from tests.peers.http import Answer, Server
 
 SOURCE = "list"
@@ -234,4 +235,9 @@ def site(
         contact="hello@watch.example",
         timezone="America/Chicago",
         configured=frozenset({"email"}),
+        links=(
+            FollowLink("IN", "@example_in", "https://t.me/example_in"),
+            FollowLink("county-18089", "@example_lake", "https://t.me/example_lake"),
+            FollowLink("IL", "@example_il", "https://t.me/example_il"),
+        ),
     )

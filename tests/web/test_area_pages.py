@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from xml.etree import ElementTree
 
 import pytest
@@ -79,3 +80,22 @@ def test_the_page_of_an_area_is_accessible_and_fits(web: Running, browser: Brows
     with visit(browser, f"{web.address}/county/18089", phone=phone) as seen:
         assert seen.violations() == []
         assert not seen.overflows()
+
+
+@pytest.mark.parametrize(
+    ("path", "channels"),
+    [
+        ("/zip/46320", ["@example_lake (Lake County, IN)", "@example_in (Indiana)"]),
+        ("/county/18089", ["@example_lake (Lake County, IN)", "@example_in (Indiana)"]),
+        ("/state/IN", ["@example_in (Indiana)"]),
+        ("/radius/60601-25", ["@example_in (Indiana)", "@example_il (Illinois)"]),
+        ("/state/WY", []),
+    ],
+)
+def test_a_page_links_to_the_channels_of_its_place_and_to_both_feeds(
+    web: Running, path: str, channels: list[str]
+) -> None:
+    page = web.get(path).text
+    assert re.findall(r'href="https://t.me/\w+"[^>]*>Channel ([^<]+)</a>', page) == channels
+    assert f'href="{path}/feed.atom?lang=en"' in page
+    assert f'href="{path}/feed.json?lang=en"' in page

@@ -72,6 +72,10 @@ class TelegramKind(ChannelKind[TelegramSection]):
         """The chats of ``[telegram.channels]``."""
         return tuple(OperatorAddress(place, chat) for place, chat in section.channels.items())
 
+    def public_url(self, address: str) -> str | None:
+        """The page of a channel with a name; a chat by its number is not public."""
+        return f"https://t.me/{address[1:]}" if address.startswith("@") else None
+
     def takes_answers(self, address: str) -> bool:
         """A chat by its number: everybody can join one that has a name. In a group only administrators
         decide.
