@@ -28,7 +28,7 @@ HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
 }
-PERSONAL = ("/confirm/", "/manage/", "/unsubscribe/")
+PERSONAL = ("/confirm/", "/manage/", "/unsubscribe/", "/decide/")
 """Where personal links lead."""
 AFTER_A_LINK = "/.,;:!?)]}>'\"*_\u2019\u201d\u00bb\u2026 "
 """What may stand behind a link in a sentence; no address of a page ends with one of these."""

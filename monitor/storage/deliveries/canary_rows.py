@@ -30,7 +30,7 @@ class CanaryTrace:
 
 
 def note_canary(conn: Connection, subscriber: int, now: datetime) -> None:
-    """Remember whose the canary is; for another subscriber it begins anew."""
+    """Remember whose the canary is; for another subscriber it begins again."""
     if meta.get(conn, _SUBSCRIBER) != str(subscriber):
         meta.put(conn, _SUBSCRIBER, str(subscriber))
         meta.put(conn, _SINCE, now.isoformat())
