@@ -26,10 +26,13 @@ from monitor.config import load
 from monitor.core import guard
 from monitor.demo.live import go_live
 from monitor.demo.publisher import DemoPublisher
-from monitor.demo.story import LAST, STEPS, SUBSCRIBERS, TELEGRAM, Step
+from monitor.demo.story import ARCHIVE, FIRST_OF_ICE, LAST, STEPS, SUBSCRIBERS, TELEGRAM, Step
 from monitor.domain import Kind
 from monitor.errors import UsageError
 from monitor.fetch import Fetcher
+from monitor.history.captures import Attribution, read_captures
+from monitor.history.importing import write_past
+from monitor.history.past import judge_past
 from monitor.outbox import fan_out
 from monitor.polling import PolledSource, PollResult, Result, poll
 from monitor.storage.engine import reading
@@ -67,6 +70,9 @@ url = "{address}/ring-link.kml"
 
 [sources.ice-287g]
 page = "{address}/287g.html"
+
+[sources.ice-287g-pending]
+enabled = false
 """
 
 
@@ -132,6 +138,8 @@ def play(
             _print_start(stage, say)
             steps = [*STEPS, LAST] if once else STEPS
             for step, following in zip(steps, [*steps[1:], None], strict=True):
+                if step == FIRST_OF_ICE:
+                    _import_past(stage, step, say)
                 _play_step(stage, step, following, say)
             _print_end(stage, folder, time.monotonic() - began, say)
             if not once:
@@ -188,6 +196,26 @@ def _print_start(stage: _Stage, say: Callable[[str], None]) -> None:
     app.follow_channels(stage.components)
     for place, chat in TELEGRAM.items():
         say(f"  {chat:<22} {place:<14} {'both':<18} a Telegram channel")
+
+
+def _import_past(stage: _Stage, before: Step, say: Callable[[str], None]) -> None:
+    """Add what is known of a list from before its first poll, as `monitor import` does."""
+    source = stage.components.polled_sources[before.source]
+    stage.clock.now = before.at - source.every
+    files = read_captures([FILES / "past"], Attribution(captured_by=ARCHIVE), FILES)
+    past = judge_past(files, source)
+    write_past(stage.engine, past, source, now=stage.now)
+    fan_out(stage.engine, locate=stage.components.locate, now=stage.now)
+    title = stage.components.settings.infos[source.name].title()
+    say(click.style(f"\n{_format_time(stage.now)}  {title}", bold=True))
+    say(
+        f"  Its past is imported: {len(files)} files that were captured from {files[0].at:%B %Y} to "
+        f"{files[-1].at:%B %Y}."
+    )
+    say(
+        f"  {past.count(Kind.ADDED)} added, {past.count(Kind.REMOVED)} no longer listed, "
+        f"{past.count(Kind.CHANGED)} changed in that time. Nobody is told; the record says who captured it."
+    )
 
 
 def _play_step(stage: _Stage, step: Step, following: Step | None, say: Callable[[str], None]) -> None:

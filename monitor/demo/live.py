@@ -45,7 +45,7 @@ def go_live(
     """Serve the site on ``at``, poll and send in real time, until Ctrl-C or until ``until`` returns True."""
     folder = components.settings.mailbox.folder
     assert folder is not None
-    site = web.create(components, routers=[mailbox_router(folder)])
+    site = web.create(components, routers=[mailbox_router(folder)], recorded=True)
     here = components.settings.site.public_url
     say(
         click.style(f"\nThe site: {here}", bold=True)

@@ -84,6 +84,10 @@ STEPS: tuple[Step, ...] = (
     _workbook("05142026am", _at(2026, 5, 14), "Two months later, very many at once."),
 )
 
+FIRST_OF_ICE = next(step for step in STEPS if step.source == "ice-287g")
+ARCHIVE = "Map Monitor's demo archive"
+"""Who captured the files of ICE's list from before the story; their names have their times."""
+
 # Kept back for people who sign up in the live demo.
 LAST = replace(
     _workbook("05182026am", _at(2026, 5, 18), "ICE's list as released on May 18, 2026, four days later."),

@@ -88,7 +88,7 @@ def create_app(
     app.state.site = site
     app.state.kept_parts = parts = KeptParts()
     app.state.templates = Templates(site, extras or {}, parts)
-    app.state.gap_history = GapHistory()
+    app.state.gap_history = GapHistory(jumps=site.recorded)
     app.state.chart_cache = ChartCache(site.timezone, app.state.gap_history)
     app.state.map_cache = MapCache(site)
     app.state.numbers_cache = NumbersCache(site, app.state.map_cache)

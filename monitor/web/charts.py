@@ -19,9 +19,13 @@ from monitor.storage.lists.timeline import Gap, SourceGaps
 
 
 class GapHistory:
-    """The gaps of each list. After the first call only new polls are read. Thread-safe."""
+    """The gaps of each list. After the first call only new polls are read. Thread-safe.
 
-    def __init__(self) -> None:
+    ``jumps``: times without any check are jumps of a recording's clock, and no gaps.
+    """
+
+    def __init__(self, *, jumps: bool = False) -> None:
+        self._jumps = jumps
         self._lock = threading.Lock()
         self._seen: dict[str, SourceGaps] = {}
         self._polled_at: dict[str, datetime] = {}
@@ -42,7 +46,8 @@ class GapHistory:
                 self._seen[watched.name] = seen
                 if polled_at is not None:
                     self._polled_at[watched.name] = polled_at
-        return seen.until(now, longest)
+        gaps = seen.until(now, longest)
+        return tuple(gap for gap in gaps if gap.failed or gap.rejected) if self._jumps else gaps
 
 
 class ChartCache:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from datetime import timedelta
 from functools import cache
 from urllib.parse import urlsplit
@@ -35,13 +36,18 @@ either.
 
 
 def create(
-    components: Components, *, wake: Callable[[], None] = lambda: None, routers: Iterable[APIRouter] = ()
+    components: Components,
+    *,
+    wake: Callable[[], None] = lambda: None,
+    routers: Iterable[APIRouter] = (),
+    recorded: bool = False,
 ) -> SiteMiddleware:
     """Create the site as an ASGI application, with the webhook of the bot where it has one.
 
     ``wake`` tells a sender in this process that a form came in; ``routers`` are further pages.
+    ``recorded``: see `Site`.
     """
-    site = create_site(components)
+    site = replace(create_site(components), recorded=recorded)
     people = create_people_context(components, site, wake)
     routers = [
         *routers,

@@ -53,7 +53,8 @@ class Site:
     transport, ``bot`` says whether people can talk to one, ``links`` are the public channels, ``fenced`` says
     why nothing is sent from this database (None: it is), ``checks`` are further reasons not to be ready: by
     name, a function that gives the reason or None. ``embed`` are the origins that may show a map in their own
-    pages ("*" for all).
+    pages ("*" for all). ``recorded``: the lists are recordings whose checks jumped from one to the next, as
+    the demo's; pages say so.
     """
 
     engine: Engine
@@ -74,6 +75,7 @@ class Site:
     bot: bool = False
     links: tuple[FollowLink, ...] = ()
     embed: tuple[str, ...] = ()
+    recorded: bool = False
     fenced: Callable[[], str | None] = lambda: None
     checks: Mapping[str, Callable[[], str | None]] = field(default_factory=dict)
     counts: ListCounts = field(default_factory=ListCounts)

@@ -8,11 +8,14 @@ from email import policy
 from email.message import EmailMessage
 from email.parser import BytesParser
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 from click.testing import CliRunner
 
+from monitor.app import polled_source
 from monitor.cli import root
+from monitor.config import load
 from monitor.demo import play
 from monitor.errors import UsageError
 
@@ -37,7 +40,7 @@ def to(mail: EmailMessage) -> str:
 
 def test_the_first_sight_of_a_list_is_its_baseline_and_told_to_nobody(told: tuple[Path, str]) -> None:
     assert "37 listings seen for the first time" in told[1]
-    assert "1201 listings seen for the first time" in told[1]
+    assert "1195 listings seen for the first time" in told[1]
     assert not any(mail["Subject"].startswith("37 agencies") for mail in mails(told[0]))
 
 
@@ -120,3 +123,19 @@ def test_the_map_of_the_demo_is_what_the_script_makes(shared: Path, tmp_path: Pa
     )
     for path in tmp_path.iterdir():
         assert path.read_bytes() == (ROOT / "monitor/demo/files" / path.name).read_bytes()
+
+
+def test_the_past_is_imported_and_charts_begin_in_2021(told: tuple[Path, str]) -> None:
+    step = told[1].split("Its past is imported")[1].split("\n\n")[0]
+    assert "6 files that were captured from January 2021 to April 2025" in step
+    assert "Nobody is told" in step
+    config = str(told[0] / "config.toml")
+    listed = CliRunner().invoke(root, ["listings", "ice-287g", "--at", "2021-06-01", "--config", config])
+    assert listed.stdout.rstrip().endswith("147 listings")
+    assert not any("2021" in mail["Subject"] or "2025" in mail["Subject"] for mail in mails(told[0]))
+
+
+def test_the_demo_asks_no_server_but_its_own(told: tuple[Path, str]) -> None:
+    settings = load(told[0] / "config.toml", {})
+    targets = [polled_source(settings, name).target for name in settings.watched]
+    assert {urlsplit(target.home).hostname for target in targets} == {"127.0.0.1"}

@@ -94,6 +94,14 @@ def test_a_stranger_signs_up_confirms_and_gets_an_alert_from_a_real_release(demo
     assert "Beatrice Police Department" in demo.get(permalink[1]).text
 
 
+def test_its_pages_say_what_its_clock_is_and_show_no_gap(demo: httpx.Client) -> None:
+    home = demo.get("/").text
+    assert "its clock jumped from one to the next" in home
+    assert "We cannot see this list" not in home
+    assert 'class="line captured"' in home
+    assert "we did not see this list" not in demo.get("/changes").text
+
+
 def test_the_mailbox_gives_no_other_file(demo: httpx.Client) -> None:
     assert demo.get("/mailbox/..%2Fconfig.toml").status_code == 404
     assert demo.get("/mailbox/none.eml").status_code == 404
