@@ -74,6 +74,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "find": ("places", "Find the places that a text means: a ZIP, town, county, agency or nickname."),
     "covers": ("places", "List the agencies that cover a ZIP today, and why."),
     "unplaced": ("places", "List the agencies that could not be placed."),
+    "documents": ("document_list", "Show how the file of documents was read, and which rows fit no agency."),
 }
 
 

@@ -29,8 +29,8 @@ def note() -> None:
 @click.option("--es", "spanish", default="", help="The note in Spanish; otherwise Spanish pages show TEXT.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
 def add(session: Session, source: str, agency: str, text: str, spanish: str, as_json: bool) -> None:
-    """Write a note on AGENCY of the list SOURCE: its key (`monitor listings SOURCE --json`), or its name
-    where only one agency has it, or the address of its page.
+    """Write a note on AGENCY of the list SOURCE: its key (`monitor listings SOURCE --format json`), or its
+    name where only one agency has it, or the address of its page.
 
     The log of the record keeps the note's hash.
 

@@ -16,6 +16,7 @@ from sqlalchemy import Engine
 from monitor import __version__, app, bot, web
 from monitor.app import Components
 from monitor.cli import alive
+from monitor.cli.document_list import read_documents
 from monitor.cli.outgoing import OutgoingLoops, SignupWatch
 from monitor.config import Settings
 from monitor.errors import BusyError
@@ -65,6 +66,9 @@ def serve(settings: Settings, *, with_site: bool) -> bool:
             closing.enter_context(serve_site(components, outgoing.wake))
         loops: list[Repeater | SendingLoop] = [*outgoing.all, recorder]
         loops.append(Repeater("dumps of the record", partial(app.dump_record, components), DUMP_LOOK_EVERY))
+        if settings.documents.where is not None:
+            read = partial(read_documents, components)
+            loops.append(Repeater("the file of documents", read, settings.documents.every))
         if (notifier := components.open_notifier()) is not None:
             loops.append(Repeater("notices to the operator", partial(_notify, notifier), NOTIFY_EVERY))
         if (listen := settings.operator.metrics_at) is not None:

@@ -393,6 +393,26 @@ class BouncesSection(Section):
         return value
 
 
+class DocumentsSection(Section):
+    """``[documents]``"""
+
+    file: Path | None = None
+    url: WebAddress | None = None
+    every: Wait = timedelta(hours=1)
+    laws: Path | None = None
+
+    @model_validator(mode="after")
+    def _one_place(self) -> Self:
+        if self.file is not None and self.url is not None:
+            raise ValueError("give either file or url")
+        return self
+
+    @property
+    def where(self) -> str | None:
+        """The file or the address; None where there is neither."""
+        return str(self.file) if self.file is not None else self.url
+
+
 class PlacesSection(Section):
     """``[places]``"""
 

@@ -13,6 +13,7 @@ from monitor.config.sections import (
     BouncesSection,
     DatabaseSection,
     DataSection,
+    DocumentsSection,
     FetchSection,
     GuardSection,
     MailboxSection,
@@ -51,6 +52,7 @@ class Settings(Section):
     fetch: FetchSection = FetchSection()
     mailbox: MailboxSection = MailboxSection()
     places: PlacesSection = PlacesSection()
+    documents: DocumentsSection = DocumentsSection()
     signup: SignupSection = SignupSection()
     bounces: BouncesSection = BouncesSection()
     operator: OperatorSection = OperatorSection()
@@ -128,6 +130,9 @@ class Settings(Section):
             "database": self.database.model_copy(update={"url": _anchor_url(self.database.url, base)}),
             "mailbox": self.mailbox.model_copy(update={"folder": anchored(self.mailbox.folder)}),
             "places": self.places.model_copy(update={"overrides": anchored(self.places.overrides)}),
+            "documents": self.documents.model_copy(
+                update={"file": anchored(self.documents.file), "laws": anchored(self.documents.laws)}
+            ),
             "bounces": self.bounces.model_copy(update={"imap_ca": anchored(self.bounces.imap_ca)}),
         }
         for name in KINDS:

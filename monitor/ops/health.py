@@ -26,7 +26,8 @@ from monitor.storage.deliveries.pauses import Pause
 from monitor.storage.deliveries.refusals import Wave
 from monitor.storage.engine import reading
 from monitor.storage.heartbeats import StandingLoop
-from monitor.storage.lists import log_rows, overview
+from monitor.storage.lists import documents, log_rows, overview
+from monitor.storage.lists.documents import DocumentsState
 from monitor.storage.lists.overview import SourceOverview
 from monitor.storage.people import signups
 
@@ -105,6 +106,7 @@ class HealthFacts:
     canary: CanaryTrace | None = None
     canary_every: timedelta | None = None
     ended: tuple[EndedAddress, ...] = ()
+    documents: DocumentsState | None = None
 
     @property
     def sending(self) -> bool:
@@ -230,6 +232,7 @@ def load_facts(
             canary=canary_rows.load_canary(conn) if canary_every is not None else None,
             canary_every=canary_every,
             ended=configured_addresses.load_ended(conn),
+            documents=documents.load_state(conn),
         )
 
 
@@ -426,6 +429,20 @@ def check_record(seen: HealthFacts) -> Iterator[HealthFinding]:
         yield HealthFinding("record", problem, "record", notify=True)
 
 
+def check_documents(seen: HealthFacts) -> Iterator[HealthFinding]:
+    """Find a file of documents that cannot be read, and rows of it that fit nowhere."""
+    state = seen.documents
+    if state is None:
+        return
+    if state.problem:
+        problem = f"the file of documents could not be read at {state.at}: {state.problem}"
+        yield HealthFinding("documents", problem, "documents", notify=True)
+    for count, what in ((state.unmatched, "fit no agency"), (len(state.skipped), "were left out")):
+        if count:
+            problem = f"{count} rows of the file of documents {what}: `monitor documents` lists them"
+            yield HealthFinding("documents", problem, f"documents {what}", remedy="monitor documents")
+
+
 def check_host(seen: HealthFacts) -> Iterator[HealthFinding]:
     """Find a full disk, a key that cannot be read, and an old backup."""
     host = seen.host
@@ -477,6 +494,7 @@ CHECKS: tuple[Check, ...] = (
     check_loops,
     check_bot,
     check_record,
+    check_documents,
     check_host,
 )
 """The checks, in the order in which `monitor status` shows what they find."""

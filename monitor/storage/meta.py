@@ -27,6 +27,12 @@ EPOCH = "epoch"
 LAST_BACKUP = "last backup"
 """The fact that holds when `monitor backup` last succeeded, ISO 8601 in UTC."""
 
+DOCUMENTS = "documents"
+"""The fact that holds how the file of documents was read last, as JSON (`lists.documents`)."""
+
+DOCUMENTS_HASH = "documents hash"
+"""The fact that holds the hash of the documents that are shown."""
+
 OUTLINES_MISSING = "outlines are missing"
 """The fact that a migration has added the outlines of addresses, and that they are not filled in yet."""
 

@@ -4,6 +4,7 @@ it covers.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 
 from fastapi import APIRouter, Request, Response
@@ -13,6 +14,7 @@ from monitor.storage.engine import reading
 from monitor.storage.lists import page_queries as store
 from monitor.storage.lists.agency_notes import load_notes_on
 from monitor.storage.lists.coverage import Cover
+from monitor.storage.lists.documents import AgencyDocument, load_documents_about
 from monitor.storage.lists.page_queries import ListingLife
 from monitor.web.context import Site
 from monitor.web.error_pages import missing
@@ -44,6 +46,9 @@ def agency_page(request: Request, source: str, key: str) -> Response:
             return redirect(request, agency_path(source, agency), 301)
         versions = store.versions(conn, source, agency)
         notes = load_notes_on(conn, source, agency)
+        names = [version.listing.name for version in versions]
+        state = versions[-1].listing.state if versions else None
+        others = load_documents_about(conn, source, agency, names, state)
         history = store.history(conn, source, agency)
         first_read = store.first_read(conn, source)
     if not versions:
@@ -61,6 +66,7 @@ def agency_page(request: Request, source: str, key: str) -> Response:
         notes=notes,
         versions=versions,
         documents=_documents(versions),
+        documents_of_others=group_by_kind(others),
         elsewhere=find_elsewhere(site, numbers_of(lists), source, versions[-1].listing),
         agency=agency,
         key=key,
@@ -79,6 +85,14 @@ def find_agency(
     listed = site.coverage.of(source, number).by_agency
     cover = next((each for name, each in listed.items() if agency_hash(name) == mark), None)
     return cover, cover.agency if cover else _past(store.agencies(conn, source), mark)
+
+
+def group_by_kind(documents: Iterable[AgencyDocument]) -> dict[str, list[AgencyDocument]]:
+    """Documents by their kind, in the order of the kinds' names."""
+    found: dict[str, list[AgencyDocument]] = {}
+    for document in documents:
+        found.setdefault(document.kind, []).append(document)
+    return dict(sorted(found.items()))
 
 
 def _documents(versions: tuple[ListingLife, ...]) -> list[tuple[str, datetime, datetime | None]]:

@@ -15,11 +15,13 @@ from monitor.web import (
     api_v1,
     area_pages,
     brief,
+    calendars,
     cards,
     data_pages,
     evidence_pages,
     feeds,
     home,
+    letters,
     list_pages,
     maps,
     numbers,
@@ -46,8 +48,8 @@ if TYPE_CHECKING:
     from fastapi.telemetry import TelemetryConfig  # older versions have none, and need none
 
 _ROOMS = (
-    *(home, cards, maps, numbers, places, area_pages, brief, agencies, timeline, feeds, about, probes),
-    *(record_log, api_v1, data_pages, evidence_pages, list_pages),
+    *(home, cards, maps, numbers, places, area_pages, brief, agencies, letters, calendars, timeline, feeds),
+    *(about, probes, record_log, api_v1, data_pages, evidence_pages, list_pages),
 )
 THREADS = 4
 """Worker threads of the site. Rendering is bound by the processor, so with forty threads they and the event

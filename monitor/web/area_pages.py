@@ -14,6 +14,7 @@ from monitor.web.error_pages import missing
 from monitor.web.lists import ListStatus, numbers_of, standing
 from monitor.web.map_words import MapTexts
 from monitor.web.maps import view_place
+from monitor.web.meetings import covers_of_zips, load_coming
 from monitor.web.pages import get, language_of, redirect, render_page, site_of
 from monitor.web.places import NEWS, Board, PlaceEntry, held_changes_of, zip_board
 
@@ -45,6 +46,7 @@ def area_page(request: Request, rest: str) -> Response:
         news = store.latest(conn, places=area.zips, within=area.states, limit=NEWS)
         held = held_changes_of(request).here(conn, area.zips, area.states, numbers_of(lists))
         drawn = view_place(request, conn, lists, area.states[0])
+        meetings = load_coming(conn, site, covers_of_zips(site, lists, area.zips, area.states))
     return render_page(
         request,
         "area.html",
@@ -53,6 +55,7 @@ def area_page(request: Request, rest: str) -> Response:
         path=path,
         boards=[area_board(site, each, area) for each in lists],
         news=news,
+        meetings=meetings,
         held=held,
         states=area.states,
         places=(area.key,),

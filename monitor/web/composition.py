@@ -28,6 +28,7 @@ from monitor.web.follow_links import FollowLink
 from monitor.web.forms import CHANNEL
 from monitor.web.middleware import SiteMiddleware
 from monitor.web.people import PeopleContext
+from monitor.web.records_laws import load_laws
 
 STUCK_AFTER = timedelta(hours=1)
 """Mail that waits for longer while the relay refuses everything means that a confirmation would not arrive
@@ -90,6 +91,7 @@ def create_site(components: Components) -> Site:
         bot=app.has_bot(settings),
         links=tuple(FollowLink(*each) for each in app.public_addresses(settings)),
         embed=own.embed,
+        records_laws=load_laws(settings.documents.laws) if settings.documents.laws else {},
         fenced=components.fenced,
         checks={"sign-up": lambda: signup_problem(components)},
     )

@@ -16,6 +16,7 @@ from monitor.record.data.data_files import DataFiles
 from monitor.storage.lists.coverage import Coverage
 from monitor.storage.lists.overview import SourceCounts, load_counts
 from monitor.web.follow_links import FollowLink, choose_links
+from monitor.web.records_laws import RecordsLaw
 
 
 class ListCounts:
@@ -55,6 +56,7 @@ class Site:
     name, a function that gives the reason or None. ``embed`` are the origins that may show a map in their own
     pages ("*" for all). ``recorded``: the lists are recordings whose checks jumped from one to the next, as
     the demo's; pages say so.
+    ``records_laws`` are public records laws by state.
     """
 
     engine: Engine
@@ -76,6 +78,7 @@ class Site:
     links: tuple[FollowLink, ...] = ()
     embed: tuple[str, ...] = ()
     recorded: bool = False
+    records_laws: Mapping[str, RecordsLaw] = field(default_factory=dict)
     fenced: Callable[[], str | None] = lambda: None
     checks: Mapping[str, Callable[[], str | None]] = field(default_factory=dict)
     counts: ListCounts = field(default_factory=ListCounts)

@@ -85,6 +85,7 @@ class Templates:
             "outside": clean,
             "day": lambda when: locale.day(when, language),
             "moment": lambda when: _time(when, locale.moment(when, site.timezone, language)),
+            "time_of_day": lambda when: locale.time_of_day(when, language),
             "clock": lambda when: _time(when, locale.clock(when, site.timezone, language)),
             "number": lambda count: locale.number(count, language),
             "place": lambda place: name_place(place, language),

@@ -24,6 +24,7 @@ from monitor.web.lists import ListStatus, numbers_of, standing
 from monitor.web.map_values import MapCache
 from monitor.web.map_words import MapTexts
 from monitor.web.maps import view_place
+from monitor.web.meetings import covers_of_state, covers_of_zips, load_coming
 from monitor.web.pages import get, language_of, redirect, render_page, site_of
 from monitor.web.presenters import agency_path
 
@@ -110,6 +111,7 @@ def zip_page(request: Request, zips: str) -> Response:
         points = [area.point for area in areas.values() if area and area.point]
         here = tuple(points) if len(points) <= _RINGS else ()
         drawn = view_place(request, conn, lists, states[0], here) if states else None
+        meetings = load_coming(conn, site, covers_of_zips(site, lists, codes, states))
     return render_page(
         request,
         "zip.html",
@@ -122,6 +124,7 @@ def zip_page(request: Request, zips: str) -> Response:
         news=news,
         held=held,
         military=MILITARY,
+        meetings=meetings,
         places=codes,
         wider=find_areas_around(codes[0]) if len(codes) == 1 else (),
         drawn=drawn,
@@ -149,6 +152,7 @@ def state_page(request: Request, state: str) -> Response:
         boards = [_state_board(request, conn, each, code) for each in lists]
         folded = {each.list.name for each in boards if each.values}
         drawn = view_place(request, conn, lists, code, folded=folded)
+        meetings = load_coming(conn, site, covers_of_state(site, lists, code))
     return render_page(
         request,
         "state.html",
@@ -159,6 +163,7 @@ def state_page(request: Request, state: str) -> Response:
         held=held,
         places=(code,),
         fold=fold_by_county,
+        meetings=meetings,
         drawn=drawn,
         texts=MapTexts(language_of(request)),
     )

@@ -37,7 +37,10 @@ def own(told: tuple[Path, datetime], tmp_path: Path) -> Iterator[tuple[Engine, C
     engine = db.connect(f"sqlite:///{tmp_path / 'monitor.db'}")
     clock = Clock(ended + timedelta(minutes=7))
     made = replace(site(engine, clock), contact="alerts@watch.example")
-    with served(create_app(made)) as address, httpx.Client(base_url=address, trust_env=False) as client:
+    with (
+        served(create_app(made)) as address,
+        httpx.Client(base_url=address, trust_env=False, timeout=60) as client,
+    ):
         yield engine, clock, client
     engine.dispose()
 

@@ -34,7 +34,8 @@ PAGES = {
     "/": (10, 4_000),
     "/changes": (12, 18_000),
     "/changes/2": (8, 9_000),
-    "/agency": (10, 1_500),
+    "/agency": (12, 1_500),
+    "/letter": (10, 1_500),
     "/feed.atom": (8, 3_000),
     "/state/WY/feed.atom": (8, 4_000),
     "/zip/75201/feed.atom": (8, 1_500),
@@ -93,7 +94,8 @@ def measure(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> 
 def _ask(site: Site, counter: Counter) -> dict[str, tuple[int, int]]:
     with db.reading(site.engine) as conn:
         agency = conn.scalar(sa.text("SELECT agency FROM listing WHERE source = 'list0' ORDER BY id LIMIT 1"))
-    paths = {page: agency_path("list0", agency) if page == "/agency" else page for page in PAGES}
+    its = agency_path("list0", agency)
+    paths = {page: {"/agency": its, "/letter": f"{its}/letter"}.get(page, page) for page in PAGES}
     return asyncio.run(_ask_twice(site, counter, paths))
 
 

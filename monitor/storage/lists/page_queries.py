@@ -282,12 +282,13 @@ _NOT_PLACED = (
     .scalar_subquery()
 )
 _BOT_NAME = sa.select(MetaRow.c.value).where(MetaRow.c.name == meta.BOT_USERNAME).scalar_subquery()
-_RECORD_STATE = sa.select(_LOG_SIZE, _NOT_PLACED, _BOT_NAME)
+_DOCUMENTS = sa.select(MetaRow.c.value).where(MetaRow.c.name == meta.DOCUMENTS_HASH).scalar_subquery()
+_RECORD_STATE = sa.select(_LOG_SIZE, _NOT_PLACED, _BOT_NAME, _DOCUMENTS)
 
 
-def load_record_state(conn: Connection) -> tuple[int, int, str | None]:
-    """Read the size of the record's log, how many changesets are not placed yet, and the bot's name: while
-    all stand, public pages stay as they are.
+def load_record_state(conn: Connection) -> tuple[int, int, str | None, str | None]:
+    """Read the size of the record's log, how many changesets are not placed yet, the bot's name and the hash
+    of the documents: while all stand, public pages stay as they are.
     """
-    size, unplaced, bot = conn.execute(_RECORD_STATE).one()
-    return size, unplaced, bot
+    size, unplaced, bot, documents = conn.execute(_RECORD_STATE).one()
+    return size, unplaced, bot, documents

@@ -339,6 +339,37 @@ class AgencyNoteRow(TableRow, table=True):
     )
 
 
+class DocumentRow(TableRow, table=True):
+    """A document about an agency, from the operator's file. ``name_key`` is the normalised name; ``day`` the
+    day of ``date`` (ISO 8601), where it has one.
+    """
+
+    __tablename__ = "document"
+    id: int | None = Field(default=None, primary_key=True)
+    uid: str
+    source: str
+    agency: str
+    name: str
+    name_key: str
+    state: str
+    kind: str
+    title: str
+    url: str
+    date: str
+    day: str | None = None
+    publisher: str
+    archived_url: str
+    note: str
+    first_at: datetime = Field(sa_type=UtcDateTime)
+
+    __table_args__ = (
+        sa.UniqueConstraint("uid"),
+        sa.Index("ix_document_agency", "agency"),
+        sa.Index("ix_document_name_key", "name_key"),
+        sa.Index("ix_document_kind_day", "kind", "day"),
+    )
+
+
 class LogLeafRow(TableRow, table=True):
     """An entry of the log of the record, never changed.
 
