@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from html import escape
 
-from monitor.pictures.outlines import load_nation, load_state
+from monitor.pictures.outlines import load_coarse_nation, load_nation, load_state
 from monitor.pictures.placed import COUNTY, STATE, TOWN, MapAgency, NationValues, StateValues
 from monitor.pictures.projection import HEIGHT, NATION, WIDTH, Degrees, project_nation
 
@@ -61,21 +61,27 @@ class MapLabels:
     blind: bool = False
 
 
-def draw_nation(values: NationValues, labels: MapLabels, *, standalone: bool = False) -> str:
-    """Render the nation: a shade for each state, a star where a state agency is listed."""
+def draw_nation(
+    values: NationValues, labels: MapLabels, *, standalone: bool = False, small: bool = False
+) -> str:
+    """Render the nation: a shade for each state, a star where a state agency is listed.
+
+    ``small``: for a page of which the map is a part; coarser, and nothing in it is for the script.
+    """
     parts = [_open(labels.title, WIDTH, HEIGHT, standalone)]
     stars = []
-    for code, path in load_nation().items():
+    paths = load_coarse_nation() if small else load_nation()
+    for code, path in paths.items():
         state = values.states[code]
         shape = (
             f'<path class="s{state.shade}" data-code="{code}" d="{path}">'
             f"<title>{escape(labels.titles.get(code, code))}</title></path>"
         )
         parts.append(_linked(shape, labels.links.get(code)))
-        if state.of(STATE) or not standalone:  # the script shows and hides them
+        if state.of(STATE) or not (standalone or small):  # the script shows and hides them
             stars.append(_star(code, *_middle(code, path), shown=bool(state.of(STATE))))
     if labels.blind:
-        parts.append(f'<path class="blind" d="{"".join(load_nation().values())}"/>')
+        parts.append(f'<path class="blind" d="{"".join(paths.values())}"/>')
     parts += [
         f'<text x="{x}" y="{HEIGHT - 330}" font-size="80" text-anchor="middle">{code}</text>'
         for code, x in _INSETS.items()

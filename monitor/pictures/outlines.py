@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import zipfile
 from dataclasses import dataclass
@@ -37,6 +38,48 @@ def _pairs(text: str) -> dict[str, str]:
 def load_nation() -> dict[str, str]:
     """Load each state's path in the nation's grid (`projection.WIDTH` by `HEIGHT`), by USPS code."""
     return _pairs(_archive()["nation.tsv"].decode())
+
+
+COARSE = 12
+"""Steps of the nation's grid that are one in its coarse outlines: a pixel where the map is 400 wide."""
+
+
+@cache
+def load_coarse_nation() -> dict[str, str]:
+    """Load each state's path in the nation's grid with fewer points, by USPS code; half as long."""
+    return {code: _coarsen(path) for code, path in load_nation().items()}
+
+
+def _coarsen(path: str) -> str:
+    """A path whose points are multiples of `COARSE`, without those that fall together."""
+    coarse = []
+    for text in path.split("M")[1:]:
+        points = [(round(x / COARSE) * COARSE, round(y / COARSE) * COARSE) for x, y in _ring(text)]
+        kept = [point for at, point in enumerate(points) if not at or point != points[at - 1]]
+        if len(kept) > 2:
+            (x, y), *_ = kept
+            steps = [(bx - ax, by - ay) for (ax, ay), (bx, by) in itertools.pairwise(kept)]
+            coarse.append(f"M{x} {y}l" + " ".join(f"{dx} {dy}" for dx, dy in steps).replace(" -", "-") + "z")
+    return "".join(coarse) or path
+
+
+@dataclass(frozen=True, slots=True)
+class SmallOutline:
+    """A state's shape alone: an SVG path and the view box around it."""
+
+    view_box: str
+    path: str
+
+
+@cache
+def load_small_outline(code: str) -> SmallOutline | None:
+    """Load a state's shape for a small picture beside its name; None for a code that has no shape."""
+    path = load_coarse_nation().get(code)
+    if not path:
+        return None
+    points = [point for text in path.split("M")[1:] if "l" in text for point in _ring(text)]
+    (left, right), (top, bottom) = ((min(side), max(side)) for side in zip(*points, strict=True))
+    return SmallOutline(f"{left} {top} {right - left} {bottom - top}", path)
 
 
 @cache

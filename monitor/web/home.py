@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Annotated
 
 from fastapi import APIRouter, Form, Request, Response
 
 from monitor.messages.locale import N_
+from monitor.pictures.outlines import SmallOutline, load_small_outline
 from monitor.places import Gazetteer, TownZips, ZipKind
 from monitor.places.codes import place_path
 from monitor.places.finder import LONGEST, find
 from monitor.places.followed_areas import find_area_key
 from monitor.storage.engine import reading
 from monitor.storage.lists import timeline as store
+from monitor.storage.lists.timeline import ChangesetSummary
 from monitor.web.charts import ChartCache
 from monitor.web.lists import standing
 from monitor.web.map_words import MapTexts
@@ -47,7 +50,8 @@ def home(request: Request) -> Response:
         pictures: ChartCache = request.app.state.chart_cache
         charts = {each.name: pictures.of(conn, each.watched, now, each.number) for each in lists}
         newest = store.summaries(conn, limit=5, named=3)
-        nation = next((view_nation(request, conn, each) for each in lists if each.seen_at is not None), None)
+        largest = max((each for each in lists if each.seen_at), key=lambda each: each.count, default=None)
+        nation = view_nation(request, conn, largest) if largest else None
     return render_page(
         request,
         "home.html",
@@ -56,7 +60,15 @@ def home(request: Request) -> Response:
         newest=newest,
         nation=nation,
         texts=MapTexts(language_of(request)),
+        outlines=_load_outlines(newest),
     )
+
+
+def _load_outlines(newest: Iterable[ChangesetSummary]) -> dict[str, SmallOutline]:
+    """Load small pictures of the states of which the newest changes tell first, by code."""
+    subjects = (each.first[0].change.subject for each in newest if each.first)
+    codes = {listing.state for listing in subjects if listing.state}
+    return {code: outline for code in codes if (outline := load_small_outline(code))}
 
 
 @post(router, "/find")

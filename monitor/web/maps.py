@@ -204,7 +204,7 @@ def read_query(request: Request, conn: Connection) -> tuple[MapQuery | None, tup
 
 def view_nation(request: Request, conn: Connection, listed: ListStatus) -> MapView:
     """Make the nation's map of a list as it is now, for other pages."""
-    return _view(request, conn, MapQuery(listed, None, None), None)
+    return _view(request, conn, MapQuery(listed, None, None), None, small=True)
 
 
 def view_place(
@@ -343,7 +343,13 @@ def _image(request: Request, code: str, ending: str) -> Response:
 
 
 def _view(
-    request: Request, conn: Connection, asked: MapQuery, at: MapMoment | None, *, drawn: bool = True
+    request: Request,
+    conn: Connection,
+    asked: MapQuery,
+    at: MapMoment | None,
+    *,
+    drawn: bool = True,
+    small: bool = False,
 ) -> MapView:
     site, language = site_of(request), language_of(request)
     cache_: MapCache = request.app.state.map_cache
@@ -363,9 +369,10 @@ def _view(
         query = "&".join(f"{name}={value}" for name, value in asked.values(day).items())
         links = {code: site.url(f"/map/{code}?{query}") for code in STATES}
         labels = texts.nation(values, heading, links=links, blind=blind)
-        return Markup(draw_nation(values, labels))  # noqa: S704 - it escapes what it is given
+        return Markup(draw_nation(values, labels, small=small))  # noqa: S704 - it escapes what it is given
 
-    drawing = _parts(request).of(_map_key(request, asked, at, blind=blind), draw)
+    key = (*_map_key(request, asked, at, blind=blind), small)
+    drawing = _parts(request).of(key, draw)
     return replace(view, drawing=drawing)
 
 

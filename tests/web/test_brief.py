@@ -198,7 +198,7 @@ def test_the_values_are_explained_on_the_pages_of_places_and_agencies_too(agreem
         assert "Task Force Model" not in spanish, path
     home = words(agreements.get("/").text)
     assert home.index("Immigration enforcement") < home.index(
-        "ZIP code, town or address"
+        "ZIP code, town, county or agency"
     )  # on the first screen
     assert "Immigration enforcement: ICE lists" in home
     assert "Cameras: Ring, which makes doorbell" in home

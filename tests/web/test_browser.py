@@ -79,7 +79,7 @@ def test_a_page_of_a_blind_list_and_the_answers_of_the_field_are_accessible(
 def test_the_whole_way_works_without_scripts(web: Running, browser: Browser) -> None:
     with visit(browser, web.address + "/", scripts=False, phone=True) as seen:
         page = seen.page
-        page.get_by_label("ZIP code, town or address").fill("Hammond, IN")
+        page.get_by_label("ZIP code, town, county or agency").fill("Hammond, IN")
         page.get_by_role("button", name="Look up").click()
         page.get_by_role("link", name="All of Hammond").click()
         assert page.get_by_role("heading", level=1).inner_text() == "Hammond, IN"
