@@ -11,10 +11,11 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 from hashlib import sha256
 from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
-from urllib.parse import urldefrag, urljoin
+from urllib.parse import urldefrag, urljoin, urlsplit
 
 from pydantic import field_validator
 
@@ -36,6 +37,8 @@ _MOST_CELLS = 4_000_000  # of a table, each as often as it covers rows and colum
 _MOST_TABLES, _MOST_LEVELS = 1000, 10  # tables of a page that are looked at, also within each other
 _MOST_TEXT = 10_000  # characters of a cell that are read
 _UNKNOWN = "https://page.invalid/"  # the address of a page that is a file; its relative links lead nowhere
+_PLAIN_PATH = re.compile(r"(?:/[\w~!$&'()*+,=:@%-][\w~!$&'()*+,=:@%.-]*)+(?:\?[\w=&%+.,-]*)?")
+"""A path from the top of the host, without anything that joining would resolve."""
 _NEXT = re.compile(r"\W*(?:go to )?next(?: page)?\W*", re.IGNORECASE)
 
 Cell = tuple[str, str | None]
@@ -208,7 +211,9 @@ def _repeat_covered(
 
 
 def _span(element: HtmlElement, name: str) -> int:
-    value = element.get(name, "1").strip()
+    if (given := element.get(name)) is None:
+        return 1
+    value = given.strip()
     return int(value) if re.fullmatch(r"[1-9]\d{0,3}", value) else 1
 
 
@@ -228,9 +233,18 @@ def _take_texts(element: HtmlElement, most: int) -> Iterator[str]:
             return
 
 
+@lru_cache(maxsize=16)
+def _origin(url: str) -> str:
+    """The scheme and host of an address."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}"
+
+
 def _join(url: str, href: str | None) -> str | None:
     try:
         href = (href or "")[: TEXT_LENGTH + 1].strip()
+        if _PLAIN_PATH.fullmatch(href) and len(href) <= TEXT_LENGTH:
+            return _origin(url) + href  # what most links are, in a tenth of the time
         address = urldefrag(urljoin(url, href)).url if href else ""
     except ValueError:  # such as http://[
         return None

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import html
 import json
 from collections.abc import Sequence
 from functools import partial
+from urllib.parse import urldefrag, urljoin
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from monitor.errors import ParseError
 from monitor.fetch import Fetched, Fetcher, FetchFailed, Target
-from monitor.sources import ColumnMap, ParseOptions, parse
+from monitor.sources import ColumnMap, ParseLimits, ParseOptions, html_table, parse
 from monitor.sources.html_table import collect
 from tests.peers.http import Answer, Server
 
@@ -180,3 +184,17 @@ def test_a_cell_over_more_columns_than_are_read_stays_cheap() -> None:
     wide = "<tr>" + '<td colspan="9999" rowspan="9999">x</td>' * 500 + "</tr>"
     publication = parse(page([row("Hammond"), *[wide] * 50]), OPTIONS)
     assert [listing.name for listing in publication.listings] == ["Hammond", "x"]
+
+
+@given(st.text(alphabet="/.ab1?=&#;%:é -_~@", max_size=12))
+@example("/a/../b")
+@example("//other.example/a")
+@example("/a/./b?c=1#d")
+def test_a_link_is_joined_as_browsers_do_whatever_way_is_taken(href: str) -> None:
+    table = f'<table><tr><td><a href="{html.escape(href)}">x</a></td></tr></table>'
+    ((((_, link),),),) = html_table.read_tables(table.encode(), ParseLimits())
+    try:
+        joined = urldefrag(urljoin("https://page.invalid/", href.strip())).url if href.strip() else None
+    except ValueError:
+        joined = None
+    assert link == (joined if joined and joined.startswith("http") else None)
