@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import textwrap
 import threading
 from collections import OrderedDict
 from collections.abc import Sequence
@@ -15,6 +16,7 @@ import resvg_py
 MOST_KEPT = 32
 """PNGs in memory; each has 50 to 200 kB."""
 _WIDTH = 1200  # px of a PNG
+_NOTE_LETTERS, _NOTE_HEIGHT = 110, 2.2  # of a line of notes: letters, and hundredths of the width
 _FONT = "Source Sans Pro"
 
 
@@ -53,26 +55,42 @@ def _render(svg: str, width: int) -> bytes:
 
 
 def wrap_image(
-    drawing: str, title: str, source: str, legend: Sequence[tuple[str, str]], star: str = ""
+    drawing: str,
+    title: str,
+    source: str,
+    legend: Sequence[tuple[str, str]],
+    star: str = "",
+    notes: Sequence[str] = (),
 ) -> str:
-    """Put title, legend (style class and words of each entry), the star's meaning and source around a
-    drawing that stands alone.
+    """Put title, legend (style class and words of each entry), the star's meaning, notes and source around a
+    drawing that stands alone. The class "dot" is a circle.
     """
     found = re.search(r'viewBox="0 0 (\d+) (\d+)" width="\d+" height="\d+"', drawing)
     if found is None:
         return drawing
     width, height = int(found[1]), int(found[2])
     unit = width / 100
-    top, low = round(unit * 7), round(unit * 8)
+    lines = [line for note in notes for line in textwrap.wrap(note, _NOTE_LETTERS)]
+    top, low = round(unit * 7), round(unit * (8 + _NOTE_HEIGHT * len(lines)))
     size = min(unit * 2.6, width / max(len(title), 1) / 0.62)
     words = [f'<text x="{unit * 2:.0f}" y="{-unit * 2.6:.0f}" font-size="{size:.0f}">{escape(title)}</text>']
     for place, (style, text) in enumerate(legend):
         x = unit * (2 + 96 / len(legend) * place)
+        shape = (
+            f'<circle cx="{x + unit * 1.5:.0f}" cy="{height + unit * 2.1:.0f}" r="{unit * 0.7:.0f}"/>'
+            if style == "dot"
+            else f'<rect class="{style}" x="{x:.0f}" y="{height + unit * 1.2:.0f}" width="{unit * 3:.0f}" '
+            f'height="{unit * 1.8:.0f}"/>'
+        )
         words.append(
-            f'<rect class="{style}" x="{x:.0f}" y="{height + unit * 1.2:.0f}" width="{unit * 3:.0f}" '
-            f'height="{unit * 1.8:.0f}"/><text x="{x + unit * 3.6:.0f}" y="{height + unit * 2.7:.0f}" '
+            f'{shape}<text x="{x + unit * 3.6:.0f}" y="{height + unit * 2.7:.0f}" '
             f'font-size="{unit * 1.6:.0f}">{escape(text)}</text>'
         )
+    words += [
+        f'<text x="{unit * 2:.0f}" y="{height + unit * (5.2 + _NOTE_HEIGHT * number):.0f}" '
+        f'font-size="{unit * 1.6:.0f}">{escape(line)}</text>'
+        for number, line in enumerate(lines)
+    ]
     words.append(
         f'<text class="dim" x="{unit * 2:.0f}" y="{height + low - unit * 1.6:.0f}" '
         f'font-size="{unit * 1.4:.0f}">{escape(source)}</text>'

@@ -9,7 +9,7 @@ from datetime import date
 from monitor.messages import locale
 from monitor.messages.layout import clean
 from monitor.pictures.map_drawing import MapLabels, group_towns
-from monitor.pictures.placed import COUNTY, STATE, TOWN, MapAgency, NationValues, StateValues
+from monitor.pictures.placed import COUNTY, NOWHERE, STATE, TOWN, MapAgency, NationValues, StateValues
 from monitor.places import Gazetteer
 from monitor.places.fips import FIPS
 from monitor.states import STATES
@@ -108,7 +108,31 @@ class MapTexts:
             ("c", gettext("a county agency is listed")),
             ("t", gettext("a town agency is listed")),
             ("n", gettext("no local agency listed")),
+            ("dot", gettext("a town with an agency")),
         ]
+
+    def notes(self, agencies: Iterable[MapAgency], code: str | None, *, blind: bool) -> list[str]:
+        """What a map without a page around it says beneath: the agencies of the whole state ``code`` (None:
+        of the nation, where a star shows them), how many are not on the map, and what hatching means.
+        """
+        gettext, ngettext = self._catalogue.gettext, self._catalogue.ngettext
+        shown = tuple(agencies)
+        found = []
+        own = [each for each in shown if each.kind == STATE]
+        if own and code is not None:
+            said = ngettext(
+                "%(number)s agency serves all of %(name)s:",
+                "%(number)s agencies serve all of %(name)s:",
+                len(own),
+            ) % {"number": self.number(len(own)), "name": STATES[code]}
+            more = f" +{len(own) - _NAMED}" if len(own) > _NAMED else ""
+            found.append(f"{said} {', '.join(each.name for each in own[:_NAMED])}{more}")
+        if missing := sum(each.kind == NOWHERE for each in shown):
+            text = ngettext("Not on the map: %(number)s", "Not on the map: %(number)s", missing)
+            found.append(text % {"number": self.number(missing)})
+        if blind:
+            found.append(gettext("Hatched: nobody could see this list then."))
+        return found
 
     def counties(self, values: StateValues, gazetteer: Gazetteer) -> list[CountyLine]:
         """The counties of a state with an agency, by name."""

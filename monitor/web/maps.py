@@ -322,14 +322,16 @@ def _image(request: Request, code: str, ending: str) -> Response:
     if code == "US":
         labels = texts.nation(view.values, view.heading, links={}, blind=view.blind)
         drawing, heading = draw_nation(view.values, labels, standalone=True), view.heading
+        legend, star = texts.shades(), texts.star()
+        notes = texts.notes(view.values.agencies, None, blind=view.blind)
     else:
         state = view.values.states[code]
         heading = f"{STATES[code]} · {texts.heading(title, len(state.agencies), view.day, view.captured_by)}"
         labels = texts.state_map(state, heading, site.gazetteer, blind=view.blind)
         drawing = draw_state(state, labels, standalone=True)
-    nation = code == "US"
-    legend, star = (texts.shades(), texts.star()) if nation else (texts.county_legend(), "")
-    whole = wrap_image(drawing, heading, f"{site.name} · {site.public('/map')}", legend, star)
+        legend, star = texts.county_legend(), ""
+        notes = texts.notes(state.agencies, code, blind=view.blind)
+    whole = wrap_image(drawing, heading, f"{site.name} · {site.public('/map')}", legend, star, notes)
     if ending == "svg":
         answer = Response(whole, media_type="image/svg+xml")
         answer.headers["Content-Security-Policy"] = SVG_POLICY

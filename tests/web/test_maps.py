@@ -98,6 +98,15 @@ def test_files_say_what_they_show_and_anybody_may_use_them(web: Running) -> None
     assert png.content[:8] == b"\x89PNG\r\n\x1a\n"
     assert int.from_bytes(png.content[16:20]) == 1200
     assert web.get("/map/IN.png").content == png.content
+    # without the page, a picture says the rest itself
+    state = web.get("/map/IN.svg").text
+    for text in (
+        "a town with an agency", "1 agency serves all of Indiana: Indiana State Police", "Not on the map: 1",
+    ):  # fmt: skip
+        assert f">{text}</text>" in state
+    assert "Not on the map: 1" in web.get("/map/US.svg").text
+    spanish = web.get("/map/IN.svg", **{"Accept-Language": "es"}).text
+    assert "1 agencia atiende a todo el estado (Indiana): Indiana State Police" in spanish
     # letters are drawn: with no font the title's strip would be blank
     bare = re.sub(r"<text[^>]*>[^<]*</text>", "", web.get("/map/IN.svg").text)
     assert MapImages().png(bare) != png.content
