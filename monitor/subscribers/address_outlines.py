@@ -34,6 +34,7 @@ def fill_outlines(engine: Engine, keys: KeyFile) -> int:
     while True:
         with db.transaction(engine) as conn:
             found = people.load_without_outline(conn, after=last, limit=_AT_ONCE)
+            outlines: dict[int, bytes] = {}
             for subscriber, channel, sealed in found:
                 last = subscriber
                 try:
@@ -41,9 +42,9 @@ def fill_outlines(engine: Engine, keys: KeyFile) -> int:
                 except KeyFileError:
                     log.warning("the address of subscriber %d cannot be opened with this key", subscriber)
                     continue
-                outline = AddressOutline.compute(keys, channel, address).seal(keys, channel)
-                people.change(conn, subscriber, outline=outline)
-                filled += 1
+                outlines[subscriber] = AddressOutline.compute(keys, channel, address).seal(keys, channel)
+            people.write_outlines(conn, outlines)
+            filled += len(outlines)
             if len(found) < _AT_ONCE:
                 meta.delete(conn, meta.OUTLINES_MISSING)
                 break

@@ -35,6 +35,7 @@ from monitor.storage.people.subscribers import (
     suppression,
     unfollow,
     unsuppress,
+    write_outlines,
 )
 
 __all__ = [
@@ -70,4 +71,5 @@ __all__ = [
     "suppression",
     "unfollow",
     "unsuppress",
+    "write_outlines",
 ]

@@ -218,6 +218,18 @@ def load_without_outline(conn: Connection, *, after: int, limit: int) -> tuple[t
     return tuple((id or 0, channel, sealed or b"") for id, channel, sealed in found)
 
 
+def write_outlines(conn: Connection, outlines: Mapping[int, bytes]) -> None:
+    """Write the outlines of addresses, by subscriber."""
+    rows = tables.SubscriberRow
+    if outlines:
+        conn.execute(
+            sa.update(rows)
+            .where(rows.c.id == sa.bindparam("who"), rows.c.address.is_not(None))
+            .values(outline=sa.bindparam("new")),
+            [{"who": subscriber, "new": outline} for subscriber, outline in outlines.items()],
+        )
+
+
 def activate(conn: Connection, subscriber: int, now: datetime) -> None:
     """Make a pending or paused subscriber active."""
     rows = tables.SubscriberRow
