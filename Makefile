@@ -65,7 +65,7 @@ torture-delivery: .venv/dev ## kills, hostile relays, cut databases and crashes 
 torture-processes: .venv/dev ## workers killed, frozen and copied, half-open requests (tens of minutes)
 	MONITOR_TORTURE=1 $(BIN)/pytest -n auto tests/torture/test_processes.py tests/torture/test_killed_senders.py \
 		tests/storage/test_killed_conversion.py tests/polling/test_together.py tests/web/test_connections.py \
-		tests/cli/test_supervisor.py tests/cli/test_outgoing.py $(ARGS)
+		tests/torture/test_half_open.py tests/cli/test_supervisor.py tests/cli/test_outgoing.py $(ARGS)
 
 mutants: .venv/dev ## change one token at a time and see whether a test notices (tens of minutes)
 	$(BIN)/python -m tools.mutants $(ARGS)

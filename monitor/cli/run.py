@@ -18,6 +18,7 @@ from monitor.app import Components
 from monitor.cli import alive
 from monitor.cli.document_list import read_documents
 from monitor.cli.outgoing import OutgoingLoops, SignupWatch
+from monitor.cli.supervisor import note_started
 from monitor.config import Settings
 from monitor.errors import BusyError
 from monitor.fetch import Fetcher
@@ -78,6 +79,7 @@ def serve(settings: Settings, *, with_site: bool) -> bool:
         running: dict[str, Running] = {loop.part: loop.run for loop in [*loops, heart]}
         if talking:
             running["the bot"] = talking.serve
+        note_started()
         return run_until_stopped(timer, running)
 
 

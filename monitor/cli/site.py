@@ -49,6 +49,7 @@ def web(session: Session, host: str | None, port: int | None, supervised: bool) 
     # The server finishes open requests and then raises the signal again, for its earlier handler.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: sys.exit(0))
+    supervisor.note_started()
     server.create_server(application, trusted=settings.site.trusted_proxies).run(sockets=[at])
 
 

@@ -12,6 +12,7 @@ import logging
 import os
 import selectors
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -19,17 +20,17 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import BinaryIO, NoReturn
+from typing import NoReturn
 
 log = logging.getLogger(__name__)
 
 WRONG_USAGE = 2
-STARTED_AFTER = 10.0
-"""Seconds after which a process counts as started: what ends sooner the first time cannot start."""
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 60.0  # s, before a process is started again
 STOP_GRACE = 40.0
 """Seconds that a stop may take: a send that is under way has 30, a request of a visitor 10."""
 SECOND_GRACE = 2.0  # s, after a second signal
+_STARTED = b"started"
+_is_supervised = threading.Event()
 
 
 @dataclass
@@ -37,7 +38,8 @@ class SupervisedProcess:
     """One process: its command line, when it was started (monotonic seconds), and the pause before the next
     start.
 
-    ``lifeline`` is a pipe whose other end the process reads: it ends when this one is gone.
+    ``lifeline`` is a socket whose other end is the standard input of the process. The process reads it, and
+    ends when this one is gone; it writes to it once it has started, however slow the machine is.
     """
 
     name: str
@@ -47,25 +49,24 @@ class SupervisedProcess:
     starts: int = 0
     start_at: float | None = 0.0
     running: subprocess.Popen[bytes] | None = field(default=None, repr=False)
-    lifeline: BinaryIO | None = field(default=None, repr=False)
+    lifeline: socket.socket | None = field(default=None, repr=False)
+    has_started: bool = False
 
     def start(self, now: float) -> None:
         """Start the process in a group of its own, so that Ctrl-C reaches only this one, which passes it
         on.
         """
-        read, write = os.pipe()
-        self.lifeline = os.fdopen(write, "wb", buffering=0)
-        try:
-            self.running = subprocess.Popen(self.command, stdin=read, process_group=0)  # noqa: S603  # our own
-        finally:
-            os.close(read)
+        self.lifeline, theirs = socket.socketpair()
+        with theirs:
+            self.running = subprocess.Popen(self.command, stdin=theirs.fileno(), process_group=0)  # noqa: S603  # our own
         self.started_at, self.start_at = now, None
         self.starts += 1
 
     def close(self) -> None:
-        """Give back the pipe of a process that has ended."""
+        """Read whether a process that has ended had started, and give back its socket."""
         if self.lifeline is not None:
-            self.lifeline.close()
+            with suppress(OSError), self.lifeline as lifeline:
+                self.has_started |= bool(lifeline.recv(len(_STARTED), socket.MSG_DONTWAIT))
         self.running = self.lifeline = None
 
 
@@ -109,7 +110,7 @@ class Supervisor:
         """Plan the next start of a process that has ended; False if it cannot start at all."""
         lived = now - process.started_at
         process.close()
-        if process.starts == 1 and lived < STARTED_AFTER and code > 0:
+        if process.starts == 1 and not process.has_started and code > 0:
             self._code = code
             return False
         process.pause = FIRST_PAUSE if lived > LONGEST_PAUSE else min(process.pause * 2, LONGEST_PAUSE)
@@ -173,12 +174,22 @@ def supervise(options: Sequence[str]) -> NoReturn:
     os.execv(sys.executable, (sys.executable, "-m", "monitor.cli.supervisor", *options))  # noqa: S606
 
 
+def note_started() -> None:
+    """Tell the supervisor, if there is one, that this process has started."""
+    if _is_supervised.is_set():
+        with suppress(OSError):
+            os.write(0, _STARTED)
+
+
 def end_with_supervisor() -> None:
     """Stop this process as by SIGTERM when the supervisor is gone, however it ended."""
+    _is_supervised.set()
 
     def wait() -> None:
-        while os.read(0, 1024):
-            pass
+        # the supervisor says nothing; a killed one is seen as an end or as a broken connection
+        with suppress(OSError):
+            while os.read(0, 1024):
+                pass
         os.kill(os.getpid(), signal.SIGTERM)
 
     threading.Thread(target=wait, name="supervisor", daemon=True).start()

@@ -186,6 +186,28 @@ sys.exit(Supervisor({{"one": {child(body)!r}, "two": {child("time.sleep(60)")!r}
     assert done.returncode == code
 
 
+def test_what_has_started_is_started_again_however_soon_it_ends(tmp_path: Path) -> None:
+    count = tmp_path / "count"
+    body = f"""
+from monitor.cli import supervisor
+supervisor._is_supervised.set()
+supervisor.note_started()
+with open({str(count)!r}, "a") as file:
+    file.write("x")
+sys.exit(3)
+"""
+    script = f"""
+from monitor.cli import supervisor
+import sys
+supervisor.FIRST_PAUSE = 0.01
+sys.exit(supervisor.Supervisor({{"one": {child(body)!r}}}).run())
+"""
+    with subprocess.Popen([sys.executable, "-c", script]) as running:
+        until(lambda: count.exists() and len(count.read_text()) >= 2)
+        running.send_signal(signal.SIGTERM)
+        assert running.wait(PATIENCE) in {0, 1, 3}
+
+
 def test_a_second_signal_ends_what_does_not_end(tmp_path: Path) -> None:
     started, told = tmp_path / "started", tmp_path / "told"
     body = f"""
@@ -213,7 +235,7 @@ def test_the_pauses_grow_to_a_minute_and_a_long_life_forgets_them() -> None:
     (process,) = supervisor._processes
     pauses = []
     for life in (20.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 100.0):
-        process.started_at, process.starts = now, process.starts + 1
+        process.started_at, process.starts, process.has_started = now, process.starts + 1, True
         now += life
         assert supervisor._handle_end(process, 1, now)
         pauses.append(process.pause)
