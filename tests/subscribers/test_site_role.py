@@ -27,7 +27,7 @@ from monitor.ops.doctor import diagnose_site_role
 from monitor.ops.health import Question
 from monitor.outbox import clone_guard
 from monitor.storage import engine as db
-from monitor.storage import grants, meta, migrate, people
+from monitor.storage import grants, meta, migrate, operator_decisions, people
 from monitor.storage.deliveries import send_mark
 from monitor.storage.deliveries.refusals import STRIKE, Refusal, insert_refusals
 from monitor.storage.deliveries.tables import DeliveryRow
@@ -369,3 +369,14 @@ def test_an_outline_says_nothing_but_its_mask_and_hashes(keys: KeyFile) -> None:
         lane=keys.first_lookup("email", "lane\0mail.example.org"),
         domain=keys.first_lookup("mail domain", "example.org"),
     )
+
+
+@pytest.mark.postgres
+def test_the_operators_choice_is_written_under_the_role(
+    postgres_engine: Engine, site_engine: Engine, now: datetime
+) -> None:
+    """A signed link of a notice: the site writes what was chosen, and the worker carries it out."""
+    with db.transaction(site_engine) as conn:
+        assert not operator_decisions.put_choice(conn, 1, "approve", "link", now), "there is no question"
+    with pytest.raises(StoreError, match="refuses this user"), db.transaction(site_engine) as conn:
+        conn.exec_driver_sql("DELETE FROM operator_decision")
