@@ -23,7 +23,6 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
-from importlib.resources import files
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Annotated
@@ -36,6 +35,7 @@ from monitor import app, config, subscribers, web
 from monitor.config import Settings
 from monitor.core import tokens
 from monitor.core.tokens import Purpose
+from monitor.demo.workbooks import unpack_files
 from monitor.fetch import Fetched, Validators
 from monitor.keys import KeyFile
 from monitor.polling import poll
@@ -84,8 +84,9 @@ def installed(folder: Path) -> tuple[Settings, Engine, KeyFile]:
     settings = config.load(folder / "config.toml", {})
     engine = app.open_database(settings)
     keys, now = app.open_keys(settings, engine), app.now()
+    published = unpack_files(folder / "files")
     for name, file in LISTS.items():
-        body = files("monitor.demo").joinpath("files", file).read_bytes()
+        body = (published / file).read_bytes()
         poll(engine, app.polled_source(settings, name), Publisher(body), now=now)  # type: ignore[arg-type]
     for state in STATES[1:]:
         _bring(engine, keys, state, now)

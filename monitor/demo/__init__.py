@@ -27,6 +27,7 @@ from monitor.core import guard
 from monitor.demo.live import go_live
 from monitor.demo.publisher import DemoPublisher
 from monitor.demo.story import ARCHIVE, FIRST_OF_ICE, LAST, STEPS, SUBSCRIBERS, TELEGRAM, Step
+from monitor.demo.workbooks import unpack_files
 from monitor.domain import Kind
 from monitor.errors import UsageError
 from monitor.fetch import Fetcher
@@ -41,7 +42,6 @@ from monitor.storage.lists.changes import StoredChange
 from monitor.web import server
 from monitor.web.forms import CHANNEL as FORM_CHANNEL
 
-FILES = Path(__file__).with_name("files")
 MARK = ".map-monitor-demo"
 PORT = 8000
 _MAX_SHOWN = 6  # changes named per step; the rest is counted
@@ -84,6 +84,7 @@ class _Stage:
     fetcher: Fetcher
     publisher: DemoPublisher
     clock: _StoryClock
+    files: Path
     sent: int = 0
 
     @property
@@ -134,7 +135,7 @@ def play(
         began = time.monotonic()
         clock = _StoryClock(STEPS[0].at - timedelta(days=1))
         with Components.open(settings, clock) as components, app.open_fetcher(settings) as fetcher:
-            stage = _Stage(components, fetcher, publisher, clock)
+            stage = _Stage(components, fetcher, publisher, clock, unpack_files(folder / "files"))
             _print_start(stage, say)
             steps = [*STEPS, LAST] if once else STEPS
             for step, following in zip(steps, [*steps[1:], None], strict=True):
@@ -148,7 +149,7 @@ def play(
                     fetcher,
                     publisher,
                     at,
-                    FILES,
+                    stage.files,
                     say=say,
                     tell=lambda outcome: _print_result(stage, outcome, say),
                     until=until,
@@ -202,7 +203,7 @@ def _import_past(stage: _Stage, before: Step, say: Callable[[str], None]) -> Non
     """Add what is known of a list from before its first poll, as `monitor import` does."""
     source = stage.components.polled_sources[before.source]
     stage.clock.now = before.at - source.every
-    files = read_captures([FILES / "past"], Attribution(captured_by=ARCHIVE), FILES)
+    files = read_captures([stage.files / "past"], Attribution(captured_by=ARCHIVE), stage.files)
     past = judge_past(files, source)
     write_past(stage.engine, past, source, now=stage.now)
     fan_out(stage.engine, locate=stage.components.locate, now=stage.now)
@@ -228,7 +229,7 @@ def _play_step(stage: _Stage, step: Step, following: Step | None, say: Callable[
             if stage.publisher.serves(name):
                 poll(stage.engine, each, stage.fetcher, now=stage.now)
     stage.clock.now = step.at
-    stage.publisher.serve(step.source, step.content(FILES), name=step.file)
+    stage.publisher.serve(step.source, step.content(stage.files), name=step.file)
     say(
         click.style(
             f"\n{_format_time(stage.now)}  {stage.components.settings.infos[source.name].title()}", bold=True
