@@ -13,7 +13,7 @@ import os
 import shutil
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import cached_property, partial
 from pathlib import Path
@@ -310,11 +310,13 @@ def message_sender(settings: Settings) -> Sender:
     )
 
 
-def render_message(settings: Settings, channel: str, message: Message) -> object:
-    """Render a message as from this service, in the form that a channel sends."""
+def render_message(settings: Settings, channel: str, message: Message, head: str = "") -> object:
+    """Render a message as from this service, in the form that a channel sends. ``head`` is the line of the
+    public record at its end.
+    """
     from monitor.channels.kinds import kind_of
 
-    return kind_of(channel).renderer()(message, message_sender(settings))
+    return kind_of(channel).renderer()(message, replace(message_sender(settings), head=head))
 
 
 def sample_alert(settings: Settings, language: str, now: datetime) -> Alert:
@@ -438,7 +440,17 @@ class Components:
 
     def render(self, channel: str, message: Message) -> object:
         """Render a message as from this service, in the form that a channel sends."""
-        return render_message(self.settings, channel, message)
+        return render_message(self.settings, channel, message, self.load_head())
+
+    def load_head(self) -> str:
+        """The signed head of the public record, as one line; "" before it was signed."""
+        from monitor.record.checkpoint import read_checkpoint
+        from monitor.storage.engine import reading
+        from monitor.storage.lists import log_rows
+
+        with reading(self.engine) as conn:
+            note = log_rows.load_checkpoint(conn)
+        return "" if note is None else read_checkpoint(note).head
 
     @property
     def placeholders(self) -> RecipientPlaceholders:

@@ -6,6 +6,9 @@ configuration.
 
 from __future__ import annotations
 
+from dataclasses import replace
+from html import escape
+
 from monitor.domain import Rendered
 from monitor.messages import model
 from monitor.messages.model import Message, Sender
@@ -14,9 +17,16 @@ __all__ = ["Message", "Sender", "render"]
 
 
 def render(message: Message, sender: Sender) -> Rendered:
-    """Render a message in its language. A recipient's own words stay placeholders. Raises ValueError for an
-    empty one.
+    """Render a message in its language. A recipient's own words stay placeholders. Its last line is the head
+    of the public record, which readers so keep. Raises ValueError for an empty one.
     """
+    rendered = _render(message, sender)
+    if not sender.head or not rendered.blocks:
+        return rendered
+    return replace(rendered, blocks=(*rendered.blocks, f"<code>{escape(sender.head)}</code>"))
+
+
+def _render(message: Message, sender: Sender) -> Rendered:
     from monitor.messages import alert, digest, export, list_notices, operator_notice, receipt, signup
 
     match message:

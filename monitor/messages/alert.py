@@ -94,6 +94,7 @@ class AlertPage:
     stop: str
     stop_link: str
     sender: str
+    head: str
 
 
 def render_alert(alert: Alert, sender: Sender) -> Rendered:
@@ -169,6 +170,7 @@ def _page(alert: Alert, sender: Sender, sentences: Sentences, room: int = ROOM) 
         stop=sentences.manage() if sender.managed else sentences.stop(),
         stop_link=PLACEHOLDERS["stop"],
         sender=render_signature(sender, sentences.language),
+        head=sender.head,
         **_values(alert, sentences),
         **_meaning(
             alert.meaning, alert.language, sentences, gone=any(change.what == "removed" for change in views)

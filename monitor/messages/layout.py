@@ -157,7 +157,7 @@ def render_signature(sender: Sender, language: str) -> str:
 
 def render_mail(mail: Mail, sender: Sender) -> Rendered:
     """Lay a mail out as text, as HTML and, for Telegram, as blocks."""
-    values = {"mail": mail, "sender": render_signature(sender, mail.language)}
+    values = {"mail": mail, "sender": render_signature(sender, mail.language), "head": sender.head}
     return Rendered(
         subject=mail.subject,
         text=render_template("mail.txt", **values),

@@ -13,7 +13,8 @@ from monitor.domain import Meaning, PlacementReason, Told, ValueMeaning
 class Sender:
     """Who sends messages. ``timezone``: the zone in which times are shown.
 
-    ``managed``: a site serves the personal links, so that messages may name them.
+    ``managed``: a site serves the personal links, so that messages may name them. ``head`` is the line of the
+    public record that stands at the end of each message, "" before it was signed.
     """
 
     site_name: str
@@ -21,6 +22,7 @@ class Sender:
     postal_address: str = ""
     timezone: str = "UTC"
     managed: bool = False
+    head: str = ""
 
 
 @dataclass(frozen=True, slots=True)

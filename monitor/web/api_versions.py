@@ -27,6 +27,12 @@ class ApiChangeEntry:
 
 
 CHANGELOG: tuple[ApiChangeEntry, ...] = (
+    ApiChangeEntry(
+        date(2026, 11, 28),
+        "`captured_by` of agencies, versions and changes and `origin` of changes: imported history, whose "
+        "baseline numbers are negative. `since=0` begins before it.",
+        "/api/v1/changes",
+    ),
     ApiChangeEntry(date(2026, 11, 28), "`notes` of an agency: notes by the operator.", "/api/v1/agencies"),
     ApiChangeEntry(date(2026, 11, 28), "Version 1."),
 )

@@ -320,6 +320,18 @@ def test_a_day_is_proved_and_what_was_not_listed(run: Run, publication: Publicat
     assert polls[-2] < "2026-03-03" < polls[-1]
     assert run("evidence", *day).exit_code == 0
 
+    names = sorted(path.name for path in folder.rglob("*") if path.is_file() and path.name != "verify.py")
+    for name in names:
+        (path,) = folder.rglob(name)
+        content = path.read_bytes()
+        for place in {0, len(content) // 2, max(len(content) - 1, 0)}:
+            flipped = bytes([(*content, 0)[place] ^ 4])  # a day without a change has an empty file of changes
+            path.write_bytes(content[:place] + flipped + content[place + 1 :])
+            code, said = check_alone(folder)
+            assert (code, "FAIL" in said) == (1, True), (name, place, said)
+        path.write_bytes(content)
+    assert check_alone(folder)[0] == 0
+
     listed = run("evidence", *day, "--without", agency(77)["Agency"])
     assert (listed.exit_code, "has the text" in listed.output) == (2, True)
     for other in ("2026-02-28", "2026-03-09"):

@@ -262,11 +262,11 @@ def test_the_json_feed_has_the_entries_of_the_atom_feed(web: Running) -> None:
 FROZEN = json.loads(
     """{
 "agencies": ["name","state","state_text","county","city","since","url","documents","attributes","source_id",
- "latitude","longitude","source","agency","version_number","version_at","serves","confidence","zips"],
+ "latitude","longitude","source","agency","version_number","version_at","serves","confidence","zips","captured_by"],
 "versions": ["name","state","state_text","county","city","since","url","documents","attributes","source_id",
- "latitude","longitude","source","agency","from_number","to_number","from_at","to_at"],
+ "latitude","longitude","source","agency","from_number","to_number","from_at","to_at","captured_by"],
 "changes": ["source","id","number","kind","agency","name","state","fields","not_before","first_seen_at",
- "published_at","was_held","before","after"],
+ "published_at","was_held","before","after","origin","captured_by"],
 "polls": ["source","id","at","outcome","status","reason","url","bytes","sha256","leaf"]
 }"""
 )
@@ -279,3 +279,27 @@ def test_fields_of_version_1_are_never_renamed_or_removed() -> None:
         "agencies.csv", "agencies.json", "agencies.geojson", "versions.csv", "changes.csv", "changes.ndjson",
         "polls.csv",
     ]  # fmt: skip
+
+
+ENVELOPES = {
+    "ListRecord": "source title publisher url number at agencies last_poll_at last_good_at",
+    "ListsAnswer": "lists",
+    "AgenciesAnswer": "source number at agencies next",
+    "AgencyAnswer": "source agency versions changes",
+    "StepRecord": "number at kind agency before after change",
+    "ChangesAnswer": "source number changes next resume",
+    "PollsAnswer": "source polls next",
+    "ServingAgency": "why",
+    "ZipAnswer": "zip state towns agencies not_placed",
+    "LogAnswer": "head size checkpoint key tiles",
+    "ApiChange": "day text address sunset",
+    "ChangelogAnswer": "version changes",
+    "ProblemAnswer": "type title status detail",
+}
+
+
+@pytest.mark.parametrize("name", list(ENVELOPES))
+def test_fields_of_answers_are_never_renamed_or_removed(name: str) -> None:
+    """What stands around the records is part of version 1 too."""
+    fields = set(getattr(api_models, name).model_fields)
+    assert set(ENVELOPES[name].split()) <= fields

@@ -22,9 +22,10 @@ from monitor.storage import engine as db
 from monitor.storage.engine import reading
 from monitor.storage.lists import changes
 from monitor.web import create_app
+from tests.history.test_import import own_poll
 from tests.peers.browser import served
 from tests.web.conftest import Running
-from tests.web.story import SOURCE, SOURCES, Clock, site, tell
+from tests.web.story import CHICAGO, HAMMOND, SOURCE, SOURCES, START, Clock, site, tell
 
 
 @pytest.fixture(scope="module")
@@ -147,6 +148,50 @@ def test_absence_on_a_day_is_said_only_where_it_is_so(proved: Running) -> None:
     for query in ("day=2026-03-01&who=1", "day=x&who=46320", "day=2031-01-01&who=46320"):
         assert 'role="alert"' in proved.get(f"{page}?{query}").text, query
     assert proved.get("/absence/none?day=2026-03-01&who=46320").status_code == 404
+
+
+@pytest.fixture
+def whole_day(tmp_path: Path, sqlite_engine: Engine, web: Running) -> Iterator[Running]:
+    """A list of two agencies, polled six times a day from March 1 to March 3, and a signed record."""
+    rows = [HAMMOND, CHICAGO]
+    for hour in range(0, 72, 4):
+        own_poll(sqlite_engine, tmp_path, rows, START + timedelta(hours=hour))
+    ended = START + timedelta(days=4)
+    key = signing.open_log_key(sqlite_engine, tmp_path, "watch.example/log", ended)
+    signing.sign_checkpoint(sqlite_engine, key, tmp_path, ended)
+    bundles = BundleFiles(
+        engine=sqlite_engine,
+        sources=SOURCES,
+        operator="Watch",
+        open_key=lambda: key,
+        folder=tmp_path / "evidence",
+    )
+    clock = Clock(ended)
+    with served(create_app(replace(site(sqlite_engine, clock), bundles=bundles))) as address:
+        yield Running(address, clock, sqlite_engine, ended, web.client)
+
+
+def test_absence_is_proved_for_a_day_with_polls_around_it(whole_day: Running) -> None:
+    page = f"/absence/{SOURCE}?day=2026-03-02&who="
+    absent, listed = whole_day.get(page + "Gary Police").text, whole_day.get(page + "Hammond").text
+    assert "cannot be proved" not in absent
+    assert "Hammond Police Department" not in absent
+    assert f"/evidence/day/{SOURCE}/2026-03-02.zip" in absent
+    assert "Hammond Police Department" in listed
+    assert "Chicago" in whole_day.get(page + "60601").text
+    assert "Chicago" not in whole_day.get(page + "77001").text
+    answer = whole_day.get(f"/evidence/day/{SOURCE}/2026-03-02.zip")
+    with ZipFile(io.BytesIO(answer.content)) as archive:
+        files = {name.partition("/")[2]: archive.read(name) for name in archive.namelist()}
+    assert all(passed for _, passed, _ in verify.verify(files))
+    assert len(files["polls.ndjson"].splitlines()) == 8
+    for name, content in files.items():
+        middle = len(content) // 2
+        changed = (
+            content[:middle] + bytes([(*content, 0)[middle] ^ 1]) + content[middle + 1 :]
+        )  # one may be empty
+        assert not all(passed for _, passed, _ in verify.verify({**files, name: changed})), name
+    assert whole_day.get(f"/evidence/day/{SOURCE}/2026-03-02.zip").content == answer.content
 
 
 def test_an_original_is_the_line_or_what_is_around_it() -> None:
