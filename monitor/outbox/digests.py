@@ -28,6 +28,7 @@ def insert_due_digests(engine: Engine, now: datetime) -> int:
     Running this twice, or in two processes at once, is harmless: each person gets a changeset once.
     """
     written = 0
+    places = digests.CollectedPlaces()
     while True:
         with reading(engine) as conn:
             if not digests.has_due(conn, now):
@@ -37,11 +38,13 @@ def insert_due_digests(engine: Engine, now: datetime) -> int:
             # the next one collects
             moment = eligibility.next_moment(conn, now)
             due = digests.load_due(conn, now, _BATCH)
-            found = digests.load_collected(conn, [entry.subscriber for entry in due])
+            found = digests.load_collected(conn, [entry.subscriber for entry in due], places)
             paused = [entry.subscriber for entry in due if entry.was_paused]
             postponed = digests.take_alerts(conn, paused, now) if paused else {}
             new = {
-                entry.subscriber: NewDigest(_period(entry), _about(entry), tuple(sorted(changesets)))
+                entry.subscriber: NewDigest(
+                    entry.channel, _period(entry), _about(entry), tuple(sorted(changesets))
+                )
                 for entry in due
                 if (changesets := {*found.get(entry.subscriber, ()), *postponed.get(entry.subscriber, ())})
             }

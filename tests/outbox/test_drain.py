@@ -374,6 +374,7 @@ def test_a_kind_of_message_that_this_version_does_not_know_is_kept(world: World)
     world.write(
         sa.insert(schema.DeliveryRow).values(
             kind="digest",
+            channel="email",
             period="2026-W09",
             subscriber_id=person,
             state="due",

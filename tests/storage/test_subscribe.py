@@ -46,8 +46,8 @@ def owe(engine: Engine, subscriber: int, state: str, now: datetime, period: str)
     with db.transaction(engine) as conn:
         conn.execute(
             sa.insert(DeliveryRow).values(
-                kind="notice", period=period, subscriber_id=subscriber, state=state, created_at=now,
-                due_at=now,
+                kind="notice", channel="email", period=period, subscriber_id=subscriber, state=state,
+                created_at=now, due_at=now,
                 attempts=0, ambiguous=False, owner="a sender", lease_until=now,
             )
         )  # fmt: skip

@@ -72,7 +72,8 @@ def test_a_delivery_is_overdue_only_while_nobody_sends(engine: Engine) -> None:
                 id=1, channel="email", state="active", origin="site", nonce="x", created_at=START
             )
         )
-        row = {"kind": "notice", "subscriber_id": 1, "state": "due", "created_at": START, "due_at": START}
+        row = {"kind": "notice", "channel": "email", "subscriber_id": 1, "state": "due"}
+        row |= {"created_at": START, "due_at": START}
         conn.execute(sa.insert(DeliveryRow).values(id=1, period="a", **row))
         conn.execute(
             sa.insert(DeliveryRow).values(id=2, period="b", **{**row, "due_at": START + 30 * minute})

@@ -12,7 +12,6 @@ from sqlalchemy.engine import Connection
 from monitor.storage.deliveries.queue import IS_DUE, IS_FAILED
 from monitor.storage.deliveries.tables import DeliveryRow
 from monitor.storage.lists.tables import ChangesetRow
-from monitor.storage.people.tables import SubscriberRow
 
 OFTEN = 3
 """Attempts after which an operator should look: greylisting has passed by then."""
@@ -36,10 +35,7 @@ def read_backlog(conn: Connection) -> Backlog:
     """Read depth and age of the outbox."""
     due: dict[str, int] = dict(
         conn.execute(
-            sa.select(SubscriberRow.c.channel, sa.func.count())
-            .join(DeliveryRow, DeliveryRow.c.subscriber_id == SubscriberRow.c.id)
-            .where(IS_DUE)
-            .group_by(SubscriberRow.c.channel)
+            sa.select(DeliveryRow.c.channel, sa.func.count()).where(IS_DUE).group_by(DeliveryRow.c.channel)
         ).all()
     )
     oldest = conn.scalar(
@@ -48,10 +44,9 @@ def read_backlog(conn: Connection) -> Backlog:
     refused = {
         channel: (count, error or "")
         for channel, count, error in conn.execute(
-            sa.select(SubscriberRow.c.channel, sa.func.count(), sa.func.max(DeliveryRow.c.last_error))
-            .join(DeliveryRow, DeliveryRow.c.subscriber_id == SubscriberRow.c.id)
+            sa.select(DeliveryRow.c.channel, sa.func.count(), sa.func.max(DeliveryRow.c.last_error))
             .where(IS_DUE, DeliveryRow.c.attempts >= OFTEN)
-            .group_by(SubscriberRow.c.channel)
+            .group_by(DeliveryRow.c.channel)
         )
     }
     failed = conn.scalar(sa.select(sa.func.count()).select_from(DeliveryRow).where(IS_FAILED))
@@ -70,11 +65,8 @@ def count_overdue(conn: Connection, channels: Collection[str], *, before: dateti
         .select_from(DeliveryRow)
         .where(
             IS_DUE,
+            DeliveryRow.c.channel.in_(channels),
             DeliveryRow.c.due_at < before,
-            sa.exists(SubscriberRow.c.id).where(
-                SubscriberRow.c.id == DeliveryRow.c.subscriber_id,
-                SubscriberRow.c.channel.in_(channels),
-            ),
         )
     )
     return conn.scalar(waiting) or 0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -11,14 +11,17 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from monitor.storage.columns import UtcDateTime
-from monitor.storage.deliveries.fanout import CONCERNS_AREA, Match, load_matches_of
+from monitor.storage.deliveries.fanout import COUNTS, Match, load_matches_of
 from monitor.storage.deliveries.tables import DeliveryRow, DigestChangesetRow
 from monitor.storage.engine import insert_for
 from monitor.storage.lists import tables
 from monitor.storage.lists.tables import ChangePlaceRow, ChangesetRow
-from monitor.storage.people.tables import SubscriberRow, SubscriptionRow
+from monitor.storage.people.tables import AreaPlaceRow, SubscriberRow, SubscriptionRow
 
 DIGEST = "digest"
+_MANY = 500  # fewer than a statement may bind
+_IS_HERE = (SubscriberRow.c.state + "").in_(["active", "paused"])
+"""Not the bare column: SQLite without statistics would walk the index of states, which finds everybody."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +35,7 @@ class Due:
     local_hour: int | None
     since: datetime
     was_paused: bool
+    channel: str
 
 
 def load_due(conn: Connection, now: datetime, limit: int) -> tuple[Due, ...]:
@@ -45,8 +49,9 @@ def load_due(conn: Connection, now: datetime, limit: int) -> tuple[Due, ...]:
             SubscriberRow.c.local_hour,
             sa.func.coalesce(SubscriberRow.c.digest_since, SubscriberRow.c.created_at),
             SubscriberRow.c.paused_until.is_not(None),
+            SubscriberRow.c.channel,
         )
-        .where(SubscriberRow.c.digest_at <= now, SubscriberRow.c.state.in_(["active", "paused"]))
+        .where(SubscriberRow.c.digest_at <= now, _IS_HERE)
         .order_by(SubscriberRow.c.digest_at, SubscriberRow.c.id)
         .limit(limit)
         .with_for_update(skip_locked=True)
@@ -56,57 +61,105 @@ def load_due(conn: Connection, now: datetime, limit: int) -> tuple[Due, ...]:
 
 def has_due(conn: Connection, now: datetime) -> bool:
     """Read whether a digest is due."""
-    found = sa.exists().where(
-        SubscriberRow.c.digest_at <= now, SubscriberRow.c.state.in_(["active", "paused"])
-    )
+    found = sa.exists().where(SubscriberRow.c.digest_at <= now, _IS_HERE)
     return bool(conn.scalar(sa.select(found)))
 
 
-def load_collected(conn: Connection, subscribers: Collection[int]) -> dict[int, tuple[int, ...]]:
-    """Read, for each subscriber, the changesets that were fanned out since their last digest, concern a place
-    that they followed then, and that neither an alert nor a digest has told.
+class CollectedPlaces:
+    """The places of the changesets of some time, kept while digests are written batch by batch.
+
+    What people follow is compared with these places, and not with every change that their places ever had: so
+    the cost does not grow with the past.
     """
-    base = (
-        sa.select(SubscriptionRow.c.subscriber_id, ChangesetRow.c.id)
-        .select_from(SubscriptionRow)
+
+    def __init__(self) -> None:
+        self._fanned_out_at: dict[int, datetime] = {}
+        self._at_place: dict[tuple[str, str], list[int]] = {}
+        self._in_state: dict[tuple[str, str], list[int]] = {}
+
+    def update(self, conn: Connection, since: datetime) -> None:
+        """Read the changesets that were fanned out since then and are not known yet."""
+        rows = conn.execute(
+            sa.select(ChangesetRow.c.id, ChangesetRow.c.source, ChangesetRow.c.fanned_out_at).where(
+                ChangesetRow.c.fanned_out_at >= since, ChangesetRow.c.import_id.is_(None)
+            )
+        )
+        new = {
+            id: (source, at)
+            for id, source, at in rows
+            if id is not None and at is not None and id not in self._fanned_out_at
+        }
+        wanted = sorted(new)
+        for start in range(0, len(wanted), _MANY):
+            some = tables.ChangeRow.c.changeset_id.in_(wanted[start : start + _MANY])
+            joined = sa.join(
+                tables.ChangeRow, ChangePlaceRow, ChangePlaceRow.c.change_id == tables.ChangeRow.c.id
+            )
+            places: Any = conn.execute(
+                sa.select(tables.ChangeRow.c.changeset_id, ChangePlaceRow.c.place, ChangePlaceRow.c.everyone)
+                .select_from(joined)
+                .where(some)
+                .distinct()
+            )
+            areas: Any = conn.execute(
+                sa.select(tables.ChangeRow.c.changeset_id, AreaPlaceRow.c.area, sa.false())
+                .select_from(joined.join(AreaPlaceRow, AreaPlaceRow.c.place == ChangePlaceRow.c.place))
+                .where(some, COUNTS)
+                .distinct()
+            )
+            for changeset, place, everyone in (*places, *areas):
+                source, self._fanned_out_at[changeset] = new[changeset]
+                self._at_place.setdefault((source, place), []).append(changeset)
+                if everyone:
+                    self._in_state.setdefault((source, place), []).append(changeset)
+
+    def find(self, source: str, place: str, within: str | None, since: datetime) -> Iterator[int]:
+        """Find the changesets that concern a subscription and were fanned out since then."""
+        for changesets in (
+            self._at_place.get((source, place), ()),
+            self._in_state.get((source, within), ()) if within is not None else (),
+        ):
+            yield from (each for each in changesets if self._fanned_out_at[each] >= since)
+
+
+def load_collected(
+    conn: Connection, subscribers: Collection[int], places: CollectedPlaces
+) -> dict[int, tuple[int, ...]]:
+    """Read, for each subscriber, the changesets that were fanned out since their last digest, concern a place
+    that they followed then, and that neither an alert nor a digest has told. ``places`` are updated with what
+    is missing.
+    """
+    rows: Any = conn.execute(
+        sa.select(
+            SubscriptionRow.c.subscriber_id,
+            SubscriptionRow.c.source,
+            SubscriptionRow.c.place,
+            SubscriptionRow.c.within,
+            SubscriptionRow.c.created_at,
+            SubscriberRow.c.digest_since,
+        )
         .join(SubscriberRow, SubscriberRow.c.id == SubscriptionRow.c.subscriber_id)
-        .join(
-            ChangesetRow,
-            sa.and_(
-                ChangesetRow.c.source == SubscriptionRow.c.source,
-                ChangesetRow.c.fanned_out_at >= SubscriberRow.c.digest_since,
-                ChangesetRow.c.fanned_out_at >= SubscriptionRow.c.created_at,
-                ChangesetRow.c.import_id.is_(None),
-            ),
+        .where(SubscriptionRow.c.subscriber_id.in_(subscribers), SubscriberRow.c.digest_since.is_not(None))
+    ).all()
+    if not rows:
+        return {}
+    places.update(conn, min(row.digest_since for row in rows))
+    found: dict[int, set[int]] = {}
+    for subscriber, source, place, within, asked_at, since in rows:
+        found.setdefault(subscriber, set()).update(places.find(source, place, within, max(asked_at, since)))
+    found = {subscriber: changesets for subscriber, changesets in found.items() if changesets}
+    if not found:
+        return {}
+    first = min(min(changesets) for changesets in found.values())
+    for table in (DeliveryRow, DigestChangesetRow):
+        told: Any = conn.execute(
+            sa.select(table.c.subscriber_id, table.c.changeset_id).where(
+                table.c.subscriber_id.in_(found), table.c.changeset_id >= first
+            )
         )
-        .join(tables.ChangeRow, tables.ChangeRow.c.changeset_id == ChangesetRow.c.id)
-        .where(
-            SubscriptionRow.c.subscriber_id.in_(subscribers),
-            ~sa.exists().where(
-                DeliveryRow.c.subscriber_id == SubscriberRow.c.id,
-                DeliveryRow.c.changeset_id == ChangesetRow.c.id,
-            ),
-            ~sa.exists().where(
-                DigestChangesetRow.c.subscriber_id == SubscriberRow.c.id,
-                DigestChangesetRow.c.changeset_id == ChangesetRow.c.id,
-            ),
-        )
-    )
-    placed = base.join(ChangePlaceRow, ChangePlaceRow.c.change_id == tables.ChangeRow.c.id)
-    found: dict[int, list[int]] = {}
-    pairs: Any = conn.execute(
-        sa.union(
-            placed.where(ChangePlaceRow.c.place == SubscriptionRow.c.place),
-            base.where(CONCERNS_AREA),
-            placed.where(
-                ChangePlaceRow.c.place == SubscriptionRow.c.within,
-                ChangePlaceRow.c.everyone.is_(sa.true()),
-            ),
-        )
-    )
-    for subscriber, changeset in pairs:
-        found.setdefault(subscriber, []).append(changeset)
-    return {subscriber: tuple(sorted(changesets)) for subscriber, changesets in found.items()}
+        for subscriber, changeset in told:
+            found[subscriber].discard(changeset)
+    return {subscriber: tuple(sorted(changesets)) for subscriber, changesets in found.items() if changesets}
 
 
 def take_alerts(conn: Connection, subscribers: Collection[int], now: datetime) -> dict[int, tuple[int, ...]]:
@@ -139,10 +192,11 @@ def take_alerts(conn: Connection, subscribers: Collection[int], now: datetime) -
 
 @dataclass(frozen=True, slots=True)
 class NewDigest:
-    """A digest to be written: the ``period`` that keeps it from being written twice, what it is ``about``,
-    and its changesets.
+    """A digest to be written: its channel, the ``period`` that keeps it from being written twice, what it is
+    ``about``, and its changesets.
     """
 
+    channel: str
     period: str
     about: str
     changesets: tuple[int, ...]
@@ -158,6 +212,7 @@ def insert_digests(conn: Connection, told: Mapping[int, NewDigest], now: datetim
     rows = [
         {
             "kind": DIGEST,
+            "channel": digest.channel,
             "period": digest.period,
             "about": digest.about,
             "subscriber_id": subscriber,

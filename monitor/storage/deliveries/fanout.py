@@ -28,7 +28,7 @@ _STATE = 2  # letters of a state's code, and of "US"
 _MANY = 1000  # deliveries of one changeset after which the outbox is another one to PostgreSQL's planner
 
 
-_COUNTS = sa.or_(AreaPlaceRow.c.statewide.is_(sa.false()), ChangePlaceRow.c.everyone.is_(sa.true()))
+COUNTS = sa.or_(AreaPlaceRow.c.statewide.is_(sa.false()), ChangePlaceRow.c.everyone.is_(sa.true()))
 """Of a place that an area and a change share: a state counts only if the agency serves all of it."""
 
 
@@ -41,7 +41,7 @@ def concerns_area(follows: type[SubscriptionRow] | type[PastSubscriptionRow]) ->
         .where(
             AreaPlaceRow.c.area == follows.c.place,
             ChangePlaceRow.c.change_id == tables.ChangeRow.c.id,
-            _COUNTS,
+            COUNTS,
         )
         .correlate(follows, tables.ChangeRow)
         .exists()
@@ -193,12 +193,13 @@ def insert_deliveries(conn: Connection, changeset: int, source: str, now: dateti
             sa.select(AreaPlaceRow.c.area)
             .join(ChangePlaceRow, ChangePlaceRow.c.place == AreaPlaceRow.c.place)
             .join(tables.ChangeRow, tables.ChangeRow.c.id == ChangePlaceRow.c.change_id)
-            .where(tables.ChangeRow.c.changeset_id == changeset, _COUNTS)
+            .where(tables.ChangeRow.c.changeset_id == changeset, COUNTS)
         ),
     )
     owed = (
         sa.select(
             sa.literal("alert"),
+            SubscriberRow.c.channel,
             sa.literal(changeset),
             SubscriberRow.c.id,
             sa.literal("due"),
@@ -216,6 +217,7 @@ def insert_deliveries(conn: Connection, changeset: int, source: str, now: dateti
     )
     columns = [
         "kind",
+        "channel",
         "changeset_id",
         "subscriber_id",
         "state",

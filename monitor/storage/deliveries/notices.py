@@ -138,6 +138,7 @@ def _insert_notices(
 ) -> int:
     owed = sa.select(
         sa.literal(NOTICE),
+        SubscriberRow.c.channel,
         sa.literal(period),
         sa.literal(about),
         sa.literal(source, sa.String()),
@@ -149,8 +150,8 @@ def _insert_notices(
         sa.false(),
     ).where(*wanted)
     columns = [
-        "kind", "period", "about", "about_source", "subscriber_id", "state", "created_at", "due_at",
-        "attempts", "ambiguous",
+        "kind", "channel", "period", "about", "about_source", "subscriber_id", "state", "created_at",
+        "due_at", "attempts", "ambiguous",
     ]  # fmt: skip
     return conn.execute(
         insert_for(conn, DeliveryRow)

@@ -318,6 +318,9 @@ def insert_message(
         insert_for(conn, DeliveryRow)
         .values(
             kind=kind,
+            channel=sa.select(SubscriberRow.c.channel)
+            .where(SubscriberRow.c.id == subscriber)
+            .scalar_subquery(),
             period=period,
             about=about,
             subscriber_id=subscriber,
@@ -343,11 +346,11 @@ def _claimable(channel: str, now: datetime, until: datetime) -> sa.Select[Any]:
     """
     return sa.select(DeliveryRow.c.id).where(
         IS_DUE,
+        DeliveryRow.c.channel == channel,
         DeliveryRow.c.due_at <= until,
         _free(now),
         sa.exists().where(
             SubscriberRow.c.id == DeliveryRow.c.subscriber_id,
-            SubscriberRow.c.channel == channel,
             sa.or_(SubscriberRow.c.state != "paused", DeliveryRow.c.kind == CONFIRM),
         ),
     )

@@ -17,7 +17,7 @@ class DeliveryRow(TableRow, table=True):
     left or was suppressed before). A due row is claimable when ``due_at`` has come and ``lease_until`` has
     not. ``period`` only keeps a message of a kind from being owed twice. ``about`` and ``about_source`` say
     what a digest or notice is about ("daily", "blind" of a source). ``ambiguous``: an earlier attempt may
-    have arrived.
+    have arrived. ``channel`` is the subscriber's.
 
     There are 600,000 of a large changeset, so a row is kept cheap. ``changeset_id`` and ``subscriber_id`` are
     no foreign keys: PostgreSQL would check each by itself and lock its parent, twice the price of the row.
@@ -29,6 +29,7 @@ class DeliveryRow(TableRow, table=True):
     __tablename__ = "delivery"
     id: int | None = Field(default=None, primary_key=True, sa_type=BigId)
     kind: str
+    channel: str = Field(default="", sa_column_kwargs={"server_default": sa.text("''")})
     changeset_id: int | None = None
     period: str | None = None
     about: str = Field(default="", sa_column_kwargs={"server_default": sa.text("''")})
@@ -56,9 +57,10 @@ class DeliveryRow(TableRow, table=True):
             sqlite_where=sa.text("period IS NOT NULL"),
             postgresql_where=sa.text("period IS NOT NULL"),
         ),
-        # for claims (what is due, the longest due first), and for the dead letters; see `store.outbox.IS_DUE`
+        # for claims (what is due, the longest due first), and for the dead letters; see `queue.IS_DUE`
         sa.Index(
-            "ix_delivery_due_at",
+            "ix_delivery_due",
+            "channel",
             "due_at",
             sqlite_where=sa.text("state = 'due'"),
             postgresql_where=sa.text("state = 'due'"),

@@ -1,0 +1,149 @@
+"""What the outbox costs the database where there are many people and a long past: steps of SQLite's virtual
+machine, counted without statistics, as in a database on which nobody has run `ANALYZE`.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+import pytest
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection, Engine
+
+from monitor.storage import schema
+from monitor.storage.deliveries import backlog, digests, queue
+from monitor.storage.deliveries.digests import CollectedPlaces
+from monitor.storage.engine import reading, transaction
+
+PEOPLE = 28_000
+READERS = 500
+CHANGESETS = 2_000
+HOUR = timedelta(hours=1)
+_NUMBERS = "WITH RECURSIVE numbers(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < :n) "
+Steps = Callable[[Callable[[Connection], object]], int]
+
+
+@pytest.fixture
+def steps(sqlite_engine: Engine) -> Steps:
+    """Counts the steps of a query, which gets a connection."""
+    count = 0
+
+    def add() -> int:
+        nonlocal count
+        count += 1
+        return 0
+
+    def measure(query: Callable[[Connection], object]) -> int:
+        nonlocal count
+        with reading(sqlite_engine) as conn:
+            raw = conn.connection.driver_connection
+            assert isinstance(raw, sqlite3.Connection)
+            count = 0
+            raw.set_progress_handler(add, 1)
+            try:
+                query(conn)
+            finally:
+                raw.set_progress_handler(None, 0)
+        return count
+
+    return measure
+
+
+def write(engine: Engine, statement: str, now: datetime, count: int) -> None:
+    with transaction(engine) as conn:
+        bound = sa.text(statement).bindparams(
+            sa.bindparam("now", now, schema.UtcDateTime()),
+            sa.bindparam("later", now + HOUR, schema.UtcDateTime()),
+        )
+        conn.execute(bound, {"n": count})
+
+
+def populate(engine: Engine, now: datetime, people: int = PEOPLE) -> None:
+    """People with daily digests that are due in an hour; each follows one of 40 ZIPs and its state."""
+    write(
+        engine,
+        "INSERT INTO subscriber (id, channel, address, address_hash, state, origin, language, frequency, "
+        "timezone, local_hour, digest_at, digest_since, nonce, created_at, strikes, receipts) "
+        f"{_NUMBERS} SELECT n, 'email', x'00', 'hash' || n, 'active', 'site', 'en', 'daily', "
+        "'UTC', 8, :later, :now, 'x', :now, 0, true FROM numbers",
+        now,
+        people,
+    )
+    for place, within in (("'' || (60601 + n % 40)", "'IL'"), ("'IL'", "NULL")):
+        write(
+            engine,
+            "INSERT INTO subscription (subscriber_id, source, place, within, created_at) "
+            f"{_NUMBERS} SELECT n, 'ring', {place}, {within}, :now FROM numbers WHERE :later = :later",
+            now,
+            people,
+        )
+
+
+def publish(engine: Engine, start: datetime, count: int) -> None:
+    """So many changesets an hour apart, fanned out, each with one change at two ZIPs, its state and US."""
+    with transaction(engine) as conn:
+        for number in range(count):
+            at = start + number * HOUR
+            changeset = conn.scalar(
+                sa.insert(schema.ChangesetRow)
+                .values(source="ring", number=number, at=at, fanned_out_at=at)
+                .returning(schema.ChangesetRow.id)  # type: ignore[call-overload]
+            )
+            change = conn.scalar(
+                sa.insert(schema.ChangeRow)
+                .values(
+                    source="ring", kind="added", agency=f"k{number}", state="published", reason="",
+                    first_seen_at=at, was_held=False, approved=False, changeset_id=changeset,
+                )
+                .returning(schema.ChangeRow.id)  # type: ignore[call-overload]
+            )  # fmt: skip
+            places = [f"{60601 + number % 40}", f"{60601 + (number + 1) % 40}", "IL", "US"]
+            conn.execute(
+                sa.insert(schema.ChangePlaceRow),
+                [{"change_id": change, "place": place, "everyone": False} for place in places],
+            )
+
+
+def test_a_look_for_digests_costs_the_same_however_many_people_there_are(
+    sqlite_engine: Engine, now: datetime, steps: Steps
+) -> None:
+    populate(sqlite_engine, now)
+    assert steps(lambda conn: digests.has_due(conn, now)) <= 50
+    assert steps(lambda conn: digests.load_due(conn, now, READERS)) <= 60
+    assert steps(lambda conn: digests.load_due(conn, now + HOUR, READERS)) <= 60 * READERS
+
+
+def test_what_a_digest_collects_costs_the_same_however_long_the_past_is(
+    sqlite_engine: Engine, now: datetime, steps: Steps
+) -> None:
+    populate(sqlite_engine, now)
+    publish(sqlite_engine, now - (CHANGESETS - 1) * HOUR, CHANGESETS)
+    readers = range(1, READERS + 1)
+    found: dict[int, tuple[int, ...]] = {}
+
+    def collect(conn: Connection) -> None:
+        found.update(digests.load_collected(conn, readers, CollectedPlaces()))
+
+    cost = steps(collect)
+    assert len(found) == READERS, "each follows the state of the newest change"
+    assert {len(changesets) for changesets in found.values()} == {1}
+    assert cost <= 60_000
+
+
+def test_a_look_for_messages_of_one_channel_does_not_walk_those_of_another(
+    sqlite_engine: Engine, now: datetime, steps: Steps
+) -> None:
+    populate(sqlite_engine, now)
+    write(
+        sqlite_engine,
+        "INSERT INTO delivery (kind, channel, period, subscriber_id, state, created_at, due_at, attempts, "
+        f"ambiguous) {_NUMBERS} SELECT 'notice', 'email', 'p', n, 'due', :now, :now, 0, false FROM numbers "
+        "WHERE :later = :later",
+        now,
+        PEOPLE,
+    )
+    assert steps(lambda conn: queue.has_due(conn, "telegram", now, now)) <= 50
+    assert steps(lambda conn: queue.has_due(conn, "email", now, now)) <= 100
+    assert steps(lambda conn: backlog.read_backlog(conn)) <= 25 * PEOPLE
