@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import secrets
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import Enum, auto
@@ -19,13 +19,14 @@ from monitor import subscribers
 from monitor.bot.context import BotContext
 from monitor.channels.kinds import lookup
 from monitor.channels.outline import seal_address
+from monitor.core.due import AT_ONCE, next_digest
 from monitor.messages import locale
 from monitor.storage import eligibility, people
 from monitor.storage import engine as db
 from monitor.storage.deliveries import endings, pauses
-from monitor.storage.people import Follow, Subscriber
+from monitor.storage.people import Follow, Subscriber, past_choices
 from monitor.subscribers import CONFIG, Tombstones
-from monitor.subscribers.signup import begin
+from monitor.subscribers.signup import begin, zone_of_place
 
 log = logging.getLogger(__name__)
 
@@ -57,7 +58,8 @@ class FollowVerdict(Enum):
 class Watching:
     """What a chat watches, and the language of its messages.
 
-    ``fixed``: set by the operator's configuration. ``paused_until`` is set during a pause.
+    ``fixed``: set by the operator's configuration. ``paused_until`` is set during a pause. ``hour`` is that
+    of digests, ``quiet`` the hours between which nothing is posted, ``own_line`` stands under each post.
     """
 
     places: tuple[str, ...] = ()
@@ -65,6 +67,10 @@ class Watching:
     language: str = locale.DEFAULT
     fixed: bool = False
     paused_until: datetime | None = None
+    frequency: str = AT_ONCE
+    hour: int | None = None
+    quiet: tuple[int, int] | None = None
+    own_line: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,6 +181,62 @@ class Chats:
             people.change(conn, known.id, language=language)
             return FollowResult(FollowVerdict.DONE, replace(before, language=language))
 
+    def set_own_line(self, chat: int, name: str | None, line: str | None) -> FollowResult:
+        """Set the line under each post of the chat; None removes it."""
+        return self._choose(chat, name, lambda one, zone, now, moment: {"own_line": line})
+
+    def set_quiet_hours(self, chat: int, name: str | None, hours: tuple[int, int] | None) -> FollowResult:
+        """Set the local hours between which nothing is posted; None: there are none. Alerts wait."""
+        since, until = hours or (None, None)
+        return self._choose(
+            chat,
+            name,
+            lambda one, zone, now, moment: {
+                "quiet_from": since,
+                "quiet_to": until,
+                "timezone": one.timezone or zone,
+            },
+        )
+
+    def set_frequency(self, chat: int, name: str | None, frequency: str, hour: int) -> FollowResult:
+        """Set how often messages come: at once, or once a day or week at a local hour. What was collected for
+        the next digest is told now if there is none any more.
+        """
+
+        def schedule(one: Subscriber, first_zone: str, now: datetime, moment: datetime) -> dict[str, object]:
+            zone = one.timezone or first_zone
+            new: dict[str, object] = {"frequency": frequency, "timezone": zone, "local_hour": hour}
+            if one.state == people.PAUSED:
+                return new  # the summary after the pause comes first
+            due_at = next_digest(frequency, zone, hour, now)
+            if due_at is None and one.digest_since is not None:
+                due_at = now
+            since = (one.digest_since or moment) if due_at else None
+            return new | {"digest_at": due_at, "digest_since": since}
+
+        return self._choose(chat, name, schedule)
+
+    def _choose(
+        self,
+        chat: int,
+        name: str | None,
+        decide: Callable[[Subscriber, str, datetime, datetime], Mapping[str, object]],
+    ) -> FollowResult:
+        """Change a chat's row by what ``decide`` makes of it, the time zone of its first place, the time, and
+        the moment of the change.
+        """
+        now = self._clock()
+        with db.transaction(self._engine) as conn:
+            moment = eligibility.next_moment(conn, now)
+            known = self._find(conn, chat, name, for_change=True)
+            before = self._watching(conn, known)
+            if known is None or before.fixed:
+                return FollowResult(FollowVerdict.FIXED if before.fixed else FollowVerdict.NOTHING, before)
+            past_choices.insert_past_statuses(conn, [known.id], moment)
+            zone = zone_of_place(before.places[0]) if before.places else "UTC"
+            people.change(conn, known.id, **decide(known, zone, now, moment))
+            return FollowResult(FollowVerdict.DONE, self._watching(conn, self._find(conn, chat, name)))
+
     def stop(self, chat: int, name: str | None) -> FollowResult:
         """End all messages and erase the chat."""
         with db.reading(self._engine) as conn:
@@ -255,6 +317,12 @@ class Chats:
             language=locale.known(one.language) or locale.DEFAULT,
             fixed=one.origin == CONFIG,
             paused_until=one.paused_until if one.state == people.PAUSED else None,
+            frequency=one.frequency,
+            hour=one.local_hour,
+            quiet=(one.quiet_from, one.quiet_to)
+            if one.quiet_from is not None and one.quiet_to is not None
+            else None,
+            own_line=one.own_line,
         )
 
     def _lift(self, conn: Connection, chat: int) -> bool:

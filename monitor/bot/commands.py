@@ -8,14 +8,15 @@ from dataclasses import dataclass, replace
 from telegram.error import TelegramError
 
 from monitor.bot import followed_towns, operator_buttons, permissions, places, updates
+from monitor.bot.chat_settings import ChatSettings
 from monitor.bot.chats import MOST_PLACES, Chats, FollowResult, FollowVerdict, Watching
 from monitor.bot.context import BotContext
+from monitor.bot.introduction import page_button, render_greeting, render_help
 from monitor.bot.permissions import BroadcastChannel, ChatQueries, Denied
 from monitor.bot.places import NotAPlace
 from monitor.bot.replies import (
     ADMINISTRATORS,
     BUSY,
-    COMMANDS,
     Button,
     Html,
     Reply,
@@ -24,7 +25,6 @@ from monitor.bot.replies import (
     joined,
     paragraphs,
     rows,
-    safe,
 )
 from monitor.bot.updates import DECIDE, Command
 from monitor.messages import locale
@@ -56,6 +56,7 @@ class Commands:
 
     def __init__(self, context: BotContext, chats: Chats, queries: ChatQueries) -> None:
         self._context, self._chats, self._queries = context, chats, queries
+        self._settings = ChatSettings(context, chats)
 
     async def reply(self, command: Command) -> Reply:
         """Run a command and return its reply, in the language that the chat chose. Raises StoreError, with
@@ -97,16 +98,18 @@ class Commands:
                 return self._language(command, subject, translate)
             case "stop":
                 return self._stop(command, subject, translate)
+            case "when" | "line" | "preview":
+                return self._settle(command, subject, translate)
             case "status":
                 return self._status(subject, translate)
             case updates.WELCOME:
-                return self._greeting(subject, translate)
+                return render_greeting(self._context, translate, private=subject.private)
             case updates.LOOK:
                 return self._look(command.arguments, subject, translate)
             case updates.UNKNOWN:
-                known = self._help(subject, translate)
+                known = render_help(self._context, translate, private=subject.private)
                 return Reply(paragraphs(translate("I do not know that command."), known.text), known.buttons)
-        return self._help(subject, translate)
+        return render_help(self._context, translate, private=subject.private)
 
     def _start(self, command: Command, subject: Subject, translate: Translator) -> Reply:
         """A deep link, as on a ZIP's page, carries places joined by underscores."""
@@ -114,31 +117,14 @@ class Commands:
         if words and not isinstance(places.read(words, self._context), NotAPlace):
             return self._watch(words, command, subject, translate)
         self._chats.welcome(subject.chat)
-        return self._greeting(subject, translate)
+        return render_greeting(self._context, translate, private=subject.private)
 
     def _look(self, words: tuple[str, ...], subject: Subject, translate: Translator) -> Reply:
         """Offer the place that words without a command may name; a greeting gets the help."""
         result = followed_towns.find_areas(words, self._context)
         if result.towns and followed_towns.is_likely_meant(words, result):
             return followed_towns.offer(result, subject.suffix, translate)
-        return self._help(subject, translate)
-
-    def _greeting(self, subject: Subject, translate: Translator) -> Reply:
-        titles = bullets(safe(each.title(translate.language)) for each in self._context.watched.values())
-        what = translate(
-            "<b>%(name)s</b> watches official lists of law-enforcement agencies and tells you when an "
-            "agency near you is listed or no longer listed:",
-            name=self._context.name,
-        )
-        how = (
-            translate("Send me your ZIP code, or the name of your state. /help shows what else I can do.")
-            if subject.private
-            else translate(
-                "To begin, an administrator of this group writes /watch 60601 or /watch IL. /help shows "
-                "what else I can do."
-            )
-        )
-        return Reply(paragraphs(what, titles, how))
+        return render_help(self._context, translate, private=subject.private)
 
     def _watch(
         self, words: tuple[str, ...], command: Command, subject: Subject, translate: Translator
@@ -179,7 +165,7 @@ class Commands:
         first = next(iter(wanted))
         called = places.named_on_button(first, translate)
         stop = Button(translate("Stop %(place)s", place=called), f"stop {first}{subject.suffix}")
-        page = self._page_button(place_path(first), translate("More about %(place)s", place=called))
+        page = page_button(self._context, place_path(first), translate("More about %(place)s", place=called))
         return Reply(paragraphs(*told), rows([stop, *page, *self._lists_button(subject, translate)]))
 
     def _read_places(self, words: tuple[str, ...]) -> dict[str, str | None] | NotAPlace | FinderResult:
@@ -217,11 +203,6 @@ class Commands:
             "From now on a message comes here when our checks find a change. /list shows what is watched, "
             "/stop ends it."
         )
-
-    def _page_button(self, path: str, text: str) -> tuple[Button, ...]:
-        """A button with a link to the site; Telegram refuses messages with links that are not public."""
-        url = self._context.public_url or ""
-        return (Button(text, url=url.rstrip("/") + path),) if url.startswith("https://") else ()
 
     def _lists(self, command: Command, subject: Subject, translate: Translator) -> Reply:
         """Without arguments, show the lists; "on ring" and "off ring" choose, as the buttons do."""
@@ -273,6 +254,18 @@ class Commands:
         return Reply(
             paragraphs(self._render_heading(subject, translate) if subject.title else "", text), rows(buttons)
         )
+
+    def _settle(self, command: Command, subject: Subject, translate: Translator) -> Reply:
+        """How messages come to this chat."""
+        chat, name, words = subject.chat, subject.name, command.arguments
+        match command.verb:
+            case "when":
+                found = self._settings.answer_when(words, chat, name, subject.suffix, translate)
+            case "line":
+                found = self._settings.answer_line(words, chat, name, translate)
+            case _:
+                found = self._settings.answer_preview(chat, name, translate)
+        return found if isinstance(found, Reply) else self._render_refusal(found, translate)
 
     def _stop(self, command: Command, subject: Subject, translate: Translator) -> Reply:
         wanted = self._read_places(command.arguments) if command.arguments else {}
@@ -334,29 +327,6 @@ class Commands:
             "%(count)s place is watched.", "%(count)s places are watched.", len(watching.places)
         )
         return Reply(paragraphs(bullets(told), here, self._render_pause(watching, translate)))
-
-    def _help(self, subject: Subject, translate: Translator) -> Reply:
-        commands = "\n".join(f"/{name}: {translate(what)}" for name, what in COMMANDS.items())
-        more = (
-            translate(
-                "For a channel of yours, write to me here: /watch IN @channel. We must both be "
-                "administrators there."
-            )
-            if subject.private
-            else translate("Only administrators of this group can change what is watched.")
-        )
-        privacy = translate(
-            "We store this chat's number, encrypted, what it watches since when, and its language. Nothing "
-            "else about you."
-        )
-        contact = (
-            translate("The operator: %(contact)s", contact=self._context.contact)
-            if self._context.contact
-            else ""
-        )
-        return Reply(
-            paragraphs(commands, more, privacy, contact), rows(self._page_button("/", self._context.name))
-        )
 
     def _render_watching(self, watching: Watching, subject: Subject, translate: Translator) -> Reply:
         """Show what is watched, with a button that removes each place."""
@@ -443,7 +413,7 @@ class Commands:
 def _changes(command: Command) -> bool:
     """Whether a command can change what a chat watches; anybody may look."""
     return command.verb in {"watch", "stop"} or (
-        command.verb in {"start", "lists", "language"} and bool(command.arguments)
+        command.verb in {"start", "lists", "language", "when", "line"} and bool(command.arguments)
     )
 
 

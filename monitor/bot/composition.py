@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections.abc import Iterable
 
-from monitor import app
+from monitor import app, messages
 from monitor.app import Components
 from monitor.bot.api import Api
 from monitor.bot.context import BotContext, Webhook
@@ -39,6 +39,10 @@ def create(components: Components) -> Bot | None:
             found = covered.at(place, components.gazetteer.state_of_zip(place))
         return [(cover.listing, cover.placement) for cover in found]
 
+    def sample(language: str) -> tuple[str, ...]:
+        alert = app.sample_alert(settings, language, components.clock())
+        return messages.render(alert, app.message_sender(settings)).blocks
+
     context = BotContext(
         engine=components.engine,
         keys=components.keys,
@@ -47,6 +51,7 @@ def create(components: Components) -> Bot | None:
         clock=components.clock,
         folder=settings.data.folder,
         covering=covering,
+        sample=sample,
         name=settings.site.name,
         contact=settings.site.contact,
         timezone=settings.site.timezone,

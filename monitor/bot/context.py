@@ -26,8 +26,9 @@ class BotContext:
 
     ``watched`` holds the lists by name, in display order. ``covering`` None: answers do not say which
     agencies cover a ZIP. ``folder`` is the data folder, where erasures are noted. ``public_url`` None:
-    answers contain no links to pages. ``desk`` takes decisions from ``operator_chats``, the operator's own by
-    their numbers.
+    answers contain no links to pages. ``sample`` gives the blocks of a sample
+    alert in a language. ``desk`` takes decisions from ``operator_chats``, the operator's own by their
+    numbers.
     """
 
     engine: Engine
@@ -37,6 +38,7 @@ class BotContext:
     clock: Callable[[], datetime]
     folder: Path
     covering: Covering | None = None
+    sample: Callable[[str], tuple[str, ...]] = lambda language: ()
     name: str = "Map Monitor"
     contact: str = ""
     timezone: str = "UTC"

@@ -26,7 +26,19 @@ from monitor.messages import locale
 from monitor.places import EVERYWHERE, parse_place
 from monitor.places.codes import is_area
 
-COMMANDS = ("start", "watch", "list", "lists", "language", "stop", "status", "help")
+COMMANDS = (
+    "start",
+    "watch",
+    "list",
+    "lists",
+    "language",
+    "when",
+    "line",
+    "preview",
+    "stop",
+    "status",
+    "help",
+)
 WELCOME, LOOK, UNKNOWN = "welcome", "look", "unknown"
 """Commands that nobody can type: the bot was added to a group; words that may name a place; a command that
 does not exist.
@@ -179,7 +191,7 @@ def _message(message: Message, username: str) -> Command | GroupMigrated | None:
             if not (private or addressed):
                 return None  # in a group it may be meant for another bot
             command = UNKNOWN
-    target, words = _split(re.split(r"[\s,;]+", rest.strip()))
+    target, words = _split_line(rest) if command == "line" else _split(re.split(r"[\s,;]+", rest.strip()))
     return Command(
         chat=chat.id,
         private=private,
@@ -247,6 +259,14 @@ def _split(words: list[str]) -> tuple[str | None, tuple[str, ...]]:
     """Split off the channel among the words."""
     targets = [word for word in words if _TARGET.fullmatch(word)]
     return (targets[0] if targets else None), tuple(word for word in words if word and word not in targets)
+
+
+def _split_line(rest: str) -> tuple[str | None, tuple[str, ...]]:
+    """The channel in front of a line of text, and the line as it was written."""
+    first, _, text = rest.strip().partition(" ")
+    target = first if _TARGET.fullmatch(first) else None
+    line = (text if target else rest).strip()
+    return target, (line,) if line else ()
 
 
 def _language(code: str | None) -> str:

@@ -8,6 +8,9 @@ from collections.abc import Callable, Mapping
 from monitor.domain import placeholder
 from monitor.errors import Permanent
 
+OWN_LINE = "own-line"
+"""The value that a channel of chats adds under a message by itself, for those who have one."""
+
 PATTERN = re.compile(placeholder("([a-z-]+)"))
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ue000\ue001]")
 

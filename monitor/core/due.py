@@ -94,5 +94,18 @@ def moment(day: date, hour: int, timezone: str) -> datetime:
     return _at(day, hour, ZoneInfo(timezone))
 
 
+def quiet_end(since: int, until: int, timezone: str | None, now: datetime) -> datetime | None:
+    """When the quiet hours from ``since`` to ``until`` o'clock that it is now end, in UTC; None outside of
+    them. They may begin before midnight; hours that are the same are none.
+    """
+    zone = ZoneInfo(zone_or_utc(timezone))
+    local = now.astimezone(zone)
+    over_midnight = since > until and not until <= local.hour < since
+    if not (since <= local.hour < until or over_midnight):
+        return None
+    end = _at(local.date(), until, zone)
+    return end if end > now else _at(local.date() + timedelta(days=1), until, zone)
+
+
 def _at(day: date, hour: int, zone: ZoneInfo) -> datetime:
     return datetime.combine(day, time(hour), zone).astimezone(UTC)

@@ -386,6 +386,9 @@ def _stored_facts(subscriber: Subscriber) -> tuple[tuple[str, str], ...]:
         "confirm_until": subscriber.confirm_until,
         "digest_at": subscriber.digest_at,
         "digest_since": subscriber.digest_since,
+        "quiet_from": subscriber.quiet_from,
+        "quiet_to": subscriber.quiet_to,
+        "own_line": subscriber.own_line,
         "strikes": subscriber.strikes or None,
         "first_strike_at": subscriber.first_strike_at,
     }

@@ -37,7 +37,7 @@ _CHANGESETS = 64
 @dataclass(frozen=True, slots=True)
 class Recipient:
     """Whom a message is for. ``asked_at``: when they asked for what it tells; ``confirm_until``: how long
-    they may confirm.
+    they may confirm; ``own_line``: what a chat has under each post.
     """
 
     number: int
@@ -46,6 +46,7 @@ class Recipient:
     nonce: str
     asked_at: datetime
     confirm_until: datetime | None = None
+    own_line: str | None = None
 
 
 Render = Callable[[Message], object]
@@ -162,6 +163,7 @@ class MessagePreparer:
             first.language,
             first.nonce,
             min(match.asked_at for match in hits),
+            own_line=first.own_line,
         )
         return self._address(group, recipient, lambda: self._alert(group, hits, now))
 
@@ -187,6 +189,7 @@ class MessagePreparer:
             delivery.nonce,
             find_asked_at(delivery, facts),
             facts.subscribers[delivery.subscriber].confirm_until,
+            delivery.own_line,
         )
         return self._address(group, recipient, lambda: self._render_once(message, lambda: message))
 

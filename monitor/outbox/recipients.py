@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
+from monitor.channels.placeholders import OWN_LINE
 from monitor.core import tokens
 from monitor.core.tokens import Purpose
 from monitor.keys import KeyFile
@@ -35,6 +36,8 @@ class RecipientPlaceholders:
         }
         if recipient.confirm_until is not None:
             values["until"] = locale.moment(recipient.confirm_until, self._timezone, recipient.language)
+        if recipient.own_line is not None:
+            values[OWN_LINE] = recipient.own_line
         if self._site is None:
             return values
         manage = f"{self._site}/manage/{self._token(recipient, Purpose.MANAGE)}"

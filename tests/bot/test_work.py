@@ -38,7 +38,7 @@ from tests.bot.world import PATIENCE, TIMING, World
 from tests.peers.botapi import DROP, FORBIDDEN, Answer, flood, message, migrated
 
 SECRET = "a-secret-that-only-telegram-knows"
-MENU = ["watch", "list", "lists", "language", "status", "stop", "help"]
+MENU = ["watch", "list", "lists", "language", "when", "line", "preview", "status", "stop", "help"]
 HOOK = Webhook("https://watch.example/telegram", SECRET)
 
 

@@ -185,5 +185,5 @@ def test_nothing_about_a_person_is_stored_but_what_the_page_says(
         "local_hour",
         "paused_until", "digest_at", "digest_since", "receipts", "nonce", "confirm_until", "created_at",
         "confirmed_at",
-        "ended_at", "strikes", "first_strike_at",
+        "ended_at", "strikes", "first_strike_at", "number", "outline", "quiet_from", "quiet_to", "own_line",
     }  # fmt: skip

@@ -10,8 +10,7 @@ from email.message import EmailMessage
 from email.utils import format_datetime
 
 from monitor.channels.email.mime import POLICY, MailSender, message_id, unstructured
-from monitor.channels.placeholders import fill
-from monitor.channels.telegram.posts import split_posts
+from monitor.channels.telegram.posts import compose_posts
 from monitor.domain import Envelope, Rendered
 
 _TAG = re.compile(r"<a [^>]*href=\"([^\"]*)\"[^>]*>(.*?)</a>|<[^>]+>", re.DOTALL)
@@ -21,8 +20,7 @@ def write_mail_copy(message: Rendered, envelope: Envelope, sender: str, date: da
     """A mail that shows the posts of one message, as text and as HTML."""
     head = MailSender.parse(sender)
     chat = re.sub(r"[^\w@.-]", "", envelope.address)
-    blocks = [fill(block, envelope.placeholders, html.escape) for block in message.blocks]
-    pages = split_posts(blocks)
+    pages = compose_posts(message.blocks, envelope.placeholders)
     headers = [
         f"Date: {format_datetime(date)}",
         f'To: "{chat}" <{chat.lstrip("@-") or "chat"}@telegram.invalid>',

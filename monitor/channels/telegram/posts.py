@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import html
+from collections.abc import Iterable, Mapping
 
+from monitor.channels.placeholders import OWN_LINE, fill
 from monitor.errors import Permanent
 
 LIMIT = 4095
@@ -29,6 +31,13 @@ def split_posts(blocks: Iterable[str]) -> list[str]:
         else:
             result.append(block)
     return result
+
+
+def compose_posts(blocks: Iterable[str], values: Mapping[str, str]) -> list[str]:
+    """The posts of one message to one chat, with the chat's own line at the end. Raises Permanent."""
+    filled = [fill(block, values, html.escape) for block in blocks]
+    own_line = values.get(OWN_LINE)
+    return split_posts([*filled, html.escape(own_line, quote=False)] if own_line else filled)
 
 
 def length(text: str) -> int:

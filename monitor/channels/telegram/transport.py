@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import html
 import json
 import logging
 import os
@@ -53,8 +52,7 @@ from telegram.error import (
 from telegram.request import HTTPXRequest
 
 from monitor.channels import EVERYTHING
-from monitor.channels.placeholders import fill
-from monitor.channels.telegram.posts import split_posts
+from monitor.channels.telegram.posts import compose_posts
 from monitor.channels.telegram.rate import Pace
 from monitor.domain import Envelope, Rendered
 from monitor.errors import Permanent, SendError, Transient
@@ -170,7 +168,7 @@ class Telegram:
         made = self._made.setdefault(envelope.message_id, set())
         while len(self._made) > _REMEMBERED:
             self._made.popitem(last=False)
-        posts = split_posts(fill(block, envelope.placeholders, html.escape) for block in message.blocks)
+        posts = compose_posts(message.blocks, envelope.placeholders)
         for number, post in enumerate(posts, 1):
             digest = hashlib.sha256(post.encode()).digest()
             if digest not in made:

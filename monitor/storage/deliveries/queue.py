@@ -49,6 +49,7 @@ class Claimed:
     number: int
     strikes: int
     origin: str
+    own_line: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,6 +175,7 @@ def load_claimed(conn: Connection, ids: Collection[int]) -> tuple[Claimed, ...]:
             NUMBER.label("number"),
             SubscriberRow.c.strikes,
             SubscriberRow.c.origin,
+            SubscriberRow.c.own_line,
         )
         .join(SubscriberRow, SubscriberRow.c.id == DeliveryRow.c.subscriber_id)
         .outerjoin(ChangesetRow, ChangesetRow.c.id == DeliveryRow.c.changeset_id)

@@ -24,7 +24,14 @@ from monitor.storage.people.tables import ReturnedMailRow, SubscriptionRow, Supp
 
 PENDING, ACTIVE, PAUSED, ENDED = "pending", "active", "paused", "ended"
 _LARGEST_ID = 2**31 - 1  # of an INTEGER of PostgreSQL, which takes a larger number for an error
-ERASED = {"address": None, "address_hash": None, "outline": None}
+ERASED = {
+    "address": None,
+    "address_hash": None,
+    "outline": None,
+    "quiet_from": None,
+    "quiet_to": None,
+    "own_line": None,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +57,9 @@ class Subscriber:
     digest_at: datetime | None = None
     strikes: int = 0
     first_strike_at: datetime | None = None
+    quiet_from: int | None = None
+    quiet_to: int | None = None
+    own_line: str | None = None
     number: int = 0
 
 
@@ -87,6 +97,9 @@ _COLUMNS: tuple[Any, ...] = (
     tables.SubscriberRow.c.digest_at,
     tables.SubscriberRow.c.strikes,
     tables.SubscriberRow.c.first_strike_at,
+    tables.SubscriberRow.c.quiet_from,
+    tables.SubscriberRow.c.quiet_to,
+    tables.SubscriberRow.c.own_line,
     NUMBER,
 )
 

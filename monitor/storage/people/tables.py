@@ -19,9 +19,10 @@ class SubscriberRow(TableRow, table=True):
     ``origin``: operator, config, site, bot. ``frequency``: at_once, daily, weekly; digests are sent at
     ``local_hour`` in ``timezone``. ``digest_at`` is when the next digest, or the summary after a pause, is
     due, and ``digest_since`` from when on its changes are collected; both None for alerts at once.
-    ``confirm_until`` is when the link of the last confirmation expires. ``number`` is random and stands in
-    links and envelope senders, since ids would tell readers how many there are. ``receipts``: wants the
-    quarterly receipt.
+    ``quiet_from`` and ``quiet_to`` are the local hours between which nothing is posted in a chat,
+    ``own_line`` is the line of its own under each post. ``confirm_until`` is when the link of the last
+    confirmation expires. ``number`` is random and stands in links and envelope senders, since ids would tell
+    readers how many there are. ``receipts``: wants the quarterly receipt.
     """
 
     __tablename__ = "subscriber"
@@ -45,6 +46,9 @@ class SubscriberRow(TableRow, table=True):
     created_at: datetime = Field(sa_type=UtcDateTime)
     confirmed_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
     ended_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    quiet_from: int | None = None
+    quiet_to: int | None = None
+    own_line: str | None = None
     strikes: int = 0
     first_strike_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
     number: int | None = Field(default=None, sa_type=BigId)

@@ -1,0 +1,47 @@
+"""Quiet hours: what falls due in them waits until they end."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from monitor.core.due import quiet_end
+from monitor.storage.deliveries.queue import IS_DUE
+from monitor.storage.deliveries.tables import DeliveryRow
+from monitor.storage.people.tables import SubscriberRow
+
+
+def postpone_quiet(conn: Connection, now: datetime) -> int:
+    """Make everything that is due to somebody in their quiet hours due when those end; returns how many.
+
+    One statement for each pair of hours in a time zone that is quiet at the moment.
+    """
+    rows = SubscriberRow
+    choices = conn.execute(
+        sa.select(rows.c.timezone, rows.c.quiet_from, rows.c.quiet_to)
+        .where(rows.c.quiet_from.is_not(None), rows.c.quiet_to.is_not(None), rows.c.state != "ended")
+        .distinct()
+    ).all()
+    postponed = 0
+    for zone, since, until in choices:
+        end = quiet_end(since, until, zone, now)
+        if end is None:
+            continue
+        quiet = sa.select(rows.c.id).where(
+            rows.c.timezone == zone if zone is not None else rows.c.timezone.is_(None),
+            rows.c.quiet_from == since,
+            rows.c.quiet_to == until,
+        )
+        postponed += conn.execute(
+            sa.update(DeliveryRow)
+            .where(
+                IS_DUE,
+                DeliveryRow.c.due_at <= now,
+                DeliveryRow.c.subscriber_id.in_(quiet),
+                sa.or_(DeliveryRow.c.lease_until.is_(None), DeliveryRow.c.lease_until <= now),
+            )
+            .values(due_at=end)
+        ).rowcount
+    return postponed
