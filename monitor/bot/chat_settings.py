@@ -27,7 +27,7 @@ _NAMES = {AT_ONCE: N_("At once"), DAILY: N_("Once a day"), WEEKLY: N_("Once a we
 
 
 class ChatSettings:
-    """Answers /when, /quiet, /line and /preview for one chat."""
+    """Answers /when, /line and /preview for one chat."""
 
     def __init__(self, context: BotContext, chats: Chats) -> None:
         self._context, self._chats = context, chats

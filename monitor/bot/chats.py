@@ -181,9 +181,9 @@ class Chats:
             people.change(conn, known.id, language=language)
             return FollowResult(FollowVerdict.DONE, replace(before, language=language))
 
-    def set_own_line(self, chat: int, name: str | None, line: str | None) -> FollowResult:
+    def set_own_line(self, chat: int, name: str | None, text: str | None) -> FollowResult:
         """Set the line under each post of the chat; None removes it."""
-        return self._choose(chat, name, lambda one, zone, now, moment: {"own_line": line})
+        return self._choose(chat, name, lambda one, zone, now, moment: {"own_line": text})
 
     def set_quiet_hours(self, chat: int, name: str | None, hours: tuple[int, int] | None) -> FollowResult:
         """Set the local hours between which nothing is posted; None: there are none. Alerts wait."""

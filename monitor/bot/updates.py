@@ -265,8 +265,8 @@ def _split_line(rest: str) -> tuple[str | None, tuple[str, ...]]:
     """The channel in front of a line of text, and the line as it was written."""
     first, _, text = rest.strip().partition(" ")
     target = first if _TARGET.fullmatch(first) else None
-    line = (text if target else rest).strip()
-    return target, (line,) if line else ()
+    written = (text if target else rest).strip()
+    return target, (written,) if written else ()
 
 
 def _language(code: str | None) -> str:
