@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-import time
+
+from monitor.log_lines import LogFormat, create_formatter
 
 # At INFO and DEBUG these log request lines or message content. Channels name those of their own libraries.
 _LOUD = (
@@ -17,18 +18,16 @@ _LOUD = (
 )
 
 
-def configure(debug: bool, *, service: bool = False, libraries: bool = True) -> None:
+def configure(
+    debug: bool, *, service: bool = False, libraries: bool = True, form: LogFormat = "text"
+) -> None:
     """Set up logging for this process: warnings; INFO for a ``service``; DEBUG of this program with
-    ``debug``. Times are in UTC.
+    ``debug``. ``form``: one line of text each, or one JSON object.
 
     ``libraries``: quiet those of the channels too, which imports the registry of channels.
     """
-    formatter = logging.Formatter(
-        "%(asctime)s %(levelname)s %(name)s %(message)s", datefmt="%Y-%m-%dT%H:%M:%SZ"
-    )
-    formatter.converter = time.gmtime
     handler = logging.StreamHandler()
-    handler.setFormatter(formatter)
+    handler.setFormatter(create_formatter(form))
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
     logging.captureWarnings(True)
     logging.getLogger("monitor").setLevel(

@@ -65,14 +65,15 @@ def run(session: Session, no_web: bool, one_process: bool) -> None:
     from monitor.cli.logs import configure
 
     configure(session.debug, service=True)
-    _ = session.settings  # a wrong configuration is told here, once and whole
+    form = session.settings.log.format  # a wrong configuration is told here, once and whole
+    configure(session.debug, service=True, form=form)
     if no_web or one_process:
         _serve(session, with_site=not no_web)
         return
     from monitor.cli.supervisor import supervise
 
     options = ["--config", str(session.config)] if session.config else []
-    supervise([*options, *(["--debug"] if session.debug else [])])
+    supervise([*options, *(["--debug"] if session.debug else [])], form)
 
 
 @command(short_help="Poll, judge and deliver until stopped, without the site.")
@@ -84,7 +85,7 @@ def worker(session: Session, supervised: bool) -> None:
     from monitor.cli.logs import configure
     from monitor.cli.supervisor import end_with_supervisor
 
-    configure(session.debug, service=True)
+    configure(session.debug, service=True, form=session.settings.log.format)
     if supervised:
         end_with_supervisor()
     _serve(session, with_site=False)

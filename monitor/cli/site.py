@@ -31,7 +31,7 @@ def web(session: Session, host: str | None, port: int | None, supervised: bool) 
     from monitor.web import composition, server
 
     if supervised:
-        logs.configure(session.debug, service=True)
+        logs.configure(session.debug, service=True, form=session.settings.log.format)
         supervisor.end_with_supervisor()
     settings = session.settings
     configured = settings.site.listen_at

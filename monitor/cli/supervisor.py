@@ -20,7 +20,10 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
+
+if TYPE_CHECKING:
+    from monitor.log_lines import LogFormat
 
 log = logging.getLogger(__name__)
 
@@ -164,14 +167,14 @@ class Supervisor:
             os.write(self._wake_write, b"x")
 
 
-def supervise(options: Sequence[str]) -> NoReturn:
+def supervise(options: Sequence[str], form: LogFormat) -> NoReturn:
     """Become a supervisor of worker and site, which get these further options (``--config FILE``,
-    ``--debug``).
+    ``--debug``). ``form`` is that of the log.
 
     This process is replaced by a fresh one, so that what was imported to read the configuration takes no
     memory while the service runs.
     """
-    os.execv(sys.executable, (sys.executable, "-m", "monitor.cli.supervisor", *options))  # noqa: S606
+    os.execv(sys.executable, (sys.executable, "-m", "monitor.cli.supervisor", form, *options))  # noqa: S606
 
 
 def note_started() -> None:
@@ -195,11 +198,14 @@ def end_with_supervisor() -> None:
     threading.Thread(target=wait, name="supervisor", daemon=True).start()
 
 
-def main(options: Sequence[str]) -> int:
-    """Supervise until stopped; returns the exit code."""
+def main(arguments: Sequence[str]) -> int:
+    """Supervise until stopped; returns the exit code. ``arguments`` are the format of the log and the options
+    of `supervise`.
+    """
     from monitor.cli.logs import configure
 
-    configure("--debug" in options, service=True, libraries=False)
+    form, *options = arguments
+    configure("--debug" in options, service=True, libraries=False, form="json" if form == "json" else "text")
     program = (sys.executable, "-m", "monitor")
     return Supervisor({role: (*program, role, "--supervised", *options) for role in ("worker", "web")}).run()
 

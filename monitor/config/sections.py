@@ -19,6 +19,7 @@ from pydantic import (
 )
 
 from monitor.domain import Meaning, SourceInfo, ValueMeaning
+from monitor.log_lines import LogFormat
 from monitor.settings_types import (
     Count,
     Duration,
@@ -359,6 +360,12 @@ class OperatorSection(Section):
     def metrics_at(self) -> tuple[str, int] | None:
         """The address and the port of the metrics; None: they are not served."""
         return split_listen(self.metrics) if self.metrics else None
+
+
+class LogSection(Section):
+    """``[log]``"""
+
+    format: LogFormat = "text"
 
 
 class MailboxSection(Section):

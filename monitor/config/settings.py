@@ -16,6 +16,7 @@ from monitor.config.sections import (
     DocumentsSection,
     FetchSection,
     GuardSection,
+    LogSection,
     MailboxSection,
     OperatorSection,
     PlacesSection,
@@ -55,6 +56,7 @@ class Settings(Section):
     documents: DocumentsSection = DocumentsSection()
     signup: SignupSection = SignupSection()
     bounces: BouncesSection = BouncesSection()
+    log: LogSection = LogSection()
     operator: OperatorSection = OperatorSection()
 
     @field_validator("sources", mode="before")

@@ -173,7 +173,17 @@ class KeptPages:
         async def nothing_comes() -> Message:
             return {"type": "http.request", "body": b"", "more_body": False}
 
-        await self._app(inner, nothing_comes, collect)
+        async def pass_on(body: bytes) -> None:
+            await send(start)
+            await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else body})
+
+        try:
+            await self._app(inner, nothing_comes, collect)
+        except Exception:
+            # the application has answered that it failed, and raises so that the server logs why
+            if start:
+                await pass_on(b"".join(parts))
+            raise
         body = b"".join(parts)
         headers = Headers(raw=start["headers"])
         if (
@@ -181,8 +191,7 @@ class KeptPages:
             or "set-cookie" in headers
             or "no-store" in headers.get("cache-control", "")
         ):
-            await send(start)
-            await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else body})
+            await pass_on(body)
             return None
         page = (
             _keep(headers, body)

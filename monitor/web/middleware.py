@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import MutableMapping
 from typing import Any
 from urllib.parse import quote, urlsplit
@@ -11,6 +12,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from monitor.log_lines import request_id
 from monitor.web.policies import FILE_HEADERS, OPEN_HEADERS, PREFLIGHT, is_file, is_open
 
 LARGEST_BODY = 1024 * 1024
@@ -56,6 +58,7 @@ class SiteMiddleware:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        request_id.set(secrets.token_hex(6))  # of this task, which ends with the request or sets another
         scope = _trim_personal_link(scope)
         headers, path = Headers(scope=scope), scope["path"]
 
@@ -112,6 +115,7 @@ class SiteMiddleware:
             if not (framed and name == "X-Frame-Options"):
                 headers.setdefault(name, value)
         headers.setdefault("Cache-Control", "no-cache")
+        headers["X-Request-Id"] = request_id.get() or ""
 
 
 def _trim_personal_link(scope: Scope) -> Scope:
