@@ -169,6 +169,7 @@ def polled_source(settings: Settings, name: str) -> PolledSource:
             link=LinkRule(**source.link.model_dump()) if source.link else None,
             hosts=frozenset(source.hosts),
             user_agent=source.user_agent,
+            printed_count=source.printed_count,
             collect=(lambda url: collect(url, options)) if collect else None,
         ),
         options=options,

@@ -41,6 +41,13 @@ def known_format(value: str) -> str:
     return value
 
 
+def has_group(value: str) -> str:
+    """An expression with one group. Raises ValueError."""
+    if re.compile(value).groups != 1:
+        raise ValueError("needs one group in parentheses: the number")
+    return value
+
+
 def check_options(name: str, options: dict[str, Any]) -> None:
     """Check a format's own options. Raises ValueError that names what is wrong with them."""
     try:
@@ -292,6 +299,7 @@ class SourceSection(Section):
     user_agent: Annotated[str, Field(pattern=r"^[ -~]{1,300}$")] | None = None
     every: Annotated[Duration, Field(ge=timedelta(seconds=1))] = timedelta(hours=1)
     silent: tuple[str, ...] = ()
+    printed_count: Annotated[str, AfterValidator(expression), AfterValidator(has_group)] | None = None
     meaning: tuple[MeaningEntry, ...] = ()
     value: tuple[ValueEntry, ...] = ()
     columns: ColumnsSection = ColumnsSection()

@@ -26,6 +26,7 @@ from monitor.fetch.links import (
     read_file_name,
     read_links,
 )
+from monitor.fetch.printed_count import read_printed_count
 from monitor.fetch.values import Fetched, FetchFailed, LinkRule, NotModified, Target, Validators
 from monitor.net import (
     MIB,
@@ -51,6 +52,14 @@ Known = Callable[[str], Validators | None]
 Fits = Callable[[Fetched], str | None]
 """Says why a file is not the source's, such as that a column is missing; None: it may be."""
 _Got = TypeVar("_Got")
+_GotOrNot = TypeVar("_GotOrNot", Fetched, NotModified, Fetched | NotModified)
+
+
+def _add_count(got: _GotOrNot, printed_on: Fetched, target: Target) -> _GotOrNot:
+    """Add what the publisher prints as its own count, where that is looked for."""
+    if target.printed_count is None:
+        return got
+    return replace(got, printed_count=read_printed_count(printed_on.body, target.printed_count))
 
 
 def _nothing_known(url: str) -> Validators | None:
@@ -207,7 +216,8 @@ class Fetcher:
         if target.collect is not None:
             return self._collect(target.collect(str(policy.home)), attempt, policy)
         if (rule := target.rule) is None:
-            return self._follow(policy.home, attempt, policy, validators, self._limits)
+            got = self._follow(policy.home, attempt, policy, validators, self._limits)
+            return _add_count(got, got, target) if isinstance(got, Fetched) else got
 
         attempt.subject = "the page "
         page = self._follow(policy.home, attempt, policy, _nothing_known, PAGE_LIMITS)
@@ -229,7 +239,7 @@ class Fetcher:
             if objection is None and isinstance(got, Fetched) and len(candidates) > 1:
                 objection = fits(got)  # what is wrong with the only candidate is kept with its bytes
             if objection is None:
-                return got
+                return _add_count(got, page, target)
             refused.append(f"{describe_link(candidate)} {objection}")
         raise attempt.failure(f"links no file that fits: {'; '.join(refused)}")
 

@@ -46,6 +46,8 @@ class Target:
 
     ``hosts`` are further hosts to which redirects and links may lead; the host of ``url`` or ``page`` always
     is one. ``collect`` gets what stands at ``url`` page by page. ``user_agent`` replaces the program's own.
+    ``printed_count`` is an expression whose group is the publisher's own count, on the page or else in the
+    file.
     """
 
     url: str | None = None
@@ -54,6 +56,7 @@ class Target:
     hosts: frozenset[str] = frozenset()
     collect: Callable[[str], Pages] | None = field(default=None, compare=False)
     user_agent: str | None = None
+    printed_count: str | None = None
 
     def __post_init__(self) -> None:
         if (self.url is None) == (self.page is None) or (self.page is None) != (self.link is None):
@@ -92,7 +95,8 @@ class FetchEvidence:
     ``url`` is the requested address (the configured one, or the one that the page links), ``redirects`` the
     addresses that followed it, in order, ``final_url`` the one that answered. ``headers`` are that answer's,
     verbatim; ``wire_bytes`` counts its body as received, still compressed. ``duration`` covers the whole get,
-    with its page and its retries. ``status`` is None when no server answered.
+    with its page and its retries. ``status`` is None when no server answered. ``printed_count`` is the
+    publisher's own count, where it was looked for and found.
     """
 
     url: str
@@ -102,6 +106,7 @@ class FetchEvidence:
     headers: tuple[tuple[str, str], ...] = ()
     wire_bytes: int = 0
     duration: timedelta = timedelta()
+    printed_count: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

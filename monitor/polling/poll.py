@@ -27,7 +27,7 @@ from monitor.polling.values import BodySource, PolledSource, PollResult, Result
 from monitor.record import log as record
 from monitor.sources import is_terminated
 from monitor.storage.engine import reading, transaction
-from monitor.storage.lists import baseline, bodies, changes, history, imports
+from monitor.storage.lists import baseline, bodies, changes, history, imports, printed_counts
 from monitor.storage.lists.baseline import BaselineInfo, NewVersion
 from monitor.storage.lists.history import ABSENT, ACCEPTED, FAILED, GOOD, REJECTED, UNCHANGED, Remembered
 
@@ -62,6 +62,7 @@ def poll(
     got: Fetched | NotModified | None = None
     try:
         got, publication = _get(watch, fetcher, known.get, parser)
+        _keep_printed_count(engine, watch, got, now)
         seen = Received(watch, got, now, parser)
         if publication is not None:
             seen.remember(publication)
@@ -84,6 +85,17 @@ def poll(
         log.exception("%s: an error of the program", watch.name)
         return _failed(engine, watch, ParseError(f"an error of the program: {location_of(error)}"), now, got)
     raise BaselineMoved
+
+
+def _keep_printed_count(engine: Engine, watch: PolledSource, got: FetchEvidence, now: datetime) -> None:
+    """Store the publisher's own count where it has one that is new."""
+    if got.printed_count is None:
+        return
+    with reading(engine) as conn:
+        known = printed_counts.load_printed_count(conn, watch.name)
+    if known is None or known[1] != got.printed_count:
+        with transaction(engine) as conn:
+            printed_counts.put_printed_count(conn, watch.name, got.printed_count, now)
 
 
 _UNCONDITIONAL = timedelta(days=1)

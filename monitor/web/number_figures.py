@@ -260,8 +260,17 @@ class NumberTexts:
             if at
             else gettext("No publication has been read yet.")
         )
-        names = (gettext("Published"), gettext("Counted by us"))
-        counts = (entries, numbers.listed)
+        names: tuple[str, ...] = (gettext("Published"), gettext("Counted by us"))
+        counts: tuple[int, ...] = (entries, numbers.listed)
+        fields: tuple[str, ...] = ("entries_published", "agencies_counted")
+        if numbers.printed is not None:
+            since, printed = numbers.printed
+            names, counts = (*names, gettext("Printed by the publisher")), (*counts, printed)
+            fields = (*fields, "printed_by_publisher")
+            sentence += " " + gettext("The publisher itself prints %(count)s, since %(day)s or before.") % {
+                "count": self._number(printed),
+                "day": self._day(since.astimezone(self._zone).date()),
+            }
         columns = Columns(names, counts, titles=self._titles(names, counts), every_label=True)
         return Figure(
             "published",
@@ -273,7 +282,7 @@ class NumberTexts:
             ),
             (gettext("Count"), gettext("Number")),
             tuple((name, self._number(count)) for name, count in zip(names, counts, strict=True)),
-            ("entries_published", "agencies_counted"),
+            fields,
             (counts,),
             lambda standalone: (
                 draw_columns(columns, f"{self._title}: {title}", standalone=standalone) if at else ""

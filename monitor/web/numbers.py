@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import csv
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from io import StringIO
 from zoneinfo import ZoneInfo
@@ -30,6 +30,7 @@ from monitor.pictures.placed import NationValues
 from monitor.storage.engine import reading
 from monitor.storage.lists import imports
 from monitor.storage.lists import stays as store
+from monitor.storage.lists.printed_counts import load_printed_count
 from monitor.web.context import Site
 from monitor.web.error_pages import missing
 from monitor.web.lists import ListStatus, standing
@@ -49,7 +50,8 @@ FIGURES = ("months", "dates", "lag", "stay", "states", "published")
 class ListNumbers:
     """Everything that is counted of one list. ``first`` is the day of the first look, ``last`` today.
 
-    ``published`` is when the newest readable publication was last seen and how many entries it has.
+    ``published`` is when the newest readable publication was last seen and how many entries it has;
+    ``printed`` when the publisher's own number was first seen, and that number.
     """
 
     first: date
@@ -64,6 +66,7 @@ class ListNumbers:
     nation: NationValues
     listed: int
     published: tuple[datetime, int] | None
+    printed: tuple[datetime, int] | None = None
 
 
 class NumbersCache:
@@ -79,11 +82,13 @@ class NumbersCache:
         source = listed.name
         published = store.load_published_count(conn, source)
         today = self._site.clock().astimezone(ZoneInfo(self._site.timezone)).date()
-        key = (listed.number, today, published)
+        printed = load_printed_count(conn, source)
+        key = (listed.number, today, published, printed)
         with self._lock:
             known = self._kept.get(source)
             if known is None or known[0] != key:
-                known = self._kept[source] = (key, self._count(conn, listed, today, published))
+                counted = self._count(conn, listed, today, published)
+                known = self._kept[source] = (key, counted and replace(counted, printed=printed))
             return known[1]
 
     def _count(

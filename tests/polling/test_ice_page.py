@@ -22,6 +22,7 @@ from monitor.fetch import Fetcher
 from monitor.polling import PolledSource, PollResult, Result, poll
 from monitor.storage.engine import reading
 from monitor.storage.lists import baseline, changes, overview
+from monitor.storage.lists.printed_counts import load_printed_count
 from tests.peers.http import Answer, Server
 
 HEADERS = ("STATE", "LAW ENFORCEMENT AGENCY", "TYPE", "COUNTY", "SUPPORT TYPE", "SIGNED", "MOA", "ADDENDUM")
@@ -206,3 +207,24 @@ def test_who_signs_is_told_once_on_the_list_to_which_they_moved(
         assert changes.published(conn, source=pending.name) == ()
         keys = {row.change.subject.key for row in told}
         assert baseline.was_listed(conn, pending.name, keys, now + timedelta(days=3)) == keys
+
+
+def test_the_count_that_the_page_prints_is_kept_and_its_time_is_that_of_its_first_sight(
+    sqlite_engine: Engine, site: Server, watch: PolledSource, now: datetime
+) -> None:
+    def count() -> tuple[datetime, int] | None:
+        with reading(sqlite_engine) as conn:
+            return load_printed_count(conn, "ice-287g")
+
+    publish(site, DOCLIB)
+    polled(sqlite_engine, watch, now)
+    assert count() is None  # the page prints none
+    shown = "As of today, ICE has signed&nbsp;<b>1,135</b> Memorandums of Agreement for 287(g) programs."
+    page = f'<p>{shown}</p><a href="{DOCLIB}">View participating agencies</a>'
+    for day, number in ((1, "1,135"), (2, "1,135"), (3, "1,140")):
+        site.page(PAGE, page.replace("1,135", number))
+        polled(sqlite_engine, watch, now + timedelta(days=day))  # the workbook itself is unchanged
+        assert count() == (now + timedelta(days=min(day, 1) if day < 3 else 3), int(number.replace(",", "")))
+    site.page(PAGE, page.replace("1,135", "many"))
+    polled(sqlite_engine, watch, now + timedelta(days=4))
+    assert count() == (now + timedelta(days=3), 1140)

@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import csv
-from datetime import timedelta
+import shutil
+from datetime import datetime, timedelta
 from io import StringIO
+from pathlib import Path
 
+import httpx
 import pytest
 from playwright.sync_api import Browser
 
+from monitor.storage import engine as db
 from monitor.storage.engine import reading
+from monitor.storage.lists.printed_counts import put_printed_count
 from monitor.storage.lists.stays import load_published_count, load_stays
+from monitor.web import create_app
 from monitor.web.numbers import FIGURES
-from tests.peers.browser import visit
+from tests.peers.browser import served, visit
 from tests.web.conftest import Running
-from tests.web.story import HOUR, SOURCE, START
+from tests.web.story import HOUR, SOURCE, START, Clock, site
 from tests.web.test_pages import words
 
 
@@ -80,3 +86,23 @@ def test_the_page_is_accessible_and_fits_320_pixels(web: Running, browser: Brows
         wide = "document.documentElement.scrollWidth > document.documentElement.clientWidth"
         assert not seen.page.evaluate(wide)
         assert seen.complaints == []
+
+
+def test_the_number_that_the_publisher_prints_stands_beside_ours(
+    told: tuple[Path, datetime], tmp_path: Path
+) -> None:
+    path, ended = told
+    shutil.copyfile(path, tmp_path / "monitor.db")
+    engine = db.connect(f"sqlite:///{tmp_path / 'monitor.db'}")
+    with db.transaction(engine) as conn:
+        put_printed_count(conn, SOURCE, 12, ended)
+    app = create_app(site(engine, Clock(ended + timedelta(minutes=7))))
+    with served(app) as address, httpx.Client(base_url=address, trust_env=False, timeout=60) as client:
+        page = words(client.get("/numbers").text)
+        assert "The publisher itself prints 12, since Mar 1, 2026 or before." in page
+        assert "Printed by the publisher 12" in page
+        lines = client.get(f"/numbers/{SOURCE}/published.csv").text.splitlines()
+        assert lines[0].endswith("entries_published,agencies_counted,printed_by_publisher")
+        assert lines[1].endswith("10,6,12")
+        assert "Indicado por quien publica" in client.get("/numbers?lang=es").text
+    engine.dispose()
