@@ -17,7 +17,7 @@ from monitor.storage.engine import reading
 from monitor.storage.lists import timeline as store
 from monitor.storage.lists.timeline import ChangesetSummary
 from monitor.web.charts import ChartCache
-from monitor.web.lists import standing
+from monitor.web.lists import find_largest, standing
 from monitor.web.map_words import MapTexts
 from monitor.web.maps import view_nation
 from monitor.web.pages import get, language_of, post, redirect, render_page, site_of, translate
@@ -50,8 +50,8 @@ def home(request: Request) -> Response:
         pictures: ChartCache = request.app.state.chart_cache
         charts = {each.name: pictures.of(conn, each.watched, now, each.number) for each in lists}
         newest = store.summaries(conn, limit=5, named=3)
-        largest = max((each for each in lists if each.seen_at), key=lambda each: each.count, default=None)
-        nation = view_nation(request, conn, largest) if largest else None
+        largest = find_largest(lists)
+        nation = view_nation(request, conn, largest) if largest and largest.seen_at else None
     return render_page(
         request,
         "home.html",

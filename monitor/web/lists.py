@@ -69,6 +69,13 @@ def standing(conn: Connection, site: Site, now: datetime) -> tuple[ListStatus, .
     return tuple(found)
 
 
+def find_largest(lists: Iterable[ListStatus]) -> ListStatus | None:
+    """The list with the most listings, the first of equal ones: what a page shows that nobody chose a list
+    for. None where there is no list.
+    """
+    return max(lists, key=lambda each: (each.seen_at is not None, each.count), default=None)
+
+
 def numbers_of(lists: Iterable[ListStatus]) -> dict[str, int]:
     """The numbers of the lists' baselines, by name."""
     return {each.name: each.number for each in lists}

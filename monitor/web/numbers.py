@@ -33,7 +33,7 @@ from monitor.storage.lists import stays as store
 from monitor.storage.lists.printed_counts import load_printed_count
 from monitor.web.context import Site
 from monitor.web.error_pages import missing
-from monitor.web.lists import ListStatus, standing
+from monitor.web.lists import ListStatus, find_largest, standing
 from monitor.web.map_images import MapImages
 from monitor.web.map_values import MapCache
 from monitor.web.maps import SVG_POLICY
@@ -135,11 +135,12 @@ class NumbersCache:
 
 @get(router, "/numbers")
 def numbers_page(request: Request) -> Response:
-    """Show everything that is counted of a list: ``?list=``, by default the first."""
+    """Show everything that is counted of a list: ``?list=``, by default the largest."""
     site = site_of(request)
     with reading(site.engine) as conn:
         lists = standing(conn, site, site.clock())
-        asked = request.query_params.get("list") or (lists[0].name if lists else "")
+        largest = find_largest(lists)
+        asked = request.query_params.get("list") or (largest.name if largest else "")
         listed = next((each for each in lists if each.name == asked), None)
         if listed is None:
             return missing(request)
