@@ -2,7 +2,8 @@
 database, feedparser the feeds, geojson the map file.
 
 `make conformance` installs them in an environment of their own and runs this in the project's. A made-up list
-is polled, its data exported and its site served on a loopback port.
+is polled, its data exported and its site served on a loopback port. With ``--bounded``, as in CI, the API is
+asked the same questions each time, for half a minute at most.
 """
 
 from __future__ import annotations
@@ -35,8 +36,12 @@ assert len(shapes.features) == 6 and sum(each.geometry is None for each in shape
 """
 
 
-def main(environment: Path, url: str | None, examples: int) -> int:
-    """Run every check; returns the number of those that failed."""
+BOUNDED = ("--max-examples", "5", "--max-time", "30", "--generation-deterministic")
+WHOLE = ("--max-examples", "30")
+
+
+def main(environment: Path, url: str | None, effort: tuple[str, ...]) -> int:
+    """Run every check; returns the number of those that failed. ``effort`` are options of schemathesis."""
     folder = Path(tempfile.mkdtemp(prefix="conformance-"))
     engine = db.connect(url or f"sqlite:///{folder / 'monitor.db'}")
     migrate.upgrade(engine, folder=folder, now=START)
@@ -58,7 +63,7 @@ def main(environment: Path, url: str | None, examples: int) -> int:
             "feeds, GeoJSON": [str(programs / "python"), "-c", READERS, address, str(package)],
             "schemathesis": [
                 str(programs / "schemathesis"), "run", f"{address}/api/v1/openapi.json", "--url", address,
-                "--max-examples", str(examples), "--checks",
+                *effort, "--checks",
                 "not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance",
                 "--phases", "examples,coverage,fuzzing", "--suppress-health-check", "all",
             ],
@@ -92,4 +97,6 @@ def _ticking(now: datetime) -> Callable[[], datetime]:
 
 
 if __name__ == "__main__":
-    sys.exit(main(Path(sys.argv[1]), sys.argv[2] if len(sys.argv) > 2 else None, examples=30))
+    words = [word for word in sys.argv[1:] if word != "--bounded"]
+    options = BOUNDED if "--bounded" in sys.argv else WHOLE
+    sys.exit(main(Path(words[0]), words[1] if len(words) > 1 else None, options))

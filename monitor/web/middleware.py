@@ -80,10 +80,13 @@ class SiteMiddleware:
         await self._app(scope, _limit_body(receive), self._redirect_missing(scope, protected_send))
 
     def _redirect_missing(self, scope: Scope, send: Send) -> Send:
-        """Answer with a redirect where there is no page, but one without what stood behind the link."""
+        """Answer with a redirect where there is no page, but one without what stood behind the link.
+
+        Not in the API: programs take no links out of sentences, and its answers are those of its schema.
+        """
         path: str = scope["path"]
         trimmed = path.rstrip(AFTER_A_LINK)
-        if scope["method"] not in {"GET", "HEAD"} or trimmed in {path, ""}:
+        if scope["method"] not in {"GET", "HEAD"} or trimmed in {path, ""} or path.startswith("/api/"):
             return send
         redirected = False
 

@@ -303,3 +303,9 @@ def test_fields_of_answers_are_never_renamed_or_removed(name: str) -> None:
     """What stands around the records is part of version 1 too."""
     fields = set(getattr(api_models, name).model_fields)
     assert set(ENVELOPES[name].split()) <= fields
+
+
+def test_an_unknown_key_of_the_api_is_a_problem_whatever_it_ends_with(web: Running) -> None:
+    for key in ("nobody_", "nobody.", "__main__", "nobody)"):
+        answer = web.get(f"/api/v1/agencies/{SOURCE}/{key}")
+        assert (answer.status_code, answer.headers["content-type"]) == (404, "application/problem+json"), key
