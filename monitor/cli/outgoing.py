@@ -8,6 +8,8 @@ the next round.
 from __future__ import annotations
 
 import asyncio
+import time
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Self
 
@@ -19,12 +21,15 @@ from monitor.channels import Channel
 from monitor.outbox import fan_out
 from monitor.schedule import Repeater, SendingLoop
 from monitor.storage.engine import Commits, reading, sqlite_path
+from monitor.storage.notifications import Notifications
 from monitor.storage.people import signups
 
 LOOK_EVERY = timedelta(seconds=1)
 """How often the worker looks for sign-ups that the site has taken: a confirmation leaves within 2 s."""
 DECISIONS_EVERY = timedelta(seconds=3)
 """How often it is looked for what the operator has decided by a link."""
+ASK_EVERY = timedelta(seconds=30)
+"""How often the worker asks PostgreSQL for sign-ups even if nothing was said."""
 FAN_OUT_EVERY = timedelta(seconds=5)
 """A publication of this process is fanned out at once, one of another process after this at the latest."""
 PERIODIC_EVERY = timedelta(seconds=15)
@@ -84,13 +89,17 @@ class OutgoingLoops:
 class SignupWatch:
     """Looks for sign-ups that the site, perhaps in another process, has taken; a context manager.
 
-    On SQLite a look costs one pragma while nobody has written.
+    A look costs one pragma on SQLite, and no statement on PostgreSQL, while nobody has written. There it asks
+    every `ASK_EVERY` all the same, because a connection may be dead without telling.
     """
 
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
+    def __init__(self, engine: Engine, clock: Callable[[], float] = time.monotonic) -> None:
+        self._engine, self._clock = engine, clock
+        sqlite = engine.dialect.name == "sqlite"
         self._commits = Commits(engine) if sqlite_path(engine) is not None else None
+        self._notifications = None if sqlite else Notifications(engine)
         self._seen: int | None = None
+        self._ask_at = 0.0
 
     def __enter__(self) -> Self:
         return self
@@ -98,14 +107,24 @@ class SignupWatch:
     def __exit__(self, *error: object) -> None:
         if self._commits is not None:
             self._commits.close()
+        if self._notifications is not None:
+            self._notifications.close()
 
     def is_any_pending(self) -> bool:
         """Look once whether a sign-up waits. Raises StoreError."""
         number = self._commits.number() if self._commits is not None else None
         if number is not None and number == self._seen:
             return False
+        if self._notifications is not None and not self._notifications.has_new() and self._is_early():
+            return False
         with reading(self._engine) as conn:
             pending = signups.any_pending(conn)
         if not pending:
             self._seen = number  # one that waits is looked at again, however deciding about it ends
+            self._ask_at = self._clock() + ASK_EVERY.total_seconds()
+        else:
+            self._ask_at = 0.0
         return pending
+
+    def _is_early(self) -> bool:
+        return self._clock() < self._ask_at

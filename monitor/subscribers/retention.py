@@ -12,6 +12,7 @@ from monitor.storage import engine as db
 from monitor.storage import meta
 from monitor.storage.deliveries import retention
 from monitor.storage.people import area_places, past_choices
+from monitor.storage.statistics import refresh_statistics
 from monitor.subscribers.signup import CONFIRM_WITHIN
 
 log = logging.getLogger(__name__)
@@ -86,4 +87,5 @@ def purge_in_turn(engine: Engine, now: datetime) -> bool:
     with db.transaction(engine) as conn:
         meta.put(conn, _PURGED, now.isoformat())
     purge(engine, now)
+    refresh_statistics(engine)
     return True

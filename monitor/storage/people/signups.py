@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from monitor.storage.engine import insert_for, insert_in
+from monitor.storage.notifications import notify
 from monitor.storage.people.tables import ConfirmationRow, RateWindowRow, SignupRow
 
 SITE = "site"
@@ -41,8 +42,9 @@ class ConfirmationCount:
 
 
 def put(conn: Connection, sealed: bytes, now: datetime) -> None:
-    """Write a sign-up."""
+    """Write a sign-up, and tell the worker."""
     conn.execute(_PUT, {"sealed": sealed, "at": now})
+    notify(conn)
 
 
 def read_oldest(conn: Connection) -> PendingSignup | None:

@@ -1,0 +1,70 @@
+"""How one process learns on PostgreSQL that another has written something: NOTIFY with the commit, LISTEN on
+a connection of its own. A look costs no statement. SQLite counts commits instead (`engine.Commits`).
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import Any
+
+import psycopg
+from sqlalchemy.engine import Connection, Engine
+from sqlalchemy.pool import PoolProxiedConnection
+
+from monitor.errors import StoreError
+from monitor.storage.engine import direct_engine, explained
+
+_NAME = "map_monitor"  # of PostgreSQL's channel; one for each database
+
+
+def notify(conn: Connection) -> None:
+    """Tell everybody who listens, once this transaction commits; nothing on SQLite."""
+    if conn.dialect.name == "postgresql":
+        conn.exec_driver_sql(f"NOTIFY {_NAME}")
+
+
+class Notifications:
+    """Tells whether another process has notified since the last look. One thread at a time.
+
+    It keeps a connection until `close`, and makes a new one when that is lost.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        if engine.dialect.name != "postgresql":
+            raise ValueError("only PostgreSQL has notifications")
+        self._engine = engine
+        self._pooled: PoolProxiedConnection | None = None
+
+    def has_new(self) -> bool:
+        """Look once; True also when this begins to listen, for nobody knows what was said before.
+
+        Raises StoreError when the server cannot be reached.
+        """
+        if self._pooled is None:
+            self._listen()
+            return True
+        driver: Any = self._pooled.driver_connection
+        try:
+            return bool(list(driver.notifies(timeout=0)))
+        except psycopg.Error:
+            self.close()
+            return True  # look; the next call listens again
+
+    def close(self) -> None:
+        """Close the connection."""
+        pooled, self._pooled = self._pooled, None
+        if pooled is not None:
+            with suppress(Exception):  # it may be lost already
+                pooled.invalidate()
+
+    def _listen(self) -> None:
+        with explained(self._engine):
+            pooled = direct_engine(self._engine).raw_connection()
+        driver: Any = pooled.driver_connection
+        try:
+            driver.autocommit = True
+            driver.execute(f"LISTEN {_NAME}")
+        except psycopg.Error as error:
+            pooled.invalidate()
+            raise StoreError(f"the database cannot be listened to: {type(error).__name__}") from None
+        self._pooled = pooled
