@@ -9,7 +9,7 @@ import asyncio
 import html
 import json
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from datetime import timedelta
 from types import TracebackType
 from typing import Any, Self
@@ -21,6 +21,8 @@ from telegram import (
     ChatMember,
     InlineKeyboardButton,
     InlineKeyboardMarkup,
+    InlineQueryResultArticle,
+    InputTextMessageContent,
     LinkPreviewOptions,
     Update,
     WebhookInfo,
@@ -28,6 +30,7 @@ from telegram import (
 from telegram.constants import ParseMode, UpdateType
 from telegram.error import BadRequest, Forbidden, TelegramError
 
+from monitor.bot.inline_answers import InlineResult
 from monitor.bot.replies import Reply
 from monitor.channels.telegram.posts import LIMIT, length
 from monitor.channels.telegram.rate import Pace
@@ -43,7 +46,12 @@ from monitor.errors import Permanent, Transient
 
 log = logging.getLogger(__name__)
 
-KINDS = [UpdateType.MESSAGE, UpdateType.CALLBACK_QUERY, UpdateType.MY_CHAT_MEMBER]
+KINDS = [
+    UpdateType.MESSAGE,
+    UpdateType.CALLBACK_QUERY,
+    UpdateType.MY_CHAT_MEMBER,
+    UpdateType.INLINE_QUERY,
+]
 """The kinds of updates that the bot requests."""
 
 LONGEST_NOTICE = 200
@@ -51,6 +59,7 @@ LONGEST_NOTICE = 200
 
 _NO_PREVIEW = LinkPreviewOptions(is_disabled=True)
 _TIMEOUT = 15.0  # s, for one request
+_INLINE_CACHED = 300  # s that Telegram may keep an inline answer for everybody who asks the same
 _TRIES = 3
 _SHORT = timedelta(seconds=5)  # a 429 up to this long is waited for; beyond it the answer is dropped
 
@@ -193,6 +202,23 @@ class Api:
             await self._bot.answer_callback_query(query, shown or None, show_alert=bool(shown) or None)
         except TelegramError as error:
             log.info("a button could not be answered: %s", meaning_of(error, ""))
+
+    async def answer_inline(self, query: str, results: Iterable[InlineResult]) -> None:
+        """Answer the bot's name and a text in some chat. Queries that are too old are skipped."""
+        articles = [
+            InlineQueryResultArticle(
+                id=result.key,
+                title=result.title,
+                input_message_content=InputTextMessageContent(
+                    _cut(result.text), parse_mode=ParseMode.HTML, link_preview_options=_NO_PREVIEW
+                ),
+            )
+            for result in results
+        ]
+        try:
+            await self._bot.answer_inline_query(query, articles, cache_time=_INLINE_CACHED)
+        except TelegramError as error:
+            log.info("an inline question could not be answered: %s", meaning_of(error, ""))
 
     async def _at_pace(self, chat: int | str, send: Callable[[], Awaitable[None]]) -> None:
         """Make a request that counts as a post.

@@ -20,8 +20,16 @@ from monitor.bot.backoff import BotHealth
 from monitor.bot.chats import Chats
 from monitor.bot.commands import Commands
 from monitor.bot.context import BotContext, Timing, Webhook
+from monitor.bot.inline_answers import find_results
 from monitor.bot.replies import COMMANDS, ENOUGH, SORRY, STALE, Reply, Translator
-from monitor.bot.updates import BotRemoved, Command, GroupMigrated, StaleButton, read
+from monitor.bot.updates import (
+    BotRemoved,
+    Command,
+    GroupMigrated,
+    InlineQuestion,
+    StaleButton,
+    read,
+)
 from monitor.channels.telegram.rate import Pace
 from monitor.channels.telegram.transport import meaning_of, redact_description
 from monitor.core.throttle import Admission, Throttle
@@ -65,6 +73,7 @@ class Bot:
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._engine, self._keys, self._clock = context.engine, context.keys, context.clock
+        self._context = context
         self._api = Api(token, base_url=base_url, pace=pace or Pace(seconds, sleep), sleep=sleep)
         self._chats = Chats(context)
         self._commands = Commands(context, self._chats, self._api)
@@ -266,6 +275,8 @@ class Bot:
                 await asyncio.to_thread(self._chats.note_removal, chat, name)
             case StaleButton(query, language):
                 return [self._api.notice(query, Translator(language)(STALE))]
+            case InlineQuestion() as question:
+                await self._answer_inline(question)
             case Command() as command:
                 reply = await self._reply(command)
                 if reply is None:
@@ -276,6 +287,16 @@ class Bot:
                     return [self._api.notice(command.query, reply.text)]
                 return [self._api.notice(command.query), self._answer(command, reply, deadline)]
         return []
+
+    async def _answer_inline(self, question: InlineQuestion) -> None:
+        """Answer with the places that the text means. Telegram asks after each letter, so too
+        many from one person go without.
+        """
+        if self._throttle.admit((0, question.user)) is not Admission.ALLOWED:
+            return
+        translate = Translator(question.language)
+        results = await asyncio.to_thread(find_results, question.text, self._context, translate)
+        await self._api.answer_inline(question.query, results)
 
     async def _reply(self, command: Command) -> Reply | None:
         """Run a command and return its reply; None: no answer."""

@@ -96,6 +96,18 @@ class StaleButton:
 
 
 @dataclass(frozen=True, slots=True)
+class InlineQuestion:
+    """The bot's name and a text, written in any chat: Telegram does not say in which, and waits for an
+    answer.
+    """
+
+    query: str
+    user: int
+    language: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class BotRemoved:
     """The bot was blocked, or removed from a group or channel."""
 
@@ -111,12 +123,18 @@ class GroupMigrated:
     to: int
 
 
-def read(update: Update, username: str) -> Command | StaleButton | BotRemoved | GroupMigrated | None:
+def read(
+    update: Update, username: str
+) -> Command | StaleButton | InlineQuestion | BotRemoved | GroupMigrated | None:
     """Read an update; None if it does not concern this bot. ``username`` is the bot's own, without @."""
     if update.my_chat_member is not None:
         return _membership(update.my_chat_member)
     if update.callback_query is not None:
         return _pressed(update.callback_query)
+    if (inline := update.inline_query) is not None:
+        return InlineQuestion(
+            inline.id, inline.from_user.id, _language(inline.from_user.language_code), inline.query
+        )
     if update.message is not None:
         return _message(update.message, username)
     return None

@@ -299,7 +299,12 @@ def test_a_webhook_is_set_with_its_secret_and_its_updates_are_answered(quiet: Wo
     given(quiet, act)
     assert quiet.api.webhook["url"] == HOOK.url
     assert quiet.api.webhook["secret_token"] == SECRET
-    assert json.loads(quiet.api.webhook["allowed_updates"]) == ["message", "callback_query", "my_chat_member"]
+    assert json.loads(quiet.api.webhook["allowed_updates"]) == [
+        "message",
+        "callback_query",
+        "my_chat_member",
+        "inline_query",
+    ]
     assert "getUpdates" not in quiet.api.calls
     assert len(quiet.api.posts) == 1
     assert {place for _, place, _ in quiet.follows()} == {"60601"}

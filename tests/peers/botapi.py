@@ -92,7 +92,8 @@ class BotApi:
     ``posts`` are all posts that were read, ``made`` the texts of those that are now in the chats. ``status``
     is the bot's in every chat, ``refusals`` what no Bot API would have taken, ``members`` says how others
     stand by (chat, user), ``chats`` what chats there are by number or @name. ``failures`` are answers to
-    methods by name, used up one by one. ``judge`` gives the answers to posts after ``answers``.
+    methods by name, used up one by one. ``inline_answers`` are the (id, title, text) of each inline answer.
+    ``judge`` gives the answers to posts after ``answers``.
     """
 
     def __init__(
@@ -110,6 +111,7 @@ class BotApi:
         self.posts: list[Post] = []
         self.refusals: list[str] = []
         self.notices: list[Notice] = []
+        self.inline_answers: list[list[tuple[str, str, str]]] = []
         self.calls: list[str] = []
         self.menus: dict[str, list[str]] = {}
         self.members: dict[tuple[int, int], str] = {}
@@ -270,6 +272,13 @@ class BotApi:
             case "answerCallbackQuery":
                 query, text = fields["callback_query_id"], fields.get("text", "")
                 self.notices.append(Notice(query, text, fields.get("show_alert") == "true"))
+            case "answerInlineQuery":
+                self.inline_answers.append(
+                    [
+                        (each["id"], each["title"], each["input_message_content"]["message_text"])
+                        for each in json.loads(fields["results"])
+                    ]
+                )
             case "setMyCommands":
                 self.menus[fields.get("language_code", "")] = [
                     each["command"] for each in json.loads(fields["commands"])
@@ -330,6 +339,19 @@ class BotApi:
                     "message": under,
                     "chat_instance": "1",
                     "data": data,
+                }
+            }
+        )
+
+    def asks_inline(self, text: str, *, user: int = 7, language: str = "en") -> None:
+        """Somebody writes the bot's name and a text in a chat that the bot does not see."""
+        self._update(
+            {
+                "inline_query": {
+                    "id": f"i{self._number}",
+                    "from": _user(user, language),
+                    "query": text,
+                    "offset": "",
                 }
             }
         )
@@ -489,6 +511,13 @@ def _refusal(method: str, fields: dict[str, str]) -> str | None:
     """
     if method == "answerCallbackQuery" and _units(fields.get("text", "")) > 200:
         return "MESSAGE_TOO_LONG"
+    if method == "answerInlineQuery":
+        results = json.loads(fields["results"])
+        if len(results) > 50 or len({each["id"] for each in results}) < len(results):
+            return "RESULT_ID_DUPLICATE"
+        sent = (each["input_message_content"] for each in results)
+        as_posts = ({"text": each["message_text"], "parse_mode": each["parse_mode"]} for each in sent)
+        return next(filter(None, (_refusal("sendMessage", each) for each in as_posts)), None)
     if method not in {"sendMessage", "editMessageText"}:
         return None
     text = _Markup()
