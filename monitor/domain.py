@@ -386,6 +386,7 @@ class Rendered:
 
     ``blocks`` are Telegram-HTML pieces that may be sent together or apart, never cut inside. ``buttons`` are
     what a chat shows under the last of them: the text, and the command to the bot or the https address.
+    ``state`` is the USPS code of the one state that it is about, for a picture; "" otherwise.
     """
 
     subject: str
@@ -393,6 +394,7 @@ class Rendered:
     html: str
     blocks: tuple[str, ...] = ()
     buttons: tuple[tuple[str, str], ...] = ()
+    state: str = ""
 
 
 @dataclass(frozen=True, slots=True)

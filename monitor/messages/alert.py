@@ -111,7 +111,13 @@ def render_alert(alert: Alert, sender: Sender) -> Rendered:
         text=environment().get_template("alert.txt").render(page=page),
         html=environment().get_template("alert.html").render(page=page),
         blocks=tuple(_blocks(page)),
+        state=_only_state(alert),
     )
+
+
+def _only_state(alert: Alert) -> str:
+    states = {told.change.subject.state or "" for told in alert.told}
+    return next(iter(states)) if len(states) == 1 else ""
 
 
 def alert_page(alert: Alert, sender: Sender, room: int = ROOM) -> AlertPage:

@@ -243,3 +243,14 @@ def test_a_bot_outside_a_group_and_a_mere_member_of_a_channel_may_not_post(api: 
     with pytest.raises(Permanent, match="who may post messages") as caught:
         checked(api, "-500", "@example_in")
     assert "example_in" not in str(caught.value)
+
+
+def test_a_post_about_one_state_has_its_picture_if_one_is_configured() -> None:
+    card = "https://watch.example/card/state/{state}.png"
+    about_one = Rendered(subject="s", text="t", html="h", blocks=LONG.blocks, state="IN")
+    with BotApi() as api:
+        for picture, message in ((card, about_one), (card, MESSAGE), (None, about_one)):
+            assert outcomes(telegram(api, picture=picture), message, envelope("@example_in")) == [None]
+    first, *others = api.posts
+    assert (first.picture, first.preview_off) == ("https://watch.example/card/state/IN.png", False)
+    assert [(post.picture, post.preview_off) for post in others] == [("", True)] * len(others)

@@ -450,3 +450,33 @@ def test_a_secret_that_every_user_can_read_and_a_named_file_that_is_missing_are_
     assert f"there is no file {tmp_path / 'no.toml'}" in missing
     assert "email.password_file" in readable
     assert find_warnings(None, {}) == []  # nobody named a file
+
+
+@pytest.mark.parametrize(
+    "picture", ["https://x.example/a.png", "https://x.example/{state}/{x}", "ftp://x/{state}"]
+)
+def test_a_picture_is_an_address_with_the_state_in_it(tmp_path: Path, picture: str) -> None:
+    (problem,) = problems(tmp_path, f'[telegram]\npicture = "{picture}"\n')
+    assert "picture" in problem
+
+
+def test_a_configured_channel_or_webhook_may_name_a_town_a_county_or_a_radius(tmp_path: Path) -> None:
+    path = tmp_path / "config.toml"
+    path.write_text(
+        '[telegram.channels]\n"Cook County, IL" = "@example_cook"\n"10 miles of 60601" = "@example_loop"\n'
+        'Detroit = "@example_detroit"\n'
+        '[webhook.to.desk]\nurl = "https://desk.example/"\nshape = "slack"\n'
+        'places = ["Lake County, IN", "IL"]\n'
+    )
+    settings = load(path)
+    assert settings.telegram.channels == {
+        "county-17031": "@example_cook",
+        "radius-60601-10": "@example_loop",
+        "town-MI-Detroit": "@example_detroit",
+    }
+    assert settings.webhook.to["desk"].places == ("county-18089", "IL")
+
+
+def test_a_channels_place_that_may_be_several_is_refused_with_what_may_be_meant(tmp_path: Path) -> None:
+    (problem,) = problems(tmp_path, '[telegram.channels]\n"Orange County" = "@example_orange"\n')
+    assert "Orange County, CA" in problem

@@ -74,6 +74,7 @@ class Post:
     buttons: tuple[tuple[str, str], ...] = ()
     edits: int | None = None
     thread: str | None = None
+    picture: str = ""
 
 
 @dataclass(frozen=True)
@@ -462,6 +463,7 @@ def _post(fields: dict[str, str], method: str, *, accepted: bool) -> Post:
         ),
         int(fields["message_id"]) if method == "editMessageText" else None,
         fields.get("message_thread_id"),
+        json.loads(fields.get("link_preview_options", "{}")).get("url", ""),
     )
 
 

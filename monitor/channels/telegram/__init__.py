@@ -61,7 +61,10 @@ class TelegramKind(ChannelKind[TelegramSection]):
 
         assert section.token is not None
         return Telegram(
-            token=section.token.get_secret_value(), base_url=section.base_url, clock=time.monotonic
+            token=section.token.get_secret_value(),
+            base_url=section.base_url,
+            clock=time.monotonic,
+            picture=section.picture,
         )
 
     def format_sample(self, rendered: Rendered) -> str:

@@ -22,6 +22,7 @@ class TelegramSection(ChannelSection):
     base_url: WebAddress = "https://api.telegram.org/bot"
     webhook_url: WebAddress | None = None
     webhook_secret: SecretStr | None = None
+    picture: WebAddress | None = None
     channels: dict[str, str] = Field(default_factory=dict)
 
     @field_validator("webhook_secret")
@@ -30,6 +31,13 @@ class TelegramSection(ChannelSection):
         # what the Bot API takes as a secret_token, and long enough that nobody tries them all
         if value is not None and not re.fullmatch(r"[A-Za-z0-9_-]{16,256}", value.get_secret_value()):
             raise ValueError("write 16 to 256 letters, digits, underscores and dashes")
+        return value
+
+    @field_validator("picture")
+    @classmethod
+    def _of_each_state(cls, value: str | None) -> str | None:
+        if value is not None and value.replace("{state}", "").count("{") + value.count("{state}") != 1:
+            raise ValueError("write {state} once where the state's two letters belong")
         return value
 
     @field_validator("channels")

@@ -110,6 +110,7 @@ class Telegram:
     """The Telegram channel. ``base_url`` is what the token is appended to; ``clock`` (seconds) and ``sleep``
     are what the pace runs on.
 
+    ``picture`` is the address of a state's picture, with "{state}" in it, shown over posts about one state.
     ``pace`` is shared with other senders that use the same token in this process, so that the limits hold for
     all.
     """
@@ -125,8 +126,10 @@ class Telegram:
         concurrency: int = 8,
         timeout: float = 30.0,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        picture: str | None = None,
     ) -> None:
         quiet_libraries()
+        self._picture = picture
         self.concurrency = concurrency
         self._requests = [
             Checked(
@@ -172,7 +175,8 @@ class Telegram:
         for number, post in enumerate(posts, 1):
             digest = hashlib.sha256(post.encode()).digest()
             if digest not in made:
-                await self._post(chat, post, message.buttons if number == len(posts) else ())
+                buttons = message.buttons if number == len(posts) else ()
+                await self._post(chat, post, buttons, message.state if number == 1 else "")
                 made.add(digest)
         self._made.pop(envelope.message_id, None)
 
@@ -193,18 +197,27 @@ class Telegram:
             raise meaning_of(error, "") from None
         return f"Telegram answers as @{me.username}"
 
-    async def _post(self, chat: str, post: str, buttons: Iterable[tuple[str, str]] = ()) -> None:
+    async def _post(
+        self, chat: str, post: str, buttons: Iterable[tuple[str, str]] = (), state: str = ""
+    ) -> None:
         await self.pace.turn(chat)
         try:
             await self._bot.send_message(
                 chat,
                 post,
                 parse_mode=ParseMode.HTML,
-                link_preview_options=_NO_PREVIEW,
+                link_preview_options=self._preview(state),
                 reply_markup=_keyboard(buttons),
             )
         except TelegramError as error:
             raise meaning_of(error, chat) from None
+
+    def _preview(self, state: str) -> LinkPreviewOptions:
+        """The picture over a post: the state's, if one is configured; Telegram fetches it by its address."""
+        if self._picture is None or not state:
+            return _NO_PREVIEW
+        url = self._picture.replace("{state}", state)
+        return LinkPreviewOptions(url=url, prefer_large_media=True, show_above_text=True)
 
 
 def _keyboard(buttons: Iterable[tuple[str, str]]) -> InlineKeyboardMarkup | None:
