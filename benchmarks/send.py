@@ -205,7 +205,7 @@ async def ledger(port: int, mails: int, connections: int) -> float:
             outbox.KEYS,
             loader=outbox.loader(engine),
             render=lambda *_: message,
-            placeholders=lambda recipient: envelope(recipient.subscriber).placeholders,
+            placeholders=lambda recipient: envelope(recipient.number).placeholders,
             folder=folder,
             domain="watch.example",
             owner="bench",
