@@ -46,6 +46,9 @@ class Covered:
     by_zip: dict[str, tuple[Cover, ...]] = field(default_factory=dict)
     by_state: dict[str, tuple[Cover, ...]] = field(default_factory=dict)
     by_agency: dict[str, Cover] = field(default_factory=dict)
+    _known_apart: dict[str, tuple[tuple[Cover, ...], tuple[Cover, ...]]] = field(
+        default_factory=dict, repr=False, compare=False
+    )
 
     def at(self, zip_code: str, state: str | None) -> tuple[Cover, ...]:
         """The agencies that serve a ZIP: its own, then those of its whole state.
@@ -61,17 +64,25 @@ class Covered:
 
     def statewide(self, states: Iterable[str]) -> tuple[Cover, ...]:
         """Agencies that serve the whole of a state."""
-        return tuple(c for state in states for c in self.by_state.get(state, ()) if c.placement.statewide)
+        return tuple(cover for state in states for cover in self._apart(state)[0])
 
     def unplaced(self, states: Iterable[str]) -> tuple[Cover, ...]:
         """Agencies of which no more than the state is known."""
-        state_only = Confidence.STATE_ONLY
-        return tuple(
-            cover
-            for state in states
-            for cover in self.by_state.get(state, ())
-            if cover.placement.confidence is state_only and not cover.placement.statewide
-        )
+        return tuple(cover for state in states for cover in self._apart(state)[1])
+
+    def _apart(self, state: str) -> tuple[tuple[Cover, ...], tuple[Cover, ...]]:
+        """The agencies of a whole state, and those of which no more is known; found once for each state."""
+        known = self._known_apart.get(state)
+        if known is None:
+            covers = self.by_state.get(state, ())
+            whole = tuple(cover for cover in covers if cover.placement.statewide)
+            unknown = tuple(
+                cover
+                for cover in covers
+                if cover.placement.confidence is Confidence.STATE_ONLY and not cover.placement.statewide
+            )
+            known = self._known_apart[state] = (whole, unknown)
+        return known
 
 
 class Coverage:
