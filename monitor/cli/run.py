@@ -9,11 +9,12 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import timedelta
 from functools import partial
+from typing import TYPE_CHECKING
 
 from filelock import FileLock, Timeout
 from sqlalchemy import Engine
 
-from monitor import __version__, app, bot, web
+from monitor import __version__, app, web
 from monitor.app import Components
 from monitor.cli import alive
 from monitor.cli.document_list import read_documents
@@ -32,6 +33,9 @@ from monitor.storage import heartbeats
 from monitor.storage.engine import reading, transaction, turn
 from monitor.storage.lists import baseline
 from monitor.web import server
+
+if TYPE_CHECKING:
+    from monitor.bot import Bot
 
 log = logging.getLogger(__name__)
 
@@ -62,7 +66,7 @@ def serve(settings: Settings, *, with_site: bool) -> bool:
         fetcher = closing.enter_context(app.open_fetcher(settings))
         parser = closing.enter_context(app.open_parser(settings))
         timer = create_timer(components, fetcher, parser, outgoing.fan_out.wake, recorder.wake)
-        talking = bot.create(components)
+        talking = create_bot(components)
         if with_site:
             closing.enter_context(serve_site(components, outgoing.wake))
         loops: list[Repeater | SendingLoop] = [*outgoing.all, recorder]
@@ -94,6 +98,15 @@ def beat(components: Components, timer: PollTimer, loops: Sequence[Repeater]) ->
         heartbeats.beat(conn, "sender", owner, now)
         heartbeats.put_standing_loops(conn, owner, standing)
     alive.touch(components.settings.data.folder)
+
+
+def create_bot(components: Components) -> Bot | None:
+    """Create the bot where there is one; its library takes 30 MB that others need not spend."""
+    if not app.has_bot(components.settings):
+        return None
+    from monitor import bot
+
+    return bot.create(components)
 
 
 def create_recorder(components: Components) -> Repeater:

@@ -7,12 +7,15 @@ SQLite has no roles; there the site has the rights of the file.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
-from psycopg import sql
 from sqlalchemy.engine import Connection
 
 from monitor.storage import meta
+
+if TYPE_CHECKING:  # the driver is loaded where it is needed: SQLite goes without it
+    from psycopg import sql
 
 SITE_ROLE = "role of the site"
 """The fact that names the role, so that a migration can grant it the new tables."""
@@ -66,6 +69,8 @@ def has_role(conn: Connection, role: str) -> bool:
 
 def create_role(conn: Connection, role: str, password: str) -> None:
     """Create a role that can log in. The server, and its log, get the password only as its SCRAM verifier."""
+    from psycopg import sql
+
     driver = conn.connection.driver_connection
     assert driver is not None
     verifier = driver.pgconn.encrypt_password(password.encode(), role.encode(), b"scram-sha-256").decode()
@@ -90,6 +95,8 @@ def renew_grants(conn: Connection) -> None:
 
 def compute_grants(conn: Connection, role: str) -> tuple[sql.Composed, ...]:
     """The statements that give a role the rights of the site, on the tables that the database has now."""
+    from psycopg import sql
+
     to, statements = sql.Identifier(role), []
     schema = sql.Identifier(str(conn.scalar(sa.text("SELECT current_schema()"))))
     statements.append(sql.SQL("GRANT USAGE ON SCHEMA {} TO {}").format(schema, to))
@@ -114,6 +121,8 @@ def compute_grants(conn: Connection, role: str) -> tuple[sql.Composed, ...]:
 
 def render_grants(conn: Connection, role: str, *, create: bool) -> tuple[str, ...]:
     """The statements of `grant_site` as text, after that which creates the role where ``create`` says so."""
+    from psycopg import sql
+
     name = sql.Identifier(role)
     statements = [sql.SQL("CREATE ROLE {} LOGIN").format(name)] if create else []
     statements += compute_grants(conn, role)

@@ -7,7 +7,6 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import Any
 
-import psycopg
 from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.pool import PoolProxiedConnection
 
@@ -43,6 +42,8 @@ class Notifications:
         if self._pooled is None:
             self._listen()
             return True
+        import psycopg  # here, not above: the rest needs no driver of PostgreSQL
+
         driver: Any = self._pooled.driver_connection
         try:
             return bool(list(driver.notifies(timeout=0)))
@@ -58,6 +59,8 @@ class Notifications:
                 pooled.invalidate()
 
     def _listen(self) -> None:
+        import psycopg
+
         with explained(self._engine):
             pooled = direct_engine(self._engine).raw_connection()
         driver: Any = pooled.driver_connection
