@@ -60,7 +60,7 @@ torture-sources: .venv/dev ## two hundred invented publishers, with a score; 20,
 torture-delivery: .venv/dev ## kills, hostile relays, cut databases and crashes at every await (up to an hour)
 	MONITOR_TORTURE=1 $(BIN)/pytest -n auto tests/torture tests/outbox/test_waves.py tests/outbox/test_relays.py \
 		tests/outbox/test_crashes.py tests/subscribers/test_told_once.py \
-		tests/subscribers/test_interleavings.py $(ARGS)
+		tests/subscribers/test_interleavings.py tests/subscribers/test_lives.py $(ARGS)
 
 torture-processes: .venv/dev ## workers killed, frozen and copied, half-open requests (tens of minutes)
 	MONITOR_TORTURE=1 $(BIN)/pytest -n auto tests/torture/test_processes.py tests/torture/test_killed_senders.py \

@@ -55,7 +55,7 @@ def interleave(
     Where ``first`` has fewer statements, ``second`` runs after it.
     """
     stop = Stop(at)
-    with _listening(engines[0], stop.step), _Waits(engines[1]) as waits, ThreadPoolExecutor(2) as pool:
+    with listening(engines[0], stop.step), _Waits(engines[1]) as waits, ThreadPoolExecutor(2) as pool:
         one = pool.submit(first)
         deadline = time.monotonic() + PATIENCE
         while not stop.reached.wait(0.0005) and not one.done():
@@ -69,7 +69,8 @@ def interleave(
 
 
 @contextmanager
-def _listening(engine: Engine, step: Callable[..., None]) -> Iterator[None]:
+def listening(engine: Engine, step: Callable[..., None]) -> Iterator[None]:
+    """Call ``step`` before each statement and each commit on an engine."""
     sa.event.listen(engine, "before_cursor_execute", step)
     sa.event.listen(engine, "commit", step)
     try:
@@ -117,3 +118,9 @@ class _Waits:
 _LOCKED = sa.text(
     "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
 )
+
+
+def locked(engine: Engine) -> bool:
+    """Whether anybody waits for a lock in this database; for PostgreSQL."""
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as conn:
+        return bool(conn.scalar(_LOCKED))

@@ -157,13 +157,16 @@ def has_sent_a_form_and_was_erased(scene: Scene) -> None:
     scene.tombstones.add("email", scene.keys.first_lookup("email", scene.address), scene.now)
 
 
+prefers_digests = prefers("daily", "46320", "IN")
+prefers_alerts = prefers("at_once", "IL")
+
 PAIRS: list[tuple[Step, Step, Step]] = [
     *(
         (is_member, *pair)
         for pair in itertools.permutations(
             (
-                prefers("daily", "46320", "IN"),
-                prefers("at_once", "IL"),
+                prefers_digests,
+                prefers_alerts,
                 leaves,
                 erases,
                 is_removed,
@@ -183,6 +186,10 @@ PAIRS: list[tuple[Step, Step, Step]] = [
         for pair in itertools.permutations((is_decided, erasures_are_applied_again), 2)
     ),
 ]
+
+
+WRITERS = {prefers_digests, prefers_alerts, is_decided}
+"""Those that store something of a person: CI plays the pairs with one of them."""
 
 
 @dataclass(frozen=True)
@@ -273,7 +280,7 @@ def test_two_at_once_leave_what_one_after_the_other_leaves(
     stage = Stage(engines, keys, tmp_path, now)
     tried = 0
     for number, (before, first, second) in enumerate(PAIRS):
-        if number % 4 != half:
+        if number % 4 != half or not (TORTURE or WRITERS & {first, second}):
             continue
         one_by_one = [stage.play(before, first, second, 0)[:2], stage.play(before, first, second, 10**6)[:2]]
         assert all(not each.places_of_ended for _, each in one_by_one)
@@ -286,4 +293,4 @@ def test_two_at_once_leave_what_one_after_the_other_leaves(
                 f"{before.__name__}: {second.__name__} before statement {at} of {first.__name__}"
             )
             tried += 1
-    assert tried > len(PAIRS) / 4
+    assert tried > len(PAIRS) / 8
