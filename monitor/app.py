@@ -68,7 +68,12 @@ def open_database(settings: Settings) -> Engine:
 
     engine = connect(settings.database_url)
     try:
-        upgrade(engine, folder=settings.data.folder, now=now())
+        upgrade(
+            engine,
+            folder=settings.data.folder,
+            now=now(),
+            copies=settings.database.copy_before_upgrade,
+        )
         clone_guard.bind_folder(engine, settings.data.folder)
     except BaseException:
         engine.dispose()
@@ -91,7 +96,8 @@ def open_site_database(settings: Settings, *, wait: timedelta | None = None) -> 
         with reading(engine) as conn:
             complete = grants.may_read_addresses(conn)
         if complete:
-            migrate.upgrade(engine, folder=settings.data.folder, now=now())
+            copies = settings.database.copy_before_upgrade
+            migrate.upgrade(engine, folder=settings.data.folder, now=now(), copies=copies)
         else:
             _wait_for_migration(engine, migrate.WAIT if wait is None else wait)
         clone_guard.bind_folder(engine, settings.data.folder)

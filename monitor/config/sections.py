@@ -90,6 +90,7 @@ class DatabaseSection(Section):
 
     url: str | None = None
     web_url: str | None = None
+    copy_before_upgrade: bool = True
 
     @field_validator("url")
     @classmethod

@@ -27,7 +27,7 @@ from monitor.keys import KeyFile
 from monitor.keys.keyfile import read_fingerprint
 from monitor.storage import engine as db
 from monitor.storage import meta, migrate, transfer
-from monitor.storage.sqlite_file import copy_file
+from monitor.storage.sqlite_file import copy_file, merge_log
 from monitor.storage.transfer import Progress, TableDigest
 from monitor.subscribers import erasures
 
@@ -224,18 +224,8 @@ def _write_database(engine: Engine, path: Path, steps: Steps) -> dict[str, Table
             digests = transfer.compute_digests(source)
     finally:
         copy.dispose()
-    _make_one_file(path)
+    merge_log(path)
     return digests
-
-
-def _make_one_file(path: Path) -> None:
-    """Leave no write-ahead log beside a SQLite file that nobody has open."""
-    conn = sqlite3.connect(path)
-    try:
-        conn.execute("PRAGMA journal_mode = DELETE")
-    finally:
-        conn.close()
-    path.with_name(f"{path.name}.migrate").unlink(missing_ok=True)
 
 
 def _describe(folder: Path, now: datetime, steps: Steps) -> BackupManifest:
@@ -248,7 +238,7 @@ def _describe(folder: Path, now: datetime, steps: Steps) -> BackupManifest:
             digests = transfer.compute_digests(conn, steps("verifying", transfer.count_rows(conn)))
     finally:
         engine.dispose()
-    _make_one_file(path)
+    merge_log(path)
     assert revision is not None
     return BackupManifest(
         made_at=now.astimezone(UTC),

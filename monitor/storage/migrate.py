@@ -23,7 +23,8 @@ from sqlalchemy.engine import Connection, Engine
 from monitor.errors import MigrationError, StoreError
 from monitor.storage import engine as db
 from monitor.storage import grants
-from monitor.storage.sqlite_file import copy_file
+from monitor.storage.server_copy import copy_tables
+from monitor.storage.sqlite_file import copy_file, merge_log
 
 if TYPE_CHECKING:
     from alembic.script import ScriptDirectory
@@ -35,6 +36,8 @@ WAIT = timedelta(minutes=5)
 ADVISORY_LOCK = 0x6D6F6E69746F72  # "monitor": any number that no other program on the same server takes
 _MARGIN = 16 * 2**20  # bytes that stay free whatever the size of the database
 _TIME = "%Y%m%dT%H%M%SZ"
+_SERVER = Path("monitor.db")
+"""After what copies of a server's database are named."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,11 +61,13 @@ def upgrade(
     scripts: Path | None = None,
     free: Callable[[Path], int] = lambda folder: shutil.disk_usage(folder).free,
     wait: timedelta = WAIT,
+    copies: bool = True,
 ) -> MigrationReport:
     """Migrate to `head`; several processes may call it at once and one does the work.
 
-    ``folder`` takes the copy of a SQLite file, ``free`` returns the bytes free there, ``scripts`` is another
-    folder of revisions. Raises MigrationError for a newer database, too little room or a failed revision; the
+    ``folder`` takes the copy of the database as it was, a SQLite file whatever it is, unless ``copies`` is
+    False on PostgreSQL; ``free`` returns the bytes free there, ``scripts`` is another folder of revisions.
+    Raises MigrationError for a newer database, too little room or a failed revision; the
     database is then as it was.
     """
     revisions = _revisions(scripts)
@@ -81,15 +86,21 @@ def upgrade(
             path = db.sqlite_path(engine)
             if before is not None and path is not None:
                 copy = _copy(path, folder, before, now, free)
+            elif before is not None and copies:
+                copy = _copy_server(engine, folder, before, revisions, now, free)
+            if copy is not None:
                 log.info("copied the database to %s before migrating it", copy)
             _run(conn, revisions, target)
             grants.renew_grants(conn)
     except MigrationError:
+        _delete_unneeded(copy)
         raise
     except StoreError as error:
+        _delete_unneeded(copy)
         raise MigrationError(f"{error}; the database is still at revision {before or 'none'}") from error
     # a revision is code: whatever it raises, the transaction is gone and the person must hear of it
     except Exception as error:
+        _delete_unneeded(copy)
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise MigrationError(
             f"{db.where(engine.url)} could not be brought from revision {before or 'none'} to {target} and "
@@ -97,6 +108,14 @@ def upgrade(
         ) from error
     log.info("migrated the database from revision %s to %s", before, target)
     return MigrationReport(before, target, copy)
+
+
+def _delete_unneeded(copy: Path | None) -> None:
+    """Delete the copy of a migration that failed: the database is as it was, and a service that is started
+    again and again would fill the disk with copies.
+    """
+    if copy is not None:
+        copy.unlink(missing_ok=True)
 
 
 def current(engine: Engine) -> str | None:
@@ -212,9 +231,11 @@ def _refuse_unknown(before: str | None, revisions: ScriptDirectory, engine: Engi
         return
     way_back = "install the newer version again"
     path = db.sqlite_path(engine)
-    copies = _copies(path, folder, known) if path is not None else []
-    if copies:
+    copies = _copies(path or _SERVER, folder, known)
+    if copies and path is not None:
         way_back += f", or put the copy {copies[-1]}, made before it was upgraded, in the place of {path}"
+    elif copies:
+        way_back += f", or give [database] url the copy made before it was upgraded: sqlite:///{copies[-1]}"
     elif path is None:
         way_back += ", or restore the backup made before it was upgraded"
     raise MigrationError(
@@ -245,9 +266,9 @@ def forget_copies(engine: Engine, folder: Path, before: datetime) -> int:
     """Delete copies from before upgrades that are older than this: they still contain people who left since.
     Returns how many.
     """
-    path = db.sqlite_path(engine)
+    path = db.sqlite_path(engine) or _SERVER
     deleted = 0
-    for copy in folder.glob(f"{path.stem}-*-*{path.suffix}") if path is not None else ():
+    for copy in folder.glob(f"{path.stem}-*-*{path.suffix}"):
         with suppress(ValueError):  # a file of somebody else's
             made = datetime.strptime(copy.stem.rpartition("-")[2], _TIME).replace(tzinfo=UTC)
             if made < before:
@@ -276,3 +297,47 @@ def _copy(path: Path, folder: Path, revision: str, now: datetime, free: Callable
     except (OSError, sqlite3.Error) as error:
         raise MigrationError(f"the copy {copy} could not be made ({error}); nothing was changed") from error
     return copy
+
+
+def _copy_server(
+    engine: Engine,
+    folder: Path,
+    revision: str,
+    revisions: ScriptDirectory,
+    now: datetime,
+    free: Callable[[Path], int],
+) -> Path:
+    """A copy of a PostgreSQL database of one moment as a SQLite file of its revision, which the version of
+    the program that it belongs to can open.
+    """
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with db.reading(engine) as source:
+        size = source.scalar(sa.text("SELECT pg_database_size(current_database())")) or 0
+        need, room = size + _MARGIN, free(folder)
+        if room < need:
+            raise MigrationError(
+                f"the disk is too small to copy the database before migrating it: {need / 1e6:.0f} MB are "
+                f"needed in {folder} and {room / 1e6:.0f} MB are free; make room, or make a backup of your "
+                "own and set [database] copy_before_upgrade = false; nothing was changed"
+            )
+        name = f"{_SERVER.stem}-{revision}-{now.astimezone(UTC).strftime(_TIME)}{_SERVER.suffix}"
+        part = folder / f".{name}.part"
+        try:
+            part.unlink(missing_ok=True)
+            part.touch(mode=0o600)
+            target = db.connect(f"sqlite:///{part}")
+            try:
+                with _migrating(target, WAIT) as conn:
+                    _run(conn, revisions, revision)
+                    copy_tables(source, conn)
+            finally:
+                target.dispose()
+            merge_log(part)
+            return part.rename(folder / name)
+        except (OSError, ValueError, sqlite3.Error, StoreError, sa.exc.SQLAlchemyError) as error:
+            raise MigrationError(
+                f"the copy of the database could not be made ({error}); nothing was changed"
+            ) from error
+        finally:
+            for rest in folder.glob(f"{part.name}*"):
+                rest.unlink(missing_ok=True)

@@ -45,3 +45,13 @@ def _verify(source: sqlite3.Connection, target: sqlite3.Connection) -> None:
         count = f'SELECT count(*) FROM "{table}"'  # noqa: S608  # a name from the schema itself
         if source.execute(count).fetchone() != target.execute(count).fetchone():
             raise sqlite3.DatabaseError(f"it lacks rows of {table}")
+
+
+def merge_log(path: Path) -> None:
+    """Leave no write-ahead log beside a SQLite file that nobody has open."""
+    conn = sqlite3.connect(path)
+    try:
+        conn.execute("PRAGMA journal_mode = DELETE")
+    finally:
+        conn.close()
+    path.with_name(f"{path.name}.migrate").unlink(missing_ok=True)
