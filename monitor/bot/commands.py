@@ -173,12 +173,17 @@ class Commands:
         finder found it; or why they are none. A county and a radius are one place.
         """
         wanted = places.read(words, self._context)
+        in_words = wanted in places.UNREAD and any(map(str.isalpha, "".join(words)))
         if (
-            followed_towns.is_town_rather_than_states(words)
+            in_words
+            or followed_towns.is_town_rather_than_states(words)
             or followed_towns.is_state_or_town(words, self._context)
-            or wanted == NotAPlace(places.NOT_A_PLACE)
         ):
             result = followed_towns.find_areas(words, self._context)
+            if result.zips:  # out of an address
+                return {code: self._context.gazetteer.state_of_zip(code) for code in result.zips}
+            if result.problem == "no_town":
+                return NotAPlace(places.ADDRESS)
             if result.kind in ("county", "radius"):
                 return {result.towns[0].key: None}
             if result.towns:

@@ -30,6 +30,9 @@ NOT_A_PLACE = N_(
     "I found no such place. Give a ZIP code (60601), a town (Hammond, IN), a county (Cook County, IL), a "
     "radius (10 miles of 60601), a state (IL), or US."
 )
+ADDRESS = N_(
+    "Add the town and the state to the address (100 Main St, Springfield, IL), or write the ZIP code."
+)
 RADIUS = N_("Give a radius as 10 or 25 miles of a ZIP code: /watch 10 miles of 60601.")
 DIGITS = N_("A ZIP code has five digits. If yours starts with zeros, write them: they are never guessed.")
 REGION = N_("That is a military region, not a state. Give the ZIP code of the base, or US for everything.")
@@ -42,6 +45,10 @@ class NotAPlace:
 
     sentence: str
     zip: str = ""
+
+
+UNREAD = (NotAPlace(NOT_A_PLACE), NotAPlace(DIGITS))
+"""Why words are no codes of places; they may be names or an address."""
 
 
 @dataclass(frozen=True, slots=True)

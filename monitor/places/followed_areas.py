@@ -103,7 +103,7 @@ def find_area_key(area: TownZips) -> str | None:
     if area.kind == "agency":
         return _same_county(area, table) or _same_town(area, table)
     key = _town_key(area.state, area.name)
-    return key if _is_same(key, area, table) else None
+    return key if _is_same(key, area, table) else _same_county(area, table)  # "SF" is a city and a county
 
 
 def find_areas_around(zip_code: str) -> tuple[str, ...]:

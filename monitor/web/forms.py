@@ -82,8 +82,8 @@ class SignupFormContext:
         if not re.fullmatch(r"\w{5,32}", username, re.ASCII):
             return None
         # The bot reads underscores as separators: a deep link may contain neither spaces nor commas.
-        followed = (_read_followed(text, site.gazetteer)[0] for text in _split(places))
-        start = "_".join(dict.fromkeys(name for names in followed for name in names))
+        read = read_places(places, site.gazetteer)
+        start = "_".join(dict.fromkeys(name for _, names, _ in read for name in names))
         return f"https://t.me/{username}" + (f"?start={start}" if 0 < len(start) <= _LONGEST_START else "")
 
     def write_places(self, places: Iterable[str]) -> str:
@@ -187,8 +187,7 @@ def validate_places(
     """
     problems: dict[str, str] = {}
     names: list[str] = []
-    for text in _split(filled.places):
-        followed, result = _read_followed(text, site_of(request).gazetteer)
+    for text, followed, result in read_places(filled.places, site_of(request).gazetteer):
         if not followed:
             problems["places"] = _explain_unknown(request, text, result)
             break
@@ -209,6 +208,14 @@ def validate_places(
     order = {name: number for number, name in reversed([*enumerate(names)])}
     follows = subscribers.wanted(names, filled.lists, state_of_zip)
     return problems, tuple(sorted(follows, key=lambda each: (order[each.place], each.source)))
+
+
+def read_places(text: str, gazetteer: Gazetteer) -> Iterator[tuple[str, tuple[str, ...], FinderResult]]:
+    """The entries of the places field: what was written, the places that it means (none if that is not sure),
+    and what was found.
+    """
+    for entry in _split(text):
+        yield (entry, *_read_followed(entry, gazetteer))
 
 
 def _read_followed(text: str, gazetteer: Gazetteer) -> tuple[tuple[str, ...], FinderResult]:
@@ -257,6 +264,9 @@ def _parts(text: str) -> Iterator[str]:
     NY").
     """
     for line in re.split(r"[;/&+\n]+", text):
+        if _is_address(line):
+            yield line.strip()
+            continue
         parts = [part.strip() for part in line.split(",")]
         at = 0
         while at < len(parts):
@@ -269,9 +279,15 @@ def _parts(text: str) -> Iterator[str]:
             at += 1
 
 
+def _is_address(line: str) -> bool:
+    """Whether a line is a whole address that ends in its ZIP code: "1600 Main St, Springfield, IL 62701"."""
+    number = re.match(r"\s*(\d{1,4}|\d{6})[a-z]?\s+\S*[a-z]", line, re.IGNORECASE | re.ASCII)
+    return number is not None and find(line, load()).kind == "zip"
+
+
 def _is_name_with_state(name: str, following: str) -> bool:
     """Whether two parts are one place: "Hammond, IN", and "Washington, DC" although both are states."""
-    if not name or not (place(following) or "").isalpha():
+    if not any(map(str.isalpha, name)) or not (place(following) or "").isalpha():
         return False
     known = place(name)
     short = len(name) > 2 and len(following.replace(".", "")) == 2

@@ -383,3 +383,38 @@ def test_a_chat_of_the_configuration_is_not_changed_here(both: World) -> None:
         assert "The operator of this service set this chat up" in both.ask(text).text
     assert "IL (Illinois)" in both.ask("/list").text
     assert both.follows() == {("ring", "IL", None)}
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("Queens", "<b>Queens, NY</b>"),
+        ("The Bronx", "<b>The Bronx, NY</b>"),
+        ("Manhattan", "<b>Manhattan, NY</b>"),
+        ("Brooklyn", "<b>Brooklyn, NY</b>"),
+        ("NYC", "<b>New York City, NY</b>"),
+        ("Philly", "<b>Philadelphia, PA</b>"),
+        ("LA", "Which place do you mean?"),
+        ("Cook County", "<b>Cook County, IL</b>"),
+        ("Harris County, TX", "<b>Harris County, TX</b>"),
+        ("Miami-Dade", "<b>Miami-Dade County, FL</b>"),
+        ("Orange County", "There is a town of that name in"),
+        ("LAPD", "<b>Los Angeles, CA</b>"),
+        ("Chicgo", "Did you mean one of these?"),
+        ("Saint Paul MN", "<b>Saint Paul, MN</b>"),
+        ("St. Louis", "<b>St. Louis, MO</b>"),
+        ("Springfield", "There is a town of that name in"),
+        ("100 Main St", "Add the town and the state to the address"),
+        ("1600 Main St, Springfield, IL 62701", "Watching <b>62701"),
+        ("6032", "five digits"),
+        ("90210-1234", "Watching <b>90210"),
+        ("00901", "Watching <b>00901"),
+        ("condado de Cook", "<b>Cook County, IL</b>"),
+        ("Nueva York", "Which place do you mean?"),
+    ],
+)
+@pytest.mark.parametrize("command", ["/watch ", ""])
+def test_the_bot_takes_every_word_that_the_site_takes(
+    world: World, command: str, text: str, says: str
+) -> None:
+    assert says in world.ask(command + text).text
