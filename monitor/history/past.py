@@ -140,6 +140,9 @@ def _forget_returning(
 
 def _find_returning(missing: Sequence[Listing], there: Sequence[Listing]) -> frozenset[str]:
     """The keys of those that a list has, under their key, name or another spelling of it."""
+    keys, states = {listing.key for listing in missing}, {listing.state for listing in missing}
+    if None not in states:  # an agency is compared within its state, which spares most of the list
+        there = [each for each in there if each.key in keys or each.state is None or each.state in states]
     differences: tuple[Change, ...] = diff(missing, there, pairing=lambda *_, **__: [])
     gone = {change.subject.key for change in differences if change.kind is Kind.REMOVED}
     return frozenset(listing.key for listing in missing if listing.key not in gone)
