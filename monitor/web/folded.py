@@ -46,9 +46,10 @@ class FoldedCounty:
 
 @dataclass(frozen=True, slots=True)
 class FoldedList:
-    """``common`` are the values that all agencies have."""
+    """``common`` are the values that all agencies have, ``count`` is how many agencies there are."""
 
     common: str
+    count: int
     counties: tuple[FoldedCounty, ...]
 
 
@@ -81,4 +82,4 @@ def fold_by_county(
     rest = tuple(each for path, each in agencies.items() if path not in shown)
     if rest:
         found.append(FoldedCounty("", "", rest))
-    return FoldedList(distinct.pop() if len(distinct) == 1 else "", tuple(found))
+    return FoldedList(distinct.pop() if len(distinct) == 1 else "", len(agencies), tuple(found))
