@@ -129,6 +129,12 @@ def _judge(facts: _Facts) -> tuple[str, tuple[str, ...]]:
     if stored.state is not State.PUBLISHED:
         steps.append(_why_unpublished(stored))
         return (WAITING if stored.state in (State.PENDING, State.HELD) else NOT_TOLD), tuple(steps)
+    if stored.origin != changes.OWN:
+        steps.append(
+            f"It came with an import: {stored.captured_by} captured what it rests on. "
+            "Nobody is told of those."
+        )
+        return NOT_TOLD, tuple(steps)
     steps.append(f"It was published on {_when(stored.ended_at)}.")
     if facts.fanned_out_at is None:
         steps.append("Its messages are not queued yet; `monitor run` or `monitor deliver` does it.")

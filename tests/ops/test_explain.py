@@ -262,3 +262,19 @@ def test_the_end_of_a_pause_is_remembered(
     assert then is not None
     assert then.state == "paused"
     assert any("had paused" in step for step in asking(change, at=now + timedelta(days=4)).steps)
+
+
+def test_what_came_with_an_import_is_told_to_nobody(
+    engine: Engine, keys: KeyFile, publish: Publish, now: datetime, asking: Callable[..., Explanation]
+) -> None:
+    member(engine, keys, now)
+    change = send_out(engine, publish("Gary Police Department", now, "60601", "IL", "US"), now)
+    with db.transaction(engine) as conn:
+        conn.execute(
+            sa.update(ChangeRow)
+            .where(ChangeRow.c.id == change)
+            .values(origin="imported", captured_by="An Archive")
+        )
+    found = asking(change)
+    assert found.verdict == "not told"
+    assert "An Archive captured what it rests on. Nobody is told of those." in found.steps[-1]
