@@ -23,6 +23,7 @@ from monitor.storage.people import area_places, past_choices, tables
 from monitor.storage.people.tables import ReturnedMailRow, SubscriptionRow, SuppressionRow
 
 PENDING, ACTIVE, PAUSED, ENDED = "pending", "active", "paused", "ended"
+_LARGEST_NUMBER = 2**63 - 1  # of a BIGINT
 _LARGEST_ID = 2**31 - 1  # of an INTEGER of PostgreSQL, which takes a larger number for an error
 ERASED = {
     "address": None,
@@ -189,9 +190,14 @@ def get(conn: Connection, subscriber: int, *, for_change: bool = False) -> Subsc
 
 
 def load_by_number(conn: Connection, number: int, *, for_change: bool = False) -> Subscriber | None:
-    """Read the subscriber with the number of a token, in any state; ``for_change`` as in `get`."""
+    """Read the subscriber with the number of a token, in any state; an untrusted number may have any size.
+
+    ``for_change`` as in `get`.
+    """
     if number < SMALLEST:
         return get(conn, number, for_change=for_change)
+    if number > _LARGEST_NUMBER:
+        return None
     return _one(conn, tables.SubscriberRow.c.number == number, for_change=for_change)
 
 
