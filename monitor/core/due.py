@@ -5,6 +5,7 @@ it. Pure.
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, time, timedelta
+from functools import cache
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 AT_ONCE, DAILY, WEEKLY = "at_once", "daily", "weekly"
@@ -47,9 +48,15 @@ def zone_of_state(state: str | None) -> str:
     return _ZONE_OF.get(state or "", "America/New_York")
 
 
+@cache
+def _all_zones() -> frozenset[str]:
+    """Asked once: the answer is collected from hundreds of files."""
+    return frozenset(available_timezones())
+
+
 def is_zone(name: str) -> bool:
     """Whether this names a time zone."""
-    return name in available_timezones()
+    return name in _all_zones()
 
 
 def zone_or_utc(name: str | None) -> str:
