@@ -24,6 +24,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 import pytest
 from click.testing import CliRunner, Result
+from sqlalchemy.engine import Engine
 
 from monitor.channels import ChannelKind
 from monitor.channels.kinds import KINDS, lookup, mask, normalise_address, recognise
@@ -158,6 +159,17 @@ def hooks(monkeypatch: pytest.MonkeyPatch) -> Iterator[Hooks]:
         yield running
 
 
+ENGINES: list[Engine] = []
+
+
+@pytest.fixture(autouse=True)
+def closed() -> Iterator[None]:
+    """Closes what the installations of a test opened."""
+    yield
+    while ENGINES:
+        ENGINES.pop().dispose()
+
+
 class Installation:
     """A configuration with the channel, and a database with somebody's changes in it."""
 
@@ -166,6 +178,7 @@ class Installation:
         self.config.write_text(f'[data]\nfolder = "data"\n{configuration}')
         data = folder / "data"
         engine = db.connect(f"sqlite:///{data / 'monitor.db'}")
+        ENGINES.append(engine)
         upgrade(engine, folder=data, now=datetime.now(UTC))
         self.world = World(engine, KeyFile.load(data, create=True), data, datetime.now(UTC))
 
