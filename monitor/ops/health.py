@@ -7,153 +7,72 @@ so a new check is one function and one line in `CHECKS`.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Engine
 
 from monitor.channels import EVERYTHING
 from monitor.channels.kinds import KINDS
-from monitor.core.freshness import freshness
 from monitor.domain import SourceInfo
-from monitor.storage import heartbeats, meta, people
-from monitor.storage.deliveries import backlog, canary_rows, configured_addresses, pauses, refusals
-from monitor.storage.deliveries.backlog import OFTEN, Backlog
-from monitor.storage.deliveries.canary_rows import CanaryTrace
-from monitor.storage.deliveries.configured_addresses import EndedAddress
-from monitor.storage.deliveries.pauses import Pause
-from monitor.storage.deliveries.refusals import Wave
-from monitor.storage.engine import reading
-from monitor.storage.heartbeats import StandingLoop
-from monitor.storage.lists import documents, log_rows, overview
-from monitor.storage.lists.documents import DocumentsState
-from monitor.storage.lists.overview import SourceOverview
-from monitor.storage.people import signups
+from monitor.ops.health_facts import (
+    DAY,
+    SILENT_AFTER,
+    WAVE,
+    WAVE_SHARE,
+    HealthFacts,
+    HealthFinding,
+    HostFacts,
+    Question,
+    SourceFacts,
+    is_alive,
+    load_facts,
+)
+from monitor.storage.deliveries.backlog import OFTEN
 
-SILENT_AFTER = timedelta(minutes=2)  # `cli.alive` has the same for its file
-"""Sender and bot write a heartbeat every 20 seconds; after this long without one they count as not working.
-"""
-WAVE, WAVE_SHARE = 10, 0.05
-"""Suppressions within a day, as a count and as a share of all addresses, that point at the mail server."""
-DAY = timedelta(days=1)
+__all__ = [
+    "BOT",
+    "DAY",
+    "FENCE",
+    "SILENT_AFTER",
+    "WAVE",
+    "WAVE_SHARE",
+    "HealthFacts",
+    "HealthFinding",
+    "HostFacts",
+    "Question",
+    "SourceFacts",
+    "check_host",
+    "find_holds",
+    "find_problems",
+    "load_facts",
+    "report",
+    "status",
+]
+
+
 _CANARY_GRACE = timedelta(minutes=15)  # at least, for a short interval
+
+
 SIGNED_WITHIN = timedelta(hours=1)
+
 """`monitor run` signs the record every 5 minutes, `monitor poll` each time."""
+
+
 _RECORDS = dict.fromkeys(
     ("5.7.26", "5.7.27", "5.7.30", "5.7.509", "5.7.515"),
     "publish SPF and DKIM for the sender's domain, and a DMARC record (_dmarc, TXT) that they satisfy",
 )
+
 """What to mend in the DNS, by the status with which Gmail (5.7.26 to 5.7.30) and Outlook refuse mail."""
+
+
 FENCE, BOT = "fence", "bot"
+
 """Keys of conditions under which the bot answers nobody."""
+
+
 _POLL = "start `monitor run` or call `monitor poll`"
-
-
-@dataclass(frozen=True, slots=True)
-class HostFacts:
-    """What the machine says: bytes free where the data is (None: not known) and how many are too few, why the
-    key cannot be read (None: it can), when the last backup was made, and after how long one is old (None:
-    nobody checks).
-    """
-
-    disk_free: int | None = None
-    disk_low: int = 0
-    key_problem: str | None = None
-    last_backup_at: datetime | None = None
-    backup_after: timedelta | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class SourceFacts:
-    """One watched source: what is told of it, its state in the database, and whether it is blind now."""
-
-    info: SourceInfo
-    state: SourceOverview
-    blind: bool
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HealthFacts:
-    """Everything that the checks look at.
-
-    ``configured`` are the channels with a transport; ``pauses`` those of configured channels. ``fenced`` says
-    why nothing is sent (None: it is). ``signups`` were counted within this hour, ``signups_an_hour`` is their
-    limit. ``suppressed`` addresses were closed within a day; ``living`` counts the others, read only during a
-    wave. ``canary_every`` is the interval of the canary (None: there is none), ``canary`` what became of it.
-    ``ended`` are addresses of the configuration that said that they are gone. ``standing`` are the loops that
-    stand still. ``unsigned_since`` is the time of the first entry of the record that no signature covers.
-    """
-
-    now: datetime
-    sources: tuple[SourceFacts, ...]
-    outbox: Backlog
-    configured: frozenset[str]
-    pauses: tuple[Pause, ...]
-    fenced: str | None
-    signups: int
-    signups_an_hour: int | None
-    suppressed: int
-    living: int
-    sender_beat: datetime | None
-    has_bot: bool
-    bot_beat: datetime | None
-    bot_trouble: str | None
-    unsigned_since: datetime | None = None
-    host: HostFacts = HostFacts()
-    waves: tuple[Wave, ...] = ()
-    standing: tuple[StandingLoop, ...] = ()
-    canary: CanaryTrace | None = None
-    canary_every: timedelta | None = None
-    ended: tuple[EndedAddress, ...] = ()
-    documents: DocumentsState | None = None
-
-    @property
-    def sending(self) -> bool:
-        return _is_alive(self.sender_beat, self.now)
-
-    @property
-    def talking(self) -> bool:
-        return _is_alive(self.bot_beat, self.now)
-
-    @property
-    def waiting(self) -> dict[str, int]:
-        """Due deliveries by channel, of channels without a transport."""
-        return {
-            channel: count for channel, count in self.outbox.due.items() if channel not in self.configured
-        }
-
-    @property
-    def paused(self) -> tuple[Pause, ...]:
-        """The pauses of whole channels."""
-        return tuple(pause for pause in self.pauses if pause.name == EVERYTHING)
-
-
-@dataclass(frozen=True, slots=True)
-class Question:
-    """What the operator can decide about a condition: the kind of decision (`decision_kinds`), and about
-    what.
-    """
-
-    kind: str
-    about: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class HealthFinding:
-    """Something that needs attention: the part of the program, and a sentence for the operator.
-
-    ``key`` names the condition while its sentence changes, such as "blind ring". ``notify``: the operator is
-    told at once, and again when it is over. ``remedy`` is the command that helps, ``question`` what a button
-    or a link in the notice decides.
-    """
-
-    part: str
-    problem: str
-    key: str
-    notify: bool = False
-    remedy: str = ""
-    question: Question | None = None
 
 
 Check = Callable[[HealthFacts], Iterator[HealthFinding]]
@@ -187,58 +106,6 @@ def status(
             bot=bot,
         )
     )
-
-
-def load_facts(
-    engine: Engine,
-    sources: Mapping[str, SourceInfo],
-    *,
-    configured: Collection[str],
-    fenced: str | None,
-    now: datetime,
-    signups_an_hour: int | None = None,
-    bot: bool = False,
-    host: HostFacts = HostFacts(),  # frozen
-    canary_every: timedelta | None = None,
-) -> HealthFacts:
-    """Read what the checks look at, in one transaction. The parameters are those of `status`."""
-    with reading(engine) as conn:
-        states = {name: overview.source_state(conn, name) for name in sources}
-        suppressed = people.lately_suppressed(conn, now - DAY)
-        return HealthFacts(
-            now=now,
-            sources=tuple(
-                SourceFacts(
-                    info, state, freshness(state.last_good_at, state.last_fetch_at, info.every, now).blind
-                )
-                for info, state in zip(sources.values(), states.values(), strict=True)
-            ),
-            outbox=backlog.read_backlog(conn),
-            configured=frozenset(configured),
-            pauses=tuple(pause for pause in pauses.read_pauses(conn, now) if pause.channel in configured),
-            fenced=fenced,
-            signups=signups.counted(conn, signups.SITE, now),
-            signups_an_hour=signups_an_hour,
-            suppressed=suppressed,
-            living=people.count_living(conn) if suppressed >= WAVE else 0,
-            sender_beat=heartbeats.latest(conn, "sender"),
-            has_bot=bot,
-            bot_beat=heartbeats.latest(conn, "bot"),
-            bot_trouble=meta.get(conn, meta.BOT_TROUBLE),
-            unsigned_since=log_rows.load_unsigned_since(conn),
-            host=replace(host, last_backup_at=_read_last_backup(conn)),
-            waves=refusals.load_waves(conn, now - DAY),
-            standing=heartbeats.load_standing_loops(conn, now - SILENT_AFTER),
-            canary=canary_rows.load_canary(conn) if canary_every is not None else None,
-            canary_every=canary_every,
-            ended=configured_addresses.load_ended(conn),
-            documents=documents.load_state(conn),
-        )
-
-
-def _read_last_backup(conn: Connection) -> datetime | None:
-    text = meta.get(conn, meta.LAST_BACKUP)
-    return datetime.fromisoformat(text) if text else None
 
 
 def check_sources(seen: HealthFacts) -> Iterator[HealthFinding]:
@@ -497,6 +364,7 @@ CHECKS: tuple[Check, ...] = (
     check_documents,
     check_host,
 )
+
 """The checks, in the order in which `monitor status` shows what they find."""
 
 
@@ -560,11 +428,7 @@ def _outbox_report(seen: HealthFacts) -> dict[str, Any]:
 
 
 def _beat_report(beat: datetime | None, now: datetime) -> dict[str, Any]:
-    return {"last_beat_at": _iso(beat), "age": _age(beat, now), "working": _is_alive(beat, now)}
-
-
-def _is_alive(beat: datetime | None, now: datetime) -> bool:
-    return beat is not None and now - beat <= SILENT_AFTER
+    return {"last_beat_at": _iso(beat), "age": _age(beat, now), "working": is_alive(beat, now)}
 
 
 def _iso(at: datetime | None) -> str | None:

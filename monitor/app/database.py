@@ -1,0 +1,120 @@
+"""The database, the key file and the tombstones of one configuration."""
+
+from __future__ import annotations
+
+import os
+import time
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
+    from monitor.config import Settings
+    from monitor.keys import KeyFile
+    from monitor.subscribers import Tombstones
+
+
+_LOOK_AGAIN = 1.0  # s, while another process migrates
+
+
+def now() -> datetime:
+    """The clock of the entry points."""
+    return datetime.now(UTC)
+
+
+def process_name() -> str:
+    """The name of this process in heartbeats and leases."""
+    return f"{os.uname().nodename}/{os.getpid()}"
+
+
+def open_database(settings: Settings) -> Engine:
+    """Open the database, created or migrated to this program's revision, and bound to its data folder."""
+    from monitor.outbox import clone_guard
+    from monitor.storage.engine import connect
+    from monitor.storage.migrate import upgrade
+
+    engine = connect(settings.database_url)
+    try:
+        upgrade(
+            engine,
+            folder=settings.data.folder,
+            now=now(),
+            copies=settings.database.copy_before_upgrade,
+        )
+        clone_guard.bind_folder(engine, settings.data.folder)
+    except BaseException:
+        engine.dispose()
+        raise
+    return engine
+
+
+def open_site_database(settings: Settings, *, wait: timedelta | None = None) -> Engine:
+    """Open the database for the site alone, by `Settings.site_database_url`.
+
+    A role that may not read addresses may not migrate either: it waits until another process has, for at most
+    ``wait`` (None: as long as for another's migration). Raises MigrationError.
+    """
+    from monitor.outbox import clone_guard
+    from monitor.storage import grants, migrate
+    from monitor.storage.engine import connect, reading
+
+    engine = connect(settings.site_database_url)
+    try:
+        with reading(engine) as conn:
+            complete = grants.may_read_addresses(conn)
+        if complete:
+            copies = settings.database.copy_before_upgrade
+            migrate.upgrade(engine, folder=settings.data.folder, now=now(), copies=copies)
+        else:
+            _wait_for_migration(engine, migrate.WAIT if wait is None else wait)
+        clone_guard.bind_folder(engine, settings.data.folder)
+    except BaseException:
+        engine.dispose()
+        raise
+    return engine
+
+
+def _wait_for_migration(engine: Engine, wait: timedelta) -> None:
+    from monitor.errors import MigrationError
+    from monitor.storage import migrate
+    from monitor.subscribers.address_outlines import are_missing
+
+    wanted, deadline = migrate.head(), time.monotonic() + wait.total_seconds()
+    while (revision := migrate.current(engine)) != wanted or are_missing(engine):
+        if time.monotonic() >= deadline:
+            raise MigrationError(
+                f"the database is at revision {revision}, this program needs {wanted}, and the role of the "
+                "site may not migrate it: start `monitor worker`, or run `monitor init`, with [database] url"
+            )
+        time.sleep(_LOOK_AGAIN)
+
+
+def open_keys(settings: Settings, engine: Engine) -> KeyFile:
+    """Open the key that encrypts addresses, created at the first start and never beside rows of another key.
+
+    When another process exchanges it (`monitor key rotate`), this engine goes on with the new one. Erasures
+    that are newer than this copy of the database are applied again, and what an earlier version did not store
+    of addresses is filled in, except under a role that cannot read them. Raises KeyFileError.
+    """
+    from monitor.storage import grants
+    from monitor.storage.engine import on_begin, transaction
+    from monitor.storage.key_exchange import unlock
+    from monitor.subscribers import reapply_erasures
+    from monitor.subscribers.address_outlines import fill_outlines
+
+    with transaction(engine) as conn:
+        keys = unlock(conn, settings.data.folder)
+        reads_addresses = grants.may_read_addresses(conn)
+    on_begin(engine, keys.refresh)
+    if reads_addresses:
+        fill_outlines(engine, keys)
+        reapply_erasures(engine, keys, open_tombstones(settings), now())
+    return keys
+
+
+def open_tombstones(settings: Settings) -> Tombstones:
+    """Open the list of erasures, a file beside the database."""
+    from monitor.subscribers import Tombstones
+
+    return Tombstones(settings.data.folder)

@@ -1,0 +1,163 @@
+"""The channels, the sender, and whom the operator and the public reach."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime
+from functools import partial
+from typing import TYPE_CHECKING
+
+from monitor.app.database import now
+
+if TYPE_CHECKING:
+    from monitor.channels import Channel, OperatorAddress
+    from monitor.config import Settings
+    from monitor.messages import Message, Sender
+    from monitor.messages.model import Alert
+    from monitor.ops.notify import NoticeWay
+
+
+MAILBOX_SENDER = "Map Monitor <alerts@localhost>"  # when mail goes into files and no sender is configured
+
+
+def configured_channels(settings: Settings) -> frozenset[str]:
+    """The names of the channels with a transport; a mailbox folder stands in for all of them."""
+    from monitor.channels.kinds import KINDS
+
+    return frozenset(
+        name
+        for name, kind in KINDS.items()
+        if settings.mailbox.folder or kind.is_configured(settings.channel(name))
+    )
+
+
+def has_bot(settings: Settings) -> bool:
+    """Whether people can talk to a bot: its channel is configured, and files do not stand in for it."""
+    from monitor.channels.kinds import KINDS
+
+    if settings.mailbox.folder:
+        return False
+    return any(KINDS[name].has_bot for name in configured_channels(settings))
+
+
+def open_channels(settings: Settings, clock: Callable[[], datetime] = now) -> dict[str, Channel]:
+    """Create the configured channels by name, not connected yet. ``[mailbox] folder`` replaces them all by
+    files.
+
+    Raises ConfigError when a section names a file that cannot be read.
+    """
+    from monitor.channels.kinds import KINDS
+
+    if folder := settings.mailbox.folder:
+        sender = settings.email.sender or MAILBOX_SENDER
+        return {name: kind.open_mailbox(folder, sender, clock) for name, kind in KINDS.items()}
+    configured = configured_channels(settings)
+    return {
+        name: kind.open(settings.channel(name), clock) for name, kind in KINDS.items() if name in configured
+    }
+
+
+def operator_addresses(settings: Settings) -> dict[str, tuple[OperatorAddress, ...]]:
+    """The operator's own addresses by channel; only channels that can have some."""
+    from monitor.channels.kinds import KINDS
+
+    found = {name: kind.operator_addresses(settings.channel(name)) for name, kind in KINDS.items()}
+    return {name: addresses for name, addresses in found.items() if addresses is not None}
+
+
+def public_addresses(settings: Settings) -> list[tuple[str, str, str]]:
+    """The operator's public channels that are configured: (place, name for people, where it is) each."""
+    from monitor.channels.kinds import KINDS
+
+    configured = configured_channels(settings)
+    return [
+        (own.place, own.address, url)
+        for name, addresses in operator_addresses(settings).items()
+        for own in addresses
+        if name in configured and (url := KINDS[name].public_url(own.address)) is not None
+    ]
+
+
+def sender_address(settings: Settings) -> str:
+    """The bare address that mails come from."""
+    from monitor.channels.email.mime import MailSender
+
+    return MailSender.parse(settings.email.sender or MAILBOX_SENDER).address
+
+
+def message_sender(settings: Settings) -> Sender:
+    """Who sends messages, as the configuration names it."""
+    from monitor.messages import Sender
+
+    site = settings.site
+    return Sender(
+        site_name=site.name,
+        contact=site.contact,
+        postal_address=site.postal_address,
+        timezone=site.timezone,
+        managed=site.public_url is not None,
+    )
+
+
+def render_message(settings: Settings, channel: str, message: Message, head: str = "") -> object:
+    """Render a message as from this service, in the form that a channel sends. ``head`` is the line of the
+    public record at its end.
+    """
+    from monitor.channels.kinds import kind_of
+
+    return kind_of(channel).renderer()(message, replace(message_sender(settings), head=head))
+
+
+def sample_alert(settings: Settings, language: str, now: datetime) -> Alert:
+    """A sample alert. Raises UsageError where no list is monitored."""
+    from monitor.outbox.alerts import AlertBuilder
+
+    return AlertBuilder(settings.infos, settings.site.public_url).sample(language, now)
+
+
+def notice_ways(settings: Settings, clock: Callable[[], datetime] = now) -> list[NoticeWay]:
+    """The ways to the operator, in the order of [operator] notify. Raises UsageError."""
+
+    from monitor.channels import kinds
+    from monitor.errors import UsageError
+    from monitor.ops.notify import NoticeWay
+
+    ways = []
+    for address in settings.operator.notify:
+        channel = kinds.recognise(address)
+        if channel not in configured_channels(settings):
+            raise UsageError(
+                f"[operator] notify names an address of {channel}, which is not configured: configure it, or "
+                "name another"
+            )
+
+        def open_channel(channel: str) -> Channel:
+            return open_channels(settings, clock)[channel]
+
+        ways.append(
+            NoticeWay(
+                channel,
+                kinds.normalise_address(channel, address),
+                partial(open_channel, channel),
+                partial(render_message, settings, channel),
+                has_buttons=has_bot(settings) and kinds.kind_of(channel).takes_answers(address),
+            )
+        )
+    return ways
+
+
+def canary_address(settings: Settings) -> tuple[str, str] | None:
+    """The channel and the address of [operator] canary; None: there is none. Raises UsageError for one that
+    no configured channel can reach.
+    """
+    from monitor.channels import kinds
+    from monitor.errors import UsageError
+
+    address = settings.operator.canary
+    if address is None:
+        return None
+    channel = kinds.recognise(address)
+    if channel not in configured_channels(settings):
+        raise UsageError(f"[operator] canary is an address of {channel}, which is not configured")
+    return channel, kinds.normalise_address(channel, address)

@@ -1,0 +1,98 @@
+"""What is watched, and what fetches, parses and places it."""
+
+from __future__ import annotations
+
+import shutil
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from monitor.config import Settings
+    from monitor.fetch import Fetcher
+    from monitor.parser import ParserProcess
+    from monitor.places import Gazetteer
+    from monitor.polling import PolledSource
+
+
+def polled_source(settings: Settings, name: str) -> PolledSource:
+    """What the poll needs to know of one configured source. Raises UsageError for an unknown one."""
+    from monitor.fetch import LinkRule, Target
+    from monitor.polling import PolledSource
+    from monitor.sources import FORMATS, ColumnMap, ParseOptions
+
+    source = settings.source(name)
+    options = ParseOptions(
+        name=name,
+        format=source.format,
+        columns=ColumnMap(**source.columns.model_dump()),
+        settings=source.options,
+    )
+    collect = FORMATS[source.format].collect
+    return PolledSource(
+        name=name,
+        every=source.every,
+        target=Target(
+            url=source.url,
+            page=source.page,
+            link=LinkRule(**source.link.model_dump()) if source.link else None,
+            hosts=frozenset(source.hosts),
+            user_agent=source.user_agent,
+            printed_count=source.printed_count,
+            collect=(lambda url: collect(url, options)) if collect else None,
+        ),
+        options=options,
+        policy=settings.policy(name),
+        optional=source.optional,
+        leads_to=source.leads_to,
+        has_room=partial(_has_room, settings.data.folder, settings.data.disk_rest * 1_000_000),
+    )
+
+
+def _has_room(folder: Path, rest: int, size: int) -> bool:
+    """Whether ``rest`` bytes stay free on the disk of the data beside ``size`` more."""
+    try:
+        return shutil.disk_usage(folder).free - size >= rest
+    except OSError:
+        return True  # the folder is not there yet, and what fails says so itself
+
+
+def open_fetcher(settings: Settings) -> Fetcher:
+    """Create the fetcher for the configured limits, proxy and contact; a context manager."""
+    from monitor.fetch import Fetcher
+    from monitor.net import SizeLimits
+
+    fetch = settings.fetch
+    return Fetcher(
+        contact=settings.site.contact,
+        timeout=fetch.timeout,
+        attempts=fetch.attempts,
+        proxy=fetch.proxy.get_secret_value() if fetch.proxy else None,
+        limits=SizeLimits(wire=fetch.wire_bytes, decoded=fetch.decoded_bytes, ratio=fetch.ratio),
+        trust_env=True,
+    )
+
+
+def open_parser(settings: Settings) -> ParserProcess:
+    """Create the parser for the configured limits, in processes of its own; a context manager."""
+    from monitor.parser import ParserLimits, ParserProcess
+    from monitor.parser.limits import default_memory
+
+    fetch = settings.fetch
+    return ParserProcess(
+        ParserLimits(
+            wall=fetch.parser_time,
+            processor=fetch.parser_time,
+            memory=fetch.parser_memory or default_memory(),
+        )
+    )
+
+
+def load_gazetteer(settings: Settings) -> Gazetteer:
+    """Load the gazetteer that ships with the program, with the operator's overrides."""
+    from monitor.places import load, load_overrides
+
+    loaded = load()
+    if settings.places.overrides:
+        loaded = loaded.with_overrides(load_overrides(settings.places.overrides, loaded))
+    return loaded
