@@ -353,6 +353,11 @@ def test_what_came_to_be_owed_to_somebody_while_they_were_forgotten_goes_as_well
     member(engine, keys, now)
     kept = deliveries(engine)
     with db.transaction(engine) as conn:
-        queue.insert_message(conn, "confirm", 99, now, period="of nobody")
+        assert queue.insert_message(conn, "confirm", 99, now, period="of nobody") is None
+    assert deliveries(engine) == kept
+    with db.transaction(engine) as conn:
+        queue.insert_message(conn, "confirm", 1, now, period="of nobody")
+        of_nobody = DeliveryRow.c.period == "of nobody"
+        conn.execute(sa.update(DeliveryRow).where(of_nobody).values(subscriber_id=99))
     assert purge(engine, now).deliveries == 1
     assert deliveries(engine) == kept

@@ -314,24 +314,23 @@ def insert_message(
     due_at: datetime | None = None,
 ) -> int | None:
     """Owe a subscriber one message of a kind; None, and nothing written, if it is owed or was sent already
-    for this period.
+    for this period, or if there is no such subscriber.
     """
+    values: dict[str, Any] = {
+        "kind": sa.literal(kind),
+        "channel": SubscriberRow.c.channel,
+        "period": sa.literal(period),
+        "about": sa.literal(about),
+        "subscriber_id": SubscriberRow.c.id,
+        "state": sa.literal("due"),
+        "created_at": sa.literal(now, UtcDateTime()),
+        "due_at": sa.literal(due_at or now, UtcDateTime()),
+        "attempts": sa.literal(0),
+        "ambiguous": sa.false(),
+    }
     delivery: int | None = conn.scalar(
         insert_for(conn, DeliveryRow)
-        .values(
-            kind=kind,
-            channel=sa.select(SubscriberRow.c.channel)
-            .where(SubscriberRow.c.id == subscriber)
-            .scalar_subquery(),
-            period=period,
-            about=about,
-            subscriber_id=subscriber,
-            state="due",
-            created_at=now,
-            due_at=due_at or now,
-            attempts=0,
-            ambiguous=False,
-        )
+        .from_select(list(values), sa.select(*values.values()).where(SubscriberRow.c.id == subscriber))
         .on_conflict_do_nothing(
             index_elements=["subscriber_id", "kind", "period"],
             index_where=DeliveryRow.c.period.is_not(None),
