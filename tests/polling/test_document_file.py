@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
@@ -31,7 +32,7 @@ ROWS = (
 
 
 @pytest.fixture
-def engine(tmp_path: Path, sqlite_template: Path) -> Engine:
+def engine(tmp_path: Path, sqlite_template: Path) -> Iterator[Engine]:
     path = tmp_path / "monitor.db"
     path.write_bytes(sqlite_template.read_bytes())
     made = db.connect(f"sqlite:///{path}")
@@ -47,7 +48,8 @@ def engine(tmp_path: Path, sqlite_template: Path) -> Engine:
                     from_number=1, from_at=NOW,
                 )
             )  # fmt: skip
-    return made
+    yield made
+    made.dispose()
 
 
 def test_rows_are_read_with_their_days_and_codes() -> None:
