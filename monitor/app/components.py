@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Self
@@ -13,9 +13,9 @@ from monitor.app.database import now, open_database, open_keys, open_site_databa
 from monitor.app.delivering import (
     configured_channels,
     has_bot,
+    message_sender,
     notice_ways,
     open_channels,
-    render_message,
     sender_address,
 )
 from monitor.app.watching import load_gazetteer, open_parser, polled_source
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from monitor.config import Settings
     from monitor.domain import Listing, Placement
     from monitor.keys import KeyFile
-    from monitor.messages import Message
+    from monitor.messages import Message, Sender
     from monitor.ops.decisions import DecisionDesk
     from monitor.ops.health import HealthFacts, HealthFinding, HostFacts
     from monitor.ops.notify import OperatorNotifier
@@ -156,7 +156,13 @@ class Components:
 
     def render(self, channel: str, message: Message) -> object:
         """Render a message as from this service, in the form that a channel sends."""
-        return render_message(self.settings, channel, message, self.load_head())
+        from monitor.channels.kinds import kind_of
+
+        return kind_of(channel).renderer()(message, self.load_sender())
+
+    def load_sender(self) -> Sender:
+        """What messages say of this service, with the head of the public record."""
+        return replace(message_sender(self.settings), head=self.load_head())
 
     def load_head(self) -> str:
         """The signed head of the public record, as one line; "" before it was signed."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING
@@ -100,13 +99,11 @@ def message_sender(settings: Settings) -> Sender:
     )
 
 
-def render_message(settings: Settings, channel: str, message: Message, head: str = "") -> object:
-    """Render a message as from this service, in the form that a channel sends. ``head`` is the line of the
-    public record at its end.
-    """
+def render_message(settings: Settings, channel: str, message: Message) -> object:
+    """Render a message as from this service, in the form that a channel sends."""
     from monitor.channels.kinds import kind_of
 
-    return kind_of(channel).renderer()(message, replace(message_sender(settings), head=head))
+    return kind_of(channel).renderer()(message, message_sender(settings))
 
 
 def sample_alert(settings: Settings, language: str, now: datetime) -> Alert:

@@ -15,6 +15,7 @@ from monitor.errors import MonitorError
 
 if TYPE_CHECKING:
     from monitor.channels import Channel
+    from monitor.messages import Message
     from monitor.outbox import Drained
 
 
@@ -106,7 +107,11 @@ async def drain_channels(
     counts_due: bool = True,
 ) -> Drained:
     """Send what is due on these channels. The parameters are those of `outbox.drain`. Raises FencedError."""
+    from monitor.channels.kinds import kind_of
     from monitor.outbox import drain
+
+    def render(channel: str, message: Message) -> object:
+        return kind_of(channel).renderer()(message, components.load_sender())
 
     settings = components.settings
     return await drain(
@@ -114,7 +119,7 @@ async def drain_channels(
         channels,
         components.keys,
         loader=components.loader,
-        render=components.render,
+        render=render,
         placeholders=components.placeholders,
         folder=settings.data.folder,
         domain=sender_address(settings).rpartition("@")[2],
