@@ -337,12 +337,12 @@ def _count_states(publication: Publication) -> dict[str, int]:
 def _print(found: _Found) -> None:
     """Print what would be read."""
     publication, proposal = found.publication, found.proposal
-    click.echo(f"format    {proposal.format}")
+    click.echo(f"format      {proposal.format}")
     for field in fields(proposal.columns):
         if value := getattr(proposal.columns, field.name):
-            click.echo(f"{field.name:<9} {', '.join(value) if isinstance(value, tuple) else value}")
+            click.echo(f"{field.name:<11} {', '.join(value) if isinstance(value, tuple) else value}")
     for note in proposal.notes:
-        click.echo(f"note      {note}")
+        click.echo(f"note        {note}")
     states = _count_states(publication)
     named = ", ".join(f"{state} {count:,}" for state, count in list(states.items())[:8])
     more = f" and {len(states) - 8} more" if len(states) > 8 else ""
@@ -363,7 +363,8 @@ def _describe_problems(publication: Publication) -> Iterator[str]:
     kinds = Counter(problem.kind for problem in publication.problems)
     if kinds:
         said = ", ".join(f"{count:,} x {kind}" for kind, count in kinds.most_common())
-        yield f"{len(publication.problems):,} problems: {said}"
+        count = len(publication.problems)
+        yield f"{count:,} problem{'s' if count > 1 else ''}: {said}"
     for problem in publication.problems[:_PROBLEMS]:
         where = f"row {problem.row}: " if problem.row else ""
         yield f"  {where}{problem.message}"
