@@ -13,10 +13,8 @@ from sqlalchemy.engine import Connection
 from monitor.domain import Listing
 from monitor.errors import BaselineMoved
 from monitor.storage.engine import insert_for
-from monitor.storage.lists.codec import listing_from_json, listing_to_json
+from monitor.storage.lists.codec import content_to_json, listing_from_json
 from monitor.storage.lists.tables import ListingVersionRow, SourceRow
-
-_BESIDE = ("key", "name", "state")  # fields of a listing with a column of their own
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,7 +220,7 @@ def open_(conn: Connection, source: str, versions: Iterable[NewVersion], number:
             "agency": version.agency,
             "name": version.listing.name,
             "state": version.listing.state,
-            "content": {k: v for k, v in listing_to_json(version.listing).items() if k not in _BESIDE},
+            "content": content_to_json(version.listing),
             "from_number": number,
             "from_at": at,
         }

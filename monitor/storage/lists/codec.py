@@ -26,6 +26,14 @@ def listing_to_json(listing: Listing) -> dict[str, Any]:
     return content
 
 
+_BESIDE = ("key", "name", "state")  # fields of a listing with a column of their own
+
+
+def content_to_json(listing: Listing) -> dict[str, Any]:
+    """What of a listing stands in the column "content" of its versions."""
+    return {name: value for name, value in listing_to_json(listing).items() if name not in _BESIDE}
+
+
 def listing_from_json(content: dict[str, Any]) -> Listing:
     """The very listing that `listing_to_json` was given; a field that a later version added is ignored."""
     read = {name: _READ.get(name, _same)(content[name]) for name in _NAMES if name in content}

@@ -14,8 +14,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from monitor.domain import Listing
-from monitor.storage.lists.codec import listing_to_json
+from monitor.storage.lists.codec import content_to_json
 from monitor.storage.lists.history import GOOD
 from monitor.storage.lists.record_rows import ListingVersion, load_list
 from monitor.storage.lists.tables import (
@@ -27,8 +26,6 @@ from monitor.storage.lists.tables import (
     HistoryImportRow,
     ListingVersionRow,
 )
-
-_BESIDE = ("key", "name", "state")  # fields of a listing with a column of their own
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,7 +190,7 @@ def insert_versions(conn: Connection, source: str, versions: Iterable[ListingVer
             "agency": version.agency,
             "name": version.listing.name,
             "state": version.listing.state,
-            "content": _content(version.listing),
+            "content": content_to_json(version.listing),
             "from_number": version.from_number,
             "to_number": version.to_number,
             "from_at": version.from_at,
@@ -256,10 +253,6 @@ def delete_import(conn: Connection, info: ImportInfo) -> None:
     conn.execute(sa.delete(ChangesetRow).where(changeset.import_id == info.id))
     conn.execute(sa.delete(CaptureRow).where(CaptureRow.c.import_id == info.id))
     conn.execute(sa.delete(HistoryImportRow).where(HistoryImportRow.c.id == info.id))
-
-
-def _content(listing: Listing) -> dict[str, Any]:
-    return {name: value for name, value in listing_to_json(listing).items() if name not in _BESIDE}
 
 
 _CAPTURES = sa.select(
