@@ -27,14 +27,13 @@ from monitor.sources.json_body import flatten, is_json, load_json
 from monitor.sources.kml import Document, unpack
 from monitor.sources.mymaps import IGNORED
 from monitor.sources.sniff import (
-    decode_utf8,
     find_workbook_kind,
     is_html,
     is_kml,
     is_zip,
     refuse_empty_and_pages,
 )
-from monitor.sources.table import DELIMITERS, SHEET_TITLE, read_any_sheets
+from monitor.sources.table import DELIMITERS, SHEET_TITLE, decode_text, read_any_sheets
 from monitor.states import read_state
 
 SAMPLE = 1000
@@ -138,11 +137,7 @@ def _propose_workbook(body: bytes, kind: str, limits: ParseLimits) -> Proposal:
 
 
 def _propose_text(body: bytes) -> Proposal:
-    text = (
-        decode_utf8(body)[0]
-        if not body.startswith((b"\xff\xfe", b"\xfe\xff"))
-        else body.decode("utf-16", "replace")
-    )
+    text = decode_text(body, [])
     best: _Sample | None = None
     for delimiter in DELIMITERS:
         rows: list[list[str]] = []

@@ -265,7 +265,7 @@ def _read_csv(body: bytes, columns: ColumnMap, limits: ParseLimits, problems: li
     """The delimiter is the one by which the headers are found."""
     if len(body) > limits.decoded:
         raise ParseError(f"The body is larger than {limits.decoded / MIB:g} MiB.")
-    text = _decode(body, problems)
+    text = decode_text(body, problems)
     tops: list[list[str]] = []
     for delimiter in DELIMITERS:
         top: list[list[str]] = []
@@ -299,7 +299,8 @@ def _mark_long(
             yield _Row(at, _pick(cells, header), {}, damage)
 
 
-def _decode(body: bytes, problems: list[Problem]) -> str:
+def decode_text(body: bytes, problems: list[Problem]) -> str:
+    """The text of a table; what is wrong with its encoding becomes a problem. Raises ParseError."""
     if body.startswith((b"\xff\xfe", b"\xfe\xff")):
         try:
             return body.decode("utf-16")
