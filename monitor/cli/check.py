@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
-from monitor import app, sources, subscribers
+from monitor import app, subscribers
 from monitor.app import Components
 from monitor.channels import kinds
 from monitor.config import LOOPBACK, Settings, find_warnings
@@ -29,6 +29,7 @@ from monitor.ops.doctor import (
     diagnose_host,
     diagnose_site_role,
 )
+from monitor.polling import fetch_whole
 
 if TYPE_CHECKING:
     pass
@@ -147,9 +148,7 @@ def _check_sources(settings: Settings, on_answer: Callable[[Fetched], object]) -
                 fetched = fetcher.get(source.target)
                 assert isinstance(fetched, Fetched)  # the request was not conditional
                 on_answer(fetched)
-                links = parser.find_links(fetched.body, source.options)
-                compose = partial(sources.compose, fetched.body, options=source.options)
-                fetched = fetcher.fetch_links(fetched, links, compose, source.target)
+                fetched = fetch_whole(fetcher, fetched, parser, source.options, source.target)
                 assert isinstance(fetched, Fetched)
                 publication = parser.parse(fetched.body, source.options)
             except MonitorError as error:

@@ -170,14 +170,12 @@ def _direct_address(address: str) -> str:
 
 def _read(fetcher: Fetcher, parser: ParserProcess, where: dict[str, Any], got: Fetched) -> _Found:
     """Read a file as it may be read, with the documents that it links."""
-    from monitor import sources as formats
     from monitor.fetch import Fetched, Target
+    from monitor.polling import fetch_whole
 
     proposal = parser.propose(got.body)
     options = _options("x", proposal)
-    links = parser.find_links(got.body, options)
-    compose = partial(formats.compose, got.body, options=options)
-    whole = fetcher.fetch_links(got, links, compose, Target(url=got.final_url))
+    whole = fetch_whole(fetcher, got, parser, options, Target(url=got.final_url))
     assert isinstance(whole, Fetched)  # the request was not conditional
     return _Found(where, proposal, parser.parse(whole.body, options))
 

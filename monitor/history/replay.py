@@ -12,7 +12,7 @@ import csv
 import hashlib
 import tempfile
 from bisect import bisect_right
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -23,10 +23,9 @@ from sqlalchemy.engine import Engine
 
 from monitor.core import guard
 from monitor.domain import Change, Kind, State
-from monitor.errors import FetchError, UsageError
+from monitor.errors import UsageError
 from monitor.fetch import Fetched, NotModified, Target, Validators
-from monitor.polling import PolledSource, PollResult, Result, poll
-from monitor.sources import Links
+from monitor.polling import PolledSource, PollResult, Result, UnlinkedSource, poll
 from monitor.storage.columns import metadata
 from monitor.storage.engine import connect, reading
 from monitor.storage.lists import baseline, changes, history
@@ -222,8 +221,10 @@ class _Replay:
         return summary
 
 
-class ServedFiles:
+class ServedFiles(UnlinkedSource):
     """Stands in for the fetcher and answers as the publisher's server would have at the moment ``now``."""
+
+    refusal = ", and a replay follows none"
 
     def __init__(self, served: tuple[Served, ...]) -> None:
         self._served = served
@@ -270,19 +271,6 @@ class ServedFiles:
             sha256=self.sha256,
             validators=given,
         )
-
-    def fetch_links(
-        self,
-        first: Fetched,
-        links: Links,
-        compose: Callable[[Mapping[str, bytes]], bytes],
-        target: Target,
-        validators: Callable[[str], Validators | None] = lambda url: None,
-        /,
-    ) -> Fetched | NotModified:
-        if links.alone:
-            raise FetchError("the file holds nothing but a link to another one, and a replay follows none")
-        return first
 
     @cached_property
     def _hash_of(self) -> list[str]:

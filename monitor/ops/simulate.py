@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -19,14 +19,12 @@ from sqlalchemy import Engine
 from monitor.channels.kinds import kind_of
 from monitor.channels.placeholders import PATTERN
 from monitor.domain import Change, Rendered, State
-from monitor.errors import FetchError
 from monitor.fetch import Fetched, NotModified, Target, Validators
 from monitor.ops.backup import copy_database
 from monitor.outbox import Locate, fan_out
 from monitor.outbox.prepare import MessagePreparer, PreparedMessage
 from monitor.parser import Parser
-from monitor.polling import BodySource, PolledSource, PollResult, approve, poll
-from monitor.sources import Links
+from monitor.polling import BodySource, PolledSource, PollResult, UnlinkedSource, approve, poll
 from monitor.storage import engine as db
 from monitor.storage.deliveries import queue, simulation_rows
 from monitor.storage.deliveries.simulation_rows import ToldOnChannel
@@ -67,8 +65,10 @@ class Simulation:
 
 
 @dataclass(frozen=True, slots=True)
-class GivenBody:
+class GivenBody(UnlinkedSource):
     """A file that stands in for what the publisher serves."""
+
+    refusal = ": give that one"
 
     body: bytes = field(repr=False)
 
@@ -89,19 +89,6 @@ class GivenBody:
             sha256=sha256,
             validators=Validators(hash=sha256),
         )
-
-    def fetch_links(
-        self,
-        first: Fetched,
-        links: Links,
-        compose: Callable[[Mapping[str, bytes]], bytes],
-        target: Target,
-        validators: Callable[[str], Validators | None] = lambda url: None,
-        /,
-    ) -> Fetched | NotModified:
-        if links.alone:
-            raise FetchError("the file holds nothing but a link to another one: give that one")
-        return first
 
 
 @contextmanager

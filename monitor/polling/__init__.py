@@ -6,7 +6,7 @@ when the same bytes are read in another way, `review` an operator's decisions.
 
 from monitor.polling.poll import poll
 from monitor.polling.review import Hold, approve, reject, standing
-from monitor.polling.values import BodySource, PolledSource, PollResult, Result
+from monitor.polling.values import BodySource, PolledSource, PollResult, Result, UnlinkedSource, fetch_whole
 
 __all__ = [
     "BodySource",
@@ -14,7 +14,9 @@ __all__ = [
     "PollResult",
     "PolledSource",
     "Result",
+    "UnlinkedSource",
     "approve",
+    "fetch_whole",
     "poll",
     "reject",
     "standing",

@@ -6,11 +6,9 @@ import logging
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
-from functools import partial
 
 from sqlalchemy.engine import Connection, Engine
 
-from monitor import sources
 from monitor.core import guard
 from monitor.core.continuity import continue_reading
 from monitor.core.diff import diff
@@ -23,7 +21,7 @@ from monitor.polling import apply
 from monitor.polling.apply import Moves, SourceState
 from monitor.polling.received import NOT_KEPT, Received, attempt_of
 from monitor.polling.reparse import append_source, rebase
-from monitor.polling.values import BodySource, PolledSource, PollResult, Result
+from monitor.polling.values import BodySource, PolledSource, PollResult, Result, fetch_whole
 from monitor.record import log as record
 from monitor.sources import is_terminated
 from monitor.storage.engine import reading, transaction
@@ -125,9 +123,7 @@ def _get(
         return got, None
     if was_read_before(got) or got.sha256 in parsed:
         return got, parsed.get(got.sha256)  # it was parsed, so it is not a link
-    links = parser.find_links(got.body, watch.options)
-    compose = partial(sources.compose, got.body, options=watch.options)
-    return fetcher.fetch_links(got, links, compose, watch.target, known), None
+    return fetch_whole(fetcher, got, parser, watch.options, watch.target, known), None
 
 
 def _weigh(engine: Engine, seen: Received) -> PollResult:

@@ -6,11 +6,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
-from typing import Protocol
+from functools import partial
+from typing import ClassVar, Protocol
 
 from monitor import sources
 from monitor.domain import Policy
+from monitor.errors import FetchError
 from monitor.fetch import Fetched, NotModified, Target, Validators
+from monitor.parser import Parser
 from monitor.sources import Links, ParseOptions
 
 
@@ -39,6 +42,41 @@ class PolledSource:
     def fingerprint(self) -> str:
         """A hash of how bytes are read. With another fingerprint the same bytes may give other listings."""
         return sources.fingerprint(self.options)
+
+
+class UnlinkedSource:
+    """The part of a `BodySource` that serves a file at hand: it follows no links. ``refusal`` says so where a
+    file is nothing but a link.
+    """
+
+    refusal: ClassVar[str]
+
+    def fetch_links(
+        self,
+        first: Fetched,
+        links: Links,
+        compose: Callable[[Mapping[str, bytes]], bytes],
+        target: Target,
+        validators: Callable[[str], Validators | None] = lambda url: None,
+        /,
+    ) -> Fetched | NotModified:
+        if links.alone:
+            raise FetchError(f"the file holds nothing but a link to another one{self.refusal}")
+        return first
+
+
+def fetch_whole(
+    fetcher: BodySource,
+    first: Fetched,
+    parser: Parser,
+    options: ParseOptions,
+    target: Target,
+    validators: Callable[[str], Validators | None] = lambda url: None,
+) -> Fetched | NotModified:
+    """Get all that a publication consists of beside its first file. Raises FetchError, ParseError."""
+    links = parser.find_links(first.body, options)
+    compose = partial(sources.compose, first.body, options=options)
+    return fetcher.fetch_links(first, links, compose, target, validators)
 
 
 class Result(StrEnum):
