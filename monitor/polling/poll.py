@@ -121,8 +121,9 @@ def _get(
     got = fetcher.get(watch.target, known, say_why_not)
     if isinstance(got, NotModified):
         return got, None
-    if was_read_before(got) or got.sha256 in parsed:
-        return got, parsed.get(got.sha256)  # it was parsed, so it is not a link
+    publication = parsed.get(got.sha256)
+    if was_read_before(got) or (publication is not None and not publication.unread):
+        return got, publication  # it was parsed, so it is not a link alone
     return fetch_whole(fetcher, got, parser, watch.options, watch.target, known), None
 
 

@@ -396,6 +396,20 @@ def test_links_beside_placemarks_are_fetched_and_read_with_them(sqlite_publicati
     assert sqlite_publication.poll().outcome.value == "failed"
 
 
+def test_links_of_a_file_that_was_chosen_among_several_are_read_too(sqlite_publication: Publication) -> None:
+    server = sqlite_publication.server
+    sqlite_publication.reconfigure(
+        target=Target(page=server.url("/page"), link=r"map.*\.kml$"),
+        options=ParseOptions(name="list", format="mymaps"),
+    )
+    server.put("/page", b'<!doctype html><a href="/map1.kml">one</a> <a href="/map2.kml">two</a>')
+    links = linked(sqlite_publication, "/one.kml")
+    server.put("/map1.kml", KML.format(placemark("A Police") + links).encode())
+    server.put("/one.kml", KML.format(placemark("B Police")).encode())
+    assert sqlite_publication.poll().outcome.value == "baseline"
+    assert sorted(names(sqlite_publication)) == ["A Police", "B Police"]
+
+
 def test_a_first_publication_with_an_unread_part_is_no_silent_baseline(
     sqlite_publication: Publication,
 ) -> None:
