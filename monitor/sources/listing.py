@@ -29,6 +29,7 @@ from monitor.sources.cells import (
     read_web_address,
 )
 from monitor.sources.column_map import ColumnMap, fold_header, list_headers
+from monitor.sources.footers import LONGEST_SUM, is_footer
 from monitor.sources.merge import merge_by_fields, merge_by_key
 from monitor.states import read_state
 
@@ -47,22 +48,6 @@ _LINK_TEXTS = frozenset({"link", "here", "view", "open", "pdf", "document", "moa
 
 _UUID = re.compile(r"/([0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12})(?=[/?#]|$)")
 _SCHEME = re.compile(r"\w+:")
-_FOOTER = re.compile(
-    r"(?:grand |sub)?totals?\b.*\d.*|(?:number|count) of \w+.*\d.*"
-    r"|\d[\d,]* (?:total )?(?:agencies|departments|records|rows|entries|listings)"
-    r"(?: (?:total|listed|in total))?\.?"
-    r"|(?:(?:last|date|list) )?(?:updated|revised|modified|generated|printed|exported|published)\b[ :].*\d.*"
-    r"|(?:data |list |information )?(?:current )?as of\b.*\d.*"
-    r"|(?:data )?(?:sources?|notes?|disclaimer|legend|key|footnotes?)\s*:.*"
-    r"|(?:\*+|\u2020|\u2021|\[\d\]|\(\d\))\s?(?:denotes|indicates|means|marks|=|notes?\b|th(?:is|ese|e)\b"
-    r"|agenc(?:y|ies)\b|includes?\b|not\b|as of\b|pending\b|data\b|see\b|signed\b|agreements?\b).*"
-    r"|page \d+(?: of \d+)?|copyright\b.*|(?:\u00a9|\(c\) )\s*.*|end of (?:list|report|file|table)\.?",
-    re.IGNORECASE,
-)
-"""What stands below a table and in the column of the names: sums, dates, sources, notes."""
-_SUM = re.compile(r"(?:grand |sub)?totals?\s*:?|sum\s*:?|count\s*:?", re.IGNORECASE)
-_LONGEST_SUM = 13  # characters: "Grand total :"
-_NUMBER = re.compile(r"[\d,.]+")
 _NO_LINKS: Mapping[int, str] = MappingProxyType({})
 
 
@@ -171,8 +156,8 @@ class ListingReader:
         if "&" in name or "<" in name:
             name = read_markup(name)
         missing = is_missing(name)
-        bare = not (missing or address or point) and (not texts[state_at] or len(name) <= _LONGEST_SUM)
-        if bare and _is_footer(name, [texts[at] for at in used]):
+        bare = not (missing or address or point) and (not texts[state_at] or len(name) <= LONGEST_SUM)
+        if bare and is_footer(name, [texts[at] for at in used]):
             self.report("footer", f'"{_brief(name)}" is no agency', number)
             return
         if missing and not (name or address or any(texts[at] for at in used)) and point is None:
@@ -440,14 +425,6 @@ class ListingReader:
             return text
         self.report("text cut", f"{column} has {len(text):,} characters; {length:,} are kept", number)
         return text[:length]
-
-
-def _is_footer(name: str, others: Iterable[str]) -> bool:
-    """Whether a row is a note or a sum below the table; ``others`` are its other cells."""
-    filled = list(filter(None, others))
-    return bool(_SUM.fullmatch(name) or (not filled and _FOOTER.fullmatch(name))) and all(
-        map(_NUMBER.fullmatch, filled)
-    )
 
 
 def _read_coordinates(text: str) -> tuple[float, float]:

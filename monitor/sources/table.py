@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, fields, replace
 from datetime import datetime
+from functools import lru_cache
 from itertools import islice, zip_longest
 from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
@@ -128,7 +129,8 @@ def _repeats_header(texts: list[str], titles: Sequence[str]) -> bool:
     return len(filled) > 1 and all(fold_header(text) == fold_header(title) for text, title in filled)
 
 
-def _fold_wanted(columns: ColumnMap) -> dict[str, str]:
+@lru_cache(maxsize=16)  # each row that may be the header's is compared with it
+def _fold_wanted(columns: ColumnMap) -> Mapping[str, str]:
     """Every configured header by the form in which headers are compared."""
     named = [getattr(columns, field.name) for field in fields(columns) if field.name != "attributes"]
     titles = [*columns.attributes, *(title for headers in named for title in list_headers(headers))]
