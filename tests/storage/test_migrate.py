@@ -476,4 +476,4 @@ def test_everybody_gets_a_random_number_and_old_links_work(
     assert all(80 < sum(offset >> bit & 1 for offset in offsets) < 220 for bit in range(60))
     for number in (7, numbers[6]):
         link = tokens.make(keys.token_key, Purpose.UNSUBSCRIBE, number, "n")
-        assert subscribers.look(empty, keys, Purpose.UNSUBSCRIBE, link, now).found is LinkState.OPEN
+        assert subscribers.load_link(empty, keys, Purpose.UNSUBSCRIBE, link, now).found is LinkState.OPEN
