@@ -15,7 +15,8 @@ from monitor.cli import Session, command, emit, table
 from monitor.domain import Kind
 
 if TYPE_CHECKING:
-    from monitor.history.captures import CapturedFile, Conflict
+    from monitor.history.captured_file import CapturedFile
+    from monitor.history.captures import Conflict
     from monitor.history.past import Past
     from monitor.storage.lists.imports import ImportInfo
 
@@ -63,7 +64,7 @@ def import_(
     from monitor import app
     from monitor.errors import UsageError
     from monitor.history import captures, importing
-    from monitor.history.captures import Attribution
+    from monitor.history.captured_file import Attribution
     from monitor.outbox import fan_out
     from monitor.parser import ParserProcess
 

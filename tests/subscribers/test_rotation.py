@@ -169,7 +169,9 @@ def test_processes_that_run_go_over_to_the_new_key(
         new = unlocked(engine, tmp_path)
         # whoever only reads
         manage = token(new, Purpose.MANAGE, one)
-        assert subscribers.load_link(their_engine, theirs, Purpose.MANAGE, manage, now).found is LinkState.OPEN
+        assert (
+            subscribers.load_link(their_engine, theirs, Purpose.MANAGE, manage, now).found is LinkState.OPEN
+        )
         subscribers.rotate(engine, tmp_path, now)
         new = unlocked(engine, tmp_path)
         # whoever writes
