@@ -72,7 +72,7 @@ class JsonPostChannel:
             envelope.address, body, {"Content-Type": "application/json"}, method="POST"
         )
         try:
-            (await asyncio.to_thread(urllib.request.urlopen, request, timeout=10)).close()
+            (await asyncio.to_thread(urllib.request.urlopen, request, timeout=300)).close()
         except URLError as error:
             raise Transient(f"the hook does not answer: {type(error).__name__}") from None
 

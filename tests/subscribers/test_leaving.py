@@ -87,7 +87,7 @@ def test_leaving_and_settling_never_wait_for_each_other(
                     if looking.scalar(waits):
                         break
             assert endings.end(conn, one.id, now)
-        settling.result(timeout=10)
+        settling.result(timeout=300)
     assert {state for _, state, _ in deliveries(postgres_engine)} == {"dropped"}
 
 

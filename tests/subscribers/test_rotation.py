@@ -221,9 +221,9 @@ def test_a_rotation_amid_sign_ups_and_leavings_loses_nobody(
         left = pool.submit(leaving)
         for _ in range(4):
             subscribers.rotate(engine, tmp_path, now)
-        left.result(timeout=60)
+        left.result(timeout=300)
         over.set()
-        counts = [each.result(timeout=60) for each in taken]
+        counts = [each.result(timeout=300) for each in taken]
 
     new = unlocked(engine, tmp_path)
     assert subscribers.reapply_erasures(engine, new, Tombstones(tmp_path), now) == 0
@@ -278,7 +278,7 @@ now = datetime.fromisoformat({now.isoformat()!r})
 rotation.rotate(db.connect({database_url!r}), Path({str(tmp_path)!r}), now)
 """
     with process(database_url, tmp_path) as (their_engine, theirs):
-        killed = subprocess.run([sys.executable, "-c", code], check=False, timeout=60)
+        killed = subprocess.run([sys.executable, "-c", code], check=False, timeout=300)
         assert killed.returncode == -signal.SIGKILL
         # a process that ran on, before anybody has set anything right
         member(their_engine, theirs, now, "bob@example.org")
