@@ -21,7 +21,9 @@ if TYPE_CHECKING:
     from monitor.storage.lists.imports import ImportInfo
 
 
-@command(name="import", short_help="Add the past of a list from files that others captured.")
+@command(
+    creates_database=True, name="import", short_help="Add the past of a list from files that others captured."
+)
 @click.argument("source", metavar="SOURCE")
 @click.argument("paths", metavar="PATH...", nargs=-1, type=click.Path(path_type=Path))
 @click.option("--captured-by", metavar="NAME", default="", help="Who captured the files.")
