@@ -361,7 +361,8 @@ class Told:
 
     ``because`` are the person's own places that matched ("46320", "IN", "US"); ``reason`` is the placement's.
     ``not_before``/``not_after`` bound the moment of the change: last good poll without it, first with it.
-    ``came_from`` is the title of the list from which an added agency moved here.
+    ``came_from`` is the title of the list from which an added agency moved here; ``gone_at``: when a listing
+    that is back was first missing.
     """
 
     change: Change
@@ -371,6 +372,7 @@ class Told:
     not_before: datetime | None
     not_after: datetime
     came_from: str | None = None
+    gone_at: datetime | None = None
 
 
 def placeholder(name: str) -> str:
@@ -410,6 +412,8 @@ class Envelope:
     """One delivery of a message: to whom and with which values for the placeholders.
 
     ``address`` is the mail address or chat id in the clear: it never enters a log or an exception's text.
+    ``answers`` is the Message-ID of the message that this one answers, ``answered`` what its server calls
+    that; "" where there is none, or nobody knows.
     """
 
     delivery: int
@@ -417,3 +421,5 @@ class Envelope:
     message_id: str
     subscriber: int = 0
     placeholders: Mapping[str, str] = field(default_factory=dict)
+    answers: str = ""
+    answered: str = ""

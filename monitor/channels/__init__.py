@@ -51,11 +51,12 @@ class Channel(Protocol):
         """What pauses together with this address, see `ChannelKind.lane`."""
         ...
 
-    async def send(self, message: Any, envelope: Envelope) -> None:
+    async def send(self, message: Any, envelope: Envelope) -> str | None:
         """Send what the kind rendered, with ``envelope.placeholders`` filled in. Raises Transient or
         Permanent.
 
-        Returning means that the server accepted it.
+        Returning means that the server accepted it. Returns what the server calls the message, where an
+        answer to it must name that (`Envelope.answered`).
         """
         ...
 

@@ -95,6 +95,8 @@ def plain_mail(channel: str, rendered: object, envelope: Envelope, sender: str, 
     mail["From"] = MailSender.parse(sender).sender
     mail["To"] = formataddr((envelope.address, f"recipient@{channel}.invalid"))
     mail["Message-ID"] = message_id(envelope)
+    if envelope.answers:
+        mail["In-Reply-To"] = mail["References"] = envelope.answers
     mail["Subject"] = f"A message of the channel {channel}"
     mail.set_content(f"{rendered}\n", cte="quoted-printable")
     return mail.as_bytes()

@@ -45,6 +45,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "changes": ("sources", "List published changes, each with the interval in which it happened."),
     "sources": ("propose", "Propose how a list is read, and write its section."),
     "holds": ("holds", "List held changes; approve or reject them."),
+    "retract": ("retracting", "Take a published change back, and tell everybody who was told of it."),
     "note": ("annotations", "Write a dated note on an agency; list and remove notes."),
     "parse": ("inspect", "Parse one file as a source and print its listings."),
     "diff": ("inspect", "Compare two files as publications of a source."),

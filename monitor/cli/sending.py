@@ -59,6 +59,7 @@ def resume(session: Session, yes: bool) -> None:
     data folder looks the same; a clone of the whole disk cannot be told from its original, so do not start
     it. Exit 1 when you decline.
     """
+    from monitor import app
     from monitor.outbox import clone_guard
     from monitor.storage.deliveries import queue
     from monitor.storage.engine import reading
@@ -85,5 +86,5 @@ def resume(session: Session, yes: bool) -> None:
         click.echo("Nothing is due; changes that are published from now on would be sent.")
     if not yes:
         click.confirm("Send from this database from now on?", default=False, abort=True)
-    clone_guard.allow_sending(engine, folder)
+    clone_guard.allow_sending(engine, folder, now=app.now())
     click.echo("sending is on: a running `monitor run` or the next `monitor deliver` sends")

@@ -27,11 +27,22 @@ def render(message: Message, sender: Sender) -> Rendered:
 
 
 def _render(message: Message, sender: Sender) -> Rendered:
-    from monitor.messages import alert, digest, export, list_notices, operator_notice, receipt, signup
+    from monitor.messages import (
+        alert,
+        digest,
+        export,
+        list_notices,
+        operator_notice,
+        receipt,
+        retraction,
+        signup,
+    )
 
     match message:
         case model.Alert():
             return alert.render_alert(message, sender)
+        case model.ChangeRetracted():
+            return retraction.render_retraction(message, sender)
         case model.Confirmation():
             return signup.render_confirmation(message, sender)
         case model.AlreadySubscribed():

@@ -136,6 +136,8 @@ def _facts(
     else.
     """
     facts = [sentences.interval(change)] if interval else []
+    if contradiction := sentences.contradiction(change):
+        facts.append(contradiction)
     if change.came_from:
         facts.append(sentences.came_from(change))
     if change.own_date:

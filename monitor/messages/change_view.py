@@ -4,9 +4,10 @@ made.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from monitor.domain import (
@@ -27,6 +28,7 @@ from monitor.states import STATES
 
 _SUBJECT_NAME = 80
 _ATTRIBUTES = 6
+_CONTRADICTED = 30  # days: what comes back later is another listing
 _DIFFERENCES = 10
 
 
@@ -60,7 +62,8 @@ class ChangeDescription:
 
     ``what``: added, again, removed, renamed or changed. ``short`` is the name for a subject line.
     ``own_date_age``: days from the publisher's own date to the check that found the listing.
-    ``reach_matters``: the placement's reason says why this person is told.
+    ``reach_matters``: the placement's reason says why this person is told. ``contradicted_within``: days, of
+    a listing that the publisher had dropped and put back; 0: it did not, or long ago.
     """
 
     what: str
@@ -83,6 +86,7 @@ class ChangeDescription:
     uncertain: bool
     reach_matters: bool
     came_from: str
+    contradicted_within: int = 0
 
 
 def describe_change(
@@ -126,6 +130,7 @@ def describe_change(
         reach_matters=any(place not in STATES and place != EVERYWHERE for place in told.because)
         or told.confidence in {Confidence.CONFLICT, Confidence.STATE_ONLY},
         came_from=clean(told.came_from or ""),
+        contradicted_within=_count_days(told),
     )
 
 
@@ -151,6 +156,14 @@ def neutralize_description(change: ChangeDescription) -> ChangeDescription:
         ),
         came_from=neutralize(change.came_from),
     )
+
+
+def _count_days(told: Told) -> int:
+    """Within how many days the publisher took a removal back."""
+    if told.gone_at is None or told.change.previous is None:
+        return 0
+    days = max(math.ceil((told.not_after - told.gone_at) / timedelta(days=1)), 1)
+    return days if days <= _CONTRADICTED else 0
 
 
 def _clean_reason(reason: PlacementReason | None) -> PlacementReason | None:

@@ -97,6 +97,27 @@ class Alert:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ChangeRetracted:
+    """The operator takes a change back that somebody was told.
+
+    ``reason`` is in ``reason_language``. ``told_at``: when the message that told it left, to the hour; None:
+    not known. ``permalink``: the page of the change, None without a site.
+    """
+
+    language: str
+    source: str
+    title: str
+    publisher: str
+    official_url: str
+    told: Told
+    told_at: datetime | None
+    retracted_at: datetime
+    reason: str
+    reason_language: str
+    permalink: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Confirmation:
     """Asks the owner of an address to confirm a sign-up."""
 
@@ -215,6 +236,7 @@ class Canary:
 
 Message = (
     Alert
+    | ChangeRetracted
     | Confirmation
     | AlreadySubscribed
     | Welcome

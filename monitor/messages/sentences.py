@@ -173,6 +173,24 @@ class Sentences:
         """Say from which list it moved here."""
         return self._(N_("It moved here from another list: %(list)s."), list=change.came_from)
 
+    def contradiction(self, change: ChangeDescription) -> str:
+        """Say that the publisher took its own removal back; "" if it did not."""
+        if not change.contradicted_within:
+            return ""
+        return self._count(
+            "The list contradicted itself within %(count)d day: it had dropped this entry and put it back.",
+            "The list contradicted itself within %(count)d days: it had dropped this entry and put it back.",
+            change.contradicted_within,
+        )
+
+    def retracted(self, when: Moment, reason: str) -> str:
+        """That the operator took it back, and why."""
+        return self._("Retracted on %(when)s. The reason: %(reason)s", when=self.moment(when), reason=reason)
+
+    def retracted_headline(self, headline: str) -> str:
+        """The headline of what was taken back."""
+        return self._("Retracted: %(headline)s", headline=headline)
+
     def own_date(self, change: ChangeDescription, publisher: str) -> str:
         """The publisher's own date, apart from ours."""
         assert change.own_date is not None

@@ -154,7 +154,7 @@ class ResumeDecision(DecisionKind):
         return DecisionText("This database looks copied or restored", facts, "monitor resume", items)
 
     def carry_out(self, parts: DecisionParts, stored: str, choice: str) -> str:
-        clone_guard.allow_sending(parts.engine, parts.folder)
+        clone_guard.allow_sending(parts.engine, parts.folder, now=parts.clock())
         return "This database sends from now on."
 
 

@@ -17,6 +17,7 @@ from monitor.messages.place_names import describe_key
 from monitor.storage import people
 from monitor.storage.deliveries import traces
 from monitor.storage.deliveries.pauses import Pause, read_pauses
+from monitor.storage.deliveries.retractions import RETRACTION
 from monitor.storage.deliveries.traces import DeliveryTrace, PlaceMatch
 from monitor.storage.engine import reading
 from monitor.storage.lists import changes
@@ -57,6 +58,7 @@ class _Facts:
     fanned_out_at: datetime | None
     then: PastStatus | None
     deliveries: tuple[DeliveryTrace, ...]
+    retraction: DeliveryTrace | None
     pauses: tuple[Pause, ...]
     channel_configured: bool
     fenced: str | None
@@ -115,11 +117,13 @@ def explain(
             deliveries=(
                 traces.load_deliveries(conn, subscriber.id, stored.changeset) if stored.changeset else ()
             ),
+            retraction=traces.load_retraction(conn, subscriber.id, change),
             pauses=tuple(pause for pause in read_pauses(conn, now) if pause.channel == channel),
             channel_configured=channel in configured,
             fenced=fenced,
         )
     verdict, steps = _judge(facts)
+    steps += tuple(_describe_retraction(facts))
     return Explanation(verdict, change, channel, masked, matches, facts.deliveries, steps)
 
 
@@ -181,8 +185,17 @@ def _describe_matches(facts: _Facts) -> Iterator[str]:
         )
 
 
+def _describe_retraction(facts: _Facts) -> Iterator[str]:
+    if facts.change.retraction is None:
+        return
+    yield f"The change was retracted on {_when(facts.change.retraction.at)}."
+    if facts.retraction is not None:
+        yield from _describe_delivery(facts.retraction, facts)
+
+
 def _describe_delivery(delivery: DeliveryTrace, facts: _Facts) -> Iterator[str]:
-    what = f"{'Digest' if delivery.in_digest else 'Message'} {delivery.id}"
+    kind = "Digest" if delivery.in_digest else "Retraction" if delivery.kind == RETRACTION else "Message"
+    what = f"{kind} {delivery.id}"
     yield f"{what} was queued on {_when(delivery.created_at)}."
     tried = f"after {delivery.attempts} attempts" if delivery.attempts != 1 else "at the first attempt"
     error = f": {delivery.last_error}" if delivery.last_error else ""

@@ -9,8 +9,9 @@ from types import MappingProxyType
 
 from monitor.domain import Change, Confidence, Kind, Listing, PlacementReason, SourceInfo, Told
 from monitor.errors import UsageError
-from monitor.messages.model import Alert
+from monitor.messages.model import Alert, ChangeRetracted
 from monitor.storage.deliveries.fanout import Published
+from monitor.storage.lists.changes import StoredChange
 
 
 class AlertBuilder:
@@ -51,6 +52,7 @@ class AlertBuilder:
                 not_before=published.not_before,
                 not_after=published.not_after,
                 came_from=self._title_of_origin(published.change, moved, language),
+                gone_at=published.gone_at,
             )
             for published, places in changes
         )
@@ -88,6 +90,35 @@ class AlertBuilder:
             language=language,
             late=late,
             held=held,
+            permalink=permalink,
+        )
+
+    def build_retraction(self, row: StoredChange, told_at: datetime | None, language: str) -> ChangeRetracted:
+        """Build the message that takes a retracted change back, for somebody who was told it then."""
+        known = self._sources.get(row.source)
+        retraction = row.retraction
+        assert retraction is not None
+        permalink = f"{self._public}/change/{row.id}" if self._public is not None else None
+        return ChangeRetracted(
+            language=language,
+            source=row.source,
+            title=known.title(language) if known else row.source,
+            publisher=known.publisher if known else "The publisher",
+            official_url=known.official_url if known else permalink or "",
+            told=Told(
+                change=row.change,
+                because=(),
+                reason=row.placement,
+                confidence=Confidence(row.confidence) if row.confidence else Confidence.EXACT,
+                not_before=row.not_before,
+                not_after=row.first_seen_at,
+                gone_at=row.gone_at,
+            ),
+            # to the hour, so that those who were told together share one rendering
+            told_at=told_at and told_at.replace(minute=0, second=0, microsecond=0),
+            retracted_at=retraction.at,
+            reason=retraction.reason(language),
+            reason_language=language if language in retraction.texts else "en",
             permalink=permalink,
         )
 

@@ -48,8 +48,12 @@ class ChannelAnswers:
         times = [at for at in (self._accepted_at, taken.accepted_at) if at is not None]
         self._accepted_at = max(times, default=None)
 
-    def build_sent(self, prepared: PreparedMessage, began: datetime, moved_to: str | None) -> Outcome:
-        """Build the outcome of an accepted message, of which the sending began then."""
+    def build_sent(
+        self, prepared: PreparedMessage, began: datetime, moved_to: str | None, reference: str | None
+    ) -> Outcome:
+        """Build the outcome of an accepted message, of which the sending began then; ``reference`` is what
+        its server calls it.
+        """
         self._accepted_at = self._clock()
         return Outcome(
             kind=OutcomeKind.SENT,
@@ -59,6 +63,8 @@ class ChannelAnswers:
             lane=self.name_lane(prepared.envelope.address),
             moment=began,
             ends_pause=self.probe is not None,
+            told=prepared.told,
+            reference=reference,
         )
 
     def name_lane(self, address: str, lane: str | None = None) -> str:

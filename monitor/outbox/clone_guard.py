@@ -17,9 +17,10 @@ import secrets
 import threading
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from datetime import datetime
 from pathlib import Path
 
-from sqlalchemy.engine import Engine
+from sqlalchemy.engine import Connection, Engine
 
 from monitor.errors import FencedError, StoreError
 from monitor.storage import meta
@@ -112,7 +113,7 @@ def _bind_instance(folder: Path, identity: str) -> None:
         _write(folder / NAME, replace(noted, instance=_create_instance(folder)))
 
 
-def allow_sending(engine: Engine, folder: Path) -> None:
+def allow_sending(engine: Engine, folder: Path, *, now: datetime) -> None:
     """Bind the database to this folder, after a person has seen what would be sent and confirmed it.
 
     A new epoch begins: the numbers of deliveries may have been used by the original or by a newer copy, and
@@ -120,6 +121,8 @@ def allow_sending(engine: Engine, folder: Path) -> None:
     """
     instance = _create_instance(folder)
     with transaction(engine) as conn:
+        earlier = [*_load_epochs(conn), (now.isoformat(), meta.get(conn, meta.EPOCH) or "")]
+        meta.put(conn, meta.EARLIER_EPOCHS, json.dumps(earlier))
         meta.put(conn, meta.EPOCH, secrets.token_hex(8))
         noted = SendCount(meta.identity(conn), send_mark.read(conn), instance)
     _write(folder / NAME, noted)
@@ -129,7 +132,7 @@ class CloneGuard:
     """The clone guard of one running sender.
 
     ``series`` enters every Message-ID: the database's identity, and the epoch that the last `monitor resume`
-    began.
+    began. ``earlier_series`` are those before, each with the time until which it entered them.
     """
 
     def __init__(self, engine: Engine, folder: Path) -> None:
@@ -141,11 +144,18 @@ class CloneGuard:
         with reading(engine) as conn:
             self._identity = meta.known_identity(conn) or ""
             epoch = meta.get(conn, meta.EPOCH)
-        self.series = f"{self._identity} {epoch}" if epoch else self._identity
+            earlier = _load_epochs(conn)
+        self.series = self._make_series(epoch)
+        self.earlier_series = tuple(
+            (datetime.fromisoformat(until), self._make_series(then)) for until, then in earlier
+        )
         self._instance = _read_instance(folder) or _create_instance(folder)
         self._path = folder / NAME
         self._sends = 0
         self._lock = threading.Lock()
+
+    def _make_series(self, epoch: str | None) -> str:
+        return f"{self._identity} {epoch}" if epoch else self._identity
 
     def advance(self, sends: int) -> None:
         """Write to the disk that the database has counted ``sends`` sends, before the first one leaves."""
@@ -153,6 +163,11 @@ class CloneGuard:
             if sends > self._sends:  # threads may arrive in another order than their transactions
                 _write(self._path, SendCount(self._identity, sends, self._instance))
                 self._sends = sends
+
+
+def _load_epochs(conn: Connection) -> list[tuple[str, str]]:
+    """The epochs of sending before the present one, oldest first: (until, epoch)."""
+    return [(until, epoch) for until, epoch in json.loads(meta.get(conn, meta.EARLIER_EPOCHS) or "[]")]
 
 
 def _read(path: Path) -> SendCount | None:

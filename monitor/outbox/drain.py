@@ -84,6 +84,7 @@ async def drain(
                 partial(render, name),
                 placeholders,
                 series=fence.series,
+                earlier_series=fence.earlier_series,
                 domain=domain,
             ),
             clock=clock,

@@ -39,18 +39,28 @@ from monitor.storage.deliveries.canary_rows import CANARY
 from monitor.storage.deliveries.fanout import Match, Published
 from monitor.storage.deliveries.notices import Checks
 from monitor.storage.deliveries.queue import Claimed
+from monitor.storage.deliveries.retractions import RETRACTION, FirstMessage, load_first_messages
 from monitor.storage.engine import reading
-from monitor.storage.lists import baseline
+from monitor.storage.lists import baseline, changes
 from monitor.storage.lists.baseline import BaselineInfo
+from monitor.storage.lists.changes import StoredChange
 from monitor.storage.lists.coverage import Cover, Coverage
 from monitor.storage.people import PENDING, Follow, Subscriber, past_choices
 
 CONFIRM, WELCOME, DIGEST, NOTICE = "confirm", "welcome", "digest", "notice"
-_NO_ALERTS = frozenset({CONFIRM, WELCOME, DIGEST, NOTICE, CANARY})
+_NO_ALERTS = frozenset({CONFIRM, WELCOME, DIGEST, NOTICE, CANARY, RETRACTION})
 
 _MISSED = 1.5  # times the usual interval between two checks: one of them was missed
 _NAMED = 40  # agencies that are named for one place; the others are counted
 _NAMED_IN_ALL = 400  # a mail about many places must not become so long that mail programs cut it off
+
+
+@dataclass(frozen=True, slots=True)
+class Retracted:
+    """What a delivery retracts: the change, and the message that told it (None: that is not known)."""
+
+    change: StoredChange
+    first: FirstMessage | None
 
 
 @dataclass(frozen=True)
@@ -58,7 +68,7 @@ class Facts:
     """What the messages of one batch are built from, by delivery, subscriber or source.
 
     ``abouts`` are (about, source) by delivery. ``unseen`` are sources whose followers know that they cannot
-    be read.
+    be read. ``retractions`` are by delivery.
     """
 
     subscribers: Mapping[int, Subscriber] = field(default_factory=dict)
@@ -69,6 +79,7 @@ class Facts:
     matches: Mapping[int, list[Match]] = field(default_factory=dict)
     checks: Mapping[str, Checks] = field(default_factory=dict)
     unseen: frozenset[str] = frozenset()
+    retractions: Mapping[int, Retracted] = field(default_factory=dict)
 
 
 def load_facts(conn: Connection, claimed: Iterable[Claimed], now: datetime) -> Facts:
@@ -103,7 +114,27 @@ def load_facts(conn: Connection, claimed: Iterable[Claimed], now: datetime) -> F
         unseen=frozenset(
             name for name, sight in notices.load_visibility(conn).items() if sight.told_blind_at is not None
         ),
+        retractions=_load_retractions(
+            conn,
+            {delivery: int(abouts[delivery.id][0]) for delivery in others if delivery.kind == RETRACTION},
+        ),
     )
+
+
+def _load_retractions(conn: Connection, changes_of: Mapping[Claimed, int]) -> dict[int, Retracted]:
+    """Read what deliveries retract, and which messages told it."""
+    if not changes_of:
+        return {}
+    rows = {row.id: row for row in changes.by_ids(conn, sorted(set(changes_of.values())))}
+    told = {
+        delivery: (delivery.subscriber, row.changeset)
+        for delivery, change in changes_of.items()
+        if (row := rows.get(change)) is not None and row.changeset is not None
+    }
+    first = load_first_messages(conn, told.values())
+    return {
+        delivery.id: Retracted(rows[changes_of[delivery]], first.get(key)) for delivery, key in told.items()
+    }
 
 
 def find_asked_at(delivery: Claimed, facts: Facts) -> datetime:
@@ -216,6 +247,10 @@ class MessageLoader:
                 return self._list_notice(source, about, language)
             case "canary", _:
                 return Canary(queued_at=delivery.created_at)
+            case "retraction", _ if delivery.id in facts.retractions:
+                retracted = facts.retractions[delivery.id]
+                sent_at = retracted.first.sent_at if retracted.first else None
+                return self._alerts.build_retraction(retracted.change, sent_at, language)
             case "notice", "export":
                 return Export(
                     language=language,

@@ -52,7 +52,8 @@ class Outcome:
     name of the recipient's lane. ``moment``: when the sending of an accepted message began, or when a refusal
     came. ``verdict`` and ``answer`` are of a refusal that is doubted, see `refusals`. ``ends_pause``: this
     was the probe that a paused channel waited for. ``slower``: the lane asks for fewer messages, and took so
-    many in the last second.
+    many in the last second. ``told`` are the changes that an accepted message tells, ``reference`` is what
+    its server calls it.
     """
 
     kind: OutcomeKind
@@ -71,6 +72,8 @@ class Outcome:
     answer: str = ""
     ends_pause: bool = False
     slower: float | None = None
+    told: frozenset[int] = frozenset()
+    reference: str | None = None
 
 
 def build_retry(

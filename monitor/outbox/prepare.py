@@ -8,8 +8,8 @@ import hashlib
 import hmac
 import logging
 from collections import ChainMap, OrderedDict
-from collections.abc import Callable, Collection, Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from sqlalchemy.engine import Engine
@@ -22,7 +22,9 @@ from monitor.outbox.load import Facts, MessageLoader, find_asked_at, load_facts
 from monitor.storage.deliveries import fanout, queue
 from monitor.storage.deliveries.fanout import Match, Published
 from monitor.storage.deliveries.queue import ALERT, Claimed
+from monitor.storage.deliveries.retractions import FirstMessage
 from monitor.storage.engine import reading
+from monitor.storage.lists import retracted_changes
 
 log = logging.getLogger(__name__)
 
@@ -57,11 +59,14 @@ Placeholders = Callable[[Recipient], dict[str, str]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PreparedMessage:
-    """One message for one person: one delivery, or several where old alerts are told together."""
+    """One message for one person: one delivery, or several where old alerts are told together. ``told`` are
+    the changes that it tells.
+    """
 
     deliveries: tuple[Claimed, ...]
     rendered: object = field(repr=False)
     envelope: Envelope = field(repr=False)
+    told: frozenset[int] = frozenset()
 
     @property
     def ids(self) -> tuple[int, ...]:
@@ -97,12 +102,14 @@ class MessagePreparer:
         *,
         series: str,
         domain: str,
+        earlier_series: Sequence[tuple[datetime, str]] = (),
     ) -> None:
         self._engine = engine
         self._keys = keys
         self._loader, self._render = loader, render
         self._placeholders = placeholders
         self._series = series
+        self._earlier_series = tuple(earlier_series)
         self._domain = domain
         self._messages: OrderedDict[object, object] = OrderedDict()
         self._published: OrderedDict[int, dict[int, Published]] = OrderedDict()
@@ -128,6 +135,10 @@ class MessagePreparer:
                 except Exception as error:
                     log.exception("the changes of changeset %d cannot be read", changeset)
                     broken[changeset] = f"its changes cannot be read: {type(error).__name__}"
+            retracted = retracted_changes.load_retracted(conn, wanted) if wanted else frozenset[int]()
+        if retracted:
+            matches = _leave_out(matches, retracted)
+            facts = replace(facts, matches=_leave_out(facts.matches, retracted))
         results = [
             self._prepare(group, matches, facts, broken, now) for group in _group_old_alerts(claimed, now)
         ]
@@ -156,7 +167,13 @@ class MessagePreparer:
                 return NotRendered(group, broken[delivery.changeset])
         hits = [match for delivery in group for match in matches.get(delivery.id, ())]
         if not hits:
-            return NotWanted(ids, "the subscriber follows none of its places any more")
+            retracted = any(delivery.id in matches for delivery in group)
+            return NotWanted(
+                ids,
+                "what it tells was retracted"
+                if retracted
+                else "the subscriber follows none of its places any more",
+            )
         recipient = Recipient(
             first.number,
             first.channel,
@@ -165,7 +182,8 @@ class MessagePreparer:
             min(match.asked_at for match in hits),
             own_line=first.own_line,
         )
-        return self._address(group, recipient, lambda: self._alert(group, hits, now))
+        told = frozenset(match.change for match in hits)
+        return self._address(group, recipient, lambda: self._alert(group, hits, now), told)
 
     def _prepare_other(
         self, delivery: Claimed, facts: Facts, broken: dict[int, str], now: datetime
@@ -191,10 +209,23 @@ class MessagePreparer:
             facts.subscribers[delivery.subscriber].confirm_until,
             delivery.own_line,
         )
-        return self._address(group, recipient, lambda: self._render_once(message, lambda: message))
+        told = frozenset(match.change for match in facts.matches.get(delivery.id, ()))
+        retracted = facts.retractions.get(delivery.id)
+        return self._address(
+            group,
+            recipient,
+            lambda: self._render_once(message, lambda: message),
+            told,
+            retracted.first if retracted else None,
+        )
 
     def _address(
-        self, group: tuple[Claimed, ...], recipient: Recipient, rendered: Callable[[], object]
+        self,
+        group: tuple[Claimed, ...],
+        recipient: Recipient,
+        rendered: Callable[[], object],
+        told: frozenset[int],
+        answers: FirstMessage | None = None,
     ) -> PreparedMessage | NotRendered:
         first = group[0]
         assert first.sealed is not None
@@ -206,8 +237,10 @@ class MessagePreparer:
                 message_id=self._message_id(first.id),
                 subscriber=first.subscriber,
                 placeholders=self._placeholders(recipient),
+                answers=self._find_first_id(answers) if answers else "",
+                answered=(answers.reference or "") if answers else "",
             )
-            return PreparedMessage(deliveries=group, rendered=rendered(), envelope=envelope)
+            return PreparedMessage(deliveries=group, rendered=rendered(), envelope=envelope, told=told)
         except KeyFileError as error:
             return NotRendered(group, str(error))
         except Exception as error:
@@ -248,10 +281,30 @@ class MessagePreparer:
     def _message_id(self, delivery: int) -> str:
         """Made from the delivery and the database it is in, so that every copy of a message carries the same
         (RFC 5322, 3.6.4), also one that is sent after the key was exchanged. It does not show the number."""
+        return self._make_id(self._series, delivery)
+
+    def _make_id(self, series: str, delivery: int) -> str:
         signed = hmac.new(
-            self._keys.first_token_key, f"message-id\0{self._series}\0{delivery}".encode(), hashlib.sha256
+            self._keys.first_token_key, f"message-id\0{series}\0{delivery}".encode(), hashlib.sha256
         )
         return f"<{signed.hexdigest()[:32]}@{self._domain}>"
+
+    def _find_first_id(self, first: FirstMessage) -> str:
+        """The Message-ID that an earlier message had."""
+        sent_at = first.sent_at
+        series = next(
+            (then for until, then in self._earlier_series if sent_at is not None and sent_at < until),
+            self._series,
+        )
+        return self._make_id(series, first.sent_with or first.delivery)
+
+
+def _leave_out(matches: Mapping[int, list[Match]], retracted: Collection[int]) -> dict[int, list[Match]]:
+    """The matches without changes that the operator has retracted: nobody is told of them any more."""
+    return {
+        delivery: [match for match in found if match.change not in retracted]
+        for delivery, found in matches.items()
+    }
 
 
 def _group_old_alerts(claimed: Iterable[Claimed], now: datetime) -> Iterable[tuple[Claimed, ...]]:

@@ -321,7 +321,7 @@ class ChannelSender:
         began = self._clock()
         while True:
             try:
-                await self._channel.send(prepared.rendered, envelope)
+                reference = await self._channel.send(prepared.rendered, envelope)
             except Permanent as failure:
                 if failure.moved_to is None or moved_to is not None:
                     return self._answers.build_refused(prepared, failure, envelope.address, moved_to)
@@ -340,7 +340,7 @@ class ChannelSender:
                 log.error("%s: delivery %d failed with an unforeseen %s", self._name, envelope.delivery, what)
                 unforeseen = Transient(f"unforeseen {what}", ambiguous=True, unexplained=True)
                 return self._answers.build_later(prepared, unforeseen, envelope.address, moved_to)
-            return self._answers.build_sent(prepared, began, moved_to)
+            return self._answers.build_sent(prepared, began, moved_to, reference)
 
     # --- settling, and the end
 

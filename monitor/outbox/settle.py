@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy.engine import Connection
 
@@ -19,8 +19,13 @@ from monitor.outbox.verdicts import judge_refusals
 from monitor.storage import people
 from monitor.storage.deliveries import configured_addresses, endings, pauses, queue, rates, refusals
 from monitor.storage.deliveries.queue import Retry
+from monitor.storage.deliveries.retractions import insert_retractions
+from monitor.storage.lists import retracted_changes
 
 log = logging.getLogger(__name__)
+
+_UNDER_WAY = timedelta(days=1)
+"""No message is with a server for longer; clocks of two processes may differ."""
 
 
 def settle(
@@ -45,6 +50,8 @@ def settle(
     if accepted:
         accepted_before = refusals.note_acceptance(conn, channel, now)
         queue.settle_sent(conn, [delivery.id for delivery in accepted], now)
+        queue.write_references(conn, _references(by_kind[OutcomeKind.SENT]))
+        _retract_late(conn, by_kind[OutcomeKind.SENT], now)
         recovered = {delivery.subscriber for delivery in accepted if delivery.strikes}
         if recovered:
             queue.clear_strikes(conn, recovered)
@@ -89,6 +96,23 @@ def settle(
     if in_doubt and (accepted or known or any(outcome.verdict for outcome in outcomes)):
         wanted += judge_refusals(conn, keys, channel, outcomes, known, now, accepted_before)
     return tuple(_write_pause(conn, channel, pause, now) for pause in wanted)
+
+
+def _references(sent: Iterable[Outcome]) -> Iterable[tuple[int, int | None, str | None]]:
+    """The deliveries of which more must be known than their ids, to answer to their messages one day."""
+    for outcome in sent:
+        if outcome.reference is not None or len(outcome.ids) > 1:
+            first = outcome.ids[0]
+            yield from ((id, None if id == first else first, outcome.reference) for id in outcome.ids)
+
+
+def _retract_late(conn: Connection, sent: Iterable[Outcome], now: datetime) -> None:
+    """Owe the retraction to those whose message was under way while the operator retracted what it tells."""
+    told = [outcome for outcome in sent if outcome.told]
+    late = retracted_changes.load_retracted_since(conn, now - _UNDER_WAY) if told else frozenset()
+    for outcome in told if late else ():
+        for change in outcome.told & late:
+            insert_retractions(conn, change, [outcome.deliveries[0].subscriber], now)
 
 
 def _write_pause(conn: Connection, channel: str, pause: PauseRequest, now: datetime) -> PauseRequest:
@@ -147,6 +171,7 @@ def _moved(
 ) -> None:
     new = seal_address(keys, channel, address)
     known = people.find(conn, channel, new.hashed)
+    queue.forget_references(conn, subscriber)
     if known is None:
         people.readdress(conn, subscriber, new)
     elif known.id != subscriber:

@@ -183,8 +183,16 @@ def write(
     if moved.published:
         leaf = log.append_changes(conn, believed.name, number, moved.published, now)
         changeset = changes.add_changeset(conn, believed.name, number, now, fetch_id, leaf, import_id)
-        rows = [replace(row, changeset=changeset) if row.state is State.PUBLISHED else row for row in rows]
+        rows = [
+            _complete_published(conn, row, changeset) if row.state is State.PUBLISHED else row for row in rows
+        ]
     changes.write(conn, rows)
+
+
+def _complete_published(conn: Connection, row: StoredChange, changeset: int) -> StoredChange:
+    back = row.change.previous is not None
+    gone_at = changes.find_gone_at(conn, row.source, row.agency) if back else None
+    return replace(row, changeset=changeset, gone_at=gone_at)
 
 
 def outcome(source: str, moved: Moves) -> PollResult:

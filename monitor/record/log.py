@@ -151,6 +151,19 @@ def append_note(
     append_entry(conn, content, now)
 
 
+def append_retraction(conn: Connection, row: StoredChange, texts: Mapping[str, str], now: datetime) -> int:
+    """Append that the operator retracted a published change, and why; the entry of the change stays."""
+    content: dict[str, LeafValue] = {
+        "type": "retraction",
+        "source": row.source,
+        "at": format_time(now),
+        "change": row.id or 0,
+        "retracts": describe_change(row),
+        "reason": {language: clip_text(text) for language, text in texts.items()},
+    }
+    return append_entry(conn, content, now)
+
+
 def describe_change(row: StoredChange) -> dict[str, LeafValue]:
     """A published change as the log tells it."""
     before, after = row.change.before, row.change.after

@@ -24,6 +24,9 @@ IDENTITY = "identity"
 EPOCH = "epoch"
 """The fact that names the epoch of sending, which `monitor resume` begins; none before the first."""
 
+EARLIER_EPOCHS = "earlier epochs"
+"""The fact that holds the epochs before, as JSON: [[until when, epoch], ...], oldest first."""
+
 LAST_BACKUP = "last backup"
 """The fact that holds when `monitor backup` last succeeded, ISO 8601 in UTC."""
 

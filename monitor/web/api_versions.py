@@ -29,6 +29,11 @@ class ApiChangeEntry:
 CHANGELOG: tuple[ApiChangeEntry, ...] = (
     ApiChangeEntry(
         date(2026, 11, 28),
+        "`retracted_at` and `retraction` of changes: the operator has taken an announcement back.",
+        "/api/v1/changes",
+    ),
+    ApiChangeEntry(
+        date(2026, 11, 28),
         "`captured_by` of agencies, versions and changes and `origin` of changes: imported history, whose "
         "baseline numbers are negative. `since=0` begins before it.",
         "/api/v1/changes",

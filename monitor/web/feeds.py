@@ -28,6 +28,7 @@ from monitor.web.presenters import Presenter
 router = APIRouter()
 
 _ENTRIES = 50
+_RETRACTED = 20  # the newest retractions, whenever the change was published
 _MOST = 500  # of one changeset: a feed that ended within one would keep its rest from every reader
 
 
@@ -85,8 +86,12 @@ def _feed(
         if len(rows) == _ENTRIES:
             last = store.latest(conn, places=places, within=within, changeset=rows[-1].changeset, limit=_MOST)
             rows = (*(row for row in rows if row.changeset != rows[-1].changeset), *last)
+        retracted = store.newest_retracted(conn, places=places, within=within, limit=_RETRACTED)
+        shown = {row.id for row in rows}
+        rows = (*rows, *(row for row in retracted if row.id not in shown))
         notes = load_note_entries(conn, site, language, places, within)
         moments = [note.at for note in notes] + [row.ended_at or row.first_seen_at for row in rows[:1]]
+        moments += [row.retraction.at for row in retracted if row.retraction]
         updated = max(moments, default=None) or (
             store.first_read_of_any(conn, site.sources.keys()) or site.clock()
         )
@@ -118,9 +123,12 @@ def _encode_json(words: Presenter, site: Site, language: str, context: Mapping[s
             "id": site.public(f"/changes/{line.changeset}#c{line.id}"),
             "url": site.public(f"/changes/{line.changeset}#c{line.id}"),
             "title": line.headline,
-            "content_text": " ".join((line.sentence, line.interval, *line.facts)),
+            "content_text": " ".join(
+                filter(None, (line.retraction, line.sentence, line.interval, *line.facts))
+            ),
             "date_published": format_time(line.at),
-            "tags": [each for each in (line.source, line.code) if each],
+            **({"date_modified": format_time(line.retracted_at)} if line.retracted_at else {}),
+            "tags": [each for each in (line.source, line.code, line.retraction and "retracted") if each],
         }
         for line in words.lines(context["rows"])
     ]

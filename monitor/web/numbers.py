@@ -27,6 +27,7 @@ from monitor.storage.engine import reading
 from monitor.storage.lists import imports
 from monitor.storage.lists import stays as store
 from monitor.storage.lists.printed_counts import load_printed_count
+from monitor.storage.lists.retracted_changes import count_retracted
 from monitor.web.context import Site
 from monitor.web.error_pages import missing
 from monitor.web.lists import ListStatus, find_largest, standing
@@ -56,7 +57,7 @@ class NumbersCache:
         published = store.load_published_count(conn, source)
         today = self._site.clock().astimezone(ZoneInfo(self._site.timezone)).date()
         printed = load_printed_count(conn, source)
-        key = (listed.number, today, published, printed)
+        key = (listed.number, today, published, printed, count_retracted(conn, source))
         with self._lock:
             known = self._kept.get(source)
             if known is None or known[0] != key:

@@ -19,6 +19,7 @@ from monitor.messages import locale
 from monitor.messages.change_view import Moment, describe_change
 from monitor.messages.layout import clean
 from monitor.messages.placements import describe_placement
+from monitor.messages.retraction import LONGEST_REASON
 from monitor.messages.sentences import Sentences
 from monitor.states import STATES
 from monitor.storage.lists.changes import JOINED, OWN, StoredChange
@@ -38,7 +39,7 @@ class ChangeView:
     ``what``: added, again, removed, renamed, changed. ``status``: published, held, withdrawn. ``reach`` says
     where the agency is ("covers Lake County"), ``estimate`` that this is one, ``unplaced`` that no more than
     its state is known. ``at`` is when it was published, or else first seen. ``imported``: somebody else
-    captured what it rests on.
+    captured what it rests on. ``retraction`` says that and why the operator took it back, "" if not.
     """
 
     id: int
@@ -61,6 +62,13 @@ class ChangeView:
     changeset: int | None
     at: datetime
     imported: bool = False
+    retraction: str = ""
+    retracted_at: datetime | None = None
+
+    @property
+    def changed_at(self) -> datetime:
+        """When anything was last said of it."""
+        return self.retracted_at or self.at
 
 
 class Presenter:
@@ -78,7 +86,9 @@ class Presenter:
         title = clean(watched.title(self._language) if watched else row.source)
         publisher = clean(watched.publisher if watched else row.source)
         confidence = Confidence(row.confidence) if row.confidence else Confidence.EXACT
-        told = Told(row.change, (), row.placement, confidence, row.not_before, row.first_seen_at)
+        told = Told(
+            row.change, (), row.placement, confidence, row.not_before, row.first_seen_at, gone_at=row.gone_at
+        )
         view = describe_change(
             told, self._zone, values=watched.values if watched else (), language=self._language
         )
@@ -87,18 +97,23 @@ class Presenter:
             facts.insert(0, sentences.own_date(view, publisher))
         if view.attributes:
             facts.append(sentences.also(view.attributes, view.more, publisher))
+        headline, status = sentences.headline(view, title), row.state.value
+        if row.retraction is not None:
+            headline, status = sentences.retracted_headline(headline), "retracted"
+        elif row.state in {State.HELD, State.REJECTED}:
+            status = "held"
         assert row.id is not None
         return ChangeView(
             id=row.id,
             what=view.what,
-            status="held" if row.state in {State.HELD, State.REJECTED} else row.state.value,
+            status=status,
             source=row.source,
             title=title,
             name=view.name,
             state=view.state,
             code=view.code,
-            headline=sentences.headline(view, title),
-            sentence=sentences.sentence(view, title),
+            headline=headline,
+            sentence=" ".join(filter(None, (sentences.sentence(view, title), sentences.contradiction(view)))),
             brief=sentences.brief(view),
             interval=self._captured(row) or sentences.interval(view),
             facts=tuple(facts),
@@ -109,7 +124,16 @@ class Presenter:
             changeset=row.changeset,
             at=row.ended_at or row.first_seen_at,
             imported=row.origin != OWN,
+            retraction=self._retraction(row),
+            retracted_at=row.retraction.at if row.retraction else None,
         )
+
+    def _retraction(self, row: StoredChange) -> str:
+        """That the operator took a change back, and why; "" if not."""
+        if row.retraction is None:
+            return ""
+        when = Moment(row.retraction.at.astimezone(self._zone))
+        return self._sentences.retracted(when, clean(row.retraction.reason(self._language), LONGEST_REASON))
 
     def lines(self, rows: Iterable[StoredChange]) -> list[ChangeView]:
         """Changes, ready to be shown."""

@@ -101,7 +101,7 @@ def test_a_restored_database_does_not_mail_real_people_by_itself(small_town: Tow
         town.deliver()
     assert len(town.postbox.mails) == mails
     clone_guard.allow_sending(
-        town.engine, town.settings.data.folder
+        town.engine, town.settings.data.folder, now=town.now
     )  # what `monitor resume` does once it was told yes
     town.deliver()
     assert len(town.postbox.mails) == mails + 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from itertools import count
 from typing import Any
@@ -254,3 +255,24 @@ def test_a_post_about_one_state_has_its_picture_if_one_is_configured() -> None:
     first, *others = api.posts
     assert (first.picture, first.preview_off) == ("https://watch.example/card/state/IN.png", False)
     assert [(post.picture, post.preview_off) for post in others] == [("", True)] * len(others)
+
+
+def test_a_message_is_called_by_its_first_post_and_an_answer_replies_to_it() -> None:
+    async def run(channel: Telegram) -> tuple[str | None, str | None]:
+        first = envelope("@example_in")
+        async with channel:
+            called = await channel.send(LONG, first)
+            answer = replace(first, delivery=2, message_id="<2@watch.example>", answered=called or "")
+            return called, await channel.send(LONG, answer)
+
+    with BotApi([None, flood(1)]) as api:
+        channel = telegram(api)
+        (error,) = outcomes(channel, LONG, envelope("@example_in"))
+        assert error is not None
+        # the posts that were made before the failure are not made again, and the first of them names it
+        called, again = asyncio.run(run(channel))
+    posts = [post for post in api.posts if post.accepted]
+    half = len(posts) // 2
+    assert called == "1"
+    assert again == str(api.posts.index(posts[half]) + 1)
+    assert [post.answers for post in posts] == [None] * half + [1] + [None] * (half - 1)

@@ -23,7 +23,7 @@ from monitor.config import load
 from monitor.domain import Change, Confidence, Envelope, Kind, Listing, Meaning, PlacementReason, Told
 from monitor.errors import ConfigError, Permanent, Transient
 from monitor.messages import Sender
-from monitor.messages.model import Alert, ListUnreadable
+from monitor.messages.model import Alert, ChangeRetracted, ListUnreadable
 from monitor.net.post import is_public
 from tests.peers import hooks
 from tests.peers.hooks import HookServer
@@ -71,13 +71,15 @@ def entry(server: HookServer, shape: str = "standard", path: str = "/", **more: 
     return WebhookEntry.model_validate(given | more)
 
 
-def send(to: WebhookEntry, message: WebhookMessage, number: int = 7, *, allow_private: bool = True) -> None:
-    async def once() -> None:
+def send(
+    to: WebhookEntry, message: WebhookMessage, number: int = 7, *, allow_private: bool = True, **more: str
+) -> str | None:
+    async def once() -> str | None:
         channel = WebhookChannel({"desk": to}, allow_private=allow_private, clock=lambda: NOW)
         async with channel:
-            await channel.send(message, Envelope(number, "desk", f"<{number}@watch.example>"))
+            return await channel.send(message, Envelope(number, "desk", f"<{number}@watch.example>", **more))
 
-    asyncio.run(once())
+    return asyncio.run(once())
 
 
 @pytest.fixture
@@ -121,6 +123,7 @@ def test_a_signed_webhook_says_everything_in_fields(receiver: HookServer) -> Non
                         "not_before": "2026-11-24T19:07:00+00:00",
                         "not_after": "2026-11-24T20:07:00+00:00",
                     },
+                    "gone_at": None,
                 }
             ],
             "meaning": {"text": "It is listed.", "since": "2024-01-24", "citation": "Ring, 2024"},
@@ -258,6 +261,56 @@ def test_a_message_sent_twice_is_one_post_where_the_service_can_tell(shape: str)
         for _ in range(2):
             send(entry(server, shape, path, **more), render_webhook(alert(), SENDER))
         assert len(server.posts) == 1
+
+
+def taken_back(**more: Any) -> ChangeRetracted:
+    given: dict[str, Any] = {
+        "language": "en",
+        "source": "ring",
+        "title": "Ring's map",
+        "publisher": "Ring",
+        "official_url": "https://ring.example/map",
+        "told": replace(alert().told[0], because=()),
+        "told_at": NOW - timedelta(days=2),
+        "retracted_at": NOW,
+        "reason": "It was our error.",
+        "reason_language": "en",
+        "permalink": "https://watch.example/change/12",
+    }
+    return ChangeRetracted(**given | more)
+
+
+def test_a_retraction_names_the_message_that_it_retracts(receiver: HookServer) -> None:
+    first, to = render_webhook(alert(), SENDER), entry(receiver)
+    send(to, first, 7)
+    send(to, render_webhook(taken_back(), SENDER), 8, answers="<7@watch.example>")
+    send(to, render_webhook(taken_back(), SENDER), 9)
+    told, said, unknown = receiver.calls
+    assert said.json["type"] == "agency.retracted"
+    data = said.json["data"]
+    assert data["retracts"] == told.headers["webhook-id"] != said.headers["webhook-id"]
+    assert data["change"] == told.json["data"]["changes"][0] | {"places": []}
+    assert (data["reason"], data["reason_language"]) == ("It was our error.", "en")
+    assert data["retracted_at"] == "2026-11-24T20:07:00+00:00"
+    assert unknown.json["data"]["retracts"] is None
+
+
+@pytest.mark.parametrize("shape", SERVICES)
+def test_each_service_takes_a_retraction_as_an_answer_where_it_can(shape: str) -> None:
+    service, path, more = SERVICES[shape]
+    answers = {
+        "matrix": ("$1", {"m.relates_to": {"m.in_reply_to": {"event_id": "$1"}}}),
+        "mastodon": ("1", {"in_reply_to_id": "1"}),
+    }
+    called, names = answers.get(shape, (None, {}))
+    with HookServer(service) as server:
+        to = entry(server, shape, path, **more)
+        assert send(to, render_webhook(alert(), SENDER)) == called
+        send(to, render_webhook(taken_back(), SENDER), 8, answered=called or "")
+        assert "Retracted: Hammond Police Department" in server.posts[1]
+        assert "It was our error." in server.posts[1]
+        said = server.calls[1].json
+        assert {name: said[name] for name in names} == names
 
 
 def test_other_messages_are_notices(receiver: HookServer) -> None:

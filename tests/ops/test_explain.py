@@ -18,6 +18,7 @@ from monitor.errors import UsageError
 from monitor.keys import KeyFile
 from monitor.ops.explain import Explanation, explain
 from monitor.outbox import insert_due_digests
+from monitor.outbox.retract import retract
 from monitor.storage import engine as db
 from monitor.storage import people
 from monitor.storage.deliveries import fanout
@@ -278,3 +279,20 @@ def test_what_came_with_an_import_is_told_to_nobody(
     found = asking(change)
     assert found.verdict == "not told"
     assert "An Archive captured what it rests on. Nobody is told of those." in found.steps[-1]
+
+
+def test_a_retraction_is_the_last_thing_that_is_said(
+    engine: Engine, keys: KeyFile, publish: Publish, now: datetime, asking: Callable[..., Explanation]
+) -> None:
+    member(engine, keys, now)
+    change = send_out(engine, publish("Chicago Police Department", now), now + HOUR)
+    with db.transaction(engine) as conn:
+        (delivery,) = conn.scalars(sa.select(DeliveryRow.c.id).where(DeliveryRow.c.kind == "alert"))
+        queue.settle_sent(conn, [delivery], now + HOUR)
+    assert retract(engine, change, {"en": "Our error."}, now=now + 2 * HOUR).total == 1
+    found = asking(change, at=now + 3 * HOUR)
+    assert found.verdict == "alert"
+    first, second, third = found.steps[-3:]
+    assert first.startswith("The change was retracted on 2026-03-01 ")
+    assert second.startswith("Retraction ")
+    assert "is due since" in third

@@ -101,7 +101,7 @@ def test_a_lifted_fence_lets_what_is_due_go_and_stays_lifted(world: World) -> No
     channel = sent_once(world)
     (world.folder / clone_guard.NAME).unlink()
     refuses(world, channel, "looks like a copy")
-    clone_guard.allow_sending(world.engine, world.folder)
+    clone_guard.allow_sending(world.engine, world.folder, now=world.now)
     assert world.send(channel).sent == 1
     due(world)
     assert world.send(channel).sent == 1
@@ -240,7 +240,7 @@ def test_changed_permissions_need_a_resume(world: World) -> None:
     channel = sent_once(world)
     (world.folder / clone_guard.INSTANCE).chmod(0o640)
     refuses(world, channel, "owner or permissions")
-    clone_guard.allow_sending(world.engine, world.folder)
+    clone_guard.allow_sending(world.engine, world.folder, now=world.now)
     assert world.send(channel).sent == 1
 
 
@@ -272,7 +272,7 @@ def test_a_resume_begins_an_epoch_so_that_no_message_id_is_used_twice(world: Wor
     world.write(sa.update(schema.DeliveryRow).values(state="due", settled_at=None))
     world.send(channel)
     assert channel.accepted[1].message_id == first.message_id
-    clone_guard.allow_sending(world.engine, world.folder)
+    clone_guard.allow_sending(world.engine, world.folder, now=world.now)
     world.write(sa.update(schema.DeliveryRow).values(state="due", settled_at=None))
     world.send(channel)
     assert channel.accepted[2].message_id != first.message_id

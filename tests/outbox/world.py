@@ -21,7 +21,7 @@ from monitor.channels.outline import seal_address
 from monitor.domain import Change, Confidence, Envelope, Kind, Listing, Placement, PlacementReason, Rendered
 from monitor.keys import KeyFile
 from monitor.messages import Message
-from monitor.messages.model import Alert
+from monitor.messages.model import Alert, ChangeRetracted, Digest
 from monitor.outbox import Drained, MessageLoader, Recipient, drain, fan_out
 from monitor.storage import people, schema
 from monitor.storage.engine import reading, transaction
@@ -61,6 +61,16 @@ def locate(source: str, listing: Listing) -> Placement:
 
 def render(message: Message) -> Rendered:
     """What is told, one line per change: enough to see who was told what, and why."""
+    if isinstance(message, ChangeRetracted):
+        told_at = f"{message.told_at:%m-%d}" if message.told_at else "-"
+        return Rendered(
+            subject="retracted",
+            text=f"retracted {message.told.change.subject.name}: {message.reason} (told {told_at})",
+            html="",
+        )
+    if isinstance(message, Digest):
+        parts = [render(alert) for alert in message.alerts]
+        return Rendered(subject=message.about, text="\n".join(part.text for part in parts), html="")
     assert isinstance(message, Alert)
     lines = [
         f"{told.change.kind} {told.change.subject.name} because {'+'.join(told.because)}"
@@ -98,6 +108,8 @@ class Handed:
     message_id: str
     delivery: int
     placeholders: dict[str, str]
+    answers: str = ""
+    answered: str = ""
 
 
 @dataclass
@@ -111,6 +123,7 @@ class Recorder:
     accepted: list[Handed] = field(default_factory=list)
     answers: dict[str, deque[Exception | None]] = field(default_factory=lambda: defaultdict(deque))
     before: Callable[[Envelope], Awaitable[None]] | None = None
+    called: Callable[[Envelope], str | None] = lambda _: None
     most_at_once: int = 0
     attempts: int = 0
     _at_once: int = 0
@@ -129,7 +142,7 @@ class Recorder:
     def will(self, address: str, *answers: Exception | None) -> None:
         self.answers[address].extend(answers)
 
-    async def send(self, message: Rendered, envelope: Envelope) -> None:
+    async def send(self, message: Rendered, envelope: Envelope) -> str | None:
         self.attempts += 1
         self._at_once += 1
         self.most_at_once = max(self.most_at_once, self._at_once)
@@ -150,8 +163,11 @@ class Recorder:
                     envelope.message_id,
                     envelope.delivery,
                     dict(envelope.placeholders),
+                    envelope.answers,
+                    envelope.answered,
                 )
             )
+            return self.called(envelope)
         finally:
             self._at_once -= 1
 

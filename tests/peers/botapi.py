@@ -62,6 +62,7 @@ def migrated(chat: int) -> Answer:
 @dataclass(frozen=True)
 class Post:
     """One sendMessage (or editMessageText: ``edits`` is the message) that was read, whatever it was answered.
+    ``answers`` is the message to which it replies.
 
     ``buttons`` are (text, callback data or URL), all rows in one.
     """
@@ -75,6 +76,7 @@ class Post:
     edits: int | None = None
     thread: str | None = None
     picture: str = ""
+    answers: int | None = None
 
 
 @dataclass(frozen=True)
@@ -464,6 +466,7 @@ def _post(fields: dict[str, str], method: str, *, accepted: bool) -> Post:
         int(fields["message_id"]) if method == "editMessageText" else None,
         fields.get("message_thread_id"),
         json.loads(fields.get("link_preview_options", "{}")).get("url", ""),
+        json.loads(fields.get("reply_parameters", "{}")).get("message_id"),
     )
 
 

@@ -182,6 +182,7 @@ def _own_headers(envelope: Envelope, date: datetime) -> bytes:
         f"Date: {format_datetime(date)}",
         f"To: {check_address(envelope.address)}",
         f"Message-ID: {message_id(envelope)}",
+        *_answering(envelope),
         *_stopping(envelope.placeholders),
     ]
     return ("\r\n".join(lines) + "\r\n").encode("ascii")
@@ -189,7 +190,19 @@ def _own_headers(envelope: Envelope, date: datetime) -> bytes:
 
 def message_id(envelope: Envelope) -> str:
     """The Message-ID in its angle brackets. Raises Permanent when it is none (RFC 5322, 3.6.4)."""
-    identity = f"<{envelope.message_id.strip('<>')}>"
+    return _check_id(envelope.message_id)
+
+
+def _answering(envelope: Envelope) -> list[str]:
+    """The headers with which mail programs show an answer beside what it answers (RFC 5322, 3.6.4)."""
+    if not envelope.answers:
+        return []
+    first = _check_id(envelope.answers)
+    return [f"In-Reply-To: {first}", f"References: {first}"]
+
+
+def _check_id(text: str) -> str:
+    identity = f"<{text.strip('<>')}>"
     if not _MESSAGE_ID.fullmatch(identity):
         raise Permanent("the delivery's Message-ID is not one")
     return identity

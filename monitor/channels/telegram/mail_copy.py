@@ -25,6 +25,7 @@ def write_mail_copy(message: Rendered, envelope: Envelope, sender: str, date: da
         f"Date: {format_datetime(date)}",
         f'To: "{chat}" <{chat.lstrip("@-") or "chat"}@telegram.invalid>',
         f"Message-ID: {message_id(envelope)}",
+        *([f"In-Reply-To: {envelope.answers}"] if envelope.answers else []),
         f"From: {head.sender}",
         f"Subject: {unstructured('Subject', message.subject)}",
     ]

@@ -36,6 +36,7 @@ from telegram import (
     InlineKeyboardButton,
     InlineKeyboardMarkup,
     LinkPreviewOptions,
+    ReplyParameters,
 )
 from telegram.constants import ChatAction, ChatMemberStatus, ChatType, ParseMode
 from telegram.error import (
@@ -146,7 +147,7 @@ class Telegram:
             token, base_url=base_url, request=self._requests[0], get_updates_request=self._requests[1]
         )
         self.pace = Pace(clock, sleep)
-        self._made: OrderedDict[str, set[bytes]] = OrderedDict()
+        self._made: OrderedDict[str, dict[bytes, int]] = OrderedDict()
 
     async def __aenter__(self) -> Self:
         for request in self._requests:
@@ -163,12 +164,14 @@ class Telegram:
         """The chat."""
         return address
 
-    async def send(self, message: Rendered, envelope: Envelope) -> None:
-        """Post one message to one chat. Raises Transient or Permanent, see `meaning_of`."""
+    async def send(self, message: Rendered, envelope: Envelope) -> str | None:
+        """Post one message to one chat; returns the number of its first post there. Raises Transient or
+        Permanent, see `meaning_of`.
+        """
         chat = envelope.address
         if not _CHAT.fullmatch(chat):
             raise Permanent("this is not a chat that Telegram knows", address_gone=True)
-        made = self._made.setdefault(envelope.message_id, set())
+        made = self._made.setdefault(envelope.message_id, {})
         while len(self._made) > _REMEMBERED:
             self._made.popitem(last=False)
         posts = compose_posts(message.blocks, envelope.placeholders)
@@ -176,9 +179,15 @@ class Telegram:
             digest = hashlib.sha256(post.encode()).digest()
             if digest not in made:
                 buttons = message.buttons if number == len(posts) else ()
-                await self._post(chat, post, buttons, message.state if number == 1 else "")
-                made.add(digest)
+                made[digest] = await self._post(
+                    chat,
+                    post,
+                    buttons,
+                    message.state if number == 1 else "",
+                    envelope.answered if number == 1 else "",
+                )
         self._made.pop(envelope.message_id, None)
+        return next((str(number) for number in made.values()), None)
 
     async def check(self, chats: Iterable[str] = ()) -> str:
         """Ask who the bot is and whether it may post in the chats; posts nothing. Raises Transient or
@@ -198,19 +207,26 @@ class Telegram:
         return f"Telegram answers as @{me.username}"
 
     async def _post(
-        self, chat: str, post: str, buttons: Iterable[tuple[str, str]] = (), state: str = ""
-    ) -> None:
+        self,
+        chat: str,
+        post: str,
+        buttons: Iterable[tuple[str, str]] = (),
+        state: str = "",
+        answered: str = "",
+    ) -> int:
         await self.pace.turn(chat)
         try:
-            await self._bot.send_message(
+            posted = await self._bot.send_message(
                 chat,
                 post,
                 parse_mode=ParseMode.HTML,
                 link_preview_options=self._preview(state),
                 reply_markup=_keyboard(buttons),
+                reply_parameters=_reply_to(answered),
             )
         except TelegramError as error:
             raise meaning_of(error, chat) from None
+        return posted.message_id
 
     def _preview(self, state: str) -> LinkPreviewOptions:
         """The picture over a post: the state's, if one is configured; Telegram fetches it by its address."""
@@ -231,6 +247,13 @@ def _keyboard(buttons: Iterable[tuple[str, str]]) -> InlineKeyboardMarkup | None
         for text, target in buttons
     ]
     return InlineKeyboardMarkup(rows) if rows else None
+
+
+def _reply_to(answered: str) -> ReplyParameters | None:
+    """Show a post as an answer to an earlier one, or by itself if that is gone."""
+    if not answered.isdigit():
+        return None
+    return ReplyParameters(int(answered), allow_sending_without_reply=True)
 
 
 async def find_obstacle(bot: Bot, chat: str, me: int) -> str | None:

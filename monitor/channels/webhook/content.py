@@ -12,14 +12,17 @@ from monitor import messages
 from monitor.channels.placeholders import PATTERN
 from monitor.domain import Kind, Listing, Told
 from monitor.messages import Message, Sender
-from monitor.messages.model import Alert
+from monitor.messages.model import Alert, ChangeRetracted
 from monitor.messages.placements import describe_placement
+
+RETRACTED = "agency.retracted"
+"""The event that takes a change back."""
 
 
 @dataclass(frozen=True, slots=True)
 class WebhookMessage:
-    """``kind`` names the event ("agency.changed", "notice"), ``data`` is its object, ``blocks`` are pieces of
-    plain text in reading order, ``link`` leads to more.
+    """``kind`` names the event ("agency.changed", `RETRACTED`, "notice"), ``data`` is its object, ``blocks``
+    are pieces of plain text in reading order, ``link`` leads to more.
     """
 
     kind: str
@@ -36,6 +39,10 @@ def render_webhook(message: Message, sender: Sender) -> WebhookMessage:
     if isinstance(message, Alert):
         return WebhookMessage(
             "agency.changed", describe_alert(message), rendered.subject, blocks, message.permalink
+        )
+    if isinstance(message, ChangeRetracted):
+        return WebhookMessage(
+            RETRACTED, describe_retraction(message), rendered.subject, blocks, message.permalink
         )
     data = {"subject": rendered.subject, "text": "\n\n".join(blocks), "language": message.language}
     return WebhookMessage("notice", data, rendered.subject, blocks, None)
@@ -54,6 +61,24 @@ def describe_alert(alert: Alert) -> dict[str, Any]:
         "late": alert.late,
         "sample": alert.sample,
         "links": {"changes": alert.permalink, "official": alert.official_url},
+    }
+
+
+def describe_retraction(message: ChangeRetracted) -> dict[str, Any]:
+    """A retraction as an object. ``change`` is as it was in the first message; the transport adds the id of
+    that as ``retracts``.
+    """
+    return {
+        "source": message.source,
+        "list": message.title,
+        "publisher": message.publisher,
+        "language": message.language,
+        "change": _describe_change(message.told, message.language),
+        "told_at": _iso(message.told_at),
+        "retracted_at": _iso(message.retracted_at),
+        "reason": message.reason,
+        "reason_language": message.reason_language,
+        "links": {"change": message.permalink, "official": message.official_url},
     }
 
 
@@ -78,6 +103,7 @@ def _describe_change(told: Told, language: str) -> dict[str, Any]:
         "placement": describe_placement(told.reason, language) or None,
         "confidence": told.confidence.value,
         "interval": {"not_before": _iso(told.not_before), "not_after": _iso(told.not_after)},
+        "gone_at": _iso(told.gone_at),
     }
 
 

@@ -26,21 +26,26 @@ class HookRequest:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One message for one entry. ``id`` is the same at each attempt."""
+    """One message for one entry. ``id`` is the same at each attempt; ``answered`` is what the service calls
+    the post that this one answers.
+    """
 
     entry: WebhookEntry
     message: WebhookMessage
     id: str
     now: datetime
+    answered: str = ""
 
     @property
     def url(self) -> str:
         return self.entry.url.get_secret_value()
 
 
-def shape_request(entry: WebhookEntry, message: WebhookMessage, id: str, now: datetime) -> HookRequest:
+def shape_request(
+    entry: WebhookEntry, message: WebhookMessage, id: str, now: datetime, answered: str = ""
+) -> HookRequest:
     """Make the request that an entry's service takes."""
-    return SHAPES[entry.shape](Job(entry, message, id, now))
+    return SHAPES[entry.shape](Job(entry, message, id, now, answered))
 
 
 def cut_text(message: WebhookMessage, limit: int, length: Callable[[str], int] = len) -> str:
@@ -125,7 +130,9 @@ def _matrix(job: Job) -> HookRequest:
     # PUT with a transaction's id: sent twice, it is one message
     room = quote(job.entry.room or "", safe="")
     url = f"{job.url.rstrip('/')}/_matrix/client/v3/rooms/{room}/send/m.room.message/{job.id}"
-    body = {"msgtype": "m.text", "body": cut_text(job.message, 30_000)}
+    body: dict[str, Any] = {"msgtype": "m.text", "body": cut_text(job.message, 30_000)}
+    if job.answered:
+        body["m.relates_to"] = {"m.in_reply_to": {"event_id": job.answered}}
     return HookRequest(url, _json(body), "PUT", _JSON | _bearer(job))
 
 
@@ -134,7 +141,10 @@ def _mastodon(job: Job) -> HookRequest:
     # "@" would mention somebody
     text = cut_text(job.message, 500).replace("@", "@\u200b")
     headers = _JSON | _bearer(job) | {"Idempotency-Key": job.id}
-    return HookRequest(url, _json({"status": text[:500], "visibility": "public"}), headers=headers)
+    content = {"status": text[:500], "visibility": "public"}
+    if job.answered:
+        content["in_reply_to_id"] = job.answered
+    return HookRequest(url, _json(content), headers=headers)
 
 
 def _signal(job: Job) -> HookRequest:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 from types import TracebackType
 from typing import Any, Self
 
-from monitor.channels.webhook.content import WebhookMessage
-from monitor.channels.webhook.section import WebhookEntry
+from monitor.channels.webhook.content import RETRACTED, WebhookMessage
+from monitor.channels.webhook.section import Shape, WebhookEntry
 from monitor.channels.webhook.shapes import shape_request
 from monitor.domain import Envelope
 from monitor.errors import Permanent, Transient
@@ -18,6 +19,8 @@ from monitor.net.post import PostAnswer, PostClient, PostFailed
 
 _LONGEST_WAIT = timedelta(hours=12)
 GONE = 410
+_NAMES: Mapping[Shape, str] = {"matrix": "event_id", "mastodon": "id"}
+_LONGEST_NAME = 255  # of an event (Matrix specification, size limits)
 
 
 class WebhookChannel:
@@ -46,12 +49,19 @@ class WebhookChannel:
         """One entry: a service that is away holds up no other."""
         return address
 
-    async def send(self, message: WebhookMessage, envelope: Envelope) -> None:
-        """Post a message to the entry with this name. Raises Transient or Permanent."""
+    async def send(self, message: WebhookMessage, envelope: Envelope) -> str | None:
+        """Post a message to the entry with this name; returns what the service calls it, where an answer
+        names that. Raises Transient or Permanent.
+        """
         entry = self._entries.get(envelope.address)
         if entry is None:
             raise Transient("this webhook is not in the configuration any more")
-        request = shape_request(entry, message, make_id(envelope.message_id), self._clock())
+        if message.kind == RETRACTED:
+            first = make_id(envelope.answers) if envelope.answers else None
+            message = replace(message, data={"retracts": first, **message.data})
+        request = shape_request(
+            entry, message, make_id(envelope.message_id), self._clock(), envelope.answered
+        )
         try:
             answer = await self._client.request(request.method, request.url, request.body, request.headers)
         except PostFailed as failed:
@@ -59,11 +69,24 @@ class WebhookChannel:
                 f"the webhook {failed.reason}", ambiguous=failed.ambiguous, lane=envelope.address
             ) from None
         judge_answer(answer, envelope.address)
+        return read_reference(entry.shape, answer)
 
 
 def make_id(message_id: str) -> str:
     """The id of a message for receivers: the same at each attempt, and it counts nothing."""
     return "msg_" + hashlib.sha256(message_id.encode()).hexdigest()[:32]
+
+
+def read_reference(shape: Shape, answer: PostAnswer) -> str | None:
+    """What a service calls the post that it took: the event of Matrix, the status of Mastodon."""
+    if (name := _NAMES.get(shape)) is None:
+        return None
+    try:
+        content: Any = json.loads(answer.body)
+    except ValueError:
+        return None
+    called = content.get(name) if isinstance(content, dict) else None
+    return called if isinstance(called, str) and 0 < len(called) <= _LONGEST_NAME else None
 
 
 def judge_answer(answer: PostAnswer, lane: str) -> None:

@@ -27,8 +27,9 @@ from monitor.record.data.describe import Locate, Record, format_time, iterate_ta
 from monitor.record.data.encoders import encode_csv, encode_geojson, encode_json, encode_ndjson
 from monitor.storage.engine import reading
 from monitor.storage.lists import baseline, imports, record_rows
+from monitor.storage.lists.retracted_changes import count_retracted
 
-SCHEMA = 2
+SCHEMA = 3
 """The version of the files' fields; it is in the name of every kept file."""
 
 FILES: dict[str, tuple[str, str]] = {
@@ -125,6 +126,7 @@ class DataFiles:
                 (
                     name,
                     self._compute_key(conn, name, "agencies", None),
+                    self._compute_key(conn, name, "changes", None),
                     record_rows.find_last_poll(conn, name),
                 )
                 for name in self.sources
@@ -169,6 +171,9 @@ class DataFiles:
         if table == "polls":
             last = record_rows.find_last_poll(conn, source)
             return f"{SCHEMA}-{last[0] if last else 0}"
+        if table == "changes":
+            stands, retracted = baseline.believed(conn, source).number, count_retracted(conn, source)
+            return f"{SCHEMA}-{stands}r{retracted}-{__version__}"
         if number is None:
             number = baseline.believed(conn, source).number
         elif (past := imports.load_import(conn, source)) is not None:

@@ -88,6 +88,8 @@ def describe_change(row: StoredChange, number: int) -> Record:
         "after": None if change.after is None else describe_listing(change.after),
         "origin": row.origin,
         "captured_by": row.captured_by or None,
+        "retracted_at": format_time(row.retraction.at if row.retraction else None),
+        "retraction": row.retraction and row.retraction.texts["en"],
     }
 
 

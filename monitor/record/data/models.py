@@ -88,6 +88,11 @@ class ChangeRecord(BaseModel):
         "this service; joined: between the last capture and our first poll."
     )
     captured_by: str | None = Field(description="Who captured what an imported or joined change rests on.")
+    retracted_at: datetime | None = Field(
+        description="When the operator retracted the change, UTC; empty where it stands. The numbers do not "
+        "count a retracted change."
+    )
+    retraction: str | None = Field(description="Why it was retracted, in English.")
 
 
 class PollRecord(BaseModel):

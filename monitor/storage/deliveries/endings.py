@@ -7,6 +7,7 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from monitor.storage.deliveries.retractions import RETRACTION
 from monitor.storage.deliveries.tables import DeliveryRow, RefusalRow
 from monitor.storage.people import ENDED, address_hash, follow, follows, past_choices, suppress
 from monitor.storage.people.subscribers import ERASED
@@ -43,17 +44,25 @@ def end_refused(conn: Connection, channel: str, subscriber: int, reason: str, no
 
 
 def merge(conn: Connection, subscriber: int, into: int, now: datetime) -> None:
-    """End a subscriber whose address belongs to another one, who takes over the places and the due alerts."""
+    """End a subscriber whose address belongs to another one, who takes over the places, the due alerts, and
+    what the address was told, so that a retraction of it still arrives.
+    """
     follow(conn, into, follows(conn, subscriber), now)
+    past_choices.move_past_follows(conn, subscriber, into, now)
     theirs = sa.select(DeliveryRow.c.changeset_id).where(
         DeliveryRow.c.subscriber_id == into, DeliveryRow.c.changeset_id.is_not(None)
+    )
+    periods = sa.select(DeliveryRow.c.period).where(
+        DeliveryRow.c.subscriber_id == into, DeliveryRow.c.kind == RETRACTION
     )
     conn.execute(
         sa.update(DeliveryRow)
         .where(
             DeliveryRow.c.subscriber_id == subscriber,
-            DeliveryRow.c.state == "due",
-            DeliveryRow.c.changeset_id.not_in(theirs),
+            sa.or_(
+                sa.and_(DeliveryRow.c.state.in_(["due", "sent"]), DeliveryRow.c.changeset_id.not_in(theirs)),
+                sa.and_(DeliveryRow.c.kind == RETRACTION, DeliveryRow.c.period.not_in(periods)),
+            ),
         )
         .values(subscriber_id=into)
     )

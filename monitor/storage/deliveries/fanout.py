@@ -85,7 +85,9 @@ class Placed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Published:
-    """A published change; ``reason`` and ``confidence`` are its placement's."""
+    """A published change; ``reason`` and ``confidence`` are its placement's. ``gone_at``: when a listing that
+    is back was first missing.
+    """
 
     id: int
     change: Change
@@ -94,6 +96,7 @@ class Published:
     not_before: datetime | None
     not_after: datetime
     was_held: bool
+    gone_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,6 +254,7 @@ def load_published(conn: Connection, changeset: int) -> tuple[Published, ...]:
             not_before=row.not_before,
             not_after=row.first_seen_at,
             was_held=row.was_held,
+            gone_at=row.gone_at,
         )
         for row in conn.execute(rows.select().where(rows.c.changeset_id == changeset).order_by(rows.c.id))
     )

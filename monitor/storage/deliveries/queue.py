@@ -213,6 +213,24 @@ def settle_sent(conn: Connection, ids: Collection[int], now: datetime) -> None:
     conn.execute(_SENT, {"ids": list(ids), "now": now})
 
 
+def write_references(conn: Connection, rows: Iterable[tuple[int, int | None, str | None]]) -> None:
+    """Write of accepted deliveries with which other one each went out, and what its server calls the message:
+    (delivery, sent with, reference).
+    """
+    values = [{"row_id": id, "with_id": sent_with, "called": reference} for id, sent_with, reference in rows]
+    if values:
+        conn.execute(_REFERENCES, values)
+
+
+def forget_references(conn: Connection, subscriber: int) -> None:
+    """Forget what a server called a subscriber's messages: under a new address they have other names."""
+    conn.execute(
+        sa.update(DeliveryRow)
+        .where(DeliveryRow.c.subscriber_id == subscriber, DeliveryRow.c.reference.is_not(None))
+        .values(reference=None)
+    )
+
+
 def schedule_retries(conn: Connection, owner: str, again: Iterable[Retry]) -> None:
     """Settle deliveries that were not accepted now; one that may have arrived stays known for that."""
     for each in again:
@@ -401,4 +419,9 @@ _SENT = (
         last_error=None,
         **_FREE,
     )
+)
+_REFERENCES = (
+    sa.update(DeliveryRow)
+    .where(DeliveryRow.c.id == sa.bindparam("row_id"))
+    .values(sent_with=sa.bindparam("with_id"), reference=sa.bindparam("called"))
 )

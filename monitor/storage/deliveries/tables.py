@@ -17,7 +17,8 @@ class DeliveryRow(TableRow, table=True):
     left or was suppressed before). A due row is claimable when ``due_at`` has come and ``lease_until`` has
     not. ``period`` only keeps a message of a kind from being owed twice. ``about`` and ``about_source`` say
     what a digest or notice is about ("daily", "blind" of a source). ``ambiguous``: an earlier attempt may
-    have arrived. ``channel`` is the subscriber's.
+    have arrived. ``channel`` is the subscriber's. ``reference`` is what its server calls the message, where
+    that is needed to answer to it; ``sent_with`` is the delivery with which it went out as one message.
 
     There are 600,000 of a large changeset, so a row is kept cheap. ``changeset_id`` and ``subscriber_id`` are
     no foreign keys: PostgreSQL would check each by itself and lock its parent, twice the price of the row.
@@ -44,6 +45,8 @@ class DeliveryRow(TableRow, table=True):
     ambiguous: bool = False
     last_error: str | None = None
     settled_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    reference: str | None = None
+    sent_with: int | None = Field(default=None, sa_type=BigId)
 
     __table_args__ = (
         # in this order it also finds what somebody is owed

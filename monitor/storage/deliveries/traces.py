@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from monitor.storage.deliveries.fanout import CONCERNS_AREA, concerns_area
+from monitor.storage.deliveries.retractions import RETRACTION
 from monitor.storage.deliveries.tables import DeliveryRow, DigestChangesetRow
 from monitor.storage.lists.tables import ChangePlaceRow, ChangeRow, ChangesetRow
 from monitor.storage.people.tables import PastSubscriptionRow, SubscriptionRow
@@ -118,26 +119,40 @@ def load_fanned_out_at(conn: Connection, changeset: int) -> datetime | None:
     return at
 
 
+_TRACE: tuple[Any, ...] = (
+    DeliveryRow.c.id,
+    DeliveryRow.c.kind,
+    DeliveryRow.c.state,
+    DeliveryRow.c.created_at,
+    DeliveryRow.c.due_at,
+    DeliveryRow.c.attempts,
+    DeliveryRow.c.last_error,
+    DeliveryRow.c.settled_at,
+    DeliveryRow.c.ambiguous,
+)
+
+
+def load_retraction(conn: Connection, subscriber: int, change: int) -> DeliveryTrace | None:
+    """Read the message that takes a change back, owed or sent to a subscriber."""
+    row = conn.execute(
+        sa.select(*_TRACE).where(
+            DeliveryRow.c.subscriber_id == subscriber,
+            DeliveryRow.c.kind == RETRACTION,
+            DeliveryRow.c.about == str(change),
+        )
+    ).first()
+    return None if row is None else DeliveryTrace(in_digest=False, **row._mapping)
+
+
 def load_deliveries(conn: Connection, subscriber: int, changeset: int) -> tuple[DeliveryTrace, ...]:
     """Read the alert of a changeset to a subscriber, and the digest that tells it, in this order."""
-    columns: Any = (
-        DeliveryRow.c.id,
-        DeliveryRow.c.kind,
-        DeliveryRow.c.state,
-        DeliveryRow.c.created_at,
-        DeliveryRow.c.due_at,
-        DeliveryRow.c.attempts,
-        DeliveryRow.c.last_error,
-        DeliveryRow.c.settled_at,
-        DeliveryRow.c.ambiguous,
-    )
     alerts = conn.execute(
-        sa.select(*columns).where(
+        sa.select(*_TRACE).where(
             DeliveryRow.c.subscriber_id == subscriber, DeliveryRow.c.changeset_id == changeset
         )
     ).all()
     digests = conn.execute(
-        sa.select(*columns)
+        sa.select(*_TRACE)
         .join(DigestChangesetRow, DigestChangesetRow.c.delivery_id == DeliveryRow.c.id)
         .where(
             DigestChangesetRow.c.subscriber_id == subscriber,

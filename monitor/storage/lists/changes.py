@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -21,13 +21,28 @@ OWN, IMPORTED, JOINED = "own", "imported", "joined"
 
 
 @dataclass(frozen=True, slots=True)
+class Retraction:
+    """That the operator took a published change back, when, and why; ``texts`` are by language and hold
+    "en".
+    """
+
+    at: datetime
+    texts: Mapping[str, str] = field(hash=False)
+
+    def reason(self, language: str) -> str:
+        """The reason in a language, in English where it has no other."""
+        return self.texts.get(language) or self.texts["en"]
+
+
+@dataclass(frozen=True, slots=True)
 class StoredChange:
     """A change as it is kept. ``id`` is None until it is written.
 
     ``not_before`` is the last good poll without it, ``first_seen_at`` the first with it, ``ended_at`` when it
     was published or withdrawn; ``changeset`` and the ``placement`` reason exist once it is published and
     located. ``origin``: own; imported (``captured_by`` captured the publication in which it was first seen);
-    joined (they captured the last one without it).
+    joined (they captured the last one without it). ``gone_at``: when a listing that is back was first
+    missing.
     """
 
     source: str
@@ -48,6 +63,8 @@ class StoredChange:
     id: int | None = None
     origin: str = OWN
     captured_by: str = ""
+    gone_at: datetime | None = None
+    retraction: Retraction | None = None
 
     @property
     def standing(self) -> OpenChange:
@@ -128,6 +145,23 @@ def published(
     return _rows(conn, query.order_by(tables.ChangeRow.c.ended_at, tables.ChangeRow.c.id))
 
 
+def find_gone_at(conn: Connection, source: str, agency: str) -> datetime | None:
+    """When an agency that is back was first missing: by its last published removal."""
+    change = tables.ChangeRow.c
+    at: datetime | None = conn.scalar(
+        sa.select(change.first_seen_at)
+        .where(
+            change.source == source,
+            change.agency == agency,
+            change.kind == Kind.REMOVED.value,
+            change.state == State.PUBLISHED.value,
+        )
+        .order_by(change.id.desc())
+        .limit(1)
+    )
+    return at
+
+
 def write(conn: Connection, rows: Iterable[StoredChange]) -> None:
     """Insert the rows without an id, and bring those with one up to date."""
     rows = tuple(rows)
@@ -188,7 +222,8 @@ def select_changes() -> sa.Select[Any]:
         table.id, table.source, table.state, table.reason, table.not_before, table.first_seen_at,
         table.release_at,
         table.was_held, table.approved, table.ended_at, table.changeset_id, table.how, table.confidence,
-        table.placement, table.origin, table.captured_by,
+        table.placement, table.origin, table.captured_by, table.gone_at, table.retracted_at,
+        table.retraction,
     )  # fmt: skip
 
 
@@ -225,6 +260,8 @@ def to_change(row: Any) -> StoredChange:
         placement=reason_from_text(row.placement),
         origin=row.origin or OWN,
         captured_by=row.captured_by or "",
+        gone_at=row.gone_at,
+        retraction=None if row.retracted_at is None else Retraction(row.retracted_at, row.retraction),
     )
 
 
@@ -242,4 +279,5 @@ def _values(row: StoredChange) -> dict[str, Any]:
         "changeset_id": row.changeset,
         "origin": None if row.origin == OWN else row.origin,
         "captured_by": row.captured_by or None,
+        "gone_at": row.gone_at,
     }

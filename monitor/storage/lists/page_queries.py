@@ -126,6 +126,27 @@ def latest(
     return tuple(map(changes.to_change, conn.execute(query, values)))
 
 
+_RETRACTIONS = (
+    changes.select_changes()
+    .where(tables.ChangeRow.c.retracted_at.is_not(None))
+    .order_by(tables.ChangeRow.c.retracted_at.desc(), tables.ChangeRow.c.id.desc())
+    .limit(_LIMIT)
+)
+_RETRACTIONS_HERE = _RETRACTIONS.where(tables.ChangeRow.c.id.in_(_HERE))
+_RETRACTIONS_HERE_OR_WITHIN = _RETRACTIONS.where(tables.ChangeRow.c.id.in_(sa.union_all(_HERE, _WITHIN)))
+
+
+def newest_retracted(
+    conn: Connection, *, places: Collection[str] = (), within: Collection[str] = (), limit: int
+) -> tuple[StoredChange, ...]:
+    """The changes that were retracted last, the newest first; for places as `latest`."""
+    query = _RETRACTIONS_HERE_OR_WITHIN if within else _RETRACTIONS_HERE if places else _RETRACTIONS
+    values: dict[str, Any] = {"limit": limit}
+    values |= {"places": tuple(places)} if places else {}
+    values |= {"within": tuple(within)} if within else {}
+    return tuple(map(changes.to_change, conn.execute(query, values)))
+
+
 def places_of(conn: Connection, ids: Sequence[int]) -> dict[int, tuple[str, ...]]:
     """The places of changes by change, ZIPs and states, sorted; without "US", which every change has."""
     found: dict[int, list[str]] = {}

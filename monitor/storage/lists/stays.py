@@ -8,6 +8,8 @@ from datetime import date, datetime
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from monitor.domain import Kind
+from monitor.storage.lists.retracted_changes import load_retracted_moments
 from monitor.storage.lists.tables import ListingVersionRow, SnapshotRow
 
 
@@ -28,8 +30,11 @@ class Stay:
 def load_stays(conn: Connection, source: str) -> tuple[Stay, ...]:
     """Load the stays of all agencies that were ever accepted in a source, by agency, oldest first.
 
-    Versions of one agency that follow each other at once (a rename, a changed entry) are one stay.
+    Versions of one agency that follow each other at once (a rename, a changed entry) are one stay. What the
+    operator has retracted does not count: no stay ends by a retracted removal or begins by a retracted
+    addition.
     """
+    retracted = load_retracted_moments(conn, source)
     version = ListingVersionRow.c
     rows = conn.execute(
         sa.select(version.agency, version.state, version.content, version.from_at, version.to_at)
@@ -37,14 +42,24 @@ def load_stays(conn: Connection, source: str) -> tuple[Stay, ...]:
         .order_by(version.agency, version.from_at, version.id)
     )
     found: list[Stay] = []
+    uncounted: set[int] = set()
+    still_there = False  # the last version ended by a removal that was retracted
     for row in rows:
         last = found[-1] if found and found[-1].agency == row.agency else None
+        gone = row.to_at is not None and (Kind.REMOVED, row.agency, row.to_at) not in retracted
+        to_at = row.to_at if gone else None
         if last is not None and (last.to_at is None or last.to_at >= row.from_at):
-            until = None if last.to_at is None or row.to_at is None else max(last.to_at, row.to_at)
+            if still_there:
+                until = to_at
+            else:
+                until = None if last.to_at is None or to_at is None else max(last.to_at, to_at)
             found[-1] = Stay(row.agency, row.state or last.state, last.since, last.from_at, until)
         else:
-            found.append(Stay(row.agency, row.state, _day(row.content), row.from_at, row.to_at))
-    return tuple(found)
+            if (Kind.ADDED, row.agency, row.from_at) in retracted:
+                uncounted.add(len(found))
+            found.append(Stay(row.agency, row.state, _day(row.content), row.from_at, to_at))
+        still_there = row.to_at is not None and not gone
+    return tuple(stay for place, stay in enumerate(found) if place not in uncounted)
 
 
 def load_published_count(conn: Connection, source: str) -> tuple[datetime, int] | None:

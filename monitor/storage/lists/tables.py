@@ -12,6 +12,8 @@ from monitor.storage.columns import BigId, Json, TableRow, UtcDateTime
 
 WITHDRAWN = "state = 'withdrawn' AND was_held"
 """Which changes were shown as held and then went away."""
+RETRACTED = "retracted_at IS NOT NULL"
+"""Which published changes the operator has retracted."""
 
 
 class SourceRow(TableRow, table=True):
@@ -251,7 +253,8 @@ class ChangeRow(TableRow, table=True):
     ``not_before`` is the last good poll without it, ``first_seen_at`` the first with it (together: the
     interval in which it happened), ``ended_at`` when it was published, withdrawn or went away after a
     rejection. ``before``, ``after`` and ``previous`` are listings as JSON in which nothing stands that the
-    row says already, see `store.codec`.
+    row says already, see `store.codec`. ``gone_at``: of a listing that is back, when it was first missing.
+    ``retraction`` is the reason of a retraction, by language.
     """
 
     __tablename__ = "change"
@@ -279,6 +282,9 @@ class ChangeRow(TableRow, table=True):
     # of a change that came with an import: see `storage.lists.changes.StoredChange`
     origin: str | None = None
     captured_by: str | None = None
+    gone_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    retracted_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    retraction: dict[str, str] | None = Field(default=None, sa_type=Json)
 
     __table_args__ = (
         sa.Index("ix_change_source_state", "source", "state"),
@@ -292,6 +298,12 @@ class ChangeRow(TableRow, table=True):
             "ended_at",
             sqlite_where=sa.text(WITHDRAWN),
             postgresql_where=sa.text(WITHDRAWN),
+        ),
+        sa.Index(
+            "ix_change_retracted_at",
+            "retracted_at",
+            sqlite_where=sa.text(RETRACTED),
+            postgresql_where=sa.text(RETRACTED),
         ),
     )
 

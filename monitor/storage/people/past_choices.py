@@ -62,6 +62,28 @@ def insert_past_follows(
     )
 
 
+def move_past_follows(conn: Connection, subscriber: int, into: int, moment: datetime) -> None:
+    """Give what somebody followed until a moment, and before, to the subscriber with whom they are one from
+    then on.
+    """
+    rows = SubscriptionRow.c
+    conn.execute(
+        sa.insert(PastSubscriptionRow).from_select(
+            ["subscriber_id", "source", "place", "within", "since", "until"],
+            sa.select(
+                sa.literal(into),
+                rows.source,
+                rows.place,
+                rows.within,
+                rows.created_at,
+                sa.literal(moment, UtcDateTime()),
+            ).where(rows.subscriber_id == subscriber),
+        )
+    )
+    past = PastSubscriptionRow
+    conn.execute(sa.update(past).where(past.c.subscriber_id == subscriber).values(subscriber_id=into))
+
+
 def insert_past_statuses(conn: Connection, subscribers: Collection[int], moment: datetime) -> None:
     """Write how subscribers are told now, as what ends at a moment. Call it before that changes."""
     conn.execute(

@@ -1,0 +1,109 @@
+"""The command that takes a published change back: retract."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from monitor.cli import Session, command, emit, table
+
+if TYPE_CHECKING:
+    from monitor.outbox.retract import RetractionPlan
+
+
+@command(short_help="Take a published change back, and tell everybody who was told of it.")
+@click.argument("change", type=int)
+@click.option("--reason", required=True, metavar="TEXT", help="Why, in English; everybody can read it.")
+@click.option("--reason-es", "spanish", default="", metavar="TEXT", help="The same in Spanish.")
+@click.option("--dry-run", is_flag=True, help="Only show who would be told; write nothing.")
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
+def retract(
+    session: Session, change: int, reason: str, spanish: str, dry_run: bool, yes: bool, as_json: bool
+) -> None:
+    """Take CHANGE (a number of `monitor changes`) back, where what was announced was wrong.
+
+    Everybody who was told of it and is still there is told once that it is retracted and why, by the same
+    channel, as an answer to the first message; who got it in a digest too. Pages, feeds, API and data files
+    say so with the reason, the log of the record gets an entry, and the numbers do not count the change. It
+    cannot be undone. Where the publisher took back what it had said, nothing is to be done: that is announced
+    by itself.
+
+    First it shows who would be told. Without --yes it asks; with --json it only shows, unless --yes is given.
+    Run again for the same change, it does nothing.
+
+    JSON keys: change, headline, done, retracted_at (null: not retracted), reason, reason_es (null: none),
+    total, channels (how many by channel).
+    """
+    from monitor import app
+    from monitor.outbox.retract import check_reason, plan_retraction
+    from monitor.outbox.retract import retract as carry_out
+
+    texts = {"en": reason} | ({"es": spanish} if spanish else {})
+    check_reason(texts)
+    engine = session.database()
+    plan = plan_retraction(engine, change)
+    headline = _headline(session, plan)
+    if plan.change.retraction is not None:
+        if as_json:
+            emit(_json(plan, headline, done=False))
+        else:
+            at = f"{plan.change.retraction.at:%Y-%m-%d %H:%M} UTC"
+            click.echo(f"nothing to do: change {change} was retracted on {at}")
+        return
+    if not as_json:
+        _show(plan, headline)
+    if dry_run or (as_json and not yes):
+        if as_json:
+            emit(_json(plan, headline, done=False))
+        return
+    if not yes:
+        click.confirm("Retract it now? This cannot be undone.", default=False, abort=True)
+    done = carry_out(engine, change, texts, now=app.now())
+    if as_json:
+        emit(_json(done, headline, done=True))
+    else:
+        click.echo(
+            f"change {change} is retracted; {done.total} messages are due: a running `monitor run` or the "
+            "next `monitor deliver` sends them"
+        )
+
+
+def _headline(session: Session, plan: RetractionPlan) -> str:
+    from zoneinfo import ZoneInfo
+
+    from monitor.domain import Confidence, Told
+    from monitor.messages.change_view import describe_change
+    from monitor.messages.sentences import sentences_of
+
+    row = plan.change
+    known = session.settings.infos.get(row.source)
+    title = known.title("en") if known else row.source
+    told = Told(row.change, (), row.placement, Confidence.EXACT, row.not_before, row.first_seen_at)
+    return sentences_of("en").headline(describe_change(told, ZoneInfo("UTC")), title)
+
+
+def _show(plan: RetractionPlan, headline: str) -> None:
+    click.echo(f"change {plan.change.id}: {headline}")
+    if plan.channels:
+        click.echo("Who was told of it and is still there would be told that it is retracted:")
+        table(("channel", "messages"), list(plan.channels.items()))
+    else:
+        click.echo("Nobody who is still there was told of it.")
+
+
+def _json(plan: RetractionPlan, headline: str, *, done: bool) -> dict[str, Any]:
+    from monitor.cli.output import iso
+
+    retraction = plan.change.retraction
+    return {
+        "change": plan.change.id,
+        "headline": headline,
+        "done": done,
+        "retracted_at": iso(retraction.at) if retraction else None,
+        "reason": retraction.texts["en"] if retraction else None,
+        "reason_es": retraction.texts.get("es") if retraction else None,
+        "total": plan.total,
+        "channels": dict(plan.channels),
+    }

@@ -1,0 +1,102 @@
+"""The operator retracts a published change: it is marked on every page, and all who were told are owed it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy.engine import Connection, Engine
+
+from monitor.domain import State
+from monitor.errors import UsageError
+from monitor.messages.retraction import LONGEST_REASON
+from monitor.record import log
+from monitor.storage.deliveries import quiet_hours, retractions
+from monitor.storage.engine import reading, transaction
+from monitor.storage.lists import changes
+from monitor.storage.lists.changes import OWN, StoredChange
+from monitor.storage.lists.retracted_changes import mark_retracted
+
+
+@dataclass(frozen=True, slots=True)
+class RetractionPlan:
+    """What a retraction does, or did: the change, and how many are told, by channel."""
+
+    change: StoredChange
+    channels: Mapping[str, int]
+
+    @property
+    def total(self) -> int:
+        return sum(self.channels.values())
+
+
+def plan_retraction(engine: Engine, change: int) -> RetractionPlan:
+    """Read who would be told of a retraction, nobody if it was done before; writes nothing. Raises UsageError
+    as `retract` does.
+    """
+    with reading(engine) as conn:
+        row = _load_published(conn, change)
+        return RetractionPlan(row, {} if row.retraction else _count(_load_listeners(conn, row)))
+
+
+def retract(engine: Engine, change: int, texts: Mapping[str, str], *, now: datetime) -> RetractionPlan:
+    """Retract a published change, and owe it to everybody who was told and is still there.
+
+    ``texts`` are the reason by language and hold "en". All of it is one transaction. A change that is
+    retracted already keeps its reason, and nobody is told twice. Raises UsageError for a change that is not
+    published or came with an import, and for a reason that is empty or too long.
+    """
+    cleaned = check_reason(texts)
+    with transaction(engine) as conn:
+        row = _load_published(conn, change)
+        if row.retraction is not None:
+            return RetractionPlan(row, {})
+        # the log first: every transaction that appends locks its head before anything else
+        log.append_retraction(conn, row, cleaned, now)
+        if not mark_retracted(conn, change, cleaned, now):
+            return RetractionPlan(_load_published(conn, change), {})
+        assert row.changeset is not None
+        retractions.lock_messages(conn, row.changeset)
+        listeners = _load_listeners(conn, row)
+        retractions.insert_retractions(conn, change, [each.subscriber for each in listeners], now)
+        quiet_hours.postpone_quiet(conn, now)
+        return RetractionPlan(_load_published(conn, change), _count(listeners))
+
+
+def check_reason(texts: Mapping[str, str]) -> dict[str, str]:
+    """The reason as it is stored. Raises UsageError for one that is empty or too long."""
+    cleaned = {language: " ".join(text.split()) for language, text in texts.items() if text.strip()}
+    if "en" not in cleaned:
+        raise UsageError("the retraction needs a reason")
+    if (longest := max(map(len, cleaned.values()))) > LONGEST_REASON:
+        raise UsageError(f"the reason has {longest} characters; {LONGEST_REASON} are the most")
+    return cleaned
+
+
+def _load_published(conn: Connection, change: int) -> StoredChange:
+    row = next(iter(changes.by_ids(conn, [change])), None)
+    if row is None:
+        raise UsageError(f"there is no change {change}: `monitor changes` lists them")
+    if row.state is not State.PUBLISHED or row.changeset is None:
+        raise UsageError(
+            f"change {change} was not announced (it is {row.state.value}): `monitor holds reject` rejects "
+            "what is held"
+        )
+    if row.origin != OWN:
+        raise UsageError(
+            f"change {change} came with an import, and nobody was told of it: `monitor import --undo` takes "
+            "it back"
+        )
+    return row
+
+
+def _load_listeners(conn: Connection, row: StoredChange) -> tuple[retractions.Listener, ...]:
+    assert row.id is not None
+    assert row.changeset is not None
+    return retractions.load_listeners(conn, row.id, row.source, row.changeset)
+
+
+def _count(listeners: tuple[retractions.Listener, ...]) -> dict[str, int]:
+    return dict(sorted(Counter(each.channel for each in listeners).items()))
