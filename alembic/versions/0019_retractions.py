@@ -27,6 +27,14 @@ def upgrade() -> None:
         sqlite_where=sa.text(RETRACTED),
         postgresql_where=sa.text(RETRACTED),
     )
+    # each claim looks for quiet hours
+    op.create_index(
+        "ix_subscriber_quiet",
+        "subscriber",
+        ["timezone", "quiet_from", "quiet_to"],
+        sqlite_where=sa.text("quiet_from IS NOT NULL"),
+        postgresql_where=sa.text("quiet_from IS NOT NULL"),
+    )
     op.add_column("delivery", sa.Column("reference", sqlmodel.AutoString(), nullable=True))
     op.add_column("delivery", sa.Column("sent_with", BigId, nullable=True))
     # published changes of agencies that are listed again: when the removal before was first seen

@@ -11,7 +11,7 @@ from sqlalchemy.engine import Engine
 from monitor.domain import Confidence, Listing, Placement, PlacementReason
 from monitor.errors import MonitorError
 from monitor.storage import eligibility
-from monitor.storage.deliveries import fanout, quiet_hours
+from monitor.storage.deliveries import fanout
 from monitor.storage.deliveries.fanout import PendingFanOut, Placed, Unplaced
 from monitor.storage.engine import reading, transaction
 from monitor.storage.people import area_places
@@ -57,7 +57,6 @@ def _fan_out_changeset(engine: Engine, changeset: PendingFanOut, locate: Locate,
         if changeset.imported:
             return 0  # it has places for the pages, and is nobody's news
         owed = fanout.insert_deliveries(conn, changeset.id, changeset.source, now)
-        quiet_hours.postpone_quiet(conn, now)
     log.info(
         "changeset %d of %s: %d changes, %d deliveries", changeset.id, changeset.source, len(changes), owed
     )

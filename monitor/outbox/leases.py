@@ -19,7 +19,7 @@ from monitor.outbox.outcomes import Outcome, OutcomeKind, PauseRequest
 from monitor.outbox.prepare import SUMMARY_AFTER
 from monitor.outbox.settle import settle
 from monitor.storage import heartbeats
-from monitor.storage.deliveries import pauses, queue, rates, refusals, send_mark
+from monitor.storage.deliveries import pauses, queue, quiet_hours, rates, refusals, send_mark
 from monitor.storage.deliveries.pauses import Pause, PauseSpan
 from monitor.storage.deliveries.queue import DeliveryStatus
 from monitor.storage.deliveries.rates import Turns
@@ -80,6 +80,12 @@ class Leases:
                 return Taken()
         with transaction(self._engine) as conn:
             heartbeats.beat(conn, "sender", self.owner, now)
+            if (
+                queue.has_quiet_hours(conn)
+                and quiet_hours.postpone_quiet(conn, self._channel, now)
+                and not queue.has_due(conn, self._channel, now, until)
+            ):
+                return Taken()
             pauses.delete_expired(conn, now, keep=EVERYTHING)
             probe = pauses.begin_probe(conn, self._channel, EVERYTHING, now, now + CHANNEL_PAUSE)
             paused = {

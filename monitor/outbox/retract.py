@@ -13,7 +13,7 @@ from monitor.domain import State
 from monitor.errors import UsageError
 from monitor.messages.retraction import LONGEST_REASON
 from monitor.record import log
-from monitor.storage.deliveries import quiet_hours, retractions
+from monitor.storage.deliveries import retractions
 from monitor.storage.engine import reading, transaction
 from monitor.storage.lists import changes
 from monitor.storage.lists.changes import OWN, StoredChange
@@ -61,7 +61,6 @@ def retract(engine: Engine, change: int, texts: Mapping[str, str], *, now: datet
         retractions.lock_messages(conn, row.changeset)
         listeners = _load_listeners(conn, row)
         retractions.insert_retractions(conn, change, [each.subscriber for each in listeners], now)
-        quiet_hours.postpone_quiet(conn, now)
         return RetractionPlan(_load_published(conn, change), _count(listeners))
 
 

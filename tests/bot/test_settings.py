@@ -10,12 +10,15 @@ import sqlalchemy as sa
 
 from monitor.channels.telegram.posts import compose_posts
 from monitor.core.due import quiet_end
+from monitor.errors import Transient
 from monitor.outbox.recipients import RecipientPlaceholders
 from monitor.storage import engine as db
 from monitor.storage import people
+from monitor.storage.deliveries.queue import insert_message
+from monitor.storage.engine import transaction
 from monitor.storage.people import Subscriber
 from tests.bot.world import World
-from tests.outbox.world import HAMMOND
+from tests.outbox.world import GARY, HAMMOND, Recorder
 from tests.outbox.world import World as Outbox
 
 
@@ -113,21 +116,36 @@ def test_quiet_hours_end_by_the_local_clock(at: str, since: int, until: int, end
     assert end == (None if ends is None else datetime.fromisoformat(ends).replace(tzinfo=UTC))
 
 
-def test_an_alert_in_quiet_hours_is_due_when_they_end(
+def test_whatever_falls_due_in_quiet_hours_waits_until_they_end(
     engine: sa.Engine, keys: object, tmp_path: object, now: datetime
 ) -> None:
     world = Outbox(engine, keys, tmp_path, now)  # type: ignore[arg-type]
     hour = now.astimezone(UTC).hour
-    quiet = {"quiet_from": hour, "quiet_to": (hour + 3) % 24, "timezone": "UTC"}
+    quiet = {"quiet_from": (hour + 1) % 24, "quiet_to": (hour + 4) % 24, "timezone": "UTC"}
     asleep = world.person("-7", "IN", channel="telegram", **quiet)
     world.person("-8", "IN", channel="telegram", quiet_from=(hour + 5) % 24, quiet_to=(hour + 6) % 24)
-    world.person("a@a.example", "IN")
     world.publish(HAMMOND)
-    assert world.fan_out() == 3
-    due = {row.subscriber_id: row.due_at for row in world.rows()}
-    end = now.replace(minute=0, second=0, microsecond=0) + timedelta(hours=3)
-    assert due.pop(asleep) == end
-    assert set(due.values()) == {now}
+    assert world.fan_out() == 2
+    chat = Recorder("telegram")
+    chat.will("-7", Transient("away"))
+    world.send(chat)
+    assert [each.address for each in chat.accepted] == ["-8"]
+    # the retry falls into the quiet hours, and so do a new alert and a notice
+    world.now = now.replace(minute=30, second=0, microsecond=0) + timedelta(hours=1)
+    end = now.replace(minute=0, second=0, microsecond=0) + timedelta(hours=4)
+    world.publish(GARY)
+    world.fan_out()
+    with transaction(engine) as conn:
+        insert_message(conn, "notice", asleep, world.now, period="x", about="receipt")
+    world.send(chat)
+    world.later(hours=2)
+    world.send(chat)
+    assert [each.address for each in chat.accepted] == ["-8", "-8"]
+    due = [row.due_at for row in world.rows() if row.subscriber_id == asleep]
+    assert due == [end] * 3
+    world.now = end
+    world.send(chat)
+    assert [each.address for each in chat.accepted] == ["-8", "-8", "-7", "-7"]
 
 
 def test_the_line_goes_to_its_chat_only_and_is_escaped(keys: object) -> None:

@@ -21,7 +21,8 @@ from monitor.outbox import insert_due_digests
 from monitor.outbox.retract import retract
 from monitor.storage import engine as db
 from monitor.storage import people
-from monitor.storage.deliveries import fanout
+from monitor.storage.deliveries import fanout, queue
+from monitor.storage.deliveries.tables import DeliveryRow
 from monitor.storage.lists.tables import ChangeRow
 from monitor.storage.people import past_choices
 from monitor.storage.people.tables import PastStatusRow, PastSubscriptionRow

@@ -386,7 +386,7 @@ class BotApi:
         """Any update, its number added."""
         self._update(update)
 
-    def wait(self, condition: Callable[[], object], patience: float = 10.0) -> None:
+    def wait(self, condition: Callable[[], object], patience: float = 60.0) -> None:
         """Wait until something has happened here."""
         deadline = time.monotonic() + patience
         with self._lock:

@@ -96,6 +96,11 @@ def has_due(conn: Connection, channel: str, now: datetime, until: datetime) -> b
     return bool(conn.scalar(sa.select(sa.exists(_claimable(channel, now, until)))))
 
 
+def has_quiet_hours(conn: Connection) -> bool:
+    """Read whether anybody has chosen quiet hours."""
+    return bool(conn.scalar(sa.select(sa.exists().where(SubscriberRow.c.quiet_from.is_not(None)))))
+
+
 def claim(
     conn: Connection,
     *,

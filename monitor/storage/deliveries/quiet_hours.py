@@ -1,4 +1,4 @@
-"""Quiet hours: what falls due in them waits until they end."""
+"""Quiet hours: whatever falls due in them, also a retry, waits until they end."""
 
 from __future__ import annotations
 
@@ -13,15 +13,16 @@ from monitor.storage.deliveries.tables import DeliveryRow
 from monitor.storage.people.tables import SubscriberRow
 
 
-def postpone_quiet(conn: Connection, now: datetime) -> int:
-    """Make everything that is due to somebody in their quiet hours due when those end; returns how many.
+def postpone_quiet(conn: Connection, channel: str, now: datetime) -> int:
+    """Make everything that is due on a channel to somebody in their quiet hours due when those end; returns
+    how many.
 
     One statement for each pair of hours in a time zone that is quiet at the moment.
     """
     rows = SubscriberRow
     choices = conn.execute(
         sa.select(rows.c.timezone, rows.c.quiet_from, rows.c.quiet_to)
-        .where(rows.c.quiet_from.is_not(None), rows.c.quiet_to.is_not(None), rows.c.state != "ended")
+        .where(rows.c.quiet_from.is_not(None), rows.c.quiet_to.is_not(None))
         .distinct()
     ).all()
     postponed = 0
@@ -38,6 +39,7 @@ def postpone_quiet(conn: Connection, now: datetime) -> int:
             sa.update(DeliveryRow)
             .where(
                 IS_DUE,
+                DeliveryRow.c.channel == channel,
                 DeliveryRow.c.due_at <= now,
                 DeliveryRow.c.subscriber_id.in_(quiet),
                 sa.or_(DeliveryRow.c.lease_until.is_(None), DeliveryRow.c.lease_until <= now),
