@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from monitor.app.components import Components
 from monitor.app.database import (
-    describe_missing_database,
     now,
     open_database,
     open_keys,
@@ -40,14 +39,19 @@ from monitor.app.due_work import (
     queue_signups,
     send_due,
 )
-from monitor.app.watching import load_gazetteer, open_fetcher, open_parser, polled_source
+from monitor.app.watching import (
+    load_gazetteer,
+    open_agreement_keeper,
+    open_fetcher,
+    open_parser,
+    polled_source,
+)
 
 __all__ = [
     "MAILBOX_SENDER",
     "Components",
     "canary_address",
     "configured_channels",
-    "describe_missing_database",
     "drain_channels",
     "dump_record",
     "follow_channels",
@@ -57,6 +61,7 @@ __all__ = [
     "message_sender",
     "notice_ways",
     "now",
+    "open_agreement_keeper",
     "open_channels",
     "open_database",
     "open_fetcher",

@@ -8,11 +8,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
     from monitor.config import Settings
     from monitor.fetch import Fetcher
     from monitor.parser import ParserProcess
     from monitor.places import Gazetteer
     from monitor.polling import PolledSource
+    from monitor.polling.agreement_keeper import AgreementKeeper
 
 
 def polled_source(settings: Settings, name: str) -> PolledSource:
@@ -46,6 +49,27 @@ def polled_source(settings: Settings, name: str) -> PolledSource:
         optional=source.optional,
         leads_to=source.leads_to,
         has_room=partial(_has_room, settings.data.folder, settings.data.disk_rest * 1_000_000),
+    )
+
+
+def open_agreement_keeper(settings: Settings, engine: Engine, fetcher: Fetcher) -> AgreementKeeper | None:
+    """Create what keeps the agreements that listings link; None where no list asks for it."""
+    from monitor.polling.agreement_keeper import AgreementKeeper, AgreementRules
+
+    names = [name for name, source in settings.sources.items() if source.enabled and source.agreements]
+    if not names:
+        return None
+    section = settings.agreements
+    return AgreementKeeper(
+        engine,
+        {name: polled_source(settings, name).target for name in names},
+        fetcher,
+        AgreementRules(
+            every=section.every,
+            largest=section.file_bytes,
+            all_bytes=section.all_bytes,
+            has_room=partial(_has_room, settings.data.folder, settings.data.disk_rest * 1_000_000),
+        ),
     )
 
 

@@ -63,7 +63,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "bounces": ("privacy", "Process bounces, complaints and unsubscribe mails."),
     "purge": ("privacy", "Delete expired personal data; prove that it is gone."),
     "key": ("privacy", "Replace the key that encrypts addresses, or signs the record."),
-    "evidence": ("evidence", "Write a file that proves a change or a day to anybody, offline."),
+    "evidence": ("evidence", "Write a file that proves a change, a day or an agreement, offline."),
+    "agreements": ("agreement_list", "List the agreements that listings link, with what was kept of them."),
     "verify": ("evidence", "Check an evidence bundle, or a head of the record from a mail."),
     "redact": ("evidence", "Remove the bytes of a publication; its hash stays in the record."),
     "export": ("data_export", "Write the data files of the record to a folder, as the site serves them."),
@@ -122,13 +123,9 @@ def root() -> None:
 
 
 class Session:
-    """The first argument of a command: the settings and the components, each opened on first use.
+    """The first argument of a command: the settings and the components, each opened on first use."""
 
-    ``creates_database``: the command may begin a database; for others a missing one is an error.
-    """
-
-    def __init__(self, config: Path | None, debug: bool, *, creates_database: bool = False) -> None:
-        self.creates_database = creates_database
+    def __init__(self, config: Path | None, debug: bool) -> None:
         self.config = config
         self.debug = debug
         self.closing = ExitStack()
@@ -151,33 +148,30 @@ class Session:
         """The parts of the program on the configured database, which is closed when the command ends."""
         from monitor.app import Components
 
-        opened = Components.open if self.creates_database else Components.open_existing
-        return self.closing.enter_context(opened(self.settings))
+        return self.closing.enter_context(Components.open(self.settings))
 
 
-def command(*, creates_database: bool = False, **attributes: Any) -> Callable[[F], click.Command]:
+def command(**attributes: Any) -> Callable[[F], click.Command]:
     """`click.command` with ``--config`` and ``--debug``; the function gets a `Session` first.
 
     A `MonitorError` becomes one line on stderr and the exit code of its class. Any other exception is
     reported as a bug. Tracebacks are shown only with ``--debug``.
     """
 
-    return lambda function: _with_options(function, click.command, attributes, creates_database)
+    return lambda function: _with_options(function, click.command, attributes)
 
 
 def subcommand(group: click.Group, **attributes: Any) -> Callable[[F], click.Command]:
     """The same for a command within a group such as ``holds``."""
-    return lambda function: _with_options(function, group.command, attributes, False)
+    return lambda function: _with_options(function, group.command, attributes)
 
 
-def _with_options(
-    function: Callable[..., Any], make: Any, attributes: dict[str, Any], creates_database: bool
-) -> click.Command:
+def _with_options(function: Callable[..., Any], make: Any, attributes: dict[str, Any]) -> click.Command:
     def call(config: Path | None, debug: bool, **arguments: Any) -> Any:
         from monitor.cli.logs import configure
 
         configure(debug)
-        session = Session(config, debug, creates_database=creates_database)
+        session = Session(config, debug)
         with _ExitOnError(debug), session.closing:
             return function(session, **arguments)
 

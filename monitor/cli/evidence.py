@@ -13,11 +13,12 @@ from monitor.cli import Session, command, emit
 _LARGEST_BUNDLE = 2**29  # bytes that are unpacked
 
 
-@command(short_help="Write a file that proves a published change, or a day, to anybody, offline.")
+@command(short_help="Write a file that proves a change, a day or an agreement to anybody, offline.")
 @click.argument("change", type=int, required=False)
 @click.option("--source", "name", metavar="NAME", help="Instead of CHANGE: a list, with --day.")
 @click.option("--day", type=click.DateTime(["%Y-%m-%d"]), help="A day (UTC) of the list.")
 @click.option("--without", metavar="TEXT", help="Prove that no publication of the day has this text.")
+@click.option("--agreement", type=int, metavar="N", help="Instead of CHANGE: a copy of an agreement.")
 @click.option("--output", type=click.Path(path_type=Path, dir_okay=False), help="Default: evidence-....zip.")
 def evidence(
     session: Session,
@@ -25,6 +26,7 @@ def evidence(
     name: str | None,
     day: datetime | None,
     without: str | None,
+    agreement: int | None,
     output: Path | None,
 ) -> None:
     """Write the evidence of CHANGE (a number of `monitor changes`): what the publisher served before and
@@ -32,17 +34,22 @@ def evidence(
     it.
 
     With --source and --day the evidence of a whole day, from the last poll before it to the first one after
-    it; --without TEXT proves that something was not listed.
+    it; --without TEXT proves that something was not listed. With --agreement the evidence of a document that
+    a listing links (a number of `monitor agreements`): the document, the one that it replaced, and every look
+    between.
     """
     from monitor.errors import RecordError
     from monitor.record import verify as verifier
+    from monitor.record.agreement_proof import collect_agreement
     from monitor.record.bundle import build_bundle, pack_bundle
     from monitor.record.collect import collect_change, collect_day
     from monitor.storage.engine import reading
+    from monitor.storage.lists.agreements import load_copy
     from monitor.storage.lists.changes import by_ids
 
-    if (change is None) == (name is None) or (name is None) != (day is None) or (without and not name):
-        raise click.UsageError("give the number of a change, or --source and --day")
+    given = sum(each is not None for each in (change, name, agreement))
+    if given != 1 or (name is None) != (day is None) or (without and not name):
+        raise click.UsageError("give the number of a change, or --source and --day, or --agreement")
     components, settings = session.components, session.settings
     components.sign_record()
     key = components.open_log_key()
@@ -56,6 +63,16 @@ def evidence(
                 )
             found = collect_change(conn, change, source, settings.site.name)
             title = f"evidence-{change}"
+        elif agreement is not None:
+            copy = load_copy(conn, agreement)
+            source = settings.infos.get(copy.source) if copy else None
+            if source is None:
+                raise click.UsageError(
+                    f"there is no copy {agreement} of an agreement of a configured source; see "
+                    "`monitor agreements`"
+                )
+            found = collect_agreement(conn, agreement, source, settings.site.name)
+            title = f"evidence-agreement-{agreement}"
         else:
             assert name is not None
             assert day is not None

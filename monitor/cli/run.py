@@ -36,6 +36,7 @@ from monitor.web import server
 
 if TYPE_CHECKING:
     from monitor.bot import Bot
+    from monitor.polling.agreement_keeper import AgreementKeeper
 
 log = logging.getLogger(__name__)
 
@@ -74,6 +75,9 @@ def serve(settings: Settings, *, with_site: bool) -> bool:
         if settings.documents.where is not None:
             read = partial(read_documents, components)
             loops.append(Repeater("the file of documents", read, settings.documents.every))
+        if (keeper := app.open_agreement_keeper(settings, components.engine, fetcher)) is not None:
+            look = partial(_look_at_agreement, keeper, components)
+            loops.append(Repeater("the agreements", look, settings.agreements.pause))
         if (notifier := components.open_notifier()) is not None:
             loops.append(Repeater("notices to the operator", partial(_notify, notifier), NOTIFY_EVERY))
         if (listen := settings.operator.metrics_at) is not None:
@@ -85,6 +89,10 @@ def serve(settings: Settings, *, with_site: bool) -> bool:
             running["the bot"] = talking.serve
         note_started()
         return run_until_stopped(timer, running)
+
+
+def _look_at_agreement(keeper: AgreementKeeper, components: Components) -> None:
+    keeper.look_at_next(components.clock())
 
 
 def beat(components: Components, timer: PollTimer, loops: Sequence[Repeater]) -> None:

@@ -301,6 +301,7 @@ class SourceSection(Section):
     every: Annotated[Duration, Field(ge=timedelta(seconds=1))] = timedelta(hours=1)
     silent: tuple[str, ...] = ()
     printed_count: Annotated[str, AfterValidator(expression), AfterValidator(has_group)] | None = None
+    agreements: bool = False
     meaning: tuple[MeaningEntry, ...] = ()
     value: tuple[ValueEntry, ...] = ()
     columns: ColumnsSection = ColumnsSection()
@@ -407,6 +408,18 @@ class BouncesSection(Section):
         if value is not None and len(value.get_secret_value()) < 16:
             raise ValueError("write at least 16 characters that are hard to guess")
         return value
+
+
+class AgreementsSection(Section):
+    """``[agreements]``
+
+    ``pause`` lies between two requests, ``every`` between two looks at one address; sizes are in bytes.
+    """
+
+    every: Annotated[Duration, Field(ge=timedelta(hours=1))] = timedelta(days=7)
+    pause: Annotated[Duration, Field(ge=timedelta(seconds=1))] = timedelta(seconds=30)
+    file_bytes: Annotated[int, Field(ge=1024)] = 20 * 1024 * 1024
+    all_bytes: Annotated[int, Field(ge=1024)] = 1000 * 1024 * 1024
 
 
 class DocumentsSection(Section):

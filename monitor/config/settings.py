@@ -10,6 +10,7 @@ from pydantic import Field, create_model, field_validator
 
 from monitor.channels.kinds import KINDS
 from monitor.config.sections import (
+    AgreementsSection,
     BouncesSection,
     DatabaseSection,
     DataSection,
@@ -53,6 +54,7 @@ class Settings(Section):
     fetch: FetchSection = FetchSection()
     mailbox: MailboxSection = MailboxSection()
     places: PlacesSection = PlacesSection()
+    agreements: AgreementsSection = AgreementsSection()
     documents: DocumentsSection = DocumentsSection()
     signup: SignupSection = SignupSection()
     bounces: BouncesSection = BouncesSection()

@@ -137,6 +137,29 @@ class Fetcher:
         """
         return self._persist(lambda deadline: self._get_link(href, target, validators, deadline))
 
+    def fetch_document(
+        self, address: str, target: Target, validators: Validators | None, largest: int
+    ) -> Fetched | NotModified:
+        """Get a document of at most ``largest`` bytes that a listing links, if it has changed; raises
+        `FetchFailed`.
+
+        The rules for links on the target's page hold: it stands on the target's host or on one of its
+        ``hosts``, and so does whatever it redirects to.
+        """
+        limits = replace(self._limits, wire=largest, decoded=largest)
+
+        def get(deadline: Deadline) -> Fetched | NotModified:
+            policy = _make_policy(target, deadline)
+            nowhere = FetchAttempt("", deadline)
+            link = _read_address(address, nowhere, "is linked at")
+            if objection := policy.find_objection(link, policy.home):
+                raise nowhere.failure(f"is linked at {objection}", forbidden=True)
+            attempt = FetchAttempt(str(link), deadline, user_agent=target.user_agent)
+            known = {str(link): validators} if validators else {}
+            return self._follow(link, attempt, policy, known.get, limits)
+
+        return self._persist(get)
+
     def fetch_links(
         self,
         first: Fetched,

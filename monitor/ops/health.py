@@ -297,7 +297,10 @@ def check_record(seen: HealthFacts) -> Iterator[HealthFinding]:
 
 
 def check_documents(seen: HealthFacts) -> Iterator[HealthFinding]:
-    """Find a file of documents that cannot be read, and rows of it that fit nowhere."""
+    """Find a file of documents that cannot be read, rows of it that fit nowhere, and lost agreements."""
+    if count := seen.agreements_not_kept:
+        problem = f"{count} agreements were seen but not kept for want of room: raise [agreements] all_bytes"
+        yield HealthFinding("agreements", problem, "agreements", remedy="monitor agreements")
     state = seen.documents
     if state is None:
         return

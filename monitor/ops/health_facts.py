@@ -20,7 +20,7 @@ from monitor.storage.deliveries.pauses import Pause
 from monitor.storage.deliveries.refusals import Wave
 from monitor.storage.engine import reading
 from monitor.storage.heartbeats import StandingLoop
-from monitor.storage.lists import documents, log_rows, overview
+from monitor.storage.lists import agreements, documents, log_rows, overview
 from monitor.storage.lists.documents import DocumentsState
 from monitor.storage.lists.overview import SourceOverview
 from monitor.storage.people import signups
@@ -96,6 +96,7 @@ class HealthFacts:
     canary_every: timedelta | None = None
     ended: tuple[EndedAddress, ...] = ()
     documents: DocumentsState | None = None
+    agreements_not_kept: int = 0
 
     @property
     def sending(self) -> bool:
@@ -189,6 +190,7 @@ def load_facts(
             canary_every=canary_every,
             ended=configured_addresses.load_ended(conn),
             documents=documents.load_state(conn),
+            agreements_not_kept=agreements.count_not_kept(conn),
         )
 
 

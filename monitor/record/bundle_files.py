@@ -16,10 +16,12 @@ from sqlalchemy.engine import Connection, Engine
 
 from monitor.domain import SourceInfo
 from monitor.errors import BundleBusyError, UsageError
+from monitor.record.agreement_proof import collect_agreement
 from monitor.record.bundle import BundleContents, build_bundle, pack_bundle
 from monitor.record.collect import collect_change, collect_day
 from monitor.record.log_key import LogKey
 from monitor.storage.engine import reading
+from monitor.storage.lists.agreements import load_copy
 from monitor.storage.lists.changes import by_ids
 
 MOST_BYTES = 200 * 1024 * 1024
@@ -60,6 +62,18 @@ class BundleFiles:
         return self._prepare(
             f"evidence-{source}-{day}", lambda conn: collect_day(conn, info, day, self.operator)
         )
+
+    def prepare_agreement(self, number: int) -> Path:
+        """The bundle of a copy of an agreement. Raises as `prepare_change` does."""
+
+        def collect(conn: Connection) -> BundleContents:
+            copy = load_copy(conn, number)
+            source = self.sources.get(copy.source) if copy else None
+            if source is None:
+                raise UsageError(f"there is no copy {number} of an agreement")
+            return collect_agreement(conn, number, source, self.operator)
+
+        return self._prepare(f"evidence-agreement-{number}", collect)
 
     def _prepare(self, name: str, collect: Callable[[Connection], BundleContents]) -> Path:
         path = self.folder / f"{name}.zip"

@@ -76,13 +76,13 @@ def collect_change(conn: Connection, change_id: int, source: SourceInfo, operato
     entries = _load_entries(conn, polls, size, nodes)
     published = _find_changes_entry(conn, changeset.leaf, described, size, nodes)
     before, after = (str(entries[at].entry["body"]) for at in (0, -1))
-    kept = [_load_body(conn, sha256) for sha256 in dict.fromkeys((before, after))]
+    kept = [load_bundle_body(conn, sha256) for sha256 in dict.fromkeys((before, after))]
     sentences = _SENTENCES[row.change.kind]
     values = {
         "name": _name(row),
         "title": f"{source.title()!r}",
-        "before": _format_minute(row.not_before),
-        "after": _format_minute(row.first_seen_at),
+        "before": format_minute(row.not_before),
+        "after": format_minute(row.first_seen_at),
     }
     assert note is not None
     return BundleContents(
@@ -127,7 +127,7 @@ def collect_day(
     size = 0 if note is None else read_checkpoint(note).size
     entries = _load_entries(conn, polls, size, log.read_nodes(conn))
     seen = dict.fromkeys(str(poll.entry["body"]) for poll in entries if "body" in poll.entry)
-    kept = [_load_body(conn, sha256) for sha256 in seen]
+    kept = [load_bundle_body(conn, sha256) for sha256 in seen]
     assert note is not None
     sentences = _DAY if without is None else _DAY_WITHOUT
     values = {
@@ -201,7 +201,7 @@ def _load_entries(
     entries = []
     for leaf, poll in zip(leaves, sorted(polls, key=lambda poll: poll.leaf or 0), strict=True):
         details: dict[str, LeafValue] = {"headers": poll.headers} if poll.headers else {}
-        entries.append(_prove(leaf, size, nodes, details))
+        entries.append(prove(leaf, size, nodes, details))
     return tuple(entries)
 
 
@@ -217,19 +217,21 @@ def _find_changes_entry(
                 raise RecordError("the change is not in the log as it is in the database")
             listed = content["changes"]
             if isinstance(listed, list) and described in listed:
-                return _prove(leaf, size, nodes, {})
+                return prove(leaf, size, nodes, {})
         start += len(leaves)
     raise RecordError("the change is not in the log as it is in the database")
 
 
-def _prove(leaf: log_rows.LogLeaf, size: int, nodes: Nodes, details: dict[str, LeafValue]) -> BundleEntry:
+def prove(leaf: log_rows.LogLeaf, size: int, nodes: Nodes, details: dict[str, LeafValue]) -> BundleEntry:
+    """An entry with the proof that the signed log of this size has it. Raises RecordError until it has."""
     if leaf.number >= size:
         raise RecordError("the record has not been signed since: try again when `monitor run` has signed it")
     proof = prove_inclusion(leaf.number, size, nodes)
     return BundleEntry(leaf.number, decode_leaf(leaf.content), proof, details)
 
 
-def _load_body(conn: Connection, sha256: str) -> BundleBody:
+def load_bundle_body(conn: Connection, sha256: str) -> BundleBody:
+    """A body as a bundle holds it, without content where it is not kept."""
     content = bodies.load_body(conn, sha256)
     return BundleBody(sha256, detect_suffix(content or b""), content)
 
@@ -238,6 +240,8 @@ def detect_suffix(content: bytes) -> str:
     """The suffix of a publication's format, by its first bytes."""
     if content.startswith(b"PK"):
         return "xlsx"
+    if content.startswith(b"%PDF-"):
+        return "pdf"
     return "xml" if content.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<") else "txt"
 
 
@@ -278,5 +282,6 @@ def _name(row: StoredChange) -> str:
     return f"{listing.name} ({listing.state})" if listing.state else listing.name
 
 
-def _format_minute(at: datetime) -> str:
+def format_minute(at: datetime) -> str:
+    """A moment for a sentence: 2026-03-01 12:00 UTC."""
     return f"{at:%Y-%m-%d %H:%M} UTC"

@@ -39,6 +39,31 @@ def insert_poll(conn: Connection, attempt: Attempt) -> int:
     head = log_rows.lock_head(conn)
     number, baseline = log_rows.count_poll(conn, attempt.source)
     kept = history.condense_attempt(conn, attempt)
+    leaf = _append(conn, head, _describe_attempt(attempt, kept, number, baseline), attempt.at)
+    return history.insert_fetch(conn, kept, leaf)
+
+
+def append_look(conn: Connection, attempt: Attempt, number: int) -> int:
+    """Append a look at an agreement as the log tells polls: ``attempt.source`` names the agreement, and its
+    looks have numbers of their own. Returns the entry's number.
+    """
+    return append_entry(conn, _describe_attempt(attempt, attempt, number, None), attempt.at)
+
+
+def append_agreement(
+    conn: Connection, source: str, described: Mapping[str, LeafValue | None], now: datetime
+) -> int:
+    """Append a first copy of an agreement, or that another document replaced it; its entry. ``source`` names
+    the agreement as its looks do.
+    """
+    content: dict[str, LeafValue] = {"type": "changes", "source": source, "at": format_time(now)}
+    return append_entry(conn, content | {"changes": [_without_none(described)]}, now)
+
+
+def _describe_attempt(
+    attempt: Attempt, kept: Attempt, number: int, baseline: int | None
+) -> dict[str, LeafValue]:
+    """A poll as the log tells it; ``kept`` is what is stored of the attempt."""
     headers = [list(header) for header in kept.headers]
     content: dict[str, LeafValue | None] = {
         "type": "poll",
@@ -58,8 +83,7 @@ def insert_poll(conn: Connection, attempt: Attempt) -> int:
         "wire": attempt.wire_hash,
         "wire_bytes": attempt.wire_bytes or None,
     }
-    leaf = _append(conn, head, _without_none(content), attempt.at)
-    return history.insert_fetch(conn, kept, leaf)
+    return _without_none(content)
 
 
 def append_changes(

@@ -16,6 +16,7 @@ from monitor.storage.deliveries.tables import (
     PauseSpanRow,
     RefusalRow,
 )
+from monitor.storage.lists.agreement_tables import AgreementCopyRow, AgreementLookRow, AgreementRow
 from monitor.storage.lists.tables import (
     AgencyNoteRow,
     ApprovalRow,
@@ -55,6 +56,9 @@ __all__ = [
     "NAMING",
     "AcceptanceRow",
     "AgencyNoteRow",
+    "AgreementCopyRow",
+    "AgreementLookRow",
+    "AgreementRow",
     "ApprovalRow",
     "AreaPlaceRow",
     "BigId",

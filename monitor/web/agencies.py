@@ -11,6 +11,7 @@ from fastapi import APIRouter, Request, Response
 from sqlalchemy.engine import Connection
 
 from monitor.storage.engine import reading
+from monitor.storage.lists import agreements
 from monitor.storage.lists import page_queries as store
 from monitor.storage.lists.agency_notes import load_notes_on
 from monitor.storage.lists.coverage import Cover
@@ -50,6 +51,11 @@ def agency_page(request: Request, source: str, key: str) -> Response:
         state = versions[-1].listing.state if versions else None
         others = load_documents_about(conn, source, agency, names, state)
         history = store.history(conn, source, agency)
+        given = _documents(versions)
+        looked_at = {
+            each.url: each for each in agreements.load_agreements(conn, source, [url for url, *_ in given])
+        }
+        copies = agreements.load_copies(conn, [each.id for each in looked_at.values()])
         first_read = store.first_read(conn, source)
     if not versions:
         return missing(request)
@@ -65,7 +71,10 @@ def agency_page(request: Request, source: str, key: str) -> Response:
         history=history,
         notes=notes,
         versions=versions,
-        documents=_documents(versions),
+        documents=given,
+        agreements=looked_at,
+        copies=copies,
+        bundled=site.bundles is not None,
         documents_of_others=group_by_kind(others),
         elsewhere=find_elsewhere(site, numbers_of(lists), source, versions[-1].listing),
         agency=agency,

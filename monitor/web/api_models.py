@@ -57,6 +57,22 @@ class NoteRecord(BaseModel):
     es: str | None
 
 
+class AgreementRecord(BaseModel):
+    """A document that stood at an address which the list links for an agency: the first one that was had, or
+    one that replaced another.
+    """
+
+    id: int
+    url: str
+    not_before: datetime | None = Field(description="The last look that saw the document before, UTC.")
+    first_seen_at: datetime = Field(description="The first look that saw this one, UTC.")
+    replaced: str | None = Field(description="SHA-256 of the document that it replaced.")
+    sha256: str
+    bytes: int
+    kept: bool = Field(description="Whether /evidence/document/{sha256}.pdf has it.")
+    leaf: int = Field(description="Its entry in the log.")
+
+
 class AgencyAnswer(BaseModel):
     """One agency: as it is listed now (null: no longer), how its listing read, and what was published."""
 
@@ -65,6 +81,9 @@ class AgencyAnswer(BaseModel):
     versions: list[VersionRecord]
     changes: list[ChangeRecord]
     notes: list[NoteRecord] = Field(description="Notes by the operator of this site, newest first.")
+    agreements: list[AgreementRecord] = Field(
+        description="Documents that its listings link, where they are kept, oldest first."
+    )
 
 
 class StepRecord(BaseModel):

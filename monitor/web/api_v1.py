@@ -32,6 +32,7 @@ from monitor.storage.lists.changes import StoredChange
 from monitor.storage.lists.coverage import Cover
 from monitor.storage.lists.record_rows import ListingVersion, ListStep
 from monitor.web import api_models as models
+from monitor.web.agreement_entries import describe_agreements
 from monitor.web.api_answers import (
     ProblemError,
     absolute,
@@ -171,6 +172,7 @@ def agency(request: Request, source: str, key: str) -> Response:
                 }
                 for note in load_notes_on(conn, source, key)
             ],
+            "agreements": describe_agreements(conn, source, versions),
         }
         return _answer(request, value, conn)
 

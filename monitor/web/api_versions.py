@@ -38,6 +38,11 @@ CHANGELOG: tuple[ApiChangeEntry, ...] = (
         "baseline numbers are negative. `since=0` begins before it.",
         "/api/v1/changes",
     ),
+    ApiChangeEntry(
+        date(2026, 11, 28),
+        "`agreements` of an agency: the documents that its listings link, by hash, and their replacements.",
+        "/api/v1/agencies",
+    ),
     ApiChangeEntry(date(2026, 11, 28), "`notes` of an agency: notes by the operator.", "/api/v1/agencies"),
     ApiChangeEntry(date(2026, 11, 28), "Version 1."),
 )

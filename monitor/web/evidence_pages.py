@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
@@ -13,12 +14,13 @@ from sqlalchemy.engine import Connection
 from monitor.core.wording import normalise
 from monitor.errors import BundleBusyError, RecordError, UsageError
 from monitor.messages.locale import N_
+from monitor.record.bundle_files import BundleFiles
 from monitor.record.change_proof import load_proof
 from monitor.record.checkpoint import read_checkpoint
 from monitor.storage.engine import reading
-from monitor.storage.lists import changes, log_rows, record_rows
+from monitor.storage.lists import agreements, bodies, changes, log_rows, record_rows
 from monitor.storage.lists.record_rows import ListingVersion, PollRecordRow
-from monitor.web.api_answers import ProblemError
+from monitor.web.api_answers import ProblemError, answer_bytes
 from monitor.web.context import Site
 from monitor.web.error_pages import missing
 from monitor.web.pages import get, render_page, site_of, translate
@@ -130,7 +132,7 @@ def change_bundle(request: Request, name: str) -> Response:
     number = name.removesuffix(".zip")
     if not (number.isascii() and number.isdecimal() and int(number[:12]) <= _LARGEST_ID):
         raise ProblemError(404, "No such change", "Write /evidence/change/NUMBER.zip.")
-    return _send_bundle(request, int(number))
+    return _send_bundle(request, lambda bundles: bundles.prepare_change(int(number)))
 
 
 @get(router, "/evidence/day/{source}/{name}")
@@ -139,16 +141,39 @@ def day_bundle(request: Request, source: str, name: str) -> Response:
     day = _read_day(name.removesuffix(".zip"))
     if day is None or source not in site_of(request).sources:
         raise ProblemError(404, "No such day", "Write /evidence/day/LIST/2026-03-01.zip.")
-    return _send_bundle(request, (source, day))
+    return _send_bundle(request, lambda bundles: bundles.prepare_day(source, day))
 
 
-def _send_bundle(request: Request, what: int | tuple[str, date]) -> Response:
+@get(router, "/evidence/agreement/{name}")
+def agreement_bundle(request: Request, name: str) -> Response:
+    """The evidence bundle of a document that a listing links."""
+    number = name.removesuffix(".zip")
+    if not (number.isascii() and number.isdecimal() and int(number[:12]) <= _LARGEST_ID):
+        raise ProblemError(404, "No such document", "Write /evidence/agreement/NUMBER.zip.")
+    return _send_bundle(request, lambda bundles: bundles.prepare_agreement(int(number)))
+
+
+@get(router, "/evidence/document/{name}")
+def agreement_file(request: Request, name: str) -> Response:
+    """A document that a listing links, exactly as it was received, by its SHA-256."""
+    sha256 = name.removesuffix(".pdf")
+    with reading(site_of(request).engine) as conn:
+        content = bodies.load_body(conn, sha256) if agreements.is_copy(conn, sha256) else None
+    if content is None:
+        raise ProblemError(404, "Not kept", "No such document was received, or its bytes were removed.")
+    headers = {
+        "Content-Disposition": f'attachment; filename="{sha256[:16]}.pdf"',
+        "Cache-Control": "public, max-age=31536000, immutable",
+    }
+    return answer_bytes(request, content, "application/pdf", headers)
+
+
+def _send_bundle(request: Request, prepare: Callable[[BundleFiles], Path]) -> Response:
     bundles = site_of(request).bundles
     if bundles is None:
         raise ProblemError(404, "No evidence here", "This site makes none.")
-    path: Path
     try:
-        path = bundles.prepare_change(what) if isinstance(what, int) else bundles.prepare_day(*what)
+        path = prepare(bundles)
     except UsageError as error:
         raise ProblemError(404, "No proof of this", f"{error}.") from None
     except BundleBusyError:

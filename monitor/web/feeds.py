@@ -1,5 +1,5 @@
-"""Feeds (Atom, RFC 4287, and JSON Feed 1.1) of everything, of a state, of ZIPs: one entry per change and per
-note of the operator, the same entry in every feed that it is in.
+"""Feeds (Atom, RFC 4287, and JSON Feed 1.1) of everything, of a state, of ZIPs: one entry per change, per
+note of the operator and per agreement that was replaced, the same entry in every feed that it is in.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from monitor.record.data.encoders import dump_json
 from monitor.states import STATES
 from monitor.storage.engine import reading
 from monitor.storage.lists import page_queries as store
+from monitor.web.agreement_entries import load_agreement_entries
 from monitor.web.api_answers import answer_bytes, load_head_header
 from monitor.web.area_pages import read_area
 from monitor.web.context import Site
@@ -90,6 +91,7 @@ def _feed(
         shown = {row.id for row in rows}
         rows = (*rows, *(row for row in retracted if row.id not in shown))
         notes = load_note_entries(conn, site, language, places, within)
+        notes = [*notes, *load_agreement_entries(conn, site, language, places, within)]
         moments = [note.at for note in notes] + [row.ended_at or row.first_seen_at for row in rows[:1]]
         moments += [row.retraction.at for row in retracted if row.retraction]
         updated = max(moments, default=None) or (
@@ -136,7 +138,7 @@ def _encode_json(words: Presenter, site: Site, language: str, context: Mapping[s
         {
             "id": site.public(note.path),
             "url": site.public(note.path),
-            "title": words.note_title(note.name),
+            "title": note.title,
             "content_text": note.text,
             "date_published": format_time(note.at),
             "tags": [each for each in (note.source, note.code) if each],

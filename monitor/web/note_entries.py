@@ -11,9 +11,9 @@ from sqlalchemy.engine import Connection
 from monitor.domain import Listing, Placement
 from monitor.messages.layout import clean
 from monitor.storage.lists import baseline, page_queries
-from monitor.storage.lists.agency_notes import AgencyNote, load_newest_notes
+from monitor.storage.lists.agency_notes import load_newest_notes
 from monitor.web.context import Site
-from monitor.web.presenters import agency_path
+from monitor.web.presenters import Presenter, agency_path
 
 MOST_NOTES = 20
 """The newest notes of all lists; those of a feed's place among them are shown."""
@@ -21,10 +21,12 @@ MOST_NOTES = 20
 
 @dataclass(frozen=True, slots=True)
 class NoteEntry:
-    """A note in a feed. ``path`` is the agency's page with the note's place on it, ``code`` its state."""
+    """An entry of a feed about an agency. ``path`` is the agency's page with its place on it, ``code`` the
+    agency's state.
+    """
 
     path: str
-    name: str
+    title: str
     text: str
     source: str
     code: str
@@ -41,15 +43,16 @@ def load_note_entries(
     if not notes:
         return []
     numbers = {name: stands.number for name, stands in baseline.all_believed(conn).items()}
+    words = Presenter(site, language)
     found = []
     for note in notes:
-        placed = _place(conn, site, numbers, note)
-        if placed is not None and (not places or _concerns(*placed, places, within)):
+        placed = find_place(conn, site, numbers, note.source, note.agency)
+        if placed is not None and (not places or concerns(*placed, places, within)):
             listing, path = placed[0], agency_path(note.source, note.agency)
             found.append(
                 NoteEntry(
                     path=f"{path}#note-{note.id}",
-                    name=clean(listing.name),
+                    title=words.note_title(clean(listing.name)),
                     text=clean(note.text(language), 1500),
                     source=note.source,
                     code=listing.state or "",
@@ -59,23 +62,24 @@ def load_note_entries(
     return found
 
 
-def _place(
-    conn: Connection, site: Site, numbers: Mapping[str, int], note: AgencyNote
+def find_place(
+    conn: Connection, site: Site, numbers: Mapping[str, int], source: str, agency: str
 ) -> tuple[Listing, Placement] | None:
     """The agency as it is listed, or was listed last, and where it is."""
-    covered = site.coverage.of(note.source, numbers.get(note.source, 0))
-    cover = covered.by_agency.get(note.agency)
+    covered = site.coverage.of(source, numbers.get(source, 0))
+    cover = covered.by_agency.get(agency)
     if cover is not None:
         return cover.listing, cover.placement
-    versions = page_queries.versions(conn, note.source, note.agency)
+    versions = page_queries.versions(conn, source, agency)
     if not versions:
         return None
     listing = versions[-1].listing
-    return listing, site.coverage.placement(note.source, listing)
+    return listing, site.coverage.placement(source, listing)
 
 
-def _concerns(
+def concerns(
     listing: Listing, placement: Placement, places: Collection[str], within: Collection[str]
 ) -> bool:
+    """Whether an agency serves one of the places, or all of a state in which they are."""
     its = {*placement.places, *([listing.state] if listing.state else ())}
     return not its.isdisjoint(places) or (placement.statewide and not its.isdisjoint(within))

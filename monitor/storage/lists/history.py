@@ -104,10 +104,15 @@ def condense_attempt(conn: Connection, attempt: Attempt) -> Attempt:
     have just so (but the date, which the row has itself), and URL and hash where they are others. There are
     9,000 such rows a year, and a server says nearly the same each time.
     """
-    attempt = replace(
+    attempt = drop_noise(attempt)
+    return _news(conn, attempt) if attempt.outcome == UNCHANGED else attempt
+
+
+def drop_noise(attempt: Attempt) -> Attempt:
+    """The attempt without headers that say nothing of what was served."""
+    return replace(
         attempt, headers=tuple(header for header in attempt.headers if not _NOISE.match(header[0]))
     )
-    return _news(conn, attempt) if attempt.outcome == UNCHANGED else attempt
 
 
 def insert_fetch(conn: Connection, attempt: Attempt, leaf: int | None = None) -> int:
