@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from monitor.app.components import Components
 from monitor.app.database import (
+    describe_missing_database,
     now,
     open_database,
     open_keys,
@@ -52,6 +53,7 @@ __all__ = [
     "Components",
     "canary_address",
     "configured_channels",
+    "describe_missing_database",
     "drain_channels",
     "dump_record",
     "follow_channels",

@@ -61,6 +61,11 @@ class Components:
         return cls(settings, open_database(settings), clock)
 
     @classmethod
+    def open_existing(cls, settings: Settings, clock: Callable[[], datetime] = now) -> Self:
+        """The same for commands that only make sense on a database that is there. Raises StoreError."""
+        return cls(settings, open_database(settings, create=False), clock)
+
+    @classmethod
     def open_for_site(cls, settings: Settings, clock: Callable[[], datetime] = now) -> Self:
         """The same for the site alone, which may have a role of its own."""
         return cls(settings, open_site_database(settings), clock)

@@ -28,12 +28,19 @@ def process_name() -> str:
     return f"{os.uname().nodename}/{os.getpid()}"
 
 
-def open_database(settings: Settings) -> Engine:
-    """Open the database, created or migrated to this program's revision, and bound to its data folder."""
+def open_database(settings: Settings, *, create: bool = True) -> Engine:
+    """Open the database, migrated to this program's revision, and bound to its data folder.
+
+    Without ``create`` one that does not exist yet, or is empty, is refused: a mistyped path would otherwise
+    look like a service that has never read anything. Raises StoreError.
+    """
+    from monitor.errors import StoreError
     from monitor.outbox import clone_guard
     from monitor.storage.engine import connect
     from monitor.storage.migrate import upgrade
 
+    if not create and (missing := describe_missing_database(settings)):
+        raise StoreError(missing)
     engine = connect(settings.database_url)
     try:
         upgrade(
@@ -47,6 +54,30 @@ def open_database(settings: Settings) -> Engine:
         engine.dispose()
         raise
     return engine
+
+
+def describe_missing_database(settings: Settings) -> str | None:
+    """Say that the configured database is not there or holds nothing, and what to do; None if it does. A
+    SQLite file is not created. Raises StoreError.
+    """
+    from monitor.storage import migrate
+    from monitor.storage.engine import connect, sqlite_file, where
+
+    file = sqlite_file(settings.database_url)
+    if file is None or file.exists():
+        engine = connect(settings.database_url)
+        try:
+            if migrate.current(engine) is not None:
+                return None
+            name = where(engine.url)
+        finally:
+            engine.dispose()
+    else:
+        name = f"the database {file}"
+    return (
+        f"{name} does not exist yet or is empty: check [database] url and [data] folder; `monitor init`, "
+        "`monitor poll` and `monitor run` create it"
+    )
 
 
 def open_site_database(settings: Settings, *, wait: timedelta | None = None) -> Engine:

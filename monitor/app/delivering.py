@@ -49,8 +49,10 @@ def open_channels(settings: Settings, clock: Callable[[], datetime] = now) -> di
     from monitor.channels.kinds import KINDS
 
     if folder := settings.mailbox.folder:
+        from monitor.channels.mailbox import Mailbox
+
         sender = settings.email.sender or MAILBOX_SENDER
-        return {name: kind.open_mailbox(folder, sender, clock) for name, kind in KINDS.items()}
+        return {name: Mailbox(folder, kind, sender=sender, clock=clock) for name, kind in KINDS.items()}
     configured = configured_channels(settings)
     return {
         name: kind.open(settings.channel(name), clock) for name, kind in KINDS.items() if name in configured

@@ -17,7 +17,6 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, Self, TypeVar
 
@@ -191,17 +190,11 @@ class ChannelKind(ABC, Generic[S]):
         """
         return "configured; nothing is checked without sending"
 
-    def mail_writer(self, sender: str, clock: Callable[[], datetime]) -> Callable[[Any, Envelope], bytes]:
-        """Return what makes the .eml file of a rendered message, for `mailbox`."""
-        from monitor.channels.mailbox import plain_mail
-
-        return lambda rendered, envelope: plain_mail(self.name, rendered, envelope, sender, clock())
-
-    def open_mailbox(self, folder: Path, sender: str, clock: Callable[[], datetime]) -> Channel:
-        """Create a channel that writes this kind's messages into a folder instead of sending them."""
-        from monitor.channels.mailbox import Mailbox
-
-        return Mailbox(folder, self, sender=sender, clock=clock)
+    def mail_writer(
+        self, sender: str, clock: Callable[[], datetime]
+    ) -> Callable[[Any, Envelope], bytes] | None:
+        """Return what makes the .eml file of a rendered message, for `mailbox`; None: its text is enough."""
+        return None
 
 
 def mask_middle(text: str, shown: int) -> str:

@@ -39,7 +39,7 @@ class Mailbox:
         self.name = kind.name
         self.lane = kind.lane
         self._folder = folder
-        self._make = kind.mail_writer(sender, clock)
+        self._make = kind.mail_writer(sender, clock) or write_plain(kind.name, sender, clock)
 
     async def __aenter__(self) -> Self:
         return self
@@ -79,6 +79,13 @@ def file_name(envelope: Envelope) -> str:
     """
     identity = hashlib.sha256(envelope.message_id.strip("<>").encode()).hexdigest()[:12]
     return f"{envelope.delivery:08d}-{identity}.eml"
+
+
+def write_plain(
+    channel: str, sender: str, clock: Callable[[], datetime]
+) -> Callable[[object, Envelope], bytes]:
+    """Return what makes the file of a channel that has no form of its own."""
+    return lambda rendered, envelope: plain_mail(channel, rendered, envelope, sender, clock())
 
 
 def plain_mail(channel: str, rendered: object, envelope: Envelope, sender: str, date: datetime) -> bytes:

@@ -123,9 +123,13 @@ def root() -> None:
 
 
 class Session:
-    """The first argument of a command: the settings and the components, each opened on first use."""
+    """The first argument of a command: the settings and the components, each opened on first use.
 
-    def __init__(self, config: Path | None, debug: bool) -> None:
+    ``creates_database``: the command may begin a database; for others a missing one is an error.
+    """
+
+    def __init__(self, config: Path | None, debug: bool, *, creates_database: bool = False) -> None:
+        self.creates_database = creates_database
         self.config = config
         self.debug = debug
         self.closing = ExitStack()
@@ -148,30 +152,33 @@ class Session:
         """The parts of the program on the configured database, which is closed when the command ends."""
         from monitor.app import Components
 
-        return self.closing.enter_context(Components.open(self.settings))
+        opened = Components.open if self.creates_database else Components.open_existing
+        return self.closing.enter_context(opened(self.settings))
 
 
-def command(**attributes: Any) -> Callable[[F], click.Command]:
+def command(*, creates_database: bool = False, **attributes: Any) -> Callable[[F], click.Command]:
     """`click.command` with ``--config`` and ``--debug``; the function gets a `Session` first.
 
     A `MonitorError` becomes one line on stderr and the exit code of its class. Any other exception is
     reported as a bug. Tracebacks are shown only with ``--debug``.
     """
 
-    return lambda function: _with_options(function, click.command, attributes)
+    return lambda function: _with_options(function, click.command, attributes, creates_database)
 
 
 def subcommand(group: click.Group, **attributes: Any) -> Callable[[F], click.Command]:
     """The same for a command within a group such as ``holds``."""
-    return lambda function: _with_options(function, group.command, attributes)
+    return lambda function: _with_options(function, group.command, attributes, False)
 
 
-def _with_options(function: Callable[..., Any], make: Any, attributes: dict[str, Any]) -> click.Command:
+def _with_options(
+    function: Callable[..., Any], make: Any, attributes: dict[str, Any], creates_database: bool
+) -> click.Command:
     def call(config: Path | None, debug: bool, **arguments: Any) -> Any:
         from monitor.cli.logs import configure
 
         configure(debug)
-        session = Session(config, debug)
+        session = Session(config, debug, creates_database=creates_database)
         with _ExitOnError(debug), session.closing:
             return function(session, **arguments)
 

@@ -78,7 +78,7 @@ def backup(session: Session, to: Path | None, keys: Path | None, keep: int | Non
         click.echo(f"deleted {old}")
 
 
-@command(short_help="Replace the database by a backup.")
+@command(creates_database=True, short_help="Replace the database by a backup.")
 @click.argument("folder", type=click.Path(path_type=Path, exists=True, file_okay=False))
 @click.option("--replace", is_flag=True, help="The database holds something: back it up, then replace it.")
 @click.option("--yes", is_flag=True, help="Do not ask for confirmation.")

@@ -85,9 +85,10 @@ def run_doctor(
     if settings.email.sender:
         domain = app.sender_address(settings).rpartition("@")[2]
         found += diagnose_domain(DomainRecords(server), domain, selector)
-    with Components.open(settings) as components:
-        found += diagnose_host(components.load_health())
-        found += diagnose_site_role(components.engine, settings.database.web_url)
+    if app.describe_missing_database(settings) is None:
+        with Components.open(settings) as components:
+            found += diagnose_host(components.load_health())
+            found += diagnose_site_role(components.engine, settings.database.web_url)
     answers: list[tuple[str, datetime]] = []
 
     def note_time(answer: Fetched) -> None:
@@ -115,10 +116,14 @@ def _check_file(path: Path | None) -> Iterator[Finding]:
 
 def _check_database(settings: Settings) -> Iterator[Finding]:
     try:
+        missing = app.describe_missing_database(settings)
+        if missing:
+            yield Finding("database", True, f"warning: {missing}")
+            return
         with Components.open(settings) as components:
             app.open_keys(settings, components.engine)
-            where = components.engine.url.render_as_string(hide_password=True)
-        yield Finding("database", True, f"{where}, with its key")
+            url = components.engine.url.render_as_string(hide_password=True)
+        yield Finding("database", True, f"{url}, with its key")
     except MonitorError as error:
         yield Finding("database", False, str(error))
 

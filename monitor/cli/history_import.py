@@ -15,12 +15,15 @@ from monitor.cli import Session, command, emit, table
 from monitor.domain import Kind
 
 if TYPE_CHECKING:
-    from monitor.history.captures import CapturedFile, Conflict
+    from monitor.history.captured_file import CapturedFile
+    from monitor.history.captures import Conflict
     from monitor.history.past import Past
     from monitor.storage.lists.imports import ImportInfo
 
 
-@command(name="import", short_help="Add the past of a list from files that others captured.")
+@command(
+    creates_database=True, name="import", short_help="Add the past of a list from files that others captured."
+)
 @click.argument("source", metavar="SOURCE")
 @click.argument("paths", metavar="PATH...", nargs=-1, type=click.Path(path_type=Path))
 @click.option("--captured-by", metavar="NAME", default="", help="Who captured the files.")
@@ -63,7 +66,7 @@ def import_(
     from monitor import app
     from monitor.errors import UsageError
     from monitor.history import captures, importing
-    from monitor.history.captures import Attribution
+    from monitor.history.captured_file import Attribution
     from monitor.outbox import fan_out
     from monitor.parser import ParserProcess
 

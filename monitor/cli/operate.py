@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from monitor.app import Components
 
 
-@command(short_help="Write a commented configuration; create the database and the key.")
+@command(
+    creates_database=True, short_help="Write a commented configuration; create the database and the key."
+)
 @click.option("--force", is_flag=True, help="Overwrite an existing configuration file.")
 def init(session: Session, force: bool) -> None:
     """Write a commented configuration; create the database and the key.

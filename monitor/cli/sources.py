@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from monitor.storage.lists.changes import StoredChange
 
 
-@command(short_help="Poll the sources once, now.")
+@command(creates_database=True, short_help="Poll the sources once, now.")
 @click.argument("source", metavar="[SOURCE]", required=False)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 def poll(session: Session, source: str | None, as_json: bool) -> None:

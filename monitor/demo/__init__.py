@@ -31,7 +31,8 @@ from monitor.demo.workbooks import unpack_files
 from monitor.domain import Kind
 from monitor.errors import UsageError
 from monitor.fetch import Fetcher
-from monitor.history.captures import Attribution, read_captures
+from monitor.history.captured_file import Attribution
+from monitor.history.captures import read_captures
 from monitor.history.importing import write_past
 from monitor.history.past import judge_past
 from monitor.outbox import fan_out

@@ -23,6 +23,7 @@ from monitor.demo.story import LAST, Step
 from monitor.fetch import Fetcher
 from monitor.outbox import fan_out
 from monitor.polling import PollResult, Result, poll
+from monitor.settings_types import is_loopback
 from monitor.storage import people
 from monitor.storage.engine import reading
 from monitor.web import server
@@ -47,9 +48,11 @@ def go_live(
     assert folder is not None
     site = web.create(components, routers=[mailbox_router(folder)], recorded=True)
     here = components.settings.site.public_url
+    local = is_loopback(at.getsockname()[0])
+    reach = "this machine only" if local else "everybody who can reach this port"
     say(
         click.style(f"\nThe site: {here}", bold=True)
-        + f"   the mailbox: {here}/mailbox   (this machine only; Ctrl-C ends it)"
+        + f"   the mailbox: {here}/mailbox   ({reach}; Ctrl-C ends it)"
     )
     say(f"Sign up there with any address, for {LAST.suggested}, and confirm in the mailbox.")
     say(

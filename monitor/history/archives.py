@@ -13,7 +13,7 @@ from typing import IO, Any
 from zipfile import BadZipFile, ZipFile
 
 from monitor.errors import UsageError
-from monitor.history.captures import Attribution, CapturedFile, describe_file
+from monitor.history.captured_file import Attribution, CapturedFile, describe_file
 
 _LARGEST = 200 << 20  # bytes of one captured file
 _PATIENCE = 600  # seconds for a call of git

@@ -14,7 +14,7 @@ from sqlalchemy.engine import Connection, Engine
 from monitor.core.diff import diff
 from monitor.domain import Kind, Listing, State
 from monitor.errors import UsageError
-from monitor.history.captures import CapturedFile
+from monitor.history.captured_file import CapturedFile
 from monitor.history.past import Past
 from monitor.parser import IN_PROCESS, Parser
 from monitor.polling import PolledSource

@@ -20,7 +20,7 @@ from monitor.core import guard
 from monitor.core.diff import diff
 from monitor.domain import Change, Kind, Listing, Publication, State
 from monitor.errors import ParseError, UsageError
-from monitor.history.captures import CapturedFile
+from monitor.history.captured_file import CapturedFile
 from monitor.history.replay import Served, ServedFiles, open_scratch
 from monitor.parser import IN_PROCESS, Parser
 from monitor.polling import PolledSource, Result, poll

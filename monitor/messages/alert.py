@@ -6,12 +6,13 @@ import html
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import groupby
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from monitor.domain import Kind, Meaning, Rendered, ValueMeaning, explain_values, placeholder
+from monitor.messages.alert_values import AlertPage, Entry, Group
 from monitor.messages.change_view import ChangeDescription, describe_change, neutralize_description
 from monitor.messages.layout import clean, environment, fit_lines, render_signature
 from monitor.messages.model import Alert, Sender
@@ -35,66 +36,6 @@ _GIST = 400
 _MARKUP = 24  # bytes around a line
 _SENTENCE_END = re.compile(r"(?<=[.!?])\s+(?=[^\W\d_a-z])")
 _ORDER = ("added", "again", "removed", "renamed", "changed")
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One of several changes: its name, what happened in a few sentences, the facts; why this person gets it,
-    and how sure the place is.
-    """
-
-    name: str
-    brief: str
-    facts: tuple[str, ...]
-    why: str
-    reach: str
-
-
-@dataclass(frozen=True, slots=True)
-class Group:
-    """The changes in one state; ``why`` this person gets them, where it is the same for all."""
-
-    state: str
-    why: str
-    entries: tuple[Entry, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AlertPage:
-    """Everything that a layout shows, as plain text in one language, in reading order.
-
-    ``values`` say what the values of columns mean, each once. ``why`` this person gets it, ``because`` of
-    which place, where that is the same for all of it, and since when.
-    """
-
-    language: str
-    subject: str
-    notes: tuple[str, ...]
-    headline: str
-    opening: str
-    facts: tuple[str, ...]
-    reach: str
-    groups: tuple[Group, ...]
-    rest: str
-    rest_url: str
-    meaning_title: str
-    meaning_language: str
-    meaning: str
-    gist: str
-    caveat: str
-    reviewed: str
-    values: tuple[str, ...]
-    values_reviewed: str
-    because: str
-    why: str
-    details: str
-    permalink: str | None
-    title: str
-    official_url: str
-    stop: str
-    stop_link: str
-    sender: str
-    head: str
 
 
 def render_alert(alert: Alert, sender: Sender) -> Rendered:

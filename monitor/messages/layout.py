@@ -11,16 +11,13 @@ import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
 from monitor.domain import Rendered
+from monitor.messages.alert_values import AlertPage
 from monitor.messages.locale import translations
 from monitor.messages.model import Sender
-
-if TYPE_CHECKING:
-    from monitor.messages.alert import AlertPage
 
 LONGEST = 200
 """The most characters of untrusted text that are shown."""

@@ -132,6 +132,16 @@ def _of_outbox(facts: HealthFacts) -> Iterator[Metric]:
     yield _gauge("monitor_outbox_failed", "Deliveries that failed for good.", outbox.failed)
     yield _gauge("monitor_outbox_to_fan_out", "Published changesets without deliveries yet.", outbox.unfanned)
     yield _gauge("monitor_suppressed_day", "Addresses closed within a day.", facts.suppressed)
+    if facts.canary is not None and facts.canary_every is not None:
+        trace, every = facts.canary, facts.canary_every
+        yield _gauge(
+            "monitor_canary_accepted_timestamp_seconds",
+            "When a test message was last accepted; before the first, since when they are sent.",
+            (trace.accepted_at or trace.since).timestamp(),
+        )
+        yield _gauge(
+            "monitor_canary_interval_seconds", "How often a test message is sent.", every.total_seconds()
+        )
     yield _gauge("monitor_signups_hour", "Sign-ups within this hour.", facts.signups)
 
 

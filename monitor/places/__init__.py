@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from monitor.places.codes import EVERYWHERE, MILITARY, parse_place, state_of_zip
     from monitor.places.gazetteer import Covers, Gazetteer, TownZips, load
-    from monitor.places.overrides import Override, Overrides, load_overrides
+    from monitor.places.overrides import Override, Overrides
+    from monitor.places.overrides_file import load_overrides
     from monitor.places.zips import ZipArea, ZipKind
     from monitor.states import STATES
 
@@ -22,7 +23,7 @@ _HOMES = {
     "load": "monitor.places.gazetteer",
     "Override": "monitor.places.overrides",
     "Overrides": "monitor.places.overrides",
-    "load_overrides": "monitor.places.overrides",
+    "load_overrides": "monitor.places.overrides_file",
     "EVERYWHERE": "monitor.places.codes",
     "MILITARY": "monitor.places.codes",
     "parse_place": "monitor.places.codes",

@@ -179,9 +179,20 @@ def where(url: URL) -> str:
     return f"the database {url.database or ''} on {host}" + (f":{url.port}" if url.port else "")
 
 
+def sqlite_file(url: str) -> Path | None:
+    """The file that a URL names; None in memory, on PostgreSQL, or for a URL that cannot be read."""
+    try:
+        return _file_of(make_url(url))
+    except (sa.exc.ArgumentError, ValueError):
+        return None
+
+
 def sqlite_path(engine: Engine) -> Path | None:
     """The file of a SQLite database; None in memory or on PostgreSQL."""
-    url = engine.url
+    return _file_of(engine.url)
+
+
+def _file_of(url: URL) -> Path | None:
     if url.get_backend_name() != "sqlite" or url.database in (None, "", ":memory:"):
         return None
     return Path(str(url.database))

@@ -12,6 +12,7 @@ import secrets
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
@@ -45,8 +46,11 @@ def tables() -> tuple[sa.Table, ...]:
 
 
 def count_rows(conn: Connection) -> int:
-    """Count the rows of all tables that are copied."""
-    return sum(conn.scalar(sa.select(sa.func.count()).select_from(table)) or 0 for table in tables())
+    """Count the rows that are copied."""
+    return sum(
+        conn.scalar(_copied(table).with_only_columns(sa.func.count(), maintain_column_froms=True)) or 0
+        for table in tables()
+    )
 
 
 def is_unused(conn: Connection) -> bool:
@@ -115,15 +119,18 @@ def delete_rows(engine: Engine) -> None:
 def _read(conn: Connection, table: sa.Table) -> Iterator[Sequence[sa.RowMapping]]:
     """Read a table in batches."""
     large = any(isinstance(column.type, sa.LargeBinary) for column in table.columns)
-    query = sa.select(table)
-    if table.name == "meta":
-        query = query.where(table.c.name != meta.IDENTITY)
     size = _LARGE_BATCH if large else _BATCH
-    rows = conn.execution_options(stream_results=True, max_row_buffer=size).execute(query)
+    rows = conn.execution_options(stream_results=True, max_row_buffer=size).execute(_copied(table))
     try:
         yield from rows.mappings().partitions(size)
     finally:
         rows.close()
+
+
+def _copied(table: sa.Table) -> sa.Select[Any]:
+    """The rows of a table that a copy gets: all but the identity of the database."""
+    query = sa.select(table)
+    return query.where(table.c.name != meta.IDENTITY) if table.name == "meta" else query
 
 
 def _digest(batches: Iterator[Sequence[sa.RowMapping]], progress: Progress) -> TableDigest:

@@ -17,17 +17,15 @@ from monitor.subscribers.operator import (
     renew_areas,
 )
 from monitor.subscribers.own_data import export
+from monitor.subscribers.personal_links import Link, LinkState, load_link
 from monitor.subscribers.preferences import Preferences, change
 from monitor.subscribers.retention import Purged, purge, purge_in_turn
 from monitor.subscribers.signup import (
-    Link,
-    LinkState,
     SignupAnswer,
     SignupLimits,
     Wish,
     admit,
     confirm,
-    look,
     renew,
     request,
 )
@@ -59,7 +57,7 @@ __all__ = [
     "follow_channels",
     "leave",
     "listed",
-    "look",
+    "load_link",
     "mails",
     "mask",
     "normalise_address",

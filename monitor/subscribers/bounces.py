@@ -34,7 +34,7 @@ from monitor.storage.deliveries import endings, queue, refusals
 from monitor.storage.deliveries.refusals import Refusal
 from monitor.storage.people import ENDED, Subscriber
 from monitor.subscribers.erasures import Tombstones
-from monitor.subscribers.signup import owner
+from monitor.subscribers.personal_links import read_owner
 from monitor.subscribers.unsubscribe import depart
 
 log = logging.getLogger(__name__)
@@ -117,7 +117,7 @@ def returned(
         return BounceVerdict.FOREIGN
     for purpose, token in said.claims:
         with db.transaction(engine) as conn:
-            one = owner(conn, keys, purpose, token, now, for_change=True)
+            one = read_owner(conn, keys, purpose, token, now, for_change=True)
             if one is None:
                 continue
             if not said.complaint:
@@ -228,7 +228,7 @@ def _stopped(
     tombstones: Tombstones | None,
 ) -> BounceVerdict:
     with db.transaction(engine) as conn:
-        one = owner(conn, keys, purpose, token, now, for_change=True)
+        one = read_owner(conn, keys, purpose, token, now, for_change=True)
         if one is None:
             return BounceVerdict.FOREIGN
         if depart(conn, keys, one, now, tombstones):

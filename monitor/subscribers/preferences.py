@@ -19,7 +19,8 @@ from monitor.places.codes import state_of_zip
 from monitor.storage import eligibility, people
 from monitor.storage import engine as db
 from monitor.storage.people import ACTIVE, PAUSED, past_choices
-from monitor.subscribers.signup import MOST_PLACES, Link, LinkState, read, schedule, zone_of_place
+from monitor.subscribers.personal_links import Link, LinkState, read_link
+from monitor.subscribers.signup import MOST_PLACES, schedule, zone_of_place
 from monitor.subscribers.validation import wanted
 
 log = logging.getLogger(__name__)
@@ -61,7 +62,7 @@ def change(
     requested = wanted(new.places, new.sources, state_of_zip)
     with db.transaction(engine) as conn:
         moment_of_change = eligibility.next_moment(conn, now)
-        link = read(conn, keys, Purpose.MANAGE, token, now, for_change=True)
+        link = read_link(conn, keys, Purpose.MANAGE, token, now, for_change=True)
         one = link.subscriber
         if link.found is not LinkState.OPEN or one is None:
             return link
@@ -88,7 +89,7 @@ def change(
             receipts=new.receipts,
         )
         people.refollow(conn, one.id, requested, moment_of_change)
-        link = read(conn, keys, Purpose.MANAGE, token, now)
+        link = read_link(conn, keys, Purpose.MANAGE, token, now)
     log.info("subscriber %d changed their preferences", one.id)
     return link
 

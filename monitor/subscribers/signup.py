@@ -21,7 +21,6 @@ from sqlalchemy.engine import Connection, Engine
 
 from monitor.channels.kinds import lookup, normalise_address
 from monitor.channels.outline import AddressOutline, open_outline, seal_address
-from monitor.core import tokens
 from monitor.core.due import AT_ONCE, DEFAULT_HOUR, FREQUENCIES, is_zone, next_digest, zone_of_state
 from monitor.core.tokens import Purpose
 from monitor.errors import KeyFileError, UsageError
@@ -31,8 +30,9 @@ from monitor.places.followed_areas import read_followed
 from monitor.storage import eligibility, people
 from monitor.storage import engine as db
 from monitor.storage.deliveries import queue
-from monitor.storage.people import ENDED, PENDING, Follow, Subscriber, past_choices, signups
+from monitor.storage.people import PENDING, Follow, Subscriber, past_choices, signups
 from monitor.storage.people.signups import SITE
+from monitor.subscribers.personal_links import Link, LinkState, read_link
 from monitor.subscribers.validation import wanted
 
 log = logging.getLogger(__name__)
@@ -92,24 +92,6 @@ class SignupAnswer(StrEnum):
     TAKEN = "taken"
     NETWORK_BUSY = "network busy"
     SITE_BUSY = "site busy"
-
-
-class LinkState(StrEnum):
-    """The state of a personal link."""
-
-    OPEN = "open"  # it can be acted upon
-    DONE = "done"  # it was used, or its subscriber is past it
-    EXPIRED = "expired"
-    UNKNOWN = "unknown"  # never made here, or its subscriber is purged
-
-
-@dataclass(frozen=True, slots=True)
-class Link:
-    """A personal link and its subscriber; ``subscriber`` is None if there is none."""
-
-    found: LinkState
-    subscriber: Subscriber | None = None
-    follows: tuple[Follow, ...] = ()
 
 
 def request(
@@ -176,17 +158,11 @@ def withdraw(conn: Connection, keys: KeyFile, theirs: Callable[[str, str, dateti
     return withdrawn
 
 
-def look(engine: Engine, keys: KeyFile, purpose: Purpose, token: str, now: datetime) -> Link:
-    """Read what a personal link leads to; changes nothing."""
-    with db.reading(engine) as conn:
-        return read(conn, keys, purpose, token, now)
-
-
 def confirm(engine: Engine, keys: KeyFile, token: str, now: datetime) -> Link:
     """Confirm: active from now on, with a welcome queued. DONE if it was confirmed already."""
     with db.transaction(engine) as conn:
         moment = eligibility.next_moment(conn, now)
-        link = read(conn, keys, Purpose.CONFIRM, token, now, for_change=True)
+        link = read_link(conn, keys, Purpose.CONFIRM, token, now, for_change=True)
         if link.found is not LinkState.OPEN or link.subscriber is None:
             return link
         one = link.subscriber
@@ -204,59 +180,12 @@ def renew(engine: Engine, keys: KeyFile, token: str, now: datetime) -> Link:
     limits allow.
     """
     with db.transaction(engine) as conn:
-        link = read(conn, keys, Purpose.CONFIRM, token, now, for_change=True)
+        link = read_link(conn, keys, Purpose.CONFIRM, token, now, for_change=True)
         if link.found is LinkState.EXPIRED and link.subscriber is not None:
             hashed = people.address_hash(conn, link.subscriber.id)
             if hashed is not None:
                 _ask(conn, keys, hashed, link.subscriber, now)
     return link
-
-
-def read(
-    conn: Connection,
-    keys: KeyFile,
-    purpose: Purpose,
-    token: str,
-    now: datetime,
-    *,
-    for_change: bool = False,
-) -> Link:
-    """Read a personal link; ``for_change`` as in `people.get`."""
-    one = owner(conn, keys, purpose, token, now, for_change=for_change)
-    if one is None:
-        return Link(LinkState.UNKNOWN)
-    if one.state == ENDED:
-        return Link(LinkState.DONE if purpose is Purpose.UNSUBSCRIBE else LinkState.UNKNOWN, one)
-    if purpose is Purpose.CONFIRM and one.state != PENDING:
-        return Link(LinkState.DONE, one)
-    if purpose is Purpose.CONFIRM and (one.confirm_until is None or one.confirm_until <= now):
-        return Link(LinkState.EXPIRED, one)
-    if purpose is Purpose.MANAGE and one.state == PENDING:
-        return Link(LinkState.UNKNOWN)
-    return Link(LinkState.OPEN, one, people.follows(conn, one.id))
-
-
-def owner(
-    conn: Connection,
-    keys: KeyFile,
-    purpose: Purpose,
-    token: str,
-    now: datetime,
-    *,
-    for_change: bool = False,
-) -> Subscriber | None:
-    """The subscriber of a valid token for this purpose; ``for_change`` as in `people.get`.
-
-    After a rotation, older tokens are valid for a time (`keys.files.EarlierToken`), those that only end
-    something without a limit.
-    """
-    number = tokens.parse_number(token)
-    one = people.load_by_number(conn, number, for_change=for_change) if number is not None else None
-    if one is None or number is None:
-        return None
-    ends = purpose in {Purpose.UNSUBSCRIBE, Purpose.BOUNCE}
-    trusted = keys.trusted_token_keys(None if ends else now)
-    return one if any(tokens.check(key, purpose, token, number, one.nonce) for key in trusted) else None
 
 
 def begin(conn: Connection, one: Subscriber, now: datetime, moment: datetime) -> None:

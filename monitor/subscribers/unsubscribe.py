@@ -23,7 +23,8 @@ from monitor.storage import people
 from monitor.storage.deliveries import endings
 from monitor.storage.people import Subscriber, signups
 from monitor.subscribers.erasures import Tombstones
-from monitor.subscribers.signup import Link, LinkState, read, withdraw
+from monitor.subscribers.personal_links import Link, LinkState, read_link
+from monitor.subscribers.signup import withdraw
 
 log = logging.getLogger(__name__)
 
@@ -41,7 +42,7 @@ def leave(
     before.
     """
     with db.transaction(engine) as conn:
-        link = read(conn, keys, purpose, token, now, for_change=True)
+        link = read_link(conn, keys, purpose, token, now, for_change=True)
         if link.found is not LinkState.OPEN or link.subscriber is None:
             return link
         depart(conn, keys, link.subscriber, now, tombstones)

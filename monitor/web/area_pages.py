@@ -9,6 +9,7 @@ from monitor.places.codes import place_path
 from monitor.places.followed_areas import FollowedArea, load_area
 from monitor.storage.engine import reading
 from monitor.storage.lists import page_queries as store
+from monitor.web.boards import Board, PlaceEntry, zip_board
 from monitor.web.context import Site
 from monitor.web.error_pages import missing
 from monitor.web.lists import ListStatus, numbers_of, standing
@@ -16,7 +17,7 @@ from monitor.web.map_words import MapTexts
 from monitor.web.maps import view_place
 from monitor.web.meetings import covers_of_zips, load_coming
 from monitor.web.pages import get, language_of, redirect, render_page, site_of
-from monitor.web.places import NEWS, Board, PlaceEntry, held_changes_of, zip_board
+from monitor.web.places import NEWS, held_changes_of
 
 router = APIRouter()
 

@@ -22,19 +22,11 @@ from monitor.storage.lists import imports, log_rows, page_queries, sightings
 from monitor.storage.lists.coverage import Cover
 from monitor.storage.lists.sightings import GoodCheck, Sighting
 from monitor.web.area_pages import area_board, read_area
+from monitor.web.boards import Board, state_board, zip_board
 from monitor.web.error_pages import missing
 from monitor.web.lists import ListStatus, numbers_of, standing
 from monitor.web.pages import asset_version, get, language_of, redirect, render_page, site_of
-from monitor.web.places import (
-    Board,
-    held_changes_of,
-    read_zips,
-    state_board,
-    states_of,
-    towns_of,
-    zip_board,
-    zip_path,
-)
+from monitor.web.places import held_changes_of, read_zips, states_of, towns_of, zip_path
 from monitor.web.presenters import agency_hash
 
 router = APIRouter()

@@ -5,17 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from html import escape
-from typing import TYPE_CHECKING
 
 from markupsafe import Markup
 
 from monitor.domain import Confidence
 from monitor.messages.layout import clean
 from monitor.storage.lists.coverage import Cover
+from monitor.web.boards import PlaceEntry
 from monitor.web.map_words import CountyLine
-
-if TYPE_CHECKING:
-    from monitor.web.places import PlaceEntry
 
 LONGEST = 40
 """Agencies that are shown one by one, each with its reach and facts; a longer list is folded."""

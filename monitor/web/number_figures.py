@@ -4,22 +4,42 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import date
-from typing import TYPE_CHECKING
+from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
 from monitor.messages import locale
 from monitor.pictures.column_charts import Columns, draw_columns, draw_curve
-from monitor.pictures.listing_counts import LAGS, Month, group_years
+from monitor.pictures.listing_counts import LAGS, Lags, Month, Survival, group_years
+from monitor.pictures.placed import NationValues
 from monitor.states import STATES
-
-if TYPE_CHECKING:
-    from monitor.web.numbers import ListNumbers
 
 _NARROW = 48  # months; more of them are drawn by year
 _FIRST_STATES = 14  # columns of states
 
 Draw = Callable[[bool], str]
+
+
+@dataclass(frozen=True, slots=True)
+class ListNumbers:
+    """Everything that is counted of one list. ``first`` is the day of the first look, ``last`` today.
+
+    ``published`` is when the newest readable publication was last seen and how many entries it has;
+    ``printed`` when the publisher's own number was first seen, and that number.
+    """
+
+    first: date
+    last: date
+    stays: int
+    at_start: int
+    months: tuple[Month, ...]
+    dated: tuple[Month, ...]
+    undated: int
+    lags: Lags
+    survival: Survival
+    nation: NationValues
+    listed: int
+    published: tuple[datetime, int] | None
+    printed: tuple[datetime, int] | None = None
 
 
 @dataclass(frozen=True, slots=True)

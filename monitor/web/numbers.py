@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import csv
 import threading
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import date, datetime
 from io import StringIO
 from zoneinfo import ZoneInfo
@@ -18,15 +18,11 @@ from sqlalchemy.engine import Connection
 from monitor.messages.layout import clean
 from monitor.pictures.listing_counts import (
     DatedStay,
-    Lags,
-    Month,
-    Survival,
     count_lags,
     count_months,
     count_published_months,
     estimate_survival,
 )
-from monitor.pictures.placed import NationValues
 from monitor.storage.engine import reading
 from monitor.storage.lists import imports
 from monitor.storage.lists import stays as store
@@ -38,36 +34,13 @@ from monitor.web.lists import ListStatus, find_largest, standing
 from monitor.web.map_images import MapImages
 from monitor.web.map_values import MapCache
 from monitor.web.maps import SVG_POLICY
-from monitor.web.number_figures import Figure, NumberTexts
+from monitor.web.number_figures import Figure, ListNumbers, NumberTexts
 from monitor.web.pages import get, language_of, render_page, site_of
 
 router = APIRouter()
 
 FIGURES = ("months", "dates", "lag", "stay", "states", "published")
 """The names of the figures in addresses, in the order of the page."""
-
-
-@dataclass(frozen=True, slots=True)
-class ListNumbers:
-    """Everything that is counted of one list. ``first`` is the day of the first look, ``last`` today.
-
-    ``published`` is when the newest readable publication was last seen and how many entries it has;
-    ``printed`` when the publisher's own number was first seen, and that number.
-    """
-
-    first: date
-    last: date
-    stays: int
-    at_start: int
-    months: tuple[Month, ...]
-    dated: tuple[Month, ...]
-    undated: int
-    lags: Lags
-    survival: Survival
-    nation: NationValues
-    listed: int
-    published: tuple[datetime, int] | None
-    printed: tuple[datetime, int] | None = None
 
 
 class NumbersCache:

@@ -46,7 +46,7 @@ def people_of(request: Request) -> PeopleContext:
 def read_link(request: Request, purpose: Purpose, token: str) -> Link:
     """Read what a personal link leads to; changes nothing."""
     site = site_of(request)
-    return subscribers.look(site.engine, people_of(request).keys, purpose, token, site.clock())
+    return subscribers.load_link(site.engine, people_of(request).keys, purpose, token, site.clock())
 
 
 def token_for(people: PeopleContext, purpose: Purpose, one: Subscriber) -> str:

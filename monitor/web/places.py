@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable
 
 from fastapi import APIRouter, Request, Response
 from sqlalchemy.engine import Connection
 
-from monitor.pictures.placed import StateValues
 from monitor.places import MILITARY, ZipArea
 from monitor.places.followed_areas import find_areas_around
 from monitor.states import STATES, read_state
 from monitor.storage.engine import reading
 from monitor.storage.lists import page_queries as store
-from monitor.storage.lists.coverage import Cover
+from monitor.web.boards import StateBoard, state_board, zip_board
 from monitor.web.context import Site
 from monitor.web.error_pages import missing
 from monitor.web.folded import LONGEST, fold_by_county
@@ -26,7 +24,6 @@ from monitor.web.map_words import MapTexts
 from monitor.web.maps import view_place
 from monitor.web.meetings import covers_of_state, covers_of_zips, load_coming
 from monitor.web.pages import get, language_of, redirect, render_page, site_of
-from monitor.web.presenters import agency_path
 
 router = APIRouter()
 
@@ -38,42 +35,6 @@ kilobytes.
 NEWS = 10
 """Changes on a place's page."""
 _RINGS = 12  # ZIPs that a map rings
-
-
-@dataclass(frozen=True, slots=True)
-class PlaceEntry:
-    """An agency on a place's page; ``zips`` are those of the page that it serves, empty for all of them."""
-
-    cover: Cover
-    path: str
-    zips: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Board:
-    """One list on a place's page.
-
-    ``local`` agencies serve the place itself, ``statewide`` ones its whole state, ``unplaced`` ones an
-    unknown part of the state.
-    """
-
-    list: ListStatus
-    local: tuple[PlaceEntry, ...]
-    statewide: tuple[PlaceEntry, ...]
-    unplaced: tuple[PlaceEntry, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class StateBoard:
-    """One list on a state's page: how many agencies it has there, and what makes its `Board`.
-
-    ``values`` are what the map shows of the state where the list is so long that it is folded by county.
-    """
-
-    list: ListStatus
-    count: int
-    load: Callable[[], Board]
-    values: StateValues | None
 
 
 def zip_path(zips: Iterable[str]) -> str:
@@ -187,35 +148,6 @@ def states_of(site: Site, codes: Iterable[str]) -> tuple[str, ...]:
     """The states of ZIPs without duplicates; a military region counts as one, an unassigned ZIP has none."""
     found = (site.gazetteer.state_of_zip(code) for code in codes)
     return tuple(dict.fromkeys(state for state in found if state))
-
-
-def zip_board(site: Site, listed: ListStatus, codes: tuple[str, ...], states: tuple[str, ...]) -> Board:
-    covered = site.coverage.of(listed.name, listed.number)
-    serving: dict[str, tuple[Cover, list[str]]] = {}
-    for code in codes:
-        for cover in covered.by_zip.get(code, ()):
-            serving.setdefault(cover.agency, (cover, []))[1].append(code)
-    local = sorted(serving.values(), key=lambda pair: pair[0].listing.name.casefold())
-    return Board(
-        listed,
-        tuple(_entry(cover, () if len(found) == len(codes) else tuple(found)) for cover, found in local),
-        tuple(_entry(cover) for cover in covered.statewide(states)),
-        tuple(_entry(cover) for cover in covered.unplaced(states)),
-    )
-
-
-def state_board(site: Site, listed: ListStatus, code: str) -> Board:
-    covered = site.coverage.of(listed.name, listed.number)
-    statewide, unplaced = covered.statewide((code,)), covered.unplaced((code,))
-    apart = {cover.agency for cover in (*statewide, *unplaced)}
-    local = (cover for cover in covered.by_state.get(code, ()) if cover.agency not in apart)
-    return Board(
-        listed, tuple(map(_entry, local)), tuple(map(_entry, statewide)), tuple(map(_entry, unplaced))
-    )
-
-
-def _entry(cover: Cover, zips: tuple[str, ...] = ()) -> PlaceEntry:
-    return PlaceEntry(cover, agency_path(cover.source, cover.agency), zips)
 
 
 def towns_of(areas: Iterable[ZipArea | None]) -> tuple[str, ...]:

@@ -176,7 +176,7 @@ def test_if_the_program_is_up_its_sender_is_running(tmp_path: Path, sqlite_url: 
             here.run("subscribers", "export", "ann@example.org")
             until(lambda: smtp.mails, "a mail")
             os.kill(process.pid, signal.SIGKILL)
-            process.wait(30)
+            process.wait(300)
 
 
 def test_if_the_sender_is_not_running_health_says_so(world: World) -> None:

@@ -61,7 +61,7 @@ def test_the_bot_of_a_configuration_answers_unless_its_database_is_a_copy(
 
     monkeypatch.setattr(talking._health, "report_problem", overheard)
     with still.running(talking):
-        assert "looks like a copy" in said.get(timeout=5)
+        assert "looks like a copy" in said.get(timeout=300)
     assert api.calls == []
 
 

@@ -32,7 +32,7 @@ WATCHED = {
     for name, title in (("ring", RING), ("ice-287g", ICE))
 }
 TIMING = Timing(poll=20, standby=0.05, pause=0.02, longest_pause=0.05, answer=5.0, look=0.01)
-PATIENCE = 10.0
+PATIENCE = 300.0  # s, a bound for what hangs, on any machine
 
 
 class Seconds:

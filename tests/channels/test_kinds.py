@@ -72,7 +72,7 @@ class JsonPostChannel:
             envelope.address, body, {"Content-Type": "application/json"}, method="POST"
         )
         try:
-            (await asyncio.to_thread(urllib.request.urlopen, request, timeout=10)).close()
+            (await asyncio.to_thread(urllib.request.urlopen, request, timeout=300)).close()
         except URLError as error:
             raise Transient(f"the hook does not answer: {type(error).__name__}") from None
 
@@ -318,7 +318,7 @@ def test_a_kind_is_registered_under_its_name_and_has_a_valid_empty_section(kind:
 
 def test_a_mailbox_bears_the_name_and_lanes_of_the_kind_that_it_replaces(tmp_path: Path) -> None:
     for name, kind in KINDS.items():
-        channel = kind.open_mailbox(tmp_path, "alerts@watch.example", lambda: datetime.now(UTC))
+        channel = Mailbox(tmp_path, kind, sender="alerts@watch.example", clock=lambda: datetime.now(UTC))
         assert isinstance(channel, Mailbox)
         assert channel.name == name
         assert channel.lane("Ann@Example.org") == kind.lane("Ann@Example.org")

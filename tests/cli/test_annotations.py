@@ -10,7 +10,9 @@ import pytest
 import sqlalchemy as sa
 from click.testing import CliRunner, Result
 
+from monitor.app import open_database
 from monitor.cli import root
+from monitor.config import load
 from monitor.storage import engine as db
 from monitor.storage.lists.tables import ListingVersionRow
 from monitor.web.presenters import agency_path
@@ -30,8 +32,8 @@ def config(tmp_path: Path) -> Path:
         '[data]\nfolder = "data"\n[sources.camera]\ntitle = "Cameras"\nformat = "table"\nurl = "https://a.example/x"\n'
         '[sources.camera.columns]\nname = "Agency"\n'
     )
+    engine = open_database(load(file))
     assert monitor(file, "note", "list").output == "there are no notes\n"
-    engine = db.connect(f"sqlite:///{tmp_path / 'data' / 'monitor.db'}")
     with db.transaction(engine) as conn:
         for key, (name, state) in AGENCIES.items():
             conn.execute(

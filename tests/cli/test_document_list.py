@@ -16,6 +16,8 @@ ROW = ",,Gary Police Department,IN,policy,Policy,https://gary.example/policy.pdf
 
 
 def monitor(config: Path, *arguments: str) -> Result:
+    """Run a command on a database that is there."""
+    assert CliRunner().invoke(root, ["init", "--config", str(config)]).exit_code in (0, 2)
     return CliRunner().invoke(root, [*arguments, "--config", str(config)])
 
 

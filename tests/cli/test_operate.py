@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
+from monitor.app import open_database
 from monitor.cli import COMMANDS, root
-from monitor.config import example
+from monitor.config import example, load
 from tests.peers.http import Server
 from tests.peers.smtp import SmtpPeer, certificate
 
@@ -46,6 +47,25 @@ def test_an_unknown_command_is_wrong_usage_and_names_the_nearest() -> None:
     assert "Did you mean 'status'?" in result.output
 
 
+def test_a_database_that_does_not_exist_is_an_error_and_is_not_created(here: Path) -> None:
+    (here / "config.toml").write_text('[database]\nurl = "sqlite:///data/monitr.db"\n')
+    for call in (["status"], ["listings", "ring"], ["subscribers", "list"], ["backup"], ["deliver"]):
+        result = run(*call)
+        assert result.exit_code == 1, result.output
+        assert result.stderr == (
+            "monitor: the database data/monitr.db does not exist yet or is empty: check [database] url and "
+            "[data] folder; `monitor init`, `monitor poll` and `monitor run` create it\n"
+        )
+    checked = run("check")
+    assert "ok   database: warning: the database data/monitr.db does not exist yet" in checked.output
+    assert not (here / "data").exists()
+    (here / "data").mkdir()
+    (here / "data" / "monitr.db").touch()
+    assert "does not exist yet or is empty" in run("status").stderr
+    run("init")
+    assert run("status").exit_code == 0
+
+
 def test_init_writes_the_example_the_database_and_a_private_key_and_changes_nothing_the_second_time(
     here: Path,
 ) -> None:
@@ -76,6 +96,7 @@ def test_a_broken_configuration_is_told_whole_with_exit_2_and_nothing_is_touched
 def test_status_works_on_defaults_and_says_what_needs_attention_only_by_exit_code_when_asked(
     here: Path,
 ) -> None:
+    open_database(load(None)).dispose()
     fresh = run("status", "--json")
     assert fresh.exit_code == 0
     report = json.loads(fresh.stdout)

@@ -23,7 +23,7 @@ from monitor.cli import root
 from tests.peers.botapi import BotApi, message
 
 SECRET = "0123456789abcdef"
-PATIENCE = 120.0  # s
+PATIENCE = 300.0  # s, a bound for what hangs, on any machine
 
 
 def until(condition: Callable[[], Any], running: subprocess.Popen[str]) -> Any:

@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
+from monitor.app import open_database
 from monitor.cli import root
+from monitor.config import load
 from monitor.storage import engine as db
 from monitor.storage.deliveries import configured_addresses
 
@@ -31,6 +33,7 @@ def monitor(config: Path, *arguments: str) -> Result:
 
 
 def test_a_webhook_that_has_ended_is_listed_and_revived(config: Path) -> None:
+    open_database(load(config)).dispose()
     listed = monitor(config, "webhooks", "list", "--json")
     assert json.loads(listed.output) == {
         "name": "desk", "places": ["IN", "60601"], "ended_at": None, "reason": None,
@@ -52,4 +55,5 @@ def test_a_webhook_that_has_ended_is_listed_and_revived(config: Path) -> None:
 
 def test_without_webhooks_it_says_where_to_read(tmp_path: Path) -> None:
     (tmp_path / "config.toml").write_text('[data]\nfolder = "data"\n')
+    open_database(load(tmp_path / "config.toml")).dispose()
     assert "docs/webhooks.md" in monitor(tmp_path / "config.toml", "webhooks", "list").output

@@ -24,7 +24,7 @@ from sqlalchemy.engine import Engine
 from monitor.domain import Confidence, Kind, Listing, Placement, PlacementReason
 from monitor.errors import UsageError
 from monitor.history import captures, importing
-from monitor.history.captures import Attribution, CapturedFile
+from monitor.history.captured_file import Attribution, CapturedFile, find_time
 from monitor.history.past import Past, judge_past
 from monitor.history.replay import Event, Served, ServedFiles, replay
 from monitor.keys import KeyFile
@@ -389,7 +389,7 @@ NAMES = {
 
 @pytest.mark.parametrize("name", list(NAMES))
 def test_the_time_in_a_name(name: str) -> None:
-    found = captures.find_time(name)
+    found = find_time(name)
     assert (found and found[0]) == NAMES[name]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import secrets
 import sqlite3
 from collections.abc import Iterator
@@ -213,6 +214,8 @@ def test_a_move_takes_every_row_and_sends_nothing_before_resume(
     options = config(tmp_path, database_url)
     result = run("move", "--to", empty_url, "--yes", *options)
     assert result.exit_code == 0, result.output
+    announced, reported = re.findall(r"([\d,]+) rows (?:from|of)", result.output)
+    assert announced == reported
     moved = db.connect(empty_url)
     assert digests(moved) == before == digests(engine)
     data = tmp_path / "data"

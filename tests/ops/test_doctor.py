@@ -12,7 +12,9 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from monitor.app import open_database
 from monitor.cli import root
+from monitor.config import load
 from monitor.ops.doctor import DomainRecords, diagnose_clock, diagnose_domain, diagnose_host
 from monitor.ops.health import HostFacts
 from tests.ops.test_health import FINE, NOW
@@ -123,6 +125,7 @@ def test_the_command_says_all_of_it_and_sends_nothing(tmp_path: Path) -> None:
             enabled = false
             """
         )
+        open_database(load(path)).dispose()
         with NameServer({**GOOD, (f"_dmarc.{DOMAIN}", "TXT"): ['"none"']}) as server:
             host, port = server.address
             options = ["doctor", "--config", str(path), "--nameserver", f"{host}:{port}", "--selector", "one"]

@@ -17,6 +17,7 @@ from monitor.errors import StoreError, UsageError
 from monitor.ops.health import HealthFacts, HostFacts
 from monitor.ops.metrics import render_metrics, serve_metrics
 from monitor.storage.deliveries.backlog import Backlog
+from monitor.storage.deliveries.canary_rows import CanaryTrace
 from monitor.storage.deliveries.pauses import Pause
 from tests.conftest import ROOT
 from tests.ops.test_health import FINE, NOW
@@ -29,6 +30,8 @@ WHOLE = replace(
     pauses=(Pause("email", EVERYTHING, NOW + timedelta(hours=1), "421"),),
     unsigned_since=NOW,
     host=HostFacts(disk_free=5_000_000, last_backup_at=NOW - timedelta(days=1)),
+    canary=CanaryTrace(NOW - timedelta(days=9), None, NOW - timedelta(hours=5), waits=False),
+    canary_every=timedelta(days=1),
 )
 
 
@@ -54,9 +57,19 @@ def test_each_fact_has_its_metric() -> None:
     assert found["monitor_channel_paused", "email"] == 1
     assert found["monitor_outbox_oldest_due_timestamp_seconds", ""] == (NOW - timedelta(hours=2)).timestamp()
     assert (found["monitor_outbox_failed", ""], found["monitor_outbox_to_fan_out", ""]) == (3, 1)
+    assert found["monitor_canary_accepted_timestamp_seconds", ""] == (NOW - timedelta(hours=5)).timestamp()
+    assert found["monitor_canary_interval_seconds", ""] == 86400
     assert found["monitor_disk_free_bytes", ""] == 5_000_000
     assert found["monitor_fenced", ""] == 0
     assert found["monitor_problems", ""] > 0
+
+
+def test_a_canary_that_was_never_accepted_counts_from_its_beginning_and_none_has_no_metric() -> None:
+    began = CanaryTrace(NOW - timedelta(days=2), NOW, None, waits=True)
+    found = samples(render_metrics(lambda: replace(WHOLE, canary=began)))
+    assert found["monitor_canary_accepted_timestamp_seconds", ""] == (NOW - timedelta(days=2)).timestamp()
+    without = samples(render_metrics(lambda: replace(WHOLE, canary=None, canary_every=None)))
+    assert not {name for name, _ in without if "canary" in name}
 
 
 def test_a_database_that_cannot_be_read_is_down_and_nothing_else() -> None:
@@ -93,6 +106,7 @@ def test_they_are_served_on_a_listener_of_their_own() -> None:
 
 def test_the_command_prints_them(tmp_path: object, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(str(tmp_path))
+    assert CliRunner().invoke(root, ["init"]).exit_code == 0
     result = CliRunner().invoke(root, ["metrics"])
     assert result.exit_code == 0
     assert samples(result.output)["monitor_up", ""] == 1

@@ -135,7 +135,7 @@ def test_an_idle_child_is_ended() -> None:
     close = parser.close
     parser.close = lambda: (close(), ended.set())  # type: ignore[method-assign, assignment, return-value]
     parser.parse(b"Agency,State\nA,IL\n", TABLE)
-    assert ended.wait(10)
+    assert ended.wait(300)
     assert parser._waiting == []
 
 

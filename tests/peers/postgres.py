@@ -81,16 +81,16 @@ class Postgres:
         server = psutil.Process(int((self._cluster / "postmaster.pid").read_text().split()[0]))
         children = server.children(recursive=True)
         server.send_signal(signal.SIGQUIT)
-        server.wait(timeout=30)
+        server.wait(timeout=300)
         # while one of them is left, its memory is in use, and the server does not start again
-        psutil.wait_procs(children, timeout=30)
+        psutil.wait_procs(children, timeout=300)
 
     def stop(self) -> None:
         """Stop the server if there is one, wait for its end and remove the folder."""
         with suppress(FileNotFoundError, psutil.NoSuchProcess):
             server = psutil.Process(int((self._cluster / "postmaster.pid").read_text().split()[0]))
             server.send_signal(signal.SIGINT)  # "fast": does not wait for clients
-            server.wait(timeout=30)
+            server.wait(timeout=300)
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def url(self, database: str = "postgres") -> str:

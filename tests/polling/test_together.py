@@ -37,7 +37,7 @@ def at_once(publication: Publication, pollers: int) -> list[PollResult]:
 
     def one() -> None:
         try:
-            barrier.wait(10)
+            barrier.wait(300)
             outcomes.append(
                 poll(publication.engine, publication.watch, publication.fetcher, now=publication.now)
             )
@@ -48,7 +48,7 @@ def at_once(publication: Publication, pollers: int) -> list[PollResult]:
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(30)
+        thread.join(300)
     assert not errors
     return outcomes
 

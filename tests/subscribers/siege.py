@@ -45,7 +45,9 @@ def besiege(
             def post(where: str, victim: str, stamp: str = stamp) -> int:
                 form = {"address": victim, "places": "60601", "lists": "ring", "stamp": stamp}
                 headers = {"Host": "watch.example", "X-Forwarded-For": where}
-                return client.post(f"{address}/subscribe", data=form, headers=headers, timeout=60).status_code
+                return client.post(
+                    f"{address}/subscribe", data=form, headers=headers, timeout=300
+                ).status_code
 
             with ThreadPoolExecutor(_AT_ONCE) as pool:
                 aftermath.answers.append(Counter(pool.map(post, *zip(*_posts(size, chance), strict=True))))

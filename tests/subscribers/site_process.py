@@ -81,7 +81,7 @@ class SiteProcess:
         assert self._process.stdout is not None
         self._process.stdin.close()
         try:
-            self._process.wait(30)
+            self._process.wait(300)
         finally:
             self._process.kill()
             self._process.stdout.close()

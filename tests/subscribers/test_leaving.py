@@ -39,7 +39,7 @@ def test_leaving_erases_and_drops_what_is_due_at_once(
 ) -> None:
     one = member(engine, keys, now)
     link = token(keys, Purpose.UNSUBSCRIBE, one)
-    assert subscribers.look(engine, keys, Purpose.UNSUBSCRIBE, link, now).found is LinkState.OPEN
+    assert subscribers.load_link(engine, keys, Purpose.UNSUBSCRIBE, link, now).found is LinkState.OPEN
     assert who(engine, keys) is not None
 
     left = subscribers.leave(engine, keys, link, now, tombstones=Tombstones(tmp_path))
@@ -87,7 +87,7 @@ def test_leaving_and_settling_never_wait_for_each_other(
                     if looking.scalar(waits):
                         break
             assert endings.end(conn, one.id, now)
-        settling.result(timeout=10)
+        settling.result(timeout=300)
     assert {state for _, state, _ in deliveries(postgres_engine)} == {"dropped"}
 
 

@@ -36,7 +36,7 @@ def stage(database_url: str, tmp_path: Path, now: datetime) -> Iterator[Stage]:
     with (
         SiteProcess(tmp_path / "config.toml", tmp_path / "shared") as site,
         httpx.Client(
-            base_url=site.address, headers={"Host": "watch.example"}, trust_env=False, timeout=30
+            base_url=site.address, headers={"Host": "watch.example"}, trust_env=False, timeout=300
         ) as client,
     ):
         yield Stage(world, keys, settings.data.folder, shared, client)

@@ -14,7 +14,7 @@ from monitor.core.tokens import SMALLEST, Purpose
 from monitor.keys import KeyFile
 from monitor.storage import engine as db
 from monitor.storage.deliveries.tables import DeliveryRow
-from monitor.subscribers import signup
+from monitor.subscribers import personal_links
 from tests.subscribers.conftest import count, member, who
 from tests.subscribers.town import Town, links
 
@@ -71,9 +71,9 @@ def test_a_token_that_was_sent_before_there_were_random_numbers_works(
     new = tokens.make(keys.token_key, purpose, one.number, one.nonce)
     for token in (old, new):
         with db.reading(engine) as conn:
-            found = signup.owner(conn, keys, purpose, token, now)
+            found = personal_links.read_owner(conn, keys, purpose, token, now)
         assert found == one
     # neither number makes the other's code good
     code = new.partition("x")[2]
     with db.reading(engine) as conn:
-        assert signup.owner(conn, keys, purpose, f"{one.id}x{code}", now) is None
+        assert personal_links.read_owner(conn, keys, purpose, f"{one.id}x{code}", now) is None

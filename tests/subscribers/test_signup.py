@@ -58,7 +58,7 @@ def test_nothing_is_decided_within_the_request(engine: Engine, keys: KeyFile, no
 def test_a_yes_makes_active_and_welcomes_once(engine: Engine, keys: KeyFile, now: datetime) -> None:
     ask(engine, keys, now)
     link = token(keys, Purpose.CONFIRM, who(engine, keys))
-    assert subscribers.look(engine, keys, Purpose.CONFIRM, link, now).found is LinkState.OPEN
+    assert subscribers.load_link(engine, keys, Purpose.CONFIRM, link, now).found is LinkState.OPEN
     assert who(engine, keys).state == "pending"  # type: ignore[union-attr]
 
     first = subscribers.confirm(engine, keys, link, now + timedelta(hours=47))

@@ -98,7 +98,7 @@ class Visitor:
             follow_redirects=False,
             trust_env=False,
             verify=False,  # nothing here is https, and reading certificates takes longer than most pages
-            timeout=30,
+            timeout=300,
             **more,
         )
 
@@ -190,7 +190,7 @@ class Server(Controller):
 
 
 def mail_server(postbox: Postbox) -> Server:
-    return Server(postbox, hostname="127.0.0.1", port=0, ready_timeout=10)
+    return Server(postbox, hostname="127.0.0.1", port=0, ready_timeout=300.0)
 
 
 def opened(engine: Engine, url: str, now: datetime, folder: Path) -> Iterator[Town]:

@@ -60,7 +60,7 @@ def test_it_serves_writes_nothing_of_what_is_asked_and_ends_in_order(
                 " set another [site] listen, or --no-web for `monitor run`\n"
             )
             process.send_signal(signal.SIGTERM)
-            out, err = process.communicate(timeout=20)
+            out, err = process.communicate(timeout=300)
         finally:
             process.kill()
     assert process.returncode == 0, err

@@ -16,10 +16,10 @@ from monitor.pictures.placed import COUNTY, MapAgency
 from monitor.storage import engine as db
 from monitor.storage.lists.coverage import Cover
 from monitor.web import create_app
+from monitor.web.boards import PlaceEntry
 from monitor.web.folded import fold_by_county
 from monitor.web.kept_parts import KeptParts
 from monitor.web.map_words import CountyLine
-from monitor.web.places import PlaceEntry
 from tests.web import past
 
 MOST_BYTES = 100 * 1024

@@ -16,13 +16,11 @@ from monitor.storage.people.subscribers import (
     all_follows,
     change,
     count_living,
-    count_return,
     created_before,
     find,
     follow,
     follows,
     get,
-    lately_suppressed,
     living,
     load_by_number,
     load_sealed_addresses,
@@ -30,12 +28,16 @@ from monitor.storage.people.subscribers import (
     lock,
     readdress,
     refollow,
+    unfollow,
+    write_outlines,
+)
+from monitor.storage.people.suppressions import (
+    count_return,
+    lately_suppressed,
     suppress,
     suppressed_since,
     suppression,
-    unfollow,
     unsuppress,
-    write_outlines,
 )
 
 __all__ = [

@@ -1,4 +1,4 @@
-"""Subscribers, subscriptions and suppressions. Addresses come and go encrypted.
+"""Subscribers and subscriptions. Addresses come and go encrypted.
 
 Only `load_sealed_addresses` reads addresses, so that the site, which calls the rest, needs no right to.
 """
@@ -20,7 +20,7 @@ from monitor.core.tokens import SMALLEST
 from monitor.storage.columns import UtcDateTime
 from monitor.storage.engine import insert_for
 from monitor.storage.people import area_places, past_choices, tables
-from monitor.storage.people.tables import ReturnedMailRow, SubscriptionRow, SuppressionRow
+from monitor.storage.people.tables import SubscriptionRow
 
 PENDING, ACTIVE, PAUSED, ENDED = "pending", "active", "paused", "ended"
 _LARGEST_NUMBER = 2**63 - 1  # of a BIGINT
@@ -364,57 +364,10 @@ def all_follows(conn: Connection) -> dict[int, tuple[Follow, ...]]:
     return {subscriber: tuple(wanted) for subscriber, wanted in found.items()}
 
 
-def count_return(conn: Connection, digest: str, now: datetime) -> bool:
-    """Store that a bounced mail was counted; False if it was counted before."""
-    row = insert_for(conn, ReturnedMailRow).values(digest=digest, at=now).on_conflict_do_nothing()
-    return conn.scalar(row.returning(ReturnedMailRow.c.digest)) is not None
-
-
-def suppress(conn: Connection, channel: str, address_hash: str, reason: str, now: datetime) -> None:
-    """Write a suppression; the first reason stays."""
-    conn.execute(
-        insert_for(conn, SuppressionRow)
-        .values(channel=channel, address_hash=address_hash, reason=reason, at=now)
-        .on_conflict_do_nothing()
-    )
-
-
-def suppression(conn: Connection, channel: str, address_hash: str) -> str | None:
-    """Read why an address is suppressed; None if it is not."""
-    return conn.scalar(
-        sa.select(SuppressionRow.c.reason).where(
-            SuppressionRow.c.channel == channel, SuppressionRow.c.address_hash == address_hash
-        )
-    )
-
-
-def lately_suppressed(conn: Connection, since: datetime) -> int:
-    """How many addresses were suppressed since then."""
-    return conn.scalar(sa.select(sa.func.count()).where(SuppressionRow.c.at >= since)) or 0
-
-
 def count_living(conn: Connection) -> int:
     """How many have not ended."""
     rows = tables.SubscriberRow.c.state
     return conn.scalar(sa.select(sa.func.count()).where(rows.in_((PENDING, ACTIVE, PAUSED)))) or 0
-
-
-def suppressed_since(conn: Connection, channel: str, address_hash: str) -> datetime | None:
-    """Read since when an address is suppressed; None if it is not."""
-    return conn.scalar(
-        sa.select(SuppressionRow.c.at).where(
-            SuppressionRow.c.channel == channel, SuppressionRow.c.address_hash == address_hash
-        )
-    )
-
-
-def unsuppress(conn: Connection, channel: str, address_hash: str) -> None:
-    """Delete a suppression: its owner asks again, and one new message will tell."""
-    conn.execute(
-        sa.delete(SuppressionRow).where(
-            SuppressionRow.c.channel == channel, SuppressionRow.c.address_hash == address_hash
-        )
-    )
 
 
 def created_before(conn: Connection, hashes: Mapping[tuple[str, str], datetime]) -> tuple[int, ...]:

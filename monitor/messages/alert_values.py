@@ -1,0 +1,65 @@
+"""What a layout shows of an alert, as values: plain text in one language."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One of several changes: its name, what happened in a few sentences, the facts; why this person gets it,
+    and how sure the place is.
+    """
+
+    name: str
+    brief: str
+    facts: tuple[str, ...]
+    why: str
+    reach: str
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """The changes in one state; ``why`` this person gets them, where it is the same for all."""
+
+    state: str
+    why: str
+    entries: tuple[Entry, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AlertPage:
+    """Everything that a layout shows, as plain text in one language, in reading order.
+
+    ``values`` say what the values of columns mean, each once. ``why`` this person gets it, ``because`` of
+    which place, where that is the same for all of it, and since when.
+    """
+
+    language: str
+    subject: str
+    notes: tuple[str, ...]
+    headline: str
+    opening: str
+    facts: tuple[str, ...]
+    reach: str
+    groups: tuple[Group, ...]
+    rest: str
+    rest_url: str
+    meaning_title: str
+    meaning_language: str
+    meaning: str
+    gist: str
+    caveat: str
+    reviewed: str
+    values: tuple[str, ...]
+    values_reviewed: str
+    because: str
+    why: str
+    details: str
+    permalink: str | None
+    title: str
+    official_url: str
+    stop: str
+    stop_link: str
+    sender: str
+    head: str
