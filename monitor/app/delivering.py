@@ -98,6 +98,8 @@ def message_sender(settings: Settings) -> Sender:
         postal_address=site.postal_address,
         timezone=site.timezone,
         managed=site.public_url is not None,
+        next_step=site.next_step,
+        next_step_es=site.next_step_es,
     )
 
 

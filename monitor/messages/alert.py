@@ -79,8 +79,10 @@ def _page(alert: Alert, sender: Sender, sentences: Sentences, room: int = ROOM) 
     same_interval = len({(change.not_before, change.not_after) for change in views}) == 1
     whys = {sentences.why(change) for change in views}
     groups: tuple[Group, ...] = ()
+    document = ""
     if len(views) == 1:
         one = views[0]
+        document = one.document
         subject = headline = sentences.headline(one, title)
         opening = sentences.sentence(one, title)
         facts = _facts(one, publisher, sentences, interval=True)
@@ -111,6 +113,11 @@ def _page(alert: Alert, sender: Sender, sentences: Sentences, room: int = ROOM) 
         because=because,
         why=f"{because} {sentences.asked_on(PLACEHOLDERS['asked'])}".strip(),
         details=sentences.details(),
+        document=document,
+        document_label=sentences.document(),
+        steps_title=sentences.next_steps_title(),
+        steps=_next_steps(sender, sentences),
+        steps_in_short=sentences.next_steps_in_short(),
         permalink=alert.permalink,
         title=title,
         official_url=alert.official_url,
@@ -123,6 +130,11 @@ def _page(alert: Alert, sender: Sender, sentences: Sentences, room: int = ROOM) 
             alert.meaning, alert.language, sentences, gone=any(change.what == "removed" for change in views)
         ),
     )
+
+
+def _next_steps(sender: Sender, sentences: Sentences) -> tuple[str, ...]:
+    own = sender.next_step_es if sentences.language == "es" else sender.next_step
+    return sentences.next_steps(clean(own, _GIST), clean(sender.contact))
 
 
 def _reading_order(change: ChangeDescription) -> tuple[bool, str, int, str]:
@@ -170,6 +182,7 @@ def _groups(
                 facts=_facts(change, publisher, sentences, interval=interval),
                 why="" if shared else reason,
                 reach=_reach(change, sentences),
+                document=change.document,
             )
             for change, reason in zip(members, whys, strict=True)
         )
@@ -182,7 +195,7 @@ def _within(room: int, groups: Iterable[Group]) -> tuple[Group, ...]:
     for group in groups:
         kept: list[Entry] = []
         for entry in group.entries:
-            lines = (entry.name, entry.brief, *entry.facts, entry.why or group.why)
+            lines = (entry.name, entry.brief, *entry.facts, entry.why or group.why, entry.document * 2)
             room -= sum(len(html.escape(line).encode()) + _MARKUP for line in lines)
             if room < 0 and (fitting or kept):
                 break
@@ -245,10 +258,10 @@ def _blocks(page: AlertPage) -> Iterator[str]:
     yield fit_lines(lambda kept: str(posts.opening(replace(page, facts=kept, reach=""))), lines)
     for group in page.groups:
         for number, entry in enumerate(group.entries):
-            yield _entry_block(posts, entry, "" if number else group.state)
+            yield _entry_block(posts, entry, "" if number else group.state, page.document_label)
     yield str(posts.closing(page))
 
 
-def _entry_block(posts: Any, entry: Entry, state: str) -> str:
+def _entry_block(posts: Any, entry: Entry, state: str, label: str) -> str:
     lines = (*entry.facts, entry.reach) if entry.reach else entry.facts
-    return fit_lines(lambda kept: str(posts.entry(replace(entry, facts=kept, reach=""), state)), lines)
+    return fit_lines(lambda kept: str(posts.entry(replace(entry, facts=kept, reach=""), state, label)), lines)

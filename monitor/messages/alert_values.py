@@ -8,7 +8,7 @@ from dataclasses import dataclass
 @dataclass(frozen=True, slots=True)
 class Entry:
     """One of several changes: its name, what happened in a few sentences, the facts; why this person gets it,
-    and how sure the place is.
+    how sure the place is, and the address of the document that the list links, "" without one.
     """
 
     name: str
@@ -16,6 +16,7 @@ class Entry:
     facts: tuple[str, ...]
     why: str
     reach: str
+    document: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +34,7 @@ class AlertPage:
 
     ``values`` say what the values of columns mean, each once. ``why`` this person gets it, ``because`` of
     which place, where that is the same for all of it, and since when.
+    ``document`` is that of a single change, ``document_label`` what such links are called.
     """
 
     language: str
@@ -56,6 +58,11 @@ class AlertPage:
     because: str
     why: str
     details: str
+    document: str
+    document_label: str
+    steps_title: str
+    steps: tuple[str, ...]
+    steps_in_short: str
     permalink: str | None
     title: str
     official_url: str

@@ -21,7 +21,7 @@ from monitor.domain import (
     translate_values,
 )
 from monitor.messages import locale
-from monitor.messages.layout import clean, neutralize
+from monitor.messages.layout import clean, mail_link, neutralize
 from monitor.messages.place_names import name_place
 from monitor.places.codes import EVERYWHERE
 from monitor.states import STATES
@@ -64,6 +64,7 @@ class ChangeDescription:
     ``own_date_age``: days from the publisher's own date to the check that found the listing.
     ``reach_matters``: the placement's reason says why this person is told. ``contradicted_within``: days, of
     a listing that the publisher had dropped and put back; 0: it did not, or long ago.
+    ``document`` is the address of the document that the list links, "" without one.
     """
 
     what: str
@@ -87,6 +88,7 @@ class ChangeDescription:
     reach_matters: bool
     came_from: str
     contradicted_within: int = 0
+    document: str = ""
 
 
 def describe_change(
@@ -131,6 +133,7 @@ def describe_change(
         or told.confidence in {Confidence.CONFLICT, Confidence.STATE_ONLY},
         came_from=clean(told.came_from or ""),
         contradicted_within=_count_days(told),
+        document=mail_link(listing.url) or "",
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from monitor.domain import Rendered
 from monitor.messages.alert import ROOM, alert_page
-from monitor.messages.layout import Mail, clean, render_mail
+from monitor.messages.layout import Mail, MailSection, clean, render_mail
 from monitor.messages.model import Digest, Sender
 from monitor.messages.phrases import Phrases
 
@@ -26,12 +26,14 @@ def render_digest(message: Digest, sender: Sender) -> Rendered:
         case "summary":
             heading = say("While you paused: %(changes)s", changes=changes)
     room = ROOM // len(message.alerts)
+    alerts = tuple(alert_page(alert, sender, room) for alert in message.alerts)
     return render_mail(
         Mail(
             language=message.language,
             subject=f"{heading} · {clean(sender.site_name)}",
             heading=heading,
-            alerts=tuple(alert_page(alert, sender, room) for alert in message.alerts),
+            alerts=alerts,
+            closing=(MailSection(alerts[0].steps_title, alerts[0].steps),),
             why=say.asked_on(),
             links=say.links(),
         ),

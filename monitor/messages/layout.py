@@ -11,6 +11,7 @@ import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
+from urllib.parse import urlsplit
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
@@ -25,6 +26,8 @@ LONGEST = 200
 WIDTH = 76
 """Columns of a plain text."""
 
+_LONGEST_LINK = 500
+_PLAIN_LINK = re.compile(r"https?://[!#-;=?-~]+")  # without quotes and angle brackets
 _PIECE = 4000  # UTF-16 units of a piece of a post, which is never cut: below the 4,096 of a whole post
 
 
@@ -49,6 +52,7 @@ class Mail:
     after: tuple[str, ...] = ()
     sections: tuple[MailSection, ...] = ()
     alerts: tuple[AlertPage, ...] = ()
+    closing: tuple[MailSection, ...] = ()
     why: str = ""
     links: tuple[tuple[str, str], ...] = ()
 
@@ -101,6 +105,22 @@ def neutralize(text: str) -> str:
     one on either side: some readers of links pass over one. Apply it last, because `clean` removes them.
     """
     return _ACTIVE.sub(lambda found: _SPACED[found[0]], text)
+
+
+def safe_link(text: str | None) -> str | None:
+    """An address of the web that a list gives; None for anything else, which is not made a link."""
+    parts = urlsplit(text or "")
+    return text if parts.scheme in {"http", "https"} and parts.netloc and " " not in (text or "") else None
+
+
+def mail_link(text: str | None) -> str | None:
+    """The same for messages, where nobody sees where a link leads: of visible ASCII, without a user's name,
+    and short.
+    """
+    link = safe_link(text)
+    if link is None or len(link) > _LONGEST_LINK or not _PLAIN_LINK.fullmatch(link):
+        return None
+    return None if "@" in urlsplit(link).netloc else link
 
 
 @cache
@@ -184,6 +204,8 @@ def _blocks(mail: Mail) -> Iterator[str]:
     for page in mail.alerts:
         yield f"<u>{html.escape(page.title)}</u>"
         yield from (_post(page.headline, page.facts) if not page.groups else _entries(page))
+    if mail.alerts:
+        yield html.escape(mail.alerts[0].steps_in_short)
 
 
 def _entries(page: AlertPage) -> Iterable[str]:

@@ -14,7 +14,8 @@ class Sender:
     """Who sends messages. ``timezone``: the zone in which times are shown.
 
     ``managed``: a site serves the personal links, so that messages may name them. ``head`` is the line of the
-    public record that stands at the end of each message, "" before it was signed.
+    public record that stands at the end of each message, "" before it was signed. ``next_step`` is what the
+    operator adds to what a reader can do, ``next_step_es`` the same in Spanish.
     """
 
     site_name: str
@@ -23,6 +24,8 @@ class Sender:
     timezone: str = "UTC"
     managed: bool = False
     head: str = ""
+    next_step: str = ""
+    next_step_es: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,13 +11,12 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from functools import lru_cache
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from monitor.domain import Change, Confidence, Kind, Listing, State, Told
 from monitor.messages import locale
 from monitor.messages.change_view import Moment, describe_change
-from monitor.messages.layout import clean
+from monitor.messages.layout import clean, safe_link
 from monitor.messages.placements import describe_placement
 from monitor.messages.retraction import LONGEST_REASON
 from monitor.messages.sentences import Sentences
@@ -379,12 +378,6 @@ def _named(row: StoredChange, states: Mapping[str, str]) -> str:
     listing = row.change.subject
     state = states.get(listing.state or "", listing.state or clean(listing.state_text or ""))
     return clean(listing.name) + (f", {state}" if state else "")
-
-
-def safe_link(text: str | None) -> str | None:
-    """An address of the web from outside; anything else is not made a link."""
-    parts = urlsplit(text or "")
-    return text if parts.scheme in {"http", "https"} and parts.netloc and " " not in (text or "") else None
 
 
 def agency_path(source: str, agency: str) -> str:

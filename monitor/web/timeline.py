@@ -6,7 +6,6 @@ from datetime import UTC, datetime, timedelta
 
 from fastapi import APIRouter, Request, Response
 
-from monitor.messages.locale import N_
 from monitor.states import STATES
 from monitor.storage.engine import reading
 from monitor.storage.lists import page_queries as places
@@ -15,7 +14,7 @@ from monitor.storage.lists.changes import StoredChange
 from monitor.web.charts import GapHistory
 from monitor.web.error_pages import missing
 from monitor.web.lists import numbers_of, standing
-from monitor.web.pages import get, language_of, render_page, site_of, translate
+from monitor.web.pages import get, render_page, site_of
 from monitor.web.places import held_changes_of
 
 router = APIRouter()
@@ -26,9 +25,6 @@ _FEW = 40  # changes shown one by one; beyond that, each state shows names first
 _LARGEST_ID = 2**31 - 1  # of a changeset, on PostgreSQL
 _LARGEST_MOMENT = 10**16 - 1  # microseconds since 1970, in the year 2286
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_NEXT_STEP = N_(
-    "If you want to know more, ask the agency, or those who oversee it, what this listing is used for."
-)
 
 
 @get(router, "/changes")
@@ -98,7 +94,6 @@ def changeset_page(request: Request, number: str) -> Response:
         known=STATES,
         places=where,
         watched=site.sources.get(whole.source),
-        next_step=site.next_step.get(language_of(request)) or translate(request, _NEXT_STEP),
         page=page,
         pages=-(-whole.total // _CHANGES),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
@@ -28,7 +29,7 @@ from monitor.domain import (
 from monitor.keys import KeyFile
 from monitor.messages import render
 from monitor.messages.layout import clean
-from monitor.messages.model import Alert, Sender
+from monitor.messages.model import Alert, Digest, Sender
 from monitor.outbox import Recipient, RecipientPlaceholders
 
 AFTER = datetime(2026, 11, 24, 20, 7, tzinfo=UTC)
@@ -42,7 +43,7 @@ MEANING = Meaning(
 )
 
 
-SENDER = ("site_name", "contact", "postal_address", "timezone", "managed")
+SENDER = ("site_name", "contact", "postal_address", "timezone", "managed", "next_step", "next_step_es")
 
 
 def listing(name: str = "Hammond Police Department", state: str | None = "IN", **fields: Any) -> Listing:
@@ -627,3 +628,102 @@ def test_the_postal_address_stands_in_the_footer() -> None:
     spanish = written(told(added()), postal_address="PO Box 1", language="es")
     assert "Dirección postal: PO Box 1" in " ".join(spanish.text.split())
     assert "Postal address" not in text(told(added()))
+
+
+AGREEMENT = "https://www.ice.example/doclib/hammond.pdf?a=1&b=2"
+
+
+@pytest.mark.parametrize(
+    ("language", "label", "steps", "short"),
+    [
+        (
+            "en",
+            "The document that the list links",
+            (
+                "What you can do",
+                "Read the agreement or the agency's own page where the list links one.",
+                "Ask the sheriff or the chief who approved it, and when it can be ended.",
+                "Request the records under your state's public records law.",
+                "Come to the council.",
+                "Tell us if something here is wrong: hello@watch.example",
+            ),
+            "What you can do: read the agreement, ask who approved it",
+        ),
+        (
+            "es",
+            "El documento al que enlaza la lista",
+            (
+                "Qué puede hacer",
+                "Lea el acuerdo o la página de la agencia, si la lista tiene el enlace.",
+                "Pregunte al sheriff o al jefe de policía quién lo aprobó",
+                "Solicite los documentos según la ley de registros públicos de su estado.",
+                "Venga al concejo.",
+                "Díganos si algo aquí está mal: hello@watch.example",
+            ),
+            "Qué puede hacer: lea el acuerdo, pregunte quién lo aprobó",
+        ),
+    ],
+)
+@pytest.mark.parametrize("others", [(), ("Gary Police Department",)])
+def test_an_alert_and_a_digest_end_with_next_steps_and_link_the_agreement(
+    language: str, label: str, steps: tuple[str, ...], short: str, others: tuple[str, ...]
+) -> None:
+    those = (told(added(url=AGREEMENT)), *(told(added(name)) for name in others))
+    own = {"next_step": "Come to the council.", "next_step_es": "Venga al concejo."}
+    alone = written(*those, language=language, **own)
+    alert = Alert(
+        told=those,
+        source="ring",
+        title="A map",
+        publisher="Ring",
+        official_url="https://maps.example",
+        meaning=None,
+        language=language,
+    )
+    sender = Sender(site_name="Map Monitor", contact="hello@watch.example", **own)
+    collected = render(Digest(language=language, about="daily", alerts=(alert,)), sender)
+    for message in (alone, collected):
+        flat = " ".join(message.text.split())
+        for step in steps:
+            assert step in flat, step
+            assert step in html.unescape(message.html), step
+        assert f"{label}: {AGREEMENT}" in flat
+        assert f'href="{html.escape(AGREEMENT)}"' in message.html
+        posts = html.unescape("\n\n".join(message.blocks))
+        assert short in posts
+    assert f'<a href="{html.escape(AGREEMENT)}">{label}</a>' in "\n\n".join(alone.blocks)
+    assert flat.count(AGREEMENT) == 1
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        None,
+        "",
+        "javascript:alert(1)",
+        "ftp://ice.example/x",
+        "https://ice.example@evil.example/x",
+        'https://ice.example/"onclick="x',
+        "https://ice.example/<b>",
+        "https://ice.example/a b",
+        "https://ice.example/\u202egpj.exe",
+        "https://ice.example/\r\nBcc: x",
+        "https://ice.example/" + "x" * 500,
+        "https:///x",
+    ],
+)
+def test_only_a_plain_address_of_the_web_becomes_a_link_in_a_message(address: str | None) -> None:
+    message = written(told(added(url=address)))
+    assert "The document that the list links" not in message.text + message.html
+    assert "The document that the list links" not in "".join(message.blocks)
+
+
+def test_who_is_listed_again_soon_is_told_that_the_list_contradicted_itself() -> None:
+    again = added(previous=listing())
+    for hours, says in ((1, "within 1 day:"), (25, "within 2 days:"), (720, "within 30 days:"), (721, "")):
+        message = text(told(again, gone_at=AFTER - timedelta(hours=hours)))
+        assert ("The list contradicted itself" in message) == bool(says)
+        assert says in message
+    assert "contradicted" not in text(told(added(), gone_at=AFTER - timedelta(hours=1)))
+    spanish = text(told(again, gone_at=AFTER - timedelta(days=3)), language="es")
+    assert "La lista se contradijo en 3 días" in spanish

@@ -126,25 +126,31 @@ def latest(
     return tuple(map(changes.to_change, conn.execute(query, values)))
 
 
-_RETRACTIONS = (
-    changes.select_changes()
+_LOOKED_AT = 200  # retractions are rare: those of a place are looked for among so many
+_RETRACTED_IDS = (
+    sa.select(tables.ChangeRow.c.id)
     .where(tables.ChangeRow.c.retracted_at.is_not(None))
     .order_by(tables.ChangeRow.c.retracted_at.desc(), tables.ChangeRow.c.id.desc())
-    .limit(_LIMIT)
+    .limit(_LOOKED_AT)
 )
-_RETRACTIONS_HERE = _RETRACTIONS.where(tables.ChangeRow.c.id.in_(_HERE))
-_RETRACTIONS_HERE_OR_WITHIN = _RETRACTIONS.where(tables.ChangeRow.c.id.in_(sa.union_all(_HERE, _WITHIN)))
+_PLACES_OF_RETRACTED = sa.select(
+    ChangePlaceRow.c.change_id, ChangePlaceRow.c.place, ChangePlaceRow.c.everyone
+).where(ChangePlaceRow.c.change_id.in_(sa.bindparam("ids", expanding=True)))
 
 
 def newest_retracted(
     conn: Connection, *, places: Collection[str] = (), within: Collection[str] = (), limit: int
 ) -> tuple[StoredChange, ...]:
     """The changes that were retracted last, the newest first; for places as `latest`."""
-    query = _RETRACTIONS_HERE_OR_WITHIN if within else _RETRACTIONS_HERE if places else _RETRACTIONS
-    values: dict[str, Any] = {"limit": limit}
-    values |= {"places": tuple(places)} if places else {}
-    values |= {"within": tuple(within)} if within else {}
-    return tuple(map(changes.to_change, conn.execute(query, values)))
+    ids = conn.scalars(_RETRACTED_IDS).all()
+    if ids and places:
+        here = {
+            row.change_id
+            for row in conn.execute(_PLACES_OF_RETRACTED, {"ids": list(ids)})
+            if row.place in places or (row.everyone and row.place in within)
+        }
+        ids = [id for id in ids if id in here]
+    return in_order(conn, ids[:limit]) if ids else ()
 
 
 def places_of(conn: Connection, ids: Sequence[int]) -> dict[int, tuple[str, ...]]:
