@@ -287,7 +287,9 @@ def mend_bytes(body: bytes) -> tuple[bytes, tuple[str, ...]]:
     controls = len(body) - len(body.translate(None, _CONTROLS))
     if controls:
         body = body.translate(_TO_SPACES)
-    body, references = _CONTROL_REFERENCE.subn(b" ", body) if b"&#" in body else (body, 0)
+    # one byte is found many times faster than two
+    referring = b"&" in body and b"&#" in body
+    body, references = _CONTROL_REFERENCE.subn(b" ", body) if referring else (body, 0)
     if controls + references:
         mended.append(f"{controls + references:,} control characters, which XML forbids, are read as spaces")
     if not _UTF8.match(body[:200]):
