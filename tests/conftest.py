@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 from sqlalchemy.engine import Engine
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
@@ -30,8 +30,14 @@ from monitor.storage import migrate
 from tests.canaries import Canaries
 from tests.peers.postgres import Postgres
 
-settings.register_profile("suite", deadline=None)  # no test asserts an absolute time
-settings.load_profile("suite")
+settings.register_profile(
+    "suite",
+    deadline=None,  # no test asserts an absolute time, nor fails because the machine was slow
+    suppress_health_check=[HealthCheck.too_slow],
+    derandomize=True,  # the same examples in every run; the long runs look for others
+)
+settings.register_profile("torture", settings.get_profile("suite"), derandomize=False, print_blob=True)
+settings.load_profile("torture" if os.environ.get("MONITOR_TORTURE") else "suite")
 
 ROOT = Path(__file__).resolve().parents[1]
 SHARED = ROOT.parent / "shared"

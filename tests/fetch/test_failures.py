@@ -184,16 +184,17 @@ def test_a_server_that_drips_is_cut_off_when_the_time_is_over(
     server.script("/endless", [Answer(body=BODY, drip=0.01, framing="close", version="HTTP/1.0")])
     server.script("/silent", [Answer(body=BODY, delay=30)])
     for path in ("/body", "/headers", "/endless", "/silent"):
-        failed = failure(server.url(path), make(timeout=timedelta(seconds=0.15)))
-        assert str(failed) == "did not finish within 0.15 s"
-        assert timedelta(seconds=0.14) < failed.evidence.duration < timedelta(seconds=5)
+        failed = failure(server.url(path), make(timeout=timedelta(seconds=1)))
+        assert str(failed) == "did not finish within 1 s"
+        # long before the server would have been done
+        assert timedelta(seconds=0.9) < failed.evidence.duration < timedelta(seconds=25)
         assert len(server.asked(path)) == 1
 
 
 def test_a_later_get_is_cut_off_as_well(
     server: Server, make: Callable[..., Fetcher], failure: Callable[..., FetchFailed]
 ) -> None:
-    fetcher = make(timeout=timedelta(seconds=0.2))
+    fetcher = make(timeout=timedelta(seconds=2))
     server.page("/page", '<a href="/x">')
     server.put("/x", BODY)
     target = Target(page=server.url("/page"), link="/x")
@@ -201,8 +202,8 @@ def test_a_later_get_is_cut_off_as_well(
     server.script("/x", [Answer(body=BODY, drip_headers=0.02, headers={"X": "x" * 1000})])
     for where in (Target(url=server.url("/x")), target):
         failed = failure(where, fetcher)
-        assert str(failed) == "did not finish within 0.2 s"
-        assert failed.evidence.duration < timedelta(seconds=5)
+        assert str(failed) == "did not finish within 2 s"
+        assert failed.evidence.duration < timedelta(seconds=15), "its headers alone take 20 s"
 
 
 def test_a_connection_that_opens_after_the_time_is_over_is_cut_off() -> None:
@@ -215,7 +216,7 @@ def test_a_connection_that_opens_after_the_time_is_over_is_cut_off() -> None:
     with ours, theirs, Deadline(0.0, time.monotonic) as deadline:
         deadline._timer.join(300)
         deadline.trace("connection.connect_tcp.complete", {"return_value": Stream()})
-        theirs.settimeout(5)
+        theirs.settimeout(60)
         assert theirs.recv(1) == b""
 
 

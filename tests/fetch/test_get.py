@@ -31,7 +31,7 @@ def test_a_file_comes_whole_with_its_hash_its_validators_and_the_evidence(
     assert got.url == got.final_url == server.url("/map.kml")
     assert (got.status, got.redirects, got.wire_bytes) == (200, (), len(BODY))
     assert dict(got.headers)["content-type"] == "text/xml"
-    assert timedelta() < got.duration < timedelta(seconds=5)
+    assert got.duration > timedelta()
 
 
 @pytest.mark.parametrize("encoding", [None, "gzip", "deflate", "raw deflate"])

@@ -180,7 +180,7 @@ def concerned(listing: Listing, place: str) -> bool:
     return place in placement.places or (placement.statewide and WITHIN[place] == listing.state)
 
 
-@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(
     wanted=st.lists(st.sets(st.sampled_from(PLACES), min_size=1), min_size=1, max_size=6),
     changes=st.lists(st.sampled_from(AGENCIES), min_size=1, max_size=5, unique=True),

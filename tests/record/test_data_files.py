@@ -179,7 +179,7 @@ steps = st.lists(
 )
 
 
-@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(history=steps, page=st.integers(1, 5))
 def test_a_copy_that_applies_steps_is_the_list_at_every_number(
     sqlite_engine: Engine, history: list[dict[str, str]], page: int

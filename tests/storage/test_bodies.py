@@ -97,7 +97,7 @@ def test_no_body_is_more_than_five_differences_away_from_a_whole_one(engine: Eng
     assert [rows[name_of(body)].position for body in published] == [*range(bodies.CHAIN), 0]
 
 
-@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(published=st.lists(st.binary(max_size=300), max_size=12), follow=st.integers(0, 3))
 def test_whatever_was_published_is_given_back(
     sqlite_engine: Engine, now: datetime, published: list[bytes], follow: int

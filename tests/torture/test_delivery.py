@@ -239,12 +239,12 @@ def test_connections_to_postgres_that_are_cut_at_any_moment(
     world = World(postgres_engine, keys, tmp_path / "data", now)
     owed(world, 3000 if FULL else 150)
     url = postgres_engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
-    over, cuts = threading.Event(), 0
+    over, cuts, chance = threading.Event(), 0, random.Random(1)
 
     def cut() -> None:
         nonlocal cuts
         with psycopg.connect(url, autocommit=True) as conn:
-            while not over.wait(random.uniform(0.01, 0.4)):
+            while not over.wait(chance.uniform(0.01, 0.4)):
                 cuts += conn.execute(
                     "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity"
                     " WHERE datname = current_database() AND pid <> pg_backend_pid()"

@@ -64,9 +64,12 @@ def test_a_relay_that_is_away_for_six_hours_gets_everything_within_a_minute(
 
 
 @contextmanager
-def locked_now_and_then(path: str, lock: float, pause: float) -> Iterator[None]:
-    """Another writer holds the database for so many seconds, again and again."""
-    over, locked = threading.Event(), threading.Event()
+def locked_now_and_then(path: str, lock: float, pause: float) -> Iterator[threading.Event]:
+    """Another writer holds the database for so many seconds, again and again; the first time at least until
+    the event is set that the block is given.
+    """
+    over, locked, outlasted = threading.Event(), threading.Event(), threading.Event()
+    chance = random.Random(1)
 
     def hold() -> None:
         conn = sqlite3.connect(path, isolation_level=None, timeout=60)
@@ -75,8 +78,9 @@ def locked_now_and_then(path: str, lock: float, pause: float) -> Iterator[None]:
                 conn.execute("BEGIN IMMEDIATE")
                 locked.set()
                 over.wait(lock)
+                outlasted.wait(600)
                 conn.execute("ROLLBACK")
-                over.wait(random.uniform(0, pause))
+                over.wait(chance.uniform(0, pause))
         finally:
             conn.close()
 
@@ -84,9 +88,10 @@ def locked_now_and_then(path: str, lock: float, pause: float) -> Iterator[None]:
     thread.start()
     assert locked.wait(60)
     try:
-        yield
+        yield outlasted
     finally:
         over.set()
+        outlasted.set()
         thread.join()
 
 
@@ -104,12 +109,13 @@ def test_a_database_that_others_lock_for_longer_than_we_wait_costs_no_copy(
     owed(world, 60)
     channel = Recorder(concurrency=4)
     refused = 0
-    with locked_now_and_then(path, lock, 0.1):
+    with locked_now_and_then(path, lock, 0.1) as outlasted:
         for _ in range(8 if FULL else 30):
             try:
                 world.send(channel)
             except StoreError:
                 refused += 1
+                outlasted.set()
             world.later(minutes=3)
     for _ in range(3):
         world.later(minutes=3)
@@ -145,8 +151,8 @@ def test_immediate_restarts_of_postgres_lose_nothing(open_folder: Path, keys: Ke
         migrate.upgrade(engine, folder=folder, now=now)
         world = World(engine, keys, folder / "data", now)
         owed(world, people)
-        channel, failures = Recorder(concurrency=4), 0
-        crashes = [threading.Timer(random.uniform(0.0, 0.5), server.crash) for _ in range(restarts)]
+        channel, failures, chance = Recorder(concurrency=4), 0, random.Random(1)
+        crashes = [threading.Timer(chance.uniform(0.0, 0.5), server.crash) for _ in range(restarts)]
         for crash in crashes:
             crash.start()
             for _ in range(3):
