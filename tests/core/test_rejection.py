@@ -71,6 +71,17 @@ def test_a_column_lost_with_most_of_its_listings_is_rejected() -> None:
     )
 
 
+def test_a_column_lost_with_half_of_its_listings_does_not_explain_what_is_missing() -> None:
+    rows = [
+        *agencies(30),
+        *(agency(f"Marshal {x * 5}", county="Lake") for x in "ABCDEFGHIJ"),
+    ]
+    source = Source(publication(rows))
+    reason = source.poll(publication([*rows[:10], *rows[30:35]], columns=frozenset({"name", "state"})))
+    assert reason
+    assert reason.startswith("25 of 40 listings are missing at once")
+
+
 def test_a_column_that_disappears_without_loss_of_listings_is_taken_silently() -> None:
     rows = agencies(10, county="Lake")
     source = Source(publication(rows))

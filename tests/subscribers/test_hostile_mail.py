@@ -25,8 +25,22 @@ REPORT = (
         (NESTED + b"\n" * 100, False),
         (b"Subject: x\n\n" + b"\n" * 60_000, False),
         (b"Subject: x\r\r" + b"\r" * 60_000, False),
+        (b"boundary\n" * 30, True),
+        (b"boundary\n" * 31, False),
+        (b"\n" * 50_000, True),
+        (b"\n" * 50_001, False),
     ],
-    ids=["report", "long report", "multiparts", "empty lines", "old line ends"],
+    ids=[
+        "report",
+        "long report",
+        "multiparts",
+        "empty lines",
+        "old line ends",
+        "30 parts",
+        "31 parts",
+        "50,000 lines",
+        "50,001 lines",
+    ],
 )
 def test_what_is_too_deep_or_too_long_is_not_parsed(mail: bytes, readable: bool) -> None:
     assert bounces._is_readable(mail[: bounces.LARGEST]) is readable
