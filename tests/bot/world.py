@@ -31,7 +31,7 @@ WATCHED = {
     name: SourceInfo(name=name, titles={"en": title}, every=timedelta(hours=1))
     for name, title in (("ring", RING), ("ice-287g", ICE))
 }
-TIMING = Timing(poll=20, standby=0.05, pause=0.02, longest_pause=0.05, answer=5.0, look=0.01)
+TIMING = Timing(poll=20, standby=0.05, pause=0.02, longest_pause=0.05, answer=60.0, look=0.01)
 PATIENCE = 300.0  # s, a bound for what hangs, on any machine
 
 
