@@ -132,7 +132,9 @@ class Components:
     @cached_property
     def polled_sources(self) -> dict[str, PolledSource]:
         """The sources that are polled, by name."""
-        return {name: polled_source(self.settings, name) for name in self.settings.watched}
+        return {
+            name: polled_source(self.settings, name, lambda: self.gazetteer) for name in self.settings.watched
+        }
 
     def open_log_key(self) -> LogKey:
         """The key that signs the public record, created at the first call. Raises KeyFileError."""
@@ -296,7 +298,9 @@ class Components:
         parts = DecisionParts(
             engine=self.engine,
             clock=self.clock,
-            watches=lambda: {name: polled_source(settings, name) for name in settings.sources},
+            watches=lambda: {
+                name: polled_source(settings, name, lambda: self.gazetteer) for name in settings.sources
+            },
             open_parser=lambda: open_parser(settings),
             folder=settings.data.folder,
         )

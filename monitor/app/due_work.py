@@ -132,12 +132,13 @@ async def drain_channels(
 
 
 def follow_channels(components: Components) -> None:
-    """Make the addresses that stand in the configuration subscribers, and read what counties, towns and
-    radiuses stand for again if the gazetteer is another one than at the last start.
+    """Make the addresses that stand in the configuration subscribers. Before that, place agencies and
+    followed areas again if the gazetteer or the overrides are others than at the last start.
     """
     from monitor import subscribers
+    from monitor.outbox import renew_placements
 
-    subscribers.renew_areas(components.engine, components.clock())
+    renew_placements(components.engine, components.gazetteer, components.clock())
 
     for channel, addresses in operator_addresses(components.settings).items():
         subscribers.follow_channels(

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import shutil
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from sqlalchemy import Engine
 
     from monitor.config import Settings
@@ -18,8 +20,13 @@ if TYPE_CHECKING:
     from monitor.polling.agreement_keeper import AgreementKeeper
 
 
-def polled_source(settings: Settings, name: str) -> PolledSource:
-    """What the poll needs to know of one configured source. Raises UsageError for an unknown one."""
+def polled_source(
+    settings: Settings, name: str, gazetteer: Callable[[], Gazetteer] | None = None
+) -> PolledSource:
+    """What the poll needs to know of one configured source. Raises UsageError for an unknown one.
+
+    ``gazetteer`` loads what places its listings, in the place of that of the settings.
+    """
     from monitor.fetch import LinkRule, Target
     from monitor.polling import PolledSource
     from monitor.sources import FORMATS, ColumnMap, ParseOptions
@@ -48,6 +55,7 @@ def polled_source(settings: Settings, name: str) -> PolledSource:
         policy=settings.policy(name),
         optional=source.optional,
         leads_to=source.leads_to,
+        gazetteer=gazetteer or cache(partial(load_gazetteer, settings)),
         has_room=partial(_has_room, settings.data.folder, settings.data.disk_rest * 1_000_000),
     )
 

@@ -211,7 +211,9 @@ def status(session: Session, as_json: bool, alive: bool, strict: bool) -> None:
     held, last_fetch_at, last_outcome, last_reason, next_poll_at, rejected, rejected_until; outbox: due,
     due_by_channel, waiting_for_channel, oldest_due_at, oldest_age (s), paused (channels that send nothing
     now: channel, until, reason), refused_often (by channel), failed, to_fan_out, fenced; sender:
-    last_beat_at, age (s), working; bot (where one is configured): the same, and problem.
+    last_beat_at, age (s), working; bot (where one is configured): the same, and problem; placements (once the
+    gazetteer or the overrides were others than at the start before): at, gazetteer, listings, moved, areas,
+    people.
     """
     if alive:
         sys.exit(0 if is_alive(session.settings.data.folder) else 1)
@@ -255,6 +257,12 @@ def _print_status(report: dict[str, Any]) -> None:
     outbox = report["outbox"]
     oldest = f", the oldest {_format_age(outbox['oldest_age'])}" if outbox["due"] else ""
     click.echo(f"outbox: {outbox['due']} due{oldest}, {outbox['failed']} failed for good")
+    if (placing := report.get("placements")) is not None:
+        click.echo(
+            f"places: at the last change of the gazetteer or the overrides ({placing['at']}), "
+            f"{placing['moved']} of {placing['listings']} agencies got other places, and {placing['people']} "
+            "people an agency in their next message"
+        )
     for part in ("sender", "bot"):
         if (seen := report.get(part)) is not None:
             working = "working" if seen["working"] else "not running"

@@ -144,7 +144,9 @@ def unplaced(session: Session, as_json: bool) -> None:
     """List the accepted agencies that could not be placed within their state, or have no state.
 
     Only followers of the state (or of US) are told about them. To place one, add a line to the file of
-    [places] overrides with the columns source, key, name, state, places, note.
+    [places] overrides with the columns source, key, name, state, places, note. From the next start of the
+    service on it counts; nobody is alerted, and whom the agency reaches only now reads in their next message
+    that it is listed.
     """
     gazetteer = _gazetteer(session)
     placed = list(_placed(session, gazetteer))

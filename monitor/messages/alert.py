@@ -14,8 +14,15 @@ from zoneinfo import ZoneInfo
 from monitor.domain import Kind, Meaning, Rendered, ValueMeaning, explain_values, placeholder
 from monitor.messages.alert_values import AlertPage, Entry, Group
 from monitor.messages.change_view import ChangeDescription, describe_change, neutralize_description
-from monitor.messages.layout import clean, environment, fit_lines, render_signature
+from monitor.messages.layout import (
+    clean,
+    environment,
+    fit_lines,
+    render_section_post,
+    render_signature,
+)
 from monitor.messages.model import Alert, Sender
+from monitor.messages.phrases import Phrases
 from monitor.messages.sentences import Sentences, sentences_of
 
 PLACEHOLDERS: Mapping[str, str] = {"stop": placeholder("stop"), "asked": placeholder("asked")}
@@ -110,6 +117,7 @@ def _page(alert: Alert, sender: Sender, sentences: Sentences, room: int = ROOM) 
         groups=groups,
         rest=sentences.rest(left) if left > 0 else "",
         rest_url=alert.permalink or alert.official_url,
+        also=Phrases(sender, alert.language).also(alert.also),
         because=because,
         why=f"{because} {sentences.asked_on(PLACEHOLDERS['asked'])}".strip(),
         details=sentences.details(),
@@ -259,6 +267,8 @@ def _blocks(page: AlertPage) -> Iterator[str]:
     for group in page.groups:
         for number, entry in enumerate(group.entries):
             yield _entry_block(posts, entry, "" if number else group.state, page.document_label)
+    if page.also is not None:
+        yield render_section_post(page.also)
     yield str(posts.closing(page))
 
 

@@ -1,8 +1,17 @@
-"""What a layout shows of an alert, as values: plain text in one language."""
+"""What a layout shows, as values: plain text in one language."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class MailSection:
+    """A heading, a sentence about it, and the lines under it."""
+
+    title: str
+    lines: tuple[str, ...]
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +64,7 @@ class AlertPage:
     reviewed: str
     values: tuple[str, ...]
     values_reviewed: str
+    also: MailSection | None
     because: str
     why: str
     details: str

@@ -32,6 +32,7 @@ def render_digest(message: Digest, sender: Sender) -> Rendered:
             language=message.language,
             subject=f"{heading} · {clean(sender.site_name)}",
             heading=heading,
+            also=say.also(message.also),
             alerts=alerts,
             closing=(MailSection(alerts[0].steps_title, alerts[0].steps),),
             why=say.asked_on(),

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
 from monitor.domain import Rendered
-from monitor.messages.alert_values import AlertPage
+from monitor.messages.alert_values import AlertPage, MailSection
 from monitor.messages.locale import translations
 from monitor.messages.model import Sender
 
@@ -31,17 +31,11 @@ _PLAIN_LINK = re.compile(r"https?://[!#-;=?-~]+")  # without quotes and angle br
 _PIECE = 4000  # UTF-16 units of a piece of a post, which is never cut: below the 4,096 of a whole post
 
 
-@dataclass(frozen=True, slots=True)
-class MailSection:
-    """A heading and the lines under it."""
-
-    title: str
-    lines: tuple[str, ...]
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mail:
-    """What the layout of a mail shows: plain text in one language, in reading order."""
+    """What the layout of a mail shows: plain text in one language, in reading order; ``also`` is one more
+    section, after all news.
+    """
 
     language: str
     subject: str
@@ -52,6 +46,7 @@ class Mail:
     after: tuple[str, ...] = ()
     sections: tuple[MailSection, ...] = ()
     alerts: tuple[AlertPage, ...] = ()
+    also: MailSection | None = None
     closing: tuple[MailSection, ...] = ()
     why: str = ""
     links: tuple[tuple[str, str], ...] = ()
@@ -200,12 +195,20 @@ def _blocks(mail: Mail) -> Iterator[str]:
     """The same for Telegram; without the links, which belong to mails."""
     yield "\n".join([f"<b>{html.escape(mail.heading)}</b>", *map(html.escape, mail.paragraphs)])
     for section in mail.sections:
-        yield _piece(f"<u>{html.escape(section.title)}</u>", section.lines)
+        yield render_section_post(section)
     for page in mail.alerts:
         yield f"<u>{html.escape(page.title)}</u>"
         yield from (_post(page.headline, page.facts) if not page.groups else _entries(page))
+    if mail.also is not None:
+        yield render_section_post(mail.also)
     if mail.alerts:
         yield html.escape(mail.alerts[0].steps_in_short)
+
+
+def render_section_post(section: MailSection) -> str:
+    """A section as a piece of a post."""
+    note = (section.note,) if section.note else ()
+    return _piece(f"<u>{html.escape(section.title)}</u>", (*note, *section.lines))
 
 
 def _entries(page: AlertPage) -> Iterable[str]:

@@ -72,6 +72,7 @@ def _render_notice(
             subject=heading,
             heading=heading,
             paragraphs=paragraphs,
+            also=say.also(message.also),
             why=say("You follow this list; you asked on %(date)s.", date=LINKS["asked"]),
             links=(*official, *say.links()),
         ),

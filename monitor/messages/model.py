@@ -66,6 +66,25 @@ class AgenciesToday:
 
 
 @dataclass(frozen=True, slots=True)
+class ListedAgency:
+    """An agency that is listed: its name, its list's title, and why it serves a place."""
+
+    name: str
+    title: str
+    reason: PlacementReason
+
+
+@dataclass(frozen=True, slots=True)
+class AlsoListed:
+    """Agencies that are listed for somebody's places today, which we know by better data on places, and not
+    by a change. ``total`` counts also those that are not named.
+    """
+
+    agencies: tuple[ListedAgency, ...]
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
 class ListChecks:
     """How well one list was checked: good checks, the last one, and the time without one."""
 
@@ -97,6 +116,7 @@ class Alert:
     late: bool = False
     held: bool = False
     sample: bool = False
+    also: AlsoListed | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,6 +175,7 @@ class Digest:
     language: str
     about: Literal["daily", "weekly", "summary", "last"]
     alerts: tuple[Alert, ...]
+    also: AlsoListed | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -165,6 +186,7 @@ class ListUnreadable:
     title: str
     official_url: str
     seen_at: datetime | None
+    also: AlsoListed | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -175,6 +197,7 @@ class ListSwitchedOff:
     title: str
     official_url: str
     seen_at: datetime | None
+    also: AlsoListed | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -185,6 +208,7 @@ class ListReadable:
     title: str
     official_url: str
     seen_at: datetime | None
+    also: AlsoListed | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -195,6 +219,7 @@ class Receipt:
     follows: tuple[ListPlaces, ...]
     schedule: Schedule
     checks: tuple[ListChecks, ...]
+    also: AlsoListed | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,8 +10,9 @@ from datetime import datetime, timedelta
 from monitor.core.due import AT_ONCE, WEEKLY
 from monitor.domain import placeholder
 from monitor.messages import locale
-from monitor.messages.layout import MailSection, clean, neutralize
-from monitor.messages.model import AgenciesToday, ListChecks, ListPlaces, Schedule, Sender
+from monitor.messages.alert_values import MailSection
+from monitor.messages.layout import clean, neutralize
+from monitor.messages.model import AgenciesToday, AlsoListed, ListChecks, ListPlaces, Schedule, Sender
 from monitor.messages.place_names import join_names, name_place
 from monitor.messages.placements import describe_placement
 
@@ -111,6 +112,29 @@ class Phrases:
         elif left:
             lines.append(self.count("%(count)s agency is listed", "%(count)s agencies are listed", left))
         return lines
+
+    def also(self, also: AlsoListed | None) -> MailSection | None:
+        """What is listed for somebody's places beside the news; None where there is nothing."""
+        if also is None:
+            return None
+        lines = [
+            neutralize(
+                f"{clean(each.name)} ({clean(each.title)}): "
+                f"{clean(describe_placement(each.reason, self.language))}"
+            )
+            for each in also.agencies
+        ]
+        left = also.total - len(also.agencies)
+        if left:
+            lines.append(self.count("%(count)s more agency", "%(count)s more agencies", left))
+        return MailSection(
+            self("Also listed for your places today"),
+            tuple(lines),
+            self(
+                "This is not news from the lists. We have better data on places now, and by these data the "
+                "following agencies, which are on the lists already, serve a place that you follow."
+            ),
+        )
 
     def checks(self, checks: ListChecks) -> MailSection:
         """How well one list was checked."""

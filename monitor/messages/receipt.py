@@ -27,6 +27,7 @@ def render_receipt(message: Receipt, sender: Sender) -> Rendered:
                 *(say.checks(checks) for checks in message.checks),
                 say.follows(message.follows, message.schedule),
             ),
+            also=say.also(message.also),
             why=say(
                 "You asked on %(date)s. You can switch this quarterly note off where you change your alerts.",
                 date=LINKS["asked"],

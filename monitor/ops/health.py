@@ -387,6 +387,8 @@ def report(seen: HealthFacts) -> dict[str, Any]:
         "outbox": _outbox_report(seen),
         "sender": _beat_report(seen.sender_beat, seen.now),
     }
+    if seen.placing is not None:
+        whole["placements"] = seen.placing
     if seen.has_bot:
         problem = next((finding.problem for finding in found if finding.part == "bot"), None)
         whole["bot"] = {**_beat_report(seen.bot_beat, seen.now), "problem": problem}

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import Any
 
 from sqlalchemy import Connection, Engine
 
@@ -72,6 +74,7 @@ class HealthFacts:
     wave. ``canary_every`` is the interval of the canary (None: there is none), ``canary`` what became of it.
     ``ended`` are addresses of the configuration that said that they are gone. ``standing`` are the loops that
     stand still. ``unsigned_since`` is the time of the first entry of the record that no signature covers.
+    ``placing`` is what the last step to another gazetteer did (`storage.meta.PLACING`).
     """
 
     now: datetime
@@ -97,6 +100,7 @@ class HealthFacts:
     ended: tuple[EndedAddress, ...] = ()
     documents: DocumentsState | None = None
     agreements_not_kept: int = 0
+    placing: dict[str, Any] | None = None
 
     @property
     def sending(self) -> bool:
@@ -191,12 +195,19 @@ def load_facts(
             ended=configured_addresses.load_ended(conn),
             documents=documents.load_state(conn),
             agreements_not_kept=agreements.count_not_kept(conn),
+            placing=_read_placing(conn),
         )
 
 
 def _read_last_backup(conn: Connection) -> datetime | None:
     text = meta.get(conn, meta.LAST_BACKUP)
     return datetime.fromisoformat(text) if text else None
+
+
+def _read_placing(conn: Connection) -> dict[str, Any] | None:
+    text = meta.get(conn, meta.PLACING)
+    found: dict[str, Any] | None = json.loads(text) if text else None
+    return found
 
 
 def is_alive(beat: datetime | None, now: datetime) -> bool:

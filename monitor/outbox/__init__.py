@@ -9,6 +9,7 @@ from monitor.outbox.drain import Drained, drain
 from monitor.outbox.fanout import Locate, fan_out
 from monitor.outbox.load import MessageLoader
 from monitor.outbox.notices import insert_due_notices
+from monitor.outbox.placing import PlacingReport, renew_placements
 from monitor.outbox.prepare import Recipient
 from monitor.outbox.recipients import RecipientPlaceholders
 
@@ -18,6 +19,7 @@ __all__ = [
     "FenceState",
     "Locate",
     "MessageLoader",
+    "PlacingReport",
     "Recipient",
     "RecipientPlaceholders",
     "drain",
@@ -25,4 +27,5 @@ __all__ = [
     "insert_due_canary",
     "insert_due_digests",
     "insert_due_notices",
+    "renew_placements",
 ]

@@ -67,23 +67,29 @@ def _place_change(change: Unplaced, source: str, locate: Locate) -> Placed:
     """Place a change: a move or a rename concerns the places before and after; the reason is that of the
     place after.
     """
-    placements = [_locate_listing(source, listing, locate, change.id) for listing in change.listings]
-    places: set[str] = {EVERYWHERE}
-    everyone: set[str] = set()
-    for listing, placement in zip(change.listings, placements, strict=True):
-        states = _states(listing, placement)
-        places.update(placement.places, states)
-        if placement.statewide:
-            everyone |= states
-    current = placements[-1]
+    placed = [
+        (listing, placement or _locate_listing(source, listing, locate, change.id))
+        for listing, placement in change.listings
+    ]
+    concerned = [find_places(listing, placement) for listing, placement in placed]
+    _, current = placed[-1]
     return Placed(
         change=change.id,
-        places=frozenset(places),
-        everyone=frozenset(everyone),
+        places=frozenset().union(*(places for places, _ in concerned)),
+        everyone=frozenset().union(*(everyone for _, everyone in concerned)),
         how=current.how,
         confidence=current.confidence.value,
         reason=current.reason,
     )
+
+
+def find_places(listing: Listing, placement: Placement) -> tuple[frozenset[str], frozenset[str]]:
+    """The places that an agency concerns, and those of them that are states whose every follower it
+    concerns.
+    """
+    states = frozenset(_states(listing, placement))
+    places = frozenset(placement.places) | states | {EVERYWHERE}
+    return places, states if placement.statewide else frozenset()
 
 
 def _states(listing: Listing, placement: Placement) -> set[str]:

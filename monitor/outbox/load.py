@@ -16,11 +16,13 @@ from monitor.messages.model import (
     AgenciesToday,
     Alert,
     AlreadySubscribed,
+    AlsoListed,
     Canary,
     Confirmation,
     Digest,
     Export,
     ListChecks,
+    ListedAgency,
     ListPlaces,
     ListReadable,
     ListSwitchedOff,
@@ -34,9 +36,10 @@ from monitor.outbox.notices import RECEIPT_AFTER
 from monitor.places.codes import is_area, state_of_zip
 from monitor.places.followed_areas import load_area
 from monitor.storage import people
-from monitor.storage.deliveries import digests, notices
+from monitor.storage.deliveries import digests, newly_covered, notices
 from monitor.storage.deliveries.canary_rows import CANARY
 from monitor.storage.deliveries.fanout import Match, Published
+from monitor.storage.deliveries.newly_covered import NewlyCovered
 from monitor.storage.deliveries.notices import Checks
 from monitor.storage.deliveries.queue import Claimed
 from monitor.storage.deliveries.retractions import RETRACTION, FirstMessage, load_first_messages
@@ -255,7 +258,9 @@ class MessageLoader:
                 return Export(
                     language=language,
                     follows=places,
-                    facts=_stored_facts(subscriber) + self._past_choices(subscriber.id),
+                    facts=_stored_facts(subscriber)
+                    + self._past_choices(subscriber.id)
+                    + self._owed_agencies(subscriber.id),
                 )
         raise ValueError(f"this version knows no {delivery.kind} about {about!r}")
 
@@ -271,6 +276,11 @@ class MessageLoader:
             ("state, frequency", f"{each.state}, {each.frequency}, until {_text(each.until)}")
             for each in statuses
         )
+
+    def _owed_agencies(self, subscriber: int) -> tuple[tuple[str, str], ...]:
+        with reading(self._engine) as conn:
+            owed = newly_covered.load_of_subscriber(conn, subscriber)
+        return tuple(("newly_covered", f"{each.agency} ({each.source})") for each in owed)
 
     def agencies_today(self, follows: Iterable[Follow], language: str) -> tuple[AgenciesToday, ...]:
         """Read which agencies cover these places now; ZIPs with the same answer stand together."""
@@ -293,8 +303,32 @@ class MessageLoader:
             for answer, places in together.items()
         )
 
-    def _today(self, follow: Follow, stands: BaselineInfo, language: str) -> AgenciesToday:
-        covered = self._coverage.of(follow.source, stands.number)
+    def list_newly_covered(
+        self, subscriber: int, owed: Iterable[NewlyCovered], language: str
+    ) -> AlsoListed | None:
+        """List those agencies of ``owed`` that are still listed and serve a place that somebody follows; None
+        if there is none.
+        """
+        with reading(self._engine) as conn:
+            follows = people.follows(conn, subscriber)
+        wanted = {(each.source, each.agency) for each in owed}
+        watched = {name for name, info in self._sources.items() if info.enabled}
+        found = {
+            (cover.source, cover.agency): cover
+            for follow in follows
+            if follow.source in watched & {source for source, _ in wanted}
+            for cover in self._find_covers(follow, None)[1]
+            if (cover.source, cover.agency) in wanted
+        }
+        agencies = tuple(
+            ListedAgency(cover.listing.name, self.title(source, language), cover.placement.reason)
+            for (source, _), cover in sorted(found.items())
+        )
+        return AlsoListed(agencies[:_NAMED], len(agencies)) if agencies else None
+
+    def _find_covers(self, follow: Follow, number: int | None) -> tuple[tuple[Cover, ...], tuple[Cover, ...]]:
+        """The agencies of a place itself, and all that its followers hear of."""
+        covered = self._coverage.of(follow.source, number)
         own: tuple[Cover, ...] = ()
         if follow.place == "US":
             covers = covered.covers
@@ -307,6 +341,10 @@ class MessageLoader:
             covers = own + (covered.statewide(area.states) if area else ())
         else:
             covers = covered.by_state.get(follow.place, ())
+        return own, covers
+
+    def _today(self, follow: Follow, stands: BaselineInfo, language: str) -> AgenciesToday:
+        own, covers = self._find_covers(follow, stands.number)
         seen = stands.last_good_at
         whole = follow.place == "US"
         return AgenciesToday(

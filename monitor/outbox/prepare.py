@@ -18,9 +18,18 @@ from monitor.domain import Envelope
 from monitor.errors import KeyFileError
 from monitor.keys import KeyFile
 from monitor.messages import Message
-from monitor.outbox.load import Facts, MessageLoader, find_asked_at, load_facts
-from monitor.storage.deliveries import fanout, queue
+from monitor.messages.model import (
+    AlsoListed,
+    Digest,
+    ListReadable,
+    ListSwitchedOff,
+    ListUnreadable,
+    Receipt,
+)
+from monitor.outbox.load import DIGEST, NOTICE, Facts, MessageLoader, find_asked_at, load_facts
+from monitor.storage.deliveries import fanout, newly_covered, queue
 from monitor.storage.deliveries.fanout import Match, Published
+from monitor.storage.deliveries.newly_covered import NewlyCovered
 from monitor.storage.deliveries.queue import ALERT, Claimed
 from monitor.storage.deliveries.retractions import FirstMessage
 from monitor.storage.engine import reading
@@ -34,6 +43,8 @@ SUMMARY_AFTER = LATE_AFTER
 """Alerts of one person that are older than this go out together, as one message."""
 _CONTENTS = 4096  # rendered messages kept at hand, some 10 kB each
 _CHANGESETS = 64
+_CARRYING = frozenset({ALERT, DIGEST, NOTICE})
+"""Kinds of messages that also say what else is listed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +135,9 @@ class MessagePreparer:
             claimed = queue.load_claimed(conn, ids)
             matches = fanout.load_matches(conn, ids)
             facts = load_facts(conn, claimed, now)
+            # others say nothing beside what they are for
+            carrying = [delivery.id for delivery in claimed if delivery.kind in _CARRYING]
+            owed = newly_covered.load_attached(conn, carrying) if carrying else {}
             wanted = {delivery.changeset for delivery in claimed if delivery.changeset is not None}
             wanted |= set(facts.sources)
             broken: dict[int, str] = {}
@@ -140,7 +154,8 @@ class MessagePreparer:
             matches = _leave_out(matches, retracted)
             facts = replace(facts, matches=_leave_out(facts.matches, retracted))
         results = [
-            self._prepare(group, matches, facts, broken, now) for group in _group_old_alerts(claimed, now)
+            self._prepare(group, matches, facts, owed, broken, now)
+            for group in _group_old_alerts(claimed, now)
         ]
         while len(self._published) > _CHANGESETS:
             self._published.popitem(last=False)
@@ -151,15 +166,17 @@ class MessagePreparer:
         group: tuple[Claimed, ...],
         matches: dict[int, list[Match]],
         facts: Facts,
+        owed: Mapping[int, tuple[NewlyCovered, ...]],
         broken: dict[int, str],
         now: datetime,
     ) -> PreparedMessage | NotRendered | NotWanted:
         first = group[0]
         ids = tuple(delivery.id for delivery in group)
+        also = [each for id in ids for each in owed.get(id, ())]
         if first.sealed is None:
             return NotWanted(ids, "the subscriber has left")
         if first.kind != ALERT and first.subscriber in facts.subscribers and first.id in facts.abouts:
-            return self._prepare_other(first, facts, broken, now)
+            return self._prepare_other(first, facts, also, broken, now)
         for delivery in group:
             if delivery.kind != ALERT or delivery.changeset is None or delivery.source is None:
                 return NotRendered(group, f"this version cannot write messages of the kind {delivery.kind!r}")
@@ -183,10 +200,15 @@ class MessagePreparer:
             own_line=first.own_line,
         )
         told = frozenset(match.change for match in hits)
-        return self._address(group, recipient, lambda: self._alert(group, hits, now), told)
+        return self._address(group, recipient, lambda: self._alert(group, hits, also, now), told)
 
     def _prepare_other(
-        self, delivery: Claimed, facts: Facts, broken: dict[int, str], now: datetime
+        self,
+        delivery: Claimed,
+        facts: Facts,
+        owed: Sequence[NewlyCovered],
+        broken: dict[int, str],
+        now: datetime,
     ) -> PreparedMessage | NotRendered | NotWanted:
         """A delivery that is no alert."""
         group = (delivery,)
@@ -195,6 +217,10 @@ class MessagePreparer:
             return NotRendered(group, failed)
         try:
             message = self._loader.build_message(delivery, facts, self._published, now)
+            if owed and isinstance(
+                message, Digest | Receipt | ListUnreadable | ListSwitchedOff | ListReadable
+            ):
+                message = replace(message, also=self._list_owed(group, owed))
         except Exception as error:
             log.exception("no message could be made of delivery %d", delivery.id)
             return NotRendered(group, f"no message could be made of it: {type(error).__name__}")
@@ -248,7 +274,13 @@ class MessagePreparer:
             log.exception("no message could be made of delivery %d", first.id)
             return NotRendered(group, f"no message could be made of it: {type(error).__name__}")
 
-    def _alert(self, group: tuple[Claimed, ...], hits: Sequence[Match], now: datetime) -> object:
+    def _list_owed(self, group: tuple[Claimed, ...], owed: Sequence[NewlyCovered]) -> AlsoListed | None:
+        first = group[0]
+        return self._loader.list_newly_covered(first.subscriber, owed, first.language) if owed else None
+
+    def _alert(
+        self, group: tuple[Claimed, ...], hits: Sequence[Match], owed: Sequence[NewlyCovered], now: datetime
+    ) -> object:
         # looked up and not copied: a changeset may hold hundreds of changes, and most people hear of one
         published = ChainMap(
             *(self._published[delivery.changeset] for delivery in group if delivery.changeset is not None)
@@ -262,9 +294,12 @@ class MessagePreparer:
         changeset = group[0].changeset if len(group) == 1 else None
         assert source is not None
         changes = [(published[change], places) for change, places in told]
+        also = self._list_owed(group, owed)
         return self._render_once(
-            (source, language, late, told, changeset),
-            lambda: self._loader.build_alert(source, language, changes, late=late, changeset=changeset),
+            (source, language, late, told, changeset, also),
+            lambda: replace(
+                self._loader.build_alert(source, language, changes, late=late, changeset=changeset), also=also
+            ),
         )
 
     def _render_once(self, key: object, message: Callable[[], Message]) -> object:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from functools import cache
@@ -12,7 +13,7 @@ from monitor.places.codes import EVERYWHERE, MILITARY, state_of_zip
 from monitor.places.locate import locate_in
 from monitor.places.names import key
 from monitor.places.overrides import Overrides
-from monitor.places.packaged_table import Table, packaged
+from monitor.places.packaged_table import Table, compute_version, packaged
 from monitor.places.zips import ZipArea, area, unknown_notice
 from monitor.states import STATES, read_state
 
@@ -68,6 +69,11 @@ class Gazetteer:
     def with_overrides(self, overrides: Overrides) -> Gazetteer:
         """The same gazetteer with an operator's corrections in the place of the ones it had."""
         return replace(self, overrides=overrides)
+
+    @property
+    def version(self) -> str:
+        """A hash of all that decides where an agency is: the data, the rules and the overrides."""
+        return hashlib.sha256(f"{compute_version()} {self.overrides!r}".encode()).hexdigest()[:16]
 
     def locate(self, listing: Listing, source: str | None = None) -> Placement:
         """The places of a listing: ZIPs, or its state, or ("US",); never raises and never drops one."""

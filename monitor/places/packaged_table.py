@@ -284,10 +284,13 @@ def packaged() -> Table:
 
 
 @cache
+@cache
 def compute_version() -> str:
-    """A hash of the data that ship with the program: it changes whenever a place may get other ZIPs."""
+    """A hash of the data and rules that ship with the program: it changes whenever a place may get other
+    ZIPs, and when only the text of a rule does.
+    """
     digest = hashlib.sha256()
-    folder = files("monitor.places")
-    for name in ("table.zip", "nicknames.csv", "mailing.csv"):
-        digest.update(folder.joinpath(name).read_bytes())
+    for file in sorted(files("monitor.places").iterdir(), key=lambda each: each.name):
+        if file.name.endswith((".py", ".csv", ".zip")):
+            digest.update(file.read_bytes())
     return digest.hexdigest()[:16]

@@ -17,6 +17,7 @@ from monitor.core.identity import digest
 from monitor.domain import Change, Listing
 from monitor.errors import ParseError
 from monitor.parser import IN_PROCESS, Parser
+from monitor.polling import apply
 from monitor.polling.values import PolledSource
 from monitor.record import log as log_of_record
 from monitor.storage.engine import reading, transaction
@@ -71,19 +72,18 @@ def rebase(engine: Engine, watch: PolledSource, now: datetime, parser: Parser = 
         pairing=parser.pair,
     )
     shift = _shift(accepted, rows, differences)
-    number = believed.number + 1
+    placed = apply.place(watch, (version.listing for version in shift.opened))
     with transaction(engine) as conn:
         append_source(conn, watch, now)
         baseline.advance(
             conn,
             believed,
-            number=number,
+            number=believed.number + 1,
             fingerprint=watch.fingerprint,
             columns=sorted(publication.columns),
             folders=list(publication.folders),
         )
-        baseline.close(conn, watch.name, shift.closed, number, now)
-        baseline.open_(conn, watch.name, shift.opened, number, now)
+        apply.write_versions(conn, believed, shift.closed, shift.opened, placed, now)
         changes.write(conn, shift.rows)
         assert believed.last_good_fetch is not None
         assert believed.last_good_at is not None

@@ -155,11 +155,12 @@ def _publish(engine: Engine, watch: PolledSource, chosen: frozenset[int], now: d
     ]
     if not judgements:
         raise UsageError("none of these changes stands any more")
+    placed = apply.place_published(watch, judgements)
     with transaction(engine) as conn:
         log.append_decision(conn, watch.name, "approved", now, [row for row in view.rows if row.id in chosen])
         moved = apply.moves(conn, view, judgements, now, all_judged=False, approved=True)
         baseline.advance(conn, view.believed, number=view.believed.number + 1)
-        apply.write(conn, view.believed, moved, view.believed.last_good_fetch, now)
+        apply.write(conn, view.believed, moved, placed, view.believed.last_good_fetch, now)
     return apply.outcome(watch.name, moved)
 
 
@@ -206,6 +207,7 @@ def _take(
     )
     # it was there when it was first refused, not when a person looked
     judgements = apply.approved(differences, served.at, served.reason)
+    placed = apply.place_published(watch, judgements)
     with transaction(engine) as conn:
         log.append_decision(conn, watch.name, "approved", now, body=seen.hash)
         moved = apply.moves(conn, view, judgements, now, approved=True)
@@ -222,5 +224,5 @@ def _take(
             last_good_at=served.last_seen_at,
             last_good_hash=served.hash,
         )
-        apply.write(conn, view.believed, moved, served.fetch_id, now)
+        apply.write(conn, view.believed, moved, placed, served.fetch_id, now)
     return apply.outcome(watch.name, moved)

@@ -37,10 +37,11 @@ def write_accepted(
     approved: bool = False,
 ) -> PollResult:
     """Write new content, with its judged changes."""
+    placed = apply.place_published(seen.watch, judgements)
     with transaction(engine) as conn:
         moved = apply.moves(conn, view, judgements, seen.now, approved=approved)
         fetch_id = _write_good(conn, seen, view.believed, publication, body, moved)
-        apply.write(conn, view.believed, moved, fetch_id, seen.now)
+        apply.write(conn, view.believed, moved, placed, fetch_id, seen.now)
     return apply.outcome(seen.watch.name, moved)
 
 
@@ -55,6 +56,7 @@ def write_first(
     with reading(engine) as conn:
         past = imports.load_import(conn, seen.watch.name)
     judgements = () if past is None else apply.join_past(view, publication, seen.watch, seen.parser, seen.now)
+    placed = apply.place(seen.watch, publication.listings)
     with transaction(engine) as conn:
         if past is not None:
             view = replace(view, believed=replace(view.believed, last_good_at=past.last_at))
@@ -63,7 +65,7 @@ def write_first(
         fetch_id = _write_good(conn, seen, view.believed, publication, body, moved or past)
         if past is not None:
             imports.note_joining(conn, past.id, view.believed.number + 1, seen.now)
-        apply.write(conn, view.believed, moved, fetch_id, seen.now, past.id if past else None)
+        apply.write(conn, view.believed, moved, placed, fetch_id, seen.now, past.id if past else None)
     return PollResult(seen.watch.name, Result.BASELINE)
 
 
@@ -91,6 +93,7 @@ def write_unchanged(engine: Engine, seen: Received, believed: BaselineInfo) -> P
         snapshot = history.snapshot(conn, watch.name, seen.hash, ACCEPTED)
     if view.believed != believed:
         raise BaselineMoved
+    placed = apply.place_published(watch, judgements)
     with transaction(engine) as conn:
         moved = apply.moves(conn, view, judgements, now, all_judged=False)
         fetch_id = record.insert_poll(conn, seen.attempt(UNCHANGED))
@@ -103,7 +106,7 @@ def write_unchanged(engine: Engine, seen: Received, believed: BaselineInfo) -> P
         )
         if snapshot is not None:
             history.saw_again(conn, snapshot.id, now)
-        apply.write(conn, view.believed, moved, fetch_id, now)
+        apply.write(conn, view.believed, moved, placed, fetch_id, now)
         if isinstance(seen.got, Fetched):
             _insert_body(conn, seen, believed, seen.got.body)  # it may not have been kept for want of room
         _remember(conn, seen)

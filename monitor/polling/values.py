@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
 from functools import partial
-from typing import ClassVar, Protocol
+from typing import TYPE_CHECKING, ClassVar, Protocol
 
 from monitor import sources
 from monitor.domain import Policy
@@ -15,6 +15,9 @@ from monitor.errors import FetchError
 from monitor.fetch import Fetched, NotModified, Target, Validators
 from monitor.parser import Parser
 from monitor.sources import Links, ParseOptions
+
+if TYPE_CHECKING:
+    from monitor.places import Gazetteer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,8 +27,8 @@ class PolledSource:
 
     ``optional``: that its page links no such file is normal. ``leads_to``: who leaves this list for that one
     is told there, and not as gone here. Polls that are further apart than ``longest_gap`` do not show that a
-    publication was there all the time.
-    is told there, and not as gone here. ``has_room`` says whether a body of so many bytes may be kept.
+    publication was there all the time. ``has_room`` says whether a body of so many bytes may be kept.
+    ``gazetteer`` loads what places listings when they are accepted; None: they are placed later.
     """
 
     name: str
@@ -37,6 +40,7 @@ class PolledSource:
     leads_to: str | None = None
     longest_gap: timedelta = timedelta(days=1)
     has_room: Callable[[int], bool] = field(default=lambda size: True, compare=False)
+    gazetteer: Callable[[], Gazetteer] | None = field(default=None, compare=False)
 
     @property
     def fingerprint(self) -> str:

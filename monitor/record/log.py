@@ -188,6 +188,24 @@ def append_retraction(conn: Connection, row: StoredChange, texts: Mapping[str, s
     return append_entry(conn, content, now)
 
 
+def append_placing(
+    conn: Connection, source: str, number: int, gazetteer: str, listings: int, moved: int, now: datetime
+) -> None:
+    """Append that the agencies of a list were placed by another ``gazetteer``: how many were placed before,
+    and how many of them serve other places now. Nothing of the list has changed.
+    """
+    content: dict[str, LeafValue] = {
+        "type": "placements",
+        "source": source,
+        "at": format_time(now),
+        "baseline": number,
+        "gazetteer": gazetteer,
+        "listings": listings,
+        "moved": moved,
+    }
+    append_entry(conn, content, now)
+
+
 def describe_change(row: StoredChange) -> dict[str, LeafValue]:
     """A published change as the log tells it."""
     before, after = row.change.before, row.change.after

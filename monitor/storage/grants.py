@@ -29,6 +29,7 @@ WRITES = {
     "confirmation": ("INSERT", "UPDATE", "DELETE"),
     "delivery": ("INSERT", "UPDATE"),
     "meta": ("INSERT", "UPDATE"),
+    "newly_covered": ("DELETE",),
     "operator_decision": ("UPDATE",),
     "past_status": ("INSERT", "DELETE"),
     "past_subscription": ("INSERT", "DELETE"),

@@ -40,6 +40,11 @@ OUTLINES_MISSING = "outlines are missing"
 """The fact that a migration has added the outlines of addresses, and that they are not filled in yet."""
 
 
+PLACING = "last step to another gazetteer"
+"""The fact that holds what the last change of the gazetteer or the overrides did, as JSON: ``at``,
+``gazetteer``, and the counts of `outbox.placing.PlacingReport`.
+"""
+
 AREAS_VERSION = "gazetteer of followed areas"
 """The fact that holds the version of the gazetteer from which the followed areas were last read."""
 

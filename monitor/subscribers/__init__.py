@@ -14,7 +14,6 @@ from monitor.subscribers.operator import (
     follow_channels,
     listed,
     remove,
-    renew_areas,
 )
 from monitor.subscribers.own_data import export
 from monitor.subscribers.personal_links import Link, LinkState, load_link
@@ -67,7 +66,6 @@ __all__ = [
     "reapply_erasures",
     "remove",
     "renew",
-    "renew_areas",
     "request",
     "returned",
     "rotate",

@@ -16,11 +16,10 @@ from monitor.channels.outline import open_outline, seal_address
 from monitor.errors import UsageError
 from monitor.keys import KeyFile
 from monitor.places.codes import state_of_zip
-from monitor.places.packaged_table import compute_version
-from monitor.storage import eligibility, meta, people
+from monitor.storage import eligibility, people
 from monitor.storage import engine as db
 from monitor.storage.deliveries import configured_addresses, endings
-from monitor.storage.people import ACTIVE, Follow, area_places
+from monitor.storage.people import ACTIVE, Follow
 from monitor.subscribers.erasures import Tombstones
 from monitor.subscribers.signup import begin
 from monitor.subscribers.unsubscribe import depart
@@ -194,23 +193,6 @@ def follow_channels(
                 for follow in set(people.follows(conn, subscriber)) - requested:
                     people.unfollow(conn, subscriber, follow.source, follow.place, moment)
     return Followed(added, ended, tuple(suppressed))
-
-
-def renew_areas(engine: Engine, now: datetime) -> int:
-    """Read the ZIPs of every followed county, town and radius again if the gazetteer is another one than the
-    last time; returns how many areas changed.
-    """
-    version = compute_version()
-    with db.reading(engine) as conn:
-        if meta.get(conn, meta.AREAS_VERSION) == version:
-            return 0
-    with db.transaction(engine) as conn:
-        eligibility.next_moment(conn, now)
-        renewed = area_places.renew_areas(conn)
-        meta.put(conn, meta.AREAS_VERSION, version)
-    if renewed:
-        log.info("%d followed areas have other ZIP codes by the new gazetteer", renewed)
-    return renewed
 
 
 def _admit(

@@ -28,7 +28,8 @@ from monitor.history.captured_file import Attribution, CapturedFile, find_time
 from monitor.history.past import Past, judge_past
 from monitor.history.replay import Event, Served, ServedFiles, replay
 from monitor.keys import KeyFile
-from monitor.outbox import fan_out
+from monitor.outbox import fan_out, renew_placements
+from monitor.places import load
 from monitor.polling import Result, poll
 from monitor.storage.engine import reading
 from monitor.storage.lists import baseline, changes, imports, log_rows, page_queries, record_rows
@@ -293,7 +294,9 @@ def test_before_or_after_the_first_own_polls_an_import_is_the_same(
 def test_undo_leaves_what_own_polls_saw(engine: Engine, tmp_path: Path) -> None:
     past = judged(tmp_path / "files")
     importing.write_past(engine, past, WATCH, now=OWN - DAY)
+    renew_placements(engine, load(), OWN - HOUR)  # as a start of the service does
     own_poll(engine, tmp_path, NOW_LISTED, OWN)
+    renew_placements(engine, load(), OWN)
     importing.undo_import(engine, "list", OWN + HOUR)
     with reading(engine) as conn:
         versions = list(record_rows.iterate_versions(conn, "list"))

@@ -5,6 +5,8 @@ from __future__ import annotations
 import sqlalchemy as sa
 
 from monitor import subscribers
+from monitor.outbox import renew_placements
+from monitor.places import load
 from monitor.places.followed_areas import load_area
 from monitor.storage import meta, schema
 from monitor.storage.engine import reading, transaction
@@ -99,14 +101,14 @@ def test_a_new_gazetteer_renews_the_zips_of_every_area(world: World) -> None:
     world.write(
         sa.update(schema.AreaPlaceRow).where(schema.AreaPlaceRow.place == "46320").values(place="00000")
     )
-    assert subscribers.renew_areas(world.engine, world.now) == 1
+    assert renew_placements(world.engine, load(), world.now).areas == 1
     assert area_rows(world, LAKE) == right
     with reading(world.engine) as conn:
         assert meta.get(conn, meta.AREAS_VERSION)
     world.write(
         sa.update(schema.AreaPlaceRow).where(schema.AreaPlaceRow.place == "46320").values(place="00000")
     )
-    assert subscribers.renew_areas(world.engine, world.now) == 0  # the gazetteer is the same
+    assert renew_placements(world.engine, load(), world.now).areas == 0  # the gazetteer is the same
 
 
 def test_an_area_that_the_gazetteer_has_lost_keeps_its_zips(world: World) -> None:
@@ -116,7 +118,7 @@ def test_an_area_that_the_gazetteer_has_lost_keeps_its_zips(world: World) -> Non
     person = world.person("lost@a.example", lost)
     assert load_area(lost) is None
     with transaction(world.engine) as conn:
-        assert area_places.renew_areas(conn) == 0
+        assert not area_places.find_renewed(conn)
     world.publish(HAMMOND)
     world.fan_out()
     assert owed(world) == {person}

@@ -56,6 +56,14 @@ def describe_alert(alert: Alert) -> dict[str, Any]:
         "publisher": alert.publisher,
         "language": alert.language,
         "changes": [_describe_change(told, alert.language) for told in alert.told],
+        "also_listed": [
+            {
+                "agency": each.name,
+                "list": each.title,
+                "placement": describe_placement(each.reason, alert.language),
+            }
+            for each in (alert.also.agencies if alert.also else ())
+        ],
         "meaning": _describe_meaning(alert),
         "was_held": alert.held,
         "late": alert.late,

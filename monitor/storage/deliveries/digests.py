@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from monitor.storage.columns import UtcDateTime
+from monitor.storage.deliveries import newly_covered
 from monitor.storage.deliveries.fanout import COUNTS, Match, load_matches_of
 from monitor.storage.deliveries.tables import DeliveryRow, DigestChangesetRow
 from monitor.storage.engine import insert_for
@@ -240,6 +241,7 @@ def insert_digests(conn: Connection, told: Mapping[int, NewDigest], now: datetim
     ]
     if entries:
         conn.execute(sa.insert(DigestChangesetRow), entries)
+    newly_covered.attach(conn, DeliveryRow.c.id.in_([delivery for delivery, _ in written]))
     return frozenset(subscriber for _, subscriber in written)
 
 

@@ -7,6 +7,7 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from monitor.storage.deliveries import newly_covered
 from monitor.storage.deliveries.retractions import RETRACTION
 from monitor.storage.deliveries.tables import DeliveryRow, RefusalRow
 from monitor.storage.people import ENDED, address_hash, follow, follows, past_choices, suppress
@@ -26,6 +27,7 @@ def end(conn: Connection, subscriber: int, now: datetime) -> bool:
     )
     conn.execute(sa.delete(SubscriptionRow).where(SubscriptionRow.c.subscriber_id == subscriber))
     past_choices.delete_of(conn, [subscriber])
+    newly_covered.delete_of(conn, [subscriber])
     conn.execute(sa.delete(RefusalRow).where(RefusalRow.c.subscriber_id == subscriber))
     conn.execute(
         sa.update(DeliveryRow)

@@ -10,11 +10,12 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from monitor.domain import Change, Confidence, Listing, PlacementReason
+from monitor.domain import Change, Confidence, Listing, Placement, PlacementReason
 from monitor.storage.columns import UtcDateTime
+from monitor.storage.deliveries import newly_covered
 from monitor.storage.deliveries.tables import DeliveryRow, DigestChangesetRow
 from monitor.storage.engine import insert_for
-from monitor.storage.lists import tables
+from monitor.storage.lists import placement_rows, tables
 from monitor.storage.lists.codec import CHANGE, change_from_row, reason_from_text, reason_to_text
 from monitor.storage.lists.tables import ChangePlaceRow, ChangesetRow
 from monitor.storage.people.tables import (
@@ -63,10 +64,12 @@ class PendingFanOut:
 
 @dataclass(frozen=True, slots=True)
 class Unplaced:
-    """A published change to locate: its listings, the current one last."""
+    """A published change to locate: its listings, the current one last, each with the placement of its
+    version, None where that was accepted without one.
+    """
 
     id: int
-    listings: tuple[Listing, ...]
+    listings: tuple[tuple[Listing, Placement | None], ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,8 +128,16 @@ def load_changes(conn: Connection, changeset: int) -> tuple[Unplaced, ...]:
         .where(tables.ChangeRow.c.changeset_id == changeset)
         .order_by(tables.ChangeRow.c.id)
     )
+    placements = placement_rows.load_of_changes(conn, changeset)
     return tuple(
-        Unplaced(row.id, tuple(each for each in (change.before, change.after) if each is not None))
+        Unplaced(
+            row.id,
+            tuple(
+                (listing, placements.get((row.id, after)))
+                for listing, after in ((change.before, False), (change.after, True))
+                if listing is not None
+            ),
+        )
         for row in rows
         for change in (change_from_row(row),)
     )
@@ -235,6 +246,7 @@ def insert_deliveries(conn: Connection, changeset: int, source: str, now: dateti
         .on_conflict_do_nothing(index_elements=["subscriber_id", "changeset_id"])
         .execution_options(preserve_rowcount=True)
     ).rowcount
+    newly_covered.attach(conn, DeliveryRow.c.changeset_id == changeset)
     if written >= _MANY and conn.dialect.name == "postgresql":
         # until it looks again by itself, a minute later, the planner would sort all of them for each batch
         # that is claimed

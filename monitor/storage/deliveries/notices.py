@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from monitor.storage.columns import UtcDateTime
+from monitor.storage.deliveries import newly_covered
 from monitor.storage.deliveries.tables import DeliveryRow
 from monitor.storage.engine import insert_for
 from monitor.storage.lists.tables import FetchRow, SourceRow
@@ -153,7 +154,7 @@ def _insert_notices(
         "kind", "channel", "period", "about", "about_source", "subscriber_id", "state", "created_at",
         "due_at", "attempts", "ambiguous",
     ]  # fmt: skip
-    return conn.execute(
+    written = conn.execute(
         insert_for(conn, DeliveryRow)
         .from_select(columns, owed, include_defaults=False)
         .on_conflict_do_nothing(
@@ -162,3 +163,7 @@ def _insert_notices(
         ),
         execution_options={"preserve_rowcount": True},
     ).rowcount
+    newly_covered.attach(
+        conn, DeliveryRow.c.kind == NOTICE, DeliveryRow.c.period == period, DeliveryRow.c.created_at == now
+    )
+    return written

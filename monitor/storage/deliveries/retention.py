@@ -8,6 +8,7 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from monitor.storage.deliveries import newly_covered
 from monitor.storage.deliveries.queue import IS_DUE
 from monitor.storage.deliveries.tables import DeliveryRow, DigestChangesetRow
 from monitor.storage.people import ENDED, PENDING, past_choices
@@ -44,6 +45,7 @@ def forget(conn: Connection, subscribers: Collection[int]) -> None:
     """Delete subscribers with everything that was owed or sent to them."""
     theirs = list(subscribers)
     past_choices.delete_of(conn, theirs)
+    newly_covered.delete_of(conn, theirs)
     for table in (DigestChangesetRow, DeliveryRow, SubscriptionRow):
         conn.execute(sa.delete(table).where(table.c.subscriber_id.in_(theirs)))
     conn.execute(sa.delete(SubscriberRow).where(SubscriberRow.c.id.in_(theirs)))
@@ -59,6 +61,7 @@ def forget_deliveries(conn: Connection, settled_before: datetime) -> int:
         sa.and_(DeliveryRow.c.state != "due", DeliveryRow.c.settled_at <= settled_before),
         sa.and_(IS_DUE, ~sa.exists().where(SubscriberRow.c.id == DeliveryRow.c.subscriber_id)),
     )
+    newly_covered.delete_sent(conn)  # what is attached to nothing would go out again
     conn.execute(
         sa.delete(DigestChangesetRow).where(
             DigestChangesetRow.c.delivery_id.in_(sa.select(DeliveryRow.c.id).where(old))

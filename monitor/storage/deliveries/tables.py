@@ -90,6 +90,22 @@ class DigestChangesetRow(TableRow, table=True):
     __table_args__ = (sa.Index("ix_digest_changeset_delivery_id", "delivery_id"),)
 
 
+class NewlyCoveredRow(TableRow, table=True):
+    """An agency that was listed before and serves a place of a subscriber only by a later gazetteer or
+    override: their next message says so, once. ``delivery_id`` is that message, None before there is one; not
+    a foreign key, as in `DeliveryRow`.
+    """
+
+    __tablename__ = "newly_covered"
+    subscriber_id: int = Field(primary_key=True, foreign_key="subscriber.id")
+    source: str = Field(primary_key=True)
+    agency: str = Field(primary_key=True)
+    since: datetime = Field(sa_type=UtcDateTime)
+    delivery_id: int | None = Field(default=None, sa_type=BigId)
+
+    __table_args__ = (sa.Index("ix_newly_covered_delivery_id", "delivery_id"),)
+
+
 class LaneRow(TableRow, table=True):
     """A part of a channel that must pause: a mail domain that refuses us, a chat that said retry_after."""
 

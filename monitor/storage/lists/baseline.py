@@ -162,11 +162,11 @@ def next_poll_at(conn: Connection, source: str) -> datetime | None:
 def accepted(conn: Connection, source: str) -> Accepted:
     """The baseline as it is now."""
     rows = conn.execute(
-        sa.select(*_VERSION, ListingVersionRow.c.agency)
+        sa.select(*VERSION, ListingVersionRow.c.agency)
         .where(ListingVersionRow.c.source == source, ListingVersionRow.c.to_number.is_(None))
         .order_by(ListingVersionRow.c.key)
     ).all()
-    return Accepted(tuple(_listing(row) for row in rows), {row.key: row.agency for row in rows})
+    return Accepted(tuple(read_listing(row) for row in rows), {row.key: row.agency for row in rows})
 
 
 def listings(conn: Connection, source: str, at: datetime | None = None) -> tuple[Listing, ...]:
@@ -174,7 +174,7 @@ def listings(conn: Connection, source: str, at: datetime | None = None) -> tuple
     if at is None:
         return accepted(conn, source).listings
     rows = conn.execute(
-        sa.select(*_VERSION)
+        sa.select(*VERSION)
         .where(
             ListingVersionRow.c.source == source,
             ListingVersionRow.c.from_at <= at,
@@ -182,7 +182,7 @@ def listings(conn: Connection, source: str, at: datetime | None = None) -> tuple
         )
         .order_by(ListingVersionRow.c.key)
     )
-    return tuple(_listing(row) for row in rows)
+    return tuple(read_listing(row) for row in rows)
 
 
 def past_agency(conn: Connection, source: str, key: str) -> str | None:
@@ -211,8 +211,12 @@ def close(conn: Connection, source: str, keys: Sequence[str], number: int, at: d
     )
 
 
-def open_(conn: Connection, source: str, versions: Iterable[NewVersion], number: int, at: datetime) -> None:
-    """Begin new current versions; an IntegrityError says that a key has one already."""
+def open_(
+    conn: Connection, source: str, versions: Iterable[NewVersion], number: int, at: datetime
+) -> dict[str, int]:
+    """Begin new current versions, and return their ids by key; an IntegrityError says that a key has one
+    already.
+    """
     rows = [
         {
             "source": source,
@@ -226,18 +230,24 @@ def open_(conn: Connection, source: str, versions: Iterable[NewVersion], number:
         }
         for version in versions
     ]
-    if rows:
-        conn.execute(sa.insert(ListingVersionRow), rows)
+    if not rows:
+        return {}
+    written: Any = conn.execute(
+        sa.insert(ListingVersionRow).returning(ListingVersionRow.c.key, ListingVersionRow.c.id), rows
+    )
+    return dict(written.all())
 
 
-_VERSION: tuple[Any, ...] = (
+VERSION: tuple[Any, ...] = (
     ListingVersionRow.c.key,
     ListingVersionRow.c.name,
     ListingVersionRow.c.state,
     ListingVersionRow.c.content,
 )
+"""The columns of a version from which `read_listing` makes its listing."""
 
 
-def _listing(row: Any) -> Listing:
+def read_listing(row: Any) -> Listing:
+    """Read the listing of a row with the columns `VERSION`."""
     beside = {"key": row.key, "name": row.name, "state": row.state}
     return listing_from_json({**row.content, **{k: v for k, v in beside.items() if v is not None}})

@@ -25,6 +25,7 @@ from monitor.storage.lists.tables import (
     FetchRow,
     HistoryImportRow,
     ListingVersionRow,
+    PlacementRow,
 )
 
 
@@ -245,7 +246,11 @@ def delete_import(conn: Connection, info: ImportInfo) -> None:
             )
             .values(from_number=info.joined_number, from_at=info.joined_at)
         )
-    conn.execute(sa.delete(ListingVersionRow).where(version.source == info.source, version.from_number < 0))
+    theirs = version.source == info.source, version.from_number < 0
+    conn.execute(
+        sa.delete(PlacementRow).where(PlacementRow.c.listing_id.in_(sa.select(version.id).where(*theirs)))
+    )
+    conn.execute(sa.delete(ListingVersionRow).where(*theirs))
     changesets = sa.select(changeset.id).where(changeset.import_id == info.id)
     changes = sa.select(ChangeRow.c.id).where(ChangeRow.c.changeset_id.in_(changesets))
     conn.execute(sa.delete(ChangePlaceRow).where(ChangePlaceRow.c.change_id.in_(changes)))

@@ -179,6 +179,21 @@ class ListingVersionRow(TableRow, table=True):
     )
 
 
+class PlacementRow(TableRow, table=True):
+    """The places of an accepted listing, kept with its version. ``places`` are separated by spaces,
+    ``reason`` is as in `ChangeRow`; ``gazetteer`` is the `places.gazetteer.Gazetteer.version` that said so.
+    """
+
+    __tablename__ = "placement"
+    listing_id: int = Field(primary_key=True, foreign_key="listing.id")
+    gazetteer: str
+    places: str
+    how: str
+    confidence: str
+    statewide: bool = False
+    reason: str
+
+
 class HistoryImportRow(TableRow, table=True):
     """The past of a source that others captured; at most one for each source.
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
@@ -30,7 +31,9 @@ def insert_areas(conn: Connection, places: Iterable[str]) -> None:
         known = conn.scalar(sa.select(AreaPlaceRow.c.area).where(AreaPlaceRow.c.area == key).limit(1))
         area = load_area(key) if known is None else None
         if area is not None:
-            conn.execute(insert_for(conn, AreaPlaceRow).values(_rows(key, area)).on_conflict_do_nothing())
+            conn.execute(
+                insert_for(conn, AreaPlaceRow).values(_rows(key, _places(area))).on_conflict_do_nothing()
+            )
 
 
 def insert_missing(conn: Connection, source: str) -> None:
@@ -49,8 +52,17 @@ def insert_missing(conn: Connection, source: str) -> None:
     insert_areas(conn, missing)
 
 
-def renew_areas(conn: Connection) -> int:
-    """Write the rows of every area again from the gazetteer; returns how many areas are other than before.
+@dataclass(frozen=True, slots=True)
+class RenewedArea:
+    """A followed area to which the gazetteer gives other places: (place, statewide) as stored, and now."""
+
+    key: str
+    before: frozenset[tuple[str, bool]]
+    after: frozenset[tuple[str, bool]]
+
+
+def find_renewed(conn: Connection) -> tuple[RenewedArea, ...]:
+    """Compare the rows of every area with the gazetteer; those that are other than before.
 
     An area that the gazetteer does not have any more keeps its rows, and the operator reads of it in the log.
     """
@@ -59,18 +71,23 @@ def renew_areas(conn: Connection) -> int:
         sa.select(AreaPlaceRow.c.area, AreaPlaceRow.c.place, AreaPlaceRow.c.statewide)
     ):
         stored.setdefault(key, set()).add((place, bool(statewide)))
-    renewed = 0
+    renewed = []
     for key, before in sorted(stored.items()):
         area = load_area(key)
         if area is None:
             log.warning("%s is followed, and the gazetteer does not have it: its ZIP codes stay", key)
             continue
-        rows = _rows(key, area)
-        if {(row["place"], row["statewide"]) for row in rows} != before:
-            conn.execute(sa.delete(AreaPlaceRow).where(AreaPlaceRow.c.area == key))
-            conn.execute(sa.insert(AreaPlaceRow), rows)
-            renewed += 1
-    return renewed
+        after = _places(area)
+        if after != before:
+            renewed.append(RenewedArea(key, frozenset(before), after))
+    return tuple(renewed)
+
+
+def write_renewed(conn: Connection, renewed: Iterable[RenewedArea]) -> None:
+    """Write the rows of these areas again."""
+    for area in renewed:
+        conn.execute(sa.delete(AreaPlaceRow).where(AreaPlaceRow.c.area == area.key))
+        conn.execute(sa.insert(AreaPlaceRow), _rows(area.key, area.after))
 
 
 def delete_unused(conn: Connection) -> int:
@@ -83,6 +100,9 @@ def delete_unused(conn: Connection) -> int:
     ).rowcount
 
 
-def _rows(key: str, area: FollowedArea) -> list[dict[str, object]]:
-    zips = [{"area": key, "place": code, "statewide": False} for code in area.zips]
-    return zips + [{"area": key, "place": state, "statewide": True} for state in area.states]
+def _places(area: FollowedArea) -> frozenset[tuple[str, bool]]:
+    return frozenset({(code, False) for code in area.zips} | {(state, True) for state in area.states})
+
+
+def _rows(key: str, places: Iterable[tuple[str, bool]]) -> list[dict[str, object]]:
+    return [{"area": key, "place": place, "statewide": statewide} for place, statewide in sorted(places)]
