@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from monitor.domain import Rendered
-from monitor.messages.layout import Mail, MailSection, clean, render_mail
+from monitor.messages.alert_values import MailSection
+from monitor.messages.layout import Mail, clean, render_mail
 from monitor.messages.model import Canary, OperatorNotice, Sender
 
 _LONGEST = 400  # characters of a problem

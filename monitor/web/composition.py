@@ -15,7 +15,7 @@ from monitor.app import Components
 from monitor.channels import EVERYTHING
 from monitor.config import Settings
 from monitor.messages.alert import PLACEHOLDERS
-from monitor.messages.layout import MailSection
+from monitor.messages.alert_values import MailSection
 from monitor.messages.phrases import Phrases
 from monitor.storage.deliveries import backlog, pauses
 from monitor.storage.engine import reading

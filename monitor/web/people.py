@@ -11,7 +11,7 @@ from monitor import subscribers
 from monitor.core import tokens
 from monitor.core.tokens import Purpose
 from monitor.keys import KeyFile
-from monitor.messages.layout import MailSection
+from monitor.messages.alert_values import MailSection
 from monitor.storage.people import Follow, Subscriber
 from monitor.subscribers import Link, SignupLimits, Tombstones
 from monitor.web.pages import site_of
