@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from monitor.domain import Rendered
 from monitor.messages.alert import ROOM, alert_page
-from monitor.messages.layout import Mail, MailSection, clean, render_mail
+from monitor.messages.alert_values import MailSection
+from monitor.messages.layout import Mail, clean, render_mail
 from monitor.messages.model import Digest, Sender
 from monitor.messages.phrases import Phrases
 
