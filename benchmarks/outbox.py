@@ -213,9 +213,11 @@ def claim_and_settle(engine: Engine, batches: int, size: int = 200) -> tuple[flo
 
         def claim() -> tuple[int, ...]:
             with transaction(engine) as conn:
-                return queue.claim(
-                    conn, channel="email", owner="bench", now=NOW, until=NOW,
-                    lease_until=NOW + timedelta(minutes=2), limit=size
+                return tuple(
+                    queue.claim(
+                        conn, channel="email", owner="bench", now=NOW, until=NOW,
+                        lease_until=NOW + timedelta(minutes=2), limit=size
+                    )
                 )  # fmt: skip
 
         ids, seconds = timed(claim)

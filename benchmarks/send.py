@@ -1,23 +1,31 @@
 """Mails per second to a sink on this machine: the outbox and the mail channel against bare aiosmtplib, and
 against building every message.
 
-    python -m benchmarks.send [MAILS] [CONNECTIONS]
+    python -m benchmarks.send [MAILS] [CONNECTIONS] [ROUNDS] [--postgres] [--profile]
 
 All ways send the same alert over the same number of connections to the same sink (another process). "bare"
-sends bytes that were ready before the clock started: the limit. "the outbox" is a whole drain of a SQLite
-file with full flushes: claimed, composed, the person's state read again before each, sent, settled. The goal
-for both of ours is at least 80 % of the limit.
+sends bytes that were ready before the clock started: the limit. "the outbox" is a whole drain with full
+flushes to disk: claimed, composed with the recipient's own links, the person's state read again before each,
+sent, settled. The ways take turns in short rounds, and each round's ratio to its own "bare" is what counts:
+the medians are printed, of the time by the clock and of the processor time of this process. `--profile` says
+where a drain's processor time goes.
 """
 
 from __future__ import annotations
 
 import asyncio
+import cProfile
+import gc
 import multiprocessing
+import pstats
+import statistics
 import sys
 import tempfile
 import time
+from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from email import policy
 from email.message import EmailMessage
@@ -25,7 +33,9 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 
 import aiosmtplib
+import psycopg
 import sqlalchemy as sa
+from sqlalchemy.engine import Engine
 
 from benchmarks import outbox
 from monitor.channels.email.mime import Form, MailSender
@@ -44,16 +54,23 @@ from monitor.domain import (
 )
 from monitor.messages import render
 from monitor.messages.model import Alert, Sender
-from monitor.outbox import drain, fan_out
+from monitor.outbox import Recipient, drain, fan_out
+from monitor.outbox.recipients import RecipientPlaceholders
+from monitor.storage import schema
 from monitor.storage.engine import connect, transaction
 from monitor.storage.migrate import upgrade
 
 NOW = datetime(2026, 11, 24, 20, 7, tzinfo=UTC)
 SENDER = "Map Monitor <alerts@watch.example>"
+PLACEHOLDERS = RecipientPlaceholders(
+    outbox.KEYS, "alerts@watch.example", "https://watch.example", "America/Chicago"
+)
 
 
 class Sink(asyncio.Protocol):
-    """Takes everything at once: an answer per command, the end of DATA found by its dot."""
+    """Takes everything at once: an answer per command, the end of DATA found by its dot. It offers
+    PIPELINING, as relays do, which aiosmtplib does not use.
+    """
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
@@ -74,6 +91,8 @@ class Sink(asyncio.Protocol):
             elif found[:4].upper() == b"DATA":
                 self._body = True
                 self._transport.write(b"354 go on\r\n")
+            elif found[:4].upper() == b"EHLO":
+                self._transport.write(b"250-sink\r\n250 PIPELINING\r\n")
             else:
                 self._transport.write(b"221 bye\r\n" if found[:4].upper() == b"QUIT" else b"250 ok\r\n")
 
@@ -129,144 +148,248 @@ def example() -> Rendered:
 
 
 def envelope(number: int) -> Envelope:
-    marks = {"asked": "Feb 3, 2026", "stop": f"mailto:alerts@watch.example?subject=stop%20{number:032x}"}
-    return Envelope(number, f"person{number}@people.example", f"<{number}@watch.example>", placeholders=marks)
+    recipient = Recipient(number, "email", "en", "x", outbox.NOW)
+    return Envelope(
+        number,
+        f"person{number}@people.example",
+        f"<{number:032x}@watch.example>",
+        placeholders=PLACEHOLDERS(recipient),
+    )
 
 
-async def spread(
-    numbers: Iterator[int], workers: int, work: Callable[[Iterator[int]], Awaitable[None]]
-) -> float:
-    """Seconds until the workers, who share the numbers, are done."""
-    started = time.perf_counter()
-    await asyncio.gather(*(work(numbers) for _ in range(workers)))
-    return time.perf_counter() - started
+@dataclass(frozen=True)
+class Run:
+    """What all ways share: the sink's port, how many mails and connections, the rendered alert."""
+
+    port: int
+    mails: int
+    connections: int
+    message: Rendered
 
 
-async def bare(port: int, mails: int, connections: int) -> float:
+Way = Callable[[Run], outbox.Time]
+
+
+def spread(run: Run, mails: int, work: Callable[[Iterator[int]], Awaitable[None]]) -> outbox.Time:
+    """The time until as many workers as connections, who share the mails, are done."""
+
+    async def all_of_them() -> None:
+        numbers = iter(range(mails))
+        await asyncio.gather(*(work(numbers) for _ in range(run.connections)))
+
+    return outbox.timed(lambda: asyncio.run(all_of_them()))[1]
+
+
+def bare(run: Run) -> outbox.Time:
     """aiosmtplib's own sendmail with ready-made bytes."""
-    form = Form(example(), MailSender.parse(SENDER))
-    ready = [form.fill(envelope(number), NOW) for number in range(mails)]
+    form = Form(run.message, MailSender.parse(SENDER))
+    ready = [form.fill(envelope(number), NOW) for number in range(run.mails)]
 
     async def work(numbers: Iterator[int]) -> None:
         async with aiosmtplib.SMTP(
-            hostname="127.0.0.1", port=port, start_tls=False, local_hostname="bench.example"
+            hostname="127.0.0.1", port=run.port, start_tls=False, local_hostname="bench.example"
         ) as client:
             for number in numbers:
                 await client.sendmail(
                     "alerts@watch.example", [f"person{number}@people.example"], ready[number]
                 )
 
-    return await spread(iter(range(mails)), connections, work)
+    return spread(run, run.mails, work)
 
 
-def opened(port: int, connections: int) -> Email:
+def opened(run: Run) -> Email:
     return Email(
         host="127.0.0.1",
-        port=port,
+        port=run.port,
         sender=SENDER,
         clock=lambda: NOW,
         security="none",
-        connections=connections,
-        bounce_token=lambda envelope: f"{envelope.delivery:x}",
+        connections=run.connections,
+        bounce_token=lambda envelope: envelope.placeholders["bounce"],
     )
 
 
-async def channel(port: int, mails: int, connections: int) -> float:
+def channel(run: Run) -> outbox.Time:
     """The mail channel: each mail filled for its recipient as it is sent."""
-    message = example()
-    async with opened(port, connections) as out:
 
-        async def work(numbers: Iterator[int]) -> None:
-            for number in numbers:
-                await out.send(message, envelope(number))
+    async def send_all() -> None:
+        numbers = iter(range(run.mails))
+        async with opened(run) as out:
 
-        return await spread(iter(range(mails)), connections, work)
+            async def work() -> None:
+                for number in numbers:
+                    await out.send(run.message, envelope(number))
 
+            await asyncio.gather(*(work() for _ in range(run.connections)))
 
-async def ledger(port: int, mails: int, connections: int) -> float:
-    """A whole drain: what is owed is a row before it is sent, and again when it is."""
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        engine = connect(f"sqlite:///{folder / 'bench.db'}")
-        upgrade(engine, folder=folder, now=outbox.NOW)
-        outbox.populate(engine, mails * 10 // 7 + 10)
-        outbox.publish(engine, states=outbox.STATES)
-        fan_out(engine, locate=outbox.locate, now=outbox.NOW)
-        with transaction(engine) as conn:
-            conn.execute(
-                sa.text("DELETE FROM delivery WHERE id > (SELECT min(id) + :n - 1 FROM delivery)"),
-                {"n": mails},
-            )
-        message = example()
-        started = time.perf_counter()
-        result = await drain(
-            engine,
-            {"email": opened(port, connections)},
-            outbox.KEYS,
-            loader=outbox.loader(engine),
-            render=lambda *_: message,
-            placeholders=lambda recipient: envelope(recipient.number).placeholders,
-            folder=folder,
-            domain="watch.example",
-            owner="bench",
-            clock=lambda: outbox.NOW,
-        )
-        took = time.perf_counter() - started
-        engine.dispose()
-        if result.sent != mails:
-            raise RuntimeError(f"{result.sent} of {mails} were sent")
-        return took
+    return outbox.timed(lambda: asyncio.run(send_all()))[1]
 
 
-async def building(port: int, mails: int, connections: int) -> float:
-    """A new EmailMessage for every recipient, as most programs do."""
-    message = example()
+def building(run: Run) -> outbox.Time:
+    """A new EmailMessage for every recipient, as most programs do; a fifth of the mails."""
 
     async def work(numbers: Iterator[int]) -> None:
         async with aiosmtplib.SMTP(
-            hostname="127.0.0.1", port=port, start_tls=False, local_hostname="bench.example"
+            hostname="127.0.0.1", port=run.port, start_tls=False, local_hostname="bench.example"
         ) as client:
             for number in numbers:
                 to = envelope(number)
                 mail = EmailMessage(policy=policy.SMTP)
-                mail["From"], mail["To"], mail["Subject"] = SENDER, to.address, message.subject
+                mail["From"], mail["To"], mail["Subject"] = SENDER, to.address, run.message.subject
                 mail["Message-ID"] = to.message_id
                 mail["List-Unsubscribe"] = f"<{to.placeholders['stop']}>"
-                mail.set_content(fill(message.text, to.placeholders))
-                mail.add_alternative(fill(message.html, to.placeholders), subtype="html")
+                mail.set_content(fill(run.message.text, to.placeholders))
+                mail.add_alternative(fill(run.message.html, to.placeholders), subtype="html")
                 await client.send_message(mail)
 
-    return await spread(iter(range(mails)), connections, work)
+    took = spread(run, run.mails // 5, work)
+    return outbox.Time(took.wall * 5, took.cpu * 5)
 
 
-def main(mails: int = 3000, connections: int = 10, rounds: int = 3) -> None:
-    ways = {
-        "bare aiosmtplib, ready-made bytes (the limit)": bare,
-        "the mail channel": channel,
-        "the outbox through the mail channel": ledger,
-        "an EmailMessage per recipient": building,
-    }
-    best: dict[str, float] = {}
-    with sink() as port:
-        for _ in range(rounds):
-            for name, way in ways.items():
-                count = mails if way is not building else max(mails // 5, 1)
-                rate = count / asyncio.run(way(port, count, connections))
-                best[name] = max(best.get(name, 0.0), rate)
-    limit = next(iter(best.values()))
-    form, to = Form(example(), MailSender.parse(SENDER)), envelope(1)
-    started = time.perf_counter()
-    for _ in range(2000):
-        form.fill(to, NOW)
-    print(f"{mails} mails, {connections} connections, best of {rounds}, Python {sys.version.split()[0]}\n")
-    print("| way | mails/s | of the limit |\n|---|---|---|")
-    for name, rate in best.items():
-        print(f"| {name} | {rate:,.0f} | {rate / limit:.2f} |")
-    print(
-        f"\nfilling one mail: {(time.perf_counter() - started) / 2000 * 1e6:.0f} µs, "
-        f"{len(form.fill(to, NOW)):,} bytes"
-    )
+class Ledger:
+    """A whole drain: what is owed is a row before it is sent, and again when it is.
+
+    ``statements`` and ``commits`` are counted over all drains, ``sent`` are their mails.
+    """
+
+    def __init__(self, engine: Engine, folder: Path, mails: int) -> None:
+        self.statements = self.commits = self.sent = 0
+        self._engine, self._folder, self._mails = engine, folder, mails
+        upgrade(engine, folder=folder, now=outbox.NOW)
+        outbox.populate(engine, mails * 10 // 7 + 10)
+        outbox.publish(engine, states=outbox.STATES)
+        self._counting = False
+        sa.event.listen(engine, "before_cursor_execute", self._count_statement)
+        sa.event.listen(engine, "commit", self._count_commit)
+
+    def _count_statement(self, *_: object) -> None:
+        self.statements += self._counting
+
+    def _count_commit(self, _: object) -> None:
+        self.commits += self._counting
+
+    def __call__(self, run: Run) -> outbox.Time:
+        self._owe_again()
+        self._counting = True
+        took = outbox.timed(lambda: asyncio.run(self._drain(run)))[1]
+        self._counting = False
+        return took
+
+    def _owe_again(self) -> None:
+        with transaction(self._engine) as conn:
+            conn.execute(sa.delete(schema.DeliveryRow))
+            conn.execute(sa.update(schema.ChangesetRow).values(fanned_out_at=None))
+        fan_out(self._engine, locate=outbox.locate, now=outbox.NOW)
+        with transaction(self._engine) as conn:
+            conn.execute(
+                sa.text("DELETE FROM delivery WHERE id > (SELECT min(id) + :n - 1 FROM delivery)"),
+                {"n": self._mails},
+            )
+        with self._engine.connect() as conn:
+            conn.execution_options(isolation_level="AUTOCOMMIT").execute(sa.text("ANALYZE"))
+
+    async def _drain(self, run: Run) -> None:
+        result = await drain(
+            self._engine,
+            {"email": opened(run)},
+            outbox.KEYS,
+            loader=outbox.loader(self._engine),
+            render=lambda *_: run.message,
+            placeholders=PLACEHOLDERS,
+            folder=self._folder,
+            domain="watch.example",
+            owner="bench",
+            clock=lambda: outbox.NOW,
+        )
+        if result.sent != self._mails:
+            raise RuntimeError(f"{result.sent} of {self._mails} were sent")
+        self.sent += result.sent
+
+
+@contextmanager
+def ledgers(mails: int, postgres: bool) -> Iterator[dict[str, Ledger]]:
+    """The outbox on SQLite and, if wanted, on a PostgreSQL server that flushes as a real one does."""
+    with ExitStack() as closing:
+        folder = Path(closing.enter_context(tempfile.TemporaryDirectory()))
+        folder.chmod(0o711)
+        engine = connect(f"sqlite:///{folder / 'bench.db'}")
+        closing.callback(engine.dispose)
+        found = {"the outbox on SQLite": Ledger(engine, folder / "sqlite", mails)}
+        if postgres:
+            from tests.peers.postgres import Postgres
+
+            server = Postgres(folder / "server")
+            server.start()
+            closing.callback(server.stop)
+            with psycopg.connect(server.url(), autocommit=True) as conn:
+                for setting in ("fsync", "synchronous_commit", "full_page_writes"):
+                    conn.execute(f"ALTER SYSTEM SET {setting} = on")
+                conn.execute("SELECT pg_reload_conf()")
+            engine = connect(server.create("bench"))
+            closing.callback(engine.dispose)
+            found["the outbox on PostgreSQL"] = Ledger(engine, folder / "postgres", mails)
+        yield found
+
+
+def profile(way: Way, run: Run) -> None:
+    """Print where the processor time of one drain goes."""
+    profiler = cProfile.Profile(time.process_time)
+    profiler.enable()
+    way(run)
+    profiler.disable()
+    pstats.Stats(profiler).sort_stats("tottime").print_stats(45)
+
+
+def main(mails: int = 1000, connections: int = 10, rounds: int = 7, *options: str) -> None:
+    with sink() as port, ledgers(mails, "--postgres" in options) as outboxes:
+        run = Run(port, mails, connections, example())
+        ways: dict[str, Way] = {
+            "bare aiosmtplib, ready-made bytes (the limit)": bare,
+            "the mail channel": channel,
+            **outboxes,
+            "an EmailMessage per recipient": building,
+        }
+        if "--profile" in options:
+            for name, ledger in outboxes.items():
+                print(name)
+                profile(ledger, run)
+            return
+        limit, *others = ways
+        times: defaultdict[str, list[outbox.Time]] = defaultdict(list)
+        for way in ways.values():  # nothing is measured that happens for the first time
+            way(run)
+        for number in range(rounds):
+            for name in (limit, *others[number % len(others) :], *others[: number % len(others)]):
+                times[name].append(ways[name](run))
+        print(
+            f"{mails} mails, {connections} connections, medians of {rounds} rounds, "
+            f"Python {sys.version.split()[0]}\n"
+        )
+        print("| way | mails/s | of the limit | mails per processor second | of the limit |")
+        print("|---|---|---|---|---|")
+        for name, theirs in times.items():
+            pairs = list(zip(times[limit], theirs, strict=True))
+            wall = statistics.median(bare.wall / own.wall for bare, own in pairs)
+            cpu = statistics.median(bare.cpu / own.cpu for bare, own in pairs)
+            rate = mails / statistics.median(own.wall for own in theirs)
+            work = mails / statistics.median(own.cpu for own in theirs)
+            print(f"| {name} | {rate:,.0f} | {wall:.2f} | {work:,.0f} | {cpu:.2f} |")
+        for name, ledger in outboxes.items():
+            print(
+                f"\n{name}: {ledger.statements / ledger.sent:.2f} statements and "
+                f"{ledger.commits / ledger.sent:.3f} commits a mail"
+            )
+        form, to = Form(run.message, MailSender.parse(SENDER)), envelope(1)
+        gc.collect()
+        started = time.perf_counter()
+        for _ in range(2000):
+            form.fill(to, NOW)
+        print(
+            f"\nfilling one mail: {(time.perf_counter() - started) / 2000 * 1e6:.0f} µs, "
+            f"{len(form.fill(to, NOW)):,} bytes"
+        )
 
 
 if __name__ == "__main__":
-    main(*(int(argument) for argument in sys.argv[1:]))
+    numbers = [int(argument) for argument in sys.argv[1:] if argument.isdigit()]
+    main(*numbers, *(argument for argument in sys.argv[1:] if argument.startswith("--")))

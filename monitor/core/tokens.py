@@ -9,7 +9,6 @@ relays, a VERP local part and being typed.
 from __future__ import annotations
 
 import base64
-import hashlib
 import hmac
 import re
 from enum import StrEnum
@@ -59,5 +58,5 @@ def check(key: bytes, purpose: Purpose, token: str, number: int, nonce: str) -> 
 
 
 def _code(key: bytes, purpose: Purpose, number: int, nonce: str) -> str:
-    signed = hmac.new(key, f"{purpose}\0{number}\0{nonce}".encode(), hashlib.sha256).digest()
+    signed = hmac.digest(key, f"{purpose}\0{number}\0{nonce}".encode(), "sha256")
     return base64.b32encode(signed[: _BYTES[purpose]]).decode().rstrip("=").lower()

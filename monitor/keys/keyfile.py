@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 import secrets
 from contextlib import suppress
@@ -237,4 +236,4 @@ def derive_subkeys(content: KeyFileContent) -> Subkeys:
 
 def compute_hash(key: bytes, text: str) -> str:
     """The keyed hash of a text (HMAC-SHA256, 64 hex digits)."""
-    return hmac.new(key, text.encode(), hashlib.sha256).hexdigest()
+    return hmac.digest(key, text.encode(), "sha256").hex()

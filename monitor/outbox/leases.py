@@ -23,7 +23,7 @@ from monitor.storage.deliveries import pauses, queue, quiet_hours, rates, refusa
 from monitor.storage.deliveries.pauses import Pause, PauseSpan
 from monitor.storage.deliveries.queue import DeliveryStatus
 from monitor.storage.deliveries.rates import Turns
-from monitor.storage.engine import Commits, reading, sqlite_path, transaction
+from monitor.storage.engine import Commits, SingleReads, reading, sqlite_path, transaction
 
 LEASE = timedelta(minutes=2)
 """How long a lease lasts unless it is renewed; a crash delays its messages by that."""
@@ -64,6 +64,7 @@ class Leases:
         self.local = engine.dialect.name == "sqlite"
         self._engine, self._keys, self._guard, self._channel = engine, keys, guard, channel
         self._commits = Commits(engine) if sqlite_path(engine) is not None else None
+        self._single = SingleReads(engine)
         self._statuses: dict[int, DeliveryStatus] = {}
         self._read_at: int | None = None  # the number of commits at which they were read
 
@@ -98,7 +99,7 @@ class Leases:
             elif EVERYTHING in paused:
                 return Taken(paused=paused)
             lease_until = now + LEASE
-            ids = queue.claim(
+            claimed = queue.claim(
                 conn,
                 channel=self._channel,
                 owner=self.owner,
@@ -107,14 +108,16 @@ class Leases:
                 lease_until=lease_until,
                 limit=BATCH if probe is None else 1,
             )
-            ids += queue.claim_older(
-                conn,
-                ids,
-                owner=self.owner,
-                now=now,
-                created_until=now - SUMMARY_AFTER,
-                lease_until=lease_until,
-            )
+            ids = tuple(claimed)
+            if any(created_at <= now - SUMMARY_AFTER for created_at in claimed.values()):
+                ids += queue.claim_older(
+                    conn,
+                    ids,
+                    owner=self.owner,
+                    now=now,
+                    created_until=now - SUMMARY_AFTER,
+                    lease_until=lease_until,
+                )
             count = send_mark.advance(conn, len(ids)) if ids else 0
             spans = pauses.load_spans(conn, self._channel, now - pauses.SPANS_KEPT)
             accepted_at = refusals.load_acceptance(conn, self._channel)
@@ -133,7 +136,7 @@ class Leases:
         one.
         """
         if self._commits is None:
-            with reading(self._engine) as conn:
+            with self._single.connection() as conn:
                 return queue.load_statuses(conn, ids)
         number = self._commits.number()  # before the rows: what is committed in between is seen next time
         if number != self._read_at or not self._statuses.keys() >= set(ids):
@@ -143,7 +146,8 @@ class Leases:
         return {id: self._statuses[id] for id in ids if id in self._statuses}
 
     def close(self) -> None:
-        """Close the connection that watches for commits."""
+        """Give back the connections that this keeps."""
+        self._single.close()
         if self._commits is not None:
             self._commits.close()
 

@@ -4,7 +4,6 @@ renders each content once.
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 import logging
 from collections import ChainMap, OrderedDict
@@ -319,10 +318,10 @@ class MessagePreparer:
         return self._make_id(self._series, delivery)
 
     def _make_id(self, series: str, delivery: int) -> str:
-        signed = hmac.new(
-            self._keys.first_token_key, f"message-id\0{series}\0{delivery}".encode(), hashlib.sha256
+        signed = hmac.digest(
+            self._keys.first_token_key, f"message-id\0{series}\0{delivery}".encode(), "sha256"
         )
-        return f"<{signed.hexdigest()[:32]}@{self._domain}>"
+        return f"<{signed.hex()[:32]}@{self._domain}>"
 
     def _find_first_id(self, first: FirstMessage) -> str:
         """The Message-ID that an earlier message had."""

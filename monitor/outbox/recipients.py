@@ -27,6 +27,7 @@ class RecipientPlaceholders:
 
     def __call__(self, recipient: Recipient) -> dict[str, str]:
         """The values by placeholder."""
+        # each token costs about as much as all else that is a recipient's own, so only those that are wanted
         token = self._token(recipient, Purpose.UNSUBSCRIBE)
         by_mail = f"mailto:{self._sender_address}?subject=unsubscribe%20{token}"
         values = {
@@ -41,9 +42,10 @@ class RecipientPlaceholders:
         if self._site is None:
             return values
         manage = f"{self._site}/manage/{self._token(recipient, Purpose.MANAGE)}"
-        unsubscribe = f"{self._site}/unsubscribe/{self._token(recipient, Purpose.UNSUBSCRIBE)}"
+        unsubscribe = f"{self._site}/unsubscribe/{token}"
+        if recipient.confirm_until is not None:
+            values["confirm"] = f"{self._site}/confirm/{self._token(recipient, Purpose.CONFIRM)}"
         return values | {
-            "confirm": f"{self._site}/confirm/{self._token(recipient, Purpose.CONFIRM)}",
             "manage": manage,
             "unsubscribe": unsubscribe,
             "stop": manage,

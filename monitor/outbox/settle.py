@@ -93,7 +93,7 @@ def settle(
             rates.slow_down(conn, channel, outcome.lane, now, outcome.slower)
         if outcome.pause is not None:
             wanted.append(outcome.pause)
-    if in_doubt and (accepted or known or any(outcome.verdict for outcome in outcomes)):
+    if in_doubt and (known or any(outcome.verdict for outcome in outcomes)):
         wanted += judge_refusals(conn, keys, channel, outcomes, known, now, accepted_before)
     return tuple(_write_pause(conn, channel, pause, now) for pause in wanted)
 

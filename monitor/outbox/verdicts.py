@@ -46,7 +46,8 @@ def judge_refusals(
     ``known`` are the refusals that were open before, with their subscribers locked. ``accepted_before``: when
     the server last took a message before this group's.
     """
-    names = {hash_lane(keys, channel, outcome.lane): outcome.lane for outcome in outcomes if outcome.lane}
+    lanes = {outcome.lane for outcome in outcomes if outcome.lane}
+    names = {hash_lane(keys, channel, lane): lane for lane in lanes}
     hashes = {name: hashed for hashed, name in names.items()}
     refused = [
         Refusal(

@@ -25,6 +25,13 @@ def email(port: int, **options: Any) -> Email:
     return Email(host="127.0.0.1", port=port, **defaults | options)
 
 
+@pytest.fixture(autouse=True, params=[False, True], ids=["one by one", "pipelined"])
+def pipelines(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> bool:
+    """Every test also with a server that takes commands together."""
+    monkeypatch.setattr(SmtpPeer, "pipelines", request.param)
+    return bool(request.param)
+
+
 def outcomes(channel: Email, times: int = 1, **words: str) -> list[SendError | None]:
     """Send that many mails one after another; what each came to."""
 
@@ -148,6 +155,20 @@ def test_what_is_refused_for_good_is_told_apart(phase: str, answer: str, gone: b
     assert "ann" not in str(error)
     assert after is None
     assert peer.connections == 1, "the same connection goes on after a refusal"
+
+
+@pytest.mark.parametrize("phase", ["MAIL", "RCPT"])
+def test_a_server_that_wants_a_body_without_a_recipient_gets_none(
+    phase: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(SmtpPeer, "takes_any_data", True)
+    with SmtpPeer({phase: ["550 5.1.1 unknown"]}) as peer:
+        error, after = outcomes(email(peer.port), times=2)
+    assert error is not None
+    assert after is None
+    assert [message_from_bytes(mail.content)["Message-ID"] for mail in peer.mails] == [
+        "<delivery-1@watch.example>"
+    ]
 
 
 @pytest.mark.parametrize("phase", ["MAIL", "RCPT", "DATA", "message"])

@@ -61,9 +61,14 @@ class SmtpPeer:
     "QUIT") to the answers of its first occurrences; afterwards it answers as usual. An answer of several
     parts may end in DROP: "421 bye", DROP. ``most`` connections are served at once, and more get a 421.
     ``judge(phase, recipient)`` answers RCPT and the end of a message instead of the script where it returns a
-    text. ``tls``: "none", "starttls" or "tls". ``mails``, ``commands`` and
-    ``connections`` say what happened.
+    text. ``tls``: "none", "starttls" or "tls". ``mails``, ``commands`` and ``connections`` say what happened.
+
+    ``pipelines``: it takes commands together (RFC 2920). A DATA without a recipient is refused, or answered
+    with 354 where ``takes_any_data``.
     """
+
+    pipelines = False
+    takes_any_data = False
 
     def __init__(
         self,
@@ -130,6 +135,7 @@ class SmtpPeer:
         if self.tls == "tls":
             connection = closing.enter_context(self._secured(connection))
         sender = recipient = ""
+        refused = False
         secured = self.tls == "tls"
         if not self._answer(connection, "connect"):
             return
@@ -142,6 +148,7 @@ class SmtpPeer:
             if verb in {"EHLO", "HELO"}:
                 offers = ["peer", *(["STARTTLS"] if self.tls == "starttls" and not secured else [])]
                 offers += ["AUTH PLAIN"] if self.auth else []
+                offers += ["PIPELINING"] if self.pipelines else []
                 usual = "\r\n".join(
                     f"250{' ' if n == len(offers) else '-'}{o}" for n, o in enumerate(offers, 1)
                 )
@@ -153,8 +160,12 @@ class SmtpPeer:
             if verb == "RCPT":
                 recipient = command.partition("<")[2].partition(">")[0]
             judged = self.judge(verb, recipient) if self.judge is not None and verb == "RCPT" else None
+            if verb == "DATA" and refused:
+                judged = "354 whatever" if self.takes_any_data else "503 5.5.1 there is no recipient"
             if not (answer := self._answer(connection, verb, judged=judged)) or verb == "QUIT":
                 return
+            if verb in {"MAIL", "RCPT"}:
+                refused = not answer.startswith("2") or (refused and verb == "RCPT")
             if verb == "STARTTLS" and answer.startswith("220"):
                 connection = closing.enter_context(self._secured(connection))
                 file, secured = closing.enter_context(connection.makefile("rb")), True

@@ -65,7 +65,7 @@ def test_leaving_and_settling_never_wait_for_each_other(
     one = member(postgres_engine, keys, now)
     with db.transaction(postgres_engine) as conn:
         claims = {"channel": "email", "owner": "o", "now": now, "until": now, "lease_until": now + DAY}
-        claimed = queue.load_claimed(conn, queue.claim(conn, limit=9, **claims))  # type: ignore[arg-type]
+        claimed = queue.load_claimed(conn, tuple(queue.claim(conn, limit=9, **claims)))  # type: ignore[arg-type]
     refused = [
         Outcome(kind=OutcomeKind.FAILED, ids=(each.id,), deliveries=(each,), strike=True) for each in claimed
     ]

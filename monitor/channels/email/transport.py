@@ -1,9 +1,9 @@
 """Mail over SMTP: several persistent connections to one relay, one recipient per mail, every phase of a
 failure known.
 
-MAIL, RCPT and DATA are called one by one through aiosmtplib, and the body is handed to its protocol after the
-354: so a connection that dies before that has certainly delivered nothing, and one that dies after it may
-have (`Transient.ambiguous`).
+aiosmtplib connects, secures and signs in; then `MailDialogue` says MAIL, RCPT and DATA, and the body only
+after the 354: so a connection that dies before that has certainly delivered nothing, and one that dies after
+it may have (`Transient.ambiguous`).
 """
 
 from __future__ import annotations
@@ -13,17 +13,17 @@ import logging
 import re
 import ssl
 from collections.abc import Callable
-from contextlib import suppress
 from datetime import datetime
 from functools import lru_cache
 from types import TracebackType
 from typing import Literal, Self
 
 import aiosmtplib
-from aiosmtplib import SMTPAuthenticationError, SMTPException, SMTPHeloError, SMTPResponse, SMTPTimeoutError
+from aiosmtplib import SMTPAuthenticationError, SMTPException, SMTPHeloError, SMTPTimeoutError
 
 from monitor.channels import EVERYTHING
 from monitor.channels.email.connection_limit import ConnectionLimit
+from monitor.channels.email.dialogue import CLOSING, MailDialogue, Reply
 from monitor.channels.email.mime import Form, MailSender, check_address
 from monitor.channels.email.replies import domain_of, redact, refusal
 from monitor.domain import Envelope, Rendered
@@ -45,17 +45,13 @@ _QUIT_TIMEOUT = 5.0
 _TOKEN = re.compile(r"[A-Za-z0-9_=.-]{1,64}")
 
 
-class _ConnectionLost(Exception):
-    """The connection broke, or nothing came back in time."""
-
-
 class _TooManyConnections(Exception):
     """The server refuses one more connection while it serves others."""
 
 
 class _Client(aiosmtplib.SMTP):
-    """A connection that is gone when it is closed; over TLS the library would go on waiting for the other
-    side's goodbye.
+    """A connection that is being made, and gone when it is closed; over TLS the library would go on waiting
+    for the other side's goodbye.
     """
 
     def close(self) -> None:
@@ -103,7 +99,7 @@ class Email:
         self._timeout, self._data_timeout, self._idle_limit = timeout, data_timeout, idle_limit
         self._clock = clock
         self._slots = ConnectionLimit(connections)
-        self._idle: list[tuple[_Client, float]] = []
+        self._idle: list[MailDialogue] = []
         self._form = lru_cache(maxsize=64)(self._new_form)
 
     async def __aenter__(self) -> Self:
@@ -115,7 +111,7 @@ class Email:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         idle, self._idle = self._idle, []
-        await asyncio.gather(*(self._quit(client) for client, _ in idle))
+        await asyncio.gather(*(self._quit(connection) for connection in idle))
 
     def lane(self, address: str) -> str:
         """The mail domain."""
@@ -135,24 +131,25 @@ class Email:
                 log.info("the mail server takes %d connections at once", self._slots.allowed)
 
     async def _send_on_a_connection(self, sender: str, address: str, mail: bytes) -> None:
-        client = await self._begin_mail(sender, address)
+        opening = (f"MAIL FROM:<{sender}>".encode("ascii"), f"RCPT TO:<{address}>".encode("ascii"), b"DATA")
+        connection, replies = await self._begin_mail(opening, address)
         with self._slots.working():
             try:
-                await self._transfer(client, mail, address)
+                await self._transfer(connection, opening, replies, mail, address)
             except BaseException:
-                await self._reset(client)
+                await self._reset(connection, replies)
                 raise
         self._slots.count_accepted()
-        self._keep(client)
+        self._keep(connection)
 
     async def check(self) -> str:
         """Connect, secure and sign in without sending; return what was reached. Raises Transient with the
         reason.
         """
-        client = await self._connect()
-        secured = client.get_transport_info("ssl_object")
-        await self._quit(client)
-        how = f"with {secured.version()}" if secured else "in clear text"
+        connection = await self._connect()
+        secured = connection.get_extra_info("ssl_object")
+        await self._quit(connection)
+        how = f"with {secured.version()}" if isinstance(secured, ssl.SSLObject) else "in clear text"
         return f"{self._host}:{self._port} answers {how}" + (", signed in" if self._username else "")
 
     def _new_form(self, message: Rendered) -> Form:
@@ -170,122 +167,99 @@ class Email:
             )
         return f"{local}@{self._head.domain}"
 
-    async def _begin_mail(self, sender: str, address: str) -> _Client:
-        """Get a connection on which MAIL was accepted: an idle one if it still works, else a new one."""
-        mail = (b"MAIL", f"FROM:<{sender}>".encode("ascii"))
-        client = self._take_idle()
-        if client is not None:
-            with suppress(_ConnectionLost):
-                reply = await self._command(client, *mail)
-                if reply.code != 421:
-                    return await self._require_accepted(client, reply, address)
+    async def _begin_mail(self, opening: tuple[bytes, ...], address: str) -> tuple[MailDialogue, list[Reply]]:
+        """Get a connection that has answered MAIL, with its replies so far: an idle one if it still works,
+        else a new one.
+        """
+        connection = self._take_idle()
+        if connection is not None:
+            replies = await connection.say(opening, self._timeout)
+            if replies and replies[0].code != CLOSING:
+                return connection, replies
             log.debug("the mail server had closed an idle connection; reconnecting")
         try:
             with self._slots.connecting() as total:
-                client, reply = await self._open(mail, address)
+                return await self._open(opening, address)
         except Transient:
             # it serves others of ours at this moment: so it is not away, it has enough of us
             if await self._slots.lower(total, lambda: len(self._idle)):
                 raise _TooManyConnections from None
             raise
-        return await self._require_accepted(client, reply, address)
 
-    async def _open(self, mail: tuple[bytes, bytes], address: str) -> tuple[_Client, SMTPResponse]:
+    async def _open(self, opening: tuple[bytes, ...], address: str) -> tuple[MailDialogue, list[Reply]]:
         """A new connection, and the answer to its first MAIL, which is no 421. Raises Transient."""
-        client = await self._connect()
-        try:
-            reply = await self._command(client, *mail)
-        except _ConnectionLost:
-            raise Transient("the mail server closed the connection at MAIL", lane=EVERYTHING) from None
-        if reply.code == 421:
-            raise refusal("MAIL", reply.code, reply.message, address)
-        return client, reply
+        connection = await self._connect()
+        replies = await connection.say(opening, self._timeout)
+        if not replies:
+            raise Transient("the mail server closed the connection at MAIL", lane=EVERYTHING)
+        if replies[0].code == CLOSING:
+            raise refusal("MAIL", *replies[0], address)
+        return connection, replies
 
-    async def _require_accepted(self, client: _Client, reply: SMTPResponse, address: str) -> _Client:
-        if not 200 <= reply.code <= 299:
-            await self._reset(client)
-            raise refusal("MAIL", reply.code, reply.message, address)
-        return client
-
-    async def _transfer(self, client: _Client, mail: bytes, address: str) -> None:
-        try:
-            reply = await self._command(client, b"RCPT", f"TO:<{address}>".encode("ascii"))
-            if not 200 <= reply.code <= 299:
-                raise refusal("RCPT", reply.code, reply.message, address)
-            reply = await self._command(client, b"DATA")
-            if reply.code != 354:
-                raise refusal("DATA", reply.code, reply.message, address)
-        except _ConnectionLost:
-            raise Transient(
-                "the mail server closed the connection before the message was handed over"
-            ) from None
-        reply = await self._send_body(client, mail)
-        if not 200 <= reply.code <= 299:
-            if reply.code == 421:
-                client.close()
-            raise refusal("message", reply.code, reply.message, address)
-
-    async def _send_body(self, client: _Client, mail: bytes) -> SMTPResponse:
-        """Send the body. From the first byte on its outcome is unknown until the answer arrives."""
+    async def _transfer(
+        self,
+        connection: MailDialogue,
+        opening: tuple[bytes, ...],
+        replies: list[Reply],
+        mail: bytes,
+        address: str,
+    ) -> None:
+        """Take the replies to MAIL, RCPT and DATA, for as many as have not come yet, and send the body."""
+        for number, phase in enumerate(("MAIL", "RCPT", "DATA")):
+            if number == len(replies):
+                replies += await connection.say(opening[number:], self._timeout)
+            if number == len(replies):
+                raise Transient("the mail server closed the connection before the message was handed over")
+            code, text = replies[number]
+            if code != 354 if phase == "DATA" else not 200 <= code <= 299:
+                raise refusal(phase, code, text, address)
         # a dot that begins a line is doubled (RFC 5321, 4.5.2); a mail begins with a header, never with a dot
-        stuffed = mail.replace(b"\r\n.", b"\r\n..") + b".\r\n"
-        protocol = client.protocol
-        try:
-            if protocol is None:
-                raise _ConnectionLost
-            protocol.write(stuffed)
-            reply = await protocol.read_response(timeout=self._data_timeout)
-            return reply
-        except BaseException as error:
-            client.close()
-            if isinstance(error, SMTPException | OSError | _ConnectionLost):
-                reason = "the connection to the mail server broke after the message was handed over"
-                raise Transient(reason, ambiguous=True) from None
-            raise
+        body = mail.replace(b"\r\n.", b"\r\n..") + b".\r\n"
+        # from the first byte on its outcome is unknown until the answer arrives
+        answers = await connection.exchange(body, 1, self._data_timeout)
+        if not answers:
+            raise Transient(
+                "the connection to the mail server broke after the message was handed over", ambiguous=True
+            )
+        code, text = answers[0]
+        if not 200 <= code <= 299:
+            raise refusal("message", code, text, address)
 
-    async def _command(self, client: _Client, *args: bytes) -> SMTPResponse:
-        """Send one command and read its reply; the library itself closes the connection on a 421 (RFC 5321,
-        3.8). Raises _ConnectionLost.
-        """
-        try:
-            return await client.execute_command(*args, timeout=self._timeout)
-        except BaseException as error:
-            client.close()
-            if isinstance(error, SMTPException | OSError):
-                raise _ConnectionLost from None
-            raise
-
-    def _take_idle(self) -> _Client | None:
+    def _take_idle(self) -> MailDialogue | None:
         """The connection that was used last, if it is fresh; older ones are let go."""
         now = asyncio.get_running_loop().time()
         while self._idle:
-            client, since = self._idle.pop()
-            if client.is_connected and now - since <= self._idle_limit:
-                return client
-            client.close()
+            connection = self._idle.pop()
+            if connection.is_open and now - connection.used_at <= self._idle_limit:
+                return connection
+            connection.close()
         return None
 
-    def _keep(self, client: _Client) -> None:
-        if client.is_connected:
-            self._idle.append((client, asyncio.get_running_loop().time()))
+    def _keep(self, connection: MailDialogue) -> None:
+        if connection.is_open:
+            connection.used_at = asyncio.get_running_loop().time()
+            self._idle.append(connection)
 
-    async def _reset(self, client: _Client) -> None:
+    async def _reset(self, connection: MailDialogue, replies: list[Reply]) -> None:
         """After a refusal: the same connection again if the server agrees to forget this mail, else none."""
         task = asyncio.current_task()
-        if not client.is_connected or (task is not None and task.cancelling()):
-            client.close()
+        cancelled = task is not None and task.cancelling()
+        # a refused recipient and yet a 354: the server waits for a body (RFC 2920, 3.1)
+        expects_body = len(replies) == 3 and replies[2].code == 354 and self._was_refused(replies)
+        if not connection.is_open or cancelled or expects_body:
+            connection.close()
             return
-        with suppress(_ConnectionLost):
-            reply = await self._command(client, b"RSET")
-            if reply.code == 250:
-                self._keep(client)
-            else:
-                client.close()
+        answers = await connection.say((b"RSET",), self._timeout)
+        if [answer.code for answer in answers] == [250]:
+            self._keep(connection)
+        else:
+            connection.close()
 
-    async def _connect(self) -> _Client:
-        """A new connection, secured and signed in. Raises Transient for the whole channel with the reason in
-        reason.
-        """
+    def _was_refused(self, replies: list[Reply]) -> bool:
+        return not all(200 <= reply.code <= 299 for reply in replies[:2])
+
+    async def _connect(self) -> MailDialogue:
+        """A new connection, secured and signed in. Raises Transient for the whole channel with the reason."""
         where = f"{self._host}:{self._port}"
         client = _Client(
             hostname=self._host,
@@ -317,7 +291,8 @@ class Email:
                 raise Transient(f"{where} cannot be {step}: {self._why(error)}", lane=EVERYTHING) from None
             raise
         log.debug("connected to the mail server")
-        return client
+        assert isinstance(client.transport, asyncio.Transport)
+        return MailDialogue(client.transport, pipelines=client.supports_extension("pipelining"))
 
     async def _greet(self, client: _Client) -> None:
         try:
@@ -348,10 +323,7 @@ class Email:
             return cause.strerror
         return redact(str(error), self._username or "")
 
-    async def _quit(self, client: _Client) -> None:
-        try:
-            await client.quit(timeout=_QUIT_TIMEOUT)
-        except (SMTPException, OSError):
+    async def _quit(self, connection: MailDialogue) -> None:
+        if not await connection.say((b"QUIT",), _QUIT_TIMEOUT):
             log.debug("the mail server did not say goodbye")
-        finally:
-            client.close()
+        connection.close()

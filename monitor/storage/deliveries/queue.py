@@ -110,22 +110,25 @@ def claim(
     until: datetime,
     lease_until: datetime,
     limit: int,
-) -> tuple[int, ...]:
+) -> dict[int, datetime]:
     """Take up to ``limit`` deliveries of a channel that are due at ``until``, the longest due first; returns
-    their ids.
+    when each was created, by id.
 
     ``now`` decides which leases have run out. On PostgreSQL rows that another process is taking are passed
     over; on SQLite there is one writer at a time.
     """
-    chosen = conn.scalars(
+    rows = conn.execute(
         _claimable(channel, now, until)
+        .add_columns(DeliveryRow.c.created_at)
         # by due_at alone, which the index gives: a second column would mean sorting everything that fell due
         # at that moment
         .order_by(DeliveryRow.c.due_at)
         .limit(limit)
         .with_for_update(skip_locked=True, of=DeliveryRow)
-    ).all()
-    return _lease(conn, chosen, owner, lease_until)
+    )
+    chosen: dict[int, datetime] = {row.id: row.created_at for row in rows}
+    _lease(conn, chosen, owner, lease_until)
+    return chosen
 
 
 def claim_older(
@@ -158,7 +161,8 @@ def claim_older(
         .order_by(DeliveryRow.c.id)
         .with_for_update(skip_locked=True)
     ).all()
-    return _lease(conn, chosen, owner, lease_until)
+    _lease(conn, chosen, owner, lease_until)
+    return tuple(chosen)
 
 
 def load_claimed(conn: Connection, ids: Collection[int]) -> tuple[Claimed, ...]:
@@ -384,21 +388,21 @@ def _free(now: datetime) -> sa.ColumnElement[bool]:
     return sa.or_(DeliveryRow.c.lease_until.is_(None), DeliveryRow.c.lease_until <= now)
 
 
-def _lease(conn: Connection, ids: Collection[Any], owner: str, lease_until: datetime) -> tuple[int, ...]:
+def _lease(conn: Connection, ids: Collection[int], owner: str, lease_until: datetime) -> None:
     if ids:
-        conn.execute(
-            sa.update(DeliveryRow)
-            .where(DeliveryRow.c.id.in_(ids))
-            .values(lease_until=lease_until, owner=owner)
-        )
-    return tuple(ids)
+        conn.execute(_LEASE, {"ids": list(ids), "lease_until": lease_until, "owner": owner})
 
 
 def _in_hand(owner: str) -> sa.Update:
     return sa.update(DeliveryRow).where(DeliveryRow.c.owner == owner, DeliveryRow.c.state == DUE)
 
 
-# These two run for every few messages, and building them takes several times as long as running them.
+# These run for every few messages, and building them takes several times as long as running them.
+_LEASE = (
+    sa.update(DeliveryRow)
+    .where(DeliveryRow.c.id.in_(sa.bindparam("ids", expanding=True)))
+    .values(lease_until=sa.bindparam("lease_until", type_=UtcDateTime()), owner=sa.bindparam("owner"))
+)
 _STANDING = (
     sa.select(
         DeliveryRow.c.id,
