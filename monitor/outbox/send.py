@@ -289,8 +289,8 @@ class ChannelSender:
         elif outcome.slower is not None:
             outcome = replace(outcome, slower=self._pacer.count_accepted(outcome.lane))
         self._sending.discard(task)
-        if not self._sending:
-            self._groups.flush()
+        if not self._sending and (not self._ready or self._over()):
+            self._groups.flush()  # nothing will be sent at once that could join the group
         self._changed.set()
         if outcome.gone:
             self._refused.add(prepared.envelope.subscriber)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from monitor.channels.email.dialogue import MailDialogue, Reply
+from monitor.channels.email.transport import MailDialogue, ServerReply
 
 OPENING = (b"MAIL FROM:<a@a.example>", b"RCPT TO:<b@b.example>", b"DATA")
 LONG = 5.0
@@ -34,7 +34,7 @@ class Wire(asyncio.Transport):
 def talk(*arrivals: bytes, commands: tuple[bytes, ...] = OPENING, pipelines: bool = True) -> Any:
     """Say these commands and let these bytes arrive; returns the replies, the wire and the dialogue."""
 
-    async def run() -> tuple[list[Reply], Wire, MailDialogue]:
+    async def run() -> tuple[list[ServerReply], Wire, MailDialogue]:
         wire = Wire()
         dialogue = MailDialogue(wire, pipelines=pipelines)
         saying = asyncio.create_task(dialogue.say(commands, LONG))
@@ -49,27 +49,31 @@ def talk(*arrivals: bytes, commands: tuple[bytes, ...] = OPENING, pipelines: boo
 def test_commands_go_together_where_the_server_takes_them_so() -> None:
     replies, wire, dialogue = talk(b"250 2.1.0 ok\r\n250 2.1.5 ok\r\n354 go on\r\n")
     assert wire.written == [b"MAIL FROM:<a@a.example>\r\nRCPT TO:<b@b.example>\r\nDATA\r\n"]
-    assert replies == [Reply(250, "2.1.0 ok"), Reply(250, "2.1.5 ok"), Reply(354, "go on")]
+    assert replies == [ServerReply(250, "2.1.0 ok"), ServerReply(250, "2.1.5 ok"), ServerReply(354, "go on")]
     assert dialogue.is_open
 
 
 def test_elsewhere_each_waits_for_its_reply() -> None:
     replies, wire, _ = talk(b"250 ok\r\n", pipelines=False)
     assert wire.written == [b"MAIL FROM:<a@a.example>\r\n"]
-    assert replies == [Reply(250, "ok")]
+    assert replies == [ServerReply(250, "ok")]
 
 
 def test_bytes_may_arrive_one_by_one() -> None:
     whole = b"250-2.1.0 first\r\n250 second\r\n550 5.1.1 who?\n503 5.5.1 no\r\n"
     replies, _, _ = talk(*(whole[at : at + 1] for at in range(len(whole))))
-    assert replies == [Reply(250, "2.1.0 first\nsecond"), Reply(550, "5.1.1 who?"), Reply(503, "5.5.1 no")]
+    assert replies == [
+        ServerReply(250, "2.1.0 first\nsecond"),
+        ServerReply(550, "5.1.1 who?"),
+        ServerReply(503, "5.5.1 no"),
+    ]
 
 
 @pytest.mark.parametrize(
     ("arrivals", "replies"),
     [
-        ((b"250 ok\r\n421 4.3.2 closing\r\n",), [Reply(250, "ok"), Reply(421, "4.3.2 closing")]),
-        ((b"250 ok\r\nwhat?\r\n",), [Reply(250, "ok")]),
+        ((b"250 ok\r\n421 4.3.2 closing\r\n",), [ServerReply(250, "ok"), ServerReply(421, "4.3.2 closing")]),
+        ((b"250 ok\r\nwhat?\r\n",), [ServerReply(250, "ok")]),
         ((b"\r\n",), []),
         ((b"25\r\n",), []),
         ((b"250-" + b"x" * 40_000,), []),
@@ -78,7 +82,7 @@ def test_bytes_may_arrive_one_by_one() -> None:
     ids=["a goodbye", "nonsense", "an empty line", "half a code", "a line without end", "lines without end"],
 )
 def test_a_server_that_says_goodbye_or_nonsense_is_left(
-    arrivals: tuple[bytes, ...], replies: list[Reply]
+    arrivals: tuple[bytes, ...], replies: list[ServerReply]
 ) -> None:
     found, wire, dialogue = talk(*arrivals)
     assert found == replies
@@ -88,13 +92,13 @@ def test_a_server_that_says_goodbye_or_nonsense_is_left(
 
 @pytest.mark.parametrize("more", [b"421 4.4.2 idle too long\r\n", b"250 once more\r\n"])
 def test_what_nobody_asked_for_is_no_answer_to_the_next_question(more: bytes) -> None:
-    async def run() -> list[Reply]:
+    async def run() -> list[ServerReply]:
         wire = Wire()
         dialogue = MailDialogue(wire, pipelines=True)
         first = asyncio.create_task(dialogue.say((b"RSET",), LONG))
         await asyncio.sleep(0)
         dialogue.data_received(b"250 ok\r\n" + more)
-        assert await first == [Reply(250, "ok")]
+        assert await first == [ServerReply(250, "ok")]
         assert wire.aborted
         return await dialogue.say(OPENING, LONG)
 
@@ -102,7 +106,7 @@ def test_what_nobody_asked_for_is_no_answer_to_the_next_question(more: bytes) ->
 
 
 def test_a_lost_connection_gives_the_replies_that_came_before() -> None:
-    async def run() -> list[Reply]:
+    async def run() -> list[ServerReply]:
         dialogue = MailDialogue(Wire(), pipelines=True)
         saying = asyncio.create_task(dialogue.say(OPENING, LONG))
         await asyncio.sleep(0)
@@ -110,7 +114,7 @@ def test_a_lost_connection_gives_the_replies_that_came_before() -> None:
         dialogue.connection_lost(ConnectionResetError())
         return await saying
 
-    assert asyncio.run(run()) == [Reply(250, "ok")]
+    assert asyncio.run(run()) == [ServerReply(250, "ok")]
 
 
 def test_silence_ends_with_the_time_that_was_given() -> None:

@@ -1,8 +1,10 @@
-"""Any order of changes, people, clocks, relays and failing writes, with a crash at any await of a drain.
+"""Any order of changes, people, clocks, relays, networks and failing writes, with a crash at any await of a
+drain, those of the mail channel included.
 
 A state machine: hypothesis invents lives of a sender, and afterwards nobody has missed a change, nobody's
-address was given up, and copies are at most open connections and one group for each kill. A second test
-leaves nothing to chance: one drain is killed at each of its awaits in turn.
+address was given up, and copies are at most open connections and one group for each kill, and one for each
+message that was stored and of which no answer arrived. A second test leaves nothing to chance: one drain is
+killed at each of its awaits in turn.
 """
 
 from __future__ import annotations
@@ -29,9 +31,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from monitor.channels.email import replies
-from monitor.domain import Envelope, Rendered
-from monitor.errors import StoreError, Transient
+from monitor.errors import StoreError
 from monitor.keys import KeyFile
 from monitor.outbox import leases
 from monitor.storage import engine as db
@@ -39,7 +39,8 @@ from monitor.storage import schema
 from monitor.storage.deliveries import dead_letters
 from monitor.storage.engine import transaction
 from tests.outbox.crashes import run_until_killed
-from tests.outbox.world import HAMMOND, Recorder, World
+from tests.outbox.relay_model import MODES, NETS, ModelledEmail, RelayModel
+from tests.outbox.world import HAMMOND, World
 from tests.torture.test_delivery import failing_writes
 
 FULL = bool(os.environ.get("MONITOR_TORTURE"))
@@ -49,38 +50,10 @@ GROUP = CONNECTIONS = 2
 PEOPLE = 6
 
 
-class Relay(Recorder):
-    """``mode`` is how the relay is at this moment."""
-
-    mode = "well"
-    lost_answers = 0
-
-    async def send(self, message: Rendered, envelope: Envelope) -> None:
-        address = envelope.address
-        if self.mode == "away":
-            raise Transient("connection refused", lane="*")
-        if self.mode == "refuses":
-            raise replies.refusal("RCPT", 550, "no", address)
-        if self.mode == "quota":
-            raise replies.refusal("RCPT", 550, "5.1.90 daily limit", address)
-        if self.mode == "greylists":
-            raise replies.refusal("RCPT", 451, "4.7.1 greylisted", address)
-        if self.mode == "limits" and len(self.accepted) % 2:
-            self.accepted.append(self.accepted[-1])  # counted, and taken away again
-            self.accepted.pop()
-            raise replies.refusal("RCPT", 452, "4.7.1 slow down", address)
-        await super().send(message, envelope)
-        if self.mode == "forgets to answer":
-            self.lost_answers += 1
-            raise Transient("the connection broke after the message", ambiguous=True)
-
-
-MODES = ("well", "away", "refuses", "quota", "greylists", "limits", "forgets to answer")
-
-
 class Lives(RuleBasedStateMachine):
     template: ClassVar[Path]
     kills_in_all: ClassVar[int] = 0
+    lost_in_all: ClassVar[int] = 0
 
     @initialize()
     def begin(self) -> None:
@@ -90,7 +63,7 @@ class Lives(RuleBasedStateMachine):
         engine = db.connect(f"sqlite:///{path}")
         keys = KeyFile.of_master(bytes(range(32)))
         self.world = World(engine, keys, path.parent / "data", datetime(2026, 3, 7, 12, tzinfo=UTC))
-        self.relay = Relay(concurrency=CONNECTIONS)
+        self.relay = RelayModel()
         self.people = self.changes = self.kills = 0
         for _ in range(3):
             self.somebody_signs_up()
@@ -121,6 +94,10 @@ class Lives(RuleBasedStateMachine):
     def the_relay_changes(self, mode: str) -> None:
         self.relay.mode = mode
 
+    @rule(net=st.sampled_from(NETS), pipelines=st.booleans())
+    def the_network_changes(self, net: str, pipelines: bool) -> None:
+        self.relay.net, self.relay.pipelines = net, pipelines
+
     @rule()
     def a_drain(self) -> None:
         self._drain(None)
@@ -140,8 +117,9 @@ class Lives(RuleBasedStateMachine):
         async def sleep(seconds: float) -> None:
             self.world.later(seconds=seconds)
 
+        channel = ModelledEmail(self.relay, CONNECTIONS, self.world.now)
         with suppress(StoreError):
-            if run_until_killed(self.world.drain(self.relay, sleep=sleep), steps):
+            if run_until_killed(self.world.drain(channel, sleep=sleep), steps):
                 self.kills += 1
                 Lives.kills_in_all += 1
                 leases._unsettled.clear()  # it was in the memory of the process
@@ -149,7 +127,7 @@ class Lives(RuleBasedStateMachine):
     def teardown(self) -> None:
         if not hasattr(self, "world"):
             return
-        self.relay.mode = "well"
+        self.relay.mode = self.relay.net = "well"
         for hours in range(24 * 8):
             self.world.later(hours=1)
             self._drain(None)
@@ -169,11 +147,12 @@ class Lives(RuleBasedStateMachine):
         assert {row.state for row in self.world.rows(schema.SubscriberRow)} <= {"active"}
         owed = Counter(row.subscriber_id for row in rows)
         told: Counter[int] = Counter()
-        for handed in self.relay.accepted:
-            told[int(handed.address[1 : handed.address.index("@")]) + 1] += handed.text.count("Hammond")
+        for mail in self.relay.stored:
+            told[int(mail.address[1 : mail.address.index("@")]) + 1] += mail.text.count("Hammond")
         assert all(told[person] >= count for person, count in owed.items()), "somebody missed a change"
-        stored = len(self.relay.accepted)
-        messages = len({handed.message_id for handed in self.relay.accepted})
+        stored = len(self.relay.stored)
+        messages = len({mail.message_id for mail in self.relay.stored})
+        Lives.lost_in_all += self.relay.lost_answers
         assert stored - messages <= self.kills * (CONNECTIONS + GROUP) + self.relay.lost_answers
 
 
@@ -194,17 +173,22 @@ def test_no_life_of_a_sender_loses_anything(
         max_examples=EXAMPLES,
         stateful_step_count=STEPS,
         deadline=None,
+        derandomize=not FULL,  # the same lives in each run of CI, other ones in each long run
         suppress_health_check=list(HealthCheck),
     )
-    Lives.kills_in_all = 0
+    Lives.kills_in_all = Lives.lost_in_all = 0
     run_state_machine_as_test(Lives, settings=bounds)
     with capsys.disabled():
-        sys.stdout.write(f"[{EXAMPLES} lives of {STEPS} steps, {Lives.kills_in_all} kills] ")
+        sys.stdout.write(
+            f"[{EXAMPLES} lives of {STEPS} steps, {Lives.kills_in_all} kills, "
+            f"{Lives.lost_in_all} lost answers] "
+        )
 
 
 @pytest.mark.usefixtures("small_groups")
+@pytest.mark.parametrize("net", ["well", "loses the answer"])
 def test_a_drain_that_is_killed_at_any_of_its_awaits_loses_nothing(
-    sqlite_template: Path, capsys: pytest.CaptureFixture[str]
+    sqlite_template: Path, capsys: pytest.CaptureFixture[str], net: str
 ) -> None:
     """The same judge as above. The last drain is the one that no kill reached any more."""
     Lives.template = sqlite_template
@@ -212,6 +196,7 @@ def test_a_drain_that_is_killed_at_any_of_its_awaits_loses_nothing(
         life = Lives()
         life.begin()
         life.something_changes()
+        life.the_network_changes(net, pipelines=True)
         life._drain(steps)
         killed = life.kills
         life.teardown()

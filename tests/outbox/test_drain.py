@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from datetime import timedelta
 
 import pytest
@@ -10,6 +11,7 @@ import sqlalchemy as sa
 
 from monitor.domain import Envelope
 from monitor.errors import Transient
+from monitor.outbox.commit import GROUP
 from monitor.outbox.leases import LEASE
 from monitor.storage import people, schema
 from monitor.storage.deliveries import endings
@@ -24,6 +26,33 @@ from tests.outbox.world import (
     placeholders,
     removed,
 )
+
+
+def test_a_mail_costs_few_statements_and_few_commits(
+    sqlite_world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Groups are committed when they are full, or when nothing is being sent that could join them."""
+    monkeypatch.setattr("monitor.outbox.commit.GROUP_WAIT", timedelta(minutes=10))
+    world, people = sqlite_world, 400
+    for number in range(people):
+        world.person(f"p{number}@a.example", "IN")
+    world.publish(HAMMOND)
+    world.fan_out()
+    counts: Counter[str] = Counter()
+
+    def count_statement(*_: object) -> None:
+        counts["statements"] += 1
+
+    def count_commit(_: object) -> None:
+        counts["commits"] += 1
+
+    channel = Recorder(concurrency=10)
+    sa.event.listen(world.engine, "before_cursor_execute", count_statement)
+    sa.event.listen(world.engine, "commit", count_commit)
+    assert world.send(channel).sent == people
+    # groups of `GROUP`, two commits for each batch of 200, and the beginning and the end
+    assert counts["commits"] <= people / GROUP + 10
+    assert counts["statements"] <= 0.3 * people
 
 
 def test_what_is_due_is_sent_and_settled(world: World) -> None:

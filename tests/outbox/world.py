@@ -17,6 +17,7 @@ from typing import Any, Self
 import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
+from monitor.channels import Channel
 from monitor.channels.outline import seal_address
 from monitor.domain import Change, Confidence, Envelope, Kind, Listing, Placement, PlacementReason, Rendered
 from monitor.keys import KeyFile
@@ -262,7 +263,7 @@ class World:
     def fan_out(self, locate: Callable[[str, Listing], Placement] = locate) -> int:
         return fan_out(self.engine, locate=locate, now=self.now)
 
-    async def drain(self, *channels: Recorder, **more: Any) -> Drained:
+    async def drain(self, *channels: Channel, **more: Any) -> Drained:
         given: dict[str, Any] = {
             "loader": loader(self.engine, self.clock),
             "render": render,
@@ -277,7 +278,7 @@ class World:
         given["render"] = every_channel(given["render"])
         return await drain(self.engine, {channel.name: channel for channel in channels}, self.keys, **given)
 
-    def send(self, *channels: Recorder, **more: Any) -> Drained:
+    def send(self, *channels: Channel, **more: Any) -> Drained:
         """Drain to the end."""
         return asyncio.run(self.drain(*channels, **more))
 

@@ -21,6 +21,7 @@ from email.header import Header
 from email.message import EmailMessage
 from email.quoprimime import body_encode
 from email.utils import format_datetime, formataddr
+from functools import lru_cache
 
 from email_validator import EmailNotValidError, validate_email
 
@@ -179,13 +180,18 @@ def _common_headers(head: MailSender, subject: str) -> bytes:
 def _own_headers(envelope: Envelope, date: datetime) -> bytes:
     """The headers that are this recipient's, each on one physical line."""
     lines = [
-        f"Date: {format_datetime(date)}",
+        f"Date: {_date(date.replace(microsecond=0))}",
         f"To: {check_address(envelope.address)}",
         f"Message-ID: {message_id(envelope)}",
         *_answering(envelope),
         *_stopping(envelope.placeholders),
     ]
     return ("\r\n".join(lines) + "\r\n").encode("ascii")
+
+
+@lru_cache(maxsize=4)
+def _date(date: datetime) -> str:
+    return format_datetime(date)
 
 
 def message_id(envelope: Envelope) -> str:

@@ -12,18 +12,17 @@ import asyncio
 import logging
 import re
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from functools import lru_cache
 from types import TracebackType
-from typing import Literal, Self
+from typing import Literal, NamedTuple, Self
 
 import aiosmtplib
 from aiosmtplib import SMTPAuthenticationError, SMTPException, SMTPHeloError, SMTPTimeoutError
 
 from monitor.channels import EVERYTHING
 from monitor.channels.email.connection_limit import ConnectionLimit
-from monitor.channels.email.dialogue import CLOSING, MailDialogue, Reply
 from monitor.channels.email.mime import Form, MailSender, check_address
 from monitor.channels.email.replies import domain_of, redact, refusal
 from monitor.domain import Envelope, Rendered
@@ -42,6 +41,8 @@ silently.
 """
 
 _QUIT_TIMEOUT = 5.0
+_LONGEST_REPLY = 32_768  # bytes: a server that sends more has lost its way
+_CLOSING = 421  # the server ends the connection (RFC 5321, 3.8)
 _TOKEN = re.compile(r"[A-Za-z0-9_=.-]{1,64}")
 
 
@@ -59,6 +60,105 @@ class _Client(aiosmtplib.SMTP):
         super().close()
         if isinstance(transport, asyncio.WriteTransport):
             transport.abort()
+
+
+class ServerReply(NamedTuple):
+    """A server's reply: its code, and its lines without codes."""
+
+    code: int
+    text: str
+
+
+class MailDialogue(asyncio.Protocol):
+    """The mails of one connection, once it is secured and signed in: commands out, replies in. One exchange
+    at a time, in one event loop.
+
+    Where the server offers it, commands go together (RFC 2920): MAIL, RCPT and DATA cost one round trip and
+    not three, and every reply still says which of them it answers.
+
+    ``pipelines``: the server takes several commands at once.
+    """
+
+    def __init__(self, transport: asyncio.Transport, *, pipelines: bool) -> None:
+        self.pipelines = pipelines
+        self.is_open = True
+        self.used_at = 0.0
+        self._transport = transport
+        self._loop = asyncio.get_running_loop()
+        self._waiter: asyncio.Future[None] | None = None
+        self._wanted = 0
+        self._replies: list[ServerReply] = []
+        self._lines: list[bytes] = []  # of a reply that is not whole yet
+        self._rest = b""
+        transport.set_protocol(self)
+
+    def get_extra_info(self, name: str) -> object:
+        """What the transport knows under this name, "ssl_object" for one."""
+        return self._transport.get_extra_info(name)
+
+    async def say(self, commands: Sequence[bytes], patience: float) -> list[ServerReply]:
+        """Send as many of these commands as may go at once; returns the replies to them.
+
+        Fewer replies than commands: the connection broke, the server ended it, or said nothing for
+        ``patience`` seconds. It is closed then.
+        """
+        together = commands if self.pipelines else commands[:1]
+        return await self.exchange(b"\r\n".join(together) + b"\r\n", len(together), patience)
+
+    async def exchange(self, data: bytes, replies: int, patience: float) -> list[ServerReply]:
+        """Send bytes and return the replies to them, so many or fewer, as in `say`."""
+        if not self.is_open:
+            return []
+        self._replies, self._wanted = [], replies
+        self._waiter = self._loop.create_future()
+        self._transport.write(data)
+        timer = self._loop.call_later(patience, self.close)
+        try:
+            await self._waiter
+        except BaseException:
+            self.close()  # cancelled: what the server answers now belongs to nobody
+            raise
+        finally:
+            timer.cancel()
+            self._waiter = None
+        return self._replies
+
+    def close(self) -> None:
+        """End the connection at once; over TLS a goodbye would be waited for."""
+        self.is_open = False
+        self._transport.abort()
+        self._wake()
+
+    def data_received(self, data: bytes) -> None:
+        """Part of one reply, or several replies."""
+        *lines, self._rest = (self._rest + data).split(b"\n")
+        for line in lines:
+            if self._waiter is None or len(self._replies) == self._wanted:
+                return self.close()  # nobody asked: a goodbye, or nonsense
+            self._lines.append(line[4:].strip())
+            if line[3:4] == b"-":
+                continue
+            if not (line[:3].isdigit() and len(line) >= 3):
+                return self.close()
+            text = b"\n".join(self._lines).decode("utf-8", "replace")
+            self._lines = []
+            reply = ServerReply(int(line[:3]), text)
+            self._replies.append(reply)
+            if reply.code == _CLOSING:
+                return self.close()
+        if len(self._rest) + sum(map(len, self._lines)) > _LONGEST_REPLY:
+            return self.close()
+        if len(self._replies) == self._wanted:
+            self._wake()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The transport is gone."""
+        self.is_open = False
+        self._wake()
+
+    def _wake(self) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
 
 
 class Email:
@@ -167,14 +267,16 @@ class Email:
             )
         return f"{local}@{self._head.domain}"
 
-    async def _begin_mail(self, opening: tuple[bytes, ...], address: str) -> tuple[MailDialogue, list[Reply]]:
+    async def _begin_mail(
+        self, opening: tuple[bytes, ...], address: str
+    ) -> tuple[MailDialogue, list[ServerReply]]:
         """Get a connection that has answered MAIL, with its replies so far: an idle one if it still works,
         else a new one.
         """
         connection = self._take_idle()
         if connection is not None:
             replies = await connection.say(opening, self._timeout)
-            if replies and replies[0].code != CLOSING:
+            if replies and replies[0].code != _CLOSING:
                 return connection, replies
             log.debug("the mail server had closed an idle connection; reconnecting")
         try:
@@ -186,13 +288,13 @@ class Email:
                 raise _TooManyConnections from None
             raise
 
-    async def _open(self, opening: tuple[bytes, ...], address: str) -> tuple[MailDialogue, list[Reply]]:
+    async def _open(self, opening: tuple[bytes, ...], address: str) -> tuple[MailDialogue, list[ServerReply]]:
         """A new connection, and the answer to its first MAIL, which is no 421. Raises Transient."""
         connection = await self._connect()
         replies = await connection.say(opening, self._timeout)
         if not replies:
             raise Transient("the mail server closed the connection at MAIL", lane=EVERYTHING)
-        if replies[0].code == CLOSING:
+        if replies[0].code == _CLOSING:
             raise refusal("MAIL", *replies[0], address)
         return connection, replies
 
@@ -200,7 +302,7 @@ class Email:
         self,
         connection: MailDialogue,
         opening: tuple[bytes, ...],
-        replies: list[Reply],
+        replies: list[ServerReply],
         mail: bytes,
         address: str,
     ) -> None:
@@ -240,7 +342,7 @@ class Email:
             connection.used_at = asyncio.get_running_loop().time()
             self._idle.append(connection)
 
-    async def _reset(self, connection: MailDialogue, replies: list[Reply]) -> None:
+    async def _reset(self, connection: MailDialogue, replies: list[ServerReply]) -> None:
         """After a refusal: the same connection again if the server agrees to forget this mail, else none."""
         task = asyncio.current_task()
         cancelled = task is not None and task.cancelling()
@@ -255,7 +357,7 @@ class Email:
         else:
             connection.close()
 
-    def _was_refused(self, replies: list[Reply]) -> bool:
+    def _was_refused(self, replies: list[ServerReply]) -> bool:
         return not all(200 <= reply.code <= 299 for reply in replies[:2])
 
     async def _connect(self) -> MailDialogue:
