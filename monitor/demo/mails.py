@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from email import policy
 from email.message import EmailMessage
 from email.parser import BytesParser
@@ -36,7 +37,7 @@ class DemoMail:
     name: str
     to: str
     subject: str
-    date: str
+    at: datetime
     paragraphs: tuple[tuple[tuple[Piece, ...], ...], ...]
     markup: str
 
@@ -53,7 +54,7 @@ def read_mail(path: Path) -> DemoMail:
         name=path.name,
         to=to.display_name or to.addr_spec,
         subject=str(mail["Subject"]),
-        date=mail["Date"].datetime.strftime("%Y-%m-%d %H:%M UTC"),
+        at=mail["Date"].datetime.astimezone(UTC),
         paragraphs=tuple(
             tuple(
                 tuple(Piece(piece, bool(_LINK.fullmatch(piece))) for piece in _LINK.split(line))

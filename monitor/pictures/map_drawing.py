@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from html import escape
 
-from monitor.pictures.outlines import load_coarse_nation, load_nation, load_state
+from monitor.pictures.outlines import COARSE, load_coarse_nation, load_nation, load_state
 from monitor.pictures.placed import COUNTY, STATE, TOWN, MapAgency, NationValues, StateValues
 from monitor.pictures.projection import HEIGHT, NATION, WIDTH, Degrees, project_nation
 
@@ -68,7 +68,8 @@ def draw_nation(
 
     ``small``: for a page of which the map is a part; coarser, and nothing in it is for the script.
     """
-    parts = [_open(labels.title, WIDTH, HEIGHT, standalone)]
+    scale = COARSE if small else 1
+    parts = [_open(labels.title, WIDTH, HEIGHT, standalone, scale), f'<g transform="scale({scale})">']
     stars = []
     paths = load_coarse_nation() if small else load_nation()
     for code, path in paths.items():
@@ -79,9 +80,10 @@ def draw_nation(
         )
         parts.append(_linked(shape, labels.links.get(code)))
         if state.of(STATE) or not (standalone or small):  # the script shows and hides them
-            stars.append(_star(code, *_middle(code, path), shown=bool(state.of(STATE))))
+            stars.append(_star(code, *_middle(code), shown=bool(state.of(STATE))))
     if labels.blind:
         parts.append(f'<path class="blind" d="{"".join(paths.values())}"/>')
+    parts.append("</g>")
     parts += [
         f'<text x="{x}" y="{HEIGHT - 330}" font-size="80" text-anchor="middle">{code}</text>'
         for code, x in _INSETS.items()
@@ -167,27 +169,27 @@ def nation_point(agency: MapAgency) -> tuple[int, int] | None:
     return round(x), round(y)
 
 
-def _open(title: str, width: int, height: int, standalone: bool) -> str:
+def _open(title: str, width: int, height: int, standalone: bool, scale: int = 1) -> str:
+    """The start of a drawing whose shapes are drawn ``scale`` times as large as they are given."""
     name = escape(title)
+    hatch = HATCH.replace("rotate(45)", f"rotate(45) scale({1 / scale:.4f})") if scale > 1 else HATCH
     if standalone:
         return (
             f'<svg {NAMESPACE} viewBox="0 0 {width} {height}" width="{width // 4}" height="{height // 4}">'
-            f"<title>{name}</title><style>{STANDALONE_STYLE}.hatch{{fill:#7a4e00}}</style>{HATCH}"
+            f"<title>{name}</title><style>{STANDALONE_STYLE}.hatch{{fill:#7a4e00}}</style>{hatch}"
         )
-    return (
-        f'<svg class="map" viewBox="0 0 {width} {height}" role="group" aria-label="{escape(title)}">{HATCH}'
-    )
+    return f'<svg class="map" viewBox="0 0 {width} {height}" role="group" aria-label="{name}">{hatch}'
 
 
 def _linked(shape: str, link: str | None) -> str:
     return f'<a href="{escape(link)}">{shape}</a>' if link else shape
 
 
-def _middle(code: str, path: str) -> tuple[float, float]:
+def _middle(code: str) -> tuple[float, float]:
     """The center of gravity of a state's largest ring, in the nation's grid."""
     known = _NATION_CENTER.get(code)
     if known is None:
-        largest = max(path.split("M")[1:], key=len)
+        largest = max(load_nation()[code].split("M")[1:], key=len)
         head, _, tail = largest.partition("l")
         x, y = (float(each) for each in head.replace("-", " -").split())
         steps = [float(each) for each in tail.rstrip("z").replace("-", " -").split()]

@@ -41,26 +41,35 @@ def load_nation() -> dict[str, str]:
 
 
 COARSE = 12
-"""Steps of the nation's grid that are one in its coarse outlines: a pixel where the map is 400 wide."""
+"""Steps of the nation's grid in one step of its coarse outlines: a pixel where the map is 400 wide."""
 
 
 @cache
 def load_coarse_nation() -> dict[str, str]:
-    """Load each state's path in the nation's grid with fewer points, by USPS code; half as long."""
+    """Load each state's path in steps of `COARSE`, with fewer points, by USPS code; a quarter as long."""
     return {code: _coarsen(path) for code, path in load_nation().items()}
 
 
 def _coarsen(path: str) -> str:
-    """A path whose points are multiples of `COARSE`, without those that fall together."""
-    coarse = []
-    for text in path.split("M")[1:]:
-        points = [(round(x / COARSE) * COARSE, round(y / COARSE) * COARSE) for x, y in _ring(text)]
-        kept = [point for at, point in enumerate(points) if not at or point != points[at - 1]]
-        if len(kept) > 2:
-            (x, y), *_ = kept
-            steps = [(bx - ax, by - ay) for (ax, ay), (bx, by) in itertools.pairwise(kept)]
-            coarse.append(f"M{x} {y}l" + " ".join(f"{dx} {dy}" for dx, dy in steps).replace(" -", "-") + "z")
-    return "".join(coarse) or path
+    """A path in steps of `COARSE`, without points that fall together: whole steps, or tenths for a shape so
+    small that nothing would be left of it.
+    """
+    for tenths in (10, 1):
+        coarse = []
+        for text in path.split("M")[1:]:
+            points = [
+                (round(x * 10 / COARSE / tenths), round(y * 10 / COARSE / tenths)) for x, y in _ring(text)
+            ]
+            kept = [point for at, point in enumerate(points) if not at or point != points[at - 1]]
+            if len(kept) > 2:
+                first, *steps = [kept[0]] + [
+                    (bx - ax, by - ay) for (ax, ay), (bx, by) in itertools.pairwise(kept)
+                ]
+                numbers = [" ".join(f"{each * tenths / 10:g}" for each in pair) for pair in (first, *steps)]
+                coarse.append(f"M{numbers[0]}l{' '.join(numbers[1:]).replace(' -', '-')}z")
+        if coarse:
+            break
+    return "".join(coarse)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,9 +86,11 @@ def load_small_outline(code: str) -> SmallOutline | None:
     path = load_coarse_nation().get(code)
     if not path:
         return None
-    points = [point for text in path.split("M")[1:] if "l" in text for point in _ring(text)]
-    (left, right), (top, bottom) = ((min(side), max(side)) for side in zip(*points, strict=True))
-    return SmallOutline(f"{left} {top} {right - left} {bottom - top}", path)
+    points = [point for text in load_nation()[code].split("M")[1:] if "l" in text for point in _ring(text)]
+    (left, right), (top, bottom) = (
+        (min(side) / COARSE, max(side) / COARSE) for side in zip(*points, strict=True)
+    )
+    return SmallOutline(f"{left:.1f} {top:.1f} {right - left:.1f} {bottom - top:.1f}", path)
 
 
 @cache

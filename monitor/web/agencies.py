@@ -10,6 +10,7 @@ from datetime import datetime
 from fastapi import APIRouter, Request, Response
 from sqlalchemy.engine import Connection
 
+from monitor.pictures.projection import Degrees
 from monitor.storage.engine import reading
 from monitor.storage.lists import agreements
 from monitor.storage.lists import page_queries as store
@@ -20,8 +21,10 @@ from monitor.storage.lists.page_queries import ListingLife
 from monitor.web.context import Site
 from monitor.web.error_pages import missing
 from monitor.web.list_pages import find_elsewhere
-from monitor.web.lists import numbers_of, standing
-from monitor.web.pages import get, redirect, render_page, site_of
+from monitor.web.lists import ListStatus, numbers_of, standing
+from monitor.web.map_words import MapTexts
+from monitor.web.maps import MapView, view_place
+from monitor.web.pages import get, language_of, redirect, render_page, site_of
 from monitor.web.presenters import agency_hash, agency_path
 
 router = APIRouter()
@@ -57,6 +60,7 @@ def agency_page(request: Request, source: str, key: str) -> Response:
         }
         copies = agreements.load_copies(conn, [each.id for each in looked_at.values()])
         first_read = store.first_read(conn, source)
+        drawn = _draw_state(request, conn, listed, state, cover)
     if not versions:
         return missing(request)
     return render_page(
@@ -79,7 +83,33 @@ def agency_page(request: Request, source: str, key: str) -> Response:
         elsewhere=find_elsewhere(site, numbers_of(lists), source, versions[-1].listing),
         agency=agency,
         key=key,
+        drawn=drawn,
+        texts=MapTexts(language_of(request)),
     )
+
+
+def _draw_state(
+    request: Request, conn: Connection, listed: ListStatus, state: str | None, cover: Cover | None
+) -> MapView | None:
+    """Make the map of an agency's state, with a ring around the places of a local one.
+
+    None without a state, and for a code without a shape.
+    """
+    if state is None:
+        return None
+    here: tuple[Degrees, ...] = ()
+    if cover is not None and cover.placement.places and not cover.placement.statewide:
+        here = _middle(request, cover)
+    return view_place(request, conn, (listed,), state, here)
+
+
+def _middle(request: Request, cover: Cover) -> tuple[Degrees, ...]:
+    """The middle of the ZIPs that an agency serves, as one point; none when no ZIP of it has a place."""
+    zips = (site_of(request).gazetteer.zip(place) for place in cover.placement.places if len(place) == 5)
+    points = [area.point for area in zips if area is not None and area.point is not None]
+    if not points:
+        return ()
+    return ((sum(x for x, _ in points) / len(points), sum(y for _, y in points) / len(points)),)
 
 
 def find_agency(

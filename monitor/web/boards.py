@@ -34,6 +34,11 @@ class Board:
     statewide: tuple[PlaceEntry, ...]
     unplaced: tuple[PlaceEntry, ...]
 
+    @property
+    def count(self) -> int:
+        """How many listed agencies cover the place."""
+        return len(self.local) + len(self.statewide)
+
 
 @dataclass(frozen=True, slots=True)
 class StateBoard:

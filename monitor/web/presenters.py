@@ -328,9 +328,12 @@ class Presenter:
         return self._sentences.counts(number)
 
     def age(self, since: datetime, now: datetime) -> str:
-        """How long ago: "23 minutes ago", "3 hours ago", "2 days ago"."""
+        """How long ago: "just now", "23 minutes ago", "3 hours ago", "2 days ago"."""
         minutes = max(int((now - since).total_seconds() // 60), 0)
-        ngettext = locale.translations(self._language).ngettext
+        catalogue = locale.translations(self._language)
+        ngettext = catalogue.ngettext
+        if not minutes:
+            return catalogue.gettext("just now")
         if minutes < 120:
             return ngettext("%(count)d minute ago", "%(count)d minutes ago", minutes) % {"count": minutes}
         hours = minutes // 60

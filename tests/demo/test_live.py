@@ -57,7 +57,7 @@ def mail(client: httpx.Client, to: str, word: str) -> str:
 
     def look() -> str | None:
         page = client.get("/mailbox").text
-        letters = re.findall(r'href="(/mailbox/[^"]+)">([^<]*)</a><br><span class="fine">to ([^,<]*),', page)
+        letters = re.findall(r'href="(/mailbox/[^"]+)">([^<]*)</a></p>\s*<p class="soft">To ([^,<]*),', page)
         return next((path for path, subject, whom in letters if whom == to and word in subject), None)
 
     return client.get(until(look, f"a mail about {word}")).text
