@@ -223,7 +223,8 @@ def _write(path: Path, noted: SendCount) -> None:
         finally:
             os.close(folder)
     except OSError as error:
-        aside.unlink(missing_ok=True)
+        with suppress(OSError):  # what could not be written may not be there, nor its folder
+            aside.unlink()
         raise StoreError(
             f"{path} cannot be written ({error.strerror}): check the data folder; nothing was sent"
         ) from None

@@ -18,7 +18,7 @@ from monitor.core.identity import (
     natural_key,
 )
 from monitor.core.renames import pair
-from monitor.core.wording import expand, normalise
+from monitor.core.wording import expand, is_one_word_apart, normalise
 from monitor.domain import Listing
 from tests.core.simulation import agency
 
@@ -287,3 +287,8 @@ def test_thousands_of_resembling_names_are_compared_within_a_budget(monkeypatch:
     swapped = Listing(name="Police Old Place 03999", key="TX|swapped", state="TX")
     assert renames.pair(before, [*after, swapped]) == [(before[3999], swapped)]
     assert compared <= 3 * renames._MOST_COMPARED
+
+
+def test_one_letter_more_is_a_misspelling_in_words_of_six_letters_and_more() -> None:
+    assert is_one_word_apart("harvey police department", "harveys police department")
+    assert not is_one_word_apart("smith police department", "smiths police department")

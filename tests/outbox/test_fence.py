@@ -97,6 +97,17 @@ def test_a_mark_that_cannot_be_read_closes_the_fence(world: World) -> None:
     refuses(world, channel, "cannot be read")
 
 
+def test_a_folder_that_cannot_be_written_is_said_and_leaves_nothing_beside(tmp_path: Path) -> None:
+    count = clone_guard.SendCount("a", 1)
+    (tmp_path / "data").write_text("no folder")
+    with pytest.raises(StoreError, match="cannot be written"):
+        clone_guard._write(tmp_path / "data" / clone_guard.NAME, count)
+    (tmp_path / clone_guard.NAME).mkdir()
+    with pytest.raises(StoreError, match="cannot be written"):
+        clone_guard._write(tmp_path / clone_guard.NAME, count)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["data", clone_guard.NAME]
+
+
 def test_a_lifted_fence_lets_what_is_due_go_and_stays_lifted(world: World) -> None:
     channel = sent_once(world)
     (world.folder / clone_guard.NAME).unlink()

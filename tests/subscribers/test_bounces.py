@@ -376,6 +376,23 @@ def test_whatever_was_written_is_read_or_left_in_bounded_time(
     assert subscribers.returned(sqlite_engine, keys, large, now) is BounceVerdict.SUPPRESSED
 
 
+def test_what_stands_behind_the_first_half_mebibyte_is_not_read(
+    sqlite_engine: Engine, keys: KeyFile, now: datetime
+) -> None:
+    one = member(sqlite_engine, keys, now)
+    before, status, after = report(back(keys, one)).partition(b"Status: 5.1.1\r\n")
+
+    def fill(length: int) -> bytes:
+        """A report whose status ends after so many bytes."""
+        words = length - len(before) - len(status)
+        return before.replace(b"I am sorry.", b"I am sorry." + b"x" * words) + status + after
+
+    behind = fill(512 * 1024 + 300)
+    assert subscribers.returned(sqlite_engine, keys, behind, now) is BounceVerdict.PASSED
+    within = fill(512 * 1024)
+    assert subscribers.returned(sqlite_engine, keys, within, now) is BounceVerdict.SUPPRESSED
+
+
 def test_a_mailbox_file_is_cut_where_mails_begin() -> None:
     box = (
         b"From MAILER-DAEMON Mon Mar  2 00:00:00 2026\nTo: a\n\nFrom now on it is full.\n\n"
