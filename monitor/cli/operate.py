@@ -256,7 +256,8 @@ def _print_status(report: dict[str, Any]) -> None:
         )
     outbox = report["outbox"]
     oldest = f", the oldest {_format_age(outbox['oldest_age'])}" if outbox["due"] else ""
-    click.echo(f"outbox: {outbox['due']} due{oldest}, {outbox['failed']} failed for good")
+    unknown = f", {outbox['unknown']} given up that may have arrived" if outbox["unknown"] else ""
+    click.echo(f"outbox: {outbox['due']} due{oldest}, {outbox['failed']} failed for good{unknown}")
     if (placing := report.get("placements")) is not None:
         click.echo(
             f"places: at the last change of the gazetteer or the overrides ({placing['at']}), "

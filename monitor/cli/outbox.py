@@ -49,7 +49,7 @@ def failed_list(session: Session, as_json: bool) -> None:
             emit(_dead_letter_json(letter, keys))
     elif letters:
         table(
-            ("id", "channel", "address", "source", "since", "tried", "why"),
+            ("id", "channel", "address", "source", "since", "tried", "arrived", "why"),
             [
                 (
                     letter.id,
@@ -58,6 +58,7 @@ def failed_list(session: Session, as_json: bool) -> None:
                     letter.source,
                     when(letter.created_at, "UTC"),
                     letter.attempts,
+                    "unknown" if letter.ambiguous else "no",
                     letter.error,
                 )
                 for letter in letters
@@ -101,7 +102,8 @@ def outbox() -> None:
 @click.option("--limit", type=click.IntRange(1), default=200, show_default=True, help="The newest so many.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 def outbox_list(session: Session, limit: int, as_json: bool) -> None:
-    """List messages that were tried without success, newest last: due again, or failed.
+    """List messages that were tried without success, newest last: due again, failed, or unknown: given up
+    although they may have arrived.
 
     JSON keys: those of `monitor failed list`, and state (due, failed) and due_at.
     """
@@ -120,7 +122,7 @@ def outbox_list(session: Session, limit: int, as_json: bool) -> None:
             [
                 (
                     letter.id,
-                    state,
+                    "unknown" if state == queue.FAILED and letter.ambiguous else state,
                     when(due_at, "UTC") if state == queue.DUE else None,
                     letter.channel,
                     _masked(letter, keys),

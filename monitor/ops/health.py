@@ -183,6 +183,13 @@ def check_deliveries(seen: HealthFacts) -> Iterator[HealthFinding]:
             remedy="monitor failed",
             question=Question("retry"),
         )
+    if outbox.unknown:
+        # no question: whoever answers it in a hurry makes copies
+        problem = (
+            f"{outbox.unknown} messages may have arrived: they were handed over, and no answer came; they are "
+            "not sent again (see `monitor failed`)"
+        )
+        yield HealthFinding("outbox", problem, "fate unknown", notify=True, remedy="monitor failed")
 
 
 def check_ended(seen: HealthFacts) -> Iterator[HealthFinding]:
@@ -427,6 +434,7 @@ def _outbox_report(seen: HealthFacts) -> dict[str, Any]:
         ],
         "refused_often": {channel: count for channel, (count, _) in sorted(outbox.refused.items())},
         "failed": outbox.failed,
+        "unknown": outbox.unknown,
         "to_fan_out": outbox.unfanned,
         "fenced": seen.fenced is not None,
     }

@@ -130,6 +130,7 @@ def _of_outbox(facts: HealthFacts) -> Iterator[Metric]:
             outbox.oldest_due_at.timestamp(),
         )
     yield _gauge("monitor_outbox_failed", "Deliveries that failed for good.", outbox.failed)
+    yield _gauge("monitor_outbox_unknown", "Deliveries given up that may have arrived.", outbox.unknown)
     yield _gauge("monitor_outbox_to_fan_out", "Published changesets without deliveries yet.", outbox.unfanned)
     yield _gauge("monitor_suppressed_day", "Addresses closed within a day.", facts.suppressed)
     if facts.canary is not None and facts.canary_every is not None:

@@ -11,7 +11,8 @@ import sqlalchemy as sa
 from monitor.core.retry import WAITS
 from monitor.errors import Permanent, StoreError, Transient
 from monitor.storage import people, schema
-from monitor.storage.deliveries import dead_letters
+from monitor.storage.deliveries import dead_letters, operator_rows
+from monitor.storage.deliveries.backlog import read_backlog
 from monitor.storage.engine import reading
 from tests.outbox.world import GARY, HAMMOND, Recorder, World, one_due
 
@@ -92,6 +93,10 @@ def test_a_telegram_post_that_may_have_arrived_is_sent_once_more_and_no_further(
     world.later(hours=1)
     assert world.send(channel).failed == 1
     assert (channel.attempts, world.states()) == (2, ["failed"])
+    with reading(world.engine) as conn:
+        backlog = read_backlog(conn)
+        assert operator_rows.load_failures(conn) == (), "nobody is asked whether to make a copy"
+    assert (backlog.failed, backlog.unknown) == (0, 1), "it may have arrived: it has not failed for good"
 
 
 def test_a_refusal_for_good_fails_once_another_domain_accepts(world: World) -> None:

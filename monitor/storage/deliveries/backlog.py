@@ -19,7 +19,8 @@ OFTEN = 3
 
 @dataclass(frozen=True, slots=True)
 class Backlog:
-    """The due deliveries by channel, and the age of the oldest; ``failed`` are dead letters.
+    """The due deliveries by channel, and the age of the oldest; ``failed`` are dead letters that have
+    certainly not arrived, ``unknown`` those that were handed over without an answer.
 
     ``refused``: how many due rows were tried `OFTEN` times or more, and one of the answers, by channel.
     """
@@ -29,6 +30,7 @@ class Backlog:
     oldest_due_at: datetime | None
     failed: int
     unfanned: int
+    unknown: int = 0
 
 
 def read_backlog(conn: Connection) -> Backlog:
@@ -49,11 +51,24 @@ def read_backlog(conn: Connection) -> Backlog:
             .group_by(DeliveryRow.c.channel)
         )
     }
-    failed = conn.scalar(sa.select(sa.func.count()).select_from(DeliveryRow).where(IS_FAILED))
+    given_up: dict[bool, int] = dict(
+        conn.execute(
+            sa.select(DeliveryRow.c.ambiguous, sa.func.count())
+            .where(IS_FAILED)
+            .group_by(DeliveryRow.c.ambiguous)
+        ).all()
+    )
     unfanned = conn.scalar(
         sa.select(sa.func.count()).select_from(ChangesetRow).where(ChangesetRow.c.fanned_out_at.is_(None))
     )
-    return Backlog(due=due, refused=refused, oldest_due_at=oldest, failed=failed or 0, unfanned=unfanned or 0)
+    return Backlog(
+        due=due,
+        refused=refused,
+        oldest_due_at=oldest,
+        failed=given_up.get(False, 0),
+        unfanned=unfanned or 0,
+        unknown=given_up.get(True, 0),
+    )
 
 
 def count_overdue(conn: Connection, channels: Collection[str], *, before: datetime, now: datetime) -> int:

@@ -98,11 +98,13 @@ def load_changes(conn: Connection, details: DeliveryDetails) -> tuple[int, ...]:
 
 
 def load_failures(conn: Connection) -> tuple[tuple[int, str, str], ...]:
-    """Read the dead letters as id, channel and last answer, without anything of their recipients."""
+    """Read the dead letters that have certainly not arrived as id, channel and last answer, without anything
+    of their recipients.
+    """
     rows: Any = conn.execute(
         sa.select(DeliveryRow.c.id, SubscriberRow.c.channel, sa.func.coalesce(DeliveryRow.c.last_error, ""))
         .join(SubscriberRow, SubscriberRow.c.id == DeliveryRow.c.subscriber_id)
-        .where(IS_FAILED)
+        .where(IS_FAILED, DeliveryRow.c.ambiguous.is_(sa.false()))
         .order_by(DeliveryRow.c.settled_at, DeliveryRow.c.id)
     )
     return tuple((id, channel, error) for id, channel, error in rows)
