@@ -204,8 +204,8 @@ def _describe_delivery(delivery: DeliveryTrace, facts: _Facts) -> Iterator[str]:
             yield f"{what} was accepted {tried}, on {_when(delivery.settled_at)}."
         case "failed" if delivery.ambiguous:
             yield (
-                f"{what} may have arrived: it was handed over, and no answer came; it was given up {tried}, on "
-                f"{_when(delivery.settled_at)}{error}."
+                f"{what} may have arrived: it was handed over, and no answer came; it was given up {tried}, "
+                f"on {_when(delivery.settled_at)}{error}."
             )
         case "failed":
             yield f"{what} failed for good {tried}, on {_when(delivery.settled_at)}{error}."

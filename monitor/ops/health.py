@@ -186,8 +186,8 @@ def check_deliveries(seen: HealthFacts) -> Iterator[HealthFinding]:
     if outbox.unknown:
         # no question: whoever answers it in a hurry makes copies
         problem = (
-            f"{outbox.unknown} messages may have arrived: they were handed over, and no answer came; they are "
-            "not sent again (see `monitor failed`)"
+            f"{outbox.unknown} messages may have arrived: they were handed over, and no answer came; they "
+            "are not sent again (see `monitor failed`)"
         )
         yield HealthFinding("outbox", problem, "fate unknown", notify=True, remedy="monitor failed")
 

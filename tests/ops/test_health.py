@@ -62,7 +62,7 @@ def test_the_report_keeps_its_keys_in_order() -> None:
     assert list(whole["outbox"]) == [
         "due", "due_by_channel", "waiting_for_channel", "oldest_due_at", "oldest_age", "paused",
         "refused_often",
-        "failed", "to_fan_out", "fenced",
+        "failed", "unknown", "to_fan_out", "fenced",
     ]  # fmt: skip
     assert list(whole["sender"]) == ["last_beat_at", "age", "working"]
     assert list(whole["bot"]) == ["last_beat_at", "age", "working", "problem"]

@@ -25,7 +25,7 @@ from tests.ops.test_health import FINE, NOW
 WHOLE = replace(
     FINE,
     outbox=Backlog(
-        due={"email": 7}, refused={}, oldest_due_at=NOW - timedelta(hours=2), failed=3, unfanned=1
+        due={"email": 7}, refused={}, oldest_due_at=NOW - timedelta(hours=2), failed=3, unfanned=1, unknown=2
     ),
     pauses=(Pause("email", EVERYTHING, NOW + timedelta(hours=1), "421"),),
     unsigned_since=NOW,
@@ -57,6 +57,7 @@ def test_each_fact_has_its_metric() -> None:
     assert found["monitor_channel_paused", "email"] == 1
     assert found["monitor_outbox_oldest_due_timestamp_seconds", ""] == (NOW - timedelta(hours=2)).timestamp()
     assert (found["monitor_outbox_failed", ""], found["monitor_outbox_to_fan_out", ""]) == (3, 1)
+    assert found["monitor_outbox_unknown", ""] == 2
     assert found["monitor_canary_accepted_timestamp_seconds", ""] == (NOW - timedelta(hours=5)).timestamp()
     assert found["monitor_canary_interval_seconds", ""] == 86400
     assert found["monitor_disk_free_bytes", ""] == 5_000_000
