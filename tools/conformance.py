@@ -1,5 +1,5 @@
 """Programs of strangers read the data: frictionless the package, schemathesis the API, Datasette the
-database, feedparser the feeds, geojson the map file.
+database, feedparser the feeds, geojson the map file; pywb replays the web archive.
 
 `make conformance` installs them in an environment of their own and runs this in the project's. A made-up list
 is polled, its data exported and its site served on a loopback port. With ``--bounded``, as in CI, the API is
@@ -16,9 +16,14 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
 
+import sqlalchemy as sa
+
+from monitor.record.data.archive_file import AGREEMENTS, POLLS, write_archives
 from monitor.record.data.data_files import DATABASE, FILES, PACKAGE
 from monitor.storage import engine as db
 from monitor.storage import migrate
+from monitor.storage.engine import reading
+from monitor.storage.lists.tables import BodyRow
 from monitor.web import create_app
 from tests.peers.browser import served
 from tests.web.story import SOURCE, START, site, tell
@@ -33,6 +38,36 @@ assert all(entry.id and entry.title and entry.updated_parsed for entry in feed.e
 shapes = geojson.loads(open(package + "/agencies.geojson").read())
 assert shapes.is_valid, shapes.errors()
 assert len(shapes.features) == 6 and sum(each.geometry is None for each in shapes.features) == 2
+"""
+
+
+REPLAYS = """
+import hashlib, io, sys
+from gevent import monkey; monkey.patch_all()
+from warcio.archiveiterator import ArchiveIterator
+from pywb.manager.manager import main as manage
+from werkzeug.test import Client
+from pywb.apps.frontendapp import FrontEndApp
+archive, known = sys.argv[1], set(sys.argv[2].split(","))
+manage(["init", "record"])
+manage(["add", "record", archive])
+records = []
+with open(archive, "rb") as stream:
+    for record in ArchiveIterator(stream, check_digests="raise"):
+        if record.rec_type in ("response", "revisit", "resource"):
+            get = record.rec_headers.get_header
+            records.append((get("WARC-Date"), get("WARC-Target-URI"), record.rec_type))
+assert len(records) > 8 and {each[2] for each in records} == {"response", "revisit"}, records
+replay = Client(FrontEndApp())
+replayed = set()
+for at, url, kind in records:
+    stamp = "".join(character for character in at[:19] if character.isdigit())
+    answer = replay.get("/record/" + stamp + "id_/" + url)
+    assert answer.status_code == 200, (answer.status, at, url)
+    hashed = hashlib.sha256(answer.data).hexdigest()
+    assert hashed in known, (kind, at, url)
+    replayed.add(hashed)
+assert replayed == known, (replayed, known)
 """
 
 
@@ -55,12 +90,20 @@ def main(environment: Path, url: str | None, effort: tuple[str, ...]) -> int:
     for name in FILES:
         shutil.copyfile(files.build(SOURCE, name).path, package / name)
     shutil.copyfile(files.build_database().path, package / DATABASE)
+    with (
+        reading(engine) as conn,
+        (package / POLLS).open("wb") as polls,
+        (package / AGREEMENTS).open("wb") as looks,
+    ):
+        write_archives(conn, SOURCE, made.name, polls, looks)
+        hashes = ",".join(conn.scalars(sa.select(BodyRow.c.hash)))
     programs = environment.resolve() / "bin"
     with served(create_app(made)) as address:
         checks = {
             "frictionless": [str(programs / "frictionless"), "validate", PACKAGE],
             "datasette": [str(programs / "datasette"), DATABASE, "--get", "/record.json"],
             "feeds, GeoJSON": [str(programs / "python"), "-c", READERS, address, str(package)],
+            "pywb": [str(programs / "python"), "-c", REPLAYS, POLLS, hashes],
             "schemathesis": [
                 str(programs / "schemathesis"), "run", f"{address}/api/v1/openapi.json", "--url", address,
                 *effort, "--checks",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 from pathlib import Path
 
@@ -14,14 +15,22 @@ from monitor.cli import Session, command, emit
 @click.argument("folder", type=click.Path(path_type=Path, file_okay=False))
 @click.option("--source", "names", multiple=True, metavar="NAME", help="Only this list; may be repeated.")
 @click.option("--dump", is_flag=True, help="Also write dump.tar.zst: everything, with all publications.")
+@click.option("--warc", is_flag=True, help="Also write every kept fetch as a web archive (WARC 1.1).")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a file: path, bytes, sha256.")
-def export(session: Session, folder: Path, names: tuple[str, ...], dump: bool, as_json: bool) -> None:
+def export(
+    session: Session, folder: Path, names: tuple[str, ...], dump: bool, warc: bool, as_json: bool
+) -> None:
     """Write to FOLDER what the site serves below /data: for each list agencies, versions, changes and polls
     as CSV, JSON, NDJSON and GeoJSON, datapackage.json, and record.sqlite with the tables of all lists. The
     files are the same bytes as the site's. Nothing in them is about a subscriber.
+
+    With --warc also SOURCE/polls.warc.gz, every fetch whose content is kept, and SOURCE/agreements.warc.gz:
+    any reader of web archives replays them, and `monitor import` of another instance takes the first one.
     """
+    from monitor.record.data.archive_file import AGREEMENTS, POLLS, write_archives
     from monitor.record.data.data_files import DATABASE, PACKAGE
     from monitor.record.data.dump import write_dump
+    from monitor.storage.engine import reading
 
     files = session.components.data_files
     for name in names:
@@ -42,6 +51,14 @@ def export(session: Session, folder: Path, names: tuple[str, ...], dump: bool, a
             report(path, file.size, file.sha256)
         (folder / source / PACKAGE).write_bytes(described)
         click.echo(f"{len(described):>12,}  {folder / source / PACKAGE}", err=as_json)
+        if warc:
+            paths = (folder / source / POLLS, folder / source / AGREEMENTS)
+            with reading(files.engine) as conn, paths[0].open("wb") as polls, paths[1].open("wb") as looks:
+                write_archives(conn, source, session.settings.site.name, polls, looks)
+            for path in paths:
+                with path.open("rb") as archive:
+                    sha256 = hashlib.file_digest(archive, "sha256").hexdigest()
+                report(path, path.stat().st_size, sha256)
     if not names:
         database = files.build_database()
         shutil.copyfile(database.path, folder / DATABASE)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import subprocess
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -16,6 +16,7 @@ from monitor.errors import UsageError
 from monitor.history.captured_file import Attribution, CapturedFile, describe_file
 
 _LARGEST = 200 << 20  # bytes of one captured file
+_OWN = "map-monitor"  # how the archives of `monitor export --warc` begin to name their software
 _PATIENCE = 600  # seconds for a call of git
 
 
@@ -60,7 +61,8 @@ def read_repository(repository: Path, name: str, said: Attribution, folder: Path
 
 def read_archive(path: Path, said: Attribution, folder: Path) -> list[CapturedFile]:
     """The answers with status 200 in a WARC or WACZ file, each at its WARC-Date. Revisit records are answers
-    that were the same again. Only one address may be in it, or ``said.url`` names which.
+    that were the same again. Only one address may be in it, or ``said.url`` names which; but in an archive
+    that this program exported all of them are of one list.
     """
     try:
         from warcio.archiveiterator import ArchiveIterator
@@ -70,16 +72,20 @@ def read_archive(path: Path, said: Attribution, folder: Path) -> list[CapturedFi
 
     found: list[CapturedFile] = []
     by = said.captured_by
+    own = False
+    operators: dict[str, str] = {}
     seen: dict[str, bytes] = {}
     urls: set[str] = set()
     try:
         for stream in _open_warcs(path):
             for record in ArchiveIterator(stream):
-                if record.rec_type == "warcinfo" and not by:
-                    by = _read_operator(record)
+                if record.rec_type == "warcinfo":
+                    info = _read_info(record)
+                    own = own or info.get("software", "").startswith(_OWN)
+                    operators[record.rec_headers.get_header("WARC-Record-ID") or ""] = _find_operator(info)
                 url = record.rec_headers.get_header("WARC-Target-URI") or ""
-                if record.rec_type not in ("response", "resource", "revisit") or not _is_wanted(
-                    url, said.url
+                if record.rec_type not in ("response", "resource", "revisit") or not (
+                    _is_wanted(url, said.url) or (own and not said.url)
                 ):
                     continue
                 if record.http_headers is not None and record.http_headers.get_statuscode() not in (
@@ -94,20 +100,26 @@ def read_archive(path: Path, said: Attribution, folder: Path) -> list[CapturedFi
                 seen[digest] = content
                 urls.add(url)
                 name = url.rpartition("/")[2].partition("?")[0] or "index"
+                made_by = operators.get(record.rec_headers.get_header("WARC-Warcinfo-ID") or "")
+                first_info = next(iter(operators.values()), "")
                 found.append(
                     describe_file(
                         _keep(folder, content, Path(name).suffix),
                         at=_read_date(record),
                         name=name[:200],
                         dated_by="archive",
-                        said=replace(said, captured_by=by, url=url),
+                        said=replace(
+                            said,
+                            captured_by=by or made_by or first_info,
+                            url=url if _is_wanted(url, "") else "",
+                        ),
                     )
                 )
     except (ArchiveLoadFailed, BadZipFile, EOFError, OSError, ValueError) as error:
         raise UsageError(f"{path} cannot be read as a web archive: {error}") from None
     if not found:
         raise UsageError(f"{path} has no answer with status 200" + (f" of {said.url}" if said.url else ""))
-    if len(urls) > 1:
+    if len(urls) > 1 and not own:
         named = ", ".join(sorted(urls)[:3])
         raise UsageError(f"{path} has answers of {len(urls)} addresses ({named}): choose one with --url")
     return found
@@ -175,14 +187,16 @@ def _read_payload(record: Any) -> bytes:
     return content
 
 
-def _read_operator(record: Any) -> str:
-    """Who made the archive, as it says itself; "" if it does not."""
+def _read_info(record: Any) -> dict[str, str]:
+    """The fields of a warcinfo record, their names in lower case."""
     text = record.content_stream().read(1 << 16).decode("utf-8", "replace")
-    for row in io.StringIO(text):
-        field, _, value = row.partition(":")
-        if field.strip().lower() in ("operator", "ispartof", "software") and value.strip():
-            return str(value.strip())
-    return ""
+    rows = (row.partition(":") for row in io.StringIO(text))
+    return {name.strip().lower(): value.strip() for name, _, value in rows if value.strip()}
+
+
+def _find_operator(info: Mapping[str, str]) -> str:
+    """Who made an archive, as it says itself; "" if it does not."""
+    return next((info[name] for name in ("operator", "ispartof", "software") if name in info), "")
 
 
 def _read_date(record: Any) -> datetime:
@@ -192,5 +206,6 @@ def _read_date(record: Any) -> datetime:
 
 def _keep(folder: Path, content: bytes, suffix: str) -> Path:
     path = folder / f"{sha256(content).hexdigest()}{suffix if suffix.isascii() else ''}"
-    path.write_bytes(content)
+    if not path.exists():
+        path.write_bytes(content)
     return path

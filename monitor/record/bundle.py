@@ -13,6 +13,7 @@ import io
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import cache
 from pathlib import Path
 from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
@@ -20,6 +21,7 @@ from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 from monitor.record import statement
 from monitor.record.checkpoint import Signer, open_checkpoint, sign_note
 from monitor.record.leaf import LeafValue, dump_canonical
+from monitor.record.warc import ArchivedFetch, WarcEncoder, encode_all
 
 _FORMAT = 1
 _EPOCH = (
@@ -118,6 +120,7 @@ def build_bundle(evidence: BundleContents, signer: Signer) -> dict[str, bytes]:
         "checkpoint": evidence.checkpoint.encode(),
         "key.txt": f"{verifier}\n".encode(),
         "verify.py": read_verifier(),
+        "polls.warc.gz": _encode_archive(evidence),
     }
     files |= {body.path: body.content for body in evidence.bodies if body.content is not None}
     sums = "".join(f"{hashlib.sha256(files[path]).hexdigest()}  {path}\n" for path in sorted(files)).encode()
@@ -142,6 +145,29 @@ def pack_bundle(files: Mapping[str, bytes], folder: str) -> bytes:
 def read_verifier() -> bytes:
     """The script that travels in every bundle."""
     return (Path(__file__).parent / "verify.py").read_bytes()
+
+
+def _encode_archive(evidence: BundleContents) -> bytes:
+    """The polls that saw a body that is here, for readers of web archives."""
+    fetches, url = [], evidence.publisher
+    for poll in evidence.polls:
+        entry = poll.entry
+        url = str(entry.get("url", url))
+        if "body" in entry:
+            headers = poll.details.get("headers", ())
+            assert isinstance(headers, list | tuple)
+            fetches.append(
+                ArchivedFetch(
+                    at=datetime.fromisoformat(str(entry["at"])),
+                    url=url,
+                    sha256=str(entry["body"]),
+                    status=int(str(entry.get("status", 200))),
+                    headers=[(str(name), str(value)) for name, value in headers],
+                )
+            )
+    bodies = {body.sha256: body.content for body in evidence.bodies if body.content is not None}
+    encoder = WarcEncoder(software="map-monitor", operator=evidence.operator, part_of=evidence.source)
+    return b"".join(encode_all(encoder, fetches, bodies))
 
 
 def _describe_claim(evidence: BundleContents, origin: str) -> dict[str, object]:

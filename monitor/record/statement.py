@@ -16,6 +16,7 @@ statement.html    A page to print: what was published, when, and what this does 
 claim.json        The same as data.
 bodies/           The publications, exactly as they were received. Each file is named by its SHA-256.
 polls.ndjson      Every poll of the list between the first and the last one concerned, failed ones too.
+polls.warc.gz     The same publications for readers of web archives (WARC 1.1), such as pywb.
 changes.ndjson    The changes that were published from these polls.
 proofs.json       For each of these entries the proof that it is in the signed record (RFC 9162).
 checkpoint        The signed state of the record (C2SP signed note).
@@ -46,6 +47,7 @@ statement.html    Una página para imprimir: qué se publicó, cuándo, y qué n
 claim.json        Lo mismo, como datos.
 bodies/           Las publicaciones, exactamente como se recibieron. El nombre de cada archivo es su SHA-256.
 polls.ndjson      Cada consulta de la lista entre la primera y la última, también las que fallaron.
+polls.warc.gz     Las mismas publicaciones para lectores de archivos web (WARC 1.1), como pywb.
 changes.ndjson    Los cambios que se publicaron a partir de estas consultas.
 proofs.json       La prueba de que cada una de estas entradas está en el registro firmado (RFC 9162).
 checkpoint        El estado firmado del registro (nota firmada C2SP).

@@ -20,6 +20,7 @@ import httpx
 import pytest
 import sqlalchemy as sa
 from click.testing import CliRunner, Result
+from warcio.archiveiterator import ArchiveIterator
 
 from monitor import web
 from monitor.app import Components
@@ -418,6 +419,27 @@ def test_the_record_is_named_by_the_site_in_ascii(tmp_path: Path, site: str, nam
     )
     CliRunner().invoke(root, ["poll", "--config", str(config)])
     assert (tmp_path / "data" / "log.head").read_text("ascii", "replace").startswith(name)
+
+
+def test_export_writes_web_archives_that_another_instance_imports(
+    run: Run, publication: Publication, tmp_path: Path
+) -> None:
+    done = run("export", str(tmp_path / "out"), "--source", "list", "--warc", "--json")
+    assert done.exit_code == 0, done.output
+    told = {Path(each["path"]).name: each for each in map(json.loads, done.stdout.splitlines())}
+    archive = tmp_path / "out" / "list" / "polls.warc.gz"
+    content = archive.read_bytes()
+    assert told["polls.warc.gz"]["sha256"] == hashlib.sha256(content).hexdigest()
+    assert (tmp_path / "out" / "list" / "agreements.warc.gz").read_bytes() == b""
+    with archive.open("rb") as stream:
+        payloads = [
+            hashlib.sha256(record.content_stream().read()).hexdigest()
+            for record in ArchiveIterator(stream, check_digests="raise")
+            if record.rec_type == "response"
+        ]
+    stored = {row.hash for row in rows(publication, sa.select(BodyRow.c.hash))}
+    assert set(payloads) == stored
+    assert len(payloads) == len(stored)
 
 
 def test_export_writes_the_very_bytes_that_the_site_serves(

@@ -95,7 +95,7 @@ class PollRecordRow:
 def iterate_versions(conn: Connection, source: str) -> Iterator[ListingVersion]:
     """Every version of every listing of a source, in the order in which they began."""
     query = _select_versions(source).order_by(_VERSION.from_number, _VERSION.id)
-    return map(_version, _stream(conn, query))
+    return map(_version, stream(conn, query))
 
 
 def load_list(conn: Connection, source: str, number: int) -> tuple[ListingVersion, ...]:
@@ -204,7 +204,7 @@ def iterate_published(conn: Connection, source: str) -> Iterator[PublishedChange
         .where(tables.ChangeRow.c.source == source)
         .order_by(ChangesetRow.c.number, tables.ChangeRow.c.id)
     )
-    return (PublishedChange(to_change(row), row.number) for row in _stream(conn, query))
+    return (PublishedChange(to_change(row), row.number) for row in stream(conn, query))
 
 
 def load_published(
@@ -220,7 +220,7 @@ def load_published(
 def iterate_polls(conn: Connection, source: str) -> Iterator[PollRecordRow]:
     """Every poll of a source, oldest first."""
     query = _select_polls(source).order_by(FetchRow.c.at, FetchRow.c.id)
-    return _fill_polls(_stream(conn, query), None, None)
+    return _fill_polls(stream(conn, query), None, None)
 
 
 def load_polls_page(conn: Connection, source: str, after: int, limit: int) -> tuple[PollRecordRow, ...]:
@@ -305,7 +305,7 @@ def find_last_poll(conn: Connection, source: str) -> tuple[int, datetime] | None
 def iterate_bodies(conn: Connection) -> Iterator[str]:
     """The hashes of all stored bodies, sorted."""
     return (
-        row.hash for row in _stream(conn, sa.select(tables.BodyRow.c.hash).order_by(tables.BodyRow.c.hash))
+        row.hash for row in stream(conn, sa.select(tables.BodyRow.c.hash).order_by(tables.BodyRow.c.hash))
     )
 
 
@@ -313,7 +313,7 @@ def iterate_leaves(conn: Connection, size: int) -> Iterator[str]:
     """The first ``size`` entries of the log, canonical JSON each."""
     leaf = tables.LogLeafRow.c
     query = sa.select(leaf.content).where(leaf.number < size).order_by(leaf.number)
-    return (row.content for row in _stream(conn, query))
+    return (row.content for row in stream(conn, query))
 
 
 def _select_polls(source: str) -> sa.Select[Any]:
@@ -392,7 +392,8 @@ def _select_published() -> sa.Select[Any]:
     )
 
 
-def _stream(conn: Connection, query: sa.Select[Any]) -> Iterator[Any]:
+def stream(conn: Connection, query: sa.Select[Any]) -> Iterator[Any]:
+    """The rows of a query, some at a time."""
     return iter(conn.execute(query.execution_options(yield_per=_BATCH)))
 
 

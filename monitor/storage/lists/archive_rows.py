@@ -1,0 +1,78 @@
+"""The fetches of a source whose content is known, as a web archive needs them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from monitor.storage.lists.agreement_tables import AgreementLookRow, AgreementRow
+from monitor.storage.lists.history import GOOD, UNCHANGED
+from monitor.storage.lists.record_rows import stream
+from monitor.storage.lists.tables import CaptureRow, FetchRow
+
+_OK, _NOT_MODIFIED = 200, 304
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeptFetch:
+    """A fetch, a look at an agreement, or (``captured_by``) what somebody else captured."""
+
+    at: datetime
+    url: str
+    hash: str
+    status: int = _OK
+    headers: tuple[tuple[str, str], ...] = ()
+    captured_by: str = ""
+
+
+def iterate_captures(conn: Connection, source: str) -> Iterator[KeptFetch]:
+    """What others captured of a source, oldest first; without an address the file's name stands for it."""
+    columns = CaptureRow.c
+    query = sa.select(columns.at, columns.url, columns.name, columns.hash, columns.captured_by)
+    for row in stream(conn, query.where(columns.source == source).order_by(columns.at)):
+        yield KeptFetch(
+            at=row.at, url=row.url or f"urn:file:{row.name}", hash=row.hash, captured_by=row.captured_by
+        )
+
+
+def iterate_fetches(conn: Connection, source: str) -> Iterator[KeptFetch]:
+    """The fetches of a source that brought or confirmed content, oldest first."""
+    columns = FetchRow.c
+    query = sa.select(columns.at, columns.outcome, columns.status, columns.url, columns.headers, columns.hash)
+    url = content = None
+    for row in stream(conn, query.where(columns.source == source).order_by(columns.at, columns.id)):
+        if row.outcome == GOOD:
+            url, content = row.url, row.hash
+        same = row.outcome == UNCHANGED
+        address, sha256 = row.url or (url if same else None), row.hash or (content if same else None)
+        if address is not None and sha256 is not None:
+            yield KeptFetch(
+                at=row.at,
+                url=address,
+                hash=sha256,
+                status=row.status or _OK,
+                headers=tuple((name, value) for name, value in row.headers or ()),
+            )
+
+
+def iterate_looks(conn: Connection, source: str) -> Iterator[KeptFetch]:
+    """The looks at the agreements of a source that brought or confirmed a document, oldest first."""
+    look = AgreementLookRow.c
+    query = (
+        sa.select(look.at, look.outcome, look.hash, look.headers, AgreementRow.c.url)
+        .join(AgreementRow, AgreementRow.c.id == look.agreement_id)
+        .where(AgreementRow.c.source == source, look.outcome.in_([GOOD, UNCHANGED]))
+        .order_by(look.at, look.leaf)
+    )
+    for row in stream(conn, query):
+        yield KeptFetch(
+            at=row.at,
+            url=row.url,
+            hash=row.hash,
+            status=_OK if row.outcome == GOOD else _NOT_MODIFIED,
+            headers=tuple((name, value) for name, value in row.headers or ()),
+        )
