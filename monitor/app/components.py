@@ -127,7 +127,7 @@ class Components:
     @cached_property
     def channels(self) -> dict[str, Channel]:
         """The configured channels by name, not connected yet. Raises ConfigError."""
-        return open_channels(self.settings, self.clock)
+        return open_channels(self.settings, self.clock, lambda: self.keys)
 
     @cached_property
     def polled_sources(self) -> dict[str, PolledSource]:

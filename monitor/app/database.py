@@ -80,6 +80,13 @@ def describe_missing_database(settings: Settings) -> str | None:
     )
 
 
+def read_keys(settings: Settings) -> KeyFile:
+    """Read the key file as it stands, without a database. Raises KeyFileError."""
+    from monitor.keys import KeyFile
+
+    return KeyFile.load(settings.data.folder, create=False)
+
+
 def open_site_database(settings: Settings, *, wait: timedelta | None = None) -> Engine:
     """Open the database for the site alone, by `Settings.site_database_url`.
 

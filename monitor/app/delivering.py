@@ -7,11 +7,12 @@ from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING
 
-from monitor.app.database import now
+from monitor.app.database import now, read_keys
 
 if TYPE_CHECKING:
     from monitor.channels import Channel, OperatorAddress
     from monitor.config import Settings
+    from monitor.keys import KeyFile
     from monitor.messages import Message, Sender
     from monitor.messages.model import Alert
     from monitor.ops.notify import NoticeWay
@@ -40,9 +41,13 @@ def has_bot(settings: Settings) -> bool:
     return any(KINDS[name].has_bot for name in configured_channels(settings))
 
 
-def open_channels(settings: Settings, clock: Callable[[], datetime] = now) -> dict[str, Channel]:
+def open_channels(
+    settings: Settings,
+    clock: Callable[[], datetime] = now,
+    keys: Callable[[], KeyFile] | None = None,
+) -> dict[str, Channel]:
     """Create the configured channels by name, not connected yet. ``[mailbox] folder`` replaces them all by
-    files.
+    files. ``keys`` opens the key file; None: as it stands in the data folder.
 
     Raises ConfigError when a section names a file that cannot be read.
     """
@@ -55,7 +60,9 @@ def open_channels(settings: Settings, clock: Callable[[], datetime] = now) -> di
         return {name: Mailbox(folder, kind, sender=sender, clock=clock) for name, kind in KINDS.items()}
     configured = configured_channels(settings)
     return {
-        name: kind.open(settings.channel(name), clock) for name, kind in KINDS.items() if name in configured
+        name: kind.open(settings.channel(name), clock, keys or partial(read_keys, settings))
+        for name, kind in KINDS.items()
+        if name in configured
     }
 
 

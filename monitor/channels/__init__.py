@@ -24,6 +24,7 @@ from monitor.domain import Envelope, LaneLimit
 from monitor.settings_types import ChannelSection
 
 if TYPE_CHECKING:
+    from monitor.keys import KeyFile
     from monitor.messages import Message, Sender
 
 EVERYTHING = "*"
@@ -90,8 +91,9 @@ class ChannelKind(ABC, Generic[S]):
     server has taken a message for another lane, because it may refuse us. ``has_bot``: people can talk to a
     bot on this channel. ``ends_configured``: an address of the configuration that says that it is gone ends,
     until the configuration changes or the operator revives it; if False, that is taken for the operator's
-    mistake. ``lane_problem``: what paused lanes mean, if an operator must know. ``loggers``:
-    loggers of its libraries that write addresses or secrets below WARNING.
+    mistake. ``own_page``: the page of the site on which its people change and end what they get; None: the
+    links in their messages lead there. ``lane_problem``: what paused lanes mean, if an operator must know.
+    ``loggers``: loggers of its libraries that write addresses or secrets below WARNING.
     """
 
     name: ClassVar[str]
@@ -101,6 +103,7 @@ class ChannelKind(ABC, Generic[S]):
     doubts_refusals: ClassVar[bool] = False
     has_bot: ClassVar[bool] = False
     ends_configured: ClassVar[bool] = False
+    own_page: ClassVar[str | None] = None
     lane_problem: ClassVar[str | None] = None
     loggers: ClassVar[tuple[str, ...]] = ()
 
@@ -115,8 +118,10 @@ class ChannelKind(ABC, Generic[S]):
         """Whether the section names a transport."""
 
     @abstractmethod
-    def open(self, section: S, clock: Callable[[], datetime]) -> Channel:
-        """Create the transport, not connected yet. ``clock`` dates messages. Raises ConfigError."""
+    def open(self, section: S, clock: Callable[[], datetime], keys: Callable[[], KeyFile]) -> Channel:
+        """Create the transport, not connected yet. ``clock`` dates messages, ``keys`` opens the key file for
+        one that signs with it. Raises ConfigError.
+        """
 
     def recognises(self, address: str) -> bool:
         """Whether text has the form of this channel's addresses, where nobody names the channel."""

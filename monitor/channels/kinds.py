@@ -11,6 +11,7 @@ from monitor.channels import ChannelKind
 from monitor.channels.email import EmailKind
 from monitor.channels.telegram import TelegramKind
 from monitor.channels.webhook import WebhookKind
+from monitor.channels.webpush import WebPushKind
 from monitor.errors import UsageError
 from monitor.keys import KeyFile
 from monitor.settings_types import nearest
@@ -21,6 +22,7 @@ KINDS: dict[str, ChannelKind[Any]] = {
         EmailKind(),
         TelegramKind(),
         WebhookKind(),
+        WebPushKind(),
     )
 }
 

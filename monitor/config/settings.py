@@ -32,6 +32,7 @@ from monitor.settings_types import ChannelSection, Section, nearest
 if TYPE_CHECKING:
     from monitor.channels.email.section import EmailSection
     from monitor.channels.telegram.section import TelegramSection
+    from monitor.channels.webpush.section import WebPushSection
 
 
 _SQLITE = "sqlite:///"
@@ -45,6 +46,7 @@ class Settings(Section):
     if TYPE_CHECKING:
         email: EmailSection
         telegram: TelegramSection
+        webpush: WebPushSection
 
     database: DatabaseSection = DatabaseSection()
     data: DataSection = DataSection()

@@ -12,8 +12,9 @@ those that began before.
 The look-up key is not replaced by a rotation, so that hashes of addresses that are no longer known
 (suppressions, erasures) are still found. Only `monitor key rotate --leaked` adds one, with the service
 stopped: from then on a look-up is the first key's hash, hashed once more with the second key, and stored
-hashes are hashed once more. Links in sent mails must keep working. So the file keeps the look-up keys and the
-earlier token keys, and nothing that decrypts an address.
+hashes are hashed once more. Links in sent mails must keep working, and browsers take no push message that
+another key has signed. So the file keeps the look-up keys, the earlier token keys and the secret of push
+messages, and nothing that decrypts an address.
 """
 
 from monitor.keys.files import NAME, NEXT, KeyFileContent

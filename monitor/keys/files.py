@@ -43,12 +43,14 @@ class KeyFileContent:
 
     ``lookups``: the look-up keys, oldest first; a look-up is a chain through all of them, and only ``monitor
     key rotate --leaked`` adds one. Empty: the one that is derived from ``master``, as in a file that was
-    never rotated. ``tokens``: the token keys of replaced masters, oldest first.
+    never rotated. ``tokens``: the token keys of replaced masters, oldest first. ``push``: the secret behind
+    the key that signs push messages; empty as ``lookups``.
     """
 
     master: bytes = field(repr=False)
     lookups: tuple[bytes, ...] = field(default=(), repr=False)
     tokens: tuple[EarlierToken, ...] = ()
+    push: bytes = field(default=b"", repr=False)
 
     @classmethod
     def generate(cls) -> KeyFileContent:
@@ -58,6 +60,10 @@ class KeyFileContent:
     def lookup_chain(self) -> tuple[bytes, ...]:
         """The look-up keys that this file means, oldest first."""
         return self.lookups or (derive_subkey(self.master, "lookup"),)
+
+    def push_secret(self) -> bytes:
+        """The secret behind the key that signs push messages, which this file means."""
+        return self.push or derive_subkey(self.master, "push")
 
 
 def derive_subkey(master: bytes, use: str) -> bytes:
@@ -75,6 +81,7 @@ def write_new(path: Path, content: KeyFileContent) -> None:
                 _text(content.master),
                 *(f"lookup {_text(key)}" for key in content.lookups),
                 *(f"token {_text(token.key)} {token.links_until.isoformat()}" for token in content.tokens),
+                *([f"push {_text(content.push)}"] if content.push else []),
             ],
         )
     except OSError as error:
@@ -144,6 +151,7 @@ def _parse(master: bytes, lines: Sequence[Sequence[str]]) -> KeyFileContent:
     """
     lookups: list[bytes] = []
     tokens: list[EarlierToken] = []
+    push = b""
     of_first_version = False
     for line in lines:
         match line:
@@ -151,6 +159,8 @@ def _parse(master: bytes, lines: Sequence[Sequence[str]]) -> KeyFileContent:
                 lookups.append(_key(lookup))
             case ["token", token, until]:
                 tokens.append(EarlierToken(_key(token), _time(until)))
+            case ["push", secret]:
+                push = _key(secret)
             case ["earlier", lookup, token, until]:
                 of_first_version = True
                 lookups.append(_key(lookup))
@@ -159,7 +169,7 @@ def _parse(master: bytes, lines: Sequence[Sequence[str]]) -> KeyFileContent:
                 raise ValueError
     if of_first_version:
         lookups.append(derive_subkey(master, "lookup"))
-    return KeyFileContent(master, tuple(lookups), tuple(tokens))
+    return KeyFileContent(master, tuple(lookups), tuple(tokens), push)
 
 
 def _time(text: str) -> datetime:

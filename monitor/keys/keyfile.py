@@ -60,6 +60,7 @@ class Subkeys:
     token: bytes
     address: AddressKey
     lookups: tuple[bytes, ...]
+    push: bytes = field(default=b"", repr=False)
     earlier: tuple[EarlierToken, ...] = ()
     opening: tuple[AddressKey, ...] = field(compare=False, default=())
 
@@ -115,6 +116,13 @@ class KeyFile:
     def first_token_key(self) -> bytes:
         """The first token key there was, for what must stay the same after a rotation and grants nothing."""
         return self._own.earlier[0].key if self._own.earlier else self._own.token
+
+    @property
+    def push_secret(self) -> bytes:
+        """The secret behind the key that signs push messages. It survives every rotation: browsers have bound
+        their subscriptions to that key.
+        """
+        return self._own.push
 
     def trusted_token_keys(self, now: datetime | None) -> tuple[bytes, ...]:
         """The keys whose tokens are valid at ``now``; None: all, for tokens that only end something."""
@@ -230,6 +238,7 @@ def derive_subkeys(content: KeyFileContent) -> Subkeys:
         token=derive_subkey(master, "token"),
         address=AddressKey.derive(master),
         lookups=content.lookup_chain(),
+        push=content.push_secret(),
         earlier=content.tokens,
     )
 

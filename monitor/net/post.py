@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
@@ -47,11 +48,19 @@ class PostClient:
 
     The host's name is resolved here, every address of it must be public unless ``allow_private``, and the
     request goes to the address that was checked: a name that answers differently a moment later changes
-    nothing. ``timeout`` bounds a whole request.
+    nothing. ``timeout`` bounds a whole request. ``tls`` are other certificates to trust than the packaged
+    ones.
     """
 
-    def __init__(self, *, allow_private: bool = False, timeout: timedelta = timedelta(seconds=30)) -> None:
+    def __init__(
+        self,
+        *,
+        allow_private: bool = False,
+        timeout: timedelta = timedelta(seconds=30),
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
         self._allow_private = allow_private
+        self._tls = tls
         self._timeout = timeout.total_seconds()
         self._client: httpx.AsyncClient | None = None
 
@@ -60,7 +69,7 @@ class PostClient:
             headers={"User-Agent": format_user_agent("")},
             timeout=self._timeout,
             trust_env=False,
-            verify=load_certificates(trust_env=False),
+            verify=self._tls or load_certificates(trust_env=False),
             follow_redirects=False,
         )
         return self

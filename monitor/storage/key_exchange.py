@@ -94,8 +94,9 @@ def begin_rotation(folder: Path, links_until: datetime, *, leaked: bool = False)
     """The current key, and a new one that is written beside it and takes its place with `finish_rotation`.
 
     Links that the current key signed work until ``links_until``; those of earlier keys end. The look-up keys
-    stay, unless they ``leaked`` with the rest: then one more is added to the chain. Only within `rotating`,
-    and after `finish_what_was_cut_off`: an existing new key counts as abandoned.
+    stay, unless they ``leaked`` with the rest: then one more is added to the chain. The key of push messages
+    stays too: browsers take nothing that another one has signed. Only within `rotating`, and after
+    `finish_what_was_cut_off`: an existing new key counts as abandoned.
     """
     old = read(folder / NAME)
     new_lookup = secrets.token_bytes(32) if leaked else None
@@ -106,6 +107,7 @@ def begin_rotation(folder: Path, links_until: datetime, *, leaked: bool = False)
             *(replace(token, links_until=min(token.links_until, links_until)) for token in old.tokens),
             EarlierToken(derive_subkey(old.master, "token"), links_until),
         ),
+        old.push_secret(),
     )
     (folder / NEXT).unlink(missing_ok=True)
     write_new(folder / NEXT, new)

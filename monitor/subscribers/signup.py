@@ -32,6 +32,7 @@ from monitor.storage import engine as db
 from monitor.storage.deliveries import queue
 from monitor.storage.people import PENDING, Follow, Subscriber, past_choices, signups
 from monitor.storage.people.signups import SITE
+from monitor.subscribers import moved_address
 from monitor.subscribers.personal_links import Link, LinkState, read_link
 from monitor.subscribers.validation import wanted
 
@@ -105,13 +106,19 @@ def request(
     channel: str,
     state_of_zip: Callable[[str], str | None] = state_of_zip,
 ) -> SignupAnswer:
-    """Store a sign-up. ``client`` is the visitor's IP address; only a keyed hash of its network is kept, for
-    a day.
-
-    Raises UsageError for an invalid address or place. Nothing is looked up about the address and nothing is
-    sent.
+    """Store a sign-up, see `request_form`. Raises UsageError for an invalid address or place. Nothing is
+    looked up about the address and nothing is sent.
     """
     form = _form(channel, wish, state_of_zip)
+    return request_form(engine, keys, form, client=client, now=now, limits=limits)
+
+
+def request_form(
+    engine: Engine, keys: KeyFile, form: str, *, client: str | None, now: datetime, limits: SignupLimits
+) -> SignupAnswer:
+    """Store a validated form, within the limits. ``client`` is the visitor's IP address; only a keyed hash of
+    its network is kept, for a day.
+    """
     network = network_of(client)
     with db.transaction(engine) as conn:
         # sealed and hashed in here and not before: until the transaction ends the key stays what it is
@@ -302,6 +309,9 @@ def _decide(conn: Connection, keys: KeyFile, sealed: bytes, now: datetime) -> No
         log.warning("a sign-up could not be read and is lost: it was sealed with another key, or is damaged")
         return
     channel, address = form["channel"], form["address"]
+    if moved_address.is_move(form):
+        moved_address.move(conn, keys, form)
+        return
     hashed = lookup(keys, channel, address)
     since = people.suppressed_since(conn, channel, hashed)
     if since is not None and now - since < ASK_AGAIN_AFTER:

@@ -16,6 +16,7 @@ _FILES = {
     "brief.css": "text/css; charset=utf-8",
     "map.css": "text/css; charset=utf-8",
     "map.js": "text/javascript; charset=utf-8",
+    "push.js": "text/javascript; charset=utf-8",
 }
 
 
@@ -33,7 +34,7 @@ def privacy(request: Request) -> Response:
 
 @get(router, "/static/{version}/{name}")
 def static(request: Request, version: str, name: str) -> Response:
-    """The style sheets, the script of the maps and the icon, for ever under the version of their content."""
+    """The style sheets, the scripts and the icon, for ever under the version of their content."""
     if name not in _FILES:
         return missing(request)
     answer = Response(pages.asset(name), media_type=_FILES[name])

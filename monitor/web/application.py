@@ -21,6 +21,7 @@ from monitor.web import (
     evidence_pages,
     feeds,
     home,
+    installed_app,
     letters,
     list_pages,
     maps,
@@ -49,7 +50,7 @@ if TYPE_CHECKING:
 
 _ROOMS = (
     *(home, cards, maps, numbers, places, area_pages, brief, agencies, letters, calendars, timeline, feeds),
-    *(about, probes, record_log, api_v1, data_pages, evidence_pages, list_pages),
+    *(about, installed_app, probes, record_log, api_v1, data_pages, evidence_pages, list_pages),
 )
 THREADS = 4
 """Worker threads of the site. Rendering is bound by the processor, so with forty threads they and the event

@@ -13,6 +13,7 @@ from fastapi import APIRouter, Depends, Request
 from monitor import app, messages
 from monitor.app import Components
 from monitor.channels import EVERYTHING
+from monitor.channels.webpush.vapid import format_server_key
 from monitor.config import Settings
 from monitor.messages.alert import PLACEHOLDERS
 from monitor.messages.alert_values import MailSection
@@ -21,7 +22,7 @@ from monitor.storage.deliveries import backlog, pauses
 from monitor.storage.engine import reading
 from monitor.storage.people import Follow
 from monitor.subscribers import SignupLimits
-from monitor.web import decide, leaving, preferences, signup, update_route
+from monitor.web import browser_alerts, decide, leaving, preferences, signup, update_route
 from monitor.web.application import create_app
 from monitor.web.context import Site
 from monitor.web.follow_links import FollowLink
@@ -89,6 +90,7 @@ def create_site(components: Components) -> Site:
         bundles=components.bundle_files,
         configured=app.configured_channels(settings),
         bot=app.has_bot(settings),
+        browser_alerts=offers_browser_alerts(settings),
         links=tuple(FollowLink(*each) for each in app.public_addresses(settings)),
         embed=own.embed,
         records_laws=load_laws(settings.documents.laws) if settings.documents.laws else {},
@@ -104,7 +106,7 @@ def people_router(people: PeopleContext) -> APIRouter:
         request.state.people = people
 
     whole = APIRouter(dependencies=[Depends(give)])
-    for page in (signup, preferences, leaving):
+    for page in (signup, preferences, leaving, browser_alerts):
         whole.include_router(page.router)
     return whole
 
@@ -140,6 +142,16 @@ def create_people_context(
         limits=SignupLimits(settings.signup.per_network, settings.signup.per_site),
         bounce_secret=settings.bounces.secret.get_secret_value() if settings.bounces.secret else None,
         wake=wake,
+        push_key=format_server_key(components.keys.push_secret) if site.browser_alerts else None,
+    )
+
+
+def offers_browser_alerts(settings: Settings) -> bool:
+    """Whether visitors can get alerts in their browser: it is configured, and no files stand in for it."""
+    return (
+        settings.mailbox.folder is None
+        and settings.site.public_url is not None
+        and browser_alerts.CHANNEL in app.configured_channels(settings)
     )
 
 

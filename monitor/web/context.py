@@ -49,7 +49,8 @@ class Site:
     ``public_url`` is where people reach it: every absolute link starts with it. ``sources`` are the watched
     lists by name, in the order in which they are shown. ``gazetteer`` finds places, ``coverage`` knows which
     agencies serve a place today. ``next_step`` is the operator's neutral advice by language. ``backups_kept``
-    is how long copies of the database live, None when nobody said. ``data_files`` builds the files below
+    is how long copies of the database live, None when nobody said. ``browser_alerts``: visitors can get
+    alerts in their browser. ``data_files`` builds the files below
     /data and ``bundles`` the evidence, None where there are none. ``configured`` are the channels with a
     transport, ``bot`` says whether people can talk to one, ``links`` are the public channels, ``fenced`` says
     why nothing is sent from this database (None: it is), ``checks`` are further reasons not to be ready: by
@@ -75,6 +76,7 @@ class Site:
     bundles: BundleFiles | None = None
     configured: frozenset[str] = frozenset()
     bot: bool = False
+    browser_alerts: bool = False
     links: tuple[FollowLink, ...] = ()
     embed: tuple[str, ...] = ()
     recorded: bool = False

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from functools import cached_property
 from itertools import groupby
+from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
 
 from fastapi import Request
@@ -38,6 +39,7 @@ LONGEST_TEXT = 2000
 """The most characters of the places field that are read."""
 SUGGESTIONS = 5
 """Places that are offered for a text that means several, or none."""
+_LONGEST_QUERY = 1000
 _LONGEST_START = 64  # characters that a deep link may carry (Bot API, deep linking)
 
 
@@ -85,6 +87,14 @@ class SignupFormContext:
         read = read_places(places, site.gazetteer)
         start = "_".join(dict.fromkeys(name for _, names, _ in read for name in names))
         return f"https://t.me/{username}" + (f"?start={start}" if 0 < len(start) <= _LONGEST_START else "")
+
+    def browser(self, places: str) -> str:
+        """The page for alerts in the browser, with these places filled in."""
+        site = site_of(self._request)
+        read = read_places(places, site.gazetteer)
+        names = dict.fromkeys(name for _, names, _ in read for name in names)
+        query = urlencode([("place", name) for name in names])
+        return site.url("/push") + (f"?{query}" if names and len(query) <= _LONGEST_QUERY else "")
 
     def write_places(self, places: Iterable[str]) -> str:
         """Places as the places field holds them."""

@@ -23,7 +23,8 @@ class PeopleContext:
 
     ``closed`` returns why nobody can sign up now (None: they can). ``today`` returns which agencies cover
     places today and ``preview`` a sample alert, in a language; ``title`` the title of a list in a language,
-    also of an unwatched one. ``wake`` wakes the sender.
+    also of an unwatched one. ``push_key`` is the key with which browsers subscribe, None where they cannot.
+    ``wake`` wakes the sender.
     """
 
     keys: KeyFile
@@ -33,6 +34,7 @@ class PeopleContext:
     title: Callable[[str, str], str]
     closed: Callable[[], str | None]
     limits: SignupLimits = SignupLimits()  # noqa: RUF009 - frozen
+    push_key: str | None = None
     bounce_secret: str | None = None
     wake: Callable[[], None] = lambda: None
 

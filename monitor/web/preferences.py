@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated
 
 from fastapi import APIRouter, Form, Request, Response
 
 from monitor import subscribers
+from monitor.channels.kinds import kind_of
 from monitor.channels.outline import open_outline
 from monitor.core.due import AT_ONCE, FREQUENCIES, ZONES
 from monitor.core.tokens import Purpose
@@ -25,20 +27,19 @@ router = APIRouter()
 
 @get(router, "/manage/{token}")
 def preferences(request: Request, token: str) -> Response:
-    """Show the current preferences."""
+    """Show the current preferences; ``?place=60601`` adds a place to the form."""
     people = people_of(request)
     link = read_link(request, Purpose.MANAGE, token)
     if link.found is not LinkState.OPEN or link.subscriber is None:
         return render_page(request, "people/gone.html", private=True, status=404)
-    return _preferences(
-        request,
-        people,
-        link,
-        forms.values_of_subscriber(
-            link.subscriber, link.follows, site_of(request).timezone, language_of(request)
-        ),
-        token,
+    filled = forms.values_of_subscriber(
+        link.subscriber, link.follows, site_of(request).timezone, language_of(request)
     )
+    wanted = forms.place(request.query_params.get("place", ""))
+    if wanted is not None:
+        added = forms.write_places((*(each.place for each in link.follows), wanted), language_of(request))
+        filled = replace(filled, places=added)
+    return _preferences(request, people, link, filled, token)
 
 
 @post(router, "/manage/{token}")
@@ -137,6 +138,7 @@ def _preferences(
             if name not in site_of(request).sources
         },
         masked=open_outline(people.keys, one.channel, one.outline).masked if one.outline else None,
+        own_page=kind_of(one.channel).own_page,
         asked_at=one.created_at,
         paused_until=_paused_until(request, one),
         unsubscribe=token_for(people, Purpose.UNSUBSCRIBE, one),

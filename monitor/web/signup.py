@@ -11,6 +11,7 @@ from typing import Annotated
 from fastapi import APIRouter, Form, Request, Response
 
 from monitor import subscribers
+from monitor.channels.kinds import kind_of
 from monitor.core.due import AT_ONCE, FREQUENCIES, ZONES
 from monitor.core.tokens import Purpose
 from monitor.errors import UsageError
@@ -150,6 +151,7 @@ def confirm(
                 "people/confirmed.html",
                 private=True,
                 manage=token_for(people, Purpose.MANAGE, link.subscriber),
+                own_page=kind_of(link.subscriber.channel).own_page,
                 today=people.today(language_of(request), link.follows),
             )
     return _confirmation(request, people, link, token)

@@ -102,7 +102,9 @@ class JsonPostKind(ChannelKind[JsonPostSection]):
     def is_configured(self, section: JsonPostSection) -> bool:
         return section.enabled
 
-    def open(self, section: JsonPostSection, clock: Callable[[], datetime]) -> JsonPostChannel:
+    def open(
+        self, section: JsonPostSection, clock: Callable[[], datetime], keys: Callable[[], KeyFile]
+    ) -> JsonPostChannel:
         return JsonPostChannel()
 
     def renderer(self) -> Callable[[Message, Sender], dict[str, Any]]:

@@ -174,9 +174,9 @@ class Town:
         self.deliver()
 
 
-def settled(folder: Path, url: str, port: int) -> Settings:
+def settled(folder: Path, url: str, port: int, more: str = "") -> Settings:
     path = folder / "config.toml"
-    path.write_text(CONFIGURATION.format(url=url, port=port))
+    path.write_text(CONFIGURATION.format(url=url, port=port) + more)
     return config.load(path, {})
 
 
@@ -193,13 +193,13 @@ def mail_server(postbox: Postbox) -> Server:
     return Server(postbox, hostname="127.0.0.1", port=0, ready_timeout=300.0)
 
 
-def opened(engine: Engine, url: str, now: datetime, folder: Path) -> Iterator[Town]:
-    """A town whose site and mail server listen; for fixtures."""
+def opened(engine: Engine, url: str, now: datetime, folder: Path, more: str = "") -> Iterator[Town]:
+    """A town whose site and mail server listen, with ``more`` in its configuration; for fixtures."""
     postbox = Postbox()
     controller = mail_server(postbox)
     controller.start()
     try:
-        settings = settled(folder, url, controller.port)
+        settings = settled(folder, url, controller.port, more)
         town = Town(settings, engine, app.open_keys(settings, engine), postbox, now)
         with town.open() as address:
             town.address, town.client = address, Visitor(address)

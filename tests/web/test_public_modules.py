@@ -12,7 +12,8 @@ ROOT = Path(__file__).parents[2]
 PEOPLE = ("monitor.storage.people", "monitor.storage.deliveries", "monitor.subscribers", "monitor.outbox")
 NOT_PUBLIC = {
     "application", "composition", "probes",  # tie the site together; count what is due
-    "decide", "forms", "leaving", "people", "preferences", "signup", "update_route",  # for one person
+    "browser_alerts", "decide", "forms", "leaving", "people", "preferences", "signup",  # for one person
+    "update_route",
     "connections", "context", "error_pages", "kept_pages", "middleware", "policies", "proxy", "server",
 }  # fmt: skip
 

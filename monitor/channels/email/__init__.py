@@ -18,6 +18,7 @@ from monitor.channels.email.replies import domain_of
 from monitor.channels.email.section import EmailSection
 from monitor.domain import Envelope, Rendered
 from monitor.errors import ConfigError, UsageError
+from monitor.keys import KeyFile
 
 if TYPE_CHECKING:
     from monitor.channels.email.transport import Email
@@ -92,7 +93,9 @@ class EmailKind(ChannelKind[EmailSection]):
         """Whether a relay is named."""
         return bool(section.host and section.sender)
 
-    def open(self, section: EmailSection, clock: Callable[[], datetime]) -> Channel:
+    def open(
+        self, section: EmailSection, clock: Callable[[], datetime], keys: Callable[[], KeyFile]
+    ) -> Channel:
         """Create the SMTP transport."""
         from monitor.channels.email.transport import Email
 

@@ -13,6 +13,7 @@ from monitor.channels import Channel, ChannelKind, OperatorAddress, mask_middle
 from monitor.channels.telegram.section import TelegramSection
 from monitor.domain import Envelope, LaneLimit, Rendered
 from monitor.errors import UsageError
+from monitor.keys import KeyFile
 
 if TYPE_CHECKING:
     from monitor.channels.telegram.transport import Telegram
@@ -55,7 +56,9 @@ class TelegramKind(ChannelKind[TelegramSection]):
         """Whether there is a token."""
         return section.token is not None
 
-    def open(self, section: TelegramSection, clock: Callable[[], datetime]) -> Channel:
+    def open(
+        self, section: TelegramSection, clock: Callable[[], datetime], keys: Callable[[], KeyFile]
+    ) -> Channel:
         """Create the transport. Its pace runs on the monotonic clock, not on ``clock``."""
         from monitor.channels.telegram.transport import Telegram
 

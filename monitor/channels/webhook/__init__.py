@@ -11,6 +11,7 @@ from monitor.channels import Channel, ChannelKind, OperatorAddress
 from monitor.channels.webhook.section import NAME, WebhookSection
 from monitor.domain import Envelope
 from monitor.errors import UsageError
+from monitor.keys import KeyFile
 from monitor.messages import Message, Sender
 
 
@@ -36,7 +37,9 @@ class WebhookKind(ChannelKind[WebhookSection]):
         """Whether there is an entry."""
         return bool(section.to)
 
-    def open(self, section: WebhookSection, clock: Callable[[], datetime]) -> Channel:
+    def open(
+        self, section: WebhookSection, clock: Callable[[], datetime], keys: Callable[[], KeyFile]
+    ) -> Channel:
         """Create the transport."""
         from monitor.channels.webhook.transport import WebhookChannel
 

@@ -1,0 +1,112 @@
+"""Web push: notifications in a browser, without an email address or a number."""
+
+from __future__ import annotations
+
+import json
+import ssl
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+from monitor.channels import Channel, ChannelKind
+from monitor.channels.webpush.endpoint import (
+    PushAddress,
+    find_operator_domain,
+    host_of_endpoint,
+)
+from monitor.channels.webpush.section import WebPushSection
+from monitor.domain import Envelope
+from monitor.errors import ConfigError
+from monitor.keys import KeyFile
+from monitor.messages import Message, Sender
+
+
+class WebPushKind(ChannelKind[WebPushSection]):
+    """Web push. A copy of a message replaces the first, so one that may have arrived is sent again."""
+
+    name = "webpush"
+    section = WebPushSection
+    sends_receipts = True
+    own_page = "/push"
+    loggers = ("httpx", "httpcore")
+
+    def normalise(self, address: str) -> str:
+        """A browser's subscription: "ENDPOINT P256DH AUTH"."""
+        return str(PushAddress.parse(address))
+
+    def recognises(self, address: str) -> bool:
+        """Three words, of which the first is an https address."""
+        return address.startswith("https://") and len(address.split(" ")) == 3
+
+    def comparable(self, address: str) -> str:
+        """The endpoint and the secret, see `endpoint`."""
+        endpoint, _, keys = address.strip().partition(" ")
+        return f"{endpoint} {keys.rpartition(' ')[2].rstrip('=')}"
+
+    def shared_domain(self, address: str) -> str | None:
+        """The domain of an unknown relay, whose endpoints may all be one person's."""
+        return find_operator_domain(host_of_endpoint(address))
+
+    def mask(self, address: str) -> str:
+        """``fcm.googleapis.com…9a``: the relay and the end of the endpoint."""
+        endpoint = address.partition(" ")[0]
+        host = host_of_endpoint(address)
+        return f"{host}…{endpoint[-2:]}" if host and len(endpoint) > len(host) + 12 else "…"
+
+    def lane(self, address: str) -> str:
+        """The relay."""
+        return host_of_endpoint(address) or address
+
+    def is_configured(self, section: WebPushSection) -> bool:
+        """Whether there is a contact."""
+        return section.contact is not None
+
+    def open(
+        self, section: WebPushSection, clock: Callable[[], datetime], keys: Callable[[], KeyFile]
+    ) -> Channel:
+        """Create the transport; the key file is opened at the first message."""
+        from monitor.channels.webpush.transport import WebPushChannel
+        from monitor.channels.webpush.vapid import Vapid
+
+        contact = section.contact
+        assert contact is not None
+        return WebPushChannel(
+            lambda: Vapid(keys().push_secret, contact),
+            clock=clock,
+            allow_private=section.allow_private,
+            tls=_trust(section),
+        )
+
+    def renderer(self) -> Callable[[Message, Sender], object]:
+        """Render a title, a few lines and a link."""
+        from monitor.channels.webpush.notification import render_notification
+
+        return render_notification
+
+    def format_sample(self, rendered: Any) -> str:
+        """The notification as it is shown."""
+        return f"{rendered.title}\n{rendered.body}"
+
+    def mail_writer(self, sender: str, clock: Callable[[], datetime]) -> Callable[[Any, Envelope], bytes]:
+        """A readable mail with the payload that would be encrypted."""
+        from monitor.channels.mailbox import plain_mail
+
+        def write(message: Any, envelope: Envelope) -> bytes:
+            shown = json.loads(message.payload("", 10_000))
+            text = json.dumps(shown, ensure_ascii=False, indent=1)
+            return plain_mail(self.name, text, envelope, sender, clock())
+
+        return write
+
+    def absence(self, section: WebPushSection) -> tuple[bool, str] | None:
+        """Nothing: the site offers it only where it is configured."""
+        return None
+
+
+def _trust(section: WebPushSection) -> ssl.SSLContext | None:
+    if section.ca is None:
+        return None
+    try:
+        return ssl.create_default_context(cafile=section.ca)
+    except OSError:
+        raise ConfigError([f"webpush.ca: {section.ca} is not a file of PEM certificates"]) from None

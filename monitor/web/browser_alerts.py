@@ -1,0 +1,238 @@
+"""Alerts in a visitor's browser by web push: sign up, see, change and stop, without any address of a person.
+
+A browser proves who it is by its subscription, posted in a body and never in a URL: the endpoint and the
+secret that it shares with us. There is no double opt-in by mail. The first push does its work: the service
+worker confirms by the link in it, so an endpoint that is not a browser's, or another site's, gets that one
+message, a second and a third a day later, and nothing more.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Form, Request, Response
+from fastapi.responses import PlainTextResponse
+
+from monitor import subscribers
+from monitor.channels.kinds import lookup
+from monitor.channels.webpush import WebPushKind
+from monitor.channels.webpush.endpoint import PushAddress, find_company
+from monitor.core.due import AT_ONCE, FREQUENCIES, ZONES
+from monitor.core.tokens import Purpose
+from monitor.errors import UsageError
+from monitor.messages.place_names import name_place
+from monitor.storage.engine import reading
+from monitor.storage.people import PENDING, Subscriber, find, follows
+from monitor.subscribers import SignupAnswer, Wish, moved_address
+from monitor.subscribers.signup import MOST_PLACES, request_form
+from monitor.web import forms
+from monitor.web.error_pages import missing
+from monitor.web.forms import LONGEST_TEXT, FormValues
+from monitor.web.middleware import HEADERS
+from monitor.web.pages import asset_version, get, language_of, post, render_page, site_of, translate
+from monitor.web.people import people_of, token_for
+
+router = APIRouter()
+
+CHANNEL = WebPushKind.name
+"""The channel of these pages."""
+_POLICY = HEADERS["Content-Security-Policy"] + "; script-src 'self'; connect-src 'self'; worker-src 'self'"
+
+
+@get(router, "/push")
+def page(request: Request) -> Response:
+    """Show the page; ``?place=60601`` fills in a place."""
+    if people_of(request).push_key is None:
+        return missing(request)
+    given = request.query_params.getlist("place")[:MOST_PLACES]
+    places = [name for text in given if (name := forms.place(text))]
+    return _page(request, forms.blank_values(request, places))
+
+
+@post(router, "/push")
+def sign_up(
+    request: Request,
+    subscription: Annotated[str, Form()] = "",
+    places: Annotated[str, Form()] = "",
+    lists: Annotated[list[str], Form()] = [],  # noqa: B006 - read only
+    frequency: Annotated[str, Form()] = AT_ONCE,
+    hour: Annotated[str, Form()] = "",
+    zone: Annotated[str, Form()] = "",
+    stamp: Annotated[str, Form()] = "",
+) -> Response:
+    """Validate and store a sign-up."""
+    people, site = people_of(request), site_of(request)
+    if people.push_key is None:
+        return missing(request)
+    filled = FormValues(
+        places=places[:LONGEST_TEXT],
+        lists=tuple(lists),
+        frequency=frequency if frequency in FREQUENCIES else AT_ONCE,
+        hour=forms.hour(hour),
+        zone=zone if zone in ZONES else "",
+        language=language_of(request),
+    )
+    problems, follows = forms.validate_places(request, filled)
+    address = _read(subscription)
+    if address is None:
+        problems["subscription"] = translate(
+            request,
+            "Your browser has not given us an address for notifications. Switch on JavaScript for this site, "
+            "and press the button again.",
+        )
+    elif not problems and not forms.is_in_time(people.keys.token_key, stamp, site.clock()):
+        problems["subscription"] = translate(
+            request, "Please look at it once more and press the button again."
+        )
+    if address is None or problems:
+        return _page(request, filled, problems)
+    names = tuple(dict.fromkeys(each.place for each in follows))
+    wish = Wish(
+        address=str(address),
+        places=names,
+        sources=filled.lists,
+        language=filled.language,
+        frequency=filled.frequency,
+        timezone=filled.zone or None,
+        local_hour=filled.hour,
+    )
+    answer = subscribers.request(
+        site.engine,
+        people.keys,
+        wish,
+        client=_client(request),
+        now=site.clock(),
+        limits=people.limits,
+        channel=CHANNEL,
+    )
+    if answer is not SignupAnswer.TAKEN:
+        return render_page(
+            request, "people/busy.html", private=True, status=429, whole=answer is SignupAnswer.SITE_BUSY
+        )
+    people.wake()
+    return render_page(
+        request,
+        "people/push_sent.html",
+        private=True,
+        carrier=_name_carrier(address),
+        today=people.today(filled.language, follows),
+    )
+
+
+@post(router, "/push/mine")
+def mine(
+    request: Request, subscription: Annotated[str, Form()] = "", place: Annotated[str, Form()] = ""
+) -> Response:
+    """Show the browser's own subscription, a part of the page; 404 where there is none."""
+    people = people_of(request)
+    address, one = _find(request, subscription)
+    if address is None or one is None:
+        return _plain("There is no such subscription.\n", 404)
+    language = language_of(request)
+    with reading(site_of(request).engine) as conn:
+        followed = follows(conn, one.id)
+    lists: dict[str, list[str]] = {}
+    for each in followed:
+        lists.setdefault(people.title(each.source, language), []).append(name_place(each.place, language))
+    wanted = forms.place(place)
+    return render_page(
+        request,
+        "people/push_mine.html",
+        private=True,
+        lists=lists,
+        pending=one.state == PENDING,
+        paused=one.state == "paused",
+        carrier=_name_carrier(address),
+        manage=None if one.state == PENDING else token_for(people, Purpose.MANAGE, one),
+        more=wanted if wanted and wanted not in {each.place for each in followed} else None,
+    )
+
+
+@post(router, "/push/leave")
+def leave(request: Request, subscription: Annotated[str, Form()] = "") -> Response:
+    """End the browser's subscription, at once and with its address erased; 404 where there is none."""
+    people, site = people_of(request), site_of(request)
+    _, one = _find(request, subscription)
+    if one is None:
+        return _plain("There is no such subscription.\n", 404)
+    token = token_for(people, Purpose.UNSUBSCRIBE, one)
+    subscribers.leave(site.engine, people.keys, token, site.clock(), tombstones=people.tombstones)
+    return Response(status_code=204, headers={"Cache-Control": "no-store"})
+
+
+@post(router, "/push/renew")
+def renew(
+    request: Request, old: Annotated[str, Form()] = "", subscription: Annotated[str, Form()] = ""
+) -> Response:
+    """Take the subscription that a browser has made in place of an old one.
+
+    The answer does not depend on what is stored. 409: the new one is at another relay, which has to prove
+    itself by a new sign-up.
+    """
+    people, site = people_of(request), site_of(request)
+    before, after = _read(old), _read(subscription)
+    if people.push_key is None or before is None or after is None:
+        return _plain("This is not a subscription.\n", 422)
+    try:
+        form = moved_address.format_move(CHANNEL, str(before), str(after))
+    except UsageError:
+        return _plain("Another relay carries it now: sign up again.\n", 409)
+    answer = request_form(
+        site.engine,
+        people.keys,
+        form,
+        client=_client(request),
+        now=site.clock(),
+        limits=people.limits,
+    )
+    if answer is not SignupAnswer.TAKEN:
+        return _plain("Too many at once.\n", 429)
+    people.wake()
+    return Response(status_code=202, headers={"Cache-Control": "no-store"})
+
+
+def _read(text: str) -> PushAddress | None:
+    """The subscription that a browser posted; None if it is none."""
+    try:
+        return PushAddress.of_subscription(text)
+    except UsageError:
+        return None
+
+
+def _find(request: Request, text: str) -> tuple[PushAddress | None, Subscriber | None]:
+    """The subscription that a browser posted, and who has it."""
+    address = _read(text)
+    if address is None:
+        return None, None
+    with reading(site_of(request).engine) as conn:
+        return address, find(conn, CHANNEL, lookup(people_of(request).keys, CHANNEL, str(address)))
+
+
+def _name_carrier(address: PushAddress) -> tuple[str | None, str]:
+    """The company of the relay, None for an unknown one, and its host."""
+    return find_company(address.host), address.host
+
+
+def _client(request: Request) -> str | None:
+    return request.client.host if request.client else None
+
+
+def _plain(text: str, status: int) -> Response:
+    return PlainTextResponse(text, status, {"Cache-Control": "no-store"})
+
+
+def _page(request: Request, filled: FormValues, problems: dict[str, str] | None = None) -> Response:
+    site, people = site_of(request), people_of(request)
+    answer = render_page(
+        request,
+        "people/push.html",
+        private=True,
+        status=422 if problems else 200,
+        filled=filled,
+        problems=problems or {},
+        key=people.push_key,
+        script=site.url(f"/static/{asset_version('push.js')}/push.js"),
+        place=request.query_params.get("place", "")[:100],
+    )
+    answer.headers["Content-Security-Policy"] = _POLICY
+    return answer

@@ -1,0 +1,79 @@
+"""The site as an installed web app: its manifest, its icons, and the service worker that shows alerts."""
+
+from __future__ import annotations
+
+import json
+
+from fastapi import APIRouter, Request, Response
+
+from monitor.messages.layout import clean
+from monitor.web import pages
+from monitor.web.error_pages import missing
+from monitor.web.map_images import MapImages
+from monitor.web.pages import get, language_of, site_of
+
+router = APIRouter()
+
+ICON_SIZES = (180, 192, 512)
+"""Pixels: Apple's home screen, and what a manifest needs."""
+_GROUND = "#fbfaf7"
+_WORKER_POLICY = "default-src 'none'; connect-src 'self'"
+
+
+@get(router, "/manifest.webmanifest")
+def manifest(request: Request) -> Response:
+    """What a phone needs to install the site. It opens with the alerts of this browser, where it has them."""
+    site = site_of(request)
+    name = clean(site.name, 60)
+    content = {
+        "id": site.url("/"),
+        "name": name,
+        "short_name": clean(site.name, 20),
+        "lang": language_of(request),
+        "start_url": site.url("/push" if site.browser_alerts else "/"),
+        "scope": site.url("/"),
+        "display": "standalone",
+        "background_color": _GROUND,
+        "theme_color": "#0b4f6c",
+        "icons": [
+            {
+                "src": site.url(f"/app-icon-{size}.png"),
+                "sizes": f"{size}x{size}",
+                "type": "image/png",
+                "purpose": purpose,
+            }
+            for size in ICON_SIZES[1:]
+            for purpose in ("any", "maskable")
+        ],
+    }
+    answer = Response(json.dumps(content, ensure_ascii=False), media_type="application/manifest+json")
+    answer.headers["Vary"] = "Accept-Language, Cookie"
+    return answer
+
+
+@get(router, "/app-icon-{size}.png")
+def icon(request: Request, size: str) -> Response:
+    """The icon with its ground, so large that a round mask cuts nothing off."""
+    if size not in map(str, ICON_SIZES):
+        return missing(request)
+    images: MapImages = request.app.state.map_images
+    drawn = images.png(draw_app_icon(pages.asset("icon.svg").decode()), int(size))
+    answer = Response(drawn, media_type="image/png")
+    answer.headers["Cache-Control"] = "public, max-age=86400"
+    return answer
+
+
+def draw_app_icon(icon: str) -> str:
+    """Render an icon of 24 by 24 within the middle 60 % of a square with a ground."""
+    inner = icon.replace("<svg ", '<svg x="4.8" y="4.8" width="14.4" height="14.4" ', 1)
+    head = '<svg xmlns="http://www.w3.org/2000/svg" width="24" height="24" viewBox="0 0 24 24">'
+    return f'{head}<rect width="24" height="24" fill="{_GROUND}"/>{inner}</svg>'
+
+
+@get(router, "/push-worker.js")
+def worker(request: Request) -> Response:
+    """The service worker. At the top of the site, because its folder is what it may be responsible for."""
+    answer = Response(pages.asset("push-worker.js"), media_type="text/javascript; charset=utf-8")
+    answer.headers["Content-Security-Policy"] = _WORKER_POLICY
+    answer.headers["Cache-Control"] = "no-cache"
+    return answer
