@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
-from monitor.domain import Rendered
+from monitor.domain import Rendered, placeholder
 from monitor.messages.alert_values import AlertPage, MailSection
 from monitor.messages.locale import translations
 from monitor.messages.model import Sender
@@ -62,6 +62,7 @@ _MOST_MARKS = 2
 _JOINER = "\u2060"
 _DOTS = ".\u3002\uff0e\uff61"  # that separate the labels of a domain (RFC 3490, 3.1)
 _ACTIVE = re.compile(rf"://|(?<=\w)[{_DOTS}](?=[^\W\d_]{{2}})|[@\uff20](?=\w)|(?<!\w)[/#](?=\w)")
+_OWN = re.compile(placeholder("[a-z-]+"))
 _SPACED = {"://": f":{_JOINER}/{_JOINER}/{_JOINER}"}
 _SPACED |= {dot: f"{_JOINER}{dot}{_JOINER}" for dot in _DOTS}
 _SPACED |= {sign: f"{sign}{_JOINER}" for sign in "@\uff20/#"}
@@ -189,6 +190,15 @@ def fit_lines(piece: Callable[[tuple[str, ...]], str], lines: tuple[str, ...]) -
         kept -= 1
         whole = piece((*lines[:kept], "…"))
     return whole
+
+
+def to_plain_text(block: str) -> str:
+    """A block of Telegram's HTML as plain text; a link's address stands behind its words. Lines with words of
+    the recipient's own are left out.
+    """
+    text = re.sub(r'<a href="([^"]*)">(.*?)</a>', r"\2: \1", block, flags=re.DOTALL)
+    text = html.unescape(re.sub(r"<[^>]*>", "", text))
+    return "\n".join(line.rstrip() for line in text.splitlines() if not _OWN.search(line)).strip()
 
 
 def _blocks(mail: Mail) -> Iterator[str]:

@@ -16,7 +16,6 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from monitor.channels.kinds import KINDS, lookup, mask, normalise_address, recognise
 from monitor.channels.webpush.encryption import BLOCK, LARGEST_PLAINTEXT, encrypt
 from monitor.channels.webpush.endpoint import LONGEST, PushAddress, find_company
-from monitor.channels.webpush.notification import PushMessage, render_notification
 from monitor.channels.webpush.transport import WebPushChannel
 from monitor.channels.webpush.vapid import Vapid, format_server_key
 from monitor.config import load
@@ -42,6 +41,7 @@ from monitor.messages.model import (
     Schedule,
     Welcome,
 )
+from monitor.messages.notification import PushMessage, render_notification
 from monitor.storage import key_exchange
 from tests.peers.push import PushBrowser, PushRelay, decrypt, to_bytes, to_text, trusting
 

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import html
-import re
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from monitor import messages
-from monitor.channels.placeholders import PATTERN
 from monitor.domain import Kind, Listing, Told
 from monitor.messages import Message, Sender
+from monitor.messages.layout import to_plain_text
 from monitor.messages.model import Alert, ChangeRetracted
 from monitor.messages.placements import describe_placement
 
@@ -88,13 +86,6 @@ def describe_retraction(message: ChangeRetracted) -> dict[str, Any]:
         "reason_language": message.reason_language,
         "links": {"change": message.permalink, "official": message.official_url},
     }
-
-
-def to_plain_text(block: str) -> str:
-    """A block of Telegram's HTML as plain text; a link's address stands behind its words."""
-    text = re.sub(r'<a href="([^"]*)">(.*?)</a>', r"\2: \1", block, flags=re.DOTALL)
-    text = html.unescape(re.sub(r"<[^>]*>", "", text))
-    return "\n".join(line.rstrip() for line in text.splitlines() if not PATTERN.search(line)).strip()
 
 
 def _describe_change(told: Told, language: str) -> dict[str, Any]:

@@ -79,7 +79,7 @@ class WebPushKind(ChannelKind[WebPushSection]):
 
     def renderer(self) -> Callable[[Message, Sender], object]:
         """Render a title, a few lines and a link."""
-        from monitor.channels.webpush.notification import render_notification
+        from monitor.messages.notification import render_notification
 
         return render_notification
 

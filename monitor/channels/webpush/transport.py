@@ -17,10 +17,10 @@ from typing import Self
 from monitor.channels.placeholders import fill
 from monitor.channels.webpush.encryption import LARGEST_PLAINTEXT, encrypt
 from monitor.channels.webpush.endpoint import PushAddress, encode, host_of_endpoint
-from monitor.channels.webpush.notification import PushMessage
 from monitor.channels.webpush.vapid import Vapid
 from monitor.domain import Envelope
 from monitor.errors import Permanent, Transient, UsageError
+from monitor.messages.notification import PushMessage
 from monitor.net.post import PostAnswer, PostClient, PostFailed
 
 _GONE = frozenset({404, 410})

@@ -1,4 +1,4 @@
-"""What a notification says: a message as a title, a few lines and a page to open.
+"""What a notification in a browser says: a message as a title, a few lines and a page to open.
 
 The signed head of the record is left out: nobody keeps notifications, and the page that one opens has it.
 """
@@ -10,11 +10,10 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from monitor import messages
-from monitor.channels.webhook.content import to_plain_text
 from monitor.domain import Rendered
 from monitor.messages import Message, Sender
 from monitor.messages.alert import alert_page
-from monitor.messages.layout import clean
+from monitor.messages.layout import clean, to_plain_text
 from monitor.messages.model import (
     AgenciesToday,
     Alert,
