@@ -107,7 +107,8 @@ def create_app(
     answer_errors(app)
     # Around the whole application, not among its middleware: the framework answers its own errors outside of
     # it.
-    return SiteMiddleware(KeptPages(app, RecordState(site.engine), site.clock), site.public_url)
+    kept = KeptPages(app, RecordState(site.engine), site.clock)
+    return SiteMiddleware(kept, site.public_url, installable=site.browser_alerts)
 
 
 @asynccontextmanager

@@ -20,8 +20,8 @@ LARGEST_BODY = 1024 * 1024
 
 HEADERS = {
     "Content-Security-Policy": (
-        "default-src 'none'; style-src 'self'; img-src 'self'; manifest-src 'self'; form-action 'self'; "
-        "base-uri 'none'; frame-ancestors 'none'"
+        "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; "
+        "frame-ancestors 'none'"
     ),
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
@@ -40,11 +40,12 @@ _LOOPBACK = frozenset({"localhost", "127.0.0.1", "[::1]"})
 class SiteMiddleware:
     """ASGI middleware around the whole site.
 
-    A host other than ``public_url``'s or loopback is refused and not echoed.
+    A host other than ``public_url``'s or loopback is refused and not echoed. ``installable``: pages name a
+    manifest, which their policy lets a browser read.
     """
 
-    def __init__(self, app: ASGIApp, public_url: str) -> None:
-        self._app = app
+    def __init__(self, app: ASGIApp, public_url: str, *, installable: bool = False) -> None:
+        self._app, self._installable = app, installable
         host = urlsplit(public_url).hostname or "localhost"
         if not host.isascii():  # a browser sends the name in ASCII
             host = host.encode("idna").decode()
@@ -117,6 +118,8 @@ class SiteMiddleware:
             # The older header knows no list of origins: a page that may be framed has the policy only.
             if not (framed and name == "X-Frame-Options"):
                 headers.setdefault(name, value)
+        if self._installable and headers.get("content-type", "").startswith("text/html"):
+            headers["Content-Security-Policy"] += "; manifest-src 'self'"
         headers.setdefault("Cache-Control", "no-cache")
         headers["X-Request-Id"] = request_id.get() or ""
 
