@@ -19,6 +19,7 @@ from monitor.messages.model import (
     Alert,
     AlreadySubscribed,
     Canary,
+    ChangeRetracted,
     Confirmation,
     Digest,
     Export,
@@ -104,6 +105,8 @@ def render_notification(message: Message, sender: Sender) -> PushMessage:
             lines = [*(_describe_today(say, today) for today in message.today), say("Tap to change or stop.")]
             title = _title_of_places(say, message.follows)
             return _build(message, title, "\n".join(lines), topic="subscribed")
+        case ChangeRetracted():
+            return _render_text(message, sender, link=message.permalink or OWN_PAGE, urgency=_HIGH)
         case ListUnreadable() | ListReadable() | ListSwitchedOff():
             # what is true of a list now replaces what was
             return _render_text(message, sender, topic=f"list {message.title}")
@@ -130,12 +133,14 @@ def _render_alert(alert: Alert, sender: Sender) -> PushMessage:
     )
 
 
-def _render_text(message: Message, sender: Sender, *, topic: str = "", urgency: str = _NORMAL) -> PushMessage:
+def _render_text(
+    message: Message, sender: Sender, *, link: str = OWN_PAGE, topic: str = "", urgency: str = _NORMAL
+) -> PushMessage:
     """The paragraphs of the same message as a post, under its subject."""
     rendered: Rendered = messages.render(message, sender)
     first = to_plain_text(rendered.blocks[0]) if rendered.blocks else rendered.text
     body = first.partition("\n")[2] or first
-    return _build(message, rendered.subject, body, topic=topic, urgency=urgency)
+    return _build(message, rendered.subject, body, link, topic=topic, urgency=urgency)
 
 
 def _build(

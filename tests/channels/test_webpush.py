@@ -28,6 +28,7 @@ from monitor.messages.model import (
     Alert,
     AlreadySubscribed,
     Canary,
+    ChangeRetracted,
     Confirmation,
     Digest,
     Export,
@@ -125,6 +126,19 @@ def messages(language: str) -> list[Message]:
         Confirmation(**asked),
         AlreadySubscribed(**asked),
         Welcome(**asked, today=(TODAY,)),
+        ChangeRetracted(
+            language=language,
+            source="ring",
+            title="Ring's map",
+            publisher="Ring",
+            official_url="https://ring.example/map",
+            told=told(),
+            told_at=NOW,
+            retracted_at=NOW,
+            reason="It was a test page.",
+            reason_language="en",
+            permalink="https://watch.example/change/7",
+        ),
         ListUnreadable(**noticed),
         ListReadable(**noticed),
         ListSwitchedOff(**noticed),
@@ -346,7 +360,11 @@ def test_only_public_addresses_and_the_port_of_https_are_asked(relay: PushRelay)
 # --- addresses
 
 
-GOOD = PushBrowser("https://fcm.googleapis.com/fcm/send/abc:def-ghi", ec.generate_private_key(ec.SECP256R1()), bytes(16))  # fmt: skip  # noqa: E501
+GOOD = PushBrowser(
+    "https://fcm.googleapis.com/fcm/send/abc:def-ghi",
+    ec.derive_private_key(7, ec.SECP256R1()),
+    bytes(16),
+)
 POINT = GOOD.p256dh
 
 
