@@ -10,11 +10,15 @@ _SECRETS = {
     "a link's token": re.compile(
         r"(?<![0-9A-Za-z])[1-9][0-9]{0,18}x[a-z2-7]{16}(?:[a-z2-7]{10})?(?![0-9a-z])"
     ),
+    "a browser's endpoint": re.compile(r"https://\S+/push/[\w-]{32}"),
     "a bot's token": re.compile(r"\b\d{5,12}:[A-Za-z0-9_-]{16,}"),
 }
 
 
-_PEERS = {"mail.log": frozenset(_SECRETS), "httpx": frozenset({"an address", "a link's token"})}
+_PEERS = {
+    "mail.log": frozenset(_SECRETS),
+    "httpx": frozenset({"an address", "a link's token", "a browser's endpoint"}),
+}
 """Loggers of what stands on the other side in tests: aiosmtpd, and the visitor's own client, which follows
 links of mails.
 """

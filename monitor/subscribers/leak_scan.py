@@ -22,6 +22,7 @@ from monitor.subscribers import erasures as tombs
 from monitor.subscribers.erasures import Tombstones
 
 _ADDRESS = re.compile(rb"[A-Za-z0-9._%+'-]{1,64}@[A-Za-z0-9.-]{1,253}")
+_ENDPOINT = re.compile(rb"https://[!-~]{16,}", re.IGNORECASE)  # of a browser, at a relay
 # columns lie side by side in a file, so a match may begin anywhere: all of them are looked at, also those
 # within another
 _TOKEN = re.compile(
@@ -55,6 +56,7 @@ class LeakScanResult:
 @dataclass(frozen=True)
 class _Wanted:
     addresses: frozenset[bytes]
+    endpoints: frozenset[bytes]
     domains: frozenset[bytes]
     tokens: frozenset[bytes]
     hashes: frozenset[bytes]
@@ -114,6 +116,7 @@ def _wanted(engine: Engine, keys: KeyFile, tombstones: Tombstones, secrets: Iter
     addresses = {
         keys.open(each.channel, sealed[each.id]).casefold().encode() for each in living if each.id in sealed
     }
+    mails = {each for each in addresses if b"@" in each and not _ENDPOINT.match(each)}
     codes = {
         tokens.make(key, purpose, number, each.nonce).encode()
         for key in keys.trusted_token_keys(None)
@@ -123,8 +126,9 @@ def _wanted(engine: Engine, keys: KeyFile, tombstones: Tombstones, secrets: Iter
     }
     erased = {each for _, first in tombstones.read() for each in keys.compute_stages(first)}
     return _Wanted(
-        addresses=frozenset(each for each in addresses if b"@" in each),
-        domains=frozenset(each.rpartition(b"@")[2] for each in addresses if b"@" in each),
+        addresses=frozenset(mails),
+        endpoints=frozenset(each.partition(b" ")[0] for each in addresses - mails if _ENDPOINT.match(each)),
+        domains=frozenset(each.rpartition(b"@")[2] for each in mails),
         tokens=frozenset(codes),
         hashes=frozenset(each.encode() for each in erased - kept),
         words=tuple(word.lower().encode() for word in secrets if word),
@@ -135,6 +139,11 @@ def _traces(where: str, content: bytes, wanted: _Wanted) -> set[Trace]:
     found: set[Trace] = set()
     if any(_holds(each.lower(), wanted) for each in _ADDRESS.findall(content)):
         found.add(Trace(where, "a subscriber's address in the clear"))
+    lengths = {len(each) for each in wanted.endpoints}
+    if any(
+        each[:length].lower() in wanted.endpoints for each in _ENDPOINT.findall(content) for length in lengths
+    ):
+        found.add(Trace(where, "the endpoint of a subscriber's browser in the clear"))
     if any(each.lower() in wanted.tokens for pair in _TOKEN.findall(content) for each in pair):
         found.add(Trace(where, "a token"))
     if any(each in wanted.hashes for each in _HASH.findall(content)):

@@ -67,7 +67,9 @@ class PushTown:
             return people.find(conn, "webpush", lookup(self.town.keys, "webpush", browser.address))
 
 
-def opened_push_town(engine: Engine, url: str, now: datetime, folder: Path) -> Iterator[PushTown]:
+def opened_push_town(
+    engine: Engine, url: str, now: datetime, folder: Path, site_engine: Engine | None = None
+) -> Iterator[PushTown]:
     """A push town that runs; for fixtures."""
     authority = folder / "relay.pem"
     authority.write_bytes(push.certificate())
@@ -79,6 +81,6 @@ ca = "{authority}"
 """
     time: list[Town] = []
     with PushRelay(lambda: time[0].now.timestamp()) as relay:
-        for town in opened(engine, url, now, folder, more):
+        for town in opened(engine, url, now, folder, more, site_engine):
             time.append(town)
             yield PushTown(town, relay)

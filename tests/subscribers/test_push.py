@@ -128,13 +128,19 @@ def test_from_the_tap_to_the_end(push_town: PushTown, publish: Callable[..., int
 def test_what_is_stored_is_sealed(push_town: PushTown) -> None:
     """Neither the endpoint nor a key of the browser is in the database, and nobody's address in a URL."""
     browser = push_town.member()
-    result = subscribers.prove(
-        push_town.town.engine,
-        push_town.town.keys,
-        subscribers.Tombstones(push_town.town.settings.data.folder),
-        secrets=[browser.endpoint, browser.endpoint.rpartition("/")[2], browser.p256dh],
-    )
-    assert result.found == ()
+    folder = push_town.town.settings.data.folder
+
+    def prove() -> set[str]:
+        town, words = push_town.town, [browser.endpoint.rpartition("/")[2], browser.p256dh]
+        erased = subscribers.Tombstones(folder)
+        return {each.what for each in subscribers.prove(town.engine, town.keys, erased, secrets=words).found}
+
+    assert prove() == set()
+    (folder / "some.log").write_text(f"POST {browser.endpoint}?more answered\n")
+    assert prove() == {
+        "the endpoint of a subscriber's browser in the clear",
+        "a word that must not be there",
+    }
 
 
 @pytest.mark.parametrize("status", [404, 410])

@@ -41,6 +41,7 @@ from tests.peers.browser import served
 from tests.peers.postgres import Postgres
 from tests.storage.test_migrate import NEXT, REVISIONS, scripts_at
 from tests.subscribers.conftest import ANN, member, token, who
+from tests.subscribers.push_world import PushTown, opened_push_town
 from tests.subscribers.test_bounces import back, report
 from tests.subscribers.town import PRESSED, Postbox, Town, Visitor, link, mail_server, settled
 from tests.web.story import Clock, site, tell
@@ -380,3 +381,24 @@ def test_the_operators_choice_is_written_under_the_role(
         assert not operator_decisions.put_choice(conn, 1, "approve", "link", now), "there is no question"
     with pytest.raises(StoreError, match="refuses this user"), db.transaction(site_engine) as conn:
         conn.exec_driver_sql("DELETE FROM operator_decision")
+
+
+@pytest.fixture
+def push_town(
+    postgres_engine: Engine, postgres_url: str, site_engine: Engine, now: datetime, tmp_path: Path
+) -> Iterator[PushTown]:
+    """The same with browsers."""
+    yield from opened_push_town(postgres_engine, postgres_url, now, tmp_path, site_engine)
+
+
+@pytest.mark.postgres
+def test_alerts_in_browsers_need_no_right_to_read_addresses(push_town: PushTown) -> None:
+    old, new = push_town.member(), push_town.browser()
+    assert push_town.who(old).state == "active"  # type: ignore[union-attr]
+    before, after = json.dumps(old.subscription), json.dumps(new.subscription)
+    assert "60601" in push_town.post("/push/mine", subscription=before).text
+    assert push_town.post("/push/renew", old=before, subscription=after).status_code == 202
+    push_town.town.deliver()
+    assert push_town.post("/push/leave", subscription=before).status_code == 404
+    assert push_town.post("/push/leave", subscription=after).status_code == 204
+    assert push_town.who(new) is None

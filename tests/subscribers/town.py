@@ -193,14 +193,21 @@ def mail_server(postbox: Postbox) -> Server:
     return Server(postbox, hostname="127.0.0.1", port=0, ready_timeout=300.0)
 
 
-def opened(engine: Engine, url: str, now: datetime, folder: Path, more: str = "") -> Iterator[Town]:
+def opened(
+    engine: Engine,
+    url: str,
+    now: datetime,
+    folder: Path,
+    more: str = "",
+    site_engine: Engine | None = None,
+) -> Iterator[Town]:
     """A town whose site and mail server listen, with ``more`` in its configuration; for fixtures."""
     postbox = Postbox()
     controller = mail_server(postbox)
     controller.start()
     try:
         settings = settled(folder, url, controller.port, more)
-        town = Town(settings, engine, app.open_keys(settings, engine), postbox, now)
+        town = Town(settings, engine, app.open_keys(settings, engine), postbox, now, site_engine)
         with town.open() as address:
             town.address, town.client = address, Visitor(address)
             yield town
