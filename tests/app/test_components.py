@@ -30,7 +30,7 @@ def test_parts_are_built_on_first_use_and_once(settings: config.Settings) -> Non
         for part in ("keys", "gazetteer", "coverage", "channels", "polled_sources"):
             assert getattr(components, part) is getattr(components, part), part
         assert (settings.data.folder / "monitor.key").exists()
-        assert set(components.channels) == {"email", "telegram", "webhook"}
+        assert set(components.channels) == {"email", "telegram", "webhook", "webpush"}
         assert set(components.polled_sources) == set(settings.watched)
         assert components.fenced() is None
 

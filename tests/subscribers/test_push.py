@@ -23,6 +23,7 @@ from monitor.ops.explain import explain
 from monitor.outbox import fan_out
 from monitor.storage import engine as db
 from monitor.storage import people
+from monitor.storage.deliveries import pauses
 from monitor.storage.people.tables import SubscriberRow
 from tests.peers.push import PushBrowser
 from tests.subscribers.conftest import deliveries
@@ -167,6 +168,9 @@ def test_a_busy_relay_gets_it_later(push_town: PushTown, publish: Callable[..., 
     push_town.relay.answers += [(503, {"Retry-After": "600"})]
     news(push_town, publish, "Chicago Police")
     assert len(browser.messages) == 2
+    with db.reading(push_town.town.engine) as conn:
+        paused = [each.name for each in pauses.read_pauses(conn, push_town.town.now)]
+    assert paused == ["localhost"], "its own browsers wait for a relay, and no others"
     push_town.town.later(minutes=5)
     push_town.town.deliver()
     assert push_town.relay.requests == 3, "sooner than it asked"
@@ -329,8 +333,6 @@ def test_explain_and_the_commands_know_it(
     listed = CliRunner().invoke(root, ["subscribers", "list", *config])
     assert "webpush" in listed.output, listed.output
     assert browser.endpoint not in listed.output
-    status = CliRunner().invoke(root, ["status", "--json", *config])
-    assert "webpush" in status.output
     erased = CliRunner().invoke(root, ["subscribers", "erase", browser.address, *config])
     assert erased.exit_code == 0, erased.output
     assert push_town.who(browser) is None
@@ -418,4 +420,9 @@ def test_a_wait_of_days_ends_as_a_dead_letter(push_town: PushTown, publish: Call
         town.now += timedelta(hours=4, minutes=1)
         town.deliver()
     assert ("alert", "failed", None) in deliveries(town.engine, "alert")
+    config = ["--config", str(town.settings.data.folder.parent / "config.toml")]
+    letter = json.loads(CliRunner().invoke(root, ["outbox", "list", "--json", *config]).output)
+    assert (letter["channel"], letter["kind"]) == ("webpush", "alert")
+    assert "403" in letter["error"]
+    assert browser.endpoint not in str(letter)
     assert push_town.who(browser) is not None
