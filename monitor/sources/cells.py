@@ -24,6 +24,7 @@ ERROR_VALUES = frozenset(
         "#VALUE!",
         "#REF!",
         "#N/A",
+        "#NA",  # as ICE's workbooks have it, typed by hand
         "#NAME?",
         "#NULL!",
         "#DIV/0!",

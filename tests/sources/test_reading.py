@@ -118,7 +118,7 @@ def test_clean_text_is_one_storable_line_and_stays_as_it_is(text: str) -> None:
     assert len(cleaned.splitlines()) <= 1
 
 
-@pytest.mark.parametrize("text", ["", "#VALUE!", "#REF!", "#N/A", "#n/a"])
+@pytest.mark.parametrize("text", ["", "#VALUE!", "#REF!", "#N/A", "#n/a", "#NA"])
 def test_spreadsheet_errors_say_nothing(text: str) -> None:
     assert is_missing(text)
 
