@@ -86,12 +86,20 @@ class AlsoListed:
 
 @dataclass(frozen=True, slots=True)
 class ListChecks:
-    """How well one list was checked: good checks, the last one, and the time without one."""
+    """How well one list was checked from ``since`` to ``until``: good checks, the last one, and the time
+    without one beyond ``longest`` between two. ``polls`` counts all checks, ``url`` is the file that has each
+    of them, None without a site.
+    """
 
     title: str
     good: int
     last_good_at: datetime | None
     blind: timedelta
+    since: datetime
+    until: datetime
+    polls: int
+    longest: timedelta
+    url: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -147,6 +147,18 @@ class Phrases:
             if hours
             else self("Never longer without one than between two checks")
         )
+        lines.append(
+            self(
+                "Counted from %(since)s to %(until)s: %(polls)s checks in all, each an entry of the public "
+                "record. Time without a good one counts from %(minutes)s minutes on.",
+                since=f"{checks.since:%Y-%m-%d %H:%M}",
+                until=f"{checks.until:%Y-%m-%d %H:%M} UTC",
+                polls=locale.number(checks.polls, self.language),
+                minutes=round(checks.longest / timedelta(minutes=1)),
+            )
+        )
+        if checks.url:
+            lines.append(self("Every one of them: %(url)s", url=checks.url))
         return MailSection(clean(checks.title), tuple(lines))
 
     def asked_on(self) -> str:

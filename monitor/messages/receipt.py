@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from monitor.domain import Rendered
-from monitor.messages.layout import Mail, render_mail
+from monitor.messages.layout import Mail, MailSection, render_mail
 from monitor.messages.model import Receipt, Sender
 from monitor.messages.phrases import LINKS, Phrases
 
@@ -28,6 +28,7 @@ def render_receipt(message: Receipt, sender: Sender) -> Rendered:
                 say.follows(message.follows, message.schedule),
             ),
             also=say.also(message.also),
+            closing=(MailSection(say("How to check this"), _proof(say, sender)),) if sender.head else (),
             why=say(
                 "You asked on %(date)s. You can switch this quarterly note off where you change your alerts.",
                 date=LINKS["asked"],
@@ -35,4 +36,16 @@ def render_receipt(message: Receipt, sender: Sender) -> Rendered:
             links=say.links(),
         ),
         sender,
+    )
+
+
+def _proof(say: Phrases, sender: Sender) -> tuple[str, ...]:
+    """How a reader recomputes what the receipt says."""
+    return (
+        say("Count the checks in the file of each list: anybody gets the same numbers."),
+        say(
+            "The last line of this mail is the signed head of the record. As long as the record leads to it, "
+            'no check before it was changed, added or left out: monitor verify --head "%(head)s"',
+            head=sender.head,
+        ),
     )

@@ -28,6 +28,12 @@ class AlertBuilder:
         known = self._sources.get(source)
         return known.title(language) if known else source
 
+    def find_polls_url(self, source: str) -> str | None:
+        """The address of the file with every poll of a list; None without a site, or for an unknown list."""
+        if self._public is None or source not in self._sources:
+            return None
+        return f"{self._public}/data/{source}/polls.csv"
+
     def build(
         self,
         source: str,

@@ -40,7 +40,7 @@ from monitor.storage.deliveries import digests, newly_covered, notices
 from monitor.storage.deliveries.canary_rows import CANARY
 from monitor.storage.deliveries.fanout import Match, Published
 from monitor.storage.deliveries.newly_covered import NewlyCovered
-from monitor.storage.deliveries.notices import Checks
+from monitor.storage.deliveries.notices import UNNOTED, Checks
 from monitor.storage.deliveries.queue import Claimed
 from monitor.storage.deliveries.retractions import RETRACTION, FirstMessage, load_first_messages
 from monitor.storage.engine import reading
@@ -53,6 +53,8 @@ from monitor.storage.people import PENDING, Follow, Subscriber, past_choices
 CONFIRM, WELCOME, DIGEST, NOTICE = "confirm", "welcome", "digest", "notice"
 _NO_ALERTS = frozenset({CONFIRM, WELCOME, DIGEST, NOTICE, CANARY, RETRACTION})
 
+_SIGNED_WITHIN = timedelta(hours=1)
+"""What was polled is in the signed record by then."""
 _MISSED = 1.5  # times the usual interval between two checks: one of them was missed
 _NAMED = 40  # agencies that are named for one place; the others are counted
 _NAMED_IN_ALL = 400  # a mail about many places must not become so long that mail programs cut it off
@@ -100,8 +102,8 @@ def load_facts(conn: Connection, claimed: Iterable[Claimed], now: datetime) -> F
         if abouts.get(delivery.id, ("", None))[0] == "receipt"
         for follow in follows[delivery.subscriber]
     }
-    # by the day, so that what is sent together is one content
-    since = _day(now) - RECEIPT_AFTER
+    # by the day, so that what is sent together is one content; up to a midnight that the signed head covers
+    until = _day(now - _SIGNED_WITHIN)
     return Facts(
         subscribers={
             delivery.subscriber: subscriber
@@ -113,7 +115,9 @@ def load_facts(conn: Connection, claimed: Iterable[Claimed], now: datetime) -> F
         changesets=changesets,
         sources=digests.load_sources(conn, {id for ids in changesets.values() for id in ids}),
         matches=digests.load_matches(conn, told) if told else {},
-        checks={source: notices.load_checks(conn, source, since, _day(now)) for source in checked},
+        checks={
+            source: notices.load_checks(conn, source, until - RECEIPT_AFTER, until) for source in checked
+        },
         unseen=frozenset(
             name for name, sight in notices.load_visibility(conn).items() if sight.told_blind_at is not None
         ),
@@ -414,21 +418,27 @@ class MessageLoader:
 
     def _checks(self, follows: Iterable[Follow], facts: Facts, language: str) -> tuple[ListChecks, ...]:
         return tuple(
-            ListChecks(
-                self.title(name, language),
-                facts.checks[name].good,
-                facts.checks[name].last_good_at,
-                self._blind_time(name, facts.checks[name]),
-            )
+            self._describe_checks(name, facts.checks[name], language)
             for name in sorted({follow.source for follow in follows})
         )
 
-    def _blind_time(self, source: str, checks: Checks) -> timedelta:
-        """The time without a good check, apart from the usual interval between two checks."""
+    def _describe_checks(self, source: str, checks: Checks, language: str) -> ListChecks:
+        """Describe how a list was checked: the time without a good check is that of the gaps that are longer
+        than usual between two checks.
+        """
         known = self._sources.get(source)
-        usual = known.every if known else timedelta(hours=1)
-        gaps = (end - start for start, end in checks.gaps)
-        return sum((gap for gap in gaps if gap > _MISSED * usual), timedelta())
+        longest = max(UNNOTED, _MISSED * (known.every if known else timedelta(hours=1)))
+        return ListChecks(
+            title=self.title(source, language),
+            good=checks.good,
+            last_good_at=checks.last_good_at,
+            blind=sum((end - start for start, end in checks.gaps if end - start > longest), timedelta()),
+            since=checks.since,
+            until=checks.until,
+            polls=checks.polls,
+            longest=longest,
+            url=self._alerts.find_polls_url(source),
+        )
 
 
 def _schedule(subscriber: Subscriber) -> Schedule:

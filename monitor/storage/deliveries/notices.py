@@ -36,10 +36,13 @@ class SourceVisibility:
 
 @dataclass(frozen=True, slots=True)
 class Checks:
-    """The checks of a source since some day: how many were good, the last good one, and the times without one
-    that were longer than `UNNOTED`, as (from, to).
+    """The checks of a source from ``since`` to ``until``: how many there were, how many were good, the
+    last good one, and the times without one that were longer than `UNNOTED`, as (from, to).
     """
 
+    since: datetime
+    until: datetime
+    polls: int
     good: int
     last_good_at: datetime | None
     gaps: tuple[tuple[datetime, datetime], ...]
@@ -123,15 +126,16 @@ def load_checks(conn: Connection, source: str, since: datetime, until: datetime)
     at = FetchRow.c.at
     of_source = FetchRow.c.source == source
     first = conn.scalar(sa.select(sa.func.min(at)).where(of_source))
-    good = conn.scalars(
-        sa.select(at)
-        .where(of_source, at >= since, FetchRow.c.outcome.in_(["good", "unchanged"]))
+    begin = since if first is None else min(max(since, first), until)
+    rows = conn.execute(
+        sa.select(at, FetchRow.c.outcome)
+        .where(of_source, at >= begin, at <= until)
         .order_by(at, FetchRow.c.id)
     ).all()
-    begin = since if first is None else max(since, first)
+    good = [row.at for row in rows if row.outcome in ("good", "unchanged")]
     times = [begin, *good, until]
     gaps = tuple((start, end) for start, end in pairwise(times) if end - start > UNNOTED)
-    return Checks(len(good), good[-1] if good else None, gaps)
+    return Checks(begin, until, len(rows), len(good), good[-1] if good else None, gaps)
 
 
 def _insert_notices(
