@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from monitor.domain import Rendered
-from monitor.messages.layout import Mail, MailSection, render_mail
+from monitor.messages.alert_values import MailSection
+from monitor.messages.layout import Mail, render_mail
 from monitor.messages.model import Receipt, Sender
 from monitor.messages.phrases import LINKS, Phrases
 

@@ -33,6 +33,7 @@ from monitor.messages.model import (
 )
 from monitor.outbox.alerts import AlertBuilder
 from monitor.outbox.notices import RECEIPT_AFTER
+from monitor.outbox.retracted import Retracted, load_retractions
 from monitor.places.codes import is_area, state_of_zip
 from monitor.places.followed_areas import load_area
 from monitor.storage import people
@@ -42,11 +43,10 @@ from monitor.storage.deliveries.fanout import Match, Published
 from monitor.storage.deliveries.newly_covered import NewlyCovered
 from monitor.storage.deliveries.notices import UNNOTED, Checks
 from monitor.storage.deliveries.queue import Claimed
-from monitor.storage.deliveries.retractions import RETRACTION, FirstMessage, load_first_messages
+from monitor.storage.deliveries.retractions import RETRACTION
 from monitor.storage.engine import reading
-from monitor.storage.lists import baseline, changes
+from monitor.storage.lists import baseline
 from monitor.storage.lists.baseline import BaselineInfo
-from monitor.storage.lists.changes import StoredChange
 from monitor.storage.lists.coverage import Cover, Coverage
 from monitor.storage.people import PENDING, Follow, Subscriber, past_choices
 
@@ -58,14 +58,6 @@ _SIGNED_WITHIN = timedelta(hours=1)
 _MISSED = 1.5  # times the usual interval between two checks: one of them was missed
 _NAMED = 40  # agencies that are named for one place; the others are counted
 _NAMED_IN_ALL = 400  # a mail about many places must not become so long that mail programs cut it off
-
-
-@dataclass(frozen=True, slots=True)
-class Retracted:
-    """What a delivery retracts: the change, and the message that told it (None: that is not known)."""
-
-    change: StoredChange
-    first: FirstMessage | None
 
 
 @dataclass(frozen=True)
@@ -95,6 +87,7 @@ def load_facts(conn: Connection, claimed: Iterable[Claimed], now: datetime) -> F
     told = [delivery.id for delivery in others if delivery.kind == DIGEST]
     changesets = digests.load_changesets(conn, told) if told else {}
     abouts = digests.load_abouts(conn, [delivery.id for delivery in others])
+    taken_back = [(each, abouts[each.id][0]) for each in others if each.kind == RETRACTION]
     follows = {delivery.subscriber: people.follows(conn, delivery.subscriber) for delivery in others}
     checked = {
         follow.source
@@ -121,27 +114,8 @@ def load_facts(conn: Connection, claimed: Iterable[Claimed], now: datetime) -> F
         unseen=frozenset(
             name for name, sight in notices.load_visibility(conn).items() if sight.told_blind_at is not None
         ),
-        retractions=_load_retractions(
-            conn,
-            {delivery: int(abouts[delivery.id][0]) for delivery in others if delivery.kind == RETRACTION},
-        ),
+        retractions=load_retractions(conn, taken_back) if taken_back else {},
     )
-
-
-def _load_retractions(conn: Connection, changes_of: Mapping[Claimed, int]) -> dict[int, Retracted]:
-    """Read what deliveries retract, and which messages told it."""
-    if not changes_of:
-        return {}
-    rows = {row.id: row for row in changes.by_ids(conn, sorted(set(changes_of.values())))}
-    told = {
-        delivery: (delivery.subscriber, row.changeset)
-        for delivery, change in changes_of.items()
-        if (row := rows.get(change)) is not None and row.changeset is not None
-    }
-    first = load_first_messages(conn, told.values())
-    return {
-        delivery.id: Retracted(rows[changes_of[delivery]], first.get(key)) for delivery, key in told.items()
-    }
 
 
 def find_asked_at(delivery: Claimed, facts: Facts) -> datetime:

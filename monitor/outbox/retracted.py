@@ -1,0 +1,34 @@
+"""What the messages that take a change back are built from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy.engine import Connection
+
+from monitor.storage.deliveries.queue import Claimed
+from monitor.storage.deliveries.retractions import FirstMessage, load_first_messages
+from monitor.storage.lists import changes
+from monitor.storage.lists.changes import StoredChange
+
+
+@dataclass(frozen=True, slots=True)
+class Retracted:
+    """What a delivery retracts: the change, and the message that told it (None: that is not known)."""
+
+    change: StoredChange
+    first: FirstMessage | None
+
+
+def load_retractions(conn: Connection, owed: Sequence[tuple[Claimed, str]]) -> dict[int, Retracted]:
+    """Read what deliveries retract, by delivery: each with the number of its change as text."""
+    wanted = {delivery: int(change) for delivery, change in owed}
+    rows = {row.id: row for row in changes.by_ids(conn, sorted(set(wanted.values())))}
+    told = {
+        delivery: (delivery.subscriber, row.changeset)
+        for delivery, change in wanted.items()
+        if (row := rows.get(change)) is not None and row.changeset is not None
+    }
+    first = load_first_messages(conn, told.values())
+    return {delivery.id: Retracted(rows[wanted[delivery]], first.get(key)) for delivery, key in told.items()}
