@@ -184,7 +184,7 @@ def check_deliveries(seen: HealthFacts) -> Iterator[HealthFinding]:
             question=Question("retry"),
         )
     if outbox.unknown:
-        # no question: whoever answers it in a hurry makes copies
+        # no question: somebody who answers it in a hurry makes copies
         problem = (
             f"{outbox.unknown} messages may have arrived: they were handed over, and no answer came; they "
             "are not sent again (see `monitor failed`)"
