@@ -7,7 +7,8 @@ import socket
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
 from types import TracebackType
 from typing import Self
 
@@ -123,3 +124,18 @@ class PostClient:
         if not self._allow_private and not all(is_public(address) for address in addresses):
             raise ForbiddenAddress("has an address that is not public")
         return addresses[0]
+
+
+def parse_retry_after(value: str, now: datetime) -> timedelta | None:
+    """How long a server asks to wait: Retry-After in seconds or as a date (RFC 9110, 10.2.3); None for
+    anything else.
+    """
+    value = value.strip()
+    if value.isascii() and value.isdecimal():
+        return timedelta(seconds=int(value[:9]))
+    try:
+        until = parsedate_to_datetime(value)
+    except ValueError:
+        return None
+    until = until if until.tzinfo else until.replace(tzinfo=UTC)
+    return max(until - now, timedelta())

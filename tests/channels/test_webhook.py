@@ -126,6 +126,7 @@ def test_a_signed_webhook_says_everything_in_fields(receiver: HookServer) -> Non
                     "gone_at": None,
                 }
             ],
+            "also_listed": [],
             "meaning": {"text": "It is listed.", "since": "2024-01-24", "citation": "Ring, 2024"},
             "was_held": False,
             "late": False,
@@ -165,6 +166,8 @@ def test_during_an_exchange_both_secrets_sign(receiver: HookServer) -> None:
         (400, {}, b"", Transient, None),
         (500, {}, b"", Transient, None),
         (429, {"Retry-After": "90"}, b"", Transient, 90),
+        (503, {"Retry-After": "Tue, 24 Nov 2026 20:09:00 GMT"}, b"", Transient, 120),
+        (503, {"Retry-After": "Tue, 24 Nov 2026 19:00:00 GMT"}, b"", Transient, 0),
         (429, {}, b'{"retry_after": 1.5}', Transient, 1.5),
         (429, {}, b'{"errcode": "M_LIMIT_EXCEEDED", "retry_after_ms": 2500}', Transient, 2.5),
         (503, {"Retry-After": "99999999"}, b"", Transient, 43200),
@@ -242,7 +245,12 @@ SERVICES = {
 
 @pytest.mark.parametrize("shape", SERVICES)
 @pytest.mark.parametrize(
-    "names", [("Hammond & <Sons> @everyone",), tuple(f"Agency {n} of a town" for n in range(400))]
+    "names",
+    [
+        ("Hammond & <Sons> @everyone",),
+        tuple(f"Agency {n} of a town" for n in range(400)),
+        tuple(f"Agency \U0001f693 {n} " + "\U0001f6a8" * 60 for n in range(200)),
+    ],
 )
 def test_each_service_takes_short_and_long_messages(shape: str, names: tuple[str, ...]) -> None:
     service, path, more = SERVICES[shape]

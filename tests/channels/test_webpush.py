@@ -119,6 +119,16 @@ def messages(language: str) -> list[Message]:
     """One of every kind."""
     noticed = {"language": language, "title": "Ring's map", "official_url": "", "seen_at": NOW}
     asked = {"language": language, "follows": PLACES, "schedule": Schedule()}
+    checked = ListChecks(
+        title="Ring's map",
+        good=2000,
+        last_good_at=NOW,
+        blind=timedelta(hours=3),
+        since=NOW - timedelta(days=91),
+        until=NOW,
+        polls=2003,
+        longest=timedelta(minutes=90),
+    )
     return [
         alert(language=language),
         alert("Gary Police Department", "Hammond Police Department", language=language, late=True),
@@ -142,7 +152,7 @@ def messages(language: str) -> list[Message]:
         ListUnreadable(**noticed),
         ListReadable(**noticed),
         ListSwitchedOff(**noticed),
-        Receipt(**asked, checks=(ListChecks("Ring's map", 2000, NOW, timedelta(hours=3)),)),
+        Receipt(**asked, checks=(checked,)),
         Export(language=language, follows=PLACES, facts=(("state", "active"),)),
         OperatorNotice(opened=(("the disk is full", "monitor status"),)),
         Canary(queued_at=NOW),

@@ -104,7 +104,13 @@ def _teams(job: Job) -> HookRequest:
     card: dict[str, Any] = {
         "type": "AdaptiveCard",
         "version": "1.4",
-        "body": [{"type": "TextBlock", "text": cut_text(job.message, 8000), "wrap": True}],
+        "body": [
+            {
+                "type": "TextBlock",
+                "text": cut_text(job.message, 20_000, lambda text: len(text.encode())),
+                "wrap": True,
+            }
+        ],
     }
     if job.message.link:
         card["actions"] = [{"type": "Action.OpenUrl", "title": "Details", "url": job.message.link}]

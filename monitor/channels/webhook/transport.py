@@ -15,7 +15,7 @@ from monitor.channels.webhook.section import Shape, WebhookEntry
 from monitor.channels.webhook.shapes import shape_request
 from monitor.domain import Envelope
 from monitor.errors import Permanent, Transient
-from monitor.net.post import PostAnswer, PostClient, PostFailed
+from monitor.net.post import PostAnswer, PostClient, PostFailed, parse_retry_after
 
 _LONGEST_WAIT = timedelta(hours=12)
 GONE = 410
@@ -68,7 +68,7 @@ class WebhookChannel:
             raise Transient(
                 f"the webhook {failed.reason}", ambiguous=failed.ambiguous, lane=envelope.address
             ) from None
-        judge_answer(answer, envelope.address)
+        judge_answer(answer, envelope.address, self._clock())
         return read_reference(entry.shape, answer)
 
 
@@ -89,7 +89,7 @@ def read_reference(shape: Shape, answer: PostAnswer) -> str | None:
     return called if isinstance(called, str) and 0 < len(called) <= _LONGEST_NAME else None
 
 
-def judge_answer(answer: PostAnswer, lane: str) -> None:
+def judge_answer(answer: PostAnswer, lane: str, now: datetime) -> None:
     """Return if the message was taken. Raises Permanent when the address is gone, Transient for the rest."""
     if 200 <= answer.status < 300:
         return
@@ -100,24 +100,31 @@ def judge_answer(answer: PostAnswer, lane: str) -> None:
             f"the webhook answered {answer.status}: redirects are not followed; write its final address",
             lane=lane,
         )
-    raise Transient(f"the webhook answered {answer.status}", retry_after=read_wait(answer), lane=lane)
+    raise Transient(f"the webhook answered {answer.status}", retry_after=read_wait(answer, now), lane=lane)
 
 
-def read_wait(answer: PostAnswer) -> timedelta | None:
-    """How long the other side asks us to wait: Retry-After in seconds, or the field of Discord
-    (``retry_after``, seconds) or Matrix (``retry_after_ms``).
+def read_wait(answer: PostAnswer, now: datetime) -> timedelta | None:
+    """How long the other side asks us to wait: Retry-After, or the field of Discord (``retry_after``,
+    seconds) or Matrix (``retry_after_ms``).
     """
-    seconds = _number(answer.headers.get("retry-after"))
-    if seconds is None:
-        try:
-            content: Any = json.loads(answer.body)
-        except ValueError:
-            content = None
-        if isinstance(content, dict):
-            seconds = _number(content.get("retry_after"))
-            if seconds is None and (milliseconds := _number(content.get("retry_after_ms"))) is not None:
-                seconds = milliseconds / 1000
-    return None if seconds is None else min(timedelta(seconds=seconds), _LONGEST_WAIT)
+    wait = parse_retry_after(answer.headers.get("retry-after", ""), now)
+    if wait is None:
+        seconds = _read_field(answer)
+        wait = None if seconds is None else timedelta(seconds=seconds)
+    return None if wait is None else min(wait, _LONGEST_WAIT)
+
+
+def _read_field(answer: PostAnswer) -> float | None:
+    try:
+        content: Any = json.loads(answer.body)
+    except ValueError:
+        return None
+    if not isinstance(content, dict):
+        return None
+    seconds = _number(content.get("retry_after"))
+    if seconds is None and (milliseconds := _number(content.get("retry_after_ms"))) is not None:
+        seconds = milliseconds / 1000
+    return seconds
 
 
 def _number(value: object) -> float | None:

@@ -9,8 +9,7 @@ import hmac
 import ssl
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
+from datetime import datetime, timedelta
 from types import TracebackType
 from typing import Self
 
@@ -21,7 +20,7 @@ from monitor.channels.webpush.vapid import Vapid
 from monitor.domain import Envelope
 from monitor.errors import Permanent, Transient, UsageError
 from monitor.messages.notification import PushMessage
-from monitor.net.post import PostAnswer, PostClient, PostFailed
+from monitor.net.post import PostAnswer, PostClient, PostFailed, parse_retry_after
 
 _GONE = frozenset({404, 410})
 """What relays answer for a subscription that has ended (RFC 8030, 7.3)."""
@@ -137,13 +136,6 @@ def judge_answer(answer: PostAnswer, host: str, now: datetime) -> None:
 
 
 def read_wait(answer: PostAnswer, now: datetime) -> timedelta | None:
-    """How long the relay asks us to wait: Retry-After in seconds or as a date (RFC 9110, 10.2.3)."""
-    value = answer.headers.get("retry-after", "").strip()
-    if value.isascii() and value.isdecimal():
-        return min(timedelta(seconds=int(value[:9])), _LONGEST_WAIT)
-    try:
-        until = parsedate_to_datetime(value)
-    except ValueError:
-        return None
-    until = until if until.tzinfo else until.replace(tzinfo=UTC)
-    return min(max(until - now, timedelta()), _LONGEST_WAIT)
+    """How long the relay asks us to wait."""
+    wait = parse_retry_after(answer.headers.get("retry-after", ""), now)
+    return None if wait is None else min(wait, _LONGEST_WAIT)
