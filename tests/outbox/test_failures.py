@@ -8,7 +8,7 @@ import pytest
 import sqlalchemy as sa
 
 from monitor import subscribers
-from monitor.channels import OperatorAddress
+from monitor.channels import EVERYTHING, OperatorAddress
 from monitor.channels.outline import open_outline
 from monitor.domain import Envelope
 from monitor.errors import Permanent, Transient
@@ -292,6 +292,19 @@ def test_a_mail_domain_that_refuses_us_pauses_and_nobody_is_suppressed(world: Wo
     world.later(minutes=20)
     assert world.send(channel).sent == 3
     assert world.rows(schema.LaneRow) == []
+
+
+def test_a_message_that_cannot_be_made_does_not_show_that_the_server_is_back(world: World) -> None:
+    world.person("a@a.example", "IN")
+    world.publish(HAMMOND)
+    world.fan_out()
+    channel = Recorder()
+    channel.will("a@a.example", Transient("cannot be reached", lane=EVERYTHING))
+    assert world.send(channel).retried == 1
+    world.write(sa.update(schema.SubscriberRow).values(address=b"not what any key has sealed"))
+    world.later(minutes=20)
+    assert world.send(channel).retried == 1
+    assert [row.name for row in world.rows(schema.LaneRow)] == [EVERYTHING]
 
 
 def test_a_server_that_is_away_costs_few_attempts_and_loses_nothing(world: World) -> None:
