@@ -361,3 +361,12 @@ def test_what_came_to_be_owed_to_somebody_while_they_were_forgotten_goes_as_well
         conn.execute(sa.update(DeliveryRow).where(of_nobody).values(subscriber_id=99))
     assert purge(engine, now).deliveries == 1
     assert deliveries(engine) == kept
+
+
+def test_only_the_program_reads_the_file_of_erasures_and_its_folder(tmp_path: Path, now: datetime) -> None:
+    stones = Tombstones(tmp_path / "data")
+    stones.add("email", "a" * 64, now)
+    assert stones.folder.stat().st_mode & 0o777 == 0o700
+    (file,) = stones.folder.iterdir()
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert len(stones.read()) == 1
