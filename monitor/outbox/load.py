@@ -3,26 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from sqlalchemy.engine import Connection, Engine
 
 from monitor.core.due import AT_ONCE
-from monitor.core.freshness import freshness
 from monitor.domain import Kind, SourceInfo
 from monitor.messages import Message
 from monitor.messages.model import (
-    AgenciesToday,
     Alert,
     AlreadySubscribed,
-    AlsoListed,
     Canary,
     Confirmation,
     Digest,
     Export,
     ListChecks,
-    ListedAgency,
     ListPlaces,
     ListReadable,
     ListSwitchedOff,
@@ -32,22 +28,19 @@ from monitor.messages.model import (
     Welcome,
 )
 from monitor.outbox.alerts import AlertBuilder
+from monitor.outbox.covered_places import CoveredPlaces
 from monitor.outbox.notices import RECEIPT_AFTER
 from monitor.outbox.retracted import Retracted, load_retractions
-from monitor.places.codes import is_area, state_of_zip
-from monitor.places.followed_areas import load_area
 from monitor.storage import people
 from monitor.storage.deliveries import digests, newly_covered, notices
 from monitor.storage.deliveries.canary_rows import CANARY
 from monitor.storage.deliveries.fanout import Match, Published
-from monitor.storage.deliveries.newly_covered import NewlyCovered
 from monitor.storage.deliveries.notices import UNNOTED, Checks
 from monitor.storage.deliveries.queue import Claimed
 from monitor.storage.deliveries.retractions import RETRACTION
 from monitor.storage.engine import reading
 from monitor.storage.lists import baseline
-from monitor.storage.lists.baseline import BaselineInfo
-from monitor.storage.lists.coverage import Cover, Coverage
+from monitor.storage.lists.coverage import Coverage
 from monitor.storage.people import PENDING, Follow, Subscriber, past_choices
 
 CONFIRM, WELCOME, DIGEST, NOTICE = "confirm", "welcome", "digest", "notice"
@@ -56,8 +49,6 @@ _NO_ALERTS = frozenset({CONFIRM, WELCOME, DIGEST, NOTICE, CANARY, RETRACTION})
 _SIGNED_WITHIN = timedelta(hours=1)
 """What was polled is in the signed record by then."""
 _MISSED = 1.5  # times the usual interval between two checks: one of them was missed
-_NAMED = 40  # agencies that are named for one place; the others are counted
-_NAMED_IN_ALL = 400  # a mail about many places must not become so long that mail programs cut it off
 
 
 @dataclass(frozen=True)
@@ -140,9 +131,10 @@ class MessageLoader:
         coverage: Coverage,
         clock: Callable[[], datetime],
     ) -> None:
-        self._sources, self._engine, self._coverage, self._clock = sources, engine, coverage, clock
+        self._sources, self._engine = sources, engine
         self._alerts = AlertBuilder(sources, public_url)
         self.title = self._alerts.title
+        self.covered = CoveredPlaces(sources, engine, coverage, clock, self.title)
         self._leading = {
             info.leads_to: tuple(one.name for one in sources.values() if one.leads_to == info.leads_to)
             for info in sources.values()
@@ -209,7 +201,7 @@ class MessageLoader:
                     language=language,
                     follows=places,
                     schedule=schedule,
-                    today=self.agencies_today(follows, language),
+                    today=self.covered.load_agencies_today(follows, language),
                 )
             case "digest", ("daily" | "weekly" | "summary" | "last") as kind:
                 alerts = self._digest_alerts(delivery, facts, published, language)
@@ -259,85 +251,6 @@ class MessageLoader:
         with reading(self._engine) as conn:
             owed = newly_covered.load_of_subscriber(conn, subscriber)
         return tuple(("newly_covered", f"{each.agency} ({each.source})") for each in owed)
-
-    def agencies_today(self, follows: Iterable[Follow], language: str) -> tuple[AgenciesToday, ...]:
-        """Read which agencies cover these places now; ZIPs with the same answer stand together."""
-        watched = [name for name, info in self._sources.items() if info.enabled]
-        order = {name: number for number, name in enumerate(watched)}
-        wanted = sorted(
-            (follow for follow in follows if follow.source in order),
-            key=lambda follow: (follow.place, order[follow.source]),
-        )
-        with reading(self._engine) as conn:
-            baselines = baseline.all_believed(conn)
-        together: dict[AgenciesToday, list[str]] = {}
-        for follow in wanted:
-            answer = self._today(follow, baselines.get(follow.source, BaselineInfo(follow.source)), language)
-            apart = () if follow.place.isdigit() else (follow.place,)
-            together.setdefault(replace(answer, places=apart), []).append(follow.place)
-        named = min(_NAMED, _NAMED_IN_ALL // max(len(together), 1))
-        return tuple(
-            replace(answer, places=tuple(places), agencies=answer.agencies[:named])
-            for answer, places in together.items()
-        )
-
-    def list_newly_covered(
-        self, subscriber: int, owed: Iterable[NewlyCovered], language: str
-    ) -> AlsoListed | None:
-        """List those agencies of ``owed`` that are still listed and serve a place that somebody follows; None
-        if there is none.
-        """
-        with reading(self._engine) as conn:
-            follows = people.follows(conn, subscriber)
-        wanted = {(each.source, each.agency) for each in owed}
-        watched = {name for name, info in self._sources.items() if info.enabled}
-        found = {
-            (cover.source, cover.agency): cover
-            for follow in follows
-            if follow.source in watched & {source for source, _ in wanted}
-            for cover in self._find_covers(follow, None)[1]
-            if (cover.source, cover.agency) in wanted
-        }
-        agencies = tuple(
-            ListedAgency(cover.listing.name, self.title(source, language), cover.placement.reason)
-            for (source, _), cover in sorted(found.items())
-        )
-        return AlsoListed(agencies[:_NAMED], len(agencies)) if agencies else None
-
-    def _find_covers(self, follow: Follow, number: int | None) -> tuple[tuple[Cover, ...], tuple[Cover, ...]]:
-        """The agencies of a place itself, and all that its followers hear of."""
-        covered = self._coverage.of(follow.source, number)
-        own: tuple[Cover, ...] = ()
-        if follow.place == "US":
-            covers = covered.covers
-        elif follow.place.isdigit():
-            own = covered.by_zip.get(follow.place, ())
-            covers = covered.at(follow.place, follow.within or state_of_zip(follow.place))
-        elif is_area(follow.place):
-            area = load_area(follow.place)
-            own = covered.among(area.zips) if area else ()
-            covers = own + (covered.statewide(area.states) if area else ())
-        else:
-            covers = covered.by_state.get(follow.place, ())
-        return own, covers
-
-    def _today(self, follow: Follow, stands: BaselineInfo, language: str) -> AgenciesToday:
-        own, covers = self._find_covers(follow, stands.number)
-        seen = stands.last_good_at
-        whole = follow.place == "US"
-        return AgenciesToday(
-            places=(follow.place,),
-            title=self.title(follow.source, language),
-            # the whole country would be thousands of lines
-            agencies=() if whole else tuple((cover.listing.name, cover.placement.reason) for cover in covers),
-            total=len(covers),
-            seen_at=seen,
-            state_only=(follow.place.isdigit() or is_area(follow.place)) and bool(covers) and not own,
-            blind=self._is_blind(follow.source, seen),
-        )
-
-    def _is_blind(self, source: str, seen: datetime | None) -> bool:
-        return not freshness(seen, None, self._sources[source].every, self._clock()).visible
 
     def _digest_alerts(
         self,

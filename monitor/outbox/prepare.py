@@ -275,7 +275,9 @@ class MessagePreparer:
 
     def _list_owed(self, group: tuple[Claimed, ...], owed: Sequence[NewlyCovered]) -> AlsoListed | None:
         first = group[0]
-        return self._loader.list_newly_covered(first.subscriber, owed, first.language) if owed else None
+        return (
+            self._loader.covered.list_newly_covered(first.subscriber, owed, first.language) if owed else None
+        )
 
     def _alert(
         self, group: tuple[Claimed, ...], hits: Sequence[Match], owed: Sequence[NewlyCovered], now: datetime

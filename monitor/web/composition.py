@@ -120,7 +120,7 @@ def create_people_context(
 
     def today(language: str, follows: Iterable[Follow]) -> tuple[MailSection, ...]:
         phrases = Phrases(sender, language)
-        return tuple(phrases.today(place) for place in loader.agencies_today(follows, language))
+        return tuple(phrases.today(place) for place in loader.covered.load_agencies_today(follows, language))
 
     @cache
     def preview(language: str) -> str:
