@@ -24,7 +24,7 @@ from monitor.outbox.outcomes import Outcome, OutcomeKind
 from monitor.outbox.settle import settle
 from monitor.storage import engine as db
 from monitor.storage import people
-from monitor.storage.deliveries import endings, queue
+from monitor.storage.deliveries import endings, queue, retention
 from monitor.storage.deliveries.tables import DeliveryRow
 from monitor.storage.people.tables import RateWindowRow, SubscriberRow, SubscriptionRow
 from monitor.subscribers import LinkState, Preferences, Tombstones
@@ -205,6 +205,16 @@ def test_somebody_pending_without_a_date_on_their_link_is_forgotten_48_hours_aft
         conn.execute(sa.update(SubscriberRow).values(confirm_until=None))
     assert purge(sqlite_engine, now + timedelta(hours=48, seconds=-1)).unconfirmed == 0
     assert purge(sqlite_engine, now + timedelta(hours=48)).unconfirmed == 1
+
+
+def test_all_are_forgotten_however_few_a_transaction_takes(
+    sqlite_engine: Engine, keys: KeyFile, now: datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(retention, "_AT_ONCE", 2)
+    for name in "abcde":
+        ask(sqlite_engine, keys, now, f"{name}@example.org")
+    assert purge(sqlite_engine, now + timedelta(days=3)).unconfirmed == 5
+    assert count(sqlite_engine, SubscriberRow) == 0
 
 
 def test_a_settled_delivery_is_kept_for_400_days(sqlite_engine: Engine, keys: KeyFile, now: datetime) -> None:

@@ -23,6 +23,9 @@ from monitor.storage.people.tables import (
     SuppressionRow,
 )
 
+_AT_ONCE = 500
+"""Subscribers that one transaction forgets, so that it stays short."""
+
 
 def load_unconfirmed(conn: Connection, now: datetime, created_before: datetime) -> tuple[int, ...]:
     """Read those who never said yes and whose last link has expired."""
@@ -106,6 +109,10 @@ def _ids(conn: Connection, *where: sa.ColumnElement[bool]) -> tuple[int, ...]:
     # Locked before their other rows are touched (see `people.lock`), so that a confirmation at this moment
     # counts.
     found = conn.scalars(
-        sa.select(SubscriberRow.c.id).where(*where).order_by(SubscriberRow.c.id).limit(500).with_for_update()
+        sa.select(SubscriberRow.c.id)
+        .where(*where)
+        .order_by(SubscriberRow.c.id)
+        .limit(_AT_ONCE)
+        .with_for_update()
     )
     return tuple(id for id in found if id is not None)
