@@ -37,8 +37,8 @@ PARSER_VERSION = 3
 silently.
 
 2: on maps too a cell that holds a spreadsheet's error value ("#N/A") is empty. 3: footers are no listings,
-"#NA" is empty, markup in names is resolved, a year alone is no day, merged cells are filled, and every document
-of a KMZ is read.
+"#NA" is empty, markup in names is resolved, a year alone is no day, merged cells are filled, and every
+document of a KMZ is read.
 """
 
 
