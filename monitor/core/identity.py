@@ -49,6 +49,8 @@ _plain_marks = str.maketrans("|~", "  ")  # they part the pieces of a key
 def _plain(text: str) -> str:
     if "|" in text or "~" in text:
         text = text.translate(_plain_marks)
+    if "  " not in text and text.isprintable():
+        return text.casefold().strip()
     return " ".join(text.casefold().split())
 
 

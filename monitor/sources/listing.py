@@ -9,8 +9,9 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import date
+from operator import itemgetter
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from monitor.core import identity
 from monitor.domain import Listing, Problem, Publication
@@ -35,6 +36,8 @@ from monitor.states import read_state
 
 _MOST_PROBLEMS = 1000
 """Problems that a publication keeps, the first ones; of further ones only their number."""
+_MOST_READ = 10_000
+"""Texts of fields and attributes of which a reader keeps how they are read: most stand in many rows."""
 _MOST_COLUMNS = 1000
 """Different columns that a publication may have. Records name theirs one by one, and could name a million."""
 
@@ -68,6 +71,37 @@ class _Layout(NamedTuple):
     used: tuple[int, ...]  # all but the name
 
 
+class _Filled:
+    """A listing while it is filled: a frozen dataclass is, field by field, in five times the time.
+
+    With equal slots an object may become one of the other class.
+    """
+
+    __slots__ = Listing.__slots__
+
+    def __init__(
+        self,
+        name: str,
+        key: str,
+        source_id: str | None,
+        city: str | None,
+        county: str | None,
+        state: str | None,
+        state_text: str | None,
+        since: date | None,
+        url: str | None,
+        attributes: tuple[tuple[str, str], ...],
+        point: tuple[float, float] | None,
+        folder: str | None,
+    ) -> None:
+        self.name, self.key, self.source_id = name, key, source_id
+        self.city, self.county, self.state, self.state_text = city, county, state, state_text
+        self.since, self.dates = since, (since,) if since else ()
+        self.url, self.documents = url, (url,) if url else ()
+        self.attributes, self.point, self.folder = attributes, point, folder
+
+
+_NO_ADDRESS = Address(None, None)
 _FIELDS = _Layout._fields[:7]
 _NO_COLUMNS = _Layout(-1, -1, -1, -1, -1, -1, -1, (), (), ())
 
@@ -108,7 +142,11 @@ class ListingReader:
         self._titles: Sequence[str] = ()
         self._layout = _NO_COLUMNS
         self._meanings: dict[str, tuple[str, str]] = {}
+        self._pick_attributes = itemgetter(-1, -1)
         self._folders: dict[str, str | None] = {}
+        self._states_read: dict[str, str] = {}
+        self._fields_read: dict[str, str] = {}
+        self._attributes_read: dict[tuple[str, ...], tuple[tuple[str, str], ...]] = {}
         self._numbers: list[int] = []
         self._dated_in_part: set[str] = set()
         self._has_address = self._has_point = self._has_id = False
@@ -147,6 +185,9 @@ class ListingReader:
         """
         if titles is not self._titles and titles != self._titles:
             self._titles, self._layout = titles, self._lay_out(titles)
+            positions = [at for at, _ in self._layout.attributes]
+            self._pick_attributes = itemgetter(-1, *positions)  # one more, for of a single one it is no tuple
+            self._attributes_read.clear()
         name_at, state_at, county_at, city_at, since_at, id_at, url_at, columns, repeated, used = self._layout
         texts = [*texts, ""]
         for at, again in repeated:
@@ -173,10 +214,12 @@ class ListingReader:
             city, state, state_text, exact = parts = read_address(address)
             if not state or not exact or texts[state_at]:
                 state, state_text = self._read_state(texts[state_at], address, parts, number)
-        elif state_at >= 0:
-            state, state_text = self._read_state(texts[state_at], "", Address(None, None), number)
+        elif state_at >= 0 and (state := self._states_read.get(texts[state_at])) is None:
+            state, state_text = self._read_state(texts[state_at], "", _NO_ADDRESS, number)
+            if state and len(self.problems) == problems and len(self._states_read) < _MOST_READ:
+                self._states_read[texts[state_at]] = state
         if text := texts[city_at]:
-            city = self._read_field(text, "city", number)
+            city = self._fields_read.get(text) or self._read_field(text, "city", number)
         elif city and len(city) > NAME_LENGTH:
             city = self._cut(city, NAME_LENGTH, "city", number)
         part_of_date = ""
@@ -194,31 +237,24 @@ class ListingReader:
         elif url and self._id_from_url and (match := _UUID.match(url, url.rfind("/"))):
             source_id = match[1].lower()
             self._has_id = True
-        county = self._read_field(texts[county_at], "county", number) if texts[county_at] else None
+        county = None
+        if text := texts[county_at]:
+            county = self._fields_read.get(text) or self._read_field(text, "county", number)
         if len(name) > NAME_LENGTH:
             name = self._cut(name, NAME_LENGTH, "name", number)
-        attributes = self._read_attributes(texts, links, columns, number) if columns else ()
+        attributes: tuple[tuple[str, str], ...] = ()
+        if columns:
+            read = None if links else self._attributes_read.get(self._pick_attributes(texts))
+            attributes = read or self._read_attributes(texts, links, columns, number)
         if part_of_date:  # a year is no day, and is shown as it stands
             self._dated_in_part.add(titles[since_at])
             attributes = tuple(sorted({**dict(attributes), titles[since_at]: part_of_date}.items()))
-        listing = Listing(
-            name=name,
-            key=identity.make_key(
-                source_id, state, state_text, name, (city or "") if self._by_city else None
-            ),
-            source_id=source_id,
-            city=city,
-            county=county,
-            state=state,
-            state_text=state_text,
-            since=day,
-            dates=(day,) if day else (),
-            url=url,
-            documents=(url,) if url else (),
-            attributes=attributes,
-            point=None if point is None else self._point(point, number),
-            folder=self._folder(folder) if folder else None,
-        )
+        key = identity.make_key(source_id, state, state_text, name, (city or "") if self._by_city else None)
+        listing: Any = _Filled(
+            name, key, source_id, city, county, state, state_text, day, url, attributes,
+            None if point is None else self._point(point, number), self._folder(folder) if folder else None,
+        )  # fmt: skip
+        listing.__class__ = Listing
         if damage and not missing:
             del self.problems[problems:]  # what stands in the wrong columns follows from the damage
             self.damaged.append(replace(listing, key=""))
@@ -249,20 +285,8 @@ class ListingReader:
 
         ``rows`` is the format's word for them ("placemarks").
         """
-        seen: set[str] = set()
-        shared: Counter[str] = Counter()
-        for listing in self.listings:
-            if listing.key in seen:
-                shared[listing.key] += 1
-            seen.add(listing.key)
-        # Only these go through `identity.keyed`, which sees all that share a key together: that is slow for a
-        # million.
-        positions = [n for n, listing in enumerate(self.listings) if listing.key in shared] if shared else []
-        alike = [self.listings[n] for n in positions]
-        for n, listing in zip(positions, identity.keyed(alike, by_city=self._by_city), strict=True):
-            self.listings[n] = listing
-        for key, more in shared.items():
-            self.report("duplicate key", f"{more + 1} {rows} share the key {key[:NAME_LENGTH]}")
+        for key, count in self._tell_apart(self.listings).items():
+            self.report("duplicate key", f"{count} {rows} share the key {key[:NAME_LENGTH]}")
         return Publication(
             listings=tuple(self.listings),
             problems=self._list_problems(self.problems),
@@ -278,15 +302,33 @@ class ListingReader:
         decides.
         """
         rows = list(zip(self._numbers, self.listings, strict=True))
-        merged = (
-            merge_by_fields(rows, group_by, self.problems) if group_by else merge_by_key(rows, self.problems)
-        )
+        if not group_by and len({listing.key for listing in self.listings}) == len(rows):
+            listings = self.listings
+        elif group_by:
+            listings = list(
+                identity.keyed(merge_by_fields(rows, group_by, self.problems), by_city=self._by_city)
+            )
+        else:
+            listings = list(merge_by_key(rows, self.problems))
+            self._tell_apart(listings)
         return Publication(
-            listings=identity.keyed(merged, by_city=self._by_city),
+            listings=tuple(listings),
             problems=self._list_problems(sorted(self.problems, key=lambda problem: problem.row or 0)),
             columns=self._columns(),
             damaged=tuple(self.damaged),
         )
+
+    def _tell_apart(self, listings: list[Listing]) -> dict[str, int]:
+        """Give those that share a natural key keys of their own, in place; how many share each."""
+        counts = Counter(listing.key for listing in listings)
+        if len(counts) == len(listings):
+            return {}
+        # only these go through `identity.keyed`, which is slow for a million
+        positions = [at for at, listing in enumerate(listings) if counts[listing.key] > 1]
+        alike = [listings[at] for at in positions]
+        for at, listing in zip(positions, identity.keyed(alike, by_city=self._by_city), strict=True):
+            listings[at] = listing
+        return {key: count for key, count in counts.items() if count > 1}
 
     def _list_problems(self, problems: list[Problem]) -> tuple[Problem, ...]:
         """The first problems, and how many more there are."""
@@ -359,9 +401,13 @@ class ListingReader:
         return state, None if state or not state_text else state_text[:NAME_LENGTH]
 
     def _read_field(self, text: str, field: str, number: int) -> str | None:
-        if "&" in text or "<" in text:
-            text = read_markup(text)
-        return None if is_missing(text) else self._cut(plain_number(text), NAME_LENGTH, field, number)
+        plain = read_markup(text) if "&" in text or "<" in text else text
+        if is_missing(plain):
+            return None
+        plain = self._cut(plain_number(plain), NAME_LENGTH, field, number)
+        if len(plain) < NAME_LENGTH and len(self._fields_read) < _MOST_READ:
+            self._fields_read[text] = plain
+        return plain
 
     def _refuse_date(self, text: str, number: int) -> None:
         if not is_missing(text):
@@ -388,6 +434,7 @@ class ListingReader:
     ) -> tuple[tuple[str, str], ...]:
         """Names and texts, sorted, of the columns that are not empty."""
         attributes: list[tuple[str, str]] = []
+        problems = len(self.problems)
         for at, title in columns:
             text = texts[at]
             if not text:
@@ -404,7 +451,10 @@ class ListingReader:
             attributes.append(
                 (title, text if len(text) <= TEXT_LENGTH else self._cut(text, TEXT_LENGTH, title, number))
             )
-        return tuple(sorted(attributes))
+        read = tuple(sorted(attributes))
+        if not links and len(self.problems) == problems and len(self._attributes_read) < _MOST_READ:
+            self._attributes_read[self._pick_attributes(texts)] = read
+        return read
 
     def _point(self, point: tuple[float, float] | str, number: int) -> tuple[float, float] | None:
         """KML writes longitude, latitude and perhaps altitude; a listing has latitude first."""

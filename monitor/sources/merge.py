@@ -23,17 +23,27 @@ def merge_by_key(rows: Rows, problems: list[Problem]) -> Iterator[Listing]:
     """One listing per natural key, in the order of their first rows; rows that share an id by mistake stay
     apart.
     """
+    counts = Counter(listing.key for _, listing in rows)
     sharing: dict[str, Rows] = {}
-    for number, listing in rows:
-        sharing.setdefault(listing.key, []).append((number, listing))
-    for alike in sharing.values():
-        agencies = _part_agencies(alike)
-        if len(agencies) > 1:
-            number, first = agencies[0][0]
-            message = f"{len(agencies)} agencies share the id {first.source_id}"
-            problems.append(Problem("duplicate key", message, number))
-        for group in agencies:
-            yield group[0][1] if len(group) == 1 else _merge_group(group, problems)
+    for row in rows:
+        if counts[row[1].key] > 1:
+            sharing.setdefault(row[1].key, []).append(row)
+    for _, listing in rows:
+        if counts[listing.key] == 1:
+            yield listing
+        elif listing.key in sharing:
+            yield from _merge_alike(sharing.pop(listing.key), problems)
+
+
+def _merge_alike(alike: Rows, problems: list[Problem]) -> Iterator[Listing]:
+    """The listings of the rows that have one key."""
+    agencies = _part_agencies(alike)
+    if len(agencies) > 1:
+        number, first = agencies[0][0]
+        message = f"{len(agencies)} agencies share the id {first.source_id}"
+        problems.append(Problem("duplicate key", message, number))
+    for group in agencies:
+        yield group[0][1] if len(group) == 1 else _merge_group(group, problems)
 
 
 def _part_agencies(rows: Rows) -> list[Rows]:

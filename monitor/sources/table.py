@@ -11,8 +11,9 @@ from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from functools import lru_cache
 from itertools import islice, zip_longest
+from operator import itemgetter
 from types import MappingProxyType
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from monitor.domain import Problem, Publication
 from monitor.errors import ParseError
@@ -36,15 +37,10 @@ state.
 """
 
 
-class _Row(NamedTuple):
-    """A row below the header: its number in the file from 1, the cells of the table's columns, and links by
-    position.
-    """
-
-    number: int
-    cells: list[object]
-    links: Mapping[int, str]
-    damage: str = ""
+_Row = tuple[int, Sequence[Any], Mapping[int, str], str]
+"""A row below the header: its number in the file from 1, the cells of the table's columns, links by position,
+and what is damaged.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +75,7 @@ def parse(body: bytes, options: ParseOptions) -> Publication:
     for table in tables:
         name_at = next(at for at, title in enumerate(table.titles) if title in names)
         for at, (number, cells, links, damage) in enumerate(table.rows):
-            texts = [_text(cell) for cell in cells]
+            texts = _read_texts(cells)
             if not at and _is_row_of_units(texts):
                 reader.report("row of units", f'"{", ".join(filter(None, texts))[:80]}" is no agency', number)
             elif texts[name_at].casefold() in repeated and _repeats_header(texts, table.titles):
@@ -97,6 +93,18 @@ def parse(body: bytes, options: ParseOptions) -> Publication:
 def is_terminated(body: bytes) -> bool:
     """Whether the last line of a text has its end, in any encoding."""
     return body.rstrip(b"\0")[-1:] in (b"\n", b"\r")
+
+
+def _read_texts(cells: Sequence[Any]) -> Sequence[str]:
+    """The cells as texts. Most rows hold nothing to clean, which one look at all their cells tells."""
+    try:
+        together = "|".join(cells)
+    except TypeError:  # a workbook has numbers and dates
+        return [_text(cell) for cell in cells]
+    spaced = "  " in together or " |" in together or "| " in together or together != together.strip()
+    if spaced or ".0" in together or not together.isprintable():
+        return [_text(cell) for cell in cells]
+    return cells
 
 
 def _text(value: object) -> str:
@@ -117,13 +125,13 @@ _UNIT = re.compile(
 )
 
 
-def _is_row_of_units(texts: list[str]) -> bool:
+def _is_row_of_units(texts: Sequence[str]) -> bool:
     """Whether a row below the headers says of each column what kind of values it has."""
     filled = [text for text in texts if text]
     return len(filled) > 1 and all(map(_UNIT.fullmatch, filled))
 
 
-def _repeats_header(texts: list[str], titles: Sequence[str]) -> bool:
+def _repeats_header(texts: Sequence[str], titles: Sequence[str]) -> bool:
     """Whether a row is the headers once more, as at the top of each printed page."""
     filled = [(text, title) for text, title in zip(texts, titles, strict=False) if text]
     return len(filled) > 1 and all(fold_header(text) == fold_header(title) for text, title in filled)
@@ -178,7 +186,7 @@ def find_header(row: Iterable[object], columns: ColumnMap) -> dict[int, str] | N
     return {position: title for title, position in positions.items()}
 
 
-def _pick(row: Sequence[object], header: Mapping[int, str]) -> list[object]:
+def _pick(row: Sequence[object], header: Mapping[int, str]) -> list[Any]:
     """The cells of the header's columns; a short row has no more."""
     width = len(row)
     return [row[position] if position < width else None for position in header]
@@ -260,7 +268,7 @@ def _read_sheet(sheet: WorkbookSheet, header: dict[int, str], after: int, before
             for at, position in enumerate(header):
                 if position == width:
                     cells[at] = sheet.title
-        yield _Row(before + number, cells, links)
+        yield before + number, cells, links, ""
 
 
 def _read_csv(body: bytes, columns: ColumnMap, limits: ParseLimits, problems: list[Problem]) -> _Table:
@@ -276,8 +284,9 @@ def _read_csv(body: bytes, columns: ColumnMap, limits: ParseLimits, problems: li
         if found := find_headers(top, columns):
             at, header = found
             width = max(len(top[at]), *(position + 1 for position in header))
-            rows = list(_refuse_cut(text, _csv_rows(text, delimiter), width))[at + 1 :]
-            return _Table(tuple(header.values()), _mark_long(rows, header, width, at + 2))
+            rows = list(_csv_rows(text, delimiter))
+            _refuse_cut(text, rows, width)
+            return _Table(tuple(header.values()), _mark_long(rows[at + 1 :], header, width, at + 2))
         tops.extend(top)
     raise _no_headers(columns, tops)
 
@@ -293,12 +302,15 @@ def _mark_long(
     long = [row for row in rows if len(row) > width and any(cell.strip() for cell in row[width:])]
     few = len(long) <= max(_FEW_LONG * len(rows), 1)
     marked = set(map(id, long)) if few else set()
+    last = max(header)
+    pick = itemgetter(*header, *[last] * (len(header) == 1))  # of a single position it is no tuple
     for at, cells in enumerate(rows, start=number):
-        if cells:
-            damage = ""
-            if id(cells) in marked:
-                damage = f"the row has {len(cells)} cells and the header {width}: a comma may lack its quotes"
-            yield _Row(at, _pick(cells, header), {}, damage)
+        if not cells:
+            continue
+        damage = ""
+        if marked and id(cells) in marked:
+            damage = f"the row has {len(cells)} cells and the header {width}: a comma may lack its quotes"
+        yield at, pick(cells) if len(cells) > last else _pick(cells, header), _NO_LINKS, damage
 
 
 def decode_text(body: bytes, problems: list[Problem]) -> str:
@@ -325,14 +337,9 @@ def _csv_rows(text: str, delimiter: str) -> Iterator[list[str]]:
         raise ParseError(f"The CSV is broken at line {reader.line_num:,}: {error}.") from None
 
 
-def _refuse_cut(text: str, rows: Iterable[list[str]], width: int) -> Iterator[list[str]]:
-    """The rows; ParseError if the last one breaks off: shorter than the header and without the end of a
-    line.
-    """
-    row: list[str] = []
-    for row in rows:
-        yield row
-    if 0 < len(row) < width and not text.endswith(("\n", "\r")):
+def _refuse_cut(text: str, rows: list[list[str]], width: int) -> None:
+    """Raise ParseError if the last row breaks off: shorter than the header and without the end of a line."""
+    if rows and 0 < len(rows[-1]) < width and not text.endswith(("\n", "\r")):
         raise ParseError(f"The CSV is cut off at character {len(text):,}.")
 
 
