@@ -70,11 +70,11 @@ def few_descriptors() -> None:
 
 
 @contextmanager
-def running(config: Path, log: Path) -> Iterator[subprocess.Popen[bytes]]:
+def running(config: Path, log: Path, *options: str) -> Iterator[subprocess.Popen[bytes]]:
     environment = {name: value for name, value in os.environ.items() if not name.startswith("MONITOR_")}
     with log.open("wb") as file:
         process = subprocess.Popen(
-            [sys.executable, "-m", "monitor", "run", "--config", str(config)],
+            [sys.executable, "-m", "monitor", "run", "--config", str(config), *options],
             stdout=file, stderr=file, env=environment, preexec_fn=few_descriptors,
         )  # fmt: skip
         try:
@@ -88,15 +88,22 @@ def publish(server: Server, *rows: tuple[str, str]) -> None:
     server.put("/list.csv", "\n".join(["Agency,State", *(",".join(row) for row in rows)]).encode())
 
 
-def sign_up(visitor: httpx.Client, address: str) -> None:
+def sign_up(visitor: httpx.Client, address: str, places: str = "IN") -> None:
     page = visitor.get("/subscribe")
     stamp = re.search(r'name="stamp" value="([^"]+)"', page.text)
     assert stamp
     time.sleep(2.1)  # a person needs that long for the form
     form = {
-        "address": address, "places": "IN", "lists": ["list"], "frequency": "at_once", "stamp": stamp[1],
+        "address": address, "places": places, "lists": ["list"], "frequency": "at_once", "stamp": stamp[1],
     }  # fmt: skip
     assert visitor.post("/subscribe", data=form).status_code == 200
+
+
+def confirm(visitor: httpx.Client, mail: bytes) -> None:
+    """Press the button behind the link of a mail."""
+    link = re.search(rb"http://watch\.example(/confirm/[\w-]+)", mail.replace(b"=\r\n", b""))
+    assert link
+    assert visitor.post(link[1].decode(), data=PRESSED).status_code == 200
 
 
 def proportional_memory(pid: int) -> float:
@@ -147,11 +154,7 @@ def test_half_open_requests_stop_neither_visitors_nor_polls_nor_mails(
         sent = time.monotonic()
         until(lambda: len(relay.mails) == 1)
         record_property("seconds from the form to its confirmation", round(time.monotonic() - sent, 2))
-        link = re.search(
-            rb"http://watch\.example(/confirm/[\w-]+)", relay.mails[0].content.replace(b"=\r\n", b"")
-        )
-        assert link
-        assert visitor.post(link[1].decode(), data=PRESSED).status_code == 200
+        confirm(visitor, relay.mails[0].content)
         until(lambda: len(relay.mails) == 2)  # the welcome
 
         polls = len(publisher.asked("/list.csv"))
