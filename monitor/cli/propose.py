@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from monitor.parser import ParserProcess
     from monitor.sources.proposals import Proposal
 
-_FILES = (".xlsx", ".xls", ".xlsb", ".ods", ".csv", ".kml", ".kmz", ".geojson", ".json")
+_FILES = (".xlsx", ".xls", ".xlsb", ".ods", ".csv", ".kml", ".kmz", ".geojson", ".json", ".gz", ".zip")
 _WORDS = re.compile(r"agenc|participat|download|spreadsheet|excel|\bcsv\b|\blist\b|\bdata\b", re.IGNORECASE)
 _MOST_LINKS = 5  # of a page that are tried
 _SAMPLES, _PROBLEMS = 5, 5  # that are shown

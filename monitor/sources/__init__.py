@@ -8,14 +8,15 @@ be read is a `ParseError` with a reason for people, never an empty publication.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import astuple
+from dataclasses import astuple, replace
 from hashlib import blake2b
 
-from monitor.domain import Publication
+from monitor.domain import Problem, Publication
 from monitor.errors import ParseError
 from monitor.sources.column_map import ColumnMap, ParseLimits, ParseOptions
 from monitor.sources.format import Format, Links
 from monitor.sources.formats import FORMATS
+from monitor.sources.packed import unpack_file
 from monitor.sources.table import is_terminated
 
 __all__ = [
@@ -48,17 +49,32 @@ def parse(body: bytes, options: ParseOptions) -> Publication:
     for field in chosen.required_columns:
         if not getattr(options.columns, field, None):
             raise ParseError(f"The source {options.name} names no column for the agency's {field}.")
-    return chosen.parse(body, options)
+    body, layers, others = unpack_file(body, options.limits, str(options.settings.get("file", "")))
+    publication = chosen.parse(body, options)
+    if layers:  # it proves its own end
+        publication = replace(publication, unterminated=False)
+    if others:
+        message = f"the ZIP also holds {', '.join(others[:10])[:200]}, which is not read"
+        publication = replace(publication, problems=(*publication.problems, Problem("other files", message)))
+    return publication
 
 
 def find_links(body: bytes, options: ParseOptions) -> Links:
     """The documents beside a body that belong to its publication."""
-    return _format(options).find_links(body, options)
+    return _format(options).find_links(_unpack(body, options), options)
 
 
 def compose(body: bytes, linked: Mapping[str, bytes], options: ParseOptions) -> bytes:
     """One body of a body and of the documents that it leads to, by their addresses."""
-    return _format(options).compose(body, linked)
+    return _format(options).compose(_unpack(body, options), linked)
+
+
+def _unpack(body: bytes, options: ParseOptions) -> bytes:
+    """The file that a body packs; the body itself where it cannot be unpacked, which `parse` then says."""
+    try:
+        return unpack_file(body, options.limits, str(options.settings.get("file", ""))).body
+    except ParseError:
+        return body
 
 
 def _format(options: ParseOptions) -> Format:

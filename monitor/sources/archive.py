@@ -14,6 +14,7 @@ from monitor.errors import ParseError
 from monitor.sources.column_map import MIB, ParseLimits
 
 _CHUNK = 64 * 1024
+_ENCRYPTED = 0x1  # APPNOTE 4.4.4
 _BROKEN = (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError, RuntimeError, NotImplementedError)
 """What `zipfile` raises for a damaged, encrypted or exotic archive."""
 
@@ -46,9 +47,14 @@ class Archive:
     def chunks(self, name: str) -> Iterator[bytes]:
         try:
             entry = self._zip.getinfo(name)
+            if entry.flag_bits & _ENCRYPTED:
+                raise ParseError(
+                    f"The zip's entry {name} is protected by a password; "
+                    "ask the publisher for one that is not."
+                )
             if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
                 # The other methods hand out one input block as one output block of any size.
-                raise ParseError("The zip is packed by a method that neither KMZ nor XLSX uses.")
+                raise ParseError("The zip is packed by a method other than deflate; ask for a plain one.")
             with self._zip.open(entry) as file:
                 while chunk := file.read(_CHUNK):
                     self._count(len(chunk))

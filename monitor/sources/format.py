@@ -40,11 +40,14 @@ A ParseError is the reason why the pages are no whole list, to follow a subject 
 
 
 class FormatOptions(BaseModel):
-    """What ``[sources.NAME.options]`` may hold: nothing, unless a format adds its own fields in a
-    subclass.
+    """What ``[sources.NAME.options]`` may hold; a format adds its own fields in a subclass.
+
+    ``file``: which file of a ZIP is the list, with "*" for what changes in its name ("agencies-*.csv").
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+    file: str = ""
 
 
 class RowsOptions(FormatOptions):

@@ -26,6 +26,7 @@ from monitor.sources.column_map import ColumnMap, ParseLimits, fold_header
 from monitor.sources.json_body import flatten, is_json, load_json
 from monitor.sources.kml import Document, unpack
 from monitor.sources.mymaps import IGNORED
+from monitor.sources.packed import unpack_file
 from monitor.sources.sniff import (
     find_workbook_kind,
     is_html,
@@ -70,6 +71,15 @@ def propose(body: bytes, limits: ParseLimits | None = None) -> Proposal:
     limits = limits or ParseLimits()
     if not body.strip():
         raise ParseError("The body is empty.")
+    body, _, others = unpack_file(body, limits)
+    proposal = _propose(body, limits)
+    if others:
+        note = f"the ZIP also holds {', '.join(others[:10])[:200]}, which is not read"
+        proposal = replace(proposal, notes=(*proposal.notes, note))
+    return proposal
+
+
+def _propose(body: bytes, limits: ParseLimits) -> Proposal:
     kind = find_workbook_kind(body)
     if is_kml(body) or (kind == "xlsx" and not _is_workbook(body)):
         return _propose_map(body, limits)
@@ -267,6 +277,8 @@ _CITY = re.compile(r"\bcity\b|\btown\b|municipality|\bplace\b|\blocality\b", re.
 _SINCE = re.compile(
     r"date|since|signed|joined|effective|start|active|approved|issued|enrolled|\byear\b", re.IGNORECASE
 )
+_EDITED = re.compile(r"edit|updat|modif|creat|export|retriev|\blast\b", re.IGNORECASE)
+"""When a row was written, which says nothing of the agency and moves with every edit."""
 _GROUP = re.compile(r"type|kind|status|model|program|category|level|class", re.IGNORECASE)
 _ID = re.compile(
     r"\bid\b|_id$|^id_|\bori\b|\bnumber\b|\bno\b\.?$|\buuid\b|\bguid\b|objectid|\bfid\b", re.IGNORECASE
@@ -339,6 +351,9 @@ def _choose_columns(
         for at, title in enumerate(sample.titles)
         if title and not _PEOPLE.search(title)
     }
+    edited = [title for title, share in left.items() if share.dates and _EDITED.search(title)]
+    for title in edited:
+        del left[title]
     linked = {sample.titles[at] for at in sample.linked if at < len(sample.titles)}
 
     def take(score: Any, least: float) -> str | None:
@@ -394,7 +409,7 @@ def _choose_columns(
     if state is None:
         notes.append("no column holds states: agencies are placed only where their address or city says more")
     unused = [title for title in sample.titles if title in left and title not in attributes]
-    unused += [title for title in sample.titles if title and _PEOPLE.search(title)]
+    unused += [title for title in sample.titles if title and (title in edited or _PEOPLE.search(title))]
     if unused:
         notes.append(f"columns that are not read: {', '.join(unused)[:300]}")
     return columns, tuple(notes)

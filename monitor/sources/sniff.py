@@ -83,13 +83,12 @@ def decode_utf8(body: bytes) -> tuple[str, int]:
 
 _OLE2 = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 _ENCRYPTED = "EncryptedPackage".encode("utf-16-le")
-_GZIP = b"\x1f\x8b"
 
 
 def find_workbook_kind(body: bytes) -> str | None:
     """The kind of workbook that a body is: "xlsx", "xls", "ods" or "xlsb"; None for a text.
 
-    Raises ParseError, with what to do, for a protected workbook and for a table that is packed.
+    Raises ParseError, with what to do, for a protected workbook.
     """
     if body.startswith(_OLE2):
         if _ENCRYPTED in body:
@@ -97,8 +96,6 @@ def find_workbook_kind(body: bytes) -> str | None:
                 "The workbook is protected by a password; ask the publisher for one that is not."
             )
         return "xls"
-    if body.startswith(_GZIP):
-        raise ParseError("The body is packed with gzip (.csv.gz); give the address of the file itself.")
     if not is_zip(body):
         return None
     if b"application/vnd.oasis.opendocument" in body[:_HEAD]:

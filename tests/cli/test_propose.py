@@ -237,3 +237,15 @@ def test_neither_a_file_nor_an_address_is_wrong_usage(run: Callable[..., Result]
     result = run("nothing.csv")
     assert result.exit_code == 2
     assert "there is no file nothing.csv" in result.stderr
+
+
+def test_the_time_of_an_edit_is_no_date_of_an_agency() -> None:
+    """Map servers add "EDIT_DATE" and the like to each row; it moves with every edit."""
+    rows = "".join(f"{row[0]},{row[1]},{row[3]},2026-11-27\n" for row in ROWS)
+    proposal = propose(f"Agency,State,Joined,EDIT_DATE\n{rows}".encode())
+    assert proposal.columns.since == "Joined"
+    assert proposal.columns.attributes == ()
+    only = "".join(f"{row[0]},{row[1]},2026-11-27\n" for row in ROWS)
+    without = propose(f"Agency,State,last_updated\n{only}".encode())
+    assert without.columns.since is None
+    assert without.notes[-1] == "columns that are not read: last_updated"
