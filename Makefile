@@ -9,7 +9,7 @@ VERSION = $(shell sed -n 's/^__version__ = "\(.*\)"/\1/p' monitor/__init__.py)
 BASE ?= docker.io/library/python:3.11-slim
 BUILD ?= buildah bud --layers --format oci
 
-.PHONY: help demo run test check format lint types contracts torture torture-sources torture-delivery torture-processes mutants conformance bench lock wheel image image-check sbom clean
+.PHONY: help demo run test check format lint types contracts torture torture-sources torture-delivery torture-processes places mutants conformance bench lock wheel image image-check sbom clean
 help:           ## what there is to make
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 18
 
@@ -54,8 +54,9 @@ torture: .venv/dev ## the long kill and fault runs (minutes)
 	MONITOR_TORTURE=1 $(BIN)/pytest -n auto tests/torture tests/subscribers/test_told_once.py \
 		tests/storage/test_killed_conversion.py tests/record/test_log.py $(ARGS)
 
-torture-sources: .venv/dev ## two hundred invented publishers, with a score; 20,000 odd documents of each format, as many odd updates of the bot (tens of minutes)
-	MONITOR_TORTURE=1 $(BIN)/pytest tests/trust tests/sources/test_fuzzed.py tests/bot/test_hostile_updates.py $(ARGS)
+torture-sources: .venv/dev ## two hundred invented publishers, with a score; 20,000 odd documents of each format; a list of 150,000 (tens of minutes)
+	MONITOR_TORTURE=1 $(BIN)/pytest tests/sources/test_fuzzed.py tests/bot/test_hostile_updates.py tests/torture/test_large_list.py \
+		tests/trust $(ARGS)
 
 torture-delivery: .venv/dev ## kills, hostile relays, cut databases and crashes at every await (up to an hour)
 	MONITOR_TORTURE=1 $(BIN)/pytest -n auto tests/torture tests/outbox/test_waves.py tests/outbox/test_relays.py \
@@ -66,6 +67,9 @@ torture-processes: .venv/dev ## workers killed, frozen and copied, half-open req
 	MONITOR_TORTURE=1 $(BIN)/pytest -n auto tests/torture/test_processes.py tests/torture/test_killed_senders.py \
 		tests/storage/test_killed_conversion.py tests/polling/test_together.py tests/web/test_connections.py \
 		tests/torture/test_half_open.py tests/cli/test_supervisor.py tests/cli/test_outgoing.py $(ARGS)
+
+places: .venv/dev ## build the table of places anew and report what changed: make places ARGS="--postal FILE --counties FILE --places FILE --names FILE"
+	$(BIN)/python -m tools.build_gazetteer build --report $(ARGS)
 
 mutants: .venv/dev ## change one token at a time and see whether a test notices (tens of minutes)
 	$(BIN)/python -m tools.mutants $(ARGS)

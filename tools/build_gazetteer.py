@@ -1,25 +1,26 @@
 """Builds the packaged table of places, byte for byte the same from the same raw files, and reports what two
 builds differ in.
 
-    python tools/build_gazetteer.py build --postal US.txt --counties FILE --places FILE --names FILE
-[--zcta-place FILE] [--report] python tools/build_gazetteer.py report OLD NEW
+    make places ARGS="--postal US.txt --counties FILE --places FILE --names FILE [--zcta-place FILE]"
+    python -m tools.build_gazetteer report OLD NEW
 
-Raw files may be plain, .gz or .xz. The official downloads, each with its licence:
+Raw files may be plain, .gz or .xz. The official downloads, each with its license:
 
-==============  ==================================================================================
-=================== argument        publisher and file
-licence ==============  ==================================================================================
-=================== --postal        GeoNames, export/zip/US.zip, US.txt: ZIP, city, state, county, point
-CC BY 4.0 --places        GeoNames, export/dump/US.zip, feature class P with at least 500 people, re-saved
-CC BY 4.0 as the columns state, name, population, latitude, longitude --counties      U.S. Census Bureau,
-geo/docs/maps-data/data/rel2020/zcta520,                        public domain tab20_zcta520_county20_natl.txt
-(the official file or its comma-separated re-save) --names         U.S. Census Bureau names and GEOIDs of
-places and county subdivisions, as           public domain names collected by Open Civic Data,
-identifiers/country-us, us_census_places.csv --zcta-place    U.S. Census Bureau,
-geo/docs/maps-data/data/rel2020/zcta520,                        public domain tab20_zcta520_place20_natl.txt;
-optional: with it the land that a ZIP shares with a place decides, without it the place's point and population
-do ==============  ==================================================================================
-===================
+--postal
+    GeoNames, export/zip/US.zip, US.txt: ZIP, city, state, county, point (CC BY 4.0).
+--places
+    GeoNames, export/dump/US.zip, feature class P with at least 500 people, re-saved as the columns state,
+    name, population, latitude, longitude (CC BY 4.0).
+--counties
+    U.S. Census Bureau, geo/docs/maps-data/data/rel2020/zcta520, tab20_zcta520_county20_natl.txt, the official
+    file or its comma-separated re-save (public domain).
+--names
+    U.S. Census Bureau names and GEOIDs of places and county subdivisions, as collected by Open Civic Data,
+    identifiers/country-us, us_census_places.csv (public domain names).
+--zcta-place
+    U.S. Census Bureau, geo/docs/maps-data/data/rel2020/zcta520, tab20_zcta520_place20_natl.txt (public
+    domain). Optional: with it the land that a ZIP shares with a place decides, without it the place's point
+    and population do.
 """
 
 from __future__ import annotations
@@ -35,8 +36,10 @@ from collections.abc import Iterable
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
+from monitor.places.areas import pack_towns
 from monitor.places.fips import STATE_OF_FIPS as FIPS
 from monitor.places.names import key
+from monitor.places.packaged_table import parse
 from tools.raw_places import (
     Raw,
     complete,
@@ -122,7 +125,13 @@ def member(raw: Raw, state: str, fips: str | None) -> str:
         ),
         "||",
     )
-    return "".join(f"{name}\t{values}\n" for name, values in columns.items())
+    text = "".join(f"{name}\t{values}\n" for name, values in columns.items())
+    return add_towns(state, text)
+
+
+def add_towns(state: str, text: str) -> str:
+    """A state's member with the ZIPs of each town, which the rules work out of all its other columns."""
+    return f"{text}town-zips\t{pack_towns(parse(state, text))}\n"
 
 
 def members(raw: Raw) -> dict[str, str]:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
 from monitor.places.known import mailing, mailing_of
 from monitor.places.names import key
-from monitor.places.packaged_table import Point, StateTable, Town, distance
+from monitor.places.packaged_table import Point, StateTable, Town, distance, list_names
 
 NEAREST_KM = 25.0  # how far a place without a ZIP may lie from the nearest
 PEOPLE_PER_ZIP = 5000  # to rank places whose population is not known
@@ -60,6 +61,7 @@ class NamedPlace:
     rows: tuple[int, ...] = ()  # ZIPs whose mailing city bears the name
     county: int | None = None
     known: bool = False  # the rows are the whole answer, from the hand-kept list of mailing names
+    packaged: tuple[int, ...] | None = field(default=None, compare=False)  # what `town_rows` works out
 
     @property
     def located(self) -> bool:
@@ -104,10 +106,21 @@ def sites(table: StateTable, name_key: str) -> tuple[NamedPlace, ...]:
         found.append(NamedPlace(table.cities[table.city[rows[0]]], centre(table, rows), 0, rows))
     found = _with_mailing_names(table, name_key, found)
     found.sort(key=_rank)
-    for county, _ in table.subdivisions.get(name_key, ()):
-        if not any(county in counties_of(table, s) for s in found):
+    subdivisions = table.subdivisions.get(name_key, ())
+    held = {county for site in found for county in counties_of(table, site)} if subdivisions else set()
+    for county, _ in subdivisions:
+        if county not in held:
+            held.add(county)
             found.append(NamedPlace(name_key.capitalize(), None, 0, (), county))
-    return tuple(found)
+    return tuple(_with_packaged_zips(table, name_key, found))
+
+
+def _with_packaged_zips(table: StateTable, name_key: str, found: list[NamedPlace]) -> Iterator[NamedPlace]:
+    """The places with their ZIPs from the packaged table, as `pack_towns` wrote them."""
+    texts = iter(table.town_zips.get(name_key, "").split(";"))
+    for site in found:
+        text = next(texts, "") if site.located else ""
+        yield replace(site, packaged=tuple(map(int, text.split(",")))) if text else site
 
 
 def _rank(site: NamedPlace) -> tuple[bool, bool, int, Point]:
@@ -201,13 +214,14 @@ def closest(
     return near[:count]
 
 
-@lru_cache(maxsize=8192)
 def town_rows(table: StateTable, site: NamedPlace) -> tuple[int, ...]:
     """The ZIPs of a town.
 
-    As listed by hand; else those of its mailing city that are near enough for its size, those around its
-    center, and the post office nearest to it.
+    As the packaged table has them, or as listed by hand; else those of its mailing city that are near enough
+    for its size, those around its center, and the post office nearest to it.
     """
+    if site.packaged is not None:
+        return site.packaged
     if site.point is None:
         return site.rows
     if site.known:
@@ -247,6 +261,14 @@ def town_rows(table: StateTable, site: NamedPlace) -> tuple[int, ...]:
     if not chosen:
         chosen = set(site.rows) or {row for _, row in closest(table, site.point, 3)}
     return tuple(sorted(chosen))
+
+
+def pack_towns(table: StateTable) -> str:
+    """The ZIPs of every town and post town of a state, for the packaged table."""
+    return "|".join(
+        ";".join(",".join(map(str, town_rows(table, site))) for site in sites(table, name) if site.located)
+        for name in list_names(table.towns, table.by_city)
+    )
 
 
 def _related(table: StateTable, site: NamedPlace, near: list[tuple[float, int]]) -> tuple[int, ...]:

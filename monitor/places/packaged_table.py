@@ -18,6 +18,7 @@ from monitor.places.fips import FIPS, STATE_OF_FIPS
 from monitor.places.names import key
 
 EARTH_KM = 6371.0
+CELL = 100  # thousandths of a degree: a side of the cells in which ZIPs are looked for
 NOWHERE = -(10**6)  # in the place of a coordinate that is not known
 
 Point = tuple[float, float]
@@ -91,6 +92,8 @@ class StateTable:
     grid: dict[tuple[int, int], tuple[Town, ...]] = field(
         repr=False
     )  # tenths of a degree -> populated places
+    zip_grid: dict[tuple[int, int], tuple[int, ...]] = field(repr=False)  # the same cells -> rows
+    town_zips: dict[str, str] = field(repr=False)  # key of a town or post town -> ZIPs of its places, packed
     unlocated: frozenset[str] = field(repr=False)  # keys of municipalities that exist, nobody knows where
     relation: dict[str, tuple[tuple[int, int], ...]] = field(
         repr=False
@@ -111,12 +114,14 @@ class StateTable:
         dlon = dlat / max(math.cos(math.radians(point[0])), 0.1)
         south, north = int((point[0] - dlat) * 1000), int((point[0] + dlat) * 1000) + 1
         west, east = int((point[1] - dlon) * 1000), int((point[1] + dlon) * 1000) + 1
-        lon = self.lon
-        for row, lat in enumerate(self.lat):
-            if south <= lat <= north and west <= lon[row] <= east:
-                away = distance(point, (lat / 1000, lon[row] / 1000))
-                if away <= km:
-                    yield away, row
+        for y in range(south // CELL, north // CELL + 1):
+            for x in range(west // CELL, east // CELL + 1):
+                for row in self.zip_grid.get((y, x), ()):
+                    lat, lon = self.lat[row], self.lon[row]
+                    if south <= lat <= north and west <= lon <= east:
+                        away = distance(point, (lat / 1000, lon / 1000))
+                        if away <= km:
+                            yield away, row
 
     def towns_near(self, point: Point, km: float) -> Iterator[Town]:
         """The populated places at most so far from a point, in no order."""
@@ -125,7 +130,8 @@ class StateTable:
         for y in range(lat - reach, lat + reach + 1):
             for x in range(lon - 2 * reach, lon + 2 * reach + 1):
                 for town in self.grid.get((y, x), ()):
-                    if distance(point, town.point) <= km:
+                    beyond = abs(town.point[0] - point[0]) * 111.0 > km  # most are told by their latitude
+                    if not beyond and distance(point, town.point) <= km:
                         yield town
 
 
@@ -168,6 +174,11 @@ def _gather(pairs: Iterable[tuple[K, T]]) -> dict[K, tuple[T, ...]]:
     for name, value in pairs:
         found.setdefault(name, []).append(value)
     return {name: tuple(values) for name, values in found.items()}
+
+
+def list_names(towns: Iterable[str], by_city: Iterable[str]) -> list[str]:
+    """The keys of all towns and post towns in the order of the column "town-zips"."""
+    return sorted({*towns, *by_city})
 
 
 def parse(state: str, text: str) -> StateTable:
@@ -214,24 +225,35 @@ def parse(state: str, text: str) -> StateTable:
             strict=False,  # a state without places has one empty name
         )
     )
+    by_city = _gather((keys[city[n]], n) for n in range(here))
+    by_name = _gather((key(town.name), town) for town in towns)
+    lats, lons = _numbers(column["lat"], NOWHERE), _numbers(column["lon"], NOWHERE)
     return StateTable(
         state=state,
         zips=zips,
         homes=tuple(column["home"].split()),
         cities=cities,
         city=city,
-        lat=_numbers(column["lat"], NOWHERE),
-        lon=_numbers(column["lon"], NOWHERE),
+        lat=lats,
+        lon=lons,
         radius=_numbers(column["radius"], -1),
         shares=shares,
         counties=counties,
         row=row_of,
-        by_city=_gather((keys[city[n]], n) for n in range(here)),
-        towns=_gather((key(town.name), town) for town in towns),
+        by_city=by_city,
+        towns=by_name,
         grid=_gather(((int(t.point[0] * 10), int(t.point[1] * 10)), t) for t in towns),
+        zip_grid=_gather(
+            ((lat // CELL, lon // CELL), row)
+            for row, (lat, lon) in enumerate(zip(lats, lons, strict=True))
+            if lat != NOWHERE
+        ),
         subdivisions=subdivisions,
         by_county=_gather(
             (key(county_stem(c.name)), n) for n, c in enumerate(counties) if c.fips[:2] == prefix
+        ),
+        town_zips=dict(
+            zip(list_names(by_name, by_city), column.get("town-zips", "").split("|"), strict=False)
         ),
         unlocated=frozenset(key(name) for name in column["municipalities"].split("|")),
         relation={

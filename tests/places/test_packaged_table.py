@@ -20,7 +20,7 @@ from monitor.places.packaged_table import Table, distance
 
 ROOT = Path(__file__).parents[2]
 TABLE = ROOT / "monitor" / "places" / "table.zip"
-SHA256 = "67987e6b34deefef9c340c5f447bc822a9a692a276ad4dd81590dbd7d211dd06"
+SHA256 = "581dc13428c6dd0bb41df3b662659b8a0e00de998670ad903e8f34cce7801996"
 RAW = {
     "--postal": "geonames_postal_US.txt.xz",
     "--counties": "zcta520_county20.csv.xz",

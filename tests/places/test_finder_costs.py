@@ -1,0 +1,70 @@
+"""What a look-up costs, in calls of Python functions: the first of its text, after all states are loaded."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from types import FrameType
+
+import pytest
+
+from monitor.places.areas import sites, town_rows
+from monitor.places.finder import find
+from monitor.places.gazetteer import Gazetteer
+from monitor.places.packaged_table import list_names, packaged
+from monitor.states import STATES
+
+MOST_CALLS = 6_000
+"""About 2 ms of processor on the machines that this was measured on."""
+
+
+def count_calls(do: Callable[[], object]) -> int:
+    """How many calls of Python functions a piece of work takes, those of generators included."""
+    count = 0
+
+    def profile(_frame: FrameType, event: str, _argument: object) -> None:
+        nonlocal count
+        count += event == "call"
+
+    before = sys.getprofile()
+    sys.setprofile(profile)
+    try:
+        do()
+    finally:
+        sys.setprofile(before)
+    return count
+
+
+@pytest.fixture(scope="module")
+def gazetteer() -> Gazetteer:
+    """One of its own, so that nothing is kept of earlier look-ups."""
+    loaded = Gazetteer(packaged())
+    for code in STATES:
+        loaded.table.state(code)
+    find("Chicgo", loaded)  # the names by length, which the first misspelled one needs
+    return loaded
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["Washington", "Springfield", "Franklin", "Clinton", "Dallas", "Miami", "New York", "Detroit", "Queens",
+     "Saint Paul MN", "Orange County", "Detriot", "100 Main St, Springfield, IL"],
+)  # fmt: skip
+def test_the_first_look_up_of_a_name_is_cheap(gazetteer: Gazetteer, text: str) -> None:
+    assert count_calls(lambda: find(text, gazetteer)) <= MOST_CALLS
+
+
+def some_states() -> list[str]:
+    return ["DC", "DE", "NV", "PR", "RI", "VT", "WY"]
+
+
+@pytest.mark.parametrize("code", some_states())
+def test_the_packaged_zips_of_towns_are_what_the_rules_work_out(gazetteer: Gazetteer, code: str) -> None:
+    """Where this fails, a rule or a hand-kept list has changed: build the table anew (make places)."""
+    table = gazetteer.table.state(code)
+    assert len(table.town_zips) == len(list_names(table.towns, table.by_city)) > 0
+    for name in table.town_zips:
+        for site in sites(table, name):
+            assert (site.packaged is not None) == site.located
+            assert town_rows(table, site) == town_rows(table, replace(site, packaged=None))
