@@ -68,7 +68,7 @@ torture-processes: .venv/dev ## workers killed, frozen and copied, half-open req
 		tests/storage/test_killed_conversion.py tests/polling/test_together.py tests/web/test_connections.py \
 		tests/torture/test_half_open.py tests/cli/test_supervisor.py tests/cli/test_outgoing.py $(ARGS)
 
-places: .venv/dev ## build the table of places anew and report what changed: make places ARGS="--postal FILE --counties FILE --places FILE --names FILE"
+places: .venv/dev ## rebuild the table of places and report what changed: make places ARGS="--postal FILE --counties FILE --places FILE --names FILE"
 	$(BIN)/python -m tools.build_gazetteer build --report $(ARGS)
 
 mutants: .venv/dev ## change one token at a time and see whether a test notices (tens of minutes)

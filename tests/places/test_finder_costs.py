@@ -61,7 +61,7 @@ def some_states() -> list[str]:
 
 @pytest.mark.parametrize("code", some_states())
 def test_the_packaged_zips_of_towns_are_what_the_rules_work_out(gazetteer: Gazetteer, code: str) -> None:
-    """Where this fails, a rule or a hand-kept list has changed: build the table anew (make places)."""
+    """Where this fails, a rule or a hand-kept list has changed: rebuild the table (make places)."""
     table = gazetteer.table.state(code)
     assert len(table.town_zips) == len(list_names(table.towns, table.by_city)) > 0
     for name in table.town_zips:

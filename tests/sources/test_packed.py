@@ -35,24 +35,27 @@ def names(body: bytes, options: ParseOptions = TABLE) -> list[str]:
     return [listing.name for listing in parse(body, options).listings]
 
 
-@pytest.mark.parametrize(
-    ("body", "options"),
-    [
-        (gzip.compress(CSV), TABLE),
-        (gzip.compress(CSV[:20]) + gzip.compress(CSV[20:]) + bytes(512), TABLE),
-        (gzip.compress(BOOK), TABLE),
-        (gzip.compress(JSON), RECORDS),
-        (gzip.compress(LAYER), GEOJSON),
-        (gzip.compress(MAP), MAP_OPTIONS),
-        (zipped({"agencies.csv": CSV}), TABLE),
-        (zipped({"2026/": b"", "2026/list": CSV, "__MACOSX/2026/._list": b"x"}), TABLE),
-        (zipped({"agencies.xlsx": BOOK}), TABLE),
-        (zipped({"agencies.json": JSON}), RECORDS),
-        (zipped({"layer.geojson": LAYER}), GEOJSON),
-        (zipped({"agencies.csv.gz": gzip.compress(CSV)}), TABLE),
-        (zipped({"map.kmz": zipped({"doc.kml": MAP})}), MAP_OPTIONS),
-    ],
-)
+PACKED_LISTS = {
+    "csv.gz": (gzip.compress(CSV), TABLE),
+    "two members and padding": (gzip.compress(CSV[:20]) + gzip.compress(CSV[20:]) + bytes(512), TABLE),
+    "xlsx.gz": (gzip.compress(BOOK), TABLE),
+    "json.gz": (gzip.compress(JSON), RECORDS),
+    "geojson.gz": (gzip.compress(LAYER), GEOJSON),
+    "kml.gz": (gzip.compress(MAP), MAP_OPTIONS),
+    "csv in a zip": (zipped({"agencies.csv": CSV}), TABLE),
+    "in a folder, by a Mac": (
+        zipped({"2026/": b"", "2026/list": CSV, "__MACOSX/2026/._list": b"x"}),
+        TABLE,
+    ),
+    "xlsx in a zip": (zipped({"agencies.xlsx": BOOK}), TABLE),
+    "json in a zip": (zipped({"agencies.json": JSON}), RECORDS),
+    "geojson in a zip": (zipped({"layer.geojson": LAYER}), GEOJSON),
+    "csv.gz in a zip": (zipped({"agencies.csv.gz": gzip.compress(CSV)}), TABLE),
+    "kmz in a zip": (zipped({"map.kmz": zipped({"doc.kml": MAP})}), MAP_OPTIONS),
+}
+
+
+@pytest.mark.parametrize(("body", "options"), PACKED_LISTS.values(), ids=PACKED_LISTS)
 def test_a_packed_list_is_read_like_the_file_in_it(body: bytes, options: ParseOptions) -> None:
     assert names(body, options) == ["Gary Police", "Hammond Police"]
 
@@ -103,27 +106,30 @@ def protected() -> bytes:
 
 
 PACKED = gzip.compress(CSV * 100)
+DAMAGED = {
+    "one byte short": (PACKED[:-1], f"cut off at byte {len(PACKED) - 1}"),
+    "half": (PACKED[: len(PACKED) // 2], "cut off at byte"),
+    "wrong sum": (PACKED[:-8] + bytes(8), "gzip is damaged"),
+    "more behind it": (PACKED + b"more", "something else follows"),
+    "tar": (tar_of_one(), "tar archive"),
+    "protected": (protected(), "protected by a password"),
+    "four layers": (
+        gzip.compress(gzip.compress(gzip.compress(gzip.compress(CSV)))),
+        "packed more than 3 times",
+    ),
+    "nothing": (gzip.compress(b""), "empty"),
+}
 
 
-@pytest.mark.parametrize(
-    ("body", "reason"),
-    [
-        (PACKED[:-1], f"cut off at byte {len(PACKED) - 1}"),
-        (PACKED[: len(PACKED) // 2], "cut off at byte"),
-        (PACKED[:-8] + bytes(8), "gzip is damaged"),
-        (PACKED + b"more", "something else follows"),
-        (tar_of_one(), "tar archive"),
-        (protected(), "protected by a password"),
-        (gzip.compress(gzip.compress(gzip.compress(gzip.compress(CSV)))), "packed more than 3 times"),
-        (gzip.compress(b""), "empty"),
-    ],
-)
+@pytest.mark.parametrize(("body", "reason"), DAMAGED.values(), ids=DAMAGED)
 def test_what_cannot_be_unpacked_is_refused_with_the_reason(body: bytes, reason: str) -> None:
     with pytest.raises(ParseError, match=reason):
         parse(body, TABLE)
 
 
-@pytest.mark.parametrize("pack", [gzip.compress, lambda body: zipped({"agencies.csv": body})])
+@pytest.mark.parametrize(
+    "pack", [gzip.compress, lambda body: zipped({"agencies.csv": body})], ids=["gzip", "zip"]
+)
 def test_a_bomb_is_refused_before_it_is_unpacked(pack: Callable[[bytes], bytes]) -> None:
     bomb = pack(CSV + bytes(32 * 1024 * 1024))
     with pytest.raises(ParseError, match="unpacks to more than"):
