@@ -153,6 +153,12 @@ class ChannelKind(ABC, Generic[S]):
         """Return what pauses together with this address. Default: the address alone. Pure; never raises."""
         return address
 
+    def may_move(self, old: str, new: str) -> bool:
+        """Whether a subscriber may get the new address in place of the old one without proving it. Default:
+        within the same lane.
+        """
+        return self.lane(old) == self.lane(new)
+
     def limit(self, address: str) -> LaneLimit | None:
         """Return how fast messages to the lane of this address may go, for all senders together; None: as
         fast as they are taken.

@@ -1,8 +1,8 @@
 """A subscriber's new address in place of the old one, as when a browser renews its push subscription.
 
-Only the owner knows the old address as a whole, and the new one must be in the lane of the old one, so that
-nobody leads messages to a server that has not proved that it wants them. The site, which may not read or
-write addresses, stores a form; the sender decides about it with the sign-ups.
+Only the owner knows the old address as a whole, and the new one must be where the old one was
+(`ChannelKind.may_move`), so that nobody leads messages to a server that has not proved that it wants them.
+The site, which may not read or write addresses, stores a form; the sender decides about it with the sign-ups.
 """
 
 from __future__ import annotations
@@ -26,11 +26,10 @@ _OLD = "instead of"
 
 def format_move(channel: str, old: str, new: str) -> str:
     """The form of a move, as it is stored encrypted. Raises UsageError for an address that is none, and for a
-    new one in another lane.
+    new one elsewhere.
     """
     old, new = normalise_address(channel, old), normalise_address(channel, new)
-    kind = kind_of(channel)
-    if kind.lane(old) != kind.lane(new):
+    if not kind_of(channel).may_move(old, new):
         raise UsageError("the new address is not where the old one was: sign up again")
     text = json.dumps({"channel": channel, "address": new, _OLD: old})
     return text.ljust(-(-len(text) // 512) * 512)  # as every form, so that its size does not reveal it

@@ -357,6 +357,11 @@ def test_a_relay_that_is_away_is_tried_again(relay: PushRelay) -> None:
     relay.__enter__()
 
 
+def test_the_check_opens_the_key_and_asks_nobody(relay: PushRelay) -> None:
+    assert channel().check() == KEY
+    assert relay.requests == 0
+
+
 def test_only_public_addresses_and_the_port_of_https_are_asked(relay: PushRelay) -> None:
     browser = relay.subscribe(KEY)
     with pytest.raises(Permanent, match="port"):
@@ -457,6 +462,7 @@ def test_a_relay_cannot_look_up_what_its_browsers_follow() -> None:
     ("host", "company"),
     [
         ("fcm.googleapis.com", "Google"),
+        ("jmt17.google.com", "Google"),
         ("updates.push.services.mozilla.com", "Mozilla"),
         ("web.push.apple.com", "Apple"),
         ("wns2-by3p.notify.windows.com", "Microsoft"),
@@ -466,6 +472,21 @@ def test_a_relay_cannot_look_up_what_its_browsers_follow() -> None:
 )
 def test_the_company_is_told_by_the_host(host: str, company: str | None) -> None:
     assert find_company(host) == company
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "may"),
+    [
+        ("https://a.notify.windows.com/1", "https://b.notify.windows.com/2", True),
+        ("https://push.one.example/1", "https://push.one.example/2", True),
+        ("https://push.one.example/1", "https://push.two.example/1", False),
+        ("https://fcm.googleapis.com/1", "https://web.push.apple.com/1", False),
+        ("https://fcm.googleapis.com/1", "https://fcm.googleapis.com.evil.example/1", False),
+    ],
+)
+def test_a_renewed_subscription_stays_with_its_company(old: str, new: str, may: bool) -> None:
+    keys = GOOD.address.partition(" ")[2]
+    assert KINDS["webpush"].may_move(f"{old} {keys}", f"{new} {keys}") is may
 
 
 # --- configuration

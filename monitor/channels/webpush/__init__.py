@@ -6,11 +6,12 @@ import json
 import ssl
 from collections.abc import Callable
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from monitor.channels import Channel, ChannelKind
 from monitor.channels.webpush.endpoint import (
     PushAddress,
+    find_company,
     find_operator_domain,
     host_of_endpoint,
 )
@@ -19,6 +20,9 @@ from monitor.domain import Envelope
 from monitor.errors import ConfigError
 from monitor.keys import KeyFile
 from monitor.messages import Message, Sender
+
+if TYPE_CHECKING:
+    from monitor.channels.webpush.transport import WebPushChannel
 
 
 class WebPushKind(ChannelKind[WebPushSection]):
@@ -57,6 +61,16 @@ class WebPushKind(ChannelKind[WebPushSection]):
     def lane(self, address: str) -> str:
         """The relay."""
         return host_of_endpoint(address) or address
+
+    def may_move(self, old: str, new: str) -> bool:
+        """To the same relay, or another host of the same company: they take no subscription but our own."""
+        before, after = host_of_endpoint(old), host_of_endpoint(new)
+        company = find_company(before)
+        return before == after or (company is not None and company == find_company(after))
+
+    async def check(self, section: WebPushSection, channel: WebPushChannel) -> str:
+        """Open the key. Relays are asked for nothing: without a browser there is nothing to ask."""
+        return f"configured; browsers subscribe with the key {channel.check()[:12]}…"
 
     def is_configured(self, section: WebPushSection) -> bool:
         """Whether there is a contact."""

@@ -30,6 +30,7 @@ _ENDPOINT = re.compile(r"https://[a-z0-9.-]{1,253}(?::[0-9]{1,5})?/[!-~]*")
 
 RELAYS = {
     "googleapis.com": "Google",
+    "google.com": "Google",
     "push.services.mozilla.com": "Mozilla",
     "push.apple.com": "Apple",
     "notify.windows.com": "Microsoft",

@@ -95,6 +95,10 @@ class WebPushChannel:
             ) from None
         judge_answer(answer, target.host, now)
 
+    def check(self) -> str:
+        """The public key with which browsers subscribe. Raises KeyFileError."""
+        return self._open_vapid().public_key
+
     def _open_vapid(self) -> Vapid:
         if self._vapid is None:
             self._vapid = self._sign_key()

@@ -30,6 +30,7 @@ class Vapid:
 
     def __init__(self, secret: bytes, contact: str) -> None:
         self._key = derive_key(secret)
+        self.public_key = encode(public_point(self._key))
         self._contact = contact
         self._signed: OrderedDict[str, tuple[datetime, str]] = OrderedDict()
 
@@ -49,7 +50,7 @@ class Vapid:
         token = ".".join(encode(json.dumps(each, separators=(",", ":")).encode()) for each in (head, claims))
         r, s = decode_dss_signature(self._key.sign(token.encode(), ec.ECDSA(SHA256())))
         signature = r.to_bytes(32, "big") + s.to_bytes(32, "big")
-        return f"vapid t={token}.{encode(signature)}, k={encode(public_point(self._key))}"
+        return f"vapid t={token}.{encode(signature)}, k={self.public_key}"
 
 
 def derive_key(secret: bytes) -> ec.EllipticCurvePrivateKey:
