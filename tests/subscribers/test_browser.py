@@ -34,6 +34,7 @@ def test_signing_up_to_leaving_in_a_browser_without_scripts(
         page = seen.page
         town.later(seconds=5)
         page.fill("#address", "ann@example.org")
+        page.click("details.more summary")
         page.check("input[name=frequency][value=daily]")
         page.click("form button")
         assert page.locator("h1").inner_text() in {"Look into your mailbox", "Mire en su buzón"}
