@@ -14,6 +14,7 @@ from monitor.domain import Listing
 from monitor.errors import BaselineMoved
 from monitor.storage.engine import insert_for
 from monitor.storage.lists.codec import content_to_json, listing_from_json
+from monitor.storage.lists.past_lists import express_span, find_move, was_current
 from monitor.storage.lists.tables import ListingVersionRow, SourceRow
 
 
@@ -173,14 +174,11 @@ def listings(conn: Connection, source: str, at: datetime | None = None) -> tuple
     """Read the listings believed at a moment, or now, sorted by key, exactly as they were published."""
     if at is None:
         return accepted(conn, source).listings
+    move = find_move(conn, source, at)
+    if move is None:
+        return ()
     rows = conn.execute(
-        sa.select(*VERSION)
-        .where(
-            ListingVersionRow.c.source == source,
-            ListingVersionRow.c.from_at <= at,
-            sa.or_(ListingVersionRow.c.to_at.is_(None), ListingVersionRow.c.to_at > at),
-        )
-        .order_by(ListingVersionRow.c.key)
+        sa.select(*VERSION).where(was_current(source, move[0])).order_by(ListingVersionRow.c.key)
     )
     return tuple(read_listing(row) for row in rows)
 
@@ -206,7 +204,7 @@ def close(conn: Connection, source: str, keys: Sequence[str], number: int, at: d
             ListingVersionRow.c.key == sa.bindparam("closed"),
             ListingVersionRow.c.to_number.is_(None),
         )
-        .values(to_number=number, to_at=at),
+        .values(to_number=number, to_at=at, span=express_span(ListingVersionRow.c.from_number, number)),
         [{"closed": key} for key in keys],
     )
 

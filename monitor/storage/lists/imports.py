@@ -16,6 +16,7 @@ from sqlalchemy.engine import Connection
 
 from monitor.storage.lists.codec import content_to_json
 from monitor.storage.lists.history import GOOD
+from monitor.storage.lists.past_lists import compute_span, express_span
 from monitor.storage.lists.record_rows import ListingVersion, load_list
 from monitor.storage.lists.tables import (
     CaptureRow,
@@ -196,6 +197,7 @@ def insert_versions(conn: Connection, source: str, versions: Iterable[ListingVer
             "to_number": version.to_number,
             "from_at": version.from_at,
             "to_at": version.to_at,
+            "span": compute_span(version.from_number, version.to_number),
         }
         for version in versions
     ]
@@ -210,7 +212,8 @@ def extend_versions(
     them so.
     """
     version = ListingVersionRow.c
-    rows = [{"same": key, "number": number, "began": at} for key, number, at in began]
+    rows = [{"same": key, "number": first, "began": at} for key, first, at in began]
+    number: sa.BindParameter[int] = sa.bindparam("number", type_=sa.Integer())
     if rows:
         conn.execute(
             sa.update(ListingVersionRow)
@@ -219,7 +222,11 @@ def extend_versions(
                 version.key == sa.bindparam("same"),
                 version.from_number == joined.number,
             )
-            .values(from_number=sa.bindparam("number"), from_at=sa.bindparam("began")),
+            .values(
+                from_number=number,
+                from_at=sa.bindparam("began"),
+                span=express_span(number, version.to_number),
+            ),
             rows,
         )
 
@@ -244,7 +251,11 @@ def delete_import(conn: Connection, info: ImportInfo) -> None:
                 version.from_number < 0,
                 sa.or_(version.to_number.is_(None), version.to_number > info.joined_number),
             )
-            .values(from_number=info.joined_number, from_at=info.joined_at)
+            .values(
+                from_number=info.joined_number,
+                from_at=info.joined_at,
+                span=express_span(info.joined_number, version.to_number),
+            )
         )
     theirs = version.source == info.source, version.from_number < 0
     conn.execute(

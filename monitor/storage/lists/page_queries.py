@@ -18,6 +18,7 @@ from monitor.storage import meta
 from monitor.storage.lists import changes, tables
 from monitor.storage.lists.changes import StoredChange
 from monitor.storage.lists.codec import listing_from_json
+from monitor.storage.lists.past_lists import find_move, was_current
 from monitor.storage.lists.record_rows import CAPTURED_BY
 from monitor.storage.lists.tables import ChangePlaceRow, ListingVersionRow
 from monitor.storage.lists.timeline import in_order
@@ -224,6 +225,9 @@ def history(conn: Connection, source: str, agency: str) -> tuple[StoredChange, .
 
 def listed_at(conn: Connection, source: str, at: datetime) -> tuple[tuple[str, Listing], ...]:
     """The agencies that were believed to be listed at a moment, each with its listing, sorted by name."""
+    move = find_move(conn, source, at)
+    if move is None:
+        return ()
     rows = conn.execute(
         sa.select(
             ListingVersionRow.c.agency,
@@ -232,11 +236,7 @@ def listed_at(conn: Connection, source: str, at: datetime) -> tuple[tuple[str, L
             ListingVersionRow.c.state,
             ListingVersionRow.c.content,
         )
-        .where(
-            ListingVersionRow.c.source == source,
-            ListingVersionRow.c.from_at <= at,
-            sa.or_(ListingVersionRow.c.to_at.is_(None), ListingVersionRow.c.to_at > at),
-        )
+        .where(was_current(source, move[0]))
         .order_by(ListingVersionRow.c.name, ListingVersionRow.c.key)
     )
     return tuple((row.agency, _listing(row)) for row in rows)

@@ -20,7 +20,10 @@ from monitor.storage.lists import tables
 from monitor.storage.lists.changes import StoredChange, select_changes, to_change
 from monitor.storage.lists.codec import listing_from_json
 from monitor.storage.lists.history import GOOD, UNCHANGED
+from monitor.storage.lists.past_lists import find_move, find_move_time, was_current
 from monitor.storage.lists.tables import ChangesetRow, FetchRow, ListingVersionRow
+
+__all__ = ["find_move", "find_move_time"]
 
 _BATCH = 500  # rows that are fetched at once
 _VERSION = ListingVersionRow.c
@@ -100,12 +103,7 @@ def iterate_versions(conn: Connection, source: str) -> Iterator[ListingVersion]:
 
 def load_list(conn: Connection, source: str, number: int) -> tuple[ListingVersion, ...]:
     """The list at a baseline number, sorted by name and key."""
-    rows = conn.execute(
-        _select_versions(source).where(
-            _VERSION.from_number <= number,
-            sa.or_(_VERSION.to_number.is_(None), _VERSION.to_number > number),
-        )
-    )
+    rows = conn.execute(_select_versions(source).where(was_current(source, number)))
     found = [_version(row) for row in rows]
     return tuple(sorted(found, key=lambda each: (each.listing.name.casefold(), each.listing.key)))
 
@@ -128,30 +126,6 @@ def load_agency_versions(conn: Connection, source: str, agency: str) -> tuple[Li
         _select_versions(source).where(_VERSION.agency == agency).order_by(_VERSION.from_number, _VERSION.id)
     )
     return tuple(map(_version, rows))
-
-
-def find_move(conn: Connection, source: str, at: datetime | None = None) -> tuple[int, datetime] | None:
-    """The last baseline number that changed the list at a moment or before (None: until now), and its time;
-    None before the list was first read.
-    """
-    began = sa.select(sa.func.max(_VERSION.from_number), sa.func.max(_VERSION.from_at)).where(
-        _VERSION.source == source
-    )
-    ended = sa.select(sa.func.max(_VERSION.to_number), sa.func.max(_VERSION.to_at)).where(
-        _VERSION.source == source
-    )
-    if at is not None:
-        began, ended = began.where(_VERSION.from_at <= at), ended.where(_VERSION.to_at <= at)
-    moves = [tuple(row) for query in (began, ended) if (row := conn.execute(query).one())[0] is not None]
-    return max(moves) if moves else None
-
-
-def find_move_time(conn: Connection, source: str, number: int) -> datetime | None:
-    """When a baseline number changed the list; None if it did not."""
-    began = sa.select(_VERSION.from_at).where(_VERSION.source == source, _VERSION.from_number == number)
-    ended = sa.select(_VERSION.to_at).where(_VERSION.source == source, _VERSION.to_number == number)
-    found: datetime | None = conn.scalar(began.limit(1)) or conn.scalar(ended.limit(1))
-    return found
 
 
 def find_neighbors(conn: Connection, source: str, number: int) -> tuple[datetime | None, datetime | None]:

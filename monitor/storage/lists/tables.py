@@ -163,10 +163,14 @@ class ListingVersionRow(TableRow, table=True):
     to_number: int | None = None
     from_at: datetime = Field(sa_type=UtcDateTime)
     to_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    # see `storage.lists.past_lists`; None while it is in the baseline
+    span: int | None = None
 
     __table_args__ = (
         sa.Index("ix_listing_source_agency", "source", "agency"),
         sa.Index("ix_listing_source_from_at", "source", "from_at"),
+        sa.Index("ix_listing_source_to_at", "source", "to_at"),
+        sa.Index("ix_listing_source_span", "source", "span", "from_number"),
         # one current version per key, whatever two pollers do; also how the baseline is read
         sa.Index(
             "uq_listing_source_key_current",
