@@ -18,7 +18,7 @@ from monitor.app.delivering import (
     open_channels,
     sender_address,
 )
-from monitor.app.watching import load_gazetteer, open_parser, polled_source
+from monitor.app.watching import CurrentGazetteer, open_parser, polled_source
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from monitor.ops.health import HealthFacts, HealthFinding, HostFacts
     from monitor.ops.notify import OperatorNotifier
     from monitor.outbox import MessageLoader, RecipientPlaceholders
+    from monitor.outbox.placing import PlacingReport
     from monitor.outbox.prepare import MessagePreparer
     from monitor.places import Gazetteer
     from monitor.polling import PolledSource
@@ -86,8 +87,19 @@ class Components:
         return self.opened_keys or open_keys(self.settings, self.engine)
 
     @cached_property
+    def current_gazetteer(self) -> CurrentGazetteer:
+        return CurrentGazetteer(self.settings, self.engine)
+
+    @property
     def gazetteer(self) -> Gazetteer:
-        return load_gazetteer(self.settings)
+        """The gazetteer with the operator's overrides, as they were when they were last read."""
+        return self.current_gazetteer.get()
+
+    def renew_placements(self) -> PlacingReport:
+        """Read the operator's overrides again, and place agencies again whose places are others by them."""
+        from monitor.outbox import renew_placements
+
+        return renew_placements(self.engine, self.current_gazetteer.renew(), self.clock())
 
     @cached_property
     def coverage(self) -> Coverage:
@@ -133,7 +145,8 @@ class Components:
     def polled_sources(self) -> dict[str, PolledSource]:
         """The sources that are polled, by name."""
         return {
-            name: polled_source(self.settings, name, lambda: self.gazetteer) for name in self.settings.watched
+            name: polled_source(self.settings, name, self.current_gazetteer.renew)
+            for name in self.settings.watched
         }
 
     def open_log_key(self) -> LogKey:
@@ -262,8 +275,9 @@ class Components:
         """Make what tells the operator; None if nobody is to be told. Raises UsageError for an address that
         no configured channel can reach.
         """
-        from monitor.ops.health import find_holds, find_problems
+        from monitor.ops.health import find_problems
         from monitor.ops.notify import OperatorNotifier
+        from monitor.ops.open_questions import find_questions
 
         ways = notice_ways(self.settings, self.clock)
         if not ways:
@@ -271,7 +285,7 @@ class Components:
 
         def find() -> list[HealthFinding]:
             facts = self.load_health()
-            return [*find_problems(facts), *find_holds(facts)]
+            return [*find_problems(facts), *find_questions(facts)]
 
         return OperatorNotifier(
             self.engine,
@@ -291,7 +305,7 @@ class Components:
     @cached_property
     def desk(self) -> DecisionDesk:
         """Shows and carries out what the operator decides by buttons and links."""
-        from monitor.ops.decision_kinds import DecisionParts
+        from monitor.ops.decision_parts import DecisionParts
         from monitor.ops.decisions import DecisionDesk
 
         settings = self.settings
@@ -299,10 +313,12 @@ class Components:
             engine=self.engine,
             clock=self.clock,
             watches=lambda: {
-                name: polled_source(settings, name, lambda: self.gazetteer) for name in settings.sources
+                name: polled_source(settings, name, self.current_gazetteer.renew) for name in settings.sources
             },
             open_parser=lambda: open_parser(settings),
             folder=settings.data.folder,
+            gazetteer=lambda: self.gazetteer,
+            renew_placements=self.renew_placements,
         )
         return DecisionDesk(parts, lambda: self.keys)
 

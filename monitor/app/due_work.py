@@ -136,10 +136,8 @@ def follow_channels(components: Components) -> None:
     followed areas again if the gazetteer or the overrides are others than at the last start.
     """
     from monitor import subscribers
-    from monitor.outbox import renew_placements
 
-    renew_placements(components.engine, components.gazetteer, components.clock())
-
+    components.renew_placements()
     for channel, addresses in operator_addresses(components.settings).items():
         subscribers.follow_channels(
             components.engine,

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from monitor.places import Gazetteer
     from monitor.polling import PolledSource
     from monitor.polling.agreement_keeper import AgreementKeeper
+    from monitor.storage.lists.place_overrides import StoredOverride
 
 
 def polled_source(
@@ -121,10 +122,43 @@ def open_parser(settings: Settings) -> ParserProcess:
 
 
 def load_gazetteer(settings: Settings) -> Gazetteer:
-    """Load the gazetteer that ships with the program, with the operator's overrides."""
+    """Load the gazetteer that ships with the program, with the overrides of the operator's file."""
     from monitor.places import load, load_overrides
 
     loaded = load()
     if settings.places.overrides:
         loaded = loaded.with_overrides(load_overrides(settings.places.overrides, loaded))
     return loaded
+
+
+class CurrentGazetteer:
+    """The gazetteer with the operator's overrides: those of the file, and over them those in the database,
+    which a notice or `monitor place` may change while the service runs.
+    """
+
+    def __init__(self, settings: Settings, engine: Engine) -> None:
+        self._settings, self._engine = settings, engine
+        self._from_file: Gazetteer | None = None
+        self._stored: tuple[StoredOverride, ...] | None = None
+        self._loaded: Gazetteer | None = None
+
+    def get(self) -> Gazetteer:
+        """Load the gazetteer at the first call, afterwards as it was at the last `renew`."""
+        return self._loaded or self.renew()
+
+    def renew(self) -> Gazetteer:
+        """Read the overrides of the database again; the same gazetteer if none has changed. Raises
+        StoreError.
+        """
+        from monitor.places.overrides import make_override
+        from monitor.storage.engine import reading
+        from monitor.storage.lists.place_overrides import load_stored_overrides
+
+        with reading(self._engine) as conn:
+            stored = load_stored_overrides(conn)
+        if self._loaded is None or stored != self._stored:
+            own = self._from_file = self._from_file or load_gazetteer(self._settings)
+            rows = [make_override(o.source, o.key, o.name, o.state, o.places, o.note) for o in stored]
+            self._loaded = own.with_overrides(own.overrides.with_rows(rows)) if rows else own
+            self._stored = stored
+        return self._loaded

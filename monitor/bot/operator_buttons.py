@@ -61,6 +61,8 @@ def _render(view: DecisionView, token: str, verb: str) -> Reply:
                     text += f"\n{len(shown) - number} more: {safe(view.text.command)}"
                     break
                 text = longer
+            if view.fields:
+                return Reply(paragraphs(text, f"Use the link in the mail, or run: {safe(view.text.command)}"))
             buttons = tuple(
                 (Button(choice.label, f"{verb} {token} {choice.name}"),) for choice in view.choices
             )

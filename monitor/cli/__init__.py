@@ -75,6 +75,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "locate": ("places", "Show which places an agency serves, and why."),
     "find": ("places", "Find the places that a text means: a ZIP, town, county, agency or nickname."),
     "covers": ("places", "List the agencies that cover a ZIP today, and why."),
+    "place": ("place_corrections", "Give agencies their places; list and remove what was given."),
     "unplaced": ("places", "List the agencies that could not be placed."),
     "documents": ("document_list", "Show how the file of documents was read, and which rows fit no agency."),
 }

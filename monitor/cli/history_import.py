@@ -70,7 +70,7 @@ def import_(
     from monitor.outbox import fan_out
     from monitor.parser import ParserProcess
 
-    watch = app.polled_source(session.settings, source)
+    watch = app.polled_source(session.settings, source, lambda: session.components.current_gazetteer.renew())
     now = app.now()
     if undo:
         if paths or dry_run:

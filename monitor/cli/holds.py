@@ -82,7 +82,10 @@ def approve(
     from monitor.polling import approve as approve_now
 
     settings, engine = session.settings, session.database()
-    watches = {name: app.polled_source(settings, name) for name in settings.sources}
+    watches = {
+        name: app.polled_source(settings, name, session.components.current_gazetteer.renew)
+        for name in settings.sources
+    }
     chosen = _ids(settings, engine, ids, source, everything)
     with app.open_parser(settings) as parser:
         for outcome in approve_now(engine, watches, chosen, now=app.now(), parser=parser):

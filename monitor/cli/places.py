@@ -143,10 +143,10 @@ def find(session: Session, text: str, as_json: bool) -> None:
 def unplaced(session: Session, as_json: bool) -> None:
     """List the accepted agencies that could not be placed within their state, or have no state.
 
-    Only followers of the state (or of US) are told about them. To place one, add a line to the file of
-    [places] overrides with the columns source, key, name, state, places, note. From the next start of the
-    service on it counts; nobody is alerted, and whom the agency reaches only now reads in their next message
-    that it is listed.
+    Only followers of the state (or of US) are told about them. `monitor place set` gives one its places, and
+    so does a line in the file of [places] overrides with the columns source, key, name, state, places, note,
+    from the next start of the service on. Nobody is alerted, and whom the agency reaches only now reads in
+    their next message that it is listed.
     """
     gazetteer = _gazetteer(session)
     placed = list(_placed(session, gazetteer))
@@ -177,8 +177,10 @@ def unplaced(session: Session, as_json: bool) -> None:
 
 
 def _gazetteer(session: Session) -> Gazetteer:
-    from monitor.app import load_gazetteer
+    from monitor.app import describe_missing_database, load_gazetteer
 
+    if describe_missing_database(session.settings) is None:
+        return session.components.gazetteer
     return load_gazetteer(session.settings)
 
 

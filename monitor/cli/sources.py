@@ -37,7 +37,10 @@ def poll(session: Session, source: str | None, as_json: bool) -> None:
 
     settings = session.settings
     names = [source] if source is not None else list(settings.watched)
-    sources = [app.polled_source(settings, name) for name in names]
+    sources = [
+        app.polled_source(settings, name, lambda: session.components.current_gazetteer.renew())
+        for name in names
+    ]
     outcomes = []
     engine = session.database()
     with app.open_fetcher(settings) as fetcher, app.open_parser(settings) as parser:

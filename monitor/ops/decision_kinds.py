@@ -3,76 +3,19 @@
 from __future__ import annotations
 
 import json
-from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager
-from dataclasses import dataclass
-from datetime import datetime
-from pathlib import Path
-from typing import Any, ClassVar
-
-from sqlalchemy import Engine
+from collections.abc import Mapping
+from typing import Any
 
 from monitor.domain import Change, Kind, Listing
+from monitor.ops.decision_parts import Choice, DecisionKind, DecisionParts, DecisionText
+from monitor.ops.place_decision import PlacesDecision
 from monitor.outbox import clone_guard
-from monitor.parser import Parser
-from monitor.polling import Hold, PolledSource, approve, reject, standing
+from monitor.polling import Hold, approve, reject, standing
 from monitor.storage.deliveries import dead_letters, operator_rows, queue, refusals
 from monitor.storage.engine import reading, transaction
 from monitor.storage.lists.changes import StoredChange
 
 _MOST_ITEMS = 30  # of what is decided about; the rest is counted
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DecisionParts:
-    """What decisions are carried out with. ``watches`` are the polled lists by name, ``folder`` is the data
-    folder.
-    """
-
-    engine: Engine
-    clock: Callable[[], datetime]
-    watches: Callable[[], Mapping[str, PolledSource]]
-    open_parser: Callable[[], AbstractContextManager[Parser]]
-    folder: Path
-
-
-@dataclass(frozen=True, slots=True)
-class Choice:
-    """One answer: its name in forms, and what its button says."""
-
-    name: str
-    label: str
-
-
-@dataclass(frozen=True, slots=True)
-class DecisionText:
-    """What is decided about, in English as the notices are: a title, what to know first, what it concerns one
-    by one, and the command that does the same.
-    """
-
-    title: str
-    facts: tuple[str, ...]
-    command: str
-    items: tuple[str, ...] = ()
-
-
-class DecisionKind(ABC):
-    """A kind of decision. ``choices`` are its answers."""
-
-    choices: ClassVar[tuple[Choice, ...]]
-
-    @abstractmethod
-    def freeze(self, parts: DecisionParts, about: str) -> str | None:
-        """Read what exactly is decided about, as text to store; None if there is nothing to decide."""
-
-    @abstractmethod
-    def describe(self, parts: DecisionParts, stored: str) -> DecisionText | None:
-        """Describe what is still to be decided of it; None if that has become nothing."""
-
-    @abstractmethod
-    def carry_out(self, parts: DecisionParts, stored: str, choice: str) -> str:
-        """Do what was chosen; returns what came of it, as a sentence. Raises MonitorError."""
 
 
 class HoldsDecision(DecisionKind):
@@ -104,7 +47,7 @@ class HoldsDecision(DecisionKind):
             tuple(items),
         )
 
-    def carry_out(self, parts: DecisionParts, stored: str, choice: str) -> str:
+    def carry_out(self, parts: DecisionParts, stored: str, choice: str, answers: Mapping[str, str]) -> str:
         _, holds = self._load(parts, stored)
         ids = [hold.id for hold in holds]
         if not ids:
@@ -153,7 +96,7 @@ class ResumeDecision(DecisionKind):
         )
         return DecisionText("This database looks copied or restored", facts, "monitor resume", items)
 
-    def carry_out(self, parts: DecisionParts, stored: str, choice: str) -> str:
+    def carry_out(self, parts: DecisionParts, stored: str, choice: str, answers: Mapping[str, str]) -> str:
         clone_guard.allow_sending(parts.engine, parts.folder, now=parts.clock())
         return "This database sends from now on."
 
@@ -182,7 +125,7 @@ class RetryDecision(DecisionKind):
             tuple(answers)[:_MOST_ITEMS],
         )
 
-    def carry_out(self, parts: DecisionParts, stored: str, choice: str) -> str:
+    def carry_out(self, parts: DecisionParts, stored: str, choice: str, answers: Mapping[str, str]) -> str:
         with transaction(parts.engine) as conn:
             queued = dead_letters.requeue(conn, parts.clock(), json.loads(stored))
         return f"{len(queued)} messages are due again."
@@ -210,7 +153,7 @@ class RestoreDecision(DecisionKind):
         )
         return DecisionText(f"Refused with {answer}", lines, f"monitor outbox restore '{answer}'")
 
-    def carry_out(self, parts: DecisionParts, stored: str, choice: str) -> str:
+    def carry_out(self, parts: DecisionParts, stored: str, choice: str, answers: Mapping[str, str]) -> str:
         channel, _, answer = stored.partition(" ")
         with transaction(parts.engine) as conn:
             people, queued = refusals.restore(conn, channel, answer, parts.clock())
@@ -222,6 +165,7 @@ DECISIONS: Mapping[str, DecisionKind] = {
     "resume": ResumeDecision(),
     "retry": RetryDecision(),
     "restore": RestoreDecision(),
+    "places": PlacesDecision(),
 }
 """The kinds of decisions by name, as `health.Question` and the database name them."""
 

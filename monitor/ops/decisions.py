@@ -7,10 +7,11 @@ carries it out.
 
 from __future__ import annotations
 
+import json
 import logging
 import secrets
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
@@ -18,7 +19,8 @@ from monitor.core import tokens
 from monitor.core.tokens import Purpose
 from monitor.errors import MonitorError, StoreError
 from monitor.keys import KeyFile
-from monitor.ops.decision_kinds import DECISIONS, Choice, DecisionParts, DecisionText
+from monitor.ops.decision_kinds import DECISIONS
+from monitor.ops.decision_parts import Choice, DecisionField, DecisionParts, DecisionText
 from monitor.ops.health import Question
 from monitor.storage import operator_decisions
 from monitor.storage.engine import reading, transaction, turn
@@ -28,6 +30,8 @@ log = logging.getLogger(__name__)
 
 DECIDE_WITHIN = timedelta(days=3)
 """How long a link or a button works; the command works for as long as there is something to decide."""
+
+_LONGEST_ANSWER = 500  # characters of a field
 
 
 class DecisionState(StrEnum):
@@ -43,7 +47,7 @@ class DecisionState(StrEnum):
 @dataclass(frozen=True, slots=True)
 class DecisionView:
     """A decision as a page or a chat shows it. ``text`` is None once nothing is left to decide, ``chosen``
-    what the operator chose, ``result`` what came of it.
+    what the operator chose, ``result`` what came of it, ``fields`` what the answer needs in words.
     """
 
     state: DecisionState
@@ -53,6 +57,7 @@ class DecisionView:
     chosen: Choice | None = None
     chosen_at: datetime | None = None
     result: str = ""
+    fields: tuple[DecisionField, ...] = ()
 
 
 class DecisionDesk:
@@ -81,16 +86,33 @@ class DecisionDesk:
         stored = self._load(token)
         return None if stored is None else self._view(stored)
 
-    def choose(self, token: str, choice: str, by: str) -> DecisionView | None:
-        """Write a choice; returns how the decision stands then. Only the first choice counts, and only while
-        the decision is open. None for a token that was never made here, or a choice that it has not.
+    def choose(
+        self, token: str, choice: str, by: str, answers: Mapping[str, str] | None = None
+    ) -> DecisionView | None:
+        """Write a choice, with what was written in its fields; returns how the decision stands then. Only the
+        first choice counts, and only while the decision is open; one whose fields are all empty or have
+        problems is not written, and stays open with the problems. None for a token that was never made here,
+        or a choice that it has not.
         """
         stored = self._load(token)
         if stored is None or choice not in {each.name for each in DECISIONS[stored.kind].choices}:
             return None
-        if self._view(stored).state is DecisionState.OPEN:
+        view = self._view(stored)
+        if view.state is DecisionState.OPEN:
+            if view.fields:
+                answers = _read_answers(view, answers or {})
+                problems = DECISIONS[stored.kind].find_problems(self._parts, stored.about, answers)
+                if problems or not answers:
+                    return _with_problems(view, answers, problems)
             with transaction(self._parts.engine) as conn:
-                if operator_decisions.put_choice(conn, stored.id, choice, by, self._parts.clock()):
+                if operator_decisions.put_choice(
+                    conn,
+                    stored.id,
+                    choice,
+                    by,
+                    self._parts.clock(),
+                    answer=json.dumps(answers) if view.fields else None,
+                ):
                     log.info(
                         "decision %d (%s): the operator chose %s by a %s", stored.id, stored.kind, choice, by
                     )
@@ -118,7 +140,8 @@ class DecisionDesk:
     def _carry_out(self, stored: StoredDecision) -> str:
         assert stored.choice is not None
         try:
-            return DECISIONS[stored.kind].carry_out(self._parts, stored.about, stored.choice)
+            answers: dict[str, str] = json.loads(stored.answer or "{}")
+            return DECISIONS[stored.kind].carry_out(self._parts, stored.about, stored.choice, answers)
         except StoreError:
             raise  # the next round tries again
         except MonitorError as error:
@@ -158,4 +181,27 @@ class DecisionDesk:
             if self._parts.clock() >= stored.expires_at
             else DecisionState.OPEN
         )
-        return DecisionView(state, kind.choices, stored.expires_at, text)
+        fields = () if text is None else kind.fields(self._parts, stored.about)
+        return DecisionView(state, kind.choices, stored.expires_at, text, fields=fields)
+
+
+def _read_answers(view: DecisionView, answers: Mapping[str, str]) -> dict[str, str]:
+    """What was written in the fields of a decision; empty ones are left out."""
+    written = {field.name: answers.get(field.name, "").strip()[:_LONGEST_ANSWER] for field in view.fields}
+    return {name: text for name, text in written.items() if text}
+
+
+def _with_problems(
+    view: DecisionView, answers: Mapping[str, str], problems: Mapping[str, str]
+) -> DecisionView:
+    return replace(
+        view,
+        fields=tuple(
+            replace(
+                field,
+                value=answers.get(field.name, ""),
+                problem=problems.get(field.name, "" if answers else "Nothing was written in any field."),
+            )
+            for field in view.fields
+        ),
+    )

@@ -43,7 +43,6 @@ __all__ = [
     "Question",
     "SourceFacts",
     "check_host",
-    "find_holds",
     "find_problems",
     "load_facts",
     "report",
@@ -340,20 +339,6 @@ def check_host(seen: HealthFacts) -> Iterator[HealthFinding]:
         yield HealthFinding(
             "backup", f"the last backup {made}", "backup", notify=True, remedy="monitor backup"
         )
-
-
-def find_holds(seen: HealthFacts) -> Iterator[HealthFinding]:
-    """Find lists with held changes: nothing is wrong, but the operator may decide before they end."""
-    for source in seen.sources:
-        if source.state.held:
-            yield HealthFinding(
-                "holds",
-                f"{source.info.name}: {source.state.held} changes are held",
-                f"held {source.info.name}",
-                notify=True,
-                remedy=f"monitor holds list --source {source.info.name}",
-                question=Question("holds", source.info.name),
-            )
 
 
 CHECKS: tuple[Check, ...] = (

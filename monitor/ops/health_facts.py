@@ -22,9 +22,10 @@ from monitor.storage.deliveries.pauses import Pause
 from monitor.storage.deliveries.refusals import Wave
 from monitor.storage.engine import reading
 from monitor.storage.heartbeats import StandingLoop
-from monitor.storage.lists import agreements, documents, log_rows, overview
+from monitor.storage.lists import agreements, documents, log_rows, overview, placement_rows
 from monitor.storage.lists.documents import DocumentsState
 from monitor.storage.lists.overview import SourceOverview
+from monitor.storage.lists.placement_rows import UnplacedListing
 from monitor.storage.people import signups
 
 SILENT_AFTER = timedelta(minutes=2)  # `cli.alive` has the same for its file
@@ -57,11 +58,14 @@ class HostFacts:
 
 @dataclass(frozen=True, slots=True)
 class SourceFacts:
-    """One watched source: what is told of it, its state in the database, and whether it is blind now."""
+    """One watched source: what is told of it, its state in the database, whether it is blind now, and its
+    agencies that have no place within their state.
+    """
 
     info: SourceInfo
     state: SourceOverview
     blind: bool
+    unplaced: tuple[UnplacedListing, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,12 +129,13 @@ class HealthFacts:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What the operator can decide about a condition: the kind of decision (`decision_kinds`), and about
-    what.
+    """What the operator can decide about a condition: the kind of decision (`decision_kinds`), about what,
+    and whether the answer needs words, for which only the page has fields.
     """
 
     kind: str
     about: str = ""
+    needs_words: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +175,10 @@ def load_facts(
             now=now,
             sources=tuple(
                 SourceFacts(
-                    info, state, freshness(state.last_good_at, state.last_fetch_at, info.every, now).blind
+                    info,
+                    state,
+                    freshness(state.last_good_at, state.last_fetch_at, info.every, now).blind,
+                    placement_rows.load_unplaced(conn, info.name),
                 )
                 for info, state in zip(sources.values(), states.values(), strict=True)
             ),

@@ -108,6 +108,11 @@ def _of_sources(facts: HealthFacts) -> Iterator[Metric]:
         "Changes that a second poll must confirm.",
         lambda n: sources[n].state.pending,
     )
+    yield each(
+        "monitor_source_unplaced",
+        "Agencies without a place in their state.",
+        lambda n: len(sources[n].unplaced),
+    )
     yield each("monitor_source_held", "Changes that are held.", lambda n: sources[n].state.held)
 
 

@@ -114,7 +114,7 @@ class OperatorNotifier:
                 self._streaks[key] = min(streak, 0) - 1
         self._streaks = {key: self._streaks.get(key, 0) for key in {*found, *told}}
 
-    def _make_tokens(self, opened: Iterable[HealthFinding]) -> list[tuple[str, str]]:
+    def _make_tokens(self, opened: Iterable[HealthFinding]) -> list[tuple[str, str, Question]]:
         """Make the token of each problem that asks for a decision. Without a database or a key there are
         none, and the notice goes all the same.
         """
@@ -124,11 +124,11 @@ class OperatorNotifier:
                 with suppress(MonitorError):
                     token = self._ask(finding.question)
                     if token is not None:
-                        made.append((finding.problem, token))
+                        made.append((finding.problem, token, finding.question))
         return made
 
     async def _send(
-        self, notice: OperatorNotice, tokens: Sequence[tuple[str, str]], bot_listens: bool
+        self, notice: OperatorNotice, tokens: Sequence[tuple[str, str, Question]], bot_listens: bool
     ) -> bool:
         """Send by the first way that works, with what can be decided that way."""
         for number, way in enumerate(self._ways, 1):
@@ -136,9 +136,11 @@ class OperatorNotifier:
                 NoticeDecision(
                     problem,
                     url=self._link(token) if self._link else "",
-                    command=f"{DECIDE} {token}" if way.has_buttons and bot_listens else "",
+                    command=f"{DECIDE} {token}"
+                    if way.has_buttons and bot_listens and not question.needs_words
+                    else "",
                 )
-                for problem, token in tokens
+                for problem, token, question in tokens
             )
             shown = replace(notice, decisions=decisions)
             try:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from monitor.domain import Listing, Placement
+from monitor.domain import Confidence, Listing, Placement, PlacementReason
 from monitor.places.names import key
+from monitor.states import STATES
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +39,11 @@ class Overrides:
                 made.by_name[row.source, key(row.name), row.state] = row.placement
         return made
 
+    def with_rows(self, rows: Iterable[Override]) -> Overrides:
+        """The same with further rows, which win over these."""
+        more = Overrides.of(rows)
+        return Overrides(self.by_key | more.by_key, self.by_name | more.by_name)
+
     def find(self, listing: Listing, source: str | None) -> Placement | None:
         """The placement that the operator gave: of this source before every source, by key before by name."""
         named = key(listing.name), listing.state or ""
@@ -46,3 +52,17 @@ class Overrides:
             if found is not None:
                 return found
         return None
+
+
+def make_override(
+    source: str, key: str, name: str, state: str, places: tuple[str, ...], note: str
+) -> Override:
+    """Make the row of one agency from places that are known: ZIPs or one state."""
+    return Override(source, key, name, state, make_placement(places, note))
+
+
+def make_placement(places: tuple[str, ...], note: str) -> Placement:
+    """Make the placement that an operator gave: ZIPs or one state, and a note on why or ""."""
+    reason = PlacementReason("operator_note", (), note) if note else PlacementReason("operator")
+    statewide = any(place in STATES for place in places)
+    return Placement(places, "override", Confidence.EXACT, reason, statewide=statewide)

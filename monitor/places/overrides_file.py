@@ -6,12 +6,12 @@ import csv
 import io
 from pathlib import Path
 
-from monitor.domain import Confidence, Placement, PlacementReason
+from monitor.domain import Placement
 from monitor.errors import ConfigError, UsageError
 from monitor.places.codes import EVERYWHERE, parse_place
 from monitor.places.gazetteer import Gazetteer
 from monitor.places.names import key
-from monitor.places.overrides import Override, Overrides
+from monitor.places.overrides import Override, Overrides, make_placement
 from monitor.states import STATES, read_state
 
 COLUMNS = ("source", "key", "name", "state", "places", "note")
@@ -118,6 +118,4 @@ def _placement(text: str, note: str, gazetteer: Gazetteer) -> tuple[Placement | 
         wrong.append("gives more than ZIPs or one state: an agency serves either")
     if wrong:
         return None, wrong
-    places = tuple(sorted(zips or states))
-    reason = PlacementReason("operator_note", (), note) if note else PlacementReason("operator")
-    return Placement(places, "override", Confidence.EXACT, reason, statewide=bool(states)), []
+    return make_placement(tuple(sorted(zips or states)), note), []

@@ -25,6 +25,7 @@ class StoredDecision:
     made_at: datetime
     expires_at: datetime
     choice: str | None
+    answer: str | None
     chosen_at: datetime | None
     chosen_by: str | None
     done_at: datetime | None
@@ -55,13 +56,17 @@ def load_decision(conn: Connection, id: int) -> StoredDecision | None:
     return StoredDecision(*row) if row is not None else None
 
 
-def put_choice(conn: Connection, id: int, choice: str, by: str, now: datetime) -> bool:
-    """Write what was chosen, if nothing was before and the question is still open; whether it was written."""
+def put_choice(
+    conn: Connection, id: int, choice: str, by: str, now: datetime, *, answer: str | None = None
+) -> bool:
+    """Write what was chosen, and what was written in fields, if nothing was before and the question is still
+    open; whether it was written.
+    """
     rows = OperatorDecisionRow
     written = conn.execute(
         sa.update(rows)
         .where(rows.c.id == id, rows.c.choice.is_(None), rows.c.expires_at > now)
-        .values(choice=choice, chosen_by=by, chosen_at=now)
+        .values(choice=choice, answer=answer, chosen_by=by, chosen_at=now)
     )
     return written.rowcount == 1
 

@@ -41,8 +41,8 @@ class OperatorDecisionRow(TableRow, table=True):
     """A question to the operator that one button or signed link answers, once.
 
     ``kind`` is the kind of question and ``about`` what exactly is decided, both as `ops.decisions` reads
-    them. ``chosen_by``: "link" or "button". The worker carries a choice out and writes ``done_at`` and
-    ``result``.
+    them; ``answer`` is what was written in the fields of a choice, as JSON. ``chosen_by``: "link" or
+    "button". The worker carries a choice out and writes ``done_at`` and ``result``.
     """
 
     __tablename__ = "operator_decision"
@@ -53,6 +53,7 @@ class OperatorDecisionRow(TableRow, table=True):
     made_at: datetime = Field(sa_type=UtcDateTime)
     expires_at: datetime = Field(sa_type=UtcDateTime)
     choice: str | None = None
+    answer: str | None = None
     chosen_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
     chosen_by: str | None = None
     done_at: datetime | None = Field(default=None, sa_type=UtcDateTime)

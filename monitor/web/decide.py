@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 from fastapi import APIRouter, Form, Request, Response
 
 from monitor.ops.decisions import DecisionDesk, DecisionView
@@ -21,22 +23,30 @@ def create_router(desk: DecisionDesk) -> APIRouter:
         return _show(request, token, desk.view(token))
 
     @post(router, "/decide/{token}")
-    def decide(request: Request, token: str, choice: str = Form("")) -> Response:
-        """Write the choice; the worker carries it out."""
-        view = desk.choose(token, choice, BY)
+    def decide(
+        request: Request,
+        token: str,
+        choice: str = Form(""),
+        field: Annotated[list[str], Form()] = [],  # noqa: B006 - read only
+        answer: Annotated[list[str], Form()] = [],  # noqa: B006 - read only
+    ) -> Response:
+        """Write the choice; the worker carries it out. ``field`` names what each ``answer`` belongs to."""
+        view = desk.choose(token, choice, BY, dict(zip(field, answer, strict=False)))
         if view is None:
             return _show(request, token, desk.view(token))
+        if any(each.problem for each in view.fields):
+            return _show(request, token, view, status=422)
         return redirect(request, f"/decide/{token}")
 
     return router
 
 
-def _show(request: Request, token: str, view: DecisionView | None) -> Response:
+def _show(request: Request, token: str, view: DecisionView | None, status: int = 200) -> Response:
     return render_page(
         request,
         "people/decide.html",
         private=True,
-        status=404 if view is None else 200,
+        status=404 if view is None else status,
         token=token,
         view=view,
         state="unknown" if view is None else view.state.value,

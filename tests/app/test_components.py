@@ -71,7 +71,7 @@ def test_the_gazetteer_is_shared_by_all_that_place_agencies(
         loads.append(given)
         return load(given)
 
-    monkeypatch.setattr(app.components, "load_gazetteer", counting)
+    monkeypatch.setattr(app.watching, "load_gazetteer", counting)
     with Components.open(settings) as components:
         web.create(components)
         assert components.gazetteer.state_of_zip("60601") == "IL"

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
+from html import unescape
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+from click.testing import CliRunner
 from sqlalchemy.engine import Engine
 
 from monitor import config, web
 from monitor.app import Components
+from monitor.cli import root
 from monitor.core import tokens
+from monitor.domain import Listing
 from monitor.fetch import Fetcher
 from monitor.ops.decisions import DECIDE_WITHIN
 from monitor.ops.health import Question
@@ -29,12 +34,14 @@ from monitor.storage.schema import DeliveryRow, OperatorDecisionRow
 from tests.outbox.world import HAMMOND, World
 from tests.peers.browser import served
 from tests.peers.http import Server as WebServer
-from tests.polling.publisher import Publication, agencies
+from tests.polling.publisher import Publication, agencies, agency
 from tests.subscribers.town import Postbox, Visitor, link, mail_server, text
 
 CONFIGURATION = """
 [data]
 folder = "data"
+[database]
+url = "{database}"
 [site]
 name = "Watch"
 public_url = "https://watch.example"
@@ -66,6 +73,7 @@ class Operated:
     publication: Publication
     postbox: Postbox
     visitor: Visitor
+    config: Path
 
     def tell(self) -> str:
         """Look twice for conditions; returns the path of the first link in the newest mail."""
@@ -74,6 +82,13 @@ class Operated:
         for _ in range(2):
             asyncio.run(notifier.look())
         return link(self.postbox.mails[-1][1], "decide")
+
+    def tell_more(self) -> list[str]:
+        """Look twice again; returns what is told to be over."""
+        notifier = self.components.open_notifier()
+        assert notifier is not None
+        told = [asyncio.run(notifier.look()) for _ in range(2)]
+        return [ended for notice in told if notice is not None for ended in notice.ended]
 
     def page(self, path: str) -> str:
         return " ".join(re.sub(r"<[^>]+>", " ", self.visitor.get(path).text).split())
@@ -95,7 +110,7 @@ def fetcher() -> Iterator[Fetcher]:
 
 
 @pytest.fixture
-def operated(engine: Engine, fetcher: Fetcher, tmp_path: Path) -> Iterator[Operated]:
+def operated(engine: Engine, database_url: str, fetcher: Fetcher, tmp_path: Path) -> Iterator[Operated]:
     postbox = Postbox()
     relay = mail_server(postbox)
     relay.start()
@@ -103,10 +118,16 @@ def operated(engine: Engine, fetcher: Fetcher, tmp_path: Path) -> Iterator[Opera
         with WebServer() as server:
             publication = Publication(server, engine, fetcher)
             path = tmp_path / "config.toml"
-            path.write_text(CONFIGURATION.format(port=relay.port, url=publication.watch.target.url))
+            path.write_text(
+                CONFIGURATION.format(
+                    port=relay.port,
+                    url=publication.watch.target.url,
+                    database=database_url,
+                )
+            )
             components = Components(config.load(path, {}), engine, lambda: publication.now)
             with served(web.create(components)) as address:
-                yield Operated(components, publication, postbox, Visitor(address))
+                yield Operated(components, publication, postbox, Visitor(address), path)
     finally:
         relay.stop()
 
@@ -323,3 +344,88 @@ def test_old_decisions_are_deleted(operated: Operated) -> None:
     assert desk.ask(Question("holds", "list")) is not None
     with reading(operated.components.engine) as conn:
         assert conn.scalars(sa.select(OperatorDecisionRow.c.id)).all() == [2]
+
+
+def test_agencies_without_a_place_get_one_on_the_page_of_a_notice(operated: Operated) -> None:
+    components = operated.components
+    rows = [
+        agency(1, Agency="Gary Police Department", State="Indiana", County="Lake County"),
+        agency(2, Agency="Zzyzx Task Force", State="Indiana", County=""),
+        agency(3, Agency="Qwx Response Team", State="Illinois", County=""),
+    ]
+    operated.publication.seen(rows)
+    components.renew_placements()
+    path = operated.tell()
+    told = " ".join(text(operated.postbox.mails[-1][1]).split())
+    assert "list: 2 agencies have no place. Run: monitor place set list 'Qwx Response Team' PLACES" in told
+    assert "Decide: list: 2 agencies have no place" in told
+
+    page = operated.visitor.get(path).text
+    assert [unescape(name) for name in re.findall(r'name="field" value="([^"]*)"', page)] == [
+        "IL|qwx response team", "IN|zzyzx task force",
+    ]  # fmt: skip
+    fields = {"field": ["IL|qwx response team", "IN|zzyzx task force"], "choice": "place"}
+    for answers, says in (
+        (["", " "], "Nothing was written in any field."),
+        (["", "Nowhereville"], "We found no town of that name"),
+        (["99", "Gary, IN"], "A ZIP code has five digits"),
+        (["US", "Gary, IN"], "no agency serves the whole country"),
+    ):
+        refused = operated.visitor.post(path, data={**fields, "answer": answers})
+        assert refused.status_code == 422
+        assert says in refused.text
+        assert components.desk.carry_out() == 0
+    assert 'value="Gary, IN"' in refused.text, "what was written stays"
+
+    assert operated.visitor.post(path, data={**fields, "answer": ["", "Lake County, IN"]}).status_code == 303
+    assert components.desk.carry_out() == 1
+    assert "Zzyzx Task Force: Lake County, IN. 1 are left as they are." in operated.page(path)
+    covered = {cover.listing.name: cover.placement for cover in components.coverage.of("list").covers}
+    assert "46402" in covered["Zzyzx Task Force"].places
+    assert covered["Zzyzx Task Force"].how == "override"
+    assert covered["Qwx Response Team"].places == ("IL",)
+    assert "46402" in components.locate("list", covers_of(components, "Zzyzx Task Force")).places
+    again = operated.tell_more()
+    assert again == [], "one agency is still without a place, which is known"
+
+
+def test_places_that_are_given_by_command_count_at_once_and_can_be_removed(operated: Operated) -> None:
+    components = operated.components
+    operated.publication.seen([agency(2, Agency="Zzyzx Task Force", State="Indiana", County="")])
+    components.renew_placements()
+    operated.tell()
+    options = ["--config", str(operated.config)]
+
+    def run(*words: str, code: int = 0) -> str:
+        result = CliRunner().invoke(root, [*words, *options])
+        assert result.exit_code == code, result.output
+        return result.stderr if code else result.stdout
+
+    assert "Zzyzx Task Force" in run("unplaced")
+    assert "lists no agency 'Nobody'" in run("place", "set", "list", "Nobody", "46402", code=2)
+    assert "is not one place" in run("place", "set", "list", "Zzyzx Task Force", "Springfield", code=2)
+    assert run("place", "set", "list", "zzyzx task force", "46402", "46403") == (
+        "Zzyzx Task Force: 46402 46403\n"
+    )
+    (given,) = (json.loads(line) for line in run("place", "list", "--json").splitlines())
+    assert (given["key"], given["places"], given["note"]) == (
+        "IN|zzyzx task force", ["46402", "46403"], "",
+    )  # fmt: skip
+    assert run("unplaced") == "Every accepted agency is placed.\n"
+    assert components.coverage.of("list").by_zip["46403"][0].listing.name == "Zzyzx Task Force"
+    # a service that runs reads them before it places what a poll finds
+    assert components.gazetteer.overrides.by_key == {}
+    polled = components.polled_sources["list"].gazetteer
+    assert polled is not None
+    assert set(polled().overrides.by_key) == {("list", "IN|zzyzx task force")}
+    assert operated.tell_more() == ["list: 1 agency has no place"]
+    assert run("place", "remove", "list", "Zzyzx Task Force") == (
+        "Zzyzx Task Force is placed by the rules again\n"
+    )
+    assert "Zzyzx Task Force" in run("unplaced")
+    run("place", "remove", "list", "Zzyzx Task Force", code=2)
+
+
+def covers_of(components: Components, name: str) -> Listing:
+    """The accepted listing of a name."""
+    return next(c.listing for c in components.coverage.of("list").covers if c.listing.name == name)

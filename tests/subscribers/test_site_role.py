@@ -20,6 +20,7 @@ from monitor.channels.kinds import kind_of
 from monitor.channels.outline import AddressOutline, seal_address
 from monitor.cli import root
 from monitor.core.tokens import Purpose
+from monitor.domain import Confidence, Placement, PlacementReason
 from monitor.errors import MigrationError, StoreError
 from monitor.keys import KeyFile
 from monitor.ops.decision_kinds import DECISIONS
@@ -31,7 +32,8 @@ from monitor.storage import grants, meta, migrate, operator_decisions, people
 from monitor.storage.deliveries import send_mark
 from monitor.storage.deliveries.refusals import STRIKE, Refusal, insert_refusals
 from monitor.storage.deliveries.tables import DeliveryRow
-from monitor.storage.lists.tables import ChangeRow
+from monitor.storage.lists import placement_rows
+from monitor.storage.lists.tables import ChangeRow, ListingVersionRow
 from monitor.storage.people.tables import SubscriberRow
 from monitor.subscribers.address_outlines import fill_outlines
 from monitor.web import create_app
@@ -206,14 +208,26 @@ def test_the_operator_decides_by_a_link_under_the_role(town: Town, kind: str) ->
         )
         if kind == "resume":
             send_mark.advance(conn, 5)
-    about = {"holds": "ring", "restore": "email RCPT 550"}.get(kind, "")
+        if kind == "places":
+            id = conn.scalar(
+                sa.insert(ListingVersionRow)
+                .values(
+                    source="ring", key="IN|team", agency="team", name="Team", state="IN", content={},
+                    from_number=1, from_at=town.now,
+                )
+                .returning(ListingVersionRow.c.id)
+            )  # fmt: skip
+            nowhere = Placement(("IN",), "state", Confidence.STATE_ONLY, PlacementReason("failed"))
+            placement_rows.put_placements(conn, "another", {int(id or 0): nowhere})
+    about = {"holds": "ring", "restore": "email RCPT 550", "places": "ring"}.get(kind, "")
     token_ = town.components.desk.ask(Question(kind, about))
     assert token_ is not None
     page = town.client.get(f"/decide/{token_}")
     assert page.status_code == 200
     (choice, *_) = DECISIONS[kind].choices
     assert choice.label in page.text
-    assert town.client.post(f"/decide/{token_}", data={"choice": choice.name}).status_code == 303
+    written = {"choice": choice.name, "field": ["IN|team"], "answer": ["46402"]}
+    assert town.client.post(f"/decide/{token_}", data=written).status_code == 303
     assert "carries it out" in town.client.get(f"/decide/{token_}").text
     assert town.components.desk.carry_out() == 1
 

@@ -35,6 +35,32 @@ class StalePlacement:
     placement: Placement | None
 
 
+@dataclass(frozen=True, slots=True)
+class UnplacedListing:
+    """An accepted listing of which no more than the state is known, or not even that (state "")."""
+
+    key: str
+    name: str
+    state: str
+
+
+def load_unplaced(conn: Connection, source: str) -> tuple[UnplacedListing, ...]:
+    """Read the accepted listings that could not be placed within their state, by state and name."""
+    version = ListingVersionRow.c
+    rows = conn.execute(
+        sa.select(version.key, version.name, version.state)
+        .join(PlacementRow, PlacementRow.c.listing_id == version.id)
+        .where(
+            version.source == source,
+            version.to_number.is_(None),
+            PlacementRow.c.confidence == Confidence.STATE_ONLY.value,
+            PlacementRow.c.statewide.is_(False),
+        )
+        .order_by(version.state, version.name, version.key)
+    )
+    return tuple(UnplacedListing(row.key, row.name, row.state or "") for row in rows)
+
+
 def put_placements(conn: Connection, gazetteer: str, placements: Mapping[int, Placement]) -> None:
     """Write the placements of listings, by the id of the version, replacing earlier ones."""
     if not placements:

@@ -370,6 +370,21 @@ class AgencyNoteRow(TableRow, table=True):
     )
 
 
+class PlaceOverrideRow(TableRow, table=True):
+    """The places that the operator gave an agency: ZIPs or one state, separated by spaces. ``key`` is its
+    listing's, ``note`` the words for the places, such as "Lake County, IN".
+    """
+
+    __tablename__ = "place_override"
+    source: str = Field(primary_key=True)
+    key: str = Field(primary_key=True)
+    name: str
+    state: str
+    places: str
+    note: str
+    at: datetime = Field(sa_type=UtcDateTime)
+
+
 class DocumentRow(TableRow, table=True):
     """A document about an agency, from the operator's file. ``name_key`` is the normalised name; ``day`` the
     day of ``date`` (ISO 8601), where it has one.

@@ -1,0 +1,44 @@
+"""Where nothing is wrong, but the operator may decide something: only notices tell of it."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator
+
+from monitor.ops.health_facts import HealthFacts, HealthFinding, Question
+
+
+def find_holds(seen: HealthFacts) -> Iterator[HealthFinding]:
+    """Find lists with held changes: nothing is wrong, but the operator may decide before they end."""
+    for source in seen.sources:
+        if source.state.held:
+            yield HealthFinding(
+                "holds",
+                f"{source.info.name}: {source.state.held} changes are held",
+                f"held {source.info.name}",
+                notify=True,
+                remedy=f"monitor holds list --source {source.info.name}",
+                question=Question("holds", source.info.name),
+            )
+
+
+def find_unplaced(seen: HealthFacts) -> Iterator[HealthFinding]:
+    """Find lists with agencies that have no place: only followers of their whole state are told of them."""
+    for source in seen.sources:
+        if source.unplaced:
+            name, count = source.info.name, len(source.unplaced)
+            first = source.unplaced[0]
+            yield HealthFinding(
+                "places",
+                f"{name}: {count} {'agencies have' if count > 1 else 'agency has'} no place",
+                f"unplaced {name}",
+                notify=True,
+                remedy=f"monitor place set {name} {shlex.quote(first.name)} PLACES",
+                question=Question("places", name, needs_words=True),
+            )
+
+
+def find_questions(seen: HealthFacts) -> Iterator[HealthFinding]:
+    """Find all of them."""
+    yield from find_holds(seen)
+    yield from find_unplaced(seen)
