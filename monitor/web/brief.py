@@ -4,9 +4,11 @@ shows it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
+from html import unescape
 
 from fastapi import APIRouter, Request, Response
 from sqlalchemy.engine import Connection
@@ -34,6 +36,11 @@ router = APIRouter()
 MOST = 7
 """Agencies that a brief spells out, so that it stays one page: lists with more share them. It counts the
 others and says where they are.
+"""
+
+ROOM = 7300
+"""Characters that fit on a sheet of Letter in the print of `brief.css`: where there are more, as in Spanish
+or with long names, fewer agencies are spelled out.
 """
 
 LONGEST_ADDRESS = 160
@@ -158,7 +165,7 @@ def area_brief(request: Request, rest: str) -> Response:
 def _render(
     request: Request,
     path: str,
-    lists: Iterable[BriefList],
+    lists: Sequence[BriefList],
     log: Checkpoint | None,
     held: int,
     *,
@@ -168,22 +175,32 @@ def _render(
     name: str = "",
 ) -> Response:
     site = site_of(request)
-    return render_page(
-        request,
-        "brief.html",
-        path=path,
-        lists=tuple(lists),
-        log=log,
-        held=held,
-        codes=codes,
-        towns=towns,
-        whole=whole,
-        name=name,
-        next_step=site.next_step.get(language_of(request)) or "",
-        references=References(),
-        longest=LONGEST_ADDRESS,
-        style=site.url(f"/static/{asset_version('brief.css')}/brief.css"),
-    )
+    for most in range(max([1, *(len(each.agencies) for each in lists)]), 0, -1):
+        answer = render_page(
+            request,
+            "brief.html",
+            path=path,
+            lists=tuple(replace(each, agencies=each.agencies[:most]) for each in lists),
+            log=log,
+            held=held,
+            codes=codes,
+            towns=towns,
+            whole=whole,
+            name=name,
+            next_step=site.next_step.get(language_of(request)) or "",
+            references=References(),
+            longest=LONGEST_ADDRESS,
+            style=site.url(f"/static/{asset_version('brief.css')}/brief.css"),
+        )
+        if _count_text(bytes(answer.body)) <= ROOM:
+            break
+    return answer
+
+
+def _count_text(page: bytes) -> int:
+    """Count the characters that a page prints."""
+    main = page.decode().partition("<main>")[2]
+    return len(" ".join(unescape(re.sub("<[^>]*>", "", main)).split()))
 
 
 def _load_lists(conn: Connection, boards: list[Board], *, local_first: bool) -> list[BriefList]:
