@@ -39,7 +39,7 @@ KEPT = timedelta(days=28)
 """How long a relay keeps a message for a browser that is switched off: the longest that all of them take."""
 _CONFIRM_WITHIN = timedelta(hours=48)  # as long as the link in it works
 
-_TITLE, _BODY = 120, 700  # characters: more is not shown anywhere
+_TITLE, _BODY, _ALSO = 120, 700, 250  # characters: more is not shown anywhere
 _NAMED = 3  # places in a title
 _HIGH, _NORMAL, _LOW = "high", "normal", "low"
 
@@ -86,10 +86,11 @@ def render_notification(message: Message, sender: Sender) -> PushMessage:
             single = message.alerts[0].permalink if len(message.alerts) == 1 else None
             rendered = messages.render(message, sender)
             title = rendered.subject.removesuffix(f" · {clean(sender.site_name)}")
-            return _build(message, title, "\n".join(headlines), single or "changes")
+            return _build(message, sender, title, "\n".join(headlines), single or "changes")
         case Confirmation():
             return _build(
                 message,
+                sender,
                 _title_of_places(say, message.follows),
                 say("This browser is being connected. It takes a few seconds."),
                 LINKS["confirm"],
@@ -100,11 +101,11 @@ def render_notification(message: Message, sender: Sender) -> PushMessage:
             )
         case AlreadySubscribed():
             title = _title_of_places(say, message.follows)
-            return _build(message, title, say("Nothing was changed. Tap to change what you get."))
+            return _build(message, sender, title, say("Nothing was changed. Tap to change what you get."))
         case Welcome():
             lines = [*(_describe_today(say, today) for today in message.today), say("Tap to change or stop.")]
             title = _title_of_places(say, message.follows)
-            return _build(message, title, "\n".join(lines), topic="subscribed")
+            return _build(message, sender, title, "\n".join(lines), topic="subscribed")
         case ChangeRetracted():
             return _render_text(message, sender, link=message.permalink or OWN_PAGE, urgency=_HIGH)
         case ListUnreadable() | ListReadable() | ListSwitchedOff():
@@ -114,7 +115,7 @@ def render_notification(message: Message, sender: Sender) -> PushMessage:
             return _render_text(message, sender, topic="receipt", urgency=_LOW)
         case Export():
             facts = "\n".join(f"{name}: {value}" for name, value in message.facts)
-            return _build(message, say("What we store about you"), facts)
+            return _build(message, sender, say("What we store about you"), facts)
         case Canary():
             return _render_text(message, sender, urgency=_HIGH)
         case _:
@@ -129,7 +130,12 @@ def _render_alert(alert: Alert, sender: Sender) -> PushMessage:
     if not page.groups:
         lines.insert(0, page.opening)
     return _build(
-        alert, page.subject, "\n".join(filter(None, lines)), alert.permalink or "changes", urgency=_HIGH
+        alert,
+        sender,
+        page.subject,
+        "\n".join(filter(None, lines)),
+        alert.permalink or "changes",
+        urgency=_HIGH,
     )
 
 
@@ -140,11 +146,12 @@ def _render_text(
     rendered: Rendered = messages.render(message, sender)
     first = to_plain_text(rendered.blocks[0]) if rendered.blocks else rendered.text
     body = first.partition("\n")[2] or first
-    return _build(message, rendered.subject, body, link, topic=topic, urgency=urgency)
+    return _build(message, sender, rendered.subject, body, link, topic=topic, urgency=urgency)
 
 
 def _build(
     message: Message,
+    sender: Sender,
     title: str,
     body: str,
     link: str = OWN_PAGE,
@@ -154,8 +161,23 @@ def _build(
     urgency: str = _NORMAL,
     kept: timedelta = KEPT,
 ) -> PushMessage:
-    cut = body if len(body) <= _BODY else body[: _BODY - 1].rstrip() + "…"
-    return PushMessage(message.language, clean(title, _TITLE), cut, link, confirm, topic, urgency, kept)
+    section = Phrases(sender, message.language).also(getattr(message, "also", None))
+    # what is told beside the news is not cut off by it
+    also = "" if section is None else "\n" + _cut(f"{section.title}: {'; '.join(section.lines)}", _ALSO)
+    return PushMessage(
+        message.language,
+        clean(title, _TITLE),
+        _cut(body, _BODY - len(also)) + also,
+        link,
+        confirm,
+        topic,
+        urgency,
+        kept,
+    )
+
+
+def _cut(text: str, most: int) -> str:
+    return text if len(text) <= most else text[: most - 1].rstrip() + "…"
 
 
 def _title_of_places(say: Phrases, follows: tuple[ListPlaces, ...]) -> str:

@@ -27,12 +27,14 @@ from monitor.messages.model import (
     AgenciesToday,
     Alert,
     AlreadySubscribed,
+    AlsoListed,
     Canary,
     ChangeRetracted,
     Confirmation,
     Digest,
     Export,
     ListChecks,
+    ListedAgency,
     ListPlaces,
     ListReadable,
     ListSwitchedOff,
@@ -258,6 +260,16 @@ def test_an_alert_says_the_news_and_leads_to_its_page(relay: PushRelay) -> None:
     several = render_notification(alert("Gary Police Department", "Hammond Police Department"), SENDER)
     assert "Gary Police Department: " in several.body
     assert "Hammond Police Department: " in several.body
+
+
+def test_what_is_told_beside_the_news_is_not_cut_off_by_it() -> None:
+    listed = ListedAgency("Lake County Sheriff", "Ring's map", PlacementReason("covers", ("Hammond",)))
+    names = [f"Agency number {number} of a long list" for number in range(50)]
+    message = alert(*names, also=AlsoListed((listed,), 1))
+    body = render_notification(message, SENDER).body
+    assert len(body) <= 700
+    assert "Also listed for your places today: Lake County Sheriff (Ring's map)" in body.splitlines()[-1]
+    assert "Also listed" not in render_notification(alert(*names), SENDER).body
 
 
 def test_the_first_push_carries_the_link_that_the_browser_confirms(relay: PushRelay) -> None:
