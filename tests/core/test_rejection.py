@@ -9,7 +9,8 @@ from datetime import date, timedelta
 
 import pytest
 
-from monitor.domain import Kind, Listing, Policy, State
+from monitor.core.guard.recent import Memory
+from monitor.domain import Change, Kind, Listing, Policy, Released, State
 from tests.core.simulation import DAY, HOUR, START, Source, agency, publication
 
 
@@ -206,6 +207,10 @@ def test_three_new_rows_dated_in_the_future_are_rejected(count: int, days: int, 
     reason = source.poll(publication([*rows, *future], columns=frozenset({"since"})))
     assert bool(reason) is rejected
     assert reason is None or "date in the future" in reason
+    # of several dates of an agency the latest counts
+    several = [replace(row, dates=(date(2020, 1, 1), row.since)) for row in future if row.since]
+    source = Source(publication(rows, columns=frozenset({"since"})), now=START)
+    assert bool(source.poll(publication([*rows, *several], columns=frozenset({"since"})))) is rejected
 
 
 def test_ids_that_were_handed_out_anew_are_no_chain_of_renames() -> None:
@@ -232,3 +237,30 @@ def test_a_list_of_which_nothing_is_accepted_yet_judges_what_comes() -> None:
 def test_the_thresholds_are_the_policys() -> None:
     rows = agencies(10)
     assert Source(publication(rows), policy=Policy(missing_share=0.5)).poll(publication(rows[4:])) is None
+
+
+def test_on_a_short_list_two_at_once_are_told_and_three_are_held() -> None:
+    rows = agencies(6)
+    two = [agency("Quincy Police"), agency("Rockford Police")]
+    source = Source(publication(rows))
+    assert source.poll(publication([*rows, *two])) is None
+    assert sorted(source.told()) == ["Quincy Police", "Rockford Police"]
+    source = Source(publication(rows))
+    assert source.poll(publication([*rows, *two, agency("Salem Police")])) is None
+    assert source.told() == []
+    assert len(source.stands(State.HELD)) == 3
+
+
+def test_who_was_renamed_is_not_remembered_as_gone_and_who_was_removed_is() -> None:
+    before, after, removed = (
+        replace(agency(name), key=name) for name in ("Ash Police", "Ash Public Safety", "Bay Marshal")
+    )
+    memory = Memory.of(
+        [
+            Released(Change(Kind.CHANGED, before, after, ("name",)), START),
+            Released(Change(Kind.REMOVED, removed), START),
+        ],
+        START + DAY,
+        Policy(),
+    )
+    assert (memory.gone, memory.long_gone) == ({removed.key: removed}, {})

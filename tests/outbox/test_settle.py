@@ -8,8 +8,8 @@ from datetime import datetime, timedelta
 import pytest
 
 from monitor.core.retry import WAITS
-from monitor.errors import Transient
-from monitor.outbox.outcomes import OutcomeKind, build_retry
+from monitor.errors import Permanent, Transient
+from monitor.outbox.outcomes import OutcomeKind, build_failure, build_retry
 from monitor.storage.deliveries.queue import ALERT, Claimed
 
 CLAIMED = Claimed(
@@ -50,3 +50,12 @@ def test_a_summary_is_tried_as_often_and_as_long_as_its_newest_delivery() -> Non
     new = replace(CLAIMED, id=2, created_at=now, attempts=1)
     outcome = build_retry("telegram", [old, new], Transient("429"), now, chance=lambda: 1.0)
     assert (outcome.kind, outcome.at) == (OutcomeKind.AGAIN, now + WAITS[1])
+
+
+def test_an_error_and_the_reason_of_a_pause_are_kept_to_300_characters() -> None:
+    now = CLAIMED.created_at
+    long = "x" * 301
+    later = build_retry("telegram", [CLAIMED], Transient(long), now, chance=lambda: 1.0, lane="7")
+    assert later.pause is not None
+    failed = build_failure([CLAIMED], Permanent(long))
+    assert {len(later.error), len(later.pause.reason), len(failed.error)} == {300}
