@@ -101,7 +101,8 @@ class CollectedPlaces:
                 .select_from(joined)
                 .where(some)
                 .distinct()
-            )
+                # read whole: with a result half read, SQLite would keep its lock should the next query fail
+            ).all()
             areas: Any = conn.execute(
                 sa.select(tables.ChangeRow.c.changeset_id, AreaPlaceRow.c.area, sa.false())
                 .select_from(joined.join(AreaPlaceRow, AreaPlaceRow.c.place == ChangePlaceRow.c.place))

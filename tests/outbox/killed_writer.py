@@ -1,0 +1,58 @@
+"""Fan-out and digests that end at any of their statements.
+
+``python -m tests.outbox.killed_writer URL NUMBER NOW`` is a process that kills itself there.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Engine
+
+from monitor.outbox import fan_out, insert_due_digests
+from monitor.storage import engine as db
+from tests.outbox.world import locate
+
+LATER = timedelta(hours=2)
+
+
+@contextmanager
+def ending_at(engine: Engine, number: int, end: Callable[[], None]) -> Iterator[None]:
+    """Call ``end`` before the statement of this number, counted from 0."""
+    left = number
+
+    def count(*_: object) -> None:
+        nonlocal left
+        if left == 0:
+            end()
+        left -= 1
+
+    sa.event.listen(engine, "before_cursor_execute", count)
+    try:
+        yield
+    finally:
+        sa.event.remove(engine, "before_cursor_execute", count)
+
+
+def write_all(engine: Engine, now: datetime) -> None:
+    """What is owed for the changes of now, and the digests that are due two hours later."""
+    fan_out(engine, locate=locate, now=now)
+    insert_due_digests(engine, now + LATER)
+
+
+def kill_this_process() -> None:
+    """End as kill -9 does."""
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+if __name__ == "__main__":
+    url, number, now = sys.argv[1:]
+    engine = db.connect(url)
+    with ending_at(engine, int(number), kill_this_process):
+        write_all(engine, datetime.fromisoformat(now))
