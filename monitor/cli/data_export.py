@@ -15,10 +15,17 @@ from monitor.cli import Session, command, emit
 @click.argument("folder", type=click.Path(path_type=Path, file_okay=False))
 @click.option("--source", "names", multiple=True, metavar="NAME", help="Only this list; may be repeated.")
 @click.option("--dump", is_flag=True, help="Also write dump.tar.zst: everything, with all publications.")
+@click.option("--gzip", "compressed", is_flag=True, help="Also write each file of a list compressed.")
 @click.option("--warc", is_flag=True, help="Also write every kept fetch as a web archive (WARC 1.1).")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a file: path, bytes, sha256.")
 def export(
-    session: Session, folder: Path, names: tuple[str, ...], dump: bool, warc: bool, as_json: bool
+    session: Session,
+    folder: Path,
+    names: tuple[str, ...],
+    dump: bool,
+    compressed: bool,
+    warc: bool,
+    as_json: bool,
 ) -> None:
     """Write to FOLDER what the site serves below /data: for each list agencies, versions, changes and polls
     as CSV, JSON, NDJSON and GeoJSON, datapackage.json, and record.sqlite with the tables of all lists. The
@@ -49,6 +56,10 @@ def export(
             path = folder / source / file.name
             shutil.copyfile(file.path, path)
             report(path, file.size, file.sha256)
+            if compressed:
+                packed = files.build_compressed(source, file.name)
+                shutil.copyfile(packed.path, folder / source / packed.name)
+                report(folder / source / packed.name, packed.size, packed.sha256)
         (folder / source / PACKAGE).write_bytes(described)
         click.echo(f"{len(described):>12,}  {folder / source / PACKAGE}", err=as_json)
         if warc:

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import FileResponse
 
 from monitor.record.checkpoint import read_checkpoint
 from monitor.record.data import data_package, dump
-from monitor.record.data.data_files import DATABASE, FILES, PACKAGE, DataFile, DataFiles
+from monitor.record.data.data_files import COMPRESSED, DATABASE, FILES, PACKAGE, DataFile, DataFiles
 from monitor.record.data.encoders import dump_json
 from monitor.record.data.models import TABLES
 from monitor.states import STATES
 from monitor.storage.engine import reading
-from monitor.storage.lists import log_rows, record_rows
+from monitor.storage.lists import log_rows, page_queries, record_rows
 from monitor.web.api_answers import (
     ProblemError,
     answer_bytes,
@@ -34,6 +35,8 @@ from monitor.web.pages import get, render_page, site_of
 router = APIRouter()
 
 _JSON_LD = "application/ld+json"
+DATASET = "dataset.jsonld"
+"""A list as a schema.org Dataset."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,23 +105,29 @@ def catalogue(request: Request) -> Response:
 @get(router, "/data/dataset.jsonld")
 def dataset(request: Request) -> Response:
     """The lists as schema.org datasets, for search engines."""
-    site, files = site_of(request), _files(request)
-    terms = files.terms
-    described = [
-        data_package.describe_dataset(
-            source,
-            terms.name,
-            terms.licence,
-            site.public("/data"),
-            [
-                (file.name, file.media_type, file.size)
-                for file in files.build_package(source.name)[1].values()
-            ],
-        )
-        for source in site.sources.values()
-    ]
+    site = site_of(request)
+    described = [_describe_dataset(request, name) for name in site.sources]
     return answer_bytes(
         request, dump_json({"@context": "https://schema.org", "@graph": described}) + b"\n", _JSON_LD
+    )
+
+
+def _describe_dataset(request: Request, source: str) -> dict[str, Any]:
+    site, files = site_of(request), _files(request)
+    with reading(site.engine) as conn:
+        since = page_queries.first_read(conn, source)
+        move = record_rows.find_move(conn, source)
+    return data_package.describe_dataset(
+        site.sources[source],
+        files.terms.name,
+        files.terms.licence,
+        site.public("/data"),
+        [
+            (file.name, file.media_type, file.size, file.sha256)
+            for file in files.build_package(source)[1].values()
+        ],
+        since,
+        move[1] if move else None,
     )
 
 
@@ -147,7 +156,9 @@ def dump_file(request: Request, name: str) -> Response:
 
 @get(router, "/data/{source}/{name}")
 def data_file(request: Request, source: str, name: str) -> Response:
-    """A file of a list: now, or its agencies at a moment, of one state, or that joined in one year."""
+    """A file of a list: now, or its agencies at a moment, of one state, or that joined in one year; with .gz
+    behind its name compressed.
+    """
     site, files = site_of(request), _files(request)
     read_source(site, source)
     if name == PACKAGE:
@@ -155,8 +166,13 @@ def data_file(request: Request, source: str, name: str) -> Response:
             find_number(conn, source, None)
             head = load_head_header(conn)
         return answer_bytes(request, files.build_package(source)[0], "application/json", head)
+    if name == DATASET:
+        described = {"@context": "https://schema.org", **_describe_dataset(request, source)}
+        return answer_bytes(request, dump_json(described) + b"\n", _JSON_LD)
+    whole = name
+    name = name.removesuffix(COMPRESSED)
     if name not in FILES:
-        raise ProblemError(404, "No such file", f"The files are: {', '.join((*FILES, PACKAGE))}.")
+        raise ProblemError(404, "No such file", f"The files are: {', '.join((*FILES, PACKAGE, DATASET))}.")
     at, state, year = (request.query_params.get(each) for each in ("at", "state", "joined"))
     if FILES[name][0] != "agencies" and (at or state or year):
         raise ProblemError(400, "Whole history", f"{name} is always whole: leave the parameters away.")
@@ -174,7 +190,9 @@ def data_file(request: Request, source: str, name: str) -> Response:
     if moment is not None and at != (exact := f"{moment.astimezone(UTC).isoformat().replace('+00:00', 'Z')}"):
         # every moment between two changes is the same file, under one address
         rest = "".join(f"&{key}={value}" for key, value in (("state", state), ("joined", year)) if value)
-        return _redirect(site, f"/data/{source}/{name}?at={exact}{rest}")
+        return _redirect(site, f"/data/{source}/{whole}?at={exact}{rest}")
+    if (state or year) and whole != name:
+        raise ProblemError(400, "A part is not compressed", f"Ask for {name}.")
     if state or year:
         body = files.select_agencies(source, name, number, state or None, int(year) if year else None)
         place = f"{source}{f'-{state}' if state else ''}{f'-joined-{year}' if year else ''}"
@@ -182,7 +200,8 @@ def data_file(request: Request, source: str, name: str) -> Response:
             {"Content-Disposition": f'attachment; filename="{place}-{name}"'} if name.endswith("csv") else {}
         )
         return answer_bytes(request, body, FILES[name][1], head | named)
-    return _send(request, files.build(source, name, number), modified, head)
+    build = files.build if whole == name else files.build_compressed
+    return _send(request, build(source, name, number), modified, head)
 
 
 def _files(request: Request) -> DataFiles:

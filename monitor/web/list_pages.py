@@ -125,7 +125,7 @@ def list_page(request: Request, source: str) -> Response:
     pages = max(1, -(-len(found) // _ROWS))
     query = replace(query, page=min(query.page, pages))
     counts = Counter(version.listing.state for version in whole)
-    return render_page(
+    answer = render_page(
         request,
         "list.html",
         watched=site.sources[source],
@@ -146,6 +146,10 @@ def list_page(request: Request, source: str) -> Response:
         download=_download(query) if site.data_files is not None and not query.q else None,
         head=None if note is None else read_checkpoint(note).head,
     )
+    if site.data_files is not None:
+        described = site.url(f"/data/{source}/dataset.jsonld")
+        answer.headers["Link"] = f'<{described}>; rel="describedby"; type="application/ld+json"'
+    return answer
 
 
 @get(router, "/compare/{source}")

@@ -4,6 +4,7 @@ tampers with.
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import json
 import re
@@ -458,4 +459,9 @@ def test_export_writes_the_very_bytes_that_the_site_serves(
             served_file = httpx.get(f"{address}/data/{name}", trust_env=False)
             assert served_file.content == (folder / name).read_bytes(), name
     assert (folder / "dump.tar.zst").stat().st_size > 1000
+    packed = run("export", str(tmp_path / "packed"), "--source", "list", "--gzip")
+    assert packed.exit_code == 0, packed.output
+    for name in ("agencies.csv", "polls.csv"):
+        content = (tmp_path / "packed" / "list" / f"{name}.gz").read_bytes()
+        assert gzip.decompress(content) == (folder / "list" / name).read_bytes()
     assert run("export", str(folder), "--source", "none").exit_code == 2

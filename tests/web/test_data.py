@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import gzip
 import hashlib
 import io
 import json
@@ -23,6 +24,8 @@ FOLDER = f"/data/{SOURCE}"
 OPEN = [
     f"{FOLDER}/agencies.csv",
     f"{FOLDER}/datapackage.json",
+    f"{FOLDER}/agencies.csv.gz",
+    f"{FOLDER}/dataset.jsonld",
     "/data/record.sqlite",
     "/data/catalog.jsonld",
     "/data/dataset.jsonld",
@@ -102,6 +105,39 @@ def test_the_package_describes_every_file(web: Running) -> None:
             rows = list(csv.reader(io.StringIO(content.decode())))
             assert rows[0] == [field["name"] for field in each["schema"]["fields"]]
             assert all(len(row) == len(rows[0]) for row in rows)
+
+
+def test_every_file_is_there_compressed_and_unpacks_to_the_same_bytes(web: Running) -> None:
+    for name in FILES:
+        plain, packed = web.get(f"{FOLDER}/{name}"), web.get(f"{FOLDER}/{name}.gz")
+        assert gzip.decompress(packed.content) == plain.content, name
+        assert "content-encoding" not in packed.headers
+        assert packed.headers["content-type"] == "application/gzip"
+        assert packed.headers["etag"] != plain.headers["etag"]
+        assert packed.content[3:8] == bytes(5)  # neither a name nor a time
+    page = web.get("/data").text
+    assert f'href="{FOLDER}/changes.ndjson.gz"' in page
+    then = f"{START + timedelta(hours=1, minutes=30):%Y-%m-%dT%H:%M:%SZ}"
+    moved = web.get(f"{FOLDER}/agencies.csv.gz?at={then}").headers["location"]
+    past = web.get(moved)
+    assert gzip.decompress(past.content) == web.get(moved.replace(".csv.gz", ".csv")).content
+    assert web.get(f"{FOLDER}/agencies.csv.gz?state=IN").status_code == 400
+    assert web.get(f"{FOLDER}/datapackage.json.gz").status_code == 404
+
+
+def test_a_list_describes_itself_as_a_dataset(web: Running) -> None:
+    found = web.get(f"/list/{SOURCE}").headers["link"]
+    assert f'{FOLDER}/dataset.jsonld>; rel="describedby"' in found
+    described = get_json(web, f"{FOLDER}/dataset.jsonld")
+    assert (described["@context"], described["@type"]) == ("https://schema.org", "Dataset")
+    assert described["temporalCoverage"] == "2026-03-01/.."
+    assert described["dateModified"] > "2026-03-01T12:00:00"
+    for each in described["distribution"]:
+        content = web.get(f"{FOLDER}/{each['name']}").content
+        assert each["sha256"] == hashlib.sha256(content).hexdigest()
+        assert each["contentSize"] == f"{len(content)} B"
+    whole = get_json(web, "/data/dataset.jsonld")["@graph"]
+    assert [{"@context": "https://schema.org", **each} for each in whole] == [described]
 
 
 def test_the_file_of_a_moment_is_the_list_of_then(web: Running) -> None:

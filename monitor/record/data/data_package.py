@@ -91,11 +91,19 @@ def describe_schema(table: str) -> dict[str, Any]:
 
 
 def describe_dataset(
-    source: SourceInfo, publisher: str, licence: str, address: str, files: Iterable[tuple[str, str, int]]
+    source: SourceInfo,
+    publisher: str,
+    licence: str,
+    address: str,
+    files: Iterable[tuple[str, str, int, str]],
+    since: datetime | None,
+    modified: datetime | None,
 ) -> dict[str, Any]:
     """A list as a schema.org Dataset; ``address`` is the folder's URL, ``files`` are (name, media type,
-    bytes).
+    bytes, SHA-256). ``since`` is when the list was first read, ``modified`` when it changed last.
     """
+    times = {} if since is None else {"temporalCoverage": f"{since:%Y-%m-%d}/.."}
+    times |= {} if modified is None else {"dateModified": modified.isoformat(timespec="seconds")}
     return {
         "@type": "Dataset",
         "@id": f"{address}/{source.name}",
@@ -106,6 +114,7 @@ def describe_dataset(
         "isBasedOn": source.official_url or source.publisher,
         "creator": {"@type": "Organization", "name": publisher},
         "isAccessibleForFree": True,
+        **times,
         "distribution": [
             {
                 "@type": "DataDownload",
@@ -113,8 +122,9 @@ def describe_dataset(
                 "contentUrl": f"{address}/{source.name}/{name}",
                 "encodingFormat": media_type.partition(";")[0],
                 "contentSize": f"{size} B",
+                "sha256": sha256,
             }
-            for name, media_type, size in files
+            for name, media_type, size, sha256 in files
         ],
     }
 
