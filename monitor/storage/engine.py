@@ -147,8 +147,9 @@ class Commits:
     def __init__(self, engine: Engine) -> None:
         if sqlite_path(engine) is None:
             raise ValueError("only a SQLite file counts its commits")
-        self._pooled = engine.raw_connection()
+        self._engine, self._pooled = engine, engine.raw_connection()
         self._driver: Any = self._pooled.driver_connection
+        sa.event.listen(engine, "engine_disposed", self._end)
 
     def number(self) -> int:
         """A number that changes with every commit."""
@@ -157,7 +158,14 @@ class Commits:
 
     def close(self) -> None:
         """Give the connection back."""
+        if sa.event.contains(self._engine, "engine_disposed", self._end):
+            sa.event.remove(self._engine, "engine_disposed", self._end)
         self._pooled.close()
+
+    def _end(self, engine: Engine) -> None:
+        """Close the connection with its engine, whose pool knows nothing of it any more."""
+        if self._pooled.is_valid:
+            self._pooled.invalidate()
 
 
 class SingleReads:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 import stat
 import traceback
 from collections.abc import Callable
@@ -348,3 +349,14 @@ def test_thirty_turns_at_once_leave_the_pool_to_transactions(postgres_url: str) 
     with db.turn(engine, "poll 7") as mine:
         assert mine
     engine.dispose()
+
+
+def test_a_connection_that_watches_for_commits_is_closed_with_its_engine(sqlite_engine: Engine) -> None:
+    """Python warns of connections that nobody closed, from 3.13 on."""
+    watching, given_back = db.Commits(sqlite_engine), db.Commits(sqlite_engine)
+    given_back.close()
+    watching.number()
+    sqlite_engine.dispose()
+    for each in (watching, given_back):
+        with pytest.raises(sqlite3.ProgrammingError, match="closed database"):
+            each.number()
