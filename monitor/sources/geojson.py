@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
+
 from monitor.domain import Publication
 from monitor.errors import ParseError
+from monitor.sources.cells import clean
 from monitor.sources.column_map import ColumnMap, ParseOptions, describe_headers
 from monitor.sources.format import Format
 from monitor.sources.json_body import flatten, is_json, load_json, read_position
@@ -24,6 +27,9 @@ def parse(body: bytes, options: ParseOptions) -> Publication:
         raise ParseError("The GeoJSON has no feature: the layer is empty or gone.")
     columns = options.columns or ColumnMap()
     reader = ListingReader(columns, by_city=columns.city is not None)
+    other = _find_other_system(document)
+    if other:
+        reader.report("other points", f"the points are in {other} and not in WGS 84; they are not read")
     titles: set[str] = set()
     for number, feature in enumerate(features, start=1):
         properties = feature.get("properties") if isinstance(feature, dict) else None
@@ -32,7 +38,8 @@ def parse(body: bytes, options: ParseOptions) -> Publication:
             continue
         row = dict(flatten({"id": feature.get("id")} | properties))
         titles.update(row)
-        reader.read(number, tuple(row), list(row.values()), point=_read_point(feature.get("geometry")))
+        point = None if other else _read_point(feature.get("geometry"))
+        reader.read(number, tuple(row), list(row.values()), point=point)
     if not reader.has_name(titles):
         raise ParseError(describe_headers("property", columns, titles))
     if not reader.listings:
@@ -53,11 +60,26 @@ def _refuse_part(document: dict[str, object], features: int) -> None:
         raise ParseError(f"The GeoJSON holds {features:,} features, and the server says that there are more.")
 
 
+_WGS_84 = re.compile(r"(?:CRS84|EPSG:(?:.*:)?(?:4326|4979)|WGS ?84)$", re.IGNORECASE)
+
+
+def _find_other_system(document: dict[str, object]) -> str:
+    """The name of the system of coordinates that an older GeoJSON names, if it is not WGS 84; else ""."""
+    system = document.get("crs")
+    properties = system.get("properties") if isinstance(system, dict) else None
+    name = properties.get("name") if isinstance(properties, dict) else None
+    return clean(name)[:80] if isinstance(name, str) and not _WGS_84.search(name) else ""
+
+
 def _read_point(geometry: object) -> tuple[float, float] | None:
-    """Latitude and longitude of a Point; None for every other geometry, also a broken one."""
-    if not isinstance(geometry, dict) or geometry.get("type") != "Point":
+    """Latitude and longitude of a Point, or of the first of a MultiPoint; None for every other geometry, also
+    a broken one.
+    """
+    if not isinstance(geometry, dict) or geometry.get("type") not in ("Point", "MultiPoint"):
         return None
     position = geometry.get("coordinates")
+    if geometry["type"] == "MultiPoint":
+        position = position[0] if isinstance(position, list) and position else None
     if not isinstance(position, list) or len(position) < 2:
         return None
     longitude, latitude = position[:2]

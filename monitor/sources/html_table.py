@@ -35,6 +35,7 @@ _MOST_COLUMNS = 100  # columns after these are not read
 _HEADER_ROWS = 10
 _MOST_CELLS = 4_000_000  # of a table, each as often as it covers rows and columns
 _MOST_TABLES, _MOST_LEVELS = 1000, 10  # tables of a page that are looked at, also within each other
+_TO_THE_END = 65_534  # rows that "rowspan=0" covers, and the most of any (HTML, 4.9.11)
 _MOST_TEXT = 10_000  # characters of a cell that are read
 _UNKNOWN = "https://page.invalid/"  # the address of a page that is a file; its relative links lead nowhere
 _PLAIN_PATH = re.compile(r"(?:/[\w~!$&'()*+,=:@%-][\w~!$&'()*+,=:@%.-]*)+(?:\?[\w=&%+.,-]*)?")
@@ -110,21 +111,32 @@ def _digest(page: _Page) -> str:
 
 
 def _read_page(body: bytes, url: str, options: ParseOptions) -> _Page:
-    """The table on a page that has the configured headers; ParseError where none has."""
+    """The tables on a page that have the configured headers, as one; ParseError where none has."""
     columns = options.columns or ColumnMap()
     document = _parse_page(body, options.limits)
     tops: list[str] = []
+    titles: tuple[str, ...] = ()
+    rows: list[list[Cell]] = []
     for table in _find_tables(document):
         grid = _read_grid(table, url)
         for row in islice(grid, _HEADER_ROWS):
             texts = [text for text, _ in row]
             if header := find_header(texts, columns):
-                picked = ([row[at] if at < len(row) else ("", None) for at in header] for row in grid)
-                rows = [row for row in picked if any(text for text, _ in row)]
-                chosen = HtmlOptions.model_validate(options.settings)
-                return _Page(tuple(header.values()), rows, _find_next(document, url, chosen.next))
+                titles = titles or tuple(header.values())
+                places = {title: at for at, title in header.items()}
+                if set(places) != set(titles):
+                    raise ParseError("has two tables that fit, and they have other columns")
+                picked = (
+                    [row[places[title]] if places[title] < len(row) else ("", None) for title in titles]
+                    for row in grid
+                )
+                rows += [row for row in picked if any(text for text, _ in row)]
+                break
             tops += texts
-    raise ParseError(describe_headers("column", columns, set(tops)))
+    if not titles:
+        raise ParseError(describe_headers("column", columns, set(tops)))
+    chosen = HtmlOptions.model_validate(options.settings)
+    return _Page(titles, rows, _find_next(document, url, chosen.next))
 
 
 def _parse_page(body: bytes, limits: ParseLimits) -> HtmlElement:
@@ -134,9 +146,11 @@ def _parse_page(body: bytes, limits: ParseLimits) -> HtmlElement:
     from lxml import etree, html  # takes long to import
 
     try:
-        return html.document_fromstring(
+        document = html.document_fromstring(
             body, parser=html.HTMLParser(encoding=_encoding(body), no_network=True)
         )
+        etree.strip_elements(document, "script", "style", "template", with_tail=False)  # no texts for people
+        return document
     except (etree.ParserError, etree.XMLSyntaxError, ValueError):
         raise ParseError("has a page that is no HTML") from None
 
@@ -177,8 +191,8 @@ def _read_grid(table: HtmlElement, url: str) -> Iterator[list[Cell]]:
             _repeat_covered(cells, covered, below)
             if len(cells) >= _MOST_COLUMNS:
                 break
-            cell, rows = _read_cell(element, url), _span(element, "rowspan")
-            for _ in range(min(_span(element, "colspan"), _MOST_COLUMNS - len(cells))):
+            cell, rows = _read_cell(element, url), _span(element, "rowspan") or _TO_THE_END
+            for _ in range(min(_span(element, "colspan") or 1, _MOST_COLUMNS - len(cells))):
                 if rows > 1:
                     below[len(cells)] = (rows - 1, cell)
                 cells.append(cell)
@@ -214,7 +228,7 @@ def _span(element: HtmlElement, name: str) -> int:
     if (given := element.get(name)) is None:
         return 1
     value = given.strip()
-    return int(value) if re.fullmatch(r"[1-9]\d{0,3}", value) else 1
+    return int(value) if re.fullmatch(r"0|[1-9]\d{0,3}", value) else 1
 
 
 def _read_cell(element: HtmlElement, url: str) -> Cell:

@@ -193,10 +193,12 @@ class ListingReader:
         for at, again in repeated:
             texts[at] = texts[again] or texts[at]
         if name_at >= 0 and texts[name_at]:
-            name = plain_number(texts[name_at])
+            name = texts[name_at]
+            if name[-1:] == "0":
+                name = plain_number(name)
         if "&" in name or "<" in name:
             name = read_markup(name)
-        missing = is_missing(name)
+        missing = not name or (name[0] == "#" and is_missing(name))
         bare = not (missing or address or point) and (not texts[state_at] or len(name) <= LONGEST_SUM)
         if bare and is_footer(name, [texts[at] for at in used]):
             self.report("footer", f'"{_brief(name)}" is no agency', number)

@@ -12,7 +12,7 @@ from monitor.errors import ParseError
 from monitor.sources.archive import open_archive
 from monitor.sources.column_map import ParseLimits
 from monitor.sources.listing import MOST_ROWS
-from monitor.sources.workbook import MAX_COLUMNS, Range, SheetRow, WorkbookSheet, fill_cells
+from monitor.sources.workbook import MAX_COLUMNS, NOTE_FAR, Range, SheetRow, WorkbookSheet, fill_cells
 
 
 def read_other_sheets(body: bytes, kind: str, limits: ParseLimits) -> Iterator[WorkbookSheet]:
@@ -48,8 +48,10 @@ def _read_sheet(sheet: Any) -> WorkbookSheet:
     if sheet.total_height > MOST_ROWS * 5:  # a repeated row is one element, and a million rows
         raise ParseError(f"The list has more than {MOST_ROWS:,} rows.")
     rows: list[SheetRow] = []
+    far = False
     for number, cells in enumerate(sheet.iter_rows(), start=1):
         values = [None if cell == "" else cell for cell in cells[:MAX_COLUMNS]]
+        far |= any(cell != "" for cell in cells[MAX_COLUMNS:])
         while values and values[-1] is None:
             values.pop()
         if values:
@@ -61,4 +63,4 @@ def _read_sheet(sheet: Any) -> WorkbookSheet:
         for (top, left), (bottom, _) in sheet.merged_cell_ranges or ()
         if bottom > top and left < MAX_COLUMNS
     ]
-    return WorkbookSheet(sheet.name, fill_cells(rows, merged, {}))
+    return WorkbookSheet(sheet.name, fill_cells(rows, merged, {}), (NOTE_FAR,) if far else ())

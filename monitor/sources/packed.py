@@ -97,8 +97,10 @@ def _unpack_zip(body: bytes, limits: ParseLimits, wanted: str) -> tuple[bytes, t
             fitting = [
                 name for name in names if fnmatchcase(name, wanted) or fnmatchcase(_last(name), wanted)
             ]
-        elif len(names) > 1:
-            fitting = [name for name in names if name.lower().endswith(_LISTS)]
+        else:
+            fitting = [name for name in names if _may_be_list(name, alone=len(names) == 1)]
+            if not fitting:
+                return None
         if len(fitting) != 1:
             there = ", ".join(name[:60] for name in (fitting or names)[:10])
             wish = f" that fit {wanted[:60]}" if wanted else ""
@@ -107,6 +109,13 @@ def _unpack_zip(body: bytes, limits: ParseLimits, wanted: str) -> tuple[bytes, t
                 "options.file, with * for what changes in its name."
             )
         return archive.read(fitting[0]), tuple(name for name in names if name != fitting[0])
+
+
+def _may_be_list(name: str, *, alone: bool) -> bool:
+    """Whether a file may be a list by its name; one that is alone also as a text or without an ending."""
+    return name.lower().endswith(_LISTS) or (
+        alone and (name.lower().endswith(".txt") or "." not in _last(name))
+    )
 
 
 def _last(name: str) -> str:

@@ -45,10 +45,13 @@ and what is damaged.
 
 @dataclass(frozen=True, slots=True)
 class _Table:
-    """The headers of the mapped columns, as the configuration writes them, and the rows below."""
+    """The headers of the mapped columns, as the configuration writes them, and the rows below. ``left``
+    says which columns are not read.
+    """
 
     titles: tuple[str, ...]
     rows: Iterator[_Row]
+    left: str = ""
 
 
 class TableOptions(RowsOptions):
@@ -74,14 +77,28 @@ def parse(body: bytes, options: ParseOptions) -> Publication:
     repeated = {name.casefold() for name in names}
     for table in tables:
         name_at = next(at for at, title in enumerate(table.titles) if title in names)
+        if table.left:
+            reader.report("odd table", table.left)
+        others = len(table.titles) - 1
+        titled: tuple[int, Sequence[str]] | None = None  # a row with nothing but a name, which may be a title
         for at, (number, cells, links, damage) in enumerate(table.rows):
             texts = _read_texts(cells)
             if not at and _is_row_of_units(texts):
                 reader.report("row of units", f'"{", ".join(filter(None, texts))[:80]}" is no agency', number)
             elif texts[name_at].casefold() in repeated and _repeats_header(texts, table.titles):
-                reader.report("header repeated", "the row repeats the headers", number)
+                about = f'; "{titled[1][name_at][:80]}" above it is no agency' if titled else ""
+                titled = None
+                reader.report("header repeated", f"the row repeats the headers{about}", number)
             else:
-                reader.read(number, table.titles, texts, links=links, damage=damage)
+                if titled:
+                    reader.read(titled[0], table.titles, titled[1])
+                    titled = None
+                if texts.count("") == others and others and texts[name_at] and not (damage or links):
+                    titled = (number, texts)
+                else:
+                    reader.read(number, table.titles, texts, links=links, damage=damage)
+        if titled:
+            reader.read(titled[0], table.titles, titled[1])
     if kind in OTHER_KINDS and columns.url:
         reader.report_links_left(f"the links of a workbook in the {kind.upper()} format are not read")
     if not reader.listings:
@@ -186,6 +203,16 @@ def find_header(row: Iterable[object], columns: ColumnMap) -> dict[int, str] | N
     return {position: title for title, position in positions.items()}
 
 
+def _describe_left(row: Sequence[object], header: Mapping[int, str]) -> str:
+    """Which columns are headed like one that is read, as where two tables stand side by side; "" if none."""
+    read = {fold_header(row[at]) for at in header if at < len(row)} - {""}
+    again = [at for at, cell in enumerate(row) if at not in header and fold_header(cell) in read]
+    if not again:
+        return ""
+    columns = ", ".join(str(at + 1) for at in again[:10])
+    return f"only the first columns of their headers are read, not {columns}"
+
+
 def _pick(row: Sequence[object], header: Mapping[int, str]) -> list[Any]:
     """The cells of the header's columns; a short row has no more."""
     width = len(row)
@@ -228,7 +255,8 @@ def _read_workbook(body: bytes, kind: str, columns: ColumnMap, options: ParseOpt
             if found := find_headers([_widen(sheet, row) for _, row in top], columns):
                 at, header = found
                 rows = _read_sheet(sheet, header, top[at][0], before)
-                tables[sheet.title] = _Table(tuple(header.values()), rows)
+                left = "; ".join(filter(None, (_describe_left(top[at][1], header), *sheet.notes)))
+                tables[sheet.title] = _Table(tuple(header.values()), rows, left)
             else:
                 tops.extend(row for _, row in top)
         before += sheet.height
@@ -286,7 +314,8 @@ def _read_csv(body: bytes, columns: ColumnMap, limits: ParseLimits, problems: li
             width = max(len(top[at]), *(position + 1 for position in header))
             rows = list(_csv_rows(text, delimiter))
             _refuse_cut(text, rows, width)
-            return _Table(tuple(header.values()), _mark_long(rows[at + 1 :], header, width, at + 2))
+            marked = _mark_long(rows[at + 1 :], header, width, at + 2)
+            return _Table(tuple(header.values()), marked, _describe_left(top[at], header))
         tops.extend(top)
     raise _no_headers(columns, tops)
 
@@ -315,11 +344,11 @@ def _mark_long(
 
 def decode_text(body: bytes, problems: list[Problem]) -> str:
     """The text of a table; what is wrong with its encoding becomes a problem. Raises ParseError."""
-    if body.startswith((b"\xff\xfe", b"\xfe\xff")):
+    if encoding := _find_wide_encoding(body):
         try:
-            return body.decode("utf-16")
+            return body.decode(encoding)
         except UnicodeDecodeError:
-            raise ParseError("The text is UTF-16 and broken or cut off.") from None
+            raise ParseError(f"The text is {encoding[:6].upper()} and broken or cut off.") from None
     if b"\0" in body[:4096]:
         raise ParseError("The body is neither a workbook (XLSX) nor text.")
     text, strays = decode_utf8(body)
@@ -327,6 +356,26 @@ def decode_text(body: bytes, problems: list[Problem]) -> str:
         message = f"{strays:,} bytes are not UTF-8; they are read as Windows-1252"
         problems.append(Problem("wrong encoding", message))
     return text
+
+
+_WIDE = (
+    (b"\xff\xfe\0\0", "utf-32"),
+    (b"\0\0\xfe\xff", "utf-32"),
+    (b"\xff\xfe", "utf-16"),
+    (b"\xfe\xff", "utf-16"),
+)
+
+
+def _find_wide_encoding(body: bytes) -> str | None:
+    """The encoding of a text in units of several bytes: by its mark, or by the zeros of ASCII in UTF-16."""
+    for mark, encoding in _WIDE:
+        if body.startswith(mark):
+            return encoding
+    head = body[:256]
+    low, high = head[::2].count(0), head[1::2].count(0)
+    if len(head) > 1 and abs(high - low) > len(head) * 0.4:
+        return "utf-16-le" if high else "utf-16-be"
+    return None
 
 
 def _csv_rows(text: str, delimiter: str) -> Iterator[list[str]]:

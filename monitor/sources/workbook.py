@@ -31,6 +31,7 @@ MAX_ROWS, MAX_COLUMNS = 1_048_576, 100
 widen a million rows.
 """
 
+NOTE_FAR = f"columns after the {MAX_COLUMNS}th are not read"
 _MAX_LINKED = 100_000  # cells that get a link, so that a link over a whole sheet stays cheap
 _MOST_CELLS, _MOST_OTHERS = 3_000_000, 500_000  # cells, and elements that are not in rows
 _FOLDERS = 2  # openpyxl reads the parts that are not deeper, all others hold pictures, notes and the like
@@ -63,11 +64,12 @@ SheetRow = tuple[int, tuple[object, ...]]
 @dataclass(frozen=True, slots=True)
 class WorkbookSheet:
     """One sheet: rows that have a value, with their numbers from 1, as cell values of openpyxl; and the link
-    of a cell by its name ("G2").
+    of a cell by its name ("G2"). ``notes`` say what of the sheet is not read, or is although nobody sees it.
     """
 
     title: str
     rows: tuple[SheetRow, ...]
+    notes: tuple[str, ...] = ()
     links: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -115,8 +117,9 @@ def read_sheets(body: bytes, limits: ParseLimits) -> Iterator[WorkbookSheet]:
                 path = paths.get(sheet.title, "")
                 extras = _read_extras(parts, path) if path in parts else _SheetExtras()
                 part = parts.pop(sheet._worksheet_path, b"")  # it may be large, and is read once
-                rows = fill_cells(list(_read_rows(book, sheet, part)), extras.merged, extras.unvalued)
-                read.append(WorkbookSheet(sheet.title, rows, extras.links))
+                notes: list[str] = []
+                rows = fill_cells(list(_read_rows(book, sheet, part, notes)), extras.merged, extras.unvalued)
+                read.append(WorkbookSheet(sheet.title, rows, tuple(notes), extras.links))
             book.close()
     except ParseError:
         raise
@@ -195,8 +198,8 @@ class _CellParser(WorkSheetParser):
         return {"row": row, "column": self.col_counter, "value": value or None}
 
 
-def _read_rows(book: Any, sheet: Any, part: bytes) -> Iterator[SheetRow]:
-    """The rows that have a value, without the empty cells at their ends.
+def _read_rows(book: Any, sheet: Any, part: bytes, notes: list[str]) -> Iterator[SheetRow]:
+    """The rows that have a value, without the empty cells at their ends; ``notes`` gets what is odd.
 
     What openpyxl's `iter_rows` does, but for the empty rows: it makes a million of them before a far one.
     """
@@ -210,7 +213,8 @@ def _read_rows(book: Any, sheet: Any, part: bytes) -> Iterator[SheetRow]:
         date_formats=book._date_formats,
         timedelta_formats=book._timedelta_formats,
     )
-    last = count = 0
+    last = count = hidden = 0
+    far = False
     for number, cells in parser.parse():
         if number > MAX_ROWS:
             break
@@ -219,11 +223,17 @@ def _read_rows(book: Any, sheet: Any, part: bytes) -> Iterator[SheetRow]:
         last = number
         values = {cell["column"]: cell["value"] for cell in cells if cell["value"] is not None}
         width = max((column for column in values if column <= MAX_COLUMNS), default=0)
+        far |= len(values) > width and max(values, default=0) > MAX_COLUMNS
         if width:
             count += 1
+            hidden += parser.row_dimensions.get(str(number), {}).get("hidden") in ("1", "true")
             if count > MOST_ROWS:
                 raise ParseError(f"The list has more than {MOST_ROWS:,} rows.")
             yield number, tuple(map(values.get, range(1, width + 1)))
+    if far:
+        notes.append(NOTE_FAR)
+    if hidden:
+        notes.append(f"rows that are hidden, and read like the others: {hidden:,}")
 
 
 def _refuse_doctype(name: str, part: bytes) -> None:
