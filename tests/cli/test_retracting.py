@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
+from monitor.app import open_database
 from monitor.cli import root
+from monitor.config import load
 from monitor.keys import KeyFile
-from monitor.storage import engine as db
 from tests.outbox.world import HAMMOND, Recorder, World
 
 
@@ -24,8 +25,7 @@ def told(tmp_path: Path, keys: KeyFile, now: Any) -> Iterator[tuple[Path, World]
         '[data]\nfolder = "data"\n[sources.ring]\ntitle = "Cameras"\nformat = "table"\nurl = "https://a.example/x"\n'
         '[sources.ring.columns]\nname = "Agency"\n'
     )
-    assert CliRunner().invoke(root, ["changes", "--config", str(file)]).exit_code == 0
-    engine = db.connect(f"sqlite:///{tmp_path / 'data' / 'monitor.db'}")
+    engine = open_database(load(file))
     world = World(engine, keys, tmp_path / "data", now)
     for address, channel in (("a@a.example", "email"), ("b@b.example", "email"), ("-100", "telegram")):
         world.person(address, "IN", channel=channel)
