@@ -115,8 +115,8 @@ def _find_object_id(info: Record, fields: list[Record]) -> str:
 def _choose_fields(fields: list[Record], columns: ColumnMap) -> list[Record]:
     """The fields that the configuration names; no others are fetched or kept."""
     reader = ListingReader(columns, by_city=False)
-    wanted = [field for field in fields if any(map(reader.is_mapped, _titles(field)))]
-    if not reader.has_name(title for field in wanted for title in _titles(field)):
+    wanted = [field for field in fields if any(map(reader.meanings.is_mapped, _titles(field)))]
+    if not reader.meanings.has_name(title for field in wanted for title in _titles(field)):
         raise ParseError(describe_headers("field", columns, [str(field["name"]) for field in fields]))
     kept = ("alias", "domain", "name", "type")
     return [{key: field[key] for key in kept if field.get(key) is not None} for field in wanted]
@@ -181,7 +181,7 @@ def parse(body: bytes, options: ParseOptions) -> Publication:
         raise ParseError("The ArcGIS answer does not name its fields.") from None
     columns = options.columns or ColumnMap()
     reader = ListingReader(columns, by_city=columns.city is not None)
-    if not reader.has_name(title for field in fields.values() for title in _titles(field)):
+    if not reader.meanings.has_name(title for field in fields.values() for title in _titles(field)):
         raise ParseError(describe_headers("field", columns, fields))
     for number, feature in enumerate(features, start=1):
         attributes = feature.get("attributes") if isinstance(feature, dict) else None

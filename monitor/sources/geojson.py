@@ -40,7 +40,7 @@ def parse(body: bytes, options: ParseOptions) -> Publication:
         titles.update(row)
         point = None if other else _read_point(feature.get("geometry"))
         reader.read(number, tuple(row), list(row.values()), point=point)
-    if not reader.has_name(titles):
+    if not reader.meanings.has_name(titles):
         raise ParseError(describe_headers("property", columns, titles))
     if not reader.listings:
         raise ParseError(f"None of the {len(features):,} features has a name that can be read.")

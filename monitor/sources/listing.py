@@ -6,12 +6,12 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import date
 from operator import itemgetter
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any
 
 from monitor.core import identity
 from monitor.domain import Listing, Problem, Publication
@@ -29,7 +29,8 @@ from monitor.sources.cells import (
     read_markup,
     read_web_address,
 )
-from monitor.sources.column_map import ColumnMap, fold_header, list_headers
+from monitor.sources.column_layout import NO_COLUMNS, ColumnMeanings
+from monitor.sources.column_map import ColumnMap
 from monitor.sources.footers import LONGEST_SUM, is_footer
 from monitor.sources.merge import merge_by_fields, merge_by_key
 from monitor.states import read_state
@@ -38,9 +39,6 @@ _MOST_PROBLEMS = 1000
 """Problems that a publication keeps, the first ones; of further ones only their number."""
 _MOST_READ = 10_000
 """Texts of fields and attributes of which a reader keeps how they are read: most stand in many rows."""
-_MOST_COLUMNS = 1000
-"""Different columns that a publication may have. Records name theirs one by one, and could name a million."""
-
 MOST_ROWS = 200_000
 """Rows that a list may have: ten times the law-enforcement agencies of the United States. A hostile file has
 millions.
@@ -52,23 +50,6 @@ _LINK_TEXTS = frozenset({"link", "here", "view", "open", "pdf", "document", "moa
 _UUID = re.compile(r"/([0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12})(?=[/?#]|$)")
 _SCHEME = re.compile(r"\w+:")
 _NO_LINKS: Mapping[int, str] = MappingProxyType({})
-
-
-class _Layout(NamedTuple):
-    """Where the columns of a row stand; -1 without such a column. A row's texts end with "" for those."""
-
-    name: int
-    state: int
-    county: int
-    city: int
-    since: int
-    source_id: int
-    url: int
-    attributes: tuple[tuple[int, str], ...]  # positions and names
-    repeated: tuple[
-        tuple[int, int], ...
-    ]  # a column and a later one of the same meaning, which counts if it is filled
-    used: tuple[int, ...]  # all but the name
 
 
 class _Filled:
@@ -102,8 +83,6 @@ class _Filled:
 
 
 _NO_ADDRESS = Address(None, None)
-_FIELDS = _Layout._fields[:7]
-_NO_COLUMNS = _Layout(-1, -1, -1, -1, -1, -1, -1, (), (), ())
 
 
 class ListingReader:
@@ -111,7 +90,7 @@ class ListingReader:
 
     ``other_columns``: columns that ``columns`` does not name become attributes, unless it names attributes
     itself; those in ``ignored`` never do. ``id_from_url``: a UUID at which a listing's link ends is the
-    source's own id. ``by_city``: the city belongs to a listing's key.
+    source's own id. ``by_city``: the city belongs to a listing's key. ``meanings`` are those of the columns.
     """
 
     def __init__(
@@ -123,25 +102,11 @@ class ListingReader:
         id_from_url: bool = False,
         ignored: frozenset[str] = frozenset(),
     ) -> None:
-        mapped = {
-            "name": columns.name, "state": columns.state, "county": columns.county, "city": columns.city,
-            "since": columns.since, "source_id": columns.id, "url": columns.url,
-        }  # fmt: skip
-        self._fields = {
-            fold_header(title): field for field, titles in mapped.items() for title in list_headers(titles)
-        }
-        self._attributes = {
-            folded: title
-            for title in columns.attributes
-            if (folded := fold_header(title)) not in self._fields
-        }
-        self._other_columns = other_columns and not columns.attributes
+        self.meanings = ColumnMeanings(columns, other_columns=other_columns, ignored=ignored)
         self._id_from_url = id_from_url
-        self._ignored = ignored
         self._by_city = by_city
         self._titles: Sequence[str] = ()
-        self._layout = _NO_COLUMNS
-        self._meanings: dict[str, tuple[str, str]] = {}
+        self._layout = NO_COLUMNS
         self._pick_attributes = itemgetter(-1, -1)
         self._folders: dict[str, str | None] = {}
         self._states_read: dict[str, str] = {}
@@ -154,15 +119,6 @@ class ListingReader:
         self.damaged: list[Listing] = []
         self.problems: list[Problem] = []
         self._unkept = 0
-
-    def is_mapped(self, title: str) -> bool:
-        """Whether the configuration names this column."""
-        folded = fold_header(title)
-        return folded in self._fields or folded in self._attributes
-
-    def has_name(self, titles: Iterable[str]) -> bool:
-        """Whether one of these columns holds the agency's name."""
-        return any(self._fields.get(fold_header(title)) == "name" for title in titles)
 
     def read(
         self,
@@ -184,7 +140,7 @@ class ListingReader:
         then is no listing, and keeps the one that it was from being taken for removed.
         """
         if titles is not self._titles and titles != self._titles:
-            self._titles, self._layout = titles, self._lay_out(titles)
+            self._titles, self._layout = titles, self.meanings.lay_out(titles)
             positions = [at for at, _ in self._layout.attributes]
             self._pick_attributes = itemgetter(-1, *positions)  # one more, for of a single one it is no tuple
             self._attributes_read.clear()
@@ -344,7 +300,7 @@ class ListingReader:
 
     def _columns(self) -> frozenset[str]:
         """What the publication carries, in the words of `Listing` fields and of attributes."""
-        carried = {field or attribute for field, attribute in self._meanings.values()} - {"", "name"}
+        carried = self.meanings.list_carried()
         if self._has_address:
             carried |= {"city", "state"}
         if self._has_point:
@@ -352,38 +308,6 @@ class ListingReader:
         if self._has_id:
             carried.add("source_id")
         return frozenset(carried | self._dated_in_part)
-
-    def _lay_out(self, titles: Sequence[str]) -> _Layout:
-        """Where the columns of a row stand."""
-        places: dict[str, int] = {}
-        attributes: list[tuple[int, str]] = []
-        repeated: list[tuple[int, int]] = []
-        for at, title in enumerate(titles):
-            field, attribute = self._meaning(title)
-            if attribute:
-                attributes.append((at, attribute))
-            elif field in places:
-                repeated.append((places[field], at))
-            elif field:
-                places[field] = at
-        name, state, county, city, since, source_id, url = (places.get(field, -1) for field in _FIELDS)
-        used = (*(at for field, at in places.items() if field != "name"), *(at for at, _ in attributes))
-        return _Layout(
-            name, state, county, city, since, source_id, url, tuple(attributes), tuple(repeated), used
-        )
-
-    def _meaning(self, title: str) -> tuple[str, str]:
-        """The field or else the attribute that a column fills, "" for neither; computed once per title."""
-        if title in self._meanings:
-            return self._meanings[title]
-        if len(self._meanings) == _MOST_COLUMNS:
-            raise ParseError(f"The list has more than {_MOST_COLUMNS:,} different columns.")
-        folded = fold_header(title)
-        meaning = (self._fields.get(folded, ""), self._attributes.get(folded, ""))
-        if self._other_columns and not any(meaning) and title not in self._ignored:
-            meaning = ("", clean(title)[:NAME_LENGTH])
-        self._meanings[title] = meaning
-        return meaning
 
     def _read_state(
         self, column: str, address: str, from_address: Address, number: int

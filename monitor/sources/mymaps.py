@@ -82,7 +82,7 @@ def _read_description(description: str, reader: ListingReader) -> tuple[tuple[st
         if not colon:
             return (), []
         columns.setdefault(unescape_text(title).strip(), unescape_text(text))
-    if not any(map(reader.is_mapped, columns)):
+    if not any(map(reader.meanings.is_mapped, columns)):
         return (), []
     return tuple(columns), clean_all(list(columns.values()))
 

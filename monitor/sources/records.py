@@ -44,7 +44,7 @@ def parse(body: bytes, options: ParseOptions) -> Publication:
         row = dict(flatten(record))
         titles.update(row)
         reader.read(number, tuple(row), list(row.values()))
-    if not reader.has_name(titles):
+    if not reader.meanings.has_name(titles):
         raise ParseError(describe_headers("key", columns, titles))
     if not reader.listings:
         raise ParseError(f"None of the {len(records):,} records has a name that can be read.")
