@@ -155,13 +155,18 @@ def offers_browser_alerts(settings: Settings) -> bool:
     )
 
 
+def has_mail(settings: Settings) -> bool:
+    """Whether the sign-up form's channel and the public address are set up."""
+    return CHANNEL in app.configured_channels(settings) and settings.site.public_url is not None
+
+
 def signup_closed(components: Components) -> str | None:
     """Read why nobody can sign up; None: they can.
 
     "configuration": mail or the public address is not set up. "mail": the mail server refuses everything.
     """
     settings, now = components.settings, components.clock()
-    if CHANNEL not in app.configured_channels(settings) or settings.site.public_url is None:
+    if not has_mail(settings):
         return "configuration"
     with reading(components.engine) as conn:
         paused = any(
@@ -172,7 +177,9 @@ def signup_closed(components: Components) -> str | None:
 
 
 def signup_problem(components: Components) -> str | None:
-    """Read the same as a reason not to be ready."""
+    """Read the same as a reason not to be ready. A site may be without mail where browsers get alerts."""
+    if offers_browser_alerts(components.settings) and not has_mail(components.settings):
+        return None
     return {
         "configuration": "nobody can sign up: set up [email] and [site] public_url",
         "mail": "nobody can sign up: the mail server refuses everything",

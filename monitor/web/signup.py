@@ -162,6 +162,8 @@ def _closed(request: Request, people: PeopleContext) -> str | None:
     match people.closed():
         case None:
             return None
+        case "configuration" if site_of(request).browser_alerts:
+            return translate(request, "This site does not send email: get alerts in this browser instead.")
         case "configuration":
             return translate(request, "Nobody can sign up at the moment: this site cannot send mail yet.")
         case _:

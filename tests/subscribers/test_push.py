@@ -16,7 +16,8 @@ import sqlalchemy as sa
 from click.testing import CliRunner
 from sqlalchemy.engine import Engine
 
-from monitor import subscribers
+from monitor import config, subscribers, web
+from monitor.app import Components
 from monitor.cli import root
 from monitor.domain import Confidence, Listing, Placement, PlacementReason
 from monitor.ops.explain import explain
@@ -25,9 +26,12 @@ from monitor.storage import engine as db
 from monitor.storage import people
 from monitor.storage.deliveries import pauses
 from monitor.storage.people.tables import SubscriberRow
+from monitor.web.composition import signup_problem
+from tests.peers.browser import served
 from tests.peers.push import PushBrowser
 from tests.subscribers.conftest import deliveries
 from tests.subscribers.push_world import PushTown, opened_push_town
+from tests.subscribers.town import Visitor
 
 
 @pytest.fixture
@@ -329,11 +333,11 @@ def test_explain_and_the_commands_know_it(
         fenced=None,
     )
     assert told.verdict == "alert"
-    config = ["--config", str(tmp_path / "config.toml")]
-    listed = CliRunner().invoke(root, ["subscribers", "list", *config])
+    named = ["--config", str(tmp_path / "config.toml")]
+    listed = CliRunner().invoke(root, ["subscribers", "list", *named])
     assert "webpush" in listed.output, listed.output
     assert browser.endpoint not in listed.output
-    erased = CliRunner().invoke(root, ["subscribers", "erase", browser.address, *config])
+    erased = CliRunner().invoke(root, ["subscribers", "erase", browser.address, *named])
     assert erased.exit_code == 0, erased.output
     assert push_town.who(browser) is None
 
@@ -346,6 +350,21 @@ def test_a_site_without_it_offers_nothing(small_town: object) -> None:
     assert client.get("/push").status_code == 404
     assert client.post("/push", data={}).status_code == 404
     assert client.get("/manifest.webmanifest").json()["start_url"] == "/"
+
+
+def test_a_site_may_have_browsers_and_no_mail(sqlite_engine: Engine, sqlite_url: str, tmp_path: Path) -> None:
+    path = tmp_path / "config.toml"
+    path.write_text(
+        f'[data]\nfolder = "data"\n[database]\nurl = "{sqlite_url}"\n'
+        '[site]\npublic_url = "https://watch.example"\n[webpush]\ncontact = "mailto:me@watch.example"\n'
+    )
+    components = Components(config.load(path, {}), sqlite_engine)
+    assert signup_problem(components) is None
+    with served(web.create(components)) as address:
+        form = Visitor(address).get("/subscribe").text
+    assert "get alerts in this browser instead" in form
+    assert 'href="/push"' in form
+    assert 'name="address"' not in form
 
 
 def test_the_site_is_an_app_that_can_be_installed(small_push_town: PushTown) -> None:
@@ -420,8 +439,8 @@ def test_a_wait_of_days_ends_as_a_dead_letter(push_town: PushTown, publish: Call
         town.now += timedelta(hours=4, minutes=1)
         town.deliver()
     assert ("alert", "failed", None) in deliveries(town.engine, "alert")
-    config = ["--config", str(town.settings.data.folder.parent / "config.toml")]
-    letter = json.loads(CliRunner().invoke(root, ["outbox", "list", "--json", *config]).output)
+    named = ["--config", str(town.settings.data.folder.parent / "config.toml")]
+    letter = json.loads(CliRunner().invoke(root, ["outbox", "list", "--json", *named]).output)
     assert (letter["channel"], letter["kind"]) == ("webpush", "alert")
     assert "403" in letter["error"]
     assert browser.endpoint not in str(letter)
