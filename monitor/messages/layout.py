@@ -61,11 +61,13 @@ _MOST_MARKS = 2
 
 _JOINER = "\u2060"
 _DOTS = ".\u3002\uff0e\uff61"  # that separate the labels of a domain (RFC 3490, 3.1)
-_ACTIVE = re.compile(rf"://|(?<=\w)[{_DOTS}](?=[^\W\d_]{{2}})|[@\uff20](?=\w)|(?<!\w)[/#](?=\w)")
+_ACTIVE = re.compile(
+    rf"://|(?<=\w)[{_DOTS}](?=[^\W\d_]{{2}})|[@\uff20](?=\w)|(?<!\w)[/#](?=\w)|\$(?=[A-Za-z])"
+)
 _OWN = re.compile(placeholder("[a-z-]+"))
 _SPACED = {"://": f":{_JOINER}/{_JOINER}/{_JOINER}"}
 _SPACED |= {dot: f"{_JOINER}{dot}{_JOINER}" for dot in _DOTS}
-_SPACED |= {sign: f"{sign}{_JOINER}" for sign in "@\uff20/#"}
+_SPACED |= {sign: f"{sign}{_JOINER}" for sign in "@\uff20/#$"}
 
 
 def clean(text: str, limit: int = LONGEST) -> str:
@@ -97,8 +99,9 @@ def neutralize(text: str) -> str:
     """Keep programs from making links, mentions or commands of untrusted text, by word joiners (U+2060): they
     show nothing.
 
-    Mail programs and chats make a link of evil.com, wake people for @all and offer /stop to press. A dot gets
-    one on either side: some readers of links pass over one. Apply it last, because `clean` removes them.
+    Mail programs and chats make a link of evil.com, wake people for @all, offer /stop to press and search for
+    $CASH. A dot gets one on either side: some readers of links pass over one. Apply it last, because `clean`
+    removes them.
     """
     return _ACTIVE.sub(lambda found: _SPACED[found[0]], text)
 
