@@ -101,7 +101,7 @@ def _without_reassigned_ids(
         (known[now.key], now)
         for now in listings
         if now.source_id and now.key in known and known[now.key].source_id == now.source_id
-        if named_key(known[now.key], by_city=True) != named_key(now, by_city=True)
+        if not _is_named_alike(known[now.key], now)
     ]
     if not moved:
         return listings
@@ -109,6 +109,13 @@ def _without_reassigned_ids(
     if not any(named_key(was, by_city=True) in names for was, _ in moved):
         return listings
     return keyed((replace(listing, source_id=None) for listing in listings), by_city=True)
+
+
+def _is_named_alike(was: Listing, now: Listing) -> bool:
+    """Whether two listings have one name, state and city, however they are spelled."""
+    if was.name == now.name and was.state == now.state and was.city == now.city and was.state:
+        return True  # as nearly all are, and normalizing takes longer than all the rest
+    return named_key(was, by_city=True) == named_key(now, by_city=True)
 
 
 def _pair_undated(
@@ -128,6 +135,8 @@ def _empty_columns(publication: Publication) -> frozenset[str]:
     filled: set[str] = set()
     fields = [column for column in publication.columns if column in Listing.__dataclass_fields__]
     for listing in publication.listings:
+        if filled >= publication.columns:
+            break  # mostly within the first few
         filled.update(column for column, _ in listing.attributes)
         filled.update(field for field in fields if field not in filled and getattr(listing, field))
     return publication.columns - filled

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from functools import lru_cache
 
 from rapidfuzz import fuzz
 
@@ -117,9 +118,14 @@ def spellings(listing: Listing) -> frozenset[str]:
     Abbreviations are written out and word order does not count: "City of St. Cloud Police Dept" is "St. Cloud
     Police Department", "City of Woodland Hills" is "Woodland Hills City".
     """
-    name = normalise(listing.name)
-    place = listing.state or normalise(listing.state_text or "")
-    short = sorted(expand_normalised(name, listing.state).split())
+    return _spell(listing.name, listing.state, listing.state_text)
+
+
+@lru_cache(maxsize=4096)  # the names of a list are mostly those of its last publication
+def _spell(text: str, state: str | None, state_text: str | None) -> frozenset[str]:
+    name = normalise(text)
+    place = state or normalise(state_text or "")
+    short = sorted(expand_normalised(name, state).split())
     words = sorted(_ABBREVIATIONS.get(word, word) for word in name.split() if word not in ("of", "the"))
     return frozenset(f"{place}|{' '.join(text)}" for text in (short, words))
 

@@ -195,7 +195,7 @@ def test_a_second_signal_ends_a_worker_whose_relay_hangs(tmp_path: Path, databas
             until(lambda: len(peer.mails) == CONNECTIONS, worker)  # all of them wait for their answer
             worker.send_signal(signal.SIGTERM)
             if FULL:  # the first signal alone: 30 s for what is in flight, and then a clean end
-                assert worker.wait(45) == 0
+                assert worker.wait(PATIENCE) == 0
             else:
                 time.sleep(0.5)
                 assert worker.poll() is None, "what is in flight has its time"

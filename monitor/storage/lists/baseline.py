@@ -247,5 +247,6 @@ VERSION: tuple[Any, ...] = (
 
 def read_listing(row: Any) -> Listing:
     """Read the listing of a row with the columns `VERSION`."""
-    beside = {"key": row.key, "name": row.name, "state": row.state}
-    return listing_from_json({**row.content, **{k: v for k, v in beside.items() if v is not None}})
+    key, name, state = row.key, row.name, row.state
+    content: dict[str, Any] = {**row.content, "key": key, "name": name}
+    return listing_from_json(content if state is None else content | {"state": state})

@@ -36,9 +36,13 @@ def content_to_json(listing: Listing) -> dict[str, Any]:
 
 def listing_from_json(content: dict[str, Any]) -> Listing:
     """The very listing that `listing_to_json` was given; a field that a later version added is ignored."""
-    read = {name: _READ.get(name, _same)(content[name]) for name in _NAMES if name in content}
+    read = {name: value for name, value in content.items() if name in _FIELDS}
+    for name, convert in _READ.items():
+        if name in read:
+            read[name] = convert(read[name])
     for many, one in _EVIDENCE:
-        read.setdefault(many, _alone(read.get(one)))
+        if many not in read and one in read:
+            read[many] = (read[one],)
     return Listing(**read)
 
 
@@ -95,6 +99,7 @@ def change_from_row(row: Any) -> Change:
 _CHANGE = tables.ChangeRow.c
 CHANGE = (_CHANGE.kind, _CHANGE.agency, _CHANGE.fields, _CHANGE.before, _CHANGE.after, _CHANGE.previous)
 _NAMES = tuple(field.name for field in fields(Listing))
+_FIELDS = frozenset(_NAMES)
 _EMPTY = (None, ())  # the defaults of every field but the name
 _EVIDENCE = (("dates", "since"), ("documents", "url"))
 
@@ -117,10 +122,6 @@ def _plain(value: Any) -> Any:
         return value.isoformat()
     if isinstance(value, tuple):
         return [_plain(part) for part in value]
-    return value
-
-
-def _same(value: Any) -> Any:
     return value
 
 
