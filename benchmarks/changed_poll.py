@@ -3,8 +3,8 @@
 
 FOLDER holds version 0.1.0 (`git worktree add FOLDER e61398b`). Both programs poll the same server in turn,
 each in a process of its own: a list of 2,616 agencies (1.7 MB of KML), six of which change every time, and
-the fan-out after it. Counted is the processor of the thread that polls; the parser of today is a process of its
-own, and the time that 0.1.0 takes in its parser is left out.
+the fan-out after it. Counted is the processor of the thread that polls; the parser of today is a process of
+its own, and the time that 0.1.0 takes in its parser is left out.
 """
 
 from __future__ import annotations

@@ -44,6 +44,7 @@ to about 100 MiB.
 """
 # of zstd: 1.7 MB of KML in 25 ms to a tenth of its size; the highest levels take 20 times that for 8 % less
 _LEVEL = 9
+_NEAR_LEVEL, _NEAR = 6, 2**22  # up to 4 MiB a difference is as small, in half the time; beyond it is not
 _CLEAR = (
     50  # a difference of this part of the body is taken without looking at how small the whole form would be
 )
@@ -385,7 +386,7 @@ def _decode(row: Any, base: bytes | None) -> bytes:
 def _compress_with(base: bytes, body: bytes) -> bytes:
     # the window reaches all of the dictionary from the end of the body; the level's own ends at 4 MiB
     parameters = zstandard.ZstdCompressionParameters.from_level(
-        _LEVEL,
+        _NEAR_LEVEL if len(body) <= _NEAR else _LEVEL,
         source_size=len(body),
         dict_size=len(base),
         window_log=max((len(base) + len(body)).bit_length(), zstandard.WINDOWLOG_MIN),
