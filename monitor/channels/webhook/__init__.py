@@ -22,6 +22,7 @@ class WebhookKind(ChannelKind[WebhookSection]):
     section = WebhookSection
     loggers = ("httpx", "httpcore")
     ends_configured = True
+    lane_problem = "webhooks answer with an error and are tried again later"
 
     def normalise(self, address: str) -> str:
         """The name of an entry of the configuration."""
