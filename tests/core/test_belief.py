@@ -417,6 +417,15 @@ def test_a_listing_without_any_place_is_never_published_by_itself() -> None:
     assert not source.standing
 
 
+def test_a_note_is_held_also_where_one_was_on_the_list_from_the_first() -> None:
+    first = agency("Statewide figures are published each spring", None)
+    source = Source(publication([*ROWS, first]))
+    note = agency("Thank you for your interest in this program", None)
+    source.poll(publication([*ROWS, first, note]))
+    assert not source.events
+    assert source.standing[0].reason.endswith("is published without any place.")
+
+
 def test_a_listing_whose_state_was_blanked_keeps_the_one_that_was_accepted() -> None:
     twin = agency("Wisteria Police", "PA")
     source = Source(publication([*ROWS, twin, replace(twin, state="OH")]))

@@ -112,3 +112,7 @@ def test_time_under_a_pause_does_not_count() -> None:
 def test_a_server_that_goes_on_refusing_us_is_asked_less_and_less_often() -> None:
     waits = [longer_pause(START, START + timedelta(minutes=age)) for age in (0, 2, 20, 60, 6000)]
     assert waits == [timedelta(minutes=minutes) for minutes in (1, 1, 5, 15, 15)]
+
+
+def test_the_waits_are_a_minute_five_a_quarter_an_hour_and_four() -> None:
+    assert [wait / timedelta(minutes=1) for wait in WAITS] == [1, 5, 15, 60, 240]

@@ -196,6 +196,7 @@ def test_a_suppressed_address_may_ask_again_after_30_days_and_is_asked_once(
     assert deliveries(engine) == []
     assert who(engine, keys) is None
     ask(engine, keys, now + 30 * DAY)
+    assert [kind for kind, *_ in deliveries(engine)] == ["confirm"]
     ask(engine, keys, now + 32 * DAY)
     assert [kind for kind, *_ in deliveries(engine)] == ["confirm"]
     with db.reading(engine) as conn:
@@ -363,6 +364,7 @@ def test_one_mailbox_is_not_bombed_under_many_spellings(
         ask(sqlite_engine, keys, now, f"{dotted}+{number}@gmail.com")
     assert len(deliveries(sqlite_engine, "confirm")) == MOST_IN_A_MAILBOX
     ask(sqlite_engine, keys, now, "bob+1@gmail.com")
+    ask(sqlite_engine, keys, now + timedelta(hours=3), "ann+later@gmail.com")  # the same day
     assert len(deliveries(sqlite_engine, "confirm")) == MOST_IN_A_MAILBOX + 1
     ask(sqlite_engine, keys, now + DAY, "ann+x@gmail.com")
     assert len(deliveries(sqlite_engine, "confirm")) == MOST_IN_A_MAILBOX + 2
