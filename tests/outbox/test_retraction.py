@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
+import itertools
 from datetime import timedelta
 
 import pytest
 import sqlalchemy as sa
+from sqlalchemy.engine import Engine
 
 from monitor.channels import EVERYTHING
 from monitor.domain import Envelope
 from monitor.errors import Permanent, Transient, UsageError
 from monitor.outbox import clone_guard
 from monitor.outbox.digests import insert_due_digests
+from monitor.outbox.outcomes import Outcome, OutcomeKind
 from monitor.outbox.retract import plan_retraction, retract
+from monitor.outbox.settle import settle
+from monitor.storage import engine as db
 from monitor.storage import people, schema
-from monitor.storage.deliveries import endings
-from monitor.storage.engine import transaction
+from monitor.storage.deliveries import endings, queue
+from monitor.storage.engine import reading, transaction
 from monitor.storage.lists.retracted_changes import load_retracted
 from monitor.storage.people import past_choices
 from tests.outbox.world import CHICAGO, GARY, HAMMOND, Recorder, World, one_due, removed
+from tests.subscribers.interleaving import interleave
 
 WHY = {"en": "It was our error.", "es": "Fue un error nuestro."}
 
@@ -336,3 +342,46 @@ def test_the_log_says_what_is_retracted_and_why(world: World) -> None:
     assert '"type":"retraction"' in leaf.content
     assert '"reason":{"en":"It was our error.","es":"Fue un error nuestro."}' in leaf.content
     assert '"name":"Hammond Police Department"' in leaf.content
+
+
+@pytest.mark.parametrize("settles_first", [True, False])
+def test_settling_and_retracting_at_once_leave_nobody_out(world: World, settles_first: bool) -> None:
+    """With the one in every gap between two statements of the other."""
+    world.person("a@a.example", "IN")
+    other = db.connect(world.engine.url.render_as_string(hide_password=False))
+    try:
+        for at in itertools.count(1):
+            world.publish(HAMMOND)
+            world.fan_out()
+            change, row = last_change(world), world.rows()[-1]
+            with reading(world.engine) as conn:
+                claimed = queue.load_claimed(conn, [row.id])
+            sent = Outcome(
+                kind=OutcomeKind.SENT,
+                ids=(row.id,),
+                deliveries=claimed,
+                moment=world.now,
+                told=frozenset({change}),
+            )
+
+            def settle_it(engine: Engine, sent: Outcome = sent) -> None:
+                with transaction(engine) as conn:
+                    settle(conn, world.keys, "email", "test", [sent], world.now)
+
+            def take_it_back(engine: Engine, change: int = change) -> None:
+                retract(engine, change, WHY, now=world.now)
+
+            first, second = (settle_it, take_it_back) if settles_first else (take_it_back, settle_it)
+            done = interleave(
+                (world.engine, other),
+                lambda first=first: first(world.engine),  # type: ignore[misc]
+                lambda second=second: second(other),  # type: ignore[misc]
+                at,
+            )
+            owed = [each for each in world.rows() if each.kind == "retraction" and each.about == str(change)]
+            assert len(owed) == 1, at
+            if not done.stopped:
+                break
+    finally:
+        other.dispose()
+    assert at > 5
