@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 from monitor.errors import UsageError
+from monitor.places.areas import PEOPLE_PER_ZIP
 from monitor.places.codes import names_radius, parse_area, parse_place, state_of_place
 from monitor.places.finder_names import known_areas, near_areas
 from monitor.places.finder_offices import agency_areas, county_areas, is_agency
@@ -60,6 +61,9 @@ CITY = 250_000
 """The population from which a city with a state's name may be meant: Washington, not Louisiana, MO."""
 MUCH = 10
 """Times as many people (or ZIPs of a county) as the next of its name make a place the one that is meant."""
+
+MANY_ZIPS = 5
+"""From so many ZIPs on a town of unknown population is estimated by them."""
 
 _LONGEST_NAME = 5  # words of a town's name: "Village of Oak Creek" and the like
 
@@ -223,7 +227,9 @@ def _named(typed: str, gazetteer: Gazetteer) -> FinderResult:
     rest, state = _state_at_the_end(typed)
     if rest == typed:
         state = None
-    if is_agency(typed):
+    # Trooper is a town of Pennsylvania, and "Trooper, PA" nobody's office
+    named_so = state is not None and " " not in rest and bool(gazetteer.towns(rest, state))
+    if is_agency(typed) and not named_so:
         towns, statewide = agency_areas(rest, state, gazetteer)
         if towns or statewide:
             return _chosen(towns, statewide, gazetteer)
@@ -261,9 +267,15 @@ def _chosen(towns: tuple[TownZips, ...], states: tuple[str, ...], gazetteer: Gaz
     else:
         first, second = towns[:2]
         alike = all(area.kind == first.kind for area in towns)  # not Hollywood, Florida, and the neighborhood
-        larger = first.population >= MUCH * max(second.population, 1)
+        larger = _people(first) >= MUCH * max(_people(second), 1)
         sure = (first.meant and not second.meant) or (alike and larger)
     return FinderResult(towns=towns[:CHOICES], states=states, more=len(towns) > CHOICES, sure=sure)
+
+
+def _people(area: TownZips) -> int:
+    """How many people live there; where nobody says so (San Juan, PR), as many as its many ZIPs suggest."""
+    many = area.kind == "town" and len(area.zips) >= MANY_ZIPS
+    return area.population or (PEOPLE_PER_ZIP * len(area.zips) if many else 0)
 
 
 def _with_counties(towns: tuple[TownZips, ...], gazetteer: Gazetteer) -> tuple[TownZips, ...]:
@@ -325,7 +337,7 @@ def _towns(text: str, state: str | None, gazetteer: Gazetteer) -> tuple[TownZips
         if known or towns:
             meant = tuple(area for area in known if area.meant)
             by_size = sorted(
-                (*(area for area in known if not area.meant), *towns), key=lambda area: -area.population
+                (*(area for area in known if not area.meant), *towns), key=lambda area: -_people(area)
             )
             return _distinct((*meant, *by_size))
     return ()

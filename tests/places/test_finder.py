@@ -161,3 +161,16 @@ def test_agencies_of_one_name_are_asked_about() -> None:
     assert result.kind == "question"
     assert {"Springfield Police, MO", "Springfield Police, IL"} <= set(result.suggestions)
     assert look_up("Springfield Police, IL").kind == "agency"
+
+
+def test_a_town_called_like_an_office_is_a_town_where_its_state_is_named() -> None:
+    for text in ("Trooper, PA", "Trooper PA"):
+        found = find(text, load())
+        assert (found.kind, found.label, found.places) == ("town", "Trooper, PA", ("19403", "19415"))
+    assert find("Detroit Police, MI", load()).kind == "agency"
+
+
+def test_a_city_that_no_census_counts_is_not_taken_for_a_village() -> None:
+    found = find("San Juan", load())
+    assert found.kind == "question"
+    assert found.suggestions == ("San Juan, PR", "San Juan, TX", "San Juan, NM")

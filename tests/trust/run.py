@@ -69,6 +69,15 @@ def describe(total: Score) -> str:
     return "\n".join(lines)
 
 
+def compare(believed: Score, total: Score) -> str:
+    """False events by kind of accident: of a program that believes everything, and of ours."""
+    lines = [f"{'kind of accident':<32}{'believed':>12}{'now':>8}"]
+    for kind, count in believed.false.most_common():
+        lines.append(f"{kind:<32}{count:>12,}{total.false[kind]:>8,}")
+    lines.append(f"{'all':<32}{believed.false.total():>12,}{total.false.total():>8,}")
+    return "\n".join(lines)
+
+
 if __name__ == "__main__":
     first, last = (int(text) for text in [*sys.argv[1:], "0", "12"][:2])
     result = play_all(range(first, last))
