@@ -34,7 +34,7 @@ from monitor.storage.lists.history import Attempt
 from monitor.storage.lists.tables import FetchRow
 
 NAME = "watch.example/log"
-APPENDS = 300 if os.environ.get("MONITOR_TORTURE") else 25
+APPENDS = 320 if os.environ.get("MONITOR_TORTURE") else 25
 """Of each of four pollers; a fifth of them is rolled back."""
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import csv
 import re
 from datetime import date, timedelta
 from html import unescape
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import Browser
 from sqlalchemy.engine import Engine
 
 from monitor.domain import Listing
@@ -128,3 +130,23 @@ def test_an_agency_has_its_whole_life_and_a_citation(web: Running) -> None:
     for path in (LIST, f"{LIST}?at={AT}", "/change/1"):
         assert "Cite this" in web.get(path).text
     assert f"https://watch.example{LIST}?at=" in web.get(LIST).text
+
+
+@pytest.mark.xdist_group("browser")
+def test_a_stranger_finds_the_csv_of_a_state_and_a_year_in_six_steps(web: Running, browser: Browser) -> None:
+    """From the front page, by what it says, without a script: three links, two choices and a button."""
+    context = browser.new_context(java_script_enabled=False, accept_downloads=True)
+    try:
+        page = context.new_page()
+        page.goto(web.address)
+        page.get_by_role("link", name="Data", exact=True).click()
+        page.get_by_role("link", name="Look at the list, filter it").click()
+        page.locator("select[name=state]").select_option("IN")
+        page.locator("select[name=joined]").select_option("2025")
+        page.locator("main form button").first.click()
+        with page.expect_download() as download:
+            page.get_by_role("link", name="Download these as CSV").click()
+        rows = list(csv.DictReader(download.value.path().read_text().splitlines()))
+    finally:
+        context.close()
+    assert [(row["state"], row["since"][:4]) for row in rows] == [("IN", "2025")] * 3
