@@ -17,17 +17,17 @@ from monitor import subscribers
 from monitor.channels.kinds import lookup
 from monitor.channels.webpush import WebPushKind
 from monitor.channels.webpush.endpoint import PushAddress, find_company
-from monitor.core.due import AT_ONCE, FREQUENCIES, ZONES
+from monitor.core.due import AT_ONCE
 from monitor.core.tokens import Purpose
 from monitor.errors import UsageError
 from monitor.messages.place_names import name_place
 from monitor.storage.engine import reading
 from monitor.storage.people import PENDING, Subscriber, find, follows
 from monitor.subscribers import SignupAnswer, Wish, moved_address
-from monitor.subscribers.signup import MOST_PLACES, request_form
+from monitor.subscribers.signup import request_form
 from monitor.web import forms
 from monitor.web.error_pages import missing
-from monitor.web.forms import LONGEST_TEXT, FormValues
+from monitor.web.forms import FormValues
 from monitor.web.middleware import HEADERS
 from monitor.web.pages import asset_version, get, language_of, post, render_page, site_of, translate
 from monitor.web.people import people_of, token_for
@@ -44,9 +44,7 @@ def page(request: Request) -> Response:
     """Show the page; ``?place=60601`` fills in a place."""
     if people_of(request).push_key is None:
         return missing(request)
-    given = request.query_params.getlist("place")[:MOST_PLACES]
-    places = [name for text in given if (name := forms.place(text))]
-    return _page(request, forms.blank_values(request, places))
+    return _page(request, forms.asked_values(request))
 
 
 @post(router, "/push")
@@ -64,14 +62,7 @@ def sign_up(
     people, site = people_of(request), site_of(request)
     if people.push_key is None:
         return missing(request)
-    filled = FormValues(
-        places=places[:LONGEST_TEXT],
-        lists=tuple(lists),
-        frequency=frequency if frequency in FREQUENCIES else AT_ONCE,
-        hour=forms.hour(hour),
-        zone=zone if zone in ZONES else "",
-        language=language_of(request),
-    )
+    filled = forms.sent_values(places, lists, frequency, hour, zone, language_of(request))
     problems, follows = forms.validate_places(request, filled)
     address = _read(subscription)
     if address is None:

@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo
 from fastapi import Request
 
 from monitor import subscribers
-from monitor.core.due import AT_ONCE, DEFAULT_HOUR, ZONES
+from monitor.core.due import AT_ONCE, DEFAULT_HOUR, FREQUENCIES, ZONES
 from monitor.errors import UsageError
 from monitor.messages.layout import clean
 from monitor.messages.place_names import name_place
@@ -179,6 +179,26 @@ def blank_values(request: Request, places: Iterable[str]) -> FormValues:
         lists=tuple(site_of(request).sources),
         zone=zone,
         language=language_of(request),
+    )
+
+
+def asked_values(request: Request) -> FormValues:
+    """Blank form values with the places of the address: ``?place=60601``."""
+    given = request.query_params.getlist("place")[:MOST_PLACES]
+    return blank_values(request, [name for text in given if (name := place(text))])
+
+
+def sent_values(
+    places: str, lists: Iterable[str], frequency: str, hour_text: str, zone: str, language: str
+) -> FormValues:
+    """What a form was sent with: text that is too long is cut, an unknown choice is the usual one."""
+    return FormValues(
+        places=places[:LONGEST_TEXT],
+        lists=tuple(lists),
+        frequency=frequency if frequency in FREQUENCIES else AT_ONCE,
+        hour=hour(hour_text),
+        zone=zone if zone in ZONES else "",
+        language=language,
     )
 
 

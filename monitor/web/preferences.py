@@ -10,7 +10,7 @@ from fastapi import APIRouter, Form, Request, Response
 from monitor import subscribers
 from monitor.channels.kinds import kind_of
 from monitor.channels.outline import open_outline
-from monitor.core.due import AT_ONCE, FREQUENCIES, ZONES
+from monitor.core.due import AT_ONCE
 from monitor.core.tokens import Purpose
 from monitor.errors import UsageError
 from monitor.messages import locale
@@ -18,7 +18,7 @@ from monitor.storage.people import Subscriber
 from monitor.subscribers import Link, LinkState, Preferences
 from monitor.subscribers.preferences import LONGEST_PAUSE
 from monitor.web import forms
-from monitor.web.forms import LONGEST_TEXT, FormValues
+from monitor.web.forms import FormValues
 from monitor.web.pages import get, language_of, post, render_page, site_of, translate
 from monitor.web.people import PeopleContext, people_of, read_link, token_for
 
@@ -60,13 +60,9 @@ def change(
     link = read_link(request, Purpose.MANAGE, token)
     if link.found is not LinkState.OPEN or link.subscriber is None:
         return render_page(request, "people/gone.html", private=True, status=404)
-    filled = FormValues(
-        places=places[:LONGEST_TEXT],
-        lists=tuple(lists),
-        frequency=frequency if frequency in FREQUENCIES else AT_ONCE,
-        hour=forms.hour(hour),
-        zone=zone if zone in ZONES else "",
-        language=locale.known(language) or link.subscriber.language,
+    language = locale.known(language) or link.subscriber.language
+    filled = replace(
+        forms.sent_values(places, lists, frequency, hour, zone, language),
         pause=pause[:10],
         receipts=bool(receipts),
     )

@@ -6,21 +6,21 @@ The answer to a sign-up depends only on what was typed, never on what is stored 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from typing import Annotated
 
 from fastapi import APIRouter, Form, Request, Response
 
 from monitor import subscribers
 from monitor.channels.kinds import kind_of
-from monitor.core.due import AT_ONCE, FREQUENCIES, ZONES
+from monitor.core.due import AT_ONCE
 from monitor.core.tokens import Purpose
 from monitor.errors import UsageError
 from monitor.messages.place_names import name_place
 from monitor.storage.people import Follow
 from monitor.subscribers import Link, LinkState, SignupAnswer, Wish
-from monitor.subscribers.signup import MOST_PLACES
 from monitor.web import forms
-from monitor.web.forms import LONGEST_TEXT, FormValues
+from monitor.web.forms import FormValues
 from monitor.web.pages import get, language_of, post, render_page, site_of, translate
 from monitor.web.people import PeopleContext, people_of, read_link, token_for
 
@@ -42,9 +42,7 @@ def extras(people: PeopleContext) -> dict[str, Callable[[Request], object]]:
 @get(router, "/subscribe")
 def form(request: Request) -> Response:
     """Show the form by itself; ``?place=60601`` fills in a place."""
-    given = request.query_params.getlist("place")[:MOST_PLACES]
-    places = [name for text in given if (name := forms.place(text))]
-    return _form(request, forms.blank_values(request, places))
+    return _form(request, forms.asked_values(request))
 
 
 @post(router, "/subscribe")
@@ -63,15 +61,8 @@ def sign_up(
     people = people_of(request)
     if people.closed() is not None:
         return _form(request, forms.blank_values(request, []), status=503)
-    filled = FormValues(
-        address=address[:320],
-        places=places[:LONGEST_TEXT],
-        lists=tuple(lists),
-        frequency=frequency if frequency in FREQUENCIES else AT_ONCE,
-        hour=forms.hour(hour),
-        zone=zone if zone in ZONES else "",
-        language=language_of(request),
-    )
+    filled = forms.sent_values(places, lists, frequency, hour, zone, language_of(request))
+    filled = replace(filled, address=address[:320])
     problems, follows = forms.validate_places(request, filled)
     try:
         subscribers.normalise_address(forms.CHANNEL, filled.address)
