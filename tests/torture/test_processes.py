@@ -33,7 +33,7 @@ from tests.peers.smtp import STALL, SmtpPeer
 
 FULL = bool(os.environ.get("MONITOR_TORTURE"))
 long = pytest.mark.skipif(not FULL, reason="minutes long: make torture-processes")
-PATIENCE = 120.0
+PATIENCE = 600.0  # s, a bound for what hangs, on any machine
 CONNECTIONS = 4
 CONFIGURATION = """
 [data]
