@@ -105,12 +105,14 @@ class ChannelSender:
         finally:
             self._closing = True
             self._changed.set()
-            await asyncio.wait({supply})
-            await self._leave()
-            for task in background:
-                task.cancel()
-            await asyncio.gather(*background, return_exceptions=True)
-            self._claims.close()
+            try:
+                await asyncio.wait({supply})
+                await self._leave()
+            finally:  # also when the database fails now, or this is cancelled
+                for task in background:
+                    task.cancel()
+                await asyncio.gather(*background, return_exceptions=True)
+                self._claims.close()
         if self._failure is not None:
             raise self._failure
 

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 from sqlalchemy.engine import Engine
+from sqlalchemy.pool import QueuePool
 
 from monitor.domain import Rendered
 from monitor.errors import Permanent, Transient
@@ -137,6 +138,12 @@ def dying(engine: Engine, at: int) -> Iterator[list[int]]:
             sa.event.remove(engine, event, one)
 
 
+def checked_out(engine: Engine) -> int:
+    """Connections of the pool that somebody holds."""
+    assert isinstance(engine.pool, QueuePool)
+    return engine.pool.checkedout()
+
+
 def test_a_message_is_not_lost_when_the_process_died_at_any_instruction(world: World) -> None:
     addresses = {f"p{number}@a.example" for number in range(3)}
     for address in addresses:
@@ -150,6 +157,7 @@ def test_a_message_is_not_lost_when_the_process_died_at_any_instruction(world: W
             world.fan_out()
             world.send(before)
         ended = done[0] < at
+        assert checked_out(world.engine) == 0, "every connection is given back"
         world.later(minutes=5)  # every lease has run out
         world.fan_out()
         world.send(after)

@@ -123,11 +123,13 @@ def read_pending(conn: Connection) -> tuple[PendingFanOut, ...]:
 
 def load_changes(conn: Connection, changeset: int) -> tuple[Unplaced, ...]:
     """Read the changes of a changeset, in the order in which they were written."""
+    # whole, before the next statement: where that one fails, a result that is half read would keep the
+    # connection's moment of the database open
     rows = conn.execute(
         sa.select(tables.ChangeRow.c.id, *CHANGE)
         .where(tables.ChangeRow.c.changeset_id == changeset)
         .order_by(tables.ChangeRow.c.id)
-    )
+    ).all()
     placements = placement_rows.load_of_changes(conn, changeset)
     return tuple(
         Unplaced(
