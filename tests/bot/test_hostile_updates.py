@@ -169,6 +169,16 @@ def test_deep_brackets_are_no_update(levels: int, bracket: bytes) -> None:
     assert parse_update(b'{"update_id": 1, "message": %b, "reply_to_message": %b}}' % (good, inner)) is None
 
 
+def test_half_a_character_is_no_update() -> None:
+    """JSON can write a lone surrogate, which is no text; hashing it failed."""
+    for text in ("\\ud800", "\\udc00 x", "a\\ud83d"):
+        body = json.dumps({"update_id": 1, "message": message("TEXT")}).replace("TEXT", text).encode()
+        assert parse_update(body) is None
+    whole = json.dumps({"update_id": 1, "message": message("\U0001f693")}).encode()
+    assert b"\\ud83d" in whole
+    assert parse_update(whole) is not None
+
+
 def test_an_update_that_was_stored_by_an_older_version_cannot_stop_the_bot(still: World) -> None:
     deep = b'{"update_id": 5, "message": ' + b"[" * 900 + b"]" * 900 + b"}"
     strange = json.dumps({"update_id": 6, "message": message("/help") | {"chat": {"id": [], "type": 1}}})

@@ -104,8 +104,9 @@ def check_update(content: Any) -> UpdateShape | None:
     if _is_deep(content):
         return None
     try:
+        json.dumps(content, ensure_ascii=False).encode()  # half a character can be neither hashed nor kept
         return UpdateShape.model_validate(content)
-    except ValidationError:
+    except (ValidationError, UnicodeEncodeError):
         return None
 
 
