@@ -52,7 +52,8 @@ def test_a_mail_costs_few_statements_and_few_commits(
     assert world.send(channel).sent == people
     # groups of `GROUP`, two commits for each batch of 200, and the beginning and the end
     assert counts["commits"] <= people / GROUP + 10
-    assert counts["statements"] <= 0.3 * people
+    # about 120; a statement more for each mail would be seen, two more that threads make by chance are not
+    assert counts["statements"] <= 0.35 * people
 
 
 def test_what_is_due_is_sent_and_settled(world: World) -> None:
