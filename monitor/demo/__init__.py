@@ -341,16 +341,18 @@ def _print_end(stage: _Stage, folder: Path, seconds: float, say: Callable[[str],
         click.style(f"\n{stage.sent} messages in {seconds:.0f} s.", bold=True)
         + " Look at them, and at what is behind them:"
     )
-    say(
-        f"  {folder / 'mailbox'}                                     the alerts, one .eml file each:"
-        " open one in a mail program"
+    looks = (
+        (f"{folder / 'mailbox'}", "the alerts, one .eml file each: open one in a mail program"),
+        (f"monitor changes --config {config}", "what was published, with its interval"),
+        (
+            f"monitor listings ice-287g --config {config}",
+            "the list as believed; add --at 2026-03-01 for an earlier day",
+        ),
+        (f"monitor status --config {config}", "how everything is"),
     )
-    say(f"  monitor changes --config {config}            what was published, with its interval")
-    say(
-        f"  monitor listings ice-287g --config {config}  the list as believed;"
-        " add --at 2026-03-01 for an earlier day"
-    )
-    say(f"  monitor status --config {config}             how everything is")
+    width = max(len(command) for command, _ in looks)
+    for command, shown in looks:
+        say(f"  {command:{width}}  {shown}")
 
 
 def _format_time(at: datetime) -> str:
