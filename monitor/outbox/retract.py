@@ -15,7 +15,7 @@ from monitor.messages.retraction import LONGEST_REASON
 from monitor.record import log
 from monitor.storage.deliveries import retractions
 from monitor.storage.engine import reading, transaction
-from monitor.storage.lists import changes
+from monitor.storage.lists import changes, log_rows
 from monitor.storage.lists.changes import OWN, StoredChange
 from monitor.storage.lists.retracted_changes import mark_retracted
 
@@ -50,13 +50,14 @@ def retract(engine: Engine, change: int, texts: Mapping[str, str], *, now: datet
     """
     cleaned = check_reason(texts)
     with transaction(engine) as conn:
+        # the log first: every transaction that appends locks its head before anything else, and a retraction
+        # beside this one has been committed when the change is read
+        log_rows.lock_head(conn)
         row = _load_published(conn, change)
         if row.retraction is not None:
             return RetractionPlan(row, {})
-        # the log first: every transaction that appends locks its head before anything else
         log.append_retraction(conn, row, cleaned, now)
-        if not mark_retracted(conn, change, cleaned, now):
-            return RetractionPlan(_load_published(conn, change), {})
+        mark_retracted(conn, change, cleaned, now)
         assert row.changeset is not None
         retractions.lock_messages(conn, row.changeset)
         listeners = _load_listeners(conn, row)

@@ -385,3 +385,31 @@ def test_settling_and_retracting_at_once_leave_nobody_out(world: World, settles_
     finally:
         other.dispose()
     assert at > 5
+
+
+def test_two_retractions_at_once_leave_one_entry_in_the_log(world: World) -> None:
+    """With the one in every gap between two statements of the other."""
+    world.person("a@a.example", "IN")
+    other = db.connect(world.engine.url.render_as_string(hide_password=False))
+    try:
+        for at in itertools.count(1):
+            world.publish(HAMMOND)
+            world.fan_out()
+            change = last_change(world)
+
+            def take_it_back(engine: Engine, change: int = change) -> None:
+                retract(engine, change, WHY, now=world.now)
+
+            done = interleave(
+                (world.engine, other),
+                lambda take=take_it_back: take(world.engine),  # type: ignore[misc]
+                lambda take=take_it_back: take(other),  # type: ignore[misc]
+                at,
+            )
+            leaves = [each for each in world.rows(schema.LogLeafRow) if '"type":"retraction"' in each.content]
+            assert len(leaves) == at
+            if not done.stopped:
+                break
+    finally:
+        other.dispose()
+    assert at > 5

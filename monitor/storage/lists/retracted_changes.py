@@ -17,9 +17,9 @@ _CHANGE = ChangeRow.c
 _RETRACTED = _CHANGE.retracted_at.is_not(None)
 
 
-def mark_retracted(conn: Connection, change: int, texts: Mapping[str, str], now: datetime) -> bool:
-    """Write that a published change is retracted; False if it was before."""
-    marked = conn.execute(
+def mark_retracted(conn: Connection, change: int, texts: Mapping[str, str], now: datetime) -> None:
+    """Write that a published change is retracted, where it is not yet."""
+    conn.execute(
         sa.update(ChangeRow)
         .where(
             _CHANGE.id == change,
@@ -28,7 +28,6 @@ def mark_retracted(conn: Connection, change: int, texts: Mapping[str, str], now:
         )
         .values(retracted_at=now, retraction=dict(texts))
     )
-    return marked.rowcount == 1
 
 
 _AMONG = sa.select(_CHANGE.id).where(
