@@ -21,6 +21,8 @@ from monitor.net.exchange_errors import ExchangeFailed
 _LARGEST_ANSWER = 64 * 1024  # bytes of an answer that are read
 _AMBIGUOUS = (httpx.ReadTimeout, httpx.ReadError, httpx.RemoteProtocolError, httpx.CloseError)
 """Errors that come after the request was written: it may have been carried out."""
+LONGEST_WAIT = timedelta(hours=12)
+"""The longest time that a server's wish to wait is obeyed."""
 
 
 class PostFailed(ExchangeFailed):
@@ -42,6 +44,11 @@ class PostAnswer:
     status: int
     headers: Mapping[str, str]
     body: bytes
+
+    def read_wait(self, now: datetime) -> timedelta | None:
+        """How long the server asks to wait by Retry-After, at most `LONGEST_WAIT`; None if it does not."""
+        wait = parse_retry_after(self.headers.get("retry-after", ""), now)
+        return None if wait is None else min(wait, LONGEST_WAIT)
 
 
 class PostClient:

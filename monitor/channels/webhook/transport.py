@@ -15,9 +15,8 @@ from monitor.channels.webhook.section import Shape, WebhookEntry
 from monitor.channels.webhook.shapes import shape_request
 from monitor.domain import Envelope
 from monitor.errors import Permanent, Transient
-from monitor.net.post import PostAnswer, PostClient, PostFailed, parse_retry_after
+from monitor.net.post import LONGEST_WAIT, PostAnswer, PostClient, PostFailed
 
-_LONGEST_WAIT = timedelta(hours=12)
 GONE = 410
 _NAMES: Mapping[Shape, str] = {"matrix": "event_id", "mastodon": "id"}
 _LONGEST_NAME = 255  # of an event (Matrix specification, size limits)
@@ -107,11 +106,10 @@ def read_wait(answer: PostAnswer, now: datetime) -> timedelta | None:
     """How long the other side asks us to wait: Retry-After, or the field of Discord (``retry_after``,
     seconds) or Matrix (``retry_after_ms``).
     """
-    wait = parse_retry_after(answer.headers.get("retry-after", ""), now)
-    if wait is None:
-        seconds = _read_field(answer)
-        wait = None if seconds is None else timedelta(seconds=seconds)
-    return None if wait is None else min(wait, _LONGEST_WAIT)
+    if (wait := answer.read_wait(now)) is not None:
+        return wait
+    seconds = _read_field(answer)
+    return None if seconds is None else min(timedelta(seconds=seconds), LONGEST_WAIT)
 
 
 def _read_field(answer: PostAnswer) -> float | None:

@@ -9,7 +9,7 @@ import hmac
 import ssl
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from types import TracebackType
 from typing import Self
 
@@ -20,11 +20,10 @@ from monitor.channels.webpush.vapid import Vapid
 from monitor.domain import Envelope
 from monitor.errors import Permanent, Transient, UsageError
 from monitor.messages.notification import PushMessage
-from monitor.net.post import PostAnswer, PostClient, PostFailed, parse_retry_after
+from monitor.net.post import PostAnswer, PostClient, PostFailed
 
 _GONE = frozenset({404, 410})
 """What relays answer for a subscription that has ended (RFC 8030, 7.3)."""
-_LONGEST_WAIT = timedelta(hours=12)
 _ROOM = 3000  # bytes of a payload; all relays take 4,096 of a body
 _HTTPS_PORT = 443
 _TOPIC_BYTES = 24  # 32 characters in base64url, which is the most (RFC 8030, 5.4)
@@ -121,7 +120,7 @@ def judge_answer(answer: PostAnswer, host: str, now: datetime) -> None:
         return
     if status in _GONE:
         raise Permanent(f"the relay answered {status}: the subscription has ended", address_gone=True)
-    wait = read_wait(answer, now)
+    wait = answer.read_wait(now)
     if status == 413:
         raise Transient("the relay answered 413: our message is too long", unexplained=True)
     if status == 429:
@@ -137,9 +136,3 @@ def judge_answer(answer: PostAnswer, host: str, now: datetime) -> None:
     if 300 <= status < 400:
         raise Transient(f"the relay answered {status}: redirects are not followed")
     raise Transient(f"the relay answered {status}: it refuses the message for this browser", retry_after=wait)
-
-
-def read_wait(answer: PostAnswer, now: datetime) -> timedelta | None:
-    """How long the relay asks us to wait."""
-    wait = parse_retry_after(answer.headers.get("retry-after", ""), now)
-    return None if wait is None else min(wait, _LONGEST_WAIT)
