@@ -11,10 +11,9 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from monitor.storage.columns import UtcDateTime
 from monitor.storage.deliveries import newly_covered
+from monitor.storage.deliveries.insertions import insert_messages
 from monitor.storage.deliveries.tables import DeliveryRow
-from monitor.storage.engine import insert_for
 from monitor.storage.lists.tables import FetchRow, SourceRow
 from monitor.storage.people.tables import SubscriberRow, SubscriptionRow
 
@@ -141,32 +140,7 @@ def load_checks(conn: Connection, source: str, since: datetime, until: datetime)
 def _insert_notices(
     conn: Connection, about: str, source: str | None, period: str, now: datetime, *wanted: Any
 ) -> int:
-    owed = sa.select(
-        sa.literal(NOTICE),
-        SubscriberRow.c.channel,
-        sa.literal(period),
-        sa.literal(about),
-        sa.literal(source, sa.String()),
-        SubscriberRow.c.id,
-        sa.literal("due"),
-        sa.literal(now, UtcDateTime()),
-        sa.literal(now, UtcDateTime()),
-        sa.literal(0),
-        sa.false(),
-    ).where(*wanted)
-    columns = [
-        "kind", "channel", "period", "about", "about_source", "subscriber_id", "state", "created_at",
-        "due_at", "attempts", "ambiguous",
-    ]  # fmt: skip
-    written = conn.execute(
-        insert_for(conn, DeliveryRow)
-        .from_select(columns, owed, include_defaults=False)
-        .on_conflict_do_nothing(
-            index_elements=["subscriber_id", "kind", "period"],
-            index_where=DeliveryRow.c.period.is_not(None),
-        ),
-        execution_options={"preserve_rowcount": True},
-    ).rowcount
+    written = insert_messages(conn, NOTICE, now, *wanted, period=period, about=about, source=source)
     newly_covered.attach(
         conn, DeliveryRow.c.kind == NOTICE, DeliveryRow.c.period == period, DeliveryRow.c.created_at == now
     )

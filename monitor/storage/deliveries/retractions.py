@@ -17,9 +17,9 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from monitor.storage.deliveries.fanout import concerns_area
+from monitor.storage.deliveries.insertions import insert_messages
 from monitor.storage.deliveries.queue import DUE, SENT
 from monitor.storage.deliveries.tables import DeliveryRow, DigestChangesetRow
-from monitor.storage.engine import insert_for
 from monitor.storage.lists.tables import ChangePlaceRow, ChangeRow
 from monitor.storage.people.tables import PastSubscriptionRow, SubscriberRow, SubscriptionRow
 
@@ -89,39 +89,20 @@ def load_listeners(conn: Connection, change: int, source: str, changeset: int) -
 
 def insert_retractions(conn: Connection, change: int, subscribers: Collection[int], now: datetime) -> int:
     """Owe each of these subscribers the retraction of a change, once; returns how many are new."""
-    written = 0
-    for some in _batches(sorted(subscribers)):
-        owed = (
-            sa.select(
-                sa.literal(RETRACTION),
-                _SUBSCRIBER.channel,
-                sa.literal(f"{RETRACTION} {change}"),
-                sa.literal(str(change)),
-                sa.select(ChangeRow.c.source).where(ChangeRow.c.id == change).scalar_subquery(),
-                _SUBSCRIBER.id,
-                sa.literal(DUE),
-                sa.literal(now, _DELIVERY.created_at.type),
-                sa.literal(now, _DELIVERY.created_at.type),
-                sa.literal(0),
-                sa.false(),
-            )
-            .where(_SUBSCRIBER.id.in_(some), _SUBSCRIBER.state.in_(["active", "paused"]))
-            .order_by(_SUBSCRIBER.id)
+    source = conn.scalar(sa.select(ChangeRow.c.source).where(ChangeRow.c.id == change))
+    return sum(
+        insert_messages(
+            conn,
+            RETRACTION,
+            now,
+            _SUBSCRIBER.id.in_(some),
+            _SUBSCRIBER.state.in_(["active", "paused"]),
+            period=f"{RETRACTION} {change}",
+            about=str(change),
+            source=source,
         )
-        columns = [
-            "kind", "channel", "period", "about", "about_source", "subscriber_id", "state", "created_at",
-            "due_at", "attempts", "ambiguous",
-        ]  # fmt: skip
-        written += conn.execute(
-            insert_for(conn, DeliveryRow)
-            .from_select(columns, owed, include_defaults=False)
-            .on_conflict_do_nothing(
-                index_elements=["subscriber_id", "kind", "period"],
-                index_where=DeliveryRow.c.period.is_not(None),
-            ),
-            execution_options={"preserve_rowcount": True},
-        ).rowcount
-    return written
+        for some in _batches(sorted(subscribers))
+    )
 
 
 def load_first_messages(
