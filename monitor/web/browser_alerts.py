@@ -23,7 +23,7 @@ from monitor.errors import UsageError
 from monitor.messages.place_names import name_place
 from monitor.storage.engine import reading
 from monitor.storage.people import PENDING, Subscriber, find, follows
-from monitor.subscribers import SignupAnswer, Wish, moved_address
+from monitor.subscribers import SignupAnswer, moved_address
 from monitor.subscribers.signup import request_form
 from monitor.web import forms
 from monitor.web.error_pages import missing
@@ -31,6 +31,7 @@ from monitor.web.forms import FormValues
 from monitor.web.middleware import HEADERS
 from monitor.web.pages import asset_version, get, language_of, post, render_page, site_of, translate
 from monitor.web.people import people_of, token_for
+from monitor.web.signup import client_of, store_wish
 
 router = APIRouter()
 
@@ -78,29 +79,8 @@ def sign_up(
     if address is None or problems:
         return _page(request, filled, problems)
     names = tuple(dict.fromkeys(each.place for each in follows))
-    wish = Wish(
-        address=str(address),
-        places=names,
-        sources=filled.lists,
-        language=filled.language,
-        frequency=filled.frequency,
-        timezone=filled.zone or None,
-        local_hour=filled.hour,
-    )
-    answer = subscribers.request(
-        site.engine,
-        people.keys,
-        wish,
-        client=_client(request),
-        now=site.clock(),
-        limits=people.limits,
-        channel=CHANNEL,
-    )
-    if answer is not SignupAnswer.TAKEN:
-        return render_page(
-            request, "people/busy.html", private=True, status=429, whole=answer is SignupAnswer.SITE_BUSY
-        )
-    people.wake()
+    if refused := store_wish(request, filled, names, str(address), CHANNEL):
+        return refused
     return render_page(
         request,
         "people/push_sent.html",
@@ -172,7 +152,7 @@ def renew(
         site.engine,
         people.keys,
         form,
-        client=_client(request),
+        client=client_of(request),
         now=site.clock(),
         limits=people.limits,
     )
@@ -202,10 +182,6 @@ def _find(request: Request, text: str) -> tuple[PushAddress | None, Subscriber |
 def _name_carrier(address: PushAddress) -> tuple[str | None, str]:
     """The company of the relay, None for an unknown one, and its host."""
     return find_company(address.host), address.host
-
-
-def _client(request: Request) -> str | None:
-    return request.client.host if request.client else None
 
 
 def _plain(text: str, status: int) -> Response:

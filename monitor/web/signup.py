@@ -77,34 +77,48 @@ def sign_up(
     if problems:
         return _form(request, filled, problems)
     names = tuple(dict.fromkeys(each.place for each in follows))
-    if not website:  # a honeypot: people do not see the field; a program that fills it gets the usual answer
-        wish = Wish(
-            address=filled.address,
-            places=names,
-            sources=filled.lists,
-            language=filled.language,
-            frequency=filled.frequency,
-            timezone=filled.zone or None,
-            local_hour=filled.hour,
-        )
-        client = request.client.host if request.client else None
-        answer = subscribers.request(
-            site_of(request).engine,
-            people.keys,
-            wish,
-            client=client,
-            now=site_of(request).clock(),
-            limits=people.limits,
-            channel=forms.CHANNEL,
-        )
-        if answer is not SignupAnswer.TAKEN:
-            return render_page(
-                request, "people/busy.html", private=True, status=429, whole=answer is SignupAnswer.SITE_BUSY
-            )
-        people.wake()
+    # a honeypot: people do not see the field; a program that fills it gets the usual answer
+    if not website and (refused := store_wish(request, filled, names, filled.address, forms.CHANNEL)):
+        return refused
     return render_page(
         request, "people/sent.html", private=True, places=names, today=people.today(filled.language, follows)
     )
+
+
+def store_wish(
+    request: Request, filled: FormValues, places: tuple[str, ...], address: str, channel: str
+) -> Response | None:
+    """Store what a valid form asks for; returns the page to show when a limit was reached."""
+    people, site = people_of(request), site_of(request)
+    wish = Wish(
+        address=address,
+        places=places,
+        sources=filled.lists,
+        language=filled.language,
+        frequency=filled.frequency,
+        timezone=filled.zone or None,
+        local_hour=filled.hour,
+    )
+    answer = subscribers.request(
+        site.engine,
+        people.keys,
+        wish,
+        client=client_of(request),
+        now=site.clock(),
+        limits=people.limits,
+        channel=channel,
+    )
+    if answer is not SignupAnswer.TAKEN:
+        return render_page(
+            request, "people/busy.html", private=True, status=429, whole=answer is SignupAnswer.SITE_BUSY
+        )
+    people.wake()
+    return None
+
+
+def client_of(request: Request) -> str | None:
+    """The network address that a request comes from, as the limits of sign-ups count it."""
+    return request.client.host if request.client else None
 
 
 @get(router, "/confirm/{token}")
