@@ -38,30 +38,20 @@ def set_(session: Session, source: str, agency: str, places: tuple[str, ...], as
 
     JSON keys: source, key, name, state, places, note, at.
     """
-    from monitor.places.given_places import read_given_places
+    from monitor.ops.place_decision import describe_given, give_places
     from monitor.storage.engine import transaction
-    from monitor.storage.lists.place_overrides import StoredOverride, put_override
 
     session.settings.source(source)
     components = session.components
     listing = _find_listing(session, source, agency)
-    zips, note = read_given_places(" ".join(places), components.gazetteer)
-    given = StoredOverride(
-        source=source,
-        key=listing.key,
-        name=listing.name,
-        state=listing.state or "",
-        places=zips,
-        note=note,
-        at=components.clock(),
-    )
+    gazetteer = components.gazetteer  # loaded before the database is locked
     with transaction(components.engine) as conn:
-        put_override(conn, given)
+        given = give_places(conn, source, listing, " ".join(places), gazetteer, components.clock())
     report = components.renew_placements()
     if as_json:
         emit(_json(given))
         return
-    click.echo(f"{given.name}: {note or ' '.join(zips)}")
+    click.echo(describe_given(given))
     if report.people:
         click.echo(f"{report.people} people read in their next message that it is listed")
 

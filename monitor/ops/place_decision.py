@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
 
+from sqlalchemy.engine import Connection
+
+from monitor.domain import Listing
 from monitor.errors import UsageError
 from monitor.ops.decision_parts import Choice, DecisionField, DecisionKind, DecisionParts, DecisionText
 from monitor.places.given_places import read_given_places
@@ -14,8 +18,39 @@ from monitor.storage.lists import place_overrides, placement_rows
 from monitor.storage.lists.place_overrides import StoredOverride
 from monitor.storage.lists.placement_rows import UnplacedListing
 
+if TYPE_CHECKING:
+    from monitor.places import Gazetteer
+
 MOST_FIELDS = 30
 """Agencies that one page asks about; `monitor unplaced` lists all."""
+
+
+def give_places(
+    conn: Connection,
+    source: str,
+    agency: Listing | UnplacedListing,
+    text: str,
+    gazetteer: Gazetteer,
+    at: datetime,
+) -> StoredOverride:
+    """Store the places that somebody wrote for an agency. Raises UsageError for text that names none."""
+    places, note = read_given_places(text, gazetteer)
+    given = StoredOverride(
+        source=source,
+        key=agency.key,
+        name=agency.name,
+        state=agency.state or "",
+        places=places,
+        note=note,
+        at=at,
+    )
+    place_overrides.put_override(conn, given)
+    return given
+
+
+def describe_given(given: StoredOverride) -> str:
+    """An agency and the places that it was given, in a line."""
+    return f"{given.name}: {given.note or ' '.join(given.places)}"
 
 
 class PlacesDecision(DecisionKind):
@@ -65,20 +100,8 @@ class PlacesDecision(DecisionKind):
         with transaction(parts.engine) as conn:
             for each in agencies:
                 if each.key in answers:
-                    places, note = read_given_places(answers[each.key], gazetteer)
-                    place_overrides.put_override(
-                        conn,
-                        StoredOverride(
-                            source=source,
-                            key=each.key,
-                            name=each.name,
-                            state=each.state or "",
-                            places=places,
-                            note=note,
-                            at=parts.clock(),
-                        ),
-                    )
-                    done.append(f"{each.name}: {note or ' '.join(places)}")
+                    given = give_places(conn, source, each, answers[each.key], gazetteer, parts.clock())
+                    done.append(describe_given(given))
         if not done:
             return "Nothing was placed: the agencies have places already, or are listed no longer."
         parts.renew_placements()
