@@ -5,21 +5,17 @@ from __future__ import annotations
 import socket
 import ssl
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
-from ipaddress import ip_address
+from datetime import timedelta
 from pathlib import Path
 
 import httpx
 import pytest
 import respx
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 from monitor.fetch import Fetched, Fetcher, FetchFailed, Target, Validators
 from monitor.net import AddressPolicy
 from tests.peers.http import Answer, Server
+from tests.peers.tls import LOOPBACK, make_certificate
 
 BODY = b"<kml/>"
 
@@ -230,25 +226,8 @@ def test_my_maps_may_not_redirect_a_network_link_out_of_my_maps(fetcher: Fetcher
 @pytest.fixture
 def authority(tmp_path: Path) -> Path:
     """A self-signed certificate for 127.0.0.1 with its key, as one PEM file."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "publisher")])
-    start = datetime.now(UTC) - timedelta(days=1)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(1)
-        .not_valid_before(start)
-        .not_valid_after(start + timedelta(days=3))
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False)
-        .sign(key, hashes.SHA256())
-    )
     pem = tmp_path / "publisher.pem"
-    private = key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
-    pem.write_bytes(private + certificate.public_bytes(serialization.Encoding.PEM))
+    pem.write_bytes(make_certificate(LOOPBACK)[0])
     return pem
 
 

@@ -12,8 +12,8 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import BinaryIO, Self
 
-from tests.peers.smtp import presenting
 from tests.peers.tcp import Listening
+from tests.peers.tls import LOOPBACK, presenting
 
 
 @dataclass
@@ -55,7 +55,7 @@ class ImapPeer:
             def handle(self) -> None:
                 with (
                     suppress(OSError),
-                    presenting().wrap_socket(self.request, server_side=True) as line,
+                    presenting(LOOPBACK).wrap_socket(self.request, server_side=True) as line,
                     line.makefile("rb") as file,
                 ):
                     _Session(peer, line, file).run()

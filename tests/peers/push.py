@@ -16,15 +16,11 @@ import re
 import secrets
 import socket
 import ssl
-import tempfile
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
-from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 from typing import Any, Self
 
 from cryptography import x509
@@ -34,10 +30,12 @@ from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
-from cryptography.x509.oid import NameOID
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+from tests.peers.tls import make_certificate, presenting
 
 Answer = tuple[int, dict[str, str]]
+_NAME = x509.DNSName("localhost")
 _A_DAY = 86400  # seconds; a signature for longer is refused (RFC 8292, 2)
 
 
@@ -108,44 +106,16 @@ class _Listener(ThreadingHTTPServer):
 
     def finish_request(self, request: Any, client_address: Any) -> None:
         # the handshake in the connection's own thread; who does not trust us is free to leave
-        with contextlib.suppress(OSError), _context().wrap_socket(request, server_side=True) as secured:
+        with (
+            contextlib.suppress(OSError),
+            presenting(_NAME).wrap_socket(request, server_side=True) as secured,
+        ):
             super().finish_request(secured, client_address)
-
-
-@cache
-def _certificate() -> tuple[bytes, bytes]:
-    """A key with its self-made certificate for localhost, and the certificate alone, as PEM."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
-    now = datetime.now(UTC)
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(hours=1))
-        .not_valid_after(now + timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
-        .sign(key, SHA256())
-        .public_bytes(Encoding.PEM)
-    )
-    private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-    return private + made, made
-
-
-@cache
-def _context() -> ssl.SSLContext:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    with tempfile.NamedTemporaryFile() as file:
-        Path(file.name).write_bytes(_certificate()[0])
-        context.load_cert_chain(file.name)
-    return context
 
 
 def certificate() -> bytes:
     """The relay's certificate, which signs itself, as PEM."""
-    return _certificate()[1]
+    return make_certificate(_NAME)[1]
 
 
 def trusting() -> ssl.SSLContext:

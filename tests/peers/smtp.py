@@ -7,24 +7,15 @@ from __future__ import annotations
 import socket
 import socketserver
 import ssl
-import tempfile
 import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from functools import cache
-from ipaddress import ip_address
-from pathlib import Path
 from typing import Self
 
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
-
 from tests.peers.tcp import Listening
+from tests.peers.tls import LOOPBACK, make_certificate, presenting
 
 DROP = "<drop>"
 """Instead of an answer: close the connection."""
@@ -212,7 +203,9 @@ class SmtpPeer:
         return said
 
     def _secured(self, connection: socket.socket) -> socket.socket:
-        secured = presenting().wrap_socket(connection, server_side=True, do_handshake_on_connect=False)
+        secured = presenting(LOOPBACK).wrap_socket(
+            connection, server_side=True, do_handshake_on_connect=False
+        )
         with self._lock:
             self._sockets.append(secured)
         try:
@@ -223,46 +216,13 @@ class SmtpPeer:
         return secured
 
 
-def presenting() -> ssl.SSLContext:
-    """A server's context with the peer's certificate."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    with tempfile.NamedTemporaryFile() as file:
-        Path(file.name).write_bytes(_certificate()[0])
-        context.load_cert_chain(file.name)
-    return context
-
-
 def certificate() -> bytes:
     """The peer's certificate, which signs itself, as PEM."""
-    return _certificate()[1]
+    return make_certificate(LOOPBACK)[1]
 
 
 def trusting() -> ssl.SSLContext:
     """A client's context that trusts the peer's certificate and nothing else."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.load_verify_locations(cadata=_certificate()[1].decode())
+    context.load_verify_locations(cadata=make_certificate(LOOPBACK)[1].decode())
     return context
-
-
-@cache
-def _certificate() -> tuple[bytes, bytes]:
-    """A key with its self-made certificate for 127.0.0.1, and the certificate alone, as PEM."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
-    now = datetime.now(UTC)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(hours=1))
-        .not_valid_after(now + timedelta(hours=1))
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False)
-        .sign(key, hashes.SHA256())
-        .public_bytes(serialization.Encoding.PEM)
-    )
-    private = key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
-    return private + certificate, certificate
