@@ -53,6 +53,16 @@ PLACEMENTS = {
         ("60601", "60602"), "city", Confidence.EXACT, PlacementReason("covers", ("Chicago",))
     ),
 }
+AGENCIES = {each.name: each for each in (HAMMOND, GARY, STATE_POLICE, CHICAGO)}
+HEARD_BY = {
+    HAMMOND.name: {"46320", "IN", "US"},
+    GARY.name: {"46402", "IN", "US"},
+    STATE_POLICE.name: {"46320", "46402", "IN", "US"},
+    CHICAGO.name: {"60601", "US"},
+}
+"""Which of `PLACES` hear of each of these agencies."""
+PLACES = ("46320", "46402", "60601", "IN", "US")
+LISTS = ("ring", "ice-287g")
 WITHIN = {"46320": "IN", "46324": "IN", "46402": "IN", "60601": "IL", "60602": "IL"}
 
 

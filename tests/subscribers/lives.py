@@ -33,21 +33,21 @@ from monitor.storage.engine import reading, transaction
 from monitor.storage.people import Subscriber
 from monitor.storage.people.tables import RateWindowRow, SubscriberRow, SubscriptionRow
 from monitor.subscribers import Tombstones
-from tests.outbox.world import CHICAGO, GARY, HAMMOND, PLACEMENTS, STATE_POLICE, Handed, Recorder, World
+from tests.outbox.world import (
+    AGENCIES,
+    HEARD_BY,
+    LISTS,
+    PLACEMENTS,
+    PLACES,
+    Handed,
+    Recorder,
+    World,
+)
 from tests.subscribers.interleaving import PATIENCE, Stop, listening, locked
 from tests.subscribers.site_process import Shared
 from tests.subscribers.test_bounces import report
 from tests.subscribers.town import PRESSED
 
-AGENCIES = {each.name: each for each in (HAMMOND, GARY, STATE_POLICE, CHICAGO)}
-HEARD_BY = {
-    HAMMOND.name: {"46320", "IN", "US"},
-    GARY.name: {"46402", "IN", "US"},
-    STATE_POLICE.name: {"46320", "46402", "IN", "US"},
-    CHICAGO.name: {"60601", "US"},
-}
-PLACES = ("46320", "46402", "60601", "IN", "US")
-LISTS = ("ring", "ice-287g")
 STEPS = 25
 Follows = frozenset[tuple[str, str]]
 NOTHING: Follows = frozenset()

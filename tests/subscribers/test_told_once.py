@@ -31,17 +31,17 @@ from monitor.storage.engine import connect
 from monitor.storage.people.tables import SubscriberRow
 from monitor.subscribers import Preferences
 from tests.conftest import NOW
-from tests.outbox.world import CHICAGO, GARY, HAMMOND, PLACEMENTS, STATE_POLICE, WITHIN, Recorder, World
+from tests.outbox.world import (
+    AGENCIES,
+    HEARD_BY,
+    LISTS,
+    PLACEMENTS,
+    PLACES,
+    WITHIN,
+    Recorder,
+    World,
+)
 
-AGENCIES = {each.name: each for each in (HAMMOND, GARY, STATE_POLICE, CHICAGO)}
-HEARD_BY = {
-    HAMMOND.name: {"46320", "IN", "US"},
-    GARY.name: {"46402", "IN", "US"},
-    STATE_POLICE.name: {"46320", "46402", "IN", "US"},
-    CHICAGO.name: {"60601", "US"},
-}
-PLACES = ("46320", "46402", "60601", "IN", "US")
-LISTS = ("ring", "ice-287g")
 LIVES = 400 if os.environ.get("MONITOR_TORTURE") else 12
 """A life is some thirty steps of about 10 ms."""
 
