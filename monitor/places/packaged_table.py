@@ -306,7 +306,6 @@ def packaged() -> Table:
 
 
 @cache
-@cache
 def compute_version() -> str:
     """A hash of the data and rules that ship with the program: it changes whenever a place may get other
     ZIPs, and when only the text of a rule does.
