@@ -79,6 +79,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "unplaced": ("places", "List the agencies that could not be placed."),
     "documents": ("document_list", "Show how the file of documents was read, and which rows fit no agency."),
 }
+SERVICES = (["run"], ["worker"], ["web"])
+"""The commands that run until they are stopped; a stop ends them in order also while they start."""
 
 
 class _LazyGroup(click.Group):
@@ -242,9 +244,11 @@ def table(headers: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
 
 def main() -> None:
     """The entry point ``monitor``."""
-    from monitor.cli import alive
+    from monitor.cli import alive, stopping
 
     code = alive.answer(sys.argv[1:])
     if code is not None:
         sys.exit(code)
+    if sys.argv[1:2] in SERVICES:
+        stopping.end_at_once_on_signals()
     root(prog_name="monitor")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import secrets
-import signal
 import sys
 import threading
 
@@ -27,7 +26,7 @@ def web(session: Session, host: str | None, port: int | None, supervised: bool) 
     """
     from monitor import web as site
     from monitor.app import Components
-    from monitor.cli import logs, supervisor
+    from monitor.cli import logs, stopping, supervisor
     from monitor.web import composition, server
 
     if supervised:
@@ -47,8 +46,7 @@ def web(session: Session, host: str | None, port: int | None, supervised: bool) 
     threading.Thread(target=components.coverage.prime, name="placements", daemon=True).start()
     click.echo(f"the site: http://{own.listen}", err=True)
     # The server finishes open requests and then raises the signal again, for its earlier handler.
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: sys.exit(0))
+    stopping.install_handlers(lambda *_: sys.exit(0))
     supervisor.note_started()
     server.create_server(application, trusted=settings.site.trusted_proxies).run(sockets=[at])
 

@@ -22,6 +22,8 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NoReturn
 
+from monitor.cli.stopping import install_handlers, keep_signals_waiting
+
 if TYPE_CHECKING:
     from monitor.log_lines import LogFormat
 
@@ -88,8 +90,7 @@ class Supervisor:
 
     def run(self) -> int:
         """Run until SIGTERM or SIGINT, or until a process cannot start; returns the exit code."""
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, self._on_signal)
+        install_handlers(self._on_signal)
         signal.signal(signal.SIGCHLD, lambda *_: self._wake())
         with selectors.DefaultSelector() as selector:
             selector.register(self._wake_read, selectors.EVENT_READ)
@@ -174,6 +175,7 @@ def supervise(options: Sequence[str], form: LogFormat) -> NoReturn:
     This process is replaced by a fresh one, so that what was imported to read the configuration takes no
     memory while the service runs.
     """
+    keep_signals_waiting()  # until `Supervisor.run` has its handlers
     os.execv(sys.executable, (sys.executable, "-m", "monitor.cli.supervisor", form, *options))  # noqa: S606
 
 

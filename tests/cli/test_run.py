@@ -5,12 +5,9 @@ from __future__ import annotations
 import json
 import os
 import signal
-import socket
 import sqlite3
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -21,24 +18,14 @@ from click.testing import CliRunner
 
 from monitor.cli import root
 from tests.peers.botapi import BotApi, message
+from tests.peers.processes import PATIENCE, reserve_port, until
 
 SECRET = "0123456789abcdef"
-PATIENCE = 300.0  # s, a bound for what hangs, on any machine
-
-
-def until(condition: Callable[[], Any], running: subprocess.Popen[str]) -> Any:
-    deadline = time.monotonic() + PATIENCE
-    while not (found := condition()):
-        assert running.poll() is None, running.communicate()
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-    return found
 
 
 @pytest.mark.parametrize("mounted", ["/telegram", "/watch/telegram"])
 def test_updates_reach_the_bot_by_the_site_and_only_with_the_secret(tmp_path: Path, mounted: str) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = reserve_port()
     with BotApi() as api:
         public = "https://watch.example" + mounted.removesuffix("/telegram")
         config = tmp_path / "config.toml"
@@ -78,6 +65,7 @@ def test_updates_reach_the_bot_by_the_site_and_only_with_the_secret(tmp_path: Pa
                             json={"update_id": 5, "message": message("/watch 60601")},
                             headers={"Host": "watch.example"} | given,
                             trust_env=False,
+                            timeout=PATIENCE,
                         ).status_code
                     except httpx.TransportError:
                         return None
@@ -93,7 +81,7 @@ def test_updates_reach_the_bot_by_the_site_and_only_with_the_secret(tmp_path: Pa
                     return json.loads(shown.stdout)["bot"]
 
                 assert until(lambda: (found := bot())["working"] and found, running)["problem"] is None
-                ready = httpx.get(f"http://127.0.0.1:{port}/readyz", trust_env=False)
+                ready = httpx.get(f"http://127.0.0.1:{port}/readyz", trust_env=False, timeout=PATIENCE)
                 assert ready.json()["checks"]["bot"]["ok"]
                 running.send_signal(signal.SIGTERM)
                 _, err = running.communicate(timeout=PATIENCE)

@@ -5,21 +5,18 @@ from __future__ import annotations
 import os
 import signal
 import socket
-import sqlite3
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
 
 from monitor.cli.supervisor import Supervisor
+from tests.peers.processes import PATIENCE, beats, reserve_port, until
 
-PATIENCE = 300.0  # s, a bound for what hangs, on any machine
 CONFIGURATION = """
 [data]
 folder = "data"
@@ -32,19 +29,6 @@ url = "http://127.0.0.1:9/none"
 [fetch]
 attempts = 1
 """
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        return int(free.getsockname()[1])
-
-
-def until(condition: Callable[[], Any], patience: float = PATIENCE) -> Any:
-    deadline = time.monotonic() + patience
-    while not (found := condition()):
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-    return found
 
 
 def children(pid: int) -> dict[str, int]:
@@ -80,49 +64,52 @@ def service(folder: Path, port: int) -> Iterator[subprocess.Popen[str]]:
         try:
             yield running
         finally:
-            for pid in children(running.pid).values():
-                os.kill(pid, signal.SIGKILL)
-            running.kill()
+            left = children(running.pid)
+            running.kill()  # before: it starts again what dies
+            for pid in left.values():
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
 
 
 def answers(port: int) -> bool:
     try:
-        return httpx.get(f"http://127.0.0.1:{port}/healthz", trust_env=False).status_code == 200
+        return (
+            httpx.get(f"http://127.0.0.1:{port}/healthz", trust_env=False, timeout=PATIENCE).status_code
+            == 200
+        )
     except httpx.TransportError:
         return False
 
 
-def beats(folder: Path) -> list[str]:
-    try:
-        with closing(sqlite3.connect(folder / "data" / "monitor.db")) as database:
-            return [
-                owner for (owner,) in database.execute("SELECT owner FROM heartbeat WHERE part = 'sender'")
-            ]
-    except sqlite3.Error:
-        return []
+def is_up(running: subprocess.Popen[str], folder: Path, port: int) -> bool:
+    """Whether the site answers and the loops of the worker run, of which one writes its heartbeat."""
+    worker = children(running.pid).get("worker")
+    senders = beats(folder / "data" / "monitor.db")
+    return answers(port) and any(owner.endswith(f"/{worker}") for owner in senders)
 
 
 def test_each_process_that_dies_is_started_again_and_both_end_together(tmp_path: Path) -> None:
-    port = free_port()
+    port = reserve_port()
     with service(tmp_path, port) as running:
-        until(lambda: answers(port) and beats(tmp_path))
+        until(lambda: is_up(running, tmp_path, port), running)
         first = children(running.pid)
         assert set(first) == {"worker", "web"}
-        assert all(owner.endswith(f"/{first['worker']}") for owner in beats(tmp_path))
 
         os.kill(first["web"], signal.SIGKILL)
-        until(lambda: children(running.pid).get("web", first["web"]) != first["web"] and answers(port))
+        until(
+            lambda: children(running.pid).get("web", first["web"]) != first["web"] and answers(port), running
+        )
         assert children(running.pid)["worker"] == first["worker"]
 
         os.kill(first["worker"], signal.SIGKILL)
-        new = until(
+        until(
             lambda: (
                 children(running.pid).get("worker", first["worker"]) != first["worker"]
-                and children(running.pid)
-            )
+                and is_up(running, tmp_path, port)
+            ),
+            running,
         )
-        until(lambda: any(owner.endswith(f"/{new['worker']}") for owner in beats(tmp_path)))
-        assert answers(port)
+        new = children(running.pid)
 
         running.send_signal(signal.SIGTERM)
         _, err = running.communicate(timeout=PATIENCE)
@@ -133,9 +120,9 @@ def test_each_process_that_dies_is_started_again_and_both_end_together(tmp_path:
 
 
 def test_both_end_when_the_supervisor_is_killed(tmp_path: Path) -> None:
-    port = free_port()
+    port = reserve_port()
     with service(tmp_path, port) as running:
-        until(lambda: answers(port) and beats(tmp_path))
+        until(lambda: is_up(running, tmp_path, port), running)
         found = children(running.pid)
         running.kill()
         until(lambda: not any(map(is_running, found.values())))
@@ -153,10 +140,10 @@ def test_what_cannot_start_ends_both_with_its_exit_code(tmp_path: Path) -> None:
 
 
 def test_a_second_service_on_the_database_ends_at_once(tmp_path: Path) -> None:
-    port = free_port()
-    with service(tmp_path, port):
-        until(lambda: beats(tmp_path))
-        with service(tmp_path, free_port()) as second:
+    port = reserve_port()
+    with service(tmp_path, port) as first:
+        until(lambda: is_up(first, tmp_path, port), first)
+        with service(tmp_path, reserve_port()) as second:
             _, err = second.communicate(timeout=PATIENCE)
             assert second.returncode == 1, err
             assert "Traceback" not in err

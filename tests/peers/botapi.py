@@ -147,7 +147,7 @@ class BotApi:
                 fields = {name: values[0] for name, values in parse_qs(body, keep_blank_values=True).items()}
                 answer = api._answer(self.path, fields)
                 if answer == STALL:
-                    api._over.wait(30)
+                    api._over.wait()
                 if isinstance(answer, str):
                     self.close_connection = True
                     return
@@ -386,7 +386,7 @@ class BotApi:
         """Any update, its number added."""
         self._update(update)
 
-    def wait(self, condition: Callable[[], object], patience: float = 60.0) -> None:
+    def wait(self, condition: Callable[[], object], patience: float = 600.0) -> None:
         """Wait until something has happened here."""
         deadline = time.monotonic() + patience
         with self._lock:

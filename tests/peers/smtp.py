@@ -193,7 +193,7 @@ class SmtpPeer:
         said = ""
         for part in parts:
             if part == STALL:
-                self._over.wait(30)
+                self._over.wait()
                 return ""
             if part == DROP:
                 connection.shutdown(socket.SHUT_RDWR)

@@ -21,8 +21,9 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.cli.test_supervisor import children, free_port, until
+from tests.cli.test_supervisor import children
 from tests.peers.http import Server
+from tests.peers.processes import PATIENCE, reserve_port, until
 from tests.peers.smtp import SmtpPeer
 from tests.subscribers.town import PRESSED
 from tests.torture.test_processes import long
@@ -118,7 +119,7 @@ def proportional_memory(pid: int) -> float:
 def test_half_open_requests_stop_neither_visitors_nor_polls_nor_mails(
     tmp_path: Path, many_descriptors: None, record_property: Callable[[str, object], None]
 ) -> None:
-    config, log, port = tmp_path / "config.toml", tmp_path / "log", free_port()
+    config, log, port = tmp_path / "config.toml", tmp_path / "log", reserve_port()
     with ExitStack() as closing:
         relay = closing.enter_context(SmtpPeer())
         publisher = closing.enter_context(Server())
@@ -128,7 +129,7 @@ def test_half_open_requests_stop_neither_visitors_nor_polls_nor_mails(
         visitor = closing.enter_context(
             httpx.Client(
                 base_url=f"http://127.0.0.1:{port}", headers={"Host": "watch.example"},
-                trust_env=False, timeout=60,
+                trust_env=False, timeout=PATIENCE,
             )
         )  # fmt: skip
 
@@ -138,8 +139,7 @@ def test_half_open_requests_stop_neither_visitors_nor_polls_nor_mails(
             except httpx.TransportError:
                 return False
 
-        until(lambda: answers() or service.poll() is not None)
-        assert service.poll() is None, log.read_text()
+        until(answers, service)
         until(lambda: publisher.asked("/list.csv"))
         lines_before = len(log.read_bytes().splitlines())
 
@@ -152,15 +152,15 @@ def test_half_open_requests_stop_neither_visitors_nor_polls_nor_mails(
         began = time.monotonic()
         sign_up(visitor, "ann@example.org")
         sent = time.monotonic()
-        until(lambda: len(relay.mails) == 1)
+        until(lambda: len(relay.mails) >= 1)
         record_property("seconds from the form to its confirmation", round(time.monotonic() - sent, 2))
         confirm(visitor, relay.mails[0].content)
-        until(lambda: len(relay.mails) == 2)  # the welcome
+        until(lambda: len(relay.mails) >= 2)  # the welcome
 
         polls = len(publisher.asked("/list.csv"))
         publish(publisher, *ROWS)
         until(lambda: len(publisher.asked("/list.csv")) > polls)
-        until(lambda: len(relay.mails) == 3)
+        until(lambda: len(relay.mails) >= 3)
         assert b"Gary" in relay.mails[2].content
         record_property("seconds of all this", round(time.monotonic() - began, 1))
 
@@ -170,7 +170,7 @@ def test_half_open_requests_stop_neither_visitors_nor_polls_nor_mails(
         record_property("memory in MB", {name: round(size) for name, size in memory.items()})
         text = log.read_text()
         assert "Traceback" not in text
-        lines = len(text.splitlines()) - lines_before
+        lines = len([line for line in text.splitlines() if "list: unchanged" not in line]) - lines_before
         assert lines < 60, text
         record_property("lines of the log", lines)
 
@@ -178,6 +178,6 @@ def test_half_open_requests_stop_neither_visitors_nor_polls_nor_mails(
         service.send_signal(signal.SIGTERM)
         time.sleep(0.2)
         service.send_signal(signal.SIGTERM)
-        assert service.wait(60) in {0, 1}
+        assert service.wait(PATIENCE) in {0, 1}
         record_property("seconds from the signals to the end", round(time.monotonic() - began, 2))
         assert not children(service.pid)

@@ -20,14 +20,13 @@ import pytest
 
 from monitor.places.gazetteer import load
 from monitor.states import STATES
-from tests.cli.test_supervisor import free_port, until
 from tests.peers.http import Server
+from tests.peers.processes import PATIENCE, reserve_port, until
 from tests.peers.smtp import Mail, SmtpPeer
 from tests.torture.test_half_open import confirm, running, sign_up
 from tests.torture.test_processes import FULL, long
 
 AGENCIES = 150_000 if FULL else 2_000
-PATIENCE = 600.0  # s
 PATH = "/agencies.xlsx"
 CONFIGURATION = """
 [data]
@@ -164,7 +163,7 @@ def asked_again_and_again(url: str) -> Iterator[list[object]]:
 def test_a_very_long_list_is_polled_while_the_site_answers_and_mail_leaves(
     tmp_path: Path, record_property: Callable[[str, object], None], processes: str
 ) -> None:
-    config, log, port = tmp_path / "config.toml", tmp_path / "log", free_port()
+    config, log, port = tmp_path / "config.toml", tmp_path / "log", reserve_port()
     options = ("--one-process",) if processes == "one process" else ()
     database = f"file:{tmp_path / 'data' / 'monitor.db'}?mode=ro"
 
@@ -191,15 +190,14 @@ def test_a_very_long_list_is_polled_while_the_site_answers_and_mail_leaves(
                 return visitor.get("/healthz").status_code == 200
             return False
 
-        until(lambda: answers() or service.poll() is not None, PATIENCE)
+        until(answers, service)
         health = closing_.enter_context(asked_again_and_again(f"http://127.0.0.1:{port}/healthz"))
-        until(lambda: publications() == 1 or service.poll() is not None, PATIENCE)
-        assert service.poll() is None, log.read_text()
+        until(lambda: publications() >= 1, service)
 
         sign_up(visitor, "ann@example.org", "TX")
-        until(lambda: len(relay.mails) == 1, PATIENCE)
+        until(lambda: len(relay.mails) >= 1)
         confirm(visitor, relay.mails[0].content)
-        until(lambda: len(relay.mails) == 2, PATIENCE)  # the welcome
+        until(lambda: len(relay.mails) >= 2)  # the welcome
 
         asked = len(publisher.asked(PATH))
         publisher.put(
@@ -207,14 +205,14 @@ def test_a_very_long_list_is_polled_while_the_site_answers_and_mail_leaves(
             workbook(NEW),
             etag='"2"',
         )
-        until(lambda: len(publisher.asked(PATH)) > asked, PATIENCE)
+        until(lambda: len(publisher.asked(PATH)) > asked)
         before = len(health)
         meanwhile = 0
         for address in PEOPLE:
             sign_up(visitor, address, "OH")
-            until(lambda address=address: address in recipients(relay), PATIENCE)
+            until(lambda address=address: address in recipients(relay))
             meanwhile += publications() == 1
-        until(lambda: publications() == 2, PATIENCE)
+        until(lambda: publications() >= 2)
         record_property("confirmations while the list was read", meanwhile)
         record_property("answers of /healthz while the list was read", len(health) - before)
         if FULL:  # a short list may be read before any mail can be sent
@@ -222,7 +220,6 @@ def test_a_very_long_list_is_polled_while_the_site_answers_and_mail_leaves(
             assert len(health) > before
         alert = until(
             lambda: [x for x in relay.mails if b"Amarillo School" in x.content.replace(b"=\r\n", b"")],
-            PATIENCE,
         )
         assert len(alert) == 1
         assert set(health) == {200}
