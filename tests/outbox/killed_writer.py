@@ -1,13 +1,9 @@
-"""Fan-out and digests that end at any of their statements.
-
-``python -m tests.outbox.killed_writer URL NUMBER NOW`` is a process that kills itself there.
-"""
+"""Fan-out and digests that end at any of their statements."""
 
 from __future__ import annotations
 
 import os
 import signal
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
@@ -51,8 +47,8 @@ def kill_this_process() -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-if __name__ == "__main__":
-    url, number, now = sys.argv[1:]
+def write_until_killed(url: str, number: int, now: datetime) -> None:
+    """What a process does that kills itself before the statement of this number."""
     engine = db.connect(url)
-    with ending_at(engine, int(number), kill_this_process):
-        write_all(engine, datetime.fromisoformat(now))
+    with ending_at(engine, number, kill_this_process):
+        write_all(engine, now)

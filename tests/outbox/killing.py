@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+import itertools
 import random
-import subprocess
-import sys
 import time
 from collections import Counter
 from dataclasses import dataclass
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 from monitor.outbox.commit import GROUP
-from tests.outbox.victim import CONCURRENCY
+from tests.outbox.forks import PATIENCE, running
+from tests.outbox.victim import CONCURRENCY, send_all
 from tests.outbox.world import HAMMOND, World
 
-ROOT = Path(__file__).resolve().parents[2]
 BOUND = CONCURRENCY + GROUP
 """How many copies one kill may cause: open connections and one group."""
+MARGIN = 2 * CONCURRENCY
+"""How many messages more than wanted a sender may send before it is killed."""
 
 
 @dataclass(frozen=True)
@@ -38,29 +40,25 @@ def kill_again_and_again(
     world: World, url: str, *, people: int, kills: int, chance: random.Random
 ) -> Aftermath:
     """Owe ``people`` a message each and start senders, of which the first ``kills`` are killed somewhere in
-    their work.
+    their work, after numbers of messages that chance chooses. Together they are too few for all people, so
+    that each of them is killed before it has no more work.
     """
-    for number in range(people):
-        world.person(f"p{number}@a.example", "IN")
+    world.crowd([f"p{number}@a.example" for number in range(people)], "IN")
     world.publish(HAMMOND)
     world.fan_out()
     log = world.folder / "relay.log"
     world.folder.mkdir()
     log.touch()
+    moments = [0, *sorted(chance.sample(range(1, people - kills * MARGIN), kills))]
     killed = 0
-    for run in range(kills + 1):
-        sender = subprocess.Popen(
-            [sys.executable, "-m", "tests.outbox.victim", url, str(world.folder), str(log), str(run)],
-            cwd=ROOT,
-        )
-        try:
-            if run < kills:
-                killed += _killed(sender, log, chance.randint(1, max(1, people // kills)))
-            else:
-                assert sender.wait(timeout=120) == 0
-        finally:
-            sender.kill()
-            sender.wait()
+    for run, (last, moment) in enumerate(itertools.pairwise(moments)):
+        after = moment - last
+        before = log.stat().st_size
+        with running(send_all, url, str(world.folder), str(log), run, after + MARGIN) as sender:
+            killed += _killed(sender, log, before, after)
+    with running(send_all, url, str(world.folder), str(log), kills, None) as sender:
+        sender.join(PATIENCE)
+        assert sender.exitcode == 0
     lines = [line.split() for line in log.read_text().splitlines()]
     ids: dict[str, set[str]] = {}
     for _, address, message_id in lines:
@@ -68,16 +66,21 @@ def kill_again_and_again(
     return Aftermath(Counter(address for _, address, _ in lines), ids, killed)
 
 
-def _killed(sender: subprocess.Popen[bytes], log: Path, after: int) -> bool:
-    """Kill the sender once it has sent ``after`` messages; False if it ended by itself before."""
-    target = log.read_bytes().count(b"\n") + after
-    deadline = time.monotonic() + 120
-    while log.read_bytes().count(b"\n") < target:
-        if sender.poll() is not None:
-            assert sender.returncode == 0
-            return False
-        assert time.monotonic() < deadline, "the sender sends nothing"
-        time.sleep(0.0005)
+def _killed(sender: BaseProcess, log: Path, before: int, after: int) -> bool:
+    """Kill the sender once it has sent ``after`` messages; False if it ended by itself before.
+
+    ``before`` is how long the log was when it began.
+    """
+    deadline, sent = time.monotonic() + PATIENCE, 0
+    with log.open("rb") as file:
+        file.seek(before)
+        while sent < after:
+            if not sender.is_alive():
+                assert sender.exitcode == 0
+                return False
+            assert time.monotonic() < deadline, "the sender sends nothing"
+            time.sleep(0.0005)
+            sent += file.read().count(b"\n")
     sender.kill()
     return True
 

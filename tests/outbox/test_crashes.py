@@ -44,8 +44,8 @@ from tests.outbox.world import HAMMOND, World
 from tests.torture.test_delivery import failing_writes
 
 FULL = bool(os.environ.get("MONITOR_TORTURE"))
-EXAMPLES, STEPS = (400, 40) if FULL else (20, 20)
-"""Invented lives, and how much happens in each."""
+PARTS, EXAMPLES, STEPS = (4, 100, 40) if FULL else (1, 20, 20)
+"""So many parts, which workers share, of so many invented lives, and how much happens in each life."""
 GROUP = CONNECTIONS = 2
 PEOPLE = 6
 
@@ -165,8 +165,9 @@ def small_groups(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("small_groups")
+@pytest.mark.parametrize("part", range(PARTS))
 def test_no_life_of_a_sender_loses_anything(
-    sqlite_template: Path, capsys: pytest.CaptureFixture[str]
+    sqlite_template: Path, capsys: pytest.CaptureFixture[str], part: int
 ) -> None:
     Lives.template = sqlite_template
     bounds = settings(
@@ -180,7 +181,7 @@ def test_no_life_of_a_sender_loses_anything(
     run_state_machine_as_test(Lives, settings=bounds)
     with capsys.disabled():
         sys.stdout.write(
-            f"[{EXAMPLES} lives of {STEPS} steps, {Lives.kills_in_all} kills, "
+            f"[part {part + 1} of {PARTS}: {EXAMPLES} lives of {STEPS} steps, {Lives.kills_in_all} kills, "
             f"{Lives.lost_in_all} lost answers] "
         )
 

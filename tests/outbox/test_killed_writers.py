@@ -5,8 +5,6 @@ from __future__ import annotations
 import itertools
 import os
 import signal
-import subprocess
-import sys
 from collections import Counter
 from collections.abc import Callable
 from datetime import timedelta
@@ -17,9 +15,9 @@ import sqlalchemy as sa
 from monitor.storage import schema
 from monitor.storage.deliveries.tables import DigestChangesetRow
 from monitor.storage.engine import reading
-from tests.conftest import ROOT
 from tests.outbox.crashes import Killed
-from tests.outbox.killed_writer import LATER, ending_at, write_all
+from tests.outbox.forks import PATIENCE, running
+from tests.outbox.killed_writer import LATER, ending_at, write_all, write_until_killed
 from tests.outbox.world import HAMMOND, World
 
 
@@ -40,12 +38,10 @@ def dies_in_this_process(world: World, number: int) -> bool:
 
 def dies_by_kill(world: World, number: int) -> bool:
     url = world.engine.url.render_as_string(hide_password=False)
-    given = [url, str(number), world.now.isoformat()]
-    ended = subprocess.run(
-        [sys.executable, "-m", "tests.outbox.killed_writer", *given], cwd=ROOT, check=False, timeout=300
-    )
-    assert ended.returncode in {0, -signal.SIGKILL}
-    return ended.returncode != 0
+    with running(write_until_killed, url, number, world.now) as writer:
+        writer.join(PATIENCE)
+        assert writer.exitcode in {0, -signal.SIGKILL}
+        return writer.exitcode != 0
 
 
 @pytest.mark.parametrize(

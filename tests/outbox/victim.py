@@ -1,14 +1,12 @@
-"""A sender in a process of its own, to be killed: ``python -m tests.outbox.victim URL FOLDER LOG HOURS``.
+"""A sender for a process of its own, to be killed.
 
-Its channel's relay is a file: a line in it is a message that the relay has accepted ("250"). ``HOURS`` moves
-the clock, past the leases of whoever was killed before.
+Its channel's relay is a file: a line in it is a message that the relay has accepted ("250").
 """
 
 from __future__ import annotations
 
 import asyncio
 import os
-import sys
 from datetime import timedelta
 from pathlib import Path
 from types import TracebackType
@@ -28,8 +26,9 @@ class FileRelay:
     name = "email"
     concurrency = CONCURRENCY
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, most: int | None) -> None:
         self._file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+        self._most, self._begun = most, 0
 
     async def __aenter__(self) -> Self:
         return self
@@ -43,18 +42,24 @@ class FileRelay:
         return address.rpartition("@")[2]
 
     async def send(self, message: Rendered, envelope: Envelope) -> None:
+        self._begun += 1
+        if self._most is not None and self._begun > self._most:
+            await asyncio.Event().wait()
         await asyncio.sleep(0.001)
         os.write(self._file, f"{envelope.delivery} {envelope.address} {envelope.message_id}\n".encode())
         await asyncio.sleep(0.001)
 
 
-def main(url: str, folder: str, log: str, hours: str) -> None:
-    now = NOW + timedelta(hours=int(hours))
+def send_all(url: str, folder: str, log: str, hours: int, most: int | None) -> None:
+    """Drain the database. ``hours`` moves the clock, past the leases of whoever was killed before; after
+    ``most`` messages the relay answers no more, so that whoever kills is never too late.
+    """
+    now = NOW + timedelta(hours=hours)
     engine = db.connect(url)
     asyncio.run(
         drain(
             engine,
-            {"email": FileRelay(Path(log))},
+            {"email": FileRelay(Path(log), most)},
             KeyFile.of_master(bytes(range(32))),
             loader=loader(engine, lambda: now),
             render=every_channel(render),
@@ -65,7 +70,3 @@ def main(url: str, folder: str, log: str, hours: str) -> None:
             clock=lambda: now,
         )
     )
-
-
-if __name__ == "__main__":
-    main(*sys.argv[1:])

@@ -217,28 +217,42 @@ class World:
     ) -> int:
         """An active subscriber; ``fields`` are written over the row."""
         with transaction(self.engine) as conn:
-            subscriber = people.add(
-                conn,
-                channel=channel,
-                address=seal_address(self.keys, channel, address),
-                state="active",
-                origin=origin,
-                nonce=secrets.token_hex(4),
-                now=self.now,
-            )
-            assert subscriber is not None
-            people.follow(
-                conn,
-                subscriber,
-                [Follow(s, place, WITHIN.get(place)) for s in sources for place in places],
-                self.now,
-            )
+            subscriber = self._add(conn, address, places, channel, sources, origin)
             if fields:
                 conn.execute(
                     sa.update(schema.SubscriberRow)
                     .where(schema.SubscriberRow.id == subscriber)
                     .values(**fields)
                 )
+        return subscriber
+
+    def crowd(self, addresses: Iterable[str], *places: str, channel: str = "email") -> None:
+        """Many active subscribers, in one transaction."""
+        with transaction(self.engine) as conn:
+            for address in addresses:
+                self._add(conn, address, places, channel, ("ring",), "operator")
+
+    def _add(
+        self,
+        conn: sa.Connection,
+        address: str,
+        places: Iterable[str],
+        channel: str,
+        sources: Iterable[str],
+        origin: str,
+    ) -> int:
+        subscriber = people.add(
+            conn,
+            channel=channel,
+            address=seal_address(self.keys, channel, address),
+            state="active",
+            origin=origin,
+            nonce=secrets.token_hex(4),
+            now=self.now,
+        )
+        assert subscriber is not None
+        follows = [Follow(s, place, WITHIN.get(place)) for s in sources for place in places]
+        people.follow(conn, subscriber, follows, self.now)
         return subscriber
 
     def publish(
@@ -298,7 +312,8 @@ class World:
             return list(conn.execute(sa.select(sa.inspect(table).local_table).order_by(*order)))
 
     def states(self) -> list[str]:
-        return [row.state for row in self.rows()]
+        with reading(self.engine) as conn:
+            return list(conn.scalars(sa.select(schema.DeliveryRow.state).order_by(schema.DeliveryRow.id)))
 
     def write(self, statement: Any) -> None:
         with transaction(self.engine) as conn:

@@ -11,7 +11,7 @@ import re
 import time
 from collections import Counter
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
@@ -202,6 +202,7 @@ class Life:
                 asking = pool.submit(request.send)
                 while not asking.done() and not (stop.reached.is_set() and self.site_waits()):
                     assert time.monotonic() < deadline
+                    wait((asking,), 0.001)  # a loop without it takes the processor that the site needs
                 stop.go_on.set()
                 working.result(PATIENCE)
                 answer = asking.result(PATIENCE)

@@ -44,9 +44,14 @@ Note = Callable[[str, object], None]
 
 
 def owed(world: World, people: int, channel: str = "email") -> None:
-    for number in range(people):
-        address = f"p{number}@d{number % 7}.example" if channel == "email" else str(1000 + number)
-        world.person(address, "IN", channel=channel)
+    world.crowd(
+        [
+            f"p{number}@d{number % 7}.example" if channel == "email" else str(1000 + number)
+            for number in range(people)
+        ],
+        "IN",
+        channel=channel,
+    )
     world.publish(HAMMOND)
     world.fan_out()
 
@@ -82,7 +87,7 @@ def test_two_hundred_kills_in_ten_thousand_deliveries(
 ) -> None:
     world = World(engine, keys, tmp_path / "data", now)
     aftermath = kill_again_and_again(world, database_url, people=10_000, kills=200, chance=random.Random(3))
-    assert aftermath.kills >= 150
+    assert aftermath.kills == 200
     record_property("copies", aftermath.copies)
     check(world, aftermath, 10_000)
 
