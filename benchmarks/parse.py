@@ -1,7 +1,7 @@
 """Parsing a map against expat with no handler, and other readers of KML beside it, in one run.
 
 python -m benchmarks.parse             2,600 placemarks, best of 60
-python -m benchmarks.parse --million   1,000,000 placemarks (650 MB), once: time, and memory above the listings
+python -m benchmarks.parse --million   1,000,000 placemarks (650 MB), once: time, memory above the listings
 """
 
 from __future__ import annotations
