@@ -9,7 +9,7 @@ from datetime import datetime
 from sqlalchemy.engine import Engine
 
 from monitor.domain import Confidence, Listing, Placement, PlacementReason
-from monitor.errors import MonitorError
+from monitor.errors import MonitorError, StoreError
 from monitor.storage import eligibility
 from monitor.storage.deliveries import fanout
 from monitor.storage.deliveries.fanout import PendingFanOut, Placed, Unplaced
@@ -103,10 +103,12 @@ def _states(listing: Listing, placement: Placement) -> set[str]:
 
 def _locate_listing(source: str, listing: Listing, locate: Locate, change: int) -> Placement:
     """Locate a listing; one on which the gazetteer fails is placed in its state and does not stop the
-    others.
+    others. Raises StoreError where the operator's overrides cannot be read: the next fan-out places it.
     """
     try:
         return locate(source, listing)
+    except StoreError:
+        raise
     except Exception:
         log.exception("change %d of %s could not be located; it is announced to its state", change, source)
         return Placement(

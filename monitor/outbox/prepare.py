@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from sqlalchemy.engine import Engine
 
 from monitor.domain import Envelope
-from monitor.errors import KeyFileError
+from monitor.errors import KeyFileError, StoreError
 from monitor.keys import KeyFile
 from monitor.messages import Message
 from monitor.messages.model import (
@@ -31,7 +31,7 @@ from monitor.storage.deliveries.fanout import Match, Published
 from monitor.storage.deliveries.newly_covered import NewlyCovered
 from monitor.storage.deliveries.queue import ALERT, Claimed
 from monitor.storage.deliveries.retractions import FirstMessage
-from monitor.storage.engine import reading
+from monitor.storage.engine import explained, reading
 from monitor.storage.lists import retracted_changes
 
 log = logging.getLogger(__name__)
@@ -128,7 +128,7 @@ class MessagePreparer:
         self, ids: Collection[int], now: datetime
     ) -> Iterable[PreparedMessage | NotRendered | NotWanted]:
         """One result per delivery, or per group of deliveries that become one message. One that fails holds
-        up no other.
+        up no other. Raises StoreError where the database fails, which is no fault of a delivery.
         """
         with reading(self._engine) as conn:
             claimed = queue.load_claimed(conn, ids)
@@ -142,9 +142,12 @@ class MessagePreparer:
             broken: dict[int, str] = {}
             for changeset in wanted - self._published.keys():
                 try:
-                    self._published[changeset] = {
-                        each.id: each for each in fanout.load_published(conn, changeset)
-                    }
+                    with explained(self._engine):
+                        self._published[changeset] = {
+                            each.id: each for each in fanout.load_published(conn, changeset)
+                        }
+                except StoreError:
+                    raise  # the database fails, not what stands in it
                 except Exception as error:
                     log.exception("the changes of changeset %d cannot be read", changeset)
                     broken[changeset] = f"its changes cannot be read: {type(error).__name__}"
@@ -220,6 +223,8 @@ class MessagePreparer:
                 message, Digest | Receipt | ListUnreadable | ListSwitchedOff | ListReadable
             ):
                 message = replace(message, also=self._list_owed(group, owed))
+        except StoreError:
+            raise
         except Exception as error:
             log.exception("no message could be made of delivery %d", delivery.id)
             return NotRendered(group, f"no message could be made of it: {type(error).__name__}")
@@ -268,6 +273,8 @@ class MessagePreparer:
             return PreparedMessage(deliveries=group, rendered=rendered(), envelope=envelope, told=told)
         except KeyFileError as error:
             return NotRendered(group, str(error))
+        except StoreError:
+            raise  # no fault of the message: counted against it, a database in trouble would end it
         except Exception as error:
             # the template's or the program's fault: an upgrade may mend it before the message is given up
             log.exception("no message could be made of delivery %d", first.id)

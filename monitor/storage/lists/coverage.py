@@ -14,6 +14,7 @@ from functools import lru_cache
 from sqlalchemy.engine import Engine
 
 from monitor.domain import Confidence, Listing, Placement, PlacementReason
+from monitor.errors import StoreError
 from monitor.storage.engine import reading
 from monitor.storage.lists import baseline, placement_rows
 
@@ -167,6 +168,8 @@ class Coverage:
         """Place one listing; an error of the gazetteer hides no other listing."""
         try:
             return self._locate(source, listing)
+        except StoreError:
+            raise  # overrides cannot be read: what is said now would be kept
         except Exception:
             log.exception("a listing of %s could not be placed", source)
             return Placement(
