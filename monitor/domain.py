@@ -207,6 +207,16 @@ class Policy:
     silent: frozenset[str] = frozenset({"url", "point", "folder"})
 
 
+class Basis(StrEnum):
+    """What an agency's entry on a list rests on: an agreement that it signed, one that it asked for, or
+    nothing that the list says.
+    """
+
+    AGREEMENT = "agreement"
+    REQUEST = "request"
+    LISTING = "listing"
+
+
 class Confidence(StrEnum):
     """How far a placement can be trusted."""
 
@@ -321,7 +331,8 @@ class SourceInfo:
     ``titles`` are by language code and hold "en". ``every`` is the polling interval. ``official_url`` is the
     list's page for people. ``meanings`` are sorted by ``since``. ``values`` explain what stands in its
     columns. ``abouts`` are one sentence by language: what the list is about. ``enabled``: it is polled.
-    ``leads_to`` names the list to which agencies move from this one.
+    ``leads_to`` names the list to which agencies move from this one. ``basis`` decides which next steps a
+    reader is told.
     """
 
     name: str
@@ -334,6 +345,7 @@ class SourceInfo:
     abouts: Mapping[str, str] = field(default_factory=dict)
     enabled: bool = True
     leads_to: str | None = None
+    basis: Basis = Basis.LISTING
 
     def title(self, language: str = "en") -> str:
         """The list's title in a language, in English where there is no translation."""

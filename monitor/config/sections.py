@@ -18,7 +18,7 @@ from pydantic import (
     model_validator,
 )
 
-from monitor.domain import Meaning, SourceInfo, ValueMeaning
+from monitor.domain import Basis, Meaning, SourceInfo, ValueMeaning
 from monitor.log_lines import LogFormat
 from monitor.settings_types import (
     Count,
@@ -297,6 +297,7 @@ class SourceSection(Section):
     hosts: tuple[str, ...] = ()
     optional: bool = False
     leads_to: str | None = None
+    basis: Basis = Basis.LISTING
     user_agent: Annotated[str, Field(pattern=r"^[ -~]{1,300}$")] | None = None
     every: Annotated[Duration, Field(ge=timedelta(seconds=1))] = timedelta(hours=1)
     silent: tuple[str, ...] = ()
@@ -335,6 +336,7 @@ class SourceSection(Section):
             abouts=_by_language(self.about, self.about_es),
             enabled=self.enabled,
             leads_to=self.leads_to,
+            basis=self.basis,
         )
 
 

@@ -22,6 +22,7 @@ from monitor.messages.layout import (
     render_signature,
 )
 from monitor.messages.model import Alert, Sender
+from monitor.messages.next_steps import list_steps, summarize_steps
 from monitor.messages.phrases import Phrases
 from monitor.messages.sentences import Sentences, sentences_of
 
@@ -124,8 +125,8 @@ def _page(alert: Alert, sender: Sender, sentences: Sentences, room: int = ROOM) 
         document=document,
         document_label=sentences.document(),
         steps_title=sentences.next_steps_title(),
-        steps=_next_steps(sender, sentences),
-        steps_in_short=sentences.next_steps_in_short(),
+        steps=render_next_steps((alert,), sender, sentences.language),
+        steps_in_short=summarize_steps(alert.basis, sentences.language),
         permalink=alert.permalink,
         title=title,
         official_url=alert.official_url,
@@ -140,9 +141,12 @@ def _page(alert: Alert, sender: Sender, sentences: Sentences, room: int = ROOM) 
     )
 
 
-def _next_steps(sender: Sender, sentences: Sentences) -> tuple[str, ...]:
-    own = sender.next_step_es if sentences.language == "es" else sender.next_step
-    return sentences.next_steps(clean(own, _GIST), clean(sender.contact))
+def render_next_steps(alerts: Sequence[Alert], sender: Sender, language: str) -> tuple[str, ...]:
+    """Render what a reader can do about the lists that one message tells of."""
+    own = sender.next_step_es if language == "es" else sender.next_step
+    steps = list_steps([(clean(alert.title), alert.basis) for alert in alerts], language, clean(own, _GIST))
+    contact = clean(sender.contact)
+    return (*steps, sentences_of(language).tell_us(contact)) if contact else steps
 
 
 def _reading_order(change: ChangeDescription) -> tuple[bool, str, int, str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from monitor.domain import Rendered
-from monitor.messages.alert import ROOM, alert_page
+from monitor.messages.alert import ROOM, alert_page, render_next_steps
 from monitor.messages.alert_values import MailSection
 from monitor.messages.layout import Mail, clean, render_mail
 from monitor.messages.model import Digest, Sender
@@ -28,6 +28,7 @@ def render_digest(message: Digest, sender: Sender) -> Rendered:
             heading = say("While you paused: %(changes)s", changes=changes)
     room = ROOM // len(message.alerts)
     alerts = tuple(alert_page(alert, sender, room) for alert in message.alerts)
+    steps = render_next_steps(message.alerts, sender, alerts[0].language)
     return render_mail(
         Mail(
             language=message.language,
@@ -35,7 +36,7 @@ def render_digest(message: Digest, sender: Sender) -> Rendered:
             heading=heading,
             also=say.also(message.also),
             alerts=alerts,
-            closing=(MailSection(alerts[0].steps_title, alerts[0].steps),),
+            closing=(MailSection(alerts[0].steps_title, steps),),
             why=say.asked_on(),
             links=say.links(),
         ),

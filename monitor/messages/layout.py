@@ -214,8 +214,9 @@ def _blocks(mail: Mail) -> Iterator[str]:
         yield from (_post(page.headline, page.facts) if not page.groups else _entries(page))
     if mail.also is not None:
         yield render_section_post(mail.also)
-    if mail.alerts:
-        yield html.escape(mail.alerts[0].steps_in_short)
+    steps = {page.steps_in_short: page.title for page in mail.alerts}
+    for in_short, title in steps.items():
+        yield html.escape(in_short if len(steps) == 1 else f"{title}: {in_short}")
 
 
 def render_section_post(section: MailSection) -> str:

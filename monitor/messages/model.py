@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
 
-from monitor.domain import Meaning, PlacementReason, Told, ValueMeaning
+from monitor.domain import Basis, Meaning, PlacementReason, Told, ValueMeaning
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,6 +119,7 @@ class Alert:
     official_url: str
     told: tuple[Told, ...]
     meaning: Meaning | None
+    basis: Basis = Basis.LISTING
     values: tuple[ValueMeaning, ...] = ()
     permalink: str | None = None
     late: bool = False

@@ -75,15 +75,6 @@ _SINCE_UNKNOWN = {
     "renamed": N_("Under the new name at our check %(after)s; since when is not known."),
     "changed": N_("Changed at our check %(after)s; since when is not known."),
 }
-NEXT_STEPS = (
-    N_("Read the agreement or the agency's own page where the list links one."),
-    N_(
-        "Ask the sheriff or the chief who approved it, and when it can be ended. Ask the same of the county "
-        "commission, the city council or the board that the agency answers to."
-    ),
-    N_("Request the records under your state's public records law."),
-)
-"""What a reader can do, true everywhere; reviewed on 2026-11-28."""
 _COUNTS = ("added", "again", "removed", "renamed", "changed")
 
 
@@ -367,23 +358,9 @@ class Sentences:
         """The heading above what a reader can do."""
         return self._("What you can do")
 
-    def next_steps(self, own: str, contact: str) -> tuple[str, ...]:
-        """What a reader can do, true everywhere; ``own`` is the operator's step, ``contact`` where to write;
-        "" without one.
-        """
-        steps = [self._(step) for step in NEXT_STEPS]
-        if own:
-            steps.append(own)
-        if contact:
-            steps.append(self._("Tell us if something here is wrong: %(contact)s", contact=contact))
-        return tuple(steps)
-
-    def next_steps_in_short(self) -> str:
-        """The same in one sentence, for posts."""
-        return self._(
-            "What you can do: read the agreement, ask who approved it and when it can be ended, and request "
-            "the records under your state's public records law."
-        )
+    def tell_us(self, contact: str) -> str:
+        """The step of somebody who finds a mistake; ``contact``: where to write."""
+        return self._("Tell us if something here is wrong: %(contact)s", contact=contact)
 
     def document(self) -> str:
         """The label of the link to an agency's document, as an agreement."""

@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from types import MappingProxyType
 
-from monitor.domain import Change, Confidence, Kind, Listing, PlacementReason, SourceInfo, Told
+from monitor.domain import Basis, Change, Confidence, Kind, Listing, PlacementReason, SourceInfo, Told
 from monitor.errors import UsageError
 from monitor.messages.model import Alert, ChangeRetracted
 from monitor.storage.deliveries.fanout import Published
@@ -93,6 +93,7 @@ class AlertBuilder:
             told=told,
             meaning=known.meaning(newest.date()) if known else None,
             values=known.values if known else (),
+            basis=known.basis if known else Basis.LISTING,
             language=language,
             late=late,
             held=held,

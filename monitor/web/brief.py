@@ -11,6 +11,7 @@ from datetime import datetime
 from html import unescape
 
 from fastapi import APIRouter, Request, Response
+from markupsafe import Markup
 from sqlalchemy.engine import Connection
 
 from monitor.domain import Confidence
@@ -38,7 +39,7 @@ MOST = 7
 others and says where they are.
 """
 
-ROOM = 7300
+ROOM = 7000
 """Characters that fit on a sheet of Letter in the print of `brief.css`: where there are more, as in Spanish
 or with long names, fewer agencies are spelled out.
 """
@@ -84,19 +85,44 @@ class BriefList:
 
 
 class References:
-    """The addresses that the sentences of one page cite, numbered in the order of their first use."""
+    """The addresses that the sentences of one page cite, numbered in the order of their first use; the
+    sentences are numbered too.
+    """
 
     def __init__(self) -> None:
         self._numbers: dict[str, int] = {}
+        self._sentences = 0
 
     def cite(self, address: str) -> int:
         """The number of an address."""
         return self._numbers.setdefault(address, len(self._numbers) + 1)
 
+    def number_sentence(self) -> int:
+        """The number of the next sentence, from 1."""
+        self._sentences += 1
+        return self._sentences
+
     @property
     def addresses(self) -> Mapping[str, int]:
         """Every address that was cited so far, with its number."""
         return self._numbers
+
+
+def split_sentences(text: str) -> list[Markup]:
+    """Split a text that is escaped already into its sentences. A period behind an abbreviation ("p.m. CST",
+    "St. Louis") ends none.
+    """
+    sentences = [""]
+    for part in re.split(r"(?<=[.?!])\s+(?=[A-ZÁÉÍÓÚÑ¿¡])", text.strip()):
+        last = sentences[-1].rpartition(" ")[2]
+        if sentences[-1] and not _ABBREVIATION.fullmatch(last):
+            sentences.append(part)
+        else:
+            sentences[-1] = f"{sentences[-1]} {part}".strip()
+    return [Markup(sentence) for sentence in sentences]  # noqa: S704 (the template has escaped it)
+
+
+_ABBREVIATION = re.compile(r"(?:\w*\.\w+|[A-Z]|St|Ste|Ft|Mt|Co|Jr|Sr|Dr|Dept)\.")
 
 
 @get(router, "/zip/{zips}/brief")
@@ -187,8 +213,8 @@ def _render(
             towns=towns,
             whole=whole,
             name=name,
-            next_step=site.next_step.get(language_of(request)) or "",
             references=References(),
+            split=split_sentences,
             longest=LONGEST_ADDRESS,
             style=site.url(f"/static/{asset_version('brief.css')}/brief.css"),
         )

@@ -13,10 +13,11 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
-from monitor.domain import Change, Confidence, Kind, Listing, State, Told
+from monitor.domain import Basis, Change, Confidence, Kind, Listing, State, Told
 from monitor.messages import locale
 from monitor.messages.change_view import Moment, describe_change
 from monitor.messages.layout import clean, safe_link
+from monitor.messages.next_steps import list_steps
 from monitor.messages.placements import describe_placement
 from monitor.messages.retraction import LONGEST_REASON
 from monitor.messages.sentences import Sentences
@@ -311,6 +312,14 @@ class Presenter:
         if meaning is None:
             return None
         return MeaningText(clean(meaning.text(self._language), 1500), self._sentences.reviewed(meaning))
+
+    def steps(self, lists: Iterable[SourceInfo | None]) -> tuple[str, ...]:
+        """What a reader can do about the lists that name an agency."""
+        own = clean(self._site.next_step.get(self._language) or "", 300)
+        told = [
+            (clean(each.title(self._language)), each.basis) if each else ("", Basis.LISTING) for each in lists
+        ]
+        return list_steps(told, self._language, own)
 
     def note_title(self, name: str) -> str:
         """The title of an operator's note on an agency."""

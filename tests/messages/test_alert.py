@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from monitor.channels.telegram.posts import LIMIT, length, split_posts
 from monitor.domain import (
+    Basis,
     Change,
     Confidence,
     Kind,
@@ -641,7 +642,7 @@ AGREEMENT = "https://www.ice.example/doclib/hammond.pdf?a=1&b=2"
             "The document that the list links",
             (
                 "What you can do",
-                "Read the agreement or the agency's own page where the list links one.",
+                "Read the agreement where the list links it.",
                 "Ask the sheriff or the chief who approved it, and when it can be ended.",
                 "Request the records under your state's public records law.",
                 "Come to the council.",
@@ -654,7 +655,7 @@ AGREEMENT = "https://www.ice.example/doclib/hammond.pdf?a=1&b=2"
             "El documento al que enlaza la lista",
             (
                 "Qué puede hacer",
-                "Lea el acuerdo o la página de la agencia, si la lista tiene el enlace.",
+                "Lea el acuerdo, si la lista tiene el enlace.",
                 "Pregunte al sheriff o al jefe de policía quién lo aprobó",
                 "Solicite los documentos según la ley de registros públicos de su estado.",
                 "Venga al concejo.",
@@ -670,7 +671,7 @@ def test_an_alert_and_a_digest_end_with_next_steps_and_link_the_agreement(
 ) -> None:
     those = (told(added(url=AGREEMENT)), *(told(added(name)) for name in others))
     own = {"next_step": "Come to the council.", "next_step_es": "Venga al concejo."}
-    alone = written(*those, language=language, **own)
+    alone = written(*those, language=language, basis=Basis.AGREEMENT, **own)
     alert = Alert(
         told=those,
         source="ring",
@@ -678,6 +679,7 @@ def test_an_alert_and_a_digest_end_with_next_steps_and_link_the_agreement(
         publisher="Ring",
         official_url="https://maps.example",
         meaning=None,
+        basis=Basis.AGREEMENT,
         language=language,
     )
     sender = Sender(site_name="Map Monitor", contact="hello@watch.example", **own)

@@ -22,7 +22,7 @@ from monitor.storage.engine import reading
 from monitor.storage.lists import sightings
 from monitor.storage.lists.coverage import Coverage
 from monitor.web import Site, create_app
-from monitor.web.brief import MOST
+from monitor.web.brief import MOST, split_sentences
 from tests.peers.browser import served, visit
 from tests.peers.http import Server
 from tests.web.conftest import Running
@@ -132,13 +132,37 @@ def test_each_sentence_names_its_address_and_the_addresses_are_printed(agreement
     assert all(printed[int(number) - 1] == address for address, number in cited)
     assert {address for address, _ in cited} == set(printed)
     body = page.partition("<main>")[2].partition('class="addresses"')[0]
-    for sentence in re.findall(r"(?s)<(?:li|p)\b.*?</(?:li|p)>", body):
-        assert 'class="ref"' in sentence, sentence
+    for block in re.findall(r"(?s)<(?:li|p)\b.*?</(?:li|p)>", body):
+        assert 'class="ref"' in block, block
+        for said in re.split(r'<a class="ref".*?</a>', block)[:-1]:
+            text = " ".join(html.unescape(re.sub("<[^>]*>", "", said)).split())
+            assert len(split_sentences(text)) == 1, text
+        assert not html.unescape(re.sub(r"<[^>]*>", "", block.rpartition("</a>")[2])).strip(), block
+    anchors = re.findall(r'<span id="s(\d+)">', body)
+    assert anchors == [str(number + 1) for number in range(len(anchors))]
+    assert len(anchors) > 25
     own = [address.removeprefix("https://watch.example") for address in printed if "watch.example" in address]
     assert len(own) >= 6
     for path in own:
         if path != "/log/checkpoint" and path != "/log/key":  # signed by the service, which does not run here
-            assert agreements.get(path, follow_redirects=True).status_code == 200, path
+            answer = agreements.get(path, follow_redirects=True)
+            assert answer.status_code == 200, path
+            _, _, anchor = path.partition("#")
+            assert not anchor or f'id="{anchor}"' in answer.text, path
+
+
+@pytest.mark.parametrize(
+    ("text", "sentences"),
+    [
+        ("One. Two? Tres. ¿Cuatro? Última.", ["One.", "Two?", "Tres.", "¿Cuatro?", "Última."]),
+        ("At 2:07 p.m. CST in St. Louis. Gone.", ["At 2:07 p.m. CST in St. Louis.", "Gone."]),
+        ("By 8 U.S.C. 1357(g); the U.S. Code. It ended in 2012. It is back.", None),
+        ("", [""]),
+    ],
+)
+def test_a_text_is_split_at_its_sentences(text: str, sentences: list[str] | None) -> None:
+    wanted = sentences or ["By 8 U.S.C. 1357(g); the U.S. Code.", "It ended in 2012.", "It is back."]
+    assert split_sentences(text) == wanted
 
 
 def test_the_source_is_named_with_the_hash_of_the_last_good_body_and_its_entry(
@@ -226,9 +250,8 @@ def test_a_blind_list_and_what_is_not_known_are_said(web: Running) -> None:
     said = words(web.get("/zip/46320/brief").text)
     assert "1 agency of Indiana on The camera list could not be placed more exactly" in said
     web.clock.now += timedelta(days=3)
-    assert "We cannot see this list right now. What stands here is what it said" in words(
-        web.get("/zip/46320/brief").text
-    )
+    blind = words(web.get("/zip/46320/brief").text)
+    assert re.search(r"We cannot see this list right now\. \[1\] What stands here is what it said", blind)
     assert "4 changes that concern this place are not confirmed yet" in words(web.get("/state/OH/brief").text)
     assert web.get("/zip/99999/brief").status_code == 200
 

@@ -280,7 +280,8 @@ def test_a_permalink_says_what_when_whose_date_what_it_means_where_and_what_next
         "The list names it. Listing alone gives no access. Text reviewed Feb 1, 2026. Source: The "
         "publisher's page." in said
     )
-    assert "What you can do Read the agreement or the agency's own page where the list links one." in said
+    assert "What you can do Ask the sheriff or the chief why the agency is on this list, and who" in said
+    assert "agreement" not in said
     assert "Request the records under your state's public records law." in said
     assert "joined" not in said
     assert "left" not in said.replace("left-hand", "")
