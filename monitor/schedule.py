@@ -33,6 +33,8 @@ SENDER_PAUSE = timedelta(seconds=5)
 POLL_GRACE = timedelta(seconds=20)
 # The time that the loops get at a stop: messages under way have 30 s, and then their settling.
 LOOP_GRACE = timedelta(seconds=35)
+# What a thread that hangs gets beyond that: it would keep asyncio from closing.
+HANG_GRACE = timedelta(seconds=5)
 
 
 class _ErrorLog:
@@ -236,8 +238,7 @@ def run_until_stopped(timer: PollTimer, loops: Mapping[str, Running], grace: tim
     """
     unfinished: set[str] = set()
     polls_ended = False
-    # a thread that hangs would keep asyncio from closing
-    watchdog = threading.Timer(grace.total_seconds() + 5, _end_hung)
+    watchdog = threading.Timer((grace + HANG_GRACE).total_seconds(), _end_hung)
     watchdog.daemon = True
 
     async def main() -> None:

@@ -28,7 +28,7 @@ from tests.subscribers.town import Town, Visitor
 FOLDER = f"{Path(monitor.__file__).parent}/"
 MOST_FILES = 15
 """Files of monitor/ through which a confirmation mail goes from the form to the socket."""
-PATIENCE = 300.0  # s, a bound for what hangs, on any machine
+PATIENCE = 600.0  # s, a bound for what hangs, on any machine
 
 
 def steps(journey: str) -> tuple[str, ...]:

@@ -245,7 +245,7 @@ def test_a_burst_of_one_person_holds_up_another_by_a_second_at_most(
     bot = still.bot(webhook=HOOK if by_webhook else None, seconds=clock, sleep=clock.sleep, timing=timing)
     waited = hold_up(bot, monkeypatch)
     with still.running(bot):
-        still.api.wait(lambda: any(str(post.chat) == "8" for post in still.api.posts), 60.0)
+        still.api.wait(lambda: any(str(post.chat) == "8" for post in still.api.posts))
         before = len(waited)
     assert before * Timing().patience <= 1.0
     mine = [post for post in still.api.posts if str(post.chat) == "7"]

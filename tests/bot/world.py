@@ -32,7 +32,7 @@ WATCHED = {
     for name, title in (("ring", RING), ("ice-287g", ICE))
 }
 TIMING = Timing(poll=20, standby=0.05, pause=0.02, longest_pause=0.05, answer=60.0, look=0.01)
-PATIENCE = 300.0  # s, a bound for what hangs, on any machine
+PATIENCE = 600.0  # s, a bound for what hangs, on any machine
 
 
 class Seconds:
@@ -75,7 +75,7 @@ class World:
             stop = asyncio.Event()
             loops.append((asyncio.get_running_loop(), stop))
             ready.set()
-            async with asyncio.timeout(60):
+            async with asyncio.timeout(PATIENCE):
                 await bot.serve(stop)
 
         failures: list[BaseException] = []

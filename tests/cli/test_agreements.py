@@ -95,7 +95,7 @@ def test_the_agencys_page_the_feeds_and_the_api_tell_of_the_replacement(run: Run
     run("evidence", "--agreement", "1", "--output", str(tmp_path / "signs.zip"))
     with Components.open(load(tmp_path / "config.toml")) as components:
         site = web.create(components)
-        with served(site) as address, httpx.Client(base_url=address, trust_env=False, timeout=60) as client:
+        with served(site) as address, httpx.Client(base_url=address, trust_env=False, timeout=600) as client:
             found = client.get("/list/list").text
             path = re.search(rf'href="(/agency/list/[^"]+)">{agency(0)["Agency"]}', found)
             assert path

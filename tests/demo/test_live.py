@@ -13,7 +13,7 @@ import pytest
 
 from monitor.demo import play
 
-PATIENCE = 300.0  # s, a bound for what hangs, on any machine
+PATIENCE = 600.0  # s, a bound for what hangs, on any machine
 T = TypeVar("T")
 
 

@@ -29,7 +29,7 @@ from tests.peers.botapi import BotApi
 from tests.peers.http import Server
 from tests.peers.smtp import STALL, Mail, SmtpPeer
 
-PATIENCE = 300.0  # s, a bound for what hangs, on any machine
+PATIENCE = 600.0  # s, a bound for what hangs, on any machine
 NAMES = [
     f"{town} Police Department" for town in ("Gary", "Munster", "Highland", "Griffith", "Dyer", "Crown Point")
 ]

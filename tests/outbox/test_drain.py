@@ -277,7 +277,7 @@ def test_a_slow_channel_does_not_hold_up_another(world: World) -> None:
     email, telegram = Recorder(), Recorder(name="telegram")
 
     async def until_mail_is_settled(envelope: Envelope) -> None:
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(600):
             while "sent" not in await asyncio.to_thread(world.states):
                 await asyncio.sleep(0.01)
 
@@ -342,7 +342,7 @@ def test_leases_are_renewed_while_a_message_takes_long(world: World, monkeypatch
     async def long(envelope: Envelope) -> None:
         before = world.rows()[0].lease_until
         world.later(minutes=10)
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(600):
             while (await asyncio.to_thread(world.rows))[0].lease_until == before:
                 await asyncio.sleep(0.005)
 

@@ -159,7 +159,7 @@ def test_a_child_that_takes_too_much_processor_is_ended(tmp_path: Path) -> None:
         "limit_processor(int(sys.argv[2]))\n"
         "while True: pass\n"
     )
-    limits = ParserLimits(processor=timedelta(seconds=1), wall=timedelta(minutes=1))
+    limits = ParserLimits(processor=timedelta(seconds=1), wall=timedelta(minutes=10))
     with ParserProcess(limits, script=spin) as parser, pytest.raises(ParseError, match="processor time"):
         parser.parse(b"x", MAP)
 

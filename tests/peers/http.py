@@ -204,7 +204,7 @@ class _Listener(ThreadingHTTPServer):
     def process_request_thread(self, request: Any, client_address: Any) -> None:
         with contextlib.suppress(OSError):  # the other side is free to leave, or to distrust our certificate
             if self.script._tls is not None:
-                request.settimeout(5)
+                request.settimeout(60)
                 request = self.script._tls.wrap_socket(request, server_side=True)
             with self._open_lock:
                 self._open.add(request)

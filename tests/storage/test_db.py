@@ -97,7 +97,7 @@ def test_a_writer_that_reads_first_is_never_overtaken_on_sqlite(
 def test_writers_of_one_process_take_turns_without_sqlites_own_waiting(
     sqlite_url: str, opened: Callable[..., Engine]
 ) -> None:
-    engine = opened(sqlite_url, busy_timeout=timedelta(seconds=20))
+    engine = opened(sqlite_url, busy_timeout=timedelta(minutes=10))
     refusals: list[str] = []
 
     @sa.event.listens_for(engine, "before_cursor_execute")

@@ -9,24 +9,27 @@ import random
 import signal
 import subprocess
 import sys
-import time
 from datetime import datetime
 
 from sqlalchemy.engine import Engine
 
 from monitor.storage.lists import bodies
+from tests.conftest import ROOT
+from tests.peers.processes import PATIENCE
 from tests.storage.test_bodies import lists, loaded, name_of, published_before, stored
 
 KILLS = 30 if os.environ.get("MONITOR_TORTURE") else 3
-PATIENCE = 300.0  # s, a bound for what hangs, on any machine
 PROGRAM = """
 import sys
 from monitor.storage.engine import connect
 from monitor.storage.lists import bodies
+from tests.outbox.killed_writer import ending_at, kill_this_process
 engine = connect(sys.argv[1])
-print("begins", flush=True)
-print(bodies.convert_bodies(engine).bodies, flush=True)
+with ending_at(engine, int(sys.argv[2]), kill_this_process):
+    bodies.convert_bodies(engine)
 """
+MOST = 30
+"""How many statements a conversion lives at most; one body takes about four."""
 
 
 def test_kills_lose_no_body_and_the_work_is_done_in_the_end(
@@ -37,18 +40,12 @@ def test_kills_lose_no_body_and_the_work_is_done_in_the_end(
     chance = random.Random(7)
     killed = 0
     for _ in range(KILLS):
-        with subprocess.Popen(
-            [sys.executable, "-c", PROGRAM, database_url], stdout=subprocess.PIPE, text=True
-        ) as process:
-            assert process.stdout is not None
-            assert process.stdout.readline() == "begins\n"
-            before = count_differences(engine)
-            deadline = time.monotonic() + PATIENCE
-            wanted = before + chance.randrange(1, 4)
-            while count_differences(engine) < wanted and process.poll() is None:
-                assert time.monotonic() < deadline
-            process.send_signal(signal.SIGKILL)
-        killed += process.returncode == -signal.SIGKILL
+        ended = subprocess.run(
+            [sys.executable, "-c", PROGRAM, database_url, str(chance.randrange(MOST))],
+            cwd=ROOT, check=False, timeout=PATIENCE,
+        )  # fmt: skip
+        assert ended.returncode in {0, -signal.SIGKILL}
+        killed += ended.returncode != 0
         for body in chance.sample(published, 10):
             assert loaded(engine, name_of(body)) == body
     assert killed >= KILLS // 2

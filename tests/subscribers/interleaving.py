@@ -17,7 +17,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
-PATIENCE = 300.0  # s, a bound for what hangs, on any machine
+PATIENCE = 600.0  # s, a bound for what hangs, on any machine
 
 
 @dataclass

@@ -30,7 +30,7 @@ from tests.subscribers.conftest import ANN, _published, ask, member, token, who
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 SECOND = timedelta(seconds=1)
 PLACED = Placement(("60601",), "municipal", Confidence.EXACT, PlacementReason("covers", ("Chicago",)))
-PATIENCE = 300.0  # s, a bound for what hangs, on any machine
+PATIENCE = 600.0  # s, a bound for what hangs, on any machine
 
 
 def locate(source: str, listing: Listing) -> Placement:

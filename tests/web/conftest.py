@@ -53,7 +53,7 @@ def told(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> tup
 @pytest.fixture(scope="session")
 def client() -> Iterator[httpx.Client]:
     """One for all requests: making a client costs more than most pages."""
-    with httpx.Client(verify=False, trust_env=False, timeout=60) as made:
+    with httpx.Client(verify=False, trust_env=False, timeout=600) as made:
         yield made
 
 

@@ -103,7 +103,7 @@ def agreements(sqlite_engine: Engine) -> Iterator[httpx.Client]:
     )
     with (
         served(create_app(site)) as address,
-        httpx.Client(base_url=address, trust_env=False, timeout=60) as client,
+        httpx.Client(base_url=address, trust_env=False, timeout=600) as client,
     ):
         yield client
 

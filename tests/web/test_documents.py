@@ -49,7 +49,7 @@ def own(told: tuple[Path, datetime], tmp_path: Path) -> Iterator[Own]:
     made = replace(site(engine, clock), records_laws=laws)
     with (
         served(create_app(made)) as address,
-        httpx.Client(base_url=address, trust_env=False, timeout=60) as client,
+        httpx.Client(base_url=address, trust_env=False, timeout=600) as client,
     ):
         yield engine, clock, client
     engine.dispose()

@@ -168,7 +168,7 @@ def test_a_place_s_map_is_drawn_once_while_the_list_stands(
 
     monkeypatch.setattr(maps, "draw_state", draw)
     app = create_app(site(web.engine, web.clock))
-    with served(app) as address, httpx.Client(base_url=address, trust_env=False, timeout=60) as client:
+    with served(app) as address, httpx.Client(base_url=address, trust_env=False, timeout=600) as client:
         for path in ("/zip/46320", "/zip/46402", "/zip/46320", "/state/IN"):
             web.clock.now += timedelta(minutes=1)
             page = client.get(path).text

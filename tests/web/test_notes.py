@@ -39,7 +39,7 @@ def own(told: tuple[Path, datetime], tmp_path: Path) -> Iterator[tuple[Engine, C
     made = replace(site(engine, clock), contact="alerts@watch.example")
     with (
         served(create_app(made)) as address,
-        httpx.Client(base_url=address, trust_env=False, timeout=60) as client,
+        httpx.Client(base_url=address, trust_env=False, timeout=600) as client,
     ):
         yield engine, clock, client
     engine.dispose()

@@ -97,7 +97,7 @@ def test_the_number_that_the_publisher_prints_stands_beside_ours(
     with db.transaction(engine) as conn:
         put_printed_count(conn, SOURCE, 12, ended)
     app = create_app(site(engine, Clock(ended + timedelta(minutes=7))))
-    with served(app) as address, httpx.Client(base_url=address, trust_env=False, timeout=60) as client:
+    with served(app) as address, httpx.Client(base_url=address, trust_env=False, timeout=600) as client:
         page = words(client.get("/numbers").text)
         assert "The publisher itself prints 12, since Mar 1, 2026 or before." in page
         assert "Printed by the publisher 12" in page
