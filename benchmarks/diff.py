@@ -8,11 +8,11 @@ import io
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import date
 from functools import partial
 
 import csv_diff
+from msgspec import structs
 
 from monitor.core.diff import apply, diff
 from monitor.core.identity import content_digest, keyed
@@ -68,15 +68,17 @@ def listings(count: int) -> tuple[Listing, ...]:
 def later(before: tuple[Listing, ...], moved: int) -> tuple[Listing, ...]:
     """The same list read anew, with ``moved`` listings gone, as many renamed, changed and new."""
     quarter = len(before) // max(4 * moved, 1)
-    after = [replace(listing) for listing in before]
+    after = [structs.replace(listing) for listing in before]
     for n in range(moved):
         at = 4 * n * quarter
         listing = after[at + 1]
-        after[at + 1] = replace(listing, name=listing.name.replace("Department", "Dept"), key="")
-        after[at + 2] = replace(
+        after[at + 1] = structs.replace(listing, name=listing.name.replace("Department", "Dept"), key="")
+        after[at + 2] = structs.replace(
             after[at + 2], attributes=(("SUPPORT TYPE", "Jail Model"), ("TYPE", "Municipality"))
         )
-        after[at + 3] = replace(after[at + 3], name=f"Newtown {n} Marshal", key="", since=date(2026, 1, 1))
+        after[at + 3] = structs.replace(
+            after[at + 3], name=f"Newtown {n} Marshal", key="", since=date(2026, 1, 1)
+        )
     gone = {4 * n * quarter for n in range(moved)}
     return keyed((listing for n, listing in enumerate(after) if n not in gone), by_city=False)
 

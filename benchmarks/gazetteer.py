@@ -31,6 +31,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import openpyxl
+from msgspec import structs
 
 from monitor.domain import Confidence, Listing, Placement
 from monitor.places import Gazetteer, load
@@ -197,7 +198,7 @@ def score(
     for agency in agencies:
         listing = agency.listing
         if points:
-            listing = replace(listing, point=agency.point)
+            listing = structs.replace(listing, point=agency.point)
         placement = gazetteer.locate(listing)
         kind = "consolidated" if placement.how == "consolidated" else kind_of(agency)
         rows = [tallies["all"], tallies[kind]]
@@ -246,7 +247,7 @@ def without_city(agencies: Iterable[Agency]) -> list[Agency]:
     seen: dict[tuple[str, str | None], Agency] = {}
     for agency in agencies:
         seen.setdefault((agency.listing.name, agency.listing.state), agency)
-    return [replace(a, listing=replace(a.listing, city=None)) for a in seen.values()]
+    return [replace(a, listing=structs.replace(a.listing, city=None)) for a in seen.values()]
 
 
 def speed(gazetteer: Gazetteer, agencies: list[Agency]) -> float:

@@ -11,6 +11,8 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from msgspec import structs
+
 from monitor.core.damage import is_worse, looks_damaged, mend, skeleton
 from monitor.core.identity import dates_of, documents_of, keyed, named_key
 from monitor.core.renames import Pairing, evidence_of, pair
@@ -57,7 +59,7 @@ def continue_reading(
     )
     for at in strangers:
         if (earlier := dated.get(listings[at].key)) is not None:
-            listings[at] = replace(listings[at], since=earlier.since, dates=earlier.dates)
+            listings[at] = structs.replace(listings[at], since=earlier.since, dates=earlier.dates)
     blank = False
     restored: list[str] = []
     for at, listing in enumerate(listings):
@@ -68,7 +70,7 @@ def continue_reading(
         if now is not listing:
             blank = blank or bool(was.state and not listing.state)
             restored.append(listing.name)
-            listings[at] = replace(now, key=was.key)
+            listings[at] = structs.replace(now, key=was.key)
     listings = _join_spellings(
         known,
         [listing for listing in lost if listing.key not in taken],
@@ -108,7 +110,7 @@ def _without_reassigned_ids(
     names = {named_key(listing, by_city=True) for listing in listings}
     if not any(named_key(was, by_city=True) in names for was, _ in moved):
         return listings
-    return keyed((replace(listing, source_id=None) for listing in listings), by_city=True)
+    return keyed((structs.replace(listing, source_id=None) for listing in listings), by_city=True)
 
 
 def _is_named_alike(was: Listing, now: Listing) -> bool:
@@ -133,7 +135,7 @@ def _pair_undated(
 def _empty_columns(publication: Publication) -> frozenset[str]:
     """The columns under which no listing has anything."""
     filled: set[str] = set()
-    fields = [column for column in publication.columns if column in Listing.__dataclass_fields__]
+    fields = [column for column in publication.columns if column in Listing.__struct_fields__]
     for listing in publication.listings:
         if filled >= publication.columns:
             break  # mostly within the first few
@@ -252,7 +254,7 @@ def _restore(was: Listing, now: Listing) -> Listing:
         )
         if attributes != now.attributes:
             values["attributes"] = attributes
-    return replace(now, **values) if values else now  # type: ignore[arg-type]
+    return structs.replace(now, **values) if values else now
 
 
 def _says_no_more(was: Listing, now: Listing) -> bool:
@@ -324,7 +326,7 @@ def _joined(one: Listing, row: Listing) -> Listing:
     texts: dict[str, set[str]] = defaultdict(set)
     for column, text in (*one.attributes, *row.attributes):
         texts[column].update(part.strip() for part in text.split(";"))
-    return replace(
+    return structs.replace(
         one,
         county=one.county or row.county,
         city=one.city or row.city,

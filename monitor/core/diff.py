@@ -91,7 +91,7 @@ def value_of(listing: Listing, field: str) -> object:
     """What a listing says in a field, named as in `Publication.columns`: a field of `Listing` or an
     attribute; None if nothing.
     """
-    if field in Listing.__dataclass_fields__:
+    if field in Listing.__struct_fields__:
         return getattr(listing, field) or None
     return next((text for column, text in listing.attributes if column == field), None)
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import replace
 from datetime import date
 from hashlib import blake2b
+
+from msgspec import structs
 
 from monitor.core.wording import normalise
 from monitor.domain import Listing
@@ -74,7 +75,7 @@ def keyed(listings: Iterable[Listing], *, by_city: bool) -> tuple[Listing, ...]:
         for number, position in enumerate(positions[1:], start=2):
             keys[position] += f"~{number}"
     return tuple(
-        listing if listing.key == key else replace(listing, key=key)
+        listing if listing.key == key else structs.replace(listing, key=key)
         for listing, key in zip(listings, keys, strict=True)
     )
 
@@ -98,7 +99,7 @@ def _point_evidence(listing: Listing) -> str:
 
 
 def _content_evidence(listing: Listing) -> str:
-    return content_digest(replace(listing, key="", folder=None))[:12]
+    return content_digest(structs.replace(listing, key="", folder=None))[:12]
 
 
 def content_digest(listing: Listing) -> str:

@@ -13,14 +13,14 @@ import os
 import resource
 import sys
 import time
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
 if __name__ == "__main__":  # isolated mode knows neither the working directory nor PYTHONPATH
     sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from pydantic import TypeAdapter
+import msgspec
 
 from monitor import sources
 from monitor.core import renames
@@ -28,13 +28,7 @@ from monitor.domain import Listing, Publication
 from monitor.errors import ParseError, location_of
 from monitor.parser.frames import BATCH, OUT_OF_MEMORY, frame, read_frame
 from monitor.sources import ParseOptions
-from monitor.sources.proposals import Proposal, propose
-
-PUBLICATION: TypeAdapter[Publication] = TypeAdapter(Publication)
-LISTINGS: TypeAdapter[tuple[Listing, ...]] = TypeAdapter(tuple[Listing, ...])
-SIDES: TypeAdapter[tuple[list[Listing], list[Listing]]] = TypeAdapter(tuple[list[Listing], list[Listing]])
-PROPOSAL: TypeAdapter[Proposal] = TypeAdapter(Proposal)
-OPTIONS: TypeAdapter[ParseOptions] = TypeAdapter(ParseOptions)
+from monitor.sources.proposals import propose
 
 _FILES = 32  # descriptors: three streams, and what a library opens for a moment
 
@@ -59,8 +53,8 @@ def limit_processor(seconds: int) -> None:
 def dump_publication(publication: Publication) -> bytes:
     """The publication without its listings on one line, then a line of JSON for every `BATCH` listings."""
     listings = publication.listings
-    lines = [b'{"publication":' + PUBLICATION.dump_json(replace(publication, listings=())) + b"}"]
-    lines += [LISTINGS.dump_json(listings[at : at + BATCH]) for at in range(0, len(listings), BATCH)]
+    lines = [b'{"publication":' + msgspec.json.encode(replace(publication, listings=())) + b"}"]
+    lines += [msgspec.json.encode(listings[at : at + BATCH]) for at in range(0, len(listings), BATCH)]
     return b"\n".join(lines)
 
 
@@ -68,14 +62,14 @@ def answer(request: dict[str, Any], content: bytes) -> bytes:
     """The JSON that answers a request."""
     try:
         if request["do"] == "parse":
-            publication = sources.parse(content, OPTIONS.validate_python(request["options"]))
+            publication = sources.parse(content, msgspec.convert(request["options"], ParseOptions))
             return dump_publication(publication)
         if request["do"] == "links":
-            links = sources.find_links(content, OPTIONS.validate_python(request["options"]))
-            return b'{"links":' + json.dumps(asdict(links)).encode() + b"}"
+            links = sources.find_links(content, msgspec.convert(request["options"], ParseOptions))
+            return b'{"links":' + msgspec.json.encode(links) + b"}"
         if request["do"] == "propose":
-            return b'{"proposal":' + PROPOSAL.dump_json(propose(content)) + b"}"
-        removed, added = SIDES.validate_json(content)
+            return b'{"proposal":' + msgspec.json.encode(propose(content)) + b"}"
+        removed, added = msgspec.json.decode(content, type=tuple[list[Listing], list[Listing]])
         pairs = renames.pair(removed, added, widespread=frozenset(request["widespread"]))
         return json.dumps({"pairs": [(was.key, now.key) for was, now in pairs]}).encode()
     except ParseError as error:

@@ -20,7 +20,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
-from pydantic import TypeAdapter, ValidationError
+import msgspec
 
 from monitor.domain import Listing, Publication
 from monitor.errors import ParseError
@@ -39,10 +39,6 @@ IDLE = timedelta(minutes=1)
 _T = TypeVar("_T")
 _CHILD = Path(__file__).with_name("child.py")
 _PIECE = 1 << 16  # bytes, as many as a pipe holds
-_PUBLICATION: TypeAdapter[Publication] = TypeAdapter(Publication)
-_LISTINGS: TypeAdapter[list[Listing]] = TypeAdapter(list[Listing])
-_PROPOSAL: TypeAdapter[Proposal] = TypeAdapter(Proposal)
-_SIDES: TypeAdapter[tuple[list[Listing], list[Listing]]] = TypeAdapter(tuple[list[Listing], list[Listing]])
 
 
 class ParserProcess:
@@ -88,19 +84,19 @@ class ParserProcess:
     def find_links(self, body: bytes, options: ParseOptions) -> Links:
         """Find the documents beside a body that belong to its publication. Raises ParseError."""
         request = {"do": "links", "options": asdict(options)}
-        return _validated(_LINKS, _content(self._ask(request, body), b'{"links":'))
+        return _validated(Links, _content(self._ask(request, body), b'{"links":'))
 
     def propose(self, body: bytes) -> Proposal:
         """Propose how a body is read; see `sources.proposals`. Raises ParseError."""
-        return _validated(_PROPOSAL, _content(self._ask({"do": "propose"}, body), b'{"proposal":'))
+        return _validated(Proposal, _content(self._ask({"do": "propose"}, body), b'{"proposal":'))
 
     def parse(self, body: bytes, options: ParseOptions) -> Publication:
         """Parse a body in a child. Raises ParseError, also when the child breaks a limit or dies."""
         answer = self._ask({"do": "parse", "options": asdict(options)}, body)
         head, *batches = answer.split(b"\n")
-        publication = _validated(_PUBLICATION, _content(head, b'{"publication":'))
+        publication = _validated(Publication, _content(head, b'{"publication":'))
         # in small steps: one step for 150,000 listings would hold up all other threads for seconds
-        listings = [listing for batch in batches for listing in _validated(_LISTINGS, batch)]
+        listings = [listing for batch in batches for listing in _validated(list[Listing], batch)]
         publication = replace(publication, listings=tuple(listings))
         keys = {listing.key for listing in publication.listings}
         if len(keys) != len(publication.listings) or "" in keys or not keys:
@@ -117,8 +113,8 @@ class ParserProcess:
         """Pair listings in a child, as `renames.pair` does. Raises ParseError."""
         gone, come = list(removed), list(added)
         request = {"do": "pair", "widespread": sorted(widespread)}
-        answer = _content(self._ask(request, _SIDES.dump_json((gone, come))), b'{"pairs":')
-        keys = _validated(_PAIRS, answer)
+        answer = _content(self._ask(request, msgspec.json.encode((gone, come))), b'{"pairs":')
+        keys = _validated(list[tuple[str, str]], answer)
         before, after = {listing.key: listing for listing in gone}, {listing.key: listing for listing in come}
         try:
             pairs = [(before.pop(was), after.pop(now)) for was, now in keys]
@@ -269,10 +265,6 @@ class _Child:
         self._process.wait()
 
 
-_LINKS: TypeAdapter[Links] = TypeAdapter(Links)
-_PAIRS: TypeAdapter[list[tuple[str, str]]] = TypeAdapter(list[tuple[str, str]])
-
-
 def _content(answer: bytes, start: bytes) -> bytes:
     """The value of an answer's only key. Raises ParseError for any other answer."""
     if answer.startswith(start) and answer.endswith(b"}"):
@@ -292,10 +284,10 @@ def _content(answer: bytes, start: bytes) -> bytes:
     raise ParseError("the parser gave an answer that cannot be read")
 
 
-def _validated(adapter: TypeAdapter[_T], content: bytes) -> _T:
+def _validated(kind: type[_T], content: bytes) -> _T:
     try:
-        return adapter.validate_json(content)
-    except ValidationError:
+        return msgspec.json.decode(content, type=kind)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise ParseError("the parser gave an answer that is not valid") from None
 
 

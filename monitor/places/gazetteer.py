@@ -7,6 +7,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from functools import cache
 
+from msgspec import structs
+
 from monitor.domain import TOWNS, Confidence, Listing, Placement, PlacementReason
 from monitor.places.areas import sites, town_rows
 from monitor.places.codes import EVERYWHERE, MILITARY, state_of_zip
@@ -85,7 +87,9 @@ class Gazetteer:
         table = self.table.state(listing.state)
         towns = (listing.city or "").split(TOWNS)
         if len(towns) > 1:
-            return _join_placements([locate_in(replace(listing, city=town), table) for town in towns], towns)
+            return _join_placements(
+                [locate_in(structs.replace(listing, city=town), table) for town in towns], towns
+            )
         return locate_in(listing, table)
 
     def zip(self, zip_code: str) -> ZipArea | None:

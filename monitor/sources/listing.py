@@ -7,11 +7,11 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from datetime import date
 from operator import itemgetter
 from types import MappingProxyType
-from typing import Any
+
+from msgspec import structs
 
 from monitor.core import identity
 from monitor.domain import Listing, Problem, Publication
@@ -50,36 +50,6 @@ _LINK_TEXTS = frozenset({"link", "here", "view", "open", "pdf", "document", "moa
 _UUID = re.compile(r"/([0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12})(?=[/?#]|$)")
 _SCHEME = re.compile(r"\w+:")
 _NO_LINKS: Mapping[int, str] = MappingProxyType({})
-
-
-class _Filled:
-    """A listing while it is filled: a frozen dataclass is, field by field, in five times the time.
-
-    With equal slots an object may become one of the other class.
-    """
-
-    __slots__ = Listing.__slots__
-
-    def __init__(
-        self,
-        name: str,
-        key: str,
-        source_id: str | None,
-        city: str | None,
-        county: str | None,
-        state: str | None,
-        state_text: str | None,
-        since: date | None,
-        url: str | None,
-        attributes: tuple[tuple[str, str], ...],
-        point: tuple[float, float] | None,
-        folder: str | None,
-    ) -> None:
-        self.name, self.key, self.source_id = name, key, source_id
-        self.city, self.county, self.state, self.state_text = city, county, state, state_text
-        self.since, self.dates = since, (since,) if since else ()
-        self.url, self.documents = url, (url,) if url else ()
-        self.attributes, self.point, self.folder = attributes, point, folder
 
 
 _NO_ADDRESS = Address(None, None)
@@ -208,20 +178,31 @@ class ListingReader:
             self._dated_in_part.add(titles[since_at])
             attributes = tuple(sorted({**dict(attributes), titles[since_at]: part_of_date}.items()))
         key = identity.make_key(source_id, state, state_text, name, (city or "") if self._by_city else None)
-        listing: Any = _Filled(
-            name, key, source_id, city, county, state, state_text, day, url, attributes,
-            None if point is None else self._point(point, number), self._folder(folder) if folder else None,
-        )  # fmt: skip
-        listing.__class__ = Listing
+        listing = Listing(
+            name=name,
+            key=key,
+            source_id=source_id,
+            city=city,
+            county=county,
+            state=state,
+            state_text=state_text,
+            since=day,
+            dates=(day,) if day else (),
+            url=url,
+            documents=(url,) if url else (),
+            attributes=attributes,
+            point=None if point is None else self._point(point, number),
+            folder=self._folder(folder) if folder else None,
+        )
         if damage and not missing:
             del self.problems[problems:]  # what stands in the wrong columns follows from the damage
-            self.damaged.append(replace(listing, key=""))
+            self.damaged.append(structs.replace(listing, key=""))
             self.report("damaged row", damage, number)
         elif not missing:
             self.listings.append(listing)
             self._numbers.append(number)
         elif address or listing.point or any(texts[at] for at in used):
-            self.damaged.append(replace(listing, key=""))
+            self.damaged.append(structs.replace(listing, key=""))
             self.report("empty name", f"the name is {name or 'empty'}", number)
 
     def report(self, kind: str, message: str, number: int | None = None) -> None:

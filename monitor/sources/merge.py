@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+
+from msgspec import structs
 
 from monitor.core import renames, wording
 from monitor.domain import Listing, Problem
@@ -80,7 +81,7 @@ def merge_by_fields(rows: Rows, fields: tuple[str, ...], problems: list[Problem]
         merged = group[0][1] if len(group) == 1 else _merge_group(group, problems)
         ids = {listing.source_id for _, listing in group}
         # An id of one of several rows would change with their order.
-        yield merged if len(ids) == 1 else replace(merged, source_id=None)
+        yield merged if len(ids) == 1 else structs.replace(merged, source_id=None)
 
 
 def join_texts(texts: list[str]) -> str:
@@ -114,7 +115,7 @@ def _merge_group(group: Rows, problems: list[Problem]) -> Listing:
     for listing in listings:
         for column, text in listing.attributes:
             values.setdefault(column, set()).add(text)
-    return replace(
+    return structs.replace(
         listings[0],
         name=most_frequent(lambda listing: listing.name, "name") or listings[0].name,
         city=most_frequent(lambda listing: listing.city, "city"),

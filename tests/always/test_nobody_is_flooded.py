@@ -10,6 +10,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from monitor import sources
 from monitor.channels.outline import seal_address
@@ -99,7 +100,9 @@ def test_a_first_run_a_fix_and_a_new_parser_never_flood_people_with_old_news(
 
     def mended(body: bytes, spec: ParseOptions) -> object:
         read = real(body, spec)
-        return replace(read, listings=tuple(replace(x, county=f"{x.county} (new)") for x in read.listings))
+        return replace(
+            read, listings=tuple(structs.replace(x, county=f"{x.county} (new)") for x in read.listings)
+        )
 
     monkeypatch.setattr(sources, "parse", mended)  # a new parser reads every row in another way
     monkeypatch.setattr(sources, "PARSER_VERSION", sources.PARSER_VERSION + 1)
@@ -135,7 +138,7 @@ def test_an_import_of_history_never_floods_people_with_old_news(world: World) ->
 
 def test_one_person_gets_one_message_of_one_poll_however_many_places_overlap(world: World) -> None:
     world.person("a@a.example", "46320", "46324", "46402", "IN", "US")
-    moved = changed(HAMMOND, replace(HAMMOND, name=GARY.name, city="Gary"), "city")
+    moved = changed(HAMMOND, structs.replace(HAMMOND, name=GARY.name, city="Gary"), "city")
     world.publish(HAMMOND, STATE_POLICE, removed(GARY), moved)
     assert world.fan_out() == 1
     channel = Recorder()
@@ -148,7 +151,7 @@ def test_a_move_is_told_where_the_agency_was_and_where_it_is(world: World) -> No
     for address, place in (("was@a.example", "46320"), ("is@a.example", "46402"), ("both@a.example", "IN")):
         world.person(address, place)
     world.person("elsewhere@a.example", "60601")
-    world.publish(changed(HAMMOND, replace(HAMMOND, name=GARY.name, city="Gary"), "city"))
+    world.publish(changed(HAMMOND, structs.replace(HAMMOND, name=GARY.name, city="Gary"), "city"))
     assert world.fan_out() == 3
     channel = Recorder()
     world.send(channel)

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from monitor.channels.kinds import KINDS
 from monitor.channels.webhook.content import WebhookMessage, render_webhook, to_plain_text
@@ -39,7 +40,7 @@ LISTING = Listing(
 def alert(*names: str, **more: Any) -> Alert:
     told = tuple(
         Told(
-            change=Change(Kind.ADDED, after=replace(LISTING, name=name, key=f"IN|{name}")),
+            change=Change(Kind.ADDED, after=structs.replace(LISTING, name=name, key=f"IN|{name}")),
             because=("46320",),
             reason=PlacementReason("covers", ("Hammond",)),
             confidence=Confidence.EXACT,

@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import date, timedelta
 
 import pytest
+from msgspec import structs
 
 from monitor.core import guard
 from monitor.domain import Kind, Listing, Policy, Released, State
@@ -194,9 +195,11 @@ def test_more_than_twenty_renames_wait_five_days(count: int, held: bool) -> None
 
 @pytest.mark.parametrize(("count", "held"), [(50, False), (51, True)])
 def test_more_than_fifty_other_changes_wait_five_days(count: int, held: bool) -> None:
-    before = [replace(x, county="Lake") for x in ROWS]
+    before = [structs.replace(x, county="Lake") for x in ROWS]
     source = Source(publication(before))
-    source.poll(publication([replace(x, county="Polk") if n < count else x for n, x in enumerate(before)]))
+    source.poll(
+        publication([structs.replace(x, county="Polk") if n < count else x for n, x in enumerate(before)])
+    )
     assert len(source.stands(State.HELD)) == (count if held else 0)
 
 
@@ -285,7 +288,9 @@ def test_a_state_that_is_written_as_another_one_is_wholly_gone() -> None:
     ]
     bureau = agency("Kansas Bureau of Investigation", "KS", since=date(2021, 1, 1))
     source = Source(publication([*ROWS, *kansas, bureau]))
-    source.poll(publication([*ROWS, *(replace(listing, state="AR") for listing in (*kansas, bureau))]))
+    source.poll(
+        publication([*ROWS, *(structs.replace(listing, state="AR") for listing in (*kansas, bureau))])
+    )
     source.wait(3 * DAY, every=DAY)
     assert not source.events
     assert {one.reason for one in source.standing} == {
@@ -302,8 +307,8 @@ def test_an_agency_that_moves_to_another_state_alone_is_told_at_once() -> None:
 
 
 def test_a_folder_wholly_gone_waits_five_days() -> None:
-    fire = [replace(x, folder="Fire") for x in agencies(8)[:4]]
-    rest = [replace(x, folder="Police") for x in ROWS[8:]]
+    fire = [structs.replace(x, folder="Fire") for x in agencies(8)[:4]]
+    rest = [structs.replace(x, folder="Police") for x in ROWS[8:]]
     source = Source(publication([*fire, *rest]))
     source.poll(publication(rest, folders=("Fire", "Police")))
     assert source.standing[0].reason == "All 4 listings of Fire are gone; a whole folder waits 5 days."
@@ -362,28 +367,28 @@ def test_a_name_that_no_person_saw_waits_for_a_person_after_a_no() -> None:
 
 
 def test_a_held_change_that_reads_differently_later_keeps_its_clock() -> None:
-    before = [replace(x, county="Lake") for x in ROWS]
+    before = [structs.replace(x, county="Lake") for x in ROWS]
     source = Source(publication(before))
-    source.poll(publication([replace(x, county="Polk") for x in before]))
+    source.poll(publication([structs.replace(x, county="Polk") for x in before]))
     source.wait(DAY)
-    source.poll(publication([replace(x, county="Pike") for x in before]))
+    source.poll(publication([structs.replace(x, county="Pike") for x in before]))
     source.settle()
     assert source.now == START + HOUR + 5 * DAY
     assert {event.change.after.county for event in source.events if event.change.after} == {"Pike"}
 
 
 def test_a_changed_listing_that_leaves_waits_as_a_removal() -> None:
-    before = [replace(x, county="Lake") for x in ROWS]
+    before = [structs.replace(x, county="Lake") for x in ROWS]
     source = Source(publication(before))
-    source.poll(publication([replace(x, county="Polk") for x in before]))
-    source.poll(publication([replace(x, county="Polk") for x in before[1:]]))
+    source.poll(publication([structs.replace(x, county="Polk") for x in before]))
+    source.poll(publication([structs.replace(x, county="Polk") for x in before[1:]]))
     assert (source.stands(State.PENDING), len(source.stands(State.HELD))) == ([ROWS[0].name], 99)
 
 
 def test_listings_of_an_unreadable_state_wait_for_a_person_and_their_old_ones_are_not_removed() -> None:
     listing = agency("Wisteria Police", "PA")
     source = Source(publication([*ROWS, listing]))
-    source.poll(publication([*ROWS, replace(listing, state=None, state_text="Pxx")]))
+    source.poll(publication([*ROWS, structs.replace(listing, state=None, state_text="Pxx")]))
     source.wait(10 * DAY)
     assert not source.events
     assert source.stands(State.HELD) == [listing.name] * len(source.standing)
@@ -428,8 +433,8 @@ def test_a_note_is_held_also_where_one_was_on_the_list_from_the_first() -> None:
 
 def test_a_listing_whose_state_was_blanked_keeps_the_one_that_was_accepted() -> None:
     twin = agency("Wisteria Police", "PA")
-    source = Source(publication([*ROWS, twin, replace(twin, state="OH")]))
-    source.poll(publication([*ROWS, replace(twin, state="OH"), replace(twin, state=None)]))
+    source = Source(publication([*ROWS, twin, structs.replace(twin, state="OH")]))
+    source.poll(publication([*ROWS, structs.replace(twin, state="OH"), structs.replace(twin, state=None)]))
     source.wait(10 * DAY)
     assert not source.events
     assert not source.standing
@@ -442,7 +447,7 @@ def test_one_row_of_several_that_loses_its_state_is_neither_a_new_agency_nor_a_c
     written: str | None,
 ) -> None:
     whole = agency("Wisteria Police", "PA", attributes=(("SUPPORT TYPE", "Jail; Task Force"),))
-    rest = replace(whole, attributes=(("SUPPORT TYPE", "Jail"),))
+    rest = structs.replace(whole, attributes=(("SUPPORT TYPE", "Jail"),))
     astray = agency(
         "Wisteria  POLICE", None, state_text=written, attributes=(("SUPPORT TYPE", "Task Force"),)
     )

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import date, timedelta
 
 import pytest
+from msgspec import structs
 
 from monitor.core.continuity import continue_reading
 from monitor.domain import Kind, Listing, State
@@ -21,7 +21,7 @@ def test_an_emptied_state_column_changes_nothing_and_what_joins_waits_for_its_st
     written: str | None,
 ) -> None:
     def blank(row: Listing) -> Listing:
-        return replace(row, state=None, state_text=written)
+        return structs.replace(row, state=None, state_text=written)
 
     new = agency("Zebra Marshal", "OH", since=DAYS[29])
     source = Source(publication(ROWS))
@@ -38,7 +38,7 @@ def test_an_emptied_state_column_changes_nothing_and_what_joins_waits_for_its_st
 def test_a_state_column_that_stays_empty_holds_what_joins_five_days_at_most() -> None:
     new = agency("Zebra Marshal", "OH", since=DAYS[29])
     source = Source(publication(ROWS))
-    source.poll(publication([replace(row, state=None) for row in [*ROWS, new]]))
+    source.poll(publication([structs.replace(row, state=None) for row in [*ROWS, new]]))
     source.settle()
     assert source.told() == ["Zebra Marshal"]
     assert source.events[0].at == source.first_seen + 5 * DAY
@@ -47,7 +47,7 @@ def test_a_state_column_that_stays_empty_holds_what_joins_five_days_at_most() ->
 def test_namesakes_that_only_their_states_keep_apart_are_neither_gone_nor_changed() -> None:
     merged = agency("Lee Police", None, since=DAYS[20], dates=tuple(DAYS[20:22]))
     source = Source(publication([*ROWS, *TWINS]))
-    source.poll(publication([*(replace(row, state=None) for row in ROWS), merged]))
+    source.poll(publication([*(structs.replace(row, state=None) for row in ROWS), merged]))
     source.wait(5 * HOUR)
     source.poll(source.first)
     source.settle()
@@ -58,7 +58,7 @@ def test_namesakes_that_only_their_states_keep_apart_are_neither_gone_nor_change
 def test_what_is_missing_while_the_states_are_lost_is_told_once_they_are_back() -> None:
     source = Source(publication([*ROWS, *TWINS]))
     merged = agency("Lee Police", None, since=DAYS[20], dates=tuple(DAYS[20:22]))
-    source.poll(publication([*(replace(row, state=None) for row in ROWS[1:]), merged]))
+    source.poll(publication([*(structs.replace(row, state=None) for row in ROWS[1:]), merged]))
     source.wait(5 * HOUR)
     assert not source.events
     source.poll(publication([*ROWS[1:], *TWINS]))
@@ -69,12 +69,12 @@ def test_what_is_missing_while_the_states_are_lost_is_told_once_they_are_back() 
 def test_dates_that_cannot_be_read_keep_the_accepted_ones_also_under_a_mended_name() -> None:
     typo = agency("Wisteria Polcie Department", "IN", since=DAYS[25])
     source = Source(publication([*ROWS, typo]))
-    mended = replace(typo, name="Wisteria Police Department", since=None)
-    rows = [replace(row, since=None) if n % 2 else row for n, row in enumerate(ROWS)]
+    mended = structs.replace(typo, name="Wisteria Police Department", since=None)
+    rows = [structs.replace(row, since=None) if n % 2 else row for n, row in enumerate(ROWS)]
     source.poll(publication([*rows, mended], columns=source.first.columns))
     assert [x.change.fields for x in source.events] == [("name",)]
     assert {x.since for x in source.accepted} == {x.since for x in source.first.listings}
-    source.poll(publication([*ROWS, replace(mended, since=DAYS[25])]))
+    source.poll(publication([*ROWS, structs.replace(mended, since=DAYS[25])]))
     source.settle()
     assert len(source.events) == 1
 
@@ -111,7 +111,7 @@ def test_further_rows_in_another_spelling_are_part_of_the_agency() -> None:
 @pytest.mark.parametrize("other", [{"county": "Polk"}, {"city": "Ocala"}, {"source_id": "8"}])
 def test_what_speaks_for_two_agencies_keeps_them_apart(other: dict[str, str]) -> None:
     one = agency("Alder Police Dept", "FL", county="Lake", city="Eustis", source_id="7")
-    two = replace(one, name="Alder Police Department", **{"source_id": "7b", **other})
+    two = structs.replace(one, name="Alder Police Department", **{"source_id": "7b", **other})
     source = Source(publication([*ROWS, one]))
     source.poll(publication([*ROWS, one, two], columns=source.first.columns))
     assert source.told(Kind.ADDED) == ["Alder Police Department"]
@@ -121,7 +121,7 @@ def test_a_switch_of_agreement_is_one_change_in_those_words() -> None:
     jail = agency(
         "Lee Sheriff", "TX", since=DAYS[1], attributes=(("SUPPORT TYPE", "Jail Enforcement Model"),)
     )
-    task = replace(jail, since=DAYS[9], attributes=(("SUPPORT TYPE", "Task Force Model"),))
+    task = structs.replace(jail, since=DAYS[9], attributes=(("SUPPORT TYPE", "Task Force Model"),))
     source = Source(publication([*ROWS, jail]))
     source.poll(publication([*ROWS, task]))
     source.settle()
@@ -141,20 +141,22 @@ def test_a_switch_of_agreement_is_one_change_in_those_words() -> None:
 def test_a_mended_spelling_moves_quietly(field: str, before: object, after: object) -> None:
     row = agency("Wisteria Police", "IN", **{field: before})
     source = Source(publication([*ROWS, row]))
-    source.poll(publication([*ROWS, replace(row, **{field: after})]))  # type: ignore[arg-type]
+    source.poll(publication([*ROWS, structs.replace(row, **{field: after})]))  # type: ignore[arg-type]
     assert not source.events
     assert getattr(source.accepted[-1], field) == after
 
 
 def test_an_emptied_column_is_a_column_that_disappeared() -> None:
-    rows = [replace(row, county="Lake") for row in ROWS]
+    rows = [structs.replace(row, county="Lake") for row in ROWS]
     found = continue_reading(publication(rows).listings, publication(ROWS, columns=frozenset({"county"})))
     assert "county" not in found.publication.columns
 
 
 def test_twenty_renames_of_forty_are_held_and_their_correction_waits_a_day() -> None:
     rows = [agency(f"{chr(65 + n) * 5} Police Dept", "IL", since=day) for n, day in enumerate(DAYS[:26])]
-    renamed = [replace(row, name=row.name + "artment of X") if n < 10 else row for n, row in enumerate(rows)]
+    renamed = [
+        structs.replace(row, name=row.name + "artment of X") if n < 10 else row for n, row in enumerate(rows)
+    ]
     source = Source(publication(rows))
     source.poll(publication(renamed))
     assert len(source.stands(State.HELD)) == 10

@@ -5,12 +5,12 @@ anybody is told falsely.
 from __future__ import annotations
 
 import random
-from dataclasses import replace
 from datetime import date
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec import structs
 
 from monitor.core.diff import apply, diff, value_of
 from monitor.core.identity import keyed
@@ -34,7 +34,7 @@ def only(before: Listing, after: Listing, *, by_city: bool = False, **options: f
 
 @given(lists())
 def test_a_list_does_not_differ_from_itself(listings: tuple[Listing, ...]) -> None:
-    assert diff(listings, [replace(listing) for listing in listings]) == ()
+    assert diff(listings, [structs.replace(listing) for listing in listings]) == ()
 
 
 @given(lists(), lists())
@@ -85,7 +85,7 @@ def test_two_listings_with_one_key_are_refused() -> None:
 )
 def test_what_is_told_is_named(field: str, value: object) -> None:
     before = agency("Hammond Police Department", source_id="1")
-    change = only(before, replace(before, **{field: value}))
+    change = only(before, structs.replace(before, **{field: value}))
     assert (change.kind, change.fields, change.quiet) == (Kind.CHANGED, (field,), False)
 
 
@@ -119,7 +119,7 @@ def test_links_points_folders_letter_case_and_punctuation_are_quiet(field: str, 
         folder="Layer 1",
         attributes=(("TYPE", "Jail Model"),),
     )
-    change = only(before, replace(before, **{field: value}))
+    change = only(before, structs.replace(before, **{field: value}))
     assert change.quiet
 
 
@@ -128,14 +128,14 @@ def test_links_points_folders_letter_case_and_punctuation_are_quiet(field: str, 
 )
 def test_a_policy_that_silences_nothing_tells_links_points_and_folders(field: str, value: object) -> None:
     before = agency("Hammond Police", url="https://x/1", point=(1.0, 2.0), folder="Layer 1")
-    change = only(before, replace(before, **{field: value}), silent=frozenset())  # type: ignore[arg-type]
+    change = only(before, structs.replace(before, **{field: value}), silent=frozenset())  # type: ignore[arg-type]
     assert change.fields == (field,)
     assert not change.quiet
 
 
 def test_a_folder_renamed_tells_nothing() -> None:
     before = [agency(f"{x} Police", folder="Layer 1") for x in "ABCDE"]
-    assert all(x.quiet for x in between(before, [replace(x, folder="Participants") for x in before]))
+    assert all(x.quiet for x in between(before, [structs.replace(x, folder="Participants") for x in before]))
 
 
 def test_a_silent_attribute_of_the_configuration_is_quiet() -> None:
@@ -150,7 +150,7 @@ def test_a_column_that_appears_or_disappears_is_quiet_and_hides_no_other_change(
     new = frozenset({"TYPE"})
     assert only(before, after, new_columns=new).quiet
     assert only(after, before, new_columns=new).quiet
-    assert only(before, replace(after, county="Porter"), new_columns=new).fields == ("county",)
+    assert only(before, structs.replace(after, county="Porter"), new_columns=new).fields == ("county",)
 
 
 @pytest.mark.parametrize(("was", "now"), [(None, "1"), ("1", None), ("1", "9")])

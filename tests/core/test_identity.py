@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import random
-from dataclasses import replace
 from datetime import date
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from monitor.core import renames
 from monitor.core.identity import (
@@ -90,11 +90,11 @@ def test_no_two_listings_have_one_key_and_the_order_does_not_matter() -> None:
         agency("A", url="https://x/2", county="Lake"),
         agency("B"),
     ]
-    keys = {replace(x, key=""): x.key for x in keyed(same, by_city=False)}
+    keys = {structs.replace(x, key=""): x.key for x in keyed(same, by_city=False)}
     assert len(set(keys.values())) == len(same)
     for seed in range(5):
         shuffled = random.Random(seed).sample(same, len(same))
-        assert {replace(x, key=""): x.key for x in keyed(shuffled, by_city=False)} == keys
+        assert {structs.replace(x, key=""): x.key for x in keyed(shuffled, by_city=False)} == keys
 
 
 def test_listings_alike_in_everything_are_counted_and_none_is_lost() -> None:
@@ -126,10 +126,11 @@ def test_the_content_digest_is_of_every_field() -> None:
         "dates": (DAY,),
         "documents": ("d",),
     }
-    assert content_digest(listing) == content_digest(replace(listing))
+    assert content_digest(listing) == content_digest(structs.replace(listing))
     assert (
         len(
-            {content_digest(replace(listing, **{f: v})) for f, v in other.items()} | {content_digest(listing)}
+            {content_digest(structs.replace(listing, **{f: v})) for f, v in other.items()}
+            | {content_digest(listing)}
         )
         == 8
     )
@@ -137,8 +138,8 @@ def test_the_content_digest_is_of_every_field() -> None:
 
 def paired(was: Listing, now: Listing) -> bool:
     """Whether the two are one agency; the answer must not depend on the side."""
-    there = pair([replace(was, key="was")], [replace(now, key="now")])
-    back = pair([replace(now, key="now")], [replace(was, key="was")])
+    there = pair([structs.replace(was, key="was")], [structs.replace(now, key="now")])
+    back = pair([structs.replace(now, key="now")], [structs.replace(was, key="was")])
     assert bool(there) == bool(back)
     return bool(there)
 

@@ -4,10 +4,10 @@ nothing.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import date, timedelta
 
 import pytest
+from msgspec import structs
 
 from monitor.core.guard.recent import Memory
 from monitor.domain import Change, Kind, Listing, Policy, Released, State
@@ -86,7 +86,7 @@ def test_a_column_lost_with_half_of_its_listings_does_not_explain_what_is_missin
 def test_a_column_that_disappears_without_loss_of_listings_is_taken_silently() -> None:
     rows = agencies(10, county="Lake")
     source = Source(publication(rows))
-    assert source.poll(publication([replace(x, county=None) for x in rows])) is None
+    assert source.poll(publication([structs.replace(x, county=None) for x in rows])) is None
     assert not source.events
     assert {x.county for x in source.accepted} == {None}
 
@@ -97,7 +97,7 @@ def test_a_folder_lost_with_most_of_its_listings_is_rejected() -> None:
         *(agency(f"{x * 5} Fire", folder="Fire") for x in "ABCDEFGHIJ"),
     ]
     source = Source(publication(rows))
-    reason = source.poll(publication([*rows[:30], replace(rows[30], folder="Police")]))
+    reason = source.poll(publication([*rows[:30], structs.replace(rows[30], folder="Police")]))
     assert reason
     assert reason.startswith('The folder "Fire" is gone, and with it 9 of its 10 listings.')
 
@@ -142,7 +142,7 @@ def test_a_rejection_that_goes_back_in_between_begins_anew() -> None:
 def test_a_folder_that_is_renamed_is_silent_even_when_listings_leave_with_it() -> None:
     rows = agencies(100, folder="Layer 1")
     source = Source(publication(rows))
-    renamed = publication([replace(x, folder="Participants") for x in rows[3:]])
+    renamed = publication([structs.replace(x, folder="Participants") for x in rows[3:]])
     assert source.poll(renamed) is None
     source.poll()
     assert sorted(source.told(Kind.REMOVED)) == sorted(x.name for x in rows[:3])
@@ -208,7 +208,7 @@ def test_three_new_rows_dated_in_the_future_are_rejected(count: int, days: int, 
     assert bool(reason) is rejected
     assert reason is None or "date in the future" in reason
     # of several dates of an agency the latest counts
-    several = [replace(row, dates=(date(2020, 1, 1), row.since)) for row in future if row.since]
+    several = [structs.replace(row, dates=(date(2020, 1, 1), row.since)) for row in future if row.since]
     source = Source(publication(rows, columns=frozenset({"since"})), now=START)
     assert bool(source.poll(publication([*rows, *several], columns=frozenset({"since"})))) is rejected
 
@@ -253,7 +253,7 @@ def test_on_a_short_list_two_at_once_are_told_and_three_are_held() -> None:
 
 def test_who_was_renamed_is_not_remembered_as_gone_and_who_was_removed_is() -> None:
     before, after, removed = (
-        replace(agency(name), key=name) for name in ("Ash Police", "Ash Public Safety", "Bay Marshal")
+        structs.replace(agency(name), key=name) for name in ("Ash Police", "Ash Public Safety", "Bay Marshal")
     )
     memory = Memory.of(
         [

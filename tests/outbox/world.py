@@ -8,13 +8,14 @@ import asyncio
 import secrets
 from collections import defaultdict, deque
 from collections.abc import Awaitable, Callable, Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 import sqlalchemy as sa
+from msgspec import structs
 from sqlalchemy.engine import Engine
 
 from monitor.channels import Channel
@@ -333,7 +334,7 @@ def changed(before: Listing, after: Listing, *fields: str) -> dict[str, Any]:
 
 
 def named(listing: Listing, name: str) -> Listing:
-    return replace(listing, name=name)
+    return structs.replace(listing, name=name)
 
 
 def one_due(world: World, address: str = "a@a.example", channel: str = "email", **fields: Any) -> int:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 
 from monitor.domain import Confidence, Listing, Placement
 from monitor.messages.placements import describe_placement
@@ -398,5 +398,5 @@ def test_no_listing_is_ever_dropped_or_raises(
 def test_the_answer_depends_on_nothing_but_the_listing(name: str) -> None:
     listing = Listing(name=name, state="IN")
     first = load().locate(listing)
-    load().locate(replace(listing, name="Gary Police"))
+    load().locate(structs.replace(listing, name="Gary Police"))
     assert load().locate(listing) == first

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from msgspec import structs
 
 from monitor import sources
 from monitor.domain import Kind, State
@@ -92,7 +93,9 @@ def test_a_raised_parser_version_reads_the_stored_body_again(
 
     def shouting(body: bytes, spec: ParseOptions) -> object:
         read = real(body, spec)
-        return replace(read, listings=tuple(replace(x, county=f"{x.county} (new)") for x in read.listings))
+        return replace(
+            read, listings=tuple(structs.replace(x, county=f"{x.county} (new)") for x in read.listings)
+        )
 
     monkeypatch.setattr(sources, "PARSER_VERSION", 999)
     monkeypatch.setattr(sources, "parse", shouting)

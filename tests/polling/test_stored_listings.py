@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 
 from monitor.domain import Change, Kind, Listing
 from monitor.storage.lists.codec import change_from_row, change_to_columns, listing_from_json, listing_to_json
@@ -72,7 +73,7 @@ def test_any_change_survives_the_store(
     before: Listing, after: Listing, previous: Listing | None, near: bool, agency: str
 ) -> None:
     if near:
-        after = replace(before, since=after.since, url=after.url, city=after.city)
+        after = structs.replace(before, since=after.since, url=after.url, city=after.city)
     key = {"before": before.key, "after": after.key, "own": "agency"}[agency]
     for change in (
         Change(Kind.ADDED, after=after, previous=previous),
@@ -84,7 +85,7 @@ def test_any_change_survives_the_store(
 
 def test_a_change_says_nothing_twice() -> None:
     before = Listing(name="A", key="IN|a", city="Gary", since=date(2025, 2, 26), url="u")
-    after = replace(before, since=date(2025, 3, 1), url=None)
+    after = structs.replace(before, since=date(2025, 3, 1), url=None)
     columns = change_to_columns(Change(Kind.CHANGED, before, after, ("since",)), "IN|a")
     assert columns["before"] == {
         "name": "A",

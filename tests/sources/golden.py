@@ -6,12 +6,12 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
 from datetime import date
 from pathlib import Path
 from typing import Any
 
-from pydantic import TypeAdapter
+import msgspec
+from msgspec import structs
 
 from monitor.domain import Listing, Publication
 from monitor.sources import ColumnMap, ParseOptions, parse
@@ -37,7 +37,7 @@ MAP = ParseOptions("ring", "mymaps")
 def read_golden(name: str) -> tuple[ParseOptions, dict[str, Any]]:
     """The options and the publication of a golden file."""
     golden = json.loads(GOLDEN[name].read_text(encoding="utf-8"))
-    return TypeAdapter(ParseOptions).validate_python(golden["options"]), golden["publication"]
+    return msgspec.convert(golden["options"], ParseOptions), golden["publication"]
 
 
 def as_json(publication: Publication) -> dict[str, Any]:
@@ -52,7 +52,7 @@ def as_json(publication: Publication) -> dict[str, Any]:
 
 
 def _listing(listing: Listing) -> dict[str, Any]:
-    values = asdict(listing) | {
+    values = structs.asdict(listing) | {
         "dates": [day.isoformat() for day in listing.dates],
         "documents": list(listing.documents),
         "attributes": dict(listing.attributes),
@@ -68,6 +68,6 @@ def _listing(listing: Listing) -> dict[str, Any]:
 if __name__ == "__main__":
     for name, path in GOLDEN.items():
         golden = json.loads(path.read_text(encoding="utf-8"))
-        options = TypeAdapter(ParseOptions).validate_python(golden["options"])
+        options = msgspec.convert(golden["options"], ParseOptions)
         golden["publication"] = as_json(parse((FOLDER / name).read_bytes(), options))
         path.write_text(json.dumps(golden, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")

@@ -12,13 +12,14 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, wait
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import httpx
 import sqlalchemy as sa
+from msgspec import structs
 
 from monitor import subscribers
 from monitor.core.due import AT_ONCE, FREQUENCIES
@@ -240,7 +241,7 @@ class Life:
     def publish(self) -> None:
         agency, source = self.chance.choice(sorted(AGENCIES)), self.chance.choice(LISTS)
         name = f"{agency} #{self.stage.lives}.{len(self.news)}"
-        self.world.publish(replace(AGENCIES[agency], name=name), source=source)
+        self.world.publish(structs.replace(AGENCIES[agency], name=name), source=source)
         self.news[name] = News(source, HEARD_BY[agency])
         self.pending.append(name)
 

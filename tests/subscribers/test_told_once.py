@@ -9,13 +9,14 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
+from msgspec import structs
 
 from monitor import subscribers
 from monitor.core import tokens
@@ -104,7 +105,7 @@ class Life(RuleBasedStateMachine):
     def something_is_published(self, agency: str, source: str) -> None:
         self.world.later(seconds=7)
         name = f"{agency} #{len(self.news)}"
-        self.world.publish(replace(AGENCIES[agency], name=name), source=source)
+        self.world.publish(structs.replace(AGENCIES[agency], name=name), source=source)
         self.news[name] = News(name, source, frozenset(HEARD_BY[agency]))
         self.waiting.append(name)
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from dataclasses import fields
 from datetime import date
 from typing import Any
+
+from msgspec import structs
 
 from monitor.domain import Change, Kind, Listing, PlacementReason
 from monitor.storage.lists import tables
@@ -98,7 +99,7 @@ def change_from_row(row: Any) -> Change:
 
 _CHANGE = tables.ChangeRow.c
 CHANGE = (_CHANGE.kind, _CHANGE.agency, _CHANGE.fields, _CHANGE.before, _CHANGE.after, _CHANGE.previous)
-_NAMES = tuple(field.name for field in fields(Listing))
+_NAMES = tuple(field.name for field in structs.fields(Listing))
 _FIELDS = frozenset(_NAMES)
 _EMPTY = (None, ())  # the defaults of every field but the name
 _EVIDENCE = (("dates", "since"), ("documents", "url"))
