@@ -67,7 +67,8 @@ def poll(session: Session, source: str | None, as_json: bool) -> None:
     "--format", "form", type=click.Choice(["table", "json", "csv"]), default="table", show_default=True
 )
 def listings(session: Session, source: str, at: str | None, form: str) -> None:
-    """List the agencies on SOURCE now, or at TIME.
+    """List the agencies on SOURCE now, or at TIME: what waited before it was believed is there since the
+    first check that saw it.
 
     JSON is one object a line with the keys name, city, county, state, since, url, attributes (an object),
     folder, key. CSV has the same columns, and one for each attribute; cells that a spreadsheet would read as
@@ -81,8 +82,9 @@ def listings(session: Session, source: str, at: str | None, form: str) -> None:
     moment_at = parse_time(at, settings.site.timezone) if at is not None else None
     with reading(session.database()) as conn:
         check_source(settings, conn, source)
+        then = moment_at and page_queries.listed_at(conn, source, moment_at)
         found = sorted(
-            baseline.listings(conn, source, moment_at),
+            baseline.listings(conn, source) if then is None else (listing for _, listing in then),
             key=lambda listing: (listing.state or "", listing.name),
         )
         first = page_queries.first_read(conn, source) if not found else None

@@ -23,7 +23,7 @@ from monitor.storage.engine import reading, transaction
 from monitor.storage.lists import baseline, bodies, changes, imports
 from monitor.storage.lists.changes import StoredChange
 from monitor.storage.lists.imports import FirstReading, ImportInfo
-from monitor.storage.lists.record_rows import PublishedChange
+from monitor.storage.lists.record_rows import ListingVersion, PublishedChange
 
 _FIELDS = ("state", "county", "city", "since", "url")
 
@@ -31,12 +31,12 @@ _FIELDS = ("state", "county", "city", "since", "url")
 @dataclass(frozen=True, slots=True)
 class _Joint:
     """How a past leads to the first own reading: agencies that go on under other keys, versions of it that
-    began earlier (key, number, moment), and what changed in between.
+    began earlier (by key, as they began), and what changed in between.
     """
 
     reading: FirstReading
     agencies: dict[str, str]
-    began: tuple[tuple[str, int, datetime], ...]
+    began: dict[str, ListingVersion]
     changes: tuple[StoredChange, ...]
 
 
@@ -126,7 +126,7 @@ def _insert_bodies(engine: Engine, past: Past, now: datetime) -> None:
 
 def _write_joined(conn: Connection, past: Past, joint: _Joint, import_id: int, now: datetime) -> None:
     """Write a past that own polls follow: its last list ends where theirs begins."""
-    reading_, extended = joint.reading, {key for key, _, _ in joint.began}
+    reading_, extended = joint.reading, set(joint.began)
     versions = [
         replace(version, agency=joint.agencies.get(version.agency, version.agency))
         if version.to_number is not None
@@ -209,8 +209,7 @@ def _join(past: Past, joined: FirstReading, watch: PolledSource, parser: Parser)
                 captured_by=past.captures[-1].captured_by,
             )
         )
-    began = tuple((key, was[key].from_number, was[key].from_at) for key in same)
-    return _Joint(joined, agencies, began, tuple(rows))
+    return _Joint(joined, agencies, {key: was[key] for key in same}, tuple(rows))
 
 
 def _columns(listings: Iterable[Listing]) -> frozenset[str]:

@@ -223,6 +223,12 @@ class _Dates:
         """The last capture at a moment or before."""
         return self._moments[bisect_right(self._moments, moment) - 1]
 
+    def _earlier(self, seen: datetime | None, believed: datetime | None) -> datetime | None:
+        """The capture that first saw something, where it is not the one that made us believe it."""
+        if seen is None or believed is None or self.at(seen) == self.at(believed):
+            return None
+        return self.at(seen)
+
     def number(self, moment: datetime) -> int:
         return self._numbers[self.at(moment)]
 
@@ -234,6 +240,8 @@ class _Dates:
                 from_at=self.at(version.from_at),
                 to_number=None if version.to_at is None else self.number(version.to_at),
                 to_at=None if version.to_at is None else self.at(version.to_at),
+                seen_at=self._earlier(version.seen_at, version.from_at),
+                gone_at=self._earlier(version.gone_at, version.to_at),
             )
             for version in versions
         )

@@ -47,9 +47,12 @@ class SourceState:
 
 @dataclass(frozen=True, slots=True)
 class Moves:
-    """What judgements write: versions that end and begin, changes, and the open changes afterwards."""
+    """What judgements write: versions that end and begin, changes, and the open changes afterwards. ``gone``
+    has the first poll without a version, by key, where that was before this one.
+    """
 
     closed: tuple[str, ...] = ()
+    gone: Mapping[str, datetime] = field(default_factory=dict)
     opened: tuple[NewVersion, ...] = ()
     rows: tuple[StoredChange, ...] = ()
     standing: tuple[StoredChange, ...] = ()
@@ -137,14 +140,14 @@ def moves(
     taken = set(view.accepted.agencies.values())
     # an addition renamed before it was told goes on with its clock under another identity
     not_before = {row.first_seen_at: row.not_before for row in view.rows} | {now: view.believed.last_good_at}
-    taking: list[tuple[Change, str]] = []
+    taking: list[tuple[Change, str, datetime]] = []
     rows: list[StoredChange] = []
     standing: list[StoredChange] = []
     for judgement in judgements:
         change, published = judgement.change, judgement.state is State.PUBLISHED
         agency = _agency(conn, view, change, taken, number)
         if published:
-            taking.append((change, agency))
+            taking.append((change, agency, judgement.since))
         if change.quiet:
             continue
         old = known.pop(change.identity, None)
@@ -174,14 +177,37 @@ def moves(
         rows += [replace(row, state=State.WITHDRAWN, ended_at=now) for row in known.values()]
     else:
         standing += known.values()
+    gone, opened = _date(conn, source, taking, now)
     return Moves(
-        closed=tuple(change.before.key for change, _ in taking if change.before is not None),
-        opened=tuple(
-            NewVersion(change.after, agency) for change, agency in taking if change.after is not None
-        ),
+        closed=tuple(change.before.key for change, _, _ in taking if change.before is not None),
+        gone=gone,
+        opened=opened,
         rows=tuple(rows),
         standing=tuple(standing),
     )
+
+
+def _date(
+    conn: Connection, source: str, taking: Sequence[tuple[Change, str, datetime]], now: datetime
+) -> tuple[dict[str, datetime], tuple[NewVersion, ...]]:
+    """Say of versions that end and begin when a poll first saw that, where it was before ``now``: never
+    before the version that ends was seen itself, nor before an agency that is back was missing.
+    """
+    late = [(change, agency) for change, agency, since in taking if since < now]
+    changed = [change.before.key for change, _ in late if change.before is not None]
+    back = [agency for change, agency in late if change.before is None and change.previous is not None]
+    starts = baseline.load_starts(conn, source, changed) if changed else {}
+    ends = baseline.load_ends(conn, source, back) if back else {}
+    gone: dict[str, datetime] = {}
+    opened: list[NewVersion] = []
+    for change, agency, since in taking:
+        before = None if change.before is None else change.before.key
+        seen = max(since, ends.get(agency, since) if before is None else starts.get(before, since))
+        if before is not None and seen < now:
+            gone[before] = seen
+        if change.after is not None:
+            opened.append(NewVersion(change.after, agency, seen if seen < now else None))
+    return gone, tuple(opened)
 
 
 def place(watch: PolledSource, listings: Iterable[Listing]) -> PlacedListings:
@@ -222,7 +248,7 @@ def write(
     The caller has advanced the source to that number.
     """
     number = believed.number + 1
-    write_versions(conn, believed, moved.closed, moved.opened, placed, now)
+    write_versions(conn, believed, moved.closed, moved.opened, placed, now, moved.gone)
     rows: Sequence[StoredChange] = moved.rows
     if moved.published:
         leaf = log.append_changes(conn, believed.name, number, moved.published, now)
@@ -246,10 +272,11 @@ def write_versions(
     opened: Sequence[NewVersion],
     placed: PlacedListings,
     now: datetime,
+    gone: Mapping[str, datetime] | None = None,
 ) -> None:
     """End and begin versions under the number after ``believed``, each with its places."""
     number = believed.number + 1
-    baseline.close(conn, believed.name, closed, number, now)
+    baseline.close(conn, believed.name, closed, number, now, gone)
     ids = baseline.open_(conn, believed.name, opened, number, now)
     placement_rows.put_placements(
         conn,

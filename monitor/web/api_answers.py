@@ -23,6 +23,7 @@ from monitor.domain import SourceInfo
 from monitor.record.checkpoint import read_checkpoint
 from monitor.record.data.encoders import dump_json
 from monitor.storage.lists import log_rows, record_rows
+from monitor.storage.lists.past_lists import ListMoment
 from monitor.web.context import Site
 from monitor.web.pages import site_of
 
@@ -173,15 +174,20 @@ def read_moment(text: str) -> datetime:
         ) from None
 
 
-def find_number(conn: Connection, source: str, at: datetime | None) -> tuple[int, datetime]:
-    """The state of a list at a moment: the last baseline number that changed it, and since when it stood.
+def find_moment(conn: Connection, source: str, at: datetime | None) -> ListMoment:
+    """The state of a list at a moment, or now: since when it stood, and the baseline number that was believed
+    then.
 
     Raises ProblemError (404) before the list was first read.
     """
-    move = record_rows.find_move(conn, source, at)
-    if move is None:
+    if at is None:
+        move = record_rows.find_move(conn, source)
+        found = None if move is None else ListMoment(*move)
+    else:
+        found = record_rows.find_moment(conn, source, at)
+    if found is None:
         raise ProblemError(404, "Nothing recorded", "This list had not been read then; leave ?at= away.")
-    return move
+    return found
 
 
 def limit_requests(request: Request) -> None:

@@ -4,7 +4,7 @@ needed.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Annotated, Any, Literal, TypeVar
 from urllib.parse import quote, urlencode
 
@@ -16,7 +16,7 @@ from sqlalchemy.engine import Connection
 from monitor.messages.placements import describe_placement
 from monitor.record.data.describe import (
     Record,
-    describe_agency,
+    describe_agencies,
     describe_change,
     describe_listing,
     describe_poll,
@@ -30,6 +30,7 @@ from monitor.storage.lists import baseline, bodies, log_rows, overview, page_que
 from monitor.storage.lists.agency_notes import load_notes_on
 from monitor.storage.lists.changes import StoredChange
 from monitor.storage.lists.coverage import Cover
+from monitor.storage.lists.past_lists import ListMoment
 from monitor.storage.lists.record_rows import ListingVersion, ListStep
 from monitor.web import api_models as models
 from monitor.web.agreement_entries import describe_agreements
@@ -40,7 +41,7 @@ from monitor.web.api_answers import (
     answer_json,
     decode_cursor,
     encode_cursor,
-    find_number,
+    find_moment,
     limit_requests,
     load_head_header,
     read_moment,
@@ -109,27 +110,44 @@ def agencies(
     state: StateCode = None,
     zip: ZipCode = None,
     at: At = None,
+    number: Annotated[
+        int | None,
+        Query(ge=-(2**31), lt=2**31, description="A baseline number: the list as it was believed with it."),
+    ] = None,
     q: Annotated[str | None, Query(max_length=100, description="A part of the name.")] = None,
     limit: Limit = 100,
     cursor: Cursor = None,
 ) -> Response:
-    """The agencies on a list, now or at a moment, in the order of their names."""
+    """The agencies on a list, in the order of their names: now, or as polls saw it at a moment (what was
+    believed later is in it since the first poll that saw it), or as it was believed with a baseline number,
+    which is what a copy kept by /changes has at that number.
+    """
     site = site_of(request)
     name = read_source(site, source).name
-    moment = None if at is None else read_moment(at)
+    if at is not None and number is not None:
+        raise ProblemError(400, "One of both", "Say ?at= or ?number=, not both.")
     with reading(site.engine) as conn:
-        number, since = find_number(conn, name, moment)
+        moment = find_moment(conn, name, None if at is None else read_moment(at))
         after: tuple[str, str] | None = None
         if cursor is not None:
-            number, *place = decode_cursor(cursor, int, str, str)
+            stood, *place = decode_cursor(cursor, int, str, str)
             after = (place[0], place[1])
+            number = stood if at is None else None
+        if number is not None:
             found_at = record_rows.find_move_time(conn, name, number)
             if found_at is None:
-                raise ProblemError(400, "Unknown cursor", "Start again without a cursor.")
-            since = found_at
+                if cursor is not None:
+                    raise ProblemError(400, "Unknown cursor", "Start again without a cursor.")
+                raise ProblemError(404, "No such number", "Take a number from /changes, or leave it away.")
+            moment = ListMoment(number, found_at)
+        listed = (
+            record_rows.load_list(conn, name, moment.number)
+            if at is None
+            else record_rows.load_list_at(conn, name, moment)
+        )
         versions = [
             version
-            for version in record_rows.load_list(conn, name, number)
+            for version in listed
             if (state is None or version.listing.state == state)
             and (q is None or q.casefold() in version.listing.name.casefold())
             and (after is None or _place(version) > after)
@@ -138,9 +156,15 @@ def agencies(
         page = versions[:limit]
         following = None
         if len(versions) > limit:
-            following = _next(request, cursor=encode_cursor(number, *_place(page[-1])))
-        found = [_agency(site, name, version) for version in page]
-        value = {"source": name, "number": number, "at": format_time(since), "agencies": found}
+            then = {} if at is None else {"at": format_time(moment.at) or ""}
+            following = _next(request, **then, cursor=encode_cursor(moment.number, *_place(page[-1])))
+        found = _describe_agencies(conn, site, name, page)
+        value = {
+            "source": name,
+            "number": moment.number,
+            "at": format_time(moment.at),
+            "agencies": found,
+        }
         return _answer(request, value | {"next": following}, conn)
 
 
@@ -160,7 +184,7 @@ def agency(request: Request, source: str, key: str) -> Response:
         standing = versions[-1] if versions[-1].to_number is None else None
         value = {
             "source": source,
-            "agency": None if standing is None else _agency(site, source, standing),
+            "agency": None if standing is None else _describe_agencies(conn, site, source, [standing])[0],
             "versions": [order_fields("versions", describe_version(source, each)) for each in versions],
             "changes": [_change(row, numbers[row.changeset]) for row in history if row.changeset is not None],
             "notes": [
@@ -351,15 +375,17 @@ def _describe_list(conn: Connection, site: Site, name: str) -> Record:
     }
 
 
-def _agency(site: Site, source: str, version: ListingVersion) -> Record:
-    return order_fields("agencies", describe_agency(source, version, site.coverage.placement))
+def _describe_agencies(
+    conn: Connection, site: Site, source: str, versions: Sequence[ListingVersion]
+) -> list[Record]:
+    described = describe_agencies(conn, source, versions, site.coverage.placement)
+    return [order_fields("agencies", each) for each in described]
 
 
 def _cover(conn: Connection, site: Site, cover: Cover) -> Record:
     versions = record_rows.load_agency_versions(conn, cover.source, cover.agency)
-    return _agency(site, cover.source, versions[-1]) | {
-        "why": describe_placement(cover.placement.reason, "en")
-    }
+    (described,) = _describe_agencies(conn, site, cover.source, versions[-1:])
+    return described | {"why": describe_placement(cover.placement.reason, "en")}
 
 
 def _change(row: StoredChange, number: int) -> Record:

@@ -29,6 +29,20 @@ class ApiChangeEntry:
 CHANGELOG: tuple[ApiChangeEntry, ...] = (
     ApiChangeEntry(
         date(2026, 11, 28),
+        "`at` of agencies and of files, and `version_at`, say what polls saw at a moment: what waited before "
+        "it was believed is dated by the first poll that saw it. `number` of agencies gives the list as it "
+        "was believed with a baseline number. New fields: `first_seen_at` and `gone_at` of agencies, "
+        "`seen_from` and `seen_to` of versions.",
+        "/api/v1/agencies",
+    ),
+    ApiChangeEntry(
+        date(2026, 11, 28),
+        "`attributes_text` of agencies, versions and changes, and `differences` and `since` of changes: "
+        "plain text where `attributes`, `before` and `after` are objects. `left=1` of the agencies' files "
+        "gives those that are no longer listed too.",
+    ),
+    ApiChangeEntry(
+        date(2026, 11, 28),
         "`retracted_at` and `retraction` of changes: the operator has taken an announcement back.",
         "/api/v1/changes",
     ),

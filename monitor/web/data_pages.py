@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
@@ -12,6 +12,7 @@ from fastapi.responses import FileResponse
 from monitor.record.checkpoint import read_checkpoint
 from monitor.record.data import data_package, dump
 from monitor.record.data.data_files import COMPRESSED, DATABASE, FILES, PACKAGE, DataFile, DataFiles
+from monitor.record.data.describe import format_time
 from monitor.record.data.encoders import dump_json
 from monitor.record.data.models import TABLES
 from monitor.states import STATES
@@ -20,7 +21,7 @@ from monitor.storage.lists import log_rows, page_queries, record_rows
 from monitor.web.api_answers import (
     ProblemError,
     answer_bytes,
-    find_number,
+    find_moment,
     format_http_date,
     is_known,
     load_head_header,
@@ -156,14 +157,14 @@ def dump_file(request: Request, name: str) -> Response:
 
 @get(router, "/data/{source}/{name}")
 def data_file(request: Request, source: str, name: str) -> Response:
-    """A file of a list: now, or its agencies at a moment, of one state, or that joined in one year; with .gz
-    behind its name compressed.
+    """A file of a list: now, or its agencies at a moment, of one state, or that joined in one year, with or
+    without those that left again; with .gz behind its name compressed.
     """
     site, files = site_of(request), _files(request)
     read_source(site, source)
     if name == PACKAGE:
         with reading(site.engine) as conn:
-            find_number(conn, source, None)
+            find_moment(conn, source, None)
             head = load_head_header(conn)
         return answer_bytes(request, files.build_package(source)[0], "application/json", head)
     if name == DATASET:
@@ -173,35 +174,40 @@ def data_file(request: Request, source: str, name: str) -> Response:
     name = name.removesuffix(COMPRESSED)
     if name not in FILES:
         raise ProblemError(404, "No such file", f"The files are: {', '.join((*FILES, PACKAGE, DATASET))}.")
-    at, state, year = (request.query_params.get(each) for each in ("at", "state", "joined"))
-    if FILES[name][0] != "agencies" and (at or state or year):
+    at, state, year, left = (request.query_params.get(each, "") for each in ("at", "state", "joined", "left"))
+    if FILES[name][0] != "agencies" and (at or state or year or left):
         raise ProblemError(400, "Whole history", f"{name} is always whole: leave the parameters away.")
     if state and state not in STATES:
         raise ProblemError(400, "No such state", "Write the USPS code of a state, such as TX.")
     if year and not (year.isascii() and year.isdecimal() and len(year) == 4):
         raise ProblemError(400, "Not a year", "Write the year in four digits.")
-    number = moment = None
+    if left not in ("", "1"):
+        raise ProblemError(400, "Not a choice", "Write left=1 for those that are no longer listed too.")
+    moment = None
     with reading(site.engine) as conn:
-        _, modified = find_number(conn, source, None)
+        modified = find_moment(conn, source, None).at
         if at:
-            number, moment = find_number(conn, source, read_moment(at))
-            modified = moment
+            moment = find_moment(conn, source, read_moment(at))
         head = load_head_header(conn)
-    if moment is not None and at != (exact := f"{moment.astimezone(UTC).isoformat().replace('+00:00', 'Z')}"):
+    if moment is not None and at != (exact := format_time(moment.at)):
         # every moment between two changes is the same file, under one address
-        rest = "".join(f"&{key}={value}" for key, value in (("state", state), ("joined", year)) if value)
+        asked = (("state", state), ("joined", year), ("left", left))
+        rest = "".join(f"&{key}={value}" for key, value in asked if value)
         return _redirect(site, f"/data/{source}/{whole}?at={exact}{rest}")
-    if (state or year) and whole != name:
-        raise ProblemError(400, "A part is not compressed", f"Ask for {name}.")
-    if state or year:
-        body = files.select_agencies(source, name, number, state or None, int(year) if year else None)
-        place = f"{source}{f'-{state}' if state else ''}{f'-joined-{year}' if year else ''}"
+    if (state or year or left) and whole != name:
+        raise ProblemError(400, "Only whole files are compressed", f"Ask for {name}.")
+    if state or year or left:
+        body = files.select_agencies(
+            source, name, moment, state or None, int(year) if year else None, departed=bool(left)
+        )
+        parts = (source, state, year and f"joined-{year}", left and "with-departed")
+        place = "-".join(filter(None, parts))
         named = (
             {"Content-Disposition": f'attachment; filename="{place}-{name}"'} if name.endswith("csv") else {}
         )
         return answer_bytes(request, body, FILES[name][1], head | named)
     build = files.build if whole == name else files.build_compressed
-    return _send(request, build(source, name, number), modified, head)
+    return _send(request, build(source, name, moment), modified, head)
 
 
 def _files(request: Request) -> DataFiles:

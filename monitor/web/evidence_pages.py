@@ -12,14 +12,16 @@ from fastapi.responses import FileResponse
 from sqlalchemy.engine import Connection
 
 from monitor.core.wording import normalise
+from monitor.domain import Listing
 from monitor.errors import BundleBusyError, RecordError, UsageError
 from monitor.messages.locale import N_
 from monitor.record.bundle_files import BundleFiles
 from monitor.record.change_proof import load_proof
 from monitor.record.checkpoint import read_checkpoint
 from monitor.storage.engine import reading
-from monitor.storage.lists import agreements, bodies, changes, log_rows, record_rows
-from monitor.storage.lists.record_rows import ListingVersion, PollRecordRow
+from monitor.storage.lists import agreements, bodies, changes, imports, log_rows, record_rows
+from monitor.storage.lists.imports import Capture
+from monitor.storage.lists.record_rows import PollRecordRow
 from monitor.web.api_answers import ProblemError, answer_bytes
 from monitor.web.context import Site
 from monitor.web.error_pages import missing
@@ -36,16 +38,22 @@ _NOT_A_ZIP = N_("Write a ZIP code of five digits, or a part of an agency's name 
 
 @dataclass(frozen=True, slots=True)
 class ListedMatch:
-    """An agency that was listed on the day and fits what was asked."""
+    """An agency that polls saw on the list around the day, and that fits what was asked. ``agency`` is None
+    for one that was not believed to be listed.
+    """
 
-    version: ListingVersion
+    listing: Listing
+    agency: str | None
+    since: datetime
     until: datetime | None
+    captured_by: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class DayProof:
     """A day of a list: the last good poll before it, all polls within it, the first good poll after it, and
-    which agencies that fit were listed at any moment between.
+    which agencies that fit were listed at any moment between. ``good`` counts the polls of the day itself
+    that saw the list, and ``captures`` are those of others on that day.
 
     ``whole``: there is a good poll on either side.
     """
@@ -55,10 +63,17 @@ class DayProof:
     before: PollRecordRow | None
     after: PollRecordRow | None
     matches: tuple[ListedMatch, ...]
+    good: int
+    captures: tuple[Capture, ...]
 
     @property
     def whole(self) -> bool:
         return self.before is not None and self.after is not None
+
+    @property
+    def seen(self) -> bool:
+        """Whether anybody looked at the list on the day, or this service before it and after it."""
+        return self.whole or self.good > 0 or bool(self.captures)
 
     @property
     def failed(self) -> int:
@@ -195,15 +210,31 @@ def _load_day(conn: Connection, site: Site, source: str, day: date, asked: str, 
     wanted = normalise(asked)
     state = site.gazetteer.state_of_zip(asked) if is_zip else None
 
-    def fits(version: ListingVersion) -> bool:
+    def fits(listing: Listing) -> bool:
         if not is_zip:
-            return wanted in normalise(version.listing.name)
-        placement = site.coverage.placement(source, version.listing)
+            return wanted in normalise(listing.name)
+        placement = site.coverage.placement(source, listing)
         return asked in placement.places or (state is not None and state in placement.places)
 
-    versions = record_rows.load_versions_between(conn, source, first, last)
-    matches = tuple(ListedMatch(version, version.to_at) for version in versions if fits(version))
-    return DayProof(day, polls, before, after, matches)
+    matches = [
+        ListedMatch(each.listing, each.agency, each.seen_from, each.seen_to, each.captured_by)
+        for each in record_rows.load_versions_between(conn, source, first, last)
+    ]
+    matches += [
+        ListedMatch(row.change.subject, None, row.first_seen_at, row.ended_at)
+        for row in changes.load_unbelieved_additions(conn, source, first, last)
+    ]
+    return DayProof(
+        day,
+        polls,
+        before,
+        after,
+        tuple(match for match in matches if fits(match.listing)),
+        good=sum(start <= poll.at < end and poll.outcome in _SAW for poll in polls),
+        captures=tuple(
+            capture for capture in imports.load_captures(conn, source) if start <= capture.at < end
+        ),
+    )
 
 
 def _read_day(text: str) -> date | None:

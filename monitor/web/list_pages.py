@@ -6,7 +6,7 @@ import threading
 from collections import Counter, OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC
 from urllib.parse import urlencode
 
 from fastapi import APIRouter, Request, Response
@@ -18,9 +18,10 @@ from monitor.record.checkpoint import read_checkpoint
 from monitor.record.data.describe import format_time
 from monitor.states import STATES
 from monitor.storage.engine import reading
-from monitor.storage.lists import imports, log_rows, record_rows
+from monitor.storage.lists import baseline, imports, log_rows, record_rows
+from monitor.storage.lists.past_lists import ListMoment
 from monitor.storage.lists.record_rows import ListingVersion
-from monitor.web.api_answers import find_number, read_moment
+from monitor.web.api_answers import find_moment, read_moment
 from monitor.web.context import Site
 from monitor.web.error_pages import missing
 from monitor.web.pages import get, redirect, render_page, site_of
@@ -35,12 +36,15 @@ SORTS = ("name", "state", "since", "seen")
 
 @dataclass(frozen=True, slots=True)
 class ListQuery:
-    """What a reader asked of a list. ``at`` is text of a moment, "" for now; ``joined`` a year or ""."""
+    """What a reader asked of a list. ``at`` is text of a moment, "" for now; ``joined`` a year or "";
+    ``left`` "1": also those that are no longer listed.
+    """
 
     at: str = ""
     q: str = ""
     state: str = ""
     joined: str = ""
+    left: str = ""
     sort: str = "name"
     page: int = 1
 
@@ -50,7 +54,7 @@ class ListQuery:
         usual = ListQuery()
         pairs = {
             name: value
-            for name in ("at", "q", "state", "joined", "sort", "page")
+            for name in ("at", "q", "state", "joined", "left", "sort", "page")
             if (value := getattr(asked, name)) != getattr(usual, name)
         }
         return f"?{urlencode(pairs)}" if pairs else ""
@@ -81,22 +85,26 @@ class ListDifference:
 
 
 class ListCache:
-    """The lists that were looked at last, by source and baseline number. Thread-safe."""
+    """The lists that were looked at last. Thread-safe."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._lists: OrderedDict[tuple[str, int, int], tuple[ListingVersion, ...]] = OrderedDict()
+        self._lists: OrderedDict[tuple[str, int, ListMoment, bool], tuple[ListingVersion, ...]] = (
+            OrderedDict()
+        )
 
-    def load(self, conn: Connection, source: str, number: int) -> tuple[ListingVersion, ...]:
-        """The list at a number, read at the first call. A state of the past never changes, but with an
-        import.
+    def load(
+        self, conn: Connection, source: str, moment: ListMoment, *, departed: bool = False
+    ) -> tuple[ListingVersion, ...]:
+        """The list at a moment, or the agencies that had left it by then; read at the first call. What is
+        known of the past changes with the list's number only.
         """
-        past = imports.load_import(conn, source) if number < 0 else None
-        key = (source, number, past.id if past else 0)
+        key = (source, baseline.believed(conn, source).number, moment, departed)
+        load = record_rows.load_departed if departed else record_rows.load_list_at
         with self._lock:
             found = self._lists.get(key)
             if found is None:
-                found = self._lists[key] = record_rows.load_list(conn, source, number)
+                found = self._lists[key] = load(conn, source, moment)
             self._lists.move_to_end(key)
             while len(self._lists) > _KEPT:
                 self._lists.popitem(last=False)
@@ -111,17 +119,17 @@ def list_page(request: Request, source: str) -> Response:
         return missing(request)
     query = _read_query(request.query_params)
     with reading(site.engine) as conn:
-        if query.at:
-            number, moment = find_number(conn, source, read_moment(query.at))
-            if query.at != (exact := format_time(moment) or ""):
-                return redirect(request, f"/list/{source}{query.link(at=exact)}", 307)
-        else:
-            number, moment = find_number(conn, source, None)
-        whole = _cache(request).load(conn, source, number)
-        earlier, later = record_rows.find_neighbors(conn, source, number)
+        moment = find_moment(conn, source, read_moment(query.at) if query.at else None)
+        if query.at and query.at != (exact := format_time(moment.at) or ""):
+            return redirect(request, f"/list/{source}{query.link(at=exact)}", 307)
+        whole = _cache(request).load(conn, source, moment)
+        gone = _cache(request).load(conn, source, moment, departed=True)
+        earlier, later = record_rows.find_neighbors(conn, source, moment.at)
         note = log_rows.load_checkpoint(conn)
-        capture = None if moment is None else imports.find_capture(conn, source, moment, before_joining=True)
-    found = sorted(filter(query.fits, whole), key=lambda version: _sort_key(version, query.sort))
+        capture = imports.find_capture(conn, source, moment.at, before_joining=True)
+    departed = list(filter(query.fits, gone))
+    fitting = [*filter(query.fits, whole), *(departed if query.left else ())]
+    found = sorted(fitting, key=lambda version: _sort_key(version, query.sort))
     pages = max(1, -(-len(found) // _ROWS))
     query = replace(query, page=min(query.page, pages))
     counts = Counter(version.listing.state for version in whole)
@@ -134,14 +142,18 @@ def list_page(request: Request, source: str) -> Response:
         total=len(found),
         whole=len(whole),
         pages=pages,
-        number=number,
-        moment=moment,
+        number=moment.number,
+        moment=moment.at,
+        departed=len(departed),
+        present={version.agency for version in whole},
         capture=capture,
-        exact=format_time(moment),
+        exact=format_time(moment.at),
         earlier=format_time(earlier),
         later=format_time(later),
         states=[(code, counts[code]) for code in sorted(STATES, key=STATES.__getitem__) if counts[code]],
-        years=sorted({each.listing.since.year for each in whole if each.listing.since}, reverse=True),
+        years=sorted(
+            {each.listing.since.year for each in (*whole, *gone) if each.listing.since}, reverse=True
+        ),
         sorts=SORTS,
         download=_download(query) if site.data_files is not None and not query.q else None,
         head=None if note is None else read_checkpoint(note).head,
@@ -162,15 +174,15 @@ def compare_page(request: Request, source: str) -> Response:
     state = given["state"] if given["state"] in STATES else ""
     with reading(site.engine) as conn:
         first = (
-            find_number(conn, source, read_moment(given["from"])) if given["from"] else _begin(conn, source)
+            find_moment(conn, source, read_moment(given["from"])) if given["from"] else _begin(conn, source)
         )
-        last = find_number(conn, source, read_moment(given["to"]) if given["to"] else None)
-        exact = {"from": format_time(first[1]) or "", "to": format_time(last[1]) or "", "state": state}
+        last = find_moment(conn, source, read_moment(given["to"]) if given["to"] else None)
+        exact = {"from": format_time(first.at) or "", "to": format_time(last.at) or "", "state": state}
         if given != exact:
             return redirect(request, f"/compare/{source}?{urlencode(_without_empty(exact))}", 307)
-        lists = [_cache(request).load(conn, source, number) for number, _ in (first, last)]
+        lists = [_cache(request).load(conn, source, moment) for moment in (first, last)]
         captures = [
-            imports.find_capture(conn, source, moment, before_joining=True) for _, moment in (first, last)
+            imports.find_capture(conn, source, moment.at, before_joining=True) for moment in (first, last)
         ]
     found = compare_lists(lists[0], lists[1], state)
     kinds = {
@@ -183,8 +195,8 @@ def compare_page(request: Request, source: str) -> Response:
         request,
         "compare.html",
         watched=site.sources[source],
-        first=first[1],
-        last=last[1],
+        first=first.at,
+        last=last.at,
         captures=captures,
         exact=exact,
         state=state,
@@ -232,11 +244,11 @@ def find_elsewhere(
     ]
 
 
-def _begin(conn: Connection, source: str) -> tuple[int, datetime]:
+def _begin(conn: Connection, source: str) -> ListMoment:
     """The state before the last one: what changed last is shown when nothing was asked for."""
-    number, moment = find_number(conn, source, None)
-    earlier, _ = record_rows.find_neighbors(conn, source, number)
-    return find_number(conn, source, earlier) if earlier is not None else (number, moment)
+    moment = find_moment(conn, source, None)
+    earlier, _ = record_rows.find_neighbors(conn, source, moment.at)
+    return find_moment(conn, source, earlier) if earlier is not None else moment
 
 
 def _read_query(given: Mapping[str, str]) -> ListQuery:
@@ -247,6 +259,7 @@ def _read_query(given: Mapping[str, str]) -> ListQuery:
         q=given.get("q", "").strip()[:100],
         state=state if state in STATES else "",
         joined=joined if joined.isascii() and joined.isdecimal() and len(joined) == 4 else "",
+        left="1" if given.get("left") == "1" else "",
         sort=sort if sort in SORTS else "name",
         page=int(page) if page.isascii() and page.isdecimal() and 0 < len(page) < 6 and int(page) else 1,
     )
@@ -257,7 +270,7 @@ def _without_empty(pairs: dict[str, str]) -> dict[str, str]:
 
 
 def _download(query: ListQuery) -> str:
-    pairs = {name: getattr(query, name) for name in ("at", "state", "joined") if getattr(query, name)}
+    pairs = {name: getattr(query, name) for name in ("at", "state", "joined", "left") if getattr(query, name)}
     return f"?{urlencode(pairs)}" if pairs else ""
 
 
@@ -269,7 +282,7 @@ def _sort_key(version: ListingVersion, sort: str) -> tuple[object, ...]:
     if sort == "since":  # newest first, those without a date last
         return (-listing.since.toordinal() if listing.since else 0, *name)
     if sort == "seen":
-        return (-version.from_at.astimezone(UTC).timestamp(), *name)
+        return (-version.seen_from.astimezone(UTC).timestamp(), *name)
     return name
 
 

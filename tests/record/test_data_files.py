@@ -81,7 +81,7 @@ def test_a_file_is_built_once_for_a_state(sqlite_engine: Engine, tmp_path: Path)
         with reading(sqlite_engine) as conn:
             known = record_rows.find_move_time(conn, SOURCE, number)
         if known is not None:
-            files.build(SOURCE, "agencies.csv", number)
+            files.build(SOURCE, "agencies.csv", record_rows.ListMoment(number, known))
     assert not list(tmp_path.rglob(".*")), "nothing half-written stays"
 
 

@@ -14,7 +14,14 @@ from monitor.domain import Listing
 from monitor.storage.engine import reading, transaction
 from monitor.storage.lists import baseline, imports, page_queries, record_rows
 from monitor.storage.lists.baseline import NewVersion
-from monitor.storage.lists.past_lists import compute_span, find_move, find_move_time
+from monitor.storage.lists.past_lists import (
+    SEEN_FROM,
+    ListMoment,
+    compute_span,
+    find_moment,
+    find_move,
+    find_move_time,
+)
 from monitor.storage.lists.record_rows import ListingVersion
 from monitor.storage.lists.tables import ListingVersionRow
 
@@ -27,8 +34,10 @@ def listing(key: int, text: int) -> Listing:
     return Listing(name=f"Agency {key:04}", key=f"k{key}", state="IN", attributes=(("Text", str(text)),))
 
 
-def tell(engine: Engine, keys: int, moves: int, changed: int) -> None:
-    """A list of agencies of which some change with each move, each after another time."""
+def tell(engine: Engine, keys: int, moves: int, changed: int, waited: int = 0) -> None:
+    """A list of agencies of which some change with each move, each after another time; what moves was seen up
+    to ``waited`` half hours before it was believed.
+    """
     with transaction(engine) as conn:
         first = [NewVersion(listing(key, 0), f"k{key}") for key in range(keys)]
         baseline.open_(conn, "list", first, 1, BEGAN)
@@ -36,12 +45,31 @@ def tell(engine: Engine, keys: int, moves: int, changed: int) -> None:
             at = BEGAN + move * HOUR
             moved = sorted({(move * move * 7 + step * 31) % keys for step in range(changed)})
             standing = set(conn.scalars(sa.select(VERSION.key).where(VERSION.to_number.is_(None))))
-            baseline.close(conn, "list", [f"k{key}" for key in moved], move, at)
+            late = [f"k{key}" for key in moved if waited and (move + key) % 4]
+            starts = baseline.load_ends(conn, "list", late) | baseline.load_starts(conn, "list", late)
+            seen = {key: max(at - (move * 5 % waited + 1) * HOUR / 2, starts.get(key, BEGAN)) for key in late}
+            baseline.close(
+                conn, "list", [f"k{key}" for key in moved], move, at,
+                {key: moment for key, moment in seen.items() if key in standing},
+            )  # fmt: skip
             # who changes for the third time in a row leaves, and comes back with the next change
             back = [key for key in moved if f"k{key}" not in standing or (move + key) % 3]
-            baseline.open_(
-                conn, "list", [NewVersion(listing(key, move), f"k{key}") for key in back], move, at
-            )
+            opened = [NewVersion(listing(key, move), f"k{key}", seen.get(f"k{key}")) for key in back]
+            baseline.open_(conn, "list", opened, move, at)
+
+
+def naive_at(conn: Connection, at: datetime) -> list[str]:
+    """The versions that polls saw at a moment by looking at all of them."""
+    rows = conn.execute(
+        sa.select(
+            VERSION.key, VERSION.from_number, VERSION.from_at, VERSION.to_at, VERSION.seen_at, VERSION.gone_at
+        )
+    ).all()
+    return sorted(
+        f"{row.key} {row.from_number}"
+        for row in rows
+        if (row.seen_at or row.from_at) <= at and (row.to_at is None or (row.gone_at or row.to_at) > at)
+    )
 
 
 def naive(conn: Connection, number: int) -> list[str]:
@@ -81,6 +109,41 @@ def test_a_list_at_every_number_and_moment_is_what_its_versions_say(engine: Engi
         assert find_move(conn, "list", BEGAN - 10 * HOUR) is None
         spans = conn.execute(sa.select(VERSION.from_number, VERSION.to_number, VERSION.span)).all()
     assert all(row.span == compute_span(row.from_number, row.to_number) for row in spans)
+
+
+def test_a_list_at_a_moment_has_what_was_seen_by_then_and_believed_later(engine: Engine) -> None:
+    tell(engine, keys=23, moves=70, changed=5, waited=9)
+    with reading(engine) as conn:
+        numbers = 0
+        for half in range(-2, 150):
+            at = BEGAN + half * HOUR / 2
+            moment = find_moment(conn, "list", at)
+            assert (moment is None) == (half < 0)
+            if moment is None:
+                continue
+            expected = naive_at(conn, at)
+            assert moment.at <= at
+            assert naive_at(conn, moment.at) == expected
+            listed = record_rows.load_list_at(conn, "list", moment)
+            assert sorted(f"{each.listing.key} {each.from_number}" for each in listed) == expected
+            assert len({each.agency for each in listed}) == len(listed)
+            assert [each for _, each in page_queries.listed_at(conn, "list", at)] == [
+                each.listing for each in listed
+            ]
+            gone = {each.agency for each in record_rows.load_departed(conn, "list", moment)}
+            ever = set(conn.scalars(sa.select(VERSION.key).where(at >= SEEN_FROM)))
+            assert gone == ever - {each.agency for each in listed}
+            numbers += expected != naive(conn, moment.number)
+        assert numbers > 20, "what was believed later makes a difference"
+        earlier, _ = record_rows.find_neighbors(conn, "list", BEGAN + 30 * HOUR)
+        assert earlier is not None
+        assert naive_at(conn, earlier) != naive_at(conn, BEGAN + 30 * HOUR)
+        _, later = record_rows.find_neighbors(conn, "list", earlier)
+        assert later is not None
+        assert naive_at(conn, later - HOUR / 4) == naive_at(conn, earlier)
+        assert find_moment(conn, "list", BEGAN + 500 * HOUR) == (71, BEGAN + 71 * HOUR)
+        now = record_rows.load_list_at(conn, "list", ListMoment(71, BEGAN + 71 * HOUR))
+        assert now == record_rows.load_list(conn, "list", 71)
 
 
 @pytest.mark.parametrize(
@@ -124,7 +187,12 @@ def test_a_past_list_costs_no_more_steps_than_that_of_today(sqlite_engine: Engin
     )
     assert max(past, first) < 1.1 * today
     moment = BEGAN + 750 * HOUR
+    seen = count_steps(
+        sqlite_engine, lambda conn: record_rows.load_list_at(conn, "list", ListMoment(750, moment))
+    )
+    assert seen / listed[0] < 1.2 * today
     for find in (
+        lambda conn: find_moment(conn, "list", moment),
         lambda conn: find_move(conn, "list", moment),
         lambda conn: find_move(conn, "list"),
     ):

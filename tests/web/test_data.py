@@ -230,8 +230,9 @@ def test_a_copy_kept_by_changes_equals_the_list_at_every_number(web: Running) ->
     for number, state in states.items():
         resumed = web.get(f"/api/v1/changes?since={number}&limit=1").json()
         assert all(step["number"] > number for step in resumed["changes"])
-        listed = get_json(web, f"/api/v1/agencies?at={moments[number]}&limit=500")
+        listed = get_json(web, f"/api/v1/agencies?number={number}&limit=500")
         assert listed["number"] == number
+        assert get_json(web, f"/api/v1/agencies?at={moments[number]}&limit=500")["number"] == number
         assert state == {each["agency"]: {name: each[name] for name in fields} for each in listed["agencies"]}
 
 

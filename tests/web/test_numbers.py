@@ -37,7 +37,7 @@ def test_a_rename_is_no_new_stay_and_a_removal_ends_one(web: Running) -> None:
         published = load_published_count(conn, SOURCE)
     assert len(stays) == 7
     ended = [stay for stay in stays.values() if stay.to_at is not None]
-    assert [(stay.from_at, stay.to_at) for stay in ended] == [(START + HOUR, START + 4 * HOUR)]
+    assert [(stay.from_at, stay.to_at) for stay in ended] == [(START + HOUR, START + 3 * HOUR)]
     assert sum(stay.from_at == START + HOUR for stay in stays.values()) == 6
     assert published == (START + 14 * HOUR, 10)  # four of them are held
 

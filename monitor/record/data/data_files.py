@@ -27,10 +27,11 @@ from monitor.record.data import data_package, record_database
 from monitor.record.data.describe import Locate, Record, format_time, iterate_table
 from monitor.record.data.encoders import encode_csv, encode_geojson, encode_json, encode_ndjson
 from monitor.storage.engine import reading
-from monitor.storage.lists import baseline, imports, record_rows
+from monitor.storage.lists import baseline, record_rows
+from monitor.storage.lists.past_lists import ListMoment
 from monitor.storage.lists.retracted_changes import count_retracted
 
-SCHEMA = 3
+SCHEMA = 4
 """The version of the files' fields; it is in the name of every kept file."""
 
 FILES: dict[str, tuple[str, str]] = {
@@ -90,27 +91,27 @@ class DataFiles:
         default_factory=lambda: defaultdict(threading.Lock), init=False
     )
 
-    def build(self, source: str, name: str, number: int | None = None) -> DataFile:
-        """A file of a list as it is now, or of its agencies at a baseline number that changed it.
+    def build(self, source: str, name: str, moment: ListMoment | None = None) -> DataFile:
+        """A file of a list as it is now, or of its agencies at a moment that changed it.
 
         Raises KeyError for a name that is not in `FILES`, OSError where it cannot be written.
         """
         table, media_type = FILES[name]
-        past = number is not None
+        past = moment is not None
         with self._locks[source, name]:
             with reading(self.engine) as conn:
-                key = self._compute_key(conn, source, table, number)
+                key = self._compute_key(conn, source, table, moment)
                 folder = self.folder / source / ("past" if past else "now")
                 found = _find(folder, key, name, media_type)
                 if found is None:
-                    pieces = self._encode(conn, source, name, number)
+                    pieces = self._encode(conn, source, name, moment)
                     found = _write(folder, key, name, media_type, pieces)
                     _forget(folder, name, _PAST_KEPT if past else 2)
             return found
 
-    def build_compressed(self, source: str, name: str, number: int | None = None) -> DataFile:
+    def build_compressed(self, source: str, name: str, moment: ListMoment | None = None) -> DataFile:
         """What `build` gives, compressed with gzip: equal files give equal bytes. Raises as `build` does."""
-        plain = self.build(source, name, number)
+        plain = self.build(source, name, moment)
         compressed = f"{name}{COMPRESSED}"
         with self._locks[source, compressed]:
             folder, key = plain.path.parent, plain.sha256[:20]
@@ -118,7 +119,7 @@ class DataFiles:
             if found is None:
                 with plain.path.open("rb") as file:
                     found = _write(folder, key, compressed, COMPRESSED_TYPE, _compress(file))
-                _forget(folder, compressed, _PAST_KEPT if number is not None else 2)
+                _forget(folder, compressed, _PAST_KEPT if moment is not None else 2)
             return found
 
     def build_package(self, source: str) -> tuple[bytes, dict[str, DataFile]]:
@@ -158,17 +159,26 @@ class DataFiles:
             return found
 
     def select_agencies(
-        self, source: str, name: str, number: int | None, state: str | None, year: int | None
+        self,
+        source: str,
+        name: str,
+        moment: ListMoment | None,
+        state: str | None,
+        year: int | None,
+        *,
+        departed: bool = False,
     ) -> bytes:
-        """The agencies of one state, or with the publisher's date in one year, in the form of a file."""
+        """The agencies of one state, or with the publisher's date in one year, in the form of a file; with
+        those that left again where ``departed``.
+        """
         with reading(self.engine) as conn:
             records = (
                 record
-                for record in iterate_table(conn, source, "agencies", self.locate, number)
+                for record in iterate_table(conn, source, "agencies", self.locate, moment, departed=departed)
                 if (state is None or record["state"] == state)
                 and (year is None or (record["since"] or "").startswith(f"{year:04}-"))
             )
-            return b"".join(self._encode_records(conn, source, name, number, records))
+            return b"".join(self._encode_records(conn, source, name, moment, records))
 
     def find_point(self, record: Record) -> tuple[float, float] | None:
         """Where to draw an agency: as published, else the middle of the ZIPs that it serves; None for one
@@ -183,42 +193,39 @@ class DataFiles:
         north, east = (sum(point[axis] for point in points) / len(points) for axis in (0, 1))
         return round(north, 4), round(east, 4)
 
-    def _compute_key(self, conn: Connection, source: str, table: str, number: int | None) -> str:
+    def _compute_key(self, conn: Connection, source: str, table: str, moment: ListMoment | None) -> str:
         if table == "polls":
             last = record_rows.find_last_poll(conn, source)
             return f"{SCHEMA}-{last[0] if last else 0}"
         if table == "changes":
             stands, retracted = baseline.believed(conn, source).number, count_retracted(conn, source)
             return f"{SCHEMA}-{stands}r{retracted}-{__version__}"
-        if number is None:
-            number = baseline.believed(conn, source).number
-        elif (past := imports.load_import(conn, source)) is not None:
-            # what was before the first own poll is another past after another import
-            return f"{SCHEMA}-{number}i{past.id}-{__version__}-{self._hash_corrections()}"
-        return f"{SCHEMA}-{number}-{__version__}-{self._hash_corrections()}"
+        # what is known of the past changes with the list: by what is believed later, or by an import
+        state = f"{baseline.believed(conn, source).number}"
+        if moment is not None:
+            state += f"at{moment.number}t{moment.at.timestamp():.6f}"
+        return f"{SCHEMA}-{state}-{__version__}-{self._hash_corrections()}"
 
     def _hash_corrections(self) -> str:
         """Places are worked out by the program and by the operator's corrections."""
         return hashlib.sha256(repr(self.gazetteer.overrides).encode()).hexdigest()[:8]
 
-    def _encode(self, conn: Connection, source: str, name: str, number: int | None) -> Iterator[bytes]:
-        records = iterate_table(conn, source, FILES[name][0], self.locate, number)
-        return self._encode_records(conn, source, name, number, records)
+    def _encode(self, conn: Connection, source: str, name: str, moment: ListMoment | None) -> Iterator[bytes]:
+        records = iterate_table(conn, source, FILES[name][0], self.locate, moment)
+        return self._encode_records(conn, source, name, moment, records)
 
     def _encode_records(
-        self, conn: Connection, source: str, name: str, number: int | None, records: Iterable[Record]
+        self, conn: Connection, source: str, name: str, moment: ListMoment | None, records: Iterable[Record]
     ) -> Iterator[bytes]:
         table, suffix = FILES[name][0], name.rpartition(".")[2]
         if suffix == "csv":
             return encode_csv(table, records)
         if suffix == "ndjson":
             return encode_ndjson(records)
-        at_number, at = record_rows.find_move(conn, source) or (0, None)
-        if number is not None:
-            at_number, at = number, record_rows.find_move_time(conn, source, number)
+        number, at = moment or record_rows.find_move(conn, source) or (0, None)
         head = {
             "source": source,
-            "number": at_number,
+            "number": number,
             "at": format_time(at),
             "license": self.terms.licence,
         }

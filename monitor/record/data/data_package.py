@@ -35,6 +35,14 @@ LICENCES: dict[str, tuple[str, str]] = {
 FORMULA_NOTE = (
     "Text that begins with = + - @ has an apostrophe before it in CSV, so that no spreadsheet runs it."
 )
+_HAS = {
+    "agencies": "The agencies on the list. Those that joined and left again are not in it: ask for "
+    "agencies.csv?left=1, or take versions.csv. `since` is the publisher's own date (on the pages: "
+    "Publisher's date), `first_seen_at` the first check that saw the agency (on the pages: First seen).",
+    "versions": "How the entry of each agency read, from when to when, also of those that left.",
+    "changes": "What was announced.",
+    "polls": "Every check of the list, failed ones too.",
+}
 _PRIMARY = {"changes": "id", "polls": "id"}
 
 
@@ -71,6 +79,7 @@ def describe_file(name: str, table: str, media_type: str, size: int, sha256: str
     described = {
         "name": stem if suffix == "csv" else f"{stem}-{suffix}",
         "path": name,
+        "description": _HAS[table],
         "format": suffix,
         "mediatype": media,
         "encoding": "utf-8",

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy.engine import Connection
 
-from monitor.domain import Confidence, Listing, Placement
+from monitor.domain import Change, Confidence, Listing, Placement
 from monitor.record.data.models import TABLES
 from monitor.storage.lists import record_rows
 from monitor.storage.lists.changes import StoredChange
+from monitor.storage.lists.past_lists import ListMoment
 from monitor.storage.lists.record_rows import ListingVersion, PollRecordRow
 
 Locate = Callable[[str, Listing], Placement]
@@ -38,8 +39,8 @@ def describe_listing(listing: Listing) -> Record:
     }
 
 
-def describe_agency(source: str, version: ListingVersion, locate: Locate) -> Record:
-    """An agency as `AgencyRecord`."""
+def describe_agency(source: str, version: ListingVersion, locate: Locate, first_seen: datetime) -> Record:
+    """An agency as `AgencyRecord`, that a poll first saw at ``first_seen``."""
     placement = locate(source, version.listing)
     zips = [place for place in placement.places if place.isdigit()]
     serves = "state" if placement.statewide else "zips" if zips else "unknown"
@@ -47,12 +48,23 @@ def describe_agency(source: str, version: ListingVersion, locate: Locate) -> Rec
         "source": source,
         "agency": version.agency,
         "version_number": version.from_number,
-        "version_at": format_time(version.from_at),
+        "version_at": format_time(version.seen_from),
         "serves": serves,
         "confidence": Confidence(placement.confidence).value,
         "zips": zips,
         "captured_by": version.captured_by or None,
+        "first_seen_at": format_time(first_seen),
+        "gone_at": format_time(version.seen_to),
+        "attributes_text": write_attributes(version.listing),
     }
+
+
+def describe_agencies(
+    conn: Connection, source: str, versions: Sequence[ListingVersion], locate: Locate
+) -> Iterator[Record]:
+    """Agencies as `AgencyRecord`."""
+    seen = record_rows.load_first_seen(conn, source, {version.agency for version in versions})
+    return (describe_agency(source, version, locate, seen[version.agency]) for version in versions)
 
 
 def describe_version(source: str, version: ListingVersion) -> Record:
@@ -65,7 +77,35 @@ def describe_version(source: str, version: ListingVersion) -> Record:
         "from_at": format_time(version.from_at),
         "to_at": format_time(version.to_at),
         "captured_by": version.captured_by or None,
+        "seen_from": format_time(version.seen_from),
+        "seen_to": format_time(version.seen_to),
+        "attributes_text": write_attributes(version.listing),
     }
+
+
+def write_attributes(listing: Listing) -> str:
+    """The further columns of a listing as plain text."""
+    return "; ".join(f"{name}: {value}" for name, value in listing.attributes if value)
+
+
+def write_differences(change: Change) -> str:
+    """What differs between the two listings of a change as plain text; "" where there are not two."""
+    if change.before is None or change.after is None:
+        return ""
+    before, after = (_write_fields(listing) for listing in (change.before, change.after))
+    return "; ".join(
+        f"{name}: {before.get(name, '')} -> {after.get(name, '')}"
+        for name in dict.fromkeys([*before, *after])
+        if before.get(name, "") != after.get(name, "")
+    )
+
+
+def _write_fields(listing: Listing) -> dict[str, str]:
+    record = describe_listing(listing)
+    attributes = record.pop("attributes")
+    record["documents"] = " ".join(record["documents"])
+    plain = {name: "" if value is None else str(value) for name, value in record.items()}
+    return plain | dict(attributes)
 
 
 def describe_change(row: StoredChange, number: int) -> Record:
@@ -90,6 +130,9 @@ def describe_change(row: StoredChange, number: int) -> Record:
         "captured_by": row.captured_by or None,
         "retracted_at": format_time(row.retraction.at if row.retraction else None),
         "retraction": row.retraction and row.retraction.texts["en"],
+        "differences": write_differences(change),
+        "since": subject.since and subject.since.isoformat(),
+        "attributes_text": write_attributes(subject),
     }
 
 
@@ -110,14 +153,25 @@ def describe_poll(source: str, poll: PollRecordRow) -> Record:
 
 
 def iterate_table(
-    conn: Connection, source: str, table: str, locate: Locate, number: int | None = None
+    conn: Connection,
+    source: str,
+    table: str,
+    locate: Locate,
+    moment: ListMoment | None = None,
+    *,
+    departed: bool = False,
 ) -> Iterator[Record]:
-    """The records of a table of a source, streamed; of agencies, those at baseline ``number`` (None: now)."""
+    """The records of a table of a source, streamed; of agencies, those at a moment (None: now), with those
+    that had left by then where ``departed``.
+    """
     found: Iterable[Record]
     if table == "agencies":
-        move = (number,) if number is not None else record_rows.find_move(conn, source)
-        versions = record_rows.load_list(conn, source, move[0]) if move else ()
-        found = (describe_agency(source, version, locate) for version in versions)
+        move = record_rows.find_move(conn, source) if moment is None else moment
+        versions: tuple[ListingVersion, ...] = ()
+        if move is not None:
+            versions = record_rows.load_list_at(conn, source, ListMoment(*move))
+            versions += record_rows.load_departed(conn, source, ListMoment(*move)) if departed else ()
+        found = describe_agencies(conn, source, versions, locate)
     elif table == "versions":
         found = (describe_version(source, each) for each in record_rows.iterate_versions(conn, source))
     elif table == "changes":

@@ -16,6 +16,8 @@ _SERVES = (
     "than its state, or not even that, is known)."
 )
 
+_ATTRIBUTES_TEXT = "`attributes` as plain text, such as the type of an agreement: NAME: VALUE; NAME: VALUE."
+
 _CAPTURED = (
     "Who captured the publication with which this began, where it was imported and not seen by this service; "
     "empty where an own poll saw it. Baseline numbers of imported history are negative."
@@ -30,28 +32,46 @@ class ListingFields(BaseModel):
     state_text: str | None = Field(description="What stood in the place of the state, if it is not a state.")
     county: str | None = Field(description="The county as published.")
     city: str | None = Field(description="The city as published.")
-    since: date | None = Field(description="The publisher's own date, not ours.")
+    since: date | None = Field(
+        description="The publisher's own date (on the pages: Publisher's date): since when, by the list "
+        "itself, the agency has been in it. Not when we saw it."
+    )
     url: str | None = Field(description="The first document or page that the list gives for the agency.")
     documents: list[str] = Field(description="All of them; separated by spaces in CSV.")
-    attributes: dict[str, str] = Field(description="Further columns as published; a JSON object in CSV.")
+    attributes: dict[str, str] = Field(
+        description="Further columns as published; a JSON object in CSV, and plain in `attributes_text`."
+    )
     source_id: str | None = Field(description="The publisher's own number of the agency.")
     latitude: float | None = Field(description="Degrees north, WGS 84, as published.")
     longitude: float | None = Field(description="Degrees east, WGS 84, as published.")
 
 
 class AgencyRecord(ListingFields):
-    """An agency on a list, and the places that it serves."""
+    """An agency on a list, and the places that it serves.
+
+    A list has the agencies that are on it at a moment. Those that were on it before and left again are in it
+    only where they are asked for (``left=1``), with ``gone_at``; every version of every agency is in the
+    versions.
+    """
 
     source: str = Field(description="The list.")
     agency: str = Field(description="The agency's key in the list; it survives renames.")
     version_number: int = Field(description="The baseline number from which the listing reads like this.")
-    version_at: datetime = Field(description="When we first saw it like this, UTC.")
+    version_at: datetime = Field(description="The first poll that saw it like this, UTC.")
     serves: Literal["zips", "state", "unknown"] = Field(description=_SERVES)
     confidence: Literal["exact", "approximate", "conflict", "state_only"] = Field(
         description="How sure the places are; worked out by us, not published."
     )
     zips: list[str] = Field(description="ZIP codes that the agency serves; separated by spaces in CSV.")
     captured_by: str | None = Field(description=_CAPTURED)
+    first_seen_at: datetime = Field(
+        description="The first poll that saw the agency on the list, UTC (on the pages: First seen). Not the "
+        "publisher's date, which is `since`."
+    )
+    gone_at: datetime | None = Field(
+        description="The first poll that did not see it any more, UTC; empty where it is on the list."
+    )
+    attributes_text: str = Field(description=_ATTRIBUTES_TEXT)
 
 
 class VersionRecord(ListingFields):
@@ -62,8 +82,17 @@ class VersionRecord(ListingFields):
     from_number: int = Field(description="The baseline number with which it began.")
     to_number: int | None = Field(description="The baseline number with which it ended; empty if it stands.")
     from_at: datetime = Field(description="When it began, UTC: the poll that made us believe it.")
-    to_at: datetime | None = Field(description="When it ended, UTC; empty if it stands.")
+    to_at: datetime | None = Field(
+        description="When it ended, UTC: the poll that made us believe that; empty if it stands."
+    )
     captured_by: str | None = Field(description=_CAPTURED)
+    seen_from: datetime = Field(
+        description="The first poll that saw it, UTC: before `from_at` where we waited before we believed it."
+    )
+    seen_to: datetime | None = Field(
+        description="The first poll that did not see it any more, UTC; empty if it stands."
+    )
+    attributes_text: str = Field(description=_ATTRIBUTES_TEXT)
 
 
 class ChangeRecord(BaseModel):
@@ -93,6 +122,15 @@ class ChangeRecord(BaseModel):
         "count a retracted change."
     )
     retraction: str | None = Field(description="Why it was retracted, in English.")
+    differences: str = Field(
+        description="What differs, for changed, as plain text: FIELD: BEFORE -> AFTER; FIELD: ..."
+    )
+    since: date | None = Field(
+        description="The publisher's own date: after the change, or before it if gone."
+    )
+    attributes_text: str = Field(
+        description="Further columns as plain text, after the change or before it if the agency is gone."
+    )
 
 
 class PollRecord(BaseModel):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -12,6 +12,7 @@ from sqlalchemy.engine import Connection
 
 from monitor.domain import Listing
 from monitor.errors import BaselineMoved
+from monitor.storage.columns import UtcDateTime
 from monitor.storage.engine import insert_for
 from monitor.storage.lists.codec import content_to_json, listing_from_json
 from monitor.storage.lists.past_lists import express_span, find_move, was_current
@@ -47,10 +48,13 @@ class Accepted:
 
 @dataclass(frozen=True, slots=True)
 class NewVersion:
-    """A listing that becomes part of the baseline, and the agency that it continues."""
+    """A listing that becomes part of the baseline, and the agency that it continues. ``seen_at`` is the first
+    poll with it, where that is not the one that makes us believe it.
+    """
 
     listing: Listing
     agency: str
+    seen_at: datetime | None = None
 
 
 # every page of a place asks it, and building the statement costs ten times what running it does
@@ -193,10 +197,42 @@ def past_agency(conn: Connection, source: str, key: str) -> str | None:
     )
 
 
-def close(conn: Connection, source: str, keys: Sequence[str], number: int, at: datetime) -> None:
-    """End the current versions under these keys."""
+def load_starts(conn: Connection, source: str, keys: Collection[str]) -> dict[str, datetime]:
+    """Read since when polls have seen the current versions under these keys."""
+    version = ListingVersionRow.c
+    rows = conn.execute(
+        sa.select(version.key, sa.func.coalesce(version.seen_at, version.from_at, type_=UtcDateTime())).where(
+            version.source == source, version.key.in_(keys), version.to_number.is_(None)
+        )
+    )
+    return {row[0]: row[1] for row in rows}
+
+
+def load_ends(conn: Connection, source: str, agencies: Collection[str]) -> dict[str, datetime]:
+    """Read since when polls have missed agencies whose versions have all ended, by agency."""
+    version = ListingVersionRow.c
+    rows = conn.execute(
+        sa.select(version.agency, sa.func.max(sa.func.coalesce(version.gone_at, version.to_at)))
+        .where(version.source == source, version.agency.in_(agencies), version.to_number.is_not(None))
+        .group_by(version.agency)
+    )
+    return {row[0]: row[1] for row in rows}
+
+
+def close(
+    conn: Connection,
+    source: str,
+    keys: Sequence[str],
+    number: int,
+    at: datetime,
+    gone: Mapping[str, datetime] | None = None,
+) -> None:
+    """End the current versions under these keys; ``gone`` has the first poll without it, by key, where that
+    is not this one.
+    """
     if not keys:
         return
+    gone = gone or {}
     conn.execute(
         sa.update(ListingVersionRow)
         .where(
@@ -204,8 +240,13 @@ def close(conn: Connection, source: str, keys: Sequence[str], number: int, at: d
             ListingVersionRow.c.key == sa.bindparam("closed"),
             ListingVersionRow.c.to_number.is_(None),
         )
-        .values(to_number=number, to_at=at, span=express_span(ListingVersionRow.c.from_number, number)),
-        [{"closed": key} for key in keys],
+        .values(
+            to_number=number,
+            to_at=at,
+            gone_at=sa.bindparam("gone"),
+            span=express_span(ListingVersionRow.c.from_number, number),
+        ),
+        [{"closed": key, "gone": gone.get(key)} for key in keys],
     )
 
 
@@ -225,6 +266,7 @@ def open_(
             "content": content_to_json(version.listing),
             "from_number": number,
             "from_at": at,
+            "seen_at": version.seen_at,
         }
         for version in versions
     ]

@@ -92,6 +92,23 @@ def standing(conn: Connection, source: str | None = None) -> tuple[StoredChange,
     return _rows(conn, query.order_by(tables.ChangeRow.c.id))
 
 
+def load_unbelieved_additions(
+    conn: Connection, source: str, first: datetime, last: datetime
+) -> tuple[StoredChange, ...]:
+    """The agencies that polls saw on a list at any moment between two, and that were not believed to be on
+    it, by now or before they went away again; oldest first.
+    """
+    change = tables.ChangeRow.c
+    query = select_changes().where(
+        change.source == source,
+        change.kind == Kind.ADDED.value,
+        change.state != State.PUBLISHED.value,
+        change.first_seen_at <= last,
+        sa.or_(change.ended_at.is_(None), change.ended_at > first),
+    )
+    return _rows(conn, query.order_by(change.first_seen_at, change.id))
+
+
 def by_ids(conn: Connection, ids: Sequence[int]) -> tuple[StoredChange, ...]:
     """Changes by id, in whatever state; unknown ids are missing in the answer."""
     return tuple(to_change(row) for row in conn.execute(_BY_IDS, {"ids": tuple(ids)}))

@@ -6,7 +6,7 @@ own poll. Its baseline numbers are negative, so it comes before every own one, a
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -197,6 +197,8 @@ def insert_versions(conn: Connection, source: str, versions: Iterable[ListingVer
             "to_number": version.to_number,
             "from_at": version.from_at,
             "to_at": version.to_at,
+            "seen_at": version.seen_at,
+            "gone_at": version.gone_at,
             "span": compute_span(version.from_number, version.to_number),
         }
         for version in versions
@@ -206,13 +208,16 @@ def insert_versions(conn: Connection, source: str, versions: Iterable[ListingVer
 
 
 def extend_versions(
-    conn: Connection, source: str, joined: FirstReading, began: Iterable[tuple[str, int, datetime]]
+    conn: Connection, source: str, joined: FirstReading, began: Mapping[str, ListingVersion]
 ) -> None:
-    """Give versions of the first own reading, by key, the number and the moment at which a capture first had
-    them so.
+    """Give versions of the first own reading, by key, the beginning of the imported versions that read the
+    same.
     """
     version = ListingVersionRow.c
-    rows = [{"same": key, "number": first, "began": at} for key, first, at in began]
+    rows = [
+        {"same": key, "number": past.from_number, "began": past.from_at, "seen": past.seen_at}
+        for key, past in began.items()
+    ]
     number: sa.BindParameter[int] = sa.bindparam("number", type_=sa.Integer())
     if rows:
         conn.execute(
@@ -225,6 +230,7 @@ def extend_versions(
             .values(
                 from_number=number,
                 from_at=sa.bindparam("began"),
+                seen_at=sa.bindparam("seen"),
                 span=express_span(number, version.to_number),
             ),
             rows,
@@ -254,6 +260,7 @@ def delete_import(conn: Connection, info: ImportInfo) -> None:
             .values(
                 from_number=info.joined_number,
                 from_at=info.joined_at,
+                seen_at=None,
                 span=express_span(info.joined_number, version.to_number),
             )
         )

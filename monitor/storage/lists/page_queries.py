@@ -18,7 +18,7 @@ from monitor.storage import meta
 from monitor.storage.lists import changes, tables
 from monitor.storage.lists.changes import StoredChange
 from monitor.storage.lists.codec import listing_from_json
-from monitor.storage.lists.past_lists import find_move, was_current
+from monitor.storage.lists.past_lists import SEEN_FROM, SEEN_TO, find_moment, was_published
 from monitor.storage.lists.record_rows import CAPTURED_BY
 from monitor.storage.lists.tables import ChangePlaceRow, ListingVersionRow
 from monitor.storage.lists.timeline import in_order
@@ -27,8 +27,9 @@ from monitor.storage.tables import MetaRow
 
 @dataclass(frozen=True, slots=True)
 class ListingLife:
-    """A listing's content for some time; ``to_at`` None while it is accepted. ``captured_by`` captured the
-    publication with which it began; "" where an own poll saw it.
+    """A listing's content for some time, from the first poll that saw it to the first that did not;
+    ``to_at`` None while it is accepted. ``captured_by`` captured the publication with which it began; ""
+    where an own poll saw it.
     """
 
     listing: Listing
@@ -194,8 +195,8 @@ def versions(conn: Connection, source: str, agency: str) -> tuple[ListingLife, .
             ListingVersionRow.c.name,
             ListingVersionRow.c.state,
             ListingVersionRow.c.content,
-            ListingVersionRow.c.from_at,
-            ListingVersionRow.c.to_at,
+            SEEN_FROM.label("from_at"),
+            SEEN_TO.label("to_at"),
             CAPTURED_BY,
         )
         .where(ListingVersionRow.c.source == source, ListingVersionRow.c.agency == agency)
@@ -224,9 +225,11 @@ def history(conn: Connection, source: str, agency: str) -> tuple[StoredChange, .
 
 
 def listed_at(conn: Connection, source: str, at: datetime) -> tuple[tuple[str, Listing], ...]:
-    """The agencies that were believed to be listed at a moment, each with its listing, sorted by name."""
-    move = find_move(conn, source, at)
-    if move is None:
+    """The agencies that polls saw on a list at a moment, as far as that is believed now, each with its
+    listing; sorted by name.
+    """
+    moment = find_moment(conn, source, at)
+    if moment is None:
         return ()
     rows = conn.execute(
         sa.select(
@@ -236,7 +239,7 @@ def listed_at(conn: Connection, source: str, at: datetime) -> tuple[tuple[str, L
             ListingVersionRow.c.state,
             ListingVersionRow.c.content,
         )
-        .where(was_current(source, move[0]))
+        .where(was_published(source, moment))
         .order_by(ListingVersionRow.c.name, ListingVersionRow.c.key)
     )
     return tuple((row.agency, _listing(row)) for row in rows)
@@ -275,16 +278,14 @@ def first_read_of_any(conn: Connection, sources: Collection[str]) -> datetime | 
 
 
 def counts(conn: Connection, source: str) -> tuple[tuple[datetime, int], ...]:
-    """How many listings were believed from each moment on at which the number moved, oldest first."""
-    began: Any = sa.select(ListingVersionRow.c.from_at.label("at"), sa.func.count().label("step")).where(
+    """How many listings polls saw from each moment on at which that changed, oldest first."""
+    began: Any = sa.select(SEEN_FROM.label("at"), sa.func.count().label("step")).where(
         ListingVersionRow.c.source == source
     )
-    ended: Any = sa.select(ListingVersionRow.c.to_at.label("at"), (-sa.func.count()).label("step")).where(
+    ended: Any = sa.select(SEEN_TO.label("at"), (-sa.func.count()).label("step")).where(
         ListingVersionRow.c.source == source, ListingVersionRow.c.to_at.is_not(None)
     )
-    steps = sa.union_all(
-        began.group_by(ListingVersionRow.c.from_at), ended.group_by(ListingVersionRow.c.to_at)
-    ).subquery()
+    steps = sa.union_all(began.group_by(SEEN_FROM), ended.group_by(SEEN_TO)).subquery()
     rows = conn.execute(
         sa.select(steps.c.at, sa.func.sum(steps.c.step)).group_by(steps.c.at).order_by(steps.c.at)
     )

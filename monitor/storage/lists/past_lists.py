@@ -1,5 +1,10 @@
-"""Finds the versions of listings that made a list at a baseline number, at the cost of that list and not of
-its whole history.
+"""Finds the versions of listings that made a list at a baseline number or at a moment, at the cost of that
+list and not of its whole history.
+
+What was believed has numbers: a list at a number never changes, and steps lead from one to the next. What
+was published has moments: a change that waited is dated by the first poll that saw it, once it is believed.
+So the list at a moment is the one that was believed then, with what was seen by then and believed later,
+and without what was missing by then and believed to be gone later.
 
 A version that has ended keeps its ``span``: how many bits the count of its numbers has. Those of one span
 that were current at a number began within as many numbers before it, and an index gives these alone.
@@ -8,15 +13,28 @@ that were current at a number began within as many numbers before it, and an ind
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from monitor.storage.columns import UtcDateTime
 from monitor.storage.lists.tables import ListingVersionRow
 
 _VERSION = ListingVersionRow.c
 _LONGEST = 31  # spans: numbers are 32-bit integers
+
+SEEN_FROM = sa.func.coalesce(_VERSION.seen_at, _VERSION.from_at, type_=UtcDateTime())
+"""The first poll that saw a version."""
+SEEN_TO = sa.func.coalesce(_VERSION.gone_at, _VERSION.to_at, type_=UtcDateTime())
+"""The first poll that did not see it any more; NULL while it is in the baseline."""
+
+
+class ListMoment(NamedTuple):
+    """A moment at which a list became as it stood, and the baseline number that was believed then."""
+
+    number: int
+    at: datetime
 
 
 def compute_span(from_number: int, to_number: int | None) -> int | None:
@@ -30,7 +48,7 @@ def express_span(from_number: Any, to_number: Any) -> sa.ColumnElement[int | Non
     return sa.case(*((width <= 2**span, span) for span in range(_LONGEST)), else_=sa.null())
 
 
-def _select_current_at() -> sa.CompoundSelect[Any]:
+def _select_current_at(*more: sa.Select[Any]) -> sa.CompoundSelect[Any]:
     number: sa.BindParameter[int] = sa.bindparam("at_number", type_=sa.BigInteger())
     of_source = sa.select(_VERSION.id).where(
         _VERSION.source == sa.bindparam("of_source"), _VERSION.from_number <= number
@@ -43,15 +61,46 @@ def _select_current_at() -> sa.CompoundSelect[Any]:
         )
         for span in range(_LONGEST)
     )
-    return sa.union_all(of_source.where(_VERSION.span.is_(None)), *ended)
+    return sa.union_all(of_source.where(_VERSION.span.is_(None)), *ended, *more)
 
 
+_MOMENT: sa.BindParameter[datetime] = sa.bindparam("at_moment", type_=UtcDateTime())
 _CURRENT_AT = _select_current_at()
+_SEEN_AT = _select_current_at(
+    sa.select(_VERSION.id).where(
+        _VERSION.source == sa.bindparam("of_source"),
+        _VERSION.seen_at.is_not(None),
+        _VERSION.seen_at <= _MOMENT,
+        _VERSION.from_at > _MOMENT,
+    )
+)
 
 
 def was_current(source: str, number: int) -> sa.ColumnElement[bool]:
     """The condition that a version was current at a baseline number."""
     return _VERSION.id.in_(_CURRENT_AT.params(of_source=source, at_number=number))
+
+
+def was_published(source: str, moment: ListMoment) -> sa.ColumnElement[bool]:
+    """The condition that polls saw a version at a moment, as far as that is believed now."""
+    seen = _SEEN_AT.params(of_source=source, at_number=moment.number, at_moment=moment.at)
+    return sa.and_(_VERSION.id.in_(seen), sa.or_(SEEN_TO.is_(None), moment.at < SEEN_TO))
+
+
+def find_moment(conn: Connection, source: str, at: datetime) -> ListMoment | None:
+    """The last moment up to ``at`` that changed what was believed, or what is known to have been published;
+    None before the list was first read.
+    """
+    move = find_move(conn, source, at)
+    if move is None:
+        return None
+    moments = [move[1]]
+    for column in (_VERSION.seen_at, _VERSION.gone_at):
+        found = conn.scalar(
+            sa.select(sa.func.max(column)).where(_VERSION.source == source, column.is_not(None), column <= at)
+        )
+        moments += [found] if found is not None else []
+    return ListMoment(move[0], max(moments))
 
 
 def find_move(conn: Connection, source: str, at: datetime | None = None) -> tuple[int, datetime] | None:

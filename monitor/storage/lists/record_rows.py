@@ -6,7 +6,7 @@ Whole tables are streamed, so memory does not grow with them.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby
@@ -20,10 +20,19 @@ from monitor.storage.lists import tables
 from monitor.storage.lists.changes import StoredChange, select_changes, to_change
 from monitor.storage.lists.codec import listing_from_json
 from monitor.storage.lists.history import GOOD, UNCHANGED
-from monitor.storage.lists.past_lists import find_move, find_move_time, was_current
+from monitor.storage.lists.past_lists import (
+    SEEN_FROM,
+    SEEN_TO,
+    ListMoment,
+    find_moment,
+    find_move,
+    find_move_time,
+    was_current,
+    was_published,
+)
 from monitor.storage.lists.tables import ChangesetRow, FetchRow, ListingVersionRow
 
-__all__ = ["find_move", "find_move_time"]
+__all__ = ["find_moment", "find_move", "find_move_time"]
 
 _BATCH = 500  # rows that are fetched at once
 _VERSION = ListingVersionRow.c
@@ -32,7 +41,7 @@ CAPTURED_BY: sa.ColumnElement[str | None] = sa.case(
     (
         _VERSION.from_number < 0,
         sa.select(_CAPTURE.captured_by)
-        .where(_CAPTURE.source == _VERSION.source, _CAPTURE.at == _VERSION.from_at)
+        .where(_CAPTURE.source == _VERSION.source, _CAPTURE.at == SEEN_FROM)
         .correlate(ListingVersionRow)
         .scalar_subquery(),
     )
@@ -45,7 +54,9 @@ BEGINNING = (-(2**31), "")
 @dataclass(frozen=True, slots=True)
 class ListingVersion:
     """A listing while it read like this: from baseline number ``from_number`` up to, not including,
-    ``to_number``. ``captured_by`` captured the publication with which it began; "" where an own poll saw it.
+    ``to_number``. ``seen_at`` and ``gone_at``: the first poll with it and the first without it, where that
+    was before it was believed. ``captured_by`` captured the publication with which it began; "" where an own
+    poll saw it.
     """
 
     agency: str
@@ -55,6 +66,18 @@ class ListingVersion:
     from_at: datetime
     to_at: datetime | None
     captured_by: str = ""
+    seen_at: datetime | None = None
+    gone_at: datetime | None = None
+
+    @property
+    def seen_from(self) -> datetime:
+        """The first poll that saw it."""
+        return self.seen_at or self.from_at
+
+    @property
+    def seen_to(self) -> datetime | None:
+        """The first poll that did not see it any more; None while it is in the baseline."""
+        return self.gone_at or self.to_at
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,8 +126,45 @@ def iterate_versions(conn: Connection, source: str) -> Iterator[ListingVersion]:
 
 def load_list(conn: Connection, source: str, number: int) -> tuple[ListingVersion, ...]:
     """The list at a baseline number, sorted by name and key."""
-    rows = conn.execute(_select_versions(source).where(was_current(source, number)))
-    found = [_version(row) for row in rows]
+    return _sort(conn.execute(_select_versions(source).where(was_current(source, number))))
+
+
+def load_list_at(conn: Connection, source: str, moment: ListMoment) -> tuple[ListingVersion, ...]:
+    """The list as polls saw it at a moment, as far as that is believed now; sorted by name and key."""
+    return _sort(conn.execute(_select_versions(source).where(was_published(source, moment))))
+
+
+def load_departed(conn: Connection, source: str, moment: ListMoment) -> tuple[ListingVersion, ...]:
+    """The last version of every agency that was on a list and had left it by a moment, as far as that is
+    believed now; sorted by name and key.
+    """
+    listed = sa.select(_VERSION.agency).where(_VERSION.source == source, was_published(source, moment))
+    present = set(conn.scalars(listed))
+    ended = conn.execute(
+        _select_versions(source)
+        .where(_VERSION.to_number.is_not(None), moment.at >= SEEN_TO)
+        .order_by(_VERSION.from_number, _VERSION.id)
+    )
+    last = {row.agency: row for row in ended if row.agency not in present}
+    return _sort(last.values())
+
+
+def load_first_seen(conn: Connection, source: str, agencies: Collection[str]) -> dict[str, datetime]:
+    """When polls first saw agencies on a list, by agency."""
+    found: dict[str, datetime] = {}
+    names = sorted(agencies)
+    for start in range(0, len(names), _BATCH):
+        rows = conn.execute(
+            sa.select(_VERSION.agency, sa.func.min(SEEN_FROM))
+            .where(_VERSION.source == source, _VERSION.agency.in_(names[start : start + _BATCH]))
+            .group_by(_VERSION.agency)
+        )
+        found.update((agency, at) for agency, at in rows)
+    return found
+
+
+def _sort(rows: Iterable[Any]) -> tuple[ListingVersion, ...]:
+    found = map(_version, rows)
     return tuple(sorted(found, key=lambda each: (each.listing.name.casefold(), each.listing.key)))
 
 
@@ -128,18 +188,17 @@ def load_agency_versions(conn: Connection, source: str, agency: str) -> tuple[Li
     return tuple(map(_version, rows))
 
 
-def find_neighbors(conn: Connection, source: str, number: int) -> tuple[datetime | None, datetime | None]:
-    """The moments of the moves of the list before and after the one with a number; None at the ends."""
-    began = sa.select(_VERSION.from_number.label("number"), _VERSION.from_at.label("at")).where(
-        _VERSION.source == source
-    )
-    ended = sa.select(_VERSION.to_number, _VERSION.to_at).where(
-        _VERSION.source == source, _VERSION.to_number.is_not(None)
-    )
-    moves = sa.union(began, ended).subquery()
-    before = sa.select(moves.c.at).where(moves.c.number < number).order_by(moves.c.number.desc()).limit(1)
-    after = sa.select(moves.c.at).where(moves.c.number > number).order_by(moves.c.number).limit(1)
-    return conn.scalar(before), conn.scalar(after)
+def find_neighbors(conn: Connection, source: str, at: datetime) -> tuple[datetime | None, datetime | None]:
+    """The moments of the list before the last one up to ``at``, and after ``at``; None at the ends. What was
+    only believed at a moment, and seen before, makes none.
+    """
+    began = sa.select(SEEN_FROM.label("at")).where(_VERSION.source == source)
+    ended = sa.select(SEEN_TO).where(_VERSION.source == source, _VERSION.to_number.is_not(None))
+    moments = sa.union(began, ended).subquery()
+    until = sa.select(moments.c.at).where(moments.c.at <= at).order_by(moments.c.at.desc()).limit(2)
+    after = sa.select(sa.func.min(moments.c.at)).where(moments.c.at > at)
+    found = conn.scalars(until).all()
+    return found[1] if len(found) > 1 else None, conn.scalar(after)
 
 
 def load_steps(conn: Connection, source: str, after: tuple[int, str], limit: int) -> tuple[ListStep, ...]:
@@ -256,10 +315,12 @@ def load_polls_between(
 def load_versions_between(
     conn: Connection, source: str, first: datetime, last: datetime
 ) -> tuple[ListingVersion, ...]:
-    """The listings that were believed at any moment between two, sorted by name."""
+    """The listings that polls saw at any moment between two, as far as that is believed now; sorted by
+    name.
+    """
     rows = conn.execute(
         _select_versions(source)
-        .where(_VERSION.from_at <= last, sa.or_(_VERSION.to_at.is_(None), _VERSION.to_at > first))
+        .where(last >= SEEN_FROM, sa.or_(SEEN_TO.is_(None), first < SEEN_TO))
         .order_by(_VERSION.name, _VERSION.id)
     )
     return tuple(map(_version, rows))
@@ -352,7 +413,8 @@ def _moment(began: ListingVersion | None, ended: ListingVersion | None) -> datet
 def _select_versions(source: str) -> sa.Select[Any]:
     return sa.select(
         _VERSION.key, _VERSION.agency, _VERSION.name, _VERSION.state, _VERSION.content,
-        _VERSION.from_number, _VERSION.to_number, _VERSION.from_at, _VERSION.to_at, CAPTURED_BY,
+        _VERSION.from_number, _VERSION.to_number, _VERSION.from_at, _VERSION.to_at,
+        _VERSION.seen_at, _VERSION.gone_at, CAPTURED_BY,
     ).where(_VERSION.source == source)  # fmt: skip
 
 
@@ -381,4 +443,6 @@ def _version(row: Any) -> ListingVersion:
         row.from_at,
         row.to_at,
         row.captured_by or "",
+        row.seen_at,
+        row.gone_at,
     )

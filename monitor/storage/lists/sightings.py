@@ -9,6 +9,7 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from monitor.storage.lists.past_lists import SEEN_FROM, SEEN_TO
 from monitor.storage.lists.tables import FetchRow, ListingVersionRow, SourceRow
 
 
@@ -46,7 +47,7 @@ def load_sightings(
     """
     version = ListingVersionRow.c
     rows = conn.execute(
-        sa.select(version.agency, version.from_at, version.to_at)
+        sa.select(version.agency, SEEN_FROM, SEEN_TO)
         .where(version.source == source, version.agency.in_(agencies))
         .order_by(version.from_number, version.id)
     )

@@ -9,13 +9,15 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from monitor.domain import Kind
+from monitor.storage.lists.past_lists import SEEN_FROM, SEEN_TO
 from monitor.storage.lists.retracted_changes import load_retracted_moments
 from monitor.storage.lists.tables import ListingVersionRow, SnapshotRow
 
 
 @dataclass(frozen=True, slots=True)
 class Stay:
-    """An agency's time on a list, by our own sight: [from_at, to_at), ``to_at`` None while it is listed.
+    """An agency's time on a list, by our own sight: [from_at, to_at), from the first check with it to the
+    first without it; ``to_at`` None while it is listed.
 
     ``since`` is the date that the publisher gave when the stay began, None where it gave none.
     """
@@ -37,18 +39,21 @@ def load_stays(conn: Connection, source: str) -> tuple[Stay, ...]:
     retracted = load_retracted_moments(conn, source)
     version = ListingVersionRow.c
     rows = conn.execute(
-        sa.select(version.agency, version.state, version.content, version.from_at, version.to_at)
+        sa.select(
+            version.agency, version.state, version.content, version.from_at, version.to_at,
+            SEEN_FROM.label("seen_from"), SEEN_TO.label("seen_to"),
+        )
         .where(version.source == source)
         .order_by(version.agency, version.from_at, version.id)
-    )
+    )  # fmt: skip
     found: list[Stay] = []
     uncounted: set[int] = set()
     still_there = False  # the last version ended by a removal that was retracted
     for row in rows:
         last = found[-1] if found and found[-1].agency == row.agency else None
         gone = row.to_at is not None and (Kind.REMOVED, row.agency, row.to_at) not in retracted
-        to_at = row.to_at if gone else None
-        if last is not None and (last.to_at is None or last.to_at >= row.from_at):
+        to_at = row.seen_to if gone else None
+        if last is not None and (last.to_at is None or last.to_at >= row.seen_from):
             if still_there:
                 until = to_at
             else:
@@ -57,7 +62,7 @@ def load_stays(conn: Connection, source: str) -> tuple[Stay, ...]:
         else:
             if (Kind.ADDED, row.agency, row.from_at) in retracted:
                 uncounted.add(len(found))
-            found.append(Stay(row.agency, row.state, _day(row.content), row.from_at, to_at))
+            found.append(Stay(row.agency, row.state, _day(row.content), row.seen_from, to_at))
         still_there = row.to_at is not None and not gone
     return tuple(stay for place, stay in enumerate(found) if place not in uncounted)
 

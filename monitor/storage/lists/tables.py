@@ -14,6 +14,8 @@ WITHDRAWN = "state = 'withdrawn' AND was_held"
 """Which changes were shown as held and then went away."""
 RETRACTED = "retracted_at IS NOT NULL"
 """Which published changes the operator has retracted."""
+SEEN_EARLIER, GONE_EARLIER = "seen_at IS NOT NULL", "gone_at IS NOT NULL"
+"""Which versions a poll saw, or missed, before that was believed."""
 
 
 class SourceRow(TableRow, table=True):
@@ -148,7 +150,9 @@ class ListingVersionRow(TableRow, table=True):
 
     ``agency`` is the key under which the agency was first accepted: it survives renames. ``content`` holds
     the other fields of `domain.Listing` as JSON. ``from_number``/``to_number`` are baseline numbers: of own
-    polls from 1 on, of an imported past from -1 down, so that both are in one order.
+    polls from 1 on, of an imported past from -1 down, so that both are in one order. ``seen_at`` is the first
+    poll with it and ``gone_at`` the first without it, where that was before ``from_at`` and ``to_at``, which
+    are when it was believed; see `storage.lists.past_lists`.
     """
 
     __tablename__ = "listing"
@@ -163,6 +167,8 @@ class ListingVersionRow(TableRow, table=True):
     to_number: int | None = None
     from_at: datetime = Field(sa_type=UtcDateTime)
     to_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    seen_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    gone_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
     # see `storage.lists.past_lists`; None while it is in the baseline
     span: int | None = None
 
@@ -171,6 +177,22 @@ class ListingVersionRow(TableRow, table=True):
         sa.Index("ix_listing_source_from_at", "source", "from_at"),
         sa.Index("ix_listing_source_to_at", "source", "to_at"),
         sa.Index("ix_listing_source_span", "source", "span", "from_number"),
+        # the few that were seen before they were believed
+        sa.Index(
+            "ix_listing_source_seen_at",
+            "source",
+            "seen_at",
+            "from_at",
+            sqlite_where=sa.text(SEEN_EARLIER),
+            postgresql_where=sa.text(SEEN_EARLIER),
+        ),
+        sa.Index(
+            "ix_listing_source_gone_at",
+            "source",
+            "gone_at",
+            sqlite_where=sa.text(GONE_EARLIER),
+            postgresql_where=sa.text(GONE_EARLIER),
+        ),
         # one current version per key, whatever two pollers do; also how the baseline is read
         sa.Index(
             "uq_listing_source_key_current",
