@@ -82,7 +82,7 @@ def listings(session: Session, source: str, at: str | None, form: str) -> None:
     moment_at = parse_time(at, settings.site.timezone) if at is not None else None
     with reading(session.database()) as conn:
         check_source(settings, conn, source)
-        then = moment_at and page_queries.listed_at(conn, source, moment_at)
+        then = None if moment_at is None else page_queries.listed_at(conn, source, moment_at)
         found = sorted(
             baseline.listings(conn, source) if then is None else (listing for _, listing in then),
             key=lambda listing: (listing.state or "", listing.name),

@@ -53,7 +53,8 @@ class ListedMatch:
 class DayProof:
     """A day of a list: the last good poll before it, all polls within it, the first good poll after it, and
     which agencies that fit were listed at any moment between. ``good`` counts the polls of the day itself
-    that saw the list, and ``captures`` are those of others on that day.
+    that saw the list; ``captures`` are those of others on that day, ``around`` the nearest ones of others
+    before and after it, where this service did not see the list then.
 
     ``whole``: there is a good poll on either side.
     """
@@ -65,6 +66,7 @@ class DayProof:
     matches: tuple[ListedMatch, ...]
     good: int
     captures: tuple[Capture, ...]
+    around: tuple[Capture, ...]
 
     @property
     def whole(self) -> bool:
@@ -72,8 +74,9 @@ class DayProof:
 
     @property
     def seen(self) -> bool:
-        """Whether anybody looked at the list on the day, or this service before it and after it."""
-        return self.whole or self.good > 0 or bool(self.captures)
+        """Whether anybody looked at the list on the day, or before it and after it."""
+        sides = bool(self.before) + bool(self.after) + len(self.around)
+        return sides == 2 or self.good > 0 or bool(self.captures)
 
     @property
     def failed(self) -> int:
@@ -205,7 +208,13 @@ def _load_day(conn: Connection, site: Site, source: str, day: date, asked: str, 
     end = start + timedelta(days=1)
     before = record_rows.find_good_poll(conn, source, start, later=False)
     after = record_rows.find_good_poll(conn, source, end, later=True)
-    first, last = before.at if before else start, after.at if after else end
+    captured = imports.load_captures(conn, source)
+    earlier = [each for each in captured if each.at < start][-1:] if before is None else []
+    later = [each for each in captured if each.at >= end][:1]
+    later = later if later and (after is None or later[0].at < after.at) else []
+    after = None if later else after
+    first = next((each.at for each in (before, *earlier) if each), start)
+    last = next((each.at for each in (after, *later) if each), end)
     polls = record_rows.load_polls_between(conn, source, first, last, _MOST_POLLS)
     wanted = normalise(asked)
     state = site.gazetteer.state_of_zip(asked) if is_zip else None
@@ -231,9 +240,8 @@ def _load_day(conn: Connection, site: Site, source: str, day: date, asked: str, 
         after,
         tuple(match for match in matches if fits(match.listing)),
         good=sum(start <= poll.at < end and poll.outcome in _SAW for poll in polls),
-        captures=tuple(
-            capture for capture in imports.load_captures(conn, source) if start <= capture.at < end
-        ),
+        captures=tuple(capture for capture in captured if start <= capture.at < end),
+        around=(*earlier, *later),
     )
 
 

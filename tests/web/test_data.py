@@ -236,6 +236,51 @@ def test_a_copy_kept_by_changes_equals_the_list_at_every_number(web: Running) ->
         assert state == {each["agency"]: {name: each[name] for name in fields} for each in listed["agencies"]}
 
 
+def test_a_moment_gives_what_was_seen_and_a_number_what_was_believed(web: Running) -> None:
+    """Springfield was missing at a poll, and believed to be gone an hour later."""
+    (step,) = get_json(web, "/api/v1/changes?kind=removed")["changes"]
+    name, missing = step["before"]["name"], step["change"]["first_seen_at"]
+    at = get_json(web, f"/api/v1/agencies?at={missing}&limit=3")
+    names = [each["name"] for each in at["agencies"]]
+    while at["next"]:
+        at = get_json(web, at["next"].removeprefix("https://watch.example"))
+        names += [each["name"] for each in at["agencies"]]
+    believed = get_json(web, f"/api/v1/agencies?number={at['number']}")["agencies"]
+    assert name not in names
+    assert {each["name"] for each in believed} - set(names) == {name}
+    assert at["number"] < step["number"]
+    assert web.get(f"/api/v1/agencies?number={at['number']}&at={missing}").status_code == 400
+    assert web.get("/api/v1/agencies?number=99").status_code == 404
+    past = get_json(web, f"{FOLDER}/agencies.json?at={missing}")
+    assert (past["at"], {each["name"] for each in past["agencies"]}) == (missing, set(names))
+
+
+def test_a_file_can_have_those_that_joined_and_left_again(web: Running) -> None:
+    def load(query: str) -> dict[str, dict[str, str]]:
+        rows = csv.DictReader(io.StringIO(web.get(f"{FOLDER}/agencies.csv?{query}").text))
+        return {row["name"]: row for row in rows}
+
+    now, every = load("joined=2025"), load("joined=2025&left=1")
+    assert set(every) - set(now) == {"Springfield Police Department"}
+    assert every["Springfield Police Department"]["gone_at"] == "2026-03-01T15:00:00Z"
+    assert {row["gone_at"] for row in now.values()} == {""}
+    assert {row["attributes_text"] for row in now.values()} == {"Type: Jail", "Type: State"}
+    assert "Springfield Police Department" in load("state=IL&left=1")
+    named = web.get(f"{FOLDER}/agencies.csv?joined=2025&left=1").headers["content-disposition"]
+    assert "list-joined-2025-with-departed-agencies.csv" in named
+    assert web.get(f"{FOLDER}/changes.csv?left=1").status_code == 400
+    assert web.get(f"{FOLDER}/agencies.csv?left=2").status_code == 400
+    changed = [
+        row["differences"]
+        for row in csv.DictReader(io.StringIO(web.get(f"{FOLDER}/changes.csv").text))
+        if row["kind"] == "changed"
+    ]
+    assert changed == [
+        "name: Chicago Police Department -> Chicago Police Dept and Bureau",
+        "Type: Jail -> Task force",
+    ]
+
+
 def test_published_changes_stand_beside_their_steps(web: Running) -> None:
     steps = get_json(web, "/api/v1/changes?kind=removed")["changes"]
     assert [step["change"]["name"] for step in steps] == ["Springfield Police Department"]
@@ -299,11 +344,14 @@ def test_the_json_feed_has_the_entries_of_the_atom_feed(web: Running) -> None:
 FROZEN = json.loads(
     """{
 "agencies": ["name","state","state_text","county","city","since","url","documents","attributes","source_id",
- "latitude","longitude","source","agency","version_number","version_at","serves","confidence","zips","captured_by"],
+ "latitude","longitude","source","agency","version_number","version_at","serves","confidence","zips","captured_by",
+ "first_seen_at","gone_at","attributes_text"],
 "versions": ["name","state","state_text","county","city","since","url","documents","attributes","source_id",
- "latitude","longitude","source","agency","from_number","to_number","from_at","to_at","captured_by"],
+ "latitude","longitude","source","agency","from_number","to_number","from_at","to_at","captured_by","seen_from",
+ "seen_to","attributes_text"],
 "changes": ["source","id","number","kind","agency","name","state","fields","not_before","first_seen_at",
- "published_at","was_held","before","after","origin","captured_by"],
+ "published_at","was_held","before","after","origin","captured_by","retracted_at","retraction","differences",
+ "since","attributes_text"],
 "polls": ["source","id","at","outcome","status","reason","url","bytes","sha256","leaf"]
 }"""
 )

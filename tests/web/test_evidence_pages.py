@@ -171,6 +171,22 @@ def whole_day(tmp_path: Path, sqlite_engine: Engine, web: Running) -> Iterator[R
         yield Running(address, clock, sqlite_engine, ended, web.client)
 
 
+def test_absence_says_in_a_word_whether_the_list_was_checked(proved: Running, whole_day: Running) -> None:
+    page = f"/absence/{SOURCE}?day=2026-03-02&who="
+    seen = whole_day.get(page + "Hammond").text
+    assert "<strong>Checked.</strong> On this day this service checked the list 6 times." in seen
+    assert "<strong>Listed.</strong>" in seen
+    assert "<strong>Not listed.</strong>" in whole_day.get(page + "Gary Police").text
+    assert "<strong>No figuraba.</strong>" in whole_day.get(page + "Gary Police&lang=es").text
+    never = whole_day.get(f"/absence/{SOURCE}?day=2026-02-01&who=Gary Police").text
+    assert "<strong>Unchecked.</strong> On this day nobody checked the list." in never
+    assert "<strong>Not known.</strong>" in never
+    # the publisher listed it, and nobody has confirmed it: it was there
+    held = proved.get(f"/absence/{SOURCE}?day=2026-03-01&who=Akron").text
+    assert "<strong>Listed.</strong>" in held
+    assert "it is not confirmed" in held
+
+
 def test_absence_is_proved_for_a_day_with_polls_around_it(whole_day: Running) -> None:
     page = f"/absence/{SOURCE}?day=2026-03-02&who="
     absent, listed = whole_day.get(page + "Gary Police").text, whole_day.get(page + "Hammond").text

@@ -163,4 +163,13 @@ def test_data_says_where_rows_come_from(asked: Asked) -> None:
 def test_a_day_before_the_first_own_poll_is_proved_by_nobody(asked: Asked) -> None:
     day = (BEGAN + timedelta(days=500)).date()
     assert asked.raw(f"/evidence/day/list/{day}.zip").status_code == 404
-    assert "How to check it yourself" not in asked.text(f"/absence/list?day={day}&who=Police")
+    absence = asked.text(f"/absence/list?day={day}&who=Police")
+    assert "How to check it yourself" not in absence
+    assert (
+        "Unchecked. On this day nobody checked the list. The nearest look is imported: An Archive" in absence
+    )
+    assert "Listed." in absence
+    assert BY in absence
+    first = asked.text(f"/absence/list?day={BEGAN.date()}&who=Police")
+    said = "Imported. On this day others captured the list (An Archive); this service did not see it."
+    assert said in first

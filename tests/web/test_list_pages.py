@@ -68,6 +68,19 @@ def test_search_filter_and_sort(web: Running) -> None:
     assert 'aria-sort="ascending"' in page
 
 
+def test_who_joined_in_a_year_and_left_again_is_said_and_offered(web: Running) -> None:
+    page = web.get(f"{LIST}?joined=2025").text
+    assert "1 more joined in 2025 and has left the list since." in page
+    assert "Springfield Police Department" not in names(page)
+    (offered,) = re.findall(r'<a href="([^"]+)">Show them too</a>', page)
+    every = web.get(unescape(offered)).text
+    assert set(names(every)) - set(names(page)) == {"Springfield Police Department"}
+    assert re.search(r"no longer listed: (<time [^>]*>)?Mar(ch)? 1, 2026", every)
+    assert "left=1" in re.findall(r'href="(/data/[^"]+agencies\.csv[^"]*)"', every)[0]
+    assert "have left" not in web.get(f"{LIST}?joined=2026").text
+    assert "ya no figura: " in web.get(f"{unescape(offered)}&lang=es").text
+
+
 @pytest.fixture
 def large(sqlite_engine: Engine) -> Engine:
     """Four thousand agencies with long names."""
