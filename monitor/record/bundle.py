@@ -79,7 +79,9 @@ class Quote:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BundleContents:
-    """What a bundle shows. ``before`` and ``after`` are the bodies that the first and the last poll saw."""
+    """What a bundle shows. ``before`` and ``after`` are the bodies that the first and the last poll saw.
+    ``retractions`` are the entries by which the operator took the change back.
+    """
 
     title: str
     sentence: str
@@ -89,6 +91,7 @@ class BundleContents:
     operator: str
     polls: Sequence[BundleEntry]
     changes: Sequence[BundleEntry] = ()
+    retractions: Sequence[BundleEntry] = ()
     bodies: Sequence[BundleBody] = ()
     before: str | None = None
     after: str | None = None
@@ -102,7 +105,7 @@ def build_bundle(evidence: BundleContents, signer: Signer) -> dict[str, bytes]:
     """The files of a bundle by path, the list of them signed."""
     verifier = signer.verifier
     head = open_checkpoint(evidence.checkpoint, verifier)
-    entries = [*evidence.polls, *evidence.changes]
+    entries = [*evidence.polls, *evidence.changes, *evidence.retractions]
     readme, leeme = statement.render_readmes(evidence.sentence, evidence.sentence_es, str(verifier))
     files = {
         "README.txt": readme.encode(),
@@ -122,6 +125,8 @@ def build_bundle(evidence: BundleContents, signer: Signer) -> dict[str, bytes]:
         "verify.py": read_verifier(),
         "polls.warc.gz": _encode_archive(evidence),
     }
+    if evidence.retractions:
+        files["retractions.ndjson"] = b"".join(entry.line for entry in evidence.retractions)
     files |= {body.path: body.content for body in evidence.bodies if body.content is not None}
     sums = "".join(f"{hashlib.sha256(files[path]).hexdigest()}  {path}\n" for path in sorted(files)).encode()
     seal = sign_note(f"{verifier.name}\nsha256 {hashlib.sha256(sums).hexdigest()}\n", [signer])
@@ -184,6 +189,7 @@ def _describe_claim(evidence: BundleContents, origin: str) -> dict[str, object]:
         "present": [_describe_quote(quote) for quote in evidence.present],
         "absent": [_describe_quote(quote) for quote in evidence.absent],
     }
+    claim["retracted"] = [retraction.entry["at"] for retraction in evidence.retractions]
     optional = {"before": evidence.before, "after": evidence.after, "change": evidence.change}
     return claim | {name: value for name, value in optional.items() if value is not None}
 
@@ -201,6 +207,7 @@ def _render_statement(evidence: BundleContents, head: str, key: str) -> str:
         ("First poll", f"{first.entry['at']}, entry {first.number} of the record"),
         ("Last poll", f"{last.entry['at']}, entry {last.number} of the record"),
         ("Polls between them", f"{len(evidence.polls)} in all, {failed} of them failed, none left out"),
+        *map(_describe_retraction, evidence.retractions),
         ("State of the record", head),
         ("Public key of the record", key),
     ]
@@ -211,6 +218,14 @@ def _render_statement(evidence: BundleContents, head: str, key: str) -> str:
         for body in evidence.bodies
     ]
     return statement.render_statement(evidence.title, evidence.sentence, facts, bodies)
+
+
+def _describe_retraction(retraction: BundleEntry) -> tuple[str, str]:
+    entry = retraction.entry
+    reason = entry["reason"]
+    assert isinstance(reason, Mapping)
+    where = f"{entry['at']}, entry {retraction.number} of the record"
+    return "Retracted by the operator", f"{where}: {reason['en']}"
 
 
 def _pretty(value: object) -> bytes:

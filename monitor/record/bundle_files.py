@@ -47,6 +47,9 @@ class BundleFiles:
         RecordError.
         """
 
+        with reading(self.engine) as conn:
+            retracted = any(row.retraction for row in by_ids(conn, [change]))
+
         def collect(conn: Connection) -> BundleContents:
             rows = by_ids(conn, [change])
             source = self.sources.get(rows[0].source) if rows else None
@@ -54,7 +57,8 @@ class BundleFiles:
                 raise UsageError(f"there is no published change {change}")
             return collect_change(conn, change, source, self.operator)
 
-        return self._prepare(f"evidence-{change}", collect)
+        # a bundle that was made before the change was retracted says nothing of that
+        return self._prepare(f"evidence-{change}{'-retracted' if retracted else ''}", collect)
 
     def prepare_day(self, source: str, day: date) -> Path:
         """The bundle of a day (UTC) of a list. Raises as `prepare_change` does."""

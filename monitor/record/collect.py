@@ -40,6 +40,10 @@ _SENTENCES = {
 }
 
 
+_RETRACTED = (
+    " The operator retracted this announcement on {at}: {reason}",
+    " El operador retiró este anuncio el {at}: {reason}",
+)
 _DAY = (
     "What {title} said on {day} (UTC): {polls} polls, {bodies} publications.",
     "Lo que decía {title} el {day} (UTC): {polls} consultas, {bodies} publicaciones.",
@@ -78,6 +82,15 @@ def collect_change(conn: Connection, change_id: int, source: SourceInfo, operato
     before, after = (str(entries[at].entry["body"]) for at in (0, -1))
     kept = [load_bundle_body(conn, sha256) for sha256 in dict.fromkeys((before, after))]
     sentences = _SENTENCES[row.change.kind]
+    retractions = _find_retractions(conn, row, changeset.leaf, size, nodes)
+    taken_back = (
+        tuple(
+            text.format(at=format_minute(row.retraction.at), reason=row.retraction.reason(language))
+            for text, language in zip(_RETRACTED, ("en", "es"), strict=True)
+        )
+        if row.retraction
+        else ("", "")
+    )
     values = {
         "name": _name(row),
         "title": f"{source.title()!r}",
@@ -87,13 +100,14 @@ def collect_change(conn: Connection, change_id: int, source: SourceInfo, operato
     assert note is not None
     return BundleContents(
         title=f"{_name(row)}: {source.title()}",
-        sentence=sentences[0].format(**values),
-        sentence_es=sentences[1].format(**values),
+        sentence=sentences[0].format(**values) + taken_back[0],
+        sentence_es=sentences[1].format(**values) + taken_back[1],
         source=row.source,
         publisher=source.official_url or source.publisher,
         operator=operator,
         polls=entries,
         changes=[published],
+        retractions=retractions,
         bodies=kept,
         before=before,
         after=after,
@@ -220,6 +234,22 @@ def _find_changes_entry(
                 return prove(leaf, size, nodes, {})
         start += len(leaves)
     raise RecordError("the change is not in the log as it is in the database")
+
+
+def _find_retractions(
+    conn: Connection, row: StoredChange, published: int, size: int, nodes: Nodes
+) -> tuple[BundleEntry, ...]:
+    """The entry by which the operator retracted a change; none where it stands."""
+    if row.retraction is None:
+        return ()
+    found = [
+        leaf
+        for leaf in log_rows.load_leaves_of(conn, row.retraction.at, published)
+        if (content := decode_leaf(leaf.content))["type"] == "retraction" and content["change"] == row.id
+    ]
+    if not found:
+        raise RecordError("the retraction of the change is not in the log as it is in the database")
+    return tuple(prove(leaf, size, nodes, {}) for leaf in found)
 
 
 def prove(leaf: log_rows.LogLeaf, size: int, nodes: Nodes, details: dict[str, LeafValue]) -> BundleEntry:

@@ -18,6 +18,7 @@ bodies/           The publications, exactly as they were received. Each file is 
 polls.ndjson      Every poll of the list between the first and the last one concerned, failed ones too.
 polls.warc.gz     The same publications for readers of web archives (WARC 1.1), such as pywb.
 changes.ndjson    The changes that were published from these polls.
+retractions.ndjson  Only where the operator took the announcement back: when, and why.
 proofs.json       For each of these entries the proof that it is in the signed record (RFC 9162).
 checkpoint        The signed state of the record (C2SP signed note).
 key.txt           The public key of the record. Compare it with the one that the service publishes.
@@ -49,6 +50,7 @@ bodies/           Las publicaciones, exactamente como se recibieron. El nombre d
 polls.ndjson      Cada consulta de la lista entre la primera y la última, también las que fallaron.
 polls.warc.gz     Las mismas publicaciones para lectores de archivos web (WARC 1.1), como pywb.
 changes.ndjson    Los cambios que se publicaron a partir de estas consultas.
+retractions.ndjson  Solo si el operador retiró el anuncio: cuándo y por qué.
 proofs.json       La prueba de que cada una de estas entradas está en el registro firmado (RFC 9162).
 checkpoint        El estado firmado del registro (nota firmada C2SP).
 key.txt           La clave pública del registro. Compárela con la que publica el servicio.
@@ -73,6 +75,7 @@ NOT_SHOWN = (
     "servers do not sign their pages.",
     "The times, beyond the word of the operator: only the order of the entries is proved.",
     "What was published between two polls and taken back before the later one.",
+    "Whether the operator retracted the announcement after this was made: the page of the change says so.",
 )
 
 _PAGE = """<!doctype html>

@@ -26,6 +26,7 @@ NOT_PROVED = """What this does not prove:
 - That the list is right, or that an agency did what a listing suggests. Only what was published is shown.
 - That the bytes came from the publisher, beyond the word of the operator: servers do not sign their pages.
 - The times, beyond the word of the operator: only the order is proved. A head received earlier narrows them.
+- That nothing was retracted after this bundle was made: the page of the change on the site says so.
 - Anything about this script: if it did not come from a place that you trust, compare it with one that did.
 """
 
@@ -167,9 +168,10 @@ class Bundle:
         return claim
 
     def lines(self, kind: str) -> list[dict[str, Any]]:
-        name = {"poll": "polls.ndjson", "changes": "changes.ndjson"}[kind]
+        name = {"poll": "polls.ndjson", "changes": "changes.ndjson", "retraction": "retractions.ndjson"}[kind]
         lines, source = [], self.claim()["source"]
-        for at, line in enumerate(self.text(name).split("\n")[:-1], 1):
+        written = self.text(name) if name in self.files or kind != "retraction" else ""
+        for at, line in enumerate(written.split("\n")[:-1], 1):
             value = json.loads(line)
             require(
                 canonical(value) == line.encode(), f"line {at} of {name} is not written as it was recorded"
@@ -221,7 +223,7 @@ def check_key(bundle: Bundle) -> str:
 def check_entries(bundle: Bundle) -> str:
     size, root = bundle.checkpoint()
     proofs = json.loads(bundle.text("proofs.json"))
-    entries = bundle.lines("poll") + bundle.lines("changes")
+    entries = bundle.lines("poll") + bundle.lines("changes") + bundle.lines("retraction")
     numbers = sorted(str(line["number"]) for line in entries)
     require(numbers == sorted(proofs), "entries and proofs do not match: one of them is missing")
     for line in entries:
@@ -285,6 +287,11 @@ def check_claim(bundle: Bundle) -> str:
     recorded = [change for line in bundle.lines("changes") for change in line["entry"]["changes"]]
     claimed = "change" not in claim or claim["change"] in recorded
     require(claimed, "the change that is claimed is not among the recorded ones")
+    taken_back = [line["entry"] for line in bundle.lines("retraction")]
+    same = [entry["at"] for entry in taken_back] == claim.get("retracted", [])
+    require(same, "the claim and the record disagree whether the change was retracted")
+    about = all(entry["retracts"] == claim.get("change") for entry in taken_back)
+    require(about, "a retraction is of another change than the claim")
     return str(claim["sentence"])
 
 

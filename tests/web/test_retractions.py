@@ -10,20 +10,26 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from xml.etree import ElementTree
+from zipfile import ZipFile
 
 import httpx
 import pytest
 from sqlalchemy.engine import Engine
 
 from monitor.domain import Kind
+from monitor.errors import RecordError
 from monitor.outbox.retract import retract
+from monitor.record import signing, verify
+from monitor.record.bundle import build_bundle
+from monitor.record.bundle_files import BundleFiles
+from monitor.record.collect import collect_change
 from monitor.storage import engine as db
 from monitor.storage.lists import changes, log_rows
 from monitor.storage.lists.changes import StoredChange
 from monitor.storage.lists.stays import load_stays
 from monitor.web import create_app
 from tests.peers.browser import served
-from tests.web.story import SOURCE, Clock, data_files, site
+from tests.web.story import SOURCE, SOURCES, Clock, data_files, site
 
 ATOM = "{http://www.w3.org/2005/Atom}"
 WHY = {"en": "We read the wrong column <b>.", "es": "Leímos la columna equivocada."}
@@ -130,6 +136,57 @@ def test_the_numbers_do_not_count_it(own: tuple[Engine, Clock, httpx.Client], ki
         came_back = len(stays) - 1
         assert len(after) == 1
         assert counted() == (joined - came_back, left - 1)
+
+
+def test_the_bundle_and_its_statement_say_that_the_change_is_retracted(
+    own: tuple[Engine, Clock, httpx.Client], tmp_path: Path
+) -> None:
+    engine, clock, _ = own
+    row = published(engine, Kind.ADDED)
+    assert row.id is not None
+    key = signing.open_log_key(engine, tmp_path, "watch.example/log", clock.now)
+    signing.sign_checkpoint(engine, key, tmp_path, clock.now)
+    bundles = BundleFiles(
+        engine=engine, sources=SOURCES, operator="Watch", open_key=lambda: key, folder=tmp_path / "kept"
+    )
+
+    def read() -> dict[str, bytes]:
+        with ZipFile(bundles.prepare_change(row.id or 0)) as archive:
+            return {name.partition("/")[2]: archive.read(name) for name in archive.namelist()}
+
+    before = read()
+    assert "retractions.ndjson" not in before
+    retract(engine, row.id, WHY, now=clock.now)
+    with pytest.raises(RecordError, match="has not been signed since"):
+        bundles.prepare_change(row.id)
+    signing.sign_checkpoint(engine, key, tmp_path, clock.now)
+    files = read()
+    results = verify.verify(files)
+    assert all(passed for _, passed, _ in results)
+    assert any(WHY["en"] in text for _, _, text in results)
+    assert "We read the wrong column &lt;b&gt;." in files["statement.html"].decode()
+    assert "Retracted by the operator" in files["statement.html"].decode()
+    assert WHY["en"] in files["README.txt"].decode()
+    assert WHY["es"] in files["LEEME.txt"].decode()
+    # what a forger with the key could do: leave the retraction out of one place
+    for changed in (
+        {"retractions.ndjson": b""},
+        {"claim.json": files["claim.json"].replace(b'"retracted": [', b'"retired": [')},
+        {"changes.ndjson": files["changes.ndjson"] + files["retractions.ndjson"]},
+    ):
+        assert not all(passed for _, passed, _ in verify.verify(files | changed))
+    with db.reading(engine) as conn:
+        found = collect_change(conn, row.id, SOURCES[SOURCE], "Watch")
+    for forged in (
+        replace(found, change={**(found.change or {}), "name": "Another"}),
+        replace(found, retractions=()),
+        replace(found, retractions=found.retractions * 2),
+    ):
+        made = build_bundle(forged, key.signer)
+        claim = json.loads(made["claim.json"]) | {"retracted": [found.retractions[0].entry["at"]]}
+        made["claim.json"] = json.dumps(claim).encode()
+        failed = {name for name, passed, _ in verify.verify(made) if not passed}
+        assert failed & {"Claim", "Entries"}
 
 
 def test_an_old_retracted_change_is_in_the_feeds_of_its_place_again(

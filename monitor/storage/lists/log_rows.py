@@ -101,6 +101,16 @@ def load_leaf_range(conn: Connection, start: int, end: int) -> tuple[LogLeaf, ..
     return tuple(LogLeaf(row.number, row.content.encode()) for row in rows)
 
 
+def load_leaves_of(conn: Connection, at: datetime, after: int) -> tuple[LogLeaf, ...]:
+    """The entries of a moment behind the one with a number, in the order of the log."""
+    rows = conn.execute(
+        sa.select(LogLeafRow.c.number, LogLeafRow.c.content)
+        .where(LogLeafRow.c.number > after, LogLeafRow.c.at == at)
+        .order_by(LogLeafRow.c.number)
+    )
+    return tuple(LogLeaf(row.number, row.content.encode()) for row in rows)
+
+
 def load_hashes(conn: Connection, level: int, start: int, end: int) -> tuple[bytes, ...]:
     """The hashes [start, end) of a level that is kept: 0, 8, 16 ..."""
     if level == 0:
