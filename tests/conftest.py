@@ -18,7 +18,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, given, settings
+from hypothesis.strategies import none
 from sqlalchemy.engine import Engine
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
@@ -116,8 +117,10 @@ class Together(LoadScopeScheduling):
 
 def pytest_collection_finish() -> None:
     """What was imported and collected is there to stay: the garbage collector need not look through it again
-    and again.
+    and again. Hypothesis makes its random numbers before: it asks the collector who holds them, which does
+    not look at what is frozen.
     """
+    given(none())(lambda _: None)()
     gc.collect()
     gc.freeze()
 

@@ -54,7 +54,6 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "deliver": ("sending", "Send what is due and exit."),
     "resume": ("sending", "Start sending from a copied or restored database."),
     "simulate": ("simulation", "Show what a publication would do, and who would be told; sends nothing."),
-    "failed": ("outbox", "List failed messages; queue them again."),
     "outbox": ("outbox", "List, show, retry and drop messages; undo a wave of refusals."),
     "explain": ("explanations", "Explain why somebody was told a change, or was not."),
     "subscribers": ("people", "Add, list, remove, export and erase subscribers."),
@@ -81,6 +80,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
 }
 SERVICES = (["run"], ["worker"], ["web"])
 """The commands that run until they are stopped; a stop ends them in order also while they start."""
+OLD_COMMANDS = {"failed": "outbox"}
+"""Name -> module of commands that version 0.1.0 had. They work; the overview has what replaced them."""
 
 
 class _LazyGroup(click.Group):
@@ -90,9 +91,9 @@ class _LazyGroup(click.Group):
         return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
-        if name not in COMMANDS:
+        if name not in COMMANDS and name not in OLD_COMMANDS:
             return None
-        module = importlib.import_module(f"monitor.cli.{COMMANDS[name][0]}")
+        module = importlib.import_module(f"monitor.cli.{OLD_COMMANDS.get(name) or COMMANDS[name][0]}")
         command = getattr(module, f"{name}_" if iskeyword(name) else name)
         assert isinstance(command, click.Command)
         return command
@@ -106,7 +107,7 @@ class _LazyGroup(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         import difflib
 
-        if args and args[0] not in COMMANDS:
+        if args and args[0] not in COMMANDS and args[0] not in OLD_COMMANDS:
             near = difflib.get_close_matches(args[0], COMMANDS, n=1)
             hint = f" Did you mean {near[0]!r}?" if near else ""
             ctx.fail(f"No such command {args[0]!r}.{hint}")

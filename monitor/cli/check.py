@@ -18,6 +18,7 @@ from monitor.channels import kinds
 from monitor.config import LOOPBACK, Settings, find_warnings
 from monitor.core import tokens
 from monitor.core.tokens import Purpose
+from monitor.counting import format_count
 from monitor.domain import Envelope
 from monitor.errors import MonitorError, UsageError
 from monitor.fetch import Fetched
@@ -159,8 +160,10 @@ def _check_sources(settings: Settings, on_answer: Callable[[Fetched], object]) -
             except MonitorError as error:
                 yield Finding(name, False, str(error))
                 continue
-            problems = f", {len(publication.problems)} rows with a problem" if publication.problems else ""
-            yield Finding(name, True, f"{len(publication.listings)} listings{problems}")
+            found = format_count(len(publication.listings), "listing")
+            if publication.problems:
+                found += f", {format_count(len(publication.problems), 'row')} with a problem"
+            yield Finding(name, True, found)
 
 
 def _check_meanings(settings: Settings) -> Iterator[Finding]:

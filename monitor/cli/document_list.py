@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from monitor.cli import Session, command, emit, table
+from monitor.counting import format_count
 
 if TYPE_CHECKING:
     from monitor.app import Components
@@ -80,7 +81,7 @@ def documents(session: Session, read_now: bool, as_json: bool) -> None:
             }
         )
         return
-    click.echo(f"{state.rows} documents, read {state.at}")
+    click.echo(f"{format_count(state.rows, 'document')}, read {state.at}")
     if state.problem:
         click.echo(f"the file could not be read: {state.problem}")
     for line in state.skipped:

@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from monitor.cli import Session, command, emit
+from monitor.counting import format_count
 
 _LARGEST_BUNDLE = 2**29  # bytes that are unpacked
 
@@ -87,7 +88,7 @@ def evidence(
             )
     path = output or Path(f"{title}.zip")
     path.write_bytes(pack_bundle(files, title))
-    click.echo(f"{found.sentence}\nwritten to {path}: {len(found.polls)} polls, checked")
+    click.echo(f"{found.sentence}\nwritten to {path}: {format_count(len(found.polls), 'poll')}, checked")
 
 
 @command(short_help="Check an evidence bundle, or a head of the record from a mail.")

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from monitor.cli import Session, command, emit, table
+from monitor.counting import format_count
 from monitor.domain import Kind
 
 if TYPE_CHECKING:
@@ -96,7 +97,7 @@ def _judge(files: Sequence[CapturedFile], watch: Any, parser: Any) -> Past:
     from monitor.history.past import judge_past
 
     bar: Any = (
-        click.progressbar(length=len(files), label=f"{len(files)} files", file=sys.stderr)
+        click.progressbar(length=len(files), label=format_count(len(files), "file"), file=sys.stderr)
         if sys.stderr.isatty()
         else nullcontext()
     )
@@ -142,10 +143,11 @@ def _show_past(past: Past, conflicts: Sequence[Conflict], dry_run: bool, as_json
         click.echo(f"{word}: {capture.name}: {capture.reason}", err=True)
     verb = "would be published" if dry_run else "published"
     click.echo(
-        f"{len(past.files):,} files from {past.captures[0].at:%Y-%m-%d} to {past.captures[-1].at:%Y-%m-%d}: "
+        f"{format_count(len(past.files), 'file')} from {past.captures[0].at:%Y-%m-%d} "
+        f"to {past.captures[-1].at:%Y-%m-%d}: "
         f"{past.count(Kind.ADDED):,} added, {past.count(Kind.REMOVED):,} removed, "
         f"{past.count(Kind.CHANGED):,} changed {verb}; {past.waiting:,} undecided at the end; "
-        f"{len(past.standing):,} listings then"
+        f"{format_count(len(past.standing), 'listing')} then"
     )
     if dry_run:
         click.echo("nothing was written")

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from monitor.cli import Session, command, emit, table
+from monitor.counting import format_count
 from monitor.domain import Change, Judgement, Kind, Policy, Publication, State
 
 if TYPE_CHECKING:
@@ -50,7 +51,10 @@ def parse(session: Session, file: Path, name: str, as_json: bool) -> None:
             for listing in publication.listings
         ],
     )
-    click.echo(f"{len(publication.listings):,} listings, {len(publication.problems):,} problems")
+    click.echo(
+        f"{format_count(len(publication.listings), 'listing')}, "
+        + format_count(len(publication.problems), "problem")
+    )
 
 
 @command(short_help="Compare two files as publications of a source.")
@@ -204,7 +208,7 @@ def replay(session: Session, source: str, manifest: Path, as_json: bool) -> None
     served = read_manifest(manifest)
     polled = app.polled_source(session.settings, source)
     bar: Any = (
-        click.progressbar(length=len(served), label=f"{len(served)} files", file=sys.stderr)
+        click.progressbar(length=len(served), label=format_count(len(served), "file"), file=sys.stderr)
         if sys.stderr.isatty()
         else nullcontext()
     )

@@ -12,6 +12,7 @@ import click
 
 from monitor.cli import Session, command, emit
 from monitor.cli.alive import is_alive
+from monitor.counting import format_count
 from monitor.errors import UsageError
 
 if TYPE_CHECKING:
@@ -249,7 +250,7 @@ def _print_status(report: dict[str, Any]) -> None:
     for name, line in report["sources"].items():
         age = _format_age(line["age"])
         click.echo(
-            f"{name}: {line['baseline']} listings, last good check {age}"
+            f"{name}: {format_count(line['baseline'], 'listing')}, last good check {age}"
             + (", BLIND" if line["blind"] else "")
             + (f", {line['pending']} pending" if line["pending"] else "")
             + (f", {line['held']} held" if line["held"] else "")
@@ -261,8 +262,8 @@ def _print_status(report: dict[str, Any]) -> None:
     if (placing := report.get("placements")) is not None:
         click.echo(
             f"places: at the last change of the gazetteer or the overrides ({placing['at']}), "
-            f"{placing['moved']} of {placing['listings']} agencies got other places, and {placing['people']} "
-            "people an agency in their next message"
+            f"{placing['moved']} of {format_count(placing['listings'], 'agency', 'agencies')} got other "
+            f"places, and {format_count(placing['people'], 'person', 'people')} an agency in the next message"
         )
     for part in ("sender", "bot"):
         if (seen := report.get(part)) is not None:

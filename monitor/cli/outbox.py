@@ -11,6 +11,7 @@ import click
 from monitor.cli import Session, emit, subcommand, table
 from monitor.cli.group import ListByDefault
 from monitor.cli.output import iso, when
+from monitor.counting import format_count
 
 if TYPE_CHECKING:
     from monitor.keys import KeyFile
@@ -20,52 +21,27 @@ if TYPE_CHECKING:
     from monitor.storage.deliveries.refusals import Wave
 
 _MOST_CHANGES = 10  # named in a line
+_NOTHING = {
+    None: "every message that was tried has been accepted",
+    "failed": "no message has failed",
+    "due": "no message is due",
+}
 
 
-@click.group(cls=ListByDefault, short_help="List failed messages; queue them again.")
+@click.group(cls=ListByDefault, short_help="The failed messages of `monitor outbox`, as in version 0.1.0.")
 def failed() -> None:
-    """List failed messages, which are not tried again; queue them again once the cause is fixed.
+    """List failed messages and queue them again: what version 0.1.0 called `monitor outbox --failed` and
+    `monitor outbox retry`.
 
     Without a command it lists them.
     """
 
 
-@subcommand(failed, name="list", short_help="List failed messages.")
+@subcommand(failed, name="list", short_help="List failed messages: `monitor outbox --failed`.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 def failed_list(session: Session, as_json: bool) -> None:
-    """List failed messages, newest last.
-
-    JSON keys: id, kind, channel, address (masked), source, created_at, failed_at, attempts, error, ambiguous
-    (it may have arrived).
-    """
-    from monitor.storage.deliveries import dead_letters
-    from monitor.storage.engine import reading
-
-    engine, keys = session.database(), session.components.keys
-    with reading(engine) as conn:
-        letters = dead_letters.load_dead_letters(conn)
-    if as_json:
-        for letter in letters:
-            emit(_dead_letter_json(letter, keys))
-    elif letters:
-        table(
-            ("id", "channel", "address", "source", "since", "tried", "arrived", "why"),
-            [
-                (
-                    letter.id,
-                    letter.channel,
-                    _masked(letter, keys),
-                    letter.source,
-                    when(letter.created_at, "UTC"),
-                    letter.attempts,
-                    "unknown" if letter.ambiguous else "no",
-                    letter.error,
-                )
-                for letter in letters
-            ],
-        )
-    else:
-        click.echo("no message has failed")
+    """List all failed messages, newest last, as `monitor outbox --failed` does."""
+    _list_messages(session, "failed", None, as_json)
 
 
 @subcommand(failed, name="retry", short_help="Queue failed messages again.")
@@ -99,23 +75,32 @@ def outbox() -> None:
 
 
 @subcommand(outbox, name="list", short_help="List messages that were tried without success.")
+@click.option("--failed", "only", flag_value="failed", help="Only those that are not tried again.")
+@click.option("--due", "only", flag_value="due", help="Those that are due, tried or not.")
 @click.option("--limit", type=click.IntRange(1), default=200, show_default=True, help="The newest so many.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
-def outbox_list(session: Session, limit: int, as_json: bool) -> None:
+def outbox_list(session: Session, only: str | None, limit: int, as_json: bool) -> None:
     """List messages that were tried without success, newest last: due again, failed, or unknown: given up
     although they may have arrived.
 
-    JSON keys: those of `monitor failed list`, and state (due, failed) and due_at.
+    JSON keys: id, kind, channel, address (masked), source, created_at, failed_at, attempts, error, ambiguous
+    (it may have arrived), state (due, failed), due_at.
     """
+    _list_messages(session, only, limit, as_json)
+
+
+def _list_messages(session: Session, only: str | None, limit: int | None, as_json: bool) -> None:
+    """Print messages: those that were tried without success, or only those in the state ``only``."""
     from monitor.storage.deliveries import dead_letters, queue
     from monitor.storage.engine import reading
 
+    chosen = {None: dead_letters.TROUBLED, "failed": queue.IS_FAILED, "due": queue.IS_DUE}[only]
     engine, keys = session.database(), session.components.keys
     with reading(engine) as conn:
-        found = dead_letters.load_troubled(conn, limit)
+        found = dead_letters.load_letters(conn, chosen, limit)
     if as_json:
         for letter, state, due_at in found:
-            emit(_dead_letter_json(letter, keys) | {"state": state, "due_at": due_at.isoformat()})
+            emit(_letter_json(letter, keys) | {"state": state, "due_at": due_at.isoformat()})
     elif found:
         table(
             ("id", "state", "next try", "channel", "address", "tried", "why"),
@@ -133,7 +118,7 @@ def outbox_list(session: Session, limit: int, as_json: bool) -> None:
             ],
         )
     else:
-        click.echo("every message that was tried has been accepted")
+        click.echo(_NOTHING[only])
 
 
 @subcommand(outbox, name="restore", short_help="Undo a wave of refusals.")
@@ -170,7 +155,10 @@ def outbox_restore(session: Session, answers: tuple[str, ...], as_json: bool) ->
         if as_json:
             emit({"channel": known[answer], "answer": answer, "people": people, "queued": queued})
         else:
-            click.echo(f"{answer}: nothing counts against {people} people, {queued} messages are due again")
+            click.echo(
+                f"{answer}: nothing counts against {format_count(people, 'person', 'people')}, "
+                f"{format_count(queued, 'message is', 'messages are')} due again"
+            )
     if set(answers) - known.keys():
         raise click.exceptions.Exit(1)
 
@@ -344,7 +332,7 @@ def _show_waves(waves: Sequence[Wave], as_json: bool) -> None:
         click.echo("no server has refused a message for good in 60 days")
 
 
-def _dead_letter_json(letter: DeadLetter, keys: KeyFile) -> dict[str, object]:
+def _letter_json(letter: DeadLetter, keys: KeyFile) -> dict[str, object]:
     return {
         "id": letter.id,
         "kind": letter.kind,

@@ -8,6 +8,7 @@ import click
 
 from monitor.cli import Session, emit, subcommand, table
 from monitor.cli.group import ListByDefault
+from monitor.counting import format_count
 
 _CHANNEL_HELP = "The channel of ADDRESS. Default: recognized by the form of the address."
 
@@ -223,4 +224,4 @@ def erase(session: Session, address: str, channel: str | None) -> None:
         tombstones=session.components.tombstones,
         mailbox=settings.mailbox.folder,
     )
-    click.echo(f"erased; it was {'' if ended else 'not '}subscribed; {files} files deleted")
+    click.echo(f"erased; it was {'' if ended else 'not '}subscribed; {format_count(files, 'file')} deleted")

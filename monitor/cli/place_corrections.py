@@ -8,6 +8,7 @@ import click
 
 from monitor.cli import Session, emit, subcommand, table
 from monitor.cli.group import ListByDefault
+from monitor.counting import format_count
 
 if TYPE_CHECKING:
     from monitor.storage.lists.place_overrides import StoredOverride
@@ -53,7 +54,8 @@ def set_(session: Session, source: str, agency: str, places: tuple[str, ...], as
         return
     click.echo(describe_given(given))
     if report.people:
-        click.echo(f"{report.people} people read in their next message that it is listed")
+        people = format_count(report.people, "person reads", "people read")
+        click.echo(f"{people} in the next message that it is listed")
 
 
 @subcommand(place, name="list", short_help="List the places that were given.")

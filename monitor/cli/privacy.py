@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from monitor.cli import Session, command, emit, subcommand
+from monitor.counting import format_count
 
 if TYPE_CHECKING:
     from monitor.config import Settings
@@ -142,8 +143,9 @@ def purge(
     else:
         click.echo(
             f"purged: {purged.unconfirmed} never confirmed, {purged.ended} who left long ago,"
-            f" {purged.deliveries} old deliveries, {purged.counts} counts, {purged.signups} forms,"
-            f" {copies} copies"
+            f" {format_count(purged.deliveries, 'old delivery', 'old deliveries')},"
+            f" {format_count(purged.counts, 'count')}, {format_count(purged.signups, 'form')},"
+            f" {format_count(copies, 'copy', 'copies')}"
         )
         for trace in found:
             click.echo(f"found in {trace.where}: {trace.what}")
@@ -191,7 +193,8 @@ def rotate(session: Session, leaked: bool, yes: bool) -> None:
     if not yes:
         click.confirm("Replace the key now?", default=False, abort=True)
     count = subscribers.rotate(engine, settings.data.folder, session.components.clock(), leaked=leaked)
-    click.echo(f"the key is replaced; {count} addresses are encrypted with the new one")
+    addresses = format_count(count, "address is", "addresses are")
+    click.echo(f"the key is replaced; {addresses} encrypted with the new one")
 
 
 @subcommand(key, name="rotate-record", short_help="Replace the key that signs the record.")

@@ -17,6 +17,7 @@ from urllib.parse import parse_qs, urlsplit
 import click
 
 from monitor.cli import Session, emit, subcommand, table
+from monitor.counting import format_count
 
 if TYPE_CHECKING:
     from monitor.config import Settings
@@ -344,7 +345,7 @@ def _print(found: _Found) -> None:
     states = _count_states(publication)
     named = ", ".join(f"{state} {count:,}" for state, count in list(states.items())[:8])
     more = f" and {len(states) - 8} more" if len(states) > 8 else ""
-    click.echo(f"\n{len(publication.listings):,} listings: {named}{more}")
+    click.echo(f"\n{format_count(len(publication.listings), 'listing')}: {named}{more}")
     for line in _describe_problems(publication):
         click.echo(line)
     click.echo()
@@ -361,8 +362,7 @@ def _describe_problems(publication: Publication) -> Iterator[str]:
     kinds = Counter(problem.kind for problem in publication.problems)
     if kinds:
         said = ", ".join(f"{count:,} x {kind}" for kind, count in kinds.most_common())
-        count = len(publication.problems)
-        yield f"{count:,} problem{'s' if count > 1 else ''}: {said}"
+        yield f"{format_count(len(publication.problems), 'problem')}: {said}"
     for problem in publication.problems[:_PROBLEMS]:
         where = f"row {problem.row}: " if problem.row else ""
         yield f"  {where}{problem.message}"

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from monitor.cli import Session, command, emit, table
+from monitor.counting import format_count
 
 if TYPE_CHECKING:
     from monitor.outbox.retract import RetractionPlan
@@ -65,8 +66,8 @@ def retract(
         emit(_json(done, headline, done=True))
     else:
         click.echo(
-            f"change {change} is retracted; {done.total} messages are due: a running `monitor run` or the "
-            "next `monitor deliver` sends them"
+            f"change {change} is retracted; {format_count(done.total, 'message is', 'messages are')} due: a "
+            f"running `monitor run` or the next `monitor deliver` sends {'it' if done.total == 1 else 'them'}"
         )
 
 

@@ -22,7 +22,7 @@ def deliver(session: Session, as_json: bool) -> None:
     """Send what is due and exit; works beside a running service.
 
     Counts deliveries: sent; retried (not accepted now, tried again later); failed (for good, see `monitor
-    failed`); due (tried later, or waiting for a channel that is not configured).
+    outbox --failed`); due (tried later, or waiting for a channel that is not configured).
     """
     drained = asyncio.run(_deliver(session))
     if as_json:

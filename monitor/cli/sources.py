@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from monitor.cli import Session, command, emit, table
+from monitor.counting import format_count
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
@@ -124,7 +125,7 @@ def listings(session: Session, source: str, at: str | None, form: str) -> None:
                 for listing in found
             ],
         )
-        click.echo(f"{len(found):,} listings")
+        click.echo(format_count(len(found), "listing"))
 
 
 @command(short_help="List published changes, each with the interval in which it happened.")

@@ -18,6 +18,7 @@ from sqlalchemy.engine import Engine
 
 from monitor.core import guard
 from monitor.core.diff import diff
+from monitor.counting import format_count
 from monitor.domain import Change, Kind, Listing, Publication, State
 from monitor.errors import ParseError, UsageError
 from monitor.history.captured_file import CapturedFile
@@ -188,7 +189,8 @@ def _read_past(
         waiting = [row for row in changes.standing(conn, source) if row.state is not State.REJECTED]
     if believed.last_good_hash is None:
         raise UsageError(
-            f"none of the {len(files)} files can be read: {captures[0].name}: {captures[0].reason}"
+            f"none of {format_count(len(files), 'file')} can be read: {captures[0].name}: "
+            + captures[0].reason
         )
     dated = _Dates(files, versions, published)
     return Past(

@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from monitor.counting import format_count
 from monitor.domain import Change, Kind, Listing
 from monitor.ops.decision_parts import Choice, DecisionKind, DecisionParts, DecisionText
 from monitor.ops.place_decision import PlacesDecision
@@ -85,7 +86,8 @@ class ResumeDecision(DecisionKind):
         with reading(parts.engine) as conn:
             heaps = queue.load_heaps(conn)
         items = tuple(
-            f"{heap.count} messages are due by {heap.channel} about {heap.source or 'subscriptions'}, from "
+            f"{format_count(heap.count, 'message is', 'messages are')} due by {heap.channel} about "
+            f"{heap.source or 'subscriptions'}, from "
             f"{heap.oldest:%Y-%m-%d %H:%M} to {heap.newest:%Y-%m-%d %H:%M} UTC."
             for heap in heaps
         )
@@ -119,7 +121,7 @@ class RetryDecision(DecisionKind):
             return None
         answers = dict.fromkeys(f"{channel}: {error}" for _, channel, error in failed)
         return DecisionText(
-            f"{len(failed)} messages have failed for good",
+            f"{format_count(len(failed), 'message has', 'messages have')} failed for good",
             ("What the servers said:",),
             "monitor outbox",
             tuple(answers)[:_MOST_ITEMS],
@@ -128,7 +130,7 @@ class RetryDecision(DecisionKind):
     def carry_out(self, parts: DecisionParts, stored: str, choice: str, answers: Mapping[str, str]) -> str:
         with transaction(parts.engine) as conn:
             queued = dead_letters.requeue(conn, parts.clock(), json.loads(stored))
-        return f"{len(queued)} messages are due again."
+        return f"{format_count(len(queued), 'message is', 'messages are')} due again."
 
 
 class RestoreDecision(DecisionKind):
@@ -147,7 +149,8 @@ class RestoreDecision(DecisionKind):
         if wave is None:
             return None
         lines = (
-            f"{wave.people} people at {wave.lanes} mail domains, since {wave.since:%Y-%m-%d %H:%M} UTC.",
+            f"{format_count(wave.people, 'person', 'people')} at {format_count(wave.lanes, 'mail domain')}, "
+            f"since {wave.since:%Y-%m-%d %H:%M} UTC.",
             f"One of the answers: {wave.error}",
             "Mend the cause first: what is sent again now would come back the same way.",
         )
@@ -157,7 +160,10 @@ class RestoreDecision(DecisionKind):
         channel, _, answer = stored.partition(" ")
         with transaction(parts.engine) as conn:
             people, queued = refusals.restore(conn, channel, answer, parts.clock())
-        return f"Nothing counts against {people} people, {queued} messages are due again."
+        return (
+            f"Nothing counts against {format_count(people, 'person', 'people')}, "
+            f"{format_count(queued, 'message is', 'messages are')} due again."
+        )
 
 
 DECISIONS: Mapping[str, DecisionKind] = {

@@ -10,6 +10,7 @@ from sqlalchemy import Engine
 
 from monitor.channels.kinds import lookup, mask, normalise_address
 from monitor.core.due import AT_ONCE
+from monitor.counting import format_count
 from monitor.domain import State
 from monitor.errors import UsageError
 from monitor.keys import KeyFile
@@ -177,7 +178,8 @@ def _describe_matches(facts: _Facts) -> Iterator[str]:
             until = f"until {_when(place.followed_until)}"
             yield f"They followed {describe_key(place.place)} {since} and {until}: {rule}."
     if len(facts.matches) > _MANY:
-        yield f"{len(facts.matches) - _MANY} more of their places match."
+        more = len(facts.matches) - _MANY
+        yield f"{format_count(more, 'more of their places matches', 'more of their places match')}."
     if not facts.matches:
         yield (
             f"It concerns {_name(facts.places)}. Of this list they follow {_name(facts.follows)}: "
@@ -212,7 +214,8 @@ def _describe_delivery(delivery: DeliveryTrace, facts: _Facts) -> Iterator[str]:
         case "dropped":
             yield f"{what} was dropped on {_when(delivery.settled_at)}{error}."
         case _:
-            yield f"{what} is due since {_when(delivery.due_at)}, {delivery.attempts} attempts so far{error}."
+            so_far = format_count(delivery.attempts, "attempt")
+            yield f"{what} is due since {_when(delivery.due_at)}, {so_far} so far{error}."
             yield from _why_it_waits(facts)
 
 

@@ -14,6 +14,7 @@ from sqlalchemy import Engine
 
 from monitor.channels import EVERYTHING
 from monitor.channels.kinds import KINDS
+from monitor.counting import format_count
 from monitor.domain import SourceInfo
 from monitor.ops.health_facts import (
     DAY,
@@ -167,28 +168,30 @@ def check_deliveries(seen: HealthFacts) -> Iterator[HealthFinding]:
     outbox = seen.outbox
     for channel, (count, error) in sorted(outbox.refused.items()):
         if channel in seen.configured:
-            problem = f"{count} deliveries were tried {OFTEN} times or more, the last answer: {error}"
-            yield HealthFinding("outbox", f"{channel}: {problem}", f"refused often {channel}")
+            deliveries = format_count(count, "delivery was", "deliveries were")
+            problem = f"{channel}: {deliveries} tried {OFTEN} times or more, the last answer: {error}"
+            yield HealthFinding("outbox", problem, f"refused often {channel}")
     for channel, count in sorted(seen.waiting.items()):
-        problem = f"{count} deliveries wait for the channel {channel}, which is not configured"
+        deliveries = format_count(count, "delivery waits", "deliveries wait")
+        problem = f"{deliveries} for the channel {channel}, which is not configured"
         yield HealthFinding("outbox", problem, f"unconfigured {channel}")
     if outbox.failed:
-        problem = f"{outbox.failed} deliveries have failed for good (see `monitor failed`)"
+        deliveries = format_count(outbox.failed, "delivery has", "deliveries have")
         yield HealthFinding(
             "outbox",
-            problem,
+            f"{deliveries} failed for good (see `monitor outbox --failed`)",
             "failed for good",
             notify=True,
-            remedy="monitor failed",
+            remedy="monitor outbox --failed",
             question=Question("retry"),
         )
     if outbox.unknown:
         # no question: somebody who answers it in a hurry makes copies
         problem = (
-            f"{outbox.unknown} messages may have arrived: they were handed over, and no answer came; they "
-            "are not sent again (see `monitor failed`)"
+            f"{format_count(outbox.unknown, 'message')} may have arrived: handed over without an answer, and "
+            "not sent again (see `monitor outbox --failed`)"
         )
-        yield HealthFinding("outbox", problem, "fate unknown", notify=True, remedy="monitor failed")
+        yield HealthFinding("outbox", problem, "fate unknown", notify=True, remedy="monitor outbox --failed")
 
 
 def check_ended(seen: HealthFacts) -> Iterator[HealthFinding]:
@@ -210,9 +213,10 @@ def check_returned(seen: HealthFacts) -> Iterator[HealthFinding]:
         if wave.returned:
             status = wave.answer.rpartition(" ")[2]
             records = _RECORDS.get(status, "check SPF, DKIM and DMARC of the sender's domain")
+            mails, providers = format_count(wave.returned, "mail"), format_count(wave.lanes, "provider")
             yield HealthFinding(
                 "outbox",
-                f"{wave.returned} mails came back from {wave.lanes} providers with {status}: {records};"
+                f"{mails} came back from {providers} with {status}: {records};"
                 f" then `monitor outbox restore '{wave.answer}'`",
                 f"returned {wave.channel} {status}",
                 notify=True,
@@ -305,7 +309,8 @@ def check_record(seen: HealthFacts) -> Iterator[HealthFinding]:
 def check_documents(seen: HealthFacts) -> Iterator[HealthFinding]:
     """Find a file of documents that cannot be read, rows of it that fit nowhere, and lost agreements."""
     if count := seen.agreements_not_kept:
-        problem = f"{count} agreements were seen but not kept for want of room: raise [agreements] all_bytes"
+        agreements = format_count(count, "agreement was", "agreements were")
+        problem = f"{agreements} seen but not kept for want of room: raise [agreements] all_bytes"
         yield HealthFinding("agreements", problem, "agreements", remedy="monitor agreements")
     state = seen.documents
     if state is None:
@@ -313,10 +318,16 @@ def check_documents(seen: HealthFacts) -> Iterator[HealthFinding]:
     if state.problem:
         problem = f"the file of documents could not be read at {state.at}: {state.problem}"
         yield HealthFinding("documents", problem, "documents", notify=True)
-    for count, what in ((state.unmatched, "fit no agency"), (len(state.skipped), "were left out")):
+    for count, what in (
+        (state.unmatched, ("fits no agency", "fit no agency")),
+        (len(state.skipped), ("was left out", "were left out")),
+    ):
         if count:
-            problem = f"{count} rows of the file of documents {what}: `monitor documents` lists them"
-            yield HealthFinding("documents", problem, f"documents {what}", remedy="monitor documents")
+            rows = format_count(
+                count, "row of the file of documents " + what[0], "rows of the file of documents " + what[1]
+            )
+            problem = f"{rows}: see `monitor documents`"
+            yield HealthFinding("documents", problem, f"documents {what[1]}", remedy="monitor documents")
 
 
 def check_host(seen: HealthFacts) -> Iterator[HealthFinding]:

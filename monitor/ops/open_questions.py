@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterator
 
+from monitor.counting import format_count
 from monitor.ops.health_facts import HealthFacts, HealthFinding, Question
 
 
@@ -14,7 +15,7 @@ def find_holds(seen: HealthFacts) -> Iterator[HealthFinding]:
         if source.state.held:
             yield HealthFinding(
                 "holds",
-                f"{source.info.name}: {source.state.held} changes are held",
+                f"{source.info.name}: {format_count(source.state.held, 'change is', 'changes are')} held",
                 f"held {source.info.name}",
                 notify=True,
                 remedy=f"monitor holds list --source {source.info.name}",
@@ -30,7 +31,7 @@ def find_unplaced(seen: HealthFacts) -> Iterator[HealthFinding]:
             first = source.unplaced[0]
             yield HealthFinding(
                 "places",
-                f"{name}: {count} {'agencies have' if count > 1 else 'agency has'} no place",
+                f"{name}: {format_count(count, 'agency has', 'agencies have')} no place",
                 f"unplaced {name}",
                 notify=True,
                 remedy=f"monitor place set {name} {shlex.quote(first.name)} PLACES",

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy.engine import Connection
 
+from monitor.counting import format_count
 from monitor.domain import Listing
 from monitor.errors import UsageError
 from monitor.ops.decision_parts import Choice, DecisionField, DecisionKind, DecisionParts, DecisionText
@@ -68,7 +69,7 @@ class PlacesDecision(DecisionKind):
         if not agencies:
             return None
         return DecisionText(
-            f"{source}: {len(agencies)} agencies have no place",
+            f"{source}: {format_count(len(agencies), 'agency has', 'agencies have')} no place",
             (
                 "Only followers of the whole state are told of them. Write where each one is: ZIP codes, a "
                 'town ("Gary, IN"), a county ("Lake County, IN"), or the state if it serves all of it. An '

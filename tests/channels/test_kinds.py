@@ -261,7 +261,7 @@ def test_a_mailbox_stands_in_for_any_channel_and_is_cleared_when_somebody_is_era
         assert isinstance(mail, EmailMessage)
         assert "Hammond Police Department" in mail.get_content()
     erased = ours.monitor("subscribers", "erase", "--channel", "jsonpost", hooks.url("/hook/abc"))
-    assert "1 files deleted" in erased.output
+    assert "1 file deleted" in erased.output
     assert len(list((tmp_path / "mailbox").glob("*.eml"))) == 1
 
 

@@ -33,15 +33,15 @@ def test_a_file_beside_the_configuration_is_read_and_told(tmp_path: Path) -> Non
     (tmp_path / "documents.csv").write_text(HEAD + ROW + ",,Gary,IN,policy,,https://a.example,,,,\n")
     told = monitor(config, "documents", "--read")
     assert told.exit_code == 0, told.output
-    assert "1 documents, read " in told.output
+    assert "1 document, read " in told.output
     assert "left out, line 3: title is empty" in told.output
     assert "about no agency of a list:" in told.output
     whole = json.loads(monitor(config, "documents", "--json").output)
     assert (whole["rows"], whole["problem"], len(whole["unmatched"])) == (1, None, 1)
     assert whole["unmatched"][0]["name"] == "Gary Police Department"
     problems = "\n".join(json.loads(monitor(config, "status", "--json").output)["problems"])
-    assert "1 rows of the file of documents fit no agency: `monitor documents` lists them" in problems
-    assert "1 rows of the file of documents were left out" in problems
+    assert "1 row of the file of documents fits no agency: see `monitor documents`" in problems
+    assert "1 row of the file of documents was left out" in problems
     (tmp_path / "documents.csv").unlink()
     assert "the file could not be read: " in monitor(config, "documents", "--read").output
     problems = "\n".join(json.loads(monitor(config, "status", "--json").output)["problems"])
@@ -53,7 +53,7 @@ def test_an_address_is_fetched(tmp_path: Path) -> None:
     with Server() as server:
         server.put("/documents.csv", (HEAD + ROW).encode())
         config = write_config(tmp_path, f'[documents]\nurl = "{server.url("/documents.csv")}"\n')
-        assert "1 documents, read " in monitor(config, "documents", "--read").output
+        assert "1 document, read " in monitor(config, "documents", "--read").output
 
 
 @pytest.mark.parametrize(

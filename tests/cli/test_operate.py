@@ -140,7 +140,7 @@ def test_check_tries_sources_and_relay_and_sends_a_marked_sample(here: Path) -> 
         assert result.exit_code == 1
         found = {check["what"]: check for check in json.loads(result.stdout)["checks"]}
         assert "name a proxy on another machine in [site] trusted_proxies" in found["site"]["message"]
-        assert found["ring"] == {"what": "ring", "ok": True, "message": "1 listings"}
+        assert found["ring"] == {"what": "ring", "ok": True, "message": "1 listing"}
         assert not found["ice-287g"]["ok"]
         assert "404" in found["ice-287g"]["message"]
         assert found["email"]["ok"]

@@ -124,7 +124,7 @@ def test_status_says_why_a_relay_takes_nothing_and_what_is_refused_again_and_aga
     installed.world.write(sa.update(schema.DeliveryRow).values(attempts=3))
     installed.world.write(sa.delete(schema.LaneRow))
     shown = installed.monitor("status").stdout
-    assert "! email: 1 deliveries were tried 3 times or more, the last answer: 127.0.0.1:" in shown
+    assert "! email: 1 delivery was tried 3 times or more, the last answer: 127.0.0.1:" in shown
 
 
 def test_resume_shows_what_would_be_sent_and_waits_for_a_yes(installed: Installation) -> None:
@@ -172,8 +172,14 @@ def test_failed_lists_dead_letters_masked_and_queues_them_again(installed: Insta
     letter = json.loads(line)
     assert list(letter) == [
         "id", "kind", "channel", "address", "source", "created_at", "failed_at", "attempts", "error",
-        "ambiguous",
+        "ambiguous", "state", "due_at",
     ]  # fmt: skip
+    assert (
+        installed.monitor("outbox", "--failed", "--json").stdout
+        == installed.monitor("failed", "--json").stdout
+    )
+    assert installed.monitor("outbox", "--failed").output == table.output
+    assert "no message is due" in installed.monitor("outbox", "--due").output
     assert (letter["address"], letter["attempts"], letter["source"]) == ("a…@e….org", 4, "ring")
     assert installed.monitor("failed", "retry").exit_code == 2
     assert installed.monitor("failed", "retry", "1", "--all").exit_code == 2
@@ -282,7 +288,7 @@ def test_a_wave_of_refusals_is_listed_and_undone(installed: Installation) -> Non
     assert json.loads(line) | {"answer": "RCPT 550 5.2.1", "people": 1, "confirmed": 1} == json.loads(line)
     assert installed.monitor("outbox", "restore", "another").exit_code == 1
     undone = installed.monitor("outbox", "restore", "RCPT 550 5.2.1")
-    assert "nothing counts against 1 people, 1 messages are due again" in undone.stdout
+    assert "nothing counts against 1 person, 1 message is due again" in undone.stdout
     assert world.states() == ["due"]
     assert "accepted" in installed.monitor("outbox").stdout
 

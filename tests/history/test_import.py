@@ -229,7 +229,7 @@ def test_what_cannot_be_read_is_kept_and_says_nothing(tmp_path: Path) -> None:
     past = judged(tmp_path / "files", [(0, agencies(60)), (1, b"<html>"), (400, agencies(60))])
     assert [capture.outcome for capture in past.captures] == ["good", "failed", "good"]
     assert past.captures[1].reason
-    with pytest.raises(UsageError, match="none of the 1 files can be read"):
+    with pytest.raises(UsageError, match="none of 1 file can be read"):
         judged(tmp_path / "none", [(0, b"<html>")])
 
 

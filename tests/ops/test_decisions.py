@@ -276,7 +276,7 @@ def test_a_copied_database_is_resumed_by_a_link(operated: Operated) -> None:
     path = operated.tell()
     shown = operated.page(path)
     assert "This database looks copied or restored" in shown
-    assert "1 messages are due by email about ring" in shown
+    assert "1 message is due by email about ring" in shown
     operated.visitor.post(path, data={"choice": "resume"})
     assert components.desk.carry_out() == 1
     assert components.fenced() is None
@@ -317,7 +317,7 @@ def test_failed_messages_and_waves_of_refusals_are_sent_again_by_a_link(operated
     desk.carry_out()
     view = desk.view(restore)
     assert view is not None
-    assert view.result.startswith("Nothing counts against 1 people")
+    assert view.result.startswith("Nothing counts against 1 person")
 
 
 def test_without_a_site_the_notice_names_the_command_only(operated: Operated, tmp_path: Path) -> None:

@@ -136,9 +136,9 @@ def test_deliveries_that_do_not_get_on_are_found_by_channel() -> None:
     assert problems(seen) == [
         "email: 4 deliveries were tried 3 times or more, the last answer: 451 later",
         "2 deliveries wait for the channel telegram, which is not configured",
-        "5 deliveries have failed for good (see `monitor failed`)",
-        "2 messages may have arrived: they were handed over, and no answer came; they are not sent again (see"
-        " `monitor failed`)",
+        "5 deliveries have failed for good (see `monitor outbox --failed`)",
+        "2 messages may have arrived: handed over without an answer, and not sent again (see `monitor outbox "
+        "--failed`)",
     ]
     shown = report(seen)["outbox"]
     assert (shown["due"], shown["waiting_for_channel"], shown["oldest_age"]) == (5, {"telegram": 2}, 5400)

@@ -52,8 +52,9 @@ def test_a_message_is_given_up_after_three_days_and_kept_as_a_dead_letter(world:
     assert drained.failed == 1
     assert timedelta(days=2, hours=20) < world.now - start <= timedelta(days=3, seconds=1)
     with reading(world.engine) as conn:
-        (letter,) = dead_letters.load_dead_letters(conn)
+        ((letter, state, _),) = dead_letters.load_letters(conn)
     assert (letter.error, letter.channel, letter.source) == ("451 later", "email", "ring")
+    assert state == "failed"
 
 
 def test_a_message_that_lay_for_a_week_still_gets_its_attempts(world: World) -> None:

@@ -93,4 +93,4 @@ def test_six_hundred_deliveries_with_one_poison_row_are_599_messages(world: Worl
         world.later(hours=4)
         world.send(channel)
     assert len(channel.accepted) == 599
-    assert world.states().count("failed") == 1  # a dead letter in the end, which `monitor failed` shows
+    assert world.states().count("failed") == 1  # a dead letter in the end, which `monitor outbox` shows

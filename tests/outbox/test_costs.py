@@ -144,6 +144,7 @@ def test_a_look_for_messages_of_one_channel_does_not_walk_those_of_another(
         now,
         PEOPLE,
     )
-    assert steps(lambda conn: queue.has_due(conn, "telegram", now, now)) <= 50
+    # the same few dozen in each version of SQLite, which differ by some; a walk takes thousands
+    assert steps(lambda conn: queue.has_due(conn, "telegram", now, now)) <= 100
     assert steps(lambda conn: queue.has_due(conn, "email", now, now)) <= 100
     assert steps(lambda conn: backlog.read_backlog(conn)) <= 25 * PEOPLE

@@ -117,7 +117,7 @@ def test_a_refusal_for_our_own_faults_is_the_operators_and_nobody_elses(
     assert ANN not in caplog.text
     state = health.status(engine, {}, configured=["email"], fenced=None, now=now)
     (problem,) = [each for each in state["problems"] if "5.7.26" in each]
-    assert "1 mails came back from 1 providers with 5.7.26: publish SPF and DKIM" in problem
+    assert "1 mail came back from 1 provider with 5.7.26: publish SPF and DKIM" in problem
     assert "monitor outbox restore 'returned 5.7.26'" in problem
 
 

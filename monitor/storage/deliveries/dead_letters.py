@@ -53,22 +53,19 @@ def _select_letters(*more: Any) -> sa.Select[Any]:
     )
 
 
-def load_dead_letters(conn: Connection) -> tuple[DeadLetter, ...]:
-    """Read the deliveries that were given up, the newest last."""
-    rows: Any = conn.execute(
-        _select_letters().where(IS_FAILED).order_by(DeliveryRow.c.settled_at, DeliveryRow.c.id)
-    )
-    return tuple(DeadLetter(*row) for row in rows)
+TROUBLED = sa.or_(IS_FAILED, sa.and_(IS_DUE, DeliveryRow.c.attempts > 0))
+"""Deliveries that were tried without success: given up, or due again."""
 
 
-def load_troubled(conn: Connection, limit: int) -> tuple[tuple[DeadLetter, str, datetime], ...]:
-    """Read deliveries that were tried without success: given up, or due again; with state and due time.
-
-    The newest are last.
+def load_letters(
+    conn: Connection, chosen: sa.ColumnElement[bool] = TROUBLED, limit: int | None = None
+) -> tuple[tuple[DeadLetter, str, datetime], ...]:
+    """Read deliveries, with state and due time: those that were tried without success, or those that are
+    ``chosen`` (`IS_FAILED`, `IS_DUE`); the newest ``limit``, newest last.
     """
     rows: Any = conn.execute(
         _select_letters(DeliveryRow.c.state, DeliveryRow.c.due_at)
-        .where(sa.or_(IS_FAILED, sa.and_(IS_DUE, DeliveryRow.c.attempts > 0)))
+        .where(chosen)
         .order_by(DeliveryRow.c.id.desc())
         .limit(limit)
     )
