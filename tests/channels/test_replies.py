@@ -9,6 +9,7 @@ import pytest
 from monitor.channels import EVERYTHING
 from monitor.channels.email.replies import redact, refusal
 from monitor.errors import Permanent, Transient
+from tests.outbox.wordings import OURS, THEIRS
 
 ADDRESS = "ann.lee@People.example"
 
@@ -110,3 +111,22 @@ def test_no_error_repeats_the_address(text: str) -> None:
 
 def test_a_long_answer_is_cut() -> None:
     assert len(redact("x" * 5000, ADDRESS)) == 200
+
+
+def kind_of_refusal(phase: str, code: int, text: str) -> str:
+    error = refusal(phase, code, text.replace("{}", "p1@d1.example"), "p1@d1.example")
+    if isinstance(error, Permanent):
+        return "gone" if error.address_gone else "strike" if error.strike else "refused"
+    assert isinstance(error, Transient)
+    if error.refuses_us:
+        return "us"
+    return "slower" if error.slower else "domain" if error.policy else "later"
+
+
+@pytest.mark.parametrize(("kind", "phase", "code", "text"), [*OURS, *THEIRS])
+def test_wordings_are_read_as_the_kind_that_they_are(kind: str, phase: str, code: int, text: str) -> None:
+    assert kind_of_refusal(phase, code, text) == kind
+
+
+def test_what_one_mailbox_says_of_itself_holds_up_nobody_else() -> None:
+    assert {kind for kind, *_ in THEIRS} <= {"gone", "strike", "later"}

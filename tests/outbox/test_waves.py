@@ -61,7 +61,16 @@ def days(world: World, channel: Relay, count: int) -> Iterator[int]:
 
 @pytest.mark.parametrize(
     "wording",
-    ALL if TORTURE else [*SEEN, *MADE_UP, "several lines without a code", "German", "no text"],
+    ALL
+    if TORTURE
+    else [
+        *SEEN,
+        *MADE_UP,
+        "several lines without a code",
+        "German",
+        "no text",
+        "IP 192.0.2.7 blacklisted, delist at example.invalid",
+    ],
 )
 def test_many_people_and_a_relay_that_refuses_the_account_for_three_days(
     sqlite_world: World, wording: str

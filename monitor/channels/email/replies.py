@@ -28,8 +28,18 @@ _SENDER_TEXT = re.compile(
     | \bsender\b .{0,30} (?:verif|reject|denied|refus|not\ allow|not\ valid|unauthori|must\ auth)
     | \bsender\b .{0,30} (?:not\ confirm|suspend|block)
     | (?:reject|denied|refus|unauthori[sz]ed|invalid|unverified|suspended) \ (?:\w+\ )? sender\b
+    | \bsender(?:'s)?\ (?:mailbox|address|domain)\b .{0,60} (?:unknown|not\ (?:exist|found|valid)|does\ not)
     | \b(?:your|the\ sending|this\ sending|sender's)\ (?:\w+\ )?
-      (?:account|sending|messages?\ limit|quota|plan|subscription)\b
+      (?:account|sending|messages?\ limit|quota|plan|subscription|(?:smtp\ )?user|tenant|allowance)\b
+    | \btenant\b .{0,30} (?:exceed|limit|block|suspend)
+    | \b(?:free\ tier|trial\ accounts?|sandbox\ mode|e?mail\ credits?|out\ of\ credits?)\b
+    | \b(?:maximum\ number\ of|too\ many)\ (?:e?mails?|messages)\b
+    | \b(?:log\ ?in|sign\ in)\ first\b
+    | \b(?:ihr|votre|su|tu|il\ tuo|il\ suo|sua|seu|tua)\ (?:konto|compte|cuenta|account|conta|usuario)\b
+    | \b(?:tages|versand|sende)-?limit | \blimite\ (?:\w+\ )?(?:d.envoi|de\ env[ií]os?|di\ invio)\b
+    | \bl[ií]mite\ (?:\w+\ )?de\ env[ií]os?\b | 送信制限 | 发送(?:限制|配额) | 暂停发送 | лимит\w*\ исходящ
+    | \b(?:remitente|expéditeur|absender|mittente|remetente|отправител\w*)\b .{0,40}
+      (?:no\ |non\ |not\ |pas\ |nicht|не\ |rechaz|refus|abgelehnt|rifiut|rejeit|bloq|gesperrt|заблок)
     | \bsending\b .{0,30} (?:quota|limit|suspend|paused|disabled|block|rate)
     | \bsending\b .{0,30} not\ (?:permitted|allowed|enabled)
     | \b(?:outgoing|outbound)\b
@@ -44,10 +54,19 @@ _SENDER_TEXT = re.compile(
     re.IGNORECASE | re.VERBOSE,
 )
 _MAILBOX = re.compile(
-    r"\b(?:inbox|recipient'?s?|user'?s?)\b.{0,40}\b(?:full|over ?quota|storage|disabled|inactive)\b"
-    r"|\bover ?quota\b|\bquota exceeded for\b|\bmailbox\b",
+    r"\b(?:inbox|recipient(?:'s)?|(?<!your )(?<!smtp )user(?:'s)?)\b.{0,40}"
+    r"\b(?:full|over ?quota|storage|disabled|inactive|suspended|closed|exceeded)\b"
+    r"|\baccount (?:of|for) \S*@|\baccount that you tried to reach\b"
+    r"|\bover ?quota\b|\bquota exceeded for\b|(?<!sender )(?<!sender's )\bmailbox\b",
     re.IGNORECASE,
 )
+_POLICY_TEXT = re.compile(
+    r"\b(?:spf|dkim|dmarc|rdns|reverse dns|ptr record|reputation)\b|\bblack-?list|\bblock-?list"
+    r"|\bip\b.{0,40}\b(?:block|list|reject|denied|refused|bloqu|gesperrt)"
+    r"|\bmails? from this (?:server|host|ip)\b",
+    re.IGNORECASE,
+)
+"""What is held against the sender's machine or domain, by servers that give no code for it."""
 _GREYLISTING = re.compile(r"gr[ea]y-?list", re.IGNORECASE)
 _WAIT = re.compile(r"\b(\d{1,5})\s*(s|sec|secs|seconds?|m|min|mins|minutes?)\b", re.IGNORECASE)
 GREYLISTED = timedelta(minutes=5)
@@ -76,14 +95,15 @@ def refusal(phase: str, code: int, text: str, address: str) -> SendError:
         )
     if not 500 <= code <= 599:
         return _refusal_for_now(phase, code, status, text, reason, address, answer)
-    if status[0] == 7:
+    says_mailbox = _MAILBOX.search(text) is not None
+    if status[0] == 7 or (status[0] not in {1, 2} and not says_mailbox and _POLICY_TEXT.search(text)):
         # reputation, DKIM, policy: the domain's if it is so for many, and never a reason to suppress a person
         return Transient(reason, lane=domain_of(address), policy=True, answer=answer)
     if status in _GONE:
         return Permanent(reason, address_gone=True, answer=answer)
     # a bad address or mailbox is the recipient's; a refused content (5.6), size (5.3.4) or command (5.5) is
-    # not
-    is_theirs = status[0] in {1, 2} or (phase == "RCPT" and status[0] not in {5, 6})
+    # not, unless the text names the mailbox (Outlook's 5.5.0)
+    is_theirs = status[0] in {1, 2} or (phase == "RCPT" and (says_mailbox or status[0] not in {5, 6}))
     return Permanent(reason, strike=is_theirs, answer=answer)
 
 
