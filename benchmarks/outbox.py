@@ -69,8 +69,10 @@ class Accepting:
         await asyncio.sleep(0)
 
 
-def populate(engine: Engine, subscriptions: int) -> None:
-    """70 % as many people as subscriptions; all follow a ZIP, three in seven their state as well."""
+def populate(engine: Engine, subscriptions: int, zips: int = 40_000) -> None:
+    """70 % as many people as subscriptions; all follow one of so many ZIPs, three in seven their state as
+    well.
+    """
     numbers = NUMBERS[engine.dialect.name]
     people = subscriptions * 7 // 10
     with transaction(engine) as conn:
@@ -85,7 +87,7 @@ def populate(engine: Engine, subscriptions: int) -> None:
             {"n": people, "sealed": sealed},
         )
         for suffix, place, within, count in (
-            ("zip", "'' || (10000 + n % 40000)", f"'S' || (n % {STATES})", people),
+            ("zip", f"'' || (10000 + n % {zips})", f"'S' || (n % {STATES})", people),
             ("state", f"'S' || (n % {STATES})", "NULL", subscriptions - people),
         ):
             conn.execute(

@@ -256,7 +256,8 @@ class Ledger:
         self.statements = self.commits = self.sent = 0
         self._engine, self._folder, self._mails = engine, folder, mails
         upgrade(engine, folder=folder, now=outbox.NOW)
-        outbox.populate(engine, mails * 10 // 7 + 10)
+        # neighbors share a ZIP, so the contents are few, as with one alert for everybody
+        outbox.populate(engine, mails * 10 // 7 + 10, zips=outbox.STATES)
         outbox.publish(engine, states=outbox.STATES)
         self._counting = False
         sa.event.listen(engine, "before_cursor_execute", self._count_statement)

@@ -140,8 +140,7 @@ class Leases:
                 return queue.load_statuses(conn, ids)
         number = self._commits.number()  # before the rows: what is committed in between is seen next time
         if number != self._read_at or not self._statuses.keys() >= set(ids):
-            with reading(self._engine) as conn:
-                self._statuses = queue.load_statuses(conn, [*ids, *ahead])
+            self._statuses = queue.load_statuses_at_once(self._commits, [*ids, *ahead])
             self._read_at = number
         return {id: self._statuses[id] for id in ids if id in self._statuses}
 

@@ -77,10 +77,11 @@ class PreparedMessage:
     rendered: object = field(repr=False)
     envelope: Envelope = field(repr=False)
     told: frozenset[int] = frozenset()
+    ids: tuple[int, ...] = field(init=False)
 
-    @property
-    def ids(self) -> tuple[int, ...]:
-        return tuple(delivery.id for delivery in self.deliveries)
+    def __post_init__(self) -> None:
+        # once: it is asked for several times for each message
+        object.__setattr__(self, "ids", tuple(delivery.id for delivery in self.deliveries))
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,7 +25,7 @@ from functools import lru_cache
 
 from email_validator import EmailNotValidError, validate_email
 
-from monitor.channels.placeholders import PATTERN, fill
+from monitor.channels.placeholders import PATTERN, value_of
 from monitor.domain import Envelope, Rendered
 from monitor.errors import Permanent
 
@@ -111,7 +111,7 @@ class Form:
     encoded when they are filled.
     """
 
-    __slots__ = ("_common", "_pieces")
+    __slots__ = ("_common", "_names", "_pieces")
 
     def __init__(self, message: Rendered, head: MailSender) -> None:
         if PATTERN.search(message.subject):
@@ -127,18 +127,25 @@ class Form:
         parts = _parts(text, markup, boundary=f"=_{digest[:40]}")
         whole = _common_headers(head, message.subject) + parts.as_bytes()
         self._common, *rest = re.split(rf"mark-{digest[:32]}-(\d+)-".encode(), whole)
-        self._pieces = tuple(
-            (*lines[int(number)], common) for number, common in zip(rest[::2], rest[1::2], strict=True)
-        )
+        pieces = []
+        for number, common in zip(rest[::2], rest[1::2], strict=True):
+            line, in_html = lines[int(number)]
+            first, *others = PATTERN.split(line)
+            pieces.append((first, tuple(zip(others[::2], others[1::2], strict=True)), int(in_html), common))
+        self._pieces = tuple(pieces)
+        self._names = frozenset(name for _, others, _, _ in pieces for name, _ in others)
 
     def fill(self, envelope: Envelope, date: datetime) -> bytes:
         """The mail for one recipient, CRLF line ends. Raises Permanent for an address, a value or a link that
         must not be sent.
         """
+        values = {name: value_of(envelope.placeholders, name) for name in self._names}
+        by_part = values, {name: html.escape(value) for name, value in values.items()}
         out = [_own_headers(envelope, date), self._common]
-        for line, in_html, common in self._pieces:
-            text = fill(line, envelope.placeholders, html.escape if in_html else str)
-            out += (_quoted_printable(text), common)
+        for first, others, part, common in self._pieces:
+            own = by_part[part]
+            line = first + "".join([own[name] + literal for name, literal in others])
+            out += (_quoted_printable(line), common)
         return b"".join(out)
 
 
