@@ -54,9 +54,10 @@ torture: .venv/dev ## the long kill and fault runs (minutes)
 	MONITOR_TORTURE=1 $(BIN)/pytest -n auto tests/torture tests/subscribers/test_told_once.py \
 		tests/storage/test_killed_conversion.py tests/record/test_log.py $(ARGS)
 
-torture-sources: .venv/dev ## two hundred invented publishers, with a score; 20,000 odd documents of each format; a list of 150,000 (tens of minutes)
-	MONITOR_TORTURE=1 $(BIN)/pytest tests/sources/test_fuzzed.py tests/bot/test_hostile_updates.py tests/torture/test_large_list.py \
-		tests/trust $(ARGS)
+torture-sources: .venv/dev ## two hundred invented publishers, with a score; a table beside version 0.1.0; 20,000 odd documents of each format; a list of 150,000 (half an hour)
+	MONITOR_TORTURE=1 $(BIN)/pytest -n auto tests/sources/test_fuzzed.py tests/bot/test_hostile_updates.py \
+		tests/torture/test_large_list.py $(ARGS)
+	MONITOR_TORTURE=1 $(BIN)/pytest tests/trust $(ARGS)
 
 torture-delivery: .venv/dev ## kills, hostile relays, cut databases and crashes at every await (up to an hour)
 	MONITOR_TORTURE=1 $(BIN)/pytest -n auto --durations=60 tests/torture/test_delivery.py tests/torture/test_outages.py \

@@ -90,17 +90,22 @@ def centre(table: StateTable, rows: tuple[int, ...]) -> Point | None:
 @lru_cache(maxsize=16384)
 def sites(table: StateTable, name_key: str) -> tuple[NamedPlace, ...]:
     """All places of a name in the state: post towns first, then by population, then townships."""
-    towns = table.towns.get(name_key, ())
-    shared: dict[Town, list[int]] = {t: [] for t in towns}
+    towns, posted = table.towns.get(name_key, ()), table.by_city.get(name_key, ())
+    shared: list[list[int]] = [[] for _ in towns]
     astray: list[int] = []  # the post town is another place than the populated places of that name
-    for row in table.by_city.get(name_key, ()):
+    for row in posted if towns else ():
         here = table.point(row)
-        nearest = min(towns, key=lambda t: distance(t.point, here)) if here and towns else None
-        if nearest and here and distance(nearest.point, here) <= _same_place_km(nearest, table.radius[row]):
-            shared[nearest].append(row)
+        away, at = _nearest(towns, here) if here else (math.inf, 0)
+        if away <= SAME_PLACE_KM or away <= _same_place_km(towns[at], table.radius[row]):
+            shared[at].append(row)
         else:
             astray.append(row)
-    found = [NamedPlace(t.name, t.point, t.population, tuple(shared[t])) for t in towns]
+    if not towns:
+        astray.extend(posted)
+    found = [
+        NamedPlace(town.name, town.point, town.population, tuple(rows))
+        for town, rows in zip(towns, shared, strict=True)
+    ]
     if astray and not any(s.rows for s in found):
         rows = tuple(astray)
         found.append(NamedPlace(table.cities[table.city[rows[0]]], centre(table, rows), 0, rows))
@@ -113,6 +118,13 @@ def sites(table: StateTable, name_key: str) -> tuple[NamedPlace, ...]:
             held.add(county)
             found.append(NamedPlace(name_key.capitalize(), None, 0, (), county))
     return tuple(_with_packaged_zips(table, name_key, found))
+
+
+def _nearest(towns: tuple[Town, ...], here: Point) -> tuple[float, int]:
+    """The town whose point is the nearest: kilometers and its position."""
+    if len(towns) == 1:
+        return distance(towns[0].point, here), 0
+    return min((distance(town.point, here), at) for at, town in enumerate(towns))
 
 
 def _with_packaged_zips(table: StateTable, name_key: str, found: list[NamedPlace]) -> Iterator[NamedPlace]:

@@ -229,9 +229,8 @@ def misspelt_town(query: Query) -> Placement | None:
 
 def named_site(query: Query) -> NamedPlace | None:
     """The place in the agency's name that fits the listing best."""
-    found: list[NamedPlace] = []
-    for core in agency_kinds.variants(query.name.core):
-        found.extend(s for s in sites(query.table, squeeze(core)) if s not in found)
+    cores = agency_kinds.variants(query.name.core)
+    found = list(dict.fromkeys(s for core in cores for s in sites(query.table, squeeze(core))))
     if not found:
         return None
     found = query.fit(found)

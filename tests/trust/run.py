@@ -69,12 +69,12 @@ def describe(total: Score) -> str:
     return "\n".join(lines)
 
 
-def compare(believed: Score, total: Score) -> str:
-    """False events by kind of accident: of a program that believes everything, and of ours."""
-    lines = [f"{'kind of accident':<32}{'believed':>12}{'now':>8}"]
-    for kind, count in believed.false.most_common():
-        lines.append(f"{kind:<32}{count:>12,}{total.false[kind]:>8,}")
-    lines.append(f"{'all':<32}{believed.false.total():>12,}{total.false.total():>8,}")
+def compare(earlier: Score, total: Score) -> str:
+    """False events by kind of accident: of version 0.1.0, and of ours."""
+    lines = [f"{'kind of accident':<32}{'0.1.0':>8}{'now':>8}"]
+    for kind, _ in (earlier.false | total.false).most_common():
+        lines.append(f"{kind:<32}{earlier.false[kind]:>8,}{total.false[kind]:>8,}")
+    lines.append(f"{'all':<32}{earlier.false.total():>8,}{total.false.total():>8,}")
     return "\n".join(lines)
 
 
