@@ -1,4 +1,6 @@
-"""GeoJSON (RFC 7946): one feature is one listing, its properties are the columns, a Point is its place."""
+"""GeoJSON (RFC 7946), whole or a feature to a line (RFC 8142): one feature is one listing, its properties are
+the columns, a Point is its place.
+"""
 
 from __future__ import annotations
 
@@ -14,14 +16,10 @@ from monitor.sources.listing import ListingReader
 
 
 def parse(body: bytes, options: ParseOptions) -> Publication:
-    """The publication that a FeatureCollection is; ParseError if it is none or not whole, or names no
-    agency.
+    """The publication that features are, in a FeatureCollection or alone; ParseError if they are none or not
+    whole, or name no agency.
     """
-    document = load_json(body, options.limits)
-    kind = document.get("type") if isinstance(document, dict) else None
-    features = document.get("features") if isinstance(document, dict) else None
-    if not isinstance(document, dict) or kind != "FeatureCollection" or not isinstance(features, list):
-        raise ParseError(f"The JSON is no GeoJSON FeatureCollection: its type is {str(kind)[:40]}.")
+    document, features = _find_features(load_json(body, options.limits))
     _refuse_part(document, len(features))
     if not features:
         raise ParseError("The GeoJSON has no feature: the layer is empty or gone.")
@@ -45,6 +43,31 @@ def parse(body: bytes, options: ParseOptions) -> Publication:
     if not reader.listings:
         raise ParseError(f"None of the {len(features):,} features has a name that can be read.")
     return reader.separate(rows="features")
+
+
+_GEOMETRIES = frozenset(
+    ("Point", "MultiPoint", "LineString", "MultiLineString", "Polygon", "MultiPolygon", "GeometryCollection")
+)
+
+
+def _find_features(document: object) -> tuple[dict[str, object], list[object]]:
+    """What a document says of itself and its features: a collection's, one alone, or one to a line."""
+    if isinstance(document, list) and document:
+        kinds = {str(each.get("type") if isinstance(each, dict) else None) for each in document}
+        if others := sorted(kinds - {"Feature"}):
+            raise ParseError(f"The JSON has no GeoJSON feature on each line: there is a {others[0][:40]}.")
+        return {}, document
+    kind = document.get("type") if isinstance(document, dict) else None
+    if not isinstance(document, dict) or kind not in ("FeatureCollection", "Feature"):
+        if isinstance(kind, str) and kind in _GEOMETRIES:
+            raise ParseError(f"The GeoJSON is a {kind} alone: no agency is named beside it.")
+        raise ParseError(f"The JSON is no GeoJSON FeatureCollection: its type is {str(kind)[:40]}.")
+    if kind == "Feature":
+        return {}, [document]
+    inside = document.get("features")
+    if not isinstance(inside, list):
+        raise ParseError("The GeoJSON FeatureCollection has no features.")
+    return document, inside
 
 
 def _refuse_part(document: dict[str, object], features: int) -> None:
@@ -89,6 +112,6 @@ def _read_point(geometry: object) -> tuple[float, float] | None:
 FORMAT = Format(
     "geojson",
     parse,
-    recognizes=lambda body: is_json(body) and b"FeatureCollection" in body,
+    recognizes=lambda body: is_json(body) and b'"Feature' in body,
     required_columns=("name",),
 )

@@ -1,8 +1,9 @@
-"""JSON bodies: strict parsing, and records to rows of text."""
+"""JSON bodies, whole or an object to a line: strict parsing, and records to rows of text."""
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 
 from monitor.errors import ParseError
@@ -10,21 +11,26 @@ from monitor.sources.cells import clean, plain_number
 from monitor.sources.column_map import MIB, ParseLimits
 from monitor.sources.sniff import refuse_empty_and_pages
 
+_BETWEEN = re.compile(r"[\s\x1e]*")  # objects: line ends, or the mark of RFC 8142
 _MOST_LEVELS = 5  # of objects in a record; what lies deeper is no cell
 
 
 def is_json(body: bytes) -> bool:
     """Whether a body begins as a JSON object or array does."""
-    return body.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] in (b"{", b"[")
+    return body.lstrip(b"\xef\xbb\xbf \t\r\n\x1e")[:1] in (b"{", b"[")
 
 
 def load_json(body: bytes, limits: ParseLimits) -> object:
-    """The value that a body is; ParseError with the place where it is not JSON (RFC 8259)."""
+    """The value that a body is; ParseError with the place where it is not JSON (RFC 8259).
+
+    Objects one after the other, as JSON lines and GeoJSON text sequences (RFC 8142) have them, are an array.
+    """
     refuse_empty_and_pages(body)
     if len(body) > limits.decoded:
         raise ParseError(f"The body is larger than {limits.decoded / MIB:g} MiB.")
     try:
-        return json.loads(body, parse_constant=_refuse_constant)
+        text = body.decode(json.detect_encoding(body), "surrogatepass").removeprefix("\ufeff")
+        return _load_objects(text)
     except json.JSONDecodeError as error:
         at = f"line {error.lineno:,}, column {error.colno:,}"
         raise ParseError(f"The JSON is broken or cut off at {at}: {error.msg}.") from None
@@ -34,6 +40,27 @@ def load_json(body: bytes, limits: ParseLimits) -> object:
         raise ParseError("The JSON is nested too deeply.") from None
     except ValueError:  # a number of more than 4,300 digits
         raise ParseError("The JSON has a number that is too long.") from None
+
+
+def _load_objects(text: str) -> object:
+    """The value of a text, or all of its values where each is an object."""
+    decoder = json.JSONDecoder(parse_constant=_refuse_constant)
+    values: list[object] = []
+    at = _end_of_space(text, 0)
+    while at < len(text) or not values:
+        if values and not isinstance(values[-1], dict):
+            raise json.JSONDecodeError("Extra data", text, at)
+        value, at = decoder.raw_decode(text, at)
+        values.append(value)
+        at = _end_of_space(text, at)
+    if len(values) > 1 and not isinstance(values[-1], dict):
+        raise json.JSONDecodeError("An object was expected", text, len(text))
+    return values[0] if len(values) == 1 else values
+
+
+def _end_of_space(text: str, start: int) -> int:
+    match = _BETWEEN.match(text, start)
+    return match.end() if match else start
 
 
 def read_position(latitude: object, longitude: object) -> tuple[float, float] | None:

@@ -14,7 +14,7 @@ import io
 import posixpath
 import re
 import zipfile
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import NamedTuple
 from xml.etree.ElementTree import Element, TreeBuilder
@@ -29,6 +29,7 @@ from monitor.sources.sniff import decode_utf8, is_zip, refuse_empty_and_pages
 
 _WINDOW = 32 * 1024  # bytes that expat is given at a time: some 50 placemarks
 _MOST_LEVELS = 100  # folders in folders; more is an attack
+_MOST_FIELDS = 1000  # columns of schemas
 _MOST_LINKS = 100  # to other documents; Google's maps have at most ten layers
 _TOO_DEEP = f"The KML is nested more than {_MOST_LEVELS} levels deep."
 
@@ -77,14 +78,19 @@ class Document:
     are complete.
 
     ``links`` are the addresses of NetworkLinks. Placemarks are numbered on from ``before``. ``mended`` says
-    what of the bytes was no XML and is read all the same.
+    what of the bytes was no XML and is read all the same. A column is titled by its displayName where it has
+    one, unless ``names_column`` says that its name is the one that is looked for.
     """
 
-    def __init__(self, body: bytes, before: int = 0) -> None:
+    def __init__(
+        self, body: bytes, before: int = 0, names_column: Callable[[str], bool] = lambda _name: False
+    ) -> None:
         self._body, self.mended = mend_bytes(body)
         self._folders: list[list[str]] = []
         self._local = _LocalNames()
         self._ready: list[Placemark] = []
+        self._names_column = names_column
+        self._shown: dict[str, str] = {}  # the displayName of a column of a Schema by its name
         self.count = before
         self.links: list[str] = []
 
@@ -155,6 +161,8 @@ class Document:
                 self._read_placemark(child, container.folder, level)
             elif name == "NetworkLink":
                 self._read_link(child)
+            elif name == "Schema":
+                self._read_schema(child)
             else:
                 if name == "name" and container.name == []:
                     container.name.append(_text(child))
@@ -193,8 +201,11 @@ class Document:
                     if local[cell.tag] == "Data":
                         title = cell.get("name", "")
                         for value in cell:
-                            if local[value.tag] == "value" and title not in columns:
-                                columns[title] = _text(value) if len(value) else value.text or ""
+                            if local[value.tag] == "value":
+                                if title not in columns:
+                                    columns[title] = _text(value) if len(value) else value.text or ""
+                            elif local[value.tag] == "displayName":
+                                title = self._choose_title(title, _text(value))
                     else:
                         self._read_schema_data(cell, columns)
             elif kind == "description":
@@ -216,8 +227,20 @@ class Document:
         if self._local[element.tag] == "SchemaData":
             for value in element:
                 title = value.get("name", "")
+                title = self._shown.get(title, title)
                 if title not in columns and self._local[value.tag] == "SimpleData":
                     columns[title] = _text(value)
+
+    def _read_schema(self, element: Element) -> None:
+        """Keep how a Schema says that its columns are called for people."""
+        for field in element:
+            for child in field:
+                if self._local[child.tag] == "displayName" and len(self._shown) < _MOST_FIELDS:
+                    name = field.get("name", "")
+                    self._shown[name] = self._choose_title(name, _text(child))
+
+    def _choose_title(self, name: str, shown: str) -> str:
+        return name if not shown.strip() or self._names_column(name) else shown.strip()
 
     def _coordinates(self, element: Element) -> str | None:
         """The coordinates of a Point, or of the first Point of a MultiGeometry; None where there is none."""

@@ -10,7 +10,8 @@ from dataclasses import replace
 from monitor.domain import Publication
 from monitor.errors import ParseError
 from monitor.sources.cells import clean, clean_all, unescape_text
-from monitor.sources.column_map import RING_COLUMNS, ColumnMap, ParseOptions
+from monitor.sources.column_map import RING_COLUMNS, ColumnMap, ParseOptions, fold_header
+from monitor.sources.described_table import has_table, read_table
 from monitor.sources.format import Format
 from monitor.sources.kml import Document, compose, find_network_links, find_outside_links, unpack
 from monitor.sources.listing import ListingReader
@@ -37,16 +38,21 @@ def parse(body: bytes, options: ParseOptions) -> Publication:
     count = 0
     earlier: set[tuple[object, ...]] = set()
     for content in documents.values():
-        document = Document(content, before=count)
+        document = Document(content, before=count, names_column=reader.meanings.is_mapped)
         seen: list[tuple[object, ...]] = []
         for number, name, address, description, point, titles, values, folder in document.placemarks():
-            if description and not titles:
+            tabled: dict[int, str] = {}
+            if description and has_table(description):
+                titles, values, tabled = _add_table(titles, values, description)
+                if not titles:
+                    reader.report("unread table", "the table in the description is not read", number)
+            elif description and not titles:
                 titles, values = _read_description(description, reader)
             if len(documents) > 1:
                 seen.append((name, address, description, point, titles, *values))
                 if seen[-1] in earlier:
                     continue
-            reader.read(number, titles, values, name, address, point, folder)
+            reader.read(number, titles, values, name, address, point, folder, links=tabled)
         earlier.update(seen)
         count = document.count
         folders += document.folders
@@ -66,6 +72,17 @@ def parse(body: bytes, options: ParseOptions) -> Publication:
         reader.report("unread part", f"the document behind the link {clean(href)[:200]} was not read")
     publication = reader.separate(folders=tuple(map(clean, folders)), rows="placemarks")
     return replace(publication, unread=tuple(clean(href)[:200] for href in unread))
+
+
+def _add_table(
+    titles: tuple[str, ...], values: list[str], description: str
+) -> tuple[tuple[str, ...], list[str], dict[int, str]]:
+    """The columns, and those of the description's table that are not among them; its links by position."""
+    there = set(map(fold_header, titles))
+    cells = [cell for cell in read_table(description) if fold_header(cell.title) not in there]
+    links = {len(titles) + at: cell.link for at, cell in enumerate(cells) if cell.link}
+    texts = clean_all([cell.text for cell in cells])
+    return (*titles, *(cell.title for cell in cells)), [*values, *texts], links
 
 
 def _read_description(description: str, reader: ListingReader) -> tuple[tuple[str, ...], list[str]]:

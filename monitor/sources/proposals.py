@@ -184,9 +184,13 @@ def _propose_html(body: bytes, limits: ParseLimits) -> Proposal:
 
 def _propose_json(body: bytes, limits: ParseLimits) -> Proposal:
     document = load_json(body, limits)
-    if isinstance(document, dict) and isinstance(document.get("features"), list):
-        records = [x.get("properties") for x in document["features"][:SAMPLE] if isinstance(x, dict)]
-        columns, notes = _choose_columns(_sample_records(records, len(document["features"])))
+    features = document.get("features") if isinstance(document, dict) else None
+    lines = [document] if isinstance(document, dict) else document
+    if not isinstance(features, list) and isinstance(lines, list):
+        features = [x for x in lines if isinstance(x, dict) and x.get("type") == "Feature"]
+    if features:
+        records = [x.get("properties") for x in features[:SAMPLE] if isinstance(x, dict)]
+        columns, notes = _choose_columns(_sample_records(records, len(features)))
         return Proposal("geojson", columns, {}, notes)
     path, found = max(_arrays(document), key=lambda pair: len(pair[1]), default=("", []))
     if not found:

@@ -1,4 +1,4 @@
-"""JSON: an array of records somewhere in a document, one row each."""
+"""JSON: an array of records somewhere in a document, or records one to a line; one row each."""
 
 from __future__ import annotations
 
@@ -28,14 +28,16 @@ def parse(body: bytes, options: ParseOptions) -> Publication:
     chosen = RecordsOptions.model_validate(options.settings)
     document = load_json(body, options.limits)
     records = _find(document, chosen.records)
+    columns = options.columns or ColumnMap()
+    reader = ListingReader(columns, by_city=columns.city is not None)
+    if isinstance(records, dict) and not chosen.count and _is_record(records, reader):
+        records = [records]  # one line alone
     if not isinstance(records, list):
         raise ParseError(f"The JSON has no array at {chosen.records or 'its top'}.")
     if chosen.count and _find(document, chosen.count) != len(records):
         raise ParseError(f"The JSON holds {len(records):,} records, and its {chosen.count} says otherwise.")
     if not records:
         raise ParseError("The JSON has no record: the list is empty or gone.")
-    columns = options.columns or ColumnMap()
-    reader = ListingReader(columns, by_city=columns.city is not None)
     titles: set[str] = set()
     for number, record in enumerate(records, start=1):
         if not isinstance(record, dict):
@@ -51,6 +53,15 @@ def parse(body: bytes, options: ParseOptions) -> Publication:
     return reader.merge(chosen.group_by)
 
 
+def _is_record(document: dict[str, object], reader: ListingReader) -> bool:
+    """Whether an object is a record by itself: it names an agency and holds no records."""
+    holds = any(
+        isinstance(value, list) and any(isinstance(each, dict) for each in value)
+        for value in document.values()
+    )
+    return not holds and reader.meanings.has_name(document.keys())
+
+
 def _find(document: object, path: str) -> object:
     """The value at a path of keys; None where there is none."""
     for key in filter(None, path.split(".")):
@@ -61,7 +72,7 @@ def _find(document: object, path: str) -> object:
 FORMAT = Format(
     "json",
     parse,
-    recognizes=lambda body: is_json(body) and b'"features"' not in body,
+    recognizes=lambda body: is_json(body) and b'"Feature' not in body and b'"features"' not in body,
     required_columns=("name",),
     options=RecordsOptions,
 )

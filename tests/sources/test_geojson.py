@@ -46,7 +46,7 @@ def test_dates_come_as_milliseconds_and_texts(joined: object) -> None:
     ("body", "reason"),
     [
         (b"[]", "no GeoJSON FeatureCollection"),
-        (b'{"type": "Feature"}', "its type is Feature"),
+        (b'{"type": "Feature"}', "No property is called"),
         (b'{"error": {"code": 500}}', "its type is None"),
         (collection(), "no feature"),
         (collection(feature(), exceededTransferLimit=True), "there are more"),
@@ -92,3 +92,37 @@ def test_a_geometry_that_is_no_point_is_none(geometry: object) -> None:
     publication = read({**feature(), "geometry": geometry})
     assert publication.listings[0].point is None
     assert not publication.problems
+
+
+GARY = json.dumps({**feature("Gary Police"), "geometry": {"type": "Point", "coordinates": [-87.3, 41.6]}})
+HAMMOND = json.dumps(feature())
+
+
+@pytest.mark.parametrize(
+    ("body", "names"),
+    [
+        (GARY, ["Gary Police"]),
+        (f"{GARY}\n{HAMMOND}\n", ["Gary Police", "Hammond Police"]),
+        (f"\ufeff{GARY}\r\n\r\n{HAMMOND}", ["Gary Police", "Hammond Police"]),
+        (f"\x1e{GARY}\n\x1e{HAMMOND}\n", ["Gary Police", "Hammond Police"]),
+    ],
+)
+def test_a_feature_alone_and_features_on_lines_are_read(body: str, names: list[str]) -> None:
+    publication = parse(body.encode(), LAYER)
+    assert [listing.name for listing in publication.listings] == names
+    assert publication.listings[0].point == (41.6, -87.3)
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        (f"{GARY}\n{HAMMOND[:-9]}", "broken or cut off at line 2"),
+        (f"{GARY}\n[]", "broken or cut off at line 2"),
+        (f'{GARY}\n{{"type": "Point"}}', "no GeoJSON feature on each line: there is a Point"),
+        ('{"type": "Polygon", "coordinates": []}', "a Polygon alone: no agency is named"),
+        ('{"type": "FeatureCollection"}', "has no features"),
+    ],
+)
+def test_what_is_no_line_of_features_is_refused(body: str, reason: str) -> None:
+    with pytest.raises(ParseError, match=reason):
+        parse(body.encode(), LAYER)

@@ -64,3 +64,27 @@ def test_a_count_that_does_not_agree_is_refused() -> None:
 
 def test_a_fingerprint_moves_with_the_formats_own_options() -> None:
     assert fingerprint(PORTALS) != fingerprint(COUNTED)
+
+
+@pytest.mark.parametrize(
+    ("body", "count"),
+    [
+        (b'{"name": "Gary Police", "state": "IN"}\n{"name": "Hammond Police", "state": "IN"}\n', 2),
+        (b'{"name": "Gary Police", "state": "IN"}\n', 1),
+        (b'{"name": "Gary Police",\n "state": "IN"}{"name": "Hammond Police", "state": "IN"}', 2),
+    ],
+)
+def test_records_may_stand_on_lines(body: bytes, count: int) -> None:
+    publication = parse(body, replace(PORTALS, settings={}))
+    assert len(publication.listings) == count
+
+
+def test_a_document_that_holds_records_is_no_record_itself() -> None:
+    body = b'{"name": "Portals", "data": {"x": 1}, "portals": [{"name": "Gary Police", "state": "IN"}]}'
+    with pytest.raises(ParseError, match="no array at its top"):
+        parse(body, replace(PORTALS, settings={}))
+
+
+def test_a_line_that_is_cut_off_is_refused_with_its_number() -> None:
+    with pytest.raises(ParseError, match="cut off at line 2"):
+        parse(b'{"name": "Gary Police"}\n{"name": "Hamm', replace(PORTALS, settings={}))
