@@ -18,6 +18,7 @@ _AGENCY_WORDS = word_set("police sheriff constable marshal trooper troopers poli
 _COUNTY_WORDS = ("county", "parish", "municipio")
 _SPANISH_COUNTY = re.compile(r"^(?:el )?condado de (?:l )?(.+)$", re.IGNORECASE)
 _SPANISH_PARISH = re.compile(r"^(?:la )?parroquia de (.+)$", re.IGNORECASE)
+_WORDS_OF_FORM = word_set("the of dept office division bureau")
 MOST_STATES = 12  # states in which an agency of a name is looked for
 
 
@@ -55,6 +56,14 @@ def is_agency(text: str) -> bool:
     if len(parts) == 1 and key(text) in _letters():
         return True
     return len(parts) > 1 and any(word in _AGENCY_WORDS for word in parts)
+
+
+def fold_agency_name(text: str) -> tuple[str, ...]:
+    """An agency's name as what people type is compared with it: "Detroit police" is "City of Detroit PD"."""
+    parts = words(text)
+    if parts[:1] in (("city",), ("town",), ("village",)) and parts[1:2] == ("of",):
+        parts = parts[2:]
+    return tuple(sorted(word for word in parts if word not in _WORDS_OF_FORM))
 
 
 def _letters() -> frozenset[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Annotated
 
 from fastapi import APIRouter, Form, Request, Response
@@ -11,17 +12,21 @@ from monitor.messages.locale import N_
 from monitor.pictures.outlines import SmallOutline, load_small_outline
 from monitor.places import Gazetteer, TownZips, ZipKind
 from monitor.places.codes import place_path
-from monitor.places.finder import LONGEST, find
+from monitor.places.finder import LONGEST, FinderResult, find
+from monitor.places.finder_offices import fold_agency_name, is_agency
 from monitor.places.followed_areas import find_area_key
 from monitor.storage.engine import reading
+from monitor.storage.lists import page_queries as store_pages
 from monitor.storage.lists import timeline as store
 from monitor.storage.lists.timeline import ChangesetSummary
 from monitor.web.charts import ChartCache
+from monitor.web.context import Site
 from monitor.web.lists import find_largest, standing
 from monitor.web.map_words import MapTexts
 from monitor.web.maps import view_nation
 from monitor.web.pages import get, language_of, post, redirect, render_page, site_of, translate
 from monitor.web.places import MOST_ZIPS, zip_path
+from monitor.web.presenters import agency_path
 
 router = APIRouter()
 
@@ -88,17 +93,19 @@ def look_up(request: Request, q: Annotated[str, Form()] = "") -> Response:
         return render_page(request, "find.html", private=True, status=422, asked=q[:LONGEST], problem=problem)
     if found.kind in ("county", "radius"):
         return redirect(request, place_path(found.towns[0].key))
-    towns = [
-        (town, residential_zips(town, site.gazetteer), _page_of(town, site.gazetteer)) for town in found.towns
-    ]
-    if len(found.states) == 1 and not towns:
+    agencies = _load_listed_agencies(site, q, found, language_of(request))
+    if len(agencies) == 1 and found.sure:
+        return redirect(request, agencies[0].path)
+    towns = [_Choice.of(town, site.gazetteer) for town in found.towns]
+    if len(found.states) == 1 and not towns and not agencies:
         return redirect(request, f"/state/{found.states[0]}")
-    if len(towns) == 1 and not found.states and len(towns[0][1]) == 1:
-        return redirect(request, zip_path(towns[0][1]))
+    if len(towns) == 1 and not found.states and len(towns[0].zips) == 1 and not agencies:
+        return redirect(request, zip_path(towns[0].zips))
     return render_page(
         request,
         "choose.html",
         private=True,
+        agencies=agencies,
         towns=towns,
         states=found.states,
         more=found.more,
@@ -112,10 +119,50 @@ def redirect_home(request: Request) -> Response:
     return redirect(request, f"/?lang={language_of(request)}" if "lang" in request.query_params else "/")
 
 
-def _page_of(town: TownZips, gazetteer: Gazetteer) -> str:
-    """The path of the page of an area that the finder found: one page of all of it."""
-    key = find_area_key(town)
-    return place_path(key) if key else zip_path(residential_zips(town, gazetteer))
+@dataclass(frozen=True, slots=True)
+class _Choice:
+    """An area to choose: its residential ZIPs, one by one, and the page of all of it with so many ZIPs."""
+
+    town: TownZips
+    zips: tuple[str, ...]
+    page: str
+    count: int
+
+    @classmethod
+    def of(cls, town: TownZips, gazetteer: Gazetteer) -> _Choice:
+        """The choice of an area that the finder found."""
+        zips = residential_zips(town, gazetteer)
+        key = find_area_key(town)
+        page, count = (place_path(key), len(town.zips)) if key else (zip_path(zips), len(zips))
+        return cls(town, zips, page, count)
+
+
+@dataclass(frozen=True, slots=True)
+class _ListedAgency:
+    """An agency that a list has under the name that was typed."""
+
+    name: str
+    state: str
+    title: str
+    path: str
+
+
+def _load_listed_agencies(
+    site: Site, text: str, found: FinderResult, language: str
+) -> tuple[_ListedAgency, ...]:
+    """Load the listed agencies that a text names, if it names any; where it is sure, those of its state."""
+    places = {town.state: town for town in found.towns if town.kind == "agency"}
+    states = [*places, *found.states][: 1 if found.sure else None]
+    if not is_agency(text) or not states:
+        return ()
+    wanted = {fold_agency_name(text), *(fold_agency_name(town.name) for town in places.values())}
+    with reading(site.engine) as conn:
+        rows = store_pages.load_listed_names(conn, states)
+    return tuple(
+        _ListedAgency(name, state, site.sources[source].title(language), agency_path(source, agency))
+        for source, agency, name, state in rows
+        if source in site.sources and fold_agency_name(name) in wanted
+    )
 
 
 def residential_zips(town: TownZips, gazetteer: Gazetteer) -> tuple[str, ...]:

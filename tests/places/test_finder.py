@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from monitor.places import load
+from monitor.places import finder_names, load
 from monitor.places.finder import FinderResult, find
 from monitor.places.query import county_named
 
@@ -61,6 +61,16 @@ def zips_by_fips(fips: str) -> set[str]:
         ("00901", "zip", "00901", {"00901"}),
         ("condado de Cook", "county", "Cook County, IL", {"60601"}),
         # of the same kinds, not on the list
+        ("East LA", "city", "East Los Angeles, CA", {"90022"}),
+        ("NOLA", "city", "New Orleans, LA", {"70112"}),
+        ("Vegas", "city", "Las Vegas, NV", {"89101"}),
+        ("SLC", "city", "Salt Lake City, UT", {"84101"}),
+        ("OKC", "city", "Oklahoma City, OK", {"73102"}),
+        ("ATX", "city", "Austin, TX", {"78701"}),
+        ("STL", "city", "St. Louis, MO", {"63101"}),
+        ("RVA", "city", "Richmond, VA", {"23219"}),
+        ("Bay Area", "county", "San Francisco Bay Area, CA", {"94110", "94607", "95110"}),
+        ("Long Island", "county", "Long Island, NY", {"11501", "11901"}),
         ("NYPD", "agency", "NYPD, NY", {"10001", "10301"}),
         ("Harris County Sheriff's Office", "agency", "Harris County Sheriff's Office, TX", {"77002"}),
         ("orleans parish", "county", "Orleans Parish, LA", {"70112"}),
@@ -96,6 +106,8 @@ def test_what_people_type_means_one_place(text: str, kind: str, label: str, some
         ("Nueva York", {"New York, NY", "New York State"}),
         ("Hollywood", {"Hollywood, FL", "Hollywood (Los Angeles), CA"}),
         ("KC", {"Kansas City, MO", "Kansas City, KS"}),
+        ("DFW", {"Dallas, TX", "Fort Worth, TX"}),
+        ("RDU", {"Raleigh, NC", "Durham, NC"}),
     ],
 )
 def test_a_word_that_means_two_things_is_asked_about(text: str, suggestions: set[str]) -> None:
@@ -154,6 +166,13 @@ def test_a_county_is_exactly_its_zips() -> None:
 def test_every_suggestion_means_one_place_when_it_is_typed(text: str) -> None:
     for suggestion in look_up(text).suggestions:
         assert look_up(suggestion).places, suggestion
+
+
+def test_every_nickname_means_places() -> None:
+    """A row that names a town or a county that the table does not have would fail."""
+    for name, areas in finder_names._known().items():
+        for area in areas:
+            assert finder_names._area(area, load().table).zips, (name, area)
 
 
 def test_agencies_of_one_name_are_asked_about() -> None:

@@ -154,6 +154,30 @@ def test_a_town_of_several_zips_is_one_tap_for_all_of_them(web: Running) -> None
     assert 'href="/zip/46323"' in answer.text
 
 
+@pytest.mark.parametrize("text", ["Hammond police, IN", "hammond pd indiana", "City of Hammond Police, IN"])
+def test_an_agency_that_a_list_has_is_found_by_its_name(web: Running, text: str) -> None:
+    answer = web.find(text)
+    assert answer.headers["location"].startswith("/agency/list/in-hammond-police-department-")
+    assert web.get(answer.headers["location"]).status_code == 200
+
+
+def test_a_listed_agency_stands_before_towns_that_may_be_meant(web: Running) -> None:
+    said = web.find("Hammond police").text
+    assert said.index('href="/agency/list/in-hammond-police-department-') < said.index("Louisiana")
+
+
+def test_an_agency_that_no_list_has_is_answered_with_its_places(web: Running) -> None:
+    answer = web.find("Detroit police")
+    assert 'href="/town/MI-Detroit"' in answer.text
+    assert "/agency/" not in answer.text
+
+
+def test_a_chooser_counts_the_zips_as_the_page_that_it_leads_to(web: Running) -> None:
+    count = len(find("Detroit", load()).places)
+    assert f"It has {count} ZIP codes." in web.find("Detroit, MI").text
+    assert f"Its {count} ZIP codes" in web.get("/town/MI-Detroit").text
+
+
 def test_a_town_in_several_states_is_a_chooser(web: Running) -> None:
     answer = web.find("Springfield")
     assert "Springfield, Missouri" in answer.text
