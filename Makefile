@@ -82,7 +82,7 @@ mutants: .venv/dev ## change one token at a time and see whether a test notices 
 	.venv/conformance-env/bin/pip install --quiet --require-hashes -r requirements/conformance.txt
 	@touch $@
 
-conformance: .venv/conformance ## programs of strangers read the data and the API: make conformance [ARGS=postgresql://...]
+conformance: .venv/conformance ## programs of strangers read the data and the API: make conformance [ARGS=postgresql or a URL]
 	$(BIN)/python -m tools.conformance .venv/conformance-env $(ARGS)
 
 wheel: .venv/dev ## build the wheel into dist/

@@ -26,6 +26,7 @@ from monitor.storage.engine import reading
 from monitor.storage.lists.tables import BodyRow
 from monitor.web import create_app
 from tests.peers.browser import served
+from tests.peers.postgres import Postgres
 from tests.web.story import SOURCE, START, site, tell
 
 READERS = """
@@ -139,7 +140,21 @@ def _ticking(now: datetime) -> Callable[[], datetime]:
     return clock
 
 
+def _check_own_postgresql(environment: Path, effort: tuple[str, ...]) -> int:
+    """Run every check on a PostgreSQL of the tests' own, which ends with the run."""
+    folder = Path(tempfile.mkdtemp(prefix="conformance-server-"))
+    server = Postgres(folder)
+    server.start()
+    try:
+        return main(environment, server.create("conformance"), effort)
+    finally:
+        server.stop()
+
+
 if __name__ == "__main__":
     words = [word for word in sys.argv[1:] if word != "--bounded"]
     options = BOUNDED if "--bounded" in sys.argv else WHOLE
-    sys.exit(main(Path(words[0]), words[1] if len(words) > 1 else None, options))
+    place = Path(words[0])
+    if words[1:] == ["postgresql"]:
+        sys.exit(_check_own_postgresql(place, options))
+    sys.exit(main(place, words[1] if len(words) > 1 else None, options))

@@ -28,11 +28,11 @@ SHA256SUMS        The hash of every file, signed in SHA256SUMS.sig.
 How to check
 ------------
 1. Unpack the ZIP file into an empty folder.
-2. Run: python3 verify.py
+2. Run: python3 -I verify.py
    It needs Python 3.8 or newer and nothing else, and sends nothing.
 3. Every line must begin with OK. The last lines say what is not proved.
 4. Compare the key with the one on the site of the service, or with an older copy:
-   python3 verify.py --key "{key}"
+   python3 -I verify.py --key "{key}"
 
 Without Python: `sha256sum -c SHA256SUMS` checks that no file was changed.
 """
@@ -60,11 +60,11 @@ SHA256SUMS        El hash de cada archivo, firmado en SHA256SUMS.sig.
 Cómo comprobarlo
 ----------------
 1. Descomprima el archivo ZIP en una carpeta vacía.
-2. Ejecute: python3 verify.py
+2. Ejecute: python3 -I verify.py
    Solo necesita Python 3.8 o posterior y no envía nada.
 3. Cada línea debe empezar por OK. Las últimas líneas dicen qué no queda demostrado.
 4. Compare la clave con la del sitio del servicio, o con una copia anterior:
-   python3 verify.py --key "{key}"
+   python3 -I verify.py --key "{key}"
 
 Sin Python: `sha256sum -c SHA256SUMS` comprueba que ningún archivo ha cambiado.
 """
@@ -105,7 +105,7 @@ th,td{{border:1px solid #999;padding:.2em .5em;text-align:left;vertical-align:to
 {not_shown}
 </ul>
 <h2>How to check</h2>
-<p>Run <code>python3 verify.py</code> in the folder of this page. It needs no network.
+<p>Run <code>python3 -I verify.py</code> in the folder of this page. It needs no network.
 See <code>README.txt</code>.</p>
 <h2>Form for a certification (not signed)</h2>
 <p>This form is offered for Federal Rules of Evidence 902(13) and 902(14). It is blank: nobody has signed it,

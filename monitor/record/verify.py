@@ -203,7 +203,9 @@ def check_files(bundle: Bundle) -> str:
         )
     for name in bundle.files:
         require(name in listed or not name.startswith(BODIES), f"{name} was added after the bundle was made")
-    return f"{len(listed)} files are as they were when the bundle was made"
+    added = ", ".join(sorted(repr(name) for name in set(bundle.files) - {*listed, SUMS, SEAL}))
+    added = f"; NOT of the bundle, and not checked: {added}" if added else ""
+    return f"{len(listed)} files are as they were when the bundle was made{added}"
 
 
 def check_key(bundle: Bundle) -> str:
@@ -318,9 +320,7 @@ def verify(files: dict[str, bytes], key: str = "", head: str = "") -> list[tuple
         try:
             results.append((name, True, check(bundle)))
         except Exception as error:  # whatever a changed file makes of the parsers, it is a failed check
-            damage = (
-                f"a file is missing or is not written as it was recorded ({type(error).__name__}: {error})"
-            )
+            damage = f"a file is missing or not written as it was recorded ({type(error).__name__}: {error})"
             results.append((name, False, str(error) if isinstance(error, VerificationFailed) else damage))
     return results
 
