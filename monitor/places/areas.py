@@ -91,6 +91,9 @@ def centre(table: StateTable, rows: tuple[int, ...]) -> Point | None:
 def sites(table: StateTable, name_key: str) -> tuple[NamedPlace, ...]:
     """All places of a name in the state: post towns first, then by population, then townships."""
     towns, posted = table.towns.get(name_key, ()), table.by_city.get(name_key, ())
+    by_hand, subdivisions = mailing(table.state, name_key), table.subdivisions.get(name_key, ())
+    if not (towns or posted or by_hand or subdivisions):
+        return ()
     shared: list[list[int]] = [[] for _ in towns]
     astray: list[int] = []  # the post town is another place than the populated places of that name
     for row in posted if towns else ():
@@ -109,9 +112,9 @@ def sites(table: StateTable, name_key: str) -> tuple[NamedPlace, ...]:
     if astray and not any(s.rows for s in found):
         rows = tuple(astray)
         found.append(NamedPlace(table.cities[table.city[rows[0]]], centre(table, rows), 0, rows))
-    found = _with_mailing_names(table, name_key, found)
+    if by_hand:
+        found = _with_mailing_names(table, by_hand, found)
     found.sort(key=_rank)
-    subdivisions = table.subdivisions.get(name_key, ())
     held = {county for site in found for county in counties_of(table, site)} if subdivisions else set()
     for county, _ in subdivisions:
         if county not in held:
@@ -141,9 +144,11 @@ def _rank(site: NamedPlace) -> tuple[bool, bool, int, Point]:
     return not site.rows, site.known and not site.population, -people, site.point or (0.0, 0.0)
 
 
-def _with_mailing_names(table: StateTable, name_key: str, found: list[NamedPlace]) -> list[NamedPlace]:
+def _with_mailing_names(
+    table: StateTable, by_hand: tuple[tuple[str, tuple[str, ...]], ...], found: list[NamedPlace]
+) -> list[NamedPlace]:
     """Puts the hand-kept areas in the place of what they describe better, or before it."""
-    for name, mail in mailing(table.state, name_key):
+    for name, mail in by_hand:
         rows = tuple(dict.fromkeys(r for m in mail for r in _mail_rows(table, m)))
         middle = centre(table, rows)
         same = next((s for s in found if s.point and middle and _is_near(s, s.point, middle)), None)

@@ -8,7 +8,7 @@ from monitor.domain import Listing
 from monitor.places.agency_kinds import COUNTY_OFFICES, read_name, spoken, variants
 from monitor.places.finder_names import known_areas
 from monitor.places.gazetteer import Gazetteer, TownZips
-from monitor.places.known import consolidated
+from monitor.places.known import consolidated, mailing
 from monitor.places.names import key, squeeze, word_set, words
 from monitor.places.query import county_named, county_rows
 from monitor.places.statewide import ACRONYMS
@@ -104,10 +104,21 @@ def _states_of(text: str, state: str | None, gazetteer: Gazetteer) -> list[tuple
     if led and ("state" in parts or "highway" in parts):
         return [(max(led, key=lambda code: len(STATES[code])), 0)]
     for core in variants(name.core):
-        towns = known_areas(spoken(core), None, gazetteer) or gazetteer.towns(squeeze(core))
-        if towns:
-            largest: dict[str, int] = {}
-            for town in towns:
-                largest.setdefault(town.state, town.population)
-            return list(largest.items())[:MOST_STATES]
+        towns = known_areas(spoken(core), None, gazetteer)
+        largest = {town.state: town.population for town in reversed(towns)}
+        largest = largest or _populations(squeeze(core), gazetteer)
+        if largest:
+            return sorted(largest.items(), key=lambda pair: (-pair[1], pair[0]))[:MOST_STATES]
     return []
+
+
+def _populations(name_key: str, gazetteer: Gazetteer) -> dict[str, int]:
+    """The states with a town of that name, with the people of the largest one."""
+    found: dict[str, int] = {}
+    for code in STATES:
+        table = gazetteer.table.state(code)
+        if towns := table.towns.get(name_key):
+            found[code] = max(town.population for town in towns)
+        elif name_key in table.by_city or mailing(code, name_key):
+            found[code] = 0
+    return found

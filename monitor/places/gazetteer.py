@@ -12,6 +12,7 @@ from msgspec import structs
 from monitor.domain import TOWNS, Confidence, Listing, Placement, PlacementReason
 from monitor.places.areas import sites, town_rows
 from monitor.places.codes import EVERYWHERE, MILITARY, state_of_zip
+from monitor.places.known import read_lists
 from monitor.places.locate import locate_in
 from monitor.places.names import key
 from monitor.places.overrides import Overrides
@@ -163,4 +164,5 @@ def _by_name(pairs: list[tuple[Listing, Placement]]) -> tuple[tuple[Listing, Pla
 @cache
 def load() -> Gazetteer:
     """The gazetteer that ships with the program; its states are read when first asked for."""
+    read_lists()
     return Gazetteer(packaged())

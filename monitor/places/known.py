@@ -85,6 +85,13 @@ def _campuses() -> dict[str, tuple[Campus, ...]]:
     return {state: tuple(sorted(rows, key=lambda c: -len(squeeze(c.name)))) for state, rows in found.items()}
 
 
+def read_lists() -> None:
+    """Read every list, so that no look-up has to."""
+    _consolidated()
+    _mailing()
+    _campuses()
+
+
 def campus(said: tuple[str, ...], state: str) -> Campus | None:
     """The institution with the longest name that the words contain."""
     whole = f" {' '.join(said)} "
