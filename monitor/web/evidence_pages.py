@@ -30,6 +30,7 @@ from monitor.web.pages import get, render_page, site_of, translate
 router = APIRouter()
 
 _MOST_POLLS = 3000  # around one day
+_MOST_MATCHES = 150  # on a page of at most 100 kB
 _LARGEST_ID = 2**31 - 1
 _SAW = ("good", "unchanged")
 _NOT_A_DAY = N_("Write the day as 2026-03-01, and it must be over (UTC).")
@@ -135,6 +136,7 @@ def absence_page(request: Request, source: str) -> Response:
         private=True,  # what was looked for is the reader's own: neither kept nor indexed
         watched=site.sources[source],
         found=found,
+        most=_MOST_MATCHES,
         asked=asked,
         is_zip=is_zip,
         day=day_text,

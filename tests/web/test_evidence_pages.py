@@ -187,6 +187,22 @@ def test_absence_says_in_a_word_whether_the_list_was_checked(proved: Running, wh
     assert "it is not confirmed" in held
 
 
+def test_a_day_with_many_matches_stays_a_page_of_100_kb(
+    tmp_path: Path, sqlite_engine: Engine, web: Running
+) -> None:
+    rows = [{**HAMMOND, "Agency": f"Police {each:04} of {'a very long name ' * 8}"} for each in range(700)]
+    own_poll(sqlite_engine, tmp_path, rows, START)
+    own_poll(sqlite_engine, tmp_path, rows, START + timedelta(days=2))
+    clock = Clock(START + timedelta(days=3))
+    with served(create_app(site(sqlite_engine, clock))) as address:
+        running = Running(address, clock, sqlite_engine, clock.now, web.client)
+        page = running.get(f"/absence/{SOURCE}?day=2026-03-02&who=Police").text
+    assert len(page.encode()) <= 100_000
+    assert "550 more are not shown: write more of the name." in page
+    assert "<strong>Unchecked.</strong> On this day nobody checked the list; this service saw it" in page
+    assert "Cite this" in page
+
+
 def test_absence_is_proved_for_a_day_with_polls_around_it(whole_day: Running) -> None:
     page = f"/absence/{SOURCE}?day=2026-03-02&who="
     absent, listed = whole_day.get(page + "Gary Police").text, whole_day.get(page + "Hammond").text
