@@ -9,7 +9,10 @@ import click
 from monitor.cli import Session, command, emit
 
 
-@command(short_help="Explain why somebody was told a change, or was not.")
+@command(
+    short_help="Explain why somebody was told a change, or was not.",
+    context_settings={"ignore_unknown_options": True},  # the numbers of groups are negative
+)
 @click.argument("address", metavar="ADDRESS|CHAT")
 @click.argument("change", type=int)
 @click.option("--channel", metavar="NAME", help="The channel of ADDRESS. Default: recognized by its form.")

@@ -90,7 +90,7 @@ def add(
     what = "added" if added.new else "exists already"
     click.echo(
         f"subscriber {added.subscriber} ({added.masked}) {what};"
-        f" {added.follows} new places, counted per source"
+        f" {format_count(added.follows, 'new place')}, counted per source"
     )
 
 
@@ -181,7 +181,12 @@ def remove(session: Session, who: str, channel: str | None) -> None:
     click.echo("removed; the address is erased")
 
 
-@subcommand(subscribers, name="export", short_help="Send a subscriber what is stored about them.")
+@subcommand(
+    subscribers,
+    name="export",
+    short_help="Send a subscriber what is stored about them.",
+    context_settings={"ignore_unknown_options": True},
+)
 @click.argument("address")
 @click.option("--channel", callback=_check_channel, help=_CHANNEL_HELP)
 def export(session: Session, address: str, channel: str | None) -> None:
@@ -199,7 +204,12 @@ def export(session: Session, address: str, channel: str | None) -> None:
     click.echo("queued; it is sent to that address only")
 
 
-@subcommand(subscribers, name="erase", short_help="Erase an address completely.")
+@subcommand(
+    subscribers,
+    name="erase",
+    short_help="Erase an address completely.",
+    context_settings={"ignore_unknown_options": True},
+)
 @click.argument("address")
 @click.option("--channel", callback=_check_channel, help=_CHANNEL_HELP)
 def erase(session: Session, address: str, channel: str | None) -> None:

@@ -206,7 +206,7 @@ def test_subscribers_are_added_listed_masked_and_removed(installed: Installation
     assert added.exit_code == 0, added.output
     assert "subscriber 1 (A…@e….org) added; 2 new places" in added.output
     again = installed.monitor("subscribers", "add", "email", "anna@example.org", "US", "--source", "ring")
-    assert "exists already; 1 new places" in again.output
+    assert "exists already; 1 new place," in again.output
     (line,) = installed.monitor("subscribers", "--json").stdout.splitlines()
     listed = json.loads(line)
     assert list(listed) == [
@@ -231,6 +231,10 @@ def test_a_chat_with_a_negative_number_is_an_address(installed: Installation) ->
     added = installed.monitor("subscribers", "add", "telegram", "-1001234567890", "IN")
     assert added.exit_code == 0, added.output
     assert installed.monitor("subscribers", "remove", "-1001234567890").exit_code == 0
+    exported = installed.monitor("subscribers", "export", "-1001234567890")
+    assert exported.exit_code == 0, exported.output
+    erased = installed.monitor("subscribers", "erase", "-1001234567890")
+    assert "erased; it was subscribed" in erased.output
 
 
 def test_without_a_source_every_watched_list_is_followed(installed: Installation) -> None:

@@ -176,6 +176,9 @@ def test_the_command_prints_sentences_or_json(small_town: Town) -> None:
     assert ANN not in said.output
     as_json = json.loads(CliRunner().invoke(root, ["explain", ANN, str(change), "--json", *config]).output)
     assert (as_json["verdict"], as_json["deliveries"][0]["state"]) == ("alert", "sent")
+    group = CliRunner().invoke(root, ["explain", "-1001234567890", str(change), "--json", *config])
+    assert json.loads(group.output)["channel"] == "telegram", "the number of a group is negative"
+    assert json.loads(group.output)["verdict"] == "unknown"
 
 
 def change_to(engine: Engine, keys: KeyFile, one: people.Subscriber, at: datetime, **new: object) -> None:
