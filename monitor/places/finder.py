@@ -227,6 +227,8 @@ def _named(typed: str, gazetteer: Gazetteer) -> FinderResult:
     rest, state = _state_at_the_end(typed)
     if rest == typed:
         state = None
+    elif _state(rest) == state and state is not None:
+        rest = STATES[state]  # "NY, NY"
     # Trooper is a town of Pennsylvania, and "Trooper, PA" nobody's office
     named_so = state is not None and " " not in rest and bool(gazetteer.towns(rest, state))
     if is_agency(typed) and not named_so:

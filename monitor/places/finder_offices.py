@@ -19,6 +19,7 @@ _COUNTY_WORDS = ("county", "parish", "municipio")
 _SPANISH_COUNTY = re.compile(r"^(?:el )?condado de (?:l )?(.+)$", re.IGNORECASE)
 _SPANISH_PARISH = re.compile(r"^(?:la )?parroquia de (.+)$", re.IGNORECASE)
 _WORDS_OF_FORM = word_set("the of dept office division bureau")
+_PUBLIC_SAFETY = ("dept", "of", "public", "safety")
 MOST_STATES = 12  # states in which an agency of a name is looked for
 
 
@@ -55,6 +56,8 @@ def is_agency(text: str) -> bool:
     parts = words(text)
     if len(parts) == 1 and key(text) in _letters():
         return True
+    if "public" in parts and parts[parts.index("public") + 1 :][:1] == ("safety",):
+        return True  # "Texas DPS"
     return len(parts) > 1 and any(word in _AGENCY_WORDS for word in parts)
 
 
@@ -101,7 +104,8 @@ def _states_of(text: str, state: str | None, gazetteer: Gazetteer) -> list[tuple
         counties = county_areas(named, None, gazetteer, explicit=True)
         if counties:
             return [(area.state, area.population) for area in counties[:MOST_STATES]]
-    if led and ("state" in parts or "highway" in parts):
+    alone = any(parts == (*words(STATES[code]), *_PUBLIC_SAFETY) for code in led)
+    if led and ("state" in parts or "highway" in parts or alone):
         return [(max(led, key=lambda code: len(STATES[code])), 0)]
     for core in variants(name.core):
         towns = known_areas(spoken(core), None, gazetteer)
