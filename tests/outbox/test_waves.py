@@ -49,13 +49,17 @@ def town(world: World, people: int) -> list[str]:
 
 
 def days(world: World, channel: Relay, count: int) -> Iterator[int]:
-    """Days of drains every two hours, each beginning with a change."""
+    """Days of drains every two hours, each beginning with a change. Who waits moves the clock."""
+
+    async def sleep(seconds: float) -> None:
+        world.later(seconds=seconds)
+
     for day in range(count):
         world.publish(HAMMOND)
         world.fan_out()
         yield day
         for _ in range(12):
-            world.send(channel)
+            world.send(channel, sleep=sleep)
             world.later(hours=2)
 
 
