@@ -12,7 +12,6 @@ from __future__ import annotations
 import itertools
 import os
 import shutil
-import sys
 from collections import Counter
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
@@ -41,7 +40,7 @@ from monitor.storage.engine import transaction
 from tests.outbox.crashes import run_until_killed
 from tests.outbox.relay_model import MODES, NETS, ModelledEmail, RelayModel
 from tests.outbox.world import HAMMOND, World
-from tests.torture.test_delivery import failing_writes
+from tests.torture.test_delivery import Note, failing_writes
 
 FULL = bool(os.environ.get("MONITOR_TORTURE"))
 PARTS, EXAMPLES, STEPS = (4, 100, 40) if FULL else (1, 20, 20)
@@ -166,9 +165,7 @@ def small_groups(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("small_groups")
 @pytest.mark.parametrize("part", range(PARTS))
-def test_no_life_of_a_sender_loses_anything(
-    sqlite_template: Path, capsys: pytest.CaptureFixture[str], part: int
-) -> None:
+def test_no_life_of_a_sender_loses_anything(sqlite_template: Path, record_property: Note, part: int) -> None:
     Lives.template = sqlite_template
     bounds = settings(
         max_examples=EXAMPLES,
@@ -179,17 +176,17 @@ def test_no_life_of_a_sender_loses_anything(
     )
     Lives.kills_in_all = Lives.lost_in_all = 0
     run_state_machine_as_test(Lives, settings=bounds)
-    with capsys.disabled():
-        sys.stdout.write(
-            f"[part {part + 1} of {PARTS}: {EXAMPLES} lives of {STEPS} steps, {Lives.kills_in_all} kills, "
-            f"{Lives.lost_in_all} lost answers] "
-        )
+    record_property(
+        "bound",
+        f"part {part + 1} of {PARTS}: {EXAMPLES} lives of {STEPS} steps, {Lives.kills_in_all} kills, "
+        f"{Lives.lost_in_all} lost answers",
+    )
 
 
 @pytest.mark.usefixtures("small_groups")
 @pytest.mark.parametrize("net", ["well", "loses the answer"])
 def test_a_drain_that_is_killed_at_any_of_its_awaits_loses_nothing(
-    sqlite_template: Path, capsys: pytest.CaptureFixture[str], net: str
+    sqlite_template: Path, record_property: Note, net: str
 ) -> None:
     """The same judge as above. The last drain is the one that no kill reached any more."""
     Lives.template = sqlite_template
@@ -204,5 +201,4 @@ def test_a_drain_that_is_killed_at_any_of_its_awaits_loses_nothing(
         if not killed:
             break
     assert steps > PEOPLE
-    with capsys.disabled():
-        sys.stdout.write(f"[killed at each of {steps} awaits] ")
+    record_property("bound", f"killed at each of {steps} awaits")

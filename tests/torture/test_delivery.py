@@ -88,7 +88,7 @@ def test_two_hundred_kills_in_ten_thousand_deliveries(
     world = World(engine, keys, tmp_path / "data", now)
     aftermath = kill_again_and_again(world, database_url, people=10_000, kills=200, chance=random.Random(3))
     assert aftermath.kills == 200
-    record_property("copies", aftermath.copies)
+    record_property("bound", f"{aftermath.copies} copies")
     check(world, aftermath, 10_000)
 
 
@@ -125,7 +125,7 @@ def test_a_relay_that_does_everything_that_relays_do(
 
         until_settled(world, lambda: world.send(channel, sleep=sleep))
         ids = message_ids(peer)
-    record_property("copies", sum(ids.values()) - len(ids))
+    record_property("bound", f"{sum(ids.values()) - len(ids)} copies")
     assert len(ids) == people
     assert {mail.recipient for mail in peer.mails} == {f"p{n}@d{n % 7}.example" for n in range(people)}
     assert sum(ids.values()) - len(ids) <= sum(dropped.values())
@@ -173,7 +173,7 @@ def test_a_bot_api_that_floods_fails_and_forgets_to_answer(
 
         until_settled(world, lambda: asyncio.run(two()), timedelta(seconds=30))
         told = Counter(post.chat for post in api.posts if post.accepted)
-    record_property("copies", sum(told.values()) - len(told))
+    record_property("bound", f"{sum(told.values()) - len(told)} copies")
     # a post of which two answers were lost is given up: it was made, and nobody says that it failed
     given_up = [row for row in world.rows() if row.state != "sent"]
     assert {(row.state, row.ambiguous) for row in given_up} <= {("failed", True)}
@@ -277,7 +277,7 @@ def test_connections_to_postgres_that_are_cut_at_any_moment(
         over.set()
         thread.join()
     _until_sent(world, channel)
-    record_property("cuts", cuts)
+    record_property("bound", f"{cuts} connections cut, {failures} drains failed")
     _nothing_lost(world, channel, failures)
 
 

@@ -33,5 +33,5 @@ def test_thirty_kills_lose_nothing_and_copy_little(
     world = World(engine, keys, tmp_path / "data", now)
     aftermath = kill_again_and_again(world, database_url, people=6000, kills=30, chance=random.Random(seed))
     assert aftermath.kills == 30
-    record_property("copies", aftermath.copies)
+    record_property("bound", f"{aftermath.copies} copies")
     check(world, aftermath, 6000)
