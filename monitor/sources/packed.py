@@ -21,7 +21,8 @@ _MOST_LAYERS = 3  # a file in gzip in a ZIP, and one more
 _WITH_GZIP_HEADER = 16 + zlib.MAX_WBITS
 _TAR = slice(257, 262)  # where a tar archive has its mark (POSIX.1, ustar)
 _LISTS = (
-    ".csv", ".tsv", ".tab", ".json", ".geojson", ".kml", ".kmz", ".xlsx", ".xlsm", ".xls", ".xlsb", ".ods",
+    ".csv", ".tsv", ".tab", ".json", ".geojson", ".ndjson", ".jsonl", ".geojsonl", ".kml", ".kmz",
+    ".xlsx", ".xlsm", ".xls", ".xlsb", ".ods",
     ".htm", ".html", ".gz", ".zip",
 )  # fmt: skip
 """How files are called that may be a list. Beside one of these, others explain it ("README.txt")."""

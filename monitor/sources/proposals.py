@@ -23,6 +23,7 @@ from monitor.sources.cells import (
     read_web_address,
 )
 from monitor.sources.column_map import ColumnMap, ParseLimits, fold_header
+from monitor.sources.described_table import read_table
 from monitor.sources.json_body import flatten, is_json, load_json
 from monitor.sources.kml import Document, unpack
 from monitor.sources.mymaps import IGNORED
@@ -105,6 +106,8 @@ def _propose_map(body: bytes, limits: ParseLimits) -> Proposal:
                 if title in IGNORED:
                     continue
                 columns.setdefault(title, []).append(value)
+            for cell in read_table(placemark.description):
+                columns.setdefault(cell.title, []).append(cell.link or cell.text)
             if number == SAMPLE:
                 break
     shares = {title: _Shares.of(values) for title, values in columns.items()}

@@ -8,6 +8,7 @@ import pytest
 
 from monitor.domain import Listing, Publication
 from monitor.sources import ColumnMap, ParseOptions, parse
+from monitor.sources.proposals import propose
 from tests.sources.bodies import kml
 
 DATED = ParseOptions("map", "mymaps", ColumnMap(since="Signed", url="Agreement"))
@@ -79,3 +80,8 @@ def test_a_column_is_called_by_its_display_name(columns: str) -> None:
     )
     _, listing = read(schema, mark("", columns))
     assert (listing.since, dict(listing.attributes)) == (date(2025, 9, 3), {"Support type": "Task"})
+
+
+def test_a_proposal_reads_the_table_too() -> None:
+    proposal = propose(kml(mark(ARCGIS)))
+    assert (proposal.columns.since, proposal.columns.url) == ("Signed", "Agreement")
