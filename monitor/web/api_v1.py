@@ -5,6 +5,7 @@ needed.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from typing import Annotated, Any, Literal, TypeVar
 from urllib.parse import quote, urlencode
 
@@ -13,6 +14,7 @@ from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel
 from sqlalchemy.engine import Connection
 
+from monitor.domain import SourceInfo
 from monitor.messages.placements import describe_placement
 from monitor.record.data.describe import (
     Record,
@@ -99,7 +101,12 @@ def lists(request: Request) -> Response:
     """The watched lists."""
     site = site_of(request)
     with reading(site.engine) as conn:
-        found = [_describe_list(conn, site, name) for name in site.sources]
+        moves, sights = record_rows.find_moves(conn), overview.load_sights(conn)
+        counts = site.counts.of(conn, {name: sight.number for name, sight in sights.items()})
+        found = [
+            _describe_list(info, moves.get(name), sights.get(name), counts.get(name))
+            for name, info in site.sources.items()
+        ]
         return _answer(request, {"lists": found}, conn)
 
 
@@ -359,19 +366,22 @@ def _answer(request: Request, value: dict[str, Any], conn: Connection) -> Respon
     return answer_json(request, value, conn, deprecation_headers(request.url.path))
 
 
-def _describe_list(conn: Connection, site: Site, name: str) -> Record:
-    info, state = site.sources[name], overview.source_state(conn, name)
-    number, at = record_rows.find_move(conn, name) or (0, None)
+def _describe_list(
+    info: SourceInfo,
+    move: tuple[int, datetime] | None,
+    sight: overview.SourceSight | None,
+    counts: overview.SourceCounts | None,
+) -> Record:
     return {
-        "source": name,
+        "source": info.name,
         "title": info.title(),
         "publisher": info.publisher,
         "url": info.official_url,
-        "number": number,
-        "at": format_time(at),
-        "agencies": state.baseline,
-        "last_poll_at": format_time(state.last_fetch_at),
-        "last_good_at": format_time(state.last_good_at),
+        "number": move[0] if move else 0,
+        "at": format_time(move[1] if move else None),
+        "agencies": counts.listings if counts else 0,
+        "last_poll_at": format_time(sight.last_fetch_at if sight else None),
+        "last_good_at": format_time(sight.last_good_at if sight else None),
     }
 
 

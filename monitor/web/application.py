@@ -48,7 +48,7 @@ from monitor.web.pages import Templates
 if TYPE_CHECKING:
     from fastapi.telemetry import TelemetryConfig  # older versions have none, and need none
 
-_ROOMS = (
+ROOMS = (
     *(home, cards, maps, numbers, places, area_pages, brief, agencies, letters, calendars, timeline, feeds),
     *(about, installed_app, probes, record_log, api_v1, data_pages, evidence_pages, list_pages),
 )
@@ -101,7 +101,7 @@ def create_app(
     app.state.held_changes = HeldChanges(site.sources, site.coverage)
     for router in (
         *routers,
-        *(room.router for room in _ROOMS),
+        *(room.router for room in ROOMS),
     ):
         app.include_router(router)
     answer_errors(app)

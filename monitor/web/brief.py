@@ -231,28 +231,34 @@ def _count_text(page: bytes) -> int:
 
 def _load_lists(conn: Connection, boards: list[Board], *, local_first: bool) -> list[BriefList]:
     counts = [len(board.local) + len(board.statewide) for board in boards]
-    most = MOST if sum(counts) <= MOST else MOST // max(sum(map(bool, counts)), 1)
-    return [_load_list(conn, board, max(most, 2), local_first=local_first) for board in boards]
-
-
-def _load_list(conn: Connection, board: Board, most: int, *, local_first: bool) -> BriefList:
-    source = board.list.name
-    entries = (*board.local, *board.statewide)
-    covers = tuple(entry.cover for entry in entries)
-    past = imports.load_import(conn, source)
-    own_since = past.joined_at if past else None
-    seen = sightings.load_sightings(conn, source, [cover.agency for cover in covers], own_since)
-    first_read = own_since or page_queries.first_read(conn, source)
-    shown = covers if len(covers) <= most else _choose(board, seen, local_first=local_first)[:most]
-    check = sightings.load_last_good(conn, source)
-    return BriefList(
-        list=board.list,
-        covers=covers,
-        agencies=tuple(_agency(cover, seen.get(cover.agency), first_read) for cover in shown),
-        unplaced=len(board.unplaced),
-        check=check,
-        entry=_entry_path(conn, check),
-    )
+    most = max(MOST if sum(counts) <= MOST else MOST // max(sum(map(bool, counts)), 1), 2)
+    joined = imports.load_joinings(conn)
+    first_reads = page_queries.load_first_reads(conn)
+    checks, size = sightings.load_last_good(conn), log_rows.load_head(conn).size
+    found = []
+    for board in boards:
+        source = board.list.name
+        covers = tuple(entry.cover for entry in (*board.local, *board.statewide))
+        own_since = joined.get(source)
+        seen = (
+            sightings.load_sightings(conn, source, [cover.agency for cover in covers], own_since)
+            if covers
+            else {}
+        )
+        first_read = own_since or first_reads.get(source)
+        shown = covers if len(covers) <= most else _choose(board, seen, local_first=local_first)[:most]
+        check = checks.get(source)
+        found.append(
+            BriefList(
+                list=board.list,
+                covers=covers,
+                agencies=tuple(_agency(cover, seen.get(cover.agency), first_read) for cover in shown),
+                unplaced=len(board.unplaced),
+                check=check,
+                entry=_entry_path(check, size),
+            )
+        )
+    return found
 
 
 def _choose(board: Board, seen: Mapping[str, Sighting], *, local_first: bool) -> tuple[Cover, ...]:
@@ -274,12 +280,12 @@ def _agency(cover: Cover, seen: Sighting | None, first_read: datetime | None) ->
     return BriefAgency(cover, f"/agency/{cover.source}/{agency_hash(cover.agency)}", seen, at_start)
 
 
-def _entry_path(conn: Connection, check: GoodCheck | None) -> str | None:
-    """The path of the bundle of the log's entries that holds a check's."""
+def _entry_path(check: GoodCheck | None, size: int) -> str | None:
+    """The path of the bundle of the log's entries that holds a check's; ``size`` is that of the log."""
     if check is None or check.leaf is None:
         return None
     index = check.leaf // WIDTH
-    width = min(log_rows.load_head(conn).size - index * WIDTH, WIDTH)
+    width = min(size - index * WIDTH, WIDTH)
     return f"/log/{format_tile_path(None, index, width)}"
 
 

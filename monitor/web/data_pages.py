@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -57,13 +58,12 @@ def data_page(request: Request) -> Response:
     files = site.data_files
     if files is None:
         return missing(request)
-    found = []
     with reading(site.engine) as conn:
-        moves = {name: record_rows.find_move(conn, name) for name in site.sources}
+        moves = record_rows.find_moves(conn)
         note = log_rows.load_checkpoint(conn)
-    for name, move in moves.items():
-        if move is not None:
-            found.append(ListFiles(name, tuple(files.build_package(name)[1].values()), *move))
+    found = [
+        ListFiles(name, built, *moves[name]) for name, built in files.build_all().items() if name in moves
+    ]
     answer = render_page(
         request,
         "data.html",
@@ -106,27 +106,32 @@ def catalogue(request: Request) -> Response:
 @get(router, "/data/dataset.jsonld")
 def dataset(request: Request) -> Response:
     """The lists as schema.org datasets, for search engines."""
-    site = site_of(request)
-    described = [_describe_dataset(request, name) for name in site.sources]
+    site, files = site_of(request), _files(request)
+    with reading(site.engine) as conn:
+        since, moves = page_queries.load_first_reads(conn), record_rows.find_moves(conn)
+    described = [
+        _describe_dataset(site, files, name, built, since.get(name), moves.get(name))
+        for name, built in files.build_all().items()
+    ]
     return answer_bytes(
         request, dump_json({"@context": "https://schema.org", "@graph": described}) + b"\n", _JSON_LD
     )
 
 
-def _describe_dataset(request: Request, source: str) -> dict[str, Any]:
-    site, files = site_of(request), _files(request)
-    with reading(site.engine) as conn:
-        since = page_queries.first_read(conn, source)
-        move = record_rows.find_move(conn, source)
+def _describe_dataset(
+    site: Site,
+    files: DataFiles,
+    source: str,
+    built: Iterable[DataFile],
+    since: datetime | None,
+    move: tuple[int, datetime] | None,
+) -> dict[str, Any]:
     return data_package.describe_dataset(
         site.sources[source],
         files.terms.name,
         files.terms.licence,
         site.public("/data"),
-        [
-            (file.name, file.media_type, file.size, file.sha256)
-            for file in files.build_package(source)[1].values()
-        ],
+        [(file.name, file.media_type, file.size, file.sha256) for file in built],
         since,
         move[1] if move else None,
     )
@@ -168,7 +173,13 @@ def data_file(request: Request, source: str, name: str) -> Response:
             head = load_head_header(conn)
         return answer_bytes(request, files.build_package(source)[0], "application/json", head)
     if name == DATASET:
-        described = {"@context": "https://schema.org", **_describe_dataset(request, source)}
+        with reading(site.engine) as conn:
+            since, move = page_queries.first_read(conn, source), record_rows.find_move(conn, source)
+        built = files.build_package(source)[1].values()
+        described = {
+            "@context": "https://schema.org",
+            **_describe_dataset(site, files, source, built, since, move),
+        }
         return answer_bytes(request, dump_json(described) + b"\n", _JSON_LD)
     whole = name
     name = name.removesuffix(COMPRESSED)

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from itertools import count
+from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
@@ -19,6 +20,7 @@ from sqlalchemy.engine import Engine
 from monitor.domain import Change, Kind, Listing, Placement, SourceInfo, State
 from monitor.places import load
 from monitor.places.fips import FIPS
+from monitor.record.data.data_files import DataFiles, DataTerms
 from monitor.storage.engine import transaction
 from monitor.storage.lists.codec import change_to_columns, listing_to_json, reason_to_text
 from monitor.storage.lists.coverage import Coverage
@@ -61,8 +63,8 @@ def write_past(engine: Engine, *, lists: int, days: int, listings: int = LISTING
         conn.execute(sa.insert(LogHeadRow).values(id=1, size=lists * days * 24))
 
 
-def make_site(engine: Engine, lists: int) -> Site:
-    """The site of these lists, twenty minutes after the last poll."""
+def make_site(engine: Engine, lists: int, folder: Path | None = None) -> Site:
+    """The site of these lists, twenty minutes after the last poll; with data files if a folder is given."""
     sources = {
         name: SourceInfo(
             name=name,
@@ -74,11 +76,21 @@ def make_site(engine: Engine, lists: int) -> Site:
         )
         for number, name in enumerate(names(lists))
     }
+    coverage = Coverage(engine, sources, lambda _, listing: _locate(listing))
     return Site(
         engine=engine,
         sources=sources,
         gazetteer=load(),
-        coverage=Coverage(engine, sources, lambda _, listing: _locate(listing)),
+        coverage=coverage,
+        data_files=folder
+        and DataFiles(
+            engine=engine,
+            sources=sources,
+            locate=coverage.placement,
+            gazetteer=load(),
+            terms=DataTerms(name="Watch", url="https://watch.example", licence="CC-BY-4.0"),
+            folder=folder,
+        ),
         clock=Clock(END + timedelta(minutes=20)),
         public_url="https://watch.example",
     )
@@ -101,7 +113,9 @@ def _write_list(
     moved = max(6, round(2500 * listings / LISTINGS * days / THREE_YEARS))
     gone = max(3, round(1000 * listings / LISTINGS * days / THREE_YEARS))
     fetches = [
-        {"source": name, "at": began + timedelta(hours=hour), "outcome": "unchanged"}
+        {"source": name, "at": began + timedelta(hours=hour)}
+        # a server sends the whole list now and then, also where nothing has changed
+        | {"outcome": "unchanged" if hour % 24 else "good"}
         for hour in range(days * 24 + 1)
     ]
     sets: list[dict[str, Any]] = []

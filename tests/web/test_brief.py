@@ -169,7 +169,7 @@ def test_the_source_is_named_with_the_hash_of_the_last_good_body_and_its_entry(
     agreements: httpx.Client, sqlite_engine: Engine
 ) -> None:
     with reading(sqlite_engine) as conn:
-        check = sightings.load_last_good(conn, ICE)
+        check = sightings.load_last_good(conn).get(ICE)
     assert check is not None
     page = agreements.get("/state/IN/brief").text
     assert check.hash in page

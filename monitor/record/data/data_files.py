@@ -29,7 +29,7 @@ from monitor.record.data.encoders import encode_csv, encode_geojson, encode_json
 from monitor.storage.engine import reading
 from monitor.storage.lists import baseline, record_rows
 from monitor.storage.lists.past_lists import ListMoment
-from monitor.storage.lists.retracted_changes import count_retracted
+from monitor.storage.lists.retracted_changes import count_all_retracted
 
 SCHEMA = 4
 """The version of the files' fields; it is in the name of every kept file."""
@@ -51,6 +51,28 @@ PACKAGE = "datapackage.json"
 DATABASE = "record.sqlite"
 _PAST_KEPT = 64  # files of past moments of one list that stay on disk
 _KEPT = re.compile(r"(?P<key>[^~]+)~(?P<hash>[0-9a-f]{64})~(?P<name>[^~]+)")
+
+
+@dataclass(frozen=True, slots=True)
+class _ListState:
+    """What the files of a list depend on: its number, its retracted changes, and the id of its last poll."""
+
+    number: int = 0
+    retracted: int = 0
+    last_poll: int = 0
+
+
+def _load_states(conn: Connection) -> defaultdict[str, _ListState]:
+    """The state of every list by name, with three statements; zeros for one that was never polled."""
+    stands, polls = baseline.all_believed(conn), record_rows.find_last_polls(conn)
+    retracted = count_all_retracted(conn)
+    return defaultdict(
+        _ListState,
+        {
+            name: _ListState(info.number, retracted.get(name, 0), polls.get(name, 0))
+            for name, info in stands.items()
+        },
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +122,7 @@ class DataFiles:
         past = moment is not None
         with self._locks[source, name]:
             with reading(self.engine) as conn:
-                key = self._compute_key(conn, source, table, moment)
+                key = self._compute_key(_load_states(conn)[source], table, moment)
                 folder = self.folder / source / ("past" if past else "now")
                 found = _find(folder, key, name, media_type)
                 if found is None:
@@ -136,15 +158,28 @@ class DataFiles:
         )
         return described, files
 
+    def build_all(self) -> dict[str, tuple[DataFile, ...]]:
+        """The files of every list as it is now, by list and in the order of `FILES`."""
+        with reading(self.engine) as conn:
+            states = _load_states(conn)
+        return {source: tuple(self._find_or_build(source, states[source])) for source in self.sources}
+
+    def _find_or_build(self, source: str, state: _ListState) -> Iterator[DataFile]:
+        for name, (table, media_type) in FILES.items():
+            key = self._compute_key(state, table, None)
+            yield _find(self.folder / source / "now", key, name, media_type) or self.build(source, name)
+
     def build_database(self) -> DataFile:
         """``record.sqlite``: the tables of all lists."""
         with self._locks["", DATABASE], reading(self.engine) as conn:
+            known = _load_states(conn)
             states = [
                 (
                     name,
-                    self._compute_key(conn, name, "agencies", None),
-                    self._compute_key(conn, name, "changes", None),
-                    record_rows.find_last_poll(conn, name),
+                    *(
+                        self._compute_key(known[name], table, None)
+                        for table in ("agencies", "changes", "polls")
+                    ),
                 )
                 for name in self.sources
             ]
@@ -193,18 +228,14 @@ class DataFiles:
         north, east = (sum(point[axis] for point in points) / len(points) for axis in (0, 1))
         return round(north, 4), round(east, 4)
 
-    def _compute_key(self, conn: Connection, source: str, table: str, moment: ListMoment | None) -> str:
+    def _compute_key(self, state: _ListState, table: str, moment: ListMoment | None) -> str:
         if table == "polls":
-            last = record_rows.find_last_poll(conn, source)
-            return f"{SCHEMA}-{last[0] if last else 0}"
+            return f"{SCHEMA}-{state.last_poll}"
         if table == "changes":
-            stands, retracted = baseline.believed(conn, source).number, count_retracted(conn, source)
-            return f"{SCHEMA}-{stands}r{retracted}-{__version__}"
+            return f"{SCHEMA}-{state.number}r{state.retracted}-{__version__}"
         # what is known of the past changes with the list: by what is believed later, or by an import
-        state = f"{baseline.believed(conn, source).number}"
-        if moment is not None:
-            state += f"at{moment.number}t{moment.at.timestamp():.6f}"
-        return f"{SCHEMA}-{state}-{__version__}-{self._hash_corrections()}"
+        past = "" if moment is None else f"at{moment.number}t{moment.at.timestamp():.6f}"
+        return f"{SCHEMA}-{state.number}{past}-{__version__}-{self._hash_corrections()}"
 
     def _hash_corrections(self) -> str:
         """Places are worked out by the program and by the operator's corrections."""

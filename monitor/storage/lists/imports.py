@@ -94,6 +94,14 @@ def load_import(conn: Connection, source: str) -> ImportInfo | None:
     return None if row is None else ImportInfo(*row)
 
 
+def load_joinings(conn: Connection) -> dict[str, datetime]:
+    """Read when own polls took over from an imported past, by source; only of sources that have both."""
+    columns = HistoryImportRow.c
+    rows = conn.execute(sa.select(columns.source, columns.joined_at).where(columns.joined_at.is_not(None)))
+    found: dict[str, datetime] = dict(rows.all())
+    return found
+
+
 def load_captures(
     conn: Connection, source: str, moments: Collection[datetime] | None = None
 ) -> tuple[Capture, ...]:

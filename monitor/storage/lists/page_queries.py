@@ -15,6 +15,7 @@ from sqlalchemy.engine import Connection
 
 from monitor.domain import Listing, State
 from monitor.storage import meta
+from monitor.storage.columns import UtcDateTime
 from monitor.storage.lists import changes, tables
 from monitor.storage.lists.changes import StoredChange
 from monitor.storage.lists.codec import listing_from_json
@@ -276,19 +277,26 @@ def first_read(conn: Connection, source: str) -> datetime | None:
     return earliest
 
 
-_FIRST_READS = sa.select(
-    sa.func.min(
-        sa.select(sa.func.min(ListingVersionRow.c.from_at))
-        .where(ListingVersionRow.c.source == tables.SourceRow.c.name)
-        .correlate(tables.SourceRow)
-        .scalar_subquery()
-    )
-).where(tables.SourceRow.c.name.in_(sa.bindparam("names", expanding=True)))
+_FIRST_READ = (
+    sa.select(sa.func.min(ListingVersionRow.c.from_at))
+    .where(ListingVersionRow.c.source == tables.SourceRow.c.name)
+    .correlate(tables.SourceRow)
+    .scalar_subquery()
+)
+_FIRST_READ_OF_ANY = sa.select(sa.func.min(_FIRST_READ)).where(
+    tables.SourceRow.c.name.in_(sa.bindparam("names", expanding=True))
+)
+_FIRST_READS = sa.select(tables.SourceRow.c.name, sa.type_coerce(_FIRST_READ, UtcDateTime()))
+
+
+def load_first_reads(conn: Connection) -> dict[str, datetime]:
+    """Read when every source was first read, by name, with one statement."""
+    return {name: at for name, at in conn.execute(_FIRST_READS) if at is not None}
 
 
 def first_read_of_any(conn: Connection, sources: Collection[str]) -> datetime | None:
     """When the first of several sources was first read."""
-    earliest: datetime | None = conn.scalar(_FIRST_READS, {"names": tuple(sources)})
+    earliest: datetime | None = conn.scalar(_FIRST_READ_OF_ANY, {"names": tuple(sources)})
     return earliest
 
 

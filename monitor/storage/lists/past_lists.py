@@ -19,7 +19,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from monitor.storage.columns import UtcDateTime
-from monitor.storage.lists.tables import ListingVersionRow
+from monitor.storage.lists.tables import ListingVersionRow, SourceRow
 
 _VERSION = ListingVersionRow.c
 _LONGEST = 31  # spans: numbers are 32-bit integers
@@ -118,6 +118,37 @@ def find_move(conn: Connection, source: str, at: datetime | None = None) -> tupl
             of_moment = sa.select(sa.func.max(number)).where(_VERSION.source == source, time == moment)
             moves.append((conn.scalar(of_moment), moment))
     return max(moves) if moves else None
+
+
+def _select_last_move(time: Any, number: Any) -> sa.Select[Any]:
+    """The last time of a kind of every source, and the highest number at it."""
+    latest = (
+        sa.select(sa.func.max(time))
+        .where(_VERSION.source == SourceRow.c.name)
+        .correlate(SourceRow)
+        .scalar_subquery()
+    )
+    of_moment = sa.select(sa.func.max(number)).where(_VERSION.source == SourceRow.c.name, time == latest)
+    return sa.select(
+        SourceRow.c.name,
+        sa.type_coerce(latest, UtcDateTime()).label("at"),
+        of_moment.correlate(SourceRow).scalar_subquery().label("number"),
+    )
+
+
+_LAST_MOVES = sa.union_all(
+    _select_last_move(_VERSION.from_at, _VERSION.from_number),
+    _select_last_move(_VERSION.to_at, _VERSION.to_number),
+)
+
+
+def find_moves(conn: Connection) -> dict[str, tuple[int, datetime]]:
+    """What `find_move` finds of every source until now, by name, with one statement."""
+    found: dict[str, tuple[int, datetime]] = {}
+    for name, at, number in conn.execute(_LAST_MOVES):
+        if at is not None:
+            found[name] = max(found.get(name, (number, at)), (number, at))
+    return found
 
 
 def find_move_time(conn: Connection, source: str, number: int) -> datetime | None:

@@ -6,7 +6,8 @@ Whole tables are streamed, so memory does not grow with them.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+import operator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby
@@ -16,6 +17,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from monitor.domain import Listing, State
+from monitor.storage.columns import UtcDateTime
 from monitor.storage.lists import tables
 from monitor.storage.lists.changes import StoredChange, select_changes, to_change
 from monitor.storage.lists.codec import listing_from_json
@@ -27,12 +29,13 @@ from monitor.storage.lists.past_lists import (
     find_moment,
     find_move,
     find_move_time,
+    find_moves,
     was_current,
     was_published,
 )
 from monitor.storage.lists.tables import ChangesetRow, FetchRow, ListingVersionRow
 
-__all__ = ["find_moment", "find_move", "find_move_time"]
+__all__ = ["find_moment", "find_move", "find_move_time", "find_moves"]
 
 _BATCH = 500  # rows that are fetched at once
 _VERSION = ListingVersionRow.c
@@ -192,13 +195,35 @@ def find_neighbors(conn: Connection, source: str, at: datetime) -> tuple[datetim
     """The moments of the list before the last one up to ``at``, and after ``at``; None at the ends. What was
     only believed at a moment, and seen before, makes none.
     """
-    began = sa.select(SEEN_FROM.label("at")).where(_VERSION.source == source)
-    ended = sa.select(SEEN_TO).where(_VERSION.source == source, _VERSION.to_number.is_not(None))
-    moments = sa.union(began, ended).subquery()
-    until = sa.select(moments.c.at).where(moments.c.at <= at).order_by(moments.c.at.desc()).limit(2)
-    after = sa.select(sa.func.min(moments.c.at)).where(moments.c.at > at)
-    found = conn.scalars(until).all()
-    return found[1] if len(found) > 1 else None, conn.scalar(after)
+    last = conn.scalar(_BESIDE["last"], {"source": source, "at": at})
+    before = None if last is None else conn.scalar(_BESIDE["before"], {"source": source, "at": last})
+    return before, conn.scalar(_BESIDE["after"], {"source": source, "at": at})
+
+
+def _select_beside(compare: Callable[[Any, Any], Any], choose: Callable[[Any], Any]) -> sa.Select[Any]:
+    """The nearest moment of a list on one side of a time, from the indexes of the four times."""
+    at: sa.BindParameter[datetime] = sa.bindparam("at", type_=UtcDateTime())
+    times = sa.union_all(
+        *(
+            sa.select(choose(time).label("at")).where(
+                _VERSION.source == sa.bindparam("source"), time.is_not(None), compare(time, at), *only
+            )
+            for time, only in (
+                (_VERSION.from_at, (_VERSION.seen_at.is_(None),)),
+                (_VERSION.seen_at, ()),
+                (_VERSION.to_at, (_VERSION.gone_at.is_(None),)),
+                (_VERSION.gone_at, ()),
+            )
+        )
+    ).subquery()
+    return sa.select(choose(times.c.at))
+
+
+_BESIDE = {
+    "last": _select_beside(operator.le, sa.func.max),
+    "before": _select_beside(operator.lt, sa.func.max),
+    "after": _select_beside(operator.gt, sa.func.min),
+}
 
 
 def load_steps(conn: Connection, source: str, after: tuple[int, str], limit: int) -> tuple[ListStep, ...]:
@@ -257,16 +282,23 @@ def iterate_polls(conn: Connection, source: str) -> Iterator[PollRecordRow]:
 
 
 def load_polls_page(conn: Connection, source: str, after: int, limit: int) -> tuple[PollRecordRow, ...]:
-    """Polls with an id above ``after``, oldest first."""
+    """Polls behind the one with the id ``after`` (0: from the beginning), oldest first."""
     columns = FetchRow.c
-    query = _select_polls(source).where(columns.id > after).order_by(columns.id).limit(limit)
-    good = conn.execute(
-        sa.select(columns.url, columns.hash)
-        .where(columns.source == source, columns.outcome == GOOD, columns.id <= after)
-        .order_by(columns.id.desc())
-        .limit(1)
-    ).first()
-    url, content = (good.url, good.hash) if good else (None, None)
+    # by time, as the index has them: by id a database would sort every poll of the list for one page
+    query = _select_polls(source).order_by(columns.at, columns.id).limit(limit)
+    url = content = None
+    if after:
+        began = conn.scalar(sa.select(columns.at).where(columns.id == after, columns.source == source))
+        if began is None:
+            return ()
+        query = query.where(columns.at >= began, sa.or_(columns.at > began, columns.id > after))
+        good = conn.execute(
+            sa.select(columns.url, columns.hash)
+            .where(columns.source == source, columns.outcome == GOOD, columns.at <= began)
+            .order_by(columns.at.desc(), columns.id.desc())
+            .limit(1)
+        ).first()
+        url, content = (good.url, good.hash) if good else (None, None)
     return tuple(_fill_polls(conn.execute(query), url, content))
 
 
@@ -324,6 +356,22 @@ def load_versions_between(
         .order_by(_VERSION.name, _VERSION.id)
     )
     return tuple(map(_version, rows))
+
+
+def find_last_polls(conn: Connection) -> dict[str, int]:
+    """The id of the newest poll of every source that was ever polled, by name."""
+    return {name: last for name, last in conn.execute(_LAST_POLLS) if last is not None}
+
+
+_LAST_POLLS = sa.select(
+    tables.SourceRow.c.name,
+    sa.select(FetchRow.c.id)
+    .where(FetchRow.c.source == tables.SourceRow.c.name)
+    .order_by(FetchRow.c.at.desc(), FetchRow.c.id.desc())
+    .limit(1)
+    .correlate(tables.SourceRow)
+    .scalar_subquery(),
+)
 
 
 def find_last_poll(conn: Connection, source: str) -> tuple[int, datetime] | None:

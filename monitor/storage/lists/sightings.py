@@ -66,21 +66,37 @@ def load_sightings(
     return found
 
 
-def load_last_good(conn: Connection, source: str) -> GoodCheck | None:
-    """Read the last good check of a list; None before there was one."""
-    row = conn.execute(
-        sa.select(SourceRow.c.last_good_at, SourceRow.c.last_good_hash, FetchRow.c.url, FetchRow.c.leaf)
-        .outerjoin(FetchRow, FetchRow.c.id == SourceRow.c.last_good_fetch)
-        .where(SourceRow.c.name == source)
-    ).first()
-    if row is None or row.last_good_at is None or row.last_good_hash is None:
-        return None
-    url = row.url or conn.scalar(
-        sa.select(FetchRow.c.url)
-        .where(
-            FetchRow.c.source == source, FetchRow.c.hash == row.last_good_hash, FetchRow.c.url.is_not(None)
+def load_last_good(conn: Connection) -> dict[str, GoodCheck]:
+    """Read the last good check of every list that had one, by name, with one statement."""
+    found = {}
+    for row in conn.execute(_LAST_GOOD):
+        if row.last_good_at is not None and row.last_good_hash is not None:
+            url = row.url or row.earlier_url
+            found[row.name] = GoodCheck(row.last_good_at, row.last_good_hash, url, row.leaf)
+    return found
+
+
+_EARLIER = FetchRow.c.id.table.alias("earlier")
+_LAST_GOOD = sa.select(
+    SourceRow.c.name,
+    SourceRow.c.last_good_at,
+    SourceRow.c.last_good_hash,
+    FetchRow.c.url,
+    FetchRow.c.leaf,
+    # an unchanged poll keeps no address: it is that of the last one that does
+    sa.case(
+        (
+            sa.and_(FetchRow.c.url.is_(None), SourceRow.c.last_good_hash.is_not(None)),
+            sa.select(_EARLIER.c.url)
+            .where(
+                _EARLIER.c.source == SourceRow.c.name,
+                _EARLIER.c.hash == SourceRow.c.last_good_hash,
+                _EARLIER.c.url.is_not(None),
+            )
+            .order_by(_EARLIER.c.at.desc(), _EARLIER.c.id.desc())
+            .limit(1)
+            .correlate(SourceRow)
+            .scalar_subquery(),
         )
-        .order_by(FetchRow.c.id.desc())
-        .limit(1)
-    )
-    return GoodCheck(row.last_good_at, row.last_good_hash, url, row.leaf)
+    ).label("earlier_url"),
+).select_from(sa.outerjoin(SourceRow, FetchRow, FetchRow.c.id == SourceRow.c.last_good_fetch))
