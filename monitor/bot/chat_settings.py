@@ -19,11 +19,11 @@ NIGHT = (22, 7)
 """The quiet hours that a button offers."""
 
 _OFTEN = {
-    AT_ONCE: N_("Messages come at once, whenever our checks find a change."),
+    AT_ONCE: N_("Messages come right away, whenever our checks find a change."),
     DAILY: N_("Messages come once a day at %(hour)s, if something has changed."),
     WEEKLY: N_("Messages come once a week, on Mondays at %(hour)s, if something has changed."),
 }
-_NAMES = {AT_ONCE: N_("At once"), DAILY: N_("Once a day"), WEEKLY: N_("Once a week")}
+_NAMES = {AT_ONCE: N_("Right away"), DAILY: N_("Once a day"), WEEKLY: N_("Once a week")}
 
 
 class ChatSettings:
@@ -77,7 +77,11 @@ class ChatSettings:
             return FollowResult(FollowVerdict.NOTHING)
         own = outcome.watching.own_line
         if own is None:
-            return Reply(translate("No line of your own stands under the posts. Write /line and the line."))
+            return Reply(
+                translate(
+                    "There is no line of your own under the posts. To add one, send /line and the text."
+                )
+            )
         return Reply(
             translate(
                 "Under each post stands: %(line)s\n/line off removes it, /preview shows a post.", line=own
@@ -92,7 +96,7 @@ class ChatSettings:
         blocks = self._context.sample(watching.language)
         values = {"own-line": watching.own_line} if watching.own_line else {}
         post = "\n\n".join(compose_posts(blocks, values))
-        head = translate("The next post will look like this. What it tells has not happened:")
+        head = translate("A post will look like this. It is only an example, nothing has happened:")
         return Reply(paragraphs(head, self._describe(watching, translate), Html(post)))
 
     def _render(self, watching: Watching, suffix: str, translate: Translator) -> Reply:
@@ -123,7 +127,9 @@ class ChatSettings:
             since, until = (_clock(each, translate) for each in watching.quiet)
             said.append(
                 translate(
-                    "Nothing is posted from %(since)s to %(until)s: it comes then.", since=since, until=until
+                    "Nothing is posted from %(since)s to %(until)s; it is posted afterwards.",
+                    since=since,
+                    until=until,
                 )
             )
         return Html(" ".join(safe(each) for each in said))

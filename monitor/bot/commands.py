@@ -146,9 +146,9 @@ class Commands:
                 else N_("Watching <b>%(places)s</b>.")
             )
         elif subject.title:
-            sentence = N_("<b>%(places)s</b> was watched for %(channel)s already.")
+            sentence = N_("<b>%(places)s</b> is already watched for %(channel)s.")
         else:
-            sentence = N_("<b>%(places)s</b> was watched already.")
+            sentence = N_("<b>%(places)s</b> is already watched.")
         sources = self._chosen_sources(watching)
         told = [
             translate(sentence, places=names, channel=subject.title),
@@ -295,12 +295,14 @@ class Commands:
         if subject.title:
             return Reply(
                 translate(
-                    "Ended: nothing more is sent to %(channel)s, and it is forgotten.", channel=subject.title
+                    "Stopped: nothing more is sent to %(channel)s, and we have erased it.",
+                    channel=subject.title,
                 )
             )
         return Reply(
             translate(
-                "Ended: nothing more is sent here, and this chat is forgotten. To begin again, write /watch."
+                "Stopped: nothing more is sent here, and we have erased this chat. To start again, "
+                "send /watch."
             )
         )
 
@@ -408,7 +410,7 @@ class Commands:
                     most=MOST_PLACES,
                 )
             case FollowVerdict.LAST:
-                return translate.refusal("One list must stay. /stop ends everything.")
+                return translate.refusal("At least one list must stay. /stop stops everything.")
             case _:
                 return translate.refusal(
                     "Nothing is watched yet. To begin, write /watch and a ZIP code or a state."

@@ -37,8 +37,8 @@ def render_help(context: BotContext, translate: Translator, *, private: bool) ->
         else translate("Only administrators of this group can change what is watched.")
     )
     privacy = translate(
-        "We store this chat's number, encrypted, what it watches since when, its language, and how it "
-        "wants its messages. Nothing else about you."
+        "We store this chat's number, encrypted, what it watches and since when, its language, and how "
+        "it wants its messages. Nothing else about you."
     )
     contact = translate("The operator: %(contact)s", contact=context.contact) if context.contact else ""
     return Reply(paragraphs(commands, more, privacy, contact), rows(page_button(context, "/", context.name)))

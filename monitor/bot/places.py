@@ -25,17 +25,17 @@ from monitor.storage.lists import overview
 
 _MOST_AGENCIES = 8
 
-NO_PLACE = N_("Give a ZIP code or a state, such as /watch 60601 or /watch IL.")
+NO_PLACE = N_("Send a ZIP code or a state, such as /watch 60601 or /watch IL.")
 NOT_A_PLACE = N_(
-    "I found no such place. Give a ZIP code (60601), a town (Hammond, IN), a county (Cook County, IL), a "
+    "I found no such place. Send a ZIP code (60601), a town (Hammond, IN), a county (Cook County, IL), a "
     "radius (10 miles of 60601), a state (IL), or US."
 )
 ADDRESS = N_(
     "Add the town and the state to the address (100 Main St, Springfield, IL), or write the ZIP code."
 )
-RADIUS = N_("Give a radius as 10 or 25 miles of a ZIP code: /watch 10 miles of 60601.")
+RADIUS = N_("Write a radius as 10 or 25 miles of a ZIP code: /watch 10 miles of 60601.")
 DIGITS = N_("A ZIP code has five digits. If yours starts with zeros, write them: they are never guessed.")
-REGION = N_("That is a military region, not a state. Give the ZIP code of the base, or US for everything.")
+REGION = N_("That is a military region, not a state. Send the ZIP code of the base, or US for everything.")
 UNASSIGNED = N_("%(zip)s is not a ZIP code: its first digits belong to no state.")
 
 

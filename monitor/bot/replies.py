@@ -13,7 +13,7 @@ from monitor.messages.locale import N_
 ADMINISTRATORS = N_("Only administrators of this group can change that.")
 BUSY = N_("Telegram does not answer my questions at the moment. Please try again in a minute.")
 SORRY = N_("Something went wrong here. Please try again later.")
-ENOUGH = N_("That is a lot at once, so this was not done. Please try again in a minute.")
+ENOUGH = N_("That was a lot at once, so this was not done. Please try again in a minute.")
 STALE = N_("This button no longer works. /help shows what I can do.")
 
 COMMANDS = {
@@ -25,7 +25,7 @@ COMMANDS = {
     "line": N_("A line of your own under each post"),
     "preview": N_("What a post will look like"),
     "status": N_("When the lists were last read"),
-    "stop": N_("End all messages and forget this chat"),
+    "stop": N_("Stop all messages and erase this chat"),
     "help": N_("What I can do"),
 }
 """The menu of commands that Telegram shows."""

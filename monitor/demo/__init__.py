@@ -69,6 +69,11 @@ from = "Map Monitor <alerts@source.example>"
 [sources.ring]
 url = "{address}/ring-link.kml"
 
+[[sources.ring.value]]
+column = "Note"
+value = "Agency name completed from the municipality, which is all that the newspaper printed."
+value_es = "El nombre de la agencia se completó a partir del municipio, lo único que publicó el periódico."
+
 [sources.ice-287g]
 page = "{address}/287g.html"
 

@@ -5,6 +5,7 @@ made.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
@@ -30,6 +31,7 @@ _SUBJECT_NAME = 80
 _ATTRIBUTES = 6
 _CONTRADICTED = 30  # days: what comes back later is another listing
 _DIFFERENCES = 10
+_ISO_DATE = re.compile(r"\d{4}-\d\d-\d\d")
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +102,7 @@ def describe_change(
     """Describe one told change in a language, with what ``values`` knows of its columns."""
 
     def say(column: str, text: str) -> str:
-        return translate_values(values, column, text, language)
+        return _say_date(translate_values(values, column, text, language), language)
 
     change, listing = told.change, told.change.subject
     old = change.before if change.renamed else change.previous
@@ -121,7 +123,7 @@ def describe_change(
         not_after=found,
         own_date=own,
         own_date_age=(found.local.date() - own).days if own else 0,
-        differences=tuple(_differences(change, say))[:_DIFFERENCES],
+        differences=tuple(_differences(change, say, language))[:_DIFFERENCES],
         attributes=attributes[:_ATTRIBUTES],
         more=max(len(attributes) - _ATTRIBUTES, 0),
         because=tuple(name_place(place, language) for place in told.because),
@@ -189,17 +191,17 @@ def _attributes(listing: Listing, say: Callable[[str, str], str]) -> tuple[tuple
     )
 
 
-def _differences(change: Change, say: Callable[[str, str], str]) -> Iterator[Difference]:
+def _differences(change: Change, say: Callable[[str, str], str], language: str) -> Iterator[Difference]:
     """What differs beside the name, which the headline says."""
     if change.before is None or change.after is None:
         return
     for name in change.fields:
-        before, after = (_field_text(each, name, say) for each in (change.before, change.after))
+        before, after = (_field_text(each, name, say, language) for each in (change.before, change.after))
         if name != "name" and before != after:
             yield Difference(_column_label(name), before, after)
 
 
-def _field_text(listing: Listing, field: str, say: Callable[[str, str], str]) -> str:
+def _field_text(listing: Listing, field: str, say: Callable[[str, str], str], language: str) -> str:
     """One field of a listing in words: a field of `Listing`, or the column of an attribute."""
     attributes = dict(listing.attributes)
     if field in attributes or not hasattr(listing, field):
@@ -208,7 +210,17 @@ def _field_text(listing: Listing, field: str, say: Callable[[str, str], str]) ->
     if field == "state":
         return STATES.get(value or "", value or clean(listing.state_text or ""))
     values = value if isinstance(value, tuple) else (value,)
-    return clean("; ".join(str(each) for each in values if each is not None))
+    return clean("; ".join(_say_date(str(each), language) for each in values if each is not None))
+
+
+def _say_date(text: str, language: str) -> str:
+    """A date in the reader's language where a list writes 2019-09-09; any other text as it is."""
+    if not _ISO_DATE.fullmatch(text.strip()):
+        return text
+    try:
+        return locale.day(date.fromisoformat(text.strip()), language)
+    except ValueError:
+        return text
 
 
 def _column_label(column: str) -> str:

@@ -38,7 +38,7 @@ def render_switched_off(message: ListSwitchedOff, sender: Sender) -> Rendered:
             "off since, so you get no alerts about it.",
             when=say.moment(message.seen_at),
         ),
-        say("You need not do anything: should it be watched again, we write once more."),
+        say("You do not need to do anything: if it is watched again, we write once more."),
     )
 
 

@@ -55,11 +55,11 @@ class Phrases:
         zone = (schedule.timezone or "UTC").replace("_", " ")
         if schedule.frequency == WEEKLY:
             return self(
-                "You get one mail a week, on Mondays at %(hour)s (%(zone)s), if something has changed.",
+                "You get one email a week, on Mondays at %(hour)s (%(zone)s), if something has changed.",
                 hour=hour, zone=zone,
             )  # fmt: skip
         return self(
-            "You get one mail a day, at %(hour)s (%(zone)s), if something has changed.", hour=hour, zone=zone
+            "You get one email a day, at %(hour)s (%(zone)s), if something has changed.", hour=hour, zone=zone
         )
 
     def follows(

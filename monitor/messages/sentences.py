@@ -41,6 +41,8 @@ _COLUMNS = {
     "Type": N_("Type"),
     "TYPE": N_("TYPE"),
     "Addendum": N_("Addendum"),
+    "Named on": N_("Named on"),
+    "Note": N_("Note"),
 }
 _HEADLINES = {
     "added": N_("%(agency)s added to %(title)s"),

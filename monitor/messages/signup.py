@@ -28,11 +28,11 @@ def render_confirmation(message: Confirmation, sender: Sender) -> Rendered:
                     site=site,
                 ),
             ),
-            button=say("See it and say yes"),
+            button=say("Review and confirm"),
             button_link=LINKS["confirm"],
             after=(
                 say(
-                    "The link works until %(until)s. Nothing is sent before you say yes on that page.",
+                    "The link works until %(until)s. Nothing is sent before you confirm on that page.",
                     until=LINKS["until"],
                 ),
                 say(
@@ -54,12 +54,12 @@ def render_already_subscribed(message: AlreadySubscribed, sender: Sender) -> Ren
     return render_mail(
         Mail(
             language=message.language,
-            subject=say("You are subscribed already: %(site)s", site=clean(sender.site_name)),
-            heading=say("You are subscribed already"),
+            subject=say("You are already subscribed: %(site)s", site=clean(sender.site_name)),
+            heading=say("You are already subscribed"),
             paragraphs=(
                 say(
-                    "Somebody, probably you, has just asked for alerts to this address. It gets them "
-                    "already, and nothing was changed."
+                    "Somebody, probably you, just asked for alerts to this address. It already gets "
+                    "them, and nothing was changed."
                 ),
                 say("This is what you follow; change it with the button."),
             ),

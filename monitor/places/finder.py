@@ -70,9 +70,9 @@ _LONGEST_NAME = 5  # words of a town's name: "Village of Oak Creek" and the like
 
 PROBLEMS: Mapping[str, str] = MappingProxyType(
     {
-        "empty": "Write a ZIP code, a town or an address.",
+        "empty": "Enter a ZIP code, a town or an address.",
         "digits": "A ZIP code has five digits. If yours starts with zeros, write them too.",
-        "unknown_zip": "We know no ZIP code like that. Is every digit right?",
+        "unknown_zip": "We do not know that ZIP code. Is every digit right?",
         "no_town": "Add the town and the state to the address (100 Main St, Springfield, IL), "
         "or write the ZIP code.",
         "radius": "Write a radius as 10 or 25 miles of a ZIP code, such as 10 miles of 60601.",

@@ -157,7 +157,7 @@ def renew(
         limits=people.limits,
     )
     if answer is not SignupAnswer.TAKEN:
-        return _plain("Too many at once.\n", 429)
+        return _plain("Too many requests.\n", 429)
     people.wake()
     return Response(status_code=202, headers={"Cache-Control": "no-store"})
 

@@ -103,7 +103,7 @@ class SignupFormContext:
     @property
     def frequencies(self) -> dict[str, str]:
         return {
-            "at_once": translate(self._request, "At once, whenever our checks find a change"),
+            "at_once": translate(self._request, "Right away, whenever our checks find a change"),
             "daily": translate(self._request, "Once a day, if something has changed"),
             "weekly": translate(self._request, "Once a week (on Mondays), if something has changed"),
         }
@@ -224,11 +224,13 @@ def validate_places(
         names += followed
     if not problems and not names:
         problems["places"] = translate(
-            request, "Write at least one place: a ZIP code, a state, or US for the whole country."
+            request, "Enter at least one place: a ZIP code, a state, or US for the whole country."
         )
     elif len(set(names)) > MOST_PLACES:
         problems["places"] = translate(
-            request, "At most %(most)d places fit; a state holds all of its ZIP codes.", most=MOST_PLACES
+            request,
+            "You can follow at most %(most)d places; a state includes all of its ZIP codes.",
+            most=MOST_PLACES,
         )
     offered = {*site_of(request).sources, *also}
     if not filled.lists or not set(filled.lists) <= offered:

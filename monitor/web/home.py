@@ -31,9 +31,9 @@ from monitor.web.presenters import agency_path
 router = APIRouter()
 
 PROBLEM_TEXTS = {
-    "empty": N_("Write a ZIP code, a town or an address."),
+    "empty": N_("Enter a ZIP code, a town or an address."),
     "digits": N_("A ZIP code has five digits. If yours starts with zeros, write them too."),
-    "unknown_zip": N_("We know no ZIP code like that. Is every digit right?"),
+    "unknown_zip": N_("We do not know that ZIP code. Is every digit right?"),
     "no_town": N_(
         "Add the town and the state to the address (100 Main St, Springfield, IL), or write the ZIP code."
     ),

@@ -72,7 +72,7 @@ def change(
     until = forms.day(filled.pause)
     # Which days are in the future depends on the time zone: `change` checks it.
     if filled.pause and (until is None or abs(until - site.clock().date()) > LONGEST_PAUSE):
-        problems["pause"] = translate(request, "Choose a day to come, within a year; or leave it empty.")
+        problems["pause"] = translate(request, "Choose a future day within a year, or leave it empty.")
     if problems:
         return _preferences(request, people, link, filled, token, problems)
     wanted = Preferences(
@@ -90,7 +90,7 @@ def change(
             site.engine, people.keys, token, wanted, site.clock(), default_timezone=site.timezone
         )
     except UsageError:
-        problems["pause"] = translate(request, "Choose a day to come, within a year; or leave it empty.")
+        problems["pause"] = translate(request, "Choose a future day within a year, or leave it empty.")
         return _preferences(request, people, link, filled, token, problems)
     if changed.subscriber is None:
         return render_page(request, "people/gone.html", private=True, status=404)

@@ -198,7 +198,7 @@ class Presenter:
         as_told = Told(
             Change(Kind.ADDED, after=listing), (), None, Confidence.EXACT, None, self._site.clock()
         )
-        view = describe_change(as_told, self._zone)
+        view = describe_change(as_told, self._zone, language=self._language)
         raw = [pair for pair in listing.attributes if clean(pair[1])]
         found = [
             self._fact(watched, column, self._sentences.field(label, publisher), value, given)

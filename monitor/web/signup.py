@@ -67,7 +67,7 @@ def sign_up(
     try:
         subscribers.normalise_address(forms.CHANNEL, filled.address)
     except UsageError:
-        problems["address"] = translate(request, "Write an email address such as name@example.org.")
+        problems["address"] = translate(request, "Enter an email address such as name@example.org.")
     if (
         not problems
         and not website
@@ -174,7 +174,7 @@ def _closed(request: Request, people: PeopleContext) -> str | None:
         case _:
             return translate(
                 request,
-                "Nobody can sign up at the moment: our mail is not getting through. Please try again later.",
+                "Nobody can sign up at the moment: our email is not getting through. Please try again later.",
             )
 
 

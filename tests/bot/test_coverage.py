@@ -93,7 +93,7 @@ def test_the_status_says_how_fresh_each_list_is(seeing: World) -> None:
     assert f"• {RING}: last good check Mar 1, 2026, 5:50 am CST." in text
     assert f"• {ICE}: not read yet." in text
     assert "0 places are watched." in text
-    assert "última comprobación buena" in seeing.ask("/status", language="es").text
+    assert "última revisión válida" in seeing.ask("/status", language="es").text
 
 
 def test_the_page_of_the_zip_is_a_button_where_telegram_can_link_to_it(still: World) -> None:

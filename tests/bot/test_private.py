@@ -75,8 +75,8 @@ def test_a_place_is_read_as_people_write_it(world: World, text: str, place: str)
     [
         ("stop 60601", "This chat watches:", {"IN"}),
         ("unsubscribe IN.", "This chat watches:", {"60601"}),
-        ("STOP", "Ended:", set()),
-        ("Cancelar", "Ended:", set()),
+        ("STOP", "Stopped:", set()),
+        ("Cancelar", "Stopped:", set()),
         ("list", "This chat watches:", {"60601", "IN"}),
         ("watch 46320", "Watching", {"60601", "IN", "46320"}),
         ("unsubscribe me", "/watch:", {"60601", "IN"}),
@@ -101,7 +101,7 @@ def test_several_places_are_one_command(world: World) -> None:
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("/watch", "Give a ZIP code or a state"),
+        ("/watch", "Send a ZIP code or a state"),
         ("/watch 6060", "five digits"),
         ("/watch 606011", "five digits"),
         ("/watch Narnia, IN", "I found no such place"),
@@ -232,7 +232,7 @@ def test_a_zip_that_few_agencies_can_match_is_watched_with_a_notice(
 
 def test_the_same_command_twice_changes_nothing(both: World) -> None:
     both.ask("/watch 60601")
-    assert "was watched already" in both.ask("/watch 60601").text
+    assert "is already watched" in both.ask("/watch 60601").text
     assert both.follows() == CHICAGO
 
 
@@ -269,7 +269,7 @@ def test_the_last_list_cannot_be_left_out(world: World) -> None:
     world.press("lists off ring")
     notice = world.refused("lists off ice-287g")
     assert notice.alert
-    assert notice.text == "One list must stay. /stop ends everything."
+    assert notice.text == "At least one list must stay. /stop stops everything."
     assert world.follows() == {("ice-287g", "60601", "IL")}
 
 
@@ -289,7 +289,7 @@ def test_stopping_erases_the_chat_and_says_so_outside_the_database(
     both: World, last: str, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     both.ask("/watch 60601")
-    assert "this chat is forgotten" in both.ask(last).text
+    assert "we have erased this chat" in both.ask(last).text
     assert subscribers.listed(both.engine, both.keys) == ()
     assert ("telegram", both.keys.first_lookup("telegram", "7")) in Tombstones(both.context.folder).read()
     assert "Nothing is watched yet" in both.ask("/stop").text

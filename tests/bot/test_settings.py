@@ -33,7 +33,7 @@ def test_a_chat_gets_a_weekly_post_at_an_hour_of_its_place(both: World) -> None:
     assert "Nothing is watched yet" in both.ask("/when").text
     both.ask("/watch Cook County, IL")
     answer = both.ask("/when")
-    assert answer.text == "Messages come at once, whenever our checks find a change."
+    assert answer.text == "Messages come right away, whenever our checks find a change."
     assert ("+ Once a week", "when weekly") in answer.buttons
     answer = both.press("when weekly")
     assert "once a week, on Mondays at 8" in answer.text
@@ -58,7 +58,7 @@ def test_quiet_hours_and_a_line_are_chosen_shown_and_taken_back(both: World) -> 
     both.press("when quiet off")
     assert chat_row(both).quiet_from is None
     assert "Write /when daily 18" in both.ask("/when quiet 7 7").text
-    assert "No line of your own" in both.ask("/line").text
+    assert "no line of your own" in both.ask("/line").text
     answer = both.ask("/line Questions, or news? Write to <us>: help@group.example")
     assert "stands: Questions, or news? Write to &lt;us&gt;: help@group.example" in answer.text
     assert chat_row(both).own_line == "Questions, or news? Write to <us>: help@group.example"
@@ -77,7 +77,7 @@ def test_a_preview_is_a_post_with_the_chats_line(still: World) -> None:
         still.ask("/watch IL")
         still.ask("/line Ask us")
         text = still.ask("/preview").text
-    assert text.startswith("The next post will look like this. What it tells has not happened:")
+    assert text.startswith("A post will look like this. It is only an example, nothing has happened:")
     assert text.endswith("<b>en</b> Hammond\n\nmore\n\nAsk us")
 
 

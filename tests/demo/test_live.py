@@ -76,7 +76,7 @@ def test_a_stranger_signs_up_confirms_and_gets_an_alert_from_a_real_release(demo
         "website": "",
         "stamp": stamp[1],
     }
-    assert "Look into your mailbox" in demo.post("/subscribe", data=form).text
+    assert "Check your email" in demo.post("/subscribe", data=form).text
     link = re.search(r'href="[^"]*(/confirm/[^"]+)"', mail(demo, "visitor@home.example", "onfirm"))
     assert link is not None
     assert "Yes, send me these alerts" in demo.get(link[1]).text  # looking confirms nothing

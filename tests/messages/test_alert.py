@@ -729,3 +729,21 @@ def test_who_is_listed_again_soon_is_told_that_the_list_contradicted_itself() ->
     assert "contradicted" not in text(told(added(), gone_at=AFTER - timedelta(hours=1)))
     spanish = text(told(again, gone_at=AFTER - timedelta(days=3)), language="es")
     assert "La lista se contradijo en 3 días" in spanish
+
+
+@pytest.mark.parametrize(
+    ("language", "fact", "difference"),
+    [
+        ("en", "Named on: Aug 28, 2019", "was “Jan 5, 2026”, now “Feb 6, 2026”"),
+        ("es", "Nombrada el: 28 ago 2019", "antes “5 ene 2026”, ahora “6 feb 2026”"),
+    ],
+)
+def test_a_date_of_the_list_is_written_in_the_language_of_the_reader(
+    language: str, fact: str, difference: str
+) -> None:
+    named = text(told(added(attributes=(("Named on", "2019-08-28"),))), language=language)
+    assert fact in named
+    old, new = listing(since=date(2026, 1, 5)), listing(since=date(2026, 2, 6))
+    assert difference in text(told(changed(old, new, "since")), language=language)
+    odd = text(told(added(attributes=(("Named on", "2019-13-28"),))), language=language)
+    assert "2019-13-28" in odd

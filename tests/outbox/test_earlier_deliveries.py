@@ -168,7 +168,7 @@ def test_the_answer_to_somebody_who_is_subscribed_already(
 ) -> None:
     with db.transaction(earlier) as conn:
         Earlier(conn, keys, now).deliver("confirm", "2026-03-01T11:59:30")
-    assert send(earlier, keys, now, tmp_path) == ["You are subscribed already: Map Monitor"]
+    assert send(earlier, keys, now, tmp_path) == ["You are already subscribed: Map Monitor"]
 
 
 def test_a_welcome(earlier: Engine, keys: KeyFile, now: datetime, tmp_path: Path) -> None:

@@ -37,7 +37,7 @@ def test_signing_up_to_leaving_in_a_browser_without_scripts(
         page.click("details.more summary")
         page.check("input[name=frequency][value=daily]")
         page.click("form button")
-        assert page.locator("h1").inner_text() in {"Look into your mailbox", "Mire en su buzón"}
+        assert page.locator("h1").inner_text() in {"Check your email", "Revise su correo"}
         town.deliver()
         page.goto(town.address + link(town.mail(), "confirm"))
         page.click("form button")

@@ -105,7 +105,7 @@ def test_the_old_link_of_somebody_who_came_back_does_not_say_that_they_left(smal
     for page in (town.client.get(old), town.client.post(old)):
         assert page.status_code == 200
         assert "This subscription has ended already" in page.text
-        assert "use the link in the newest mail" in page.text
+        assert "use the link in the newest email" in page.text
         assert "Nothing more is sent" not in page.text
     answer = town.client.post(old, data={"List-Unsubscribe": "One-Click"}).text
     assert "Unsubscribed" not in answer
