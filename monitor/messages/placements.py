@@ -135,6 +135,17 @@ def translate_name(name: str, language: str) -> str:
     return name
 
 
+def label_name(name: str, language: str) -> str:
+    """A place's name as a label, without an article: "Condado de Lake"."""
+    return drop_article(translate_name(name, language))
+
+
+def drop_article(name: str) -> str:
+    """A translated name at the beginning of a line: "el condado de Lake" is "Condado de Lake"."""
+    bare = name.removeprefix("el ").removeprefix("la ")
+    return bare[:1].upper() + bare[1:]
+
+
 def _joined(names: list[str], language: str) -> str:
     text = names[0] if names else ""
     for name in names[1:]:

@@ -8,6 +8,7 @@ from datetime import date
 
 from monitor.messages import locale
 from monitor.messages.layout import clean
+from monitor.messages.placements import label_name
 from monitor.pictures.map_drawing import MapLabels, group_towns
 from monitor.pictures.placed import COUNTY, NOWHERE, STATE, TOWN, MapAgency, NationValues, StateValues
 from monitor.places import Gazetteer
@@ -139,7 +140,7 @@ class MapTexts:
         whole, towns = agencies_by_county(values.agencies)
         found = [
             CountyLine(fips, name, tuple(whole.get(fips, ())), tuple(towns.get(fips, ())))
-            for fips, name in county_titles(gazetteer, values.code).items()
+            for fips, name in county_titles(gazetteer, values.code, self._language).items()
             if fips in whole or fips in towns
         ]
         return sorted(found, key=lambda each: each.name)
@@ -164,7 +165,7 @@ class MapTexts:
         """
         whole, towns = agencies_by_county(values.agencies)
         titles, links = {}, {}
-        for fips, name in county_titles(gazetteer, values.code).items():
+        for fips, name in county_titles(gazetteer, values.code, self._language).items():
             agencies = [*whole.get(fips, ()), *towns.get(fips, ())]
             titles[fips] = self.county(name, agencies)
             if agencies:
@@ -186,10 +187,10 @@ class CountyLine:
         self.fips, self.name, self.whole, self.towns = fips, name, whole, towns
 
 
-def county_titles(gazetteer: Gazetteer, state: str) -> dict[str, str]:
-    """The counties of a state by FIPS code, with their names for people."""
+def county_titles(gazetteer: Gazetteer, state: str, language: str) -> dict[str, str]:
+    """The counties of a state by FIPS code, with their names for people in a language."""
     return {
-        county.fips: county.title
+        county.fips: label_name(county.title, language)
         for county in gazetteer.table.state(state).counties
         if county.fips[:2] == FIPS[state]
     }

@@ -18,7 +18,7 @@ from monitor.messages import locale
 from monitor.messages.change_view import Moment, describe_change
 from monitor.messages.layout import clean, safe_link
 from monitor.messages.next_steps import list_steps
-from monitor.messages.placements import describe_placement
+from monitor.messages.placements import describe_placement, drop_article, label_name
 from monitor.messages.retraction import LONGEST_REASON
 from monitor.messages.sentences import Sentences
 from monitor.states import STATES
@@ -301,6 +301,14 @@ class Presenter:
     def document(self, listing: Listing) -> str | None:
         """The listing's own document, when it is on the web."""
         return safe_link(listing.url)
+
+    def labels(self, names: Iterable[str]) -> list[str]:
+        """Names of places as labels in the reader's language: "Condado de Wayne"."""
+        return [label_name(name, self._language) for name in names]
+
+    def heading(self, name: str) -> str:
+        """The name of a place, in the reader's language already, as a heading."""
+        return drop_article(name)
 
     def reach(self, cover: Cover) -> str:
         """Where an agency is: "covers Lake County"."""

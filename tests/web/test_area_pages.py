@@ -16,7 +16,7 @@ from tests.web.conftest import Running
 @pytest.mark.parametrize(
     ("path", "name", "spanish"),
     [
-        ("/county/18089", "Lake County, IN", "El condado de Lake, IN"),
+        ("/county/18089", "Lake County, IN", "Condado de Lake, IN"),
         ("/town/IN-Hammond", "Hammond, IN", "Hammond, IN"),
         ("/radius/60601-25", "25 miles around 60601", "25 millas alrededor de 60601"),
     ],

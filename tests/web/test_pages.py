@@ -339,3 +339,11 @@ def test_a_publication_that_is_not_believed_is_said_with_until_when(sqlite_engin
     assert "may be an error: cut off, an old copy or another list." in english
     assert re.search(r"If it is still so on Mar \d, 2026, \d+:00 [ap]m CST, we judge its changes", english)
     assert "puede ser un error: estar cortado, ser una copia vieja o ser otra lista." in spanish
+
+
+def test_a_county_is_called_by_its_spanish_name_wherever_it_stands(web: Running) -> None:
+    for path in ("/zip/46320", "/county/18089", "/state/IN", "/map/IN"):
+        spanish = words(web.get(f"{path}?lang=es").text)
+        assert re.search(r"[Cc]ondado de Lake\b", spanish), path
+        assert not re.search(r"\w County\b(?! Sheriff)", spanish), path
+    assert "Lake County" in words(web.get("/map/IN").text)
