@@ -25,6 +25,7 @@ from monitor.storage.lists import changes
 from monitor.storage.lists.changes import StoredChange
 from monitor.storage.people import Subscriber, past_choices
 from monitor.storage.people.past_choices import PastStatus
+from monitor.subscribers.retention import CHOICES_KEPT
 
 ALERT, DIGEST, WAITING, NOT_TOLD, UNKNOWN = "alert", "digest", "waiting", "not told", "unknown"
 _MANY = 5  # places named in a sentence
@@ -147,6 +148,11 @@ def _judge(facts: _Facts) -> tuple[str, tuple[str, ...]]:
     steps.extend(_describe_matches(facts))
     if facts.matches and facts.then is not None:
         steps.extend(_describe_status(facts.then))
+    if facts.deliveries and not facts.matches and facts.now - facts.fanned_out_at <= CHOICES_KEPT:
+        # a message is of a poll's changes; it tells those of them that concern what they followed then
+        named = ", ".join(str(delivery.id) for delivery in facts.deliveries)
+        steps.append(f"Message {named} tells them of other changes of the same poll.")
+        return NOT_TOLD, tuple(steps)
     if facts.deliveries:
         for delivery in facts.deliveries:
             steps.extend(_describe_delivery(delivery, facts))

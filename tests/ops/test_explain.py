@@ -100,6 +100,25 @@ def test_no_place_matches(
     assert found.steps[-1] == ("It concerns 46402, IN, US. Of this list they follow 60601: no place matches.")
 
 
+def test_a_message_about_another_change_of_the_same_poll_does_not_tell_this_one(
+    engine: Engine, keys: KeyFile, publish: Publish, now: datetime, asking: Callable[..., Explanation]
+) -> None:
+    member(engine, keys, now)
+    theirs = publish("Chicago Police Department", now)
+    with db.transaction(engine) as conn:
+        other = _published(conn, "Gary Police Department", now, ("46402", "IN", "US"), "ring", False)
+        conn.execute(
+            sa.update(ChangeRow).where(ChangeRow.c.changeset_id == other).values(changeset_id=theirs)
+        )
+    send_out(engine, theirs, now)
+    with db.reading(engine) as conn:
+        told, untold = conn.scalars(sa.select(ChangeRow.c.id).order_by(ChangeRow.c.id)).all()
+    assert asking(told).verdict == "waiting"
+    found = asking(untold)
+    assert found.verdict == "not told"
+    assert found.steps[-1].endswith("tells them of other changes of the same poll.")
+
+
 def test_who_came_later_was_not_told(
     engine: Engine, keys: KeyFile, publish: Publish, now: datetime, asking: Callable[..., Explanation]
 ) -> None:
