@@ -15,7 +15,7 @@ import csv_diff
 from msgspec import structs
 
 from monitor.core.diff import apply, diff
-from monitor.core.identity import content_digest, keyed
+from monitor.core.identity import assign_keys, content_digest
 from monitor.domain import Listing
 from monitor.states import STATES
 
@@ -62,7 +62,7 @@ def listings(count: int) -> tuple[Listing, ...]:
         )
         for n in range(count)
     )
-    return keyed(rows, by_city=False)
+    return assign_keys(rows, by_city=False)
 
 
 def later(before: tuple[Listing, ...], moved: int) -> tuple[Listing, ...]:
@@ -80,7 +80,7 @@ def later(before: tuple[Listing, ...], moved: int) -> tuple[Listing, ...]:
             after[at + 3], name=f"Newtown {n} Marshal", key="", since=date(2026, 1, 1)
         )
     gone = {4 * n * quarter for n in range(moved)}
-    return keyed((listing for n, listing in enumerate(after) if n not in gone), by_city=False)
+    return assign_keys((listing for n, listing in enumerate(after) if n not in gone), by_city=False)
 
 
 def digests(side: tuple[Listing, ...]) -> dict[str, str]:
@@ -134,7 +134,7 @@ def main(count: int = 1_000_000) -> None:
     )
     print(
         "csv-diff compares by key only: it pairs no rename, and its files name the keys that "
-        "`identity.keyed` gave\n"
+        "`identity.assign_keys` gave\n"
     )
     print(
         f"{'changes':>9} | {'diff':>6} | {'limit: hashes':>13} | {'csv-diff':>8} | {'compare alone':>13} | "
@@ -157,7 +157,7 @@ def main(count: int = 1_000_000) -> None:
         del after, changes
     print(
         f"\n`keyed` for {count:,} listings, once when a body is parsed: "
-        f"{timed(partial(keyed, before, by_city=False)):.2f}"
+        f"{timed(partial(assign_keys, before, by_city=False)):.2f}"
     )
 
 

@@ -28,7 +28,7 @@ from zipfile import ZipFile
 import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
-from monitor.core.identity import keyed
+from monitor.core.identity import assign_keys
 from monitor.domain import Listing
 from monitor.fetch import Fetched, NotModified, Target, Validators
 from monitor.history.replay import ReplaySummary, Served, replay
@@ -256,7 +256,7 @@ def a_year(months: int, *, etags: bool, profiles: bool) -> None:
 
 def bulk_insert() -> None:
     """The baseline's first rows, beside a bare executemany of the same content."""
-    listings = keyed(
+    listings = assign_keys(
         (Listing(name=f"Town {n} Police Department", city=f"Town {n}", state="IL") for n in range(2600)),
         by_city=True,
     )
@@ -293,7 +293,7 @@ def bulk_insert() -> None:
                 raw.execute("DELETE FROM listing")
             raw.close()
         with reading(engine) as conn:
-            assert not baseline.listings(conn, "ring")
+            assert not baseline.load_listings(conn, "ring")
     print(
         f"\n2,600 rows: {ours * 1000:.0f} ms from listings to committed; bare executemany of ready rows "
         f"{bare * 1000:.0f} ms"

@@ -112,7 +112,7 @@ def _bring(engine: Engine, keys: KeyFile, state: str, now: datetime) -> None:
         )
     if state == "undeliverable":
         with db.transaction(engine) as conn:
-            people.change(conn, one.id, strikes=2)
+            people.update(conn, one.id, strikes=2)
 
 
 def serve_site(folder: Path, pipe: Connection) -> None:

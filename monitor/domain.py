@@ -17,7 +17,7 @@ from msgspec import Struct
 class Listing(Struct, frozen=True, kw_only=True, gc=False):
     """One agency's entry in a source.
 
-    ``key`` is its identity within the source and is given by `identity.keyed`, never by a parser. ``state``
+    ``key`` is its identity within the source; `identity.assign_keys` gives it, never a parser. ``state``
     is a USPS code or None; ``state_text`` is what stood there when it could not be read as a state. ``since``
     is the publisher's own date, the earliest of ``dates``; ``url`` the first of ``documents``. Both tuples
     are sorted and hold all values of merged rows: they are evidence for renames and are not compared by

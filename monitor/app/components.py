@@ -162,7 +162,7 @@ class Components:
             name = f"{host.encode('idna').decode()}/log"
         else:
             with transaction(self.engine) as conn:
-                name = f"map-monitor/{meta.identity(conn)}"
+                name = f"map-monitor/{meta.ensure_identity(conn)}"
         return open_log_key(self.engine, self.settings.data.folder, name, self.clock())
 
     @cached_property

@@ -67,7 +67,7 @@ def describe_missing_database(settings: Settings) -> str | None:
     if file is None or file.exists():
         engine = connect(settings.database_url)
         try:
-            if migrate.current(engine) is not None:
+            if migrate.load_revision(engine) is not None:
                 return None
             name = where(engine.url)
         finally:
@@ -119,7 +119,7 @@ def _wait_for_migration(engine: Engine, wait: timedelta) -> None:
     from monitor.subscribers.address_outlines import are_missing
 
     wanted, deadline = migrate.head(), time.monotonic() + wait.total_seconds()
-    while (revision := migrate.current(engine)) != wanted or are_missing(engine):
+    while (revision := migrate.load_revision(engine)) != wanted or are_missing(engine):
         if time.monotonic() >= deadline:
             raise MigrationError(
                 f"the database is at revision {revision}, this program needs {wanted}, and the role of the "

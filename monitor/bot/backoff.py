@@ -75,7 +75,7 @@ class BotHealth:
 
     def _beat(self, now: datetime) -> None:
         with db.transaction(self._engine) as conn:
-            heartbeats.beat(conn, "bot", self._owner, now)
+            heartbeats.write_beat(conn, "bot", self._owner, now)
 
     async def _note(self, trouble: str) -> None:
         def keep() -> None:

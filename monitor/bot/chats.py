@@ -144,7 +144,7 @@ class Chats:
             if known is None or before.fixed:
                 return FollowResult(FollowVerdict.FIXED if before.fixed else FollowVerdict.NOTHING, before)
             if set(before.places) - set(places):
-                for follow in people.follows(conn, known.id):
+                for follow in people.load_follows(conn, known.id):
                     if follow.place in places:
                         people.unfollow(conn, known.id, follow.source, follow.place, moment)
                 gone = tuple(place for place in before.places if place in places)
@@ -159,7 +159,7 @@ class Chats:
             before = self._watching(conn, known)
             if known is None or before.fixed:
                 return FollowResult(FollowVerdict.FIXED if before.fixed else FollowVerdict.NOTHING, before)
-            follows = people.follows(conn, known.id)
+            follows = people.load_follows(conn, known.id)
             if on:
                 wanted = {Follow(source, each.place, each.within) for each in follows}
                 people.follow(conn, known.id, wanted, moment)
@@ -178,7 +178,7 @@ class Chats:
             before = self._watching(conn, known)
             if known is None or before.fixed:
                 return FollowResult(FollowVerdict.FIXED if before.fixed else FollowVerdict.NOTHING, before)
-            people.change(conn, known.id, language=language)
+            people.update(conn, known.id, language=language)
             return FollowResult(FollowVerdict.DONE, replace(before, language=language))
 
     def set_own_line(self, chat: int, name: str | None, text: str | None) -> FollowResult:
@@ -234,7 +234,7 @@ class Chats:
                 return FollowResult(FollowVerdict.FIXED if before.fixed else FollowVerdict.NOTHING, before)
             past_choices.insert_past_statuses(conn, [known.id], moment)
             zone = zone_of_place(before.places[0]) if before.places else "UTC"
-            people.change(conn, known.id, **decide(known, zone, now, moment))
+            people.update(conn, known.id, **decide(known, zone, now, moment))
             return FollowResult(FollowVerdict.DONE, self._watching(conn, self._find(conn, chat, name)))
 
     def stop(self, chat: int, name: str | None) -> FollowResult:
@@ -280,7 +280,7 @@ class Chats:
                 )
                 return
             if other is None:
-                people.readdress(conn, known.id, seal_address(self._keys, CHANNEL, str(to)))
+                people.update_address(conn, known.id, seal_address(self._keys, CHANNEL, str(to)))
             elif other.id != known.id:
                 endings.merge(conn, known.id, other.id, self._clock())
         log.info("subscriber %d (telegram): the group has another id", known.id)
@@ -310,7 +310,7 @@ class Chats:
     def _watching(self, conn: Connection, one: Subscriber | None) -> Watching:
         if one is None:
             return Watching()
-        follows = people.follows(conn, one.id)
+        follows = people.load_follows(conn, one.id)
         return Watching(
             places=tuple(dict.fromkeys(sorted(each.place for each in follows))),
             sources=frozenset(each.source for each in follows),
@@ -327,7 +327,7 @@ class Chats:
 
     def _lift(self, conn: Connection, chat: int) -> bool:
         """Delete a suppression that the chat itself caused; False if there is another one."""
-        reason = people.suppression(conn, CHANNEL, self._hash(chat))
+        reason = people.load_reason(conn, CHANNEL, self._hash(chat))
         if reason is not None and reason.startswith(REFUSED):
             people.unsuppress(conn, CHANNEL, self._hash(chat))
             return True

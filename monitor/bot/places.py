@@ -182,7 +182,7 @@ def covered(place: str, sources: Sequence[str], context: BotContext, translate: 
 def last_seen(source: str, context: BotContext, translate: Translator) -> LastRead:
     """Read when a list was last read."""
     with db.reading(context.engine) as conn:
-        state = overview.source_state(conn, source)
+        state = overview.load_overview(conn, source)
     every = context.watched[source].every
     seen = freshness(state.last_good_at, state.last_fetch_at, every, context.clock())
     at = _moment(seen.last_good_at, context, translate) if seen.last_good_at else None

@@ -97,14 +97,14 @@ def remove(session: Session, number: int, as_json: bool) -> None:
 def _key(session: Session, source: str, text: str) -> str:
     """The agency's key where the text is the address of its page, otherwise the text."""
     from monitor.storage.engine import reading
-    from monitor.storage.lists.page_queries import agencies
+    from monitor.storage.lists.page_queries import load_agencies
     from monitor.web.presenters import agency_hash
 
     if f"/agency/{source}/" not in text:
         return text
     mark = text.partition("?")[0].rstrip("/").rpartition("-")[2]
     with reading(session.database()) as conn:
-        return next((key for key in agencies(conn, source) if agency_hash(key) == mark), text)
+        return next((key for key in load_agencies(conn, source) if agency_hash(key) == mark), text)
 
 
 def _json(note: AgencyNote) -> dict[str, Any]:

@@ -46,7 +46,7 @@ def evidence(
     from monitor.record.collect import collect_change, collect_day
     from monitor.storage.engine import reading
     from monitor.storage.lists.agreements import load_copy
-    from monitor.storage.lists.changes import by_ids
+    from monitor.storage.lists.changes import load_by_ids
 
     given = sum(each is not None for each in (change, name, agreement))
     if given != 1 or (name is None) != (day is None) or (without and not name):
@@ -56,7 +56,7 @@ def evidence(
     key = components.open_log_key()
     with reading(components.engine) as conn:
         if change is not None:
-            rows = by_ids(conn, [change])
+            rows = load_by_ids(conn, [change])
             source = settings.infos.get(rows[0].source) if rows else None
             if source is None:
                 raise click.UsageError(

@@ -36,7 +36,7 @@ def list_(session: Session, source: str | None, as_json: bool) -> None:
     (null: only by a person). Of a publication: id, type ("publication"), source, hash, listings, reason,
     since, last_seen_at, release_at (always null).
     """
-    from monitor.polling import standing
+    from monitor.polling import load_holds
     from monitor.storage.engine import reading
 
     timezone = session.settings.site.timezone
@@ -44,7 +44,7 @@ def list_(session: Session, source: str | None, as_json: bool) -> None:
     if source is not None:
         with reading(engine) as conn:
             check_source(session.settings, conn, source)
-    found = [hold for hold in standing(engine) if source in (None, hold.source)]
+    found = [hold for hold in load_holds(engine) if source in (None, hold.source)]
     if as_json:
         for hold in found:
             emit(_hold_json(hold))
@@ -120,7 +120,7 @@ def _ids(
 ) -> tuple[str, ...]:
     """The given IDs, or all of a source. Raises UsageError when there are none."""
     from monitor.errors import UsageError
-    from monitor.polling import standing
+    from monitor.polling import load_holds
 
     given = tuple(ids)
     if everything and given:
@@ -129,7 +129,7 @@ def _ids(
         if source is None:
             raise UsageError("--all needs --source NAME")
         settings.source(source)
-        given = tuple(hold.id for hold in standing(engine) if hold.source == source)
+        given = tuple(hold.id for hold in load_holds(engine) if hold.source == source)
         if not given:
             raise UsageError(f"nothing is held of {source}")
     if not given:

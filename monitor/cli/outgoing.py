@@ -118,7 +118,7 @@ class SignupWatch:
         if self._notifications is not None and not self._notifications.has_new() and self._is_early():
             return False
         with reading(self._engine) as conn:
-            pending = signups.any_pending(conn)
+            pending = signups.has_pending(conn)
         if not pending:
             self._seen = number  # one that waits is looked at again, however deciding about it ends
             self._ask_at = self._clock() + ASK_EVERY.total_seconds()

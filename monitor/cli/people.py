@@ -105,7 +105,7 @@ def list_(session: Session, as_json: bool) -> None:
     from monitor.messages.place_names import describe_key
 
     engine = session.database()
-    people = subscribers.listed(engine, session.components.keys)
+    people = subscribers.load_subscribers(engine, session.components.keys)
     if as_json:
         for each in people:
             emit(

@@ -111,7 +111,7 @@ def _find_listing(session: Session, source: str, text: str) -> Any:
     from monitor.storage.lists import baseline
 
     with reading(session.database()) as conn:
-        listings = baseline.listings(conn, source)
+        listings = baseline.load_listings(conn, source)
     found = [each for each in listings if each.key == text] or [
         each for each in listings if normalise(each.name) == normalise(text)
     ]

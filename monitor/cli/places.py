@@ -191,8 +191,8 @@ def _placed(session: Session, gazetteer: Gazetteer) -> Iterator[tuple[str, list[
 
     engine = session.database()
     with db.reading(engine) as conn:
-        for source in baseline.sources(conn):
-            yield source, [(li, gazetteer.locate(li, source)) for li in baseline.listings(conn, source)]
+        for source in baseline.load_sources(conn):
+            yield source, [(li, gazetteer.locate(li, source)) for li in baseline.load_listings(conn, source)]
 
 
 def _reason(placement: Placement) -> str:

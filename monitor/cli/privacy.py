@@ -48,7 +48,7 @@ def bounces(session: Session, files: tuple[Path, ...], imap: bool, as_json: bool
     counts = Counter[subscribers.BounceVerdict]()
 
     def act(mail: bytes) -> subscribers.BounceVerdict:
-        verdict = subscribers.returned(engine, keys, mail, session.components.clock(), tombstones=stones)
+        verdict = subscribers.apply_mail(engine, keys, mail, session.components.clock(), tombstones=stones)
         counts[verdict] += 1
         return verdict
 

@@ -103,7 +103,7 @@ def beat(components: Components, timer: PollTimer, loops: Sequence[Repeater]) ->
     standing = {name: since for name, since in busy.items() if now - since > STANDS_STILL_AFTER}
     owner = app.process_name()
     with transaction(components.engine) as conn:
-        heartbeats.beat(conn, "sender", owner, now)
+        heartbeats.write_beat(conn, "sender", owner, now)
         heartbeats.put_standing_loops(conn, owner, standing)
     alive.touch(components.settings.data.folder)
 
@@ -137,7 +137,7 @@ def create_timer(
                 return
             now = components.clock()
             with reading(components.engine) as conn:
-                due_at = baseline.next_poll_at(conn, name)
+                due_at = baseline.load_next_poll_at(conn, name)
             if due_at is not None and due_at > now:
                 return
             result = poll(components.engine, sources[name], fetcher, now=now, parser=parser)

@@ -83,12 +83,12 @@ def listings(session: Session, source: str, at: str | None, form: str) -> None:
     moment_at = parse_time(at, settings.site.timezone) if at is not None else None
     with reading(session.database()) as conn:
         check_source(settings, conn, source)
-        then = None if moment_at is None else page_queries.listed_at(conn, source, moment_at)
+        then = None if moment_at is None else page_queries.load_listed_at(conn, source, moment_at)
         found = sorted(
-            baseline.listings(conn, source) if then is None else (listing for _, listing in then),
+            baseline.load_listings(conn, source) if then is None else (listing for _, listing in then),
             key=lambda listing: (listing.state or "", listing.name),
         )
-        first = page_queries.first_read(conn, source) if not found else None
+        first = page_queries.load_first_read(conn, source) if not found else None
     if not found:
         # A list that was never read is not an empty list.
         seen = (
@@ -165,7 +165,7 @@ def changes(
     with reading(session.database()) as conn:
         if source is not None:
             check_source(settings, conn, source)
-        found = kept.published(
+        found = kept.load_published(
             conn,
             source=source,
             since=moment_since,
@@ -212,7 +212,7 @@ def check_source(settings: Settings, conn: Connection, source: str) -> None:
     """Raise UsageError unless the source is configured or was polled once."""
     from monitor.storage.lists import baseline
 
-    if source not in baseline.sources(conn):
+    if source not in baseline.load_sources(conn):
         settings.source(source)
 
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from msgspec import structs
 
 from monitor.core.damage import is_worse, looks_damaged, mend, skeleton
-from monitor.core.identity import dates_of, documents_of, keyed, named_key
+from monitor.core.identity import assign_keys, dates_of, documents_of, make_named_key
 from monitor.core.renames import Pairing, evidence_of, pair
 from monitor.core.wording import normalise, spellings
 from monitor.domain import Listing, Problem, Publication
@@ -107,17 +107,17 @@ def _without_reassigned_ids(
     ]
     if not moved:
         return listings
-    names = {named_key(listing, by_city=True) for listing in listings}
-    if not any(named_key(was, by_city=True) in names for was, _ in moved):
+    names = {make_named_key(listing, by_city=True) for listing in listings}
+    if not any(make_named_key(was, by_city=True) in names for was, _ in moved):
         return listings
-    return keyed((structs.replace(listing, source_id=None) for listing in listings), by_city=True)
+    return assign_keys((structs.replace(listing, source_id=None) for listing in listings), by_city=True)
 
 
 def _is_named_alike(was: Listing, now: Listing) -> bool:
     """Whether two listings have one name, state and city, however they are spelled."""
     if was.name == now.name and was.state == now.state and was.city == now.city and was.state:
         return True  # as nearly all are, and normalizing takes longer than all the rest
-    return named_key(was, by_city=True) == named_key(now, by_city=True)
+    return make_named_key(was, by_city=True) == make_named_key(now, by_city=True)
 
 
 def _pair_undated(
@@ -299,7 +299,7 @@ def _join_spellings(
         (key,) = alike
         if key in gone or key not in positions or positions[key] in dropped:
             continue
-        listings[positions[key]] = _joined(listings[positions[key]], row)
+        listings[positions[key]] = _join(listings[positions[key]], row)
         dropped.add(at)
     return [listing for at, listing in enumerate(listings) if at not in dropped]
 
@@ -308,7 +308,7 @@ def _may_be_spelled(was: Listing, row: Listing) -> bool:
     """Whether nothing says that a row is another agency than one that is spelled alike.
 
     Namesakes of other counties, cities, ids or points are others; so is a row with the very name, which
-    `identity.keyed` keeps apart on purpose.
+    `identity.assign_keys` keeps apart on purpose.
     """
     if was.state != row.state or was.name == row.name or row.key.split("~")[0] == was.key.split("~")[0]:
         return False
@@ -319,7 +319,7 @@ def _may_be_spelled(was: Listing, row: Listing) -> bool:
     return not any(one and other and one != other for one, other in pairs)
 
 
-def _joined(one: Listing, row: Listing) -> Listing:
+def _join(one: Listing, row: Listing) -> Listing:
     """The listing with what a further row of it says."""
     days = tuple(sorted({*dates_of(one), *dates_of(row)}))
     documents = tuple(sorted({*documents_of(one), *documents_of(row)}))

@@ -7,7 +7,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Hashable, Iterable, Iterator
 from operator import attrgetter
 
-from monitor.core.identity import dates_of, named_key
+from monitor.core.identity import dates_of, make_named_key
 from monitor.core.renames import Pairing, evidence_of, pair
 from monitor.core.wording import is_one_word_apart, normalise, spellings
 from monitor.domain import Change, Kind, Listing, Policy
@@ -26,7 +26,7 @@ def diff(
     pairing: Pairing = pair,
 ) -> tuple[Change, ...]:
     """The changes that make ``after`` of ``before``, sorted by state and name; both come from
-    `identity.keyed`.
+    `identity.assign_keys`.
 
     Who is who: first by key; then by state and name, so that an id or a city column which appears, disappears
     or is created again is no event; then by other spellings of the name (`wording.spellings`); then by the
@@ -36,7 +36,7 @@ def diff(
     quiet changes are part of the answer, because `apply` needs them. ``fields`` names what is told; of a
     quiet change, whatever differs. A ValueError says that two listings of one side have the same key.
     """
-    old, new = _indexed(before), _indexed(after)
+    old, new = _index(before), _index(after)
     changed: list[tuple[Listing, Listing]] = []
     removed: list[Listing] = []
     find = new.get
@@ -52,7 +52,7 @@ def diff(
         renamed = _namesakes(removed, added)
         removed, added = _without(renamed, removed, added)
         changed += renamed
-        renamed = respelled(removed, added)
+        renamed = find_respelled(removed, added)
         removed, added = _without(renamed, removed, added)
         changed += renamed
         renamed = pairing(removed, added, widespread=_widespread(removed, added, old.values(), new.values()))
@@ -60,7 +60,7 @@ def diff(
         changed += renamed
 
     untold = silent | new_columns
-    changes = [_changed(was, now, untold) for was, now in changed]
+    changes = [_describe_change(was, now, untold) for was, now in changed]
     changes += [Change(Kind.REMOVED, before=listing) for listing in removed]
     changes += [Change(Kind.ADDED, after=listing) for listing in added]
     changes.sort(key=_order)
@@ -73,7 +73,7 @@ def apply(changes: Iterable[Change], before: Iterable[Listing]) -> tuple[Listing
     A ValueError says that a change does not fit: the listing that it starts from is not there as it was, or
     its key is taken.
     """
-    listings = _indexed(before)
+    listings = _index(before)
     put: list[Listing] = []
     for change in changes:
         if change.before is not None and listings.pop(change.before.key, None) != change.before:
@@ -96,7 +96,7 @@ def value_of(listing: Listing, field: str) -> object:
     return next((text for column, text in listing.attributes if column == field), None)
 
 
-def _indexed(listings: Iterable[Listing]) -> dict[str, Listing]:
+def _index(listings: Iterable[Listing]) -> dict[str, Listing]:
     listings = tuple(listings)
     index = dict(zip(map(_by_key, listings), listings, strict=True))
     if len(index) != len(listings):
@@ -110,7 +110,7 @@ def _order(change: Change) -> tuple[str, str, str, str]:
     return subject.state or "", normalise(subject.name), change.kind, change.identity[1]
 
 
-def _changed(before: Listing, after: Listing, untold: frozenset[str]) -> Change:
+def _describe_change(before: Listing, after: Listing, untold: frozenset[str]) -> Change:
     differences = tuple(_differences(before, after))
     told = tuple(field for field, trivial in differences if not trivial and field not in untold)
     if len(told) > 1 and "name" in told and _is_another_row(before, after):
@@ -196,13 +196,13 @@ def _namesakes(removed: list[Listing], added: list[Listing]) -> list[tuple[Listi
     groups: dict[str, tuple[list[Listing], list[Listing]]] = defaultdict(lambda: ([], []))
     for side, listings in enumerate((removed, added)):
         for listing in listings:
-            groups[named_key(listing)][side].append(listing)
+            groups[make_named_key(listing)][side].append(listing)
     pairs: list[tuple[Listing, Listing]] = []
     for gone, come in groups.values():
         for signature in _SIGNATURES:
             if not (gone and come):
                 break
-            matched = list(_matched(signature, gone, come))
+            matched = list(_match(signature, gone, come))
             gone, come = _without(matched, gone, come)
             pairs += matched
         # what is left differs in its city: no contradiction where one side has none (at most one side has
@@ -220,7 +220,7 @@ def _namesakes(removed: list[Listing], added: list[Listing]) -> list[tuple[Listi
     return pairs
 
 
-def respelled(removed: Iterable[Listing], added: Iterable[Listing]) -> list[tuple[Listing, Listing]]:
+def find_respelled(removed: Iterable[Listing], added: Iterable[Listing]) -> list[tuple[Listing, Listing]]:
     """Pairs of one agency in two usual spellings, if nothing speaks against it and no other is spelled so."""
     sides: dict[str, tuple[dict[str, Listing], dict[str, Listing]]] = defaultdict(lambda: ({}, {}))
     for side, listings in enumerate((removed, added)):
@@ -256,7 +256,7 @@ What is then left on a side has no city, or other cities.
 """
 
 
-def _matched(
+def _match(
     signature: Callable[[Listing], Hashable], gone: list[Listing], come: list[Listing]
 ) -> Iterator[tuple[Listing, Listing]]:
     buckets: dict[Hashable, list[Listing]] = defaultdict(list)

@@ -18,8 +18,8 @@ def natural_key(listing: Listing, *, by_city: bool) -> str:
 
     "IN|hammond police department|hammond". Never the county, which publishers move. Letter case and white
     space apart, the name stands as the publisher writes it, because two spellings in one list are two
-    listings there; `named_key` recognizes them. A state that could not be read stands as it was written, so
-    that no other state shares it.
+    listings there; `make_named_key` recognizes them. A state that could not be read stands as it was written,
+    so that no other state shares it.
     """
     city = (listing.city or "") if by_city else None
     return make_key(listing.source_id, listing.state, listing.state_text, listing.name, city)
@@ -35,7 +35,7 @@ def make_key(
     return key if city is None else f"{key}|{_plain(city)}"
 
 
-def named_key(listing: Listing, *, by_city: bool = False) -> str:
+def make_named_key(listing: Listing, *, by_city: bool = False) -> str:
     """State and name (and city) as people read them, whatever id the source gives: equal for two spellings of
     one name.
     """
@@ -55,7 +55,7 @@ def _plain(text: str) -> str:
     return " ".join(text.casefold().split())
 
 
-def keyed(listings: Iterable[Listing], *, by_city: bool) -> tuple[Listing, ...]:
+def assign_keys(listings: Iterable[Listing], *, by_city: bool) -> tuple[Listing, ...]:
     """The same listings in the same order, each with a key that no other has.
 
     Listings with one natural key all get a mark of their own behind it, by url, else point, else content;
@@ -66,11 +66,11 @@ def keyed(listings: Iterable[Listing], *, by_city: bool) -> tuple[Listing, ...]:
     listings = tuple(listings)
     keys = [natural_key(listing, by_city=by_city) for listing in listings]
     for distinguish in (_first_evidence, _point_evidence, _content_evidence):
-        for positions in _shared(keys):
+        for positions in _find_shared(keys):
             for position in positions:
                 if mark := distinguish(listings[position]):
                     keys[position] += f"~{mark}"
-    for positions in _shared(keys):
+    for positions in _find_shared(keys):
         positions.sort(key=lambda position: listings[position].folder or "")
         for number, position in enumerate(positions[1:], start=2):
             keys[position] += f"~{number}"
@@ -80,7 +80,7 @@ def keyed(listings: Iterable[Listing], *, by_city: bool) -> tuple[Listing, ...]:
     )
 
 
-def _shared(keys: list[str]) -> list[list[int]]:
+def _find_shared(keys: list[str]) -> list[list[int]]:
     """The positions of every key that is there more than once."""
     if len(set(keys)) == len(keys):
         return []

@@ -256,7 +256,7 @@ def _play_step(stage: _Stage, step: Step, following: Step | None, say: Callable[
 def _next_release(stage: _Stage, source: PolledSource) -> datetime | None:
     """Compute the first hourly poll at which a wait can end by itself; None: nothing waits."""
     with reading(stage.engine) as conn:
-        rows = changes.standing(conn, source.name)
+        rows = changes.load_standing(conn, source.name)
     due = guard.next_due([row.standing for row in rows], source.policy)
     if due is None:
         return None
@@ -271,7 +271,7 @@ def _print_result(
     match outcome.outcome:
         case Result.BASELINE:
             with reading(stage.engine) as conn:
-                count = len(baseline.listings(conn, outcome.source))
+                count = len(baseline.load_listings(conn, outcome.source))
             say(f"  {good}: {count} listings seen for the first time. This is the baseline; nobody is told.")
         case Result.PUBLISHED:
             say(
@@ -299,7 +299,7 @@ def _print_result(
 
 def _change_lines(stage: _Stage, source: str) -> list[str]:
     with reading(stage.engine) as conn:
-        rows = changes.published(conn, changeset=changes.last_changeset(conn, source))
+        rows = changes.load_published(conn, changeset=changes.find_last_changeset(conn, source))
     lines = [_format_change(row) for row in rows[:_MAX_SHOWN]]
     return lines + ([f"... and {len(rows) - _MAX_SHOWN} more"] if len(rows) > _MAX_SHOWN else [])
 

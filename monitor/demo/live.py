@@ -102,4 +102,4 @@ def _loop(
 
 def _count_active(engine: Engine) -> int:
     with reading(engine) as conn:
-        return sum(1 for each in people.living(conn) if each.state == people.ACTIVE)
+        return sum(1 for each in people.load_living(conn) if each.state == people.ACTIVE)

@@ -57,7 +57,7 @@ def write_past(
     _insert_bodies(engine, past, now)
     with reading(engine) as conn:
         joined = imports.load_first_reading(conn, past.source)
-        believed = baseline.believed(conn, past.source)
+        believed = baseline.load_info(conn, past.source)
     joint = None if joined is None else _join(past, joined, watch, parser)
     with transaction(engine) as conn:
         # the log first, as everywhere
@@ -89,7 +89,7 @@ def undo_import(engine: Engine, source: str, now: datetime) -> ImportInfo:
         info = imports.load_import(conn, source)
         if info is None:
             raise UsageError(f"no past of {source} was imported")
-        believed = baseline.believed(conn, source)
+        believed = baseline.load_info(conn, source)
         baseline.advance(conn, believed, number=believed.number + 1)
         imports.delete_import(conn, info)
     return info

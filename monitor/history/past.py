@@ -114,7 +114,7 @@ def _look(
 
 def _find_due(scratch: Engine, watch: PolledSource) -> datetime | None:
     with reading(scratch) as conn:
-        rows = changes.standing(conn, watch.name)
+        rows = changes.load_standing(conn, watch.name)
     return guard.next_due((row.standing for row in rows), watch.policy)
 
 
@@ -123,7 +123,7 @@ def _forget_returning(
 ) -> None:
     """Withdraw the removals that the next file takes back: it is the second look."""
     with reading(scratch) as conn:
-        rows = [row for row in changes.standing(conn, watch.name) if row.change.kind is Kind.REMOVED]
+        rows = [row for row in changes.load_standing(conn, watch.name) if row.change.kind is Kind.REMOVED]
     if not rows:
         return
     try:
@@ -183,10 +183,10 @@ def _read_past(
     scratch: Engine, source: str, files: tuple[CapturedFile, ...], captures: tuple[Capture, ...]
 ) -> Past:
     with reading(scratch) as conn:
-        believed = baseline.believed(conn, source)
+        believed = baseline.load_info(conn, source)
         versions = tuple(record_rows.iterate_versions(conn, source))
         published = tuple(record_rows.iterate_published(conn, source))
-        waiting = [row for row in changes.standing(conn, source) if row.state is not State.REJECTED]
+        waiting = [row for row in changes.load_standing(conn, source) if row.state is not State.REJECTED]
     if believed.last_good_hash is None:
         raise UsageError(
             f"none of {format_count(len(files), 'file')} can be read: {captures[0].name}: "

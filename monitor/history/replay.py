@@ -165,12 +165,12 @@ class _Replay:
         if outcome.outcome is Result.REJECTED:
             # it ends by itself, if polls no more than a day apart show that it was there all the time
             with reading(self._engine) as conn:
-                rejected = history.rejected_now(conn, self._watch.name)
+                rejected = history.find_rejected_now(conn, self._watch.name)
             ends = rejected.release_at if rejected else None
             moments.append(min(ends, now + _LOOK_AGAIN) if ends else None)
         elif outcome.outcome is not Result.FAILED:  # which confirms nothing
             with reading(self._engine) as conn:
-                rows = changes.standing(conn, self._watch.name)
+                rows = changes.load_standing(conn, self._watch.name)
             moments.append(guard.next_due((row.standing for row in rows), self._watch.policy))
         return min((self._tick(moment, now) for moment in moments if moment is not None), default=None)
 
@@ -182,12 +182,12 @@ class _Replay:
     def _events(self, outcome: PollResult, now: datetime) -> Iterator[Event]:
         summary, source = self._summary, self._watch.name
         with reading(self._engine) as conn:
-            changeset = changes.last_changeset(conn, source)
+            changeset = changes.find_last_changeset(conn, source)
             new = changeset != self._changeset
-            published = changes.published(conn, changeset=changeset) if new else ()
+            published = changes.load_published(conn, changeset=changeset) if new else ()
             held = [
                 row
-                for row in changes.standing(conn, source)
+                for row in changes.load_standing(conn, source)
                 if row.state is State.HELD and row.id not in self._known_held
             ]
         self._changeset = changeset
@@ -210,8 +210,8 @@ class _Replay:
     def _summed_up(self, now: datetime) -> ReplaySummary:
         summary, source = self._summary, self._watch.name
         with reading(self._engine) as conn:
-            summary.listings = len(baseline.listings(conn, source))
-            waiting = changes.standing(conn, source)
+            summary.listings = len(baseline.load_listings(conn, source))
+            waiting = changes.load_standing(conn, source)
         summary.waiting = sum(row.state is not State.REJECTED for row in waiting)
         summary.last_poll = now
         summary.polls = (now - self._start) // self._watch.every + 1

@@ -234,7 +234,7 @@ def _describe(folder: Path, now: datetime, steps: Steps) -> BackupManifest:
     engine = db.connect(f"sqlite:///{path}")
     try:
         with db.reading(engine) as conn:
-            revision, key = migrate.current(engine), read_fingerprint(conn)
+            revision, key = migrate.load_revision(engine), read_fingerprint(conn)
             digests = transfer.compute_digests(conn, steps("verifying", transfer.count_rows(conn)))
     finally:
         engine.dispose()

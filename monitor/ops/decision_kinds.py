@@ -11,7 +11,7 @@ from monitor.domain import Change, Kind, Listing
 from monitor.ops.decision_parts import Choice, DecisionKind, DecisionParts, DecisionText
 from monitor.ops.place_decision import PlacesDecision
 from monitor.outbox import clone_guard
-from monitor.polling import Hold, approve, reject, standing
+from monitor.polling import Hold, approve, load_holds, reject
 from monitor.storage.deliveries import dead_letters, operator_rows, queue, refusals
 from monitor.storage.engine import reading, transaction
 from monitor.storage.lists.changes import StoredChange
@@ -27,7 +27,7 @@ class HoldsDecision(DecisionKind):
     choices = (Choice("approve", "Publish them now"), Choice("reject", "Reject them"))
 
     def freeze(self, parts: DecisionParts, about: str) -> str | None:
-        ids = [hold.id for hold in standing(parts.engine) if hold.source == about]
+        ids = [hold.id for hold in load_holds(parts.engine) if hold.source == about]
         return json.dumps({"source": about, "ids": ids}) if ids else None
 
     def describe(self, parts: DecisionParts, stored: str) -> DecisionText | None:
@@ -67,7 +67,7 @@ class HoldsDecision(DecisionKind):
         about: dict[str, Any] = json.loads(stored)
         ids = set(about["ids"])
         return about["source"], [
-            hold for hold in standing(parts.engine) if hold.source == about["source"] and hold.id in ids
+            hold for hold in load_holds(parts.engine) if hold.source == about["source"] and hold.id in ids
         ]
 
 

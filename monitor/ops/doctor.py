@@ -130,7 +130,7 @@ def diagnose_site_role(engine: Engine, web_url: str | None) -> Iterator[Diagnosi
         site = connect(web_url)
         try:
             with reading(site) as conn:
-                if meta.known_identity(conn) != _read_identity(engine):
+                if meta.load_identity(conn) != _read_identity(engine):
                     problems.append("[database] web_url leads to another database than url")
         except StoreError as error:
             problems.append(str(error))
@@ -145,7 +145,7 @@ def diagnose_site_role(engine: Engine, web_url: str | None) -> Iterator[Diagnosi
 
 def _read_identity(engine: Engine) -> str | None:
     with reading(engine) as conn:
-        return meta.known_identity(conn)
+        return meta.load_identity(conn)
 
 
 def _diagnose_spf(texts: Sequence[str], domain: str) -> Diagnosis:

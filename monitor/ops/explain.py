@@ -86,7 +86,7 @@ def explain(
     address = normalise_address(channel, address)
     masked = mask(channel, address)
     with reading(engine) as conn:
-        stored = next(iter(changes.by_ids(conn, [change])), None)
+        stored = next(iter(changes.load_by_ids(conn, [change])), None)
         if stored is None:
             raise UsageError(f"there is no change {change}: `monitor changes` and `monitor holds` list them")
         subscriber = people.find(conn, channel, lookup(keys, channel, address))
@@ -109,7 +109,7 @@ def explain(
             subscriber=subscriber,
             follows=tuple(
                 follow.place
-                for follow in people.follows(conn, subscriber.id)
+                for follow in people.load_follows(conn, subscriber.id)
                 if follow.source == stored.source
             ),
             places=traces.load_places(conn, change),

@@ -169,8 +169,8 @@ def load_facts(
 ) -> HealthFacts:
     """Read what the checks look at, in one transaction. The parameters are those of `status`."""
     with reading(engine) as conn:
-        states = {name: overview.source_state(conn, name) for name in sources}
-        suppressed = people.lately_suppressed(conn, now - DAY)
+        states = {name: overview.load_overview(conn, name) for name in sources}
+        suppressed = people.count_since(conn, now - DAY)
         return HealthFacts(
             now=now,
             sources=tuple(
@@ -186,13 +186,13 @@ def load_facts(
             configured=frozenset(configured),
             pauses=tuple(pause for pause in pauses.read_pauses(conn, now) if pause.channel in configured),
             fenced=fenced,
-            signups=signups.counted(conn, signups.SITE, now),
+            signups=signups.count_requests(conn, signups.SITE, now),
             signups_an_hour=signups_an_hour,
             suppressed=suppressed,
             living=people.count_living(conn) if suppressed >= WAVE else 0,
-            sender_beat=heartbeats.latest(conn, "sender"),
+            sender_beat=heartbeats.load_latest(conn, "sender"),
             has_bot=bot,
-            bot_beat=heartbeats.latest(conn, "bot"),
+            bot_beat=heartbeats.load_latest(conn, "bot"),
             bot_trouble=meta.get(conn, meta.BOT_TROUBLE),
             unsigned_since=log_rows.load_unsigned_since(conn),
             host=replace(host, last_backup_at=_read_last_backup(conn)),

@@ -125,7 +125,7 @@ def simulate(
     fan_out(copy, locate=locate, now=now)  # what was published before is no part of it
     with db.reading(copy) as conn:
         before = simulation_rows.load_last_changeset(conn)
-        known = {row.id for row in changes.standing(conn, watch.name)}
+        known = {row.id for row in changes.load_standing(conn, watch.name)}
     if hold is not None:
         (result,) = approve(copy, {watch.name: watch}, [hold], now=now, parser=parser)
     else:
@@ -136,8 +136,8 @@ def simulate(
     fan_out(copy, locate=locate, now=now)
     with db.reading(copy) as conn:
         changesets = simulation_rows.load_changesets(conn, watch.name, before)
-        published = [row for id in changesets for row in changes.published(conn, changeset=id)]
-        standing = [row for row in changes.standing(conn, watch.name) if row.id not in known]
+        published = [row for id in changesets for row in changes.load_published(conn, changeset=id)]
+        standing = [row for row in changes.load_standing(conn, watch.name) if row.id not in known]
         found = [_describe(row, simulation_rows.count_places(conn, row.id or 0)) for row in published]
     found += [_describe(row) for row in standing if row.state is not State.REJECTED]
     samples = _make_samples(copy, changesets, open_preparer, now)
@@ -151,8 +151,8 @@ def _load_waiting(copy: Engine, source: str, known: set[int | None]) -> list[str
     whole.
     """
     with db.reading(copy) as conn:
-        rejected = history.rejected_now(conn, source)
-        rows = changes.standing(conn, source)
+        rejected = history.find_rejected_now(conn, source)
+        rows = changes.load_standing(conn, source)
     if rejected is not None:
         return [rejected.hash]
     return [str(row.id) for row in rows if row.id not in known and row.state is not State.REJECTED]

@@ -45,7 +45,7 @@ def insert_due_canary(
             language="en",
         )
         if new:
-            people.change(conn, one.id, receipts=False)
+            people.update(conn, one.id, receipts=False)
         canary_rows.note_canary(conn, one.id, now)
         # two processes at once write one: the period is that of both
         period = f"{int(now.timestamp() // every.total_seconds())}"

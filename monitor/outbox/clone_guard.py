@@ -57,7 +57,7 @@ def check(engine: Engine, folder: Path) -> FenceState:
         # before the database, which another sender counts up first: else its progress looks like a restore
         noted = _read(folder / NAME)
         with reading(engine) as conn:
-            identity, sends = meta.known_identity(conn), send_mark.read(conn)
+            identity, sends = meta.load_identity(conn), send_mark.read(conn)
         if noted is None:  # a first start binds in the other order
             noted = _read(folder / NAME)
     except (OSError, ValueError, KeyError, TypeError):
@@ -88,12 +88,12 @@ def bind_folder(engine: Engine, folder: Path) -> None:
     Raises StoreError when the folder cannot be written.
     """
     with reading(engine) as conn:
-        known = meta.known_identity(conn)
+        known = meta.load_identity(conn)
     if known is not None:
         _bind_instance(folder, known)
         return
     with transaction(engine) as conn:
-        identity = meta.identity(conn)
+        identity = meta.ensure_identity(conn)
         try:
             before = _read(folder / NAME)
         except (OSError, ValueError, KeyError, TypeError):
@@ -124,7 +124,7 @@ def allow_sending(engine: Engine, folder: Path, *, now: datetime) -> None:
         earlier = [*_load_epochs(conn), (now.isoformat(), meta.get(conn, meta.EPOCH) or "")]
         meta.put(conn, meta.EARLIER_EPOCHS, json.dumps(earlier))
         meta.put(conn, meta.EPOCH, secrets.token_hex(8))
-        noted = SendCount(meta.identity(conn), send_mark.read(conn), instance)
+        noted = SendCount(meta.ensure_identity(conn), send_mark.read(conn), instance)
     _write(folder / NAME, noted)
 
 
@@ -142,7 +142,7 @@ class CloneGuard:
             raise FencedError(reason)
         bind_folder(engine, folder)
         with reading(engine) as conn:
-            self._identity = meta.known_identity(conn) or ""
+            self._identity = meta.load_identity(conn) or ""
             epoch = meta.get(conn, meta.EPOCH)
             earlier = _load_epochs(conn)
         self.series = self._make_series(epoch)

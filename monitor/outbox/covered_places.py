@@ -48,7 +48,7 @@ class CoveredPlaces:
             key=lambda follow: (follow.place, order[follow.source]),
         )
         with reading(self._engine) as conn:
-            baselines = baseline.all_believed(conn)
+            baselines = baseline.load_all_infos(conn)
         together: dict[AgenciesToday, list[str]] = {}
         for follow in wanted:
             answer = self._today(follow, baselines.get(follow.source, BaselineInfo(follow.source)), language)
@@ -67,7 +67,7 @@ class CoveredPlaces:
         if there is none.
         """
         with reading(self._engine) as conn:
-            follows = people.follows(conn, subscriber)
+            follows = people.load_follows(conn, subscriber)
         wanted = {(each.source, each.agency) for each in owed}
         watched = {name for name, info in self._sources.items() if info.enabled}
         found = {

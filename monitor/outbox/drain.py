@@ -104,7 +104,7 @@ async def drain(
         sent=counts[OutcomeKind.SENT],
         retried=counts[OutcomeKind.AGAIN],
         failed=counts[OutcomeKind.FAILED],
-        due=await asyncio.to_thread(_due, engine) if counts_due or counts else 0,
+        due=await asyncio.to_thread(_count_due, engine) if counts_due or counts else 0,
     )
     if counts:
         log.info(
@@ -118,6 +118,6 @@ async def drain(
     return result
 
 
-def _due(engine: Engine) -> int:
+def _count_due(engine: Engine) -> int:
     with reading(engine) as conn:
         return queue.count_due(conn)

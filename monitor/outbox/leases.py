@@ -80,7 +80,7 @@ class Leases:
             if not queue.has_due(conn, self._channel, now, until):
                 return Taken()
         with transaction(self._engine) as conn:
-            heartbeats.beat(conn, "sender", self.owner, now)
+            heartbeats.write_beat(conn, "sender", self.owner, now)
             if (
                 queue.has_quiet_hours(conn)
                 and quiet_hours.postpone_quiet(conn, self._channel, now)
@@ -187,7 +187,7 @@ class Leases:
         status` names it.
         """
         with transaction(self._engine) as conn:
-            heartbeats.beat(conn, "sender", self.owner, now)
+            heartbeats.write_beat(conn, "sender", self.owner, now)
             stalled = {} if stalled_since is None else {f"sending on {self._channel}": stalled_since}
             heartbeats.put_standing_loops(conn, self.owner, stalled)
             if ids:

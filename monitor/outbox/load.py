@@ -79,7 +79,7 @@ def load_facts(conn: Connection, claimed: Iterable[Claimed], now: datetime) -> F
     changesets = digests.load_changesets(conn, told) if told else {}
     abouts = digests.load_abouts(conn, [delivery.id for delivery in others])
     taken_back = [(each, abouts[each.id][0]) for each in others if each.kind == RETRACTION]
-    follows = {delivery.subscriber: people.follows(conn, delivery.subscriber) for delivery in others}
+    follows = {delivery.subscriber: people.load_follows(conn, delivery.subscriber) for delivery in others}
     checked = {
         follow.source
         for delivery in others
@@ -282,7 +282,7 @@ class MessageLoader:
     def _list_notice(self, source: str, about: str, language: str) -> Message:
         known = self._sources.get(source)
         with reading(self._engine) as conn:
-            seen_at = baseline.believed(conn, source).last_good_at
+            seen_at = baseline.load_info(conn, source).last_good_at
         kind = (
             ListReadable
             if about == "back"

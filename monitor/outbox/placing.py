@@ -78,7 +78,7 @@ def _renew(engine: Engine, gazetteer: Gazetteer, now: datetime) -> PlacingReport
     version, areas_version = gazetteer.version, compute_version()
     with reading(engine) as conn:
         areas_known = meta.get(conn, meta.AREAS_VERSION) == areas_version
-        stands = baseline.all_believed(conn)
+        stands = baseline.load_all_infos(conn)
         stale = {source: placement_rows.load_stale(conn, source, version) for source in stands}
     stale = {source: found for source, found in stale.items() if found}
     if areas_known and not stale:
@@ -168,8 +168,8 @@ def _find_affected(
     gained = {place for area in renewed for place, _ in area.after - area.before}
     if not gained:
         return found
-    for source in baseline.all_believed(conn):
-        accepted, placements = baseline.accepted(conn, source), placement_rows.load_current(conn, source)
+    for source in baseline.load_all_infos(conn):
+        accepted, placements = baseline.load_accepted(conn, source), placement_rows.load_current(conn, source)
         for listing in accepted.listings:
             before = placements.get(listing.key)
             if before is not None and not gained.isdisjoint(find_places(listing, before)[0]):

@@ -76,7 +76,7 @@ def check_reason(texts: Mapping[str, str]) -> dict[str, str]:
 
 
 def _load_published(conn: Connection, change: int) -> StoredChange:
-    row = next(iter(changes.by_ids(conn, [change])), None)
+    row = next(iter(changes.load_by_ids(conn, [change])), None)
     if row is None:
         raise UsageError(f"there is no change {change}: `monitor changes` lists them")
     if row.state is not State.PUBLISHED or row.changeset is None:

@@ -24,7 +24,7 @@ class Retracted:
 def load_retractions(conn: Connection, owed: Sequence[tuple[Claimed, str]]) -> dict[int, Retracted]:
     """Read what deliveries retract, by delivery: each with the number of its change as text."""
     wanted = {delivery: int(change) for delivery, change in owed}
-    rows = {row.id: row for row in changes.by_ids(conn, sorted(set(wanted.values())))}
+    rows = {row.id: row for row in changes.load_by_ids(conn, sorted(set(wanted.values())))}
     told = {
         delivery: (delivery.subscriber, row.changeset)
         for delivery, change in wanted.items()

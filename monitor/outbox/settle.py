@@ -43,7 +43,8 @@ def settle(
     known = refusals.load_open(conn, channel) if in_doubt else ()
     people.lock(
         conn,
-        {each for outcome in outcomes for each in _touched(outcome)} | {each.subscriber for each in known},
+        {each for outcome in outcomes for each in _list_touched(outcome)}
+        | {each.subscriber for each in known},
     )
     accepted = [delivery for outcome in by_kind[OutcomeKind.SENT] for delivery in outcome.deliveries]
     accepted_before = None
@@ -86,7 +87,7 @@ def settle(
         queue.release(conn, owner, released)
     wanted: list[PauseRequest] = []
     for outcome in (*by_kind[OutcomeKind.SENT], *by_kind[OutcomeKind.AGAIN], *by_kind[OutcomeKind.FAILED]):
-        _address(conn, keys, channel, outcome, now)
+        _settle_address(conn, keys, channel, outcome, now)
         if outcome.ends_pause and pauses.end_pause(conn, channel, EVERYTHING, now):
             log.info("%s: the server takes messages again", channel)
         if outcome.slower is not None:
@@ -128,13 +129,13 @@ def _write_pause(conn: Connection, channel: str, pause: PauseRequest, now: datet
     return replace(pause, until=until)
 
 
-def _touched(outcome: Outcome) -> Iterable[int]:
+def _list_touched(outcome: Outcome) -> Iterable[int]:
     """The subscribers whose own rows an outcome may change."""
     refused = outcome.gone or outcome.strike or outcome.moved_to is not None
     return (each.subscriber for each in outcome.deliveries if refused or each.strikes)
 
 
-def _address(conn: Connection, keys: KeyFile, channel: str, outcome: Outcome, now: datetime) -> None:
+def _settle_address(conn: Connection, keys: KeyFile, channel: str, outcome: Outcome, now: datetime) -> None:
     """What an outcome says about the address: it moved, it is gone, or it has refused once more."""
     if not outcome.deliveries:
         return
@@ -149,7 +150,7 @@ def _address(conn: Connection, keys: KeyFile, channel: str, outcome: Outcome, no
             subscriber,
         )
     elif outcome.moved_to is not None:
-        _moved(conn, keys, channel, subscriber, outcome.moved_to, now)
+        _move_address(conn, keys, channel, subscriber, outcome.moved_to, now)
     gone = outcome.gone
     if outcome.strike:
         gone = struck_out(*queue.add_strike(conn, subscriber, now), now)
@@ -166,13 +167,13 @@ def _address(conn: Connection, keys: KeyFile, channel: str, outcome: Outcome, no
     log.info("subscriber %d (%s) ended: %s", subscriber, channel, outcome.error)
 
 
-def _moved(
+def _move_address(
     conn: Connection, keys: KeyFile, channel: str, subscriber: int, address: str, now: datetime
 ) -> None:
     new = seal_address(keys, channel, address)
     known = people.find(conn, channel, new.hashed)
     queue.forget_references(conn, subscriber)
     if known is None:
-        people.readdress(conn, subscriber, new)
+        people.update_address(conn, subscriber, new)
     elif known.id != subscriber:
         endings.merge(conn, subscriber, known.id, now)

@@ -6,7 +6,7 @@ operator's decisions.
 """
 
 from monitor.polling.poll import poll
-from monitor.polling.review import Hold, approve, reject, standing
+from monitor.polling.review import Hold, approve, load_holds, reject
 from monitor.polling.values import BodySource, PolledSource, PollResult, Result, UnlinkedSource, fetch_whole
 
 __all__ = [
@@ -18,7 +18,7 @@ __all__ = [
     "UnlinkedSource",
     "approve",
     "fetch_whole",
+    "load_holds",
     "poll",
     "reject",
-    "standing",
 ]

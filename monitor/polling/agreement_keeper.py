@@ -86,13 +86,13 @@ class AgreementKeeper:
     def _update_links(self, now: datetime) -> None:
         """Follow what the lists link, where one has moved since the last call."""
         with reading(self.engine) as conn:
-            believed = {name: baseline.believed(conn, name).number for name in self.targets}
+            believed = {name: baseline.load_info(conn, name).number for name in self.targets}
         for name, number in believed.items():
             if self._numbers.get(name) == number:
                 continue
             with transaction(self.engine) as conn:
                 log_rows.lock_head(conn)
-                listings = baseline.accepted(conn, name).listings
+                listings = baseline.load_accepted(conn, name).listings
                 store.update_links(conn, name, {url for each in listings for url in each.documents}, now)
             self._numbers[name] = number
 
@@ -175,7 +175,7 @@ class AgreementKeeper:
         """Keep a document, and tell of it as the first one or as the replacement of another."""
         if kept:
             bodies.insert_body(conn, got.sha256, got.body, now, wire=got.wire)
-        accepted = baseline.accepted(conn, current.source)
+        accepted = baseline.load_accepted(conn, current.source)
         agencies = sorted(
             {accepted.agencies[each.key] for each in accepted.listings if current.url in each.documents}
         )

@@ -73,26 +73,26 @@ class PlacedListings:
     placements: Mapping[str, Placement] = field(default_factory=dict)
 
 
-def view(conn: Connection, watch: PolledSource, now: datetime) -> SourceState:
+def load_state(conn: Connection, watch: PolledSource, now: datetime) -> SourceState:
     """Read what is known of a source, as far back as any rule of the guard looks."""
     policy = watch.policy
     window = max(policy.group_window, policy.flap_window, policy.rename_memory)
     return SourceState(
-        baseline.believed(conn, watch.name),
-        baseline.accepted(conn, watch.name),
-        changes.standing(conn, watch.name),
-        changes.released(conn, watch.name, now - window),
+        baseline.load_info(conn, watch.name),
+        baseline.load_accepted(conn, watch.name),
+        changes.load_standing(conn, watch.name),
+        changes.load_released(conn, watch.name, now - window),
     )
 
 
-def glance(conn: Connection, watch: PolledSource) -> SourceState:
+def load_open_state(conn: Connection, watch: PolledSource) -> SourceState:
     """Read the open changes without the baseline: enough to see whether anything is due."""
     return SourceState(
-        baseline.believed(conn, watch.name), Accepted((), {}), changes.standing(conn, watch.name), ()
+        baseline.load_info(conn, watch.name), Accepted((), {}), changes.load_standing(conn, watch.name), ()
     )
 
 
-def approved(differences: Iterable[Change], since: datetime, reason: str = "") -> tuple[Judgement, ...]:
+def judge_approved(differences: Iterable[Change], since: datetime, reason: str = "") -> tuple[Judgement, ...]:
     """Judge every change as published, because an operator approved it. It counts as held: approved changes
     do not count into later groups.
     """
@@ -121,7 +121,7 @@ def attribute(moved: Moves, captured_by: str) -> Moves:
     return replace(moved, rows=rows)
 
 
-def moves(
+def compute_moves(
     conn: Connection,
     view: SourceState,
     judgements: Iterable[Judgement],
@@ -145,7 +145,7 @@ def moves(
     standing: list[StoredChange] = []
     for judgement in judgements:
         change, published = judgement.change, judgement.state is State.PUBLISHED
-        agency = _agency(conn, view, change, taken, number)
+        agency = _find_agency(conn, view, change, taken, number)
         if published:
             taking.append((change, agency, judgement.since))
         if change.quiet:
@@ -311,14 +311,16 @@ def reasons(rows: Iterable[StoredChange]) -> str:
     return " ".join(dict.fromkeys(row.reason for row in rows if row.reason))
 
 
-def _agency(conn: Connection, view: SourceState, change: Change, taken: Collection[str], number: int) -> str:
+def _find_agency(
+    conn: Connection, view: SourceState, change: Change, taken: Collection[str], number: int
+) -> str:
     """The agency of a change: that of the listing it continues, or the new listing's key."""
     agencies = view.accepted.agencies
     if change.before is not None:
         return agencies.get(change.before.key, change.before.key)
     assert change.after is not None
     if change.previous is not None:
-        past = baseline.past_agency(conn, view.believed.name, change.previous.key)
+        past = baseline.find_past_agency(conn, view.believed.name, change.previous.key)
         if past is not None:
             return past
     key = change.after.key

@@ -62,7 +62,7 @@ def poll(
         asks = history.was_read_whole(conn, watch.name, now - _UNCONDITIONAL)
         known = {
             url: Validators(given.etag, given.last_modified, given.hash)
-            for url, given in (history.validators(conn, watch.name) if asks else {}).items()
+            for url, given in (history.load_validators(conn, watch.name) if asks else {}).items()
         }
     got: Fetched | NotModified | None = None
     try:
@@ -140,9 +140,9 @@ def _weigh(engine: Engine, seen: Received) -> PollResult:
     """Compare the content with the baseline and write what follows. Raises ParseError, BaselineMoved."""
     watch, now = seen.watch, seen.now
     with reading(engine) as conn:
-        believed = baseline.believed(conn, watch.name)
-        rejected = history.rejected_now(conn, watch.name)
-        answer = history.approval(conn, watch.name, seen.hash)
+        believed = baseline.load_info(conn, watch.name)
+        rejected = history.find_rejected_now(conn, watch.name)
+        answer = history.load_approval(conn, watch.name, seen.hash)
         body = b"" if seen.hash == believed.last_good_hash else seen.body(conn)
     if believed.last_good_at is not None and believed.last_good_at > now:
         return write_late(engine, seen)
@@ -160,11 +160,11 @@ def _weigh(engine: Engine, seen: Received) -> PollResult:
 
     publication = seen.publication(body)
     with reading(engine) as conn:
-        view = apply.view(conn, watch, now)
-        last_seen = history.last_seen(conn, watch.name, digest=seen.digest, sha256=seen.hash)
+        view = apply.load_state(conn, watch, now)
+        last_seen = history.find_last_seen(conn, watch.name, digest=seen.digest, sha256=seen.hash)
         cut = publication.unterminated and _was_terminated(conn, believed)
         run = guard.RejectedRun(
-            *history.rejected_run(
+            *history.find_rejected_run(
                 conn,
                 watch.name,
                 digest=seen.digest,
@@ -191,10 +191,10 @@ def _weigh(engine: Engine, seen: Received) -> PollResult:
     )
     if watch.leads_to is not None:
         with reading(engine) as conn:
-            there = _identities(conn, watch.leads_to)
+            there = _load_identities(conn, watch.leads_to)
         differences = tuple(_without_moved(differences, there))
     if answer:
-        judgements = apply.approved(differences, now)
+        judgements = apply.judge_approved(differences, now)
         return write_accepted(engine, seen, view, publication, body, judgements, approved=True)
     rejection = guard.reject(
         publication,
@@ -226,10 +226,10 @@ def _weigh(engine: Engine, seen: Received) -> PollResult:
     return write_accepted(engine, seen, view, publication, body, judgements)
 
 
-def _identities(conn: Connection, source: str) -> frozenset[tuple[str, str | None]]:
+def _load_identities(conn: Connection, source: str) -> frozenset[tuple[str, str | None]]:
     """The names and states of a list: what it holds, and what is about to be told as added."""
-    added = (row.change.after for row in changes.standing(conn, source))
-    listings = (*baseline.accepted(conn, source).listings, *(listing for listing in added if listing))
+    added = (row.change.after for row in changes.load_standing(conn, source))
+    listings = (*baseline.load_accepted(conn, source).listings, *(listing for listing in added if listing))
     return frozenset((normalise(listing.name), listing.state) for listing in listings)
 
 

@@ -45,12 +45,12 @@ def rebase(engine: Engine, watch: PolledSource, now: datetime, parser: Parser = 
     as usual. Raises BaselineMoved.
     """
     with reading(engine) as conn:
-        believed = baseline.believed(conn, watch.name)
+        believed = baseline.load_info(conn, watch.name)
         if believed.last_good_hash is None or believed.fingerprint == watch.fingerprint:
             return
         body = bodies.load_body(conn, believed.last_good_hash)
-        accepted = baseline.accepted(conn, watch.name)
-        rows = changes.standing(conn, watch.name)
+        accepted = baseline.load_accepted(conn, watch.name)
+        rows = changes.load_standing(conn, watch.name)
     try:
         publication = None if body is None else parser.parse(body, watch.options)
     except ParseError as error:
@@ -62,7 +62,7 @@ def rebase(engine: Engine, watch: PolledSource, now: datetime, parser: Parser = 
             baseline.advance(conn, believed, fingerprint=watch.fingerprint)
         return
 
-    observed, content = _observed(accepted.listings, rows), digest(publication.listings)
+    observed, content = _rebuild_observed(accepted.listings, rows), digest(publication.listings)
     publication = continue_reading(observed, publication, parser.pair).publication
     differences = diff(
         observed,
@@ -109,7 +109,7 @@ def append_source(conn: Connection, watch: PolledSource, now: datetime) -> None:
     )
 
 
-def _observed(accepted: Iterable[Listing], rows: Iterable[StoredChange]) -> tuple[Listing, ...]:
+def _rebuild_observed(accepted: Iterable[Listing], rows: Iterable[StoredChange]) -> tuple[Listing, ...]:
     """The last publication as it was read then: the baseline with all open changes applied."""
     listings = {listing.key: listing for listing in accepted}
     rows = tuple(rows)

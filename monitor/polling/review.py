@@ -44,15 +44,15 @@ class Hold:
         return self.what.source
 
 
-def standing(engine: Engine) -> tuple[Hold, ...]:
+def load_holds(engine: Engine) -> tuple[Hold, ...]:
     """Read what is held or rejected, by source, without what an operator has rejected already."""
     with reading(engine) as conn:
-        held = [row for row in changes.standing(conn) if row.state is State.HELD]
+        held = [row for row in changes.load_standing(conn) if row.state is State.HELD]
         rejected = [
             seen
-            for source in baseline.sources(conn)
-            if (seen := history.rejected_now(conn, source)) is not None
-            and history.approval(conn, source, seen.hash) is None
+            for source in baseline.load_sources(conn)
+            if (seen := history.find_rejected_now(conn, source)) is not None
+            and history.load_approval(conn, source, seen.hash) is None
         ]
     holds = [Hold(seen.hash[:_DIGITS], seen) for seen in rejected] + [Hold(str(row.id), row) for row in held]
     return tuple(sorted(holds, key=lambda hold: hold.source))
@@ -73,15 +73,15 @@ def approve(
     back. Raises UsageError, before anything is written, for an id that is unknown or not open any more.
     """
     with reading(engine) as conn:
-        rows, rejected = _named(conn, ids)
+        rows, rejected = _load_named(conn, ids)
     unknown = {row.source for row in rows} | {seen.source for seen in rejected}
     for source in sorted(unknown - watches.keys()):
         raise UsageError(f"the source {source!r} is not configured any more")
     outcomes = []
     for seen in rejected:
-        outcomes.append(_settled(_take, engine, watches[seen.source], seen, now, parser))
+        outcomes.append(_settle(_take, engine, watches[seen.source], seen, now, parser))
     for source, chosen in _by_source(rows).items():
-        outcomes.append(_settled(_publish, engine, watches[source], chosen, now))
+        outcomes.append(_settle(_publish, engine, watches[source], chosen, now))
     return tuple(outcomes)
 
 
@@ -90,9 +90,9 @@ def reject(engine: Engine, ids: Iterable[str], *, now: datetime) -> None:
     does.
     """
     with reading(engine) as conn:
-        rows, rejected = _named(conn, ids)
+        rows, rejected = _load_named(conn, ids)
     for source, chosen in _by_source(rows).items():
-        _settled(_silence, engine, source, chosen, now)
+        _settle(_silence, engine, source, chosen, now)
     if rejected:
         with transaction(engine) as conn:
             for seen in rejected:
@@ -100,7 +100,9 @@ def reject(engine: Engine, ids: Iterable[str], *, now: datetime) -> None:
                 history.put_approval(conn, seen.source, seen.hash, approved=False, now=now)
 
 
-def _named(conn: Connection, ids: Iterable[str]) -> tuple[tuple[StoredChange, ...], tuple[SnapshotInfo, ...]]:
+def _load_named(
+    conn: Connection, ids: Iterable[str]
+) -> tuple[tuple[StoredChange, ...], tuple[SnapshotInfo, ...]]:
     """Read the open changes and rejected snapshots that the ids name. Raises UsageError for any other id."""
     numbers: list[int] = []
     rejected: list[SnapshotInfo] = []
@@ -108,7 +110,7 @@ def _named(conn: Connection, ids: Iterable[str]) -> tuple[tuple[StoredChange, ..
         if text.isascii() and text.isdecimal() and len(text) < _DIGITS:
             numbers.append(int(text))
         elif re.fullmatch(rf"[0-9a-f]{{{_DIGITS},64}}", text.lower()):
-            found = history.snapshots_by_prefix(conn, text.lower(), history.REJECTED)
+            found = history.find_snapshots_by_prefix(conn, text.lower(), history.REJECTED)
             if not found:
                 raise UsageError(f"no rejected publication has a hash that begins with {text}")
             rejected += found
@@ -117,7 +119,7 @@ def _named(conn: Connection, ids: Iterable[str]) -> tuple[tuple[StoredChange, ..
                 f"{text!r} is neither the number of a change nor {_DIGITS} digits of a publication's hash; "
                 "see `monitor holds`"
             )
-    rows = changes.by_ids(conn, numbers)
+    rows = changes.load_by_ids(conn, numbers)
     for number in sorted(set(numbers) - {row.id for row in rows}):
         raise UsageError(f"there is no change {number}; see `monitor holds`")
     for row in rows:
@@ -134,7 +136,7 @@ def _by_source(rows: Iterable[StoredChange]) -> dict[str, frozenset[int]]:
     return {source: frozenset(chosen) for source, chosen in numbers.items()}
 
 
-def _settled(act: Callable[..., _Done], *arguments: Any) -> _Done:
+def _settle(act: Callable[..., _Done], *arguments: Any) -> _Done:
     """Call ``act``, again when a poll moved the baseline in between."""
     for _ in range(_TRIES):
         try:
@@ -147,7 +149,7 @@ def _settled(act: Callable[..., _Done], *arguments: Any) -> _Done:
 def _publish(engine: Engine, watch: PolledSource, chosen: frozenset[int], now: datetime) -> PollResult:
     """Publish these changes as they are stored; the others stay open."""
     with reading(engine) as conn:
-        view = apply.view(conn, watch, now)
+        view = apply.load_state(conn, watch, now)
     judgements = [
         Judgement(row.change, State.PUBLISHED, row.first_seen_at, row.reason, held=True)
         for row in view.rows
@@ -158,7 +160,7 @@ def _publish(engine: Engine, watch: PolledSource, chosen: frozenset[int], now: d
     placed = apply.place_published(watch, judgements)
     with transaction(engine) as conn:
         log.append_decision(conn, watch.name, "approved", now, [row for row in view.rows if row.id in chosen])
-        moved = apply.moves(conn, view, judgements, now, all_judged=False, approved=True)
+        moved = apply.compute_moves(conn, view, judgements, now, all_judged=False, approved=True)
         baseline.advance(conn, view.believed, number=view.believed.number + 1)
         apply.write(conn, view.believed, moved, placed, view.believed.last_good_fetch, now)
     return apply.outcome(watch.name, moved)
@@ -166,8 +168,8 @@ def _publish(engine: Engine, watch: PolledSource, chosen: frozenset[int], now: d
 
 def _silence(engine: Engine, source: str, chosen: frozenset[int], now: datetime) -> None:
     with reading(engine) as conn:
-        believed = baseline.believed(conn, source)
-        rows = changes.standing(conn, source)
+        believed = baseline.load_info(conn, source)
+        rows = changes.load_standing(conn, source)
     silenced = [
         replace(row, state=State.REJECTED, approved=False, release_at=None, reason=REFUSED)
         for row in rows
@@ -186,9 +188,9 @@ def _take(
     """Believe a rejected publication, with all its changes now if it is still served."""
     rebase(engine, watch, now, parser)
     with reading(engine) as conn:
-        served = history.rejected_now(conn, watch.name)
+        served = history.find_rejected_now(conn, watch.name)
         body = bodies.load_body(conn, seen.hash)
-        view = apply.view(conn, watch, now)
+        view = apply.load_state(conn, watch, now)
     if body is None or served is None or served.hash != seen.hash:
         with transaction(engine) as conn:
             log.append_decision(conn, watch.name, "approved", now, body=seen.hash)
@@ -206,11 +208,11 @@ def _take(
         pairing=parser.pair,
     )
     # it was there when it was first refused, not when a person looked
-    judgements = apply.approved(differences, served.at, served.reason)
+    judgements = apply.judge_approved(differences, served.at, served.reason)
     placed = apply.place_published(watch, judgements)
     with transaction(engine) as conn:
         log.append_decision(conn, watch.name, "approved", now, body=seen.hash)
-        moved = apply.moves(conn, view, judgements, now, approved=True)
+        moved = apply.compute_moves(conn, view, judgements, now, approved=True)
         history.put_approval(conn, watch.name, seen.hash, approved=True, now=now)
         history.accept(conn, served.id)
         baseline.advance(

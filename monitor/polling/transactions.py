@@ -39,7 +39,7 @@ def write_accepted(
     """Write new content, with its judged changes."""
     placed = apply.place_published(seen.watch, judgements)
     with transaction(engine) as conn:
-        moved = apply.moves(conn, view, judgements, seen.now, approved=approved)
+        moved = apply.compute_moves(conn, view, judgements, seen.now, approved=approved)
         fetch_id = _write_good(conn, seen, view.believed, publication, body, moved)
         apply.write(conn, view.believed, moved, placed, fetch_id, seen.now)
     return apply.outcome(seen.watch.name, moved)
@@ -60,7 +60,7 @@ def write_first(
     with transaction(engine) as conn:
         if past is not None:
             view = replace(view, believed=replace(view.believed, last_good_at=past.last_at))
-            moved = apply.attribute(apply.moves(conn, view, judgements, seen.now), past.captured_by)
+            moved = apply.attribute(apply.compute_moves(conn, view, judgements, seen.now), past.captured_by)
         append_source(conn, seen.watch, seen.now)
         fetch_id = _write_good(conn, seen, view.believed, publication, body, moved or past)
         if past is not None:
@@ -76,9 +76,9 @@ def write_unchanged(engine: Engine, seen: Received, believed: BaselineInfo) -> P
     """
     watch, now = seen.watch, seen.now
     with reading(engine) as conn:
-        view = apply.glance(conn, watch)
+        view = apply.load_open_state(conn, watch)
         if guard.due(view.standing, now, watch.policy):
-            view = apply.view(conn, watch, now)
+            view = apply.load_state(conn, watch, now)
             judgements = guard.judge(
                 tuple(row.change for row in view.rows),
                 view.accepted.listings,
@@ -90,12 +90,12 @@ def write_unchanged(engine: Engine, seen: Received, believed: BaselineInfo) -> P
             )
         else:
             judgements = ()
-        snapshot = history.snapshot(conn, watch.name, seen.hash, ACCEPTED)
+        snapshot = history.find_snapshot(conn, watch.name, seen.hash, ACCEPTED)
     if view.believed != believed:
         raise BaselineMoved
     placed = apply.place_published(watch, judgements)
     with transaction(engine) as conn:
-        moved = apply.moves(conn, view, judgements, now, all_judged=False)
+        moved = apply.compute_moves(conn, view, judgements, now, all_judged=False)
         fetch_id = record.insert_poll(conn, seen.attempt(UNCHANGED))
         baseline.advance(
             conn,
@@ -105,7 +105,7 @@ def write_unchanged(engine: Engine, seen: Received, believed: BaselineInfo) -> P
             last_good_at=now,
         )
         if snapshot is not None:
-            history.saw_again(conn, snapshot.id, now)
+            history.note_seen_again(conn, snapshot.id, now)
         apply.write(conn, view.believed, moved, placed, fetch_id, now)
         if isinstance(seen.got, Fetched):
             _insert_body(conn, seen, believed, seen.got.body)  # it may not have been kept for want of room
@@ -124,7 +124,7 @@ def write_rejected(
     """Keep a rejected publication with its reason. It moves nothing."""
     with transaction(engine) as conn:
         fetch_id = record.insert_poll(conn, seen.attempt(REJECTED, reason))
-        _insert_body(conn, seen, baseline.believed(conn, seen.watch.name), body)
+        _insert_body(conn, seen, baseline.load_info(conn, seen.watch.name), body)
         _write_snapshot(conn, seen, fetch_id, publication, REJECTED, reason, release_at)
         return _nothing_moved(conn, seen.watch, seen.now, Result.REJECTED, reason)
 
@@ -133,7 +133,7 @@ def write_rejected_again(engine: Engine, seen: Received, rejected: history.Snaps
     """Record that the same rejected publication is still served. Nothing is parsed."""
     with transaction(engine) as conn:
         record.insert_poll(conn, seen.attempt(REJECTED, rejected.reason))
-        history.saw_again(conn, rejected.id, seen.now)
+        history.note_seen_again(conn, rejected.id, seen.now)
         return _nothing_moved(conn, seen.watch, seen.now, Result.REJECTED, rejected.reason)
 
 
@@ -144,7 +144,7 @@ def write_late(engine: Engine, seen: Received) -> PollResult:
     reason = "a later poll was believed before this one"
     with transaction(engine) as conn:
         record.insert_poll(conn, seen.attempt(FAILED, reason))
-        rows = changes.standing(conn, seen.watch.name)
+        rows = changes.load_standing(conn, seen.watch.name)
     return replace(apply.outcome(seen.watch.name, Moves(standing=rows)), reason=reason)
 
 
@@ -186,7 +186,7 @@ def _nothing_moved(
     wait: timedelta | None = None,
 ) -> PollResult:
     baseline.note_poll(conn, watch.name, now, now + (wait or watch.every))
-    stands = apply.outcome(watch.name, Moves(standing=changes.standing(conn, watch.name)))
+    stands = apply.outcome(watch.name, Moves(standing=changes.load_standing(conn, watch.name)))
     return replace(stands, outcome=result, reason=reason)
 
 

@@ -22,7 +22,7 @@ from monitor.record.collect import collect_change, collect_day
 from monitor.record.log_key import LogKey
 from monitor.storage.engine import reading
 from monitor.storage.lists.agreements import load_copy
-from monitor.storage.lists.changes import by_ids
+from monitor.storage.lists.changes import load_by_ids
 
 MOST_BYTES = 200 * 1024 * 1024
 """Bytes of bundles that are kept; the one that was made first goes first."""
@@ -48,10 +48,10 @@ class BundleFiles:
         """
 
         with reading(self.engine) as conn:
-            retracted = any(row.retraction for row in by_ids(conn, [change]))
+            retracted = any(row.retraction for row in load_by_ids(conn, [change]))
 
         def collect(conn: Connection) -> BundleContents:
-            rows = by_ids(conn, [change])
+            rows = load_by_ids(conn, [change])
             source = self.sources.get(rows[0].source) if rows else None
             if source is None:
                 raise UsageError(f"there is no published change {change}")

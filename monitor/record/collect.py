@@ -192,7 +192,7 @@ def find_quote(body: BundleBody, text: str) -> Quote | None:
 
 
 def _load_published(conn: Connection, change_id: int) -> tuple[StoredChange, changes.ChangesetInfo]:
-    rows = changes.by_ids(conn, [change_id])
+    rows = changes.load_by_ids(conn, [change_id])
     if not rows or rows[0].changeset is None:
         raise UsageError(f"there is no published change {change_id}; see `monitor changes`")
     if rows[0].origin != changes.OWN:

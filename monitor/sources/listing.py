@@ -245,7 +245,7 @@ class ListingReader:
             listings = self.listings
         elif group_by:
             listings = list(
-                identity.keyed(merge_by_fields(rows, group_by, self.problems), by_city=self._by_city)
+                identity.assign_keys(merge_by_fields(rows, group_by, self.problems), by_city=self._by_city)
             )
         else:
             listings = list(merge_by_key(rows, self.problems))
@@ -262,10 +262,10 @@ class ListingReader:
         counts = Counter(listing.key for listing in listings)
         if len(counts) == len(listings):
             return {}
-        # only these go through `identity.keyed`, which is slow for a million
+        # only these go through `identity.assign_keys`, which is slow for a million
         positions = [at for at, listing in enumerate(listings) if counts[listing.key] > 1]
         alike = [listings[at] for at in positions]
-        for at, listing in zip(positions, identity.keyed(alike, by_city=self._by_city), strict=True):
+        for at, listing in zip(positions, identity.assign_keys(alike, by_city=self._by_city), strict=True):
             listings[at] = listing
         return {key: count for key, count in counts.items() if count > 1}
 

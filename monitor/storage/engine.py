@@ -434,7 +434,7 @@ _SQLSTATES = (  # https://www.postgresql.org/docs/current/errcodes-appendix.html
 )
 
 
-def direct_engine(engine: Engine) -> Engine:
+def open_direct_engine(engine: Engine) -> Engine:
     """An engine for the same PostgreSQL database whose connections come from no pool."""
     return _direct.get(engine) or _direct.setdefault(
         engine, _postgresql_engine(engine.url, poolclass=NullPool)
@@ -454,7 +454,7 @@ def turn(engine: Engine, what: str) -> Iterator[bool]:
         yield True
         return
     key = int.from_bytes(hashlib.sha256(f"map-monitor {what}".encode()).digest()[:8], signed=True)
-    direct = direct_engine(engine)
+    direct = open_direct_engine(engine)
     with explained(engine), direct.connect().execution_options(isolation_level="AUTOCOMMIT") as conn:
         taken = bool(conn.scalar(sa.select(sa.func.pg_try_advisory_lock(key))))
         try:

@@ -27,7 +27,7 @@ class StandingLoop:
     since: datetime
 
 
-def beat(conn: Connection, part: str, owner: str, now: datetime) -> None:
+def write_beat(conn: Connection, part: str, owner: str, now: datetime) -> None:
     """Write a heartbeat of ``part`` ("sender", "bot") of the process ``owner``, and delete those of processes
     that ended long ago.
 
@@ -44,7 +44,7 @@ def beat(conn: Connection, part: str, owner: str, now: datetime) -> None:
     )
 
 
-def latest(conn: Connection, part: str) -> datetime | None:
+def load_latest(conn: Connection, part: str) -> datetime | None:
     """Read when any process last worked as ``part``."""
     newest: datetime | None = conn.scalar(
         sa.select(sa.func.max(HeartbeatRow.c.at)).where(HeartbeatRow.c.part == part)
@@ -54,7 +54,7 @@ def latest(conn: Connection, part: str) -> datetime | None:
 
 def refuse_beside_a_service(conn: Connection, now: datetime) -> None:
     """Raise BusyError if any process of this database was at work within `STOPPED_FOR`."""
-    latest_beat = latest_of_any(conn)
+    latest_beat = load_latest_of_any(conn)
     if latest_beat is not None and now - latest_beat < STOPPED_FOR:
         raise BusyError(
             "the service is running or stopped less than two minutes ago: stop it on every machine, wait two "
@@ -62,7 +62,7 @@ def refuse_beside_a_service(conn: Connection, now: datetime) -> None:
         )
 
 
-def latest_of_any(conn: Connection) -> datetime | None:
+def load_latest_of_any(conn: Connection) -> datetime | None:
     """Read when any part of any process last worked."""
     newest: datetime | None = conn.scalar(sa.select(sa.func.max(HeartbeatRow.c.at)))
     return newest

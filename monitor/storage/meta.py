@@ -68,16 +68,16 @@ def delete(conn: Connection, name: str) -> None:
     conn.execute(sa.delete(MetaRow).where(MetaRow.c.name == name))
 
 
-def identity(conn: Connection) -> str:
+def ensure_identity(conn: Connection) -> str:
     """Read the identity of this database, created at the first call; a copy has the same one."""
     conn.execute(
         insert_for(conn, MetaRow).values(name=IDENTITY, value=secrets.token_hex(16)).on_conflict_do_nothing()
     )
-    known = known_identity(conn)
+    known = load_identity(conn)
     assert known is not None
     return known
 
 
-def known_identity(conn: Connection) -> str | None:
+def load_identity(conn: Connection) -> str | None:
     """Read the identity; None before it has one."""
     return get(conn, IDENTITY)

@@ -72,7 +72,7 @@ def upgrade(
     """
     revisions = _revisions(scripts)
     target = str(revisions.get_current_head())
-    before = current(engine)
+    before = load_revision(engine)
     if before == target:
         return MigrationReport(before, target)
     copy = None
@@ -118,7 +118,7 @@ def _delete_unneeded(copy: Path | None) -> None:
         copy.unlink(missing_ok=True)
 
 
-def current(engine: Engine) -> str | None:
+def load_revision(engine: Engine) -> str | None:
     """The revision that the database is at; None when it has no tables of this program."""
     with db.reading(engine) as conn:
         return _revision(conn)

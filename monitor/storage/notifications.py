@@ -11,7 +11,7 @@ from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.pool import PoolProxiedConnection
 
 from monitor.errors import StoreError
-from monitor.storage.engine import direct_engine, explained
+from monitor.storage.engine import explained, open_direct_engine
 
 _NAME = "map_monitor"  # of PostgreSQL's channel; one for each database
 
@@ -62,7 +62,7 @@ class Notifications:
         import psycopg
 
         with explained(self._engine):
-            pooled = direct_engine(self._engine).raw_connection()
+            pooled = open_direct_engine(self._engine).raw_connection()
         driver: Any = pooled.driver_connection
         try:
             driver.autocommit = True

@@ -1,7 +1,7 @@
 """Everything that creates, changes or ends a subscriber, each in one transaction."""
 
 from monitor.channels.kinds import mask, normalise_address
-from monitor.subscribers.bounces import BounceVerdict, mails, returned
+from monitor.subscribers.bounces import BounceVerdict, apply_mail, mails
 from monitor.subscribers.erasures import Tombstones, reapply_erasures
 from monitor.subscribers.key_rotation import rotate
 from monitor.subscribers.leak_scan import LeakScanResult, Trace, prove
@@ -12,7 +12,7 @@ from monitor.subscribers.operator import (
     Listed,
     add,
     follow_channels,
-    listed,
+    load_subscribers,
     remove,
 )
 from monitor.subscribers.own_data import export
@@ -29,7 +29,7 @@ from monitor.subscribers.signup import (
     request,
 )
 from monitor.subscribers.unsubscribe import erase, leave
-from monitor.subscribers.validation import wanted
+from monitor.subscribers.validation import list_follows
 
 __all__ = [
     "CONFIG",
@@ -49,14 +49,16 @@ __all__ = [
     "Wish",
     "add",
     "admit",
+    "apply_mail",
     "change",
     "confirm",
     "erase",
     "export",
     "follow_channels",
     "leave",
-    "listed",
+    "list_follows",
     "load_link",
+    "load_subscribers",
     "mails",
     "mask",
     "normalise_address",
@@ -67,7 +69,5 @@ __all__ = [
     "remove",
     "renew",
     "request",
-    "returned",
     "rotate",
-    "wanted",
 ]

@@ -93,7 +93,7 @@ class DeliveryReport:
     diagnosis: str
 
 
-def returned(
+def apply_mail(
     engine: Engine, keys: KeyFile, mail: bytes, now: datetime, *, tombstones: Tombstones | None = None
 ) -> BounceVerdict:
     """Process one mail: 5.1.1, 5.1.2 and 5.1.10 suppress at once, other 5xx are strikes, everything else has
@@ -112,7 +112,7 @@ def returned(
         # done yet
         return BounceVerdict.FOREIGN
     if said.stop is not None:
-        return _stopped(engine, keys, Purpose.UNSUBSCRIBE, said.stop, now, tombstones)
+        return _unsubscribe(engine, keys, Purpose.UNSUBSCRIBE, said.stop, now, tombstones)
     if not (said.reports or said.complaint or said.automatic):
         return BounceVerdict.FOREIGN
     for purpose, token in said.claims:
@@ -123,8 +123,8 @@ def returned(
             if not said.complaint:
                 if one.state == ENDED:
                     return BounceVerdict.PASSED
-                return _counted(conn, keys, one, said.reports, hashlib.sha256(mail).hexdigest(), now)
-        return _stopped(engine, keys, purpose, token, now, tombstones)
+                return _count_strikes(conn, keys, one, said.reports, hashlib.sha256(mail).hexdigest(), now)
+        return _unsubscribe(engine, keys, purpose, token, now, tombstones)
     return BounceVerdict.FOREIGN
 
 
@@ -148,7 +148,7 @@ def mails(content: bytes) -> Iterator[bytes]:
             yield re.sub(rb"(?m)^>(>*From )", rb"\1", part)
 
 
-def _counted(
+def _count_strikes(
     conn: Connection,
     keys: KeyFile,
     one: Subscriber,
@@ -178,7 +178,7 @@ def _counted(
                 return BounceVerdict.PASSED
             gone = struck_out(*queue.add_strike(conn, one.id, now), now)
         if gone:
-            hashed = people.address_hash(conn, one.id)
+            hashed = people.load_address_hash(conn, one.id)
             if hashed is not None:
                 people.suppress(conn, one.channel, hashed, f"mail came back: {report.status}", now)
             endings.end(conn, one.id, now)
@@ -219,7 +219,7 @@ def _keep_for_the_operator(
     refusals.insert_refusals(conn, [returned_mail], state=refusals.RETURNED)
 
 
-def _stopped(
+def _unsubscribe(
     engine: Engine,
     keys: KeyFile,
     purpose: Purpose,
@@ -242,7 +242,7 @@ def _read(message: Message) -> Said:
     feedback = [_first(part) for part in parts if part.get_content_type() == "message/feedback-report"]
     originals = [inner for part in parts if (inner := _original(part)) is not None] if reported else []
     # a report about a mail of ours may quote the subject of one to the unsubscribe address
-    stop = None if reported else _STOP.search(_decoded(message, "Subject"))
+    stop = None if reported else _STOP.search(_decode(message, "Subject"))
     places = [
         *((_VERP, Purpose.BOUNCE, _text(message, name)) for name in _RETURNED_TO),
         *((_VERP, Purpose.BOUNCE, _text(each, "Original-Mail-From")) for each in feedback),
@@ -299,7 +299,7 @@ def _text(message: Message, name: str) -> str:
     return " ".join(str(value)[:_LONGEST] for value in message.get_all(name, [])[:5])
 
 
-def _decoded(message: Message, name: str) -> str:
+def _decode(message: Message, name: str) -> str:
     text = _text(message, name)[:_LONGEST]
     try:
         return str(make_header(decode_header(text)))

@@ -85,7 +85,7 @@ def reapply_erasures(engine: Engine, keys: KeyFile, tombstones: Tombstones, now:
         return 0
     hashes = {(channel, keys.compute_lookup(first)): at for (channel, first), at in erased.items()}
     with db.reading(engine) as conn:
-        restored, waiting = people.created_before(conn, hashes), signups.any_pending(conn)
+        restored, waiting = people.load_created_before(conn, hashes), signups.has_pending(conn)
     if not restored and not waiting:
         return 0
 
@@ -95,7 +95,7 @@ def reapply_erasures(engine: Engine, keys: KeyFile, tombstones: Tombstones, now:
 
     with db.transaction(engine) as conn:
         ended = withdraw(conn, keys, theirs)
-        restored = people.created_before(conn, hashes)  # also of a form that was just decided
+        restored = people.load_created_before(conn, hashes)  # also of a form that was just decided
         people.lock(conn, restored)
         ended += sum(endings.end(conn, subscriber, now) for subscriber in restored)
     if not ended:

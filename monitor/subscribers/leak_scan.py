@@ -110,7 +110,7 @@ def _kept(folder: Path) -> Iterator[Path]:
 
 def _wanted(engine: Engine, keys: KeyFile, tombstones: Tombstones, secrets: Iterable[str]) -> _Wanted:
     with db.reading(engine) as conn:
-        living = people.living(conn)
+        living = people.load_living(conn)
         sealed = people.load_sealed_addresses(conn)
         kept = retention.load_hashes(conn)  # of somebody who came back, for instance
     addresses = {

@@ -50,9 +50,9 @@ def move(conn: Connection, keys: KeyFile, form: Mapping[str, str]) -> bool:
     if (
         one is None
         or people.find(conn, channel, address.hashed) is not None
-        or people.suppression(conn, channel, address.hashed) is not None
+        or people.load_reason(conn, channel, address.hashed) is not None
     ):
         return False
-    people.readdress(conn, one.id, address)
+    people.update_address(conn, one.id, address)
     log.info("subscriber %d (%s) has a new address", one.id, channel)
     return True

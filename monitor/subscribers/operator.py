@@ -23,7 +23,7 @@ from monitor.storage.people import ACTIVE, Follow
 from monitor.subscribers.erasures import Tombstones
 from monitor.subscribers.signup import begin
 from monitor.subscribers.unsubscribe import depart
-from monitor.subscribers.validation import wanted
+from monitor.subscribers.validation import list_follows
 
 log = logging.getLogger(__name__)
 
@@ -84,11 +84,11 @@ def add(
     Raises UsageError for an invalid address or place and for a suppressed address.
     """
     address = normalise_address(channel, address)
-    requested = wanted(places, sources, state_of_zip)
+    requested = list_follows(places, sources, state_of_zip)
     with db.transaction(engine) as conn:
         moment = eligibility.next_moment(conn, now)
         hashed = lookup(keys, channel, address)
-        reason = people.suppression(conn, channel, hashed)
+        reason = people.load_reason(conn, channel, hashed)
         if reason is not None:
             raise UsageError(f"this address must not be written to any more: {reason}")
         subscriber, new = _admit(conn, keys, channel, address, origin, now, moment, language)
@@ -125,11 +125,11 @@ def remove(
     return ended
 
 
-def listed(engine: Engine, keys: KeyFile) -> tuple[Listed, ...]:
+def load_subscribers(engine: Engine, keys: KeyFile) -> tuple[Listed, ...]:
     """List every subscriber who has not ended, with what they follow."""
     with db.reading(engine) as conn:
-        living = people.living(conn)
-        follows = people.all_follows(conn)
+        living = people.load_living(conn)
+        follows = people.load_all_follows(conn)
     return tuple(
         Listed(
             subscriber=each.id,
@@ -173,24 +173,24 @@ def follow_channels(
     with db.transaction(engine) as conn:
         moment = eligibility.next_moment(conn, now)
         hashes = {lookup(keys, channel, chat): (chat, places) for chat, places in chats.items()}
-        for known in people.living(conn, channel=channel, origin=CONFIG):
-            if people.address_hash(conn, known.id) not in hashes:
+        for known in people.load_living(conn, channel=channel, origin=CONFIG):
+            if people.load_address_hash(conn, known.id) not in hashes:
                 ended += endings.end(conn, known.id, now)
         if ends:
             configured_addresses.forget_others(conn, channel, set(chats))
         for hashed, (chat, places) in hashes.items():
-            if people.suppression(conn, channel, hashed) is not None:
+            if people.load_reason(conn, channel, hashed) is not None:
                 suppressed += sorted(places)
                 continue
             if ends and not configured_addresses.begin_following(conn, channel, chat, targets[chat]):
                 continue  # it has ended itself; `monitor status` says so
-            requested = wanted(places, sources, state_of_zip)
+            requested = list_follows(places, sources, state_of_zip)
             subscriber, new = _admit(conn, keys, channel, chat, CONFIG, now, moment, languages[chat])
             added += new
             people.follow(conn, subscriber, requested, moment)
             known_now = people.get(conn, subscriber)
             if known_now is not None and known_now.origin == CONFIG:
-                for follow in set(people.follows(conn, subscriber)) - requested:
+                for follow in set(people.load_follows(conn, subscriber)) - requested:
                     people.unfollow(conn, subscriber, follow.source, follow.place, moment)
     return Followed(added, ended, tuple(suppressed))
 

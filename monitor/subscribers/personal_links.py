@@ -61,7 +61,7 @@ def read_link(
         return Link(LinkState.EXPIRED, one)
     if purpose is Purpose.MANAGE and one.state == PENDING:
         return Link(LinkState.UNKNOWN)
-    return Link(LinkState.OPEN, one, people.follows(conn, one.id))
+    return Link(LinkState.OPEN, one, people.load_follows(conn, one.id))
 
 
 def read_owner(

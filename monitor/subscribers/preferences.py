@@ -21,7 +21,7 @@ from monitor.storage import engine as db
 from monitor.storage.people import ACTIVE, PAUSED, past_choices
 from monitor.subscribers.personal_links import Link, LinkState, read_link
 from monitor.subscribers.signup import MOST_PLACES, schedule, zone_of_place
-from monitor.subscribers.validation import wanted
+from monitor.subscribers.validation import list_follows
 
 log = logging.getLogger(__name__)
 
@@ -59,7 +59,7 @@ def change(
     """
     if len(set(new.places)) > MOST_PLACES:
         raise UsageError(f"choose at most {MOST_PLACES} places; a state holds all of its ZIP codes")
-    requested = wanted(new.places, new.sources, state_of_zip)
+    requested = list_follows(new.places, new.sources, state_of_zip)
     with db.transaction(engine) as conn:
         moment_of_change = eligibility.next_moment(conn, now)
         link = read_link(conn, keys, Purpose.MANAGE, token, now, for_change=True)
@@ -75,7 +75,7 @@ def change(
         if collected is not None and (due_at is None or ended_early):
             due_at = now  # what was collected is told now
         past_choices.insert_past_statuses(conn, [one.id], moment_of_change)
-        people.change(
+        people.update(
             conn,
             one.id,
             state=ACTIVE if pause is None else PAUSED,
@@ -88,7 +88,7 @@ def change(
             digest_since=(collected or moment_of_change) if due_at else None,
             receipts=new.receipts,
         )
-        people.refollow(conn, one.id, requested, moment_of_change)
+        people.replace_follows(conn, one.id, requested, moment_of_change)
         link = read_link(conn, keys, Purpose.MANAGE, token, now)
     log.info("subscriber %d changed their preferences", one.id)
     return link

@@ -34,7 +34,7 @@ from monitor.storage.people import PENDING, Follow, Subscriber, past_choices, si
 from monitor.storage.people.signups import SITE
 from monitor.subscribers import moved_address
 from monitor.subscribers.personal_links import Link, LinkState, read_link
-from monitor.subscribers.validation import wanted
+from monitor.subscribers.validation import list_follows
 
 log = logging.getLogger(__name__)
 
@@ -141,7 +141,7 @@ def request_form(
 def admit(engine: Engine, keys: KeyFile, now: datetime) -> int:
     """Decide about every stored sign-up; returns how many. Confirmations leave by the outbox."""
     with db.reading(engine) as conn:
-        if not signups.any_pending(conn):
+        if not signups.has_pending(conn):
             return 0
     decided = 0
     while _decide_oldest(engine, keys, now):
@@ -160,7 +160,7 @@ def withdraw(conn: Connection, keys: KeyFile, theirs: Callable[[str, str, dateti
         with suppress(KeyFileError):  # `admit` passes over it and says so
             form = json.loads(keys.open(_SIGNUP, each.sealed))
             if theirs(form["channel"], form["address"], each.at):
-                signups.done(conn, each.id)
+                signups.delete(conn, each.id)
                 withdrawn += 1
     return withdrawn
 
@@ -174,7 +174,7 @@ def confirm(engine: Engine, keys: KeyFile, token: str, now: datetime) -> Link:
             return link
         one = link.subscriber
         begin(conn, one, now, moment)
-        hashed = people.address_hash(conn, one.id)
+        hashed = people.load_address_hash(conn, one.id)
         if hashed is not None:
             signups.delete_confirmation_count(conn, one.channel, hashed)
         queue.insert_message(conn, "welcome", one.id, now, period="welcome")
@@ -189,7 +189,7 @@ def renew(engine: Engine, keys: KeyFile, token: str, now: datetime) -> Link:
     with db.transaction(engine) as conn:
         link = read_link(conn, keys, Purpose.CONFIRM, token, now, for_change=True)
         if link.found is LinkState.EXPIRED and link.subscriber is not None:
-            hashed = people.address_hash(conn, link.subscriber.id)
+            hashed = people.load_address_hash(conn, link.subscriber.id)
             if hashed is not None:
                 _ask(conn, keys, hashed, link.subscriber, now)
     return link
@@ -200,7 +200,7 @@ def begin(conn: Connection, one: Subscriber, now: datetime, moment: datetime) ->
     past_choices.insert_past_statuses(conn, [one.id], moment)
     people.activate(conn, one.id, now)
     due_at = next_digest(one.frequency, one.timezone or "UTC", one.local_hour or 0, now)
-    people.change(conn, one.id, digest_at=due_at, digest_since=moment if due_at else None, confirm_until=None)
+    people.update(conn, one.id, digest_at=due_at, digest_since=moment if due_at else None, confirm_until=None)
 
 
 def network_of(client: str | None) -> str:
@@ -233,7 +233,7 @@ def _form(channel: str, wish: Wish, state_of_zip: Callable[[str], str | None]) -
     """A validated form, as it is stored encrypted: padded, so that its size does not reveal it."""
     if len(set(wish.places)) > MOST_PLACES:
         raise UsageError(f"choose at most {MOST_PLACES} places; a state holds all of its ZIP codes")
-    follows = wanted(wish.places, wish.sources, state_of_zip)
+    follows = list_follows(wish.places, wish.sources, state_of_zip)
     zone, hour = schedule(
         wish.frequency, wish.timezone, wish.local_hour, zone_of_place(wish.places[0], state_of_zip)
     )
@@ -292,7 +292,7 @@ def _decide_oldest(engine: Engine, keys: KeyFile, now: datetime) -> bool:
         if oldest is None:
             return False
         _decide(conn, keys, oldest.sealed, now)
-        signups.done(conn, oldest.id)
+        signups.delete(conn, oldest.id)
     return True
 
 
@@ -313,7 +313,7 @@ def _decide(conn: Connection, keys: KeyFile, sealed: bytes, now: datetime) -> No
         moved_address.move(conn, keys, form)
         return
     hashed = lookup(keys, channel, address)
-    since = people.suppressed_since(conn, channel, hashed)
+    since = people.load_since(conn, channel, hashed)
     if since is not None and now - since < ASK_AGAIN_AFTER:
         return
     choices = {name: form[name] for name in ("frequency", "timezone", "local_hour", "language")}
@@ -340,8 +340,8 @@ def _decide(conn: Connection, keys: KeyFile, sealed: bytes, now: datetime) -> No
     if one.state != PENDING:
         _remind(conn, channel, hashed, one, now)
     elif _ask(conn, keys, hashed, one, now):
-        people.change(conn, one.id, **choices)
-        people.refollow(conn, one.id, [Follow(*each) for each in form["follows"]], now)
+        people.update(conn, one.id, **choices)
+        people.replace_follows(conn, one.id, [Follow(*each) for each in form["follows"]], now)
 
 
 def _may_ask(earlier: signups.ConfirmationCount | None, now: datetime) -> bool:
@@ -358,7 +358,7 @@ def _ask(conn: Connection, keys: KeyFile, hashed: str, one: Subscriber, now: dat
         return False
     count = (asked.count if asked else 0) + 1
     signups.count_confirmation(conn, channel, hashed, count, now)
-    people.change(conn, one.id, confirm_until=now + CONFIRM_WITHIN)
+    people.update(conn, one.id, confirm_until=now + CONFIRM_WITHIN)
     queue.insert_message(conn, "confirm", one.id, now, period=f"{now:%Y-%m-%dT%H:%M:%S}")
     log.info("subscriber %d (%s) is asked to confirm", one.id, channel)
     return True

@@ -61,7 +61,7 @@ def depart(
     """
     if tombstones is not None and one.outline is not None:
         tombstones.add(one.channel, open_outline(keys, one.channel, one.outline).address, now)
-    hashed = people.address_hash(conn, one.id)
+    hashed = people.load_address_hash(conn, one.id)
     if one.confirmed_at is not None and hashed is not None:
         signups.delete_confirmation_count(conn, one.channel, hashed)
     return endings.end(conn, one.id, now)

@@ -9,7 +9,7 @@ from monitor.places.followed_areas import read_followed
 from monitor.storage.people import Follow
 
 
-def wanted(
+def list_follows(
     places: Collection[str], sources: Collection[str], state_of_zip: Callable[[str], str | None]
 ) -> frozenset[Follow]:
     """Every place of every source, each ZIP with its state; a county, a town or a radius is one place.

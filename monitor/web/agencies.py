@@ -21,7 +21,7 @@ from monitor.storage.lists.page_queries import ListingLife
 from monitor.web.context import Site
 from monitor.web.error_pages import missing
 from monitor.web.list_pages import find_elsewhere
-from monitor.web.lists import ListStatus, numbers_of, standing
+from monitor.web.lists import ListStatus, load_statuses, numbers_of
 from monitor.web.map_words import MapTexts
 from monitor.web.maps import MapView, view_place
 from monitor.web.pages import get, language_of, redirect, render_page, site_of
@@ -41,25 +41,25 @@ def agency_page(request: Request, source: str, key: str) -> Response:
         return missing(request)
     now = site.clock()
     with reading(site.engine) as conn:
-        lists = standing(conn, site, now)
+        lists = load_statuses(conn, site, now)
         (listed,) = (each for each in lists if each.name == source)
         cover, agency = find_agency(site, conn, source, key, listed.number)
         if agency is None:
             return missing(request)
         if agency_path(source, agency) != f"/agency/{source}/{key}":
             return redirect(request, agency_path(source, agency), 301)
-        versions = store.versions(conn, source, agency)
+        versions = store.load_versions(conn, source, agency)
         notes = load_notes_on(conn, source, agency)
         names = [version.listing.name for version in versions]
         state = versions[-1].listing.state if versions else None
         others = load_documents_about(conn, source, agency, names, state)
-        history = store.history(conn, source, agency)
+        history = store.load_history(conn, source, agency)
         given = _documents(versions)
         looked_at = {
             each.url: each for each in agreements.load_agreements(conn, source, [url for url, *_ in given])
         }
         copies = agreements.load_copies(conn, [each.id for each in looked_at.values()])
-        first_read = store.first_read(conn, source)
+        first_read = store.load_first_read(conn, source)
         drawn = _draw_state(request, conn, listed, state, cover)
     if not versions:
         return missing(request)
@@ -123,7 +123,7 @@ def find_agency(
     mark = key.rpartition("-")[2]
     listed = site.coverage.of(source, number).by_agency
     cover = next((each for name, each in listed.items() if agency_hash(name) == mark), None)
-    return cover, cover.agency if cover else _past(store.agencies(conn, source), mark)
+    return cover, cover.agency if cover else _past(store.load_agencies(conn, source), mark)
 
 
 def group_by_kind(documents: Iterable[AgencyDocument]) -> dict[str, list[AgencyDocument]]:

@@ -32,7 +32,7 @@ def load_agreement_entries(
     replaced = agreements.load_newest_replacements(conn, site.sources.keys(), MOST_REPLACEMENTS)
     if not replaced:
         return []
-    numbers = {name: stands.number for name, stands in baseline.all_believed(conn).items()}
+    numbers = {name: stands.number for name, stands in baseline.load_all_infos(conn).items()}
     translate = locale.translations(language).gettext
     found = []
     for copy in replaced:

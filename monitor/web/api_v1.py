@@ -186,8 +186,8 @@ def agency(request: Request, source: str, key: str) -> Response:
             raise ProblemError(
                 404, "No such agency", "Take `agency` from /api/v1/agencies as it stands there."
             )
-        history = [row for row in page_queries.history(conn, source, key) if row.changeset is not None]
-        numbers = page_queries.changeset_numbers(conn, history)
+        history = [row for row in page_queries.load_history(conn, source, key) if row.changeset is not None]
+        numbers = page_queries.load_changeset_numbers(conn, history)
         standing = versions[-1] if versions[-1].to_number is None else None
         value = {
             "source": source,
@@ -280,7 +280,7 @@ def zip_code(request: Request, zip: Annotated[str, Path(pattern="^[0-9]{5}$")]) 
     serving: list[Record] = []
     not_placed: list[Record] = []
     with reading(site.engine) as conn:
-        believed = baseline.all_believed(conn)
+        believed = baseline.load_all_infos(conn)
         for name in site.sources:
             covered = site.coverage.of(name, believed[name].number if name in believed else 0)
             serving += [_cover(conn, site, cover) for cover in covered.at(zip, state)]

@@ -12,7 +12,7 @@ from monitor.storage.lists import page_queries as store
 from monitor.web.boards import Board, PlaceEntry, zip_board
 from monitor.web.context import Site
 from monitor.web.error_pages import missing
-from monitor.web.lists import ListStatus, numbers_of, standing
+from monitor.web.lists import ListStatus, load_statuses, numbers_of
 from monitor.web.map_words import MapTexts
 from monitor.web.maps import view_place
 from monitor.web.meetings import covers_of_zips, load_coming
@@ -43,8 +43,8 @@ def area_page(request: Request, rest: str) -> Response:
         return redirect(request, path, 301)
     site, language = site_of(request), language_of(request)
     with reading(site.engine) as conn:
-        lists = standing(conn, site, site.clock())
-        news = store.latest(conn, places=area.zips, within=area.states, limit=NEWS)
+        lists = load_statuses(conn, site, site.clock())
+        news = store.load_latest(conn, places=area.zips, within=area.states, limit=NEWS)
         held = held_changes_of(request).here(conn, area.zips, area.states, numbers_of(lists))
         drawn = view_place(request, conn, lists, area.states[0])
         meetings = load_coming(conn, site, covers_of_zips(site, lists, area.zips, area.states))

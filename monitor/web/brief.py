@@ -27,7 +27,7 @@ from monitor.storage.lists.sightings import GoodCheck, Sighting
 from monitor.web.area_pages import area_board, read_area
 from monitor.web.boards import Board, state_board, zip_board
 from monitor.web.error_pages import missing
-from monitor.web.lists import ListStatus, numbers_of, standing
+from monitor.web.lists import ListStatus, load_statuses, numbers_of
 from monitor.web.pages import asset_version, get, language_of, redirect, render_page, site_of
 from monitor.web.places import held_changes_of, read_zips, states_of, towns_of, zip_path
 from monitor.web.presenters import agency_hash
@@ -137,7 +137,7 @@ def zip_brief(request: Request, zips: str) -> Response:
     states = states_of(site, codes)
     towns = towns_of(site.gazetteer.zip(code) for code in codes)
     with reading(site.engine) as conn:
-        stands = standing(conn, site, site.clock())
+        stands = load_statuses(conn, site, site.clock())
         boards = [zip_board(site, each, codes, states) for each in stands]
         waiting = held_changes_of(request).here(conn, codes, states, numbers_of(stands))
         held = sum(len(each.rows) for each in waiting)
@@ -157,7 +157,7 @@ def state_brief(request: Request, state: str) -> Response:
         return redirect(request, f"/state/{code}/brief", 301)
     site = site_of(request)
     with reading(site.engine) as conn:
-        stands = standing(conn, site, site.clock())
+        stands = load_statuses(conn, site, site.clock())
         boards = [state_board(site, each, code) for each in stands]
         waiting = held_changes_of(request).here(conn, (code,), (), numbers_of(stands))
         held = sum(len(each.rows) for each in waiting)
@@ -178,7 +178,7 @@ def area_brief(request: Request, rest: str) -> Response:
         return redirect(request, f"{path}/brief", 301)
     site = site_of(request)
     with reading(site.engine) as conn:
-        stands = standing(conn, site, site.clock())
+        stands = load_statuses(conn, site, site.clock())
         boards = [area_board(site, each, area) for each in stands]
         waiting = held_changes_of(request).here(conn, area.zips, area.states, numbers_of(stands))
         held = sum(len(each.rows) for each in waiting)

@@ -22,7 +22,7 @@ from monitor.core.tokens import Purpose
 from monitor.errors import UsageError
 from monitor.messages.place_names import name_place
 from monitor.storage.engine import reading
-from monitor.storage.people import PENDING, Subscriber, find, follows
+from monitor.storage.people import PENDING, Subscriber, find, load_follows
 from monitor.subscribers import SignupAnswer, moved_address
 from monitor.subscribers.signup import request_form
 from monitor.web import forms
@@ -101,7 +101,7 @@ def mine(
         return _plain("There is no such subscription.\n", 404)
     language = language_of(request)
     with reading(site_of(request).engine) as conn:
-        followed = follows(conn, one.id)
+        followed = load_follows(conn, one.id)
     lists: dict[str, list[str]] = {}
     for each in followed:
         lists.setdefault(people.title(each.source, language), []).append(name_place(each.place, language))

@@ -15,7 +15,7 @@ from monitor.states import STATES
 from monitor.storage.engine import reading
 from monitor.storage.lists.documents import load_meetings
 from monitor.web.error_pages import missing
-from monitor.web.lists import standing
+from monitor.web.lists import load_statuses
 from monitor.web.meetings import Meeting, covers_of_state, covers_of_zips, find_meetings
 from monitor.web.pages import get, language_of, site_of, translate
 from monitor.web.places import read_zips, states_of
@@ -45,7 +45,7 @@ def state_calendar(request: Request, state: str) -> Response:
         return missing(request)
     with reading(site.engine) as conn:
         meetings = load_meetings(conn, site.clock().date() - PAST)
-        covers = covers_of_state(site, standing(conn, site, site.clock()), state) if meetings else ()
+        covers = covers_of_state(site, load_statuses(conn, site, site.clock()), state) if meetings else ()
         return _answer(request, STATES[state], find_meetings(meetings, covers))
 
 
@@ -67,7 +67,7 @@ def _calendar_of_zips(
     site = site_of(request)
     with reading(site.engine) as conn:
         meetings = load_meetings(conn, site.clock().date() - PAST)
-        lists = standing(conn, site, site.clock()) if meetings else ()
+        lists = load_statuses(conn, site, site.clock()) if meetings else ()
         return _answer(request, name, find_meetings(meetings, covers_of_zips(site, lists, zips, states)))
 
 

@@ -17,7 +17,7 @@ from monitor.storage.lists import baseline, page_queries, timeline
 from monitor.web.agencies import find_agency
 from monitor.web.context import Site
 from monitor.web.error_pages import missing
-from monitor.web.lists import standing
+from monitor.web.lists import load_statuses
 from monitor.web.map_images import MapImages
 from monitor.web.map_values import MapCache, place_on_map
 from monitor.web.map_words import MapTexts
@@ -41,7 +41,7 @@ def state_card(request: Request, file: str) -> Response:
     texts, maps = MapTexts(language), _maps(request)
     lines, drawing = [], ""
     with reading(site.engine) as conn:
-        for listed in standing(conn, site, site.clock()):
+        for listed in load_statuses(conn, site, site.clock()):
             state = maps.of(conn, listed.name, listed.number).states.get(code)
             if state is None or listed.seen_at is None:
                 continue
@@ -60,8 +60,8 @@ def agency_card(request: Request, source: str, file: str) -> Response:
         return missing(request)
     language = language_of(request)
     with reading(site.engine) as conn:
-        cover, agency = find_agency(site, conn, source, key, baseline.believed(conn, source).number)
-        versions = page_queries.versions(conn, source, agency) if agency else ()
+        cover, agency = find_agency(site, conn, source, key, baseline.load_info(conn, source).number)
+        versions = page_queries.load_versions(conn, source, agency) if agency else ()
     if not versions or agency is None:
         return missing(request)
     listing = versions[-1].listing
@@ -83,7 +83,7 @@ def changes_card(request: Request, file: str) -> Response:
         return missing(request)
     language = language_of(request)
     with reading(site.engine) as conn:
-        whole = timeline.changeset(conn, int(number), size=4)
+        whole = timeline.load_changeset(conn, int(number), size=4)
         if whole is None:
             return missing(request)
         drawing = _nation(request, conn, whole.source)
@@ -107,7 +107,7 @@ def _drawing_of(site: Site, language: str, placed: MapAgency) -> str:
 def _nation(request: Request, conn: Connection, source: str) -> str:
     if source not in site_of(request).sources:
         return ""
-    values = _maps(request).of(conn, source, baseline.believed(conn, source).number)
+    values = _maps(request).of(conn, source, baseline.load_info(conn, source).number)
     labels = MapTexts(language_of(request)).nation(values, "", links={}, blind=False)
     return draw_nation(values, labels, standalone=True)
 

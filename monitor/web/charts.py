@@ -69,7 +69,7 @@ class ChartCache:
         return known[1]
 
     def _draw(self, conn: Connection, watched: SourceInfo, now: datetime) -> Chart | None:
-        counts = store.counts(conn, watched.name)
+        counts = store.load_counts(conn, watched.name)
         if not counts:
             return None
         gaps = self._sights.of(conn, watched, now)

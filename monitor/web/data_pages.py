@@ -174,7 +174,7 @@ def data_file(request: Request, source: str, name: str) -> Response:
         return answer_bytes(request, files.build_package(source)[0], "application/json", head)
     if name == DATASET:
         with reading(site.engine) as conn:
-            since, move = page_queries.first_read(conn, source), record_rows.find_move(conn, source)
+            since, move = page_queries.load_first_read(conn, source), record_rows.find_move(conn, source)
         built = files.build_package(source)[1].values()
         described = {
             "@context": "https://schema.org",

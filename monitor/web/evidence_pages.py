@@ -91,7 +91,7 @@ def change_page(request: Request, number: str) -> Response:
     if not (number.isascii() and number.isdecimal() and int(number[:12]) <= _LARGEST_ID):
         return missing(request)
     with reading(site.engine) as conn:
-        rows = changes.by_ids(conn, [int(number)])
+        rows = changes.load_by_ids(conn, [int(number)])
         if not rows or rows[0].changeset is None:
             return missing(request)
         proof = load_proof(conn, rows[0])

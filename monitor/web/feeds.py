@@ -83,11 +83,13 @@ def _feed(
     templates: Templates = request.app.state.templates
     language = language_of(request)
     with reading(site.engine) as conn:
-        rows = store.latest(conn, places=places, within=within, limit=_ENTRIES, imported=False)
+        rows = store.load_latest(conn, places=places, within=within, limit=_ENTRIES, imported=False)
         if len(rows) == _ENTRIES:
-            last = store.latest(conn, places=places, within=within, changeset=rows[-1].changeset, limit=_MOST)
+            last = store.load_latest(
+                conn, places=places, within=within, changeset=rows[-1].changeset, limit=_MOST
+            )
             rows = (*(row for row in rows if row.changeset != rows[-1].changeset), *last)
-        retracted = store.newest_retracted(conn, places=places, within=within, limit=_RETRACTED)
+        retracted = store.load_newest_retracted(conn, places=places, within=within, limit=_RETRACTED)
         shown = {row.id for row in rows}
         rows = (*rows, *(row for row in retracted if row.id not in shown))
         notes = load_note_entries(conn, site, language, places, within)
@@ -95,7 +97,7 @@ def _feed(
         moments = [note.at for note in notes] + [row.ended_at or row.first_seen_at for row in rows[:1]]
         moments += [row.retraction.at for row in retracted if row.retraction]
         updated = max(moments, default=None) or (
-            store.first_read_of_any(conn, site.sources.keys()) or site.clock()
+            store.load_first_read_of_any(conn, site.sources.keys()) or site.clock()
         )
         head = load_head_header(conn)
     as_json = request.scope["path"].endswith(".json")

@@ -238,7 +238,7 @@ def validate_places(
     if problems:
         return problems, ()
     order = {name: number for number, name in reversed([*enumerate(names)])}
-    follows = subscribers.wanted(names, filled.lists, state_of_zip)
+    follows = subscribers.list_follows(names, filled.lists, state_of_zip)
     return problems, tuple(sorted(follows, key=lambda each: (order[each.place], each.source)))
 
 

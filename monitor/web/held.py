@@ -84,7 +84,7 @@ class HeldChanges:
 
     def _every(self, conn: Connection, numbers: Mapping[str, int] | None) -> list[_Placed]:
         if numbers is None:
-            numbers = {name: stands.number for name, stands in baseline.all_believed(conn).items()}
+            numbers = {name: stands.number for name, stands in baseline.load_all_infos(conn).items()}
         return [self._of(conn, source, numbers.get(source, 0)) for source in self._locks]
 
     def _of(self, conn: Connection, source: str, number: int) -> _Placed:
@@ -99,7 +99,7 @@ class HeldChanges:
             return known
 
     def _place(self, conn: Connection, source: str, number: int) -> _Placed:
-        standing = changes.standing(conn, source)
+        standing = changes.load_standing(conn, source)
         holds = store.holds([row for row in standing if row.state in {State.HELD, State.REJECTED}])
         places: dict[str, list[tuple[int, int]]] = {}
         whole: dict[str, list[tuple[int, int]]] = {}

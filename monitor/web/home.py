@@ -21,7 +21,7 @@ from monitor.storage.lists import timeline as store
 from monitor.storage.lists.timeline import ChangesetSummary
 from monitor.web.charts import ChartCache
 from monitor.web.context import Site
-from monitor.web.lists import find_largest, standing
+from monitor.web.lists import find_largest, load_statuses
 from monitor.web.map_words import MapTexts
 from monitor.web.maps import view_nation
 from monitor.web.pages import get, language_of, post, redirect, render_page, site_of, translate
@@ -51,10 +51,10 @@ def home(request: Request) -> Response:
     site = site_of(request)
     now = site.clock()
     with reading(site.engine) as conn:
-        lists = standing(conn, site, now)
+        lists = load_statuses(conn, site, now)
         pictures: ChartCache = request.app.state.chart_cache
         charts = {each.name: pictures.of(conn, each.watched, now, each.number) for each in lists}
-        newest = store.summaries(conn, limit=5, named=3)
+        newest = store.load_summaries(conn, limit=5, named=3)
         largest = find_largest(lists)
         nation = view_nation(request, conn, largest) if largest and largest.seen_at else None
     return render_page(

@@ -70,6 +70,6 @@ async def bounced(request: Request) -> Response:
         return PlainTextResponse("Not for you.\n", 403, {"Cache-Control": "no-store"})
     mail = await request.body()
     await run_in_threadpool(
-        subscribers.returned, site.engine, people.keys, mail, site.clock(), tombstones=people.tombstones
+        subscribers.apply_mail, site.engine, people.keys, mail, site.clock(), tombstones=people.tombstones
     )
     return Response(status_code=204)

@@ -13,7 +13,7 @@ from monitor.storage.engine import reading
 from monitor.storage.lists import page_queries
 from monitor.web.agencies import find_agency
 from monitor.web.error_pages import missing
-from monitor.web.lists import standing
+from monitor.web.lists import load_statuses
 from monitor.web.pages import get, redirect, render_page, site_of
 from monitor.web.presenters import agency_path
 from monitor.web.records_laws import RecordsLaw
@@ -29,9 +29,9 @@ def letter_page(request: Request, source: str, key: str) -> Response:
         return missing(request)
     now = site.clock()
     with reading(site.engine) as conn:
-        (listed,) = (each for each in standing(conn, site, now) if each.name == source)
+        (listed,) = (each for each in load_statuses(conn, site, now) if each.name == source)
         _, agency = find_agency(site, conn, source, key, listed.number)
-        versions = page_queries.versions(conn, source, agency) if agency else ()
+        versions = page_queries.load_versions(conn, source, agency) if agency else ()
     if agency is None or not versions:
         return missing(request)
     path = agency_path(source, agency)

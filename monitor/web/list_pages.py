@@ -99,7 +99,7 @@ class ListCache:
         """The list at a moment, or the agencies that had left it by then; read at the first call. What is
         known of the past changes with the list's number only.
         """
-        key = (source, baseline.believed(conn, source).number, moment, departed)
+        key = (source, baseline.load_info(conn, source).number, moment, departed)
         load = record_rows.load_departed if departed else record_rows.load_list_at
         with self._lock:
             found = self._lists.get(key)

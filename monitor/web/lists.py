@@ -47,7 +47,7 @@ class ListStatus:
         return self.watched.name
 
 
-def standing(conn: Connection, site: Site, now: datetime) -> tuple[ListStatus, ...]:
+def load_statuses(conn: Connection, site: Site, now: datetime) -> tuple[ListStatus, ...]:
     """Every watched list, in the order of the configuration."""
     sights = overview.load_sights(conn)
     counts = site.counts.of(conn, {name: sight.number for name, sight in sights.items()})

@@ -63,7 +63,7 @@ class MapCache:
             now = {cover.listing: cover.placement for cover in covered.covers}
             placed = [
                 (agency, listing, now.get(listing) or coverage.placement(source, listing))
-                for agency, listing in store.listed_at(conn, source, until - timedelta(microseconds=1))
+                for agency, listing in store.load_listed_at(conn, source, until - timedelta(microseconds=1))
             ]
         agencies = [self._agency(source, agency, listing, placement) for agency, listing, placement in placed]
         return sum_states(agencies, site.gazetteer)

@@ -28,7 +28,7 @@ from monitor.web.charts import GapHistory
 from monitor.web.context import Site
 from monitor.web.error_pages import missing
 from monitor.web.kept_parts import KeptParts
-from monitor.web.lists import ListStatus, find_largest, standing
+from monitor.web.lists import ListStatus, find_largest, load_statuses
 from monitor.web.map_images import MapImages, wrap_image
 from monitor.web.map_values import MapCache, MapMoment, months_of, read_moment
 from monitor.web.map_words import MapTexts
@@ -189,13 +189,13 @@ def read_query(request: Request, conn: Connection) -> tuple[MapQuery | None, tup
     None where the address names a list, kind or moment that there is not.
     """
     site, given = site_of(request), request.query_params
-    lists = {each.name: each for each in standing(conn, site, site.clock())}
+    lists = {each.name: each for each in load_statuses(conn, site, site.clock())}
     largest = find_largest(lists.values())
     name = given.get("list") or (largest.name if largest else "")
     kind, at, to = given.get("kind") or None, given.get("at") or "now", given.get("to") or ""
     if name not in lists or (kind is not None and kind not in KINDS):
         return None, ()
-    first = store.first_read(conn, name)
+    first = store.load_first_read(conn, name)
     months = months_of(site, first)
     moments = {text: read_moment(text, site, first) for text in (at, to) if text not in ("", "now")}
     if None in moments.values():

@@ -42,7 +42,7 @@ def load_note_entries(
     notes = load_newest_notes(conn, site.sources.keys(), MOST_NOTES)
     if not notes:
         return []
-    numbers = {name: stands.number for name, stands in baseline.all_believed(conn).items()}
+    numbers = {name: stands.number for name, stands in baseline.load_all_infos(conn).items()}
     words = Presenter(site, language)
     found = []
     for note in notes:
@@ -70,7 +70,7 @@ def find_place(
     cover = covered.by_agency.get(agency)
     if cover is not None:
         return cover.listing, cover.placement
-    versions = page_queries.versions(conn, source, agency)
+    versions = page_queries.load_versions(conn, source, agency)
     if not versions:
         return None
     listing = versions[-1].listing

@@ -30,7 +30,7 @@ from monitor.storage.lists.printed_counts import load_printed_count
 from monitor.storage.lists.retracted_changes import count_retracted
 from monitor.web.context import Site
 from monitor.web.error_pages import missing
-from monitor.web.lists import ListStatus, find_largest, standing
+from monitor.web.lists import ListStatus, find_largest, load_statuses
 from monitor.web.map_images import MapImages
 from monitor.web.map_values import MapCache
 from monitor.web.maps import SVG_POLICY
@@ -112,7 +112,7 @@ def numbers_page(request: Request) -> Response:
     """Show everything that is counted of a list: ``?list=``, by default the largest."""
     site = site_of(request)
     with reading(site.engine) as conn:
-        lists = standing(conn, site, site.clock())
+        lists = load_statuses(conn, site, site.clock())
         largest = find_largest(lists)
         asked = request.query_params.get("list") or (largest.name if largest else "")
         listed = next((each for each in lists if each.name == asked), None)
@@ -143,7 +143,7 @@ def numbers_file(request: Request, source: str, file: str) -> Response:
     if source not in site.sources or name not in FIGURES or ending not in ("csv", "svg", "png"):
         return missing(request)
     with reading(site.engine) as conn:
-        (listed,) = (each for each in standing(conn, site, site.clock()) if each.name == source)
+        (listed,) = (each for each in load_statuses(conn, site, site.clock()) if each.name == source)
         numbers = _cache(request).of(conn, listed)
     if numbers is None:
         return missing(request)

@@ -18,7 +18,7 @@ from monitor.web.context import Site
 from monitor.web.error_pages import missing
 from monitor.web.folded import LONGEST, fold_by_county
 from monitor.web.held import HeldChanges
-from monitor.web.lists import ListStatus, numbers_of, standing
+from monitor.web.lists import ListStatus, load_statuses, numbers_of
 from monitor.web.map_values import MapCache
 from monitor.web.map_words import MapTexts
 from monitor.web.maps import view_place
@@ -66,8 +66,8 @@ def zip_page(request: Request, zips: str) -> Response:
     areas = {code: site.gazetteer.zip(code) for code in codes}
     states = states_of(site, codes)
     with reading(site.engine) as conn:
-        lists = standing(conn, site, now)
-        news = store.latest(conn, places=codes, within=states, limit=NEWS)
+        lists = load_statuses(conn, site, now)
+        news = store.load_latest(conn, places=codes, within=states, limit=NEWS)
         held = waiting.here(conn, codes, states, numbers_of(lists))
         points = [area.point for area in areas.values() if area and area.point]
         here = tuple(points) if len(points) <= _RINGS else ()
@@ -107,8 +107,8 @@ def state_page(request: Request, state: str) -> Response:
     site, waiting = site_of(request), held_changes_of(request)
     now = site.clock()
     with reading(site.engine) as conn:
-        lists = standing(conn, site, now)
-        news = store.latest(conn, places=(code,), limit=NEWS)
+        lists = load_statuses(conn, site, now)
+        news = store.load_latest(conn, places=(code,), limit=NEWS)
         held = waiting.here(conn, (code,), (), numbers_of(lists))
         boards = [_state_board(request, conn, each, code) for each in lists]
         folded = {each.list.name for each in boards if each.values}

@@ -58,7 +58,7 @@ def ready(request: Request) -> Response:
 
 
 def _migrations(site: Site) -> tuple[list[str], dict[str, Any]]:
-    now, wanted = migrate.current(site.engine), migrate.head()
+    now, wanted = migrate.load_revision(site.engine), migrate.head()
     wrong = (
         [] if now == wanted else [f"the database is at revision {now or 'none'}, this program needs {wanted}"]
     )

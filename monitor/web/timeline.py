@@ -13,7 +13,7 @@ from monitor.storage.lists import timeline as store
 from monitor.storage.lists.changes import StoredChange
 from monitor.web.charts import GapHistory
 from monitor.web.error_pages import missing
-from monitor.web.lists import numbers_of, standing
+from monitor.web.lists import load_statuses, numbers_of
 from monitor.web.pages import get, render_page, site_of
 from monitor.web.places import held_changes_of
 
@@ -39,11 +39,12 @@ def timeline(request: Request) -> Response:
     asked = _number(request.query_params.get("before"), _LARGEST_MOMENT)
     before = None if asked is None else _EPOCH + timedelta(microseconds=asked)
     with reading(site.engine) as conn:
-        lists = standing(conn, site, now)
+        lists = load_statuses(conn, site, now)
         events: list[tuple[datetime, str, object]] = [
-            (each.at, "changeset", each) for each in store.summaries(conn, before=before, limit=_PAGE + 1)
+            (each.at, "changeset", each)
+            for each in store.load_summaries(conn, before=before, limit=_PAGE + 1)
         ]
-        for hold in store.withdrawn(conn, before=before, limit=_PAGE + 1):
+        for hold in store.load_withdrawn(conn, before=before, limit=_PAGE + 1):
             assert hold.ended_at is not None
             events.append((hold.ended_at, "withdrawn", hold))
         for each in lists:
@@ -78,10 +79,10 @@ def changeset_page(request: Request, number: str) -> Response:
     if identity is None:
         return missing(request)
     with reading(site.engine) as conn:
-        whole = store.changeset(conn, identity, page=page, size=_CHANGES)
+        whole = store.load_changeset(conn, identity, page=page, size=_CHANGES)
         if whole is None:
             return missing(request)
-        where = places.places_of(conn, [row.id for row in whole.rows if row.id is not None])
+        where = places.load_places(conn, [row.id for row in whole.rows if row.id is not None])
     by_state: dict[str | None, list[StoredChange]] = {}
     for row in whole.rows:
         by_state.setdefault(store.state_of(row), []).append(row)

@@ -177,7 +177,7 @@ def test_two_replicas_do_not_announce_twice(publication: Publication, keys: KeyF
     owed(publication)
     assert sum(outcome.outcome is Result.PUBLISHED for outcome in outcomes) == 1
     with reading(publication.engine) as conn:
-        assert [row.change.subject.name for row in changes.published(conn)] == [agency(77)["Agency"]]
+        assert [row.change.subject.name for row in changes.load_published(conn)] == [agency(77)["Agency"]]
     assert owed(publication) == 0
 
 

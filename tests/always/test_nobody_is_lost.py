@@ -192,7 +192,7 @@ def test_if_the_sender_is_not_running_health_says_so(world: World) -> None:
         return health.status(world.engine, {}, configured={"email"}, fenced=None, now=world.now)
 
     with db.transaction(world.engine) as conn:
-        heartbeats.beat(conn, "sender", "host/1", world.now)
+        heartbeats.write_beat(conn, "sender", "host/1", world.now)
     assert status()["sender"]["working"]
     world.person("a@a.example", "IN")
     world.publish(HAMMOND)

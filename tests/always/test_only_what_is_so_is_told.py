@@ -59,7 +59,7 @@ def told(publication: Publication) -> list[str]:
                 ),
                 SENDER,
             ).subject
-            for row in changes.published(conn)
+            for row in changes.load_published(conn)
         ]  # fmt: skip
 
 
@@ -192,5 +192,5 @@ def test_a_swap_of_letters_in_one_name_is_told_as_that(audience: Publication) ->
 def test_alerts_carry_the_time_of_our_checks_and_never_a_made_up_one(audience: Publication) -> None:
     audience.seen([*agencies(60), agency(99)])
     with reading(audience.engine) as conn:
-        (row,) = changes.published(conn)
+        (row,) = changes.load_published(conn)
     assert (row.not_before, row.first_seen_at) == (audience.now - HOUR, audience.now)

@@ -112,14 +112,14 @@ def test_a_group_that_removes_the_bot_is_forgotten(group: World, how: str) -> No
     group.ask("/watch IL", **IN_GROUP)
     group.api.membership("member", how, **IN_GROUP)
     group.done()
-    assert subscribers.listed(group.engine, group.keys) == ()
+    assert subscribers.load_subscribers(group.engine, group.keys) == ()
 
 
 def test_a_person_who_blocks_the_bot_is_forgotten(both: World) -> None:
     both.ask("/watch IL")
     both.api.membership("member", "kicked")
     both.done()
-    assert subscribers.listed(both.engine, both.keys) == ()
+    assert subscribers.load_subscribers(both.engine, both.keys) == ()
     assert both.suppression() is None, "leaving is not a suppression"
     both.ask("/watch IL")
     assert both.follows() == ILLINOIS
@@ -145,7 +145,7 @@ def test_a_group_that_becomes_a_supergroup_is_told_under_its_new_number(
     both.done()
     assert both.follows(GROUP) == set()
     assert both.follows(-1007) >= ILLINOIS
-    assert len(subscribers.listed(both.engine, both.keys)) == 1
+    assert len(subscribers.load_subscribers(both.engine, both.keys)) == 1
 
 
 @pytest.mark.parametrize("named", ["@lakes", "@Lakes", str(CHANNEL)])
@@ -236,4 +236,4 @@ def test_a_channel_is_not_managed_from_a_group(broadcast: World) -> None:
 def test_a_channel_of_the_configuration_is_known_by_its_name_as_well(broadcast: World) -> None:
     broadcast.configured("@lakes")
     assert "set this chat up" in broadcast.ask("/watch IN @lakes").text
-    assert len(subscribers.listed(broadcast.engine, broadcast.keys)) == 1
+    assert len(subscribers.load_subscribers(broadcast.engine, broadcast.keys)) == 1

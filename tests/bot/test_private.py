@@ -26,7 +26,7 @@ def test_whoever_watches_is_active_at_once_and_hears_of_every_list_there_is(both
     assert answer.parse_mode == "HTML"
     assert answer.preview_off
     assert both.follows() == CHICAGO
-    (listed,) = subscribers.listed(both.engine, both.keys)
+    (listed,) = subscribers.load_subscribers(both.engine, both.keys)
     assert (listed.state, listed.origin, listed.language) == ("active", "bot", "en")
 
 
@@ -290,7 +290,7 @@ def test_stopping_erases_the_chat_and_says_so_outside_the_database(
 ) -> None:
     both.ask("/watch 60601")
     assert "we have erased this chat" in both.ask(last).text
-    assert subscribers.listed(both.engine, both.keys) == ()
+    assert subscribers.load_subscribers(both.engine, both.keys) == ()
     assert ("telegram", both.keys.first_lookup("telegram", "7")) in Tombstones(both.context.folder).read()
     assert "Nothing is watched yet" in both.ask("/stop").text
     both.ask("/watch 60601")
@@ -329,7 +329,7 @@ def test_answers_are_in_the_language_that_the_chat_chose_and_before_that_in_that
 ) -> None:
     assert "Aún no se vigila nada" in both.ask("/list", language="es").text
     assert both.ask("/watch 60601", language="es").text.startswith("Se vigila <b>60601 (Chicago, IL)</b>.")
-    (listed,) = subscribers.listed(both.engine, both.keys)
+    (listed,) = subscribers.load_subscribers(both.engine, both.keys)
     assert listed.language == "es"
     assert both.ask("/list", language="fr").text.startswith("Este chat vigila:")
     both.press("language en", language="es")
@@ -342,10 +342,10 @@ def test_the_language_of_messages_is_chosen_by_whoever_wants_another(both: World
     answer = both.ask("/language")
     assert answer.buttons == (("✓ English", "language en"), ("+ Español", "language es"))
     assert "Idioma de los mensajes: Español." in both.press("language es").text
-    (listed,) = subscribers.listed(both.engine, both.keys)
+    (listed,) = subscribers.load_subscribers(both.engine, both.keys)
     assert listed.language == "es"
     both.ask("/watch IN")
-    assert subscribers.listed(both.engine, both.keys)[0].language == "es", "what was chosen stays"
+    assert subscribers.load_subscribers(both.engine, both.keys)[0].language == "es", "what was chosen stays"
 
 
 def test_a_place_that_is_not_watched_cannot_be_stopped_and_that_is_said(world: World) -> None:

@@ -128,7 +128,7 @@ class World:
         with db.reading(self.engine) as conn:
             one = people.find(conn, "telegram", self.keys.lookup("telegram", str(chat)))
             return (
-                {(each.source, each.place, each.within) for each in people.follows(conn, one.id)}
+                {(each.source, each.place, each.within) for each in people.load_follows(conn, one.id)}
                 if one
                 else set()
             )
@@ -139,7 +139,7 @@ class World:
 
     def suppression(self, chat: int = 7) -> str | None:
         with db.reading(self.engine) as conn:
-            return people.suppression(conn, "telegram", self.keys.lookup("telegram", str(chat)))
+            return people.load_reason(conn, "telegram", self.keys.lookup("telegram", str(chat)))
 
     def configured(self, chat: str, place: str = "IL") -> None:
         """The operator's channels are exactly this chat."""

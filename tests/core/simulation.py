@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from monitor.core import guard
 from monitor.core.continuity import continue_reading
 from monitor.core.diff import apply, diff
-from monitor.core.identity import digest, keyed
+from monitor.core.identity import assign_keys, digest
 from monitor.domain import Change, Judgement, Kind, Listing, OpenChange, Policy, Publication, Released, State
 
 START = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
@@ -23,7 +23,7 @@ def agency(name: str, state: str | None = "IL", **fields: object) -> Listing:
 
 
 def publication(listings: Iterable[Listing], **fields: object) -> Publication:
-    listings = keyed(listings, by_city=False)
+    listings = assign_keys(listings, by_city=False)
     attributes = {column for listing in listings for column, _ in listing.attributes}
     columns = (
         {"name", "state"}

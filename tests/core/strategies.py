@@ -8,7 +8,7 @@ from datetime import date
 
 from hypothesis import strategies as st
 
-from monitor.core.identity import keyed
+from monitor.core.identity import assign_keys
 from monitor.domain import Listing
 
 NAMES = (
@@ -37,4 +37,4 @@ listings = st.builds(
 @st.composite
 def lists(draw: st.DrawFn) -> tuple[Listing, ...]:
     """A keyed list of up to 8 listings, namesakes and doubles among them."""
-    return keyed(draw(st.lists(listings, max_size=8)), by_city=False)
+    return assign_keys(draw(st.lists(listings, max_size=8)), by_city=False)

@@ -124,7 +124,7 @@ def test_a_listing_missing_for_one_poll_is_never_mentioned() -> None:
     source = Source(BASE)
     source.poll(publication(ROWS[1:]))
     (gone,) = source.standing
-    assert guard.withdrawn([], source.standing) == (gone,)
+    assert guard.find_withdrawn([], source.standing) == (gone,)
     source.poll(BASE)
     source.wait(DAY)
     assert not source.events

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from msgspec import structs
 
 from monitor.core.diff import apply, diff, value_of
-from monitor.core.identity import keyed
+from monitor.core.identity import assign_keys
 from monitor.domain import Change, Kind, Listing
 from tests.core.simulation import agency
 from tests.core.strategies import lists
@@ -24,7 +24,7 @@ DAY = date(2025, 4, 14)
 def between(
     before: list[Listing], after: list[Listing], *, by_city: bool = False, **options: frozenset[str]
 ) -> tuple[Change, ...]:
-    return diff(keyed(before, by_city=by_city), keyed(after, by_city=by_city), **options)
+    return diff(assign_keys(before, by_city=by_city), assign_keys(after, by_city=by_city), **options)
 
 
 def only(before: Listing, after: Listing, *, by_city: bool = False, **options: frozenset[str]) -> Change:
@@ -67,7 +67,7 @@ def test_swapping_the_sides_swaps_added_and_removed(
 
 
 def test_a_change_that_does_not_fit_is_not_applied() -> None:
-    (a,), (b,) = keyed([agency("A")], by_city=False), keyed([agency("B")], by_city=False)
+    (a,), (b,) = assign_keys([agency("A")], by_city=False), assign_keys([agency("B")], by_city=False)
     with pytest.raises(ValueError, match="not there"):
         apply([Change(Kind.REMOVED, before=a)], [b])
     with pytest.raises(ValueError, match="already"):

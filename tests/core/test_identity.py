@@ -11,10 +11,10 @@ from msgspec import structs
 
 from monitor.core import renames
 from monitor.core.identity import (
+    assign_keys,
     content_digest,
     digest,
-    keyed,
-    named_key,
+    make_named_key,
     natural_key,
 )
 from monitor.core.renames import pair
@@ -90,21 +90,23 @@ def test_no_two_listings_have_one_key_and_the_order_does_not_matter() -> None:
         agency("A", url="https://x/2", county="Lake"),
         agency("B"),
     ]
-    keys = {structs.replace(x, key=""): x.key for x in keyed(same, by_city=False)}
+    keys = {structs.replace(x, key=""): x.key for x in assign_keys(same, by_city=False)}
     assert len(set(keys.values())) == len(same)
     for seed in range(5):
         shuffled = random.Random(seed).sample(same, len(same))
-        assert {structs.replace(x, key=""): x.key for x in keyed(shuffled, by_city=False)} == keys
+        assert {structs.replace(x, key=""): x.key for x in assign_keys(shuffled, by_city=False)} == keys
 
 
 def test_listings_alike_in_everything_are_counted_and_none_is_lost() -> None:
-    assert len({listing.key for listing in keyed([agency("A")] * 3, by_city=False)}) == 3
+    assert len({listing.key for listing in assign_keys([agency("A")] * 3, by_city=False)}) == 3
 
 
 def test_a_third_namesake_changes_no_key_of_the_two_that_were_there() -> None:
     two = [agency("A", url="https://x/1"), agency("A", county="Lake")]
     three = [agency("A", url="https://x/0"), *two]
-    assert {x.key for x in keyed(two, by_city=False)} < {x.key for x in keyed(three, by_city=False)}
+    assert {x.key for x in assign_keys(two, by_city=False)} < {
+        x.key for x in assign_keys(three, by_city=False)
+    }
 
 
 def test_the_digest_knows_a_list_again_whatever_its_order_links_and_folders() -> None:
@@ -257,14 +259,14 @@ def test_the_same_county_wins_over_a_name_a_little_more_alike() -> None:
 
 def test_a_name_is_recognized_whatever_the_city_unless_the_list_tells_agencies_apart_by_it() -> None:
     gary, hammond = (agency("Lake Sheriff", "IN", city=city) for city in ("Gary", "Hammond"))
-    assert named_key(gary) == named_key(hammond) == named_key(agency("LAKE  sheriff", "IN"))
-    assert named_key(gary, by_city=True) != named_key(hammond, by_city=True)
+    assert make_named_key(gary) == make_named_key(hammond) == make_named_key(agency("LAKE  sheriff", "IN"))
+    assert make_named_key(gary, by_city=True) != make_named_key(hammond, by_city=True)
 
 
 def test_of_several_of_one_name_those_that_share_a_date_are_one_agency_across_states() -> None:
     gone = [agency("Lake Sheriff", "IN", since=DAY), agency("Lake Sheriff", "OH", since=OTHER_DAY)]
     come = [agency("Lake Sheriff", "IL", since=OTHER_DAY), agency("Lake Sheriff", "WI", since=DAY)]
-    pairs = pair(keyed(gone, by_city=False), keyed(come, by_city=False))
+    pairs = pair(assign_keys(gone, by_city=False), assign_keys(come, by_city=False))
     assert sorted((was.state, now.state) for was, now in pairs) == [("IN", "WI"), ("OH", "IL")]
 
 

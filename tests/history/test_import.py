@@ -243,23 +243,23 @@ def test_the_first_own_poll_goes_on_from_the_past_and_tells_nobody(
     past = judged(tmp_path / "files")
     importing.write_past(engine, past, WATCH, now=OWN - DAY)
     with reading(engine) as conn:
-        assert len(baseline.listings(conn, "list", BEGAN + 500 * DAY)) == 59
-        assert len(baseline.listings(conn, "list")) == 79
-        assert baseline.believed(conn, "list").last_good_at is None
+        assert len(baseline.load_listings(conn, "list", BEGAN + 500 * DAY)) == 59
+        assert len(baseline.load_listings(conn, "list")) == 79
+        assert baseline.load_info(conn, "list").last_good_at is None
 
     assert own_poll(engine, tmp_path, NOW_LISTED, OWN) is Result.BASELINE
 
     assert fan_out(engine, locate=locate, now=OWN) == 0
     with reading(engine) as conn:
         assert conn.scalar(sa.select(sa.func.count()).select_from(metadata.tables["delivery"])) == 0
-        joined = changes.published(conn, since=OWN)
+        joined = changes.load_published(conn, since=OWN)
         assert Counter(row.change.kind for row in joined) == {Kind.REMOVED: 4, Kind.ADDED: 1}
         assert {(row.not_before, row.first_seen_at, row.origin, row.captured_by) for row in joined} == {
             (BEGAN + 801 * DAY, OWN, "joined", "An Archive")
         }
         # they have places for the pages, and no feed has them
-        assert len(page_queries.latest(conn, places=["US"], limit=500)) == len(past.changes) + 5
-        assert page_queries.latest(conn, places=["US"], limit=500, imported=False) == ()
+        assert len(page_queries.load_latest(conn, places=["US"], limit=500)) == len(past.changes) + 5
+        assert page_queries.load_latest(conn, places=["US"], limit=500, imported=False) == ()
         # the agency that was renamed in 2023 is the same one today
         (row,) = (
             each for each in record_rows.load_list(conn, "list", 10) if each.listing.name == RENAMED["Agency"]
@@ -302,7 +302,7 @@ def test_undo_leaves_what_own_polls_saw(engine: Engine, tmp_path: Path) -> None:
         versions = list(record_rows.iterate_versions(conn, "list"))
         assert {(each.from_at, each.to_at, each.captured_by) for each in versions} == {(OWN, None, "")}
         assert len(versions) == len(NOW_LISTED)
-        assert changes.published(conn) == ()
+        assert changes.load_published(conn) == ()
         assert imports.load_captures(conn, "list") == ()
         kinds = read_log(conn)
     assert kinds.count("import") == 4

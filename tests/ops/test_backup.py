@@ -118,9 +118,9 @@ def test_a_backup_is_restored_on_either_database(
         "subscriber", "subscription", "delivery", "meta", "progress", "past_status", "past_subscription",
     }  # fmt: skip
     with db.reading(restored) as conn, db.reading(engine) as original:
-        assert meta.known_identity(conn) != meta.known_identity(original)
-        assert baseline.listings(conn, SOURCE) == baseline.listings(original, SOURCE)
-    left = [one.masked for one in subscribers.listed(restored, service)]
+        assert meta.load_identity(conn) != meta.load_identity(original)
+        assert baseline.load_listings(conn, SOURCE) == baseline.load_listings(original, SOURCE)
+    left = [one.masked for one in subscribers.load_subscribers(restored, service)]
     assert len(left) == 1, "an erasure after the backup is applied again"
     assert clone_guard.check(restored, there).reason is not None
     restored.dispose()
@@ -152,7 +152,7 @@ def test_a_used_database_is_replaced_only_on_purpose_and_kept(
     refused = run("restore", str(folder), "--yes", *options)
     assert (refused.exit_code, "--replace" in refused.output) == (2, True)
     assert run("restore", str(folder), "--yes", "--replace", *options).exit_code == 0
-    assert len(subscribers.listed(sqlite_engine, keys)) == 1
+    assert len(subscribers.load_subscribers(sqlite_engine, keys)) == 1
     (kept,) = (data / "backups").iterdir()
     assert backups.read_manifest(kept).tables["subscriber"].rows == 2
 
@@ -196,7 +196,7 @@ def test_neither_restore_nor_move_works_beside_a_service(
 ) -> None:
     folder, _ = backups.write_backup(sqlite_engine, tmp_path / "data", tmp_path / "copies", now, quietly)
     with db.transaction(sqlite_engine) as conn:
-        heartbeats.beat(conn, "sender", "another", datetime.now(now.tzinfo))
+        heartbeats.write_beat(conn, "sender", "another", datetime.now(now.tzinfo))
     options = config(tmp_path, sqlite_url)
     for call in (
         ["restore", str(folder), "--replace", "--yes"],

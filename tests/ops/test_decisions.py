@@ -25,7 +25,7 @@ from monitor.fetch import Fetcher
 from monitor.ops.decisions import DECIDE_WITHIN
 from monitor.ops.health import Question
 from monitor.outbox import clone_guard
-from monitor.polling import standing
+from monitor.polling import load_holds
 from monitor.storage import operator_decisions
 from monitor.storage.deliveries import refusals, send_mark
 from monitor.storage.engine import reading, transaction
@@ -100,7 +100,7 @@ class Operated:
 
     def listed(self) -> int:
         with reading(self.components.engine) as conn:
-            return len(baseline.listings(conn, "list"))
+            return len(baseline.load_listings(conn, "list"))
 
 
 @pytest.fixture(scope="module")
@@ -175,32 +175,32 @@ def test_only_the_first_choice_counts(operated: Operated) -> None:
     assert operated.components.desk.carry_out() == 0
     assert "Reject them: 100 rejected." in operated.page(path)
     assert operated.listed() == 60
-    assert standing(operated.components.engine) == ()
+    assert load_holds(operated.components.engine) == ()
 
 
 def test_a_link_decides_about_what_was_held_when_it_was_sent(operated: Operated) -> None:
     operated.hold()
     path = operated.tell()
     operated.publication.seen(agencies(230))
-    later = {hold.id for hold in standing(operated.components.engine)}
+    later = {hold.id for hold in load_holds(operated.components.engine)}
     assert len(later) == 170
     operated.visitor.post(path, data={"choice": "approve"})
     operated.components.desk.carry_out()
     assert operated.listed() == 160
-    assert len(standing(operated.components.engine)) == 70
+    assert len(load_holds(operated.components.engine)) == 70
 
 
 def test_a_link_expires_and_names_the_command(operated: Operated) -> None:
     operated.publication.seen(agencies(60))
     operated.publication.seen(agencies(10))
-    (rejected,) = standing(operated.components.engine)
+    (rejected,) = load_holds(operated.components.engine)
     path = operated.tell()
     assert "rejected" in operated.page(path)
     operated.publication.now += DECIDE_WITHIN
     assert "The command still decides: monitor holds list --source list" in operated.page(path)
     operated.visitor.post(path, data={"choice": "approve"})
     assert operated.components.desk.carry_out() == 0
-    assert standing(operated.components.engine) == (rejected,)
+    assert load_holds(operated.components.engine) == (rejected,)
 
 
 def test_what_has_ended_by_itself_is_said(operated: Operated) -> None:
@@ -208,7 +208,7 @@ def test_what_has_ended_by_itself_is_said(operated: Operated) -> None:
     path = operated.tell()
     operated.publication.seen(agencies(60))
     operated.publication.poll(timedelta(days=1))
-    assert standing(operated.components.engine) == ()
+    assert load_holds(operated.components.engine) == ()
     assert "Nothing is left to decide" in operated.page(path)
     operated.visitor.post(path, data={"choice": "approve"})
     assert operated.components.desk.carry_out() == 0

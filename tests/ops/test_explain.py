@@ -270,7 +270,7 @@ def test_what_they_chose_before_is_kept_for_90_days_and_not_beyond_their_leaving
     subscribers.purge(engine, now + timedelta(days=91))
     assert count() == 0
     with db.reading(engine) as conn:
-        assert [follow.place for follow in people.follows(conn, stays.id)] == ["46402"]
+        assert [follow.place for follow in people.load_follows(conn, stays.id)] == ["46402"]
 
 
 def test_the_end_of_a_pause_is_remembered(

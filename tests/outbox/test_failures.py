@@ -76,7 +76,7 @@ def test_an_address_that_is_gone_is_suppressed_and_its_subscriber_ends(world: Wo
         assert (subscriber.state, people.load_sealed_addresses(conn, [person])) == ("ended", {})
         assert subscriber.outline is None
         hashed = world.keys.lookup("email", "a@a.example")
-        assert people.suppression(conn, "email", hashed) == "550 5.1.1 no such mailbox"
+        assert people.load_reason(conn, "email", hashed) == "550 5.1.1 no such mailbox"
 
 
 def test_the_operators_own_chat_is_never_suppressed_for_a_mistake_in_its_rights(
@@ -170,7 +170,7 @@ def test_a_chat_that_moves_to_one_that_is_subscribed_already_leaves_it_what_it_f
         gone = people.get(conn, old)
         assert gone is not None
         assert gone.state == "ended"
-        assert [follow.place for follow in people.follows(conn, new)] == ["46320", "46402"]
+        assert [follow.place for follow in people.load_follows(conn, new)] == ["46320", "46402"]
 
 
 def test_what_a_chat_was_owed_is_owed_to_the_one_that_it_moved_to(world: World) -> None:

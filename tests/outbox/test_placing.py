@@ -56,7 +56,7 @@ def place_by_hand(**places: str) -> Gazetteer:
 def accept(world: World, *listings: Listing, source: str = "ring") -> None:
     """These become the list, as a first poll takes them."""
     with transaction(world.engine) as conn:
-        stands = baseline.believed(conn, source)
+        stands = baseline.load_info(conn, source)
         baseline.advance(conn, stands, number=stands.number + 1, last_good_at=world.now)
         baseline.open_(
             conn, source, [NewVersion(each, each.key) for each in listings], stands.number + 1, world.now
@@ -65,7 +65,7 @@ def accept(world: World, *listings: Listing, source: str = "ring") -> None:
 
 def delist(world: World, listing: Listing, source: str = "ring") -> None:
     with transaction(world.engine) as conn:
-        stands = baseline.believed(conn, source)
+        stands = baseline.load_info(conn, source)
         baseline.advance(conn, stands, number=stands.number + 1)
         baseline.close(conn, source, [listing.key], stands.number + 1, world.now)
 
@@ -127,7 +127,7 @@ def test_another_override_changes_the_places_silently_and_counted(world: World) 
     accept(world, HAMMOND, GARY)
     renew(world, load())
     with reading(world.engine) as conn:
-        before = baseline.believed(conn, "ring")
+        before = baseline.load_info(conn, "ring")
     wider = place_by_hand(hammond="46320 46324 46402 46403")
     assert renew(world, wider) == PlacingReport(listings=2, moved=1, people=2)
     assert owed(world) == {(new, HAMMOND.key), (paused, HAMMOND.key)}
@@ -146,8 +146,10 @@ def test_another_override_changes_the_places_silently_and_counted(world: World) 
         "moved": 1,
     }
     with reading(world.engine) as conn:
-        after = baseline.believed(conn, "ring")
-        assert baseline.listings(conn, "ring") == tuple(sorted((HAMMOND, GARY), key=lambda each: each.key))
+        after = baseline.load_info(conn, "ring")
+        assert baseline.load_listings(conn, "ring") == tuple(
+            sorted((HAMMOND, GARY), key=lambda each: each.key)
+        )
     assert after.number == before.number + 1  # what is kept of the list is made again
     report = health.status(world.engine, {"ring": RING}, configured=["email"], fenced=None, now=world.now)[
         "placements"
@@ -168,12 +170,12 @@ def test_a_gazetteer_that_moves_nothing_is_in_the_record_and_moves_no_number(wor
     accept(world, HAMMOND, GARY)
     renew(world, load())
     with reading(world.engine) as conn:
-        before = baseline.believed(conn, "ring")
+        before = baseline.load_info(conn, "ring")
     assert renew(world, place_by_hand(chicago="60601")) == PlacingReport(listings=2)
     (leaf,) = leaves(world)
     assert (leaf["listings"], leaf["moved"], leaf["baseline"]) == (2, 0, before.number)
     with reading(world.engine) as conn:
-        assert baseline.believed(conn, "ring") == before
+        assert baseline.load_info(conn, "ring") == before
 
 
 def test_an_agency_that_serves_the_whole_state_now_reaches_everybody_there(world: World) -> None:
@@ -275,7 +277,7 @@ def test_the_quarterly_receipt_says_it_where_nothing_else_came(world: World) -> 
     renew(world, place_by_hand(hammond="46320 46402"))
     world.later(days=100)
     with transaction(world.engine) as conn:
-        stands = baseline.believed(conn, "ring")
+        stands = baseline.load_info(conn, "ring")
         baseline.advance(conn, stands, last_good_at=world.now, last_fetch_at=world.now)
     assert insert_due_notices(world.engine, {"ring": RING}, world.now) == 1
     (mail,) = send(world)["gary@a.example"]
@@ -377,7 +379,7 @@ def test_fan_out_uses_the_places_that_are_stored_with_the_version(world: World) 
     renew(world, place_by_hand(hammond="46402"))
     world.publish(HAMMOND)
     with reading(world.engine) as conn:
-        number = baseline.believed(conn, "ring").number
+        number = baseline.load_info(conn, "ring").number
     world.write(sa.update(schema.ChangesetRow).values(number=number))
     person = world.person("gary@a.example", "46402")
     world.person("hammond@a.example", "46320")

@@ -51,7 +51,7 @@ def accepted(sqlite_engine: Engine) -> None:
         Listing(name="Gary Police Department", key="g", city="Gary", state="IN"),
     )
     with db.transaction(sqlite_engine) as conn:
-        known = baseline.believed(conn, "ring")
+        known = baseline.load_info(conn, "ring")
         baseline.advance(conn, known, number=1)
         baseline.open_(conn, "ring", [baseline.NewVersion(li, li.key) for li in agencies], 1, NOW)
 

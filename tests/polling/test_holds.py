@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from monitor.domain import State
 from monitor.errors import UsageError
-from monitor.polling import Hold, PollResult, approve, reject, standing
+from monitor.polling import Hold, PollResult, approve, load_holds, reject
 from monitor.storage.engine import reading
 from monitor.storage.lists import baseline, changes
 from monitor.storage.lists.changes import StoredChange
@@ -25,12 +25,12 @@ def held(publication: Publication) -> list[Hold]:
     """Sixty listings, and a hundred more that are held."""
     publication.seen(agencies(60))
     publication.seen(agencies(160))
-    return list(standing(publication.engine))
+    return list(load_holds(publication.engine))
 
 
 def published(publication: Publication) -> int:
     with reading(publication.engine) as conn:
-        return len(changes.published(conn))
+        return len(changes.load_published(conn))
 
 
 def test_a_hold_says_what_why_and_until_when(publication: Publication) -> None:
@@ -53,10 +53,10 @@ def test_an_approved_change_is_published_at_once_and_the_others_go_on_waiting(
     (outcome,) = approved(publication, holds[0].id, holds[1].id)
 
     assert (outcome.outcome.value, outcome.added, outcome.held) == ("published", 2, 98)
-    assert len(standing(publication.engine)) == 98
+    assert len(load_holds(publication.engine)) == 98
     with reading(publication.engine) as conn:
-        first, second = changes.published(conn)
-        assert len(baseline.listings(conn, "list")) == 62
+        first, second = changes.load_published(conn)
+        assert len(baseline.load_listings(conn, "list")) == 62
     assert first.changeset == second.changeset
     assert (first.approved, first.was_held, first.ended_at) == (True, True, publication.now + HOUR / 2)
     assert publication.poll().held == 98
@@ -68,13 +68,13 @@ def test_a_rejected_change_is_silent_while_it_stands_and_forgotten_when_it_goes_
     holds = held(publication)
     reject(publication.engine, [hold.id for hold in holds], now=publication.now)
 
-    assert standing(publication.engine) == ()
+    assert load_holds(publication.engine) == ()
     assert publication.poll(48 * HOUR).added == 0
     assert publication.seen([*agencies(160), agency(300)]).added == 1
     publication.seen(agencies(60))
     publication.poll(timedelta(days=1))  # when it is no old copy any more
     with reading(publication.engine) as conn:
-        states = [row.state for row in changes.by_ids(conn, [int(hold.id) for hold in holds])]
+        states = [row.state for row in changes.load_by_ids(conn, [int(hold.id) for hold in holds])]
     assert set(states) == {State.WITHDRAWN}
     assert publication.seen([*agencies(60), agency(100)]).added == 1
 
@@ -90,10 +90,10 @@ def test_a_no_can_be_taken_back(publication: Publication) -> None:
 def test_a_poll_that_had_read_the_old_answer_does_not_overwrite_a_no(publication: Publication) -> None:
     holds = held(publication)
     with reading(publication.engine) as conn:
-        before = baseline.believed(conn, "list")
+        before = baseline.load_info(conn, "list")
     reject(publication.engine, [holds[0].id], now=publication.now)
     with reading(publication.engine) as conn:
-        assert baseline.believed(conn, "list").number > before.number
+        assert baseline.load_info(conn, "list").number > before.number
 
 
 def test_a_change_that_does_not_stand_any_more_cannot_be_approved(publication: Publication) -> None:
@@ -118,7 +118,7 @@ def refused(publication: Publication) -> Hold:
     publication.seen(agencies(60))
     publication.seen(agencies(59))
     publication.seen([*agencies(30), agency(77)])
-    (hold,) = standing(publication.engine)
+    (hold,) = load_holds(publication.engine)
     return hold
 
 
@@ -134,11 +134,11 @@ def test_a_rejected_publication_that_is_approved_is_taken_with_all_its_changes(
     (outcome,) = approved(publication, hold.id)
 
     assert (outcome.outcome.value, outcome.added, outcome.removed) == ("published", 1, 30)
-    assert standing(publication.engine) == ()
+    assert load_holds(publication.engine) == ()
     with reading(publication.engine) as conn:
-        assert len(baseline.listings(conn, "list")) == 31
-        waited = [row for row in changes.published(conn) if row.first_seen_at == first_seen - HOUR]
-        others = [row for row in changes.published(conn) if row.first_seen_at == first_seen]
+        assert len(baseline.load_listings(conn, "list")) == 31
+        waited = [row for row in changes.load_published(conn) if row.first_seen_at == first_seen - HOUR]
+        others = [row for row in changes.load_published(conn) if row.first_seen_at == first_seen]
     assert (len(waited), len(others)) == (1, 30)
     assert {row.not_before for row in others} == {first_seen - HOUR}
     assert publication.poll().outcome.value == "unchanged"
@@ -165,7 +165,7 @@ def test_a_publication_that_a_person_rejected_is_no_hold_any_more_and_stays_reje
     hold = refused(publication)
     reject(publication.engine, [hold.id], now=publication.now)
 
-    assert standing(publication.engine) == ()
+    assert load_holds(publication.engine) == ()
     assert publication.poll().outcome.value == "rejected"
     publication.seen(agencies(59))
     assert publication.seen([*agencies(30), agency(77)]).outcome.value == "rejected"
@@ -174,7 +174,7 @@ def test_a_publication_that_a_person_rejected_is_no_hold_any_more_and_stays_reje
 def test_a_rejected_publication_that_was_replaced_is_no_hold_any_more(publication: Publication) -> None:
     refused(publication)
     publication.seen(agencies(59))
-    assert standing(publication.engine) == ()
+    assert load_holds(publication.engine) == ()
 
 
 def test_approving_something_writes_all_or_nothing(publication: Publication) -> None:
@@ -189,5 +189,5 @@ def test_approving_something_writes_all_or_nothing(publication: Publication) -> 
         approved(publication, hold.id)
     sa.event.remove(publication.engine, "before_cursor_execute", die)
 
-    assert standing(publication.engine) == (hold,)
+    assert load_holds(publication.engine) == (hold,)
     assert approved(publication, hold.id)[0].removed == 30

@@ -92,7 +92,7 @@ def polled(engine: Engine, watch: PolledSource, now: datetime) -> PollResult:
 
 def names(engine: Engine) -> list[str]:
     with reading(engine) as conn:
-        return sorted(listing.name for listing in baseline.listings(conn, "ice-287g"))
+        return sorted(listing.name for listing in baseline.load_listings(conn, "ice-287g"))
 
 
 @pytest.mark.parametrize("order", list(permutations((DOCLIB, DOWNLOAD, SINGULAR))))
@@ -153,7 +153,7 @@ def pending(site: Server, tmp_path: Path, watch: PolledSource) -> PolledSource:
 
 def listed(engine: Engine, source: str) -> list[str]:
     with reading(engine) as conn:
-        return sorted(listing.name for listing in baseline.listings(conn, source))
+        return sorted(listing.name for listing in baseline.load_listings(conn, source))
 
 
 def test_the_pending_list_is_a_list_of_its_own_and_its_absence_is_normal(
@@ -161,7 +161,7 @@ def test_the_pending_list_is_a_list_of_its_own_and_its_absence_is_normal(
 ) -> None:
     def state(at: datetime) -> Freshness:
         with reading(sqlite_engine) as conn:
-            found = overview.source_state(conn, pending.name)
+            found = overview.load_overview(conn, pending.name)
         return freshness(found.last_good_at, found.last_fetch_at, pending.every, at)
 
     site.page(PAGE, f'<a href="{DOWNLOAD}">View participating agencies</a>')
@@ -202,9 +202,11 @@ def test_who_signs_is_told_once_on_the_list_to_which_they_moved(
         assert result.removed == 0
     assert len(listed(sqlite_engine, pending.name)) == 3
     with reading(sqlite_engine) as conn:
-        told = [row for row in changes.published(conn, source=watch.name) if row.change.kind is Kind.ADDED]
+        told = [
+            row for row in changes.load_published(conn, source=watch.name) if row.change.kind is Kind.ADDED
+        ]
         assert sorted(row.change.subject.name for row in told) == many[:7]
-        assert changes.published(conn, source=pending.name) == ()
+        assert changes.load_published(conn, source=pending.name) == ()
         keys = {row.change.subject.key for row in told}
         assert baseline.was_listed(conn, pending.name, keys, now + timedelta(days=3)) == keys
 

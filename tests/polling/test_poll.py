@@ -34,12 +34,12 @@ def rows(engine: Engine, table: str) -> list[dict[str, Any]]:
 
 def names(publication: Publication, **when: Any) -> list[str]:
     with reading(publication.engine) as conn:
-        return sorted(listing.name for listing in baseline.listings(conn, "list", **when))
+        return sorted(listing.name for listing in baseline.load_listings(conn, "list", **when))
 
 
 def told(publication: Publication) -> list[tuple[Kind, str]]:
     with reading(publication.engine) as conn:
-        return [(row.change.kind, row.change.subject.name) for row in changes.published(conn)]
+        return [(row.change.kind, row.change.subject.name) for row in changes.load_published(conn)]
 
 
 def counts(outcome: PollResult) -> tuple[str, int, int, int, int, int]:
@@ -174,7 +174,7 @@ def test_a_rename_is_one_change_and_the_agency_survives_it(publication: Publicat
 
     assert {row["agency"] for row in rows(publication.engine, "change")} == {f"TX|{old['Agency'].lower()}"}
     with reading(publication.engine) as conn:
-        agencies_now = baseline.accepted(conn, "list").agencies
+        agencies_now = baseline.load_accepted(conn, "list").agencies
     assert agencies_now[f"TX|{newer['Agency'].lower()}"] == f"TX|{old['Agency'].lower()}"
 
 
@@ -190,7 +190,7 @@ def test_a_new_agency_under_the_name_that_another_once_had_is_another_agency(
     publication.seen([*others, renamed, agency(3, Since="2026-02-02")])
 
     with reading(publication.engine) as conn:
-        lineages = list(baseline.accepted(conn, "list").agencies.values())
+        lineages = list(baseline.load_accepted(conn, "list").agencies.values())
     assert len(set(lineages)) == len(lineages)
 
 
@@ -237,7 +237,7 @@ def test_a_column_that_appears_is_taken_silently(sqlite_publication: Publication
     assert counts(sqlite_publication.seen(agencies(30))) == ("unchanged", 0, 0, 0, 0, 0)
     with reading(sqlite_publication.engine) as conn:
         assert all(
-            dict(listing.attributes) == {"Type": "Jail"} for listing in baseline.listings(conn, "list")
+            dict(listing.attributes) == {"Type": "Jail"} for listing in baseline.load_listings(conn, "list")
         )
 
 
@@ -271,13 +271,13 @@ def test_what_was_believed_at_any_moment_is_restored_exactly(publication: Public
         ]
         publication.seen(published)
         with reading(publication.engine) as conn:
-            believed[publication.now] = baseline.listings(conn, "list")
+            believed[publication.now] = baseline.load_listings(conn, "list")
 
     with reading(publication.engine) as conn:
-        assert baseline.listings(conn, "list", at=START) == ()
+        assert baseline.load_listings(conn, "list", at=START) == ()
         for moment, listings in believed.items():
-            assert baseline.listings(conn, "list", at=moment) == listings
-            assert baseline.listings(conn, "list", at=moment + HOUR / 2) == listings
+            assert baseline.load_listings(conn, "list", at=moment) == listings
+            assert baseline.load_listings(conn, "list", at=moment + HOUR / 2) == listings
     assert len(set(believed.values())) > 5
 
 
@@ -290,7 +290,7 @@ def test_every_change_ends_with_a_baseline_equal_to_the_last_good_publication(
     publication.poll()
 
     with reading(publication.engine) as conn:
-        listings = baseline.listings(conn, "list")
+        listings = baseline.load_listings(conn, "list")
     parsed = sources.parse(csv(last), publication.watch.options).listings
     assert set(listings) == set(parsed)
 
@@ -654,7 +654,7 @@ def test_states_of_changes_are_those_of_the_domain(sqlite_publication: Publicati
     sqlite_publication.seen(agencies(30))
     sqlite_publication.seen(agencies(29))
     with reading(sqlite_publication.engine) as conn:
-        (row,) = changes.standing(conn, "list")
+        (row,) = changes.load_standing(conn, "list")
     assert row.state is State.PENDING
     assert row.standing.change == row.change
 
@@ -701,7 +701,7 @@ def test_a_body_without_room_on_the_disk_is_read_and_not_kept_and_everything_say
     outcome = sqlite_publication.seen(agencies(31))
     assert (outcome.outcome.value, outcome.added) == ("published", 1)
     with engine.connect() as conn:
-        state = overview.source_state(conn, "list")
+        state = overview.load_overview(conn, "list")
         leaves = log_rows.load_leaf_range(conn, 0, log_rows.load_head(conn).size)
         polls = [entry for leaf in leaves if (entry := json.loads(leaf.content))["type"] == "poll"]
     assert state.last_reason == NOT_KEPT
@@ -713,4 +713,4 @@ def test_a_body_without_room_on_the_disk_is_read_and_not_kept_and_everything_say
     sqlite_publication.publish(agencies(31))
     assert sqlite_publication.poll().outcome.value == "unchanged"
     with engine.connect() as conn:
-        assert overview.source_state(conn, "list").body_kept
+        assert overview.load_overview(conn, "list").body_kept

@@ -20,7 +20,7 @@ WITH_TYPE = ParseOptions(name="list", format="table", columns=COLUMNS)
 
 def attributes(publication: Publication) -> set[tuple[tuple[str, str], ...]]:
     with reading(publication.engine) as conn:
-        return {listing.attributes for listing in baseline.listings(conn, "list")}
+        return {listing.attributes for listing in baseline.load_listings(conn, "list")}
 
 
 def test_another_configuration_is_taken_silently_and_from_then_on(publication: Publication) -> None:
@@ -34,9 +34,9 @@ def test_another_configuration_is_taken_silently_and_from_then_on(publication: P
     assert outcome.outcome.value == "unchanged"
     assert attributes(publication) == {(("Type", "Jail"),)}
     with reading(publication.engine) as conn:
-        assert changes.published(conn) == changes.standing(conn) == ()
+        assert changes.load_published(conn) == changes.load_standing(conn) == ()
         assert {
-            listing.attributes for listing in baseline.listings(conn, "list", at=publication.now - HOUR)
+            listing.attributes for listing in baseline.load_listings(conn, "list", at=publication.now - HOUR)
         } == {()}
 
 
@@ -60,7 +60,7 @@ def test_what_stands_keeps_its_clock_and_is_not_swallowed(publication: Publicati
     outcome = publication.poll()
     assert (outcome.removed, outcome.held) == (1, 100)
     with reading(publication.engine) as conn:
-        held = changes.standing(conn, "list")
+        held = changes.load_standing(conn, "list")
     assert {row.state for row in held} == {State.HELD}
     assert {row.first_seen_at for row in held} == {first_seen}
     assert {row.change.subject.attributes for row in held} == {(("Type", "Jail"),)}
@@ -81,8 +81,8 @@ def test_a_listing_that_only_the_new_parser_sees_is_no_news(sqlite_publication: 
     sqlite_publication.reconfigure(options=WITH_TYPE)
     assert sqlite_publication.poll().outcome.value == "unchanged"
     with reading(sqlite_publication.engine) as conn:
-        assert len(baseline.listings(conn, "list")) == 60
-        assert changes.published(conn) == ()
+        assert len(baseline.load_listings(conn, "list")) == 60
+        assert changes.load_published(conn) == ()
 
 
 def test_a_raised_parser_version_reads_the_stored_body_again(
@@ -102,8 +102,8 @@ def test_a_raised_parser_version_reads_the_stored_body_again(
 
     assert sqlite_publication.poll().outcome.value == "unchanged"
     with reading(sqlite_publication.engine) as conn:
-        assert all((x.county or "").endswith("(new)") for x in baseline.listings(conn, "list"))
-        assert changes.published(conn) == ()
+        assert all((x.county or "").endswith("(new)") for x in baseline.load_listings(conn, "list"))
+        assert changes.load_published(conn) == ()
 
 
 def test_a_new_format_that_cannot_read_the_old_body_is_compared_with_the_old_baseline(
@@ -119,7 +119,7 @@ def test_a_new_format_that_cannot_read_the_old_body_is_compared_with_the_old_bas
     assert sqlite_publication.poll().pending == 1
     assert sqlite_publication.poll().removed == 1
     with reading(sqlite_publication.engine) as conn:
-        assert [row.change.kind for row in changes.published(conn)] == [Kind.REMOVED]
+        assert [row.change.kind for row in changes.load_published(conn)] == [Kind.REMOVED]
 
 
 def test_processes_with_different_configurations_announce_nothing(sqlite_publication: Publication) -> None:

@@ -31,7 +31,7 @@ def stored(publication: Publication) -> dict[tuple[str, int], tuple[str | None, 
 
 def assert_all_placed(publication: Publication) -> None:
     with reading(publication.engine) as conn:
-        listings = baseline.listings(conn, "list")
+        listings = baseline.load_listings(conn, "list")
         placements = placement_rows.load_current(conn, "list")
     assert placements == {each.key: load().locate(each, "list") for each in listings}
 
@@ -61,7 +61,7 @@ def test_a_change_of_the_configuration_places_what_it_reads_anew(publication: Pu
     publication.reconfigure(options=replace(options, columns=replace(options.columns, county=None)))
     publication.poll()
     with reading(publication.engine) as conn:
-        assert baseline.believed(conn, "list").number > 1
+        assert baseline.load_info(conn, "list").number > 1
     assert_all_placed(publication)
 
 
@@ -77,7 +77,7 @@ def test_a_mistake_of_the_gazetteer_is_no_failed_poll(publication: Publication) 
     publication.reconfigure(gazetteer=lambda: Broken(load().table))
     assert publication.seen([GARY, LAKE]).outcome is Result.BASELINE
     with reading(publication.engine) as conn:
-        assert len(baseline.listings(conn, "list")) == 2
+        assert len(baseline.load_listings(conn, "list")) == 2
         placements = placement_rows.load_current(conn, "list")
         missing = placement_rows.load_stale(conn, "list", load().version)
     assert len(placements) == 1

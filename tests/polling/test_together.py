@@ -63,8 +63,8 @@ def test_pollers_at_once_publish_a_change_once(publication: Publication) -> None
     assert sum(outcome.removed for outcome in outcomes) == 1
 
     with reading(publication.engine) as conn:
-        told = sorted((row.change.kind, row.change.subject.name) for row in changes.published(conn))
-        assert len(baseline.listings(conn, "list")) == 40
+        told = sorted((row.change.kind, row.change.subject.name) for row in changes.load_published(conn))
+        assert len(baseline.load_listings(conn, "list")) == 40
     assert told == [(Kind.ADDED, agency(77)["Agency"]), (Kind.REMOVED, agency(39)["Agency"])]
 
 
@@ -92,13 +92,13 @@ def test_a_poller_that_lost_weighs_what_it_saw_again(
 
     assert outcome.added == 1
     with reading(publication.engine) as conn:
-        assert len(changes.published(conn)) == 1
+        assert len(changes.load_published(conn)) == 1
 
 
 def test_who_compares_with_an_old_number_may_not_write(publication: Publication) -> None:
     publication.seen(agencies(40))
     with reading(publication.engine) as conn:
-        old = baseline.believed(conn, "list")
+        old = baseline.load_info(conn, "list")
     publication.seen([*agencies(40), agency(77)])
 
     with pytest.raises(BaselineMoved), transaction(publication.engine) as conn:
@@ -154,7 +154,7 @@ def test_a_poll_that_dies_between_any_two_statements_leaves_all_or_nothing(publi
     assert deaths > 8
     assert (outcome.added, outcome.removed, outcome.changed) == (2, 1, 1)
     with reading(publication.engine) as conn:
-        assert len(changes.published(conn)) == 4
+        assert len(changes.load_published(conn)) == 4
 
 
 def test_an_unchanged_poll_that_dies_leaves_all_or_nothing(publication: Publication) -> None:

@@ -17,15 +17,15 @@ MINUTE = timedelta(minutes=1)
 
 def test_a_database_has_one_identity_for_good(engine: Engine) -> None:
     with db.transaction(engine) as conn:
-        first = meta.identity(conn)
+        first = meta.ensure_identity(conn)
     with db.transaction(engine) as conn:
-        assert meta.identity(conn) == first
-        assert meta.known_identity(conn) == first
+        assert meta.ensure_identity(conn) == first
+        assert meta.load_identity(conn) == first
 
 
 def test_looking_gives_a_database_no_identity(engine: Engine) -> None:
     with db.reading(engine) as conn:
-        assert meta.known_identity(conn) is None
+        assert meta.load_identity(conn) is None
 
 
 def test_a_fact_is_written_over(engine: Engine) -> None:
@@ -37,24 +37,24 @@ def test_a_fact_is_written_over(engine: Engine) -> None:
 
 def test_the_heartbeat_of_a_part_is_the_newest_of_its_processes(engine: Engine, now: datetime) -> None:
     with db.transaction(engine) as conn:
-        assert heartbeats.latest(conn, "sender") is None
-        heartbeats.beat(conn, "sender", "a", now)
-        heartbeats.beat(conn, "sender", "b", now - MINUTE)
-        heartbeats.beat(conn, "poller", "c", now + MINUTE)
-        assert heartbeats.latest(conn, "sender") == now
-        heartbeats.beat(conn, "sender", "b", now + MINUTE)
-        assert heartbeats.latest(conn, "sender") == now + MINUTE
+        assert heartbeats.load_latest(conn, "sender") is None
+        heartbeats.write_beat(conn, "sender", "a", now)
+        heartbeats.write_beat(conn, "sender", "b", now - MINUTE)
+        heartbeats.write_beat(conn, "poller", "c", now + MINUTE)
+        assert heartbeats.load_latest(conn, "sender") == now
+        heartbeats.write_beat(conn, "sender", "b", now + MINUTE)
+        assert heartbeats.load_latest(conn, "sender") == now + MINUTE
 
 
 def test_heartbeats_of_processes_that_ended_do_not_pile_up(engine: Engine, now: datetime) -> None:
     with db.transaction(engine) as conn:
-        heartbeats.beat(conn, "bot", "long ago", now)
+        heartbeats.write_beat(conn, "bot", "long ago", now)
         for n in range(200):  # every drain has a name of its own
-            heartbeats.beat(conn, "sender", f"here/{n}", now + n * MINUTE)
+            heartbeats.write_beat(conn, "sender", f"here/{n}", now + n * MINUTE)
     with db.reading(engine) as conn:
         assert conn.scalar(sa.select(sa.func.count()).select_from(HeartbeatRow)) == 62
-        assert heartbeats.latest(conn, "bot") == now
-        assert heartbeats.latest(conn, "sender") == now + 199 * MINUTE
+        assert heartbeats.load_latest(conn, "bot") == now
+        assert heartbeats.load_latest(conn, "sender") == now + 199 * MINUTE
 
 
 def test_the_send_mark_only_grows(engine: Engine) -> None:

@@ -143,7 +143,7 @@ def assert_copied(copy: Path | None, before: dict[str, list[dict[str, Any]]], re
     assert copy is not None
     assert stat.S_IMODE(copy.stat().st_mode) == 0o600
     engine = db.connect(f"sqlite:///{copy}")
-    assert migrate.current(engine) == revision
+    assert migrate.load_revision(engine) == revision
     found = rows(engine)
     engine.dispose()
     assert found.keys() == before.keys()
@@ -172,7 +172,11 @@ def test_every_past_revision_comes_to_head_with_its_rows(
 
     report = migrate.upgrade(empty, folder=tmp_path, now=now)
 
-    assert (report.before, report.after, migrate.current(empty)) == (revision, migrate.head(), migrate.head())
+    assert (report.before, report.after, migrate.load_revision(empty)) == (
+        revision,
+        migrate.head(),
+        migrate.head(),
+    )
     if revision != migrate.head():
         assert_copied(report.copy, before, revision)
     after = rows(empty)
@@ -227,7 +231,7 @@ def test_a_sqlite_file_is_copied_before_it_is_migrated(
     assert [each.name for each in report.copy.parent.iterdir()] == [report.copy.name]
     copy = db.connect(f"sqlite:///{report.copy}")
     assert rows(copy) == before
-    assert migrate.current(copy) == REVISIONS[-1]
+    assert migrate.load_revision(copy) == REVISIONS[-1]
     copy.dispose()
 
 
@@ -285,7 +289,7 @@ def test_a_disk_too_small_for_the_copy_changes_nothing(
             sqlite_engine, folder=tmp_path / "copies", now=now, scripts=scripts, free=lambda _: 1_000_000
         )
     assert rows(sqlite_engine) == before
-    assert migrate.current(sqlite_engine) == REVISIONS[-1]
+    assert migrate.load_revision(sqlite_engine) == REVISIONS[-1]
     assert list((tmp_path / "copies").iterdir()) == []
 
 
@@ -313,7 +317,7 @@ def test_a_failed_migration_leaves_the_database_as_it_was(
     assert "\n" not in str(caught.value)
     assert rows(engine) == before
     assert differences(engine) == []
-    assert migrate.current(engine) == REVISIONS[-1]
+    assert migrate.load_revision(engine) == REVISIONS[-1]
 
 
 def test_a_migration_that_breaks_a_reference_is_taken_back(
@@ -443,7 +447,7 @@ from monitor.storage import migrate
 from monitor.storage import engine as db
 now = datetime(2026, 3, 1, tzinfo=UTC)
 migrate.upgrade(db.connect("sqlite:///data/monitor.db"), folder=Path("data"), now=now)
-print(migrate.current(db.connect("sqlite:///data/monitor.db")), migrate.scripts_folder(), sep="\\n")
+print(migrate.load_revision(db.connect("sqlite:///data/monitor.db")), migrate.scripts_folder(), sep="\\n")
 """
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
@@ -467,7 +471,7 @@ def test_everybody_gets_a_random_number_and_old_links_work(
         )
     migrate.upgrade(empty, folder=tmp_path, now=now)
     with db.reading(empty) as conn:
-        numbers = [one.number for one in people.living(conn)]
+        numbers = [one.number for one in people.load_living(conn)]
     assert len(set(numbers)) == 300
     assert all(SMALLEST <= number < SMALLEST + 2**60 for number in numbers)
     assert numbers not in (sorted(numbers), sorted(numbers, reverse=True))

@@ -95,10 +95,10 @@ def test_a_list_at_every_number_and_moment_is_what_its_versions_say(engine: Engi
             assert sorted(f"{each.listing.key} {each.from_number}" for each in found) == naive(conn, number)
             at = BEGAN + number * HOUR if number not in (0, 1) else BEGAN + (number - 1) * HOUR
             move = find_move(conn, "list", at)
-            names = [each.name for each in baseline.listings(conn, "list", at)]
+            names = [each.name for each in baseline.load_listings(conn, "list", at)]
             there = () if move is None else record_rows.load_list(conn, "list", move[0])
             assert sorted(names) == sorted(each.listing.name for each in there)
-            listed = page_queries.listed_at(conn, "list", at)
+            listed = page_queries.load_listed_at(conn, "list", at)
             assert [each.name for _, each in listed] == sorted(names)
         for number in (-9, -5, -2, 1, 2, 40, 71):
             move = find_move(conn, "list", find_move_time(conn, "list", number))
@@ -127,7 +127,7 @@ def test_a_list_at_a_moment_has_what_was_seen_by_then_and_believed_later(engine:
             listed = record_rows.load_list_at(conn, "list", moment)
             assert sorted(f"{each.listing.key} {each.from_number}" for each in listed) == expected
             assert len({each.agency for each in listed}) == len(listed)
-            assert [each for _, each in page_queries.listed_at(conn, "list", at)] == [
+            assert [each for _, each in page_queries.load_listed_at(conn, "list", at)] == [
                 each.listing for each in listed
             ]
             gone = {each.agency for each in record_rows.load_departed(conn, "list", moment)}

@@ -39,7 +39,7 @@ def add(
 
 def follows(engine: Engine, subscriber: int) -> set[tuple[str, str, str | None]]:
     with db.reading(engine) as conn:
-        return {(each.source, each.place, each.within) for each in people.follows(conn, subscriber)}
+        return {(each.source, each.place, each.within) for each in people.load_follows(conn, subscriber)}
 
 
 def owe(engine: Engine, subscriber: int, state: str, now: datetime, period: str) -> None:
@@ -56,7 +56,7 @@ def owe(engine: Engine, subscriber: int, state: str, now: datetime, period: str)
 def test_the_operators_door_makes_active_at_once(engine: Engine, keys: KeyFile, now: datetime) -> None:
     added = add(engine, keys, now, "Ann@Example.org", "60601-1234", "il", sources=["ring", "ice-287g"])
     assert (added.new, added.follows, added.masked) == (True, 4, "A…@e….org")
-    (listed,) = subscribers.listed(engine, keys)
+    (listed,) = subscribers.load_subscribers(engine, keys)
     assert (listed.state, listed.origin, listed.created_at) == ("active", "operator", now)
     assert {(each.source, each.place, each.within) for each in listed.follows} == {
         ("ring", "60601", "IL"), ("ring", "IL", None), ("ice-287g", "60601", "IL"), ("ice-287g", "IL", None),
@@ -112,7 +112,7 @@ def test_an_address_that_is_none_is_refused(
 ) -> None:
     with pytest.raises(UsageError):
         add(sqlite_engine, keys, now, address, channel=channel)
-    assert subscribers.listed(sqlite_engine, keys) == ()
+    assert subscribers.load_subscribers(sqlite_engine, keys) == ()
 
 
 @pytest.mark.parametrize("places", [("60",), ("Narnia",), ("IL", "00000"), ("AE",)])
@@ -121,7 +121,7 @@ def test_a_place_that_is_none_is_refused(
 ) -> None:
     with pytest.raises(UsageError):
         add(sqlite_engine, keys, now, "ann@example.org", *places)
-    assert subscribers.listed(sqlite_engine, keys) == ()
+    assert subscribers.load_subscribers(sqlite_engine, keys) == ()
 
 
 def test_a_suppressed_address_is_refused_with_the_reason(
@@ -135,7 +135,7 @@ def test_a_suppressed_address_is_refused_with_the_reason(
     with pytest.raises(UsageError, match=r"no such mailbox \(5\.1\.1\)") as caught:
         add(engine, keys, now, "Ann@example.org")
     assert "ann" not in str(caught.value).lower()
-    assert subscribers.listed(engine, keys) == ()
+    assert subscribers.load_subscribers(engine, keys) == ()
 
 
 @pytest.mark.parametrize("by", ["address", "number"])
@@ -157,7 +157,7 @@ def test_leaving_erases_the_address_and_drops_what_was_due(
         row = conn.execute(sa.select(SubscriberRow.__table__)).mappings().one()  # type: ignore[attr-defined]
         deliveries = conn.execute(sa.select(DeliveryRow.__table__).order_by(DeliveryRow.id)).mappings().all()  # type: ignore[attr-defined, arg-type]
         assert conn.scalar(sa.select(sa.func.count()).select_from(SubscriptionRow)) == 0
-        assert people.suppression(conn, "email", keys.lookup("email", "ann@example.org")) is None
+        assert people.load_reason(conn, "email", keys.lookup("email", "ann@example.org")) is None
     assert (row["state"], row["address"], row["address_hash"], row["ended_at"]) == ("ended", None, None, now)
     assert [each["state"] for each in deliveries] == ["dropped", "sent"]
     assert deliveries[0]["owner"] is None
@@ -188,13 +188,13 @@ def test_a_pending_subscriber_is_made_active_by_the_operator(
             origin="site", nonce="n", now=now,
         )  # fmt: skip
     assert add(engine, keys, now).subscriber == pending
-    assert [each.state for each in subscribers.listed(engine, keys)] == ["active"]
+    assert [each.state for each in subscribers.load_subscribers(engine, keys)] == ["active"]
 
 
 def channels(engine: Engine, keys: KeyFile) -> dict[int, set[str]]:
     return {
         each.subscriber: {follow.place for follow in each.follows}
-        for each in subscribers.listed(engine, keys)
+        for each in subscribers.load_subscribers(engine, keys)
     }
 
 
@@ -227,7 +227,7 @@ def test_one_chat_for_several_places_is_one_subscriber_and_follows_exactly_them(
     subscribers.follow_channels(
         engine, keys, own({"IL": "@lakes", "MI": "@lakes"}), ["ring"], now, channel="telegram"
     )
-    (listed,) = subscribers.listed(engine, keys)
+    (listed,) = subscribers.load_subscribers(engine, keys)
     assert listed.follows == (Follow("ring", "IL"), Follow("ring", "MI"))
 
 
@@ -256,13 +256,13 @@ def test_a_wrong_chat_in_the_configuration_changes_nothing(
         subscribers.follow_channels(
             sqlite_engine, keys, own({"IN": "@here", "IL": "not a chat"}), ["ring"], now, channel="telegram"
         )
-    assert subscribers.listed(sqlite_engine, keys) == ()
+    assert subscribers.load_subscribers(sqlite_engine, keys) == ()
 
 
 def test_a_moved_chat_keeps_its_subscriber(engine: Engine, keys: KeyFile, now: datetime) -> None:
     added = add(engine, keys, now, "-100", "IL", channel="telegram")
     with db.transaction(engine) as conn:
-        people.readdress(conn, added.subscriber, seal_address(keys, "telegram", "-200"))
+        people.update_address(conn, added.subscriber, seal_address(keys, "telegram", "-200"))
     with db.reading(engine) as conn:
         found = people.find(conn, "telegram", keys.lookup("telegram", "-200"))
         assert people.find(conn, "telegram", keys.lookup("telegram", "-100")) is None

@@ -414,7 +414,7 @@ class Life:
     def is_suppressed(self, person: Person) -> bool:
         with reading(self.world.engine) as conn:
             hashed = self.keys.lookup("email", person.address)
-            return people.suppression(conn, "email", hashed) is not None
+            return people.load_reason(conn, "email", hashed) is not None
 
     def told(self, person: Person) -> list[str]:
         return [name for each in self.handed(person) for name in each.text.splitlines() if name]
@@ -443,7 +443,7 @@ class Life:
                 assert one is not None
                 assert one.state in {people.ACTIVE, people.PAUSED}
                 with reading(self.world.engine) as conn:
-                    stored = {(each.source, each.place) for each in people.follows(conn, one.id)}
+                    stored = {(each.source, each.place) for each in people.load_follows(conn, one.id)}
                 assert stored == person.follows
 
 

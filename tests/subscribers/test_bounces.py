@@ -57,13 +57,13 @@ def back(keys: KeyFile, one: people.Subscriber) -> str:
 def test_an_address_that_is_gone_is_suppressed_at_once(engine: Engine, keys: KeyFile, now: datetime) -> None:
     one = member(engine, keys, now)
     for status in ("5.1.1", "5.1.2", "5.1.10"):
-        assert subscribers.returned(engine, keys, report(back(keys, one), status), now) in {
+        assert subscribers.apply_mail(engine, keys, report(back(keys, one), status), now) in {
             BounceVerdict.SUPPRESSED,
             BounceVerdict.PASSED,
         }
     assert who(engine, keys) is None
     with db.reading(engine) as conn:
-        reason = people.suppression(conn, "email", keys.lookup("email", ANN))
+        reason = people.load_reason(conn, "email", keys.lookup("email", ANN))
     assert reason == "mail came back: 5.1.1"
 
 
@@ -77,13 +77,13 @@ def test_other_refusals_strike_and_the_third_after_seven_days_suppresses(
 
     for number in range(4):
         at = now + number * timedelta(hours=1)
-        assert subscribers.returned(engine, keys, full(number), at) is BounceVerdict.STRUCK
+        assert subscribers.apply_mail(engine, keys, full(number), at) is BounceVerdict.STRUCK
     # a relay that posts it once more, a mailbox that is read again
-    assert subscribers.returned(engine, keys, full(3), now + DAY) is BounceVerdict.PASSED
+    assert subscribers.apply_mail(engine, keys, full(3), now + DAY) is BounceVerdict.PASSED
     subscribers.purge(engine, now + DAY)
-    assert subscribers.returned(engine, keys, full(0), now + 2 * DAY) is BounceVerdict.PASSED
-    assert subscribers.returned(engine, keys, full(4), now + 2 * DAY) is BounceVerdict.STRUCK
-    assert subscribers.returned(engine, keys, full(5), now + 7 * DAY) is BounceVerdict.SUPPRESSED
+    assert subscribers.apply_mail(engine, keys, full(0), now + 2 * DAY) is BounceVerdict.PASSED
+    assert subscribers.apply_mail(engine, keys, full(4), now + 2 * DAY) is BounceVerdict.STRUCK
+    assert subscribers.apply_mail(engine, keys, full(5), now + 7 * DAY) is BounceVerdict.SUPPRESSED
 
 
 @pytest.mark.parametrize(
@@ -95,7 +95,7 @@ def test_a_delay_says_nothing_about_the_address(
 ) -> None:
     one = member(sqlite_engine, keys, now)
     assert (
-        subscribers.returned(sqlite_engine, keys, report(back(keys, one), status, action), now)
+        subscribers.apply_mail(sqlite_engine, keys, report(back(keys, one), status, action), now)
         is BounceVerdict.PASSED
     )
 
@@ -109,7 +109,7 @@ def test_a_refusal_for_our_own_faults_is_the_operators_and_nobody_elses(
     one = member(engine, keys, now)
     for status in ("5.1.7", "5.1.8", "5.7.1", "5.7.26"):
         mail = report(back(keys, one), status, diagnosis=f"smtp; 550 mail to {ANN} fails DMARC")
-        assert subscribers.returned(engine, keys, mail, now) is BounceVerdict.PASSED
+        assert subscribers.apply_mail(engine, keys, mail, now) is BounceVerdict.PASSED
     with db.reading(engine) as conn:
         assert pauses.read_pauses(conn, now) == ()
     assert who(engine, keys) is not None
@@ -132,7 +132,7 @@ def test_what_came_back_for_our_own_faults_can_be_sent_again(
         conn.execute(sa.update(DeliveryRow).values(state="sent", settled_at=now))
     mail = report(back(keys, one), "5.7.515", diagnosis="smtp; 550 5.7.515 Access denied")
     for _ in range(2):  # the second time it is the same mail
-        assert subscribers.returned(engine, keys, mail, now + HOUR) is BounceVerdict.PASSED
+        assert subscribers.apply_mail(engine, keys, mail, now + HOUR) is BounceVerdict.PASSED
     with db.transaction(engine) as conn:
         (wave,) = refusals.load_waves(conn, now)
         assert (wave.answer, wave.people, wave.returned) == ("returned 5.7.515", 1, 1)
@@ -152,7 +152,9 @@ def test_a_wave_of_refusals_alarms_the_operator(sqlite_engine: Engine, keys: Key
         for number in range(9):
             people.suppress(conn, "email", f"{number}", "gone", now)
     assert problems(now) == []
-    assert subscribers.returned(sqlite_engine, keys, report(back(keys, one)), now) is BounceVerdict.SUPPRESSED
+    assert (
+        subscribers.apply_mail(sqlite_engine, keys, report(back(keys, one)), now) is BounceVerdict.SUPPRESSED
+    )
     assert len(problems(now)) == 1
     assert problems(now + 2 * DAY) == []
 
@@ -167,9 +169,9 @@ def test_without_a_token_of_ours_nothing_happens(sqlite_engine: Engine, keys: Ke
         f"alerts+999{token(keys, Purpose.BOUNCE, one)}@watch.example",
     ]
     for to in wrong:
-        assert subscribers.returned(sqlite_engine, keys, report(to), now) is BounceVerdict.FOREIGN
+        assert subscribers.apply_mail(sqlite_engine, keys, report(to), now) is BounceVerdict.FOREIGN
     plain = f"To: {back(keys, one)}\r\nSubject: 5.1.1\r\n\r\nStatus: 5.1.1\r\nAction: failed\r\n".encode()
-    assert subscribers.returned(sqlite_engine, keys, plain, now) is BounceVerdict.FOREIGN
+    assert subscribers.apply_mail(sqlite_engine, keys, plain, now) is BounceVerdict.FOREIGN
     assert who(sqlite_engine, keys) is not None
 
 
@@ -178,7 +180,7 @@ def test_a_token_survives_whatever_case_a_relay_gives_it(
 ) -> None:
     one = member(sqlite_engine, keys, now)
     assert (
-        subscribers.returned(sqlite_engine, keys, report(back(keys, one).upper()), now)
+        subscribers.apply_mail(sqlite_engine, keys, report(back(keys, one).upper()), now)
         is BounceVerdict.SUPPRESSED
     )
 
@@ -194,7 +196,7 @@ def test_a_mail_to_the_unsubscribe_address_ends_it(
     mail.set_content("")
     for _ in range(2):
         assert (
-            subscribers.returned(engine, keys, bytes(mail), now, tombstones=Tombstones(tmp_path))
+            subscribers.apply_mail(engine, keys, bytes(mail), now, tombstones=Tombstones(tmp_path))
             is BounceVerdict.LEFT
         )
     assert who(engine, keys) is None
@@ -296,7 +298,7 @@ def test_reports_are_read_as_servers_write_them(
     fields, verdict = FIELDS[server]
     one = member(sqlite_engine, keys, now)
     mail = dsn(fields, to="alerts@watch.example", Delivered_To=back(keys, one))
-    assert subscribers.returned(sqlite_engine, keys, mail, now) is verdict
+    assert subscribers.apply_mail(sqlite_engine, keys, mail, now) is verdict
     assert (who(sqlite_engine, keys) is None) is (verdict is BounceVerdict.SUPPRESSED)
 
 
@@ -312,9 +314,9 @@ def test_a_relay_without_envelope_addresses_of_ours_returns_the_token_in_the_mes
         return dsn(fields, to="alerts@watch.example", returned=returned)
 
     forged = mail(f"{one.id}x{'a' * 26}")
-    assert subscribers.returned(sqlite_engine, keys, forged, now) is BounceVerdict.FOREIGN
+    assert subscribers.apply_mail(sqlite_engine, keys, forged, now) is BounceVerdict.FOREIGN
     ours = mail(token(keys, Purpose.UNSUBSCRIBE, one))
-    assert subscribers.returned(sqlite_engine, keys, ours, now) is BounceVerdict.SUPPRESSED
+    assert subscribers.apply_mail(sqlite_engine, keys, ours, now) is BounceVerdict.SUPPRESSED
 
 
 @pytest.mark.parametrize(
@@ -340,7 +342,7 @@ def test_a_complaint_is_a_wish_to_leave(
         to="fbl@watch.example", kind="feedback-report",
     )  # fmt: skip
     stones = Tombstones(tmp_path)
-    assert subscribers.returned(engine, keys, mail, now, tombstones=stones) is verdict
+    assert subscribers.apply_mail(engine, keys, mail, now, tombstones=stones) is verdict
     assert (who(engine, keys) is None) is (verdict is BounceVerdict.LEFT)
     assert len(stones.read()) == (verdict is BounceVerdict.LEFT)
 
@@ -351,9 +353,9 @@ def test_an_automatic_answer_says_nothing_about_the_address(
     one = member(sqlite_engine, keys, now)
     answer = f"To: {back(keys, one)}\r\nSubject: Away until 5.1.1\r\n%s\r\nI am away. Status: 5.1.1\r\n"
     automatic = (answer % "Auto-Submitted: auto-replied\r\n").encode()
-    assert subscribers.returned(sqlite_engine, keys, automatic, now) is BounceVerdict.PASSED
+    assert subscribers.apply_mail(sqlite_engine, keys, automatic, now) is BounceVerdict.PASSED
     # what a person wrote is left for a person
-    assert subscribers.returned(sqlite_engine, keys, (answer % "").encode(), now) is BounceVerdict.FOREIGN
+    assert subscribers.apply_mail(sqlite_engine, keys, (answer % "").encode(), now) is BounceVerdict.FOREIGN
     assert who(sqlite_engine, keys) is not None
 
 
@@ -371,9 +373,9 @@ def test_whatever_was_written_is_read_or_left_in_bounded_time(
         f"Subject: {'=?utf-8?q?a?= ' * 50_000}\r\n\r\n",
         f"Subject: =?x-no-such?q?unsubscribe?=\r\nTo: =?utf-8?b?////?= {back(keys, one)}\r\n\r\n",
     ):
-        assert subscribers.returned(sqlite_engine, keys, junk.encode(), now) is BounceVerdict.FOREIGN
+        assert subscribers.apply_mail(sqlite_engine, keys, junk.encode(), now) is BounceVerdict.FOREIGN
     large = report(back(keys, one)) + b"x" * 10 * 2**20
-    assert subscribers.returned(sqlite_engine, keys, large, now) is BounceVerdict.SUPPRESSED
+    assert subscribers.apply_mail(sqlite_engine, keys, large, now) is BounceVerdict.SUPPRESSED
 
 
 def test_what_stands_behind_the_first_half_mebibyte_is_not_read(
@@ -388,9 +390,9 @@ def test_what_stands_behind_the_first_half_mebibyte_is_not_read(
         return before.replace(b"I am sorry.", b"I am sorry." + b"x" * words) + status + after
 
     behind = fill(512 * 1024 + 300)
-    assert subscribers.returned(sqlite_engine, keys, behind, now) is BounceVerdict.PASSED
+    assert subscribers.apply_mail(sqlite_engine, keys, behind, now) is BounceVerdict.PASSED
     within = fill(512 * 1024)
-    assert subscribers.returned(sqlite_engine, keys, within, now) is BounceVerdict.SUPPRESSED
+    assert subscribers.apply_mail(sqlite_engine, keys, within, now) is BounceVerdict.SUPPRESSED
 
 
 def test_a_mailbox_file_is_cut_where_mails_begin() -> None:
@@ -420,7 +422,7 @@ def test_any_bytes_are_read_or_foreign(content: bytes) -> None:
         _EMPTY["ready"] = engine
     keys = KeyFile.of_master(bytes(32))
     assert (
-        subscribers.returned(engine, keys, content, datetime.fromisoformat("2026-03-01T12:00Z"))
+        subscribers.apply_mail(engine, keys, content, datetime.fromisoformat("2026-03-01T12:00Z"))
         is BounceVerdict.FOREIGN
     )
 

@@ -273,7 +273,7 @@ def test_a_zone_that_this_machine_does_not_know_stops_nobody_elses_digest(
     one = daily(engine, keys, now)
     member(engine, keys, now, "other@example.org", frequency="daily", timezone="UTC", local_hour=8)
     with db.transaction(engine) as conn:
-        people.change(conn, one.id, timezone="Mars/Olympus_Mons")
+        people.update(conn, one.id, timezone="Mars/Olympus_Mons")
     out(engine, publish, "One", now + HOUR)
     assert insert_due_digests(engine, now + DAY) == 2
     assert insert_due_digests(engine, now + DAY) == 0

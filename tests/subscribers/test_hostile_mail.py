@@ -50,7 +50,7 @@ def test_a_foreign_mail_never_reaches_the_parser(monkeypatch: pytest.MonkeyPatch
     parsed: list[int] = []
     monkeypatch.setattr(bounces, "message_from_bytes", lambda mail: parsed.append(len(mail)))
     nothing: object = None
-    verdict = bounces.returned(nothing, nothing, NESTED + b"x\n" * 250_000, nothing)  # type: ignore[arg-type]
+    verdict = bounces.apply_mail(nothing, nothing, NESTED + b"x\n" * 250_000, nothing)  # type: ignore[arg-type]
     assert verdict is bounces.BounceVerdict.FOREIGN
     assert not parsed
 

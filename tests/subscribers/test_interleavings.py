@@ -113,7 +113,7 @@ def is_added(scene: Scene) -> Any:
 def has_left(scene: Scene) -> Any:
     """Mail to the unsubscribe address."""
     mail = f"Subject: unsubscribe {scene.link(Purpose.UNSUBSCRIBE)}\r\n\r\n"
-    return subscribers.returned(
+    return subscribers.apply_mail(
         scene.engine, scene.keys, mail.encode(), scene.now, tombstones=scene.tombstones
     )
 
@@ -211,7 +211,7 @@ def outcome(engine: Engine, since: int) -> Outcome:
         each: Any = conn.execute(
             sa.select(rows.c.id, rows.c.state, rows.c.frequency).where(rows.c.id > since).order_by(rows.c.id)
         ).all()
-        places = {id: frozenset(one.place for one in people.follows(conn, id)) for id, _, _ in each}
+        places = {id: frozenset(one.place for one in people.load_follows(conn, id)) for id, _, _ in each}
         due: Any = conn.execute(
             sa.select(DeliveryRow.c.kind, rows.c.state)
             .join(rows, rows.c.id == DeliveryRow.c.subscriber_id)

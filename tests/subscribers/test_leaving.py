@@ -315,7 +315,7 @@ def test_a_place_that_is_none_changes_nothing(sqlite_engine: Engine, keys: KeyFi
     with pytest.raises(UsageError):
         subscribers.change(sqlite_engine, keys, token(keys, Purpose.MANAGE, one), new(places=("00000",)), now)
     with db.reading(sqlite_engine) as conn:
-        assert [f.place for f in people.follows(conn, one.id)] == ["60601"]
+        assert [f.place for f in people.load_follows(conn, one.id)] == ["60601"]
 
 
 def test_whoever_left_manages_nothing(sqlite_engine: Engine, keys: KeyFile, now: datetime) -> None:

@@ -208,7 +208,7 @@ def test_five_states_of_an_address_get_the_same_answer(small_town: Town, languag
         people.suppress(conn, "email", town.keys.lookup("email", "gone@example.org"), "gone", town.now)
     member(town.engine, town.keys, town.now, "bad@example.org")
     with db.transaction(town.engine) as conn:
-        people.change(conn, who(town.engine, town.keys, "bad@example.org").id, strikes=2)  # type: ignore[union-attr]
+        people.update(conn, who(town.engine, town.keys, "bad@example.org").id, strikes=2)  # type: ignore[union-attr]
     from tests.subscribers.conftest import ask
 
     ask(town.engine, town.keys, town.now, "pending@example.org")
@@ -474,7 +474,7 @@ def test_a_large_town_a_county_and_a_radius_are_one_line_each_everywhere(small_t
     with db.reading(town.engine) as conn:
         one = who(town.engine, town.keys)
         assert one is not None
-        followed = [each.place for each in people.follows(conn, one.id)]
+        followed = [each.place for each in people.load_follows(conn, one.id)]
     assert followed == ["county-17031", "radius-60601-25", "town-MI-Detroit"]
     page = town.client.get(f"{manage}?lang=es").text
     assert "el condado de Cook, IL\n25 millas alrededor de 60601\nDetroit, MI</textarea>" in page
@@ -568,7 +568,7 @@ def test_the_operator_sees_that_the_sites_limit_was_reached(small_town: Town) ->
 
 def test_a_database_that_looks_like_a_copy_is_not_ready(small_town: Town) -> None:
     with db.transaction(small_town.engine) as conn:
-        meta.identity(conn)
+        meta.ensure_identity(conn)
         send_mark.advance(conn, 5)  # it has sent before, but there is no mark of it in this folder
     ready = small_town.client.get("/readyz")
     assert ready.status_code == 503

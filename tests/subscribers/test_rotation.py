@@ -93,7 +93,7 @@ def test_a_rotated_key_opens_and_finds_everything(
     with pytest.raises(KeyFileError):
         open_outline(sealed, "email", again.outline)
     with db.transaction(engine) as conn:
-        assert people.suppression(conn, "email", new.lookup("email", "gone@example.org")) == "gone"
+        assert people.load_reason(conn, "email", new.lookup("email", "gone@example.org")) == "gone"
         assert conn.scalar(sa.select(sa.func.count()).select_from(RateWindowRow)) == windows
         assert signups.count(conn, new.lookup("network", "192.0.2.0/24"), now) == 4
     assert subscribers.admit(engine, new, now) == 1
@@ -228,7 +228,7 @@ def test_a_rotation_amid_sign_ups_and_leavings_loses_nobody(
     new = unlocked(engine, tmp_path)
     assert subscribers.reapply_erasures(engine, new, Tombstones(tmp_path), now) == 0
     with db.reading(engine) as conn:
-        living = people.living(conn)
+        living = people.load_living(conn)
         addresses = people.load_sealed_addresses(conn)
         assert conn.scalar(sa.select(sa.func.count()).select_from(SignupRow)) == 0
         for each in living:
@@ -256,7 +256,7 @@ def test_a_key_that_was_exchanged_elsewhere_is_asked_for(
                 write()
         (there / "monitor.key").write_bytes((here / "monitor.key").read_bytes())
         ask(theirs, key, now, "bob@example.org")
-        assert len(subscribers.listed(theirs, key)) == 2
+        assert len(subscribers.load_subscribers(theirs, key)) == 2
 
 
 @pytest.mark.parametrize(
@@ -282,10 +282,10 @@ rotation.rotate(db.connect({database_url!r}), Path({str(tmp_path)!r}), now)
         assert killed.returncode == -signal.SIGKILL
         # a process that ran on, before anybody has set anything right
         member(their_engine, theirs, now, "bob@example.org")
-    assert len(subscribers.listed(engine, unlocked(engine, tmp_path))) == 2
+    assert len(subscribers.load_subscribers(engine, unlocked(engine, tmp_path))) == 2
     assert subscribers.rotate(engine, tmp_path, now) == 2
     assert not (tmp_path / "monitor.key.next").exists()
-    assert len(subscribers.listed(engine, unlocked(engine, tmp_path))) == 2
+    assert len(subscribers.load_subscribers(engine, unlocked(engine, tmp_path))) == 2
 
 
 def test_two_rotations_do_not_meet(sqlite_engine: Engine, tmp_path: Path, now: datetime) -> None:
@@ -344,7 +344,7 @@ def test_a_leaked_key_is_not_replaced_beside_a_running_service(
 ) -> None:
     one = member(engine, sealed, now)
     with db.transaction(engine) as conn:
-        heartbeats.beat(conn, "bot", "another", now - timedelta(seconds=119))
+        heartbeats.write_beat(conn, "bot", "another", now - timedelta(seconds=119))
     with pytest.raises(BusyError, match="stop it on every machine"):
         subscribers.rotate(engine, tmp_path, now, leaked=True)
     assert not (tmp_path / "monitor.key.next").exists()

@@ -39,7 +39,7 @@ def test_a_form_makes_somebody_pending_who_is_asked_once(
     assert one is not None
     assert (one.state, one.origin, one.confirm_until) == ("pending", "site", now + timedelta(hours=48))
     with db.reading(engine) as conn:
-        assert {(f.source, f.place) for f in people.follows(conn, one.id)} == {
+        assert {(f.source, f.place) for f in people.load_follows(conn, one.id)} == {
             ("ring", "60601"), ("ring", "IL"), ("ice-287g", "60601"), ("ice-287g", "IL"),
         }  # fmt: skip
     assert [kind for kind, *_ in deliveries(engine)] == ["confirm"]
@@ -137,7 +137,7 @@ def test_the_newest_form_that_a_mail_shows_counts(engine: Engine, keys: KeyFile,
     assert one is not None
     assert (one.frequency, one.language) == ("at_once", "en")
     with db.reading(engine) as conn:
-        assert [f.place for f in people.follows(conn, one.id)] == ["60601"]
+        assert [f.place for f in people.load_follows(conn, one.id)] == ["60601"]
     assert len(deliveries(engine, "confirm")) == 1
 
     ask(engine, keys, now + timedelta(hours=25), ANN, "46320", frequency="daily")
@@ -145,7 +145,7 @@ def test_the_newest_form_that_a_mail_shows_counts(engine: Engine, keys: KeyFile,
     assert one is not None
     assert (one.frequency, one.timezone, one.local_hour) == ("daily", "America/New_York", 8)
     with db.reading(engine) as conn:
-        assert [f.place for f in people.follows(conn, one.id)] == ["46320"]
+        assert [f.place for f in people.load_follows(conn, one.id)] == ["46320"]
     assert len(deliveries(engine, "confirm")) == 2
 
 
@@ -179,7 +179,7 @@ def test_a_stranger_cannot_change_what_somebody_follows(engine: Engine, keys: Ke
     assert after is not None
     assert (after.state, after.language, after.frequency) == ("active", "en", "at_once")
     with db.reading(engine) as conn:
-        assert [f.place for f in people.follows(conn, one.id)] == ["60601"]
+        assert [f.place for f in people.load_follows(conn, one.id)] == ["60601"]
     # told that they are subscribed, and no more often than anybody else
     for hours in range(25, 24 * 9, 12):
         ask(engine, keys, now + timedelta(hours=hours))
@@ -200,7 +200,7 @@ def test_a_suppressed_address_may_ask_again_after_30_days_and_is_asked_once(
     ask(engine, keys, now + 32 * DAY)
     assert [kind for kind, *_ in deliveries(engine)] == ["confirm"]
     with db.reading(engine) as conn:
-        assert people.suppression(conn, "email", hashed) is None
+        assert people.load_reason(conn, "email", hashed) is None
 
 
 def test_limits_hold_per_network_and_for_the_site_and_raise_an_alarm_once(
@@ -286,7 +286,7 @@ def into(engine: Engine, keys: KeyFile, now: datetime, state: str) -> None:
     elif state == "undeliverable":
         one = member(engine, keys, now)
         with db.transaction(engine) as conn:
-            people.change(conn, one.id, strikes=2, first_strike_at=now)
+            people.update(conn, one.id, strikes=2, first_strike_at=now)
 
 
 @pytest.mark.parametrize("hour", [-1, 0, 23, 24])

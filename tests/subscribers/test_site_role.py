@@ -255,7 +255,7 @@ def test_the_doctor_checks_the_role(
         return found.ok, found.message
 
     with db.transaction(postgres_engine) as conn:
-        meta.identity(conn)
+        meta.ensure_identity(conn)
     assert verdict()[0] is True
     with db.transaction(postgres_engine) as conn:
         conn.exec_driver_sql(f"GRANT SELECT ON signup TO {role}")
@@ -341,7 +341,7 @@ def test_outlines_of_earlier_rows_are_filled_in(
     ones = [member(engine, keys, now, address) for address in addresses]
     other = KeyFile.of_master(bytes(32))
     with db.transaction(engine) as conn:
-        people.readdress(conn, ones[1].id, seal_address(other, "email", addresses[1]))
+        people.update_address(conn, ones[1].id, seal_address(other, "email", addresses[1]))
         conn.execute(sa.update(SubscriberRow).values(outline=None))
         meta.put(conn, meta.OUTLINES_MISSING, "yes")
     assert fill_outlines(engine, keys) == 4

@@ -62,7 +62,7 @@ def followed(town: Town, address: str) -> list[str]:
     with reading(town.engine) as conn:
         one = people.find(conn, "email", lookup(town.keys, "email", address))
         assert one is not None
-        return [name_place(follow.place, "en") for follow in people.follows(conn, one.id)]
+        return [name_place(follow.place, "en") for follow in people.load_follows(conn, one.id)]
 
 
 @pytest.mark.parametrize("text", MEANT)

@@ -130,7 +130,7 @@ def play(folder: Path, clock: Path, start: datetime, days: int) -> dict[str, Any
                     write_list(server, new)
                     result["published"][f"New Town {new - 1:03d}"] = moment.timestamp()
                 with reading(components.engine) as conn:
-                    due = baseline.next_poll_at(conn, SOURCE)
+                    due = baseline.load_next_poll_at(conn, SOURCE)
                 if due is None or due <= app.now():
                     source = components.polled_sources[SOURCE]
                     poll(components.engine, source, fetcher, now=app.now(), parser=parser)

@@ -174,7 +174,7 @@ def tell(engine: Engine) -> datetime:
             publisher.is_gone()
         publisher.says([*base, *NEWCOMERS[:4]])
     with reading(engine) as conn:
-        states = sorted(row.state.value for row in changes.standing(conn))
+        states = sorted(row.state.value for row in changes.load_standing(conn))
     assert states == ["held"] * 4, states
     return publisher.now + timedelta(minutes=7)
 

@@ -66,7 +66,7 @@ def test_details_lead_to_the_very_change(web: Running) -> None:
 
 def test_a_change_shows_both_sides_as_text_and_as_the_original(proved: Running) -> None:
     with reading(proved.engine) as conn:
-        rows = {row.change.subject.name: row for row in changes.published(conn)}
+        rows = {row.change.subject.name: row for row in changes.load_published(conn)}
     gone = proved.get(f"/change/{rows['Springfield Police Department'].id}").text
     before, after = gone.split("First check with the change")
     assert "Springfield Police Department,Illinois,,2025-07-02,Jail" in before

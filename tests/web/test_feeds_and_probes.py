@@ -165,7 +165,7 @@ def test_a_bot_that_falls_silent_is_not_ready(
         web = Running(address, clock, sqlite_engine, now, client)
         assert ready(web)[0] == 200  # it never was at work, and nothing else is
         with transaction(sqlite_engine) as conn:
-            heartbeats.beat(conn, "bot", "here/1", now)
+            heartbeats.write_beat(conn, "bot", "here/1", now)
         assert ready(web)[0] == 200
         clock.now += timedelta(minutes=3)
         status, said = ready(web)

@@ -63,7 +63,7 @@ def asked(sqlite_engine: Engine, tmp_path: Path, client: httpx.Client) -> Iterat
 def first_change(engine: Engine, origin: str, kind: Kind = Kind.ADDED) -> changes.StoredChange:
     with reading(engine) as conn:
         return next(
-            row for row in changes.published(conn) if row.origin == origin and row.change.kind is kind
+            row for row in changes.load_published(conn) if row.origin == origin and row.change.kind is kind
         )
 
 
@@ -73,7 +73,7 @@ def test_an_agency_that_came_with_the_import_says_so(asked: Asked) -> None:
     assert "captured by others" in text
     assert "Between the publications of" in text
     with reading(asked.engine) as conn:
-        key = next(row.agency for row in changes.published(conn) if row.origin == "joined")
+        key = next(row.agency for row in changes.load_published(conn) if row.origin == "joined")
     assert "captured by An Archive and not seen by this service, and our first check of" in asked.text(
         agency_path("list", key)
     )

@@ -334,7 +334,7 @@ def test_fingers_pinch_and_pan_the_map_of_a_phone(web: Running, browser: Browser
 def test_maps_of_many_moments_share_their_agencies(web: Running) -> None:
     maps = MapCache(site(web.engine, web.clock))
     with reading(web.engine) as conn:
-        number = baseline.believed(conn, SOURCE).number
+        number = baseline.load_info(conn, SOURCE).number
         now = maps.of(conn, SOURCE, number)
         assert maps.of(conn, SOURCE, number) is now
         moments = [maps.of(conn, SOURCE, number, web.told_at - timedelta(minutes=n)) for n in range(1, 60)]

@@ -19,7 +19,7 @@ from tests.web.story import HOUR, SOURCE, START, tell
 def test_the_story_is_the_same_on_both_databases(engine: Engine) -> None:
     ended = tell(engine)
     with reading(engine) as conn:
-        latest = page_queries.latest(conn)
+        latest = page_queries.load_latest(conn)
         assert [row.change.subject.name.split()[0] for row in latest] == [
             "Hammond",
             "Chicago",
@@ -28,33 +28,33 @@ def test_the_story_is_the_same_on_both_databases(engine: Engine) -> None:
         ]
         assert [
             row.change.subject.name.split()[0]
-            for row in page_queries.latest(conn, places=["46402"], within=["IN"])
+            for row in page_queries.load_latest(conn, places=["46402"], within=["IN"])
         ] == ["Gary"]
-        assert [row.changeset for row in page_queries.latest(conn, places=["IL"], limit=1)] == [3]
-        (newest, *_) = timeline.summaries(conn)
-        found = timeline.summaries(conn, before=newest.at, limit=2)
+        assert [row.changeset for row in page_queries.load_latest(conn, places=["IL"], limit=1)] == [3]
+        (newest, *_) = timeline.load_summaries(conn)
+        found = timeline.load_summaries(conn, before=newest.at, limit=2)
         assert [(each.id, each.counts, each.total, len(each.first)) for each in found] == [
             (3, {Kind.CHANGED: 1}, 1, 1),
             (2, {Kind.REMOVED: 1}, 1, 1),
         ]
-        one = timeline.changeset(conn, 1)
+        one = timeline.load_changeset(conn, 1)
         assert one is not None
         (gary,) = one.rows
         assert (one.states, one.interval, one.held) == ({"IN": 1}, (START + HOUR, START + 2 * HOUR), 0)
-        assert "46402" in page_queries.places_of(conn, [gary.id or 0])[gary.id or 0]
-        assert timeline.changeset(conn, 99) is None
-        assert timeline.changeset(conn, 1, page=2) is None
-        (gone,) = timeline.withdrawn(conn, named=1)
+        assert "46402" in page_queries.load_places(conn, [gary.id or 0])[gary.id or 0]
+        assert timeline.load_changeset(conn, 99) is None
+        assert timeline.load_changeset(conn, 1, page=2) is None
+        (gone,) = timeline.load_withdrawn(conn, named=1)
         assert (gone.count, len(gone.rows), gone.ended_at) == (2, 1, START + 8 * HOUR)
-        assert timeline.withdrawn(conn, before=gone.ended_at) == ()
-        assert len(page_queries.agencies(conn, SOURCE)) == 7
-        (was, now) = page_queries.versions(conn, SOURCE, latest[1].agency)
+        assert timeline.load_withdrawn(conn, before=gone.ended_at) == ()
+        assert len(page_queries.load_agencies(conn, SOURCE)) == 7
+        (was, now) = page_queries.load_versions(conn, SOURCE, latest[1].agency)
         assert (was.listing.name, was.to_at) == ("Chicago Police Department", now.from_at)
-        assert [row.change.kind for row in page_queries.history(conn, SOURCE, latest[1].agency)] == [
+        assert [row.change.kind for row in page_queries.load_history(conn, SOURCE, latest[1].agency)] == [
             Kind.CHANGED
         ]
-        assert page_queries.first_read(conn, SOURCE) == START + HOUR
-        assert [count for _, count in page_queries.counts(conn, SOURCE)] == [6, 7, 6]
+        assert page_queries.load_first_read(conn, SOURCE) == START + HOUR
+        assert [count for _, count in page_queries.load_counts(conn, SOURCE)] == [6, 7, 6]
         seen = timeline.look(conn, timeline.SourceGaps(SOURCE), 3 * HOUR)
         assert [(gap.since, gap.until, gap.failed, gap.rejected) for gap in seen.until(ended, 3 * HOUR)] == [
             (START + 8 * HOUR, START + 14 * HOUR, 5, 0)

@@ -54,7 +54,7 @@ def own(told: tuple[Path, datetime], tmp_path: Path) -> Iterator[tuple[Engine, C
 
 def published(engine: Engine, kind: Kind) -> StoredChange:
     with db.reading(engine) as conn:
-        return next(row for row in changes.published(conn, source=SOURCE) if row.change.kind is kind)
+        return next(row for row in changes.load_published(conn, source=SOURCE) if row.change.kind is kind)
 
 
 def test_every_place_where_a_change_stands_says_that_it_is_retracted_and_why(

@@ -227,6 +227,6 @@ def test_what_was_withdrawn_is_counted_whole_however_few_are_named(engine: Engin
         changes.write(conn, rows(70, State.WITHDRAWN, now) + rows(5, State.WITHDRAWN, now - HOUR))
         changes.write(conn, rows(3, State.WITHDRAWN, now, held=False))  # never shown
     with reading(engine) as conn:
-        found = timeline.withdrawn(conn, named=10)
+        found = timeline.load_withdrawn(conn, named=10)
         assert [(hold.count, len(hold.rows)) for hold in found] == [(70, 10), (5, 5)]
-        assert [hold.count for hold in timeline.withdrawn(conn, before=now)] == [5]
+        assert [hold.count for hold in timeline.load_withdrawn(conn, before=now)] == [5]

@@ -46,10 +46,10 @@ def judge(
     new name waits for a person again.
     """
     changes = tuple(changes)
-    known = _known(changes, standing)
+    known = _index_known(changes, standing)
     memory = Memory.of(released, now, policy)
     changes = tuple(map(memory.without_late_dates, memory.with_previous(changes, known)))
-    stateless = _lost_states(changes, known, reread) if blank_states or not reread else frozenset()
+    stateless = _find_lost_states(changes, known, reread) if blank_states or not reread else frozenset()
     placeless = placeless_of([change for change in changes if change.identity not in stateless], accepted)
     doubts = placeless | unreadable_rows_of(changes, accepted, damaged)
     holds = group_holds(changes, accepted, known, memory, doubts, now, policy)
@@ -115,7 +115,7 @@ def _unread(change: Change, stateless: frozenset[Identity], policy: Policy) -> t
     return None
 
 
-def _lost_states(
+def _find_lost_states(
     changes: Iterable[Change], known: dict[Identity, OpenChange], reread: bool
 ) -> frozenset[Identity]:
     """New listings without a state while the list has lost its states, and what is missing meanwhile: they
@@ -136,7 +136,7 @@ def _lost_states(
     return frozenset(blank | missing)
 
 
-def withdrawn(changes: Iterable[Change], standing: Iterable[OpenChange]) -> tuple[OpenChange, ...]:
+def find_withdrawn(changes: Iterable[Change], standing: Iterable[OpenChange]) -> tuple[OpenChange, ...]:
     """What stood and is no longer there, so that it ends in silence.
 
     A change that is only quiet now is not there.
@@ -169,7 +169,7 @@ def _due_at(standing: OpenChange, policy: Policy) -> datetime | None:
     return standing.release_at
 
 
-def _known(changes: Iterable[Change], standing: Iterable[OpenChange]) -> dict[Identity, OpenChange]:
+def _index_known(changes: Iterable[Change], standing: Iterable[OpenChange]) -> dict[Identity, OpenChange]:
     """What stood, by the identity under which it stands now: an addition may have got another name or key in
     the meantime.
     """
@@ -185,11 +185,11 @@ def _known(changes: Iterable[Change], standing: Iterable[OpenChange]) -> dict[Id
     fresh = [listing for identity, listing in new.items() if identity not in known]
     for heir in diff(lost, fresh) if lost and fresh else ():
         if heir.before and heir.after:
-            known[Kind.ADDED, heir.after.key] = _inherited(known[Kind.ADDED, heir.before.key], heir)
+            known[Kind.ADDED, heir.after.key] = _inherit(known[Kind.ADDED, heir.before.key], heir)
     return known
 
 
-def _inherited(stood: OpenChange, heir: Change) -> OpenChange:
+def _inherit(stood: OpenChange, heir: Change) -> OpenChange:
     before, after = heir.before, heir.after
     if before and after and after.state and not before.state and _is_doubt(stood):
         return replace(stood, state=State.PENDING, reason="")  # it waited for its state

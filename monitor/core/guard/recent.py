@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from monitor.core.diff import diff, respelled, value_of
+from monitor.core.diff import diff, find_respelled, value_of
 from monitor.domain import Change, Kind, Listing, OpenChange, Policy, Released
 
 Identity = tuple[Kind, str]
@@ -75,7 +75,9 @@ class Memory:
                 was.setdefault((Kind.ADDED, listing.key), self.gone.get(listing.key))
         if self.long_gone and open_:
             late = [listing for listing in open_ if not was.get((Kind.ADDED, listing.key))]
-            was |= {(Kind.ADDED, now.key): before for before, now in respelled(self.long_gone.values(), late)}
+            was |= {
+                (Kind.ADDED, now.key): before for before, now in find_respelled(self.long_gone.values(), late)
+            }
         return tuple(
             replace(change, previous=was[change.identity])
             if change.kind is Kind.ADDED and not change.previous and was.get(change.identity)

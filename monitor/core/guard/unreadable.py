@@ -10,7 +10,7 @@ from rapidfuzz import fuzz
 from monitor.core.damage import looks_damaged, skeleton
 from monitor.core.guard.reasons import title
 from monitor.core.guard.recent import Identity
-from monitor.core.identity import dates_of, named_key
+from monitor.core.identity import dates_of, make_named_key
 from monitor.core.renames import evidence_of
 from monitor.core.wording import normalise
 from monitor.domain import Change, Kind, Listing
@@ -65,7 +65,7 @@ def unreadable_rows_of(
             doubts[change.identity] = (
                 f"{title(gone)} is missing, but a row that cannot be read may be the one."
             )
-        elif named_key(gone, by_city=True) in alive:
+        elif make_named_key(gone, by_city=True) in alive:
             doubts[change.identity] = (
                 f"One listing of {title(gone)} is missing, but the list still has another of that name."
             )
@@ -162,8 +162,8 @@ def _namesakes(changes: Sequence[Change], accepted: Collection[Listing]) -> froz
     ways tidies up.
     """
     missing = {change.subject.key: change.subject for change in changes if change.kind is Kind.REMOVED}
-    wanted = {named_key(listing, by_city=True) for listing in missing.values()}
+    wanted = {make_named_key(listing, by_city=True) for listing in missing.values()}
     states = {listing.state for listing in missing.values()}
     there = [listing for listing in accepted if listing.state in states and listing.key not in missing]
     there += [change.after for change in changes if change.after]
-    return frozenset(wanted.intersection(named_key(listing, by_city=True) for listing in there))
+    return frozenset(wanted.intersection(make_named_key(listing, by_city=True) for listing in there))

@@ -64,7 +64,7 @@ class _ListState:
 
 def _load_states(conn: Connection) -> defaultdict[str, _ListState]:
     """The state of every list by name, with three statements; zeros for one that was never polled."""
-    stands, polls = baseline.all_believed(conn), record_rows.find_last_polls(conn)
+    stands, polls = baseline.load_all_infos(conn), record_rows.find_last_polls(conn)
     retracted = count_all_retracted(conn)
     return defaultdict(
         _ListState,

@@ -10,7 +10,7 @@ from sqlalchemy.engine import Connection
 from monitor.storage.deliveries import newly_covered
 from monitor.storage.deliveries.retractions import RETRACTION
 from monitor.storage.deliveries.tables import DeliveryRow, RefusalRow
-from monitor.storage.people import ENDED, address_hash, follow, follows, past_choices, suppress
+from monitor.storage.people import ENDED, follow, load_address_hash, load_follows, past_choices, suppress
 from monitor.storage.people.subscribers import ERASED
 from monitor.storage.people.tables import SubscriberRow, SubscriptionRow
 
@@ -39,7 +39,7 @@ def end(conn: Connection, subscriber: int, now: datetime) -> bool:
 
 def end_refused(conn: Connection, channel: str, subscriber: int, reason: str, now: datetime) -> None:
     """End a subscriber whose address refuses for good: it is never written to again."""
-    hashed = address_hash(conn, subscriber)
+    hashed = load_address_hash(conn, subscriber)
     if hashed is not None:
         suppress(conn, channel, hashed, reason, now)
     end(conn, subscriber, now)
@@ -49,7 +49,7 @@ def merge(conn: Connection, subscriber: int, into: int, now: datetime) -> None:
     """End a subscriber whose address belongs to another one, who takes over the places, the due alerts, and
     what the address was told, so that a retraction of it still arrives.
     """
-    follow(conn, into, follows(conn, subscriber), now)
+    follow(conn, into, load_follows(conn, subscriber), now)
     past_choices.move_past_follows(conn, subscriber, into, now)
     theirs = sa.select(DeliveryRow.c.changeset_id).where(
         DeliveryRow.c.subscriber_id == into, DeliveryRow.c.changeset_id.is_not(None)

@@ -29,7 +29,7 @@ _AT_ONCE = 500
 
 def load_unconfirmed(conn: Connection, now: datetime, created_before: datetime) -> tuple[int, ...]:
     """Read those who never said yes and whose last link has expired."""
-    return _ids(
+    return _load_ids(
         conn,
         SubscriberRow.c.state == PENDING,
         sa.or_(
@@ -41,7 +41,7 @@ def load_unconfirmed(conn: Connection, now: datetime, created_before: datetime) 
 
 def load_long_gone(conn: Connection, ended_before: datetime) -> tuple[int, ...]:
     """Read those who ended before then."""
-    return _ids(conn, SubscriberRow.c.state == ENDED, SubscriberRow.c.ended_at <= ended_before)
+    return _load_ids(conn, SubscriberRow.c.state == ENDED, SubscriberRow.c.ended_at <= ended_before)
 
 
 def forget(conn: Connection, subscribers: Collection[int]) -> None:
@@ -105,7 +105,7 @@ def load_hashes(conn: Connection) -> set[str]:
     }
 
 
-def _ids(conn: Connection, *where: sa.ColumnElement[bool]) -> tuple[int, ...]:
+def _load_ids(conn: Connection, *where: sa.ColumnElement[bool]) -> tuple[int, ...]:
     # Locked before their other rows are touched (see `people.lock`), so that a confirmation at this moment
     # counts.
     found = conn.scalars(

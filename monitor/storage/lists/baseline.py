@@ -71,13 +71,13 @@ _STANDS = sa.select(
 _BELIEVED = _STANDS.where(SourceRow.c.name == sa.bindparam("source"))
 
 
-def believed(conn: Connection, source: str) -> BaselineInfo:
+def load_info(conn: Connection, source: str) -> BaselineInfo:
     """Where a source stands; a source that was never polled stands at number 0."""
     row = conn.execute(_BELIEVED, {"source": source}).first()
     return BaselineInfo(source) if row is None else _read(row)
 
 
-def all_believed(conn: Connection) -> dict[str, BaselineInfo]:
+def load_all_infos(conn: Connection) -> dict[str, BaselineInfo]:
     """Where every source stands that was ever polled, by name: one question instead of one for each."""
     return {row.name: _read(row) for row in conn.execute(_STANDS)}
 
@@ -154,17 +154,17 @@ def was_listed(conn: Connection, source: str, keys: Collection[str], at: datetim
     )
 
 
-def sources(conn: Connection) -> tuple[str, ...]:
+def load_sources(conn: Connection) -> tuple[str, ...]:
     """The sources that were ever polled, by name."""
     return tuple(conn.scalars(sa.select(SourceRow.c.name).order_by(SourceRow.c.name)))
 
 
-def next_poll_at(conn: Connection, source: str) -> datetime | None:
+def load_next_poll_at(conn: Connection, source: str) -> datetime | None:
     """When the source is due; None when it was never polled."""
     return conn.scalar(sa.select(SourceRow.c.next_poll_at).where(SourceRow.c.name == source))
 
 
-def accepted(conn: Connection, source: str) -> Accepted:
+def load_accepted(conn: Connection, source: str) -> Accepted:
     """The baseline as it is now."""
     rows = conn.execute(
         sa.select(*VERSION, ListingVersionRow.c.agency)
@@ -174,10 +174,10 @@ def accepted(conn: Connection, source: str) -> Accepted:
     return Accepted(tuple(read_listing(row) for row in rows), {row.key: row.agency for row in rows})
 
 
-def listings(conn: Connection, source: str, at: datetime | None = None) -> tuple[Listing, ...]:
+def load_listings(conn: Connection, source: str, at: datetime | None = None) -> tuple[Listing, ...]:
     """Read the listings believed at a moment, or now, sorted by key, exactly as they were published."""
     if at is None:
-        return accepted(conn, source).listings
+        return load_accepted(conn, source).listings
     move = find_move(conn, source, at)
     if move is None:
         return ()
@@ -187,7 +187,7 @@ def listings(conn: Connection, source: str, at: datetime | None = None) -> tuple
     return tuple(read_listing(row) for row in rows)
 
 
-def past_agency(conn: Connection, source: str, key: str) -> str | None:
+def find_past_agency(conn: Connection, source: str, key: str) -> str | None:
     """The agency of the listing that last had this key; None if none ever had."""
     return conn.scalar(
         sa.select(ListingVersionRow.c.agency)

@@ -82,14 +82,14 @@ class ChangesetInfo:
     leaf: int | None
 
 
-def standing(conn: Connection, source: str | None = None) -> tuple[StoredChange, ...]:
+def load_standing(conn: Connection, source: str | None = None) -> tuple[StoredChange, ...]:
     """What stands against the baseline of a source, or of all, oldest first: pending, held, and what a person
     rejected.
     """
     query = select_changes().where(tables.ChangeRow.c.state.in_([state.value for state in OPEN]))
     if source is not None:
         query = query.where(tables.ChangeRow.c.source == source)
-    return _rows(conn, query.order_by(tables.ChangeRow.c.id))
+    return _load_rows(conn, query.order_by(tables.ChangeRow.c.id))
 
 
 def load_unbelieved_additions(
@@ -106,20 +106,20 @@ def load_unbelieved_additions(
         change.first_seen_at <= last,
         sa.or_(change.ended_at.is_(None), change.ended_at > first),
     )
-    return _rows(conn, query.order_by(change.first_seen_at, change.id))
+    return _load_rows(conn, query.order_by(change.first_seen_at, change.id))
 
 
-def by_ids(conn: Connection, ids: Sequence[int]) -> tuple[StoredChange, ...]:
+def load_by_ids(conn: Connection, ids: Sequence[int]) -> tuple[StoredChange, ...]:
     """Changes by id, in whatever state; unknown ids are missing in the answer."""
     return tuple(to_change(row) for row in conn.execute(_BY_IDS, {"ids": tuple(ids)}))
 
 
-def released(conn: Connection, source: str, since: datetime) -> tuple[Released, ...]:
+def load_released(conn: Connection, source: str, since: datetime) -> tuple[Released, ...]:
     """What was published of a source from a moment on, and all removals before, in that order.
 
     An agency that is back is recognized however long ago it left.
     """
-    rows = _rows(
+    rows = _load_rows(
         conn,
         select_changes()
         .where(
@@ -132,7 +132,7 @@ def released(conn: Connection, source: str, since: datetime) -> tuple[Released, 
     return tuple(Released(row.change, row.ended_at, row.was_held) for row in rows if row.ended_at is not None)
 
 
-def published(
+def load_published(
     conn: Connection,
     *,
     source: str | None = None,
@@ -159,7 +159,7 @@ def published(
             sa.and_(ChangePlaceRow.c.place.in_(within), ChangePlaceRow.c.everyone.is_(True)),
         )
         query = query.where(sa.exists().where(ChangePlaceRow.c.change_id == tables.ChangeRow.c.id, here))
-    return _rows(conn, query.order_by(tables.ChangeRow.c.ended_at, tables.ChangeRow.c.id))
+    return _load_rows(conn, query.order_by(tables.ChangeRow.c.ended_at, tables.ChangeRow.c.id))
 
 
 def find_gone_at(conn: Connection, source: str, agency: str) -> datetime | None:
@@ -220,7 +220,7 @@ def load_changeset(conn: Connection, changeset_id: int) -> ChangesetInfo:
     return ChangesetInfo(row.number, row.at, row.leaf)
 
 
-def last_changeset(conn: Connection, source: str) -> int | None:
+def find_last_changeset(conn: Connection, source: str) -> int | None:
     """The id of the source's latest changeset."""
     newest: int | None = conn.scalar(
         sa.select(ChangesetRow.c.id)
@@ -252,7 +252,7 @@ _BY_IDS = (
 )
 
 
-def _rows(conn: Connection, query: sa.Select[Any]) -> tuple[StoredChange, ...]:
+def _load_rows(conn: Connection, query: sa.Select[Any]) -> tuple[StoredChange, ...]:
     return tuple(to_change(row) for row in conn.execute(query))
 
 

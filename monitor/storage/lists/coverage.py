@@ -108,7 +108,7 @@ class Coverage:
         """
         if number is None:
             with reading(self._engine) as conn:
-                number = baseline.believed(conn, source).number
+                number = baseline.load_info(conn, source).number
         known = self._covered.get(source)
         if known is not None and known.number == number:
             return known
@@ -133,8 +133,8 @@ class Coverage:
 
     def _load(self, source: str) -> Covered:
         with reading(self._engine) as conn:
-            number = baseline.believed(conn, source).number
-            accepted = baseline.accepted(conn, source)
+            number = baseline.load_info(conn, source).number
+            accepted = baseline.load_accepted(conn, source)
             stored = placement_rows.load_current(conn, source)
         covers = tuple(
             Cover(

@@ -167,7 +167,7 @@ def poll_after(conn: Connection, source: str, at: datetime) -> datetime | None:
     return found
 
 
-def rejected_now(conn: Connection, source: str) -> SnapshotInfo | None:
+def find_rejected_now(conn: Connection, source: str) -> SnapshotInfo | None:
     """The rejected snapshot that the publisher still serves; None when the last content that came was
     believed. Failures are passed over.
     """
@@ -179,10 +179,10 @@ def rejected_now(conn: Connection, source: str) -> SnapshotInfo | None:
     ).first()
     if row is None or row.outcome != REJECTED:
         return None
-    return snapshot(conn, source, row.hash, REJECTED)
+    return find_snapshot(conn, source, row.hash, REJECTED)
 
 
-def rejected_run(
+def find_rejected_run(
     conn: Connection, source: str, *, digest: str, now: datetime, longest: timedelta, gap: timedelta
 ) -> tuple[datetime | None, datetime | None]:
     """Since when every poll of a source was rejected until ``now``, and since when each had this set of
@@ -271,7 +271,9 @@ def add_snapshot(
     )
 
 
-def snapshot(conn: Connection, source: str, sha256: str, verdict: str | None = None) -> SnapshotInfo | None:
+def find_snapshot(
+    conn: Connection, source: str, sha256: str, verdict: str | None = None
+) -> SnapshotInfo | None:
     """The latest snapshot of a source with this body, of this verdict if one is given."""
     query = sa.select(*_SNAPSHOT).where(SnapshotRow.c.source == source, SnapshotRow.c.hash == sha256)
     if verdict is not None:
@@ -280,7 +282,7 @@ def snapshot(conn: Connection, source: str, sha256: str, verdict: str | None = N
     return None if row is None else SnapshotInfo(*row)
 
 
-def snapshots_by_prefix(conn: Connection, prefix: str, verdict: str) -> tuple[SnapshotInfo, ...]:
+def find_snapshots_by_prefix(conn: Connection, prefix: str, verdict: str) -> tuple[SnapshotInfo, ...]:
     """The latest snapshot of each source and body whose hash begins so."""
     latest = (
         sa.select(sa.func.max(SnapshotRow.c.id))
@@ -291,7 +293,7 @@ def snapshots_by_prefix(conn: Connection, prefix: str, verdict: str) -> tuple[Sn
     return tuple(SnapshotInfo(*row) for row in rows)
 
 
-def saw_again(conn: Connection, snapshot_id: int, now: datetime) -> None:
+def note_seen_again(conn: Connection, snapshot_id: int, now: datetime) -> None:
     """Note that a poll found the same content once more."""
     conn.execute(sa.update(SnapshotRow).where(SnapshotRow.c.id == snapshot_id).values(last_seen_at=now))
 
@@ -301,7 +303,7 @@ def accept(conn: Connection, snapshot_id: int) -> None:
     conn.execute(sa.update(SnapshotRow).where(SnapshotRow.c.id == snapshot_id).values(verdict=ACCEPTED))
 
 
-def last_seen(conn: Connection, source: str, *, digest: str, sha256: str) -> datetime | None:
+def find_last_seen(conn: Connection, source: str, *, digest: str, sha256: str) -> datetime | None:
     """When this very set of listings, or this body, was last the accepted publication; None if it never was,
     or still is.
 
@@ -319,7 +321,7 @@ def last_seen(conn: Connection, source: str, *, digest: str, sha256: str) -> dat
     return None
 
 
-def validators(conn: Connection, source: str) -> dict[str, Remembered]:
+def load_validators(conn: Connection, source: str) -> dict[str, Remembered]:
     """What to ask conditionally with, by URL: only where "as it was" would name a body that is kept."""
     rows = conn.execute(
         sa.select(
@@ -359,7 +361,7 @@ def put_approval(conn: Connection, source: str, sha256: str, *, approved: bool, 
     )
 
 
-def approval(conn: Connection, source: str, sha256: str) -> bool | None:
+def load_approval(conn: Connection, source: str, sha256: str) -> bool | None:
     """Read an operator's decision about a content; None if there is none."""
     return conn.scalar(
         sa.select(ApprovalRow.c.approved).where(ApprovalRow.c.source == source, ApprovalRow.c.hash == sha256)

@@ -43,7 +43,7 @@ class SourceOverview:
     body_kept: bool = True
 
 
-def source_state(conn: Connection, source: str) -> SourceOverview:
+def load_overview(conn: Connection, source: str) -> SourceOverview:
     """The state of one source; all None and 0 when it was never polled."""
     row = conn.execute(
         sa.select(

@@ -22,7 +22,7 @@ from monitor.storage.lists.codec import listing_from_json
 from monitor.storage.lists.past_lists import SEEN_FROM, SEEN_TO, find_moment, was_published
 from monitor.storage.lists.record_rows import CAPTURED_BY
 from monitor.storage.lists.tables import ChangePlaceRow, ListingVersionRow
-from monitor.storage.lists.timeline import in_order
+from monitor.storage.lists.timeline import load_in_order
 from monitor.storage.tables import MetaRow
 
 
@@ -97,7 +97,7 @@ _OF_CHANGESET_HERE = _in_changeset(_LOCATED_HERE)
 _OF_CHANGESET_HERE_OR_WITHIN = _in_changeset(_HERE_OR_WITHIN)
 
 
-def latest(
+def load_latest(
     conn: Connection,
     *,
     places: Collection[str] = (),
@@ -141,10 +141,10 @@ _PLACES_OF_RETRACTED = sa.select(
 ).where(ChangePlaceRow.c.change_id.in_(sa.bindparam("ids", expanding=True)))
 
 
-def newest_retracted(
+def load_newest_retracted(
     conn: Connection, *, places: Collection[str] = (), within: Collection[str] = (), limit: int
 ) -> tuple[StoredChange, ...]:
-    """The changes that were retracted last, the newest first; for places as `latest`."""
+    """The changes that were retracted last, the newest first; for places as `load_latest`."""
     ids = conn.scalars(_RETRACTED_IDS).all()
     if ids and places:
         here = {
@@ -153,10 +153,10 @@ def newest_retracted(
             if row.place in places or (row.everyone and row.place in within)
         }
         ids = [id for id in ids if id in here]
-    return in_order(conn, ids[:limit]) if ids else ()
+    return load_in_order(conn, ids[:limit]) if ids else ()
 
 
-def places_of(conn: Connection, ids: Sequence[int]) -> dict[int, tuple[str, ...]]:
+def load_places(conn: Connection, ids: Sequence[int]) -> dict[int, tuple[str, ...]]:
     """The places of changes by change, ZIPs and states, sorted; without "US", which every change has."""
     found: dict[int, list[str]] = {}
     rows = conn.execute(
@@ -169,7 +169,7 @@ def places_of(conn: Connection, ids: Sequence[int]) -> dict[int, tuple[str, ...]
     return {change: tuple(named) for change, named in found.items()}
 
 
-def agencies(conn: Connection, source: str) -> tuple[str, ...]:
+def load_agencies(conn: Connection, source: str) -> tuple[str, ...]:
     """The keys of all agencies that were ever accepted in a source."""
     return tuple(
         conn.scalars(
@@ -203,7 +203,7 @@ def load_listed_names(conn: Connection, states: Collection[str]) -> tuple[tuple[
     return tuple((row.source, row.agency, row.name, row.state) for row in rows)
 
 
-def versions(conn: Connection, source: str, agency: str) -> tuple[ListingLife, ...]:
+def load_versions(conn: Connection, source: str, agency: str) -> tuple[ListingLife, ...]:
     """How an agency's listing read over time, oldest first."""
     rows = conn.execute(
         sa.select(
@@ -221,7 +221,7 @@ def versions(conn: Connection, source: str, agency: str) -> tuple[ListingLife, .
     return tuple(ListingLife(_listing(row), row.from_at, row.to_at, row.captured_by or "") for row in rows)
 
 
-def history(conn: Connection, source: str, agency: str) -> tuple[StoredChange, ...]:
+def load_history(conn: Connection, source: str, agency: str) -> tuple[StoredChange, ...]:
     """What happened to an agency, newest first: published, held now, or held and withdrawn.
 
     What only waited is nobody's news.
@@ -237,10 +237,10 @@ def history(conn: Connection, source: str, agency: str) -> tuple[StoredChange, .
         .order_by(change.first_seen_at.desc(), change.id.desc())
         .limit(200)
     ).all()
-    return in_order(conn, ids)
+    return load_in_order(conn, ids)
 
 
-def listed_at(conn: Connection, source: str, at: datetime) -> tuple[tuple[str, Listing], ...]:
+def load_listed_at(conn: Connection, source: str, at: datetime) -> tuple[tuple[str, Listing], ...]:
     """The agencies that polls saw on a list at a moment, as far as that is believed now, each with its
     listing; sorted by name.
     """
@@ -261,7 +261,7 @@ def listed_at(conn: Connection, source: str, at: datetime) -> tuple[tuple[str, L
     return tuple((row.agency, _listing(row)) for row in rows)
 
 
-def changeset_numbers(conn: Connection, rows: Collection[StoredChange]) -> dict[int | None, int]:
+def load_changeset_numbers(conn: Connection, rows: Collection[StoredChange]) -> dict[int | None, int]:
     """The baseline numbers of the changesets of these changes, by changeset."""
     changeset = tables.ChangesetRow.c
     ids = {row.changeset for row in rows if row.changeset is not None}
@@ -269,7 +269,7 @@ def changeset_numbers(conn: Connection, rows: Collection[StoredChange]) -> dict[
     return {row.id: row.number for row in found}
 
 
-def first_read(conn: Connection, source: str) -> datetime | None:
+def load_first_read(conn: Connection, source: str) -> datetime | None:
     """When a source was first read: what was on it then may have been there for long."""
     earliest: datetime | None = conn.scalar(
         sa.select(sa.func.min(ListingVersionRow.c.from_at)).where(ListingVersionRow.c.source == source)
@@ -294,13 +294,13 @@ def load_first_reads(conn: Connection) -> dict[str, datetime]:
     return {name: at for name, at in conn.execute(_FIRST_READS) if at is not None}
 
 
-def first_read_of_any(conn: Connection, sources: Collection[str]) -> datetime | None:
+def load_first_read_of_any(conn: Connection, sources: Collection[str]) -> datetime | None:
     """When the first of several sources was first read."""
     earliest: datetime | None = conn.scalar(_FIRST_READ_OF_ANY, {"names": tuple(sources)})
     return earliest
 
 
-def counts(conn: Connection, source: str) -> tuple[tuple[datetime, int], ...]:
+def load_counts(conn: Connection, source: str) -> tuple[tuple[datetime, int], ...]:
     """How many listings polls saw from each moment on at which that changed, oldest first."""
     began: Any = sa.select(SEEN_FROM.label("at"), sa.func.count().label("step")).where(
         ListingVersionRow.c.source == source

@@ -118,7 +118,7 @@ class SourceGaps:
         return (Gap(self.source, self.last, None, self.failed, self.rejected), *over)
 
 
-def summaries(
+def load_summaries(
     conn: Connection, *, before: datetime | None = None, limit: int = 20, named: int = 5
 ) -> tuple[ChangesetSummary, ...]:
     """Read changesets older than ``before``, newest first, each with its first ``named`` changes."""
@@ -135,7 +135,7 @@ def summaries(
     for changeset, kind, count in conn.execute(grouped.group_by(change.changeset_id, change.kind)):
         assert changeset is not None
         counts[changeset][Kind(kind)] = count
-    first = _first(conn, change.changeset_id.in_(ids), (change.changeset_id,), named)
+    first = _load_first(conn, change.changeset_id.in_(ids), (change.changeset_id,), named)
     return tuple(
         ChangesetSummary(
             row.id,
@@ -148,7 +148,7 @@ def summaries(
     )
 
 
-def changeset(conn: Connection, number: int, *, page: int = 1, size: int = 500) -> Whole | None:
+def load_changeset(conn: Connection, number: int, *, page: int = 1, size: int = 500) -> Whole | None:
     """One changeset with a page of its changes; None when there is no such changeset or page."""
     row = conn.execute(
         sa.select(ChangesetRow.c.source, ChangesetRow.c.at).where(ChangesetRow.c.id == number)
@@ -184,7 +184,7 @@ def changeset(conn: Connection, number: int, *, page: int = 1, size: int = 500) 
         pages=states,
         interval=intervals.pop() if len(intervals) == 1 else None,
         held=sum(each.was_held for each in found),
-        rows=in_order(conn, [each.id for each in here]),
+        rows=load_in_order(conn, [each.id for each in here]),
     )
 
 
@@ -217,7 +217,7 @@ def holds(rows: Sequence[StoredChange]) -> tuple[HeldGroup, ...]:
     return tuple(sorted(found, key=lambda hold: hold.first_seen_at, reverse=True))
 
 
-def withdrawn(
+def load_withdrawn(
     conn: Connection, *, before: datetime | None = None, limit: int = 20, named: int = 200
 ) -> tuple[HeldGroup, ...]:
     """Changes that were held, shown as held, and then went away, newest first; what was never shown is not in
@@ -250,7 +250,7 @@ def withdrawn(
     if not groups:
         return ()
     oldest = min(group.ended_at for group in groups)
-    rows = _first(conn, sa.and_(gone, change.ended_at >= oldest), alike, named)
+    rows = _load_first(conn, sa.and_(gone, change.ended_at >= oldest), alike, named)
     return tuple(
         HeldGroup(
             source=group.source,
@@ -288,10 +288,10 @@ def look(conn: Connection, before: SourceGaps, longest: timedelta) -> SourceGaps
     return replace(before, gaps=tuple(found), last=last, failed=failed, rejected=rejected)
 
 
-def in_order(conn: Connection, ids: Iterable[Any]) -> tuple[StoredChange, ...]:
+def load_in_order(conn: Connection, ids: Iterable[Any]) -> tuple[StoredChange, ...]:
     """Changes by id, in the order of the ids."""
     wanted = tuple(ids)
-    rows = {row.id: row for row in changes.by_ids(conn, wanted)}
+    rows = {row.id: row for row in changes.load_by_ids(conn, wanted)}
     return tuple(rows[number] for number in wanted)
 
 
@@ -304,14 +304,14 @@ def _place(state: str | None) -> tuple[bool, int, str]:
     return state is None, _RANK.get(state or "", len(_RANK)), state or ""
 
 
-def _first(
+def _load_first(
     conn: Connection, which: sa.ColumnElement[bool], groups: Iterable[Any], count: int
 ) -> tuple[StoredChange, ...]:
     """The first changes of each group, in the order in which they were written."""
     rank = sa.func.row_number().over(partition_by=tuple(groups), order_by=tables.ChangeRow.c.id)
     ranked = sa.select(tables.ChangeRow.c.id, rank.label("rank")).where(which).subquery()
     query = sa.select(ranked.c.id).where(ranked.c.rank <= count).order_by(ranked.c.id)
-    return in_order(conn, conn.scalars(query))
+    return load_in_order(conn, conn.scalars(query))
 
 
 def _alike(row: StoredChange) -> tuple[object, ...]:

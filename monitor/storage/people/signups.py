@@ -58,12 +58,12 @@ def read_all(conn: Connection) -> tuple[PendingSignup, ...]:
     return tuple(PendingSignup(*row) for row in conn.execute(_PENDING.with_for_update()))
 
 
-def any_pending(conn: Connection) -> bool:
+def has_pending(conn: Connection) -> bool:
     """Read whether there are undecided sign-ups."""
     return bool(conn.scalar(sa.select(sa.exists(sa.select(SignupRow.c.id)))))
 
 
-def done(conn: Connection, signup: int) -> None:
+def delete(conn: Connection, signup: int) -> None:
     """Delete a decided sign-up."""
     conn.execute(sa.delete(SignupRow).where(SignupRow.c.id == signup))
 
@@ -115,7 +115,7 @@ def _one_more(dialect: str) -> sa.Executable:
     ).returning(RateWindowRow.c.count)
 
 
-def counted(conn: Connection, who: str, since: datetime) -> int:
+def count_requests(conn: Connection, who: str, since: datetime) -> int:
     """The most sign-ups of ``who`` in one hour since then."""
     return (
         conn.scalar(

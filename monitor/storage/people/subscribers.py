@@ -175,7 +175,9 @@ def find(conn: Connection, channel: str, address_hash: str, *, for_change: bool 
     ``for_change`` as in `get`.
     """
     rows = tables.SubscriberRow
-    return _one(conn, rows.c.channel == channel, rows.c.address_hash == address_hash, for_change=for_change)
+    return _load_one(
+        conn, rows.c.channel == channel, rows.c.address_hash == address_hash, for_change=for_change
+    )
 
 
 def get(conn: Connection, subscriber: int, *, for_change: bool = False) -> Subscriber | None:
@@ -186,7 +188,7 @@ def get(conn: Connection, subscriber: int, *, for_change: bool = False) -> Subsc
     """
     if not 0 < subscriber <= _LARGEST_ID:
         return None
-    return _one(conn, tables.SubscriberRow.c.id == subscriber, for_change=for_change)
+    return _load_one(conn, tables.SubscriberRow.c.id == subscriber, for_change=for_change)
 
 
 def load_by_number(conn: Connection, number: int, *, for_change: bool = False) -> Subscriber | None:
@@ -198,10 +200,10 @@ def load_by_number(conn: Connection, number: int, *, for_change: bool = False) -
         return get(conn, number, for_change=for_change)
     if number > _LARGEST_NUMBER:
         return None
-    return _one(conn, tables.SubscriberRow.c.number == number, for_change=for_change)
+    return _load_one(conn, tables.SubscriberRow.c.number == number, for_change=for_change)
 
 
-def living(
+def load_living(
     conn: Connection, *, channel: str | None = None, origin: str | None = None
 ) -> tuple[Subscriber, ...]:
     """Read every subscriber who has not ended, by id; of one channel or origin where given."""
@@ -263,7 +265,7 @@ def activate(conn: Connection, subscriber: int, now: datetime) -> None:
     )
 
 
-def change(conn: Connection, subscriber: int, **new: Any) -> None:
+def update(conn: Connection, subscriber: int, **new: Any) -> None:
     """Write new values of a subscriber who has not ended, by the names of `tables.SubscriberRow`."""
     conn.execute(
         sa.update(tables.SubscriberRow)
@@ -272,15 +274,15 @@ def change(conn: Connection, subscriber: int, **new: Any) -> None:
     )
 
 
-def refollow(conn: Connection, subscriber: int, wanted: Iterable[Follow], now: datetime) -> None:
+def replace_follows(conn: Connection, subscriber: int, wanted: Iterable[Follow], now: datetime) -> None:
     """Make a subscriber's subscriptions exactly these; existing ones keep their day."""
     wanted = set(wanted)
-    for each in set(follows(conn, subscriber)) - wanted:
+    for each in set(load_follows(conn, subscriber)) - wanted:
         unfollow(conn, subscriber, each.source, each.place, now)
     follow(conn, subscriber, wanted, now)
 
 
-def readdress(conn: Connection, subscriber: int, address: SealedAddress) -> None:
+def update_address(conn: Connection, subscriber: int, address: SealedAddress) -> None:
     """Give a subscriber another address, as when a Telegram group becomes a supergroup."""
     conn.execute(
         sa.update(tables.SubscriberRow)
@@ -338,7 +340,7 @@ def unfollow(conn: Connection, subscriber: int, source: str, place: str, moment:
     return result.rowcount > 0
 
 
-def follows(conn: Connection, subscriber: int) -> tuple[Follow, ...]:
+def load_follows(conn: Connection, subscriber: int) -> tuple[Follow, ...]:
     """Read a subscriber's subscriptions, by source and place."""
     rows = conn.execute(
         sa.select(SubscriptionRow.c.source, SubscriptionRow.c.place, SubscriptionRow.c.within)
@@ -348,7 +350,7 @@ def follows(conn: Connection, subscriber: int) -> tuple[Follow, ...]:
     return tuple(Follow(*row) for row in rows)
 
 
-def all_follows(conn: Connection) -> dict[int, tuple[Follow, ...]]:
+def load_all_follows(conn: Connection) -> dict[int, tuple[Follow, ...]]:
     """Read all subscriptions, by subscriber, in one query."""
     found: dict[int, list[Follow]] = {}
     rows = conn.execute(
@@ -370,7 +372,7 @@ def count_living(conn: Connection) -> int:
     return conn.scalar(sa.select(sa.func.count()).where(rows.in_((PENDING, ACTIVE, PAUSED)))) or 0
 
 
-def created_before(conn: Connection, hashes: Mapping[tuple[str, str], datetime]) -> tuple[int, ...]:
+def load_created_before(conn: Connection, hashes: Mapping[tuple[str, str], datetime]) -> tuple[int, ...]:
     """Read the subscribers with one of these (channel, address hash) who signed up no later than its time."""
     rows = tables.SubscriberRow
     found: list[int] = []
@@ -386,14 +388,14 @@ def created_before(conn: Connection, hashes: Mapping[tuple[str, str], datetime])
     return tuple(sorted(found))
 
 
-def address_hash(conn: Connection, subscriber: int) -> str | None:
+def load_address_hash(conn: Connection, subscriber: int) -> str | None:
     """The look-up hash of a subscriber, for a suppression; None once the address was erased."""
     return conn.scalar(
         sa.select(tables.SubscriberRow.c.address_hash).where(tables.SubscriberRow.c.id == subscriber)
     )
 
 
-def _one(conn: Connection, *where: sa.ColumnElement[bool], for_change: bool) -> Subscriber | None:
+def _load_one(conn: Connection, *where: sa.ColumnElement[bool], for_change: bool) -> Subscriber | None:
     query = sa.select(*_COLUMNS).where(*where)
     row = conn.execute(query.with_for_update() if for_change else query).first()
     return Subscriber(*row) if row is not None else None

@@ -29,7 +29,7 @@ def unsuppress(conn: Connection, channel: str, address_hash: str) -> None:
     )
 
 
-def suppression(conn: Connection, channel: str, address_hash: str) -> str | None:
+def load_reason(conn: Connection, channel: str, address_hash: str) -> str | None:
     """Read why an address is suppressed; None if it is not."""
     return conn.scalar(
         sa.select(SuppressionRow.c.reason).where(
@@ -38,7 +38,7 @@ def suppression(conn: Connection, channel: str, address_hash: str) -> str | None
     )
 
 
-def suppressed_since(conn: Connection, channel: str, address_hash: str) -> datetime | None:
+def load_since(conn: Connection, channel: str, address_hash: str) -> datetime | None:
     """Read since when an address is suppressed; None if it is not."""
     return conn.scalar(
         sa.select(SuppressionRow.c.at).where(
@@ -47,7 +47,7 @@ def suppressed_since(conn: Connection, channel: str, address_hash: str) -> datet
     )
 
 
-def lately_suppressed(conn: Connection, since: datetime) -> int:
+def count_since(conn: Connection, since: datetime) -> int:
     """How many addresses were suppressed since then."""
     return conn.scalar(sa.select(sa.func.count()).where(SuppressionRow.c.at >= since)) or 0
 
