@@ -123,6 +123,12 @@ def kind_of_refusal(phase: str, code: int, text: str) -> str:
     return "slower" if error.slower else "domain" if error.policy else "later"
 
 
+def test_too_many_messages_for_now_slow_the_domain_and_no_other() -> None:
+    error = refusal("RCPT", 452, "4.7.1 Too many messages from you, slow down", ADDRESS)
+    assert isinstance(error, Transient)
+    assert (error.lane, error.policy, error.slower) == ("people.example", True, True)
+
+
 @pytest.mark.parametrize(("kind", "phase", "code", "text"), [*OURS, *THEIRS])
 def test_wordings_are_read_as_the_kind_that_they_are(kind: str, phase: str, code: int, text: str) -> None:
     assert kind_of_refusal(phase, code, text) == kind

@@ -33,7 +33,6 @@ _SENDER_TEXT = re.compile(
       (?:account|sending|messages?\ limit|quota|plan|subscription|(?:smtp\ )?user|tenant|allowance)\b
     | \btenant\b .{0,30} (?:exceed|limit|block|suspend)
     | \b(?:free\ tier|trial\ accounts?|sandbox\ mode|e?mail\ credits?|out\ of\ credits?)\b
-    | \b(?:maximum\ number\ of|too\ many)\ (?:e?mails?|messages)\b
     | \b(?:log\ ?in|sign\ in)\ first\b
     | \b(?:ihr|votre|su|tu|il\ tuo|il\ suo|sua|seu|tua)\ (?:konto|compte|cuenta|account|conta|usuario)\b
     | \b(?:tages|versand|sende)-?limit | \blimite\ (?:\w+\ )?(?:d.envoi|de\ env[ií]os?|di\ invio)\b
@@ -53,6 +52,8 @@ _SENDER_TEXT = re.compile(
     """,
     re.IGNORECASE | re.VERBOSE,
 )
+_TOO_MANY = re.compile(r"\b(?:maximum number of|too many) (?:e?mails?|messages)\b", re.IGNORECASE)
+"""For good, it is the quota of our account; for now, the rate that a domain takes."""
 _MAILBOX = re.compile(
     r"\b(?:inbox|recipient(?:'s)?|(?<!your )(?<!smtp )user(?:'s)?)\b.{0,40}"
     r"\b(?:full|over ?quota|storage|disabled|inactive|suspended|closed|exceeded)\b"
@@ -125,7 +126,9 @@ def is_about_us(phase: str, code: int, status: tuple[int, int], text: str) -> bo
         return True
     if phase == "MAIL":
         return code >= 500
-    return _SENDER_TEXT.search(text) is not None and not (status[0] == 2 or _MAILBOX.search(text))
+    if status[0] == 2 or _MAILBOX.search(text):
+        return False
+    return bool(_SENDER_TEXT.search(text) or (code >= 500 and _TOO_MANY.search(text)))
 
 
 def _refusal_for_now(
