@@ -261,7 +261,7 @@ def check_bodies(bundle: Bundle) -> str:
         require(sha256(content) == name, f"the publication {name[:12]} was changed: its hash is another one")
         require(name in seen, f"the publication {name[:12]} was seen in none of these polls")
     missing = ", ".join(str(name)[:12] for name in bundle.claim()["not_kept"])
-    return f"{len(bodies)} are as they were received" + (
+    return f"{len(bodies)} as received, each with its hash" + (
         f"; known by hash only: {missing}" if missing else ""
     )
 
