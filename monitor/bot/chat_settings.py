@@ -52,7 +52,7 @@ class ChatSettings:
                 outcome = FollowResult(FollowVerdict.DONE, self._chats.read_watching(chat, name))
             case _:
                 return translate.refusal(
-                    "Write /when daily 18, /when weekly, /when quiet 22 7 or /when quiet off."
+                    "Send /when daily 18, /when weekly, /when quiet 22 7 or /when quiet off."
                 )
         if not outcome.watching.places and outcome.verdict is FollowVerdict.DONE:
             return FollowResult(FollowVerdict.NOTHING)

@@ -75,7 +75,7 @@ PROBLEMS: Mapping[str, str] = MappingProxyType(
         "unknown_zip": "We do not know that ZIP code. Is every digit right?",
         "no_town": "Add the town and the state to the address (100 Main St, Springfield, IL), "
         "or write the ZIP code.",
-        "radius": "Write a radius as 10 or 25 miles of a ZIP code, such as 10 miles of 60601.",
+        "radius": "Enter a radius as 10 or 25 miles of a ZIP code, such as 10 miles of 60601.",
         "nothing": "We found no town of that name. Write it with its state (Hammond, IN), "
         "or write the ZIP code.",
     }

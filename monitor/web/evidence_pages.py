@@ -33,8 +33,8 @@ _MOST_POLLS = 3000  # around one day
 _MOST_MATCHES = 150  # on a page of at most 100 kB
 _LARGEST_ID = 2**31 - 1
 _SAW = ("good", "unchanged")
-_NOT_A_DAY = N_("Write the day as 2026-03-01, and it must be over (UTC).")
-_NOT_A_ZIP = N_("Write a ZIP code of five digits, or a part of an agency's name of at least three letters.")
+_NOT_A_DAY = N_("Enter a day that is over (UTC), such as 2026-03-01.")
+_NOT_A_ZIP = N_("Enter a five-digit ZIP code, or at least three letters of an agency's name.")
 
 
 @dataclass(frozen=True, slots=True)

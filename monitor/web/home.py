@@ -37,7 +37,7 @@ PROBLEM_TEXTS = {
     "no_town": N_(
         "Add the town and the state to the address (100 Main St, Springfield, IL), or write the ZIP code."
     ),
-    "radius": N_("Write a radius as 10 or 25 miles of a ZIP code, such as 10 miles of 60601."),
+    "radius": N_("Enter a radius as 10 or 25 miles of a ZIP code, such as 10 miles of 60601."),
     "nothing": N_(
         "We found no town of that name. Write it with its state (Hammond, IN), or write the ZIP code."
     ),

@@ -57,7 +57,7 @@ def test_quiet_hours_and_a_line_are_chosen_shown_and_taken_back(both: World) -> 
     assert (chat_row(both).quiet_from, chat_row(both).quiet_to) == (22, 7)
     both.press("when quiet off")
     assert chat_row(both).quiet_from is None
-    assert "Write /when daily 18" in both.ask("/when quiet 7 7").text
+    assert "Send /when daily 18" in both.ask("/when quiet 7 7").text
     assert "no line of your own" in both.ask("/line").text
     answer = both.ask("/line Questions, or news? Write to <us>: help@group.example")
     assert "stands: Questions, or news? Write to &lt;us&gt;: help@group.example" in answer.text
