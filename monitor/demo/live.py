@@ -94,6 +94,7 @@ def _loop(
                 if outcome.outcome not in {Result.UNCHANGED, Result.PENDING}:
                     say(f"\n{components.settings.infos[source.name].title()}")
                     tell(outcome)
+            components.sign_record()  # so that each change can be proved on its page
         fan_out(engine, locate=components.locate, now=components.clock())
         asyncio.run(app.send_due(components))
         rounds += 1

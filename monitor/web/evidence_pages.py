@@ -74,6 +74,23 @@ class DayProof:
         return self.before is not None and self.after is not None
 
     @property
+    def listed(self) -> tuple[ListedMatch, ...]:
+        """Those that were on the list at some moment of the day, by the polls around it."""
+        start = datetime.combine(self.day, time(), UTC)
+        return tuple(
+            match
+            for match in self.matches
+            if match.since < start + timedelta(days=1) and (match.until is None or match.until > start)
+        )
+
+    @property
+    def near(self) -> tuple[ListedMatch, ...]:
+        """Those that were first seen only after the day, or last seen before it."""
+        listed = self.listed
+        agencies = {match.agency for match in listed if match.agency is not None}
+        return tuple(match for match in self.matches if match not in listed and match.agency not in agencies)
+
+    @property
     def seen(self) -> bool:
         """Whether anybody looked at the list on the day, or before it and after it."""
         sides = bool(self.before) + bool(self.after) + len(self.around)

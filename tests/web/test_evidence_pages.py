@@ -198,9 +198,30 @@ def test_a_day_with_many_matches_stays_a_page_of_100_kb(
         running = Running(address, clock, sqlite_engine, clock.now, web.client)
         page = running.get(f"/absence/{SOURCE}?day=2026-03-02&who=Police").text
     assert len(page.encode()) <= 100_000
-    assert "550 more are not shown: write more of the name." in page
+    assert "550 more are not shown: enter more of the name." in page
     assert "<strong>Unchecked.</strong> On this day nobody checked the list; this service saw it" in page
     assert "Cite this" in page
+
+
+def test_an_agency_first_seen_after_a_day_that_nobody_checked_was_not_listed_for_certain(
+    tmp_path: Path, sqlite_engine: Engine, web: Running
+) -> None:
+    own_poll(sqlite_engine, tmp_path, [HAMMOND], START)
+    own_poll(
+        sqlite_engine, tmp_path, [HAMMOND, {**HAMMOND, "Agency": "Gary Police"}], START + timedelta(days=2)
+    )
+    clock = Clock(START + timedelta(days=3))
+    with served(create_app(site(sqlite_engine, clock))) as address:
+        running = Running(address, clock, sqlite_engine, clock.now, web.client)
+        between = running.get(f"/absence/{SOURCE}?day=2026-03-02&who=Gary").text
+        stayed = running.get(f"/absence/{SOURCE}?day=2026-03-02&who=Hammond").text
+        came = running.get(f"/absence/{SOURCE}?day={(START + timedelta(days=2)).date()}&who=Gary").text
+    assert "<strong>Not known.</strong>" in between
+    assert "first seen on the list after this day" in between
+    assert "<strong>Listed.</strong>" not in between
+    assert "<strong>Listed.</strong>" in stayed
+    assert "<strong>Listed.</strong>" in came
+    assert f"/absence/{SOURCE}?day=2026-03-02&amp;who=Gary" in between  # the citation gives the same answer
 
 
 def test_absence_is_proved_for_a_day_with_polls_around_it(whole_day: Running) -> None:
