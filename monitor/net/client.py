@@ -223,7 +223,7 @@ def _reason(error: httpx.TransportError) -> str:
             return "could not be reached: the proxy refused"
         case httpx.ConnectError():
             system = next((e.strerror for e in _causes(error) if isinstance(e, OSError) and e.strerror), None)
-            return f"could not be connected to{f': {system}' if system else ''}"
+            return f"cannot be reached{f': {system}' if system else ''}"
         case httpx.ReadError() | httpx.WriteError() | httpx.CloseError():
             return "broke the connection off in the middle of its answer"
         case httpx.RemoteProtocolError():

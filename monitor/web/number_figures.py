@@ -133,7 +133,7 @@ class NumberTexts:
         gettext = self._catalogue.gettext
         title = gettext("Joined, by the publisher's own dates")
         total = numbers.dated[-1].total if numbers.dated else 0
-        sentence = gettext("%(dated)s agencies have a date of the publisher's; %(undated)s have none.") % {
+        sentence = gettext("The publisher gives a date for %(dated)s agencies, and none for %(undated)s.") % {
             "dated": self._number(total),
             "undated": self._number(numbers.undated),
         }

@@ -232,7 +232,7 @@ def test_a_server_that_goes_silent_is_given_up_and_asked_again(
 
 def test_a_server_that_is_not_there_is_said_so(failure: Callable[..., FetchFailed]) -> None:
     failed = failure(f"http://127.0.0.1:{reserve_port()}/")
-    assert str(failed) == "could not be connected to: Connection refused"
+    assert str(failed) == "cannot be reached: Connection refused"
     assert failed.transient
     assert failed.evidence.status is None
 

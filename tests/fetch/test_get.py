@@ -174,7 +174,7 @@ def test_the_environments_proxy_counts_only_if_it_is_trusted(
     if trust_env:
         assert isinstance(fetcher.get(Target(url="http://127.0.0.1:9/map.kml")), Fetched)
     else:
-        with pytest.raises(FetchFailed, match="could not be connected to"):
+        with pytest.raises(FetchFailed, match="cannot be reached"):
             fetcher.get(Target(url="http://127.0.0.1:9/map.kml"))
 
 

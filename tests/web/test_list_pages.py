@@ -38,7 +38,7 @@ def test_the_list_of_a_moment_is_the_list_of_then(web: Running) -> None:
     assert "Chicago Police Department" in then
     assert len(then) == 6
     page = web.get(f"{LIST}?at={AT}").text
-    assert "As it was at" in page
+    assert "As it was on" in page
     assert 'rel="next"' in page
     assert 'rel="prev"' not in page
 
