@@ -174,6 +174,7 @@ def read_memory() -> int:
 
 def main() -> None:
     seconds = float(sys.argv[1]) if len(sys.argv) > 1 and sys.argv[1].isdecimal() else 60
+    server.set_collector()  # as `monitor web` does
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         engine = db.connect(f"sqlite:///{folder / 'monitor.db'}")

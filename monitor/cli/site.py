@@ -47,6 +47,7 @@ def web(session: Session, host: str | None, port: int | None, supervised: bool) 
     click.echo(f"the site: http://{own.listen}", err=True)
     # The server finishes open requests and then raises the signal again, for its earlier handler.
     stopping.install_handlers(lambda *_: sys.exit(0))
+    server.set_collector()
     supervisor.note_started()
     server.create_server(application, trusted=settings.site.trusted_proxies).run(sockets=[at])
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import socket
@@ -18,6 +19,19 @@ from monitor.web.connections import LimitedConnection, accept_queue
 from monitor.web.proxy import ProxyMiddleware
 
 log = logging.getLogger(__name__)
+
+COLLECTOR = (20_000, 20, 50)
+"""Thresholds of the garbage collector in a process that serves the site."""
+
+
+def set_collector() -> None:
+    """Set the garbage collector's thresholds of this process to `COLLECTOR`.
+
+    With the usual ones (700, 10, 10) a full run looks at all places and kept pages every ten seconds of a
+    busy morning, for 0.2 s in which nobody is answered: p99 was 50 times the median, and is 5 times with
+    these. What a request leaves is freed by the runs over the younger generations.
+    """
+    gc.set_threshold(*COLLECTOR)
 
 
 def create_server(app: ASGIApp, *, trusted: Iterable[str] = LOOPBACK) -> uvicorn.Server:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import subprocess
@@ -12,6 +13,7 @@ import httpx
 from click.testing import CliRunner
 
 from monitor.cli import root
+from monitor.web import server
 from tests.peers.processes import PATIENCE, reserve_port, until
 
 
@@ -62,3 +64,12 @@ def test_it_serves_writes_nothing_of_what_is_asked_and_ends_in_order(
             process.kill()
     assert process.returncode == 0, err
     assert not any(word in (out + err).lower() for word in ("canary", "evergreen", "46320", "/find"))
+
+
+def test_the_collector_looks_at_everything_rarely_in_a_site_s_process() -> None:
+    before = gc.get_threshold()
+    try:
+        server.set_collector()
+        assert gc.get_threshold() == server.COLLECTOR
+    finally:
+        gc.set_threshold(*before)
