@@ -53,7 +53,8 @@ class ListedMatch:
 @dataclass(frozen=True, slots=True)
 class DayProof:
     """A day of a list: the last good poll before it, all polls within it, the first good poll after it, and
-    which agencies that fit were listed at any moment between. ``good`` counts the polls of the day itself
+    the agencies that fit: ``listed`` at some moment of the day, by the polls around it; ``near`` were first
+    seen only after it, or last seen before it. ``good`` counts the polls of the day itself
     that saw the list; ``captures`` are those of others on that day, ``around`` the nearest ones of others
     before and after it, where this service did not see the list then.
 
@@ -64,7 +65,8 @@ class DayProof:
     polls: tuple[PollRecordRow, ...]
     before: PollRecordRow | None
     after: PollRecordRow | None
-    matches: tuple[ListedMatch, ...]
+    listed: tuple[ListedMatch, ...]
+    near: tuple[ListedMatch, ...]
     good: int
     captures: tuple[Capture, ...]
     around: tuple[Capture, ...]
@@ -72,23 +74,6 @@ class DayProof:
     @property
     def whole(self) -> bool:
         return self.before is not None and self.after is not None
-
-    @property
-    def listed(self) -> tuple[ListedMatch, ...]:
-        """Those that were on the list at some moment of the day, by the polls around it."""
-        start = datetime.combine(self.day, time(), UTC)
-        return tuple(
-            match
-            for match in self.matches
-            if match.since < start + timedelta(days=1) and (match.until is None or match.until > start)
-        )
-
-    @property
-    def near(self) -> tuple[ListedMatch, ...]:
-        """Those that were first seen only after the day, or last seen before it."""
-        listed = self.listed
-        agencies = {match.agency for match in listed if match.agency is not None}
-        return tuple(match for match in self.matches if match not in listed and match.agency not in agencies)
 
     @property
     def seen(self) -> bool:
@@ -252,12 +237,19 @@ def _load_day(conn: Connection, site: Site, source: str, day: date, asked: str, 
         ListedMatch(row.change.subject, None, row.first_seen_at, row.ended_at)
         for row in changes.load_unbelieved_additions(conn, source, first, last)
     ]
+    fitting = [match for match in matches if fits(match.listing)]
+    listed = tuple(
+        each for each in fitting if each.since < end and (each.until is None or each.until > start)
+    )
+    agencies = {match.agency for match in listed}
+    others = (match for match in fitting if match.since >= end or (match.until or end) <= start)
     return DayProof(
         day,
         polls,
         before,
         after,
-        tuple(match for match in matches if fits(match.listing)),
+        listed,
+        tuple(match for match in others if match.agency is None or match.agency not in agencies),
         good=sum(start <= poll.at < end and poll.outcome in _SAW for poll in polls),
         captures=tuple(capture for capture in captured if start <= capture.at < end),
         around=(*earlier, *later),
