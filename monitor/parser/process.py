@@ -14,7 +14,7 @@ import threading
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, replace
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from types import TracebackType
@@ -83,7 +83,7 @@ class ParserProcess:
 
     def find_links(self, body: bytes, options: ParseOptions) -> Links:
         """Find the documents beside a body that belong to its publication. Raises ParseError."""
-        request = {"do": "links", "options": asdict(options)}
+        request = {"do": "links", "options": options}
         return _validated(Links, _content(self._ask(request, body), b'{"links":'))
 
     def propose(self, body: bytes) -> Proposal:
@@ -92,7 +92,7 @@ class ParserProcess:
 
     def parse(self, body: bytes, options: ParseOptions) -> Publication:
         """Parse a body in a child. Raises ParseError, also when the child breaks a limit or dies."""
-        answer = self._ask({"do": "parse", "options": asdict(options)}, body)
+        answer = self._ask({"do": "parse", "options": options}, body)
         head, *batches = answer.split(b"\n")
         publication = _validated(Publication, _content(head, b'{"publication":'))
         # in small steps: one step for 150,000 listings would hold up all other threads for seconds
@@ -124,7 +124,7 @@ class ParserProcess:
 
     def _ask(self, request: dict[str, Any], content: bytes) -> bytes:
         with self._child() as child:
-            answer = child.ask(json.dumps(request).encode(), content)
+            answer = child.ask(msgspec.json.encode(request), content)
             if answer == OUT_OF_MEMORY:
                 child.is_whole = False  # what it could not use is not given back to the next request
             return answer

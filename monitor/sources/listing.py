@@ -50,8 +50,6 @@ _LINK_TEXTS = frozenset({"link", "here", "view", "open", "pdf", "document", "moa
 _UUID = re.compile(r"/([0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12})(?=[/?#]|$)")
 _SCHEME = re.compile(r"\w+:")
 _NO_LINKS: Mapping[int, str] = MappingProxyType({})
-
-
 _NO_ADDRESS = Address(None, None)
 
 
