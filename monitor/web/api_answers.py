@@ -180,11 +180,7 @@ def find_moment(conn: Connection, source: str, at: datetime | None) -> ListMomen
 
     Raises ProblemError (404) before the list was first read.
     """
-    if at is None:
-        move = record_rows.find_move(conn, source)
-        found = None if move is None else ListMoment(*move)
-    else:
-        found = record_rows.find_moment(conn, source, at)
+    found = record_rows.find_move(conn, source) if at is None else record_rows.find_moment(conn, source, at)
     if found is None:
         raise ProblemError(404, "Nothing recorded", "This list had not been read then; leave ?at= away.")
     return found

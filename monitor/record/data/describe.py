@@ -169,8 +169,8 @@ def iterate_table(
         move = record_rows.find_move(conn, source) if moment is None else moment
         versions: tuple[ListingVersion, ...] = ()
         if move is not None:
-            versions = record_rows.load_list_at(conn, source, ListMoment(*move))
-            versions += record_rows.load_departed(conn, source, ListMoment(*move)) if departed else ()
+            versions = record_rows.load_list_at(conn, source, move)
+            versions += record_rows.load_departed(conn, source, move) if departed else ()
         found = describe_agencies(conn, source, versions, locate)
     elif table == "versions":
         found = (describe_version(source, each) for each in record_rows.iterate_versions(conn, source))

@@ -94,16 +94,16 @@ def find_moment(conn: Connection, source: str, at: datetime) -> ListMoment | Non
     move = find_move(conn, source, at)
     if move is None:
         return None
-    moments = [move[1]]
+    moments = [move.at]
     for column in (_VERSION.seen_at, _VERSION.gone_at):
         found = conn.scalar(
             sa.select(sa.func.max(column)).where(_VERSION.source == source, column.is_not(None), column <= at)
         )
         moments += [found] if found is not None else []
-    return ListMoment(move[0], max(moments))
+    return ListMoment(move.number, max(moments))
 
 
-def find_move(conn: Connection, source: str, at: datetime | None = None) -> tuple[int, datetime] | None:
+def find_move(conn: Connection, source: str, at: datetime | None = None) -> ListMoment | None:
     """The last baseline number that changed the list at a moment or before (None: until now), and its time;
     None before the list was first read.
     """
@@ -116,7 +116,7 @@ def find_move(conn: Connection, source: str, at: datetime | None = None) -> tupl
         moment = conn.scalar(last if at is None else last.where(time <= at))
         if moment is not None:
             of_moment = sa.select(sa.func.max(number)).where(_VERSION.source == source, time == moment)
-            moves.append((conn.scalar(of_moment), moment))
+            moves.append(ListMoment(conn.execute(of_moment).scalar_one(), moment))
     return max(moves) if moves else None
 
 
@@ -142,12 +142,13 @@ _LAST_MOVES = sa.union_all(
 )
 
 
-def find_moves(conn: Connection) -> dict[str, tuple[int, datetime]]:
+def find_moves(conn: Connection) -> dict[str, ListMoment]:
     """What `find_move` finds of every source until now, by name, with one statement."""
-    found: dict[str, tuple[int, datetime]] = {}
+    found: dict[str, ListMoment] = {}
     for name, at, number in conn.execute(_LAST_MOVES):
         if at is not None:
-            found[name] = max(found.get(name, (number, at)), (number, at))
+            move = ListMoment(number, at)
+            found[name] = max(found.get(name, move), move)
     return found
 
 
