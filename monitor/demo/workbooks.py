@@ -30,9 +30,10 @@ _MAIN = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
 _TYPE = "application/vnd.openxmlformats-officedocument.spreadsheetml"
 _DATE = 14  # the built-in number format "mm-dd-yy" (18.8.30)
 _STYLES = (
-    f'<styleSheet xmlns="{_MAIN}"><fonts count="1"><font/></fonts><fills count="1"><fill>'
-    '<patternFill/></fill></fills><borders count="1"><border/></borders><cellStyleXfs count="1">'
-    f'<xf/></cellStyleXfs><cellXfs count="2"><xf/><xf numFmtId="{_DATE}" applyNumberFormat="1"/></cellXfs></styleSheet>'
+    f'<styleSheet xmlns="{_MAIN}"><fonts count="1"><font/></fonts>'
+    '<fills count="1"><fill><patternFill/></fill></fills><borders count="1"><border/></borders>'
+    '<cellStyleXfs count="1"><xf/></cellStyleXfs>'
+    f'<cellXfs count="2"><xf/><xf numFmtId="{_DATE}" applyNumberFormat="1"/></cellXfs></styleSheet>'
 )
 
 
