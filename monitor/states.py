@@ -137,6 +137,7 @@ _ABBREVIATIONS = {
 }
 
 _SPACES_AND_DOTS = re.compile(r"[\s.,_]+")
+_TWICE = re.compile(r"([^()]+?)(?: ?[-\u2013\u2014/:] ?| ?\()([^()]+?)\)?")
 _FORMAL = re.compile(r"^(?:the )?(?:state|commonwealth|territory) of (?:the )?")
 
 
@@ -166,6 +167,9 @@ def _read(text: str) -> StateReading | None:
     if not plain:
         return None
     code = _EXACT.get(plain) or _EXACT.get(plain.replace(" ", "")) or _EXACT.get(_FORMAL.sub("", plain))
+    if not code and (both := _TWICE.fullmatch(plain)):  # "IN - Indiana", "Indiana (IN)"
+        named = {_EXACT.get(part.strip()) for part in (both[1], both[2])}
+        code = next(iter(named)) if len(named) == 1 else None
     if code:
         return StateReading(code, exact=True)
     return _near(_FORMAL.sub("", plain))

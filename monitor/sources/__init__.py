@@ -33,14 +33,15 @@ __all__ = [
     "parse",
 ]
 
-PARSER_VERSION = 4
+PARSER_VERSION = 5
 """Raised whenever the same body would be read as other listings: the stored body is then parsed again
 silently.
 
 2: on maps too a cell that holds a spreadsheet's error value ("#N/A") is empty. 3: footers are no listings,
 "#NA" is empty, markup in names is resolved, a year alone is no day, merged cells are filled, and every
 document of a KMZ is read. 4: all tables of a page that fit are read, and titles above a second table are no
-listings.
+listings. 5: headings, notes, pagers and footnote marks are no agencies, and cells, dates and states of more
+programs are read.
 """
 
 

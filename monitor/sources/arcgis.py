@@ -17,7 +17,7 @@ from urllib.parse import urlencode
 
 from pydantic import Field
 
-from monitor.domain import Publication
+from monitor.domain import Problem, Publication
 from monitor.errors import ParseError
 from monitor.sources.column_map import ColumnMap, ParseLimits, ParseOptions, describe_headers
 from monitor.sources.format import Format, FormatOptions, Pages
@@ -165,7 +165,8 @@ def parse(body: bytes, options: ParseOptions) -> Publication:
     """The publication that a layer's records are, by `collect` or of one query; ParseError if they are not
     all.
     """
-    document = load_json(body, options.limits)
+    problems: list[Problem] = []
+    document = load_json(body, options.limits, problems)
     features = document.get("features") if isinstance(document, dict) else None
     if not isinstance(document, dict) or not isinstance(features, list):
         raise ParseError("The JSON holds no records of an ArcGIS layer.")
@@ -181,6 +182,7 @@ def parse(body: bytes, options: ParseOptions) -> Publication:
         raise ParseError("The ArcGIS answer does not name its fields.") from None
     columns = options.columns or ColumnMap()
     reader = ListingReader(columns, by_city=columns.city is not None)
+    reader.problems += problems
     if not reader.meanings.has_name(title for field in fields.values() for title in _titles(field)):
         raise ParseError(describe_headers("field", columns, fields))
     for number, feature in enumerate(features, start=1):

@@ -116,11 +116,23 @@ def plain_number(text: str) -> str:
 _US_DATE = re.compile(r"(\d{1,2})[/.-](\d{1,2})[/.-](\d{4}|\d{2})(?:[ ,T].*)?")
 _ISO_DATE = re.compile(r"(\d{4})[-/.](\d{1,2})[-/.](\d{1,2})(?:[ T].*)?")
 _COMPACT_DATE = re.compile(r"(\d{4})(\d{2})(\d{2})(?:\.0+)?")
-_WRITTEN = ("%B %d, %Y", "%b %d, %Y", "%B %d %Y", "%b %d %Y", "%d %B %Y", "%d %b %Y", "%d-%b-%Y", "%d-%b-%y")
+_WRITTEN = (
+    "%B %d, %Y",
+    "%b %d, %Y",
+    "%B %d %Y",
+    "%b %d %Y",
+    "%d %B %Y",
+    "%d %b %Y",
+    "%d-%b-%Y",
+    "%d-%b-%y",
+    "%b-%d-%Y",
+)
 _WEEKDAY = re.compile(r"(?:mon|tues?|wed(?:nes)?|thu(?:rs)?|fri|sat(?:ur)?|sun)(?:day)?,? ", re.IGNORECASE)
 _ORDINAL = re.compile(r"(?<=\d)(?:st|nd|rd|th)\b", re.IGNORECASE)
+_COMMA = re.compile(r"\s*,\s*")
 _SEPTEMBER = re.compile(r"\bsept\b", re.IGNORECASE)  # as the Associated Press abbreviates it
-_MILLISECONDS = re.compile(r"\d{13}(?:\.0+)?")  # since 1970, as JSON often has dates: 2001 to 2286
+_SINCE_1970 = re.compile(r"(?:/Date\()?(\d{13}|\d{10})(?:\.0+)?(?:(?:[+-]\d{4})?\)/)?")
+"""Milliseconds or seconds since 1970, as JSON often has dates: 2001 to 2286."""
 _YEAR = re.compile(r"(?:19|20|21)\d{2}(?:\.0+)?")
 _MONTH = re.compile(
     r"(?:(?:19|20|21)\d{2}[-/.](?:0?[1-9]|1[0-2])|(?:0?[1-9]|1[0-2])[-/.](?:19|20|21)\d{2}"
@@ -146,8 +158,9 @@ def _read_date(text: str) -> date | None:
             return _likely(date(year + 2000 if len(match[3]) == 2 else year, month, day))
         if match := _ISO_DATE.fullmatch(text):
             return _likely(date(int(match[1]), int(match[2]), int(match[3])))
-        if _MILLISECONDS.fullmatch(text):
-            return _likely(datetime.fromtimestamp(int(float(text)) / 1000, UTC).date())
+        if match := _SINCE_1970.fullmatch(text):
+            moment = int(match[1]) / (1000 if len(match[1]) == 13 else 1)
+            return _likely(datetime.fromtimestamp(moment, UTC).date())
         if text[:1].isdigit() and len(text) <= 12 and (number := float(text)) < 110_000:
             return _likely(_SERIAL_EPOCH + timedelta(days=int(number))) if number >= _LEAST_SERIAL else None
         if match := _COMPACT_DATE.fullmatch(text):
@@ -157,6 +170,7 @@ def _read_date(text: str) -> date | None:
     if not any(map(str.isalpha, text)):
         return None
     text = _ORDINAL.sub("", _SEPTEMBER.sub("Sep", _WEEKDAY.sub("", text.replace(".", ""), count=1)))
+    text = _COMMA.sub(", ", text)
     for form in _WRITTEN:
         try:
             return _likely(datetime.strptime(text, form).date())  # noqa: DTZ007  a day has no zone
@@ -213,6 +227,9 @@ _COUNTRY = re.compile(
 """The country, in the languages in which maps of the United States are exported."""
 
 _ZIP = re.compile(r"(?:^|\s+)\d{5}(?:-\d{4})?$")
+_COUNTRY_AT_THE_END = re.compile(
+    r"\s+(?:u\.?s\.?a\.?|united states(?: of america)?|ee\.? ?uu\.?)$", re.IGNORECASE
+)
 _WELL_KEPT = {code: code for code in STATES} | {name: code for code, name in STATES.items()}
 _TRAILING = {code.casefold(): code for code in STATES} | {
     name.casefold(): code for code, name in STATES.items()
@@ -234,7 +251,7 @@ def read_address(text: str) -> Address:
     if len(parts) > 1 and _COUNTRY.fullmatch(parts[-1]):
         parts.pop()
     if parts:
-        parts[-1] = _ZIP.sub("", parts[-1])
+        parts[-1] = _ZIP.sub("", _COUNTRY_AT_THE_END.sub("", parts[-1]))
         if not parts[-1]:
             parts.pop()
     if not parts:

@@ -14,10 +14,17 @@ _FOOTER = re.compile(
     r"|(?:data )?(?:sources?|notes?|disclaimer|legend|key|footnotes?)\s*:.*"
     r"|(?:\*+|\u2020|\u2021|\[\d\]|\(\d\))\s?(?:denotes|indicates|means|marks|=|notes?\b|th(?:is|ese|e)\b"
     r"|agenc(?:y|ies)\b|includes?\b|not\b|as of\b|pending\b|data\b|see\b|signed\b|agreements?\b).*"
+    r"|(?:for|with) (?:any |more |further |additional )?(?:questions?|information|info|details|inquiries)\b.*"
+    r"|(?:questions?|comments?|inquiries)\s*(?:[:?]|(?:or|and) ).*"
+    r"|(?:please |to )?(?:contact|call|e-?mail|visit|see)\b.*[@\d:/].*"
+    r"|(?:prepared|compiled|provided|produced|created|downloaded|retrieved|maintained) (?:by|from|on|for)\b.*"
+    r"|(?:this|the (?:above|following)) (?:list|table|report|data|document|information|file|spreadsheet)\b.*"
     r"|page \d+(?: of \d+)?|copyright\b.*|(?:\u00a9|\(c\) )\s*.*|end of (?:list|report|file|table)\.?",
     re.IGNORECASE,
 )
 """What stands below a table and in the column of the names: sums, dates, sources, notes."""
+_SENTENCE = re.compile(r"(?:\S+ ){7,}[a-z]{4,}\.")
+"""A name alone in its row that ends as a sentence does."""
 _SUM = re.compile(r"(?:grand |sub)?totals?\s*:?|sum\s*:?|count\s*:?", re.IGNORECASE)
 LONGEST_SUM = 13
 """Characters of the longest name that is a sum: "Grand total :"."""
@@ -26,7 +33,8 @@ _NUMBER = re.compile(r"[\d,.]+")
 
 def is_footer(name: str, others: Iterable[str]) -> bool:
     """Whether the row of this name is a note or a sum below the table; ``others`` are its other cells."""
+    others = list(others)
     filled = list(filter(None, others))
-    return bool(_SUM.fullmatch(name) or (not filled and _FOOTER.fullmatch(name))) and all(
-        map(_NUMBER.fullmatch, filled)
-    )
+    if filled:
+        return bool(_SUM.fullmatch(name)) and all(map(_NUMBER.fullmatch, filled))
+    return bool(_SUM.fullmatch(name) or _FOOTER.fullmatch(name) or (others and _SENTENCE.fullmatch(name)))

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import re
 
-from monitor.domain import Publication
+from monitor.domain import Problem, Publication
 from monitor.errors import ParseError
 from monitor.sources.cells import clean
 from monitor.sources.column_map import ColumnMap, ParseOptions, describe_headers
@@ -19,12 +19,14 @@ def parse(body: bytes, options: ParseOptions) -> Publication:
     """The publication that features are, in a FeatureCollection or alone; ParseError if they are none or not
     whole, or name no agency.
     """
-    document, features = _find_features(load_json(body, options.limits))
+    problems: list[Problem] = []
+    document, features = _find_features(load_json(body, options.limits, problems))
     _refuse_part(document, len(features))
     if not features:
         raise ParseError("The GeoJSON has no feature: the layer is empty or gone.")
     columns = options.columns or ColumnMap()
     reader = ListingReader(columns, by_city=columns.city is not None)
+    reader.problems += problems
     other = _find_other_system(document)
     if other:
         reader.report("other points", f"the points are in {other} and not in WGS 84; they are not read")
@@ -59,6 +61,9 @@ def _find_features(document: object) -> tuple[dict[str, object], list[object]]:
         return {}, document
     kind = document.get("type") if isinstance(document, dict) else None
     if not isinstance(document, dict) or kind not in ("FeatureCollection", "Feature"):
+        inside = document.get("features") if isinstance(document, dict) else None
+        if isinstance(inside, list) and inside and isinstance(inside[0], dict) and "attributes" in inside[0]:
+            raise ParseError('The JSON is an answer of ArcGIS and no GeoJSON: use format = "arcgis".')
         if isinstance(kind, str) and kind in _GEOMETRIES:
             raise ParseError(f"The GeoJSON is a {kind} alone: no agency is named beside it.")
         raise ParseError(f"The JSON is no GeoJSON FeatureCollection: its type is {str(kind)[:40]}.")
@@ -78,8 +83,8 @@ def _refuse_part(document: dict[str, object], features: int) -> None:
     )
     links = document.get("links")
     more |= isinstance(links, list) and any(isinstance(x, dict) and x.get("rel") == "next" for x in links)
-    matched = document.get("numberMatched")
-    if more or (isinstance(matched, int) and matched > features):
+    matched = [document.get(key) for key in ("numberMatched", "totalFeatures")]
+    if more or any(isinstance(count, int) and count > features for count in matched):
         raise ParseError(f"The GeoJSON holds {features:,} features, and the server says that there are more.")
 
 

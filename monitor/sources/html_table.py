@@ -11,36 +11,47 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
-from functools import lru_cache
 from hashlib import sha256
 from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
-from urllib.parse import urldefrag, urljoin, urlsplit
+from urllib.parse import urldefrag
 
 from pydantic import field_validator
 
 from monitor.domain import Publication
 from monitor.errors import ParseError
-from monitor.sources.cells import NAME_LENGTH, TEXT_LENGTH, clean
-from monitor.sources.column_map import MIB, ColumnMap, ParseLimits, ParseOptions, describe_headers
+from monitor.sources.cells import NAME_LENGTH, clean
+from monitor.sources.column_map import (
+    MIB,
+    ColumnMap,
+    ParseLimits,
+    ParseOptions,
+    describe_headers,
+    list_headers,
+)
 from monitor.sources.format import Format, Pages, RowsOptions
+from monitor.sources.html_links import UNKNOWN, find_base, find_next, find_stated_count, join_link, take_texts
 from monitor.sources.json_body import is_json, load_json
 from monitor.sources.listing import ListingReader
-from monitor.sources.table import find_header
+from monitor.sources.sniff import decode_utf8, describe_page
+from monitor.sources.table import find_header, repeats_header
 
 if TYPE_CHECKING:
     from lxml.html import HtmlElement
 
 _MOST_COLUMNS = 100  # columns after these are not read
-_HEADER_ROWS = 10
+_HEADER_ROWS = 20
+_MOST_NAMED, _MOST_NOTES = 5, 20
 _MOST_CELLS = 4_000_000  # of a table, each as often as it covers rows and columns
 _MOST_TABLES, _MOST_LEVELS = 1000, 10  # tables of a page that are looked at, also within each other
 _TO_THE_END = 65_534  # rows that "rowspan=0" covers, and the most of any (HTML, 4.9.11)
 _MOST_TEXT = 10_000  # characters of a cell that are read
-_UNKNOWN = "https://page.invalid/"  # the address of a page that is a file; its relative links lead nowhere
-_PLAIN_PATH = re.compile(r"(?:/[\w~!$&'()*+,=:@%-][\w~!$&'()*+,=:@%.-]*)+(?:\?[\w=&%+.,-]*)?")
-"""A path from the top of the host, without anything that joining would resolve."""
-_NEXT = re.compile(r"\W*(?:go to )?next(?: page)?\W*", re.IGNORECASE)
+_FOOTNOTE = re.compile(r"\s*[\[(]?(?:\d{1,2}|[a-z]|[*\u2020\u2021\u00a7]+)[\])]?\s*")
+"""A mark that leads to a footnote, which is no part of a name."""
+_UNSEEN = re.compile(r"display\s*:\s*none", re.IGNORECASE)
+_CHARSET = re.compile(rb"<meta[^>]+charset\s*=\s*[\"']?\s*([\w-]+)", re.IGNORECASE)
+_OLD_CHARSETS = ("ascii", "us-ascii", "iso-8859-1", "iso8859-1", "latin1", "windows-1252", "cp1252")
+"""Names of encodings that browsers read as Windows-1252 (WHATWG Encoding Standard, 4.2)."""
 
 Cell = tuple[str, str | None]
 """A cell's text and its link."""
@@ -64,11 +75,15 @@ class HtmlOptions(RowsOptions):
 
 
 class _Page(NamedTuple):
-    """What one page holds of the list: configured titles, rows of cells, and the address of the next page."""
+    """What one page holds of the list: configured titles, rows of cells, the address of the next page, the
+    number of rows that it says the list has, and what is odd about it.
+    """
 
     titles: tuple[str, ...]
     rows: list[list[Cell]]
     following: str | None
+    stated: int | None = None
+    notes: tuple[str, ...] = ()
 
 
 def collect(url: str, options: ParseOptions) -> Pages:
@@ -79,13 +94,14 @@ def collect(url: str, options: ParseOptions) -> Pages:
     seen: dict[str, int] = {}
     visited: set[str] = set()
     rows: list[list[Cell]] = []
+    notes: list[str] = []
     address: str | None = urldefrag(url).url
     while address is not None:
         if address in visited:
             raise ParseError(f"leads from page {len(visited):,} back to an earlier one")
         visited.add(address)
-        page = _read_page((yield address), address, options)
         number = len(visited)
+        page = _read_page((yield address), address, options, number)
         if not page.rows:
             raise ParseError(f"has no row on page {number:,}")
         first = first or page
@@ -96,12 +112,17 @@ def collect(url: str, options: ParseOptions) -> Pages:
             raise ParseError(f"has the same rows on the pages {seen[digest]:,} and {number:,}")
         seen[digest] = number
         rows += page.rows
+        notes += [f"page {number:,}: {note}" for note in page.notes]
         address = page.following
     assert first is not None
     again = _read_page((yield url), url, options)
     if _digest(again) != _digest(first) or again.following != first.following:
         raise ParseError("changed while its pages were read")
-    whole = {"pages": list(seen), "titles": first.titles, "rows": rows}
+    whole: dict[str, object] = {"pages": list(seen), "titles": first.titles, "rows": rows}
+    if first.stated is not None:
+        whole["stated"] = first.stated
+    if notes:
+        whole["notes"] = notes[:_MOST_NOTES]
     return json.dumps(whole, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode()
 
 
@@ -110,15 +131,20 @@ def _digest(page: _Page) -> str:
     return sha256(json.dumps(page.rows, ensure_ascii=False).encode()).hexdigest()
 
 
-def _read_page(body: bytes, url: str, options: ParseOptions) -> _Page:
-    """The tables on a page that have the configured headers, as one; ParseError where none has."""
+def _read_page(body: bytes, url: str, options: ParseOptions, number: int = 1) -> _Page:
+    """The tables on a page that have the configured headers, as one; ParseError where none has. ``number`` is
+    that of the page among the list's pages.
+    """
     columns = options.columns or ColumnMap()
     document = _parse_page(body, options.limits)
+    base = find_base(document, url)
     tops: list[str] = []
+    unseen = 0
+    spread: list[str] = []
     titles: tuple[str, ...] = ()
     rows: list[list[Cell]] = []
     for table in _find_tables(document):
-        grid = _read_grid(table, url)
+        grid = _read_grid(table, base)
         for row in islice(grid, _HEADER_ROWS):
             texts = [text for text, _ in row]
             if header := find_header(texts, columns):
@@ -126,17 +152,40 @@ def _read_page(body: bytes, url: str, options: ParseOptions) -> _Page:
                 places = {title: at for at, title in header.items()}
                 if set(places) != set(titles):
                     raise ParseError("has two tables that fit, and they have other columns")
-                picked = (
-                    [row[places[title]] if places[title] < len(row) else ("", None) for title in titles]
-                    for row in grid
+                for row in grid:
+                    if _is_spread(row):
+                        spread.append(next(text for text, _ in row if text)[:80])
+                        continue
+                    picked = [
+                        row[places[title]] if places[title] < len(row) else ("", None) for title in titles
+                    ]
+                    if any(text for text, _ in picked):
+                        rows.append(picked)
+                unseen += sum(
+                    _UNSEEN.search(row.get("style", "")) is not None or "hidden" in row.attrib
+                    for row in _rows_of(table)
                 )
-                rows += [row for row in picked if any(text for text, _ in row)]
                 break
             tops += texts
     if not titles:
-        raise ParseError(describe_headers("column", columns, set(tops)))
+        what = "" if tops else describe_page(body)
+        raise ParseError(what or describe_headers("column", columns, set(tops)))
     chosen = HtmlOptions.model_validate(options.settings)
-    return _Page(titles, rows, _find_next(document, url, chosen.next))
+    notes = []
+    if unseen:
+        notes.append(f"rows that are hidden, and read like the others: {unseen:,}")
+    if spread:
+        more = f" and {len(spread) - _MOST_NAMED:,} more" if len(spread) > _MOST_NAMED else ""
+        named = ", ".join(f'"{text}"' for text in spread[:_MOST_NAMED])
+        notes.append(f"one cell over several columns is no agency: {named}{more}")
+    following = find_next(document, url, chosen.next, number)
+    return _Page(titles, rows, following, find_stated_count(document), tuple(notes))
+
+
+def _is_spread(row: list[Cell]) -> bool:
+    """Whether a row is one cell over several columns and nothing else: a heading, a sum, a note, a pager."""
+    filled = [cell for cell in row if cell[0]]
+    return len(filled) > 1 and all(cell is filled[0] for cell in filled)
 
 
 def _parse_page(body: bytes, limits: ParseLimits) -> HtmlElement:
@@ -146,10 +195,12 @@ def _parse_page(body: bytes, limits: ParseLimits) -> HtmlElement:
     from lxml import etree, html  # takes long to import
 
     try:
-        document = html.document_fromstring(
-            body, parser=html.HTMLParser(encoding=_encoding(body), no_network=True)
-        )
+        body, encoding = _choose_encoding(body)
+        document = html.document_fromstring(body, parser=html.HTMLParser(encoding=encoding, no_network=True))
         etree.strip_elements(document, "script", "style", "template", with_tail=False)  # no texts for people
+        for mark in list(document.iter("sup")):
+            if _FOOTNOTE.fullmatch("".join(take_texts(mark, NAME_LENGTH))):
+                _drop(mark)
         return document
     except (etree.ParserError, etree.XMLSyntaxError, ValueError):
         raise ParseError("has a page that is no HTML") from None
@@ -168,16 +219,33 @@ def _find_tables(document: HtmlElement) -> Iterator[HtmlElement]:
 def read_tables(body: bytes, limits: ParseLimits) -> Iterator[list[list[Cell]]]:
     """The rows of every table on a page, as texts and links. Raises ParseError."""
     for table in _find_tables(_parse_page(body, limits)):
-        yield list(_read_grid(table, _UNKNOWN))
+        yield list(_read_grid(table, UNKNOWN))
 
 
-def _encoding(body: bytes) -> str | None:
-    """UTF-8 where the whole page is; else what the page says itself."""
+def _drop(element: HtmlElement) -> None:
+    """Take an element out of its page, and leave the text behind it."""
+    element.text = ""
+    for child in list(element):
+        element.remove(child)
+
+
+def _choose_encoding(body: bytes) -> tuple[bytes, str | None]:
+    """A page's bytes and their encoding, None where the parser finds it: UTF-8 where the whole page is, else
+    what the page says itself. A page that says nothing, or Latin-1, is Windows-1252, as in browsers.
+    """
+    if body.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return body, None
     try:
         body.decode()
     except UnicodeDecodeError:
-        return None
-    return "utf-8"
+        said = _CHARSET.search(body[:4096])
+        name = said[1].decode().lower() if said else _OLD_CHARSETS[0]
+        if name in ("utf-8", "utf8"):  # a few bytes are damaged
+            return decode_utf8(body)[0].encode(), "utf-8"
+        if name in _OLD_CHARSETS:
+            return body.decode("cp1252", "replace").encode(), "utf-8"
+        return body, None
+    return body, "utf-8"
 
 
 def _read_grid(table: HtmlElement, url: str) -> Iterator[list[Cell]]:
@@ -233,91 +301,62 @@ def _span(element: HtmlElement, name: str) -> int:
 
 def _read_cell(element: HtmlElement, url: str) -> Cell:
     """A cell's text, a line break in it as a space, and the address of its first link."""
-    text = clean(" ".join(_take_texts(element, _MOST_TEXT)))
-    return text, next(filter(None, (_join(url, link.get("href")) for link in element.iter("a"))), None)
-
-
-def _take_texts(element: HtmlElement, most: int) -> Iterator[str]:
-    """The texts in an element until they have so many characters; a cell may hold the whole page."""
-    length = 0
-    for text in element.itertext():
-        yield text[:most]
-        length += len(text)
-        if length > most:
-            return
-
-
-@lru_cache(maxsize=16)
-def _origin(url: str) -> str:
-    """The scheme and host of an address."""
-    parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.netloc}"
-
-
-def _join(url: str, href: str | None) -> str | None:
-    try:
-        href = (href or "")[: TEXT_LENGTH + 1].strip()
-        if _PLAIN_PATH.fullmatch(href) and len(href) <= TEXT_LENGTH:
-            return _origin(url) + href  # what most links are, in a tenth of the time
-        address = urldefrag(urljoin(url, href)).url if href else ""
-    except ValueError:  # such as http://[
-        return None
-    return address if address.startswith(("http://", "https://")) and len(href or "") <= TEXT_LENGTH else None
-
-
-def _find_next(document: HtmlElement, url: str, pattern: str) -> str | None:
-    """The address of the next page: by the configured expression, by rel="next", or by what a reader sees."""
-    here = urldefrag(url).url
-    for element in document.iter("a", "link"):
-        if pattern:
-            address = _join(url, element.get("href"))
-            if address not in (None, here) and re.search(pattern, address or "") and element.tag == "a":
-                return address
-            continue
-        words = clean("".join(_take_texts(element, 2 * NAME_LENGTH)))
-        texts = (words, element.get("title", ""), element.get("aria-label", ""))
-        if "next" in element.get("rel", "").lower().split() or any(map(_NEXT.fullmatch, filter(None, texts))):
-            address = _join(url, element.get("href"))
-            if address not in (None, here):
-                return address
-    return None
+    text = clean(" ".join(take_texts(element, _MOST_TEXT)))
+    return text, next(filter(None, (join_link(url, link.get("href")) for link in element.iter("a"))), None)
 
 
 def parse(body: bytes, options: ParseOptions) -> Publication:
     """The publication that a list's pages are, by `collect` or one as HTML; ParseError if it has no such
     table.
     """
-    titles, rows = _load_rows(body, options.limits) if is_json(body) else _read_single(body, options)
+    page = _load_page(body, options.limits) if is_json(body) else _read_single(body, options)
     columns = options.columns or ColumnMap()
     reader = ListingReader(columns, by_city=columns.city is not None)
-    for number, row in enumerate(rows, start=1):
+    for note in page.notes:
+        reader.report("odd table", note)
+    if page.stated is not None and page.stated > len(page.rows):
+        said = f"the page says that the list has {page.stated:,} rows, and {len(page.rows):,} are read"
+        reader.report("rows missing", said)
+    names = {name.casefold() for name in list_headers(columns.name)}
+    name_at = next((at for at, title in enumerate(page.titles) if title.casefold() in names), 0)
+    for number, row in enumerate(page.rows, start=1):
+        texts = [text for text, _ in row]
+        if texts[name_at].casefold() in names and repeats_header(texts, page.titles):
+            reader.report("header repeated", "the row repeats the headers", number)
+            continue
         links = {at: link for at, (_, link) in enumerate(row) if link}
-        reader.read(number, titles, [text for text, _ in row], links=links)
+        reader.read(number, page.titles, texts, links=links)
     if not reader.listings:
         raise ParseError("The table has its headers and no row with a name that can be read.")
     return reader.merge(HtmlOptions.model_validate(options.settings).group_by)
 
 
-def _read_single(body: bytes, options: ParseOptions) -> tuple[tuple[str, ...], list[list[Cell]]]:
+def _read_single(body: bytes, options: ParseOptions) -> _Page:
     """A page that is a file: it must be the only one."""
     if not body.strip():
         raise ParseError("The body is empty.")
-    page = _read_page(body, _UNKNOWN, options)
+    try:
+        page = _read_page(body, UNKNOWN, options)
+    except ParseError as error:  # of a page among several it says what that page has
+        reason = str(error)
+        raise ParseError(reason if reason[:1].isupper() else f"The page {reason}.") from None
     if page.following:
         raise ParseError("The page leads to a next one, and alone it is not the list.")
     rows = [
-        [(text, None if link and link.startswith(_UNKNOWN) else link) for text, link in row]
+        [(text, None if link and link.startswith(UNKNOWN) else link) for text, link in row]
         for row in page.rows
     ]
-    return page.titles, rows
+    return page._replace(rows=rows)
 
 
-def _load_rows(body: bytes, limits: ParseLimits) -> tuple[tuple[str, ...], list[list[Cell]]]:
-    """The titles and rows of a body by `collect`."""
+def _load_page(body: bytes, limits: ParseLimits) -> _Page:
+    """All pages of a body by `collect` as one."""
     document = load_json(body, limits)
-    titles = document.get("titles") if isinstance(document, dict) else None
-    rows = document.get("rows") if isinstance(document, dict) else None
-    if not isinstance(titles, list) or not isinstance(rows, list):
+    if not isinstance(document, dict):
+        raise ParseError("The JSON holds no rows of an HTML table.")
+    titles, rows = document.get("titles"), document.get("rows")
+    stated, notes = document.get("stated"), document.get("notes", [])
+    if not isinstance(titles, list) or not isinstance(rows, list) or not isinstance(notes, list):
         raise ParseError("The JSON holds no rows of an HTML table.")
     read: list[list[Cell]] = []
     for row in rows:
@@ -326,7 +365,13 @@ def _load_rows(body: bytes, limits: ParseLimits) -> tuple[tuple[str, ...], list[
         if not all(isinstance(cell, list) and len(cell) == 2 and isinstance(cell[0], str) for cell in row):
             raise ParseError("The JSON holds a row that has other columns.")
         read.append([(text, link if isinstance(link, str) else None) for text, link in row])
-    return tuple(map(str, titles)), read
+    return _Page(
+        tuple(map(str, titles)),
+        read,
+        None,
+        stated if isinstance(stated, int) else None,
+        tuple(map(str, notes[:_MOST_NOTES])),
+    )
 
 
 FORMAT = Format(

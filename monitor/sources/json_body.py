@@ -6,10 +6,11 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 
+from monitor.domain import Problem
 from monitor.errors import ParseError
 from monitor.sources.cells import clean, plain_number
 from monitor.sources.column_map import MIB, ParseLimits
-from monitor.sources.sniff import refuse_empty_and_pages
+from monitor.sources.sniff import decode_utf8, refuse_empty_and_pages
 
 _BETWEEN = re.compile(r"[\s\x1e]*")  # objects: line ends, or the mark of RFC 8142
 _MOST_LEVELS = 5  # of objects in a record; what lies deeper is no cell
@@ -20,16 +21,24 @@ def is_json(body: bytes) -> bool:
     return body.lstrip(b"\xef\xbb\xbf \t\r\n\x1e")[:1] in (b"{", b"[")
 
 
-def load_json(body: bytes, limits: ParseLimits) -> object:
+def load_json(body: bytes, limits: ParseLimits, problems: list[Problem] | None = None) -> object:
     """The value that a body is; ParseError with the place where it is not JSON (RFC 8259).
 
     Objects one after the other, as JSON lines and GeoJSON text sequences (RFC 8142) have them, are an array.
+    With ``problems`` bytes that are not UTF-8 are read as Windows-1252 and named there.
     """
     refuse_empty_and_pages(body)
     if len(body) > limits.decoded:
         raise ParseError(f"The body is larger than {limits.decoded / MIB:g} MiB.")
     try:
-        text = body.decode(json.detect_encoding(body), "surrogatepass").removeprefix("\ufeff")
+        encoding = json.detect_encoding(body)
+        if problems is not None and encoding in ("utf-8", "utf-8-sig"):
+            text, strays = decode_utf8(body)
+            if strays:
+                message = f"{strays:,} bytes are not UTF-8; they are read as Windows-1252"
+                problems.append(Problem("wrong encoding", message))
+        else:
+            text = body.decode(encoding, "surrogatepass").removeprefix("\ufeff")
         return _load_objects(text)
     except json.JSONDecodeError as error:
         at = f"line {error.lineno:,}, column {error.colno:,}"
@@ -44,7 +53,7 @@ def load_json(body: bytes, limits: ParseLimits) -> object:
 
 def _load_objects(text: str) -> object:
     """The value of a text, or all of its values where each is an object."""
-    decoder = json.JSONDecoder(parse_constant=_refuse_constant)
+    decoder = json.JSONDecoder(parse_constant=_read_constant)
     values: list[object] = []
     at = _end_of_space(text, 0)
     while at < len(text) or not values:
@@ -73,8 +82,10 @@ def read_position(latitude: object, longitude: object) -> tuple[float, float] | 
         return None
 
 
-def _refuse_constant(name: str) -> None:
-    raise ParseError(f"The JSON has the value {name}, which JSON does not know.")
+def _read_constant(name: str) -> None:
+    """NaN is how pandas writes an empty cell; the infinities are no value of a cell."""
+    if name != "NaN":
+        raise ParseError(f"The JSON has the value {name}, which JSON does not know.")
 
 
 def flatten(record: Mapping[str, object], prefix: str = "", level: int = 1) -> Iterator[tuple[str, str]]:

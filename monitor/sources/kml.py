@@ -306,7 +306,7 @@ def mend_bytes(body: bytes) -> tuple[bytes, tuple[str, ...]]:
     if body.startswith((b"\xff\xfe", b"\xfe\xff")) or b"\0" in body[:4]:
         return body, ()  # UTF-16, which expat reads by itself
     mended: list[str] = []
-    body = body.lstrip(b" \t\r\n")
+    body = body.removeprefix(b"\xef\xbb\xbf").lstrip(b" \t\r\n")
     controls = len(body) - len(body.translate(None, _CONTROLS))
     if controls:
         body = body.translate(_TO_SPACES)

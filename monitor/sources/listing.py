@@ -50,6 +50,7 @@ _LINK_TEXTS = frozenset({"link", "here", "view", "open", "pdf", "document", "moa
 _UUID = re.compile(r"/([0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12})(?=[/?#]|$)")
 _SCHEME = re.compile(r"\w+:")
 _NO_LINKS: Mapping[int, str] = MappingProxyType({})
+_SOUTHERNMOST = -15  # degrees, of American Samoa
 _NO_ADDRESS = Address(None, None)
 
 
@@ -123,12 +124,17 @@ class ListingReader:
         if "&" in name or "<" in name:
             name = read_markup(name)
         missing = not name or (name[0] == "#" and is_missing(name))
-        bare = not (missing or address or point) and (not texts[state_at] or len(name) <= LONGEST_SUM)
+        bare = not (missing or address) and (not texts[state_at] or len(name) <= LONGEST_SUM)
         if bare and is_footer(name, [texts[at] for at in used]):
             self.report("footer", f'"{_brief(name)}" is no agency', number)
             return
-        if missing and not (name or address or any(texts[at] for at in used)) and point is None:
-            return
+        if missing and not (name or address) and point is None:
+            filled = [texts[at] for at in used if texts[at]]
+            if not filled:
+                return
+            if len(filled) == 1 and is_footer(filled[0], ("",)):
+                self.report("footer", f'"{_brief(filled[0])}" is no agency', number)
+                return
         if len(self.listings) + len(self.damaged) >= MOST_ROWS:
             raise ParseError(f"The list has more than {MOST_ROWS:,} rows.")
 
@@ -189,7 +195,7 @@ class ListingReader:
             url=url,
             documents=(url,) if url else (),
             attributes=attributes,
-            point=None if point is None else self._point(point, number),
+            point=None if point is None else self._point(point, state, number),
             folder=self._folder(folder) if folder else None,
         )
         if damage and not missing:
@@ -361,12 +367,17 @@ class ListingReader:
             self._attributes_read[self._pick_attributes(texts)] = read
         return read
 
-    def _point(self, point: tuple[float, float] | str, number: int) -> tuple[float, float] | None:
+    def _point(
+        self, point: tuple[float, float] | str, state: str | None, number: int
+    ) -> tuple[float, float] | None:
         """KML writes longitude, latitude and perhaps altitude; a listing has latitude first."""
         latitude, longitude = _read_coordinates(point) if isinstance(point, str) else point
         if not (-90 <= latitude <= 90 and -180 <= longitude <= 180):
             self.report("bad point", f'"{_brief(clean(str(point)))}" is no point', number)
             return None
+        if state and latitude < _SOUTHERNMOST and _is_in_the_states(longitude, latitude):
+            latitude, longitude = longitude, latitude
+            self.report("swapped point", f"the point is read as {latitude:g}, {longitude:g}", number)
         self._has_point = True
         return latitude, longitude
 
@@ -380,6 +391,11 @@ class ListingReader:
             return text
         self.report("text cut", f"{column} has {len(text):,} characters; {length:,} are kept", number)
         return text[:length]
+
+
+def _is_in_the_states(latitude: float, longitude: float) -> bool:
+    """Whether a point may be in a state or territory, between American Samoa and Alaska."""
+    return _SOUTHERNMOST <= latitude <= 72 and (longitude <= -64 or longitude >= 144)
 
 
 def _read_coordinates(text: str) -> tuple[float, float]:

@@ -28,6 +28,7 @@ from monitor.sources.json_body import flatten, is_json, load_json
 from monitor.sources.kml import Document, unpack
 from monitor.sources.mymaps import IGNORED
 from monitor.sources.packed import unpack_file
+from monitor.sources.records import find_arrays
 from monitor.sources.sniff import (
     find_workbook_kind,
     is_html,
@@ -40,7 +41,7 @@ from monitor.states import read_state
 
 SAMPLE = 1000
 """Rows that columns are judged by."""
-_HEADER_ROWS = 10
+_HEADER_ROWS = 20
 _MOST_ATTRIBUTES = 6
 _MOST_VALUES = 40  # different values of a column that groups agencies
 
@@ -195,7 +196,7 @@ def _propose_json(body: bytes, limits: ParseLimits) -> Proposal:
         records = [x.get("properties") for x in features[:SAMPLE] if isinstance(x, dict)]
         columns, notes = _choose_columns(_sample_records(records, len(features)))
         return Proposal("geojson", columns, {}, notes)
-    path, found = max(_arrays(document), key=lambda pair: len(pair[1]), default=("", []))
+    path, found = max(find_arrays(document), key=lambda pair: len(pair[1]), default=("", []))
     if not found:
         raise ParseError("The JSON has no array of records.")
     columns, notes = _choose_columns(_sample_records(found[:SAMPLE], len(found)))
@@ -212,15 +213,6 @@ def propose_layer(fields: Iterable[Mapping[str, Any]], records: Sequence[Mapping
     dates = {name for name, kind in aliases.items() if kind == "esriFieldTypeDate"}
     columns, notes = _choose_columns(_sample_records(list(records), len(records)), dates=frozenset(dates))
     return Proposal("arcgis", columns, {}, notes)
-
-
-def _arrays(value: object, path: str = "", level: int = 0) -> Iterator[tuple[str, list[Any]]]:
-    """Arrays of objects, with the keys that lead to them joined by points."""
-    if isinstance(value, list) and value and all(isinstance(x, dict) for x in value[:SAMPLE]):
-        yield path, value
-    elif isinstance(value, dict) and level < 4:
-        for key, inner in value.items():
-            yield from _arrays(inner, f"{path}.{key}" if path else str(key), level + 1)
 
 
 def _numbers(value: object, path: str = "", level: int = 0) -> Iterator[tuple[str, int]]:

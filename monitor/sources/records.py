@@ -1,18 +1,56 @@
-"""JSON: an array of records somewhere in a document, or records one to a line; one row each."""
+"""JSON: an array of records somewhere in a document, or records one to a line; one row each.
+
+Objects by their keys are records too, {"1": {...}, "2": {...}}, and arrays of them, {"IN": [{...}]}: then the
+key is the column "(key)".
+"""
 
 from __future__ import annotations
 
-from monitor.domain import Publication
+from collections.abc import Iterator, Mapping
+
+from monitor.domain import Problem, Publication
 from monitor.errors import ParseError
 from monitor.sources.column_map import ColumnMap, ParseOptions, describe_headers
 from monitor.sources.format import Format, RowsOptions
 from monitor.sources.json_body import flatten, is_json, load_json
 from monitor.sources.listing import ListingReader
 
+KEY_TITLE = "(key)"
+"""The header under which the configuration finds the key of an object of records."""
+_MORE = frozenset(
+    (
+        "hasmore",
+        "hasnext",
+        "hasnextpage",
+        "exceededtransferlimit",
+        "next",
+        "nextpage",
+        "nexturl",
+        "nextlink",
+        "odata.nextlink",
+        "nextpagetoken",
+        "nextcursor",
+    )
+)
+"""Keys beside the records by which a server says that there is another page."""
+_COUNTS = frozenset(
+    (
+        "total",
+        "totalcount",
+        "totalrecords",
+        "recordstotal",
+        "numfound",
+        "totalresults",
+        "totalrows",
+        "totalitems",
+    )
+)
+"""Keys beside the records by which a server says how many there are in all."""
+
 
 class RecordsOptions(RowsOptions):
     """``records``: the keys that lead to the array, joined by points ("data.portals"); "" where it is the
-    document.
+    document. An array on the way is entered by a position ("result.0.rows").
 
     ``count``: the keys that lead to the number of records, which then must agree.
     """
@@ -26,18 +64,26 @@ def parse(body: bytes, options: ParseOptions) -> Publication:
     agency.
     """
     chosen = RecordsOptions.model_validate(options.settings)
-    document = load_json(body, options.limits)
-    records = _find(document, chosen.records)
+    problems: list[Problem] = []
+    document = load_json(body, options.limits, problems)
+    found = _find(document, chosen.records)
     columns = options.columns or ColumnMap()
     reader = ListingReader(columns, by_city=columns.city is not None)
-    if isinstance(records, dict) and not chosen.count and _is_record(records, reader):
-        records = [records]  # one line alone
-    if not isinstance(records, list):
-        raise ParseError(f"The JSON has no array at {chosen.records or 'its top'}.")
+    reader.problems += problems
+    if isinstance(found, dict) and not chosen.count and _is_record(found, reader):
+        found = [found]  # one line alone
+    records = list_records(found)
+    if isinstance(found, dict) and records and not any(_names_agency(record, reader) for record in records):
+        records = None
+    if records is None:
+        raise ParseError(
+            f"The JSON has no array at {chosen.records or 'its top'}{_describe_arrays(document)}."
+        )
     if chosen.count and _find(document, chosen.count) != len(records):
         raise ParseError(f"The JSON holds {len(records):,} records, and its {chosen.count} says otherwise.")
     if not records:
         raise ParseError("The JSON has no record: the list is empty or gone.")
+    _refuse_part(document, chosen.records, len(records), reader)
     titles: set[str] = set()
     for number, record in enumerate(records, start=1):
         if not isinstance(record, dict):
@@ -54,19 +100,92 @@ def parse(body: bytes, options: ParseOptions) -> Publication:
 
 
 def _is_record(document: dict[str, object], reader: ListingReader) -> bool:
-    """Whether an object is a record by itself: it names an agency and holds no records."""
+    """Whether an object is a record by itself: it names an agency and holds no records and no columns."""
     holds = any(
         isinstance(value, list) and any(isinstance(each, dict) for each in value)
         for value in document.values()
     )
-    return not holds and reader.meanings.has_name(document.keys())
+    names = [title for title, value in document.items() if isinstance(value, str)]
+    return not holds and reader.meanings.has_name(names)
+
+
+def _names_agency(record: object, reader: ListingReader) -> bool:
+    return isinstance(record, dict) and reader.meanings.has_name(title for title, _ in flatten(record))
+
+
+def list_records(found: object) -> list[object] | None:
+    """The records that a value holds: an array's, or those of an object by their keys; None if it has
+    none.
+    """
+    if isinstance(found, list):
+        return found
+    if not isinstance(found, dict) or not found:
+        return None
+    records: list[object] = []
+    for key, value in found.items():
+        inside = value if isinstance(value, list) else [value]
+        if not all(isinstance(record, dict) for record in inside):
+            return None
+        records += [{KEY_TITLE: key} | record for record in inside]
+    return records
+
+
+def find_arrays(value: object, path: str = "", level: int = 0) -> Iterator[tuple[str, list[object]]]:
+    """Arrays of objects in a document, with the keys that lead to them joined by points."""
+    if isinstance(value, list) and value and all(isinstance(each, dict) for each in value):
+        yield path, value
+    elif isinstance(value, dict) and level < _MOST_LEVELS:
+        for key, inner in value.items():
+            yield from find_arrays(inner, f"{path}.{key}" if path else str(key), level + 1)
+
+
+_MOST_LEVELS = 4
+
+
+def _describe_arrays(document: object) -> str:
+    """Where a document has arrays of records, for an error; "" where it has none."""
+    paths = [path for path, _ in find_arrays(document) if path][:5]
+    return f"; options.records may be {' or '.join(paths)}" if paths else ""
+
+
+def _refuse_part(document: object, path: str, count: int, reader: ListingReader) -> None:
+    """A server that says that there is another page has not sent the list; ParseError. A larger total is a
+    problem: it may count something else.
+    """
+    around: object = document
+    for key in ("", *filter(None, path.split("."))):
+        around = _step(around, key) if key else around
+        if not isinstance(around, dict):
+            continue
+        inside = [around, *(around[key] for key in _ABOUT if isinstance(around.get(key), dict))]
+        for place in inside:
+            for title, value in place.items():
+                folded = title.lower().lstrip("@").replace("_", "")
+                if folded in _MORE and value and isinstance(value, str | bool | dict):
+                    raise ParseError(
+                        f"The JSON holds {count:,} records, and its {title[:40]} says that there are more."
+                    )
+                if folded in _COUNTS and isinstance(value, int) and value > count:
+                    said = f"the JSON holds {count:,} records, and its {title[:40]} is {value:,}"
+                    reader.report("rows missing", said)
+
+
+_ABOUT = ("links", "_links", "meta", "metadata", "paging", "pagination", "page", "pageInfo")
+"""Objects in which servers say which page an answer is."""
 
 
 def _find(document: object, path: str) -> object:
-    """The value at a path of keys; None where there is none."""
+    """The value at a path of keys, positions in arrays among them; None where there is none."""
     for key in filter(None, path.split(".")):
-        document = document.get(key) if isinstance(document, dict) else None
+        document = _step(document, key)
     return document
+
+
+def _step(value: object, key: str) -> object:
+    if isinstance(value, Mapping):
+        return value.get(key)
+    position = int(key) if isinstance(value, list) and key.isdecimal() and len(key) < 6 else -1
+    return value[position] if isinstance(value, list) and 0 <= position < len(value) else None
 
 
 FORMAT = Format(

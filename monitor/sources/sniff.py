@@ -49,13 +49,18 @@ def refuse_empty_and_pages(body: bytes) -> None:
         return
     if head.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] != b"<" or is_kml(body):
         return  # a list that quotes HTML somewhere
+    raise ParseError(describe_page(body))
+
+
+def describe_page(body: bytes) -> str:
+    """The error for a web page in place of a list: what kind of page it looks like."""
     start = body[: 16 * _HEAD]
     # The title decides before the text does: nearly every page has a cookie banner and a way to sign in.
     for where in (_read_title(start), start):
         for kind, words in _PAGES:
             if words.search(where):
-                raise ParseError(f"The body is a web page (it looks like {kind}) instead of a list.")
-    raise ParseError("The body is a web page instead of a list.")
+                return f"The body is a web page (it looks like {kind}) instead of a list."
+    return "The body is a web page instead of a list."
 
 
 def _read_title(page: bytes) -> bytes:

@@ -22,14 +22,16 @@ from monitor.sources.column_map import MIB, ColumnMap, ParseLimits, ParseOptions
 from monitor.sources.format import Format, RowsOptions
 from monitor.sources.listing import ListingReader
 from monitor.sources.sniff import decode_utf8, find_workbook_kind, is_kml, refuse_empty_and_pages
+from monitor.states import STATES
 
 if TYPE_CHECKING:
     from monitor.sources.workbook import WorkbookSheet
 
-_HEADER_ROWS = 10  # a title and notes may stand above the headers
+_HEADER_ROWS = 20  # a title and notes may stand above the headers
 _NO_LINKS: Mapping[int, str] = MappingProxyType({})
 DELIMITERS = (",", ";", "\t", "|")
 _FEW_LONG = 0.05  # of the rows
+_FEW_ZEROS = 0.01  # of the bytes
 OTHER_KINDS = ("xls", "ods", "xlsb")
 SHEET_TITLE = "(sheet)"
 """The header under which the configuration finds the title of the sheet, for workbooks with a sheet per
@@ -74,7 +76,7 @@ def parse(body: bytes, options: ParseOptions) -> Publication:
     else:
         tables = [_read_csv(body, columns, options.limits, reader.problems)]
     names = list_headers(columns.name)
-    repeated = {name.casefold() for name in names}
+    repeated = {title.casefold() for title in _fold_wanted(columns).values()}
     for table in tables:
         name_at = next(at for at, title in enumerate(table.titles) if title in names)
         if table.left:
@@ -85,7 +87,7 @@ def parse(body: bytes, options: ParseOptions) -> Publication:
             texts = _read_texts(cells)
             if not at and _is_row_of_units(texts):
                 reader.report("row of units", f'"{", ".join(filter(None, texts))[:80]}" is no agency', number)
-            elif texts[name_at].casefold() in repeated and _repeats_header(texts, table.titles):
+            elif texts[name_at].casefold() in repeated and _is_header_again(texts, table, number):
                 about = f'; "{titled[1][name_at][:80]}" above it is no agency' if titled else ""
                 titled = None
                 reader.report("header repeated", f"the row repeats the headers{about}", number)
@@ -94,7 +96,10 @@ def parse(body: bytes, options: ParseOptions) -> Publication:
                     reader.read(titled[0], table.titles, titled[1])
                     titled = None
                 if texts.count("") == others and others and texts[name_at] and not (damage or links):
-                    titled = (number, texts)
+                    if texts[name_at].casefold() in _STATE_NAMES:
+                        reader.report("heading", f'"{texts[name_at]}" is a heading and no agency', number)
+                    else:
+                        titled = (number, texts)
                 else:
                     reader.read(number, table.titles, texts, links=links, damage=damage)
         if titled:
@@ -109,7 +114,7 @@ def parse(body: bytes, options: ParseOptions) -> Publication:
 
 def is_terminated(body: bytes) -> bool:
     """Whether the last line of a text has its end, in any encoding."""
-    return body.rstrip(b"\0")[-1:] in (b"\n", b"\r")
+    return body.removesuffix(b"\x1a").rstrip(b"\0")[-1:] in (b"\n", b"\r")
 
 
 def _read_texts(cells: Sequence[Any]) -> Sequence[str]:
@@ -148,10 +153,25 @@ def _is_row_of_units(texts: Sequence[str]) -> bool:
     return len(filled) > 1 and all(map(_UNIT.fullmatch, filled))
 
 
-def _repeats_header(texts: Sequence[str], titles: Sequence[str]) -> bool:
+def repeats_header(texts: Sequence[str], titles: Sequence[str]) -> bool:
     """Whether a row is the headers once more, as at the top of each printed page."""
     filled = [(text, title) for text, title in zip(texts, titles, strict=False) if text]
     return len(filled) > 1 and all(fold_header(text) == fold_header(title) for text, title in filled)
+
+
+def _is_header_again(texts: Sequence[str], table: _Table, number: int) -> bool:
+    """Whether a row is the headers once more. ParseError where they then stand in another order: what is
+    below would be read as something else.
+    """
+    if repeats_header(texts, table.titles):
+        return True
+    filled = {fold_header(text) for text in texts if text}
+    if len(filled) > 1 and filled <= set(map(fold_header, table.titles)):
+        raise ParseError(f"Row {number:,} begins a second table, with its columns in another order.")
+    return False
+
+
+_STATE_NAMES = frozenset(name.casefold() for name in STATES.values())
 
 
 @lru_cache(maxsize=16)  # each row that may be the header's is compared with it
@@ -243,28 +263,30 @@ def read_any_sheets(body: bytes, kind: str, limits: ParseLimits) -> Iterator[Wor
 def _read_workbook(body: bytes, kind: str, columns: ColumnMap, options: ParseOptions) -> list[_Table]:
     """The tables of the chosen sheets. Their rows are numbered on from sheet to sheet."""
     chosen = TableOptions.model_validate(options.settings).sheets
-    titles = (chosen,) if isinstance(chosen, str) else chosen
+    titles = tuple(filter(None, (chosen,) if isinstance(chosen, str) else chosen))
+    wanted = {fold_header(title) for title in titles}
     tables: dict[str, _Table] = {}
     tops: list[tuple[object, ...]] = []
     seen: list[str] = []
     before = 0
     for sheet in read_any_sheets(body, kind, options.limits):
         seen.append(sheet.title)
-        if chosen == "all" or not titles or sheet.title in titles:
+        if chosen == "all" or not titles or fold_header(sheet.title) in wanted:
             top = [row for row in sheet.rows[:_HEADER_ROWS] if row[0] <= _HEADER_ROWS]
             if found := find_headers([_widen(sheet, row) for _, row in top], columns):
                 at, header = found
-                rows = _read_sheet(sheet, header, top[at][0], before)
+                rows = _read_sheet(sheet, header, top[at][0], before, list_headers(columns.since))
                 left = "; ".join(filter(None, (_describe_left(top[at][1], header), *sheet.notes)))
                 tables[sheet.title] = _Table(tuple(header.values()), rows, left)
             else:
                 tops.extend(row for _, row in top)
         before += sheet.height
-    if not tables:
+    there_are = {fold_header(title) for title in seen}
+    if not tables and (chosen == "all" or wanted & there_are or not titles):
         raise _no_headers(columns, tops)
     if titles and chosen != "all":
         for title in titles:
-            if title not in tables:
+            if fold_header(title) not in map(fold_header, tables):
                 there = ", ".join(f'"{name[:40]}"' for name in seen[:20])
                 raise ParseError(
                     f'No visible sheet "{title}" has the headers; the visible sheets are {there}.'
@@ -282,8 +304,11 @@ def _widen(sheet: WorkbookSheet, row: Sequence[object]) -> tuple[object, ...]:
     return (*row, *[None] * (sheet.width - len(row)), SHEET_TITLE)
 
 
-def _read_sheet(sheet: WorkbookSheet, header: dict[int, str], after: int, before: int) -> Iterator[_Row]:
+def _read_sheet(
+    sheet: WorkbookSheet, header: dict[int, str], after: int, before: int, dates: Sequence[str]
+) -> Iterator[_Row]:
     width = sheet.width
+    dated = [at for at, title in enumerate(header.values()) if title in dates] if sheet.days_later else []
     for number, row in sheet.rows:
         if number <= after:
             continue
@@ -292,6 +317,9 @@ def _read_sheet(sheet: WorkbookSheet, header: dict[int, str], after: int, before
             linked = ((at, sheet.link(number, position + 1)) for at, position in enumerate(header))
             links = {at: link for at, link in linked if link}
         cells = _pick(row, header)
+        for at in dated:
+            if isinstance(cells[at], int | float):
+                cells[at] += sheet.days_later
         if any(cell is not None for cell in cells):
             for at, position in enumerate(header):
                 if position == width:
@@ -303,7 +331,7 @@ def _read_csv(body: bytes, columns: ColumnMap, limits: ParseLimits, problems: li
     """The delimiter is the one by which the headers are found."""
     if len(body) > limits.decoded:
         raise ParseError(f"The body is larger than {limits.decoded / MIB:g} MiB.")
-    text = decode_text(body, problems)
+    text = mend_quotes(decode_text(body, problems))
     tops: list[list[str]] = []
     for delimiter in DELIMITERS:
         top: list[list[str]] = []
@@ -349,13 +377,28 @@ def decode_text(body: bytes, problems: list[Problem]) -> str:
             return body.decode(encoding)
         except UnicodeDecodeError:
             raise ParseError(f"The text is {encoding[:6].upper()} and broken or cut off.") from None
-    if b"\0" in body[:4096]:
+    zeros = body.count(b"\0")
+    if zeros > _FEW_ZEROS * len(body):
         raise ParseError("The body is neither a workbook (XLSX) nor text.")
-    text, strays = decode_utf8(body)
+    if zeros:
+        body = body.replace(b"\0", b" ")
+        problems.append(Problem("broken text", f"{zeros:,} zero bytes are read as spaces"))
+    text, strays = decode_utf8(body.removesuffix(b"\x1a"))  # DOS ended its texts so
     if strays:
         message = f"{strays:,} bytes are not UTF-8; they are read as Windows-1252"
         problems.append(Problem("wrong encoding", message))
     return text
+
+
+_AS_FORMULA = re.compile(r"""(?<![^,;|\t\r\n])(?:"=""([^"\r\n]*)\"{3}|="([^"\r\n]*)")(?=[,;|\t\r\n]|$)""")
+"""A cell ="00123", as programs write texts that a spreadsheet is not to read as numbers."""
+
+
+def mend_quotes(text: str) -> str:
+    """The text of a CSV with cells such as ="00123" as what they show."""
+    if '="' not in text:
+        return text
+    return _AS_FORMULA.sub(lambda match: f'"{match[1] if match[1] is not None else match[2]}"', text)
 
 
 _WIDE = (
@@ -379,7 +422,8 @@ def _find_wide_encoding(body: bytes) -> str | None:
 
 
 def _csv_rows(text: str, delimiter: str) -> Iterator[list[str]]:
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    lines = io.StringIO(text, newline="")
+    reader = csv.reader(lines, delimiter=delimiter, strict=True, skipinitialspace=True)
     try:
         yield from reader
     except csv.Error as error:

@@ -19,6 +19,7 @@ from typing import Any
 import openpyxl
 from lxml import etree
 from openpyxl.utils.cell import coordinate_to_tuple, get_column_letter, range_boundaries
+from openpyxl.utils.datetime import CALENDAR_MAC_1904
 from openpyxl.worksheet._reader import INLINE_STRING, WorkSheetParser
 
 from monitor.errors import ParseError
@@ -42,7 +43,9 @@ _WORDINESS = 4
 _TEXT, _RUN = (INLINE_STRING.removesuffix("is") + name for name in ("t", "r"))
 _WORKBOOK = "xl/workbook.xml"
 _DOCTYPE = tuple("<!DOCTYPE".encode(encoding) for encoding in ("utf-8", "utf-16-le", "utf-16-be"))
-_FORMULA = re.compile(r'HYPERLINK\(\s*"([^"]+)"(?:\s*[,;]\s*"([^"]*)")?', re.IGNORECASE)
+_FORMULA = re.compile(r'HYPERLINK\(\s*"([^"]+)"\s*(?:[,;]\s*"([^"]*)"|[,;)])', re.IGNORECASE)
+_ESCAPED = re.compile(r"_x([0-9A-Fa-f]{4})_")
+"""A character that XML cannot hold, as workbooks write it (ECMA-376 part 1, 22.9.2.19)."""
 _STRICT = (
     (b"http://purl.oclc.org/ooxml/spreadsheetml/", b"http://schemas.openxmlformats.org/spreadsheetml/2006/"),
     (
@@ -54,6 +57,7 @@ _STRICT = (
 """The namespaces of strict documents (ISO/IEC 29500-1) and the transitional ones (29500-4), which openpyxl
 knows.
 """
+_DAYS_TO_1904 = 1462  # between the two beginnings (ECMA-376 part 1, 18.17.4.1)
 NO_VALUE = "#CALC!"
 """In the place of a formula of which the workbook holds no value; read like a spreadsheet's own errors."""
 
@@ -71,6 +75,8 @@ class WorkbookSheet:
     rows: tuple[SheetRow, ...]
     notes: tuple[str, ...] = ()
     links: dict[str, str] = field(default_factory=dict)
+    days_later: int = 0
+    """What is added to a number that is a day: old workbooks of the Macintosh count from 1904."""
 
     @property
     def width(self) -> int:
@@ -119,7 +125,8 @@ def read_sheets(body: bytes, limits: ParseLimits) -> Iterator[WorkbookSheet]:
                 part = parts.pop(sheet._worksheet_path, b"")  # it may be large, and is read once
                 notes: list[str] = []
                 rows = fill_cells(list(_read_rows(book, sheet, part, notes)), extras.merged, extras.unvalued)
-                read.append(WorkbookSheet(sheet.title, rows, tuple(notes), extras.links))
+                later = _DAYS_TO_1904 if book.epoch == CALENDAR_MAC_1904 else 0
+                read.append(WorkbookSheet(sheet.title, rows, tuple(notes), extras.links, later))
             book.close()
     except ParseError:
         raise
@@ -179,6 +186,11 @@ def _cut_after_rows(part: bytes) -> bytes:
     return part[: ends[-1].end()] + b"</" + (ends[-1][1] or b"") + b"worksheet>" if ends else part
 
 
+def unescape_text(text: str) -> str:
+    """A text of a workbook with its escaped characters ("_x000D_") as what they are."""
+    return _ESCAPED.sub(lambda match: chr(int(match[1], 16)), text) if "_x" in text else text
+
+
 class _CellParser(WorkSheetParser):
     """openpyxl's parser of a sheet, for which a text within a cell is no object of its own: that takes most
     of the time of a workbook without shared strings.
@@ -194,7 +206,7 @@ class _CellParser(WorkSheetParser):
             element.iterfind(f"{INLINE_STRING}/{_TEXT}"),
             element.iterfind(f"{INLINE_STRING}/{_RUN}/{_TEXT}"),
         )
-        value = "".join(text.text or "" for text in chain(*texts))
+        value = unescape_text("".join(text.text or "" for text in chain(*texts)))
         return {"row": row, "column": self.col_counter, "value": value or None}
 
 
@@ -207,7 +219,7 @@ def _read_rows(book: Any, sheet: Any, part: bytes, notes: list[str]) -> Iterator
     del part
     parser = _CellParser(
         source,
-        sheet._shared_strings,
+        list(map(unescape_text, sheet._shared_strings)),
         data_only=True,
         epoch=book.epoch,
         date_formats=book._date_formats,

@@ -1,0 +1,109 @@
+"""Links of a page: their addresses, the one to the next page of a list, and how many rows the list has."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from functools import lru_cache
+from typing import TYPE_CHECKING
+from urllib.parse import urldefrag, urljoin, urlsplit
+
+from monitor.sources.cells import NAME_LENGTH, TEXT_LENGTH, clean
+
+if TYPE_CHECKING:
+    from lxml.html import HtmlElement
+
+UNKNOWN = "https://page.invalid/"
+"""The address of a page that is a file; its relative links lead nowhere."""
+_PLAIN_PATH = re.compile(r"(?:/[\w~!$&'()*+,=:@%-][\w~!$&'()*+,=:@%.-]*)+(?:\?[\w=&%+.,-]*)?")
+"""A path from the top of the host, without anything that joining would resolve."""
+_NEXT = re.compile(r"\W*(?:go to )?(?:next(?: page)?|(?:p\u00e1gina )?siguiente)\W*", re.IGNORECASE)
+_PERHAPS_NEXT = re.compile(r"[>\u203a\u00bb\u2192]{1,2}|(?:load|show|view|see) more(?: \w+)?", re.IGNORECASE)
+"""What a link to the next page may say, and others too: it counts where it leads to the same path."""
+_PAGE_IN_PATH = re.compile(r"(?:/(?:page/?)?\d+)?/?$", re.IGNORECASE)
+_STATED = re.compile(
+    r"\b(?:showing|displaying|viewing|results|records|rows|entries|items)\W{0,3}\d[\d,]*"
+    r"\s*(?:-|\u2013|to|through)\s*\d[\d,]*\s*(?:of|out of)\s*(\d[\d,]{0,12})",
+    re.IGNORECASE,
+)
+_MOST_WORDS = 200_000  # characters of a page in which it may say how many rows there are
+
+
+def find_base(document: HtmlElement, url: str) -> str:
+    """The address from which a page's relative links start: its <base>, or its own."""
+    for element in document.iter("base"):
+        if address := join_link(url, element.get("href")):
+            return address
+    return url
+
+
+@lru_cache(maxsize=16)
+def _origin(url: str) -> str:
+    """The scheme and host of an address."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}"
+
+
+def join_link(url: str, href: str | None) -> str | None:
+    """The address that a link leads to from a page, without its fragment; None where it is no web address."""
+    try:
+        href = (href or "")[: TEXT_LENGTH + 1].strip()
+        if _PLAIN_PATH.fullmatch(href) and len(href) <= TEXT_LENGTH:
+            return _origin(url) + href  # what most links are, in a tenth of the time
+        address = urldefrag(urljoin(url, href)).url if href else ""
+    except ValueError:  # such as http://[
+        return None
+    return address if address.startswith(("http://", "https://")) and len(href or "") <= TEXT_LENGTH else None
+
+
+def take_texts(element: HtmlElement, most: int) -> Iterator[str]:
+    """The texts in an element until they have so many characters; a cell may hold the whole page."""
+    length = 0
+    for text in element.itertext():
+        yield text[:most]
+        length += len(text)
+        if length > most:
+            return
+
+
+def find_next(document: HtmlElement, url: str, pattern: str, number: int) -> str | None:
+    """The address of the next page: by the configured expression, by rel="next", or by what a reader sees.
+
+    ``number`` is that of this page, so that a link "3" on page 2 leads to the next one.
+    """
+    here = urldefrag(url).url
+    base = find_base(document, url)
+    perhaps: str | None = None
+    for element in document.iter("a", "link"):
+        address = join_link(base, element.get("href"))
+        if pattern:
+            if address not in (None, here) and re.search(pattern, address or "") and element.tag == "a":
+                return address
+            continue
+        if address in (None, here):
+            continue
+        words = clean("".join(take_texts(element, 2 * NAME_LENGTH)))
+        texts = [text for text in (words, element.get("title", ""), element.get("aria-label", "")) if text]
+        if "next" in element.get("rel", "").lower().split() or any(map(_NEXT.fullmatch, texts)):
+            return address
+        if perhaps is None and element.tag == "a" and _is_beside(here, address or ""):
+            shown = _PERHAPS_NEXT.fullmatch(words) or (
+                words == str(number + 1) and str(number + 1) in (address or "")
+            )
+            perhaps = address if shown else None
+    return perhaps
+
+
+def _is_beside(here: str, address: str) -> bool:
+    """Whether two addresses differ only in their query, or in the number at the end of their path."""
+    one, other = urlsplit(here), urlsplit(address)
+    return (one.scheme, one.netloc) == (other.scheme, other.netloc) and (
+        _PAGE_IN_PATH.sub("", one.path) == _PAGE_IN_PATH.sub("", other.path)
+    )
+
+
+def find_stated_count(document: HtmlElement) -> int | None:
+    """How many rows a page says that its list has ("Showing 1 to 10 of 44 entries"); None if it does not."""
+    text = clean(" ".join(take_texts(document, _MOST_WORDS)))
+    counts = [int(match[1].replace(",", "")) for match in _STATED.finditer(text)]
+    return max(counts, default=None)
