@@ -327,11 +327,11 @@ def test_too_many_places_are_refused(world: World) -> None:
 def test_answers_are_in_the_language_that_the_chat_chose_and_before_that_in_that_of_who_asks(
     both: World,
 ) -> None:
-    assert "Aún no se vigila nada" in both.ask("/list", language="es").text
-    assert both.ask("/watch 60601", language="es").text.startswith("Se vigila <b>60601 (Chicago, IL)</b>.")
+    assert "Aún no se sigue ningún lugar" in both.ask("/list", language="es").text
+    assert both.ask("/watch 60601", language="es").text.startswith("Listo: este chat sigue <b>60601 (Chicago, IL)</b>.")
     (listed,) = subscribers.load_subscribers(both.engine, both.keys)
     assert listed.language == "es"
-    assert both.ask("/list", language="fr").text.startswith("Este chat vigila:")
+    assert both.ask("/list", language="fr").text.startswith("Este chat sigue:")
     both.press("language en", language="es")
     assert both.ask("/list", language="es").text.startswith("This chat watches:")
 
