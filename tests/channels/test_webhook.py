@@ -249,6 +249,7 @@ SERVICES = {
     "names",
     [
         ("Hammond & <Sons> @everyone",),
+        (r"Hammond **Sons** __of__ # [them](x) ||`\`||",),
         tuple(f"Agency {n} of a town" for n in range(400)),
         tuple(f"Agency \U0001f693 {n} " + "\U0001f6a8" * 60 for n in range(200)),
     ],

@@ -100,12 +100,13 @@ def receiver(server: HookServer, call: HookCall) -> Reply:
 
 
 def discord(server: HookServer, call: HookCall) -> Reply:
-    """Execute Webhook: content of 1 to 2,000 characters."""
+    """Execute Webhook: content of 1 to 2,000 characters, read as Markdown: a backslash hides one sign."""
     content = call.json.get("content", "")
     if not 1 <= len(content) <= 2000:
         return 400, {}, b'{"content": ["Must be 2000 or fewer in length."]}'
     assert call.json["allowed_mentions"] == {"parse": []}
-    server.posts.append(content)
+    assert not re.search(r"(?<!\\)[*~`|>]", content)
+    server.posts.append(re.sub(r"\\(.)", r"\1", content))
     return 204, {}, b""
 
 
@@ -128,7 +129,10 @@ def teams(server: HookServer, call: HookCall) -> Reply:
     assert attachment["contentType"] == "application/vnd.microsoft.card.adaptive"
     card = attachment["content"]
     assert card["type"] == "AdaptiveCard"
-    server.posts.append(card["body"][0]["text"])
+    assert {each["type"] for each in card["body"]} == {"RichTextBlock"}  # a TextBlock reads Markdown
+    lines = [run["text"] for each in card["body"] for run in each["inlines"]]
+    assert all("\n" not in line for line in lines)
+    server.posts.append("\n".join(lines))
     return 202, {}, b""
 
 

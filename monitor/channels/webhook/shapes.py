@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -82,10 +83,10 @@ def _standard(job: Job) -> HookRequest:
 
 def _discord(job: Job) -> HookRequest:
     # a mention in an agency's name must wake nobody; 2,000 characters; embeds of links are off (flag 4)
-    content = cut_text(job.message, 2000)
+    content = cut_text(job.message, 2000, lambda text: len(_escape_markdown(text)))
     return HookRequest(
         job.url,
-        _json({"content": content, "allowed_mentions": {"parse": []}, "flags": 4}),
+        _json({"content": _escape_markdown(content), "allowed_mentions": {"parse": []}, "flags": 4}),
         headers=dict(_JSON),
     )
 
@@ -101,17 +102,8 @@ def _slack(job: Job) -> HookRequest:
 
 def _teams(job: Job) -> HookRequest:
     # an Adaptive Card, as the webhook of Workflows takes it; messages are limited to 28 KB
-    card: dict[str, Any] = {
-        "type": "AdaptiveCard",
-        "version": "1.4",
-        "body": [
-            {
-                "type": "TextBlock",
-                "text": cut_text(job.message, 20_000, lambda text: len(text.encode())),
-                "wrap": True,
-            }
-        ],
-    }
+    text = cut_text(job.message, 24_000, lambda text: len(_json(_card_lines(text))))
+    card: dict[str, Any] = {"type": "AdaptiveCard", "version": "1.4", "body": _card_lines(text)}
     if job.message.link:
         card["actions"] = [{"type": "Action.OpenUrl", "title": "Details", "url": job.message.link}]
     attachment = {"contentType": "application/vnd.microsoft.card.adaptive", "content": card}
@@ -176,6 +168,29 @@ SHAPES: dict[Shape, Callable[[Job], HookRequest]] = {
 """The services, by the name that the configuration gives them."""
 
 _JSON = {"Content-Type": "application/json"}
+_MARKDOWN = re.compile(r"(https?://\S+)|([\\*_~`|>#\[\]])")
+
+
+def _escape_markdown(text: str) -> str:
+    """Text that Discord shows as it is: an agency's name is not to be bold, a heading or a spoiler. Our own
+    links stay whole (those in names are inert already).
+    """
+    return _MARKDOWN.sub(lambda found: found[1] or f"\\{found[2]}", text)
+
+
+def _card_lines(text: str) -> list[dict[str, Any]]:
+    """A text as parts of a card. A RichTextBlock, unlike a TextBlock, shows no Markdown; it shows no line
+    breaks either, so each line has its own.
+    """
+    return [
+        {
+            "type": "RichTextBlock",
+            "spacing": "None" if number else "Default",
+            "inlines": [{"type": "TextRun", "text": line}],
+        }
+        for block in text.split("\n\n")
+        for number, line in enumerate(block.splitlines())
+    ]
 
 
 def _bearer(job: Job) -> dict[str, str]:
