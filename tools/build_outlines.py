@@ -12,11 +12,10 @@ from __future__ import annotations
 
 import argparse
 import heapq
-import io
+import itertools
 import json
 import lzma
 import sys
-import zipfile
 from collections import defaultdict
 from collections.abc import Callable
 from functools import partial
@@ -27,8 +26,9 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from monitor.pictures.projection import Albers, Degrees, project_nation
 from monitor.places.fips import FIPS, STATE_OF_FIPS
 from monitor.places.packaged_table import packaged
+from tools.pack_arcs import ArcPacker, DrawnArc, Ring
 
-PACKAGED = Path(__file__).parents[1] / "monitor" / "pictures" / "outlines.zip"
+PACKAGED = Path(__file__).parents[1] / "monitor" / "pictures" / "outlines.xz"
 STATE_WIDTH, STATE_HEIGHT = 1600, 1500  # steps of a state's grid, at most
 MARGIN = 16  # steps around a state
 SMALLEST = {"county": 3.0, "state": 6.0}  # square steps of the nation's grid: rings below are left out
@@ -41,7 +41,7 @@ VIEWS: dict[str, tuple[float, float, float, float]] = {  # south, north, west, e
 
 NATION_VIEWS = VIEWS | {"MP": (13.9, 15.4, 144.8, 146.2), "AK": (51.0, 72.0, -180.0, -129.0)}
 
-Ring = list[Degrees]
+Line = list[Degrees]
 Grid = tuple[int, int]
 
 
@@ -49,10 +49,11 @@ class Atlas:
     """A TopoJSON file: its shapes by code, each as rings of (latitude, longitude)."""
 
     def __init__(self, path: Path) -> None:
+        self.name = path.name
         raw = path.read_bytes()
         self._topology: dict[str, Any] = json.loads(lzma.decompress(raw) if path.suffix == ".xz" else raw)
         (sx, sy), (tx, ty) = self._topology["transform"]["scale"], self._topology["transform"]["translate"]
-        self._arcs: list[Ring] = []
+        self._arcs: list[Line] = []
         for arc in self._topology["arcs"]:
             x = y = 0
             points = []
@@ -69,7 +70,7 @@ class Atlas:
             found[str(shape["id"])] = [ring for polygon in polygons for ring in polygon]
         return found
 
-    def arc(self, number: int) -> Ring:
+    def arc(self, number: int) -> Line:
         """An arc in its direction; a negative number means backward (TopoJSON 1.0, section 2.1.4)."""
         return self._arcs[number] if number >= 0 else self._arcs[~number][::-1]
 
@@ -109,61 +110,45 @@ def simplify(points: list[tuple[float, float]], smallest: float) -> list[tuple[f
 
 
 class Pen:
-    """Writes shapes of an atlas as SVG paths in one grid. An arc is simplified once, for both its sides."""
+    """Draws shapes of an atlas in one grid. An arc is simplified once, for both its sides."""
 
     def __init__(
         self, atlas: Atlas, project: Callable[[Degrees], tuple[float, float]], smallest: float
     ) -> None:
         self._atlas, self._project, self._smallest = atlas, project, smallest
-        self._made: dict[int, list[Grid]] = {}
+        self._made: dict[int, tuple[Grid, ...]] = {}
 
-    def path(
+    def draw(
         self,
         rings: list[list[int]],
         keep: float = 0.0,
         view: tuple[float, float, float, float] | None = None,
-    ) -> str:
-        """The path of a shape: the largest ring, and those of ``keep`` square steps or more.
+    ) -> list[Ring]:
+        """Draw a shape: the largest ring, and those of ``keep`` square steps or more.
 
-        ``view`` (south, north, west, east) leaves out what lies outside; the path may then be empty.
+        ``view`` (south, north, west, east) leaves out what lies outside; there may then be no ring.
         """
         if view is not None:
             south, north, west, east = view
             starts = [(ring, self._atlas.arc(ring[0])[0]) for ring in rings]
             rings = [r for r, (lat, lon) in starts if south <= lat <= north and west <= lon <= east]
-        if not rings:
-            return ""
-        drawn = [self._ring(ring) for ring in rings]
-        largest = max(map(size_of, drawn))
-        return "".join(steps(ring) for ring in drawn if size_of(ring) >= min(keep, largest))
+        drawn = [[self._draw_arc(number) for number in ring] for ring in rings]
+        sizes = [size_of([point for arc in ring for point in arc.drawn()]) for ring in drawn]
+        least = min(keep, max(sizes, default=0.0))
+        return [ring for ring, size in zip(drawn, sizes, strict=True) if size >= least]
 
-    def _ring(self, arcs: list[int]) -> list[Grid]:
-        points: list[Grid] = []
-        for number in arcs:
-            forward = number if number >= 0 else ~number
-            if forward not in self._made:
-                drawn = simplify([self._project(p) for p in self._atlas.arc(forward)], self._smallest)
-                self._made[forward] = [(round(x), round(y)) for x, y in drawn]
-            arc = self._made[forward]
-            points += arc if number >= 0 else arc[::-1]
-        return [p for n, p in enumerate(points) if n == 0 or p != points[n - 1]]
+    def _draw_arc(self, number: int) -> DrawnArc:
+        forward = number if number >= 0 else ~number
+        if forward not in self._made:
+            points = simplify([self._project(p) for p in self._atlas.arc(forward)], self._smallest)
+            self._made[forward] = tuple((round(x), round(y)) for x, y in points)
+        return DrawnArc((self._atlas.name, forward), self._made[forward], number < 0)
 
 
 def size_of(ring: list[Grid]) -> float:
     """The area of a ring in square steps."""
     pairs = zip(ring, ring[1:] + ring[:1], strict=True)
     return abs(sum(ax * by - bx * ay for (ax, ay), (bx, by) in pairs)) / 2
-
-
-def steps(ring: list[Grid]) -> str:
-    """One ring as a relative SVG path."""
-    (x, y), *rest = ring
-    text = f"M{x} {y}l"
-    parts = []
-    for px, py in rest:
-        parts.append(f"{px - x} {py - y}")
-        x, y = px, py
-    return (text + " ".join(parts)).replace(" -", "-") + "z" if parts else f"M{x} {y}h1v1z"
 
 
 def view_of(state: str, points: list[Degrees]) -> tuple[Albers, int, int]:
@@ -190,8 +175,8 @@ def view_of(state: str, points: list[Degrees]) -> tuple[Albers, int, int]:
     return final, round(scale * (right - left) + room), round(scale * (bottom - top) + room)
 
 
-def members(new: Atlas, old: Atlas) -> dict[str, str]:
-    """The members of the archive by name: ``nation.tsv``, ``counties.tsv`` and one for each state."""
+def build(new: Atlas, old: Atlas) -> bytes:
+    """Build the packaged file."""
     states = {
         STATE_OF_FIPS[code]: rings for code, rings in new.rings("states").items() if code in STATE_OF_FIPS
     }
@@ -206,43 +191,33 @@ def members(new: Atlas, old: Atlas) -> dict[str, str]:
     for code, shape in sorted(counties.items()):
         if code in wanted:
             of_state[STATE_OF_FIPS[code[:2]]][code] = shape
-    made: dict[str, str] = {}
-    nation, small = [], []
-    for state in sorted(states):
+    nation, small = ArcPacker(), ArcPacker()
+    blocks: dict[str, bytes] = {}
+    views: dict[str, list[float]] = {}
+    for state in sorted(states, key=lambda state: FIPS[state]):
         rings = states[state]
-        project = partial(project_nation, state)
-        nation.append(
-            f"{state}\t{Pen(new, project, 45.0).path(rings, SMALLEST['state'], NATION_VIEWS.get(state))}\n"
-        )
-        pens = {id(atlas): Pen(atlas, project, 12.0) for atlas in (new, old)}
-        for code, (atlas, shape) in of_state[state].items():
-            path = pens[id(atlas)].path(shape, SMALLEST["county"], NATION_VIEWS.get(state))
-            small.append(f"{code}\t{path}\n")
+        project, seen = partial(project_nation, state), NATION_VIEWS.get(state)
+        nation.add(int(FIPS[state]), Pen(new, project, 45.0).draw(rings, SMALLEST["state"], seen))
         outline = [point for ring in rings for arc in ring for point in new.arc(arc)]
         view, width, height = view_of(state, outline)
-        numbers = (*view.center, *view.parallels, view.scale, *view.at, width, height)
+        pens = {id(atlas): Pen(atlas, project, 12.0) for atlas in (new, old)}
         own = {id(atlas): Pen(atlas, view.project, 2.0) for atlas in (new, old)}
-        made[f"{state}.tsv"] = "".join(
-            [
-                "view\t" + " ".join(map(str, numbers)) + "\n",
-                *(
-                    f"{code}\t{own[id(atlas)].path(shape, 2.0)}\n"
-                    for code, (atlas, shape) in of_state[state].items()
-                ),
-            ]
-        )
-    return {"nation.tsv": "".join(nation), "counties.tsv": "".join(small), **made}
+        large = ArcPacker()
+        for code, (atlas, shape) in of_state[state].items():
+            small.add(int(code), pens[id(atlas)].draw(shape, SMALLEST["county"], seen))
+            large.add(int(code), own[id(atlas)].draw(shape, 2.0))
+        views[state] = [*view.center, *view.parallels, view.scale, *view.at, width, height]
+        blocks[state] = large.pack()
+    return pack({"nation": nation.pack(), "counties": small.pack(), **blocks}, views)
 
 
-def pack(made: dict[str, str]) -> bytes:
-    """A zip archive whose bytes depend on nothing but the members: fixed times, order and settings."""
-    whole = io.BytesIO()
-    with zipfile.ZipFile(whole, "w", zipfile.ZIP_LZMA) as archive:
-        for name, text in made.items():
-            entry = zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0))
-            entry.compress_type, entry.create_system, entry.external_attr = zipfile.ZIP_LZMA, 3, 0o644 << 16
-            archive.writestr(entry, text.encode())
-    return whole.getvalue()
+def pack(blocks: dict[str, bytes], views: dict[str, list[float]]) -> bytes:
+    """Compress a line of JSON that says where each block is, and the blocks."""
+    ends = list(itertools.accumulate(map(len, blocks.values())))
+    places = {name: [end - len(blocks[name]), end] for name, end in zip(blocks, ends, strict=True)}
+    head = json.dumps({"blocks": places, "views": views}, separators=(",", ":")).encode()
+    settings = [{"id": lzma.FILTER_LZMA2, "preset": 9 | lzma.PRESET_EXTREME, "lc": 1, "pb": 0}]
+    return lzma.compress(head + b"\n" + b"".join(blocks.values()), filters=settings)
 
 
 def main() -> None:
@@ -252,7 +227,7 @@ def main() -> None:
     parser.add_argument("older", type=Path)
     parser.add_argument("output", type=Path, nargs="?", default=PACKAGED)
     given = parser.parse_args()
-    packed = pack(members(Atlas(given.newer), Atlas(given.older)))
+    packed = build(Atlas(given.newer), Atlas(given.older))
     given.output.write_bytes(packed)
     print(f"{given.output}: {len(packed):,} bytes")
 

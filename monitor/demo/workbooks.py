@@ -38,7 +38,7 @@ _STYLES = (
 
 
 @dataclass(slots=True)
-class _Sheet:
+class _Worksheet:
     title: str
     rows: list[list[Any]] = field(default_factory=list)
 
@@ -47,7 +47,7 @@ class _Sheet:
 class _Workbook:
     name: str
     saved: str
-    sheets: list[_Sheet] = field(default_factory=list)
+    sheets: list[_Worksheet] = field(default_factory=list)
 
 
 def unpack_files(folder: Path) -> Path:
@@ -73,7 +73,7 @@ def _load_workbooks() -> Iterator[_Workbook]:
                     yield book
                 book = _Workbook(line["workbook"], line["saved"])
             elif book is not None and isinstance(line, dict):
-                book.sheets.append(_Sheet(line["sheet"]))
+                book.sheets.append(_Worksheet(line["sheet"]))
             elif book is not None:
                 book.sheets[-1].rows.append(line)
     if book is not None:
@@ -86,12 +86,12 @@ def _render_parts(book: _Workbook) -> dict[str, str]:
     targets = [("styles", "styles.xml")]
     types = [("xl/workbook.xml", "sheet.main"), ("xl/styles.xml", "styles")]
     sheets = ""
-    for number, sheet in enumerate(book.sheets, 1):
+    for number, worksheet in enumerate(book.sheets, 1):
         name = f"worksheets/sheet{number}.xml"
         types.append((f"xl/{name}", "worksheet"))
         targets.append(("worksheet", name))
-        sheets += f'<sheet name={quoteattr(sheet.title)} sheetId="{number}" r:id="rId{len(targets)}"/>'
-        parts[f"xl/{name}"], links = _render_sheet(sheet)
+        sheets += f'<sheet name={quoteattr(worksheet.title)} sheetId="{number}" r:id="rId{len(targets)}"/>'
+        parts[f"xl/{name}"], links = _render_sheet(worksheet)
         if links:
             outside = "".join(
                 _relation(n, "hyperlink", link, outside=True) for n, link in enumerate(links, 1)
@@ -125,10 +125,10 @@ def _render_parts(book: _Workbook) -> dict[str, str]:
     return dict(sorted(parts.items(), key=lambda part: part[0] != "[Content_Types].xml"))
 
 
-def _render_sheet(sheet: _Sheet) -> tuple[str, list[str]]:
+def _render_sheet(worksheet: _Worksheet) -> tuple[str, list[str]]:
     """Render a sheet, and list the addresses that its cells link."""
     rows, links, addresses = "", "", list[str]()
-    for number, row in enumerate(sheet.rows, 1):
+    for number, row in enumerate(worksheet.rows, 1):
         cells = ""
         for column, cell in enumerate(row, 1):
             name = f"{get_column_letter(column)}{number}"

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import itertools
 import json
-import zipfile
+import lzma
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
-from io import BytesIO
 
 from monitor.pictures.projection import Albers, Degrees
+from monitor.pictures.shared_arcs import unpack_shapes
+from monitor.places.fips import STATE_OF_FIPS
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,21 +24,33 @@ class StateOutline:
     counties: dict[str, str]
 
 
+@dataclass(frozen=True, slots=True)
+class _Packed:
+    """The packaged file: the place of each block in ``blocks``, and each state's view as numbers."""
+
+    blocks: bytes
+    places: dict[str, tuple[int, int]]
+    views: dict[str, list[float]]
+
+    def unpack(self, name: str, digits: int) -> dict[str, str]:
+        """Unpack the paths of a block by FIPS codes of so many digits."""
+        start, end = self.places[name]
+        return {f"{n:0{digits}}": path for n, path in unpack_shapes(self.blocks[start:end]).items()}
+
+
 @cache
-def _archive() -> dict[str, bytes]:
-    packed = files("monitor.pictures").joinpath("outlines.zip").read_bytes()
-    with zipfile.ZipFile(BytesIO(packed)) as archive:
-        return {name: archive.read(name) for name in archive.namelist()}
-
-
-def _pairs(text: str) -> dict[str, str]:
-    return dict(line.split("\t", 1) for line in text.splitlines())
+def _load_packed() -> _Packed:
+    whole = lzma.decompress(files("monitor.pictures").joinpath("outlines.xz").read_bytes())
+    head, _, blocks = whole.partition(b"\n")
+    said = json.loads(head)
+    return _Packed(blocks, said["blocks"], said["views"])
 
 
 @cache
 def load_nation() -> dict[str, str]:
     """Load each state's path in the nation's grid (`projection.WIDTH` by `HEIGHT`), by USPS code."""
-    return _pairs(_archive()["nation.tsv"].decode())
+    paths = _load_packed().unpack("nation", 2)
+    return dict(sorted((STATE_OF_FIPS[fips], path) for fips, path in paths.items()))
 
 
 COARSE = 12
@@ -96,7 +109,7 @@ def load_small_outline(code: str) -> SmallOutline | None:
 @cache
 def load_counties_json() -> bytes:
     """Load the paths of all counties in the nation's grid, by FIPS code, as JSON for the map's script."""
-    return json.dumps(_pairs(_archive()["counties.tsv"].decode()), separators=(",", ":")).encode()
+    return json.dumps(_load_packed().unpack("counties", 5), separators=(",", ":")).encode()
 
 
 def find_county(state: str, point: Degrees) -> str | None:
@@ -144,9 +157,9 @@ def _is_inside(ring: list[tuple[int, int]], x: float, y: float) -> bool:
 @cache
 def load_state(code: str) -> StateOutline | None:
     """Load one state's outline; None for a code that has no shape."""
-    body = _archive().get(f"{code}.tsv")
-    if body is None or len(code) != 2:
+    packed = _load_packed()
+    if code not in packed.views:
         return None
-    counties = _pairs(body.decode())
-    lat, lon, low, high, scale, x, y, width, height = map(float, counties.pop("view").split())
-    return StateOutline(Albers((lat, lon), (low, high), scale, (x, y)), int(width), int(height), counties)
+    lat, lon, low, high, scale, x, y, width, height = packed.views[code]
+    view = Albers((lat, lon), (low, high), scale, (x, y))
+    return StateOutline(view, int(width), int(height), packed.unpack(code, 5))
