@@ -45,6 +45,10 @@ class AddressKey:
 
     key: bytes = field(repr=False)
     id: bytes
+    cipher: AESGCM = field(init=False, repr=False, compare=False)  # making one costs more than using it
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "cipher", AESGCM(self.key))
 
     @classmethod
     def derive(cls, master: bytes) -> AddressKey:
@@ -133,7 +137,7 @@ class KeyFile:
         """Encrypt an address with AES-256-GCM under a random nonce; only this channel can decrypt it."""
         nonce = secrets.token_bytes(_NONCE_BYTES)
         own = self._own.address
-        return _FORM + own.id + nonce + AESGCM(own.key).encrypt(nonce, address.encode(), channel.encode())
+        return _FORM + own.id + nonce + own.cipher.encrypt(nonce, address.encode(), channel.encode())
 
     def open(self, channel: str, sealed: bytes) -> str:
         """Decrypt an address, also one that version 0.1.0 encrypted, without a key id. Raises KeyFileError if
@@ -150,7 +154,7 @@ class KeyFile:
             raise KeyFileError("an address was sealed by a newer version of the program, or is damaged")
         for key in keys:
             try:
-                return AESGCM(key.key).decrypt(nonce, ciphertext, channel.encode()).decode()
+                return key.cipher.decrypt(nonce, ciphertext, channel.encode()).decode()
             except InvalidTag:
                 continue
         raise KeyFileError

@@ -1,13 +1,11 @@
-"""Group commit: the outcomes of a few milliseconds are written in one transaction, for which their tasks
-wait.
-"""
+"""Group commit: the outcomes of a few milliseconds are written in one transaction."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from datetime import timedelta
 
@@ -29,25 +27,26 @@ for.
 class GroupCommit:
     """Commits outcomes with ``write``, a plain function that runs in a thread, one group at a time.
 
-    ``keep`` is given the outcomes that could not be written, before anybody learns of it.
+    ``settled`` is called with each group: after the commit with None, or with the error that prevented it.
     """
 
     def __init__(
-        self, write: Callable[[Sequence[Outcome]], None], keep: Callable[[Sequence[Outcome]], None]
+        self,
+        write: Callable[[Sequence[Outcome]], None],
+        settled: Callable[[Sequence[Outcome], Exception | None], None],
     ) -> None:
-        self._write, self._keep = write, keep
-        self._pending: deque[tuple[Sequence[Outcome], asyncio.Future[None]]] = deque()
+        self._write, self._settled = write, settled
+        self._pending: deque[Outcome] = deque()
         self._any = asyncio.Event()
         self._flush = asyncio.Event()
 
-    async def commit(self, outcomes: Sequence[Outcome]) -> None:
-        """Commit these outcomes together with others. Raises StoreError when they cannot be written."""
-        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._pending.append((outcomes, future))
-        self._any.set()
+    def add(self, outcomes: Iterable[Outcome]) -> None:
+        """Have these outcomes committed with the next group."""
+        self._pending.extend(outcomes)
+        if self._pending:
+            self._any.set()
         if len(self._pending) >= GROUP:
             self._flush.set()
-        await future
 
     def flush(self) -> None:
         """Commit what is here at once: no message is being sent that could add to the group."""
@@ -66,16 +65,11 @@ class GroupCommit:
             if len(self._pending) < GROUP:
                 self._flush.clear()
             try:
-                await self._write_group([outcome for outcomes, _ in group for outcome in outcomes])
+                await self._write_group(group)
             except Exception as error:
-                self._keep([outcome for outcomes, _ in group for outcome in outcomes])
-                for _, future in group:
-                    if not future.done():
-                        future.set_exception(error)
+                self._settled(group, error)
             else:
-                for _, future in group:
-                    if not future.done():
-                        future.set_result(None)
+                self._settled(group, None)
 
     async def _write_group(self, outcomes: Sequence[Outcome]) -> None:
         for wait in _TRIES:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter, deque
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import islice
@@ -37,6 +37,7 @@ STOP_GRACE = timedelta(seconds=30)
 """How long messages under way may take to finish at a stop."""
 
 
+_TRIED = frozenset({OutcomeKind.SENT, OutcomeKind.AGAIN, OutcomeKind.FAILED})
 STALLED_AFTER = timedelta(minutes=2)
 """After so long without an answer a message is called stalled; the others go on."""
 
@@ -66,12 +67,11 @@ class ChannelSender:
         self._claims, self._preparer = claims, preparer
         self._limit = kind_of(name).limit
         self._clock, self._until, self._stop = clock, until, stop
-        self._groups = GroupCommit(self._write, claims.keep_unsettled)
+        self._groups = GroupCommit(self._write, self._note_settled)
         self._in_hand: set[int] = set()  # claimed and not settled
         self._ready: deque[PreparedMessage] = deque()  # composed and not begun
-        self._begun: set[asyncio.Task[None]] = set()  # not settled
-        self._sending: set[asyncio.Task[None]] = set()  # of these, those with the channel
-        self._handed_over: dict[asyncio.Task[None], datetime] = {}  # since when each is with the channel
+        self._sending: dict[asyncio.Task[None], datetime] = {}  # with the channel, and since when
+        self._unsettled = 0  # outcomes
         self._paused: dict[str, datetime] = {}
         self._answers = ChannelAnswers(name, channel, keys, clock, chance)
         self._pacer = Pacer(claims.reserve, clock, sleep, self._take_back)
@@ -99,7 +99,7 @@ class ChannelSender:
             async with self._channel:
                 try:
                     await self._feed()
-                    await self._when(lambda: self._stop.is_set() or not self._begun)
+                    await self._when(lambda: self._stop.is_set() or not self._under_way())
                 finally:
                     await self._wind_up()
         finally:
@@ -107,6 +107,7 @@ class ChannelSender:
             self._changed.set()
             try:
                 await asyncio.wait({supply})
+                await self._when(lambda: not self._unsettled)
                 await self._leave()
             finally:  # also when the database fails now, or this is cancelled
                 for task in background:
@@ -143,7 +144,8 @@ class ChannelSender:
                 ]
                 self._ready.extend(result for result in results if isinstance(result, PreparedMessage))
                 self._changed.set()
-                await self._settle(outcomes)
+                self._settle(outcomes)
+                await self._until_settled({id for outcome in outcomes for id in outcome.ids})
                 if self._answers.probe is not None:
                     await self._when(lambda: self._over() or self._answers.probe is None or not self._in_hand)
         except Exception as error:
@@ -164,7 +166,7 @@ class ChannelSender:
         while True:
             await asyncio.sleep(LEASE.total_seconds() / 4)
             now = self._clock()
-            oldest = min(self._handed_over.values(), default=now)
+            oldest = min(self._sending.values(), default=now)
             stalled_since = oldest if now - oldest >= STALLED_AFTER else None
             if stalled_since is not None:
                 log.warning(
@@ -194,11 +196,17 @@ class ChannelSender:
             messages = [self._ready.popleft() for _ in range(min(self._room(), len(self._ready)))]
             self._changed.set()
             for prepared in await self._filter_wanted(messages):
-                self._sending.add(self._begin(self._carry(prepared)))
+                task = asyncio.create_task(self._carry(prepared))
+                self._sending[task] = self._clock()
+                task.add_done_callback(self._note_end)
+
+    def _under_way(self) -> int:
+        """How many messages are with the channel, or answered and not settled."""
+        return len(self._sending) + self._unsettled
 
     def _room(self) -> int:
-        under_way, limit = len(self._sending), self._channel.concurrency
-        return min(limit - under_way, limit + GROUP - len(self._begun))
+        limit = self._channel.concurrency
+        return min(limit - len(self._sending), limit + GROUP - self._under_way())
 
     def _over(self) -> bool:
         """Whether nothing new may begin."""
@@ -242,8 +250,7 @@ class ChannelSender:
         stay += [
             Outcome(kind=OutcomeKind.POSTPONED, ids=prepared.ids, at=at) for prepared, at in admitted.later
         ]
-        if stay:
-            self._begin(self._settle(stay))
+        self._settle(stay)
         return admitted.go
 
     def _take_back(self, prepared: PreparedMessage) -> None:
@@ -265,35 +272,21 @@ class ChannelSender:
         """
         return standing.owner == self._claims.owner and not standing.waits
 
-    def _begin(self, life: Coroutine[None, None, None]) -> asyncio.Task[None]:
-        task = asyncio.create_task(life)
-        self._begun.add(task)
-        task.add_done_callback(self._note_end)
-        return task
-
     def _note_end(self, task: asyncio.Task[None]) -> None:
-        self._begun.discard(task)
+        del self._sending[task]
         if not task.cancelled() and (error := task.exception()) is not None:
             self._failure = self._failure or error
+        if not self._sending and (not self._ready or self._over()):
+            self._groups.flush()  # nothing will be sent at once that could join the group
         self._changed.set()
 
     async def _carry(self, prepared: PreparedMessage) -> None:
-        """A prepared's life: with the channel, then settled."""
-        task = asyncio.current_task()
-        assert task is not None
-        self._handed_over[task] = self._clock()
-        try:
-            outcome = await self._attempt(prepared)
-        finally:
-            del self._handed_over[task]
+        """A message's time with the channel; its outcome is settled with others."""
+        outcome = await self._attempt(prepared)
         if outcome.kind is OutcomeKind.SENT:
             self._pacer.note_accepted(outcome.lane)
         elif outcome.slower is not None:
             outcome = replace(outcome, slower=self._pacer.count_accepted(outcome.lane))
-        self._sending.discard(task)
-        if not self._sending and (not self._ready or self._over()):
-            self._groups.flush()  # nothing will be sent at once that could join the group
-        self._changed.set()
         if outcome.gone:
             self._refused.add(prepared.envelope.subscriber)
         if outcome.verdict and outcome.at is not None:
@@ -307,10 +300,7 @@ class ChannelSender:
                 outcome.error,
             )
             self._paused[outcome.pause.lane] = outcome.pause.until
-        await self._settle([outcome])
-        self._answers.probe = None
-        if outcome.slower is not None:
-            self._pacer.recall(outcome.lane)
+        self._settle([outcome])
 
     def _write(self, outcomes: Sequence[Outcome]) -> None:
         """Settle a group, in a thread, and keep the pauses that follow."""
@@ -346,13 +336,28 @@ class ChannelSender:
 
     # --- settling, and the end
 
-    async def _settle(self, outcomes: Sequence[Outcome]) -> None:
-        if not outcomes:
-            return
-        await self._groups.commit(outcomes)
-        for outcome in outcomes:
-            self.counts[outcome.kind] += len(outcome.ids)
-            self._in_hand.difference_update(outcome.ids)
+    def _settle(self, outcomes: Sequence[Outcome]) -> None:
+        self._unsettled += len(outcomes)
+        self._groups.add(outcomes)
+
+    def _note_settled(self, outcomes: Sequence[Outcome], error: Exception | None) -> None:
+        """A group is written down, or cannot be."""
+        self._unsettled -= len(outcomes)
+        if error is not None:
+            self._claims.keep_unsettled(outcomes)
+            self._failure = self._failure or error
+        else:
+            for outcome in outcomes:
+                self.counts[outcome.kind] += len(outcome.ids)
+                self._in_hand.difference_update(outcome.ids)
+                if outcome.kind in _TRIED:
+                    self._answers.probe = None
+                if outcome.slower is not None:
+                    self._pacer.recall(outcome.lane)
+        self._changed.set()
+
+    async def _until_settled(self, ids: Collection[int]) -> None:
+        await self._when(lambda: self._over() or self._in_hand.isdisjoint(ids))
 
     async def _wind_up(self) -> None:
         """Nothing new begins; what is with the channel gets its time, and everything begun is settled."""
@@ -369,7 +374,7 @@ class ChannelSender:
             )
         for task in self._sending:
             task.cancel()
-        await self._when(lambda: not self._begun)
+        await self._when(lambda: not self._under_way())
 
     async def _leave(self) -> None:
         """What was claimed and not begun is due as before; what was sent is behind the fence's mark."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -120,6 +121,55 @@ def test_a_lost_connection_gives_the_replies_that_came_before() -> None:
 def test_silence_ends_with_the_time_that_was_given() -> None:
     async def run() -> bool:
         dialogue = MailDialogue(Wire(), pipelines=True)
+        assert await dialogue.say(OPENING, 0.0) == []
+        return dialogue.is_open
+
+    assert asyncio.run(run()) is False
+
+
+def test_one_timer_serves_many_exchanges_and_ends_only_the_one_whose_time_is_up() -> None:
+    async def run() -> None:
+        loop = asyncio.get_running_loop()
+        now, timers = [100.0], list[tuple[float, Callable[[], None]]]()
+
+        def call_at(when: float, callback: Callable[[], None]) -> asyncio.TimerHandle:
+            timers.append((when, callback))
+            return asyncio.TimerHandle(when, callback, (), loop)
+
+        real = loop.time, loop.call_at
+        loop.time, loop.call_at = (lambda: now[0]), call_at  # type: ignore[method-assign,assignment]
+        try:
+            dialogue = MailDialogue(Wire(), pipelines=True)
+            for number in range(50):
+                now[0] = 100.0 + number
+                saying = asyncio.create_task(dialogue.say(OPENING[:1], 60.0))
+                await asyncio.sleep(0)
+                dialogue.data_received(b"250 ok\r\n")
+                assert await saying == [ServerReply(250, "ok")]
+            assert [when for when, _ in timers] == [160.0]
+            now[0] = 155.0
+            saying = asyncio.create_task(dialogue.say(OPENING[:1], 60.0))
+            await asyncio.sleep(0)
+            now[0] = 160.0
+            timers[0][1]()  # it was set for the first exchange
+            assert dialogue.is_open
+            assert [when for when, _ in timers] == [160.0, 215.0]
+            now[0] = 215.0
+            timers[1][1]()
+            assert (await saying, dialogue.is_open) == ([], False)
+        finally:
+            loop.time, loop.call_at = real  # type: ignore[method-assign]
+
+    asyncio.run(run())
+
+
+def test_a_shorter_patience_is_not_held_to_the_timer_of_a_longer_one() -> None:
+    async def run() -> bool:
+        dialogue = MailDialogue(Wire(), pipelines=True)
+        saying = asyncio.create_task(dialogue.say(OPENING[:1], 600.0))
+        await asyncio.sleep(0)
+        dialogue.data_received(b"250 ok\r\n")
+        await saying
         assert await dialogue.say(OPENING, 0.0) == []
         return dialogue.is_open
 

@@ -86,6 +86,17 @@ def test_any_text_survives_encoding_with_its_marks_filled(text: str, markup: str
     assert plain.get_content().replace("\r", "").rstrip("\n") == fill(text, to.placeholders).rstrip("\n")
 
 
+def test_a_link_of_any_length_is_divided_where_the_email_package_divides_it() -> None:
+    """No escape is cut, wherever its "=" stands, and a line is as long as it may be."""
+    links = [
+        f"https://w.example/?{'a' * before}={'b' * after}" for before in range(90) for after in (0, 9, 80)
+    ]
+    text = "".join(f"{placeholder('asked')}{link}\n" for link in links)
+    message, to = Rendered(subject="A subject", text=text, html=text), envelope(asked="x")
+    mail = Form(message, HEAD).fill(to, NOW)
+    assert mail == by_the_email_package(message, to, boundary_of(mail))
+
+
 @given(words)
 @example("Hammond Police Department (IN) added to Ring's map — señal — " + "ñ" * 150)
 @example("=?utf-8?b?4oCu?= an encoded word that decodes to a bidi override")

@@ -90,6 +90,8 @@ class MailDialogue(asyncio.Protocol):
         self._replies: list[ServerReply] = []
         self._lines: list[bytes] = []  # of a reply that is not whole yet
         self._rest = b""
+        self._deadline: float | None = None  # of the exchange that waits for its replies
+        self._timer: asyncio.TimerHandle | None = None
         transport.set_protocol(self)
 
     def get_extra_info(self, name: str) -> object:
@@ -112,16 +114,34 @@ class MailDialogue(asyncio.Protocol):
         self._replies, self._wanted = [], replies
         self._waiter = self._loop.create_future()
         self._transport.write(data)
-        timer = self._loop.call_later(patience, self.close)
+        self._limit(self._loop.time() + patience)
         try:
             await self._waiter
         except BaseException:
             self.close()  # cancelled: what the server answers now belongs to nobody
             raise
         finally:
-            timer.cancel()
-            self._waiter = None
+            self._waiter = self._deadline = None
         return self._replies
+
+    def _limit(self, deadline: float) -> None:
+        """Close the connection then, unless the replies come before; with one timer for many exchanges."""
+        self._deadline = deadline
+        if self._timer is not None and self._timer.when() > deadline:
+            self._timer.cancel()
+            self._timer = None
+        if self._timer is None:
+            self._timer = self._loop.call_at(deadline, self._look)
+
+    def _look(self) -> None:
+        """The timer's time: the exchange that it was set for may have ended long ago."""
+        self._timer = None
+        if self._deadline is None:
+            return
+        if self._loop.time() < self._deadline:
+            self._limit(self._deadline)
+        else:
+            self.close()
 
     def close(self) -> None:
         """End the connection at once; over TLS a goodbye would be waited for."""
@@ -132,23 +152,27 @@ class MailDialogue(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Part of one reply, or several replies."""
         *lines, self._rest = (self._rest + data).split(b"\n")
+        missing = self._wanted - len(self._replies) if self._waiter is not None else 0
         for line in lines:
-            if self._waiter is None or len(self._replies) == self._wanted:
+            if not missing:
                 return self.close()  # nobody asked: a goodbye, or nonsense
-            self._lines.append(line[4:].strip())
+            text = line[4:].strip()
             if line[3:4] == b"-":
+                self._lines.append(text)
                 continue
             if not (line[:3].isdigit() and len(line) >= 3):
                 return self.close()
-            text = b"\n".join(self._lines).decode("utf-8", "replace")
-            self._lines = []
-            reply = ServerReply(int(line[:3]), text)
-            self._replies.append(reply)
-            if reply.code == _CLOSING:
+            if self._lines:
+                text = b"\n".join([*self._lines, text])
+                self._lines = []
+            code = int(line[:3])
+            self._replies.append(ServerReply(code, text.decode("utf-8", "replace")))
+            missing -= 1
+            if code == _CLOSING:
                 return self.close()
         if len(self._rest) + sum(map(len, self._lines)) > _LONGEST_REPLY:
             return self.close()
-        if len(self._replies) == self._wanted:
+        if not missing:
             self._wake()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -157,6 +181,10 @@ class MailDialogue(asyncio.Protocol):
         self._wake()
 
     def _wake(self) -> None:
+        """End the wait, and the timer of a connection that is gone."""
+        if self._timer is not None and not self.is_open:
+            self._timer.cancel()
+            self._timer = None
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
 
