@@ -161,6 +161,12 @@ class Permanent(SendError):
         self.moved_to = moved_to
 
 
+def describe_os_error(error: BaseException) -> str:
+    """What the system says of a failure, without its number and path: "no space left on device"."""
+    text = getattr(error, "strerror", None) or str(error) or type(error).__name__
+    return text[:1].lower() + text[1:] if text[1:2].islower() else text
+
+
 def location_of(error: BaseException) -> str:
     """The type of an error and where it was raised: "TypeError at table.py:33". Without its text, which may
     hold secrets.

@@ -249,17 +249,12 @@ class Components:
         )
 
     def _look_at_host(self) -> HostFacts:
-        from monitor.errors import KeyFileError
-        from monitor.keys import NAME, KeyFile
+        from monitor.keys import NAME
         from monitor.ops.health import HostFacts
+        from monitor.storage.key_exchange import find_key_problem
 
         operator, folder = self.settings.operator, self.settings.data.folder
-        try:
-            key_problem = None
-            if (folder / NAME).exists():
-                KeyFile.load(folder, create=False)
-        except KeyFileError as error:
-            key_problem = str(error)
+        key_problem = find_key_problem(self.engine, folder)
         try:
             free = shutil.disk_usage(folder).free
         except OSError:
@@ -268,6 +263,7 @@ class Components:
             disk_free=free,
             disk_low=operator.disk_low * 1_000_000,
             key_problem=key_problem,
+            key_made=key_problem is not None or (folder / NAME).exists(),
             backup_after=operator.backup_after,
         )
 

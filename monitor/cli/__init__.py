@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from monitor import __version__
-from monitor.errors import MonitorError
+from monitor.errors import MonitorError, describe_os_error
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -87,6 +87,24 @@ OLD_COMMANDS = {"failed": "outbox"}
 class _LazyGroup(click.Group):
     """A group that imports a command when it is called."""
 
+    def main(self, *args: Any, standalone_mode: bool = True, **extra: Any) -> Any:
+        """Run a command. A wrong use of it is one line on stderr that says what to do, and exit code 2."""
+        run: Any = super().main  # whose overloads are one for each value of standalone_mode
+        if not standalone_mode:
+            return run(*args, standalone_mode=False, **extra)
+        try:
+            code = run(*args, standalone_mode=False, **extra)
+        except click.exceptions.NoArgsIsHelpError as error:
+            error.show()
+            sys.exit(error.exit_code)
+        except click.ClickException as error:
+            click.echo(f"monitor: {_describe_misuse(error)}", err=True)
+            sys.exit(error.exit_code)
+        except click.Abort:
+            click.echo("monitor: stopped", err=True)
+            sys.exit(1)
+        sys.exit(code if isinstance(code, int) else 0)
+
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)
 
@@ -114,8 +132,22 @@ class _LazyGroup(click.Group):
         return super().resolve_command(ctx, args)
 
 
+def _describe_misuse(error: click.ClickException) -> str:
+    """One line for what click refuses, with the command that shows the right use."""
+    message = " ".join(error.format_message().split()).rstrip(".")
+    message = message[:1].lower() + message[1:] if message[1:2].islower() else message
+    context = error.ctx if isinstance(error, click.UsageError) else None
+    if context is None:
+        return message
+    return (
+        f"{message}{'' if message.endswith('?') else ';'} `{context.command_path} --help` shows what it takes"
+    )
+
+
 @click.group(
-    cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110}
+    name="monitor",
+    cls=_LazyGroup,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
 )
 @click.version_option(__version__, prog_name="monitor")
 def root() -> None:
@@ -221,6 +253,14 @@ class _ExitOnError:
             sys.exit(error.exit_code)
         if isinstance(error, BrokenPipeError):
             sys.stderr.close()
+            sys.exit(1)
+        if isinstance(error, OSError) and error.filename is not None and error.strerror:
+            # a file or folder that was named on the command line or in the configuration
+            click.echo(
+                f"monitor: {error.filename}: {describe_os_error(error)}; "
+                "check the path, its owner and its mode",
+                err=True,
+            )
             sys.exit(1)
         if isinstance(error, Exception):
             click.echo(

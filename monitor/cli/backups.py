@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from monitor.cli import Session, command, emit
+from monitor.errors import UsageError
 
 if TYPE_CHECKING:
     from monitor.ops.backup import Steps
@@ -95,22 +96,30 @@ def restore(session: Session, folder: Path, replace: bool, yes: bool) -> None:
     from monitor.storage.engine import reading, where
 
     manifest = backups.read_manifest(folder)
-    components = session.components
-    settings, engine = session.settings, components.engine
+    settings = session.settings
     data = settings.data.folder
     backups.refuse_another_key(manifest, data)
+    made_at = manifest.made_at.isoformat(timespec="minutes")
+    found = f"{folder}: {manifest.rows:,} rows, made at {made_at} by version {manifest.version}"
+
+    def ask() -> None:
+        click.echo(found)
+        if not yes:
+            click.confirm("Restore it now?", default=False, abort=True)
+
+    is_missing = app.describe_missing_database(settings) is not None
+    if is_missing:
+        ask()  # before a database is made: a no leaves nothing behind
+    components = session.components
+    engine = components.engine
     with lock_service(settings, engine), ExitStack() as bars:
         with reading(engine) as conn:
             heartbeats.refuse_beside_a_service(conn, components.clock())
             used = not transfer.is_unused(conn)
         if used and not replace:
-            raise click.UsageError(
-                f"{where(engine.url)} holds a service already: --replace backs it up first"
-            )
-        made_at = manifest.made_at.isoformat(timespec="minutes")
-        click.echo(f"{folder}: {manifest.rows:,} rows, made at {made_at} by version {manifest.version}")
-        if not yes:
-            click.confirm("Restore it now?", default=False, abort=True)
+            raise UsageError(f"{where(engine.url)} holds a service already: --replace backs it up first")
+        if not is_missing:
+            ask()
         steps = _show_steps(bars, quiet=False)
         if used:
             kept, _ = backups.write_backup(engine, data, data / "backups", components.clock(), steps)
@@ -134,21 +143,23 @@ def move(session: Session, url: str, yes: bool) -> None:
     """
     from monitor.cli.run import lock_service
     from monitor.storage import heartbeats, migrate, transfer
-    from monitor.storage.engine import connect, reading, where
+    from monitor.storage.engine import connect, reading, sqlite_file, where
 
     components = session.components
     settings, source = session.settings, components.engine
-    target = connect(url)
+    file = sqlite_file(url)
+    target = None if file is not None and not file.exists() else connect(url)  # a no leaves no file behind
     with lock_service(settings, source), ExitStack() as closing:
-        closing.callback(target.dispose)
         with reading(source) as conn:
             heartbeats.refuse_beside_a_service(conn, components.clock())
-        migrate.upgrade(target, folder=settings.data.folder, now=components.clock())
-        with reading(source) as conn:
             rows = transfer.count_rows(conn)
-        click.echo(f"{rows:,} rows from {where(source.url)} to {where(target.url)}")
+        there = f"the database {file}" if target is None else where(target.url)
+        click.echo(f"{rows:,} rows from {where(source.url)} to {there}")
         if not yes:
             click.confirm("Copy them now?", default=False, abort=True)
+        target = target or connect(url)
+        closing.callback(target.dispose)
+        migrate.upgrade(target, folder=settings.data.folder, now=components.clock())
         digests = transfer.transfer(source, target, _show_steps(closing, quiet=False)("moving", 3 * rows))
     click.echo(
         f"copied and compared {sum(one.rows for one in digests.values()):,} rows of {len(digests)} tables"

@@ -22,15 +22,18 @@ from monitor.counting import format_count
 from monitor.domain import Envelope
 from monitor.errors import MonitorError, UsageError
 from monitor.fetch import Fetched
+from monitor.keys import NAME
 from monitor.ops.doctor import (
     Diagnosis,
     DomainRecords,
     diagnose_clock,
     diagnose_domain,
     diagnose_host,
+    diagnose_log_key,
     diagnose_site_role,
 )
 from monitor.polling import fetch_whole
+from monitor.storage.key_exchange import find_key_problem
 
 if TYPE_CHECKING:
     pass
@@ -89,6 +92,7 @@ def run_doctor(
     if app.describe_missing_database(settings) is None:
         with Components.open(settings) as components:
             found += diagnose_host(components.load_health())
+            found.append(diagnose_log_key(components.engine, settings.data.folder))
             found += diagnose_site_role(components.engine, settings.database.web_url)
     answers: list[tuple[str, datetime]] = []
 
@@ -122,9 +126,11 @@ def _check_database(settings: Settings) -> Iterator[Finding]:
             yield Finding("database", True, f"warning: {missing}")
             return
         with Components.open(settings) as components:
-            app.open_keys(settings, components.engine)
             url = components.engine.url.render_as_string(hide_password=True)
-        yield Finding("database", True, f"{url}, with its key")
+            problem = find_key_problem(components.engine, settings.data.folder)
+            has_key = (settings.data.folder / NAME).exists()
+        fine = f"{url}, with its key" if has_key else f"{url}; the first start makes its key"
+        yield Finding("database", problem is None, problem or fine)
     except MonitorError as error:
         yield Finding("database", False, str(error))
 

@@ -9,13 +9,14 @@ from pathlib import Path
 import click
 
 from monitor.cli import Session, command, emit
+from monitor.cli.change_numbers import load_named_change
 from monitor.counting import format_count
 
 _LARGEST_BUNDLE = 2**29  # bytes that are unpacked
 
 
 @command(short_help="Write a file that proves a change, a day or an agreement to anybody, offline.")
-@click.argument("change", type=int, required=False)
+@click.argument("change", required=False)
 @click.option("--source", "name", metavar="NAME", help="Instead of CHANGE: a list, with --day.")
 @click.option("--day", type=click.DateTime(["%Y-%m-%d"]), help="A day (UTC) of the list.")
 @click.option("--without", metavar="TEXT", help="Prove that no publication of the day has this text.")
@@ -23,30 +24,29 @@ _LARGEST_BUNDLE = 2**29  # bytes that are unpacked
 @click.option("--output", type=click.Path(path_type=Path, dir_okay=False), help="Default: evidence-....zip.")
 def evidence(
     session: Session,
-    change: int | None,
+    change: str | None,
     name: str | None,
     day: datetime | None,
     without: str | None,
     agreement: int | None,
     output: Path | None,
 ) -> None:
-    """Write the evidence of CHANGE (a number of `monitor changes`): what the publisher served before and
-    after, every poll between, and the proof that the signed record has them. `verify.py` in the file checks
-    it.
+    """Write the evidence of CHANGE (a number of `monitor changes`, or the address of its page): what the
+    publisher served before and after, every poll between, and the proof that the signed record has them.
+    `verify.py` in the file checks it.
 
     With --source and --day the evidence of a whole day, from the last poll before it to the first one after
     it; --without TEXT proves that something was not listed. With --agreement the evidence of a document that
     a listing links (a number of `monitor agreements`): the document, the one that it replaced, and every look
     between.
     """
-    from monitor.errors import RecordError
+    from monitor.errors import RecordError, UsageError
     from monitor.record import verify as verifier
     from monitor.record.agreement_proof import collect_agreement
     from monitor.record.bundle import build_bundle, pack_bundle
     from monitor.record.collect import collect_change, collect_day
     from monitor.storage.engine import reading
     from monitor.storage.lists.agreements import load_copy
-    from monitor.storage.lists.changes import load_by_ids
 
     given = sum(each is not None for each in (change, name, agreement))
     if given != 1 or (name is None) != (day is None) or (without and not name):
@@ -56,14 +56,12 @@ def evidence(
     key = components.open_log_key()
     with reading(components.engine) as conn:
         if change is not None:
-            rows = load_by_ids(conn, [change])
-            source = settings.infos.get(rows[0].source) if rows else None
-            if source is None:
-                raise click.UsageError(
-                    f"there is no change {change} of a configured source; see `monitor changes`"
-                )
-            found = collect_change(conn, change, source, settings.site.name)
-            title = f"evidence-{change}"
+            row = load_named_change(conn, change)
+            source = settings.infos.get(row.source)
+            if source is None or row.id is None:
+                raise UsageError(f"change {row.id} is of {row.source}, which is not configured")
+            found = collect_change(conn, row.id, source, settings.site.name)
+            title = f"evidence-{row.id}"
         elif agreement is not None:
             copy = load_copy(conn, agreement)
             source = settings.infos.get(copy.source) if copy else None

@@ -7,6 +7,7 @@ import dataclasses
 import click
 
 from monitor.cli import Session, command, emit
+from monitor.counting import format_count
 
 
 @command(
@@ -14,37 +15,59 @@ from monitor.cli import Session, command, emit
     context_settings={"ignore_unknown_options": True},  # the numbers of groups are negative
 )
 @click.argument("address", metavar="ADDRESS|CHAT")
-@click.argument("change", type=int)
+@click.argument("change")
 @click.option("--channel", metavar="NAME", help="The channel of ADDRESS. Default: recognized by its form.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
-def explain(session: Session, address: str, change: int, channel: str | None, as_json: bool) -> None:
-    """Explain why ADDRESS was told CHANGE (an id of `monitor changes`), or was not: by which place and rule
-    it matches, when it was queued, how often it was tried, what was answered.
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line, one for each change.")
+def explain(session: Session, address: str, change: str, channel: str | None, as_json: bool) -> None:
+    """Explain why ADDRESS was told CHANGE, or was not: by which place and rule it matches, when it was
+    queued, how often it was tried, what was answered.
+
+    CHANGE is a number of `monitor changes` or `monitor holds`, or the address of a page: of a change
+    (/change/N) or of an announcement (/changes/N), whose changes are then explained one by one.
 
     An address that was never subscribed and one that was erased get the same answer.
 
     JSON keys: verdict ("alert", "digest", "waiting", "not told", "unknown"), change, channel, address
     (masked), matches (place, followed_since, statewide), deliveries (id, kind, state, in_digest, created_at,
-    due_at, attempts, last_error, settled_at, ambiguous), steps (sentences).
+    due_at, attempts, last_error, settled_at, ambiguous), steps (sentences), what (the sign and the agency).
     """
     from monitor.app import configured_channels
     from monitor.channels.kinds import recognise
+    from monitor.cli.change_numbers import load_named_changes
+    from monitor.cli.output import SIGNS, format_change
+    from monitor.ops.explain import NOT_TOLD, UNKNOWN
     from monitor.ops.explain import explain as explain_change
+    from monitor.storage.engine import reading
 
     components = session.components
-    explanation = explain_change(
-        components.engine,
-        components.keys,
-        channel=channel or recognise(address),
-        address=address,
-        change=change,
-        configured=configured_channels(session.settings),
-        fenced=components.fenced(),
-        now=components.clock(),
-    )
+    with reading(components.engine) as conn:
+        rows = load_named_changes(conn, change)
+    explained = []
+    for row in rows:
+        assert row.id is not None
+        explanation = explain_change(
+            components.engine,
+            components.keys,
+            channel=channel or recognise(address),
+            address=address,
+            change=row.id,
+            configured=configured_channels(session.settings),
+            fenced=components.fenced(),
+            now=components.clock(),
+        )
+        what = f"{SIGNS[row.change.kind]} {format_change(row.change)}, {row.source}"
+        explained.append((what, explanation))
     if as_json:
-        emit(dataclasses.asdict(explanation))
+        for what, explanation in explained:
+            emit({**dataclasses.asdict(explanation), "what": what})
         return
-    click.echo(f"{explanation.address}, change {change}: {explanation.verdict}")
-    for step in explanation.steps:
-        click.echo(f"- {step}")
+    told = [(what, one) for what, one in explained if one.verdict not in (NOT_TOLD, UNKNOWN)] or explained[:1]
+    for what, explanation in told:
+        click.echo(f"{explanation.address}, change {explanation.change} ({what}): {explanation.verdict}")
+        for step in explanation.steps:
+            click.echo(f"- {step}")
+    rest = len(explained) - len(told)
+    if rest and told[0][1].verdict != UNKNOWN:
+        click.echo(
+            f"The announcement's {format_count(rest, 'other change')}: not told (--json explains each)"
+        )

@@ -182,7 +182,12 @@ def doctor(session: Session, selector: str | None, nameserver: str | None, as_js
     help="The folder for its database, mailbox and served files; an earlier demo there is deleted.",
 )
 @click.option("--host", help="The address for the site; 0.0.0.0 for all. [default: 127.0.0.1]")
-def demo(session: Session, once: bool, folder: Path, host: str | None) -> None:
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    help="The port for the site; 0 for any. [default: 8000, and any other that is free if it is taken]",
+)
+def demo(session: Session, once: bool, folder: Path, host: str | None, port: int | None) -> None:
     """Show how everything works on real data, without internet or configuration.
 
     It serves real publications of two official lists on a loopback port, polls them with their own dates as
@@ -194,7 +199,7 @@ def demo(session: Session, once: bool, folder: Path, host: str | None) -> None:
 
     # an image says where it must listen to be reached from outside of its container
     within = os.environ.get("MONITOR_DEFAULT__SITE__LISTEN", "").rpartition(":")[0]
-    play(folder, once=once, host=host or within or "127.0.0.1")
+    play(folder, once=once, host=host or within or "127.0.0.1", port=port)
 
 
 @command(short_help="Show the state of sources, outbox and sender.")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from monitor.cli import Session, command, emit, table
+from monitor.cli.change_numbers import load_named_change
 from monitor.counting import format_count
 
 if TYPE_CHECKING:
@@ -14,16 +15,17 @@ if TYPE_CHECKING:
 
 
 @command(short_help="Take a published change back, and tell everybody who was told of it.")
-@click.argument("change", type=int)
+@click.argument("change")
 @click.option("--reason", required=True, metavar="TEXT", help="Why, in English; everybody can read it.")
 @click.option("--reason-es", "spanish", default="", metavar="TEXT", help="The same in Spanish.")
 @click.option("--dry-run", is_flag=True, help="Only show who would be told; write nothing.")
 @click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
 def retract(
-    session: Session, change: int, reason: str, spanish: str, dry_run: bool, yes: bool, as_json: bool
+    session: Session, change: str, reason: str, spanish: str, dry_run: bool, yes: bool, as_json: bool
 ) -> None:
-    """Take CHANGE (a number of `monitor changes`) back, where what was announced was wrong.
+    """Take CHANGE (a number of `monitor changes`, or the address of its page) back, where what was announced
+    was wrong.
 
     Everybody who was told of it and is still there is told once that it is retracted and why, by the same
     channel, as an answer to the first message; who got it in a digest too. Pages, feeds, API and data files
@@ -40,18 +42,22 @@ def retract(
     from monitor import app
     from monitor.outbox.retract import check_reason, plan_retraction
     from monitor.outbox.retract import retract as carry_out
+    from monitor.storage.engine import reading
 
     texts = {"en": reason} | ({"es": spanish} if spanish else {})
     check_reason(texts)
     engine = session.database()
-    plan = plan_retraction(engine, change)
+    with reading(engine) as conn:
+        number = load_named_change(conn, change).id
+    assert number is not None
+    plan = plan_retraction(engine, number)
     headline = _headline(session, plan)
     if plan.change.retraction is not None:
         if as_json:
             emit(_json(plan, headline, done=False))
         else:
             at = f"{plan.change.retraction.at:%Y-%m-%d %H:%M} UTC"
-            click.echo(f"nothing to do: change {change} was retracted on {at}")
+            click.echo(f"nothing to do: change {number} was retracted on {at}")
         return
     if not as_json:
         _show(plan, headline)
@@ -61,12 +67,12 @@ def retract(
         return
     if not yes:
         click.confirm("Retract it now? This cannot be undone.", default=False, abort=True)
-    done = carry_out(engine, change, texts, now=app.now())
+    done = carry_out(engine, number, texts, now=app.now())
     if as_json:
         emit(_json(done, headline, done=True))
     else:
         click.echo(
-            f"change {change} is retracted; {format_count(done.total, 'message is', 'messages are')} due: a "
+            f"change {number} is retracted; {format_count(done.total, 'message is', 'messages are')} due: a "
             f"running `monitor run` or the next `monitor deliver` sends {'it' if done.total == 1 else 'them'}"
         )
 

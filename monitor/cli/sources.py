@@ -8,6 +8,7 @@ import click
 
 from monitor.cli import Session, command, emit, table
 from monitor.counting import format_count
+from monitor.errors import UsageError
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
@@ -129,17 +130,23 @@ def listings(session: Session, source: str, at: str | None, form: str) -> None:
 
 
 @command(short_help="List published changes, each with the interval in which it happened.")
+@click.argument("name", metavar="[SOURCE]", required=False)
 @click.option("--since", metavar="TIME", help="A date (its beginning), or an ISO time with zone.")
 @click.option(
     "--place", metavar="PLACE", help="A ZIP code, a town, county or radius, a state such as IL, or US."
 )
-@click.option("--source", "source", metavar="NAME", help="Only this source.")
+@click.option("--source", "source", metavar="NAME", help="The same as SOURCE.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 def changes(
-    session: Session, since: str | None, place: str | None, source: str | None, as_json: bool
+    session: Session,
+    name: str | None,
+    since: str | None,
+    place: str | None,
+    source: str | None,
+    as_json: bool,
 ) -> None:
-    """List published changes, oldest first, each with the interval in which it happened: from the last good
-    poll without it to the first with it.
+    """List published changes, of SOURCE or of all, oldest first, each with the interval in which it happened:
+    from the last good poll without it to the first with it.
 
     With --place, only changes that concern a ZIP (agencies of its whole state included), a state, US, or a
     county, town or radius ("Cook County, IL", "10 miles of 60601").
@@ -155,6 +162,9 @@ def changes(
     from monitor.storage.engine import reading
     from monitor.storage.lists import changes as kept
 
+    if name is not None and source not in (None, name):
+        raise UsageError("give one source: SOURCE or --source")
+    source = name or source
     settings = session.settings
     timezone = settings.site.timezone
     places = read_followed(place) if place is not None else ()

@@ -12,6 +12,7 @@ from monitor.channels.kinds import KINDS
 from monitor.config.layers import secret_keys, tables
 from monitor.config.sections import MeaningEntry, SourceSection, ValueEntry
 from monitor.config.settings import settings_model
+from monitor.config.value_errors import describe_value_error
 from monitor.settings_types import nearest
 from monitor.sources.formats import FORMATS
 
@@ -61,8 +62,7 @@ def describe_error(detail: Any) -> str:
         return f"{where}: unknown key{nearest(path[-1], _known_keys(path[:-1]), '.'.join(path[:-1]))}"
     if detail["type"] == "missing":
         return f"{where}: is missing"
-    message = str(detail["msg"]).removeprefix("Value error, ")
-    return f"{where}: {message[:1].lower() + message[1:] if message[1:2].islower() else message}"
+    return f"{where}: {describe_value_error(detail)}"
 
 
 _ENTRIES = {"meaning": MeaningEntry, "value": ValueEntry}

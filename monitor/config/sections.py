@@ -18,6 +18,7 @@ from pydantic import (
     model_validator,
 )
 
+from monitor.config.value_errors import describe_value_error
 from monitor.domain import Basis, Meaning, SourceInfo, ValueMeaning
 from monitor.log_lines import LogFormat
 from monitor.settings_types import (
@@ -62,7 +63,7 @@ def check_options(name: str, options: dict[str, Any]) -> None:
                     f"options.{key}: unknown key for the format {name}{nearest(key, known, 'options')}"
                 )
             else:
-                wrong.append(f"options.{key}: {str(detail['msg']).removeprefix('Value error, ')}")
+                wrong.append(f"options.{key}: {describe_value_error(detail)}")
         raise ValueError("; ".join(wrong)) from None
 
 

@@ -117,18 +117,21 @@ def play(
     *,
     once: bool,
     host: str = "127.0.0.1",
+    port: int | None = None,
     say: Callable[[str], None] = click.echo,
     until: Callable[[], bool] = lambda: False,
 ) -> None:
     """Play the story into ``folder``, which is created or emptied; then go live unless ``once``.
 
-    Live means the site and real time, until Ctrl-C or ``until``.
+    Live means the site and real time, until Ctrl-C or ``until``. ``port`` None is 8000, or any free one if
+    that is taken, which is said.
 
-    Raises UsageError when the folder holds something that is not an earlier demo.
+    Raises UsageError when the folder holds something that is not an earlier demo, and when a given port is
+    taken.
     """
     _prepare_folder(folder)
     logging.getLogger("monitor").setLevel(logging.WARNING)  # the story prints the same
-    with DemoPublisher(folder / "served") as publisher, _open_site_socket(host) as at:
+    with DemoPublisher(folder / "served") as publisher, _open_site_socket(host, port) as at:
         config = folder / "config.toml"
         channels = "\n".join(f'{place} = "{chat}"' for place, chat in TELEGRAM.items())
         config.write_text(
@@ -150,6 +153,8 @@ def play(
                 _play_step(stage, step, following, say)
             _print_end(stage, folder, time.monotonic() - began, say)
             if not once:
+                if port is None and at.getsockname()[1] != PORT:
+                    say(f"\nPort {PORT} is taken, so the site is on another one; --port chooses it.")
                 go_live(
                     replace(components, clock=app.now, opened_keys=components.keys),
                     fetcher,
@@ -162,11 +167,15 @@ def play(
                 )
 
 
-def _open_site_socket(host: str) -> socket.socket:
-    """Open port 8000 of ``host`` for the site, or any free one if it is taken."""
+def _open_site_socket(host: str, port: int | None) -> socket.socket:
+    """Open a port of ``host`` for the site; None: 8000, or any free one if it is taken. Raises UsageError."""
     try:
-        return server.open_socket(host, PORT)
+        return server.open_socket(host, PORT if port is None else port)
     except UsageError:
+        if port is not None:
+            raise UsageError(
+                f"the site cannot listen on {host}:{port}: name another --port, or 0 for any"
+            ) from None
         return server.open_socket(host, 0)
 
 

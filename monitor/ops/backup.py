@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from monitor import __version__
-from monitor.errors import KeyFileError, StoreError
+from monitor.errors import KeyFileError, StoreError, describe_os_error
 from monitor.keys import NAME as KEY_NAME
 from monitor.keys import KeyFile
 from monitor.keys.keyfile import read_fingerprint
@@ -90,7 +90,10 @@ def write_backup(
         (aside / MANIFEST).write_text(_to_json(manifest), "utf-8")
         aside.rename(folder)
     except (OSError, sqlite3.Error) as error:
-        raise StoreError(f"the backup could not be written to {to}: {error}") from None
+        raise StoreError(
+            f"the backup could not be written to {to} ({describe_os_error(error)}): "
+            "name a folder that this user may write"
+        ) from None
     finally:
         shutil.rmtree(aside, ignore_errors=True)
     with db.transaction(engine) as conn:
@@ -104,7 +107,10 @@ def copy_database(engine: Engine, path: Path) -> None:
     try:
         _write_database(engine, path, lambda what, count: lambda done: None)
     except (OSError, sqlite3.Error) as error:
-        raise StoreError(f"the database could not be copied to {path.parent}: {error}") from None
+        raise StoreError(
+            f"the database could not be copied to {path.parent} ({describe_os_error(error)}): "
+            "make room there, or let this user write"
+        ) from None
 
 
 def copy_keys(data: Path, to: Path) -> list[Path]:
@@ -120,7 +126,10 @@ def copy_keys(data: Path, to: Path) -> list[Path]:
                 copy.write_bytes(key.read_bytes())
                 copies.append(copy)
     except OSError as error:
-        raise StoreError(f"the keys could not be copied to {to}: {error}") from None
+        raise StoreError(
+            f"the keys could not be copied to {to} ({describe_os_error(error)}): "
+            "name a folder that this user may write"
+        ) from None
     return copies
 
 
@@ -153,8 +162,12 @@ def read_manifest(folder: Path) -> BackupManifest:
                 raise StoreError(f"{folder / name} is not as it was written: use another backup")
     except FileNotFoundError as error:
         raise StoreError(f"{folder} is not a whole backup: {error.filename} is missing") from None
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise StoreError(f"{folder / MANIFEST} cannot be read ({error}): use another backup") from None
+    except OSError as error:
+        raise StoreError(
+            f"{error.filename} cannot be read ({describe_os_error(error)}): let this user read it"
+        ) from None
+    except (ValueError, KeyError, TypeError, AttributeError):
+        raise StoreError(f"{folder / MANIFEST} is damaged: use another backup") from None
     if DATABASE not in manifest.files:
         raise StoreError(f"{folder / MANIFEST} names no {DATABASE}: use another backup")
     return manifest
@@ -168,7 +181,8 @@ def restore(folder: Path, target: Engine, data: Path, now: datetime, steps: Step
     """
     manifest = read_manifest(folder)
     refuse_another_key(manifest, data)
-    with _opened_copy(folder / DATABASE, now) as source:
+    data.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with _opened_copy(folder / DATABASE, data, now) as source:
         with db.reading(source) as conn:
             rows = transfer.count_rows(conn)
         transfer.transfer(source, target, steps("restoring", 3 * rows))
@@ -260,9 +274,11 @@ def _to_json(manifest: BackupManifest) -> str:
 
 
 @contextmanager
-def _opened_copy(path: Path, now: datetime) -> Iterator[Engine]:
-    """A copy of a backup's database in a temporary folder beside it, at this program's revision."""
-    with tempfile.TemporaryDirectory(prefix=".restore-", dir=path.parent.parent) as name:
+def _opened_copy(path: Path, data: Path, now: datetime) -> Iterator[Engine]:
+    """A copy of a backup's database in a temporary folder of the data folder, at this program's revision:
+    where the backup lies may be read-only.
+    """
+    with tempfile.TemporaryDirectory(prefix=".restore-", dir=data) as name:
         copy = Path(name) / DATABASE
         shutil.copyfile(path, copy)
         engine = db.connect(f"sqlite:///{copy}")

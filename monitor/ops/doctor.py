@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
+from pathlib import Path
 
 import dns.exception
 import dns.resolver
@@ -18,6 +19,7 @@ from sqlalchemy.engine import Engine, make_url
 
 from monitor.errors import StoreError
 from monitor.ops.health import HealthFacts, check_host
+from monitor.record.signing import find_log_key_problem
 from monitor.storage import grants, meta
 from monitor.storage.engine import connect, reading
 
@@ -106,10 +108,22 @@ def diagnose_host(facts: HealthFacts) -> Iterator[Diagnosis]:
     free = "not known" if host.disk_free is None else f"{host.disk_free / 1e6:,.0f} MB free"
     made = host.last_backup_at
     backup = f"the last one is of {made:%Y-%m-%d %H:%M} UTC" if made else "none; `monitor backup` makes one"
-    good = {"key": "the key file can be read, and nobody else can", "disk": free, "backup": backup}
+    good = {
+        "key": "the key file is this database's, and nobody else can read it"
+        if host.key_made
+        else "none yet; `monitor init` and the first start make it",
+        "disk": free,
+        "backup": backup,
+    }
     for part, message in good.items():
         finding = found.get(part)
         yield Diagnosis(part, finding is None, finding.problem if finding else message)
+
+
+def diagnose_log_key(engine: Engine, folder: Path) -> Diagnosis:
+    """Look at the key that signs the record. Raises StoreError."""
+    problem = find_log_key_problem(engine, folder)
+    return Diagnosis("record key", problem is None, problem or "it signs this record, or was not needed yet")
 
 
 def diagnose_site_role(engine: Engine, web_url: str | None) -> Iterator[Diagnosis]:

@@ -45,13 +45,14 @@ DAY = timedelta(days=1)
 @dataclass(frozen=True, slots=True)
 class HostFacts:
     """What the machine says: bytes free where the data is (None: not known) and how many are too few, why the
-    key cannot be read (None: it can), when the last backup was made, and after how long one is old (None:
-    nobody checks).
+    key cannot be used (None: it can), whether one was made, when the last backup was made, and after how long
+    one is old (None: nobody checks).
     """
 
     disk_free: int | None = None
     disk_low: int = 0
     key_problem: str | None = None
+    key_made: bool = True
     last_backup_at: datetime | None = None
     backup_after: timedelta | None = None
 

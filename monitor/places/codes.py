@@ -152,8 +152,8 @@ def parse_place(text: str) -> str:
     reading = read_state(typed)
     if reading is None:
         raise UsageError(
-            f'"{typed}" is neither a ZIP code nor a state. Give five digits (60601), '
-            "a state (IL or Illinois) or US."
+            f'"{typed}" is no place that we know. Give a ZIP code (60601), a town (Detroit, MI), a county '
+            f"(Cook County, IL), a radius ({RADII[0]} miles of 60601), a state (IL or Illinois) or US."
         )
     if not reading.exact:
         raise UsageError(

@@ -206,7 +206,7 @@ def _render_statement(evidence: BundleContents, head: str, key: str) -> str:
         ("Recorded by", evidence.operator),
         ("First poll", f"{first.entry['at']}, entry {first.number} of the record"),
         ("Last poll", f"{last.entry['at']}, entry {last.number} of the record"),
-        ("Polls between them", f"{len(evidence.polls)} in all, {failed} of them failed, none left out"),
+        ("Polls between them", f"{len(evidence.polls)} in all, {failed} failed, none left out"),
         *map(_describe_retraction, evidence.retractions),
         ("State of the record", head),
         ("Public key of the record", key),

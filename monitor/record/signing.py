@@ -70,6 +70,24 @@ def open_log_key(engine: Engine, folder: Path, name: str, now: datetime) -> LogK
     return key
 
 
+def find_log_key_problem(engine: Engine, folder: Path) -> str | None:
+    """Say why the log's key file is not the one that signs this record, and what to do; None if it is, or if
+    no key was made yet. Creates and changes nothing. Raises StoreError.
+    """
+    with reading(engine) as conn:
+        known = log_rows.load_head(conn).key
+    if known is None:
+        return None
+    try:
+        key = load_log_key(folder)
+        reached = follow_endorsements(Verifier.parse(known), key.endorsements)
+    except (KeyFileError, RecordError) as error:
+        return str(error)
+    if reached != key.verifier:
+        return f"the key in {folder / NAME} is not the one that signs this record ({known}): put it back"
+    return None
+
+
 def append_start(engine: Engine, version: str, now: datetime) -> None:
     """Append that the service was started, with the version of the program."""
     with transaction(engine) as conn:

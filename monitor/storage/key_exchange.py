@@ -11,7 +11,7 @@ from pathlib import Path
 
 import sqlalchemy as sa
 from filelock import FileLock, Timeout
-from sqlalchemy.engine import Connection
+from sqlalchemy.engine import Connection, Engine
 
 from monitor.errors import BusyError, KeyFileError
 from monitor.keys.files import (
@@ -25,6 +25,7 @@ from monitor.keys.files import (
     write_new,
 )
 from monitor.keys.keyfile import FINGERPRINT, META, KeyFile, compute_hash, derive_subkeys, read_fingerprint
+from monitor.storage.engine import reading
 
 # not the encrypted columns, which the role of the site may not read
 _subscriber = sa.table("subscriber", sa.column("address_hash"))
@@ -42,6 +43,35 @@ def unlock(conn: Connection, folder: Path) -> KeyFile:
         keyfile.refresh(conn)
     bind(conn, keyfile)
     return keyfile
+
+
+def find_key_problem(engine: Engine, folder: Path) -> str | None:
+    """Say why the key file is not the one that this database needs, and what to do; None if it is, or if no
+    key was made yet. Creates and changes nothing. Raises StoreError.
+    """
+    for last in (False, True):
+        with reading(engine) as conn:
+            wanted, sealed = read_fingerprint(conn), _holds_sealed(conn)
+        if wanted is None and not sealed and not (folder / NAME).exists():
+            return None
+        try:
+            KeyFile.load(folder, create=False)
+            if wanted is None or wanted in _read_fingerprints(folder) or not sealed:
+                return None
+        except KeyFileError as error:
+            return str(error)
+        if last:
+            break  # the first look may have met a rotation between its two steps
+    return f"the key in {folder / NAME} is not the one that encrypted this database: put that one back"
+
+
+def _read_fingerprints(folder: Path) -> set[str]:
+    """The fingerprints of the key in the folder, and of one whose rotation is in progress."""
+    found = set()
+    for name in (NAME, NEXT):
+        with suppress(KeyFileError):
+            found.add(derive_subkeys(read(folder / name)).fingerprint)
+    return found
 
 
 def bind(conn: Connection, keyfile: KeyFile) -> None:

@@ -74,7 +74,7 @@ def test_it_shows_asks_and_does_it_once(told: tuple[Path, World]) -> None:
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (("retract", "1"), "Missing option '--reason'"),
+        (("retract", "1"), "missing option '--reason'"),
         (("retract", "1", "--reason", " ", "--yes"), "the retraction needs a reason"),
         (("retract", "9", "--reason", "x", "--yes"), "there is no change 9"),
     ],

@@ -482,3 +482,20 @@ def test_a_configured_channel_or_webhook_may_name_a_town_a_county_or_a_radius(tm
 def test_a_channels_place_that_may_be_several_is_refused_with_what_may_be_meant(tmp_path: Path) -> None:
     (problem,) = problems(tmp_path, '[telegram.channels]\n"Orange County" = "@example_orange"\n')
     assert "Orange County, CA" in problem
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("[site]\nlisten = 8000", "site.listen: must be text in quotes"),
+        ("[email]\nport = 'abc'", "email.port: must be a whole number"),
+        ("[email]\nverp = 'perhaps'", "email.verp: must be true or false"),
+        ("[operator]\nnotify = 'ops@watch.example'", "operator.notify: must be a list in brackets"),
+        ("site = 1", "site: must be a table"),
+        ("[sources.ring]\nurl = 'https://x.example/a'\nformat = 'table'\ncolumns = 1", "must be a table"),
+    ],
+)
+def test_a_value_of_another_kind_is_told_in_our_own_words(tmp_path: Path, text: str, says: str) -> None:
+    found = problems(tmp_path, text)
+    assert any(says in problem for problem in found), found
+    assert "nput should" not in str(found)

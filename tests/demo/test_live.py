@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import re
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import TypeVar
 
 import httpx
 import pytest
 
 from monitor.demo import play
+from monitor.errors import UsageError
 
 PATIENCE = 600.0  # s, a bound for what hangs, on any machine
 T = TypeVar("T")
@@ -105,3 +108,10 @@ def test_its_pages_say_what_its_clock_is_and_show_no_gap(demo: httpx.Client) -> 
 def test_the_mailbox_gives_no_other_file(demo: httpx.Client) -> None:
     assert demo.get("/mailbox/..%2Fconfig.toml").status_code == 404
     assert demo.get("/mailbox/none.eml").status_code == 404
+
+
+def test_a_port_that_was_asked_for_and_is_taken_is_refused(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(UsageError, match="name another --port"):
+            play(tmp_path / "demo", once=False, port=port)

@@ -301,3 +301,36 @@ def test_keys_go_to_another_folder_than_the_backup(
     assert copy.read_bytes() == (tmp_path / "data" / "monitor.key").read_bytes()
     assert copy.stat().st_mode & 0o777 == 0o600
     assert ANN not in result.output
+
+
+def test_no_leaves_nothing_behind(sqlite_engine: Engine, tmp_path: Path, now: datetime) -> None:
+    folder, _ = backups.write_backup(sqlite_engine, tmp_path / "data", tmp_path / "b", now, quietly)
+    options = config(tmp_path, f"sqlite:///{tmp_path / 'new' / 'monitor.db'}", folder="new")
+    refused = CliRunner().invoke(root, ["restore", str(folder), *options], input="n\n")
+    assert (refused.exit_code, "Restore it now?" in refused.output) == (1, True)
+    assert not (tmp_path / "new").exists()
+    assert run("init", *options).exit_code == 0
+    moved = CliRunner().invoke(
+        root, ["move", "--to", f"sqlite:///{tmp_path / 'moved.db'}", *options], input="n\n"
+    )
+    assert moved.exit_code == 1
+    assert not (tmp_path / "moved.db").exists()
+
+
+def test_a_folder_that_cannot_be_written_or_read_is_said_in_one_line(
+    sqlite_engine: Engine, tmp_path: Path, now: datetime
+) -> None:
+    (tmp_path / "file").write_text("")
+    options = config(tmp_path, f"sqlite:///{tmp_path / 'one.db'}")
+    assert run("init", *options).exit_code == 0
+    refused = run("backup", "--to", str(tmp_path / "file" / "below"), *options)
+    assert refused.exit_code == 1
+    assert "Errno" not in refused.output
+    assert "(not a directory): name a folder that this user may write" in refused.output
+    folder, _ = backups.write_backup(sqlite_engine, tmp_path / "data", tmp_path / "b", now, quietly)
+    (folder / "manifest.json").write_text("{")
+    damaged = run("restore", str(folder), *options)
+    assert (damaged.exit_code, damaged.output.endswith("manifest.json is damaged: use another backup\n")) == (
+        1,
+        True,
+    )

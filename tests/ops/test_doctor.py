@@ -11,14 +11,19 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from sqlalchemy.engine import Engine
 
-from monitor.app import open_database
+from monitor.app import Components, open_database
 from monitor.cli import root
 from monitor.config import load
+from monitor.keys import KeyFile
 from monitor.ops.doctor import DomainRecords, diagnose_clock, diagnose_domain, diagnose_host
 from monitor.ops.health import HostFacts
+from monitor.storage import engine as db
+from monitor.storage import key_exchange
 from tests.ops.test_health import FINE, NOW
 from tests.peers.names import NameServer
+from tests.subscribers.conftest import member
 from tests.subscribers.town import Postbox, mail_server
 
 DOMAIN = "watch.example"
@@ -104,6 +109,56 @@ def test_the_host_is_looked_at_as_status_does() -> None:
     assert [found[part].ok for part in ("key", "disk", "backup")] == [False, False, False]
     good = {one.what: one.ok for one in diagnose_host(replace(FINE, host=HostFacts(disk_free=5)))}
     assert good == {"key": True, "disk": True, "backup": True}
+
+
+def test_a_missing_or_foreign_key_is_a_fault(tmp_path: Path) -> None:
+    path = tmp_path / "config.toml"
+    path.write_text("[sources.ring]\nenabled = false\n[sources.ice-287g]\nenabled = false\n")
+    settings, folder = load(path), tmp_path / "data"
+
+    def look() -> dict[str, tuple[bool | None, str]]:
+        said = json.loads(CliRunner().invoke(root, ["doctor", "--config", str(path), "--json"]).stdout)
+        return {one["what"]: (one["ok"], one["message"]) for one in said["findings"]}
+
+    def problems() -> list[str]:
+        return list(
+            json.loads(CliRunner().invoke(root, ["status", "--config", str(path), "--json"]).stdout)[
+                "problems"
+            ]
+        )
+
+    open_database(settings).dispose()
+    assert look()["key"] == (True, "none yet; `monitor init` and the first start make it")
+    assert not (folder / "monitor.key").exists(), "to look makes none"
+    with Components.open(settings) as components:
+        member(components.engine, components.keys, components.clock())
+        components.sign_record()
+    assert look()["key"][0] is look()["record key"][0] is look()["database"][0] is True
+    own = (folder / "monitor.key").read_text()
+    (folder / "monitor.key").unlink()
+    assert look()["key"][0] is look()["database"][0] is False
+    assert "is missing: put back the one" in look()["key"][1]
+    assert not (folder / "monitor.key").exists(), "to look makes none"
+    assert any("monitor.key is missing" in problem for problem in problems())
+    KeyFile.load(folder, create=True)
+    assert "is not the one that encrypted this database" in look()["key"][1]
+    (folder / "monitor.key").write_text(own)
+    assert look()["key"] == (True, "the key file is this database's, and nobody else can read it")
+    (folder / "log.key").unlink()
+    assert look()["record key"][0] is False
+
+
+def test_a_rotation_between_its_two_steps_is_no_fault(engine: Engine, tmp_path: Path) -> None:
+    with db.transaction(engine) as conn:
+        keys = key_exchange.unlock(conn, tmp_path)
+    member(engine, keys, NOW)
+    exchange = key_exchange.begin_rotation(tmp_path, NOW)
+    assert key_exchange.find_key_problem(engine, tmp_path) is None
+    with db.transaction(engine) as conn:
+        key_exchange.rebind(conn, exchange.new)
+    assert key_exchange.find_key_problem(engine, tmp_path) is None
+    key_exchange.finish_rotation(tmp_path)
+    assert key_exchange.find_key_problem(engine, tmp_path) is None
 
 
 def test_the_command_says_all_of_it_and_sends_nothing(tmp_path: Path) -> None:

@@ -195,6 +195,30 @@ def test_the_command_prints_sentences_or_json(small_town: Town) -> None:
     assert ANN not in said.output
     as_json = json.loads(CliRunner().invoke(root, ["explain", ANN, str(change), "--json", *config]).output)
     assert (as_json["verdict"], as_json["deliveries"][0]["state"]) == ("alert", "sent")
+    pages = [
+        f"https://watch.example/change/{change}",
+        f"/es/changes/{changeset}#c{change}",
+        f"changes/{changeset}",
+    ]
+    for page in pages:
+        by_page = CliRunner().invoke(root, ["explain", ANN, page, *config])
+        assert f"change {change} (+ Chicago Police Department (IL), ring): alert" in by_page.output, page
+    with db.transaction(small_town.engine) as conn:
+        second = _published(conn, "Chicago Park Police", small_town.now, ("60601",), "ring", False)
+        third = _published(conn, "Chicago Lake Police", small_town.now, ("60601",), "ring", False)
+        conn.execute(
+            sa.update(ChangeRow).where(ChangeRow.c.changeset_id == third).values(changeset_id=second)
+        )
+    several = CliRunner().invoke(root, ["explain", "nobody@example.org", f"/changes/{second}", *config])
+    assert several.output.count("unknown") == 1, "one answer is enough for an address that nobody has"
+    several = CliRunner().invoke(root, ["explain", ANN, f"/changes/{second}", *config])
+    assert several.output.count("waiting") == 2
+    one = CliRunner().invoke(
+        root, ["retract", f"/changes/{second}", "--reason", "wrong", "--dry-run", *config]
+    )
+    assert (one.exit_code, "has 2 changes" in one.output) == (2, True)
+    only_announced = CliRunner().invoke(root, ["explain", ANN, "http://watch.example/about", *config])
+    assert (only_announced.exit_code, "names no change" in only_announced.output) == (2, True)
     group = CliRunner().invoke(root, ["explain", "-1001234567890", str(change), "--json", *config])
     assert json.loads(group.output)["channel"] == "telegram", "the number of a group is negative"
     assert json.loads(group.output)["verdict"] == "unknown"

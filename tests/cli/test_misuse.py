@@ -1,0 +1,66 @@
+"""Wrong use of a command is one line on stderr that says what to do, and exit code 2."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from monitor.cli import root
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["statu"], "no such command 'statu'. Did you mean 'status'? `monitor --help` shows what it takes"),
+        (["explain", "a@example.org"], "missing argument 'CHANGE'; `monitor explain --help` shows"),
+        (["status", "--jsn"], "`monitor status --help` shows what it takes"),
+        (["outbox", "show", "x"], "'x' is not a valid integer; `monitor outbox show --help`"),
+        (["backup", "--keep", "0"], "`monitor backup --help` shows what it takes"),
+        (["subscribers", "add", "emial", "a@example.org", "60601"], "there is no channel 'emial'"),
+        (["evidence"], "give the number of a change"),
+    ],
+)
+def test_a_wrong_use_is_one_line(arguments: list[str], says: str) -> None:
+    said = CliRunner().invoke(root, arguments)
+    assert said.exit_code == 2
+    assert said.stdout == ""
+    assert len(said.stderr.splitlines()) == 1
+    assert said.stderr.startswith("monitor: ")
+    assert says in said.stderr
+
+
+def test_a_file_that_the_system_refuses_is_one_line_with_its_name(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    config = tmp_path / "config.toml"
+    config.write_text("")
+    assert CliRunner().invoke(root, ["init", "--config", str(config)]).exit_code == 0
+    target = tmp_path / "file" / "below"
+    said = CliRunner().invoke(root, ["export", str(target), "--config", str(config)])
+    assert said.exit_code == 1
+    assert said.stderr.startswith(f"monitor: {target}")
+    assert said.stderr.endswith(": not a directory; check the path, its owner and its mode\n")
+
+
+def test_a_place_that_is_none_names_every_kind_of_place(tmp_path: Path) -> None:
+    config = tmp_path / "config.toml"
+    config.write_text("")
+    assert CliRunner().invoke(root, ["init", "--config", str(config)]).exit_code == 0
+    said = CliRunner().invoke(
+        root, ["subscribers", "add", "email", "a@example.org", "Xyzzy", "--config", str(config)]
+    )
+    assert said.exit_code == 2
+    for kind in ("a ZIP code", "a town", "a county", "a radius", "a state", "US"):
+        assert kind in said.stderr
+
+
+def test_changes_take_the_list_as_listings_do(tmp_path: Path) -> None:
+    config = tmp_path / "config.toml"
+    config.write_text("")
+    assert CliRunner().invoke(root, ["init", "--config", str(config)]).exit_code == 0
+    options = ["--config", str(config)]
+    assert CliRunner().invoke(root, ["changes", "ring", *options]).output == "nothing was published\n"
+    unknown = CliRunner().invoke(root, ["changes", "rong", *options])
+    assert (unknown.exit_code, "there is no source 'rong'" in unknown.stderr) == (2, True)
+    assert CliRunner().invoke(root, ["changes", "ring", "--source", "ice-287g", *options]).exit_code == 2
