@@ -328,7 +328,9 @@ def test_answers_are_in_the_language_that_the_chat_chose_and_before_that_in_that
     both: World,
 ) -> None:
     assert "Aún no se sigue ningún lugar" in both.ask("/list", language="es").text
-    assert both.ask("/watch 60601", language="es").text.startswith("Listo: este chat sigue <b>60601 (Chicago, IL)</b>.")
+    assert both.ask("/watch 60601", language="es").text.startswith(
+        "Listo: este chat sigue <b>60601 (Chicago, IL)</b>."
+    )
     (listed,) = subscribers.load_subscribers(both.engine, both.keys)
     assert listed.language == "es"
     assert both.ask("/list", language="fr").text.startswith("Este chat sigue:")
