@@ -66,7 +66,15 @@ _KINDS = (
     (" County", N_("{name} County")),
     (" Parish", N_("{name} Parish")),
     (" Municipio", N_("{name} Municipio")),
+    (" City and Borough", N_("{name} City and Borough")),
+    (" Borough", N_("{name} Borough")),
+    (" Census Area", N_("{name} Census Area")),
+    (" Municipality", N_("{name} Municipality")),
 )
+_ONE_COUNTY = re.compile(
+    r"Lewis and Clark County|King and Queen County|Lake and Peninsula Borough|.+ City and Borough"
+)
+"""Names with "and" that are one county, unlike "Lexington and Fayette County"."""
 _OF_A_STATE = ("state", "somewhere", "not_located")  # rules whose name is a state's code
 _CODES = {name: code for code, name in STATES.items()}
 _AND = N_("{first} and {second}")
@@ -125,7 +133,7 @@ def translate_name(name: str, language: str) -> str:
     catalogue = translations(language)
     if name in AREAS:
         return catalogue.gettext(name)
-    if " and " in name:
+    if " and " in name and not _ONE_COUNTY.fullmatch(name):
         return _joined([translate_name(part, language) for part in name.split(" and ")], language)
     if name.startswith("the city of "):
         return catalogue.gettext(_CITY).format(name=name.removeprefix("the city of "))

@@ -36,6 +36,26 @@ CATALOGUE = ROOT / "monitor" / "messages" / "es.po"
             "cubre Lexington y el condado de Fayette",
         ),
         (
+            ("covers", ("Lewis and Clark County",)),
+            "covers Lewis and Clark County",
+            "cubre el condado de Lewis and Clark",
+        ),
+        (
+            ("covers", ("Juneau City and Borough",)),
+            "covers Juneau City and Borough",
+            "cubre la ciudad y borough de Juneau",
+        ),
+        (
+            ("precinct", ("Kenai Peninsula Borough",)),
+            "covers a precinct of Kenai Peninsula Borough",
+            "cubre un distrito del borough de Kenai Peninsula",
+        ),
+        (
+            ("in", ("Nome Census Area",)),
+            "is in Nome Census Area: an estimate",
+            "está en el área censal de Nome: es una estimación",
+        ),
+        (
             ("covers", ("the city of Roanoke",)),
             "covers the city of Roanoke",
             "cubre la ciudad de Roanoke",

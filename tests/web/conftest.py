@@ -15,6 +15,7 @@ from sqlalchemy.engine import Engine
 from monitor.storage import engine as db
 from monitor.web import create_app
 from tests.peers.browser import chromium, served
+from tests.web.agreements import serve_agreements
 from tests.web.story import Clock, site, tell
 
 
@@ -80,3 +81,10 @@ def browser() -> Iterator[object]:
     """A headless Chromium."""
     with chromium() as found:
         yield found
+
+
+@pytest.fixture
+def agreements(sqlite_engine: Engine) -> Iterator[httpx.Client]:
+    """A visitor of a site that watches ICE's list and Ring's as they are configured out of the box."""
+    with serve_agreements(sqlite_engine) as client:
+        yield client

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
@@ -13,99 +12,21 @@ import pytest
 from playwright.sync_api import Browser
 from sqlalchemy.engine import Engine
 
-from monitor.config import load as load_settings
-from monitor.domain import Policy
-from monitor.fetch import Fetcher
-from monitor.places import load
-from monitor.sources import ColumnMap
 from monitor.storage.engine import reading
 from monitor.storage.lists import sightings
-from monitor.storage.lists.coverage import Coverage
-from monitor.web import Site, create_app
+from monitor.web import create_app
 from monitor.web.brief import MOST, split_sentences
 from tests.peers.browser import served, visit
-from tests.peers.http import Server
+from tests.web.agreements import HAMMOND, ICE, LAKE, MANY, POLICE
 from tests.web.conftest import Running
-from tests.web.story import START, Clock, Publisher, locate
+from tests.web.story import START, Clock
 from tests.web.story import site as story_site
 from tests.web.test_pages import words
 
-ICE = "ice-287g"
-COLUMNS = ColumnMap(
-    name="Agency",
-    state="State",
-    county="County",
-    since="Signed",
-    url="MOA",
-    attributes=("SUPPORT TYPE", "TYPE"),
-)
 ENGLISH = re.compile(
     r"\b(the|of|and|is|are|was|not|with|list|agency|agencies|check|since|seen|model|officer|county|law|read)\b",
     re.IGNORECASE,
 )
-
-
-def row(name: str, county: str, kind: str, **more: str) -> dict[str, str]:
-    return {
-        "Agency": name,
-        "State": "Indiana",
-        "County": county,
-        "Signed": "2026-01-05",
-        "SUPPORT TYPE": kind,
-        "TYPE": "County",
-        "MOA": "https://ice.example/moa.pdf",
-    } | more
-
-
-LAKE = row("Lake County Sheriff's Office", "Lake", "Jail Enforcement Model")
-HAMMOND = row(
-    "Hammond Police Department", "Lake", "Task Force Model; Warrant Service Officer", TYPE="Municipality"
-)
-POLICE = row("Indiana State Police", "", "Task Force Model", Signed="", TYPE="State Agency")
-MANY = [
-    row(f"{town} Police Department", "", "Task Force Model")
-    for town in (
-        "Carmel", "Fishers", "Gary", "Muncie", "Kokomo", "Goshen", "Elkhart", "Anderson", "Lafayette",
-        "Evansville", "Bloomington", "Terre Haute", "Valparaiso",
-    )
-]  # fmt: skip
-
-
-@pytest.fixture
-def agreements(sqlite_engine: Engine) -> Iterator[httpx.Client]:
-    """A site that watches ICE's list as it is configured out of the box; Hammond went and came back."""
-    infos = load_settings(None, {}).infos
-    policy = Policy(additions_share=1.0, whole_group=50, removal_wait=timedelta(0))
-    with Server() as server, Fetcher(attempts=1) as fetcher:
-        publisher = Publisher(server, sqlite_engine, fetcher, policy, name=ICE, columns=COLUMNS)
-        publisher.says([LAKE, HAMMOND])
-        publisher.says([LAKE])
-        publisher.says([LAKE])
-        publisher.says([LAKE, HAMMOND])
-        publisher.now += timedelta(days=9)
-        for _ in range(2):
-            publisher.says([LAKE, HAMMOND, POLICE])
-        publisher.says([LAKE, HAMMOND, POLICE, *MANY])
-        now = publisher.now
-        ring = Publisher(server, sqlite_engine, fetcher, policy, name="ring", columns=COLUMNS)
-        ring.now = now - timedelta(hours=1)
-        ring.says([LAKE | {"SUPPORT TYPE": "", "TYPE": ""}, HAMMOND | {"SUPPORT TYPE": "", "TYPE": ""}])
-    site = Site(
-        engine=sqlite_engine,
-        sources={name: infos[name] for name in (ICE, "ring")},
-        gazetteer=load(),
-        coverage=Coverage(sqlite_engine, [ICE, "ring"], locate),
-        clock=Clock(now),
-        public_url="https://watch.example",
-        name="Watch",
-        contact="hello@watch.example",
-        timezone="America/Chicago",
-    )
-    with (
-        served(create_app(site)) as address,
-        httpx.Client(base_url=address, trust_env=False, timeout=600) as client,
-    ):
-        yield client
 
 
 def test_it_says_who_since_when_by_both_dates_and_what_the_values_mean(agreements: httpx.Client) -> None:
