@@ -5,6 +5,7 @@ finds the links on a page. What the bytes say is not this room's business: an HT
 `Fetched`.
 """
 
+from monitor.fetch.attempt import parse_http_date
 from monitor.fetch.fetcher import Fetcher
 from monitor.fetch.values import (
     Fetched,
@@ -25,4 +26,5 @@ __all__ = [
     "NotModified",
     "Target",
     "Validators",
+    "parse_http_date",
 ]

@@ -9,7 +9,7 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 
 from monitor.fetch.values import FetchEvidence, FetchFailed
-from monitor.net import Answer, Deadline, ExchangeFailed
+from monitor.net import Answer, Deadline, ExchangeFailed, SentRequest
 
 TRANSIENT_STATUSES = frozenset({408, 425, 429, 500, 502, 503, 504})
 LONGEST_WAIT = timedelta(
@@ -32,6 +32,7 @@ class FetchAttempt:
     final_url: str = ""
     redirects: list[str] = field(default_factory=list)
     answer: Answer | None = None
+    request: SentRequest | None = None
     user_agent: str | None = None
     cookies: dict[str, dict[str, str]] = field(default_factory=dict)
 
@@ -53,7 +54,7 @@ class FetchAttempt:
         """Note the next address, the first one included."""
         if self.final_url:
             self.redirects.append(url)
-        self.final_url, self.answer = url, None
+        self.final_url, self.answer, self.request = url, None, None
 
     def header(self, name: str) -> str:
         """The answer's first header of a (lower-case) name, "" without one."""
@@ -70,6 +71,8 @@ class FetchAttempt:
             "headers": answer.headers if answer else (),
             "wire_bytes": answer.wire_bytes if answer else 0,
             "duration": timedelta(seconds=self.deadline.elapsed),
+            "request": self.request,
+            "answered_after": timedelta(seconds=answer.began) if answer else None,
         }
 
     def failure(
@@ -93,6 +96,7 @@ class FetchAttempt:
 
     def failed_exchange(self, error: ExchangeFailed) -> FetchFailed:
         """The error to raise where no whole answer came."""
+        self.request = self.request or error.request
         return self.failure(error.reason, transient=error.transient)
 
     def bad_status(self, answer: Answer) -> FetchFailed:
@@ -115,13 +119,14 @@ def read_retry_after(answer: Answer) -> timedelta | None:
     value = answer.header("retry-after").strip()
     if re.fullmatch(r"[0-9]+", value):
         return min(timedelta(seconds=int(value[:9])), LONGEST_WAIT)
-    until, now = _read_http_date(value), _read_http_date(answer.header("date"))
+    until, now = parse_http_date(value), parse_http_date(answer.header("date"))
     if until is None or now is None:
         return None
     return min(max(until - now, timedelta()), LONGEST_WAIT)
 
 
-def _read_http_date(value: str) -> datetime | None:
+def parse_http_date(value: str) -> datetime | None:
+    """The moment that a Date header names, None for anything else."""
     try:
         moment = parsedate_to_datetime(value)
     except ValueError:

@@ -343,7 +343,7 @@ class Fetcher:
             if cookies := attempt.cookies.get(url.host):
                 headers["Cookie"] = "; ".join(f"{name}={value}" for name, value in cookies.items())
             with self._client.get(url, headers, attempt.deadline, public=public) as answer:
-                attempt.answer = answer
+                attempt.answer, attempt.request = answer, answer.request
                 yield answer
         except ExchangeFailed as error:
             raise attempt.failed_exchange(error) from error

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 from monitor.errors import FetchError
+from monitor.net import SentRequest
 from monitor.sources.format import Pages
 
 
@@ -95,8 +96,9 @@ class FetchEvidence:
     ``url`` is the requested address (the configured one, or the one that the page links), ``redirects`` the
     addresses that followed it, in order, ``final_url`` the one that answered. ``headers`` are that answer's,
     verbatim; ``wire_bytes`` counts its body as received, still compressed. ``duration`` covers the whole get,
-    with its page and its retries. ``status`` is None when no server answered. ``printed_count`` is the
-    publisher's own count, where it was looked for and found.
+    with its page and its retries. ``status`` is None when no server answered. ``request`` is what was
+    sent for that answer, None where nothing was; ``answered_after`` the time from the start of the get until
+    it began. ``printed_count`` is the publisher's own count, where it was looked for and found.
     """
 
     url: str
@@ -106,6 +108,8 @@ class FetchEvidence:
     headers: tuple[tuple[str, str], ...] = ()
     wire_bytes: int = 0
     duration: timedelta = timedelta()
+    request: SentRequest | None = None
+    answered_after: timedelta | None = None
     printed_count: int | None = None
 
 

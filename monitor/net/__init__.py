@@ -10,6 +10,7 @@ from monitor.net.client import Answer, HttpClient
 from monitor.net.deadline import Deadline
 from monitor.net.exchange_errors import BadBody, ExchangeFailed
 from monitor.net.limits import MIB, SizeLimits
+from monitor.net.sent_request import SentRequest
 
 __all__ = [
     "MIB",
@@ -20,6 +21,7 @@ __all__ = [
     "ExchangeFailed",
     "HttpClient",
     "InvalidUrl",
+    "SentRequest",
     "SizeLimits",
     "Url",
 ]

@@ -21,6 +21,7 @@ from monitor.net.deadline import Deadline
 from monitor.net.decompress import IDENTITY, BodyReader, proves_its_end, read_coding
 from monitor.net.exchange_errors import BadBody, ExchangeFailed
 from monitor.net.limits import SizeLimits, format_size
+from monitor.net.sent_request import SentRequest, add_peer, describe_request
 
 
 class Body(NamedTuple):
@@ -35,11 +36,14 @@ class Body(NamedTuple):
 class Answer:
     """What a server answered: ``status``, ``headers`` as received, and a body to read once.
 
-    ``wire_bytes`` counts what came of the body until now, still compressed.
+    ``wire_bytes`` counts what came of the body until now, still compressed; ``request`` is what was asked,
+    ``began`` the seconds of the deadline after which the answer began.
     """
 
-    def __init__(self, response: httpx.Response, deadline: Deadline) -> None:
+    def __init__(self, response: httpx.Response, deadline: Deadline, request: SentRequest) -> None:
         self.status = response.status_code
+        self.request = request
+        self.began = deadline.elapsed
         self.headers: tuple[tuple[str, str], ...] = response.extensions[_HEADERS]
         self.wire_bytes = 0
         self._response = response
@@ -147,26 +151,40 @@ class HttpClient:
         if deadline.passed:
             raise _late(deadline)
         left = deadline.remaining
+        trace = _SendingTrace(_refuse_private(deadline) if public and not self._proxied else deadline.trace)
         request = self._client.build_request(
             "GET",
             url,
             headers=dict(headers),
             timeout=httpx.Timeout(min(self._read, left), connect=min(self._connect, left)),
-            extensions={
-                "trace": _refuse_private(deadline) if public and not self._proxied else deadline.trace
-            },
+            extensions={"trace": trace},
         )
         try:
             with contextlib.closing(self._send(request)) as response:
-                yield Answer(response, deadline)
+                sent = add_peer(describe_request(request), response, proxied=self._proxied)
+                yield Answer(response, deadline, sent)
         except httpx.TransportError as error:
-            raise _describe(error, deadline) from error
+            failed = _describe(error, deadline)
+            failed.request = describe_request(request) if trace.sent else None
+            raise failed from error
 
     def _send(self, request: httpx.Request) -> httpx.Response:
         try:
             return self._client.send(request, stream=True)
         except (UnicodeError, OverflowError) as error:  # from the resolver: an overlong label, port 99999
             raise ExchangeFailed("has a host name or a port that is not one") from error
+
+
+class _SendingTrace:
+    """Passes on what httpx traces, and notes whether a request left."""
+
+    def __init__(self, following: Callable[[str, dict[str, Any]], None]) -> None:
+        self._following = following
+        self.sent = False
+
+    def __call__(self, event: str, info: dict[str, Any]) -> None:
+        self.sent = self.sent or event.endswith(".send_request_headers.complete")
+        self._following(event, info)
 
 
 def _refuse_private(deadline: Deadline) -> Callable[[str, dict[str, Any]], None]:

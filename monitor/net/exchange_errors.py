@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from monitor.net.sent_request import SentRequest
+
 
 class ExchangeFailed(Exception):
     """No whole answer came.
 
     ``reason`` follows a subject: "did not finish within 60 s". ``transient``: the same request may succeed
-    later without any change.
+    later without any change. ``request`` is what was sent, None where nothing was or an answer began.
     """
+
+    request: SentRequest | None = None
 
     def __init__(self, reason: str, *, transient: bool = False) -> None:
         super().__init__(reason)

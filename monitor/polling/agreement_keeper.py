@@ -16,6 +16,7 @@ from sqlalchemy.engine import Connection, Engine
 
 from monitor.fetch import Fetched, Fetcher, FetchFailed, NotModified, Target, Validators
 from monitor.net import MIB
+from monitor.polling.received import compute_clock, describe_sent
 from monitor.record import log as record
 from monitor.record.leaf import format_time
 from monitor.storage.engine import reading, transaction
@@ -107,6 +108,9 @@ class AgreementKeeper:
             status=evidence.status,
             url=evidence.final_url or due.url,
             headers=evidence.headers,
+            request=describe_sent(evidence.request),
+            validators=evidence.request.validators if evidence.request else (),
+            clock=compute_clock(evidence, now),
         )
         with transaction(self.engine) as conn:
             self._insert_unsuccessful(conn, due, attempt, wait)
@@ -250,6 +254,8 @@ class AgreementKeeper:
             sha256=attempt.hash,
             reason=attempt.reason,
             headers=attempt.headers,
+            request=attempt.request,
+            validators=attempt.validators,
         )
         return number
 
@@ -304,5 +310,8 @@ def _attempt_of(
         hash=fetched.sha256 if fetched else got.validators.hash,
         wire_hash=hashlib.sha256(fetched.wire).hexdigest() if fetched and fetched.wire else None,
         kept=kept and outcome != REJECTED,
+        request=describe_sent(got.request),
+        validators=got.request.validators if got.request else (),
+        clock=compute_clock(got, now),
     )
     return history.drop_noise(attempt)

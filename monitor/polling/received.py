@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import cached_property
+from typing import Any
 
 from sqlalchemy.engine import Connection
 
 from monitor.core.identity import digest
 from monitor.domain import Publication
 from monitor.errors import ParseError
-from monitor.fetch import Fetched, FetchEvidence, NotModified
+from monitor.fetch import Fetched, FetchEvidence, NotModified, parse_http_date
+from monitor.net import SentRequest
 from monitor.parser import IN_PROCESS, Parser
 from monitor.polling.values import PolledSource
 from monitor.storage.lists import bodies
@@ -108,4 +110,33 @@ def attempt_of(
         hash=fetched.sha256 if fetched else sha256,
         wire_hash=hashlib.sha256(fetched.wire).hexdigest() if fetched and fetched.wire else None,
         duration=got.duration,
+        request=describe_sent(got.request),
+        validators=got.request.validators if got.request else (),
+        clock=compute_clock(got, now),
     )
+
+
+def describe_sent(request: SentRequest | None) -> dict[str, Any] | None:
+    """A request as it is kept once, without its validators; what is not known is left out."""
+    if request is None:
+        return None
+    content: dict[str, Any] = {
+        "method": request.method,
+        "headers": [list(header) for header in request.headers],
+        "withheld": list(request.withheld) or None,
+        "remote": request.remote,
+        "certificate": request.certificate,
+    }
+    return {name: value for name, value in content.items() if value is not None}
+
+
+def compute_clock(got: FetchEvidence, began: datetime) -> int | None:
+    """The server's Date minus our clock when its answer began, in whole seconds; None without a Date.
+
+    ``began`` is the start of the get. A Date is cut to the second, so that of two equal clocks it is 0 or -1.
+    """
+    date = next((value for name, value in got.headers if name.lower() == "date"), "")
+    at = parse_http_date(date)
+    if at is None or got.answered_after is None:
+        return None
+    return (at - began - got.answered_after) // timedelta(seconds=1)

@@ -9,8 +9,8 @@ from monitor.errors import RecordError, UsageError
 from monitor.record import log
 from monitor.record.bundle import BundleContents
 from monitor.record.checkpoint import read_checkpoint
-from monitor.record.collect import MOST_POLLS, format_minute, load_bundle_body, prove
-from monitor.record.leaf import LeafValue, decode_leaf
+from monitor.record.collect import MOST_POLLS, format_minute, list_details, load_bundle_body, prove
+from monitor.record.leaf import decode_leaf
 from monitor.storage.lists import agreements, log_rows
 
 _KEPT = (
@@ -46,8 +46,7 @@ def collect_agreement(conn: Connection, number: int, source: SourceInfo, operato
         raise RecordError("looks are missing in the log: restore the database from a backup")
     entries = []
     for leaf, look in zip(leaves[:-1], looks, strict=True):
-        details: dict[str, LeafValue] = {"headers": look.headers} if look.headers else {}
-        entries.append(prove(leaf, size, nodes, details))
+        entries.append(prove(leaf, size, nodes, list_details(look.headers, look.request)))
     changed = prove(leaves[-1], size, nodes, {})
     described = decode_leaf(leaves[-1].content)["changes"]
     assert isinstance(described, list)

@@ -160,7 +160,9 @@ def _encode_archive(evidence: BundleContents) -> bytes:
         url = str(entry.get("url", url))
         if "body" in entry:
             headers = poll.details.get("headers", ())
+            request = poll.details.get("request")
             assert isinstance(headers, list | tuple)
+            assert request is None or isinstance(request, Mapping)
             fetches.append(
                 ArchivedFetch(
                     at=datetime.fromisoformat(str(entry["at"])),
@@ -168,6 +170,7 @@ def _encode_archive(evidence: BundleContents) -> bytes:
                     sha256=str(entry["body"]),
                     status=int(str(entry.get("status", 200))),
                     headers=[(str(name), str(value)) for name, value in headers],
+                    request=request,
                 )
             )
     bodies = {body.sha256: body.content for body in evidence.bodies if body.content is not None}

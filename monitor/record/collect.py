@@ -214,8 +214,7 @@ def _load_entries(
         raise RecordError("polls are missing in the log: restore the database from a backup")
     entries = []
     for leaf, poll in zip(leaves, sorted(polls, key=lambda poll: poll.leaf or 0), strict=True):
-        details: dict[str, LeafValue] = {"headers": poll.headers} if poll.headers else {}
-        entries.append(prove(leaf, size, nodes, details))
+        entries.append(prove(leaf, size, nodes, list_details(poll.headers, poll.request)))
     return tuple(entries)
 
 
@@ -258,6 +257,14 @@ def prove(leaf: log_rows.LogLeaf, size: int, nodes: Nodes, details: dict[str, Le
         raise RecordError("the record has not been signed since: try again when `monitor run` has signed it")
     proof = prove_inclusion(leaf.number, size, nodes)
     return BundleEntry(leaf.number, decode_leaf(leaf.content), proof, details)
+
+
+def list_details(
+    headers: list[list[str]] | None, request: dict[str, LeafValue] | None
+) -> dict[str, LeafValue]:
+    """What the entry of a poll has only the hashes of, as far as it is kept."""
+    details: dict[str, LeafValue] = {"headers": headers} if headers else {}
+    return details | ({"request": request} if request else {})
 
 
 def load_bundle_body(conn: Connection, sha256: str) -> BundleBody:

@@ -24,6 +24,7 @@ from monitor.storage.lists.changes import StoredChange
 from monitor.storage.lists.history import Attempt
 from monitor.storage.lists.imports import Capture
 from monitor.storage.lists.log_rows import LogHead
+from monitor.storage.lists.sent_requests import hash_request, join_validators
 
 _LONGEST = 1000  # characters of a text in an entry: a publisher may write names without end
 _PART = 40_000  # bytes of changes in one entry; further changes go into further entries
@@ -65,6 +66,7 @@ def _describe_attempt(
 ) -> dict[str, LeafValue]:
     """A poll as the log tells it; ``kept`` is what is stored of the attempt."""
     headers = [list(header) for header in kept.headers]
+    request = join_validators(attempt.request, attempt.validators)
     content: dict[str, LeafValue | None] = {
         "type": "poll",
         "source": attempt.source,
@@ -77,6 +79,8 @@ def _describe_attempt(
         "url": None if kept.url is None else clip_text(kept.url),
         "redirects": [clip_text(url) for url in kept.redirects[:10]] or None,
         "headers": digest_headers(headers),
+        "request": None if request is None else hash_request(request),
+        "clock": attempt.clock,
         "body": attempt.hash,
         "body_kept": None if attempt.kept else 0,
         "bytes": attempt.size,

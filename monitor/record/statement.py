@@ -15,7 +15,8 @@ What is here
 statement.html    A page to print: what was published, when, and what this does not show.
 claim.json        The same as data.
 bodies/           The publications, exactly as they were received. Each file is named by its SHA-256.
-polls.ndjson      Every poll of the list between the first and the last one concerned, failed ones too.
+polls.ndjson      Every poll of the list between the first and the last one concerned, failed ones too:
+                  what was asked, as it was sent, and the headers of the answer.
 polls.warc.gz     The same publications for readers of web archives (WARC 1.1), such as pywb.
 changes.ndjson    The changes that were published from these polls.
 retractions.ndjson  Only where the operator took the announcement back: when, and why.
@@ -47,7 +48,8 @@ Contenido
 statement.html    Una página para imprimir: qué se publicó, cuándo, y qué no demuestra esto (en inglés).
 claim.json        Lo mismo, como datos.
 bodies/           Las publicaciones, exactamente como se recibieron. El nombre de cada archivo es su SHA-256.
-polls.ndjson      Cada consulta de la lista entre la primera y la última, también las que fallaron.
+polls.ndjson      Cada consulta de la lista entre la primera y la última, también las que fallaron: lo que
+                  se pidió, tal como se envió, y los encabezados de la respuesta.
 polls.warc.gz     Las mismas publicaciones para lectores de archivos web (WARC 1.1), como pywb.
 changes.ndjson    Los cambios que se publicaron a partir de estas consultas.
 retractions.ndjson  Solo si el operador retiró el anuncio: cuándo y por qué.

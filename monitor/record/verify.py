@@ -245,9 +245,9 @@ def check_polls(bundle: Bundle) -> str:
         in_order = a["poll"] + 1 == b["poll"] and line["number"] < following["number"] and a["at"] <= b["at"]
         require(in_order, f"after poll {a['poll']} comes poll {b['poll']}: polls are missing or out of order")
     for line in polls:
-        headers = sha256(canonical(line["headers"])) if "headers" in line else None
-        fits = line["entry"].get("headers") == headers
-        require(fits, f"the headers of poll {line['entry']['poll']} are not those that were recorded")
+        for part in ("headers", "request"):
+            fits = line["entry"].get(part) == (sha256(canonical(line[part])) if part in line else None)
+            require(fits, f"what stands here as {part} of poll {line['entry']['poll']} was not recorded")
     first, last = polls[0]["entry"], polls[-1]["entry"]
     complete = (first["poll"], last["poll"]) == (claim["first_poll"], claim["last_poll"])
     require(complete, "the first or the last poll that the claim names is missing")

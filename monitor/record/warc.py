@@ -14,7 +14,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from http import HTTPStatus
-from urllib.parse import quote
+from typing import Any
+from urllib.parse import quote, urlsplit
 
 MEDIA_TYPE = "application/warc"
 _OF_THE_FORM = frozenset({"content-encoding", "content-length", "transfer-encoding"})
@@ -25,7 +26,8 @@ _REVISIT = "http://netpreserve.org/warc/1.1/revisit"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ArchivedFetch:
-    """A fetch whose content is known: ``sha256`` of the decoded body, ``headers`` as they are stored.
+    """A fetch whose content is known: ``sha256`` of the decoded body, ``headers`` as they are stored,
+    ``request`` as `storage.lists.sent_requests.join_validators` gives it, where it is known.
 
     ``captured_by`` is who captured it where that was somebody else; then there are no headers.
     """
@@ -35,6 +37,7 @@ class ArchivedFetch:
     sha256: str
     status: int = 200
     headers: Sequence[Sequence[str]] = ()
+    request: Mapping[str, Any] | None = None
     captured_by: str = ""
 
 
@@ -60,8 +63,8 @@ class WarcEncoder:
         return sha256 in self._first
 
     def encode(self, fetch: ArchivedFetch, body: ArchivedBody | None = None) -> bytes:
-        """The record of a fetch, after a warcinfo record where it is the first of who captured it. ``body``
-        may be None only where `has` is true.
+        """The record of a fetch, between a warcinfo record where it is the first of who captured it and a
+        record of the request where that is known. ``body`` may be None only where `has` is true.
         """
         pieces = b""
         by = fetch.captured_by or self._operator
@@ -71,12 +74,17 @@ class WarcEncoder:
         url = quote(_one_line(fetch.url), safe=_SAFE)
         fields = {"WARC-Target-URI": url, "WARC-Date": at, "WARC-Warcinfo-ID": self._infos[by]}
         name = f"{fetch.sha256} {at} {url} {by}"
+        request = fetch.request
+        if request is not None and "remote" in request:
+            fields["WARC-IP-Address"] = str(request["remote"])
         if self.has(fetch.sha256):
-            return pieces + self._encode_revisit(name, fields, fetch)
-        assert body is not None
-        record, digest = _encode_first(name, fields, fetch, body)
-        self._first[fetch.sha256] = (_record_id(name), url, at, digest)
-        return pieces + record
+            pieces += self._encode_revisit(name, fields, fetch)
+        else:
+            assert body is not None
+            record, digest = _encode_first(name, fields, fetch, body)
+            self._first[fetch.sha256] = (_record_id(name), url, at, digest)
+            pieces += record
+        return pieces if request is None else pieces + _encode_request(name, fields, request)
 
     def _encode_info(self, by: str, at: str) -> tuple[bytes, str]:
         lines = {"operator": _one_line(by), **self._told}
@@ -121,6 +129,18 @@ def _encode_first(
     return _encode_record(
         "response", name, {**fields, **more}, _encode_head(fetch, headers) + payload
     ), digest
+
+
+def _encode_request(of: str, fields: Mapping[str, str], request: Mapping[str, Any]) -> bytes:
+    """The record of the request that the record named ``of`` answers, without headers that are secrets."""
+    url = urlsplit(fields["WARC-Target-URI"])
+    target = (url.path or "/") + (f"?{url.query}" if url.query else "")
+    sent = [*request["headers"], *request.get("validators", ())]
+    lines = [f"{_one_line(request['method'])} {target} HTTP/1.1"]
+    lines += [f"{_one_line(name)}: {_one_line(value)}" for name, value in sent]
+    block = ("\r\n".join(lines) + "\r\n\r\n").encode("utf-8", "replace")
+    more = {"WARC-Concurrent-To": _record_id(of), "Content-Type": "application/http; msgtype=request"}
+    return _encode_record("request", f"request {of}", {**fields, **more}, block)
 
 
 def _describes_other_form(key: str, value: str, wire: bytes | None) -> bool:

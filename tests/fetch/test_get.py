@@ -32,6 +32,11 @@ def test_a_file_comes_whole_with_its_hash_its_validators_and_the_evidence(
     assert (got.status, got.redirects, got.wire_bytes) == (200, (), len(BODY))
     assert dict(got.headers)["content-type"] == "text/xml"
     assert got.duration > timedelta()
+    assert got.request is not None
+    assert (got.request.headers, got.request.validators) == (server.requests[0].headers, ())
+    assert (got.request.method, got.request.remote, got.request.certificate) == ("GET", "127.0.0.1", None)
+    assert got.answered_after is not None
+    assert timedelta() < got.answered_after <= got.duration
 
 
 @pytest.mark.parametrize("encoding", [None, "gzip", "deflate", "raw deflate"])
@@ -161,6 +166,8 @@ def test_an_explicit_proxy_is_used(server: Server, make: Callable[..., Fetcher])
     got = make(proxy=proxy).get(Target(url="http://list.example/map.kml"))
     assert isinstance(got, Fetched)
     assert server.requests[0].header("proxy-authorization") == "Basic dXNlcjpzZWNyZXQ="
+    assert got.request is not None
+    assert (got.request.remote, "dXNlcjpzZWNyZXQ=" in str(got.request)) == (None, False)
 
 
 @pytest.mark.parametrize("trust_env", [True, False])

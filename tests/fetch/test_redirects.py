@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import socket
 import ssl
 from collections.abc import Callable, Iterator
@@ -71,6 +72,8 @@ def test_a_cookie_of_a_redirect_to_itself_is_sent_back_once(server: Server, fetc
         got = fetcher.get(Target(url=server.url("/x")))
         assert isinstance(got, Fetched)
     assert [request.header("cookie") for request in server.requests] == [None, "seen=1", None, "seen=1"]
+    assert got.request is not None
+    assert (got.request.withheld, "seen=1" in str(got.request)) == (("Cookie",), False)
 
 
 def test_a_cookie_goes_to_no_other_host(fetcher: Fetcher) -> None:
@@ -258,7 +261,14 @@ def test_the_operators_certificate_bundle_is_trusted_and_a_drip_over_tls_is_cut_
 ) -> None:
     monkeypatch.setenv("SSL_CERT_FILE", str(authority))
     secure.put("/x", BODY)
-    assert isinstance(make(trust_env=True).get(Target(url=secure.url("/x"))), Fetched)
+    got = make(trust_env=True).get(Target(url=secure.url("/x")))
+    assert isinstance(got, Fetched)
+    assert got.request is not None
+    certificate = hashlib.sha256(
+        ssl.PEM_cert_to_DER_cert(ssl.get_server_certificate((secure.host, secure.port)))
+    ).hexdigest()
+    # where the environment may name a proxy, nobody can say where the connection went
+    assert (got.request.certificate, got.request.remote) == (certificate, None)
     secure.redirect("/down", server.url("/x"))
     assert "not an allowed port" in str(failure(secure.url("/down"), make(trust_env=True)))
     for slow in (Answer(body=BODY * 100, drip=0.02), Answer(body=BODY, drip_headers=0.02)):

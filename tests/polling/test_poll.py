@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import hashlib
 import json
 from dataclasses import replace
 from datetime import timedelta
@@ -17,6 +18,7 @@ from monitor.domain import Kind, Policy, State
 from monitor.fetch import Target
 from monitor.polling import PollResult, poll
 from monitor.polling.received import NOT_KEPT
+from monitor.record.leaf import dump_canonical
 from monitor.sources import ParseOptions
 from monitor.storage.columns import metadata
 from monitor.storage.engine import reading, transaction
@@ -89,7 +91,39 @@ def test_an_unchanged_poll_writes_one_row_and_its_entry_and_parses_nothing(
     after = {table: len(rows(publication.engine, table)) for table in metadata.tables}
     assert after == before | {"fetch": before["fetch"] + 1, "log_leaf": before["log_leaf"] + 1}
     assert rows(publication.engine, "fetch")[-1]["status"] == 304
+    first, second = rows(publication.engine, "fetch")
+    assert first["request_id"] == second["request_id"]
+    assert (first["validators"], second["validators"]) == (None, [["If-None-Match", '"1"']])
     assert rows(publication.engine, "snapshot")[0]["last_seen_at"] == publication.now
+
+
+def test_a_poll_keeps_the_request_as_it_was_sent_and_the_log_names_it(publication: Publication) -> None:
+    publication.seen(agencies(30))
+    publication.poll()
+    publication.server.script("/list.csv", [Answer(status=404)])
+    publication.poll()
+
+    (kept,) = rows(publication.engine, "sent_request")
+    content = kept["content"]
+    assert (content["method"], content["remote"]) == ("GET", "127.0.0.1")
+    assert set(content) == {"method", "headers", "remote"}
+    validators = [["If-None-Match", '"1"']]
+    for sent in publication.server.requests[1:]:
+        assert [list(header) for header in sent.headers] == [*content["headers"], *validators]
+    entries = [json.loads(row["content"]) for row in rows(publication.engine, "log_leaf")]
+    polls = [entry for entry in entries if entry["type"] == "poll"]
+    asked = content | {"validators": validators}
+    hashes = [hashlib.sha256(dump_canonical(each)).hexdigest() for each in (content, asked, asked)]
+    assert [entry["request"] for entry in polls] == hashes
+    assert [entry["outcome"] for entry in polls] == ["good", "unchanged", "failed"]
+
+
+def test_a_server_that_was_not_reached_was_sent_no_request(publication: Publication) -> None:
+    publication.server.close()
+    assert publication.poll().outcome.value == "failed"
+    assert rows(publication.engine, "sent_request") == []
+    (entry,) = [json.loads(row["content"]) for row in rows(publication.engine, "log_leaf")]
+    assert {"request", "clock"} & entry.keys() == set()
 
 
 def test_the_same_bytes_under_another_etag_are_unchanged(

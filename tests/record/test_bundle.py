@@ -28,6 +28,7 @@ SIGNER = Signer("watch.example/log", bytes(range(32)))
 BEFORE = b"Agency,State\nGary Police Department,IN\n"
 AFTER = b"Agency,State\nGary Police Department,IN\nHammond Police Department,IN\n"
 HEADERS = [["content-type", "text/csv"], ["etag", '"2"']]
+REQUEST = {"method": "GET", "headers": [["Host", "map.example"]], "remote": "192.0.2.7"}
 CHANGE = {"kind": "added", "agency": "hammond", "name": "Hammond Police Department", "state": "IN"}
 OUTCOMES = ["unchanged", "unchanged", "failed", "unchanged", "good", "unchanged"]
 
@@ -46,6 +47,8 @@ def entries() -> list[dict[str, Any]]:
             poll["body"] = sha(AFTER if number >= 5 else BEFORE)
         if outcome == "good":
             poll["headers"] = sha(dump_canonical(HEADERS))
+        if number >= 4:  # those before were recorded by a program that kept no requests
+            poll["request"] = sha(dump_canonical(REQUEST))
         log += [poll, {"type": "poll", "source": "other", "poll": number, "at": at, "outcome": "unchanged"}]
     log.append({"type": "changes", "source": "ring", "number": 2, "changes": [CHANGE]})
     return log
@@ -62,6 +65,8 @@ def evidence(**changes: Any) -> BundleContents:
         details: dict[str, Any] = {}
         if "headers" in log[number]:
             details = {"headers": HEADERS}
+        if "request" in log[number]:
+            details["request"] = REQUEST
         return BundleEntry(number, log[number], proof, details)
 
     root = compute_root(len(log), lambda level, index: nodes[level, index])
@@ -249,7 +254,7 @@ def test_a_claim_that_does_not_follow_fails(check: str, changes: dict[str, Any],
     assert reason in failures(bundle(**changes))[check]
 
 
-def test_headers_and_changes_are_those_that_were_recorded() -> None:
+def test_headers_requests_and_changes_are_those_that_were_recorded() -> None:
     def change_headers(lines: list[Any]) -> list[Any]:
         lines[4]["headers"][0][1] = "text/html"
         return lines
@@ -258,12 +263,26 @@ def test_headers_and_changes_are_those_that_were_recorded() -> None:
         lines[0]["headers"] = []
         return lines
 
+    def change_request(lines: list[Any]) -> list[Any]:
+        lines[4]["request"]["headers"][0][1] = "other.example"
+        return lines
+
+    def remove_request(lines: list[Any]) -> list[Any]:
+        del lines[3]["request"]
+        return lines
+
+    def add_request(lines: list[Any]) -> list[Any]:
+        lines[0]["request"] = REQUEST
+        return lines
+
     def change_change(lines: list[Any]) -> list[Any]:
         lines[0]["entry"]["changes"][0]["state"] = "TX"
         return lines
 
     for edit in (change_headers, add_headers):
         assert "headers of poll" in failures(resealed(edited(bundle(), "polls.ndjson", edit)))["Polls"]
+    for edit in (change_request, remove_request, add_request):
+        assert "request of poll" in failures(resealed(edited(bundle(), "polls.ndjson", edit)))["Polls"]
     found = failures(resealed(edited(bundle(), "changes.ndjson", change_change)))
     assert "another one in its place" in found["Entries"]
     assert "not among the recorded" in found["Claim"]

@@ -5,6 +5,8 @@ from __future__ import annotations
 import gzip
 import hashlib
 import io
+import zlib
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -120,6 +122,39 @@ def test_no_header_and_no_address_can_end_a_line() -> None:
     assert "Evil" not in record["headers"]
     assert record["url"] == "https://list.example/a%20b%20Evil:%201/%C3%A9"
     assert record["payload"] == FIRST
+
+
+def test_the_request_stands_beside_what_answered_it() -> None:
+    request = {
+        "method": "GET",
+        "headers": [["Host", "list.example"], ["User-Agent", "map-monitor/0"]],
+        "validators": [["If-None-Match", '"1"']],
+        "withheld": ["Cookie"],
+        "remote": "192.0.2.7",
+    }
+    made = encoder()
+    archive = made.encode(fetch(0, FIRST, request=request), ArchivedBody(FIRST))
+    archive += made.encode(fetch(1, FIRST, status=304, request=request))
+    _, response, asked, revisit, again = read(archive)
+    assert [each["type"] for each in (response, asked, revisit, again)] == [
+        "response", "request", "revisit", "request",
+    ]  # fmt: skip
+    records = list(gzip_members(archive))[1:]
+    assert all(b"WARC-IP-Address: 192.0.2.7\r\n" in record for record in records)
+    for answered, record in ((response, records[1]), (revisit, records[3])):
+        assert f"WARC-Concurrent-To: {answered['id']}\r\n".encode() in record
+        assert record.partition(b"\r\n\r\n")[2] == (
+            b"GET /list.csv?a=1 HTTP/1.1\r\nHost: list.example\r\nUser-Agent: map-monitor/0\r\n"
+            b'If-None-Match: "1"\r\n\r\n\r\n\r\n'
+        )
+
+
+def gzip_members(archive: bytes) -> Iterator[bytes]:
+    """Every record, unpacked."""
+    while archive:
+        member = zlib.decompressobj(zlib.MAX_WBITS | 16)
+        yield member.decompress(archive)
+        archive = member.unused_data
 
 
 def test_equal_fetches_are_equal_bytes() -> None:

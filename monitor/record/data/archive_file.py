@@ -42,6 +42,7 @@ def _write(
             sha256=row.hash,
             status=row.status,
             headers=row.headers,
+            request=row.request,
             captured_by=row.captured_by,
         )
         body = None if encoder.has(row.hash) else _load(conn, row.hash)

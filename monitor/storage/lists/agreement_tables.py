@@ -42,7 +42,9 @@ class AgreementRow(TableRow, table=True):
 
 
 class AgreementLookRow(TableRow, table=True):
-    """One look at an agreement, whatever came of it. ``outcome``: good, unchanged, failed, rejected."""
+    """One look at an agreement, whatever came of it. ``outcome``: good, unchanged, failed, rejected.
+    ``request_id`` and ``validators`` are as in `storage.lists.tables.FetchRow`.
+    """
 
     __tablename__ = "agreement_look"
     agreement_id: int = Field(primary_key=True, foreign_key="agreement.id")
@@ -53,6 +55,8 @@ class AgreementLookRow(TableRow, table=True):
     reason: str = ""
     headers: list[list[str]] | None = Field(default=None, sa_type=Json)
     leaf: int = Field(sa_type=BigId)
+    request_id: int | None = None
+    validators: list[list[str]] | None = Field(default=None, sa_type=Json)
 
 
 class AgreementCopyRow(TableRow, table=True):

@@ -13,6 +13,7 @@ from sqlalchemy.engine import Connection
 from monitor.storage.engine import insert_for
 from monitor.storage.lists.agreement_tables import AgreementCopyRow, AgreementLookRow, AgreementRow
 from monitor.storage.lists.bodies import REDACTED
+from monitor.storage.lists.sent_requests import join_validators, load_requests, put_request
 from monitor.storage.lists.tables import BodyRow
 
 _AGREEMENT, _LOOK, _COPY = AgreementRow.c, AgreementLookRow.c, AgreementCopyRow.c
@@ -73,12 +74,15 @@ class AgreementCopy:
 
 @dataclass(frozen=True, slots=True)
 class AgreementLook:
-    """A look as a bundle needs it: its outcome, what it saw, its stored headers and its entry in the log."""
+    """A look as a bundle needs it: its outcome, what it saw, its stored headers, its entry in the log, and
+    the request that was sent.
+    """
 
     outcome: str
     hash: str | None
     headers: list[list[str]] | None
     leaf: int
+    request: dict[str, Any] | None = None
 
 
 LEASE = timedelta(hours=1)
@@ -169,8 +173,10 @@ def insert_look(
     sha256: str | None,
     reason: str,
     headers: Sequence[Sequence[str]],
+    request: dict[str, Any] | None,
+    validators: Sequence[Sequence[str]],
 ) -> None:
-    """Write one look."""
+    """Write one look. The caller holds the log's head."""
     conn.execute(
         sa.insert(AgreementLookRow).values(
             agreement_id=agreement,
@@ -181,6 +187,8 @@ def insert_look(
             reason=reason,
             headers=[list(header) for header in headers] or None,
             leaf=leaf,
+            request_id=put_request(conn, request),
+            validators=[list(header) for header in validators] or None,
         )
     )
 
@@ -257,11 +265,14 @@ def is_copy(conn: Connection, sha256: str) -> bool:
 def load_looks(conn: Connection, agreement: int, first: int, last: int) -> tuple[AgreementLook, ...]:
     """Read the looks at an agreement between two numbers, both included, oldest first."""
     rows = conn.execute(
-        sa.select(_LOOK.outcome, _LOOK.hash, _LOOK.headers, _LOOK.leaf)
+        sa.select(_LOOK.outcome, _LOOK.hash, _LOOK.headers, _LOOK.leaf, _LOOK.request_id, _LOOK.validators)
         .where(_LOOK.agreement_id == agreement, _LOOK.number >= first, _LOOK.number <= last)
         .order_by(_LOOK.number)
+    ).all()
+    requests = load_requests(conn, {row.request_id for row in rows})
+    return tuple(
+        AgreementLook(*row[:4], join_validators(requests.get(row.request_id), row.validators)) for row in rows
     )
-    return tuple(AgreementLook(*row) for row in rows)
 
 
 def find_last_sight(conn: Connection, agreement: int, sha256: str) -> tuple[int, datetime] | None:

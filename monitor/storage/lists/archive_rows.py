@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
@@ -12,9 +13,11 @@ from sqlalchemy.engine import Connection
 from monitor.storage.lists.agreement_tables import AgreementLookRow, AgreementRow
 from monitor.storage.lists.history import GOOD, UNCHANGED
 from monitor.storage.lists.record_rows import stream
-from monitor.storage.lists.tables import CaptureRow, FetchRow
+from monitor.storage.lists.sent_requests import join_validators
+from monitor.storage.lists.tables import CaptureRow, FetchRow, SentRequestRow
 
 _OK, _NOT_MODIFIED = 200, 304
+_SENT = SentRequestRow.c
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,6 +29,7 @@ class KeptFetch:
     hash: str
     status: int = _OK
     headers: tuple[tuple[str, str], ...] = ()
+    request: dict[str, Any] | None = None
     captured_by: str = ""
 
 
@@ -42,7 +46,16 @@ def iterate_captures(conn: Connection, source: str) -> Iterator[KeptFetch]:
 def iterate_fetches(conn: Connection, source: str) -> Iterator[KeptFetch]:
     """The fetches of a source that brought or confirmed content, oldest first."""
     columns = FetchRow.c
-    query = sa.select(columns.at, columns.outcome, columns.status, columns.url, columns.headers, columns.hash)
+    query = sa.select(
+        columns.at,
+        columns.outcome,
+        columns.status,
+        columns.url,
+        columns.headers,
+        columns.hash,
+        columns.validators,
+        _SENT.content,
+    ).join(SentRequestRow, _SENT.id == columns.request_id, isouter=True)
     url = content = None
     for row in stream(conn, query.where(columns.source == source).order_by(columns.at, columns.id)):
         if row.outcome == GOOD:
@@ -56,6 +69,7 @@ def iterate_fetches(conn: Connection, source: str) -> Iterator[KeptFetch]:
                 hash=sha256,
                 status=row.status or _OK,
                 headers=tuple((name, value) for name, value in row.headers or ()),
+                request=join_validators(row.content, row.validators),
             )
 
 
@@ -63,8 +77,11 @@ def iterate_looks(conn: Connection, source: str) -> Iterator[KeptFetch]:
     """The looks at the agreements of a source that brought or confirmed a document, oldest first."""
     look = AgreementLookRow.c
     query = (
-        sa.select(look.at, look.outcome, look.hash, look.headers, AgreementRow.c.url)
+        sa.select(
+            look.at, look.outcome, look.hash, look.headers, AgreementRow.c.url, look.validators, _SENT.content
+        )
         .join(AgreementRow, AgreementRow.c.id == look.agreement_id)
+        .join(SentRequestRow, _SENT.id == look.request_id, isouter=True)
         .where(AgreementRow.c.source == source, look.outcome.in_([GOOD, UNCHANGED]))
         .order_by(look.at, look.leaf)
     )
@@ -75,4 +92,5 @@ def iterate_looks(conn: Connection, source: str) -> Iterator[KeptFetch]:
             hash=row.hash,
             status=_OK if row.outcome == GOOD else _NOT_MODIFIED,
             headers=tuple((name, value) for name, value in row.headers or ()),
+            request=join_validators(row.content, row.validators),
         )

@@ -16,6 +16,7 @@ from sqlalchemy.engine import Connection
 from monitor.domain import Problem
 from monitor.storage.engine import insert_for
 from monitor.storage.lists.bodies import REDACTED
+from monitor.storage.lists.sent_requests import join_validators, load_requests, put_request
 from monitor.storage.lists.tables import ApprovalRow, BodyRow, FetchRow, SnapshotRow, ValidatorRow
 
 GOOD, UNCHANGED, FAILED, REJECTED, ABSENT = "good", "unchanged", "failed", "rejected", "absent"
@@ -37,7 +38,9 @@ class Attempt:
     ``url`` is the address that answered, ``redirects`` those that led to it, in order. ``wire_bytes`` are as
     received, ``size`` decoded; ``hash`` is the SHA-256 of the decoded body, also where the server only said
     that it is as it was, and ``wire_hash`` that of the gzip form, where it came in one. ``kept``: the body is
-    in the database, or need not be.
+    in the database, or need not be. ``request`` is what was sent, as `SentRequestRow` holds it, and
+    ``validators`` the headers that made it conditional; ``clock`` is the server's Date minus our
+    clock when the answer began, in whole seconds.
     """
 
     source: str
@@ -54,15 +57,21 @@ class Attempt:
     wire_hash: str | None = None
     duration: timedelta | None = None
     kept: bool = True
+    request: dict[str, Any] | None = None
+    validators: tuple[tuple[str, str], ...] = ()
+    clock: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class PollEntry:
-    """What a bundle needs of a poll: its outcome, its entry in the log, and its stored headers."""
+    """What a bundle needs of a poll: its outcome, its entry in the log, its stored headers, and the request
+    that was sent.
+    """
 
     outcome: str
     leaf: int | None
     headers: list[list[str]] | None
+    request: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +142,8 @@ def insert_fetch(conn: Connection, attempt: Attempt, leaf: int | None = None) ->
         if attempt.duration is None
         else round(attempt.duration / timedelta(milliseconds=1)),
         "leaf": leaf,
+        "request_id": put_request(conn, attempt.request),
+        "validators": [list(header) for header in attempt.validators] or None,
     }
     return _inserted(conn, sa.insert(FetchRow).values(values))
 
@@ -143,12 +154,21 @@ def load_polls(
     """The polls of a source between two moments, both included, oldest first."""
     columns = FetchRow.c
     rows = conn.execute(
-        sa.select(columns.outcome, columns.leaf, columns.headers)
+        sa.select(columns.outcome, columns.leaf, columns.headers, columns.request_id, columns.validators)
         .where(columns.source == source, columns.at >= first, columns.at <= last)
         .order_by(columns.at, columns.id)
         .limit(limit)
+    ).all()
+    requests = load_requests(conn, {row.request_id for row in rows})
+    return tuple(
+        PollEntry(
+            row.outcome,
+            row.leaf,
+            row.headers,
+            join_validators(requests.get(row.request_id), row.validators),
+        )
+        for row in rows
     )
-    return tuple(PollEntry(row.outcome, row.leaf, row.headers) for row in rows)
 
 
 def poll_before(conn: Connection, source: str, at: datetime) -> datetime | None:

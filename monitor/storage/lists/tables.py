@@ -82,7 +82,9 @@ class BodyRow(TableRow, table=True):
 class FetchRow(TableRow, table=True):
     """One attempt to get a source's bytes.
 
-    ``outcome``: good, unchanged, failed, rejected. Headers are evidence and kept verbatim.
+    ``outcome``: good, unchanged, failed, rejected. Headers are evidence and kept verbatim. ``request_id`` is
+    that of a `SentRequestRow`, None where nothing was sent and before requests were kept; ``validators`` are
+    the headers that made it conditional.
     """
 
     __tablename__ = "fetch"
@@ -101,8 +103,24 @@ class FetchRow(TableRow, table=True):
     duration_ms: int | None = None
     # its entry in the log of the record; None before there was a log
     leaf: int | None = Field(default=None, sa_type=BigId)
+    request_id: int | None = None
+    validators: list[list[str]] | None = Field(default=None, sa_type=Json)
 
     __table_args__ = (sa.Index("ix_fetch_source_at", "source", "at"),)
+
+
+class SentRequestRow(TableRow, table=True):
+    """A request as it was sent, without the headers that made it conditional: once for all equal ones.
+
+    ``content`` has ``method``, ``headers`` (pairs, in their order), ``withheld`` (names of headers whose
+    values are secrets), ``remote`` (IP address) and ``certificate`` (its SHA-256), as far as they are known;
+    ``hash`` is the SHA-256 of it as canonical JSON.
+    """
+
+    __tablename__ = "sent_request"
+    id: int | None = Field(default=None, primary_key=True)
+    hash: str = Field(unique=True)
+    content: dict[str, Any] = Field(sa_type=Json)
 
 
 class SnapshotRow(TableRow, table=True):
