@@ -122,7 +122,8 @@ class Commands:
     def _look(self, words: tuple[str, ...], subject: Subject, translate: Translator) -> Reply:
         """Offer the place that words without a command may name; a greeting gets the help."""
         result = followed_towns.find_areas(words, self._context)
-        if result.towns and followed_towns.is_likely_meant(words, result):
+        found = result.towns or (result.states and not result.sure)
+        if found and followed_towns.is_likely_meant(words, result):
             return followed_towns.offer(result, subject.suffix, translate)
         return render_help(self._context, translate, private=subject.private)
 
@@ -184,9 +185,13 @@ class Commands:
                 return {code: self._context.gazetteer.state_of_zip(code) for code in result.zips}
             if result.problem == "no_town":
                 return NotAPlace(places.ADDRESS)
-            if result.kind in ("county", "radius"):
+            if result.problem == "which_agency":
+                return NotAPlace(places.AGENCY)
+            if result.kind in ("county", "radius") and result.towns[0].key:
                 return {result.towns[0].key: None}
-            if result.towns:
+            if result.country or (result.kind == "state" and not result.towns):
+                return dict.fromkeys(result.places)
+            if result.towns or result.states:
                 return result
         return wanted
 

@@ -59,7 +59,8 @@ def is_likely_meant(words: Sequence[str], result: FinderResult) -> bool:
     """Whether words without a command name a place: a typo of a small town is rather a greeting."""
     if not result.typo:
         return True
-    return len("".join(words)) >= _LONG_WORD and max(town.population for town in result.towns) >= _KNOWN
+    known = result.states or max(town.population for town in result.towns) >= _KNOWN
+    return len("".join(words)) >= _LONG_WORD and bool(known)
 
 
 def offer(result: FinderResult, suffix: str, translate: Translator) -> Reply:
@@ -67,9 +68,9 @@ def offer(result: FinderResult, suffix: str, translate: Translator) -> Reply:
 
     ``suffix`` is added to each button's command, so that it concerns the same chat.
     """
-    town = result.towns[0]
     if result.kind in ("typo", "question"):
         return _ask_which(result, suffix, translate)
+    town = result.towns[0]
     name = f"{town.name}, {town.state}"
     together = f"watch {town.key or ' '.join(town.zips)}{suffix}"
     whole = Button(translate("All of %(town)s", town=town.name), together)
@@ -90,13 +91,13 @@ def offer(result: FinderResult, suffix: str, translate: Translator) -> Reply:
 
 def _ask_which(result: FinderResult, suffix: str, translate: Translator) -> Reply:
     """Ask which place is meant, with a button for each."""
-    town = result.towns[0]
     states = list(dict.fromkeys(each.state for each in result.towns))
     if result.typo:
         text = translate("Did you mean one of these?")
     elif result.states:
         text = translate("Which place do you mean?")
     else:
+        town = result.towns[0]
         text = translate(
             "There is a town of that name in %(states)s. Write it with its state: /watch %(town)s, "
             "%(state)s.",

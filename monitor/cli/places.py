@@ -110,7 +110,7 @@ def covers(session: Session, zip_code: str, as_json: bool) -> None:
 def find(session: Session, text: str, as_json: bool) -> None:
     """Find the places that a text means, as the site's search field, the bot and the preferences do.
 
-    The JSON object has kind (zip, zips, country, state, town, city, county, borough, neighborhood, agency,
+    The JSON object has kind (zip, zips, country, state, town, city, county, borough, neighborhood, tribal, agency,
     question, typo, none), label, places (ZIPs, a state, or US) and suggestions: for a question or a typo the
     texts to choose from, otherwise other places of the name. For none, label says why.
     """

@@ -15,8 +15,15 @@ from types import MappingProxyType
 from monitor.errors import UsageError
 from monitor.places.areas import PEOPLE_PER_ZIP
 from monitor.places.codes import names_radius, parse_area, parse_place, state_of_place
-from monitor.places.finder_names import known_areas, near_areas
-from monitor.places.finder_offices import agency_areas, county_areas, is_agency
+from monitor.places.finder_names import known_areas, known_states, near_areas, near_states
+from monitor.places.finder_offices import (
+    agency_areas,
+    campus_areas,
+    county_areas,
+    is_agency,
+    put_in_english,
+    strip_office,
+)
 from monitor.places.gazetteer import Gazetteer, TownZips
 from monitor.places.names import key
 from monitor.places.radius import zips_around
@@ -34,6 +41,12 @@ _COUNTRY = re.compile(
     r"[\s,]*\b(?:USA|U\.S\.A\.|US|U\.S\.|United States(?: of America)?|Estados Unidos|EE\. ?UU\.)\W*$",
     re.IGNORECASE,
 )
+_EVERYWHERE = re.compile(
+    r"(?:the )?(?:whole|entire|all of the) country|everywhere|nation ?wide|all (?:50 )?states|america"
+    r"|todo el pais|todos los estados|en todas partes",
+    re.IGNORECASE,
+)
+_AREA = re.compile(r"(?: metro(?:politan)?)? (?:area|region)$|^(?:near|cerca de) (?=\w{4})", re.IGNORECASE)
 _ZIPS = re.compile(r"\d{5}(?:-\d{4})?(?:[\s,;+]+\d{5}(?:-\d{4})?)+", re.ASCII)
 _UNIT = re.compile(r"^(?:#|apt|apartment|suite|ste|unit|floor|fl|room|rm)\b", re.IGNORECASE)
 _IN_SPANISH = {
@@ -62,9 +75,15 @@ CITY = 250_000
 MUCH = 10
 """Times as many people (or ZIPs of a county) as the next of its name make a place the one that is meant."""
 
+LARGE_COUNTY, LARGE_TOWN = 20, 50_000
+"""ZIPs from which a county is offered beside towns of its name, as long as none is so large: Westchester
+County, NY.
+"""
+
 MANY_ZIPS = 5
 """From so many ZIPs on a town of unknown population is estimated by them."""
 
+_LIKE_TOWNS = ("New York", "Washington")  # states whose bare name may mean a town
 _LONGEST_NAME = 5  # words of a town's name: "Village of Oak Creek" and the like
 
 
@@ -76,6 +95,7 @@ PROBLEMS: Mapping[str, str] = MappingProxyType(
         "no_town": "Add the town and the state to the address (100 Main St, Springfield, IL), "
         "or write the ZIP code.",
         "radius": "Enter a radius as 10 or 25 miles of a ZIP code, such as 10 miles of 60601.",
+        "which_agency": "Add where the agency is: Chicago police, Cook County sheriff, Texas state police.",
         "nothing": "We found no town of that name. Write it with its state (Hammond, IN), "
         "or write the ZIP code.",
     }
@@ -91,7 +111,7 @@ class FinderResult:
     ``towns`` are areas of any kind, the one most likely meant first. ``sure``: the state is meant if there is
     one, else the first area.
     ``typo``: the text was misspelled and these are near. ``problem``: empty, digits, unknown_zip, no_town,
-    radius, nothing. ``more``: there are further towns than `CHOICES`.
+    radius, which_agency, nothing. ``more``: there are further towns than `CHOICES`.
     """
 
     zips: tuple[str, ...] = ()
@@ -142,7 +162,10 @@ class FinderResult:
         states = self.states[1:] if self.sure else self.states
         towns = self.towns[1:] if self.sure and not self.states else self.towns
         names = {town.name for town in self.towns}
-        of_states = (f"{name} State" if name in names else name for name in map(STATES.__getitem__, states))
+        of_states = (
+            f"{name} State" if name in names or name in _LIKE_TOWNS else name
+            for name in map(STATES.__getitem__, states)
+        )
         return tuple(dict.fromkeys((*map(label_area, towns), *of_states)))
 
 
@@ -164,11 +187,12 @@ def find(text: str, gazetteer: Gazetteer) -> FinderResult:
     if re.fullmatch(r"[\d\s-]+", typed):
         return FinderResult(problem="digits")
     typed = _COUNTRY.sub("", typed)
-    if not typed:
+    if not typed or _EVERYWHERE.fullmatch(_without_accents(typed)):
         return FinderResult(country=True)
     if names_radius(typed):
         return _within_radius(typed, gazetteer)
     typed = _SPANISH_NAME.sub(lambda match: _IN_SPANISH[match[0].lower()], _without_accents(typed))
+    typed = put_in_english(typed)
     at_the_end = _ZIP_AT_THE_END.search(typed)
     if at_the_end:
         result = _zips([at_the_end[1]], gazetteer)
@@ -229,12 +253,12 @@ def _named(typed: str, gazetteer: Gazetteer) -> FinderResult:
         state = None
     elif _state(rest) == state and state is not None:
         rest = STATES[state]  # "NY, NY"
+    if found := _by_hand(rest, typed, state, gazetteer):
+        return found
     # Trooper is a town of Pennsylvania, and "Trooper, PA" nobody's office
     named_so = state is not None and " " not in rest and bool(gazetteer.towns(rest, state))
     if is_agency(typed) and not named_so:
-        towns, statewide = agency_areas(rest, state, gazetteer)
-        if towns or statewide:
-            return _chosen(towns, statewide, gazetteer)
+        return _agency(rest, state, gazetteer)
     counties = county_areas(rest, state, gazetteer, explicit=True)
     if counties:
         return _chosen(counties, (), gazetteer)
@@ -245,18 +269,64 @@ def _named(typed: str, gazetteer: Gazetteer) -> FinderResult:
     if state is not None and not has_state and (not towns or not re.search(r"[\d,]", typed)):
         towns = _distinct(towns + _towns(typed, None, gazetteer))
     if not towns and not whole:
-        towns = county_areas(rest, state, gazetteer, explicit=False)
+        towns = county_areas(rest, state, gazetteer, explicit=False) or campus_areas(rest, state, gazetteer)
     if whole == "DC" and towns:
         whole = None  # Washington and its District are one place
     if towns or whole:
-        return _chosen(towns, (whole,) if whole else (), gazetteer)
+        result = _chosen(towns, (whole,) if whole else (), gazetteer)
+        return result if result.sure or whole else _with_namesakes(result, rest, state, gazetteer)
     if typed[:1].isdigit():
         return FinderResult(problem="no_town")
     prefix = _GOVERNMENT.match(typed)
     if prefix:
         return _named(typed[prefix.end() :], gazetteer)
+    if _AREA.search(typed):
+        return _named(_AREA.sub("", typed), gazetteer)
+    if not strip_office(typed):
+        return FinderResult(problem="which_agency")
     near = near_areas(rest, state, gazetteer)
-    return FinderResult(towns=near, typo=True) if near else FinderResult(problem="nothing")
+    states = near_states(typed) if state is None else ()
+    return (
+        FinderResult(towns=near, states=states, typo=True)
+        if near or states
+        else FinderResult(problem="nothing")
+    )
+
+
+def _by_hand(rest: str, typed: str, state: str | None, gazetteer: Gazetteer) -> FinderResult | None:
+    """What the hand-kept names of agencies and of regions over several states say; None for other texts."""
+    states = known_states(typed)
+    agencies = tuple(area for area in known_areas(rest, state, gazetteer) if area.kind == "agency")
+    if not states and not agencies:
+        return None
+    others = _towns(rest, state, gazetteer) if states else ()
+    return _chosen((*agencies, *others), states, gazetteer)
+
+
+def _agency(rest: str, state: str | None, gazetteer: Gazetteer) -> FinderResult:
+    """What an agency's name means: its own area, else that of the place in its name."""
+    place = strip_office(rest)
+    nation = tuple(area for area in known_areas(place, state, gazetteer) if area.kind == "tribal")
+    towns, statewide = (nation, ()) if nation else agency_areas(rest, state, gazetteer)
+    if not towns and not statewide:
+        towns = campus_areas(rest, state, gazetteer)
+    if towns or statewide:
+        return _chosen(towns, statewide, gazetteer)
+    if not place:
+        return FinderResult(problem="which_agency")
+    return _named(f"{place}, {state}" if state else place, gazetteer)
+
+
+def _with_namesakes(result: FinderResult, rest: str, state: str | None, gazetteer: Gazetteer) -> FinderResult:
+    """A question with the large counties and the universities of the name behind its towns."""
+    if _people(result.towns[0]) >= LARGE_TOWN:
+        return result
+    counties = county_areas(rest, state, gazetteer, explicit=False)
+    others = (
+        *(county for county in counties if len(county.zips) >= LARGE_COUNTY),
+        *campus_areas(rest, state, gazetteer),
+    )
+    return replace(result, towns=_distinct((*result.towns, *others))[:CHOICES])
 
 
 def _chosen(towns: tuple[TownZips, ...], states: tuple[str, ...], gazetteer: Gazetteer) -> FinderResult:

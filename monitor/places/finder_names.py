@@ -1,4 +1,6 @@
-"""Names that no official table has (nicknames, boroughs, neighborhoods), and suggestions for typos."""
+"""Names that no official table has (nicknames, boroughs, regions, tribal nations, police by their letters),
+and suggestions for typos.
+"""
 
 from __future__ import annotations
 
@@ -11,10 +13,10 @@ from importlib.resources import files
 from rapidfuzz.distance import OSA
 from rapidfuzz.process import extract
 
-from monitor.places.areas import sites, town_rows
+from monitor.places.areas import PEOPLE_PER_ZIP, sites, town_rows
 from monitor.places.gazetteer import Gazetteer, TownZips
 from monitor.places.names import key
-from monitor.places.packaged_table import Table
+from monitor.places.packaged_table import StateTable, Table
 from monitor.places.query import county_rows
 from monitor.states import STATES
 
@@ -23,18 +25,21 @@ NEAR = 5
 
 LEAST_LETTERS = 4
 TWO_SLIPS_FROM = 7  # letters from which two slips are allowed
+TWO_SLIPS = 2
 TWO_SLIPS_PEOPLE = 5000  # smaller towns are too many to be meant by a text that is two slips away
 
 
 @dataclass(frozen=True, slots=True)
 class KnownArea:
-    """A row of nicknames.csv: counties, a town, or ZIPs. ``first``: it is meant before towns of the name."""
+    """A row of nicknames.csv: counties, towns, ZIPs, or the whole state. ``first``: it is meant before towns
+    of the name.
+    """
 
     kind: str
     label: str
     state: str
     counties: tuple[str, ...]
-    town: str
+    towns: tuple[str, ...]
     zips: tuple[str, ...]
     first: bool
 
@@ -49,14 +54,17 @@ def _known() -> dict[str, tuple[KnownArea, ...]]:
             label=row["label"],
             state=row["state"],
             counties=_cells(row["counties"]),
-            town=row["town"],
+            towns=_cells(row["town"]),
             zips=_cells(row["zips"]),
             first=row["first"] == "1",
         )
-        for name in _cells(row["names"]):
-            areas[key(name)].append(area)
-        if "(" in area.label:  # as a suggestion: it means itself
-            areas[key(area.label)].append(replace(area, first=True))
+        names = dict.fromkeys(map(key, _cells(row["names"])))
+        for name in names:
+            areas[name].append(area)
+        # as a suggestion it means itself; "Portland Police" is not only that of a row
+        told_apart = "(" in area.label
+        if (told_apart or area.kind in ("county", "tribal")) and key(area.label) not in names:
+            areas[key(area.label)].append(replace(area, first=area.first or told_apart))
     return {name: tuple(rows) for name, rows in areas.items()}
 
 
@@ -67,8 +75,15 @@ def _cells(text: str) -> tuple[str, ...]:
 def known_areas(name: str, state: str | None, gazetteer: Gazetteer) -> tuple[TownZips, ...]:
     """The hand-kept areas of a name, those of a state if one is given."""
     return tuple(
-        _area(known, gazetteer.table) for known in _known().get(key(name), ()) if state in (None, known.state)
+        _area(known, gazetteer.table)
+        for known in _known().get(key(name), ())
+        if state in (None, known.state) and known.kind != "state"
     )
+
+
+def known_states(name: str) -> tuple[str, ...]:
+    """The states that a hand-kept name means: "New England", "Texas Rangers"."""
+    return tuple(known.state for known in _known().get(key(name), ()) if known.kind == "state")
 
 
 @cache
@@ -78,10 +93,17 @@ def _area(known: KnownArea, all_states: Table) -> TownZips:
     if known.counties:
         rows = county_rows(table, [c for name in known.counties for c in table.by_county[key(name)]])
         zips = tuple(sorted(table.zips[row] for row in rows))
-    elif known.town:
-        town = Gazetteer(all_states).towns(known.town, known.state)[0]
-        zips, population = town.zips, town.population
-    return TownZips(known.label, known.state, zips, population, known.kind, known.first)
+    elif known.towns:
+        towns = [Gazetteer(all_states).towns(name, known.state)[0] for name in known.towns]
+        zips = tuple(sorted({zip_code for town in towns for zip_code in town.zips}))
+        # of police by their letters none is meant because its town is larger
+        population = 0 if known.kind == "agency" else sum(town.population for town in towns)
+    of_county = ""
+    if known.kind == "county" and len(known.counties) == 1:
+        (number,) = table.by_county[key(known.counties[0])][:1]
+        county = table.counties[number]
+        of_county = f"county-{county.fips}" if county.title == known.label else ""
+    return TownZips(known.label, known.state, zips, population, known.kind, known.first, of_county)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,11 +113,12 @@ class _Spelling:
     key: str
     state: str
     population: int
+    county: int | None = None
 
 
 @cache
 def _spellings(table: Table) -> dict[tuple[str, int], dict[str, list[_Spelling]]]:
-    """Every town's name by its first letter and length: (letter, length) to key to spellings."""
+    """Every town's and county's name by its first letter and length: (letter, length) to key to spellings."""
     index: dict[tuple[str, int], dict[str, list[_Spelling]]] = defaultdict(lambda: defaultdict(list))
     for code in STATES:
         state = table.state(code)
@@ -103,7 +126,34 @@ def _spellings(table: Table) -> dict[tuple[str, int], dict[str, list[_Spelling]]
             population = max((town.population for town in state.towns.get(name, ())), default=0)
             if name:
                 index[name[0], len(name)][name].append(_Spelling(name, code, population))
+        for at, county in enumerate(state.counties):
+            name = key(county.title)
+            if county.state == code and not county.independent and county.zips:
+                people = PEOPLE_PER_ZIP * len(county.zips)
+                index[name[0], len(name)][name].append(_Spelling(name, code, people, at))
     return index
+
+
+def area_of_county(table: StateTable, number: int) -> TownZips:
+    """A county of a state, as an area that can be followed."""
+    county = table.counties[number]
+    zips = tuple(sorted(table.zips[row] for row in county_rows(table, (number,))))
+    return TownZips(county.title, table.state, zips, len(zips), "county", key=f"county-{county.fips}")
+
+
+def near_states(text: str) -> tuple[str, ...]:
+    """The states whose names a misspelled text is near to, nearest first: two slips at most, one in five
+    letters.
+    """
+    wanted = key(text)
+    slips = {code: OSA.distance(wanted, name, score_cutoff=TWO_SLIPS) for code, name in _state_keys().items()}
+    near = [code for code, count in slips.items() if count <= min(TWO_SLIPS, len(wanted) // 5)]
+    return tuple(sorted(near, key=lambda code: (slips[code], code)))
+
+
+@cache
+def _state_keys() -> dict[str, str]:
+    return {code: key(name) for code, name in STATES.items()}
 
 
 def near_areas(text: str, state: str | None, gazetteer: Gazetteer) -> tuple[TownZips, ...]:
@@ -137,6 +187,8 @@ def near_areas(text: str, state: str | None, gazetteer: Gazetteer) -> tuple[Town
 
 def _largest(spelling: _Spelling, gazetteer: Gazetteer) -> TownZips | None:
     table = gazetteer.table.state(spelling.state)
+    if spelling.county is not None:
+        return area_of_county(table, spelling.county)
     for site in sites(table, spelling.key):
         if site.located:
             zips = tuple(sorted(table.zips[row] for row in town_rows(table, site)))

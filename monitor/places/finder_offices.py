@@ -6,17 +6,40 @@ import re
 
 from monitor.domain import Listing
 from monitor.places.agency_kinds import COUNTY_OFFICES, read_name, spoken, variants
-from monitor.places.finder_names import known_areas
+from monitor.places.finder_names import area_of_county, known_areas
 from monitor.places.gazetteer import Gazetteer, TownZips
-from monitor.places.known import consolidated, mailing
+from monitor.places.known import campuses_named, consolidated, mailing
 from monitor.places.names import key, squeeze, word_set, words
-from monitor.places.query import county_named, county_rows
+from monitor.places.query import county_named
 from monitor.places.statewide import ACRONYMS
 from monitor.states import STATES
 
-_AGENCY_WORDS = word_set("police sheriff constable marshal trooper troopers policia patrol nypd")
+_AGENCY_WORDS = word_set(
+    "police sheriff constable marshal trooper troopers policia patrol nypd alguacil sheriffs policias staties"
+)
+_OFFICE_WORDS = _AGENCY_WORDS | word_set(
+    "dept department office of the de la el departamento oficina public safety bureau division tribal campus "
+    "university state highway cops cop force mi my local"
+)
+"""Words of an office that say nothing of where it is."""
 _COUNTY_WORDS = ("county", "parish", "municipio")
-_SPANISH_COUNTY = re.compile(r"^(?:el )?condado de (?:l )?(.+)$", re.IGNORECASE)
+_SPANISH_COUNTY = re.compile(r"^(?:el )?condado (?:de (?:l )?)?(.+)$", re.IGNORECASE)
+_SPANISH_OFFICES = (
+    (
+        re.compile(
+            r"^(?:(?:la )?(?:oficina|departamento) (?:del? )?)?(?:el )?(?:alguacil|sheriff)"
+            r" (?:del condado )?de (?:l )?(.+?)(?: county)?$",
+            re.IGNORECASE,
+        ),
+        r"\1 County Sheriff",
+    ),
+    (re.compile(r"^(?:la )?policia (?:estatal|del estado) de (.+)$", re.IGNORECASE), r"\1 State Police"),
+    (
+        re.compile(r"^(?:la )?patrulla (?:de caminos|de carreteras|estatal) de (.+)$", re.IGNORECASE),
+        r"\1 State Police",
+    ),
+)
+"""How offices are called in Spanish, and in the order of English."""
 _SPANISH_PARISH = re.compile(r"^(?:la )?parroquia de (.+)$", re.IGNORECASE)
 _WORDS_OF_FORM = word_set("the of dept office division bureau")
 _PUBLIC_SAFETY = ("dept", "of", "public", "safety")
@@ -45,10 +68,40 @@ def county_areas(
                 table.counties[county].independent or ("parish" in parts) != title.endswith(" Parish")
             ):
                 continue
-            zips = tuple(sorted(table.zips[row] for row in county_rows(table, (county,))))
-            of_county = f"county-{table.counties[county].fips}"
-            areas.append(TownZips(title, code, zips, len(zips), "county", key=of_county))
+            areas.append(area_of_county(table, county))
     return tuple(sorted(areas, key=lambda area: (-len(area.zips), area.state)))
+
+
+def put_in_english(text: str) -> str:
+    """An office that is named in Spanish, as lists name it: "alguacil de maricopa" is "Maricopa County
+    Sheriff".
+    """
+    for pattern, english in _SPANISH_OFFICES:
+        if match := pattern.match(text):
+            place = match[1].title() if match[1].islower() else match[1]
+            return english.replace("\\1", place)
+    return text
+
+
+def strip_office(text: str) -> str:
+    """What is left of an agency's name without the words of its office: "LA County" of a sheriff's."""
+    pieces = text.replace(",", " ").split()
+    return " ".join(piece for piece in pieces if not set(words(piece)) <= _OFFICE_WORDS)
+
+
+def campus_areas(text: str, state: str | None, gazetteer: Gazetteer) -> tuple[TownZips, ...]:
+    """The universities of a name, each with the ZIPs of its main seat; also without "University"."""
+    said = words(text)
+    office = [word for word in said if word not in _AGENCY_WORDS and word not in ("dept", "office", "campus")]
+    wanted = squeeze(tuple(office))
+    found = campuses_named(wanted) or campuses_named(f"{wanted}university")
+    areas = []
+    for code, campus in found:
+        if state in (None, code):
+            name = text.strip(" ,") if len(office) < len(said) else campus.title
+            places = gazetteer.locate(Listing(name=f"{campus.title} Police", state=code)).places
+            areas.append(TownZips(name, code, places, 0, "agency"))
+    return tuple(area for area in areas if area.zips[0].isdigit())
 
 
 def is_agency(text: str) -> bool:

@@ -170,8 +170,8 @@ def _town(key: str, state: str, name: str, table: Table) -> FollowedArea | None:
     if not result.sure or not result.towns or result.states:
         return None
     town = result.towns[0]
-    if town.state != state or town.kind in ("agency", "county"):
-        return None
+    if town.state != state or town.kind == "agency" or (town.kind == "county" and town.key):
+        return None  # "Hudson Valley" is several counties, and has no key of its own
     spelled = _town_key(state, town.name)
     if spelled != key and not _is_same(spelled, town, table):
         spelled = key

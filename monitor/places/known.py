@@ -24,11 +24,12 @@ class Consolidated:
 
 @dataclass(frozen=True, slots=True)
 class Campus:
-    """An institution's main seat: its town's name and a ZIP there."""
+    """An institution's main seat: its town's name and a ZIP there. ``title`` is its whole name."""
 
     name: tuple[str, ...]
     town: str
     zips: tuple[str, ...]
+    title: str
 
 
 def _rows(name: str) -> Iterator[dict[str, str]]:
@@ -80,16 +81,31 @@ def mailing_of(state: str) -> Iterator[tuple[str, tuple[str, ...]]]:
 def _campuses() -> dict[str, tuple[Campus, ...]]:
     found: dict[str, list[Campus]] = defaultdict(list)
     for row in _rows("campuses.csv"):
-        for name in _list(row["names"]):
-            found[row["state"]].append(Campus(words(name), row["town"], _list(row["zips"])))
+        names = _list(row["names"])
+        for name in names:
+            found[row["state"]].append(Campus(words(name), row["town"], _list(row["zips"]), names[0]))
     return {state: tuple(sorted(rows, key=lambda c: -len(squeeze(c.name)))) for state, rows in found.items()}
+
+
+@cache
+def _campuses_by_key() -> dict[str, tuple[tuple[str, Campus], ...]]:
+    found: dict[str, list[tuple[str, Campus]]] = defaultdict(list)
+    for state, rows in _campuses().items():
+        for row in rows:
+            found[squeeze(row.name)].append((state, row))
+    return {name: tuple(rows) for name, rows in found.items()}
+
+
+def campuses_named(name_key: str) -> tuple[tuple[str, Campus], ...]:
+    """The institutions of exactly that name, each with its state."""
+    return _campuses_by_key().get(name_key, ())
 
 
 def read_lists() -> None:
     """Read every list, so that no look-up has to."""
     _consolidated()
     _mailing()
-    _campuses()
+    _campuses_by_key()
 
 
 def campus(said: tuple[str, ...], state: str) -> Campus | None:

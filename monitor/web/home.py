@@ -38,6 +38,7 @@ PROBLEM_TEXTS = {
         "Add the town and the state to the address (100 Main St, Springfield, IL), or write the ZIP code."
     ),
     "radius": N_("Enter a radius as 10 or 25 miles of a ZIP code, such as 10 miles of 60601."),
+    "which_agency": N_("Add where the agency is: Chicago police, Cook County sheriff, Texas state police."),
     "nothing": N_(
         "We found no town of that name. Write it with its state (Hammond, IN), or write the ZIP code."
     ),
@@ -91,13 +92,13 @@ def look_up(request: Request, q: Annotated[str, Form()] = "") -> Response:
     if found.problem:
         problem = translate(request, PROBLEM_TEXTS[found.problem])
         return render_page(request, "find.html", private=True, status=422, asked=q[:LONGEST], problem=problem)
-    if found.kind in ("county", "radius"):
+    if found.kind in ("county", "radius") and found.towns[0].key:
         return redirect(request, place_path(found.towns[0].key))
     agencies = _load_listed_agencies(site, q, found, language_of(request))
     if len(agencies) == 1 and found.sure:
         return redirect(request, agencies[0].path)
     towns = [_Choice.of(town, site.gazetteer) for town in found.towns]
-    if len(found.states) == 1 and not towns and not agencies:
+    if len(found.states) == 1 and not (towns or agencies or found.typo):
         return redirect(request, f"/state/{found.states[0]}")
     if len(towns) == 1 and not found.states and len(towns[0].zips) == 1 and not agencies:
         return redirect(request, zip_path(towns[0].zips))

@@ -1,0 +1,139 @@
+"""What newcomers type: offices, letters, regions, nations, universities, Spanish, and slips."""
+
+from __future__ import annotations
+
+import pytest
+
+from monitor.places import load
+from monitor.places.finder import FinderResult, find
+from monitor.places.followed_areas import choose_followed, load_area
+from monitor.states import STATES
+
+
+def look_up(text: str) -> FinderResult:
+    return find(text, load())
+
+
+@pytest.mark.parametrize(
+    ("text", "label", "some"),
+    [
+        ("LA County Sheriff", "Los Angeles County Sheriff, CA", "90012"),
+        ("Las Vegas Metro", "Las Vegas Metropolitan Police, NV", "89101"),
+        ("LVMPD", "Las Vegas Metropolitan Police, NV", "89101"),
+        ("IMPD", "Indianapolis Metropolitan Police, IN", "46204"),
+        ("Metro Nashville", "Metro Nashville Police, TN", "37201"),
+        ("SDPD", "San Diego Police, CA", "92101"),
+        ("BART police", "BART Police, CA", "94607"),
+        ("DC police", "Metropolitan Police, DC", "20001"),
+        ("Texas Rangers", "Texas", "TX"),
+        ("Mass State Police", "Massachusetts", "MA"),
+        ("Michigan State Police", "Michigan", "MI"),
+        ("CHP", "California", "CA"),
+        ("NYSP", "New York", "NY"),
+        ("upstate new york", "New York", "NY"),
+        ("SoCal", "Southern California, CA", "92101"),
+        ("NorCal", "Northern California, CA", "94110"),
+        ("Hudson Valley", "Hudson Valley, NY", "12601"),
+        ("the hamptons", "The Hamptons, NY", "11937"),
+        ("Chicagoland", "Chicagoland, IL", "60601"),
+        ("Oahu", "Oahu, HI", "96813"),
+        ("LA County", "Los Angeles County, CA", "90012"),
+        ("Bay Area police", "San Francisco Bay Area, CA", "94110"),
+        ("Cherokee Nation", "Cherokee Nation, OK", "74464"),
+        ("Navajo Nation, AZ", "Navajo Nation, AZ", "86515"),
+        ("Hopi Police", "Hopi Tribe, AZ", "86039"),
+        ("University of Michigan Police", "University of Michigan Police, MI", "48109"),
+        ("UCLA", "University of California Los Angeles, CA", "90095"),
+        ("MIT police", "MIT police, MA", "02139"),
+        ("Penn State police", "Penn State police, PA", "16802"),
+        ("Ohio State University Police", "Ohio State University Police, OH", "43210"),
+        ("alguacil de maricopa", "Maricopa County Sheriff, AZ", "85003"),
+        ("oficina del sheriff del condado de Cook", "Cook County Sheriff, IL", "60601"),
+        ("policía estatal de Texas", "Texas", "TX"),
+        ("departamento de policía de Miami", "departamento de policia de Miami, FL", "33125"),
+        ("condado harris", "Harris County, TX", "77002"),
+        ("todo el país", "United States", "US"),
+        ("everywhere", "United States", "US"),
+        ("Houston area", "Greater Houston, TX", "77002"),
+    ],
+)
+def test_it_means_one_place(text: str, label: str, some: str) -> None:
+    result = look_up(text)
+    assert result.label == label
+    assert some in result.places
+
+
+@pytest.mark.parametrize(
+    ("text", "suggestions"),
+    [
+        ("MSP", {"Michigan", "Maryland", "Massachusetts", "Minnesota", "Maine"}),
+        ("DPS", {"Texas", "Arizona"}),
+        ("CPD", {"Chicago Police, IL", "Cincinnati Police, OH"}),
+        ("HPD", {"Houston Police, TX", "Honolulu Police, HI"}),
+        ("Navajo Nation", {"Navajo Nation, AZ", "Navajo Nation, NM", "Navajo Nation, UT"}),
+        ("Oneida Nation", {"Oneida Nation, WI", "Oneida Indian Nation, NY"}),
+        ("New England", {"Vermont", "Maine", "New England, ND"}),
+        ("Tri-State", {"New York State", "New Jersey", "Connecticut"}),
+        ("DMV", {"Washington, DC", "Northern Virginia, VA"}),
+        ("Westchester", {"Westchester, FL", "Westchester County, NY"}),
+        ("Harvard", {"Harvard, IL", "Harvard University, MA"}),
+        ("Metro Transit Police", {"Metro Transit Police, DC", "Metro Transit Police, MN"}),
+    ],
+)
+def test_it_is_asked_about(text: str, suggestions: set[str]) -> None:
+    result = look_up(text)
+    assert result.kind == "question"
+    assert suggestions <= set(result.suggestions)
+
+
+@pytest.mark.parametrize(
+    ("text", "first"),
+    [
+        ("Pensylvania", "Pennsylvania"),
+        ("Massachussetts", "Massachusetts"),
+        ("Illinios", "Illinois"),
+        ("chicgo police", "Chicago, IL"),
+        ("Maricpa County", "Maricopa County, AZ"),
+        ("Huoston", "Houston, TX"),
+        ("Brookyln", "Brooklyn, NY"),
+    ],
+)
+def test_a_slip_is_answered_with_what_is_near(text: str, first: str) -> None:
+    result = look_up(text)
+    assert (result.kind, result.suggestions[0]) == ("typo", first)
+
+
+@pytest.mark.parametrize(
+    "text", ["police", "sheriff", "state police", "highway patrol", "my sheriff", "la policía"]
+)
+def test_an_office_without_a_place_is_asked_where_it_is(text: str) -> None:
+    assert look_up(text).problem == "which_agency"
+
+
+@pytest.mark.parametrize("text", ["near me", "cerca de mi", "asdfgh", "where is my town"])
+def test_what_means_nothing_is_no_place(text: str) -> None:
+    assert look_up(text).problem == "nothing"
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["MSP", "CPD", "MCSO", "Navajo Nation", "Oneida Nation", "New England", "Tri-State", "DMV", "Delmarva",
+     "Harvard", "Westchester", "Pensylvania", "Metro Transit Police", "Port Authority Police"],
+)  # fmt: skip
+def test_every_suggestion_means_one_place_when_it_is_typed(text: str) -> None:
+    for suggestion in look_up(text).suggestions:
+        assert look_up(suggestion).places, suggestion
+
+
+@pytest.mark.parametrize("text", ["SoCal", "Bay Area", "Navajo Nation, AZ", "the Hamptons", "Hudson Valley"])
+def test_a_region_is_followed_as_one_place(text: str) -> None:
+    (key,) = choose_followed(look_up(text))
+    area = load_area(key)
+    assert area is not None
+    assert area.zips == look_up(text).places
+
+
+def test_every_state_is_found_by_its_police() -> None:
+    for code, name in STATES.items():
+        if code not in ("DC", "HI", "AS", "GU", "MP", "PR", "VI"):
+            assert look_up(f"{name} State Police").places == (code,), name
