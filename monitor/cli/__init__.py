@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import os
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
@@ -292,4 +293,6 @@ def main() -> None:
         sys.exit(code)
     if sys.argv[1:2] in SERVICES:
         stopping.end_at_once_on_signals()
+    else:
+        stopping.end_in_order_as_first_process(os.getpid())
     root(prog_name="monitor")

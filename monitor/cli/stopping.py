@@ -23,6 +23,12 @@ def end_at_once_on_signals() -> None:
     install_handlers(lambda *_: os._exit(0))
 
 
+def end_in_order_as_first_process(process: int) -> None:
+    """Let SIGTERM end a command as Ctrl-C does where it is the first process of a container (number 1)."""
+    if process == 1:
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
+
+
 def install_handlers(handler: Callable[[int, FrameType | None], object]) -> None:
     """Install the handler of SIGTERM and SIGINT, and deliver those that were kept waiting."""
     for number in SIGNALS:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from monitor.channels.kinds import KINDS
+from monitor.errors import describe_os_error
 
 ENVIRONMENT_PREFIX = "MONITOR_"
 DEFAULT_PREFIX = "MONITOR_DEFAULT__"
@@ -119,8 +121,7 @@ def read_secret_files(merged: dict[str, Any], problems: list[str], base: Path) -
         try:
             table[key] = path.read_text("utf-8").splitlines()[0].strip()
         except (OSError, UnicodeDecodeError, IndexError) as error:
-            why = error.strerror if isinstance(error, OSError) else "it holds no line of text"
-            problems.append(f"{section}.{key}_file: {path} cannot be used: {why}")
+            problems.append(f"{section}.{key}_file: {path} cannot be used: {_explain(error)}")
             if key not in {"url", "web_url"}:
                 table[key] = "secret-not-readable"  # it was given: what it goes together with is not wrong
 
@@ -154,3 +155,16 @@ def tables(value: object) -> Iterator[tuple[str, Mapping[str, Any]]]:
         for name, table in value.items():
             if isinstance(table, Mapping):
                 yield str(name), table
+
+
+def _explain(error: Exception) -> str:
+    """Why a file of a secret cannot be used, and what to do."""
+    if isinstance(error, PermissionError):
+        return (
+            f"this program runs as user {os.geteuid()}, who may not read it: chown it to that user, chmod 400"
+        )
+    if isinstance(error, FileNotFoundError):
+        return "there is no such file: write it, with the secret on its first line"
+    if isinstance(error, OSError):
+        return describe_os_error(error)
+    return "it holds no line of text"

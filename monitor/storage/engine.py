@@ -351,8 +351,9 @@ def _create_private(path: Path) -> None:
         with suppress(FileExistsError):
             os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
     except OSError as error:
+        who = f"; this program runs as user {os.geteuid()}" if isinstance(error, PermissionError) else ""
         raise StoreError(
-            f"the database {path} cannot be created or opened ({error.strerror}): check its folder"
+            f"the database {path} cannot be created or opened ({error.strerror}): check its folder{who}"
         ) from None
 
 

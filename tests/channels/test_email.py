@@ -211,6 +211,11 @@ def test_a_fresh_connection_that_is_refused_at_once_is_a_failure() -> None:
     assert peer.connections == 1
 
 
+def test_a_port_where_nobody_listens_is_said_in_the_words_of_the_system() -> None:
+    port = reserve_port()
+    assert str(failure(email(port))) == f"127.0.0.1:{port} cannot be reached: Connection refused"
+
+
 def test_a_connection_idle_for_too_long_is_not_used_again() -> None:
     with SmtpPeer() as peer:
         assert outcomes(email(peer.port, idle_limit=-1.0), times=2) == [None, None]

@@ -62,3 +62,21 @@ def test_a_stop_while_the_supervisor_takes_over_is_not_lost(tmp_path: Path) -> N
 def test_a_command_that_is_no_service_is_ended_by_the_signal(tmp_path: Path) -> None:
     done = ended(STOPPED_BETWEEN.replace("os.execv = stopped", "stopped()"), "status", folder=tmp_path)
     assert done.returncode < 0
+
+
+STOPPED_AS_FIRST_PROCESS = """
+import os, signal, monitor.cli, monitor.demo
+number = os.getpid()
+os.getpid = lambda: 1  # as in a container
+def play(*given, **named):
+    os.kill(number, signal.SIGTERM)
+    signal.sigtimedwait([signal.SIGINT], 600)  # the stop ends it before
+    print("went on")
+monitor.demo.play = play
+monitor.cli.main()
+"""
+
+
+def test_a_stop_ends_a_command_that_is_the_first_process_of_a_container(tmp_path: Path) -> None:
+    done = ended(STOPPED_AS_FIRST_PROCESS, "demo", folder=tmp_path)
+    assert (done.returncode, done.stdout, done.stderr.strip()) == (1, "", "monitor: stopped")

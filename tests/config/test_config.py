@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import tomllib
 from datetime import date, timedelta
@@ -499,3 +500,26 @@ def test_a_value_of_another_kind_is_told_in_our_own_words(tmp_path: Path, text: 
     found = problems(tmp_path, text)
     assert any(says in problem for problem in found), found
     assert "nput should" not in str(found)
+
+
+def test_a_secret_file_that_cannot_be_used_says_what_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = "[email]\nhost = 'relay.example'\nfrom = 'a@watch.example'\npassword_file = 'secret'\n"
+    assert any("there is no such file: write it" in problem for problem in problems(tmp_path, text))
+    (tmp_path / "secret").write_text("")
+    assert any("holds no line of text" in problem for problem in problems(tmp_path, text))
+    read_text = Path.read_text
+
+    def refuse(path: Path, *given: str) -> str:
+        if path.name == "secret":
+            raise PermissionError(
+                13, "Permission denied", str(path)
+            )  # also for root, who may read everything
+        return read_text(path, *given)
+
+    monkeypatch.setattr(Path, "read_text", refuse)
+    said = problems(tmp_path, text)
+    assert any(
+        f"runs as user {os.geteuid()}, who may not read it: chown it" in problem for problem in said
+    ), said

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import re
 import ssl
 from collections.abc import Callable, Sequence
@@ -450,7 +451,9 @@ class Email:
         if isinstance(error, SMTPTimeoutError | TimeoutError):
             return f"no answer within {self._timeout:g} s"
         if isinstance(cause, OSError) and cause.strerror:
-            return cause.strerror
+            # asyncio's text repeats the address
+            repeats = cause.strerror.startswith("Connect call")
+            return os.strerror(cause.errno) if repeats and cause.errno else cause.strerror
         return redact(str(error), self._username or "")
 
     async def _quit(self, connection: MailDialogue) -> None:
