@@ -64,6 +64,7 @@ _DOTS = ".\u3002\uff0e\uff61"  # that separate the labels of a domain (RFC 3490,
 _ACTIVE = re.compile(
     rf"://|(?<=\w)[{_DOTS}](?=[^\W\d_]{{2}})|[@\uff20](?=\w)|(?<!\w)[/#](?=\w)|\$(?=[A-Za-z])"
 )
+_QUAD = re.compile(r"\b\d{1,3}(?:\.\d{1,3}){3}\b")  # an IPv4 address, of which Telegram makes a link
 _OWN = re.compile(placeholder("[a-z-]+"))
 _SPACED = {"://": f":{_JOINER}/{_JOINER}/{_JOINER}"}
 _SPACED |= {dot: f"{_JOINER}{dot}{_JOINER}" for dot in _DOTS}
@@ -103,7 +104,8 @@ def neutralize(text: str) -> str:
     $CASH. A dot gets one on either side: some readers of links pass over one. Apply it last, because `clean`
     removes them.
     """
-    return _ACTIVE.sub(lambda found: _SPACED[found[0]], text)
+    inert = _ACTIVE.sub(lambda found: _SPACED[found[0]], text)
+    return _QUAD.sub(lambda found: found[0].replace(".", _SPACED["."]), inert)
 
 
 def safe_link(text: str | None) -> str | None:

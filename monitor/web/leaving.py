@@ -16,6 +16,7 @@ from monitor.web.people import people_of, read_link
 
 router = APIRouter()
 
+_FIELD = b"unsubscribe"  # of the page's button, and in lower case part of the one-click field
 _ANSWERS = {
     LinkState.OPEN: "Unsubscribed.\n",
     LinkState.DONE: "This subscription has ended already. To end a later one, use the link in its mails.\n",
@@ -41,10 +42,12 @@ async def leave(request: Request, token: str) -> Response:
     """Unsubscribe at once. One-click requests (RFC 8058) get plain text: no cookie, no redirect.
 
     The link alone identifies the subscriber, so the body is not parsed as a form: some mail programs send one
-    that is not valid.
+    that is not valid. A body without the field of either is a previewer's, and shows the page.
     """
-    one_click = b"List-Unsubscribe" in await request.body()
-    return await run_in_threadpool(_left, request, token, one_click=one_click)
+    body = await request.body()
+    if _FIELD not in body.lower():
+        return await run_in_threadpool(ask_to_leave, request, token)
+    return await run_in_threadpool(_left, request, token, one_click=b"List-Unsubscribe" in body)
 
 
 def _left(request: Request, token: str, *, one_click: bool) -> Response:

@@ -23,12 +23,12 @@ HOSTILE = (
     "a@evil.com", "@all Police", "(@everyone)", "/stop Police", "see /start@evil_bot", "#general",
     "[Police](https://evil.com)", "<https://evil.com|Police>", "evil.com", "EVIL.ORG:443/x", "sub.evil.co.uk",
     "xn--e1awd7f.xn--p1ai", "evil.рф", "mailto:a@evil.com", "<!channel> evil\uff0ecom", "evil\u3002com",
-    "Police \uff20here", "$EVIL Police",
+    "Police \uff20here", "$EVIL Police", "1.2.3.4 Police", "10.0.0.255/login", "127.0.0.1:8080",
 )  # fmt: skip
 JOINER = "\u2060"
 
 # What programs look for. A word joiner ends a word to some and is a letter to others, so both are tried.
-LINK = re.compile(r"\w://|www\.\w|[\w-]\s*[.\u3002\uff0e\uff61][^\W\d_]{2,}", re.IGNORECASE)
+LINK = re.compile(r"\w://|www\.\w|\d\.\d+\.\d+\.\d|[\w-]\s*[.\u3002\uff0e\uff61][^\W\d_]{2,}", re.IGNORECASE)
 MENTION = re.compile(r"[@\uff20]\w")
 COMMAND = re.compile(r"(?<!\w)[/#]\w|\$[A-Z]")
 OURS = re.compile(r"https://(?:watch|maps)\.example[^\s\"<>)]*|hello@watch\.example")
@@ -103,7 +103,7 @@ def test_a_name_from_outside_is_inert_in_every_service(shape: str, name: str) ->
     [
         "Hammond Police Department", "St. Louis County Police", "U.S. Marshals Service", "Post No. 7",
         "Prince George's County and/or City", "Dept. of Corrections", "Cañon City Police", "N/A", "A. B. Co.",
-        "24/7 Patrol", "a $5 fee",
+        "24/7 Patrol", "a $5 fee", "12.50", "1.2.3", "01.02.2026", "(312) 555-0100",
     ],
 )  # fmt: skip
 def test_names_that_are_none_stay_as_they_are(name: str) -> None:

@@ -25,6 +25,8 @@ from tests.subscribers.town import PRESSED, Town, Visitor, link, links, text
 from tests.web.story import CHICAGO, HAMMOND, STATE_POLICE, Publisher
 
 Publish = Callable[..., int]
+LEAVE = {"unsubscribe": "yes"}
+"""What the button of the page behind a link for unsubscribing sends."""
 
 
 def out(town: Town, publish: Publish, name: str) -> None:
@@ -102,7 +104,7 @@ def test_the_old_link_of_somebody_who_came_back_does_not_say_that_they_left(smal
     town.client.post(old, data={"List-Unsubscribe": "One-Click"})
     town.later(hours=1)
     town.member()
-    for page in (town.client.get(old), town.client.post(old)):
+    for page in (town.client.get(old), town.client.post(old), town.client.post(old, data=LEAVE)):
         assert page.status_code == 200
         assert "This subscription has ended already" in page.text
         assert "use the link in the newest email" in page.text
@@ -111,7 +113,21 @@ def test_the_old_link_of_somebody_who_came_back_does_not_say_that_they_left(smal
     assert "Unsubscribed" not in answer
     assert "ended already" in answer
     assert who(town.engine, town.keys) is not None
-    assert town.client.post(link(town.mail(), "unsubscribe")).status_code == 200
+    assert town.client.post(link(town.mail(), "unsubscribe"), data=LEAVE).status_code == 200
+    assert who(town.engine, town.keys) is None
+
+
+def test_a_previewer_that_posts_nothing_unsubscribes_nobody(small_town: Town) -> None:
+    town = small_town
+    town.member()
+    path = link(town.mail(), "unsubscribe")
+    for body in ({}, {"again": ""}, {"url": "https://watch.example/"}):
+        page = town.client.post(path, data=body)
+        assert page.status_code == 200
+        assert "Do you want to unsubscribe?" in page.text
+        assert who(town.engine, town.keys) is not None
+    assert 'name="unsubscribe" value="yes"' in page.text
+    assert "You are unsubscribed" in town.client.post(path, data=LEAVE).text
     assert who(town.engine, town.keys) is None
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
-from datetime import datetime
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
@@ -13,12 +15,31 @@ from monitor.core import tokens
 from monitor.core.tokens import SMALLEST, Purpose
 from monitor.keys import KeyFile
 from monitor.storage import engine as db
+from monitor.storage import heartbeats
 from monitor.storage.deliveries.tables import DeliveryRow
+from monitor.storage.people.tables import SubscriberRow
 from monitor.subscribers import personal_links
 from tests.subscribers.conftest import count, member, who
-from tests.subscribers.town import Town, links
+from tests.subscribers.town import Town, Visitor, link, links, opened
+from tests.web.past import END, write_past
+from tests.web.test_page_costs import PAGES
 
 READERS = 5
+LIST = """
+[sources.list0]
+title = "A list"
+publisher = "A publisher"
+official_url = "https://publisher.example/list"
+format = "table"
+url = "https://publisher.example/list.csv"
+columns = { name = "Agency", state = "State" }
+"""
+PERSONAL = tuple(
+    f"/{page}/{number}x{code}"
+    for page in ("confirm", "manage", "unsubscribe")
+    for number, code in ((1, "a" * 26), (2, "b" * 26), (SMALLEST + 7, "c" * 26))
+)
+ELSEWHERE = ("/subscribe", "/readyz", "/metrics", "/nothing", "/changes/99", "/log/checkpoint", "/log/key")
 
 
 def readers(town: Town) -> list[str]:
@@ -60,6 +81,49 @@ def test_the_probe_tells_no_number_of_deliveries(small_town: Town) -> None:
         assert set(checks["outbox"]) == {"ok", "reasons", "sender"}
         assert set(checks["outbox"]["sender"]) == {"working"}
         assert str(2 * READERS) not in re.findall(r"\b\d+\b", repr(checks["outbox"]))
+
+
+def test_no_public_answer_changes_with_the_readers(
+    sqlite_engine: Engine, sqlite_url: str, tmp_path: Path
+) -> None:
+    """Each page, feed, file, API answer and probe, with its headers, is the same to the byte for a service
+    that nobody follows and for one with readers, people who wait, who left and whose address refused.
+    """
+    write_past(sqlite_engine, lists=1, days=3, listings=40)
+    asked = END + timedelta(hours=3)
+    with contextmanager(opened)(sqlite_engine, sqlite_url, asked, tmp_path, LIST) as town:
+        with db.transaction(town.engine) as conn:
+            heartbeats.write_beat(conn, "sender", "a sender", asked)
+        before = answers(town)
+        readers(town)
+        town.sign_up("waits@example.org")
+        town.deliver()
+        town.sign_up("asked@example.org")  # nobody has looked at it yet
+        town.postbox.refused["gone@example.org"] = "550 5.1.1 no such user"
+        town.sign_up("gone@example.org")
+        town.deliver()
+        town.member("left@example.org")
+        town.client.post(link(town.mail(), "unsubscribe"), data={"List-Unsubscribe": "One-Click"})
+        with db.reading(town.engine) as conn:
+            states = set(conn.scalars(sa.select(SubscriberRow.state)))
+        assert states == {"active", "pending", "ended"}
+        town.now = asked
+        assert answers(town) == before
+
+
+def answers(town: Town) -> dict[str, tuple[int, dict[str, str], str]]:
+    """What a site that has just started answers: status, headers and body by path."""
+    with town.open() as address:
+        visitor = Visitor(address)
+        return {path: answer(visitor, path) for path in (*PAGES, *PERSONAL, *ELSEWHERE)}
+
+
+def answer(visitor: Visitor, path: str) -> tuple[int, dict[str, str], str]:
+    got = visitor.get(path)
+    own = {"date", "x-request-id"}  # of each request
+    headers = {name: value for name, value in got.headers.items() if name not in own}
+    stamped = re.sub(r'name="stamp" value="[^"]+"', "", got.content.decode("latin-1"))
+    return got.status_code, headers, stamped
 
 
 @pytest.mark.parametrize("purpose", list(Purpose))
