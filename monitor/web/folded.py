@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from html import escape
@@ -43,9 +44,12 @@ class FoldedCounty:
 
 @dataclass(frozen=True, slots=True)
 class FoldedList:
-    """``common`` are the values that all agencies have, ``count`` is how many agencies there are."""
+    """``common`` are the values that all agencies have, ``usual`` the most frequent ones where the others
+    have their own; ``count`` is how many agencies there are.
+    """
 
     common: str
+    usual: str
     count: int
     counties: tuple[FoldedCounty, ...]
 
@@ -58,12 +62,15 @@ def fold_by_county(
 ) -> FoldedList:
     """Fold the agencies of a list by the ``counties`` of its map. One in several counties is in each."""
     values = {each.path: values_of(each.cover) for each in entries}
-    distinct = set(values.values())
+    most = Counter(values.values()).most_common()
+    common = most[0][0] if len(most) == 1 else ""
+    # where some have no values at all, an empty place beside a name says that
+    usual = most[0][0] if len(most) > 1 and most[0][1] > len(values) / 3 and "" not in values.values() else ""
     agencies = {
         url(each.path): FoldedAgency(
             url(each.path),
             Markup(escape(clean(each.cover.listing.name), quote=False)),  # noqa: S704
-            values[each.path] if len(distinct) > 1 else "",
+            "" if values[each.path] in (common, usual) else values[each.path],
             each.cover.placement.confidence in (Confidence.APPROXIMATE, Confidence.CONFLICT),
         )
         for each in entries
@@ -79,4 +86,4 @@ def fold_by_county(
     rest = tuple(each for path, each in agencies.items() if path not in shown)
     if rest:
         found.append(FoldedCounty("", "", rest))
-    return FoldedList(distinct.pop() if len(distinct) == 1 else "", len(agencies), tuple(found))
+    return FoldedList(common, usual, len(agencies), tuple(found))

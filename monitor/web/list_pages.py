@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import threading
-from collections import Counter, OrderedDict
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections import Counter, OrderedDict, defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC
 from urllib.parse import urlencode
 
@@ -28,8 +28,10 @@ from monitor.web.pages import get, redirect, render_page, site_of
 
 router = APIRouter()
 
-_ROWS = 150  # of a page: at most 100 kB with the longest names
-_DIFFERENCES = 300  # of each kind on a page that compares
+_ROWS = 100  # of a page: 70 kB with the longest names, ten screens of a phone
+_ONE_BY_ONE = 40  # differences of a kind that are shown as one list; more are folded by state
+_DIFFERENCES = 300  # of a kind on a page of all states; of more, the page counts those of each state
+_OF_A_STATE = 1000  # of a kind on a page of one state
 _KEPT = 6  # lists in memory
 SORTS = ("name", "state", "since", "seen")
 
@@ -82,6 +84,31 @@ class ListDifference:
         found = self.after or self.before
         assert found is not None
         return found
+
+
+@dataclass(frozen=True, slots=True)
+class FoundDifferences:
+    """The differences of one kind, as a page shows them: ``members`` in one list, ``folded`` by state, or
+    only ``counts`` of each state. ``total`` is how many there are. States are in the order of their names,
+    and None stands for none.
+    """
+
+    total: int
+    members: Sequence[ListDifference] = ()
+    folded: Mapping[str | None, Sequence[ListDifference]] = field(default_factory=dict)
+    counts: Mapping[str | None, int] = field(default_factory=dict)
+
+
+def fold_differences(found: Sequence[ListDifference], state: str) -> FoundDifferences:
+    """Choose how a page shows the differences of a kind; ``state``: they are of this one only."""
+    if state or len(found) <= _ONE_BY_ONE:
+        return FoundDifferences(len(found), members=found[:_OF_A_STATE])
+    by_state: defaultdict[str | None, list[ListDifference]] = defaultdict(list)
+    for each in sorted(found, key=lambda each: STATES.get(each.subject.state or "", "~")):
+        by_state[each.subject.state].append(each)
+    if len(found) <= _DIFFERENCES:
+        return FoundDifferences(len(found), folded=by_state)
+    return FoundDifferences(len(found), counts={code: len(each) for code, each in by_state.items()})
 
 
 class ListCache:
@@ -201,8 +228,7 @@ def compare_page(request: Request, source: str) -> Response:
         exact=exact,
         state=state,
         counts=counts,
-        kinds={kind: members[:_DIFFERENCES] for kind, members in kinds.items()},
-        totals={kind: len(members) for kind, members in kinds.items()},
+        kinds={kind: fold_differences(members, state) for kind, members in kinds.items()},
         states=sorted(STATES, key=STATES.__getitem__),
     )
 

@@ -80,6 +80,11 @@ def test_values_stand_beside_agencies_only_where_they_differ() -> None:
     assert [(each.fips, each.name) for each in folded.counties] == [("18089", "Lake County"), ("", "")]
     assert [each.values for each in folded.counties[0].agencies] == ["A", "B"]
     assert [each.name for each in folded.counties[1].agencies] == ["Zoo Police"]
+    more = [*entries[:2], *(entry(f"{name} Police", value="A") for name in ("Hobart", "Dyer"))]
+    usual = fold_by_county(more, [county], value_of, str)
+    assert (usual.common, usual.usual) == ("", "A")
+    assert [each.values for each in usual.counties[0].agencies] == ["", "B"]
+    assert fold_by_county([*more, entries[2]], [county], value_of, str).usual == ""  # one has no value
     same = fold_by_county(entries[:1], [county], value_of, str)
     assert (same.common, same.counties[0].name, same.counties[0].agencies[0].values) == ("A", "", "")
 

@@ -17,7 +17,8 @@ from monitor.storage.engine import transaction
 from monitor.storage.lists import baseline
 from monitor.storage.lists.baseline import NewVersion
 from monitor.web import create_app
-from tests.peers.browser import served
+from monitor.web.list_pages import ListDifference, fold_differences
+from tests.peers.browser import served, visit
 from tests.web.conftest import Running
 from tests.web.story import SOURCE, START, Clock, site
 
@@ -108,12 +109,58 @@ def test_no_page_of_a_list_is_larger_than_100_kb(large: Engine, web: Running, tm
     with served(create_app(site(large, clock, folder=tmp_path))) as address:
         running = Running(address, clock, large, START, web.client)
         found: list[str] = []
-        for page in (1, 2, 27):
+        for page in (1, 2, 40):
             text = running.get(f"{LIST}?page={page}").text
             assert len(text.encode()) <= 100_000
             found += names(text)
-        assert len(set(found)) == len(found) == 150 + 150 + 100
-        assert names(running.get(f"{LIST}?page=9999").text) == names(running.get(f"{LIST}?page=27").text)
+        assert len(set(found)) == len(found) == 100 + 100 + 100
+        assert names(running.get(f"{LIST}?page=9999").text) == names(running.get(f"{LIST}?page=40").text)
+
+
+def difference(number: int, state: str | None) -> ListDifference:
+    return ListDifference(f"{number}", None, Listing(name=f"Agency {number}", key=f"{number}", state=state))
+
+
+def test_many_differences_are_folded_by_state_and_very_many_are_counted() -> None:
+    states = ["WY", "AL", None]
+    few = [difference(n, states[n % 3]) for n in range(40)]
+    assert fold_differences(few, "").members == few
+    many = [difference(n, states[n % 3]) for n in range(41)]
+    folded = fold_differences(many, "")
+    assert (folded.total, list(folded.folded)) == (41, ["AL", "WY", None])
+    assert sorted(each.agency for part in folded.folded.values() for each in part) == sorted(
+        each.agency for each in many
+    )
+    counted = fold_differences([difference(n, states[n % 3]) for n in range(301)], "")
+    assert counted.counts == {"AL": 100, "WY": 101, None: 100}
+    assert not counted.folded
+    assert not counted.members
+    of_one = fold_differences([difference(n, "AL") for n in range(301)], "AL")
+    assert len(of_one.members) == 301
+
+
+@pytest.mark.browser
+@pytest.mark.xdist_group("browser")
+def test_a_comparison_names_each_agency_or_leads_to_its_state(
+    large: Engine, web: Running, tmp_path: Path, browser: Browser
+) -> None:
+    with transaction(large) as conn:
+        opened = [
+            NewVersion(Listing(name=f"New {n}", key=f"n{n}", state=("IL", "IN")[n % 2]), f"n{n}")
+            for n in range(350)
+        ]
+        closed = [f"{n}" for n in range(60)]
+        at = START + timedelta(minutes=30)
+        baseline.advance(conn, baseline.BaselineInfo(SOURCE, number=1), number=2, last_good_at=at)
+        baseline.close(conn, SOURCE, closed, 2, at)
+        baseline.open_(conn, SOURCE, opened, 2, at)
+    app = create_app(site(large, Clock(START + timedelta(hours=1)), folder=tmp_path))
+    with served(app) as address, visit(browser, f"{address}/compare/{SOURCE}") as seen:
+        assert seen.violations() == []
+        assert not seen.overflows()
+        assert seen.page.get_by_role("link", name="New 7", exact=True).count() == 0
+        seen.page.get_by_role("link", name="Indiana", exact=True).click()
+        assert seen.page.get_by_role("link", name="New 7", exact=True).is_visible()
 
 
 def test_two_moments_are_compared(web: Running) -> None:
