@@ -11,8 +11,12 @@ import pytest
 
 from monitor.channels.kinds import lookup
 from monitor.messages.place_names import name_place
+from monitor.places import load
+from monitor.places.followed_areas import load_area
 from monitor.storage import people
 from monitor.storage.engine import reading
+from monitor.subscribers.signup import MOST_PLACES
+from monitor.web.forms import write_places
 from tests.subscribers.town import Town, link
 
 MEANT = {
@@ -101,4 +105,30 @@ def test_the_preferences_take_what_people_type_and_say_whose_they_are(small_town
         assert all(part in said for part in parts), text
         assert f"\n60601\n{text}</textarea>" in said, text
         assert "Sent to a…@e….org." in said
+    assert followed(small_town, "ann@example.org") == before
+
+
+def test_as_many_places_as_can_be_followed_are_saved_again_with_their_names(small_town: Town) -> None:
+    small_town.member()
+    path = link(small_town.mail(), "manage")
+    form = {"lists": ["ring"], "frequency": "at_once", "language": "en"}
+    keys = [
+        f"county-{county.fips}" for state in ("GA", "VA") for county in load().table.state(state).counties
+    ]
+    typed = write_places((key for key in keys if load_area(key)), "en")
+    names = typed.split("\n")[:MOST_PLACES]
+    assert len(names) == MOST_PLACES
+    assert small_town.client.post(path, data=form | {"places": "\n".join(names)}).status_code == 200
+    before = followed(small_town, "ann@example.org")
+    assert len(before) == MOST_PLACES
+    page = html.unescape(small_town.client.get(path).text)
+    shown = page.partition('name="places"')[2].partition(">")[2].partition("</textarea>")[0].strip()
+    small_town.now += timedelta(minutes=1)
+    assert small_town.client.post(path, data=form | {"places": shown}).status_code == 200
+    assert followed(small_town, "ann@example.org") == before
+    more = small_town.client.post(path, data=form | {"places": shown + "\nDetroit, MI"})
+    assert more.status_code == 422
+    assert f"at most {MOST_PLACES} places" in more.text
+    long = small_town.client.post(path, data=form | {"places": "60601\n" * 2_001})
+    assert long.status_code == 422
     assert followed(small_town, "ann@example.org") == before

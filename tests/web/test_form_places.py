@@ -41,6 +41,29 @@ from monitor.web.forms import read_places
         ("60601 60602, IL", ["60601", "60602", "Illinois"]),
         ("IL 60601", ["60601"]),
         ("within 10 miles of 60601, Chicago, IL", ["10 miles around 60601", "Chicago, IL"]),
+        ("60601 and 60602", ["60601", "60602"]),
+        ("60601, 60602, and 60603", ["60601", "60602", "60603"]),
+        ("60601 or 60602", ["60601", "60602"]),
+        ("60601 y 60602", ["60601", "60602"]),
+        ("60601 (home), 60602 (work)", ["60601", "60602"]),
+        ("Illinois and Indiana", ["Illinois", "Indiana"]),
+        ("Hammond and Gary, IN", ["Hammond, IN", "Gary, IN"]),
+        ("Chicago, Gary, and Hammond, IN", ["Chicago, IL", "Gary, IN", "Hammond, IN"]),
+        ("Chicago, IL and Portland, ME", ["Chicago, IL", "Portland, ME"]),
+        ("Portland, OR or Salem, OR", ["Portland, OR", "Salem, OR"]),
+        ("Cook County and Lake County, IL", ["Cook County, IL", "Lake County, IL"]),
+        ("Little Rock and North Little Rock, AR", ["Little Rock, AR", "North Little Rock, AR"]),
+        ("Ponce y Caguas, PR", ["Ponce, PR", "Caguas, PR"]),
+        ("King and Queen County, VA", ["King and Queen County, VA"]),
+        ("Truth or Consequences, NM", ["Truth or Consequences, NM"]),
+        ("Hammond, IN, USA", ["Hammond, IN"]),
+        ("100 Main St, Springfield, IL, USA", ["Springfield, IL"]),
+        ("Hammond, Lake County, IN", ["Hammond, IN"]),
+        ("Chicago, IL 60601, Gary, IN 46402", ["60601", "46402"]),
+        ("PO Box 12, Gary, IN 46401", ["46401"]),
+        ("233 S Wacker Dr, Chicago, IL", ["Chicago, IL"]),
+        ("1600 Main St\r\nApt 4\r\nSpringfield, IL 62701", ["62701"]),
+        ("1600 Main St, Springfield, IL 62701 and 60601", ["62701", "60601"]),
     ],
 )
 def test_each_entry_is_one_place(text: str, meant: list[str]) -> None:
@@ -71,3 +94,17 @@ def test_what_means_two_things_asks(text: str, suggestion: str) -> None:
 def test_what_is_no_place_says_why(text: str, problem: str) -> None:
     ((_, places, result),) = read_places(text, load())
     assert (places, result.problem) == ((), problem)
+
+
+@pytest.mark.parametrize(
+    ("text", "asked"),
+    [
+        ("Xyzzy and Gary, IN", "Xyzzy"),
+        ("100 Main St, Texas", "100 Main St, Texas"),
+        ("100 Main St\n\n", "100 Main St"),
+        ("100 Main St, Springfield", "Springfield"),
+        ("Texas Parks and Wildlife Department", "Texas Parks and Wildlife Department"),
+    ],
+)
+def test_what_is_asked_is_what_was_not_understood(text: str, asked: str) -> None:
+    assert [entry for entry, places, _ in read_places(text, load()) if not places] == [asked]
