@@ -21,14 +21,18 @@ def natural_key(listing: Listing, *, by_city: bool) -> str:
     listings there; `make_named_key` recognizes them. A state that could not be read stands as it was written,
     so that no other state shares it.
     """
-    city = (listing.city or "") if by_city else None
-    return make_key(listing.source_id, listing.state, listing.state_text, listing.name, city)
+    state_text, name, city = (
+        " ".join((text or "").split()) for text in (listing.state_text, listing.name, listing.city)
+    )
+    return make_key(listing.source_id, listing.state, state_text, name, city if by_city else None)
 
 
 def make_key(
     source_id: str | None, state: str | None, state_text: str | None, name: str, city: str | None
 ) -> str:
-    """`natural_key` of a listing that is not made yet; ``city`` None leaves the city out."""
+    """`natural_key` of a listing that is not made yet, whose texts have single spaces; ``city`` None leaves
+    the city out.
+    """
     if source_id:
         return f"id:{source_id}"
     key = f"{state or _plain(state_text or '')}|{_plain(name)}"
@@ -49,10 +53,8 @@ _plain_marks = str.maketrans("|~", "  ")  # they part the pieces of a key
 
 def _plain(text: str) -> str:
     if "|" in text or "~" in text:
-        text = text.translate(_plain_marks)
-    if "  " not in text and text.isprintable():
-        return text.casefold().strip()
-    return " ".join(text.casefold().split())
+        text = " ".join(text.translate(_plain_marks).split())
+    return text.casefold().strip()
 
 
 def assign_keys(listings: Iterable[Listing], *, by_city: bool) -> tuple[Listing, ...]:

@@ -27,7 +27,7 @@ class DescribedCell(NamedTuple):
 
 def has_table(description: str) -> bool:
     """Whether a description holds an HTML table."""
-    return _CELL.search(description) is not None
+    return ("<t" in description or "<T" in description) and _CELL.search(description) is not None
 
 
 def read_table(description: str) -> list[DescribedCell]:

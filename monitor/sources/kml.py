@@ -1,23 +1,29 @@
 """KML and KMZ bytes to placemarks: the part that knows XML, and nothing of what a listing is.
 
-expat proves that a document is whole and well-formed, never opens a file or a link by itself, and knows the
-byte at which a body breaks. Its events go straight to the standard library's `TreeBuilder`, which is written
-in C: a handler in Python for each element took twice as long. The tree never grows, because placemarks leave
-it as they are read. A DOCTYPE is refused where it begins, so no entity is ever declared; a broken document is
-never recovered.
+expat proves that a document is whole and well-formed, and never opens a file or a link by itself. Its events
+go straight to the standard library's `TreeBuilder`, which is written in C: a handler in Python for each
+element took twice as long. The tree never grows, because placemarks leave it as they are read.
+
+The standard library's `XMLParser` is the fastest way there. What it refuses (a prefix without a declaration,
+a control character, a break) is mended where programs are known to write it, and read once more by a patient
+parser, which knows the byte at which a body breaks. A DOCTYPE is refused where it begins, so no entity is
+ever declared; a broken document is never recovered.
 """
 
 from __future__ import annotations
 
 import hashlib
 import io
+import math
 import posixpath
 import re
 import zipfile
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
-from typing import NamedTuple
-from xml.etree.ElementTree import Element, TreeBuilder
+from itertools import chain, islice
+from typing import NamedTuple, Protocol
+from xml.etree import ElementTree
+from xml.etree.ElementTree import Element
 from xml.parsers import expat
 
 from monitor.errors import ParseError
@@ -28,9 +34,11 @@ from monitor.sources.format import Links
 from monitor.sources.sniff import decode_utf8, is_zip, refuse_empty_and_pages
 
 _WINDOW = 32 * 1024  # bytes that expat is given at a time: some 50 placemarks
+_LONGEST = MIB  # bytes without a new element that `XMLParser` may read: it keeps each line as a string
 _MOST_LEVELS = 100  # folders in folders; more is an attack
 _MOST_FIELDS = 1000  # columns of schemas
 _MOST_LINKS = 100  # to other documents; Google's maps have at most ten layers
+_TOP = -1  # the level of what holds the root
 _TOO_DEEP = f"The KML is nested more than {_MOST_LEVELS} levels deep."
 
 
@@ -54,11 +62,52 @@ class Placemark(NamedTuple):
 
 
 class _LocalNames(dict[str, str]):
-    """Qualified element names to their names without a prefix, each computed once."""
+    """Qualified element names, "kml:name" or "{namespace}name", to what they end with, each computed once."""
 
     def __missing__(self, tag: str) -> str:
-        self[tag] = name = tag.rpartition(":")[2]
+        self[tag] = name = tag.rpartition("}")[2].rpartition(":")[2]
         return name
+
+
+class _Parser(Protocol):
+    """What reads XML piece by piece into a `TreeBuilder`."""
+
+    def feed(self, data: bytes, /) -> object: ...
+
+    def close(self) -> object: ...
+
+
+class _PatientParser:
+    """Reads whatever expat reads: prefixes need no declaration. ParseError says what is wrong, and where."""
+
+    def __init__(self, target: ElementTree.TreeBuilder) -> None:
+        self._target, self._size = target, 0
+        self._expat = parser = expat.ParserCreate()
+        parser.buffer_text = True
+        parser.buffer_size = 2 * _WINDOW
+        parser.StartDoctypeDeclHandler = _refuse_doctype
+        parser.StartElementHandler = self._start_root
+        parser.EndElementHandler = target.end
+        parser.CharacterDataHandler = target.data
+
+    def feed(self, data: bytes, /) -> None:
+        self._size += len(data)
+        self._parse(data, whole=False)
+
+    def close(self) -> None:
+        self._parse(b"", whole=True)
+
+    def _parse(self, data: bytes, *, whole: bool) -> None:
+        try:
+            self._expat.Parse(data, whole)
+        except expat.ExpatError as error:
+            raise ParseError(_describe(error, self._expat.ErrorByteIndex, self._size)) from None
+
+    def _start_root(self, tag: str, attributes: dict[str, str]) -> None:
+        if tag.rpartition(":")[2] != "kml":
+            raise ParseError(f"The XML is no KML: its root is <{tag[:40]}>.")
+        self._target.start(tag, attributes)
+        self._expat.StartElementHandler = self._target.start
 
 
 class _Container:
@@ -85,13 +134,17 @@ class Document:
     def __init__(
         self, body: bytes, before: int = 0, names_column: Callable[[str], bool] = lambda _name: False
     ) -> None:
-        self._body, self.mended = mend_bytes(body)
-        self._folders: list[list[str]] = []
+        self._body, self._before = body, before
         self._local = _LocalNames()
-        self._ready: list[Placemark] = []
         self._names_column = names_column
+        self.mended: tuple[str, ...] = ()
+        self._begin()
+
+    def _begin(self) -> None:
+        self._folders: list[list[str]] = []
+        self._ready: list[Placemark] = []
         self._shown: dict[str, str] = {}  # the displayName of a column of a Schema by its name
-        self.count = before
+        self.count = self._before
         self.links: list[str] = []
 
     @property
@@ -103,51 +156,51 @@ class Document:
         """Every placemark in and outside folders; ParseError where the document is not whole, well-formed
         KML.
         """
-        parser = expat.ParserCreate()
-        builder = TreeBuilder()
-        roots: list[_Container] = []
-
-        def start_root(tag: str, attributes: dict[str, str]) -> None:
-            if self._local[tag] != "kml":
-                raise ParseError(f"The XML is no KML: its root is <{tag[:40]}>.")
-            roots.append(_Container(builder.start(tag, attributes), None, None))
-            parser.StartElementHandler = builder.start
-
-        def refuse_depth() -> None:
-            """Refuse a document whose open elements are nested too deeply, before they fill the memory."""
-            element, level = roots[0].element, 0
-            while len(element):
-                element, level = element[-1], _deeper(level)
-
-        parser.buffer_text = True
-        parser.buffer_size = 2 * _WINDOW
-        parser.StartDoctypeDeclHandler = _refuse_doctype
-        parser.StartElementHandler = start_root
-        parser.EndElementHandler = builder.end
-        parser.CharacterDataHandler = builder.data
+        given = 0
         try:
-            at, window, token = 0, _WINDOW, 0
-            while at < len(self._body):
-                parser.Parse(self._body[at : at + window], False)
-                at += window
-                # expat reads an unfinished tag or comment again from its start with every window
-                window = 2 * window if token == parser.CurrentByteIndex else _WINDOW
-                token = parser.CurrentByteIndex
-                if roots:
-                    refuse_depth()
-                    self._take(roots[0], ended=False)
-                yield from self._ready
-                self._ready.clear()
-            parser.Parse(b"", True)
-        except expat.ExpatError as error:
-            raise ParseError(_describe(error, parser.ErrorByteIndex, len(self._body))) from None
+            if not _may_have_doctype(self._body):
+                try:
+                    for ready in self._read(ElementTree.XMLParser, _LONGEST):
+                        given += len(ready)
+                        yield from ready
+                    return
+                except (ElementTree.ParseError, LookupError, ValueError):
+                    self._begin()
+            self._body, self.mended = mend_bytes(self._body)
+            yield from islice(chain.from_iterable(self._read(_PatientParser, math.inf)), given, None)
         except RecursionError:
             raise ParseError(_TOO_DEEP) from None
         except (LookupError, ValueError):
             # An encoding that Python does not know, or a text that is not in it.
             raise ParseError("The XML is in an encoding that cannot be read.") from None
-        self._take(roots[0], ended=True)
-        yield from self._ready
+
+    def _read(self, make_parser: Callable[..., _Parser], longest: float) -> Iterator[list[Placemark]]:
+        """The placemarks that each window of the body completes. What only the patient parser can tell, or a
+        window of more than ``longest`` bytes, raises ElementTree.ParseError.
+        """
+        builder = ElementTree.TreeBuilder()
+        top = _Container(builder.start("", {}), None, None)
+        parser = make_parser(target=builder)
+        at, window, newest = 0, _WINDOW, top.element
+        while at < len(self._body):
+            if window > longest:
+                raise ElementTree.ParseError
+            parser.feed(self._body[at : at + window])
+            at += window
+            if len(top.element) and self._local[top.element[0].tag] != "kml":
+                raise ElementTree.ParseError
+            # an unfinished tag or comment is read again from its start with every window
+            before, newest = newest, _find_newest(top.element)
+            window = 2 * window if newest is before else _WINDOW
+            yield self._take_ready(top, ended=False)
+        parser.close()
+        yield self._take_ready(top, ended=True)
+
+    def _take_ready(self, top: _Container, *, ended: bool) -> list[Placemark]:
+        """The placemarks that are whole, taken out of the tree."""
+        self._ready = []
+        self._take(top, ended=ended, level=_TOP)
+        return self._ready
 
     def _take(self, container: _Container, *, ended: bool, level: int = 0) -> None:
         """Move what is whole in a container out of the tree; only its last child may still be open."""
@@ -218,7 +271,7 @@ class Document:
             elif len(child):
                 self._take(_Container(child, folder, None), ended=True, level=_deeper(level))
         self.count = number = self.count + 1
-        texts = clean_all([*columns.values(), name or "", address or ""])
+        texts = _clean_texts([*columns.values(), name or "", address or ""])
         address, name = texts.pop(), texts.pop()
         row = number, name, address, description or "", point, tuple(columns), texts, folder
         self._ready.append(tuple.__new__(Placemark, row))
@@ -265,12 +318,42 @@ def _deeper(level: int) -> int:
     return level + 1
 
 
+def _find_newest(element: Element) -> Element:
+    """The last element within one, open or not; ParseError if it is too deep, before a document of nothing
+    but start tags fills the memory.
+    """
+    level = _TOP
+    while len(element):
+        element, level = element[-1], _deeper(level)
+    return element
+
+
 def _text(element: Element) -> str:
     return "".join(element.itertext()) if len(element) else element.text or ""
 
 
+def _clean_texts(texts: list[str]) -> list[str]:
+    """`clean_all` of texts out of XML, which of ASCII's control characters can hold only these four."""
+    all_texts = "".join(texts)
+    if not all_texts.isascii() or "\n" in all_texts or "\t" in all_texts:
+        return clean_all(texts)
+    if "  " in all_texts or "\r" in all_texts or "\x7f" in all_texts:
+        return clean_all(texts)
+    return list(map(str.strip, texts))
+
+
 def _refuse_doctype(*_declaration: object) -> None:
     raise ParseError("The XML has a DOCTYPE, which no KML needs; it is refused.")
+
+
+def _may_have_doctype(body: bytes) -> bool:
+    """Whether a document may have a DOCTYPE: the mark is in it, or its characters have several bytes."""
+    return b"<!DOCTYPE" in body or _is_wide(body)
+
+
+def _is_wide(body: bytes) -> bool:
+    """Whether the body is UTF-16, which expat reads by itself."""
+    return body.startswith((b"\xff\xfe", b"\xfe\xff")) or b"\0" in body[:4]
 
 
 _UNFINISHED = frozenset(
@@ -303,11 +386,11 @@ def mend_bytes(body: bytes) -> tuple[bytes, tuple[str, ...]]:
     White space before the declaration, control characters, and bytes that are not UTF-8 in a document that
     is. Numbers of bytes in later errors count in the mended body.
     """
-    if body.startswith((b"\xff\xfe", b"\xfe\xff")) or b"\0" in body[:4]:
-        return body, ()  # UTF-16, which expat reads by itself
+    if _is_wide(body):
+        return body, ()
     mended: list[str] = []
     body = body.removeprefix(b"\xef\xbb\xbf").lstrip(b" \t\r\n")
-    controls = len(body) - len(body.translate(None, _CONTROLS))
+    controls = sum(body.count(byte) for byte in _CONTROLS if byte in body)  # which is fast where none is
     if controls:
         body = body.translate(_TO_SPACES)
     # one byte is found many times faster than two

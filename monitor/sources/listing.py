@@ -28,6 +28,7 @@ from monitor.sources.cells import (
     read_date,
     read_markup,
     read_web_address,
+    split_plain_address,
 )
 from monitor.sources.column_layout import NO_COLUMNS, ColumnMeanings
 from monitor.sources.column_map import ColumnMap
@@ -51,6 +52,7 @@ _UUID = re.compile(r"/([0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12})(?=[
 _SCHEME = re.compile(r"\w+:")
 _NO_LINKS: Mapping[int, str] = MappingProxyType({})
 _SOUTHERNMOST = -15  # degrees, of American Samoa
+_NO_SITE = "\0"  # no cleaned text begins with it
 _NO_ADDRESS = Address(None, None)
 
 
@@ -83,6 +85,7 @@ class ListingReader:
         self._attributes_read: dict[tuple[str, ...], tuple[tuple[str, str], ...]] = {}
         self._numbers: list[int] = []
         self._dated_in_part: set[str] = set()
+        self._site = _NO_SITE  # at which the last link begins
         self._has_address = self._has_point = self._has_id = False
         self.listings: list[Listing] = []
         self.damaged: list[Listing] = []
@@ -109,67 +112,91 @@ class ListingReader:
         then is no listing, and keeps the one that it was from being taken for removed.
         """
         if titles is not self._titles and titles != self._titles:
-            self._titles, self._layout = titles, self.meanings.lay_out(titles)
-            positions = [at for at, _ in self._layout.attributes]
-            self._pick_attributes = itemgetter(-1, *positions)  # one more, for of a single one it is no tuple
-            self._attributes_read.clear()
-        name_at, state_at, county_at, city_at, since_at, id_at, url_at, columns, repeated, used = self._layout
+            self._lay_out(titles)
+        name_at, state_at, _, _, _, _, _, _, repeated, used = self._layout
         texts = [*texts, ""]
         for at, again in repeated:
             texts[at] = texts[again] or texts[at]
-        if name_at >= 0 and texts[name_at]:
-            name = texts[name_at]
-            if name[-1:] == "0":
-                name = plain_number(name)
+        if text := texts[name_at]:
+            name = plain_number(text) if text[-1] == "0" else text
         if "&" in name or "<" in name:
             name = read_markup(name)
         missing = not name or (name[0] == "#" and is_missing(name))
-        bare = not (missing or address) and (not texts[state_at] or len(name) <= LONGEST_SUM)
-        if bare and is_footer(name, [texts[at] for at in used]):
-            self.report("footer", f'"{_brief(name)}" is no agency', number)
-            return
-        if missing and not (name or address) and point is None:
-            filled = [texts[at] for at in used if texts[at]]
-            if not filled:
-                return
-            if len(filled) == 1 and is_footer(filled[0], ("",)):
-                self.report("footer", f'"{_brief(filled[0])}" is no agency', number)
+        if not address and (point is None or name) and (len(name) <= LONGEST_SUM or not texts[state_at]):
+            others = [texts[at] for at in used]
+            if not (name or any(others)) or self._is_note(name, others, number):
                 return
         if len(self.listings) + len(self.damaged) >= MOST_ROWS:
             raise ParseError(f"The list has more than {MOST_ROWS:,} rows.")
 
         problems = len(self.problems)
-        city = state = state_text = source_id = url = None
+        listing = self._make_listing(number, texts, name, address, point, folder, links)
+        if damage and not missing:
+            del self.problems[problems:]  # what stands in the wrong columns follows from the damage
+            self.damaged.append(structs.replace(listing, key=""))
+            self.report("damaged row", damage, number)
+        elif not missing:
+            self.listings.append(listing)
+            self._numbers.append(number)
+        elif address or listing.point or any(texts[at] for at in used):
+            self.damaged.append(structs.replace(listing, key=""))
+            self.report("empty name", f"the name is {name or 'empty'}", number)
+
+    def _is_note(self, name: str, others: list[str], number: int) -> bool:
+        """Whether a row of this name and these other cells is a note or a sum, which then is reported."""
+        note = name
+        if not name and len(filled := [text for text in others if text]) == 1:
+            note, others = filled[0], [""]
+        if is_missing(note) or not is_footer(note, others):
+            return False
+        self.report("footer", f'"{_brief(note)}" is no agency', number)
+        return True
+
+    def _lay_out(self, titles: Sequence[str]) -> None:
+        """Find the columns of the next rows."""
+        self._titles, self._layout = titles, self.meanings.lay_out(titles)
+        positions = [at for at, _ in self._layout.attributes]
+        self._pick_attributes = itemgetter(-1, *positions)  # one more, for of a single one it is no tuple
+        self._attributes_read.clear()
+
+    def _make_listing(
+        self,
+        number: int,
+        texts: Sequence[str],
+        name: str,
+        address: str,
+        point: tuple[float, float] | str | None,
+        folder: str | None,
+        links: Mapping[int, str],
+    ) -> Listing:
+        """The listing of a row. What earlier rows had as well is looked up, for nearly all texts repeat."""
+        _, state_at, county_at, city_at, since_at, id_at, url_at, columns, _, _ = self._layout
+        city = state = state_text = county = url = source_id = None
         day: date | None = None
+        part_of_date = ""
         if address:
             self._has_address = True
-            city, state, state_text, exact = parts = read_address(address)
-            if not state or not exact or texts[state_at]:
-                state, state_text = self._read_state(texts[state_at], address, parts, number)
+            if (plain := split_plain_address(address)) and not texts[state_at]:
+                city, state = plain
+            else:
+                city, state, state_text = self._read_address(texts[state_at], address, number)
         elif state_at >= 0 and (state := self._states_read.get(texts[state_at])) is None:
-            state, state_text = self._read_state(texts[state_at], "", _NO_ADDRESS, number)
-            if state and len(self.problems) == problems and len(self._states_read) < _MOST_READ:
-                self._states_read[texts[state_at]] = state
+            state, state_text = self._read_state_column(texts[state_at], number)
         if text := texts[city_at]:
             city = self._fields_read.get(text) or self._read_field(text, "city", number)
         elif city and len(city) > NAME_LENGTH:
             city = self._cut(city, NAME_LENGTH, "city", number)
-        part_of_date = ""
-        if text := texts[since_at]:
-            day = read_date(text)
-            if day is None and is_part_of_date(text):
-                part_of_date = plain_number(text)
-            elif day is None:
-                self._refuse_date(text, number)
+        if (text := texts[since_at]) and (day := read_date(text)) is None:
+            part_of_date = self._read_part_of_date(text, number)
         text, link = texts[url_at], links.get(url_at) if links else None
         if text or link:
-            url = (not link and read_web_address(text)) or self._read_link(text, link, number)
+            known = not link and text.startswith(self._site) and " " not in text and len(text) <= TEXT_LENGTH
+            url = text if known else self._read_link(text, link, number)
         if text := texts[id_at]:
             source_id = self._read_field(text, "source_id", number)
         elif url and self._id_from_url and (match := _UUID.match(url, url.rfind("/"))):
             source_id = match[1].lower()
             self._has_id = True
-        county = None
         if text := texts[county_at]:
             county = self._fields_read.get(text) or self._read_field(text, "county", number)
         if len(name) > NAME_LENGTH:
@@ -178,13 +205,12 @@ class ListingReader:
         if columns:
             read = None if links else self._attributes_read.get(self._pick_attributes(texts))
             attributes = read or self._read_attributes(texts, links, columns, number)
-        if part_of_date:  # a year is no day, and is shown as it stands
-            self._dated_in_part.add(titles[since_at])
-            attributes = tuple(sorted({**dict(attributes), titles[since_at]: part_of_date}.items()))
-        key = identity.make_key(source_id, state, state_text, name, (city or "") if self._by_city else None)
-        listing = Listing(
+        if part_of_date:
+            attributes = tuple(sorted({**dict(attributes), self._titles[since_at]: part_of_date}.items()))
+        key_city = (city or "") if self._by_city else None
+        return Listing(
             name=name,
-            key=key,
+            key=identity.make_key(source_id, state, state_text, name, key_city),
             source_id=source_id,
             city=city,
             county=county,
@@ -198,16 +224,6 @@ class ListingReader:
             point=None if point is None else self._point(point, state, number),
             folder=self._folder(folder) if folder else None,
         )
-        if damage and not missing:
-            del self.problems[problems:]  # what stands in the wrong columns follows from the damage
-            self.damaged.append(structs.replace(listing, key=""))
-            self.report("damaged row", damage, number)
-        elif not missing:
-            self.listings.append(listing)
-            self._numbers.append(number)
-        elif address or listing.point or any(texts[at] for at in used):
-            self.damaged.append(structs.replace(listing, key=""))
-            self.report("empty name", f"the name is {name or 'empty'}", number)
 
     def report(self, kind: str, message: str, number: int | None = None) -> None:
         """Keep a problem of row ``number``, or of the whole publication."""
@@ -294,6 +310,23 @@ class ListingReader:
             carried.add("source_id")
         return frozenset(carried | self._dated_in_part)
 
+    def _read_state_column(self, text: str, number: int) -> tuple[str | None, str | None]:
+        """The state, and what stood there where none can be read."""
+        problems = len(self.problems)
+        state, state_text = self._read_state(text, "", _NO_ADDRESS, number)
+        if state and len(self.problems) == problems and len(self._states_read) < _MOST_READ:
+            self._states_read[text] = state
+        return state, state_text
+
+    def _read_address(
+        self, column: str, address: str, number: int
+    ) -> tuple[str | None, str | None, str | None]:
+        """City and state, by their column if there is one, and what stood there where none can be read."""
+        city, state, state_text, exact = parts = read_address(address)
+        if not state or not exact or column:
+            state, state_text = self._read_state(column, address, parts, number)
+        return city, state, state_text
+
     def _read_state(
         self, column: str, address: str, from_address: Address, number: int
     ) -> tuple[str | None, str | None]:
@@ -320,9 +353,14 @@ class ListingReader:
             self._fields_read[text] = plain
         return plain
 
-    def _refuse_date(self, text: str, number: int) -> None:
+    def _read_part_of_date(self, text: str, number: int) -> str:
+        """A year or a month, which is no day and is shown as it stands; "" and a problem for what is none."""
+        if is_part_of_date(text):
+            self._dated_in_part.add(self._titles[self._layout.since])
+            return plain_number(text)
         if not is_missing(text):
             self.report("bad date", f'"{_brief(plain_number(text))}" is no date', number)
+        return ""
 
     def _read_link(self, text: str, link: str | None, number: int) -> str | None:
         """The cell's link, or its text if that is one; words in its place ("link pending") are no link
@@ -330,6 +368,7 @@ class ListingReader:
         """
         for candidate in (link, text):
             if candidate and (url := read_web_address(clean(candidate))):
+                self._site = url[: url.find("/", len("https://")) + 1] or _NO_SITE
                 return url
         wrong = clean(link or text)
         if link or _SCHEME.match(wrong):

@@ -82,6 +82,7 @@ def parse(body: bytes, options: ParseOptions) -> Publication:
         if table.left:
             reader.report("odd table", table.left)
         others = len(table.titles) - 1
+        other_at = 0 if name_at else others
         titled: tuple[int, Sequence[str]] | None = None  # a row with nothing but a name, which may be a title
         for at, (number, cells, links, damage) in enumerate(table.rows):
             texts = _read_texts(cells)
@@ -95,7 +96,9 @@ def parse(body: bytes, options: ParseOptions) -> Publication:
                 if titled:
                     reader.read(titled[0], table.titles, titled[1])
                     titled = None
-                if texts.count("") == others and others and texts[name_at] and not (damage or links):
+                # the count is only taken where a second cell is empty too
+                alone = others and texts[name_at] and not texts[other_at] and texts.count("") == others
+                if alone and not (damage or links):
                     if texts[name_at].casefold() in _STATE_NAMES:
                         reader.report("heading", f'"{texts[name_at]}" is a heading and no agency', number)
                     else:
@@ -377,7 +380,7 @@ def decode_text(body: bytes, problems: list[Problem]) -> str:
             return body.decode(encoding)
         except UnicodeDecodeError:
             raise ParseError(f"The text is {encoding[:6].upper()} and broken or cut off.") from None
-    zeros = body.count(b"\0")
+    zeros = body.count(b"\0") if b"\0" in body else 0
     if zeros > _FEW_ZEROS * len(body):
         raise ParseError("The body is neither a workbook (XLSX) nor text.")
     if zeros:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import tracemalloc
 
 import pytest
 from hypothesis import given, settings
@@ -116,8 +117,9 @@ def a_document(chance: random.Random) -> str:
     inside = "".join(
         either(["{}"], AROUND, BROKEN_AROUND).format(a_placemark()) for _ in range(chance.randint(1, 12))
     )
+    root = chance.choice(["kml", "kml", 'kml xmlns="urn:a"', 'kml xmlns="urn:a" xmlns:k="urn:k"'])
     return either(["{}"], ["{}<!-- end -->"], [PLAIN + "{}", "{}" + PLAIN, "<!-- {}"]).format(
-        f"<kml><Document>{inside}</Document></kml>"
+        f"<{root}><Document>{inside}</Document></kml>"
     )
 
 
@@ -130,6 +132,52 @@ def test_where_a_window_ends_does_not_matter(seed: int, window: int) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(reader, "_WINDOW", window)
         assert read(text.encode()) == whole, text
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        "<gx:media_links>no declaration</gx:media_links>",
+        "<name>a\x01b</name>",
+        "<name>a&#1;b</name>",
+        "<!-- <!DOCTYPE kml> -->",
+        '<note a:x="1" b:x="2" xmlns:a="urn:n" xmlns:b="urn:n"/>',
+    ],
+)
+def test_what_the_strict_parser_refuses_late_is_read_once(odd: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reader, "_WINDOW", 200)
+    folder = "<Folder><name>{}</name>{}</Folder>"
+    link = "<NetworkLink><Link><href>more.kml</href></Link></NetworkLink>"
+    layers = [
+        folder.format("early", PLAIN * 20 + link),
+        folder.format("late", f"<Placemark>{odd}</Placemark>" + PLAIN),
+    ]
+    document = Document(f"<kml><Document>{''.join(layers)}</Document></kml>".encode())
+    assert [placemark.number for placemark in document.placemarks()] == [*range(1, 23)]
+    assert (document.count, document.folders, document.links) == (22, ("early", "late"), ["more.kml"])
+
+
+def test_a_long_text_of_short_lines_takes_little_memory() -> None:
+    body = b"<kml><Placemark><name>A</name><description>%s</description></Placemark></kml>" % (
+        b"ab\n" * 2**21
+    )
+    tracemalloc.start()
+    try:
+        (placemark,) = Document(body).placemarks()
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert len(placemark.description) == 3 * 2**21
+    assert peak < 15 * len(body)  # a string for each line would be 30 times
+
+
+def test_a_document_that_breaks_late_says_where(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reader, "_WINDOW", 200)
+    body = f"<kml>{PLAIN * 20}<a></b></kml>".encode()
+    placemarks = Document(body).placemarks()
+    assert next(placemarks).number == 1
+    with pytest.raises(ParseError, match=f"broken at byte {body.index(b'</b>') + 2:,} "):
+        list(placemarks)
 
 
 @pytest.mark.parametrize(
