@@ -85,7 +85,7 @@ STEPS: tuple[Step, ...] = (
 )
 
 FIRST_OF_ICE = next(step for step in STEPS if step.source == "ice-287g")
-ARCHIVE = "Map Monitor's demo archive"
+ARCHIVE = "Map Monitor Archive"
 """Who captured the files of ICE's list from before the story; their names have their times."""
 
 # Kept back for people who sign up in the live demo.

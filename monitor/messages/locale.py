@@ -71,12 +71,21 @@ def N_(message: str) -> str:
 
 @lru_cache(maxsize=4096)
 def day(when: date, language: str) -> str:
-    """A date: "Nov 24, 2026", "24 nov 2026"."""
+    """A date in a sentence: "Nov 24, 2026", "24 de noviembre de 2026"."""
+    pattern = "d 'de' MMMM 'de' y" if language == "es" else "MMM d, y"
+    return format_date(when, pattern, locale=_locale(language))
+
+
+@lru_cache(maxsize=4096)
+def short_day(when: date, language: str) -> str:
+    """A date in a table or a picture: "Nov 24, 2026", "24 nov 2026"."""
     return format_date(when, "d MMM y" if language == "es" else "MMM d, y", locale=_locale(language))
 
 
 def moment(when: datetime, timezone: str, language: str) -> str:
-    """A time with its zone: "Nov 24, 2026, 2:07 pm CST", "24 nov 2026, 2:07 p.m. CST"."""
+    """A time with its zone: "Nov 24, 2026, 2:07 pm CST", "24 de noviembre de 2026, 2:07 p.m.
+    CST".
+    """
     local = when.astimezone(ZoneInfo(timezone))
     return f"{day(local.date(), language)}, {clock(when, timezone, language)}"
 

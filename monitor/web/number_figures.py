@@ -339,7 +339,7 @@ class NumberTexts:
         return f"+{self._number(count)}" if count > 0 else self._number(count).replace("-", "\u2212")
 
     def _day(self, day: date) -> str:
-        return locale.day(day, self._language)
+        return locale.short_day(day, self._language)
 
     def _month(self, day: date) -> str:
         return locale.month(day, self._language)

@@ -84,6 +84,7 @@ class Templates:
         environment.filters |= {
             "outside": clean,
             "day": lambda when: locale.day(when, language),
+            "short_day": lambda when: locale.short_day(when, language),
             "moment": lambda when: _time(when, locale.moment(when, site.timezone, language)),
             "time_of_day": lambda when: locale.time_of_day(when, language),
             "clock": lambda when: _time(when, locale.clock(when, site.timezone, language)),

@@ -735,7 +735,11 @@ def test_who_is_listed_again_soon_is_told_that_the_list_contradicted_itself() ->
     ("language", "fact", "difference"),
     [
         ("en", "Named on: Aug 28, 2019", "was “Jan 5, 2026”, now “Feb 6, 2026”"),
-        ("es", "Nombrada el: 28 ago 2019", "antes “5 ene 2026”, ahora “6 feb 2026”"),
+        (
+            "es",
+            "Nombrada el: 28 de agosto de 2019",
+            "antes “5 de enero de 2026”, ahora “6 de febrero de 2026”",
+        ),
     ],
 )
 def test_a_date_of_the_list_is_written_in_the_language_of_the_reader(

@@ -32,12 +32,16 @@ def test_the_browser_s_wish_decides(header: str, language: str) -> None:
 def test_times_and_dates_in_both_languages() -> None:
     at = datetime(2026, 11, 24, 20, 7, tzinfo=UTC)
     assert locale.moment(at, "America/Chicago", "en") == "Nov 24, 2026, 2:07 pm CST"
-    assert locale.moment(at, "America/Chicago", "es").replace("\xa0", " ") == "24 nov 2026, 2:07 p.m. CST"
+    assert (
+        locale.moment(at, "America/Chicago", "es").replace("\xa0", " ")
+        == "24 de noviembre de 2026, 2:07 p.m. CST"
+    )
     assert locale.clock(at, "Asia/Kathmandu", "en") == "1:52 am UTC+0545"
     assert (locale.day(date(2026, 1, 2), "en"), locale.day(date(2026, 1, 2), "es")) == (
         "Jan 2, 2026",
-        "2 ene 2026",
+        "2 de enero de 2026",
     )
+    assert locale.short_day(date(2026, 1, 2), "es") == "2 ene 2026"
     assert locale.number(2640, "en") == "2,640"
 
 
