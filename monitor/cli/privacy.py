@@ -198,18 +198,30 @@ def rotate(session: Session, leaked: bool, yes: bool) -> None:
 
 
 @subcommand(key, name="rotate-record", short_help="Replace the key that signs the record.")
+@click.option(
+    "--lost",
+    is_flag=True,
+    help="The old key is gone, with every copy: go on under a new one that it has not signed.",
+)
 @click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
-def rotate_record(session: Session, yes: bool) -> None:
+def rotate_record(session: Session, lost: bool, yes: bool) -> None:
     """Replace log.key, which signs the public record. The old key signs the new one, and the record says so,
     so that anybody who knows the old key can follow. On other machines copy the new log.key there.
+
+    With --lost nobody can follow by the old key: the record says that it was lost. Say it publicly too, with
+    the new key and a head that others have kept from before; the record still begins with what that covers.
     """
     from monitor.record.log_key import exchange_log_key
+    from monitor.record.signing import replace_lost_key
 
     components, folder = session.components, session.settings.data.folder
     if not yes:
         click.confirm("Replace the key of the record now?", default=False, abort=True)
-    components.sign_record()
-    exchange_log_key(folder, components.open_log_key())
+    if lost:
+        replace_lost_key(components.engine, folder, components.clock())
+    else:
+        components.sign_record()
+        exchange_log_key(folder, components.open_log_key())
     components.sign_record()
     new = components.open_log_key()
     click.echo(f"the record is signed with another key from now on; publish it: {new.verifier}")

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from monitor.cli import Session, command, emit, table
+from monitor.counting import format_count
 
 if TYPE_CHECKING:
     from monitor.ops.simulate import Simulation
@@ -112,9 +113,11 @@ def _show(simulation: Simulation) -> None:
     from monitor.cli.sources import print_result
 
     print_result(simulation.result, as_json=False)
+    said = simulation.result.reason  # once is enough
     for each in simulation.changes[:_MOST_CHANGES]:
-        places = f", {each.places} places" if each.places is not None else ""
-        reason = f" ({each.reason})" if each.reason else ""
+        places = f", {format_count(each.places, 'place')}" if each.places is not None else ""
+        reason = f" ({each.reason})" if each.reason and each.reason != said else ""
+        said = each.reason or said
         click.echo(
             f"  {SIGNS[each.change.kind]} {format_change(each.change)}: {each.verdict}{places}{reason}"
         )

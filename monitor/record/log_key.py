@@ -84,6 +84,17 @@ def exchange_log_key(folder: Path, key: LogKey) -> LogKey:
     return load_log_key(folder)
 
 
+def replace_unusable_log_key(folder: Path, name: str) -> LogKey:
+    """Write a new key that no earlier one has signed. A file that is there becomes ``log.key.unusable``.
+    Raises KeyFileError.
+    """
+    path = folder / NAME
+    if path.exists():
+        path.replace(path.with_name(f"{NAME}.unusable"))
+    _write(path, LogKey(Signer(name, secrets.token_bytes(32))), replace=True)
+    return load_log_key(folder)
+
+
 def endorse(old: Signer, new: Signer) -> str:
     """The note in which an old key names the one that follows it, signed by both: the new one proves that it
     exists.

@@ -11,13 +11,14 @@ from __future__ import annotations
 import logging
 import os
 import secrets
+from collections.abc import Sequence
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 
 from sqlalchemy.engine import Engine
 
-from monitor.errors import KeyFileError, RecordError
+from monitor.errors import KeyFileError, RecordError, UsageError
 from monitor.keys.files import flush
 from monitor.record import log
 from monitor.record.checkpoint import Checkpoint, Verifier, open_checkpoint, read_checkpoint, sign_note
@@ -29,6 +30,7 @@ from monitor.record.log_key import (
     follow_endorsements,
     load_log_key,
     read_endorsement,
+    replace_unusable_log_key,
 )
 from monitor.record.tree import compute_root
 from monitor.storage.engine import reading, transaction
@@ -88,6 +90,29 @@ def find_log_key_problem(engine: Engine, folder: Path) -> str | None:
     return None
 
 
+def replace_lost_key(engine: Engine, folder: Path, now: datetime) -> LogKey:
+    """Let the record go on under a new key where the one that signs it is lost. The log says that nobody has
+    signed the new one. Raises UsageError where the key is not lost, KeyFileError.
+
+    Whoever kept a head of before cannot know by the signature that the record goes on, only by the head
+    itself: the log still begins with what it covers.
+    """
+    if find_log_key_problem(engine, folder) is None:
+        raise UsageError("the key that signs this record is not lost: replace it without --lost")
+    with reading(engine) as conn:
+        known = Verifier.parse(log_rows.load_head(conn).key or "")
+    _report_fork(engine, [known], folder, now)
+    with transaction(engine) as conn:
+        log_rows.lock_head(conn)
+        key = replace_unusable_log_key(folder, known.name)
+        content = {"type": "key", "at": format_time(now), "key": str(key.verifier)}
+        log.append_entry(
+            conn, content | {"before": str(known), "endorsement": "none: the key before was lost"}, now
+        )
+        log_rows.update_key(conn, str(key.verifier))
+    return key
+
+
 def append_start(engine: Engine, version: str, now: datetime) -> None:
     """Append that the service was started, with the version of the program."""
     with transaction(engine) as conn:
@@ -98,7 +123,7 @@ def sign_checkpoint(engine: Engine, key: LogKey, folder: Path, now: datetime) ->
     """Sign the state of the log if it has grown; None if it has not. Says in the log when the database is an
     older copy.
     """
-    _report_fork(engine, key, folder, now)
+    _report_fork(engine, _list_verifiers(key), folder, now)
     with reading(engine) as conn:
         head = log_rows.load_head(conn)
         last = log_rows.load_checkpoint(conn)
@@ -112,9 +137,11 @@ def sign_checkpoint(engine: Engine, key: LogKey, folder: Path, now: datetime) ->
     return checkpoint
 
 
-def find_fork(engine: Engine, key: LogKey, folder: Path) -> Checkpoint | None:
-    """The state that was published last, if the log in the database does not continue it."""
-    published = _read_head(folder, key)
+def find_fork(engine: Engine, verifiers: Sequence[Verifier], folder: Path) -> Checkpoint | None:
+    """The state that was published last, signed by one of these keys, if the log in the database does not
+    continue it.
+    """
+    published = _read_head(folder, verifiers)
     if published is None:
         return None
     with reading(engine) as conn:
@@ -124,8 +151,8 @@ def find_fork(engine: Engine, key: LogKey, folder: Path) -> Checkpoint | None:
     return published
 
 
-def _report_fork(engine: Engine, key: LogKey, folder: Path, now: datetime) -> None:
-    lost = find_fork(engine, key, folder)
+def _report_fork(engine: Engine, verifiers: Sequence[Verifier], folder: Path, now: datetime) -> None:
+    lost = find_fork(engine, verifiers, folder)
     if lost is None:
         return
     logger.error(
@@ -138,13 +165,18 @@ def _report_fork(engine: Engine, key: LogKey, folder: Path, now: datetime) -> No
     (folder / HEAD).unlink(missing_ok=True)
 
 
-def _read_head(folder: Path, key: LogKey) -> Checkpoint | None:
+def _list_verifiers(key: LogKey) -> tuple[Verifier, ...]:
+    """A key and those that it has followed."""
+    return key.verifier, *(read_endorsement(endorsement)[0] for endorsement in key.endorsements)
+
+
+def _read_head(folder: Path, verifiers: Sequence[Verifier]) -> Checkpoint | None:
     try:
         with (folder / HEAD).open(encoding="utf-8") as file:
             note = file.read(_LARGEST_HEAD)
     except FileNotFoundError:
         return None
-    for verifier in (key.verifier, *(read_endorsement(endorsement)[0] for endorsement in key.endorsements)):
+    for verifier in verifiers:
         with suppress(RecordError):
             return open_checkpoint(note, verifier)
     return None

@@ -283,6 +283,33 @@ def test_the_key_of_the_record_is_replaced_and_the_record_says_so(
     assert run("verify", str(tmp_path / "old.zip"), "--key", new).exit_code == 1
 
 
+def test_a_record_whose_key_is_lost_goes_on_and_says_so(
+    run: Run, publication: Publication, tmp_path: Path
+) -> None:
+    number = changes(run)["added"]
+    assert run("evidence", str(number), "--output", str(tmp_path / "old.zip")).exit_code == 0
+    assert (refused := run("key", "rotate-record", "--lost", "--yes")).exit_code == 2, refused.output
+    (log_key,) = tmp_path.rglob("log.key")
+    old = log_key.read_text()
+    log_key.write_text("damaged")
+    log_key.chmod(0o600)
+    assert run("key", "rotate-record", "--yes").exit_code == 1
+    replaced = run("key", "rotate-record", "--lost", "--yes")
+    assert replaced.exit_code == 0, replaced.output
+    new = replaced.output.split()[-1]
+    assert log_key.with_name("log.key.unusable").read_text() == "damaged"
+
+    told = rows(publication, sa.select(LogLeafRow).order_by(LogLeafRow.c.number))
+    last = json.loads(told[-1].content)
+    assert (last["type"], last["key"]) == ("key", new)
+    assert last["endorsement"] == "none: the key before was lost"
+    assert run("evidence", str(number), "--output", str(tmp_path / "new.zip")).exit_code == 0
+    assert run("verify", str(tmp_path / "new.zip"), "--key", new).exit_code == 0
+    assert run("verify", str(tmp_path / "old.zip"), "--key", last["before"]).exit_code == 0
+    log_key.write_text(old)  # a copy that turns up later is not the record's key any more
+    assert run("evidence", str(number), "--output", str(tmp_path / "no.zip")).exit_code == 1
+
+
 def test_the_record_says_how_a_list_is_read(run: Run, publication: Publication) -> None:
     told = [
         json.loads(row.content)
