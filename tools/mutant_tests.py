@@ -1,0 +1,161 @@
+"""Which tests run which line of the mutated folders, for `tools/mutants.py`."""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import coverage
+
+from tools.mutant_runs import ROOT, copy_tree, environment_of, temporary_folder
+
+ROOMS = ("core", "outbox", "subscribers")
+FOLDERS = tuple(f"monitor/{room}" for room in ROOMS)
+TESTS = tuple(f"tests/{room}/" for room in ROOMS)
+"""The tests that are tried: a fact about a room is stated in its own tests."""
+KEPT = ROOT / ".mutants" / "lines.json"
+
+Lines = dict[str, dict[str, list[str]]]
+"""The tests that run a line, by file and number."""
+
+
+def trace(tree: Path, tests: Sequence[str]) -> tuple[Lines, dict[str, float]]:
+    """Run these test files under the tracer, see `read_traces`."""
+    target = tree.parent / "traced"
+    target.mkdir()
+    environment = environment_of(tree) | {
+        "LINE_MAP_TARGET": str(target),
+        "LINE_MAP_FOLDERS": ",".join(str(tree / folder) for folder in FOLDERS),
+    }
+    command = [sys.executable, "-m", "pytest", "-q", "-n", "2", "-p", "tools.line_map"]
+    subprocess.run([*command, "-p", "no:cacheprovider", *tests], cwd=tree, env=environment, check=False)
+    return read_traces(target, tree)
+
+
+def read_traces(folder: Path, tree: Path) -> tuple[Lines, dict[str, float]]:
+    """Join what the processes of one run wrote: {file: {line: tests}} and {passed test: seconds}."""
+    seconds: dict[str, float] = {}
+    for file in folder.glob("*.json"):
+        seconds |= json.loads(file.read_text("utf-8"))
+    if not seconds:
+        raise SystemExit("no test passed under the tracer")
+    lines: Lines = {}
+    for path in folder.glob("*.lines"):
+        data = coverage.CoverageData(str(path))
+        data.read()
+        for measured in data.measured_files():
+            known = lines.setdefault(str(Path(measured).relative_to(tree)), {})
+            for line, tests in data.contexts_by_lineno(measured).items():
+                passed = [test for test in tests if test in seconds]
+                known[str(line)] = sorted({*known.get(str(line), ()), *passed})
+    return lines, seconds
+
+
+class LineMap:
+    """Which tests run a line, and how long each took when it was traced."""
+
+    def __init__(self, lines: Lines, seconds: dict[str, float]) -> None:
+        self.lines, self.seconds = lines, seconds
+
+    def tests_of(self, file: str, line: int, source: str) -> list[str]:
+        """The tests that run the statement at a line of a file, fastest first.
+
+        What runs at import belongs to the functions it is for: a constant to the lines that name it, a
+        default to its function; anything else to the whole module.
+        """
+        tests = self._in(file, _statement(source, line)) or self._of_import(file, line, source)
+        return sorted(tests, key=lambda test: ("postgres" in test, self.seconds.get(test, 0.0), test))
+
+    def _in(self, file: str, lines: range) -> set[str]:
+        known = self.lines.get(file, {})
+        return {test for line in lines for test in known.get(str(line), ())}
+
+    def _of_import(self, file: str, line: int, source: str) -> set[str]:
+        for node in ast.walk(ast.parse(source)):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                if node.lineno <= line < node.body[0].lineno:
+                    return self._in(file, _lines_of(node))
+            elif isinstance(node, ast.Assign | ast.AnnAssign) and line in _lines_of(node):
+                targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+                if tests := self._naming([target.id for target in targets if isinstance(target, ast.Name)]):
+                    return tests
+        return self._in(file, range(1, source.count("\n") + 2))
+
+    def _naming(self, names: Sequence[str]) -> set[str]:
+        if not names:
+            return set()
+        word = re.compile(rf"\b(?:{'|'.join(map(re.escape, names))})\b")
+        tests: set[str] = set()
+        for file in self.lines:
+            source = (ROOT / file).read_text("utf-8")
+            for number, text in enumerate(source.splitlines(), start=1):
+                if word.search(text):
+                    tests |= self._in(file, _statement(source, number))
+        return tests
+
+
+def _lines_of(node: ast.stmt | ast.ExceptHandler) -> range:
+    return range(node.lineno, (node.end_lineno or node.lineno) + 1)
+
+
+def _statement(source: str, line: int) -> range:
+    """The lines of the innermost statement at a line; of a compound statement only its head."""
+    best: range | None = None
+    for node in ast.walk(ast.parse(source)):
+        if not isinstance(node, ast.stmt | ast.ExceptHandler):
+            continue
+        lines = _lines_of(node)
+        body = getattr(node, "body", None)
+        if isinstance(body, list):
+            lines = range(lines.start, max(lines.start + 1, min(lines.stop, body[0].lineno)))
+        if line in lines and (best is None or len(lines) < len(best)):
+            best = lines
+    return best or range(line, line + 1)
+
+
+def load_map(files: Sequence[str]) -> LineMap:
+    """The map of the tests of `ROOMS`, stored in `KEPT`. Test files that have changed are traced again,
+    and all if a mutated module or a fixture changed.
+    """
+    hashes = {
+        name: hashlib.sha256((ROOT / name).read_bytes()).hexdigest()
+        for name in files
+        if name.endswith(".py") and name.startswith((*(f"{folder}/" for folder in FOLDERS), "tests/"))
+    }
+    stored = json.loads(KEPT.read_text("utf-8")) if KEPT.is_file() else None
+    old: dict[str, str] = stored["hashes"] if stored else {}
+    others = {name for name in hashes.keys() | old.keys() if not _is_test(name)}
+    if any(hashes.get(name) != old.get(name) for name in others):
+        stored, old = None, {}
+    lines: Lines = stored["lines"] if stored else {}
+    seconds: dict[str, float] = stored["seconds"] if stored else {}
+    near = [name for name in hashes if name.startswith(TESTS) and _is_test(name)]
+    missing = sorted(name for name in near if hashes[name] != old.get(name))
+    if missing:
+        print(f"tracing {len(missing)} test files", flush=True)
+        for known in lines.values():
+            for number, names in known.items():
+                known[number] = [test for test in names if test.partition("::")[0] not in missing]
+        seconds = {test: taken for test, taken in seconds.items() if test.partition("::")[0] not in missing}
+        with temporary_folder() as folder:
+            copy_tree(folder / "main", files)
+            made_lines, made_seconds = trace(folder / "main", missing)
+        for file, made in made_lines.items():
+            known = lines.setdefault(file, {})
+            for number, names in made.items():
+                known[number] = sorted({*known.get(number, ()), *names})
+        seconds |= made_seconds
+        kept = {name: hashes[name] for name in hashes if name in others or name in missing}
+        KEPT.parent.mkdir(exist_ok=True)
+        KEPT.write_text(json.dumps({"hashes": old | kept, "lines": lines, "seconds": seconds}), "utf-8")
+    return LineMap(lines, seconds)
+
+
+def _is_test(name: str) -> bool:
+    return Path(name).name.startswith("test_")
