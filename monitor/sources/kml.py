@@ -1,4 +1,4 @@
-"""KML and KMZ bytes to placemarks: the part that knows XML, and nothing of what a listing is.
+"""KML bytes to placemarks: the part that knows XML, and nothing of what a listing is.
 
 expat proves that a document is whole and well-formed, and never opens a file or a link by itself. Its events
 go straight to the standard library's `TreeBuilder`, which is written in C: a handler in Python for each
@@ -12,14 +12,9 @@ ever declared; a broken document is never recovered.
 
 from __future__ import annotations
 
-import hashlib
-import io
 import math
-import posixpath
 import re
-import zipfile
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from dataclasses import replace
+from collections.abc import Callable, Iterator
 from itertools import chain, islice
 from typing import NamedTuple, Protocol
 from xml.etree import ElementTree
@@ -27,11 +22,9 @@ from xml.etree.ElementTree import Element
 from xml.parsers import expat
 
 from monitor.errors import ParseError
-from monitor.sources.archive import open_archive
 from monitor.sources.cells import clean_all
-from monitor.sources.column_map import MIB, ParseLimits
-from monitor.sources.format import Links
-from monitor.sources.sniff import decode_utf8, is_zip, refuse_empty_and_pages
+from monitor.sources.column_map import MIB
+from monitor.sources.sniff import decode_utf8
 
 _WINDOW = 32 * 1024  # bytes that expat is given at a time: some 50 placemarks
 _LONGEST = MIB  # bytes without a new element that `XMLParser` may read: it keeps each line as a string
@@ -404,99 +397,3 @@ def mend_bytes(body: bytes) -> tuple[bytes, tuple[str, ...]]:
             body = text.encode()
             mended.append(f"{strays:,} bytes are not UTF-8; they are read as Windows-1252")
     return body, tuple(mended)
-
-
-def link_entry(href: str) -> str:
-    """The name that the document behind a link has in a KMZ that `compose` makes."""
-    return f"link-{hashlib.sha256(href.encode()).hexdigest()[:16]}.kml"
-
-
-def compose(body: bytes, linked: Mapping[str, bytes]) -> bytes:
-    """One KMZ of a document and of those that its links lead to, by their addresses; equal input gives equal
-    bytes.
-    """
-    packed = io.BytesIO()
-    with zipfile.ZipFile(packed, "w") as archive:
-        for name, content in [
-            ("doc.kml", body),
-            *((link_entry(href), linked[href]) for href in sorted(linked)),
-        ]:
-            archive.writestr(zipfile.ZipInfo(name), content)
-    return packed.getvalue()
-
-
-def unpack(body: bytes, limits: ParseLimits) -> dict[str, bytes]:
-    """The KML documents of a KML or KMZ body by their names, the main one first; ParseError for what is
-    neither.
-
-    A document may itself be a KMZ, as one that a link leads to can be.
-    """
-    refuse_empty_and_pages(body)
-    if not is_zip(body):
-        if len(body) > limits.decoded:
-            raise ParseError(f"The body is larger than {limits.decoded / MIB:g} MiB.")
-        if body.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] != b"<" and not body.startswith(
-            (b"\xff\xfe", b"\xfe\xff")
-        ):
-            raise ParseError("The body is neither XML nor a KMZ.")
-        return {"doc.kml": body}
-    documents: dict[str, bytes] = {}
-    left = limits
-    for name, content in _read_documents(body, limits):
-        if is_zip(content):
-            inner = dict(_read_documents(content, left))
-            documents |= {f"{name}/{entry}" if entry != "doc.kml" else name: x for entry, x in inner.items()}
-            left = replace(left, decoded=max(left.decoded - sum(map(len, inner.values())), 0))
-        else:
-            documents[name] = content
-    return documents
-
-
-def _read_documents(body: bytes, limits: ParseLimits) -> Iterator[tuple[str, bytes]]:
-    with open_archive(body, limits, limits.entries) as archive:
-        names = [
-            name
-            for name in archive.names
-            if name.lower().endswith(".kml") and not name.rpartition("/")[2].startswith("._")
-        ]
-        if not names:
-            raise ParseError("The zip is no KMZ: there is no .kml in it.")
-        # Google writes doc.kml; other programs read the first document that is not in a folder.
-        for name in sorted(names, key=lambda name: (name.lower() != "doc.kml", name.count("/"))):
-            yield name, archive.read(name)
-
-
-def find_outside_links(documents: Collection[str], links: Iterable[str]) -> tuple[str, ...]:
-    """The links that lead to none of the documents at hand, each once."""
-    entries = {name.partition("/")[0] for name in documents}
-    return tuple(
-        dict.fromkeys(
-            href
-            for href in links
-            if posixpath.normpath(href) not in documents and link_entry(href) not in entries
-        )
-    )
-
-
-def _may_link(content: bytes) -> bool:
-    """Whether a document can hold a NetworkLink, without parsing it; most hold none."""
-    return b"NetworkLink" in content or b"\0" in content[:4] or content.startswith((b"\xff", b"\xfe"))
-
-
-def find_network_links(body: bytes, limits: ParseLimits) -> Links:
-    """The documents that a KML or KMZ leads to and does not hold; none for what is neither."""
-    try:
-        documents = unpack(body, limits)
-        links: list[str] = []
-        count = 0
-        if not any(map(_may_link, documents.values())):
-            return Links()
-        for content in documents.values():
-            document = Document(content)
-            for _ in document.placemarks():
-                count += 1
-            links += document.links
-    except ParseError:
-        return Links()
-    outside = find_outside_links(documents, links)
-    return Links(outside, alone=count == 0 and len(outside) == 1)

@@ -13,7 +13,8 @@ from monitor.sources.cells import clean, clean_all, unescape_text
 from monitor.sources.column_map import RING_COLUMNS, ColumnMap, ParseOptions, fold_header
 from monitor.sources.described_table import has_table, read_table
 from monitor.sources.format import Format
-from monitor.sources.kml import Document, compose, find_network_links, find_outside_links, unpack
+from monitor.sources.kml import Document
+from monitor.sources.kmz import compose, find_network_links, find_outside_links, unpack
 from monitor.sources.listing import ListingReader
 from monitor.sources.sniff import is_kml, is_zip
 

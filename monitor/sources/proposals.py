@@ -25,7 +25,8 @@ from monitor.sources.cells import (
 from monitor.sources.column_map import ColumnMap, ParseLimits, fold_header
 from monitor.sources.described_table import read_table
 from monitor.sources.json_body import flatten, is_json, load_json
-from monitor.sources.kml import Document, unpack
+from monitor.sources.kml import Document
+from monitor.sources.kmz import unpack
 from monitor.sources.mymaps import IGNORED
 from monitor.sources.packed import unpack_file
 from monitor.sources.records import find_arrays
