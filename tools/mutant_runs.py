@@ -30,7 +30,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 FIRST = 60
 """So many of the fastest tests run first, without PostgreSQL; the rest only if they all pass."""
-START = 30.0
+START = 60.0
 """Seconds that pytest may take to import and collect, on a busy machine."""
 SLOWER = 5.0
 """How many times longer than when they were traced the tests of a mutant may take."""
