@@ -27,21 +27,21 @@ from __future__ import annotations
 
 import argparse
 import hashlib
-import io
 import sys
 import tempfile
-import zipfile
 from collections import defaultdict
 from collections.abc import Iterable
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from monitor.places.areas import pack_towns
-from monitor.places.fips import STATE_OF_FIPS as FIPS
+from monitor.places.fips import FIPS
 from monitor.places.names import key
-from monitor.places.packaged_table import parse
+from monitor.places.packaged_table import StateTable
+from monitor.places.table_format import NO_AREA, NOWHERE, StateColumns, TableFile
 from tools.raw_places import (
     Raw,
+    Zip,
     complete,
     read_counties,
     read_names,
@@ -49,137 +49,115 @@ from tools.raw_places import (
     read_postal,
     read_zcta_place,
 )
+from tools.table_encoder import pack
 
+CODES = (*FIPS, "AA", "AE", "AP")
 PACKAGED = Path(__file__).parents[1] / "monitor" / "places" / "table.zip"
 
 
-def milli(degrees: float) -> str:
-    return str(round(degrees * 1000))
+def milli(degrees: float) -> int:
+    return round(degrees * 1000)
 
 
 def joined(values: Iterable[object], by: str = " ") -> str:
     return by.join(map(str, values))
 
 
-def member(raw: Raw, state: str, fips: str | None) -> str:
-    """One state as text: a line a column, its name, a tab, and the values (names are separated by "|")."""
-    own = sorted((z for z in raw.zips.values() if z.state == state), key=lambda z: z.code)
-    over = sorted(
-        (
-            z
-            for z in raw.zips.values()
-            if z.state != state and fips and any(c[:2] == fips for c in z.counties)
-        ),
-        key=lambda z: z.code,
-    )
-    zips = own + over
-    cities = sorted({z.city for z in zips})
-    place = {name: n for n, name in enumerate(cities)}
-    counties = sorted({c for z in zips for c in z.counties})
-    number = {c: n for n, c in enumerate(counties)}
-    columns: dict[str, str] = {
-        "counties": joined((f"{c} {raw.counties[c]}" for c in counties), "|"),
-        "cities": joined(cities, "|"),
-        "zip": joined(z.code for z in zips),
-        "home": joined(z.state for z in over),
-        "city": joined(place[z.city] for z in zips),
-        "lat": joined(milli(z.point[0]) if z.point else "x" for z in zips),
-        "lon": joined(milli(z.point[1]) if z.point else "x" for z in zips),
-        "radius": joined(z.radius if z.land else "x" for z in zips),
-        "in": joined(
-            joined(
-                (
-                    f"{number[c]}" if s == 100 else f"{number[c]}:{s}"
-                    for c, s in sorted(z.counties.items(), key=lambda p: (-p[1], p[0]))
-                ),
-                ",",
-            )
-            or "x"
-            for z in zips
-        ),
-    }
-    towns = sorted(set(raw.places.get(state, [])))
-    columns["places"] = joined((t[0] for t in towns), "|")
-    columns["population"] = joined(t[1] for t in towns)
-    columns["place-lat"] = joined(milli(t[2]) for t in towns)
-    columns["place-lon"] = joined(milli(t[3]) for t in towns)
-    governed = {key(name) for name in raw.incorporated.get(state, ())}
-    columns["incorporated"] = joined((int(key(t[0]) in governed) for t in towns), "")
-    by_county: dict[str, list[str]] = defaultdict(list)
-    for county, name, kind in sorted(set(raw.subdivisions.get(state, []))):
-        by_county[county].append(kind + name)
-    columns["subdivisions"] = joined(
-        (joined([county, *names], "|") for county, names in sorted(by_county.items())), "||"
-    )
+def zips_of(raw: Raw, state: str, fips: str | None) -> tuple[list[Zip], list[Zip]]:
+    """A state's own ZIPs, and those of neighbors that reach into it."""
+    own = [z for z in raw.zips.values() if z.state == state]
+    reaching = (z for z in raw.zips.values() if z.state != state and any(c[:2] == fips for c in z.counties))
+    return sorted(own, key=lambda z: z.code), sorted(reaching, key=lambda z: z.code)
+
+
+def municipalities_of(raw: Raw, state: str, zips: list[Zip]) -> list[str]:
+    """The municipalities that are neither post towns nor populated places nor subdivisions."""
     located = {
-        key(name)
-        for name in (*cities, *(t[0] for t in towns), *(n for _, n, _ in raw.subdivisions.get(state, [])))
+        *(key(z.city) for z in zips),
+        *(key(town[0]) for town in raw.places.get(state, [])),
+        *(key(name) for _, name, _ in raw.subdivisions.get(state, [])),
     }
-    columns["municipalities"] = joined(
-        sorted({m for m in raw.incorporated.get(state, []) if key(m) not in located}), "|"
-    )
-    columns["shares"] = joined(
-        (
-            joined([name, joined(f"{code}:{share}" for code, share in sorted(z.items()))], "|")
-            for name, z in sorted(raw.shares.get(state, []))
+    return sorted({m for m in raw.incorporated.get(state, []) if key(m) not in located})
+
+
+def list_names(raw: Raw) -> list[str]:
+    """Every name of the table, in the order in which they are numbered."""
+    found = {z.city for z in raw.zips.values()}
+    for state in CODES:
+        found.update(town[0] for town in raw.places.get(state, []))
+        found.update(name for _, name, _ in raw.subdivisions.get(state, []))
+        found.update(
+            municipalities_of(raw, state, [z for each in zips_of(raw, state, FIPS.get(state)) for z in each])
+        )
+    return sorted(found)
+
+
+def columns(raw: Raw, state: str, names: list[str]) -> StateColumns:
+    """One state as it is packaged."""
+    number = {name: n for n, name in enumerate(names)}
+    own, reaching = zips_of(raw, state, FIPS.get(state))
+    zips = own + reaching
+    counties = sorted({c for z in zips for c in z.counties})
+    position = {c: n for n, c in enumerate(counties)}
+    towns = sorted(set(raw.places.get(state, [])))
+    governed = {key(name) for name in raw.incorporated.get(state, ())}
+    made = StateColumns(
+        zips=[int(z.code) for z in zips],
+        homes=[z.state for z in reaching],
+        city=[number[z.city] for z in zips],
+        lat=[milli(z.point[0]) if z.point else NOWHERE for z in zips],
+        lon=[milli(z.point[1]) if z.point else NOWHERE for z in zips],
+        radius=[z.radius if z.land else NO_AREA for z in zips],
+        counties=[(c, raw.counties[c]) for c in counties],
+        shares=[
+            tuple((position[c], s) for c, s in sorted(z.counties.items(), key=lambda p: (-p[1], p[0])))
+            for z in zips
+        ],
+        places=[number[town[0]] for town in towns],
+        population=[town[1] for town in towns],
+        place_lat=[milli(town[2]) for town in towns],
+        place_lon=[milli(town[3]) for town in towns],
+        incorporated=[key(town[0]) in governed for town in towns],
+        subdivisions=sorted(
+            (int(county), number[name], kind) for county, name, kind in set(raw.subdivisions.get(state, []))
         ),
-        "||",
+        municipalities=[number[name] for name in municipalities_of(raw, state, zips)],
+        relation=joined(
+            (
+                joined([name, joined(f"{code}:{share}" for code, share in sorted(z.items()))], "|")
+                for name, z in sorted(raw.shares.get(state, []))
+            ),
+            "||",
+        ),
     )
-    text = "".join(f"{name}\t{values}\n" for name, values in columns.items())
-    return add_towns(state, text)
+    made.town_zips = pack_towns(StateTable(state, made, tuple(names)))
+    return made
 
 
-def add_towns(state: str, text: str) -> str:
-    """A state's member with the ZIPs of each town, which the rules work out of all its other columns."""
-    return f"{text}town-zips\t{pack_towns(parse(state, text))}\n"
-
-
-def members(raw: Raw) -> dict[str, str]:
-    """The members of the archive by name, the index first: which states use which three-digit prefix."""
-    made = {f"{s}.tsv": member(raw, s, f) for f, s in sorted(FIPS.items(), key=lambda p: p[1])}
-    for military in ("AA", "AE", "AP"):
-        made[f"{military}.tsv"] = member(raw, military, None)
-    prefixes: dict[str, set[str]] = defaultdict(set)
+def prefixes_of(raw: Raw) -> dict[str, str]:
+    """Which states use which three-digit prefix."""
+    found: dict[str, set[str]] = defaultdict(set)
     for z in raw.zips.values():
-        if z.state in FIPS.values() or z.state in ("AA", "AE", "AP"):
-            prefixes[z.code[:3]].add(z.state)
-    index = "".join(f"{prefix}\t{joined(sorted(states))}\n" for prefix, states in sorted(prefixes.items()))
-    return {"prefixes.tsv": index, **dict(sorted(made.items()))}
+        if z.state in CODES:
+            found[z.code[:3]].add(z.state)
+    return {prefix: joined(sorted(states)) for prefix, states in sorted(found.items())}
 
 
-def pack(made: dict[str, str]) -> bytes:
-    """A zip archive whose bytes depend on nothing but the members: fixed times, fixed order, fixed LZMA
-    settings.
-    """
-    whole = io.BytesIO()
-    with zipfile.ZipFile(whole, "w", zipfile.ZIP_LZMA) as archive:
-        for name, text in made.items():
-            entry = zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0))
-            entry.compress_type, entry.create_system, entry.external_attr = zipfile.ZIP_LZMA, 3, 0o644 << 16
-            archive.writestr(entry, text.encode())
-    return whole.getvalue()
+def build_archive(raw: Raw) -> bytes:
+    """The archive, byte for byte the same from the same raw files."""
+    names = list_names(raw)
+    return pack(prefixes_of(raw), names, {state: columns(raw, state, names) for state in CODES})
 
 
 def placed(path: Path) -> dict[str, tuple[str, str, str]]:
     """ZIP -> (state, city, its counties) of a built table."""
     found: dict[str, tuple[str, str, str]] = {}
-    with zipfile.ZipFile(path) as archive:
-        for name in archive.namelist():
-            if name == "prefixes.tsv":
-                continue
-            column = dict(line.split("\t", 1) for line in archive.read(name).decode().splitlines())
-            cities, counties = column["cities"].split("|"), column["counties"].split("|")
-            over = len(column["home"].split())
-            codes = column["zip"].split()
-            for code, city, within in list(
-                zip(codes, column["city"].split(), column["in"].split(), strict=True)
-            )[: len(codes) - over]:
-                names = (
-                    ()
-                    if within == "x"
-                    else (counties[int(p.split(":")[0])].split(" ", 1)[1] for p in within.split(","))
-                )
-                found[code] = (name.removesuffix(".tsv"), cities[int(city)], ", ".join(names))
+    packaged = TableFile(path.read_bytes())
+    for state in sorted(code for group in packaged.index["groups"] for code in group):
+        read = packaged.take(state)
+        for row in range(len(read.zips) - len(read.homes)):
+            counties = ", ".join(read.counties[county][1] for county, _ in read.shares[row])
+            found[f"{read.zips[row]:05}"] = (state, packaged.names[read.city[row]], counties)
     return found
 
 
@@ -232,7 +210,7 @@ def main(arguments: list[str] | None = None) -> int:
     if given.zcta_place:
         read_zcta_place(given.zcta_place, raw)
     complete(raw)
-    packed = pack(members(raw))
+    packed = build_archive(raw)
     before = given.out.read_bytes() if given.report and given.out.is_file() else None
     given.out.write_bytes(packed)
     if before is not None:

@@ -50,6 +50,8 @@ CLAIM, CLAIM_BESIDE, CLAIM_KM = 1.6, 1.0, 30.0
 OWN_DEPTH = 1.2  # up to which a ZIP with a city's name is not to be taken by a town that has ZIPs of its own
 _HALF = 0.5
 
+SAME, FAR_OFF = "=", ">"  # in what is packaged of a town's ZIPs
+
 
 @dataclass(frozen=True, slots=True)
 class NamedPlace:
@@ -90,10 +92,11 @@ def centre(table: StateTable, rows: tuple[int, ...]) -> Point | None:
 @lru_cache(maxsize=16384)
 def sites(table: StateTable, name_key: str) -> tuple[NamedPlace, ...]:
     """All places of a name in the state: post towns first, then by population, then townships."""
-    towns, posted = table.towns.get(name_key, ()), table.by_city.get(name_key, ())
-    by_hand, subdivisions = mailing(table.state, name_key), table.subdivisions.get(name_key, ())
-    if not (towns or posted or by_hand or subdivisions):
+    by_hand = mailing(table.state, name_key)
+    named = table.find_name(name_key)
+    if named is None and not by_hand:
         return ()
+    towns, posted, subdivisions = (named.towns, named.posted, named.subdivisions) if named else ((), (), ())
     shared: list[list[int]] = [[] for _ in towns]
     astray: list[int] = []  # the post town is another place than the populated places of that name
     for row in posted if towns else ():
@@ -120,7 +123,7 @@ def sites(table: StateTable, name_key: str) -> tuple[NamedPlace, ...]:
         if county not in held:
             held.add(county)
             found.append(NamedPlace(name_key.capitalize(), None, 0, (), county))
-    return tuple(_with_packaged_zips(table, name_key, found))
+    return tuple(_with_packaged_zips(table, named.town_zips, found) if named else found)
 
 
 def _nearest(towns: tuple[Town, ...], here: Point) -> tuple[float, int]:
@@ -130,12 +133,53 @@ def _nearest(towns: tuple[Town, ...], here: Point) -> tuple[float, int]:
     return min((distance(town.point, here), at) for at, town in enumerate(towns))
 
 
-def _with_packaged_zips(table: StateTable, name_key: str, found: list[NamedPlace]) -> Iterator[NamedPlace]:
+def _with_packaged_zips(table: StateTable, packaged: str, found: list[NamedPlace]) -> Iterator[NamedPlace]:
     """The places with their ZIPs from the packaged table, as `pack_towns` wrote them."""
-    texts = iter(table.town_zips.get(name_key, "").split(";"))
+    texts = iter(packaged.split(";"))
     for site in found:
         text = next(texts, "") if site.located else ""
-        yield replace(site, packaged=tuple(map(int, text.split(",")))) if text else site
+        yield _with_rows(site, _read_rows(table, site, text)) if text else site
+
+
+def _with_rows(site: NamedPlace, rows: tuple[int, ...]) -> NamedPlace:
+    """Does what `replace` would do, in a third of its time."""
+    return NamedPlace(site.name, site.point, site.population, site.rows, site.county, site.known, rows)
+
+
+def _read_rows(table: StateTable, site: NamedPlace, text: str) -> tuple[int, ...]:
+    """The ZIPs of a town from what `_write_rows` made of them."""
+    if text == SAME:
+        return tuple(sorted(site.rows))
+    added, _, left_out = text.partition("-")
+    own = (
+        [row for at, row in enumerate(site.rows) if at not in set(map(int, left_out.split(",")))]
+        if left_out
+        else list(site.rows)
+    )
+    near = _others_near(table, site) if added else []
+    for number in filter(None, added.split(",")):
+        own.append(int(number[1:]) if number[0] == FAR_OFF else near[int(number)])
+    return tuple(sorted(own))
+
+
+def _write_rows(table: StateTable, site: NamedPlace) -> str:
+    """The ZIPs of a town as what they differ in from those of its mailing city.
+
+    Others are told by how many are nearer to its middle, or by their row when they are far off.
+    """
+    rows = town_rows(table, site)
+    if not rows or set(rows) == set(site.rows):
+        return SAME if rows else ""
+    near = {row: at for at, row in enumerate(_others_near(table, site))}
+    added = sorted(near.get(row, row + len(table.zips)) for row in rows if row not in site.rows)
+    numbers = (str(at) if at < len(table.zips) else f"{FAR_OFF}{at - len(table.zips)}" for at in added)
+    left_out = ",".join(str(at) for at, row in enumerate(site.rows) if row not in rows)
+    return ",".join(numbers) + (f"-{left_out}" if left_out else "")
+
+
+def _others_near(table: StateTable, site: NamedPlace) -> list[int]:
+    own = set(site.rows)
+    return [row for row in table.rank_near(site.point) if row not in own] if site.point else []
 
 
 def _rank(site: NamedPlace) -> tuple[bool, bool, int, Point]:
@@ -283,7 +327,7 @@ def town_rows(table: StateTable, site: NamedPlace) -> tuple[int, ...]:
 def pack_towns(table: StateTable) -> str:
     """The ZIPs of every town and post town of a state, for the packaged table."""
     return "|".join(
-        ";".join(",".join(map(str, town_rows(table, site))) for site in sites(table, name) if site.located)
+        ";".join(_write_rows(table, site) for site in sites(table, name) if site.located)
         for name in list_names(table.towns, table.by_city)
     )
 
@@ -325,10 +369,8 @@ def _belongs(table: StateTable, row: int, site: NamedPlace, limit: float) -> boo
     has = _has_enclave if away <= core else _has
     return not any(
         has(table, town, row, distance(town.point, here), site, away / limit)
-        for town in table.towns_near(here, away)
-        if town.point != site.point
-        and town.population >= NEIGHBOUR_PEOPLE
-        and key(town.name) != key(site.name)
+        for town in table.towns_near(here, away, NEIGHBOUR_PEOPLE)
+        if town.point != site.point and key(town.name) != key(site.name)
     )
 
 
@@ -408,8 +450,8 @@ def _is_deeper_elsewhere(table: StateTable, row: int, site: NamedPlace, depth: f
     here = table.point(row)
     return here is None or any(
         distance(here, town.point) / radius_km(town.population) < depth
-        for town in table.towns_near(here, CLAIM_KM)
-        if town.point != site.point and town.governed and town.population >= NEIGHBOUR_PEOPLE
+        for town in table.towns_near(here, CLAIM_KM, NEIGHBOUR_PEOPLE)
+        if town.point != site.point and town.governed
     )
 
 

@@ -10,12 +10,13 @@ from dataclasses import dataclass, replace
 from functools import cache
 from importlib.resources import files
 
+from msgspec import Struct
 from rapidfuzz.distance import OSA
 from rapidfuzz.process import extract
 
 from monitor.places.areas import PEOPLE_PER_ZIP, sites, town_rows
 from monitor.places.gazetteer import Gazetteer, TownZips
-from monitor.places.names import key
+from monitor.places.names import key, make_key
 from monitor.places.packaged_table import StateTable, Table
 from monitor.places.query import county_rows
 from monitor.states import STATES
@@ -106,8 +107,7 @@ def _area(known: KnownArea, all_states: Table) -> TownZips:
     return TownZips(known.label, known.state, zips, population, known.kind, known.first, of_county)
 
 
-@dataclass(frozen=True, slots=True)
-class _Spelling:
+class _Spelling(Struct, frozen=True):
     """A name as it is compared, and the state in which its largest town lies."""
 
     key: str
@@ -117,21 +117,42 @@ class _Spelling:
 
 
 @cache
-def _spellings(table: Table) -> dict[tuple[str, int], dict[str, list[_Spelling]]]:
-    """Every town's and county's name by its first letter and length: (letter, length) to key to spellings."""
-    index: dict[tuple[str, int], dict[str, list[_Spelling]]] = defaultdict(lambda: defaultdict(list))
+def _spellings(table: Table) -> dict[tuple[str, int], str]:
+    """Every town's and county's key by its first letter and length; those that are alike are one text.
+
+    The states that have a key are looked for when a misspelled name is near to it.
+    """
+    index: dict[tuple[str, int], set[str]] = defaultdict(set)
     for code in STATES:
         state = table.state(code)
-        for name in {*state.towns, *state.by_city}:
-            population = max((town.population for town in state.towns.get(name, ())), default=0)
+        for name in (*state.towns, *state.by_city):
             if name:
-                index[name[0], len(name)][name].append(_Spelling(name, code, population))
-        for at, county in enumerate(state.counties):
-            name = key(county.title)
+                index[name[0], len(name)].add(name)
+    for name in _counties(table):
+        index[name[0], len(name)].add(name)
+    return {alike: " ".join(sorted(names)) for alike, names in index.items()}
+
+
+@cache
+def _counties(table: Table) -> dict[str, list[_Spelling]]:
+    """Every county by the key of its title."""
+    found: dict[str, list[_Spelling]] = defaultdict(list)
+    for code in STATES:
+        for at, county in enumerate(table.state(code).counties):
             if county.state == code and not county.independent and county.zips:
-                people = PEOPLE_PER_ZIP * len(county.zips)
-                index[name[0], len(name)][name].append(_Spelling(name, code, people, at))
-    return index
+                name = make_key(county.title)
+                found[name].append(_Spelling(name, code, PEOPLE_PER_ZIP * len(county.zips), at))
+    return dict(found)
+
+
+def _spellings_of(name: str, table: Table) -> list[_Spelling]:
+    found = []
+    for code in STATES:
+        named = table.state(code).find_name(name)
+        if named is not None and (named.towns or named.posted):
+            population = max((town.population for town in named.towns), default=0)
+            found.append(_Spelling(name, code, population))
+    return found + _counties(table).get(name, [])
 
 
 def area_of_county(table: StateTable, number: int) -> TownZips:
@@ -168,13 +189,11 @@ def near_areas(text: str, state: str | None, gazetteer: Gazetteer) -> tuple[Town
     index = _spellings(gazetteer.table)
     near: list[tuple[float, int, _Spelling]] = []
     for length in range(len(wanted) - allowed, len(wanted) + allowed + 1):
-        names = index.get((wanted[0], length), {})
-        for name, slips, _ in extract(
-            wanted, list(names), scorer=OSA.distance, score_cutoff=allowed, limit=None
-        ):
+        names = index.get((wanted[0], length), "").split()
+        for name, slips, _ in extract(wanted, names, scorer=OSA.distance, score_cutoff=allowed, limit=None):
             near += [
                 (slips, -spelling.population, spelling)
-                for spelling in names[name]
+                for spelling in _spellings_of(name, gazetteer.table)
                 if state in (None, spelling.state) and (slips < 2 or spelling.population >= TWO_SLIPS_PEOPLE)
             ]
     least = min((slips for slips, _, _ in near), default=0)

@@ -86,8 +86,7 @@ def plain(text: str) -> str:
     return _APOSTROPHES.sub("", text.casefold()).replace("&", " and ")
 
 
-@lru_cache(maxsize=16384)
-def words(text: str) -> tuple[str, ...]:
+def make_words(text: str) -> tuple[str, ...]:
     """The words of a name in their comparable spelling."""
     found: list[str] = []
     for word in _NOT_WORD.split(plain(text)):
@@ -98,10 +97,14 @@ def words(text: str) -> tuple[str, ...]:
     return tuple(found)
 
 
-@lru_cache(maxsize=65536)
-def key(text: str) -> str:
+def make_key(text: str) -> str:
     """A name as it is compared, without spaces: "La Porte" is "Laporte", "Mt. Airy" is "Mount Airy"."""
-    return "".join(words(text))
+    return "".join(make_words(text))
+
+
+# Names that are looked up come again soon; the many of the packaged table are made into keys once.
+words = lru_cache(maxsize=4096)(make_words)
+key = lru_cache(maxsize=8192)(make_key)
 
 
 def word_set(text: str) -> frozenset[str]:

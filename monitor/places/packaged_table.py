@@ -1,29 +1,39 @@
-"""The packaged table: one member of text per state, read when the state is first asked for."""
+"""The packaged table: what is known of each state, read when the state is first asked for and then kept.
+
+All states stay in memory, so each is held in arrays, and values are made of them when they are asked for.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import math
+import re
 import threading
-import zipfile
 from array import array
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
-from io import BytesIO
-from typing import TypeVar
+from itertools import accumulate, chain
+from typing import overload
 
+from msgspec import Struct
+
+from monitor.places.compact import ByKey, KeyIndex
 from monitor.places.fips import FIPS, STATE_OF_FIPS
-from monitor.places.names import key
+from monitor.places.names import make_key
+from monitor.places.table_format import NOWHERE, StateColumns, TableFile
 
 EARTH_KM = 6371.0
 CELL = 100  # thousandths of a degree: a side of the cells in which ZIPs are looked for
-NOWHERE = -(10**6)  # in the place of a coordinate that is not known
+
+RANKED = 100  # thousandths of a degree of latitude: how far ZIPs are counted from a point, 11 km
+_COSINES = tuple(round(1000 * math.cos(math.radians(degree))) for degree in range(90))
 
 Point = tuple[float, float]
-K = TypeVar("K")
-T = TypeVar("T")
+Shares = tuple[tuple[int, int], ...]
+"""Counties by their numbers, each with the percent of a ZIP's land, the largest first."""
 
 
 def distance(a: Point, b: Point) -> float:
@@ -33,8 +43,7 @@ def distance(a: Point, b: Point) -> float:
     return EARTH_KM * math.hypot(dx, dy)
 
 
-@dataclass(frozen=True, slots=True)
-class Town:
+class Town(Struct, frozen=True):  # many are made for a look-up, and a struct is made in a sixth of the time
     """A populated place with a point: (latitude, longitude) in degrees; population 0 when it is not known.
 
     ``governed`` tells a municipality or township from a neighborhood, which has no government of its own.
@@ -44,6 +53,18 @@ class Town:
     point: Point
     population: int
     governed: bool = True
+
+
+class Named(Struct, frozen=True):
+    """What bears a name in a state: ``subdivisions`` are (county, letter of its kind).
+
+    ``posted`` are the rows of ZIPs whose mailing city it is; ``town_zips`` is text of `areas.pack_towns`.
+    """
+
+    towns: tuple[Town, ...]
+    posted: tuple[int, ...]
+    subdivisions: tuple[tuple[int, str], ...]
+    town_zips: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,71 +91,6 @@ class County:
         return self.fips[2:] >= "510" and self.fips[:2] in ("24", "29", "32", "51")
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class StateTable:
-    """One state. ZIPs are rows: the state's own first, then those of neighbors that reach into it."""
-
-    state: str
-    zips: tuple[str, ...]
-    homes: tuple[str, ...]  # states of the last rows, those of neighbors
-    cities: tuple[str, ...]
-    city: array[int]
-    lat: array[int]
-    lon: array[int]
-    radius: array[int]  # 0.1 km; -1 without an area of its own
-    shares: tuple[tuple[tuple[int, int], ...], ...]  # (county, percent of the ZIP's land) largest first
-    counties: tuple[County, ...]
-    row: dict[str, int] = field(repr=False)
-    by_city: dict[str, tuple[int, ...]] = field(repr=False)  # key of a mailing city -> rows
-    towns: dict[str, tuple[Town, ...]] = field(repr=False)  # key -> populated places
-    subdivisions: dict[str, tuple[tuple[int, str], ...]] = field(repr=False)  # key -> (county, kind letter)
-    by_county: dict[str, tuple[int, ...]] = field(repr=False)  # key without "county" -> counties
-    grid: dict[tuple[int, int], tuple[Town, ...]] = field(
-        repr=False
-    )  # tenths of a degree -> populated places
-    zip_grid: dict[tuple[int, int], tuple[int, ...]] = field(repr=False)  # the same cells -> rows
-    town_zips: dict[str, str] = field(repr=False)  # key of a town or post town -> ZIPs of its places, packed
-    unlocated: frozenset[str] = field(repr=False)  # keys of municipalities that exist, nobody knows where
-    relation: dict[str, tuple[tuple[int, int], ...]] = field(
-        repr=False
-    )  # key -> (row, percent) of the Census relation
-
-    def point(self, row: int) -> Point | None:
-        """The center of a ZIP in degrees."""
-        return None if self.lat[row] == NOWHERE else (self.lat[row] / 1000, self.lon[row] / 1000)
-
-    def home(self, row: int) -> str:
-        """The postal state of a ZIP."""
-        own = len(self.zips) - len(self.homes)
-        return self.state if row < own else self.homes[row - own]
-
-    def near(self, point: Point, km: float) -> Iterator[tuple[float, int]]:
-        """The ZIPs whose centre is at most so far from a point, with the distance, in no order."""
-        dlat = km / 111.0
-        dlon = dlat / max(math.cos(math.radians(point[0])), 0.1)
-        south, north = int((point[0] - dlat) * 1000), int((point[0] + dlat) * 1000) + 1
-        west, east = int((point[1] - dlon) * 1000), int((point[1] + dlon) * 1000) + 1
-        for y in range(south // CELL, north // CELL + 1):
-            for x in range(west // CELL, east // CELL + 1):
-                for row in self.zip_grid.get((y, x), ()):
-                    lat, lon = self.lat[row], self.lon[row]
-                    if south <= lat <= north and west <= lon <= east:
-                        away = distance(point, (lat / 1000, lon / 1000))
-                        if away <= km:
-                            yield away, row
-
-    def towns_near(self, point: Point, km: float) -> Iterator[Town]:
-        """The populated places at most so far from a point, in no order."""
-        reach = int(km / 111.0 / 0.1) + 1
-        lat, lon = int(point[0] * 10), int(point[1] * 10)
-        for y in range(lat - reach, lat + reach + 1):
-            for x in range(lon - 2 * reach, lon + 2 * reach + 1):
-                for town in self.grid.get((y, x), ()):
-                    beyond = abs(town.point[0] - point[0]) * 111.0 > km  # most are told by their latitude
-                    if not beyond and distance(point, town.point) <= km:
-                        yield town
-
-
 _COUNTY_KINDS = (
     " City and Borough",
     " Census Area",
@@ -155,129 +111,254 @@ def county_stem(name: str) -> str:
     return name
 
 
-def _numbers(text: str, missing: int) -> array[int]:
-    return array("i", (missing if v == "x" else int(v) for v in text.split()))
+class ZipRows(Mapping[str, int]):
+    """The rows of ZIPs, which are sorted: a state's own, then those of neighbors."""
+
+    __slots__ = ("_own", "_zips")
+
+    def __init__(self, zips: tuple[str, ...], own: int) -> None:
+        self._zips, self._own = zips, own
+
+    def __getitem__(self, code: str) -> int:
+        for start, end in ((0, self._own), (self._own, len(self._zips))):
+            row = bisect_left(self._zips, code, start, end)
+            if row < end and self._zips[row] == code:
+                return row
+        raise KeyError(code)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._zips)
+
+    def __len__(self) -> int:
+        return len(self._zips)
 
 
-def _shares(text: str) -> tuple[tuple[int, int], ...]:
-    if text == "x":
-        return ()
-    found = []
-    for part in text.split(","):
-        county, _, percent = part.partition(":")
-        found.append((int(county), int(percent or 100)))
-    return tuple(found)
+class _Grid:
+    """Positions of points by cell, so that those of a row of cells follow one another."""
+
+    __slots__ = ("_cells", "_positions")
+
+    def __init__(self, cells: Sequence[tuple[int, int] | None]) -> None:
+        numbers = {n: _cell_number(*cell) for n, cell in enumerate(cells) if cell is not None}
+        self._positions = array("H", sorted(numbers, key=numbers.__getitem__))
+        self._cells = array("i", sorted(numbers.values()))
+
+    def within(self, ys: range, west: int, east: int) -> list[int]:
+        """The positions in rows of cells, from one column to another."""
+        found: list[int] = []
+        for y in ys:
+            first = bisect_left(self._cells, _cell_number(y, west))
+            found += self._positions[first : bisect_right(self._cells, _cell_number(y, east))]
+        return found
 
 
-def _gather(pairs: Iterable[tuple[K, T]]) -> dict[K, tuple[T, ...]]:
-    found: dict[K, list[T]] = {}
-    for name, value in pairs:
-        found.setdefault(name, []).append(value)
-    return {name: tuple(values) for name, values in found.items()}
+def _cell_number(y: int, x: int) -> int:
+    return y * 4096 + x + 2048
+
+
+class _Counties(Sequence[County]):
+    """Counties by their numbers, made when asked for."""
+
+    __slots__ = ("_codes", "_names", "_rows", "_starts")
+
+    def __init__(
+        self, counties: Sequence[tuple[str, str]], shares: Sequence[tuple[tuple[int, int], ...]]
+    ) -> None:
+        rows_of: list[list[int]] = [[] for _ in counties]
+        for row, within in enumerate(shares):
+            for county, _ in within:
+                rows_of[county].append(row)
+        self._codes = tuple(fips for fips, _ in counties)
+        self._names = tuple(name for _, name in counties)
+        self._rows = array("H", chain.from_iterable(rows_of))
+        self._starts = array("H", accumulate(map(len, rows_of), initial=0))
+
+    @overload
+    def __getitem__(self, number: int) -> County: ...
+
+    @overload
+    def __getitem__(self, number: slice) -> Sequence[County]: ...
+
+    def __getitem__(self, number: int | slice) -> County | Sequence[County]:
+        if isinstance(number, slice):
+            return [self[n] for n in range(*number.indices(len(self)))]
+        rows = self._rows[self._starts[number] : self._starts[number + 1]]
+        return County(self._codes[number], self._names[number], tuple(rows))
+
+    def __len__(self) -> int:
+        return len(self._codes)
+
+
+class StateTable:
+    """One state. ZIPs are rows: the state's own first, then those of neighbors that reach into it.
+
+    Keys are names as `names.key` makes them, numbered: post towns in the order of their ZIPs, then other
+    populated places, then other subdivisions. ``cities`` are the names of all states, of which ``city`` has
+    the numbers; ``homes`` are the states of the last rows, ``radius`` is in 0.1 km, or `NO_AREA`.
+    """
+
+    def __init__(self, state: str, columns: StateColumns, names: tuple[str, ...]) -> None:
+        own = len(columns.zips) - len(columns.homes)
+        self.state, self.homes, self.cities = state, tuple(columns.homes), names
+        self.zips = tuple(f"{code:05}" for code in columns.zips)
+        self.row = ZipRows(self.zips, own)
+        self.city = array("H", columns.city)
+        self.lat, self.lon = array("i", columns.lat), array("i", columns.lon)
+        self.radius = array("h", columns.radius)
+        once: dict[Shares, Shares] = {}  # equal ones are kept once
+        self.shares = tuple(once.setdefault(row, row) for row in columns.shares)
+        self.counties = _Counties(columns.counties, columns.shares)
+        self._populations = array("I", columns.population)
+        self._place_lat, self._place_lon = array("i", columns.place_lat), array("i", columns.place_lon)
+        self._places = array("H", columns.places)
+        self._index_names(columns, own)
+        zip_cells = ((y // CELL, x // CELL) for y, x in zip(self.lat, self.lon, strict=True))
+        self._zip_grid = _Grid(
+            [None if lat == NOWHERE else c for lat, c in zip(self.lat, zip_cells, strict=True)]
+        )
+        points = map(self._place_point, range(len(self._places)))
+        self._place_grid = _Grid([(int(y * 10), int(x * 10)) for y, x in points])
+
+    def _index_names(self, columns: StateColumns, own: int) -> None:
+        prefix = FIPS.get(self.state, "")
+        keys = {
+            name: make_key(self.cities[name]) for name in {*self.city, *self._places, *columns.municipalities}
+        }
+        county_of = {fips: n for n, (fips, _) in enumerate(columns.counties)}
+        subdivisions = [
+            (county_of[fips], name, kind)
+            for county, name, kind in columns.subdivisions
+            if (fips := f"{prefix}{county:03}") in county_of
+        ]
+        keys |= {name: make_key(self.cities[name]) for _, name, _ in subdivisions if name not in keys}
+        cities = [keys[name] for name in self.city[:own]]
+        places = [keys[name] for name in self._places]
+        within = [keys[name] for _, name, _ in subdivisions]
+        number = {key: n for n, key in enumerate(dict.fromkeys((*cities, *places, *within)))}
+        self._index = index = KeyIndex(list(number))
+        self.by_city: ByKey[int] = ByKey(index, [number[key] for key in cities], _same)
+        self.towns: ByKey[Town] = ByKey(index, [number[key] for key in places], self._town)
+        self._subdivided = array("H", (county for county, _, _ in subdivisions))
+        self._kinds = "".join(kind for _, _, kind in subdivisions)
+        self.subdivisions: ByKey[tuple[int, str]] = ByKey(
+            index, [number[key] for key in within], lambda n: (self._subdivided[n], self._kinds[n])
+        )
+        governed = set(within)
+        self._governed = bytes(
+            given or key in governed for given, key in zip(columns.incorporated, places, strict=True)
+        )
+        stems: dict[str, list[int]] = {}
+        for n, (fips, name) in enumerate(columns.counties):
+            if fips[:2] == prefix:
+                stems.setdefault(make_key(county_stem(name)), []).append(n)
+        self.by_county = {stem: tuple(counties) for stem, counties in stems.items()}
+        self.unlocated = frozenset(keys[name] for name in columns.municipalities)
+        self.relation = {
+            make_key(name): tuple(
+                (self.row[code], int(share))
+                for code, _, share in (pair.partition(":") for pair in pairs.split())
+                if code in self.row
+            )
+            for name, pairs in (part.split("|") for part in columns.relation.split("||") if part)
+        }  # key -> (row, percent of the ZIP) of the Census relation
+        self._town_zips = columns.town_zips
+        self._town_zips_at = array("I", (at.end() for at in re.finditer(r"^|\|", columns.town_zips)))
+
+    def _place_point(self, place: int) -> Point:
+        return self._place_lat[place] / 1000, self._place_lon[place] / 1000
+
+    def _town(self, place: int) -> Town:
+        point = self._place_lat[place] / 1000, self._place_lon[place] / 1000
+        name, governed = self.cities[self._places[place]], self._governed[place] == 1
+        return Town(name, point, self._populations[place], governed)
+
+    def find_name(self, key: str) -> Named | None:
+        """All that bears a name, by its key; None when nothing of the state does."""
+        number = self._index.find(key)
+        if number is None:
+            return None
+        packaged = ""  # of post towns and populated places, which have the first numbers
+        if number < len(self._town_zips_at):
+            start = self._town_zips_at[number]
+            end = self._town_zips.find("|", start)
+            packaged = self._town_zips[start : end if end >= 0 else None]
+        towns, posted, parts = self.towns.of(number), self.by_city.of(number), self.subdivisions.of(number)
+        return Named(towns, posted, parts, packaged)
+
+    def point(self, row: int) -> Point | None:
+        """The center of a ZIP in degrees."""
+        return None if self.lat[row] == NOWHERE else (self.lat[row] / 1000, self.lon[row] / 1000)
+
+    def home(self, row: int) -> str:
+        """The postal state of a ZIP."""
+        own = len(self.zips) - len(self.homes)
+        return self.state if row < own else self.homes[row - own]
+
+    def near(self, point: Point, km: float) -> Iterator[tuple[float, int]]:
+        """The ZIPs whose centre is at most so far from a point, with the distance, in no order."""
+        dlat = km / 111.0
+        dlon = dlat / max(math.cos(math.radians(point[0])), 0.1)
+        south, north = int((point[0] - dlat) * 1000), int((point[0] + dlat) * 1000) + 1
+        west, east = int((point[1] - dlon) * 1000), int((point[1] + dlon) * 1000) + 1
+        for row in self._zip_grid.within(range(south // CELL, north // CELL + 1), west // CELL, east // CELL):
+            lat, lon = self.lat[row], self.lon[row]
+            if south <= lat <= north and west <= lon <= east:
+                away = distance(point, (lat / 1000, lon / 1000))
+                if away <= km:
+                    yield away, row
+
+    def rank_near(self, point: Point) -> list[int]:
+        """The ZIPs about a point, nearest first.
+
+        The order is worked out in whole numbers, so that it is the same on every machine: `town_zips` counts
+        in it.
+        """
+        lat, lon = round(point[0] * 1000), round(point[1] * 1000)
+        narrow = _COSINES[min(abs(lat) // 1000, 89)] ** 2
+        wide = RANKED * 1000 // _COSINES[min(abs(lat) // 1000, 89)]
+        ys = range((lat - RANKED) // CELL, (lat + RANKED) // CELL + 1)
+        lats, lons, found = self.lat, self.lon, []
+        for row in self._zip_grid.within(ys, (lon - wide) // CELL, (lon + wide) // CELL):
+            dy, dx = lats[row] - lat, lons[row] - lon
+            if -RANKED <= dy <= RANKED and -wide <= dx <= wide:
+                found.append((dy * dy * 1_000_000 + dx * dx * narrow) << 16 | row)
+        return [each & 0xFFFF for each in sorted(found)]
+
+    def towns_near(self, point: Point, km: float, people: int = 0) -> Iterator[Town]:
+        """The populated places of at least so many people, at most so far from a point, in no order."""
+        reach = int(km / 111.0 / 0.1) + 1
+        lat, lon = int(point[0] * 10), int(point[1] * 10)
+        ys = range(lat - reach, lat + reach + 1)
+        lats, lons, populations = self._place_lat, self._place_lon, self._populations
+        # Most are told by a box around the circle, half a kilometer wider than it.
+        high = (km + 0.5) / 111.0
+        wide = high / max(math.cos(math.radians(min(abs(point[0]) + high, 89.0))), 0.01)
+        south, north = (point[0] - high) * 1000, (point[0] + high) * 1000
+        west, east = (point[1] - wide) * 1000, (point[1] + wide) * 1000
+        for place in self._place_grid.within(ys, lon - 2 * reach, lon + 2 * reach):
+            if south <= lats[place] <= north and west <= lons[place] <= east and populations[place] >= people:
+                here = lats[place] / 1000, lons[place] / 1000
+                if abs(here[0] - point[0]) * 111.0 <= km and distance(here, point) <= km:
+                    yield self._town(place)
+
+
+def _same(position: int) -> int:
+    return position
 
 
 def list_names(towns: Iterable[str], by_city: Iterable[str]) -> list[str]:
-    """The keys of all towns and post towns in the order of the column "town-zips"."""
-    return sorted({*towns, *by_city})
-
-
-def parse(state: str, text: str) -> StateTable:
-    """A state's member of the archive, as written by tools/build_gazetteer.py."""
-    column = dict(line.split("\t", 1) for line in text.splitlines())
-    names = [pair.split(" ", 1) for pair in column["counties"].split("|") if pair]
-    texts = column["in"].split()
-    read = {text: _shares(text) for text in set(texts)}  # most ZIPs share theirs with many others
-    shares = tuple(read[text] for text in texts)
-    rows_of: list[list[int]] = [[] for _ in names]
-    for row, within in enumerate(shares):
-        for county, _ in within:
-            rows_of[county].append(row)
-    zips = tuple(column["zip"].split())
-    cities = tuple(column["cities"].split("|"))
-    city = _numbers(column["city"], 0)
-    counties = tuple(
-        County(fips, name, tuple(rows)) for (fips, name), rows in zip(names, rows_of, strict=True)
-    )
-    own = {c.fips: n for n, c in enumerate(counties)}
-    prefix = FIPS.get(state, "")
-    row_of = {code: n for n, code in enumerate(zips)}
-    keys = tuple(key(name) for name in cities)
-    here = len(zips) - len(column["home"].split())
-    subdivisions = _gather(
-        (key(name[1:]), (own[prefix + county], name[0]))
-        for county, *named in (part.split("|") for part in column["subdivisions"].split("||") if part)
-        for name in named
-        if prefix + county in own
-    )
-    towns = tuple(
-        Town(
-            name,
-            (int(lat) / 1000, int(lon) / 1000),
-            int(population),
-            incorporated == "1" or key(name) in subdivisions,
-        )
-        for name, population, lat, lon, incorporated in zip(
-            column["places"].split("|"),
-            column["population"].split(),
-            column["place-lat"].split(),
-            column["place-lon"].split(),
-            column["incorporated"],
-            strict=False,  # a state without places has one empty name
-        )
-    )
-    by_city = _gather((keys[city[n]], n) for n in range(here))
-    by_name = _gather((key(town.name), town) for town in towns)
-    lats, lons = _numbers(column["lat"], NOWHERE), _numbers(column["lon"], NOWHERE)
-    return StateTable(
-        state=state,
-        zips=zips,
-        homes=tuple(column["home"].split()),
-        cities=cities,
-        city=city,
-        lat=lats,
-        lon=lons,
-        radius=_numbers(column["radius"], -1),
-        shares=shares,
-        counties=counties,
-        row=row_of,
-        by_city=by_city,
-        towns=by_name,
-        grid=_gather(((int(t.point[0] * 10), int(t.point[1] * 10)), t) for t in towns),
-        zip_grid=_gather(
-            ((lat // CELL, lon // CELL), row)
-            for row, (lat, lon) in enumerate(zip(lats, lons, strict=True))
-            if lat != NOWHERE
-        ),
-        subdivisions=subdivisions,
-        by_county=_gather(
-            (key(county_stem(c.name)), n) for n, c in enumerate(counties) if c.fips[:2] == prefix
-        ),
-        town_zips=dict(
-            zip(list_names(by_name, by_city), column.get("town-zips", "").split("|"), strict=False)
-        ),
-        unlocated=frozenset(key(name) for name in column["municipalities"].split("|")),
-        relation={
-            key(name): tuple(
-                (row_of[code], int(share))
-                for code, _, share in (p.partition(":") for p in pairs.split())
-                if code in row_of
-            )
-            for name, pairs in (part.split("|") for part in column["shares"].split("||") if part)
-        },
-    )
+    """The keys of all towns and post towns in the order of `StateColumns.town_zips`."""
+    return list(dict.fromkeys((*by_city, *towns)))
 
 
 class Table:
-    """The archive: its states by code, each parsed once, safe for several threads."""
+    """The states by code, each read once, safe for several threads."""
 
     def __init__(self, packed: bytes) -> None:
-        self._archive = zipfile.ZipFile(BytesIO(packed))
+        self._file = TableFile(packed)
         self._lock = threading.Lock()
         self._states: dict[str, StateTable] = {}
-        prefixes = self._archive.read("prefixes.tsv").decode()
-        self._prefixes = {
-            p: tuple(s.split()) for p, s in (line.split("\t") for line in prefixes.splitlines())
-        }
+        self._prefixes = {prefix: tuple(of.split()) for prefix, of in self._file.index["prefixes"].items()}
 
     def state(self, code: str) -> StateTable:
         """The table of a state, territory or military region; KeyError when there is none."""
@@ -286,7 +367,7 @@ class Table:
             with self._lock:
                 found = self._states.get(code)
                 if found is None:
-                    found = parse(code, self._archive.read(f"{code}.tsv").decode())
+                    found = StateTable(code, self._file.take(code), self._file.names)
                     self._states[code] = found
         return found
 

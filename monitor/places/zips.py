@@ -108,12 +108,11 @@ def _towns(state: StateTable, row: int) -> tuple[str, ...]:
     here = state.point(row)
     if here is None:
         return (mailing,)
-    near = sorted(state.towns_near(here, TOWNS_KM), key=lambda t: (-t.population, t.name))
+    near = sorted(state.towns_near(here, TOWNS_KM, LEAST_PEOPLE), key=lambda t: (-t.population, t.name))
     served = [
         town.name
         for town in near
-        if town.population >= LEAST_PEOPLE
-        and any(s.point == town.point and row in town_rows(state, s) for s in sites(state, key(town.name)))
+        if any(s.point == town.point and row in town_rows(state, s) for s in sites(state, key(town.name)))
     ]
     unlike = [name for name in dict.fromkeys(served) if key(name) != key(mailing)]
     return (mailing, *unlike)

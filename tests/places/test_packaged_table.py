@@ -9,18 +9,22 @@ import sys
 import zipfile
 from pathlib import Path
 from types import ModuleType
+from zlib import crc32
 
 import pytest
 
 from monitor.domain import Listing
 from monitor.places import STATES, Gazetteer, load
+from monitor.places.compact import ByKey, KeyIndex
 from monitor.places.known import _campuses, _consolidated, _mailing
 from monitor.places.names import key
 from monitor.places.packaged_table import Table, distance
+from monitor.places.table_format import NO_AREA, NOWHERE, StateColumns, TableFile
+from tools.table_encoder import pack
 
 ROOT = Path(__file__).parents[2]
 TABLE = ROOT / "monitor" / "places" / "table.zip"
-SHA256 = "581dc13428c6dd0bb41df3b662659b8a0e00de998670ad903e8f34cce7801996"
+SHA256 = "755f3a9dd819cb9e63958fd9a7316f3d481a71bca3ff6a1cf50d9f3e60bbd202"
 RAW = {
     "--postal": "geonames_postal_US.txt.xz",
     "--counties": "zcta520_county20.csv.xz",
@@ -46,7 +50,7 @@ def arguments(folder: Path) -> list[str]:
 
 def test_the_packaged_table_is_the_one_that_was_reviewed() -> None:
     assert hashlib.sha256(TABLE.read_bytes()).hexdigest() == SHA256
-    assert TABLE.stat().st_size < 1_200_000
+    assert TABLE.stat().st_size < 520_000
 
 
 def test_the_same_raw_files_build_the_same_bytes(shared: Path, tmp_path: Path, builder: ModuleType) -> None:
@@ -155,10 +159,72 @@ def test_the_report_names_zips_gained_lost_and_moved(
     assert "1 ZIPs moved\n  60001  Alden, IL (Alpha County)  ->  Newtown, IL (Alpha County)" in said
 
 
-def test_a_table_is_an_ordinary_archive_of_text() -> None:
+def test_a_table_is_an_ordinary_archive_with_every_state() -> None:
     with zipfile.ZipFile(TABLE) as archive:
         assert archive.testzip() is None
-        assert {f"{state}.tsv" for state in STATES} <= set(archive.namelist())
+    packed = TableFile(TABLE.read_bytes())
+    assert set(STATES) <= {state for group in packed.index["groups"] for state in group}
+
+
+def test_what_is_packed_is_read_back() -> None:
+    """With everything that does not fit into the usual number of bytes, and nothing at all."""
+    names = ["Alden", "Aldenville", "Boyd", "Ñandú", "Wide"]
+    full = StateColumns(
+        zips=[1, 2, 300, 70_000, 99_999, 5, 6],
+        homes=["IA", "WI"],
+        city=[0, 0, 1, 3, 0, 4, 1],
+        lat=[40_000, NOWHERE, -14_000, 40_100, 71_000, 0, 1],
+        lon=[-179_999, NOWHERE, 179_999, -89_000, 145_000, 0, -1],
+        radius=[NO_AREA, 0, 253, 254, 1_502, 30_000, 1],
+        counties=[("01001", "Alpha County"), ("17003", "Ñ County"), ("78030", "St. Thomas")],
+        shares=[
+            ((0, 100),),
+            (),
+            ((1, 60), (0, 30), (2, 9)),
+            ((2, 98),),
+            ((1, 51), (2, 50)),
+            ((0, 2),),
+            ((0, 100),),
+        ],
+        places=[0, *[2] * 40, 4],
+        population=[0, *range(40), 8_804_190],
+        place_lat=[40_000, *range(40), 71_386],
+        place_lon=[-179_000, *range(40), 151_000],
+        incorporated=[True, *[False] * 40, True],
+        subdivisions=sorted(
+            [(1, 0, "t"), *((county, 2, "o") for county in range(1, 400, 2)), (600, 2, "c"), (600, 4, "v")]
+        ),
+        municipalities=[3],
+        relation="Alden|00001:50 00002:9",
+        town_zips="=|0,1-2|",
+    )
+    empty = StateColumns()
+    packed = pack({"000": "IL", "999": "AK IL"}, names, {"AK": empty, "IL": full})
+    read = TableFile(packed)
+    assert read.names == tuple(names)
+    assert read.index["prefixes"] == {"000": "IL", "999": "AK IL"}
+    assert read.take("IL") == full
+    assert read.take("AK") == empty
+    with pytest.raises(KeyError):
+        read.take("XX")
+    assert pack({"999": "AK IL", "000": "IL"}, names, {"IL": full, "AK": empty}) == packed
+
+
+def test_a_key_is_found_by_itself_and_not_by_its_checksum() -> None:
+    keys = ["plumless", "buckeroo", ""]
+    assert crc32(b"plumless") == crc32(b"buckeroo")
+    index = KeyIndex(keys)
+    assert [index.find(key) for key in keys] == [0, 1, 2]
+    assert KeyIndex(keys[:1]).find("buckeroo") is None
+    assert KeyIndex([]).find("") is None
+    assert index.list_keys() == keys
+    values = ByKey(index, [1, 0, 1], lambda at: at * 10)
+    assert values["buckeroo"] == (0, 20)
+    assert list(values) == ["plumless", "buckeroo"]
+    assert len(values) == 2
+    assert "" not in values
+    with pytest.raises(KeyError):
+        values[""]
 
 
 def test_every_hand_kept_row_names_what_the_table_has() -> None:

@@ -1,0 +1,88 @@
+"""Collections that hold their parts in arrays and one text, for tables that stay in memory."""
+
+from __future__ import annotations
+
+from array import array
+from bisect import bisect_left
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Generic, TypeVar
+from zlib import crc32
+
+T = TypeVar("T")
+
+
+class KeyIndex:
+    """The numbers of distinct texts. A text is found by its checksum and then compared."""
+
+    __slots__ = ("_checksums", "_numbers", "_starts", "_text")
+
+    def __init__(self, keys: Sequence[str]) -> None:
+        self._text = "\n".join(keys)
+        self._starts = array("I", [0])
+        for key in keys:
+            self._starts.append(self._starts[-1] + len(key) + 1)
+        checksums = [crc32(key.encode()) for key in keys]
+        self._numbers = array("H", sorted(range(len(keys)), key=checksums.__getitem__))
+        self._checksums = array("I", sorted(checksums))
+
+    def __len__(self) -> int:
+        return len(self._numbers)
+
+    def find(self, key: str) -> int | None:
+        """The number of a text, None when it is not in the index."""
+        wanted, checksums = crc32(key.encode()), self._checksums
+        at = bisect_left(checksums, wanted)
+        while at < len(checksums) and checksums[at] == wanted:
+            number = self._numbers[at]
+            start = self._starts[number]
+            if self._text[start : self._starts[number + 1] - 1] == key:
+                return number
+            at += 1
+        return None
+
+    def list_keys(self) -> list[str]:
+        """All texts in the order of their numbers."""
+        return self._text.split("\n") if len(self) else []
+
+
+class ByKey(Mapping[str, tuple[T, ...]], Generic[T]):
+    """Values by key, made by a function of their positions when they are asked for.
+
+    Keys that have no value are not in it. The order is that of the index.
+    """
+
+    __slots__ = ("_index", "_make", "_order", "_starts")
+
+    def __init__(self, index: KeyIndex, numbers: Sequence[int], make: Callable[[int], T]) -> None:
+        """``numbers`` has the number of the key of each position."""
+        self._index, self._make = index, make
+        self._order = array("H", sorted(range(len(numbers)), key=numbers.__getitem__))
+        counts = [0] * len(index)
+        for number in numbers:
+            counts[number] += 1
+        self._starts = array("H", [0])
+        for count in counts:
+            self._starts.append(self._starts[-1] + count)
+
+    def of(self, number: int) -> tuple[T, ...]:
+        """The values of a key by its number."""
+        start, end = self._starts[number], self._starts[number + 1]
+        return tuple(map(self._make, self._order[start:end])) if start != end else ()
+
+    def __getitem__(self, key: str) -> tuple[T, ...]:
+        number = self._index.find(key)
+        if number is None or self._starts[number] == self._starts[number + 1]:
+            raise KeyError(key)
+        return self.of(number)
+
+    def __contains__(self, key: object) -> bool:
+        number = self._index.find(key) if isinstance(key, str) else None
+        return number is not None and self._starts[number] != self._starts[number + 1]
+
+    def __iter__(self) -> Iterator[str]:
+        starts = self._starts
+        keys = zip(self._index.list_keys(), starts, starts[1:], strict=False)
+        return iter([key for key, start, end in keys if start != end])
+
+    def __len__(self) -> int:
+        return sum(start != end for start, end in zip(self._starts, self._starts[1:], strict=False))
