@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
-from collections.abc import MutableMapping
+import time
+from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 from urllib.parse import quote, urlsplit
 
@@ -32,6 +34,10 @@ HEADERS = {
 }
 PERSONAL = ("/confirm/", "/manage/", "/unsubscribe/", "/decide/")
 """Where personal links lead."""
+UNKNOWN_AFTER = 0.1
+"""Seconds after which a personal link that leads nowhere is answered. The first version's links hold a
+subscriber's id, and looking up one that exists takes longer: who measured that could count the subscribers.
+"""
 AFTER_A_LINK = "/.,;:!?)]}>'\"*_\u2019\u201d\u00bb\u2026 "
 """What may stand behind a link in a sentence; no address of a page ends with one of these."""
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "[::1]"})
@@ -41,11 +47,20 @@ class SiteMiddleware:
     """ASGI middleware around the whole site.
 
     A host other than ``public_url``'s or loopback is refused and not echoed. ``installable``: pages name a
-    manifest, which their policy lets a browser read.
+    manifest, which their policy lets a browser read. ``clock`` returns seconds, ``sleep`` waits for some.
     """
 
-    def __init__(self, app: ASGIApp, public_url: str, *, installable: bool = False) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        public_url: str,
+        *,
+        installable: bool = False,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
         self._app, self._installable = app, installable
+        self._clock, self._sleep = clock, sleep
         host = urlsplit(public_url).hostname or "localhost"
         if not host.isascii():  # a browser sends the name in ASCII
             host = host.encode("idna").decode()
@@ -62,9 +77,12 @@ class SiteMiddleware:
         request_id.set(secrets.token_hex(6))  # of this task, which ends with the request or sets another
         scope = _trim_personal_link(scope)
         headers, path = Headers(scope=scope), scope["path"]
+        begun = self._clock()
 
         async def protected_send(message: Message) -> None:
             if message["type"] == "http.response.start":
+                if message["status"] == 404 and path.startswith(PERSONAL):
+                    await self._sleep(max(0.0, begun + UNKNOWN_AFTER - self._clock()))
                 self._protect(message, path)
             await send(message)
 

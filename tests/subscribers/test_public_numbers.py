@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from contextlib import contextmanager
 from datetime import datetime, timedelta
@@ -10,6 +11,8 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 from sqlalchemy.engine import Engine
+from starlette.responses import Response
+from starlette.types import Message, Receive, Scope, Send
 
 from monitor.core import tokens
 from monitor.core.tokens import SMALLEST, Purpose
@@ -19,6 +22,7 @@ from monitor.storage import heartbeats
 from monitor.storage.deliveries.tables import DeliveryRow
 from monitor.storage.people.tables import SubscriberRow
 from monitor.subscribers import personal_links
+from monitor.web.middleware import UNKNOWN_AFTER, SiteMiddleware
 from tests.subscribers.conftest import count, member, who
 from tests.subscribers.town import Town, Visitor, link, links, opened
 from tests.web.past import END, write_past
@@ -141,3 +145,45 @@ def test_a_token_that_was_sent_before_there_were_random_numbers_works(
     code = new.partition("x")[2]
     with db.reading(engine) as conn:
         assert personal_links.read_owner(conn, keys, purpose, f"{one.id}x{code}", now) is None
+
+
+def test_how_long_an_answer_takes_does_not_say_which_ids_exist() -> None:
+    """Counted with a clock of the test's own: looking up an id that exists takes longer."""
+
+    async def told(path: str, status: int, work: float) -> float:
+        now = 50.0
+
+        async def page(scope: Scope, receive: Receive, send: Send) -> None:
+            nonlocal now
+            now += work
+            await Response("x", status)(scope, receive, send)
+
+        async def sleep(seconds: float) -> None:
+            nonlocal now
+            now += seconds
+
+        async def receive() -> Message:
+            return {"type": "http.request"}
+
+        answered: list[float] = []
+
+        async def send(message: Message) -> None:
+            answered.append(now)
+
+        scope: Scope = {
+            "type": "http", "method": "GET", "path": path, "query_string": b"",
+            "headers": [(b"host", b"watch.example")],
+        }  # fmt: skip
+        site = SiteMiddleware(page, "https://watch.example", clock=lambda: now, sleep=sleep)
+        await site(scope, receive, send)
+        return round(answered[0] - 50.0, 9)
+
+    async def measured() -> None:
+        for page in ("confirm", "manage", "unsubscribe", "decide"):
+            for work in (0.001, 0.04, 0.0999):
+                assert await told(f"/{page}/7x{'a' * 26}", 404, work) == UNKNOWN_AFTER
+            assert await told(f"/{page}/7x{'a' * 26}", 200, 0.001) == 0.001
+            assert await told(f"/{page}/7x{'a' * 26}", 404, 0.25) == 0.25
+        assert await told("/nothing", 404, 0.001) == 0.001
+
+    asyncio.run(measured())
