@@ -1,5 +1,6 @@
 """What the outbox costs the database where there are many people and a long past: steps of SQLite's virtual
-machine, counted without statistics, as in a database on which nobody has run `ANALYZE`.
+machine, counted without statistics, as in a database on which nobody has run `ANALYZE`; rows that PostgreSQL
+reads, with the statistics that it collects by itself.
 """
 
 from __future__ import annotations
@@ -7,6 +8,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -20,8 +22,10 @@ from monitor.storage.engine import reading, transaction
 PEOPLE = 28_000
 READERS = 500
 CHANGESETS = 2_000
+PAST = 500  # changesets on PostgreSQL
 HOUR = timedelta(hours=1)
 _NUMBERS = "WITH RECURSIVE numbers(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < :n) "
+_SEALED = {"sqlite": "x'00'", "postgresql": "decode('00', 'hex')"}
 Steps = Callable[[Callable[[Connection], object]], int]
 
 
@@ -51,6 +55,36 @@ def steps(sqlite_engine: Engine) -> Steps:
     return measure
 
 
+@pytest.fixture
+def rows_read(postgres_engine: Engine) -> Steps:
+    """Counts the rows that the nodes of a query's plans read or passed over; the query gets a connection."""
+
+    def count(plan: dict[str, Any]) -> int:
+        passed = plan.get("Rows Removed by Filter", 0) + plan.get("Rows Removed by Join Filter", 0)
+        own = (plan["Actual Rows"] + passed) * plan["Actual Loops"]
+        return int(own) + sum(count(child) for child in plan.get("Plans", ()))
+
+    def measure(query: Callable[[Connection], object]) -> int:
+        with postgres_engine.connect() as conn:
+            conn.execution_options(isolation_level="AUTOCOMMIT").exec_driver_sql("ANALYZE")
+        asked: list[tuple[str, Any]] = []
+
+        def note(conn: Connection, cursor: object, statement: str, parameters: Any, *_: object) -> None:
+            asked.append((statement, parameters))
+
+        with transaction(postgres_engine) as conn:
+            sa.event.listen(conn, "before_cursor_execute", note)
+            query(conn)
+            sa.event.remove(conn, "before_cursor_execute", note)
+            plans = [
+                conn.exec_driver_sql(f"EXPLAIN (ANALYZE, FORMAT JSON) {statement}", parameters).scalar_one()
+                for statement, parameters in asked
+            ]
+        return sum(count(plan[0]["Plan"]) for plan in plans)
+
+    return measure
+
+
 def write(engine: Engine, statement: str, now: datetime, count: int) -> None:
     with transaction(engine) as conn:
         bound = sa.text(statement).bindparams(
@@ -66,8 +100,8 @@ def populate(engine: Engine, now: datetime, people: int = PEOPLE) -> None:
         engine,
         "INSERT INTO subscriber (id, channel, address, address_hash, state, origin, language, frequency, "
         "timezone, local_hour, digest_at, digest_since, nonce, created_at, strikes, receipts) "
-        f"{_NUMBERS} SELECT n, 'email', x'00', 'hash' || n, 'active', 'site', 'en', 'daily', "
-        "'UTC', 8, :later, :now, 'x', :now, 0, true FROM numbers",
+        f"{_NUMBERS} SELECT n, 'email', {_SEALED[engine.dialect.name]}, 'hash' || n, 'active', 'site', 'en', "
+        "'daily', 'UTC', 8, :later, :now, 'x', :now, 0, true FROM numbers",
         now,
         people,
     )
@@ -148,3 +182,28 @@ def test_a_look_for_messages_of_one_channel_does_not_walk_those_of_another(
     assert steps(lambda conn: queue.has_due(conn, "telegram", now, now)) <= 100
     assert steps(lambda conn: queue.has_due(conn, "email", now, now)) <= 100
     assert steps(lambda conn: backlog.read_backlog(conn)) <= 25 * PEOPLE
+
+
+@pytest.mark.postgres
+def test_on_postgresql_too_digests_cost_what_is_due_and_not_how_many_people_or_changes_there_are(
+    postgres_engine: Engine, now: datetime, rows_read: Steps
+) -> None:
+    populate(postgres_engine, now)
+    publish(postgres_engine, now - (PAST - 1) * HOUR, PAST)
+    assert rows_read(lambda conn: digests.has_due(conn, now)) <= 5
+    assert rows_read(lambda conn: digests.load_due(conn, now, READERS)) <= 5
+    assert rows_read(lambda conn: digests.load_due(conn, now + HOUR, READERS)) <= 4 * READERS
+    assert (
+        rows_read(lambda conn: digests.load_collected(conn, range(1, READERS + 1), CollectedPlaces()))
+        <= 12 * READERS
+    )
+    write(
+        postgres_engine,
+        "INSERT INTO delivery (kind, channel, period, subscriber_id, state, created_at, due_at, attempts, "
+        f"ambiguous) {_NUMBERS} SELECT 'notice', 'email', 'p', n, 'due', :now, :now, 0, false FROM numbers "
+        "WHERE :later = :later",
+        now,
+        PEOPLE,
+    )
+    assert rows_read(lambda conn: queue.has_due(conn, "telegram", now, now)) <= 10
+    assert rows_read(lambda conn: queue.has_due(conn, "email", now, now)) <= 10
