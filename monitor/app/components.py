@@ -88,7 +88,7 @@ class Components:
 
     @cached_property
     def current_gazetteer(self) -> CurrentGazetteer:
-        return CurrentGazetteer(self.settings, self.engine)
+        return CurrentGazetteer(self.settings, self.engine, lambda names: self.coverage.find_named(names))
 
     @property
     def gazetteer(self) -> Gazetteer:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from monitor.fetch import Fetcher
     from monitor.parser import ParserProcess
     from monitor.places import Gazetteer
+    from monitor.places.listed_agencies import FindListed
     from monitor.polling import PolledSource
     from monitor.polling.agreement_keeper import AgreementKeeper
     from monitor.storage.lists.place_overrides import StoredOverride
@@ -133,11 +134,12 @@ def load_gazetteer(settings: Settings) -> Gazetteer:
 
 class CurrentGazetteer:
     """The gazetteer with the operator's overrides: those of the file, and over them those in the database,
-    which a notice or `monitor place` may change while the service runs.
+    which a notice or `monitor place` may change while the service runs. Its finder knows the agencies that
+    ``find_listed`` finds.
     """
 
-    def __init__(self, settings: Settings, engine: Engine) -> None:
-        self._settings, self._engine = settings, engine
+    def __init__(self, settings: Settings, engine: Engine, find_listed: FindListed | None = None) -> None:
+        self._settings, self._engine, self._find_listed = settings, engine, find_listed
         self._from_file: Gazetteer | None = None
         self._stored: tuple[StoredOverride, ...] | None = None
         self._loaded: Gazetteer | None = None
@@ -158,6 +160,8 @@ class CurrentGazetteer:
             stored = load_stored_overrides(conn)
         if self._loaded is None or stored != self._stored:
             own = self._from_file = self._from_file or load_gazetteer(self._settings)
+            if self._find_listed is not None:
+                own = own.with_lists(self._find_listed)
             rows = [make_override(o.source, o.key, o.name, o.state, o.places, o.note) for o in stored]
             self._loaded = own.with_overrides(own.overrides.with_rows(rows)) if rows else own
             self._stored = stored

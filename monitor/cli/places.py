@@ -13,7 +13,7 @@ import click
 
 from monitor.cli import Session, command, emit, table
 from monitor.domain import Confidence, Listing, Placement
-from monitor.errors import UsageError
+from monitor.errors import MonitorError, UsageError
 from monitor.places.codes import EVERYWHERE, parse_place
 from monitor.states import STATES, read_state
 
@@ -110,9 +110,12 @@ def covers(session: Session, zip_code: str, as_json: bool) -> None:
 def find(session: Session, text: str, as_json: bool) -> None:
     """Find the places that a text means, as the site's search field, the bot and the preferences do.
 
-    The JSON object has kind (zip, zips, country, state, town, city, county, borough, neighborhood, tribal, agency,
-    question, typo, none), label, places (ZIPs, a state, or US) and suggestions: for a question or a typo the
-    texts to choose from, otherwise other places of the name. For none, label says why.
+    The agencies that the watched lists have are known by their names.
+
+    The JSON object has kind (zip, zips, country, state, town, city, county, borough, neighborhood, tribal,
+    agency, question, typo, none), label, places (ZIPs, a state, or US) and suggestions: for a question or a
+    typo the texts to choose from, otherwise other places of the name. For none, label says what to write
+    instead, and the exit code is 1.
     """
     from monitor.places.finder import PROBLEMS
     from monitor.places.finder import find as find_places
@@ -128,8 +131,14 @@ def find(session: Session, text: str, as_json: bool) -> None:
                 "suggestions": list(result.suggestions),
             }
         )
+        if result.problem:
+            sys.exit(1)
         return
+    if result.problem:
+        raise MonitorError(f'"{text}" is not found. {label}')
     click.echo(f"{result.kind}: {label}" if label else result.kind)
+    for each in result.agencies:
+        click.echo(f"listed:      {each.name}, {each.state} ({each.source})")
     if result.places:
         click.echo(f"places:      {' '.join(result.places)}")
     if result.suggestions:

@@ -20,11 +20,13 @@ from monitor.places.finder_offices import (
     agency_areas,
     campus_areas,
     county_areas,
+    fold_agency_name,
     is_agency,
     put_in_english,
     strip_office,
 )
 from monitor.places.gazetteer import Gazetteer, TownZips
+from monitor.places.listed_agencies import AgencyOnList
 from monitor.places.names import key
 from monitor.places.radius import zips_around
 from monitor.states import STATES, read_state
@@ -111,7 +113,8 @@ class FinderResult:
     ``towns`` are areas of any kind, the one most likely meant first. ``sure``: the state is meant if there is
     one, else the first area.
     ``typo``: the text was misspelled and these are near. ``problem``: empty, digits, unknown_zip, no_town,
-    radius, which_agency, nothing. ``more``: there are further towns than `CHOICES`.
+    radius, which_agency, nothing.
+    ``agencies``: those of that name that lists have now. ``more``: there are further towns than `CHOICES`.
     """
 
     zips: tuple[str, ...] = ()
@@ -122,6 +125,7 @@ class FinderResult:
     more: bool = False
     sure: bool = False
     typo: bool = False
+    agencies: tuple[AgencyOnList, ...] = ()
 
     @property
     def kind(self) -> str:
@@ -199,7 +203,39 @@ def find(text: str, gazetteer: Gazetteer) -> FinderResult:
         typed = typed[: at_the_end.start()].strip(" ,")
         if result.zips or not typed:
             return result
-    return _zip_in_front(typed, gazetteer) or _in_county(typed, gazetteer) or _named(typed, gazetteer)
+    result = _zip_in_front(typed, gazetteer) or _in_county(typed, gazetteer) or _named(typed, gazetteer)
+    return _with_listed(result, typed, gazetteer)
+
+
+def _with_listed(result: FinderResult, typed: str, gazetteer: Gazetteer) -> FinderResult:
+    """A result with the agencies of that name on the lists; where nothing else was found, their places."""
+    unknown = result.typo or result.problem == "nothing"
+    if not unknown and not is_agency(typed):
+        return result
+    rest, state = _state_at_the_end(typed)
+    names = {fold_agency_name(typed), fold_agency_name(rest)}
+    names.update(fold_agency_name(town.name) for town in result.towns if town.kind == "agency")
+    found = gazetteer.find_listed(names)
+    if state is not None and state != _state(typed):
+        found = tuple(each for each in found if each.state == state)
+    if not found:
+        return result
+    if unknown:
+        areas = {
+            (each.name, each.state): TownZips(each.name, each.state, each.places, 0, "agency")
+            for each in found
+            if each.places[0].isdigit()
+        }
+        whole = dict.fromkeys(each.places[0] for each in found if each.places[0] in STATES)
+        if areas or whole:
+            result = _chosen(tuple(areas.values()), tuple(whole), gazetteer)
+    if result.sure:
+        found = tuple(each for each in found if each.state in (*result.states[:1], *_own_state(result)))
+    return replace(result, agencies=found)
+
+
+def _own_state(result: FinderResult) -> tuple[str, ...]:
+    return () if result.states else (result.towns[0].state,)
 
 
 def _within_radius(typed: str, gazetteer: Gazetteer) -> FinderResult:

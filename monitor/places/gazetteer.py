@@ -13,6 +13,7 @@ from monitor.domain import TOWNS, Confidence, Listing, Placement, PlacementReaso
 from monitor.places.areas import sites, town_rows
 from monitor.places.codes import EVERYWHERE, MILITARY, state_of_zip
 from monitor.places.known import read_lists
+from monitor.places.listed_agencies import FindListed, find_no_listed
 from monitor.places.locate import locate_in
 from monitor.places.names import key
 from monitor.places.overrides import Overrides
@@ -68,6 +69,12 @@ class Gazetteer:
 
     table: Table
     overrides: Overrides = field(default_factory=Overrides)
+    find_listed: FindListed = field(default=find_no_listed, repr=False, compare=False)
+    """Finds agencies by name in the lists that are watched, for the finder."""
+
+    def with_lists(self, find_listed: FindListed) -> Gazetteer:
+        """The same gazetteer, whose finder also knows the agencies of the lists."""
+        return replace(self, find_listed=find_listed)
 
     def with_overrides(self, overrides: Overrides) -> Gazetteer:
         """The same gazetteer with an operator's corrections in the place of the ones it had."""

@@ -98,5 +98,10 @@ class Site:
         return choose_links(self.links, places, states)
 
     @property
+    def finder(self) -> Gazetteer:
+        """The gazetteer with which what people type is found: it knows the agencies of the lists."""
+        return self.gazetteer.with_lists(self.coverage.find_named)
+
+    @property
     def secure(self) -> bool:
         return self.public_url.startswith("https:")

@@ -92,14 +92,14 @@ class SignupFormContext:
         if not re.fullmatch(r"\w{5,32}", username, re.ASCII):
             return None
         # The bot reads underscores as separators: a deep link may contain neither spaces nor commas.
-        read = read_places(places, site.gazetteer)
+        read = read_places(places, site.finder)
         start = "_".join(dict.fromkeys(name for _, names, _ in read for name in names))
         return f"https://t.me/{username}" + (f"?start={start}" if 0 < len(start) <= _LONGEST_START else "")
 
     def browser(self, places: str) -> str:
         """The page for alerts in the browser, with these places filled in."""
         site = site_of(self._request)
-        read = read_places(places, site.gazetteer)
+        read = read_places(places, site.finder)
         names = dict.fromkeys(name for _, names, _ in read for name in names)
         query = urlencode([("place", name) for name in names])
         return site.url("/push") + (f"?{query}" if names and len(query) <= _LONGEST_QUERY else "")
@@ -225,7 +225,7 @@ def validate_places(
     """
     problems: dict[str, str] = {}
     names: list[str] = []
-    for text, followed, result in read_places(filled.places, site_of(request).gazetteer):
+    for text, followed, result in read_places(filled.places, site_of(request).finder):
         if not followed:
             problems["places"] = _explain_unknown(request, text, result)
             break

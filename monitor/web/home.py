@@ -13,10 +13,8 @@ from monitor.pictures.outlines import SmallOutline, load_small_outline
 from monitor.places import Gazetteer, TownZips, ZipKind
 from monitor.places.codes import place_path
 from monitor.places.finder import LONGEST, FinderResult, find
-from monitor.places.finder_offices import fold_agency_name, is_agency
 from monitor.places.followed_areas import find_area_key
 from monitor.storage.engine import reading
-from monitor.storage.lists import page_queries as store_pages
 from monitor.storage.lists import timeline as store
 from monitor.storage.lists.timeline import ChangesetSummary
 from monitor.web.charts import ChartCache
@@ -84,7 +82,7 @@ def look_up(request: Request, q: Annotated[str, Form()] = "") -> Response:
     The text never appears in an address, a log or a row.
     """
     site = site_of(request)
-    found = find(q, site.gazetteer)
+    found = find(q, site.finder)
     if found.zips:
         return redirect(request, zip_path(found.zips))
     if found.country:
@@ -94,7 +92,7 @@ def look_up(request: Request, q: Annotated[str, Form()] = "") -> Response:
         return render_page(request, "find.html", private=True, status=422, asked=q[:LONGEST], problem=problem)
     if found.kind in ("county", "radius") and found.towns[0].key:
         return redirect(request, place_path(found.towns[0].key))
-    agencies = _load_listed_agencies(site, q, found, language_of(request))
+    agencies = _offer_agencies(site, found, language_of(request))
     if len(agencies) == 1 and found.sure:
         return redirect(request, agencies[0].path)
     towns = [_Choice.of(town, site.gazetteer) for town in found.towns]
@@ -139,7 +137,7 @@ class _Choice:
 
 
 @dataclass(frozen=True, slots=True)
-class _ListedAgency:
+class _AgencyChoice:
     """An agency that a list has under the name that was typed."""
 
     name: str
@@ -148,21 +146,17 @@ class _ListedAgency:
     path: str
 
 
-def _load_listed_agencies(
-    site: Site, text: str, found: FinderResult, language: str
-) -> tuple[_ListedAgency, ...]:
-    """Load the listed agencies that a text names, if it names any; where it is sure, those of its state."""
-    places = {town.state: town for town in found.towns if town.kind == "agency"}
-    states = [*places, *found.states][: 1 if found.sure else None]
-    if not is_agency(text) or not states:
-        return ()
-    wanted = {fold_agency_name(text), *(fold_agency_name(town.name) for town in places.values())}
-    with reading(site.engine) as conn:
-        rows = store_pages.load_listed_names(conn, states)
+def _offer_agencies(site: Site, found: FinderResult, language: str) -> tuple[_AgencyChoice, ...]:
+    """The listed agencies of the name that was typed, with the titles of their lists."""
     return tuple(
-        _ListedAgency(name, state, site.sources[source].title(language), agency_path(source, agency))
-        for source, agency, name, state in rows
-        if source in site.sources and fold_agency_name(name) in wanted
+        _AgencyChoice(
+            each.name,
+            each.state,
+            site.sources[each.source].title(language),
+            agency_path(each.source, each.agency),
+        )
+        for each in found.agencies
+        if each.source in site.sources
     )
 
 

@@ -217,6 +217,7 @@ def test_find_answers_with_kind_label_places_and_suggestions(run: Run) -> None:
     assert (typo["kind"], typo["places"], typo["suggestions"][0]) == ("typo", [], "Detroit, MI")
     digits = json.loads(run("find", "6032", "--json").stdout)
     assert digits["kind"] == "none"
+    assert run("find", "6032", "--json").exit_code == 1
     assert "five digits" in digits["label"]
 
 
@@ -225,3 +226,18 @@ def test_find_speaks_to_people_without_json(run: Run) -> None:
     assert answer.startswith("question")
     assert "suggestions: Springfield, MO; Springfield, MA" in answer
     assert run("find", "Harlem").stdout.startswith("neighborhood: Harlem (Manhattan), NY\nplaces:      10026")
+
+
+def test_find_of_nothing_fails_and_says_what_to_write(run: Run) -> None:
+    result = run("find", "Qwxzt")
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert '"Qwxzt" is not found. We found no town of that name. Write it with its state' in result.stderr
+
+
+@pytest.mark.usefixtures("accepted")
+def test_find_knows_the_agencies_of_the_lists(run: Run) -> None:
+    answer = json.loads(run("find", "lost police", "--json").stdout)
+    assert (answer["kind"], answer["label"], answer["places"]) == ("agency", "Lost Police, IN", ["46320"])
+    listed = run("find", "Hammond police, IN")
+    assert "listed:      Hammond Police Department, IN (ring)" in listed.stdout
+    assert run("find", "Narcotics Enforcement Team").stdout.startswith("state: Indiana")

@@ -7,7 +7,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
 from functools import lru_cache
 
@@ -15,6 +15,8 @@ from sqlalchemy.engine import Engine
 
 from monitor.domain import Confidence, Listing, Placement, PlacementReason
 from monitor.errors import StoreError
+from monitor.places.finder_offices import fold_agency_name
+from monitor.places.listed_agencies import AgencyName, AgencyOnList
 from monitor.storage.engine import reading
 from monitor.storage.lists import baseline, placement_rows
 
@@ -50,6 +52,7 @@ class Covered:
     _known_apart: dict[str, tuple[tuple[Cover, ...], tuple[Cover, ...]]] = field(
         default_factory=dict, repr=False, compare=False
     )
+    _by_name: dict[AgencyName, tuple[Cover, ...]] = field(default_factory=dict, repr=False, compare=False)
 
     def at(self, zip_code: str, state: str | None) -> tuple[Cover, ...]:
         """The agencies that serve a ZIP: its own, then those of its whole state.
@@ -70,6 +73,15 @@ class Covered:
     def unplaced(self, states: Iterable[str]) -> tuple[Cover, ...]:
         """Agencies of which no more than the state is known."""
         return tuple(cover for state in states for cover in self._apart(state)[1])
+
+    def named(self, names: Iterable[AgencyName]) -> tuple[Cover, ...]:
+        """The agencies of these folded names."""
+        if not self._by_name:
+            by_name: dict[AgencyName, list[Cover]] = defaultdict(list)
+            for cover in self.covers:
+                by_name[fold_agency_name(cover.listing.name)].append(cover)
+            self._by_name.update({name: tuple(covers) for name, covers in by_name.items()})
+        return tuple(cover for name in names for cover in self._by_name.get(name, ()))
 
     def _apart(self, state: str) -> tuple[tuple[Cover, ...], tuple[Cover, ...]]:
         """The agencies of a whole state, and those of which no more is known; found once for each state."""
@@ -117,6 +129,30 @@ class Coverage:
             if known is None or known.number < number:
                 known = self._covered[source] = self._load(source)
             return known
+
+    def find_named(self, names: Collection[AgencyName]) -> tuple[AgencyOnList, ...]:
+        """The agencies that are listed now under one of these names, folded as the finder folds them, by
+        state and name. Raises StoreError.
+        """
+        with reading(self._engine) as conn:
+            infos = baseline.load_all_infos(conn)
+        found = [
+            cover
+            for source in self._locks
+            if source in infos
+            for cover in self.of(source, infos[source].number).named(names)
+        ]
+        found.sort(key=lambda cover: (cover.listing.state or "", cover.listing.name, cover.source))
+        return tuple(
+            AgencyOnList(
+                cover.source,
+                cover.agency,
+                cover.listing.name,
+                cover.listing.state or "",
+                cover.placement.places,
+            )
+            for cover in found
+        )
 
     def placement(self, source: str, listing: Listing) -> Placement:
         """Where a listing is, also one that is not believed yet, or no longer; kept for a while."""

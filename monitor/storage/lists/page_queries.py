@@ -188,21 +188,6 @@ def load_agency_names(conn: Connection, source: str) -> dict[str, str]:
     return {row.agency: row.name for row in rows}
 
 
-def load_listed_names(conn: Connection, states: Collection[str]) -> tuple[tuple[str, str, str, str], ...]:
-    """The agencies that are listed in some states: source, key of the agency, name and state."""
-    rows = conn.execute(
-        sa.select(
-            ListingVersionRow.c.source,
-            ListingVersionRow.c.agency,
-            ListingVersionRow.c.name,
-            ListingVersionRow.c.state,
-        )
-        .where(ListingVersionRow.c.to_at.is_(None), ListingVersionRow.c.state.in_(states))
-        .order_by(ListingVersionRow.c.state, ListingVersionRow.c.name, ListingVersionRow.c.source)
-    )
-    return tuple((row.source, row.agency, row.name, row.state) for row in rows)
-
-
 def load_versions(conn: Connection, source: str, agency: str) -> tuple[ListingLife, ...]:
     """How an agency's listing read over time, oldest first."""
     rows = conn.execute(
