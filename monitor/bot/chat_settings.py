@@ -84,7 +84,8 @@ class ChatSettings:
             )
         return Reply(
             translate(
-                "Under each post stands: %(line)s\n/line off removes it, /preview shows a post.", line=own
+                "This line is under each post: %(line)s\n/line off removes it, /preview shows a post.",
+                line=own,
             )
         )
 

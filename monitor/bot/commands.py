@@ -25,10 +25,12 @@ from monitor.bot.replies import (
     joined,
     paragraphs,
     rows,
+    safe,
 )
 from monitor.bot.updates import DECIDE, Command
 from monitor.messages import locale
 from monitor.messages.locale import N_
+from monitor.messages.placements import drop_article
 from monitor.places.codes import place_path
 from monitor.places.finder import FinderResult
 
@@ -279,8 +281,10 @@ class Commands:
 
     def _stop(self, command: Command, subject: Subject, translate: Translator) -> Reply:
         wanted = self._read_places(command.arguments) if command.arguments else {}
+        called = ""
         if isinstance(wanted, FinderResult):
             town = wanted.towns[0]
+            called = f"{town.name}, {town.state}"
             wanted = dict.fromkeys((*filter(None, [town.key]), *town.zips)) if wanted.sure else NO_TOWN
         if isinstance(wanted, NotAPlace):
             return translate.refusal(wanted.sentence, zip=wanted.zip)
@@ -294,7 +298,9 @@ class Commands:
             shown = self._render_watching(outcome.watching, subject, translate)
             if outcome.gone:
                 return shown
-            names = joined((places.named(place, self._context, translate) for place in wanted), ", ")
+            names = safe(called) or joined(
+                (places.named(place, self._context, translate) for place in wanted), ", "
+            )
             missed = translate("<b>%(places)s</b> was not watched.", places=names)
             return Reply(paragraphs(missed, shown.text), shown.buttons)
         if subject.title:
@@ -346,7 +352,9 @@ class Commands:
             return self._render_refusal(FollowResult(FollowVerdict.NOTHING), translate)
         text = paragraphs(
             self._render_heading(subject, translate),
-            bullets(places.named(place, self._context, translate) for place in watching.places),
+            bullets(
+                Html(drop_article(places.named(place, self._context, translate))) for place in watching.places
+            ),
             translate("Lists: %(lists)s.", lists=self._titles(self._chosen_sources(watching), translate)),
             self._render_left_out(watching, translate),
             self._render_pause(watching, translate),

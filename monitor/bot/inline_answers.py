@@ -8,6 +8,7 @@ from monitor.bot import places
 from monitor.bot.context import BotContext
 from monitor.bot.replies import Html, Translator, paragraphs, safe
 from monitor.messages.place_names import name_place
+from monitor.messages.placements import drop_article
 from monitor.places.codes import place_path
 from monitor.places.finder import FinderResult, find
 from monitor.places.followed_areas import find_area_key
@@ -43,7 +44,7 @@ def _choose(result: FinderResult) -> list[str]:
 
 
 def _describe(place: str, context: BotContext, translate: Translator) -> InlineResult:
-    name = name_place(place, translate.language)
+    name = drop_article(name_place(place, translate.language))
     told = places.covered(place, list(context.watched), context, translate)
     url = (context.public_url or "").rstrip("/")
     link = Html(f'<a href="{safe(url + place_path(place))}">{safe(context.name)}</a>') if url else Html()

@@ -20,6 +20,7 @@ from monitor.core.due import AT_ONCE, DEFAULT_HOUR, FREQUENCIES, ZONES
 from monitor.errors import UsageError
 from monitor.messages.layout import clean
 from monitor.messages.place_names import name_place
+from monitor.messages.placements import drop_article
 from monitor.places.codes import EVERYWHERE, is_area, parse_place, state_of_zip
 from monitor.places.finder import FinderResult, find
 from monitor.places.followed_areas import choose_followed, load_area
@@ -154,7 +155,7 @@ def write_places(places: Iterable[str], language: str) -> str:
 
 
 def _name_to_type(place: str, language: str) -> str:
-    for name in (name_place(place, language), name_place(place, "en")):
+    for name in (drop_article(name_place(place, language)), name_place(place, "en")):
         if _split(name) == [name] and choose_followed(find(name, load())) == (place,):
             return name
     return place

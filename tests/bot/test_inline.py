@@ -58,7 +58,7 @@ def test_a_name_of_several_places_and_a_typo_are_answered_with_each(listing: Wor
         assert "Springfield, MO" in titles
         assert ask(listing, "Detriot")[0][1] == "Detroit, MI"
         assert [title for _, title, _ in ask(listing, "condado de Cook", language="es")] == [
-            "el condado de Cook, IL"
+            "Condado de Cook, IL"
         ]
 
 

@@ -428,3 +428,12 @@ def test_the_bot_takes_every_word_that_the_site_takes(
     world: World, command: str, text: str, says: str
 ) -> None:
     assert says in world.ask(command + text).text
+
+
+def test_a_town_that_is_not_watched_is_called_by_its_name(world: World) -> None:
+    world.ask("/watch 60601")
+    text = world.ask("/unwatch Springfield, IL").text
+    assert text.startswith("<b>Springfield, IL</b> was not watched.")
+    world.ask("/language es")
+    world.ask("/watch Cook County, IL")
+    assert "• Condado de Cook, IL" in world.ask("/list").text

@@ -60,7 +60,7 @@ def test_quiet_hours_and_a_line_are_chosen_shown_and_taken_back(both: World) -> 
     assert "Send /when daily 18" in both.ask("/when quiet 7 7").text
     assert "no line of your own" in both.ask("/line").text
     answer = both.ask("/line Questions, or news? Write to <us>: help@group.example")
-    assert "stands: Questions, or news? Write to &lt;us&gt;: help@group.example" in answer.text
+    assert "under each post: Questions, or news? Write to &lt;us&gt;: help@group.example" in answer.text
     assert chat_row(both).own_line == "Questions, or news? Write to <us>: help@group.example"
     assert "200 characters" in both.ask("/line " + "x" * 201).text
     both.ask("/line off")
