@@ -20,6 +20,10 @@ _MOST_STEPS = 1000
 _LONGEST_ADDRESS = 4096
 _LONGEST = 300
 """Characters of words that are looked at: of an anchor, and of what stands around it."""
+_MOST_LOOKS = 100_000
+"""Elements before links that are looked at on a page; an honest one has a few for each link."""
+_MOST_UP, _MOST_BESIDE = 3, 5  # levels from a link upwards, and elements beside each, that may name it
+_HEADINGS = frozenset({"h1", "h2", "h3", "h4", "h5", "h6", "dt", "th"})
 _BLOCKS = frozenset({"p", "li", "td", "th", "dd", "figure", "section", "article", "div"})
 _DATA_FILE = re.compile(r"(?i)\.(?:xlsx?|xlsb|ods|csv|kmz|kml|json|zip|pdf)(?:$|[?#])|/download")
 
@@ -27,12 +31,14 @@ _DATA_FILE = re.compile(r"(?i)\.(?:xlsx?|xlsb|ods|csv|kmz|kml|json|zip|pdf)(?:$|
 @dataclass(frozen=True, slots=True)
 class PageLink:
     """A link: its absolute http(s) address without a fragment, the words of the anchor with its label and
-    title, and the words of the paragraph around it.
+    title, those of the paragraph around it, and those right before it, behind any other link: "pending
+    agencies" in "participating agencies here and pending agencies here", or a heading.
     """
 
     address: str
     words: str
     around: str
+    before: str = ""
 
 
 def read_links(page: bytes, url: str, content_type: str = "") -> tuple[PageLink, ...]:
@@ -48,6 +54,7 @@ def read_links(page: bytes, url: str, content_type: str = "") -> tuple[PageLink,
                 link.address,
                 f"{known.words} {link.words}".strip()[:_LONGEST],
                 f"{known.around} {link.around}".strip()[:_LONGEST],
+                f"{known.before} {link.before}".strip()[:_LONGEST],
             )
             if known
             else link
@@ -56,8 +63,8 @@ def read_links(page: bytes, url: str, content_type: str = "") -> tuple[PageLink,
 
 
 def find_candidates(links: tuple[PageLink, ...], rule: LinkRule) -> tuple[PageLink, ...]:
-    """The links that may lead to the file, the likeliest first: by address and words, by one of them, and
-    last by the words around it; each in document order.
+    """The links that may lead to the file, the likeliest first: by address and words, by one of them, by the
+    words before it, and last by the words around it; each in document order.
     """
     ranked: list[tuple[int, PageLink]] = []
     for link in links:
@@ -67,8 +74,12 @@ def find_candidates(links: tuple[PageLink, ...], rule: LinkRule) -> tuple[PageLi
         by_words = bool(rule.words and re.search(rule.words, link.words))
         if by_address or by_words:
             ranked.append((0 if by_address and by_words else 1, link))
-        elif rule.words and re.search(rule.words, link.around):
+        elif rule.words and re.search(rule.words, link.before):
             ranked.append((2, link))
+        elif rule.never and re.search(rule.never, link.before):
+            continue
+        elif rule.words and re.search(rule.words, link.around):
+            ranked.append((3, link))
     ranked.sort(key=lambda candidate: candidate[0])
     return tuple(link for _, link in ranked)
 
@@ -118,18 +129,75 @@ def _links(page: bytes, url: str, content_type: str) -> Iterator[PageLink]:
     bases = document.xpath("//base/@href")
     base = _join(url, str(bases[0])) if isinstance(bases, list) and bases else url
     around: dict[html.HtmlElement, str] = {}  # many links stand in one block
+    before = _WordsBefore()
+    here = urldefrag(url).url
     for element in document.iter():
         href = element.get("href") if isinstance(element.tag, str) and element.tag != "base" else None
         absolute = _join(base or url, href) if href else None
-        if absolute and absolute.startswith(("http://", "https://")):
+        if absolute and absolute != here and absolute.startswith(("http://", "https://")):
             block = _find_block(element)
             if block is not None and block not in around:
                 around[block] = _text(block)
-            yield PageLink(absolute, _read_words(element), "" if block is None else around[block])
+            nearby = "" if block is None else around[block]
+            yield PageLink(absolute, _read_words(element), nearby, before.read(element))
+
+
+class _WordsBefore:
+    """Reads the words right before a link: of what stands before it in its block, else before the block."""
+
+    def __init__(self) -> None:
+        self._texts: dict[html.HtmlElement, str] = {}
+        self._left = _MOST_LOOKS
+
+    def read(self, link: html.HtmlElement) -> str:
+        """The words before a link, "" where another link stands before it, or nothing near."""
+        element: html.HtmlElement | None = link
+        for _ in range(_MOST_UP):
+            if element is None or element.tag in ("body", "html"):
+                break
+            words, ended = self._read_beside(element)
+            if words or ended:
+                return words
+            element = element.getparent()
+        return ""
+
+    def _read_beside(self, element: html.HtmlElement) -> tuple[str, bool]:
+        """The words before an element in its parent, and whether a link ends them."""
+        words: list[str] = []
+        beside = element.getprevious()
+        for _ in range(_MOST_BESIDE):
+            if beside is None:
+                parent = element.getparent()
+                words.append(parent.text or "" if parent is not None else "")
+                break
+            self._left -= 1
+            if self._left < 0:
+                break
+            words.append(beside.tail or "")
+            if _holds_link(beside):
+                return _join_words(words), True
+            if isinstance(beside.tag, str):
+                if beside not in self._texts:
+                    self._texts[beside] = _text(beside)
+                words.append(self._texts[beside])
+            if beside.tag in _HEADINGS:
+                break
+            beside = beside.getprevious()
+        return _join_words(words), False
+
+
+def _join_words(words: list[str]) -> str:
+    """Texts that were read backwards, as one: its end, next to the link."""
+    return " ".join(" ".join(text[:_LONGEST] for text in reversed(words)).split())[-_LONGEST:]
+
+
+def _holds_link(element: html.HtmlElement) -> bool:
+    return element.tag == "a" or any(child.tag == "a" for child in islice(element.iterchildren(), 20))
 
 
 def _read_words(element: html.HtmlElement) -> str:
-    parts = [_text(element), element.get("aria-label") or "", element.get("title") or ""]
+    pictures = (image.get("alt") or "" for image in islice(element.iterchildren("img"), 3))
+    parts = [_text(element), element.get("aria-label") or "", element.get("title") or "", *pictures]
     return " ".join(" ".join(parts).split())[:_LONGEST]
 
 

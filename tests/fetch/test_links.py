@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import tomllib
 from collections.abc import Callable
+from importlib.resources import files
 
 import pytest
 
@@ -294,3 +296,76 @@ def test_a_source_may_have_a_user_agent_of_its_own(server: Server, fetcher: Fetc
     agents = [request.header("user-agent") for request in server.requests]
     assert agents[:2] == ["Plain/1", "Plain/1"]
     assert agents[2] != "Plain/1"
+
+
+PUBLIC = "/file-download/download/public/"
+PENDING = f'<a href="{PUBLIC}9">View pending agencies</a>'
+
+
+def ice_rule() -> LinkRule:
+    """The rule that ships with the program for ICE's list."""
+    text = files("monitor.config").joinpath("sources.toml").read_text(encoding="utf-8")
+    return LinkRule(**tomllib.loads(text)["sources"]["ice-287g"]["link"])
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        f'<a href="{PUBLIC}1">View participating agencies</a>{PENDING}',
+        f'{PENDING}<a href="{PUBLIC}1">View participating agency list</a>',
+        f'<A HREF="{PUBLIC}1">VIEW PARTICIPATING AGENCIES</A>{PENDING}',
+        f'<a href="{PUBLIC}1">View participating&nbsp;agencies</a>',
+        f'<a href="{PUBLIC}1"><span>Participating</span><br><span>agencies</span></a>{PENDING}',
+        f'<a href="{PUBLIC}1">Participating 287(g) Agencies</a>{PENDING}',
+        f'<a href="{PUBLIC}1">List of participating law enforcement agencies</a>{PENDING}',
+        f'<a href="{PUBLIC}1">Agencies participating in 287(g)</a>{PENDING}',
+        f'<a href="{PUBLIC}1">287(g) participants</a>{PENDING}',
+        f'<a href="{PUBLIC}1">Ver agencias participantes</a>{PENDING}',
+        f'<a href="{PUBLIC}1" aria-label="View participating agencies"><i></i></a>{PENDING}',
+        f'<a href="{PUBLIC}1"><img alt="View participating agencies" src=x></a>{PENDING}',
+        f'<a href="{PUBLIC}1" title="Participating agencies">XLSX</a>{PENDING}',
+        f'<base href="https://list.example/"><a href="{PUBLIC[1:]}1">Participating agencies</a>',
+        f'<a href="#list">Participating agencies</a><a href="{PUBLIC}1">View participating agencies</a>',
+        f'<a href="/map">Map of participating agencies</a><a href="{PUBLIC}1">Participating agencies</a>',
+        f'<p>Participating agencies <a href="{PUBLIC}1">here</a>'
+        f', pending agencies <a href="{PUBLIC}9">here</a>',
+        f'<p>Pending agencies <a href="{PUBLIC}9">here</a>'
+        f', participating agencies <a href="{PUBLIC}1">here</a>',
+        f'<h3>Participating agencies</h3><p><a href="{PUBLIC}1">XLSX</a></p>'
+        f'<h3>Pending agencies</h3><p><a href="{PUBLIC}9">XLSX</a></p>',
+        f'<h3>Pending agencies</h3><p><a href="{PUBLIC}9">XLSX</a></p>'
+        f'<h3>Participating agencies</h3><p><a href="{PUBLIC}1">XLSX</a></p>',
+        f'<ul><li>Pending agencies <a href="{PUBLIC}9">XLSX</a>'
+        f'<li>Participating agencies <a href="{PUBLIC}1">XLSX</a>',
+        f'<table><tr><td>Participating agencies<td><a href="{PUBLIC}1">Download</a></tr>'
+        f'<tr><td>Pending agencies<td><a href="{PUBLIC}9">Download</a></tr></table>',
+    ],
+)  # fmt: skip
+def test_ices_list_is_the_only_candidate_however_the_page_says_it(page: str) -> None:
+    annual = f'<a href="{PUBLIC}100">Annual report</a>'
+    for before, behind in ((annual, ""), ("", annual)):
+        body = f"<html><body>{before}{page}{behind}</body></html>".encode()
+        found = find_candidates(read_links(body, "https://list.example/287g"), ice_rule())
+        assert [link.address for link in found] == [f"https://list.example{PUBLIC}1"]
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "/doclib/participatingAgencies05142026am.xlsx",
+        "/doclib/ParticipatingAgency091826am.xlsx",
+        "/doclib/participating%20Agencies%2005142026.xlsx",
+        "https://cdn.example/participating_agencies05142026pm.xlsx",
+        "/doclib/participating-agencies.xls?v=2",
+    ],
+)
+def test_ices_list_is_found_by_its_address_alone(address: str) -> None:
+    page = f'{PENDING}<a href="{address}">Download</a>'.encode()
+    (found,) = find_candidates(read_links(page, "https://list.example/287g"), ice_rule())
+    assert found.address.endswith(address)
+
+
+def test_words_before_links_are_looked_for_on_a_hostile_page_within_bounds() -> None:
+    """A million empty elements stand before links: only some of them are looked at."""
+    page = (b"<p>" + b"<i></i>" * 40 + b"<a href=/x></a></p>") * 2_000
+    assert len(read_links(page, "https://list.example/")) == 1
