@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Container, Sequence
+from collections import defaultdict
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from functools import cache
@@ -104,11 +105,20 @@ def nation_page(request: Request) -> Response:
         texts=MapTexts(language_of(request)),
         joined=joined,
         left=left,
+        by_state=_by_state,
         script=script_link(site),
         outlines=site.url(f"/map/{_counties_name()}"),
     )
     answer.headers["Content-Security-Policy"] = SCRIPT_POLICY
     return answer
+
+
+def _by_state(agencies: Iterable[MapAgency]) -> dict[str | None, list[MapAgency]]:
+    """Agencies by state, in the order of the states' names; None where none is given."""
+    found: defaultdict[str | None, list[MapAgency]] = defaultdict(list)
+    for each in sorted(agencies, key=lambda each: STATES.get(each.state or "", "~")):
+        found[each.state].append(each)
+    return found
 
 
 @get(router, "/map/values.json")

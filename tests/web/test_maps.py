@@ -277,6 +277,52 @@ def test_keys_and_buttons_zoom_and_say_what_is_in_view(later: Running, browser: 
 
 @pytest.mark.browser
 @pytest.mark.xdist_group("browser")
+def test_who_zooms_into_a_county_is_led_to_its_agencies(later: Running, browser: Browser) -> None:
+    with visit(browser, later.address + "/map") as seen:
+        page = seen.page
+        page.focus(".stage")
+        for _ in range(7):
+            page.keyboard.press("+")
+        page.locator(".view li", has_text="Kansas").wait_for()  # it is larger than the view
+        for _ in range(4):
+            page.keyboard.press("-")
+        lake = page.locator("path[data-county='18089'].c")
+        lake.wait_for(state="attached")
+        page.evaluate("document.querySelector('.stage').scrollIntoView()")
+
+        def middle() -> tuple[float, float]:
+            """Where the county is, as shares of the drawing that is in view."""
+            box, view = lake.bounding_box(), page.locator("svg.map").bounding_box()
+            assert box
+            assert view
+            return (
+                (box["x"] + box["width"] / 2 - view["x"]) / view["width"],
+                (box["y"] + box["height"] / 2 - view["y"]) / view["height"],
+            )
+
+        for _ in range(40):
+            x, y = middle()
+            if 0.1 < x < 0.9 and 0.1 < y < 0.9:
+                break
+            page.keyboard.press(
+                "ArrowRight"
+                if x >= 0.9
+                else "ArrowLeft"
+                if x <= 0.1
+                else "ArrowUp"
+                if y <= 0.1
+                else "ArrowDown"
+            )
+        box = lake.bounding_box()
+        assert box
+        page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+        page.wait_for_url(re.compile(r"/map/IN\?.*#county-18089$"))
+        assert page.locator("#county-18089").is_visible()
+        assert seen.complaints == []
+
+
+@pytest.mark.browser
+@pytest.mark.xdist_group("browser")
 def test_the_slider_shows_a_month_and_keeps_it_in_the_address(later: Running, browser: Browser) -> None:
     with visit(browser, later.address + "/map") as seen:
         page = seen.page

@@ -92,6 +92,7 @@
       // A drag that ends on a state is no click on it.
       this.svg.addEventListener("click", (event) => {
         if (this.dragged) event.preventDefault();
+        else this.follow(event);
         this.dragged = false;
       }, true);
       this.svg.addEventListener("dragstart", (event) => event.preventDefault());
@@ -100,7 +101,6 @@
     drag(event) {
       const before = this.pointers.get(event.pointerId);
       if (!before) return;
-      const box = this.svg.getBoundingClientRect();
       const others = [...this.pointers.values()].filter((each) => each.pointerId !== event.pointerId);
       this.pointers.set(event.pointerId, event);
       if (others.length) {
@@ -113,7 +113,30 @@
       }
       if (this.zoom === 1) return;
       if (Math.hypot(event.clientX - this.pressed.clientX, event.clientY - this.pressed.clientY) > 5) this.dragged = true;
-      this.move((before.clientX - event.clientX) / box.width / this.zoom, (before.clientY - event.clientY) / box.height / this.zoom);
+      const [from, to] = [this.locate(before), this.locate(event)];
+      this.move((from.x - to.x) / this.width, (from.y - to.y) / this.height);
+    }
+
+    /** Where on the map an event is; the map may be narrower than its box. */
+    locate(event) {
+      return new DOMPoint(event.clientX, event.clientY).matrixTransform(this.svg.getScreenCTM().inverse());
+    }
+
+    /** Whether a shape covers a point of the map. */
+    covers(shape, x, y) {
+      return shape.isPointInFill(new DOMPoint(x, y));
+    }
+
+    /** A click on a county that has an agency leads to it in the list of its state. */
+    follow(event) {
+      const link = event.target.closest("a");
+      // A key on a state's link has no place, and opening another tab is the browser's.
+      if (!link || !event.detail || !this.layer?.isConnected || event.ctrlKey || event.metaKey || event.shiftKey) return;
+      const { x, y } = this.locate(event);
+      const found = [...this.layer.querySelectorAll(".c, .t")].find((each) => this.covers(each, x, y));
+      if (!found) return;
+      event.preventDefault();
+      location.assign(`${link.getAttribute("href")}#county-${found.dataset.county}`);
     }
 
     /** Move by shares of the whole map. */
@@ -125,9 +148,9 @@
 
     /** Zoom by a factor about a point of the screen; about the middle without one. */
     scale(factor, about) {
-      const box = this.svg.getBoundingClientRect();
+      const point = about && this.locate(about);
       const [px, py] = about
-        ? [(about.clientX - box.left) / box.width, (about.clientY - box.top) / box.height]
+        ? [(point.x / this.width - this.x) * this.zoom, (point.y / this.height - this.y) * this.zoom]
         : [0.5, 0.5];
       const next = Math.min(Math.max(this.zoom * factor, 1), 24);
       this.x += px / this.zoom - px / next;
@@ -203,10 +226,13 @@
         return;
       }
       const [left, top] = [this.x * this.width, this.y * this.height];
+      const [width, height] = [this.width / this.zoom, this.height / this.zoom];
+      const grid = [...Array(64).keys()].map((n) => [left + (((n % 8) + 0.5) * width) / 8, top + ((Math.floor(n / 8) + 0.5) * height) / 8]);
       const inside = (shape) => {
         const box = shape.getBBox();
         const [x, y] = [box.x + box.width / 2, box.y + box.height / 2];
-        return x >= left && y >= top && x <= left + this.width / this.zoom && y <= top + this.height / this.zoom;
+        if (x >= left && y >= top && x <= left + width && y <= top + height) return true;
+        return nation && grid.some((point) => this.covers(shape, ...point)); // a state that is larger than the view
       };
       const shapes = [...this.svg.querySelectorAll(nation ? "path[data-code]" : ".dots circle, path.c")].filter(inside);
       const items = shapes.slice(0, 40).map((shape) => {
