@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import TYPE_CHECKING
 
 import click
 
 from monitor.cli import Session, command, emit
 from monitor.counting import format_count
+
+if TYPE_CHECKING:
+    from monitor.ops.explain import Explanation
+
+_MOST_NAMED = 10  # changes with one explanation
 
 
 @command(
@@ -62,12 +68,17 @@ def explain(session: Session, address: str, change: str, channel: str | None, as
             emit({**dataclasses.asdict(explanation), "what": what})
         return
     told = [(what, one) for what, one in explained if one.verdict not in (NOT_TOLD, UNKNOWN)] or explained[:1]
-    for what, explanation in told:
-        click.echo(f"{explanation.address}, change {explanation.change} ({what}): {explanation.verdict}")
-        for step in explanation.steps:
+    alike: dict[tuple[str, ...], list[tuple[str, Explanation]]] = {}
+    for what, one in told:
+        alike.setdefault((one.verdict, *one.steps), []).append((what, one))
+    for (verdict, *steps), group in alike.items():
+        for what, one in group[:_MOST_NAMED]:
+            click.echo(f"{one.address}, change {one.change} ({what}): {verdict}")
+        if len(group) > _MOST_NAMED:
+            click.echo(f"and {format_count(len(group) - _MOST_NAMED, 'other change')}: {verdict}")
+        for step in steps:
             click.echo(f"- {step}")
     rest = len(explained) - len(told)
     if rest and told[0][1].verdict != UNKNOWN:
-        click.echo(
-            f"The announcement's {format_count(rest, 'other change')}: not told (--json explains each)"
-        )
+        others = format_count(rest, "other change")
+        click.echo(f"The announcement's {others}: not told (--json explains each)")

@@ -41,7 +41,7 @@ def web(session: Session, host: str | None, port: int | None, supervised: bool) 
     components = session.closing.enter_context(Components.open_for_site(settings))
     application = site.create(components)
     if composition.is_local(settings):
-        click.echo("[site] public_url is not set: only this machine can use the site", err=True)
+        click.echo("[site] public_url names no other machine: only this one can use the site", err=True)
     # The first visitor need not wait for the placements; nothing is lost if the process ends before.
     threading.Thread(target=components.coverage.prime, name="placements", daemon=True).start()
     click.echo(f"the site: http://{own.listen}", err=True)

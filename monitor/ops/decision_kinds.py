@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from monitor.counting import format_count
@@ -42,9 +42,9 @@ class HoldsDecision(DecisionKind):
         if len(holds) > _MOST_ITEMS:
             items.append(f"and {len(holds) - _MOST_ITEMS} more")
         return DecisionText(
-            f"{source}: {len(holds)} held or rejected",
+            f"{source}: {_count_holds(holds)}",
             tuple(facts),
-            f"monitor holds list --source {source}",
+            f"monitor holds approve --all --source {source}",
             tuple(items),
         )
 
@@ -59,8 +59,10 @@ class HoldsDecision(DecisionKind):
         with parts.open_parser() as parser:
             done = approve(parts.engine, parts.watches(), ids, now=parts.clock(), parser=parser)
         counts = [sum(getattr(one, name) for one in done) for name in ("added", "removed", "changed")]
-        reasons = " ".join(f" {one.reason}." for one in done if one.reason)
-        return f"Published: {counts[0]} added, {counts[1]} removed, {counts[2]} changed.{reasons}"
+        if not any(counts):
+            reasons = " ".join(dict.fromkeys(one.reason for one in done if one.reason))
+            return f"Nothing was published. {reasons}".strip()
+        return f"Published: {counts[0]} added, {counts[1]} removed, {counts[2]} changed."
 
     @staticmethod
     def _load(parts: DecisionParts, stored: str) -> tuple[str, list[Hold]]:
@@ -174,6 +176,16 @@ DECISIONS: Mapping[str, DecisionKind] = {
     "places": PlacesDecision(),
 }
 """The kinds of decisions by name, as `health.Question` and the database name them."""
+
+
+def _count_holds(holds: Sequence[Hold]) -> str:
+    changes = sum(isinstance(hold.what, StoredChange) for hold in holds)
+    rejected = len(holds) - changes
+    counts = (
+        format_count(changes, "change is held", "changes are held") if changes else "",
+        format_count(rejected, "publication is rejected", "publications are rejected") if rejected else "",
+    )
+    return ", ".join(filter(None, counts))
 
 
 def _describe_hold(hold: Hold) -> str:

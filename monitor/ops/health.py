@@ -346,10 +346,9 @@ def check_host(seen: HealthFacts) -> Iterator[HealthFinding]:
     if host.backup_after is not None and (
         host.last_backup_at is None or seen.now - host.last_backup_at > host.backup_after
     ):
-        made = f"is of {_iso(host.last_backup_at)}" if host.last_backup_at else "was never made"
-        yield HealthFinding(
-            "backup", f"the last backup {made}", "backup", notify=True, remedy="monitor backup"
-        )
+        made = host.last_backup_at
+        problem = f"the last backup is of {_iso(made)}" if made else "no backup was made yet"
+        yield HealthFinding("backup", problem, "backup", notify=True, remedy="monitor backup")
 
 
 CHECKS: tuple[Check, ...] = (

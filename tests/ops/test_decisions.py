@@ -145,11 +145,11 @@ def test_held_changes_are_published_by_a_link_and_by_nothing_but_its_button(
 
     for _ in range(3):
         shown = operated.page(path)
-    assert "list: 100 held or rejected" in shown
+    assert "list: 100 changes are held" in shown
     assert shown.count("Added: ") == 30
     assert "and 70 more" in shown
     assert "Without you it ends by itself, from 2026-03-02" in shown
-    assert "monitor holds list --source list" in shown
+    assert "monitor holds approve --all --source list" in shown
     assert operated.visitor.get(path).headers["Cache-Control"] == "no-store"
     assert operated.components.desk.carry_out() == 0
     assert operated.listed() == 60
@@ -197,7 +197,7 @@ def test_a_link_expires_and_names_the_command(operated: Operated) -> None:
     path = operated.tell()
     assert "rejected" in operated.page(path)
     operated.publication.now += DECIDE_WITHIN
-    assert "The command still decides: monitor holds list --source list" in operated.page(path)
+    assert "The command still decides: monitor holds approve --all --source list" in operated.page(path)
     operated.visitor.post(path, data={"choice": "approve"})
     assert operated.components.desk.carry_out() == 0
     assert load_holds(operated.components.engine) == (rejected,)

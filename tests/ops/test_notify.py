@@ -188,7 +188,5 @@ def test_a_service_finds_its_own_conditions(
         assert notifier is not None
         look(notifier)
     ((_, mail),) = relay[0].mails
-    assert "the last backup was never made. Run: monitor backup" in text(mail).replace("\n", " ").replace(
-        "  ", " "
-    )
+    assert "no backup was made yet. Run: monitor backup" in text(mail).replace("\n", " ").replace("  ", " ")
     assert "MB are free" in text(mail)
