@@ -8,6 +8,7 @@ from datetime import datetime
 
 from sqlalchemy import Engine
 
+from monitor.channels import EVERYTHING
 from monitor.channels.kinds import lookup, mask, normalise_address
 from monitor.core.due import AT_ONCE
 from monitor.counting import format_count
@@ -15,6 +16,7 @@ from monitor.domain import State
 from monitor.errors import UsageError
 from monitor.keys import KeyFile
 from monitor.messages.place_names import describe_key
+from monitor.ops.outbox_view import list_stored_lanes
 from monitor.storage import people
 from monitor.storage.deliveries import traces
 from monitor.storage.deliveries.pauses import Pause, read_pauses
@@ -84,7 +86,7 @@ def explain(
     was erased get the same answer.
     """
     address = normalise_address(channel, address)
-    masked = mask(channel, address)
+    masked, lanes = mask(channel, address), list_stored_lanes(keys, channel, address)
     with reading(engine) as conn:
         stored = next(iter(changes.load_by_ids(conn, [change])), None)
         if stored is None:
@@ -120,7 +122,9 @@ def explain(
                 traces.load_deliveries(conn, subscriber.id, stored.changeset) if stored.changeset else ()
             ),
             retraction=traces.load_retraction(conn, subscriber.id, change),
-            pauses=tuple(pause for pause in read_pauses(conn, now) if pause.channel == channel),
+            pauses=tuple(
+                pause for pause in read_pauses(conn, now) if pause.channel == channel and pause.name in lanes
+            ),
             channel_configured=channel in configured,
             fenced=fenced,
         )
@@ -230,8 +234,9 @@ def _why_it_waits(facts: _Facts) -> Iterator[str]:
         yield f"Nothing is sent now: {facts.fenced}."
     if not facts.channel_configured:
         yield f"The channel {facts.subscriber.channel} is not configured."
-    for pause in facts.pauses[:_MANY]:
-        yield f"A part of the channel is paused until {_when(pause.until)}: {pause.reason}."
+    for pause in facts.pauses:
+        what = "The channel" if pause.name == EVERYTHING else "Their part of the channel"
+        yield f"{what} is paused until {_when(pause.until)}: {pause.reason}."
 
 
 def _why_not_queued(facts: _Facts, steps: list[str]) -> tuple[str, tuple[str, ...]]:

@@ -95,7 +95,7 @@ def _say_what_it_waits_for(
         yield f"The channel {each.channel} is not configured."
     if each.subscriber_state == people.PAUSED and each.kind != CONFIRM:
         yield f"Its subscriber takes a break until {_format(each.paused_until)}."
-    lanes = {EVERYTHING, *_stored_lane(keys, each.channel, address)}
+    lanes = list_stored_lanes(keys, each.channel, address)
     for pause in pauses:
         if pause.name in lanes:
             what = "The channel" if pause.name == EVERYTHING else "Its part of the channel"
@@ -106,12 +106,14 @@ def _say_what_it_waits_for(
         yield f"Its next attempt is on {_format(each.due_at)}."
 
 
-def _stored_lane(keys: KeyFile, channel: str, address: str | None) -> set[str]:
-    """The name under which the lane of an address is stored: one that is the address itself by keyed hash."""
+def list_stored_lanes(keys: KeyFile, channel: str, address: str | None) -> set[str]:
+    """The lanes whose pauses hold up messages to an address, under the names that are stored: the whole
+    channel, and its own, by keyed hash where that is the address itself.
+    """
     if address is None or channel not in KINDS:
-        return set()
+        return {EVERYTHING}
     lane = KINDS[channel].lane(address)
-    return {lookup(keys, channel, address) if lane == address else lane}
+    return {EVERYTHING, lookup(keys, channel, address) if lane == address else lane}
 
 
 def _format(at: datetime | None) -> str:

@@ -292,13 +292,14 @@ class ChannelSender:
         if outcome.verdict and outcome.at is not None:
             self._doubted[prepared.envelope.subscriber] = outcome.at
         if outcome.pause is not None:
-            log.warning(
-                "%s: %s pauses until %s: %s",
-                self._name,
-                _describe_lane(outcome.pause.lane),
-                outcome.pause.until.isoformat(timespec="seconds"),
-                outcome.error,
-            )
+            if self._pauses(outcome.pause.lane) is None:  # what was under way says the same once more
+                log.warning(
+                    "%s: %s pauses until %s: %s",
+                    self._name,
+                    _describe_lane(outcome.pause.lane),
+                    outcome.pause.until.isoformat(timespec="seconds"),
+                    outcome.error,
+                )
             self._paused[outcome.pause.lane] = outcome.pause.until
         self._settle([outcome])
 

@@ -119,7 +119,10 @@ def test_status_says_why_a_relay_takes_nothing_and_what_is_refused_again_and_aga
     (pause,) = report["outbox"]["paused"]
     assert pause["channel"] == "email"
     assert "refuses the user name or the password" in pause["reason"]
-    assert f"email: nothing is sent before {pause['until']}: {pause['reason']}" in report["problems"]
+    assert (
+        f"email: nothing is sent before {pause['until']}, everything stays due: {pause['reason']}"
+        in report["problems"]
+    )
     assert report["outbox"]["refused_often"] == {}
     installed.world.write(sa.update(schema.DeliveryRow).values(attempts=3))
     installed.world.write(sa.delete(schema.LaneRow))

@@ -12,6 +12,7 @@ from click.testing import CliRunner
 from sqlalchemy.engine import Engine
 
 from monitor import subscribers
+from monitor.channels import EVERYTHING
 from monitor.cli import root
 from monitor.core.tokens import Purpose
 from monitor.errors import UsageError
@@ -21,7 +22,7 @@ from monitor.outbox import insert_due_digests
 from monitor.outbox.retract import retract
 from monitor.storage import engine as db
 from monitor.storage import people
-from monitor.storage.deliveries import fanout, queue
+from monitor.storage.deliveries import fanout, pauses, queue
 from monitor.storage.deliveries.tables import DeliveryRow
 from monitor.storage.lists.tables import ChangeRow
 from monitor.storage.people import past_choices
@@ -243,6 +244,23 @@ def test_a_place_that_was_given_up_since_is_named_as_the_reason(
     assert found.verdict == "waiting", "the message was queued before"
     found = asking(later, at=now + 4 * HOUR)
     assert (found.verdict, found.matches) == ("not told", ())
+
+
+def test_only_a_pause_of_the_channel_or_of_their_own_domain_is_named(
+    engine: Engine, keys: KeyFile, publish: Publish, now: datetime, asking: Callable[..., Explanation]
+) -> None:
+    member(engine, keys, now)
+    change = send_out(engine, publish("Chicago Police Department", now), now)
+    until = now + 2 * HOUR
+    for lane, sentence in (
+        ("elsewhere.example", None),
+        ("example.org", "Their part of the channel is paused until 2026-03-01 14:00 UTC: it is away."),
+        (EVERYTHING, "The channel is paused until 2026-03-01 14:00 UTC: it is away."),
+    ):
+        with db.transaction(engine) as conn:
+            pauses.set_pause(conn, "email", lane, until, "it is away")
+        paused = [step for step in asking(change).steps if "paused" in step]
+        assert paused == [] if sentence is None else sentence in paused, paused
 
 
 def test_how_they_were_told_at_the_fan_out_is_remembered(

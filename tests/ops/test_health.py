@@ -114,7 +114,7 @@ def test_pauses_of_a_channel_and_of_mail_domains_are_two_findings() -> None:
         Pause("webhook", "newsroom", NOW, "the webhook answered 403"),
     )
     assert problems(replace(FINE, pauses=pauses)) == [
-        "email: nothing is sent before 2026-11-28T03:01:00+00:00: greylisted",
+        "email: nothing is sent before 2026-11-28T03:01:00+00:00, everything stays due: greylisted",
         "email: 2 mail domains refuse us for now, one with: not today",
         "webhook: 1 webhooks answer with an error and are tried again later, one with: the webhook answered"
         " 403",
