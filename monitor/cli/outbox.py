@@ -91,13 +91,16 @@ def outbox_list(session: Session, only: str | None, limit: int, as_json: bool) -
 
 def _list_messages(session: Session, only: str | None, limit: int | None, as_json: bool) -> None:
     """Print messages: those that were tried without success, or only those in the state ``only``."""
-    from monitor.storage.deliveries import dead_letters, queue
+    from monitor import app
+    from monitor.channels import EVERYTHING
+    from monitor.storage.deliveries import dead_letters, pauses, queue
     from monitor.storage.engine import reading
 
     chosen = {None: dead_letters.TROUBLED, "failed": queue.IS_FAILED, "due": queue.IS_DUE}[only]
     engine, keys = session.database(), session.components.keys
     with reading(engine) as conn:
         found = dead_letters.load_letters(conn, chosen, limit)
+        paused = [pause for pause in pauses.read_pauses(conn, app.now()) if pause.name == EVERYTHING]
     if as_json:
         for letter, state, due_at in found:
             emit(_letter_json(letter, keys) | {"state": state, "due_at": due_at.isoformat()})
@@ -117,6 +120,9 @@ def _list_messages(session: Session, only: str | None, limit: int | None, as_jso
                 for letter, state, due_at in found
             ],
         )
+        for pause in paused:
+            until = when(pause.until, "UTC")
+            click.echo(f"{pause.channel}: nothing is sent before {until}, everything stays due", err=True)
     else:
         click.echo(_NOTHING[only])
 
@@ -142,6 +148,8 @@ def outbox_restore(session: Session, answers: tuple[str, ...], as_json: bool) ->
     with reading(engine) as conn:
         waves = refusals.load_waves(conn, now - refusals.KEPT)
     known = {wave.answer: wave.channel for wave in waves}
+    if " ".join(answers) in known:  # typed without quotes
+        answers = (" ".join(answers),)
     if not answers:
         _show_waves(waves, as_json)
     for answer in answers:

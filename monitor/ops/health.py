@@ -153,7 +153,8 @@ def check_bodies(seen: HealthFacts) -> Iterator[HealthFinding]:
 def check_pauses(seen: HealthFacts) -> Iterator[HealthFinding]:
     """Find channels that send nothing for now, and mail domains that refuse us."""
     for pause in seen.paused:
-        problem = f"{pause.channel}: nothing is sent before {_iso(pause.until)}, everything stays due: {pause.reason}"
+        waits = f"nothing is sent before {_iso(pause.until)}, everything stays due"
+        problem = f"{pause.channel}: {waits}: {pause.reason}"
         yield HealthFinding("outbox", problem, f"paused {pause.channel}", notify=True, remedy="monitor check")
     # a chat asks for pauses in normal operation; a mail domain does because it mistrusts the sender
     for name, kind in KINDS.items():

@@ -123,6 +123,10 @@ def test_status_says_why_a_relay_takes_nothing_and_what_is_refused_again_and_aga
         f"email: nothing is sent before {pause['until']}, everything stays due: {pause['reason']}"
         in report["problems"]
     )
+    listed = installed.monitor("outbox")
+    assert "refuses the user name or the password" in listed.stdout
+    assert "email: nothing is sent before" in listed.stderr
+    assert "everything stays due" in listed.stderr
     assert report["outbox"]["refused_often"] == {}
     installed.world.write(sa.update(schema.DeliveryRow).values(attempts=3))
     installed.world.write(sa.delete(schema.LaneRow))
@@ -294,9 +298,10 @@ def test_a_wave_of_refusals_is_listed_and_undone(installed: Installation) -> Non
     (line,) = installed.monitor("outbox", "restore", "--json").stdout.splitlines()
     assert json.loads(line) | {"answer": "RCPT 550 5.2.1", "people": 1, "confirmed": 1} == json.loads(line)
     assert installed.monitor("outbox", "restore", "another").exit_code == 1
-    undone = installed.monitor("outbox", "restore", "RCPT 550 5.2.1")
+    undone = installed.monitor("outbox", "restore", *"RCPT 550 5.2.1".split())  # typed without quotes
     assert "nothing counts against 1 person, 1 message is due again" in undone.stdout
     assert world.states() == ["due"]
+    assert installed.monitor("outbox", "restore", "RCPT 550 5.2.1").exit_code == 0
     assert "accepted" in installed.monitor("outbox").stdout
 
 
