@@ -94,8 +94,8 @@ def replace_lost_key(engine: Engine, folder: Path, now: datetime) -> LogKey:
     """Let the record go on under a new key where the one that signs it is lost. The log says that nobody has
     signed the new one. Raises UsageError where the key is not lost, KeyFileError.
 
-    Whoever kept a head of before cannot know by the signature that the record goes on, only by the head
-    itself: the log still begins with what it covers.
+    Readers who kept an earlier head cannot tell by the signature that it is the same record, only by the
+    head itself: the log still begins with what it covers.
     """
     if find_log_key_problem(engine, folder) is None:
         raise UsageError("the key that signs this record is not lost: replace it without --lost")
