@@ -3,9 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from monitor.domain import Confidence, Listing, Placement, PlacementReason
-from monitor.places.agency_kinds import read_name, spoken, variants
+from monitor.places.agency_kinds import (
+    DESIGNATORS,
+    KIND_WORDS,
+    AgencyName,
+    read_name,
+    spoken,
+    variants,
+)
+from monitor.places.areas import sites
 from monitor.places.counties import (
     constable,
     county_agency,
@@ -29,6 +38,9 @@ from monitor.places.names import squeeze
 from monitor.places.packaged_table import StateTable
 from monitor.places.query import Query
 from monitor.places.statewide import known_government, state_wide
+
+OFFICE_LIKE = KIND_WORDS | {"state", "college", "district"}
+"""Words that end the place in an agency's name, and that some towns have in theirs."""
 
 Step = Callable[[Query], Placement | None]
 
@@ -55,12 +67,30 @@ STEPS: tuple[Step, ...] = (
 
 def locate_in(listing: Listing, table: StateTable) -> Placement:
     """Place a listing whose state is known; one that no step can place stays in its state."""
-    query = Query(listing, table, read_name(listing.name, table.state))
+    query = Query(listing, table, _keep_town(read_name(listing.name, table.state), table))
     for step in STEPS:
         placement = step(query)
         if placement is not None:
             return within_county_given(query, placement)
     return _state_only(query)
+
+
+def _keep_town(name: AgencyName, table: StateTable) -> AgencyName:
+    """The name with the whole town in it, where words of offices belong to the town: College Station, State
+    College, District Heights.
+    """
+    said = name.parts[0] if name.parts else ()
+    while len(said) > 2 and said[1] == "of" and said[0] in DESIGNATORS:
+        said = said[2:]
+    ends = [at for at, word in enumerate(said) if word in _ENDS_TOWN]
+    town = said[: ends[0]] if ends else ()
+    if len(town) < 2 or town == name.core or not any(word in OFFICE_LIKE for word in town):
+        return name
+    located = any(site.located for site in sites(table, squeeze(town)))
+    return replace(name, core=town) if located else name
+
+
+_ENDS_TOWN = ("police", "dept", "marshal", "sheriff")
 
 
 def _state_only(query: Query) -> Placement:

@@ -400,3 +400,28 @@ def test_the_answer_depends_on_nothing_but_the_listing(name: str) -> None:
     first = load().locate(listing)
     load().locate(structs.replace(listing, name="Gary Police"))
     assert load().locate(listing) == first
+
+
+@pytest.mark.parametrize(
+    ("name", "state", "code"),
+    [
+        ("College Station Police Department", "TX", "77840"),
+        ("City of Lake Station Police", "IN", "46405"),
+        ("Borough of State College Police Department", "PA", "16801"),
+        ("District Heights Police Department", "MD", "20747"),
+        ("Safety Harbor Police", "FL", "34695"),
+        ("Huntington Station Police", "NY", "11746"),
+    ],
+)
+def test_a_town_with_the_word_of_an_office_in_its_name_is_that_town(name: str, state: str, code: str) -> None:
+    placement = load().locate(Listing(name=name, state=state))
+    assert (placement.how, placement.confidence) == ("name", Confidence.EXACT)
+    assert code in placement.places
+    assert len(placement.places) < 12
+
+
+@pytest.mark.parametrize(
+    "name", ["Iowa State College Police", "State University Police", "School District Police"]
+)
+def test_an_office_is_no_town_where_there_is_none_of_its_name(name: str) -> None:
+    assert load().locate(Listing(name=name, state="IA")).how != "name"
