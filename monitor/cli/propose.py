@@ -8,7 +8,7 @@ import re
 import tempfile
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
@@ -54,6 +54,7 @@ def sources() -> None:
 @click.option("--name", metavar="NAME", help="The section's name. Default: made of the address.")
 @click.option("--title", metavar="TEXT", help="What people read. Default: made of the name.")
 @click.option("--url", metavar="URL", help="With FILE: the address where the list is published.")
+@click.option("--state", metavar="STATE", help="The state of all agencies, where no column says it.")
 @click.option("--write", is_flag=True, help="Append the section to the configuration file.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
 def propose(
@@ -62,6 +63,7 @@ def propose(
     name: str | None,
     title: str | None,
     url: str | None,
+    state: str | None,
     write: bool,
     as_json: bool,
 ) -> None:
@@ -89,6 +91,8 @@ def propose(
             found = _find_list(settings, fetcher, parser, target)
         else:
             raise UsageError(f"there is no file {target}; write a file or an address with https://")
+    if state:
+        found = _set_state(found, state)
     if name is None:
         name = _make_name(settings, target)
     elif name in settings.sources:
@@ -118,6 +122,29 @@ def _default_path() -> Path:
     from monitor.config import default_path
 
     return default_path()
+
+
+def _set_state(found: _Found, text: str) -> _Found:
+    """The same list with a state for the agencies that have none. Raises UsageError."""
+    from msgspec import structs
+
+    from monitor.errors import UsageError
+    from monitor.states import read_state
+
+    reading = read_state(text)
+    if reading is None or not reading.exact:
+        raise UsageError(f'--state "{text}" is no state; write a name or two letters, such as IN')
+    listings = tuple(
+        listing if listing.state or listing.state_text else structs.replace(listing, state=reading.code)
+        for listing in found.publication.listings
+    )
+    notes = tuple(note for note in found.proposal.notes if "--state" not in note)
+    settings = {**found.proposal.settings, "state": reading.code}
+    return replace(
+        found,
+        proposal=replace(found.proposal, settings=settings, notes=notes),
+        publication=replace(found.publication, listings=listings),
+    )
 
 
 def _options(name: str, proposal: Proposal) -> Any:

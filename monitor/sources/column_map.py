@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from monitor.sources.cells import clean
+from monitor.states import read_state
 
 MIB = 1024 * 1024
 
@@ -67,6 +68,12 @@ class ParseOptions:
     columns: ColumnMap | None = None
     limits: ParseLimits = field(default_factory=ParseLimits)
     settings: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def whole_state(self) -> str | None:
+        """The USPS code of the state that all agencies are in where nothing says so; None if none is set."""
+        reading = read_state(str(self.settings.get("state") or ""))
+        return reading.code if reading else None
 
 
 def fold_header(header: object) -> str:

@@ -6,10 +6,11 @@ from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, field_validator
 
 from monitor.domain import Publication
 from monitor.sources.column_map import ParseOptions
+from monitor.states import read_state
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,11 +44,21 @@ class FormatOptions(BaseModel):
     """What ``[sources.NAME.options]`` may hold; a format adds its own fields in a subclass.
 
     ``file``: which file of a ZIP is the list, with "*" for what changes in its name ("agencies-*.csv").
+    ``state``: the state of all agencies of a list that has no column of states.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     file: str = ""
+    state: str = ""
+
+    @field_validator("state")
+    @classmethod
+    def _is_state(cls, value: str) -> str:
+        reading = read_state(value) if value else None
+        if value and (reading is None or not reading.exact):
+            raise ValueError(f'"{value}" is no state: write a name or two letters, such as IN')
+        return value
 
 
 class RowsOptions(FormatOptions):

@@ -61,7 +61,10 @@ class ListingReader:
 
     ``other_columns``: columns that ``columns`` does not name become attributes, unless it names attributes
     itself; those in ``ignored`` never do. ``id_from_url``: a UUID at which a listing's link ends is the
-    source's own id. ``by_city``: the city belongs to a listing's key. ``meanings`` are those of the columns.
+    source's own id. ``by_city``: the city belongs to a listing's key. ``whole_state``: where nothing says so,
+    agencies are in this state. ``meanings`` are those of the columns.
+
+    A column of states may hold towns with them ("Gary, Indiana"); those are the cities then.
     """
 
     def __init__(
@@ -69,6 +72,7 @@ class ListingReader:
         columns: ColumnMap,
         *,
         by_city: bool,
+        whole_state: str | None = None,
         other_columns: bool = False,
         id_from_url: bool = False,
         ignored: frozenset[str] = frozenset(),
@@ -76,6 +80,8 @@ class ListingReader:
         self.meanings = ColumnMeanings(columns, other_columns=other_columns, ignored=ignored)
         self._id_from_url = id_from_url
         self._by_city = by_city
+        self._whole_state = whole_state
+        self._towns: dict[str, str] = {}  # by the text of the state's column
         self._titles: Sequence[str] = ()
         self._layout = NO_COLUMNS
         self._pick_attributes = itemgetter(-1, -1)
@@ -182,8 +188,12 @@ class ListingReader:
                 city, state, state_text = self._read_address(texts[state_at], address, number)
         elif state_at >= 0 and (state := self._states_read.get(texts[state_at])) is None:
             state, state_text = self._read_state_column(texts[state_at], number)
+        elif state is None and not state_text:
+            state = self._whole_state
         if text := texts[city_at]:
             city = self._fields_read.get(text) or self._read_field(text, "city", number)
+        elif self._towns and not address:
+            city = self._towns.get(texts[state_at])
         elif city and len(city) > NAME_LENGTH:
             city = self._cut(city, NAME_LENGTH, "city", number)
         if (text := texts[since_at]) and (day := read_date(text)) is None:
@@ -302,8 +312,10 @@ class ListingReader:
     def _columns(self) -> frozenset[str]:
         """What the publication carries, in the words of `Listing` fields and of attributes."""
         carried = self.meanings.list_carried()
-        if self._has_address:
+        if self._has_address or self._towns:
             carried |= {"city", "state"}
+        if self._whole_state:
+            carried.add("state")
         if self._has_point:
             carried.add("point")
         if self._has_id:
@@ -313,6 +325,10 @@ class ListingReader:
     def _read_state_column(self, text: str, number: int) -> tuple[str | None, str | None]:
         """The state, and what stood there where none can be read."""
         problems = len(self.problems)
+        town = read_address(text) if "," in text and read_state(text) is None else _NO_ADDRESS
+        if town.city and town.state and town.exact and len(self._towns) < MOST_ROWS:
+            self._towns[text] = self._cut(town.city, NAME_LENGTH, "city", number)
+            return town.state, None
         state, state_text = self._read_state(text, "", _NO_ADDRESS, number)
         if state and len(self.problems) == problems and len(self._states_read) < _MOST_READ:
             self._states_read[text] = state
@@ -336,6 +352,8 @@ class ListingReader:
             state_text = self._cut(plain_number(column), NAME_LENGTH, "state", number)
             result = read_state(state_text)
             state, exact = (result.code, result.exact) if result else (None, True)
+        if self._whole_state and not (state or state_text or address):
+            return self._whole_state, None
         if not exact:
             self.report("state read as", f'"{_brief(state_text)}" is read as {state}', number)
         elif not state:

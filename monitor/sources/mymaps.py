@@ -33,7 +33,14 @@ def parse(body: bytes, options: ParseOptions) -> Publication:
     documents = unpack(body, options.limits)
     columns = options.columns or ColumnMap()
     columns = replace(columns, since=columns.since or RING_COLUMNS.since, url=columns.url or RING_COLUMNS.url)
-    reader = ListingReader(columns, by_city=True, other_columns=True, id_from_url=True, ignored=IGNORED)
+    reader = ListingReader(
+        columns,
+        by_city=True,
+        whole_state=options.whole_state,
+        other_columns=True,
+        id_from_url=True,
+        ignored=IGNORED,
+    )
     folders: list[str] = []
     links: list[str] = []
     count = 0

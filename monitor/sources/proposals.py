@@ -19,6 +19,7 @@ from monitor.sources.cells import (
     is_missing,
     is_part_of_date,
     plain_number,
+    read_address,
     read_date,
     read_web_address,
 )
@@ -268,14 +269,17 @@ def _score_header(row: list[str], below: list[list[str]]) -> float:
 
 _NAME = re.compile(
     r"agenc|department|\bdept|organi[sz]ation|\bentity|jurisdiction|\boffice\b|law enforcement|institution"
-    r"|\bname\b|\bpartner|participant|police|sheriff|operator|municipality",
+    r"|\bagencia|\bdepartamento|\bname\b|\bpartner|participant|police|sheriff|operator|municipality",
     re.IGNORECASE,
 )
-_STATE = re.compile(r"\bstate\b|\bst\b|province", re.IGNORECASE)
-_COUNTY = re.compile(r"\bcounty\b|\bparish\b|\bcounties\b", re.IGNORECASE)
-_CITY = re.compile(r"\bcity\b|\btown\b|municipality|\bplace\b|\blocality\b", re.IGNORECASE)
+_STATE = re.compile(r"\bstate\b|\bst\b|province|\bestado\b", re.IGNORECASE)
+_COUNTY = re.compile(r"\bcounty\b|\bparish\b|\bcounties\b|\bcnty\b|\bcondado\b", re.IGNORECASE)
+_CITY = re.compile(
+    r"\bcity\b|\btown\b|municipality|municipio|\bciudad\b|\bplace\b|\blocality\b", re.IGNORECASE
+)
 _SINCE = re.compile(
-    r"date|since|signed|joined|effective|start|active|approved|issued|enrolled|\byear\b", re.IGNORECASE
+    r"date|since|signed|joined|effective|start|active|approved|issued|enrolled|\byear\b|fecha|desde",
+    re.IGNORECASE,
 )
 _EDITED = re.compile(r"edit|updat|modif|creat|export|retriev|\blast\b", re.IGNORECASE)
 """When a row was written, which says nothing of the agency and moves with every edit."""
@@ -306,6 +310,7 @@ class _Shares:
 
     filled: float
     states: float
+    places: float
     dates: float
     links: float
     agencies: float
@@ -320,6 +325,7 @@ class _Shares:
         return cls(
             filled=len(filled) / (len(values) or 1),
             states=sum(map(_is_state, filled)) / count,
+            places=sum(_is_place(x) for x in filled) / count,
             dates=sum(read_date(x) is not None or is_part_of_date(x) for x in filled) / count,
             links=sum(read_web_address(x) is not None for x in filled) / count,
             agencies=sum(bool(_AGENCY_WORDS.search(x)) for x in filled) / count,
@@ -333,10 +339,28 @@ def _is_state(text: str) -> bool:
     return reading is not None and reading.exact
 
 
+def _is_place(text: str) -> bool:
+    """Whether a text is a town with its state: "Gary, Indiana"."""
+    address = read_address(text) if "," in text and len(text) <= _LONGEST_PLACE else None
+    return address is not None and bool(address.city and address.state) and address.exact
+
+
+_LONGEST_PLACE = 100
+
+
 def _best(shares: Mapping[str, _Shares], score: Any, least: float) -> str | None:
     """The title with the highest score from ``least`` on; the first of equal ones."""
-    title = max(shares, key=lambda title: score(title, shares[title]), default=None)
-    return title if title is not None and score(title, shares[title]) >= least else None
+    scores = {title: score(_apart(title), share) for title, share in shares.items()}
+    title = max(scores, key=lambda title: scores[title], default=None)
+    return title if title is not None and scores[title] >= least else None
+
+
+def _apart(title: str) -> str:
+    """A title with its words apart, as expressions look for them: "CITY_NM", "AgencyCounty"."""
+    return _JOINED.sub(" ", title.replace("_", " "))
+
+
+_JOINED = re.compile(r"(?<=[a-z])(?=[A-Z])")
 
 
 def _choose_columns(
@@ -363,6 +387,7 @@ def _choose_columns(
         return title
 
     state = take(lambda t, s: s.states * s.filled + bool(_STATE.search(t)) / 2, 1.0)
+    in_towns = state is None and (state := take(lambda _, s: s.places * s.filled, 0.8)) is not None
     since = take(
         lambda t, s: (t in dates or s.dates) * min(1, s.filled * 2) + bool(_SINCE.search(t)) / 2, 1.0
     )
@@ -406,8 +431,12 @@ def _choose_columns(
         attributes=attributes,
     )
     notes = []
+    if in_towns:
+        notes.append(f'"{state}" holds towns with their states; both are read from it')
     if state is None:
-        notes.append("no column holds states: agencies are placed only where their address or city says more")
+        notes.append(
+            "no column holds states: agencies have no place. If all are in one state, name it with --state IN"
+        )
     unused = [title for title in sample.titles if title in left and title not in attributes]
     unused += [title for title in sample.titles if title and (title in edited or _PEOPLE.search(title))]
     if unused:

@@ -249,3 +249,33 @@ def test_the_time_of_an_edit_is_no_date_of_an_agency() -> None:
     without = propose(f"Agency,State,last_updated\n{only}".encode())
     assert without.columns.since is None
     assert without.notes[-1] == "columns that are not read: last_updated"
+
+
+def test_a_list_of_one_state_gets_it_from_the_operator(run: Callable[..., Result], tmp_path: Path) -> None:
+    file = tmp_path / "list.csv"
+    file.write_bytes(text([[row[0], row[2], row[3]] for row in TABLE]))
+    assert "name it with --state IN" in run(str(file)).output
+    told = answer(run(str(file), "--state", "Indiana", "--json"))
+    assert (told["options"], told["states"]) == ({"state": "IN"}, {"IN": 10})
+    refused = run(str(file), "--state", "Nowhere")
+    assert refused.exit_code == 2
+
+
+def test_titles_in_capitals_and_towns_with_their_states_are_recognized(
+    run: Callable[..., Result], tmp_path: Path
+) -> None:
+    file = tmp_path / "portal.csv"
+    rows = [["OBJECTID", "AGENCY_NM", "CITY_NM", "STATE_CD", "CNTY_NM"]]
+    rows += [[str(at), f"{row[0]}", "Gary", str(row[1]), "Lake"] for at, row in enumerate(ROWS)]
+    file.write_bytes(text(rows))  # type: ignore[arg-type]
+    columns = answer(run(str(file), "--json"))["columns"]
+    assert (columns["city"], columns["county"], columns["state"]) == ("CITY_NM", "CNTY_NM", "STATE_CD")
+    file = tmp_path / "news.csv"
+    rows = [
+        ["Department", "Where"],
+        *([str(row[0]), f'"{str(row[0]).split()[0]}, {row[1]}"'] for row in ROWS),
+    ]
+    file.write_bytes(text(rows))  # type: ignore[arg-type]
+    told = answer(run(str(file), "--json"))
+    assert told["columns"]["state"] == "Where"
+    assert (told["samples"][0]["city"], told["samples"][0]["state"]) == ("Gary", "IL")

@@ -314,3 +314,21 @@ def test_states_and_countries_written_twice_or_without_a_comma() -> None:
         assert reading is not None
         assert (reading.code, reading.exact) == ("IN", True)
     assert read_state("IN - Ohio") is None
+
+
+def test_a_list_of_one_state_says_so_in_its_options() -> None:
+    body = b"Agency,County\nGary Police,Lake\nPeru Police,Miami\n"
+    columns = ColumnMap(name="Agency", county="County")
+    assert read(body, columns=columns, state="Indiana") == ([GARY, ("Peru Police", "IN")], [])
+    body = b"Agency,State\nGary Police,\nLima Police,OH\nPeru Police,Nowhere\n"
+    assert read(body, state="IN") == ([GARY, LIMA, ("Peru Police", None)], ["unknown state"])
+    document = b"<kml><Document><Placemark><name>Gary Police</name></Placemark></Document></kml>"
+    assert read(document, "mymaps", ColumnMap(), state="IN") == ([GARY], [])
+
+
+def test_a_column_of_towns_with_their_states_gives_both() -> None:
+    body = b'Agency,State\nGary Police,"Gary, Indiana"\nLima Police,"Lima, OH"\nPeru Police,"Peru, Nowhere"\n'
+    publication = parse(body, ParseOptions("list", "table", COLUMNS))
+    assert [(x.city, x.state) for x in publication.listings] == [("Gary", "IN"), ("Lima", "OH"), (None, None)]
+    assert {"city", "state"} <= publication.columns
+    assert [problem.kind for problem in publication.problems] == ["unknown state"]
