@@ -24,7 +24,8 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import URL, Connection, Engine, make_url
 from sqlalchemy.pool import NullPool, StaticPool
 
-from monitor.errors import StoreError, location_of
+from monitor.errors import StoreError
+from monitor.storage.error_texts import explain_error, explain_sqlite_error
 
 BUSY_TIMEOUT = timedelta(seconds=10)
 CONNECT_TIMEOUT = timedelta(seconds=10)
@@ -128,7 +129,7 @@ def explained(engine: Engine) -> Iterator[None]:
         raise
     except sa.exc.DBAPIError as error:
         # Not "from error": its chain ends in a driver's text, which can name what the message must not.
-        raise StoreError(_explanation(error, engine.url)) from None
+        raise StoreError(explain_error(error, engine.url, where(engine.url))) from None
     except sa.exc.TimeoutError:
         raise StoreError(
             f"{where(engine.url)} has no free connection: too much runs at once in this process; it is "
@@ -166,7 +167,7 @@ class Commits:
             return list(self._driver.execute(statement, given))
         except sqlite3.Error as error:
             raise StoreError(
-                _sqlite_explanation(error, where(self._engine.url)) or "a query failed"
+                explain_sqlite_error(error, where(self._engine.url)) or "a query failed"
             ) from None
 
     def close(self) -> None:
@@ -359,80 +360,6 @@ def _create_private(path: Path) -> None:
 
 def _compact(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-
-
-def _explanation(error: sa.exc.DBAPIError, url: URL) -> str:
-    """One line for a person."""
-    place = where(url)
-    return _known_explanation(error, url, place) or (
-        f"{place} refused a statement ({location_of(error)}): this is an error of the program, please "
-        "report it"
-    )
-
-
-def _known_explanation(error: sa.exc.DBAPIError, url: URL, place: str) -> str | None:
-    if isinstance(error.orig, sqlite3.Error):
-        return _sqlite_explanation(error.orig, place)
-    state = getattr(error.orig, "sqlstate", None)
-    if state is None and error.connection_invalidated:
-        return f"the connection to {place} was lost: check that the server runs, then try again"
-    if state is None and error.statement is None:
-        text = (str(error.orig).strip() or "no answer").splitlines()[0]
-        for secret in (url.password, url.query.get("password")):
-            text = text.replace(str(secret), "***") if secret else text
-        return f"cannot connect to {place}: {text}: check [database] url and that the server runs"
-    return next(
-        (text.format(place=place) for prefix, text in _SQLSTATES if (state or "").startswith(prefix)), None
-    )
-
-
-def _sqlite_explanation(error: sqlite3.Error, place: str) -> str | None:
-    if "no such table" in str(error) or "no such column" in str(error):
-        return f"{place} has not the tables of this version: run `monitor init`"
-    # the low byte is the kind of error, the others its detail; errors that Python itself raises have no code
-    return _SQLITE_CODES.get(getattr(error, "sqlite_errorcode", 0) & 0xFF, "").format(place=place) or None
-
-
-_SQLITE_CODES = {
-    sqlite3.SQLITE_FULL: (
-        "the disk that holds {place} is full: make room and try again; nothing was half-written"
-    ),
-    sqlite3.SQLITE_BUSY: ("{place} is locked by another program: let it finish or stop it, then try again"),
-    sqlite3.SQLITE_LOCKED: ("{place} is locked by another program: let it finish or stop it, then try again"),
-    sqlite3.SQLITE_READONLY: (
-        "{place} cannot be written: check the owner and permissions of the file and its folder"
-    ),
-    sqlite3.SQLITE_PERM: (
-        "{place} cannot be opened: check the owner and permissions of the file and its folder"
-    ),
-    sqlite3.SQLITE_CANTOPEN: (
-        "{place} cannot be opened: check that the path is right and its folder can be written"
-    ),
-    sqlite3.SQLITE_IOERR: (
-        "{place} could not be read or written: check that the disk works and is not full; nothing was "
-        "half-written"
-    ),
-    sqlite3.SQLITE_CORRUPT: "{place} is damaged: stop the program and put back a copy",
-    sqlite3.SQLITE_NOTADB: "{place} is not a SQLite database: check [database] url",
-}
-_SQLSTATES = (  # https://www.postgresql.org/docs/current/errcodes-appendix.html; the first prefix that fits
-    ("08", "the connection to {place} was lost: check that the server runs, then try again"),
-    ("25006", "{place} is read-only: connect to the primary server"),
-    ("28", "{place} refused the login: check user and password in [database] url"),
-    ("3D000", "{place} does not exist: create it, or check [database] url"),
-    ("40P01", "{place} is busy with other programs: try again"),
-    ("42501", "{place} refuses this user: grant it the tables, or check [database] url"),
-    ("42P01", "{place} has not the tables of this version: run `monitor init`"),
-    ("42703", "{place} has not the tables of this version: run `monitor init`"),
-    ("53100", "the disk that holds {place} is full: make room and try again; nothing was half-written"),
-    (
-        "53",
-        "{place} is out of connections or memory: lower the number of processes or raise the server's limits",
-    ),
-    ("55P03", "{place} is locked by another program: let it finish or stop it, then try again"),
-    ("57P", "{place} is shutting down or starting: try again when it runs"),
-    ("58", "{place} could not read or write its files: check the server's disk"),
-)
 
 
 def open_direct_engine(engine: Engine) -> Engine:
