@@ -28,8 +28,6 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-FIRST = 60
-"""So many of the fastest tests run first, without PostgreSQL; the rest only if they all pass."""
 START = 60.0
 """Seconds that pytest may take to import and collect, on a busy machine."""
 SLOWER = 5.0
@@ -50,7 +48,7 @@ def read_tree() -> list[str]:
 def copy_tree(target: Path, files: Sequence[str]) -> None:
     """Copy the checkout; ``../shared`` is linked beside it.
 
-    Byte code is checked by content, so that a mutant never meets stale code.
+    Byte code of the program is checked by content, so that a mutant never meets stale code.
     """
     for name in files:
         (target / name).parent.mkdir(parents=True, exist_ok=True)
@@ -71,7 +69,6 @@ def environment_of(tree: Path) -> dict[str, str]:
     return {
         **os.environ,
         "PYTHONPATH": str(tree),
-        "PYTHONDONTWRITEBYTECODE": "1",
         "TMPDIR": str(scratch),
     }
 
@@ -120,21 +117,19 @@ class Runner:
         The first test that fails, or that there was no end; None: all pass. SystemExit if what noticed the
         change also fails without it. The copy is as before afterwards.
         """
-        plain = [test for test in tests if "postgres" not in test]
-        rounds = [plain[:FIRST], plain[FIRST:] + [test for test in tests if "postgres" in test]]
-        for chosen in filter(None, rounds):
-            limit = START + SLOWER * sum(seconds.get(test, 0.0) for test in chosen)
-            (self.tree / file).write_text(mutated, "utf-8")
-            try:
-                noticed = self._run(chosen, limit)
-            finally:
-                shutil.copyfile(ROOT / file, self.tree / file)
-            if noticed is not None:
-                again = self._run([noticed] if noticed in chosen else chosen, 2 * limit)
-                if again is not None:
-                    raise SystemExit(f"without any change: {again}")
-                return noticed
-        return None
+        if not tests:
+            return None
+        limit = START + SLOWER * sum(seconds.get(test, 0.0) for test in tests)
+        (self.tree / file).write_text(mutated, "utf-8")
+        try:
+            noticed = self._run(tests, limit)
+        finally:
+            shutil.copyfile(ROOT / file, self.tree / file)
+        if noticed is not None:
+            again = self._run([noticed] if noticed in tests else tests, 2 * limit)
+            if again is not None:
+                raise SystemExit(f"without any change: {again}")
+        return noticed
 
     def _run(self, tests: Sequence[str], limit: float) -> str | None:
         """The first test that fails, or that there was no end in ``limit`` seconds; None: all pass."""

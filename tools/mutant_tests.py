@@ -9,6 +9,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Sequence
+from itertools import accumulate
 from pathlib import Path
 
 import coverage
@@ -20,6 +21,8 @@ FOLDERS = tuple(f"monitor/{room}" for room in ROOMS)
 TESTS = tuple(f"tests/{room}/" for room in ROOMS)
 """The tests that are tried: a fact about a room is stated in its own tests."""
 KEPT = ROOT / ".mutants" / "lines.json"
+MOST = 30.0
+"""Seconds that the tests of one mutant may have taken together when they were traced, the fastest first."""
 
 Lines = dict[str, dict[str, list[str]]]
 """The tests that run a line, by file and number."""
@@ -64,13 +67,20 @@ class LineMap:
         self.lines, self.seconds = lines, seconds
 
     def tests_of(self, file: str, line: int, source: str) -> list[str]:
-        """The tests that run the statement at a line of a file, fastest first.
+        """The tests that run the statement at a line of a file, fastest first, up to `MOST` seconds.
+
+        Of a test that runs on both databases only the one on SQLite counts.
 
         What runs at import belongs to the functions it is for: a constant to the lines that name it, a
         default to its function; anything else to the whole module.
         """
         tests = self._in(file, _statement(source, line)) or self._of_import(file, line, source)
-        return sorted(tests, key=lambda test: ("postgres" in test, self.seconds.get(test, 0.0), test))
+        tests -= {
+            test for test in tests if "postgres" in test and test.replace("postgres", "sqlite") in tests
+        }
+        fastest = sorted(tests, key=lambda test: (self.seconds[test], test))
+        together = accumulate(self.seconds[test] for test in fastest)
+        return [test for test, seconds in zip(fastest, together, strict=True) if seconds <= MOST]
 
     def _in(self, file: str, lines: range) -> set[str]:
         known = self.lines.get(file, {})

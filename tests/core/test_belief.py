@@ -249,6 +249,20 @@ def test_a_pending_removal_is_held_with_the_many_that_join_it() -> None:
     ]
 
 
+def test_pending_removals_and_those_that_join_them_are_counted_together() -> None:
+    source = Source(BASE)
+    source.poll(publication(ROWS[3:]))
+    source.poll(publication(ROWS[6:]), after=timedelta(minutes=10))
+    assert len(source.stands(State.HELD)) == 6
+
+
+def test_what_waits_for_a_person_does_not_count_into_the_group() -> None:
+    source = Source(BASE)
+    strangers = [agency(name, None, state_text="Ontario") for name in ("Hearst", "Timmins", "Kenora")]
+    source.poll(publication([*ROWS, *strangers, *NEW[:48]]))
+    assert (len(source.stands(State.HELD)), len(source.told())) == (3, 48)
+
+
 def test_a_hold_that_is_undone_is_withdrawn_in_silence() -> None:
     source = Source(BASE)
     source.poll(publication(ROWS[8:]))
