@@ -70,6 +70,11 @@ def test_the_key_of_a_table_is_state_and_name_and_of_a_map_also_the_city() -> No
     assert natural_key(listing, by_city=True) == "IN|hammond police department|hammond"
 
 
+def test_what_parts_the_pieces_of_a_key_is_a_space_in_a_name() -> None:
+    for name in ("Hammond|Gary PD", "Hammond~Gary PD", " Hammond | Gary~PD"):
+        assert natural_key(agency(name, "IN"), by_city=False) == "IN|hammond gary pd"
+
+
 def test_a_county_that_moves_moves_no_key() -> None:
     one, other = (agency("Hammond PD", county=county) for county in ("Lake County", "Porter County"))
     assert natural_key(one, by_city=True) == natural_key(other, by_city=True)

@@ -94,6 +94,18 @@ def test_many_people_and_a_relay_that_refuses_the_account_for_three_days(
     assert {len(told) for told in channel.told.values()} <= {3, 4}, "late ones go in one message"
 
 
+def test_a_refusal_is_marked_if_its_own_domain_took_a_message_after_it(sqlite_world: World) -> None:
+    world = sqlite_world
+    for address in ("gone@d0.example", "there@d0.example"):
+        world.person(address, "IN")
+    channel = Relay(concurrency=1)
+    channel.reply, channel.spares = ("RCPT", 550, "5.1.1 no such user here"), ("there@d0.example",)
+    world.publish(HAMMOND)
+    world.fan_out()
+    world.send(channel)
+    assert [(row.state, row.alone) for row in world.rows(schema.RefusalRow)] == [("open", True)]
+
+
 def test_a_relay_that_delivers_to_its_own_domain_and_refuses_the_rest_has_refused_us(
     sqlite_world: World,
 ) -> None:
