@@ -270,14 +270,14 @@ class ListingReader:
         ``group_by`` are fields of `Listing`: rows that agree in them are one agency. Otherwise the key
         decides.
         """
-        rows = list(zip(self._numbers, self.listings, strict=True))
-        if not group_by and len({listing.key for listing in self.listings}) == len(rows):
-            listings = self.listings
-        elif group_by:
+        listings = self.listings
+        if group_by:
+            rows = list(zip(self._numbers, self.listings, strict=True))
             listings = list(
                 identity.assign_keys(merge_by_fields(rows, group_by, self.problems), by_city=self._by_city)
             )
-        else:
+        elif len({listing.key for listing in listings}) < len(listings):
+            rows = list(zip(self._numbers, self.listings, strict=True))
             listings = list(merge_by_key(rows, self.problems))
             self._tell_apart(listings)
         return Publication(

@@ -263,6 +263,15 @@ def test_what_waits_for_a_person_does_not_count_into_the_group() -> None:
     assert (len(source.stands(State.HELD)), len(source.told())) == (3, 48)
 
 
+def test_what_a_person_rejected_does_not_count_into_the_group() -> None:
+    source = Source(BASE)
+    source.poll(publication(ROWS[6:]))
+    for row in ROWS[:6]:
+        source.answer(row.name, approve=False)
+    source.poll(publication(ROWS[9:]))
+    assert (len(source.stands(State.REJECTED)), len(source.stands(State.PENDING))) == (6, 3)
+
+
 def test_a_hold_that_is_undone_is_withdrawn_in_silence() -> None:
     source = Source(BASE)
     source.poll(publication(ROWS[8:]))

@@ -81,7 +81,7 @@ def test_an_alert_more_than_24_hours_late_says_so(world: World) -> None:
     channel = Recorder()
     channel.will("a@a.example", Transient("not now"))
     world.send(channel)
-    world.later(hours=25)
+    world.later(hours=24, minutes=1)
     world.send(channel)
     assert [handed.subject for handed in channel.accepted] == ["ring (late)"]
 
@@ -90,7 +90,7 @@ def test_a_message_sent_within_24_hours_does_not_call_itself_late(world: World) 
     world.person("a@a.example", "IN")
     world.publish(HAMMOND)
     world.fan_out()
-    world.later(hours=23)
+    world.later(hours=23, minutes=59)
     channel = Recorder()
     world.send(channel)
     assert [handed.subject for handed in channel.accepted] == ["ring"]
