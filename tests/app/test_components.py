@@ -14,6 +14,7 @@ from monitor.app import Components
 from monitor.errors import KeyFileError
 from monitor.places import Gazetteer
 from tests.peers.browser import served
+from tests.peers.processes import PATIENCE
 
 
 @pytest.fixture
@@ -87,7 +88,7 @@ def test_a_site_without_a_list_answers_a_form_without_a_sample(tmp_path: Path) -
     with (
         Components.open(config.load(path, {})) as components,
         served(web.create(components)) as address,
-        httpx.Client(trust_env=False) as client,
+        httpx.Client(trust_env=False, timeout=PATIENCE) as client,
     ):
         assert client.get(address).status_code == 200
         answer = client.get(f"{address}/confirm/unknown")

@@ -36,6 +36,7 @@ from monitor.storage.lists import bodies, history
 from monitor.storage.lists.tables import BodyRow, ChangesetRow, FetchRow, LogLeafRow
 from tests.peers.browser import served
 from tests.peers.http import Answer, Server
+from tests.peers.processes import PATIENCE
 from tests.polling.publisher import COLUMNS, Publication, agencies, agency, csv
 
 CONFIG = """
@@ -483,7 +484,7 @@ def test_export_writes_the_very_bytes_that_the_site_serves(
     settings = load(tmp_path / "config.toml")
     with Components.open(settings) as components, served(web.create(components)) as address:
         for name in ("list/agencies.csv", "list/changes.ndjson", "list/datapackage.json", "record.sqlite"):
-            served_file = httpx.get(f"{address}/data/{name}", trust_env=False)
+            served_file = httpx.get(f"{address}/data/{name}", trust_env=False, timeout=PATIENCE)
             assert served_file.content == (folder / name).read_bytes(), name
     assert (folder / "dump.tar.zst").stat().st_size > 1000
     packed = run("export", str(tmp_path / "packed"), "--source", "list", "--gzip")

@@ -21,6 +21,7 @@ from monitor.errors import ConfigError
 from monitor.log_lines import JsonLines, LogFormat, TextLines, request_id
 from monitor.web import create_app
 from tests.peers.browser import served
+from tests.peers.processes import PATIENCE
 from tests.web.story import Clock, site
 
 TOKEN = tokens.make(bytes(32), tokens.Purpose.MANAGE, 1234567, "nonce")
@@ -105,7 +106,10 @@ def test_an_answer_of_the_site_names_its_lines(
     with served(application) as address:
         configure(False, service=True, form="json")
         # a connection each: the server closes one whose page has failed
-        answers = [httpx.get(address + path, trust_env=False) for path in ("/about", "/healthz", "/about")]
+        answers = [
+            httpx.get(address + path, trust_env=False, timeout=PATIENCE)
+            for path in ("/about", "/healthz", "/about")
+        ]
     assert [answer.status_code for answer in answers] == [500, 200, 500]
     assert "Something went wrong here" in answers[0].text, "a page that is kept fails as every other does"
     ids = [answer.headers["X-Request-Id"] for answer in answers]

@@ -21,6 +21,7 @@ from monitor.storage.deliveries.canary_rows import CanaryTrace
 from monitor.storage.deliveries.pauses import Pause
 from tests.conftest import ROOT
 from tests.ops.test_health import FINE, NOW
+from tests.peers.processes import PATIENCE
 
 WHOLE = replace(
     FINE,
@@ -95,7 +96,7 @@ def test_the_alerting_rules_name_metrics_that_exist() -> None:
 
 def test_they_are_served_on_a_listener_of_their_own() -> None:
     with serve_metrics(lambda: WHOLE, "127.0.0.1", 0) as port:
-        answer = httpx.get(f"http://127.0.0.1:{port}/metrics", trust_env=False)
+        answer = httpx.get(f"http://127.0.0.1:{port}/metrics", trust_env=False, timeout=PATIENCE)
         assert answer.status_code == 200
         assert samples(answer.text)["monitor_up", ""] == 1
         with (

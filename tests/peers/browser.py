@@ -23,6 +23,8 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, sync_playwright
 from starlette.types import ASGIApp
 
+from tests.peers.processes import PATIENCE
+
 CHROMIUM = Path(os.environ.get("MONITOR_TEST_CHROMIUM", "/usr/bin/chromium"))
 ARGUMENTS = (
     "--no-sandbox",
@@ -67,7 +69,9 @@ def chromium() -> Iterator[Browser]:
             pytest.fail(f"{CHROMIUM} is not here")
         pytest.skip("Chromium is not here")
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=list(ARGUMENTS))
+        browser = playwright.chromium.launch(
+            executable_path=str(CHROMIUM), args=list(ARGUMENTS), timeout=PATIENCE * 1000
+        )
         try:
             yield browser
         finally:
@@ -90,6 +94,7 @@ def visit(
         locale=f"{language}-US",
         java_script_enabled=scripts,
     )
+    context.set_default_timeout(PATIENCE * 1000)
     page = context.new_page()
     seen = Seen(page)
     page.on("console", lambda message: seen.complaints.append(message.text))

@@ -12,6 +12,7 @@ from itertools import pairwise
 
 import httpx
 
+from tests.peers.processes import PATIENCE
 from tests.subscribers.town import Town
 
 VICTIMS = tuple(f"victim{number}@example.org" for number in range(7))
@@ -37,7 +38,7 @@ def besiege(
     signup = town.settings.signup.model_copy(update={"per_site": site, "per_network": network})
     besieged = replace(town, settings=town.settings.model_copy(update={"signup": signup}))
     aftermath = Aftermath()
-    with besieged.open() as address, httpx.Client(verify=False, trust_env=False) as client:
+    with besieged.open() as address, httpx.Client(verify=False, trust_env=False, timeout=PATIENCE) as client:
         besieged.client, besieged.address = town.client, address
         for _ in range(waves):
             stamp = besieged.stamp()

@@ -17,6 +17,7 @@ from monitor.storage.lists import sightings
 from monitor.web import create_app
 from monitor.web.brief import MOST, split_sentences
 from tests.peers.browser import served, visit
+from tests.peers.processes import PATIENCE
 from tests.web.agreements import HAMMOND, ICE, LAKE, MANY, POLICE
 from tests.web.conftest import Running
 from tests.web.story import START, Clock
@@ -179,7 +180,7 @@ def test_a_blind_list_and_what_is_not_known_are_said(web: Running) -> None:
 
 def test_a_list_that_was_never_read_is_said_to_be_so(sqlite_engine: Engine) -> None:
     with served(create_app(story_site(sqlite_engine, Clock(START)))) as address:
-        said = words(httpx.get(f"{address}/zip/46320/brief", trust_env=False).text)
+        said = words(httpx.get(f"{address}/zip/46320/brief", trust_env=False, timeout=PATIENCE).text)
     assert "There has been no good check of this list yet." in said
     assert "serve 46320 were" not in said
 

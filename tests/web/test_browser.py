@@ -17,6 +17,7 @@ from monitor.fetch import Fetcher
 from monitor.web import create_app
 from tests.peers.browser import served, visit
 from tests.peers.http import Server
+from tests.peers.processes import PATIENCE
 from tests.web.conftest import Running
 from tests.web.story import Clock, Publisher, site
 
@@ -168,7 +169,7 @@ def test_hostile_names_leave_a_feed_well_formed(hostile: str, browser: Browser) 
     import httpx
     from lxml import etree
 
-    body = httpx.get(f"{hostile}/feed.atom", trust_env=False).content
+    body = httpx.get(f"{hostile}/feed.atom", trust_env=False, timeout=PATIENCE).content
     titles = [entry.findtext("{*}title") for entry in etree.fromstring(body).iterfind("{*}entry")]
     assert len(titles) > 80  # all of the changeset
     assert any("<" in title or "{{" in title or "%(" in title for title in titles)

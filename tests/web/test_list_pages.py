@@ -19,6 +19,7 @@ from monitor.storage.lists.baseline import NewVersion
 from monitor.web import create_app
 from monitor.web.list_pages import ListDifference, fold_differences
 from tests.peers.browser import served, visit
+from tests.peers.processes import PATIENCE
 from tests.web.conftest import Running
 from tests.web.story import SOURCE, START, Clock, site
 
@@ -196,6 +197,7 @@ def test_an_agency_has_its_whole_life_and_a_citation(web: Running) -> None:
 def test_a_stranger_finds_the_csv_of_a_state_and_a_year_in_six_steps(web: Running, browser: Browser) -> None:
     """From the front page, by what it says, without a script: three links, two choices and a button."""
     context = browser.new_context(java_script_enabled=False, accept_downloads=True)
+    context.set_default_timeout(PATIENCE * 1000)
     try:
         page = context.new_page()
         page.goto(web.address)

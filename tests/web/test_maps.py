@@ -21,6 +21,7 @@ from monitor.web import create_app, maps
 from monitor.web.map_images import MapImages
 from monitor.web.map_values import MapCache
 from tests.peers.browser import served, visit
+from tests.peers.processes import PATIENCE
 from tests.web.conftest import Running
 from tests.web.story import SOURCE, site
 from tests.web.test_pages import words
@@ -123,7 +124,7 @@ def test_only_embeds_may_be_framed_and_only_by_whom_the_operator_names(web: Runn
     alone = web.get("/embed/IN")
     assert alone.headers["x-frame-options"] == "DENY"
     allowed = replace(site(web.engine, web.clock), embed=("https://news.example",))
-    with served(create_app(allowed)) as address, httpx.Client(trust_env=False) as client:
+    with served(create_app(allowed)) as address, httpx.Client(trust_env=False, timeout=PATIENCE) as client:
         framed = client.get(f"{address}/embed/map")
         assert "frame-ancestors https://news.example" in framed.headers["content-security-policy"]
         assert "x-frame-options" not in framed.headers
@@ -346,6 +347,7 @@ def test_the_slider_shows_a_month_and_keeps_it_in_the_address(later: Running, br
 @pytest.mark.xdist_group("browser")
 def test_fingers_pinch_and_pan_the_map_of_a_phone(web: Running, browser: Browser) -> None:
     context = browser.new_context(viewport={"width": 360, "height": 740}, has_touch=True, is_mobile=True)
+    context.set_default_timeout(PATIENCE * 1000)
     page = context.new_page()
     page.goto(web.address + "/map/IN")
     page.locator("svg.map").scroll_into_view_if_needed()

@@ -15,6 +15,7 @@ from monitor.fetch import Fetcher
 from monitor.web import create_app
 from tests.peers.browser import served
 from tests.peers.http import Server
+from tests.peers.processes import PATIENCE
 from tests.web.conftest import Running
 from tests.web.story import HAMMOND, Clock, Publisher, site
 
@@ -334,8 +335,8 @@ def test_a_publication_that_is_not_believed_is_said_with_until_when(sqlite_engin
         publisher.says(rows[:10])
         clock = Clock(publisher.now + timedelta(minutes=7))
     with served(create_app(site(sqlite_engine, clock))) as address:
-        english = words(httpx.get(address + "/").text)
-        spanish = words(httpx.get(address + "/?lang=es").text)
+        english = words(httpx.get(address + "/", timeout=PATIENCE).text)
+        spanish = words(httpx.get(address + "/?lang=es", timeout=PATIENCE).text)
     assert "may be an error: cut off, an old copy or another list." in english
     assert re.search(r"If it is still so on Mar \d, 2026, \d+:00 [ap]m CST, we judge its changes", english)
     assert "puede ser un error: estar cortado, ser una copia vieja o ser otra lista." in spanish
