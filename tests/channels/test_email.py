@@ -17,12 +17,14 @@ from monitor.channels.email.mime import Form, MailSender
 from monitor.channels.email.transport import Email
 from monitor.errors import Permanent, SendError, Transient
 from tests.channels.examples import MESSAGE, NOW, SENDER, clock, envelope
-from tests.peers.processes import reserve_port
+from tests.peers.processes import PATIENCE, reserve_port
 from tests.peers.smtp import DROP, STALL, SmtpPeer, trusting
 
 
 def email(port: int, **options: Any) -> Email:
-    defaults = {"security": "none", "clock": clock, "sender": SENDER, "timeout": 5.0, "data_timeout": 5.0}
+    defaults = {
+        "security": "none", "clock": clock, "sender": SENDER, "timeout": PATIENCE, "data_timeout": PATIENCE,
+    }  # fmt: skip
     return Email(host="127.0.0.1", port=port, **defaults | options)
 
 
@@ -234,11 +236,21 @@ def test_a_connection_that_dies_before_the_body_has_delivered_nothing(phase: str
 @pytest.mark.parametrize("answer", [DROP, STALL, "what?"])
 def test_a_connection_that_dies_after_the_body_is_ambiguous(answer: str) -> None:
     with SmtpPeer({"message": [answer]}) as peer:
-        error, after = outcomes(email(peer.port, data_timeout=3.0), times=2)
-    assert isinstance(error, Transient)
-    assert error.ambiguous
-    assert after is None
+        patience = 0.5 if answer == STALL else PATIENCE  # nothing but the answer to the body may be so late
+        error = failure(email(peer.port, data_timeout=patience))
+        assert isinstance(error, Transient)
+        assert error.ambiguous
+        assert outcomes(email(peer.port)) == [None]
     assert len(peer.mails) == 2
+
+
+@pytest.mark.parametrize("answer", [DROP, "what?"])
+def test_the_next_mail_goes_over_another_connection_after_one_that_died(answer: str) -> None:
+    with SmtpPeer({"message": [answer]}) as peer:
+        error, after = outcomes(email(peer.port), times=2)
+    assert isinstance(error, Transient)
+    assert after is None
+    assert len(peer.mails) == peer.connections == 2
 
 
 def test_a_server_that_is_away_pauses_the_channel() -> None:

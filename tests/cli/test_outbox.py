@@ -298,7 +298,7 @@ def test_a_wave_of_refusals_is_listed_and_undone(installed: Installation) -> Non
     (line,) = installed.monitor("outbox", "restore", "--json").stdout.splitlines()
     assert json.loads(line) | {"answer": "RCPT 550 5.2.1", "people": 1, "confirmed": 1} == json.loads(line)
     assert installed.monitor("outbox", "restore", "another").exit_code == 1
-    undone = installed.monitor("outbox", "restore", *"RCPT 550 5.2.1".split())  # typed without quotes
+    undone = installed.monitor("outbox", "restore", *["RCPT", "550", "5.2.1"])  # typed without quotes
     assert "nothing counts against 1 person, 1 message is due again" in undone.stdout
     assert world.states() == ["due"]
     assert installed.monitor("outbox", "restore", "RCPT 550 5.2.1").exit_code == 0
