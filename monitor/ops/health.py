@@ -150,12 +150,17 @@ def check_bodies(seen: HealthFacts) -> Iterator[HealthFinding]:
             yield HealthFinding("bodies", problem, f"not kept {name}", notify=True, remedy="monitor vacuum")
 
 
+def paused_key(channel: str) -> str:
+    """The key of the condition that a whole channel is paused."""
+    return f"paused {channel}"
+
+
 def check_pauses(seen: HealthFacts) -> Iterator[HealthFinding]:
     """Find channels that send nothing for now, and mail domains that refuse us."""
     for pause in seen.paused:
         waits = f"nothing is sent before {_iso(pause.until)}, everything stays due"
         problem = f"{pause.channel}: {waits}: {pause.reason}"
-        yield HealthFinding("outbox", problem, f"paused {pause.channel}", notify=True, remedy="monitor check")
+        yield HealthFinding("outbox", problem, paused_key(pause.channel), notify=True, remedy="monitor check")
     # a chat asks for pauses in normal operation; a mail domain does because it mistrusts the sender
     for name, kind in KINDS.items():
         lanes = [pause for pause in seen.pauses if pause.channel == name and pause.name != EVERYTHING]

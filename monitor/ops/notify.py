@@ -12,7 +12,7 @@ import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Engine
@@ -23,7 +23,7 @@ from monitor.core.tokens import Purpose
 from monitor.domain import Envelope
 from monitor.errors import MonitorError, SendError
 from monitor.messages.model import NoticeDecision, OperatorNotice
-from monitor.ops.health import BOT, FENCE, HealthFinding, Question
+from monitor.ops.health import BOT, FENCE, HealthFinding, Question, paused_key
 from monitor.storage import meta
 from monitor.storage.engine import reading, transaction
 
@@ -36,6 +36,8 @@ DECIDE = "decide"
 DATABASE = "database"
 SEEN_TWICE = 2
 """Looks in a row that must find a condition, or miss it, before it is told."""
+PAUSED_RETRY = timedelta(minutes=15)
+"""How long a way that failed is left alone while the outbox itself asks whether its server is back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +76,7 @@ class OperatorNotifier:
         self._ask, self._link = ask, link
         self._domain, self._clock = domain, clock
         self._told: dict[str, str] | None = None
+        self._failed_at: dict[int, datetime] = {}  # by the number of a way, until a notice leaves by it
         self._streaks: dict[str, int] = {}  # looks in a row: > 0 with the condition, < 0 without
 
     async def look(self) -> OperatorNotice | None:
@@ -90,7 +93,16 @@ class OperatorNotifier:
             ended=tuple(told[key] for key in ended),
         )
         bot_listens = not found.keys() & {FENCE, BOT}
-        if not await self._send(notice, self._make_tokens(opened), bot_listens):
+        now = self._clock()
+        ways = {
+            number: way
+            for number, way in enumerate(self._ways, 1)
+            # while a server is away, one message a minute asks whether it is back, and that is the outbox's
+            if paused_key(way.channel) not in found
+            or number not in self._failed_at
+            or now - self._failed_at[number] >= PAUSED_RETRY
+        }
+        if not await self._send(notice, self._make_tokens(opened), ways, bot_listens):
             return None
         self._told = {key: text for key, text in told.items() if key not in ended} | {
             finding.key: finding.problem for finding in opened
@@ -128,10 +140,14 @@ class OperatorNotifier:
         return made
 
     async def _send(
-        self, notice: OperatorNotice, tokens: Sequence[tuple[str, str, Question]], bot_listens: bool
+        self,
+        notice: OperatorNotice,
+        tokens: Sequence[tuple[str, str, Question]],
+        ways: Mapping[int, NoticeWay],
+        bot_listens: bool,
     ) -> bool:
-        """Send by the first way that works, with what can be decided that way."""
-        for number, way in enumerate(self._ways, 1):
+        """Send by the first of these ways that works, with what can be decided that way."""
+        for number, way in ways.items():
             decisions = tuple(
                 NoticeDecision(
                     problem,
@@ -148,7 +164,9 @@ class OperatorNotifier:
                     await channel.send(way.render(shown), self._address(way))
             except (SendError, MonitorError) as error:
                 log.error("the notice to the operator could not be sent by way %d: %s", number, error)
+                self._failed_at[number] = self._clock()
                 continue
+            self._failed_at.pop(number, None)
             log.info("told the operator: %d new, %d over", len(notice.opened), len(notice.ended))
             return True
         return False

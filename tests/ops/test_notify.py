@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -12,9 +13,10 @@ from sqlalchemy.engine import Engine
 
 from monitor import app, config
 from monitor.app import Components
+from monitor.channels import Channel
 from monitor.errors import StoreError, UsageError
-from monitor.ops.health import HealthFinding
-from monitor.ops.notify import NoticeWay, OperatorNotifier
+from monitor.ops.health import HealthFinding, paused_key
+from monitor.ops.notify import PAUSED_RETRY, NoticeWay, OperatorNotifier
 from monitor.storage import engine as db
 from monitor.storage import meta
 from tests.subscribers.town import Postbox, Server, mail_server, text
@@ -132,6 +134,39 @@ def test_the_next_way_is_tried_and_a_notice_waits_when_none_works(
     del postbox.refused["second@ops.example"]
     look(notifier, 4)
     assert [to for to, _ in postbox.mails] == ["second@ops.example"]
+
+
+def test_a_server_that_is_away_is_not_asked_again_by_notices_while_the_outbox_asks_it(
+    engine: Engine,
+    ways: list[NoticeWay],
+    conditions: Conditions,
+    relay: tuple[Postbox, Server],
+    now: datetime,
+) -> None:
+    postbox, opened = relay[0], list[int]()
+
+    def counting(number: int, way: NoticeWay) -> NoticeWay:
+        def open_way() -> Channel:
+            opened.append(number)
+            return way.open()
+
+        return replace(way, open=open_way)
+
+    counted = [counting(number, way) for number, way in enumerate(ways)]
+    notifier = OperatorNotifier(engine, conditions, counted, domain="watch.example", clock=lambda: now)
+    began = now
+    postbox.refused = dict.fromkeys(("first@ops.example", "second@ops.example"), "450 4.3.2 away")
+    paused = HealthFinding("outbox", "email: nothing is sent before noon", paused_key("email"), notify=True)
+    conditions.found = [BLIND, paused]
+    look(notifier, 10)
+    assert opened == [0, 1], "each way once, and then the outbox finds out when the server is back"
+    now = began + PAUSED_RETRY
+    look(notifier, 10)
+    assert opened == [0, 1, 0, 1]
+    postbox.refused = {}
+    conditions.found = [BLIND]
+    look(notifier, 1)
+    assert [to for to, _ in postbox.mails] == ["first@ops.example"]
 
 
 def test_a_database_that_is_away_is_told_and_nothing_is_taken_for_over(

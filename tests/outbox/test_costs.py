@@ -207,3 +207,5 @@ def test_on_postgresql_too_digests_cost_what_is_due_and_not_how_many_people_or_c
     )
     assert rows_read(lambda conn: queue.has_due(conn, "telegram", now, now)) <= 10
     assert rows_read(lambda conn: queue.has_due(conn, "email", now, now)) <= 10
+    lease = {"channel": "email", "owner": "o", "now": now, "until": now, "lease_until": now + HOUR}
+    assert rows_read(lambda conn: queue.claim(conn, **lease, limit=200)) <= 8 * 200  # type: ignore[arg-type]
