@@ -32,6 +32,7 @@ from monitor.ops.doctor import (
     diagnose_log_key,
     diagnose_site_role,
 )
+from monitor.ops.mail_diagnosis import diagnose_mail
 from monitor.polling import fetch_whole
 from monitor.storage.key_exchange import find_key_problem
 
@@ -81,14 +82,23 @@ def run_checks(
 
 
 def run_doctor(
-    settings: Settings, path: Path | None, *, selector: str | None, nameserver: str | None
+    settings: Settings,
+    path: Path | None,
+    *,
+    selector: str | None,
+    nameserver: str | None,
+    mail: bytes | None = None,
 ) -> list[Diagnosis]:
-    """Look at what surrounds the service, then run every check of `run_checks`."""
-    server = [_split_nameserver(nameserver)] if nameserver else []
+    """Look at what surrounds the service, then run every check of `run_checks`. ``mail`` is a mail of this
+    service as it was received.
+    """
+    records = DomainRecords([_split_nameserver(nameserver)] if nameserver else [])
+    domain = app.sender_address(settings).rpartition("@")[2] if settings.email.sender else ""
     found: list[Diagnosis] = []
-    if settings.email.sender:
-        domain = app.sender_address(settings).rpartition("@")[2]
-        found += diagnose_domain(DomainRecords(server), domain, selector)
+    if domain:
+        found += diagnose_domain(records, domain, selector)
+    if mail is not None:
+        found += diagnose_mail(mail, domain, records)
     if app.describe_missing_database(settings) is None:
         with Components.open(settings) as components:
             found += diagnose_host(components.load_health())

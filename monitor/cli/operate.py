@@ -6,7 +6,7 @@ import logging
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import click
 
@@ -148,11 +148,20 @@ def check(session: Session, to: str | None, as_json: bool) -> None:
     metavar="ADDRESS",
     help="The DNS server to ask instead of the system's, with or without :PORT.",
 )
+@click.option(
+    "--mail",
+    type=click.File("rb"),
+    metavar="FILE",
+    help="A mail of this service as it was received, with its headers (- for stdin): is it signed, and what "
+    "did its receiver find?",
+)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
-def doctor(session: Session, selector: str | None, nameserver: str | None, as_json: bool) -> None:
+def doctor(
+    session: Session, selector: str | None, nameserver: str | None, mail: IO[bytes] | None, as_json: bool
+) -> None:
     """Look at what surrounds the service: the DNS records of the sender's domain (SPF, DKIM, DMARC), the
     clock, the disk, the key and the backup; then everything that `monitor check` checks. Nothing is changed
-    or sent.
+    or sent. With --mail also the signature of a mail that has arrived, such as that of `check --to`.
 
     Exit 1 when something is wrong.
 
@@ -160,7 +169,10 @@ def doctor(session: Session, selector: str | None, nameserver: str | None, as_js
     """
     from monitor.cli.check import run_doctor
 
-    findings = run_doctor(session.settings, session.config, selector=selector, nameserver=nameserver)
+    content = mail.read() if mail is not None else None
+    findings = run_doctor(
+        session.settings, session.config, selector=selector, nameserver=nameserver, mail=content
+    )
     ok = all(finding.ok is not False for finding in findings)
     if as_json:
         rows = [{"what": one.what, "ok": one.ok, "message": one.message} for one in findings]

@@ -70,7 +70,11 @@ def diagnose_domain(records: DomainRecords, domain: str, selector: str | None) -
     try:
         yield _diagnose_spf(records.texts(domain), domain)
         yield _diagnose_dmarc(records.texts(f"_dmarc.{domain}"), domain)
-        yield _diagnose_dkim(records, domain, selector)
+        yield (
+            Diagnosis("DNS: DKIM", None, "not looked at: name your relay's selector with --selector")
+            if selector is None
+            else diagnose_dkim(records, domain, selector)
+        )
         takes = records.takes_mail(domain)
         yield Diagnosis(
             "DNS: bounces",
@@ -190,9 +194,8 @@ def _diagnose_dmarc(texts: Sequence[str], domain: str) -> Diagnosis:
     return Diagnosis("DNS: DMARC", True, f'"{record}"')
 
 
-def _diagnose_dkim(records: DomainRecords, domain: str, selector: str | None) -> Diagnosis:
-    if selector is None:
-        return Diagnosis("DNS: DKIM", None, "not looked at: name your relay's selector with --selector")
+def diagnose_dkim(records: DomainRecords, domain: str, selector: str) -> Diagnosis:
+    """Look up the key of a selector (RFC 6376, 3.6.1). Raises DNSException when nobody answers."""
     name = f"{selector}._domainkey.{domain}"
     tags = [
         dict(part.strip().partition("=")[::2] for part in text.split(";")) for text in records.texts(name)

@@ -19,6 +19,7 @@ from monitor.config import load
 from monitor.keys import KeyFile
 from monitor.ops.doctor import DomainRecords, diagnose_clock, diagnose_domain, diagnose_host
 from monitor.ops.health import HostFacts
+from monitor.ops.mail_diagnosis import diagnose_mail
 from monitor.storage import engine as db
 from monitor.storage import key_exchange
 from tests.ops.test_health import FINE, NOW
@@ -186,6 +187,8 @@ def test_the_command_says_all_of_it_and_sends_nothing(tmp_path: Path) -> None:
             options = ["doctor", "--config", str(path), "--nameserver", f"{host}:{port}", "--selector", "one"]
             shown = CliRunner().invoke(root, options)
             said = json.loads(CliRunner().invoke(root, [*options, "--json"]).stdout)
+            looked = CliRunner().invoke(root, [*options, "--mail", "-"], input=MAIL)
+        assert "ok   mail: signed headers" in looked.output
         assert shown.exit_code == 1
         assert "ok   DNS: SPF" in shown.output
         assert "FAIL DNS: DMARC" in shown.output
@@ -197,3 +200,63 @@ def test_the_command_says_all_of_it_and_sends_nothing(tmp_path: Path) -> None:
         assert wrong.exit_code == 2
     finally:
         relay.stop()
+
+
+MAIL = """\
+Authentication-Results: mx.inbox.example; dkim=pass header.d=watch.example; spf=pass; dmarc=pass
+Received: from relay.example by mx.inbox.example
+DKIM-Signature: v=1; a=rsa-sha256; c=relaxed/relaxed; d=relay.example; s=r; h=from; b=AAAA
+DKIM-Signature: v=1; a=rsa-sha256; d=watch.example; s=one;
+ h=From:To:Subject:List-Unsubscribe:
+ List-Unsubscribe-Post; bh=abc=; b=AA
+ BB
+From: Watch <alerts@watch.example>
+To: you@inbox.example
+Subject: An agency
+List-Unsubscribe: <https://watch.example/u/1>, <mailto:alerts@watch.example>
+List-Unsubscribe-Post: List-Unsubscribe=One-Click
+
+Text
+"""
+
+
+def diagnose_one(mail: str, domain: str = DOMAIN) -> dict[str, tuple[bool | None, str]]:
+    with NameServer(GOOD) as server:
+        found = diagnose_mail(mail.encode(), domain, DomainRecords([server.address]))
+        return {one.what: (one.ok, one.message) for one in found}
+
+
+def test_a_mail_that_arrived_in_order() -> None:
+    found = diagnose_one(MAIL)
+    assert {what: ok for what, (ok, _) in found.items()} == {
+        "mail: DKIM": True, "mail: signed headers": True, "mail: key": True, "mail: receiver": True,
+    }  # fmt: skip
+    assert found["mail: receiver"][1] == "it found spf pass, dkim pass, dmarc pass"
+    assert diagnose_one(MAIL, domain="") == found, "without a configured sender the mail's own counts"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "what", "ok", "says"),
+    [
+        ("d=watch.example; s=one", "d=other.example; s=one", "mail: DKIM", False, "signed for relay.example"),
+        ("DKIM-Signature", "X-Gone", "mail: DKIM", False, "it is not signed: let your relay sign"),
+        (
+            ":\n List-Unsubscribe-Post;",
+            ";",
+            "mail: signed headers",
+            False,
+            "leaves out List-Unsubscribe-Post",
+        ),
+        ("h=From:To", "h=To", "mail: signed headers", False, "leaves out From"),
+        ("s=one", "s=two", "mail: key", False, "two._domainkey.watch.example has no key"),
+        ("dmarc=pass", "dmarc=fail", "mail: receiver", False, "dmarc fail"),
+        ("Authentication-Results", "X-Gone", "mail: receiver", None, "wrote no result"),
+        ("alerts@watch.example>\nTo", "ann@other.example>\nTo", "mail", False, "from other.example"),
+        ("From: Watch <alerts@watch.example>\n", "", "mail", False, "save its source"),
+    ],
+)
+def test_what_is_wrong_with_a_mail_is_said(old: str, new: str, what: str, ok: bool | None, says: str) -> None:
+    assert old in MAIL
+    found = diagnose_one(MAIL.replace(old, new))
+    assert found[what][0] is ok
+    assert says in found[what][1]
