@@ -15,13 +15,13 @@ def render_unreadable(message: ListUnreadable, sender: Sender) -> Rendered:
         message,
         sender,
         say,
-        say("We cannot read it at the moment: %(title)s", title=clean(message.title)),
+        say("We cannot read this list right now: %(title)s", title=clean(message.title)),
         say(
-            "Our last good check of this list was on %(when)s. Until we can read it again, no alert does not "
-            "mean that nothing has changed.",
+            "Our last good check of this list was on %(when)s. Until we can read it again, hearing nothing "
+            "from us does not mean that nothing has changed.",
             when=say.moment(message.seen_at),
         ),
-        say("We keep trying, and write once more when it works again."),
+        say("We keep trying, and will write once more when it works again."),
     )
 
 
@@ -32,13 +32,13 @@ def render_switched_off(message: ListSwitchedOff, sender: Sender) -> Rendered:
         message,
         sender,
         say,
-        say("We do not watch it any more: %(title)s", title=clean(message.title)),
+        say("We no longer watch this list: %(title)s", title=clean(message.title)),
         say(
             "Our last good check of this list was on %(when)s. The operator of this service has switched it "
             "off since, so you get no alerts about it.",
             when=say.moment(message.seen_at),
         ),
-        say("You do not need to do anything: if it is watched again, we write once more."),
+        say("You do not need to do anything. If we watch it again, we will write once more."),
     )
 
 
@@ -49,10 +49,10 @@ def render_readable(message: ListReadable, sender: Sender) -> Rendered:
         message,
         sender,
         say,
-        say("We can read it again: %(title)s", title=clean(message.title)),
+        say("We can read this list again: %(title)s", title=clean(message.title)),
         say(
-            "The list can be read again; our last good check was on %(when)s. What changed in the meantime "
-            "and still stands is told in alerts, with the times of our checks.",
+            "The list can be read again; our last good check was on %(when)s. What changed in the meantime, "
+            "and is still so, comes as alerts, with the times of our checks.",
             when=say.moment(message.seen_at),
         ),
     )

@@ -131,8 +131,8 @@ class Phrases:
             self("Also listed for your places today"),
             tuple(lines),
             self(
-                "This is not news from the lists. We have better data on places now, and by these data the "
-                "following agencies, which are on the lists already, serve a place that you follow."
+                "This is not news from the lists. We now have better data on places. It shows that these "
+                "agencies, which were on the lists already, serve a place that you follow."
             ),
         )
 
@@ -143,14 +143,14 @@ class Phrases:
             lines.append(self("The last one: %(when)s", when=self.moment(checks.last_good_at)))
         hours = round(checks.blind / timedelta(hours=1))
         lines.append(
-            self.count("%(count)s hour without one", "%(count)s hours without one", hours)
+            self.count("%(count)s hour without a good check", "%(count)s hours without a good check", hours)
             if hours
-            else self("Never longer without one than between two checks")
+            else self("Never a longer gap than usual between two checks")
         )
         lines.append(
             self(
-                "Counted from %(since)s to %(until)s: %(polls)s checks in all, each an entry of the public "
-                "record. Time without a good one counts from %(minutes)s minutes on.",
+                "Counted from %(since)s to %(until)s: %(polls)s checks in all, each an entry in the public "
+                "record. A gap between good checks counts from %(minutes)s minutes on.",
                 since=f"{checks.since:%Y-%m-%d %H:%M}",
                 until=f"{checks.until:%Y-%m-%d %H:%M} UTC",
                 polls=locale.number(checks.polls, self.language),
@@ -158,12 +158,12 @@ class Phrases:
             )
         )
         if checks.url:
-            lines.append(self("Every one of them: %(url)s", url=checks.url))
+            lines.append(self("All of these checks: %(url)s", url=checks.url))
         return MailSection(clean(checks.title), tuple(lines))
 
     def asked_on(self) -> str:
         """When the recipient asked for these messages."""
-        return self("You asked on %(date)s.", date=LINKS["asked"])
+        return self("You asked for these alerts on %(date)s.", date=LINKS["asked"])
 
     def links(self) -> tuple[tuple[str, str], ...]:
         """The links at the end of a mail."""

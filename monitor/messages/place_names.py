@@ -12,6 +12,7 @@ from monitor.states import STATES
 
 _WHOLE_COUNTRY = N_("the whole country")
 _AROUND = N_("{miles} miles around {zip}")
+_CODES_OF = N_("ZIP codes of {name}")
 
 
 def name_place(place: str, language: str) -> str:
@@ -22,6 +23,16 @@ def name_place(place: str, language: str) -> str:
     if place == EVERYWHERE:
         return translations(language).gettext(_WHOLE_COUNTRY)
     return _name_area(place, language) if is_area(place) else STATES.get(place, place)
+
+
+def name_codes_of(place: str, language: str) -> str:
+    """What agencies of an area are matched by, since ZIP codes cross its border: "ZIP codes of Cook County,
+    IL". A radius is called by its name.
+    """
+    name = name_place(place, language)
+    if place.startswith("radius-"):
+        return name
+    return translations(language).gettext(_CODES_OF).format(name=name).replace(" de el ", " del ")
 
 
 def join_names(names: Sequence[str]) -> str:

@@ -20,8 +20,8 @@ def render_receipt(message: Receipt, sender: Sender) -> Rendered:
             heading=heading,
             paragraphs=(
                 say(
-                    "You have not heard from us because there was nothing to tell. This is how well we "
-                    "looked."
+                    "You have not heard from us because there was nothing to tell you. Here is how often we "
+                    "checked."
                 ),
             ),
             sections=(
@@ -31,7 +31,8 @@ def render_receipt(message: Receipt, sender: Sender) -> Rendered:
             also=say.also(message.also),
             closing=(MailSection(say("How to check this"), _proof(say, sender)),) if sender.head else (),
             why=say(
-                "You asked on %(date)s. You can switch this quarterly note off where you change your alerts.",
+                "You asked for these alerts on %(date)s. You can turn off this quarterly note where you "
+                "change your alerts.",
                 date=LINKS["asked"],
             ),
             links=say.links(),
@@ -45,8 +46,8 @@ def _proof(say: Phrases, sender: Sender) -> tuple[str, ...]:
     return (
         say("Count the checks in the file of each list: anybody gets the same numbers."),
         say(
-            "The last line of this mail is the signed head of the record. As long as the record leads to it, "
-            'no check before it was changed, added or left out: monitor verify --head "%(head)s"',
+            "The last line of this mail is the signed head of the record. If the record still leads to it, "
+            'no earlier check was changed, added or left out since: monitor verify --head "%(head)s"',
             head=sender.head,
         ),
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fastapi import APIRouter, Request, Response
 
-from monitor.messages.place_names import name_place
+from monitor.messages.place_names import name_codes_of, name_place
 from monitor.places.codes import place_path
 from monitor.places.followed_areas import FollowedArea, load_area
 from monitor.storage.engine import reading
@@ -53,6 +53,7 @@ def area_page(request: Request, rest: str) -> Response:
         "area.html",
         area=area,
         name=name_place(area.key, language),
+        place=name_codes_of(area.key, language),
         path=path,
         boards=[area_board(site, each, area) for each in lists],
         news=news,

@@ -15,7 +15,7 @@ from markupsafe import Markup
 from sqlalchemy.engine import Connection
 
 from monitor.domain import Confidence
-from monitor.messages.place_names import name_place
+from monitor.messages.place_names import name_codes_of, name_place
 from monitor.places.codes import place_path
 from monitor.record.checkpoint import Checkpoint, read_checkpoint
 from monitor.record.tiles import WIDTH, format_tile_path
@@ -185,7 +185,8 @@ def area_brief(request: Request, rest: str) -> Response:
         lists, log = _load_lists(conn, boards, local_first=True), _load_checkpoint(conn)
     whole = ", ".join(STATES[state] for state in area.states)
     name = name_place(area.key, language_of(request))
-    return _render(request, path, lists, log, held, codes=area.zips, towns=(), whole=whole, name=name)
+    of_area = (name, name_codes_of(area.key, language_of(request)))
+    return _render(request, path, lists, log, held, codes=area.zips, towns=(), whole=whole, of_area=of_area)
 
 
 def _render(
@@ -198,8 +199,9 @@ def _render(
     codes: tuple[str, ...],
     towns: tuple[str, ...],
     whole: str,
-    name: str = "",
+    of_area: tuple[str, str] = ("", ""),
 ) -> Response:
+    """``of_area``: an area's name, and what its agencies serve."""
     site = site_of(request)
     for most in range(max([1, *(len(each.agencies) for each in lists)]), 0, -1):
         answer = render_page(
@@ -212,7 +214,8 @@ def _render(
             codes=codes,
             towns=towns,
             whole=whole,
-            name=name,
+            name=of_area[0],
+            place=of_area[1],
             references=References(),
             split=split_sentences,
             longest=LONGEST_ADDRESS,

@@ -10,6 +10,7 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 
 from monitor.messages.place_names import name_place
+from monitor.messages.placements import drop_article
 from monitor.places.codes import place_path
 from monitor.record.data.describe import format_time
 from monitor.record.data.encoders import dump_json
@@ -72,7 +73,7 @@ def area_feed(request: Request, rest: str) -> Response:
     area = read_area(request, rest)
     if area is None:
         return missing(request)
-    name = name_place(area.key, language_of(request))
+    name = drop_article(name_place(area.key, language_of(request)))
     return _feed(request, place_path(area.key), places=area.zips, within=area.states, what=name)
 
 

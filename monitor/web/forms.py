@@ -355,7 +355,9 @@ def _count_parts(name: str, following: list[str]) -> int:
     """
     if not following or not any(map(str.isalpha, name)):
         return 0
-    if _is_name_with_state(name, following[0]) or (_ends_address(following[0]) and place(name) is None):
+    if _is_name_with_state(name, following[0]):
+        return 1
+    if _ends_address(following[0]) and place(name) is None and not re.search(r"\d{5}", name):
         return 1
     if len(following) > 1 and place(name) is None and _is_name_with_state(following[0], following[1]):
         county = find(f"{following[0]}, {following[1]}", load())

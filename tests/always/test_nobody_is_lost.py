@@ -85,13 +85,13 @@ def test_nobody_stops_getting_alerts_without_being_told(town: Town) -> None:
     town.later(days=1)
     town.deliver()
     (notice,) = [mail for _, mail in town.postbox.mails[before:]]  # and whoever follows it, once
-    assert "cannot read it" in notice["Subject"]
+    assert "cannot read this list" in notice["Subject"]
     assert "no alert does not mean that nothing has changed" in " ".join(text(notice).split())
 
     with db.transaction(town.engine) as conn:
         conn.execute(sa.update(schema.SourceRow).values(last_good_at=town.now, last_fetch_at=town.now))
     town.deliver()
-    assert "can read it again" in town.mail()["Subject"]
+    assert "can read this list again" in town.mail()["Subject"]
 
 
 # 2. A message is not lost because a channel was down, or the process died at any instruction.

@@ -199,7 +199,8 @@ def test_a_digest(
     [("ring", "Ring's Active Agency Map"), ("ice-287g", "ICE's list of 287(g) agencies")],
 )
 @pytest.mark.parametrize(
-    ("about", "heading"), [("blind", "We cannot read it at the moment"), ("back", "We can read it again")]
+    ("about", "heading"),
+    [("blind", "We cannot read this list right now"), ("back", "We can read this list again")],
 )
 def test_a_notice_about_a_list(
     earlier: Engine,

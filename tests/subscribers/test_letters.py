@@ -77,5 +77,5 @@ def test_a_digest_says_of_each_list_why_it_is_told_and_where_the_proof_is(small_
         assert f"https://watch.example/changes/{only}" in said
         assert re.search(r"https://watch\.example/changes(?!/)", said)  # of several changesets: the timeline
         assert "That an agency is no longer listed does not say why." in said
-        assert "You asked on Mar 1, 2026." in said
+        assert "You asked for these alerts on Mar 1, 2026." in said
     assert "  " not in text(town.mail()).replace("\n  ", "\n")

@@ -22,8 +22,8 @@ from monitor.storage.lists.tables import FetchRow, SourceRow
 from tests.subscribers.conftest import member
 from tests.subscribers.town import Town, Visitor, link, text
 
-BLIND = "We cannot read it at the moment: Ring's Active Agency Map"
-BACK = "We can read it again: Ring's Active Agency Map"
+BLIND = "We cannot read this list right now: Ring's Active Agency Map"
+BACK = "We can read this list again: Ring's Active Agency Map"
 
 
 def checked(town: Town, *, good: bool, name: str = "ring") -> None:
@@ -90,7 +90,7 @@ def test_followers_of_a_list_that_is_switched_off_are_told_and_stay_followers(sm
     path = watched.data.folder.parent / "config.toml"
     path.write_text(f"{path.read_text()}[sources.ring]\nenabled = false\n")
     town.settings = config.load(path, {})
-    heading = "We do not watch it any more: Ring's Active Agency Map"
+    heading = "We no longer watch this list: Ring's Active Agency Map"
     assert on(town, 6, 8, 9, since=start) == [("ann@example.org", heading)]
     with town.open() as address:
         town.client = Visitor(address)
@@ -216,4 +216,4 @@ def test_a_receipt_counts_checks_and_the_time_without_one(town: Town) -> None:
             conn.execute(sa.insert(FetchRow).values(source="ring", at=at, outcome=outcome, reason=""))
     town.deliver()
     said = " ".join(text(town.mail()).split())
-    assert "79 good checks - The last one: May 31, 2026, 7:00 pm CDT - 8 hours without one" in said
+    assert "79 good checks - The last one: May 31, 2026, 7:00 pm CDT - 8 hours without a good check" in said

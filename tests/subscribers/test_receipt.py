@@ -44,7 +44,7 @@ def read_receipt(mail: str) -> Said:
     counted = re.search(
         r"Counted from (\S+ \S+) to (\S+ \S+) UTC: (\d+) checks in all, .* from (\d+) minutes on", said
     )
-    good, blind = re.search(r"(\d+) good checks", said), re.search(r"(\d+) hours without one", said)
+    good, blind = re.search(r"(\d+) good checks", said), re.search(r"(\d+) hours without a good check", said)
     head = re.search(r"^record (\d+) (\S+)\r?$", mail, re.MULTILINE)
     assert counted, mail
     assert good

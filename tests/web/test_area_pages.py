@@ -47,6 +47,26 @@ def test_a_county_far_away_has_none_of_the_agencies(web: Running) -> None:
     assert json.loads(web.get("/county/56001/feed.json").text)["items"] == []
 
 
+@pytest.mark.parametrize(
+    ("path", "english", "spanish"),
+    [
+        ("/county/18089", "ZIP codes of Lake County, IN", "códigos postales del condado de Lake, IN"),
+        ("/town/IN-Hammond", "ZIP codes of Hammond, IN", "códigos postales de Hammond, IN"),
+        ("/radius/46320-10", "10 miles around 46320", "10 millas alrededor de 46320"),
+    ],
+)
+def test_an_agency_of_a_zip_code_is_not_said_to_serve_the_county(
+    web: Running, path: str, english: str, spanish: str
+) -> None:
+    """A neighbor's sheriff serves a ZIP code that reaches over the border."""
+    assert re.search(
+        rf"agenc(y that covers|ies that cover) {english} (is|are) on this list", web.get(path).text
+    )
+    assert re.search(rf"agencias? que cubren? {spanish} est", web.get(f"{path}?lang=es").text)
+    brief = " ".join(web.get(f"{path}/brief").text.split())
+    assert re.search(rf"agenc(y that serves|ies that serve) {english} (was|were) on this list", brief)
+
+
 def test_a_zip_leads_to_the_areas_around_it(web: Running) -> None:
     page = web.get("/zip/46320").text
     for path, name in (

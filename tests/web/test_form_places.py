@@ -60,6 +60,7 @@ from monitor.web.forms import read_places
         ("100 Main St, Springfield, IL, USA", ["Springfield, IL"]),
         ("Hammond, Lake County, IN", ["Hammond, IN"]),
         ("Chicago, IL 60601, Gary, IN 46402", ["60601", "46402"]),
+        ("IL 60601, IN 46320", ["60601", "46320"]),
         ("PO Box 12, Gary, IN 46401", ["46401"]),
         ("233 S Wacker Dr, Chicago, IL", ["Chicago, IL"]),
         ("1600 Main St\r\nApt 4\r\nSpringfield, IL 62701", ["62701"]),
