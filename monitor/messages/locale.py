@@ -96,9 +96,10 @@ def clock(when: datetime, timezone: str, language: str) -> str:
     return f"{time_of_day(local, language)} {zone_name(local)}"
 
 
-def time_of_day(local: datetime, language: str) -> str:
-    """The time of day without its zone: "2:07 pm", "2:07 p.m."."""
-    return f"{(local.hour + 11) % 12 + 1}:{local.minute:02d} {_half(local.hour, language)}"
+def time_of_day(local: datetime, language: str, *, seconds: bool = False) -> str:
+    """The time of day without its zone: "2:07 pm", "2:07 p.m."; with ``seconds``, "2:07:09 pm"."""
+    exact = f":{local.second:02d}" if seconds else ""
+    return f"{(local.hour + 11) % 12 + 1}:{local.minute:02d}{exact} {_half(local.hour, language)}"
 
 
 def hour_of_day(hour: int, language: str) -> str:

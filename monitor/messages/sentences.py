@@ -113,7 +113,10 @@ class Sentences:
             return self._catalogue.pgettext("later moment", "%(moment)s") % {"moment": self.moment(when)}
         zone = "" if when.zone == first.zone else f" {when.zone}"
         context = "later, at one o'clock" if when.local.hour % 12 == 1 else "later"
-        return self._catalogue.pgettext(context, "%(hour)s") % {"hour": self._hour(when) + zone}
+        # two checks within a minute must not read as one
+        same = when.local.replace(second=0, microsecond=0) == first.local.replace(second=0, microsecond=0)
+        hour = locale.time_of_day(when.local, self.language, seconds=same)
+        return self._catalogue.pgettext(context, "%(hour)s") % {"hour": hour + zone}
 
     # --- one change
 

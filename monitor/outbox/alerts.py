@@ -63,7 +63,8 @@ class AlertBuilder:
             for published, places in changes
         )
         held = any(published.was_held for published, _ in changes)
-        return self._alert(source, language, told, late=late, held=held, changeset=changeset)
+        single = changes[0][0].id if len(changes) == 1 else None
+        return self._alert(source, language, told, late=late, held=held, changeset=changeset, single=single)
 
     def _title_of_origin(self, change: Change, moved: Mapping[str, str], language: str) -> str | None:
         if change.kind is not Kind.ADDED or change.subject.key not in moved:
@@ -79,11 +80,14 @@ class AlertBuilder:
         late: bool = False,
         held: bool = False,
         changeset: int | None = None,
+        single: int | None = None,
     ) -> Alert:
         known = self._sources.get(source)
         permalink = None
         if self._public is not None:
             permalink = f"{self._public}/changes/{changeset}" if changeset else f"{self._public}/changes"
+            if single is not None:  # its own page has the proof
+                permalink = f"{self._public}/change/{single}"
         newest = max(change.not_after for change in told)
         return Alert(
             source=source,

@@ -13,7 +13,7 @@ _LEFT, _RIGHT, _TOP, _BOTTOM = 8, 62, 14, 34
 _LABELS = 4  # along the axis, at most
 STANDALONE_STYLE = (
     "svg{background:#fff;font-family:'Source Sans Pro','DejaVu Sans',Arial,sans-serif}"
-    ".up{fill:#14506b}.down{fill:#a34a00}"
+    ".gap{fill:#eceae4}.up{fill:#14506b}.down{fill:#a34a00}"
     ".grid{stroke:#d9d5cb}.line{fill:none;stroke:#14506b;stroke-width:2.5}text{fill:#545b63;font-size:13px}"
     ".end{text-anchor:end}.mid{text-anchor:middle}.title{fill:#1a1e22;font-size:15px}"
 )
@@ -21,13 +21,16 @@ STANDALONE_STYLE = (
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """A picture of columns: ``up`` above the axis and ``down`` (may be empty) below it, one a label."""
+    """A picture of columns: ``up`` above the axis and ``down`` (may be empty) below it, one a label.
+    ``unseen`` (may be empty) are the places of columns whose numbers are not known: they are shaded.
+    """
 
     labels: tuple[str, ...]
     up: tuple[int, ...]
     down: tuple[int, ...] = ()
     titles: tuple[str, ...] = ()
     every_label: bool = False
+    unseen: tuple[int, ...] = ()
 
 
 def draw_columns(columns: Columns, title: str, *, standalone: bool = False) -> str:
@@ -50,6 +53,9 @@ def draw_columns(columns: Columns, title: str, *, standalone: bool = False) -> s
         )
     slot = wide / max(count, 1)
     thick = round(max(slot * 0.78, 0.6), 1)
+    for first, width in _runs(columns.unseen):
+        x, wide_gap = round(_LEFT + slot * first, 1), round(slot * width, 1)
+        parts.append(f'<rect class="gap" x="{x}" y="{_TOP}" width="{wide_gap}" height="{tall}"/>')
     for n in range(count):
         x = round(_LEFT + slot * n + (slot - thick) / 2, 1)
         said = f"<title>{escape(columns.titles[n])}</title>" if columns.titles else ""
@@ -99,6 +105,17 @@ def draw_curve(
     parts.append(f'<text x="{_LEFT}" y="{HEIGHT - 10}">0</text>')
     parts.append(f'<text class="end" x="{x(last)}" y="{HEIGHT - 10}">{last:,} {escape(unit)}</text></svg>')
     return "".join(parts)
+
+
+def _runs(places: Sequence[int]) -> list[tuple[int, int]]:
+    """Places in a row as (first, how many): one shape each."""
+    runs: list[tuple[int, int]] = []
+    for place in places:
+        if runs and sum(runs[-1]) == place:
+            runs[-1] = (runs[-1][0], runs[-1][1] + 1)
+        else:
+            runs.append((place, 1))
+    return runs
 
 
 def _shown(count: int, every: bool) -> list[int]:

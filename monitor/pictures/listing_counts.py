@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime, time
 from statistics import median
 
 LAGS = ((0, 0), (1, 3), (4, 7), (8, 30), (31, 90), (91, 365), (366, None))
@@ -31,12 +31,17 @@ class DatedStay:
 
 @dataclass(frozen=True, slots=True)
 class Month:
-    """A month, by its first day: how many joined and left in it, and how many were listed at its end."""
+    """A month, by its first day: how many joined and left in it, and how many were listed at its end.
+
+    ``seen``: somebody looked at the list in it. Otherwise its numbers are not known, and ``total`` is what
+    was listed at the last look before.
+    """
 
     first: date
     joined: int
     left: int
     total: int
+    seen: bool = True
 
     @property
     def net(self) -> int:
@@ -70,16 +75,37 @@ class Survival:
     ended: int
 
 
-def count_months(stays: Iterable[DatedStay], first: date, last: date) -> tuple[Month, ...]:
+def count_months(
+    stays: Iterable[DatedStay], first: date, last: date, unseen: Collection[date] = ()
+) -> tuple[Month, ...]:
     """Count who joined and left in each month from ``first`` to ``last``, by our sight.
 
-    What was there at the first look joined in no month; it is in the totals.
+    What was there at the first look joined in no month; it is in the totals. In the months of ``unseen``, by
+    their first days, nobody looked.
     """
     stays = list(stays)
     joined = Counter(_month(s.joined) for s in stays if not s.from_start)
     left = Counter(_month(s.left) for s in stays if s.left is not None)
     total = sum(s.from_start for s in stays)
-    return _months(joined, left, total, first, last)
+    return _months(joined, left, total, first, last, unseen)
+
+
+def find_unseen_months(
+    spans: Iterable[tuple[datetime, datetime]], first: date, now: datetime
+) -> tuple[date, ...]:
+    """The first days of the months in which nobody looked, from the month of ``first`` until ``now``, in the
+    time zone of ``now``: those that lie within a span from one look to the next, the last one as far as it
+    has gone.
+    """
+    spans, found, at = list(spans), [], _month(first)
+    while at <= now.date():
+        following = _next(at)
+        start = datetime.combine(at, time(), now.tzinfo)
+        end = min(datetime.combine(following, time(), now.tzinfo), now)
+        if any(since < start and end <= until for since, until in spans):
+            found.append(at)
+        at = following
+    return tuple(found)
 
 
 def count_published_months(stays: Iterable[DatedStay], last: date) -> tuple[Month, ...]:
@@ -132,26 +158,43 @@ def estimate_survival(stays: Iterable[DatedStay], last: date) -> Survival:
 
 
 def group_years(months: Sequence[Month]) -> tuple[Month, ...]:
-    """The same by year, for a picture in which months would be too narrow."""
+    """The same by year, for a picture in which months would be too narrow. A year was seen when one of its
+    months was.
+    """
     found: dict[int, Month] = {}
     for month in months:
         year = found.get(month.first.year)
         joined, left = (year.joined, year.left) if year else (0, 0)
         found[month.first.year] = Month(
-            date(month.first.year, 1, 1), joined + month.joined, left + month.left, month.total
+            date(month.first.year, 1, 1),
+            joined + month.joined,
+            left + month.left,
+            month.total,
+            month.seen or (year is not None and year.seen),
         )
     return tuple(found.values())
 
 
 def _months(
-    joined: Counter[date], left: Counter[date], total: int, first: date, last: date
+    joined: Counter[date],
+    left: Counter[date],
+    total: int,
+    first: date,
+    last: date,
+    unseen: Collection[date] = (),
 ) -> tuple[Month, ...]:
     found, at = [], _month(first)
     while at <= last:
         total += joined[at] - left[at]
-        found.append(Month(at, joined[at], left[at], total))
-        at = date(at.year + at.month // 12, at.month % 12 + 1, 1)
+        seen = at not in unseen or bool(joined[at] or left[at])
+        found.append(Month(at, joined[at], left[at], total, seen))
+        at = _next(at)
     return tuple(found)
+
+
+def _next(month: date) -> date:
+    """The first day of the month after."""
+    return date(month.year + month.month // 12, month.month % 12 + 1, 1)
 
 
 def _month(day: date) -> date:

@@ -94,7 +94,7 @@ def create_app(
     app.state.gap_history = GapHistory(jumps=site.recorded)
     app.state.chart_cache = ChartCache(site.timezone, app.state.gap_history)
     app.state.map_cache = MapCache(site)
-    app.state.numbers_cache = NumbersCache(site, app.state.map_cache)
+    app.state.numbers_cache = NumbersCache(site, app.state.map_cache, app.state.gap_history)
     app.state.map_images = MapImages()
     app.state.list_cache = ListCache()
     app.state.request_limit = RequestLimit(site.clock)

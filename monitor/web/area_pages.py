@@ -8,6 +8,7 @@ from monitor.messages.place_names import name_codes_of, name_place
 from monitor.places.codes import place_path
 from monitor.places.followed_areas import FollowedArea, load_area
 from monitor.storage.engine import reading
+from monitor.storage.lists import log_rows
 from monitor.storage.lists import page_queries as store
 from monitor.web.boards import Board, PlaceEntry, zip_board
 from monitor.web.context import Site
@@ -48,9 +49,11 @@ def area_page(request: Request, rest: str) -> Response:
         held = held_changes_of(request).here(conn, area.zips, area.states, numbers_of(lists))
         drawn = view_place(request, conn, lists, area.states[0])
         meetings = load_coming(conn, site, covers_of_zips(site, lists, area.zips, area.states))
+        entries = log_rows.load_head(conn).size
     return render_page(
         request,
         "area.html",
+        entries=entries,
         area=area,
         name=name_place(area.key, language),
         place=name_codes_of(area.key, language),

@@ -6,7 +6,8 @@ Both read a whole history, so results are cached.
 from __future__ import annotations
 
 import threading
-from datetime import datetime
+from datetime import datetime, timedelta
+from itertools import pairwise
 
 from sqlalchemy.engine import Connection
 
@@ -16,6 +17,9 @@ from monitor.pictures.bars import Chart, chart
 from monitor.storage.lists import imports, timeline
 from monitor.storage.lists import page_queries as store
 from monitor.storage.lists.timeline import Gap, SourceGaps
+
+_SHORTEST_MONTH = timedelta(days=28)
+"""The longest time between two captures of an imported past that leaves out no whole month."""
 
 
 class GapHistory:
@@ -49,6 +53,17 @@ class GapHistory:
         gaps = seen.until(now, longest)
         return tuple(gap for gap in gaps if gap.failed or gap.rejected) if self._jumps else gaps
 
+    def unseen(
+        self, conn: Connection, watched: SourceInfo, now: datetime
+    ) -> tuple[tuple[datetime, datetime], ...]:
+        """Read the times in which nobody saw a list, from the last look before to the first one after or
+        ``now``: the gaps of own polls, and what lies between captures of an imported past that are more than
+        a month apart.
+        """
+        looks = imports.load_looks(conn, watched.name)
+        captured = [(a, b) for a, b in pairwise(looks) if b - a > _SHORTEST_MONTH]
+        return (*captured, *((gap.since, gap.until or now) for gap in self.of(conn, watched, now)))
+
 
 class ChartCache:
     """One chart per list, kept while its baseline and the hour stay the same. Thread-safe."""
@@ -72,7 +87,7 @@ class ChartCache:
         counts = store.load_counts(conn, watched.name)
         if not counts:
             return None
-        gaps = self._sights.of(conn, watched, now)
+        gaps = self._sights.unseen(conn, watched, now)
         past = imports.load_import(conn, watched.name)
         captured = None if past is None else past.joined_at or now
-        return chart(counts, now, self._timezone, [(gap.since, gap.until or now) for gap in gaps], captured)
+        return chart(counts, now, self._timezone, gaps, captured)

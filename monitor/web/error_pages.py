@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import logging
+from datetime import datetime
 
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
+from monitor.domain import SourceInfo
 from monitor.errors import StoreError
 from monitor.web.api_answers import ProblemError, answer_problem
 from monitor.web.pages import render_page
@@ -29,6 +31,15 @@ def missing(request: Request) -> Response:
     if is_open(request.scope["path"]):
         return answer_problem(404, "Not found", "There is nothing at this address; see /data and /api.")
     return render_page(request, "error.html", status=404, private=True, what="missing")
+
+
+def nothing_before(request: Request, watched: SourceInfo, first: datetime | None, oldest: str) -> Response:
+    """The page for a moment before a list was first seen, at ``first``; ``oldest`` is the path of the page
+    of that moment.
+    """
+    return render_page(
+        request, "before.html", status=404, private=True, watched=watched, first=first, oldest=oldest
+    )
 
 
 def _refused(request: Request, error: Exception) -> Response:

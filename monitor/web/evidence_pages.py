@@ -21,6 +21,7 @@ from monitor.record.checkpoint import read_checkpoint
 from monitor.storage.engine import reading
 from monitor.storage.lists import agreements, bodies, changes, imports, log_rows, record_rows
 from monitor.storage.lists.imports import Capture
+from monitor.storage.lists.page_queries import load_first_read
 from monitor.storage.lists.record_rows import PollRecordRow
 from monitor.web.api_answers import ProblemError, answer_bytes
 from monitor.web.context import Site
@@ -118,8 +119,7 @@ def absence_page(request: Request, source: str) -> Response:
     if source not in site.sources:
         return missing(request)
     day_text, asked = (request.query_params.get(name, "").strip() for name in ("day", "who"))
-    problem = None
-    found = None
+    problem = found = note = first = None
     now = site.clock()
     day = _read_day(day_text)
     is_zip = asked.isascii() and asked.isdecimal() and len(asked) == 5
@@ -132,9 +132,13 @@ def absence_page(request: Request, source: str) -> Response:
             with reading(site.engine) as conn:
                 found = _load_day(conn, site, source, day, asked, is_zip)
                 note = log_rows.load_checkpoint(conn)
+    if found is None:
+        with reading(site.engine) as conn:
+            first = load_first_read(conn, source)
     return render_page(
         request,
         "absence.html",
+        first=first,
         private=True,  # what was looked for is the reader's own: neither kept nor indexed
         watched=site.sources[source],
         found=found,

@@ -6,28 +6,32 @@ import threading
 from collections import Counter, OrderedDict, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC
+from datetime import UTC, date, datetime
 from urllib.parse import urlencode
 
 from fastapi import APIRouter, Request, Response
 from sqlalchemy.engine import Connection
 
 from monitor.core.wording import normalise
-from monitor.domain import Listing
+from monitor.domain import Listing, SourceInfo
+from monitor.messages.layout import clean
 from monitor.record.checkpoint import read_checkpoint
 from monitor.record.data.describe import format_time
 from monitor.states import STATES
 from monitor.storage.engine import reading
 from monitor.storage.lists import baseline, imports, log_rows, record_rows
+from monitor.storage.lists.page_queries import load_first_read
 from monitor.storage.lists.past_lists import ListMoment
 from monitor.storage.lists.record_rows import ListingVersion
-from monitor.web.api_answers import find_moment, read_moment
+from monitor.web.api_answers import ProblemError, find_moment, read_moment
+from monitor.web.charts import GapHistory
 from monitor.web.context import Site
-from monitor.web.error_pages import missing
-from monitor.web.pages import get, redirect, render_page, site_of
+from monitor.web.error_pages import missing, nothing_before
+from monitor.web.pages import get, redirect, render_page, site_of, translate
 
 router = APIRouter()
 
+_DAY = len("2026-03-01")
 _ROWS = 100  # of a page: 70 kB with the longest names, ten screens of a phone
 _ONE_BY_ONE = 40  # differences of a kind that are shown as one list; more are folded by state
 _DIFFERENCES = 300  # of a kind on a page of all states; of more, the page counts those of each state
@@ -39,7 +43,8 @@ SORTS = ("name", "state", "since", "seen")
 @dataclass(frozen=True, slots=True)
 class ListQuery:
     """What a reader asked of a list. ``at`` is text of a moment, "" for now; ``joined`` a year or "";
-    ``left`` "1": also those that are no longer listed.
+    ``left`` "1": also those that are no longer listed. ``wrong_state`` and ``wrong_year`` are what was
+    asked for and is none.
     """
 
     at: str = ""
@@ -49,6 +54,8 @@ class ListQuery:
     left: str = ""
     sort: str = "name"
     page: int = 1
+    wrong_state: str = ""
+    wrong_year: str = ""
 
     def link(self, **changed: str | int) -> str:
         """The query of an address with some of it changed; what is as usual is left away."""
@@ -138,28 +145,58 @@ class ListCache:
             return found
 
 
+@dataclass(frozen=True, slots=True)
+class AskedMoment:
+    """A moment that an address asks for: ``text`` as the address of its page writes it, "" for now; ``at``
+    the end of the day or the time that it means; ``day`` where a day was asked for; ``over``: it has passed.
+    """
+
+    text: str
+    at: datetime
+    moment: ListMoment
+    day: date | None = None
+    over: bool = True
+
+
+def find_asked(conn: Connection, source: str, text: str, now: datetime) -> AskedMoment:
+    """The state of a list that an address asks for: a day stays the day that was chosen, a time is cut to
+    the move of the list that it means. Raises ProblemError before the list was first read.
+    """
+    at = read_moment(text) if text else now
+    moment = find_moment(conn, source, at if text else None)
+    if text and len(text) != _DAY:
+        return AskedMoment(format_time(moment.at) or "", moment.at, moment)
+    return AskedMoment(text, min(at, now), moment, at.date() if text else None, at <= now)
+
+
 @get(router, "/list/{source}")
 def list_page(request: Request, source: str) -> Response:
     """Show a list, whole or a part of it, now or at a moment."""
     site = site_of(request)
     if source not in site.sources:
         return missing(request)
-    query = _read_query(request.query_params)
+    query, now = _read_query(request.query_params), site.clock()
     with reading(site.engine) as conn:
-        moment = find_moment(conn, source, read_moment(query.at) if query.at else None)
-        if query.at and query.at != (exact := format_time(moment.at) or ""):
-            return redirect(request, f"/list/{source}{query.link(at=exact)}", 307)
+        try:
+            asked = find_asked(conn, source, query.at, now)
+        except ProblemError as problem:
+            return _without_list(request, conn, source, problem)
+        moment = asked.moment
+        if query.at != asked.text:
+            return redirect(request, f"/list/{source}{query.link(at=asked.text)}", 307)
         whole = _cache(request).load(conn, source, moment)
         gone = _cache(request).load(conn, source, moment, departed=True)
         earlier, later = record_rows.find_neighbors(conn, source, moment.at)
         note = log_rows.load_checkpoint(conn)
-        capture = imports.find_capture(conn, source, moment.at, before_joining=True)
+        capture = imports.find_capture(conn, source, asked.at, before_joining=True)
+        unseen = bool(query.at) and _is_unseen(request, conn, site.sources[source], asked.at)
     departed = list(filter(query.fits, gone))
     fitting = [*filter(query.fits, whole), *(departed if query.left else ())]
     found = sorted(fitting, key=lambda version: _sort_key(version, query.sort))
     pages = max(1, -(-len(found) // _ROWS))
     query = replace(query, page=min(query.page, pages))
     counts = Counter(version.listing.state for version in whole)
+    dated = {each.listing.since.year for each in (*whole, *gone) if each.listing.since}
     answer = render_page(
         request,
         "list.html",
@@ -171,16 +208,21 @@ def list_page(request: Request, source: str) -> Response:
         pages=pages,
         number=moment.number,
         moment=moment.at,
+        asked=asked,
+        unseen=unseen,
+        problems=_explain_filters(request, query, dated=bool(dated)),
         departed=len(departed),
         present={version.agency for version in whole},
         capture=capture,
         exact=format_time(moment.at),
         earlier=format_time(earlier),
         later=format_time(later),
-        states=[(code, counts[code]) for code in sorted(STATES, key=STATES.__getitem__) if counts[code]],
-        years=sorted(
-            {each.listing.since.year for each in (*whole, *gone) if each.listing.since}, reverse=True
-        ),
+        states=[
+            (code, counts[code])
+            for code in sorted(STATES, key=STATES.__getitem__)
+            if counts[code] or code == query.state
+        ],
+        years=sorted(dated | ({int(query.joined)} if query.joined else set()), reverse=True),
         sorts=SORTS,
         download=_download(query) if site.data_files is not None and not query.q else None,
         head=None if note is None else read_checkpoint(note).head,
@@ -197,20 +239,21 @@ def compare_page(request: Request, source: str) -> Response:
     site = site_of(request)
     if source not in site.sources:
         return missing(request)
-    given = {name: request.query_params.get(name, "").strip() for name in ("from", "to", "state")}
-    state = given["state"] if given["state"] in STATES else ""
+    given = {name: request.query_params.get(name, "").strip()[:40] for name in ("from", "to", "state")}
+    state, now = given["state"] if given["state"] in STATES else "", site.clock()
     with reading(site.engine) as conn:
-        first = (
-            find_moment(conn, source, read_moment(given["from"])) if given["from"] else _begin(conn, source)
-        )
-        last = find_moment(conn, source, read_moment(given["to"]) if given["to"] else None)
-        exact = {"from": format_time(first.at) or "", "to": format_time(last.at) or "", "state": state}
+        try:
+            begin = given["from"] or format_time(_begin(conn, source).at) or ""
+            end = given["to"] or format_time(find_moment(conn, source, None).at) or ""
+            sides = [find_asked(conn, source, text, now) for text in (begin, end)]
+        except ProblemError as problem:
+            return _without_list(request, conn, source, problem)
+        first, last = (side.moment for side in sides)
+        exact = {"from": sides[0].text, "to": sides[1].text, "state": given["state"]}
         if given != exact:
             return redirect(request, f"/compare/{source}?{urlencode(_without_empty(exact))}", 307)
         lists = [_cache(request).load(conn, source, moment) for moment in (first, last)]
-        captures = [
-            imports.find_capture(conn, source, moment.at, before_joining=True) for moment in (first, last)
-        ]
+        captures = [imports.find_capture(conn, source, side.at, before_joining=True) for side in sides]
     found = compare_lists(lists[0], lists[1], state)
     kinds = {
         "joined": [each for each in found if each.before is None],
@@ -222,8 +265,8 @@ def compare_page(request: Request, source: str) -> Response:
         request,
         "compare.html",
         watched=site.sources[source],
-        first=first.at,
-        last=last.at,
+        sides=sides,
+        problems=_explain_filters(request, ListQuery(wrong_state=given["state"] if not state else "")),
         captures=captures,
         exact=exact,
         state=state,
@@ -278,17 +321,59 @@ def _begin(conn: Connection, source: str) -> ListMoment:
 
 
 def _read_query(given: Mapping[str, str]) -> ListQuery:
-    """The query of an address; what is not understood is as if it were not there."""
+    """The query of an address. What is not understood does not count, and `_explain_filters` says so."""
     state, joined, sort, page = (given.get(name, "").strip() for name in ("state", "joined", "sort", "page"))
+    is_year = joined.isascii() and joined.isdecimal() and len(joined) == 4
     return ListQuery(
         at=given.get("at", "").strip()[:40],
         q=given.get("q", "").strip()[:100],
         state=state if state in STATES else "",
-        joined=joined if joined.isascii() and joined.isdecimal() and len(joined) == 4 else "",
+        joined=joined if is_year else "",
         left="1" if given.get("left") == "1" else "",
         sort=sort if sort in SORTS else "name",
         page=int(page) if page.isascii() and page.isdecimal() and 0 < len(page) < 6 and int(page) else 1,
+        wrong_state="" if state in STATES else state[:40],
+        wrong_year="" if is_year else joined[:40],
     )
+
+
+def _explain_filters(request: Request, query: ListQuery, *, dated: bool = True) -> list[str]:
+    """Say of filters that cannot work why. ``dated``: some entry of the list has a date."""
+    found = []
+    if query.wrong_state:
+        found.append(
+            translate(
+                request, "There is no state “%(text)s”; all states are shown.", text=clean(query.wrong_state)
+            )
+        )
+    if query.wrong_year:
+        found.append(
+            translate(request, "“%(text)s” is not a year; all years are shown.", text=clean(query.wrong_year))
+        )
+    if query.joined and not dated:
+        found.append(
+            translate(
+                request,
+                "This list gives no dates of joining, so it cannot be said who joined in %(year)s.",
+                year=query.joined,
+            )
+        )
+    return found
+
+
+def _without_list(request: Request, conn: Connection, source: str, problem: ProblemError) -> Response:
+    """What is answered for a moment that is none (raises ``problem``) or before the list was first read."""
+    if problem.status_code != 404:
+        raise problem
+    first = load_first_read(conn, source)
+    oldest = f"/list/{source}?{urlencode({'at': format_time(first) or ''})}"
+    return nothing_before(request, site_of(request).sources[source], first, oldest)
+
+
+def _is_unseen(request: Request, conn: Connection, watched: SourceInfo, at: datetime) -> bool:
+    """Whether nobody saw a list at a moment."""
+    sights: GapHistory = request.app.state.gap_history
+    return any(since < at < until for since, until in sights.unseen(conn, watched, site_of(request).clock()))
 
 
 def _without_empty(pairs: dict[str, str]) -> dict[str, str]:

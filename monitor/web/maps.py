@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections import defaultdict
 from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from functools import cache
+from zoneinfo import ZoneInfo
 
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
@@ -22,12 +24,12 @@ from monitor.pictures.placed import COUNTY, STATE, TOWN, MapAgency, NationValues
 from monitor.pictures.projection import Degrees
 from monitor.states import STATES
 from monitor.storage.engine import reading
-from monitor.storage.lists import imports
+from monitor.storage.lists import imports, log_rows
 from monitor.storage.lists import page_queries as store
 from monitor.storage.lists.coverage import Covered
 from monitor.web.charts import GapHistory
 from monitor.web.context import Site
-from monitor.web.error_pages import missing
+from monitor.web.error_pages import missing, nothing_before
 from monitor.web.kept_parts import KeptParts
 from monitor.web.lists import ListStatus, find_largest, load_statuses
 from monitor.web.map_images import MapImages, wrap_image
@@ -91,12 +93,14 @@ def nation_page(request: Request) -> Response:
     with reading(site.engine) as conn:
         asked, months = read_query(request, conn)
         if asked is None:
-            return missing(request)
+            return _refuse(request, conn)
         views = [_view(request, conn, asked, at) for at in _moments(asked)]
+        entries = log_rows.load_head(conn).size
     left, joined = _differences(views)
     answer = render_page(
         request,
         "map.html",
+        entries=entries,
         query=asked,
         months=months,
         kinds=KINDS,
@@ -213,6 +217,21 @@ def read_query(request: Request, conn: Connection) -> tuple[MapQuery | None, tup
     return MapQuery(lists[name], kind, moments.get(at), bool(to), moments.get(to)), months
 
 
+def _refuse(request: Request, conn: Connection) -> Response:
+    """What is answered where `read_query` finds no map: for a day before the list was first read, that."""
+    site = site_of(request)
+    largest = find_largest(load_statuses(conn, site, site.clock()))
+    name = request.query_params.get("list") or (largest.name if largest else "")
+    first = store.load_first_read(conn, name) if name in site.sources else None
+    at = request.query_params.get("at", "")
+    if first is None or not re.fullmatch(r"\d{4}-\d\d(?:-\d\d)?", at):
+        return missing(request)
+    day = first.astimezone(ZoneInfo(site.timezone)).date().isoformat()
+    if at >= day[: len(at)]:
+        return missing(request)
+    return nothing_before(request, site.sources[name], first, f"/map?list={name}&at={day}")
+
+
 def view_nation(request: Request, conn: Connection, listed: ListStatus) -> MapView:
     """Make the nation's map of a list as it is now, for other pages."""
     return _view(request, conn, MapQuery(listed, None, None), None, small=True)
@@ -299,12 +318,14 @@ def _state_page(request: Request, code: str) -> Response:
     with reading(site.engine) as conn:
         asked, months = read_query(request, conn)
         if asked is None:
-            return missing(request)
+            return _refuse(request, conn)
         view = view_state(request, conn, asked, code)
+        entries = log_rows.load_head(conn).size
     state = view.values.states[code]
     answer = render_page(
         request,
         "map_state.html",
+        entries=entries,
         query=asked,
         months=months,
         kinds=KINDS,
@@ -413,10 +434,7 @@ def _unseen(request: Request, conn: Connection, watched: SourceInfo, at: MapMome
     sights: GapHistory = request.app.state.gap_history
     now: datetime = site_of(request).clock()
     assert at.until is not None
-    return any(
-        gap.since < at.until and (gap.until is None or gap.until >= at.until)
-        for gap in sights.of(conn, watched, now)
-    )
+    return any(since < at.until <= until for since, until in sights.unseen(conn, watched, now))
 
 
 def _choices(site: Site) -> list[SourceInfo]:

@@ -24,7 +24,8 @@ class ListNumbers:
     """Everything that is counted of one list. ``first`` is the day of the first look, ``last`` today.
 
     ``published`` is when the newest readable publication was last seen and how many entries it has;
-    ``printed`` when the publisher's own number was first seen, and that number.
+    ``printed`` when the publisher's own number was first seen, and that number. ``imported``: the oldest
+    publications were captured by others.
     """
 
     first: date
@@ -40,6 +41,7 @@ class ListNumbers:
     listed: int
     published: tuple[datetime, int] | None
     printed: tuple[datetime, int] | None = None
+    imported: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +49,7 @@ class Figure:
     """One figure. ``header`` and ``rows`` are for people, ``fields`` and ``values`` for CSV.
 
     ``sentence`` says what it shows in words; ``how`` how it is counted; ``up`` and ``down`` name the colors.
+    ``unseen``: there are months without numbers, which are shaded.
     """
 
     name: str
@@ -60,6 +63,7 @@ class Figure:
     picture: Draw
     up: str = ""
     down: str = ""
+    unseen: bool = False
 
     def draw(self, *, standalone: bool) -> str:
         """Render the picture as SVG; "" for a figure that has none."""
@@ -88,10 +92,28 @@ class NumberTexts:
     def _seen(self, numbers: ListNumbers) -> Figure:
         gettext = self._catalogue.gettext
         title = gettext("Joined and left, as we saw it")
-        joined, left = sum(m.joined for m in numbers.months), sum(m.left for m in numbers.months)
-        sentence = gettext(
+        said = gettext(
             "Since %(first)s: %(joined)s joined, %(left)s left; %(start)s were there at our first check."
-        ) % {
+        )
+        if numbers.imported:
+            title = gettext("Joined and left, as publications showed it")
+            said = gettext(
+                "Since %(first)s: %(joined)s joined, %(left)s left; %(start)s were in the first publication"
+                " that somebody captured."
+            )
+        unseen = any(not m.seen for m in numbers.months)
+        how = gettext(
+            "By the day of the check at which an agency was first seen, and first missing, after the"
+            " waits that guard against a publisher's mistakes. An agency that comes back counts again."
+            " Those that were there at our first check joined in no month. Net is joined less left."
+        )
+        if unseen:
+            how += " " + gettext(
+                "Months in which nobody looked at the list have no numbers: what came and went in them is"
+                " counted in the month of the next look."
+            )
+        joined, left = sum(m.joined for m in numbers.months), sum(m.left for m in numbers.months)
+        sentence = said % {
             "first": self._day(numbers.first),
             "joined": self._number(joined),
             "left": self._number(left),
@@ -101,11 +123,7 @@ class NumberTexts:
             "months",
             title,
             sentence,
-            gettext(
-                "By the day of the check at which an agency was first seen, and first missing, after the"
-                " waits that guard against a publisher's mistakes. An agency that comes back counts again."
-                " Those that were there at our first check joined in no month. Net is joined less left."
-            ),
+            how + self._imported(numbers),
             (
                 gettext("Month"),
                 gettext("Joined"),
@@ -120,14 +138,25 @@ class NumberTexts:
                     self._signed(m.net),
                     self._number(m.total),
                 )
+                if m.seen
+                else (self._month(m.first), gettext("nobody looked"), "", "", "")
                 for m in reversed(numbers.months)
             ),
             ("month", "joined", "left", "net", "listed_at_end"),
-            tuple((f"{m.first:%Y-%m}", m.joined, m.left, m.net, m.total) for m in numbers.months),
+            tuple(
+                (f"{m.first:%Y-%m}", *((m.joined, m.left, m.net, m.total) if m.seen else ("", "", "", "")))
+                for m in numbers.months
+            ),
             self._columns(title, numbers.months, with_left=True),
             gettext("joined"),
             gettext("left"),
+            unseen,
         )
+
+    def _imported(self, numbers: ListNumbers) -> str:
+        """What is added where the past was imported: whose eyes saw it."""
+        said = self._catalogue.gettext("What others captured counts like a check of ours.")
+        return f" {said}" if numbers.imported else ""
 
     def _dated(self, numbers: ListNumbers) -> Figure:
         gettext = self._catalogue.gettext
@@ -145,7 +174,8 @@ class NumberTexts:
                 "By the date that the publisher gives for each agency that we ever saw listed. Publishers"
                 " name no date of leaving, and those that left before our first check are not here, so this"
                 " is no count of who was listed then. It is never mixed with what we saw ourselves."
-            ),
+            )
+            + self._imported(numbers),
             (gettext("Month"), gettext("Joined"), gettext("In all")),
             tuple(
                 (self._month(m.first), self._number(m.joined), self._number(m.total))
@@ -160,6 +190,8 @@ class NumberTexts:
     def _lag(self, numbers: ListNumbers) -> Figure:
         gettext, lags = self._catalogue.gettext, numbers.lags
         title = gettext("From the publisher's date to our first sight")
+        if numbers.imported:
+            title = gettext("From the publisher's date to the first sight")
         names = tuple(self._bin(low, high) for low, high in LAGS)
         if lags.median is None:
             sentence = gettext("We have not seen an agency with a date join yet.")
@@ -185,7 +217,8 @@ class NumberTexts:
                 "Days between the publisher's own date and the check at which we first saw the agency, of"
                 " those that joined after our first check. A long time means that the publisher listed it"
                 " late, or dated it back."
-            ),
+            )
+            + self._imported(numbers),
             (gettext("Days"), gettext("Agencies")),
             tuple(rows),
             ("days_from", "days_to", "agencies"),
@@ -196,7 +229,10 @@ class NumberTexts:
     def _stay(self, numbers: ListNumbers) -> Figure:
         gettext, survival = self._catalogue.gettext, numbers.survival
         title = gettext("How long agencies stay")
-        sentence = gettext("We saw %(seen)s join; %(ended)s of them have left since.") % {
+        said = gettext("We saw %(seen)s join; %(ended)s of them have left since.")
+        if numbers.imported:
+            said = gettext("%(seen)s were seen to join; %(ended)s of them have left since.")
+        sentence = said % {
             "seen": self._number(survival.seen),
             "ended": self._number(survival.ended),
         }
@@ -210,7 +246,8 @@ class NumberTexts:
                 " are still listed count for as long as we have watched them, not as if they never left;"
                 " those that were there at our first check are left out, because nobody knows when they"
                 " began."
-            ),
+            )
+            + self._imported(numbers),
             (gettext("Days"), gettext("Still listed"), gettext("Watched that long")),
             tuple(
                 (self._number(day), locale.percent(share, self._language), self._number(watched))
@@ -321,6 +358,7 @@ class NumberTexts:
                 f"{name}: +{m.joined} \u2212{m.left}" if with_left else f"{name}: {m.joined}"
                 for name, m in zip(names, shown, strict=True)
             ),
+            unseen=tuple(place for place, m in enumerate(shown) if not m.seen),
         )
         return lambda standalone: draw_columns(columns, f"{self._title}: {title}", standalone=standalone)
 

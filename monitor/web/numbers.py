@@ -22,12 +22,15 @@ from monitor.pictures.listing_counts import (
     count_months,
     count_published_months,
     estimate_survival,
+    find_unseen_months,
 )
 from monitor.storage.engine import reading
-from monitor.storage.lists import imports
+from monitor.storage.lists import imports, log_rows
 from monitor.storage.lists import stays as store
+from monitor.storage.lists.page_queries import load_first_read
 from monitor.storage.lists.printed_counts import load_printed_count
 from monitor.storage.lists.retracted_changes import count_retracted
+from monitor.web.charts import GapHistory
 from monitor.web.context import Site
 from monitor.web.error_pages import missing
 from monitor.web.lists import ListStatus, find_largest, load_statuses
@@ -46,8 +49,8 @@ FIGURES = ("months", "dates", "lag", "stay", "states", "published")
 class NumbersCache:
     """The numbers of each list, counted once for a baseline's number and a day. Thread-safe."""
 
-    def __init__(self, site: Site, maps: MapCache) -> None:
-        self._site, self._maps = site, maps
+    def __init__(self, site: Site, maps: MapCache, sights: GapHistory) -> None:
+        self._site, self._maps, self._sights = site, maps, sights
         self._lock = threading.Lock()
         self._kept: dict[str, tuple[object, ListNumbers | None]] = {}
 
@@ -55,15 +58,27 @@ class NumbersCache:
         """Read the numbers of a list; None before it was first read."""
         source = listed.name
         published = store.load_published_count(conn, source)
-        today = self._site.clock().astimezone(ZoneInfo(self._site.timezone)).date()
+        now = self._site.clock().astimezone(ZoneInfo(self._site.timezone))
+        today = now.date()
+        unseen = self._find_unseen(conn, listed, now)
+        imported = imports.load_import(conn, source) is not None
         printed = load_printed_count(conn, source)
-        key = (listed.number, today, published, printed, count_retracted(conn, source))
+        key = (listed.number, today, published, printed, count_retracted(conn, source), unseen, imported)
         with self._lock:
             known = self._kept.get(source)
             if known is None or known[0] != key:
-                counted = self._count(conn, listed, today, published)
-                known = self._kept[source] = (key, counted and replace(counted, printed=printed))
+                counted = self._count(conn, listed, today, published, unseen)
+                known = self._kept[source] = (
+                    key,
+                    counted and replace(counted, printed=printed, imported=imported),
+                )
             return known[1]
+
+    def _find_unseen(self, conn: Connection, listed: ListStatus, now: datetime) -> tuple[date, ...]:
+        """The months since the first reading in which nobody looked at a list."""
+        first = load_first_read(conn, listed.name)
+        spans = self._sights.unseen(conn, listed.watched, now)
+        return () if first is None else find_unseen_months(spans, first.astimezone(now.tzinfo).date(), now)
 
     def _count(
         self,
@@ -71,6 +86,7 @@ class NumbersCache:
         listed: ListStatus,
         today: date,
         published: tuple[datetime, int] | None,
+        unseen: tuple[date, ...],
     ) -> ListNumbers | None:
         zone = ZoneInfo(self._site.timezone)
         found = store.load_stays(conn, listed.name)
@@ -96,7 +112,7 @@ class NumbersCache:
             last=today,
             stays=len(stays),
             at_start=sum(stay.from_start for stay in stays),
-            months=count_months(stays, first, today),
+            months=count_months(stays, first, today, unseen),
             dated=count_published_months(newest, today),
             undated=sum(stay.published is None for stay in newest),
             lags=count_lags(stays),
@@ -120,6 +136,7 @@ def numbers_page(request: Request) -> Response:
             return missing(request)
         numbers = _cache(request).of(conn, listed)
         past = imports.load_import(conn, asked)
+        entries = log_rows.load_head(conn).size
     texts = NumberTexts(
         language_of(request), clean(listed.watched.title(language_of(request))), site.timezone
     )
@@ -127,6 +144,7 @@ def numbers_page(request: Request) -> Response:
     return render_page(
         request,
         "numbers.html",
+        entries=entries,
         listed=listed,
         lists=lists,
         numbers=numbers,

@@ -12,6 +12,7 @@ from monitor.places import MILITARY, ZipArea
 from monitor.places.followed_areas import find_areas_around
 from monitor.states import STATES, read_state
 from monitor.storage.engine import reading
+from monitor.storage.lists import log_rows
 from monitor.storage.lists import page_queries as store
 from monitor.web.boards import StateBoard, state_board, zip_board
 from monitor.web.context import Site
@@ -73,9 +74,11 @@ def zip_page(request: Request, zips: str) -> Response:
         here = tuple(points) if len(points) <= _RINGS else ()
         drawn = view_place(request, conn, lists, states[0], here) if states else None
         meetings = load_coming(conn, site, covers_of_zips(site, lists, codes, states))
+        entries = log_rows.load_head(conn).size
     return render_page(
         request,
         "zip.html",
+        entries=entries,
         zips=codes,
         areas=areas,
         state_by_zip={code: site.gazetteer.state_of_zip(code) for code in codes},
@@ -114,9 +117,11 @@ def state_page(request: Request, state: str) -> Response:
         folded = {each.list.name for each in boards if each.values}
         drawn = view_place(request, conn, lists, code, folded=folded)
         meetings = load_coming(conn, site, covers_of_state(site, lists, code))
+        entries = log_rows.load_head(conn).size
     return render_page(
         request,
         "state.html",
+        entries=entries,
         code=code,
         name=STATES[code],
         boards=boards,

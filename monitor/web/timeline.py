@@ -8,6 +8,7 @@ from fastapi import APIRouter, Request, Response
 
 from monitor.states import STATES
 from monitor.storage.engine import reading
+from monitor.storage.lists import log_rows
 from monitor.storage.lists import page_queries as places
 from monitor.storage.lists import timeline as store
 from monitor.storage.lists.changes import StoredChange
@@ -53,6 +54,7 @@ def timeline(request: Request) -> Response:
             ]
             events += [gap for gap in gaps if before is None or gap[0] < before][: _PAGE + 1]
         held = held_changes_of(request).all(conn, numbers_of(lists)) if before is None else ()
+        entries = log_rows.load_head(conn).size
     events.sort(key=lambda event: event[0], reverse=True)
     # Events of one moment stay on one page: the next page begins before it.
     cut = events[_PAGE - 1][0] if len(events) > _PAGE else None
@@ -60,6 +62,7 @@ def timeline(request: Request) -> Response:
     return render_page(
         request,
         "changes.html",
+        entries=entries,
         lists=lists,
         events=shown,
         held=held,

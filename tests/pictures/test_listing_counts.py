@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from xml.etree import ElementTree
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given
@@ -16,6 +17,7 @@ from monitor.pictures.listing_counts import (
     count_months,
     count_published_months,
     estimate_survival,
+    find_unseen_months,
     group_years,
 )
 
@@ -64,6 +66,32 @@ def test_months_count_gross_and_net_and_nobody_joins_by_being_there_first() -> N
     ]
     (year,) = group_years(months)
     assert (year.joined, year.left, year.total) == (2, 2, 2)
+
+
+def test_a_month_in_which_nobody_looked_has_no_numbers() -> None:
+    zone = ZoneInfo("America/Chicago")
+    now = datetime(2026, 8, 20, 12, tzinfo=zone)
+    looks = [
+        (datetime(2026, 1, 31, 23, 30, tzinfo=zone), datetime(2026, 4, 1, 0, 0, tzinfo=zone)),
+        (datetime(2026, 4, 2, tzinfo=zone), datetime(2026, 6, 30, 23, 59, tzinfo=zone)),
+        (datetime(2026, 7, 31, tzinfo=zone), now),
+    ]
+    unseen = find_unseen_months(looks, date(2026, 1, 5), now)
+    # looked at: on Jan 31, on Apr 2, in the last minute of June, and in July; not at all in August until now
+    assert unseen == (date(2026, 2, 1), date(2026, 3, 1), date(2026, 5, 1), date(2026, 8, 1))
+    assert find_unseen_months(looks[:1], date(2026, 3, 5), now) == (date(2026, 3, 1),)
+    assert find_unseen_months((), date(2026, 1, 5), now) == ()
+
+    stays = [stay(date(2026, 1, 5), start=True), stay(date(2026, 4, 1))]
+    months = count_months(stays, date(2026, 1, 5), now.date(), unseen)
+    assert [m.first.month for m in months if not m.seen] == [2, 3, 5, 8]
+    assert [(m.joined, m.total) for m in months if m.seen] == [(0, 1), (1, 2), (0, 2), (0, 2)]
+    assert all(year.seen for year in group_years(months))
+    assert not group_years(months[1:3])[0].seen
+    drawing = draw_columns(Columns(tuple("abcdefgh"), (0,) * 8, unseen=(1, 2, 4, 7)), "T")
+    shaded = [each for each in ElementTree.fromstring(drawing).iter("rect") if each.get("class") == "gap"]
+    widths = [float(each.get("width", "0")) for each in shaded]
+    assert widths == [pytest.approx(widths[1] * 2, abs=0.2), widths[1], widths[1]]
 
 
 @given(

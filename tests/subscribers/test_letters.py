@@ -55,7 +55,7 @@ def test_what_happened_on_a_list_is_told_also_when_its_configuration_is_deleted(
     town.later(days=1)
     assert town.deliver().sent == 3
     for address, mail in town.postbox.mails:
-        assert ("https://watch.example/changes/2" in text(mail)) == ("deleted" in text(mail).lower()), address
+        assert ("https://watch.example/change/2" in text(mail)) == ("deleted" in text(mail).lower()), address
 
 
 def test_a_digest_says_of_each_list_why_it_is_told_and_where_the_proof_is(small_town: Town) -> None:
@@ -74,7 +74,7 @@ def test_a_digest_says_of_each_list_why_it_is_told_and_where_the_proof_is(small_
         assert "You follow 60601; this agency covers Chicago." in said
         assert "You follow Indiana." in said
         assert "Announced after a wait" in said
-        assert f"https://watch.example/changes/{only}" in said
+        assert f"https://watch.example/change/{only}" in said
         assert re.search(r"https://watch\.example/changes(?!/)", said)  # of several changesets: the timeline
         assert "That an agency is no longer listed does not say why." in said
         assert "You asked for these alerts on Mar 1, 2026." in said

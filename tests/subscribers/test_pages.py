@@ -69,7 +69,7 @@ def test_from_the_form_to_the_last_mail(town: Town, publish: Publish) -> None:
     town.deliver()
     alert = town.mail()
     assert "Chicago Police Department" in alert["Subject"]
-    assert "https://watch.example/changes/1" in text(alert)
+    assert "https://watch.example/change/1" in text(alert)
     assert "Change, pause or stop: https://watch.example/manage/" in text(alert)
 
     manage = link(alert, "manage")

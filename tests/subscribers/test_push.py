@@ -95,7 +95,7 @@ def test_from_the_tap_to_the_end(push_town: PushTown, publish: Callable[..., int
     changeset = news(push_town, publish, "Chicago Police")
     told = browser.messages[2]
     assert told["title"].startswith("Chicago Police (IL) added to")
-    assert told["url"].endswith(f"/changes/{changeset}")
+    assert told["url"].endswith(f"/change/{changeset}")
     assert relay.refused == []
     assert town.postbox.mails == []
 

@@ -171,6 +171,14 @@ def whole_day(tmp_path: Path, sqlite_engine: Engine, web: Running) -> Iterator[R
         yield Running(address, clock, sqlite_engine, ended, web.client)
 
 
+def test_the_form_of_absence_says_what_it_is_for_and_what_its_address_holds(proved: Running) -> None:
+    page = proved.get(f"/absence/{SOURCE}").text
+    assert "listed, not listed, or not known" in page
+    assert "The oldest that we have of this list is of" in page
+    assert "The address of the answer has the day and what you entered in it" in page
+    assert "have what they show in their address" in proved.get("/privacy").text
+
+
 def test_absence_says_in_a_word_whether_the_list_was_checked(proved: Running, whole_day: Running) -> None:
     page = f"/absence/{SOURCE}?day=2026-03-02&who="
     seen = whole_day.get(page + "Hammond").text

@@ -21,7 +21,7 @@ from monitor.history import importing
 from monitor.outbox import fan_out
 from monitor.record.collect import collect_change
 from monitor.storage.engine import reading
-from monitor.storage.lists import changes
+from monitor.storage.lists import changes, imports
 from monitor.web import create_app
 from monitor.web.presenters import agency_path
 from tests.history.test_import import BEGAN, DAY, NOW_LISTED, OWN, WATCH, judged, own_poll
@@ -126,6 +126,28 @@ def test_lists_maps_and_numbers_of_the_past_say_who_captured_them(asked: Asked) 
     assert 'class="line captured"' in home
     assert "Dashed: from publications that others captured" in home
     assert "2021" in asked.text("/")
+
+
+def test_months_that_nobody_watched_have_no_numbers_and_are_hatched(asked: Asked) -> None:
+    with reading(asked.engine) as conn:
+        looks = imports.load_looks(conn, "list")
+    watched = {f"{at:%Y-%m}" for at in looks}
+    rows = list(tables.DictReader(io.StringIO(asked.raw("/numbers/list/months.csv").text)))
+    assert {row["month"] for row in rows if row["joined"]} == watched
+    assert all(set(list(row.values())[1:]) == {""} for row in rows if row["month"] not in watched)
+    assert 0 < len(watched) < len(rows)
+    page = asked.text("/numbers?list=list")
+    assert "Joined and left, as publications showed it" in page
+    assert "as we saw it" not in page
+    assert "our first check." not in page.split("How it is counted", maxsplit=1)[0]
+    assert "nobody looked" in page
+    assert "Shaded: times in which nobody looked at the list." in page
+    assert 'class="gap"' in asked.raw("/numbers?list=list").text
+    unseen = next(row["month"] for row in rows if not row["joined"])
+    assert 'class="blind"' in asked.raw(f"/map?list=list&at={unseen}").text
+    assert "Nobody saw this list then." in asked.text(f"/list/list?at={unseen}-15")
+    own = f"{OWN + HOUR:%Y-%m-%d}"
+    assert "Nobody saw this list then." not in asked.text(f"/list/list?at={own}")
 
 
 def test_feeds_have_no_entry_of_the_import(asked: Asked) -> None:

@@ -13,8 +13,8 @@ from playwright.sync_api import Browser
 from sqlalchemy.engine import Engine
 
 from monitor.domain import Listing
-from monitor.storage.engine import transaction
-from monitor.storage.lists import baseline
+from monitor.storage.engine import reading, transaction
+from monitor.storage.lists import baseline, log_rows
 from monitor.storage.lists.baseline import NewVersion
 from monitor.web import create_app
 from monitor.web.list_pages import ListDifference, fold_differences
@@ -24,6 +24,7 @@ from tests.web.conftest import Running
 from tests.web.story import SOURCE, START, Clock, site
 
 LIST = f"/list/{SOURCE}"
+NO_DATES = "This list gives no dates of joining, so it cannot be said who joined in 2025."
 AT = f"{START + timedelta(hours=1):%Y-%m-%dT%H:%M:%SZ}"
 
 
@@ -54,6 +55,73 @@ def test_a_moment_leads_to_the_poll_that_it_means(web: Running) -> None:
     assert web.get(f"{LIST}?at=2001-01-01").status_code == 404
     assert web.get(f"{LIST}?at=soon").status_code == 400
     assert web.get("/list/none").status_code == 404
+
+
+def test_a_chosen_day_stays_the_day_that_was_chosen(web: Running) -> None:
+    web.clock.now += timedelta(days=3)
+    chosen = "2026-03-02"
+    page = web.get(f"{LIST}?at={chosen}&state=IN")
+    assert page.status_code == 200
+    assert "As it was at the end of Mar 2, 2026 (UTC); it had read like this since" in page.text
+    assert f'name="at" value="{chosen}"' in page.text
+    assert "at the end of Mar 2, 2026 (UTC), as recorded by" in page.text
+    assert f"https://watch.example{LIST}?at={chosen}&amp;state=IN" in page.text
+    compared = web.get(f"/compare/{SOURCE}?from={AT}&to={chosen}").text
+    assert "the end of Mar 2, 2026 (UTC)" in compared
+    assert f'name="to" value="{chosen}"' in compared
+    assert "It reads like this since" in compared
+    today = web.get(f"{LIST}?at=2099-01-01").text
+    assert "Jan 1, 2099 (UTC) is not over yet: this is the list as it is now." in today
+    assert "at the end of Jan 1, 2099 (UTC), as recorded" not in today
+
+
+def test_a_day_before_the_first_reading_says_what_is_the_oldest(web: Running) -> None:
+    for path in (f"{LIST}?at=2001-01-01", f"/compare/{SOURCE}?from=2001-01-01", "/map?at=2001-01-01"):
+        page = web.get(path)
+        assert page.status_code == 404
+        assert "There is no such page" not in page.text
+        assert "The oldest that we have of" in page.text
+        (oldest,) = re.findall(r'<a class="button" href="([^"]+)"', page.text)
+        assert oldest.startswith(("/list/", "/map?"))
+        if oldest.startswith("/list/"):
+            assert web.get(unescape(oldest)).status_code == 200
+    assert "There is no such page" in web.get("/map?at=2099-01-01").text
+
+
+def test_filters_that_cannot_work_say_so(web: Running) -> None:
+    assert "There is no state “ZZ”; all states are shown." in web.get(f"{LIST}?state=ZZ").text
+    assert "“last” is not a year; all years are shown." in web.get(f"{LIST}?joined=last").text
+    compared = web.ask("GET", f"/compare/{SOURCE}?state=ZZ", follow_redirects=True).text
+    assert "There is no state “ZZ”; all states are shown." in compared
+    assert NO_DATES not in web.get(f"{LIST}?joined=2025").text
+    evil = web.get(f"{LIST}?state=<b>x").text
+    assert "“&lt;b&gt;x”" in evil
+
+
+def test_a_list_without_dates_says_that_nobody_joined_in_a_year_is_not_known(
+    sqlite_engine: Engine, web: Running, tmp_path: Path
+) -> None:
+    undated = NewVersion(Listing(name="Gary Police Department", key="gary", state="IN"), "gary")
+    with transaction(sqlite_engine) as conn:
+        baseline.advance(conn, baseline.BaselineInfo(SOURCE), number=1, last_good_at=START)
+        baseline.open_(conn, SOURCE, [undated], 1, START)
+    clock = Clock(START + timedelta(hours=1))
+    with served(create_app(site(sqlite_engine, clock, folder=tmp_path))) as address:
+        running = Running(address, clock, sqlite_engine, START, web.client)
+        page = running.get(f"{LIST}?joined=2025").text
+        assert NO_DATES in page
+        assert NO_DATES not in running.get(LIST).text
+
+
+def test_every_page_of_the_record_says_how_to_cite_it(web: Running) -> None:
+    with reading(web.engine) as conn:
+        entries = log_rows.load_head(conn).size
+    for path in ("/state/IN", "/zip/46320", "/map", "/map/IN", "/numbers", "/changes", "/county/18089"):
+        page = " ".join(re.sub(r"<[^>]+>", " ", web.get(path).text).split())
+        assert "Cite this" in page, path
+        assert f"(record of {entries} entries), https://watch.example{path}" in unescape(page), path
+        spanish = web.get(path, **{"Accept-Language": "es"}).text
+        assert "Cómo citar esto" in spanish, path
 
 
 def test_search_filter_and_sort(web: Running) -> None:

@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from monitor.storage.lists.codec import content_to_json
-from monitor.storage.lists.history import GOOD
+from monitor.storage.lists.history import GOOD, UNCHANGED
 from monitor.storage.lists.past_lists import compute_span, express_span
 from monitor.storage.lists.record_rows import ListingVersion, load_list
 from monitor.storage.lists.tables import (
@@ -125,6 +125,22 @@ def find_capture(
             return None
     row = conn.execute(query.order_by(None).order_by(CaptureRow.c.at.desc()).limit(1)).first()
     return None if row is None else _read_capture(row)
+
+
+def load_looks(conn: Connection, source: str) -> tuple[datetime, ...]:
+    """Read when others saw what a source said, oldest first, and then when own polls took over, if they did;
+    nothing for a source whose past was not imported.
+    """
+    capture = CaptureRow.c
+    seen = list(
+        conn.scalars(
+            sa.select(capture.at)
+            .where(capture.source == source, capture.outcome.in_((GOOD, UNCHANGED)))
+            .order_by(capture.at)
+        )
+    )
+    joined = load_import(conn, source) if seen else None
+    return (*seen, joined.joined_at) if joined is not None and joined.joined_at is not None else tuple(seen)
 
 
 def find_first_poll(conn: Connection, source: str) -> datetime | None:
