@@ -114,7 +114,7 @@ class Sentences:
         zone = "" if when.zone == first.zone else f" {when.zone}"
         context = "later, at one o'clock" if when.local.hour % 12 == 1 else "later"
         # two checks within a minute must not read as one
-        same = when.local.replace(second=0, microsecond=0) == first.local.replace(second=0, microsecond=0)
+        same = when.local.timestamp() // 60 == first.local.timestamp() // 60
         hour = locale.time_of_day(when.local, self.language, seconds=same)
         return self._catalogue.pgettext(context, "%(hour)s") % {"hour": hour + zone}
 

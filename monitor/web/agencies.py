@@ -29,6 +29,8 @@ from monitor.web.presenters import agency_hash, agency_path
 
 router = APIRouter()
 
+_SHOWN, _EARLIER = 6, 40  # changes, versions and documents on the first page, which has a map, and on others
+
 
 @get(router, "/agency/{source}/{key}")
 def agency_page(request: Request, source: str, key: str) -> Response:
@@ -60,9 +62,14 @@ def agency_page(request: Request, source: str, key: str) -> Response:
         }
         copies = agreements.load_copies(conn, [each.id for each in looked_at.values()])
         first_read = store.load_first_read(conn, source)
-        drawn = _draw_state(request, conn, listed, state, cover)
-    if not versions:
+        page = _read_page(request.query_params.get("page", ""))
+        drawn = _draw_state(request, conn, listed, state, cover) if page == 1 else None
+    longest = max(len(history), len(versions), len(given))
+    pages = 1 + max(0, -(-(longest - _SHOWN) // _EARLIER))
+    if not versions or page > pages:
         return missing(request)
+    first = 0 if page == 1 else _SHOWN + (page - 2) * _EARLIER
+    shown = slice(first, first + (_SHOWN if page == 1 else _EARLIER))
     return render_page(
         request,
         "agency.html",
@@ -72,10 +79,13 @@ def agency_page(request: Request, source: str, key: str) -> Response:
         began=versions[0].from_at,
         ended=versions[-1].to_at,
         from_the_start=versions[0].from_at == first_read,
-        history=history,
+        history=history[shown],
+        page=page,
+        pages=pages,
         notes=notes,
         versions=versions,
-        documents=given,
+        told=versions[::-1][shown],
+        documents=given[shown],
         agreements=looked_at,
         copies=copies,
         bundled=site.bundles is not None,
@@ -86,6 +96,11 @@ def agency_page(request: Request, source: str, key: str) -> Response:
         drawn=drawn,
         texts=MapTexts(language_of(request)),
     )
+
+
+def _read_page(text: str) -> int:
+    """The number of a page; 0, which no page has, for what is none."""
+    return int(text) if text.isascii() and text.isdecimal() and len(text) < 5 else 0 if text else 1
 
 
 def _draw_state(

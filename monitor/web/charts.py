@@ -54,15 +54,21 @@ class GapHistory:
         return tuple(gap for gap in gaps if gap.failed or gap.rejected) if self._jumps else gaps
 
     def unseen(
-        self, conn: Connection, watched: SourceInfo, now: datetime
+        self,
+        conn: Connection,
+        watched: SourceInfo,
+        now: datetime,
+        polled_at: datetime | None = None,
+        *,
+        imported: bool = True,
     ) -> tuple[tuple[datetime, datetime], ...]:
         """Read the times in which nobody saw a list, from the last look before to the first one after or
         ``now``: the gaps of own polls, and what lies between captures of an imported past that are more than
-        a month apart.
+        a month apart. ``polled_at`` is as in `of`; not ``imported``: the list is known to have no such past.
         """
-        looks = imports.load_looks(conn, watched.name)
+        looks = imports.load_looks(conn, watched.name) if imported else ()
         captured = [(a, b) for a, b in pairwise(looks) if b - a > _SHORTEST_MONTH]
-        return (*captured, *((gap.since, gap.until or now) for gap in self.of(conn, watched, now)))
+        return (*captured, *((gap.since, gap.until or now) for gap in self.of(conn, watched, now, polled_at)))
 
 
 class ChartCache:

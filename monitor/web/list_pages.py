@@ -35,8 +35,10 @@ _DAY = len("2026-03-01")
 _ROWS = 100  # of a page: 70 kB with the longest names, ten screens of a phone
 _ONE_BY_ONE = 40  # differences of a kind that are shown as one list; more are folded by state
 _DIFFERENCES = 300  # of a kind on a page of all states; of more, the page counts those of each state
-_OF_A_STATE = 1000  # of a kind on a page of one state
+_COMPARED = 280  # lines of names on a page that compares: 100 kB
+_CHANGED = 4  # lines that an entry which reads otherwise takes
 _KEPT = 6  # lists in memory
+KINDS = ("joined", "left", "changed")
 SORTS = ("name", "state", "since", "seen")
 
 
@@ -87,6 +89,11 @@ class ListDifference:
     after: Listing | None
 
     @property
+    def kind(self) -> str:
+        """One of `KINDS`."""
+        return "joined" if self.before is None else "left" if self.after is None else "changed"
+
+    @property
     def subject(self) -> Listing:
         found = self.after or self.before
         assert found is not None
@@ -106,14 +113,25 @@ class FoundDifferences:
     counts: Mapping[str | None, int] = field(default_factory=dict)
 
 
-def fold_differences(found: Sequence[ListDifference], state: str) -> FoundDifferences:
-    """Choose how a page shows the differences of a kind; ``state``: they are of this one only."""
-    if state or len(found) <= _ONE_BY_ONE:
-        return FoundDifferences(len(found), members=found[:_OF_A_STATE])
+def fold_kinds(found: Sequence[ListDifference]) -> dict[str, FoundDifferences]:
+    """Choose how a page of all states shows the differences of each kind, so that it has at most 100 kB."""
+    kinds, room = {}, _COMPARED
+    for kind in KINDS:
+        members = [each for each in found if each.kind == kind]
+        lines = _CHANGED if kind == "changed" else 1
+        kinds[kind] = fold_differences(members, most=room // lines)
+        room -= 0 if kinds[kind].counts else lines * len(members)
+    return kinds
+
+
+def fold_differences(found: Sequence[ListDifference], most: int = _DIFFERENCES) -> FoundDifferences:
+    """Choose how a page shows the differences of a kind, of which it has room for ``most``."""
+    if len(found) <= min(_ONE_BY_ONE, most):
+        return FoundDifferences(len(found), members=found)
     by_state: defaultdict[str | None, list[ListDifference]] = defaultdict(list)
     for each in sorted(found, key=lambda each: STATES.get(each.subject.state or "", "~")):
         by_state[each.subject.state].append(each)
-    if len(found) <= _DIFFERENCES:
+    if len(found) <= most:
         return FoundDifferences(len(found), folded=by_state)
     return FoundDifferences(len(found), counts={code: len(each) for code, each in by_state.items()})
 
@@ -255,11 +273,16 @@ def compare_page(request: Request, source: str) -> Response:
         lists = [_cache(request).load(conn, source, moment) for moment in (first, last)]
         captures = [imports.find_capture(conn, source, side.at, before_joining=True) for side in sides]
     found = compare_lists(lists[0], lists[1], state)
-    kinds = {
-        "joined": [each for each in found if each.before is None],
-        "left": [each for each in found if each.after is None],
-        "changed": [each for each in found if each.before is not None and each.after is not None],
-    }
+    pages = cut_pages(found)
+    page = min(_read_page(request.query_params), len(pages))
+    if state:
+        totals = Counter(each.kind for each in found)
+        kinds = {
+            kind: FoundDifferences(totals[kind], members=[e for e in pages[page - 1] if e.kind == kind])
+            for kind in KINDS
+        }
+    else:
+        kinds = fold_kinds(found)
     counts = [sum(not state or each.listing.state == state for each in whole) for whole in lists]
     return render_page(
         request,
@@ -271,7 +294,10 @@ def compare_page(request: Request, source: str) -> Response:
         exact=exact,
         state=state,
         counts=counts,
-        kinds={kind: fold_differences(members, state) for kind, members in kinds.items()},
+        kinds=kinds,
+        pages=len(pages) if state else 1,
+        page=page,
+        same=urlencode(_without_empty(exact)),
         states=sorted(STATES, key=STATES.__getitem__),
     )
 
@@ -293,6 +319,22 @@ def compare_lists(
         if not state or state in {listing.state for listing in (each.before, each.after) if listing}
     ]
     return tuple(sorted(wanted, key=lambda each: (each.subject.name.casefold(), each.agency)))
+
+
+def cut_pages(found: Sequence[ListDifference]) -> list[list[ListDifference]]:
+    """Differences by kind, cut into pages of at most 100 kB: those whose entry reads otherwise take more room
+    than names. At least one page.
+    """
+    pages: list[list[ListDifference]] = [[]]
+    room = _COMPARED
+    for each in sorted(found, key=lambda each: KINDS.index(each.kind)):  # within a kind the order stays
+        lines = _CHANGED if each.kind == "changed" else 1
+        if lines > room:
+            pages.append([])
+            room = _COMPARED
+        pages[-1].append(each)
+        room -= lines
+    return pages
 
 
 def find_elsewhere(
@@ -322,7 +364,7 @@ def _begin(conn: Connection, source: str) -> ListMoment:
 
 def _read_query(given: Mapping[str, str]) -> ListQuery:
     """The query of an address. What is not understood does not count, and `_explain_filters` says so."""
-    state, joined, sort, page = (given.get(name, "").strip() for name in ("state", "joined", "sort", "page"))
+    state, joined, sort = (given.get(name, "").strip() for name in ("state", "joined", "sort"))
     is_year = joined.isascii() and joined.isdecimal() and len(joined) == 4
     return ListQuery(
         at=given.get("at", "").strip()[:40],
@@ -331,10 +373,16 @@ def _read_query(given: Mapping[str, str]) -> ListQuery:
         joined=joined if is_year else "",
         left="1" if given.get("left") == "1" else "",
         sort=sort if sort in SORTS else "name",
-        page=int(page) if page.isascii() and page.isdecimal() and 0 < len(page) < 6 and int(page) else 1,
+        page=_read_page(given),
         wrong_state="" if state in STATES else state[:40],
         wrong_year="" if is_year else joined[:40],
     )
+
+
+def _read_page(given: Mapping[str, str]) -> int:
+    """The number of a page, 1 for anything else."""
+    page = given.get("page", "").strip()
+    return max(int(page), 1) if page.isascii() and page.isdecimal() and len(page) < 6 else 1
 
 
 def _explain_filters(request: Request, query: ListQuery, *, dated: bool = True) -> list[str]:

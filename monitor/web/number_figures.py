@@ -12,6 +12,7 @@ from monitor.pictures.column_charts import Columns, draw_columns, draw_curve
 from monitor.pictures.listing_counts import LAGS, Lags, Month, Survival, group_years
 from monitor.pictures.placed import NationValues
 from monitor.states import STATES
+from monitor.storage.lists.imports import ImportInfo
 
 _NARROW = 48  # months; more of them are drawn by year
 _FIRST_STATES = 14  # columns of states
@@ -24,8 +25,8 @@ class ListNumbers:
     """Everything that is counted of one list. ``first`` is the day of the first look, ``last`` today.
 
     ``published`` is when the newest readable publication was last seen and how many entries it has;
-    ``printed`` when the publisher's own number was first seen, and that number. ``imported``: the oldest
-    publications were captured by others.
+    ``printed`` when the publisher's own number was first seen, and that number. ``past`` is the import of the
+    oldest publications, which others captured.
     """
 
     first: date
@@ -41,7 +42,12 @@ class ListNumbers:
     listed: int
     published: tuple[datetime, int] | None
     printed: tuple[datetime, int] | None = None
-    imported: bool = False
+    past: ImportInfo | None = None
+
+    @property
+    def imported(self) -> bool:
+        """Whether the oldest publications were captured by others."""
+        return self.past is not None
 
 
 @dataclass(frozen=True, slots=True)

@@ -60,24 +60,26 @@ class NumbersCache:
         published = store.load_published_count(conn, source)
         now = self._site.clock().astimezone(ZoneInfo(self._site.timezone))
         today = now.date()
-        unseen = self._find_unseen(conn, listed, now)
-        imported = imports.load_import(conn, source) is not None
+        past = imports.load_import(conn, source)
+        unseen = self._find_unseen(conn, listed, now, past)
         printed = load_printed_count(conn, source)
-        key = (listed.number, today, published, printed, count_retracted(conn, source), unseen, imported)
+        key = (listed.number, today, published, printed, count_retracted(conn, source), unseen, past)
         with self._lock:
             known = self._kept.get(source)
             if known is None or known[0] != key:
                 counted = self._count(conn, listed, today, published, unseen)
                 known = self._kept[source] = (
                     key,
-                    counted and replace(counted, printed=printed, imported=imported),
+                    counted and replace(counted, printed=printed, past=past),
                 )
             return known[1]
 
-    def _find_unseen(self, conn: Connection, listed: ListStatus, now: datetime) -> tuple[date, ...]:
+    def _find_unseen(
+        self, conn: Connection, listed: ListStatus, now: datetime, past: imports.ImportInfo | None
+    ) -> tuple[date, ...]:
         """The months since the first reading in which nobody looked at a list."""
-        first = load_first_read(conn, listed.name)
-        spans = self._sights.unseen(conn, listed.watched, now)
+        spans = self._sights.unseen(conn, listed.watched, now, listed.polled_at, imported=past is not None)
+        first = load_first_read(conn, listed.name) if spans else None
         return () if first is None else find_unseen_months(spans, first.astimezone(now.tzinfo).date(), now)
 
     def _count(
@@ -135,7 +137,6 @@ def numbers_page(request: Request) -> Response:
         if listed is None:
             return missing(request)
         numbers = _cache(request).of(conn, listed)
-        past = imports.load_import(conn, asked)
         entries = log_rows.load_head(conn).size
     texts = NumberTexts(
         language_of(request), clean(listed.watched.title(language_of(request))), site.timezone
@@ -148,7 +149,7 @@ def numbers_page(request: Request) -> Response:
         listed=listed,
         lists=lists,
         numbers=numbers,
-        past=past,
+        past=numbers and numbers.past,
         figures=[(each, Markup(each.draw(standalone=False))) for each in figures],  # noqa: S704 - it escapes
     )
 

@@ -21,7 +21,7 @@ from monitor.web.places import held_changes_of
 router = APIRouter()
 
 _PAGE = 20  # events
-_CHANGES = 500  # on one page of a changeset
+_CHANGES = 150  # on one page of a changeset: at most 100 kB
 _FEW = 40  # changes shown one by one; beyond that, each state shows names first and folds the details
 _LARGEST_ID = 2**31 - 1  # of a changeset, on PostgreSQL
 _LARGEST_MOMENT = 10**16 - 1  # microseconds since 1970, in the year 2286

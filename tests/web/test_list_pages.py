@@ -17,7 +17,7 @@ from monitor.storage.engine import reading, transaction
 from monitor.storage.lists import baseline, log_rows
 from monitor.storage.lists.baseline import NewVersion
 from monitor.web import create_app
-from monitor.web.list_pages import ListDifference, fold_differences
+from monitor.web.list_pages import ListDifference, cut_pages, fold_differences, fold_kinds
 from tests.peers.browser import served, visit
 from tests.peers.processes import PATIENCE
 from tests.web.conftest import Running
@@ -193,19 +193,21 @@ def difference(number: int, state: str | None) -> ListDifference:
 def test_many_differences_are_folded_by_state_and_very_many_are_counted() -> None:
     states = ["WY", "AL", None]
     few = [difference(n, states[n % 3]) for n in range(40)]
-    assert fold_differences(few, "").members == few
+    assert fold_differences(few).members == few
     many = [difference(n, states[n % 3]) for n in range(41)]
-    folded = fold_differences(many, "")
+    folded = fold_differences(many)
     assert (folded.total, list(folded.folded)) == (41, ["AL", "WY", None])
     assert sorted(each.agency for part in folded.folded.values() for each in part) == sorted(
         each.agency for each in many
     )
-    counted = fold_differences([difference(n, states[n % 3]) for n in range(301)], "")
+    counted = fold_differences([difference(n, states[n % 3]) for n in range(301)])
     assert counted.counts == {"AL": 100, "WY": 101, None: 100}
     assert not counted.folded
     assert not counted.members
-    of_one = fold_differences([difference(n, "AL") for n in range(301)], "AL")
-    assert len(of_one.members) == 301
+    pages = cut_pages([difference(n, "AL") for n in range(301)])
+    assert [len(page) for page in pages] == [280, 21]
+    together = fold_kinds([difference(n, states[n % 3]) for n in range(281)])
+    assert (together["left"].total, bool(together["joined"].counts)) == (0, True)
 
 
 @pytest.mark.browser
