@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import threading
-from collections import Counter, OrderedDict, defaultdict
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections import Counter, OrderedDict
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from urllib.parse import urlencode
 
@@ -27,18 +27,14 @@ from monitor.web.api_answers import ProblemError, find_moment, read_moment
 from monitor.web.charts import GapHistory
 from monitor.web.context import Site
 from monitor.web.error_pages import missing, nothing_before
+from monitor.web.list_differences import KINDS, FoundDifferences, compare_lists, cut_pages, fold_kinds
 from monitor.web.pages import get, redirect, render_page, site_of, translate
 
 router = APIRouter()
 
 _DAY = len("2026-03-01")
 _ROWS = 100  # of a page: 70 kB with the longest names, ten screens of a phone
-_ONE_BY_ONE = 40  # differences of a kind that are shown as one list; more are folded by state
-_DIFFERENCES = 300  # of a kind on a page of all states; of more, the page counts those of each state
-_COMPARED = 280  # lines of names on a page that compares: 100 kB
-_CHANGED = 4  # lines that an entry which reads otherwise takes
 _KEPT = 6  # lists in memory
-KINDS = ("joined", "left", "changed")
 SORTS = ("name", "state", "since", "seen")
 
 
@@ -78,62 +74,6 @@ class ListQuery:
             and (not self.joined or (listing.since is not None and listing.since.year == int(self.joined)))
             and (not self.q or normalise(self.q) in normalise(_text(listing)))
         )
-
-
-@dataclass(frozen=True, slots=True)
-class ListDifference:
-    """An agency whose entry differs between two moments; None where it is not on the list."""
-
-    agency: str
-    before: Listing | None
-    after: Listing | None
-
-    @property
-    def kind(self) -> str:
-        """One of `KINDS`."""
-        return "joined" if self.before is None else "left" if self.after is None else "changed"
-
-    @property
-    def subject(self) -> Listing:
-        found = self.after or self.before
-        assert found is not None
-        return found
-
-
-@dataclass(frozen=True, slots=True)
-class FoundDifferences:
-    """The differences of one kind, as a page shows them: ``members`` in one list, ``folded`` by state, or
-    only ``counts`` of each state. ``total`` is how many there are. States are in the order of their names,
-    and None stands for none.
-    """
-
-    total: int
-    members: Sequence[ListDifference] = ()
-    folded: Mapping[str | None, Sequence[ListDifference]] = field(default_factory=dict)
-    counts: Mapping[str | None, int] = field(default_factory=dict)
-
-
-def fold_kinds(found: Sequence[ListDifference]) -> dict[str, FoundDifferences]:
-    """Choose how a page of all states shows the differences of each kind, so that it has at most 100 kB."""
-    kinds, room = {}, _COMPARED
-    for kind in KINDS:
-        members = [each for each in found if each.kind == kind]
-        lines = _CHANGED if kind == "changed" else 1
-        kinds[kind] = fold_differences(members, most=room // lines)
-        room -= 0 if kinds[kind].counts else lines * len(members)
-    return kinds
-
-
-def fold_differences(found: Sequence[ListDifference], most: int = _DIFFERENCES) -> FoundDifferences:
-    """Choose how a page shows the differences of a kind, of which it has room for ``most``."""
-    if len(found) <= min(_ONE_BY_ONE, most):
-        return FoundDifferences(len(found), members=found)
-    by_state: defaultdict[str | None, list[ListDifference]] = defaultdict(list)
-    for each in sorted(found, key=lambda each: STATES.get(each.subject.state or "", "~")):
-        by_state[each.subject.state].append(each)
-    if len(found) <= most:
-        return FoundDifferences(len(found), folded=by_state)
-    return FoundDifferences(len(found), counts={code: len(each) for code, each in by_state.items()})
 
 
 class ListCache:
@@ -300,41 +240,6 @@ def compare_page(request: Request, source: str) -> Response:
         same=urlencode(_without_empty(exact)),
         states=sorted(STATES, key=STATES.__getitem__),
     )
-
-
-def compare_lists(
-    before: tuple[ListingVersion, ...], after: tuple[ListingVersion, ...], state: str = ""
-) -> tuple[ListDifference, ...]:
-    """The agencies whose entries differ, sorted by name; of one state if it is given."""
-    old = {each.agency: each.listing for each in before}
-    new = {each.agency: each.listing for each in after}
-    found = [
-        ListDifference(agency, old.get(agency), new.get(agency))
-        for agency in dict.fromkeys([*old, *new])
-        if old.get(agency) != new.get(agency)
-    ]
-    wanted = [
-        each
-        for each in found
-        if not state or state in {listing.state for listing in (each.before, each.after) if listing}
-    ]
-    return tuple(sorted(wanted, key=lambda each: (each.subject.name.casefold(), each.agency)))
-
-
-def cut_pages(found: Sequence[ListDifference]) -> list[list[ListDifference]]:
-    """Differences by kind, cut into pages of at most 100 kB: those whose entry reads otherwise take more room
-    than names. At least one page.
-    """
-    pages: list[list[ListDifference]] = [[]]
-    room = _COMPARED
-    for each in sorted(found, key=lambda each: KINDS.index(each.kind)):  # within a kind the order stays
-        lines = _CHANGED if each.kind == "changed" else 1
-        if lines > room:
-            pages.append([])
-            room = _COMPARED
-        pages[-1].append(each)
-        room -= lines
-    return pages
 
 
 def find_elsewhere(

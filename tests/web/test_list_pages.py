@@ -17,7 +17,7 @@ from monitor.storage.engine import reading, transaction
 from monitor.storage.lists import baseline, log_rows
 from monitor.storage.lists.baseline import NewVersion
 from monitor.web import create_app
-from monitor.web.list_pages import ListDifference, cut_pages, fold_differences, fold_kinds
+from monitor.web.list_differences import ListDifference, cut_pages, fold_differences, fold_kinds
 from tests.peers.browser import served, visit
 from tests.peers.processes import PATIENCE
 from tests.web.conftest import Running
