@@ -29,7 +29,7 @@ from monitor.web.presenters import agency_hash, agency_path
 
 router = APIRouter()
 
-_SHOWN, _EARLIER = 6, 40  # changes, versions and documents on the first page, which has a map, and on others
+_SHOWN, _EARLIER = 4, 40  # changes, versions and documents on the first page, which has a map, and on others
 
 
 @get(router, "/agency/{source}/{key}")

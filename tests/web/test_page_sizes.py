@@ -165,7 +165,7 @@ def test_every_difference_of_a_year_is_on_some_page(address: str, client: httpx.
             text = ask(client, address, f"{path}&page={page}")
             found += re.findall(r'<li><p class="name"><a href="(/agency/[^"]+)"', text)
     assert len(found) == len(set(found)) == NEW + LEFT + RENEWED + 1
-    assert "On another page." in first  # of the last state
+    assert pages > 1
 
 
 def test_of_a_long_life_every_version_is_on_some_page(address: str, client: httpx.Client) -> None:
