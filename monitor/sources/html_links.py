@@ -44,6 +44,7 @@ def _origin(url: str) -> str:
     return f"{parts.scheme}://{parts.netloc}"
 
 
+@lru_cache(maxsize=256)
 def join_link(url: str, href: str | None) -> str | None:
     """The address that a link leads to from a page, without its fragment; None where it is no web address."""
     try:
@@ -94,6 +95,7 @@ def find_next(document: HtmlElement, url: str, pattern: str, number: int) -> str
     return perhaps
 
 
+@lru_cache(maxsize=1024)
 def _is_beside(here: str, address: str) -> bool:
     """Whether two addresses differ only in their query, or in the number at the end of their path."""
     one, other = urlsplit(here), urlsplit(address)

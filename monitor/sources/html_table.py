@@ -32,7 +32,7 @@ from monitor.sources.column_map import (
 from monitor.sources.format import Format, Pages, RowsOptions
 from monitor.sources.html_links import UNKNOWN, find_base, find_next, find_stated_count, join_link, take_texts
 from monitor.sources.json_body import is_json, load_json
-from monitor.sources.listing import ListingReader
+from monitor.sources.listing import MOST_ROWS, ListingReader
 from monitor.sources.sniff import decode_utf8, describe_page
 from monitor.sources.table import find_header, repeats_header
 
@@ -161,6 +161,8 @@ def _read_page(body: bytes, url: str, options: ParseOptions, number: int = 1) ->
                     ]
                     if any(text for text, _ in picked):
                         rows.append(picked)
+                    if len(rows) > MOST_ROWS:
+                        raise ParseError(f"has more than {MOST_ROWS:,} rows")
                 unseen += sum(
                     _UNSEEN.search(row.get("style", "")) is not None or "hidden" in row.attrib
                     for row in _rows_of(table)

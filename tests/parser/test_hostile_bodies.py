@@ -82,6 +82,16 @@ BODIES = {
     "many tables": (HTML, b"<table><tr><td>x</table>" * (SIZE // 24)),
     "a row of cells": (HTML, b"<table><tr>" + b"<td>" * (SIZE // 4)),
     "links": (HTML, HEADER + b"<tr><td>A<td>TX</table>" + b"<a href=x>" * (SIZE // 10)),
+    "links that may lead on": (HTML, HEADER + b"<tr><td>A<td>TX</table>" + b"<a href=x>></a>" * (SIZE // 15)),
+    "marks of footnotes": (HTML, HEADER + b"<tr><td>A" + b"<sup>1</sup>" * (SIZE // 12)),
+    "cells over columns": (HTML, HEADER + b"<tr><td>A<td>TX" + b"<tr><td colspan=2>x" * (SIZE // 19)),
+    "counts of a page": (HTML, HEADER + b"<tr><td>A<td>TX</table>" + b"rows 1 to 1" * (SIZE // 11)),
+    "cells as formulas": (TABLE, b"Agency,State\nA,TX\n" + b',="a"\n' * (SIZE // 6)),
+    "objects by keys": (JSON, b"{" + b",".join(b'"%d":{}' % n for n in range(SIZE // 12)) + b"}"),
+    "towns with states": (
+        TABLE,
+        b"Agency,State\n" + b"".join(b'A %d,"T %d, TX"\n' % (n, n) for n in range(SIZE // 24)),
+    ),
     "a far row": (TABLE, FAR_ROW),
     "empty rows": (TABLE, with_rows(b"<row/>" * 100_000)),
 }
