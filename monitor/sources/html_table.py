@@ -170,8 +170,8 @@ def _read_page(body: bytes, url: str, options: ParseOptions, number: int = 1) ->
                 break
             tops += texts
     if not titles:
-        what = "" if tops else describe_page(body)
-        raise ParseError(what or describe_headers("column", columns, set(tops)))
+        instead = "" if tops else f" {describe_page(body)}"
+        raise ParseError(describe_headers("column", columns, set(tops)) + instead)
     chosen = HtmlOptions.model_validate(options.settings)
     notes = []
     if unseen:
@@ -264,6 +264,7 @@ def _read_grid(table: HtmlElement, url: str) -> Iterator[list[Cell]]:
             cell, rows = _read_cell(element, url), _span(element, "rowspan") or _TO_THE_END
             for _ in range(min(_span(element, "colspan") or 1, _MOST_COLUMNS - len(cells))):
                 if rows > 1:
+                    cell = (cell[0], cell[1])  # over rows too it is no heading of one: see `_is_spread`
                     below[len(cells)] = (rows - 1, cell)
                 cells.append(cell)
         _repeat_covered(cells, covered, below)
