@@ -7,6 +7,7 @@ from html import escape
 
 WIDTH, HEIGHT = 1200, 630  # px, as the Open Graph protocol's readers expect
 _TEXT_WIDTH = 640  # px of the text beside a picture
+_LINE, _LAST_LINE = 46, HEIGHT - 100  # px: from one line to the next, and the lowest that is not the foot
 _WIDTH_OF_EM = 0.5  # of the font size: the mean width of a letter
 _INK, _SOFT, _GROUND, _ACCENT = "#1a1e22", "#545b63", "#fbfaf7", "#14506b"
 _FONTS = "'Source Sans Pro','DejaVu Sans',Arial,sans-serif"
@@ -24,18 +25,17 @@ def draw_card(kicker: str, title: str, lines: Sequence[str], source: str, drawin
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{HEIGHT}" '
         f'viewBox="0 0 {WIDTH} {HEIGHT}"><rect width="{WIDTH}" height="{HEIGHT}" fill="{_GROUND}"/>'
         f'<rect width="{WIDTH}" height="14" fill="{_ACCENT}"/><g font-family="{_FONTS}">',
-        _text(kicker, 70, 100, 32, _ACCENT, bold=True),
+        *(_text(line, 70, 100, 32, _ACCENT, bold=True) for line in wrap_text(kicker, 32, width, 1)),
     ]
     y = 100.0 + 24
     for line in wrap_text(title, size, width, 4):
         y += size * 1.12
         parts.append(_text(line, 70, y, size, _INK, bold=True))
     y += 24
-    for text in lines:
-        for line in wrap_text(text, 34, width, 2):
-            y += 46
-            parts.append(_text(line, 70, y, 34, _SOFT))
-    parts.append(_text(source, 70, HEIGHT - 50, 28, _SOFT))
+    for line in _fit_lines(lines, width, int((_LAST_LINE - y) // _LINE)):
+        y += _LINE
+        parts.append(_text(line, 70, y, 34, _SOFT))
+    parts += [_text(line, 70, HEIGHT - 50, 28, _SOFT) for line in wrap_text(source, 28, width, 1)]
     parts.append("</g>")
     if drawing:
         inner = drawing.replace("<svg ", '<svg x="740" y="60" preserveAspectRatio="xMidYMid meet" ', 1)
@@ -43,6 +43,14 @@ def draw_card(kicker: str, title: str, lines: Sequence[str], source: str, drawin
         parts.append(_sized(head) + ">" + rest)
     parts.append("</svg>")
     return "".join(parts)
+
+
+def _fit_lines(texts: Sequence[str], width: float, most: int) -> list[str]:
+    """Break texts into ``most`` lines of at most two each; an ellipsis says that there is more."""
+    lines = [line for text in texts for line in wrap_text(text, 34, width, 2)]
+    if len(lines) <= most:
+        return lines
+    return [*lines[: most - 1], lines[most - 1].rstrip("\u2026") + " \u2026"] if most > 0 else []
 
 
 def wrap_text(text: str, size: float, width: float, most: int) -> list[str]:

@@ -9,7 +9,7 @@ from monitor.messages import locale
 from monitor.messages.layout import clean
 from monitor.messages.locale import N_
 from monitor.pictures.map_drawing import draw_nation, draw_state
-from monitor.pictures.placed import MapAgency, sum_states
+from monitor.pictures.placed import MapAgency, StateValues, sum_states
 from monitor.pictures.share_card import WIDTH, draw_card
 from monitor.states import STATES
 from monitor.storage.engine import reading
@@ -17,7 +17,7 @@ from monitor.storage.lists import baseline, page_queries, timeline
 from monitor.web.agencies import find_agency
 from monitor.web.context import Site
 from monitor.web.error_pages import missing
-from monitor.web.lists import load_statuses
+from monitor.web.lists import ListStatus, load_statuses
 from monitor.web.map_images import MapImages
 from monitor.web.map_values import MapCache, place_on_map
 from monitor.web.map_words import MapTexts
@@ -33,22 +33,25 @@ _DIGITS = 9  # of a changeset's number
 
 @get(router, "/card/state/{file}")
 def state_card(request: Request, file: str) -> Response:
-    """A state's card: how many of its agencies each list has, and its map of the first list with any."""
+    """A state's card: how many of its agencies each list has, and its map of the list with the most."""
     site, code = site_of(request), file.removesuffix(".png")
     if code not in STATES or file == code:
         return missing(request)
     language = language_of(request)
     texts, maps = MapTexts(language), _maps(request)
-    lines, drawing = [], ""
+    found: list[tuple[ListStatus, StateValues]] = []
     with reading(site.engine) as conn:
         for listed in load_statuses(conn, site, site.clock()):
             state = maps.of(conn, listed.name, listed.number).states.get(code)
             if state is None or listed.seen_at is None:
                 continue
-            lines.append(texts.heading(clean(listed.watched.title(language)), len(state.agencies), None))
-            if not drawing:
-                labels = texts.state_map(state, STATES[code], site.gazetteer, blind=listed.blind)
-                drawing = draw_state(state, labels, standalone=True)
+            found.append((listed, state))
+    lines = [texts.heading(clean(each.watched.title(language)), len(on.agencies), None) for each, on in found]
+    drawing = ""
+    if found:
+        listed, state = max(found, key=lambda pair: len(pair[1].agencies))
+        labels = texts.state_map(state, STATES[code], site.gazetteer, blind=listed.blind)
+        drawing = draw_state(state, labels, standalone=True)
     return _png(request, draw_card(site.name, STATES[code], lines[:4], _source(site), drawing))
 
 

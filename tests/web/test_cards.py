@@ -72,6 +72,17 @@ def test_long_and_hostile_names_stay_within_the_card() -> None:
         root = ElementTree.fromstring(card.replace("xmlns=", "data-ns="))
         assert root.find(".//script") is None
         assert max(float(each.get("y", "0")) for each in root.iter("text")) <= HEIGHT
+    names = [f"Sheriff's Office of County number {n}, Alabama" for n in range(4)]
+    for drawing in ("", "<svg ></svg>"):
+        for title in ("Added", "276 agencies were added or are listed again, 3 are no longer listed"):
+            card = draw_card("List", title, ["May 15, 2026", *names], "watch.example", drawing)
+            root = ElementTree.fromstring(card.replace("xmlns=", "data-ns="))
+            *above, foot = [(float(each.get("y", "0")), each.text or "") for each in root.iter("text")]
+            assert foot == (HEIGHT - 50, "watch.example")
+            assert max(y for y, _ in above) <= HEIGHT - 100  # no line over the foot
+            assert above[-1][1].endswith(("…", "number 3, Alabama"))
+    long = "L" * 300
+    assert long not in draw_card(long, "Title", [], long, "")
     assert wrap_text("one two three", 10, 50, 2) == ["one two", "three"]
     assert wrap_text("x" * 50, 10, 50, 2) == ["x" * 9 + "…"]
     assert wrap_text("aa bb cc", 10, 5, 2)[-1].endswith("…")
