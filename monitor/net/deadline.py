@@ -45,11 +45,11 @@ class Deadline:
 
     @property
     def remaining(self) -> float:
-        return self.total - self.elapsed
+        return 0.0 if self._over else self.total - self.elapsed
 
     @property
     def passed(self) -> bool:
-        return self._over or self.remaining <= 0
+        return self.remaining <= 0
 
     def trace(self, event: str, info: dict[str, Any]) -> None:
         """Note each new connection (httpx's ``trace`` extension); TLS replaces the socket, so the last one

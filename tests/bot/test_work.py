@@ -467,7 +467,7 @@ def test_whoever_writes_a_lot_neither_silences_nor_holds_up_others(still: World)
     for _ in range(PER_MINUTE + 1):
         still.api.says("/watch IL", chat=-500, user=8, kind="group")
     still.api.says("/watch IN", chat=-500, user=7, kind="group")
-    bot = still.bot(timing=Timing(answer=4.0, patience=0.01), sleep=for_ever)
+    bot = still.bot(timing=Timing(answer=20.0, patience=0.01), sleep=for_ever)
     with still.running(bot):
         still.api.wait(lambda: still.api.posts)
         still.ask("/help", chat=9, user=9)
