@@ -59,14 +59,15 @@ class HostFacts:
 
 @dataclass(frozen=True, slots=True)
 class SourceFacts:
-    """One watched source: what is told of it, its state in the database, whether it is blind now, and its
-    agencies that have no place within their state.
+    """One watched source: what is told of it, its state in the database, whether it is blind now, its
+    agencies that have no place within their state, and its held changes by id.
     """
 
     info: SourceInfo
     state: SourceOverview
     blind: bool
     unplaced: tuple[UnplacedListing, ...] = ()
+    held: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,7 +146,8 @@ class HealthFinding:
 
     ``key`` names the condition while its sentence changes, such as "blind ring". ``notify``: the operator is
     told at once, and again when it is over. ``remedy`` is the command that helps, ``question`` what a button
-    or a link in the notice decides.
+    or a link in the notice decides. ``members`` name what it concerns, where that may grow: then the operator
+    is told again.
     """
 
     part: str
@@ -154,6 +156,7 @@ class HealthFinding:
     notify: bool = False
     remedy: str = ""
     question: Question | None = None
+    members: frozenset[str] = frozenset()
 
 
 def load_facts(
@@ -180,6 +183,7 @@ def load_facts(
                     state,
                     freshness(state.last_good_at, state.last_fetch_at, info.every, now).blind,
                     placement_rows.load_unplaced(conn, info.name),
+                    overview.load_held_ids(conn, info.name) if state.held else (),
                 )
                 for info, state in zip(sources.values(), states.values(), strict=True)
             ),

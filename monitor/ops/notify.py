@@ -1,4 +1,5 @@
-"""Tells the operator what needs them: each condition once, and again when it is over.
+"""Tells the operator what needs them: each condition once, again when it concerns more than before (further
+held changes, further agencies without a place), and again when it is over.
 
 Notices are sent directly, not through the outbox, which may be what is stuck, and the clone guard does not
 hold them. What was told is kept in memory and, where the database can be written, in it, so that a restart
@@ -7,6 +8,7 @@ does not tell it again.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -31,6 +33,8 @@ log = logging.getLogger(__name__)
 
 TOLD = "told to the operator"
 """The fact that holds which conditions the operator knows: a JSON object from key to sentence."""
+MEMBERS = "members told to the operator"
+"""The fact that holds what each of those conditions concerned: a JSON object from key to short hashes."""
 DECIDE = "decide"
 """The bot's command, and the first part of the page's path, with which a token is used."""
 DATABASE = "database"
@@ -76,6 +80,8 @@ class OperatorNotifier:
         self._ask, self._link = ask, link
         self._domain, self._clock = domain, clock
         self._told: dict[str, str] | None = None
+        self._members: dict[str, frozenset[str]] = {}  # of what was told
+        self._grown: dict[str, int] = {}  # looks in a row that found more than was told
         self._failed_at: dict[int, datetime] = {}  # by the number of a way, until a notice leaves by it
         self._streaks: dict[str, int] = {}  # looks in a row: > 0 with the condition, < 0 without
 
@@ -84,7 +90,12 @@ class OperatorNotifier:
         told = self._read_told()
         found = {finding.key: finding for finding in self._read_conditions() if finding.notify}
         self._count(found, told)
-        opened = [found[key] for key in found if key not in told and self._streaks[key] >= SEEN_TWICE]
+        grown = self._find_grown(found, told)
+        opened = [
+            finding
+            for key, finding in found.items()
+            if key in grown or (key not in told and self._streaks[key] >= SEEN_TWICE)
+        ]
         ended = [key for key in told if key not in found and -self._streaks[key] >= SEEN_TWICE]
         if not opened and not ended:
             return None
@@ -107,8 +118,23 @@ class OperatorNotifier:
         self._told = {key: text for key, text in told.items() if key not in ended} | {
             finding.key: finding.problem for finding in opened
         }
+        known = {key: members for key, members in self._members.items() if key in self._told}
+        self._members = known | {finding.key: _shorten(finding.members) for finding in opened}
         self._write_told()
         return notice
+
+    def _find_grown(self, found: Mapping[str, HealthFinding], told: Mapping[str, str]) -> set[str]:
+        """The conditions that were told and concern more since, in as many looks in a row as a new one needs.
+        What they concern now is taken as told where an earlier version has told them.
+        """
+        for key in told:
+            finding = found.get(key)
+            if finding is not None and finding.members:
+                members = _shorten(finding.members)
+                more = not members <= self._members.setdefault(key, members)
+                self._grown[key] = self._grown.get(key, 0) + 1 if more else 0
+        self._grown = {key: count for key, count in self._grown.items() if key in found and key in told}
+        return {key for key, count in self._grown.items() if count >= SEEN_TWICE}
 
     def _read_conditions(self) -> list[HealthFinding]:
         try:
@@ -188,12 +214,21 @@ class OperatorNotifier:
             with suppress(MonitorError, ValueError):
                 with reading(self._engine) as conn:
                     known: Any = json.loads(meta.get(conn, TOLD) or "{}")
+                    members: Any = json.loads(meta.get(conn, MEMBERS) or "{}")
                 self._told = {str(key): str(text) for key, text in known.items()}
+                self._members = {str(key): frozenset(map(str, hashes)) for key, hashes in members.items()}
         return self._told or {}
 
     def _write_told(self) -> None:
         try:
             with transaction(self._engine) as conn:
                 meta.put(conn, TOLD, json.dumps(self._told))
+                kept = {key: sorted(hashes) for key, hashes in self._members.items() if hashes}
+                meta.put(conn, MEMBERS, json.dumps(kept))
         except MonitorError as error:
             log.warning("what the operator was told stays in memory for now: %s", error)
+
+
+def _shorten(members: Iterable[str]) -> frozenset[str]:
+    """Short hashes: a list of thousands of agencies without a place stays small in the database."""
+    return frozenset(hashlib.sha256(member.encode()).hexdigest()[:10] for member in members)

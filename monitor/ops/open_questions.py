@@ -20,6 +20,7 @@ def find_holds(seen: HealthFacts) -> Iterator[HealthFinding]:
                 notify=True,
                 remedy=f"monitor holds list --source {source.info.name}",
                 question=Question("holds", source.info.name),
+                members=frozenset(map(str, source.held)),
             )
 
 
@@ -36,6 +37,7 @@ def find_unplaced(seen: HealthFacts) -> Iterator[HealthFinding]:
                 notify=True,
                 remedy=f"monitor place set {name} {shlex.quote(first.name)} PLACES",
                 question=Question("places", name, needs_words=True),
+                members=frozenset(each.key for each in source.unplaced),
             )
 
 

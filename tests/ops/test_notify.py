@@ -16,7 +16,7 @@ from monitor.app import Components
 from monitor.channels import Channel
 from monitor.errors import StoreError, UsageError
 from monitor.ops.health import HealthFinding, paused_key
-from monitor.ops.notify import PAUSED_RETRY, NoticeWay, OperatorNotifier
+from monitor.ops.notify import MEMBERS, PAUSED_RETRY, NoticeWay, OperatorNotifier
 from monitor.storage import engine as db
 from monitor.storage import meta
 from tests.subscribers.town import Postbox, Server, mail_server, text
@@ -103,6 +103,50 @@ def test_a_condition_is_told_once_and_again_when_it_is_over(
     conditions.found = [BLIND]
     look(notifier, 5)
     assert len(mails) == 3
+
+
+def test_a_condition_that_concerns_more_is_told_again(
+    engine: Engine,
+    ways: list[NoticeWay],
+    notifier: OperatorNotifier,
+    conditions: Conditions,
+    relay: tuple[Postbox, Server],
+    now: datetime,
+) -> None:
+    mails = relay[0].mails
+
+    def hold(*ids: str) -> None:
+        problem = f"ring: {len(ids)} changes are held"
+        conditions.found = [HealthFinding("holds", problem, "held ring", notify=True, members=frozenset(ids))]
+
+    hold("1", "2")
+    look(notifier, 5)
+    assert len(mails) == 1
+    hold("2")
+    look(notifier, 5)
+    assert len(mails) == 1, "fewer is no news"
+    hold("2", "3")
+    look(notifier, 1)
+    assert len(mails) == 1
+    look(notifier, 5)
+    assert [mail["Subject"] for _, mail in mails[1:]] == ["[Watch] ring: 2 changes are held"]
+    again = OperatorNotifier(engine, conditions, ways, domain="watch.example", clock=lambda: now)
+    look(again, 5)
+    assert len(mails) == 2, "a restart tells nothing again"
+    hold("2", "3", "4")
+    look(again, 5)
+    assert len(mails) == 3
+    with db.transaction(engine) as conn:
+        meta.put(conn, MEMBERS, "{}")  # as an earlier version leaves it
+    later = OperatorNotifier(engine, conditions, ways, domain="watch.example", clock=lambda: now)
+    look(later, 5)
+    assert len(mails) == 3
+    conditions.found = []
+    look(later, 5)
+    assert mails[-1][1]["Subject"] == "[Watch] over: ring: 3 changes are held"
+    hold("4")
+    look(later, 5)
+    assert len(mails) == 5
 
 
 def test_a_restart_tells_nothing_again(

@@ -43,6 +43,12 @@ class SourceOverview:
     body_kept: bool = True
 
 
+def load_held_ids(conn: Connection, source: str) -> tuple[int, ...]:
+    """Read which changes of a source are held, by id."""
+    held = sa.select(ChangeRow.c.id).where(ChangeRow.c.source == source, ChangeRow.c.state == "held")
+    return tuple(conn.scalars(held.order_by(ChangeRow.c.id)))
+
+
 def load_overview(conn: Connection, source: str) -> SourceOverview:
     """The state of one source; all None and 0 when it was never polled."""
     row = conn.execute(
