@@ -48,6 +48,9 @@ _EVERYWHERE = re.compile(
     r"|todo el pais|todos los estados|en todas partes",
     re.IGNORECASE,
 )
+_ALL_OF = re.compile(
+    r"^(?:all of|(?:the )?(?:whole|entire)(?: of)?|tod[oa](?: el| la)?) (?=\S)", re.IGNORECASE
+)
 _AREA = re.compile(r"(?: metro(?:politan)?)? (?:area|region)$|^(?:near|cerca de) (?=\w{4})", re.IGNORECASE)
 _ZIPS = re.compile(r"\d{5}(?:-\d{4})?(?:[\s,;+]+\d{5}(?:-\d{4})?)+", re.ASCII)
 _UNIT = re.compile(r"^(?:#|apt|apartment|suite|ste|unit|floor|fl|room|rm)\b", re.IGNORECASE)
@@ -197,6 +200,7 @@ def find(text: str, gazetteer: Gazetteer) -> FinderResult:
         return _within_radius(typed, gazetteer)
     typed = _SPANISH_NAME.sub(lambda match: _IN_SPANISH[match[0].lower()], _without_accents(typed))
     typed = put_in_english(typed)
+    typed = _ALL_OF.sub("", typed)
     at_the_end = _ZIP_AT_THE_END.search(typed)
     if at_the_end:
         result = _zips([at_the_end[1]], gazetteer)
