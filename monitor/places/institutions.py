@@ -51,7 +51,7 @@ def _is_municipality(query: Query) -> bool:
 
 
 def near_point(query: Query) -> Placement | None:
-    """Nothing that is named is known, but there is a point."""
+    """Place an agency by its point where none of the places in its name is known."""
     return _near_point(query, "point")
 
 

@@ -190,8 +190,9 @@ def compute_moves(
 def _date(
     conn: Connection, source: str, taking: Sequence[tuple[Change, str, datetime]], now: datetime
 ) -> tuple[dict[str, datetime], tuple[NewVersion, ...]]:
-    """Say of versions that end and begin when a poll first saw that, where it was before ``now``: never
-    before the version that ends was seen itself, nor before an agency that is back was missing.
+    """Date the versions that end and begin by the first poll that saw the change, if that was before now.
+
+    Never before the version that ends was seen itself, nor before an agency that is back was missing.
     """
     late = [(change, agency) for change, agency, since in taking if since < now]
     changed = [change.before.key for change, _ in late if change.before is not None]

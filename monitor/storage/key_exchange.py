@@ -179,7 +179,7 @@ def settle_rotation(conn: Connection, folder: Path) -> None:
 
 
 def finish_what_was_cut_off(conn: Connection, folder: Path) -> None:
-    """The same within `rotating`."""
+    """Finish an interrupted rotation whose new key the database has already. Call it within `rotating`."""
     if (folder / NEXT).exists() and derive_subkeys(read(folder / NEXT)).fingerprint == read_fingerprint(conn):
         finish_rotation(folder)
 

@@ -135,7 +135,7 @@ def _encode_json(words: Presenter, site: Site, language: str, context: Mapping[s
             **({"date_modified": format_time(line.retracted_at)} if line.retracted_at else {}),
             "tags": [each for each in (line.source, line.code, line.retraction and "retracted") if each],
         }
-        for line in words.lines(context["rows"])
+        for line in words.view_changes(context["rows"])
     ]
     items += [
         {

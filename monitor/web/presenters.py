@@ -80,7 +80,7 @@ class Presenter:
         self._sentences = Sentences(language)
         self._zone = ZoneInfo(site.timezone)
 
-    def line(self, row: StoredChange) -> ChangeView:
+    def view_change(self, row: StoredChange) -> ChangeView:
         """A change, ready to be shown."""
         sentences, watched = self._sentences, self._site.sources.get(row.source)
         title = clean(watched.title(self._language) if watched else row.source)
@@ -135,13 +135,15 @@ class Presenter:
         when = Moment(row.retraction.at.astimezone(self._zone))
         return self._sentences.retracted(when, clean(row.retraction.reason(self._language), LONGEST_REASON))
 
-    def lines(self, rows: Iterable[StoredChange]) -> list[ChangeView]:
+    def view_changes(self, rows: Iterable[StoredChange]) -> list[ChangeView]:
         """Changes, ready to be shown."""
-        return [self.line(row) for row in rows]
+        return [self.view_change(row) for row in rows]
 
-    def sorted(self, rows: Mapping[str | None, Iterable[StoredChange]]) -> dict[str | None, list[ChangeView]]:
-        """The same of changes that are sorted by state."""
-        return {state: self.lines(members) for state, members in rows.items()}
+    def view_by_state(
+        self, rows: Mapping[str | None, Iterable[StoredChange]]
+    ) -> dict[str | None, list[ChangeView]]:
+        """Changes by state, ready to be shown."""
+        return {state: self.view_changes(members) for state, members in rows.items()}
 
     def same(self, lines: Mapping[str | None, Iterable[ChangeView]]) -> tuple[str, ...]:
         """The facts that are the same for every one of several changes."""

@@ -170,9 +170,7 @@ def _due_at(standing: OpenChange, policy: Policy) -> datetime | None:
 
 
 def _index_known(changes: Iterable[Change], standing: Iterable[OpenChange]) -> dict[Identity, OpenChange]:
-    """What stood, by the identity under which it stands now: an addition may have got another name or key in
-    the meantime.
-    """
+    """The open changes by their identity in this poll: an addition may have got another name or key since."""
     known = {one.change.identity: one for one in standing}
     new = (
         {change.identity: change.subject for change in changes if change.kind is Kind.ADDED} if known else {}

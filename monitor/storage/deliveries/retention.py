@@ -58,7 +58,7 @@ def forget_deliveries(conn: Connection, settled_before: datetime) -> int:
     """Delete deliveries that were settled before then; returns how many.
 
     With them goes what came to be owed to somebody while they were forgotten: no foreign key keeps that out
-    (see `tables.Delivery`).
+    (see `tables.DeliveryRow`).
     """
     old = sa.or_(
         sa.and_(DeliveryRow.c.state != "due", DeliveryRow.c.settled_at <= settled_before),

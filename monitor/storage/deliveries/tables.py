@@ -20,10 +20,10 @@ class DeliveryRow(TableRow, table=True):
     have arrived. ``channel`` is the subscriber's. ``reference`` is what its server calls the message, where
     that is needed to answer to it; ``sent_with`` is the delivery with which it went out as one message.
 
-    There are 600,000 of a large changeset, so a row is kept cheap. ``changeset_id`` and ``subscriber_id`` are
+    A large changeset has 600,000 of them, so a row is kept cheap. ``changeset_id`` and ``subscriber_id`` are
     no foreign keys: PostgreSQL would check each by itself and lock its parent, twice the price of the row.
     Rows are written in transactions that read both parents; changesets are never deleted, subscribers
-    together with their deliveries, and `store.retention` removes what was written for one at that very
+    together with their deliveries, and `subscribers.retention` removes what was written for one at that very
     moment. The indexes hold only the rows that are asked for by them.
     """
 

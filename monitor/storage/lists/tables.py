@@ -311,8 +311,8 @@ class ChangeRow(TableRow, table=True):
 
     ``not_before`` is the last good poll without it, ``first_seen_at`` the first with it (together: the
     interval in which it happened), ``ended_at`` when it was published, withdrawn or went away after a
-    rejection. ``before``, ``after`` and ``previous`` are listings as JSON in which nothing stands that the
-    row says already, see `store.codec`. ``gone_at``: of a listing that is back, when it was first missing.
+    rejection. ``before``, ``after`` and ``previous`` are listings as JSON without what the row says already,
+    see `storage.lists.codec`. ``gone_at``: of a listing that is back, when it was first missing.
     ``retraction`` is the reason of a retraction, by language.
     """
 
