@@ -86,7 +86,7 @@ def test_nobody_stops_getting_alerts_without_being_told(town: Town) -> None:
     town.deliver()
     (notice,) = [mail for _, mail in town.postbox.mails[before:]]  # and whoever follows it, once
     assert "cannot read this list" in notice["Subject"]
-    assert "no alert does not mean that nothing has changed" in " ".join(text(notice).split())
+    assert "hearing nothing from us does not mean that nothing has changed" in " ".join(text(notice).split())
 
     with db.transaction(town.engine) as conn:
         conn.execute(sa.update(schema.SourceRow).values(last_good_at=town.now, last_fetch_at=town.now))
