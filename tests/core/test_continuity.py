@@ -96,6 +96,15 @@ def test_a_new_name_with_damaged_letters_waits_until_it_can_be_read() -> None:
     assert not source.standing
 
 
+@pytest.mark.parametrize(("state", "removed"), [("CO", []), ("KS", ["Cañon City Police"])])
+def test_damaged_letters_are_the_accepted_name_in_its_own_state(state: str, removed: list[str]) -> None:
+    source = Source(publication([*ROWS, agency("Cañon City Police", "CO")]))
+    source.poll(publication([*ROWS, agency("CaÃ±on City Police", state)]))
+    source.settle()
+    assert source.told(Kind.REMOVED) == removed
+    assert source.told(Kind.CHANGED) == []
+
+
 def test_further_rows_in_another_spelling_are_part_of_the_agency() -> None:
     one = agency("City of St. Cloud Police Department", "FL", since=DAYS[25], attributes=(("TYPE", "Jail"),))
     row = agency("St. Cloud Police Dept", "FL", since=DAYS[26], attributes=(("TYPE", "Task Force"),))

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec import structs
 
-from monitor.core.diff import apply, diff, value_of
+from monitor.core.diff import apply, diff, find_respelled, value_of
 from monitor.core.identity import assign_keys
 from monitor.domain import Change, Kind, Listing
 from tests.core.simulation import agency
@@ -217,3 +217,16 @@ def test_values_are_found_by_the_words_of_the_columns() -> None:
         None,
         None,
     ]
+
+
+@pytest.mark.parametrize("field", ["city", "county"])
+@pytest.mark.parametrize(
+    ("was", "now", "paired"),
+    [("Hammond", "Hammond", True), ("Hammond", None, True), (None, None, True), ("Hammond", "Gary", False)],
+)
+def test_two_spellings_are_one_agency_unless_they_are_in_two_places(
+    field: str, was: str | None, now: str | None, paired: bool
+) -> None:
+    spelled = [agency("Lake Police Department", "IN", key="1", **{field: was})]
+    respelled = [agency("Lake PD", "IN", key="2", **{field: now})]
+    assert bool(find_respelled(spelled, respelled)) is paired

@@ -106,6 +106,17 @@ def test_a_refusal_is_marked_if_its_own_domain_took_a_message_after_it(sqlite_wo
     assert [(row.state, row.alone) for row in world.rows(schema.RefusalRow)] == [("open", True)]
 
 
+def test_a_refusal_is_not_marked_while_its_domain_takes_nothing(sqlite_world: World) -> None:
+    world = sqlite_world
+    world.person("gone@d0.example", "IN")
+    channel = Relay()
+    channel.reply = ("RCPT", 550, "5.1.1 no such user here")
+    world.publish(HAMMOND)
+    world.fan_out()
+    world.send(channel)
+    assert [(row.state, row.alone) for row in world.rows(schema.RefusalRow)] == [("open", False)]
+
+
 def test_a_relay_that_delivers_to_its_own_domain_and_refuses_the_rest_has_refused_us(
     sqlite_world: World,
 ) -> None:
