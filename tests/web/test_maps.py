@@ -284,7 +284,8 @@ def test_who_zooms_into_a_county_is_led_to_its_agencies(later: Running, browser:
         page.focus(".stage")
         for _ in range(7):
             page.keyboard.press("+")
-        page.locator(".view li", has_text="Kansas").wait_for()  # it is larger than the view
+        page.locator(".view p", has_text=re.compile("^In view: 1$")).wait_for()  # it is larger than the view
+        assert page.locator(".view li").inner_text().startswith("Kansas")
         for _ in range(4):
             page.keyboard.press("-")
         lake = page.locator("path[data-county='18089'].c")
