@@ -70,10 +70,13 @@ def area_page(request: Request, rest: str) -> Response:
 
 
 def area_board(site: Site, listed: ListStatus, area: FollowedArea) -> Board:
-    """What one list says of an area; few ZIPs are named beside the agencies that serve only them."""
+    """What one list says of an area: agencies that serve most of it first, since some serve only its edge.
+
+    Few ZIPs are named beside the agencies that serve only them.
+    """
     board = zip_board(site, listed, area.zips, area.states)
     local = tuple(
         PlaceEntry(each.cover, each.path, each.zips if len(each.zips) <= _NAMED_ZIPS else ())
-        for each in board.local
+        for each in sorted(board.local, key=lambda each: -len(each.zips or area.zips))
     )
     return Board(listed, local, board.statewide, board.unplaced)

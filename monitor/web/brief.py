@@ -266,16 +266,20 @@ def _load_lists(conn: Connection, boards: list[Board], *, local_first: bool) -> 
 
 def _choose(board: Board, seen: Mapping[str, Sighting], *, local_first: bool) -> tuple[Cover, ...]:
     """The agencies in the order in which a brief names them: of a ZIP code its own first, of a state those of
-    the whole state; then those that we have seen for the shortest time.
+    the whole state. Those that serve only its edge come later, then those that we have seen for longer.
     """
     local, statewide = (
         sorted(
-            (entry.cover for entry in entries),
-            key=lambda cover: -seen[cover.agency].since.timestamp() if cover.agency in seen else 0,
+            entries,
+            key=lambda each: (
+                bool(each.zips),
+                -seen[each.cover.agency].since.timestamp() if each.cover.agency in seen else 0,
+            ),
         )
         for entries in (board.local, board.statewide)
     )
-    return (*local, *statewide) if local_first else (*statewide, *local)
+    ordered = (*local, *statewide) if local_first else (*statewide, *local)
+    return tuple(each.cover for each in ordered)
 
 
 def _agency(cover: Cover, seen: Sighting | None, first_read: datetime | None) -> BriefAgency:

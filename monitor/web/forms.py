@@ -38,7 +38,7 @@ LONGEST = timedelta(days=2)
 """A form that was open for longer is shown again."""
 LONGEST_TEXT = 12_000
 """Characters that the places field takes: as many places as can be followed, with long names."""
-SUGGESTIONS = 5
+SUGGESTIONS = 8
 """Places that are offered for a text that means several, or none."""
 _REMARK = re.compile(r"((?<!\d)\d{5}(?:-\d{4})?)\s*\([^()\n]*\)", re.ASCII)  # "60601 (home)"
 _BOX_OR_UNIT = re.compile(
