@@ -10,6 +10,7 @@ import json
 import sqlite3
 import tarfile
 import tracemalloc
+from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -18,15 +19,18 @@ import pytest
 import zstandard
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy.engine import Engine
+from sqlalchemy.engine import Connection, Engine
 
 from monitor.domain import Listing
 from monitor.keys import KeyFile
+from monitor.record import log, signing
+from monitor.record.data import dump
 from monitor.record.data.data_files import DATABASE, FILES, DataFiles
 from monitor.record.data.describe import order_fields
 from monitor.record.data.dump import forget_dumps, make_dump, write_dump
 from monitor.record.data.encoders import encode_csv
 from monitor.record.data.models import TABLES
+from monitor.record.leaf import LARGEST
 from monitor.storage.engine import reading, transaction
 from monitor.storage.lists import baseline, record_rows
 from monitor.storage.lists.baseline import NewVersion
@@ -154,6 +158,48 @@ def test_the_whole_history_is_streamed(sqlite_engine: Engine, tmp_path: Path) ->
             tracemalloc.stop()
     assert size > 500_000
     assert peaks[1] < 1.5 * peaks[0] + 200_000
+
+
+def test_a_dump_has_one_piece_in_memory_at_a_time_however_long_the_record_is(
+    sqlite_engine: Engine, tmp_path: Path, now: datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Counted are the characters of the log that were read and not yet handed over, for a short log and for
+    one four times as long.
+    """
+    key = signing.open_log_key(sqlite_engine, tmp_path, "watch.example/log", now)
+    waiting = most_waiting = 0
+    iterate, add = record_rows.iterate_leaves, dump._add
+
+    def count_leaves(conn: Connection, size: int) -> Iterator[str]:
+        nonlocal waiting, most_waiting
+        for content in iterate(conn, size):
+            waiting += len(content)
+            most_waiting = max(most_waiting, waiting)
+            yield content
+
+    def count_member(archive: tarfile.TarFile, name: str, content: bytes) -> None:
+        nonlocal waiting
+        add(archive, name, content)
+        waiting = 0
+
+    monkeypatch.setattr(record_rows, "iterate_leaves", count_leaves)
+    monkeypatch.setattr(dump, "_add", count_member)
+    most = []
+    for leaves in (20, 60):
+        with transaction(sqlite_engine) as conn:
+            for _ in range(leaves):
+                log.append_entry(conn, {"type": "start", "version": "x" * 60_000}, now)
+        signing.sign_checkpoint(sqlite_engine, key, tmp_path, now)
+        packed = io.BytesIO()
+        write_dump(packed, open_files(sqlite_engine, tmp_path / str(leaves)))
+        with tarfile.open(
+            fileobj=zstandard.ZstdDecompressor().stream_reader(io.BytesIO(packed.getvalue())), mode="r|"
+        ) as archive:
+            entries = [member.size for member in archive if member.name.startswith("log/entries-")]
+        assert sum(entries) >= leaves * 60_000
+        most.append(most_waiting)
+    assert len(entries) >= 4
+    assert most[0] <= most[1] <= 2**20 + LARGEST
 
 
 def test_old_dumps_go_and_one_of_each_month_stays(
