@@ -15,9 +15,9 @@ from sqlalchemy.engine import Engine
 
 from monitor import sources
 from monitor.domain import Kind, Policy, State
-from monitor.fetch import Target
+from monitor.fetch import FetchEvidence, Target
 from monitor.polling import PollResult, poll
-from monitor.polling.received import NOT_KEPT
+from monitor.polling.received import NOT_KEPT, compute_clock
 from monitor.record.leaf import dump_canonical
 from monitor.sources import ParseOptions
 from monitor.storage.columns import metadata
@@ -116,6 +116,28 @@ def test_a_poll_keeps_the_request_as_it_was_sent_and_the_log_names_it(publicatio
     hashes = [hashlib.sha256(dump_canonical(each)).hexdigest() for each in (content, asked, asked)]
     assert [entry["request"] for entry in polls] == hashes
     assert [entry["outcome"] for entry in polls] == ["good", "unchanged", "failed"]
+
+
+@pytest.mark.parametrize(
+    ("date", "clock"),
+    [
+        ("Sun, 01 Mar 2026 12:00:04 GMT", 2),
+        ("Sun, 01 Mar 2026 12:00:02 GMT", -1),  # cut to the second, as every Date is
+        ("Sun, 01 Mar 2026 11:00:02 GMT", -3601),
+        ("yesterday", None),
+        (None, None),
+    ],
+)
+def test_how_far_the_clock_of_a_server_is_from_ours(date: str | None, clock: int | None) -> None:
+    got = FetchEvidence(
+        url="https://list.example/",
+        final_url="https://list.example/",
+        status=200,
+        headers=(("Date", date),) if date else (),
+        answered_after=timedelta(milliseconds=2000 if clock == 2 else 2500),
+    )
+    assert compute_clock(got, START) == clock
+    assert compute_clock(replace(got, answered_after=None), START) is None
 
 
 def test_a_server_that_was_not_reached_was_sent_no_request(publication: Publication) -> None:
