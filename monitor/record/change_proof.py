@@ -14,10 +14,10 @@ from monitor.domain import Listing
 from monitor.record.bundle import BundleBody
 from monitor.record.checkpoint import read_checkpoint
 from monitor.record.collect import detect_suffix, find_quote, read_part
-from monitor.storage.lists import bodies, changes, imports, log_rows, record_rows
+from monitor.storage.lists import bodies, changes, imports, log_rows, poll_rows
 from monitor.storage.lists.changes import StoredChange
 from monitor.storage.lists.imports import Capture
-from monitor.storage.lists.record_rows import PollRecordRow
+from monitor.storage.lists.poll_rows import PollRecordRow
 
 _LONGEST = 1500  # bytes of an excerpt
 _AROUND = 300  # bytes on either side, where the line says too little or is too long
@@ -96,7 +96,7 @@ def read_original(content: bytes, name: str) -> OriginalExcerpt | None:
 def _load_seen(
     conn: Connection, source: str, at: datetime | None, listing: Listing | None
 ) -> SeenPoll | None:
-    poll = None if at is None else record_rows.load_poll_at(conn, source, at)
+    poll = None if at is None else poll_rows.load_poll_at(conn, source, at)
     capture = None
     if poll is None and at is not None:
         capture = next(iter(imports.load_captures(conn, source, [at])), None)

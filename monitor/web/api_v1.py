@@ -28,7 +28,7 @@ from monitor.record.data.describe import (
 )
 from monitor.record.data.encoders import dump_json
 from monitor.storage.engine import reading
-from monitor.storage.lists import baseline, bodies, log_rows, overview, page_queries, record_rows
+from monitor.storage.lists import baseline, bodies, log_rows, overview, page_queries, poll_rows, record_rows
 from monitor.storage.lists.agency_notes import load_notes_on
 from monitor.storage.lists.changes import StoredChange
 from monitor.storage.lists.coverage import Cover
@@ -264,7 +264,7 @@ def polls(request: Request, source: SourceName = None, limit: Limit = 100, curso
     name = read_source(site, source).name
     (after,) = decode_cursor(cursor, int) if cursor is not None else (0,)
     with reading(site.engine) as conn:
-        rows = record_rows.load_polls_page(conn, name, after, limit + 1)
+        rows = poll_rows.load_polls_page(conn, name, after, limit + 1)
         following = None
         if len(rows) > limit:
             following = _next(request, cursor=encode_cursor(rows[limit - 1].id))

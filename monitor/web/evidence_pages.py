@@ -19,10 +19,10 @@ from monitor.record.bundle_files import BundleFiles
 from monitor.record.change_proof import load_proof
 from monitor.record.checkpoint import read_checkpoint
 from monitor.storage.engine import reading
-from monitor.storage.lists import agreements, bodies, changes, imports, log_rows, record_rows
+from monitor.storage.lists import agreements, bodies, changes, imports, log_rows, poll_rows, record_rows
 from monitor.storage.lists.imports import Capture
 from monitor.storage.lists.page_queries import load_first_read
-from monitor.storage.lists.record_rows import PollRecordRow
+from monitor.storage.lists.poll_rows import PollRecordRow
 from monitor.web.api_answers import ProblemError, answer_bytes
 from monitor.web.context import Site
 from monitor.web.error_pages import missing
@@ -214,8 +214,8 @@ def _send_bundle(request: Request, prepare: Callable[[BundleFiles], Path]) -> Re
 def _load_day(conn: Connection, site: Site, source: str, day: date, asked: str, is_zip: bool) -> DayProof:
     start = datetime.combine(day, time(), UTC)
     end = start + timedelta(days=1)
-    before = record_rows.find_good_poll(conn, source, start, later=False)
-    after = record_rows.find_good_poll(conn, source, end, later=True)
+    before = poll_rows.find_good_poll(conn, source, start, later=False)
+    after = poll_rows.find_good_poll(conn, source, end, later=True)
     captured = imports.load_captures(conn, source)
     earlier = [each for each in captured if each.at < start][-1:] if before is None else []
     later = [each for each in captured if each.at >= end][:1]
@@ -223,7 +223,7 @@ def _load_day(conn: Connection, site: Site, source: str, day: date, asked: str, 
     after = None if later else after
     first = next((each.at for each in (before, *earlier) if each), start)
     last = next((each.at for each in (after, *later) if each), end)
-    polls = record_rows.load_polls_between(conn, source, first, last, _MOST_POLLS)
+    polls = poll_rows.load_polls_between(conn, source, first, last, _MOST_POLLS)
     wanted = normalise(asked)
     state = site.gazetteer.state_of_zip(asked) if is_zip else None
 

@@ -17,7 +17,7 @@ from monitor.history.past import judge_past
 from monitor.record.data.archive_file import write_archives
 from monitor.storage import engine as db
 from monitor.storage.engine import reading
-from monitor.storage.lists import imports, record_rows
+from monitor.storage.lists import imports, poll_rows
 from monitor.storage.lists.bodies import redact_body
 from monitor.storage.lists.tables import BodyRow, FetchRow
 from tests.history.test_import import DAY, OWN, lives, own_poll
@@ -86,7 +86,7 @@ def test_an_exported_archive_is_imported_by_another_instance(
     assert [file.captured_by for file in passed_on] == ["The First Watch"] * len(passed_on)
     with reading(another) as conn:
         assert imports.load_import(conn, "list") is not None
-        assert record_rows.find_last_poll(conn, "list") is not None
+        assert poll_rows.find_last_poll(conn, "list") is not None
     another.dispose()
 
 

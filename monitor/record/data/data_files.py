@@ -27,7 +27,7 @@ from monitor.record.data import data_package, record_database
 from monitor.record.data.describe import Locate, Record, format_time, iterate_table
 from monitor.record.data.encoders import encode_csv, encode_geojson, encode_json, encode_ndjson
 from monitor.storage.engine import reading
-from monitor.storage.lists import baseline, record_rows
+from monitor.storage.lists import baseline, poll_rows, record_rows
 from monitor.storage.lists.past_lists import ListMoment
 from monitor.storage.lists.retracted_changes import count_all_retracted
 
@@ -64,7 +64,7 @@ class _ListState:
 
 def _load_states(conn: Connection) -> defaultdict[str, _ListState]:
     """The state of every list by name, with three statements; zeros for one that was never polled."""
-    stands, polls = baseline.load_all_infos(conn), record_rows.find_last_polls(conn)
+    stands, polls = baseline.load_all_infos(conn), poll_rows.find_last_polls(conn)
     retracted = count_all_retracted(conn)
     return defaultdict(
         _ListState,

@@ -10,10 +10,11 @@ from sqlalchemy.engine import Connection
 
 from monitor.domain import Change, Confidence, Listing, Placement
 from monitor.record.data.models import TABLES
-from monitor.storage.lists import record_rows
+from monitor.storage.lists import poll_rows, record_rows
 from monitor.storage.lists.changes import StoredChange
 from monitor.storage.lists.past_lists import ListMoment
-from monitor.storage.lists.record_rows import ListingVersion, PollRecordRow
+from monitor.storage.lists.poll_rows import PollRecordRow
+from monitor.storage.lists.record_rows import ListingVersion
 
 Locate = Callable[[str, Listing], Placement]
 """Where a listing of a source is: (source's name, listing) to placement."""
@@ -178,7 +179,7 @@ def iterate_table(
         published = record_rows.iterate_published(conn, source)
         found = (describe_change(each.row, each.number) for each in published)
     else:
-        found = (describe_poll(source, each) for each in record_rows.iterate_polls(conn, source))
+        found = (describe_poll(source, each) for each in poll_rows.iterate_polls(conn, source))
     return (order_fields(table, record) for record in found)
 
 
