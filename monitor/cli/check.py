@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -37,7 +38,7 @@ from monitor.polling import fetch_whole
 from monitor.storage.key_exchange import find_key_problem
 
 if TYPE_CHECKING:
-    pass
+    from monitor.domain import Publication
 
 REVIEW_AFTER = timedelta(days=365)
 """The meaning of a listing changes over the years: older texts are due for the operator's review."""
@@ -178,8 +179,19 @@ def _check_sources(settings: Settings, on_answer: Callable[[Fetched], object]) -
                 continue
             found = format_count(len(publication.listings), "listing")
             if publication.problems:
-                found += f", {format_count(len(publication.problems), 'row')} with a problem"
+                found += (
+                    f", {format_count(len(publication.problems), 'problem')}: {_name_problems(publication)}"
+                )
             yield Finding(name, True, found)
+
+
+def _name_problems(publication: Publication) -> str:
+    """How many problems of each kind there are, and the first one in its own words."""
+    kinds = Counter(problem.kind for problem in publication.problems).most_common(5)
+    first = publication.problems[0]
+    where = f"row {first.row}" if first.row else "the list"
+    said = ", ".join(f"{count} x {kind}" for kind, count in kinds)
+    return f"{said}; the first, in {where}: {first.message}; monitor parse shows all"
 
 
 def _check_meanings(settings: Settings) -> Iterator[Finding]:

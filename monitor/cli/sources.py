@@ -11,7 +11,7 @@ from monitor.counting import format_count
 from monitor.errors import UsageError
 
 if TYPE_CHECKING:
-    from sqlalchemy.engine import Connection
+    from sqlalchemy.engine import Connection, Engine
 
     from monitor.app import Components
     from monitor.config import Settings
@@ -53,6 +53,9 @@ def poll(session: Session, source: str | None, as_json: bool) -> None:
                 outcome = PollResult(polled.name, Result.FAILED, reason=str(error))
             outcomes.append(outcome)
             print_result(outcome, as_json)
+            if outcome.outcome is Result.BASELINE and not as_json:
+                count = format_count(count_listed(engine, polled.name), "agency", "agencies")
+                click.echo(f"  {count} listed now, none announced; from the next poll on changes are")
         fan_out(session.components)
     try:
         session.components.sign_record()
@@ -216,6 +219,15 @@ def changes(
         )
     else:
         click.echo("nothing was published")
+
+
+def count_listed(engine: Engine, source: str) -> int:
+    """Count the agencies that a source lists now."""
+    from monitor.storage.engine import reading
+    from monitor.storage.lists import baseline
+
+    with reading(engine) as conn:
+        return len(baseline.load_listings(conn, source))
 
 
 def check_source(settings: Settings, conn: Connection, source: str) -> None:

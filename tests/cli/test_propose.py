@@ -279,3 +279,27 @@ def test_titles_in_capitals_and_towns_with_their_states_are_recognized(
     told = answer(run(str(file), "--json"))
     assert told["columns"]["state"] == "Where"
     assert (told["samples"][0]["city"], told["samples"][0]["state"]) == ("Gary", "IL")
+
+
+def test_what_is_written_is_checked_and_polled_at_once(
+    run: Callable[..., Result], tmp_path: Path, server: Server
+) -> None:
+    """The five minutes of an operator who adds a list: propose, check, poll."""
+    notes = [["Questions: call 555-0100", "", "", "", "", "", ""]]
+    server.put("/agencies.csv", text([*TABLE, *notes]))
+    (tmp_path / "config.toml").write_text(
+        "[sources.ring]\nenabled = false\n[sources.ice-287g]\nenabled = false\n"
+        "[sources.ice-287g-pending]\nenabled = false\n"
+    )
+    assert run(server.url("/agencies.csv"), "--name", "city", "--write").exit_code == 0
+
+    checked = CliRunner().invoke(root, ["check"])
+    assert "city: 10 listings, 1 problem: 1 x footer; the first, in row 12: " in checked.output
+    polled = CliRunner().invoke(root, ["poll", "city"])
+    assert polled.exit_code == 0, polled.output
+    assert polled.stdout.splitlines() == [
+        "city: baseline",
+        "  10 agencies listed now, none announced; from the next poll on changes are",
+    ]
+    again = CliRunner().invoke(root, ["poll", "city"])
+    assert again.stdout.splitlines() == ["city: unchanged"]
