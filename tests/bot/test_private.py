@@ -437,3 +437,13 @@ def test_a_town_that_is_not_watched_is_called_by_its_name(world: World) -> None:
     world.ask("/language es")
     world.ask("/watch Cook County, IL")
     assert "• Condado de Cook, IL" in world.ask("/list").text
+
+
+def test_offices_regions_and_slips_are_answered_with_places(world: World) -> None:
+    assert "Watching <b>TX (Texas)</b>" in world.ask("/watch Texas Rangers").text
+    assert "Southern California, CA" in world.ask("/watch SoCal").text
+    assert {place for _, place, _ in world.follows()} == {"TX", "town-CA-Southern-California"}
+    nation = world.ask("/watch Navajo Nation")
+    assert "Navajo Nation, AZ" in str(nation.buttons)
+    assert "Pennsylvania" in str(world.ask("/watch Pensylvania").buttons)
+    assert "Add where the agency is" in world.ask("/watch state police").text

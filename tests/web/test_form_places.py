@@ -72,6 +72,11 @@ from monitor.web.forms import read_places
         ("233 S Wacker Dr, Chicago, IL", ["Chicago, IL"]),
         ("1600 Main St\r\nApt 4\r\nSpringfield, IL 62701", ["62701"]),
         ("1600 Main St, Springfield, IL 62701 and 60601", ["62701", "60601"]),
+        ("SoCal", ["Southern California, CA"]),
+        ("Navajo Nation, AZ", ["Navajo Nation, AZ"]),
+        ("LA County Sheriff", ["Los Angeles County, CA"]),
+        ("Texas Rangers", ["Texas"]),
+        ("alguacil de Maricopa", ["Maricopa County, AZ"]),
     ],
 )
 def test_each_entry_is_one_place(text: str, meant: list[str]) -> None:
