@@ -8,9 +8,8 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
-from types import MappingProxyType
+from collections.abc import Iterator
+from dataclasses import replace
 
 from monitor.errors import UsageError
 from monitor.places.areas import PEOPLE_PER_ZIP
@@ -25,11 +24,13 @@ from monitor.places.finder_offices import (
     put_in_english,
     strip_office,
 )
+from monitor.places.finder_result import PROBLEMS, FinderResult, label_area
 from monitor.places.gazetteer import Gazetteer, TownZips
-from monitor.places.listed_agencies import AgencyOnList
 from monitor.places.names import key
 from monitor.places.radius import zips_around
 from monitor.states import STATES, read_state
+
+__all__ = ["LONGEST", "PROBLEMS", "FinderResult", "find", "label_area"]
 
 LONGEST = 200
 """Characters of the field that are looked at."""
@@ -88,97 +89,7 @@ County, NY.
 MANY_ZIPS = 5
 """From so many ZIPs on a town of unknown population is estimated by them."""
 
-_LIKE_TOWNS = ("New York", "Washington")  # states whose bare name may mean a town
 _LONGEST_NAME = 5  # words of a town's name: "Village of Oak Creek" and the like
-
-
-PROBLEMS: Mapping[str, str] = MappingProxyType(
-    {
-        "empty": "Enter a ZIP code, a town or an address.",
-        "digits": "A ZIP code has five digits. If yours starts with zeros, write them too.",
-        "unknown_zip": "We do not know that ZIP code. Is every digit right?",
-        "no_town": "Add the town and the state to the address (100 Main St, Springfield, IL), "
-        "or write the ZIP code.",
-        "radius": "Enter a radius as 10 or 25 miles of a ZIP code, such as 10 miles of 60601.",
-        "which_agency": "Add where the agency is: Chicago police, Cook County sheriff, Texas state police.",
-        "nothing": "We found no town of that name. Write it with its state (Hammond, IN), "
-        "or write the ZIP code.",
-    }
-)
-"""Why nothing was found, by `FinderResult.problem`; the site and the bot have them in their catalogue."""
-
-
-@dataclass(frozen=True, slots=True)
-class FinderResult:
-    """What a text means: exactly one of ``zips`` (the text is ZIPs, or an address with its own), ``country``
-    and ``problem``, or ``towns`` and ``states`` to choose from.
-
-    ``towns`` are areas of any kind, the one most likely meant first. ``sure``: the state is meant if there is
-    one, else the first area.
-    ``typo``: the text was misspelled and these are near. ``problem``: empty, digits, unknown_zip, no_town,
-    radius, which_agency, nothing.
-    ``agencies``: those of that name that lists have now. ``more``: there are further towns than `CHOICES`.
-    """
-
-    zips: tuple[str, ...] = ()
-    country: bool = False
-    towns: tuple[TownZips, ...] = ()
-    states: tuple[str, ...] = ()
-    problem: str | None = None
-    more: bool = False
-    sure: bool = False
-    typo: bool = False
-    agencies: tuple[AgencyOnList, ...] = ()
-
-    @property
-    def kind(self) -> str:
-        """zip, zips, country, state, question, typo, none, or the kind of the area (`TownZips`)."""
-        if self.zips:
-            return "zip" if len(self.zips) == 1 else "zips"
-        if self.country:
-            return "country"
-        if self.problem:
-            return "none"
-        if self.typo:
-            return "typo"
-        if self.sure:
-            return "state" if self.states else self.towns[0].kind
-        return "question"
-
-    @property
-    def label(self) -> str:
-        """What was found, for people: "Cook County, IL"; "" for a question, a typo or a problem."""
-        if self.zips:
-            return " ".join(self.zips)
-        if self.country:
-            return "United States"
-        if not self.sure:
-            return ""
-        return STATES[self.states[0]] if self.states else label_area(self.towns[0])
-
-    @property
-    def places(self) -> tuple[str, ...]:
-        """The ZIPs, the state or "US" that the text means; none for a question, a typo or a problem."""
-        if self.zips or not self.sure:
-            return self.zips or (("US",) if self.country else ())
-        return self.states[:1] or self.towns[0].zips
-
-    @property
-    def suggestions(self) -> tuple[str, ...]:
-        """Texts to choose from, each of which means one place: the other areas, or all of them."""
-        states = self.states[1:] if self.sure else self.states
-        towns = self.towns[1:] if self.sure and not self.states else self.towns
-        names = {town.name for town in self.towns}
-        of_states = (
-            f"{name} State" if name in names or name in _LIKE_TOWNS else name
-            for name in map(STATES.__getitem__, states)
-        )
-        return tuple(dict.fromkeys((*map(label_area, towns), *of_states)))
-
-
-def label_area(area: TownZips) -> str:
-    """An area and its state: "Detroit, MI", "Harlem (Manhattan), NY"; a radius as it is."""
-    return area.name if area.kind == "radius" else f"{area.name}, {area.state}"
 
 
 def find(text: str, gazetteer: Gazetteer) -> FinderResult:

@@ -24,6 +24,7 @@ from monitor.sources.cells import (
     read_web_address,
 )
 from monitor.sources.column_map import ColumnMap, ParseLimits, fold_header
+from monitor.sources.csv_text import decode_text
 from monitor.sources.described_table import read_table
 from monitor.sources.json_body import flatten, is_json, load_json
 from monitor.sources.kml import Document
@@ -38,7 +39,7 @@ from monitor.sources.sniff import (
     is_zip,
     refuse_empty_and_pages,
 )
-from monitor.sources.table import DELIMITERS, SHEET_TITLE, decode_text, read_any_sheets
+from monitor.sources.table import DELIMITERS, SHEET_TITLE, read_any_sheets
 from monitor.states import read_state
 
 SAMPLE = 1000

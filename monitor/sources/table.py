@@ -19,9 +19,10 @@ from monitor.domain import Problem, Publication
 from monitor.errors import ParseError
 from monitor.sources.cells import clean, plain_number
 from monitor.sources.column_map import MIB, ColumnMap, ParseLimits, ParseOptions, fold_header, list_headers
+from monitor.sources.csv_text import decode_text, mend_quotes
 from monitor.sources.format import Format, RowsOptions
 from monitor.sources.listing import ListingReader
-from monitor.sources.sniff import decode_utf8, find_workbook_kind, is_kml, refuse_empty_and_pages
+from monitor.sources.sniff import find_workbook_kind, is_kml, refuse_empty_and_pages
 from monitor.states import STATES
 
 if TYPE_CHECKING:
@@ -31,7 +32,6 @@ _HEADER_ROWS = 20  # a title and notes may stand above the headers
 _NO_LINKS: Mapping[int, str] = MappingProxyType({})
 DELIMITERS = (",", ";", "\t", "|")
 _FEW_LONG = 0.05  # of the rows
-_FEW_ZEROS = 0.01  # of the bytes
 OTHER_KINDS = ("xls", "ods", "xlsb")
 SHEET_TITLE = "(sheet)"
 """The header under which the configuration finds the title of the sheet, for workbooks with a sheet per
@@ -371,57 +371,6 @@ def _mark_long(
         if marked and id(cells) in marked:
             damage = f"the row has {len(cells)} cells and the header {width}: a comma may lack its quotes"
         yield at, pick(cells) if len(cells) > last else _pick(cells, header), _NO_LINKS, damage
-
-
-def decode_text(body: bytes, problems: list[Problem]) -> str:
-    """The text of a table; what is wrong with its encoding becomes a problem. Raises ParseError."""
-    if encoding := _find_wide_encoding(body):
-        try:
-            return body.decode(encoding)
-        except UnicodeDecodeError:
-            raise ParseError(f"The text is {encoding[:6].upper()} and broken or cut off.") from None
-    zeros = body.count(b"\0") if b"\0" in body else 0
-    if zeros > _FEW_ZEROS * len(body):
-        raise ParseError("The body is neither a workbook (XLSX) nor text.")
-    if zeros:
-        body = body.replace(b"\0", b" ")
-        problems.append(Problem("broken text", f"{zeros:,} zero bytes are read as spaces"))
-    text, strays = decode_utf8(body.removesuffix(b"\x1a"))  # DOS ended its texts so
-    if strays:
-        message = f"{strays:,} bytes are not UTF-8; they are read as Windows-1252"
-        problems.append(Problem("wrong encoding", message))
-    return text
-
-
-_AS_FORMULA = re.compile(r"""(?<![^,;|\t\r\n])(?:"=""([^"\r\n]*)\"{3}|="([^"\r\n]*)")(?=[,;|\t\r\n]|$)""")
-"""A cell ="00123", as programs write texts that a spreadsheet is not to read as numbers."""
-
-
-def mend_quotes(text: str) -> str:
-    """The text of a CSV with cells such as ="00123" as what they show."""
-    if '="' not in text:
-        return text
-    return _AS_FORMULA.sub(lambda match: f'"{match[1] if match[1] is not None else match[2]}"', text)
-
-
-_WIDE = (
-    (b"\xff\xfe\0\0", "utf-32"),
-    (b"\0\0\xfe\xff", "utf-32"),
-    (b"\xff\xfe", "utf-16"),
-    (b"\xfe\xff", "utf-16"),
-)
-
-
-def _find_wide_encoding(body: bytes) -> str | None:
-    """The encoding of a text in units of several bytes: by its mark, or by the zeros of ASCII in UTF-16."""
-    for mark, encoding in _WIDE:
-        if body.startswith(mark):
-            return encoding
-    head = body[:256]
-    low, high = head[::2].count(0), head[1::2].count(0)
-    if len(head) > 1 and abs(high - low) > len(head) * 0.4:
-        return "utf-16-le" if high else "utf-16-be"
-    return None
 
 
 def _csv_rows(text: str, delimiter: str) -> Iterator[list[str]]:

@@ -1,0 +1,62 @@
+"""The text of a CSV: its encoding, and cells that programs write as formulas."""
+
+from __future__ import annotations
+
+import re
+
+from monitor.domain import Problem
+from monitor.errors import ParseError
+from monitor.sources.sniff import decode_utf8
+
+_FEW_ZEROS = 0.01  # of the bytes
+
+
+def decode_text(body: bytes, problems: list[Problem]) -> str:
+    """The text of a table; what is wrong with its encoding becomes a problem. Raises ParseError."""
+    if encoding := _find_wide_encoding(body):
+        try:
+            return body.decode(encoding)
+        except UnicodeDecodeError:
+            raise ParseError(f"The text is {encoding[:6].upper()} and broken or cut off.") from None
+    zeros = body.count(b"\0") if b"\0" in body else 0
+    if zeros > _FEW_ZEROS * len(body):
+        raise ParseError("The body is neither a workbook (XLSX) nor text.")
+    if zeros:
+        body = body.replace(b"\0", b" ")
+        problems.append(Problem("broken text", f"{zeros:,} zero bytes are read as spaces"))
+    text, strays = decode_utf8(body.removesuffix(b"\x1a"))  # DOS ended its texts so
+    if strays:
+        message = f"{strays:,} bytes are not UTF-8; they are read as Windows-1252"
+        problems.append(Problem("wrong encoding", message))
+    return text
+
+
+_AS_FORMULA = re.compile(r"""(?<![^,;|\t\r\n])(?:"=""([^"\r\n]*)\"{3}|="([^"\r\n]*)")(?=[,;|\t\r\n]|$)""")
+"""A cell ="00123", as programs write texts that a spreadsheet is not to read as numbers."""
+
+
+def mend_quotes(text: str) -> str:
+    """The text of a CSV with cells such as ="00123" as what they show."""
+    if '="' not in text:
+        return text
+    return _AS_FORMULA.sub(lambda match: f'"{match[1] if match[1] is not None else match[2]}"', text)
+
+
+_WIDE = (
+    (b"\xff\xfe\0\0", "utf-32"),
+    (b"\0\0\xfe\xff", "utf-32"),
+    (b"\xff\xfe", "utf-16"),
+    (b"\xfe\xff", "utf-16"),
+)
+
+
+def _find_wide_encoding(body: bytes) -> str | None:
+    """The encoding of a text in units of several bytes: by its mark, or by the zeros of ASCII in UTF-16."""
+    for mark, encoding in _WIDE:
+        if body.startswith(mark):
+            return encoding
+    head = body[:256]
+    low, high = head[::2].count(0), head[1::2].count(0)
+    if len(head) > 1 and abs(high - low) > len(head) * 0.4:
+        return "utf-16-le" if high else "utf-16-be"
+    return None
