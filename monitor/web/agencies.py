@@ -12,7 +12,7 @@ from sqlalchemy.engine import Connection
 
 from monitor.pictures.projection import Degrees
 from monitor.storage.engine import reading
-from monitor.storage.lists import agreements
+from monitor.storage.lists import agreements, log_rows
 from monitor.storage.lists import page_queries as store
 from monitor.storage.lists.agency_notes import load_notes_on
 from monitor.storage.lists.coverage import Cover
@@ -62,6 +62,7 @@ def agency_page(request: Request, source: str, key: str) -> Response:
         }
         copies = agreements.load_copies(conn, [each.id for each in looked_at.values()])
         first_read = store.load_first_read(conn, source)
+        entries = log_rows.load_head(conn).size
         page = _read_page(request.query_params.get("page", ""))
         drawn = _draw_state(request, conn, listed, state, cover) if page == 1 else None
     longest = max(len(history), len(versions), len(given))
@@ -73,6 +74,7 @@ def agency_page(request: Request, source: str, key: str) -> Response:
     return render_page(
         request,
         "agency.html",
+        entries=entries,
         listed=listed,
         listing=versions[-1].listing,
         cover=cover,

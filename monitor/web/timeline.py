@@ -86,12 +86,14 @@ def changeset_page(request: Request, number: str) -> Response:
         if whole is None:
             return missing(request)
         where = places.load_places(conn, [row.id for row in whole.rows if row.id is not None])
+        entries = log_rows.load_head(conn).size
     by_state: dict[str | None, list[StoredChange]] = {}
     for row in whole.rows:
         by_state.setdefault(store.state_of(row), []).append(row)
     return render_page(
         request,
         "changeset.html",
+        entries=entries,
         whole=whole,
         by_state=by_state,
         few=whole.total <= _FEW,
