@@ -22,7 +22,7 @@ from sqlalchemy.engine import Connection, Engine
 
 from monitor.errors import MigrationError, StoreError
 from monitor.storage import engine as db
-from monitor.storage import grants
+from monitor.storage import grants, schema_repair
 from monitor.storage.server_copy import copy_tables
 from monitor.storage.sqlite_file import copy_file, merge_log
 
@@ -74,6 +74,8 @@ def upgrade(
     target = str(revisions.get_current_head())
     before = load_revision(engine)
     if before == target:
+        if scripts is None:
+            _repair(engine, wait)
         return MigrationReport(before, target)
     copy = None
     try:
@@ -91,6 +93,8 @@ def upgrade(
             if copy is not None:
                 log.info("copied the database to %s before migrating it", copy)
             _run(conn, revisions, target)
+            if scripts is None:
+                _add_missing(conn, engine)
             grants.renew_grants(conn)
     except MigrationError:
         _delete_unneeded(copy)
@@ -108,6 +112,35 @@ def upgrade(
         ) from error
     log.info("migrated the database from revision %s to %s", before, target)
     return MigrationReport(before, target, copy)
+
+
+def _repair(engine: Engine, wait: timedelta) -> None:
+    """Add what a database at the newest revision lacks all the same. Raises MigrationError."""
+    with db.reading(engine) as conn:
+        if not schema_repair.find_differences(conn):
+            return
+        _refuse_site_role(conn, head())
+    try:
+        with _alone(engine, wait), _migrating(engine, wait) as conn:
+            _add_missing(conn, engine)
+            grants.renew_grants(conn)
+    except MigrationError:
+        raise
+    except StoreError as error:
+        raise MigrationError(f"{error}; the database is as it was") from error
+
+
+def _add_missing(conn: Connection, engine: Engine) -> None:
+    found = schema_repair.find_differences(conn)
+    if found.unmendable:
+        raise MigrationError(
+            f"{db.where(engine.url)} is not what revision {head()} makes of it: "
+            f"{'; '.join(found.unmendable)}. Restore a backup (`monitor restore`), or the copy "
+            "that the last upgrade made in the data folder; nothing was changed"
+        )
+    if found:
+        added = ", ".join(schema_repair.add_missing(conn, found))
+        log.warning("the database lacked what its revision has, and got it: %s", added)
 
 
 def _delete_unneeded(copy: Path | None) -> None:
