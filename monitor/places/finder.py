@@ -263,6 +263,8 @@ def _agency(rest: str, state: str | None, gazetteer: Gazetteer) -> FinderResult:
         towns = campus_areas(rest, state, gazetteer)
     if towns or statewide:
         return _chosen(towns, statewide, gazetteer)
+    if not place and state:
+        return _named(STATES[state], gazetteer)  # "policia de New York"
     if not place:
         return FinderResult(problem="which_agency")
     return _named(f"{place}, {state}" if state else place, gazetteer)

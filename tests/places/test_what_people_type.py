@@ -29,6 +29,7 @@ def look_up(text: str) -> FinderResult:
         ("Mass State Police", "Massachusetts", "MA"),
         ("Michigan State Police", "Michigan", "MI"),
         ("CHP", "California", "CA"),
+        ("police, TX", "Texas", "TX"),
         ("NYSP", "New York", "NY"),
         ("upstate new york", "New York", "NY"),
         ("SoCal", "Southern California, CA", "92101"),
@@ -66,6 +67,7 @@ def test_it_means_one_place(text: str, label: str, some: str) -> None:
 @pytest.mark.parametrize(
     ("text", "suggestions"),
     [
+        ("policía de Nueva York", {"New York, NY", "New York State"}),
         ("MSP", {"Michigan", "Maryland", "Massachusetts", "Minnesota", "Maine"}),
         ("DPS", {"Texas", "Arizona"}),
         ("CPD", {"Chicago Police, IL", "Cincinnati Police, OH"}),
