@@ -381,3 +381,13 @@ def test_only_the_program_reads_the_file_of_erasures_and_its_folder(tmp_path: Pa
     (file,) = stones.folder.iterdir()
     assert file.stat().st_mode & 0o777 == 0o600
     assert len(stones.read()) == 1
+
+
+@pytest.mark.parametrize("half", [{"channel": "email"}, {"address": "ann@example.org"}, {}])
+def test_who_is_removed_is_a_number_or_a_channel_with_an_address(
+    sqlite_engine: Engine, keys: KeyFile, now: datetime, half: dict[str, str]
+) -> None:
+    member(sqlite_engine, keys, now)
+    with pytest.raises(UsageError, match="give a subscriber's number"):
+        subscribers.remove(sqlite_engine, keys, now=now, **half)
+    assert who(sqlite_engine, keys) is not None
