@@ -387,6 +387,8 @@ def test_a_name_that_no_person_saw_waits_for_a_person_after_a_no() -> None:
     source.poll(publication([*ROWS, right]))
     assert source.stands(State.HELD) == [right.name]
     assert guard.next_due(source.standing, Policy()) is None
+    source.poll(publication([*ROWS, right, *NEW[60:110]]))  # with it they would be more than fifty
+    assert len(source.told()) == 50
 
 
 def test_a_held_change_that_reads_differently_later_keeps_its_clock() -> None:

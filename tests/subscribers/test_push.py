@@ -26,6 +26,7 @@ from monitor.storage import engine as db
 from monitor.storage import people
 from monitor.storage.deliveries import pauses
 from monitor.storage.people.tables import SubscriberRow
+from monitor.subscribers import moved_address
 from monitor.web.composition import signup_problem
 from tests.peers.browser import served
 from tests.peers.push import PushBrowser
@@ -445,3 +446,13 @@ def test_a_wait_of_days_ends_as_a_dead_letter(push_town: PushTown, publish: Call
     assert "403" in letter["error"]
     assert browser.endpoint not in str(letter)
     assert push_town.who(browser) is not None
+
+
+def test_a_move_has_the_size_of_a_form_whatever_the_addresses_are(small_push_town: PushTown) -> None:
+    old, new = small_push_town.browser(), small_push_town.browser()
+    texts = [
+        moved_address.format_move("webpush", old.address, replace(new, endpoint=new.endpoint + end).address)
+        for end in ("", "x" * 100, "x" * 1000)
+    ]
+    assert all(len(text) % 512 == 0 and len(text) - len(text.rstrip()) < 512 for text in texts)
+    assert json.loads(texts[0])["channel"] == "webpush"
