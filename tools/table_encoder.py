@@ -32,7 +32,7 @@ from monitor.places.table_format import (
     place_base,
 )
 
-GROUPS = 8
+GROUPS = 3
 """More groups are quicker to open, fewer are smaller."""
 
 

@@ -24,7 +24,7 @@ from tools.table_encoder import pack
 
 ROOT = Path(__file__).parents[2]
 TABLE = ROOT / "monitor" / "places" / "table.zip"
-SHA256 = "755f3a9dd819cb9e63958fd9a7316f3d481a71bca3ff6a1cf50d9f3e60bbd202"
+SHA256 = "82316c9919c35333a478a039e46b31722dbb7132ffd4af63ecb29f94af93b52b"
 RAW = {
     "--postal": "geonames_postal_US.txt.xz",
     "--counties": "zcta520_county20.csv.xz",
