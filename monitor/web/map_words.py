@@ -49,6 +49,14 @@ class MapTexts:
         """A share as people write it; one that is not none never reads as 0 %."""
         return locale.percent(share, self._language)
 
+    def not_on_map(self, count: int) -> str:
+        """How many agencies the map cannot show; "" for none."""
+        if not count:
+            return ""
+        return self._catalogue.ngettext("Not on the map: %(number)s", "Not on the map: %(number)s", count) % {
+            "number": self.number(count)
+        }
+
     def heading(self, title: str, count: int, day: date | None, captured_by: str = "") -> str:
         """The list, its agencies and the moment: "Ring's map: 2,640 agencies on Mar 31, 2026"; and who
         captured it, where we did not see it.

@@ -140,7 +140,7 @@ def nation_values(request: Request) -> Response:
         {
             "heading": view.heading,
             "blind": view.blind,
-            "unplaced": texts.number(len(values.unplaced)),
+            "unplaced": texts.not_on_map(len(values.unplaced)),
             "states": {
                 code: [each.shade, texts.state(each), bool(each.of(STATE)), texts.cells(each)]
                 for code, each in values.states.items()

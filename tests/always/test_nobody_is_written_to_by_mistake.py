@@ -174,7 +174,7 @@ def test_link_scanners_neither_confirm_nor_unsubscribe(town: Town) -> None:
     town.deliver()
     before = everything(town)
     followed = {each for _, mail in town.postbox.mails for each in links(mail) if "watch.example" in each}
-    assert {each.split("/")[3] for each in followed} >= {"confirm", "manage", "unsubscribe", "changes"}
+    assert {each.split("/")[3] for each in followed} >= {"confirm", "manage", "unsubscribe", "change"}
     for each in followed:
         for method in ("GET", "HEAD", "OPTIONS", "PUT", "DELETE"):
             town.client.request(method, each)

@@ -338,6 +338,9 @@ def test_the_slider_shows_a_month_and_keeps_it_in_the_address(later: Running, br
         assert page.locator("svg.map .blind").count() > 40
         cells = page.locator("tr[data-row=IN] td").all_inner_texts()
         assert cells[0] == "5"
+        unplaced = page.locator("p.unplaced a")
+        assert unplaced.inner_text() == "Not on the map: 1"
+        assert "at=2026-03-31" in (unplaced.get_attribute("href") or "")
         page.reload()
         assert page.locator(".heading").inner_text().endswith("Mar 31, 2026")
         assert seen.complaints == []

@@ -256,6 +256,9 @@
     const { figure, svg } = stages[0];
     figure.querySelector(".heading").textContent = found.heading;
     figure.querySelector(".unseen").hidden = !found.blind;
+    const unplaced = make("p", { class: "unplaced" }, make("a", { href: `?${asked}` }, found.unplaced)); // that page names them
+    unplaced.hidden = !found.unplaced;
+    document.querySelector(".unplaced").replaceWith(unplaced);
     svg.setAttribute("aria-label", found.heading);
     for (const old of svg.querySelectorAll(".blind")) old.remove();
     for (const [code, [shade, title, star, cells]] of Object.entries(found.states)) {
@@ -289,7 +292,6 @@
       at.value = months[range.value].value;
       output.textContent = months[range.value].textContent;
       range.setAttribute("aria-valuetext", output.textContent);
-      document.querySelector(".unplaced")?.remove(); // it is of the moment that the page was made for
       show().catch(() => { output.textContent = "…"; });
     };
     range.value = months.findIndex((each) => each.selected);
