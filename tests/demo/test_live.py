@@ -92,7 +92,7 @@ def test_a_stranger_signs_up_confirms_and_gets_an_alert_from_a_real_release(demo
     assert "Beatrice Police Department, Nebraska, is now on" in answer.text
     assert "<script" not in answer.text
     assert "style-src 'unsafe-inline'" in answer.headers["content-security-policy"]
-    permalink = re.search(r'href="[^"]*(/changes/\d+)"', alert)
+    permalink = re.search(r'href="[^"]*(/change/\d+)"', alert)
     assert permalink is not None
     assert "Beatrice Police Department" in demo.get(permalink[1]).text
 
