@@ -50,13 +50,7 @@ def load_polls_page(conn: Connection, source: str, after: int, limit: int) -> tu
         if began is None:
             return ()
         query = query.where(columns.at >= began, sa.or_(columns.at > began, columns.id > after))
-        good = conn.execute(
-            sa.select(columns.url, columns.hash)
-            .where(columns.source == source, columns.outcome == GOOD, columns.at <= began)
-            .order_by(columns.at.desc(), columns.id.desc())
-            .limit(1)
-        ).first()
-        url, content = (good.url, good.hash) if good else (None, None)
+        url, content = _find_last_good(conn, source, began)
     return tuple(_fill_polls(conn.execute(query), url, content))
 
 
@@ -66,13 +60,7 @@ def load_poll_at(conn: Connection, source: str, at: datetime) -> PollRecordRow |
     row = conn.execute(_select_polls(source).where(columns.at == at).order_by(columns.id.desc())).first()
     if row is None:
         return None
-    good = conn.execute(
-        sa.select(columns.url, columns.hash)
-        .where(columns.source == source, columns.outcome == GOOD, columns.at <= at)
-        .order_by(columns.at.desc(), columns.id.desc())
-        .limit(1)
-    ).first()
-    (poll,) = _fill_polls([row], *(good or (None, None)))
+    (poll,) = _fill_polls([row], *_find_last_good(conn, source, at))
     return poll
 
 
@@ -135,6 +123,18 @@ def _select_polls(source: str) -> sa.Select[Any]:
         columns.id, columns.at, columns.outcome, columns.status, columns.reason, columns.url,
         columns.bytes, columns.hash, columns.leaf,
     ).where(columns.source == source)  # fmt: skip
+
+
+def _find_last_good(conn: Connection, source: str, at: datetime) -> tuple[str | None, str | None]:
+    """The URL and the hash of the last good poll of a source up to a moment; None, None without one."""
+    columns = FetchRow.c
+    row = conn.execute(
+        sa.select(columns.url, columns.hash)
+        .where(columns.source == source, columns.outcome == GOOD, columns.at <= at)
+        .order_by(columns.at.desc(), columns.id.desc())
+        .limit(1)
+    ).first()
+    return (row.url, row.hash) if row else (None, None)
 
 
 def _fill_polls(rows: Iterable[Any], url: str | None, content: str | None) -> Iterator[PollRecordRow]:
