@@ -18,9 +18,10 @@ from functools import cache
 from pathlib import Path
 from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 
+from monitor.core.canonical import dump_canonical
 from monitor.record import statement
 from monitor.record.checkpoint import Signer, open_checkpoint, sign_note
-from monitor.record.leaf import LeafValue, dump_canonical
+from monitor.record.leaf import LeafValue
 from monitor.record.warc import ArchivedFetch, WarcEncoder, encode_all
 
 _FORMAT = 1

@@ -12,6 +12,8 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TypeAlias
 
+from monitor.core.canonical import dump_canonical
+
 LARGEST = 65_535
 """Bytes of the largest leaf: tlog-tiles gives its length in two bytes."""
 _SAFE = 2**53 - 1  # the largest integer that every JSON reader keeps exactly (RFC 7493, 2.2)
@@ -28,13 +30,6 @@ def encode_leaf(content: Mapping[str, LeafValue]) -> bytes:
     if len(encoded) > LARGEST:
         raise ValueError(f"a leaf of {len(encoded)} bytes is too large for the log: at most {LARGEST}")
     return encoded
-
-
-def dump_canonical(content: object) -> bytes:
-    """JSON with sorted keys and no spaces, as UTF-8."""
-    return json.dumps(
-        content, ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False
-    ).encode()
 
 
 def decode_leaf(encoded: bytes) -> dict[str, LeafValue]:

@@ -9,14 +9,14 @@ too.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 from functools import lru_cache
 
 from sqlalchemy.engine import Connection
 
-from monitor.record.leaf import LeafValue, dump_canonical, encode_leaf, format_time
+from monitor.core.canonical import dump_canonical, hash_canonical
+from monitor.record.leaf import LeafValue, encode_leaf, format_time
 from monitor.record.tiles import HEIGHT, WIDTH, encode_entries
 from monitor.record.tree import HASH_BYTES, Frontier, Nodes, hash_children, hash_leaf
 from monitor.storage.lists import history, log_rows
@@ -24,7 +24,7 @@ from monitor.storage.lists.changes import StoredChange
 from monitor.storage.lists.history import Attempt
 from monitor.storage.lists.imports import Capture
 from monitor.storage.lists.log_rows import LogHead
-from monitor.storage.lists.sent_requests import hash_request, join_validators
+from monitor.storage.lists.sent_requests import join_validators
 
 _LONGEST = 1000  # characters of a text in an entry: a publisher may write names without end
 _PART = 40_000  # bytes of changes in one entry; further changes go into further entries
@@ -79,7 +79,7 @@ def _describe_attempt(
         "url": None if kept.url is None else clip_text(kept.url),
         "redirects": [clip_text(url) for url in kept.redirects[:10]] or None,
         "headers": digest_headers(headers),
-        "request": None if request is None else hash_request(request),
+        "request": None if request is None else hash_canonical(request),
         "clock": attempt.clock,
         "body": attempt.hash,
         "body_kept": None if attempt.kept else 0,
@@ -230,7 +230,7 @@ def describe_change(row: StoredChange) -> dict[str, LeafValue]:
 
 def digest_headers(headers: list[list[str]]) -> str | None:
     """The hash by which an entry names headers; None when there are none."""
-    return hashlib.sha256(dump_canonical(headers)).hexdigest() if headers else None
+    return hash_canonical(headers) if headers else None
 
 
 def read_nodes(conn: Connection) -> Nodes:

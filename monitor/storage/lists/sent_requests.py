@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Collection, Sequence
 from typing import Any, TypeAlias
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from monitor.core.canonical import hash_canonical
 from monitor.storage.lists.tables import SentRequestRow
 
 _ROW = SentRequestRow.c
@@ -23,7 +22,7 @@ def put_request(conn: Connection, content: dict[str, Any] | None) -> int | None:
     """
     if content is None:
         return None
-    hashed = hash_request(content)
+    hashed = hash_canonical(content)
     found: int | None = conn.scalar(sa.select(_ROW.id).where(_ROW.hash == hashed))
     if found is not None:
         return found
@@ -49,9 +48,3 @@ def load_requests(conn: Connection, ids: Collection[int | None]) -> dict[int | N
         )
         found |= {row.id: row.content for row in rows}
     return found
-
-
-def hash_request(content: dict[str, Any]) -> str:
-    """The SHA-256 (hex) of a request as canonical JSON, as an entry of the log names it."""
-    canonical = json.dumps(content, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(canonical.encode()).hexdigest()
