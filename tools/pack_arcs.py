@@ -7,6 +7,8 @@ from collections import defaultdict
 from collections.abc import Hashable
 from dataclasses import dataclass
 
+from tools.table_encoder import fold
+
 Point = tuple[int, int]
 
 
@@ -106,8 +108,3 @@ class ArcPacker:
                 run.append(value & 127 | 128)
                 value >>= 7
             run.append(value)
-
-
-def fold(value: int) -> int:
-    """A number that can be negative as one that is not: 0, -1, 1, -2 as 0, 1, 2, 3."""
-    return value << 1 if value >= 0 else ~value << 1 | 1

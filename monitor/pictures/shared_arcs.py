@@ -22,6 +22,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
+from monitor.places.table_format import unfold
+
 Point = tuple[int, int]
 
 
@@ -72,11 +74,6 @@ def unpack_shapes(block: bytes) -> dict[int, str]:
             path += _render_ring(begun, " ".join(filter(None, texts)))
         paths[number] = path
     return paths
-
-
-def unfold(value: int) -> int:
-    """Give a folded number its sign back."""
-    return value >> 1 if value % 2 == 0 else ~(value >> 1)
 
 
 @dataclass(eq=False)
