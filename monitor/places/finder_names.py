@@ -185,7 +185,7 @@ def near_areas(text: str, state: str | None, gazetteer: Gazetteer) -> tuple[Town
     wanted = key(text.rpartition(",")[2] if "," in text else text)
     if len(wanted) < LEAST_LETTERS:
         return ()
-    allowed = 2 if len(wanted) >= TWO_SLIPS_FROM else 1
+    allowed = TWO_SLIPS if len(wanted) >= TWO_SLIPS_FROM else 1
     index = _spellings(gazetteer.table)
     near: list[tuple[float, int, _Spelling]] = []
     for length in range(len(wanted) - allowed, len(wanted) + allowed + 1):
@@ -194,7 +194,8 @@ def near_areas(text: str, state: str | None, gazetteer: Gazetteer) -> tuple[Town
             near += [
                 (slips, -spelling.population, spelling)
                 for spelling in _spellings_of(name, gazetteer.table)
-                if state in (None, spelling.state) and (slips < 2 or spelling.population >= TWO_SLIPS_PEOPLE)
+                if state in (None, spelling.state)
+                and (slips < TWO_SLIPS or spelling.population >= TWO_SLIPS_PEOPLE)
             ]
     least = min((slips for slips, _, _ in near), default=0)
     near = sorted(

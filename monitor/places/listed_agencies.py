@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
-AgencyName = tuple[str, ...]
+FoldedName = tuple[str, ...]
 """A name as `finder_offices.fold_agency_name` folds it."""
 
 
@@ -20,10 +20,10 @@ class AgencyOnList:
     places: tuple[str, ...]
 
 
-FindListed = Callable[[Collection[AgencyName]], tuple[AgencyOnList, ...]]
+FindListed = Callable[[Collection[FoldedName]], tuple[AgencyOnList, ...]]
 """Finds the agencies that are listed now under one of these names."""
 
 
-def find_no_listed(_names: Collection[AgencyName]) -> tuple[AgencyOnList, ...]:
+def find_no_listed(_names: Collection[FoldedName]) -> tuple[AgencyOnList, ...]:
     """What a gazetteer without lists knows of them: nothing."""
     return ()

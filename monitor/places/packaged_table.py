@@ -268,9 +268,8 @@ class StateTable:
         return self._place_lat[place] / 1000, self._place_lon[place] / 1000
 
     def _town(self, place: int) -> Town:
-        point = self._place_lat[place] / 1000, self._place_lon[place] / 1000
         name, governed = self.cities[self._places[place]], self._governed[place] == 1
-        return Town(name, point, self._populations[place], governed)
+        return Town(name, self._place_point(place), self._populations[place], governed)
 
     def find_name(self, key: str) -> Named | None:
         """All that bears a name, by its key; None when nothing of the state does."""

@@ -16,7 +16,7 @@ from sqlalchemy.engine import Engine
 from monitor.domain import Confidence, Listing, Placement, PlacementReason
 from monitor.errors import StoreError
 from monitor.places.finder_offices import fold_agency_name
-from monitor.places.listed_agencies import AgencyName, AgencyOnList
+from monitor.places.listed_agencies import AgencyOnList, FoldedName
 from monitor.storage.engine import reading
 from monitor.storage.lists import baseline, placement_rows
 
@@ -52,7 +52,7 @@ class Covered:
     _known_apart: dict[str, tuple[tuple[Cover, ...], tuple[Cover, ...]]] = field(
         default_factory=dict, repr=False, compare=False
     )
-    _by_name: dict[AgencyName, tuple[Cover, ...]] = field(default_factory=dict, repr=False, compare=False)
+    _by_name: dict[FoldedName, tuple[Cover, ...]] = field(default_factory=dict, repr=False, compare=False)
 
     def at(self, zip_code: str, state: str | None) -> tuple[Cover, ...]:
         """The agencies that serve a ZIP: its own, then those of its whole state.
@@ -74,10 +74,10 @@ class Covered:
         """Agencies of which no more than the state is known."""
         return tuple(cover for state in states for cover in self._apart(state)[1])
 
-    def named(self, names: Iterable[AgencyName]) -> tuple[Cover, ...]:
+    def named(self, names: Iterable[FoldedName]) -> tuple[Cover, ...]:
         """The agencies of these folded names."""
         if not self._by_name:
-            by_name: dict[AgencyName, list[Cover]] = defaultdict(list)
+            by_name: dict[FoldedName, list[Cover]] = defaultdict(list)
             for cover in self.covers:
                 by_name[fold_agency_name(cover.listing.name)].append(cover)
             self._by_name.update({name: tuple(covers) for name, covers in by_name.items()})
@@ -130,7 +130,7 @@ class Coverage:
                 known = self._covered[source] = self._load(source)
             return known
 
-    def find_named(self, names: Collection[AgencyName]) -> tuple[AgencyOnList, ...]:
+    def find_named(self, names: Collection[FoldedName]) -> tuple[AgencyOnList, ...]:
         """The agencies that are listed now under one of these names, folded as the finder folds them, by
         state and name. Raises StoreError.
         """
