@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import re
+from collections import defaultdict
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from types import MappingProxyType
+from typing import TypeVar
 
 from rapidfuzz import fuzz, process
+
+T = TypeVar("T")
 
 STATES: dict[str, str] = {
     "AL": "Alabama",
@@ -149,6 +154,14 @@ class StateReading:
 
     code: str
     exact: bool
+
+
+def group_by_state(members: Iterable[T], state_of: Callable[[T], str | None]) -> dict[str | None, list[T]]:
+    """Members by their state's code, in the order of the states' names; None, for those without one, is last."""
+    found: defaultdict[str | None, list[T]] = defaultdict(list)
+    for member in sorted(members, key=lambda member: STATES.get(state_of(member) or "", "~")):
+        found[state_of(member)].append(member)
+    return found
 
 
 def read_state(text: str) -> StateReading | None:

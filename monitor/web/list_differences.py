@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from monitor.domain import Listing
-from monitor.states import STATES
+from monitor.states import group_by_state
 from monitor.storage.lists.record_rows import ListingVersion
 
 _ONE_BY_ONE = 40  # differences of a kind that are shown as one list; more are folded by state
@@ -65,9 +64,7 @@ def fold_differences(found: Sequence[ListDifference], most: int = _DIFFERENCES) 
     """Choose how a page shows the differences of a kind, of which it has room for ``most``."""
     if len(found) <= min(_ONE_BY_ONE, most):
         return FoundDifferences(len(found), members=found)
-    by_state: defaultdict[str | None, list[ListDifference]] = defaultdict(list)
-    for each in sorted(found, key=lambda each: STATES.get(each.subject.state or "", "~")):
-        by_state[each.subject.state].append(each)
+    by_state = group_by_state(found, lambda each: each.subject.state)
     if len(found) <= most:
         return FoundDifferences(len(found), folded=by_state)
     return FoundDifferences(len(found), counts={code: len(each) for code, each in by_state.items()})

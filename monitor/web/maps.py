@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections import defaultdict
-from collections.abc import Container, Iterable, Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
-from functools import cache
+from functools import cache, partial
+from operator import attrgetter
 from zoneinfo import ZoneInfo
 
 from fastapi import APIRouter, Request, Response
@@ -22,7 +22,7 @@ from monitor.pictures.map_drawing import add_rings, draw_nation, draw_state
 from monitor.pictures.outlines import load_counties_json, load_state
 from monitor.pictures.placed import COUNTY, STATE, TOWN, MapAgency, NationValues, sum_states
 from monitor.pictures.projection import Degrees
-from monitor.states import STATES
+from monitor.states import STATES, group_by_state
 from monitor.storage.engine import reading
 from monitor.storage.lists import imports, log_rows
 from monitor.storage.lists import page_queries as store
@@ -109,20 +109,12 @@ def nation_page(request: Request) -> Response:
         texts=MapTexts(language_of(request)),
         joined=joined,
         left=left,
-        by_state=_by_state,
+        by_state=partial(group_by_state, state_of=attrgetter("state")),
         script=script_link(site),
         outlines=site.url(f"/map/{_counties_name()}"),
     )
     answer.headers["Content-Security-Policy"] = SCRIPT_POLICY
     return answer
-
-
-def _by_state(agencies: Iterable[MapAgency]) -> dict[str | None, list[MapAgency]]:
-    """Agencies by state, in the order of the states' names; None where none is given."""
-    found: defaultdict[str | None, list[MapAgency]] = defaultdict(list)
-    for each in sorted(agencies, key=lambda each: STATES.get(each.state or "", "~")):
-        found[each.state].append(each)
-    return found
 
 
 @get(router, "/map/values.json")
