@@ -157,7 +157,7 @@ class StateReading:
 
 
 def group_by_state(members: Iterable[T], state_of: Callable[[T], str | None]) -> dict[str | None, list[T]]:
-    """Members by their state's code, in the order of the states' names; None, for those without one, is last."""
+    """Members by their state, in the order of the names; None, for those without one, is last."""
     found: defaultdict[str | None, list[T]] = defaultdict(list)
     for member in sorted(members, key=lambda member: STATES.get(state_of(member) or "", "~")):
         found[state_of(member)].append(member)
