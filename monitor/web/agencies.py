@@ -24,11 +24,12 @@ from monitor.web.list_pages import find_elsewhere
 from monitor.web.lists import ListStatus, load_statuses, numbers_of
 from monitor.web.map_words import MapTexts
 from monitor.web.maps import MapView, view_place
-from monitor.web.pages import get, language_of, redirect, render_page, site_of
+from monitor.web.pages import get, language_of, parse_number, redirect, render_page, site_of
 from monitor.web.presenters import agency_hash, agency_path
 
 router = APIRouter()
 
+_LARGEST_PAGE = 9999
 _SHOWN, _EARLIER = 4, 40  # changes, versions and documents on the first page, which has a map, and on others
 
 
@@ -63,11 +64,11 @@ def agency_page(request: Request, source: str, key: str) -> Response:
         copies = agreements.load_copies(conn, [each.id for each in looked_at.values()])
         first_read = store.load_first_read(conn, source)
         entries = log_rows.load_head(conn).size
-        page = _read_page(request.query_params.get("page", ""))
+        page = parse_number(request.query_params.get("page", "") or "1", _LARGEST_PAGE)
         drawn = _draw_state(request, conn, listed, state, cover) if page == 1 else None
     longest = max(len(history), len(versions), len(given))
     pages = 1 + max(0, -(-(longest - _SHOWN) // _EARLIER))
-    if not versions or page > pages:
+    if not versions or page is None or page > pages:
         return missing(request)
     first = 0 if page == 1 else _SHOWN + (page - 2) * _EARLIER
     shown = slice(first, first + (_SHOWN if page == 1 else _EARLIER))
@@ -98,11 +99,6 @@ def agency_page(request: Request, source: str, key: str) -> Response:
         drawn=drawn,
         texts=MapTexts(language_of(request)),
     )
-
-
-def _read_page(text: str) -> int:
-    """The number of a page; 0, which no page has, for what is none."""
-    return int(text) if text.isascii() and text.isdecimal() and len(text) < 5 else 0 if text else 1
 
 
 def _draw_state(

@@ -28,13 +28,14 @@ from monitor.web.charts import GapHistory
 from monitor.web.context import Site
 from monitor.web.error_pages import missing, nothing_before
 from monitor.web.list_differences import KINDS, FoundDifferences, compare_lists, cut_pages, fold_kinds
-from monitor.web.pages import get, redirect, render_page, site_of, translate
+from monitor.web.pages import get, parse_number, redirect, render_page, site_of, translate
 
 router = APIRouter()
 
 _DAY = len("2026-03-01")
 _ROWS = 100  # of a page: 70 kB with the longest names, ten screens of a phone
 _KEPT = 6  # lists in memory
+_LARGEST_PAGE = 99_999
 SORTS = ("name", "state", "since", "seen")
 
 
@@ -286,8 +287,7 @@ def _read_query(given: Mapping[str, str]) -> ListQuery:
 
 def _read_page(given: Mapping[str, str]) -> int:
     """The number of a page, 1 for anything else."""
-    page = given.get("page", "").strip()
-    return max(int(page), 1) if page.isascii() and page.isdecimal() and len(page) < 6 else 1
+    return parse_number(given.get("page", "").strip(), _LARGEST_PAGE) or 1
 
 
 def _explain_filters(request: Request, query: ListQuery, *, dated: bool = True) -> list[str]:

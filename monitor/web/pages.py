@@ -191,6 +191,14 @@ def render_page(
     return set_language_cookie(request, answer)
 
 
+def parse_number(text: str, largest: int) -> int | None:
+    """Parse a positive number from an address; None for anything else."""
+    if not text.isascii() or not text.isdecimal() or len(text) > len(str(largest)):
+        return None
+    number = int(text)
+    return number if 0 < number <= largest else None
+
+
 def redirect(request: Request, path: str, status: int = 303) -> Response:
     """Redirect within the site: 303 after a POST, 301 to the canonical address of a page.
 

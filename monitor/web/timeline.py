@@ -15,7 +15,7 @@ from monitor.storage.lists.changes import StoredChange
 from monitor.web.charts import GapHistory
 from monitor.web.error_pages import missing
 from monitor.web.lists import load_statuses, numbers_of
-from monitor.web.pages import get, render_page, site_of
+from monitor.web.pages import get, parse_number, render_page, site_of
 from monitor.web.places import held_changes_of
 
 router = APIRouter()
@@ -37,7 +37,7 @@ def timeline(request: Request) -> Response:
     site = site_of(request)
     sights: GapHistory = request.app.state.gap_history
     now = site.clock()
-    asked = _number(request.query_params.get("before"), _LARGEST_MOMENT)
+    asked = parse_number(request.query_params.get("before", ""), _LARGEST_MOMENT)
     before = None if asked is None else _EPOCH + timedelta(microseconds=asked)
     with reading(site.engine) as conn:
         lists = load_statuses(conn, site, now)
@@ -77,8 +77,8 @@ def changeset_page(request: Request, number: str) -> Response:
     next.
     """
     site = site_of(request)
-    identity = _number(number)
-    page = _number(request.query_params.get("page")) or 1
+    identity = parse_number(number, _LARGEST_ID)
+    page = parse_number(request.query_params.get("page", ""), _LARGEST_ID) or 1
     if identity is None:
         return missing(request)
     with reading(site.engine) as conn:
@@ -103,11 +103,3 @@ def changeset_page(request: Request, number: str) -> Response:
         page=page,
         pages=-(-whole.total // _CHANGES),
     )
-
-
-def _number(text: str | None, largest: int = _LARGEST_ID) -> int | None:
-    """Parse a positive number from an address; None for anything else."""
-    if not text or not text.isascii() or not text.isdecimal() or len(text) > len(str(largest)):
-        return None
-    number = int(text)
-    return number if 0 < number <= largest else None
