@@ -32,7 +32,7 @@ from monitor.messages import locale
 from monitor.messages.locale import N_
 from monitor.messages.placements import drop_article
 from monitor.places.codes import place_path
-from monitor.places.finder import FinderResult
+from monitor.places.finder import PROBLEMS, FinderResult
 
 NO_TOWN = NotAPlace(places.NOT_A_PLACE)
 _COVERED_AT_ONCE = 3  # ZIPs of one command whose agencies are named, so that an answer stays one message
@@ -185,10 +185,8 @@ class Commands:
             result = followed_towns.find_areas(words, self._context)
             if result.zips:  # out of an address
                 return {code: self._context.gazetteer.state_of_zip(code) for code in result.zips}
-            if result.problem == "no_town":
-                return NotAPlace(places.ADDRESS)
-            if result.problem == "which_agency":
-                return NotAPlace(places.AGENCY)
+            if result.problem in ("no_town", "which_agency"):
+                return NotAPlace(PROBLEMS[result.problem])
             if result.kind in ("county", "radius") and result.towns[0].key:
                 return {result.towns[0].key: None}
             if result.country or (result.kind == "state" and not result.towns):

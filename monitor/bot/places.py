@@ -30,10 +30,6 @@ NOT_A_PLACE = N_(
     "I found no such place. Send a ZIP code (60601), a town (Hammond, IN), a county (Cook County, IL), a "
     "radius (10 miles of 60601), a state (IL), or US."
 )
-ADDRESS = N_(
-    "Add the town and the state to the address (100 Main St, Springfield, IL), or write the ZIP code."
-)
-AGENCY = N_("Add where the agency is: Chicago police, Cook County sheriff, Texas state police.")
 RADIUS = N_("Enter a radius as 10 or 25 miles of a ZIP code: /watch 10 miles of 60601.")
 DIGITS = N_("A ZIP code has five digits. If yours starts with zeros, write them: they are never guessed.")
 REGION = N_("That is a military region, not a state. Send the ZIP code of the base, or US for everything.")

@@ -22,6 +22,8 @@ from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 from babel.numbers import format_decimal, format_percent
 
+from monitor.translatable import N_ as N_
+
 LANGUAGES: Mapping[str, str] = MappingProxyType({"en": "English", "es": "Español"})
 """Code -> the language's own name, the default first."""
 
@@ -62,11 +64,6 @@ def translations(language: str) -> gettext.NullTranslations:
     write_mo(compiled, read_po(BytesIO(catalogue.read_bytes()), locale=language, abort_invalid=True))
     compiled.seek(0)
     return gettext.GNUTranslations(compiled)
-
-
-def N_(message: str) -> str:
-    """Marks a sentence for the catalogue where it is written; `translations` says it later."""
-    return message
 
 
 @lru_cache(maxsize=4096)

@@ -9,23 +9,28 @@ from types import MappingProxyType
 from monitor.places.gazetteer import TownZips
 from monitor.places.listed_agencies import AgencyOnList
 from monitor.states import STATES
+from monitor.translatable import N_
 
 _LIKE_TOWNS = ("New York", "Washington")  # states whose bare name may mean a town
 
 PROBLEMS: Mapping[str, str] = MappingProxyType(
     {
-        "empty": "Enter a ZIP code, a town or an address.",
-        "digits": "A ZIP code has five digits. If yours starts with zeros, write them too.",
-        "unknown_zip": "We do not know that ZIP code. Is every digit right?",
-        "no_town": "Add the town and the state to the address (100 Main St, Springfield, IL), "
-        "or write the ZIP code.",
-        "radius": "Enter a radius as 10 or 25 miles of a ZIP code, such as 10 miles of 60601.",
-        "which_agency": "Add where the agency is: Chicago police, Cook County sheriff, Texas state police.",
-        "nothing": "We found no town of that name. Write it with its state (Hammond, IN), "
-        "or write the ZIP code.",
+        "empty": N_("Enter a ZIP code, a town or an address."),
+        "digits": N_("A ZIP code has five digits. If yours starts with zeros, write them too."),
+        "unknown_zip": N_("We do not know that ZIP code. Is every digit right?"),
+        "no_town": N_(
+            "Add the town and the state to the address (100 Main St, Springfield, IL), or write the ZIP code."
+        ),
+        "radius": N_("Enter a radius as 10 or 25 miles of a ZIP code, such as 10 miles of 60601."),
+        "which_agency": N_(
+            "Add where the agency is: Chicago police, Cook County sheriff, Texas state police."
+        ),
+        "nothing": N_(
+            "We found no town of that name. Write it with its state (Hammond, IN), or write the ZIP code."
+        ),
     }
 )
-"""Why nothing was found, by `FinderResult.problem`; the site and the bot have them in their catalogue."""
+"""Why nothing was found, by `FinderResult.problem`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,14 +22,13 @@ from monitor.messages.layout import clean
 from monitor.messages.place_names import name_place
 from monitor.messages.placements import drop_article
 from monitor.places.codes import EVERYWHERE, is_area, parse_place, state_of_zip
-from monitor.places.finder import FinderResult, find
+from monitor.places.finder import PROBLEMS, FinderResult, find
 from monitor.places.followed_areas import choose_followed, load_area
 from monitor.places.gazetteer import Gazetteer, load
 from monitor.storage import meta
 from monitor.storage.engine import reading
 from monitor.storage.people import Follow, Subscriber
 from monitor.subscribers.signup import MOST_PLACES, zone_of_place
-from monitor.web.home import PROBLEM_TEXTS
 from monitor.web.pages import language_of, site_of, translate
 
 CHANNEL = "email"
@@ -280,7 +279,7 @@ def _explain_unknown(request: Request, text: str, result: FinderResult) -> str:
             places="; ".join(result.suggestions[:SUGGESTIONS]),
         )
     problem = result.problem or "nothing"
-    return f"“{clean(text, 40)}”: {translate(request, PROBLEM_TEXTS[problem])}"
+    return f"“{clean(text, 40)}”: {translate(request, PROBLEMS[problem])}"
 
 
 def _split(text: str) -> list[str]:

@@ -8,11 +8,10 @@ from typing import Annotated
 
 from fastapi import APIRouter, Form, Request, Response
 
-from monitor.messages.locale import N_
 from monitor.pictures.outlines import SmallOutline, load_small_outline
 from monitor.places import Gazetteer, TownZips, ZipKind
 from monitor.places.codes import place_path
-from monitor.places.finder import LONGEST, FinderResult, find
+from monitor.places.finder import LONGEST, PROBLEMS, FinderResult, find
 from monitor.places.followed_areas import find_area_key
 from monitor.storage.engine import reading
 from monitor.storage.lists import timeline as store
@@ -27,21 +26,6 @@ from monitor.web.places import MOST_ZIPS, zip_path
 from monitor.web.presenters import agency_path
 
 router = APIRouter()
-
-PROBLEM_TEXTS = {
-    "empty": N_("Enter a ZIP code, a town or an address."),
-    "digits": N_("A ZIP code has five digits. If yours starts with zeros, write them too."),
-    "unknown_zip": N_("We do not know that ZIP code. Is every digit right?"),
-    "no_town": N_(
-        "Add the town and the state to the address (100 Main St, Springfield, IL), or write the ZIP code."
-    ),
-    "radius": N_("Enter a radius as 10 or 25 miles of a ZIP code, such as 10 miles of 60601."),
-    "which_agency": N_("Add where the agency is: Chicago police, Cook County sheriff, Texas state police."),
-    "nothing": N_(
-        "We found no town of that name. Write it with its state (Hammond, IN), or write the ZIP code."
-    ),
-}
-"""What to write instead, by `FinderResult.problem`."""
 
 
 @get(router, "/")
@@ -88,7 +72,7 @@ def look_up(request: Request, q: Annotated[str, Form()] = "") -> Response:
     if found.country:
         return redirect(request, "/changes")
     if found.problem:
-        problem = translate(request, PROBLEM_TEXTS[found.problem])
+        problem = translate(request, PROBLEMS[found.problem])
         return render_page(request, "find.html", private=True, status=422, asked=q[:LONGEST], problem=problem)
     if found.kind in ("county", "radius") and found.towns[0].key:
         return redirect(request, place_path(found.towns[0].key))

@@ -19,6 +19,7 @@ TEMPLATES = {"trimmed": "true", "silent": "false"}
 ROOMS: dict[str, dict[str, Any]] = {
     "web": {"translate": (2,)},
     "bot": {"translate": None, "refusal": None, "count": (1, 2)},
+    "places": {},
     "messages": {"say": None, "self": None, "count": (1, 2), "_count": (1, 2), "N_": None},
 }
 

@@ -9,12 +9,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from monitor.messages.locale import translations
 from monitor.places import load
 from monitor.places.finder import PROBLEMS, find
 from monitor.states import STATES
-from monitor.web import home
 from monitor.web.home import residential_zips
 from tests.web.conftest import Running
+from tests.web.test_pages import words
 
 
 @pytest.mark.parametrize(
@@ -77,8 +78,18 @@ def test_what_cannot_be_found_says_why(text: str, problem: str) -> None:
     assert find(text, load()).problem == problem
 
 
-def test_the_site_and_the_command_give_the_same_reasons() -> None:
-    assert dict(PROBLEMS) == home.PROBLEM_TEXTS
+def test_the_site_says_the_reasons_of_the_command_in_the_language_of_its_reader(web: Running) -> None:
+    typed = {
+        "empty": "", "digits": "1234", "unknown_zip": "00000", "no_town": "100 Main St",
+        "radius": "5 miles of 60601", "which_agency": "police", "nothing": "Qwxzt",
+    }  # fmt: skip
+    assert typed.keys() == PROBLEMS.keys()
+    for problem, text in typed.items():
+        assert find(text, load()).problem == problem
+        assert PROBLEMS[problem] in words(web.find(text).text)
+        said = translations("es").gettext(PROBLEMS[problem])
+        assert said != PROBLEMS[problem]
+        assert said in words(web.find(text, **{"Accept-Language": "es"}).text)
 
 
 def test_a_misspelled_town_is_offered_as_it_is_spelled(web: Running) -> None:
