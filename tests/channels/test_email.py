@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import ssl
+import threading
 from collections.abc import Callable, Iterator
 from email import message_from_bytes
 from typing import Any
@@ -13,6 +15,7 @@ from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
 from monitor.channels import EVERYTHING, Channel
+from monitor.channels.email.connection_limit import ConnectionLimit
 from monitor.channels.email.mime import Form, MailSender
 from monitor.channels.email.transport import Email
 from monitor.errors import Permanent, SendError, Transient
@@ -125,6 +128,46 @@ def test_many_mails_share_a_few_connections() -> None:
     assert peer.connections <= 3
     assert len({message_from_bytes(mail.content)["Message-ID"] for mail in peer.mails}) == 40
     assert peer.commands.count("QUIT") == peer.connections
+
+
+class OneConnection(SmtpPeer):
+    """Serves one connection, and does not answer its second MAIL before ``go``."""
+
+    def __init__(self) -> None:
+        super().__init__(most=1)
+        self.go = threading.Event()
+        self._asked = 0
+
+    def _answer(
+        self, connection: socket.socket, phase: str, usual: str | None = None, judged: str | None = None
+    ) -> str:
+        self._asked += phase == "MAIL"
+        if phase == "MAIL" and self._asked == 2:
+            assert self.go.wait(PATIENCE)
+        return super()._answer(connection, phase, usual, judged)
+
+
+def test_a_connection_that_waits_for_its_next_mail_is_served_while_another_is_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Between two mails it was neither idle nor at work, so the server counted as away and all paused."""
+    lower = ConnectionLimit.lower
+
+    async def lower_and_go_on(limit: ConnectionLimit, total: int, idle: Callable[[], int]) -> bool:
+        loop = asyncio.get_running_loop()
+        loop.call_soon(peer.go.set)
+        return await lower(limit, total, idle)
+
+    monkeypatch.setattr(ConnectionLimit, "lower", lower_and_go_on)
+
+    async def run(port: int) -> None:
+        async with email(port, connections=2) as channel:
+            await channel.send(MESSAGE, envelope(delivery=1))
+            await asyncio.gather(*(channel.send(MESSAGE, envelope(delivery=n)) for n in (2, 3)))
+
+    with OneConnection() as peer:
+        asyncio.run(run(peer.port))
+    assert (len(peer.mails), peer.connections, peer.refused_connections) == (3, 1, 1)
 
 
 def test_bounces_come_back_to_an_address_that_names_the_delivery() -> None:

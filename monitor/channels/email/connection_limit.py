@@ -29,7 +29,8 @@ class ConnectionLimit:
 
     @contextmanager
     def connecting(self) -> Iterator[int]:
-        """While a connection is made, until the server has taken its first command or refused it.
+        """While a connection is made, or an idle one is used again, until the server has taken its first
+        command or refused it.
 
         Yields how many mails were accepted before, for `lower`.
         """
@@ -75,7 +76,7 @@ class ConnectionLimit:
         ``total`` mails had been accepted when it was begun; ``idle`` counts connections that are kept open.
 
         What is being connected at this moment is waited for: a server that takes one connection refuses the
-        others before it has greeted the first.
+        others before it has greeted the first, or before it has answered the next mail on it.
         """
         while not self._working and self._connecting:
             self._changed.clear()

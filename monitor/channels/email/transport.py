@@ -44,6 +44,7 @@ silently.
 _QUIT_TIMEOUT = 5.0
 _LONGEST_REPLY = 32_768  # bytes: a server that sends more has lost its way
 _CLOSING = 421  # the server ends the connection (RFC 5321, 3.8)
+_LINE_DOT = re.compile(rb"\n\.")
 _TOKEN = re.compile(r"[A-Za-z0-9_=.-]{1,64}")
 
 
@@ -304,7 +305,8 @@ class Email:
         """
         connection = self._take_idle()
         if connection is not None:
-            replies = await connection.say(opening, self._timeout)
+            with self._slots.connecting():  # it is served, or will turn out not to be
+                replies = await connection.say(opening, self._timeout)
             if replies and replies[0].code != _CLOSING:
                 return connection, replies
             log.debug("the mail server had closed an idle connection; reconnecting")
@@ -345,7 +347,7 @@ class Email:
             if code != 354 if phase == "DATA" else not 200 <= code <= 299:
                 raise refusal(phase, code, text, address)
         # a dot that begins a line is doubled (RFC 5321, 4.5.2); a mail begins with a header, never with a dot
-        body = mail.replace(b"\r\n.", b"\r\n..") + b".\r\n"
+        body = _LINE_DOT.sub(b"\n..", mail) + b".\r\n"
         # from the first byte on its outcome is unknown until the answer arrives
         answers = await connection.exchange(body, 1, self._data_timeout)
         if not answers:
