@@ -15,8 +15,9 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
 
 from monitor.storage import schema
-from monitor.storage.deliveries import backlog, digests, queue
+from monitor.storage.deliveries import backlog, digests, fanout, queue
 from monitor.storage.deliveries.digests import CollectedPlaces
+from monitor.storage.deliveries.fanout import Match
 from monitor.storage.engine import reading, transaction
 
 PEOPLE = 28_000
@@ -182,6 +183,41 @@ def test_a_look_for_messages_of_one_channel_does_not_walk_those_of_another(
     assert steps(lambda conn: queue.has_due(conn, "telegram", now, now)) <= 100
     assert steps(lambda conn: queue.has_due(conn, "email", now, now)) <= 100
     assert steps(lambda conn: backlog.read_backlog(conn)) <= 25 * PEOPLE
+
+
+def test_what_an_alert_tells_costs_little_for_each_change_of_the_day(
+    sqlite_engine: Engine, now: datetime, steps: Steps
+) -> None:
+    """Nobody here follows an area, which is seen once for each subscription: to look for one in each change
+    cost more than all else.
+    """
+    changes = 100
+    populate(sqlite_engine, now, READERS)
+    publish(sqlite_engine, now, 1)
+    with transaction(sqlite_engine) as conn:
+        changeset = conn.scalar(sa.select(sa.func.max(schema.ChangesetRow.id)))
+        for number in range(changes):
+            change = conn.scalar(
+                sa.insert(schema.ChangeRow)
+                .values(
+                    source="ring", kind="added", agency=f"other{number}", state="published", reason="",
+                    first_seen_at=now, was_held=False, approved=False, changeset_id=changeset,
+                )
+                .returning(schema.ChangeRow.id)  # type: ignore[call-overload]
+            )  # fmt: skip
+            conn.execute(sa.insert(schema.ChangePlaceRow).values(change_id=change, place="73301"))
+    write(
+        sqlite_engine,
+        "INSERT INTO delivery (kind, channel, changeset_id, subscriber_id, state, created_at, due_at, "
+        f"attempts, ambiguous) {_NUMBERS} SELECT 'alert', 'email', (SELECT max(id) FROM changeset), n, "
+        "'due', :now, :now, 0, false FROM numbers WHERE :later = :later",
+        now,
+        READERS,
+    )
+    found: dict[int, list[Match]] = {}
+    cost = steps(lambda conn: found.update(fanout.load_matches(conn, range(1, READERS + 1))))
+    assert len(found) == READERS, "each follows the state of the first change"
+    assert cost <= 20 * READERS * changes
 
 
 @pytest.mark.postgres

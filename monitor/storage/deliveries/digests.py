@@ -12,7 +12,7 @@ from sqlalchemy.engine import Connection
 
 from monitor.storage.columns import UtcDateTime
 from monitor.storage.deliveries import newly_covered
-from monitor.storage.deliveries.fanout import COUNTS, Match, load_matches_of
+from monitor.storage.deliveries.fanout import COUNTS, Match, load_matches_of, select_matches
 from monitor.storage.deliveries.tables import DeliveryRow, DigestChangesetRow
 from monitor.storage.engine import insert_for
 from monitor.storage.lists import tables
@@ -24,6 +24,7 @@ DIGEST = "digest"
 _MANY = 500  # fewer than a statement may bind
 _IS_HERE = SubscriberRow.c.state.not_in([PENDING, ENDED])
 """Not `in_`: SQLite without statistics would walk the index of states, which finds everybody."""
+_MATCHES = select_matches(DigestChangesetRow, DigestChangesetRow.c.delivery_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -293,7 +294,7 @@ def load_matches(conn: Connection, deliveries: Collection[int]) -> dict[int, lis
     """Read, for each digest, which changes its subscriber gets and why: their own subscriptions, as of
     now.
     """
-    return load_matches_of(conn, DigestChangesetRow, DigestChangesetRow.c.delivery_id, deliveries)
+    return load_matches_of(conn, _MATCHES, deliveries)
 
 
 def load_abouts(conn: Connection, deliveries: Collection[int]) -> dict[int, tuple[str, str | None]]:

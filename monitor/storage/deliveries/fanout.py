@@ -274,17 +274,11 @@ def load_published(conn: Connection, changeset: int) -> tuple[Published, ...]:
     )
 
 
-def load_matches(conn: Connection, ids: Collection[int]) -> dict[int, list[Match]]:
-    """Read, for each alert, which changes its subscriber gets and why: their own subscriptions of that
-    source, as of now.
-    """
-    return load_matches_of(conn, DeliveryRow, DeliveryRow.c.id, ids)
-
-
-def load_matches_of(
-    conn: Connection, told: type[DeliveryRow] | type[DigestChangesetRow], delivery: Any, ids: Collection[int]
-) -> dict[int, list[Match]]:
-    """Read the same for any table with a changeset and a subscriber; ``delivery`` is its column with the
+def select_matches(
+    told: type[DeliveryRow] | type[DigestChangesetRow], delivery: Any
+) -> sa.CompoundSelect[Any]:
+    """The statement that reads which changes the subscribers of deliveries get, by which of their places, and
+    when they asked; ``delivery`` is the column of a table with a changeset and a subscriber that holds the
     delivery's id.
     """
     base = (
@@ -303,20 +297,35 @@ def load_matches_of(
                 SubscriptionRow.c.source == ChangesetRow.c.source,
             ),
         )
-        .where(delivery.in_(ids))
+        .where(delivery.in_(sa.bindparam("ids", expanding=True)))
     )
     placed = base.join(ChangePlaceRow, ChangePlaceRow.c.change_id == tables.ChangeRow.c.id)
-    rows: Any = conn.execute(
-        sa.union_all(
-            placed.where(ChangePlaceRow.c.place == SubscriptionRow.c.place),
-            base.where(CONCERNS_AREA),
-            placed.where(
-                ChangePlaceRow.c.place == SubscriptionRow.c.within,
-                ChangePlaceRow.c.everyone.is_(sa.true()),
-            ),
-        )
+    return sa.union_all(
+        placed.where(ChangePlaceRow.c.place == SubscriptionRow.c.place),
+        # most places are no areas, which is seen once for each subscription and not for each change
+        base.where(sa.exists().where(AreaPlaceRow.c.area == SubscriptionRow.c.place), CONCERNS_AREA),
+        placed.where(
+            ChangePlaceRow.c.place == SubscriptionRow.c.within,
+            ChangePlaceRow.c.everyone.is_(sa.true()),
+        ),
     )
+
+
+_MATCHES = select_matches(DeliveryRow, DeliveryRow.c.id)
+
+
+def load_matches(conn: Connection, ids: Collection[int]) -> dict[int, list[Match]]:
+    """Read, for each alert, which changes its subscriber gets and why: their own subscriptions of that
+    source, as of now.
+    """
+    return load_matches_of(conn, _MATCHES, ids)
+
+
+def load_matches_of(
+    conn: Connection, matches: sa.CompoundSelect[Any], ids: Collection[int]
+) -> dict[int, list[Match]]:
+    """Read the same with what `select_matches` made for another table."""
     found: dict[int, list[Match]] = {}
-    for owner, change, place, asked_at in rows:
+    for owner, change, place, asked_at in conn.execute(matches, {"ids": list(ids)}):
         found.setdefault(owner, []).append(Match(change, place, asked_at))
     return found

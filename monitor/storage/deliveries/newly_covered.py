@@ -22,6 +22,11 @@ _FREE = ~sa.exists().where(
     DeliveryRow.c.id == NewlyCoveredRow.c.delivery_id, DeliveryRow.c.state.in_(["due", "sent"])
 )
 """What no message says yet: none was written, or it was dropped or has failed."""
+_ATTACHED = (
+    sa.select(NewlyCoveredRow.c.delivery_id, NewlyCoveredRow.c.source, NewlyCoveredRow.c.agency)
+    .where(NewlyCoveredRow.c.delivery_id.in_(sa.bindparam("ids", expanding=True)))
+    .order_by(NewlyCoveredRow.c.source, NewlyCoveredRow.c.agency)
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,13 +85,7 @@ def attach(conn: Connection, *which: sa.ColumnElement[bool]) -> None:
 
 def load_attached(conn: Connection, deliveries: Collection[int]) -> dict[int, tuple[NewlyCovered, ...]]:
     """Read what these deliveries say beside their news, by delivery."""
-    return _group(
-        conn.execute(
-            sa.select(NewlyCoveredRow.c.delivery_id, NewlyCoveredRow.c.source, NewlyCoveredRow.c.agency)
-            .where(NewlyCoveredRow.c.delivery_id.in_(deliveries))
-            .order_by(NewlyCoveredRow.c.source, NewlyCoveredRow.c.agency)
-        )
-    )
+    return _group(conn.execute(_ATTACHED, {"ids": list(deliveries)}))
 
 
 def load_of_subscriber(conn: Connection, subscriber: int) -> tuple[NewlyCovered, ...]:

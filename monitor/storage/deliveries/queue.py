@@ -29,7 +29,7 @@ _AMBIGUOUS = sa.true()
 _FREE: dict[str, Any] = {"lease_until": None, "owner": None}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Claimed:
     """A delivery in hand and whom it is for.
 
@@ -169,31 +169,8 @@ def claim_older(
 
 def load_claimed(conn: Connection, ids: Collection[int]) -> tuple[Claimed, ...]:
     """Read the deliveries with these ids, by age."""
-    rows: Any = conn.execute(
-        sa.select(
-            DeliveryRow.c.id,
-            DeliveryRow.c.kind,
-            DeliveryRow.c.changeset_id.label("changeset"),
-            ChangesetRow.c.source,
-            DeliveryRow.c.created_at,
-            DeliveryRow.c.attempts,
-            DeliveryRow.c.ambiguous,
-            SubscriberRow.c.id.label("subscriber"),
-            SubscriberRow.c.channel,
-            SubscriberRow.c.address.label("sealed"),
-            SubscriberRow.c.language,
-            SubscriberRow.c.nonce,
-            NUMBER.label("number"),
-            SubscriberRow.c.strikes,
-            SubscriberRow.c.origin,
-            SubscriberRow.c.own_line,
-        )
-        .join(SubscriberRow, SubscriberRow.c.id == DeliveryRow.c.subscriber_id)
-        .outerjoin(ChangesetRow, ChangesetRow.c.id == DeliveryRow.c.changeset_id)
-        .where(DeliveryRow.c.id.in_(ids))
-        .order_by(DeliveryRow.c.due_at, DeliveryRow.c.id)
-    )
-    return tuple(Claimed(**row) for row in rows.mappings())
+    rows: Any = conn.execute(_CLAIMED, {"ids": list(ids)})
+    return tuple(Claimed(*row) for row in rows)
 
 
 def renew(conn: Connection, owner: str, ids: Collection[int], lease_until: datetime) -> None:
@@ -431,6 +408,31 @@ _STANDING_IN_FILE = str(
         DeliveryRow.c.id.in_(sa.select(sa.func.json_each(sa.bindparam("ids")).table_valued("value").c.value))
     ).compile(dialect=sqlite.dialect(paramstyle="qmark"))
 )
+_CLAIMED = (
+    sa.select(
+        DeliveryRow.c.id,
+        DeliveryRow.c.kind,
+        DeliveryRow.c.changeset_id,
+        ChangesetRow.c.source,
+        DeliveryRow.c.created_at,
+        DeliveryRow.c.attempts,
+        DeliveryRow.c.ambiguous,
+        SubscriberRow.c.id,
+        SubscriberRow.c.channel,
+        SubscriberRow.c.address,
+        SubscriberRow.c.language,
+        SubscriberRow.c.nonce,
+        NUMBER,
+        SubscriberRow.c.strikes,
+        SubscriberRow.c.origin,
+        SubscriberRow.c.own_line,
+    )
+    .join(SubscriberRow, SubscriberRow.c.id == DeliveryRow.c.subscriber_id)
+    .outerjoin(ChangesetRow, ChangesetRow.c.id == DeliveryRow.c.changeset_id)
+    .where(DeliveryRow.c.id.in_(sa.bindparam("ids", expanding=True)))
+    .order_by(DeliveryRow.c.due_at, DeliveryRow.c.id)
+)
+"""In the order of `Claimed`."""
 _SENT = (
     sa.update(DeliveryRow)
     .where(DeliveryRow.c.id.in_(sa.bindparam("ids", expanding=True)))
