@@ -6,7 +6,7 @@ import asyncio
 import logging
 import time
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterable
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Hashable, Iterable
 from contextlib import suppress
 from datetime import timedelta
 from typing import Any
@@ -80,7 +80,7 @@ class Bot:
         self._webhook, self._blocked, self._timing = webhook, blocked, timing
         self._throttle = Throttle(seconds)
         self._seen_updates: OrderedDict[int, None] = OrderedDict()
-        self._locks: WeakValueDictionary[tuple[str, int], asyncio.Lock] = WeakValueDictionary()
+        self._locks: WeakValueDictionary[tuple[str, Hashable], asyncio.Lock] = WeakValueDictionary()
         # answers in progress
         self._busy: set[asyncio.Future[Any]] = set()
         self._health = BotHealth(context.engine, context.clock, owner, timing)
@@ -229,11 +229,10 @@ class Bot:
         Answers wait for their turn to be posted; many answers of one chat delay the others only for a moment.
         """
         deadline = asyncio.get_running_loop().time() + self._timing.answer
-        by_chat: dict[int, list[Update]] = {}
+        by_chat: dict[Hashable, list[Update]] = {}
         for update in updates:
             if update.update_id not in self._seen_updates:
-                chat = update.effective_chat
-                by_chat.setdefault(chat.id if chat else 0, []).append(update)
+                by_chat.setdefault(_find_origin(update), []).append(update)
         answers: list[asyncio.Task[None]] = []
         results = await asyncio.gather(
             *(self._process_chat(chat, theirs, deadline, answers) for chat, theirs in by_chat.items()),
@@ -250,7 +249,7 @@ class Bot:
         await asyncio.wait(answers, timeout=self._timing.patience)
 
     async def _process_chat(
-        self, chat: int, updates: Iterable[Update], deadline: float, answers: list[asyncio.Task[None]]
+        self, chat: Hashable, updates: Iterable[Update], deadline: float, answers: list[asyncio.Task[None]]
     ) -> None:
         async with self._lock("work", chat):
             for update in updates:
@@ -276,7 +275,9 @@ class Bot:
             case StaleButton(query, language):
                 return [self._api.notice(query, Translator(language)(STALE))]
             case InlineQuestion() as question:
-                await self._answer_inline(question)
+                # Telegram asks after each letter, so too many from one person go without
+                if self._throttle.admit((0, question.user)) is Admission.ALLOWED:
+                    return [self._answer_inline(question, deadline)]
             case Command() as command:
                 reply = await self._reply(command)
                 if reply is None:
@@ -288,15 +289,17 @@ class Bot:
                 return [self._api.notice(command.query), self._answer(command, reply, deadline)]
         return []
 
-    async def _answer_inline(self, question: InlineQuestion) -> None:
-        """Answer with the places that the text means. Telegram asks after each letter, so too
-        many from one person go without.
-        """
-        if self._throttle.admit((0, question.user)) is not Admission.ALLOWED:
-            return
+    async def _answer_inline(self, question: InlineQuestion, deadline: float) -> None:
+        """Answer with the places that the text means. What fails is dropped: the next letter asks anew."""
         translate = Translator(question.language)
-        results = await asyncio.to_thread(find_results, question.text, self._context, translate)
-        await self._api.answer_inline(question.query, results)
+        try:
+            async with asyncio.timeout_at(deadline):
+                results = await asyncio.to_thread(find_results, question.text, self._context, translate)
+                await self._api.answer_inline(question.query, results)
+        except TimeoutError:
+            log.info("an inline question was dropped: it is too late")
+        except Exception as error:
+            log.error("an inline question was dropped: %s", location_of(error))
 
     async def _reply(self, command: Command) -> Reply | None:
         """Run a command and return its reply; None: no answer."""
@@ -344,7 +347,7 @@ class Bot:
                 until = self._clock() + failure.retry_after
                 await asyncio.to_thread(self._chats.pause, command.chat, until, str(failure))
 
-    def _lock(self, what: str, chat: int) -> asyncio.Lock:
+    def _lock(self, what: str, chat: Hashable) -> asyncio.Lock:
         return self._locks.setdefault((what, chat), asyncio.Lock())
 
     async def _post(self, command: Command, reply: Reply) -> None:
@@ -402,3 +405,9 @@ async def _unless(stop: asyncio.Event, question: Awaitable[tuple[Update, ...]]) 
         for task in (asking, stopping):
             task.cancel()
         await asyncio.gather(asking, stopping, return_exceptions=True)
+
+
+def _find_origin(update: Update) -> Hashable:
+    """Find whose updates are handled in order: a chat's, or those of a person who asks in no chat."""
+    chat, user = update.effective_chat, update.effective_user
+    return chat.id if chat else ("inline", user.id if user else 0)

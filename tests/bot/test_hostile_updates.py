@@ -42,6 +42,7 @@ SEEDS: tuple[dict[str, Any], ...] = (
             "id": "5", "from": PERSON, "chat_instance": "1", "data": "watch 60601", "message": message("x"),
         },
     },
+    {"update_id": 1, "inline_query": {"id": "6", "from": PERSON, "query": "60601", "offset": ""}},
     {
         "update_id": 1,
         "my_chat_member": {
@@ -203,6 +204,27 @@ class Frozen:
     async def sleep(self, seconds: float) -> None:
         self.sleeping += 1
         await asyncio.Event().wait()
+
+
+def test_an_inline_question_of_another_type_is_no_update() -> None:
+    for query in (5, None, ["60601"], {"text": "60601"}, True):
+        asked = {"id": "6", "from": PERSON, "query": query, "offset": ""}
+        assert parse_update(json.dumps({"update_id": 1, "inline_query": asked}).encode()) is None
+
+
+def test_inline_questions_of_one_person_take_nothing_from_those_of_another(still: World) -> None:
+    """They come from no chat, and for the webhook that was one chat for everybody."""
+
+    def ask(number: int, user: int) -> bytes:
+        inline = {"id": str(number), "from": PERSON | {"id": user}, "query": "60601", "offset": ""}
+        return json.dumps({"update_id": number, "inline_query": inline}).encode()
+
+    burst = [ask(number, 7) for number in range(2 * MOST_OF_A_CHAT)]
+    assert set(post_all(still, [*burst, ask(BURST, 8)])) == {200}
+    assert stored(still) == MOST_OF_A_CHAT + 1 + 1
+    with still.running(still.bot(webhook=HOOK)):
+        still.api.wait(lambda: not stored(still))
+        still.api.wait(lambda: len(still.api.inline_answers) == PER_MINUTE + 1)
 
 
 def hold_up(bot: Bot, monkeypatch: pytest.MonkeyPatch) -> list[int]:

@@ -5,6 +5,7 @@ their types (https://core.telegram.org/bots/api#update). Everything else in it i
 from __future__ import annotations
 
 import json
+from collections.abc import Hashable
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -60,6 +61,14 @@ class QueryShape(_TelegramObject):
     data: str | None = None
 
 
+class InlineQuestionShape(_TelegramObject):
+    """The bot's name and a text, written in a chat that nobody names."""
+
+    id: str
+    sender: UserShape = Field(alias="from")
+    query: str
+
+
 class MemberShape(_TelegramObject):
     """What somebody is in a chat."""
 
@@ -77,16 +86,19 @@ class MembershipShape(_TelegramObject):
 
 
 class UpdateShape(_TelegramObject):
-    """An update of one of the kinds that the bot asks for; of another kind all three are None."""
+    """An update of one of the kinds that the bot asks for; of another kind all are None."""
 
     update_id: Annotated[int, Field(ge=0, lt=2**63)]
     message: MessageShape | None = None
     callback_query: QueryShape | None = None
+    inline_query: InlineQuestionShape | None = None
     my_chat_member: MembershipShape | None = None
 
     @property
-    def chat(self) -> int | None:
-        """The number of the chat that it comes from."""
+    def origin(self) -> Hashable:
+        """What is limited together: the number of the chat that it comes from, or who asks without one."""
+        if self.inline_query is not None:
+            return "inline", self.inline_query.sender.id
         about = self.message or self.my_chat_member or (self.callback_query and self.callback_query.message)
         return about.chat.id if about else None
 
