@@ -1,5 +1,7 @@
 """Tells the operator what needs them: each condition once, again when it concerns more than before (further
-held changes, further agencies without a place), and again when it is over.
+held changes, further agencies without a place), and again when it is over. What grows at each poll is told
+again once a day, sooner only where it has doubled: a list of which each poll holds one more change would
+otherwise send a notice each hour, and nobody reads those.
 
 Notices are sent directly, not through the outbox, which may be what is stuck, and the clone guard does not
 hold them. What was told is kept in memory and, where the database can be written, in it, so that a restart
@@ -35,11 +37,15 @@ TOLD = "told to the operator"
 """The fact that holds which conditions the operator knows: a JSON object from key to sentence."""
 MEMBERS = "members told to the operator"
 """The fact that holds what each of those conditions concerned: a JSON object from key to short hashes."""
+TOLD_AT = "when it was told to the operator"
+"""The fact that holds when each condition that may grow was told: a JSON object from key to time."""
 DECIDE = "decide"
 """The bot's command, and the first part of the page's path, with which a token is used."""
 DATABASE = "database"
 SEEN_TWICE = 2
 """Looks in a row that must find a condition, or miss it, before it is told."""
+GROWN_AFTER = timedelta(days=1)
+"""How long after it was told a condition that concerns more is told again, unless it has doubled."""
 PAUSED_RETRY = timedelta(minutes=15)
 """How long a way that failed is left alone while the outbox itself asks whether its server is back."""
 
@@ -81,6 +87,7 @@ class OperatorNotifier:
         self._domain, self._clock = domain, clock
         self._told: dict[str, str] | None = None
         self._members: dict[str, frozenset[str]] = {}  # of what was told
+        self._told_at: dict[str, datetime] = {}  # of those that have members
         self._grown: dict[str, int] = {}  # looks in a row that found more than was told
         self._failed_at: dict[int, datetime] = {}  # by the number of a way, until a notice leaves by it
         self._streaks: dict[str, int] = {}  # looks in a row: > 0 with the condition, < 0 without
@@ -120,19 +127,26 @@ class OperatorNotifier:
         }
         known = {key: members for key, members in self._members.items() if key in self._told}
         self._members = known | {finding.key: _shorten(finding.members) for finding in opened}
+        times = {key: at for key, at in self._told_at.items() if key in self._told}
+        self._told_at = times | {finding.key: now for finding in opened if finding.members}
         self._write_told()
         return notice
 
     def _find_grown(self, found: Mapping[str, HealthFinding], told: Mapping[str, str]) -> set[str]:
-        """The conditions that were told and concern more since, in as many looks in a row as a new one needs.
-        What they concern now is taken as told where an earlier version has told them.
+        """The conditions that were told and concern more since, in as many looks in a row as a new one needs:
+        at least as much as was told, or anything after `GROWN_AFTER`. What they concern now is taken as told
+        now where an earlier version has told them.
         """
+        now = self._clock()
         for key in told:
             finding = found.get(key)
             if finding is not None and finding.members:
                 members = _shorten(finding.members)
-                more = not members <= self._members.setdefault(key, members)
-                self._grown[key] = self._grown.get(key, 0) + 1 if more else 0
+                known = self._members.setdefault(key, members)
+                waited = now - self._told_at.setdefault(key, now) >= GROWN_AFTER
+                more = len(members - known)
+                grown = more > 0 and (waited or more >= len(known))
+                self._grown[key] = self._grown.get(key, 0) + 1 if grown else 0
         self._grown = {key: count for key, count in self._grown.items() if key in found and key in told}
         return {key for key, count in self._grown.items() if count >= SEEN_TWICE}
 
@@ -215,6 +229,8 @@ class OperatorNotifier:
                 with reading(self._engine) as conn:
                     known: Any = json.loads(meta.get(conn, TOLD) or "{}")
                     members: Any = json.loads(meta.get(conn, MEMBERS) or "{}")
+                    times: Any = json.loads(meta.get(conn, TOLD_AT) or "{}")
+                self._told_at = {str(key): datetime.fromisoformat(at) for key, at in times.items()}
                 self._told = {str(key): str(text) for key, text in known.items()}
                 self._members = {str(key): frozenset(map(str, hashes)) for key, hashes in members.items()}
         return self._told or {}
@@ -225,6 +241,8 @@ class OperatorNotifier:
                 meta.put(conn, TOLD, json.dumps(self._told))
                 kept = {key: sorted(hashes) for key, hashes in self._members.items() if hashes}
                 meta.put(conn, MEMBERS, json.dumps(kept))
+                times = {key: at.isoformat() for key, at in self._told_at.items()}
+                meta.put(conn, TOLD_AT, json.dumps(times))
         except MonitorError as error:
             log.warning("what the operator was told stays in memory for now: %s", error)
 

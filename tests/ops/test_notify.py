@@ -16,7 +16,7 @@ from monitor.app import Components
 from monitor.channels import Channel
 from monitor.errors import StoreError, UsageError
 from monitor.ops.health import HealthFinding, paused_key
-from monitor.ops.notify import MEMBERS, PAUSED_RETRY, NoticeWay, OperatorNotifier
+from monitor.ops.notify import GROWN_AFTER, MEMBERS, PAUSED_RETRY, NoticeWay, OperatorNotifier
 from monitor.storage import engine as db
 from monitor.storage import meta
 from tests.subscribers.town import Postbox, Server, mail_server, text
@@ -108,17 +108,21 @@ def test_a_condition_is_told_once_and_again_when_it_is_over(
 def test_a_condition_that_concerns_more_is_told_again(
     engine: Engine,
     ways: list[NoticeWay],
-    notifier: OperatorNotifier,
     conditions: Conditions,
     relay: tuple[Postbox, Server],
     now: datetime,
 ) -> None:
     mails = relay[0].mails
+    time = now
+
+    def notify_anew() -> OperatorNotifier:
+        return OperatorNotifier(engine, conditions, ways, domain="watch.example", clock=lambda: time)
 
     def hold(*ids: str) -> None:
         problem = f"ring: {len(ids)} changes are held"
         conditions.found = [HealthFinding("holds", problem, "held ring", notify=True, members=frozenset(ids))]
 
+    notifier = notify_anew()
     hold("1", "2")
     look(notifier, 5)
     assert len(mails) == 1
@@ -126,19 +130,27 @@ def test_a_condition_that_concerns_more_is_told_again(
     look(notifier, 5)
     assert len(mails) == 1, "fewer is no news"
     hold("2", "3")
+    look(notifier, 5)
+    assert len(mails) == 1, "one more waits for a day"
+    time += GROWN_AFTER
     look(notifier, 1)
     assert len(mails) == 1
     look(notifier, 5)
     assert [mail["Subject"] for _, mail in mails[1:]] == ["[Watch] ring: 2 changes are held"]
-    again = OperatorNotifier(engine, conditions, ways, domain="watch.example", clock=lambda: now)
+    again = notify_anew()
     look(again, 5)
     assert len(mails) == 2, "a restart tells nothing again"
     hold("2", "3", "4")
     look(again, 5)
+    time += GROWN_AFTER - timedelta(minutes=1)
+    look(notify_anew(), 5)
+    assert len(mails) == 2, "a restart does not forget when it was told"
+    time += timedelta(minutes=1)
+    look(again, 5)
     assert len(mails) == 3
     with db.transaction(engine) as conn:
         meta.put(conn, MEMBERS, "{}")  # as an earlier version leaves it
-    later = OperatorNotifier(engine, conditions, ways, domain="watch.example", clock=lambda: now)
+    later = notify_anew()
     look(later, 5)
     assert len(mails) == 3
     conditions.found = []
@@ -147,6 +159,34 @@ def test_a_condition_that_concerns_more_is_told_again(
     hold("4")
     look(later, 5)
     assert len(mails) == 5
+
+
+def test_a_list_that_grows_at_each_poll_is_told_a_few_times_and_not_at_each(
+    engine: Engine,
+    ways: list[NoticeWay],
+    conditions: Conditions,
+    relay: tuple[Postbox, Server],
+    now: datetime,
+) -> None:
+    """One more held change at each hourly poll, for three days; then a whole list at once."""
+    mails, time = relay[0].mails, now
+    notifier = OperatorNotifier(engine, conditions, ways, domain="watch.example", clock=lambda: time)
+    ids: set[str] = set()
+
+    def poll(*more: str) -> None:
+        ids.update(more)
+        problem = f"ring: {len(ids)} changes are held"
+        members = frozenset(ids)
+        conditions.found = [HealthFinding("holds", problem, "held ring", notify=True, members=members)]
+        look(notifier, 2)
+
+    for hour in range(72):
+        poll(f"hour {hour}")
+        time += timedelta(hours=1)
+    counts = [int(str(mail["Subject"]).split()[2]) for _, mail in mails]
+    assert counts == [1, 2, 4, 8, 16, 32, 56], "each time it doubled, and a day after the last one"
+    poll(*(f"wave {number}" for number in range(100)))
+    assert len(mails) == len(counts) + 1, "many at once are told at once"
 
 
 def test_a_restart_tells_nothing_again(
