@@ -290,7 +290,7 @@ class Bot:
         return []
 
     async def _answer_inline(self, question: InlineQuestion, deadline: float) -> None:
-        """Answer with the places that the text means. What fails is dropped: the next letter asks anew."""
+        """Answer with the places that the text means. What fails is dropped: the next letter asks again."""
         translate = Translator(question.language)
         try:
             async with asyncio.timeout_at(deadline):

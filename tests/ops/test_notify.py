@@ -115,14 +115,14 @@ def test_a_condition_that_concerns_more_is_told_again(
     mails = relay[0].mails
     time = now
 
-    def notify_anew() -> OperatorNotifier:
+    def start_notifier() -> OperatorNotifier:
         return OperatorNotifier(engine, conditions, ways, domain="watch.example", clock=lambda: time)
 
     def hold(*ids: str) -> None:
         problem = f"ring: {len(ids)} changes are held"
         conditions.found = [HealthFinding("holds", problem, "held ring", notify=True, members=frozenset(ids))]
 
-    notifier = notify_anew()
+    notifier = start_notifier()
     hold("1", "2")
     look(notifier, 5)
     assert len(mails) == 1
@@ -137,20 +137,20 @@ def test_a_condition_that_concerns_more_is_told_again(
     assert len(mails) == 1
     look(notifier, 5)
     assert [mail["Subject"] for _, mail in mails[1:]] == ["[Watch] ring: 2 changes are held"]
-    again = notify_anew()
+    again = start_notifier()
     look(again, 5)
     assert len(mails) == 2, "a restart tells nothing again"
     hold("2", "3", "4")
     look(again, 5)
     time += GROWN_AFTER - timedelta(minutes=1)
-    look(notify_anew(), 5)
+    look(start_notifier(), 5)
     assert len(mails) == 2, "a restart does not forget when it was told"
     time += timedelta(minutes=1)
     look(again, 5)
     assert len(mails) == 3
     with db.transaction(engine) as conn:
         meta.put(conn, MEMBERS, "{}")  # as an earlier version leaves it
-    later = notify_anew()
+    later = start_notifier()
     look(later, 5)
     assert len(mails) == 3
     conditions.found = []
