@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import lzma
+from array import array
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -125,13 +126,20 @@ def find_county(state: str, point: Degrees) -> str | None:
 
 
 @cache
-def _rings(state: str) -> dict[str, list[list[tuple[int, int]]]]:
+def _rings(state: str) -> dict[str, list[tuple[array[int], array[int]]]]:
+    """The rings of each county as columns of x and y, whose last point is the first: as tuples of points
+    those of all states would take 5 MB.
+    """
     outline = load_state(state)
     assert outline is not None
-    return {
-        fips: [_ring(text) for text in path.split("M")[1:] if "l" in text]
-        for fips, path in outline.counties.items()
-    }
+    found: dict[str, list[tuple[array[int], array[int]]]] = {}
+    for fips, path in outline.counties.items():
+        rings = [_ring(text) for text in path.split("M")[1:] if "l" in text]
+        found[fips] = [
+            (array("i", (x for x, _ in (*ring, ring[0]))), array("i", (y for _, y in (*ring, ring[0]))))
+            for ring in rings
+        ]
+    return found
 
 
 def _ring(text: str) -> list[tuple[int, int]]:
@@ -145,10 +153,11 @@ def _ring(text: str) -> list[tuple[int, int]]:
     return found
 
 
-def _is_inside(ring: list[tuple[int, int]], x: float, y: float) -> bool:
+def _is_inside(ring: tuple[array[int], array[int]], x: float, y: float) -> bool:
     """Whether a ray to the right from a point crosses a ring an odd number of times."""
     inside = False
-    for (ax, ay), (bx, by) in zip(ring, ring[1:] + ring[:1], strict=True):
+    xs, ys = ring
+    for (ax, bx), (ay, by) in zip(itertools.pairwise(xs), itertools.pairwise(ys), strict=True):
         if (ay > y) != (by > y) and x < (bx - ax) * (y - ay) / (by - ay) + ax:
             inside = not inside
     return inside

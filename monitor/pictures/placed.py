@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import cache
 
 from monitor.domain import Confidence, Listing, Placement
 from monitor.pictures.outlines import find_county
@@ -121,7 +120,7 @@ def locate_on_map(
 def sum_states(agencies: Iterable[MapAgency], gazetteer: Gazetteer) -> NationValues:
     """Compute what each state shows. A state agency adds to no share: it would fill its whole state."""
     by_state: dict[str, list[MapAgency]] = defaultdict(list)
-    served: set[str] = set()
+    served: set[int] = set()
     homeless = []
     for agency in agencies:
         if agency.state is None:
@@ -129,25 +128,15 @@ def sum_states(agencies: Iterable[MapAgency], gazetteer: Gazetteer) -> NationVal
             continue
         by_state[agency.state].append(agency)
         if agency.kind in (COUNTY, TOWN):
-            served.update(agency.zips)
+            served.update(map(int, agency.zips))
     states = {}
     for code in FIPS:
-        own = standard_zips(gazetteer, code)
+        own = gazetteer.table.state(code).standard
         counties = {fips: TOWN for a in by_state[code] if a.kind == TOWN for fips in a.counties}
         counties |= {fips: COUNTY for a in by_state[code] if a.kind == COUNTY for fips in a.counties}
-        states[code] = StateValues(code, tuple(by_state[code]), len(own & served), len(own), counties)
+        covered = len(served.intersection(own))
+        states[code] = StateValues(code, tuple(by_state[code]), covered, len(own), counties)
     return NationValues(states, tuple(homeless))
-
-
-@cache
-def _own_zips(table: StateTable) -> frozenset[str]:
-    own = range(len(table.zips) - len(table.homes))
-    return frozenset(table.zips[row] for row in own if table.radius[row] >= 0)
-
-
-def standard_zips(gazetteer: Gazetteer, state: str) -> frozenset[str]:
-    """The ZIPs of a state that have an area of their own: not PO boxes and single receivers."""
-    return _own_zips(gazetteer.table.state(state))
 
 
 def _town_point(table: StateTable, names: tuple[str, ...], rows: tuple[int, ...]) -> Point | None:
@@ -163,7 +152,7 @@ def _nearest_county(table: StateTable, rows: tuple[int, ...], point: Point, stat
     best: tuple[float, str] | None = None
     for row in rows:
         at = table.point(row)
-        own = [c for c, _ in table.shares[row] if table.counties[c].fips[:2] == FIPS[state]]
+        own = [c for c in table.shares.counties(row) if table.counties[c].fips[:2] == FIPS[state]]
         if at is not None and own:
             found = (distance(at, point), table.counties[own[0]].fips)
             best = min(best, found) if best else found

@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
+from itertools import chain
 
 from monitor.places.known import mailing, mailing_of
 from monitor.places.names import key
@@ -244,13 +245,13 @@ def counties_of(table: StateTable, site: NamedPlace) -> frozenset[int]:
     if site.county is not None:
         return frozenset((site.county,))
     rows = site.rows or tuple(r for _, r in closest(table, site.point, 1) if site.point)
-    return frozenset(c for r in rows for c, _ in table.shares[r])
+    return frozenset(chain.from_iterable(map(table.shares.counties, rows)))
 
 
 def counties_around(table: StateTable, site: NamedPlace) -> frozenset[int]:
     """The counties of a place and of the ZIPs about it; the nearest centre may lie over a county line."""
     rows = (r for _, r in closest(table, site.point, 8, AROUND_KM, areal=True))
-    return counties_of(table, site).union(c for r in rows for c, _ in table.shares[r])
+    return counties_of(table, site).union(*map(table.shares.counties, rows))
 
 
 def main_counties(table: StateTable, site: NamedPlace) -> list[int]:

@@ -81,7 +81,7 @@ def within_county_given(query: Query, placement: Placement) -> Placement:
     if placement.statewide or not query.counties or not placement.places[0].isdigit():
         return placement
     table = query.table
-    inside = {table.zips[r] for r in county_rows(table, query.counties)}
+    inside = set(table.zips.pick(county_rows(table, query.counties)))
     kept = tuple(zip_code for zip_code in placement.places if zip_code in inside)
     if len(kept) * MAIN_PART >= len(placement.places):
         return placement

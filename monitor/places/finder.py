@@ -317,8 +317,8 @@ def _with_counties(towns: tuple[TownZips, ...], gazetteer: Gazetteer) -> tuple[T
 def _county(town: TownZips, gazetteer: Gazetteer) -> str:
     """The county with the largest share of most of a town's ZIPs; "" if no share is known."""
     table = gazetteer.table.state(town.state)
-    shares = (table.shares[table.row[zip_code]] for zip_code in town.zips)
-    count = Counter(counties[0][0] for counties in shares if counties)
+    within = (table.shares.counties(table.row[zip_code]) for zip_code in town.zips)
+    count = Counter(counties[0] for counties in within if counties)
     return table.counties[count.most_common(1)[0][0]].title if count else ""
 
 

@@ -93,7 +93,7 @@ def _area(known: KnownArea, all_states: Table) -> TownZips:
     table = all_states.state(known.state)
     if known.counties:
         rows = county_rows(table, [c for name in known.counties for c in table.by_county[key(name)]])
-        zips = tuple(sorted(table.zips[row] for row in rows))
+        zips = tuple(sorted(table.zips.pick(rows)))
     elif known.towns:
         towns = [Gazetteer(all_states).towns(name, known.state)[0] for name in known.towns]
         zips = tuple(sorted({zip_code for town in towns for zip_code in town.zips}))
@@ -158,7 +158,7 @@ def _spellings_of(name: str, table: Table) -> list[_Spelling]:
 def area_of_county(table: StateTable, number: int) -> TownZips:
     """A county of a state, as an area that can be followed."""
     county = table.counties[number]
-    zips = tuple(sorted(table.zips[row] for row in county_rows(table, (number,))))
+    zips = tuple(sorted(table.zips.pick(county_rows(table, (number,)))))
     return TownZips(county.title, table.state, zips, len(zips), "county", key=f"county-{county.fips}")
 
 
@@ -211,6 +211,6 @@ def _largest(spelling: _Spelling, gazetteer: Gazetteer) -> TownZips | None:
         return area_of_county(table, spelling.county)
     for site in sites(table, spelling.key):
         if site.located:
-            zips = tuple(sorted(table.zips[row] for row in town_rows(table, site)))
+            zips = tuple(sorted(table.zips.pick(town_rows(table, site))))
             return TownZips(site.name, spelling.state, zips, site.population)
     return None

@@ -118,7 +118,7 @@ def find_areas_around(zip_code: str) -> tuple[str, ...]:
     state, row = found
     town = load_area(_town_key(state.state, state.cities[state.city[row]]))
     keys = [town.key] if town is not None and zip_code in town.zips and len(town.zips) > 1 else []
-    counties = (state.counties[number] for number, _ in state.shares[row])
+    counties = (state.counties[number] for number in state.shares.counties(row))
     keys += [f"county-{county.fips}" for county in counties if county.state == state.state]
     return (*keys, *(f"radius-{zip_code}-{miles}" for miles in RADII))
 
@@ -149,7 +149,7 @@ def _county(key: str, fips: str, state: str, table: Table) -> FollowedArea | Non
     county = next((county for county in rows.counties if county.fips == fips), None)
     if county is None or not county.zips:
         return None
-    zips = tuple(sorted(rows.zips[row] for row in county.zips))
+    zips = tuple(sorted(rows.zips.pick(county.zips)))
     return FollowedArea(key, "county", county.title, (state,), zips)
 
 

@@ -142,9 +142,7 @@ class Gazetteer:
         reading = read_state(tail) if tail.strip() else None
         wanted = state or (reading.code if reading else None)
         found = [
-            TownZips(
-                site.name, code, tuple(sorted(table.zips[r] for r in town_rows(table, site))), site.population
-            )
+            TownZips(site.name, code, tuple(sorted(table.zips.pick(town_rows(table, site)))), site.population)
             for code in ((wanted,) if wanted else STATES)
             for table in (self.table.state(code),)
             for site in sites(table, key(name))

@@ -16,14 +16,13 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from itertools import accumulate, chain
-from typing import overload
 
 from msgspec import Struct
 
-from monitor.places.compact import ByKey, KeyIndex
+from monitor.places.compact import ByKey, KeyIndex, MadeWhenAsked, ZipCodes
 from monitor.places.fips import FIPS, STATE_OF_FIPS
 from monitor.places.names import make_key
-from monitor.places.table_format import NOWHERE, StateColumns, TableFile
+from monitor.places.table_format import NO_AREA, NOWHERE, StateColumns, TableFile
 
 EARTH_KM = 6371.0
 CELL = 100  # thousandths of a degree: a side of the cells in which ZIPs are looked for
@@ -116,13 +115,13 @@ class ZipRows(Mapping[str, int]):
 
     __slots__ = ("_own", "_zips")
 
-    def __init__(self, zips: tuple[str, ...], own: int) -> None:
+    def __init__(self, zips: ZipCodes, own: int) -> None:
         self._zips, self._own = zips, own
 
     def __getitem__(self, code: str) -> int:
         for start, end in ((0, self._own), (self._own, len(self._zips))):
-            row = bisect_left(self._zips, code, start, end)
-            if row < end and self._zips[row] == code:
+            row = self._zips.find(code, start, end)
+            if row is not None:
                 return row
         raise KeyError(code)
 
@@ -156,8 +155,27 @@ def _cell_number(y: int, x: int) -> int:
     return y * 4096 + x + 2048
 
 
-class _Counties(Sequence[County]):
-    """Counties by their numbers, made when asked for."""
+class SharesByRow:
+    """In which counties each ZIP is, by its row."""
+
+    __slots__ = ("_counties", "_percents", "_starts")
+
+    def __init__(self, shares: Sequence[Shares]) -> None:
+        self._starts = array("H", accumulate(map(len, shares), initial=0))
+        self._counties = array("H", (county for row in shares for county, _ in row))
+        self._percents = array("h", (percent for row in shares for _, percent in row))
+
+    def __getitem__(self, row: int) -> Shares:
+        start, end = self._starts[row], self._starts[row + 1]
+        return tuple(zip(self._counties[start:end], self._percents[start:end], strict=True))
+
+    def counties(self, row: int) -> Sequence[int]:
+        """The counties of a ZIP by their numbers, the one with most of its land first."""
+        return self._counties[self._starts[row] : self._starts[row + 1]]
+
+
+class _Counties(MadeWhenAsked[County]):
+    """Counties by their numbers."""
 
     __slots__ = ("_codes", "_names", "_rows", "_starts")
 
@@ -173,17 +191,9 @@ class _Counties(Sequence[County]):
         self._rows = array("H", chain.from_iterable(rows_of))
         self._starts = array("H", accumulate(map(len, rows_of), initial=0))
 
-    @overload
-    def __getitem__(self, number: int) -> County: ...
-
-    @overload
-    def __getitem__(self, number: slice) -> Sequence[County]: ...
-
-    def __getitem__(self, number: int | slice) -> County | Sequence[County]:
-        if isinstance(number, slice):
-            return [self[n] for n in range(*number.indices(len(self)))]
-        rows = self._rows[self._starts[number] : self._starts[number + 1]]
-        return County(self._codes[number], self._names[number], tuple(rows))
+    def make(self, position: int) -> County:
+        rows = self._rows[self._starts[position] : self._starts[position + 1]]
+        return County(self._codes[position], self._names[position], tuple(rows))
 
     def __len__(self) -> int:
         return len(self._codes)
@@ -195,18 +205,20 @@ class StateTable:
     Keys are names as `names.key` makes them, numbered: post towns in the order of their ZIPs, then other
     populated places, then other subdivisions. ``cities`` are the names of all states, of which ``city`` has
     the numbers; ``homes`` are the states of the last rows, ``radius`` is in 0.1 km, or `NO_AREA`.
+    ``standard`` are the state's own ZIPs that have an area, as numbers: no PO boxes, no single receivers.
     """
 
-    def __init__(self, state: str, columns: StateColumns, names: tuple[str, ...]) -> None:
+    def __init__(self, state: str, columns: StateColumns, names: Sequence[str]) -> None:
         own = len(columns.zips) - len(columns.homes)
         self.state, self.homes, self.cities = state, tuple(columns.homes), names
-        self.zips = tuple(f"{code:05}" for code in columns.zips)
+        self.zips = ZipCodes(columns.zips)
         self.row = ZipRows(self.zips, own)
         self.city = array("H", columns.city)
         self.lat, self.lon = array("i", columns.lat), array("i", columns.lon)
         self.radius = array("h", columns.radius)
-        once: dict[Shares, Shares] = {}  # equal ones are kept once
-        self.shares = tuple(once.setdefault(row, row) for row in columns.shares)
+        areas = zip(columns.zips[:own], columns.radius, strict=False)
+        self.standard = array("I", (code for code, radius in areas if radius != NO_AREA))
+        self.shares = SharesByRow(columns.shares)
         self.counties = _Counties(columns.counties, columns.shares)
         self._populations = array("I", columns.population)
         self._place_lat, self._place_lon = array("i", columns.place_lat), array("i", columns.place_lon)

@@ -153,5 +153,5 @@ def place(
     query: Query, rows: Iterable[int], how: str, confidence: Confidence, reason: PlacementReason
 ) -> Placement | None:
     """A placement of ZIP rows; None when there are none, so that the next step is tried."""
-    zips = tuple(sorted({query.table.zips[r] for r in rows}))
+    zips = tuple(sorted(set(query.table.zips.pick(rows))))
     return Placement(zips, how, confidence, reason) if zips else None

@@ -19,6 +19,8 @@ from dataclasses import dataclass, field
 from io import BytesIO
 from typing import TypedDict
 
+from monitor.places.compact import Texts
+
 NOWHERE = -(10**6)  # in the place of a coordinate that is not known
 NO_AREA = -1  # in the place of a radius
 NO_COUNTY = -1
@@ -209,14 +211,14 @@ class TableFile:
             at += length
 
 
-def _read_names(shared: bytes, rests: bytes) -> tuple[str, ...]:
+def _read_names(shared: bytes, rests: bytes) -> Texts:
     """Names in their order, each with the length of the start that it has in common with the one before."""
     found = []
     name = ""
     for length, rest in zip(shared, rests.decode().split("\n"), strict=True):
         name = name[:length] + rest
         found.append(name)
-    return tuple(found)
+    return Texts(found)
 
 
 def _read_bytes(data: bytes) -> list[int]:

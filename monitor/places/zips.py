@@ -63,7 +63,7 @@ def area(table: Table, zip_code: str) -> ZipArea | None:
         return None
     state, row = found
     kind = _kind(state, row)
-    counties = tuple(state.counties[c] for c, _ in state.shares[row])
+    counties = tuple(map(state.counties.__getitem__, state.shares.counties(row)))
     states = tuple(dict.fromkeys((state.state, *(c.state for c in counties if c.state))))
     return ZipArea(
         zip=zip_code,

@@ -459,6 +459,36 @@ print(migrate.load_revision(db.connect("sqlite:///data/monitor.db")), migrate.sc
     assert output.splitlines() == [migrate.head(), str(site / "monitor" / "alembic")]
 
 
+def test_a_current_database_is_opened_without_alembic(tmp_path: Path, now: datetime) -> None:
+    """It takes 6 MB that a service on a small machine needs for something else."""
+    url = f"sqlite:///{tmp_path / 'monitor.db'}"
+    engine = db.connect(url)
+    migrate.upgrade(engine, folder=tmp_path, now=now)
+    engine.dispose()
+    program = """
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from monitor.storage import migrate
+from monitor.storage import engine as db
+folder = Path(sys.argv[1])
+report = migrate.upgrade(db.connect(sys.argv[2]), folder=folder, now=datetime(2026, 3, 1, tzinfo=UTC))
+print(report.before, report.after, "alembic" in sys.modules)
+"""
+    output = run(sys.executable, "-c", program, str(tmp_path), url, cwd=ROOT)
+    assert output.split() == [REVISIONS[-1], REVISIONS[-1], "False"]
+
+
+def test_the_newest_revision_is_alembics_and_one() -> None:
+    assert [migrate.head()] == ScriptDirectory(str(SCRIPTS)).get_heads()
+
+
+def test_two_newest_revisions_are_refused(sqlite_engine: Engine, now: datetime, tmp_path: Path) -> None:
+    scripts = scripts_at(tmp_path / "two", REVISIONS[-1], one=NEXT, two=NEXT.replace('"next"', '"other"'))
+    with pytest.raises(MigrationError, match="2 newest revisions"):
+        migrate.upgrade(sqlite_engine, folder=tmp_path, now=now, scripts=scripts)
+
+
 def test_everybody_gets_a_random_number_and_old_links_work(
     empty: Engine, keys: KeyFile, now: datetime, tmp_path: Path
 ) -> None:
