@@ -475,7 +475,10 @@ folder = Path(sys.argv[1])
 report = migrate.upgrade(db.connect(sys.argv[2]), folder=folder, now=datetime(2026, 3, 1, tzinfo=UTC))
 print(report.before, report.after, "alembic" in sys.modules)
 """
-    output = run(sys.executable, "-c", program, str(tmp_path), url, cwd=ROOT)
+    output = subprocess.run(
+        [sys.executable, "-c", program, str(tmp_path), url],
+        cwd=ROOT, check=True, capture_output=True, text=True,
+    ).stdout  # fmt: skip
     assert output.split() == [REVISIONS[-1], REVISIONS[-1], "False"]
 
 
